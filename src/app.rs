@@ -8,7 +8,7 @@ use domain::{Ids, SharedClock};
 use entity::Store;
 use providers::{caldav::CalDav, exchange, google, microsoft, openid::OpenId};
 use secrecy::ExposeSecret;
-use services::{Services, grants::Connectors};
+use services::{Services, System, grants::Connectors};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::config::{self, Config, Keyless, Microsoft, Role};
@@ -57,8 +57,8 @@ impl From<sea_orm::DbErr> for Error {
 /// A node that runs.
 #[derive(Debug)]
 pub struct Node {
-    /// The use cases.
-    pub services: Services,
+    /// The use cases, with what the engine and commands may do.
+    pub services: System,
     /// The workflows; tests step it by hand.
     pub engine: workflows::Engine,
     /// What works on runs; it ends before what it works with.
@@ -94,7 +94,7 @@ pub async fn start(
     let ids = Ids::random(Arc::clone(&clock));
     let services = services(config, clock, ids.clone(), &tracker, &stop).await?;
     if let Some(key) = &config.vendor_key {
-        services.keys().ensure_first(Some(key.expose_secret()), "first key").await?;
+        services.keys().ensure_first(&services, Some(key.expose_secret()), "first key").await?;
     }
     let node = format!("{}-{}", std::process::id(), &ids.secret()[..8]);
     let engine = workflows::engine(&services, &node);
@@ -104,7 +104,7 @@ pub async fn start(
         workflows::reconcile::start(&services, &node, &workers, &work);
     }
     let front = match listener.filter(|_| config.roles.contains(&Role::Api)) {
-        Some(listener) => Some(open_front(config, &services, ids, listener, graphiql, &tracker)?),
+        Some(listener) => Some(open_front(config, services.services(), ids, listener, graphiql, &tracker)?),
         None => None,
     };
     let stop_within = Duration::from_secs(config.stop_within_seconds);
@@ -117,14 +117,14 @@ async fn services(
     ids: Ids,
     tracker: &TaskTracker,
     stop: &CancellationToken,
-) -> Result<Services, Error> {
+) -> Result<System, Error> {
     let store = Store::connect(&config.logins(), config.connections).await?;
     let (clock_for_queue, prefix) = (Arc::clone(&clock), &config.queue_prefix);
     let queue = queue::connect(&config.queue_url, prefix, clock_for_queue, ids.clone(), tracker, stop)?;
     let vault = config.vault(ids.clone())?;
     let connectors = connectors(config, &clock, &ids)?;
-    let services = Services::new(store, clock, ids, queue, vault, connectors, config.settings());
-    services.secrets().ready().await?;
+    let services = System::new(store, clock, ids, queue, vault, connectors, config.settings());
+    services.secrets().ready(&services).await?;
     Ok(services)
 }
 

@@ -216,7 +216,7 @@ async fn tokens(ready: &DevServer) -> Result<Tokens, Error> {
     let seeded = ready.seeded.as_ref().ok_or_else(|| Error::Dev("nothing was seeded".to_owned()))?;
     let services = &ready.node.services;
     let authorization = format!("Bearer {}", ready.vendor_key);
-    let caller = services.access().authenticate(Some(&authorization), None).await?.caller;
+    let caller = services.access().authenticate(services::Anyone, Some(&authorization), None).await?.caller;
     let staff = caller.allow_staff().map_err(services::Error::from)?;
     let token = async |user: Id<ids::User>| {
         services.access().issue(&staff, seeded.tenant, user, None).await.map(|token| token.token)

@@ -7,7 +7,7 @@ use std::{ops::ControlFlow, process::ExitCode, sync::Arc};
 
 use domain::{Id, SharedClock, SystemClock, ids};
 use services::{
-    Services,
+    Anyone, System,
     audit::{Sealer, in_request},
     secrets::{Progress, Report, Scope, Status},
     vault::KeyId,
@@ -50,7 +50,7 @@ pub async fn run(config: &Config, command: &Command) -> Result<ExitCode, Error> 
 
 /// The key of the audit is the owner's to change. Without the owner's address it stays under the former master key, and
 /// the status says so.
-async fn reseal_audit_key(services: &Services, config: &Config) -> Result<(), Error> {
+async fn reseal_audit_key(services: &System, config: &Config) -> Result<(), Error> {
     if config.migration_url.is_none() && !config.database_url.starts_with("sqlite:") {
         println!(
             "without migration_url the audit key stays as it is: run muster keys rotate where migration_url \
@@ -67,14 +67,14 @@ async fn reseal_audit_key(services: &Services, config: &Config) -> Result<(), Er
     Ok(())
 }
 
-async fn does(services: &Services, config: &Config, wanted: &Command) -> Result<ExitCode, Error> {
+async fn does(services: &System, config: &Config, wanted: &Command) -> Result<ExitCode, Error> {
     let command = command_id(&services.ids);
     let scope = match wanted {
         Command::RotateSigning => {
-            println!("{}", in_request(command, services.keys().rotate_signing()).await?);
+            println!("{}", in_request(command, services.keys().rotate_signing(services)).await?);
             return Ok(ExitCode::SUCCESS);
         }
-        Command::Status => return Ok(show(&services.secrets().status().await?)),
+        Command::Status => return Ok(show(&services.secrets().status(services).await?)),
         Command::Rotate { data_keys: false, .. } => Scope::Master,
         Command::Rotate { tenant: None, .. } => Scope::DataKeys,
         Command::Rotate { tenant: Some(tenant), .. } => Scope::DataKeyOf(*tenant),
@@ -83,10 +83,10 @@ async fn does(services: &Services, config: &Config, wanted: &Command) -> Result<
         println!("{}", line(progress));
         ControlFlow::Continue(())
     };
-    let report = in_request(command, services.secrets().rotate(scope, told)).await?;
+    let report = in_request(command, services.secrets().rotate(services, scope, told)).await?;
     reseal_audit_key(services, config).await?;
     println!("{}", summary(&report));
-    let shown = show(&services.secrets().status().await?);
+    let shown = show(&services.secrets().status(services).await?);
     Ok(if report.unreadable == 0 { shown } else { ExitCode::FAILURE })
 }
 
@@ -159,9 +159,9 @@ fn lines(status: &Status) -> Vec<String> {
 }
 
 /// What `muster doctor` says of the keys.
-pub async fn verdict(services: &Services) -> Result<String, String> {
-    services.keys().jwks().await.map_err(|error| error.to_string())?;
-    let status = services.secrets().status().await.map_err(|error| error.to_string())?;
+pub async fn verdict(services: &System) -> Result<String, String> {
+    services.keys().jwks(Anyone).await.map_err(|error| error.to_string())?;
+    let status = services.secrets().status(services).await.map_err(|error| error.to_string())?;
     if let Some(id) = status.missing().next() {
         return Err(format!(
             "MASTER_KEY_UNKNOWN: the master key {id} seals something and is not in the configuration"

@@ -3,9 +3,9 @@
 use std::{process::ExitCode, sync::Arc};
 
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
-use domain::{Allowed, Caller, Id, Permission, SharedClock, SystemClock, ids, state::RunStatus};
-use entity::{run::Model as Run, run_history::Model as Line};
-use services::{Services, audit::in_request};
+use domain::{Id, SharedClock, SystemClock, ids, state::RunStatus};
+use entity::{Trusted, run::Model as Run, run_history::Model as Line};
+use services::{Caller, System, audit::in_request};
 
 use crate::{
     app::{self, Error},
@@ -99,29 +99,30 @@ pub async fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn about_runs(services: &Services, command: Command) -> Result<(), Error> {
+async fn about_runs(services: &System, command: Command) -> Result<(), Error> {
     let runs = services.runs();
     match command {
         Command::List | Command::Diagram { .. } => {}
         Command::Runs { status, workflow, first } => {
-            println!("{}", listed(&runs.latest(status, workflow.as_deref(), first).await?));
+            println!("{}", listed(&runs.latest(services, status, workflow.as_deref(), first).await?));
         }
         Command::Show { run } => {
-            let by = operator(services, run, Permission::RunView).await?;
+            let operator = operator(services, run).await?;
+            let by = operator.allow().map_err(services::Error::from)?;
             let row = runs.get(&by, run).await?;
             print!("{}", shown(&row, &runs.history(&by, run).await?));
             print!("{}", runs.diagram(&by, &row).unwrap_or_default());
         }
         Command::Retry { run } => {
-            let by = operator(services, run, Permission::RunEdit).await?;
+            let by = operator(services, run).await?.allow().map_err(services::Error::from)?;
             println!("{}", listed(&[runs.retry(&by, run).await?]));
         }
         Command::Cancel { run } => {
-            let by = operator(services, run, Permission::RunEdit).await?;
+            let by = operator(services, run).await?.allow().map_err(services::Error::from)?;
             println!("{}", listed(&[runs.cancel(&by, run).await?]));
         }
         Command::Signal { run, name, payload } => {
-            let by = operator(services, run, Permission::RunEdit).await?;
+            let by = operator(services, run).await?.allow().map_err(services::Error::from)?;
             println!("{}", listed(&[runs.signal(&by, run, &name, payload).await?]));
         }
     }
@@ -129,9 +130,9 @@ async fn about_runs(services: &Services, command: Command) -> Result<(), Error> 
 }
 
 /// Whoever may read the configuration, and with it the database, may look after every tenant's runs.
-async fn operator(services: &Services, run: Id<ids::Run>, permission: Permission) -> Result<Allowed, Error> {
-    let tenant = services.runs().tenant_of(run).await?;
-    Ok(Caller::operator(tenant).allow(permission).map_err(services::Error::from)?)
+async fn operator(services: &System, run: Id<ids::Run>) -> Result<Caller, Error> {
+    let tenant = services.runs().tenant_of(services, run).await?;
+    Ok(Caller::operator(Trusted, tenant))
 }
 
 fn new_table(header: &[&str]) -> Table {

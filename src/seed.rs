@@ -7,15 +7,16 @@
 use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
 
 use domain::{
-    Allowed, Caller, Id,
-    access::Staff,
+    Id,
+    access::Rule,
     ids,
     state::{ConnectionState, Feature, IntegrationState, Plan},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use services::{
-    PageArgs, Services, connections::ConnectionScope, links::NewLink, tenants::NewTenant, users::NewUser,
+    Allowed, Anyone, Caller, PageArgs, Services, Staff, connections::ConnectionScope, links::NewLink,
+    tenants::NewTenant, users::NewUser,
 };
 use url::Url;
 
@@ -124,7 +125,7 @@ async fn still_open(
 ) -> Result<Seeded, Error> {
     let path = seeded.connect.parse::<Url>().map(|url| url.path().to_owned()).unwrap_or_default();
     let token = path.rsplit('/').next().unwrap_or_default();
-    seeded.connect = match services.links().open(token).await {
+    seeded.connect = match services.links().open(Anyone, token).await {
         Ok(_) => services.settings.link(&path),
         Err(_) => {
             let vendor = acting_for(services, vendor_key, seeded.waiting).await?;
@@ -141,12 +142,15 @@ async fn staff(services: &Services, vendor_key: &str) -> Result<Staff, Error> {
 }
 
 async fn caller(services: &Services, key: &str, tenant: Option<&str>) -> Result<Caller, Error> {
-    Ok(services.access().authenticate(Some(&format!("Bearer {key}")), tenant).await?.caller)
+    Ok(services.access().authenticate(Anyone, Some(&format!("Bearer {key}")), tenant).await?.caller)
 }
 
-async fn acting_for(services: &Services, key: &str, tenant: Id<ids::Tenant>) -> Result<Allowed, Error> {
-    let caller = caller(services, key, Some(&tenant.to_string())).await?;
-    Ok(caller.allow(domain::Permission::UserEdit).map_err(services::Error::from)?)
+async fn acting_for(services: &Services, key: &str, tenant: Id<ids::Tenant>) -> Result<Caller, Error> {
+    caller(services, key, Some(&tenant.to_string())).await
+}
+
+fn allowed<R: Rule>(caller: &Caller) -> Result<Allowed<R>, Error> {
+    Ok(caller.allow().map_err(services::Error::from)?)
 }
 
 /// An earlier start may have died half-way: then its organisation is there already.
@@ -181,14 +185,15 @@ async fn tenant(services: &Services, staff: &Staff, name: &str) -> Result<Id<ids
 /// The people of the directory become users; the first is the administrator.
 async fn people(
     services: &Services,
-    vendor: &Allowed,
+    vendor: &Caller,
     organisation: &Value,
 ) -> Result<(Id<ids::User>, Id<ids::User>), Error> {
-    let known = services.users().list(vendor, PageArgs { first: Some(2), ..PageArgs::default() }).await?;
+    let known =
+        services.users().list(&allowed(vendor)?, PageArgs { first: Some(2), ..PageArgs::default() }).await?;
     if let [admin, user, ..] = known.items.as_slice() {
         return Ok((admin.id, user.id));
     }
-    let roles = services.roles().list(vendor).await?;
+    let roles = services.roles().list(&allowed(vendor)?).await?;
     let role = |name: &str| roles.iter().find(|role| role.name == name).map(|role| role.id);
     let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
     let listed = organisation["users"].as_array().cloned().unwrap_or_default();
@@ -203,21 +208,21 @@ async fn people(
             _ => Vec::new(),
         },
     });
-    let made = services.users().create_many(vendor, new.collect()).await?;
+    let made = services.users().create_many(&allowed(vendor)?, new.collect()).await?;
     match made.as_slice() {
         [admin, .., user] => Ok((admin.id, user.id)),
         _ => Err(Error::Dev("the sandbox's organisation has no people".to_owned())),
     }
 }
 
-async fn invite(services: &Services, vendor: &Allowed, email: &str) -> Result<String, Error> {
+async fn invite(services: &Services, vendor: &Caller, email: &str) -> Result<String, Error> {
     let new = NewLink { email: email.to_owned(), return_url: None, integration: None, roles: Vec::new() };
-    Ok(services.links().invite(vendor, new).await?.1)
+    Ok(services.links().invite(&allowed(vendor)?, new).await?.1)
 }
 
 /// Walks the pages as the administrator does, and waits until every mailbox has its result.
-async fn connect(services: &Services, vendor: &Allowed, organisation: &Value) -> Result<(), Error> {
-    let known = services.integrations().list(vendor, PageArgs::default()).await?;
+async fn connect(services: &Services, vendor: &Caller, organisation: &Value) -> Result<(), Error> {
+    let known = services.integrations().list(&allowed(vendor)?, PageArgs::default()).await?;
     let usable = |row: &entity::integration::Model| services::integrations::is_usable(row);
     if !known.items.iter().any(usable) {
         let email = organisation["admin"]["address"].as_str().unwrap_or_default();
@@ -240,13 +245,14 @@ async fn connect(services: &Services, vendor: &Allowed, organisation: &Value) ->
     Ok(())
 }
 
-async fn is_active(services: &Services, vendor: &Allowed) -> Result<bool, Error> {
-    let rows = services.integrations().list(vendor, PageArgs::default()).await?.items;
+async fn is_active(services: &Services, vendor: &Caller) -> Result<bool, Error> {
+    let rows = services.integrations().list(&allowed(vendor)?, PageArgs::default()).await?.items;
     let active = rows.iter().find(|row| row.state == IntegrationState::Active);
     let Some(active) = active else { return Ok(false) };
+    let by = allowed(vendor)?;
     let count = async |state: Option<ConnectionState>| {
         let wanted = ConnectionScope { integration: Some(active.id), state: state.map(Some), rooms: None };
-        services.connections().count(vendor, &wanted).await
+        services.connections().count(&by, &wanted).await
     };
     let open = count(Some(ConnectionState::Pending)).await? + count(Some(ConnectionState::Verifying)).await?;
     Ok(open == 0 && count(None).await? > 0)

@@ -13,7 +13,8 @@ use std::{
     time::Duration,
 };
 
-use domain::{Caller, CallerKind, Id, ids};
+use domain::{CallerKind, Id, ids};
+use services::Caller;
 use tokio::{sync::oneshot, time::timeout};
 
 /// Limits on concurrent work of a node.
@@ -51,7 +52,7 @@ pub enum Holder {
 impl Holder {
     /// The holder to which a caller's request is attributed.
     pub(crate) fn of(caller: &Caller, address: Option<IpAddr>) -> Self {
-        match (caller.tenant, caller.kind) {
+        match (caller.tenant(), caller.kind()) {
             (Some(tenant), _) => Self::Tenant(tenant),
             (None, CallerKind::Vendor(key)) => Self::Key(key),
             (None, _) => Self::Address(address),

@@ -2,9 +2,10 @@
 
 use actix_web::http::StatusCode;
 use async_trait::async_trait;
-use domain::{Caller, Timestamp};
+use domain::Timestamp;
 use futures::stream::BoxStream;
 use services::{
+    Caller,
     access::AccessChange,
     quotas::{ChargeResult, QuotaSubject},
 };

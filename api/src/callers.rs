@@ -2,10 +2,10 @@
 //! the services.
 
 use async_trait::async_trait;
-use domain::{Caller, access::Denied};
+use domain::access::Denied;
 use futures::{StreamExt, stream::BoxStream};
 use services::{
-    Error, Services,
+    Anyone, Caller, Error, Services,
     access::{self, AccessChange},
     quotas::{ChargeResult, QuotaSubject},
 };
@@ -32,7 +32,7 @@ impl Authenticate for Callers {
         authorization: Option<&str>,
         tenant: Option<&str>,
     ) -> Result<Authenticated, AuthError> {
-        match self.0.access().authenticate(authorization, tenant).await {
+        match self.0.access().authenticate(Anyone, authorization, tenant).await {
             Ok(known) => Ok(known.into()),
             Err(Error::Denied(Denied::Unauthenticated)) => Err(AuthError::Invalid),
             Err(Error::Denied(_) | Error::Refused(_)) => Err(AuthError::TenantNotFound),
@@ -44,25 +44,25 @@ impl Authenticate for Callers {
     }
 
     fn remembered(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Authenticated> {
-        self.0.access().remembered(authorization, tenant).map(Authenticated::from)
+        self.0.access().remembered(Anyone, authorization, tenant).map(Authenticated::from)
     }
 
     fn recently_authenticated(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Caller> {
-        self.0.access().recently_authenticated(authorization, tenant)
+        self.0.access().recently_authenticated(Anyone, authorization, tenant)
     }
 
     async fn charge(&self, whose: QuotaSubject<'_>, units: u32) -> ChargeResult {
-        self.0.quotas().charge(whose, units).await
+        self.0.quotas().charge(Anyone, whose, units).await
     }
 
     fn changes(&self) -> BoxStream<'static, AccessChange> {
-        self.0.access().changes().boxed()
+        self.0.access().changes(Anyone).boxed()
     }
 }
 
 #[async_trait]
 impl Readiness for Callers {
     async fn check(&self) -> Vec<Check> {
-        vec![Check { name: "store", ok: self.0.is_ready().await }]
+        vec![Check { name: "store", ok: self.0.is_ready(Anyone).await }]
     }
 }

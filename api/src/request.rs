@@ -1,10 +1,11 @@
 //! Data of one request: its id, its caller, and the context for resolvers.
 
 use actix_web::{HttpMessage as _, HttpRequest};
-use domain::{Caller, Ids};
+use domain::Ids;
 use serde::Serialize;
 
 use crate::authenticate::{AuthError, Authenticated};
+use services::Caller;
 
 /// Header that carries the request id in requests and responses.
 pub const REQUEST_ID: &str = "x-request-id";

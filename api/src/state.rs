@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use actix_web::HttpRequest;
-use domain::{Caller, Ids, Permission};
+use domain::{Ids, Permission};
 use ipnet::IpNet;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -24,6 +24,7 @@ use crate::{
         websocket::{SocketConfig, SocketLimits},
     },
 };
+use services::Caller;
 
 /// Who may introspect the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,7 +45,7 @@ impl Introspection {
             Self::Everyone => true,
             Self::Administrators => [Permission::Staff, Permission::RoleEdit]
                 .iter()
-                .any(|permission| caller.permissions.contains(permission)),
+                .any(|permission| caller.permissions().contains(permission)),
             Self::Nobody => false,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use services::Services;
+use services::System;
 use workflows::reconcile::Reconciler;
 
 use crate::{
@@ -73,7 +73,7 @@ pub async fn bench(setup: &Setup, size: &Size) -> Result<()> {
     Ok(())
 }
 
-async fn prune(services: &Services) -> Result<Duration> {
+async fn prune(services: &System) -> Result<Duration> {
     let began = Instant::now();
     Reconciler::Retention.round(services).await?;
     Ok(began.elapsed())

@@ -6,22 +6,15 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use domain::{
-    Allowed, Caller, CallerKind, Id, Ids, Permission, SharedClock, StandardRole, SystemClock, ids,
-    state::Lane,
-};
-use entity::{Logins, Store};
+use domain::{CallerKind, Id, Ids, SharedClock, StandardRole, SystemClock, ids, state::Lane};
+use entity::{Logins, Store, Trusted};
 use futures::{
     StreamExt,
     stream::{BoxStream, select_all},
 };
 use queue::jobs::{self, NewRun};
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
-use services::{
-    Services, Settings, Vault,
-    events::{WatchEvent, topic},
-    grants::Connectors,
-};
+use services::{Anyone, Caller, Member, Settings, System, Vault, events::WatchEvent, grants::Connectors};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use workflows::engine::Engine;
@@ -40,7 +33,7 @@ const TENANTS: usize = 4;
 #[derive(Clone)]
 pub struct Node {
     /// The use cases.
-    pub services: Services,
+    pub services: System,
     /// The engine; it works once it was started.
     pub engine: Engine,
     /// Whose runs they are.
@@ -81,7 +74,7 @@ impl Node {
         // The same for every node of a database, as the operator gives it.
         let vault = Vault::new([7; 32], ids.clone());
         let settings = Settings::at("http://127.0.0.1:1".parse()?);
-        let services = Services::new(store, clock, ids, queue, vault, Connectors::default(), settings);
+        let services = System::new(store, clock, ids, queue, vault, Connectors::default(), settings);
         let name = format!("bench-{}", std::process::id());
         let flows = vec![
             Box::new(Three) as Box<dyn workflows::engine::Flow>,
@@ -100,7 +93,7 @@ impl Node {
         node.tracker.spawn(node.clone().order_for_ever(inbox));
         let mut heard = Vec::new();
         for tenant in node.tenants.iter() {
-            heard.push(node.services.events().watch(&allowed(*tenant)?, topic::RUN).boxed());
+            heard.push(node.services.events().runs(&member(*tenant)?).boxed());
         }
         node.tracker.spawn(node.clone().tell_for_ever(select_all(heard).ready_chunks(1024).boxed()));
         Ok(node)
@@ -227,17 +220,17 @@ impl Node {
     }
 }
 
-fn allowed(tenant: Id<ids::Tenant>) -> Result<Allowed> {
+fn member(tenant: Id<ids::Tenant>) -> Result<Member> {
     let kind = CallerKind::User(tenant.any().of());
     let permissions = StandardRole::Administrator.permissions();
-    let caller = Caller { kind, tenant: Some(tenant), permissions };
-    Ok(caller.allow(Permission::BookingEdit).map_err(|_| "an administrator may")?)
+    let caller = Caller::new(Trusted, kind, Some(tenant), permissions);
+    Ok(caller.allow_member().map_err(|_| "an administrator may")?)
 }
 
-async fn new_tenant(services: &Services) -> Result<Id<ids::Tenant>> {
+async fn new_tenant(services: &System) -> Result<Id<ids::Tenant>> {
     let key = format!("muster_{}", services.ids.secret());
-    services.keys().ensure_first(Some(&key), "bench").await?;
-    let caller = services.access().authenticate(Some(&format!("Bearer {key}")), None).await?.caller;
+    services.keys().ensure_first(services, Some(&key), "bench").await?;
+    let caller = services.access().authenticate(Anyone, Some(&format!("Bearer {key}")), None).await?.caller;
     let staff = caller.allow_staff().map_err(|_| "the vendor's key may")?;
     let name = services.ids.secret();
     let new = services::tenants::NewTenant {

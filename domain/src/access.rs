@@ -1,4 +1,5 @@
-//! Callers, their permissions, and the proof that a permission was checked.
+//! Permissions, the rules that proofs name, and why a caller is refused. Callers and their proofs are in `services`,
+//! which authenticates.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +8,31 @@ use crate::{
     words,
 };
 
-words! {
+/// Declares the permissions and, in [`may`], a rule of the same name for each of them.
+macro_rules! permissions {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),* $(,)? }) => {
+        words! { $(#[$doc])* $name { $($(#[$vdoc])* $variant = $word),* } }
+
+        /// What a proof can name: every permission, and the rules that are met in more than one way.
+        ///
+        /// The types have no values; they stand in the type of a proof, as in `Allowed<may::UserEdit>`.
+        pub mod may {
+            pub use super::rules::*;
+
+            $($(#[$vdoc])*
+            #[derive(Debug, Clone, Copy)]
+            pub enum $variant {}
+
+            impl super::sealed::Sealed for $variant {}
+
+            impl super::Rule for $variant {
+                const NAMED: super::$name = super::$name::$variant;
+            })*
+        }
+    };
+}
+
+permissions! {
     /// One thing that a caller may do.
     Permission {
         /// See users and their calendar states.
@@ -40,6 +65,76 @@ words! {
         RunEdit = "RUN_EDIT",
         /// Everything that only the vendor's staff may do.
         Staff = "STAFF",
+    }
+}
+
+/// What the holder of a proof may do: one permission, or a rule over several. Implemented by the types of [`may`] alone.
+pub trait Rule: sealed::Sealed {
+    /// The permission that a refusal names.
+    const NAMED: Permission;
+
+    /// Whether these permissions meet the rule.
+    fn is_met(permissions: &BTreeSet<Permission>) -> bool {
+        permissions.contains(&Self::NAMED)
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// Rules that are met in more than one way.
+mod rules {
+    use std::collections::BTreeSet;
+
+    use super::{Permission, Rule, sealed::Sealed};
+
+    /// Connect calendars: with `CALENDAR_CONNECT`, as platform administrator, or with every permission on users
+    /// (S1.3).
+    #[derive(Debug, Clone, Copy)]
+    pub enum Connect {}
+
+    impl Sealed for Connect {}
+
+    impl Rule for Connect {
+        const NAMED: Permission = Permission::CalendarConnect;
+
+        fn is_met(permissions: &BTreeSet<Permission>) -> bool {
+            use Permission as P;
+            let on_users = [P::UserView, P::UserEdit, P::UserCreate, P::UserDelete];
+            permissions.contains(&P::CalendarConnect)
+                || permissions.contains(&P::PlatformAdministration)
+                || on_users.iter().all(|permission| permissions.contains(permission))
+        }
+    }
+
+    /// See integrations: with `CONNECTION_VIEW`, or because the caller may [`Connect`] them.
+    #[derive(Debug, Clone, Copy)]
+    pub enum SeeIntegrations {}
+
+    impl Sealed for SeeIntegrations {}
+
+    impl Rule for SeeIntegrations {
+        const NAMED: Permission = Permission::CalendarConnect;
+
+        fn is_met(permissions: &BTreeSet<Permission>) -> bool {
+            permissions.contains(&Permission::ConnectionView) || Connect::is_met(permissions)
+        }
+    }
+
+    /// See rooms: with `CONNECTION_VIEW` or `AVAILABILITY_VIEW`.
+    #[derive(Debug, Clone, Copy)]
+    pub enum SeeRooms {}
+
+    impl Sealed for SeeRooms {}
+
+    impl Rule for SeeRooms {
+        const NAMED: Permission = Permission::ConnectionView;
+
+        fn is_met(permissions: &BTreeSet<Permission>) -> bool {
+            permissions.contains(&Permission::ConnectionView)
+                || permissions.contains(&Permission::AvailabilityView)
+        }
     }
 }
 
@@ -92,18 +187,6 @@ pub enum CallerKind {
     Operator,
 }
 
-/// An authenticated caller: identity, tenant and permissions. Made by authentication, or for the operator's own
-/// commands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// The identity that was authenticated.
-    pub kind: CallerKind,
-    /// The one tenant of the request; `None` for a vendor key that names no tenant.
-    pub tenant: Option<Id<ids::Tenant>>,
-    /// The permissions held within the tenant.
-    pub permissions: BTreeSet<Permission>,
-}
-
 /// Why a caller is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
@@ -126,137 +209,5 @@ impl Denied {
             Self::Forbidden(_) => "FORBIDDEN",
             Self::TenantMissing => "TENANT_MISSING",
         }
-    }
-}
-
-impl Caller {
-    /// A caller without any credential.
-    pub fn anonymous() -> Self {
-        Self { kind: CallerKind::Anonymous, tenant: None, permissions: BTreeSet::new() }
-    }
-
-    /// The operator, looking after the runs of a tenant. Whoever holds the server's configuration can read its database
-    /// anyway.
-    pub fn operator(tenant: Id<ids::Tenant>) -> Self {
-        let permissions = [Permission::RunView, Permission::RunEdit].into();
-        Self { kind: CallerKind::Operator, tenant: Some(tenant), permissions }
-    }
-
-    /// Proves that the caller holds a permission within its tenant.
-    pub fn allow(&self, permission: Permission) -> Result<Allowed, Denied> {
-        self.allow_any(&[permission])
-    }
-
-    /// Proves that the caller holds at least one of the permissions within its tenant.
-    pub fn allow_any(&self, permissions: &[Permission]) -> Result<Allowed, Denied> {
-        let first = *permissions.first().unwrap_or(&Permission::Staff);
-        if self.kind == CallerKind::Anonymous {
-            return Err(Denied::Unauthenticated);
-        }
-        let tenant = self.tenant.ok_or(Denied::TenantMissing)?;
-        if !permissions.iter().any(|permission| self.permissions.contains(permission)) {
-            return Err(Denied::Forbidden(first));
-        }
-        Ok(Allowed { tenant, by: self.kind, permissions: self.permissions.clone() })
-    }
-
-    /// Proves that the caller may connect calendars: with `CALENDAR_CONNECT`, as platform administrator, or with every
-    /// permission on users (S1.3).
-    pub fn allow_connecting(&self) -> Result<Allowed, Denied> {
-        match self.allow_any(Permission::ALL) {
-            Ok(by) if by.may_connect() => Ok(by),
-            // Somebody without any permission lacks this one, too.
-            Ok(_) | Err(Denied::Forbidden(_)) => Err(Denied::Forbidden(Permission::CalendarConnect)),
-            Err(denied) => Err(denied),
-        }
-    }
-
-    /// Proves that the caller is a user, who may act on the user's own things.
-    pub fn allow_own(&self) -> Result<(Allowed, Id<ids::User>), Denied> {
-        match (self.kind, self.tenant) {
-            (CallerKind::User(user), Some(tenant)) => {
-                Ok((Allowed { tenant, by: self.kind, permissions: self.permissions.clone() }, user))
-            }
-            (CallerKind::Anonymous, _) => Err(Denied::Unauthenticated),
-            _ => Err(Denied::Forbidden(Permission::UserView)),
-        }
-    }
-
-    /// Proves that the caller is the vendor's staff; no tenant is needed.
-    pub fn allow_staff(&self) -> Result<Staff, Denied> {
-        match self.kind {
-            CallerKind::Anonymous => Err(Denied::Unauthenticated),
-            CallerKind::Vendor(key) if self.permissions.contains(&Permission::Staff) => {
-                Ok(Staff { key, permissions: self.permissions.clone() })
-            }
-            _ => Err(Denied::Forbidden(Permission::Staff)),
-        }
-    }
-}
-
-fn may_connect(permissions: &BTreeSet<Permission>) -> bool {
-    use Permission as P;
-    let on_users = [P::UserView, P::UserEdit, P::UserCreate, P::UserDelete];
-    permissions.contains(&P::CalendarConnect)
-        || permissions.contains(&P::PlatformAdministration)
-        || on_users.iter().all(|permission| permissions.contains(permission))
-}
-
-/// The proof that a permission was checked: only [`Caller`] makes one, and use cases demand one.
-#[derive(Debug, Clone)]
-pub struct Allowed {
-    tenant: Id<ids::Tenant>,
-    by: CallerKind,
-    permissions: BTreeSet<Permission>,
-}
-
-impl Allowed {
-    /// The tenant within which the proof holds.
-    pub fn tenant(&self) -> Id<ids::Tenant> {
-        self.tenant
-    }
-
-    /// Who acts.
-    pub fn by(&self) -> CallerKind {
-        self.by
-    }
-
-    /// Whether the caller also holds another permission.
-    pub fn has_permission(&self, permission: Permission) -> bool {
-        self.permissions.contains(&permission)
-    }
-
-    /// Whether the caller may connect calendars, by any rule of [`Caller::allow_connecting`].
-    pub fn may_connect(&self) -> bool {
-        may_connect(&self.permissions)
-    }
-
-    /// The actor as recorded in the audit: the id of a user or key, `operator` or `anonymous`.
-    pub fn actor(&self) -> String {
-        match self.by {
-            CallerKind::Anonymous => "anonymous".to_owned(),
-            CallerKind::Vendor(id) => id.to_string(),
-            CallerKind::User(id) => id.to_string(),
-            CallerKind::Operator => "operator".to_owned(),
-        }
-    }
-}
-
-/// The proof that a caller is the vendor's staff.
-#[derive(Debug, Clone)]
-pub struct Staff {
-    key: Id<ids::ApiKey>,
-    permissions: BTreeSet<Permission>,
-}
-
-impl Staff {
-    /// Whether the key also holds another permission.
-    pub fn has_permission(&self, permission: Permission) -> bool {
-        self.permissions.contains(&permission)
-    }
-
-    /// The actor as recorded in the audit: the id of the key.
-    pub fn actor(&self) -> String {
-        self.key.to_string()
     }
 }

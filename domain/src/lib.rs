@@ -24,7 +24,7 @@ pub mod unreadable;
 pub mod word;
 pub mod zone;
 
-pub use access::{Allowed, Caller, CallerKind, Permission, StandardRole};
+pub use access::{CallerKind, Permission, StandardRole, may};
 pub use budget::Budget;
 pub use clock::{Clock, SharedClock, SystemClock, TestClock};
 pub use ids::{AnyId, Id, Ids, Kind};

@@ -1,7 +1,7 @@
 //! Which of Muster's tenants an organisation at a provider belongs to.
 
-use domain::{Id, ids};
 use domain::ProviderKind;
+use domain::{Id, ids};
 use sea_orm::entity::prelude::*;
 
 use crate::Stored;

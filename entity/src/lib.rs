@@ -57,3 +57,8 @@ pub use failure::DatabaseError;
 pub use state_name::StateName;
 pub use store::{Logins, Store, StoreError};
 pub use stored::{Stored, UnknownWord, holds};
+
+/// Marks code that may name this crate, and so could read and write every row by itself. `services` takes it wherever
+/// a caller is stated and not authenticated. Nothing that `api` may name hands it on.
+#[derive(Debug, Clone, Copy)]
+pub struct Trusted;

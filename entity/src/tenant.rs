@@ -1,7 +1,7 @@
 //! Tenants: the organisations that are the vendor's customers.
 
-use domain::{Id, ids};
 use domain::state::{KeyRotation, Plan};
+use domain::{Id, ids};
 use sea_orm::entity::prelude::*;
 
 use crate::Stored;

@@ -4,14 +4,14 @@
 //! for changes reports it. Two concurrent readers each write a copy and its watermark together, one after the other;
 //! whichever remains is consistent.
 
-use domain::{Allowed, Id, TimeRange, Timestamp, Unreadable, UnreadableReason, ids, state::ConnectionState};
+use domain::{, IdTimeRange, Timestamp, Unreadable, UnreadableReason, ids, state::ConnectionState};
 use providers::{ChangeCheck, Error, ErrorKind, Event, Provider, Remedy, Session};
 use sea_orm::{
     ColumnTrait, Condition, DatabaseTransaction, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
 
 use crate::{
-    Change, Result, Services,
+    Change, Result, Services, System,
     change::{CalendarCopy, UnchangedCalendar, window as covered},
     connections::counted,
     integrations,
@@ -28,27 +28,11 @@ crate::noun! {
 }
 
 impl Calendars {
-    /// Events of a mailbox that overlap a window, as last read.
-    pub async fn events(
-        &self,
-        by: &Allowed,
-        connection: Id<ids::Connection>,
-        window: TimeRange,
-    ) -> Result<Vec<entity::calendar_event::Model>> {
-        use entity::calendar_event::{Column, of};
-        let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
-        let rows = of(tenant)
-            .filter(Column::ConnectionId.eq(connection))
-            .filter(Column::StartAt.lt(window.end))
-            .filter(Column::EndAt.gt(window.start));
-        Ok(rows.order_by_asc(Column::StartAt).all(&txn).await?)
-    }
-
     /// Connections of usable integrations whose copy is due to be read again: those that do not fail, oldest first, or
     /// those that do, with the fewest failures first.
     pub async fn outdated(
         &self,
+        _by: &System,
         tenant: Id<ids::Tenant>,
         turn: ReadOrder,
         max: usize,

@@ -1,16 +1,17 @@
 //! Campaigns: preview, execution, results by mailbox, and retry of the failed mailboxes.
 
 use domain::{
-    Allowed, Id, ids,
+    Id, ids, may,
     state::{CampaignState, ConnectionState, Lane},
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder};
 use serde_json::json;
 
 use crate::{
-    Error, Page, PageArgs, Result, Services, Tx,
+    Error, Page, PageArgs, Result, Services, System, Tx,
     events::topic,
     integrations, page,
+    proof::Allowed,
     run_inputs::{self, RunInput},
 };
 
@@ -54,7 +55,7 @@ impl Campaigns {
     /// Starts activating every mailbox of an integration that is not active yet.
     pub async fn start(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::UserEdit>,
         integration: Id<ids::Integration>,
     ) -> Result<entity::campaign::Model> {
         let mut tx = self.services.begin(by.tenant()).await?;
@@ -68,7 +69,11 @@ impl Campaigns {
     }
 
     /// Starts a new campaign for the mailboxes that did not become active in a finished one.
-    pub async fn retry(&self, by: &Allowed, id: Id<ids::Campaign>) -> Result<entity::campaign::Model> {
+    pub async fn retry(
+        &self,
+        by: &Allowed<may::UserEdit>,
+        id: Id<ids::Campaign>,
+    ) -> Result<entity::campaign::Model> {
         use entity::campaign_item::{Column, Entity, of};
         let mut tx = self.services.begin(by.tenant()).await?;
         let old = entity::campaign::one(tx.tenant(), id).one(tx.conn()).await?;
@@ -97,7 +102,11 @@ impl Campaigns {
     }
 
     /// What a campaign would do if it started now.
-    pub async fn preview(&self, by: &Allowed, integration: Id<ids::Integration>) -> Result<Preview> {
+    pub async fn preview(
+        &self,
+        by: &Allowed<may::ConnectionView>,
+        integration: Id<ids::Integration>,
+    ) -> Result<Preview> {
         let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         let known = entity::integration::one(tenant, integration).one(&txn).await?;
@@ -125,7 +134,11 @@ impl Campaigns {
     }
 
     /// The campaign with this id.
-    pub async fn get(&self, by: &Allowed, id: Id<ids::Campaign>) -> Result<entity::campaign::Model> {
+    pub async fn get(
+        &self,
+        by: &Allowed<may::ConnectionView>,
+        id: Id<ids::Campaign>,
+    ) -> Result<entity::campaign::Model> {
         let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         let row = entity::campaign::one(tenant, id).one(&txn).await?;
@@ -133,7 +146,11 @@ impl Campaigns {
     }
 
     /// The campaigns of the tenant.
-    pub async fn list(&self, by: &Allowed, args: PageArgs) -> Result<Page<entity::campaign::Model>> {
+    pub async fn list(
+        &self,
+        by: &Allowed<may::ConnectionView>,
+        args: PageArgs,
+    ) -> Result<Page<entity::campaign::Model>> {
         let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         page::read(entity::campaign::of(tenant), entity::campaign::Column::Id, args, &txn).await
@@ -142,8 +159,9 @@ impl Campaigns {
     /// The results of a campaign, one for each mailbox.
     pub async fn items(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::ConnectionView>,
         campaign: Id<ids::Campaign>,
+    ,
     ) -> Result<Vec<entity::campaign_item::Model>> {
         use entity::campaign_item::{Column, of};
         let tenant = by.tenant();
@@ -153,7 +171,7 @@ impl Campaigns {
     }
 
     /// How many mailboxes of a campaign have which result.
-    pub async fn progress(&self, by: &Allowed, campaign: Id<ids::Campaign>) -> Result<Progress> {
+    pub async fn progress(&self, by: &Allowed<may::ConnectionView>, campaign: Id<ids::Campaign>) -> Result<Progress> {
         let items = self.items(by, campaign).await?;
         let count = |state: ConnectionState| {
             items.iter().filter(|item| item.result.as_ref().is_some_and(|result| *result == state)).count()
@@ -252,14 +270,14 @@ pub fn item_row(
 
 /// Lists the mailboxes that a campaign must activate and enqueues their activations, in one transaction. Idempotent.
 pub async fn enlist(
-    services: &Services,
+    system: &System,
     tenant: Id<ids::Tenant>,
     campaign: &run_inputs::Campaign,
     actor: &str,
 ) -> Result<usize> {
     use entity::campaign_item::{Column, Entity};
     use sea_orm::sea_query::OnConflict;
-    let mut tx = services.begin(tenant).await?;
+    let mut tx = system.begin(tenant).await?;
     if !campaign.listed_only {
         let found = waiting(tx.conn(), tenant, campaign.integration).await?;
         let rows: Vec<_> = found.into_iter().map(|id| item_row(tenant, campaign.campaign, id)).collect();

@@ -23,7 +23,8 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::{
-    Result, connections,
+    Result, System, connections,
+    proof::Anyone,
     run_inputs::{Activate, RunInput},
     vault::{Column as Sealed, SealContext},
 };
@@ -57,6 +58,7 @@ impl Channels {
     /// Active connections of providers that can push, without a channel or with one that ends soon.
     pub async fn without_channel(
         &self,
+        _by: &System,
         tenant: Id<ids::Tenant>,
         max: usize,
     ) -> Result<Vec<entity::connection::Model>> {
@@ -95,11 +97,12 @@ impl Channels {
     }
 
     /// Creates or renews the channel of a connection.
-    pub async fn open_or_renew(&self, connection: &entity::connection::Model) -> Result<()> {
+    pub async fn open_or_renew(&self, by: &System, connection: &entity::connection::Model) -> Result<()> {
         let tenant = connection.tenant_id;
-        let rows = self.services.integrations().by_ids(tenant, &[connection.integration_id]).await?;
+        let rows =
+            self.services.integrations().by_ids(by.within(tenant), &[connection.integration_id]).await?;
         let Some(integration) = rows.into_iter().next() else { return Ok(()) };
-        let (provider, session) = self.services.grants().session_of(&integration, connection).await?;
+        let (provider, session) = self.services.grants().session_of(by, &integration, connection).await?;
         if let Some(known) = self.of(connection).await? {
             match provider.renew(&session, &known.external_id).await {
                 Ok(channel) => return self.renewed(connection, known.id, &channel).await,
@@ -166,7 +169,7 @@ impl Channels {
 
     /// Processes a notification about one channel: the mailbox is read again soon. `false` if the channel is unknown
     /// or the secret is wrong; then nothing happens.
-    pub async fn handle_push(&self, external_id: &str, secret: &str) -> Result<bool> {
+    pub async fn handle_push(&self, _by: Anyone, external_id: &str, secret: &str) -> Result<bool> {
         let (name, store) = (text::escape(external_id.to_owned()), &self.services.store);
         let Some(tenant) = tenant_lookup::tenant_of(store, Kind::Channel, key_of(&name)).await? else {
             return Ok(false);
@@ -190,7 +193,7 @@ impl Channels {
     /// The sender is not authenticated: all channels are looked up with one statement, however many are named, and
     /// only existing ones cost more, a fixed number of statements for each tenant. If one tenant's notifications
     /// cannot be stored, those of others still are; the error is returned after all were tried.
-    pub async fn handle_notices(&self, notices: &[Notice<'_>]) -> Result<usize> {
+    pub async fn handle_notices(&self, _by: Anyone, notices: &[Notice<'_>]) -> Result<usize> {
         let mut by_channel: ByChannel<'_> = BTreeMap::new();
         for notice in notices {
             by_channel.entry(text::escape(notice.channel.to_owned())).or_default().push(notice);

@@ -3,7 +3,7 @@
 mod counted;
 
 use domain::{
-    Allowed, AnyId, Id, Route, Unreadable, ids,
+    , AnyIdId, Route, Unreadable, ids, may,
     provider::Capabilities,
     state::{ConnectionState, IntegrationState, Lane, RunStatus},
 };
@@ -14,11 +14,12 @@ use sea_orm::{
 use serde_json::json;
 
 use crate::{
-    Error, Page, PageArgs, Result, Tx,
+    Error, Page, PageArgs, Result, System, Tx,
     audit::AuditFacts,
     change::{NewConnection, pending_connection},
     events::topic,
     health, integrations, page,
+    proof::{Allowed, Member, Own, TenantScope},
     run_inputs::{Activate, RunInput},
 };
 
@@ -43,7 +44,11 @@ pub struct ConnectionScope {
 
 impl Connections {
     /// The connection with this id.
-    pub async fn get(&self, by: &Allowed, id: Id<ids::Connection>) -> Result<entity::connection::Model> {
+    pub async fn get(
+        &self,
+        by: &Allowed<may::ConnectionView>,
+        id: Id<ids::Connection>,
+    ) -> Result<entity::connection::Model> {
         let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         let row = entity::connection::one(tenant, id).one(&txn).await?;
@@ -53,7 +58,7 @@ impl Connections {
     /// One page of the tenant's connections.
     pub async fn list(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::ConnectionView>,
         wanted: &ConnectionScope,
         args: PageArgs,
     ) -> Result<Page<entity::connection::Model>> {
@@ -63,7 +68,7 @@ impl Connections {
     }
 
     /// Number of matching connections.
-    pub async fn count(&self, by: &Allowed, wanted: &ConnectionScope) -> Result<u64> {
+    pub async fn count(&self, by: &Allowed<may::ConnectionView>, wanted: &ConnectionScope) -> Result<u64> {
         let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         Ok(select(tenant, wanted).count(&txn).await?)
@@ -72,29 +77,29 @@ impl Connections {
     /// The connections with these ids.
     pub async fn by_ids(
         &self,
-        tenant: Id<ids::Tenant>,
+        scope: TenantScope,
         ids: &[Id<ids::Connection>],
     ) -> Result<Vec<entity::connection::Model>> {
-        let txn = self.services.store.read(tenant).await?;
-        Ok(entity::connection::by_ids(tenant, ids.iter().copied()).all(&txn).await?)
+        let txn = self.services.store.read(scope.tenant()).await?;
+        Ok(entity::connection::by_ids(scope.tenant(), ids.iter().copied()).all(&txn).await?)
     }
 
     /// The connections of these users and rooms.
     pub async fn of_holders(
         &self,
-        tenant: Id<ids::Tenant>,
+        scope: TenantScope,
         holders: &[AnyId],
     ) -> Result<Vec<entity::connection::Model>> {
         use entity::connection::{Column, of};
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.store.read(scope.tenant()).await?;
         let either = Condition::any()
             .add(Column::UserId.is_in(holders.iter().copied()))
             .add(Column::RoomId.is_in(holders.iter().copied()));
-        Ok(of(tenant).filter(either).all(&txn).await?)
+        Ok(of(scope.tenant()).filter(either).all(&txn).await?)
     }
 
     /// Activates one mailbox, for the first time or again (S1.13). Returns the run.
-    pub async fn activate(&self, by: &Allowed, id: Id<ids::Connection>) -> Result<Id<ids::Run>> {
+    pub async fn activate(&self, by: &Allowed<may::UserEdit>, id: Id<ids::Connection>) -> Result<Id<ids::Run>> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let row = entity::connection::one(tx.tenant(), id).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("connection"))?;
@@ -103,9 +108,18 @@ impl Connections {
         Ok(run)
     }
 
-    /// Connects a user's calendar through the service account (S1.13), or the caller's own with one click and no
-    /// sign-in at the provider (S3.8). Returns the run.
-    pub async fn activate_user(&self, by: &Allowed, user: Id<ids::User>) -> Result<Id<ids::Run>> {
+    /// Connects a user's calendar through the service account (S1.13). Returns the run.
+    pub async fn activate_user(&self, by: &Allowed<may::UserEdit>, user: Id<ids::User>) -> Result<Uuid> {
+        self.activate_calendar_of(by, user).await
+    }
+
+    /// Connects the caller's own calendar through the service account, with one click and no sign-in at the provider
+    /// (S3.8). Returns the run.
+    pub async fn activate_own(&self, by: &Own) -> Result<Uuid> {
+        self.activate_calendar_of(by, by.user()).await
+    }
+
+    async fn activate_calendar_of(&self, by: &Member, user: Id<ids::User>) -> Result<Id<ids::Run>> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let user = entity::tenant_user::one(tx.tenant(), user).one(tx.conn()).await?;
         let user = user.ok_or_else(|| Error::not_found("user"))?;
@@ -126,7 +140,7 @@ impl Connections {
     /// Enqueues the activation of mailboxes that are unintentionally not in use: those whose activation failed and is
     /// due again, and those whose activation began but has no run any more. A run that crashed its worker waits for a
     /// person instead. Returns how many were enqueued.
-    pub async fn retry_failed(&self, tenant: Id<ids::Tenant>, max: usize) -> Result<usize> {
+    pub async fn retry_failed(&self, _by: &System, tenant: Id<ids::Tenant>, max: usize) -> Result<usize> {
         use entity::connection::{Column, update};
         let rows = self.to_retry(tenant, max).await?;
         if rows.is_empty() {
@@ -179,7 +193,11 @@ impl Connections {
     }
 
     /// Excludes a mailbox: it is no longer read or written.
-    pub async fn exclude(&self, by: &Allowed, id: Id<ids::Connection>) -> Result<entity::connection::Model> {
+    pub async fn exclude(
+        &self,
+        by: &Allowed<may::UserEdit>,
+        id: Id<ids::Connection>,
+    ) -> Result<entity::connection::Model> {
         use sea_orm::{ActiveModelTrait, ActiveValue::Set};
         let mut tx = self.services.begin(by.tenant()).await?;
         let row = entity::connection::one(tx.tenant(), id).one(tx.conn()).await?;

@@ -3,7 +3,7 @@
 //! An event says that something changed, not how: receivers read the current state with their own permissions. Events
 //! are rows, written in the transaction of the change, and are then sent to all nodes.
 
-use domain::{Allowed, AnyId, Id, Ids, Timestamp, ids, Topic};
+use domain::{Ids, AnyId, Id, Timestamp, may, ids, Topic};
 use entity::DatabaseError;
 use entity::event_log::{Column, Model};
 use futures::{Stream, StreamExt, stream};
@@ -14,7 +14,10 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::Result;
+use crate::{
+    Result, System,
+    proof::{Allowed, Member},
+};
 
 crate::noun! {
     /// Events for subscribers.
@@ -65,8 +68,47 @@ pub(crate) fn message(event: &entity::event_log::Model) -> Message {
 }
 
 impl Events {
-    /// Stream of changes on one topic in the caller's tenant, from now on.
-    pub fn watch(&self, by: &Allowed, topic: Topic) -> impl Stream<Item = WatchEvent> + Send + use<> {
+    /// Changes of integrations in the caller's tenant, from now on.
+    pub fn integrations(
+        &self,
+        by: &Allowed<may::SeeIntegrations>,
+    ) -> impl Stream<Item = WatchEvent> + Send + use<> {
+        self.watch(by, topic::INTEGRATION)
+    }
+
+    /// Changes of connections in the caller's tenant, from now on.
+    pub fn connections(
+        &self,
+        by: &Allowed<may::ConnectionView>,
+    ) -> impl Stream<Item = WatchEvent> + Send + use<> {
+        self.watch(by, topic::CONNECTION)
+    }
+
+    /// Progress of campaigns in the caller's tenant, from now on.
+    pub fn campaigns(
+        &self,
+        by: &Allowed<may::ConnectionView>,
+    ) -> impl Stream<Item = WatchEvent> + Send + use<> {
+        self.watch(by, topic::CAMPAIGN)
+    }
+
+    /// Changes of bookings in the caller's tenant, from now on.
+    pub fn bookings(&self, by: &Allowed<may::BookingView>) -> impl Stream<Item = WatchEvent> + Send + use<> {
+        self.watch(by, topic::BOOKING)
+    }
+
+    /// Steps of runs in the caller's tenant, from now on. They say only which run made one, so every member may listen
+    /// for its own.
+    pub fn runs(&self, by: &Member) -> impl Stream<Item = WatchEvent> + Send + use<> {
+        self.watch(by, topic::RUN)
+    }
+
+    /// Runs in the caller's tenant that are quarantined from now on.
+    pub fn parked_runs(&self, by: &Allowed<may::RunView>) -> impl Stream<Item = WatchEvent> + Send + use<> {
+        self.watch(by, topic::RUN_PARKED)
+    }
+
+    fn watch(&self, by: &Member, topic: Topic) -> impl Stream<Item = WatchEvent> + Send + use<> {
         let subscription = self.services.queue.fanout.subscribe(by.tenant(), topic.as_str());
         stream::unfold(subscription, |mut subscription| async move {
             let heard = match subscription.next().await? {
@@ -91,15 +133,15 @@ impl Events {
     /// Events of one topic after an event returned before, in commit order; `after` may be nil for the beginning. A
     /// reader that continues from the last returned event misses none, however late a transaction commits: events
     /// younger than a transaction that is still writing are held back until it ends. A pruned event counts as nil.
-    /// [`Self::watch`] delivers events at once and in any order, so its cursors are not suitable here.
+    /// Streams deliver events at once and in any order, so their cursors are not suitable here.
     pub async fn since(
         &self,
-        by: &Allowed,
+        _by: &System,
+        tenant: Uuid,
         topic: Topic,
         after: Id<ids::Event>,
         max: u64,
     ) -> Result<Vec<Model>> {
-        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         let events = entity::event_log::of(tenant).filter(Column::Topic.eq(topic.as_str())).limit(max);
         let events = match txn.get_database_backend() {

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use self::broker::{Broker, Tokens, Trial};
 use crate::{
-    Error, Result,
+    Error, Result, System,
     gate::IntegrationGate,
     vault::{Column, SealContext},
 };
@@ -248,6 +248,15 @@ impl Grants {
     /// consent. Refused while the integration is in a state that this version does not know.
     pub async fn session(
         &self,
+        _by: &System,
+        integration: &entity::integration::Model,
+        user: Option<Uuid>,
+    ) -> Result<(Arc<dyn Provider>, Session)> {
+        self.open(integration, user).await
+    }
+
+    pub(crate) async fn open(
+        &self,
         integration: &entity::integration::Model,
         user: Option<Id<ids::User>>,
     ) -> Result<(Arc<dyn Provider>, Session)> {
@@ -296,6 +305,7 @@ impl Grants {
     /// Opens a session with a consent that is not in effect yet, to try it.
     pub fn trial(
         &self,
+        _by: &System,
         integration: &entity::integration::Model,
         secret: &Secret,
         account: &str,

@@ -3,9 +3,9 @@
 mod room_rules;
 
 use domain::{
-    AccessLevel, Allowed, Id, Permission, ProviderKind, Reason,
+    AccessLevel, Id, Permission, ProviderKind, Reason,
     access::Denied,
-    ids,
+    ids, may,
     state::{Feature, IntegrationState, Lane},
     text::Shape,
 };
@@ -17,6 +17,7 @@ use crate::{
     audit::AuditFacts,
     events::topic,
     page,
+    proof::{Allowed, Anyone, Member, TenantScope},
     run_inputs::{Connect, RunInput, Verify},
     tenants, text,
 };
@@ -56,7 +57,11 @@ pub struct NewIntegration {
 impl Integrations {
     /// Registers a technical account as a service account and enqueues its connection (S1.1). Only an administrator
     /// may set a service mailbox with it (S4.18).
-    pub async fn create(&self, by: &Allowed, new: NewIntegration) -> Result<entity::integration::Model> {
+    pub async fn create(
+        &self,
+        by: &Allowed<may::Connect>,
+        new: NewIntegration,
+    ) -> Result<entity::integration::Model> {
         let tenant = by.tenant();
         let is_administrator = by.has_permission(Permission::ServiceAccountEdit)
             || by.has_permission(Permission::PlatformAdministration);
@@ -86,7 +91,7 @@ impl Integrations {
             text::check(group, Shape::Line, LONGEST_GROUP, "scopeGroup")?;
         }
         if let Some(url) = &new.return_url
-            && !self.services.tenants().allows_return(tx.tenant(), url).await?
+            && !self.services.tenants().allows_return(Anyone, Id::from_uuid(tx.tenant(), url).await?
         {
             let message =
                 "This return address is not allowed. Ask the vendor to add it to the tenant's return URLs.";
@@ -131,7 +136,15 @@ impl Integrations {
     }
 
     /// The integration with this id.
-    pub async fn get(&self, by: &Allowed, id: Id<ids::Integration>) -> Result<entity::integration::Model> {
+    pub async fn get(
+        &self,
+        by: &Allowed<may::SeeIntegrations>,
+        id: Id<ids::Integration>,
+    ) -> Result<entity::integration::Model> {
+        self.of(by, id).await
+    }
+
+    async fn of(&self, by: &Member, id: Id<ids::Integration>) -> Result<entity::integration::Model> {
         let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         let row = entity::integration::one(tenant, id).one(&txn).await?;
@@ -139,7 +152,11 @@ impl Integrations {
     }
 
     /// One page of the tenant's integrations.
-    pub async fn list(&self, by: &Allowed, args: PageArgs) -> Result<Page<entity::integration::Model>> {
+    pub async fn list(
+        &self,
+        by: &Allowed<may::SeeIntegrations>,
+        args: PageArgs,
+    ) -> Result<Page<entity::integration::Model>> {
         let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         page::read(entity::integration::of(tenant), entity::integration::Column::Id, args, &txn).await
@@ -148,17 +165,17 @@ impl Integrations {
     /// The integrations with these ids.
     pub async fn by_ids(
         &self,
-        tenant: Id<ids::Tenant>,
+        scope: TenantScope,
         ids: &[Id<ids::Integration>],
     ) -> Result<Vec<entity::integration::Model>> {
-        let txn = self.services.store.read(tenant).await?;
-        Ok(entity::integration::by_ids(tenant, ids.iter().copied()).all(&txn).await?)
+        let txn = self.services.store.read(scope.tenant()).await?;
+        Ok(entity::integration::by_ids(scope.tenant(), ids.iter().copied()).all(&txn).await?)
     }
 
     /// Authorises Muster to use what the provider granted (S3.5). No mailbox is touched before.
     pub async fn authorise(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::Connect>,
         id: Id<ids::Integration>,
     ) -> Result<entity::integration::Model> {
         let mut tx = self.services.begin(by.tenant()).await?;
@@ -169,7 +186,7 @@ impl Integrations {
     }
 
     /// Repeats the verification. Returns the run.
-    pub async fn verify(&self, by: &Allowed, id: Id<ids::Integration>) -> Result<Id<ids::Run>> {
+    pub async fn verify(&self, by: &Allowed<may::Connect>, id: Id<ids::Integration>) -> Result<Id<ids::Run>> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let row = find(&tx, id).await?;
         require_consented(&row)?;
@@ -183,7 +200,7 @@ impl Integrations {
 
     /// Requests a new consent for an integration whose consent was revoked or never completed. Mailboxes and bookings
     /// stay as they are. Returns the run.
-    pub async fn reconnect(&self, by: &Allowed, id: Id<ids::Integration>) -> Result<Id<ids::Run>> {
+    pub async fn reconnect(&self, by: &Allowed<may::Connect>, id: Id<ids::Integration>) -> Result<Id<ids::Run>> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let row = find(&tx, id).await?;
         let run = self.enqueue_reconnection(&mut tx, &row, &by.actor()).await?;
@@ -219,7 +236,7 @@ impl Integrations {
     /// The most recent verifications of an integration, newest first.
     pub async fn verifications(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::SeeIntegrations>,
         id: Id<ids::Integration>,
         max: usize,
     ) -> Result<Vec<entity::verification::Model>> {
@@ -234,8 +251,9 @@ impl Integrations {
     /// Which terms were accepted for an integration, by whom and when.
     pub async fn acceptances(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::SeeIntegrations>,
         id: Id<ids::Integration>,
+    ,
     ) -> Result<Vec<entity::terms_acceptance::Model>> {
         use entity::terms_acceptance::{Column, of};
         let tenant = by.tenant();
@@ -246,13 +264,13 @@ impl Integrations {
     /// The people listed in the calendar system's directory, read now. Requires a connected integration.
     pub async fn directory(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::UserCreate>,
         id: Id<ids::Integration>,
         after: Option<&str>,
     ) -> Result<providers::Page<providers::Person>> {
-        let row = self.get(by, id).await?;
+        let row = self.of(by, id).await?;
         require_consented(&row)?;
-        let (provider, session) = self.services.grants().session(&row, None).await?;
+        let (provider, session) = self.services.grants().open(&row, None).await?;
         Ok(provider.people(&session, after).await?)
     }
 }

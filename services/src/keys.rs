@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use chrono::Duration;
-use domain::{Id, Permission, Timestamp, access::Staff, ids};
+use domain::{Id, Permission, Timestamp, ids};
 use entity::api_key::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction,
@@ -21,10 +21,12 @@ use sea_orm::{
 use serde_json::json;
 
 use crate::{
-    Error, Page, PageArgs, Refusal, Result,
+    Error, Page, PageArgs, Refusal, Result, System,
     audit::{AuditFacts, OPERATOR},
     error::is_duplicate,
-    page, roles,
+    page,
+    proof::Staff,
+    roles,
 };
 
 pub use signing::Signing;
@@ -137,7 +139,12 @@ impl Keys {
     /// A given key is stored unless it already is. Without one, and only while there is no key at all, a new one is
     /// created and returned, to be shown once. It has every permission and does not expire, because the operator
     /// configures it. Called when a node starts, never for a request.
-    pub async fn ensure_first(&self, secret: Option<&str>, name: &str) -> Result<Option<(Model, String)>> {
+    pub async fn ensure_first(
+        &self,
+        _by: &System,
+        secret: Option<&str>,
+        name: &str,
+    ) -> Result<Option<(Model, String)>> {
         let secret = match secret {
             Some(secret) if !is_well_formed(secret) => {
                 let message = format!("A vendor key consists of {PREFIX} and {DIGITS} hexadecimal digits.");

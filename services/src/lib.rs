@@ -1,15 +1,15 @@
 //! Use cases, one file per noun.
 //!
 //! Every use case has the same shape: refuse early; one transaction ([`tx::Tx`]); consequences (runs, signals, events,
-//! audit) are written in the same transaction; commit; then wake-ups, which may be lost. Each takes the proof that its
-//! caller has a permission ([`domain::Allowed`], [`domain::access::Staff`]), and every finder begins with the tenant
-//! that the proof carries.
+//! audit) are written in the same transaction; commit; then wake-ups, which may be lost. Each demands a proof of
+//! its caller ([`proof`]), and every finder begins with the tenant that the proof carries.
 
 pub mod access;
 pub mod audit;
 pub mod availability;
 pub mod bookings;
 pub mod calendars;
+pub mod caller;
 pub mod campaigns;
 pub mod catalogue;
 pub mod change;
@@ -27,15 +27,18 @@ pub mod issuers;
 pub mod keys;
 pub mod links;
 pub mod page;
+pub mod proof;
 pub mod quotas;
 pub mod roles;
 pub mod rooms;
+pub mod rows;
 pub mod run_inputs;
 pub mod runs;
 pub mod secrets;
 pub mod service_accounts;
 pub mod settings;
 pub mod sign_in;
+mod system;
 pub mod tenants;
 mod text;
 pub mod tx;
@@ -49,14 +52,17 @@ use domain::{Id, Ids, SharedClock, Timestamp, ids};
 use entity::Store;
 use queue::Queue;
 
+pub use caller::Caller;
 pub use catalogue::Catalogue;
 pub use change::Change;
-pub use entity;
+pub use domain::may;
 pub use error::{Error, Excess, Refusal};
 pub use gate::OWN_LIMIT;
 pub use page::{Page, PageArgs};
+pub use proof::{Allowed, Anyone, Member, Own, OwnOr, Staff, TenantScope};
 pub use providers;
 pub use settings::Settings;
+pub use system::System;
 pub use tx::Tx;
 pub use vault::Vault;
 
@@ -71,15 +77,15 @@ pub struct Services(Arc<Inner>);
 #[derive(Debug)]
 pub struct Inner {
     /// Access to the database.
-    pub store: Store,
+    pub(crate) store: Store,
     /// Source of the current time.
     pub clock: SharedClock,
     /// Source of ids and random secrets.
     pub ids: Ids,
     /// Hints, fan-out and rate limits.
-    pub queue: Queue,
+    pub(crate) queue: Queue,
     /// The master keys.
-    pub vault: Vault,
+    pub(crate) vault: Vault,
     /// The connectors, by kind of calendar system.
     pub connectors: grants::Connectors,
     /// The operator's settings.
@@ -103,8 +109,7 @@ impl std::ops::Deref for Services {
 }
 
 impl Services {
-    /// Builds the services from their parts.
-    pub fn new(
+    pub(crate) fn new(
         store: Store,
         clock: SharedClock,
         ids: Ids,
@@ -137,31 +142,30 @@ impl Services {
     }
 
     /// Begins a transaction of one tenant.
-    pub async fn begin(&self, tenant: Id<ids::Tenant>) -> Result<Tx> {
+    pub(crate) async fn begin(&self, tenant: Id<ids::Tenant>) -> Result<Tx> {
         Ok(Tx::new(self.clone(), self.store.write(tenant).await?, tenant))
     }
 
     /// Begins a transaction of one tenant for the vendor's staff: its audit entries are added to the chains of the
     /// tenant and of the installation.
-    pub async fn begin_as_staff(&self, tenant: Id<ids::Tenant>) -> Result<Tx> {
+    pub(crate) async fn begin_as_staff(&self, tenant: Id<ids::Tenant>) -> Result<Tx> {
         let txn = self.store.write_both([tenant, audit::INSTALLATION]).await?;
         Ok(Tx::new(self.clone(), txn, tenant).also_of_the_installation())
     }
 
     /// Begins a transaction about the installation, such as its keys. Its audit entries are added to the
     /// installation's chain.
-    pub async fn begin_installation(&self) -> Result<Tx> {
+    pub(crate) async fn begin_installation(&self) -> Result<Tx> {
         self.begin(audit::INSTALLATION).await
     }
 
     /// Whether the database responds, and this node can open what is stored in it.
-    pub async fn is_ready(&self) -> bool {
+    pub async fn is_ready(&self, _by: Anyone) -> bool {
         let opens = self.secrets().has_the_key_in_force().await;
         opens.is_ok_and(|opens| opens) && self.store.engine().ping().await.is_ok()
     }
 
-    /// Sets the descriptions of workflows; called once when a node is built.
-    pub fn set_catalogue(&self, catalogue: Arc<dyn Catalogue>) {
+    pub(crate) fn set_catalogue(&self, catalogue: Arc<dyn Catalogue>) {
         // A second call would come from a second assembly in one process; the first answer stays.
         let _already_set = self.0.catalogue.set(catalogue);
     }

@@ -3,7 +3,7 @@
 //! A link opens the connect page and nothing else. Its token has 256 random bits, of which only a digest is stored, so
 //! that a link is shown only once, to whoever created it.
 
-use domain::{Allowed, Id, StandardRole, ids, state::Feature};
+use domain::{Id, StandardRole, ids, may, state::Feature};
 use entity::{
     connect_link::{self, ActiveModel, Column, Entity, Model},
     tenant_lookup::{self, Kind},
@@ -12,7 +12,14 @@ use entity::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
 
-use crate::{Error, Result, Tx, audit::AuditFacts, roles, tenants::require_feature, users::checked_email};
+use crate::{
+    Error, Result, Tx,
+    audit::AuditFacts,
+    proof::{Allowed, Anyone, Member},
+    roles,
+    tenants::require_feature,
+    users::checked_email,
+};
 
 crate::noun! {
     /// Invitations for IT administrators.
@@ -33,7 +40,10 @@ pub struct NewLink {
 }
 
 /// A link that was opened before it expired.
+///
+/// Only [`Links::open`] makes it, so it also proves that somebody holds a valid link.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct OpenLink {
     /// The link's own row.
     pub link: Model,
@@ -46,7 +56,7 @@ impl Links {
     ///
     /// The invited person becomes a user with the roles, or an existing user with this email address receives them.
     /// The caller must hold every permission of the roles.
-    pub async fn invite(&self, by: &Allowed, new: NewLink) -> Result<(Model, String)> {
+    pub async fn invite(&self, by: &Allowed<may::UserCreate>, new: NewLink) -> Result<(Model, String)> {
         let mut tx = self.services.begin(by.tenant()).await?;
         require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
         let email = checked_email(&new.email, "email")?;
@@ -83,7 +93,7 @@ impl Links {
     }
 
     /// The link with this token, if it is still valid.
-    pub async fn open(&self, token: &str) -> Result<OpenLink> {
+    pub async fn open(&self, _by: Anyone, token: &str) -> Result<OpenLink> {
         let unknown =
             || Error::refuse("LINK_UNKNOWN", "This link is not known. Check that the address is complete.");
         let digest = self.services.secrets().digest(token).await?;
@@ -103,11 +113,18 @@ impl Links {
         Ok(OpenLink { link, tenant: tenant.ok_or_else(unknown)? })
     }
 
+    /// The integration that the link is to connect, if it names one that exists.
+    pub async fn integration(&self, open: &OpenLink) -> Result<Option<entity::integration::Model>> {
+        let (tenant, Some(id)) = (open.link.tenant_id, open.link.integration_id) else { return Ok(None) };
+        let txn = self.services.store.read(tenant).await?;
+        Ok(entity::integration::one(tenant, id).one(&txn).await?)
+    }
+
     /// The user with this email, created if there is none, with the roles of the invitation.
     async fn invited(
         &self,
         tx: &mut Tx,
-        by: &Allowed,
+        by: &Member,
         email: &str,
         roles: &[Id<ids::Role>],
     ) -> Result<Id<ids::User>> {

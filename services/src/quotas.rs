@@ -7,7 +7,8 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use domain::{Caller, CallerKind};
+use crate::{Caller, proof::Anyone};
+use domain::CallerKind;
 use queue::{Key, quotas::Balance};
 
 pub use queue::Quota;
@@ -77,7 +78,7 @@ pub struct ChargeResult {
 
 impl Quotas {
     /// Charges a request if all its quotas suffice; otherwise none of them.
-    pub async fn charge(&self, whose: QuotaSubject<'_>, units: u32) -> ChargeResult {
+    pub async fn charge(&self, _by: Anyone, whose: QuotaSubject<'_>, units: u32) -> ChargeResult {
         let named = whose.quotas(&self.services.settings.quotas);
         if named.is_empty() {
             return ChargeResult::default();
@@ -94,8 +95,8 @@ impl QuotaSubject<'_> {
     fn quotas(self, settings: &QuotaSettings) -> Vec<(&'static str, Key, Quota)> {
         let all = match self {
             Self::Caller(caller) => {
-                let tenant = caller.tenant;
-                let id = match caller.kind {
+                let tenant = caller.tenant().map(domain::Id::uuid);
+                let id = match caller.kind() {
                     CallerKind::Vendor(key) => Some(key.any()),
                     CallerKind::User(user) => Some(user.any()),
                     CallerKind::Anonymous | CallerKind::Operator => None,

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use domain::{Allowed, Id, Ids, Permission, StandardRole, Timestamp, ids};
+use domain::{Id, Ids, Permission, StandardRole, Timestamp, ids, may};
 use entity::{
     role::{ActiveModel, Column, Entity, Model},
     user_role,
@@ -19,7 +19,13 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use crate::{Error, Refusal, Result, Tx, audit::AuditFacts, error::is_duplicate, tenants::checked_name};
+use crate::{
+    Error, Refusal, Result, System, Tx,
+    audit::AuditFacts,
+    error::is_duplicate,
+    proof::{Allowed, Member, TenantScope},
+    tenants::checked_name,
+};
 
 crate::noun! {
     /// Roles and permissions.
@@ -46,7 +52,7 @@ pub struct RoleChange {
 
 impl Roles {
     /// All roles of the tenant, standard roles first.
-    pub async fn list(&self, by: &Allowed) -> Result<Vec<Model>> {
+    pub async fn list(&self, by: &Allowed<may::RoleEdit>) -> Result<Vec<Model>> {
         let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         let roles = entity::role::of(tenant);
@@ -54,7 +60,7 @@ impl Roles {
     }
 
     /// Creates a custom role.
-    pub async fn create(&self, by: &Allowed, new: NewRole) -> Result<Model> {
+    pub async fn create(&self, by: &Allowed<may::RoleEdit>, new: NewRole) -> Result<Model> {
         may_hand_on(by, &new.permissions)?;
         let name = checked_name(&new.name)?;
         let mut tx = self.services.begin(by.tenant()).await?;
@@ -69,7 +75,12 @@ impl Roles {
     }
 
     /// Changes a custom role and thereby the permissions of all its holders.
-    pub async fn update(&self, by: &Allowed, id: Id<ids::Role>, change: RoleChange) -> Result<Model> {
+    pub async fn update(
+        &self,
+        by: &Allowed<may::RoleEdit>,
+        id: Id<ids::Role>,
+        change: RoleChange,
+    ) -> Result<Model> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let role = custom(&tx, id).await?;
         let mut statement = entity::role::update(tx.tenant()).filter(Column::Id.eq(role.id));
@@ -96,7 +107,7 @@ impl Roles {
     }
 
     /// Removes a custom role; its holders lose the permissions it granted.
-    pub async fn delete(&self, by: &Allowed, id: Id<ids::Role>) -> Result<()> {
+    pub async fn delete(&self, by: &Allowed<may::RoleEdit>, id: Id<ids::Role>) -> Result<()> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let role = custom(&tx, id).await?;
         may_take(by, &permissions_in(&role))?;
@@ -107,7 +118,12 @@ impl Roles {
     }
 
     /// Assigns all the given roles to a user, or none if any is refused.
-    pub async fn assign(&self, by: &Allowed, user: Id<ids::User>, roles: &[Id<ids::Role>]) -> Result<()> {
+    pub async fn assign(
+        &self,
+        by: &Allowed<may::RoleEdit>,
+        user: Id<ids::User>,
+        roles: &[Id<ids::Role>],
+    ) -> Result<()> {
         some(roles)?;
         let mut tx = self.services.begin(by.tenant()).await?;
         let user_row = entity::tenant_user::one(tx.tenant(), user).one(tx.conn()).await?;
@@ -123,7 +139,12 @@ impl Roles {
     }
 
     /// Takes all the given roles from a user, or none if any is refused.
-    pub async fn unassign(&self, by: &Allowed, user: Id<ids::User>, roles: &[Id<ids::Role>]) -> Result<()> {
+    pub async fn unassign(
+        &self,
+        by: &Allowed<may::RoleEdit>,
+        user: Id<ids::User>,
+        roles: &[Id<ids::Role>],
+    ) -> Result<()> {
         use user_role::{Column, delete};
         some(roles)?;
         let mut tx = self.services.begin(by.tenant()).await?;
@@ -153,16 +174,17 @@ impl Roles {
     /// The roles of several users, for a data loader. Users without a role are left out.
     pub async fn of_users(
         &self,
-        tenant: Id<ids::Tenant>,
+        scope: TenantScope,
         users: &[Id<ids::User>],
     ) -> Result<HashMap<Id<ids::User>, Vec<Model>>> {
-        let txn = self.services.store.read(tenant).await?;
-        of_users(&txn, tenant, users.iter().copied()).await
+        let txn = self.services.store.read(scope.tenant()).await?;
+        of_users(&txn, scope.tenant(), users.iter().copied()).await
     }
 
     /// The permissions of a user: the union of the user's roles. `None` if there is no such user.
     pub async fn permissions_of(
         &self,
+        _by: &System,
         tenant: Id<ids::Tenant>,
         user: Id<ids::User>,
     ) -> Result<Option<BTreeSet<Permission>>> {
@@ -218,7 +240,7 @@ pub(crate) async fn standard(tx: &Tx, role: StandardRole) -> Result<Model> {
 /// Assigns roles to users, if the caller holds every permission that the roles grant.
 pub(crate) async fn give(
     tx: &mut Tx,
-    by: &Allowed,
+    by: &Member,
     users: &[Id<ids::User>],
     roles: &[Id<ids::Role>],
 ) -> Result<()> {
@@ -334,7 +356,7 @@ pub(crate) fn may_take_by(
 
 /// [`may_give`] within a tenant, where nobody can grant staff permissions. Whoever may connect calendars by any rule
 /// (S1.3) may grant the permission to connect them.
-pub(crate) fn may_hand_on(by: &Allowed, permissions: &BTreeSet<Permission>) -> Result<()> {
+pub(crate) fn may_hand_on(by: &Member, permissions: &BTreeSet<Permission>) -> Result<()> {
     let has = |permission| match permission {
         Permission::Staff => false,
         Permission::CalendarConnect => by.may_connect(),
@@ -344,7 +366,7 @@ pub(crate) fn may_hand_on(by: &Allowed, permissions: &BTreeSet<Permission>) -> R
 }
 
 /// [`may_take_by`] within a tenant.
-pub(crate) fn may_take(by: &Allowed, permissions: &BTreeSet<Permission>) -> Result<()> {
+pub(crate) fn may_take(by: &Member, permissions: &BTreeSet<Permission>) -> Result<()> {
     may_take_by(|permission| by.has_permission(permission), permissions)
 }
 

@@ -3,10 +3,13 @@
 //! This module only reads rooms; a workflow's change writes them after listing a directory. Nobody enters them by
 //! hand.
 
-use domain::{Allowed, Id, ids};
+use domain::{Id, ids, may};
 use sea_orm::{ColumnTrait, QueryFilter};
 
-use crate::{Error, Page, PageArgs, Result, page};
+use crate::{
+    Error, Page, PageArgs, Result, page,
+    proof::{Allowed, TenantScope},
+};
 
 crate::noun! {
     /// Rooms of the tenant.
@@ -28,7 +31,7 @@ impl Rooms {
     /// One page of the rooms. Needs `CONNECTION_VIEW` or `AVAILABILITY_VIEW`.
     pub async fn list(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::SeeRooms>,
         filter: Filter,
         args: PageArgs,
     ) -> Result<Page<entity::room::Model>> {
@@ -49,7 +52,7 @@ impl Rooms {
     }
 
     /// One room. Needs `CONNECTION_VIEW` or `AVAILABILITY_VIEW`.
-    pub async fn get(&self, by: &Allowed, id: Id<ids::Room>) -> Result<entity::room::Model> {
+    pub async fn get(&self, by: &Allowed<may::SeeRooms>, id: Id<ids::Room>) -> Result<entity::room::Model> {
         let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         entity::room::one(tenant, id).one(&txn).await?.ok_or_else(|| Error::not_found("room"))
@@ -58,10 +61,10 @@ impl Rooms {
     /// The tenant's rooms with these ids, in no particular order, for a data loader.
     pub async fn by_ids(
         &self,
-        tenant: Id<ids::Tenant>,
+        scope: TenantScope,
         rooms: &[Id<ids::Room>],
     ) -> Result<Vec<entity::room::Model>> {
-        let txn = self.services.store.read(tenant).await?;
-        Ok(entity::room::by_ids(tenant, rooms.iter().copied()).all(&txn).await?)
+        let txn = self.services.store.read(scope.tenant()).await?;
+        Ok(entity::room::by_ids(scope.tenant(), rooms.iter().copied()).all(&txn).await?)
     }
 }

@@ -1,7 +1,9 @@
 //! Runs of workflows, for people: list, retry, signal and cancel.
 
 use domain::{
-    Allowed, AnyId, Id, ids,
+    Id, AnyId, Permission,
+    access::Denied,
+    ids, may,
     state::{Lane, RunStatus, StepOutcome},
     text::{self, Shape},
 };
@@ -17,8 +19,12 @@ use sea_orm::{
 use serde_json::json;
 
 use crate::{
-    Error, Page, PageArgs, Refusal, Result, Tx, catalogue::WorkflowInfo, error::is_duplicate, events::topic,
+    Error, Page, PageArgs, Refusal, Result, System, Tx,
+    catalogue::WorkflowInfo,
+    error::is_duplicate,
+    events::topic,
     page,
+    proof::{Allowed, Member, TenantScope},
 };
 
 /// The longest name of a signal, in characters.
@@ -42,7 +48,12 @@ pub struct RunFilter {
 
 impl Runs {
     /// One page of the tenant's runs.
-    pub async fn list(&self, by: &Allowed, filter: RunFilter, args: PageArgs) -> Result<Page<Model>> {
+    pub async fn list(
+        &self,
+        by: &Allowed<may::RunView>,
+        filter: RunFilter,
+        args: PageArgs,
+    ) -> Result<Page<Model>> {
         let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         let mut runs = entity::run::of(tenant);
@@ -59,7 +70,20 @@ impl Runs {
     }
 
     /// The run with this id.
-    pub async fn get(&self, by: &Allowed, id: Id<ids::Run>) -> Result<Model> {
+    pub async fn get(&self, by: &Allowed<may::RunView>, id: Id<ids::Run>) -> Result<Model> {
+        self.of(by, id).await
+    }
+
+    /// The run with this id, which the caller must have started.
+    pub async fn get_own(&self, by: &Member, id: Id<ids::Run>) -> Result<Model> {
+        let run = self.of(by, id).await?;
+        match run.asked_by == by.actor() {
+            true => Ok(run),
+            false => Err(Denied::Forbidden(Permission::RunView).into()),
+        }
+    }
+
+    async fn of(&self, by: &Member, id: Id<ids::Run>) -> Result<Model> {
         let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         entity::run::one(tenant, id).one(&txn).await?.ok_or_else(|| Error::not_found("run"))
@@ -68,6 +92,7 @@ impl Runs {
     /// The latest runs of all tenants, for the operator's commands.
     pub async fn latest(
         &self,
+        _by: &System,
         status: Option<RunStatus>,
         workflow: Option<&str>,
         first: u64,
@@ -83,14 +108,18 @@ impl Runs {
     }
 
     /// The tenant of a run, for the operator's commands.
-    pub async fn tenant_of(&self, id: Id<ids::Run>) -> Result<Id<ids::Tenant>> {
+    pub async fn tenant_of(&self, _by: &System, id: Id<ids::Run>) -> Result<Id<ids::Tenant>> {
         let run = entity::run::all_tenants().filter(Column::Id.eq(id));
         let run = run.one(self.services.store.engine()).await?;
         run.map(|run| run.tenant_id).ok_or_else(|| Error::not_found("run"))
     }
 
     /// All committed steps of a run, oldest first.
-    pub async fn history(&self, by: &Allowed, id: Id<ids::Run>) -> Result<Vec<entity::run_history::Model>> {
+    pub async fn history(
+        &self,
+        by: &Allowed<may::RunView>,
+        id: Id<ids::Run>,
+    ) -> Result<Vec<entity::run_history::Model>> {
         use entity::run_history::Column;
         let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
@@ -99,18 +128,18 @@ impl Runs {
     }
 
     /// The tenant's runs with these ids, for a data loader.
-    pub async fn by_ids(&self, tenant: Id<ids::Tenant>, runs: &[Id<ids::Run>]) -> Result<Vec<Model>> {
-        let txn = self.services.store.read(tenant).await?;
-        Ok(entity::run::by_ids(tenant, runs.iter().copied()).all(&txn).await?)
+    pub async fn by_ids(&self, scope: TenantScope, runs: &[Id<ids::Run>]) -> Result<Vec<Model>> {
+        let txn = self.services.store.read(scope.tenant()).await?;
+        Ok(entity::run::by_ids(scope.tenant(), runs.iter().copied()).all(&txn).await?)
     }
 
     /// The workflows with their states.
-    pub fn workflows(&self, _by: &Allowed) -> Vec<WorkflowInfo> {
+    pub fn workflows(&self, _by: &Allowed<may::RunView>) -> Vec<WorkflowInfo> {
         self.services.catalogue().map(|catalogue| catalogue.workflows()).unwrap_or_default()
     }
 
     /// Mermaid diagram of a run's workflow with the current state marked. `None` before the run's first step.
-    pub fn diagram(&self, _by: &Allowed, run: &Model) -> Option<String> {
+    pub fn diagram(&self, _by: &Member, run: &Model) -> Option<String> {
         self.services.catalogue()?.diagram(
             &run.workflow,
             run.version?,
@@ -122,7 +151,7 @@ impl Runs {
     ///
     /// A quarantined run continues in its state, forwards or undoing as before. A failed run has undone everything, so
     /// it starts again from its first state with the same memory.
-    pub async fn retry(&self, by: &Allowed, id: Id<ids::Run>) -> Result<Model> {
+    pub async fn retry(&self, by: &Allowed<may::RunEdit>, id: Id<ids::Run>) -> Result<Model> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let run = present(&tx, id).await?;
         set_live(&tx, &run).await?;
@@ -136,7 +165,7 @@ impl Runs {
     }
 
     /// Asks a run to stop and to undo its completed steps. The run continues until it reads the request.
-    pub async fn cancel(&self, by: &Allowed, id: Id<ids::Run>) -> Result<Model> {
+    pub async fn cancel(&self, by: &Allowed<may::RunEdit>, id: Id<ids::Run>) -> Result<Model> {
         let mut tx = self.services.begin(by.tenant()).await?;
         present(&tx, id).await?.status.require()?;
         let hint = jobs::request_cancel(tx.conn(), tx.tenant(), id, tx.now()).await?;
@@ -145,7 +174,13 @@ impl Runs {
     }
 
     /// Sends a signal to a run, as if the event it waits for had happened.
-    pub async fn signal(&self, by: &Allowed, id: Id<ids::Run>, name: &str, payload: Json) -> Result<Model> {
+    pub async fn signal(
+        &self,
+        by: &Allowed<may::RunEdit>,
+        id: Id<ids::Run>,
+        name: &str,
+        payload: Json,
+    ) -> Result<Model> {
         if name.is_empty() || text::accept(name, Shape::Line, LONGEST_SIGNAL).is_err() {
             let message = format!("A signal's name has 1 to {LONGEST_SIGNAL} characters.");
             let refusal = Refusal::new("NAME_MALFORMED", message).at("name");
@@ -168,7 +203,7 @@ impl Runs {
     async fn done(
         &self,
         mut tx: Tx,
-        by: &Allowed,
+        by: &Member,
         action: &'static str,
         id: Id<ids::Run>,
         details: Json,

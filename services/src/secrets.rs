@@ -26,7 +26,7 @@ pub use self::{
     status::Status,
 };
 use crate::{
-    Error, Result,
+    Error, Result, System,
     vault::{Column, Key, SealContext, key_id},
 };
 
@@ -61,7 +61,11 @@ impl Secrets {
     /// # Errors
     ///
     /// `MASTER_KEY_UNKNOWN` if the configuration lacks the master key in force.
-    pub async fn ready(&self) -> Result<()> {
+    pub async fn ready(&self, _by: &System) -> Result<()> {
+        self.open_pepper().await
+    }
+
+    pub(super) async fn open_pepper(&self) -> Result<()> {
         let vault = &self.services.vault;
         let pepper = match vault.stored(self.services.store.installation()).await? {
             Some(row) => vault.opened_pepper(&row)?,
@@ -87,12 +91,12 @@ impl Secrets {
         if let Some(digest) = self.services.vault.digest(token) {
             return Ok(digest);
         }
-        self.ready().await?;
+        self.open_pepper().await?;
         self.services.vault.digest(token).ok_or(Error::Unreadable { what: "installation_secret" })
     }
 
     /// Seals a secret of a tenant, in the transaction that stores it.
-    pub async fn seal(
+    pub(crate) async fn seal(
         &self,
         txn: &impl ConnectionTrait,
         place: SealContext,
@@ -103,7 +107,7 @@ impl Secrets {
     }
 
     /// Opens a secret of a tenant.
-    pub async fn open(&self, place: SealContext, sealed: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) async fn open(&self, place: SealContext, sealed: &[u8]) -> Result<Vec<u8>> {
         if let Some(opened) = self.open_as_known(place, sealed) {
             return opened;
         }

@@ -1,7 +1,7 @@
 //! Service accounts: the mailbox with which an integration writes bookings, and how it is replaced.
 
 use domain::{
-    Allowed, Id, ids,
+    Id, ids, may,
     state::{Lane, ServiceAccountStatus},
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder};
@@ -11,6 +11,7 @@ use crate::{
     Refusal, Result,
     audit::AuditFacts,
     integrations,
+    proof::{Allowed, TenantScope},
     run_inputs::{RunInput, Verify},
 };
 
@@ -25,7 +26,7 @@ impl ServiceAccounts {
     /// which they were written. Returns the run. Needs `SERVICE_ACCOUNT_EDIT`.
     pub async fn propose(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::ServiceAccountEdit>,
         integration: Id<ids::Integration>,
         mailbox: &str,
     ) -> Result<Id<ids::Run>> {
@@ -45,10 +46,11 @@ impl ServiceAccounts {
     /// Current and former service mailboxes of integrations.
     pub async fn of(
         &self,
-        tenant: Id<ids::Tenant>,
+        scope: TenantScope,
         integrations: &[Id<ids::Integration>],
     ) -> Result<Vec<entity::service_account::Model>> {
         use entity::service_account::{Column, of};
+        let tenant = scope.tenant();
         let txn = self.services.store.read(tenant).await?;
         let rows = of(tenant).filter(Column::IntegrationId.is_in(integrations.iter().copied()));
         Ok(rows.order_by_asc(Column::Position).order_by_asc(Column::Id).all(&txn).await?)

@@ -9,9 +9,7 @@ mod locale;
 mod return_url;
 
 use domain::{
-    Allowed, Id,
-    access::Staff,
-    ids,
+    Id, ids,
     state::{Feature, Plan},
     text::{self, Fault, Shape},
 };
@@ -26,7 +24,13 @@ use serde_json::json;
 
 pub use self::locale::owner_zone;
 pub(crate) use self::locale::zone as checked_zone;
-use crate::{Error, Page, PageArgs, Refusal, Result, Tx, audit::AuditFacts, calendars, page, roles};
+use crate::{
+    Error, Page, PageArgs, Refusal, Result, Tx,
+    audit::AuditFacts,
+    calendars, page,
+    proof::{Anyone, Member, Staff},
+    roles,
+};
 
 /// The longest name, in characters.
 const LONGEST_NAME: usize = 200;
@@ -91,7 +95,7 @@ impl Tenants {
     }
 
     /// The caller's own tenant.
-    pub async fn get(&self, by: &Allowed) -> Result<Model> {
+    pub async fn get(&self, by: &Member) -> Result<Model> {
         self.find(by.tenant()).await?.ok_or_else(|| Error::not_found("tenant"))
     }
 
@@ -183,8 +187,17 @@ impl Tenants {
         Ok(tenant)
     }
 
-    /// Features that a tenant can currently use.
-    pub async fn features(&self, tenant: Id<ids::Tenant>) -> Result<Vec<Feature>> {
+    /// Features that the caller's tenant can currently use.
+    pub async fn features(&self, by: &Member) -> Result<Vec<Feature>> {
+        self.usable(by.tenant()).await
+    }
+
+    /// Features that any tenant can currently use.
+    pub async fn features_of(&self, _by: &Staff, tenant: Id<ids::Tenant>) -> Result<Vec<Feature>> {
+        self.usable(tenant).await
+    }
+
+    async fn usable(&self, tenant: Id<ids::Tenant>) -> Result<Vec<Feature>> {
         let txn = self.services.store.read(tenant).await?;
         let Some(model) = Entity::find_by_id(tenant).one(&txn).await? else { return Ok(Vec::new()) };
         let rows = entity::tenant_feature::of(tenant).all(&txn).await?;
@@ -216,7 +229,7 @@ impl Tenants {
     }
 
     /// Whether a browser may be redirected to a URL: it must be, or lie below, one of the tenant's return URLs.
-    pub async fn allows_return(&self, tenant: Id<ids::Tenant>, url: &str) -> Result<bool> {
+    pub async fn allows_return(&self, _by: Anyone, tenant: Id<ids::Tenant>, url: &str) -> Result<bool> {
         let model = self.find(tenant).await?;
         Ok(model.is_some_and(|tenant| return_url::is_allowed(&tenant, url)))
     }

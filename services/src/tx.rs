@@ -9,7 +9,7 @@ use sea_orm::{
 use serde::Serialize;
 
 use crate::{
-    Result, Services,
+    Result, Services, System,
     access::AccessChange,
     audit::{self, AuditFacts, AuditRecord},
     run_inputs::RunInput,
@@ -93,7 +93,11 @@ impl AfterCommit {
     }
 
     /// Sends the notifications to the queue.
-    pub async fn publish(self, services: &Services) {
+    pub async fn publish(self, system: &System) {
+        self.send(system.services()).await;
+    }
+
+    pub(crate) async fn send(self, services: &Services) {
         let events = async {
             // Who may listen is told before what there is to hear.
             let access = self.access.iter().map(|change| change.message(services.ids.make()));
@@ -233,7 +237,7 @@ impl Tx {
     pub async fn commit(mut self) -> Result<()> {
         Box::pin(self.after.store(&self.services, &self.txn)).await?;
         self.txn.commit().await?;
-        self.after.publish(&self.services).await;
+        self.after.send(&self.services).await;
         Ok(())
     }
 }

@@ -6,12 +6,18 @@
 mod check;
 mod connect;
 
-use domain::{Allowed, CallerKind, Id, Permission, access::Denied, ids};
+use domain::{Id, Permission, access::Denied, ids, may};
 use entity::tenant_user::{ActiveModel, Column, Entity, Model};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, prelude::Json, sea_query::Expr};
 use serde_json::json;
 
-use crate::{Error, Page, PageArgs, Refusal, Result, Tx, audit::AuditFacts, calendars, page, roles};
+use crate::{
+    Error, Page, PageArgs, Refusal, Result, Tx,
+    audit::AuditFacts,
+    calendars, page,
+    proof::{Allowed, Member, Own, TenantScope},
+    roles,
+};
 
 pub(crate) use check::email as checked_email;
 pub(crate) use connect::connect_to_live_integrations;
@@ -54,13 +60,13 @@ pub struct UserChange {
 
 impl Users {
     /// Creates a user, and connects the user's calendar if the tenant has a live integration.
-    pub async fn create(&self, by: &Allowed, new: NewUser) -> Result<Model> {
+    pub async fn create(&self, by: &Allowed<may::UserCreate>, new: NewUser) -> Result<Model> {
         let made = self.make(by, vec![new]).await.map_err(|(_, error)| error)?;
         made.into_iter().next().ok_or_else(|| Error::not_found("user"))
     }
 
     /// Creates up to 500 users, either all of them or none. A refusal names the index of the user that caused it.
-    pub async fn create_many(&self, by: &Allowed, new: Vec<NewUser>) -> Result<Vec<Model>> {
+    pub async fn create_many(&self, by: &Allowed<may::UserCreate>, new: Vec<NewUser>) -> Result<Vec<Model>> {
         if new.len() > MAX_AT_ONCE {
             let message = format!("Create at most {MAX_AT_ONCE} users at once.");
             let refusal = Refusal::new("TOO_MANY", message).at("users");
@@ -77,7 +83,7 @@ impl Users {
     /// Changes a user, unless the user has changed since `if_version`.
     pub async fn update(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::UserEdit>,
         id: Id<ids::User>,
         change: UserChange,
         if_version: Option<i64>,
@@ -120,7 +126,7 @@ impl Users {
 
     /// Removes a user with the user's own consents and tokens. Refused for a user who takes part in bookings, which
     /// keep their participants; for a user with more permissions than the caller; and for the last administrator.
-    pub async fn delete(&self, by: &Allowed, id: Id<ids::User>) -> Result<()> {
+    pub async fn delete(&self, by: &Allowed<may::UserDelete>, id: Id<ids::User>) -> Result<()> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let user = self.present(&tx, id).await?;
         if check::has_bookings(&tx, &user).await? {
@@ -140,38 +146,39 @@ impl Users {
     }
 
     /// The user with this id.
-    pub async fn get(&self, by: &Allowed, id: Id<ids::User>) -> Result<Model> {
-        let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
-        let user = entity::tenant_user::one(tenant, id).one(&txn).await?;
-        user.ok_or_else(|| Error::not_found("user"))
+    pub async fn get(&self, by: &Allowed<may::UserView>, id: Id<ids::User>) -> Result<Model> {
+        self.of(by, id).await
     }
 
     /// One page of the tenant's users.
-    pub async fn list(&self, by: &Allowed, args: PageArgs) -> Result<Page<Model>> {
+    pub async fn list(&self, by: &Allowed<may::UserView>, args: PageArgs) -> Result<Page<Model>> {
         let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         page::read(entity::tenant_user::of(tenant), Column::Id, args, &txn).await
     }
 
     /// The tenant's users with these ids, for a data loader.
-    pub async fn by_ids(&self, tenant: Id<ids::Tenant>, users: &[Id<ids::User>]) -> Result<Vec<Model>> {
-        let txn = self.services.store.read(tenant).await?;
+    pub async fn by_ids(&self, scope: TenantScope, users: &[Id<ids::User>]) -> Result<Vec<Model>> {
+        let txn = self.services.store.read(scope.tenant()).await?;
         let ids = users.iter().copied();
-        Ok(entity::tenant_user::by_ids(tenant, ids).all(&txn).await?)
+        Ok(entity::tenant_user::by_ids(scope.tenant(), ids).all(&txn).await?)
     }
 
-    /// The caller, who must be a user.
-    pub async fn me(&self, by: &Allowed) -> Result<Model> {
-        match by.by() {
-            CallerKind::User(user) => self.get(by, user).await,
-            _ => Err(Denied::Forbidden(Permission::UserView).into()),
-        }
+    /// The caller's own user.
+    pub async fn me(&self, by: &Own) -> Result<Model> {
+        self.of(by, by.user()).await
+    }
+
+    async fn of(&self, by: &Member, id: Id<ids::User>) -> Result<Model> {
+        let tenant = by.tenant().uuid();
+        let txn = self.services.store.read(tenant).await?;
+        let user = entity::tenant_user::one(tenant, id.uuid()).one(&txn).await?;
+        user.ok_or_else(|| Error::not_found("user"))
     }
 
     async fn make(
         &self,
-        by: &Allowed,
+        by: &Member,
         new: Vec<NewUser>,
     ) -> std::result::Result<Vec<Model>, (Option<usize>, Error)> {
         let whole = |error: Error| (None, error);
@@ -191,7 +198,7 @@ impl Users {
         Ok(made)
     }
 
-    async fn insert(&self, tx: &mut Tx, by: &Allowed, made: &[Model], new: &[NewUser]) -> Result<()> {
+    async fn insert(&self, tx: &mut Tx, by: &Member, made: &[Model], new: &[NewUser]) -> Result<()> {
         for users in made.chunks(100) {
             let rows = users.iter().map(|user| ActiveModel::from(user.clone()));
             Entity::insert_many(rows).exec_without_returning(tx.conn()).await.map_err(check::taken)?;
@@ -209,7 +216,7 @@ impl Users {
     }
 
     /// Refuses to change the email address or identity of a user with more permissions than the caller.
-    async fn may_take(&self, tx: &Tx, by: &Allowed, user: &Model) -> Result<()> {
+    async fn may_take(&self, tx: &Tx, by: &Member, user: &Model) -> Result<()> {
         let held = roles::permissions_within(tx.conn(), by.tenant(), user.id).await?;
         roles::may_take(by, &held.unwrap_or_default())
     }

@@ -14,7 +14,7 @@ use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect}
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Result, Services};
+use crate::{Result, Services, System};
 
 /// Number of rooms checked concurrently.
 const ROOMS_AT_ONCE: usize = 8;
@@ -78,14 +78,14 @@ impl Report {
 /// Verifies an integration. `mailbox` is the service mailbox to verify. `probe` is the prefix of the probe events'
 /// keys and was stored before, so that an interrupted verification leaves nothing behind.
 pub async fn run(
-    services: &Services,
+    system: &System,
     integration: &entity::integration::Model,
     mailbox: Option<&str>,
     probe: Uuid,
 ) -> Result<Report> {
-    let (provider, session) = services.grants().session(integration, None).await?;
+    let (provider, session) = system.grants().session(system, integration, None).await?;
     let mut checklist = Checklist {
-        services,
+        services: system.services(),
         provider: &*provider,
         session: &session,
         report: Report {

@@ -15,6 +15,7 @@ mod links;
 mod lookups;
 mod nodes;
 mod postgres;
+mod proofs;
 mod roles;
 mod rotation;
 mod row_level_security;

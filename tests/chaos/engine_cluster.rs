@@ -8,7 +8,7 @@ use std::{path::PathBuf, process::Command, sync::Arc};
 use domain::{Id, Ids, SharedClock, SystemClock, ids, state::Lane};
 use entity::{Logins, Store};
 use queue::jobs::{self, NewRun};
-use services::{Services, Settings, Vault, grants::Connectors};
+use services::{Anyone, Settings, System, Vault, grants::Connectors};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use workflows::engine::{Engine, Flow};
 
@@ -30,7 +30,7 @@ pub fn size(short: u64, full: u64) -> u64 {
 /// The stores, a tenant, and whoever orders runs. It does not work on any.
 pub struct EngineCluster {
     pub database: Database,
-    pub services: Services,
+    pub services: System,
     pub tenant: Id<ids::Tenant>,
     postgres: Postgres,
     redis: Redis,
@@ -56,7 +56,7 @@ impl Child {
     }
 }
 
-async fn services(postgres: &str, redis: &str, tracker: &TaskTracker, stop: &CancellationToken) -> Services {
+async fn services(postgres: &str, redis: &str, tracker: &TaskTracker, stop: &CancellationToken) -> System {
     let clock: SharedClock = Arc::new(SystemClock);
     let ids = Ids::random(Arc::clone(&clock));
     let store = Store::connect(&Logins::at(postgres), 6).await.unwrap();
@@ -64,7 +64,7 @@ async fn services(postgres: &str, redis: &str, tracker: &TaskTracker, stop: &Can
     // The same for every node of a database, as the operator gives it.
     let vault = Vault::new([7; 32], ids.clone());
     let settings = Settings::at("http://127.0.0.1:1".parse().unwrap());
-    Services::new(store, clock, ids, queue, vault, Connectors::default(), settings)
+    System::new(store, clock, ids, queue, vault, Connectors::default(), settings)
 }
 
 impl EngineCluster {
@@ -80,9 +80,13 @@ impl EngineCluster {
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let services = services(&postgres.url(), &redis.url(), &tracker, &stop).await;
         let key = format!("muster_{}", services.ids.secret());
-        services.keys().ensure_first(Some(&key), "test").await.unwrap();
-        let caller =
-            services.access().authenticate(Some(&format!("Bearer {key}")), None).await.unwrap().caller;
+        services.keys().ensure_first(&services, Some(&key), "test").await.unwrap();
+        let caller = services
+            .access()
+            .authenticate(Anyone, Some(&format!("Bearer {key}")), None)
+            .await
+            .unwrap()
+            .caller;
         let new = services::tenants::NewTenant {
             name: "Chaos".to_owned(),
             plan: domain::state::Plan::Plus,

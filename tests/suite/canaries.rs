@@ -122,7 +122,7 @@ async fn microsoft(app: &TestApp, needles: &mut Needles) {
         .await;
     app.settle().await;
     crash::in_step(app, &org).await;
-    app.node.services.keys().rotate_signing().await.unwrap();
+    app.node.services.keys().rotate_signing(&app.node.services).await.unwrap();
     for user in &users {
         needles.add(Kind::AccessToken, &token(app, &org, user).await);
     }

@@ -6,13 +6,17 @@ use std::{
     sync::Arc,
 };
 
-use domain::{Caller, Id, Ids, Permission, SharedClock, SystemClock, ids, state::Lane};
+use domain::{Id, Ids, SharedClock, SystemClock, ids, state::Lane};
+use entity::Trusted;
 use muster::{
     app,
     config::{Config, Role},
     database,
 };
-use services::run_inputs::{RunInput, Verify};
+use services::{
+    Anyone, Caller,
+    run_inputs::{RunInput, Verify},
+};
 
 /// An installation whose operator sits at the keyboard.
 pub struct Installation {
@@ -40,7 +44,7 @@ impl Installation {
         database::migrate(&config, &ids).await.unwrap();
         let node = app::start(&config, clock, None, None).await.unwrap();
         let bearer = format!("Bearer {vendor}");
-        let caller = node.services.access().authenticate(Some(&bearer), None).await.unwrap().caller;
+        let caller = node.services.access().authenticate(Anyone, Some(&bearer), None).await.unwrap().caller;
         let new = services::tenants::NewTenant {
             name: "Acme".to_owned(),
             plan: domain::state::Plan::Plus,
@@ -53,14 +57,13 @@ impl Installation {
         let order = RunInput::Verify(Verify { integration: ids.make(), candidate: None });
         let run = tx.enqueue(order, "test", Lane::Bulk).await.unwrap().unwrap();
         tx.commit().await.unwrap();
-        let by = Caller { tenant: Some(tenant.id), ..caller };
-        let by = by.allow(Permission::UserCreate).unwrap();
+        let by = Caller::new(Trusted, caller.kind(), Some(tenant.id), caller.permissions().clone());
         let new = services::users::NewUser {
             email: "ada@acme.test".to_owned(),
             name: "Ada".to_owned(),
             ..services::users::NewUser::default()
         };
-        let user = node.services.users().create(&by, new).await.unwrap();
+        let user = node.services.users().create(&by.allow().unwrap(), new).await.unwrap();
         node.stop().await;
         let (run, tenant, user) = (run, tenant.id, user.id);
         Self { file, run, tenant, user, folder }

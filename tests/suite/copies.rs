@@ -33,7 +33,8 @@ impl<'a> Mailbox<'a> {
         let txn = app.node.services.store.read(org.id()).await.unwrap();
         let integration = entity::integration::of(org.id()).one(&txn).await.unwrap().unwrap();
         drop(txn);
-        let (provider, session) = app.node.services.grants().session(&integration, None).await.unwrap();
+        let (provider, session) =
+            app.node.services.grants().session(&app.node.services, &integration, None).await.unwrap();
         let address = org.people()[org.insider()].to_lowercase();
         Self { app, org, address, provider, session }
     }

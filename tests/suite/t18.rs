@@ -105,7 +105,8 @@ impl Scene {
         let integration = entity::integration::one(self.tenant, grant.integration_id).one(&txn).await;
         drop(txn);
         let integration = integration.unwrap().unwrap();
-        let session = node.services.grants().session(&integration, Some(self.user)).await.unwrap().1;
+        let session =
+            node.services.grants().session(&node.services, &integration, Some(self.user)).await.unwrap().1;
         self.credentials.push(session.credentials);
         self.nodes.push(node);
     }
@@ -307,7 +308,7 @@ async fn many_consents(scene: &mut Scene) -> usize {
     let grant = scene.grant().await;
     let services = &scene.nodes[0].services;
     let place = services::vault::Column::ConsentGrantSecret.at(scene.tenant, grant.id);
-    let secret = services.secrets().open(place, &grant.secret).await.unwrap();
+    let secret = services.open(place, &grant.secret).await.unwrap();
     let secret: services::grants::Secret = serde_json::from_slice(&secret).unwrap();
     let txn = services.store.read(scene.tenant).await.unwrap();
     let users = entity::tenant_user::of(scene.tenant).all(&txn).await.unwrap();
@@ -320,7 +321,7 @@ async fn many_consents(scene: &mut Scene) -> usize {
         let account = &scene.address;
         services.grants().store(&tx, integration.id, Some(user.id), account, &secret).await.unwrap();
         tx.commit().await.unwrap();
-        let session = services.grants().session(&integration, Some(user.id)).await.unwrap().1;
+        let session = services.grants().session(services, &integration, Some(user.id)).await.unwrap().1;
         scene.credentials.push(session.credentials);
     }
     users.len()

@@ -48,12 +48,14 @@ struct Mailbox {
 async fn open(context: &StepContext, at: &Step<Memory>) -> Result<Mailbox, StepError> {
     let gone = || StepError::fail("NOT_FOUND", "The mailbox no longer exists in Muster.");
     let services = &context.services;
-    let rows = services.connections().by_ids(at.tenant, &[at.memory.order.connection]).await?;
+    let rows =
+        services.connections().by_ids(services.within(at.tenant), &[at.memory.order.connection]).await?;
     let connection = rows.into_iter().next().ok_or_else(gone)?;
     let state = connection.state.require()?;
-    let rows = services.integrations().by_ids(at.tenant, &[connection.integration_id]).await?;
+    let rows =
+        services.integrations().by_ids(services.within(at.tenant), &[connection.integration_id]).await?;
     let integration = rows.into_iter().next().ok_or_else(gone)?;
-    let (provider, session) = services.grants().session_of(&integration, &connection).await?;
+    let (provider, session) = services.grants().session_of(services, &integration, &connection).await?;
     Ok(Mailbox { connection, state, integration, provider, session })
 }
 
@@ -184,7 +186,11 @@ async fn cannot(
 
 /// The mailbox could not be activated although nothing says that it cannot be served. An active one stays so.
 async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
-    let rows = context.services.connections().by_ids(at.tenant, &[at.memory.order.connection]).await?;
+    let rows = context
+        .services
+        .connections()
+        .by_ids(context.services.within(at.tenant), &[at.memory.order.connection])
+        .await?;
     let Some(row) = rows.into_iter().next() else { return Ok(()) };
     let state = match row.state.require()? {
         ConnectionState::Active => ConnectionState::Active,

@@ -35,12 +35,13 @@ async fn discover(context: &StepContext, at: &mut Step<run_inputs::Campaign>) ->
         return Ok(Next::Go(State::Enlist));
     }
     let integration = at.memory.integration;
-    let rows = context.services.integrations().by_ids(at.tenant, &[integration]).await?;
+    let rows =
+        context.services.integrations().by_ids(context.services.within(at.tenant), &[integration]).await?;
     let row = rows
         .into_iter()
         .next()
         .ok_or_else(|| StepError::fail("NOT_FOUND", "The integration has been removed."))?;
-    let (provider, session) = context.services.grants().session(&row, None).await?;
+    let (provider, session) = context.services.grants().session(&context.services, &row, None).await?;
     let (mut rooms, mut after) = (Vec::new(), None);
     loop {
         let page = provider.rooms(&session, after.as_deref()).await?;
@@ -142,7 +143,7 @@ async fn settled_elsewhere(
     let mut rows = Vec::new();
     // One statement holds a few thousand parameters at most on both stores.
     for idle in idle.chunks(1000) {
-        rows.extend(context.services.connections().by_ids(tenant, idle).await?);
+        rows.extend(context.services.connections().by_ids(context.services.within(tenant), idle).await?);
     }
     Ok(rows)
 }

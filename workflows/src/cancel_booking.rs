@@ -54,7 +54,9 @@ async fn cancel(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
     if is_over(&details) {
         return Ok(Next::Done);
     }
-    let Some(target) = context.services.bookings().target_calendar(&details.booking).await? else {
+    let Some(target) =
+        context.services.bookings().target_calendar(&context.services, &details.booking).await?
+    else {
         return Ok(Next::Go(State::Settle));
     };
     match take_out(&target, &details, &at.memory.order.message).await {
@@ -94,7 +96,8 @@ async fn let_go(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
 
 /// Whether the event is still in the calendar. A calendar that does not let us in has not let us cancel either.
 async fn stands(context: &StepContext, details: &BookingDetails) -> Result<bool, StepError> {
-    let target = match context.services.bookings().target_calendar(&details.booking).await {
+    let target = match context.services.bookings().target_calendar(&context.services, &details.booking).await
+    {
         Ok(Some(target)) => target,
         Ok(None) => return Ok(false),
         Err(services::Error::Provider(error)) if cannot_have_changed(&error) => return Ok(true),
@@ -138,7 +141,8 @@ async fn cancelled(
     if let (Some(external), Some(uid)) =
         (details.booking.external_id.as_deref(), details.booking.event_uid.as_deref())
     {
-        let own = context.services.bookings().own_event(details, (external, uid), None).await?;
+        let own =
+            context.services.bookings().own_event(&context.services, details, (external, uid), None).await?;
         at.change(Change::OwnEvent(own));
     }
     Ok(())

@@ -78,7 +78,11 @@ async fn await_terms(context: &StepContext, at: &mut Step<Memory>) -> Outcome<St
 /// How it ends when it does not succeed. The last undo of all: typed credentials that were not tried go too.
 async fn close(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     require_known(context, at).await?;
-    context.services.connect().forget_stored_consent(at.tenant, at.memory.order.integration).await?;
+    context
+        .services
+        .connect()
+        .forget_stored_consent(&context.services, at.tenant, at.memory.order.integration)
+        .await?;
     let reason =
         at.failure.clone().unwrap_or_else(|| Reason::new("CONNECT_FAILED", "The connection failed."));
     let end = match (at.memory.order.again, reason.code.as_str()) {
@@ -118,9 +122,9 @@ async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<S
     let consented = at.memory.consented.clone();
     let consented =
         consented.ok_or_else(|| StepError::fail("MEMORY_UNREADABLE", "The consent is missing."))?;
-    let secret = services.connect().stored_consent(at.tenant, row.id, consented.session).await?;
+    let secret = services.connect().stored_consent(services, at.tenant, row.id, consented.session).await?;
     let (provider, session) =
-        services.grants().trial(&row, &secret, &consented.by, consented.server.clone())?;
+        services.grants().trial(services, &row, &secret, &consented.by, consented.server.clone())?;
     let organisation =
         provider.organisation(&session).await.map_err(|error| trial_trouble(&secret, error))?;
     if let Secret::MicrosoftApp { external } = &secret
@@ -140,7 +144,7 @@ async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<S
         let listed = listed.map_err(|error| trial_trouble(&secret, error))?;
         signed_in.require(&consented.by, &listed, &organisation)?;
     }
-    services.connect().put_in_force(&row, &consented, &secret, &organisation).await?;
+    services.connect().put_in_force(services, &row, &consented, &secret, &organisation).await?;
     at.memory.probe = Some(services.ids.uuid());
     let reason =
         Reason::new("AUTHORISATION_PENDING", "The provider granted access. Nothing is read or written yet.")
@@ -180,7 +184,11 @@ fn trial_trouble(secret: &Secret, error: providers::Error) -> StepError {
 async fn revoke_grant(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     if !at.memory.order.again {
         require_known(context, at).await?;
-        context.services.connect().withdraw(at.tenant, at.memory.order.integration).await?;
+        context
+            .services
+            .connect()
+            .withdraw(&context.services, at.tenant, at.memory.order.integration)
+            .await?;
     }
     Ok(())
 }
@@ -284,7 +292,11 @@ async fn integration(
     context: &StepContext,
     at: &Step<Memory>,
 ) -> Result<entity::integration::Model, StepError> {
-    let rows = context.services.integrations().by_ids(at.tenant, &[at.memory.order.integration]).await?;
+    let rows = context
+        .services
+        .integrations()
+        .by_ids(context.services.within(at.tenant), &[at.memory.order.integration])
+        .await?;
     let row = rows.into_iter().next();
     let row = row.ok_or_else(|| StepError::fail("NOT_FOUND", "The integration has been removed."))?;
     row.state.require()?;

@@ -16,7 +16,7 @@ pub mod write_booking;
 
 use std::sync::Arc;
 
-use services::Services;
+use services::System;
 
 pub use engine::Engine;
 
@@ -32,7 +32,7 @@ pub const TABLES: [engine::Table; 7] = [
 ];
 
 /// The engine of a node, with every workflow. It also becomes the catalogue that use cases show.
-pub fn engine(services: &Services, node: &str) -> Engine {
+pub fn engine(services: &System, node: &str) -> Engine {
     let engine = Engine::new(
         services.clone(),
         node,

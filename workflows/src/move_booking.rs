@@ -55,7 +55,7 @@ async fn take_over(context: &StepContext, at: &mut Step<Memory>) -> Outcome<Stat
     }
     // A move that failed has given the new time back; when it is retried, somebody else may have it.
     let details = load(context, at.tenant, booking).await?;
-    if !context.services.bookings().holds(&details.booking, at.memory.order.to).await? {
+    if !context.services.bookings().holds(&context.services, &details.booking, at.memory.order.to).await? {
         return Err(StepError::fail(
             "SLOT_TAKEN",
             "The new time is no longer blocked for this booking. Move the booking again.",
@@ -73,7 +73,7 @@ pub(crate) async fn wait_for_others<M, S>(
     workflows: &[&str],
     told: &mut Vec<Id<ids::Run>>,
 ) -> Result<Option<Next<S>>, StepError> {
-    let live = context.services.bookings().live_runs(at.tenant, booking).await?;
+    let live = context.services.bookings().live_runs(&context.services, at.tenant, booking).await?;
     let is_earlier =
         |run: &entity::run::Model| run.id != at.run && workflows.contains(&run.workflow.as_str());
     let earlier: Vec<_> = live.into_iter().filter(is_earlier).collect();
@@ -135,7 +135,11 @@ async fn settle(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
     if let (Some(external), Some(uid)) =
         (details.booking.external_id.as_deref(), details.booking.event_uid.as_deref())
     {
-        let own = context.services.bookings().own_event(&details, (external, uid), Some(to)).await?;
+        let own = context
+            .services
+            .bookings()
+            .own_event(&context.services, &details, (external, uid), Some(to))
+            .await?;
         at.change(Change::OwnEvent(own));
     }
     if asks || awaits_meeting(&details.booking) {
@@ -152,7 +156,8 @@ async fn put_back(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let details = load(context, at.tenant, at.memory.order.booking).await?;
     let Some(external) = details.booking.external_id.as_deref() else { return Ok(()) };
     let from = at.memory.order.from;
-    let target = match context.services.bookings().target_calendar(&details.booking).await {
+    let target = match context.services.bookings().target_calendar(&context.services, &details.booking).await
+    {
         Ok(Some(target)) => target,
         Ok(None) => return Ok(()),
         Err(services::Error::Provider(error)) if cannot_have_changed(&error) => return Ok(()),

@@ -40,7 +40,11 @@ async fn mint(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
 
 async fn climb(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let order = at.memory.order.clone();
-    let rows = context.services.integrations().by_ids(at.tenant, &[order.integration]).await?;
+    let rows = context
+        .services
+        .integrations()
+        .by_ids(context.services.within(at.tenant), &[order.integration])
+        .await?;
     let row = rows
         .into_iter()
         .next()

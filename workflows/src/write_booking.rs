@@ -66,7 +66,11 @@ async fn route(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     if details.booking.external_id.is_some() {
         return Ok(Next::Go(State::AwaitRooms));
     }
-    let via = context.services.bookings().route(at.tenant, &details.booking, &at.memory.without).await?;
+    let via = context
+        .services
+        .bookings()
+        .route(&context.services, at.tenant, &details.booking, &at.memory.without)
+        .await?;
     let via = via.ok_or_else(|| {
         StepError::Fail(
             Reason::new(
@@ -124,7 +128,7 @@ async fn written(
 ) -> Outcome<State> {
     let range = services::bookings::time_of(&details.booking);
     let ids = (event.id.as_str(), event.uid.as_str());
-    let own = context.services.bookings().own_event(details, ids, Some(range)).await?;
+    let own = context.services.bookings().own_event(&context.services, details, ids, Some(range)).await?;
     at.change(Change::Booking(BookingChange {
         id: details.booking.id,
         state: Some(BookingState::Written),
@@ -189,7 +193,8 @@ async fn abandon(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State
 /// Cancels what may have been written, so that nothing is left at the provider.
 async fn take_back(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let details = details(context, at).await?;
-    let target = match context.services.bookings().target_calendar(&details.booking).await {
+    let target = match context.services.bookings().target_calendar(&context.services, &details.booking).await
+    {
         Ok(Some(target)) => target,
         Ok(None) => return Ok(()),
         Err(services::Error::Provider(error)) if !at.memory.wrote && health::is_refusal(&error) => {
@@ -210,7 +215,8 @@ async fn take_back(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome 
     }
     if let (true, Some(uid)) = (at.memory.wrote, details.booking.event_uid.as_deref()) {
         let external = details.booking.external_id.as_deref().unwrap_or_default();
-        let own = context.services.bookings().own_event(&details, (external, uid), None).await?;
+        let own =
+            context.services.bookings().own_event(&context.services, &details, (external, uid), None).await?;
         at.change(Change::OwnEvent(own));
     }
     Ok(())
@@ -244,7 +250,7 @@ pub(crate) async fn load(
     tenant: Id<ids::Tenant>,
     booking: Id<ids::Booking>,
 ) -> Result<BookingDetails, StepError> {
-    let details = context.services.bookings().details(tenant, booking).await?;
+    let details = context.services.bookings().details(&context.services, tenant, booking).await?;
     let details = details.ok_or_else(|| StepError::fail("NOT_FOUND", "The booking no longer exists."))?;
     details.booking.state.require()?;
     Ok(details)
@@ -255,7 +261,7 @@ pub(crate) async fn target_calendar(
     context: &StepContext,
     details: &BookingDetails,
 ) -> Result<TargetCalendar, StepError> {
-    let target = context.services.bookings().target_calendar(&details.booking).await?;
+    let target = context.services.bookings().target_calendar(&context.services, &details.booking).await?;
     target.ok_or_else(|| {
         StepError::fail("NO_CALENDAR_TO_WRITE", "No calendar has been chosen for this booking.")
     })

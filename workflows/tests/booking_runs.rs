@@ -71,7 +71,12 @@ impl App {
     }
 
     async fn book(&self, new: NewBooking) -> BookingReceipt {
-        self.setup.services.bookings().create(&self.setup.admin(), new, "create").await.unwrap()
+        self.setup
+            .services
+            .bookings()
+            .create(&self.setup.admin().allow().unwrap(), new, "create")
+            .await
+            .unwrap()
     }
 
     async fn move_to(&self, id: Id<ids::Booking>, from: i64, to: i64, key: &str) -> BookingReceipt {
@@ -83,12 +88,17 @@ impl App {
             ignore_unknown: false,
             on_unreadable: services::availability::OnUnreadable::Offer,
         };
-        self.setup.services.bookings().move_to(&self.setup.admin(), id, to, None, key).await.unwrap()
+        self.setup
+            .services
+            .bookings()
+            .move_to(&self.setup.admin().allow().unwrap(), id, to, None, key)
+            .await
+            .unwrap()
     }
 
     async fn cancel(&self, id: Id<ids::Booking>) -> BookingReceipt {
         let bookings = self.setup.services.bookings();
-        bookings.cancel(&self.setup.colleague(), id, "Sorry", "cancel").await.unwrap()
+        bookings.cancel(&self.setup.colleague().allow().unwrap(), id, "Sorry", "cancel").await.unwrap()
     }
 
     /// Works off what is due now.
@@ -101,7 +111,15 @@ impl App {
         for _ in 0..3_600 {
             self.work().await;
             let tenant = self.setup.tenant;
-            if self.setup.services.bookings().live_runs(tenant, booking).await.unwrap().is_empty() {
+            if self
+                .setup
+                .services
+                .bookings()
+                .live_runs(&self.setup.services, tenant, booking)
+                .await
+                .unwrap()
+                .is_empty()
+            {
                 return;
             }
             self.setup.clock.advance(Duration::seconds(1));
@@ -110,7 +128,7 @@ impl App {
     }
 
     async fn booking(&self, id: Id<ids::Booking>) -> entity::booking::Model {
-        self.setup.services.bookings().get(&self.setup.admin(), id).await.unwrap()
+        self.setup.services.bookings().get(&self.setup.admin().allow().unwrap(), id).await.unwrap()
     }
 
     async fn state(&self, id: Id<ids::Booking>) -> String {
@@ -130,7 +148,11 @@ impl App {
 
     async fn mailbox_of(&self, user: Id<ids::User>) -> entity::connection::Model {
         let connections = self.setup.services.connections();
-        connections.of_holders(self.setup.tenant, &[user.any()]).await.unwrap().remove(0)
+        connections
+            .of_holders(self.setup.services.within(self.setup.tenant), &[user.any()])
+            .await
+            .unwrap()
+            .remove(0)
     }
 
     /// How many events the copies of all calendars hold.
@@ -176,11 +198,13 @@ async fn b16_a_room_is_pending_until_it_has_answered(apps: Apps) {
     assert_eq!(app.state(id).await, "ROOM_PENDING", "what cannot be read takes nothing back");
     let bookings = app.setup.services.bookings();
     let address = |rows: &[entity::booking_participant::Model]| rows[1].address.clone();
-    let rows = bookings.participants_of(app.setup.tenant, &[id]).await.unwrap();
+    let rows =
+        bookings.participants_of(app.setup.services.within(app.setup.tenant.uuid()), &[id]).await.unwrap();
     app.calendars.answer(&address(&rows), Answer::Accepted);
     app.work_through(id).await;
     assert_eq!(app.state(id).await, "CONFIRMED");
-    let rows = bookings.participants_of(app.setup.tenant, &[id]).await.unwrap();
+    let rows =
+        bookings.participants_of(app.setup.services.within(app.setup.tenant.uuid()), &[id]).await.unwrap();
     assert_eq!(rows[1].answer, Answer::Accepted);
     app.close().await;
 }
@@ -203,7 +227,13 @@ async fn b16_a_room_that_declines_or_is_silent_is_not_called_confirmed(apps: App
         ("ROOM_PENDING", None),
         "it is asked again"
     );
-    let rows = app.setup.services.bookings().participants_of(app.setup.tenant, &[id]).await.unwrap();
+    let rows = app
+        .setup
+        .services
+        .bookings()
+        .participants_of(app.setup.services.within(app.setup.tenant.uuid()), &[id])
+        .await
+        .unwrap();
     app.calendars.answer(&rows[1].address, Answer::Declined);
     app.work_through(id).await;
     assert_eq!(
@@ -310,7 +340,12 @@ async fn a_lost_consent_is_said_of_the_integration_and_of_the_booking(apps: Apps
     let organiser = app.setup.person(&[]).await;
     let integration = async || {
         let integrations = app.setup.services.integrations();
-        integrations.by_ids(app.setup.tenant, &[app.setup.integration]).await.unwrap().remove(0).state
+        integrations
+            .by_ids(app.setup.services.within(app.setup.tenant), &[app.setup.integration])
+            .await
+            .unwrap()
+            .remove(0)
+            .state
     };
     app.calendars.close(&app.mailbox_of(organiser).await.address, lost());
     for (hour, closed, expected) in
@@ -319,7 +354,8 @@ async fn a_lost_consent_is_said_of_the_integration_and_of_the_booking(apps: Apps
         app.calendars.close(closed, lost());
         let new = booking(organiser, at(hour, 0), at(hour + 1, 0));
         let bookings = app.setup.services.bookings();
-        let receipt = bookings.create(&app.setup.admin(), new, &format!("at {hour}")).await.unwrap();
+        let receipt =
+            bookings.create(&app.setup.admin().allow().unwrap(), new, &format!("at {hour}")).await.unwrap();
         app.work_through(receipt.booking.id).await;
         let id = receipt.booking.id;
         assert_eq!(
@@ -349,7 +385,13 @@ async fn a_move_changes_the_event_and_frees_the_old_time(apps: Apps) {
     assert_eq!((row.start_at, row.end_at, row.state.as_str()), (at(14, 0), at(15, 0), "ROOM_PENDING"));
     assert_eq!(app.calendars.events()[0].1.range, range(at(14, 0), at(15, 0)));
     assert_eq!((app.setup.occupied(id).await, app.copies().await), (2, 2));
-    let changes = app.setup.services.bookings().changes_of(app.setup.tenant, &[id]).await.unwrap();
+    let changes = app
+        .setup
+        .services
+        .bookings()
+        .changes_of(app.setup.services.within(app.setup.tenant.uuid()), &[id])
+        .await
+        .unwrap();
     let changes: Vec<_> = changes.iter().map(|row| (row.what.as_str(), row.old_start)).collect();
     assert_eq!(changes, [("MOVED", at(10, 0))]);
     app.move_to(id, 16, 17, "again").await;
@@ -375,7 +417,10 @@ async fn a_move_that_is_refused_leaves_everything_where_it_was(apps: Apps) {
         assert_eq!(app.setup.occupied(id).await, 1);
         assert_eq!(app.status(moved.run).await, RunStatus::Failed.as_str());
         let again = app.setup.services.bookings();
-        again.create(&app.setup.admin(), booking(organiser, at(14, 0), at(15, 0)), "free").await.unwrap();
+        again
+            .create(&app.setup.admin().allow().unwrap(), booking(organiser, at(14, 0), at(15, 0)), "free")
+            .await
+            .unwrap();
         app.close().await;
     }
 }
@@ -390,8 +435,11 @@ async fn a_failed_move_that_is_retried_does_not_take_a_time_that_was_given_away(
     let moved = app.move_to(id, 14, 15, "move").await;
     app.work_through(id).await;
     let (bookings, admin) = (app.setup.services.bookings(), app.setup.admin());
-    bookings.create(&admin, booking(organiser, at(14, 0), at(15, 0)), "faster").await.unwrap();
-    app.setup.services.runs().retry(&admin, moved.run).await.unwrap();
+    bookings
+        .create(&admin.allow().unwrap(), booking(organiser, at(14, 0), at(15, 0)), "faster")
+        .await
+        .unwrap();
+    app.setup.services.runs().retry(&admin.allow().unwrap(), moved.run).await.unwrap();
     app.work_through(id).await;
     assert_eq!(
         (app.status(moved.run).await.as_str(), app.code(id).await.as_deref()),
@@ -407,7 +455,7 @@ async fn a_mailbox_that_was_left_out_is_not_touched_until_somebody_asks_for_it(a
     let user = app.setup.person(&[]).await;
     let (admin, connections) = (app.setup.admin(), app.setup.services.connections());
     let mailbox = app.mailbox_of(user).await;
-    connections.exclude(&admin, mailbox.id).await.unwrap();
+    connections.exclude(&admin.allow().unwrap(), mailbox.id).await.unwrap();
     let mut tx = app.setup.services.begin(app.setup.tenant).await.unwrap();
     let order = services::run_inputs::Activate { connection: mailbox.id, campaign: None };
     tx.enqueue(services::run_inputs::RunInput::Activate(order), "push", domain::state::Lane::Background)
@@ -416,7 +464,7 @@ async fn a_mailbox_that_was_left_out_is_not_touched_until_somebody_asks_for_it(a
     tx.commit().await.unwrap();
     app.work_through(mailbox.id.any().of()).await;
     assert_eq!((app.mailbox_of(user).await.state.as_str(), app.calendars.calls("mailbox")), ("EXCLUDED", 0));
-    connections.activate(&admin, mailbox.id).await.unwrap();
+    connections.activate(&admin.allow().unwrap(), mailbox.id).await.unwrap();
     app.work_through(mailbox.id.any().of()).await;
     assert_eq!(
         (app.mailbox_of(user).await.state.as_str(), app.calendars.calls("mailbox")),
@@ -437,8 +485,14 @@ async fn one_mailbox_that_leaves_the_scope_is_not_the_end_of_the_integration(app
         ..Default::default()
     };
     app.setup.change(vec![services::Change::Integration(change)]).await;
-    let row =
-        async || services.integrations().by_ids(tenant, &[app.setup.integration]).await.unwrap().remove(0);
+    let row = async || {
+        services
+            .integrations()
+            .by_ids(services.within(tenant), &[app.setup.integration])
+            .await
+            .unwrap()
+            .remove(0)
+    };
     app.calendars.close(&known.address, out_of_scope());
     Reconciler::Health.round(services).await.unwrap();
     assert_eq!((row().await.state.as_str(), row().await.known_good), ("ACTIVE", Some(other.address.clone())));
@@ -460,14 +514,20 @@ async fn a_degraded_integration_is_whole_again_when_its_lost_mailbox_is_left_out
     let (services, tenant) = (&app.setup.services, app.setup.tenant);
     let mailbox = app.setup.person(&[]).await;
     let mailbox = app.mailbox_of(mailbox).await;
-    let row =
-        async || services.integrations().by_ids(tenant, &[app.setup.integration]).await.unwrap().remove(0);
+    let row = async || {
+        services
+            .integrations()
+            .by_ids(services.within(tenant), &[app.setup.integration])
+            .await
+            .unwrap()
+            .remove(0)
+    };
     app.calendars.close(&mailbox.address, out_of_scope());
-    app.setup.services.connections().activate(&app.setup.admin(), mailbox.id).await.unwrap();
+    app.setup.services.connections().activate(&app.setup.admin().allow().unwrap(), mailbox.id).await.unwrap();
     app.work_through(mailbox.id.any().of()).await;
     Reconciler::Health.round(services).await.unwrap();
     assert_eq!(row().await.state, IntegrationState::Degraded, "a mailbox that was active is not");
-    services.connections().exclude(&app.setup.admin(), mailbox.id).await.unwrap();
+    services.connections().exclude(&app.setup.admin().allow().unwrap(), mailbox.id).await.unwrap();
     Reconciler::Health.round(services).await.unwrap();
     assert_eq!((row().await.state.as_str(), row().await.reason), ("ACTIVE", None));
     app.close().await;
@@ -504,7 +564,13 @@ async fn a_cancellation_takes_the_event_out_and_frees_the_time(apps: Apps) {
     assert_eq!(app.state(id).await, "CANCELLED", "it was ordered while the event was being written");
     assert_eq!(app.status(cancelled.run).await, RunStatus::Done.as_str());
     assert_eq!((app.calendars.events().len(), app.setup.occupied(id).await, app.copies().await), (0, 0, 0));
-    let changes = app.setup.services.bookings().changes_of(app.setup.tenant, &[id]).await.unwrap();
+    let changes = app
+        .setup
+        .services
+        .bookings()
+        .changes_of(app.setup.services.within(app.setup.tenant.uuid()), &[id])
+        .await
+        .unwrap();
     assert_eq!(changes.iter().map(|row| row.what.as_str()).collect::<Vec<_>>(), ["CANCELLED"]);
     assert_eq!(app.calendars.calls("create"), 1, "the write had ended before");
     app.close().await;
@@ -544,7 +610,7 @@ async fn a_cancellation_that_is_refused_leaves_the_booking_and_says_why(apps: Ap
     assert_eq!(app.setup.occupied(id).await, 1);
     app.calendars.open(&mailbox);
     let bookings = app.setup.services.bookings();
-    bookings.cancel(&app.setup.admin(), id, "", "once more").await.unwrap();
+    bookings.cancel(&app.setup.admin().allow().unwrap(), id, "", "once more").await.unwrap();
     app.work_through(id).await;
     assert_eq!(app.state(id).await, "CANCELLED");
     app.close().await;

@@ -186,7 +186,7 @@ async fn a_zombie_from_before_a_retry_cannot_take_the_new_job_away(bench: Bench)
     bench.clock.advance(chrono::Duration::seconds(16));
     bench.engine.drain().await.unwrap();
     assert_eq!(bench.run(run).await.status, RunStatus::Quarantined);
-    bench.services.runs().retry(&bench.admin(), run).await.unwrap();
+    bench.services.runs().retry(&bench.admin().allow().unwrap(), run).await.unwrap();
     let second = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
     assert_eq!(second.claimed.epoch, zombie.claimed.epoch, "the danger is there");
     let (late, good) = (bench.engine.work(&zombie).await, bench.engine.work(&second).await);

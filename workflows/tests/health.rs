@@ -121,7 +121,7 @@ impl App {
     async fn integration(&self) -> String {
         let integrations = self.setup.services.integrations();
         integrations
-            .by_ids(self.tenant(), &[self.setup.integration])
+            .by_ids(self.setup.services.within(self.tenant()), &[self.setup.integration])
             .await
             .unwrap()
             .remove(0)
@@ -139,7 +139,7 @@ impl App {
 
     async fn activate(&self, connection: Id<ids::Connection>) {
         let connections = self.setup.services.connections();
-        connections.activate(&self.setup.admin(), connection).await.unwrap();
+        connections.activate(&self.setup.admin().allow().unwrap(), connection).await.unwrap();
         self.work().await;
     }
 
@@ -331,7 +331,7 @@ async fn the_verification_names_the_mailboxes_with_items_that_cannot_be_read(app
     app.setup.read_with(bad.id, &[], &items).await;
     app.belong_to("acme").await;
     let (admin, integrations) = (app.setup.admin(), app.setup.services.integrations());
-    integrations.verify(&admin, app.setup.integration).await.unwrap();
+    integrations.verify(&admin.allow().unwrap(), app.setup.integration).await.unwrap();
     app.work().await;
     let txn = app.setup.services.store.read(app.tenant()).await.unwrap();
     let row = entity::verification::of(app.tenant()).one(&txn).await.unwrap().unwrap();
@@ -361,7 +361,7 @@ async fn days_stand_in_the_zone_of_the_mailbox_else_of_the_user_else_of_the_tena
     assert_eq!(app.calendars.zone(&row.address).as_deref(), Some("America/New_York"), "the tenant's");
     app.set(&row, |row| row.watermark = Set(Some("read in the tenant's".to_owned()))).await;
     let zone = |name: &str| UserChange { time_zone: Some(Some(name.to_owned())), ..UserChange::default() };
-    users.update(&admin, user, zone("Asia/Tokyo"), None).await.unwrap();
+    users.update(&admin.allow().unwrap(), user, zone("Asia/Tokyo"), None).await.unwrap();
     assert_eq!(app.connections().await[0].watermark, None, "its copy is read anew");
     app.round(16).await;
     assert_eq!(app.calendars.zone(&row.address).as_deref(), Some("Asia/Tokyo"));
@@ -372,7 +372,7 @@ async fn days_stand_in_the_zone_of_the_mailbox_else_of_the_user_else_of_the_tena
     assert_eq!(app.calendars.zone(&row.address).as_deref(), Some("Europe/Berlin"), "the mailbox has its own");
     let renamed = UserChange { name: Some("Ada".to_owned()), ..UserChange::default() };
     app.set(&row, |row| row.watermark = Set(Some("good".to_owned()))).await;
-    users.update(&admin, user, renamed, None).await.unwrap();
+    users.update(&admin.allow().unwrap(), user, renamed, None).await.unwrap();
     assert_eq!(app.connections().await[0].watermark.as_deref(), Some("good"), "a name is no zone");
     app.setup.close().await;
 }
@@ -392,7 +392,7 @@ async fn an_administrator_decides_which_calendars_of_a_mailbox_count(apps: Apps)
     let connections = || app.setup.services.connections();
     let count = async |ids: Option<&[&str]>, version: Option<i64>| {
         let ids = ids.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
-        connections().count_calendars(&admin, id, ids, version).await
+        connections().count_calendars(&admin.allow().unwrap(), id, ids, version).await
     };
     let refused = count(Some(&["team"]), None).await.unwrap_err();
     assert_eq!(refused.code(), "CALENDAR_ID_UNKNOWN", "they were never listed");

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use async_graphql::{Context, Description, ID, InputObject, Object, SimpleObject};
-use domain::{Allowed, ids};
-use services::{access, entity::access_token::Model};
+use domain::ids;
+use services::{access, rows::access_token::Model};
 
 use super::{
-    context::{ContextExt, format_id, parse_id, parse_ids, require_member},
+    context::{ContextExt, format_id, parse_id, parse_ids},
     failure::{Result, null_if_missing},
     page::{args, connection},
     payload::{answer, payload},
@@ -96,9 +96,9 @@ impl AccessTokenQuery {
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<IssuedTokenConnection>> {
         null_if_missing(async {
-            let by = require_member(ctx.caller())?;
-            let user = parse_id(&user_id, "user", "userId")?;
-            let page = ctx.services().access().tokens(&by, user, args(first, last, after, before)?).await?;
+            ctx.caller().allow_member()?;
+            let by = ctx.caller().allow_own_or(parse_id(&user_id, "user", "userId")?)?;
+            let page = ctx.services().access().tokens(&by, args(first, last, after, before)?).await?;
             Ok(IssuedTokenConnection::of(page, None))
         })
         .await
@@ -172,10 +172,11 @@ impl AccessTokenMutation {
         #[graphql(desc = "Parameters of `revokeAccessTokens`.")] input: RevokeAccessTokensInput,
     ) -> Result<RevokeAccessTokensPayload> {
         answer(async {
-            let by: Allowed = require_member(ctx.caller())?;
+            ctx.caller().allow_member()?;
             let user = parse_id(&input.user_id, "user", "userId")?;
             let tokens = input.token_ids.map(|ids| at_most(&ids)).transpose()?;
-            let revoked = ctx.services().access().revoke(&by, user, tokens.as_deref()).await?;
+            let by = ctx.caller().allow_own_or(user)?;
+            let revoked = ctx.services().access().revoke(&by, tokens.as_deref()).await?;
             Ok(RevokeAccessTokensPayload::done(i32::try_from(revoked).unwrap_or(i32::MAX)))
         })
         .await

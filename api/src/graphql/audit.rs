@@ -1,10 +1,10 @@
 //! Audit log: who changed what, and when.
 
 use async_graphql::{Context, Description, ID, InputObject, Json, Object};
-use domain::Permission;
+use domain::{ids, may};
 use services::{
     audit::{self, AuditFilter},
-    entity::audit::Model,
+    rows::audit::Model,
 };
 
 use super::{
@@ -137,7 +137,7 @@ impl AuditQuery {
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<AuditEntryConnection>> {
         null_if_missing(async {
-            let by = ctx.caller().allow(Permission::RoleEdit)?;
+            let by = ctx.caller().allow::<may::RoleEdit>()?;
             let filter = filter.map(Into::into).unwrap_or_default();
             let page = ctx.services().audit().list(&by, filter, args(first, last, after, before)?).await?;
             Ok(AuditEntryConnection::of(page, None))

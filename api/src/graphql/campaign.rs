@@ -1,10 +1,10 @@
 //! Campaigns, which activate many mailboxes of an integration at once.
 
 use async_graphql::{Context, Description, ID, InputObject, Object, SimpleObject};
-use domain::{Caller, Id, Permission, ids};
+use domain::{Id, Permission, ids, may};
 use services::{
-    Services, campaigns,
-    entity::{campaign::Model, campaign_item},
+    Caller, Services, campaigns,
+    rows::{campaign::Model, campaign_item},
 };
 
 use super::{
@@ -49,7 +49,7 @@ impl Campaign {
     /// Number of mailboxes by result so far.
     async fn progress(&self, ctx: &Context<'_>) -> Option<Result<CampaignProgress>> {
         null_if_missing(async {
-            let by = ctx.caller().allow(Permission::ConnectionView)?;
+            let by = ctx.caller().allow::<may::ConnectionView>()?;
             Ok(ctx.services().campaigns().progress(&by, self.0.id).await?.into())
         })
         .await
@@ -68,7 +68,7 @@ impl Campaign {
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<CampaignItemConnection>> {
         null_if_missing(async {
-            let by = ctx.caller().allow(Permission::ConnectionView)?;
+            let by = ctx.caller().allow::<may::ConnectionView>()?;
             let items = ctx.services().campaigns().items(&by, self.0.id).await?;
             let total = items.len() as u64;
             let page = slice(items, |item| item.connection_id.uuid(), args(first, last, after, before)?)?;
@@ -187,7 +187,7 @@ pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Campaign> {
 
 /// Reads a campaign as [`read`] does, for a subscription, which has no query context.
 pub(super) async fn visible(services: &Services, caller: &Caller, id: Id<ids::Campaign>) -> Result<Campaign> {
-    let by = caller.allow(Permission::ConnectionView)?;
+    let by = caller.allow::<may::ConnectionView>()?;
     Ok(services.campaigns().get(&by, id).await?.into())
 }
 
@@ -218,7 +218,7 @@ impl CampaignQuery {
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<CampaignConnection>> {
         null_if_missing(async {
-            let by = ctx.caller().allow(Permission::ConnectionView)?;
+            let by = ctx.caller().allow::<may::ConnectionView>()?;
             let page = ctx.services().campaigns().list(&by, args(first, last, after, before)?).await?;
             Ok(CampaignConnection::of(page, None))
         })
@@ -233,7 +233,7 @@ impl CampaignQuery {
         #[graphql(desc = "Identifier of the integration.")] integration_id: ID,
     ) -> Option<Result<CampaignPreview>> {
         null_if_missing(async {
-            let by = ctx.caller().allow(Permission::ConnectionView)?;
+            let by = ctx.caller().allow::<may::ConnectionView>()?;
             let id = parse_id(&integration_id, "integration", "integrationId")?;
             Ok(ctx.services().campaigns().preview(&by, id).await?.into())
         })
@@ -282,7 +282,7 @@ impl CampaignMutation {
         #[graphql(desc = "Parameters of `startCampaign`.")] input: StartCampaignInput,
     ) -> Result<StartCampaignPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::UserEdit)?;
+            let by = ctx.caller().allow::<may::UserEdit>()?;
             let id = parse_id(&input.integration_id, "integration", "integrationId")?;
             let campaign = ctx.services().campaigns().start(&by, id).await?;
             Ok(StartCampaignPayload::done(Campaign(campaign)))
@@ -297,7 +297,7 @@ impl CampaignMutation {
         #[graphql(desc = "Parameters of `retryCampaign`.")] input: RetryCampaignInput,
     ) -> Result<RetryCampaignPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::UserEdit)?;
+            let by = ctx.caller().allow::<may::UserEdit>()?;
             let campaign =
                 ctx.services().campaigns().retry(&by, parse_id(&input.id, "campaign", "id")?).await?;
             Ok(RetryCampaignPayload::done(if_visible(ctx, Permission::ConnectionView, Campaign(campaign))))

@@ -1,11 +1,11 @@
 //! Connections: mailboxes that are reached through an integration.
 
 use async_graphql::{Context, Description, Enum, ID, InputObject, Object, SimpleObject};
-use domain::{Caller, Id, Permission, Route as Way, ids};
+use domain::{Id, Permission, Route as Way, ids, may};
 use services::{
-    Services,
+    Caller, Services,
     connections::{self, ConnectionScope},
-    entity::connection::Model,
+    rows::connection::Model,
 };
 
 use super::{
@@ -303,7 +303,7 @@ pub(super) async fn visible(
     caller: &Caller,
     id: Id<ids::Connection>,
 ) -> Result<ConnectedMailbox> {
-    let by = caller.allow(Permission::ConnectionView)?;
+    let by = caller.allow::<may::ConnectionView>()?;
     Ok(services.connections().get(&by, id).await?.into())
 }
 
@@ -313,7 +313,7 @@ pub(super) async fn list(
     wanted: ConnectionScope,
     page: services::PageArgs,
 ) -> Result<ConnectedMailboxConnection> {
-    let by = ctx.caller().allow(Permission::ConnectionView)?;
+    let by = ctx.caller().allow::<may::ConnectionView>()?;
     let connections = ctx.services().connections();
     let is_counted = ctx.look_ahead().field("totalCount").exists();
     let total = if is_counted { Some(connections.count(&by, &wanted).await?) } else { None };
@@ -418,7 +418,7 @@ impl ConnectionMutation {
         #[graphql(desc = "Parameters of `activateConnectedMailbox`.")] input: ActivateConnectedMailboxInput,
     ) -> Result<ActivateConnectedMailboxPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::UserEdit)?;
+            let by = ctx.caller().allow::<may::UserEdit>()?;
             let run =
                 ctx.services().connections().activate(&by, parse_id(&input.id, "connection", "id")?).await?;
             Ok(ActivateConnectedMailboxPayload::done(run::of(ctx, &by, run).await?))
@@ -433,7 +433,7 @@ impl ConnectionMutation {
         #[graphql(desc = "Parameters of `setCountedCalendars`.")] input: SetCountedCalendarsInput,
     ) -> Result<SetCountedCalendarsPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::UserEdit)?;
+            let by = ctx.caller().allow::<may::UserEdit>()?;
             let id = parse_id(&input.connected_mailbox_id, "connection", "connectedMailboxId")?;
             let connections = ctx.services().connections();
             let row = connections.count_calendars(&by, id, input.calendar_ids, input.if_version).await?;
@@ -453,7 +453,7 @@ impl ConnectionMutation {
         #[graphql(desc = "Parameters of `excludeConnectedMailbox`.")] input: ExcludeConnectedMailboxInput,
     ) -> Result<ExcludeConnectedMailboxPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::UserEdit)?;
+            let by = ctx.caller().allow::<may::UserEdit>()?;
             let row =
                 ctx.services().connections().exclude(&by, parse_id(&input.id, "connection", "id")?).await?;
             Ok(ExcludeConnectedMailboxPayload::done(if_visible(

@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use async_graphql::{Context, ID, MaybeUndefined};
-use domain::{Allowed, Caller, CallerKind, Id, Kind, Permission, access::Denied};
-use services::{Refusal, Services};
+use domain::{Id, Kind, Permission};
+use services::{Caller, Refusal, Services};
 
 use super::{failure::Result, loaders::Loaders};
 
@@ -34,36 +34,10 @@ impl ContextExt for Context<'_> {
     }
 }
 
-/// Proves that the caller belongs to a tenant, which is enough for what every member may see.
-pub(super) fn require_member(caller: &Caller) -> Result<Allowed> {
-    if let CallerKind::User(_) = caller.kind {
-        return Ok(caller.allow_own()?.0);
-    }
-    Ok(caller.allow_any(Permission::ALL)?)
-}
-
-/// Proves that the caller may see integrations: with `CONNECTION_VIEW`, or because the caller connects them.
-pub(super) fn sees_integrations(caller: &Caller) -> Result<Allowed> {
-    match caller.allow(Permission::ConnectionView) {
-        Err(Denied::Forbidden(_)) => Ok(caller.allow_connecting()?),
-        asked => Ok(asked?),
-    }
-}
-
-/// The caller with current permissions. Called before every event of a subscription, because roles may change while it
-/// runs.
-pub(super) async fn with_current_permissions(services: &Services, caller: &Caller) -> Result<Caller> {
-    let (CallerKind::User(user), Some(tenant)) = (caller.kind, caller.tenant) else {
-        return Ok(caller.clone());
-    };
-    let permissions = services.roles().permissions_of(tenant, user).await?;
-    Ok(Caller { permissions: permissions.ok_or(Denied::Unauthenticated)?, ..caller.clone() })
-}
-
 /// The object that a mutation changed, if the caller may also see such objects: permission to change does not include
 /// permission to see.
 pub(super) fn if_visible<T>(ctx: &Context<'_>, permission: Permission, changed: T) -> Option<T> {
-    ctx.caller().allow(permission).is_ok().then_some(changed)
+    ctx.caller().has_permission(permission).then_some(changed)
 }
 
 /// Parses the id of an input field. A malformed id is refused like one that does not exist.

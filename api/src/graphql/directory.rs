@@ -1,7 +1,7 @@
 //! The people listed in the directory of a calendar system.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
-use domain::Permission;
+use domain::may;
 
 use super::{
     context::{ContextExt, parse_id},
@@ -50,7 +50,7 @@ impl DirectoryQuery {
         after: Option<String>,
     ) -> Option<Result<DirectoryPage>> {
         null_if_missing(async {
-            let by = ctx.caller().allow(Permission::UserCreate)?;
+            let by = ctx.caller().allow::<may::UserCreate>()?;
             let id = parse_id(&integration_id, "integration", "integrationId")?;
             let page = ctx.services().integrations().directory(&by, id, after.as_deref()).await?;
             let people = page.items.into_iter().map(DirectoryPerson::from).collect();

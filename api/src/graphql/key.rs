@@ -2,8 +2,8 @@
 
 use async_graphql::{Context, Description, ID, InputObject, Object};
 use services::{
-    entity::api_key::Model,
     keys::{self, NewKey},
+    rows::api_key::Model,
 };
 
 use super::{

@@ -7,10 +7,10 @@ use async_graphql::{
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest},
 };
 use async_trait::async_trait;
-use domain::{AnyId, Caller, Id, ids};
+use domain::AnyId, Id, ids;
 use services::{
-    Services,
-    entity::{
+    Caller, Services,
+    rows::{
         booking_change, booking_participant, connection, integration, role, room, run, service_account,
         tenant_user,
     },
@@ -37,55 +37,63 @@ pub(super) struct Loaders {
     pub(super) changes: Loader<Id<ids::Booking>, Vec<booking_change::Model>>,
 }
 
-/// Creates a loader of single models by their own ids: `one!(services, |keys| call)`.
+/// Creates a loader of single models by their own ids: `one!(services, scope, keys => call)`.
 macro_rules! one {
-    ($services:ident, $keys:ident => $call:expr) => {{
+    ($services:ident, $scope:ident, $keys:ident => $call:expr) => {{
         let $services = $services.clone();
         Loader::new(move |$keys: Vec<_>| {
             let $services = $services.clone();
-            async move { Ok($call.await?.into_iter().map(|row| (row.id, row)).collect()) }
+            async move {
+                let Some($scope) = $scope else { return Ok(HashMap::new()) };
+                Ok($call.await?.into_iter().map(|row| (row.id, row)).collect())
+            }
         })
     }};
 }
 
 /// Creates a loader of lists of models, by the id of the object they belong to.
 macro_rules! many {
-    ($services:ident, $keys:ident => $call:expr, $of:expr) => {{
+    ($services:ident, $scope:ident, $keys:ident => $call:expr, $of:expr) => {{
         let $services = $services.clone();
         Loader::new(move |$keys: Vec<_>| {
             let $services = $services.clone();
-            async move { Ok(grouped($call.await?, $of)) }
+            async move {
+                let Some($scope) = $scope else { return Ok(HashMap::new()) };
+                Ok(grouped($call.await?, $of))
+            }
         })
     }};
 }
 
 impl Loaders {
-    /// Loaders for the caller's tenant. For a caller without a tenant they find nothing.
+    /// Loaders for the caller's tenant. For a caller who belongs to none they find nothing.
     fn new(services: &Services, caller: Option<&Caller>) -> Self {
-        let tenant = caller.and_then(|caller| caller.tenant).unwrap_or_default();
+        let scope = caller.and_then(|caller| caller.allow_member().ok()).map(|member| member.scope());
         Self {
-            users: one!(services, keys => services.users().by_ids(tenant, &keys)),
-            rooms: one!(services, keys => services.rooms().by_ids(tenant, &keys)),
-            integrations: one!(services, keys => services.integrations().by_ids(tenant, &keys)),
-            connections: one!(services, keys => services.connections().by_ids(tenant, &keys)),
-            runs: one!(services, keys => services.runs().by_ids(tenant, &keys)),
-            mailboxes: many!(services, keys => services.connections().of_holders(tenant, &keys), |row| {
+            users: one!(services, scope, keys => services.users().by_ids(scope, &keys)),
+            rooms: one!(services, scope, keys => services.rooms().by_ids(scope, &keys)),
+            integrations: one!(services, scope, keys => services.integrations().by_ids(scope, &keys)),
+            connections: one!(services, scope, keys => services.connections().by_ids(scope, &keys)),
+            runs: one!(services, scope, keys => services.runs().by_ids(scope, &keys)),
+            mailboxes: many!(services, scope, keys => services.connections().of_holders(scope, &keys), |row| {
                 row.user_id.map(Id::any).or(row.room_id.map(Id::any))
             }),
             roles: {
                 let services = services.clone();
                 Loader::new(move |keys: Vec<_>| {
                     let services = services.clone();
-                    async move { Ok(services.roles().of_users(tenant, &keys).await?.into_iter().collect()) }
+                    async move {
+                        let Some(scope) = scope else { return Ok(HashMap::new()) };
+                        let Ok(services.roles().of_users(scope, &keys).await?.into_iter().collect()) }
                 })
             },
-            service_accounts: many!(services, keys => services.service_accounts().of(tenant, &keys), |row| {
+            service_accounts: many!(services, scope, keys => services.service_accounts().of(scope, &keys), |row| {
                 Some(row.integration_id)
             }),
-            participants: many!(services, keys => services.bookings().participants_of(tenant, &keys), |row| {
+            participants: many!(services, scope, keys => services.bookings().participants_of(scope, &keys), |row| {
                 Some(row.booking_id)
             }),
-            changes: many!(services, keys => services.bookings().changes_of(tenant, &keys), |row| {
+            changes: many!(services, scope, keys => services.bookings().changes_of(scope, &keys), |row| {
                 Some(row.booking_id)
             }),
         }

@@ -1,7 +1,7 @@
 //! The GraphQL schema: one file per noun, merged here.
 //!
 //! A resolver checks the permission, calls a use case of [`services`] and converts the result. A request carries its
-//! [`domain::Caller`]; without one the caller is anonymous.
+//! [`services::Caller`]; without one the caller is anonymous.
 
 mod access_token;
 mod audit;

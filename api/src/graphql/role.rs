@@ -1,10 +1,10 @@
 //! Roles and the permissions they grant.
 
 use async_graphql::{Context, Description, ID, InputObject, Object, SimpleObject};
-use domain::ids;
+use domain::{ids, may};
 use services::{
-    entity::role::Model,
     roles::{NewRole, RoleChange, permissions_in},
+    rows::role::Model,
 };
 
 use super::{
@@ -77,7 +77,7 @@ impl PermissionInfo {
 
 /// The role with this id in the caller's tenant. Needs `ROLE_EDIT`.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Role> {
-    let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
+    let by = ctx.caller().allow::<may::RoleEdit>()?;
     let id = parse_id::<ids::Role>(id, "role", "id")?;
     let roles = ctx.services().roles().list(&by).await?;
     let role = roles.into_iter().find(|role| role.id == id);
@@ -92,7 +92,7 @@ impl RoleQuery {
     /// All roles of the tenant, standard roles first. Needs `ROLE_EDIT`.
     async fn roles(&self, ctx: &Context<'_>) -> Option<Result<Vec<Role>>> {
         null_if_missing(async {
-            let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
+            let by = ctx.caller().allow::<may::RoleEdit>()?;
             Ok(ctx.services().roles().list(&by).await?.into_iter().map(Role).collect())
         })
         .await
@@ -101,7 +101,7 @@ impl RoleQuery {
     /// All permissions that a role can grant. Needs `ROLE_EDIT`.
     async fn permissions(&self, ctx: &Context<'_>) -> Option<Result<Vec<PermissionInfo>>> {
         null_if_missing(async {
-            ctx.caller().allow(domain::Permission::RoleEdit)?;
+            ctx.caller().allow::<may::RoleEdit>()?;
             let all = domain::Permission::ALL.iter().copied().filter(|one| *one != domain::Permission::Staff);
             Ok(all.map(PermissionInfo::of).collect())
         })
@@ -202,7 +202,7 @@ impl RoleMutation {
         #[graphql(desc = "Parameters of `createRole`.")] input: CreateRoleInput,
     ) -> Result<CreateRolePayload> {
         answer(async {
-            let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
+            let by = ctx.caller().allow::<may::RoleEdit>()?;
             let permissions = input.permissions.into_iter().map(Into::into).collect();
             let role = ctx.services().roles().create(&by, NewRole { name: input.name, permissions }).await?;
             Ok(CreateRolePayload::done(Role(role)))
@@ -217,7 +217,7 @@ impl RoleMutation {
         #[graphql(desc = "Parameters of `updateRole`.")] input: UpdateRoleInput,
     ) -> Result<UpdateRolePayload> {
         answer(async {
-            let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
+            let by = ctx.caller().allow::<may::RoleEdit>()?;
             let permissions = input.permissions.map(|all| all.into_iter().map(Into::into).collect());
             let change = RoleChange { name: input.name, permissions };
             let role = ctx.services().roles().update(&by, parse_id(&input.id, "role", "id")?, change).await?;
@@ -233,7 +233,7 @@ impl RoleMutation {
         #[graphql(desc = "Parameters of `deleteRole`.")] input: DeleteRoleInput,
     ) -> Result<DeleteRolePayload> {
         answer(async {
-            let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
+            let by = ctx.caller().allow::<may::RoleEdit>()?;
             ctx.services().roles().delete(&by, parse_id(&input.id, "role", "id")?).await?;
             Ok(DeleteRolePayload::done(input.id))
         })
@@ -248,7 +248,7 @@ impl RoleMutation {
         #[graphql(desc = "Parameters of `assignRoles`.")] input: AssignRolesInput,
     ) -> Result<AssignRolesPayload> {
         answer(async {
-            let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
+            let by = ctx.caller().allow::<may::RoleEdit>()?;
             let (user, roles) = of_user(&input.user_id, &input.role_ids)?;
             ctx.services().roles().assign(&by, user, &roles).await?;
             Ok(AssignRolesPayload::done(user::visible(ctx.services(), ctx.caller(), user).await?))
@@ -264,7 +264,7 @@ impl RoleMutation {
         #[graphql(desc = "Parameters of `unassignRoles`.")] input: UnassignRolesInput,
     ) -> Result<UnassignRolesPayload> {
         answer(async {
-            let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
+            let by = ctx.caller().allow::<may::RoleEdit>()?;
             let (user, roles) = of_user(&input.user_id, &input.role_ids)?;
             ctx.services().roles().unassign(&by, user, &roles).await?;
             Ok(UnassignRolesPayload::done(user::visible(ctx.services(), ctx.caller(), user).await?))

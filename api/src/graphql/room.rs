@@ -1,8 +1,8 @@
 //! Rooms found in the directories of calendar systems.
 
 use async_graphql::{Context, Description, ID, InputObject, Object};
-use domain::{Allowed, Id, Permission, ids};
-use services::{entity::room::Model, rooms::Filter};
+use domain::{Id, ids, may};
+use services::{rooms::Filter, rows::room::Model};
 
 use super::{
     connection::ConnectedMailbox,
@@ -63,7 +63,7 @@ impl Room {
     /// `CONNECTION_VIEW`.
     async fn connected_mailbox(&self, ctx: &Context<'_>) -> Option<Result<ConnectedMailbox>> {
         null_if_missing(async {
-            ctx.caller().allow(Permission::ConnectionView)?;
+            ctx.caller().allow::<may::ConnectionView>()?;
             let mailboxes = ctx.loaders().mailboxes.load(self.0.id.any()).await?.unwrap_or_default();
             let of_integration = |row: &&_| same_integration(row, &self.0);
             let row = mailboxes.iter().find(of_integration).cloned();
@@ -73,7 +73,7 @@ impl Room {
     }
 }
 
-fn same_integration(connection: &services::entity::connection::Model, room: &Model) -> bool {
+fn same_integration(connection: &services::rows::connection::Model, room: &Model) -> bool {
     connection.integration_id == room.integration_id
 }
 
@@ -98,13 +98,9 @@ impl RoomFilter {
     }
 }
 
-fn may_see(ctx: &Context<'_>) -> Result<Allowed> {
-    Ok(ctx.caller().allow_any(&[Permission::ConnectionView, Permission::AvailabilityView])?)
-}
-
 /// The room with this id in the caller's tenant. Needs `CONNECTION_VIEW` or `AVAILABILITY_VIEW`.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Room> {
-    let by = may_see(ctx)?;
+    let by = ctx.caller().allow::<may::SeeRooms>()?;
     Ok(ctx.services().rooms().get(&by, parse_id(id, "room", "id")?).await?.into())
 }
 
@@ -119,7 +115,7 @@ pub(super) async fn of_integration(
     integration: Id<ids::Integration>,
     page: services::PageArgs,
 ) -> Result<RoomConnection> {
-    let by = may_see(ctx)?;
+    let by = ctx.caller().allow::<may::SeeRooms>()?;
     let filter = Filter { integration: Some(integration), ..Filter::default() };
     Ok(RoomConnection::of(ctx.services().rooms().list(&by, filter, page).await?, None))
 }
@@ -154,7 +150,7 @@ impl RoomQuery {
     ) -> Option<Result<RoomConnection>> {
         Some(
             async {
-                let by = may_see(ctx)?;
+                let by = ctx.caller().allow::<may::SeeRooms>()?;
                 let wanted = filter.unwrap_or_default().wanted()?;
                 let page =
                     ctx.services().rooms().list(&by, wanted, args(first, last, after, before)?).await?;

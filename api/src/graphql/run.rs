@@ -1,16 +1,16 @@
 //! Runs of workflows: their history and diagram, and mutations to retry, cancel and signal them.
 
 use async_graphql::{Context, Description, ID, InputObject, Json, Object};
-use domain::{Allowed, AnyId, Id, Permission, access::Denied, ids};
+use domain::{, AnyIdId, Permission, access::Denied, ids, may};
 use services::{
-    Refusal,
-    entity::{StateName, run::Model, run_history},
+    Member, Refusal,
+    rows::{StateName, run::Model, run_history},
     runs::RunFilter,
 };
 use uuid::Uuid;
 
 use super::{
-    context::{ContextExt, format_id, if_visible, parse_id, require_member},
+    context::{ContextExt, format_id, if_visible, parse_id},
     enums::{RunStatus, StepOutcome},
     failure::{Result, null_if_missing},
     node::{self, Node},
@@ -120,7 +120,7 @@ impl Run {
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<RunStepConnection>> {
         null_if_missing(async {
-            let by = ctx.caller().allow(Permission::RunView)?;
+            let by = ctx.caller().allow::<may::RunView>()?;
             let steps = ctx.services().runs().history(&by, self.0.id).await?;
             let total = steps.len() as u64;
             let page = slice(steps, |step| step.id.uuid(), args(first, last, after, before)?)?;
@@ -131,7 +131,7 @@ impl Run {
 
     /// Mermaid diagram of the workflow with the current state marked; null before the first step.
     async fn diagram(&self, ctx: &Context<'_>) -> Option<String> {
-        let by = require_member(ctx.caller()).ok()?;
+        let by = ctx.caller().allow_member().ok()?;
         ctx.services().runs().diagram(&by, &self.0)
     }
 
@@ -206,8 +206,9 @@ connection!(RunStep, run_history::Model, RunStepConnection, RunStepEdge, "steps 
     .uuid());
 
 /// The run that a mutation has just enqueued, visible to whoever started it.
-pub(super) async fn of(ctx: &Context<'_>, by: &Allowed, run: Id<ids::Run>) -> Result<Run> {
-    Ok(ctx.services().runs().get(by, run).await?.into())
+pub(super) async fn of(ctx: &Context<'_>, by: &Member, run: Id<ids::Run>) -> Result<Run> {
+    let run = ctx.services().runs().by_ids(by.scope(), &[Id::from_uuid(run]).await?.pop();
+    Ok(run.ok_or_else(|| services::Error::not_found("run"))?.into())
 }
 
 /// The run with this id in the caller's tenant: any run with `RUN_VIEW`, otherwise only runs that the caller started.
@@ -219,19 +220,13 @@ pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Run> {
 /// Reads a run as [`read`] does, for a subscription, which has no query context.
 pub(super) async fn visible(
     services: &services::Services,
-    caller: &domain::Caller,
+    caller: &services::Caller,
     id: Id<ids::Run>,
 ) -> Result<Run> {
-    let asked = caller.allow(Permission::RunView);
-    let by = match asked {
-        Err(Denied::Forbidden(_)) => require_member(caller)?,
-        asked => return Ok(services.runs().get(&asked?, id).await?.into()),
-    };
-    let run = services.runs().get(&by, id).await?;
-    if run.asked_by == by.actor() {
-        return Ok(run.into());
+    match caller.allow::<may::RunView>() {
+        Err(Denied::Forbidden(_)) => Ok(services.runs().get_own(&caller.allow_member()?, id).await?.into()),
+        asked => Ok(services.runs().get(&asked?, id).await?.into()),
     }
-    Err(Denied::Forbidden(Permission::RunView).into())
 }
 
 #[derive(Default)]
@@ -269,7 +264,7 @@ impl RunQuery {
     ) -> Option<Result<RunConnection>> {
         Some(
             async {
-                let by = ctx.caller().allow(Permission::RunView)?;
+                let by = ctx.caller().allow::<may::RunView>()?;
                 let subject = subject_id.map(|id| any(&id)).transpose()?;
                 let filter = RunFilter { subject, workflow, status: status.map(Into::into) };
                 let page = ctx.services().runs().list(&by, filter, args(first, last, after, before)?).await?;
@@ -345,7 +340,7 @@ impl RunMutation {
         #[graphql(desc = "Parameters of `retryRun`.")] input: RetryRunInput,
     ) -> Result<RetryRunPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::RunEdit)?;
+            let by = ctx.caller().allow::<may::RunEdit>()?;
             let run = ctx.services().runs().retry(&by, parse_id(&input.id, "run", "id")?).await?;
             Ok(RetryRunPayload::done(if_visible(ctx, Permission::RunView, Run(run))))
         })
@@ -359,7 +354,7 @@ impl RunMutation {
         #[graphql(desc = "Parameters of `cancelRun`.")] input: CancelRunInput,
     ) -> Result<CancelRunPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::RunEdit)?;
+            let by = ctx.caller().allow::<may::RunEdit>()?;
             let run = ctx.services().runs().cancel(&by, parse_id(&input.id, "run", "id")?).await?;
             Ok(CancelRunPayload::done(if_visible(ctx, Permission::RunView, Run(run))))
         })
@@ -373,7 +368,7 @@ impl RunMutation {
         #[graphql(desc = "Parameters of `signalRun`.")] input: SignalRunInput,
     ) -> Result<SignalRunPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::RunEdit)?;
+            let by = ctx.caller().allow::<may::RunEdit>()?;
             let id = parse_id(&input.id, "run", "id")?;
             let payload = input.payload.map(|payload| payload.0).unwrap_or_default();
             let run = ctx.services().runs().signal(&by, id, &input.name, payload).await?;

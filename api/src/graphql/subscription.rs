@@ -2,14 +2,14 @@
 
 use async_graphql::{Context, Description, ID, Subscription as Fields};
 use async_trait::async_trait;
-use domain::{Id, Kind, Permission, ids, state::RunStatus};
-use services::{PageArgs, bookings, connections::ConnectionScope, events::topic, runs::RunFilter};
+use domain::{Id, Kind, ids, may, state::RunStatus};
+use services::{PageArgs, bookings, connections::ConnectionScope, runs::RunFilter};
 
 use super::{
     booking::{self, Booking},
     campaign::{self, Campaign},
     connection::ConnectedMailbox,
-    context::{ContextExt, parse_id, require_member, sees_integrations},
+    context::{ContextExt, parse_id},
     failure::Result,
     integration::{self, Integration},
     run::{self, Run},
@@ -31,7 +31,7 @@ impl Watched for Connections {
     type Kind = ids::Connection;
 
     async fn one(&self, listener: Listener, id: Id<ids::Connection>) -> Result<Option<ConnectedMailbox>> {
-        let by = listener.caller.allow(Permission::ConnectionView)?;
+        let by = listener.caller.allow::<may::ConnectionView>()?;
         let row = listener.services.connections().get(&by, id).await?;
         Ok(self.0.is_none_or(|only| row.integration_id == only).then(|| row.into()))
     }
@@ -41,7 +41,7 @@ impl Watched for Connections {
         listener: Listener,
         after: Option<Id<ids::Connection>>,
     ) -> Result<WatchedPage<Self>> {
-        let by = listener.caller.allow(Permission::ConnectionView)?;
+        let by = listener.caller.allow::<may::ConnectionView>()?;
         let wanted = ConnectionScope { integration: self.0, ..ConnectionScope::default() };
         let page = listener.services.connections().list(&by, &wanted, next(after)).await?;
         let last = page.items.last().filter(|_| page.has_next).map(|row| row.id);
@@ -63,7 +63,7 @@ impl Watched for Bookings {
     }
 
     async fn page(&self, listener: Listener, after: Option<Id<ids::Booking>>) -> Result<WatchedPage<Self>> {
-        let by = listener.caller.allow(Permission::BookingView)?;
+        let by = listener.caller.allow::<may::BookingView>()?;
         let filter = bookings::Filter { from: Some(listener.services.now()), ..bookings::Filter::default() };
         let page = listener.services.bookings().list(&by, filter, next(after)).await?;
         let last = page.items.last().filter(|_| page.has_next).map(|row| row.id);
@@ -81,13 +81,13 @@ impl Watched for ParkedRuns {
     type Kind = ids::Run;
 
     async fn one(&self, listener: Listener, id: Id<ids::Run>) -> Result<Option<Run>> {
-        let by = listener.caller.allow(Permission::RunView)?;
+        let by = listener.caller.allow::<may::RunView>()?;
         let run = listener.services.runs().get(&by, id).await?;
         Ok((run.status == RunStatus::Quarantined).then(|| run.into()))
     }
 
     async fn page(&self, listener: Listener, after: Option<Id<ids::Run>>) -> Result<WatchedPage<Self>> {
-        let by = listener.caller.allow(Permission::RunView)?;
+        let by = listener.caller.allow::<may::RunView>()?;
         let filter = RunFilter { status: Some(Some(RunStatus::Quarantined)), ..RunFilter::default() };
         let page = listener.services.runs().list(&by, filter, next(after)).await?;
         let last = page.items.last().filter(|_| page.has_next).map(|row| row.id);
@@ -110,11 +110,11 @@ impl Subscription {
         ctx: &Context<'_>,
         #[graphql(desc = "Identifier of the integration.")] id: ID,
     ) -> Result<EventStream<Integration>> {
-        let by = sees_integrations(ctx.caller())?;
+        let by = ctx.caller().allow::<may::SeeIntegrations>()?;
         let id = parse_id(&id, "integration", "id")?;
         let read =
             move |at: Listener| async move { integration::visible(&at.services, &at.caller, id).await };
-        watch::one(Listener::of(ctx), &by, topic::INTEGRATION, id, read).await
+        watch::one(Listener::of(ctx), ctx.services().events().integrations(&by), id, read).await
     }
 
     /// Sends each connection of the tenant, or of one integration, now and again whenever it changes. Needs
@@ -125,10 +125,10 @@ impl Subscription {
         #[graphql(desc = "Send only connections of this integration; defaults to all.")]
         integration_id: Option<ID>,
     ) -> Result<EventStream<ConnectedMailbox>> {
-        let by = ctx.caller().allow(Permission::ConnectionView)?;
+        let by = ctx.caller().allow::<may::ConnectionView>()?;
         let of = |id| parse_id::<ids::Integration>(&id, "integration", "integrationId");
         let only = integration_id.map(of).transpose()?;
-        Ok(watch::many(Listener::of(ctx), &by, topic::CONNECTION, Connections(only)))
+        Ok(watch::many(Listener::of(ctx), ctx.services().events().connections(&by), Connections(only)))
     }
 
     /// Sends a campaign now, and again whenever it makes progress. Needs `CONNECTION_VIEW`.
@@ -137,10 +137,10 @@ impl Subscription {
         ctx: &Context<'_>,
         #[graphql(desc = "Identifier of the campaign.")] id: ID,
     ) -> Result<EventStream<Campaign>> {
-        let by = ctx.caller().allow(Permission::ConnectionView)?;
+        let by = ctx.caller().allow::<may::ConnectionView>()?;
         let id = parse_id(&id, "campaign", "id")?;
         let read = move |at: Listener| async move { campaign::visible(&at.services, &at.caller, id).await };
-        watch::one(Listener::of(ctx), &by, topic::CAMPAIGN, id, read).await
+        watch::one(Listener::of(ctx), ctx.services().events().campaigns(&by), id, read).await
     }
 
     /// Sends a booking now, and again whenever it changes. Without an id, sends every booking of the tenant that is
@@ -150,13 +150,13 @@ impl Subscription {
         ctx: &Context<'_>,
         #[graphql(desc = "Send only this booking; defaults to all bookings of the tenant.")] id: Option<ID>,
     ) -> Result<EventStream<Booking>> {
-        let by = ctx.caller().allow(Permission::BookingView)?;
+        let by = ctx.caller().allow::<may::BookingView>()?;
         let Some(id) = id else {
-            return Ok(watch::many(Listener::of(ctx), &by, topic::BOOKING, Bookings));
+            return Ok(watch::many(Listener::of(ctx), ctx.services().events().bookings(&by), Bookings));
         };
         let id = parse_id(&id, "booking", "id")?;
         let read = move |at: Listener| async move { booking::visible(&at.services, &at.caller, id).await };
-        watch::one(Listener::of(ctx), &by, topic::BOOKING, id, read).await
+        watch::one(Listener::of(ctx), ctx.services().events().bookings(&by), id, read).await
     }
 
     /// Sends a run now, and again after every step. Needs `RUN_VIEW` unless the caller started the run.
@@ -165,16 +165,16 @@ impl Subscription {
         ctx: &Context<'_>,
         #[graphql(desc = "Identifier of the run.")] id: ID,
     ) -> Result<EventStream<Run>> {
-        let by = require_member(ctx.caller())?;
+        let by = ctx.caller().allow_member()?;
         let id = parse_id(&id, "run", "id")?;
         let read = move |at: Listener| async move { run::visible(&at.services, &at.caller, id).await };
-        watch::one(Listener::of(ctx), &by, topic::RUN, id, read).await
+        watch::one(Listener::of(ctx), ctx.services().events().runs(&by), id, read).await
     }
 
     /// Sends each run of the tenant that is `QUARANTINED`, and then each that becomes so. Such runs need a person:
     /// read the reason and the history, then call `retryRun`. Needs `RUN_VIEW`.
     async fn run_parked(&self, ctx: &Context<'_>) -> Result<EventStream<Run>> {
-        let by = ctx.caller().allow(Permission::RunView)?;
-        Ok(watch::many(Listener::of(ctx), &by, topic::RUN_PARKED, ParkedRuns))
+        let by = ctx.caller().allow::<may::RunView>()?;
+        Ok(watch::many(Listener::of(ctx), ctx.services().events().parked_runs(&by), ParkedRuns))
     }
 }

@@ -8,15 +8,14 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use async_graphql::Context;
 use async_trait::async_trait;
-use domain::{Allowed, AnyId, Caller, Id, Kind, Topic};
-use futures::{
+, AnyId, Id, Kind, Topicuse futures::{
     Stream, StreamExt, future,
     stream::{self, BoxStream},
 };
-use services::{Services, events::WatchEvent};
+use services::{Caller, Services, events::WatchEvent};
 
 use super::{
-    context::{ContextExt, with_current_permissions},
+    context::ContextExt,
     failure::{Failure, Result},
 };
 use crate::budget::AnswerBudget;
@@ -53,19 +52,14 @@ impl Listener {
 
     /// The listener with the caller's current permissions.
     async fn now(&self) -> Result<Self> {
-        Ok(Self { caller: with_current_permissions(&self.services, &self.caller).await?, ..self.clone() })
-    }
-
-    fn watch(&self, by: &Allowed, topic: Topic) -> impl Stream<Item = WatchEvent> + Send + use<> {
-        self.services.events().watch(by, topic)
+        Ok(Self { caller: self.services.access().refreshed(&self.caller).await?, ..self.clone() })
     }
 }
 
 /// Streams one object: now, then whenever it changes. If the first read fails, the subscription itself fails.
 pub(super) async fn one<T, F, Fut>(
     listener: Listener,
-    by: &Allowed,
-    topic: Topic,
+    heard: impl Stream<Item = WatchEvent> + Send + 'static,
     id: impl Into<AnyId>,
     read: F,
 ) -> Result<EventStream<T>>
@@ -74,8 +68,7 @@ where
     F: Fn(Listener) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<T>> + Send + 'static,
 {
-    let (id, heard) = (id.into(), listener.watch(by, topic));
-    let present = listener.in_time(read(listener.clone())).await?;
+ (id,) (id.into(),)    let present = listener.in_time(read(listener.clone())).await?;
     let concerns = move |heard: &WatchEvent| match heard {
         WatchEvent::Changed { subject, .. } => *subject == id,
         WatchEvent::Lagged => true,
@@ -108,12 +101,11 @@ pub(super) type WatchedPage<W> = (Vec<<W as Watched>::Item>, Option<Id<<W as Wat
 /// Streams many objects: all of them now, then each that changes.
 pub(super) fn many<W: Watched>(
     listener: Listener,
-    by: &Allowed,
-    topic: Topic,
+    heard: impl Stream<Item = WatchEvent> + Send + 'static,
     watched: W,
 ) -> EventStream<W::Item> {
     // The beginning is like having missed everything.
-    let heard = stream::once(future::ready(WatchEvent::Lagged)).chain(listener.watch(by, topic));
+    let heard = stream::once(future::ready(WatchEvent::Lagged)).chain(heard);
     let items = heard.flat_map(move |heard| match heard {
         WatchEvent::Lagged => all(listener.clone(), watched.clone()),
         WatchEvent::Changed { subject, .. } => changed(listener.clone(), watched.clone(), subject.of()),

@@ -1,7 +1,7 @@
 //! The workflows that this server can run, with their state tables and diagrams.
 
 use async_graphql::{Context, Description, Object, SimpleObject};
-use domain::Permission;
+use domain::may;
 use services::catalogue::{StateInfo, WorkflowInfo};
 
 use super::{
@@ -69,7 +69,7 @@ impl WorkflowQuery {
     /// The workflows that this server can run. Needs `RUN_VIEW`.
     async fn workflows(&self, ctx: &Context<'_>) -> Option<Result<Vec<Workflow>>> {
         null_if_missing(async {
-            let by = ctx.caller().allow(Permission::RunView)?;
+            let by = ctx.caller().allow::<may::RunView>()?;
             Ok(ctx.services().runs().workflows(&by).into_iter().map(Workflow).collect())
         })
         .await

@@ -5,7 +5,7 @@ use domain::{AccessLevel, ProviderKind, state::IntegrationState};
 use maud::{Markup, html};
 use serde::Deserialize;
 use services::{
-    Error, Refusal, Services,
+    Anyone, Error, Refusal, Services,
     connect::{self, Choice, Progress, RedirectAnswer, TypedCredentials, label},
     links::OpenLink,
     providers::google::Google,
@@ -29,7 +29,7 @@ pub(super) fn configure(routes: &mut web::ServiceConfig) {
 
 /// The first page explains what will happen before anything is sent (S1.6).
 async fn read(services: web::Data<Services>, token: web::Path<String>) -> HttpResponse {
-    let open = match services.links().open(&token).await {
+    let open = match services.links().open(Anyone, &token).await {
         Ok(open) => open,
         Err(error) => return layout::error_page(&error),
     };
@@ -58,11 +58,8 @@ async fn choose(services: web::Data<Services>, token: web::Path<String>) -> Http
 }
 
 async fn offered(services: &Services, token: &str) -> services::Result<(OpenLink, Vec<ProviderKind>)> {
-    let open = services.links().open(token).await?;
-    let only = match open.link.integration_id {
-        Some(id) => services.integrations().by_ids(open.link.tenant_id, &[id]).await?.into_iter().next(),
-        None => None,
-    };
+    let open = services.links().open(Anyone, token).await?;
+    let only = services.links().integration(&open).await?;
     let fits = |kind: &ProviderKind| only.as_ref().is_none_or(|row| row.provider == *kind);
     let kinds = services.connectors.kinds().filter(fits).collect();
     Ok((open, kinds))
@@ -132,7 +129,7 @@ async fn chosen(
         access_level,
         service_mailbox: form.service_mailbox.clone().filter(|address| !address.trim().is_empty()),
     };
-    match services.connect().choose(&token, choice).await {
+    match services.connect().choose(Anyone, &token, choice).await {
         Ok((secret, next)) => onward(&services, next, Some(secret)),
         Err(error) => layout::error_page(&error),
     }
@@ -143,7 +140,7 @@ async fn signed_in(
     services: web::Data<Services>,
     answer: web::Query<RedirectAnswer>,
 ) -> HttpResponse {
-    match services.connect().signed_in(&cookie(&request, &services), answer.into_inner()).await {
+    match services.connect().signed_in(Anyone, &cookie(&request, &services), answer.into_inner()).await {
         Ok(next) => onward(&services, next, None),
         Err(error) => layout::error_page(&error),
     }
@@ -151,7 +148,7 @@ async fn signed_in(
 
 /// The page before the organisation's consent: who asks whom for what, and how to decline.
 async fn asked(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
-    let asked = match services.connect().asked(&cookie(&request, &services)).await {
+    let asked = match services.connect().asked(Anyone, &cookie(&request, &services)).await {
         Ok(asked) => asked,
         Err(error) => return layout::error_page(&error),
     };
@@ -173,7 +170,7 @@ async fn ask(request: HttpRequest, services: web::Data<Services>) -> HttpRespons
     if !is_own_form(&request, &services) {
         return layout::error_page(&foreign_form());
     }
-    match services.connect().ask_consent(&cookie(&request, &services)).await {
+    match services.connect().ask_consent(Anyone, &cookie(&request, &services)).await {
         Ok(next) => onward(&services, next, None),
         Err(error) => layout::error_page(&error),
     }
@@ -184,14 +181,14 @@ async fn consented(
     services: web::Data<Services>,
     answer: web::Query<RedirectAnswer>,
 ) -> HttpResponse {
-    match services.connect().consented(&cookie(&request, &services), answer.into_inner()).await {
+    match services.connect().consented(Anyone, &cookie(&request, &services), answer.into_inner()).await {
         Ok(next) => onward(&services, next, None),
         Err(error) => layout::error_page(&error),
     }
 }
 
 async fn credentials(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
-    let open = match services.connect().progress(&cookie(&request, &services)).await {
+    let open = match services.connect().progress(Anyone, &cookie(&request, &services)).await {
         Ok(open) => open,
         Err(error) => return layout::error_page(&error),
     };
@@ -261,7 +258,7 @@ async fn typed(
     let service_account =
         service_account.filter(|address| !address.trim().is_empty() && password.trim().is_empty());
     let typed = TypedCredentials { server, user, password: password.into(), service_account };
-    match services.connect().submit(&cookie(&request, &services), typed).await {
+    match services.connect().submit(Anyone, &cookie(&request, &services), typed).await {
         Ok(next) => onward(&services, next, None),
         Err(error) => layout::error_page(&error),
     }
@@ -272,14 +269,18 @@ async fn signed_in_at_google(
     services: web::Data<Services>,
     answer: web::Query<RedirectAnswer>,
 ) -> HttpResponse {
-    match services.connect().signed_in_at_google(&cookie(&request, &services), answer.into_inner()).await {
+    match services
+        .connect()
+        .signed_in_at_google(Anyone, &cookie(&request, &services), answer.into_inner())
+        .await
+    {
         Ok(next) => onward(&services, next, None),
         Err(error) => layout::error_page(&error),
     }
 }
 
 async fn progress(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
-    match services.connect().progress(&cookie(&request, &services)).await {
+    match services.connect().progress(Anyone, &cookie(&request, &services)).await {
         Ok(progress) => shown(&progress),
         Err(error) => layout::error_page(&error),
     }
@@ -330,7 +331,7 @@ async fn authorise(request: HttpRequest, services: web::Data<Services>) -> HttpR
     if !is_own_form(&request, &services) {
         return layout::error_page(&foreign_form());
     }
-    match services.connect().authorise(&cookie(&request, &services)).await {
+    match services.connect().authorise(Anyone, &cookie(&request, &services)).await {
         Ok(next) => onward(&services, next, None),
         Err(error) => layout::error_page(&error),
     }
@@ -340,7 +341,7 @@ async fn decline(request: HttpRequest, services: web::Data<Services>) -> HttpRes
     if !is_own_form(&request, &services) {
         return layout::error_page(&foreign_form());
     }
-    match services.connect().decline(&cookie(&request, &services)).await {
+    match services.connect().decline(Anyone, &cookie(&request, &services)).await {
         Ok(next) => onward(&services, next, None),
         Err(error) => layout::error_page(&error),
     }

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde::Deserialize;
 use services::{
-    Services,
+    Anyone, Services,
     channels::{GOOGLE_HOOK, MICROSOFT_HOOK, Notice},
 };
 
@@ -75,7 +75,7 @@ async fn microsoft(
     };
     let notices: Vec<Notice<'_>> =
         notifications.value.iter().take(MOST_ITEMS).map(Notification::notice).collect();
-    match services.channels().handle_notices(&notices).await {
+    match services.channels().handle_notices(Anyone, &notices).await {
         Ok(0) => tracing::info!("a push came for no channel of ours"),
         Ok(_) => {}
         Err(error) => {
@@ -94,7 +94,11 @@ async fn google(services: web::Data<Services>, request: HttpRequest) -> HttpResp
     if header("x-goog-resource-state") == "sync" {
         return HttpResponse::Accepted().finish();
     }
-    match services.channels().handle_push(header("x-goog-channel-id"), header("x-goog-channel-token")).await {
+    match services
+        .channels()
+        .handle_push(Anyone, header("x-goog-channel-id"), header("x-goog-channel-token"))
+        .await
+    {
         Ok(true) => {}
         Ok(false) => tracing::info!("a push came for no channel of ours"),
         Err(error) => {

@@ -12,7 +12,7 @@ mod own;
 mod sign_in;
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
-use services::{Services, connect::NextPage};
+use services::{Anyone, Services, connect::NextPage};
 
 /// Cookie that binds a browser to its connect session. On https the prefix prevents other hosts of the same domain
 /// from planting a cookie of theirs, into whose session an administrator would type a password.
@@ -35,7 +35,7 @@ pub fn configure(routes: &mut web::ServiceConfig, services: &Services) {
 }
 
 async fn jwks(services: web::Data<Services>) -> HttpResponse {
-    match services.keys().jwks().await {
+    match services.keys().jwks(Anyone).await {
         Ok(keys) => HttpResponse::Ok().insert_header(("cache-control", "public, max-age=300")).json(keys),
         Err(error) => layout::error_page(&error),
     }

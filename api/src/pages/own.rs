@@ -4,7 +4,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use maud::html;
 use services::{
-    Services,
+    Anyone, Services,
     connect::{self, RedirectAnswer, label},
 };
 
@@ -18,7 +18,7 @@ pub(super) fn configure(routes: &mut web::ServiceConfig) {
 }
 
 async fn invited(services: web::Data<Services>, secret: web::Path<String>) -> HttpResponse {
-    let invitation = match services.connect().own_invitation(&secret).await {
+    let invitation = match services.connect().own_invitation(Anyone, &secret).await {
         Ok(invitation) => invitation,
         Err(error) => return layout::error_page(&error),
     };
@@ -44,7 +44,7 @@ async fn opened(
     if !is_own_form(&request, &services) {
         return layout::error_page(&foreign_form());
     }
-    match services.connect().open_own_consent(&secret).await {
+    match services.connect().open_own_consent(Anyone, &secret).await {
         Ok((cookie, next)) => onward(&services, next, Some(cookie)),
         Err(error) => layout::error_page(&error),
     }
@@ -56,7 +56,7 @@ async fn consented(
     answer: web::Query<RedirectAnswer>,
 ) -> HttpResponse {
     let answer = answer.into_inner();
-    shown(&services, services.connect().own_consented(&cookie(&request, &services), answer).await)
+    shown(&services, services.connect().own_consented(Anyone, &cookie(&request, &services), answer).await)
 }
 
 async fn consented_at_google(
@@ -65,7 +65,10 @@ async fn consented_at_google(
     answer: web::Query<RedirectAnswer>,
 ) -> HttpResponse {
     let answer = answer.into_inner();
-    shown(&services, services.connect().own_consented_at_google(&cookie(&request, &services), answer).await)
+    shown(
+        &services,
+        services.connect().own_consented_at_google(Anyone, &cookie(&request, &services), answer).await,
+    )
 }
 
 fn shown(services: &Services, consented: services::Result<connect::NextPage>) -> HttpResponse {

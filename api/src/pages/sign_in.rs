@@ -11,7 +11,7 @@ use domain::{Id, ids};
 use maud::html;
 use serde_json::json;
 use services::{
-    Error, Services,
+    Anyone, Error, Services,
     access::AccessToken,
     sign_in::{CallbackParams, Request, SignedIn},
 };
@@ -55,7 +55,7 @@ async fn begin(
     let text = |name| asked.get(name).map(str::to_owned);
     let asked =
         Request { return_url: text("return_url"), challenge: text("code_challenge"), state: text("state") };
-    let (cookie, to) = services.sign_in().begin(tenant, issuer, asked).await?;
+    let (cookie, to) = services.sign_in().begin(Anyone, tenant, issuer, asked).await?;
     Ok((cookie, to.into()))
 }
 
@@ -85,7 +85,7 @@ async fn answer(
     let answer = CallbackParams::read(request.query_string())?;
     let name = if is_encrypted(services) { COOKIE } else { PLAIN_COOKIE };
     let cookie = request.cookie(name).map(|cookie| cookie.value().to_owned()).unwrap_or_default();
-    services.sign_in().complete(tenant, issuer, &cookie, &answer).await
+    services.sign_in().complete(Anyone, tenant, issuer, &cookie, &answer).await
 }
 
 fn shown(token: &AccessToken) -> HttpResponse {
@@ -124,7 +124,7 @@ async fn redeem(services: &Services, body: &[u8]) -> services::Result<AccessToke
     let form = CallbackParams::read(std::str::from_utf8(body).unwrap_or_default())?;
     let (code, verifier) =
         (form.get("code").unwrap_or_default(), form.get("code_verifier").unwrap_or_default());
-    services.sign_in().redeem(code, &verifier.into()).await
+    services.sign_in().redeem(Anyone, code, &verifier.into()).await
 }
 
 fn ids_of((tenant, issuer): &(String, String)) -> services::Result<(Id<ids::Tenant>, Id<ids::OpenIdIssuer>)> {

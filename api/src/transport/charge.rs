@@ -5,8 +5,11 @@
 use std::{fmt::Write as _, net::IpAddr, time::Duration};
 
 use actix_web::{HttpResponseBuilder, http::header};
-use domain::{Caller, CallerKind};
-use services::quotas::{Account, ChargeResult, QuotaSubject};
+use domain::CallerKind;
+use services::{
+    Caller,
+    quotas::{Account, ChargeResult, QuotaSubject},
+};
 
 use crate::{
     admission::Holder,
@@ -24,7 +27,7 @@ const BYTES_FOR_ONE: usize = 20;
 
 /// The party to which a request is charged: its caller, or the address it came from.
 fn whose(caller: &Caller, address: Option<IpAddr>) -> Option<QuotaSubject<'_>> {
-    match caller.kind {
+    match caller.kind() {
         CallerKind::Anonymous => address.map(QuotaSubject::Address),
         _ => Some(QuotaSubject::Caller(caller)),
     }

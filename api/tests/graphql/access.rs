@@ -1,8 +1,8 @@
 //! Who sees what, and whose.
 
-use domain::{Caller, Permission, StandardRole};
+use domain::{Permission, StandardRole};
 use serde_json::json;
-use services::quotas::QuotaSubject;
+use services::{Anyone, Caller, quotas::QuotaSubject};
 
 use crate::setup::Setup;
 
@@ -204,7 +204,7 @@ async fn a_tenant_that_floods_stops_no_other() {
     let quotas = setup.services.quotas();
     let all_of_one = setup.services.settings.quotas.caller.unwrap().units;
     let may_spend = async |caller: &Caller| {
-        quotas.charge(QuotaSubject::Caller(caller), all_of_one).await.refused_for.is_none()
+        quotas.charge(Anyone, QuotaSubject::Caller(caller), all_of_one).await.refused_for.is_none()
     };
     let mut users = Vec::new();
     for _ in 0..4 {
@@ -216,7 +216,7 @@ async fn a_tenant_that_floods_stops_no_other() {
         assert!(may_spend(user).await, "another one has not");
     }
     let vendor = setup.vendor(flooding);
-    let charge = quotas.charge(QuotaSubject::Caller(&vendor), all_of_one).await;
+    let charge = quotas.charge(Anyone, QuotaSubject::Caller(&vendor), all_of_one).await;
     assert!(charge.refused_for.is_some(), "but the tenant has: {charge:?}");
     let names: Vec<&str> = charge.accounts.iter().map(|account| account.name).collect();
     assert_eq!(names, ["caller", "tenant"]);

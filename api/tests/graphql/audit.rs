@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use apollo_compiler::Schema;
-use domain::{Caller, CallerKind, Id, Permission, StandardRole, ids, state::IntegrationState};
+use domain::{CallerKind, Id, Permission, StandardRole, ids, state::IntegrationState};
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
 use serde_json::{Value, json};
-use services::audit::in_request;
+use services::{Caller, audit::in_request};
 use uuid::Uuid;
 
 use crate::{
@@ -143,7 +143,13 @@ impl Scene {
             .await;
         // Addresses make those who have them reachable.
         scene.sql("UPDATE tenant_user SET calendar_address = email").await;
-        let of_ada = scene.setup.services.connections().of_holders(tenant, &[ada.any()]).await.unwrap();
+        let of_ada = scene
+            .setup
+            .services
+            .connections()
+            .of_holders(scene.setup.services.within(tenant), &[ada.any()])
+            .await
+            .unwrap();
         let connection = of_ada[0].id;
         let ids = [
             ("tenant", tenant.to_string()),
@@ -238,7 +244,7 @@ fn blob(id: Uuid) -> String {
 }
 
 fn actor(caller: &Caller) -> String {
-    match caller.kind {
+    match caller.kind() {
         CallerKind::Vendor(key) => key.to_string(),
         CallerKind::User(user) => user.to_string(),
         other => panic!("{other:?} does nothing here"),

@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use apollo_compiler::Schema;
-use domain::{Caller, Id, Permission, ids};
+use domain::{Id, Permission, ids};
 use serde_json::{Value, json};
-use services::{roles::NewRole, users::NewUser};
+use services::{Anyone, Caller, roles::NewRole, users::NewUser};
 
 use crate::setup::Setup;
 
@@ -146,11 +146,11 @@ impl Scene {
         let email = "boss@acme.example".to_owned();
         let new =
             NewUser { email, name: "Boss".to_owned(), roles: vec![administrator], ..NewUser::default() };
-        let boss = setup.services.users().create(&by, new).await.unwrap().id;
+        let boss = setup.services.users().create(&by.allow().unwrap(), new).await.unwrap().id;
         let token = setup.services.access().issue(&setup.staff, tenant, boss, None).await.unwrap().token;
         let everything: BTreeSet<_> = within_a_tenant().collect();
         let new = NewRole { name: "Powers".to_owned(), permissions: everything };
-        let powers = setup.services.roles().create(&by, new).await.unwrap().id;
+        let powers = setup.services.roles().create(&by.allow().unwrap(), new).await.unwrap().id;
         let key = services::keys::NewKey {
             name: "back end".to_owned(),
             permissions: Permission::ALL.iter().copied().collect(),
@@ -165,8 +165,8 @@ impl Scene {
 
     async fn permissions(&self, credential: &str) -> Option<BTreeSet<Permission>> {
         let authorization = format!("Bearer {credential}");
-        let known = self.setup.services.access().authenticate(Some(&authorization), None).await;
-        known.ok().map(|known| known.caller.permissions)
+        let known = self.setup.services.access().authenticate(Anyone, Some(&authorization), None).await;
+        known.ok().map(|known| known.caller.permissions().clone())
     }
 
     /// Asserts that an attempt changed nothing that was not the actor's to change.
@@ -175,26 +175,41 @@ impl Scene {
         assert_eq!(boss, Some(within_a_tenant().collect()), "{what}: the administrator's rights");
         let key = self.permissions(&self.key_secret).await;
         assert_eq!(key, Some(Permission::ALL.iter().copied().collect()), "{what}: the key's rights");
-        let domain::CallerKind::User(me) = actor.kind else { panic!("a user acts") };
-        let now = self.setup.services.roles().permissions_of(self.tenant, me).await.unwrap().unwrap();
-        assert!(now.is_subset(&actor.permissions), "{what}: the actor may do more: {now:?}");
+        let domain::CallerKind::User(me) = actor.kind() else { panic!("a user acts") };
+        let now = self
+            .setup
+            .services
+            .roles()
+            .permissions_of(&self.setup.services, self.tenant, me)
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(now.is_subset(actor.permissions()), "{what}: the actor may do more: {now:?}");
         let by = self.setup.allowed(self.tenant);
-        let boss = self.setup.services.users().get(&by, self.boss).await.unwrap();
+        let boss = self.setup.services.users().get(&by.allow().unwrap(), self.boss).await.unwrap();
         assert_eq!(boss.email, "boss@acme.example", "{what}");
         let issuers = self.setup.services.issuers();
         let args = services::PageArgs::default();
-        let registered = issuers.list(&by, args).await.unwrap().items;
+        let registered = issuers.list(&by.allow().unwrap(), args).await.unwrap().items;
         assert!(registered.len() == 1 && registered[0].client_id == "boss", "{what}: {registered:?}");
-        let linked = issuers.identities(&by, self.issuer, args).await.unwrap().items;
+        let linked = issuers.identities(&by.allow().unwrap(), self.issuer, args).await.unwrap().items;
         assert!(linked.len() == 1 && linked[0].subject == "boss", "{what}: {linked:?}");
-        let roles = self.setup.services.roles().list(&by).await.unwrap();
+        let roles = self.setup.services.roles().list(&by.allow().unwrap()).await.unwrap();
         for role in roles.iter().filter(|role| !role.standard && role.id != self.powers) {
             let allows = services::roles::permissions_in(role);
             assert!(allows.len() <= 1, "{what}: a role with more than one permission: {allows:?}");
         }
-        let users = self.setup.services.users().list(&by, services::PageArgs::default()).await.unwrap().items;
+        let users = self
+            .setup
+            .services
+            .users()
+            .list(&by.allow().unwrap(), services::PageArgs::default())
+            .await
+            .unwrap()
+            .items;
         for user in users.iter().filter(|user| user.id != self.boss) {
-            let held = self.setup.services.roles().permissions_of(self.tenant, user.id).await;
+            let held =
+                self.setup.services.roles().permissions_of(&self.setup.services, self.tenant, user.id).await;
             assert!(held.unwrap().unwrap().len() <= 1, "{what}: somebody else may do more");
         }
     }
@@ -244,9 +259,9 @@ async fn each_door_is_tried_with_each_permission_alone() {
     let by = setup.allowed(tenant);
     for permission in within_a_tenant() {
         let actor = setup.with(tenant, &[permission]).await;
-        let domain::CallerKind::User(me) = actor.kind else { panic!("a user acts") };
+        let domain::CallerKind::User(me) = actor.kind() else { panic!("a user acts") };
         let own = setup.role_of(tenant, me).await;
-        let email = setup.services.users().get(&by, me).await.unwrap().email;
+        let email = setup.services.users().get(&by.allow().unwrap(), me).await.unwrap().email;
         for (door, text) in DOORS {
             let document = format!("mutation{} {{ {text} }}", declared(text));
             let variables = scene.variables(&me.to_string(), own, administrator, &email);
@@ -294,14 +309,14 @@ async fn the_last_administrator_stays() {
     let administrator = setup.role(tenant, "Administrator").await;
     let by = setup.allowed(tenant);
     let roles = setup.services.roles();
-    let refused = roles.unassign(&by, scene.boss, &[administrator]).await.unwrap_err();
+    let refused = roles.unassign(&by.allow().unwrap(), scene.boss, &[administrator]).await.unwrap_err();
     assert_eq!(refused.code(), "LAST_ADMINISTRATOR");
-    let refused = setup.services.users().delete(&by, scene.boss).await.unwrap_err();
+    let refused = setup.services.users().delete(&by.allow().unwrap(), scene.boss).await.unwrap_err();
     assert_eq!(refused.code(), "LAST_ADMINISTRATOR");
     assert_eq!(scene.permissions(&scene.boss_token).await, Some(within_a_tenant().collect()));
     let second = setup.user(tenant, domain::StandardRole::Administrator).await;
-    roles.unassign(&by, scene.boss, &[administrator]).await.unwrap();
-    let domain::CallerKind::User(second) = second.kind else { panic!("a user") };
-    let refused = setup.services.users().delete(&by, second).await.unwrap_err();
+    roles.unassign(&by.allow().unwrap(), scene.boss, &[administrator]).await.unwrap();
+    let domain::CallerKind::User(second) = second.kind() else { panic!("a user") };
+    let refused = setup.services.users().delete(&by.allow().unwrap(), second).await.unwrap_err();
     assert_eq!(refused.code(), "LAST_ADMINISTRATOR");
 }

@@ -28,7 +28,8 @@ struct Pages {
 
 impl Pages {
     fn of(setup: &Setup, config: Config) -> Self {
-        let (services, callers) = (setup.services.clone(), Arc::new(Callers(setup.services.clone())));
+        let services = setup.services.services().clone();
+        let callers = Arc::new(Callers(services.clone()));
         let schema = Arc::new(graphql::schema(services.clone()));
         let ids = services.ids.clone();
         let state = web::Data::new(State::new(config, schema, callers.clone(), callers, ids).unwrap());

@@ -6,18 +6,16 @@ use api::graphql::Schema;
 use async_graphql::{Request, Response, Variables};
 use chrono::Duration;
 use domain::{
-    Allowed, Caller, Id, Ids, Permission, SharedClock, StandardRole, TestClock, TimeRange, Timestamp,
-    access::Staff,
-    ids,
+    Id, Ids, Permission, SharedClock, StandardRole, TestClock, TimeRange, Timestamp, ids,
     provider::Capabilities,
     state::{ConnectionState, Feature, IntegrationState, Plan},
 };
-use entity::{Logins, Store};
+use entity::{Logins, Store, Trusted};
 use futures::{StreamExt, stream::BoxStream};
 use sea_orm::ActiveModelTrait;
 use serde_json::{Value, json};
 use services::{
-    Change, PageArgs, Services, Settings, Vault,
+    Anyone, Caller, Change, PageArgs, Settings, Staff, System, Vault,
     change::{CalendarCopy, ConnectionChange, IntegrationChange, NewConnection, RoomList, Writer},
     grants::Connectors,
     integrations::NewIntegration,
@@ -34,7 +32,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::stub::Stub;
 
 pub struct Setup {
-    pub services: Services,
+    pub services: System,
     pub staff: Staff,
     schema: Schema,
     vendor: Caller,
@@ -70,12 +68,13 @@ impl Setup {
         let client = http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
         let openid = OpenId::new(client, clock.clone());
         let connectors = Connectors::default().with(Arc::new(Stub)).with_openid(openid);
-        let services = Services::new(store, clock, ids, queue, vault, connectors, settings);
-        let (_, key) = services.keys().ensure_first(None, "the first").await.unwrap().unwrap();
-        let known = services.access().authenticate(Some(&format!("Bearer {key}")), None).await.unwrap();
+        let services = System::new(store, clock, ids, queue, vault, connectors, settings);
+        let (_, key) = services.keys().ensure_first(&services, None, "the first").await.unwrap().unwrap();
+        let known =
+            services.access().authenticate(Anyone, Some(&format!("Bearer {key}")), None).await.unwrap();
         let (vendor, staff) = (known.caller.clone(), known.caller.allow_staff().unwrap());
         Self {
-            schema: api::graphql::schema(services.clone()),
+            schema: api::graphql::schema(services.services().clone()),
             services,
             staff,
             vendor,
@@ -107,11 +106,11 @@ impl Setup {
 
     /// The vendor's back end, acting for a tenant.
     pub fn vendor(&self, tenant: Id<ids::Tenant>) -> Caller {
-        Caller { tenant: Some(tenant), ..self.vendor.clone() }
+        Caller::new(Trusted, self.vendor.kind(), Some(tenant), self.vendor.permissions().clone())
     }
 
-    pub fn allowed(&self, tenant: Id<ids::Tenant>) -> Allowed {
-        self.vendor(tenant).allow(Permission::Staff).unwrap()
+    pub fn allowed(&self, tenant: Id<ids::Tenant>) -> Caller {
+        self.vendor(tenant)
     }
 
     /// A new user with one standard role.
@@ -123,7 +122,7 @@ impl Setup {
     pub async fn with(&self, tenant: Id<ids::Tenant>, permissions: &[Permission]) -> Caller {
         let name = self.services.ids.uuid().to_string();
         let new = NewRole { name, permissions: permissions.iter().copied().collect() };
-        let role = self.services.roles().create(&self.allowed(tenant), new).await.unwrap();
+        let role = self.services.roles().create(&self.allowed(tenant).allow().unwrap(), new).await.unwrap();
         self.holder(tenant, role.id).await
     }
 
@@ -131,19 +130,20 @@ impl Setup {
         let name = self.services.ids.uuid().simple().to_string();
         let new =
             NewUser { email: format!("{name}@acme.example"), name, roles: vec![role], ..NewUser::default() };
-        let user = self.services.users().create(&self.allowed(tenant), new).await.unwrap();
+        let user = self.services.users().create(&self.allowed(tenant).allow().unwrap(), new).await.unwrap();
         self.caller(tenant, user.id).await
     }
 
     /// A role of a tenant, by its name.
     pub async fn role(&self, tenant: Id<ids::Tenant>, name: &str) -> Id<ids::Role> {
-        let roles = self.services.roles().list(&self.allowed(tenant)).await.unwrap();
+        let roles = self.services.roles().list(&self.allowed(tenant).allow().unwrap()).await.unwrap();
         roles.iter().find(|role| role.name == name).unwrap().id
     }
 
     /// The first role of a user.
     pub async fn role_of(&self, tenant: Id<ids::Tenant>, user: Id<ids::User>) -> Id<ids::Role> {
-        let held = self.services.roles().of_users(tenant, &[user]).await.unwrap();
+        let held =
+            self.services.roles().of_users(self.services.within(tenant.uuid()), &[user]).await.unwrap();
         held[&user][0].id
     }
 
@@ -151,7 +151,7 @@ impl Setup {
     pub async fn caller(&self, tenant: Id<ids::Tenant>, user: Id<ids::User>) -> Caller {
         let access = self.services.access();
         let token = access.issue(&self.staff, tenant, user, None).await.unwrap().token;
-        access.authenticate(Some(&format!("Bearer {token}")), None).await.unwrap().caller
+        access.authenticate(Anyone, Some(&format!("Bearer {token}")), None).await.unwrap().caller
     }
 
     /// Writes what a workflow's step would write, and tells subscribers.
@@ -178,7 +178,8 @@ impl Setup {
             service_mailbox: None,
             return_url: None,
         };
-        let row = self.services.integrations().create(&self.allowed(tenant), new).await.unwrap();
+        let row =
+            self.services.integrations().create(&self.allowed(tenant).allow().unwrap(), new).await.unwrap();
         self.become_(tenant, row.id, IntegrationState::Active).await;
         row.id
     }
@@ -203,7 +204,7 @@ impl Setup {
     ) -> Id<ids::User> {
         let email = format!("{name}@acme.example");
         let new = NewUser { email: email.clone(), name: name.to_owned(), ..NewUser::default() };
-        let user = self.services.users().create(&self.allowed(tenant), new).await.unwrap();
+        let user = self.services.users().create(&self.allowed(tenant).allow().unwrap(), new).await.unwrap();
         let found = NewConnection { integration, user: Some(user.id), room: None, address: email };
         self.connected(tenant, found).await;
         user.id
@@ -216,7 +217,7 @@ impl Setup {
         user: Id<ids::User>,
         text: &str,
     ) -> Id<ids::OpenIdIssuer> {
-        use services::entity::{openid_identity, openid_issuer};
+        use entity::{openid_identity, openid_issuer};
         let id: Id<ids::OpenIdIssuer> = self.services.ids.make();
         let created_at = self.services.now();
         let issuer = openid_issuer::Model {
@@ -270,7 +271,8 @@ impl Setup {
         self.change(tenant, vec![Change::Rooms(list)]).await;
         let all = PageArgs { last: Some(100), ..PageArgs::default() };
         let filter = services::rooms::Filter::default();
-        let rooms = self.services.rooms().list(&self.allowed(tenant), filter, all).await.unwrap();
+        let rooms =
+            self.services.rooms().list(&self.allowed(tenant).allow().unwrap(), filter, all).await.unwrap();
         let room = rooms.items.iter().find(|room| room.address == address).unwrap().id;
         let found = NewConnection { integration, user: None, room: Some(room), address };
         self.connected(tenant, found).await;
@@ -280,7 +282,8 @@ impl Setup {
     async fn connected(&self, tenant: Id<ids::Tenant>, found: NewConnection) {
         let holder = found.user.map(Id::any).or(found.room.map(Id::any)).unwrap();
         self.change(tenant, vec![Change::NewConnections(vec![found])]).await;
-        let rows = self.services.connections().of_holders(tenant, &[holder]).await.unwrap();
+        let rows =
+            self.services.connections().of_holders(self.services.within(tenant), &[holder]).await.unwrap();
         let can = Capabilities {
             list: true,
             free_busy: true,

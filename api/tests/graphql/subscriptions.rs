@@ -42,10 +42,10 @@ async fn a_role_that_is_taken_away_ends_a_subscription() {
     let document = "subscription($id: ID!) { integrationStatus(id: $id) { state } }";
     let mut told = setup.listen(&listener, document, json!({ "id": integration }));
     assert_eq!(told.next().await.unwrap(), json!({ "integrationStatus": { "state": "ACTIVE" } }));
-    let domain::CallerKind::User(user) = listener.kind else { panic!("the listener is a user") };
-    let roles = setup.services.roles().of_users(tenant, &[user]).await.unwrap();
+    let domain::CallerKind::User(user) = listener.kind() else { panic!("the listener is a user") };
+    let roles = setup.services.roles().of_users(setup.services.within(tenant.uuid()), &[user]).await.unwrap();
     let role = roles[&user][0].id;
-    setup.services.roles().unassign(&setup.allowed(tenant), user, &[role]).await.unwrap();
+    setup.services.roles().unassign(&setup.allowed(tenant).allow().unwrap(), user, &[role]).await.unwrap();
     setup.become_(tenant, integration, IntegrationState::Failing).await;
     assert_eq!(told.next().await.unwrap(), json!({ "code": "FORBIDDEN" }));
     assert_eq!(told.next().await, None);
@@ -67,15 +67,24 @@ async fn connections_are_told_all_at_first_and_then_each_that_changes() {
         let first = told.next().await.unwrap();
         assert_eq!(first["connectionStatus"]["address"], format!("one{n}@acme.example"));
     }
-    let rows = setup.services.connections().of_holders(tenant, &[elsewhere.any()]).await.unwrap();
+    let rows = setup
+        .services
+        .connections()
+        .of_holders(setup.services.within(tenant), &[elsewhere.any()])
+        .await
+        .unwrap();
     let lost = |id| {
         let state = Some(ConnectionState::Unreachable);
         Change::Connection(ConnectionChange { id, state, ..ConnectionChange::default() })
     };
     setup.change(tenant, vec![lost(rows[0].id)]).await;
     let all = services::connections::ConnectionScope { integration: Some(one), ..Default::default() };
-    let page =
-        setup.services.connections().list(&setup.allowed(tenant), &all, PageArgs::default()).await.unwrap();
+    let page = setup
+        .services
+        .connections()
+        .list(&setup.allowed(tenant).allow().unwrap(), &all, PageArgs::default())
+        .await
+        .unwrap();
     setup.change(tenant, vec![lost(page.items[1].id)]).await;
     let changed = json!({ "connectionStatus": { "address": "one1@acme.example", "state": "UNREACHABLE" } });
     assert_eq!(told.next().await.unwrap(), changed, "the other integration's mailbox is not told");

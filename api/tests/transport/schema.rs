@@ -10,8 +10,9 @@ use async_graphql::{
     Context, Error, ErrorExtensions as _, InputObject, InputValueError, InputValueResult, OneofObject,
     Result, Scalar, ScalarType, Schema, Subscription, Value,
 };
-use domain::{Caller, CallerKind};
+use domain::CallerKind;
 use futures::{Stream, StreamExt as _, stream};
+use services::Caller;
 use tokio::sync::Notify;
 
 /// Signals between a test and the resolvers.
@@ -118,7 +119,7 @@ impl Query {
     }
 
     async fn me(&self, ctx: &Context<'_>) -> String {
-        match ctx.data_unchecked::<Caller>().kind {
+        match ctx.data_unchecked::<Caller>().kind() {
             CallerKind::Anonymous => "anonymous".to_owned(),
             CallerKind::Vendor(_) => "vendor".to_owned(),
             CallerKind::User(_) => "user".to_owned(),
@@ -128,7 +129,7 @@ impl Query {
 
     /// What the caller may do, counted.
     async fn rights(&self, ctx: &Context<'_>) -> usize {
-        ctx.data_unchecked::<Caller>().permissions.len()
+        ctx.data_unchecked::<Caller>().permissions().len()
     }
 
     async fn request_id(&self, ctx: &Context<'_>) -> String {

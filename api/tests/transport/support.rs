@@ -18,13 +18,14 @@ use api::{
     health::{Check, Readiness},
 };
 use async_trait::async_trait;
-use domain::{Caller, CallerKind, Clock as _, Ids, Permission, StandardRole, SystemClock, Timestamp};
+use domain::{CallerKind, Clock as _, Ids, Permission, StandardRole, SystemClock, Timestamp};
 use futures::{
     StreamExt as _,
     stream::{self, BoxStream},
 };
 use queue::{Quota, quotas::Balance};
 use services::{
+    Caller,
     access::AccessChange,
     quotas::{Account, ChargeResult, QuotaSubject},
 };
@@ -35,6 +36,7 @@ use tokio::{
 };
 
 use crate::schema::{Probe, small};
+use entity::Trusted;
 
 /// Longer than anything here takes: only a hang reaches it.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -109,10 +111,8 @@ impl Authenticate for TestAuthenticator {
         token: Option<&str>,
         tenant: Option<&str>,
     ) -> Result<Authenticated, AuthError> {
-        let user = |permissions: BTreeSet<Permission>| Caller {
-            kind: CallerKind::User(self.user),
-            tenant: Some(self.tenant),
-            permissions,
+        let user = |permissions: BTreeSet<Permission>| {
+            Caller::new(Trusted, CallerKind::User(self.user), Some(self.tenant), permissions)
         };
         let for_ever = |caller| Ok(Authenticated { caller, expires_at: None });
         match token {
@@ -125,7 +125,7 @@ impl Authenticate for TestAuthenticator {
             }
             Some("Bearer vendor") => match tenant {
                 Some("nowhere") => Err(AuthError::TenantNotFound),
-                _ => for_ever(Caller { kind: CallerKind::Vendor(self.key), ..Caller::anonymous() }),
+                _ => for_ever(Caller::new(Trusted, CallerKind::Vendor(self.key), None, BTreeSet::new())),
             },
             Some("Bearer short") => {
                 let soon = || SystemClock.now() + chrono::Duration::milliseconds(400);
@@ -145,11 +145,7 @@ impl Authenticate for TestAuthenticator {
 
     fn recently_authenticated(&self, token: Option<&str>, _tenant: Option<&str>) -> Option<Caller> {
         let user = CallerKind::User(self.user);
-        (token == Some("Bearer user")).then(|| Caller {
-            kind: user,
-            tenant: Some(self.tenant),
-            ..Caller::anonymous()
-        })
+        (token == Some("Bearer user")).then(|| Caller::new(Trusted, user, Some(self.tenant), BTreeSet::new()))
     }
 
     /// Refuses who has spent what the test allows.

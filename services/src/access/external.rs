@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{Caller, CallerKind, Id, Permission, access::Denied, ids, openid::IssuerTokens};
+use domain::{CallerKind, Id, Permission, access::Denied, ids, openid::IssuerTokens};
 use entity::openid_issuer::{Column, Model};
 use providers::{ErrorKind, openid::Claims, openid::Use};
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{Access, Authenticated};
 use crate::{
-    Error, Result,
+    Caller, Error, Result,
     issuers::{self, audience_of, person},
     roles,
 };
@@ -71,7 +71,7 @@ impl Access {
         let txn = self.services.store.read(tenant).await?;
         let permissions = roles::permissions_within(&txn, tenant, user).await?;
         let permissions: BTreeSet<Permission> = permissions.ok_or_else(unknown)?;
-        let caller = Caller { kind: CallerKind::User(user), tenant: Some(tenant), permissions };
+        let caller = Caller::new(entity::Trusted, CallerKind::User(user), Some(tenant), permissions);
         Ok(Authenticated { caller, expires_at: Some(claims.expires_at()) })
     }
 

@@ -11,7 +11,7 @@ use std::{
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::Duration;
-use domain::{Caller, Id, Timestamp, ids};
+use domain::{Id, Timestamp, ids};
 use futures::{FutureExt, Stream, stream};
 use moka::sync::Cache;
 use queue::{Delivery, Fanout, Message, fanout::Subscription};
@@ -20,7 +20,7 @@ use serde_json::json;
 use super::Authenticated;
 use uuid::Uuid;
 
-use crate::Services;
+use crate::{Caller, Services};
 
 /// How long an entry is valid.
 const HOLDS_FOR: Duration = Duration::seconds(5);
@@ -141,7 +141,7 @@ impl Identities {
     /// Whether a credential has not expired and no change since it was read could have invalidated it.
     fn is_unchanged(&self, known: &CachedIdentity, now: Timestamp) -> bool {
         let changes = self.up_to_date();
-        let tenant = known.by.caller.tenant.and_then(|tenant| changes.tenants.get(&tenant).copied());
+        let tenant = known.by.caller.tenant().and_then(|tenant| changes.tenants.get(&tenant).copied());
         let is_in_time = known.by.expires_at.is_none_or(|end| now < end);
         is_in_time && known.epoch >= changes.everybody.max(tenant.unwrap_or_default())
     }

@@ -10,7 +10,8 @@ mod token;
 
 use std::collections::BTreeSet;
 
-use domain::{Caller, CallerKind, Id, Permission, Timestamp, access::Denied, ids};
+use domain::{CallerKind, Id, Permission, Timestamp, access::Denied, ids};
+use entity::Trusted;
 use futures::Stream;
 
 pub use identities::AccessChange;
@@ -19,7 +20,7 @@ pub use token::AccessToken;
 pub(crate) use token::LEEWAY;
 
 use self::identities::CredentialDigest;
-use crate::{Error, Result, keys, roles};
+use crate::{Caller, Error, Result, keys, proof::Anyone, roles};
 
 crate::noun! {
     /// Callers' identities: keys, tokens and roles.
@@ -42,10 +43,11 @@ impl Access {
     /// credentials are always refused with the same error, whatever is wrong with them.
     pub async fn authenticate(
         &self,
+        _by: Anyone,
         authorization: Option<&str>,
         tenant_header: Option<&str>,
     ) -> Result<Authenticated> {
-        if let Some(known) = self.remembered(authorization, tenant_header) {
+        if let Some(known) = self.remembered(Anyone, authorization, tenant_header) {
             return Ok(known);
         }
         let credential = authorization.and_then(bearer).ok_or(Denied::Unauthenticated)?;
@@ -65,6 +67,7 @@ impl Access {
     /// The result of [`Access::authenticate`] if this node has cached it; never queries the database.
     pub fn remembered(
         &self,
+        _by: Anyone,
         authorization: Option<&str>,
         tenant_header: Option<&str>,
     ) -> Option<Authenticated> {
@@ -79,6 +82,7 @@ impl Access {
     /// request to queues and quotas before it is authenticated; grants no rights.
     pub fn recently_authenticated(
         &self,
+        _by: Anyone,
         authorization: Option<&str>,
         tenant_header: Option<&str>,
     ) -> Option<Caller> {
@@ -86,9 +90,19 @@ impl Access {
         self.services.identities.recently_authenticated(presented, self.services.now())
     }
 
+    /// The caller with the permissions that it holds now. Those of users may change while a subscription lasts.
+    pub async fn refreshed(&self, caller: &Caller) -> Result<Caller> {
+        let (CallerKind::User(user), Some(tenant)) = (caller.kind(), caller.tenant()) else {
+            return Ok(caller.clone());
+        };
+        let txn = self.services.store.read(tenant.uuid()).await?;
+        let permissions = roles::permissions_within(&txn, tenant, user).await?;
+        Ok(Caller::new(Trusted, caller.kind(), Some(tenant), permissions.ok_or(Denied::Unauthenticated)?))
+    }
+
     /// Stream of changes of callers' permissions, whichever node makes them. A socket authenticates again when one
     /// concerns its caller.
-    pub fn changes(&self) -> impl Stream<Item = AccessChange> + Send + use<> {
+    pub fn changes(&self, _by: Anyone) -> impl Stream<Item = AccessChange> + Send + use<> {
         identities::changes(&self.services)
     }
 
@@ -101,7 +115,8 @@ impl Access {
         };
         let kind = CallerKind::Vendor(key.id);
         let permissions = keys::permissions_of(&key);
-        Ok(Authenticated { caller: Caller { kind, tenant, permissions }, expires_at: key.expires_at })
+        let caller = Caller::new(Trusted, kind, tenant, permissions);
+        Ok(Authenticated { caller, expires_at: key.expires_at })
     }
 
     /// The tenant that a vendor's request names, if it exists and the key may act for it.
@@ -127,7 +142,7 @@ impl Access {
         }
         let permissions = roles::permissions_within(&txn, tenant, user).await?;
         let permissions: BTreeSet<Permission> = permissions.ok_or(Denied::Unauthenticated)?;
-        let caller = Caller { kind: CallerKind::User(user), tenant: Some(tenant), permissions };
+        let caller = Caller::new(Trusted, CallerKind::User(user), Some(tenant), permissions);
         Ok(Authenticated { caller, expires_at: Some(claims.expiry()?) })
     }
 }

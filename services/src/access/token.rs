@@ -6,11 +6,7 @@
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{
-    Allowed, CallerKind, Id, Permission, Timestamp,
-    access::{Denied, Staff},
-    ids,
-};
+use domain::{Id, Timestamp, access::Denied, ids, may};
 use entity::access_token::{ActiveModel, Column, Entity, Model};
 use jsonwebtoken::{Algorithm, Header, Validation};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
@@ -20,7 +16,14 @@ use serde_json::json;
 use super::Access;
 use uuid::Uuid;
 
-use crate::{Error, Page, PageArgs, Refusal, Result, Tx, audit::AuditFacts, keys::SigningKey, page, roles};
+use crate::{
+    Error, Page, PageArgs, Refusal, Result, Tx,
+    audit::AuditFacts,
+    keys::SigningKey,
+    page,
+    proof::{OwnOr, Staff},
+    roles,
+};
 
 /// Audience of access tokens.
 const AUDIENCE: &str = "muster";
@@ -160,35 +163,28 @@ impl Access {
         Ok(())
     }
 
-    /// Unexpired and recently expired access tokens of a user, including revoked ones. Users may list their own
-    /// tokens; those of others need `USER_VIEW`.
-    pub async fn tokens(&self, by: &Allowed, user: Id<ids::User>, args: PageArgs) -> Result<Page<Model>> {
-        if by.by() != CallerKind::User(user) && !by.has_permission(Permission::UserView) {
-            return Err(Denied::Forbidden(Permission::UserView).into());
-        }
-        let tenant = by.tenant();
+    /// Unexpired and recently expired access tokens of the proof's user, including revoked ones.
+    pub async fn tokens(&self, by: &OwnOr<may::UserView>, args: PageArgs) -> Result<Page<Model>> {
+        let (tenant, user) = (by.tenant().uuid(), by.user());
         let txn = self.services.store.read(tenant).await?;
         let tokens = entity::access_token::of(tenant).filter(Column::UserId.eq(user));
         page::read(tokens, Column::Id, args, &txn).await
     }
 
-    /// Revokes access tokens of a user, those given or all, and closes what they opened on every node. Returns how
+    /// Revokes access tokens of the proof's user, those given or all, and closes what they opened on every node. Returns how
     /// many were valid.
     ///
-    /// Users may revoke their own tokens. For another user the caller needs `USER_EDIT` and every permission of that
-    /// user: nobody locks out somebody with more rights.
+    /// For another user the caller also needs every permission of that user: nobody locks out somebody with more
+    /// rights.
     pub async fn revoke(
         &self,
-        by: &Allowed,
-        user: Id<ids::User>,
+        by: &OwnOr<may::UserEdit>,
         tokens: Option<&[Id<ids::AccessToken>]>,
     ) -> Result<u64> {
         let mut tx = self.services.begin(by.tenant()).await?;
+        let user = by.user();
         let held = roles::permissions_within(tx.conn(), by.tenant(), user).await?;
-        if by.by() != CallerKind::User(user) {
-            if !by.has_permission(Permission::UserEdit) {
-                return Err(Denied::Forbidden(Permission::UserEdit).into());
-            }
+        if !by.is_own() {
             let held = held.ok_or_else(|| Error::not_found("user"))?;
             roles::may_take(by, &held)?;
         }

@@ -14,7 +14,7 @@ mod key;
 pub mod maintain;
 pub mod verify;
 
-use domain::{Allowed, Id, Timestamp, access::Staff, ids};
+use domain::{Id, Timestamp, ids, may};
 use entity::audit::{Column, Model};
 use sea_orm::{ColumnTrait, QueryFilter, prelude::Json};
 use serde_json::json;
@@ -26,7 +26,10 @@ pub use self::{
     checkpoint::{Checkpoint, checkpoints},
     key::{AuditKey, Sealer},
 };
-use crate::{Error, Page, PageArgs, Refusal, Result, page};
+use crate::{
+    Error, Page, PageArgs, Refusal, Result, page,
+    proof::{Allowed, Staff},
+};
 
 /// The chain of the installation, beside those of the tenants.
 pub const INSTALLATION: Id<ids::Tenant> = Id::nil();
@@ -131,7 +134,12 @@ crate::noun! {
 
 impl Audit {
     /// Entries of the caller's tenant, in the order of the chain.
-    pub async fn list(&self, by: &Allowed, filter: AuditFilter, args: PageArgs) -> Result<Page<Model>> {
+    pub async fn list(
+        &self,
+        by: &Allowed<may::RoleEdit>,
+        filter: AuditFilter,
+        args: PageArgs,
+    ) -> Result<Page<Model>> {
         self.read(by.tenant(), filter, args).await
     }
 

@@ -9,9 +9,9 @@ mod input;
 pub(crate) mod snapshot;
 
 use domain::{
-    Allowed, AnyId, BusyKind, Id, Reason, TimeRange, Timestamp,
+    AnyId, BusyKind, Id, Reason, TimeRange, Timestamp,
     bitmap::{Bitmap, GRID_MINUTES},
-    ids,
+    ids, may,
     slots::{self, Participant, Participants, Refusal as Cause},
     state::ConnectionState,
 };
@@ -21,7 +21,10 @@ use uuid::Uuid;
 pub use self::input::{DayHours, OnUnknown, OnUnreadable, Query, RoomChoice};
 pub(crate) use self::input::{at_most, buffer, zone};
 use self::snapshot::{Calendar, CalendarSnapshot, RoomScope, SnapshotScope, UNKNOWN};
-use crate::Result;
+use crate::{
+    Result,
+    proof::{Allowed, Member},
+};
 
 crate::noun! {
     /// Free times of people and rooms.
@@ -129,7 +132,7 @@ pub struct Obstacle {
 
 impl Availability {
     /// Finds slots at which everybody can meet. Needs `AVAILABILITY_VIEW`.
-    pub async fn find(&self, by: &Allowed, query: &Query) -> Result<SearchResult> {
+    pub async fn find(&self, by: &Allowed<may::AvailabilityView>, query: &Query) -> Result<SearchResult> {
         let search = query.search(Some(self.services.now()))?;
         let snapshot = self.snapshot(by, query, &search, search.needs_exact_times()).await?;
         let participants = snapshot.calendars().map(status).collect();
@@ -143,7 +146,12 @@ impl Availability {
     }
 
     /// Explains why the slot that starts at `start` is not offered; empty if it is. Needs `AVAILABILITY_VIEW`.
-    pub async fn explain(&self, by: &Allowed, query: &Query, start: Timestamp) -> Result<Vec<Obstacle>> {
+    pub async fn explain(
+        &self,
+        by: &Allowed<may::AvailabilityView>,
+        query: &Query,
+        start: Timestamp,
+    ) -> Result<Vec<Obstacle>> {
         let search = query.search(None)?;
         let snapshot = self.snapshot(by, query, &search, true).await?;
         let who = who(&snapshot, query, &search);
@@ -153,7 +161,7 @@ impl Availability {
 
     async fn snapshot(
         &self,
-        by: &Allowed,
+        by: &Member,
         query: &Query,
         search: &slots::Query,
         exact: bool,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use domain::{
-    Allowed, AnyId, Id, TimeRange, ids,
+    , AnyIdId, TimeRange, ids, may,
     state::{Answer, BookingState, Lane, OnlineMeetingState, ParticipantKind},
 };
 use entity::{booking, booking_participant, occupancy};
@@ -22,6 +22,7 @@ use crate::{
     error::{is_contention, is_taken},
     events::topic,
     idempotency::{self, BeginOutcome},
+    proof::{Allowed, Member},
     run_inputs::{RunInput, WriteBooking},
 };
 
@@ -35,7 +36,7 @@ impl Bookings {
     /// A repeated idempotency key returns the same booking and run, read again.
     pub async fn create(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::BookingEdit>,
         new: NewBooking,
         idempotency_key: &str,
     ) -> Outcome<BookingReceipt> {
@@ -56,7 +57,7 @@ impl Bookings {
 
     async fn place(
         &self,
-        by: &Allowed,
+        by: &Member,
         new: &NewBooking,
         request: &SlotRequest,
         key: &str,
@@ -92,7 +93,7 @@ impl Bookings {
     async fn write(
         &self,
         tx: &mut Tx,
-        by: &Allowed,
+        by: &Member,
         new: &NewBooking,
         snapshot: &CalendarSnapshot,
         blocked: TimeRange,
@@ -234,7 +235,7 @@ async fn organiser_exists(tx: &Tx, organiser: Id<ids::User>) -> Result<()> {
         .ok_or_else(|| Refusal::new("NOT_FOUND", "There is no such user.").at("organiserId").into())
 }
 
-fn row(tx: &Tx, id: Id<ids::Booking>, run: Id<ids::Run>, by: &Allowed, new: &NewBooking) -> booking::Model {
+fn row(tx: &Tx, id: Id<ids::Booking>, run: Id<ids::Run>, by: &Member, new: &NewBooking) -> booking::Model {
     booking::Model {
         id,
         tenant_id: tx.tenant(),

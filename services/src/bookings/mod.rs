@@ -14,7 +14,7 @@ mod revise;
 mod route;
 
 use chrono::Duration;
-use domain::{Allowed, Id, TimeRange, Timestamp, ids, state::BookingState};
+use domain::{Id, TimeRange, Timestamp, ids, may, state::BookingState};
 use entity::booking::Model;
 use sea_orm::{ColumnTrait, DbErr, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 
@@ -24,7 +24,13 @@ pub use self::{
     online::{awaits_meeting, meeting_of, meeting_over},
     route::{SERVICE_NOTICE, TargetCalendar},
 };
-use crate::{Page, PageArgs, Refusal, Result, availability::Holder, change::OwnEvent, page};
+use crate::{
+    Page, PageArgs, Refusal, Result, System,
+    availability::Holder,
+    change::OwnEvent,
+    page,
+    proof::{Allowed, TenantScope},
+};
 
 crate::noun! {
     /// Bookings of meetings.
@@ -135,7 +141,7 @@ pub fn time_of(row: &Model) -> TimeRange {
 
 impl Bookings {
     /// One booking. Needs `BOOKING_VIEW`.
-    pub async fn get(&self, by: &Allowed, id: Id<ids::Booking>) -> Result<Model> {
+    pub async fn get(&self, by: &Allowed<may::BookingView>, id: Id<ids::Booking>) -> Result<Model> {
         let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         let row = entity::booking::one(tenant, id).one(&txn).await?;
@@ -143,7 +149,12 @@ impl Bookings {
     }
 
     /// One page of bookings, oldest first by creation. Needs `BOOKING_VIEW`.
-    pub async fn list(&self, by: &Allowed, filter: Filter, args: PageArgs) -> Result<Page<Model>> {
+    pub async fn list(
+        &self,
+        by: &Allowed<may::BookingView>,
+        filter: Filter,
+        args: PageArgs,
+    ) -> Result<Page<Model>> {
         use entity::booking::{Column, of};
         let tenant = by.tenant();
         let mut rows = of(tenant);
@@ -170,38 +181,42 @@ impl Bookings {
     }
 
     /// The tenant's bookings with these ids, for a data loader.
-    pub async fn by_ids(&self, tenant: Id<ids::Tenant>, bookings: &[Id<ids::Booking>]) -> Result<Vec<Model>> {
-        let txn = self.services.store.read(tenant).await?;
+    pub async fn by_ids(&self, scope: TenantScope, bookings: &[Id<ids::Booking>]) -> Result<Vec<Model>> {
+        let txn = self.services.store.read(scope.tenant()).await?;
         let ids = bookings.iter().copied();
-        Ok(entity::booking::by_ids(tenant, ids).all(&txn).await?)
+        Ok(entity::booking::by_ids(scope.tenant(), ids).all(&txn).await?)
     }
 
     /// All participants of these bookings, organisers first, for a data loader.
     pub async fn participants_of(
         &self,
-        tenant: Id<ids::Tenant>,
+        scope: TenantScope,
         bookings: &[Id<ids::Booking>],
     ) -> Result<Vec<entity::booking_participant::Model>> {
         use entity::booking_participant::{Column, of};
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.store.read(scope.tenant()).await?;
         let theirs = Column::BookingId.is_in(bookings.iter().copied());
-        Ok(of(tenant).filter(theirs).order_by_asc(Column::Id).all(&txn).await?)
+        Ok(of(scope.tenant()).filter(theirs).order_by_asc(Column::Id).all(&txn).await?)
     }
 
     /// Moves and cancellations of these bookings, oldest first, for a data loader.
     pub async fn changes_of(
         &self,
-        tenant: Id<ids::Tenant>,
+        scope: TenantScope,
         bookings: &[Id<ids::Booking>],
     ) -> Result<Vec<entity::booking_change::Model>> {
         use entity::booking_change::{Column, of};
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.store.read(scope.tenant()).await?;
         let theirs = Column::BookingId.is_in(bookings.iter().copied());
-        Ok(of(tenant).filter(theirs).order_by_asc(Column::Id).all(&txn).await?)
+        Ok(of(scope.tenant()).filter(theirs).order_by_asc(Column::Id).all(&txn).await?)
     }
 
     /// A booking with its participants, for workflows.
-    pub async fn details(
+    pub async fn details(&self, _by: &System, tenant: Uuid, id: Uuid) -> Result<Option<BookingDetails>> {
+        self.with_participants(tenant, id).await
+    }
+
+    async fn with_participants(
         &self,
         tenant: Id<ids::Tenant>,
         id: Id<ids::Booking>,
@@ -217,6 +232,7 @@ impl Bookings {
     /// The booking's event for the copies of its participants' calendars, for workflows: at `range`, or to be removed.
     pub async fn own_event(
         &self,
+        _by: &System,
         details: &BookingDetails,
         (external_id, uid): (&str, &str),
         range: Option<TimeRange>,
@@ -243,7 +259,7 @@ impl Bookings {
     }
 
     /// Whether the booking blocks this time for all its participants, for workflows.
-    pub async fn holds(&self, booking: &Model, time: TimeRange) -> Result<bool> {
+    pub async fn holds(&self, _by: &System, booking: &Model, time: TimeRange) -> Result<bool> {
         use entity::occupancy::{Column, of};
         let (tenant, blocked) = (booking.tenant_id, blocked(booking, time));
         let txn = self.services.store.read(tenant).await?;
@@ -256,7 +272,7 @@ impl Bookings {
 
     /// Runs of a booking that have not ended, oldest first, for workflows: only one of them may act at a time.
     pub async fn live_runs(
-        &self,
+        &self, _by: &System,
         tenant: Id<ids::Tenant>,
         id: Id<ids::Booking>,
     ) -> Result<Vec<entity::run::Model>> {

@@ -1,7 +1,7 @@
 //! Moves and cancels bookings. Everybody with the permission may: a booking belongs to the tenant (B15).
 
 use domain::{
-    Allowed, Id, ids,
+    Id, ids, may,
     state::{BookingState, Lane},
     text::Shape,
 };
@@ -19,6 +19,7 @@ use crate::{
     audit::AuditFacts,
     events::topic,
     idempotency::{self, BeginOutcome, PendingRequest},
+    proof::{Allowed, Member},
     run_inputs::{CancelBooking, MoveBooking, RunInput},
     text,
 };
@@ -34,7 +35,7 @@ impl Bookings {
     /// The new time is blocked beside the old one until the calendar event has moved.
     pub async fn move_to(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::BookingEdit>,
         id: Id<ids::Booking>,
         to: NewTime,
         if_version: Option<i64>,
@@ -57,7 +58,7 @@ impl Bookings {
         id: Id<ids::Booking>,
         to: &NewTime,
     ) -> Result<Option<SlotRequest>> {
-        let Some(details) = self.details(tenant, id).await? else { return Ok(None) };
+        let Some(details) = self.with_participants(tenant, id).await? else { return Ok(None) };
         let row = &details.booking;
         let minutes = |minutes: i32| u32::try_from(minutes).unwrap_or_default();
         Ok(Some(SlotRequest {
@@ -74,7 +75,7 @@ impl Bookings {
 
     async fn move_once(
         &self,
-        by: &Allowed,
+        by: &Member,
         request: &SlotRequest,
         to: &NewTime,
         if_version: Option<i64>,
@@ -112,7 +113,7 @@ impl Bookings {
     /// cancelled is returned unchanged.
     pub async fn cancel(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::BookingEdit>,
         id: Id<ids::Booking>,
         message: &str,
         idempotency_key: &str,
@@ -124,7 +125,7 @@ impl Bookings {
 
     async fn cancel_once(
         &self,
-        by: &Allowed,
+        by: &Member,
         id: Id<ids::Booking>,
         message: &str,
         key: &str,
@@ -163,7 +164,7 @@ impl Bookings {
     async fn begin(
         &self,
         tx: &Tx,
-        by: &Allowed,
+        by: &Member,
         field: &str,
         key: &str,
         parameters: &impl serde::Serialize,

@@ -15,7 +15,7 @@ use providers::{Provider, Session};
 use sea_orm::{ColumnTrait, DatabaseTransaction, PaginatorTrait, QueryFilter, QueryOrder};
 
 use super::Bookings;
-use crate::{Error, Result, change::WriteTarget};
+use crate::{Error, Result, System, change::WriteTarget};
 
 /// Notice to an organiser before the first booking that goes through a service account.
 pub const SERVICE_NOTICE: &str = "This booking is made through the service account, because the organiser's calendar \
@@ -41,6 +41,7 @@ impl Bookings {
     /// Where a booking is to be written, for workflows. `without` lists mailboxes that have just refused.
     pub async fn route(
         &self,
+        _by: &System,
         tenant: Id<ids::Tenant>,
         booking: &booking::Model,
         without: &[String],
@@ -52,7 +53,11 @@ impl Bookings {
     /// Opens the calendar that was chosen for a booking, for workflows: always the same one, even if the service
     /// account has changed (S4.14). `None` if none has been chosen yet. Fails if a newer version has chosen in a way that
     /// this one does not know.
-    pub async fn target_calendar(&self, booking: &booking::Model) -> Result<Option<TargetCalendar>> {
+    pub async fn target_calendar(
+        &self,
+        by: &System,
+        booking: &booking::Model,
+    ) -> Result<Option<TargetCalendar>> {
         if let Some(via) = &booking.written_via {
             via.require()?;
         }
@@ -67,8 +72,8 @@ impl Bookings {
         let integration = row.ok_or_else(|| Error::not_found("integration"))?;
         let grants = self.services.grants();
         let (provider, session) = match &connection {
-            Some(connection) => grants.session_of(&integration, connection).await?,
-            None => grants.session(&integration, None).await?,
+            Some(connection) => grants.session_of(by, &integration, connection).await?,
+            None => grants.session(by, &integration, None).await?,
         };
         Ok(Some(TargetCalendar {
             via,

@@ -24,7 +24,7 @@ pub(crate) use integrations::{pending_connection, window};
 pub use tenants::TenantLocale;
 
 use crate::{
-    Result, Services,
+    Result, Services, System,
     audit::{self, AuditFacts, AuditRecord},
     connect::domains,
     events,
@@ -191,12 +191,12 @@ impl<'a> Writer<'a> {
     }
 }
 
-impl Services {
+impl System {
     /// Writes changes in a transaction of their own, for reconcilers, which are not runs.
     pub async fn write(&self, tenant: Id<ids::Tenant>, actor: &str, changes: Vec<Change>) -> Result<()> {
         let txn = self.store.write(tenant).await?;
         let mut after = AfterCommit::default();
-        Writer::new(self, &txn, tenant, actor, &mut after).write(changes).await?;
+        Writer::new(self.services(), &txn, tenant, actor, &mut after).write(changes).await?;
         after.store(self, &txn).await?;
         txn.commit().await?;
         after.publish(self).await;

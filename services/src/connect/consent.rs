@@ -16,7 +16,7 @@ use super::{
     session::{session_over, verifier_context},
 };
 use crate::{
-    Error, Result, Tx,
+    Error, Result, System, Tx,
     audit::{AuditFacts, ENGINE},
     grants::Secret,
     integrations,
@@ -50,9 +50,11 @@ impl Connect {
     /// The consent that [`Connect::store_for_run`] stored for an integration; read by the integration's run.
     pub async fn stored_consent(
         &self,
+        _by: &System,
         tenant: Id<ids::Tenant>,
         integration: Id<ids::Integration>,
         session: Id<ids::ConnectSession>,
+    ,
     ) -> Result<Secret> {
         use entity::connect_session::{Column, one};
         let txn = self.services.store.read(tenant).await?;
@@ -69,6 +71,7 @@ impl Connect {
     /// no other, and stores the secret. Idempotent.
     pub async fn put_in_force(
         &self,
+        _by: &System,
         integration: &entity::integration::Model,
         consented: &Consented,
         secret: &Secret,
@@ -100,7 +103,7 @@ impl Connect {
 
     /// Deletes the consents that sessions stored for an integration's run, which has ended.
     pub async fn forget_stored_consent(
-        &self,
+        &self, _by: &System,
         tenant: Id<ids::Tenant>,
         integration: Id<ids::Integration>,
     ) -> Result<()> {
@@ -110,7 +113,7 @@ impl Connect {
     }
 
     /// Withdraws a consent so that nothing of it remains. Safe if it never took effect.
-    pub async fn withdraw(&self, tenant: Id<ids::Tenant>, integration: Id<ids::Integration>) -> Result<()> {
+    pub async fn withdraw(&self, _by: &System, tenant: Id<ids::Tenant>, integration: Id<ids::Integration>) -> Result<()> {
         use entity::external_binding::{Column, delete};
         let mut tx = self.services.begin(tenant).await?;
         self.services.grants().remove(&tx, integration, None).await?;

@@ -27,7 +27,7 @@ impl Connect {
             return Ok(());
         }
         // The organisation may have added a domain since.
-        let (provider, session) = self.services.grants().session(integration, None).await?;
+        let (provider, session) = self.services.grants().open(integration, None).await?;
         let found = provider.organisation(&session).await?;
         if found.id != external {
             return Err(account_mismatch(address));

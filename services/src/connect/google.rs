@@ -24,8 +24,11 @@ use super::{
 };
 use crate::{
     Error, Refusal, Result, Tx,
-    grants::{Secret, SignedInAdministrator},
+    grants::{Secret,
     integrations,
+    proof::{Anyone, SignedInAdministrator},
+    TenantScope},
+,
 };
 
 /// What an administrator entered before the sign-in that proves their identity; stored in the session.
@@ -38,7 +41,11 @@ struct Named {
 impl Connect {
     /// The calendar system of a session.
     pub(super) async fn provider_of(&self, session: &SessionRow) -> Result<ProviderKind> {
-        let rows = self.services.integrations().by_ids(session.tenant_id, &[session.integration_id]).await?;
+        let rows = self
+            .services
+            .integrations()
+            .by_ids(TenantScope::new(session.tenant_id), &[session.integration_id])
+            .await?;
         let row = rows.into_iter().next().ok_or_else(session_over)?;
         integrations::provider(&row)
     }
@@ -86,7 +93,12 @@ impl Connect {
     }
 
     /// Completes the sign-in of the named administrator. Any other account ends the attempt.
-    pub async fn signed_in_at_google(&self, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
+    pub async fn signed_in_at_google(
+        &self,
+        _by: Anyone,
+        cookie: &str,
+        answer: RedirectAnswer,
+    ) -> Result<NextPage> {
         let (mut session, verifier) =
             self.take_redirect(cookie, ConnectPurpose::Connect, GOOGLE_SIGNED_IN, &answer).await?;
         let named: Option<Named> =
@@ -147,7 +159,12 @@ impl Connect {
 
     /// Completes a user's own consent at Google. The account must be the one that the organisation's directory has
     /// under the user's calendar address, in one of the organisation's verified domains.
-    pub async fn own_consented_at_google(&self, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
+    pub async fn own_consented_at_google(
+        &self,
+        _by: Anyone,
+        cookie: &str,
+        answer: RedirectAnswer,
+    ) -> Result<NextPage> {
         let path = GOOGLE_OWN_CONSENTED;
         let (session, verifier) = self.take_redirect(cookie, ConnectPurpose::OwnOpen, path, &answer).await?;
         let google = self.services.connectors.google()?.clone();

@@ -14,7 +14,7 @@ use super::{
     CONSENTED, Connect, ConsentQuestion, NextPage, SIGNED_IN, SessionRow,
     session::{session_over, set_step, verifier_context},
 };
-use crate::{Error, Refusal, Result, Tx, grants::Secret};
+use crate::{Error, Refusal, Result, Tx, grants::Secret, proof::Anyone};
 
 /// The account that signed in at the provider; stored in the session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub(super) struct SignedIn {
 impl Connect {
     /// Completes the administrator's sign-in at Microsoft. Anything but a validated sign-in of an administrator ends
     /// the attempt.
-    pub async fn signed_in(&self, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
+    pub async fn signed_in(&self, _by: Anyone, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
         let (mut session, verifier) =
             self.take_redirect(cookie, ConnectPurpose::Connect, SIGNED_IN, &answer).await?;
         let identity = self.services.connectors.microsoft()?.clone();
@@ -44,7 +44,7 @@ impl Connect {
     }
 
     /// Who will be asked for the organisation's consent, and for which tenant; shown to the administrator beforehand.
-    pub async fn asked(&self, cookie: &str) -> Result<ConsentQuestion> {
+    pub async fn asked(&self, _by: Anyone, cookie: &str) -> Result<ConsentQuestion> {
         let (session, signed) = self.asking(cookie).await?;
         let tenant = self.services.tenants().find(session.tenant_id).await?;
         let tenant = tenant.map(|tenant| tenant.name).unwrap_or_default();
@@ -52,7 +52,7 @@ impl Connect {
     }
 
     /// Redirects to the organisation's consent.
-    pub async fn ask_consent(&self, cookie: &str) -> Result<NextPage> {
+    pub async fn ask_consent(&self, _by: Anyone, cookie: &str) -> Result<NextPage> {
         let (mut session, signed) = self.asking(cookie).await?;
         let identity = self.services.connectors.microsoft()?;
         let tx = self.services.begin(session.tenant_id).await?;
@@ -109,7 +109,7 @@ impl Connect {
 
     /// Completes the organisation's consent. The organisation named by the redirect is only compared with that of the
     /// sign-in.
-    pub async fn consented(&self, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
+    pub async fn consented(&self, _by: Anyone, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
         let (mut session, _verifier) =
             self.take_redirect(cookie, ConnectPurpose::Connect, CONSENTED, &answer).await?;
         let signed: Option<SignedIn> =

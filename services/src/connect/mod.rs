@@ -33,6 +33,7 @@ use crate::{
     Error, Refusal, Result, Tx,
     audit::AuditFacts,
     integrations::{self, NewIntegration},
+    proof::Anyone,
 };
 use entity::connect_session::Model as SessionRow;
 
@@ -146,12 +147,12 @@ pub struct Consented {
 impl Connect {
     /// Accepts the terms, registers the integration if the link has none, and opens a session for this browser.
     /// Returns the cookie's secret and where to go next.
-    pub async fn choose(&self, token: &str, choice: Choice) -> Result<(String, NextPage)> {
+    pub async fn choose(&self, _by: Anyone, token: &str, choice: Choice) -> Result<(String, NextPage)> {
         if !choice.terms || !choice.privacy {
             let message = "Tick the terms of service and the privacy policy first.";
             return Err(Refusal::new("TERMS_NOT_ACCEPTED", message).into());
         }
-        let link = self.services.links().open(token).await?.link;
+        let link = self.services.links().open(Anyone, token).await?.link;
         let mut tx = self.services.begin(link.tenant_id).await?;
         let link = held(&tx, link.id).await?;
         let integration = self.integration_of(&mut tx, &link, &choice).await?;
@@ -239,7 +240,7 @@ impl Connect {
     }
 
     /// Progress of the session's integration.
-    pub async fn progress(&self, cookie: &str) -> Result<Progress> {
+    pub async fn progress(&self, _by: Anyone, cookie: &str) -> Result<Progress> {
         let session = self.session(cookie, ConnectPurpose::Connect).await?;
         let tenant = self.services.tenants().find(session.tenant_id).await?;
         let txn = self.services.store.read(session.tenant_id).await?;
@@ -256,7 +257,7 @@ impl Connect {
     }
 
     /// Authorises Muster to use what the provider granted, as a separate, explicit step (S3.5).
-    pub async fn authorise(&self, cookie: &str) -> Result<NextPage> {
+    pub async fn authorise(&self, _by: Anyone, cookie: &str) -> Result<NextPage> {
         let mut session = self.session(cookie, ConnectPurpose::Connect).await?;
         let mut tx = self.services.begin(session.tenant_id).await?;
         let row = integrations::find(&tx, session.integration_id).await?;
@@ -272,7 +273,7 @@ impl Connect {
     }
 
     /// Records that the administrator declined, before or instead of the authorisation.
-    pub async fn decline(&self, cookie: &str) -> Result<NextPage> {
+    pub async fn decline(&self, _by: Anyone, cookie: &str) -> Result<NextPage> {
         let session = self.session(cookie, ConnectPurpose::Connect).await?;
         let tx = self.services.begin(session.tenant_id).await?;
         let error = Refusal::new("CONSENT_DECLINED", "The administrator did not grant access.");
@@ -302,7 +303,7 @@ impl Connect {
     ) -> Result<Option<Url>> {
         let Some(url) = integration.return_url.as_deref() else { return Ok(None) };
         let tenant = integration.tenant_id;
-        let allowed = self.services.tenants().allows_return(tenant, url).await?;
+        let allowed = self.services.tenants().allows_return(Anyone, tenant, url).await?;
         Ok(landing(integration, state, reason).filter(|_| allowed))
     }
 }

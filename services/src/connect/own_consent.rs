@@ -12,7 +12,13 @@ use serde_json::json;
 use super::{
     Connect, GOOGLE_OWN_CONSENTED, NextPage, OWN_CONSENTED, RedirectAnswer, SessionRow, session::session_over,
 };
-use crate::{Error, Result, Tx, audit::AuditFacts, grants::Secret, integrations};
+use crate::{
+    Error, Result, Tx,
+    audit::AuditFacts,
+    grants::Secret,
+    integrations,
+    proof::{Anyone, Own},
+};
 
 /// What a user is shown before going to the provider's page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +44,7 @@ pub(super) struct Owner {
 impl Connect {
     /// What the link of [`Connect::own_consent`] is for. Opening it does not consume it, because mail filters and previews
     /// open links too.
-    pub async fn own_invitation(&self, secret: &str) -> Result<OwnInvitation> {
+    pub async fn own_invitation(&self, _by: Anyone, secret: &str) -> Result<OwnInvitation> {
         let session = self.session(secret, ConnectPurpose::Own).await?;
         let Owner { integration, address, .. } = self.owner(&session).await?;
         let tenant = self.services.tenants().find(session.tenant_id).await?;
@@ -48,8 +54,9 @@ impl Connect {
     }
 
     /// Starts a user's own consent. Returns the link to which the user's browser is sent; it works once.
-    pub async fn begin_own_consent(&self, by: &domain::Allowed, user: Id<ids::User>) -> Result<String> {
+    pub async fn begin_own_consent(&self, by: &Own) -> Result<String> {
         let mut tx = self.services.begin(by.tenant()).await?;
+        let user = by.user();
         let row = entity::tenant_user::one(tx.tenant(), user).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("user"))?;
         if row.calendar_address.is_none() {
@@ -73,7 +80,7 @@ impl Connect {
     }
 
     /// Exchanges the link of [`Connect::own_consent`] for a cookie and the provider's page.
-    pub async fn open_own_consent(&self, secret: &str) -> Result<(String, NextPage)> {
+    pub async fn open_own_consent(&self, _by: Anyone, secret: &str) -> Result<(String, NextPage)> {
         let mut session = self.session(secret, ConnectPurpose::Own).await?;
         let tx = self.services.begin(session.tenant_id).await?;
         let cookie = self.services.ids.secret();
@@ -104,7 +111,7 @@ impl Connect {
     }
 
     /// Completes a user's own consent; the mailbox switches to the user's own route and is activated again.
-    pub async fn own_consented(&self, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
+    pub async fn own_consented(&self, _by: Anyone, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
         use secrecy::ExposeSecret;
         let (session, verifier) =
             self.take_redirect(cookie, ConnectPurpose::OwnOpen, OWN_CONSENTED, &answer).await?;
@@ -146,7 +153,7 @@ impl Connect {
         address: &str,
         account: &str,
     ) -> Result<()> {
-        let (provider, session) = self.services.grants().session(integration, None).await?;
+        let (provider, session) = self.services.grants().open(integration, None).await?;
         let is_ours = |organisation: &str| integration.external_tenant.as_deref() == Some(organisation);
         match provider.person(&session, address).await {
             Ok(person) if person.id == account && person.organisation.as_deref().is_none_or(is_ours) => {

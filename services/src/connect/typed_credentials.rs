@@ -13,6 +13,7 @@ use crate::{
     Error, Refusal, Result,
     grants::Secret,
     integrations,
+    proof::Anyone,
     text::{self, MAX_URL_LEN},
 };
 
@@ -21,7 +22,7 @@ const LONGEST_USER: usize = 320;
 
 impl Connect {
     /// Accepts entered credentials. The integration's run tries them.
-    pub async fn submit(&self, cookie: &str, typed: TypedCredentials) -> Result<NextPage> {
+    pub async fn submit(&self, _by: Anyone, cookie: &str, typed: TypedCredentials) -> Result<NextPage> {
         let mut session = self.session(cookie, ConnectPurpose::Connect).await?;
         if session.step != ConnectStep::Credentials {
             let message =

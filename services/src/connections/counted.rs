@@ -1,7 +1,7 @@
 //! Selects which calendars of a mailbox make its owner busy.
 
 use domain::{
-    Allowed, Id, ids,
+    Id, ids, may,
     state::{ConnectionState, Lane},
 };
 use entity::connection::Model;
@@ -14,6 +14,7 @@ use crate::{
     Error, Refusal, Result,
     audit::AuditFacts,
     events::topic,
+    proof::Allowed,
     run_inputs::{Activate, RunInput},
 };
 
@@ -28,7 +29,7 @@ impl Connections {
     /// `if_version`.
     pub async fn count_calendars(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::UserEdit>,
         id: Id<ids::Connection>,
         calendars: Option<Vec<String>>,
         if_version: Option<i64>,

@@ -6,18 +6,19 @@ use domain::Zone;
 use providers::{Provider, Session};
 
 use super::Grants;
-use crate::{Result, connections, tenants};
+use crate::{Result, System, connections, tenants};
 
 impl Grants {
     /// Opens a session for one mailbox, with its owner's own consent if there is one. All-day events and times without
     /// a zone use the zone of the mailbox, else of the user, else of the tenant.
     pub async fn session_of(
         &self,
+        by: &System,
         integration: &entity::integration::Model,
         connection: &entity::connection::Model,
     ) -> Result<(Arc<dyn Provider>, Session)> {
         let own = connection.user_id.filter(|_| connections::is_own(connection));
-        let (provider, session) = self.session(integration, own).await?;
+        let (provider, session) = self.session(by, integration, own).await?;
         let zone = self.zone_of(connection).await?;
         Ok((provider, Session { zone, ..session }))
     }

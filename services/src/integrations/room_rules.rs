@@ -1,13 +1,13 @@
 //! Rules that tell rooms from people, for calendar systems without a room directory.
 
-use domain::{Allowed, Id, ProviderKind, ids};
+use domain::{Id, ProviderKind, ids, may};
 use entity::integration::Model;
 use providers::caldav::RoomRule;
 use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, prelude::Json, sea_query::Expr};
 use serde_json::json;
 
 use super::{Integrations, find, provider};
-use crate::{Error, Refusal, Result, audit::AuditFacts, events::topic};
+use crate::{Error, Refusal, Result, audit::AuditFacts, events::topic, proof::Allowed};
 
 /// Maximum number of patterns in each list of a rule.
 const MAX: usize = 50;
@@ -22,7 +22,7 @@ impl Integrations {
     /// has changed since `if_version`.
     pub async fn set_room_rules(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::ServiceAccountEdit>,
         id: Id<ids::Integration>,
         rules: Option<RoomRule>,
         if_version: Option<i64>,

@@ -1,13 +1,18 @@
 //! Links between users and their identities at an issuer, set by an administrator.
 
-use domain::{Allowed, Id, ids, text::Shape};
+use domain::{Id, ids, may, text::Shape};
 use entity::openid_identity::{Column, Model, delete, of};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 
 use super::{Issuers, person};
 use crate::{
-    Error, Page, PageArgs, Refusal, Result, Tx, access::Access, audit::AuditFacts, page, roles, text,
+    Error, Page, PageArgs, Refusal, Result, Tx,
+    access::Access,
+    audit::AuditFacts,
+    page,
+    proof::{Allowed, Member},
+    roles, text,
 };
 
 /// Longest subject identifier in characters.
@@ -18,7 +23,7 @@ impl Issuers {
     /// user, so it needs every permission of the user.
     pub async fn link(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::UserEdit>,
         issuer: Id<ids::OpenIdIssuer>,
         user: Id<ids::User>,
         subject: &str,
@@ -51,7 +56,7 @@ impl Issuers {
     /// links again by verified email address. Returns whether there was a link.
     pub async fn unlink(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::UserEdit>,
         issuer: Id<ids::OpenIdIssuer>,
         user: Id<ids::User>,
     ) -> Result<bool> {
@@ -75,7 +80,7 @@ impl Issuers {
     /// One page of the links between the tenant's users and an issuer.
     pub async fn identities(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::UserView>,
         issuer: Id<ids::OpenIdIssuer>,
         args: PageArgs,
     ) -> Result<Page<Model>> {
@@ -95,7 +100,7 @@ async fn remove(tx: &mut Tx, issuer: Id<ids::OpenIdIssuer>, user: Id<ids::User>)
     Ok(was_there)
 }
 
-async fn may_take(tx: &Tx, by: &Allowed, user: Id<ids::User>) -> Result<()> {
+async fn may_take(tx: &Tx, by: &Member, user: Id<ids::User>) -> Result<()> {
     let held = roles::permissions_within(tx.conn(), by.tenant(), user).await?;
     roles::may_take(by, &held.ok_or_else(|| Error::not_found("user"))?)
 }

@@ -8,7 +8,7 @@ mod input;
 pub(crate) mod person;
 
 use domain::{
-    Allowed, Id, Permission, ids,
+    Id, Permission, ids, may,
     openid::{IssuerTokens, SigningAlgorithm},
 };
 use entity::openid_issuer::{ActiveModel, Column, Entity, Model};
@@ -23,6 +23,7 @@ use crate::{
     audit::AuditFacts,
     error::is_duplicate,
     page,
+    proof::{Allowed, Member},
     vault::{Column as SealedColumn, SealContext},
 };
 
@@ -79,7 +80,7 @@ pub struct IssuerChange {
 
 impl Issuers {
     /// Registers an issuer, if its published configuration is usable. Needs every permission within the tenant.
-    pub async fn create(&self, by: &Allowed, new: NewIssuer) -> Result<Model> {
+    pub async fn create(&self, by: &Allowed<may::RoleEdit>, new: NewIssuer) -> Result<Model> {
         governs(by)?;
         let tenant = by.tenant();
         let id = self.services.ids.make::<ids::OpenIdIssuer>();
@@ -104,7 +105,7 @@ impl Issuers {
     /// one are discarded. Needs every permission within the tenant.
     pub async fn update(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::RoleEdit>,
         id: Id<ids::OpenIdIssuer>,
         change: IssuerChange,
         if_version: Option<i64>,
@@ -147,7 +148,7 @@ impl Issuers {
 
     /// Removes an issuer and its identities. All tokens obtained through it are revoked and their sockets closed.
     /// Needs every permission within the tenant.
-    pub async fn delete(&self, by: &Allowed, id: Id<ids::OpenIdIssuer>) -> Result<()> {
+    pub async fn delete(&self, by: &Allowed<may::RoleEdit>, id: Id<ids::OpenIdIssuer>) -> Result<()> {
         governs(by)?;
         let mut tx = self.services.begin(by.tenant()).await?;
         let issuer = person::held(&tx, id).await?;
@@ -162,7 +163,7 @@ impl Issuers {
     }
 
     /// One page of the tenant's issuers.
-    pub async fn list(&self, by: &Allowed, args: PageArgs) -> Result<Page<Model>> {
+    pub async fn list(&self, by: &Allowed<may::RoleEdit>, args: PageArgs) -> Result<Page<Model>> {
         let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         page::read(entity::openid_issuer::of(tenant), Column::Id, args, &txn).await
@@ -222,7 +223,7 @@ pub(crate) fn registered(row: &Model) -> Issuer {
 }
 
 /// Requires every permission, because whoever controls an issuer could sign in as anybody.
-fn governs(by: &Allowed) -> Result<()> {
+fn governs(by: &Member) -> Result<()> {
     let within = Permission::ALL.iter().filter(|permission| **permission != Permission::Staff);
     match within.copied().find(|permission| !by.has_permission(*permission)) {
         None => Ok(()),

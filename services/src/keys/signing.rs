@@ -19,9 +19,10 @@ use serde_json::{Value, json};
 
 use super::Keys;
 use crate::{
-    Error, Result,
+    Error, Result, System,
     access::LEEWAY,
     audit::{AuditFacts, ENGINE, OPERATOR},
+    proof::Anyone,
     secrets::KeyRing,
     vault::{Column as Sealed, SealContext},
 };
@@ -68,7 +69,7 @@ impl std::fmt::Debug for SigningKey {
 impl Keys {
     /// The public keys as a JSON Web Key Set (RFC 7517, RFC 8037), for `/.well-known/jwks.json`. A key stays in it
     /// until the last token that it signed has expired.
-    pub async fn jwks(&self) -> Result<Value> {
+    pub async fn jwks(&self, _by: Anyone) -> Result<Value> {
         let keys = self.signing_keys(self.services.store.installation()).await?;
         let jwk = |key: &Model| {
             json!({
@@ -86,7 +87,7 @@ impl Keys {
 
     /// Adds a signing key at the operator's request. New tokens are signed with it; tokens of previous keys stay valid
     /// until they expire, and then those keys retire.
-    pub async fn rotate_signing(&self) -> Result<Id<ids::SigningKey>> {
+    pub async fn rotate_signing(&self, _by: &System) -> Result<Id<ids::SigningKey>> {
         self.rotate_signing_by(OPERATOR).await
     }
 
@@ -112,7 +113,7 @@ impl Keys {
     }
 
     /// Rotates the signing key when it is due, and destroys retired keys. Called periodically by the engine.
-    pub async fn renew_signing(&self) -> Result<()> {
+    pub async fn renew_signing(&self, _by: &System) -> Result<()> {
         let now = self.services.now();
         let keys = self.signing_keys(self.services.store.installation()).await?;
         if keys.iter().any(|key| !self.verifies(key.retires_at)) {

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::{KeyRing, Secrets};
 use crate::{
-    Error, Result,
+    Error, Result, System,
     audit::{AuditFacts, OPERATOR},
     vault::{Column, KeyId, MIN_LEN, Owner, SealContext, key_id, own_place},
 };
@@ -77,8 +77,8 @@ impl Secrets {
     ///
     /// `MASTER_KEY_UNKNOWN` if something is sealed with a master key that the configuration lacks; `NOT_FOUND` if
     /// there is no such tenant. What was done until then stays done.
-    pub async fn rotate(&self, scope: Scope, told: ProgressSink<'_>) -> Result<Report> {
-        self.ready().await?;
+    pub async fn rotate(&self, _by: &System, scope: Scope, told: ProgressSink<'_>) -> Result<Report> {
+        self.open_pepper().await?;
         if let Scope::DataKeyOf(tenant) = scope {
             self.services.tenants().find(tenant).await?.ok_or_else(|| Error::not_found("tenant"))?;
         }

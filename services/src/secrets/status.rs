@@ -8,7 +8,7 @@ use sea_orm::EntityTrait;
 
 use super::{Secrets, rotation::outdated};
 use crate::{
-    Error, Result,
+    Error, Result, System,
     vault::{Column, KeyId, MIN_LEN, SealContext, key_id, own_place},
 };
 
@@ -67,7 +67,7 @@ impl Status {
 impl Secrets {
     /// Examines everything that is sealed with a master key, and counts the values that are not sealed with their
     /// tenant's current data key. Called by the operator, never for a request.
-    pub async fn status(&self) -> Result<Status> {
+    pub async fn status(&self, _by: &System) -> Result<Status> {
         let vault = &self.services.vault;
         let conn = self.services.store.installation();
         let mut status = Status {

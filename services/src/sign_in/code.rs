@@ -12,7 +12,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{SESSION_LIFETIME, SignIn, callback::used, session::Session};
-use crate::{Error, Result, Tx, access::AccessToken, error::is_duplicate, issuers::person};
+use crate::{Error, Result, Tx, access::AccessToken, error::is_duplicate, issuers::person, proof::Anyone};
 
 /// How long an application may take to exchange a code.
 const EXCHANGE: Duration = Duration::minutes(1);
@@ -22,7 +22,7 @@ const TENANT: usize = 32;
 impl SignIn {
     /// Exchanges a code for an access token. A code is valid for a minute, once, and for the application that sent the
     /// browser: only that has the verifier. Every failure returns the same error.
-    pub async fn redeem(&self, code: &str, verifier: &SecretString) -> Result<AccessToken> {
+    pub async fn redeem(&self, _by: Anyone, code: &str, verifier: &SecretString) -> Result<AccessToken> {
         let tenant = code
             .get(..TENANT)
             .and_then(|text| Uuid::try_parse(text).ok())

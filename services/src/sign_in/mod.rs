@@ -24,6 +24,7 @@ use crate::{
     Error, Refusal, Result,
     access::AccessToken,
     issuers::{self, person},
+    proof::Anyone,
     text,
 };
 
@@ -65,6 +66,7 @@ impl SignIn {
     /// Begins a sign-in. Returns the cookie's value and where the browser goes.
     pub async fn begin(
         &self,
+        _by: Anyone,
         tenant: Id<ids::Tenant>,
         issuer: Id<ids::OpenIdIssuer>,
         request: Request,
@@ -83,6 +85,7 @@ impl SignIn {
     /// Processes the issuer's redirect, in the browser that began.
     pub async fn complete(
         &self,
+        _by: Anyone,
         tenant: Id<ids::Tenant>,
         issuer: Id<ids::OpenIdIssuer>,
         cookie: &str,
@@ -152,7 +155,7 @@ impl SignIn {
         }
         let Some(url) = &request.return_url else { return Ok(()) };
         text::check(url, Shape::Line, LONGEST_RETURN, "return_url")?;
-        if !self.services.tenants().allows_return(tenant, url).await? {
+        if !self.services.tenants().allows_return(Anyone, tenant, url).await? {
             let message =
                 "This return address is not allowed. Ask the vendor to add it to the tenant's return URLs.";
             return Err(Refusal::new("RETURN_URL_NOT_ALLOWED", message).at("return_url").into());

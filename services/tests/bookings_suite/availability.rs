@@ -12,7 +12,7 @@ use services::{
 use crate::setup::{Setup, at, booking, of, range, unreadable};
 
 async fn find(setup: &Setup, query: &Query) -> SearchResult {
-    setup.services.availability().find(&setup.admin(), query).await.unwrap()
+    setup.services.availability().find(&setup.admin().allow().unwrap(), query).await.unwrap()
 }
 
 fn starts(answer: &SearchResult) -> Vec<String> {
@@ -31,7 +31,7 @@ async fn events_occupancy_and_tentative_times_count(setup: &Setup) {
         .read_kinds(connection, &[Busy { range: range(at(10, 0), at(11, 0)), kind: BusyKind::Tentative }])
         .await;
     let new = NewBooking { buffer_after_minutes: 15, ..booking(busy, at(11, 0), at(11, 45)) };
-    setup.services.bookings().create(&setup.admin(), new, "key").await.unwrap();
+    setup.services.bookings().create(&setup.admin().allow().unwrap(), new, "key").await.unwrap();
     let query = hourly(vec![busy, maybe]);
     assert_eq!(starts(&find(setup, &query).await), ["12:00"]);
     let generous = Query { tentative_is_busy: false, ..query };
@@ -77,7 +77,12 @@ async fn b6_an_unknown_calendar_refuses_every_slot_and_says_why(setup: &Setup) {
     assert!(one.known && one.as_of == Some(setup.services.now()) && one.reason.is_none());
     assert!(!other.known && other.connection.is_none() && other.as_of.is_none());
     assert_eq!(other.reason.as_ref().unwrap().code, "CALENDAR_UNKNOWN");
-    let whys = setup.services.availability().explain(&setup.admin(), &query, at(9, 0)).await.unwrap();
+    let whys = setup
+        .services
+        .availability()
+        .explain(&setup.admin().allow().unwrap(), &query, at(9, 0))
+        .await
+        .unwrap();
     let whys: Vec<_> = whys.iter().map(|why| (why.participant, why.code)).collect();
     assert_eq!(whys, [(Some(Holder::User(unknown)), "CALENDAR_UNKNOWN")]);
     let careless = Query { on_unknown: OnUnknown::Ignore, ..query };
@@ -108,12 +113,12 @@ async fn b6_a_refused_slot_is_explained_per_participant(setup: &Setup) {
     setup
         .services
         .bookings()
-        .create(&setup.admin(), booking(two, at(9, 30), at(10, 0)), "key")
+        .create(&setup.admin().allow().unwrap(), booking(two, at(9, 30), at(10, 0)), "key")
         .await
         .unwrap();
     let query = hourly(vec![one, two]);
     let availability = setup.services.availability();
-    let whys = availability.explain(&setup.admin(), &query, at(9, 0)).await.unwrap();
+    let whys = availability.explain(&setup.admin().allow().unwrap(), &query, at(9, 0)).await.unwrap();
     let codes: Vec<_> = whys.iter().map(|why| (why.participant, why.code)).collect();
     assert_eq!(codes, [(Some(Holder::User(one)), "BUSY"), (Some(Holder::User(two)), "BUSY")]);
     assert!(whys.iter().all(|why| why.as_of == Some(setup.services.now())));
@@ -121,8 +126,10 @@ async fn b6_a_refused_slot_is_explained_per_participant(setup: &Setup) {
         !whys.iter().any(|why| why.message.contains("Meeting")),
         "nobody learns what the time is taken by"
     );
-    assert!(availability.explain(&setup.admin(), &query, at(10, 0)).await.unwrap().is_empty());
-    let outside = availability.explain(&setup.admin(), &query, at(12, 30)).await.unwrap();
+    assert!(
+        availability.explain(&setup.admin().allow().unwrap(), &query, at(10, 0)).await.unwrap().is_empty()
+    );
+    let outside = availability.explain(&setup.admin().allow().unwrap(), &query, at(12, 30)).await.unwrap();
     assert_eq!(outside.iter().map(|why| why.code).collect::<Vec<_>>(), ["OUTSIDE_WINDOW"]);
 }
 
@@ -144,7 +151,7 @@ async fn what_is_wrong_with_a_search_is_said(setup: &Setup) {
         (Query { users: Vec::new(), ..good }, "PARTICIPANTS_MISSING"),
     ];
     for (query, expected) in wrong {
-        match setup.services.availability().find(&setup.admin(), &query).await {
+        match setup.services.availability().find(&setup.admin().allow().unwrap(), &query).await {
             Err(Error::Refused(refusal)) => assert_eq!(refusal.code, expected),
             other => panic!("{expected}: {other:?}"),
         }
@@ -206,7 +213,7 @@ async fn rooms_are_listed_by_what_they_are(setup: &Setup) {
     let rooms = setup.services.rooms();
     let by = setup.admin();
     let listed = async |filter| {
-        let page = rooms.list(&by, filter, PageArgs::default()).await.unwrap();
+        let page = rooms.list(&by.allow().unwrap(), filter, PageArgs::default()).await.unwrap();
         page.items.iter().map(|room| room.id).collect::<Vec<_>>()
     };
     assert_eq!(listed(rooms::Filter::default()).await, [small, large]);
@@ -216,8 +223,8 @@ async fn rooms_are_listed_by_what_they_are(setup: &Setup) {
     let elsewhere = rooms::Filter { building: Some("South".to_owned()), ..Default::default() };
     assert!(listed(elsewhere).await.is_empty());
     let stranger = of(setup.services.ids.make(), "0190a000-0000-7000-8000-00000000000c");
-    assert_eq!(rooms.get(&stranger, small).await.unwrap_err().code(), "NOT_FOUND");
-    assert_eq!(rooms.by_ids(setup.tenant, &[large]).await.unwrap().len(), 1);
+    assert_eq!(rooms.get(&stranger.allow().unwrap(), small).await.unwrap_err().code(), "NOT_FOUND");
+    assert_eq!(rooms.by_ids(setup.services.within(setup.tenant.uuid()), &[large]).await.unwrap().len(), 1);
 }
 
 async fn items_of_which_nothing_is_known_are_counted_and_refuse_only_whoever_asks_for_it(setup: &Setup) {
@@ -241,7 +248,12 @@ async fn items_of_which_nothing_is_known_are_counted_and_refuse_only_whoever_ask
         let status = &answer.participants[0];
         assert_eq!((status.known, status.unreadable), (false, 1));
         assert_eq!(status.reason.as_ref().unwrap().code, "CALENDAR_UNREADABLE");
-        let whys = setup.services.availability().explain(&setup.admin(), &strict, at(10, 0)).await.unwrap();
+        let whys = setup
+            .services
+            .availability()
+            .explain(&setup.admin().allow().unwrap(), &strict, at(10, 0))
+            .await
+            .unwrap();
         let whys: Vec<_> = whys.iter().map(|why| (why.participant, why.code)).collect();
         assert_eq!(whys, [(Some(Holder::User(person)), "CALENDAR_UNREADABLE")], "{on_unknown:?}");
     }
@@ -249,9 +261,9 @@ async fn items_of_which_nothing_is_known_are_counted_and_refuse_only_whoever_ask
     let bookings = setup.services.bookings();
     let new = booking(person, at(10, 0), at(11, 0));
     let strict = NewBooking { on_unreadable: OnUnreadable::Refuse, ignore_unknown: true, ..new.clone() };
-    let refused = bookings.create(&setup.admin(), strict, "strict").await.unwrap_err();
+    let refused = bookings.create(&setup.admin().allow().unwrap(), strict, "strict").await.unwrap_err();
     assert_eq!(code(&refused), Some("CALENDAR_UNREADABLE"));
-    bookings.create(&setup.admin(), new, "as usual").await.unwrap();
+    bookings.create(&setup.admin().allow().unwrap(), new, "as usual").await.unwrap();
 
     setup.read_with(connection, &[busy], &[unreadable("b", true)]).await;
     let strict = Query { on_unreadable: OnUnreadable::Refuse, ..offer };

@@ -55,7 +55,13 @@ async fn two_events_written_at_once_are_both_in_the_bitmap(setup: &Setup) {
 }
 
 async fn row(setup: &Setup, connection: Id<ids::Connection>) -> entity::connection::Model {
-    setup.services.connections().by_ids(setup.tenant, &[connection]).await.unwrap().remove(0)
+    setup
+        .services
+        .connections()
+        .by_ids(setup.services.within(setup.tenant), &[connection])
+        .await
+        .unwrap()
+        .remove(0)
 }
 
 /// How many changes of the connection subscribers are told: counted in the log itself, because a reader of it hears

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::setup::{Setup, at, booking, of, range};
 
 async fn create(setup: &Setup, new: NewBooking, key: &str) -> Result<BookingReceipt, Error> {
-    setup.services.bookings().create(&setup.admin(), new, key).await
+    setup.services.bookings().create(&setup.admin().allow().unwrap(), new, key).await
 }
 
 /// The code and the field of a refusal.
@@ -34,7 +34,9 @@ async fn of_fifty_who_want_one_slot_exactly_one_gets_it(setup: &Setup) {
         let organiser = setup.person(&[]).await;
         let (services, admin) = (setup.services.clone(), setup.admin());
         let new = NewBooking { rooms: vec![room], ..booking(organiser, at(10, 0), at(11, 0)) };
-        callers.spawn(async move { services.bookings().create(&admin, new, &format!("key-{n}")).await });
+        callers.spawn(async move {
+            services.bookings().create(&admin.allow().unwrap(), new, &format!("key-{n}")).await
+        });
     }
     let made = callers.join_all().await;
     let winners = made.iter().filter(|made| made.is_ok()).count();
@@ -59,14 +61,21 @@ async fn overlapping_sets_of_holders_neither_deadlock_nor_overlap(setup: &Setup)
         let (services, admin) = (setup.services.clone(), setup.admin());
         let users = vec![people[(n * 5 + 1) % 6], people[(n * 3 + 2) % 6]];
         let new = NewBooking { users, ..booking(people[n % 6], at(10, 0), at(11, 0)) };
-        callers.spawn(async move { services.bookings().create(&admin, new, &format!("key-{n}")).await });
+        callers.spawn(async move {
+            services.bookings().create(&admin.allow().unwrap(), new, &format!("key-{n}")).await
+        });
     }
     let mut held = BTreeSet::new();
     for made in callers.join_all().await {
         match made {
             Ok(receipt) => {
                 let booking = receipt.booking.id;
-                for one in setup.services.bookings().participants_of(setup.tenant, &[booking]).await.unwrap()
+                for one in setup
+                    .services
+                    .bookings()
+                    .participants_of(setup.services.within(setup.tenant.uuid()), &[booking])
+                    .await
+                    .unwrap()
                 {
                     assert!(held.insert(one.user_id), "somebody was booked twice");
                 }
@@ -147,7 +156,13 @@ async fn s4_6_an_organiser_without_a_mailbox_is_booked_through_the_service_accou
         "SLOT_TAKEN",
         "the slot is blocked all the same"
     );
-    let via = setup.services.bookings().route(setup.tenant, &receipt.booking, &[]).await.unwrap().unwrap();
+    let via = setup
+        .services
+        .bookings()
+        .route(&setup.services, setup.tenant, &receipt.booking, &[])
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((via.written_via.as_str(), via.mailbox.as_str()), ("SERVICE_ACCOUNT", "service@acme.example"));
     let written = BookingChange { id: receipt.booking.id, via: Some(via), ..BookingChange::default() };
     setup.change(vec![Change::Booking(written)]).await;
@@ -160,10 +175,21 @@ async fn s4_6_an_organiser_whose_calendar_can_be_written_keeps_it(setup: &Setup)
     let organiser = setup.person(&[]).await;
     let receipt = create(setup, booking(organiser, at(10, 0), at(11, 0)), "one").await.unwrap();
     assert_eq!(receipt.notice, None);
-    let via = setup.services.bookings().route(setup.tenant, &receipt.booking, &[]).await.unwrap().unwrap();
+    let via = setup
+        .services
+        .bookings()
+        .route(&setup.services, setup.tenant, &receipt.booking, &[])
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(via.written_via.as_str(), "ORGANISER");
     let refusing = [via.mailbox];
-    let via = setup.services.bookings().route(setup.tenant, &receipt.booking, &refusing).await.unwrap();
+    let via = setup
+        .services
+        .bookings()
+        .route(&setup.services, setup.tenant, &receipt.booking, &refusing)
+        .await
+        .unwrap();
     assert_eq!(via.unwrap().written_via.as_str(), "SERVICE_ACCOUNT");
 }
 
@@ -185,7 +211,11 @@ async fn a_refused_request_leaves_nothing_and_its_key_may_be_used_again(setup: &
     assert_eq!(refused(create(setup, new, "key").await).0, "SLOT_TAKEN");
     let receipt = create(setup, booking(person, at(10, 0), at(11, 0)), "key").await.unwrap();
     assert_eq!(setup.occupied(receipt.booking.id).await, 1);
-    let all = setup.services.bookings().list(&setup.admin(), Filter::default(), PageArgs::default()).await;
+    let all = setup
+        .services
+        .bookings()
+        .list(&setup.admin().allow().unwrap(), Filter::default(), PageArgs::default())
+        .await;
     assert_eq!(all.unwrap().items, [receipt.booking]);
 }
 
@@ -203,7 +233,7 @@ async fn ids_of_another_tenant_do_not_exist(setup: &Setup) {
     assert_eq!(refused(made), ("NOT_FOUND", Some("roomIds")));
     let receipt = create(setup, new, "d").await.unwrap();
     let stranger = of(other, "0190a000-0000-7000-8000-00000000000c");
-    let seen = setup.services.bookings().get(&stranger, receipt.booking.id).await;
+    let seen = setup.services.bookings().get(&stranger.allow().unwrap(), receipt.booking.id).await;
     assert_eq!(seen.unwrap_err().code(), "NOT_FOUND");
 }
 
@@ -242,7 +272,12 @@ async fn a_booking_holds_everybody_and_orders_its_run(setup: &Setup) {
     let receipt = create(setup, new, "key").await.unwrap();
     assert_eq!(receipt.booking.state, BookingState::Held);
     let id = receipt.booking.id;
-    let rows = setup.services.bookings().participants_of(setup.tenant, &[id]).await.unwrap();
+    let rows = setup
+        .services
+        .bookings()
+        .participants_of(setup.services.within(setup.tenant.uuid()), &[id])
+        .await
+        .unwrap();
     let kinds: Vec<_> = rows.iter().map(|row| (row.kind.as_str(), row.user_id, row.room_id)).collect();
     let expected = [
         ("USER", Some(organiser), None),
@@ -253,7 +288,8 @@ async fn a_booking_holds_everybody_and_orders_its_run(setup: &Setup) {
     assert_eq!(kinds, expected);
     assert_eq!(rows[3].address, "gast@example.com");
     assert_eq!(setup.occupied(receipt.booking.id).await, 3, "guests hold nothing");
-    let runs = setup.services.bookings().live_runs(setup.tenant, receipt.booking.id).await.unwrap();
+    let runs =
+        setup.services.bookings().live_runs(&setup.services, setup.tenant, receipt.booking.id).await.unwrap();
     let runs: Vec<_> = runs.iter().map(|run| (run.id, run.workflow.as_str())).collect();
     assert_eq!(runs, [(receipt.run, "write_booking")]);
 }

@@ -33,10 +33,10 @@ fn code(made: Result<BookingReceipt, Error>) -> &'static str {
 /// A booking whose event stands in every calendar.
 async fn written(setup: &Setup, new: NewBooking, key: &str) -> BookingReceipt {
     let (organiser, time) = (new.organiser, range(new.start, new.end));
-    let receipt = setup.services.bookings().create(&setup.admin(), new, key).await.unwrap();
+    let receipt = setup.services.bookings().create(&setup.admin().allow().unwrap(), new, key).await.unwrap();
     settle(setup, &receipt, Some(time), BookingState::Confirmed).await;
     let id = receipt.booking.id;
-    let booking = setup.services.bookings().get(&setup.admin(), id).await.unwrap();
+    let booking = setup.services.bookings().get(&setup.admin().allow().unwrap(), id).await.unwrap();
     assert_eq!(booking.organiser_id, organiser);
     BookingReceipt { booking, ..receipt }
 }
@@ -44,9 +44,14 @@ async fn written(setup: &Setup, new: NewBooking, key: &str) -> BookingReceipt {
 /// What the workflows write at the end of a run, and the end of the run itself.
 async fn settle(setup: &Setup, receipt: &BookingReceipt, time: Option<TimeRange>, state: BookingState) {
     let (tenant, id) = (setup.tenant, receipt.booking.id);
-    let whole = setup.services.bookings().details(tenant, id).await.unwrap().unwrap();
+    let whole = setup.services.bookings().details(&setup.services, tenant, id).await.unwrap().unwrap();
     let uid = format!("uid-{id}");
-    let own = setup.services.bookings().own_event(&whole, ("provider-id", &uid), time).await.unwrap();
+    let own = setup
+        .services
+        .bookings()
+        .own_event(&setup.services, &whole, ("provider-id", &uid), time)
+        .await
+        .unwrap();
     let change = BookingChange {
         id,
         state: Some(state),
@@ -72,16 +77,21 @@ async fn a_booking_moves_onto_a_time_that_overlaps_its_own(setup: &Setup) {
     let receipt = written(setup, new, "create").await;
     let id = receipt.booking.id;
     let half_on = to(at(10, 30), at(11, 30));
-    let moved =
-        setup.services.bookings().move_to(&setup.colleague(), id, half_on, None, "move").await.unwrap();
+    let moved = setup
+        .services
+        .bookings()
+        .move_to(&setup.colleague().allow().unwrap(), id, half_on, None, "move")
+        .await
+        .unwrap();
     assert_eq!(moved.booking.start_at, at(10, 0), "it moves once the calendar says so");
     assert_eq!(setup.occupied(receipt.booking.id).await, 4, "both times are held");
     let early = booking(person, at(10, 0), at(10, 30));
-    let made = setup.services.bookings().create(&setup.admin(), early.clone(), "early").await;
+    let made =
+        setup.services.bookings().create(&setup.admin().allow().unwrap(), early.clone(), "early").await;
     assert_eq!(code(made), "SLOT_TAKEN", "the old time is held until the move is done");
     settle(setup, &moved, Some(range(at(10, 30), at(11, 30))), BookingState::Confirmed).await;
     assert_eq!(setup.occupied(receipt.booking.id).await, 2);
-    setup.services.bookings().create(&setup.admin(), early, "early").await.unwrap();
+    setup.services.bookings().create(&setup.admin().allow().unwrap(), early, "early").await.unwrap();
 }
 
 async fn a_booking_does_not_move_onto_what_is_taken(setup: &Setup) {
@@ -90,7 +100,8 @@ async fn a_booking_does_not_move_onto_what_is_taken(setup: &Setup) {
         written(setup, NewBooking { users: vec![other], ..booking(person, at(10, 0), at(11, 0)) }, "a").await;
     let id = receipt.booking.id;
     let bookings = setup.services.bookings();
-    let moved = bookings.move_to(&setup.admin(), id, to(at(12, 30), at(13, 30)), None, "move").await;
+    let moved =
+        bookings.move_to(&setup.admin().allow().unwrap(), id, to(at(12, 30), at(13, 30)), None, "move").await;
     let Err(Error::SlotTaken(taken)) = moved else { panic!("it is taken") };
     assert_eq!(taken.conflicts.iter().map(|one| one.holder.any()).collect::<Vec<_>>(), [other]);
     assert_eq!(taken.alternatives.len(), 3);
@@ -100,21 +111,30 @@ async fn a_booking_does_not_move_onto_what_is_taken(setup: &Setup) {
 async fn one_change_at_a_time_and_only_of_what_was_seen(setup: &Setup) {
     let person = setup.person(&[]).await;
     let bookings = setup.services.bookings();
-    let held = bookings.create(&setup.admin(), booking(person, at(14, 0), at(15, 0)), "held").await.unwrap();
+    let held = bookings
+        .create(&setup.admin().allow().unwrap(), booking(person, at(14, 0), at(15, 0)), "held")
+        .await
+        .unwrap();
     let id = held.booking.id;
     let later = to(at(16, 0), at(17, 0));
     assert_eq!(
-        code(bookings.move_to(&setup.admin(), id, later.clone(), None, "a").await),
+        code(bookings.move_to(&setup.admin().allow().unwrap(), id, later.clone(), None, "a").await),
         "BOOKING_IN_PROGRESS"
     );
     let receipt = written(setup, booking(person, at(10, 0), at(11, 0)), "create").await;
     let (id, version) = (receipt.booking.id, receipt.booking.version);
-    let stale = bookings.move_to(&setup.admin(), id, later.clone(), Some(version - 1), "b").await;
+    let stale =
+        bookings.move_to(&setup.admin().allow().unwrap(), id, later.clone(), Some(version - 1), "b").await;
     assert_eq!(code(stale), "VERSION_CONFLICT");
-    let moved = bookings.move_to(&setup.admin(), id, later.clone(), Some(version), "c").await.unwrap();
-    let again = bookings.move_to(&setup.admin(), id, later, Some(version), "c").await.unwrap();
+    let moved = bookings
+        .move_to(&setup.admin().allow().unwrap(), id, later.clone(), Some(version), "c")
+        .await
+        .unwrap();
+    let again =
+        bookings.move_to(&setup.admin().allow().unwrap(), id, later, Some(version), "c").await.unwrap();
     assert_eq!(again.run, moved.run, "a repeated request is answered with the same run");
-    let third = bookings.move_to(&setup.admin(), id, to(at(18, 0), at(19, 0)), None, "d").await;
+    let third =
+        bookings.move_to(&setup.admin().allow().unwrap(), id, to(at(18, 0), at(19, 0)), None, "d").await;
     assert_eq!(code(third), "BOOKING_IN_PROGRESS");
 }
 
@@ -123,16 +143,20 @@ async fn b15_a_colleague_cancels_and_twice_is_once(setup: &Setup) {
     let receipt = written(setup, booking(person, at(10, 0), at(11, 0)), "create").await;
     let id = receipt.booking.id;
     let bookings = setup.services.bookings();
-    let cancelled = bookings.cancel(&setup.colleague(), id, "Sorry", "one").await.unwrap();
-    let meanwhile = bookings.cancel(&setup.admin(), id, "", "two").await.unwrap();
+    let cancelled = bookings.cancel(&setup.colleague().allow().unwrap(), id, "Sorry", "one").await.unwrap();
+    let meanwhile = bookings.cancel(&setup.admin().allow().unwrap(), id, "", "two").await.unwrap();
     assert_eq!(meanwhile.run, cancelled.run, "it is being cancelled already");
     settle(setup, &cancelled, None, BookingState::Cancelled).await;
-    let again = bookings.cancel(&setup.admin(), id, "", "three").await.unwrap();
+    let again = bookings.cancel(&setup.admin().allow().unwrap(), id, "", "three").await.unwrap();
     assert_eq!((again.booking.state.as_str(), again.run), ("CANCELLED", cancelled.run));
     assert_eq!(setup.occupied(receipt.booking.id).await, 0);
-    let moved = bookings.move_to(&setup.admin(), id, to(at(12, 0), at(13, 0)), None, "move").await;
+    let moved =
+        bookings.move_to(&setup.admin().allow().unwrap(), id, to(at(12, 0), at(13, 0)), None, "move").await;
     assert_eq!(code(moved), "BOOKING_OVER");
-    bookings.create(&setup.admin(), booking(person, at(10, 0), at(11, 0)), "free again").await.unwrap();
+    bookings
+        .create(&setup.admin().allow().unwrap(), booking(person, at(10, 0), at(11, 0)), "free again")
+        .await
+        .unwrap();
 }
 
 async fn what_is_over_is_not_moved_and_what_is_foreign_does_not_exist(setup: &Setup) {
@@ -140,16 +164,23 @@ async fn what_is_over_is_not_moved_and_what_is_foreign_does_not_exist(setup: &Se
     let receipt = written(setup, booking(person, at(7, 0), at(8, 0)), "create").await;
     let id = receipt.booking.id;
     let bookings = setup.services.bookings();
-    let past = bookings.move_to(&setup.admin(), id, to(at(4, 0), at(5, 0)), None, "past").await;
+    let past =
+        bookings.move_to(&setup.admin().allow().unwrap(), id, to(at(4, 0), at(5, 0)), None, "past").await;
     assert_eq!(code(past), "IN_THE_PAST");
     let other = setup.services.ids.make();
     setup.tenant(other).await;
     let stranger = of(other, "0190a000-0000-7000-8000-00000000000c");
     let later = to(at(10, 0), at(11, 0));
-    assert_eq!(code(bookings.move_to(&stranger, id, later.clone(), None, "x").await), "NOT_FOUND");
-    assert_eq!(code(bookings.cancel(&stranger, id, "", "y").await), "NOT_FOUND");
+    assert_eq!(
+        code(bookings.move_to(&stranger.allow().unwrap(), id, later.clone(), None, "x").await),
+        "NOT_FOUND"
+    );
+    assert_eq!(code(bookings.cancel(&stranger.allow().unwrap(), id, "", "y").await), "NOT_FOUND");
     setup.clock.advance(Duration::hours(3));
-    assert_eq!(code(bookings.move_to(&setup.admin(), id, later, None, "late").await), "BOOKING_OVER");
+    assert_eq!(
+        code(bookings.move_to(&setup.admin().allow().unwrap(), id, later, None, "late").await),
+        "BOOKING_OVER"
+    );
 }
 
 async fn s4_7_an_event_of_the_service_account_says_so_and_invites_the_organiser(setup: &Setup) {
@@ -164,8 +195,20 @@ async fn s4_7_an_event_of_the_service_account_says_so_and_invites_the_organiser(
     };
     let receipt = written(setup, new, "create").await;
     let tenant = setup.tenant;
-    let whole = setup.services.bookings().details(tenant, receipt.booking.id).await.unwrap().unwrap();
-    let own = setup.services.bookings().route(tenant, &receipt.booking, &[]).await.unwrap().unwrap();
+    let whole = setup
+        .services
+        .bookings()
+        .details(&setup.services, tenant, receipt.booking.id)
+        .await
+        .unwrap()
+        .unwrap();
+    let own = setup
+        .services
+        .bookings()
+        .route(&setup.services, tenant, &receipt.booking, &[])
+        .await
+        .unwrap()
+        .unwrap();
     let event = event_of(&whole, &own);
     assert_eq!(
         (event.text.as_str(), event.organiser.address.as_str()),

@@ -19,7 +19,7 @@ async fn set_provider(setup: &Setup, provider: &str) {
 async fn room_rules_are_kept_for_the_integration_that_they_fit(setup: &Setup) {
     let (admin, id) = (setup.admin(), setup.integration);
     let set = async |rules: Option<RoomRule>, version: Option<i64>| {
-        setup.services.integrations().set_room_rules(&admin, id, rules, version).await
+        setup.services.integrations().set_room_rules(&admin.allow().unwrap(), id, rules, version).await
     };
     let rule = |address: &str| RoomRule { addresses: vec![address.to_owned()], ..RoomRule::default() };
     assert_eq!(set(Some(rule("@rooms.example")), None).await.unwrap_err().code(), "ROOM_RULES_NOT_USED");

@@ -7,25 +7,25 @@ use std::sync::{
 
 use chrono::Duration;
 use domain::{
-    AccessLevel, Allowed, Busy, BusyKind, Caller, CallerKind, Clock, Id, Ids, Permission, ProviderKind,
-    Route, StandardRole, TestClock, TimeRange, Timestamp, Unreadable, UnreadableReason,
+    AccessLevel, Busy, BusyKind, CallerKind, Clock, Id, Ids, ProviderKind, Route, StandardRole, TestClock,
+    TimeRange, Timestamp, Unreadable, UnreadableReason,
     connect::SecretKind,
     ids,
     state::{IntegrationState, Plan},
 };
-use entity::{Logins, Store};
+use entity::{Logins, Store, Trusted};
 use providers::Event;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
 use serde_json::json;
 use services::{
-    Change, Services, Settings, Vault, bookings::NewBooking, change::CalendarCopy, grants::Connectors,
+    Caller, Change, Settings, System, Vault, bookings::NewBooking, change::CalendarCopy, grants::Connectors,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The surroundings of a test: use cases, clock, tenant and integration.
 pub struct Setup {
     /// The use cases under test.
-    pub services: Services,
+    pub services: System,
     /// The clock; it stands still unless a test moves it.
     pub clock: TestClock,
     /// The only customer, unless a test adds another with [`Setup::tenant`].
@@ -56,10 +56,10 @@ pub fn range(from: Timestamp, to: Timestamp) -> TimeRange {
 }
 
 /// A caller with all permissions of some tenant.
-pub fn of(tenant: Id<ids::Tenant>, user: &str) -> Allowed {
+pub fn of(tenant: Id<ids::Tenant>, user: &str) -> Caller {
     let kind = CallerKind::User(user.parse().unwrap());
     let permissions = StandardRole::Administrator.permissions();
-    Caller { kind, tenant: Some(tenant), permissions }.allow(Permission::BookingEdit).unwrap()
+    Caller::new(Trusted, kind, Some(tenant), permissions)
 }
 
 impl Setup {
@@ -107,7 +107,7 @@ impl Setup {
         let queue = queue::connect("memory:", "test", shared.clone(), ids.clone(), &tracker, &token).unwrap();
         let vault = Vault::new([7; 32], ids.clone());
         let settings = Settings::at("http://localhost:8080".parse().unwrap());
-        let services = Services::new(store, shared, ids, queue, vault, connectors, settings);
+        let services = System::new(store, shared, ids, queue, vault, connectors, settings);
         let (tenant, integration) = (services.ids.make(), Id::nil());
         let mut setup = Self { services, clock, tenant, integration, count: AtomicU32::new(0), place };
         setup.tenant(tenant).await;
@@ -123,12 +123,12 @@ impl Setup {
     }
 
     /// A caller with all permissions of the world's tenant.
-    pub fn admin(&self) -> Allowed {
+    pub fn admin(&self) -> Caller {
         of(self.tenant, "0190a000-0000-7000-8000-00000000000a")
     }
 
     /// Another caller with all permissions of the world's tenant.
-    pub fn colleague(&self) -> Allowed {
+    pub fn colleague(&self) -> Caller {
         of(self.tenant, "0190a000-0000-7000-8000-00000000000b")
     }
 

@@ -1,7 +1,7 @@
 //! What somebody with a link, a cookie or a role may not do to a connection. Nothing here calls a provider.
 
 use domain::{
-    AccessLevel, Allowed, Id, Permission, ProviderKind, StandardRole, access::Denied, ids,
+    AccessLevel, Id, Permission, ProviderKind, StandardRole, access::Denied, ids, may,
     state::IntegrationState,
 };
 use entity::{connect_session, consent_grant, integration, service_account};
@@ -9,7 +9,7 @@ use providers::Organisation;
 use sea_orm::sea_query::Expr;
 use serde_json::json;
 use services::{
-    Error,
+    Anyone, Caller, Error,
     connect::{Choice, Consented, NextPage, TypedCredentials},
     grants::Secret,
     integrations::NewIntegration,
@@ -63,13 +63,14 @@ pub async fn link_back_to(h: &Harness, tenant: Id<ids::Tenant>, home: Option<Str
         integration: None,
         roles: Vec::new(),
     };
-    let (_, url) = h.services.links().invite(&h.vendor(tenant).await, new).await.unwrap();
+    let (_, url) = h.services.links().invite(&h.vendor(tenant).await.allow().unwrap(), new).await.unwrap();
     url.strip_prefix("https://muster.example/connect/").unwrap().to_owned()
 }
 
 /// Follows a link as far as the form for credentials. Returns the cookie.
 pub async fn follow(h: &Harness, link: &str) -> String {
-    let (cookie, onward) = h.services.connect().choose(link, choice(ProviderKind::CalDav)).await.unwrap();
+    let (cookie, onward) =
+        h.services.connect().choose(Anyone, link, choice(ProviderKind::CalDav)).await.unwrap();
     assert_eq!(onward, NextPage::Credentials);
     cookie
 }
@@ -129,8 +130,8 @@ fn wanted(provider: ProviderKind, mailbox: Option<&str>) -> NewIntegration {
     }
 }
 
-async fn made(h: &Harness, by: &Allowed, provider: ProviderKind) -> integration::Model {
-    h.services.integrations().create(by, wanted(provider, None)).await.unwrap()
+async fn made(h: &Harness, by: &Caller, provider: ProviderKind) -> integration::Model {
+    h.services.integrations().create(&by.allow().unwrap(), wanted(provider, None)).await.unwrap()
 }
 
 /// A Microsoft integration whose consent is in force.
@@ -144,23 +145,23 @@ pub async fn adopted(h: &Harness, tenant: Id<ids::Tenant>, external: &str) -> in
 async fn adopt(h: &Harness, row: &integration::Model, external: &str) -> Result<(), Error> {
     let secret = Secret::MicrosoftApp { external: external.to_owned() };
     let said = Consented { session: Id::nil(), by: "admin@acme.example".to_owned(), server: None };
-    h.services.connect().put_in_force(row, &said, &secret, &organisation(external)).await
+    h.services.connect().put_in_force(&h.services, row, &said, &secret, &organisation(external)).await
 }
 
 async fn a_consent_is_read_for_its_own_integration_alone(h: Harness) {
     let tenant = h.tenant("acme").await;
     let cookie = follow(&h, &link(&h, tenant).await).await;
-    h.services.connect().submit(&cookie, typed("https://dav.example/")).await.unwrap();
+    h.services.connect().submit(Anyone, &cookie, typed("https://dav.example/")).await.unwrap();
     let session = sessions(&h, tenant).await.remove(0);
     let other = made(&h, &h.vendor(tenant).await, ProviderKind::CalDav).await;
     let connect = h.services.connect();
-    assert!(connect.stored_consent(tenant, session.integration_id, session.id).await.is_ok());
+    assert!(connect.stored_consent(&h.services, tenant, session.integration_id, session.id).await.is_ok());
     assert_eq!(
-        refused(connect.stored_consent(tenant, other.id, session.id).await.map(|_| ())),
+        refused(connect.stored_consent(&h.services, tenant, other.id, session.id).await.map(|_| ())),
         "SESSION_OVER"
     );
     let stranger = h.tenant("other").await;
-    let read = connect.stored_consent(stranger, session.integration_id, session.id).await;
+    let read = connect.stored_consent(&h.services, stranger, session.integration_id, session.id).await;
     assert_eq!(refused(read.map(|_| ())), "SESSION_OVER");
 }
 
@@ -169,20 +170,20 @@ async fn a_consent_is_read_for_its_own_integration_alone(h: Harness) {
 async fn nobody_signals_a_connection_by_hand(h: Harness) {
     let tenant = h.tenant("acme").await;
     let cookie = follow(&h, &link(&h, tenant).await).await;
-    h.services.connect().submit(&cookie, typed("https://dav.example/")).await.unwrap();
+    h.services.connect().submit(Anyone, &cookie, typed("https://dav.example/")).await.unwrap();
     let session = sessions(&h, tenant).await.remove(0);
     let administrator = h.caller(tenant, StandardRole::Administrator).await;
-    let by = administrator.allow(Permission::RunEdit).unwrap();
+    let by = &administrator;
     let runs = h.services.runs();
     let run = runs
-        .list(&by, services::runs::RunFilter::default(), services::PageArgs::default())
+        .list(&by.allow().unwrap(), services::runs::RunFilter::default(), services::PageArgs::default())
         .await
         .unwrap()
         .items
         .remove(0);
     let forged = json!({ "session": session.id, "by": "svc", "server": "https://evil.example/" });
     for (name, payload) in [("consented", forged), ("authorised", json!({})), ("terms_accepted", json!({}))] {
-        let answer = runs.signal(&by, run.id, name, payload).await;
+        let answer = runs.signal(&by.allow().unwrap(), run.id, name, payload).await;
         assert_eq!(refused(answer), "SIGNAL_NOT_BY_HAND", "{name}");
     }
     let txn = h.services.store.read(tenant).await.unwrap();
@@ -195,8 +196,8 @@ async fn credentials_are_taken_once_and_only_where_they_are_asked_for(h: Harness
     let tenant = h.tenant("acme").await;
     let connect = h.services.connect();
     let cookie = follow(&h, &link(&h, tenant).await).await;
-    connect.submit(&cookie, typed("https://dav.example/")).await.unwrap();
-    assert_eq!(refused(connect.submit(&cookie, typed("https://evil.example/")).await), "STEP_OVER");
+    connect.submit(Anyone, &cookie, typed("https://dav.example/")).await.unwrap();
+    assert_eq!(refused(connect.submit(Anyone, &cookie, typed("https://evil.example/")).await), "STEP_OVER");
 
     let other = h.tenant("other").await;
     let new = NewLink {
@@ -205,18 +206,18 @@ async fn credentials_are_taken_once_and_only_where_they_are_asked_for(h: Harness
         integration: None,
         roles: Vec::new(),
     };
-    let (_, url) = h.services.links().invite(&h.vendor(other).await, new).await.unwrap();
+    let (_, url) = h.services.links().invite(&h.vendor(other).await.allow().unwrap(), new).await.unwrap();
     let token = url.strip_prefix("https://muster.example/connect/").unwrap();
-    let (cookie, onward) = connect.choose(token, choice(ProviderKind::Microsoft365)).await.unwrap();
+    let (cookie, onward) = connect.choose(Anyone, token, choice(ProviderKind::Microsoft365)).await.unwrap();
     assert!(matches!(onward, NextPage::Provider(_)));
-    assert_eq!(refused(connect.submit(&cookie, typed("https://dav.example/")).await), "STEP_OVER");
+    assert_eq!(refused(connect.submit(Anyone, &cookie, typed("https://dav.example/")).await), "STEP_OVER");
 }
 
 async fn an_address_with_a_password_in_it_is_refused(h: Harness) {
     let tenant = h.tenant("acme").await;
     let cookie = follow(&h, &link(&h, tenant).await).await;
     for server in ["https://:pass@dav.example/", "https://svc@dav.example/", "ftp://dav.example/", "dav"] {
-        let answer = h.services.connect().submit(&cookie, typed(server)).await;
+        let answer = h.services.connect().submit(Anyone, &cookie, typed(server)).await;
         assert_eq!(refused(answer), "SERVER_URL_MALFORMED", "{server}");
     }
 }
@@ -235,7 +236,7 @@ async fn what_is_typed_has_a_length_and_no_odd_characters(h: Harness) {
         let answer = h
             .services
             .connect()
-            .submit(&cookie, TypedCredentials { user: user.to_owned(), ..typed(server) })
+            .submit(Anyone, &cookie, TypedCredentials { user: user.to_owned(), ..typed(server) })
             .await;
         assert_eq!(refused(answer), code);
     }
@@ -244,14 +245,16 @@ async fn what_is_typed_has_a_length_and_no_odd_characters(h: Harness) {
 async fn an_exchange_server_may_be_left_to_be_found_and_exchange_online_is_refused(h: Harness) {
     let tenant = h.tenant("acme").await;
     let connect = h.services.connect();
-    let (cookie, _) = connect.choose(&link(&h, tenant).await, choice(ProviderKind::Exchange)).await.unwrap();
-    let online = connect.submit(&cookie, typed("https://outlook.office365.com/EWS/Exchange.asmx")).await;
+    let (cookie, _) =
+        connect.choose(Anyone, &link(&h, tenant).await, choice(ProviderKind::Exchange)).await.unwrap();
+    let online =
+        connect.submit(Anyone, &cookie, typed("https://outlook.office365.com/EWS/Exchange.asmx")).await;
     assert_eq!(refused(online), "SERVER_IS_EXCHANGE_ONLINE");
     let nameless =
-        connect.submit(&cookie, TypedCredentials { user: "ACME\\svc".to_owned(), ..typed("") }).await;
+        connect.submit(Anyone, &cookie, TypedCredentials { user: "ACME\\svc".to_owned(), ..typed("") }).await;
     assert_eq!(refused(nameless), "SERVER_URL_MALFORMED", "nothing tells where the server is");
     connect
-        .submit(&cookie, TypedCredentials { user: "svc@acme.example".to_owned(), ..typed(" ") })
+        .submit(Anyone, &cookie, TypedCredentials { user: "svc@acme.example".to_owned(), ..typed(" ") })
         .await
         .unwrap();
     let txn = h.services.store.read(tenant).await.unwrap();
@@ -266,10 +269,11 @@ async fn an_exchange_server_may_be_left_to_be_found_and_exchange_online_is_refus
         integration: None,
         roles: Vec::new(),
     };
-    let (_, url) = h.services.links().invite(&h.vendor(other).await, new).await.unwrap();
+    let (_, url) = h.services.links().invite(&h.vendor(other).await.allow().unwrap(), new).await.unwrap();
     let cookie = follow(&h, url.strip_prefix("https://muster.example/connect/").unwrap()).await;
-    let empty =
-        connect.submit(&cookie, TypedCredentials { user: "svc@acme.example".to_owned(), ..typed("") }).await;
+    let empty = connect
+        .submit(Anyone, &cookie, TypedCredentials { user: "svc@acme.example".to_owned(), ..typed("") })
+        .await;
     assert_eq!(refused(empty), "SERVER_URL_MALFORMED", "a CalDAV server is not found by an address");
 }
 
@@ -280,13 +284,13 @@ async fn a_link_that_has_done_its_work_cannot_take_the_connection_down(h: Harnes
     put(&h, tenant, IntegrationState::Active).await;
     end_runs(&h, tenant).await;
     let connect = h.services.connect();
-    let again = connect.choose(&token, choice(ProviderKind::CalDav)).await;
+    let again = connect.choose(Anyone, &token, choice(ProviderKind::CalDav)).await;
     assert_eq!(refused(again), "INTEGRATION_NOT_RECONNECTABLE");
     let row = only(&h, tenant).await;
     assert_eq!(row.state, IntegrationState::Active);
     // Whoever may reconnect opens the door for the link again.
-    h.services.integrations().reconnect(&h.vendor(tenant).await, row.id).await.unwrap();
-    assert!(connect.choose(&token, choice(ProviderKind::CalDav)).await.is_ok());
+    h.services.integrations().reconnect(&h.vendor(tenant).await.allow().unwrap(), row.id).await.unwrap();
+    assert!(connect.choose(Anyone, &token, choice(ProviderKind::CalDav)).await.is_ok());
 }
 
 async fn two_presses_of_a_button_make_one_integration(h: Harness) {
@@ -294,8 +298,8 @@ async fn two_presses_of_a_button_make_one_integration(h: Harness) {
     let token = link(&h, tenant).await;
     let connect = h.services.connect();
     let (one, two) = tokio::join!(
-        connect.choose(&token, choice(ProviderKind::CalDav)),
-        connect.choose(&token, choice(ProviderKind::CalDav)),
+        connect.choose(Anyone, &token, choice(ProviderKind::CalDav)),
+        connect.choose(Anyone, &token, choice(ProviderKind::CalDav)),
     );
     assert!(one.is_ok() && two.is_ok());
     assert_eq!(sessions(&h, tenant).await.len(), 2, "two browsers");
@@ -307,11 +311,11 @@ async fn only_the_browser_that_granted_the_access_authorises_it(h: Harness) {
     let token = link(&h, tenant).await;
     let connect = h.services.connect();
     let granted = follow(&h, &token).await;
-    connect.submit(&granted, typed("https://dav.example/")).await.unwrap();
+    connect.submit(Anyone, &granted, typed("https://dav.example/")).await.unwrap();
     put(&h, tenant, IntegrationState::AwaitingAuthorization).await;
     let other = follow(&h, &token).await;
-    assert_eq!(refused(connect.authorise(&other).await), "SIGN_IN_INCOMPLETE");
-    assert!(connect.authorise(&granted).await.is_ok());
+    assert_eq!(refused(connect.authorise(Anyone, &other).await), "SIGN_IN_INCOMPLETE");
+    assert!(connect.authorise(Anyone, &granted).await.is_ok());
     let kept = sessions(&h, tenant).await.into_iter().filter(|row| row.verifier.is_some()).count();
     assert_eq!(kept, 0, "the password stands in its place and nowhere else");
 }
@@ -320,14 +324,17 @@ async fn an_abandoned_consent_leaves_no_secret_and_no_organisation(h: Harness) {
     let tenant = h.tenant("acme").await;
     let cookie = follow(&h, &link(&h, tenant).await).await;
     let connect = h.services.connect();
-    connect.submit(&cookie, typed("https://dav.example/")).await.unwrap();
+    connect.submit(Anyone, &cookie, typed("https://dav.example/")).await.unwrap();
     let (row, session) = (only(&h, tenant).await, sessions(&h, tenant).await.remove(0));
-    let secret = connect.stored_consent(tenant, row.id, session.id).await.unwrap();
+    let secret = connect.stored_consent(&h.services, tenant, row.id, session.id).await.unwrap();
     let server = Some("https://dav.example/".parse().unwrap());
     let said = Consented { session: session.id, by: "svc".to_owned(), server };
-    connect.put_in_force(&row, &said, &secret, &organisation("https://dav.example/svc/")).await.unwrap();
-    connect.withdraw(tenant, row.id).await.unwrap();
-    connect.withdraw(tenant, row.id).await.unwrap();
+    connect
+        .put_in_force(&h.services, &row, &said, &secret, &organisation("https://dav.example/svc/"))
+        .await
+        .unwrap();
+    connect.withdraw(&h.services, tenant, row.id).await.unwrap();
+    connect.withdraw(&h.services, tenant, row.id).await.unwrap();
 
     let row = only(&h, tenant).await;
     assert_eq!(
@@ -358,11 +365,11 @@ async fn a_consent_whose_organisation_is_not_bound_gives_no_access(h: Harness) {
     let tenant = h.tenant("acme").await;
     let row = adopted(&h, tenant, "org").await;
     let grants = h.services.grants();
-    assert!(grants.session(&row, None).await.is_ok());
+    assert!(grants.session(&h.services, &row, None).await.is_ok());
     let tx = h.services.begin(tenant).await.unwrap();
     entity::external_binding::delete(tenant).exec(tx.conn()).await.unwrap();
     tx.commit().await.unwrap();
-    let error = grants.session(&row, None).await.map(|_| ()).unwrap_err();
+    let error = grants.session(&h.services, &row, None).await.map(|_| ()).unwrap_err();
     assert!(matches!(error, Error::Provider(error) if error.kind == providers::ErrorKind::GrantLost));
 }
 
@@ -371,7 +378,7 @@ async fn s4_18_only_an_administrator_names_a_service_mailbox(h: Harness) {
     let integrations = h.services.integrations();
     let with_mailbox = || wanted(ProviderKind::CalDav, Some("bookings@acme.example"));
     for role in [StandardRole::HumanResources, StandardRole::CalendarConnector] {
-        let by = h.caller(tenant, role).await.allow_connecting().unwrap();
+        let by = h.caller(tenant, role).await.allow::<may::Connect>().unwrap();
         let denied = integrations.create(&by, with_mailbox()).await.unwrap_err();
         assert!(
             matches!(denied, Error::Denied(Denied::Forbidden(Permission::ServiceAccountEdit))),
@@ -380,7 +387,7 @@ async fn s4_18_only_an_administrator_names_a_service_mailbox(h: Harness) {
         assert!(integrations.create(&by, wanted(ProviderKind::CalDav, None)).await.is_ok(), "{role}");
     }
     for role in [StandardRole::Administrator, StandardRole::PlatformAdministration] {
-        let by = h.caller(tenant, role).await.allow_connecting().unwrap();
+        let by = h.caller(tenant, role).await.allow::<may::Connect>().unwrap();
         assert!(integrations.create(&by, with_mailbox()).await.is_ok(), "{role}");
     }
     let txn = h.services.store.read(tenant).await.unwrap();
@@ -391,10 +398,10 @@ async fn a_place_that_is_no_longer_allowed_is_not_landed_at(h: Harness) {
     let tenant = h.tenant("acme").await;
     let cookie = follow(&h, &link(&h, tenant).await).await;
     let connect = h.services.connect();
-    assert!(connect.progress(&cookie).await.unwrap().landing.is_some());
+    assert!(connect.progress(Anyone, &cookie).await.unwrap().landing.is_some());
     h.services.tenants().update_return_urls(&h.staff, tenant, Vec::new()).await.unwrap();
-    assert_eq!(connect.progress(&cookie).await.unwrap().landing, None);
-    assert_eq!(connect.decline(&cookie).await.unwrap(), NextPage::Progress);
+    assert_eq!(connect.progress(Anyone, &cookie).await.unwrap().landing, None);
+    assert_eq!(connect.decline(Anyone, &cookie).await.unwrap(), NextPage::Progress);
 }
 
 async fn another_calendar_address_ends_the_users_own_consent(h: Harness) {
@@ -403,29 +410,29 @@ async fn another_calendar_address_ends_the_users_own_consent(h: Harness) {
     let by = h.vendor(tenant).await;
     let mut new = person("anna");
     new.calendar_address = Some("anna@acme.example".to_owned());
-    let anna = h.services.users().create(&by, new).await.unwrap();
+    let anna = h.services.users().create(&by.allow().unwrap(), new).await.unwrap();
     let secret = Secret::MicrosoftUser { external: "org".to_owned(), refresh_token: "token".to_owned() };
     let tx = h.services.begin(tenant).await.unwrap();
     h.services.grants().store(&tx, row.id, Some(anna.id), "anna@acme.example", &secret).await.unwrap();
     tx.commit().await.unwrap();
     let grants = h.services.grants();
-    assert!(grants.session(&row, Some(anna.id)).await.is_ok());
+    assert!(grants.session(&h.services, &row, Some(anna.id)).await.is_ok());
     let change =
         UserChange { calendar_address: Some(Some("other@acme.example".to_owned())), ..UserChange::default() };
-    h.services.users().update(&by, anna.id, change, None).await.unwrap();
-    assert!(grants.session(&row, Some(anna.id)).await.is_err());
-    assert!(grants.session(&row, None).await.is_ok(), "the organisation's consent stays");
+    h.services.users().update(&by.allow().unwrap(), anna.id, change, None).await.unwrap();
+    assert!(grants.session(&h.services, &row, Some(anna.id)).await.is_err());
+    assert!(grants.session(&h.services, &row, None).await.is_ok(), "the organisation's consent stays");
 }
 
 async fn whoever_is_removed_is_removed_from_the_connect_page_too(h: Harness) {
     let tenant = h.tenant("acme").await;
     let token = link(&h, tenant).await;
     let cookie = follow(&h, &token).await;
-    let invited = h.services.links().open(&token).await.unwrap().link.user_id.unwrap();
-    h.services.users().delete(&h.vendor(tenant).await, invited).await.unwrap();
+    let invited = h.services.links().open(Anyone, &token).await.unwrap().link.user_id.unwrap();
+    h.services.users().delete(&h.vendor(tenant).await.allow().unwrap(), invited).await.unwrap();
     assert_eq!(
-        refused(h.services.connect().submit(&cookie, typed("https://dav.example/")).await),
+        refused(h.services.connect().submit(Anyone, &cookie, typed("https://dav.example/")).await),
         "SESSION_OVER"
     );
-    assert_eq!(refused(h.services.links().open(&token).await), "LINK_EXPIRED");
+    assert_eq!(refused(h.services.links().open(Anyone, &token).await), "LINK_EXPIRED");
 }

@@ -24,9 +24,9 @@ fn printed(error: &(dyn std::error::Error + 'static)) -> String {
 async fn what_the_database_refuses_is_told_without_the_value(h: Harness) {
     let tenant = h.tenant("acme").await;
     let new = NewUser { email: CANARY.to_owned(), ..person("anna") };
-    h.services.users().create(&h.vendor(tenant).await, new.clone()).await.unwrap();
+    h.services.users().create(&h.vendor(tenant).await.allow().unwrap(), new.clone()).await.unwrap();
     // The use case knows what it means.
-    let again = h.services.users().create(&h.vendor(tenant).await, new).await;
+    let again = h.services.users().create(&h.vendor(tenant).await.allow().unwrap(), new).await;
     assert_eq!(refused(again.map(|_| ())), "EMAIL_TAKEN");
 
     // Of a table behind row-level security PostgreSQL tells no details; this one is not.

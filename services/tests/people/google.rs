@@ -13,6 +13,7 @@ use providers::{Credential, Organisation};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
 use services::{
+    Anyone,
     connect::{Choice, Consented, NextPage, TypedCredentials},
     grants::Secret,
     integrations::NewIntegration,
@@ -62,7 +63,7 @@ async fn follow(h: &Harness) -> String {
         integration: None,
         roles: Vec::new(),
     };
-    let (_, url) = h.services.links().invite(&h.vendor(tenant).await, new).await.unwrap();
+    let (_, url) = h.services.links().invite(&h.vendor(tenant).await.allow().unwrap(), new).await.unwrap();
     let link = url.strip_prefix("https://muster.example/connect/").unwrap();
     let choice = Choice {
         provider: ProviderKind::GoogleWorkspace,
@@ -71,7 +72,7 @@ async fn follow(h: &Harness) -> String {
         access_level: AccessLevel::Full,
         service_mailbox: None,
     };
-    let (cookie, onward) = h.services.connect().choose(link, choice).await.unwrap();
+    let (cookie, onward) = h.services.connect().choose(Anyone, link, choice).await.unwrap();
     assert_eq!(onward, NextPage::Credentials);
     cookie
 }
@@ -85,7 +86,7 @@ async fn a_service_account_is_named_by_its_address_and_only_where_that_is_offere
             password: String::new().into(),
             service_account: Some(address.to_owned()),
         };
-        refused(h.services.connect().submit(&cookie, typed).await)
+        refused(h.services.connect().submit(Anyone, &cookie, typed).await)
     };
     let good = "calendars@project.iam.gserviceaccount.com";
     assert_eq!(name("administrator", good).await, "CREDENTIALS_MISSING");
@@ -118,16 +119,17 @@ async fn only_a_key_file_and_an_administrators_address_are_taken(h: Harness) {
         ("it@acme.example", "{\"type\":\"authorized_user\"}", "SERVICE_KEY_MALFORMED"),
         ("it@acme.example", &key.replace("BEGIN", "SPOILT"), "SERVICE_KEY_MALFORMED"),
     ] {
-        assert_eq!(refused(connect.submit(&cookie, typed(user, key)).await), code);
+        assert_eq!(refused(connect.submit(Anyone, &cookie, typed(user, key)).await), code);
     }
-    let taken = connect.submit(&cookie, typed(" it@acme.example ", &key)).await.unwrap();
+    let taken = connect.submit(Anyone, &cookie, typed(" it@acme.example ", &key)).await.unwrap();
     assert_eq!(taken, NextPage::Progress);
-    assert_eq!(refused(connect.submit(&cookie, typed("it@acme.example", &key)).await), "STEP_OVER");
+    assert_eq!(refused(connect.submit(Anyone, &cookie, typed("it@acme.example", &key)).await), "STEP_OVER");
 }
 
 async fn a_key_gives_a_session_only_while_its_organisation_is_bound(h: Harness) {
     let tenant = h.tenant("acme").await;
-    let row = h.services.integrations().create(&h.vendor(tenant).await, wanted()).await.unwrap();
+    let row =
+        h.services.integrations().create(&h.vendor(tenant).await.allow().unwrap(), wanted()).await.unwrap();
     let secret = Secret::ServiceAccount { key: key_file() };
     let consented = Consented { session: Id::nil(), by: "it@acme.example".to_owned(), server: None };
     let organisation = Organisation {
@@ -137,22 +139,22 @@ async fn a_key_gives_a_session_only_while_its_organisation_is_bound(h: Harness) 
         zone: None,
         language: None,
     };
-    h.services.connect().put_in_force(&row, &consented, &secret, &organisation).await.unwrap();
-    let rows = h.services.integrations().by_ids(tenant, &[row.id]).await.unwrap();
-    let (_, session) = h.services.grants().session(&rows[0], None).await.unwrap();
+    h.services.connect().put_in_force(&h.services, &row, &consented, &secret, &organisation).await.unwrap();
+    let rows = h.services.integrations().by_ids(h.services.within(tenant), &[row.id]).await.unwrap();
+    let (_, session) = h.services.grants().session(&h.services, &rows[0], None).await.unwrap();
     assert_eq!((session.account.as_str(), session.own), ("it@acme.example", false));
     let credential = session.credentials.current().await.unwrap();
     let Credential::ServiceAccount(key) = credential else { panic!("{credential:?}") };
     assert_eq!(key.email, "m@p.iam.gserviceaccount.com");
-    h.services.connect().withdraw(tenant, row.id).await.unwrap();
-    assert!(h.services.grants().session(&rows[0], None).await.is_err());
+    h.services.connect().withdraw(&h.services, tenant, row.id).await.unwrap();
+    assert!(h.services.grants().session(&h.services, &rows[0], None).await.is_err());
     assert!(session.credentials.current().await.is_err(), "a session that is open loses its key too");
 }
 
 async fn a_notice_is_believed_by_the_channels_own_id_and_secret(h: Harness) {
     let tenant = h.tenant("acme").await;
     let by = h.vendor(tenant).await;
-    let row = h.services.integrations().create(&by, wanted()).await.unwrap();
+    let row = h.services.integrations().create(&by.allow().unwrap(), wanted()).await.unwrap();
     let tx = h.services.begin(tenant).await.unwrap();
     integration::update(tenant)
         .col_expr(integration::Column::State, Expr::value(IntegrationState::Active.as_str()))
@@ -162,8 +164,14 @@ async fn a_notice_is_believed_by_the_channels_own_id_and_secret(h: Harness) {
         .unwrap();
     tx.commit().await.unwrap();
     let new = NewUser { calendar_address: Some("anna@acme.example".to_owned()), ..person("anna") };
-    let anna = h.services.users().create(&by, new).await.unwrap();
-    let connection = h.services.connections().of_holders(tenant, &[anna.id.any()]).await.unwrap().remove(0);
+    let anna = h.services.users().create(&by.allow().unwrap(), new).await.unwrap();
+    let connection = h
+        .services
+        .connections()
+        .of_holders(h.services.within(tenant), &[anna.id.any()])
+        .await
+        .unwrap()
+        .remove(0);
     let tx = h.services.begin(tenant).await.unwrap();
     let place = Column::ChannelSecret.at(tenant, connection.id);
     let id = h.services.ids.uuid();
@@ -172,16 +180,16 @@ async fn a_notice_is_believed_by_the_channels_own_id_and_secret(h: Harness) {
         tenant_id: Set(tenant),
         connection_id: Set(connection.id),
         external_id: Set(format!("{id}|resource|anna@acme.example")),
-        secret: Set(h.services.secrets().seal(tx.conn(), place, b"known").await.unwrap()),
+        secret: Set(h.services.seal(tx.conn(), place, b"known").await.unwrap()),
         expires_at: Set(tx.now() + chrono::Duration::days(2)),
     };
     channel.insert(tx.conn()).await.unwrap();
     tx.commit().await.unwrap();
     let channels = h.services.channels();
     let named = id.to_string();
-    assert!(channels.handle_push(&named, "known").await.unwrap());
-    assert!(!channels.handle_push(&named, "forged").await.unwrap());
+    assert!(channels.handle_push(Anyone, &named, "known").await.unwrap());
+    assert!(!channels.handle_push(Anyone, &named, "forged").await.unwrap());
     for other in ["%", "", &named[..8], &h.services.ids.uuid().to_string()] {
-        assert!(!channels.handle_push(other, "known").await.unwrap(), "{other}");
+        assert!(!channels.handle_push(Anyone, other, "known").await.unwrap(), "{other}");
     }
 }

@@ -8,16 +8,17 @@ use std::{
 
 use chrono::Duration;
 use domain::{
-    Allowed, Caller, Id, Ids, Permission, StandardRole, SystemClock, TestClock, Timestamp,
-    access::Staff,
-    ids,
+    Id, Ids, StandardRole, SystemClock, TestClock, Timestamp, ids,
     state::{Feature, Plan},
 };
 use entity::{Logins, Store};
 use futures::FutureExt;
 use providers::{caldav, exchange, google, microsoft};
 use sea_orm::{ConnectionTrait, DatabaseConnection};
-use services::{Error, Services, Settings, Vault, grants::Connectors, tenants::NewTenant, users::NewUser};
+use services::{
+    Anyone, Caller, Error, Settings, Staff, System, Vault, grants::Connectors, tenants::NewTenant,
+    users::NewUser,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Makes each of these tests twice, over SQLite and over PostgreSQL.
@@ -59,7 +60,7 @@ pub async fn on_postgres<F: Future<Output = ()>>(test: impl FnOnce(Harness) -> F
 
 /// An installation with one vendor key.
 pub struct Harness {
-    pub services: Services,
+    pub services: System,
     pub clock: TestClock,
     pub vault: Vault,
     /// The database, as its owner.
@@ -87,10 +88,14 @@ impl Harness {
         let vault = Vault::new(master, ids.clone());
         let settings = Settings::at("https://muster.example".parse().unwrap());
         let connectors = connectors(&shared, &ids);
-        let services = Services::new(store, shared, ids, queue, vault.clone(), connectors, settings);
-        let (_, key) = services.keys().ensure_first(None, "the first").await.unwrap().unwrap();
-        let caller =
-            services.access().authenticate(Some(&format!("Bearer {key}")), None).await.unwrap().caller;
+        let services = System::new(store, shared, ids, queue, vault.clone(), connectors, settings);
+        let (_, key) = services.keys().ensure_first(&services, None, "the first").await.unwrap().unwrap();
+        let caller = services
+            .access()
+            .authenticate(Anyone, Some(&format!("Bearer {key}")), None)
+            .await
+            .unwrap()
+            .caller;
         Self {
             services,
             clock,
@@ -109,19 +114,19 @@ impl Harness {
     }
 
     /// Another node on the same database, with other keys.
-    pub fn node(&self, vault: Vault) -> Services {
+    pub fn node(&self, vault: Vault) -> System {
         let own = &self.services;
         let ids = Ids::random(own.clock.clone());
         let (store, clock, queue) = (own.store.clone(), own.clock.clone(), own.queue.clone());
-        Services::new(store, clock, ids, queue, vault, Connectors::default(), own.settings.clone())
+        System::new(store, clock, ids, queue, vault, Connectors::default(), own.settings.clone())
     }
 
     /// The same node over other connections.
-    pub fn over(&self, store: Store) -> Services {
+    pub fn over(&self, store: Store) -> System {
         let own = &self.services;
         let (clock, queue, vault) = (own.clock.clone(), own.queue.clone(), own.vault.clone());
         let connectors = own.connectors.clone();
-        Services::new(store, clock, own.ids.clone(), queue, vault, connectors, own.settings.clone())
+        System::new(store, clock, own.ids.clone(), queue, vault, connectors, own.settings.clone())
     }
 
     /// A tenant on the plan PLUS with the service account switched on.
@@ -143,12 +148,12 @@ impl Harness {
     }
 
     /// The vendor, acting for a tenant.
-    pub async fn vendor(&self, tenant: Id<ids::Tenant>) -> Allowed {
+    pub async fn vendor(&self, tenant: Id<ids::Tenant>) -> Caller {
         let authorization = format!("Bearer {}", self.key);
         let named = tenant.to_string();
         let access = self.services.access();
-        let known = access.authenticate(Some(&authorization), Some(&named)).await.unwrap();
-        known.caller.allow(Permission::Staff).unwrap()
+        let known = access.authenticate(Anyone, Some(&authorization), Some(&named)).await.unwrap();
+        known.caller
     }
 
     /// A new user with one role, as the user's own token shows the user.
@@ -157,7 +162,7 @@ impl Harness {
         let role = self.role(tenant, role.as_str()).await;
         let mut new = person(&self.services.ids.uuid().simple().to_string());
         new.roles = vec![role];
-        let user = self.services.users().create(&by, new).await.unwrap();
+        let user = self.services.users().create(&by.allow().unwrap(), new).await.unwrap();
         self.bearer(tenant, user.id).await
     }
 
@@ -165,12 +170,12 @@ impl Harness {
     pub async fn bearer(&self, tenant: Id<ids::Tenant>, user: Id<ids::User>) -> Caller {
         let access = self.services.access();
         let token = access.issue(&self.staff, tenant, user, None).await.unwrap().token;
-        access.authenticate(Some(&format!("Bearer {token}")), None).await.unwrap().caller
+        access.authenticate(Anyone, Some(&format!("Bearer {token}")), None).await.unwrap().caller
     }
 
     /// A role of a tenant, by its name.
     pub async fn role(&self, tenant: Id<ids::Tenant>, name: &str) -> Id<ids::Role> {
-        let roles = self.services.roles().list(&self.vendor(tenant).await).await.unwrap();
+        let roles = self.services.roles().list(&self.vendor(tenant).await.allow().unwrap()).await.unwrap();
         roles.iter().find(|role| role.name == name).unwrap().id
     }
 

@@ -2,10 +2,10 @@
 
 use chrono::Duration;
 use domain::{
-    Id, Permission, StandardRole, ids,
+    Id, Permission, StandardRole, ids, may,
     state::{Feature, Plan},
 };
-use services::links::NewLink;
+use services::{Anyone, links::NewLink};
 
 use crate::harness::{Harness, person, refused};
 
@@ -28,34 +28,37 @@ async fn s2_1_and_s3_2_nobody_is_invited_before_plan_and_staff_allow_it(h: Harne
     let tenant = h.plain_tenant("acme", Plan::Basic).await;
     let by = h.vendor(tenant).await;
     let links = h.services.links();
-    let refusal = links.invite(&by, invitation("it@acme.example")).await.unwrap_err();
+    let refusal = links.invite(&by.allow().unwrap(), invitation("it@acme.example")).await.unwrap_err();
     assert_eq!(refusal.code(), "FEATURE_NOT_IN_PLAN");
     assert!(refusal.to_string().contains("PLUS"), "the message says what is needed");
     h.services.tenants().set_plan(&h.staff, tenant, Plan::Plus).await.unwrap();
-    assert_eq!(refused(links.invite(&by, invitation("it@acme.example")).await), "FEATURE_OFF");
+    assert_eq!(
+        refused(links.invite(&by.allow().unwrap(), invitation("it@acme.example")).await),
+        "FEATURE_OFF"
+    );
     h.services.tenants().set_feature(&h.staff, tenant, Feature::ServiceAccount, true).await.unwrap();
-    assert!(links.invite(&by, invitation("it@acme.example")).await.is_ok());
+    assert!(links.invite(&by.allow().unwrap(), invitation("it@acme.example")).await.is_ok());
 }
 
 async fn s3_3_an_it_person_is_invited_with_one_permission(h: Harness) {
     let tenant = h.tenant("acme").await;
     let human_resources = h.caller(tenant, StandardRole::HumanResources).await;
-    let by = human_resources.allow_any(&[Permission::UserEdit, Permission::CalendarConnect]).unwrap();
+    let by = human_resources.allow().unwrap();
     let (link, url) = h.services.links().invite(&by, invitation("IT@acme.example")).await.unwrap();
     assert_eq!((link.email.as_str(), link.created_by.as_str()), ("it@acme.example", by.actor().as_str()));
 
-    let open = h.services.links().open(token(&url)).await.unwrap();
+    let open = h.services.links().open(Anyone, token(&url)).await.unwrap();
     assert_eq!((open.link.id, open.tenant.id), (link.id, tenant));
     let user = link.user_id.unwrap();
     let invited = h.bearer(tenant, user).await;
-    assert_eq!(invited.permissions, [Permission::CalendarConnect].into());
-    assert!(invited.allow_connecting().is_ok());
+    assert_eq!(invited.permissions(), &[Permission::CalendarConnect].into());
+    assert!(invited.allow::<may::Connect>().is_ok());
     let administrator = h.role(tenant, StandardRole::PlatformAdministration.as_str()).await;
     let more = NewLink { roles: vec![administrator], ..invitation("it@acme.example") };
     assert_eq!(refused(h.services.links().invite(&by, more.clone()).await), "PERMISSION_NOT_YOURS");
-    h.services.links().invite(&h.vendor(tenant).await, more).await.unwrap();
+    h.services.links().invite(&h.vendor(tenant).await.allow().unwrap(), more).await.unwrap();
     let both = [Permission::CalendarConnect, Permission::PlatformAdministration].into();
-    assert_eq!(h.bearer(tenant, user).await.permissions, both, "the vendor may give it");
+    assert_eq!(h.bearer(tenant, user).await.permissions(), &both, "the vendor may give it");
     let (again, other_url) = h.services.links().invite(&by, invitation("it@acme.example")).await.unwrap();
     assert_eq!(again.user_id, link.user_id, "the same person is not made twice");
     assert_ne!(url, other_url);
@@ -64,35 +67,39 @@ async fn s3_3_an_it_person_is_invited_with_one_permission(h: Harness) {
 async fn a_link_opens_until_it_expires(h: Harness) {
     let tenant = h.tenant("acme").await;
     let links = h.services.links();
-    let (link, url) = links.invite(&h.vendor(tenant).await, invitation("it@acme.example")).await.unwrap();
+    let (link, url) =
+        links.invite(&h.vendor(tenant).await.allow().unwrap(), invitation("it@acme.example")).await.unwrap();
     assert_eq!(link.expires_at - link.created_at, Duration::days(7));
     let text = format!("{link:?}");
     assert!(!text.contains(token(&url)), "the token itself is not kept");
     for unknown in ["", "x", &token(&url)[1..], &"0".repeat(64)] {
-        assert_eq!(refused(links.open(unknown).await), "LINK_UNKNOWN", "{unknown}");
+        assert_eq!(refused(links.open(Anyone, unknown).await), "LINK_UNKNOWN", "{unknown}");
     }
     h.clock.advance(Duration::days(7) - Duration::seconds(1));
-    assert!(links.open(token(&url)).await.is_ok());
+    assert!(links.open(Anyone, token(&url)).await.is_ok());
     h.clock.advance(Duration::seconds(1));
-    assert_eq!(refused(links.open(token(&url)).await), "LINK_EXPIRED");
+    assert_eq!(refused(links.open(Anyone, token(&url)).await), "LINK_EXPIRED");
 }
 
 async fn an_invitation_is_checked_before_anything_is_made(h: Harness) {
     let tenant = h.tenant("acme").await;
     let by = h.vendor(tenant).await;
     let links = h.services.links();
-    assert_eq!(refused(links.invite(&by, invitation("not an address")).await), "EMAIL_MALFORMED");
+    assert_eq!(
+        refused(links.invite(&by.allow().unwrap(), invitation("not an address")).await),
+        "EMAIL_MALFORMED"
+    );
     let mut elsewhere = invitation("it@acme.example");
     elsewhere.return_url = Some("https://evil.example/settings".to_owned());
-    assert_eq!(refused(links.invite(&by, elsewhere).await), "RETURN_URL_NOT_ALLOWED");
+    assert_eq!(refused(links.invite(&by.allow().unwrap(), elsewhere).await), "RETURN_URL_NOT_ALLOWED");
     let mut unknown = invitation("it@acme.example");
     unknown.integration = Some(Id::<ids::Integration>::nil());
-    assert_eq!(refused(links.invite(&by, unknown).await), "NOT_FOUND");
-    let users = h.services.users().list(&by, services::PageArgs::default()).await.unwrap();
+    assert_eq!(refused(links.invite(&by.allow().unwrap(), unknown).await), "NOT_FOUND");
+    let users = h.services.users().list(&by.allow().unwrap(), services::PageArgs::default()).await.unwrap();
     assert_eq!(users.items, [], "nobody was made");
-    let anna = h.services.users().create(&by, person("anna")).await.unwrap();
+    let anna = h.services.users().create(&by.allow().unwrap(), person("anna")).await.unwrap();
     let mut allowed = invitation("anna@acme.example");
     allowed.return_url = Some("https://acme.example/settings".to_owned());
-    let (link, _) = links.invite(&by, allowed).await.unwrap();
+    let (link, _) = links.invite(&by.allow().unwrap(), allowed).await.unwrap();
     assert_eq!(link.user_id, Some(anna.id), "somebody known keeps the account");
 }

@@ -6,7 +6,7 @@ use chrono::Duration;
 use domain::{Id, ids, state::ConnectionState};
 use entity::connection;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, sea_query::Expr};
-use services::{channels::Notice, vault::Column};
+use services::{Anyone, channels::Notice, vault::Column};
 
 use crate::{
     connecting::{adopted, end_runs},
@@ -27,8 +27,10 @@ pub async fn watched(h: &Harness, name: &str, users: &[&str]) -> (Id<ids::Tenant
     for user in users {
         let mut new = person(user);
         new.calendar_address = Some(format!("{user}@{name}.example"));
-        let user = h.services.users().create(&by, new).await.unwrap();
-        mailboxes.extend(h.services.connections().of_holders(tenant, &[user.id.any()]).await.unwrap());
+        let user = h.services.users().create(&by.allow().unwrap(), new).await.unwrap();
+        mailboxes.extend(
+            h.services.connections().of_holders(h.services.within(tenant), &[user.id.any()]).await.unwrap(),
+        );
     }
     end_runs(h, tenant).await;
     let tx = h.services.begin(tenant).await.unwrap();
@@ -44,7 +46,7 @@ pub async fn watched(h: &Harness, name: &str, users: &[&str]) -> (Id<ids::Tenant
             tenant_id: Set(tenant),
             connection_id: Set(mailbox.id),
             external_id: Set(format!("{name}-{user}")),
-            secret: Set(h.services.secrets().seal(tx.conn(), place, b"known").await.unwrap()),
+            secret: Set(h.services.seal(tx.conn(), place, b"known").await.unwrap()),
             expires_at: Set(tx.now() + Duration::days(2)),
         };
         channel.insert(tx.conn()).await.unwrap();
@@ -68,18 +70,18 @@ async fn a_push_does_not_bring_back_the_mailbox_of_somebody_who_left(h: Harness)
     let (tenant, mailboxes) = watched(&h, "acme", &["anna"]).await;
     let mailbox = &mailboxes[0];
     let channels = h.services.channels();
-    assert!(!channels.handle_push("acme-anna", "forged").await.unwrap());
-    assert!(!channels.handle_push("another", "known").await.unwrap());
+    assert!(!channels.handle_push(Anyone, "acme-anna", "forged").await.unwrap());
+    assert!(!channels.handle_push(Anyone, "another", "known").await.unwrap());
     assert_eq!(live(&h, tenant, mailbox.id).await, 0, "nobody else's word counts");
-    assert!(channels.handle_push("acme-anna", "known").await.unwrap());
+    assert!(channels.handle_push(Anyone, "acme-anna", "known").await.unwrap());
     assert_eq!(live(&h, tenant, mailbox.id).await, 1);
     let wanting = async || {
-        let wanting = channels.without_channel(tenant, 10).await.unwrap();
+        let wanting = channels.without_channel(&h.services, tenant, 10).await.unwrap();
         wanting.iter().any(|connection| connection.id == mailbox.id)
     };
     let lapsed = async |secret: &str| {
         let notice = Notice { has_lapsed: true, ..notice("acme-anna", secret) };
-        channels.handle_notices(&[notice]).await.unwrap() == 1
+        channels.handle_notices(Anyone, &[notice]).await.unwrap() == 1
     };
     assert!(!lapsed("forged").await);
     assert!(!wanting().await, "nobody else's word ends a channel");
@@ -87,8 +89,8 @@ async fn a_push_does_not_bring_back_the_mailbox_of_somebody_who_left(h: Harness)
     assert!(wanting().await, "a channel that has ended is made anew");
     end_runs(&h, tenant).await;
     let by = h.vendor(tenant).await;
-    h.services.users().delete(&by, mailbox.user_id.unwrap()).await.unwrap();
-    channels.handle_push("acme-anna", "known").await.unwrap();
+    h.services.users().delete(&by.allow().unwrap(), mailbox.user_id.unwrap()).await.unwrap();
+    channels.handle_push(Anyone, "acme-anna", "known").await.unwrap();
     assert_eq!(live(&h, tenant, mailbox.id).await, 0, "the mailbox is left alone");
 }
 
@@ -98,7 +100,7 @@ async fn a_thousand_notices_cost_a_fixed_number_of_statements(h: Harness) {
     let channels = h.services.channels();
     let cost = async |notices: &[Notice<'_>]| {
         let before = h.statements.load(Ordering::Relaxed);
-        let taken = channels.handle_notices(notices).await.unwrap();
+        let taken = channels.handle_notices(Anyone, notices).await.unwrap();
         (taken, h.statements.load(Ordering::Relaxed) - before)
     };
     let unknown: Vec<String> = (0..1_000).map(|n| format!("unknown-{n}")).collect();

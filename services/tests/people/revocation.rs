@@ -1,11 +1,11 @@
 //! What is revoked ends at once, on every node, although who calls is remembered.
 
 use chrono::Duration;
-use domain::{Permission, StandardRole};
+use domain::{Permission, StandardRole, access::Denied, may};
 use futures::{FutureExt, StreamExt};
 use sea_orm::ConnectionTrait;
 use services::{
-    PageArgs,
+    Anyone, PageArgs,
     access::AccessChange,
     roles::{NewRole, RoleChange},
     users::NewUser,
@@ -33,11 +33,15 @@ async fn a_revoked_token_is_dead_and_the_others_live(h: Harness) {
         issued.push(access.issue(&h.staff, tenant, user, None).await.unwrap());
         assert!(tried(&h, &issued.last().unwrap().token).await.is_ok());
     }
-    assert_eq!(access.revoke(&by, user, Some(&[issued[1].id])).await.unwrap(), 1);
+    assert_eq!(access.revoke(&by.allow_own_or(user).unwrap(), Some(&[issued[1].id])).await.unwrap(), 1);
     assert!(is_dead(&h, &issued[1].token).await);
     assert!(tried(&h, &issued[0].token).await.is_ok());
-    assert_eq!(access.revoke(&by, user, Some(&[issued[1].id])).await.unwrap(), 0, "it was dead already");
-    assert_eq!(access.revoke(&by, user, None).await.unwrap(), 2);
+    assert_eq!(
+        access.revoke(&by.allow_own_or(user).unwrap(), Some(&[issued[1].id])).await.unwrap(),
+        0,
+        "it was dead already"
+    );
+    assert_eq!(access.revoke(&by.allow_own_or(user).unwrap(), None).await.unwrap(), 2);
     for token in &issued {
         assert!(is_dead(&h, &token.token).await);
     }
@@ -48,18 +52,24 @@ async fn nobody_revokes_the_tokens_of_somebody_with_more_rights(h: Harness) {
     let access = h.services.access();
     let by = h.vendor(tenant).await;
     let new = NewUser { roles: vec![h.role(tenant, "Administrator").await], ..person("anna") };
-    let administrator = h.services.users().create(&by, new).await.unwrap().id;
+    let administrator = h.services.users().create(&by.allow().unwrap(), new).await.unwrap().id;
     let token = access.issue(&h.staff, tenant, administrator, None).await.unwrap().token;
-    let editor = h.caller(tenant, StandardRole::HumanResources).await.allow(Permission::UserEdit).unwrap();
-    assert_eq!(refused(access.revoke(&editor, administrator, None).await), "PERMISSION_NOT_YOURS");
+    let editor = h.caller(tenant, StandardRole::HumanResources).await;
+    assert_eq!(
+        refused(access.revoke(&editor.allow_own_or(administrator).unwrap(), None).await),
+        "PERMISSION_NOT_YOURS"
+    );
     let connector = h.caller(tenant, StandardRole::CalendarConnector).await;
-    let connector = connector.allow(Permission::CalendarConnect).unwrap();
-    assert_eq!(refused(access.revoke(&connector, administrator, None).await), "FORBIDDEN");
+    let denied = connector.allow_own_or::<may::UserEdit>(administrator).unwrap_err();
+    assert_eq!(denied, Denied::Forbidden(Permission::UserEdit));
     let other = h.tenant("other").await;
-    assert_eq!(refused(access.revoke(&h.vendor(other).await, administrator, None).await), "NOT_FOUND");
+    assert_eq!(
+        refused(access.revoke(&h.vendor(other).await.allow_own_or(administrator).unwrap(), None).await),
+        "NOT_FOUND"
+    );
     assert!(tried(&h, &token).await.is_ok());
-    let own = tried(&h, &token).await.unwrap().allow_own().unwrap().0;
-    assert_eq!(access.revoke(&own, administrator, None).await.unwrap(), 1, "everybody may revoke their own");
+    let own = tried(&h, &token).await.unwrap().allow_own_or(administrator).unwrap();
+    assert_eq!(access.revoke(&own, None).await.unwrap(), 1, "everybody may revoke their own");
     assert!(is_dead(&h, &token).await);
 }
 
@@ -67,18 +77,21 @@ async fn tokens_are_listed_for_those_who_may_see_users_and_for_their_bearer(h: H
     let (tenant, user) = a_user(&h).await;
     let access = h.services.access();
     let token = access.issue(&h.staff, tenant, user, None).await.unwrap();
-    let own = tried(&h, &token.token).await.unwrap().allow_own().unwrap().0;
+    let own = tried(&h, &token.token).await.unwrap();
     for by in [&own, &h.vendor(tenant).await] {
-        let listed = access.tokens(by, user, PageArgs::default()).await.unwrap().items;
+        let listed = access.tokens(&by.allow_own_or(user).unwrap(), PageArgs::default()).await.unwrap().items;
         let (row, issuer) = (&listed[0], h.staff.actor());
         assert_eq!((row.id, row.issued_by.as_str(), row.revoked_at), (token.id, issuer.as_str(), None));
         assert!(!format!("{row:?}").contains(&token.token), "the token itself is kept nowhere");
     }
     let connector = h.caller(tenant, StandardRole::CalendarConnector).await;
-    let connector = connector.allow(Permission::CalendarConnect).unwrap();
-    assert_eq!(refused(access.tokens(&connector, user, PageArgs::default()).await), "FORBIDDEN");
+    let denied = connector.allow_own_or::<may::UserView>(user).unwrap_err();
+    assert_eq!(denied, Denied::Forbidden(Permission::UserView));
     let other = h.vendor(h.tenant("other").await).await;
-    assert_eq!(access.tokens(&other, user, PageArgs::default()).await.unwrap().items, []);
+    assert_eq!(
+        access.tokens(&other.allow_own_or(user).unwrap(), PageArgs::default()).await.unwrap().items,
+        []
+    );
 }
 
 /// Each act by which somebody may do less, or more, is felt by the next request of somebody who is remembered.
@@ -86,28 +99,31 @@ async fn every_change_of_access_ends_what_is_remembered(h: Harness) {
     let (tenant, user) = a_user(&h).await;
     let (services, by) = (&h.services, h.vendor(tenant).await);
     let token = services.access().issue(&h.staff, tenant, user, None).await.unwrap().token;
-    let may = async |permission: Permission| tried(&h, &token).await.unwrap().allow(permission).is_ok();
+    let may = async |permission: Permission| tried(&h, &token).await.unwrap().has_permission(permission);
     let custom = |permissions: &[Permission]| permissions.iter().copied().collect();
     let new = NewRole { name: "Custom".to_owned(), permissions: custom(&[Permission::UserView]) };
-    let role = services.roles().create(&by, new).await.unwrap().id;
+    let role = services.roles().create(&by.allow().unwrap(), new).await.unwrap().id;
     assert!(!may(Permission::UserView).await);
-    services.roles().assign(&by, user, &[role]).await.unwrap();
+    services.roles().assign(&by.allow().unwrap(), user, &[role]).await.unwrap();
     assert!(may(Permission::UserView).await, "assigned");
     let change = RoleChange { permissions: Some(custom(&[Permission::RunView])), name: None };
-    services.roles().update(&by, role, change).await.unwrap();
+    services.roles().update(&by.allow().unwrap(), role, change).await.unwrap();
     assert!(!may(Permission::UserView).await && may(Permission::RunView).await, "changed");
-    services.roles().delete(&by, role).await.unwrap();
+    services.roles().delete(&by.allow().unwrap(), role).await.unwrap();
     assert!(!may(Permission::RunView).await, "deleted");
     let connector = h.role(tenant, StandardRole::CalendarConnector.as_str()).await;
-    services.roles().assign(&by, user, &[connector]).await.unwrap();
+    services.roles().assign(&by.allow().unwrap(), user, &[connector]).await.unwrap();
     assert!(may(Permission::CalendarConnect).await);
-    services.roles().unassign(&by, user, &[connector]).await.unwrap();
+    services.roles().unassign(&by.allow().unwrap(), user, &[connector]).await.unwrap();
     assert!(!may(Permission::CalendarConnect).await, "unassigned");
     let is_familiar = |credential: &str| {
-        services.access().recently_authenticated(Some(&format!("Bearer {credential}")), None).is_some()
+        services
+            .access()
+            .recently_authenticated(Anyone, Some(&format!("Bearer {credential}")), None)
+            .is_some()
     };
     assert!(is_familiar(&token), "whose places its requests take is known");
-    services.users().delete(&by, user).await.unwrap();
+    services.users().delete(&by.allow().unwrap(), user).await.unwrap();
     assert!(!is_familiar(&token), "what may have ended takes nobody's places");
     assert!(is_dead(&h, &token).await, "removed");
 
@@ -123,9 +139,9 @@ async fn every_change_of_access_ends_what_is_remembered(h: Harness) {
 async fn what_is_remembered_ends_by_itself_where_no_message_comes(h: Harness) {
     let tenant = h.tenant("acme").await;
     let new = NewUser { roles: vec![h.role(tenant, "Administrator").await], ..person("anna") };
-    let user = h.services.users().create(&h.vendor(tenant).await, new).await.unwrap().id;
+    let user = h.services.users().create(&h.vendor(tenant).await.allow().unwrap(), new).await.unwrap().id;
     let token = h.services.access().issue(&h.staff, tenant, user, None).await.unwrap().token;
-    let may = async || tried(&h, &token).await.unwrap().allow(Permission::RoleEdit).is_ok();
+    let may = async || tried(&h, &token).await.unwrap().has_permission(Permission::RoleEdit);
     assert!(may().await);
     let txn = h.services.store.write(tenant).await.unwrap();
     txn.execute_unprepared("DELETE FROM user_role").await.unwrap();
@@ -143,10 +159,10 @@ async fn another_node_hears_of_it(h: Harness) {
     let other = h.node(h.vault.clone());
     let token = own.access().issue(&h.staff, tenant, user, None).await.unwrap().token;
     let authorization = format!("Bearer {token}");
-    let there = async || other.access().authenticate(Some(&authorization), None).await;
+    let there = async || other.access().authenticate(Anyone, Some(&authorization), None).await;
     assert!(there().await.is_ok());
-    let mut changes = Box::pin(other.access().changes());
-    own.access().revoke(&h.vendor(tenant).await, user, None).await.unwrap();
+    let mut changes = Box::pin(other.access().changes(Anyone));
+    own.access().revoke(&h.vendor(tenant).await.allow_own_or(user).unwrap(), None).await.unwrap();
     assert_eq!(
         changes.next().now_or_never(),
         Some(Some(AccessChange::Tenant(tenant))),

@@ -9,7 +9,7 @@ use domain::{AnyId, Id, ids};
 use entity::{channel, connect_session, consent_grant, former_data_key, tenant};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr};
 use services::{
-    Services, Vault,
+    Anyone, System, Vault,
     audit::Sealer,
     grants::Secret,
     secrets::{Progress, Report, Scope, Status},
@@ -37,12 +37,12 @@ const CONSENTS: usize = 210;
 type Snapshot = BTreeMap<(&'static str, AnyId), Vec<u8>>;
 
 /// A rotation that goes on whatever happens.
-async fn rotate(services: &Services, scope: Scope) -> Report {
-    services.secrets().rotate(scope, &mut |_: Progress| ControlFlow::Continue(())).await.unwrap()
+async fn rotate(services: &System, scope: Scope) -> Report {
+    services.secrets().rotate(services, scope, &mut |_: Progress| ControlFlow::Continue(())).await.unwrap()
 }
 
-async fn status(services: &Services) -> Status {
-    services.secrets().status().await.unwrap()
+async fn status(services: &System) -> Status {
+    services.secrets().status(services).await.unwrap()
 }
 
 /// A tenant with consents, channels and a session in which a consent waits.
@@ -57,7 +57,7 @@ async fn filled(h: &Harness, name: &str, consents: usize) -> Id<ids::Tenant> {
     }
     tx.commit().await.unwrap();
     let cookie = follow(h, &link_back_to(h, tenant, None).await).await;
-    h.services.connect().submit(&cookie, typed("https://dav.example/")).await.unwrap();
+    h.services.connect().submit(Anyone, &cookie, typed("https://dav.example/")).await.unwrap();
     tenant
 }
 
@@ -66,7 +66,7 @@ fn consent(number: usize) -> Secret {
 }
 
 /// Opens everything that is stored of a tenant.
-async fn snapshot(services: &Services, tenant: Id<ids::Tenant>) -> Snapshot {
+async fn snapshot(services: &System, tenant: Id<ids::Tenant>) -> Snapshot {
     let txn = services.store.read(tenant).await.unwrap();
     let mut sealed = Vec::new();
     for row in consent_grant::of(tenant).all(&txn).await.unwrap() {
@@ -88,17 +88,17 @@ async fn snapshot(services: &Services, tenant: Id<ids::Tenant>) -> Snapshot {
     let mut opened = Snapshot::new();
     for (kind, place, id, sealed) in sealed {
         assert_eq!(sealed[0], 2, "{kind}: it names its key");
-        opened.insert((kind, id), services.secrets().open(place, &sealed).await.unwrap());
+        opened.insert((kind, id), services.open(place, &sealed).await.unwrap());
     }
     opened
 }
 
-async fn data_key(services: &Services, tenant: Id<ids::Tenant>) -> Vec<u8> {
+async fn data_key(services: &System, tenant: Id<ids::Tenant>) -> Vec<u8> {
     let row = tenant::Entity::find_by_id(tenant).one(services.store.installation()).await.unwrap();
     row.unwrap().data_key
 }
 
-async fn former(services: &Services, tenant: Id<ids::Tenant>) -> Vec<former_data_key::Model> {
+async fn former(services: &System, tenant: Id<ids::Tenant>) -> Vec<former_data_key::Model> {
     let txn = services.store.read(tenant).await.unwrap();
     former_data_key::of(tenant).all(&txn).await.unwrap()
 }
@@ -116,21 +116,26 @@ async fn reseal(h: &Harness, vault: &Vault) -> bool {
     sealer.reseal(&h.owner().await).await.unwrap()
 }
 
-async fn opens_the_door(services: &Services, credential: &str) -> bool {
+async fn opens_the_door(services: &System, credential: &str) -> bool {
     let authorization = format!("Bearer {credential}");
-    services.access().authenticate(Some(&authorization), None).await.is_ok()
+    services.access().authenticate(Anyone, Some(&authorization), None).await.is_ok()
 }
 
 async fn nodes_of_an_old_and_a_new_configuration_work_side_by_side_and_the_former_key_can_go(h: Harness) {
     let acme = filled(&h, "acme", 3).await;
     let before = snapshot(&h.services, acme).await;
     assert_eq!(before.len(), 3 + 1 + 2 + 1, "consents, the service account's, channels, a session");
-    let user = h.services.users().create(&h.vendor(acme).await, crate::harness::person("eve")).await.unwrap();
+    let user = h
+        .services
+        .users()
+        .create(&h.vendor(acme).await.allow().unwrap(), crate::harness::person("eve"))
+        .await
+        .unwrap();
     let token = h.services.access().issue(&h.staff, acme, user.id, None).await.unwrap().token;
     let key: [u8; 32] = h.services.ids.bytes();
     let vault = Vault::with_former(key, &[h.master], h.services.ids.clone());
     let (old, new) = (&h.services, h.node(vault.clone()));
-    new.secrets().ready().await.unwrap();
+    new.secrets().ready(&new).await.unwrap();
 
     // Before anybody says so, nothing changes: what the new node writes, the old one reads, and the other way about.
     let beta = h.plain_tenant("beta", domain::state::Plan::Plus).await;
@@ -146,9 +151,9 @@ async fn nodes_of_an_old_and_a_new_configuration_work_side_by_side_and_the_forme
         for (here, there) in [(old, &new), (&new, old)] {
             let place = Column::ChannelSecret.at(tenant, AnyId::nil());
             let tx = here.begin(tenant).await.unwrap();
-            let sealed = here.secrets().seal(tx.conn(), place, b"word").await.unwrap();
+            let sealed = here.seal(tx.conn(), place, b"word").await.unwrap();
             drop(tx);
-            assert_eq!(there.secrets().open(place, &sealed).await.unwrap(), b"word");
+            assert_eq!(there.open(place, &sealed).await.unwrap(), b"word");
         }
     }
     assert_eq!(snapshot(&new, acme).await, before);
@@ -166,12 +171,12 @@ async fn nodes_of_an_old_and_a_new_configuration_work_side_by_side_and_the_forme
     assert_eq!(seen.sealed, BTreeMap::from([(vault.current(), 6)]));
     assert_eq!(seen.unused().collect::<Vec<_>>(), [h.vault.current()]);
     assert_eq!(acts(&h, Id::nil()).await.last().unwrap(), "master_key.rotate", "it is recorded");
-    assert!(!old.is_ready().await, "a node without the key takes no requests");
-    assert!(new.is_ready().await);
+    assert!(!old.is_ready(Anyone).await, "a node without the key takes no requests");
+    assert!(new.is_ready(Anyone).await);
 
     // The former key goes, and everything opens as before.
     let last = h.node(Vault::new(key, h.services.ids.clone()));
-    last.secrets().ready().await.unwrap();
+    last.secrets().ready(&last).await.unwrap();
     assert_eq!(snapshot(&last, acme).await, before);
     assert!(opens_the_door(&last, &h.key).await && opens_the_door(&last, &token).await);
     last.access().issue(&h.staff, acme, user.id, None).await.unwrap();
@@ -183,10 +188,10 @@ async fn a_master_key_that_is_missing_is_named(h: Harness) {
     let key: [u8; 32] = h.services.ids.bytes();
     // Somebody put a new key in the place of the old one.
     let alone = h.node(Vault::new(key, h.services.ids.clone()));
-    let error = alone.secrets().ready().await.unwrap_err();
+    let error = alone.secrets().ready(&alone).await.unwrap_err();
     assert_eq!(error.code(), "MASTER_KEY_UNKNOWN");
     assert!(error.to_string().contains(&h.vault.current().to_string()), "{error}");
-    let stopped = alone.secrets().rotate(Scope::DataKeys, &mut |_| ControlFlow::Continue(())).await;
+    let stopped = alone.secrets().rotate(&alone, Scope::DataKeys, &mut |_| ControlFlow::Continue(())).await;
     assert_eq!(stopped.unwrap_err().code(), "MASTER_KEY_UNKNOWN");
     assert_eq!(former(&h.services, acme).await, [], "nothing was touched");
 
@@ -201,10 +206,10 @@ async fn a_master_key_that_is_missing_is_named(h: Harness) {
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    alone.secrets().ready().await.unwrap();
+    alone.secrets().ready(&alone).await.unwrap();
     let seen = status(&alone).await;
     assert_eq!(seen.missing().collect::<Vec<_>>(), [h.vault.current()]);
-    let stopped = alone.secrets().rotate(Scope::Master, &mut |_| ControlFlow::Continue(())).await;
+    let stopped = alone.secrets().rotate(&alone, Scope::Master, &mut |_| ControlFlow::Continue(())).await;
     assert_eq!(stopped.unwrap_err().code(), "MASTER_KEY_UNKNOWN");
     assert_eq!(status(&new).await.unused().next(), None, "who has it is told that it is needed");
     rotate(&new, Scope::Master).await;
@@ -226,7 +231,7 @@ async fn one_tenants_data_key_is_replaced_and_nobody_elses(h: Harness) {
     let recorded = |acts: Vec<String>| acts.iter().any(|act| act == "data_key.rotate");
     assert!(recorded(acts(&h, acme).await) && !recorded(acts(&h, other).await));
     let nobody = Scope::DataKeyOf(Id::nil());
-    let refusal = h.services.secrets().rotate(nobody, &mut |_| ControlFlow::Continue(())).await;
+    let refusal = h.services.secrets().rotate(&h.services, nobody, &mut |_| ControlFlow::Continue(())).await;
     assert_eq!(refused(refusal.map(|_| ())), "NOT_FOUND");
 }
 
@@ -239,7 +244,7 @@ async fn a_former_data_key_opens_what_was_just_read(h: Harness) {
     rotate(&h.services, Scope::DataKeys).await;
     let there = h.node(h.vault.clone());
     let place = Column::ConsentGrantSecret.at(acme, row.id);
-    assert!(there.secrets().open(place, &row.secret).await.is_ok());
+    assert!(there.open(place, &row.secret).await.is_ok());
     let kept = former(&h.services, acme).await;
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].unused_since, Some(h.services.now()), "retention takes it an hour later");

@@ -1,14 +1,14 @@
 //! Runs, as people see and steer them.
 
 use domain::{
-    Allowed, Id, Permission, StandardRole, Timestamp, ids,
+    Id, StandardRole, Timestamp, ids,
     state::{Lane, RunStatus},
 };
 use entity::run::{Column, Model};
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
 use services::{
-    PageArgs,
+    Caller, PageArgs,
     run_inputs::{RunInput, Verify},
     runs::RunFilter,
 };
@@ -25,10 +25,10 @@ on_both!(
     a_run_is_its_tenants_alone,
 );
 
-async fn setup(h: &Harness) -> (Id<ids::Tenant>, Allowed) {
+async fn setup(h: &Harness) -> (Id<ids::Tenant>, Caller) {
     let tenant = h.tenant("acme").await;
     let administrator = h.caller(tenant, StandardRole::Administrator).await;
-    (tenant, administrator.allow(Permission::RunEdit).unwrap())
+    (tenant, administrator)
 }
 
 async fn ordered(h: &Harness, tenant: Id<ids::Tenant>, integration: Id<ids::Integration>) -> Id<ids::Run> {
@@ -72,20 +72,20 @@ async fn a_quarantined_run_goes_on_where_it_stood(h: Harness) {
     let (tenant, by) = setup(&h).await;
     let run = ordered(&h, tenant, h.services.ids.make()).await;
     park(&h, tenant, run, RunStatus::Quarantined).await;
-    let retried = h.services.runs().retry(&by, run).await.unwrap();
+    let retried = h.services.runs().retry(&by.allow().unwrap(), run).await.unwrap();
     assert_eq!(standing(&retried), ("RUNNING", Some("Climb"), Some(1), None, false));
     assert_eq!((retried.trail.clone(), retried.reason.clone()), (json!(["Climb"]), None));
     assert_eq!(h.jobs(tenant).await, 1);
-    assert_eq!(h.services.runs().get(&by, run).await.unwrap(), retried);
+    assert_eq!(h.services.runs().get(&by.allow().unwrap(), run).await.unwrap(), retried);
 }
 
 async fn a_failed_run_begins_again(h: Harness) {
     let (tenant, by) = setup(&h).await;
     let run = ordered(&h, tenant, h.services.ids.make()).await;
-    let before = h.services.runs().get(&by, run).await.unwrap();
-    h.services.runs().signal(&by, run, "old", json!({})).await.unwrap();
+    let before = h.services.runs().get(&by.allow().unwrap(), run).await.unwrap();
+    h.services.runs().signal(&by.allow().unwrap(), run, "old", json!({})).await.unwrap();
     park(&h, tenant, run, RunStatus::Failed).await;
-    let retried = h.services.runs().retry(&by, run).await.unwrap();
+    let retried = h.services.runs().retry(&by.allow().unwrap(), run).await.unwrap();
     assert_eq!(standing(&retried), ("ORDERED", None, None, None, false));
     assert_eq!((retried.trail.clone(), retried.memory.clone()), (json!([]), before.memory));
     assert!(retried.revision > before.revision, "a worker of the former attempt can commit no more");
@@ -99,16 +99,16 @@ async fn only_what_is_parked_can_be_retried(h: Harness) {
     let (tenant, by) = setup(&h).await;
     let run = ordered(&h, tenant, h.services.ids.make()).await;
     let runs = h.services.runs();
-    assert_eq!(refused(runs.retry(&by, run).await), "RUN_NOT_RETRYABLE");
+    assert_eq!(refused(runs.retry(&by.allow().unwrap(), run).await), "RUN_NOT_RETRYABLE");
     for over in [RunStatus::Done, RunStatus::Cancelled] {
         park(&h, tenant, run, over).await;
-        assert_eq!(refused(runs.retry(&by, run).await), "RUN_NOT_RETRYABLE", "{over}");
+        assert_eq!(refused(runs.retry(&by.allow().unwrap(), run).await), "RUN_NOT_RETRYABLE", "{over}");
         assert_eq!(h.jobs(tenant).await, 0);
     }
     park(&h, tenant, run, RunStatus::Failed).await;
-    runs.retry(&by, run).await.unwrap();
-    assert_eq!(refused(runs.retry(&by, run).await), "RUN_NOT_RETRYABLE", "twice is once");
-    assert_eq!(refused(runs.retry(&by, Id::nil()).await), "NOT_FOUND");
+    runs.retry(&by.allow().unwrap(), run).await.unwrap();
+    assert_eq!(refused(runs.retry(&by.allow().unwrap(), run).await), "RUN_NOT_RETRYABLE", "twice is once");
+    assert_eq!(refused(runs.retry(&by.allow().unwrap(), Id::nil()).await), "NOT_FOUND");
 }
 
 async fn a_run_is_not_retried_beside_another_of_its_kind(h: Harness) {
@@ -117,25 +117,25 @@ async fn a_run_is_not_retried_beside_another_of_its_kind(h: Harness) {
     let first = ordered(&h, tenant, integration).await;
     park(&h, tenant, first, RunStatus::Failed).await;
     let second = ordered(&h, tenant, integration).await;
-    assert_eq!(refused(h.services.runs().retry(&by, first).await), "RUN_ALREADY_LIVE");
+    assert_eq!(refused(h.services.runs().retry(&by.allow().unwrap(), first).await), "RUN_ALREADY_LIVE");
     park(&h, tenant, second, RunStatus::Done).await;
-    assert!(h.services.runs().retry(&by, first).await.is_ok());
+    assert!(h.services.runs().retry(&by.allow().unwrap(), first).await.is_ok());
 }
 
 async fn a_live_run_is_cancelled_and_signalled(h: Harness) {
     let (tenant, by) = setup(&h).await;
     let runs = h.services.runs();
     let run = ordered(&h, tenant, h.services.ids.make()).await;
-    runs.signal(&by, run, "authorised", json!({ "by": "it" })).await.unwrap();
+    runs.signal(&by.allow().unwrap(), run, "authorised", json!({ "by": "it" })).await.unwrap();
     let txn = h.services.store.read(tenant).await.unwrap();
     let signals = entity::signal::of(tenant).all(&txn).await.unwrap();
     assert_eq!((signals.len(), signals[0].name.as_str(), signals[0].run_id), (1, "authorised", run));
     drop(txn);
-    assert!(runs.cancel(&by, run).await.unwrap().cancel_requested);
+    assert!(runs.cancel(&by.allow().unwrap(), run).await.unwrap().cancel_requested);
     park(&h, tenant, run, RunStatus::Cancelled).await;
-    assert_eq!(refused(runs.cancel(&by, run).await), "RUN_OVER");
-    assert_eq!(refused(runs.signal(&by, run, "late", json!({})).await), "RUN_OVER");
-    assert_eq!(refused(runs.signal(&by, run, "", json!({})).await), "NAME_MALFORMED");
+    assert_eq!(refused(runs.cancel(&by.allow().unwrap(), run).await), "RUN_OVER");
+    assert_eq!(refused(runs.signal(&by.allow().unwrap(), run, "late", json!({})).await), "RUN_OVER");
+    assert_eq!(refused(runs.signal(&by.allow().unwrap(), run, "", json!({})).await), "NAME_MALFORMED");
 }
 
 async fn runs_are_found_by_what_they_are_about(h: Harness) {
@@ -144,7 +144,7 @@ async fn runs_are_found_by_what_they_are_about(h: Harness) {
     let (first, second) = (ordered(&h, tenant, one).await, ordered(&h, tenant, two).await);
     park(&h, tenant, second, RunStatus::Failed).await;
     let found = async |filter: RunFilter| {
-        let page = h.services.runs().list(&by, filter, PageArgs::default()).await.unwrap();
+        let page = h.services.runs().list(&by.allow().unwrap(), filter, PageArgs::default()).await.unwrap();
         page.items.iter().map(|run| run.id).collect::<Vec<Id<ids::Run>>>()
     };
     assert_eq!(found(RunFilter::default()).await, [first, second]);
@@ -156,19 +156,19 @@ async fn runs_are_found_by_what_they_are_about(h: Harness) {
     let workflow = |name: &str| RunFilter { workflow: Some(name.to_owned()), ..RunFilter::default() };
     assert_eq!(found(workflow("verify_integration")).await, [first, second]);
     assert_eq!(found(workflow("campaign")).await, []);
-    assert_eq!(h.services.runs().history(&by, first).await.unwrap(), []);
+    assert_eq!(h.services.runs().history(&by.allow().unwrap(), first).await.unwrap(), []);
 }
 
 async fn a_run_is_its_tenants_alone(h: Harness) {
     let (tenant, _) = setup(&h).await;
     let other = h.tenant("other").await;
-    let stranger = h.caller(other, StandardRole::Administrator).await.allow(Permission::RunEdit).unwrap();
+    let stranger = h.caller(other, StandardRole::Administrator).await;
     let runs = h.services.runs();
     let run = ordered(&h, tenant, h.services.ids.make()).await;
-    assert_eq!(refused(runs.get(&stranger, run).await), "NOT_FOUND");
-    assert_eq!(refused(runs.retry(&stranger, run).await), "NOT_FOUND");
-    assert_eq!(refused(runs.cancel(&stranger, run).await), "NOT_FOUND");
-    assert_eq!(refused(runs.signal(&stranger, run, "x", json!({})).await), "NOT_FOUND");
-    assert_eq!(runs.by_ids(other, &[run]).await.unwrap(), []);
-    assert_eq!(runs.by_ids(tenant, &[run]).await.unwrap().len(), 1);
+    assert_eq!(refused(runs.get(&stranger.allow().unwrap(), run).await), "NOT_FOUND");
+    assert_eq!(refused(runs.retry(&stranger.allow().unwrap(), run).await), "NOT_FOUND");
+    assert_eq!(refused(runs.cancel(&stranger.allow().unwrap(), run).await), "NOT_FOUND");
+    assert_eq!(refused(runs.signal(&stranger.allow().unwrap(), run, "x", json!({})).await), "NOT_FOUND");
+    assert_eq!(runs.by_ids(h.services.within(other.uuid()), &[run]).await.unwrap(), []);
+    assert_eq!(runs.by_ids(h.services.within(tenant.uuid()), &[run]).await.unwrap().len(), 1);
 }

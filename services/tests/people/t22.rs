@@ -16,7 +16,7 @@ use domain::{Id, Ids, ids};
 use entity::{Logins, Store};
 use futures::FutureExt;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait};
-use services::{PageArgs, Services, links::NewLink};
+use services::{PageArgs, System, links::NewLink};
 use tokio::task::JoinSet;
 
 use crate::harness::{Harness, on_postgres, person};
@@ -153,7 +153,7 @@ async fn tenants(h: &Harness) -> Vec<Id<ids::Tenant>> {
         let tenant = h.tenant(&format!("t{index}")).await;
         let by = h.vendor(tenant).await;
         for name in ["anna", "bert", "carl"] {
-            h.services.users().create(&by, person(name)).await.unwrap();
+            h.services.users().create(&by.allow().unwrap(), person(name)).await.unwrap();
         }
         tenants.push(tenant);
     }
@@ -234,7 +234,7 @@ type Act<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 
 /// Runs a use case of a tenant, selected by number; `round` makes names and addresses unique.
 fn act<'a>(
-    services: &'a Services,
+    services: &'a System,
     h: &'a Harness,
     tenant: Id<ids::Tenant>,
     which: usize,
@@ -243,16 +243,16 @@ fn act<'a>(
     Box::pin(async move {
         let by = h.vendor(tenant).await;
         match which {
-            0 => services.users().list(&by, PageArgs::default()).await.is_ok(),
-            1 => services.users().create(&by, person(&format!("p{round}"))).await.is_ok(),
-            2 => services.roles().list(&by).await.is_ok(),
+            0 => services.users().list(&by.allow().unwrap(), PageArgs::default()).await.is_ok(),
+            1 => services.users().create(&by.allow().unwrap(), person(&format!("p{round}"))).await.is_ok(),
+            2 => services.roles().list(&by.allow().unwrap()).await.is_ok(),
             3 => {
                 let email = format!("it{round}@acme.example");
                 let new = NewLink { email, return_url: None, integration: None, roles: Vec::new() };
-                services.links().invite(&by, new).await.is_ok()
+                services.links().invite(&by.allow().unwrap(), new).await.is_ok()
             }
             _ => {
-                let users = services.users().list(&by, PageArgs::default()).await;
+                let users = services.users().list(&by.allow().unwrap(), PageArgs::default()).await;
                 let Ok(users) = users else { return false };
                 let user = users.items[0].id;
                 services.access().issue(&h.staff, tenant, user, None).await.is_ok()

@@ -5,7 +5,7 @@ use domain::{
     state::{Feature, Plan},
 };
 use services::{
-    Change, PageArgs,
+    Anyone, Change, PageArgs,
     change::TenantLocale,
     roles::permissions_in,
     tenants::{NewTenant, TenantChange},
@@ -26,12 +26,12 @@ on_both!(
 
 async fn a_tenant_begins_with_the_standard_roles_and_its_own_data_key(h: Harness) {
     let (acme, other) = (h.tenant("acme").await, h.tenant("other").await);
-    let roles = h.services.roles().list(&h.vendor(acme).await).await.unwrap();
+    let roles = h.services.roles().list(&h.vendor(acme).await.allow().unwrap()).await.unwrap();
     assert_eq!(roles.len(), StandardRole::ALL.len());
     for (role, standard) in roles.iter().zip(StandardRole::ALL) {
         assert_eq!((role.name.as_str(), permissions_in(role)), (standard.as_str(), standard.permissions()));
     }
-    let (secrets, at) = (h.services.secrets(), |tenant| Column::ChannelSecret.at(tenant, AnyId::nil()));
+    let (secrets, at) = (&h.services, |tenant| Column::ChannelSecret.at(tenant, AnyId::nil()));
     let tx = h.services.begin(acme).await.unwrap();
     let sealed = secrets.seal(tx.conn(), at(acme), b"secret").await.unwrap();
     assert_eq!(refused(secrets.seal(tx.conn(), at(Id::nil()), b"secret").await), "NOT_FOUND");
@@ -50,9 +50,9 @@ async fn s2_1_a_feature_needs_its_plan(h: Harness) {
     let raised = tenants.set_plan(&h.staff, tenant, Plan::Plus).await.unwrap();
     assert_eq!((raised.plan.as_str(), raised.version), ("PLUS", 2));
     tenants.set_feature(&h.staff, tenant, feature, true).await.unwrap();
-    assert_eq!(tenants.features(tenant).await.unwrap(), [feature]);
+    assert_eq!(tenants.features_of(&h.staff, tenant).await.unwrap(), [feature]);
     tenants.set_plan(&h.staff, tenant, Plan::Basic).await.unwrap();
-    assert_eq!(tenants.features(tenant).await.unwrap(), [], "it stops with the plan");
+    assert_eq!(tenants.features_of(&h.staff, tenant).await.unwrap(), [], "it stops with the plan");
     let nobody = Id::nil();
     assert_eq!(refused(tenants.set_plan(&h.staff, nobody, Plan::Plus).await), "NOT_FOUND");
 }
@@ -60,14 +60,14 @@ async fn s2_1_a_feature_needs_its_plan(h: Harness) {
 async fn s3_2_a_feature_works_once_staff_switch_it_on(h: Harness) {
     let tenants = h.services.tenants();
     let (acme, other) = (h.plain_tenant("acme", Plan::Plus).await, h.plain_tenant("other", Plan::Plus).await);
-    assert_eq!(tenants.features(acme).await.unwrap(), [], "the plan alone switches nothing on");
+    assert_eq!(tenants.features_of(&h.staff, acme).await.unwrap(), [], "the plan alone switches nothing on");
     for _ in 0..2 {
         tenants.set_feature(&h.staff, acme, Feature::ServiceAccount, true).await.unwrap();
     }
-    assert_eq!(tenants.features(acme).await.unwrap(), [Feature::ServiceAccount]);
-    assert_eq!(tenants.features(other).await.unwrap(), [], "another tenant has nothing of it");
+    assert_eq!(tenants.features_of(&h.staff, acme).await.unwrap(), [Feature::ServiceAccount]);
+    assert_eq!(tenants.features_of(&h.staff, other).await.unwrap(), [], "another tenant has nothing of it");
     tenants.set_feature(&h.staff, acme, Feature::ServiceAccount, false).await.unwrap();
-    assert_eq!(tenants.features(acme).await.unwrap(), []);
+    assert_eq!(tenants.features_of(&h.staff, acme).await.unwrap(), []);
     let txn = h.services.store.read(acme).await.unwrap();
     let audit = entity::audit::of(acme).all(&txn).await.unwrap();
     let switched: Vec<_> = audit.iter().filter(|row| row.action == "tenant.feature").collect();
@@ -78,12 +78,12 @@ async fn s3_2_a_feature_works_once_staff_switch_it_on(h: Harness) {
 async fn s1_10_return_addresses_are_allowed_beforehand(h: Harness) {
     let tenants = h.services.tenants();
     let tenant = h.tenant("acme").await;
-    assert!(tenants.allows_return(tenant, "https://acme.example/settings/calendar").await.unwrap());
-    assert!(!tenants.allows_return(tenant, "https://acme.example/elsewhere").await.unwrap());
+    assert!(tenants.allows_return(Anyone, tenant, "https://acme.example/settings/calendar").await.unwrap());
+    assert!(!tenants.allows_return(Anyone, tenant, "https://acme.example/elsewhere").await.unwrap());
     let urls = vec!["https://new.example/".to_owned()];
     tenants.update_return_urls(&h.staff, tenant, urls).await.unwrap();
-    assert!(tenants.allows_return(tenant, "https://new.example/anything").await.unwrap());
-    assert!(!tenants.allows_return(tenant, "https://acme.example/settings").await.unwrap());
+    assert!(tenants.allows_return(Anyone, tenant, "https://new.example/anything").await.unwrap());
+    assert!(!tenants.allows_return(Anyone, tenant, "https://acme.example/settings").await.unwrap());
     let plain = vec!["http://acme.example/".to_owned()];
     assert_eq!(
         refused(tenants.update_return_urls(&h.staff, tenant, plain.clone()).await),
@@ -112,7 +112,7 @@ async fn tenants_are_listed_page_by_page(h: Harness) {
     let rest = PageArgs { after: Some(made[1].uuid()), ..PageArgs::default() };
     let page = tenants.list(&h.staff, rest).await.unwrap();
     assert_eq!(page.items.iter().map(|tenant| tenant.id).collect::<Vec<_>>(), made[2..]);
-    assert_eq!(tenants.get(&h.vendor(made[0]).await).await.unwrap().name, "a");
+    assert_eq!(tenants.get(&h.vendor(made[0]).await.allow_member().unwrap()).await.unwrap().name, "a");
     assert_eq!(tenants.by_id(&h.staff, made[1]).await.unwrap().name, "b");
 }
 

@@ -2,11 +2,11 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::Duration;
-use domain::{Caller, CallerKind, Id, Permission, StandardRole, Timestamp, access::Denied, ids};
+use domain::{CallerKind, Id, Permission, StandardRole, Timestamp, access::Denied, ids, may};
 use jsonwebtoken::Algorithm;
 use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
-use services::{Error, keys::NewKey};
+use services::{Anyone, Caller, Error, keys::NewKey};
 
 use crate::harness::{Harness, person, refused};
 
@@ -25,7 +25,7 @@ on_both!(
 
 pub async fn tried(h: &Harness, credential: &str) -> Result<Caller, Error> {
     let authorization = format!("Bearer {credential}");
-    Ok(h.services.access().authenticate(Some(&authorization), None).await?.caller)
+    Ok(h.services.access().authenticate(Anyone, Some(&authorization), None).await?.caller)
 }
 
 pub async fn is_dead(h: &Harness, credential: &str) -> bool {
@@ -41,10 +41,10 @@ pub fn new_key(h: &Harness, name: &str, expires_at: Option<Timestamp>) -> NewKey
 
 async fn nothing_presented_is_the_anonymous_caller(h: Harness) {
     let access = h.services.access();
-    assert_eq!(access.authenticate(None, None).await.unwrap().caller, Caller::anonymous());
+    assert_eq!(access.authenticate(Anyone, None, None).await.unwrap().caller, Caller::anonymous());
     for malformed in ["", "Bearer", "Bearer ", "Basic abc", "Bearer abc", "Bearer a.b.c", "Bearer muster_1"] {
         assert_eq!(
-            refused(access.authenticate(Some(malformed), None).await),
+            refused(access.authenticate(Anyone, Some(malformed), None).await),
             "UNAUTHENTICATED",
             "{malformed:?}"
         );
@@ -80,12 +80,13 @@ async fn a_vendor_key_acts_for_one_existing_tenant_at_a_time(h: Harness) {
     let tenant = h.tenant("acme").await;
     let authorization = format!("bearer {}", h.key);
     let access = h.services.access();
-    let nowhere = access.authenticate(Some(&authorization), None).await.unwrap().caller;
-    assert_eq!(nowhere.allow(Permission::UserView).unwrap_err(), Denied::TenantMissing);
-    let there = access.authenticate(Some(&authorization), Some(&tenant.to_string())).await.unwrap().caller;
-    assert_eq!(there.tenant, Some(tenant));
+    let nowhere = access.authenticate(Anyone, Some(&authorization), None).await.unwrap().caller;
+    assert_eq!(nowhere.allow::<may::UserView>().unwrap_err(), Denied::TenantMissing);
+    let there =
+        access.authenticate(Anyone, Some(&authorization), Some(&tenant.to_string())).await.unwrap().caller;
+    assert_eq!(there.tenant(), Some(tenant));
     for unknown in ["ten_1", "acme", &Id::<ids::Tenant>::nil().to_string()] {
-        let answer = access.authenticate(Some(&authorization), Some(unknown)).await;
+        let answer = access.authenticate(Anyone, Some(&authorization), Some(unknown)).await;
         assert_eq!(refused(answer), "NOT_FOUND", "{unknown}");
     }
 }
@@ -93,16 +94,20 @@ async fn a_vendor_key_acts_for_one_existing_tenant_at_a_time(h: Harness) {
 async fn a_known_first_key_is_installed_once(h: Harness) {
     let keys = h.services.keys();
     let secret = format!("muster_{}", h.services.ids.secret());
-    assert!(keys.ensure_first(Some(&secret), "given").await.unwrap().is_some());
-    assert!(keys.ensure_first(Some(&secret), "given").await.unwrap().is_none(), "it is there already");
-    assert!(keys.ensure_first(None, "made").await.unwrap().is_none(), "there are keys already");
+    assert!(keys.ensure_first(&h.services, Some(&secret), "given").await.unwrap().is_some());
+    assert!(
+        keys.ensure_first(&h.services, Some(&secret), "given").await.unwrap().is_none(),
+        "it is there already"
+    );
+    assert!(keys.ensure_first(&h.services, None, "made").await.unwrap().is_none(), "there are keys already");
     assert!(tried(&h, &secret).await.is_ok());
-    assert_eq!(refused(keys.ensure_first(Some("muster_short"), "given").await), "KEY_MALFORMED");
+    assert_eq!(refused(keys.ensure_first(&h.services, Some("muster_short"), "given").await), "KEY_MALFORMED");
 }
 
 pub async fn a_user(h: &Harness) -> (Id<ids::Tenant>, Id<ids::User>) {
     let tenant = h.tenant("acme").await;
-    let user = h.services.users().create(&h.vendor(tenant).await, person("anna")).await.unwrap();
+    let user =
+        h.services.users().create(&h.vendor(tenant).await.allow().unwrap(), person("anna")).await.unwrap();
     (tenant, user.id)
 }
 
@@ -112,14 +117,16 @@ async fn a_token_is_valid_from_its_beginning_to_its_end(h: Harness) {
     let lifetime = std::time::Duration::from_mins(10);
     let issued = access.issue(&h.staff, tenant, user, Some(lifetime)).await.unwrap();
     assert_eq!(issued.expires_at, h.services.now() + lifetime);
-    let known =
-        access.authenticate(Some(&format!("Bearer {}", issued.token)), Some(&tenant.to_string())).await;
+    let known = access
+        .authenticate(Anyone, Some(&format!("Bearer {}", issued.token)), Some(&tenant.to_string()))
+        .await;
     let known = known.unwrap();
-    assert_eq!((known.caller.kind, known.caller.tenant), (CallerKind::User(user), Some(tenant)));
+    assert_eq!((known.caller.kind(), known.caller.tenant()), (CallerKind::User(user), Some(tenant)));
     assert_eq!(known.expires_at, Some(issued.expires_at));
     let other = h.tenant("other").await;
-    let elsewhere =
-        access.authenticate(Some(&format!("Bearer {}", issued.token)), Some(&other.to_string())).await;
+    let elsewhere = access
+        .authenticate(Anyone, Some(&format!("Bearer {}", issued.token)), Some(&other.to_string()))
+        .await;
     assert_eq!(refused(elsewhere), "NOT_FOUND", "a token acts in its own tenant alone");
     h.clock.advance(Duration::seconds(-31));
     assert!(is_dead(&h, &issued.token).await, "it has not begun");
@@ -139,12 +146,12 @@ async fn tokens_of_a_former_signing_key_stay_valid(h: Harness) {
     let access = h.services.access();
     let before = access.issue(&h.staff, tenant, user, None).await.unwrap().token;
     h.clock.advance(Duration::seconds(1));
-    h.services.keys().rotate_signing().await.unwrap();
+    h.services.keys().rotate_signing(&h.services).await.unwrap();
     let after = access.issue(&h.staff, tenant, user, None).await.unwrap().token;
     let kid = |token: &str| part(token, 0)["kid"].as_str().unwrap().to_owned();
     assert_ne!(kid(&before), kid(&after));
     assert!(tried(&h, &before).await.is_ok() && tried(&h, &after).await.is_ok(), "both keys are in force");
-    let jwks = h.services.keys().jwks().await.unwrap();
+    let jwks = h.services.keys().jwks(Anyone).await.unwrap();
     let published: Vec<_> = jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].clone()).collect();
     assert_eq!(published, [json!(kid(&before)), json!(kid(&after))]);
     let jwk: jsonwebtoken::jwk::Jwk = serde_json::from_value(jwks["keys"][1].clone()).unwrap();
@@ -163,15 +170,15 @@ async fn a_former_signing_key_retires_when_its_last_token_has_ended(h: Harness) 
     let (tenant, user) = a_user(&h).await;
     let (access, keys) = (h.services.access(), h.services.keys());
     let before = access.issue(&h.staff, tenant, user, None).await.unwrap();
-    keys.rotate_signing().await.unwrap();
-    let published = async || keys.jwks().await.unwrap()["keys"].as_array().unwrap().len();
+    keys.rotate_signing(&h.services).await.unwrap();
+    let published = async || keys.jwks(Anyone).await.unwrap()["keys"].as_array().unwrap().len();
     h.clock.advance(before.expires_at - h.services.now());
-    keys.renew_signing().await.unwrap();
+    keys.renew_signing(&h.services).await.unwrap();
     assert!(tried(&h, &before.token).await.is_ok(), "clocks may differ, so the key is still there");
     assert_eq!(published().await, 2);
     h.clock.advance(Duration::minutes(2));
     assert_eq!(published().await, 1, "it is published no longer than it is of use");
-    keys.renew_signing().await.unwrap();
+    keys.renew_signing(&h.services).await.unwrap();
     let stored = entity::signing_key::Entity::find().count(h.services.store.installation()).await.unwrap();
     assert_eq!(stored, 1, "and destroyed");
 }
@@ -183,10 +190,10 @@ async fn signing_keys_are_rotated_by_schedule(h: Harness) {
         async || part(&access.issue(&h.staff, tenant, user, None).await.unwrap().token, 0)["kid"].clone();
     let first = kid().await;
     h.clock.advance(Duration::days(90) - Duration::seconds(1));
-    h.services.keys().renew_signing().await.unwrap();
+    h.services.keys().renew_signing(&h.services).await.unwrap();
     assert_eq!(kid().await, first);
     h.clock.advance(Duration::seconds(1));
-    h.services.keys().renew_signing().await.unwrap();
+    h.services.keys().renew_signing(&h.services).await.unwrap();
     assert_ne!(kid().await, first);
 }
 
@@ -194,14 +201,14 @@ async fn a_token_carries_no_rights_of_its_own(h: Harness) {
     let (tenant, user) = a_user(&h).await;
     let by = h.vendor(tenant).await;
     let token = h.services.access().issue(&h.staff, tenant, user, None).await.unwrap().token;
-    assert_eq!(tried(&h, &token).await.unwrap().permissions, [].into());
+    assert_eq!(tried(&h, &token).await.unwrap().permissions(), &[].into());
     let role = h.role(tenant, StandardRole::HumanResources.as_str()).await;
-    h.services.roles().assign(&by, user, &[role]).await.unwrap();
-    let permissions = tried(&h, &token).await.unwrap().permissions;
+    h.services.roles().assign(&by.allow().unwrap(), user, &[role]).await.unwrap();
+    let permissions = tried(&h, &token).await.unwrap().permissions().clone();
     assert_eq!(permissions, StandardRole::HumanResources.permissions(), "given while the token lives");
-    h.services.roles().unassign(&by, user, &[role]).await.unwrap();
-    assert_eq!(tried(&h, &token).await.unwrap().permissions, [].into(), "and taken away");
-    h.services.users().delete(&by, user).await.unwrap();
+    h.services.roles().unassign(&by.allow().unwrap(), user, &[role]).await.unwrap();
+    assert_eq!(tried(&h, &token).await.unwrap().permissions(), &[].into(), "and taken away");
+    h.services.users().delete(&by.allow().unwrap(), user).await.unwrap();
     assert!(is_dead(&h, &token).await, "a removed user's token is dead");
 }
 

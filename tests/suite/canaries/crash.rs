@@ -74,7 +74,7 @@ pub async fn in_step(app: &TestApp, org: &Org) {
 
 /// Sends every secret, as a credential, as a value and in the URL, to code that panics; returns the number of requests.
 pub async fn each(app: &TestApp, needles: &Needles) -> usize {
-    let callers = Arc::new(Callers(app.node.services.clone()));
+    let callers = Arc::new(Callers(app.node.services.services().clone()));
     let ids = Ids::random(Arc::new(SystemClock));
     let engine = Arc::new(Breaks(api::graphql::sdl()));
     let config = api::Config { introspection: api::Introspection::Everyone, ..api::Config::default() };

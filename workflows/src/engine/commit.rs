@@ -16,7 +16,7 @@ use entity::event_log::Model as Event;
 use queue::{Hint, jobs::Claimed};
 use sea_orm::{ConnectionTrait, DatabaseBackend, QueryResult, Statement, Value, prelude::Json};
 use services::{
-    Services,
+    System,
     audit::in_request,
     change::Writer,
     events::{self, topic},
@@ -30,11 +30,7 @@ use super::{decide::Transition, sqlite::move_one_by_one, worker::LEASE};
 const ATTEMPTS: u32 = 5;
 
 /// Commits a batch; returns for each run whether it was written. No claim is kept.
-pub async fn commit(
-    services: &Services,
-    node: &str,
-    mut batch: Vec<Transition>,
-) -> Vec<(Id<ids::Run>, bool)> {
+pub async fn commit(services: &System, node: &str, mut batch: Vec<Transition>) -> Vec<(Id<ids::Run>, bool)> {
     for transition in &mut batch {
         transition.keep = false;
     }
@@ -56,7 +52,7 @@ pub enum CommitOutcome {
 /// Commits a batch and returns each result with its fate. A claim that its worker wants to keep is kept unless a signal
 /// has arrived meanwhile.
 pub async fn commit_keeping(
-    services: &Services,
+    services: &System,
     node: &str,
     batch: Vec<Transition>,
 ) -> Vec<(Transition, CommitOutcome)> {
@@ -83,7 +79,7 @@ impl CommitReport {
 
 /// Like [`commit_keeping`], but publishes nothing yet.
 pub(super) async fn commit_without_publishing(
-    services: &Services,
+    services: &System,
     node: &str,
     batch: Vec<Transition>,
 ) -> CommitReport {
@@ -102,7 +98,7 @@ pub(super) fn is_plain(transition: &Transition) -> bool {
     transition.changes.is_empty() && transition.status != RunStatus::Quarantined
 }
 
-async fn commit_part(services: &Services, node: &str, mut batch: Vec<Transition>) -> CommitReport {
+async fn commit_part(services: &System, node: &str, mut batch: Vec<Transition>) -> CommitReport {
     if batch.is_empty() {
         return CommitReport::default();
     }
@@ -117,7 +113,7 @@ async fn commit_part(services: &Services, node: &str, mut batch: Vec<Transition>
     committed
 }
 
-async fn commit_distinct(services: &Services, node: &str, batch: Vec<Transition>) -> CommitReport {
+async fn commit_distinct(services: &System, node: &str, batch: Vec<Transition>) -> CommitReport {
     let mut outcome = write(services, node, &batch).await;
     for attempt in 1..ATTEMPTS {
         match &outcome {
@@ -148,7 +144,7 @@ async fn commit_distinct(services: &Services, node: &str, batch: Vec<Transition>
 }
 
 async fn write(
-    services: &Services,
+    services: &System,
     node: &str,
     batch: &[Transition],
 ) -> services::Result<(Vec<CommitOutcome>, AfterCommit)> {
@@ -285,7 +281,7 @@ SELECT id, epoch, revision, kept, hint_due FROM moved";
 
 /// Moves a whole batch with one statement, and stores the events of its runs.
 async fn move_batch(
-    services: &Services,
+    services: &System,
     connection: &impl ConnectionTrait,
     node: &str,
     batch: &[Transition],
@@ -343,7 +339,7 @@ async fn move_batch(
 }
 
 /// Gives back a claim of a workflow that this node does not know; another node may take it.
-pub async fn give_back(services: &Services, claimed: &Claimed) {
+pub async fn give_back(services: &System, claimed: &Claimed) {
     if let Err(error) = queue::jobs::release(services.store.by_key(), claimed.run, claimed.epoch).await {
         tracing::warn!(%error, run = %claimed.run, "a claim could not be given back; its lease will run out");
     }

@@ -19,7 +19,7 @@ mod worker_context;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use services::{Services, catalogue::WorkflowInfo};
+use services::{System, catalogue::WorkflowInfo};
 
 pub use commit::{COMMIT_BATCH, CommitOutcome, commit, commit_keeping};
 pub use decide::{ClaimedRun, HistoryEntry, MAX_CRASHES, Transition};
@@ -46,13 +46,13 @@ impl std::fmt::Debug for Engine {
 
 impl Engine {
     /// An engine that knows these workflows. `node` names this process in leases and histories.
-    pub fn new(services: Services, node: impl Into<String>, flows: Vec<Box<dyn Flow>>) -> Self {
+    pub fn new(services: System, node: impl Into<String>, flows: Vec<Box<dyn Flow>>) -> Self {
         let flows = flows.into_iter().map(|flow| ((flow.table().name, flow.table().version), flow)).collect();
         Self(Arc::new(Inner { context: StepContext { services }, node: node.into(), flows }))
     }
 
     /// The use cases.
-    pub fn services(&self) -> &Services {
+    pub fn services(&self) -> &System {
         &self.0.context.services
     }
 

@@ -6,7 +6,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseBackend, DatabaseTransaction, EntityTrait, IntoActiveModel, Statement, Value,
     prelude::Json,
 };
-use services::Services;
+use services::System;
 
 use super::{
     commit::{Job, MovedJobs, job},
@@ -17,7 +17,7 @@ use super::{
 /// Moves the runs of a batch one after the other: on SQLite there is one writer and no network, and the batch still
 /// shares one commit.
 pub(super) async fn move_one_by_one(
-    services: &Services,
+    services: &System,
     txn: &DatabaseTransaction,
     node: &str,
     batch: &[Transition],

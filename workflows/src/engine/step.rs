@@ -6,7 +6,7 @@ use domain::{Id, Reason, Timestamp, ids};
 use providers::Remedy;
 use sea_orm::prelude::Json;
 use serde::{Serialize, de::DeserializeOwned};
-use services::{Change, Services};
+use services::{Change, System};
 
 use super::Table;
 
@@ -14,7 +14,7 @@ use super::Table;
 #[derive(Debug, Clone)]
 pub struct StepContext {
     /// The use cases and their settings.
-    pub services: Services,
+    pub services: System,
 }
 
 /// A signal that waits for the run.

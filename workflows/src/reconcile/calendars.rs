@@ -10,7 +10,7 @@ use domain::{Id, Reason, ids};
 use futures::{FutureExt, StreamExt};
 use providers::{Error, ErrorKind, Remedy};
 use services::{
-    Change, OWN_LIMIT, Services,
+    Change, OWN_LIMIT, System,
     calendars::{self, ReadOrder},
     health::{self, Judgement},
 };
@@ -24,11 +24,11 @@ const AT_ONCE: usize = 4;
 /// How long reading one calendar may take.
 const LONGEST: Duration = Duration::from_mins(2);
 
-pub(super) async fn round(services: &Services) -> services::Result<()> {
+pub(super) async fn round(services: &System) -> services::Result<()> {
     let tenants = super::tenants(services).await?;
     for (turn, max) in [(ReadOrder::Healthy, A_ROUND), (ReadOrder::Failing, FAILING_A_ROUND)] {
         for tenant in &tenants {
-            let due = services.calendars().outdated(*tenant, turn, max).await?;
+            let due = services.calendars().outdated(services, *tenant, turn, max).await?;
             let rereads = futures::stream::iter(due).for_each_concurrent(AT_ONCE, |connection| async move {
                 if let Err(error) = guarded(services, *tenant, &connection).await {
                     tracing::warn!(%error, connection = %connection.id, "a calendar could not be read again");
@@ -38,14 +38,14 @@ pub(super) async fn round(services: &Services) -> services::Result<()> {
         }
     }
     for tenant in tenants {
-        services.connections().retry_failed(tenant, A_ROUND).await?;
+        services.connections().retry_failed(services, tenant, A_ROUND).await?;
     }
     Ok(())
 }
 
 /// Reads one calendar again. A panic is a failure of this one mailbox.
 async fn guarded(
-    services: &Services,
+    services: &System,
     tenant: Id<ids::Tenant>,
     connection: &entity::connection::Model,
 ) -> services::Result<()> {
@@ -62,17 +62,17 @@ async fn guarded(
 }
 
 async fn reread(
-    services: &Services,
+    services: &System,
     tenant: Id<ids::Tenant>,
     connection: &entity::connection::Model,
 ) -> services::Result<()> {
-    let rows = services.integrations().by_ids(tenant, &[connection.integration_id]).await?;
+    let rows = services.integrations().by_ids(services.within(tenant), &[connection.integration_id]).await?;
     let Some(integration) = rows.into_iter().next() else { return Ok(()) };
     if !services::integrations::is_usable(&integration) {
         return Ok(());
     }
     let own = services::connections::is_own(connection);
-    let (provider, session) = match services.grants().session_of(&integration, connection).await {
+    let (provider, session) = match services.grants().session_of(services, &integration, connection).await {
         Ok(opened) => opened,
         // Without any consent there is no directory to ask.
         Err(services::Error::Provider(error)) => {
@@ -111,7 +111,7 @@ fn too_slow() -> Error {
 /// What follows from an attempt that failed. A refusal that lasts turns the mailbox's state; it is tried again all the
 /// same.
 fn failed(
-    services: &Services,
+    services: &System,
     connection: &entity::connection::Model,
     own: bool,
     judgement: Judgement,

@@ -6,13 +6,13 @@ use domain::{
 };
 use providers::{Error, Provider, Remedy, Session};
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
-use services::{Change, Services, change::IntegrationChange, health};
+use services::{Change, System, change::IntegrationChange, health};
 
 /// How many other mailboxes are asked when the one that is known to work cannot be served any more.
 const OTHERS: u64 = 3;
 
 /// Asks every integration in use, and every failing one, whether it is let in.
-pub(super) async fn round(services: &Services) -> services::Result<()> {
+pub(super) async fn round(services: &System) -> services::Result<()> {
     for tenant in super::tenants(services).await? {
         for integration in integrations(services, tenant).await? {
             if let Err(error) = check(services, &integration).await {
@@ -24,7 +24,7 @@ pub(super) async fn round(services: &Services) -> services::Result<()> {
 }
 
 async fn integrations(
-    services: &Services,
+    services: &System,
     tenant: Id<ids::Tenant>,
 ) -> services::Result<Vec<entity::integration::Model>> {
     use entity::integration::{Column, of};
@@ -45,9 +45,9 @@ enum Probe {
 }
 
 /// Only a clear no turns the status: an outage of the provider passes by itself.
-async fn check(services: &Services, integration: &entity::integration::Model) -> services::Result<()> {
+async fn check(services: &System, integration: &entity::integration::Model) -> services::Result<()> {
     let mut changes = Vec::new();
-    let probed = match services.grants().session(integration, None).await {
+    let probed = match services.grants().session(services, integration, None).await {
         Ok((provider, session)) => match provider.organisation(&session).await {
             Ok(_) => probe(services, integration, &*provider, &session, &mut changes).await?,
             Err(error) => Probe::Failed(error),
@@ -83,7 +83,7 @@ async fn check(services: &Services, integration: &entity::integration::Model) ->
 /// Looks into the mailbox that is known to work. Where that one refuses, somebody may have left: another active one
 /// takes its place.
 async fn probe(
-    services: &Services,
+    services: &System,
     integration: &entity::integration::Model,
     provider: &dyn Provider,
     session: &Session,
@@ -125,7 +125,7 @@ fn is_clear(error: &Error) -> bool {
 
 /// The row of the mailbox that is known to work, unless it is left out.
 async fn known_row(
-    services: &Services,
+    services: &System,
     integration: &entity::integration::Model,
     known: &str,
 ) -> services::Result<Option<entity::connection::Model>> {
@@ -140,7 +140,7 @@ async fn known_row(
 
 /// Some other mailboxes that are active through the service account.
 async fn others(
-    services: &Services,
+    services: &System,
     integration: &entity::integration::Model,
     known: &str,
 ) -> services::Result<Vec<entity::connection::Model>> {
@@ -156,7 +156,7 @@ async fn others(
 
 /// How many mailboxes that were read before cannot be reached now.
 async fn lost_mailboxes(
-    services: &Services,
+    services: &System,
     integration: &entity::integration::Model,
 ) -> services::Result<u64> {
     use entity::connection::{Column, of};

@@ -14,7 +14,7 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 use entity::DatabaseError;
 use futures::FutureExt;
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, Value};
-use services::Services;
+use services::System;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// One thing that is kept true.
@@ -43,7 +43,7 @@ impl Reconciler {
         }
     }
 
-    fn every(self, services: &Services) -> Duration {
+    fn every(self, services: &System) -> Duration {
         match self {
             Self::Health => services.settings.health_every,
             Self::Calendars | Self::Channels => services.settings.reread_after / 4,
@@ -52,7 +52,7 @@ impl Reconciler {
     }
 
     /// Does one round now.
-    pub async fn round(self, services: &Services) -> services::Result<()> {
+    pub async fn round(self, services: &System) -> services::Result<()> {
         match self {
             Self::Health => health::round(services).await,
             Self::Calendars => calendars::round(services).await,
@@ -64,7 +64,7 @@ impl Reconciler {
 
 /// Every tenant: reconcilers walk over them one by one.
 #[expect(clippy::disallowed_methods, reason = "reconcilers serve every tenant")]
-async fn tenants(services: &Services) -> Result<Vec<Id<ids::Tenant>>, DatabaseError> {
+async fn tenants(services: &System) -> Result<Vec<Id<ids::Tenant>>, DatabaseError> {
     use sea_orm::EntityTrait;
     let rows = entity::tenant::Entity::find().all(services.store.installation()).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
@@ -74,7 +74,7 @@ async fn tenants(services: &Services) -> Result<Vec<Id<ids::Tenant>>, DatabaseEr
 const LEASE: Duration = Duration::from_secs(30);
 
 /// Keeps everything true until `stop`.
-pub fn start(services: &Services, node: &str, tracker: &TaskTracker, stop: &CancellationToken) {
+pub fn start(services: &System, node: &str, tracker: &TaskTracker, stop: &CancellationToken) {
     for reconciler in Reconciler::ALL {
         let (services, node, stop) = (services.clone(), node.to_owned(), stop.clone());
         tracker.spawn(async move {
@@ -111,7 +111,7 @@ pub fn start(services: &Services, node: &str, tracker: &TaskTracker, stop: &Canc
 }
 
 /// Does one round. One that panics has failed, and the next one comes all the same.
-async fn guarded(reconciler: Reconciler, services: &Services) {
+async fn guarded(reconciler: Reconciler, services: &System) {
     match AssertUnwindSafe(reconciler.round(services)).catch_unwind().await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, reconciler = reconciler.name(), "a round failed"),
@@ -121,7 +121,7 @@ async fn guarded(reconciler: Reconciler, services: &Services) {
 
 /// Takes a due round; `false` when it is not due or another node is at it. The next time is set before the round, so
 /// that a node that dies in it costs a lease or a period, whichever is longer.
-pub async fn take(services: &Services, reconciler: Reconciler, node: &str) -> Result<bool, DatabaseError> {
+pub async fn take(services: &System, reconciler: Reconciler, node: &str) -> Result<bool, DatabaseError> {
     let name = reconciler.name();
     let first = "INSERT INTO schedule (name, due_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
     statement(services, first, vec![name.into(), services.now().into()]).await?;
@@ -131,7 +131,7 @@ pub async fn take(services: &Services, reconciler: Reconciler, node: &str) -> Re
 }
 
 /// Keeps a round for as long as this is polled; ends when it was lost.
-async fn hold(services: &Services, reconciler: Reconciler, node: &str) {
+async fn hold(services: &System, reconciler: Reconciler, node: &str) {
     let renew = "UPDATE schedule SET lease_until = {later $4} WHERE name = $1 AND leased_by = $2";
     loop {
         tokio::time::sleep(LEASE / 4).await;
@@ -146,7 +146,7 @@ async fn hold(services: &Services, reconciler: Reconciler, node: &str) {
 }
 
 /// Gives a round back.
-async fn leave(services: &Services, reconciler: Reconciler, node: &str) -> Result<(), DatabaseError> {
+async fn leave(services: &System, reconciler: Reconciler, node: &str) -> Result<(), DatabaseError> {
     let sql = "UPDATE schedule SET lease_until = NULL, leased_by = NULL WHERE name = $1 AND leased_by = $2";
     statement(services, sql, vec![reconciler.name().into(), node.into()]).await?;
     Ok(())
@@ -156,7 +156,7 @@ async fn leave(services: &Services, reconciler: Reconciler, node: &str) -> Resul
 /// time the parameters are lengths of time, from `$4` on: `{later $4}` is that long from now. Returns whether the
 /// statement changed its row.
 async fn timed(
-    services: &Services,
+    services: &System,
     sql: &str,
     [name, node]: [&str; 2],
     times: &[Duration],
@@ -180,7 +180,7 @@ async fn timed(
     Ok(statement(services, &sql, values).await? == 1)
 }
 
-async fn statement(services: &Services, sql: &str, values: Vec<Value>) -> Result<u64, DatabaseError> {
+async fn statement(services: &System, sql: &str, values: Vec<Value>) -> Result<u64, DatabaseError> {
     let engine = services.store.engine();
     let statement = Statement::from_sql_and_values(engine.get_database_backend(), sql, values);
     Ok(engine.execute_raw(statement).await?.rows_affected())

@@ -8,7 +8,7 @@ use chrono::Duration;
 use domain::{Id, Timestamp, ids, state::RunStatus};
 use entity::DatabaseError;
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, Value};
-use services::Services;
+use services::System;
 use uuid::Uuid;
 
 /// How many rows go in one transaction.
@@ -17,9 +17,9 @@ const BATCH: u64 = 500;
 const BATCHES: usize = 200;
 
 /// Prunes once.
-pub(super) async fn round(services: &Services) -> services::Result<()> {
+pub(super) async fn round(services: &System) -> services::Result<()> {
     runs(services).await?;
-    services.keys().renew_signing().await?;
+    services.keys().renew_signing(services).await?;
     let mut left = BATCHES;
     for tenant in super::tenants(services).await? {
         of_tenant(services, tenant, &mut left).await?;
@@ -28,7 +28,7 @@ pub(super) async fn round(services: &Services) -> services::Result<()> {
 }
 
 /// Runs that ended well go sooner than those that somebody may still want to understand or to retry.
-async fn runs(services: &Services) -> Result<(), DatabaseError> {
+async fn runs(services: &System) -> Result<(), DatabaseError> {
     let (now, settings) = (services.now(), &services.settings);
     let well = [RunStatus::Done, RunStatus::Cancelled];
     let badly = [RunStatus::Failed, RunStatus::Quarantined];
@@ -53,7 +53,7 @@ async fn runs(services: &Services) -> Result<(), DatabaseError> {
     Ok(())
 }
 
-async fn of_tenant(services: &Services, tenant: Id<ids::Tenant>, left: &mut usize) -> services::Result<()> {
+async fn of_tenant(services: &System, tenant: Id<ids::Tenant>, left: &mut usize) -> services::Result<()> {
     let now = services.now();
     let events: Value = first_id_at(now - services.settings.keep_events).into();
     // A consent may lie in its session for as long as the permission takes to spread at the provider.

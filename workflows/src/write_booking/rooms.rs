@@ -201,6 +201,7 @@ async fn others(
     at: &Step<Memory>,
     details: &BookingDetails,
 ) -> Result<bool, StepError> {
-    let live = context.services.bookings().live_runs(at.tenant, details.booking.id).await?;
+    let live =
+        context.services.bookings().live_runs(&context.services, at.tenant, details.booking.id).await?;
     Ok(live.iter().any(|other| other.id != at.run && other.workflow != WriteBooking::TABLE.name))
 }

@@ -5,19 +5,16 @@ use std::{
     time::Duration,
 };
 
-use domain::{
-    Caller, CallerKind, Clock, Id, Ids, Permission, SharedClock, StandardRole, TestClock, Timestamp, ids,
-    state::Lane,
-};
-use entity::{Logins, Store};
+use domain::{CallerKind, Clock, Id, Ids, SharedClock, StandardRole, TestClock, Timestamp, ids, state::Lane};
+use entity::{Logins, Store, Trusted};
 use queue::jobs::{self, NewRun};
 use sea_orm::{ConnectionTrait, Statement};
-use services::{Services, Settings, Vault, grants::Connectors};
+use services::{Anyone, Caller, Settings, System, Vault, grants::Connectors};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use workflows::engine::{Engine, Flow};
 
 pub struct Bench {
-    pub services: Services,
+    pub services: System,
     pub engine: Engine,
     pub clock: TestClock,
     pub tenant: Id<ids::Tenant>,
@@ -66,12 +63,12 @@ pub async fn at(postgres: bool, clock: TestClock, shared: SharedClock, flows: Ve
 }
 
 /// The use cases of one node.
-pub fn services(store: Store, clock: SharedClock) -> Services {
+pub fn services(store: Store, clock: SharedClock) -> System {
     services_with(store, clock, |_| ())
 }
 
 /// The same with other settings.
-pub fn services_with(store: Store, clock: SharedClock, set: impl FnOnce(&mut Settings)) -> Services {
+pub fn services_with(store: Store, clock: SharedClock, set: impl FnOnce(&mut Settings)) -> System {
     let ids = Ids::random(Arc::clone(&clock));
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
     let queue = queue::connect("memory:", "t", Arc::clone(&clock), ids.clone(), &tracker, &stop).unwrap();
@@ -79,7 +76,7 @@ pub fn services_with(store: Store, clock: SharedClock, set: impl FnOnce(&mut Set
     let vault = Vault::new([7; 32], ids.clone());
     let mut settings = Settings::at("http://127.0.0.1:1".parse().unwrap());
     set(&mut settings);
-    Services::new(store, clock, ids, queue, vault, Connectors::default(), settings)
+    System::new(store, clock, ids, queue, vault, Connectors::default(), settings)
 }
 
 async fn database(ids: &Ids) -> String {
@@ -92,10 +89,11 @@ async fn database(ids: &Ids) -> String {
     format!("{base}/{name}")
 }
 
-pub async fn new_tenant(services: &Services) -> Id<ids::Tenant> {
+pub async fn new_tenant(services: &System) -> Id<ids::Tenant> {
     let key = format!("muster_{}", services.ids.secret());
-    services.keys().ensure_first(Some(&key), "test").await.unwrap();
-    let caller = services.access().authenticate(Some(&format!("Bearer {key}")), None).await.unwrap().caller;
+    services.keys().ensure_first(services, Some(&key), "test").await.unwrap();
+    let caller =
+        services.access().authenticate(Anyone, Some(&format!("Bearer {key}")), None).await.unwrap().caller;
     let staff = caller.allow_staff().unwrap();
     let name = services.ids.secret();
     let new = services::tenants::NewTenant {
@@ -129,11 +127,10 @@ pub async fn column(bench: &Bench, sql: &str) -> Vec<Id<ids::Run>> {
 }
 
 /// An administrator of a tenant.
-pub fn admin(tenant: Id<ids::Tenant>) -> domain::Allowed {
+pub fn admin(tenant: Id<ids::Tenant>) -> Caller {
     let kind = CallerKind::User(tenant.any().of());
     let permissions = StandardRole::Administrator.permissions();
-    let caller = Caller { kind, tenant: Some(tenant), permissions };
-    caller.allow(Permission::BookingEdit).unwrap()
+    Caller::new(Trusted, kind, Some(tenant), permissions)
 }
 
 /// A run that somebody wants.
@@ -180,7 +177,7 @@ impl Bench {
         entity::run::one(self.tenant, id).one(&txn).await.unwrap().unwrap()
     }
 
-    pub fn admin(&self) -> domain::Allowed {
+    pub fn admin(&self) -> Caller {
         admin(self.tenant)
     }
 

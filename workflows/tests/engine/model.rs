@@ -259,8 +259,8 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
                 let (run, tenant) = self.runs[run % self.runs.len()];
                 let (runs, by) = (ground.bench.services.runs(), bench::admin(tenant));
                 let answered = match op {
-                    Op::Cancel { .. } => runs.cancel(&by, run).await,
-                    _ => runs.retry(&by, run).await,
+                    Op::Cancel { .. } => runs.cancel(&by.allow().unwrap(), run).await,
+                    _ => runs.retry(&by.allow().unwrap(), run).await,
                 };
                 assert_eq!(answered.is_ok(), *done, "{op:?}: {answered:?}");
             }

@@ -20,7 +20,7 @@ use entity::{Logins, Store};
 use futures::future::join_all;
 use queue::jobs;
 use sea_orm::{ConnectionTrait, Statement};
-use services::{Services, Tx, events::topic};
+use services::{System, Tx, events::topic};
 
 use crate::bench::{self, Bench};
 
@@ -32,7 +32,7 @@ fn each() -> usize {
 }
 
 /// A node with a connection for every writer.
-async fn wide(bench: &Bench) -> Services {
+async fn wide(bench: &Bench) -> System {
     let store = Store::connect(&Logins::at(&bench.url), WRITERS as u32 + 8).await.unwrap();
     bench::services(store, Arc::new(bench.clock.clone()))
 }
@@ -43,7 +43,7 @@ fn portion() -> usize {
 }
 
 /// Writes something, so that the database gives the transaction its place in the order of all.
-async fn write_something(services: &Services, tx: &mut Tx) -> AnyId {
+async fn write_something(services: &System, tx: &mut Tx) -> AnyId {
     let id: Id<ids::Run> = services.ids.make();
     let run = bench::wanted(id, tx.tenant(), "toy", id.uuid().to_string(), serde_json::json!({ "mode": "" }));
     assert_eq!(jobs::enqueue(tx.conn(), &[run], tx.now()).await.unwrap().len(), 1);
@@ -51,7 +51,7 @@ async fn write_something(services: &Services, tx: &mut Tx) -> AnyId {
 }
 
 /// Lets others go first for a while.
-async fn dawdle(services: &Services, tx: &Tx) {
+async fn dawdle(services: &System, tx: &Tx) {
     for _ in 0..services.ids.below(12) {
         let ping = Statement::from_string(tx.conn().get_database_backend(), "SELECT 1");
         tx.conn().query_one_raw(ping).await.unwrap();
@@ -59,7 +59,7 @@ async fn dawdle(services: &Services, tx: &Tx) {
 }
 
 /// Writers that commit late and out of order, and now and then not at all. Returns what was committed.
-async fn write_at_once(services: &Services, tenant: Id<ids::Tenant>) -> BTreeSet<AnyId> {
+async fn write_at_once(services: &System, tenant: Id<ids::Tenant>) -> BTreeSet<AnyId> {
     let writer = async |writer: usize| {
         let mut committed = Vec::new();
         for n in 0..each() {
@@ -94,10 +94,12 @@ struct Kept {
 
 impl Kept {
     /// Reads on from the last event, for ever.
-    async fn read_on(&self, services: &Services, by: &domain::Allowed) {
+    async fn read_on(&self, services: &System, tenant: Uuid) {
         loop {
             let cursor = *self.cursor.lock().unwrap();
-            for event in services.events().since(by, topic::RUN, cursor, portion() as u64).await.unwrap() {
+            for event in
+                services.events().since(services, tenant, topic::RUN, cursor, portion() as u64).await.unwrap()
+            {
                 let mut cursor = self.cursor.lock().unwrap();
                 self.late.fetch_add(usize::from(event.id < *cursor), Ordering::Relaxed);
                 *self.heard.lock().unwrap().entry(event.subject).or_default() += 1;
@@ -107,10 +109,10 @@ impl Kept {
     }
 
     /// The same by readers that die again and again at any point.
-    async fn read_on_and_die(&self, services: &Services, by: &domain::Allowed, all: impl Fn(usize) -> bool) {
+    async fn read_on_and_die(&self, services: &System, tenant: Uuid, all: impl Fn(usize) -> bool) {
         while !all(self.heard.lock().unwrap().len()) {
             let life = Duration::from_millis(services.ids.below(30));
-            drop(tokio::time::timeout(life, self.read_on(services, by)).await);
+            drop(tokio::time::timeout(life, self.read_on(services, tenant)).await);
         }
     }
 }
@@ -118,9 +120,9 @@ impl Kept {
 #[tokio::test]
 async fn an_event_that_is_committed_late_is_not_skipped() {
     let bench = bench::still(true, Vec::new()).await;
-    let (by, services) = (bench.admin(), wide(&bench).await);
+    let (tenant, services) = (bench.tenant, wide(&bench).await);
     let since = async |cursor: Id<ids::Event>| {
-        let events = services.events().since(&by, topic::RUN, cursor, 10).await.unwrap();
+        let events = services.events().since(&services, tenant, topic::RUN, cursor, 10).await.unwrap();
         events.into_iter().map(|event| (event.id, event.subject)).collect::<Vec<_>>()
     };
     let mut late = services.begin(bench.tenant).await.unwrap();
@@ -147,8 +149,7 @@ async fn an_event_that_is_committed_late_is_not_skipped() {
 }
 
 async fn a_clock_that_is_set_back_hides_no_event(bench: Bench) {
-    let by = bench.admin();
-    let tell = async |services: &Services| {
+    let tell = async |services: &System| {
         let mut tx = services.begin(bench.tenant).await.unwrap();
         let subject = AnyId::from_uuid(services.ids.uuid());
         tx.event(topic::RUN, subject);
@@ -165,7 +166,13 @@ async fn a_clock_that_is_set_back_hides_no_event(bench: Bench) {
     let (mut cursor, mut read) = (Id::nil(), Vec::new());
     let all = async {
         while read.len() < 3 {
-            for event in bench.services.events().since(&by, topic::RUN, cursor, 1).await.unwrap() {
+            for event in bench
+                .services
+                .events()
+                .since(&bench.services, bench.tenant, topic::RUN, cursor, 1)
+                .await
+                .unwrap()
+            {
                 read.push(event.subject);
                 cursor = event.id;
             }
@@ -173,7 +180,15 @@ async fn a_clock_that_is_set_back_hides_no_event(bench: Bench) {
     };
     tokio::time::timeout(Duration::from_mins(1), all).await.expect("all three are read");
     assert_eq!(read, [first, second, third]);
-    assert_eq!(bench.services.events().since(&by, topic::BOOKING, Id::nil(), 9).await.unwrap(), []);
+    assert_eq!(
+        bench
+            .services
+            .events()
+            .since(&bench.services, bench.tenant, topic::BOOKING, Id::nil(), 9)
+            .await
+            .unwrap(),
+        []
+    );
 }
 
 #[tokio::test]
@@ -189,14 +204,15 @@ async fn postgres_hides_no_event_when_the_clock_is_set_back() {
 #[tokio::test]
 async fn no_event_is_lost_to_readers_that_die_while_writers_commit_late() {
     let bench = bench::still(true, Vec::new()).await;
-    let (by, services, kept) = (bench.admin(), wide(&bench).await, Kept::default());
+    let (services, kept) = (wide(&bench).await, Kept::default());
     let committed = AtomicUsize::new(usize::MAX);
     let write = async {
         let all = write_at_once(&services, bench.tenant).await;
         committed.store(all.len(), Ordering::Relaxed);
         all
     };
-    let read = kept.read_on_and_die(&services, &by, |heard| heard >= committed.load(Ordering::Relaxed));
+    let read =
+        kept.read_on_and_die(&services, bench.tenant, |heard| heard >= committed.load(Ordering::Relaxed));
     let both = tokio::time::timeout(Duration::from_mins(5), async { tokio::join!(write, read) }).await;
     let heard = kept.heard.lock().unwrap().clone();
     let (all, ()) = both.unwrap_or_else(|_| panic!("{} of {committed:?} were heard", heard.len()));

@@ -1,8 +1,9 @@
 //! What is over goes by policy, what lives stays.
 
 use domain::{
-    AccessLevel, Id, ProviderKind, ids,
+    AccessLevel, Id, ProviderKind,
     connect::{ConnectPurpose, ConnectStep},
+    ids,
     state::{IntegrationState, RunStatus},
 };
 use queue::jobs;

@@ -296,7 +296,7 @@ mod wrong_clocks {
         }
     }
 
-    async fn database_time(services: &services::Services) -> Timestamp {
+    async fn database_time(services: &services::System) -> Timestamp {
         let (engine, sql) = (services.store.engine(), "SELECT clock_timestamp() AS at");
         let row = engine.query_one_raw(Statement::from_string(engine.get_database_backend(), sql)).await;
         row.unwrap().unwrap().try_get("", "at").unwrap()

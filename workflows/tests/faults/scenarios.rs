@@ -181,7 +181,12 @@ impl Scenario {
                 if self == Self::CampaignRetried {
                     let integration = setup.notes().integration;
                     fake_provider.refuse("*", CARL, out_of_scope());
-                    setup.services.campaigns().start(&setup.admin(), integration).await.unwrap();
+                    setup
+                        .services
+                        .campaigns()
+                        .start(&setup.admin().allow().unwrap(), integration)
+                        .await
+                        .unwrap();
                     settle().await;
                     fake_provider.relent(CARL);
                 }
@@ -249,25 +254,35 @@ impl Scenario {
                 if self == Self::ReconnectUnproven {
                     fake_provider.refuse("people", "", refused());
                 }
-                services.integrations().reconnect(&admin, integration).await.unwrap();
+                services.integrations().reconnect(&admin.allow().unwrap(), integration).await.unwrap();
             }
             Self::Verify | Self::ConsentLost => {
                 if self == Self::ConsentLost {
                     fake_provider.refuse("*", "*", lost());
                 }
-                services.integrations().verify(&admin, integration).await.unwrap();
+                services.integrations().verify(&admin.allow().unwrap(), integration).await.unwrap();
             }
             Self::Candidate | Self::CandidateRefused => {
                 if self == Self::CandidateRefused {
                     fake_provider.refuse("create", DESK, refused());
                 }
-                services.service_accounts().propose(&admin, integration, DESK).await.unwrap();
+                services
+                    .service_accounts()
+                    .propose(&admin.allow().unwrap(), integration, DESK)
+                    .await
+                    .unwrap();
             }
-            Self::Campaign => drop(services.campaigns().start(&admin, integration).await.unwrap()),
+            Self::Campaign => {
+                drop(services.campaigns().start(&admin.allow().unwrap(), integration).await.unwrap());
+            }
             Self::CampaignRetried => {
-                let all = services.campaigns().list(&admin, services::PageArgs::default()).await.unwrap();
+                let all = services
+                    .campaigns()
+                    .list(&admin.allow().unwrap(), services::PageArgs::default())
+                    .await
+                    .unwrap();
                 let last = all.items.iter().map(|campaign| campaign.id).max().unwrap();
-                services.campaigns().retry(&admin, last).await.unwrap();
+                services.campaigns().retry(&admin.allow().unwrap(), last).await.unwrap();
             }
             Self::Activate | Self::ActivateGone | Self::ActivateLost => {
                 match self {
@@ -276,7 +291,7 @@ impl Scenario {
                     _ => {}
                 }
                 let mailbox = setup.mailbox(ANNA).await;
-                services.connections().activate(&admin, mailbox).await.unwrap();
+                services.connections().activate(&admin.allow().unwrap(), mailbox).await.unwrap();
             }
             other => other.begin_booking(setup).await,
         }
@@ -307,7 +322,7 @@ impl Scenario {
                 let moves = of(setup.tenant).filter(Column::Workflow.eq("move_booking"));
                 let run = moves.one(&txn).await.unwrap().unwrap();
                 drop(txn);
-                setup.services.runs().retry(&setup.admin(), run.id).await.unwrap();
+                setup.services.runs().retry(&setup.admin().allow().unwrap(), run.id).await.unwrap();
             }
             Self::Cancel => setup.cancel().await,
             Self::CancelRefused => {

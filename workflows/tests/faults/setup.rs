@@ -8,12 +8,14 @@ use std::{
 };
 
 use domain::{
-    Allowed, Caller, CallerKind, Id, Ids, Permission, SharedClock, StandardRole, TestClock, Timestamp, ids,
+    CallerKind, Id, Ids, SharedClock, StandardRole, TestClock, Timestamp, ids,
     state::{Feature, Plan},
 };
-use entity::{Logins, Store};
+use entity::{Logins, Store, Trusted};
 use sea_orm::ConnectionTrait;
-use services::{Services, Settings, Vault, grants::Connectors, tenants::NewTenant, users::NewUser};
+use services::{
+    Anyone, Caller, Settings, System, Vault, grants::Connectors, tenants::NewTenant, users::NewUser,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use workflows::Engine;
 
@@ -49,7 +51,7 @@ pub struct Notes {
 
 /// An organisation.
 pub struct Setup {
-    pub services: Services,
+    pub services: System,
     pub engine: Engine,
     pub armed: Armed,
     pub clock: TestClock,
@@ -158,7 +160,7 @@ impl Setup {
                 calendar_address: Some(address.to_owned()),
                 ..NewUser::default()
             };
-            let user = setup.services.users().create(&setup.admin(), new).await.unwrap();
+            let user = setup.services.users().create(&setup.admin().allow().unwrap(), new).await.unwrap();
             setup.notes().users.push(user.id);
         }
         setup
@@ -182,7 +184,7 @@ impl Setup {
         let vault = Vault::new([7; 32], ids.clone());
         let settings = Settings::at("http://localhost:8080".parse().unwrap());
         let connectors = Connectors::default().with(Arc::new(fake_provider.clone()));
-        let services = Services::new(store, shared, ids, queue, vault, connectors, settings);
+        let services = System::new(store, shared, ids, queue, vault, connectors, settings);
         let armed = Armed::default();
         let engine = Engine::new(services.clone(), "here", flows(&armed));
         let notes = Mutex::new(notes);
@@ -191,9 +193,9 @@ impl Setup {
 
     async fn organisation(&self) -> Id<ids::Tenant> {
         let key = format!("muster_{}", self.services.ids.secret());
-        self.services.keys().ensure_first(Some(&key), "test").await.unwrap();
+        self.services.keys().ensure_first(&self.services, Some(&key), "test").await.unwrap();
         let bearer = format!("Bearer {key}");
-        let caller = self.services.access().authenticate(Some(&bearer), None).await.unwrap().caller;
+        let caller = self.services.access().authenticate(Anyone, Some(&bearer), None).await.unwrap().caller;
         let staff = caller.allow_staff().unwrap();
         let new = NewTenant {
             name: "Acme".to_owned(),
@@ -208,10 +210,10 @@ impl Setup {
     }
 
     /// A caller of the organisation who may do everything within it.
-    pub fn admin(&self) -> Allowed {
+    pub fn admin(&self) -> Caller {
         let kind = CallerKind::User(Id::from_uuid("0190a000-0000-7000-8000-00000000000a".parse().unwrap()));
         let permissions = StandardRole::Administrator.permissions();
-        Caller { kind, tenant: Some(self.tenant), permissions }.allow(Permission::BookingEdit).unwrap()
+        Caller::new(Trusted, kind, Some(self.tenant), permissions)
     }
 
     /// What is remembered of the world.

@@ -253,7 +253,7 @@ impl Walks {
             Worker::new(&setup, self.scenario, vec![(at.clone(), fault.clone())]).work_through().await;
             let parked = Left::by(&setup).await.parked();
             assert_eq!(parked.len(), 1, "{at:?}");
-            setup.services.runs().retry(&setup.admin(), parked[0]).await.unwrap();
+            setup.services.runs().retry(&setup.admin().allow().unwrap(), parked[0]).await.unwrap();
             Worker::new(&setup, self.scenario, Vec::new()).work_through().await;
             let left = Left::by(&setup).await;
             let (text, wrongs) = (left.text(), left.wrongs(&setup.engine, HUMANS));

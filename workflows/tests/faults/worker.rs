@@ -297,7 +297,7 @@ impl<'a> Worker<'a> {
         match fault {
             Fault::Stop(_) => {
                 let runs = self.setup.services.runs();
-                runs.cancel(&self.setup.admin(), run.id).await.unwrap();
+                runs.cancel(&self.setup.admin().allow().unwrap(), run.id).await.unwrap();
             }
             Fault::Signal(name, _, times) => {
                 let payload = self.setup.payload(name).await;

@@ -3,7 +3,7 @@
 pub(super) mod input;
 
 use async_graphql::{Context, Description, ID, Object, SimpleObject};
-use domain::{Id, Permission, ids};
+use domain::{Id, ids, may};
 use services::availability::{self as free, Query};
 
 use self::input::AvailabilityInput;
@@ -177,7 +177,7 @@ impl AvailabilityQuery {
     ) -> Option<Result<Availability>> {
         Some(
             async {
-                let by = ctx.caller().allow(Permission::AvailabilityView)?;
+                let by = ctx.caller().allow::<may::AvailabilityView>()?;
                 let query = Query::try_from(input)?;
                 Ok(ctx.services().availability().find(&by, &query).await?.into())
             }
@@ -194,7 +194,7 @@ impl AvailabilityQuery {
     ) -> Option<Result<Vec<SlotRefusal>>> {
         Some(
             async {
-                let by = ctx.caller().allow(Permission::AvailabilityView)?;
+                let by = ctx.caller().allow::<may::AvailabilityView>()?;
                 let query = Query::try_from(input)?;
                 let whys = ctx.services().availability().explain(&by, &query, start.0).await?;
                 Ok(whys.into_iter().map(SlotRefusal::from).collect())

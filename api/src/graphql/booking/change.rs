@@ -1,7 +1,7 @@
 //! Mutations that create, move and cancel bookings.
 
 use async_graphql::{Context, ID, InputObject, Object};
-use domain::Permission;
+use domain::{Permission, may};
 use services::bookings::{BookingReceipt, Guest, NewBooking, NewTime};
 
 use super::Booking;
@@ -182,7 +182,7 @@ impl BookingMutation {
         #[graphql(desc = "Parameters of `createBooking`.")] input: CreateBookingInput,
     ) -> Result<CreateBookingPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::BookingEdit)?;
+            let by = ctx.caller().allow::<may::BookingEdit>()?;
             let key = input.idempotency_key.clone();
             let BookingReceipt { booking, run, notice } =
                 Box::pin(ctx.services().bookings().create(&by, input.try_into()?, &key)).await?;
@@ -198,7 +198,7 @@ impl BookingMutation {
         #[graphql(desc = "Parameters of `moveBooking`.")] input: MoveBookingInput,
     ) -> Result<MoveBookingPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::BookingEdit)?;
+            let by = ctx.caller().allow::<may::BookingEdit>()?;
             let (id, key) = (parse_id(&input.id, "booking", "id")?, &input.idempotency_key);
             let to = NewTime {
                 start: input.start.0,
@@ -225,7 +225,7 @@ impl BookingMutation {
         #[graphql(desc = "Parameters of `cancelBooking`.")] input: CancelBookingInput,
     ) -> Result<CancelBookingPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::BookingEdit)?;
+            let by = ctx.caller().allow::<may::BookingEdit>()?;
             let (id, key) = (parse_id(&input.id, "booking", "id")?, &input.idempotency_key);
             let BookingReceipt { booking, run, .. } =
                 ctx.services().bookings().cancel(&by, id, &input.message, key).await?;

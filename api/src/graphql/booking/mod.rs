@@ -4,11 +4,11 @@ mod change;
 mod participant;
 
 use async_graphql::{Context, Description, ID, InputObject, Object, SimpleObject};
-use domain::{Caller, Id, Permission, ids};
+use domain::{Id, ids, may};
 use services::{
-    Services,
+    Caller, Services,
     bookings::Filter,
-    entity::{booking::Model, booking_change, booking_participant},
+    rows::{booking::Model, booking_change, booking_participant},
 };
 
 pub use self::change::BookingMutation;
@@ -257,7 +257,7 @@ pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Booking> {
 
 /// Reads a booking as [`read`] does, for a subscription, which has no query context.
 pub(super) async fn visible(services: &Services, caller: &Caller, id: Id<ids::Booking>) -> Result<Booking> {
-    let by = caller.allow(Permission::BookingView)?;
+    let by = caller.allow::<may::BookingView>()?;
     Ok(services.bookings().get(&by, id).await?.into())
 }
 
@@ -290,7 +290,7 @@ impl BookingQuery {
     ) -> Option<Result<BookingConnection>> {
         Some(
             async {
-                let by = ctx.caller().allow(Permission::BookingView)?;
+                let by = ctx.caller().allow::<may::BookingView>()?;
                 let wanted = filter.unwrap_or_default().wanted()?;
                 let page = args(first, last, after, before)?;
                 let page = ctx.services().bookings().list(&by, wanted, page).await?;

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Description, Enum, Object};
 use domain::{Id, ids};
-use services::entity::booking_participant::Model;
+use services::rows::booking_participant::Model;
 
 use crate::graphql::{
     enums::Answer,

@@ -2,7 +2,7 @@
 //! so.
 
 use async_graphql::{Context, ID, InputObject, Object};
-use domain::{Permission, ids};
+use domain::{ids, may};
 use services::{integrations::NewIntegration, links::NewLink};
 
 use super::Integration;
@@ -149,7 +149,7 @@ impl IntegrationMutation {
         #[graphql(desc = "Parameters of `createIntegration`.")] input: CreateIntegrationInput,
     ) -> Result<CreateIntegrationPayload> {
         answer(async {
-            let by = ctx.caller().allow_connecting()?;
+            let by = ctx.caller().allow::<may::Connect>()?;
             let row = ctx.services().integrations().create(&by, input.into()).await?;
             Ok(CreateIntegrationPayload::done(Integration(row)))
         })
@@ -164,7 +164,7 @@ impl IntegrationMutation {
         #[graphql(desc = "Parameters of `authoriseIntegration`.")] input: AuthoriseIntegrationInput,
     ) -> Result<AuthoriseIntegrationPayload> {
         answer(async {
-            let by = ctx.caller().allow_connecting()?;
+            let by = ctx.caller().allow::<may::Connect>()?;
             let id = parse_id(&input.id, "integration", "id")?;
             let row = ctx.services().integrations().authorise(&by, id).await?;
             Ok(AuthoriseIntegrationPayload::done(Integration(row)))
@@ -179,7 +179,7 @@ impl IntegrationMutation {
         #[graphql(desc = "Parameters of `verifyIntegration`.")] input: VerifyIntegrationInput,
     ) -> Result<VerifyIntegrationPayload> {
         answer(async {
-            let by = ctx.caller().allow_connecting()?;
+            let by = ctx.caller().allow::<may::Connect>()?;
             let id = parse_id(&input.id, "integration", "id")?;
             let run = ctx.services().integrations().verify(&by, id).await?;
             Ok(VerifyIntegrationPayload::done(run::of(ctx, &by, run).await?))
@@ -195,7 +195,7 @@ impl IntegrationMutation {
         #[graphql(desc = "Parameters of `reconnectIntegration`.")] input: ReconnectIntegrationInput,
     ) -> Result<ReconnectIntegrationPayload> {
         answer(async {
-            let by = ctx.caller().allow_connecting()?;
+            let by = ctx.caller().allow::<may::Connect>()?;
             let id = parse_id(&input.id, "integration", "id")?;
             let run = ctx.services().integrations().reconnect(&by, id).await?;
             Ok(ReconnectIntegrationPayload::done(run::of(ctx, &by, run).await?))
@@ -212,7 +212,7 @@ impl IntegrationMutation {
         #[graphql(desc = "Parameters of `setServiceMailbox`.")] input: SetServiceMailboxInput,
     ) -> Result<SetServiceMailboxPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::ServiceAccountEdit)?;
+            let by = ctx.caller().allow::<may::ServiceAccountEdit>()?;
             let id = parse_id(&input.integration_id, "integration", "integrationId")?;
             let run = ctx.services().service_accounts().propose(&by, id, &input.mailbox.0).await?;
             Ok(SetServiceMailboxPayload::done(run::of(ctx, &by, run).await?))
@@ -228,7 +228,7 @@ impl IntegrationMutation {
         #[graphql(desc = "Parameters of `inviteAdministrator`.")] input: InviteAdministratorInput,
     ) -> Result<InviteAdministratorPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::UserCreate)?;
+            let by = ctx.caller().allow::<may::UserCreate>()?;
             let of = |id| parse_id::<ids::Integration>(&id, "integration", "integrationId");
             let integration = input.integration_id.map(of).transpose()?;
             let return_url = input.return_url.map(|url| url.0);

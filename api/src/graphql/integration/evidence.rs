@@ -2,7 +2,7 @@
 
 use async_graphql::{Description, ID, Object, SimpleObject};
 use services::{
-    entity::{service_account, terms_acceptance, verification as record},
+    rows::{service_account, terms_acceptance, verification as record},
     verification,
 };
 

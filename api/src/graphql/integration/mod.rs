@@ -6,8 +6,8 @@ pub(super) mod prerequisites;
 pub(super) mod room_rules;
 
 use async_graphql::{Context, Description, ID, Object};
-use domain::{Caller, Id, Permission, ids};
-use services::{PageArgs, Services, entity::integration::Model};
+use domain::{Id, ids, may};
+use services::{Caller, PageArgs, Services, integrations, rows::integration::Model};
 
 pub use self::{change::IntegrationMutation, evidence::ServiceAccount};
 use self::{
@@ -17,7 +17,7 @@ use self::{
 use super::{
     campaign::Campaign,
     connection::{self, ConnectedMailboxConnection},
-    context::{ContextExt, format_id, parse_id, sees_integrations},
+    context::{ContextExt, format_id, parse_id},
     enums::{AccessLevel, IntegrationState, ProviderKind},
     failure::{Result, null_if_missing},
     page::{args, connection},
@@ -108,7 +108,7 @@ impl Integration {
     /// Current and former service mailboxes. Needs `CONNECTION_VIEW`.
     async fn service_accounts(&self, ctx: &Context<'_>) -> Option<Result<Vec<ServiceAccount>>> {
         null_if_missing(async {
-            ctx.caller().allow(Permission::ConnectionView)?;
+            ctx.caller().allow::<may::ConnectionView>()?;
             let rows = ctx.loaders().service_accounts.load(self.0.id).await?;
             Ok(rows.unwrap_or_default().into_iter().map(ServiceAccount::from).collect())
         })
@@ -127,7 +127,7 @@ impl Integration {
         #[graphql(desc = "Number of verifications to return, 1 to 20.", default = 5)] first: i32,
     ) -> Option<Result<Vec<Verification>>> {
         null_if_missing(async {
-            let by = sees_integrations(ctx.caller())?;
+            let by = ctx.caller().allow::<may::SeeIntegrations>()?;
             let max = usize::try_from(first).unwrap_or_default().clamp(1, 20);
             let rows = ctx.services().integrations().verifications(&by, self.0.id, max).await?;
             Ok(rows.into_iter().map(Verification::from).collect())
@@ -138,7 +138,7 @@ impl Integration {
     /// Who accepted which terms, and when.
     async fn acceptances(&self, ctx: &Context<'_>) -> Option<Result<Vec<TermsAcceptance>>> {
         null_if_missing(async {
-            let by = sees_integrations(ctx.caller())?;
+            let by = ctx.caller().allow::<may::SeeIntegrations>()?;
             let rows = ctx.services().integrations().acceptances(&by, self.0.id).await?;
             Ok(rows.into_iter().map(TermsAcceptance::from).collect())
         })
@@ -184,7 +184,7 @@ impl Integration {
     /// Campaigns of the integration, oldest first, among the tenant's most recent 100. Needs `CONNECTION_VIEW`.
     async fn campaigns(&self, ctx: &Context<'_>) -> Option<Result<Vec<Campaign>>> {
         null_if_missing(async {
-            let by = ctx.caller().allow(Permission::ConnectionView)?;
+            let by = ctx.caller().allow::<may::ConnectionView>()?;
             let last = PageArgs { last: Some(100), ..PageArgs::default() };
             let page = ctx.services().campaigns().list(&by, last).await?;
             let own = page.items.into_iter().filter(|row| row.integration_id == self.0.id);
@@ -227,7 +227,7 @@ pub(super) async fn visible(
     caller: &Caller,
     id: Id<ids::Integration>,
 ) -> Result<Integration> {
-    let by = sees_integrations(caller)?;
+    let by = caller.allow::<may::SeeIntegrations>()?;
     Ok(services.integrations().get(&by, id).await?.into())
 }
 
@@ -237,8 +237,8 @@ pub(super) async fn referred(
     id: Option<Id<ids::Integration>>,
 ) -> Option<Result<Integration>> {
     let id = id?;
-    if let Err(failure) = sees_integrations(ctx.caller()) {
-        return Some(Err(failure));
+    if let Err(denied) = ctx.caller().allow::<may::SeeIntegrations>() {
+        return Some(Err(denied.into()));
     }
     ctx.loaders().integrations.load(id).await.map(|row| row.map(Integration)).transpose()
 }
@@ -272,7 +272,7 @@ impl IntegrationQuery {
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<IntegrationConnection>> {
         null_if_missing(async {
-            let by = sees_integrations(ctx.caller())?;
+            let by = ctx.caller().allow::<may::SeeIntegrations>()?;
             let page = ctx.services().integrations().list(&by, args(first, last, after, before)?).await?;
             Ok(IntegrationConnection::of(page, None))
         })

@@ -1,10 +1,10 @@
 //! Prerequisites of connecting a calendar system, shown before the user starts (S1.4).
 
 use async_graphql::{Context, Object, SimpleObject};
-use domain::state::Feature;
+use domain::{may, state::Feature};
 
 use crate::graphql::{
-    context::{ContextExt, require_member},
+    context::ContextExt,
     enums::ProviderKind,
     failure::{Result, null_if_missing},
     scalar::Url,
@@ -103,10 +103,10 @@ impl PrerequisiteQuery {
         #[graphql(desc = "Calendar system to connect.")] provider: ProviderKind,
     ) -> Option<Result<Vec<ConnectPrerequisite>>> {
         null_if_missing(async {
-            let (by, services) = (require_member(ctx.caller())?, ctx.services());
+            let (by, services) = (ctx.caller().allow_member()?, ctx.services());
             let provider = domain::ProviderKind::from(provider);
-            let feature = services.tenants().features(by.tenant()).await?.contains(&Feature::ServiceAccount);
-            let permission = ctx.caller().allow_connecting().is_ok();
+            let feature = services.tenants().features(&by).await?.contains(&Feature::ServiceAccount);
+            let permission = ctx.caller().allow::<may::Connect>().is_ok();
             let available = services.connectors.kinds().any(|kind| kind == provider);
             let known = Known { provider, feature, permission, available };
             Ok(list(known, &services.settings.link(guide(provider))))

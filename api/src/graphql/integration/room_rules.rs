@@ -1,7 +1,7 @@
 //! Rules that tell rooms from people, for calendar systems without a room directory.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
-use domain::Permission;
+use domain::may;
 use services::integrations::RoomRule;
 
 use super::Integration;
@@ -95,7 +95,7 @@ impl RoomRulesMutation {
         #[graphql(desc = "Parameters of `setRoomRules`.")] input: SetRoomRulesInput,
     ) -> Result<SetRoomRulesPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::ServiceAccountEdit)?;
+            let by = ctx.caller().allow::<may::ServiceAccountEdit>()?;
             let id = parse_id(&input.integration_id, "integration", "integrationId")?;
             let (rules, integrations) = (input.rules.map(RoomRule::from), ctx.services().integrations());
             let row = integrations.set_room_rules(&by, id, rules, input.if_version).await?;

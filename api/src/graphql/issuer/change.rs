@@ -1,7 +1,7 @@
 //! Mutations on OpenID issuers and on the identities that users have there.
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
-use domain::Permission;
+use domain::{Permission, may};
 use services::issuers::{IssuerChange, NewIssuer};
 
 use super::{OpenIdIdentity, OpenIdIssuer};
@@ -141,7 +141,7 @@ impl IssuerMutation {
         #[graphql(desc = "Parameters of `createOpenIdIssuer`.")] input: CreateOpenIdIssuerInput,
     ) -> Result<CreateOpenIdIssuerPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::RoleEdit)?;
+            let by = ctx.caller().allow::<may::RoleEdit>()?;
             let new = NewIssuer {
                 name: input.name,
                 issuer: input.issuer,
@@ -166,7 +166,7 @@ impl IssuerMutation {
         #[graphql(desc = "Parameters of `updateOpenIdIssuer`.")] input: UpdateOpenIdIssuerInput,
     ) -> Result<UpdateOpenIdIssuerPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::RoleEdit)?;
+            let by = ctx.caller().allow::<may::RoleEdit>()?;
             let id = parse_id(&input.id, "issuer", "id")?;
             let version = input.if_version;
             let change = change(input);
@@ -184,7 +184,7 @@ impl IssuerMutation {
         #[graphql(desc = "Parameters of `deleteOpenIdIssuer`.")] input: DeleteOpenIdIssuerInput,
     ) -> Result<DeleteOpenIdIssuerPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::RoleEdit)?;
+            let by = ctx.caller().allow::<may::RoleEdit>()?;
             ctx.services().issuers().delete(&by, parse_id(&input.id, "issuer", "id")?).await?;
             Ok(DeleteOpenIdIssuerPayload::done(input.id))
         })
@@ -199,7 +199,7 @@ impl IssuerMutation {
         #[graphql(desc = "Parameters of `linkOpenIdIdentity`.")] input: LinkOpenIdIdentityInput,
     ) -> Result<LinkOpenIdIdentityPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::UserEdit)?;
+            let by = ctx.caller().allow::<may::UserEdit>()?;
             let issuer = parse_id(&input.issuer_id, "issuer", "issuerId")?;
             let user = parse_id(&input.user_id, "user", "userId")?;
             let identity = ctx.services().issuers().link(&by, issuer, user, &input.subject).await?;
@@ -218,7 +218,7 @@ impl IssuerMutation {
         #[graphql(desc = "Parameters of `unlinkOpenIdIdentity`.")] input: UnlinkOpenIdIdentityInput,
     ) -> Result<UnlinkOpenIdIdentityPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::UserEdit)?;
+            let by = ctx.caller().allow::<may::UserEdit>()?;
             let issuer = parse_id(&input.issuer_id, "issuer", "issuerId")?;
             let user = parse_id(&input.user_id, "user", "userId")?;
             let unlinked = ctx.services().issuers().unlink(&by, issuer, user).await?;

@@ -3,8 +3,8 @@
 mod change;
 
 use async_graphql::{Context, Description, ID, Object};
-use domain::{Permission, openid};
-use services::entity::{openid_identity, openid_issuer::Model};
+use domain::{ids, may, openid};
+use services::rows::{openid_identity, openid_issuer::Model};
 
 use super::{
     context::{ContextExt, format_id, parse_id},
@@ -165,7 +165,7 @@ impl IssuerQuery {
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<OpenIdIssuerConnection>> {
         null_if_missing(async {
-            let by = ctx.caller().allow(Permission::RoleEdit)?;
+            let by = ctx.caller().allow::<may::RoleEdit>()?;
             let page = ctx.services().issuers().list(&by, args(first, last, after, before)?).await?;
             Ok(OpenIdIssuerConnection::of(page, None))
         })
@@ -186,7 +186,7 @@ impl IssuerQuery {
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<OpenIdIdentityConnection>> {
         null_if_missing(async {
-            let by = ctx.caller().allow(Permission::UserView)?;
+            let by = ctx.caller().allow::<may::UserView>()?;
             let issuer = parse_id(&issuer_id, "issuer", "issuerId")?;
             let args = args(first, last, after, before)?;
             let page = ctx.services().issuers().identities(&by, issuer, args).await?;

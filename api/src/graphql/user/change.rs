@@ -1,7 +1,7 @@
 //! Mutations that create, change and remove users and connect their calendars.
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
-use domain::{Permission, ids};
+use domain::{ids, may};
 use services::users::{NewUser, UserChange};
 
 use super::{User, visible};
@@ -145,7 +145,7 @@ impl UserMutation {
         #[graphql(desc = "Parameters of `createUser`.")] input: CreateUserInput,
     ) -> Result<CreateUserPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::UserCreate)?;
+            let by = ctx.caller().allow::<may::UserCreate>()?;
             let user = ctx.services().users().create(&by, input.try_into()?).await?;
             Ok(CreateUserPayload::done(User(user)))
         })
@@ -159,7 +159,7 @@ impl UserMutation {
         #[graphql(desc = "Parameters of `createUsers`.")] input: CreateUsersInput,
     ) -> Result<CreateUsersPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::UserCreate)?;
+            let by = ctx.caller().allow::<may::UserCreate>()?;
             let new = input.users.into_iter().map(NewUser::try_from).collect::<Result<_>>()?;
             let users = ctx.services().users().create_many(&by, new).await?;
             Ok(CreateUsersPayload::done(users.into_iter().map(User).collect::<Vec<_>>()))
@@ -174,7 +174,7 @@ impl UserMutation {
         #[graphql(desc = "Parameters of `updateUser`.")] input: UpdateUserInput,
     ) -> Result<UpdateUserPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::UserEdit)?;
+            let by = ctx.caller().allow::<may::UserEdit>()?;
             let id = parse_id(&input.id, "user", "id")?;
             let change = UserChange {
                 email: input.email.map(|email| email.0),
@@ -196,7 +196,7 @@ impl UserMutation {
         #[graphql(desc = "Parameters of `deleteUser`.")] input: DeleteUserInput,
     ) -> Result<DeleteUserPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::UserDelete)?;
+            let by = ctx.caller().allow::<may::UserDelete>()?;
             ctx.services().users().delete(&by, parse_id(&input.id, "user", "id")?).await?;
             Ok(DeleteUserPayload::done(input.id))
         })
@@ -211,7 +211,7 @@ impl UserMutation {
         #[graphql(desc = "Parameters of `activateUserCalendar`.")] input: ActivateUserCalendarInput,
     ) -> Result<ActivateUserCalendarPayload> {
         answer(async {
-            let by = ctx.caller().allow(Permission::UserEdit)?;
+            let by = ctx.caller().allow::<may::UserEdit>()?;
             let user = parse_id(&input.user_id, "user", "userId")?;
             let run = ctx.services().connections().activate_user(&by, user).await?;
             Ok(ActivateUserCalendarPayload::done(run::of(ctx, &by, run).await?))
@@ -223,8 +223,8 @@ impl UserMutation {
     /// may call it.
     async fn activate_my_calendar(&self, ctx: &Context<'_>) -> Result<ActivateMyCalendarPayload> {
         answer(async {
-            let (by, user) = ctx.caller().allow_own()?;
-            let run = ctx.services().connections().activate_user(&by, user).await?;
+            let by = ctx.caller().allow_own()?;
+            let run = ctx.services().connections().activate_own(&by).await?;
             Ok(ActivateMyCalendarPayload::done(run::of(ctx, &by, run).await?))
         })
         .await
@@ -233,8 +233,8 @@ impl UserMutation {
     /// Starts the caller's own consent, for a calendar that the service account cannot reach. Any user may call it.
     async fn connect_own_calendar(&self, ctx: &Context<'_>) -> Result<ConnectOwnCalendarPayload> {
         answer(async {
-            let (by, user) = ctx.caller().allow_own()?;
-            let url = ctx.services().connect().begin_own_consent(&by, user).await?;
+            let by = ctx.caller().allow_own()?;
+            let url = ctx.services().connect().begin_own_consent(&by).await?;
             Ok(ConnectOwnCalendarPayload::done(Url(url)))
         })
         .await

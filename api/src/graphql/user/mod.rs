@@ -3,10 +3,10 @@
 mod change;
 
 use async_graphql::{Context, Description, ID, Object};
-use domain::{Caller, Id, Permission, ids};
+use domain::{ids, Id, may};
 use services::{
-    Services,
-    entity::{connection, tenant_user::Model},
+    Caller, Services,
+    rows::{connection, tenant_user::Model},
 };
 
 pub use self::change::UserMutation;
@@ -126,7 +126,7 @@ impl UserCalendar {
     /// The connection through which Muster reaches the calendar; null if there is none. Needs `CONNECTION_VIEW`.
     async fn connected_mailbox(&self, ctx: &Context<'_>) -> Option<Result<ConnectedMailbox>> {
         let row = self.0.clone()?;
-        let asked = ctx.caller().allow(Permission::ConnectionView);
+        let asked = ctx.caller().allow::<may::ConnectionView>();
         Some(asked.map(|_| row.into()).map_err(Into::into))
     }
 }
@@ -134,11 +134,11 @@ impl UserCalendar {
 /// The user with this id in the caller's tenant. Needs `USER_VIEW` unless it is the caller.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<User> {
     let id = parse_id::<ids::User>(id, "user", "id")?;
-    let by = match ctx.caller().allow_own() {
-        Ok((own, user)) if user == id => own,
-        _ => ctx.caller().allow(Permission::UserView)?,
-    };
-    Ok(ctx.services().users().get(&by, id).await?.into())
+    let users = ctx.services().users();
+    match ctx.caller().allow_own() {
+        Ok(own) if own.user() == id => Ok(users.me(&own).await?.into()),
+        _ => Ok(users.get(&ctx.caller().allow::<may::UserView>()?, id).await?.into()),
+    }
 }
 
 /// The user that a mutation changed; `None` if the caller lacks `USER_VIEW`, because permission to change does not
@@ -148,22 +148,19 @@ pub(super) async fn visible(
     caller: &Caller,
     id: domain::Id<ids::User>,
 ) -> Result<Option<User>> {
-    let by = match caller.allow_own() {
-        Ok((own, user)) if user == id => Some(own),
-        _ => caller.allow(Permission::UserView).ok(),
-    };
-    match by {
-        Some(by) => Ok(Some(services.users().get(&by, id).await?.into())),
-        None => Ok(None),
+    match (caller.allow_own(), caller.allow::<may::UserView>()) {
+        (Ok(own), _) if own.user() == id => Ok(Some(services.users().me(&own).await?.into())),
+        (_, Ok(by)) => Ok(Some(services.users().get(&by, id).await?.into())),
+        _ => Ok(None),
     }
 }
 
 /// A user that another object refers to. Needs `USER_VIEW` unless the caller is that user.
 pub(super) async fn referred(ctx: &Context<'_>, id: Option<Id<ids::User>>) -> Option<Result<User>> {
-    let is_own = ctx.caller().allow_own().is_ok_and(|(_, own)| Some(own) == id);
+    let is_own = ctx.caller().allow_own().is_ok_and(|own| Some(own.user()) == id);
     null_if_missing(async {
         if id.is_some() && !is_own {
-            ctx.caller().allow(Permission::UserView)?;
+            ctx.caller().allow::<may::UserView>()?;
         }
         let user = ctx.loaders().users.load_some(id).await?;
         Ok(user.ok_or_else(|| services::Error::not_found("user"))?.into())
@@ -198,7 +195,7 @@ impl UserQuery {
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<UserConnection>> {
         null_if_missing(async {
-            let by = ctx.caller().allow(Permission::UserView)?;
+            let by = ctx.caller().allow::<may::UserView>()?;
             let page = ctx.services().users().list(&by, args(first, last, after, before)?).await?;
             Ok(UserConnection::of(page, None))
         })

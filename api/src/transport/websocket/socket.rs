@@ -237,7 +237,7 @@ impl Socket {
 
     async fn on_change(&mut self, change: AccessChange) -> Result<(), Close> {
         match &self.acknowledged {
-            Some(known) if change.concerns(known.by.caller.tenant) => self.ask_again().await,
+            Some(known) if change.concerns(known.by.caller.tenant()) => self.ask_again().await,
             _ => Ok(()),
         }
     }
@@ -246,7 +246,7 @@ impl Socket {
     async fn ask_again(&mut self) -> Result<(), Close> {
         let Some(known) = &mut self.acknowledged else { return Ok(()) };
         let now = known.presented.ask_again(&self.state).await?;
-        if (now.caller.kind, now.caller.tenant) != (known.by.caller.kind, known.by.caller.tenant) {
+        if (now.caller.kind(), now.caller.tenant()) != (known.by.caller.kind(), known.by.caller.tenant()) {
             return Err(Close::Forbidden);
         }
         known.by = now.clone();

@@ -10,11 +10,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use domain::{Caller, CallerKind, Id, ids};
+use domain::{CallerKind, Id, ids};
 use tokio_util::sync::CancellationToken;
 
 use super::SocketConfig;
 use crate::holder_counts::{CountGuard, HolderCounts};
+use services::Caller;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Holder {
@@ -89,11 +90,11 @@ impl SocketPermit {
     /// with neither stays unidentified.
     #[must_use]
     pub fn identify(&mut self, caller: &Caller) -> bool {
-        let user = match caller.kind {
+        let user = match caller.kind() {
             CallerKind::User(id) => Some(Holder::User(id)),
             _ => None,
         };
-        let holders: Vec<_> = user.into_iter().chain(caller.tenant.map(Holder::Tenant)).collect();
+        let holders: Vec<_> = user.into_iter().chain(caller.tenant().map(Holder::Tenant)).collect();
         if holders.is_empty() {
             return true;
         }
@@ -121,6 +122,7 @@ mod tests {
     use std::sync::Arc;
 
     use domain::{Ids, SystemClock};
+    use entity::Trusted;
 
     use super::*;
 
@@ -134,8 +136,7 @@ mod tests {
     fn a_seat_is_given_back_when_its_socket_ends() {
         let ids = Ids::seeded(Arc::new(SystemClock), 1);
         let tenant = ids.make();
-        let user =
-            |kind| Caller { kind, tenant: Some(tenant), permissions: std::collections::BTreeSet::new() };
+        let user = |kind| Caller::new(Trusted, kind, Some(tenant), [].into());
         let (one, other) = (user(CallerKind::User(ids.make())), user(CallerKind::User(ids.make())));
         let seats = seats(|limits| (limits.per_user, limits.per_tenant) = (1, 2));
         let take = |caller: &Caller| {
@@ -158,14 +159,15 @@ mod tests {
         let ids = Ids::seeded(Arc::new(SystemClock), 1);
         let seats = seats(|limits| (limits.unidentified_per_address, limits.unidentified) = (2, 3));
         let take = |address: &str| seats.take(Some(address.parse().unwrap()));
-        let vendor = Caller { kind: CallerKind::Vendor(ids.make()), ..Caller::anonymous() };
+        let key = CallerKind::Vendor(ids.make());
+        let vendor = Caller::new(Trusted, key, None, [].into());
         let mut first = take("192.0.2.1").unwrap();
         assert!(first.identify(&vendor), "a vendor without a tenant may have a socket");
         let mut second = take("192.0.2.1").unwrap();
         assert!(second.identify(&Caller::anonymous()), "so may nobody");
         assert!(take("192.0.2.1").is_none(), "and both are counted against their address");
         let mut third = take("2001:db8::1").unwrap();
-        assert!(third.identify(&Caller { tenant: Some(ids.make()), ..vendor }), "whoever is known");
+        assert!(third.identify(&Caller::new(Trusted, key, Some(ids.make()), [].into())), "whoever is known");
         let fourth = take("2001:db8::1").unwrap();
         assert!(!first.evicted().is_cancelled(), "leaves the seat to others");
         let fifth = take("198.51.100.1").unwrap();

@@ -28,14 +28,14 @@ impl Victim {
         let user = setup.person(tenant, integration, MARK).await;
         let room = setup.room(tenant, integration, &format!("room-{MARK}")).await;
         let new = NewRole { name: MARK.to_owned(), permissions: [Permission::BookingView].into() };
-        let role = setup.services.roles().create(&by, new).await.unwrap();
+        let role = setup.services.roles().create(&by.allow().unwrap(), new).await.unwrap();
         let invitation = NewLink {
             email: format!("it-{MARK}@acme.example"),
             return_url: None,
             integration: Some(integration),
             roles: Vec::new(),
         };
-        let (link, _) = setup.services.links().invite(&by, invitation).await.unwrap();
+        let (link, _) = setup.services.links().invite(&by.allow().unwrap(), invitation).await.unwrap();
         let administrator = setup.user(tenant, StandardRole::Administrator).await;
         let made = booking(setup, &administrator, user, &[room], MARK).await;
         let connections = "{ connectedMailboxes { nodes { id } } }";
@@ -96,7 +96,7 @@ impl Victim {
 /// Makes a booking; returns it with its run.
 pub async fn booking(
     setup: &Setup,
-    by: &domain::Caller,
+    by: &services::Caller,
     organiser: Id<ids::User>,
     rooms: &[Id<ids::Room>],
     title: &str,
@@ -109,7 +109,7 @@ pub async fn booking(
     setup.ask(by, create, input).await["createBooking"].clone()
 }
 
-async fn campaign(setup: &Setup, by: &domain::Caller, integration: Id<ids::Integration>) -> Value {
+async fn campaign(setup: &Setup, by: &services::Caller, integration: Id<ids::Integration>) -> Value {
     let start = "mutation($id: ID!) { startCampaign(input: {integrationId: $id}) { campaign { id } userErrors { code } } }";
     setup.ask(by, start, json!({ "id": integration })).await["startCampaign"]["campaign"]["id"].clone()
 }

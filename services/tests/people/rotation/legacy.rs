@@ -71,9 +71,9 @@ async fn an_installation_of_before_there_were_key_ids_goes_on_with_its_keys_and_
     // Somebody even changes the master key at the same moment.
     let key: [u8; 32] = h.services.ids.bytes();
     let forgetful = h.node(Vault::new(key, h.services.ids.clone()));
-    assert_eq!(forgetful.secrets().ready().await.unwrap_err().code(), "UNREADABLE");
+    assert_eq!(forgetful.secrets().ready(&forgetful).await.unwrap_err().code(), "UNREADABLE");
     let new = h.node(Vault::with_former(key, &[h.master], h.services.ids.clone()));
-    new.secrets().ready().await.unwrap();
+    new.secrets().ready(&new).await.unwrap();
     assert!(opens_the_door(&new, &h.key).await, "the digest is what it was");
     let seen = status(&new).await;
     assert_eq!((seen.in_force, seen.values_to_do, seen.unopened), (Some(h.vault.current()), 4, 0));
@@ -81,7 +81,7 @@ async fn an_installation_of_before_there_were_key_ids_goes_on_with_its_keys_and_
     assert_eq!((report.new_data_keys, report.values, report.unreadable), (1, 4, 0));
     reseal(&h, &new.vault).await;
     let last = h.node(Vault::new(key, h.services.ids.clone()));
-    last.secrets().ready().await.unwrap();
+    last.secrets().ready(&last).await.unwrap();
     assert!(opens_the_door(&last, &h.key).await);
     let kept = snapshot(&last, acme).await;
     assert!(kept.len() == 4 && kept.values().all(|plain| plain == b"old"), "{kept:?}");

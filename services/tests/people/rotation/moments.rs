@@ -11,7 +11,7 @@ use std::{
 use domain::{Id, ids};
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseBackend, QueryFilter, Statement, sea_query::Expr};
 use services::{
-    Services, Vault,
+    System, Vault,
     secrets::{Progress, Scope},
     vault::Column,
 };
@@ -41,7 +41,7 @@ async fn a_rotation_that_is_stopped_anywhere_goes_on_and_loses_nothing(h: Harnes
                 ControlFlow::Break(())
             }
         };
-        let ended = node.secrets().rotate(Scope::DataKeys, &mut once).await;
+        let ended = node.secrets().rotate(&node, Scope::DataKeys, &mut once).await;
         for (tenant, before) in tenants.iter().zip(&before) {
             assert_eq!(&snapshot(&h.node(vault.clone()), *tenant).await, before, "after {stops} stops");
         }
@@ -86,7 +86,7 @@ async fn a_rotation_that_is_dropped_at_any_moment_leaves_everything_readable(h: 
         let node = h.node(h.vault.clone());
         let secrets = node.secrets();
         let mut on = |_: Progress| ControlFlow::Continue(());
-        let rotation = Box::pin(secrets.rotate(Scope::DataKeys, &mut on));
+        let rotation = Box::pin(secrets.rotate(&node, Scope::DataKeys, &mut on));
         match (Polls { inner: rotation, left: polls }).await {
             Some(ended) => done += usize::from(ended.is_ok()),
             None => dropped += 1,
@@ -100,7 +100,7 @@ async fn a_rotation_that_is_dropped_at_any_moment_leaves_everything_readable(h: 
 }
 
 /// Whether somebody waits for a lock of somebody else's on this database.
-async fn somebody_waits(services: &Services) -> bool {
+async fn somebody_waits(services: &System) -> bool {
     let sql = "SELECT count(*) AS n FROM pg_stat_activity
                WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let conn = services.store.installation();
@@ -115,10 +115,10 @@ async fn what_is_sealed_before_a_rotation_and_stored_after_it_began_is_sealed_an
     let tx = there.begin(tenant).await.unwrap();
     let row = entity::consent_grant::of(tenant).one(tx.conn()).await.unwrap().unwrap();
     let place = Column::ConsentGrantSecret.at(tenant, row.id);
-    let sealed = there.secrets().seal(tx.conn(), place, b"late").await.unwrap();
+    let sealed = there.seal(tx.conn(), place, b"late").await.unwrap();
     let secrets = h.services.secrets();
     let mut on = |_: Progress| ControlFlow::Continue(());
-    let mut rotation = Box::pin(secrets.rotate(Scope::DataKeys, &mut on));
+    let mut rotation = Box::pin(secrets.rotate(&h.services, Scope::DataKeys, &mut on));
     let mut ended = None;
     for _ in 0..10_000 {
         tokio::select! {
@@ -180,7 +180,7 @@ async fn what_is_written_during_rotations_is_not_lost(h: Harness) {
             let tx = there.begin(tenant).await.unwrap();
             let place = Column::ConsentGrantSecret.at(tenant, *row);
             let plain = format!("written {count}").into_bytes();
-            let sealed = there.secrets().seal(tx.conn(), place, &plain).await.unwrap();
+            let sealed = there.seal(tx.conn(), place, &plain).await.unwrap();
             store(&tx, tenant, *row, sealed).await;
             tx.commit().await.unwrap();
             written.insert(*row, plain);

@@ -6,7 +6,7 @@ use base64::{
 };
 use entity::{connect_link, signing_key, tenant};
 use sea_orm::EntityTrait;
-use services::links::NewLink;
+use services::{Anyone, links::NewLink};
 
 use super::forge::Forge;
 use crate::harness::Harness;
@@ -21,7 +21,7 @@ pub async fn words(h: &Harness) -> Vec<(&'static str, String)> {
         integration: None,
         roles: Vec::new(),
     };
-    let (link, url) = h.services.links().invite(&by, new).await.unwrap();
+    let (link, url) = h.services.links().invite(&by.allow().unwrap(), new).await.unwrap();
     let token = url.rsplit('/').next().unwrap().to_owned();
     let installation = h.services.store.installation();
     let key = signing_key::Entity::find().one(installation).await.unwrap().unwrap();
@@ -47,7 +47,7 @@ pub async fn words(h: &Harness) -> Vec<(&'static str, String)> {
         ("a sealed signing key", URL_SAFE_NO_PAD.encode(&key.private_key)),
         ("a public key", URL_SAFE_NO_PAD.encode(&key.public_key)),
         ("a sealed data key", STANDARD.encode(&tenant.data_key)),
-        ("the published keys", h.services.keys().jwks().await.unwrap().to_string()),
+        ("the published keys", h.services.keys().jwks(Anyone).await.unwrap().to_string()),
         ("the master key", h.master.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))),
     ]
 }

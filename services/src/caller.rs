@@ -1,0 +1,125 @@
+//! Callers: who a request is from, and what they may prove.
+//!
+//! Authentication makes callers ([`crate::access`]), and callers make the proofs that use cases demand
+//! ([`crate::proof`]). Both are here and not in `domain`, because what every crate can make proves nothing.
+
+use std::collections::BTreeSet;
+
+use domain::{
+    CallerKind, Id, Permission,
+    access::{Denied, Rule},
+    ids,
+};
+use entity::Trusted;
+
+use crate::proof::{Allowed, Member, Own, OwnOr, Staff};
+
+/// An authenticated caller: identity, tenant and permissions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    kind: CallerKind,
+    tenant: Option<Id<ids::Tenant>>,
+    permissions: BTreeSet<Permission>,
+}
+
+impl Caller {
+    /// A caller without any credential.
+    pub fn anonymous() -> Self {
+        Self { kind: CallerKind::Anonymous, tenant: None, permissions: BTreeSet::new() }
+    }
+
+    /// A caller as stated, for authentication and for tests.
+    pub fn new(
+        _: Trusted,
+        kind: CallerKind,
+        tenant: Option<Id<ids::Tenant>>,
+        permissions: BTreeSet<Permission>,
+    ) -> Self {
+        Self { kind, tenant, permissions }
+    }
+
+    /// The operator, looking after the runs of a tenant. Whoever holds the server's configuration can read its database
+    /// anyway.
+    pub fn operator(_: Trusted, tenant: Id<ids::Tenant>) -> Self {
+        let permissions = [Permission::RunView, Permission::RunEdit].into();
+        Self { kind: CallerKind::Operator, tenant: Some(tenant), permissions }
+    }
+
+    /// The identity that was authenticated.
+    pub fn kind(&self) -> CallerKind {
+        self.kind
+    }
+
+    /// The one tenant of the request; `None` for a vendor key that names no tenant.
+    pub fn tenant(&self) -> Option<Id<ids::Tenant>> {
+        self.tenant
+    }
+
+    /// The permissions held within the tenant.
+    pub fn permissions(&self) -> &BTreeSet<Permission> {
+        &self.permissions
+    }
+
+    /// Proves that the caller meets a rule within its tenant.
+    pub fn allow<R: Rule>(&self) -> Result<Allowed<R>, Denied> {
+        let member = self.within_tenant()?;
+        if !R::is_met(&self.permissions) {
+            return Err(Denied::Forbidden(R::NAMED));
+        }
+        Ok(Allowed::new(member))
+    }
+
+    /// Proves that the caller is this user, or else that it meets a rule.
+    pub fn allow_own_or<R: Rule>(&self, user: Id<ids::User>) -> Result<OwnOr<R>, Denied> {
+        match self.allow_own() {
+            Ok(own) if own.user() == user => Ok(OwnOr::own(own)),
+            _ => Ok(OwnOr::other(self.allow()?, user)),
+        }
+    }
+
+    /// Proves that the caller is a user, who may act on the user's own things.
+    pub fn allow_own(&self) -> Result<Own, Denied> {
+        match (self.kind, self.tenant) {
+            (CallerKind::User(user), Some(_)) => Ok(Own::new(self.within_tenant()?, user)),
+            (CallerKind::Anonymous, _) => Err(Denied::Unauthenticated),
+            _ => Err(Denied::Forbidden(Permission::UserView)),
+        }
+    }
+
+    /// Proves that the caller belongs to a tenant: as one of its users, or with any permission within it.
+    pub fn allow_member(&self) -> Result<Member, Denied> {
+        if let CallerKind::User(_) = self.kind {
+            return Ok(self.allow_own()?.into());
+        }
+        let member = self.within_tenant()?;
+        if self.permissions.is_empty() {
+            return Err(Denied::Forbidden(Permission::UserView));
+        }
+        Ok(member)
+    }
+
+    /// Proves that the caller is the vendor's staff; no tenant is needed.
+    pub fn allow_staff(&self) -> Result<Staff, Denied> {
+        match self.kind {
+            CallerKind::Anonymous => Err(Denied::Unauthenticated),
+            CallerKind::Vendor(key) if self.permissions.contains(&Permission::Staff) => {
+                Ok(Staff::new(key, self.permissions.clone()))
+            }
+            _ => Err(Denied::Forbidden(Permission::Staff)),
+        }
+    }
+
+    /// Whether the caller holds a permission within its tenant. Proves nothing: it is for what is only shown.
+    pub fn has_permission(&self, permission: Permission) -> bool {
+        self.within_tenant().is_ok_and(|member| member.has_permission(permission))
+    }
+
+    /// The caller within the tenant of the request, whatever it may do there.
+    fn within_tenant(&self) -> Result<Member, Denied> {
+        if self.kind == CallerKind::Anonymous {
+            return Err(Denied::Unauthenticated);
+        }
+        let tenant = self.tenant.ok_or(Denied::TenantMissing)?;
+        Ok(Member::new(tenant, self.kind, self.permissions.clone()))
+    }
+}

@@ -1,0 +1,225 @@
+//! What use cases demand of whoever calls them.
+//!
+//! | proof | who has it |
+//! |---|---|
+//! | [`Allowed`] | a caller who meets a rule, such as the permission `USER_EDIT`, within a tenant |
+//! | [`Own`] | a user, for the user's own things |
+//! | [`OwnOr`] | a user for the user's own things, or a caller who meets a rule |
+//! | [`Member`] | a caller who belongs to a tenant, whatever it may do there |
+//! | [`Staff`] | the vendor's staff |
+//! | [`System`](crate::System) | the engine, the reconcilers and the operator's commands |
+//! | [`Anyone`] | everybody; what is asked for is public, or carries a secret of its own |
+//!
+//! Only [`Caller`](crate::Caller) makes the first five.
+
+use std::{collections::BTreeSet, fmt, marker::PhantomData, ops::Deref};
+
+use domain::{
+    CallerKind, Id, Permission,
+    access::{Rule, may},
+    ids,
+};
+use uuid::Uuid;
+
+/// The proof that a caller belongs to a tenant: who acts, where, and holding which permissions.
+///
+/// The proofs of callers within a tenant dereference to it.
+#[derive(Debug, Clone)]
+pub struct Member {
+    tenant: Id<ids::Tenant>,
+    by: CallerKind,
+    permissions: BTreeSet<Permission>,
+}
+
+impl Member {
+    pub(crate) fn new(tenant: Id<ids::Tenant>, by: CallerKind, permissions: BTreeSet<Permission>) -> Self {
+        Self { tenant, by, permissions }
+    }
+
+    /// The tenant within which the proof holds.
+    pub fn tenant(&self) -> Id<ids::Tenant> {
+        self.tenant
+    }
+
+    /// The tenant, to look rows up that other rows refer to.
+    pub fn scope(&self) -> TenantScope {
+        TenantScope::new(self.tenant.uuid())
+    }
+
+    /// Who acts.
+    pub fn by(&self) -> CallerKind {
+        self.by
+    }
+
+    /// Whether the caller also holds another permission.
+    pub fn has_permission(&self, permission: Permission) -> bool {
+        self.permissions.contains(&permission)
+    }
+
+    /// Whether the caller may connect calendars, by any way of [`may::Connect`].
+    pub fn may_connect(&self) -> bool {
+        may::Connect::is_met(&self.permissions)
+    }
+
+    /// The actor as recorded in the audit: the id of a user or key, `operator` or `anonymous`.
+    pub fn actor(&self) -> String {
+        match self.by {
+            CallerKind::Anonymous => "anonymous".to_owned(),
+            CallerKind::Vendor(id) => id.to_string(),
+            CallerKind::User(id) => id.to_string(),
+            CallerKind::Operator => "operator".to_owned(),
+        }
+    }
+}
+
+/// The proof that a caller meets a rule within its tenant.
+pub struct Allowed<R> {
+    member: Member,
+    rule: PhantomData<fn() -> R>,
+}
+
+impl<R: Rule> Allowed<R> {
+    pub(crate) fn new(member: Member) -> Self {
+        Self { member, rule: PhantomData }
+    }
+}
+
+impl<R> Clone for Allowed<R> {
+    fn clone(&self) -> Self {
+        Self { member: self.member.clone(), rule: PhantomData }
+    }
+}
+
+impl<R> fmt::Debug for Allowed<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Allowed").field(&self.member).finish()
+    }
+}
+
+impl<R> Deref for Allowed<R> {
+    type Target = Member;
+
+    fn deref(&self) -> &Member {
+        &self.member
+    }
+}
+
+/// The proof that a caller is a user of its tenant, who may act on the user's own things.
+#[derive(Debug, Clone)]
+pub struct Own {
+    member: Member,
+    user: Id<ids::User>,
+}
+
+impl Own {
+    pub(crate) fn new(member: Member, user: Id<ids::User>) -> Self {
+        Self { member, user }
+    }
+
+    /// The user.
+    pub fn user(&self) -> Id<ids::User> {
+        self.user
+    }
+}
+
+impl Deref for Own {
+    type Target = Member;
+
+    fn deref(&self) -> &Member {
+        &self.member
+    }
+}
+
+impl From<Own> for Member {
+    fn from(own: Own) -> Self {
+        own.member
+    }
+}
+
+/// The proof that a caller may act on the things of one user: its own, or those of somebody else because it meets a
+/// rule.
+pub struct OwnOr<R> {
+    member: Member,
+    user: Id<ids::User>,
+    is_own: bool,
+    rule: PhantomData<fn() -> R>,
+}
+
+impl<R: Rule> OwnOr<R> {
+    pub(crate) fn own(own: Own) -> Self {
+        Self { member: own.member, user: own.user, is_own: true, rule: PhantomData }
+    }
+
+    pub(crate) fn other(by: Allowed<R>, user: Id<ids::User>) -> Self {
+        Self { member: by.member, user, is_own: false, rule: PhantomData }
+    }
+}
+
+impl<R> OwnOr<R> {
+    /// The user to whose things the proof refers.
+    pub fn user(&self) -> Id<ids::User> {
+        self.user
+    }
+
+    /// Whether the caller is that user.
+    pub fn is_own(&self) -> bool {
+        self.is_own
+    }
+}
+
+impl<R> fmt::Debug for OwnOr<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OwnOr").field(&self.member).field(&self.user).finish()
+    }
+}
+
+impl<R> Deref for OwnOr<R> {
+    type Target = Member;
+
+    fn deref(&self) -> &Member {
+        &self.member
+    }
+}
+
+/// The proof that a caller is the vendor's staff.
+#[derive(Debug, Clone)]
+pub struct Staff {
+    key: Id<ids::ApiKey>,
+    permissions: BTreeSet<Permission>,
+}
+
+impl Staff {
+    pub(crate) fn new(key: Id<ids::ApiKey>, permissions: BTreeSet<Permission>) -> Self {
+        Self { key, permissions }
+    }
+
+    /// Whether the key also holds another permission.
+    pub fn has_permission(&self, permission: Permission) -> bool {
+        self.permissions.contains(&permission)
+    }
+
+    /// The actor as recorded in the audit: the id of the key.
+    pub fn actor(&self) -> String {
+        self.key.to_string()
+    }
+}
+
+/// Demands nothing. A use case that takes it may be called by everybody: what it answers is public, or what it is
+/// called with is a secret that it checks by itself, such as the token of a link or the cookie of a page.
+#[derive(Debug, Clone, Copy)]
+pub struct Anyone;
+
+/// The tenant in which rows are looked up by ids that other rows hold. Whoever could read the other rows may know what
+/// they refer to, so it names no permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TenantScope(Uuid);
+
+impl TenantScope {
+    pub(crate) const fn new(tenant: Uuid) -> Self {
+        Self(tenant)
+    }
+
+    pub(crate) const fn tenant(self) -> Uuid {
+        self.0
+    }
+}

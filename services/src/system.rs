@@ -1,0 +1,107 @@
+//! What a node itself may do: the engine, the reconcilers, and the operator's commands.
+
+use std::{ops::Deref, sync::Arc};
+
+use domain::{Ids, SharedClock};
+use entity::Store;
+use queue::Queue;
+use sea_orm::ConnectionTrait;
+use uuid::Uuid;
+
+use crate::{
+    Catalogue, Result, Services, Settings, TenantScope, Tx, Vault, audit::INSTALLATION, grants::Connectors,
+    vault::SealContext,
+};
+
+/// The use cases of a node together with what they stand on. Whoever has it may do everything in every tenant.
+///
+/// The root makes one for each node, out of a [`Store`]. `api` gets the [`Services`] in it and can make none: it
+/// cannot name `entity`, without which there is no store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct System(Arc<Parts>);
+
+/// The parts of a [`System`].
+#[derive(Debug)]
+pub struct Parts {
+    /// Access to the database.
+    pub store: Store,
+    /// Hints, fan-out and rate limits.
+    pub queue: Queue,
+    /// The master keys.
+    pub vault: Vault,
+    services: Services,
+}
+
+impl Deref for System {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl Deref for Parts {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        &self.services
+    }
+}
+
+impl System {
+    /// Builds the use cases from their parts.
+    pub fn new(
+        store: Store,
+        clock: SharedClock,
+        ids: Ids,
+        queue: Queue,
+        vault: Vault,
+        connectors: Connectors,
+        settings: Settings,
+    ) -> Self {
+        let services =
+            Services::new(store.clone(), clock, ids, queue.clone(), vault.clone(), connectors, settings);
+        Self(Arc::new(Parts { store, queue, vault, services }))
+    }
+
+    /// The use cases alone, for `api`.
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// Begins a transaction of one tenant.
+    pub async fn begin(&self, tenant: Uuid) -> Result<Tx> {
+        self.services.begin(tenant).await
+    }
+
+    /// Begins a transaction about the installation, such as its keys. Its audit entries are added to the
+    /// installation's chain.
+    pub async fn begin_installation(&self) -> Result<Tx> {
+        self.begin(INSTALLATION).await
+    }
+
+    /// A tenant to look rows up in.
+    pub fn within(&self, tenant: Uuid) -> TenantScope {
+        TenantScope::new(tenant)
+    }
+
+    /// Seals a secret of a tenant, in the transaction that stores it.
+    pub async fn seal(
+        &self,
+        txn: &impl ConnectionTrait,
+        place: SealContext,
+        plain: &[u8],
+    ) -> Result<Vec<u8>> {
+        self.secrets().seal(txn, place, plain).await
+    }
+
+    /// Opens a sealed secret of a tenant.
+    pub async fn open(&self, place: SealContext, sealed: &[u8]) -> Result<Vec<u8>> {
+        self.secrets().open(place, sealed).await
+    }
+
+    /// Sets the descriptions of workflows; called once when a node is built.
+    pub fn set_catalogue(&self, catalogue: Arc<dyn Catalogue>) {
+        self.services.set_catalogue(catalogue);
+    }
+}
