@@ -14,7 +14,10 @@ mod setup;
 use std::sync::Arc;
 
 use chrono::Duration;
-use domain::{Id, ids, state::{ConnectionState, Verdict};
+use domain::{
+    Id, ids,
+    state::{ConnectionState, Verdict},
+};
 use providers::{CalendarKind, CalendarListing, Error, ErrorKind, Remedy};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, QueryOrder};
 use services::{

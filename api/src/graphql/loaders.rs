@@ -7,7 +7,7 @@ use async_graphql::{
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest},
 };
 use async_trait::async_trait;
-use domain::AnyId, Id, ids;
+use domain::{AnyId, Id, ids};
 use services::{
     Caller, Services,
     rows::{

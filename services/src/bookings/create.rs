@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use domain::{
-    , AnyIdId, TimeRange, ids, may,
+    AnyId, Id, TimeRange, ids, may,
     state::{Answer, BookingState, Lane, OnlineMeetingState, ParticipantKind},
 };
 use entity::{booking, booking_participant, occupancy};
