@@ -4,7 +4,7 @@
 //! for changes reports it. Two concurrent readers each write a copy and its watermark together, one after the other;
 //! whichever remains is consistent.
 
-use domain::{, IdTimeRange, Timestamp, Unreadable, UnreadableReason, ids, state::ConnectionState};
+use domain::{Id, TimeRange, Timestamp, Unreadable, UnreadableReason, ids, state::ConnectionState};
 use providers::{ChangeCheck, Error, ErrorKind, Event, Provider, Remedy, Session};
 use sea_orm::{
     ColumnTrait, Condition, DatabaseTransaction, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,

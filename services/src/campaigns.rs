@@ -161,7 +161,6 @@ impl Campaigns {
         &self,
         by: &Allowed<may::ConnectionView>,
         campaign: Id<ids::Campaign>,
-    ,
     ) -> Result<Vec<entity::campaign_item::Model>> {
         use entity::campaign_item::{Column, of};
         let tenant = by.tenant();
@@ -171,7 +170,11 @@ impl Campaigns {
     }
 
     /// How many mailboxes of a campaign have which result.
-    pub async fn progress(&self, by: &Allowed<may::ConnectionView>, campaign: Id<ids::Campaign>) -> Result<Progress> {
+    pub async fn progress(
+        &self,
+        by: &Allowed<may::ConnectionView>,
+        campaign: Id<ids::Campaign>,
+    ) -> Result<Progress> {
         let items = self.items(by, campaign).await?;
         let count = |state: ConnectionState| {
             items.iter().filter(|item| item.result.as_ref().is_some_and(|result| *result == state)).count()

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Id, 
-    ProviderKind, ids,
+use domain::{
+    Id, ProviderKind, ids,
     state::{ConnectionState, IntegrationState, Lane},
     text,
 };

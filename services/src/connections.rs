@@ -3,7 +3,7 @@
 mod counted;
 
 use domain::{
-    , AnyIdId, Route, Unreadable, ids, may,
+    AnyId, Id, Route, Unreadable, ids, may,
     provider::Capabilities,
     state::{ConnectionState, IntegrationState, Lane, RunStatus},
 };
@@ -99,7 +99,11 @@ impl Connections {
     }
 
     /// Activates one mailbox, for the first time or again (S1.13). Returns the run.
-    pub async fn activate(&self, by: &Allowed<may::UserEdit>, id: Id<ids::Connection>) -> Result<Id<ids::Run>> {
+    pub async fn activate(
+        &self,
+        by: &Allowed<may::UserEdit>,
+        id: Id<ids::Connection>,
+    ) -> Result<Id<ids::Run>> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let row = entity::connection::one(tx.tenant(), id).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("connection"))?;

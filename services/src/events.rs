@@ -3,7 +3,7 @@
 //! An event says that something changed, not how: receivers read the current state with their own permissions. Events
 //! are rows, written in the transaction of the change, and are then sent to all nodes.
 
-use domain::{Ids, AnyId, Id, Timestamp, may, ids, Topic};
+use domain::{AnyId, Id, Ids, Timestamp, Topic, ids, may};
 use entity::DatabaseError;
 use entity::event_log::{Column, Model};
 use futures::{Stream, StreamExt, stream};
@@ -57,7 +57,13 @@ pub enum WatchEvent {
 }
 
 /// An event that is not stored yet.
-pub fn row(ids: &Ids, tenant: Id<ids::Tenant>, topic: Topic, subject: AnyId, at: Timestamp) -> entity::event_log::Model {
+pub fn row(
+    ids: &Ids,
+    tenant: Id<ids::Tenant>,
+    topic: Topic,
+    subject: AnyId,
+    at: Timestamp,
+) -> entity::event_log::Model {
     let payload = serde_json::Value::Object(serde_json::Map::new());
     entity::event_log::Model { id: ids.make(), tenant_id: tenant, topic: topic.into(), subject, payload, at }
 }

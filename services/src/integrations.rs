@@ -90,12 +90,8 @@ impl Integrations {
         if let Some(group) = &new.scope_group {
             text::check(group, Shape::Line, LONGEST_GROUP, "scopeGroup")?;
         }
-        if let Some(url) = &new.return_url
-            && !self.services.tenants().allows_return(Anyone, Id::from_uuid(tx.tenant(), url).await?
-        {
-            let message =
-                "This return address is not allowed. Ask the vendor to add it to the tenant's return URLs.";
-            return Err(Refusal::new("RETURN_URL_NOT_ALLOWED", message).at("returnUrl").into());
+        if let Some(url) = &new.return_url {
+            self.services.tenants().require_return(tx.conn(), tx.tenant(), url).await?;
         }
         let mailbox =
             new.service_mailbox.map(|address| crate::service_accounts::address(&address)).transpose()?;
@@ -200,7 +196,11 @@ impl Integrations {
 
     /// Requests a new consent for an integration whose consent was revoked or never completed. Mailboxes and bookings
     /// stay as they are. Returns the run.
-    pub async fn reconnect(&self, by: &Allowed<may::Connect>, id: Id<ids::Integration>) -> Result<Id<ids::Run>> {
+    pub async fn reconnect(
+        &self,
+        by: &Allowed<may::Connect>,
+        id: Id<ids::Integration>,
+    ) -> Result<Id<ids::Run>> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let row = find(&tx, id).await?;
         let run = self.enqueue_reconnection(&mut tx, &row, &by.actor()).await?;
@@ -253,7 +253,6 @@ impl Integrations {
         &self,
         by: &Allowed<may::SeeIntegrations>,
         id: Id<ids::Integration>,
-    ,
     ) -> Result<Vec<entity::terms_acceptance::Model>> {
         use entity::terms_acceptance::{Column, of};
         let tenant = by.tenant();

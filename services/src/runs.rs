@@ -1,7 +1,7 @@
 //! Runs of workflows, for people: list, retry, signal and cancel.
 
 use domain::{
-    Id, AnyId, Permission,
+    AnyId, Id, Permission,
     access::Denied,
     ids, may,
     state::{Lane, RunStatus, StepOutcome},

@@ -84,7 +84,8 @@ impl Loaders {
                     let services = services.clone();
                     async move {
                         let Some(scope) = scope else { return Ok(HashMap::new()) };
-                        let Ok(services.roles().of_users(scope, &keys).await?.into_iter().collect()) }
+                        Ok(services.roles().of_users(scope, &keys).await?.into_iter().collect())
+                    }
                 })
             },
             service_accounts: many!(services, scope, keys => services.service_accounts().of(scope, &keys), |row| {

@@ -1,7 +1,7 @@
 //! Runs of workflows: their history and diagram, and mutations to retry, cancel and signal them.
 
 use async_graphql::{Context, Description, ID, InputObject, Json, Object};
-use domain::{, AnyIdId, Permission, access::Denied, ids, may};
+use domain::{AnyId, Id, Permission, access::Denied, ids, may};
 use services::{
     Member, Refusal,
     rows::{StateName, run::Model, run_history},
@@ -207,7 +207,7 @@ connection!(RunStep, run_history::Model, RunStepConnection, RunStepEdge, "steps 
 
 /// The run that a mutation has just enqueued, visible to whoever started it.
 pub(super) async fn of(ctx: &Context<'_>, by: &Member, run: Id<ids::Run>) -> Result<Run> {
-    let run = ctx.services().runs().by_ids(by.scope(), &[Id::from_uuid(run]).await?.pop();
+    let run = ctx.services().runs().by_ids(by.scope(), &[run]).await?.pop();
     Ok(run.ok_or_else(|| services::Error::not_found("run"))?.into())
 }
 

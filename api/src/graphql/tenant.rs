@@ -47,7 +47,7 @@ impl Tenant {
     async fn features(&self, ctx: &Context<'_>) -> Option<Result<Vec<Feature>>> {
         let tenants = ctx.services().tenants();
         let features = match ctx.caller().allow_staff() {
-            Ok(staff) => tenants.features_of(&staff, Id::from_uuid(self.0.id).await,
+            Ok(staff) => tenants.features_of(&staff, self.0.id).await,
             // Nobody else sees a tenant other than their own.
             Err(_) => tenants.features(&ctx.caller().allow_member().ok()?).await,
         };

@@ -272,7 +272,8 @@ impl Bookings {
 
     /// Runs of a booking that have not ended, oldest first, for workflows: only one of them may act at a time.
     pub async fn live_runs(
-        &self, _by: &System,
+        &self,
+        _by: &System,
         tenant: Id<ids::Tenant>,
         id: Id<ids::Booking>,
     ) -> Result<Vec<entity::run::Model>> {

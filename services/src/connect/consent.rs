@@ -54,7 +54,6 @@ impl Connect {
         tenant: Id<ids::Tenant>,
         integration: Id<ids::Integration>,
         session: Id<ids::ConnectSession>,
-    ,
     ) -> Result<Secret> {
         use entity::connect_session::{Column, one};
         let txn = self.services.store.read(tenant).await?;
@@ -103,7 +102,8 @@ impl Connect {
 
     /// Deletes the consents that sessions stored for an integration's run, which has ended.
     pub async fn forget_stored_consent(
-        &self, _by: &System,
+        &self,
+        _by: &System,
         tenant: Id<ids::Tenant>,
         integration: Id<ids::Integration>,
     ) -> Result<()> {
@@ -113,7 +113,12 @@ impl Connect {
     }
 
     /// Withdraws a consent so that nothing of it remains. Safe if it never took effect.
-    pub async fn withdraw(&self, _by: &System, tenant: Id<ids::Tenant>, integration: Id<ids::Integration>) -> Result<()> {
+    pub async fn withdraw(
+        &self,
+        _by: &System,
+        tenant: Id<ids::Tenant>,
+        integration: Id<ids::Integration>,
+    ) -> Result<()> {
         use entity::external_binding::{Column, delete};
         let mut tx = self.services.begin(tenant).await?;
         self.services.grants().remove(&tx, integration, None).await?;

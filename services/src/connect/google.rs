@@ -24,11 +24,10 @@ use super::{
 };
 use crate::{
     Error, Refusal, Result, Tx,
-    grants::{Secret,
-    integrations,
-    proof::{Anyone, SignedInAdministrator},
-    TenantScope},
-,
+    grants::{
+        Secret, TenantScope, integrations,
+        proof::{Anyone, SignedInAdministrator},
+    },
 };
 
 /// What an administrator entered before the sign-in that proves their identity; stored in the session.

@@ -2,8 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "it belongs to the installation")]
 
-use domain::{AnyId, Id};
 use domain::connect::InstallationSecret;
+use domain::{AnyId, Id};
 use entity::{installation_secret, tenant};
 use sea_orm::{
     ActiveValue::Set,
