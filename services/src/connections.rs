@@ -113,13 +113,17 @@ impl Connections {
     }
 
     /// Connects a user's calendar through the service account (S1.13). Returns the run.
-    pub async fn activate_user(&self, by: &Allowed<may::UserEdit>, user: Id<ids::User>) -> Result<Uuid> {
+    pub async fn activate_user(
+        &self,
+        by: &Allowed<may::UserEdit>,
+        user: Id<ids::User>,
+    ) -> Result<Id<ids::Run>> {
         self.activate_calendar_of(by, user).await
     }
 
     /// Connects the caller's own calendar through the service account, with one click and no sign-in at the provider
     /// (S3.8). Returns the run.
-    pub async fn activate_own(&self, by: &Own) -> Result<Uuid> {
+    pub async fn activate_own(&self, by: &Own) -> Result<Id<ids::Run>> {
         self.activate_calendar_of(by, by.user()).await
     }
 

@@ -143,7 +143,7 @@ impl Events {
     pub async fn since(
         &self,
         _by: &System,
-        tenant: Uuid,
+        tenant: Id<ids::Tenant>,
         topic: Topic,
         after: Id<ids::Event>,
         max: u64,

@@ -250,7 +250,7 @@ impl Grants {
         &self,
         _by: &System,
         integration: &entity::integration::Model,
-        user: Option<Uuid>,
+        user: Option<Id<ids::User>>,
     ) -> Result<(Arc<dyn Provider>, Session)> {
         self.open(integration, user).await
     }

@@ -19,7 +19,6 @@ use domain::{
     access::{Rule, may},
     ids,
 };
-use uuid::Uuid;
 
 /// The proof that a caller belongs to a tenant: who acts, where, and holding which permissions.
 ///
@@ -43,7 +42,7 @@ impl Member {
 
     /// The tenant, to look rows up that other rows refer to.
     pub fn scope(&self) -> TenantScope {
-        TenantScope::new(self.tenant.uuid())
+        TenantScope::new(self.tenant)
     }
 
     /// Who acts.
@@ -212,14 +211,14 @@ pub struct Anyone;
 /// The tenant in which rows are looked up by ids that other rows hold. Whoever could read the other rows may know what
 /// they refer to, so it names no permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TenantScope(Uuid);
+pub struct TenantScope(Id<ids::Tenant>);
 
 impl TenantScope {
-    pub(crate) const fn new(tenant: Uuid) -> Self {
+    pub(crate) const fn new(tenant: Id<ids::Tenant>) -> Self {
         Self(tenant)
     }
 
-    pub(crate) const fn tenant(self) -> Uuid {
+    pub(crate) const fn tenant(self) -> Id<ids::Tenant> {
         self.0
     }
 }

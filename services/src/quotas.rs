@@ -95,7 +95,7 @@ impl QuotaSubject<'_> {
     fn quotas(self, settings: &QuotaSettings) -> Vec<(&'static str, Key, Quota)> {
         let all = match self {
             Self::Caller(caller) => {
-                let tenant = caller.tenant().map(domain::Id::uuid);
+                let tenant = caller.tenant();
                 let id = match caller.kind() {
                     CallerKind::Vendor(key) => Some(key.any()),
                     CallerKind::User(user) => Some(user.any()),

@@ -1,5 +1,7 @@
 //! Rows as values, for those who show them. A row leads to no table: finders stay in `entity`, which `api` cannot name.
 
+pub use entity::{StateName, Stored};
+
 /// Lists the tables whose rows are shown.
 macro_rules! rows {
     ($($table:ident),* $(,)?) => {

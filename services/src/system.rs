@@ -2,11 +2,10 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use domain::{Ids, SharedClock};
+use domain::{Id, Ids, SharedClock, ids};
 use entity::Store;
 use queue::Queue;
 use sea_orm::ConnectionTrait;
-use uuid::Uuid;
 
 use crate::{
     Catalogue, Result, Services, Settings, TenantScope, Tx, Vault, audit::INSTALLATION, grants::Connectors,
@@ -70,7 +69,7 @@ impl System {
     }
 
     /// Begins a transaction of one tenant.
-    pub async fn begin(&self, tenant: Uuid) -> Result<Tx> {
+    pub async fn begin(&self, tenant: Id<ids::Tenant>) -> Result<Tx> {
         self.services.begin(tenant).await
     }
 
@@ -81,7 +80,7 @@ impl System {
     }
 
     /// A tenant to look rows up in.
-    pub fn within(&self, tenant: Uuid) -> TenantScope {
+    pub fn within(&self, tenant: Id<ids::Tenant>) -> TenantScope {
         TenantScope::new(tenant)
     }
 

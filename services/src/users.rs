@@ -170,9 +170,9 @@ impl Users {
     }
 
     async fn of(&self, by: &Member, id: Id<ids::User>) -> Result<Model> {
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
-        let user = entity::tenant_user::one(tenant, id.uuid()).one(&txn).await?;
+        let user = entity::tenant_user::one(tenant, id).one(&txn).await?;
         user.ok_or_else(|| Error::not_found("user"))
     }
 

@@ -305,7 +305,8 @@ async fn integration(
 
 /// Lets the run wait while the integration is in a state that this version does not know.
 async fn require_known(context: &StepContext, at: &Step<Memory>) -> Result<(), StepError> {
-    let rows = context.services.integrations().by_ids(at.tenant, &[at.memory.order.integration]).await?;
+    let scope = context.services.within(at.tenant);
+    let rows = context.services.integrations().by_ids(scope, &[at.memory.order.integration]).await?;
     for row in rows {
         row.state.require()?;
     }

@@ -1,7 +1,7 @@
 //! Audit log: who changed what, and when.
 
 use async_graphql::{Context, Description, ID, InputObject, Json, Object};
-use domain::{ids, may};
+use domain::may;
 use services::{
     audit::{self, AuditFilter},
     rows::audit::Model,

@@ -1,7 +1,7 @@
 //! Enums of the schema that mirror enums of the domain.
 
 use async_graphql::Enum;
-use services::entity::Stored;
+use services::rows::Stored;
 
 /// Declares schema enums for domain enums, with conversions both ways. A variant missing on either side does not
 /// compile; a test checks that the words agree.

@@ -8,7 +8,8 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use async_graphql::Context;
 use async_trait::async_trait;
-, AnyId, Id, Kind, Topicuse futures::{
+use domain::{AnyId, Id, Kind};
+use futures::{
     Stream, StreamExt, future,
     stream::{self, BoxStream},
 };
@@ -68,7 +69,8 @@ where
     F: Fn(Listener) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<T>> + Send + 'static,
 {
- (id,) (id.into(),)    let present = listener.in_time(read(listener.clone())).await?;
+    let id = id.into();
+    let present = listener.in_time(read(listener.clone())).await?;
     let concerns = move |heard: &WatchEvent| match heard {
         WatchEvent::Changed { subject, .. } => *subject == id,
         WatchEvent::Lagged => true,

@@ -95,7 +95,7 @@ impl Access {
         let (CallerKind::User(user), Some(tenant)) = (caller.kind(), caller.tenant()) else {
             return Ok(caller.clone());
         };
-        let txn = self.services.store.read(tenant.uuid()).await?;
+        let txn = self.services.store.read(tenant).await?;
         let permissions = roles::permissions_within(&txn, tenant, user).await?;
         Ok(Caller::new(Trusted, caller.kind(), Some(tenant), permissions.ok_or(Denied::Unauthenticated)?))
     }

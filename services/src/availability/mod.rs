@@ -16,7 +16,6 @@ use domain::{
     state::ConnectionState,
 };
 use entity::Stored;
-use uuid::Uuid;
 
 pub use self::input::{DayHours, OnUnknown, OnUnreadable, Query, RoomChoice};
 pub(crate) use self::input::{at_most, buffer, zone};

@@ -212,7 +212,12 @@ impl Bookings {
     }
 
     /// A booking with its participants, for workflows.
-    pub async fn details(&self, _by: &System, tenant: Uuid, id: Uuid) -> Result<Option<BookingDetails>> {
+    pub async fn details(
+        &self,
+        _by: &System,
+        tenant: Id<ids::Tenant>,
+        id: Id<ids::Booking>,
+    ) -> Result<Option<BookingDetails>> {
         self.with_participants(tenant, id).await
     }
 

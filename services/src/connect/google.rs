@@ -24,10 +24,9 @@ use super::{
 };
 use crate::{
     Error, Refusal, Result, Tx,
-    grants::{
-        Secret, TenantScope, integrations,
-        proof::{Anyone, SignedInAdministrator},
-    },
+    grants::{Secret, SignedInAdministrator},
+    integrations,
+    proof::{Anyone, TenantScope},
 };
 
 /// What an administrator entered before the sign-in that proves their identity; stored in the session.

@@ -3,7 +3,7 @@
 mod change;
 
 use async_graphql::{Context, Description, ID, Object};
-use domain::{ids, Id, may};
+use domain::{Id, ids, may};
 use services::{
     Caller, Services,
     rows::{connection, tenant_user::Model},
