@@ -76,7 +76,7 @@ where
     E::Model: FromQueryResult + ModelTrait<Entity = E>,
 {
     let columns: Vec<E::Column> = E::Column::iter().collect();
-    let named =
+    let selected =
         columns.iter().enumerate().map(|(at, column)| format!("${} AS {}", at + 1, column.unquoted()));
     let sql = format!("SELECT {}", selected.collect::<Vec<_>>().join(", "));
     let values = columns.iter().map(|column| any(column.def().get_column_type()));
