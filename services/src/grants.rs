@@ -255,6 +255,7 @@ impl Grants {
         self.open(integration, user).await
     }
 
+    /// [`Self::session`], for use cases that open one themselves.
     pub(crate) async fn open(
         &self,
         integration: &entity::integration::Model,

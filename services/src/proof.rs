@@ -115,7 +115,7 @@ impl Own {
         Self { member, user }
     }
 
-    /// The user.
+    /// The caller, whose own things are meant.
     pub fn user(&self) -> Id<ids::User> {
         self.user
     }
