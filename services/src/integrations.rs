@@ -17,7 +17,7 @@ use crate::{
     audit::AuditFacts,
     events::topic,
     page,
-    proof::{Allowed, Anyone, Member, TenantScope},
+    proof::{Allowed, Member, TenantScope},
     run_inputs::{Connect, RunInput, Verify},
     tenants, text,
 };

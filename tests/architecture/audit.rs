@@ -20,7 +20,8 @@ async fn a_node_adds_to_the_record_and_never_takes_from_it() {
         fill(&owner, ours, 0).await;
         let line = format!(
             "INSERT INTO audit (id, tenant_id, actor, action, subject, details, at)
-             SELECT gen_random_uuid(), '{ours}', 'a', 'b', 'c', '{{}}', now() FROM audit"
+             SELECT gen_random_uuid(), '{}', 'a', 'b', 'c', '{{}}', now() FROM audit",
+            ours.uuid()
         );
         let txn = store.write(ours).await.unwrap();
         assert_eq!(

@@ -198,13 +198,11 @@ async fn b16_a_room_is_pending_until_it_has_answered(apps: Apps) {
     assert_eq!(app.state(id).await, "ROOM_PENDING", "what cannot be read takes nothing back");
     let bookings = app.setup.services.bookings();
     let address = |rows: &[entity::booking_participant::Model]| rows[1].address.clone();
-    let rows =
-        bookings.participants_of(app.setup.services.within(app.setup.tenant.uuid()), &[id]).await.unwrap();
+    let rows = bookings.participants_of(app.setup.services.within(app.setup.tenant), &[id]).await.unwrap();
     app.calendars.answer(&address(&rows), Answer::Accepted);
     app.work_through(id).await;
     assert_eq!(app.state(id).await, "CONFIRMED");
-    let rows =
-        bookings.participants_of(app.setup.services.within(app.setup.tenant.uuid()), &[id]).await.unwrap();
+    let rows = bookings.participants_of(app.setup.services.within(app.setup.tenant), &[id]).await.unwrap();
     assert_eq!(rows[1].answer, Answer::Accepted);
     app.close().await;
 }
@@ -231,7 +229,7 @@ async fn b16_a_room_that_declines_or_is_silent_is_not_called_confirmed(apps: App
         .setup
         .services
         .bookings()
-        .participants_of(app.setup.services.within(app.setup.tenant.uuid()), &[id])
+        .participants_of(app.setup.services.within(app.setup.tenant), &[id])
         .await
         .unwrap();
     app.calendars.answer(&rows[1].address, Answer::Declined);
@@ -389,7 +387,7 @@ async fn a_move_changes_the_event_and_frees_the_old_time(apps: Apps) {
         .setup
         .services
         .bookings()
-        .changes_of(app.setup.services.within(app.setup.tenant.uuid()), &[id])
+        .changes_of(app.setup.services.within(app.setup.tenant), &[id])
         .await
         .unwrap();
     let changes: Vec<_> = changes.iter().map(|row| (row.what.as_str(), row.old_start)).collect();
@@ -568,7 +566,7 @@ async fn a_cancellation_takes_the_event_out_and_frees_the_time(apps: Apps) {
         .setup
         .services
         .bookings()
-        .changes_of(app.setup.services.within(app.setup.tenant.uuid()), &[id])
+        .changes_of(app.setup.services.within(app.setup.tenant), &[id])
         .await
         .unwrap();
     assert_eq!(changes.iter().map(|row| row.what.as_str()).collect::<Vec<_>>(), ["CANCELLED"]);

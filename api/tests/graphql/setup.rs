@@ -142,8 +142,7 @@ impl Setup {
 
     /// The first role of a user.
     pub async fn role_of(&self, tenant: Id<ids::Tenant>, user: Id<ids::User>) -> Id<ids::Role> {
-        let held =
-            self.services.roles().of_users(self.services.within(tenant.uuid()), &[user]).await.unwrap();
+        let held = self.services.roles().of_users(self.services.within(tenant), &[user]).await.unwrap();
         held[&user][0].id
     }
 

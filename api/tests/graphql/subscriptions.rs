@@ -43,7 +43,7 @@ async fn a_role_that_is_taken_away_ends_a_subscription() {
     let mut told = setup.listen(&listener, document, json!({ "id": integration }));
     assert_eq!(told.next().await.unwrap(), json!({ "integrationStatus": { "state": "ACTIVE" } }));
     let domain::CallerKind::User(user) = listener.kind() else { panic!("the listener is a user") };
-    let roles = setup.services.roles().of_users(setup.services.within(tenant.uuid()), &[user]).await.unwrap();
+    let roles = setup.services.roles().of_users(setup.services.within(tenant), &[user]).await.unwrap();
     let role = roles[&user][0].id;
     setup.services.roles().unassign(&setup.allowed(tenant).allow().unwrap(), user, &[role]).await.unwrap();
     setup.become_(tenant, integration, IntegrationState::Failing).await;

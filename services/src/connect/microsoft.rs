@@ -1,9 +1,6 @@
 //! Connecting through Microsoft: a fresh sign-in of the administrator, then the organisation's consent.
 
-use domain::{
-    Id,
-    connect::{ConnectPurpose, ConnectStep},
-};
+use domain::connect::{ConnectPurpose, ConnectStep};
 use providers::microsoft::identity::{Ask, Identity, ORGANIZATIONS};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, sea_query::Expr};
 use secrecy::SecretString;

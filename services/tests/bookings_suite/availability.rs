@@ -224,7 +224,7 @@ async fn rooms_are_listed_by_what_they_are(setup: &Setup) {
     assert!(listed(elsewhere).await.is_empty());
     let stranger = of(setup.services.ids.make(), "0190a000-0000-7000-8000-00000000000c");
     assert_eq!(rooms.get(&stranger.allow().unwrap(), small).await.unwrap_err().code(), "NOT_FOUND");
-    assert_eq!(rooms.by_ids(setup.services.within(setup.tenant.uuid()), &[large]).await.unwrap().len(), 1);
+    assert_eq!(rooms.by_ids(setup.services.within(setup.tenant), &[large]).await.unwrap().len(), 1);
 }
 
 async fn items_of_which_nothing_is_known_are_counted_and_refuse_only_whoever_asks_for_it(setup: &Setup) {

@@ -73,7 +73,7 @@ async fn overlapping_sets_of_holders_neither_deadlock_nor_overlap(setup: &Setup)
                 for one in setup
                     .services
                     .bookings()
-                    .participants_of(setup.services.within(setup.tenant.uuid()), &[booking])
+                    .participants_of(setup.services.within(setup.tenant), &[booking])
                     .await
                     .unwrap()
                 {
@@ -272,12 +272,8 @@ async fn a_booking_holds_everybody_and_orders_its_run(setup: &Setup) {
     let receipt = create(setup, new, "key").await.unwrap();
     assert_eq!(receipt.booking.state, BookingState::Held);
     let id = receipt.booking.id;
-    let rows = setup
-        .services
-        .bookings()
-        .participants_of(setup.services.within(setup.tenant.uuid()), &[id])
-        .await
-        .unwrap();
+    let rows =
+        setup.services.bookings().participants_of(setup.services.within(setup.tenant), &[id]).await.unwrap();
     let kinds: Vec<_> = rows.iter().map(|row| (row.kind.as_str(), row.user_id, row.room_id)).collect();
     let expected = [
         ("USER", Some(organiser), None),

@@ -57,7 +57,7 @@ pub fn range(from: Timestamp, to: Timestamp) -> TimeRange {
 
 /// A caller with all permissions of some tenant.
 pub fn of(tenant: Id<ids::Tenant>, user: &str) -> Caller {
-    let kind = CallerKind::User(user.parse().unwrap());
+    let kind = CallerKind::User(Id::from_uuid(user.parse().unwrap()));
     let permissions = StandardRole::Administrator.permissions();
     Caller::new(Trusted, kind, Some(tenant), permissions)
 }

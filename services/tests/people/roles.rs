@@ -118,7 +118,7 @@ async fn custom_roles_change_what_their_holders_may_do(h: Harness) {
     for _ in 0..2 {
         roles.assign(&by.allow().unwrap(), bob.id, &[made.id]).await.unwrap();
     }
-    let held = roles.of_users(h.services.within(tenant.uuid()), &[bob.id]).await.unwrap();
+    let held = roles.of_users(h.services.within(tenant), &[bob.id]).await.unwrap();
     assert_eq!(held[&bob.id], std::slice::from_ref(&made), "given twice, held once");
     let change =
         RoleChange { permissions: Some([Permission::BookingEdit].into()), name: Some("Editor".to_owned()) };

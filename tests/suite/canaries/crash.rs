@@ -52,8 +52,10 @@ impl Flow for BreaksInStep {
     async fn step(&self, context: &StepContext, input: StepInput<'_>) -> StepOutput {
         let tenant = input.row.tenant_id;
         let id = serde_json::from_value(input.row.memory["integration"].clone()).unwrap();
-        let rows = context.services.integrations().by_ids(tenant, &[id]).await.unwrap();
-        let (_, session) = context.services.grants().session(&rows[0], None).await.unwrap();
+        let rows =
+            context.services.integrations().by_ids(context.services.within(tenant), &[id]).await.unwrap();
+        let (_, session) =
+            context.services.grants().session(&context.services, &rows[0], None).await.unwrap();
         let credential = session.credentials.current().await.unwrap();
         panic!("a step broke with {credential:?}, {session:?}, {:?} and {input:?}", rows[0])
     }

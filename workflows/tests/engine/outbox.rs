@@ -94,7 +94,7 @@ struct Kept {
 
 impl Kept {
     /// Reads on from the last event, for ever.
-    async fn read_on(&self, services: &System, tenant: Uuid) {
+    async fn read_on(&self, services: &System, tenant: Id<ids::Tenant>) {
         loop {
             let cursor = *self.cursor.lock().unwrap();
             for event in
@@ -109,7 +109,7 @@ impl Kept {
     }
 
     /// The same by readers that die again and again at any point.
-    async fn read_on_and_die(&self, services: &System, tenant: Uuid, all: impl Fn(usize) -> bool) {
+    async fn read_on_and_die(&self, services: &System, tenant: Id<ids::Tenant>, all: impl Fn(usize) -> bool) {
         while !all(self.heard.lock().unwrap().len()) {
             let life = Duration::from_millis(services.ids.below(30));
             drop(tokio::time::timeout(life, self.read_on(services, tenant)).await);

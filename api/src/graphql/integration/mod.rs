@@ -7,7 +7,7 @@ pub(super) mod room_rules;
 
 use async_graphql::{Context, Description, ID, Object};
 use domain::{Id, ids, may};
-use services::{Caller, PageArgs, Services, integrations, rows::integration::Model};
+use services::{Caller, PageArgs, Services, rows::integration::Model};
 
 pub use self::{change::IntegrationMutation, evidence::ServiceAccount};
 use self::{

@@ -3,7 +3,7 @@
 mod change;
 
 use async_graphql::{Context, Description, ID, Object};
-use domain::{ids, may, openid};
+use domain::{may, openid};
 use services::rows::{openid_identity, openid_issuer::Model};
 
 use super::{
