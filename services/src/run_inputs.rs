@@ -145,3 +145,23 @@ impl RunInput {
         NewRun { id, tenant, workflow, business_key, subject, asked_by: asked_by.to_owned(), lane, memory }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Runs that an earlier version enqueued are worked on by this one, and the other way round during an upgrade.
+    #[test]
+    fn inputs_are_stored_with_plain_uuids() {
+        let (first, second) = (uuid::Uuid::from_u128(1), uuid::Uuid::from_u128(2));
+        let stored = json!({ "connection": first, "campaign": second });
+        let input: Activate = serde_json::from_value(stored.clone()).unwrap();
+        let expected = Activate { connection: Id::from_uuid(first), campaign: Some(Id::from_uuid(second)) };
+        assert_eq!(input, expected);
+        assert_eq!(RunInput::Activate(input).parts().2, stored);
+        let booking = RunInput::WriteBooking(WriteBooking { booking: Id::from_uuid(first) });
+        assert_eq!(booking.parts().2, json!({ "booking": first }));
+    }
+}

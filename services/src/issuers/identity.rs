@@ -65,12 +65,11 @@ impl Issuers {
         may_take(&tx, by, user).await?;
         let was_there = remove(&mut tx, issuer.id, user).await?;
         if was_there {
-            let issuer = issuer.id;
             tx.audit(
                 &by.actor(),
                 "identity.unlink",
                 user.to_string(),
-                AuditFacts::deleted(json!({ "issuer": issuer })),
+                AuditFacts::deleted(json!({ "issuer": issuer.id })),
             );
         }
         tx.commit().await?;

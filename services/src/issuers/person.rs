@@ -85,8 +85,7 @@ pub(super) async fn insert(
     };
     let stored = openid_identity::ActiveModel::from(row.clone());
     openid_identity::Entity::insert(stored).exec_without_returning(tx.conn()).await?;
-    let (issuer, user) = (issuer.id, user);
-    let facts = AuditFacts::created(json!({ "issuer": issuer, "subject": row.subject }));
+    let facts = AuditFacts::created(json!({ "issuer": issuer.id, "subject": row.subject }));
     tx.audit(by, "identity.link", user.to_string(), facts);
     Ok(row)
 }
