@@ -9,7 +9,7 @@ crate::table::tenant_table! {
     "booking_participant" {
         /// The booking in which the participant takes part.
         booking_id: Uuid,
-        /// What the participant is.
+        /// Whether a user or room of the tenant takes part, or a guest.
         kind: Stored<ParticipantKind>,
         /// Set for a user of the tenant, null for rooms and guests.
         user_id: Option<Uuid>,
