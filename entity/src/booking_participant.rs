@@ -9,7 +9,7 @@ crate::table::tenant_table! {
     "booking_participant": ids::Row {
         /// The booking in which the participant takes part.
         booking_id: Id<ids::Booking>,
-        /// What the participant is.
+        /// Whether a user or room of the tenant takes part, or a guest.
         kind: Stored<ParticipantKind>,
         /// Set for a user of the tenant, null for rooms and guests.
         user_id: Option<Id<ids::User>>,

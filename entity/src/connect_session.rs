@@ -15,7 +15,7 @@ crate::table::tenant_table! {
         integration_id: Id<ids::Integration>,
         /// The keyed digest of the session's cookie; before an own consent begins, of the secret in its address.
         cookie_hash: Vec<u8>,
-        /// What the session is for.
+        /// Connecting an integration, or a user's own consent.
         purpose: Stored<ConnectPurpose>,
         /// How far the session is.
         step: Stored<ConnectStep>,
