@@ -55,7 +55,7 @@ pub mod verification;
 
 pub use failure::DatabaseError;
 pub use state_name::StateName;
-pub use store::{Logins, Store, StoreError};
+pub use store::{Logins, ReadTransaction, Store, StoreError};
 pub use stored::{Stored, UnknownWord, holds};
 
 /// Marks code that may name this crate, and so could read and write every row by itself. `services` takes it wherever

@@ -6,6 +6,7 @@
 //! role, and a role that could leave row-level security is refused.
 
 mod logins;
+mod reader;
 mod role;
 
 use std::{
@@ -26,6 +27,7 @@ use sea_orm::{
 
 pub use self::{
     logins::{APP_ROLE, ENGINE_ROLE, Logins},
+    reader::ReadTransaction,
     role::Role,
 };
 use crate::{DatabaseError, sqlite_file};
@@ -102,6 +104,8 @@ pub struct Store {
     read: DatabaseConnection,
     engine: DatabaseConnection,
     by_key: DatabaseConnection,
+    /// Counts the statements of reading transactions, if they are counted.
+    statements: Option<Arc<AtomicU64>>,
 }
 
 impl Store {
@@ -141,6 +145,7 @@ impl Store {
             by_key: write.clone(),
             write,
             read,
+            statements: None,
         })
     }
 
@@ -162,6 +167,7 @@ impl Store {
             connections,
             write: app.clone(),
             read: app,
+            statements: None,
             engine,
             by_key,
         })
@@ -200,6 +206,7 @@ impl Store {
                 statements.fetch_add(1, Ordering::Relaxed);
             });
         }
+        self.statements = Some(Arc::clone(statements));
         self
     }
 
@@ -248,10 +255,14 @@ impl Store {
     }
 
     /// A reading transaction that sees the rows of one tenant.
-    pub async fn read(&self, tenant: Id<ids::Tenant>) -> Result<DatabaseTransaction, DbErr> {
-        let txn = self.read.begin().await?;
-        self.confine(&txn, CONFINE, &[tenant]).await?;
-        Ok(txn)
+    pub async fn read(&self, tenant: Id<ids::Tenant>) -> Result<ReadTransaction, DbErr> {
+        match self.backend {
+            DatabaseBackend::Postgres => {
+                let pool = self.read.get_postgres_connection_pool();
+                ReadTransaction::postgres(pool, tenant, self.statements.clone()).await
+            }
+            _ => Ok(ReadTransaction::sqlite(self.read.begin().await?)),
+        }
     }
 
     /// A connection that sees rows without a tenant, and tables that are read to find a tenant.

@@ -7,7 +7,7 @@
 use domain::{Id, TimeRange, Timestamp, Unreadable, UnreadableReason, ids, state::ConnectionState};
 use providers::{ChangeCheck, Error, ErrorKind, Event, Provider, Remedy, Session};
 use sea_orm::{
-    ColumnTrait, Condition, DatabaseTransaction, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+    ColumnTrait, Condition, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
 
 use crate::{
@@ -38,7 +38,7 @@ impl Calendars {
         max: usize,
     ) -> Result<Vec<entity::connection::Model>> {
         use entity::connection::{Column, of};
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let usable = integrations::usable(&txn, tenant).await?;
         let (now, states) = (self.services.now(), ConnectionState::READABLE.map(ConnectionState::as_str));
         let before = now - self.services.settings.reread_after;
@@ -75,7 +75,7 @@ pub fn window(services: &Services) -> TimeRange {
 /// Forces the copies of a user, or of the whole tenant, to be read again even if the provider reports no change,
 /// because their days now lie in another zone.
 pub(crate) async fn invalidate_copies(
-    txn: &DatabaseTransaction,
+    txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     user: Option<Id<ids::User>>,
 ) -> Result<()> {

@@ -108,7 +108,7 @@ impl Campaigns {
         integration: Id<ids::Integration>,
     ) -> Result<Preview> {
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let known = entity::integration::one(tenant, integration).one(&txn).await?;
         known.ok_or_else(|| Error::not_found("integration"))?;
         let rows = entity::connection::of(tenant)
@@ -140,7 +140,7 @@ impl Campaigns {
         id: Id<ids::Campaign>,
     ) -> Result<entity::campaign::Model> {
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let row = entity::campaign::one(tenant, id).one(&txn).await?;
         row.ok_or_else(|| Error::not_found("campaign"))
     }
@@ -152,7 +152,7 @@ impl Campaigns {
         args: PageArgs,
     ) -> Result<Page<entity::campaign::Model>> {
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         page::read(entity::campaign::of(tenant), entity::campaign::Column::Id, args, &txn).await
     }
 
@@ -164,7 +164,7 @@ impl Campaigns {
     ) -> Result<Vec<entity::campaign_item::Model>> {
         use entity::campaign_item::{Column, of};
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let rows = of(tenant).filter(Column::CampaignId.eq(campaign)).order_by_asc(Column::ConnectionId);
         Ok(rows.all(&txn).await?)
     }

@@ -63,7 +63,7 @@ impl Channels {
         max: usize,
     ) -> Result<Vec<entity::connection::Model>> {
         use entity::{connection, integration};
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let live = integration::of(tenant)
             .filter(integration::Column::State.is_in(IntegrationState::USABLE.map(IntegrationState::as_str)));
         let pushing: Vec<Id<ids::Integration>> =
@@ -91,7 +91,7 @@ impl Channels {
 
     async fn of(&self, connection: &entity::connection::Model) -> Result<Option<Model>> {
         let tenant = connection.tenant_id;
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let row = entity::channel::of(tenant).filter(Column::ConnectionId.eq(connection.id));
         Ok(row.one(&txn).await?)
     }
@@ -212,7 +212,7 @@ impl Channels {
 
     /// Selects the notifications about one tenant's channels that carry the right secrets.
     async fn notified_in(&self, tenant: Id<ids::Tenant>, notices: &ByChannel<'_>) -> Result<usize> {
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let named = entity::channel::of(tenant).filter(Column::ExternalId.is_in(notices.keys()));
         let channels = named.all(&txn).await?;
         drop(txn);

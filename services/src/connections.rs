@@ -50,7 +50,7 @@ impl Connections {
         id: Id<ids::Connection>,
     ) -> Result<entity::connection::Model> {
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let row = entity::connection::one(tenant, id).one(&txn).await?;
         row.ok_or_else(|| Error::not_found("connection"))
     }
@@ -63,14 +63,14 @@ impl Connections {
         args: PageArgs,
     ) -> Result<Page<entity::connection::Model>> {
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         page::read(select(tenant, wanted), entity::connection::Column::Id, args, &txn).await
     }
 
     /// Number of matching connections.
     pub async fn count(&self, by: &Allowed<may::ConnectionView>, wanted: &ConnectionScope) -> Result<u64> {
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         Ok(select(tenant, wanted).count(&txn).await?)
     }
 
@@ -80,7 +80,7 @@ impl Connections {
         scope: TenantScope,
         ids: &[Id<ids::Connection>],
     ) -> Result<Vec<entity::connection::Model>> {
-        let txn = self.services.store.read(scope.tenant()).await?;
+        let txn = self.services.read(scope.tenant()).await?;
         Ok(entity::connection::by_ids(scope.tenant(), ids.iter().copied()).all(&txn).await?)
     }
 
@@ -91,7 +91,7 @@ impl Connections {
         holders: &[AnyId],
     ) -> Result<Vec<entity::connection::Model>> {
         use entity::connection::{Column, of};
-        let txn = self.services.store.read(scope.tenant()).await?;
+        let txn = self.services.read(scope.tenant()).await?;
         let either = Condition::any()
             .add(Column::UserId.is_in(holders.iter().copied()))
             .add(Column::RoomId.is_in(holders.iter().copied()));
@@ -175,7 +175,7 @@ impl Connections {
         use ConnectionState as S;
         use entity::connection::{Column, of};
         use sea_orm::{QueryOrder, QuerySelect};
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let now = self.services.now();
         let stuck = Condition::all()
             .add(Column::State.eq(S::Verifying.as_str()))

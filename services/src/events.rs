@@ -9,8 +9,8 @@ use entity::event_log::{Column, Model};
 use futures::{Stream, StreamExt, stream};
 use queue::Message;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseTransaction, QueryFilter, QueryOrder, QuerySelect,
-    Statement, TryGetable, Value, sea_query::Expr,
+    ColumnTrait, ConnectionTrait, DatabaseBackend, QueryFilter, QueryOrder, QuerySelect, Statement,
+    TryGetable, Value, sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -148,7 +148,7 @@ impl Events {
         after: Id<ids::Event>,
         max: u64,
     ) -> Result<Vec<Model>> {
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let events = entity::event_log::of(tenant).filter(Column::Topic.eq(topic.as_str())).limit(max);
         let events = match txn.get_database_backend() {
             DatabaseBackend::Postgres => {
@@ -177,7 +177,7 @@ impl Events {
 
 /// Position of an event in the log.
 async fn place<T: TryGetable>(
-    txn: &DatabaseTransaction,
+    txn: &impl ConnectionTrait,
     column: &str,
     tenant: Id<ids::Tenant>,
     event: Id<ids::Event>,

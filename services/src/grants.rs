@@ -20,9 +20,7 @@ use providers::{
     openid::OpenId,
 };
 use queue::Key;
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
 
 use self::broker::{Broker, Tokens, Trial};
@@ -265,7 +263,7 @@ impl Grants {
         integration.state.require()?;
         let kind = crate::integrations::provider(integration)?;
         let connector = self.services.connectors.get(kind)?;
-        let txn = self.services.store.read(integration.tenant_id).await?;
+        let txn = self.services.read(integration.tenant_id).await?;
         let rows = of(integration.tenant_id).filter(Column::IntegrationId.eq(integration.id));
         let rows = match user {
             Some(user) => rows.filter(Column::UserId.eq(user)),
@@ -351,7 +349,7 @@ impl Grants {
 
 /// What binds the organisation to this tenant, if it is bound to this one.
 pub(crate) async fn binding(
-    txn: &DatabaseTransaction,
+    txn: &impl ConnectionTrait,
     provider: ProviderKind,
     external: &str,
     tenant: Id<ids::Tenant>,

@@ -9,7 +9,7 @@ use domain::{
     state::{Feature, IntegrationState, Lane},
     text::Shape,
 };
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::json;
 
 use crate::{
@@ -142,7 +142,7 @@ impl Integrations {
 
     async fn of(&self, by: &Member, id: Id<ids::Integration>) -> Result<entity::integration::Model> {
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let row = entity::integration::one(tenant, id).one(&txn).await?;
         row.ok_or_else(|| Error::not_found("integration"))
     }
@@ -154,7 +154,7 @@ impl Integrations {
         args: PageArgs,
     ) -> Result<Page<entity::integration::Model>> {
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         page::read(entity::integration::of(tenant), entity::integration::Column::Id, args, &txn).await
     }
 
@@ -164,7 +164,7 @@ impl Integrations {
         scope: TenantScope,
         ids: &[Id<ids::Integration>],
     ) -> Result<Vec<entity::integration::Model>> {
-        let txn = self.services.store.read(scope.tenant()).await?;
+        let txn = self.services.read(scope.tenant()).await?;
         Ok(entity::integration::by_ids(scope.tenant(), ids.iter().copied()).all(&txn).await?)
     }
 
@@ -242,7 +242,7 @@ impl Integrations {
     ) -> Result<Vec<entity::verification::Model>> {
         use entity::verification::{Column, of};
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let rows =
             of(tenant).filter(Column::IntegrationId.eq(id)).order_by_desc(Column::Id).all(&txn).await?;
         Ok(rows.into_iter().take(max).collect())
@@ -256,7 +256,7 @@ impl Integrations {
     ) -> Result<Vec<entity::terms_acceptance::Model>> {
         use entity::terms_acceptance::{Column, of};
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         Ok(of(tenant).filter(Column::IntegrationId.eq(id)).order_by_asc(Column::Id).all(&txn).await?)
     }
 
@@ -291,7 +291,7 @@ pub fn reason(json: Option<&serde_json::Value>) -> Option<Reason> {
 
 /// The integrations whose mailboxes may be reached.
 pub(crate) async fn usable(
-    txn: &DatabaseTransaction,
+    txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
 ) -> Result<Vec<Id<ids::Integration>>> {
     use entity::integration::{Column, of};

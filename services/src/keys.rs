@@ -15,8 +15,8 @@ use chrono::Duration;
 use domain::{Id, Permission, Timestamp, ids};
 use entity::api_key::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction,
-    EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, prelude::Json, sea_query::Expr,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
+    IntoActiveModel, PaginatorTrait, QueryFilter, prelude::Json, sea_query::Expr,
 };
 use serde_json::json;
 
@@ -223,7 +223,12 @@ impl Keys {
     }
 
     /// A key that the caller may revoke or replace: one whose permissions the caller all holds.
-    async fn to_be_taken(&self, by: &Staff, id: Id<ids::ApiKey>, txn: &DatabaseTransaction) -> Result<Model> {
+    async fn to_be_taken(
+        &self,
+        by: &Staff,
+        id: Id<ids::ApiKey>,
+        txn: &impl ConnectionTrait,
+    ) -> Result<Model> {
         let key = Entity::find_by_id(id).one(txn).await?;
         let key = key.ok_or_else(|| Error::not_found("key"))?;
         roles::may_take_by(|permission| by.has_permission(permission), &permissions_of(&key))?;

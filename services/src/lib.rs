@@ -29,6 +29,7 @@ pub mod links;
 pub mod page;
 pub mod proof;
 pub mod quotas;
+mod reader;
 pub mod roles;
 pub mod rooms;
 pub mod rows;
@@ -49,9 +50,10 @@ pub mod verification;
 use std::sync::{Arc, OnceLock};
 
 use domain::{Id, Ids, SharedClock, Timestamp, ids};
-use entity::Store;
+use entity::{ReadTransaction, Store};
 use queue::Queue;
 
+use self::reader::RequestReader;
 pub use caller::Caller;
 pub use catalogue::Catalogue;
 pub use change::Change;
@@ -71,7 +73,11 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// The dependencies of all use cases. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Services(Arc<Inner>);
+pub struct Services {
+    inner: Arc<Inner>,
+    /// The reading transaction of a request; none outside of requests, where every use case begins its own.
+    reader: Option<Arc<RequestReader>>,
+}
 
 /// The parts of [`Services`].
 #[derive(Debug)]
@@ -104,7 +110,7 @@ impl std::ops::Deref for Services {
     type Target = Inner;
 
     fn deref(&self) -> &Inner {
-        &self.0
+        &self.inner
     }
 }
 
@@ -121,7 +127,7 @@ impl Services {
         let identities = access::Identities::new(&*queue.fanout);
         let sealer = audit::Sealer::new(vault.clone(), ids.clone());
         let (signing, catalogue) = (OnceLock::new(), OnceLock::new());
-        Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             store,
             clock,
             ids,
@@ -133,7 +139,35 @@ impl Services {
             identities,
             signing,
             catalogue,
-        }))
+        });
+        Self { inner, reader: None }
+    }
+
+    /// The services for one request, whose reads share a transaction until [`Services::end_reading`] or a write.
+    #[must_use]
+    pub fn for_request(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), reader: Some(Arc::default()) }
+    }
+
+    /// The services for work that outlasts a request, such as a subscription: no transaction is kept open.
+    #[must_use]
+    pub fn without_request(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), reader: None }
+    }
+
+    /// Begins to read the rows of one tenant, or goes on in the transaction of the request.
+    pub(crate) async fn read(&self, tenant: Id<ids::Tenant>) -> Result<ReadTransaction> {
+        match &self.reader {
+            Some(reader) => Ok(reader.read(&self.store, tenant).await?),
+            None => Ok(self.store.read(tenant).await?),
+        }
+    }
+
+    /// Ends the transaction in which the request reads.
+    pub async fn end_reading(&self) {
+        if let Some(reader) = &self.reader {
+            reader.end().await;
+        }
     }
 
     /// The current time.
@@ -143,12 +177,14 @@ impl Services {
 
     /// Begins a transaction of one tenant.
     pub(crate) async fn begin(&self, tenant: Id<ids::Tenant>) -> Result<Tx> {
+        self.end_reading().await;
         Ok(Tx::new(self.clone(), self.store.write(tenant).await?, tenant))
     }
 
     /// Begins a transaction of one tenant for the vendor's staff: its audit entries are added to the chains of the
     /// tenant and of the installation.
     pub(crate) async fn begin_as_staff(&self, tenant: Id<ids::Tenant>) -> Result<Tx> {
+        self.end_reading().await;
         let txn = self.store.write_both([tenant, audit::INSTALLATION]).await?;
         Ok(Tx::new(self.clone(), txn, tenant).also_of_the_installation())
     }
@@ -167,12 +203,12 @@ impl Services {
 
     pub(crate) fn set_catalogue(&self, catalogue: Arc<dyn Catalogue>) {
         // A second call would come from a second assembly in one process; the first answer stays.
-        let _already_set = self.0.catalogue.set(catalogue);
+        let _already_set = self.catalogue.set(catalogue);
     }
 
     /// Descriptions of workflows, for tables and diagrams.
     pub fn catalogue(&self) -> Option<&Arc<dyn Catalogue>> {
-        self.0.catalogue.get()
+        self.catalogue.get()
     }
 }
 

@@ -116,7 +116,7 @@ impl Links {
     /// The integration that the link is to connect, if it names one that exists.
     pub async fn integration(&self, open: &OpenLink) -> Result<Option<entity::integration::Model>> {
         let (tenant, Some(id)) = (open.link.tenant_id, open.link.integration_id) else { return Ok(None) };
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         Ok(entity::integration::one(tenant, id).one(&txn).await?)
     }
 

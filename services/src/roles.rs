@@ -54,7 +54,7 @@ impl Roles {
     /// All roles of the tenant, standard roles first.
     pub async fn list(&self, by: &Allowed<may::RoleEdit>) -> Result<Vec<Model>> {
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let roles = entity::role::of(tenant);
         Ok(roles.order_by_desc(Column::Standard).order_by_asc(Column::Id).all(&txn).await?)
     }
@@ -177,7 +177,7 @@ impl Roles {
         scope: TenantScope,
         users: &[Id<ids::User>],
     ) -> Result<HashMap<Id<ids::User>, Vec<Model>>> {
-        let txn = self.services.store.read(scope.tenant()).await?;
+        let txn = self.services.read(scope.tenant()).await?;
         of_users(&txn, scope.tenant(), users.iter().copied()).await
     }
 
@@ -188,7 +188,7 @@ impl Roles {
         tenant: Id<ids::Tenant>,
         user: Id<ids::User>,
     ) -> Result<Option<BTreeSet<Permission>>> {
-        permissions_within(&self.services.store.read(tenant).await?, tenant, user).await
+        permissions_within(&self.services.read(tenant).await?, tenant, user).await
     }
 }
 

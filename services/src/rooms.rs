@@ -47,14 +47,14 @@ impl Rooms {
         if let Some(building) = filter.building {
             rooms = rooms.filter(Column::Building.eq(building));
         }
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         page::read(rooms, Column::Id, args, &txn).await
     }
 
     /// One room. Needs `CONNECTION_VIEW` or `AVAILABILITY_VIEW`.
     pub async fn get(&self, by: &Allowed<may::SeeRooms>, id: Id<ids::Room>) -> Result<entity::room::Model> {
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         entity::room::one(tenant, id).one(&txn).await?.ok_or_else(|| Error::not_found("room"))
     }
 
@@ -64,7 +64,7 @@ impl Rooms {
         scope: TenantScope,
         rooms: &[Id<ids::Room>],
     ) -> Result<Vec<entity::room::Model>> {
-        let txn = self.services.store.read(scope.tenant()).await?;
+        let txn = self.services.read(scope.tenant()).await?;
         Ok(entity::room::by_ids(scope.tenant(), rooms.iter().copied()).all(&txn).await?)
     }
 }

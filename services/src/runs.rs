@@ -55,7 +55,7 @@ impl Runs {
         args: PageArgs,
     ) -> Result<Page<Model>> {
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let mut runs = entity::run::of(tenant);
         if let Some(subject) = filter.subject {
             runs = runs.filter(Column::Subject.eq(subject));
@@ -85,7 +85,7 @@ impl Runs {
 
     async fn of(&self, by: &Member, id: Id<ids::Run>) -> Result<Model> {
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         entity::run::one(tenant, id).one(&txn).await?.ok_or_else(|| Error::not_found("run"))
     }
 
@@ -122,14 +122,14 @@ impl Runs {
     ) -> Result<Vec<entity::run_history::Model>> {
         use entity::run_history::Column;
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let steps = entity::run_history::of(tenant).filter(Column::RunId.eq(id));
         Ok(steps.order_by_asc(Column::Revision).all(&txn).await?)
     }
 
     /// The tenant's runs with these ids, for a data loader.
     pub async fn by_ids(&self, scope: TenantScope, runs: &[Id<ids::Run>]) -> Result<Vec<Model>> {
-        let txn = self.services.store.read(scope.tenant()).await?;
+        let txn = self.services.read(scope.tenant()).await?;
         Ok(entity::run::by_ids(scope.tenant(), runs.iter().copied()).all(&txn).await?)
     }
 

@@ -19,7 +19,7 @@ use domain::{Id, ids};
 use std::sync::Arc;
 
 use entity::{former_data_key, tenant};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, EntityTrait, QueryOrder, QuerySelect};
+use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder, QuerySelect};
 
 pub use self::{
     rotation::{Progress, Report, Scope},
@@ -118,7 +118,7 @@ impl Secrets {
     /// The same for whoever holds a connection already: one that waits for a second can bring a full pool to a halt.
     pub(crate) async fn open_within(
         &self,
-        txn: &DatabaseTransaction,
+        txn: &impl ConnectionTrait,
         place: SealContext,
         sealed: &[u8],
     ) -> Result<Vec<u8>> {
@@ -173,12 +173,12 @@ impl Secrets {
 
     /// All data keys that may have sealed a tenant's secrets.
     async fn key_ring(&self, tenant: Id<ids::Tenant>) -> Result<KeyRing> {
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         self.key_ring_within(&txn, tenant).await
     }
 
     /// Reads the current key first: one that is replaced in between is then found among the former ones.
-    async fn key_ring_within(&self, txn: &DatabaseTransaction, tenant: Id<ids::Tenant>) -> Result<KeyRing> {
+    async fn key_ring_within(&self, txn: &impl ConnectionTrait, tenant: Id<ids::Tenant>) -> Result<KeyRing> {
         let present = tenant::Entity::find_by_id(tenant).one(txn).await?;
         let present = self.data_key(&present.ok_or_else(|| Error::not_found("tenant"))?)?;
         let former = former_data_key::of(tenant).order_by_desc(former_data_key::Column::Id);

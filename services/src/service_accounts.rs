@@ -51,7 +51,7 @@ impl ServiceAccounts {
     ) -> Result<Vec<entity::service_account::Model>> {
         use entity::service_account::{Column, of};
         let tenant = scope.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let rows = of(tenant).filter(Column::IntegrationId.is_in(integrations.iter().copied()));
         Ok(rows.order_by_asc(Column::Position).order_by_asc(Column::Id).all(&txn).await?)
     }

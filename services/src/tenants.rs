@@ -198,7 +198,7 @@ impl Tenants {
     }
 
     async fn usable(&self, tenant: Id<ids::Tenant>) -> Result<Vec<Feature>> {
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let Some(model) = Entity::find_by_id(tenant).one(&txn).await? else { return Ok(Vec::new()) };
         let rows = entity::tenant_feature::of(tenant).all(&txn).await?;
         // What a plan of a newer version includes is not known here.

@@ -237,6 +237,8 @@ impl Tx {
     pub async fn commit(mut self) -> Result<()> {
         Box::pin(self.after.store(&self.services, &self.txn)).await?;
         self.txn.commit().await?;
+        // What a request read before its write is out of date.
+        self.services.end_reading().await;
         self.after.send(&self.services).await;
         Ok(())
     }

@@ -153,13 +153,13 @@ impl Users {
     /// One page of the tenant's users.
     pub async fn list(&self, by: &Allowed<may::UserView>, args: PageArgs) -> Result<Page<Model>> {
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         page::read(entity::tenant_user::of(tenant), Column::Id, args, &txn).await
     }
 
     /// The tenant's users with these ids, for a data loader.
     pub async fn by_ids(&self, scope: TenantScope, users: &[Id<ids::User>]) -> Result<Vec<Model>> {
-        let txn = self.services.store.read(scope.tenant()).await?;
+        let txn = self.services.read(scope.tenant()).await?;
         let ids = users.iter().copied();
         Ok(entity::tenant_user::by_ids(scope.tenant(), ids).all(&txn).await?)
     }
@@ -171,7 +171,7 @@ impl Users {
 
     async fn of(&self, by: &Member, id: Id<ids::User>) -> Result<Model> {
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let user = entity::tenant_user::one(tenant, id).one(&txn).await?;
         user.ok_or_else(|| Error::not_found("user"))
     }

@@ -322,7 +322,7 @@ impl Checklist<'_> {
     /// nothing.
     async fn unreadable(&mut self, integration: &entity::integration::Model) -> Result<()> {
         use entity::connection::{Column, of};
-        let txn = self.services.store.read(integration.tenant_id).await?;
+        let txn = self.services.read(integration.tenant_id).await?;
         let marked =
             of(integration.tenant_id)
                 .filter(Column::IntegrationId.eq(integration.id))

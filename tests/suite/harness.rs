@@ -62,6 +62,20 @@ pub struct TestApp {
     _folder: tempfile::TempDir,
 }
 
+/// What is different from other tests.
+pub struct Setting<'a> {
+    /// Puts something between server and sandbox, which answers under another address.
+    pub sandbox: Box<dyn FnOnce(Url) -> Url + 'a>,
+    /// Changes the configuration.
+    pub config: Box<dyn FnOnce(Config) -> Config + 'a>,
+}
+
+impl Default for Setting<'_> {
+    fn default() -> Self {
+        Self { sandbox: Box::new(|sandbox| sandbox), config: Box::new(|config| config) }
+    }
+}
+
 /// An organisation at the sandbox and its tenant here.
 #[derive(Debug, Clone)]
 pub struct Org {
@@ -94,6 +108,10 @@ impl TestApp {
 
     /// The same with something between server and sandbox, which answers under another address.
     pub async fn through(stack: Stack, between: impl FnOnce(Url) -> Url) -> Self {
+        Self::set(stack, Setting { sandbox: Box::new(between), ..Setting::default() }).await
+    }
+
+    pub async fn set(stack: Stack, setting: Setting<'_>) -> Self {
         let start = Utc.with_ymd_and_hms(2026, 12, 1, 7, 0, 0).single().unwrap();
         let clock = TestClock::at(start);
         let shared: SharedClock = Arc::new(clock.clone());
@@ -107,7 +125,7 @@ impl TestApp {
             ids: ids.clone(),
         });
         let running = running.await.unwrap();
-        let sandbox = between(running.url());
+        let sandbox = (setting.sandbox)(running.url());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base: Url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let (database_url, migration_url, queue_url) = match stack {
@@ -159,6 +177,7 @@ impl TestApp {
             open_introspection: true,
             ..Config::new(&database_url, &base, &ids.secret()).unwrap()
         };
+        let config = (setting.config)(config);
         database::migrate(&config, &ids).await.unwrap();
         let node = app::start(&config, shared, Some(listener), None).await.unwrap();
         let client = browser::client().unwrap();

@@ -10,6 +10,7 @@ mod canaries;
 mod cases;
 mod commands;
 mod copies;
+mod counts;
 mod demo;
 mod edges;
 mod faults;

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use async_graphql::{
-    Request, ServerResult,
-    extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest},
+    Request, Response, ServerResult,
+    extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextPrepareRequest},
 };
 use async_trait::async_trait;
 use domain::{AnyId, Id, ids};
@@ -111,12 +111,12 @@ fn grouped<K: Eq + Hash, V>(rows: Vec<V>, of: impl Fn(&V) -> Option<K>) -> HashM
     groups
 }
 
-/// Extension that gives every request its own loaders.
+/// Extension that gives every request its own loaders and its own transaction to read in.
 pub(super) struct PerRequest(pub(super) Services);
 
 impl ExtensionFactory for PerRequest {
     fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Self(self.0.clone()))
+        Arc::new(Self(self.0.for_request()))
     }
 }
 
@@ -130,6 +130,18 @@ impl Extension for PerRequest {
     ) -> ServerResult<Request> {
         let caller = request.data.get(&std::any::TypeId::of::<Caller>());
         let loaders = Loaders::new(&self.0, caller.and_then(|caller| caller.downcast_ref()));
-        next.run(ctx, request.data(loaders)).await
+        next.run(ctx, request.data(self.0.clone()).data(loaders)).await
+    }
+
+    /// A subscription executes anew for every event; between two of them no transaction is open.
+    async fn execute(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        let response = next.run(ctx, operation_name).await;
+        self.0.end_reading().await;
+        response
     }
 }

@@ -40,7 +40,7 @@ impl Listener {
     /// The subscriber of this request.
     pub(super) fn of(ctx: &Context<'_>) -> Self {
         let time = ctx.data_opt::<Arc<AnswerBudget>>().and_then(|budget| budget.time).unwrap_or(PATIENCE);
-        Self { services: ctx.services().clone(), caller: ctx.caller().clone(), time }
+        Self { services: ctx.services().without_request(), caller: ctx.caller().clone(), time }
     }
 
     /// The result of `read`, or an error if it takes longer than [`Listener::time`].

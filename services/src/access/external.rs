@@ -61,14 +61,14 @@ impl Access {
     ) -> Result<Authenticated> {
         let unknown = || Error::Denied(Denied::Unauthenticated);
         let tenant = self.tenant_meant(&foreign, tenant_header).ok_or_else(unknown)?;
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let row = entity::openid_issuer::of(tenant).filter(Column::Issuer.eq(foreign.iss)).one(&txn);
         let row = row.await?.ok_or_else(unknown)?;
         // Nobody waits for a stranger's server while holding a connection.
         drop(txn);
         let claims = self.verified(&row, token).await?;
         let user = self.user_of(&row, &claims).await?;
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let permissions = roles::permissions_within(&txn, tenant, user).await?;
         let permissions: BTreeSet<Permission> = permissions.ok_or_else(unknown)?;
         let caller = Caller::new(entity::Trusted, CallerKind::User(user), Some(tenant), permissions);
@@ -111,7 +111,7 @@ impl Access {
     }
 
     async fn user_of(&self, row: &Model, claims: &Claims) -> Result<Id<ids::User>> {
-        let known = person::linked(&self.services.store.read(row.tenant_id).await?, row, claims).await?;
+        let known = person::linked(&self.services.read(row.tenant_id).await?, row, claims).await?;
         if let Some(user) = known {
             return Ok(user);
         }

@@ -95,7 +95,7 @@ impl Access {
         let (CallerKind::User(user), Some(tenant)) = (caller.kind(), caller.tenant()) else {
             return Ok(caller.clone());
         };
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let permissions = roles::permissions_within(&txn, tenant, user).await?;
         Ok(Caller::new(Trusted, caller.kind(), Some(tenant), permissions.ok_or(Denied::Unauthenticated)?))
     }
@@ -136,7 +136,7 @@ impl Access {
         if tenant_header.is_some_and(|text| text.trim().parse() != Ok(tenant)) {
             return Err(Error::not_found("tenant"));
         }
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         if !token::is_in_force(&txn, &claims).await? {
             return Err(Denied::Unauthenticated.into());
         }

@@ -166,7 +166,7 @@ impl Access {
     /// Unexpired and recently expired access tokens of the proof's user, including revoked ones.
     pub async fn tokens(&self, by: &OwnOr<may::UserView>, args: PageArgs) -> Result<Page<Model>> {
         let (tenant, user) = (by.tenant(), by.user());
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let tokens = entity::access_token::of(tenant).filter(Column::UserId.eq(user));
         page::read(tokens, Column::Id, args, &txn).await
     }

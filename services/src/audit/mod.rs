@@ -169,7 +169,7 @@ impl Audit {
             entries = entries.filter(Column::At.lt(until));
         }
         let (after, before) = (seq_of(args.after, "after")?, seq_of(args.before, "before")?);
-        let txn = self.services.store.read(chain).await?;
+        let txn = self.services.read(chain).await?;
         page::read_by(entries, Column::Seq, (after, before), args, &txn).await
     }
 }

@@ -176,7 +176,7 @@ impl Availability {
         let wanted =
             SnapshotScope { users, rooms, reach, exact, except: None, tentative_is_busy, on_unreadable };
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         snapshot::load(&self.services, &txn, tenant, wanted).await
     }
 }

@@ -12,7 +12,7 @@ use domain::{
     state::ConnectionState,
 };
 use entity::Stored;
-use sea_orm::{ColumnTrait, DatabaseTransaction, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{Holder, OnUnreadable};
 use crate::{Refusal, Result, Services, change};
@@ -156,7 +156,7 @@ impl CalendarSnapshot {
 /// Reads the snapshot. Ids that the tenant does not have are refused with the name of their field.
 pub(crate) async fn load(
     services: &Services,
-    txn: &DatabaseTransaction,
+    txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     wanted: SnapshotScope<'_>,
 ) -> Result<CalendarSnapshot> {
@@ -205,7 +205,7 @@ fn blank(holder: Holder, name: String, address: String) -> Calendar {
 }
 
 async fn users(
-    txn: &DatabaseTransaction,
+    txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     wanted: &[Id<ids::User>],
 ) -> Result<Vec<Calendar>> {
@@ -221,7 +221,7 @@ async fn users(
 }
 
 async fn rooms(
-    txn: &DatabaseTransaction,
+    txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     wanted: RoomScope<'_>,
 ) -> Result<Vec<Calendar>> {
@@ -253,7 +253,7 @@ pub(crate) fn distinct<T: Copy + Ord>(ids: &[T]) -> impl Iterator<Item = T> + '_
 }
 
 async fn attach_connections(
-    txn: &DatabaseTransaction,
+    txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     calendars: impl Iterator<Item = &mut Calendar>,
     wanted: SnapshotScope<'_>,
@@ -343,7 +343,7 @@ struct Known {
 type Copies = BTreeMap<Id<ids::Connection>, Known>;
 
 async fn bitmaps(
-    txn: &DatabaseTransaction,
+    txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     of: &[Id<ids::Connection>],
     wanted: SnapshotScope<'_>,
@@ -377,7 +377,7 @@ fn both(mut bits: Bitmap, plane: &Bitmap) -> Bitmap {
 }
 
 async fn events(
-    txn: &DatabaseTransaction,
+    txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     of: &[Id<ids::Connection>],
     wanted: SnapshotScope<'_>,
@@ -408,7 +408,7 @@ async fn events(
 }
 
 async fn occupancy(
-    txn: &DatabaseTransaction,
+    txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     holders: &[AnyId],
     wanted: SnapshotScope<'_>,

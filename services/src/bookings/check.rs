@@ -7,9 +7,7 @@ use domain::{
     AnyId, BusyKind, Id, TimeRange, Timestamp, ids,
     slots::{self, Participant, Participants},
 };
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseTransaction, QueryFilter, QueryOrder, Statement,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseBackend, QueryFilter, QueryOrder, Statement};
 
 use super::{Conflict, Outcome, SlotTaken};
 use crate::{
@@ -67,7 +65,7 @@ impl SlotRequest {
     pub async fn snapshot(
         &self,
         services: &Services,
-        txn: &DatabaseTransaction,
+        txn: &impl ConnectionTrait,
         tenant: Id<ids::Tenant>,
         reach: TimeRange,
     ) -> Result<CalendarSnapshot> {
@@ -82,7 +80,7 @@ impl SlotRequest {
 
 /// Makes other bookings of the same holders wait until this transaction ends. SQLite has only one writer anyway.
 /// Without it the exclusion constraint alone would decide, and bursts would end in deadlocks.
-pub(super) async fn lock(txn: &DatabaseTransaction, holders: &[AnyId]) -> Result<()> {
+pub(super) async fn lock(txn: &impl ConnectionTrait, holders: &[AnyId]) -> Result<()> {
     if txn.get_database_backend() != DatabaseBackend::Postgres {
         return Ok(());
     }
@@ -151,7 +149,7 @@ pub(super) async fn alternatives(
         tentative_is_taken: true,
         limit: usize::MAX,
     };
-    let txn = services.store.read(tenant).await?;
+    let txn = services.read(tenant).await?;
     let snapshot = request.snapshot(services, &txn, tenant, search.required_range()).await?;
     let who =
         Participants { required: snapshot.calendars().filter_map(participant).collect(), any_of: Vec::new() };
@@ -186,7 +184,7 @@ fn day_of(request: &SlotRequest, now: Timestamp) -> Result<Option<TimeRange>> {
 
 /// Runs of a booking that have not ended, oldest first.
 pub(super) async fn live_runs(
-    txn: &DatabaseTransaction,
+    txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     booking: Id<ids::Booking>,
 ) -> Result<Vec<entity::run::Model>> {

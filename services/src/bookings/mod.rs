@@ -143,7 +143,7 @@ impl Bookings {
     /// One booking. Needs `BOOKING_VIEW`.
     pub async fn get(&self, by: &Allowed<may::BookingView>, id: Id<ids::Booking>) -> Result<Model> {
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let row = entity::booking::one(tenant, id).one(&txn).await?;
         row.ok_or_else(|| crate::Error::not_found("booking"))
     }
@@ -176,13 +176,13 @@ impl Bookings {
         if let Some(state) = filter.state {
             rows = rows.filter(entity::holds(Column::State, state));
         }
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         page::read(rows, Column::Id, args, &txn).await
     }
 
     /// The tenant's bookings with these ids, for a data loader.
     pub async fn by_ids(&self, scope: TenantScope, bookings: &[Id<ids::Booking>]) -> Result<Vec<Model>> {
-        let txn = self.services.store.read(scope.tenant()).await?;
+        let txn = self.services.read(scope.tenant()).await?;
         let ids = bookings.iter().copied();
         Ok(entity::booking::by_ids(scope.tenant(), ids).all(&txn).await?)
     }
@@ -194,7 +194,7 @@ impl Bookings {
         bookings: &[Id<ids::Booking>],
     ) -> Result<Vec<entity::booking_participant::Model>> {
         use entity::booking_participant::{Column, of};
-        let txn = self.services.store.read(scope.tenant()).await?;
+        let txn = self.services.read(scope.tenant()).await?;
         let theirs = Column::BookingId.is_in(bookings.iter().copied());
         Ok(of(scope.tenant()).filter(theirs).order_by_asc(Column::Id).all(&txn).await?)
     }
@@ -206,7 +206,7 @@ impl Bookings {
         bookings: &[Id<ids::Booking>],
     ) -> Result<Vec<entity::booking_change::Model>> {
         use entity::booking_change::{Column, of};
-        let txn = self.services.store.read(scope.tenant()).await?;
+        let txn = self.services.read(scope.tenant()).await?;
         let theirs = Column::BookingId.is_in(bookings.iter().copied());
         Ok(of(scope.tenant()).filter(theirs).order_by_asc(Column::Id).all(&txn).await?)
     }
@@ -227,7 +227,7 @@ impl Bookings {
         id: Id<ids::Booking>,
     ) -> Result<Option<BookingDetails>> {
         use entity::booking_participant::{Column, of};
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let Some(booking) = entity::booking::one(tenant, id).one(&txn).await? else { return Ok(None) };
         let theirs = of(tenant).filter(Column::BookingId.eq(id));
         let participants = theirs.order_by_asc(Column::Id).all(&txn).await?;
@@ -257,7 +257,7 @@ impl Bookings {
         let users = details.participants.iter().filter_map(|one| one.user_id);
         let rooms = details.participants.iter().filter_map(|one| one.room_id);
         let tenant = details.booking.tenant_id;
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let theirs = Column::UserId.is_in(users).or(Column::RoomId.is_in(rooms));
         let rows = of(tenant).filter(theirs).filter(Column::AsOf.is_not_null()).all(&txn).await?;
         Ok(rows.into_iter().map(|row| row.id).collect())
@@ -267,7 +267,7 @@ impl Bookings {
     pub async fn holds(&self, _by: &System, booking: &Model, time: TimeRange) -> Result<bool> {
         use entity::occupancy::{Column, of};
         let (tenant, blocked) = (booking.tenant_id, blocked(booking, time));
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let held = of(tenant)
             .filter(Column::BookingId.eq(booking.id))
             .filter(Column::StartAt.eq(blocked.start))
@@ -282,7 +282,7 @@ impl Bookings {
         tenant: Id<ids::Tenant>,
         id: Id<ids::Booking>,
     ) -> Result<Vec<entity::run::Model>> {
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         check::live_runs(&txn, tenant, id).await
     }
 }

@@ -7,7 +7,7 @@
 use domain::{Id, WrittenVia, ids, state::OnlineMeetingState};
 use entity::{booking, connection, integration};
 use providers::{OnlineMeeting, ProviderFeatures};
-use sea_orm::{ColumnTrait, DatabaseTransaction, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter};
 
 use crate::{Error, Refusal, Result, Services, change::WriteTarget};
 
@@ -40,7 +40,7 @@ pub fn meeting_over(booking: &booking::Model) -> Option<Option<String>> {
 /// is written to.
 pub(super) async fn check(
     services: &Services,
-    txn: &DatabaseTransaction,
+    txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     via: &WriteTarget,
 ) -> Result<()> {
@@ -61,7 +61,7 @@ pub(super) async fn check(
 }
 
 /// Whether the calendar of a mailbox was measured to permit online meetings.
-async fn permits(txn: &DatabaseTransaction, tenant: Id<ids::Tenant>, via: &WriteTarget) -> Result<bool> {
+async fn permits(txn: &impl ConnectionTrait, tenant: Id<ids::Tenant>, via: &WriteTarget) -> Result<bool> {
     use connection::{Column, of};
     let at = of(tenant).filter(Column::IntegrationId.eq(via.integration));
     let row = at.filter(Column::Address.eq(via.mailbox.to_lowercase())).one(txn).await?;

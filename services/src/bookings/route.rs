@@ -12,7 +12,7 @@ use domain::{
 };
 use entity::{booking, connection, integration, service_account};
 use providers::{Provider, Session};
-use sea_orm::{ColumnTrait, DatabaseTransaction, PaginatorTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, PaginatorTrait, QueryFilter, QueryOrder};
 
 use super::Bookings;
 use crate::{Error, Result, System, change::WriteTarget};
@@ -46,7 +46,7 @@ impl Bookings {
         booking: &booking::Model,
         without: &[String],
     ) -> Result<Option<WriteTarget>> {
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         Ok(routes(&txn, tenant, booking.organiser_id, without).await?.decide())
     }
 
@@ -64,7 +64,7 @@ impl Bookings {
         let (Some(via), tenant) = (recorded(booking), booking.tenant_id) else { return Ok(None) };
         let (row, connection) = {
             use connection::{Column, of};
-            let txn = self.services.store.read(tenant).await?;
+            let txn = self.services.read(tenant).await?;
             let at = of(tenant).filter(Column::IntegrationId.eq(via.integration));
             let at = at.filter(Column::Address.eq(via.mailbox.to_lowercase()));
             (integration::one(tenant, via.integration).one(&txn).await?, at.one(&txn).await?)
@@ -113,7 +113,7 @@ fn recorded(booking: &booking::Model) -> Option<WriteTarget> {
 /// Reads to which calendars a booking of this organiser could be written. Fails where that depends on a state that this
 /// version does not know: such a state does not change the route, as a temporary failure does not.
 pub(super) async fn routes(
-    txn: &DatabaseTransaction,
+    txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     organiser: Id<ids::User>,
     without: &[String],
@@ -187,7 +187,7 @@ fn writes(row: &connection::Model) -> bool {
 
 /// Notice to the organiser about the route; repeated until a booking has taken that route.
 pub(super) async fn notice(
-    txn: &DatabaseTransaction,
+    txn: &impl ConnectionTrait,
     booking: &booking::Model,
     without: &[String],
 ) -> Result<Option<String>> {

@@ -56,7 +56,7 @@ impl Connect {
         session: Id<ids::ConnectSession>,
     ) -> Result<Secret> {
         use entity::connect_session::{Column, one};
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let row = one(tenant, session).filter(Column::IntegrationId.eq(integration)).one(&txn).await?;
         // Whoever waits for a second connection while holding one can bring a full pool to a halt.
         drop(txn);

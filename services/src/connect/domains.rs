@@ -19,7 +19,7 @@ impl Connect {
     ) -> Result<()> {
         let external = integration.external_tenant.as_deref().unwrap_or_default();
         let provider = integrations::provider(integration)?;
-        let txn = self.services.store.read(integration.tenant_id).await?;
+        let txn = self.services.read(integration.tenant_id).await?;
         let bound = binding(&txn, provider, external, integration.tenant_id).await?;
         drop(txn);
         let known: Option<Vec<String>> = bound.and_then(|bound| serde_json::from_value(bound.domains?).ok());

@@ -243,7 +243,7 @@ impl Connect {
     pub async fn progress(&self, _by: Anyone, cookie: &str) -> Result<Progress> {
         let session = self.session(cookie, ConnectPurpose::Connect).await?;
         let tenant = self.services.tenants().find(session.tenant_id).await?;
-        let txn = self.services.store.read(session.tenant_id).await?;
+        let txn = self.services.read(session.tenant_id).await?;
         let row = entity::integration::one(session.tenant_id, session.integration_id).one(&txn).await?;
         let integration = row.ok_or_else(session_over)?;
         let (state, reason) =

@@ -135,7 +135,7 @@ impl Connect {
 
     /// The owner of the calendar that a session is about.
     pub(super) async fn owner(&self, session: &SessionRow) -> Result<Owner> {
-        let txn = self.services.store.read(session.tenant_id).await?;
+        let txn = self.services.read(session.tenant_id).await?;
         let integration =
             entity::integration::one(session.tenant_id, session.integration_id).one(&txn).await?;
         let user = session.user_id.ok_or_else(session_over)?;

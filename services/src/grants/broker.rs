@@ -11,7 +11,10 @@ use domain::{Id, ProviderKind, Timestamp, ids};
 use providers::{
     Credential, Credentials, Error as ProviderError, ErrorKind, Remedy, microsoft::identity::Identity,
 };
-use sea_orm::{ColumnTrait, DatabaseBackend, DatabaseTransaction, QueryFilter, QuerySelect, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseTransaction, QueryFilter, QuerySelect,
+    sea_query::Expr,
+};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
@@ -167,7 +170,7 @@ impl Broker {
     /// The stored consent, if its organisation still belongs to the tenant, and the shared access token, if it is still
     /// valid and meets the requirements.
     async fn consent(&self, wanted: Wanted<'_>) -> Result<(Secret, Option<Live>)> {
-        let txn = self.services.store.read(self.tenant).await?;
+        let txn = self.services.read(self.tenant).await?;
         let row = entity::consent_grant::one(self.tenant, self.grant).one(&txn).await?;
         let row = row.filter(|row| !row.lost).ok_or_else(lost)?;
         let secret = self.secret(&txn, &row).await?;
@@ -179,7 +182,7 @@ impl Broker {
         Ok((secret, stored))
     }
 
-    async fn secret(&self, txn: &DatabaseTransaction, row: &entity::consent_grant::Model) -> Result<Secret> {
+    async fn secret(&self, txn: &impl ConnectionTrait, row: &entity::consent_grant::Model) -> Result<Secret> {
         let at = Column::ConsentGrantSecret.at(self.tenant, row.id);
         Secret::read(&self.services.secrets().open_within(txn, at, &row.secret).await?)
     }
@@ -188,7 +191,7 @@ impl Broker {
     /// ignored.
     async fn stored(
         &self,
-        txn: &DatabaseTransaction,
+        txn: &impl ConnectionTrait,
         row: &entity::consent_grant::Model,
         wanted: Wanted<'_>,
     ) -> Option<Live> {

@@ -32,7 +32,7 @@ impl Grants {
         let tenant = connection.tenant_id;
         let user = match connection.user_id {
             Some(user) => {
-                let txn = self.services.store.read(tenant).await?;
+                let txn = self.services.read(tenant).await?;
                 entity::tenant_user::one(tenant, user).one(&txn).await?
             }
             None => None,

@@ -85,7 +85,7 @@ impl Issuers {
     ) -> Result<Page<Model>> {
         let tenant = by.tenant();
         self.find(tenant, issuer).await?;
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         page::read(of(tenant).filter(Column::IssuerId.eq(issuer)), Column::Id, args, &txn).await
     }
 }

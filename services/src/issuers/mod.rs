@@ -165,7 +165,7 @@ impl Issuers {
     /// One page of the tenant's issuers.
     pub async fn list(&self, by: &Allowed<may::RoleEdit>, args: PageArgs) -> Result<Page<Model>> {
         let tenant = by.tenant();
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         page::read(entity::openid_issuer::of(tenant), Column::Id, args, &txn).await
     }
 
@@ -180,7 +180,7 @@ impl Issuers {
     }
 
     pub(crate) async fn find(&self, tenant: Id<ids::Tenant>, id: Id<ids::OpenIdIssuer>) -> Result<Model> {
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let row = entity::openid_issuer::one(tenant, id).one(&txn).await?;
         row.ok_or_else(|| Error::not_found("issuer"))
     }

@@ -8,8 +8,8 @@ use std::ops::ControlFlow;
 use domain::{Id, connect::InstallationSecret, ids, state::KeyRotation};
 use entity::{Stored, former_data_key, installation_secret, signing_key, tenant};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
-    IntoActiveModel, Iterable, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Iterable,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
 use serde_json::json;
 
@@ -235,7 +235,7 @@ impl Secrets {
 
     async fn put_in_place(
         &self,
-        txn: &DatabaseTransaction,
+        txn: &impl ConnectionTrait,
         row: tenant::Model,
         in_force: KeyId,
     ) -> Result<()> {

@@ -99,7 +99,7 @@ impl Secrets {
     }
 
     async fn status_of(&self, tenant: Id<ids::Tenant>, status: &mut Status) -> Result<()> {
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let Some(row) = tenant::Entity::find_by_id(tenant).one(&txn).await? else { return Ok(()) };
         status.tenants += 1;
         if row.data_key.len() < MIN_LEN {

@@ -30,7 +30,7 @@ impl SignIn {
             .ok_or_else(dead)?;
         let hash = self.services.secrets().digest(code).await?;
         // Strangers with made-up codes read, and wait for nobody who writes.
-        let txn = self.services.store.read(tenant).await?;
+        let txn = self.services.read(tenant).await?;
         let row = of(tenant).filter(Column::CodeHash.eq(hash)).one(&txn).await?.ok_or_else(dead)?;
         drop(txn);
         let access = self.services.access();

@@ -6,7 +6,7 @@ use chrono::Duration;
 use domain::{Id, ids};
 pub use muster::demo::browser::TICKED;
 use muster::demo::browser::{Browser, Location, Page};
-use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, PaginatorTrait, QueryFilter, Statement};
+use sea_orm::{ColumnTrait, ConnectionTrait, PaginatorTrait, QueryFilter, Statement};
 use serde_json::{Value, json};
 
 use super::{Org, TestApp};
@@ -350,7 +350,7 @@ pub fn evening(organiser: &str, key: &str, more: Value) -> Value {
 }
 
 /// Bindings are found by the organisation at the provider; here the tenant is asked for.
-async fn bindings(txn: &DatabaseTransaction, tenant: Id<ids::Tenant>) -> u64 {
+async fn bindings(txn: &impl ConnectionTrait, tenant: Id<ids::Tenant>) -> u64 {
     let sql = "SELECT count(*) AS bound FROM external_binding WHERE tenant_id = $1";
     let statement = Statement::from_sql_and_values(txn.get_database_backend(), sql, [tenant.into()]);
     let row = txn.query_one_raw(statement).await.unwrap().unwrap();

@@ -7,9 +7,7 @@ use domain::{
     state::{IntegrationState, RunStatus},
 };
 use queue::jobs;
-use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, PaginatorTrait, Statement,
-};
+use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, Statement};
 use workflows::reconcile::Reconciler;
 
 use crate::bench::{Bench, wanted};
@@ -51,7 +49,7 @@ pub async fn what_is_over_is_pruned_by_policy_and_what_lives_stays(bench: Bench)
 }
 
 /// Sessions are found before their tenant is known: there is no finder that begins with it.
-async fn sessions_of(txn: &DatabaseTransaction) -> u64 {
+async fn sessions_of(txn: &impl ConnectionTrait) -> u64 {
     let sql = "SELECT count(*) AS n FROM connect_session";
     let row = txn.query_one_raw(Statement::from_string(txn.get_database_backend(), sql)).await.unwrap();
     row.unwrap().try_get::<i64>("", "n").unwrap().unsigned_abs()

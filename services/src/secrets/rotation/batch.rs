@@ -1,7 +1,7 @@
 //! Seals the values of one column of one tenant again, a bounded number in each transaction.
 
 use domain::{AnyId, Id, ids};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, Iterable, Statement, Value};
+use sea_orm::{ConnectionTrait, DatabaseBackend, Iterable, Statement, Value};
 
 use super::{KeyRing, Progress, ProgressSink, Report, Secrets, send_progress};
 use crate::{
@@ -16,7 +16,7 @@ const ATTEMPTS: usize = 20;
 
 /// Counts a tenant's values that are sealed with another key than the current one.
 pub(crate) async fn outdated(
-    txn: &DatabaseTransaction,
+    txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     current: KeyId,
 ) -> Result<u64> {
@@ -137,7 +137,7 @@ impl Secrets {
 }
 
 async fn find(
-    txn: &DatabaseTransaction,
+    txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     column: Column,
     current: KeyId,
@@ -168,7 +168,7 @@ async fn find(
 
 /// Replaces the value that was read, unless it has changed meanwhile.
 async fn replace(
-    txn: &DatabaseTransaction,
+    txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     column: Column,
     value: &SealedValue,
