@@ -155,7 +155,7 @@ words! {
     RunStatus {
         /// Enqueued by a use case; no worker has claimed it yet.
         Ordered = "ORDERED",
-        /// URL of the server that holds queues and hints.
+        /// Has a step to execute, or is executing one.
         Running = "RUNNING",
         /// Waiting for a time, a signal, or both.
         Waiting = "WAITING",
@@ -206,7 +206,7 @@ words! {
 }
 
 words! {
-    /// Whether a bulk activation is under way or over.
+    /// Whether a bulk activation is running or over.
     CampaignState {
         /// Mailboxes are being activated.
         Running = "RUNNING",
@@ -236,7 +236,7 @@ words! {
 }
 
 words! {
-    /// The state of a requested online meeting.
+    /// State of the online meeting requested for a booking.
     OnlineMeetingState {
         /// The calendar system is creating it.
         Pending = "PENDING",

@@ -55,8 +55,8 @@ pub struct NewIntegration {
 }
 
 impl Integrations {
-    /// Registers a technical account as a service account and enqueues its connection (S1.1). Only an administrator
-    /// may set a service mailbox with it (S4.18).
+    /// Registers an integration that reaches calendars through a service account, and enqueues its connection
+    /// (S1.1). Only an administrator may set a service mailbox at the same time (S4.18).
     pub async fn create(&self, by: &Allowed, new: NewIntegration) -> Result<entity::integration::Model> {
         let tenant = by.tenant().uuid();
         let is_administrator = by.has_permission(Permission::ServiceAccountEdit)

@@ -400,7 +400,7 @@ payload! {
 payload! {
     /// Result of `activateConnectedMailbox`.
     ActivateConnectedMailboxPayload {
-        /// The work goes on after the response; follow it with `runProgress`.
+        /// The run that activates the mailbox; follow it with `runProgress`.
         run: Run,
     }
 }

@@ -246,7 +246,7 @@ mirror! {
         Ordered = "ORDERED",
         /// Has steps to execute.
         Running = "RUNNING",
-        /// Waiting for a time, a signal, or whichever of the two comes first.
+        /// Waiting for a time, a signal, or the first of the two.
         Waiting = "WAITING",
         /// Undoing its completed steps.
         Undoing = "UNDOING",
@@ -283,7 +283,7 @@ mirror! {
         Skipped = "SKIPPED",
     }
 
-    /// Whether a bulk activation is running, paused or over.
+    /// Whether a bulk activation is running or over.
     CampaignState of domain::state::CampaignState {
         /// Mailboxes are being activated.
         Running = "RUNNING",

@@ -30,7 +30,7 @@ impl Workflow {
         self.0.about
     }
 
-    /// In the order of the table in docs/workflows.
+    /// States of the workflow, in the order of its table; runs begin in the first.
     async fn states(&self) -> Vec<WorkflowState> {
         self.0.states.iter().map(WorkflowState::from).collect()
     }

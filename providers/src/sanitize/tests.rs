@@ -395,13 +395,13 @@ fn assert_fits(error: Error) {
     }
 }
 
-/// A method with a default would otherwise be answered by the default, and not by the connector.
 #[test]
 fn a_piece_of_equipment_that_is_listed_twice_is_named_once() {
     let listed = ["Whiteboard", "Video bar", "", "video bar", "Screen", "Whiteboard"].map(str::to_owned);
     assert_eq!(distinct(listed.into_iter()), ["Whiteboard", "Video bar", "Screen"]);
 }
 
+/// A method that the wrapper lacks would run the trait's default body and never reach the connector.
 #[test]
 fn the_wrapper_has_every_method_of_the_trait() {
     let methods = |source: &str, from: &str| -> BTreeSet<String> {

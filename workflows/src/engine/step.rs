@@ -59,21 +59,21 @@ impl<S> Next<S> {
 /// Why a step did not succeed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StepError {
-    /// Execute the step again by its retry policy, but not before `transition_after` if the provider requested a wait.
+    /// Executes the step again by its retry policy, but not before `after` if the provider requested a wait.
     Retry {
-        /// The explanation shown until then.
+        /// The explanation shown until the next attempt.
         reason: Reason,
         /// The shortest wait; `None` leaves the wait to the policy.
         after: Option<Duration>,
     },
-    /// Muster's own limits leave no room now: execute the step again after `transition_after`, however often this happens.
+    /// Muster's own limits leave no room now: executes the step again after `after`, however often this happens.
     Later {
-        /// The explanation shown until then.
+        /// The explanation shown until the next attempt.
         reason: Reason,
         /// How long to wait.
         after: Duration,
     },
-    /// Repetition cannot help: undo all steps so far.
+    /// Repetition cannot help: undoes all steps so far.
     Fail(Reason),
 }
 
