@@ -28,7 +28,7 @@ words! {
         ServiceAccountEdit = "SERVICE_ACCOUNT_EDIT",
         /// See integrations, connections and rooms.
         ConnectionView = "CONNECTION_VIEW",
-        /// Ask when people and rooms are free.
+        /// Search for free times of people and rooms.
         AvailabilityView = "AVAILABILITY_VIEW",
         /// See bookings.
         BookingView = "BOOKING_VIEW",
@@ -52,13 +52,13 @@ words! {
         HumanResources = "Human Resources",
         /// Company-wide platform administration: the role of an invited IT person.
         PlatformAdministration = "Platform Administration",
-        /// May connect calendars and sees nothing else.
+        /// Connect calendars, and nothing else.
         CalendarConnector = "Calendar Connector",
     }
 }
 
 impl StandardRole {
-    /// What the role may do.
+    /// The permissions that the role grants.
     pub fn permissions(self) -> BTreeSet<Permission> {
         use Permission as P;
         match self {
@@ -135,8 +135,8 @@ impl Caller {
         Self { kind: CallerKind::Anonymous, tenant: None, permissions: BTreeSet::new() }
     }
 
-    /// The operator, looking after the runs of a tenant. Whoever holds the server's configuration can read its database
-    /// anyway.
+    /// The operator, managing the runs of a tenant. Needs no credential: whoever holds the server's configuration
+    /// can read its database anyway.
     pub fn operator(tenant: Id<ids::Tenant>) -> Self {
         let permissions = [Permission::RunView, Permission::RunEdit].into();
         Self { kind: CallerKind::Operator, tenant: Some(tenant), permissions }
@@ -171,7 +171,7 @@ impl Caller {
         }
     }
 
-    /// Proves that the caller is a user, who may act on the user's own things.
+    /// Proves that the caller is a user, who may act on objects of their own.
     pub fn allow_own(&self) -> Result<(Allowed, Id<ids::User>), Denied> {
         match (self.kind, self.tenant) {
             (CallerKind::User(user), Some(tenant)) => {
@@ -216,7 +216,7 @@ impl Allowed {
         self.tenant
     }
 
-    /// Who acts.
+    /// The caller to whom the proof was given.
     pub fn by(&self) -> CallerKind {
         self.by
     }

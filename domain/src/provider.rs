@@ -1,4 +1,4 @@
-//! The kinds of calendar systems, and how far an integration reaches into them.
+//! Kinds of calendar systems, and how much of them an integration can access.
 
 use serde::{Deserialize, Serialize};
 
@@ -48,13 +48,13 @@ words! {
 }
 
 words! {
-    /// How much of the calendar system a service account may reach.
+    /// How much of the calendar system a service account may access.
     AccessLevel {
         /// Every calendar of the organisation.
         Full = "FULL",
         /// The calendars of a group, or chosen calendar folders.
         Restricted = "RESTRICTED",
-        /// Only when people are busy. Cannot write, so it is refused for a service account.
+        /// Only busy times. Cannot write, so it is refused for a service account.
         FreeBusy = "FREE_BUSY",
     }
 }
@@ -64,9 +64,9 @@ words! {
     Route {
         /// With the user's own consent.
         Own = "OWN",
-        /// With the service account, which acts inside the mailbox.
+        /// Through the service account, which acts inside the mailbox.
         Delegated = "DELEGATED",
-        /// Not at all; bookings go through the service mailbox.
+        /// Not at all; bookings are written to the service mailbox instead.
         ServiceAccount = "SERVICE_ACCOUNT",
     }
 }
@@ -81,7 +81,7 @@ words! {
     }
 }
 
-/// What Muster can do with a mailbox, as measured at its activation and never assumed.
+/// What Muster can do with a mailbox, as measured when it was activated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Capabilities {

@@ -78,7 +78,7 @@ impl ConnectionState {
 }
 
 words! {
-    /// What came of a step of a run, as its history records it.
+    /// The outcome of a step of a run, as recorded in its history.
     StepOutcome {
         /// The run went on to another state.
         WentOn = "WENT_ON",
@@ -86,7 +86,7 @@ words! {
         Waited = "WAITED",
         /// The step failed and will be repeated.
         Retried = "RETRIED",
-        /// What the step had done was taken back.
+        /// The effects of the step were undone.
         Undone = "UNDONE",
         /// The run is complete.
         Done = "DONE",
@@ -96,17 +96,17 @@ words! {
         Cancelled = "CANCELLED",
         /// The run was parked, because it had stopped its worker or could not be undone.
         Quarantined = "QUARANTINED",
-        /// A person gave the run another chance.
+        /// A person retried the run.
         Revived = "REVIVED",
     }
 }
 
 words! {
-    /// What was done to a booking after it had been created.
+    /// How a booking was changed after its creation.
     BookingChangeKind {
         /// Moved to another time.
         Moved = "MOVED",
-        /// Called off.
+        /// Cancelled by a person or a program.
         Cancelled = "CANCELLED",
     }
 }
@@ -122,7 +122,7 @@ words! {
 }
 
 words! {
-    /// How far a booking is written, confirmed or taken back.
+    /// How far a booking has progressed.
     BookingState {
         /// Accepted; times are not blocked yet.
         Requested = "REQUESTED",
@@ -151,7 +151,7 @@ impl BookingState {
 }
 
 words! {
-    /// Whether a run has work, waits or has ended.
+    /// Whether a run can make progress, waits or has ended.
     RunStatus {
         /// Enqueued by a use case; no worker has claimed it yet.
         Ordered = "ORDERED",
@@ -173,7 +173,7 @@ words! {
 }
 
 impl RunStatus {
-    /// Whether nothing more happens without a person.
+    /// Whether the run stays in this status unless a person acts.
     pub const fn is_over(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Cancelled | Self::Quarantined)
     }
@@ -228,7 +228,7 @@ words! {
 }
 
 words! {
-    /// What the vendor's staff switch on for a tenant.
+    /// A feature that the vendor's staff can switch on for a tenant.
     Feature {
         /// Connecting the organisation through one service account.
         ServiceAccount = "SERVICE_ACCOUNT",
