@@ -95,7 +95,7 @@ pub(super) async fn locate(dav: &DavClient<'_>, mailbox: &str) -> Result<Located
     guess(dav, &account, mailbox).await
 }
 
-/// Tries the paths that the configured rules make of the address.
+/// Tries the paths that the configured rules derive from the address.
 async fn guess(dav: &DavClient<'_>, account: &Account, mailbox: &str) -> Result<Located> {
     let (mut first, mut is_refused) = (None, false);
     for url in candidates(dav, account, mailbox) {
@@ -236,7 +236,7 @@ impl Search<'_> {
         homes
     }
 
-    /// Whether a home can be one person's: nothing of the account's is in it.
+    /// Whether a home can belong to one person: it contains nothing of the account's.
     fn is_personal(&self, home: &Url) -> bool {
         let mut accounts = self.account.homes.iter().chain([&self.account.principal]);
         self.is_account || !accounts.any(|own| href::same(own, home) || href::is_below(home, own))

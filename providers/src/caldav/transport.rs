@@ -251,7 +251,7 @@ fn redirected(answer: &Answer) -> Option<Url> {
     href::resolve(&answer.url, location.to_str().ok()?)
 }
 
-/// The part of a URL that a request line holds.
+/// The path and query of a URL, as sent in a request line.
 fn path_of(url: &Url) -> &str {
     &url[url::Position::BeforePath..url::Position::AfterQuery]
 }

@@ -35,7 +35,7 @@ pub(super) struct Listed {
     pub handle: Handle,
     /// The time of the item, as far as it is known.
     pub range: TimeRange,
-    /// How the item relates to a series.
+    /// Whether the item is a series, an occurrence of one, or a single item.
     pub place: SeriesRole,
     /// The UID, shared by all occurrences of a series.
     pub uid: String,
