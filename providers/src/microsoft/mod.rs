@@ -103,7 +103,7 @@ pub struct Microsoft {
 }
 
 impl Microsoft {
-    /// A connector to the Graph of `config`.
+    /// Creates a connector with these endpoints and this registration.
     pub fn new(config: Config, client: http::Client, clock: SharedClock, ids: Ids) -> Self {
         Self { config, client, clock, ids }
     }
