@@ -1,8 +1,8 @@
 //! Connects an organisation's calendar system through a service account: from the terms to the first campaign.
 //!
-//! Ordered when an integration is made, and again when it is reconnected. The connect page sends the signals. Whoever
-//! refuses, fails or walks away leaves an integration with a reason and no consent in force; one that was connected
-//! before keeps its mailboxes and is `FAILING` until it is connected again.
+//! Enqueued when an integration is created or reconnected. The connect page sends the signals. An attempt that is
+//! declined, fails or is abandoned leaves the integration with a reason and without a consent in effect; an
+//! integration that was connected before keeps its mailboxes and is `FAILING` until it is connected again.
 
 use domain::{
     Reason, Timestamp,
@@ -37,27 +37,27 @@ crate::workflow! {
     Activate:            activate            | nothing        | STANDARD | [];
 }
 
-/// What the run remembers.
+/// State of the run that is kept between steps.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Memory {
     #[serde(flatten)]
     order: Connect,
-    /// When the attempt ends if nobody goes on.
+    /// When the attempt expires if nobody continues it.
     #[serde(default)]
     deadline: Option<Timestamp>,
-    /// What the page said of the consent.
+    /// The consent that the connect page reported.
     #[serde(default)]
     consented: Option<Consented>,
-    /// Begins the keys of the probe events.
+    /// Prefix of the keys of the probe events.
     #[serde(default)]
     probe: Option<Uuid>,
-    /// When the permission must have spread at the provider.
+    /// When the provider must have propagated the permission.
     #[serde(default)]
     spread_by: Option<Timestamp>,
-    /// When the ladder is climbed again.
+    /// When the verification is repeated.
     #[serde(default)]
     resume_at: Option<Timestamp>,
-    /// The service mailbox that was proven, with its name.
+    /// The verified service mailbox, with its display name.
     #[serde(default)]
     proven: Option<(String, String)>,
 }
@@ -74,7 +74,7 @@ async fn await_terms(context: &StepContext, at: &mut Step<Memory>) -> Outcome<St
     wait(at, deadline, "terms_accepted")
 }
 
-/// How it ends when it does not succeed. The last undo of all: typed credentials that were not tried go too.
+/// Ends an unsuccessful attempt. As the last undo it also deletes typed credentials that were not tried.
 async fn close(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     context.services.connect().forget_stored_consent(at.tenant, at.memory.order.integration).await?;
     let reason =
@@ -108,7 +108,8 @@ async fn await_consent(_context: &StepContext, at: &mut Step<Memory>) -> Outcome
     wait(at, deadline, "consented")
 }
 
-/// Tries the consent, and puts it into force: the organisation must be the one that signed in, and nobody else's.
+/// Tries the consent and puts it into effect: it must be for the organisation that signed in, which no other tenant
+/// may have connected.
 async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     declined(at)?;
     let services = &context.services;
@@ -142,7 +143,8 @@ async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<S
     Ok(Next::Go(State::AwaitAuthorization))
 }
 
-/// A fresh consent takes some minutes to spread at Microsoft, a delegation up to a day at Google: until then a refusal is no refusal.
+/// Interprets an error of the trial. A fresh consent takes minutes to propagate at Microsoft, and a delegation up
+/// to a day at Google, so a refusal within that time is not final.
 fn trial_trouble(secret: &Secret, error: providers::Error) -> StepError {
     let spreads = match secret {
         Secret::MicrosoftApp { .. } => {
@@ -169,7 +171,7 @@ fn trial_trouble(secret: &Secret, error: providers::Error) -> StepError {
     }
 }
 
-/// Nothing half-connected is left behind; a connection that was there before keeps what it had.
+/// Withdraws the consent, so that nothing stays half-connected; an earlier connection keeps its consent.
 async fn revoke_grant(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     if !at.memory.order.again {
         context.services.connect().withdraw(at.tenant, at.memory.order.integration).await?;
@@ -214,7 +216,8 @@ async fn climb_the_ladder(context: &StepContext, at: &mut Step<Memory>) -> Outco
     Ok(Next::Go(State::Activate))
 }
 
-/// Writes down what a climb saw. Only an organisation whose verification did not fail tells anything of the tenant.
+/// Records a verification. Data about the tenant is taken over only from an organisation whose verification did not
+/// fail.
 pub(crate) fn record<M>(at: &mut Step<M>, integration: Uuid, climb: &Report) {
     if let Some(organisation) = climb.organisation.clone()
         && climb.verdict() != Verdict::Failed
@@ -227,7 +230,7 @@ pub(crate) fn record<M>(at: &mut Step<M>, integration: Uuid, climb: &Report) {
     at.change(Change::Verification(NewVerification { integration, verdict: climb.verdict(), checks }));
 }
 
-/// The reason of a failed climb: its first failed check.
+/// The reason of a failed verification: its first failed check.
 pub(crate) fn check_reason(climb: &Report) -> Reason {
     let Some(check) = climb.failure() else {
         return Reason::new("VERIFICATION_FAILED", "The verification failed.");
@@ -277,7 +280,7 @@ async fn integration(
     rows.into_iter().next().ok_or_else(|| StepError::fail("NOT_FOUND", "The integration has been removed."))
 }
 
-/// Whether the administrator, or the provider in his name, said no.
+/// Fails if the administrator, or the provider on the administrator's behalf, declined.
 fn declined(at: &mut Step<Memory>) -> Result<(), StepError> {
     let Some(said) = at.take("declined") else { return Ok(()) };
     let text = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -286,7 +289,7 @@ fn declined(at: &mut Step<Memory>) -> Result<(), StepError> {
     Err(StepError::fail(&code, message))
 }
 
-/// Waits for a signal, or for the end of the attempt.
+/// Waits for a signal until the attempt expires.
 fn wait(at: &mut Step<Memory>, deadline: Timestamp, signal: &'static str) -> Outcome<State> {
     declined(at)?;
     if at.now >= deadline {

@@ -204,7 +204,7 @@ fn jobs_of(batch: &[Transition], moved: &MovedJobs) -> Vec<Option<Job>> {
     batch.iter().map(|transition| moved.get(&key(transition)).copied()).collect()
 }
 
-/// The job of a moved run; a run that has ended has none.
+/// The job that a moved run has after the commit; a run that has ended has none.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Job {
     /// Whether the claim is still held.

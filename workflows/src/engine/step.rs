@@ -1,4 +1,4 @@
-//! What a step gets and what it returns.
+//! Inputs and results of steps.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::Table;
 
-/// What every step can use.
+/// Services available to every step.
 #[derive(Debug, Clone)]
 pub struct StepContext {
     /// The use cases and their settings.
@@ -23,13 +23,13 @@ pub struct StepContext {
 pub struct Signal {
     /// The primary key, by which the commit deletes a consumed signal.
     pub id: Uuid,
-    /// The name that a waiting step asks for.
+    /// The name by which a waiting step selects the signal.
     pub name: String,
     /// The data sent with the signal.
     pub payload: Json,
 }
 
-/// What follows a step.
+/// What the run does after a step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next<S> {
     /// Another state, at once.
@@ -180,7 +180,7 @@ pub struct StepInput<'a> {
     pub attempt: u32,
     /// The waiting signals, oldest first.
     pub signals: Vec<Signal>,
-    /// The present time.
+    /// The current time.
     pub now: Timestamp,
 }
 

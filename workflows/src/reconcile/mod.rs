@@ -1,7 +1,8 @@
-//! What must be kept true for ever: no input, compare wanted with actual, one node at a time.
+//! Reconcilers: tasks without input that periodically compare the desired with the actual state, one node at a
+//! time.
 //!
-//! A reconciler has a row in `schedule` with a due time and a lease; whichever node finds it due takes it, does one
-//! round, and sets the next time. A round that dies is taken up by another node when the lease is over.
+//! A reconciler has a row in `schedule` with a due time and a lease; whichever node finds it due claims it, runs
+//! one round, and sets the next time. If the node dies, another one takes over when the lease has expired.
 
 mod calendars;
 mod channels;
@@ -16,21 +17,21 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, Value};
 use services::Services;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// One thing that is kept true.
+/// A periodic task that keeps one condition true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reconciler {
-    /// Consents are still accepted.
+    /// Checks that consents are still accepted.
     Health,
-    /// Copies of calendars are fresh.
+    /// Keeps copies of calendars fresh.
     Calendars,
-    /// Providers push what changes.
+    /// Keeps push channels open.
     Channels,
-    /// What grows without end is pruned.
+    /// Deletes old data.
     Retention,
 }
 
 impl Reconciler {
-    /// All of them.
+    /// Every reconciler.
     pub const ALL: [Self; 4] = [Self::Health, Self::Calendars, Self::Channels, Self::Retention];
 
     const fn name(self) -> &'static str {
@@ -50,7 +51,7 @@ impl Reconciler {
         }
     }
 
-    /// Does one round now.
+    /// Runs one round now.
     pub async fn round(self, services: &Services) -> services::Result<()> {
         match self {
             Self::Health => health::round(services).await,
@@ -61,7 +62,7 @@ impl Reconciler {
     }
 }
 
-/// Every tenant: reconcilers walk over them one by one.
+/// All tenants, which reconcilers process one by one.
 #[expect(clippy::disallowed_methods, reason = "reconcilers serve every tenant")]
 async fn tenants(services: &Services) -> Result<Vec<uuid::Uuid>, DatabaseError> {
     use sea_orm::EntityTrait;
@@ -69,10 +70,10 @@ async fn tenants(services: &Services) -> Result<Vec<uuid::Uuid>, DatabaseError> 
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// How long a round may go without a sign of life before another node takes it over.
+/// How long a round may run without a heartbeat before another node takes it over.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// Keeps everything true until `stop`.
+/// Starts all reconcilers; they run until `stop`.
 pub fn start(services: &Services, node: &str, tracker: &TaskTracker, stop: &CancellationToken) {
     for reconciler in Reconciler::ALL {
         let (services, node, stop) = (services.clone(), node.to_owned(), stop.clone());
@@ -109,7 +110,7 @@ pub fn start(services: &Services, node: &str, tracker: &TaskTracker, stop: &Canc
     }
 }
 
-/// Does one round. One that panics has failed, and the next one comes all the same.
+/// Runs one round. A panic counts as a failed round; the next one runs nevertheless.
 async fn guarded(reconciler: Reconciler, services: &Services) {
     match AssertUnwindSafe(reconciler.round(services)).catch_unwind().await {
         Ok(Ok(())) => {}
@@ -118,8 +119,8 @@ async fn guarded(reconciler: Reconciler, services: &Services) {
     }
 }
 
-/// Takes a due round; `false` when it is not due or another node is at it. The next time is set before the round, so
-/// that a node that dies in it costs a lease or a period, whichever is longer.
+/// Claims and runs a round that is due; `false` if it is not due or another node runs it. The next time is set
+/// before the round, so that a crash delays it by a lease or a period, whichever is longer.
 pub async fn take(services: &Services, reconciler: Reconciler, node: &str) -> Result<bool, DatabaseError> {
     let name = reconciler.name();
     let first = "INSERT INTO schedule (name, due_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
@@ -129,7 +130,7 @@ pub async fn take(services: &Services, reconciler: Reconciler, node: &str) -> Re
     timed(services, due, [name, node], &[LEASE, reconciler.every(services)]).await
 }
 
-/// Keeps a round for as long as this is polled; ends when it was lost.
+/// Renews the lease of a round for as long as this future is polled; ends if the lease was lost.
 async fn hold(services: &Services, reconciler: Reconciler, node: &str) {
     let renew = "UPDATE schedule SET lease_until = {later $4} WHERE name = $1 AND leased_by = $2";
     loop {
@@ -144,16 +145,16 @@ async fn hold(services: &Services, reconciler: Reconciler, node: &str) {
     }
 }
 
-/// Gives a round back.
+/// Releases the lease of a round.
 async fn leave(services: &Services, reconciler: Reconciler, node: &str) -> Result<(), DatabaseError> {
     let sql = "UPDATE schedule SET lease_until = NULL, leased_by = NULL WHERE name = $1 AND leased_by = $2";
     statement(services, sql, vec![reconciler.name().into(), node.into()]).await?;
     Ok(())
 }
 
-/// Runs a statement that compares times, all by the clock that decides what is due. After the texts and the present
-/// time the parameters are lengths of time, from `$4` on: `{later $4}` is that long from now. Returns whether the
-/// statement changed its row.
+/// Executes a statement that compares times, all by the clock that decides what is due. After the texts and the
+/// current time, the parameters are durations, from `$4` on: `{later $4}` is that long from now. Returns whether
+/// the statement changed its row.
 async fn timed(
     services: &Services,
     sql: &str,

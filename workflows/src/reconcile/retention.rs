@@ -1,8 +1,8 @@
-//! What grows without end is pruned by policy: finished runs with their histories, events, answers to repeated
-//! requests, sessions that are over, data keys that seal nothing any more.
+//! Deletes old data by policy: finished runs with their histories, events, idempotency keys, expired sessions, and
+//! unused data keys.
 //!
-//! Rows go in small transactions, oldest first, so that nobody waits long for a lock; what is left over is for the
-//! next round. Live runs are never touched.
+//! Rows are deleted in small transactions, oldest first, so that nobody waits long for a lock; the rest is left to
+//! the next round. Live runs are never deleted.
 
 use chrono::Duration;
 use domain::{Timestamp, state::RunStatus};
@@ -11,12 +11,12 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, Value};
 use services::Services;
 use uuid::Uuid;
 
-/// How many rows go in one transaction.
+/// Number of rows deleted in one transaction.
 const BATCH: u64 = 500;
-/// How many transactions a kind of row gets in one round, over all tenants.
+/// Maximum number of transactions per kind of row and round, over all tenants.
 const BATCHES: usize = 200;
 
-/// Prunes once.
+/// Deletes everything that is due.
 pub(super) async fn round(services: &Services) -> services::Result<()> {
     runs(services).await?;
     services.keys().renew_signing().await?;
@@ -27,7 +27,8 @@ pub(super) async fn round(services: &Services) -> services::Result<()> {
     Ok(())
 }
 
-/// Runs that ended well go sooner than those that somebody may still want to understand or to retry.
+/// Deletes finished runs. Successful ones are deleted earlier than those that somebody may still want to examine or
+/// retry.
 async fn runs(services: &Services) -> Result<(), DatabaseError> {
     let (now, settings) = (services.now(), &services.settings);
     let well = [RunStatus::Done, RunStatus::Cancelled];
@@ -88,7 +89,7 @@ async fn of_tenant(services: &Services, tenant: Uuid, left: &mut usize) -> servi
     Ok(())
 }
 
-/// The least id that is made at a time or later: ids begin with their time, so the index of ids is one of times.
+/// The lowest id created at or after a time: ids begin with their time, so the index of ids is also one of times.
 fn first_id_at(at: Timestamp) -> Uuid {
     let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
     Uuid::from_u64_pair(millis << 16 | 0x7000, 1 << 63)
