@@ -1,4 +1,4 @@
-//! Which of Muster's tenants an organisation at a provider belongs to.
+//! Bindings of organisations at a provider to Muster's tenants.
 
 use sea_orm::entity::prelude::*;
 use uuid::Uuid;

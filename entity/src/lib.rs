@@ -1,8 +1,8 @@
-//! One file per table, and finders that begin with the tenant.
+//! One file per table, with finders that begin with the tenant.
 //!
-//! `services` reads and writes through this crate; the engine's set-based statements are in `queue` and `workflows`.
-//! Words such as states are stored as text and parsed by `domain`, so that a row written by a newer binary never makes
-//! a whole list fail.
+//! `services` reads and writes through this crate; the engine's set-based statements are in `queue` and
+//! `workflows`. Keywords such as states are stored as text and parsed by `domain`, so that a row written by a newer
+//! binary never makes a whole list fail.
 
 mod failure;
 mod sqlite_file;

@@ -1,9 +1,9 @@
-//! The connections to the database, and transactions that know whose rows they may touch.
+//! Database connections, and transactions that know whose rows they may access.
 //!
 //! SQLite has one writing connection (every writing transaction begins IMMEDIATE) and a few reading ones.
-//! PostgreSQL has three pools: one whose role sees the rows of the transaction's tenants only, and two whose role
-//! sees the engine's own tables of all tenants, one of them for statements over sets of keys. Each pool logs in as its
-//! role, and a role that could leave row-level security is refused.
+//! PostgreSQL has three pools: one whose role sees only the rows of the transaction's tenants, and two whose role
+//! sees the engine's own tables of all tenants, one of them for statements over sets of keys. Each pool logs in as
+//! its role, and a role that could bypass row-level security is refused.
 
 mod logins;
 mod role;
@@ -70,8 +70,8 @@ impl StoreError {
     }
 }
 
-/// A connection idle for this long is tested before it is used. One in steady use is not: the test would cost a round
-/// trip for every statement.
+/// A connection idle for this long is tested before it is used. Connections in steady use are not tested, because
+/// that would cost a round trip for every statement.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Sets the tenants whose rows a transaction may touch.
@@ -166,8 +166,8 @@ impl Store {
         })
     }
 
-    /// The condition "the column is one of these ids". On PostgreSQL the ids are one parameter, so that the statement
-    /// is the same, and planned once, for any number of them.
+    /// The condition "the column is one of these ids". On PostgreSQL the ids are one parameter, so that the
+    /// statement is the same, and planned once, for any number of them.
     pub fn id_in(&self, column: impl ColumnTrait, ids: &[Uuid]) -> Expr {
         use sea_orm::sea_query::ExprTrait;
         match self.backend {
@@ -176,7 +176,7 @@ impl Store {
         }
     }
 
-    /// A connection of the owner, for migrations and the operator's own maintenance.
+    /// A connection as the database owner, for migrations and the operator's own maintenance.
     pub async fn owner(url: &str) -> Result<DatabaseConnection, DbErr> {
         let mut options = ConnectOptions::new(url);
         options.max_connections(1).sqlx_logging(false);

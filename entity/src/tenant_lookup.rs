@@ -1,5 +1,5 @@
-//! The tenants of rows that are found by a key before their tenant is known. Triggers of the database keep this table;
-//! nodes only read it.
+//! Maps keys to tenants, for rows that are looked up before their tenant is known. Database triggers maintain this
+//! table; nodes only read it.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ pub enum Kind {
     ConnectLink,
     /// A browser's session, by the digest of its cookie.
     ConnectSession,
-    /// A channel, by the name that notifications use: its external id up to the first bar.
+    /// A push channel, by the name that notifications use: its external id up to the first bar.
     Channel,
 }
 

@@ -1,4 +1,4 @@
-//! Claiming jobs, renewing their leases, and giving them back.
+//! Claims jobs, renews their leases, and releases them.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub struct Claimed {
     pub run: Uuid,
     /// The tenant that owns the run.
     pub tenant: Uuid,
-    /// The priority of the run's work beside other runs'.
+    /// The priority of the run's work.
     pub lane: Lane,
     /// The fencing token: a commit with another epoch is refused.
     pub epoch: i64,
@@ -129,13 +129,13 @@ pub async fn renew(
     rows.iter().map(|row| Ok(row.try_get("", "run_id")?)).collect()
 }
 
-/// A duration as PostgreSQL statements take it, in milliseconds.
+/// A duration as a parameter for PostgreSQL, in milliseconds.
 fn millis(time: Duration) -> Value {
     (time.as_millis() as i64).into()
 }
 
-/// Gives a claim back unworked, because the node does not know the workflow. The sweep offers the job again after its
-/// usual pause, so that this node does not claim it again at once.
+/// Releases a claim without executing the run, because the node does not know its workflow. The sweep offers the
+/// job again after its usual pause, so that this node does not claim it again at once.
 pub async fn release(engine: &DatabaseConnection, run: Uuid, epoch: i64) -> Result<(), DatabaseError> {
     let sql = "UPDATE job SET lease_until = NULL, leased_by = NULL WHERE run_id = $1 AND epoch = $2";
     let backend = engine.get_database_backend();
@@ -143,8 +143,8 @@ pub async fn release(engine: &DatabaseConnection, run: Uuid, epoch: i64) -> Resu
     Ok(())
 }
 
-/// Ends every lease and forgets every hint: for the start of the only process of an SQLite database. The lease holders
-/// are dead, and the next worker need not wait; a lease ended here counts as a crash, like an expired one.
+/// Ends every lease and removes every hint; called when the only process of an SQLite database starts. The lease
+/// holders are dead, so the next worker need not wait; a lease ended here counts as a crash, like an expired one.
 pub async fn end_all_leases(engine: &DatabaseConnection, clock: &dyn Clock) -> Result<(), DatabaseError> {
     let sql = "UPDATE job SET lease_until = CASE WHEN lease_until > $1 THEN $1 ELSE lease_until END, offered_at = NULL
         WHERE offered_at IS NOT NULL OR lease_until > $1";
@@ -153,8 +153,8 @@ pub async fn end_all_leases(engine: &DatabaseConnection, clock: &dyn Clock) -> R
     Ok(())
 }
 
-/// Ends the leases that a stopping node still holds and offers their jobs again: those of steps that took too long or
-/// could not be written. The results are unknown, so each counts as a crash, like an expired lease.
+/// Ends the leases that a stopping node still holds, whose steps took too long or could not be committed, and
+/// offers their jobs again. The results are unknown, so each counts as a crash, like an expired lease.
 pub async fn release_node(
     engine: &DatabaseConnection,
     clock: &dyn Clock,

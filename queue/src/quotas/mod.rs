@@ -1,8 +1,8 @@
-//! Quotas of callers: units that are refilled evenly, kept by all nodes together.
+//! Quotas of callers: units that are refilled evenly, shared by all nodes.
 //!
 //! A quota is a bucket (GCRA): it holds [`Quota::units`] when full, and an empty one is full again after
-//! [`Quota::per`]. Unlike at the gates of [`crate::limits`], nobody waits: a request for more units than are left is
-//! refused, with the time after which it is worth trying again.
+//! [`Quota::per`]. Unlike at the gates of [`crate::limits`], nobody waits: a request for more units than are left
+//! is refused, with the time after which to retry.
 
 mod in_process;
 mod redis;
@@ -50,7 +50,7 @@ pub trait Quotas: Send + Sync + fmt::Debug {
     /// Takes units from all of these quotas, or from none if one of them has too few.
     ///
     /// A request for more units than a quota holds counts as one for all of them: it is refused until the bucket is
-    /// full, not for ever.
+    /// full, but not for ever.
     async fn spend(&self, quotas: &[(Key, Quota)], units: u32) -> Spending;
 }
 
@@ -60,7 +60,7 @@ impl Quota {
         Self { units: (self.units / nodes.max(1)).max(1), per: self.per }
     }
 
-    /// The time in which these units are refilled, in microseconds; at most that of a full bucket.
+    /// The time in which these units are refilled, in microseconds; at most that for a full bucket.
     fn price(self, units: u32) -> u64 {
         let whole = self.micros();
         let price = u128::from(whole) * u128::from(units.min(self.units)) / u128::from(self.units.max(1));
@@ -72,7 +72,7 @@ impl Quota {
         u64::try_from(self.per.as_micros()).unwrap_or(u64::MAX / 4)
     }
 
-    /// What is left when the bucket is full again after `owed` microseconds.
+    /// The balance of a quota that is full again after `owed` microseconds.
     fn balance(self, owed: u64) -> Balance {
         let (whole, left) = (self.micros(), self.micros().saturating_sub(owed));
         let remaining = u128::from(left) * u128::from(self.units) / u128::from(whole.max(1));

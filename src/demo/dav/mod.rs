@@ -1,4 +1,4 @@
-//! The calendar server itself, asked without Muster: which events it holds, and which accounts it admits.
+//! Queries the calendar server without Muster: which events it contains, and whether it accepts the account.
 
 mod event;
 mod lock;

@@ -1,4 +1,4 @@
-//! What a server says about its resources (RFC 4918, section 13), parsed without Muster's own parser.
+//! Multistatus responses (RFC 4918, section 13), parsed without Muster's own parser.
 
 use quick_xml::{
     Reader,
@@ -74,7 +74,7 @@ impl Resource {
         components.is_none_or(|set| set.children("comp").any(|one| one.label.eq_ignore_ascii_case("VEVENT")))
     }
 
-    /// Whether events in the collection take nobody's time (RFC 6638, section 9.1).
+    /// Whether events in the collection leave the owner's time free (RFC 6638, section 9.1).
     pub(super) fn is_transparent(&self) -> bool {
         let transparency = self.property("schedule-calendar-transp");
         transparency.is_some_and(|kind| kind.children("transparent").next().is_some())
