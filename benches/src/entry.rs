@@ -1,7 +1,7 @@
-//! A node behind an HTTP entry, as a process of its own: what the load is put on.
+//! A node with an HTTP interface, as a process of its own: the target of the load.
 //!
-//! `POST /three` answers when a run of three steps is over. `POST /bell` rings for a waiting run and answers how
-//! many microseconds passed until its step began. `POST /timed` does the same for a new run.
+//! `POST /three` responds when a run of three steps has ended. `POST /bell` signals a waiting run and returns the
+//! number of microseconds until its step began. `POST /timed` does the same for a new run.
 
 use std::time::Instant;
 
@@ -12,10 +12,10 @@ use uuid::Uuid;
 
 use crate::{Result, bench_workflows, node::Node};
 
-/// The runs that wait for their bell, with their tenants.
+/// Runs that wait for their signal, with their tenants.
 type Waiting = Mutex<Vec<(Uuid, Uuid)>>;
 
-/// Serves until the process is ended.
+/// Serves until the process is terminated.
 pub async fn serve(node: Node, port: u16, at_once: usize) -> Result<()> {
     let waiting = web::Data::new(Waiting::default());
     node.start(at_once);
@@ -87,7 +87,7 @@ async fn ring(node: web::Data<Node>, waiting: web::Data<Waiting>) -> HttpRespons
     })
 }
 
-/// The microseconds from `began` until the last step of a run began.
+/// The number of microseconds from `began` until the last step of a run begins.
 async fn until_step(run: Uuid, began: Instant) -> Result<String> {
     let at = bench_workflows::last_step_begun(run).await?;
     Ok(at.saturating_duration_since(began).as_micros().to_string())

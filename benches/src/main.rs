@@ -1,4 +1,5 @@
-//! Measures the engine and the queue beside their limits and their peers. `scripts/bench` starts it.
+//! Benchmarks of the engine and the queue, compared with their limits and with similar systems. Started by
+//! `scripts/bench`.
 
 mod aged;
 mod bench_workflows;
@@ -57,7 +58,7 @@ enum Command {
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },
-    /// A node behind an HTTP entry.
+    /// Runs a node with an HTTP interface.
     Serve {
         #[command(flatten)]
         servers: Servers,

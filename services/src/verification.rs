@@ -134,7 +134,7 @@ impl Checklist<'_> {
         });
     }
 
-    /// Records a failed check. The error's remedy decides whether it failed or is to be repeated.
+    /// Records a failed check. The error's remedy determines whether the check failed or must be repeated.
     fn fail(&mut self, name: &str, mailbox: Option<&str>, error: &Error, next: &str) {
         if matches!(error.remedy, Remedy::RetryAfter(_)) && self.report.again.is_none() {
             self.report.again = Some(error.clone());
@@ -262,8 +262,9 @@ impl Checklist<'_> {
         }
     }
 
-    /// Writes two overlapping events and removes them. Remains of an earlier, interrupted verification are found by
-    /// their keys; some providers never accept a key again whose event was removed, so the next pair is used then.
+    /// Writes two overlapping events and removes them. Events left by an earlier, interrupted verification are
+    /// found by their keys; some providers never accept the key of a removed event again, so the next pair is used
+    /// then.
     async fn probe(&self, address: &str, name: &str, probe: Uuid) -> providers::Result<()> {
         let mut keys: Vec<String> = Vec::new();
         let mut proven = Ok(());
@@ -353,8 +354,9 @@ impl Checklist<'_> {
         Ok(())
     }
 
-    /// Checks that every room is reached. An unreachable room is a warning: partial access is a normal state (S4.12).
-    /// Busy times alone prove nothing: Microsoft reports them for every room to anybody who may query one mailbox.
+    /// Checks that every room can be reached. An unreachable room is a warning: partial access is a normal state
+    /// (S4.12). Busy times alone prove nothing, because Microsoft returns them for every room to anybody who may
+    /// query one mailbox.
     async fn each_room(&mut self) {
         let addresses: Vec<String> = self.report.rooms.iter().map(|room| room.address.clone()).collect();
         if addresses.is_empty() {

@@ -42,7 +42,7 @@ pub(super) fn require_member(caller: &Caller) -> Result<Allowed> {
     Ok(caller.allow_any(Permission::ALL)?)
 }
 
-/// Proves that the caller may see integrations: with `CONNECTION_VIEW`, or because the caller connects them.
+/// Proves that the caller may see integrations: with `CONNECTION_VIEW`, or because the caller may connect them.
 pub(super) fn sees_integrations(caller: &Caller) -> Result<Allowed> {
     match caller.allow(Permission::ConnectionView) {
         Err(Denied::Forbidden(_)) => Ok(caller.allow_connecting()?),

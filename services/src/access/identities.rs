@@ -25,7 +25,7 @@ use crate::Services;
 const HOLDS_FOR: Duration = Duration::seconds(5);
 /// Maximum number of entries.
 const CALLERS: u64 = 10_000;
-/// Maximum number of recently seen credentials, and how long they are remembered.
+/// Maximum number of recently seen credentials that are remembered.
 const FAMILIAR: u64 = 50_000;
 const FAMILIAR_FOR: std::time::Duration = std::time::Duration::from_hours(1);
 /// Number of tenants whose last change is remembered; beyond it, a change counts for all tenants.

@@ -245,8 +245,9 @@ impl Access {
     }
 }
 
-/// A header as ours are. Others have members that name a key or change how the rest is read (`jwk`, `crit`, `b64`,
-/// `zip`, `cty`): no token of ours has one, so that none of them has to be understood, and none has a member twice.
+/// The header of a token. Only headers exactly like ours are accepted: members that contain a key or change the
+/// interpretation (`jwk`, `crit`, `b64`, `zip`, `cty`) and duplicates are refused, so that none of them has to be
+/// understood.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
@@ -261,7 +262,7 @@ impl Head {
         serde_json::from_slice(&bytes).ok()
     }
 
-    /// The key that it names, if it is of our type and names our algorithm.
+    /// The id of the key, if type and algorithm are ours.
     fn key(&self) -> Option<Uuid> {
         let typ = self.typ.to_ascii_lowercase();
         let is_ours = typ.strip_prefix("application/").unwrap_or(&typ) == TYPE && self.alg == "EdDSA";
