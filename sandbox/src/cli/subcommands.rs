@@ -1,4 +1,4 @@
-//! The commands for a running sandbox, and the requests that they become.
+//! Commands for a running sandbox, and the requests that they send.
 
 mod describe;
 mod values;
@@ -26,7 +26,7 @@ pub(super) enum ControlCommand {
     Show { organisation: String },
     /// Creates an organisation with plausible people, rooms and meetings.
     Generate {
-        /// What the organisation calls itself, such as "Acme".
+        /// Display name of the organisation, such as "Acme".
         name: String,
         /// The mail domain; derived from the name by default.
         #[arg(long)]
@@ -243,7 +243,7 @@ pub(super) enum FaultCommand {
         /// The duration in milliseconds, for faults that take time.
         #[arg(long)]
         ms: Option<u64>,
-        /// The wait in seconds that a throttled client is told.
+        /// Wait in seconds that a throttled response names.
         #[arg(long)]
         retry_after: Option<u32>,
     },

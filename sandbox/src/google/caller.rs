@@ -167,7 +167,7 @@ impl Call<'_> {
     }
 }
 
-/// Fails unless the mailbox has a calendar that anybody may reach.
+/// Fails unless the mailbox has an accessible calendar.
 fn check(mailbox: &Mailbox) -> Result<(), Failure> {
     match (mailbox.hosting, mailbox.in_scope) {
         (Hosting::Normal, true) => Ok(()),

@@ -1,4 +1,4 @@
-//! Organisations, their accounts and rooms, and what they granted.
+//! Organisations, their accounts and rooms, and the consents that they have given.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Codes and tokens that people's sign-ins left behind.
+//! Authorisation codes and tokens issued at people's sign-ins.
 
 use std::collections::BTreeSet;
 
