@@ -224,7 +224,7 @@ impl Config {
         let kept = [self.keep_runs_days, self.keep_failed_runs_days, self.keep_events_days];
         if kept.iter().any(|days| *days < 2) {
             return Err(Error::Impossible(
-                "Keep runs and events for two days at least: repeated requests are answered with them for one.",
+                "Keep runs and events for at least two days: repeated requests need them for one day.",
             ));
         }
         let none = self.requests_at_once == 0 || self.connections_per_address == 0;

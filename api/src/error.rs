@@ -136,7 +136,7 @@ pub enum Error {
     HostRefused,
     /// The path is not written in its normal form.
     #[error(
-        "Write the path in its normal form: no empty segments, no dots, and nothing encoded that need not be."
+        "Write the path in its normal form: without empty or dot segments and without unnecessary percent-encoding."
     )]
     PathMalformed,
     /// The quota of the caller, its tenant or its address is used up.

@@ -89,7 +89,7 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// The person whom the organisation's directory lists under an address, whether or not the mailbox is in scope.
     /// [`Remedy::SkipMailbox`] if nobody is; [`ErrorKind::Unsupported`] for providers without own consents.
     async fn person(&self, _session: &Session, _address: &str) -> Result<Person> {
-        let message = "This calendar system has no personal consent.";
+        let message = "Users of this calendar system cannot connect their own calendars.";
         Err(Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_OWN_CONSENT", message))
     }
 

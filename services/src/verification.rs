@@ -307,7 +307,7 @@ impl Checklist<'_> {
         NewEvent {
             effect_key: key.to_owned(),
             title: "Connection test".to_owned(),
-            text: "Muster tests with this entry that it can write appointments, and removes it again."
+            text: "Muster uses this entry to test that it can write appointments, and then removes it."
                 .to_owned(),
             range: TimeRange { start: day, end: day + chrono::Duration::minutes(30) },
             zone: "UTC".to_owned(),

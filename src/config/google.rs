@@ -77,7 +77,7 @@ impl Keyless {
         let mut urls = self.token_url.iter().chain([&self.iam_url]);
         if urls.any(|url| !matches!(url.scheme(), "http" | "https") || !url.has_host()) {
             return Err(
-                "The addresses of google.keyless begin with https:// (or http:// on a network of its own).",
+                "The addresses in google.keyless must begin with https:// (or with http:// on a private network).",
             );
         }
         Ok(())

@@ -146,8 +146,7 @@ impl Report {
                 Cell::new(verdict.note()),
             ]);
         }
-        let end =
-            if self.is_fine() { "Everything is as it must be." } else { "Not everything is as it must be." };
+        let end = if self.is_fine() { "All steps succeeded." } else { "Some steps failed." };
         format!("{table}\n{end} ({:.1} s)", self.since.elapsed().as_secs_f64())
     }
 

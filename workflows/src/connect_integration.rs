@@ -127,7 +127,7 @@ async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<S
     {
         return Err(StepError::fail(
             "TENANT_MISMATCH",
-            "The access belongs to a different organisation from the account that signed in.",
+            "The account that signed in belongs to a different organisation than the one that granted access.",
         ));
     }
     if row.external_tenant.as_deref().is_some_and(|known| known != organisation.id) {

@@ -150,7 +150,7 @@ connection!(
 /// What Muster can do with a mailbox, as measured by its last check.
 #[derive(SimpleObject)]
 pub struct Capabilities {
-    /// Whether the calendar is listed.
+    /// Whether the calendar can be listed.
     list: bool,
     /// Whether busy times can be read.
     free_busy: bool,

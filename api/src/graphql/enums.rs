@@ -34,7 +34,7 @@ macro_rules! mirror {
 }
 
 mirror! {
-    /// Permission to do something, granted by a role or a vendor key.
+    /// A permission, as granted by a role or a vendor key.
     Permission of domain::Permission {
         /// See users and the state of their calendars.
         UserView = "USER_VIEW",
@@ -130,7 +130,7 @@ mirror! {
         ServiceAccount = "SERVICE_ACCOUNT",
     }
 
-    /// How far the connection of a calendar system has got.
+    /// State of an integration, from its creation to its removal.
     IntegrationState of domain::state::IntegrationState {
         /// Created; nobody has been asked for consent yet.
         Draft = "DRAFT",
@@ -170,7 +170,7 @@ mirror! {
         Excluded = "EXCLUDED",
         /// Waiting for activation.
         Pending = "PENDING",
-        /// Being checked for what Muster can do with it.
+        /// Being activated: Muster checks what it can do with the mailbox.
         Verifying = "VERIFYING",
         /// Muster reads and writes the calendar.
         Active = "ACTIVE",
@@ -198,13 +198,13 @@ mirror! {
         Failed = "FAILED",
         /// A person stopped the run; its steps are undone.
         Cancelled = "CANCELLED",
-        /// The run was parked because it stopped its worker repeatedly or could not be undone.
+        /// The run was quarantined because it crashed its worker repeatedly or could not be undone.
         Quarantined = "QUARANTINED",
         /// A person retried the run.
         Revived = "REVIVED",
     }
 
-    /// What was done to a booking after it had been created.
+    /// Kind of change to a booking after its creation.
     BookingChangeKind of domain::state::BookingChangeKind {
         /// Moved to another time.
         Moved = "MOVED",
@@ -220,7 +220,7 @@ mirror! {
         PrivacyPolicy = "PRIVACY_POLICY",
     }
 
-    /// How far a booking has got, from the request to its end.
+    /// State of a booking, from the request to its end.
     BookingState of domain::state::BookingState {
         /// Accepted; the time is not blocked yet.
         Requested = "REQUESTED",

@@ -171,7 +171,7 @@ impl RunStep {
         &self.0.state
     }
 
-    /// What came of the step; null if a newer version of Muster recorded something that this one does not know.
+    /// Outcome of the step; null if a newer version of Muster recorded one that this version does not know.
     async fn outcome(&self) -> Option<StepOutcome> {
         domain::state::StepOutcome::parse(&self.0.outcome).map(StepOutcome::from)
     }

@@ -50,7 +50,7 @@ pub struct WorkflowState {
     does: &'static str,
     /// Name of the step that undoes it; `nothing` if there is nothing to undo.
     undone_by: &'static str,
-    /// Names of the states that may follow.
+    /// Names of the states that may follow this one.
     then: Vec<&'static str>,
 }
 

@@ -75,7 +75,7 @@ fn choice(token: &str, open: &OpenLink, kinds: &[ProviderKind]) -> Markup {
         form method="post" action=(format!("/connect/{token}/choose")) data-muster-next {
             label { input type="checkbox" name="terms" value="yes" required; " I accept the " a href="/terms" { "terms of service" } "." }
             label { input type="checkbox" name="privacy" value="yes" required; " I have read the " a href="/privacy" { "privacy policy" } "." }
-            h2 { "How much may the technical account reach?" }
+            h2 { "How much may the technical account access?" }
             label { input type="radio" name="access" value="FULL" checked; " All calendars of the organisation" }
             label { input type="radio" name="access" value="RESTRICTED"; " Only the calendars of a group, limited in the calendar system itself" }
             label { input type="radio" name="access" value="FREE_BUSY"; " Only when people are busy" }

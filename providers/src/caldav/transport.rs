@@ -148,7 +148,7 @@ impl<'a> DavClient<'a> {
     pub(super) fn object(&self, place: &Located, id: &str) -> Result<Url> {
         let url = href::resolve(self.server, id);
         url.filter(|url| place.holder(url).is_some()).ok_or_else(|| {
-            let message = "This id is not that of an event in this mailbox.";
+            let message = "No event in this mailbox has this id.";
             Error::new(ErrorKind::Invalid, Remedy::Never, "FOREIGN_ID", message)
         })
     }

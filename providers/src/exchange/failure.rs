@@ -170,7 +170,7 @@ pub(super) fn by_code(code: &Code, refused: Refused, fault: bool) -> Error {
             "The Exchange server accepts no more subscriptions for this mailbox.",
         ),
         ("ErrorQuotaExceeded", _) => {
-            found(Kind::NotServed, Remedy::SkipMailbox, "This mailbox is full and accepts nothing new.")
+            found(Kind::NotServed, Remedy::SkipMailbox, "This mailbox is full and accepts no new items.")
         }
         ("ErrorInvalidServerVersion", _) => found(
             Kind::Misconfigured,

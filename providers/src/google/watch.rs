@@ -34,7 +34,7 @@ impl Google {
                 ErrorKind::Invalid,
                 Remedy::Never,
                 "SECRET_LENGTH",
-                "The secret of a channel has 1 to 256 characters.",
+                "The secret of a channel must have 1 to 256 characters.",
             ));
         }
         let body = json!({

@@ -184,7 +184,7 @@ fn express(meaning: Meaning, code: String, wait: Duration) -> Error {
             "This mailbox cannot be reached: it has no licence, is inactive, or is on the organisation's own server.",
         ),
         Meaning::MailboxFull => {
-            (Kind::NotServed, Remedy::SkipMailbox, "This mailbox is full and accepts nothing new.")
+            (Kind::NotServed, Remedy::SkipMailbox, "This mailbox is full and accepts no new items.")
         }
         Meaning::ItemGone => (Kind::Gone, Remedy::Never, "Microsoft 365 no longer has this object."),
         Meaning::Duplicate => {

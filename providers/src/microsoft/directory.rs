@@ -143,7 +143,7 @@ impl Microsoft {
             ErrorKind::OutOfScope,
             Remedy::SkipMailbox,
             "ANOTHER_ACCOUNT",
-            "This consent was given by a different account from the one that owns this mailbox.",
+            "This consent was given by an account that does not own this mailbox.",
         ))
     }
 }

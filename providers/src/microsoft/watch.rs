@@ -25,7 +25,7 @@ impl Microsoft {
                 ErrorKind::Invalid,
                 Remedy::Never,
                 "SECRET_LENGTH",
-                "The secret of a subscription has 1 to 128 characters.",
+                "The secret of a subscription must have 1 to 128 characters.",
             ));
         }
         let body = json!({

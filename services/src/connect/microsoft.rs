@@ -110,7 +110,7 @@ impl Connect {
             (Some(signed), Some(tenant)) if signed.external.eq_ignore_ascii_case(tenant) => Ok(()),
             _ => {
                 let message =
-                    "The consent came from a different organisation from the account that signed in.";
+                    "The account that signed in belongs to a different organisation than the one that consented.";
                 Err(Refusal::new("TENANT_MISMATCH", message).into())
             }
         });

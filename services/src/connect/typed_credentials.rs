@@ -20,8 +20,7 @@ impl Connect {
     pub async fn submit(&self, cookie: &str, typed: TypedCredentials) -> Result<NextPage> {
         let mut session = self.session(cookie, "CONNECT").await?;
         if session.step != CREDENTIALS {
-            let message =
-                "Credentials are not asked for at this step. Open the link from your invitation again.";
+            let message = "This step needs no credentials. Open the link from your invitation again.";
             return Err(Error::refuse("STEP_OVER", message));
         }
         if self.provider_of(&session).await? == ProviderKind::GoogleWorkspace {
@@ -62,7 +61,7 @@ fn server_of(provider: ProviderKind, typed: &TypedCredentials) -> Result<Option<
     };
     let holds_secret = !server.username().is_empty() || server.password().is_some();
     if !matches!(server.scheme(), "http" | "https") || !server.has_host() || holds_secret {
-        let message = "The address of a server begins with https:// and holds no user name or password.";
+        let message = "Enter an address that begins with https:// and contains no user name or password.";
         return refuse(malformed, message.to_owned());
     }
     if provider == ProviderKind::Exchange

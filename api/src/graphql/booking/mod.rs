@@ -202,7 +202,7 @@ connection!(Booking, Model, BookingConnection, BookingEdge, "bookings", |row| ro
 /// One move, or the cancellation, of a booking.
 #[derive(SimpleObject)]
 pub struct BookingChange {
-    /// What was done; null if a newer version of Muster recorded something that this one does not know.
+    /// Kind of change; null if a newer version of Muster recorded one that this version does not know.
     what: Option<BookingChangeKind>,
     /// Start of the meeting before the change.
     old_start: DateTime,
