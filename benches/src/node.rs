@@ -185,7 +185,7 @@ impl Node {
         }
     }
 
-    /// Watches all steps, finds runs that have ended, and notifies whoever waits for them.
+    /// Watches all steps, finds runs that have ended, and notifies the tasks that wait for them.
     async fn tell_for_ever(self, mut heard: BoxStream<'static, Vec<WatchEvent>>) {
         loop {
             let chunk = tokio::select! {

@@ -3,9 +3,9 @@
 use crate::words;
 
 words! {
-    /// How far an integration is connected, and whether it works.
+    /// State of an integration, from its creation to its removal.
     IntegrationState {
-        /// Created; nothing was sent to the provider.
+        /// Created; nothing has been sent to the provider.
         Draft = "DRAFT",
         /// The administrator has to consent at the provider.
         AwaitingConsent = "AWAITING_CONSENT",
@@ -13,11 +13,11 @@ words! {
         AwaitingAuthorization = "AWAITING_AUTHORIZATION",
         /// The verification is running.
         Verifying = "VERIFYING",
-        /// The permission has not propagated at the provider yet.
+        /// Waiting for the provider to apply a permission everywhere.
         AwaitingPropagation = "AWAITING_PROPAGATION",
         /// Verified and in use.
         Active = "ACTIVE",
-        /// In use, but mailboxes that were active are not.
+        /// In use, but some mailboxes that were active no longer are.
         Degraded = "DEGRADED",
         /// The provider refuses every request.
         Failing = "FAILING",
@@ -57,7 +57,7 @@ words! {
         Excluded = "EXCLUDED",
         /// Waiting for its activation.
         Pending = "PENDING",
-        /// Being activated.
+        /// Being activated: Muster checks what it can do with the mailbox.
         Verifying = "VERIFYING",
         /// Read and written.
         Active = "ACTIVE",
@@ -94,7 +94,7 @@ words! {
         Failed = "FAILED",
         /// A person stopped the run.
         Cancelled = "CANCELLED",
-        /// The run was parked, because it had stopped its worker or could not be undone.
+        /// The run was quarantined because it crashed its worker repeatedly or could not be undone.
         Quarantined = "QUARANTINED",
         /// A person retried the run.
         Revived = "REVIVED",
@@ -122,7 +122,7 @@ words! {
 }
 
 words! {
-    /// How far a booking has progressed.
+    /// State of a booking, from the request to its end.
     BookingState {
         /// Accepted; times are not blocked yet.
         Requested = "REQUESTED",
@@ -167,7 +167,7 @@ words! {
         Failed = "FAILED",
         /// Stopped by a person; all its steps are undone.
         Cancelled = "CANCELLED",
-        /// Parked, because it crashes its worker, until somebody retries it.
+        /// Stopped because it crashed its worker repeatedly; continues only when a person retries it.
         Quarantined = "QUARANTINED",
     }
 }

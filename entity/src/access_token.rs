@@ -13,7 +13,7 @@ crate::table::tenant_table! {
         expires_at: DateTimeUtc,
         /// When the token was revoked; null while it is valid.
         revoked_at: Option<DateTimeUtc>,
-        /// The OpenID issuer by which the user signed in; null where the vendor asked for the token.
+        /// The OpenID issuer through which the user signed in; null if the vendor requested the token.
         issuer_id: Option<Uuid>,
     }
 }

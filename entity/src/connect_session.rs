@@ -1,4 +1,4 @@
-//! Browser sessions in which somebody connects a calendar system or a single calendar.
+//! Browser sessions for connecting a calendar system or a user's own calendar.
 
 crate::table::tenant_table! {
     /// The session of a browser that follows a connect link, or in which a user connects the user's own calendar.

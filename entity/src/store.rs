@@ -77,8 +77,8 @@ const IDLE: Duration = Duration::from_secs(1);
 /// Sets the tenants whose rows a transaction may touch.
 const CONFINE: &str = "SELECT set_config('app.tenants', $1, true)";
 
-/// Planner settings for set-based statements by key: on a table that was never analysed the planner would read all of
-/// it for a batch of any size, and it would plan anew for every length of a batch.
+/// Planner settings for set-based statements by key. Without them the planner would read the whole of a
+/// never-analysed table for a batch of any size, and would plan each batch size anew.
 const BY_KEY: [(&str, &str); 4] = [
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),

@@ -76,7 +76,7 @@ impl Moment {
 pub(crate) enum Span {
     /// Exactly this range.
     Exact(TimeRange),
-    /// No time: the item ends where it begins or before, or lies outside the window however it is read.
+    /// No time: the item ends no later than it begins, or certainly lies outside the window.
     Nothing,
     /// This range or less.
     Widest(TimeRange, UnreadableReason),

@@ -203,7 +203,7 @@ mod tests {
         Error::new(ErrorKind::Invalid, Remedy::Never, "ErrorCorruptData", "x")
     }
 
-    /// Reads a window whose parts fail where they overlap `bad`; returns what was read, and how often it was asked.
+    /// Reads a window whose parts fail if they overlap `bad`; returns the result and the number of requests.
     async fn try_all(whole: TimeRange, bad: TimeRange) -> (Result<Parts<TimeRange>>, usize) {
         let asked = AtomicUsize::new(0);
         let parts = read(whole, corrupt(), |part| {

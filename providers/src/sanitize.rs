@@ -1,14 +1,13 @@
-//! The one place where the texts of providers are cleaned: a wrapper through which every answer of a connector goes.
+//! The only place where texts from providers are cleaned: a wrapper around every connector.
 //!
-//! [`Sanitized`] stands around each connector from the moment it is added to an installation, so whoever has a provider
-//! has clean texts: both stores take them, and one odd character in one calendar is the matter of that one text. Each
-//! type of an answer says in [`Sanitize`] which of its texts is what; a field that is added later does not compile
-//! before it is named there.
+//! [`Sanitized`] wraps each connector when it is added to an installation, so all results contain clean texts: both
+//! stores accept them, and an odd character in a calendar affects only the text that contains it. Each result type
+//! declares in [`Sanitize`] what its texts are; a new field does not compile until it is handled there.
 //!
-//! - Texts for people lose the characters that no text may have, and end at a bounded length.
-//! - What is compared with other texts (addresses, iCalendar UIDs) has them replaced, see [`text::identifier`].
-//! - What the connector gets back later (ids, cursors) is escaped here and given back in its original form, so an event
-//!   with an odd id can still be changed and removed, see [`text::escape`].
+//! Texts for people lose forbidden characters and are cut to a maximum length. In texts that are compared with
+//! others (addresses, iCalendar UIDs) forbidden characters are replaced, see [`text::identifier`]. Tokens that the
+//! connector receives back later (ids, cursors) are escaped here and restored on the way back, so that an event
+//! with an odd id can still be changed and removed, see [`text::escape`].
 
 use std::{collections::HashSet, sync::Arc};
 

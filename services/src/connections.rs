@@ -116,9 +116,9 @@ impl Connections {
         Ok(run)
     }
 
-    /// Enqueues the activation of mailboxes that are unintentionally not in use: those whose activation failed and is
-    /// due again, and those whose activation began but has no run any more. A run that crashed its worker waits for a
-    /// person instead. Returns how many were enqueued.
+    /// Enqueues the activation of mailboxes that should be in use but are not: those whose activation failed and is
+    /// due again, and those whose activation was interrupted. A run that crashed its worker is left to a person.
+    /// Returns how many were enqueued.
     pub async fn retry_failed(&self, tenant: Uuid, max: usize) -> Result<usize> {
         use entity::connection::{Column, update};
         let rows = self.to_retry(tenant, max).await?;
@@ -249,7 +249,7 @@ pub(crate) async fn enqueue(tx: &mut Tx, row: &entity::connection::Model, actor:
     live.map(|run| run.id).ok_or_else(|| Error::refuse("IN_PROGRESS", "Try again in a moment."))
 }
 
-/// Includes a mailbox again that was excluded, because somebody activates it.
+/// Includes an excluded mailbox again, because somebody activates it.
 async fn take_in(tx: &mut Tx, connection: Uuid) -> Result<()> {
     use entity::connection::{Column, update};
     update(tx.tenant())
@@ -280,7 +280,7 @@ fn select(tenant: Uuid, wanted: &ConnectionScope) -> sea_orm::Select<entity::con
     }
 }
 
-/// The state of a row; one from a newer binary counts as unreachable.
+/// The state of a row; an unknown state from a newer binary counts as unreachable.
 pub fn state(row: &entity::connection::Model) -> ConnectionState {
     ConnectionState::parse(&row.state).unwrap_or(ConnectionState::Unreachable)
 }

@@ -96,10 +96,10 @@ impl Events {
         .boxed()
     }
 
-    /// Events of one topic after an event returned before, in commit order; `after` may be nil for the beginning. A
-    /// reader that continues from the last returned event misses none, however late a transaction commits: events
-    /// younger than a transaction that is still writing are held back until it ends. A pruned event counts as nil.
-    /// [`Self::watch`] delivers events at once and in any order, so its cursors are not suitable here.
+    /// Events of one topic after the event `after`, in commit order; nil stands for the beginning. A reader that
+    /// continues from the last returned event misses none: events newer than a transaction that is still writing
+    /// are held back until that transaction ends. A pruned event counts as nil. The cursors of [`Self::watch`] are
+    /// not suitable here, because it delivers events at once and in any order.
     pub async fn since(&self, by: &Allowed, topic: &str, after: Uuid, max: u64) -> Result<Vec<Model>> {
         let tenant = by.tenant().uuid();
         let txn = self.services.store.read(tenant).await?;

@@ -26,7 +26,7 @@ const LONGEST: usize = 128;
 pub enum BeginOutcome {
     /// The request is new: execute it, and record the result with the ticket.
     New(PendingRequest),
-    /// The request was executed before and created this.
+    /// The request was executed before and created the object with this id.
     Replay(Uuid),
 }
 
@@ -87,7 +87,8 @@ impl PendingRequest {
     }
 }
 
-/// Derives the row's id from what it is looked up by; such rows are never listed, so their ids need not be sortable.
+/// Derives the row's id from the values by which it is looked up. The ids need not be sortable, because such rows
+/// are never listed.
 fn row_id(tenant: Uuid, field: &str, caller: &str, key: &str) -> Uuid {
     Uuid::new_v5(&tenant, serde_json::json!([field, caller, key]).to_string().as_bytes())
 }

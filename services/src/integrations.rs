@@ -250,7 +250,8 @@ impl Integrations {
     }
 }
 
-/// The state of a row; one from a newer binary counts as failing, so that nothing is written through it.
+/// The state of a row; an unknown state from a newer binary counts as failing, so that nothing is written through
+/// it.
 pub fn state(row: &entity::integration::Model) -> IntegrationState {
     IntegrationState::parse(&row.state).unwrap_or(IntegrationState::Failing)
 }

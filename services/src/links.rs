@@ -83,7 +83,7 @@ impl Links {
         Ok((link, self.services.settings.link(&format!("/connect/{token}"))))
     }
 
-    /// The link with this token, if it is still valid.
+    /// The link with this token, if it has not expired.
     pub async fn open(&self, token: &str) -> Result<OpenLink> {
         let unknown =
             || Error::refuse("LINK_UNKNOWN", "This link is not known. Check that the address is complete.");

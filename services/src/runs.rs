@@ -179,8 +179,8 @@ async fn present(tx: &Tx, id: Id<ids::Run>) -> Result<Model> {
     run.ok_or_else(|| Error::not_found("run"))
 }
 
-/// Makes a run live again, unless somebody else just did. The new revision fences off a worker that still holds the
-/// previous one.
+/// Makes a run live again, unless another caller just did. The new revision fences off a worker that still holds
+/// the previous one.
 async fn set_live(tx: &Tx, run: &Model) -> Result<()> {
     let not_retryable =
         || Error::refuse("RUN_NOT_RETRYABLE", "Only a run that failed or was quarantined can be retried.");
@@ -253,7 +253,8 @@ fn forwards(update: UpdateMany<entity::run::Entity>) -> UpdateMany<entity::run::
         .col_expr(Column::CancelRequested, Expr::value(false))
 }
 
-/// Why a run is being undone, read from its history: since it was quarantined, its row states why that happened.
+/// Why a run is being undone, read from its history, because the row of a quarantined run states why it was
+/// quarantined.
 async fn undone_for(tx: &Tx, run: Uuid) -> Result<Option<Json>> {
     use entity::run_history::{Column, of};
     let turned = of(tx.tenant()).filter(Column::RunId.eq(run)).filter(
@@ -263,7 +264,7 @@ async fn undone_for(tx: &Tx, run: Uuid) -> Result<Option<Json>> {
     Ok(line.and_then(|line| line.reason))
 }
 
-/// Deletes the signals sent to the failed attempt; they are not meant for the next one.
+/// Deletes the signals sent to the failed attempt, which are not meant for the next one.
 async fn forget_signals(tx: &Tx, run: Uuid) -> Result<()> {
     entity::signal::delete(tx.tenant()).filter(entity::signal::Column::RunId.eq(run)).exec(tx.conn()).await?;
     Ok(())

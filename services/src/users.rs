@@ -118,8 +118,9 @@ impl Users {
         Ok(after)
     }
 
-    /// Removes a user with the user's own consents and tokens. Refused for a user who takes part in bookings, which
-    /// keep their participants; for a user with more permissions than the caller; and for the last administrator.
+    /// Removes a user with the user's own consents and tokens. Refused for a user who takes part in bookings,
+    /// because bookings keep their participants; for a user with more permissions than the caller; and for the last
+    /// administrator.
     pub async fn delete(&self, by: &Allowed, id: Id<ids::User>) -> Result<()> {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let user = self.present(&tx, id).await?;

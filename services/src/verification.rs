@@ -1,8 +1,8 @@
-//! Verification of an integration: whether it works, and for whom.
+//! Verification of an integration: checks whether it works, and for which mailboxes.
 //!
-//! Every check has a verdict, evidence and a next action. If a check fails, those that depend on it are `SKIPPED`: an
-//! unreachable system says nothing about its rooms. Reading **and** writing are proven, the latter by two simultaneous
-//! probe events in the service mailbox, which are removed again (S2.6, S4.4).
+//! Every check has a verdict, evidence and a next action. If a check fails, those that depend on it are `SKIPPED`:
+//! an unreachable system says nothing about its rooms. Reading **and** writing are proven, the latter by two
+//! simultaneous probe events in the service mailbox, which are removed again (S2.6, S4.4).
 
 use domain::{
     BusyKind, TimeRange,
@@ -51,7 +51,7 @@ pub struct Report {
     pub organisation: Option<providers::Organisation>,
     /// Display name of the service mailbox, if one was verified.
     pub service_name: Option<String>,
-    /// The first temporary error: the whole verification should be repeated.
+    /// The first temporary error: the whole verification must be repeated.
     pub again: Option<Error>,
     /// Whether missing permissions may be due to a fresh consent that the provider has not applied everywhere yet.
     /// Never set where permissions take effect at once.
@@ -384,7 +384,7 @@ impl Checklist<'_> {
     }
 }
 
-/// The service mailbox to verify: the candidate, or the current one.
+/// The service mailbox to verify: the candidate or, without one, the current one.
 pub fn mailbox_to_prove<'a>(
     integration: &'a entity::integration::Model,
     candidate: Option<&'a str>,

@@ -27,7 +27,7 @@ pub(super) fn configure(routes: &mut web::ServiceConfig) {
         .service(web::resource("/connect/{token}/choose").get(choose).post(chosen));
 }
 
-/// The first page explains what will happen before anything is sent (S1.6).
+/// The first page: explains what will happen before anything is sent (S1.6).
 async fn read(services: web::Data<Services>, token: web::Path<String>) -> HttpResponse {
     let open = match services.links().open(&token).await {
         Ok(open) => open,
@@ -47,7 +47,8 @@ async fn read(services: web::Data<Services>, token: web::Path<String>) -> HttpRe
     layout::page("Connect your calendars", false, body)
 }
 
-/// The second page offers one button for each calendar system that the tenant may use (S1.7), and the terms (S1.8).
+/// The second page: offers one button for each calendar system that the tenant may use (S1.7), and the terms
+/// (S1.8).
 async fn choose(services: web::Data<Services>, token: web::Path<String>) -> HttpResponse {
     match offered(&services, &token).await {
         Ok((open, kinds)) => {
@@ -149,7 +150,7 @@ async fn signed_in(
     }
 }
 
-/// The page before the organisation's consent: who asks whom for what, and how to decline.
+/// The page before the organisation's consent: what is requested, from whom and for whom, and how to decline.
 async fn asked(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
     let asked = match services.connect().asked(&cookie(&request, &services)).await {
         Ok(asked) => asked,

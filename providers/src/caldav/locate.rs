@@ -1,10 +1,10 @@
 //! Finds the principal behind a mailbox address, and that owner's calendars.
 //!
-//! Principals that publish the address are tried first, paths made of it last, and a path that is refused proves
-//! nothing. A calendar is used only when it is proven to belong to the mailbox's principal: by `DAV:owner` (RFC 3744
-//! section 5.1), or by being in a home that is this principal's alone. Some servers return the caller's own home for
-//! everybody; there, and wherever the principal's own home shows nothing, calendars that the owner shares with the
-//! account are looked for in the account's home.
+//! Principals that publish the address are tried first, URLs derived from it last, and a refused URL proves
+//! nothing. A calendar is used only if it certainly belongs to the mailbox's principal: by `DAV:owner` (RFC 3744
+//! section 5.1), or because it is in a home that only this principal has. Some servers return the caller's own home
+//! for every principal; in that case, and whenever the principal's own home contains nothing, calendars that the
+//! owner shares with the account are searched for in the account's home.
 
 use std::sync::Arc;
 

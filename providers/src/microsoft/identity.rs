@@ -33,7 +33,7 @@ const ADMINISTRATORS: [&str; 2] = [
     "e8611ab8-c189-46e8-94e1-60213ab1f814",
 ];
 
-/// Maximum number of pages of role memberships; nobody has more roles.
+/// Maximum number of pages of role memberships.
 const MAX_ROLE_PAGES: usize = 20;
 
 /// Why a browser is sent to Microsoft.

@@ -8,9 +8,9 @@ use url::Url;
 use super::{Issuer, refused, unavailable, unusable};
 use crate::{Error, Result};
 
-/// The document's path below the issuer's own.
+/// Path of the discovery document, relative to the issuer's URL.
 const PATH: &str = ".well-known/openid-configuration";
-/// The longest issuer identifier, in bytes.
+/// Maximum length of an issuer identifier in bytes.
 const LONGEST: usize = 500;
 
 /// The discovery document: the issuer's endpoints and the features that it supports.

@@ -32,9 +32,9 @@ use crate::{Error, Key, link::Link};
 /// The wait before a full gate is tried again, because a permit may be free on another node: at least this, and up to
 /// twice.
 const LOOK_AGAIN_MS: u64 = 20;
-/// The number of permits given back with one command.
+/// Maximum number of permits returned with one command.
 const BATCH: usize = 256;
-/// The wait before permits that could not be given back are tried again.
+/// The wait before permits that could not be returned are tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(200);
 
 /// The Redis implementation of [`Limits`].
@@ -52,7 +52,7 @@ pub struct Redis {
     held: Arc<HeldPermits>,
 }
 
-/// A returned permit: its set and its name, and the time since which nobody renews it at the latest.
+/// A returned permit: its set, its name, and the latest time until which it may still have been renewed.
 struct ReturnedPermit {
     places: String,
     lease: String,

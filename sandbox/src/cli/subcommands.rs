@@ -179,10 +179,10 @@ pub(super) enum ControlCommand {
         /// Seconds until an online meeting can be joined.
         #[arg(long, default_value_t = 0)]
         meeting_delay_s: u32,
-        /// Seconds until a consent reaches new tokens.
+        /// Seconds until new tokens contain the permissions of a consent.
         #[arg(long, default_value_t = 0)]
         consent_delay_s: u32,
-        /// The earliest time at which a consent reaches new tokens.
+        /// The earliest time at which new tokens contain the permissions of a consent.
         #[arg(long)]
         consent_from: Option<Timestamp>,
     },

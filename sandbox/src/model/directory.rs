@@ -62,9 +62,9 @@ pub struct Settings {
     pub room_delay_s: u32,
     /// Seconds until an online meeting can be joined.
     pub meeting_delay_s: u32,
-    /// Seconds until a consent reaches new tokens.
+    /// Seconds until new tokens contain the permissions of a consent.
     pub consent_delay_s: u32,
-    /// The earliest time at which a consent reaches new tokens, whatever the delay.
+    /// The earliest time at which new tokens contain the permissions of a consent, whatever the delay.
     pub consent_from: Option<Timestamp>,
 }
 
@@ -148,7 +148,7 @@ pub enum Purpose {
     User,
     /// Several people.
     Shared,
-    /// Nobody: the mailbox stands for a bookable place.
+    /// A bookable place: nobody uses the mailbox.
     Room,
 }
 
@@ -199,7 +199,7 @@ fn yes() -> bool {
 pub struct Consent {
     /// The application permissions granted.
     pub roles: BTreeSet<String>,
-    /// When new tokens begin to carry the permissions.
+    /// When new tokens begin to contain the permissions.
     pub effective_at: Option<Timestamp>,
     /// Delegated permissions granted for everybody.
     pub scopes: BTreeSet<String>,

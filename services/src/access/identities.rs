@@ -39,7 +39,7 @@ const TOPIC: &str = "access";
 pub enum AccessChange {
     /// Access of one tenant's users changed.
     Tenant(Id<ids::Tenant>),
-    /// Anybody's access may have changed: a vendor key or a signing key changed, or messages may have been lost.
+    /// Any caller's access may have changed: a vendor key or a signing key changed, or messages may have been lost.
     Everybody,
 }
 
@@ -196,7 +196,7 @@ impl Changes {
     }
 }
 
-/// Stream of all changes of access from now on, whichever node makes them.
+/// Stream of all changes of access from now on, on any node.
 pub(super) fn changes(services: &Services) -> impl Stream<Item = AccessChange> + Send + use<> {
     let subscription = services.queue.fanout.subscribe(Uuid::nil(), TOPIC);
     stream::unfold(subscription, |mut subscription| async move {

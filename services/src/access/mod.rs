@@ -86,8 +86,8 @@ impl Access {
         self.services.identities.recently_authenticated(presented, self.services.now())
     }
 
-    /// Stream of changes of callers' permissions, whichever node makes them. A socket authenticates again when one
-    /// concerns its caller.
+    /// Stream of changes of callers' permissions, on any node. A socket authenticates again when one concerns its
+    /// caller.
     pub fn changes(&self) -> impl Stream<Item = AccessChange> + Send + use<> {
         identities::changes(&self.services)
     }

@@ -155,8 +155,8 @@ impl Access {
         Ok(())
     }
 
-    /// Unexpired and recently expired access tokens of a user, including revoked ones. Users may list their own
-    /// tokens; those of others need `USER_VIEW`.
+    /// Access tokens of a user that are valid, revoked or recently expired. Users may list their own tokens; those
+    /// of others need `USER_VIEW`.
     pub async fn tokens(&self, by: &Allowed, user: Id<ids::User>, args: PageArgs) -> Result<Page<Model>> {
         if by.by() != CallerKind::User(user) && !by.has_permission(Permission::UserView) {
             return Err(Denied::Forbidden(Permission::UserView).into());
@@ -170,8 +170,8 @@ impl Access {
     /// Revokes access tokens of a user, those given or all, and closes what they opened on every node. Returns how
     /// many were valid.
     ///
-    /// Users may revoke their own tokens. For another user the caller needs `USER_EDIT` and every permission of that
-    /// user: nobody locks out somebody with more rights.
+    /// Users may revoke their own tokens. For another user the caller needs `USER_EDIT` and every permission of
+    /// that user, so that nobody can lock out a user with more rights.
     pub async fn revoke(
         &self,
         by: &Allowed,

@@ -81,8 +81,8 @@ impl SlotRequest {
     }
 }
 
-/// Makes other bookings of the same holders wait until this transaction ends. SQLite has only one writer anyway.
-/// Without it the exclusion constraint alone would decide, and bursts would end in deadlocks.
+/// Locks the holders until this transaction ends, so that other bookings of them wait. SQLite has only one writer
+/// anyway. Without locks only the exclusion constraint would decide, and bursts would end in deadlocks.
 pub(super) async fn lock(txn: &DatabaseTransaction, holders: &[Uuid]) -> Result<()> {
     if txn.get_database_backend() != DatabaseBackend::Postgres {
         return Ok(());
@@ -163,8 +163,8 @@ pub(super) async fn alternatives(
     Ok(free)
 }
 
-/// A participant of the search for alternatives; `None` for one whose calendar cannot be known, who does not restrict
-/// it.
+/// A participant of the search for alternatives; `None` if the calendar cannot be known, in which case it does not
+/// restrict the search.
 fn participant(calendar: &Calendar) -> Option<Participant<Holder>> {
     let known = !matches!(calendar.unknown, Some((UnknownCause::NotConnected | UnknownCause::Unreadable, _)));
     (known || !calendar.holder.is_user()).then(|| Participant {

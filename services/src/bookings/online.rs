@@ -17,8 +17,8 @@ pub fn awaits_meeting(booking: &booking::Model) -> bool {
     booking.online_meeting.as_deref() == Some(OnlineMeetingState::Pending.as_str())
 }
 
-/// News about a booking's online meeting after its event was read: its joining address, that there is none
-/// (`Some(None)`), or nothing new.
+/// What has changed about a booking's online meeting since its event was read: a joining address, that there is no
+/// meeting (`Some(None)`), or nothing (`None`).
 pub fn meeting_of(
     booking: &booking::Model,
     offers: ProviderFeatures,
@@ -37,8 +37,8 @@ pub fn meeting_over(booking: &booking::Model) -> Option<Option<String>> {
     booking.online_meeting.as_ref().map(|_| None)
 }
 
-/// Refuses an online meeting if the target calendar permits none. What a service mailbox permits is found out when it
-/// is written to.
+/// Refuses an online meeting if the target calendar permits none. For a service mailbox this is known only when the
+/// event is written.
 pub(super) async fn check(
     services: &Services,
     txn: &DatabaseTransaction,

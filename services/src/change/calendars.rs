@@ -40,7 +40,7 @@ pub struct CalendarCopy {
 pub struct UnchangedCalendar {
     /// Connection whose calendar was checked.
     pub connection: Uuid,
-    /// Watermark with which the provider was asked. Identifies the copy: any other copy is left alone.
+    /// Watermark that was sent to the provider. Identifies the copy: any other copy is left unchanged.
     pub asked: String,
     /// The window that the copy covers.
     pub window: TimeRange,

@@ -63,8 +63,9 @@ impl Writer<'_> {
         }
     }
 
-    /// Whether at least three mailboxes of an integration, or all if it has fewer, have been failing in the same way
-    /// for longer than one round of retries, with no other mailbox read since the last of them began to fail.
+    /// Whether enough mailboxes of an integration (at least three, or all if it has fewer) have been failing in the
+    /// same way for longer than one round of retries, while no other mailbox has been read since the last of them
+    /// began to fail.
     async fn is_everywhere(&self, integration: Uuid, way: &str) -> Result<bool> {
         use entity::connection::{Column, of};
         let before = self.at - self.services.settings.reread_after;

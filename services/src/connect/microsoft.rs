@@ -39,7 +39,8 @@ impl Connect {
         }
     }
 
-    /// Who will be asked for the organisation's consent, and for which tenant; shown to the administrator beforehand.
+    /// The account that will be asked for the organisation's consent, and the tenant; shown to the administrator
+    /// beforehand.
     pub async fn asked(&self, cookie: &str) -> Result<ConsentQuestion> {
         let (session, signed) = self.asking(cookie).await?;
         let tenant = self.services.tenants().find(Id::from_uuid(session.tenant_id)).await?;
@@ -59,7 +60,8 @@ impl Connect {
         Ok(NextPage::Provider(url))
     }
 
-    /// A session whose administrator has signed in and may be sent to the consent, for the first time or again.
+    /// A session whose administrator has signed in and may be sent to the consent page, whether or not it has been
+    /// shown before.
     async fn asking(&self, cookie: &str) -> Result<(SessionRow, SignedIn)> {
         let session = self.session(cookie, "CONNECT").await?;
         let signed = session.signed_in.clone().and_then(|signed| serde_json::from_value(signed).ok());
@@ -189,7 +191,7 @@ impl Connect {
     }
 }
 
-/// Parameters of a provider's redirect. Any of them can be forged.
+/// Parameters of a provider's redirect. Anybody could have forged them.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct RedirectAnswer {
     /// The state that we sent.

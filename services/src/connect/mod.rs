@@ -53,7 +53,7 @@ pub const GOOGLE_SIGNED_IN: &str = "/connect/google/signed-in";
 pub const GOOGLE_OWN_CONSENTED: &str = "/connect/google/own";
 /// Step of a session that waits for credentials to be entered.
 const CREDENTIALS: &str = "CREDENTIALS";
-/// Step of a session whose administrator has signed in and is shown what the organisation will be asked for.
+/// Step of a session whose administrator has signed in and sees what the organisation will be asked to approve.
 const ASKING: &str = "ASKING";
 /// Step of a session whose browser was sent to the provider.
 const AT_PROVIDER: &str = "PROVIDER";
@@ -100,7 +100,7 @@ pub struct TypedCredentials {
 pub enum NextPage {
     /// Redirects the browser to the calendar system, for sign-in or consent.
     Provider(Url),
-    /// To the page that shows what the organisation will be asked for.
+    /// To the page that shows what the organisation will be asked to approve.
     Ask,
     /// To the form for credentials.
     Credentials,

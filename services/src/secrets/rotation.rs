@@ -263,8 +263,8 @@ impl Secrets {
         Ok(())
     }
 
-    /// Ends the rotation of a tenant's data key. Former keys that seal nothing any more are deleted some time later,
-    /// because somebody may just have read a value and be about to open it.
+    /// Ends the rotation of a tenant's data key. Former keys that seal nothing any more are deleted some time
+    /// later, because a transaction may have read a value that it has not opened yet.
     async fn finish(&self, tenant: Uuid) -> Result<()> {
         use former_data_key::{Column, update};
         let txn = self.services.store.write(tenant).await?;
@@ -300,7 +300,7 @@ impl Secrets {
 enum Renew {
     /// If a rotation of all tenants has marked it as due.
     WhatIsDue,
-    /// Unless it has just received one with which not all values are sealed yet.
+    /// Unless it has just received a new key with which not all values are sealed yet.
     UnlessMoving,
 }
 

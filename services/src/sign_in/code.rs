@@ -20,8 +20,8 @@ const EXCHANGE: Duration = Duration::minutes(1);
 const TENANT: usize = 32;
 
 impl SignIn {
-    /// Exchanges a code for an access token. A code is valid for a minute, once, and for the application that sent the
-    /// browser: only that has the verifier. Every failure returns the same error.
+    /// Exchanges a code for an access token. A code is valid once, for a minute, and only for the application that
+    /// sent the browser, because only that has the verifier. Every failure returns the same error.
     pub async fn redeem(&self, code: &str, verifier: &SecretString) -> Result<AccessToken> {
         let tenant = code.get(..TENANT).and_then(|text| Uuid::try_parse(text).ok()).ok_or_else(dead)?;
         let hash = self.services.secrets().digest(code).await?;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{Column, KeyId, MIN_LEN, SealContext, Vault, key_id};
 use crate::{Error, Result};
 
-/// Name of the secret used as the key of digests.
+/// Name of the secret from which the key of digests is derived.
 pub(crate) const DIGEST: &str = "digest";
 
 /// Location of the secret.

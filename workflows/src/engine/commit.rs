@@ -1,9 +1,9 @@
-//! The committer: writes all results that are waiting in one batch.
+//! Commits all waiting results in one batch.
 //!
-//! On PostgreSQL one statement moves the runs of a batch, whatever their number. If the steps want nothing else
-//! written, that statement is all, and its own transaction. A run whose epoch or revision has changed since its step
-//! began is left out: its worker was a zombie, and nothing of its result is written. A batch that fails is repeated
-//! result by result, so that one bad result never fails its neighbours.
+//! On PostgreSQL one statement moves the runs of a batch, whatever their number. If no step wrote anything else,
+//! that statement is the whole transaction. A run whose epoch or revision has changed since its step began is
+//! skipped: its worker was a zombie, and nothing of its result is written. A batch that fails is repeated result by
+//! result, so that one bad result never fails the others.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -30,7 +30,7 @@ use super::{decide::Transition, sqlite::move_one_by_one, worker::LEASE};
 /// written after all, its revision keeps it from being written twice.
 const ATTEMPTS: u32 = 5;
 
-/// Commits a batch; returns for each run whether it was written. No claim is kept.
+/// Commits a batch; returns for each run whether it was written. Releases all claims.
 pub async fn commit(services: &Services, node: &str, mut batch: Vec<Transition>) -> Vec<(Uuid, bool)> {
     for transition in &mut batch {
         transition.keep = false;
@@ -39,7 +39,7 @@ pub async fn commit(services: &Services, node: &str, mut batch: Vec<Transition>)
     committed.into_iter().map(|(transition, kept)| (transition.run, kept != CommitOutcome::TooLate)).collect()
 }
 
-/// What became of a result in the commit.
+/// The outcome of a result in the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommitOutcome {
     /// The result was written and the claim is still held: the worker continues.
@@ -50,8 +50,8 @@ pub enum CommitOutcome {
     TooLate,
 }
 
-/// Commits a batch and returns each result with its fate. A claim that its worker wants to keep is kept unless a signal
-/// has arrived meanwhile.
+/// Commits a batch and returns each result with its outcome. A claim that its worker wants to keep is kept unless a
+/// signal has arrived meanwhile.
 pub async fn commit_keeping(
     services: &Services,
     node: &str,
@@ -62,10 +62,10 @@ pub async fn commit_keeping(
     fates
 }
 
-/// The fates of a batch's results, and the notices still to publish.
+/// The outcomes of a batch's results, and the notifications to publish.
 #[derive(Debug, Default)]
 pub(super) struct CommitReport {
-    /// Each result with its fate.
+    /// Each result with its outcome.
     pub(super) fates: Vec<(Transition, CommitOutcome)>,
     /// The events and hints to publish after the commit.
     pub(super) after: AfterCommit,
@@ -94,7 +94,7 @@ pub(super) async fn commit_without_publishing(
     plain
 }
 
-/// Whether the result writes nothing but the run, its job, its history and the event that it changed.
+/// Whether the result writes only the run, its job, its history and the event that it changed.
 pub(super) fn is_plain(transition: &Transition) -> bool {
     transition.changes.is_empty() && transition.status != RunStatus::Quarantined
 }
@@ -199,7 +199,7 @@ pub(super) fn key(transition: &Transition) -> (Uuid, i64, i64) {
     (transition.run, transition.epoch, transition.revision)
 }
 
-/// The job left by each result, if it was written. A zombie's result may be in the same batch as the valid one.
+/// The job left by each result, if it was written. The batch may contain a zombie's result for the same run.
 fn jobs_of(batch: &[Transition], moved: &MovedJobs) -> Vec<Option<Job>> {
     batch.iter().map(|transition| moved.get(&key(transition)).copied()).collect()
 }
@@ -338,7 +338,7 @@ async fn move_batch(
     rows.iter().map(read).collect()
 }
 
-/// Gives back a claim of a workflow that this node does not know; another node may take it.
+/// Releases a claim of a workflow that this node does not know; another node may claim it.
 pub async fn give_back(services: &Services, claimed: &Claimed) {
     if let Err(error) = queue::jobs::release(services.store.by_key(), claimed.run, claimed.epoch).await {
         tracing::warn!(%error, run = %claimed.run, "a claim could not be given back; its lease will run out");
