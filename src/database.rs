@@ -1,4 +1,5 @@
-//! Database access by the configuration: the login roles of nodes, and `muster migrate`, which creates them.
+//! Access to the configured database: the roles as which nodes log in, and `muster migrate`, which creates those
+//! roles.
 
 use domain::Ids;
 use entity::{

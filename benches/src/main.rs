@@ -33,14 +33,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The engine, beside Restate, DBOS and PostgreSQL's own limit.
+    /// Measures the engine, compared with Restate, DBOS and PostgreSQL's own limit.
     Engine {
         #[command(flatten)]
         setup: Setup,
         #[command(flatten)]
         size: Size,
     },
-    /// The queue, beside BullMQ and Redis' own limit.
+    /// Measures the queue, compared with BullMQ and Redis' own limit.
     Queue {
         #[command(flatten)]
         setup: Setup,

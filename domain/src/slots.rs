@@ -96,7 +96,7 @@ pub struct Obstacle<'a, K> {
 pub enum Refusal {
     /// The participant is busy; the range is `None` if no exact times were given.
     Taken(BusyKind, Option<TimeRange>),
-    /// Nothing is known of the participant's calendar at that time.
+    /// The participant's calendar is unknown at that time.
     Unknown,
     /// The slot lies outside the working hours in this zone.
     OutsideHours(Zone),

@@ -18,7 +18,7 @@ macro_rules! tenant_table {
             $($(#[$fdoc])* pub $field: $ty),*
         }
 
-        /// Relations are followed through loaders, by id.
+        /// No relations are declared: related rows are loaded by their ids.
         #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
         pub enum Relation {}
 
@@ -77,7 +77,7 @@ macro_rules! tenant_junction {
             $($(#[$fdoc])* pub $field: $ty),*
         }
 
-        /// Relations are followed through loaders, by id.
+        /// No relations are declared: related rows are loaded by their ids.
         #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
         pub enum Relation {}
 

@@ -22,7 +22,7 @@ pub struct Model {
     pub tenant_id: Uuid,
 }
 
-/// Relations are followed through loaders, by id.
+/// No relations are declared: related rows are loaded by their ids.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

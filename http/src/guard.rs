@@ -15,7 +15,7 @@ pub struct Allowance {
 /// Why an address may be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// It belongs to the public internet, as far as that is known before its name is resolved.
+    /// The address is on the public internet, as far as that is known before its name is resolved.
     Public,
     /// The operator allowed its host by name, whatever its address.
     Allowed,

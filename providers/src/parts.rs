@@ -14,9 +14,9 @@ use crate::{Error, ErrorKind, EventPage, FreeBusy, Remedy, Result, body::BodyRej
 
 /// The shortest range that is requested.
 const MIN_WINDOW: Duration = Duration::minutes(15);
-/// The largest number of ranges requested. One bad item in 60 days takes 26, one that lasts a day about 80.
+/// Maximum number of ranges requested. One bad item in 60 days takes 26 requests, one that lasts a day about 80.
 const REQUESTS: usize = 96;
-/// How many ranges may fail before one succeeds: a server that can read none has another problem than one bad item.
+/// Number of ranges that may fail before the first succeeds. If all of them fail, the cause is not one bad item.
 const HOPELESS: usize = 14;
 
 /// The code for an unparseable response.
@@ -86,7 +86,7 @@ pub(crate) fn unreadable(refused: BodyRejected, body: &[u8], system: &str) -> Er
     )
 }
 
-/// Exchange's name in messages; its responses are XML.
+/// Name of an Exchange server in error messages.
 pub(crate) const EXCHANGE: &str = "The Exchange server";
 
 /// A window that was read in parts.

@@ -16,7 +16,7 @@ use crate::{
     link::{Link, Timeouts},
 };
 
-/// Makes a test of each of these suites, over both implementations.
+/// Generates a test of each suite for both implementations.
 macro_rules! on_both {
     ($($suite:ident),* $(,)?) => {
         mod in_process {

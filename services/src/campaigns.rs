@@ -146,7 +146,7 @@ impl Campaigns {
         Ok(rows.all(&txn).await?)
     }
 
-    /// How many mailboxes of a campaign have which result.
+    /// Counts the mailboxes of a campaign by result.
     pub async fn progress(&self, by: &Allowed, campaign: Uuid) -> Result<Progress> {
         let items = self.items(by, campaign).await?;
         let count = |state: ConnectionState| {

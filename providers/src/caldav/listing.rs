@@ -131,7 +131,7 @@ pub(super) async fn own_home(
     super::remembered(&dav.caldav.homes, key, load.boxed()).await
 }
 
-/// The largest number of folders searched in a home without calendars.
+/// Maximum number of folders searched in a home without calendars.
 const FOLDERS: usize = 8;
 
 /// The calendars directly in a home, or one level deeper if there are none.

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{CalendarKind, CalendarListing, Error, ErrorKind, Result};
 
-/// The largest number of homes of one principal that are searched.
+/// Maximum number of homes of one principal that are searched.
 const HOMES: usize = 4;
 const DEFAULT: &str = r#"<D:propfind xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><C:schedule-default-calendar-URL/></D:prop></D:propfind>"#;
 

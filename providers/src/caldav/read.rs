@@ -30,7 +30,7 @@ use super::{
 };
 use crate::Result;
 
-/// The largest number of members fetched that a query left out.
+/// Maximum number of members that are fetched because a query omitted them.
 const LEFT_OUT: usize = 500;
 /// The length below which a window is not halved.
 const MIN_WINDOW: Duration = Duration::hours(1);

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{Credential, Error, ErrorKind, Remedy, Result, Session};
 
-/// The largest number of redirects that are followed.
+/// Maximum number of redirects that are followed.
 const HOPS: usize = 5;
 const XML: &str = "application/xml; charset=utf-8";
 const CALENDAR: &str = "text/calendar; charset=utf-8";

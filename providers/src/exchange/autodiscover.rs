@@ -11,7 +11,7 @@ use url::Url;
 use super::{Exchange, endpoint, failure, soap};
 use crate::{Error, ErrorKind, Remedy, Result, Session, xml::Element};
 
-/// The largest number of redirects that a search follows.
+/// Maximum number of redirects that a search follows.
 const HOPS: usize = 5;
 const RESPONSE: &str = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a";
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{Attendee, ErrorKind, Event, Result, Session, moment::ItemReading, parts, xml::Element};
 
-/// The largest number of items read with one request.
+/// Maximum number of items read with one request.
 const BATCH: usize = 50;
 
 /// One item that was read.

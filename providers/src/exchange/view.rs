@@ -23,7 +23,7 @@ use crate::{
     xml::Element,
 };
 
-/// The largest number of items that a calendar view returns.
+/// Maximum number of items that a calendar view returns.
 const VIEW: usize = 1_000;
 /// The longest window of a calendar view; Exchange refuses two years.
 const LONGEST: Duration = Duration::days(700);

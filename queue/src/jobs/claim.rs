@@ -30,7 +30,7 @@ pub struct Claimed {
     pub at: Timestamp,
 }
 
-/// Crashes further apart than this do not add up.
+/// Maximum interval between two crashes that are counted together.
 const CRASHES_WITHIN: Duration = Duration::from_hours(72);
 
 // A claim does not wait for the disk. One that a crash of the database takes back is as if it had never been: another

@@ -20,7 +20,7 @@ use crate::{
     store::{Change, State},
 };
 
-/// The largest number of events per response.
+/// Maximum number of events per response.
 const MAX: usize = 50;
 /// The longest time-out, in minutes.
 const LONGEST: i64 = 1_440;

@@ -10,7 +10,7 @@ use crate::demo::error::{Error, Result, ensure, unexpected};
 pub enum Lock {
     /// By a file with lines of `user:password`, which the server reads for every request.
     File(PathBuf),
-    /// By shell commands of the operator's.
+    /// By the operator's shell commands.
     Commands {
         /// Command that revokes the access.
         revoke: String,

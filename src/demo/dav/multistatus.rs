@@ -101,7 +101,7 @@ impl Element {
         status.is_none_or(|status| status.starts_with('2'))
     }
 
-    /// Parses a document: a nameless element around the root.
+    /// Parses a document into an unnamed element that contains the root.
     fn read(xml: &str) -> Result<Self> {
         let broken = |error: quick_xml::Error| unexpected(format!("the server's XML is broken: {error}"));
         let mut reader = Reader::from_str(xml);

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{Next, Retry, Row, Signal, StepError, StepOutput, Table};
 
-/// How many workers may die in one state before the run is quarantined.
+/// Number of workers that may die in one state before the run is quarantined.
 pub const MAX_CRASHES: i32 = 3;
 
 /// The longest wait that a step may request, whatever a provider asks for.

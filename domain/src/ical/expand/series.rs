@@ -36,7 +36,7 @@ pub(super) struct Series<'a> {
 enum Counts {
     /// Each occurrence counts as what it is.
     Occurrences,
-    /// As time that may be occupied.
+    /// Each occurrence counts as time that may be occupied.
     Blocked,
 }
 
