@@ -271,7 +271,7 @@ const fn grid_micros(minutes: u32) -> i64 {
     minutes as i64 * 60_000_000
 }
 
-/// The quotient, and whether there is a remainder.
+/// Divides; returns the quotient and whether there is a remainder.
 #[inline]
 const fn parts(value: i64, unit: i64) -> (i64, bool) {
     let whole = value.div_euclid(unit);

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 pub enum Shape {
     /// One line: no tab and no line break.
     Line,
-    /// Any number of lines: tabs and line breaks are allowed.
+    /// Several lines: tabs and line breaks are allowed.
     Lines,
 }
 

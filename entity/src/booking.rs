@@ -19,13 +19,13 @@ crate::table::tenant_table! {
         buffer_after_minutes: i32,
         /// The IANA name of the zone in which calendars show the event.
         time_zone: String,
-        /// The stored word of a `domain::BookingState`.
+        /// A `domain::BookingState` as text.
         state: String,
         /// Why the booking is in its state, as a `domain::Reason`; null when there is nothing to explain.
         reason: Option<Json>,
         /// When the booking entered its state.
         since: DateTimeUtc,
-        /// Which calendar holds the event, the stored word of a `domain::WrittenVia`; null until that is decided.
+        /// Which calendar holds the event: a `domain::WrittenVia` as text; null until that is decided.
         written_via: Option<String>,
         /// The integration through which the event is written; null until the calendar is decided.
         integration_id: Option<Uuid>,
@@ -37,7 +37,7 @@ crate::table::tenant_table! {
         external_id: Option<String>,
         /// The iCalendar UID of the event; null before it is written.
         event_uid: Option<String>,
-        /// The stored word of a `domain::OnlineMeetingState`; null when no online meeting was requested.
+        /// A `domain::OnlineMeetingState` as text; null when no online meeting was requested.
         online_meeting: Option<String>,
         /// The https address at which people join the online meeting; null until there is one.
         online_meeting_url: Option<String>,

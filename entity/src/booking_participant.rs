@@ -15,7 +15,7 @@ crate::table::tenant_table! {
         address: String,
         /// A display name, copied when the booking was made.
         name: String,
-        /// The response to the invitation, the stored word of a `domain::Answer`.
+        /// The response to the invitation: a `domain::Answer` as text.
         answer: String,
     }
 }

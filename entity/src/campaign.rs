@@ -5,7 +5,7 @@ crate::table::tenant_table! {
     "campaign" {
         /// The integration whose mailboxes the campaign activates.
         integration_id: Uuid,
-        /// The stored word of a `domain::CampaignState`.
+        /// A `domain::CampaignState` as text.
         state: String,
         /// Number of mailboxes in the campaign.
         total: i32,

@@ -11,13 +11,13 @@ crate::table::tenant_table! {
         room_id: Option<Uuid>,
         /// The mailbox address, in lower case.
         address: String,
-        /// The stored word of a `domain::ConnectionState`.
+        /// A `domain::ConnectionState` as text.
         state: String,
         /// Why the connection is in its state, as a `domain::Reason`; null when there is nothing to explain.
         reason: Option<Json>,
         /// When the connection entered its state.
         since: DateTimeUtc,
-        /// How the mailbox is reached, the stored word of a `domain::Route`.
+        /// How the mailbox is reached: a `domain::Route` as text.
         route: String,
         /// What the last activation found to work, as `domain::Capabilities`.
         capabilities: Json,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "external_binding")]
 pub struct Model {
-    /// The calendar system, the stored word of a `domain::ProviderKind`.
+    /// The calendar system: a `domain::ProviderKind` as text.
     #[sea_orm(primary_key, auto_increment = false)]
     pub provider: String,
     /// The organisation's id at the provider; unique together with `provider`.

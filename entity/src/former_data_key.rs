@@ -1,7 +1,7 @@
 //! Replaced data keys of tenants, kept while anything is sealed with them.
 
 crate::table::tenant_table! {
-    /// A replaced data key, kept while anything is sealed with it and a short time afterwards.
+    /// A replaced data key, kept until shortly after the last value sealed with it was sealed again.
     "former_data_key" {
         /// The key, sealed under a master key.
         sealed: Vec<u8>,

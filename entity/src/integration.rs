@@ -3,17 +3,17 @@
 crate::table::tenant_table! {
     /// A link to one calendar system of a tenant.
     "integration" {
-        /// The calendar system, the stored word of a `domain::ProviderKind`.
+        /// The calendar system: a `domain::ProviderKind` as text.
         provider: String,
         /// A display name.
         name: String,
-        /// The stored word of a `domain::IntegrationState`.
+        /// A `domain::IntegrationState` as text.
         state: String,
         /// Why the integration is in its state, as a `domain::Reason`; null when there is nothing to explain.
         reason: Option<Json>,
         /// When the integration entered its state.
         since: DateTimeUtc,
-        /// How much the service account may reach, the stored word of a `domain::AccessLevel`.
+        /// How much the service account may reach: a `domain::AccessLevel` as text.
         access_level: String,
         /// The group to which restricted access is limited, as the customer calls it; null when access is not limited
         /// to one.

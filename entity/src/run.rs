@@ -15,9 +15,9 @@ crate::table::tenant_table! {
         trail: Json,
         /// Incremented with every committed step; a commit at a stale revision is refused.
         revision: i64,
-        /// Whether the run has work, waits or has ended: the stored word of a `domain::RunStatus`.
+        /// Whether the run has work, waits or has ended: a `domain::RunStatus` as text.
         status: String,
-        /// The priority of the run's work, the stored word of a `domain::Lane`.
+        /// The priority of the run's work: a `domain::Lane` as text.
         lane: String,
         /// What the run works on: at most one unfinished run per tenant, workflow and key.
         business_key: String,

@@ -35,7 +35,7 @@ pub enum StoreError {
     /// The URL is neither `sqlite://` nor `postgres://`.
     #[error("The database URL must begin with sqlite:// or postgres://.")]
     UnknownUrl,
-    /// The role of a connection could bypass or leave row-level security.
+    /// The database role of a connection could bypass row-level security or switch it off.
     #[error(
         "The database role {role} {faults}, so row-level security would not keep tenants apart. A node logs in as \
          {wanted}: `muster migrate` makes that role. The owner's URL is for `migrate` alone, as migration_url."

@@ -12,7 +12,7 @@ pub struct Model {
     pub id: Uuid,
     /// A display name.
     pub name: String,
-    /// What the tenant pays for, the stored word of a `domain::Plan`.
+    /// What the tenant pays for: a `domain::Plan` as text.
     pub plan: String,
     /// A list of URLs: browsers may be sent back to these and to anything below them.
     pub return_urls: Json,

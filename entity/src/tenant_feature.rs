@@ -3,7 +3,7 @@
 crate::table::tenant_junction! {
     /// A feature that the vendor's staff switched on for a tenant.
     "tenant_feature" {
-        /// The stored word of a `domain::Feature`.
+        /// A `domain::Feature` as text.
         feature: String;
         /// The id of the staff API key with which it was switched on.
         enabled_by: String,

@@ -5,9 +5,9 @@ crate::table::tenant_table! {
     "verification" {
         /// The integration that was checked.
         integration_id: Uuid,
-        /// The worst result among the checks, skipped ones aside: the stored word of a `domain::Verdict`.
+        /// The worst result among the checks that were not skipped: a `domain::Verdict` as text.
         verdict: String,
-        /// The single results in the order of checking, as JSON.
+        /// The result of each check, in the order of checking, as JSON.
         checks: Json,
         /// When the last check ended.
         at: DateTimeUtc,

@@ -138,7 +138,7 @@ pub enum Error {
     Unreachable {
         /// The host name that was called.
         host: String,
-        /// The error of the network.
+        /// The underlying network error.
         #[source]
         source: reqwest::Error,
     },
@@ -147,7 +147,7 @@ pub enum Error {
     Broken {
         /// The host name that was called.
         host: String,
-        /// The error of the network.
+        /// The underlying network error.
         #[source]
         source: reqwest::Error,
     },

@@ -22,7 +22,7 @@ pub enum ErrorKind {
     TokenRefused,
     /// The consent was withdrawn or lacks permissions.
     GrantLost,
-    /// Our registration or the customer's configuration is wrong.
+    /// Muster's registration or the customer's configuration is wrong.
     Misconfigured,
     /// The operator's signing service does not work; the customer cannot fix that.
     Signing,

@@ -260,7 +260,7 @@ pub struct Event {
     pub title: Option<String>,
     /// Start and end of the event, in UTC.
     pub range: TimeRange,
-    /// Whether calendars show the event as whole days.
+    /// Whether this is an all-day event.
     pub all_day: bool,
     /// How the event blocks the calendar; `None` if it leaves the time free or is cancelled.
     pub busy: Option<BusyKind>,

@@ -25,9 +25,9 @@ pub(crate) const MAX_BLOCK: Duration = Duration::from_secs(2);
 /// How long a response may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Timeouts {
-    /// For commands that return at once.
+    /// Time-outs for commands that return at once.
     Short,
-    /// For reads that block for at most [`MAX_BLOCK`].
+    /// Time-outs for reads that block for at most [`MAX_BLOCK`].
     Blocking,
 }
 

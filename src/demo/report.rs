@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::plan::{Step, System};
 
-/// Width of the table without a terminal.
+/// Width of the table if the output is no terminal, in columns.
 const WIDTH: u16 = 150;
 /// Minimum width of the table; a narrower terminal wraps lines itself.
 const NARROWEST: u16 = 80;

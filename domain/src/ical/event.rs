@@ -102,7 +102,7 @@ pub struct Event {
     pub summary: Option<String>,
     /// The body text (DESCRIPTION).
     pub description: Option<String>,
-    /// The place in free text (LOCATION).
+    /// The location, as free text (LOCATION).
     pub location: Option<String>,
     /// The person or resource that organises the event (ORGANIZER).
     pub organiser: Option<Party>,

@@ -20,7 +20,7 @@ pub(super) struct Layer<'a, K> {
 /// Whether a time range is free in a layer.
 pub(super) enum LayerVerdict {
     Free,
-    /// Busy, as is every later range of the same length that begins at or before this time.
+    /// Busy. Every later range of the same length that begins at or before this time is busy too.
     Taken(i64),
 }
 

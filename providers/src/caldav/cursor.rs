@@ -53,7 +53,7 @@ pub(super) enum Position {
     },
     /// Only busy times are readable; a digest of them ([`mark`]).
     Busy(String),
-    /// Nothing is readable.
+    /// The calendar may not be read at all.
     Nothing,
 }
 

@@ -16,11 +16,11 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// The subject of a request: the same status means different things for different subjects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum About {
-    /// The server, or the service account itself.
+    /// The request concerns the server, or the service account itself.
     Server,
-    /// One mailbox or its calendar.
+    /// The request concerns one mailbox or its calendar.
     Mailbox,
-    /// One event.
+    /// The request concerns one event.
     Object,
 }
 

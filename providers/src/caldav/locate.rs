@@ -344,7 +344,7 @@ impl Search<'_> {
     }
 }
 
-/// What proves that two paths name one principal.
+/// Evidence that two paths name the same principal.
 #[derive(Debug)]
 pub(super) struct Alias {
     urls: Vec<Url>,

@@ -53,7 +53,7 @@ pub(super) struct UnreadableResource {
     pub url: Url,
     /// Why the resource cannot be read.
     pub reason: UnreadableReason,
-    /// The times that it takes, as far as the server can tell.
+    /// The times that the resource may occupy, as far as the server can tell.
     pub spans: Vec<TimeRange>,
 }
 
@@ -63,7 +63,7 @@ impl UnreadableResource {
     }
 }
 
-/// What was read of a window or of a set of resources.
+/// The result of reading a window or a set of resources.
 #[derive(Debug)]
 pub(super) struct ReadResources {
     /// The resources that could be read.

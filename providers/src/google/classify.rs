@@ -17,15 +17,15 @@ use crate::{Error, ErrorKind as Kind, Remedy};
 /// The subject of a request; determines what "not found" and "forbidden" mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
-    /// The directory or the connection as a whole.
+    /// The request concerns the directory or the connection as a whole.
     Directory,
-    /// One person of the directory.
+    /// The request concerns one person of the directory.
     Person,
-    /// The calendar of a mailbox.
+    /// The request concerns the calendar of a mailbox.
     Calendar,
-    /// The changes of a calendar since a cursor.
+    /// The request concerns the changes of a calendar since a cursor.
     Changes,
-    /// One object, such as an event.
+    /// The request concerns one object, such as an event.
     Item,
 }
 

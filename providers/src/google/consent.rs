@@ -33,9 +33,9 @@ pub struct Person {
 /// Why a browser is sent to Google.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
-    /// To authenticate the user, and nothing else.
+    /// The browser is sent to authenticate the user, and nothing else.
     SignIn,
-    /// To give lasting consent to access the user's own calendar.
+    /// The browser is sent for lasting consent to access the user's own calendar.
     OwnConsent,
 }
 

@@ -14,11 +14,11 @@ use crate::{Error, ErrorKind as Kind, Remedy};
 /// The subject of a request; determines what "not found" and "forbidden" mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
-    /// The directory or the connection as a whole.
+    /// The request concerns the directory or the connection as a whole.
     Directory,
-    /// One mailbox.
+    /// The request concerns one mailbox.
     Mailbox,
-    /// One object, such as an event.
+    /// The request concerns one object, such as an event.
     Item,
 }
 

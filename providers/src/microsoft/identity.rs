@@ -41,7 +41,7 @@ const MAX_ROLE_PAGES: usize = 20;
 pub enum Ask {
     /// To authenticate the user and read the user's roles, always with a fresh sign-in; grants nothing lasting.
     SignIn,
-    /// To give lasting consent to access the user's own calendar.
+    /// The browser is sent for lasting consent to access the user's own calendar.
     OwnConsent,
 }
 

@@ -59,7 +59,7 @@ impl Claims {
     }
 }
 
-/// The members of an object without duplicates.
+/// The members of a JSON object whose names are unique.
 #[derive(Debug)]
 pub(super) struct UniqueMembers(Map<String, Value>);
 

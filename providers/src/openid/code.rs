@@ -16,7 +16,7 @@ use url::Url;
 use super::{Claims, Issuer, OpenId, Published, Use, refused, unavailable, userinfo};
 use crate::{Error, Result};
 
-/// Requested scopes: identity and email address, without lasting access.
+/// Requested scopes: identity and email address, without offline access.
 const SCOPES: [&str; 2] = ["openid", "email"];
 
 /// Muster as a client of an issuer.

@@ -88,7 +88,7 @@ impl Limit {
         Some((interval, interval * (burst - 1)))
     }
 
-    /// The share that one of `nodes` enforces by itself.
+    /// The part of the limit that one of `nodes` nodes enforces by itself.
     fn share(&self, nodes: u32) -> Self {
         let share = |whole: u32| if whole == 0 { 0 } else { (whole / nodes.max(1)).max(1) };
         Self { concurrency: share(self.concurrency), rate: share(self.rate), per: self.per }

@@ -40,7 +40,7 @@ pub struct Spending {
     /// The wait until the units are available; `None` if they were spent. A refused request takes nothing from any
     /// quota.
     pub refused_for: Option<Duration>,
-    /// What is left of each quota, in the order in which they were given.
+    /// The remaining units of each quota, in the order in which the quotas were given.
     pub balances: Vec<Balance>,
 }
 
@@ -55,7 +55,7 @@ pub trait Quotas: Send + Sync + fmt::Debug {
 }
 
 impl Quota {
-    /// The share that one of `nodes` enforces by itself.
+    /// The part of the quota that one of `nodes` nodes enforces by itself.
     fn share(self, nodes: u32) -> Self {
         Self { units: (self.units / nodes.max(1)).max(1), per: self.per }
     }

@@ -277,7 +277,7 @@ fn name(value: impl ValueEnum) -> String {
 }
 
 impl ControlCommand {
-    /// The request that the command becomes.
+    /// Converts the command to a request.
     pub(super) fn request(&self) -> Result<Request, Error> {
         let of = |organisation: &str, rest: &[&str], body: Value| {
             Request::post(["organisations", organisation].into_iter().chain(rest.iter().copied()), body)

@@ -120,7 +120,7 @@ fn told(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
     ))
 }
 
-/// The kind of event to report for an item touched after `count`.
+/// The kind of event with which Exchange reports a change made after change number `count`.
 fn kind(touched: &EventChange, count: u64) -> &'static str {
     match (&touched.gone, touched.made > count) {
         (Some(_), _) => "DeletedEvent",

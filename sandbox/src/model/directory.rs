@@ -146,7 +146,7 @@ impl Mailbox {
 pub enum Purpose {
     /// One person.
     User,
-    /// Several people.
+    /// The mailbox is shared by several people.
     Shared,
     /// A bookable place: nobody uses the mailbox.
     Room,

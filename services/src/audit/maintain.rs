@@ -38,7 +38,7 @@ fn act(chain: Uuid, action: &'static str, about: Uuid, facts: AuditFacts, at: Ti
     AuditRecord { chain, actor, action, subject: chain_name(about), facts, request: request(), at }
 }
 
-/// The same action, for the chain it concerns and for the installation's.
+/// Records of one action: in the chain that it concerns, and in the installation's chain.
 fn in_both(chain: Uuid, action: &'static str, facts: AuditFacts, at: Timestamp) -> Vec<AuditRecord> {
     let chains = BTreeSet::from([chain, INSTALLATION]);
     chains.into_iter().map(|one| act(one, action, chain, facts.clone(), at)).collect()

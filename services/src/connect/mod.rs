@@ -57,7 +57,7 @@ const CREDENTIALS: &str = "CREDENTIALS";
 const ASKING: &str = "ASKING";
 /// Step of a session whose browser was sent to the provider.
 const AT_PROVIDER: &str = "PROVIDER";
-/// Step of a session that has stored a consent for the run.
+/// Step of a session that has stored a consent, with which the run continues.
 const HANDED_OVER: &str = "PROGRESS";
 /// Step of a session whose administrator has authorised or declined.
 const ANSWERED: &str = "ANSWERED";
@@ -100,13 +100,13 @@ pub struct TypedCredentials {
 pub enum NextPage {
     /// Redirects the browser to the calendar system, for sign-in or consent.
     Provider(Url),
-    /// To the page that shows what the organisation will be asked to approve.
+    /// Redirects to the page that shows what the organisation will be asked to approve.
     Ask,
-    /// To the form for credentials.
+    /// Redirects to the form for credentials.
     Credentials,
-    /// To the page that shows the progress.
+    /// Redirects to the page that shows the progress.
     Progress,
-    /// Back to the vendor's product.
+    /// Redirects to the vendor's product.
     Land(Url),
 }
 

@@ -298,9 +298,9 @@ impl Secrets {
 /// When a tenant gets a new data key.
 #[derive(Debug, Clone, Copy)]
 enum Renew {
-    /// If a rotation of all tenants has marked it as due.
+    /// The tenant gets a key if a rotation of all tenants has marked it as due.
     WhatIsDue,
-    /// Unless it has just received a new key with which not all values are sealed yet.
+    /// The tenant gets a key unless its last rotation is unfinished.
     UnlessMoving,
 }
 

@@ -30,9 +30,9 @@ const WAITS: Duration = Duration::from_mins(2);
 /// Where a walk has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// On a page with a form or a message.
+    /// The walk ended on a page with a form or a message.
     Page(Box<Page>),
-    /// At the URL to which the vendor wants browsers redirected.
+    /// The walk ended at the vendor's return URL.
     Landed(Url),
 }
 

@@ -8,9 +8,9 @@ use crate::demo::error::{Error, Result, ensure, unexpected};
 /// How the technical account's access is revoked and restored.
 #[derive(Debug, Clone)]
 pub enum Lock {
-    /// By a file with lines of `user:password`, which the server reads for every request.
+    /// Access is controlled by a file with lines of `user:password`, which the server reads for every request.
     File(PathBuf),
-    /// By the operator's shell commands.
+    /// Access is controlled by the operator's shell commands.
     Commands {
         /// Command that revokes the access.
         revoke: String,

@@ -34,7 +34,7 @@ pub(super) struct Series<'a> {
 /// How the occurrences of a rule are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Counts {
-    /// Each occurrence counts as what it is.
+    /// Each occurrence counts as the event says.
     Occurrences,
     /// Each occurrence counts as time that may be occupied.
     Blocked,

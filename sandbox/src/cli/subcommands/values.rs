@@ -13,7 +13,7 @@ pub(in crate::cli) enum Fault {
     DropAfter,
     /// The response is late.
     Slow,
-    /// The request has no effect, and the connection is cut after a while.
+    /// Drop the request without effect, and close the connection after a while.
     TimeoutBefore,
     /// A notification is never sent.
     LoseNotice,

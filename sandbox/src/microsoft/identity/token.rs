@@ -30,7 +30,7 @@ const APPLICATION_LIVES_S: i64 = 3599;
 
 /// Why no token was issued.
 enum Refused {
-    /// The client or the person is at fault.
+    /// The request must be refused.
     Because(Failure),
     /// The sandbox itself failed.
     Broken(Error),
