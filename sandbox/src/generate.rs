@@ -51,13 +51,13 @@ fn berlin() -> String {
     "W. Europe Standard Time".to_owned()
 }
 
-/// A number, or a boolean for none or one.
+/// How many to generate: a number, or a boolean for none or one.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(untagged)]
 pub enum Count {
     /// None for `false`, one for `true`.
     Any(bool),
-    /// Exactly this many.
+    /// Exactly this number.
     Exactly(usize),
 }
 

@@ -114,11 +114,11 @@ mirror! {
 
     /// How Muster reaches a mailbox.
     Route of domain::Route {
-        /// With the user's own consent.
+        /// Muster acts with the user's own consent.
         Own = "OWN",
-        /// Through the service account, which acts inside the mailbox.
+        /// Muster acts through the service account, inside the mailbox.
         Delegated = "DELEGATED",
-        /// Not at all; bookings are written to the service mailbox instead.
+        /// Muster does not reach the mailbox; it writes bookings to the service mailbox instead.
         ServiceAccount = "SERVICE_ACCOUNT",
     }
 

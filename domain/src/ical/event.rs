@@ -125,13 +125,13 @@ pub struct Event {
 pub(super) enum Defect {
     /// DTSTART is missing or unreadable; [`Event::start`] is a placeholder.
     Start,
-    /// DTEND or DURATION.
+    /// DTEND or DURATION is unreadable, so the end is unknown.
     End,
-    /// The TZID of a time; the time is read in the owner's zone.
+    /// The TZID of a time is unknown; the time is read in the owner's zone.
     Zone,
-    /// RECURRENCE-ID: which occurrence is overridden is unknown.
+    /// RECURRENCE-ID is unreadable: which occurrence is overridden is unknown.
     Occurrence,
-    /// An additional occurrence (RDATE).
+    /// An additional occurrence (RDATE) is unreadable.
     Additional,
     /// The override also applies to earlier occurrences (RANGE=THISANDPRIOR, RFC 2445); these are not moved.
     Prior,

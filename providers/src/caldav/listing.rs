@@ -55,7 +55,7 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// All listed principals; the refusal if it is why there are none.
+    /// All listed principals. If there are none because the server refused the listing, its refusal.
     pub(super) fn all(&self) -> Result<&[Principal]> {
         match &self.refusal {
             Some(refusal) if self.all.is_empty() => Err(refusal.clone()),

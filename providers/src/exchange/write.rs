@@ -18,9 +18,9 @@ use crate::{Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, NewEve
 /// How an event is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Removal {
-    /// Permanently, without notifying anybody.
+    /// Deletes the event permanently, without notifying anybody.
     Quiet,
-    /// To the folder Deleted Items, with notifications to the attendees, if there are any.
+    /// Moves the event to the folder Deleted Items and notifies the attendees, if there are any.
     Told,
 }
 

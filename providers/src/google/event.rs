@@ -25,7 +25,7 @@ pub(super) fn id_of(effect_key: &str) -> Result<String> {
     let fits = (1..=64).contains(&effect_key.len())
         && effect_key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     if !fits {
-        let message = "The key of this change is malformed.";
+        let message = "The idempotency key of this change is malformed.";
         return Err(Error::new(ErrorKind::Invalid, Remedy::Never, "EFFECT_KEY", message));
     }
     let hash = Sha256::digest(format!("muster event {effect_key}").as_bytes());

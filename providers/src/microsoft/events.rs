@@ -284,7 +284,12 @@ impl Microsoft {
 fn check_key(key: &str) -> Result<()> {
     let fits = (1..=64).contains(&key.len()) && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     fits.then_some(()).ok_or_else(|| {
-        Error::new(ErrorKind::Invalid, Remedy::Never, "EFFECT_KEY", "The key of this change is malformed.")
+        Error::new(
+            ErrorKind::Invalid,
+            Remedy::Never,
+            "EFFECT_KEY",
+            "The idempotency key of this change is malformed.",
+        )
     })
 }
 

@@ -39,7 +39,7 @@ const MAX_ROLE_PAGES: usize = 20;
 /// Why a browser is sent to Microsoft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
-    /// To authenticate the user and read the user's roles, always with a fresh sign-in; grants nothing lasting.
+    /// The browser is sent to authenticate the user and read the user's roles, always with a fresh sign-in.
     SignIn,
     /// The browser is sent for lasting consent to access the user's own calendar.
     OwnConsent,

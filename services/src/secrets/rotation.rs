@@ -35,11 +35,11 @@ const MOVING: &str = "MOVING";
 /// Which keys to replace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// The master key: puts the configured one into force.
+    /// Replaces the master key: puts the configured one into force.
     Master,
-    /// The master key, and the data key of every tenant.
+    /// Replaces the master key, and the data key of every tenant.
     DataKeys,
-    /// The master key, and the data key of one tenant.
+    /// Replaces the master key, and the data key of one tenant.
     DataKeyOf(Id<ids::Tenant>),
 }
 
@@ -52,7 +52,7 @@ pub enum Progress {
     NewDataKey(Id<ids::Tenant>),
     /// This many values of a tenant's column are now sealed with its current data key.
     Values(Id<ids::Tenant>, &'static str, usize),
-    /// A tenant is finished; with the number of finished tenants.
+    /// A tenant is finished. The number counts the tenants finished so far.
     Tenant(Id<ids::Tenant>, usize),
 }
 

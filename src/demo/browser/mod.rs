@@ -37,7 +37,7 @@ pub enum Location {
 }
 
 impl Location {
-    /// The page; an error if the browser has landed.
+    /// The page; an error if the browser has already returned to the vendor.
     pub fn page(self) -> Result<Page> {
         match self {
             Self::Page(page) => Ok(*page),

@@ -51,11 +51,11 @@ pub struct Field {
 /// When a control is submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Always, with the typed text.
+    /// Always submitted, with the typed text.
     Text,
-    /// Always, unchanged.
+    /// Always submitted, unchanged.
     Hidden,
-    /// When it is ticked or selected.
+    /// Submitted when it is ticked or selected.
     Choice {
         /// Whether it is ticked on the fresh page.
         checked: bool,
