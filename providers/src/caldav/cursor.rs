@@ -51,9 +51,9 @@ pub(super) enum Position {
         #[serde(default)]
         again: bool,
     },
-    /// Only busy times are readable; a digest of them ([`mark`]).
+    /// Only busy times are readable: a digest of them, made by [`mark`].
     Busy(String),
-    /// The calendar may not be read at all.
+    /// Nothing in the calendar is readable.
     Nothing,
 }
 
