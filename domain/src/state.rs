@@ -5,7 +5,7 @@ use crate::words;
 words! {
     /// State of an integration, from its creation to its removal.
     IntegrationState {
-        /// Created; nothing has been sent to the provider.
+        /// The integration was created; nothing has been sent to the provider.
         Draft = "DRAFT",
         /// The administrator has to consent at the provider.
         AwaitingConsent = "AWAITING_CONSENT",
@@ -15,19 +15,19 @@ words! {
         Verifying = "VERIFYING",
         /// Waiting for the provider to apply a permission everywhere.
         AwaitingPropagation = "AWAITING_PROPAGATION",
-        /// Verified and in use.
+        /// The integration is verified and in use.
         Active = "ACTIVE",
         /// In use, but some mailboxes that were active no longer are.
         Degraded = "DEGRADED",
         /// The provider refuses every request.
         Failing = "FAILING",
-        /// Stopped by the plan or by staff.
+        /// The plan or the vendor's staff stopped the integration.
         Suspended = "SUSPENDED",
-        /// Being disconnected.
+        /// The integration is being disconnected.
         Retiring = "RETIRING",
-        /// Disconnected; kept for the record.
+        /// The integration is disconnected; its row is kept for the record.
         Removed = "REMOVED",
-        /// Could not be connected.
+        /// The calendar system could not be connected.
         Failed = "FAILED",
         /// Nobody completed the connection in time.
         Expired = "EXPIRED",
@@ -51,21 +51,21 @@ impl IntegrationState {
 words! {
     /// The state of a mailbox.
     ConnectionState {
-        /// Found in the directory; nothing is decided yet.
+        /// The mailbox was found in the directory; nothing is decided yet.
         Discovered = "DISCOVERED",
-        /// Left out on purpose.
+        /// An administrator excluded the mailbox.
         Excluded = "EXCLUDED",
-        /// Waiting for its activation.
+        /// The mailbox waits for its activation.
         Pending = "PENDING",
         /// Being activated: Muster checks what it can do with the mailbox.
         Verifying = "VERIFYING",
-        /// Read and written.
+        /// Muster reads and writes the mailbox.
         Active = "ACTIVE",
-        /// Only read.
+        /// Muster only reads the mailbox.
         FreeBusyOnly = "FREE_BUSY_ONLY",
-        /// Cannot be reached; the reason says why.
+        /// The mailbox cannot be reached; the reason says why.
         Unreachable = "UNREACHABLE",
-        /// No longer connected.
+        /// The mailbox is no longer connected.
         Disconnected = "DISCONNECTED",
     }
 }
@@ -104,9 +104,9 @@ words! {
 words! {
     /// How a booking was changed after its creation.
     BookingChangeKind {
-        /// Moved to another time.
+        /// The booking was moved to another time.
         Moved = "MOVED",
-        /// Cancelled by a person or a program.
+        /// A person or a program cancelled the booking.
         Cancelled = "CANCELLED",
     }
 }
@@ -124,9 +124,9 @@ words! {
 words! {
     /// State of a booking, from the request to its end.
     BookingState {
-        /// Accepted; times are not blocked yet.
+        /// The booking is accepted; its time is not blocked yet.
         Requested = "REQUESTED",
-        /// Times are blocked; the event is being written.
+        /// The time is blocked; the event is being written.
         Held = "HELD",
         /// The event is in the calendar.
         Written = "WRITTEN",
@@ -157,15 +157,15 @@ words! {
         Ordered = "ORDERED",
         /// Has a step to execute, or is executing one.
         Running = "RUNNING",
-        /// Waiting for a time, a signal, or both.
+        /// The run waits for a time, a signal, or both.
         Waiting = "WAITING",
-        /// Undoing its steps.
+        /// The run is undoing its steps.
         Undoing = "UNDOING",
-        /// Finished successfully.
+        /// The run finished successfully.
         Done = "DONE",
-        /// Could not finish; all its steps are undone.
+        /// The run could not finish; all its steps are undone.
         Failed = "FAILED",
-        /// Stopped by a person; all its steps are undone.
+        /// A person stopped the run; all its steps are undone.
         Cancelled = "CANCELLED",
         /// Stopped because it crashed its worker repeatedly; continues only when a person retries it.
         Quarantined = "QUARANTINED",
@@ -212,7 +212,7 @@ words! {
         Running = "RUNNING",
         /// Every mailbox has a result.
         Finished = "FINISHED",
-        /// Stopped by a person.
+        /// A person stopped the campaign.
         Cancelled = "CANCELLED",
     }
 }
@@ -220,9 +220,9 @@ words! {
 words! {
     /// What a tenant pays for.
     Plan {
-        /// Personal connections only.
+        /// Users may connect their own calendars only.
         Basic = "BASIC",
-        /// Personal connections and a service account.
+        /// Users may connect their own calendars, and the organisation a service account.
         Plus = "PLUS",
     }
 }
@@ -238,9 +238,9 @@ words! {
 words! {
     /// State of the online meeting requested for a booking.
     OnlineMeetingState {
-        /// The calendar system is creating it.
+        /// The calendar system is creating the meeting.
         Pending = "PENDING",
-        /// People can join it.
+        /// People can join the meeting.
         Ready = "READY",
         /// There is none: the calendar permits none, the calendar system created none, or the booking has ended.
         Unavailable = "UNAVAILABLE",

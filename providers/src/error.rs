@@ -14,7 +14,7 @@ const LONGEST_MESSAGE: usize = 4_000;
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// Too many requests.
+    /// The provider received too many requests.
     Throttled,
     /// The provider is temporarily unavailable, or the connection broke.
     Unavailable,
@@ -57,7 +57,7 @@ pub enum Remedy {
     Resync,
     /// Read the object again, decide again, and write again.
     Reread,
-    /// Nothing that a program could do.
+    /// A program can do nothing.
     Never,
 }
 

@@ -120,11 +120,11 @@ pub struct RoomInfo {
 /// Who uses a mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MailboxKind {
-    /// One person, the owner.
+    /// One person, the owner, uses the mailbox.
     Person,
     /// A room or a piece of equipment.
     Room,
-    /// Several people, as with a service mailbox.
+    /// Several people use the mailbox, as with a service mailbox.
     Shared,
     /// The provider does not say.
     Unknown,
@@ -281,7 +281,7 @@ pub enum OnlineMeeting {
     Pending,
     /// People join it at this https address.
     Ready(String),
-    /// The provider has created none and never will.
+    /// The provider has created no meeting and never will.
     Failed,
 }
 

@@ -34,7 +34,7 @@ pub(crate) enum Moment {
     At(Timestamp),
     /// A local time in an unknown zone.
     Local(NaiveDateTime),
-    /// Nothing is known.
+    /// Nothing is known about the time.
     Unknown,
 }
 

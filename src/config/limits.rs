@@ -9,13 +9,13 @@ use services::quotas::{Quota, QuotaSettings};
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimits {
-    /// A user, or a vendor key in one tenant or in none: units of cost.
+    /// Quota of a user, or of a vendor key in one tenant or in none, in units of cost.
     pub caller: RateLimit,
-    /// All callers of a tenant together: units of cost.
+    /// Quota of all callers of a tenant together, in units of cost.
     pub tenant: RateLimit,
-    /// A client address without a valid key or token: units of cost, and pages.
+    /// Quota of a client address without a valid key or token, in units of cost and in pages.
     pub address: RateLimit,
-    /// A client address with invalid keys or tokens: number of attempts.
+    /// Quota of a client address with invalid keys or tokens, in attempts.
     pub refused: RateLimit,
 }
 

@@ -1,4 +1,4 @@
-//! Cancels a booking and tells its attendees.
+//! Cancels a booking and notifies its attendees.
 //!
 //! Waits until the booking is no longer being written or moved, cancels the event in the calendar where it was
 //! written, then frees the time. An event that is gone already is a success.
@@ -21,7 +21,7 @@ use crate::{
 };
 
 crate::workflow! {
-    /// Cancels a booking and tells its attendees.
+    /// Cancels a booking and notifies its attendees.
     CancelBooking = "cancel_booking" v 1 (Memory);
 
     // state    does         undone by   retry      then

@@ -163,7 +163,7 @@ async fn asked(request: HttpRequest, services: web::Data<Services>) -> HttpRespo
             li { "read the list of people and rooms," }
             li { "read their calendars and write appointments in them." }
         }
-        p.dim { "Muster asks for no mail, no files and no chats. You can take the access back at Microsoft at any time." }
+        p.dim { "Muster asks for no mail, no files and no chats. You can withdraw this access at Microsoft at any time." }
         form method="post" action="/connect/consent" data-muster-next { button { "Continue to Microsoft" } }
         form method="post" action="/connect/decline" data-refuse { button.quiet { "This is the wrong account or organisation" } }
     };

@@ -15,12 +15,12 @@ const SAID: usize = 8;
 /// The STATUS of an event: whether it takes place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Status {
-    /// Takes place; the default.
+    /// The event takes place; the default.
     #[default]
     Confirmed,
-    /// May take place.
+    /// The event may take place.
     Tentative,
-    /// Does not take place.
+    /// The event does not take place.
     Cancelled,
 }
 
@@ -40,10 +40,10 @@ pub enum BusyStatus {
 /// The CLASS of an event: who may read its details.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Class {
-    /// Everybody who may read the calendar.
+    /// Everybody who may read the calendar sees the details.
     #[default]
     Public,
-    /// Only the owner; others see times. CONFIDENTIAL counts as this too.
+    /// Only the owner sees the details; others see times. CONFIDENTIAL counts as this too.
     Private,
 }
 

@@ -17,9 +17,9 @@ use crate::{EventPage, FreeBusy, Result};
 pub(super) enum CalendarView {
     /// All events, as iCalendar resources.
     Events(ReadResources),
-    /// Only busy times.
+    /// Only the busy times are readable.
     Busy(Vec<Busy>),
-    /// Nothing, although the calendar belongs to the owner.
+    /// Nothing is readable, although the calendar belongs to the owner.
     Nothing,
 }
 

@@ -72,7 +72,7 @@ pub(super) struct ReadResources {
     pub lost: Vec<UnreadableResource>,
     /// Texts that came with the response and are not parsed yet: URL, entity tag, text.
     texts: Vec<(Url, String, String)>,
-    /// The work that may still be spent on the whole.
+    /// The remaining budget for parsing the whole result.
     pub budget: Budget,
 }
 

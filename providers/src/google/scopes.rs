@@ -32,9 +32,9 @@ pub const SIGN_IN: [&str; 2] = ["openid", "email"];
 /// The scopes of one kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Scope {
-    /// Events of a calendar: read, written and watched.
+    /// Events of a calendar, to read, write and watch them.
     Events,
-    /// Busy times only.
+    /// Busy times of calendars, and nothing else.
     Busy,
     /// The list of a user's calendars.
     Lists,

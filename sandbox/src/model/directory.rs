@@ -156,13 +156,13 @@ pub enum Purpose {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Hosting {
-    /// In the cloud.
+    /// The mailbox is in the cloud.
     Normal,
-    /// Nowhere: the account has no licence.
+    /// There is no mailbox: the account has no licence.
     None,
-    /// On a server of the organisation.
+    /// The mailbox is on a server of the organisation.
     OnPrem,
-    /// In the cloud or on a server, but the account is disabled and Exchange admits nobody.
+    /// The mailbox is in the cloud or on a server, but the account is disabled and Exchange admits nobody.
     Disabled,
 }
 

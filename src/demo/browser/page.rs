@@ -60,7 +60,7 @@ pub enum Kind {
         /// Whether it is ticked on the fresh page.
         checked: bool,
     },
-    /// When it is pressed.
+    /// Submitted when it is pressed.
     Button,
 }
 

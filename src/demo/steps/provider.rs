@@ -40,9 +40,9 @@ impl Written {
 /// How an event is identified.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Mark<'a> {
-    /// By its title, in the organiser's calendar.
+    /// The event is identified by its title, in the organiser's calendar.
     Title(&'a str),
-    /// By the UID that all its copies share.
+    /// The event is identified by the UID that all its copies share.
     Uid(&'a str),
 }
 

@@ -32,11 +32,11 @@ pub struct Signal {
 /// What the run does after a step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next<S> {
-    /// Another state, at once.
+    /// The run goes to another state at once.
     Go(S),
-    /// The end: the run is done.
+    /// The run is done.
     Done,
-    /// The same state again, at a time or on a signal, whichever comes first; at least one must be given.
+    /// The run repeats its state at a time or on a signal, whichever comes first; at least one must be given.
     Wait {
         /// The time at which to continue; `None` to wait for the signal alone.
         until: Option<Timestamp>,
