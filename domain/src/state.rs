@@ -242,7 +242,7 @@ words! {
         Pending = "PENDING",
         /// People can join the meeting.
         Ready = "READY",
-        /// There is none: the calendar permits none, the calendar system created none, or the booking has ended.
+        /// There is no meeting: the calendar permits none, the calendar system created none, or the booking has ended.
         Unavailable = "UNAVAILABLE",
     }
 }
