@@ -1,4 +1,4 @@
-//! Wiring: the only place that knows every crate. No rules.
+//! Builds a node from its parts; the only module that knows every crate. Contains no rules.
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::config::{self, Config, Keyless, Microsoft, Role};
 
-/// Why a node does not start.
+/// Why a node cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The configuration cannot be used.
@@ -22,28 +22,28 @@ pub enum Error {
     /// The database cannot be used.
     #[error("{code}: {0}", code = .0.code())]
     Store(#[from] entity::StoreError),
-    /// The database cannot be brought up to date, or broke.
+    /// A database statement failed.
     #[error("The database cannot be used: {0}")]
     Database(#[from] entity::DatabaseError),
     /// The queue cannot be used.
     #[error("The queue cannot be used: {0}")]
     Queue(#[from] queue::Error),
-    /// The HTTP client cannot be made.
+    /// The HTTP client cannot be built.
     #[error("The HTTP client cannot be made: {0}")]
     Client(String),
     /// A use case refused.
     #[error("{code}: {0}", code = .0.code())]
     Service(#[from] services::Error),
-    /// The address cannot be listened on, or a file cannot be used.
+    /// The address cannot be bound, or a file cannot be used.
     #[error("{0}")]
     Io(#[from] std::io::Error),
     /// The schema is not valid.
     #[error(transparent)]
     Schema(#[from] api::state::InvalidSchema),
-    /// The sandbox does not start, or did not do what it was told.
+    /// The sandbox did not start, or refused a command.
     #[error(transparent)]
     Sandbox(#[from] sandbox::Error),
-    /// Something of the development server is not as it must be.
+    /// The development server is not in the expected state.
     #[error("{0}")]
     Dev(String),
 }
@@ -54,19 +54,19 @@ impl From<sea_orm::DbErr> for Error {
     }
 }
 
-/// A node that runs.
+/// A running node.
 #[derive(Debug)]
 pub struct Node {
     /// The use cases, with what the engine and commands may do.
     pub services: System,
     /// The workflows; tests step it by hand.
     pub engine: workflows::Engine,
-    /// What works on runs; it ends before what it works with.
+    /// Tasks that execute runs; they end before the services they use.
     workers: TaskTracker,
     tracker: TaskTracker,
-    /// Ends the taking of work.
+    /// Cancelled to stop claiming runs.
     work: CancellationToken,
-    /// Ends everything.
+    /// Cancelled to stop everything.
     stop: CancellationToken,
     front: Option<HttpFrontend>,
     stop_within: Duration,
@@ -83,7 +83,7 @@ impl std::fmt::Debug for HttpFrontend {
     }
 }
 
-/// Starts a node. `graphiql` says what GraphiQL starts with, where it is served.
+/// Starts a node. `graphiql` sets the initial content of GraphiQL, if it is served.
 pub async fn start(
     config: &Config,
     clock: SharedClock,
@@ -183,8 +183,8 @@ fn connectors(config: &Config, clock: &SharedClock, ids: &Ids) -> Result<Connect
     Ok(connectors)
 }
 
-/// The issuers that tenants name for their sign-in: whoever presents a token waits for them, and what they publish is
-/// short.
+/// Client for tenants' OpenID issuers. Its time and size limits are low, because callers wait for it and issuers'
+/// documents are short.
 fn openid(config: &Config, clock: &SharedClock) -> Result<OpenId, Error> {
     let limits = http::Config {
         connect_timeout: Duration::from_secs(3),
@@ -196,8 +196,8 @@ fn openid(config: &Config, clock: &SharedClock) -> Result<OpenId, Error> {
     Ok(OpenId::new(client, Arc::clone(clock)))
 }
 
-/// Signatures for service accounts without keys. The source is called by a client of its own: the metadata server must
-/// not become reachable for the servers that customers name.
+/// Signer for service accounts without keys. It has an HTTP client of its own, because the metadata server must not
+/// become reachable through URLs from customers.
 fn keyless(places: &Keyless, allowed_hosts: &[String]) -> Result<google::Keyless, Error> {
     let named = places.token_url.iter().chain([&places.iam_url]).filter_map(|url| url.host_str());
     let hosts = allowed_hosts.iter().cloned().chain(named.map(str::to_owned));
@@ -270,20 +270,21 @@ fn open_front(
     Ok(HttpFrontend { state, server: handle })
 }
 
-/// How much is worked on at a time: one tenant has a quarter of the places at most.
+/// Limits on concurrent requests: one tenant may use at most a quarter of the permits.
 fn admission(at_once: usize) -> AdmissionConfig {
     AdmissionConfig { at_once, each: at_once.div_ceil(4), ..AdmissionConfig::default() }
 }
 
 impl Node {
-    /// Fills headers into GraphiQL, for development.
+    /// Sets headers in GraphiQL, for development.
     pub fn set_graphiql_headers(&self, headers: serde_json::Map<String, serde_json::Value>) {
         if let Some(front) = &self.front {
             front.state.set_graphiql_headers(headers);
         }
     }
 
-    /// Stops: no new work, sockets are told to come back elsewhere, what is being done is finished or given back.
+    /// Stops the node: it claims no new runs, tells WebSocket clients to reconnect elsewhere, and finishes or
+    /// releases work in progress.
     pub async fn stop(self) {
         // First: requests may take as long as they are given, and nothing is begun meanwhile.
         self.work.cancel();
@@ -305,7 +306,7 @@ impl Node {
     }
 }
 
-/// Waits until somebody asks the process to end.
+/// Waits until the process is asked to terminate.
 pub async fn interrupted() -> std::io::Result<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {

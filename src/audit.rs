@@ -1,8 +1,7 @@
-//! `muster audit`: the record of what was done, verified, exported and pruned by the operator as the owner of the
-//! database.
+//! `muster audit`: verifies, exports and prunes the audit log as the owner of the database.
 //!
-//! Nodes add to the record and read it; on PostgreSQL they may do nothing else. So whatever goes through all of it, or
-//! takes from it, logs in by `migration_url`. The form of what is exported is in `docs/audit.md`.
+//! Nodes add to the log and read it; on PostgreSQL they may do nothing else. Commands that read all of it or remove
+//! entries therefore log in with `migration_url`. `docs/audit.md` describes the export format.
 
 use std::{
     collections::BTreeSet,
@@ -25,57 +24,58 @@ use services::audit::{
 
 use crate::{app::Error, config::Config, database};
 
-/// What to do with the record of what was done.
+/// Commands for the audit log.
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum Command {
-    /// Says whether the chains are as they were recorded; what is wrong with the first broken place of each, if not.
+    /// Verifies that the chains are unchanged, and reports the first fault of each.
     Verify {
-        /// The chain of this tenant only (`ten_...`).
+        /// Verify only the chain of this tenant (`ten_...`).
         #[arg(long)]
         tenant: Option<Id<ids::Tenant>>,
-        /// A file with lines of `muster audit checkpoint`: also finds that the last entries of a chain are gone.
+        /// A file with lines of `muster audit checkpoint`: also detects that the last entries of a chain were
+        /// removed.
         #[arg(long, value_name = "FILE")]
         checkpoint: Option<PathBuf>,
     },
-    /// Prints where each chain ends now, signed, one line each: to be kept where nobody who writes to the database
-    /// reaches it.
+    /// Prints the signed head of each chain, one per line. Store the output where nobody with write access to the
+    /// database can reach it.
     Checkpoint,
-    /// Prints a chain as lines of JSON, from which anybody can verify it.
+    /// Prints a chain as lines of JSON, by which anybody can verify it.
     Export(ExportArgs),
-    /// Removes old entries, of all chains or of one tenant. With 0 days and a tenant it erases what is recorded of the
-    /// tenant.
+    /// Removes old entries, of all chains or of one tenant. With 0 days and a tenant, erases the tenant's whole
+    /// log.
     Prune {
         /// Removes entries older than this number of days.
         #[arg(long, value_name = "DAYS")]
         older_than_days: u32,
-        /// The entries of this tenant only (`ten_...`).
+        /// Prune only the entries of this tenant (`ten_...`).
         #[arg(long)]
         tenant: Option<Id<ids::Tenant>>,
-        /// Prunes a chain that is broken there, too. What proves that it was changed is gone then.
+        /// Prunes a chain even if it is broken there. This destroys the evidence of the change.
         #[arg(long)]
         even_if_broken: bool,
     },
 }
 
-/// What is exported.
+/// Selects what to export.
 #[derive(Debug, Clone, clap::Args)]
 #[group(id = "chain", required = true, multiple = false, args = ["tenant", "installation"])]
 pub struct ExportArgs {
-    /// The chain of this tenant (`ten_...`).
+    /// Export the chain of this tenant (`ten_...`).
     #[arg(long)]
     tenant: Option<Id<ids::Tenant>>,
-    /// The chain of the installation.
+    /// Export the chain of the installation.
     #[arg(long)]
     installation: bool,
-    /// From the first entry of this time or later (`2026-11-01T00:00:00Z`).
+    /// Start with the first entry at or after this time (`2026-11-01T00:00:00Z`).
     #[arg(long, value_name = "TIME")]
     since: Option<Timestamp>,
-    /// Up to the last entry from before this time.
+    /// End with the last entry before this time.
     #[arg(long, value_name = "TIME")]
     until: Option<Timestamp>,
 }
 
-/// Runs a command; a broken chain is a failure.
+/// Executes a command; fails if a chain is broken.
 pub async fn run(
     command: Command,
     config: &Config,
@@ -103,12 +103,12 @@ pub async fn run(
     Ok(code)
 }
 
-/// The id of a command, in entries of the audit where that of a request stands otherwise.
+/// Id of a command, recorded in audit entries in place of a request id.
 pub fn command_id(ids: &Ids) -> String {
     format!("cmd_{}", ids.uuid().simple())
 }
 
-/// A transaction that sees the database as it is now, whatever is written meanwhile.
+/// A transaction that sees a snapshot of the database, whatever is written meanwhile.
 async fn snapshot(owner: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     match owner.get_database_backend() {
         DatabaseBackend::Postgres => {

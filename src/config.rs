@@ -1,9 +1,8 @@
-//! The operator's configuration: a file, and environment variables that override it.
+//! The operator's configuration: a file, overridden by environment variables.
 //!
-//! Every key of the file can be given as `MUSTER_<KEY>`; a nested key has two underscores
-//! (`MUSTER_MICROSOFT__CLIENT_ID`). Defaults stand in `config/default.toml` with what each key means, and nowhere else.
-//! There is no "mode": the URLs decide which stores a node uses. Combinations that cannot work are refused at start
-//! with one sentence.
+//! Every key can be set as `MUSTER_<KEY>`; nested keys have two underscores (`MUSTER_MICROSOFT__CLIENT_ID`). The
+//! defaults, with a description of each key, are in `config/default.toml` and nowhere else. There are no "modes":
+//! the URLs determine which stores a node uses. Impossible combinations are refused at start with one sentence.
 
 mod google;
 mod keys;
@@ -27,7 +26,7 @@ use serde::Deserialize;
 use services::Vault;
 use url::Url;
 
-/// A part that a node plays.
+/// A role of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -37,7 +36,7 @@ pub enum Role {
     Worker,
 }
 
-/// The operator's registration at Microsoft.
+/// The operator's application registration at Microsoft.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Microsoft {
@@ -49,7 +48,7 @@ pub struct Microsoft {
     pub certificate_file: Option<PathBuf>,
     /// The file with the certificate's RSA private key (PEM).
     pub private_key_file: Option<PathBuf>,
-    /// The cloud of the registration: each has its own customers, its own sign-in and its own Graph.
+    /// The cloud of the registration; each has its own customers, sign-in and Graph.
     #[serde(default)]
     pub cloud: Cloud,
     /// The URL of the identity platform; the cloud's by default.
@@ -70,7 +69,7 @@ impl Microsoft {
     }
 }
 
-/// The whole configuration of a node.
+/// The complete configuration of a node.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -92,7 +91,7 @@ pub struct Config {
     pub master_key: SecretString,
     /// Earlier master keys, under which something may still be sealed.
     pub former_master_keys: Vec<SecretString>,
-    /// The parts that this node plays.
+    /// Roles of this node.
     pub roles: Vec<Role>,
     /// A vendor key that exists from the start: `muster_` and 64 hexadecimal digits.
     pub vendor_key: Option<SecretString>,
@@ -114,8 +113,8 @@ pub struct Config {
     /// The host names, besides `localhost` and loopback addresses, to which this server responds and whose pages may
     /// call it; empty for any.
     pub hosts: Vec<String>,
-    /// The networks of the operator's own proxies (`10.0.0.0/8`), whose `X-Forwarded-For` names the caller's address.
-    /// By default the caller is whoever opened the connection.
+    /// The networks of the operator's own proxies (`10.0.0.0/8`), whose `X-Forwarded-For` gives the client's
+    /// address. By default the client is whoever opened the connection.
     pub trusted_proxies: Vec<IpNet>,
     /// The rate limits for callers.
     pub rate_limits: RateLimits,
@@ -123,9 +122,9 @@ pub struct Config {
     pub requests_at_once: usize,
     /// Number of connections that an address may have on a node, WebSockets not counted.
     pub connections_per_address: usize,
-    /// The file of documents known by their ids: a JSON object of texts by id, or a manifest of operations.
+    /// File of persisted documents: a JSON object that maps ids to documents, or a manifest of operations.
     pub documents_file: Option<PathBuf>,
-    /// Whether only the known documents run. GraphiQL is useless then.
+    /// Whether to execute only persisted documents. GraphiQL cannot be used then.
     pub only_documents: bool,
     /// Whether GraphiQL is served.
     pub graphiql: bool,
@@ -133,7 +132,8 @@ pub struct Config {
     pub connections: u32,
     /// Number of steps executed concurrently.
     pub steps_at_once: usize,
-    /// Seconds that a stopping node spends on finishing its work. Let the process live a little longer.
+    /// Seconds that a stopping node may spend on finishing its work; the process supervisor must wait a little
+    /// longer.
     pub stop_within_seconds: u64,
     /// Seconds between two checks of a consent.
     pub health_every_seconds: u64,
@@ -155,7 +155,7 @@ pub struct Config {
     pub tenant_runs_at_once: usize,
     /// Whether providers can reach `public_url` and push changes to it.
     pub push: bool,
-    /// Whether everybody may look at the schema: for development.
+    /// Whether everybody may introspect the schema; for development.
     pub open_introspection: bool,
 }
 
@@ -168,7 +168,7 @@ pub enum Error {
     /// A combination that cannot work.
     #[error("{0}")]
     Impossible(&'static str),
-    /// The file of documents has an unknown form.
+    /// The format of the file of persisted documents is unknown.
     #[error("The file {path} cannot be used: {source}")]
     Documents {
         /// The path from `documents_file`.
@@ -187,14 +187,14 @@ pub enum Error {
 }
 
 impl Config {
-    /// Reads a file, if one is named, and the environment over it; the defaults for what neither gives.
+    /// Reads the configuration: the defaults, overridden by a file, if one is given, and by the environment.
     pub fn read(file: Option<&Path>) -> Result<Self, Error> {
         let config = Sources::read(file, std::env::vars())?.config()?;
         config.check()?;
         Ok(config)
     }
 
-    /// The defaults, and what has none.
+    /// The default configuration with the values that have no default.
     pub fn new(database_url: &str, public_url: &Url, master_key: &str) -> Result<Self, Error> {
         let required =
             [("DATABASE_URL", database_url), ("PUBLIC_URL", public_url.as_str()), ("MASTER_KEY", master_key)];
@@ -202,7 +202,7 @@ impl Config {
         Sources::read(None, variables.into_iter())?.config()
     }
 
-    /// Refuses combinations that cannot work.
+    /// Refuses impossible combinations.
     pub fn check(&self) -> Result<(), Error> {
         let sqlite = self.database_url.starts_with("sqlite:");
         let memory = self.queue_url == "memory:";
@@ -224,7 +224,7 @@ impl Config {
         let kept = [self.keep_runs_days, self.keep_failed_runs_days, self.keep_events_days];
         if kept.iter().any(|days| *days < 2) {
             return Err(Error::Impossible(
-                "Keep runs and events for two days at least: repeated requests are answered with them for one.",
+                "Keep runs and events for at least two days: repeated requests need them for one day.",
             ));
         }
         let none = self.requests_at_once == 0 || self.connections_per_address == 0;
@@ -257,7 +257,7 @@ impl Config {
         }
     }
 
-    /// The addresses by which the node logs in to the database, one per role.
+    /// The URLs with which the node logs in to the database, one per role.
     pub fn logins(&self) -> entity::Logins {
         entity::Logins::new(&self.database_url, self.engine_database_url.as_deref())
     }
@@ -267,7 +267,7 @@ impl Config {
         keys::vault(&self.master_key, &self.former_master_keys, ids).map_err(Error::Impossible)
     }
 
-    /// The documents known by their ids; none without `documents_file`.
+    /// The persisted documents; empty without `documents_file`.
     pub fn documents(&self) -> Result<Documents, Error> {
         let Some(path) = &self.documents_file else { return Ok(Documents::default()) };
         let manifest = std::fs::read(path).map_err(|source| Error::File { path: path.clone(), source })?;
@@ -318,7 +318,7 @@ mod tests {
         config.check().map(|()| config)
     }
 
-    /// The names of a type's fields, as the parser lists them for a key that it does not know.
+    /// The names of a type's fields, taken from the parser's message about an unknown key.
     fn fields(table: &str) -> Vec<String> {
         let error = config(&format!("{table}\nno_such_key_at_all = 1")).unwrap_err();
         let Error::Unreadable(said) = error else { panic!("{error}") };

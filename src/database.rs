@@ -1,4 +1,5 @@
-//! The database as the configuration names it: under which roles nodes log in, and `muster migrate`, which makes them.
+//! Access to the configured database: the roles as which nodes log in, and `muster migrate`, which creates those
+//! roles.
 
 use domain::Ids;
 use entity::{
@@ -18,7 +19,7 @@ use crate::{
 
 mod scram;
 
-/// The database as its owner. On SQLite everybody is.
+/// Connects as the database owner; on SQLite there is no other role.
 pub async fn owner(config: &Config) -> Result<DatabaseConnection, Error> {
     let url = match &config.migration_url {
         Some(url) => url,
@@ -42,7 +43,7 @@ pub async fn owner(config: &Config) -> Result<DatabaseConnection, Error> {
     Ok(owner)
 }
 
-/// Brings the database up to date, and gives the roles of nodes the passwords of their URLs.
+/// Migrates the database, and sets the passwords of the nodes' roles to those in their URLs.
 pub async fn migrate(config: &Config, ids: &Ids) -> Result<(), Error> {
     let owner = owner(config).await?;
     migration::up(&owner).await?;
@@ -57,7 +58,7 @@ pub async fn migrate(config: &Config, ids: &Ids) -> Result<(), Error> {
     Ok(())
 }
 
-/// Sets a role's password to the one of its URL, unless the role can log in with it.
+/// Sets a role's password to the one in its URL, unless the role can already log in with it.
 async fn keep_password(owner: &DatabaseConnection, role: &str, url: &str, ids: &Ids) -> Result<(), Error> {
     let Some(password) = password(url, role) else { return Ok(()) };
     if let Ok(connection) = Store::owner(url).await {
@@ -65,12 +66,12 @@ async fn keep_password(owner: &DatabaseConnection, role: &str, url: &str, ids: &
         return Ok(());
     }
     let verifier = scram::verifier(&password, &ids.bytes()).ok_or(config::Error::Impossible(
-        "The passwords of database_url and engine_database_url must be made of printable ASCII characters.",
+        "The passwords in database_url and engine_database_url must consist of printable ASCII characters.",
     ))?;
     Ok(migration::roles::set_password(owner, role, &verifier).await?)
 }
 
-/// The password of a URL of PostgreSQL that names this role.
+/// The password in a PostgreSQL URL that names this role.
 fn password(url: &str, role: &str) -> Option<String> {
     let url = Url::parse(url).ok().filter(|url| url.scheme().starts_with("postgres"))?;
     let password = url.password().filter(|_| url.username() == role)?;

@@ -1,8 +1,8 @@
 //! `muster dev`: everything in one process on loopback.
 //!
-//! API, worker, embedded store, and the provider sandbox on a port of its own, so that it is another origin as the
-//! real providers are. The data folder keeps the database, the sandbox's state, the master key and the vendor key, the
-//! keys readable by the owner alone.
+//! API, worker, embedded store, and the provider sandbox on a port of its own, so that it is another origin like
+//! the real providers. The data folder contains the database, the sandbox's state, the master key and the vendor
+//! key; only its owner can read the keys.
 
 use std::{
     io::Write,
@@ -22,74 +22,74 @@ use crate::{
     database, seed,
 };
 
-/// The id of our application at the sandbox.
+/// Client id of Muster's application at the sandbox.
 const CLIENT_ID: &str = "11111111-2222-4333-8444-555555555555";
 
-/// `muster dev`.
+/// Arguments of `muster dev`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The port of the server; the sandbox takes the next one. 0 takes free ones.
+    /// Port of the server; the sandbox uses the next one. 0 selects free ports.
     #[arg(long, default_value_t = 4000)]
     port: u16,
-    /// The folder that keeps the data.
+    /// Folder for the data.
     #[arg(long, default_value = "data")]
     data: PathBuf,
-    /// Starts afresh: deletes what `muster dev` put into the data folder.
+    /// Starts afresh: deletes what `muster dev` wrote to the data folder.
     #[arg(long)]
     reset: bool,
-    /// Prints one line of JSON once it is ready, for scripts.
+    /// Prints one line of JSON when the server is ready, for scripts.
     #[arg(long)]
     json: bool,
 }
 
-/// How a development server is started.
+/// Options for starting a development server.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The folder that keeps the data.
+    /// Folder for the data.
     pub data: PathBuf,
-    /// The port of the server; 0 takes a free one.
+    /// Port of the server; 0 selects a free one.
     pub port: u16,
-    /// The database; SQLite in the data folder by default.
+    /// URL of the database; SQLite in the data folder by default.
     pub database_url: Option<String>,
-    /// The database as its owner, if it is PostgreSQL.
+    /// URL of the database as its owner, for PostgreSQL.
     pub migration_url: Option<String>,
-    /// The queue; in-process by default.
+    /// URL of the queue; in-process by default.
     pub queue_url: Option<String>,
-    /// Whether the two tenants are made.
+    /// Whether to create the two example tenants.
     pub seed: bool,
     /// Further hosts that may be called although they are private.
     pub allowed_hosts: Vec<String>,
 }
 
-/// A development server that is ready.
+/// A running development server.
 #[derive(Debug)]
 pub struct DevServer {
-    /// Its address.
+    /// Base URL of the server.
     pub base: Url,
-    /// Its sandbox's address.
+    /// Base URL of the sandbox.
     pub sandbox: Url,
     /// An API key with every permission, in the clear.
     pub vendor_key: String,
-    /// What was seeded, if anything was.
+    /// The created example data; `None` if nothing was created.
     pub seeded: Option<seed::Seeded>,
     node: Node,
     running: sandbox::Running,
 }
 
 impl DevServer {
-    /// The GraphQL endpoint.
+    /// URL of the GraphQL endpoint.
     pub fn graphql(&self) -> Url {
         self.base.join("/graphql").expect("a constant path")
     }
 
-    /// Stops server and sandbox.
+    /// Stops the server and the sandbox.
     pub async fn stop(self) {
         self.node.stop().await;
         self.running.stop().await;
     }
 }
 
-/// Runs until it is interrupted.
+/// Runs until the process is interrupted.
 pub async fn run(args: Args) -> Result<(), Error> {
     if args.reset {
         reset(&args.data)?;
@@ -117,7 +117,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
     Ok(())
 }
 
-/// Starts server and sandbox, and seeds what is not there yet.
+/// Starts the server and the sandbox, and creates missing example data.
 pub async fn start(options: Options) -> Result<DevServer, Error> {
     let clock: SharedClock = Arc::new(SystemClock);
     let ids = Ids::random(Arc::clone(&clock));
@@ -181,7 +181,7 @@ pub async fn start(options: Options) -> Result<DevServer, Error> {
     Ok(DevServer { base, sandbox, vendor_key, seeded, node, running })
 }
 
-/// Google, as the sandbox imitates it.
+/// Configuration of the sandbox's imitation of Google.
 pub fn google(sandbox: &Url, client_id: &str, client_secret: &str) -> Result<Google, Error> {
     let at = |path: &str| sandbox.join(path).map_err(|_| not_a_url());
     Ok(Google {
@@ -206,7 +206,7 @@ fn welcome() -> api::graphiql::GraphiQl {
     api::graphiql::GraphiQl { query: query.to_owned(), ..api::graphiql::GraphiQl::default() }
 }
 
-/// The tokens of the tenant's people, fresh at every start.
+/// Access tokens of the example users, issued anew at every start.
 struct Tokens {
     admin: String,
     user: String,
@@ -263,13 +263,13 @@ fn as_text(ready: &DevServer, tokens: &Tokens) -> String {
     text
 }
 
-/// A folder that only its owner looks into, also where others did before.
+/// Creates a folder that only its owner can read, or restricts an existing one.
 fn own_folder(path: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
 }
 
-/// Deletes what `muster dev` makes, and nothing else that may lie in the folder.
+/// Deletes the files that `muster dev` creates, and no others.
 fn reset(data: &Path) -> Result<(), Error> {
     let files = [
         "muster.db",
@@ -292,7 +292,7 @@ fn reset(data: &Path) -> Result<(), Error> {
     }
 }
 
-/// A secret that is made once and kept in a file that only the owner reads.
+/// Reads a secret from a file that only its owner can read, or creates it.
 fn kept_secret(path: &Path, make: impl FnOnce() -> String) -> Result<String, Error> {
     match std::fs::read_to_string(path) {
         Ok(secret) => return Ok(secret.trim().to_owned()),

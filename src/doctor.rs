@@ -1,4 +1,4 @@
-//! `muster doctor` and `muster token`: for operators at the keyboard.
+//! `muster doctor` and `muster token`: commands for operators.
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::{
     keys,
 };
 
-/// `muster token`: without a user a vendor key, with one an access token.
+/// Arguments of `muster token`: creates a vendor key or, with a user, an access token.
 #[derive(Debug, clap::Args)]
 pub struct TokenArgs {
     /// The name of the new vendor key.
@@ -31,7 +31,7 @@ pub struct TokenArgs {
     user: Option<Id<ids::User>>,
 }
 
-/// Makes a key or a token and prints it, once.
+/// Creates a key or token and prints it once.
 pub async fn token(config: &Config, args: &TokenArgs) -> Result<(), Error> {
     let ids = Ids::random(Arc::new(SystemClock));
     Box::pin(in_request(command_id(&ids), make_token(config, args, &ids))).await
@@ -61,7 +61,7 @@ async fn make_token(config: &Config, args: &TokenArgs, ids: &Ids) -> Result<(), 
     Ok(())
 }
 
-/// Checks the configuration and everything it names; one line each.
+/// Checks the configuration and everything it refers to; prints one line each.
 pub async fn run(config: &Config) -> Result<ExitCode, Error> {
     let mut sound = true;
     let mut say = |name: &str, verdict: Result<String, String>| {
@@ -93,7 +93,7 @@ pub async fn run(config: &Config) -> Result<ExitCode, Error> {
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What there is to say of the database: whether it answers and, on PostgreSQL, who logs in and what that role could do.
+/// Checks the database: whether it responds and, on PostgreSQL, the roles that log in and their rights.
 async fn database(config: &Config) -> Vec<(&'static str, Result<String, String>)> {
     let Logins { app, engine } = config.logins();
     if app.starts_with("sqlite:") {
@@ -110,7 +110,7 @@ async fn database(config: &Config) -> Vec<(&'static str, Result<String, String>)
     said
 }
 
-/// A node's role, which must be held to row-level security.
+/// Checks a node's role, to which row-level security must apply.
 async fn node_role(url: &str, wanted: &str) -> Result<String, String> {
     let role = role_of(url).await?;
     match role.faults(wanted) {

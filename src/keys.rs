@@ -1,7 +1,7 @@
-//! `muster keys`: replaces the installation's own keys, and says which are in use.
+//! `muster keys`: replaces the installation's own keys, and reports which are in use.
 //!
-//! It logs in as nodes do: whatever is sealed can be opened by whoever has the master keys, and rows of tenants are
-//! changed tenant by tenant, as row-level security demands. The key of the audit alone is changed as the owner.
+//! It logs in as nodes do: whoever has the master keys can open every sealed value, and rows of tenants are changed
+//! tenant by tenant, as row-level security requires. Only the audit key is changed as the database owner.
 
 use std::{ops::ControlFlow, process::ExitCode, sync::Arc};
 
@@ -20,26 +20,26 @@ use crate::{
     database,
 };
 
-/// What to do with the installation's keys.
+/// Commands for the installation's keys.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Makes a new key that signs access tokens. Tokens of the former one stay valid until they end.
+    /// Creates a new key that signs access tokens. Tokens of the previous key stay valid until they expire.
     RotateSigning,
-    /// Puts the configuration's master key into force and seals with it what a former one sealed. Every node must have
-    /// both keys by then. One that was stopped is run again and goes on where it was.
+    /// Puts the configured master key into force and seals with it what a former key sealed. Every node must have
+    /// both keys by then. Run an interrupted rotation again to continue it.
     Rotate {
-        /// Gives every tenant a new data key too, and seals the tenant's secrets with it.
+        /// Also gives every tenant a new data key, and seals the tenant's secrets with it.
         #[arg(long)]
         data_keys: bool,
-        /// Only this tenant's data key (`ten_...`).
+        /// Rotate only this tenant's data key (`ten_...`).
         #[arg(long, requires = "data_keys")]
         tenant: Option<Id<ids::Tenant>>,
     },
-    /// Says which keys seal something, and which former ones the configuration may do without.
+    /// Reports which keys seal something, and which former keys can be removed from the configuration.
     Status,
 }
 
-/// Runs a command.
+/// Executes a command.
 pub async fn run(config: &Config, command: &Command) -> Result<ExitCode, Error> {
     let clock: SharedClock = Arc::new(SystemClock);
     let node = app::start(&Config { roles: Vec::new(), ..config.clone() }, clock, None, None).await?;

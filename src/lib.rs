@@ -1,4 +1,4 @@
-//! What the binary is made of. Its end-to-end tests start the same parts.
+//! The parts of the binary, as a library for its end-to-end tests.
 
 pub mod app;
 pub mod audit;

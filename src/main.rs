@@ -1,4 +1,4 @@
-//! The one binary. Commands and wiring, no rules.
+//! The `muster` binary: commands and wiring, no rules.
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -10,11 +10,11 @@ use muster::{
     database, demo, dev, doctor, keys, runs,
 };
 
-/// Connects the calendars of a whole organisation once, and books in them.
+/// Connects the calendars of an organisation, and books meetings in them.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Cli {
-    /// A TOML file with the configuration; environment variables `MUSTER_...` go before it.
+    /// TOML file with the configuration; overridden by environment variables `MUSTER_...`.
     #[arg(long, global = true, env = "MUSTER_CONFIG")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -23,34 +23,34 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Starts everything in one process on loopback, with a provider sandbox and two tenants to play with.
+    /// Starts everything in one process on loopback, with a provider sandbox and two example tenants.
     Dev(dev::Args),
-    /// Serves what the configuration's roles say: the API, a worker, or both.
+    /// Runs a node with the roles in the configuration: the API, a worker, or both.
     Serve,
-    /// Works on runs only, whatever the configuration's roles say. Needs Redis.
+    /// Runs a worker, whatever the roles in the configuration. Needs Redis.
     Worker,
-    /// Brings the database up to date, as its owner, and makes the roles that nodes log in as.
+    /// Migrates the database, as its owner, and creates the login roles of nodes.
     Migrate,
     /// Prints the GraphQL schema.
     Schema,
-    /// Prints the configuration that is in force and where each value came from.
+    /// Prints the effective configuration and the source of each value.
     Config(config::report::Args),
-    /// Checks the configuration and everything it names.
+    /// Checks the configuration and everything it refers to.
     Doctor,
-    /// Makes a vendor key, or an access token for a user.
+    /// Creates a vendor key, or an access token for a user.
     Token(doctor::TokenArgs),
-    /// Looks after the installation's own keys.
+    /// Manages the installation's own keys.
     #[command(subcommand)]
     Keys(keys::Command),
-    /// Drives the whole main job over HTTP, against its own or a running server.
+    /// Performs the main use cases over HTTP, against its own or a running server.
     Demo(Box<demo::Args>),
-    /// Verifies, exports and prunes the record of what was done, as the owner of the database.
+    /// Verifies, exports and prunes the audit log, as the owner of the database.
     #[command(subcommand)]
     Audit(audit::Command),
-    /// Shows workflows and looks after their runs.
+    /// Shows workflows and manages their runs.
     #[command(subcommand)]
     Workflows(runs::Command),
-    /// Runs an imitation of the providers.
+    /// Runs the provider sandbox, or controls a running one.
     Sandbox(sandbox::cli::Args),
 }
 
@@ -110,7 +110,7 @@ async fn serve(config: Config) -> Result<(), app::Error> {
     Ok(())
 }
 
-/// Logs to standard error: lines for people in development, JSON in production.
+/// Logs to standard error: readable lines in development, JSON in production.
 fn log(people: bool) {
     let fallback = if people { "warn" } else { "info" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("MUSTER_LOG")

@@ -1,4 +1,4 @@
-//! `muster workflows`: the tables of workflows, and their runs, for operators at the command line.
+//! `muster workflows`: shows workflow tables and manages runs, for operators.
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -13,10 +13,10 @@ use crate::{
     config::{self, Config},
 };
 
-/// What to do with workflows and runs.
+/// Commands for workflows and runs.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Lists the workflows that this program knows, with their states.
+    /// Lists the workflows of this binary, with their states.
     List,
     /// Prints a workflow's table as a Mermaid diagram.
     Diagram {
@@ -54,7 +54,7 @@ pub enum Command {
     Signal {
         /// Id of the run that waits for the signal, `run_...`.
         run: Id<ids::Run>,
-        /// What the waiting step listens for, such as `consented`.
+        /// Name of the signal for which the run waits, such as `consented`.
         name: String,
         /// The signal's data, as JSON.
         #[arg(long, default_value = "null", value_parser = payload, allow_hyphen_values = true)]
@@ -71,7 +71,7 @@ fn payload(text: &str) -> Result<serde_json::Value, String> {
     serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))
 }
 
-/// Runs a command. Only commands about runs read the configuration.
+/// Executes a command. Only commands about runs read the configuration.
 pub async fn run(
     command: Command,
     config: impl FnOnce() -> Result<Config, config::Error>,

@@ -1,8 +1,8 @@
-//! The two tenants of `muster dev`, made as a vendor and an IT administrator make them.
+//! The two example tenants of `muster dev`, created as by a vendor and an IT administrator.
 //!
-//! Tenant one is connected by the real workflow: its administrator's browser walks the connect pages and the
-//! sandbox's consent pages. Tenant two stands before its consent, with its connect link at hand. What was made is
-//! noted in the data folder; a second start finds it and makes nothing.
+//! Tenant one is connected by the real workflow: its administrator's browser completes the connect pages and the
+//! sandbox's consent pages. Tenant two is waiting for consent, with a connect link ready. The created objects are
+//! recorded in the data folder; a second start finds them and creates nothing.
 
 use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
 
@@ -25,33 +25,33 @@ use crate::{
     demo::browser::{self, Browser},
 };
 
-/// The tenant that is connected.
+/// Name of the connected tenant.
 pub const CONNECTED: &str = "Northwind Clinics";
-/// The tenant before its consent.
+/// Name of the tenant that waits for consent.
 pub const WAITING: &str = "Fabrikam Studio";
-/// The file in the data folder that says what was made.
+/// File in the data folder that records the created objects.
 pub const NOTE: &str = "seeded.json";
 
-/// Where its people are; the sandbox says it in Microsoft's words.
+/// Time zone of the example users; the sandbox uses its Windows name.
 const ZONE: &str = "Europe/Berlin";
 
 /// How long the sandbox and the workers may take for 46 mailboxes.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// What was made.
+/// The created example data.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Seeded {
-    /// Tenant one.
+    /// The connected tenant.
     pub tenant: Id<ids::Tenant>,
-    /// Its administrator.
+    /// The connected tenant's administrator.
     pub admin: Id<ids::User>,
-    /// One of its ordinary users.
+    /// An ordinary user of the connected tenant.
     pub user: Id<ids::User>,
-    /// Tenant two.
+    /// The tenant that waits for consent.
     pub waiting: Id<ids::Tenant>,
-    /// Its administrator's address.
+    /// Address of the invited administrator of the waiting tenant.
     pub invited: String,
-    /// Its connect link.
+    /// Connect link of the waiting tenant.
     pub connect: String,
 }
 
@@ -59,7 +59,7 @@ fn note(data: &Path) -> Option<Seeded> {
     serde_json::from_slice(&std::fs::read(data.join(NOTE)).ok()?).ok()
 }
 
-/// Registers our application at the sandbox, with the addresses that its pages may send browsers back to.
+/// Registers Muster's application at the sandbox, with its redirect URLs.
 pub async fn register(sandbox: &Url, client_id: &str, secret: &str, base: &Url) -> Result<(), Error> {
     use services::connect::{CONSENTED, GOOGLE_OWN_CONSENTED, GOOGLE_SIGNED_IN, OWN_CONSENTED, SIGNED_IN};
     let paths = [SIGNED_IN, CONSENTED, OWN_CONSENTED, GOOGLE_SIGNED_IN, GOOGLE_OWN_CONSENTED];
@@ -70,7 +70,7 @@ pub async fn register(sandbox: &Url, client_id: &str, secret: &str, base: &Url) 
     control(sandbox, "/control/apps", &application).await.map(|_| ())
 }
 
-/// Posts to the sandbox's control API.
+/// Posts a request to the sandbox's control API.
 async fn control(sandbox: &Url, path: &str, body: &Value) -> Result<Value, Error> {
     let url = sandbox.join(path).map_err(|error| Error::Dev(error.to_string()))?;
     let request = http::Request::new(http::Method::POST, url).body("application/json", body.to_string());
@@ -82,7 +82,7 @@ async fn control(sandbox: &Url, path: &str, body: &Value) -> Result<Value, Error
     answer.json().map_err(|error| Error::Dev(error.to_string()))
 }
 
-/// Makes what is not there yet.
+/// Creates missing example data.
 pub async fn seed(
     services: &Services,
     sandbox: &Url,
@@ -116,7 +116,8 @@ fn keep(seeded: &Seeded, data: &Path) -> Result<(), Error> {
     Ok(file.write_all(&text)?)
 }
 
-/// What an earlier start made, with a connect link that works now: the port may be another, and links expire.
+/// Reads the data of an earlier start and replaces its connect link, because the port may have changed and links
+/// expire.
 async fn still_open(
     services: &Services,
     vendor_key: &str,
@@ -153,7 +154,7 @@ fn allowed<R: Rule>(caller: &Caller) -> Result<Allowed<R>, Error> {
     Ok(caller.allow().map_err(services::Error::from)?)
 }
 
-/// An earlier start may have died half-way: then its organisation is there already.
+/// Creates the organisation at the sandbox, or finds the one of an interrupted earlier start.
 async fn generate(sandbox: &Url, name: &str, users: usize, rooms: usize) -> Result<Value, Error> {
     let url = sandbox.join("/control/organisations").map_err(|error| Error::Dev(error.to_string()))?;
     let answer = browser::client()?.send(http::Request::new(http::Method::GET, url)).await;
@@ -182,7 +183,7 @@ async fn tenant(services: &Services, staff: &Staff, name: &str) -> Result<Id<ids
     Ok(id)
 }
 
-/// The people of the directory become users; the first is the administrator.
+/// Creates users for the people in the directory; the first is the administrator.
 async fn people(
     services: &Services,
     vendor: &Caller,

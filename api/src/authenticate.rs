@@ -26,7 +26,7 @@ pub trait Authenticate: Send + Sync + 'static {
     fn remembered(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Authenticated>;
 
     /// The caller who recently presented valid credentials like these. Used only to attribute a request to a holder
-    /// before it is authenticated; grants no rights.
+    /// before authentication; grants no rights.
     fn recently_authenticated(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Caller>;
 
     /// Charges a request to the quotas of its caller.

@@ -76,8 +76,8 @@ impl Documents {
         self.texts.iter().map(|(id, text)| (id.as_str(), text.as_str()))
     }
 
-    /// Replaces an id by its document. A request with a text passes unless only persisted documents are allowed and it
-    /// is none of them.
+    /// Replaces an id by its document. If only persisted documents are allowed, a request with any other text is
+    /// refused.
     pub(crate) fn resolve(&self, mut params: Params) -> Result<Params, Error> {
         match params.document_id.take() {
             Some(id) => params.query.clone_from(self.texts.get(&id).ok_or(Error::DocumentUnknown)?),

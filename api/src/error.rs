@@ -1,7 +1,7 @@
-//! Errors of requests that are refused before execution, with our own messages.
+//! Errors of requests that are refused before execution, with Muster's own messages.
 //!
-//! Messages of the engine and the parser never reach a client: they are drawings over many lines and may echo the
-//! input. Whatever a message here quotes is cut to a bounded length.
+//! Messages of the engine and the parser never reach a client, because they are multi-line drawings and may echo
+//! the input. Whatever a message here quotes is cut to a bounded length.
 
 use actix_web::http::StatusCode;
 use serde::Serialize;
@@ -136,10 +136,10 @@ pub enum Error {
     HostRefused,
     /// The path is not written in its normal form.
     #[error(
-        "Write the path in its normal form: no empty segments, no dots, and nothing encoded that need not be."
+        "Write the path in its normal form: without empty or dot segments and without unnecessary percent-encoding."
     )]
     PathMalformed,
-    /// The caller, its tenant or its address has asked for as much as it may for now.
+    /// The quota of the caller, its tenant or its address is used up.
     #[error("You have used up your request quota for now. Try again in {after} s.")]
     RateLimited {
         /// How long to wait, in seconds.

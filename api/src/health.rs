@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::state::State;
 
-/// Checks the services that the node depends on.
+/// Checks the dependencies of the node.
 #[async_trait]
 pub trait Readiness: Send + Sync + 'static {
     /// One check for each dependency of the node, such as the store and the lane.

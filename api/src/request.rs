@@ -53,10 +53,10 @@ fn is_harmless(id: &str) -> bool {
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-/// What a request says of who calls: its headers `Authorization` and [`TENANT`].
+/// The credentials of a request: its headers `Authorization` and [`TENANT`].
 ///
-/// Each counts only if it is there once and is text: of several, whoever stands between (a proxy, a log) may have read
-/// another one than we, and what cannot be read was presented all the same.
+/// Each is refused if it occurs more than once or is not valid text: a proxy or log in between may have read
+/// another value than Muster does.
 pub(crate) fn presented(request: &HttpRequest) -> Result<(Option<&str>, Option<&str>), AuthError> {
     let one = |name: &str, refused: AuthError| {
         let mut values = request.headers().get_all(name);

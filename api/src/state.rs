@@ -66,9 +66,9 @@ pub struct Config {
     pub keep_alive: Duration,
     /// How long a client may leave a response unread, on a socket too.
     pub unread_timeout: Duration,
-    /// How many bytes of an answer that waits are more than next to nothing.
+    /// Number of bytes that a client must read within `unread_timeout`.
     pub unread_least: usize,
-    /// How many connections an address may have on a node, sockets not counted. Proxies may have any number.
+    /// Maximum number of connections of an address on a node, without sockets. Trusted proxies are not limited.
     pub connections_each: usize,
     /// Maximum size of a request body in bytes.
     pub body_limit: usize,

@@ -1,4 +1,4 @@
-//! An installation that has worked for long: what finished runs cost the live ones, and what it costs to prune them.
+//! An installation with many finished runs: what they cost live runs, and what pruning them costs.
 
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,8 @@ use crate::{
     peers, rounds,
 };
 
-/// Copies one finished run with its history until there are so many: what a year leaves behind. They ended 40 days ago,
-/// so that they may be pruned.
+/// SQL that copies one finished run with its history until there are `many`, as after a year. They ended 40 days
+/// ago, so that they may be pruned.
 fn fill(many: usize) -> String {
     format!(
         "SET session_replication_role = replica;
@@ -29,7 +29,7 @@ fn fill(many: usize) -> String {
     )
 }
 
-/// Measures live runs beside none and beside many finished ones, in turn, and while these are pruned.
+/// Measures live runs without and with many finished runs, in turn, and while these are pruned.
 pub async fn bench(setup: &Setup, size: &Size) -> Result<()> {
     let many: usize = match (size.full, size.short) {
         (true, _) => 1_000_000,

@@ -1,4 +1,4 @@
-//! The workflows that are measured. Their steps do nothing, so that what is measured is the engine.
+//! The measured workflows. Their steps do nothing, so that only the engine is measured.
 
 use domain::{Id, ids};
 use std::{
@@ -35,7 +35,7 @@ pub async fn last_step_begun(run: Id<ids::Run>) -> crate::Result<Instant> {
     Err("a step did not begin within ten seconds".into())
 }
 
-/// How many jobs were done in this process.
+/// Number of jobs executed in this process.
 pub fn singles() -> u64 {
     SINGLES.load(Ordering::Relaxed)
 }
@@ -47,7 +47,7 @@ pub fn is_near_its_end(run: Id<ids::Run>) -> bool {
     last().contains_key(&run)
 }
 
-/// What the toys remember: nothing.
+/// State of the benchmark workflows: none.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Memory {}
 
@@ -80,14 +80,14 @@ pub mod three {
     }
 }
 
-/// One step that does nothing: a job.
+/// One step that does nothing, like a plain job.
 pub mod single {
     use workflows::engine::{Next, Outcome, Step, StepContext, nothing};
 
     use super::Memory;
 
     workflows::workflow! {
-        /// Is done at once.
+        /// Ends after its only step.
         Single = "single" v 1 (Memory);
 
         Only: only | nothing | STANDARD | [];
@@ -99,14 +99,14 @@ pub mod single {
     }
 }
 
-/// One step that says when it began, then ends.
+/// One step that records when it began.
 pub mod timed {
     use workflows::engine::{Next, Outcome, Step, StepContext, nothing};
 
     use super::Memory;
 
     workflows::workflow! {
-        /// Says when it began.
+        /// Records when its only step began.
         Timed = "timed" v 1 (Memory);
 
         Only: only | nothing | STANDARD | [];
@@ -118,14 +118,14 @@ pub mod timed {
     }
 }
 
-/// Waits for a bell, then ends.
+/// Waits for a signal, then ends.
 pub mod bell {
     use workflows::engine::{Next, Outcome, Step, StepContext, nothing};
 
     use super::Memory;
 
     workflows::workflow! {
-        /// Waits for a bell.
+        /// Waits for the signal `bell`.
         Bell = "bell" v 1 (Memory);
 
         Ring: ring | nothing | STANDARD | [];

@@ -1,5 +1,4 @@
-//! What the database itself counted: rows that prove that nothing was lost or duplicated, and the cost of the
-//! statements.
+//! Counts of the database itself: rows that prove that nothing was lost or duplicated, and the cost of statements.
 
 use entity::Store;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, QueryResult, Statement};

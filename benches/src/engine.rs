@@ -1,4 +1,5 @@
-//! The engine: runs of three steps that do nothing, over HTTP, beside Restate, DBOS and PostgreSQL's limits.
+//! Benchmark of the engine: runs of three steps that do nothing, over HTTP, compared with Restate, DBOS and
+//! PostgreSQL's limits.
 
 use std::{fmt::Write, time::Duration};
 
@@ -9,7 +10,7 @@ use crate::{
     rounds::{self, Ratio, Round},
 };
 
-/// How many requests are in flight, with the names of what is measured: rate, median and 99th percentile.
+/// A number of concurrent requests, with the names of its measurements: rate, median and 99th percentile.
 struct Level {
     clients: usize,
     muster: [&'static str; 3],
@@ -189,7 +190,7 @@ fn note(round: &mut Round, names: &[&'static str; 3], load: &load::Load) {
     round.insert(names[2], load.percentile(99));
 }
 
-/// What each level spends, and on what: measured apart, because counting costs time too.
+/// The cost of each level by statement; measured separately, because counting takes time too.
 async fn spendings(setup: &Setup, size: &Size) -> Result<()> {
     println!(
         "| in flight | runs | statements a step | commits a step | processor microseconds a step: PostgreSQL | Muster | Redis |\n\
@@ -238,7 +239,7 @@ async fn spendings(setup: &Setup, size: &Size) -> Result<()> {
     Ok(())
 }
 
-/// Waiting runs are rows: what a node that knows of them costs, and how fast a signal reaches one of them.
+/// Waiting runs: what they cost a node, and how fast a signal wakes one of them.
 async fn waiting(setup: &Setup, size: &Size) -> Result<()> {
     let many: usize = if size.short { 5_000 } else { 100_000 };
     setup.create("waiting").await?;

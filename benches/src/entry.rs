@@ -1,7 +1,7 @@
-//! A node behind an HTTP entry, as a process of its own: what the load is put on.
+//! A node with an HTTP interface, as a process of its own: the target of the load.
 //!
-//! `POST /three` answers when a run of three steps is over. `POST /bell` rings for a waiting run and answers how
-//! many microseconds passed until its step began. `POST /timed` does the same for a new run.
+//! `POST /three` responds when a run of three steps has ended. `POST /bell` signals a waiting run and returns the
+//! number of microseconds until its step began. `POST /timed` does the same for a new run.
 
 use domain::{Id, ids};
 use std::time::Instant;
@@ -15,7 +15,7 @@ use crate::{Result, bench_workflows, node::Node};
 /// The runs that wait for their bell, with their tenants.
 type Waiting = Mutex<Vec<(Id<ids::Run>, Id<ids::Tenant>)>>;
 
-/// Serves until the process is ended.
+/// Serves until the process is terminated.
 pub async fn serve(node: Node, port: u16, at_once: usize) -> Result<()> {
     let waiting = web::Data::new(Waiting::default());
     node.start(at_once);

@@ -1,4 +1,4 @@
-//! The queue: the lane of hints, durable jobs, great backlogs, and how soon a job begins.
+//! Benchmark of the queue: hints, durable jobs, large backlogs, and the delay until a job begins.
 
 use std::time::{Duration, Instant};
 
@@ -45,10 +45,10 @@ const fn ratio(what: &'static str, over: &'static str, under: &'static str, reac
     Ratio { what, over, under: [under, under], less: false, times: 1.0, reach }
 }
 
-/// Its script for jobs that are due fails on more than about 8,000 of them.
+/// Number of jobs for apalis, whose script for due jobs fails for more than about 8,000.
 const APALIS_JOBS: usize = 6_000;
 
-/// Steps at a time, of the node that drains.
+/// Number of concurrent steps of the node that processes jobs.
 const AT_ONCE: usize = 256;
 
 /// Runs the rounds and prints the result.
@@ -117,7 +117,8 @@ async fn round(setup: &Setup, size: &Size) -> Result<Round> {
     Ok(round)
 }
 
-/// From an order, its commit included, to the begin of its step on an idle node, in sorted microseconds.
+/// Times from enqueuing a run, including the commit, to the start of its step on an idle node, in sorted
+/// microseconds.
 async fn step_wake(node: &Node, times: usize) -> Result<Vec<u64>> {
     let mut took = Vec::new();
     for _ in 0..times {
@@ -131,7 +132,7 @@ async fn step_wake(node: &Node, times: usize) -> Result<Vec<u64>> {
     Ok(took)
 }
 
-/// A peer that takes Redis and a number of jobs, and prints jobs added and jobs drained per second.
+/// Runs a peer that takes a Redis URL and a number of jobs, and prints jobs added and jobs processed per second.
 async fn peer(setup: &Setup, name: &str, mut command: Command, many: usize) -> Result<(f64, f64)> {
     command.current_dir(&setup.peers).args([&setup.redis, &many.to_string()]);
     let printed = peers::output(setup, name, command).await?;
@@ -142,7 +143,7 @@ async fn peer(setup: &Setup, name: &str, mut command: Command, many: usize) -> R
     }
 }
 
-/// Orders jobs, then works them off.
+/// Enqueues jobs, then processes them.
 async fn durable(setup: &Setup, many: usize) -> Result<(f64, f64)> {
     setup.create("durable").await?;
     let node = Node::new(&setup.database("durable"), &setup.redis, "durable", 10).await?;
@@ -176,8 +177,8 @@ async fn until_idle(setup: &Setup, database: &str) -> Result<()> {
     Ok(())
 }
 
-/// Orders one job, and copies it straight in the tables until there are so many, in turn for each tenant: what a
-/// million orders leave behind once their hints are gone.
+/// Enqueues one job per tenant and copies it in the tables until there are `many`, like a million jobs whose hints
+/// are gone.
 async fn fill(setup: &Setup, database: &str, node: &Node, many: usize, due: &str) -> Result<()> {
     node.enqueue_all(&[node.a_run("single")]).await?;
     let tenants: Vec<String> = node.tenants.iter().map(|id| format!("'{}'", id.uuid())).collect();
@@ -196,7 +197,7 @@ async fn fill(setup: &Setup, database: &str, node: &Node, many: usize, due: &str
     setup.execute(database, &sql).await
 }
 
-/// Jobs per second while the backlog stays the same: for each that is done another is ordered.
+/// Jobs per second with a constant backlog: each completed job is replaced by a new one.
 async fn steady(setup: &Setup, backlog: usize, time: Duration) -> Result<f64> {
     setup.create("backlog").await?;
     let node = Node::new(&setup.database("backlog"), &setup.redis, &format!("backlog-{backlog}"), 10).await?;
@@ -227,7 +228,7 @@ async fn steady(setup: &Setup, backlog: usize, time: Duration) -> Result<f64> {
     }
 }
 
-/// Jobs that are all due in one second: per second, from that second until all are done.
+/// Jobs per second if all are due in the same second, from that second until the last has ended.
 async fn due(setup: &Setup, many: usize) -> Result<f64> {
     setup.create("due").await?;
     let node = Node::new(&setup.database("due"), &setup.redis, "due", 10).await?;

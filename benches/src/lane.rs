@@ -1,4 +1,4 @@
-//! The lane of hints beside what Redis can do with the same entries.
+//! Benchmark of the queue of hints, compared with what Redis can do with the same entries.
 
 use std::{
     collections::HashSet,
@@ -11,14 +11,14 @@ use redis::{AsyncCommands, aio::MultiplexedConnection};
 
 use crate::{Result, node::Node};
 
-/// How many entries are read and settled at a time.
+/// Number of entries read and acknowledged at a time.
 const BATCH: usize = 100;
 const STREAM: &str = "limit";
 const GROUP: &str = "workers";
 
 type Entries = Option<Vec<(String, Vec<(String, Vec<Vec<u8>>)>)>>;
 
-/// What Redis can do: entries added and entries read, acknowledged and deleted, per second.
+/// The limit of Redis: entries added, and entries read, acknowledged and deleted, per second.
 pub async fn limit(redis: &str, many: usize) -> Result<(f64, f64)> {
     let mut connection = connect(redis).await?;
     connection.del::<_, ()>(STREAM).await?;
@@ -71,7 +71,7 @@ async fn connect(redis: &str) -> Result<MultiplexedConnection> {
     Ok(redis::Client::open(redis)?.get_multiplexed_async_connection_with_config(&config).await?)
 }
 
-/// The lane: hints pushed, and hints read and settled, per second. Those of 64 tenants.
+/// Hints pushed, and hints read and acknowledged, per second, for 64 tenants.
 pub async fn lane(node: &Node, many: usize) -> Result<(f64, f64)> {
     let hints = hints(node, many);
     let began = Instant::now();
@@ -98,7 +98,7 @@ fn hints(node: &Node, many: usize) -> Vec<Hint> {
     (0..many).map(hint).collect()
 }
 
-/// From XADD to the return of a blocked XREADGROUP, in sorted microseconds.
+/// Times from XADD to the return of a blocked XREADGROUP, in sorted microseconds.
 pub async fn raw_wake(redis: &str, times: usize) -> Result<Vec<u64>> {
     let (mut writer, mut reader) = (connect(redis).await?, connect(redis).await?);
     writer.del::<_, ()>(STREAM).await?;
@@ -130,7 +130,7 @@ pub async fn raw_wake(redis: &str, times: usize) -> Result<Vec<u64>> {
     Ok(took)
 }
 
-/// From a push to the return of a reader that waited, in sorted microseconds.
+/// Times from a push to the return of a waiting reader, in sorted microseconds.
 pub async fn lane_wake(node: &Node, times: usize) -> Result<Vec<u64>> {
     let lane = &node.services.queue.hints;
     let mut took = Vec::new();

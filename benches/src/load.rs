@@ -1,4 +1,4 @@
-//! Clients that press an HTTP entry: each sends its next request when the last was answered.
+//! Clients that load an HTTP server: each sends its next request when the previous one was answered.
 
 use std::{
     net::SocketAddr,
@@ -13,19 +13,19 @@ use tokio::{
 
 use crate::Result;
 
-/// What clients saw.
+/// Measurements of the clients.
 #[derive(Debug, Default)]
 pub struct Load {
     /// Responses within the measured time, per second.
     pub per_second: f64,
     /// All responses, including those before and after the measured time.
     pub answers: u64,
-    /// From request to answer in microseconds, sorted; of requests that were answered in the measured time.
+    /// Response times in microseconds, sorted, for requests answered within the measured time.
     pub took: Vec<u64>,
 }
 
 impl Load {
-    /// A percentile of the times, in milliseconds.
+    /// A percentile of the response times, in milliseconds.
     pub fn percentile(&self, percent: usize) -> f64 {
         percentile(&self.took, percent)
     }
@@ -37,21 +37,21 @@ pub fn percentile(sorted: &[u64], percent: usize) -> f64 {
     sorted.get(at).map_or(f64::NAN, |micros| *micros as f64 / 1000.0)
 }
 
-/// A connection that is kept.
+/// A persistent connection.
 pub struct Client {
     stream: BufReader<TcpStream>,
     host: SocketAddr,
 }
 
 impl Client {
-    /// Connects.
+    /// Opens a connection.
     pub async fn to(host: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(host).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream: BufReader::new(stream), host })
     }
 
-    /// Sends a POST and reads the answer's body; every status but 2xx is an error.
+    /// Sends a POST and returns the response body; any status other than 2xx is an error.
     pub async fn post(&mut self, path: &str, body: &str) -> Result<Vec<u8>> {
         let kind = if body.is_empty() {
             ""

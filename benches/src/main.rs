@@ -1,4 +1,5 @@
-//! Measures the engine and the queue beside their limits and their peers. `scripts/bench` starts it.
+//! Benchmarks of the engine and the queue, compared with their limits and with similar systems. Started by
+//! `scripts/bench`.
 
 mod aged;
 mod bench_workflows;
@@ -32,14 +33,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The engine, beside Restate, DBOS and PostgreSQL's own limit.
+    /// Measures the engine, compared with Restate, DBOS and PostgreSQL's own limit.
     Engine {
         #[command(flatten)]
         setup: Setup,
         #[command(flatten)]
         size: Size,
     },
-    /// The queue, beside BullMQ and Redis' own limit.
+    /// Measures the queue, compared with BullMQ and Redis' own limit.
     Queue {
         #[command(flatten)]
         setup: Setup,
@@ -57,7 +58,7 @@ enum Command {
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },
-    /// A node behind an HTTP entry.
+    /// Runs a node with an HTTP interface.
     Serve {
         #[command(flatten)]
         servers: Servers,

@@ -1,5 +1,5 @@
-//! A node of Muster without its API: the engine with the toys, orders that share their commits, and whoever waits
-//! for a run is told when it is over.
+//! A node of Muster without its API: the engine with the benchmark workflows, enqueuing in shared commits, and
+//! notification of whoever waits for a run to end.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,12 +24,12 @@ use crate::{
     bench_workflows::{self, bell::Bell, single::Single, three::Three, timed::Timed},
 };
 
-/// How many orders one transaction takes.
+/// Maximum number of runs enqueued by one transaction.
 const ORDERS: usize = 128;
-/// The tenants that the runs belong to, in turn.
+/// Number of tenants to which the runs belong, in turn.
 const TENANTS: usize = 4;
 
-/// See the module. Cheap to clone.
+/// A node; see the module documentation. Cheap to clone.
 #[derive(Clone)]
 pub struct Node {
     /// The use cases.
@@ -44,13 +44,13 @@ pub struct Node {
     stop: CancellationToken,
 }
 
-/// A run that somebody wants, and whom to tell that it is ordered.
+/// A run to be enqueued, and a channel to notify when it is.
 struct NewRunRequest {
     run: NewRun,
     ordered: oneshot::Sender<bool>,
 }
 
-/// Who waits for the end of which run.
+/// Channels to notify when a run ends.
 #[derive(Clone, Default)]
 struct Waiting(Arc<Mutex<HashMap<Id<ids::Run>, oneshot::Sender<()>>>>);
 
@@ -61,7 +61,7 @@ impl Waiting {
 }
 
 impl Node {
-    /// Connects to an empty or a used database, and to a Redis under a prefix of its own.
+    /// Connects to a new or existing database, and to Redis with a prefix of its own.
     pub async fn new(postgres: &str, redis: &str, prefix: &str, connections: u32) -> Result<Self> {
         let clock: SharedClock = Arc::new(SystemClock);
         let ids = Ids::random(Arc::clone(&clock));
@@ -104,14 +104,14 @@ impl Node {
         self.engine.start(&self.tracker, &self.stop, at_once);
     }
 
-    /// Ends everything that was started.
+    /// Stops everything that was started.
     pub async fn stop(self) {
         self.stop.cancel();
         self.tracker.close();
         self.tracker.wait().await;
     }
 
-    /// A new run of a toy.
+    /// A new run of a benchmark workflow.
     pub fn a_run(&self, workflow: &'static str) -> NewRun {
         let id = self.services.ids.make();
         let tenant = self.tenants[self.services.ids.below(self.tenants.len() as u64) as usize];
@@ -127,14 +127,14 @@ impl Node {
         }
     }
 
-    /// Orders a run in the next transaction of orders; returns when it is committed.
+    /// Enqueues a run in the next shared transaction; returns after its commit.
     pub async fn enqueue(&self, run: NewRun) -> Result<()> {
         let (ordered, answer) = oneshot::channel();
         self.orders.send(NewRunRequest { run, ordered }).await.map_err(|_| "the node has stopped")?;
         if answer.await? { Ok(()) } else { Err("an order was not written".into()) }
     }
 
-    /// Orders a run and waits until it is over.
+    /// Enqueues a run and waits until it has ended.
     pub async fn run(&self, workflow: &'static str) -> Result<()> {
         let run = self.a_run(workflow);
         let (told, over) = oneshot::channel();
@@ -146,7 +146,7 @@ impl Node {
         Ok(())
     }
 
-    /// Writes orders in one transaction, then tells that there is work.
+    /// Enqueues runs in one transaction, then publishes their hints.
     pub async fn enqueue_all(&self, runs: &[NewRun]) -> Result<()> {
         let txn = self.services.store.write_many(&self.tenants).await?;
         let hints = jobs::enqueue(&txn, runs, self.services.now()).await?;
@@ -178,7 +178,7 @@ impl Node {
         }
     }
 
-    /// Hears of every step, reads which of the runs are over that were at their last, and tells who waits.
+    /// Watches all steps, finds runs that have ended, and notifies the tasks that wait for them.
     async fn tell_for_ever(self, mut heard: BoxStream<'static, Vec<WatchEvent>>) {
         loop {
             let chunk = tokio::select! {

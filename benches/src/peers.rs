@@ -1,4 +1,4 @@
-//! The processes that are measured beside each other. Each ends with its handle.
+//! The processes that are compared with each other. Each ends when its handle is dropped.
 
 use std::{
     net::SocketAddr,
@@ -14,16 +14,16 @@ use tokio::{
 
 use crate::{Result, Setup, load::Client};
 
-/// A process that serves HTTP.
+/// A process with an HTTP server.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    /// Where it listens.
+    /// The socket address for HTTP requests.
     pub address: SocketAddr,
 }
 
 impl Server {
-    /// Its process.
+    /// Process id of the server.
     pub fn pid(&self) -> Result<u32> {
         self.child.id().ok_or_else(|| "the process has ended".into())
     }
@@ -37,7 +37,7 @@ impl Server {
         Ok(kilobytes * 1024)
     }
 
-    /// Ends it and waits until it has.
+    /// Stops the process and waits for its end.
     pub async fn end(mut self) -> Result<()> {
         self.child.kill().await?;
         Ok(())
@@ -58,7 +58,7 @@ fn log(setup: &Setup, name: &str) -> Result<Stdio> {
     Ok(std::fs::OpenOptions::new().create(true).append(true).open(path)?.into())
 }
 
-/// Starts a command that says `ready` on its first line.
+/// Starts a command and waits until its first line says `ready`.
 async fn ready(setup: &Setup, name: &str, mut command: Command) -> Result<Child> {
     command.kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log(setup, name)?);
     let mut child = command.spawn()?;
@@ -71,7 +71,7 @@ async fn ready(setup: &Setup, name: &str, mut command: Command) -> Result<Child>
     Ok(child)
 }
 
-/// A node of Muster on a database of its own.
+/// A node of Muster with a database of its own.
 pub async fn muster(setup: &Setup, database: &str, options: &[&str]) -> Result<Server> {
     let port = free_port()?;
     let mut command = Command::new(std::env::current_exe()?);
@@ -80,7 +80,7 @@ pub async fn muster(setup: &Setup, database: &str, options: &[&str]) -> Result<S
     Ok(Server { child: ready(setup, "muster", command).await?, address: local(port) })
 }
 
-/// DBOS Transact on a database of its own.
+/// DBOS Transact with a database of its own.
 pub async fn dbos(setup: &Setup, database: &str) -> Result<Server> {
     let port = free_port()?;
     let mut command = Command::new("node");
@@ -89,12 +89,12 @@ pub async fn dbos(setup: &Setup, database: &str) -> Result<Server> {
     Ok(Server { child: ready(setup, "dbos", command).await?, address: local(port) })
 }
 
-/// Restate with this number of partitions, and the service with three steps.
+/// Restate with the service of three steps.
 #[derive(Debug)]
 pub struct Restate {
     _server: Child,
     _service: Child,
-    /// Where it takes requests.
+    /// Address for requests.
     pub address: SocketAddr,
 }
 
@@ -142,12 +142,13 @@ fn restate_server(peers: &Path) -> Result<PathBuf> {
     Err("no restate-server for this machine".into())
 }
 
-/// The package of a platform holds the program; the one beside it holds a script of that name.
+/// Whether a program is a native binary: one npm package contains the binary, the one beside it a script of the
+/// same name.
 fn is_native(program: &Path) -> bool {
     std::fs::read(program).is_ok_and(|bytes| bytes.starts_with(b"\x7fELF"))
 }
 
-/// Tries for half a minute.
+/// Repeats an attempt for up to half a minute.
 async fn eventually<T>(name: &str, attempt: impl AsyncFn() -> Result<T>) -> Result<T> {
     let mut last = None;
     for _ in 0..300 {
@@ -171,7 +172,7 @@ pub async fn output(setup: &Setup, name: &str, mut command: Command) -> Result<S
     Ok(String::from_utf8(done.stdout)?)
 }
 
-/// What PostgreSQL can do at best.
+/// The best possible performance of PostgreSQL.
 #[derive(Debug, Clone, Copy)]
 pub enum Limit {
     /// One transition per commit.
@@ -186,7 +187,7 @@ CREATE TABLE limit_history (id bigserial PRIMARY KEY, run_id int NOT NULL, revis
 INSERT INTO limit_run SELECT n, 'One', 0 FROM generate_series(0, 319999) n;
 ANALYZE limit_run;";
 
-/// Makes the tables that the limits are measured on.
+/// Creates the tables for measuring the limits.
 pub async fn prepare_limits(setup: &Setup) -> Result<()> {
     setup.execute("limits", LIMIT_TABLES).await
 }

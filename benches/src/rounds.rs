@@ -1,27 +1,28 @@
-//! Rounds: all contenders one after the other, a limit with each; a round whose limit moved does not count.
+//! Rounds of measurements: all contenders one after the other, with the limit measured in each; a round whose limit
+//! deviates does not count.
 
 use std::{collections::BTreeMap, fmt::Write};
 
-/// How far a round's limit may be from the median of all rounds' limits.
+/// Maximum relative deviation of a round's limit from the median of all rounds' limits.
 const MOVED: f64 = 0.25;
 
-/// What one round measured, by name.
+/// Measurements of one round, by name.
 pub type Round = BTreeMap<&'static str, f64>;
 
-/// A line of the result: one figure over another, round by round.
+/// A line of the result: the ratio of two measurements, round by round.
 #[derive(Debug)]
 pub struct Ratio {
-    /// What it says.
+    /// Description of the ratio.
     pub what: &'static str,
-    /// The name of what is above the line.
+    /// Name of the numerator.
     pub over: &'static str,
-    /// The names of what is below, maybe twice the same; the better one counts.
+    /// Names of the denominators, possibly twice the same; the better one counts.
     pub under: [&'static str; 2],
-    /// Whether less is better, as with times.
+    /// Whether lower is better, as for times.
     pub less: bool,
-    /// A factor for what is above.
+    /// Factor for the numerator.
     pub times: f64,
-    /// What is to be reached, in words.
+    /// The target, in words.
     pub reach: &'static str,
 }
 
@@ -35,7 +36,7 @@ pub fn median(values: &mut [f64]) -> f64 {
     }
 }
 
-/// The rounds whose limit stayed where the others' were.
+/// The rounds whose limit does not deviate too much.
 pub fn steady<'a>(rounds: &'a [Round], limit: &str) -> Vec<&'a Round> {
     let mut limits: Vec<f64> = rounds.iter().filter_map(|round| round.get(limit).copied()).collect();
     let middle = median(&mut limits);

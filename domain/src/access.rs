@@ -53,7 +53,7 @@ permissions! {
         ServiceAccountEdit = "SERVICE_ACCOUNT_EDIT",
         /// See integrations, connections and rooms.
         ConnectionView = "CONNECTION_VIEW",
-        /// Ask when people and rooms are free.
+        /// Search for free times of people and rooms.
         AvailabilityView = "AVAILABILITY_VIEW",
         /// See bookings.
         BookingView = "BOOKING_VIEW",
@@ -147,13 +147,13 @@ words! {
         HumanResources = "Human Resources",
         /// Company-wide platform administration: the role of an invited IT person.
         PlatformAdministration = "Platform Administration",
-        /// May connect calendars and sees nothing else.
+        /// Connect calendars, and nothing else.
         CalendarConnector = "Calendar Connector",
     }
 }
 
 impl StandardRole {
-    /// What the role may do.
+    /// The permissions that the role grants.
     pub fn permissions(self) -> BTreeSet<Permission> {
         use Permission as P;
         match self {

@@ -1,8 +1,8 @@
-//! Taken time as one bit per cell of a fixed grid.
+//! Busy times as one bit per cell of a fixed grid.
 //!
-//! A calendar's bitmap is kept beside its events, so that a search for common free time reads and ORs a few
-//! kilobytes instead of merging every event. It errs on one side only: a cell that any taken instant touches
-//! is marked. What the grid cannot tell, [`crate::slots`] looks up in the exact times.
+//! A calendar's bitmap is stored beside its events, so that a search for common free time reads and ORs a few
+//! kilobytes instead of merging every event. It is inexact in one direction only: a cell that any busy instant
+//! touches is marked. What the grid cannot decide, [`crate::slots`] looks up in the exact times.
 //!
 //! Cell `i` is bit `i % 8` of byte `i / 8`. Bits after the last cell are always zero.
 
@@ -16,7 +16,7 @@ pub const GRID_MINUTES: u32 = 5;
 /// The bytes before the bits: start in seconds (8), cell length in minutes (4), number of cells (4).
 const HEADER: usize = 16;
 
-/// Which cells of a window are taken.
+/// Which cells of a window are busy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bitmap {
     start_micros: i64,
@@ -25,7 +25,7 @@ pub struct Bitmap {
     bits: Vec<u8>,
 }
 
-/// A half-open range in microseconds since 1970: what the search computes with, because it is cheaper.
+/// A half-open range in microseconds since 1970; the search uses it because integers are cheaper than dates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MicrosRange {
     pub(crate) from: i64,
@@ -44,27 +44,27 @@ impl MicrosRange {
     }
 }
 
-/// The cells of a stretch, as half-open ranges.
+/// The cells of a time range, as half-open ranges of cell numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cells {
-    /// Those it touches.
+    /// Cells that the time range touches.
     pub(crate) touched: (i64, i64),
-    /// Those that lie wholly inside; maybe none.
+    /// Cells that lie entirely inside the time range; may be empty.
     pub(crate) inside: (i64, i64),
 }
 
-/// Two bitmaps whose cells do not lie on each other.
+/// Two bitmaps cannot be combined because their cells have different lengths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("bitmaps of {left} and {right} minutes cannot be laid over each other")]
 pub struct GridsDiffer {
-    /// The cell length of the one, in minutes.
+    /// The cell length of the first bitmap, in minutes.
     pub left: u32,
-    /// The cell length of the other, in minutes.
+    /// The cell length of the second bitmap, in minutes.
     pub right: u32,
 }
 
 impl Bitmap {
-    /// A free bitmap over `window`, made longer to whole cells. A grid of 0 minutes counts as 1.
+    /// A free bitmap over `window`, extended to whole cells. A grid of 0 minutes counts as 1.
     pub fn free(window: TimeRange, grid_minutes: u32) -> Self {
         let grid_minutes = grid_minutes.max(1);
         let grid = grid_micros(grid_minutes);
@@ -74,12 +74,12 @@ impl Bitmap {
         Self { start_micros: first * grid, grid_minutes, cells, bits: vec![0; cells.div_ceil(8)] }
     }
 
-    /// The bitmap of a calendar of which nothing is known: it covers no time at all.
+    /// The bitmap of a calendar about which nothing is known: it covers no time.
     pub fn unknown() -> Self {
         Self { start_micros: 0, grid_minutes: GRID_MINUTES, cells: 0, bits: Vec::new() }
     }
 
-    /// A bitmap over `window` in which every cell that one of `busy` touches is marked.
+    /// A bitmap over `window` in which every cell touched by one of the `busy` ranges is marked.
     pub fn from_busy(
         window: TimeRange,
         grid_minutes: u32,
@@ -92,7 +92,7 @@ impl Bitmap {
         bitmap
     }
 
-    /// The time that is covered; `None` when there is none.
+    /// The time that the bitmap covers; `None` if it covers none.
     pub fn window(&self) -> Option<TimeRange> {
         TimeRange::new(instant(self.start_micros), instant(self.cell_micros(self.cells as i64)))
     }
@@ -102,7 +102,7 @@ impl Bitmap {
         self.grid_minutes
     }
 
-    /// Marks every cell that `range` touches. What lies outside the window is left out.
+    /// Marks every cell that `range` touches. The part outside the window is ignored.
     pub fn mark(&mut self, range: TimeRange) {
         let (from, to) = self.cells(range.into()).touched;
         let (from, to) = (clamp(from, self.cells), clamp(to, self.cells));
@@ -121,13 +121,13 @@ impl Bitmap {
         }
     }
 
-    /// Whether no cell that `range` touches is marked. What lies outside the window is not free.
+    /// Whether no cell that `range` touches is marked. Time outside the window is not free.
     pub fn is_free(&self, range: TimeRange) -> bool {
         let (from, to) = self.cells(range.into()).touched;
         from >= 0 && to <= self.cells as i64 && self.last_marked(from, to).is_none()
     }
 
-    /// Marks what `other` has marked, wherever the two windows lie. Fails, and changes nothing, when the
+    /// Marks every cell that `other` marks, whatever the windows of the two. Fails, and changes nothing, if the
     /// cell lengths differ.
     pub fn union(&mut self, other: &Self) -> Result<(), GridsDiffer> {
         if self.grid_minutes != other.grid_minutes {
@@ -146,8 +146,8 @@ impl Bitmap {
         Ok(())
     }
 
-    /// The same window with everything taken made longer: `before` earlier and `after` later, both rounded
-    /// up to whole cells. Negative durations count as none.
+    /// The same window with every busy time extended: by `before` at its start and `after` at its end, both rounded
+    /// up to whole cells. Negative durations count as zero.
     #[must_use]
     pub fn widened(&self, before: Duration, after: Duration) -> Self {
         let mut wide = self.clone();
@@ -156,7 +156,7 @@ impl Bitmap {
         wide
     }
 
-    /// What is stored: start, cell length, number of cells, bits; big-endian.
+    /// Serialises the bitmap: start, cell length, number of cells, bits; big-endian.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEADER + self.bits.len());
         bytes.extend((self.start_micros / 1_000_000).to_be_bytes());
@@ -166,7 +166,7 @@ impl Bitmap {
         bytes
     }
 
-    /// What [`Bitmap::to_bytes`] made; `None` for anything else.
+    /// Parses the output of [`Bitmap::to_bytes`]; `None` for anything else.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (header, bits) = bytes.split_at_checked(HEADER)?;
         let seconds = i64::from_be_bytes(header[..8].try_into().ok()?);
@@ -181,7 +181,7 @@ impl Bitmap {
         (lies_on_grid && bits.len() == cells.div_ceil(8) && bitmap.bits == bits).then_some(bitmap)
     }
 
-    /// The cells of a stretch. They may reach outside the window.
+    /// The cells of a time range. They may lie outside the window.
     pub(crate) fn cells(&self, stretch: MicrosRange) -> Cells {
         let (from, to) = (stretch.from - self.start_micros, stretch.to - self.start_micros);
         // A constant divisor is some times faster, and this is what a search spends its time on.
@@ -207,12 +207,12 @@ impl Bitmap {
         None
     }
 
-    /// The instant at which a cell begins.
+    /// The start of a cell, in microseconds since 1970.
     pub(crate) const fn cell_micros(&self, cell: i64) -> i64 {
         self.start_micros + cell * self.grid()
     }
 
-    /// 64 cells from cell `at` on; those outside the window are not marked.
+    /// The 64 cells from cell `at` on; those outside the window are not marked.
     fn word(&self, at: i64) -> u64 {
         let (byte, shift) = (at.div_euclid(8), at.rem_euclid(8));
         if let Some(nine) = usize::try_from(byte).ok().and_then(|byte| self.bits.get(byte..byte + 9)) {
@@ -231,7 +231,7 @@ impl Bitmap {
             .unwrap_or(false)
     }
 
-    /// ORs `other`, read from its cell `ahead` on.
+    /// ORs `other` into this bitmap, beginning with cell `ahead` of `other`.
     fn or_shifted(&mut self, other: &Self, ahead: i64) {
         for (index, bytes) in self.bits.chunks_mut(8).enumerate() {
             let word = other.word(ahead.saturating_add(index as i64 * 64)).to_le_bytes();
@@ -241,7 +241,8 @@ impl Bitmap {
         }
     }
 
-    /// Lets every mark reach `cells` further; `direction` 1 is earlier, -1 is later. Doubles its stride.
+    /// Extends every mark by `cells`; `direction` 1 extends to earlier cells, -1 to later ones. Doubles its stride
+    /// in each pass.
     fn spread(&mut self, cells: i64, direction: i64) {
         let mut done = 0;
         let cells = cells.min(self.cells as i64);
@@ -254,7 +255,7 @@ impl Bitmap {
         self.clear_rest();
     }
 
-    /// Keeps the bits after the last cell at zero.
+    /// Clears the bits after the last cell.
     fn clear_rest(&mut self) {
         if let (used @ 1.., Some(last)) = (self.cells % 8, self.bits.last_mut()) {
             *last &= 0xff >> (8 - used);
@@ -270,7 +271,7 @@ const fn grid_micros(minutes: u32) -> i64 {
     minutes as i64 * 60_000_000
 }
 
-/// How many whole units, and whether something is left.
+/// Divides; returns the quotient and whether there is a remainder.
 #[inline]
 const fn parts(value: i64, unit: i64) -> (i64, bool) {
     let whole = value.div_euclid(unit);

@@ -1,8 +1,9 @@
-//! How much work is spent on what a provider sent.
+//! Limits the work spent on data from a provider.
 //!
-//! Anybody who may put an event into a calendar decides what stands in it, so no text may cost more than it is worth. Work
-//! is counted in steps of about the same size (a line read, a day looked at), where it is done, because a thread that
-//! computes cannot be stopped from outside. What exceeds its budget counts as busy and is marked.
+//! Anybody who may put an event into a calendar decides what it contains, so no text may cost more than it is
+//! worth. Work is counted in steps of about the same size (a line read, a day examined) where it is done, because a
+//! thread that computes cannot be stopped from outside. What exceeds its budget counts as busy and is marked as
+//! unreadable.
 
 /// Steps that the items of one response share.
 #[derive(Debug, Clone)]
@@ -13,25 +14,25 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Steps of one response beyond those that every item has for itself.
+    /// Steps of one response beyond those reserved for each item.
     const SHARED: u64 = 1_000_000;
-    /// Steps of one item at most.
+    /// Maximum number of steps for one item.
     const ITEM: u64 = 250_000;
-    /// Steps that every item has for itself, so that a few costly ones take nothing from the others: enough for a day of
-    /// every week of two years.
+    /// Steps reserved for each item, so that a few costly items take nothing from the others: enough for one day in
+    /// each week of two years.
     const OWN: u64 = 200;
 
-    /// The budget of one response.
+    /// A full budget for one response.
     pub const fn response() -> Self {
         Self { shared: Self::SHARED, item: 0, spent: 0 }
     }
 
-    /// Begins with the next item.
+    /// Starts the budget of the next item.
     pub const fn next_item(&mut self) {
         self.item = 0;
     }
 
-    /// Takes steps; `false` when they are not there any more: then the item is given up.
+    /// Spends steps; `false` if too few are left, in which case the item must be abandoned.
     pub const fn spend(&mut self, steps: u64) -> bool {
         let item = self.item.saturating_add(steps);
         let beyond = item.saturating_sub(Self::OWN).saturating_sub(self.item.saturating_sub(Self::OWN));
@@ -44,7 +45,7 @@ impl Budget {
         true
     }
 
-    /// All steps taken so far.
+    /// Steps spent so far, over all items.
     pub const fn spent(&self) -> u64 {
         self.spent
     }

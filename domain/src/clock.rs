@@ -1,7 +1,8 @@
-//! The one source of the present time.
+//! The only source of the current time.
 //!
-//! Nothing else in Muster reads the time. Instants are cut to microseconds here, once, because PostgreSQL
-//! keeps microseconds and SQLite keeps what it is given: uncut values would compare differently on the two.
+//! Nothing else in Muster reads the time. Instants are truncated to microseconds here, once, because PostgreSQL
+//! stores microseconds and SQLite stores whatever it is given: otherwise values would compare differently in the
+//! two databases.
 
 use std::{
     sync::{Arc, LazyLock, Mutex},
@@ -12,29 +13,28 @@ use chrono::{DateTime, Duration, SubsecRound, Utc};
 
 use crate::time::Timestamp;
 
-/// Tells the time. Shared by every part of a node.
+/// Source of the current time, shared by every part of a node.
 pub trait Clock: Send + Sync + std::fmt::Debug {
-    /// The present instant, cut to microseconds.
+    /// The current time, truncated to microseconds.
     fn now(&self) -> Timestamp;
 
-    /// What SQL statements that compare leases and due times bind as "now".
+    /// The value that SQL statements bind as "now" when they compare leases and due times.
     ///
-    /// `None` means: let the database use its own clock, so that nodes with wrong clocks agree with each
-    /// other. A test clock answers `Some`, so that the database's time stands still with the test's.
+    /// `None` lets the database use its own clock, so that nodes with wrong clocks agree with each other. A test
+    /// clock returns `Some`, so that the database's time follows the test's.
     fn sql(&self) -> Option<Timestamp>;
 
-    /// Time that only ever passes: differences of two values are true whatever happens to [`Clock::now`] between
-    /// them, a step backwards for instance.
+    /// A monotonic time: the difference of two values is correct even if [`Clock::now`] was set back in between.
     fn steady(&self) -> std::time::Duration {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         START.elapsed()
     }
 }
 
-/// A clock that many parts hold.
+/// A clock shared by several owners.
 pub type SharedClock = Arc<dyn Clock>;
 
-/// The machine's clock.
+/// The clock of the operating system.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct SystemClock;
 
@@ -49,12 +49,12 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves only when it is told to.
+/// A clock that moves only when a test advances it.
 #[derive(Debug, Clone)]
 pub struct TestClock(Arc<Mutex<DateTime<Utc>>>);
 
 impl TestClock {
-    /// A clock that stands at `start`.
+    /// Creates a clock that shows `start`.
     pub fn at(start: Timestamp) -> Self {
         Self(Arc::new(Mutex::new(start.trunc_subsecs(6))))
     }

@@ -1,16 +1,16 @@
 //! Limits the host names under which a server responds, and the origins from which it accepts requests.
 //!
-//! With DNS rebinding, a page whose name resolves to this machine has the same origin as the server under that name, and
-//! could read a development server's token or control the sandbox. The request names the attacker's host, so only names
-//! that nobody else can own are served. A page of another origin can send forms although it cannot read the response; the
-//! browser names that origin.
+//! With DNS rebinding, a page whose name resolves to this machine has the same origin as the server under that
+//! name, and could read a development server's token or control the sandbox. The request contains the attacker's
+//! host name, so only names that nobody else can own are accepted. A page of another origin can submit forms
+//! although it cannot read the response; the browser reports that origin.
 
 use url::{Host, Url};
 
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostRefusal {
-    /// The request names another host.
+    /// The request is for a host name that is not served.
     Host,
     /// The request comes from a page of another origin.
     Origin,
@@ -31,7 +31,7 @@ pub fn check<'a>(
     if origins.all(|origin| origin.is_some_and(is_fine)) { Ok(()) } else { Err(HostRefusal::Origin) }
 }
 
-/// Whether the host of a URL is this machine or listed.
+/// Whether the host of a URL is loopback or listed.
 fn is_served(address: &str, hosts: &[String]) -> bool {
     let Ok(url) = Url::parse(address) else { return false };
     match url.host() {

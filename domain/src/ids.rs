@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{clock::SharedClock, time::Timestamp};
 
-/// A noun that has ids; `PREFIX` is how its ids begin in the API.
+/// A type of object that has ids; `PREFIX` is how its ids begin in the API.
 pub trait Kind: 'static {
     /// Three letters, without the underscore.
     const PREFIX: &'static str;
@@ -30,7 +30,7 @@ macro_rules! kinds {
         pub enum $kind {}
         impl Kind for $kind { const PREFIX: &'static str = $prefix; }
     )*
-        /// All prefixes in use.
+        /// The prefixes of all types.
         pub const PREFIXES: &[&str] = &[$($prefix),*];
     };
 }
@@ -159,7 +159,7 @@ impl<K: Kind> fmt::Debug for Id<K> {
     }
 }
 
-/// A string that is not an id of the expected kind.
+/// Error: the text is not an id of the expected type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not an id that begins with {expected}_")]
 pub struct MalformedId {

@@ -1,12 +1,12 @@
-//! Names of languages.
+//! Language tags.
 
 use icu_locale_core::{LanguageIdentifier, Locale};
 
-/// The longest tag, in bytes. The longest that RFC 5646 expects has 35 (section 4.4.1).
+/// Maximum length of a tag in bytes; the longest that RFC 5646 expects has 35 (section 4.4.1).
 const LONGEST: usize = 64;
 
-/// A well-formed BCP 47 tag in its usual spelling (`de`, `en-GB`, `zh-Hant-TW`); `None` for anything else, and for
-/// `und`, which names no language. Whether a language of that name exists is not asked.
+/// Normalises a well-formed BCP 47 tag (`de`, `en-GB`, `zh-Hant-TW`); `None` for anything else, and for `und`,
+/// which denotes no language. Does not check whether the language exists.
 pub fn tag(text: &str) -> Option<String> {
     if text.len() > LONGEST {
         return None;

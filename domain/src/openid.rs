@@ -1,9 +1,9 @@
-//! Words of the sign-in by OpenID issuers that tenants name.
+//! Terms of sign-in through a tenant's OpenID issuer.
 
 use crate::words;
 
 words! {
-    /// An algorithm by which an issuer may sign (RFC 7518, RFC 8037). None of them is symmetric.
+    /// A signature algorithm that an issuer may use (RFC 7518, RFC 8037). None of them is symmetric.
     SigningAlgorithm {
         /// RSA with PKCS #1 v1.5 and SHA-256.
         Rs256 = "RS256",
@@ -17,13 +17,13 @@ words! {
 }
 
 words! {
-    /// Which of an issuer's tokens open the API by themselves.
+    /// Which of an issuer's tokens the API accepts directly.
     IssuerTokens {
-        /// None: its users sign in by the page and get Muster's own tokens.
+        /// None: users sign in on Muster's sign-in page and receive Muster's own tokens.
         None = "NONE",
-        /// Access tokens of the profile for JWTs (RFC 9068).
+        /// Access tokens in JWT format (RFC 9068).
         AccessToken = "ACCESS_TOKEN",
-        /// ID tokens that were made for the registered client.
+        /// ID tokens issued to the registered client.
         IdToken = "ID_TOKEN",
     }
 }

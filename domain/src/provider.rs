@@ -1,4 +1,4 @@
-//! The kinds of calendar systems, and how far an integration reaches into them.
+//! Kinds of calendar systems, and how much of them an integration can access.
 
 use serde::{Deserialize, Serialize};
 
@@ -60,13 +60,13 @@ words! {
 }
 
 words! {
-    /// How much of the calendar system a service account may reach.
+    /// How much of the calendar system a service account may access.
     AccessLevel {
         /// Every calendar of the organisation.
         Full = "FULL",
         /// The calendars of a group, or chosen calendar folders.
         Restricted = "RESTRICTED",
-        /// Only when people are busy. Cannot write, so it is refused for a service account.
+        /// Only busy times. Cannot write, so it is refused for a service account.
         FreeBusy = "FREE_BUSY",
     }
 }
@@ -74,11 +74,11 @@ words! {
 words! {
     /// How Muster reaches a mailbox.
     Route {
-        /// With the user's own consent.
+        /// Muster acts with the user's own consent.
         Own = "OWN",
-        /// With the service account, which acts inside the mailbox.
+        /// Muster acts through the service account, inside the mailbox.
         Delegated = "DELEGATED",
-        /// Not at all; bookings go through the service mailbox.
+        /// Muster does not reach the mailbox; it writes bookings to the service mailbox instead.
         ServiceAccount = "SERVICE_ACCOUNT",
     }
 }
@@ -93,7 +93,7 @@ words! {
     }
 }
 
-/// What Muster can do with a mailbox, as measured at its activation and never assumed.
+/// What Muster can do with a mailbox, as measured when it was activated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Capabilities {

@@ -1,4 +1,4 @@
-//! Why something is in the state it is in, and what a person does next.
+//! Why an object is in its current state, and what a person should do next.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 pub struct Reason {
     /// Upper-case words joined by underscores; documented in `docs/errors.md`.
     pub code: String,
-    /// One sentence that a person without IT knowledge understands. Never holds a secret.
+    /// One sentence for readers without IT knowledge. Never contains a secret.
     pub message: String,
-    /// What to do, as an imperative sentence; absent when there is nothing to do.
+    /// What to do next, as an imperative sentence; absent if there is nothing to do.
     pub next_action: Option<String>,
 }
 
 impl Reason {
-    /// A reason that needs nobody to act.
+    /// A reason that requires no action.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self { code: code.into(), message: message.into(), next_action: None }
     }
 
-    /// The same reason, with what a person does about it.
+    /// The same reason with a next action for a person.
     #[must_use]
     pub fn with_next_action(mut self, next_action: impl Into<String>) -> Self {
         self.next_action = Some(next_action.into());

@@ -1,9 +1,9 @@
-//! When a set of participants can meet, and why not at other times.
+//! Finds times at which a set of participants can meet, and explains why other times are not offered.
 //!
-//! `services::availability` calls it with what it keeps of each calendar. [`find`] ORs the participants'
-//! bitmaps and walks over the candidates; where the grid cannot tell - a candidate that begins or ends inside
-//! a marked cell - it looks into the exact times. Its answer equals that of a merge of the exact times; a
-//! property test holds the two against each other, days of daylight-saving switches included.
+//! `services::availability` calls it with the stored calendars. [`find`] ORs the participants' bitmaps and examines
+//! the candidate slots; if the grid cannot decide, because a candidate begins or ends inside a marked cell, it uses
+//! the exact times. The result equals that of merging the exact times; a property test compares the two, including
+//! days with a daylight-saving change.
 //!
 //! It fails closed: time that a participant's bitmap does not cover is not offered.
 
@@ -27,46 +27,46 @@ use crate::{
     zone::Zone,
 };
 
-/// What is searched. The candidates begin at the window's start and every step after it; each lies, without
-/// its buffers, wholly inside the window and inside the working hours of every zone named.
+/// Parameters of a search. The first candidate begins at the start of the window, further ones every step after it;
+/// each lies, without its buffers, entirely inside the window and inside the working hours of every given zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
-    /// Where slots may lie.
+    /// Window within which slots must lie.
     pub window: TimeRange,
-    /// How long a slot is.
+    /// Length of a slot in minutes.
     pub duration_minutes: NonZeroU32,
-    /// From one candidate's start to the next's.
+    /// Interval between the starts of two candidates in minutes.
     pub step_minutes: NonZeroU32,
-    /// What must also be free before a slot.
+    /// Minutes before a slot that must also be free.
     pub before_minutes: u32,
-    /// What must also be free after a slot.
+    /// Minutes after a slot that must also be free.
     pub after_minutes: u32,
-    /// The working hours that a slot must keep; none means any time.
+    /// Working hours within which a slot must lie; empty for any time.
     pub hours: Vec<WorkingHours>,
-    /// Whether tentative times count as taken. When not, bitmaps must be made without them.
+    /// Whether tentative events count as busy. If not, the bitmaps must not contain them.
     pub tentative_is_taken: bool,
-    /// How many slots are answered at most.
+    /// Maximum number of slots to return.
     pub limit: usize,
 }
 
-/// One calendar that takes part. `busy` may hold more than the window and needs no order; it may be left
-/// empty when [`Query::needs_exact_times`] says so.
+/// A participant's calendar. `busy` may extend beyond the window and needs no order; it may be empty if
+/// [`Query::needs_exact_times`] is false.
 #[derive(Debug, Clone)]
 pub struct Participant<K> {
-    /// What the caller calls it.
+    /// Identifies the participant to the caller.
     pub key: K,
-    /// Its exact times.
+    /// Exact busy times of the participant.
     pub busy: Vec<Busy>,
-    /// The same, as far as it counts, on the grid. What it does not cover is unknown.
+    /// The busy times that count, as a bitmap. Time that it does not cover is unknown.
     pub taken: Bitmap,
 }
 
-/// Who must be free.
+/// The participants of a search.
 #[derive(Debug, Clone)]
 pub struct Participants<K> {
-    /// All of these.
+    /// Participants who must all be free.
     pub required: Vec<Participant<K>>,
-    /// One of each of these groups, such as any one of three rooms.
+    /// Groups of which one member must be free, such as any one of three rooms.
     pub any_of: Vec<Vec<Participant<K>>>,
 }
 
@@ -75,38 +75,39 @@ pub struct Participants<K> {
 pub struct Slot<'a, K> {
     /// The slot, without buffers.
     pub range: TimeRange,
-    /// Per any-of group, in its order, those that are free. Never empty.
+    /// The free members of each any-of group, in the order of the groups. Never empty.
     pub free: Vec<Vec<&'a K>>,
 }
 
-/// Why a slot is not offered: one of these per participant that is in the way, or one about the time itself.
+/// One reason why a slot is not offered: one entry for each participant who is not available, or one for the time
+/// itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Obstacle<'a, K> {
-    /// Who; `None` when the time itself is wrong.
+    /// The participant; `None` if the time itself is not allowed.
     pub key: Option<&'a K>,
-    /// The any-of group of which nobody is free.
+    /// Index of the any-of group in which nobody is free.
     pub group: Option<usize>,
-    /// What is in the way.
+    /// Why the participant or time is refused.
     pub refusal: Refusal,
 }
 
-/// What is in the way of a slot.
+/// Why a slot is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// The participant is taken; the range is absent when the exact times were not given.
+    /// The participant is busy; the range is `None` if no exact times were given.
     Taken(BusyKind, Option<TimeRange>),
-    /// Nothing is known of the participant's calendar at that time.
+    /// The participant's calendar is unknown at that time.
     Unknown,
-    /// Outside the working hours in this zone.
+    /// The slot lies outside the working hours in this zone.
     OutsideHours(Zone),
-    /// Before or after what is searched.
+    /// The slot lies outside the search window.
     OutsideWindow,
-    /// The any-of group has nobody in it.
+    /// The any-of group has no members.
     NobodyToChoose,
 }
 
 impl Refusal {
-    /// The stable code.
+    /// Stable code for programs.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Taken(BusyKind::Busy, _) => "BUSY",
@@ -122,19 +123,19 @@ impl Refusal {
 /// A candidate that is not offered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused<'a, K> {
-    /// The candidate, without buffers.
+    /// The candidate slot, without buffers.
     pub range: TimeRange,
-    /// Why; never empty.
+    /// The reasons for the refusal; never empty.
     pub why: Vec<Obstacle<'a, K>>,
 }
 
 impl Query {
-    /// What every bitmap must cover: the window and the buffers.
+    /// The range that every bitmap must cover: the window with the buffers.
     pub fn required_range(&self) -> TimeRange {
         self.widened(self.window)
     }
 
-    /// Whether bitmaps alone cannot decide, because candidates begin or end off the grid.
+    /// Whether exact times are needed because candidates begin or end between cell boundaries.
     pub fn needs_exact_times(&self) -> bool {
         let grid = i64::from(GRID_MINUTES) * 60_000_000;
         let odd = |minutes: u32| !minutes.is_multiple_of(GRID_MINUTES);
@@ -153,7 +154,7 @@ impl Query {
         TimeRange { start, end: start + minutes(self.duration_minutes.get()) }
     }
 
-    /// The parts of the window in which everybody works.
+    /// The parts of the window inside all working hours.
     fn open(&self) -> Vec<TimeRange> {
         self.hours.iter().fold(vec![self.window], |open, hours| intersect(&open, &hours.open(self.window)))
     }
@@ -163,7 +164,7 @@ impl Query {
     }
 }
 
-/// The slots at which everybody required and one of each group is free, in order.
+/// The slots, in order, at which all required participants and one member of each group are free.
 pub fn find<'a, K>(query: &Query, who: &'a Participants<K>) -> Vec<Slot<'a, K>> {
     let required = Layer::over(query, who.required.iter().collect());
     let groups = Layer::groups(query, who);
@@ -185,7 +186,7 @@ pub fn find<'a, K>(query: &Query, who: &'a Participants<K>) -> Vec<Slot<'a, K>> 
     slots
 }
 
-/// The lengths of a query, in microseconds.
+/// The durations of a query, in microseconds.
 struct QueryLengths {
     first: i64,
     step: i64,
@@ -221,7 +222,7 @@ impl QueryLengths {
     }
 }
 
-/// The candidates that are not offered, with the reasons, in order; at most `limit`.
+/// Up to `limit` candidates that are not offered, in order, with the reasons.
 pub fn refused<'a, K>(query: &Query, who: &'a Participants<K>, limit: usize) -> Vec<Refused<'a, K>> {
     let apart = PerParticipant::of(query, who);
     std::iter::successors(Some(query.window.start), |start| Some(*start + minutes(query.step_minutes.get())))
@@ -238,7 +239,7 @@ pub fn explain<'a, K>(query: &Query, who: &'a Participants<K>, start: Timestamp)
     PerParticipant::of(query, who).explain(query.slot(start))
 }
 
-/// Per group those that are free; `None` when a group has nobody.
+/// The free members of each group; `None` if a group has none.
 fn choose<'a, K>(groups: &[Vec<Layer<'a, K>>], needed: MicrosRange) -> Option<Vec<Vec<&'a K>>> {
     let free = |group: &Vec<Layer<'a, K>>| -> Option<Vec<&'a K>> {
         let free: Vec<&K> = group
@@ -251,7 +252,7 @@ fn choose<'a, K>(groups: &[Vec<Layer<'a, K>>], needed: MicrosRange) -> Option<Ve
     groups.iter().map(free).collect()
 }
 
-/// Every participant by itself, to say who is in the way.
+/// Evaluates every participant separately, to find out who is not available.
 struct PerParticipant<'a, 'q, K> {
     query: &'q Query,
     required: Vec<Layer<'a, K>>,

@@ -3,9 +3,9 @@
 use crate::words;
 
 words! {
-    /// How far an integration is connected, and whether it works.
+    /// State of an integration, from its creation to its removal.
     IntegrationState {
-        /// Created; nothing was sent to the provider.
+        /// The integration was created; nothing has been sent to the provider.
         Draft = "DRAFT",
         /// The administrator has to consent at the provider.
         AwaitingConsent = "AWAITING_CONSENT",
@@ -13,21 +13,21 @@ words! {
         AwaitingAuthorization = "AWAITING_AUTHORIZATION",
         /// The verification is running.
         Verifying = "VERIFYING",
-        /// The permission has not propagated at the provider yet.
+        /// Waiting for the provider to apply a permission everywhere.
         AwaitingPropagation = "AWAITING_PROPAGATION",
-        /// Verified and in use.
+        /// The integration is verified and in use.
         Active = "ACTIVE",
-        /// In use, but mailboxes that were active are not.
+        /// In use, but some mailboxes that were active no longer are.
         Degraded = "DEGRADED",
         /// The provider refuses every request.
         Failing = "FAILING",
-        /// Stopped by the plan or by staff.
+        /// The plan or the vendor's staff stopped the integration.
         Suspended = "SUSPENDED",
-        /// Being disconnected.
+        /// The integration is being disconnected.
         Retiring = "RETIRING",
-        /// Disconnected; kept for the record.
+        /// The integration is disconnected; its row is kept for the record.
         Removed = "REMOVED",
-        /// Could not be connected.
+        /// The calendar system could not be connected.
         Failed = "FAILED",
         /// Nobody completed the connection in time.
         Expired = "EXPIRED",
@@ -54,21 +54,21 @@ impl IntegrationState {
 words! {
     /// The state of a mailbox.
     ConnectionState {
-        /// Found in the directory; nothing is decided yet.
+        /// The mailbox was found in the directory; nothing is decided yet.
         Discovered = "DISCOVERED",
-        /// Left out on purpose.
+        /// An administrator excluded the mailbox.
         Excluded = "EXCLUDED",
-        /// Waiting for its activation.
+        /// The mailbox waits for its activation.
         Pending = "PENDING",
-        /// Being activated.
+        /// Being activated: Muster checks what it can do with the mailbox.
         Verifying = "VERIFYING",
-        /// Read and written.
+        /// Muster reads and writes the mailbox.
         Active = "ACTIVE",
-        /// Only read.
+        /// Muster only reads the mailbox.
         FreeBusyOnly = "FREE_BUSY_ONLY",
-        /// Cannot be reached; the reason says why.
+        /// The mailbox cannot be reached; the reason says why.
         Unreachable = "UNREACHABLE",
-        /// No longer connected.
+        /// The mailbox is no longer connected.
         Disconnected = "DISCONNECTED",
     }
 }
@@ -84,7 +84,7 @@ impl ConnectionState {
 }
 
 words! {
-    /// What came of a step of a run, as its history records it.
+    /// The outcome of a step of a run, as recorded in its history.
     StepOutcome {
         /// The run went on to another state.
         WentOn = "WENT_ON",
@@ -92,7 +92,7 @@ words! {
         Waited = "WAITED",
         /// The step failed and will be repeated.
         Retried = "RETRIED",
-        /// What the step had done was taken back.
+        /// The effects of the step were undone.
         Undone = "UNDONE",
         /// The run is complete.
         Done = "DONE",
@@ -100,19 +100,19 @@ words! {
         Failed = "FAILED",
         /// A person stopped the run.
         Cancelled = "CANCELLED",
-        /// The run was parked, because it had stopped its worker or could not be undone.
+        /// The run was quarantined because it crashed its worker repeatedly or could not be undone.
         Quarantined = "QUARANTINED",
-        /// A person gave the run another chance.
+        /// A person retried the run.
         Revived = "REVIVED",
     }
 }
 
 words! {
-    /// What was done to a booking after it had been created.
+    /// How a booking was changed after its creation.
     BookingChangeKind {
-        /// Moved to another time.
+        /// The booking was moved to another time.
         Moved = "MOVED",
-        /// Called off.
+        /// A person or a program cancelled the booking.
         Cancelled = "CANCELLED",
     }
 }
@@ -128,11 +128,11 @@ words! {
 }
 
 words! {
-    /// How far a booking is written, confirmed or taken back.
+    /// State of a booking, from the request to its end.
     BookingState {
-        /// Accepted; times are not blocked yet.
+        /// The booking is accepted; its time is not blocked yet.
         Requested = "REQUESTED",
-        /// Times are blocked; the event is being written.
+        /// The time is blocked; the event is being written.
         Held = "HELD",
         /// The event is in the calendar.
         Written = "WRITTEN",
@@ -157,29 +157,29 @@ impl BookingState {
 }
 
 words! {
-    /// Whether a run has work, waits or has ended.
+    /// Whether a run can make progress, waits or has ended.
     RunStatus {
         /// Enqueued by a use case; no worker has claimed it yet.
         Ordered = "ORDERED",
-        /// URL of the server that holds queues and hints.
+        /// Has a step to execute, or is executing one.
         Running = "RUNNING",
-        /// Waiting for a time, a signal, or both.
+        /// The run waits for a time, a signal, or both.
         Waiting = "WAITING",
-        /// Undoing its steps.
+        /// The run is undoing its steps.
         Undoing = "UNDOING",
-        /// Finished successfully.
+        /// The run finished successfully.
         Done = "DONE",
-        /// Could not finish; all its steps are undone.
+        /// The run could not finish; all its steps are undone.
         Failed = "FAILED",
-        /// Stopped by a person; all its steps are undone.
+        /// A person stopped the run; all its steps are undone.
         Cancelled = "CANCELLED",
-        /// Parked, because it crashes its worker, until somebody retries it.
+        /// Stopped because it crashed its worker repeatedly; continues only when a person retries it.
         Quarantined = "QUARANTINED",
     }
 }
 
 impl RunStatus {
-    /// Whether nothing more happens without a person.
+    /// Whether the run stays in this status unless a person acts.
     pub const fn is_over(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Cancelled | Self::Quarantined)
     }
@@ -212,13 +212,13 @@ words! {
 }
 
 words! {
-    /// Whether a bulk activation is under way or over.
+    /// Whether a bulk activation is running or over.
     CampaignState {
         /// Mailboxes are being activated.
         Running = "RUNNING",
         /// Every mailbox has a result.
         Finished = "FINISHED",
-        /// Stopped by a person.
+        /// A person stopped the campaign.
         Cancelled = "CANCELLED",
     }
 }
@@ -226,15 +226,15 @@ words! {
 words! {
     /// What a tenant pays for.
     Plan {
-        /// Personal connections only.
+        /// Users may connect their own calendars only.
         Basic = "BASIC",
-        /// Personal connections and a service account.
+        /// Users may connect their own calendars, and the organisation a service account.
         Plus = "PLUS",
     }
 }
 
 words! {
-    /// What the vendor's staff switch on for a tenant.
+    /// A feature that the vendor's staff can switch on for a tenant.
     Feature {
         /// Connecting the organisation through one service account.
         ServiceAccount = "SERVICE_ACCOUNT",
@@ -242,13 +242,13 @@ words! {
 }
 
 words! {
-    /// The state of a requested online meeting.
+    /// State of the online meeting requested for a booking.
     OnlineMeetingState {
-        /// The calendar system is creating it.
+        /// The calendar system is creating the meeting.
         Pending = "PENDING",
-        /// People can join it.
+        /// People can join the meeting.
         Ready = "READY",
-        /// There is none: the calendar permits none, the calendar system created none, or the booking has ended.
+        /// There is no meeting: the calendar permits none, the calendar system created none, or the booking has ended.
         Unavailable = "UNAVAILABLE",
     }
 }

@@ -1,9 +1,10 @@
-//! Which characters a text may contain, and how a provider's text is made to fit.
+//! Which characters a text may contain, and how texts from providers are cleaned.
 //!
-//! PostgreSQL stores no NUL, and the other control characters and Unicode's noncharacters mean nothing in a text for
-//! people: they hide what is written, break lines in logs, and cannot be sent on as XML or iCalendar. [`check`] refuses
-//! them in what people and programs send; a provider's text is cleaned instead, because one character must not make a
-//! calendar unreadable. Joiners, direction marks and everything else that scripts and emoji need are kept.
+//! PostgreSQL stores no NUL, and the other control characters and Unicode's noncharacters have no meaning in a text
+//! for people: they hide content, break lines in logs, and cannot be sent as XML or iCalendar. [`check`] refuses
+//! them in input from people and programs; a provider's text is cleaned instead, because one character must not
+//! make a calendar unreadable. Joiners, direction marks and all other characters that scripts and emoji need are
+//! kept.
 
 mod legible;
 
@@ -14,7 +15,7 @@ use std::borrow::Cow;
 pub enum Shape {
     /// One line: no tab and no line break.
     Line,
-    /// Any number of lines: tabs and line breaks are allowed.
+    /// Several lines: tabs and line breaks are allowed.
     Lines,
 }
 
@@ -24,7 +25,7 @@ pub enum Fault {
     /// The text has more characters than are allowed.
     #[error("it has {found} characters; {limit} are allowed")]
     TooLong {
-        /// The number of characters it has.
+        /// The number of characters in the text.
         found: usize,
         /// The number of characters allowed.
         limit: usize,
@@ -32,7 +33,7 @@ pub enum Fault {
     /// The text contains a character that its shape forbids.
     #[error("it has the character U+{:04X}, which is not allowed here", u32::from(*.0))]
     Character(char),
-    /// It is not blank, and nothing of it can be seen.
+    /// The text is not blank, but none of its characters is visible.
     #[error("it has no character that can be seen")]
     Invisible,
     /// An embedding or isolate of another direction is closed but not opened, or the other way round.
@@ -40,7 +41,7 @@ pub enum Fault {
     Direction,
 }
 
-/// Refuses what [`check`] refuses, and a text that hides what it says from whoever reads it.
+/// Refuses what [`check`] refuses, and a text that hides its content from the reader.
 pub fn accept(text: &str, shape: Shape, limit: usize) -> Result<(), Fault> {
     check(text, shape, limit)?;
     legible::check(text)
@@ -98,11 +99,11 @@ pub fn identifier(text: String, longest: usize) -> String {
     text
 }
 
-/// How an escaped token begins.
+/// Prefix of an escaped token.
 const ESCAPED: &str = "esc:";
 
-/// A token that its issuer gets back unchanged, such as an id or a cursor, in a form that can be stored; [`unescape`]
-/// restores it. Nearly every token stays as it is.
+/// Escapes a token that its issuer gets back unchanged, such as an id or a cursor, so that it can be stored;
+/// [`unescape`] restores it. Nearly every token is unchanged.
 pub fn escape(token: String) -> String {
     if !token.starts_with(ESCAPED) && check(&token, Shape::Line, usize::MAX).is_ok() {
         return token;
@@ -137,7 +138,7 @@ pub fn unescape(token: &str) -> Cow<'_, str> {
     original.into()
 }
 
-/// The text, cut at a character boundary if it is longer than `longest` bytes.
+/// Truncates the text at a character boundary to at most `longest` bytes.
 fn cut(mut text: String, longest: usize) -> String {
     text.truncate(text.floor_char_boundary(longest));
     text
@@ -150,12 +151,12 @@ fn is_allowed(char: char, shape: Shape) -> bool {
     }
 }
 
-/// Whether a text goes on at another place after this character: a tab, or what Unicode calls a mandatory break.
+/// Whether the character is a tab or, according to Unicode, a mandatory line break.
 fn is_break(char: char) -> bool {
     matches!(char, '\t'..='\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// The 66 code points that will never be characters (the Unicode standard, section 23.7).
+/// Whether the character is one of the 66 noncharacters (Unicode standard, section 23.7).
 fn is_noncharacter(char: char) -> bool {
     matches!(char, '\u{FDD0}'..='\u{FDEF}') || u32::from(char) & 0xFFFE == 0xFFFE
 }
@@ -166,7 +167,7 @@ mod tests {
 
     use super::*;
 
-    /// Scripts and emoji that need characters of their own beside the letters.
+    /// Texts in scripts, and emoji, that need formatting characters besides letters.
     const WRITTEN: &[&str] = &[
         "Besprechung",
         "👩‍👩‍👧 🇩🇪 👍🏽",
@@ -270,7 +271,7 @@ mod tests {
         }
     }
 
-    /// Texts in which the characters that matter are frequent.
+    /// Generates texts in which the relevant characters are frequent.
     fn any_text() -> impl Strategy<Value = String> {
         let odd = prop::sample::select(vec![
             '\0', '\r', '\n', '\t', '%', '\u{7F}', '\u{85}', '\u{FFFF}', '\u{2028}',

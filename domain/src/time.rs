@@ -48,7 +48,7 @@ impl TimeRange {
     }
 }
 
-/// The instant after a wait; an instant beyond the calendar becomes its last one.
+/// The instant after a wait, limited to the last supported instant.
 pub fn after(at: Timestamp, wait: std::time::Duration) -> Timestamp {
     let wait = Duration::from_std(wait).ok();
     wait.and_then(|wait| at.checked_add_signed(wait)).unwrap_or(Timestamp::MAX_UTC)
@@ -64,12 +64,12 @@ crate::words! {
     }
 }
 
-/// A busy time in one calendar.
+/// A busy time of one calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Busy {
     /// The time that is taken.
     pub range: TimeRange,
-    /// How firmly the time is taken.
+    /// Whether the time is definitely taken or tentative.
     pub kind: BusyKind,
 }
 

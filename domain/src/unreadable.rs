@@ -1,7 +1,7 @@
-//! Items of calendars that cannot be read.
+//! Calendar items that cannot be read.
 //!
-//! One bad item takes down nothing but itself: it is left out of what was read and marked. Where something is known of
-//! its times it counts as busy over the widest span it may cover; otherwise it blocks nothing, and a search says so.
+//! One bad item affects only itself: it is left out of the result and marked. If its times are partly known, it
+//! counts as busy over the widest span that it may cover; otherwise it blocks nothing, and a search reports it.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,24 +9,24 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum UnreadableReason {
-    /// It has no start or end that can be understood.
+    /// The item has no readable start or end.
     NoTimes,
-    /// Its recurrence rule cannot be understood.
+    /// The item's recurrence rule cannot be read.
     Recurrence,
-    /// Its time zone is described nowhere.
+    /// The item's time zone is neither known nor defined.
     TimeZone,
-    /// It is not in the form that its calendar system prescribes.
+    /// The item violates the format of its calendar system.
     Malformed,
-    /// It is larger than what is read of one item.
+    /// The item exceeds the size limit for a single item.
     TooLarge,
-    /// Expanding it costs more than what is spent on one item.
+    /// Expanding the item exceeds the budget for a single item.
     TooCostly,
-    /// The calendar system lists it and does not hand it out.
+    /// The calendar system lists the item but does not return it.
     NotDelivered,
 }
 
 impl UnreadableReason {
-    /// All of them.
+    /// Every reason.
     pub const ALL: [Self; 7] = [
         Self::NoTimes,
         Self::Recurrence,
@@ -37,7 +37,7 @@ impl UnreadableReason {
         Self::NotDelivered,
     ];
 
-    /// The stable code.
+    /// Stable code for programs.
     pub const fn code(self) -> &'static str {
         match self {
             Self::NoTimes => "NO_TIMES",
@@ -50,21 +50,21 @@ impl UnreadableReason {
         }
     }
 
-    /// The reason with a code; `None` for a code of a newer version.
+    /// The reason with this code; `None` for a code of a newer version.
     pub fn parse(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.code() == code)
     }
 }
 
-/// An item that cannot be read, wholly or in part.
+/// An item that cannot be read, completely or in part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unreadable {
-    /// Its iCalendar UID; the calendar system's own id where no UID can be read.
+    /// iCalendar UID of the item, or its id in the calendar system if no UID can be read.
     pub uid: String,
-    /// Why.
+    /// Why the item cannot be read.
     pub reason: UnreadableReason,
-    /// Whether it counts as busy, over the widest span it may cover. Otherwise nothing is known of its times, and it
-    /// blocks none.
+    /// Whether the item counts as busy over the widest span it may cover. If not, its times are unknown and it
+    /// blocks nothing.
     pub blocks: bool,
 }
 

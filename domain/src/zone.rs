@@ -1,7 +1,7 @@
 //! Time zones by their IANA names.
 //!
-//! The rules of zones change several times a year, so they are taken from the newer of two databases: the system's,
-//! which its operator updates, and the one inside this binary. [`tzdata`] says which one is in use.
+//! The rules of zones change several times a year, so the newer of two databases is used: the system's, which the
+//! operator updates, and the one inside this binary. [`tzdata`] tells which one is in use.
 
 use std::{fmt, path::Path, str::FromStr, sync::LazyLock};
 
@@ -13,7 +13,7 @@ use jiff::{
 
 use crate::time::Timestamp;
 
-/// Where systems keep their database.
+/// Where systems store their database.
 const SYSTEM: &str = "/usr/share/zoneinfo";
 
 /// A time zone of the IANA database.
@@ -58,12 +58,12 @@ impl Zone {
         }
     }
 
-    /// Whether the clock shows a local time exactly once.
+    /// Whether a local time occurs exactly once.
     pub fn is_unambiguous(&self, local: NaiveDateTime) -> bool {
         civil(local).is_some_and(|local| !self.0.to_ambiguous_timestamp(local).is_ambiguous())
     }
 
-    /// What the clock shows at an instant.
+    /// The local time of an instant.
     pub fn local(&self, at: Timestamp) -> NaiveDateTime {
         self.at(at).naive_local()
     }
@@ -78,7 +78,7 @@ impl Zone {
     }
 }
 
-/// A name that no zone of the database has.
+/// Error: no zone in the database has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not the IANA name of a time zone")]
 pub struct UnknownZone(String);
@@ -130,17 +130,17 @@ fn from_jiff(at: jiff::Timestamp) -> Option<Timestamp> {
     }
 }
 
-/// The database in use.
+/// The time-zone database in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tzdata {
-    /// Its release, such as `2026f`.
+    /// Release of the database, such as `2026f`.
     pub version: String,
-    /// Whether it is the system's. Otherwise it is the one inside this binary.
+    /// Whether the database is the system's, and not the one inside this binary.
     pub is_system: bool,
 }
 
-/// Which database is in use. Chosen once, when the first zone is asked for: a system whose database was updated is
-/// followed from the next start on.
+/// The database in use. Chosen once, when the first zone is looked up: an update of the system's database takes
+/// effect at the next start.
 pub fn tzdata() -> &'static Tzdata {
     &CHOSEN.0
 }
@@ -164,7 +164,7 @@ fn choose(folder: &Path) -> (Tzdata, TimeZoneDatabase) {
     }
 }
 
-/// The release of a folder's database, from the files in which its distributors write it.
+/// The release of the database in a folder, read from the files in which distributors record it.
 fn system_version(folder: &Path) -> Option<String> {
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
     let stated = read("+VERSION").or_else(|| read("VERSION"));
@@ -177,14 +177,15 @@ fn is_newer(version: &str, than: &str) -> bool {
     release(version) > release(than)
 }
 
-/// `2026f` as year and letters; letters are compared by their number first, as `z` is followed by `za`.
+/// Splits a release such as `2026f` into year and letters; letters are compared by their number first, because `z`
+/// is followed by `za`.
 fn release(version: &str) -> Option<(u16, usize, &str)> {
     let year = version.get(..4)?.parse().ok()?;
     let letters = version[4..].split(|char: char| !char.is_ascii_lowercase()).next()?;
     Some((year, letters.len(), letters))
 }
 
-/// The whole day that begins on a date in a zone; it ends where the next one begins.
+/// The day that begins on a date in a zone; it ends where the next day begins.
 pub fn day(zone: &Zone, date: NaiveDate) -> Option<(Timestamp, Timestamp)> {
     let start =
         |date: NaiveDate| zone.instants(date.and_time(chrono::NaiveTime::MIN)).map(|(first, _)| first);

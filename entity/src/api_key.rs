@@ -32,7 +32,7 @@ pub struct Model {
     pub replaced_by: Option<Id<ids::ApiKey>>,
 }
 
-/// Relations are followed through loaders, by id.
+/// No relations are declared: related rows are loaded by their ids.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,4 +1,4 @@
-//! What was done, by whom: the entries of the chains of `audit_chain`.
+//! The audit log: what was done and by whom. Entries form the chains of `audit_chain`.
 
 crate::table::tenant_table! {
     /// One recorded act. The tenant of all zeros stands for the installation.

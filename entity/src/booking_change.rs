@@ -15,7 +15,7 @@ crate::table::tenant_table! {
         old_start: DateTimeUtc,
         /// When the booking ended before the change.
         old_end: DateTimeUtc,
-        /// The actor who asked for the change: the id of a user or of an API key.
+        /// The actor who requested the change: the id of a user or of an API key.
         by_whom: String,
         /// When the change was committed.
         at: DateTimeUtc,

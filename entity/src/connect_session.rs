@@ -1,4 +1,4 @@
-//! Browser sessions in which somebody connects a calendar system or a single calendar.
+//! Browser sessions for connecting a calendar system or a user's own calendar.
 
 use domain::connect::{ConnectPurpose, ConnectStep};
 

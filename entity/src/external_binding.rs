@@ -1,4 +1,4 @@
-//! Which of Muster's tenants an organisation at a provider belongs to.
+//! Bindings of organisations at a provider to Muster's tenants.
 
 use domain::ProviderKind;
 use domain::{Id, ids};
@@ -26,7 +26,7 @@ pub struct Model {
     pub domains: Option<Json>,
 }
 
-/// Relations are followed through loaders, by id.
+/// No relations are declared: related rows are loaded by their ids.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

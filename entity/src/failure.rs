@@ -1,7 +1,7 @@
-//! Errors of the database, printed without values.
+//! Database errors, printed without values.
 //!
-//! PostgreSQL puts values of rows into the details of an error, and into the message itself when it cannot parse one;
-//! and errors end up in logs. A crate that lets a database error out therefore lets out this type, which prints only the
+//! PostgreSQL includes values of rows in the details of an error, and in the message itself if it cannot parse one,
+//! and errors end up in logs. A crate therefore exposes database errors only as this type, which prints only the
 //! code and the names of tables, columns and constraints.
 
 use std::fmt;
@@ -27,7 +27,7 @@ impl std::ops::Deref for DatabaseError {
     }
 }
 
-/// Has no source: printing the chain of causes would print the values.
+/// Has no source, because printing the chain of causes would print the values.
 impl std::error::Error for DatabaseError {}
 
 impl fmt::Display for DatabaseError {
@@ -96,8 +96,8 @@ fn names(message: &str) -> String {
         .join("\"")
 }
 
-/// Whether a message of SQLite may be printed whole: its codes are numbers, its messages name tables and columns, and
-/// quoted text comes from a statement.
+/// Whether a message of SQLite may be printed completely: SQLite's codes are numbers, its messages name tables and
+/// columns, and quoted text comes from a statement.
 fn is_names_only(code: &str, message: &str) -> bool {
     let is_sqlite = !code.is_empty() && code.len() <= 4 && code.bytes().all(|byte| byte.is_ascii_digit());
     match is_sqlite {

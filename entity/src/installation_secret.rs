@@ -18,7 +18,7 @@ pub struct Model {
     pub changed_at: DateTimeUtc,
 }
 
-/// Relations are followed through loaders, by id.
+/// No relations are declared: related rows are loaded by their ids.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

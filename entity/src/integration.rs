@@ -30,15 +30,15 @@ crate::table::tenant_table! {
         server_url: Option<String>,
         /// The mailbox through which bookings are written when the organiser's cannot be; null when none is chosen.
         service_mailbox: Option<String>,
-        /// The address of the first mailbox activated, probed to tell "this mailbox is out of scope" from "access is
-        /// lost"; null before.
+        /// The address of the first activated mailbox, which is tested to distinguish "this mailbox is out of
+        /// scope" from "access is lost"; null before.
         known_good: Option<String>,
         /// The account that consented at the provider; null before the consent.
         consented_by: Option<String>,
         /// Where the browser goes after the consent; null to stay on Muster's page.
         return_url: Option<String>,
-        /// How rooms are told from people, as `providers::caldav::RoomRule`; null when the installation's own rule
-        /// applies.
+        /// Rules that tell rooms from people, as `providers::caldav::RoomRule`; null if the installation's own
+        /// rules apply.
         room_rules: Option<Json>,
         /// The actor who registered the integration: the id of a user, key or link.
         created_by: String,

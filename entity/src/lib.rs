@@ -1,4 +1,4 @@
-//! One file per table, and finders that begin with the tenant.
+//! One file per table, with finders that begin with the tenant.
 //!
 //! `services` reads and writes through this crate; the engine's set-based statements are in `queue` and `workflows`.
 //! Words such as states are [`Stored`]: parsed here, once, and kept as text where only a newer binary knows them, so that

@@ -7,7 +7,7 @@ crate::table::tenant_table! {
         name: String,
         /// Whether every tenant has the role from the start; such roles cannot be changed.
         standard: bool,
-        /// What holders of the role may do: a list of the words of `domain::Permission`.
+        /// The permissions that the role grants: a list of words of `domain::Permission`.
         permissions: Json,
         /// When the role was added; for a standard role, when its tenant was created.
         created_at: DateTimeUtc,

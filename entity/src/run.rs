@@ -31,7 +31,7 @@ crate::table::tenant_table! {
         asked_by: String,
         /// The name of the signal that wakes the run; null when it waits for none.
         wait_signal: Option<String>,
-        /// Whether somebody asked for the run to be cancelled.
+        /// Whether cancellation of the run was requested.
         cancel_requested: bool,
         /// Whether the run is undoing its steps, or was when it was quarantined.
         undoing: bool,

@@ -1,9 +1,9 @@
-//! The connections to the database, and transactions that know whose rows they may touch.
+//! Database connections, and transactions that know whose rows they may access.
 //!
 //! SQLite has one writing connection (every writing transaction begins IMMEDIATE) and a few reading ones.
-//! PostgreSQL has three pools: one whose role sees the rows of the transaction's tenants only, and two whose role
-//! sees the engine's own tables of all tenants, one of them for statements over sets of keys. Each pool logs in as its
-//! role, and a role that could leave row-level security is refused.
+//! PostgreSQL has three pools: one whose role sees only the rows of the transaction's tenants, and two whose role
+//! sees the engine's own tables of all tenants, one of them for statements over sets of keys. Each pool logs in as
+//! its role, and a role that could bypass row-level security is refused.
 
 mod logins;
 mod reader;
@@ -38,7 +38,7 @@ pub enum StoreError {
     /// The URL is neither `sqlite://` nor `postgres://`.
     #[error("The database URL must begin with sqlite:// or postgres://.")]
     UnknownUrl,
-    /// The role of a connection could bypass or leave row-level security.
+    /// The database role of a connection could bypass row-level security or switch it off.
     #[error(
         "The database role {role} {faults}, so row-level security would not keep tenants apart. A node logs in as \
          {wanted}: `muster migrate` makes that role. The owner's URL is for `migrate` alone, as migration_url."
@@ -73,15 +73,15 @@ impl StoreError {
     }
 }
 
-/// A connection idle for this long is tested before it is used. One in steady use is not: the test would cost a round
-/// trip for every statement.
+/// A connection idle for this long is tested before it is used. Connections in steady use are not tested, because
+/// that would cost a round trip for every statement.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Sets the tenants whose rows a transaction may touch.
 const CONFINE: &str = "SELECT set_config('app.tenants', $1, true)";
 
-/// Planner settings for set-based statements by key: on a table that was never analysed the planner would read all of
-/// it for a batch of any size, and it would plan anew for every length of a batch.
+/// Planner settings for set-based statements by key. Without them the planner would read the whole of a
+/// never-analysed table for a batch of any size, and would plan each batch size anew.
 const BY_KEY: [(&str, &str); 4] = [
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
@@ -186,7 +186,7 @@ impl Store {
         }
     }
 
-    /// A connection of the owner, for migrations and the operator's own maintenance.
+    /// A connection as the database owner, for migrations and the operator's own maintenance.
     pub async fn owner(url: &str) -> Result<DatabaseConnection, DbErr> {
         let mut options = ConnectOptions::new(url);
         options.max_connections(1).sqlx_logging(false);

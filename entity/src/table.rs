@@ -19,7 +19,7 @@ macro_rules! tenant_table {
             $($(#[$fdoc])* pub $field: $ty),*
         }
 
-        /// Relations are followed through loaders, by id.
+        /// No relations are declared: related rows are loaded by their ids.
         #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
         pub enum Relation {}
 
@@ -78,7 +78,7 @@ macro_rules! tenant_junction {
             $($(#[$fdoc])* pub $field: $ty),*
         }
 
-        /// Relations are followed through loaders, by id.
+        /// No relations are declared: related rows are loaded by their ids.
         #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
         pub enum Relation {}
 

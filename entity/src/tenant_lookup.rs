@@ -1,5 +1,5 @@
-//! The tenants of rows that are found by a key before their tenant is known. Triggers of the database keep this table;
-//! nodes only read it.
+//! Maps keys to tenants, for rows that are looked up before their tenant is known. Database triggers maintain this
+//! table; nodes only read it.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ pub struct Model {
     pub tenant_id: Id<ids::Tenant>,
 }
 
-/// Relations are followed through loaders, by id.
+/// No relations are declared: related rows are loaded by their ids.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,11 +1,11 @@
-//! Which addresses may be called.
+//! Decides which addresses may be called.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-/// Hosts that the operator allowed although they are private or speak plain http, such as an Exchange server
+/// Hosts that the operator allowed although they are private or use plain http, such as an Exchange server
 /// on-premises or the sandbox on loopback.
 #[derive(Debug, Clone, Default)]
 pub struct Allowance {
@@ -15,9 +15,9 @@ pub struct Allowance {
 /// Why an address may be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// It belongs to the public internet, as far as can be told before its name is resolved.
+    /// The address is on the public internet, as far as that is known before its name is resolved.
     Public,
-    /// The operator allowed its host by name, wherever that is.
+    /// The operator allowed its host by name, whatever its address.
     Allowed,
 }
 
@@ -31,7 +31,7 @@ impl Allowance {
         self.hosts.iter().any(|allowed| allowed == host)
     }
 
-    /// Checks what can be seen in the address itself; names are checked again when they are resolved.
+    /// Checks the URL itself; host names are checked again when they are resolved.
     pub(crate) fn check(&self, url: &Url) -> Result<Reach, &'static str> {
         let host = url.host().ok_or("it names no host")?;
         let text = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
@@ -50,7 +50,7 @@ impl Allowance {
     }
 }
 
-/// Whether an address belongs to the public internet.
+/// Whether an address is on the public internet.
 fn is_public(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => {
@@ -72,7 +72,7 @@ fn is_public(ip: IpAddr) -> bool {
     }
 }
 
-/// IPv6 is open only within 2000::/3, less what is set aside inside it.
+/// Whether an IPv6 address is public: within 2000::/3 and not in one of its reserved ranges.
 fn is_public_v6(ip: Ipv6Addr) -> bool {
     let [first, second, ..] = ip.segments();
     (first & 0xe000) == 0x2000
@@ -85,7 +85,7 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
 #[error("resolves to a private address")]
 struct Refused;
 
-/// Whether the resolver's refusal is behind a connection error.
+/// Whether a connection error was caused by the resolver's refusal.
 pub(crate) fn was_refused(error: &reqwest::Error) -> bool {
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

@@ -1,9 +1,9 @@
-//! The guarded HTTP client, through which Muster makes every outgoing call.
+//! The guarded HTTP client, with which Muster makes every outgoing call.
 //!
-//! Every request has time-outs and every response a size limit. Redirects are never followed here (a caller that knows
-//! its protocol decides), plain `http` and private addresses are refused unless the operator allowed the host.
-//! Addresses are judged in the resolver that the connection itself uses, so that a name cannot resolve differently the
-//! second time. No part of a request's query, headers or body is logged.
+//! Every request has time-outs and every response a size limit. Redirects are never followed here (a caller that
+//! knows its protocol decides), and plain `http` and private addresses are refused unless the operator allowed the
+//! host. Addresses are checked in the resolver that the connection itself uses, so that a name cannot resolve
+//! differently the second time. No part of a request's query, headers or body is logged.
 
 mod guard;
 mod wait;
@@ -138,7 +138,7 @@ pub enum Error {
     Unreachable {
         /// The host name that was called.
         host: String,
-        /// The error of the network.
+        /// The underlying network error.
         #[source]
         source: reqwest::Error,
     },
@@ -147,7 +147,7 @@ pub enum Error {
     Broken {
         /// The host name that was called.
         host: String,
-        /// The error of the network.
+        /// The underlying network error.
         #[source]
         source: reqwest::Error,
     },
@@ -167,7 +167,7 @@ impl Error {
         matches!(self, Self::Broken { .. } | Self::TooLarge { .. })
     }
 
-    /// The stable code, see `docs/errors.md`.
+    /// Stable code for programs, see `docs/errors.md`.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Forbidden { .. } => "ADDRESS_FORBIDDEN",
@@ -199,7 +199,7 @@ impl Client {
         Ok(Self { inner, config })
     }
 
-    /// By which rule an address may be called. A name is judged again when it is resolved.
+    /// The rule by which an address may be called. A host name is checked again when it is resolved.
     pub fn reach(&self, url: &Url) -> Result<Reach, Error> {
         let host = || url.host_str().unwrap_or_default().to_owned();
         self.config.allowance.check(url).map_err(|why| Error::Forbidden { host: host(), why })

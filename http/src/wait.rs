@@ -1,23 +1,23 @@
-//! How long a server may tell us to wait.
+//! Limits the time for which a server may make us wait.
 //!
-//! Every wait that a server asks for goes through here, so that no number that somebody sends can stop work for ever
-//! or overflow a time.
+//! Every wait that a server requests passes through here, so that no number in a response can stop work for ever or
+//! overflow a time.
 
 use std::time::Duration;
 
-/// No server is obeyed for longer than this at a time: after a day it is asked again.
+/// Longest accepted wait; after a day the server is called again.
 pub const MAX_WAIT: Duration = Duration::from_hours(24);
 
-/// Whoever says "at once" after a refusal gets a moment all the same.
+/// Shortest wait after a refusal, even if the server allows an immediate retry.
 pub const MIN_WAIT: Duration = Duration::from_secs(1);
 
-/// A wait within these bounds.
+/// Limits a wait to these bounds.
 pub fn clamp_wait(asked: Duration) -> Duration {
     asked.clamp(MIN_WAIT, MAX_WAIT)
 }
 
-/// The wait that a number of `unit`s asks for, clamped. A number that is too large for any type is the longest wait;
-/// `None` for what is no number, or a negative one.
+/// Parses a wait given as a number of `unit`s and limits it. A number too large for any type becomes the longest
+/// wait; `None` for a negative number or other text.
 pub fn read_wait(number: &str, unit: Duration) -> Option<Duration> {
     let number = number.trim();
     let whole = number.split('.').next().unwrap_or_default();
@@ -32,8 +32,8 @@ pub fn read_wait(number: &str, unit: Duration) -> Option<Duration> {
     Some(clamp_wait(wait.and_then(|wait| wait.checked_add(more)).unwrap_or(MAX_WAIT)))
 }
 
-/// The wait that a `Retry-After` header asks for, clamped (RFC 9110 section 10.2.3). A date is compared with the
-/// server's own clock, as its `Date` header shows it; without that header it says nothing.
+/// Parses and limits the wait in a `Retry-After` header (RFC 9110 section 10.2.3). A date is compared with the
+/// server's own clock, as given by its `Date` header; without that header it is ignored.
 pub(crate) fn retry_after(header: &str, date: Option<&str>) -> Option<Duration> {
     if let Some(wait) = read_wait(header, Duration::from_secs(1)) {
         return Some(wait);

@@ -1,9 +1,9 @@
 //! The database schema, one file per change, for SQLite and PostgreSQL.
 //!
-//! The SQL is written once with placeholders for the few types that differ ([`ddl`]); what only one store has
-//! (row-level security, exclusion constraints, triggers) stands in the same file behind a `match`. Every change
-//! runs in a transaction, so a failed one leaves nothing. On PostgreSQL the migrations run as the owner; nodes log in
-//! as the [`roles`] that are made first.
+//! The SQL is written once, with placeholders for the few types that differ ([`ddl`]); what only one database has
+//! (row-level security, exclusion constraints, triggers) is in the same file behind a `match`. Every change runs in
+//! a transaction, so a failed one leaves nothing. On PostgreSQL migrations run as the owner; nodes log in as the
+//! [`roles`], which are created first.
 
 use sea_orm_migration::prelude::*;
 
@@ -32,7 +32,7 @@ mod m0026_domains;
 pub mod roles;
 mod row_level_security;
 
-/// Every change, in order.
+/// All schema changes, in order.
 #[derive(Debug)]
 pub struct Migrator;
 
@@ -66,18 +66,18 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// Brings a database up to date. Safe to run by several nodes one after the other.
+/// Migrates a database to the newest schema. Several nodes may call it one after the other.
 pub async fn up(connection: &sea_orm_migration::sea_orm::DatabaseConnection) -> Result<(), DbErr> {
     roles::make(connection).await?;
     Migrator::up(connection, None).await
 }
 
-/// Whether the store is PostgreSQL.
+/// Whether the database is PostgreSQL.
 fn is_postgres(manager: &SchemaManager<'_>) -> bool {
     manager.get_database_backend() == sea_orm_migration::sea_orm::DatabaseBackend::Postgres
 }
 
-/// Runs statements whose types are written as `{uuid}`, `{time}`, `{json}`, `{bytes}` and `{bigint}`.
+/// Executes statements whose types are written as `{uuid}`, `{time}`, `{json}`, `{bytes}` and `{bigint}`.
 async fn ddl(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
     let types = match is_postgres(manager) {
         true => [

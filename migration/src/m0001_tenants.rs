@@ -1,4 +1,4 @@
-//! Tenants, their people and rights, and what belongs to the whole installation.
+//! Tenants, their users and roles, and the tables of the installation.
 
 use sea_orm_migration::prelude::*;
 
@@ -12,7 +12,7 @@ impl MigrationName for Migration {
     }
 }
 
-/// The roles are made before ([`crate::roles`]).
+/// Grants to the roles, which [`crate::roles`] has created before.
 const POSTGRES: &str = "
 CREATE EXTENSION IF NOT EXISTS btree_gist;
 GRANT USAGE ON SCHEMA public TO muster_app, muster_engine;";

@@ -1,4 +1,4 @@
-//! Integrations, their consent, their service accounts, and the mailboxes that are reached through them.
+//! Integrations, their consents, their service accounts, and the mailboxes that they reach.
 
 use sea_orm_migration::prelude::*;
 

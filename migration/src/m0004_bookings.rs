@@ -1,4 +1,4 @@
-//! Bookings, who takes part, and the occupancy that keeps two of them apart.
+//! Bookings, their participants, and the occupancy table, which prevents double bookings.
 
 use sea_orm_migration::prelude::*;
 
@@ -85,8 +85,8 @@ CREATE TABLE occupancy (
 CREATE INDEX occupancy_holder ON occupancy (tenant_id, holder, start_at);
 CREATE INDEX occupancy_booking ON occupancy (tenant_id, booking_id);";
 
-/// One booking may hold its old and its new time at once while it moves: rows of the same booking never
-/// collide.
+/// The exclusion constraint against double bookings. Rows of the same booking may overlap, because a booking that
+/// is being moved blocks both its old and its new time.
 const EXCLUSION: &str = "
 ALTER TABLE occupancy ADD CONSTRAINT occupancy_taken EXCLUDE USING gist (
     tenant_id WITH =, holder WITH =, tstzrange(start_at, end_at, '[)') WITH &&, booking_id WITH <>

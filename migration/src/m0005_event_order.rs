@@ -1,8 +1,8 @@
 //! The order in which events can be read: by the transaction that wrote them.
 //!
-//! Ids are made before the commit, and on nodes whose clocks differ. PostgreSQL numbers its transactions, and whatever
-//! is older than the oldest one that still runs is settled for good. SQLite has one writer: there the order of the
-//! rows is that of the commits.
+//! Ids are created before the commit, and on nodes whose clocks differ. PostgreSQL numbers its transactions, and
+//! everything older than the oldest running one is final. SQLite has one writer, so the order of the rows is that
+//! of the commits.
 
 use sea_orm_migration::prelude::*;
 

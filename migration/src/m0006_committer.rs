@@ -1,5 +1,6 @@
-//! What the committer needs to write a batch as one statement, and cheaply: walls that leave the keys' indexes to the
-//! planner, the right to say that a run changed, room beside the rows that change often, and no index that nobody reads.
+//! Changes that let the committer write a batch cheaply with one statement: policies that leave the keys' indexes
+//! to the planner, permission to notify of a changed run, free space for rows that change often, and no unused
+//! indexes.
 
 use sea_orm_migration::prelude::*;
 

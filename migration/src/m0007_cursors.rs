@@ -1,4 +1,4 @@
-//! From where a calendar's changes are asked: the watermark that belongs to its copy.
+//! The watermark of a calendar's copy, from which changes are requested.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Whether a booking was asked to have an online meeting, what became of it, and where it is joined.
+//! The online meeting of a booking: whether one was requested, its state, and its joining address.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,5 +1,5 @@
-//! What every step of every run writes is no longer checked row by row: a line of history and an event take their
-//! tenant and their run from the run's own row, in the statement that moves it. A history still goes with its run.
+//! Removes foreign keys from the rows that every step writes: the statement that moves a run takes the tenant and
+//! run of a history entry or event from the run's own row. Deleting a run still deletes its history.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The time zone and the language of a tenant; null where nobody has told them.
+//! The time zone and language of a tenant; null if unknown.
 
 use sea_orm_migration::prelude::*;
 

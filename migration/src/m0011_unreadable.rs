@@ -1,5 +1,5 @@
-//! Which items of a calendar could not be read when its copy was made: how many, how many of them block nothing, and
-//! some examples.
+//! Unreadable items of a calendar when its copy was made: their number, the number that block nothing, and some
+//! examples.
 
 use sea_orm_migration::prelude::*;
 

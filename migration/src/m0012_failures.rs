@@ -1,4 +1,4 @@
-//! Mailboxes that fail: since when, in which way, how often, and when they are tried again.
+//! Failures of mailboxes: since when, in which way, how often, and the time of the next attempt.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,5 +1,5 @@
-//! How rooms are told from people in a calendar system that has no directory of rooms; null where the installation's own
-//! rule serves.
+//! Rules that tell rooms from people, for calendar systems without a room directory; null if the installation's own
+//! rules apply.
 
 use sea_orm_migration::prelude::*;
 

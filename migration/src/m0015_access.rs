@@ -1,13 +1,13 @@
-//! Who may call: what vendor keys are good for, the access tokens that were issued, and signing keys that retire.
+//! Access: permissions of vendor keys, records of access tokens, and retirement of signing keys.
 
 use sea_orm_migration::prelude::*;
 
 use crate::{ddl, row_level_security};
 
-/// A key that was made before keys had permissions keeps what it could do.
+/// Permissions of keys created before keys had permissions, which keep their access.
 const EVERYTHING: &str = r#"["USER_VIEW","USER_EDIT","USER_CREATE","USER_DELETE","ROLE_EDIT","CALENDAR_CONNECT","PLATFORM_ADMINISTRATION","SERVICE_ACCOUNT_EDIT","CONNECTION_VIEW","AVAILABILITY_VIEW","BOOKING_VIEW","BOOKING_EDIT","RUN_VIEW","RUN_EDIT","STAFF"]"#;
 
-/// A token that was signed before tokens were recorded is not found, so it opens nothing any more: they live for hours.
+/// A token signed before tokens were recorded is not found and so is refused; such tokens live for hours only.
 const TABLES: &str = "
 ALTER TABLE api_key ADD COLUMN tenant_id {uuid} REFERENCES tenant (id);
 ALTER TABLE api_key ADD COLUMN last_used_at {time};

@@ -1,5 +1,5 @@
-//! Of what was done (`audit`) a node adds lines and reads them; it neither changes nor removes one. Pruning is the
-//! owner's, whom row-level security holds as it holds everybody.
+//! A node may add and read audit entries, but neither change nor remove them. Only the owner prunes; row-level
+//! security applies to the owner too.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,5 +1,5 @@
-//! What is found before its tenant is known is walled like everything else. Outside stands a table of what is looked up
-//! by: a digest, or a provider's name for a channel, and the tenant it belongs to. The database keeps it by itself.
+//! Row-level security for tables that are searched before the tenant is known. A table without it maps the keys of
+//! such rows (a digest, or a provider's id of a channel) to their tenants; triggers maintain it.
 
 use sea_orm_migration::prelude::*;
 
@@ -13,16 +13,17 @@ impl MigrationName for Migration {
     }
 }
 
-/// A table whose rows are looked up.
+/// A table whose rows are looked up by key.
 struct Looked {
     table: &'static str,
     column: &'static str,
-    /// What of a row is the key, on either store; `{row}` stands for the row.
+    /// The SQL expression for a row's key, for either database; `{row}` stands for the row.
     postgres: &'static str,
     sqlite: &'static str,
 }
 
-/// Notices of Google carry what stands before the bar in a channel's id; ids of others have no bar.
+/// The tables whose rows are looked up. Google's notifications contain the part of a channel's id before the bar;
+/// other ids contain no bar.
 const LOOKED_UP: [Looked; 3] = [
     Looked {
         table: "connect_link",
@@ -52,8 +53,8 @@ CREATE TABLE tenant_lookup (
     PRIMARY KEY (kind, key)
 );";
 
-/// The function runs as the owner: a node reads the table and cannot write it, so that it cannot send what is looked up
-/// to another tenant. Nobody else may hang the function on a table of their own.
+/// The trigger function runs as the owner: a node can read the table but not write it, so that it cannot redirect
+/// look-ups to another tenant. Nobody else may use the function for a table of their own.
 const POSTGRES: &str = "
 INSERT INTO tenant_lookup (kind, key, tenant_id) SELECT '{table}', {key of t}, t.tenant_id FROM {table} t;
 CREATE FUNCTION {table}_lookup() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER

@@ -1,9 +1,9 @@
-//! Entries of the audit get a place in a chain of their tenant or of the installation, the values before and after an
-//! act, and the request that it came by. `audit_chain` holds how far each chain goes.
+//! Audit entries get a position in a chain of their tenant or of the installation, the values before and after an
+//! action, and the id of the request. `audit_chain` contains the ends of each chain.
 //!
-//! The installation's chain stands under the tenant of all zeros, so an entry no longer refers to a row of `tenant`:
-//! what was recorded of a tenant also outlives it. New columns may be empty, so that a node of the version before goes
-//! on adding entries; `muster migrate` gives those their places.
+//! The installation's chain has the tenant of all zeros, so an entry no longer references a row of `tenant`;
+//! entries therefore also outlive their tenant. New columns may be null, so that nodes of the previous version can
+//! still add entries; `muster migrate` adds those to their chains.
 
 use sea_orm_migration::prelude::*;
 
@@ -22,7 +22,7 @@ ALTER TABLE audit DROP CONSTRAINT audit_tenant_id_fkey;
 ALTER TABLE audit ADD COLUMN request text, ADD COLUMN old_value jsonb, ADD COLUMN new_value jsonb,
     ADD COLUMN seq bigint, ADD COLUMN hash bytea;";
 
-/// SQLite drops no foreign key: the table is made anew.
+/// SQLite cannot drop a foreign key, so the table is created anew.
 const SQLITE: &str = "
 CREATE TABLE audit_anew (
     id blob PRIMARY KEY,
@@ -63,7 +63,7 @@ CREATE TABLE audit_key (
     created_at {time} NOT NULL
 );";
 
-/// A node moves the end of a chain and never removes one; the owner prunes.
+/// A node may update the head of a chain but never remove it; the owner prunes.
 const RIGHTS: &str = "
 REVOKE DELETE ON audit_chain FROM muster_app;
 CREATE POLICY maintenance ON audit_chain TO CURRENT_USER USING (true) WITH CHECK (true);

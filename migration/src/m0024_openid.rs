@@ -1,10 +1,11 @@
-//! Sign-in by OpenID issuers that tenants name: the registrations, who is who at them, and sign-ins by the page.
+//! Sign-in through tenants' OpenID issuers: the registrations, the users' identities, and sign-ins through the
+//! page.
 
 use sea_orm_migration::prelude::*;
 
 use crate::{ddl, row_level_security};
 
-/// `issuer_id` of a token has no foreign key, which SQLite cannot add to a table that exists: whoever removes an issuer
+/// A token's `issuer_id` has no foreign key, which SQLite cannot add to an existing table: removing an issuer
 /// revokes its tokens in the same transaction.
 const TABLES: &str = "
 CREATE TABLE openid_issuer (

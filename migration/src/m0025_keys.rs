@@ -1,5 +1,5 @@
-//! Keys can be rotated: the installation's own secret, by which the master key in force is known; how far the rotation
-//! of a tenant's data key is; and data keys that were replaced, while values that they seal are left.
+//! Key rotation: the installation's own secret, which identifies the master key in force; the progress of a data
+//! key's rotation; and replaced data keys, kept while they still seal values.
 
 use sea_orm_migration::prelude::*;
 
@@ -30,7 +30,7 @@ CREATE TABLE former_data_key (
     UNIQUE (tenant_id, id)
 );";
 
-/// Nothing takes a row away.
+/// Grants without DELETE: no row is ever removed.
 const POSTGRES: &str = "GRANT SELECT, INSERT, UPDATE ON installation_secret TO muster_app;";
 
 #[async_trait::async_trait]

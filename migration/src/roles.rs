@@ -1,22 +1,22 @@
-//! The two roles that nodes log in as. They belong to the whole PostgreSQL server, not to one database, so they are
-//! made before the first change of a schema and found by all later ones.
+//! The two roles as which nodes log in. They belong to the whole PostgreSQL server and not to one database, so they
+//! are created before the first schema change, and later runs find them.
 //!
-//! An owner that may make roles (a superuser, or one with CREATEROLE) makes them and sets their passwords. Where it may
-//! not, an administrator of the server makes them once; then nothing is left to do here.
+//! An owner that may create roles (a superuser, or one with CREATEROLE) creates them and sets their passwords.
+//! Otherwise an administrator of the server creates them once, and nothing is done here.
 
 use sea_orm_migration::{
     prelude::*,
     sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement},
 };
 
-/// The roles that nodes log in as: of requests, and of the engine.
+/// The roles as which nodes log in: for requests, and for the engine.
 pub const NODES: [&str; 2] = ["muster_app", "muster_engine"];
 
-/// The roles are missing and the owner may not make them; see `docs/errors.md`.
+/// Code of the error if the roles are missing and the owner may not create them; see `docs/errors.md`.
 const MISSING: &str = "DATABASE_ROLES_MISSING";
 
-/// Several databases of one server may be migrated at the same moment: whoever comes second finds the role made, or
-/// the row of the role changed under its hands, to the same end.
+/// Creates a role. Several databases of one server may be migrated at the same time: the second finds the role
+/// created or being changed, with the same result.
 const MAKE: &str = "
 DO $$ DECLARE wanted text; BEGIN
     FOREACH wanted IN ARRAY ARRAY['muster_app', 'muster_engine'] LOOP
@@ -30,7 +30,7 @@ DO $$ DECLARE wanted text; BEGIN
     END LOOP;
 END $$";
 
-/// Sees to it that the roles exist and may log in.
+/// Creates the roles if they are missing, and permits them to log in.
 pub async fn make(owner: &DatabaseConnection) -> Result<(), DbErr> {
     if owner.get_database_backend() != DatabaseBackend::Postgres {
         return Ok(());
@@ -44,7 +44,7 @@ pub async fn make(owner: &DatabaseConnection) -> Result<(), DbErr> {
     })
 }
 
-/// Gives one of [`NODES`] a password, of which the server is shown a verifier only.
+/// Sets the password of one of [`NODES`]; the server receives only a verifier.
 pub async fn set_password(owner: &DatabaseConnection, role: &str, verifier: &str) -> Result<(), DbErr> {
     // A statement that alters a role takes no parameters; `format` quotes.
     let quote = Statement::from_sql_and_values(

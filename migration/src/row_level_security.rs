@@ -1,19 +1,20 @@
-//! Row-level security: the second wall between tenants on PostgreSQL.
+//! Row-level security: the second barrier between tenants, on PostgreSQL.
 //!
-//! `app.tenants` holds the tenants of the transaction, joined by commas. After the transaction it is the empty
-//! text and not NULL, so the cast is guarded. SQLite has no such wall: there the tenant-first finders stand alone.
+//! `app.tenants` contains the tenants of the transaction, separated by commas. After the transaction it is an empty
+//! text and not NULL, so the cast is guarded. SQLite has no such barrier, only the finders that begin with the
+//! tenant.
 
 use sea_orm_migration::prelude::*;
 
 use crate::is_postgres;
 
-/// What a row must fulfil. The list is read once a statement, not once a row. `IS TRUE` keeps the wall a filter: as a
-/// condition that an index can serve it would lead the planner to read a tenant's whole table where it was asked for by
-/// key, above all while the table has no statistics.
+/// The condition that a row must fulfil. The list is evaluated once per statement, not once per row. `IS TRUE`
+/// keeps the condition a filter: if an index could serve it, the planner would read a tenant's whole table instead
+/// of looking rows up by key, especially while the table has no statistics.
 const OURS: &str = "(tenant_id = ANY ((SELECT \
     string_to_array(nullif(current_setting('app.tenants', true), ''), ',')::uuid[])::uuid[])) IS TRUE";
 
-/// Walls a table by its `tenant_id` for requests and committers.
+/// Restricts a table by its `tenant_id`, for requests and committers.
 pub(crate) async fn enable(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
     if !is_postgres(manager) {
         return Ok(());
@@ -31,7 +32,7 @@ pub(crate) async fn enable(manager: &SchemaManager<'_>, tables: &[&str]) -> Resu
     Ok(())
 }
 
-/// Lets the engine's role see every row of a table that is the engine's own.
+/// Lets the engine's role see every row of one of its own tables.
 pub(crate) async fn allow_engine(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
     if !is_postgres(manager) {
         return Ok(());
@@ -46,7 +47,7 @@ pub(crate) async fn allow_engine(manager: &SchemaManager<'_>, tables: &[&str]) -
     Ok(())
 }
 
-/// Gives walls that an earlier version built the present form.
+/// Replaces policies created by earlier versions.
 pub(crate) async fn recreate(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let sql = format!(
         "DO $$ DECLARE walled name; BEGIN
@@ -60,7 +61,7 @@ pub(crate) async fn recreate(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager.get_connection().execute_unprepared(&sql).await.map(|_| ())
 }
 
-/// Lets requests see a table that belongs to the installation and to no tenant.
+/// Lets requests see a table that belongs to the installation and not to a tenant.
 pub(crate) async fn allow_app(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
     if !is_postgres(manager) {
         return Ok(());

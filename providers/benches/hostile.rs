@@ -1,7 +1,7 @@
-//! What hostile answers cost: processor time and memory of each, in a release build.
+//! Measures hostile responses: the processor time and memory that each takes in a release build.
 //!
-//! Prints a row for each input, and fails when one takes more than 100 ms of processor time or 16 MB beyond the answer
-//! itself. `scripts/bench hostile` starts it.
+//! Prints one row per input, and fails if one takes more than 100 ms of processor time or 16 MB beyond the response
+//! itself. Started by `scripts/bench hostile`.
 
 use std::{fmt::Write as _, process::ExitCode, time::Instant};
 
@@ -11,11 +11,11 @@ use providers::fuzzing;
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// The most processor time of one input, in milliseconds.
+/// Maximum processor time for one input, in milliseconds.
 const MOST_MS: f64 = 100.0;
-/// The most memory of one input, in bytes.
+/// Maximum memory for one input, in bytes.
 const MOST_BYTES: usize = 16_000_000;
-/// What the HTTP client lets in, in bytes.
+/// Maximum body size that the HTTP client accepts, in bytes.
 const BODY: usize = 16 * 1024 * 1024;
 
 type Reader = fn(&[u8]) -> bool;
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// How long this thread has run, in milliseconds. Where the system does not tell, how late it is.
+/// Processor time of this thread in milliseconds; if the system does not report it, elapsed time.
 fn processor_ms() -> f64 {
     let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
     let nanoseconds = told.and_then(|text| text.split(' ').next()?.parse::<u64>().ok());

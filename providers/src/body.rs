@@ -1,55 +1,56 @@
-//! Bodies of answers: made into text leniently, and read within a budget.
+//! Response bodies: converted to text leniently and parsed within a budget.
 //!
-//! Whatever a server sends costs at most [`MEMORY`] bytes beyond the body itself, which the HTTP client bounds. The
-//! budget is spent where the work is done, so that a thread that nobody can stop stops by itself. Large bodies are
-//! read on the blocking threads, because parsing one of them would hold up everything else on an async thread.
+//! Parsing any body uses at most [`MEMORY`] bytes beyond the body itself, whose size the HTTP client limits. The
+//! budget is spent where the work is done, because a thread cannot be stopped from outside. Large bodies are parsed
+//! on blocking threads, because parsing one would hold up all other work of an async thread.
 
 mod decode;
 
 pub(crate) use decode::decode;
 
-/// What reading one body may cost, in bytes: the tree that is made of it, and its text where that has to be written
-/// anew. Buffers that grow are a quarter larger than what is in them, so 12 MiB make 15.
+/// Memory limit for parsing one body, in bytes: the resulting tree, and the text if it has to be rewritten. Growing
+/// buffers are up to a quarter larger than their content, so 12 MiB can use 15.
 pub(crate) const MEMORY: usize = 12 * 1024 * 1024;
 
-/// Smaller bodies are read where they arrive: handing them on takes longer than reading them.
+/// Size in bytes below which a body is parsed on the current thread, because moving it to another would take
+/// longer.
 const LARGE: usize = 32 * 1024;
 
-/// Why a body is not read.
+/// Why a body cannot be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BodyRejected {
-    /// It is not in the form that it should be in.
+    /// The body does not have the expected format.
     #[error("the answer cannot be understood")]
     Malformed,
-    /// Reading it costs more than what is spent on one answer: ask for less at once.
+    /// Parsing exceeds the budget for one response; the caller should request less at once.
     #[error("the answer holds more than what is read at once")]
     OverBudget,
 }
 
-/// What is left of a budget.
+/// The remaining budget.
 #[derive(Debug)]
 pub(crate) struct Budget(usize);
 
 impl Budget {
-    /// An unspent budget of this number of bytes or steps.
+    /// A full budget of this number of bytes or steps.
     pub(crate) fn of(all: usize) -> Self {
         Self(all)
     }
 
-    /// Takes something from it before it is used.
+    /// Spends part of the budget before it is used.
     pub(crate) fn spend(&mut self, cost: usize) -> Result<(), BodyRejected> {
         self.0 = self.0.checked_sub(cost).ok_or(BodyRejected::OverBudget)?;
         Ok(())
     }
 
-    /// What was spent of `all`.
+    /// The amount spent, given the initial budget.
     #[cfg(test)]
     pub(crate) fn spent(&self, all: usize) -> usize {
         all - self.0
     }
 }
 
-/// Does work on a body: at once when it is small, else on a blocking thread. A panic there goes on here.
+/// Processes a body: small ones at once, others on a blocking thread. A panic there is propagated.
 pub(crate) async fn run_blocking<T: Send + 'static>(
     body: &bytes::Bytes,
     work: impl FnOnce(&[u8]) -> T + Send + 'static,

@@ -1,4 +1,4 @@
-//! One error for all providers: a kind (what happened) and a remedy (what to do).
+//! The error type of all connectors: a kind (what happened) and a remedy (what to do).
 
 use std::time::Duration;
 
@@ -6,58 +6,58 @@ use domain::text;
 
 use crate::sanitize::Sanitize;
 
-/// The longest code or request id, in bytes.
+/// Maximum length of a code or request id, in bytes.
 const LONGEST_CODE: usize = 200;
-/// The longest message, in bytes.
+/// Maximum length of a message, in bytes.
 const LONGEST_MESSAGE: usize = 4_000;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// Too many requests.
+    /// The provider received too many requests.
     Throttled,
-    /// The provider has a bad moment, or the connection broke.
+    /// The provider is temporarily unavailable, or the connection broke.
     Unavailable,
-    /// The access token was not accepted; a fresh one may be.
+    /// The access token was not accepted; a fresh one may work.
     TokenRefused,
-    /// The grant is dead or too weak.
+    /// The consent was withdrawn or lacks permissions.
     GrantLost,
-    /// Our registration or the customer's set-up is wrong.
+    /// Muster's registration or the customer's configuration is wrong.
     Misconfigured,
-    /// The operator's source of signatures does not serve: nothing that the customer could mend.
+    /// The operator's signing service does not work; the customer cannot fix that.
     Signing,
-    /// The mailbox lies outside the agreed scope.
+    /// The mailbox is outside the agreed scope.
     OutOfScope,
     /// There is no such mailbox.
     NoMailbox,
-    /// The mailbox is on-premises, inactive or not licensed.
+    /// The mailbox is on-premises, inactive or unlicensed.
     NotServed,
-    /// The object changed meanwhile.
+    /// The object was changed concurrently.
     Conflict,
-    /// The object or cursor is gone.
+    /// The object or cursor no longer exists.
     Gone,
-    /// The provider has no such function.
+    /// The provider does not support the function.
     Unsupported,
-    /// We asked for something impossible.
+    /// The request is invalid.
     Invalid,
 }
 
-/// What to do. Workflows read this and never a status code.
+/// What to do about an error. Workflows read this and never a status code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
-    /// The same request again, not before this long.
+    /// Repeat the request, no sooner than after this wait.
     RetryAfter(Duration),
-    /// A fresh token, then once more.
+    /// Obtain a fresh token and repeat the request once.
     RefreshToken,
     /// A person has to consent again.
     Reconnect,
-    /// Leave this one mailbox out; the rest is healthy.
+    /// Skip this mailbox; others are not affected.
     SkipMailbox,
-    /// Throw the cursor away and read everything again.
+    /// Discard the cursor and read everything again.
     Resync,
-    /// Read the object again, decide, write again.
+    /// Read the object again, decide again, and write again.
     Reread,
-    /// Nothing that a program can do.
+    /// A program can do nothing.
     Never,
 }
 
@@ -65,23 +65,22 @@ pub enum Remedy {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
-    /// What happened.
+    /// Classification of the failure.
     pub kind: ErrorKind,
-    /// What to do.
+    /// Recommended reaction.
     pub remedy: Remedy,
     /// The provider's own code, for the log and for support; never a secret.
     pub code: String,
-    /// One sentence for a person.
+    /// Explanation for a person, in one sentence.
     pub message: String,
-    /// The provider's id of the request, where it gave one.
+    /// The provider's id of the request; `None` if it sent none.
     pub request_id: Option<String>,
-    /// Whether a write may have happened all the same: then it is looked up by its effect key before it is
-    /// repeated.
+    /// Whether a write may have taken effect nevertheless; if so, look it up by its effect key before repeating it.
     pub unknown: bool,
 }
 
 impl Error {
-    /// An error whose effect certainly did not happen.
+    /// Creates an error of a request that certainly had no effect.
     pub fn new(kind: ErrorKind, remedy: Remedy, code: impl Into<String>, message: impl Into<String>) -> Self {
         // Both may quote the provider, or a redirect that anybody can type.
         let code = text::line(code.into(), LONGEST_CODE);
@@ -89,14 +88,14 @@ impl Error {
         Self { kind, remedy, code, message, request_id: None, unknown: false }
     }
 
-    /// Marks that the effect may have happened.
+    /// Marks that the request may have taken effect.
     #[must_use]
     pub fn unknown(mut self) -> Self {
         self.unknown = true;
         self
     }
 
-    /// What has to be done about it, where that is not the customer's.
+    /// What the operator must do; `None` if the customer must act.
     pub const fn operators_action(&self) -> Option<&'static str> {
         match self.kind {
             ErrorKind::Signing => Some(
@@ -107,7 +106,7 @@ impl Error {
         }
     }
 
-    /// The stable code of the kind, for our own API.
+    /// Stable code of the kind for programs.
     pub const fn kind_code(&self) -> &'static str {
         match self.kind {
             ErrorKind::Throttled => "PROVIDER_THROTTLED",

@@ -1,31 +1,32 @@
-//! Doors to the readers of answers, for the fuzz targets and the benchmark of hostile inputs. No part of the interface.
+//! Entry points to the response parsers, for the fuzz targets and the benchmark of hostile inputs. Not part of the
+//! public interface.
 //!
-//! Each says whether the answer as a whole was read; single members of it may have been marked all the same.
+//! Each function returns whether the response as a whole could be read; single items in it may still be unreadable.
 
 use domain::TimeRange;
 
-/// Two months, as a calendar is read.
+/// A window of two months, as calendars are read.
 pub(crate) fn window() -> TimeRange {
     let at = |text: &str| text.parse().unwrap_or_default();
     TimeRange { start: at("2026-12-01T00:00:00Z"), end: at("2027-01-30T00:00:00Z") }
 }
 
-/// An answer of Microsoft Graph.
+/// Parses a response of Microsoft Graph.
 pub fn graph(body: &[u8]) -> bool {
     crate::microsoft::fuzz::read(body)
 }
 
-/// An answer of Google's APIs.
+/// Parses a response of Google's APIs.
 pub fn google(body: &[u8]) -> bool {
     crate::google::fuzz::read(body)
 }
 
-/// An answer of Exchange Web Services.
+/// Parses a response of Exchange Web Services.
 pub fn soap(body: &[u8]) -> bool {
     crate::exchange::fuzz::read(body)
 }
 
-/// An answer of a CalDAV server to PROPFIND and REPORT.
+/// Parses a CalDAV server's response to PROPFIND and REPORT.
 pub fn multistatus(body: &[u8]) -> bool {
     crate::caldav::read_multistatus(body)
 }

@@ -1,10 +1,9 @@
-//! JSON answers, read leniently and within a budget.
+//! Parses JSON responses leniently and within a budget.
 //!
-//! What a server sends is looked over once before anything is made of it: how many values it holds and how deep they
-//! lie is counted, and what no parser takes is repaired - control characters inside texts, and halves of surrogate
-//! pairs. A list is read as its raw members first and each member by itself ([`Members`]), so that one that is in
-//! another form takes no other with it. The functions for `deserialize_with` read what is not essential: a value of
-//! another type than expected is no value.
+//! A response is scanned once before it is parsed: the number and depth of its values are checked, and what no
+//! parser accepts is repaired (control characters in strings, and unpaired surrogates). Lists are parsed item by
+//! item ([`Members`]), so that one malformed item does not affect the others. The functions for `deserialize_with`
+//! are for inessential members: a value of an unexpected type counts as absent.
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
@@ -17,21 +16,21 @@ use serde_json::value::RawValue;
 
 use crate::body::{self, BodyRejected, Budget, MEMORY, decode};
 
-/// The most values of one answer. What is made of them takes about 80 bytes each.
+/// Maximum number of values in one response. Each takes about 80 bytes once parsed.
 const VALUES: usize = 200_000;
-/// The deepest value.
+/// Maximum nesting of values.
 const DEPTH: usize = 64;
-/// The longest list that is read member by member: twice what any of the providers tells at once.
+/// Maximum length of a list that is parsed item by item: twice what any provider returns at once.
 const MEMBERS: usize = 5_000;
-/// What the error of a longer list begins with.
+/// Prefix of the error for a longer list.
 const TOO_LONG: &str = "more members than are read";
 
-/// Reads an answer without holding up an async thread.
+/// Parses a response without blocking an async thread.
 pub(crate) async fn read<T: DeserializeOwned + Send + 'static>(body: &Bytes) -> Result<T, BodyRejected> {
     body::run_blocking(body, parse).await
 }
 
-/// Reads an answer.
+/// Parses a response on the current thread.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyRejected> {
     let mut budget = Budget::of(MEMORY);
     let text = decode(body, &mut budget)?;
@@ -48,10 +47,10 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyRejected>
     })
 }
 
-/// The longest answer that is short by nature, in bytes.
+/// Maximum size of a response that is short by nature, in bytes.
 const SHORT: usize = 256 * 1024;
 
-/// Reads an answer that is short by nature, such as a token or a refusal. A longer one is not what it should be.
+/// Parses a response that is short by nature, such as a token or an error. A longer one is refused.
 pub(crate) fn short<T: DeserializeOwned>(answer: &http::Response) -> Result<T, BodyRejected> {
     match answer.body.len() <= SHORT {
         true => parse(&answer.body),
@@ -66,7 +65,7 @@ enum Looks {
     Broken,
 }
 
-/// Counts values and depth, and looks for what has to be repaired.
+/// Counts values and depth, and detects what must be repaired.
 fn look_over(text: &str) -> Result<Looks, BodyRejected> {
     let (mut values, mut depth, mut is_text, mut looks) = (0_usize, 0_usize, false, Looks::Sound);
     let bytes = text.as_bytes();
@@ -98,13 +97,13 @@ fn look_over(text: &str) -> Result<Looks, BodyRejected> {
     Ok(looks)
 }
 
-/// What stands behind a backslash.
+/// The kind of an escape sequence.
 enum Escape {
-    /// Both halves of a surrogate pair: eleven more bytes.
+    /// A complete surrogate pair, eleven bytes long after the backslash.
     Pair,
-    /// One half alone.
+    /// An unpaired surrogate.
     Half,
-    /// Anything else.
+    /// Any other escape sequence.
     Other,
 }
 
@@ -123,7 +122,7 @@ fn escaped(rest: &[u8]) -> Escape {
     }
 }
 
-/// The same text with blanks in place of control characters in its texts, and without halves of surrogate pairs.
+/// The text with blanks in place of control characters in strings, and without unpaired surrogates.
 fn repaired(text: &str) -> String {
     let mut whole = String::with_capacity(text.len());
     let (mut rest, mut is_text) = (text, false);
@@ -151,7 +150,7 @@ fn repaired(text: &str) -> String {
     whole
 }
 
-/// The members of a list, each read by itself; `None` for one that is in another form.
+/// The items of a list, parsed one by one; `None` for a malformed item.
 #[derive(Debug)]
 pub(crate) struct Members<T>(pub Vec<Option<T>>);
 
@@ -162,7 +161,8 @@ impl<T> Default for Members<T> {
 }
 
 impl<T> Members<T> {
-    /// Those that can be read. How many cannot is logged: a directory without one of its people is still one.
+    /// The readable items. The number of unreadable ones is logged, because a directory that lacks one user is
+    /// still usable.
     pub(crate) fn readable(self, what: &'static str) -> impl Iterator<Item = T> {
         let lost = self.0.iter().filter(|member| member.is_none()).count();
         if lost > 0 {
@@ -197,12 +197,12 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Members<T> {
     }
 }
 
-/// A value, if it is of this type.
+/// A value of the expected type; `None` for any other.
 pub(crate) fn value<'de, T: DeserializeOwned, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
     Ok(serde_json::from_str(<&RawValue>::deserialize(from)?.get()).ok())
 }
 
-/// A text; a number or a truth value in its place is read as what is written.
+/// A string; a number or boolean is converted to its text.
 pub(crate) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let raw = <&RawValue>::deserialize(from)?.get();
     Ok(match raw.as_bytes().first() {
@@ -212,13 +212,13 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>,
     })
 }
 
-/// The readable members of a list; none of what is no list.
+/// The readable items of a list; empty if the value is not a list.
 pub(crate) fn list<'de, T: DeserializeOwned, D: Deserializer<'de>>(from: D) -> Result<Vec<T>, D::Error> {
     let members: Option<Members<T>> = value(from)?;
     Ok(members.unwrap_or_default().0.into_iter().flatten().collect())
 }
 
-/// Whether there is anything at all but `null`.
+/// Whether a value is present and not `null`.
 pub(crate) fn is_there<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
     Ok(Option::<IgnoredAny>::deserialize(from)?.is_some())
 }

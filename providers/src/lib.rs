@@ -1,9 +1,9 @@
-//! The `Provider` trait, what connectors say about themselves, and the connectors.
+//! The `Provider` trait, the features of providers, and the connectors.
 //!
-//! A connector speaks one provider's protocol and nothing else: it keeps no state beyond caches, asks the [`Gate`]
-//! before every request, takes its secrets from [`Credentials`], and sorts every failure into a kind and a [`Remedy`].
-//! It never retries a write by itself: the engine does, because only the engine knows whether the write may have
-//! happened already.
+//! A connector speaks one provider's protocol and nothing else: it keeps no state beyond caches, passes the
+//! [`Gate`] before every request, takes its secrets from [`Credentials`], and classifies every failure by kind and
+//! [`Remedy`]. It never retries a write itself: only the engine knows whether the write may already have taken
+//! effect.
 
 mod body;
 pub mod caldav;
@@ -56,8 +56,8 @@ pub struct ProviderFeatures {
     pub push: bool,
     /// Events can have an online meeting of the provider's, if their calendar permits it.
     pub online_meetings: bool,
-    /// A permission takes minutes to be in force everywhere, so a refusal right after it may pass; elsewhere a refusal
-    /// is final at once.
+    /// Permissions take minutes to propagate, so a refusal directly after a consent may be temporary; elsewhere a
+    /// refusal is final.
     pub propagates: bool,
 }
 
@@ -87,9 +87,10 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     async fn mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox>;
 
     /// The person whom the organisation's directory lists under an address, whether or not the mailbox is in scope.
-    /// [`Remedy::SkipMailbox`] if nobody is; [`ErrorKind::Unsupported`] for providers without own consents.
+    /// [`Remedy::SkipMailbox`] if there is no such person; [`ErrorKind::Unsupported`] for providers without users'
+    /// own consents.
     async fn person(&self, _session: &Session, _address: &str) -> Result<Person> {
-        let message = "This calendar system has no personal consent.";
+        let message = "Users of this calendar system cannot connect their own calendars.";
         Err(Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_OWN_CONSENT", message))
     }
 
@@ -177,8 +178,8 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// longer exists.
     async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()>;
 
-    /// Removes the copies that [`Self::create_event`] wrote into the calendars of rooms, by the effect key, in case
-    /// somebody deleted the event without them. Does nothing for providers that invite rooms, whose entries follow the
+    /// Removes the copies that [`Self::create_event`] wrote to the calendars of rooms, by the effect key, in case
+    /// the event was deleted without them. Does nothing for providers that invite rooms, whose entries follow the
     /// event. Succeeds if nothing is left to remove.
     async fn remove_copies(
         &self,

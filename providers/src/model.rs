@@ -54,11 +54,11 @@ pub struct CalendarListing {
     pub counts: bool,
 }
 
-/// How a calendar in a mailbox relates to its owner and to bookings.
+/// Role of a calendar in its mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CalendarKind {
-    /// The calendar for bookings.
+    /// The default calendar, to which bookings are written.
     Default,
     /// Another calendar of the owner's.
     Secondary,
@@ -120,11 +120,11 @@ pub struct RoomInfo {
 /// Who uses a mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MailboxKind {
-    /// One person, the owner.
+    /// One person, the owner, uses the mailbox.
     Person,
     /// A room or a piece of equipment.
     Room,
-    /// Several people, as with a service mailbox.
+    /// Several people use the mailbox, as with a service mailbox.
     Shared,
     /// The provider does not say.
     Unknown,
@@ -148,7 +148,7 @@ pub struct Mailbox {
     pub accepts_conflicts: Option<bool>,
 }
 
-/// The calendar for bookings.
+/// The calendar to which bookings are written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CalendarInfo {
     /// The provider's id of the calendar.
@@ -209,9 +209,9 @@ pub struct NewEvent {
     pub attendees: Vec<Attendee>,
     /// How the event blocks the calendar; `None` leaves the time free.
     pub busy: Option<BusyKind>,
-    /// Whether the event shall have an online meeting of the provider's. [`ErrorKind::Unsupported`] unless
-    /// [`crate::ProviderFeatures::online_meetings`]; if only this calendar permits none, the event is written without one and
-    /// says so.
+    /// Whether to add an online meeting of the provider's. [`ErrorKind::Unsupported`] unless
+    /// [`crate::ProviderFeatures::online_meetings`]; if only this calendar permits none, the event is written
+    /// without one and reports that.
     pub online_meeting: bool,
 }
 
@@ -260,7 +260,7 @@ pub struct Event {
     pub title: Option<String>,
     /// Start and end of the event, in UTC.
     pub range: TimeRange,
-    /// Whether calendars show the event as whole days.
+    /// Whether this is an all-day event.
     pub all_day: bool,
     /// How the event blocks the calendar; `None` if it leaves the time free or is cancelled.
     pub busy: Option<BusyKind>,
@@ -281,7 +281,7 @@ pub enum OnlineMeeting {
     Pending,
     /// People join it at this https address.
     Ready(String),
-    /// The provider has created none and never will.
+    /// The provider has created no meeting and never will.
     Failed,
 }
 

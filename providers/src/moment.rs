@@ -34,7 +34,7 @@ pub(crate) enum Moment {
     At(Timestamp),
     /// A local time in an unknown zone.
     Local(NaiveDateTime),
-    /// Nothing is known.
+    /// Nothing is known about the time.
     Unknown,
 }
 
@@ -74,13 +74,13 @@ impl Moment {
 /// The time that an item takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Span {
-    /// Exactly this range.
+    /// The item takes exactly this range.
     Exact(TimeRange),
-    /// No time: the item ends where it begins or before, or lies outside the window however it is read.
+    /// No time: the item ends no later than it begins, or certainly lies outside the window.
     Nothing,
-    /// This range or less.
+    /// At most this range: the exact times are unknown.
     Widest(TimeRange, UnreadableReason),
-    /// An unknown range.
+    /// The item's times are entirely unknown.
     Unknown(UnreadableReason),
 }
 

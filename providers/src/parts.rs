@@ -14,9 +14,9 @@ use crate::{Error, ErrorKind, EventPage, FreeBusy, Remedy, Result, body::BodyRej
 
 /// The shortest range that is requested.
 const MIN_WINDOW: Duration = Duration::minutes(15);
-/// The largest number of ranges requested. One bad item in 60 days takes 26, one that lasts a day about 80.
+/// Maximum number of ranges requested. One bad item in 60 days takes 26 requests, one that lasts a day about 80.
 const REQUESTS: usize = 96;
-/// How many ranges may fail before one succeeds: a server that can read none has another problem than one bad item.
+/// Number of ranges that may fail before the first succeeds. If all of them fail, the cause is not one bad item.
 const HOPELESS: usize = 14;
 
 /// The code for an unparseable response.
@@ -86,7 +86,7 @@ pub(crate) fn unreadable(refused: BodyRejected, body: &[u8], system: &str) -> Er
     )
 }
 
-/// Exchange's name in messages; its responses are XML.
+/// Name of an Exchange server in error messages.
 pub(crate) const EXCHANGE: &str = "The Exchange server";
 
 /// A window that was read in parts.
@@ -203,7 +203,7 @@ mod tests {
         Error::new(ErrorKind::Invalid, Remedy::Never, "ErrorCorruptData", "x")
     }
 
-    /// Reads a window whose parts fail where they overlap `bad`; returns what was read, and how often it was asked.
+    /// Reads a window whose parts fail if they overlap `bad`; returns the result and the number of requests.
     async fn try_all(whole: TimeRange, bad: TimeRange) -> (Result<Parts<TimeRange>>, usize) {
         let asked = AtomicUsize::new(0);
         let parts = read(whole, corrupt(), |part| {

@@ -1,14 +1,13 @@
-//! The one place where the texts of providers are cleaned: a wrapper through which every answer of a connector goes.
+//! The only place where texts from providers are cleaned: a wrapper around every connector.
 //!
-//! [`Sanitized`] stands around each connector from the moment it is added to an installation, so whoever has a provider
-//! has clean texts: both stores take them, and one odd character in one calendar is the matter of that one text. Each
-//! type of an answer says in [`Sanitize`] which of its texts is what; a field that is added later does not compile
-//! before it is named there.
+//! [`Sanitized`] wraps each connector when it is added to an installation, so all results contain clean texts: both
+//! stores accept them, and an odd character in a calendar affects only the text that contains it. Each result type
+//! declares in [`Sanitize`] what its texts are; a new field does not compile until it is handled there.
 //!
-//! - Texts for people lose the characters that no text may have, and end at a bounded length.
-//! - What is compared with other texts (addresses, iCalendar UIDs) has them replaced, see [`text::identifier`].
-//! - What the connector gets back later (ids, cursors) is escaped here and given back in its original form, so an event
-//!   with an odd id can still be changed and removed, see [`text::escape`].
+//! Texts for people lose forbidden characters and are cut to a maximum length. In texts that are compared with
+//! others (addresses, iCalendar UIDs) forbidden characters are replaced, see [`text::identifier`]. Tokens that the
+//! connector receives back later (ids, cursors) are escaped here and restored on the way back, so that an event
+//! with an odd id can still be changed and removed, see [`text::escape`].
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -21,46 +20,46 @@ use crate::{
     ProviderFeatures, Result, RoomInfo, Session,
 };
 
-/// The longest name, in bytes.
+/// Maximum length of a name in bytes.
 const NAME: usize = 1_000;
-/// The longest title, sentence or list entry, in bytes.
+/// Maximum length of a title, sentence or list entry, in bytes.
 const SENTENCE: usize = 4_000;
-/// The longest word, such as a zone, a language or a code, in bytes.
+/// Maximum length of a keyword, such as a zone, a language or a code, in bytes.
 const WORD: usize = 200;
-/// The longest address or UID, in bytes.
+/// Maximum length of an address or UID, in bytes.
 const IDENTIFIER: usize = 2_000;
-/// The longest address of an online meeting, in bytes.
+/// Maximum length of the address of an online meeting, in bytes.
 const LINK: usize = 8_000;
 
-/// A connector whose answers hold clean texts only.
+/// A connector whose results contain only clean texts.
 #[derive(Debug)]
 pub struct Sanitized(Arc<dyn Provider>);
 
 impl Sanitized {
-    /// Cleans what this connector answers.
+    /// Wraps a connector so that its results are cleaned.
     pub fn new(provider: Arc<dyn Provider>) -> Self {
         Self(provider)
     }
 }
 
-/// A name for people.
+/// Cleans a display name.
 pub(crate) fn name(text: String) -> String {
     text::line(text, NAME)
 }
 
-/// A word, such as a zone.
+/// Cleans a keyword, such as a time zone.
 fn word(text: String) -> String {
     text::line(text, WORD)
 }
 
-/// An address or an id that is compared with others.
+/// Cleans an address or id that is compared with others.
 pub(crate) fn identifier(text: String) -> String {
     text::identifier(text, IDENTIFIER)
 }
 
-/// What can be made of clean texts.
+/// A value whose texts can be cleaned.
 pub(crate) trait Sanitize {
-    /// The same with clean texts.
+    /// The value with clean texts.
     #[must_use]
     fn cleaned(self) -> Self;
 }
@@ -280,7 +279,8 @@ impl Sanitize for RoomInfo {
     }
 }
 
-/// Each name once, in order: Microsoft lists a device under its own name and among the tags.
+/// The names in order, without empty ones and duplicates: Microsoft lists a device under its own name and among the
+/// tags.
 fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
     let mut seen = HashSet::new();
     names.filter(|name| !name.is_empty() && seen.insert(name.to_lowercase())).collect()

@@ -30,7 +30,7 @@ pub enum Credential {
 /// lets two callers refresh at once.
 #[async_trait]
 pub trait Credentials: Send + Sync + std::fmt::Debug {
-    /// A credential that the provider should accept now.
+    /// A credential that the provider is expected to accept.
     async fn current(&self) -> Result<Credential>;
 
     /// A fresh credential, after the provider refused `refused`. Called at most once per request. `claims` is the

@@ -1,4 +1,4 @@
-//! What can go wrong between nodes. None of these errors loses work.
+//! Errors in the communication between nodes. None of them loses work.
 
 /// Why a message did not reach other nodes.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The stable code.
+    /// Stable code for programs.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Url => "QUEUE_URL_INVALID",
@@ -31,7 +31,8 @@ impl Error {
         }
     }
 
-    /// Whether a stream has lost its consumer group, as after a flush; a blocked read reports that in other words.
+    /// Whether a stream has lost its consumer group, as after a flush; a blocked read reports that with another
+    /// message.
     pub(crate) fn is_no_group(&self) -> bool {
         matches!(self, Self::Refused(error) if matches!(error.code(), Some("NOGROUP" | "UNBLOCKED")))
     }

@@ -1,12 +1,12 @@
-//! Keys of limits, which begin with the limit's owner.
+//! Keys of limits; each begins with the owner of the limit.
 
 use domain::{AnyId, Id, ids};
 use std::net::IpAddr;
 
 use entity::external_binding;
 
-/// The key of a limit. It begins with its owner, and there is no other way to make one: a limit is shared by those who
-/// proved that it is theirs, and never by somebody who merely typed the same server, account or organisation.
+/// The key of a limit. It begins with its owner, and cannot be created otherwise: a limit is shared by those who
+/// have proven that it is theirs, and never by somebody who merely typed the same server, account or organisation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(String);
 
@@ -16,8 +16,8 @@ impl Key {
         Self(format!("tenant/{}/integration/{}", tenant.uuid().simple(), integration.uuid().simple()))
     }
 
-    /// A limit of an organisation at its provider. The binding is the proof: a consent was tried, and the organisation
-    /// belongs to exactly one tenant.
+    /// The key of an organisation at its provider. The binding is the proof: a consent was tried, and the
+    /// organisation belongs to exactly one tenant.
     pub fn of_organisation(binding: &external_binding::Model) -> Self {
         Self(format!("organisation/{}/{}", plain(binding.provider.as_str()), plain(&binding.external_tenant)))
     }
@@ -34,24 +34,25 @@ impl Key {
         Self(format!("caller/{tenant}/{}", caller.uuid().simple()))
     }
 
-    /// The quota of unauthenticated requests from an address.
+    /// The key of the quota of unauthenticated requests from an address.
     pub fn of_address(address: IpAddr) -> Self {
         Self(format!("address/{}", plain(&address.to_string())))
     }
 
-    /// A part of this limit, such as one mailbox. Its name may have been typed by anybody, so it follows the owner.
+    /// The key of a part of this limit, such as one mailbox. Anybody may have typed its name, so it follows the
+    /// owner.
     #[must_use]
     pub fn part(&self, kind: &'static str, name: &str) -> Self {
         Self(format!("{}/{kind}/{}", self.0, plain(&name.to_lowercase())))
     }
 
-    /// The key as a text.
+    /// The key as stored in Redis.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The text with every character escaped that means something in a key or to Redis.
+/// The text with all characters escaped that have a meaning in a key or for Redis.
 fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for byte in text.bytes() {

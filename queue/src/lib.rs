@@ -1,10 +1,10 @@
-//! Durable jobs, and what nodes tell each other.
+//! Durable jobs, and the communication between nodes.
 //!
-//! The database is the truth ([`jobs`]); everything else here may be lost at any moment without losing work: [`Hints`]
-//! say which runs have work, [`Fanout`] carries events to the subscribers of all nodes, [`Limits`] keeps all nodes
-//! together within what a provider allows, [`Quotas`] keeps callers within what Muster allows. Each has an in-process
-//! and a Redis implementation, which pass the same tests; [`connect`] chooses by the URL. This is the only crate that
-//! names redis.
+//! The database is authoritative ([`jobs`]); everything else here may be lost at any moment without losing work:
+//! [`Hints`] tell which runs have work, [`Fanout`] carries events to the subscribers of all nodes, [`Limits`] keep
+//! all nodes together within the providers' limits, [`Quotas`] keep callers within Muster's. Each has an in-process
+//! and a Redis implementation, which pass the same tests; [`connect`] chooses by the URL. Only this crate depends
+//! on the crate `redis`.
 
 pub mod fanout;
 pub mod hints;
@@ -36,7 +36,7 @@ pub use self::{
     quotas::{Quota, Quotas},
 };
 
-/// How a node communicates with the others.
+/// The means by which a node communicates with the others.
 #[derive(Debug, Clone)]
 pub struct Queue {
     /// Hints about runs that have work.
@@ -57,11 +57,11 @@ impl Queue {
     }
 }
 
-/// Connects to the lanes that `url` names: `memory:` for one process, `redis://...` or `rediss://...` for many.
+/// Connects to the queue at `url`: `memory:` for one process, `redis://...` or `rediss://...` for many.
 ///
-/// `prefix` begins every key, so that several installations can share a server. An unreachable Redis is not an error:
-/// the lanes work without it as well as they can and recover by themselves. Background tasks run on `tracker` and end
-/// when `token` is cancelled, as do the waits of [`Hints::next`] and all subscriptions.
+/// `prefix` begins every key, so that several installations can share a server. An unreachable Redis is not an
+/// error: the node works without it as well as possible and reconnects by itself. Background tasks run on `tracker`
+/// and end when `token` is cancelled, as do the waits of [`Hints::next`] and all subscriptions.
 pub fn connect(
     url: &str,
     prefix: &str,

@@ -1,8 +1,8 @@
-//! A connection to Redis that is made again when it broke.
+//! A connection to Redis that is restored automatically.
 //!
-//! While Redis is away it answers [`Error::Away`] at once, so that nobody queues behind a dead server; one
-//! caller at a time tries again, after a pause that grows to two seconds, with jitter. It logs at most once per
-//! ten seconds, and once when Redis is back.
+//! While Redis is unreachable, commands fail at once with [`Error::Away`], so that nobody waits for a dead server;
+//! one caller at a time tries to reconnect, after a pause that grows to two seconds, with jitter. Outages are
+//! logged at most once per ten seconds, and once when Redis is back.
 
 use std::{
     future::Future,
@@ -25,13 +25,13 @@ pub(crate) const MAX_BLOCK: Duration = Duration::from_secs(2);
 /// How long a response may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Timeouts {
-    /// For commands that return at once.
+    /// Time-outs for commands that return at once.
     Short,
-    /// For reads that block for at most [`MAX_BLOCK`].
+    /// Time-outs for reads that block for at most [`MAX_BLOCK`].
     Blocking,
 }
 
-/// See the module.
+/// A connection to Redis; see the module documentation.
 pub(crate) struct Link {
     client: redis::Client,
     config: AsyncConnectionConfig,
@@ -153,7 +153,7 @@ impl OutageLog {
         Self { clock, last: Mutex::new(None) }
     }
 
-    /// Logs the error's kind, unless something was logged lately.
+    /// Logs the error's kind, unless an outage was logged recently.
     pub(crate) fn log(&self, error: &RedisError) {
         let now = self.clock.now();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);

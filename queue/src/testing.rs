@@ -1,4 +1,4 @@
-//! Nodes and Redis servers for the tests of this crate.
+//! Nodes and Redis servers for this crate's tests.
 
 use std::{env, net::TcpListener, process::Stdio, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
     link::{Link, Timeouts},
 };
 
-/// Makes a test of each of these suites, over both implementations.
+/// Generates a test of each suite for both implementations.
 macro_rules! on_both {
     ($($suite:ident),* $(,)?) => {
         mod in_process {
@@ -28,7 +28,7 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
-/// One node's lanes. Dropping it stops its tasks.
+/// The queue of one node. Dropping it stops its tasks.
 pub(crate) struct Node {
     pub(crate) queue: Queue,
     pub(crate) ids: Ids,
@@ -49,7 +49,7 @@ impl Node {
         Self::at("memory:", "muster")
     }
 
-    /// On the shared server, with keys of its own.
+    /// Creates a node on the shared Redis server, with a key prefix of its own.
     pub(crate) fn over_redis() -> Self {
         Self::at(&shared_server(), &format!("test-{}", ids().uuid().simple()))
     }
@@ -60,7 +60,7 @@ impl Node {
         Self { queue, ids, tracker, token, prefix: prefix.to_owned(), url: url.to_owned() }
     }
 
-    /// Another node of the same installation.
+    /// Creates another node of the same installation.
     pub(crate) fn neighbour(&self) -> Self {
         Self::at(&self.url, &self.prefix)
     }
@@ -69,7 +69,7 @@ impl Node {
         redis::Client::open(self.url.as_str()).unwrap()
     }
 
-    /// A connection for commands, beside the node's own.
+    /// Opens a connection for commands, separate from the node's own.
     pub(crate) fn link(&self) -> Arc<Link> {
         Arc::new(Link::new(self.client(), Timeouts::Short, clock(), self.ids.clone()))
     }
@@ -84,7 +84,7 @@ impl Node {
     }
 }
 
-/// A Redis server of one test, which may flush, stop and start it.
+/// A Redis server of one test, which may flush, stop and restart it.
 pub(crate) struct Server {
     port: u16,
     folder: TempDir,
@@ -108,12 +108,12 @@ impl Server {
         self.process.kill().await.unwrap();
     }
 
-    /// Starts it again, empty.
+    /// Restarts the server with an empty database.
     pub(crate) async fn restart(&mut self) {
         self.process = run(self.port, &self.folder).await;
     }
 
-    /// Runs one command on a connection of its own.
+    /// Executes one command on a new connection.
     pub(crate) async fn run(&self, words: &[&str]) {
         let client = redis::Client::open(self.url()).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
@@ -153,7 +153,7 @@ pub(crate) fn ids() -> Ids {
     Ids::random(clock())
 }
 
-/// The key of some limit.
+/// A key for a limit in tests.
 pub(crate) fn key(name: &str) -> crate::Key {
     crate::Key::of_integration(domain::Id::nil(), domain::Id::nil()).part("test", name)
 }

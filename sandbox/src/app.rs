@@ -1,4 +1,4 @@
-//! What all parts of one sandbox share.
+//! The state shared by all parts of a sandbox.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -23,19 +23,19 @@ use crate::{
 /// Shared by every request and background task.
 #[derive(Debug)]
 pub struct App {
-    /// The record of requests.
+    /// The journal of provider requests.
     pub journal: Journal,
     /// The record of change notifications.
     pub deliveries: Deliveries,
-    /// What goes wrong on purpose.
+    /// The planted faults.
     pub faults: Faults,
     /// Concurrent requests by mailbox.
     pub gates: Gates,
     /// Signs tokens.
     pub signer: Signer,
-    /// Makes ids and secrets.
+    /// Generates ids and secrets.
     pub ids: Ids,
-    /// For the requests that the sandbox makes itself: handshakes and notifications.
+    /// HTTP client for the sandbox's own requests: handshakes and notifications.
     pub client: reqwest::Client,
     clock: SharedClock,
     offset_ms: AtomicI64,
@@ -44,7 +44,7 @@ pub struct App {
 }
 
 impl App {
-    /// Puts the parts together; makes the signing key when the store has none.
+    /// Creates the state; generates the signing key if the store has none.
     pub fn new(
         mut store: Store,
         journal: Journal,
@@ -80,7 +80,7 @@ impl App {
         }))
     }
 
-    /// The sandbox's time: the given clock, plus what it was moved forward.
+    /// The sandbox's time: that of the given clock plus the time by which it was advanced.
     pub fn now(&self) -> Timestamp {
         self.clock.now() + Duration::milliseconds(self.offset_ms.load(Ordering::SeqCst))
     }
@@ -92,12 +92,12 @@ impl App {
         Ok(())
     }
 
-    /// The state. Held only while nothing is awaited.
+    /// The state. The lock is never held across an await.
     pub fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the changes last, applies them and tells subscribers.
+    /// Makes the changes durable, applies them and notifies subscribers.
     pub fn commit(&self, store: &mut Store, changes: Vec<Change>) -> Result<(), Error> {
         for notice in store.commit(changes)? {
             // Nobody listens any more only while the sandbox stops.

@@ -1,7 +1,7 @@
-//! The `sandbox` command of the `muster` binary: serves a sandbox, and plants and looks in one that runs.
+//! The `sandbox` command of the `muster` binary: serves a sandbox, and controls and inspects a running one.
 //!
-//! Everything but `serve` is a thin client of `/control`: it sends one request, and says in words what came of it.
-//! What each does is shown by example in `docs/sandbox.md`.
+//! Every command but `serve` is a thin client of `/control`: it sends one request and describes the result in
+//! words. `docs/sandbox.md` contains examples.
 
 mod client;
 mod folder;
@@ -17,13 +17,13 @@ use url::Url;
 use self::{client::Client, subcommands::ControlCommand};
 use crate::{Config, Error, Sandbox, Tls};
 
-/// Runs an imitation of the providers.
+/// Runs the provider sandbox, or controls a running one.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where the running sandbox is that is to be told or asked something.
+    /// URL of the running sandbox to control.
     #[arg(long, global = true, env = "MUSTER_SANDBOX_URL")]
     url: Option<Url>,
-    /// Prints what the sandbox answers as JSON.
+    /// Prints the sandbox's response as JSON.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -32,21 +32,21 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serves until it is interrupted; prints one line of JSON with its URL once it listens.
+    /// Serves until interrupted; prints one line of JSON with its URL when it is ready.
     Serve {
-        /// Where to listen; port 0 takes a free one.
+        /// Address to listen on; port 0 selects a free port.
         #[arg(long, default_value = "127.0.0.1:0")]
         listen: SocketAddr,
-        /// The folder that keeps its state; nothing lasts without one.
+        /// Folder for the state; without one, nothing is kept.
         #[arg(long)]
         data: Option<PathBuf>,
-        /// The file of its journal; in memory without one.
+        /// File for the journal; without one, it is kept in memory.
         #[arg(long)]
         journal: Option<PathBuf>,
-        /// The file of a certificate (PEM), to serve https as official clients demand it.
+        /// Certificate file (PEM), to serve https as official clients require.
         #[arg(long, requires = "key")]
         certificate: Option<PathBuf>,
-        /// The file of the certificate's key (PEM).
+        /// File of the certificate's private key (PEM).
         #[arg(long, requires = "certificate")]
         key: Option<PathBuf>,
     },
@@ -54,7 +54,7 @@ enum Command {
     Control(ControlCommand),
 }
 
-/// Runs the command; `serve` until it is interrupted.
+/// Executes the command; `serve` until interrupted.
 pub async fn run(args: Args) -> Result<(), Error> {
     match args.command {
         Command::Serve { listen, data, journal, certificate, key } => {
@@ -75,7 +75,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
     }
 }
 
-/// What a command that asks or tells prints.
+/// The output of a command that controls a sandbox.
 async fn answer(order: ControlCommand, url: Option<Url>, json: bool) -> Result<String, Error> {
     let url = url.ok_or_else(|| {
         Error::Order("Say where the sandbox is, with --url or in MUSTER_SANDBOX_URL.".to_owned())
@@ -89,11 +89,11 @@ async fn answer(order: ControlCommand, url: Option<Url>, json: bool) -> Result<S
     Ok(order.tell(&told))
 }
 
-/// Reads a command line, such as `sandbox journal --after 3`, and returns what it would print.
+/// Executes a command line, such as `sandbox journal --after 3`, and returns its output.
 ///
 /// # Errors
 ///
-/// [`Error::Order`] for a line that is not understood, and whatever the sandbox refuses.
+/// [`Error::Order`] for a malformed command line, and whatever the sandbox refuses.
 pub async fn answer_line<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<String, Error> {
     #[derive(clap::Parser)]
     #[command(name = "muster sandbox")]

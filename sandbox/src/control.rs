@@ -1,4 +1,4 @@
-//! `/control`: what tests do to the sandbox behind the providers' backs. Never written to the journal.
+//! `/control`: requests of tests to the sandbox itself. Never recorded in the journal.
 
 mod lifecycle;
 mod mailboxes;
@@ -33,15 +33,15 @@ use crate::{
 /// Longest wait for a journal entry.
 const WAIT_MOST_MS: u64 = 60_000;
 
-/// Why an order was not carried out.
+/// Why a control request was refused.
 pub(crate) enum Refused {
-    /// It cannot be read.
+    /// The request cannot be parsed.
     Unreadable(serde_json::Error),
-    /// It makes no sense.
+    /// The request is invalid.
     Invalid(String),
-    /// There is no such thing.
+    /// The object does not exist.
     NotFound(&'static str),
-    /// The sandbox is to blame.
+    /// The sandbox itself failed.
     Broken(Error),
 }
 
@@ -162,7 +162,7 @@ fn organisation(
     }
 }
 
-/// An organisation by its id or its domain.
+/// Finds an organisation by its id or domain.
 fn identify(app: &App, key: &str) -> Result<Uuid, Refused> {
     if let Ok(id) = Uuid::try_parse(key) {
         return Ok(id);
@@ -181,7 +181,7 @@ pub(crate) fn find(state: &State, id: Uuid) -> Result<&Organisation, Refused> {
     state.organisations.get(&id).ok_or(Refused::NotFound("organisation"))
 }
 
-/// Which entries of a list are wanted, and how long the first of them is waited for.
+/// The number of the last entry already known, and how long to wait for the next one.
 fn wanted(request: &Request) -> Result<(u64, Duration), Refused> {
     let number = |name: &str| request.query(name).map_or(Ok(0), str::parse::<u64>);
     let numbers = number("after").and_then(|after| Ok((after, number("wait_ms")?)));

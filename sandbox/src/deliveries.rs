@@ -1,6 +1,6 @@
-//! The record of change notifications: which were sent, where, and what was answered, and which were lost on purpose.
+//! The record of change notifications: which were sent, where, with what response, and which were lost by a fault.
 //!
-//! Whoever tests a receiver waits here until everything that was to come has come.
+//! Tests of a receiver wait here until all expected notifications have been sent.
 
 use std::sync::Mutex;
 
@@ -8,24 +8,24 @@ use domain::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
 
-/// One notification and what came of it.
+/// A notification and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Delivery {
-    /// Counts from 1.
+    /// Sequence number, from 1.
     pub n: u64,
-    /// When, by the sandbox's clock.
+    /// Time of the notification, by the sandbox's clock.
     pub at: Timestamp,
-    /// The address of the mailbox.
+    /// Address of the changed mailbox.
     pub mailbox: String,
-    /// `created`, `updated`, `deleted`, or `sync` for the first one of a channel of Google's.
+    /// `created`, `updated`, `deleted`, or `sync` for the first notification of a Google channel.
     pub change: &'static str,
-    /// Whether it bore a wrong word.
+    /// Whether the notification was forged, with a wrong secret.
     pub forged: bool,
-    /// The status that the receiver answered; absent when it was not sent or not taken.
+    /// HTTP status of the receiver's response; `None` if the notification was not sent or not received.
     pub status: Option<u16>,
 }
 
-/// The record; it lives in memory.
+/// The record of notifications, in memory.
 #[derive(Debug)]
 pub struct Deliveries {
     made: Mutex<Vec<Delivery>>,
@@ -39,7 +39,7 @@ impl Default for Deliveries {
 }
 
 impl Deliveries {
-    /// Numbers the delivery and keeps it.
+    /// Numbers a notification and records it.
     pub fn append(&self, mut delivery: Delivery) {
         let mut made = self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         delivery.n = made.len() as u64 + 1;
@@ -48,13 +48,13 @@ impl Deliveries {
         self.last.send_replace(last);
     }
 
-    /// Those after the `n`-th.
+    /// Notifications after the `n`-th.
     pub fn after(&self, n: u64) -> Vec<Delivery> {
         let made = self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         made.get(usize::try_from(n).unwrap_or(usize::MAX)..).unwrap_or_default().to_vec()
     }
 
-    /// Waits until there is one after the `n`-th.
+    /// Waits until there is a notification after the `n`-th.
     pub async fn wait_after(&self, n: u64) {
         // The sender lives as long as `self`, so waiting cannot fail.
         let _ = self.last.subscribe().wait_for(|last| *last > n).await;

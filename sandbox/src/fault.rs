@@ -1,4 +1,4 @@
-//! Faults that tests plant: what goes wrong, for which requests, how often.
+//! Planted faults: what goes wrong, for which requests, and how often.
 
 use std::sync::Mutex;
 
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 /// A planted fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
-    /// Which requests it hits; all provider requests when absent.
+    /// Which requests the fault affects; all provider requests if absent.
     #[serde(default, rename = "match")]
     pub when: When,
-    /// How many requests it still hits.
+    /// Number of requests that the fault still affects.
     #[serde(default = "once")]
     pub times: u32,
-    /// How many matching requests pass unharmed before that.
+    /// Number of matching requests that are served normally first.
     #[serde(default)]
     pub skip: u32,
     /// What goes wrong.
@@ -25,14 +25,14 @@ fn once() -> u32 {
     1
 }
 
-/// Which requests a fault hits.
+/// Selects the requests that a fault affects.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct When {
-    /// The HTTP method; for a notification, what happened: `created`, `updated` or `deleted`.
+    /// HTTP method or, for a notification, the kind of change: `created`, `updated` or `deleted`.
     pub method: Option<String>,
-    /// A part of the decoded path; for a notification, of the mailbox's address.
+    /// Part of the decoded path or, for a notification, of the mailbox's address.
     pub path_contains: Option<String>,
-    /// A part of the body; tells operations apart where all have one path, as in Exchange.
+    /// Part of the body, to distinguish operations that share a path, as in Exchange.
     pub body_contains: Option<String>,
 }
 
@@ -40,28 +40,28 @@ pub struct When {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Action {
-    /// 429, with `Retry-After` when seconds are given.
+    /// Responds with 429, with `Retry-After` if seconds are given.
     Throttle {
-        /// Seconds.
+        /// Wait in seconds.
         retry_after: Option<u32>,
     },
-    /// 503.
+    /// Responds with 503.
     Outage,
-    /// A refusal in the provider's own words; nothing happens.
+    /// Responds with an error of the provider; the request has no effect.
     Refuse {
-        /// The HTTP status.
+        /// HTTP status of the response.
         status: u16,
         /// The provider's code or reason.
         reason: String,
     },
-    /// The request takes effect, then the connection is cut without an answer.
+    /// The request takes effect, then the connection is cut without a response.
     DropAfter,
-    /// The answer comes late.
+    /// The response is late.
     Slow {
-        /// Milliseconds.
+        /// Delay in milliseconds.
         ms: u64,
     },
-    /// Nothing happens and nothing is answered; the connection is cut in the end.
+    /// The request has no effect and no response; the connection is cut after a while.
     TimeoutBefore {
         /// Milliseconds until the connection is cut.
         #[serde(default = "ten_minutes")]
@@ -73,12 +73,12 @@ pub enum Action {
     DuplicateNotice,
     /// A notification is held back until after the next one about the same mailbox.
     ReorderNotice,
-    /// Before a notification another one arrives that bears a wrong word (`clientState`).
+    /// A forged notification with a wrong secret (`clientState`) precedes the real one.
     ForgeNotice,
 }
 
 impl Action {
-    /// Whether it happens to notifications, which the sandbox sends, and not to requests, which it is sent.
+    /// Whether the fault affects notifications, which the sandbox sends, and not requests, which it receives.
     pub const fn is_about_notices(&self) -> bool {
         matches!(self, Self::LoseNotice | Self::DuplicateNotice | Self::ReorderNotice | Self::ForgeNotice)
     }
@@ -88,32 +88,33 @@ fn ten_minutes() -> u64 {
     600_000
 }
 
-/// The faults that are planted now.
+/// The currently planted faults.
 #[derive(Debug, Default)]
 pub struct Faults(Mutex<Vec<Fault>>);
 
 impl Faults {
-    /// Plants one more.
+    /// Adds a fault after those already planted.
     pub fn plant(&self, fault: Fault) {
         self.lock().push(fault);
     }
 
-    /// Removes all.
+    /// Removes all faults.
     pub fn clear(&self) {
         self.lock().clear();
     }
 
-    /// Those that are left.
+    /// The remaining faults.
     pub fn list(&self) -> Vec<Fault> {
         self.lock().clone()
     }
 
-    /// The first fault that hits this request; it is used up by one.
+    /// The first fault that affects this request; its count decreases by one.
     pub fn take(&self, method: &str, path: &str, body: &[u8]) -> Option<Action> {
         self.hit(method, path, body, false)
     }
 
-    /// The first fault that hits a notification of this change (`created`, `updated` or `deleted`) of this resource.
+    /// The first fault that affects a notification of this change (`created`, `updated` or `deleted`) to this
+    /// resource.
     pub fn take_notice(&self, change: &str, resource: &str) -> Option<Action> {
         self.hit(change, resource, b"", true)
     }

@@ -1,4 +1,4 @@
-//! How many requests of one application a mailbox serves at the same time.
+//! Limits the concurrent requests of one application to one mailbox.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ type Key = (String, Owner);
 #[derive(Debug, Clone, Default)]
 pub struct Gates(Arc<Mutex<HashMap<Key, u32>>>);
 
-/// A place among the running requests; given back when dropped.
+/// Permission for one concurrent request; returned when dropped.
 #[derive(Debug)]
 pub struct Permit {
     gates: Gates,
@@ -21,7 +21,7 @@ pub struct Permit {
 }
 
 impl Gates {
-    /// Takes a place, unless `limit` requests are running.
+    /// Takes a permit, unless `limit` requests are running.
     pub fn enter(&self, application: &str, owner: &Owner, limit: u32) -> Option<Permit> {
         let key = (application.to_owned(), owner.clone());
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Believable organisations: the same order gives the same people, rooms and meetings.
+//! Generates plausible organisations: the same options give the same people, rooms and meetings.
 
 use std::collections::BTreeMap;
 
@@ -12,33 +12,33 @@ use crate::{
     model::{Purpose, Settings, ShowAs},
 };
 
-/// What is wanted.
+/// Options for generating an organisation.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GenerateOptions {
-    /// The name, for people.
+    /// Display name of the organisation.
     pub name: String,
-    /// The domain; made of the name when absent.
+    /// Mail domain; derived from the name if absent.
     pub domain: Option<String>,
-    /// How many people, the administrator among them.
+    /// Number of people, including the administrator.
     pub users: usize,
-    /// How many rooms.
+    /// Number of rooms.
     pub rooms: usize,
-    /// How many weeks of meetings.
+    /// Number of weeks with meetings.
     #[serde(default = "three")]
     pub weeks: u64,
-    /// The first day; the Monday of this week when absent.
+    /// First day with meetings; the Monday of this week if absent.
     pub from: Option<NaiveDate>,
-    /// Another number, other people.
+    /// Seed: another number generates other people.
     #[serde(default)]
     pub seed: u64,
-    /// How many people's mailboxes applications may not reach; `true` means one.
+    /// Number of people whose mailboxes applications may not reach; `true` means one.
     #[serde(default)]
     pub out_of_scope: Count,
-    /// The zone of the mailboxes.
+    /// Time zone of the mailboxes.
     #[serde(default = "berlin")]
     pub zone: String,
-    /// Rooms have the addresses that Google gives them, in place of addresses in the domain.
+    /// Whether rooms have addresses as Google assigns them, instead of addresses in the domain.
     #[serde(default)]
     pub resource_calendars: bool,
 }
@@ -51,13 +51,13 @@ fn berlin() -> String {
     "W. Europe Standard Time".to_owned()
 }
 
-/// A number, or whether there is one.
+/// How many to generate: a number, or a boolean for none or one.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(untagged)]
 pub enum Count {
-    /// None or one.
+    /// None for `false`, one for `true`.
     Any(bool),
-    /// How many.
+    /// Exactly this number.
     Exactly(usize),
 }
 
@@ -97,10 +97,10 @@ const SUBJECTS: [&str; 12] = [
     "Demo",
 ];
 const TEAM: usize = 7;
-/// Half-hours between nine and five.
+/// Number of half-hours between nine and five.
 const HALVES: usize = 16;
 
-/// The organisation that an order means.
+/// Generates the organisation for these options.
 pub fn fixture(order: &GenerateOptions, now: Timestamp) -> Fixture {
     let mut random = Random(order.seed ^ 0x5eed);
     let domain = order.domain.clone().unwrap_or_else(|| format!("{}.test", slug(&order.name)));
@@ -126,14 +126,14 @@ pub fn fixture(order: &GenerateOptions, now: Timestamp) -> Fixture {
     Fixture { name: order.name.clone(), domain, zone: order.zone.clone(), users, rooms, events, settings }
 }
 
-/// What Google calls the calendar of a room.
+/// The address that Google assigns to a room's calendar.
 fn resource_address(room: &str) -> String {
     let hash = sha256(room.as_bytes());
     let digits = hash.iter().take(12).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     format!("c_188{digits}@resource.calendar.google.com")
 }
 
-/// A name as part of a domain.
+/// A name converted to a part of a domain.
 fn slug(name: &str) -> String {
     let words: Vec<String> = name
         .split(|character: char| !character.is_ascii_alphanumeric())
@@ -200,7 +200,7 @@ fn rooms(count: usize, domain: &str, random: &mut Random) -> Vec<RoomFixture> {
         .collect()
 }
 
-/// Puts meetings where everybody is free.
+/// Schedules meetings at times when all participants are free.
 struct Planner<'a> {
     users: Vec<&'a str>,
     rooms: Vec<&'a str>,
@@ -236,7 +236,7 @@ impl<'a> Planner<'a> {
         self.events
     }
 
-    /// One in fifty is away for the day.
+    /// Makes one in fifty people absent for a day.
     fn absences(&mut self, day: NaiveDate) {
         for index in 0..self.users.len() {
             if self.random.below(50) != 0 {
@@ -252,7 +252,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Every team meets on Mondays and Thursdays at nine.
+    /// Schedules team meetings on Mondays and Thursdays at nine.
     fn team_meetings(&mut self, day: NaiveDate) {
         if !matches!(day.weekday().num_days_from_monday(), 0 | 3) {
             return;
@@ -266,7 +266,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// A meeting of one person with some others, if there is a common free time.
+    /// Schedules a meeting of one person with some others, if they have a common free time.
     fn meeting(&mut self, organizer: usize, day: NaiveDate) {
         let length = 1 + self.random.below(3);
         let start = 1 + self.random.below(HALVES - length);
@@ -342,7 +342,7 @@ fn mask(start: usize, length: usize) -> u32 {
     ((1 << length) - 1) << start
 }
 
-/// SplitMix64: enough for people who do not exist.
+/// A SplitMix64 random number generator, sufficient for generated data.
 struct Random(u64);
 
 impl Random {

@@ -9,12 +9,12 @@ use crate::{model::Event, store::Owner};
 pub struct History {
     /// Number of touches so far.
     pub count: u64,
-    /// How often all cursors were forgotten: a cursor issued at another epoch is unknown.
+    /// How often all cursors were invalidated: a cursor of another epoch is unknown.
     pub epoch: u64,
     calendars: BTreeMap<Owner, BTreeMap<String, EventChange>>,
 }
 
-/// When an event was touched.
+/// The history of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventChange {
     /// The value of [`History::count`] when the event was created.

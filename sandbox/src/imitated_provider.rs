@@ -1,4 +1,4 @@
-//! Which provider a request is for. Each has paths of its own; what is nobody else's is Microsoft's.
+//! Determines which provider a request is for. Each has paths of its own; all other paths belong to Microsoft.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub enum ImitatedProvider {
 }
 
 impl ImitatedProvider {
-    /// Whose request it is.
+    /// The provider that a request is for.
     pub fn of(request: &Request) -> Self {
         if google::serves(request) {
             Self::Google
@@ -32,7 +32,7 @@ impl ImitatedProvider {
         }
     }
 
-    /// Answers it.
+    /// Handles a request to this provider.
     pub async fn route(self, app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
         match self {
             Self::Microsoft => microsoft::route(app, request, note).await,
@@ -41,7 +41,7 @@ impl ImitatedProvider {
         }
     }
 
-    /// What a throttled request is told.
+    /// The response to a throttled request.
     pub fn throttled(self, app: &App, request: &Request, retry_after: Option<u32>) -> Answer {
         match self {
             Self::Microsoft => microsoft::throttled(app, request, retry_after),
@@ -50,7 +50,7 @@ impl ImitatedProvider {
         }
     }
 
-    /// What every request is told while the service is away.
+    /// The response to every request during an outage.
     pub fn outage(self, app: &App, request: &Request) -> Answer {
         match self {
             Self::Microsoft => microsoft::outage(app, request),
@@ -59,7 +59,7 @@ impl ImitatedProvider {
         }
     }
 
-    /// A refusal in the provider's own words.
+    /// An error response of the provider.
     pub fn refused(self, app: &App, request: &Request, status: u16, reason: &str) -> Answer {
         match self {
             Self::Microsoft => microsoft::refused(app, request, status, reason),

@@ -1,6 +1,6 @@
-//! The append-only record of provider requests: the judge of every test that kills a server.
+//! The append-only journal of provider requests, by which tests that kill a server are judged.
 //!
-//! A line is on the disk before the answer leaves, so whoever has seen an answer finds its line here.
+//! An entry is on disk before the response is sent, so whoever has received a response finds its entry here.
 
 use std::{fs::File, path::Path, sync::Mutex};
 
@@ -13,32 +13,32 @@ use crate::{
     store::{append_line, open_lines, own_folder},
 };
 
-/// One provider request and what came of it.
+/// A provider request and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Counts from 1.
+    /// Sequence number, from 1.
     pub n: u64,
-    /// When, by the sandbox's clock.
+    /// Time of the request, by the sandbox's clock.
     pub at: Timestamp,
-    /// The client id, as far as it was told.
+    /// Client id of the caller, if known.
     pub app: Option<String>,
     /// The HTTP method.
     pub method: String,
     /// The path, without the query.
     pub path: String,
-    /// The address of the mailbox it was about.
+    /// Address of the mailbox that the request was about.
     pub mailbox: Option<String>,
-    /// For writes: what identifies the effect.
+    /// For writes, the key that identifies the effect.
     pub key: Option<String>,
     /// `created`, `updated`, `cancelled`, `deleted`, `read`, `duplicate`, `refused`, ...
     pub outcome: String,
-    /// The HTTP status; 0 when the connection was cut without an answer.
+    /// HTTP status; 0 if the connection was cut without a response.
     pub status: u16,
-    /// The event it was about.
+    /// Id of the event that the request was about.
     pub event_id: Option<String>,
 }
 
-/// The record.
+/// The journal; in memory, or in a file as well.
 #[derive(Debug)]
 pub struct Journal {
     written: Mutex<Written>,
@@ -52,7 +52,7 @@ struct Written {
 }
 
 impl Journal {
-    /// Continues the journal at `path`; without a path it lives in memory.
+    /// Continues the journal in the file `path`; without a path it is kept in memory.
     pub fn open(path: Option<&Path>) -> Result<Self, Error> {
         let mut written = Written { entries: Vec::new(), file: None };
         if let Some(path) = path {
@@ -71,7 +71,7 @@ impl Journal {
         Ok(Self { written: Mutex::new(written), last })
     }
 
-    /// Numbers the entry and makes it last.
+    /// Numbers an entry and makes it durable.
     pub fn append(&self, mut entry: Entry) -> Result<(), Error> {
         let mut written = self.written.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         entry.n = written.entries.len() as u64 + 1;

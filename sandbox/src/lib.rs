@@ -1,11 +1,11 @@
-//! An imitation of the providers' HTTP endpoints: the Microsoft identity platform and Microsoft Graph, Google's sign-in,
-//! Directory and Calendar, and Exchange on-premises.
+//! An imitation of the providers' HTTP endpoints: the Microsoft identity platform and Microsoft Graph, Google's
+//! sign-in, Directory API and Calendar API, and Exchange on-premises.
 //!
-//! A [`Sandbox`] is a server of its own, on a port of its own, so that browsers and clients meet it as another
-//! origin. It is written from the providers' documents and shares no code with the connectors, so that a
-//! mistake made twice does not cancel itself out. What was asked of it, and what came of that, stands in an
-//! append-only [`journal`]; what it knows survives a crash at any moment ([`store`]); faults are planted, and
-//! organisations made, through `/control` ([`control`]).
+//! A [`Sandbox`] is a server of its own, on a port of its own, so that it is another origin for browsers and
+//! clients. It is written from the providers' documents and shares no code with the connectors, so that a mistake
+//! in one is not repeated in the other. Requests and their results are recorded in an append-only [`journal`]; the
+//! state survives a crash at any moment ([`store`]); faults are planted, and organisations created, through
+//! `/control` ([`control`]).
 
 pub mod app;
 pub mod cli;
@@ -36,18 +36,18 @@ use url::Url;
 
 pub use tls::Tls;
 
-/// Where a sandbox listens and what it remembers.
+/// Configuration of a sandbox.
 #[derive(Debug)]
 pub struct Config {
-    /// The address; port 0 takes a free one.
+    /// Address to listen on; port 0 selects a free port.
     pub listen: SocketAddr,
-    /// The folder of its state; nothing lasts without one.
+    /// Folder for the state; without one, nothing is kept.
     pub data: Option<PathBuf>,
-    /// The file of its journal; in memory without one.
+    /// File for the journal; without one, it is kept in memory.
     pub journal: Option<PathBuf>,
-    /// The time.
+    /// Source of the current time.
     pub clock: SharedClock,
-    /// Ids and secrets.
+    /// Generator of ids and secrets.
     pub ids: Ids,
 }
 
@@ -56,18 +56,18 @@ pub struct Config {
 pub struct Sandbox;
 
 impl Sandbox {
-    /// Starts one and returns when it listens. Needs a tokio runtime around it.
+    /// Starts a sandbox and returns when it accepts connections. Needs a tokio runtime.
     pub async fn start(config: Config) -> Result<Running, Error> {
         server::start(config, None)
     }
 
-    /// The same over https.
+    /// Like [`Self::start`], over https.
     pub async fn start_tls(config: Config, tls: &Tls) -> Result<Running, Error> {
         server::start(config, Some(tls))
     }
 }
 
-/// A sandbox that listens.
+/// A running sandbox.
 #[derive(Debug)]
 pub struct Running {
     url: Url,
@@ -77,12 +77,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where it listens, with a slash at the end.
+    /// Base URL of the sandbox, with a trailing slash.
     pub fn url(&self) -> Url {
         self.url.clone()
     }
 
-    /// Ends it at once: open connections are cut.
+    /// Stops the sandbox at once; open connections are cut.
     pub async fn stop(self) {
         self.stopping.cancel();
         self.server.stop(false).await;
@@ -91,37 +91,37 @@ impl Running {
     }
 }
 
-/// Why a sandbox could not start or go on.
+/// Why a sandbox could not start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file or a socket failed.
+    /// A file or socket operation failed.
     #[error("a file or socket of the sandbox failed: {0}")]
     Io(#[from] std::io::Error),
-    /// A log holds something else than it should.
+    /// A line of a log is not valid.
     #[error("line {line} of a log of the sandbox cannot be read: {cause}")]
     CorruptLog {
-        /// Counts from 1.
+        /// Line number, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The parser's error.
         #[source]
         cause: serde_json::Error,
     },
-    /// The signing key could not be made or read.
+    /// The signing key could not be generated or read.
     #[error("the signing key of the sandbox cannot be used")]
     SigningKey,
     /// The certificate or its key cannot be used.
     #[error("the certificate or its key cannot be used: {0}")]
     Certificate(String),
-    /// The HTTP client could not be made.
+    /// The HTTP client could not be built.
     #[error("the HTTP client of the sandbox cannot be made: {0}")]
     Client(#[source] reqwest::Error),
-    /// A command for a running sandbox was not carried out.
+    /// A command for a running sandbox failed.
     #[error("{0}")]
     Order(String),
 }
 
 impl Error {
-    /// The stable code of this error.
+    /// Stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Io(_) => "SANDBOX_IO",

@@ -1,5 +1,5 @@
-//! Delivers change notifications, and lets planted faults happen to them: they get lost, come twice, in another
-//! order, or are forged by somebody else.
+//! Delivers change notifications, and applies planted faults: notifications are lost, duplicated, reordered or
+//! forged.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -20,23 +20,23 @@ use crate::{
 const ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
-/// What a forger writes where the secret word belongs.
+/// Secret in forged notifications.
 const GUESSED: &str = "guessed";
 
-/// What is sent, and where.
+/// A notification to be sent.
 #[derive(Debug, Clone)]
 pub(crate) struct OutgoingNotice {
-    /// Where it goes.
+    /// URL of the receiver.
     pub(crate) url: String,
-    /// Headers besides those of the body.
+    /// Headers besides the content type.
     pub(crate) headers: Vec<(&'static str, String)>,
-    /// JSON; Google's have none.
+    /// JSON body; `None` for Google, whose notifications have none.
     pub(crate) body: Option<Value>,
-    /// Whether it bears a wrong word.
+    /// Whether the notification is forged, with a wrong secret.
     pub(crate) forged: bool,
 }
 
-/// Delivers notices until nobody makes any more. A receiver that is away does not hold up the others.
+/// Delivers notifications until the channel is closed. An unreachable receiver does not delay the others.
 pub(crate) async fn deliver(app: Arc<App>, mut notices: mpsc::UnboundedReceiver<Notice>) {
     let mut running = JoinSet::new();
     let mut held: HashMap<Owner, Vec<OutgoingNotice>> = HashMap::new();
@@ -56,13 +56,13 @@ pub(crate) async fn deliver(app: Arc<App>, mut notices: mpsc::UnboundedReceiver<
     }
 }
 
-/// Writes down what came of a letter.
+/// Records the result of a notification.
 fn note(app: &App, mailbox: &str, change: &'static str, forged: bool, status: Option<u16>) {
     let (at, mailbox) = (app.now(), mailbox.to_owned());
     app.deliveries.append(Delivery { n: 0, at, mailbox, change, forged, status });
 }
 
-/// What is to be sent about a notice, one list per receiver.
+/// The notifications to send about a change, one list per receiver.
 fn queued(
     app: &App,
     notice: &Notice,
@@ -111,7 +111,7 @@ fn address(app: &App, notice: &Notice) -> String {
 }
 
 impl OutgoingNotice {
-    /// The same about an event that never was, by somebody who does not know the word.
+    /// A forged copy about an event that does not exist, with a wrong secret.
     fn forged(&self, app: &App) -> Self {
         let mut forged = Self { forged: true, ..self.clone() };
         if let Some(item) = forged.body.as_mut().and_then(|body| body["value"].get_mut(0)) {
@@ -166,7 +166,7 @@ fn item(app: &App, subscription: &Subscription, notice: &Notice) -> Value {
     })
 }
 
-/// Sends one notification; again after a while when it is not taken. Returns with which status it was.
+/// Sends a notification, and repeats it after a while if it is not received. Returns the HTTP status.
 pub(crate) async fn send(app: &App, letter: &OutgoingNotice) -> Option<u16> {
     let mut pause = FIRST_PAUSE;
     for _ in 0..ATTEMPTS {

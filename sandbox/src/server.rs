@@ -1,4 +1,4 @@
-//! The HTTP server: reads a request, lets a planted fault or an imitation answer, writes the journal, answers.
+//! The HTTP server: reads a request, applies planted faults, lets an imitation respond, and writes the journal.
 
 use std::{sync::Arc, time::Duration};
 
@@ -64,7 +64,7 @@ pub(crate) fn start(config: Config, tls: Option<&Tls>) -> Result<Running, Error>
     Ok(Running { url, server: handle, stopping, work })
 }
 
-/// Lets rooms answer when their time has come, also when nobody asks for anything.
+/// Sends due responses of rooms, even if no request arrives.
 async fn answer_invitations(app: Arc<App>) {
     let mut ticks = tokio::time::interval(SETTLE_EVERY);
     loop {
@@ -75,15 +75,16 @@ async fn answer_invitations(app: Arc<App>) {
     }
 }
 
-/// Under which names the sandbox answers.
+/// The host names under which the sandbox responds.
 #[derive(Debug, Clone, Copy)]
 struct Names {
-    /// Under loopback's names alone.
+    /// Whether only loopback names are accepted.
     are_limited: bool,
 }
 
 impl Names {
-    /// Refuses what a page of a stranger's has a browser on this machine send: the doors take no credential.
+    /// Refuses requests that a foreign page makes a browser on this machine send, because the control interface
+    /// requires no credential.
     fn refuse(self, request: &HttpRequest) -> Option<HttpResponse> {
         if !self.are_limited {
             return None;
@@ -123,7 +124,7 @@ async fn serve(app: Data<App>, http: HttpRequest, body: Bytes) -> HttpResponse {
     }
 }
 
-/// Answers a provider request; `None` cuts the connection.
+/// Handles a provider request; `None` cuts the connection.
 pub(crate) async fn handle_provider_request(
     app: &Arc<App>,
     request: &Request,
@@ -194,7 +195,7 @@ fn entry(
     }
 }
 
-/// A body that fails at its first byte: the connection ends before anything of the answer is sent.
+/// A body that fails at its first byte: the connection ends before any part of the response is sent.
 fn cut() -> HttpResponse {
     let failure = futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other("cut by a fault")) });
     HttpResponse::Ok().streaming(failure)

@@ -38,7 +38,7 @@ pub struct State {
     pub events: BTreeMap<Owner, BTreeMap<String, Event>>,
     /// The order in which events were touched.
     pub history: History,
-    /// The transaction ids used in each calendar, kept for ever, with their events.
+    /// The transaction ids used in each calendar, with their events; kept for ever.
     pub transactions: BTreeMap<(Owner, String), String>,
     /// Rooms that still have to respond, by their copy of the event.
     pub pending: BTreeMap<(Owner, String), Pending>,
@@ -108,9 +108,9 @@ pub enum Change {
     PullGone(String),
     /// All access tokens issued so far become invalid.
     TokensExpired,
-    /// The clock was moved forward, in milliseconds.
+    /// Advances the clock by this number of milliseconds.
     Advanced(i64),
-    /// The clock of the token endpoints is shifted, in seconds.
+    /// Shifts the clock of the token endpoints by this number of seconds.
     TokenSkew(i64),
     /// All sync cursors issued so far become invalid.
     CursorsForgotten,
@@ -260,7 +260,7 @@ impl State {
     }
 }
 
-/// Makes a folder that its owner alone may look into; one that is there stays as it is.
+/// Creates a folder that only its owner can read; an existing folder is not changed.
 pub(crate) fn own_folder(path: &Path) -> std::io::Result<()> {
     let mut folder = DirBuilder::new();
     folder.recursive(true);
@@ -268,8 +268,8 @@ pub(crate) fn own_folder(path: &Path) -> std::io::Result<()> {
     folder.create(path)
 }
 
-/// Opens a file of lines for appending and reads the whole ones; a torn last line is cut off. Tokens and keys stand in it,
-/// so it is its owner's alone, also where it was not before.
+/// Opens a file of lines for appending and reads the complete ones; an incomplete last line is removed. The file
+/// contains tokens and keys, so access is restricted to its owner, also for an existing file.
 pub fn open_lines(path: &Path) -> Result<(File, Vec<String>), Error> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);

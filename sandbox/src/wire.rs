@@ -37,7 +37,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// Takes what the sandbox needs from actix.
+    /// Copies the relevant parts of an actix request.
     pub fn read(request: &HttpRequest, body: Bytes) -> Self {
         let path = request.uri().path().to_owned();
         let info = request.connection_info();

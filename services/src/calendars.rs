@@ -141,8 +141,8 @@ pub async fn read(
     Ok(CalendarCopy { connection: connection.id, window, events: items, unreadable, as_of, watermark })
 }
 
-/// Asks for the watermark before the window is read. If the provider cannot answer, the window is read all the same;
-/// throttling and authorisation errors are returned.
+/// Requests the watermark before the window is read. If the provider cannot return one, the window is read
+/// nevertheless; throttling and authorisation errors are returned.
 async fn ask(
     provider: &dyn Provider,
     session: &Session,

@@ -35,7 +35,7 @@ pub const MICROSOFT_HOOK: &str = "/hooks/microsoft";
 /// Path to which Google sends notifications.
 pub const GOOGLE_HOOK: &str = "/hooks/google";
 
-/// How long before its end a channel is renewed.
+/// How long before its expiry a channel is renewed.
 const EARLY: chrono::Duration = chrono::Duration::hours(24);
 
 /// A provider's notification about a channel.
@@ -120,7 +120,7 @@ impl Channels {
         self.store(connection, id, &channel, &secret).await
     }
 
-    /// The row of a renewed channel. The secret stays as stored, whichever key seals it by now.
+    /// The row of a renewed channel. The stored secret is kept, although another key may seal it by now.
     async fn renewed(
         &self,
         connection: &entity::connection::Model,
@@ -265,8 +265,7 @@ impl Channels {
 /// The notifications of one push, by the channel that they name.
 type ByChannel<'a> = BTreeMap<String, Vec<&'a Notice<'a>>>;
 
-/// The part of a channel's id by which its tenant is looked up; what follows a bar is stored in the id and missing in
-/// notifications.
+/// The part of a channel's id by which its tenant is found: notifications lack the part after the bar.
 fn key_of(name: &str) -> &[u8] {
     name.split('|').next().unwrap_or_default().as_bytes()
 }

@@ -4,13 +4,13 @@ use domain::access::Denied;
 use entity::{DatabaseError, UnknownWord};
 use sea_orm::DbErr;
 
-/// A limit and what exceeded it, in the unit of the sentence that says so.
+/// A limit and the amount that exceeded it, in the unit that the error message names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Excess {
-    /// The most that is allowed.
+    /// The maximum that is allowed.
     pub limit: u64,
-    /// What was found. Where counting ended at the limit, as with bytes that were not all read, it is what had been
-    /// counted by then.
+    /// The amount found. If counting stopped at the limit, as for bytes that were not all read, the amount counted
+    /// by then.
     pub actual: u64,
 }
 
@@ -24,7 +24,7 @@ pub struct Refusal {
     pub message: String,
     /// The input field that caused the refusal, if there is one, as the schema spells it.
     pub field: Option<&'static str>,
-    /// The limit that was exceeded, where that is why.
+    /// The exceeded limit; `None` if the refusal has another cause.
     pub excess: Option<Excess>,
 }
 
@@ -41,7 +41,7 @@ impl Refusal {
         self
     }
 
-    /// The same refusal, because `actual` is more than `limit`; unchanged where it is not.
+    /// Adds the exceeded limit, if `actual` is more than `limit`.
     #[must_use]
     pub fn exceeding(mut self, limit: impl TryInto<u64>, actual: impl TryInto<u64>) -> Self {
         let (limit, actual) = (limit.try_into().unwrap_or(u64::MAX), actual.try_into().unwrap_or(0));

@@ -12,7 +12,7 @@ use crate::Services;
 /// Code of a request that was not sent because of our own limits.
 pub const OWN_LIMIT: &str = "own_limit";
 
-/// How long a request waits for a permit before its worker is released instead.
+/// How long a request waits for a permit before its worker is released.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The rate limits of one integration, over all nodes.

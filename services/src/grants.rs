@@ -377,7 +377,7 @@ fn lost() -> ProviderError {
         ErrorKind::GrantLost,
         Remedy::Reconnect,
         "no_grant",
-        "The calendar system is no longer connected: the consent is gone.",
+        "The calendar system is no longer connected: its consent no longer exists.",
     )
 }
 

@@ -1,9 +1,9 @@
 //! Distinguishes failures of an integration as a whole from failures of one mailbox.
 //!
-//! The response of one mailbox never turns an integration `FAILING`. Its directory or token does, which is checked
-//! whenever a mailbox refuses in a way that may concern all; so do mailboxes that fail in the same way for longer than
-//! one round of retries while none is read: at least three, or all if there are fewer ([`Change::Failure`] counts
-//! them). One mailbox changes its own state, and turns the integration `DEGRADED` at most.
+//! The response of one mailbox never makes an integration `FAILING`. Its directory or token does, which is checked
+//! whenever a mailbox refuses in a way that may concern all; so do mailboxes that fail in the same way for longer
+//! than one round of retries while no other is read: at least three, or all if there are fewer ([`Change::Failure`]
+//! counts them). One mailbox changes its own state, and makes the integration `DEGRADED` at most.
 
 use std::time::Duration;
 
@@ -35,12 +35,12 @@ pub enum Judgement {
     Refused,
     /// Only this mailbox cannot be used, for a reason that retrying does not fix.
     Mailbox,
-    /// Nothing is decided because of this temporary error of the mailbox, or of the directory that was asked.
+    /// A temporary error, of the mailbox or of the directory, from which nothing can be concluded.
     Passing(Error),
 }
 
-/// Judges an error of `mailbox`. If it may concern all mailboxes, the directory is asked. "Access denied" is ambiguous
-/// even about that, so a mailbox known to be in scope is tried first.
+/// Judges an error of `mailbox`. If it may concern all mailboxes, the directory is queried. "Access denied" may
+/// still mean either, so a mailbox known to be in scope is tried first.
 pub async fn judge(
     provider: &dyn Provider,
     session: &Session,
@@ -70,7 +70,7 @@ pub async fn judge(
     }
 }
 
-/// Whether the integration has access, whatever a mailbox says.
+/// Whether the integration has access, independently of single mailboxes.
 async fn integration(provider: &dyn Provider, session: &Session) -> Judgement {
     match provider.organisation(session).await {
         Ok(_) => Judgement::Refused,

@@ -21,7 +21,7 @@ pub struct PageArgs {
 /// One page of a list, in the order of the ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// At most 100, in the order of the ids.
+    /// The items of the page, at most 100, in the order of the ids.
     pub items: Vec<T>,
     /// Whether items follow the last item.
     pub has_next: bool,

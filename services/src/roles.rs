@@ -1,8 +1,8 @@
 //! Roles: named sets of permissions, and their assignment to users.
 //!
-//! Nobody gives or takes what they do not have: a caller who lacks a permission can neither create, change, assign nor
-//! unassign a role that grants it ([`may_hand_on`], [`may_take`]). A tenant that has an administrator always keeps
-//! one. No role grants what only the vendor's staff may do.
+//! Callers can grant and take away only permissions that they have: a caller who lacks a permission can neither
+//! create, change, assign nor unassign a role that grants it ([`may_hand_on`], [`may_take`]). A tenant that has an
+//! administrator always keeps one. No role grants staff permissions.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -205,7 +205,7 @@ pub(crate) async fn permissions_within(
     Ok(Some(roles.values().flatten().flat_map(permissions_in).collect()))
 }
 
-/// Permissions of a role. Words from a newer binary, and what only staff may do, are left out.
+/// Permissions of a role, without words from a newer binary and without staff permissions.
 pub fn permissions_in(role: &Model) -> BTreeSet<Permission> {
     let mut permissions = parsed(&role.permissions);
     permissions.remove(&Permission::Staff);
@@ -326,8 +326,8 @@ async fn custom(tx: &Tx, id: Id<ids::Role>) -> Result<Model> {
     Ok(role)
 }
 
-/// The rule for everything that grants permissions: the granter holds all that is granted. Only the staff grant what
-/// only the staff may do.
+/// The rule for everything that grants permissions: the granter must hold all of them. Only staff grant staff
+/// permissions.
 pub(crate) fn may_give(has: impl Fn(Permission) -> bool, permissions: &BTreeSet<Permission>) -> Result<()> {
     match permissions.iter().find(|permission| !has(**permission)) {
         None => Ok(()),
@@ -339,7 +339,7 @@ pub(crate) fn may_give(has: impl Fn(Permission) -> bool, permissions: &BTreeSet<
     }
 }
 
-/// The rule for everything that takes access away: nobody takes it from somebody with more permissions.
+/// The rule for everything that takes access away: it is refused if the other user has more permissions.
 pub(crate) fn may_take_by(
     has: impl Fn(Permission) -> bool,
     permissions: &BTreeSet<Permission>,

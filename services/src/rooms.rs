@@ -1,7 +1,6 @@
-//! Rooms listed in the directories of integrations, for people to choose from.
+//! Rooms listed in the directories of integrations.
 //!
-//! This module only reads rooms; a workflow's change writes them after listing a directory. Nobody enters them by
-//! hand.
+//! This module only reads rooms; workflows write them after listing a directory. Rooms cannot be entered manually.
 
 use domain::{Id, ids, may};
 use sea_orm::{ColumnTrait, QueryFilter};

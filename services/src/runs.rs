@@ -221,8 +221,8 @@ async fn present(tx: &Tx, id: Id<ids::Run>) -> Result<Model> {
     run.ok_or_else(|| Error::not_found("run"))
 }
 
-/// Makes a run live again, unless somebody else just did. The new revision fences off a worker that still holds the
-/// previous one.
+/// Makes a run live again, unless another caller just did. The new revision fences off a worker that still holds
+/// the previous one.
 async fn set_live(tx: &Tx, run: &Model) -> Result<()> {
     let not_retryable =
         || Error::refuse("RUN_NOT_RETRYABLE", "Only a run that failed or was quarantined can be retried.");

@@ -115,7 +115,7 @@ impl Secrets {
         self.open_and_remember(place, sealed, ring)
     }
 
-    /// The same for whoever holds a connection already: one that waits for a second can bring a full pool to a halt.
+    /// Like [`Secrets::open`], for callers that hold a connection: waiting for a second one can exhaust the pool.
     pub(crate) async fn open_within(
         &self,
         txn: &impl ConnectionTrait,
@@ -129,7 +129,7 @@ impl Secrets {
         self.open_and_remember(place, sealed, ring)
     }
 
-    /// Opens with the keys that this node remembers; `None` when none of them is the one.
+    /// Opens a value with the keys cached by this node; `None` if none of them sealed it.
     fn open_as_known(&self, place: SealContext, sealed: &[u8]) -> Option<Result<Vec<u8>>> {
         let ring = self.services.keys().opened().data_keys.get(&place.tenant())?;
         ring.open(place, sealed)

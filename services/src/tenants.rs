@@ -104,7 +104,7 @@ impl Tenants {
         page::read(Entity::find(), Column::Id, args, self.services.store.installation()).await
     }
 
-    /// The tenant with this id, whichever it is.
+    /// The tenant with this id, not necessarily the caller's own.
     pub async fn by_id(&self, _by: &Staff, id: Id<ids::Tenant>) -> Result<Model> {
         self.find(id).await?.ok_or_else(|| Error::not_found("tenant"))
     }

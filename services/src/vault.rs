@@ -195,7 +195,7 @@ mod tests {
         assert!(before.seal(after.current(), place, b"key").is_err(), "it has no such key");
     }
 
-    /// A value sealed by the first version, without the key's id.
+    /// The stored format of the first version names no key, so every known key is tried.
     #[test]
     fn a_value_of_the_first_version_opens_with_whichever_key_it_was_sealed() {
         let ids = ids();

@@ -1,8 +1,8 @@
-//! Verification of an integration: whether it works, and for whom.
+//! Verification of an integration: checks whether it works, and for which mailboxes.
 //!
-//! Every check has a verdict, evidence and a next action. If a check fails, those that depend on it are `SKIPPED`: an
-//! unreachable system says nothing about its rooms. Reading **and** writing are proven, the latter by two simultaneous
-//! probe events in the service mailbox, which are removed again (S2.6, S4.4).
+//! Every check has a verdict, evidence and a next action. If a check fails, those that depend on it are `SKIPPED`:
+//! an unreachable system says nothing about its rooms. Reading **and** writing are proven, the latter by two
+//! simultaneous probe events in the service mailbox, which are removed again (S2.6, S4.4).
 
 use domain::{
     BusyKind, TimeRange,
@@ -51,7 +51,7 @@ pub struct Report {
     pub organisation: Option<providers::Organisation>,
     /// Display name of the service mailbox, if one was verified.
     pub service_name: Option<String>,
-    /// The first temporary error: the whole verification should be repeated.
+    /// The first temporary error: the whole verification must be repeated.
     pub again: Option<Error>,
     /// Whether missing permissions may be due to a fresh consent that the provider has not applied everywhere yet.
     /// Never set where permissions take effect at once.
@@ -134,7 +134,7 @@ impl Checklist<'_> {
         });
     }
 
-    /// Records a failed check. The error's remedy decides whether it failed or is to be repeated.
+    /// Records a failed check. The error's remedy determines whether the check failed or must be repeated.
     fn fail(&mut self, name: &str, mailbox: Option<&str>, error: &Error, next: &str) {
         if matches!(error.remedy, Remedy::RetryAfter(_)) && self.report.again.is_none() {
             self.report.again = Some(error.clone());
@@ -262,8 +262,9 @@ impl Checklist<'_> {
         }
     }
 
-    /// Writes two overlapping events and removes them. Remains of an earlier, interrupted verification are found by
-    /// their keys; some providers never accept a key again whose event was removed, so the next pair is used then.
+    /// Writes two overlapping events and removes them. Events left by an earlier, interrupted verification are
+    /// found by their keys; some providers never accept the key of a removed event again, so the next pair is used
+    /// then.
     async fn probe(&self, address: &str, name: &str, probe: Uuid) -> providers::Result<()> {
         let mut keys: Vec<String> = Vec::new();
         let mut proven = Ok(());
@@ -306,7 +307,7 @@ impl Checklist<'_> {
         NewEvent {
             effect_key: key.to_owned(),
             title: "Connection test".to_owned(),
-            text: "Muster tests with this entry that it can write appointments, and removes it again."
+            text: "Muster uses this entry to test that it can write appointments, and then removes it."
                 .to_owned(),
             range: TimeRange { start: day, end: day + chrono::Duration::minutes(30) },
             zone: "UTC".to_owned(),
@@ -353,8 +354,9 @@ impl Checklist<'_> {
         Ok(())
     }
 
-    /// Checks that every room is reached. An unreachable room is a warning: partial access is a normal state (S4.12).
-    /// Busy times alone prove nothing: Microsoft reports them for every room to anybody who may query one mailbox.
+    /// Checks that every room can be reached. An unreachable room is a warning: partial access is a normal state
+    /// (S4.12). Busy times alone prove nothing, because Microsoft returns them for every room to anybody who may
+    /// query one mailbox.
     async fn each_room(&mut self) {
         let addresses: Vec<String> = self.report.rooms.iter().map(|room| room.address.clone()).collect();
         if addresses.is_empty() {
@@ -382,7 +384,7 @@ impl Checklist<'_> {
     }
 }
 
-/// The service mailbox to verify: the candidate, or the current one.
+/// The service mailbox to verify: the candidate or, without one, the current one.
 pub fn mailbox_to_prove<'a>(
     integration: &'a entity::integration::Model,
     candidate: Option<&'a str>,

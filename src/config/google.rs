@@ -1,4 +1,4 @@
-//! Google's part of the configuration.
+//! Configuration of Google Workspace.
 
 use std::path::PathBuf;
 
@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-/// Google's endpoints and the operator's registrations. Every customer has a service account of its own; an application
-/// of the operator's is only needed for people who connect their own calendars.
+/// Google's endpoints and the operator's registrations. Every customer has a service account of its own; an
+/// application of the operator's is needed only for users who connect their own calendars.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Google {
@@ -48,7 +48,7 @@ pub struct Keyless {
 }
 
 impl Google {
-    /// Refuses combinations that cannot work, each with one sentence.
+    /// Refuses impossible combinations, each with one sentence.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         if self.client_id.is_some() != self.client_secret.is_some() {
             return Err("google.client_id and google.client_secret belong together: give both or neither.");
@@ -77,7 +77,7 @@ impl Keyless {
         let mut urls = self.token_url.iter().chain([&self.iam_url]);
         if urls.any(|url| !matches!(url.scheme(), "http" | "https") || !url.has_host()) {
             return Err(
-                "The addresses of google.keyless begin with https:// (or http:// on a network of its own).",
+                "The addresses in google.keyless must begin with https:// (or with http:// on a private network).",
             );
         }
         Ok(())

@@ -6,7 +6,7 @@ use domain::Ids;
 use secrecy::{ExposeSecret, SecretString};
 use services::Vault;
 
-/// Refuses keys that are malformed or not random, and one that is given twice.
+/// Refuses malformed, non-random and duplicate keys.
 pub(super) fn check(present: &SecretString, former: &[SecretString]) -> Result<(), &'static str> {
     let key = read(present).ok_or("master_key must be 64 hexadecimal digits (32 random bytes).")?;
     let mut seen = BTreeSet::from([key]);
@@ -23,7 +23,7 @@ pub(super) fn check(present: &SecretString, former: &[SecretString]) -> Result<(
     }
 }
 
-/// The keys, checked before.
+/// The vault with these keys, which have been checked before.
 pub(super) fn vault(
     present: &SecretString,
     former: &[SecretString],
@@ -46,8 +46,8 @@ fn read(key: &SecretString) -> Option<[u8; 32]> {
     Some(key)
 }
 
-/// Whether a key may have come from a source of randomness: 32 random bytes have fewer than 16 different values less than
-/// once in 10^13 times, and no steps of one size. What people type has.
+/// Whether a key looks random: 32 random bytes have fewer than 16 different values, or constant differences, less
+/// than once in 10^13 cases, unlike keys that people type.
 fn is_random(key: &[u8; 32]) -> bool {
     let values: BTreeSet<u8> = key.iter().copied().collect();
     let step = key[1].wrapping_sub(key[0]);

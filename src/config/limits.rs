@@ -1,36 +1,36 @@
-//! How much callers may ask for, and how much a node works on at a time.
+//! Rate limits of callers, and limits on concurrent work of a node.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 use services::quotas::{Quota, QuotaSettings};
 
-/// Quotas of the four kinds of callers; the table `rate_limits` of the configuration.
+/// Quotas of the four kinds of callers; the table `rate_limits` in the configuration.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimits {
-    /// A user, or a vendor key in one tenant or in none: units of cost.
+    /// Quota of a user, or of a vendor key in one tenant or in none, in units of cost.
     pub caller: RateLimit,
-    /// All callers of a tenant together: units of cost.
+    /// Quota of all callers of a tenant together, in units of cost.
     pub tenant: RateLimit,
-    /// A client address without a valid key or token: units of cost, and pages.
+    /// Quota of a client address without a valid key or token, in units of cost and in pages.
     pub address: RateLimit,
-    /// A client address: keys and tokens that open nothing.
+    /// Quota of a client address with invalid keys or tokens, in attempts.
     pub refused: RateLimit,
 }
 
-/// A quota: units that can be spent at once, and how long they take to come back.
+/// A quota: the units available at once, and how long they take to be refilled.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {
-    /// Units that can be spent at once; 0 is no limit.
+    /// Units available at once; 0 means no limit.
     pub units: u32,
-    /// Seconds until all units are back; 1 or more.
+    /// Seconds until all units are refilled; at least 1.
     pub seconds: u64,
 }
 
 impl RateLimits {
-    /// The quotas that use cases charge.
+    /// The quotas as settings of the use cases.
     pub fn settings(&self) -> QuotaSettings {
         QuotaSettings {
             caller: self.caller.quota(),
@@ -40,14 +40,14 @@ impl RateLimits {
         }
     }
 
-    /// Whether each quota gives its units back.
+    /// Whether each quota is refilled.
     pub fn is_possible(&self) -> bool {
         [self.caller, self.tenant, self.address, self.refused].iter().all(|limit| limit.seconds != 0)
     }
 }
 
 impl RateLimit {
-    /// No limit.
+    /// A quota without a limit.
     pub const NONE: Self = Self { units: 0, seconds: 1 };
 
     fn quota(self) -> Option<Quota> {

@@ -1,4 +1,4 @@
-//! What `muster config` prints: what is in force, and where each value came from.
+//! The output of `muster config`: the effective configuration, and the source of each value.
 
 use config::ValueKind;
 use url::Url;
@@ -6,7 +6,7 @@ use url::Url;
 use super::{Error, sources::Setting};
 use crate::config::sources::{DEFAULTS, Sources};
 
-/// What `muster config` may be asked.
+/// Options of `muster config`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Print the default configuration instead: every key, what it means, and its default.
@@ -14,7 +14,7 @@ pub struct Args {
     defaults: bool,
 }
 
-/// The text that `muster config` prints. A configuration that cannot work is printed all the same.
+/// The output of `muster config`. An impossible configuration is printed too.
 pub fn report(args: &Args, file: Option<&std::path::Path>) -> Result<String, Error> {
     if args.defaults {
         return Ok(DEFAULTS.to_owned());
@@ -29,7 +29,7 @@ pub fn report(args: &Args, file: Option<&std::path::Path>) -> Result<String, Err
     Ok(lines.iter().map(|(text, origin)| format!("{text:width$}  # {origin}\n")).collect::<Vec<_>>().concat())
 }
 
-/// A value as TOML, without what is secret in it.
+/// A value in TOML, with secrets removed.
 fn shown(setting: &Setting) -> String {
     match is_secret(&setting.key) {
         true => "\"***\"".to_owned(),
@@ -37,7 +37,7 @@ fn shown(setting: &Setting) -> String {
     }
 }
 
-/// Whether nobody may read a key's value from a terminal or a log: the fields of the type `SecretString`.
+/// Whether a key's value must not appear in a terminal or log: the fields of type `SecretString`.
 fn is_secret(key: &str) -> bool {
     let name = key.rsplit('.').next().unwrap_or(key);
     matches!(name, "master_key" | "former_master_keys" | "vendor_key" | "client_secret" | "token_header")
@@ -54,7 +54,7 @@ fn toml(value: &ValueKind) -> String {
     }
 }
 
-/// Passwords stand in addresses, too.
+/// Removes the password from a URL.
 fn without_password(text: &str) -> String {
     match Url::parse(text) {
         Ok(mut url) if url.password().is_some() => match url.set_password(Some("***")) {
@@ -93,7 +93,7 @@ mod tests {
         assert!(text.contains("rate_limits.refused.units = 60"), "{text}");
     }
 
-    /// Each field of the type `SecretString` is known by its name here.
+    /// Compares the list of secret keys with the fields of type `SecretString`.
     #[test]
     fn every_secret_of_the_configuration_is_hidden() {
         let sources = [include_str!("../config.rs"), include_str!("google.rs"), include_str!("limits.rs")];

@@ -1,4 +1,4 @@
-//! Where values come from: the defaults, a file, and environment variables, each taking precedence over the one before.
+//! Sources of the configuration: the defaults, a file, and environment variables, each overriding the previous one.
 
 use std::path::Path;
 
@@ -7,14 +7,14 @@ use serde::Deserialize as _;
 
 use super::{Config, Error, unreadable::unreadable};
 
-/// The default configuration: every key, with what it means.
+/// The default configuration, with a description of every key.
 pub const DEFAULTS: &str = include_str!("default.toml");
 
-/// The origin of what stands in [`DEFAULTS`].
+/// The source of values from [`DEFAULTS`].
 const DEFAULT: &str = "default";
 
-/// Variables with the prefix `MUSTER_` that are not configuration: those of tests, of scripts and of other commands, all
-/// of which Muster's documents tell people to set.
+/// Variables with the prefix `MUSTER_` that are not configuration: those of tests, scripts and other commands,
+/// which Muster's documents tell people to set.
 const FOREIGN: [&str; 7] = [
     "MUSTER_TEST_",
     "MUSTER_PYTHON",
@@ -25,27 +25,27 @@ const FOREIGN: [&str; 7] = [
     "MUSTER_SANDBOX_URL",
 ];
 
-/// What was read, before it is known to be a sound configuration.
+/// The values that were read, before they are validated.
 #[derive(Debug)]
 pub struct Sources {
     merged: config::Config,
-    /// The file, as it was named.
+    /// The file name as given.
     file: String,
 }
 
-/// One value that is in force.
+/// An effective value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {
     /// The key, with dots between nested names.
     pub key: String,
-    /// The value, as it was read.
+    /// The value as read.
     pub value: ValueKind,
-    /// `default`, the file, or the environment variable.
+    /// Source of the value: `default`, the file, or the environment variable.
     pub origin: String,
 }
 
 impl Sources {
-    /// Reads the defaults, a file if one is named, and these environment variables.
+    /// Reads the defaults, a file, if one is given, and these environment variables.
     pub fn read(
         file: Option<&Path>,
         variables: impl Iterator<Item = (String, String)>,
@@ -72,7 +72,8 @@ impl Sources {
         Ok(Self { merged, file: file.map(|file| file.display().to_string()).unwrap_or_default() })
     }
 
-    /// The configuration, if all of it is known and of the right type. Whether it can work is not asked.
+    /// Parses the configuration; fails if a key is unknown or a value has the wrong type. Does not check whether
+    /// the combination is possible.
     pub fn config(&self) -> Result<Config, Error> {
         Config::deserialize(self.merged.clone()).map_err(unreadable)
     }
@@ -83,8 +84,8 @@ impl Sources {
     }
 }
 
-/// Whether a variable is meant as configuration. Kubernetes gives each container variables for the services beside it:
-/// for one that is called `muster` they have our prefix.
+/// Whether a variable is meant as configuration. Kubernetes sets variables for the services beside a container: for
+/// one called `muster` they have our prefix.
 fn is_ours(name: &str, value: &str) -> bool {
     let is_foreign = FOREIGN.iter().any(|foreign| name.starts_with(foreign));
     let is_service = name.starts_with("MUSTER_SERVICE_")
@@ -93,8 +94,8 @@ fn is_ours(name: &str, value: &str) -> bool {
     !is_foreign && !is_service
 }
 
-/// The values in a table and in the tables below it. `file` is the origin of what stands in the file: the parser knows it
-/// only relative to the working directory.
+/// The values of a table and its nested tables. `file` is the source of values from the file, which the parser
+/// knows only relative to the working directory.
 fn flat(table: &Value, file: &str) -> Vec<Setting> {
     let mut settings = Vec::new();
     walk("", table, file, &mut settings);

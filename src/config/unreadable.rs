@@ -1,10 +1,10 @@
-//! Why a configuration cannot be read, without anything of what stands in it: most of it is secret.
+//! Describes why a configuration cannot be read, without quoting its content, most of which is secret.
 
 use config::ConfigError;
 
 use super::Error;
 
-/// Where it cannot be read and what was expected there.
+/// The error with the position in the file and what was expected there.
 pub(super) fn unreadable(error: ConfigError) -> Error {
     Error::Unreadable(said(&error))
 }
@@ -29,7 +29,7 @@ fn said(error: &ConfigError) -> String {
     }
 }
 
-/// A parser shows the line that it cannot read. What is left says where it is and what is wrong with it.
+/// Removes the quoted line from a parser's message; its position and description remain.
 fn without_source(message: &str) -> String {
     let is_source = |line: &str| {
         line.trim_start_matches([' ', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']).starts_with('|')
@@ -39,7 +39,7 @@ fn without_source(message: &str) -> String {
     without_texts(&kept.join(": "))
 }
 
-/// Takes away values: what stands in quotation marks, and a word that is none of ours. Names of keys stand in backticks.
+/// Removes values from a message: text in quotation marks, and words that are not keys. Key names are in backticks.
 fn without_texts(message: &str) -> String {
     if let Some(said) = unknown_key(message) {
         return said;
@@ -55,7 +55,7 @@ fn without_texts(message: &str) -> String {
     parts.map(|(index, part)| if index % 2 == 0 { part } else { "..." }).collect()
 }
 
-/// A key that is not known, with the known one that is most like it.
+/// The message for an unknown key, with the most similar known key.
 fn unknown_key(message: &str) -> Option<String> {
     let (_, rest) = message.split_once("unknown field `")?;
     let (key, expected) = rest.split_once('`')?;
@@ -71,7 +71,7 @@ fn unknown_key(message: &str) -> Option<String> {
     Some(format!("there is no key `{key}`. {hint}Known here: {expected}"))
 }
 
-/// From which likeness on, between 0 and 1, one word is taken for a slip of another.
+/// Similarity, between 0 and 1, from which a word counts as a misspelling of another.
 const LIKE: f64 = 0.6;
 
 #[cfg(test)]

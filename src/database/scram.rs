@@ -1,16 +1,16 @@
-//! What PostgreSQL keeps of a password (RFC 5803, RFC 7677): made here, so that the password is in none of the
-//! server's logs.
+//! Computes PostgreSQL's password verifier (RFC 5803, RFC 7677), so that the password never appears in the server's
+//! logs.
 
 use std::num::NonZeroU32;
 
 use aws_lc_rs::{digest, hmac, pbkdf2};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-/// As many rounds as PostgreSQL itself takes by default.
+/// PostgreSQL's default number of iterations.
 const ROUNDS: NonZeroU32 = NonZeroU32::new(4096).expect("it is not zero");
 
-/// The verifier of a password. `None` for one with other than printable ASCII characters, which would have to be
-/// normalised first.
+/// The verifier of a password. `None` for a password with non-ASCII or control characters, which would require
+/// normalisation.
 pub fn verifier(password: &str, salt: &[u8; 16]) -> Option<String> {
     if !password.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return None;

@@ -51,7 +51,7 @@ pub struct Args {
     /// Mailbox for the bookings of unreachable organisers.
     #[arg(long)]
     pub service_mailbox: Option<String>,
-    /// Address of somebody whose mailbox is out of scope; by default the first one in the directory.
+    /// Address of a person whose mailbox is out of scope; by default the first one in the directory.
     #[arg(long)]
     pub out_of_reach: Option<String>,
     /// URL of the running server's provider sandbox. Without one, a Microsoft 365 organisation is connected by hand.

@@ -1,17 +1,17 @@
-//! Waiting: for a server that is away, and for something that has to happen.
+//! Waits for an unreachable server, and for expected events.
 
 use std::time::{Duration, Instant};
 
 use super::error::{Error, Result};
 
-/// How long a server may be away before the demo gives up.
+/// Longest outage of a server before the demo gives up.
 pub const MAX_OUTAGE: Duration = Duration::from_mins(1);
-/// Between two looks at something that has to happen.
+/// Interval between two checks for an expected event.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(250);
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Waits longer and longer, up to a limit.
+/// A wait that grows up to a limit.
 #[derive(Debug)]
 pub struct Backoff {
     since: Instant,
@@ -20,12 +20,12 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Begins to wait for at most `limit`.
+    /// Starts a wait of at most `limit` in total.
     pub fn of(limit: Duration) -> Self {
         Self { since: Instant::now(), limit, next: FIRST }
     }
 
-    /// Waits a little; `false` when the patience is over.
+    /// Waits before the next attempt; `false` if the limit is reached.
     pub async fn wait(&mut self) -> bool {
         if self.since.elapsed() + self.next > self.limit {
             return false;
@@ -36,16 +36,16 @@ impl Backoff {
     }
 }
 
-/// What a look at something saw.
+/// Result of a check for an expected event.
 #[derive(Debug)]
 pub enum Poll<T> {
-    /// It happened.
+    /// The event happened.
     Done(T),
-    /// Not yet: this is how it stands.
+    /// The event has not happened yet; describes the current state.
     NotYet(String),
 }
 
-/// Looks until it happened, at most for `limit`.
+/// Repeats a check until the event happens, for at most `limit`.
 pub async fn until<T>(
     what: &str,
     limit: Duration,

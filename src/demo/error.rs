@@ -1,15 +1,15 @@
 //! Why a step of the demo fails.
 
-/// Why the demo stops.
+/// Why the demo stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A response differs from what it must be.
+    /// A response differs from the expected one.
     #[error("{0}")]
     Unexpected(String),
     /// The API refused a mutation.
     #[error("{message} ({code})")]
     Refused {
-        /// The stable code.
+        /// Stable code of the refusal.
         code: String,
         /// The sentence for people.
         message: String,
@@ -19,7 +19,7 @@ pub enum Error {
     Page {
         /// The heading that people see first.
         title: String,
-        /// The stable code; empty if the page has none.
+        /// Stable code on the page; empty if it has none.
         code: String,
         /// The page's text.
         message: String,
@@ -32,7 +32,7 @@ pub enum Error {
         /// The last error of the network.
         why: String,
     },
-    /// Something did not happen in time.
+    /// An expected event did not happen in time.
     #[error("{what} did not happen within {seconds} s; the last answer was {last}")]
     TooLate {
         /// The expected event, in words for people.
@@ -42,7 +42,7 @@ pub enum Error {
         /// The last response seen.
         last: String,
     },
-    /// The arguments do not go together.
+    /// The arguments are contradictory.
     #[error("{0}")]
     Options(&'static str),
     /// A file cannot be used.
@@ -53,13 +53,13 @@ pub enum Error {
         /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The demo's own server does not start.
+    /// The demo's own server did not start.
     #[error("the server does not start: {0}")]
     Server(String),
 }
 
 impl Error {
-    /// The stable code.
+    /// Stable code for programs.
     pub fn code(&self) -> &str {
         match self {
             Self::Unexpected(_) => "UNEXPECTED",
@@ -76,7 +76,7 @@ impl Error {
 /// The result of every step.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The error for a response that differs from what it must be.
+/// The error for a response that differs from the expected one.
 pub(super) fn unexpected(what: impl Into<String>) -> Error {
     Error::Unexpected(what.into())
 }

@@ -1,9 +1,9 @@
-//! `muster demo`: the whole main job over HTTP, as a vendor's back end and an administrator's browser do it.
+//! `muster demo`: performs the main use cases over HTTP, as a vendor's back end and an administrator's browser.
 //!
-//! It starts a server of its own or drives a running one, knows nothing of the server's inside, and looks at the
-//! provider behind the server's back for what must be there. Every request is repeated while the server is away, with
-//! the same keys, so that a server may be killed and started again under it. It exits with an error unless every step
-//! is as it must be.
+//! It starts a server of its own or uses a running one, knows nothing of the server's internals, and checks the
+//! results directly at the provider. Requests are repeated with the same idempotency keys while the server is
+//! unreachable, so that the server may be killed and restarted meanwhile. It exits with an error unless every step
+//! succeeds.
 
 pub mod args;
 mod backoff;
@@ -35,7 +35,7 @@ use self::{
     state::State,
 };
 
-/// Runs the demo; fails unless every step is as it must be.
+/// Runs the demo; fails unless every step succeeds.
 pub async fn run(args: Args) -> ExitCode {
     match play(&args).await {
         Ok(true) => ExitCode::SUCCESS,
@@ -48,7 +48,7 @@ pub async fn run(args: Args) -> ExitCode {
     }
 }
 
-/// Plays the demo and prints its summary. Returns whether every step is as it must be.
+/// Runs all steps and prints a summary. Returns whether every step succeeded.
 async fn play(args: &Args) -> Result<bool> {
     let stage = DemoServer::start(args).await?;
     let mut demo = stage.demo(args).await?;
@@ -66,17 +66,17 @@ async fn play(args: &Args) -> Result<bool> {
     Ok(is_fine)
 }
 
-/// Everything that the steps stand on.
+/// State shared by the steps.
 struct Demo {
     graph: graph::Graph,
     client: http::Client,
     sandbox: Option<sandbox::Sandbox>,
     dav: Option<dav::Dav>,
-    /// The technical account's password at the start.
+    /// Initial password of the technical account.
     password: String,
     system: System,
     users: usize,
-    /// The address of somebody out of reach, where the directory may not list one.
+    /// Address of a person out of scope, for directories that may not list one.
     out_of_reach: Option<String>,
     landing: url::Url,
     state: State,
@@ -84,7 +84,7 @@ struct Demo {
 }
 
 impl Demo {
-    /// Does a step, unless the calendar system has none such or an earlier run did it.
+    /// Runs a step, unless the calendar system lacks it or an earlier run completed it.
     async fn step(&mut self, step: Step, work: impl AsyncFnOnce(&mut Self) -> Result<String>) -> Result<()> {
         if self.is_settled(step) {
             return Ok(());
@@ -100,7 +100,7 @@ impl Demo {
         }
     }
 
-    /// Whether nothing is to be done for a step; then that is noted.
+    /// Whether a step need not be run; if so, that is recorded.
     fn is_settled(&mut self, step: Step) -> bool {
         let verdict = match (step.missing(self.system), self.state.done(step)) {
             (Some(why), _) => Verdict::NotApplicable(why),
@@ -117,12 +117,12 @@ impl Demo {
         Ok(())
     }
 
-    /// Whether the provider can be looked at behind the server's back.
+    /// Whether the demo can query the provider directly.
     const fn sees_provider(&self) -> bool {
         self.sandbox.is_some() || self.dav.is_some()
     }
 
-    /// The technical account's password as it is now.
+    /// Current password of the technical account.
     fn password(&self) -> &str {
         self.state.made.password.as_deref().unwrap_or(&self.password)
     }

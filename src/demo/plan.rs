@@ -88,7 +88,7 @@ steps! {
 }
 
 impl Step {
-    /// Why a calendar system lacks this step; `None` if it has it.
+    /// Why a calendar system does not support this step; `None` if it does.
     pub const fn missing(self, system: System) -> Option<&'static str> {
         match (system, self) {
             (System::CalDav, Self::SignIn | Self::Consent) => {

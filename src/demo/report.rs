@@ -11,21 +11,21 @@ use serde_json::{Value, json};
 
 use super::plan::{Step, System};
 
-/// The width of the table without a terminal.
+/// Width of the table if the output is no terminal, in columns.
 const WIDTH: u16 = 150;
-/// The width of the narrowest table; a narrower terminal breaks lines by itself.
+/// Minimum width of the table; a narrower terminal wraps lines itself.
 const NARROWEST: u16 = 80;
 
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The step succeeded, with what was seen.
+    /// The step succeeded; describes what was observed.
     Done(String),
-    /// This calendar system lacks the step.
+    /// The calendar system does not support the step; gives the reason.
     NotApplicable(&'static str),
     /// The step failed.
     Failed(String),
-    /// An earlier step failed.
+    /// The step was not run because an earlier one failed.
     NotReached,
 }
 
@@ -120,7 +120,7 @@ impl Report {
         self.rows.len() == Step::ALL.len() && self.rows.iter().all(|(_, verdict, _)| good(verdict))
     }
 
-    /// The results for people: a row per step, with verdict, time and what was seen.
+    /// The results for people: one row per step, with verdict, duration and observation.
     pub fn table(&self) -> String {
         let mut table = Table::new();
         table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -146,8 +146,7 @@ impl Report {
                 Cell::new(verdict.note()),
             ]);
         }
-        let end =
-            if self.is_fine() { "Everything is as it must be." } else { "Not everything is as it must be." };
+        let end = if self.is_fine() { "All steps succeeded." } else { "Some steps failed." };
         format!("{table}\n{end} ({:.1} s)", self.since.elapsed().as_secs_f64())
     }
 

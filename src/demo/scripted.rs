@@ -1,4 +1,4 @@
-//! A server for tests that says what it was told to say.
+//! A test server with prepared responses.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +8,7 @@ use tokio::{
 };
 use url::Url;
 
-/// Answers one request after the other with what the test laid out, and keeps what it was asked.
+/// Sends one prepared response for each request, and records the requests.
 pub async fn server(answers: Vec<String>) -> (Url, Arc<Mutex<Vec<String>>>, JoinSet<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
@@ -36,7 +36,7 @@ pub async fn server(answers: Vec<String>) -> (Url, Arc<Mutex<Vec<String>>>, Join
     (url, asked, tasks)
 }
 
-/// An answer with this status line, and headers below it.
+/// A response with this status line and header lines.
 pub fn answer(head: &str, body: &str) -> String {
     format!("HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }

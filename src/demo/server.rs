@@ -1,4 +1,4 @@
-//! What the demo plays on: a running server, or one of its own in a temporary folder.
+//! The server that the demo uses: a running one, or one of its own in a temporary folder.
 
 use std::sync::Arc;
 
@@ -21,10 +21,10 @@ use super::{
 };
 use crate::dev;
 
-/// Where the administrator's browser is sent back to; nobody listens there.
+/// URL to which the administrator's browser is redirected; nobody listens there.
 const LANDING: &str = "http://localhost/settings/calendar";
 
-/// A server with all that belongs to it.
+/// A server, with the resources it uses.
 pub struct DemoServer {
     client: Client,
     graphql: Url,
@@ -35,7 +35,7 @@ pub struct DemoServer {
 }
 
 impl DemoServer {
-    /// Starts a server unless one is named.
+    /// Connects to the given server, or starts one.
     pub async fn start(args: &Args) -> Result<Self> {
         let account = args.account()?;
         let client = browser::client_for(args.hosts()).map_err(|error| Error::Server(error.to_string()))?;
@@ -67,7 +67,7 @@ impl DemoServer {
         })
     }
 
-    /// What the steps stand on.
+    /// Prepares the state shared by the steps.
     pub async fn demo(&self, args: &Args) -> Result<Demo> {
         let clock: SharedClock = Arc::new(SystemClock);
         let ids = Ids::random(clock);

@@ -1,7 +1,7 @@
-//! What the demo has created, recorded as it proceeds.
+//! The objects that the demo has created, recorded as it proceeds.
 //!
-//! With `--state FILE` a demo that is started again continues where it stopped: finished steps are not repeated, and
-//! steps that may be half done are repeated with the same keys.
+//! With `--state FILE` a restarted demo continues where it stopped: completed steps are not repeated, and partially
+//! completed steps are repeated with the same idempotency keys.
 
 use std::{collections::BTreeMap, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::PathBuf};
 
@@ -24,10 +24,10 @@ pub struct Person {
     pub address: String,
 }
 
-/// A bookable place of the tenant.
+/// A meeting room of the tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Room {
-    /// The key in the API, `rom_...`.
+    /// Identifier in the API, `rom_...`.
     pub id: String,
     /// A display name.
     pub name: String,
@@ -49,7 +49,7 @@ pub struct Slot {
 /// A booking that the demo made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Booked {
-    /// The booking's key in the API, `bkg_...`.
+    /// Identifier in the API, `bkg_...`.
     pub id: String,
     /// The title, unique per demo, by which the event is found.
     pub title: String,
@@ -57,7 +57,7 @@ pub struct Booked {
     pub mailbox: String,
     /// The address of the room's mailbox.
     pub room: String,
-    /// The UID shared by all copies of the event; `None` where nobody can look.
+    /// The UID shared by all copies of the event; `None` if the provider cannot be queried.
     pub uid: Option<String>,
 }
 
@@ -85,7 +85,7 @@ pub struct CreatedObjects {
     pub newcomer: Option<Person>,
     /// The id of the bulk activation, `cmp_...`; `None` before it starts.
     pub campaign: Option<String>,
-    /// The bookable places, in the order of the API.
+    /// The rooms, in the order of the API.
     pub rooms: Vec<Room>,
     /// The times that the API offered.
     pub slots: Vec<Slot>,
@@ -99,7 +99,7 @@ pub struct CreatedObjects {
     /// The technical account's password, once the demo has changed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
-    /// The finished steps, with what was seen.
+    /// The completed steps, with what was observed.
     pub done: BTreeMap<String, String>,
 }
 
@@ -155,7 +155,7 @@ impl State {
         Ok(key)
     }
 
-    /// What an earlier demo saw when it finished the step; `None` if it did not.
+    /// What an earlier run observed when it completed the step; `None` if it did not.
     pub fn done(&self, step: Step) -> Option<&str> {
         self.made.done.get(step.name()).map(String::as_str)
     }

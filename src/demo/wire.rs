@@ -1,4 +1,4 @@
-//! Requests that are repeated while nobody answers: a server may be restarted under the demo.
+//! Repeats requests while the server is unreachable, because it may be restarted during the demo.
 
 use http::{Client, Request, Response, StatusCode};
 
@@ -7,12 +7,12 @@ use super::{
     error::{Error, Result},
 };
 
-/// Sends a request, again and again while the server is away.
+/// Sends a request, repeatedly while the server is unreachable.
 pub async fn send(client: &Client, request: Request) -> Result<Response> {
     send_noting(client, request, &mut false).await
 }
 
-/// The same; says whether the request had to be repeated, so that it may have had its effect more than once.
+/// Like [`send`]; reports whether the request was repeated, so that it may have had its effect more than once.
 pub async fn send_noting(client: &Client, request: Request, repeated: &mut bool) -> Result<Response> {
     let mut patience = Backoff::of(MAX_OUTAGE);
     loop {
@@ -28,7 +28,8 @@ pub async fn send_noting(client: &Client, request: Request, repeated: &mut bool)
     }
 }
 
-/// Sends a request once. The inner error says that the server is away: whether the request had its effect is unknown.
+/// Sends a request once. The inner error means that the server is unreachable, so that it is unknown whether the
+/// request had its effect.
 pub async fn once(client: &Client, request: Request) -> Result<std::result::Result<Response, String>> {
     match client.send(request).await {
         Ok(answer) if is_away(answer.status) => Ok(Err(format!("status {}", answer.status))),

@@ -1,8 +1,8 @@
-//! Activates one mailbox: is it there, what may be done in it, and what stands in its calendar.
+//! Activates one mailbox: checks that it exists, measures what Muster can do with it, and reads its calendar.
 //!
-//! A mailbox that cannot be served is a result and not a failure: partial access is a normal state. It is marked
-//! `UNREACHABLE` with the reason, and bookings for its owner go through the service account. A passing error never
-//! changes a connection that is active.
+//! A mailbox that cannot be used is a result and not a failure, because partial access is a normal state. It is
+//! marked `UNREACHABLE` with the reason, and bookings for its owner are written through the service account. A
+//! temporary error never changes an active connection.
 
 use domain::{Reason, Route, provider::Capabilities, state::ConnectionState};
 use providers::{Provider, Session};
@@ -27,12 +27,12 @@ crate::workflow! {
     Read:      read_the_window | nothing   | STANDARD | [];
 }
 
-/// What the run remembers.
+/// State of the run that is kept between steps.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Memory {
     #[serde(flatten)]
     order: Activate,
-    /// What was measured.
+    /// The measured capabilities.
     #[serde(default)]
     capabilities: Capabilities,
 }
@@ -91,7 +91,8 @@ async fn look(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     Ok(Next::Go(State::Read))
 }
 
-/// The mailbox's calendars. That they cannot be listed is no reason not to read the mailbox: the list of before stays.
+/// The mailbox's calendars. If they cannot be listed, the mailbox is activated nevertheless and keeps its previous
+/// list.
 async fn listed(mailbox: &Mailbox) -> Option<serde_json::Value> {
     match mailbox.provider.calendars(&mailbox.session, &mailbox.connection.address).await {
         Ok(calendars) => Some(connections::listing(&calendars)),
@@ -139,7 +140,7 @@ async fn read_the_window(context: &StepContext, at: &mut Step<Memory>) -> Outcom
     Ok(Next::Done)
 }
 
-/// Whether an administrator left the mailbox out after this was ordered: then it is not touched.
+/// Whether an administrator has excluded the mailbox since the run was enqueued; it is then left alone.
 fn left_out(at: &mut Step<Memory>, mailbox: &Mailbox) -> bool {
     let state = mailbox.state;
     if state == ConnectionState::Excluded {
@@ -148,7 +149,8 @@ fn left_out(at: &mut Step<Memory>, mailbox: &Mailbox) -> bool {
     state == ConnectionState::Excluded
 }
 
-/// What an error at this mailbox means: nothing yet, this mailbox, or the whole integration.
+/// Interprets an error at this mailbox: it may be temporary, concern only this mailbox, or concern the whole
+/// integration.
 async fn cannot(
     context: &StepContext,
     at: &mut Step<Memory>,
@@ -184,7 +186,8 @@ async fn cannot(
     Ok(Next::Done)
 }
 
-/// The mailbox could not be activated although nothing says that it cannot be served. An active one stays so.
+/// Records that the mailbox could not be activated, although nothing shows that it is unusable. An active mailbox
+/// stays active.
 async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let rows = context
         .services
@@ -206,7 +209,7 @@ async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     Ok(())
 }
 
-/// Writes the result where it belongs: the connection, and the campaign that counts it.
+/// Records the result in the connection and in the campaign that counts it.
 fn settle(at: &mut Step<Memory>, state: ConnectionState, reason: Option<Reason>) {
     let connection = at.memory.order.connection;
     let route = (state == ConnectionState::Unreachable).then_some(Route::ServiceAccount);

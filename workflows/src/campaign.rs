@@ -1,8 +1,8 @@
-//! Activates every mailbox of an integration that is not active yet: rooms as the directory lists them, users by
-//! their calendar address. Each mailbox is a run of its own; the campaign counts their results.
+//! Activates every mailbox of an integration that is not active yet: rooms as listed in the directory, users by
+//! their calendar address. Each mailbox has a run of its own; the campaign counts their results.
 //!
-//! A campaign that dies goes on where it was: mailboxes are enlisted once, and a mailbox that somebody else is
-//! activating at the same moment gives its result too.
+//! A campaign that was interrupted continues where it stopped: mailboxes are listed once, and a mailbox that
+//! another run is activating at the same time contributes its result too.
 
 use domain::{AnyId, Id, ids};
 use std::collections::HashSet;
@@ -27,7 +27,7 @@ crate::workflow! {
     AwaitResults:  count_results  | nothing   | STANDARD | [];
 }
 
-/// Mailboxes wait for their results this long before the campaign looks by itself.
+/// How long the campaign waits for results before it checks the mailboxes itself.
 const LOOK_EVERY: chrono::Duration = chrono::Duration::seconds(3);
 
 async fn discover(context: &StepContext, at: &mut Step<run_inputs::Campaign>) -> Outcome<State> {
@@ -120,7 +120,8 @@ async fn open_items(
     Ok(rows.into_iter().map(|row| row.connection_id).collect())
 }
 
-/// Mailboxes without a result that no run is at: another activation was under way when this campaign ordered its own.
+/// Finds mailboxes without a result that no run is working on, because another activation was in progress when this
+/// campaign enqueued its own.
 async fn settled_elsewhere(
     context: &StepContext,
     tenant: Id<ids::Tenant>,

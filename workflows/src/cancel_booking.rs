@@ -1,4 +1,4 @@
-//! Cancels a booking and tells its attendees.
+//! Cancels a booking and notifies its attendees.
 //!
 //! Waits until the booking is no longer being written or moved, cancels the event in the calendar where it was
 //! written, then frees the time. An event that is gone already is a success.
@@ -21,7 +21,7 @@ use crate::{
 };
 
 crate::workflow! {
-    /// Cancels a booking and tells its attendees.
+    /// Cancels a booking and notifies its attendees.
     CancelBooking = "cancel_booking" v 1 (Memory);
 
     // state    does         undone by   retry      then
@@ -30,12 +30,12 @@ crate::workflow! {
     Settle:     settle     | nothing   | STANDARD | [];
 }
 
-/// What the run remembers.
+/// State of the run that is kept between steps.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Memory {
     #[serde(flatten)]
     order: RunInput,
-    /// The runs that were told to stop.
+    /// The runs that were asked to stop.
     #[serde(default)]
     #[serde(with = "domain::ids::plain")]
     told: Vec<Id<ids::Run>>,
@@ -85,7 +85,8 @@ async fn take_out(target: &TargetCalendar, details: &BookingDetails, message: &s
     target.provider.remove_copies(session, mailbox, &effect_key(&details.booking), &rooms).await
 }
 
-/// An event that is cancelled cannot be brought back: when it is gone, the booking is cancelled all the same.
+/// Finishes a cancellation whose event is already cancelled and cannot be restored: the booking is cancelled as
+/// well.
 async fn let_go(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let details = load(context, at.tenant, at.memory.order.booking).await?;
     if !is_over(&details) && !stands(context, &details).await? {
@@ -94,7 +95,8 @@ async fn let_go(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     Ok(())
 }
 
-/// Whether the event is still in the calendar. A calendar that does not let us in has not let us cancel either.
+/// Whether the event is still in the calendar. A calendar that denies access cannot have cancelled the event
+/// either.
 async fn stands(context: &StepContext, details: &BookingDetails) -> Result<bool, StepError> {
     let target = match context.services.bookings().target_calendar(&context.services, &details.booking).await
     {
@@ -122,7 +124,7 @@ async fn settle(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
     Ok(Next::Done)
 }
 
-/// The booking is over, and its time is free.
+/// Marks the booking as cancelled and releases its time.
 async fn cancelled(
     context: &StepContext,
     at: &mut Step<Memory>,
@@ -148,7 +150,7 @@ async fn cancelled(
     Ok(())
 }
 
-/// The booking stands as it stood, and says why it was not cancelled.
+/// Leaves the booking unchanged and records why it was not cancelled.
 async fn complain(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let details = load(context, at.tenant, at.memory.order.booking).await?;
     if is_over(&details) {

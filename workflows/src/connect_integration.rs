@@ -1,8 +1,8 @@
 //! Connects an organisation's calendar system through a service account: from the terms to the first campaign.
 //!
-//! Ordered when an integration is made, and again when it is reconnected. The connect page sends the signals. Whoever
-//! refuses, fails or walks away leaves an integration with a reason and no consent in force; one that was connected
-//! before keeps its mailboxes and is `FAILING` until it is connected again.
+//! Enqueued when an integration is created or reconnected. The connect page sends the signals. An attempt that is
+//! declined, fails or is abandoned leaves the integration with a reason and without a consent in effect; an
+//! integration that was connected before keeps its mailboxes and is `FAILING` until it is connected again.
 
 use domain::{
     Id, Reason, Timestamp, ids,
@@ -37,27 +37,27 @@ crate::workflow! {
     Activate:            activate            | nothing        | STANDARD | [];
 }
 
-/// What the run remembers.
+/// State of the run that is kept between steps.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Memory {
     #[serde(flatten)]
     order: Connect,
-    /// When the attempt ends if nobody goes on.
+    /// When the attempt expires if nobody continues it.
     #[serde(default)]
     deadline: Option<Timestamp>,
-    /// What the page said of the consent.
+    /// The consent that the connect page reported.
     #[serde(default)]
     consented: Option<Consented>,
-    /// Begins the keys of the probe events.
+    /// Prefix of the keys of the probe events.
     #[serde(default)]
     probe: Option<Uuid>,
-    /// When the permission must have spread at the provider.
+    /// When the provider must have propagated the permission.
     #[serde(default)]
     spread_by: Option<Timestamp>,
-    /// When the ladder is climbed again.
+    /// When the verification is repeated.
     #[serde(default)]
     resume_at: Option<Timestamp>,
-    /// The service mailbox that was proven, with its name.
+    /// The verified service mailbox, with its display name.
     #[serde(default)]
     proven: Option<(String, String)>,
 }
@@ -75,7 +75,7 @@ async fn await_terms(context: &StepContext, at: &mut Step<Memory>) -> Outcome<St
     wait(at, deadline, "terms_accepted")
 }
 
-/// How it ends when it does not succeed. The last undo of all: typed credentials that were not tried go too.
+/// Ends an unsuccessful attempt. As the last undo it also deletes typed credentials that were not tried.
 async fn close(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     require_known(context, at).await?;
     context
@@ -114,7 +114,8 @@ async fn await_consent(_context: &StepContext, at: &mut Step<Memory>) -> Outcome
     wait(at, deadline, "consented")
 }
 
-/// Tries the consent, and puts it into force: the organisation must be the one that signed in, and nobody else's.
+/// Tries the consent and puts it into effect: it must be for the organisation that signed in, which no other tenant
+/// may have connected.
 async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     declined(at)?;
     let services = &context.services;
@@ -132,7 +133,7 @@ async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<S
     {
         return Err(StepError::fail(
             "TENANT_MISMATCH",
-            "The access belongs to a different organisation from the account that signed in.",
+            "The account that signed in belongs to a different organisation than the one that granted access.",
         ));
     }
     if row.external_tenant.as_deref().is_some_and(|known| known != organisation.id) {
@@ -153,7 +154,8 @@ async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<S
     Ok(Next::Go(State::AwaitAuthorization))
 }
 
-/// A fresh consent takes some minutes to spread at Microsoft, a delegation up to a day at Google: until then a refusal is no refusal.
+/// Interprets an error of the trial. A fresh consent takes minutes to propagate at Microsoft, and a delegation up
+/// to a day at Google, so a refusal within that time is not final.
 fn trial_trouble(secret: &Secret, error: providers::Error) -> StepError {
     let spreads = match secret {
         Secret::MicrosoftApp { .. } => {
@@ -180,7 +182,7 @@ fn trial_trouble(secret: &Secret, error: providers::Error) -> StepError {
     }
 }
 
-/// Nothing half-connected is left behind; a connection that was there before keeps what it had.
+/// Withdraws the consent, so that nothing stays half-connected; an earlier connection keeps its consent.
 async fn revoke_grant(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     if !at.memory.order.again {
         require_known(context, at).await?;
@@ -244,7 +246,7 @@ pub(crate) fn record<M>(at: &mut Step<M>, integration: Id<ids::Integration>, cli
     at.change(Change::Verification(NewVerification { integration, verdict: climb.verdict(), checks }));
 }
 
-/// The reason of a failed climb: its first failed check.
+/// The reason of a failed verification: its first failed check.
 pub(crate) fn check_reason(climb: &Report) -> Reason {
     let Some(check) = climb.failure() else {
         return Reason::new("VERIFICATION_FAILED", "The verification failed.");
@@ -313,7 +315,7 @@ async fn require_known(context: &StepContext, at: &Step<Memory>) -> Result<(), S
     Ok(())
 }
 
-/// Whether the administrator, or the provider in his name, said no.
+/// Fails if the administrator, or the provider on the administrator's behalf, declined.
 fn declined(at: &mut Step<Memory>) -> Result<(), StepError> {
     let Some(said) = at.take("declined") else { return Ok(()) };
     let text = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -322,7 +324,7 @@ fn declined(at: &mut Step<Memory>) -> Result<(), StepError> {
     Err(StepError::fail(&code, message))
 }
 
-/// Waits for a signal, or for the end of the attempt.
+/// Waits for a signal until the attempt expires.
 fn wait(at: &mut Step<Memory>, deadline: Timestamp, signal: &'static str) -> Outcome<State> {
     declined(at)?;
     if at.now >= deadline {

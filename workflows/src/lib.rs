@@ -1,7 +1,8 @@
-//! The engine and one file per workflow.
+//! The workflow engine, and one file per workflow.
 //!
-//! A workflow file begins with what it is for and its table; then memory, steps with their undos, tests. The root
-//! hands [`engine()`] what it stands on; `api` sees tables and diagrams through `services::Catalogue` alone.
+//! A workflow file begins with its purpose and table, followed by its memory, steps with their undos, and tests.
+//! The binary calls [`engine()`] with the services; `api` sees tables and diagrams only through
+//! `services::Catalogue`.
 
 pub mod engine;
 pub mod reconcile;
@@ -20,7 +21,7 @@ use services::System;
 
 pub use engine::Engine;
 
-/// The table of every workflow, in the version that new runs begin with.
+/// The tables of all workflows, in the version that new runs use.
 pub const TABLES: [engine::Table; 7] = [
     connect_integration::ConnectIntegration::TABLE,
     verify_integration::VerifyIntegration::TABLE,

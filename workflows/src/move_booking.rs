@@ -1,8 +1,8 @@
 //! Moves a written booking.
 //!
-//! Ordered with the new time held beside the old one. The event is changed in the calendar where it was written,
-//! whatever the service account is today; then the old time is freed and the rooms are asked again. When the
-//! calendar refuses, the event stands where it stood, the new time is free again and the booking says why.
+//! Enqueued with the new time blocked beside the old one. The event is changed in the calendar to which it was
+//! written, whatever the current service account; then the old time is released and the rooms are invited again. If
+//! the calendar refuses, the event keeps its time, the new time is released and the booking gives the reason.
 
 use chrono::Duration;
 use domain::{
@@ -34,12 +34,12 @@ crate::workflow! {
     Settle:     settle     | nothing   | STANDARD | [];
 }
 
-/// What the run remembers.
+/// State of the run that is kept between steps.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Memory {
     #[serde(flatten)]
     order: RunInput,
-    /// The runs that were told to stop.
+    /// The runs that were asked to stop.
     #[serde(default)]
     #[serde(with = "domain::ids::plain")]
     told: Vec<Id<ids::Run>>,
@@ -64,8 +64,8 @@ async fn take_over(context: &StepContext, at: &mut Step<Memory>) -> Outcome<Stat
     Ok(Next::Go(State::Change))
 }
 
-/// Waits until earlier runs of a booking have ended, so that only one acts at a time. One that waits for rooms is
-/// told to stop.
+/// Waits until earlier runs of a booking have ended, so that only one acts at a time. A run that waits for rooms is
+/// asked to stop.
 pub(crate) async fn wait_for_others<M, S>(
     context: &StepContext,
     at: &mut Step<M>,
@@ -151,7 +151,7 @@ async fn settle(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
     Ok(Next::Done)
 }
 
-/// Puts the event back where it was, if it was moved.
+/// Moves the event back to its old time, if it was moved.
 async fn put_back(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let details = load(context, at.tenant, at.memory.order.booking).await?;
     let Some(external) = details.booking.external_id.as_deref() else { return Ok(()) };
@@ -182,7 +182,7 @@ async fn put_back(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     }
 }
 
-/// A calendar that does not let us in has not let us change anything either.
+/// Whether the error proves that nothing was changed: a calendar that denies access cannot have changed an event.
 pub(crate) fn cannot_have_changed(error: &providers::Error) -> bool {
     health::is_refusal(error)
         || matches!(
@@ -191,7 +191,7 @@ pub(crate) fn cannot_have_changed(error: &providers::Error) -> bool {
         )
 }
 
-/// The booking stays where it was, and says why.
+/// Leaves the booking at its old time and records why.
 async fn stay(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let details = load(context, at.tenant, at.memory.order.booking).await?;
     at.change(Change::Booking(BookingChange {
@@ -204,7 +204,7 @@ async fn stay(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     Ok(())
 }
 
-/// Whoever waited for the rooms was told to stop: somebody has to wait again.
+/// Enqueues a run that waits for the rooms, in place of the one that was asked to stop.
 pub(crate) fn wait_for_rooms_again<M>(at: &mut Step<M>, details: &BookingDetails) {
     let waited =
         matches!(details.booking.state.known(), Some(BookingState::Written | BookingState::RoomPending));

@@ -1,7 +1,8 @@
-//! Climbs the ladder of checks once more: by hand, or to prove a new service mailbox before it takes over.
+//! Repeats the verification of an integration: at an administrator's request, or to verify a new service mailbox
+//! before it becomes the current one.
 //!
-//! A candidate that fails changes nothing: the former service mailbox stays, and the run says why. A climb that
-//! passes heals an integration that was failing; one that cannot get in makes it `FAILING`.
+//! A candidate that fails changes nothing: the current service mailbox stays, and the run gives the reason. A
+//! verification that passes heals a failing integration; one that is refused access makes it `FAILING`.
 
 use domain::state::Verdict;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use crate::{
 };
 
 crate::workflow! {
-    /// Climbs the ladder of checks of an integration once more.
+    /// Repeats the verification of an integration.
     VerifyIntegration = "verify_integration" v 1 (Memory);
 
     // state   does        undone by   retry      then
@@ -22,17 +23,17 @@ crate::workflow! {
     Climb:     climb     | nothing   | STANDARD | [];
 }
 
-/// What the run remembers.
+/// State of the run that is kept between steps.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Memory {
     #[serde(flatten)]
     order: Verify,
-    /// Begins the keys of the probe events.
+    /// Prefix of the keys of the probe events.
     #[serde(default)]
     probe: Option<Uuid>,
 }
 
-/// The keys of the probe events are stored before the first one is written.
+/// Creates the keys of the probe events and stores them before the first one is written.
 async fn mint(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     at.memory.probe = Some(context.services.ids.uuid());
     Ok(Next::Go(State::Climb))

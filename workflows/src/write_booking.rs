@@ -1,9 +1,9 @@
 //! Writes a booking to a calendar, and waits for its rooms and its online meeting.
 //!
-//! Ordered when a booking is made; its time is held already. The organiser's own calendar is written to whenever it
-//! can be, the service mailbox's otherwise: the decision is recorded before anything is sent. When it cannot be
-//! written at all, nothing is left at the provider, the time is free again and the booking says why. A booking that
-//! has moved comes back here to wait once more.
+//! Enqueued when a booking is created, whose time is blocked already. The event is written to the organiser's own
+//! calendar if possible, otherwise to that of the service mailbox: the decision is recorded before anything is
+//! sent. If the event cannot be written, nothing is left at the provider, the time is released and the booking
+//! gives the reason. A booking that was moved runs this workflow again to wait for its rooms.
 
 mod meeting;
 mod rooms;
@@ -36,10 +36,10 @@ crate::workflow! {
     AwaitRooms:   await_rooms   | nothing   | PATIENT  | [];
 }
 
-/// The signal that somebody else takes over the booking.
+/// Name of the signal that another run takes over the booking.
 pub(crate) const SUPERSEDED: &str = "superseded";
 
-/// What the run remembers.
+/// State of the run that is kept between steps.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Memory {
     #[serde(flatten)]
@@ -50,10 +50,10 @@ pub struct Memory {
     /// Whether this run has written the event.
     #[serde(default)]
     wrote: bool,
-    /// Why no further mailbox is tried.
+    /// Why no further mailbox is tried; `None` while others may be tried.
     #[serde(default)]
     abandoned: Option<Reason>,
-    /// Since when the rooms are waited for.
+    /// When the run began to wait for the rooms.
     #[serde(default)]
     asked_at: Option<domain::Timestamp>,
 }
@@ -104,7 +104,8 @@ async fn write(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     }
 }
 
-/// Writes the event. An attempt whose outcome is unknown may have succeeded: then the event is there already.
+/// Writes the event. An earlier attempt with an unknown outcome may have succeeded; the existing event is then
+/// used.
 async fn put(target: &TargetCalendar, details: &BookingDetails, again: bool) -> providers::Result<Event> {
     let (session, mailbox) = (&target.session, &target.via.mailbox);
     if again
@@ -142,7 +143,8 @@ async fn written(
     Ok(Next::Go(State::AwaitRooms))
 }
 
-/// A passing error is tried again. Only a mailbox that cannot be reached at all leads to the service account (S4.6).
+/// Handles a refusal. A temporary error is retried; only a mailbox that cannot be reached at all leads to the
+/// service account (S4.6).
 async fn refused(at: &mut Step<Memory>, target: &TargetCalendar, error: providers::Error) -> Outcome<State> {
     let (integration, mailbox) = (&target.integration, target.via.mailbox.as_str());
     let (known_good, own) = (integration.known_good.as_deref(), target.session.own);
@@ -184,13 +186,13 @@ fn abandon_because(at: &mut Step<Memory>, reason: Reason) -> Next<State> {
     Next::Go(State::Abandon)
 }
 
-/// Fails in a step of its own, so that what was found out before is written.
+/// Fails in a step of its own, so that the findings of the previous step are committed.
 async fn abandon(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let unnamed = || Reason::new("NO_CALENDAR_TO_WRITE", "The booking could not be written.");
     Err(StepError::Fail(at.memory.abandoned.clone().unwrap_or_else(unnamed)))
 }
 
-/// Cancels what may have been written, so that nothing is left at the provider.
+/// Cancels an event that may have been written, so that nothing is left at the provider.
 async fn take_back(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let details = details(context, at).await?;
     let target = match context.services.bookings().target_calendar(&context.services, &details.booking).await
@@ -222,7 +224,7 @@ async fn take_back(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome 
     Ok(())
 }
 
-/// The booking failed: its time is free again and it says why. One that somebody else has written stays.
+/// Marks the booking as failed, with the reason, and releases its time. A booking written by another run stays.
 async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let details = details(context, at).await?;
     if is_over(&details) || (details.booking.external_id.is_some() && !at.memory.wrote) {
@@ -256,7 +258,7 @@ pub(crate) async fn load(
     Ok(details)
 }
 
-/// The calendar that was decided on.
+/// The calendar that was chosen for the booking.
 pub(crate) async fn target_calendar(
     context: &StepContext,
     details: &BookingDetails,

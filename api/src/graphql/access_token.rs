@@ -14,7 +14,7 @@ use super::{
     scalar::DateTime,
 };
 
-/// How many tokens can be named at once.
+/// Maximum number of tokens in one mutation.
 const MAX: usize = 100;
 
 /// A newly signed access token of one user.

@@ -123,7 +123,7 @@ impl CampaignItem {
         Reason::stored(self.0.reason.as_ref())
     }
 
-    /// Time at which the result was known; null until then.
+    /// Time at which the mailbox had a result; null until then.
     async fn finished_at(&self) -> Option<DateTime> {
         self.0.finished_at.map(DateTime)
     }

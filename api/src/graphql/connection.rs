@@ -144,7 +144,7 @@ connection!(
 /// What Muster can do with a mailbox, as measured by its last check.
 #[derive(SimpleObject)]
 pub struct Capabilities {
-    /// Whether the calendar is listed.
+    /// Whether the calendar can be listed.
     list: bool,
     /// Whether busy times can be read.
     free_busy: bool,
@@ -394,7 +394,7 @@ payload! {
 payload! {
     /// Result of `activateConnectedMailbox`.
     ActivateConnectedMailboxPayload {
-        /// The work goes on after the response; follow it with `runProgress`.
+        /// The run that activates the mailbox; follow it with `runProgress`.
         run: Run,
     }
 }

@@ -67,7 +67,7 @@ macro_rules! mirror {
 }
 
 mirror! {
-    /// Permission to do something, granted by a role or a vendor key.
+    /// A permission, as granted by a role or a vendor key.
     Permission of domain::Permission {
         /// See users and the state of their calendars.
         UserView = "USER_VIEW",
@@ -149,9 +149,9 @@ mirror! {
     Route of domain::Route, or Unknown {
         /// With the user's own consent.
         Own = "OWN",
-        /// Through the service account, which acts inside the mailbox.
+        /// Muster acts through the service account, inside the mailbox.
         Delegated = "DELEGATED",
-        /// Not at all; bookings are written to the service mailbox instead.
+        /// Muster does not reach the mailbox; it writes bookings to the service mailbox instead.
         ServiceAccount = "SERVICE_ACCOUNT",
     }
 
@@ -203,7 +203,7 @@ mirror! {
         Excluded = "EXCLUDED",
         /// Waiting for activation.
         Pending = "PENDING",
-        /// Being checked for what Muster can do with it.
+        /// Being activated: Muster checks what it can do with the mailbox.
         Verifying = "VERIFYING",
         /// Muster reads and writes the calendar.
         Active = "ACTIVE",
@@ -231,7 +231,7 @@ mirror! {
         Failed = "FAILED",
         /// A person stopped the run; its steps are undone.
         Cancelled = "CANCELLED",
-        /// The run was parked because it stopped its worker repeatedly or could not be undone.
+        /// The run was quarantined because it crashed its worker repeatedly or could not be undone.
         Quarantined = "QUARANTINED",
         /// A person retried the run.
         Revived = "REVIVED",
@@ -279,7 +279,7 @@ mirror! {
         Ordered = "ORDERED",
         /// Has steps to execute.
         Running = "RUNNING",
-        /// Waiting for a time, a signal, or whichever of the two comes first.
+        /// Waiting for a time, a signal, or the first of the two.
         Waiting = "WAITING",
         /// Undoing its completed steps.
         Undoing = "UNDOING",

@@ -1,8 +1,8 @@
-//! Batches lookups: values that the items of a list need one by one are loaded by one call of a use case.
+//! Batches look-ups: values that the items of a list need one by one are loaded by one call of a use case.
 //!
-//! The first lookup opens a batch; lookups before the batch is sent join it. Nothing is cached after the response: a
-//! subscription event or a second mutation of the same request reads afresh. Every waiting lookup can drive the batch,
-//! so cancelling one of them does not block the others.
+//! The first look-up opens a batch; look-ups before the batch is sent join it. Nothing is cached after the
+//! response: a subscription event or a second mutation of the same request reads again. Every waiting look-up can
+//! drive the batch, so cancelling one of them does not block the others.
 
 use std::{
     collections::{BTreeSet, HashMap},

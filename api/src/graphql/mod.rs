@@ -101,8 +101,8 @@ struct WorkMutation(
     RunMutation,
 );
 
-/// Mutations. Each returns the changed object, or `userErrors` if the change was refused; long work continues in the
-/// returned run.
+/// Mutations. Each returns the changed object, or `userErrors` if the change was refused; work that takes longer
+/// continues in the returned run.
 #[derive(MergedObject, Default)]
 pub struct Mutation(PeopleMutation, AccessMutation, WorkMutation);
 

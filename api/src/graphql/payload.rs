@@ -21,17 +21,17 @@ use super::{
     field(
         name = "path",
         ty = "Option<Vec<String>>",
-        desc = "The input field that is to blame, beginning with `input`; null when it is the whole request."
+        desc = "Path of the input field that caused the error, starting with `input`; null if no single field did."
     ),
     field(
         name = "limit",
         ty = "Option<i32>",
-        desc = "The most that is allowed, in the unit that `message` names; null unless a limit was exceeded."
+        desc = "Maximum that is allowed, in the unit that `message` names; null unless a limit was exceeded."
     ),
     field(
         name = "actual",
         ty = "Option<i32>",
-        desc = "What was found in place of at most `limit`; null unless a limit was exceeded."
+        desc = "Actual amount, in the unit of `limit`; null unless a limit was exceeded."
     )
 )]
 pub enum UserError {
@@ -41,7 +41,7 @@ pub enum UserError {
     SlotTaken(SlotTakenError),
 }
 
-/// An error with no further fields.
+/// An error without additional fields.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct SimpleError {
     /// Stable code for programs; docs/errors.md lists them all.
@@ -53,10 +53,10 @@ pub struct SimpleError {
     /// Path of the input field that caused the error, starting with `input`; null if no single field did.
     #[graphql(owned)]
     path: Option<Vec<String>>,
-    /// The most that is allowed, in the unit that `message` names; null unless a limit was exceeded.
+    /// Maximum that is allowed, in the unit that `message` names; null unless a limit was exceeded.
     #[graphql(owned)]
     limit: Option<i32>,
-    /// What was found in place of at most `limit`; null unless a limit was exceeded.
+    /// Actual amount, in the unit of `limit`; null unless a limit was exceeded.
     #[graphql(owned)]
     actual: Option<i32>,
 }

@@ -16,7 +16,7 @@ use super::{
     user::{self, User},
 };
 
-/// How many roles can be named at once.
+/// Maximum number of roles in one mutation.
 const MAX: usize = 20;
 
 /// A named set of permissions that can be assigned to users.

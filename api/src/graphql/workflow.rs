@@ -30,7 +30,7 @@ impl Workflow {
         self.0.about
     }
 
-    /// In the order of the table in docs/workflows.
+    /// States of the workflow, in the order of its table; runs begin in the first.
     async fn states(&self) -> Vec<WorkflowState> {
         self.0.states.iter().map(WorkflowState::from).collect()
     }
@@ -50,7 +50,7 @@ pub struct WorkflowState {
     does: &'static str,
     /// Name of the step that undoes it; `nothing` if there is nothing to undo.
     undone_by: &'static str,
-    /// Names of the states that may follow.
+    /// Names of the states that may follow this one.
     then: Vec<&'static str>,
 }
 

@@ -27,7 +27,7 @@ pub(super) fn configure(routes: &mut web::ServiceConfig) {
         .service(web::resource("/connect/{token}/choose").get(choose).post(chosen));
 }
 
-/// The first page explains what will happen before anything is sent (S1.6).
+/// The first page: explains what will happen before anything is sent (S1.6).
 async fn read(services: web::Data<Services>, token: web::Path<String>) -> HttpResponse {
     let open = match services.links().open(Anyone, &token).await {
         Ok(open) => open,
@@ -47,7 +47,8 @@ async fn read(services: web::Data<Services>, token: web::Path<String>) -> HttpRe
     layout::page("Connect your calendars", false, body)
 }
 
-/// The second page offers one button for each calendar system that the tenant may use (S1.7), and the terms (S1.8).
+/// The second page: offers one button for each calendar system that the tenant may use (S1.7), and the terms
+/// (S1.8).
 async fn choose(services: web::Data<Services>, token: web::Path<String>) -> HttpResponse {
     match offered(&services, &token).await {
         Ok((open, kinds)) => {
@@ -72,7 +73,7 @@ fn choice(token: &str, open: &OpenLink, kinds: &[ProviderKind]) -> Markup {
         form method="post" action=(format!("/connect/{token}/choose")) data-muster-next {
             label { input type="checkbox" name="terms" value="yes" required; " I accept the " a href="/terms" { "terms of service" } "." }
             label { input type="checkbox" name="privacy" value="yes" required; " I have read the " a href="/privacy" { "privacy policy" } "." }
-            h2 { "How much may the technical account reach?" }
+            h2 { "How much may the technical account access?" }
             label { input type="radio" name="access" value="FULL" checked; " All calendars of the organisation" }
             label { input type="radio" name="access" value="RESTRICTED"; " Only the calendars of a group, limited in the calendar system itself" }
             label { input type="radio" name="access" value="FREE_BUSY"; " Only when people are busy" }
@@ -146,7 +147,7 @@ async fn signed_in(
     }
 }
 
-/// The page before the organisation's consent: who asks whom for what, and how to decline.
+/// The page before the organisation's consent: what is requested, from whom and for whom, and how to decline.
 async fn asked(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
     let asked = match services.connect().asked(Anyone, &cookie(&request, &services)).await {
         Ok(asked) => asked,
@@ -159,7 +160,7 @@ async fn asked(request: HttpRequest, services: web::Data<Services>) -> HttpRespo
             li { "read the list of people and rooms," }
             li { "read their calendars and write appointments in them." }
         }
-        p.dim { "Muster asks for no mail, no files and no chats. You can take the access back at Microsoft at any time." }
+        p.dim { "Muster asks for no mail, no files and no chats. You can withdraw this access at Microsoft at any time." }
         form method="post" action="/connect/consent" data-muster-next { button { "Continue to Microsoft" } }
         form method="post" action="/connect/decline" data-refuse { button.quiet { "This is the wrong account or organisation" } }
     };

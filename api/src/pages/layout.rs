@@ -44,7 +44,7 @@ fn respond(status: StatusCode, title: &str, reload: bool, body: Markup) -> HttpR
             }
             body {
                 main data-muster-wait[reload] { h1 { (title) } (body) }
-                footer { "Muster connects the calendars of an organisation once." }
+                footer { "Muster connects the calendars of your whole organisation." }
             }
         }
     };

@@ -96,7 +96,7 @@ pub(super) struct ClientTimeouts {
 struct ReadProgress {
     /// Since when the client has been slower than the server, and the number of bytes read since then.
     behind: Option<(Instant, usize)>,
-    /// Whether the bytes to be sent next had to wait for the client.
+    /// Whether the next bytes to be sent had to wait for the client.
     has_waited: bool,
 }
 
@@ -136,7 +136,7 @@ pub(super) struct DeadlineStream<T> {
 }
 
 impl<T> DeadlineStream<T> {
-    /// Wraps the stream of a newly accepted connection, which occupies one of its address's places.
+    /// Wraps the stream of a newly accepted connection, which counts towards the limit of its address.
     pub(super) fn new(stream: T, timeouts: ClientTimeouts, place: Option<CountGuard<IpAddr>>) -> Self {
         let deadline = Box::pin(sleep_until(Instant::now() + timeouts.head));
         let activity = Rc::new(Activity { place: RefCell::new(place), ..Activity::default() });

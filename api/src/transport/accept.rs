@@ -83,7 +83,8 @@ fn thousandths(value: &str) -> u16 {
     }
 }
 
-/// Preference for a media type: its q by the most specific entry, then named before wildcard, then first named.
+/// Sort key for a media type: its q-value by the most specific entry, then whether it is named explicitly, then its
+/// position in the header.
 fn rate(media: Media, ranges: &[Range]) -> Option<(u16, bool, Reverse<usize>)> {
     let (specificity, Reverse(place), range) = ranges
         .iter()

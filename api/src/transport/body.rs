@@ -1,6 +1,7 @@
 //! Reads a request body with a size limit and a time-out.
 //!
-//! Does not use actix's extractors, because it must refuse before bytes are kept, whatever `Content-Length` says.
+//! Does not use actix's extractors, because a body that is too large must be refused before its bytes are stored,
+//! independently of `Content-Length`.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -80,8 +81,8 @@ pub async fn drain(
     tokio::time::timeout(timeout, all).await.unwrap_or(false)
 }
 
-/// A response that keeps the unread request body. If the body were dropped, the server would read it to its end, which
-/// a client might never send; while it is kept, the connection is closed after the response.
+/// A response that keeps the unread request body. If the body were dropped, the server would read it to its end,
+/// which may never come; while the body is kept, the connection is closed after the response.
 pub fn with_unread_body<T: 'static>(
     answer: Bytes,
     unread: T,

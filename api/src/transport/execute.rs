@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// A document that may be executed.
+/// A validated operation of an authenticated caller.
 pub struct ReadyOperation {
     /// Kind of the selected operation.
     pub kind: OperationKind,

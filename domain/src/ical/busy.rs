@@ -1,12 +1,13 @@
-//! How an event takes its owner's time.
+//! How an event affects the availability of a calendar's owner.
 
 use super::event::{BusyStatus, Event, Status};
 use crate::{state::Answer, time::BusyKind};
 
-/// How `event` blocks the calendar of somebody known by any of `addresses`; `None` leaves the time free.
+/// How `event` blocks the calendar of a person with any of these `addresses`; `None` if the time stays free.
 ///
-/// In this order: cancelled, transparent or declined by the owner leaves it free; then Outlook's own word counts;
-/// then a tentative event, or one that the owner has not accepted, is tentative; everything else is busy.
+/// The first rule that applies decides: a cancelled or transparent event, or one declined by the owner, leaves the
+/// time free; Outlook's busy status counts; a tentative event, or one that the owner has not accepted, is
+/// tentative; everything else is busy.
 pub fn busy_kind(event: &Event, addresses: &[&str]) -> Option<BusyKind> {
     let own = event.attendees.iter().filter(|attendee| {
         addresses.iter().any(|address| attendee.party.address.trim().eq_ignore_ascii_case(address))

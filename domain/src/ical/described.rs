@@ -1,29 +1,30 @@
-//! A zone as a VTIMEZONE describes it (RFC 5545 section 3.6.5).
+//! Time zones defined by a VTIMEZONE component (RFC 5545 section 3.6.5).
 
 use chrono::{Datelike, Duration, NaiveDateTime};
 
 use super::{raw_date_time, recurrence::Rule, tree::Component, zone::offset};
 use crate::{Budget, time::Timestamp};
 
-/// How many observances of one zone are read.
+/// Maximum number of observances read per zone.
 const OBSERVANCES: usize = 200;
-/// How many onsets of one observance are followed.
+/// Maximum number of onsets computed per observance.
 const ONSETS: usize = 400;
-/// How many onsets a zone has at most.
+/// Maximum number of onsets per zone.
 const CHANGES: usize = 4_000;
-/// Nobody's calendar is older; rules are followed from here on.
+/// Year from which recurrence rules are expanded; no calendar is older.
 const FIRST_YEAR: i32 = 1970;
-/// The last year of onsets.
+/// Last year for which onsets are computed.
 const LAST_YEAR: i32 = 2100;
 
-/// A zone as a list of changes: from a local time on (read in the old offset), an offset.
+/// A zone as a list of offset changes, each with the local time, in the old offset, from which the new offset
+/// applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
     first: Duration,
     changes: Vec<Change>,
-    /// For each change the local time until which no later one is in force.
+    /// For each change, the local time before which no later change is in force.
     reached: Vec<NaiveDateTime>,
-    /// Whether a part of the description cannot be read.
+    /// Whether a part of the definition cannot be read.
     pub(super) is_doubtful: bool,
 }
 
@@ -31,12 +32,12 @@ pub struct Described {
 struct Change {
     at: NaiveDateTime,
     to: Duration,
-    /// When the observance began that it is an onset of.
+    /// Start of the observance to which this onset belongs.
     since: NaiveDateTime,
 }
 
 impl Described {
-    /// Reads the observances; `None` without any that can be read.
+    /// Parses the observances; `None` if none can be parsed.
     pub(super) fn read(zone: &Component, budget: &mut Budget) -> Option<Self> {
         let mut changes = Vec::new();
         let mut first: Option<(NaiveDateTime, Duration)> = None;
@@ -74,13 +75,14 @@ impl Described {
         Some(Self { first, reached: reached(first, &changes), changes, is_doubtful })
     }
 
-    /// The instant of a local time: inside a gap by the offset before it, where clocks are turned back the first one.
+    /// The instant of a local time. A skipped time is read with the offset before the gap; a time that occurs twice
+    /// is its first occurrence.
     pub(super) fn instant(&self, local: NaiveDateTime) -> Option<Timestamp> {
         let offset = self.in_force(local).map_or(self.first, |change| change.to);
         Some(local.checked_sub_signed(offset)?.and_utc())
     }
 
-    /// The year in which the observance of a local time began; `None` before all of them.
+    /// The year in which the observance of a local time began; `None` before the first one.
     pub(super) fn onset_year(&self, local: NaiveDateTime) -> Option<i32> {
         self.in_force(local).map(|change| change.since.year())
     }
@@ -91,8 +93,8 @@ impl Described {
     }
 }
 
-/// From which local time on each change is in force: inside a gap the old offset is used; at an overlap the first
-/// occurrence. No change is before the one in front of it.
+/// The local time from which each change is in force: in a gap the old offset is used, in an overlap the first
+/// occurrence. Never earlier than that of the previous change.
 fn reached(first: Duration, changes: &[Change]) -> Vec<NaiveDateTime> {
     let (mut offset, mut latest) = (first, NaiveDateTime::MIN);
     let mut reached = Vec::with_capacity(changes.len());
@@ -105,8 +107,8 @@ fn reached(first: Duration, changes: &[Change]) -> Vec<NaiveDateTime> {
     reached
 }
 
-/// When an observance begins, on the wall of the offset before; `None` where the rule cannot be read, or followed within
-/// the budget.
+/// The onsets of an observance, in local time with the previous offset; `None` if the rule cannot be read, or not
+/// within the budget.
 fn onsets(
     rule: &str,
     start: NaiveDateTime,

@@ -9,18 +9,18 @@ use super::{
 };
 use crate::{Zone, state::Answer, time::Timestamp};
 
-/// The largest number of DTSTARTs, DTENDs and DURATIONs read per event; the standard allows one of each.
+/// Maximum number of DTSTARTs, DTENDs and DURATIONs read per event; the standard allows one of each.
 const SAID: usize = 8;
 
 /// The STATUS of an event: whether it takes place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Status {
-    /// Takes place; the default.
+    /// The event takes place; the default.
     #[default]
     Confirmed,
-    /// May take place.
+    /// The event may take place.
     Tentative,
-    /// Does not take place.
+    /// The event does not take place.
     Cancelled,
 }
 
@@ -40,10 +40,10 @@ pub enum BusyStatus {
 /// The CLASS of an event: who may read its details.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Class {
-    /// Everybody who may read the calendar.
+    /// Everybody who may read the calendar sees the details.
     #[default]
     Public,
-    /// Only the owner; others see times. CONFIDENTIAL counts as this too.
+    /// Only the owner sees the details; others see times. CONFIDENTIAL counts as this too.
     Private,
 }
 
@@ -86,7 +86,7 @@ pub struct Event {
     pub span: Span,
     /// The recurrence rules (RRULE), unparsed.
     pub rules: Vec<String>,
-    /// The starts of occurrences that do not take place (EXDATE).
+    /// Starts of occurrences excluded from the series (EXDATE).
     pub except: Vec<Moment>,
     /// Additional occurrences (RDATE), some with a length of their own.
     pub also: Vec<(Moment, Option<Span>)>,
@@ -102,9 +102,9 @@ pub struct Event {
     pub summary: Option<String>,
     /// The body text (DESCRIPTION).
     pub description: Option<String>,
-    /// The place in free text (LOCATION).
+    /// The location, as free text (LOCATION).
     pub location: Option<String>,
-    /// The organiser (ORGANIZER).
+    /// The person or resource that organises the event (ORGANIZER).
     pub organiser: Option<Party>,
     /// The invited people and rooms, one per ATTENDEE property.
     pub attendees: Vec<Attendee>,
@@ -125,15 +125,15 @@ pub struct Event {
 pub(super) enum Defect {
     /// DTSTART is missing or unreadable; [`Event::start`] is a placeholder.
     Start,
-    /// DTEND or DURATION.
+    /// DTEND or DURATION is unreadable, so the end is unknown.
     End,
-    /// The TZID of a time; the time is read in the owner's zone.
+    /// The TZID of a time is unknown; the time is read in the owner's zone.
     Zone,
-    /// RECURRENCE-ID: which occurrence is overridden is unknown.
+    /// RECURRENCE-ID is unreadable: which occurrence is overridden is unknown.
     Occurrence,
-    /// An additional occurrence (RDATE).
+    /// An additional occurrence (RDATE) is unreadable.
     Additional,
-    /// The override also applies to earlier occurrences (RANGE=THISANDPRIOR, RFC 2445), which are not moved.
+    /// The override also applies to earlier occurrences (RANGE=THISANDPRIOR, RFC 2445); these are not moved.
     Prior,
 }
 
@@ -223,7 +223,7 @@ impl Event {
         self.defects.contains(&defect)
     }
 
-    /// Whether the event leaves the time free for everybody, whatever its times are.
+    /// Whether the event leaves the time free for everybody, whatever its times.
     pub(super) fn is_free(&self) -> bool {
         self.status == Status::Cancelled || self.transparent || self.busy_status == Some(BusyStatus::Free)
     }
@@ -240,7 +240,7 @@ impl Event {
     }
 }
 
-/// The values of a list, each with its own span; `None` for an unreadable one.
+/// The values of a list property, each with its span; `None` for an unreadable value.
 fn list<'a>(
     event: &'a Component,
     name: &'a str,
@@ -249,12 +249,12 @@ fn list<'a>(
     event.all(name).flat_map(|property| Moment::read_list(property, zones))
 }
 
-/// The values of a property made of fixed words, in capitals.
+/// The values of a property that holds keywords, in capitals.
 fn words<'a>(event: &'a Component, name: &'a str) -> impl Iterator<Item = String> + 'a {
     event.all(name).map(|property| property.value.trim().to_ascii_uppercase())
 }
 
-/// Whether all values of a property are among the given words; one other value makes it false.
+/// Whether every value of a property is one of the given keywords.
 fn all_are(event: &Component, name: &str, wanted: &[&str]) -> bool {
     event.get(name).is_some() && words(event, name).all(|word| wanted.contains(&word.as_str()))
 }
@@ -269,8 +269,8 @@ fn status(event: &Component) -> Status {
     }
 }
 
-/// The start. Of several different ones, each further one is an additional occurrence; what that means for a series is
-/// undefined.
+/// Starts of the event. If several DTSTARTs differ, each further one counts as an additional occurrence; the
+/// standard does not define this for a series.
 fn starts(event: &Component, zones: &Zones, defects: &mut Vec<Defect>) -> Vec<Moment> {
     let mut read: Vec<Moment> = Vec::new();
     let mut is_torn = false;
@@ -295,7 +295,8 @@ fn span_is_said(event: &Component) -> bool {
     event.get("DTEND").or(event.get("DURATION")).is_some()
 }
 
-/// The longest of DTEND and DURATION; without either, a day for a DATE and no time for a DATE-TIME.
+/// The length of the event: the longer of DTEND and DURATION; without either, a day for a DATE and no time for a
+/// DATE-TIME.
 fn span(event: &Component, start: &Moment, zones: &Zones, defects: &mut Vec<Defect>) -> Span {
     let ends = event.all("DTEND").take(SAID).filter_map(|property| Moment::read(property, zones));
     let ends: Vec<Moment> = ends.map(|end| whole_days(end, start)).collect();
@@ -314,8 +315,8 @@ fn span(event: &Component, start: &Moment, zones: &Zones, defects: &mut Vec<Defe
     longest.unwrap_or(Span::Length { days: 0, seconds: 0 })
 }
 
-/// An end in another form than the start: a day ending at a time counts whole, and a time ending with a day includes
-/// that day.
+/// Aligns an end with a start of another type: for a DATE start, the day of the end counts in full; for a DATE-TIME
+/// start, a DATE end includes that day.
 fn whole_days(end: Moment, start: &Moment) -> Moment {
     let next = |day: chrono::NaiveDate| day.succ_opt().unwrap_or(day);
     match (&end, start.is_date()) {

@@ -1,4 +1,4 @@
-//! The occurrences of a resource within a window.
+//! Expands a calendar resource to the occurrences within a window.
 
 mod except;
 #[cfg(test)]
@@ -25,43 +25,43 @@ use crate::{
     time::{TimeRange, Timestamp},
 };
 
-/// How many occurrences of one series are told within a window.
+/// Maximum number of occurrences returned per series and window.
 const INSTANCES: usize = 2_000;
 
-/// One occurrence.
+/// An occurrence of an event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Instance<'a> {
-    /// The event that describes it: the master, or an override.
+    /// The event that defines the occurrence: the master or an override.
     pub event: &'a Event,
-    /// The original start, where it belongs to a series.
+    /// Original start of the occurrence; `None` if the event does not recur.
     pub recurrence: Option<Timestamp>,
-    /// When it takes place.
+    /// When the occurrence takes place.
     pub range: TimeRange,
-    /// Whether it is whole days.
+    /// Whether the occurrence covers whole days.
     pub all_day: bool,
 }
 
-/// Time that an event may take, because not everything of it can be read.
+/// Time that an event may occupy, because parts of it cannot be read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Blocked<'a> {
-    /// The event. Its own times may mean nothing.
+    /// The event that may occupy the time. Its own times may be placeholders.
     pub event: &'a Event,
-    /// The time.
+    /// The time that may be occupied.
     pub range: TimeRange,
 }
 
-/// What a resource does within a window.
+/// Result of expanding a resource within a window.
 #[derive(Debug, Default, PartialEq)]
 pub struct Expansion<'a> {
-    /// The occurrences that overlap the window, in order, without those that are cancelled or take no time.
+    /// Occurrences that overlap the window, in order, without those that are cancelled or take no time.
     pub instances: Vec<Instance<'a>>,
-    /// What else counts as taken, cut to the window.
+    /// Further times that count as busy, cut to the window.
     pub blocked: Vec<Blocked<'a>>,
-    /// What could not be read, each item once.
+    /// Items that could not be read, each listed once.
     pub unreadable: Vec<Unreadable>,
 }
 
-/// Expands the events of one resource. `owner` is the zone of whole days and of times without a zone.
+/// Expands the events of one resource. `owner` is the zone used for whole days and for times without a zone.
 pub fn expand<'a>(
     calendar: &'a Calendar,
     window: TimeRange,
@@ -92,18 +92,19 @@ pub fn expand<'a>(
     found
 }
 
-/// An expansion in progress.
+/// State of an expansion in progress.
 struct Work<'a, 'b> {
     window: TimeRange,
     owner: &'b Zone,
     budget: &'b mut Budget,
     found: Expansion<'a>,
-    /// Where the mark of an UID is.
+    /// Index in `unreadable` of the entry for a UID.
     marked: HashMap<String, usize>,
 }
 
 impl<'a> Work<'a, '_> {
-    /// Blocks and marks what the defects of one event leave open, but for those of its series.
+    /// Blocks and reports the times that the defects of one event leave uncertain, except for defects of its
+    /// series.
     fn defects(&mut self, event: &'a Event) {
         if event.is_free() {
             return;
@@ -131,7 +132,7 @@ impl<'a> Work<'a, '_> {
         }
     }
 
-    /// An event whose start cannot be read may have begun at any time before its end.
+    /// Blocks the time of an event whose start cannot be read: it may have begun at any time before its end.
     fn without_start(&mut self, event: &'a Event) {
         let is_single = event.rules.is_empty() && event.also.is_empty() && event.recurrence_id.is_none();
         let end = match &event.span {
@@ -145,7 +146,7 @@ impl<'a> Work<'a, '_> {
         }
     }
 
-    /// Nothing is known of an event from here on.
+    /// Blocks the time from `at` on, from where nothing is known about the event.
     fn block_from(&mut self, event: &'a Event, at: Timestamp) {
         if let Some(range) = TimeRange::new(at.max(self.window.start), self.window.end) {
             self.found.blocked.push(Blocked { event, range });

@@ -1,4 +1,4 @@
-//! VFREEBUSY: when somebody is busy, without saying why (RFC 5545 section 3.6.4).
+//! VFREEBUSY: published busy times without details (RFC 5545 section 3.6.4).
 
 use super::{
     line::Property,
@@ -12,19 +12,19 @@ use crate::{
     time::{Busy, BusyKind, TimeRange, Timestamp},
 };
 
-/// What a text tells about busy times.
+/// Busy times parsed from a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PublishedTimes {
-    /// The busy times, in the text's order, overlaps included.
+    /// The busy times in the order of the text; they may overlap.
     pub busy: Vec<Busy>,
-    /// How many of them cannot be read.
+    /// Number of busy times that cannot be read.
     pub unreadable: usize,
 }
 
-/// The busy times that a text tells.
+/// Parses the busy times in a text.
 ///
-/// Read are the periods of FREEBUSY lines, as points or with a length, and, as some servers write them, components
-/// that are themselves one period each: FBTYPE is a property of theirs then.
+/// Reads the periods of FREEBUSY lines and, as some servers write them, components that are themselves one period
+/// each, with FBTYPE as a property.
 pub fn free_busy(text: &[u8]) -> Result<PublishedTimes, Error> {
     let mut budget = Budget::response();
     let calendar = Component::read(text, &mut budget)?;
@@ -55,7 +55,7 @@ pub fn free_busy(text: &[u8]) -> Result<PublishedTimes, Error> {
     Ok(told)
 }
 
-/// The default is BUSY, and so is every name that is not known (RFC 5545 section 3.2.9).
+/// Kind of busy time for an FBTYPE. Defaults to BUSY, also for unknown types (RFC 5545 section 3.2.9).
 fn kind(name: Option<&str>) -> Option<BusyKind> {
     match name.map(|name| name.trim().to_ascii_uppercase()).as_deref() {
         Some("FREE") => None,

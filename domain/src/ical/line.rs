@@ -1,14 +1,14 @@
 //! Content lines: folding, names, parameters, escapes (RFC 5545 section 3.1, RFC 6868).
 //!
-//! Our own and not the parser of the `icalendar` crate, because that one refuses a whole resource for one broken
-//! line and unfolds characters, where servers and clients fold in the middle of one.
+//! Muster has its own parser because that of the `icalendar` crate rejects a whole resource for one broken line and
+//! unfolds characters, whereas servers and clients fold lines in the middle of a character.
 
 use std::{borrow::Cow, fmt::Write};
 
-/// What some programs put in front of a text, and of each text when they join several.
+/// The byte order mark that some programs write before a text, and before each of several concatenated texts.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// The properties that say when an event takes place.
+/// The properties that determine when an event takes place.
 pub(super) const OF_TIMES: [&str; 6] = ["DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "RECURRENCE-ID"];
 
 /// One property: `NAME;PARAM=value:value`.
@@ -57,14 +57,14 @@ impl Property {
         unescape_text(&self.value)
     }
 
-    /// Reads an unfolded line; `None` when it is not a property. A line of which only the name of one that says when
-    /// something takes place is left is that property without a value.
+    /// Parses an unfolded line; `None` if it is not a property. A line that contains only the name of a property in
+    /// [`OF_TIMES`] is that property without a value.
     pub(super) fn read(line: &str) -> Option<Self> {
         let line = line.trim_start_matches(|char: char| char.is_whitespace() || char == BYTE_ORDER_MARK);
         Self::read_whole(line).or_else(|| Self::read_torn(line))
     }
 
-    /// A property of times that is not written as one: with an `=` for the colon, or a quote that is not closed.
+    /// Parses a malformed property in [`OF_TIMES`]: one with `=` in place of the colon, or with an unclosed quote.
     fn read_torn(line: &str) -> Option<Self> {
         let (name, rest) = line.split_at(line.find([';', ':', '=']).unwrap_or(line.len()));
         let name = bare_name(name);
@@ -113,7 +113,7 @@ impl Property {
     }
 }
 
-/// A name in capitals, without the group in front of it that vCard has (`item1.DTSTART`).
+/// The name in capitals, without a vCard group prefix (`item1.DTSTART`).
 fn bare_name(name: &str) -> String {
     name.rsplit('.').next().unwrap_or(name).trim().to_ascii_uppercase()
 }
@@ -145,7 +145,7 @@ fn read_values(mut rest: &str) -> Option<(Vec<String>, &str)> {
     }
 }
 
-/// RFC 6868: `^n`, `^'` and `^^` in a parameter value.
+/// Decodes `^n`, `^'` and `^^` in a parameter value (RFC 6868).
 fn decode_caret(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     let mut chars = value.chars().peekable();
@@ -179,7 +179,7 @@ fn write_value(value: &str) -> String {
     if out.contains([':', ';', ',']) { format!("\"{out}\"") } else { out }
 }
 
-/// Appends a line, folded at 75 octets between characters, ended by CRLF.
+/// Appends a line, folded between characters at 75 octets and terminated by CRLF.
 fn fold(line: &str, into: &mut String) {
     let mut room = 75;
     for char in line.chars() {
@@ -193,8 +193,8 @@ fn fold(line: &str, into: &mut String) {
     into.push_str("\r\n");
 }
 
-/// Joins folded lines, on bytes: a fold may stand inside a character. Lines end with LF, with any number of CR before it;
-/// where there is no LF at all, with CR.
+/// Unfolds lines of bytes, because a fold may split a character. Lines end with LF, with any number of CR before
+/// it; if there is no LF at all, with CR.
 pub(super) fn unfold(text: &[u8]) -> Vec<String> {
     let mut lines: Vec<Vec<u8>> = Vec::new();
     let text = utf8(text);
@@ -211,7 +211,7 @@ pub(super) fn unfold(text: &[u8]) -> Vec<String> {
     lines.into_iter().map(|line| String::from_utf8_lossy(&line).into_owned()).collect()
 }
 
-/// A text in UTF-16, known by its byte order mark or by the zeros of its first letter, in UTF-8.
+/// Converts UTF-16, detected by its byte order mark or by zero bytes in the first characters, to UTF-8.
 fn utf8(text: &[u8]) -> Cow<'_, [u8]> {
     let unit: fn([u8; 2]) -> u16 = match text {
         [0xff, 0xfe, ..] | [b'B' | b'b', 0, ..] => u16::from_le_bytes,

@@ -1,12 +1,11 @@
-//! iCalendar (RFC 5545) without I/O: reads a calendar resource, expands its series, writes an event.
+//! iCalendar (RFC 5545) without I/O: parses a calendar resource, expands its series, writes an event.
 //!
-//! The CalDAV connector calls it with what a server stores, so nothing that comes in is trusted. What is written in
-//! another form than the standard's is read where its meaning is clear; what cannot be read counts as busy over the
-//! widest span that it may cover, and is marked ([`Expansion`]). Work is counted by a [`Budget`], so that nobody's event
-//! keeps a worker busy.
+//! The CalDAV connector calls it with resources from a server, so input is never trusted. Non-standard input is
+//! accepted if its meaning is clear; what cannot be read counts as busy over the widest span that it may cover, and
+//! is marked ([`Expansion`]). Work is counted by a [`Budget`], so that no event can keep a worker busy.
 //!
-//! Expansion happens in the local time of the event and is converted afterwards: a weekly meeting at ten stays at
-//! ten across a daylight-saving switch. All-day and floating times belong to the calendar's owner, whose zone the
+//! Expansion uses the local time of the event and converts it afterwards: a weekly meeting at ten stays at ten
+//! across a daylight-saving change. All-day and floating times are in the zone of the calendar's owner, which the
 //! caller passes in.
 
 mod busy;
@@ -39,31 +38,31 @@ pub use zone_name::iana as zone_named;
 
 use crate::{Budget, Unreadable, UnreadableReason};
 
-/// A calendar resource that was read.
+/// A parsed calendar resource.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calendar {
-    /// Everything that was in it, for writing it back without losing what we do not know.
+    /// The complete component tree, to write the resource back without losing unknown data.
     pub tree: Component,
-    /// Its events: a master, its overrides, or both.
+    /// The events of the resource: a master, its overrides, or both.
     pub events: Vec<Event>,
-    /// Whether it holds something that may have been an event, and of which nothing can be told.
+    /// Whether the resource contains something that may have been an event but cannot be read at all.
     misshapen: bool,
 }
 
 impl Calendar {
-    /// Reads a resource alone.
+    /// Parses a single resource.
     pub fn read(text: &[u8]) -> Result<Self, Error> {
         Self::read_within(text, &mut Budget::response())
     }
 
-    /// Reads one resource of a response.
+    /// Parses one of several resources in a response, within their shared budget.
     pub fn read_within(text: &[u8], budget: &mut Budget) -> Result<Self, Error> {
         budget.next_item();
         let tree = Component::read(text, budget)?;
         Ok(Self::of(tree, budget))
     }
 
-    /// Understands a tree that was composed.
+    /// Reads the events of a component tree that was built in memory.
     pub fn from_tree(tree: Component) -> Self {
         Self::of(tree, &mut Budget::response())
     }
@@ -75,15 +74,15 @@ impl Calendar {
         Self { tree, events, misshapen }
     }
 
-    /// The event that stands for the resource: the master, or the first override where there is none. Only events whose
-    /// start can be read are told.
+    /// The event that represents the resource: the master, or the first override if there is no master. Ignores
+    /// events whose start cannot be read.
     pub fn main(&self) -> Option<&Event> {
         let mut events = self.events.iter().filter(|event| !event.has(event::Defect::Start));
         let first = events.clone().next();
         events.find(|event| event.recurrence_id.is_none()).or(first)
     }
 
-    /// The mark of a resource that holds something that may have been an event.
+    /// The mark for a resource with content that may have been an event but cannot be read.
     fn misshapen(&self) -> Option<Unreadable> {
         let uid = || {
             self.tree.value("UID").or_else(|| self.tree.components.iter().find_map(|part| part.value("UID")))
@@ -96,7 +95,8 @@ impl Calendar {
     }
 }
 
-/// Whether a calendar has times outside of all components, or components that no standard knows and that may be events.
+/// Whether a calendar has time properties outside all components, or components of an unknown type that may be
+/// events.
 fn is_misshapen(tree: &Component) -> bool {
     const KNOWN: [&str; 11] = [
         "VEVENT",
@@ -118,7 +118,7 @@ fn is_misshapen(tree: &Component) -> bool {
     has_times(tree) || tree.components.iter().any(|part| is_strange(part) && is_torn(part))
 }
 
-/// The zone that a `VTIMEZONE` text (such as the property `calendar-timezone`) names, as an IANA zone.
+/// The IANA zone that a `VTIMEZONE` text names, such as the value of the property `calendar-timezone`.
 pub fn named_zone(text: &[u8]) -> Option<crate::Zone> {
     let tree = Component::read(text, &mut Budget::response()).ok()?;
     let zone = tree.named("VTIMEZONE").next()?;

@@ -1,4 +1,4 @@
-//! Points in time as iCalendar writes them.
+//! Points in time in the forms that iCalendar defines.
 
 use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
@@ -10,18 +10,18 @@ use super::{
 };
 use crate::{Zone, time::Timestamp};
 
-/// A point in time in one of the four forms.
+/// A point in time in one of iCalendar's forms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Moment {
-    /// `...Z`.
+    /// A time in UTC, written `...Z`.
     Utc(Timestamp),
-    /// With a TZID that is known.
+    /// A local time with a known TZID.
     Zoned(NaiveDateTime, EventZone),
-    /// Without a zone: the owner's local time.
+    /// A local time without a zone, in the owner's zone.
     Floating(NaiveDateTime),
-    /// With a TZID that is neither a name nor described. It is read as the owner's local time.
+    /// A local time whose TZID is neither a known name nor defined in the resource; read in the owner's zone.
     Unzoned(NaiveDateTime),
-    /// A whole day of the owner's.
+    /// A whole day in the owner's zone.
     Date(NaiveDate),
 }
 
@@ -40,7 +40,7 @@ impl Moment {
         }
     }
 
-    /// Reads every value of a list (EXDATE, RDATE); `None` for those that cannot be read.
+    /// Parses every value of a list property (EXDATE, RDATE); `None` for an unreadable value.
     pub(super) fn read_list<'a>(
         property: &'a Property,
         zones: &'a Zones,
@@ -77,19 +77,20 @@ impl Moment {
         })
     }
 
-    /// Some programs write whole days with a time of midnight, on whatever wall.
+    /// Converts a midnight to its date, because some programs write whole days as midnights in some zone.
     fn date_at_midnight(self) -> Self {
         let wall = self.wall();
         if wall.time() == NaiveTime::MIN { Self::Date(wall.date()) } else { self }
     }
 
-    /// The day of a start that is said to be a day. In UTC it may be the owner's midnight, and stays what it is.
+    /// The date of a start declared to be a whole day. A time in UTC stays unchanged, because it may be the owner's
+    /// midnight.
     pub(super) fn whole_day(self) -> Self {
         if matches!(self, Self::Utc(_)) { self } else { Self::Date(self.wall().date()) }
     }
 
-    /// The day that it stands for in a series of whole days: a UTC time that is the owner's midnight means the day that
-    /// begins then, any other the day that it names.
+    /// The date that the value means in a series of whole days: a UTC time that is midnight for the owner means the
+    /// day that begins then; any other value means the date that it contains.
     pub(super) fn day(&self, owner: &Zone) -> NaiveDate {
         if let Self::Utc(at) = self {
             let local = owner.local(*at);
@@ -100,7 +101,7 @@ impl Moment {
         self.wall().date()
     }
 
-    /// The instant, with the owner's zone for times that have none.
+    /// The instant; values without a zone are in the owner's zone.
     pub fn instant(&self, owner: &Zone) -> Option<Timestamp> {
         match self {
             Self::Utc(at) => Some(*at),
@@ -110,7 +111,7 @@ impl Moment {
         }
     }
 
-    /// The time on the wall where it was written.
+    /// The local time, in the zone in which it was written.
     pub(super) fn wall(&self) -> NaiveDateTime {
         match self {
             Self::Utc(at) => at.naive_utc(),
@@ -119,7 +120,7 @@ impl Moment {
         }
     }
 
-    /// What the wall shows at an instant; in UTC where the zone is a described one.
+    /// The local time of an instant in this value's zone; in UTC for a zone defined in the resource.
     pub(super) fn wall_at(&self, at: Timestamp, owner: &Zone) -> NaiveDateTime {
         match self {
             Self::Utc(_) | Self::Zoned(_, EventZone::Described(_)) => at.naive_utc(),
@@ -131,12 +132,12 @@ impl Moment {
         }
     }
 
-    /// Whether its zone is known by a description, alone or beside its name.
+    /// Whether the zone is defined in the resource, with or without a known name.
     pub(super) const fn is_described(&self) -> bool {
         matches!(self, Self::Zoned(_, EventZone::Described(_) | EventZone::Witnessed(..)))
     }
 
-    /// Another time on the same wall.
+    /// Another local time in the same zone.
     pub(super) fn moved_to(&self, wall: NaiveDateTime) -> Self {
         match self {
             Self::Utc(_) => Self::Utc(DateTime::from_naive_utc_and_offset(wall, Utc)),
@@ -147,7 +148,7 @@ impl Moment {
         }
     }
 
-    /// Whether its zone is not known for sure.
+    /// Whether the zone is uncertain.
     pub(super) fn is_doubtful(&self) -> bool {
         match self {
             Self::Unzoned(_) => true,
@@ -156,24 +157,24 @@ impl Moment {
         }
     }
 
-    /// Whether it says in which zone it is.
+    /// Whether the value states its zone.
     pub(super) const fn has_zone(&self) -> bool {
         matches!(self, Self::Utc(_) | Self::Zoned(..))
     }
 
-    /// Whether it is a whole day.
+    /// Whether the value is a whole day.
     pub const fn is_date(&self) -> bool {
         matches!(self, Self::Date(_))
     }
 }
 
-/// Whether a property says that its values are days.
+/// Whether a property declares its values as dates (VALUE=DATE).
 pub(super) fn says_date(property: &Property) -> bool {
     property.param_value("VALUE").is_some_and(|kind| kind.eq_ignore_ascii_case("DATE"))
         || property.params.iter().any(|(name, values)| name == "DATE" && values.is_empty())
 }
 
-/// The TZID of a property. Some programs do not quote the commas in it, so that it looks like several.
+/// The TZID of a property. Some programs do not quote commas in it, so that it looks like several values.
 fn zone_name(property: &Property) -> Option<String> {
     let names: Vec<&str> = property.param_values("TZID").collect();
     (!names.is_empty()).then(|| names.join(","))

@@ -1,23 +1,22 @@
-//! Points in time as texts.
+//! Parses dates and times.
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
 use super::zone::offset;
 
-/// A point in time as it was written, before its zone is known.
+/// A date or time as written, before its zone is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RawDateTime {
-    /// A day.
+    /// A date without a time.
     Date(NaiveDate),
-    /// A time in a zone that stands elsewhere.
+    /// A local time whose zone is given elsewhere.
     Local(NaiveDateTime),
-    /// An instant, written with a `Z`.
+    /// An instant in UTC, written with a trailing `Z`.
     Utc(NaiveDateTime),
 }
 
-/// Reads a DATE or DATE-TIME in the forms that programs write: the basic form of the standard, without seconds, with an
-/// hour of one digit, and the extended form of ISO 8601 with fractions and offsets. A text that may be the beginning of
-/// another one is refused.
+/// Parses a DATE or DATE-TIME: the standard's basic form, times without seconds or with a one-digit hour, and ISO
+/// 8601's extended form with fractions and offsets. Rejects a text that may be a truncated value.
 pub(super) fn parse(text: &str) -> Option<RawDateTime> {
     let text = text.trim();
     let (day, rest) = leading_date(text)?;
@@ -37,7 +36,7 @@ pub(super) fn parse(text: &str) -> Option<RawDateTime> {
     }
 }
 
-/// The date in front of a text, and what follows it.
+/// Splits off the date at the start of a text.
 fn leading_date(text: &str) -> Option<(NaiveDate, &str)> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (year, month, day, length) = match digits {
@@ -57,14 +56,14 @@ fn is_only_date(text: &str) -> bool {
     leading_date(text).is_some_and(|(_, rest)| rest.is_empty())
 }
 
-/// The clock of `20261208103000`, with or without `Z`.
+/// The time of day in `20261208103000`, with or without `Z`.
 fn unseparated(text: &str) -> Option<&str> {
     let digits = text.trim_end_matches(['Z', 'z']);
     (digits.len() == 14 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| &text[8..])
 }
 
-/// `103000`, `1030`, `93000`, `10:30:00.000` on a day. The end of a day may be written as 24 o'clock, a leap second is the
-/// second before.
+/// The time of day `103000`, `1030`, `93000` or `10:30:00.000` on a date. 24:00 is the end of the day; a leap
+/// second is the second before it.
 fn clock_on(day: NaiveDate, clock: &str) -> Option<NaiveDateTime> {
     let clock = clock.split(['.', ',']).next()?;
     let (hour, minute, second) = match (clock.contains(':'), clock.len()) {
@@ -90,7 +89,7 @@ fn clock_on(day: NaiveDate, clock: &str) -> Option<NaiveDateTime> {
     day.and_hms_opt(hour, minute, if second == 60 { 59 } else { second })
 }
 
-/// A time without a zone, such as the onset of an observance.
+/// Parses a local time, such as the onset of an observance.
 pub(super) fn local(text: &str) -> Option<NaiveDateTime> {
     Some(match parse(text)? {
         RawDateTime::Date(day) => day.and_time(NaiveTime::MIN),

@@ -1,4 +1,4 @@
-//! Lengths of time as iCalendar writes them.
+//! Durations in the forms that iCalendar defines.
 
 use chrono::Duration;
 
@@ -7,26 +7,25 @@ use crate::{Zone, time::Timestamp};
 
 /// Seconds of a day.
 const DAY: i64 = 24 * 3600;
-/// The longest length that is read, in days: ten thousand years.
+/// Maximum duration in days: ten thousand years.
 const LONGEST: i64 = 3_652_500;
 
-/// How long something lasts.
+/// The length of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Span {
-    /// Up to this point, exclusive.
+    /// Ends at this point, exclusive.
     Until(Moment),
-    /// Number of calendar days, followed by a number of exact seconds.
+    /// Lasts a number of calendar days, followed by a number of exact seconds.
     Length {
-        /// Days on the wall: 23 to 25 hours each.
+        /// Calendar days; each may last 23 to 25 hours.
         days: i64,
-        /// Exact seconds.
+        /// Exact seconds after the calendar days.
         seconds: i64,
     },
 }
 
 impl Span {
-    /// Reads a DURATION. A negative one, as alarms have it, takes no time. One that is longer than any event cannot be
-    /// meant.
+    /// Parses a DURATION. A negative one, as in alarms, counts as zero. `None` if it exceeds the maximum.
     pub(super) fn read(text: &str) -> Option<Self> {
         let text = text.trim().to_ascii_uppercase();
         let (text, is_negative) = match text.strip_prefix('-') {
@@ -61,8 +60,8 @@ impl Span {
         is_whole.then_some(length)
     }
 
-    /// The end of something of this length that starts at `start`. The first occurrence of a series fixes the
-    /// exact length where the end was given as a point (RFC 5545 section 3.8.5.3).
+    /// The end of an occurrence that starts at `start`. If the first occurrence has an explicit end, all
+    /// occurrences have its exact length (RFC 5545 section 3.8.5.3).
     pub(super) fn end(&self, first: &Moment, start: &Moment, owner: &Zone) -> Option<Timestamp> {
         match self {
             Self::Length { days, seconds } => {
@@ -79,8 +78,8 @@ impl Span {
         }
     }
 
-    /// The length of something that begins on a day: whole days, and one at least. Several programs end a whole day on the
-    /// day it begins, or give it the length of the working day.
+    /// The length of an event that begins on a date: whole days, at least one. Some programs end a whole day on the
+    /// day it begins, or with the length of a working day.
     pub(super) fn in_days(self) -> Self {
         match self {
             Self::Length { days, seconds } => {
@@ -92,8 +91,8 @@ impl Span {
     }
 }
 
-/// The time between a start and an end. Where only one of them names its zone, the other may have been written on the same
-/// wall, and the longer time counts; so it does where they would be in the wrong order otherwise.
+/// The time between a start and an end. If only one of them states its zone, both may be in that zone, and the
+/// longer time counts; likewise if the end would precede the start.
 fn length_until(until: &Moment, first: &Moment, owner: &Zone) -> Option<Duration> {
     let exact = until.instant(owner)? - first.instant(owner)?;
     let on_the_wall = until.wall() - first.wall();

@@ -1,39 +1,39 @@
-//! Components: what stands between `BEGIN` and `END`.
+//! Components: the content between `BEGIN` and `END`.
 
 use super::line::{self, Property};
 use crate::{Budget, UnreadableReason};
 
-/// How deep components may be nested; VCALENDAR, VEVENT, VALARM need three.
+/// Maximum nesting of components; VCALENDAR, VEVENT, VALARM need three levels.
 const DEPTH: usize = 8;
-/// The largest resource that is read, in bytes.
+/// Maximum size of a resource in bytes.
 const SIZE: usize = 4 * 1024 * 1024;
 
-/// How many bytes of a line are one step of work.
+/// Number of bytes of a line that cost one step.
 const LINE: u64 = 256;
 const CALENDAR: &str = "VCALENDAR";
-/// What belongs to an event and never to an alarm or another component inside it.
+/// Properties that belong to an event and never to a component inside it, such as an alarm.
 const OF_EVENTS: [&str; 9] =
     ["DTSTART", "DTEND", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID", "UID", "TRANSP", "STATUS"];
 
-/// Why a text is not a calendar resource.
+/// Why a text cannot be read as a calendar resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// There is no VCALENDAR in it.
+    /// The text contains no VCALENDAR.
     #[error("the text holds no calendar")]
     NoCalendar,
-    /// Its components are nested too deeply.
+    /// The components are nested too deeply.
     #[error("the components of the calendar are nested too deeply")]
     Nesting,
-    /// It is larger than the bound.
+    /// The text exceeds the size limit.
     #[error("the calendar resource is too large")]
     TooLarge,
-    /// Reading it costs more than what is spent on one item.
+    /// Parsing exceeds the budget for one item.
     #[error("the calendar resource takes too long to read")]
     TooCostly,
 }
 
 impl Error {
-    /// The stable code.
+    /// Stable code for programs.
     pub const fn code(self) -> &'static str {
         match self {
             Self::NoCalendar => "ICAL_NO_CALENDAR",
@@ -43,7 +43,7 @@ impl Error {
         }
     }
 
-    /// How such an item is marked.
+    /// The reason with which the item is marked.
     pub const fn reason(self) -> UnreadableReason {
         match self {
             Self::NoCalendar | Self::Nesting => UnreadableReason::Malformed,
@@ -53,14 +53,14 @@ impl Error {
     }
 }
 
-/// A component with its properties and the components inside.
+/// A component with its properties and nested components.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Component {
     /// The name, in capitals.
     pub name: String,
-    /// The properties, in their order.
+    /// The properties, in their original order.
     pub properties: Vec<Property>,
-    /// The components inside, in their order.
+    /// The nested components, in their original order.
     pub components: Vec<Component>,
 }
 
@@ -70,9 +70,9 @@ impl Component {
         Self { name: name.to_owned(), properties: Vec::new(), components: Vec::new() }
     }
 
-    /// Reads the VCALENDAR of a text. Components that are not closed, or closed in the wrong order, are closed where
-    /// that can be told; what stands between is kept. A text that holds several calendars, or components outside of any,
-    /// is one calendar with all of them.
+    /// Parses the VCALENDAR in a text. Components that are not closed, or closed in the wrong order, are closed
+    /// where the position is clear, and their content is kept. Several calendars, and components outside any
+    /// calendar, become one calendar.
     pub fn read(text: &[u8], budget: &mut Budget) -> Result<Self, Error> {
         if text.len() > SIZE {
             return Err(Error::TooLarge);
@@ -102,7 +102,7 @@ impl Component {
         joined(closed).ok_or(Error::NoCalendar)
     }
 
-    /// The text of the component, as it is stored.
+    /// Serialises the component as iCalendar text.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
         self.write(&mut text);
@@ -120,34 +120,34 @@ impl Component {
         Property::new("END", self.name.clone()).write(into);
     }
 
-    /// The components of one name.
+    /// The nested components with this name.
     pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
         self.components.iter().filter(move |component| component.name == name)
     }
 
-    /// The first property of a name.
+    /// The first property with this name.
     pub fn get(&self, name: &str) -> Option<&Property> {
         self.properties.iter().find(|property| property.name == name)
     }
 
-    /// All properties of a name.
+    /// All properties with this name.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Property> {
         self.properties.iter().filter(move |property| property.name == name)
     }
 
-    /// The raw value of the first property of a name.
+    /// The raw value of the first property with this name.
     pub fn value(&self, name: &str) -> Option<&str> {
         self.get(name).map(|property| property.value.as_str())
     }
 
-    /// Puts properties in the place of all others of that name; none removes them.
+    /// Replaces all properties with this name; an empty iterator removes them.
     pub fn replace(&mut self, name: &str, with: impl IntoIterator<Item = Property>) {
         self.properties.retain(|property| property.name != name);
         self.properties.extend(with);
     }
 }
 
-/// One calendar of all that stands in a text side by side; `None` where nothing of it belongs into a calendar.
+/// Merges adjacent components into one calendar; `None` if none of them belongs in a calendar.
 fn joined(parts: Vec<Component>) -> Option<Component> {
     let (calendars, others): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.name == CALENDAR);
     let mut calendars = calendars.into_iter();
@@ -166,7 +166,8 @@ fn joined(parts: Vec<Component>) -> Option<Component> {
     whole
 }
 
-/// Opens a component. Some stand in nothing but a calendar: whatever else is open there has lost its end.
+/// Opens a component. Some components occur only directly in a calendar: opening one closes all others that are
+/// still open.
 fn begin(open: &mut Vec<Component>, name: &str) -> Result<(), Error> {
     let depth = match name {
         "VEVENT" | "VTIMEZONE" | "VTODO" | "VJOURNAL" | "VFREEBUSY" => 1,
@@ -183,8 +184,8 @@ fn begin(open: &mut Vec<Component>, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Closes the innermost component of a name with all inside it; returns it when it stands in no other. An end that fits
-/// nothing is passed over.
+/// Closes the innermost component with this name and everything inside it; returns it if it is at the top level. An
+/// END without a matching BEGIN is ignored.
 fn end(open: &mut Vec<Component>, name: &str) -> Option<Component> {
     let position = open.iter().rposition(|component| component.name.eq_ignore_ascii_case(name))?;
     while open.len() > position + 1 {
@@ -198,7 +199,7 @@ fn end(open: &mut Vec<Component>, name: &str) -> Option<Component> {
     open.pop()
 }
 
-/// Closes the innermost component, whose end is missing. What stood behind the missing end belongs to the parent.
+/// Closes the innermost component, whose END is missing. Content after the missing END belongs to the parent.
 fn close(open: &mut Vec<Component>) {
     let Some(mut done) = open.pop() else { return };
     let Some(parent) = open.last_mut() else { return };

@@ -1,32 +1,32 @@
-//! A new event as a calendar resource.
+//! Writes a new event as a calendar resource.
 
 use super::{line::Property, tree::Component};
 use crate::time::{TimeRange, Timestamp};
 
-/// What a new event says. Times are written in UTC, which every program reads alike and which needs no VTIMEZONE;
-/// the zone it is shown in goes along as `X-WR-TIMEZONE`.
+/// Content of a new event. Times are written in UTC, which every program interprets alike and which needs no
+/// VTIMEZONE; the display zone is written as `X-WR-TIMEZONE`.
 #[derive(Debug, Clone)]
 pub struct Draft<'a> {
-    /// The lasting name of the event.
+    /// Permanent UID of the event.
     pub uid: &'a str,
-    /// When it is written.
+    /// When the event is written (DTSTAMP).
     pub stamp: Timestamp,
-    /// When it takes place.
+    /// When the event takes place.
     pub range: TimeRange,
-    /// The IANA zone it is shown in.
+    /// IANA zone in which the event is shown.
     pub zone: &'a str,
-    /// The title.
+    /// Title of the event (SUMMARY).
     pub summary: &'a str,
-    /// The text.
+    /// Body text of the event (DESCRIPTION).
     pub description: &'a str,
-    /// The place.
+    /// Location in free text (LOCATION).
     pub location: Option<&'a str>,
-    /// Everything else, in order.
+    /// Further properties, in order.
     pub properties: Vec<Property>,
 }
 
 impl Draft<'_> {
-    /// The whole resource.
+    /// Builds the complete resource.
     pub fn compose(self) -> Component {
         let mut event = Component::new("VEVENT");
         event.properties.extend([
@@ -53,7 +53,7 @@ impl Draft<'_> {
     }
 }
 
-/// `20261201T100000Z`.
+/// Formats an instant as `20261201T100000Z`.
 pub fn basic_utc(at: Timestamp) -> String {
     at.format("%Y%m%dT%H%M%SZ").to_string()
 }

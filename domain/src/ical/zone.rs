@@ -1,8 +1,8 @@
-//! Time zones of events: names of every kind, and zones described in the resource.
+//! Time zones of events: names in various forms, and zones defined in the resource.
 //!
-//! A known name is read by the database's rules, and the file's `VTIMEZONE` is a witness: it counts where it differs only
-//! if it tells of an observance that begins after the year of the database's release, which the database cannot know of.
-//! Otherwise the database is newer than the program that wrote the file.
+//! A zone with a known name follows the rules of the database. The resource's own `VTIMEZONE` is used only if it
+//! differs and defines an observance that begins after the year of the database's release, so that the database
+//! cannot know it. Otherwise the database is newer than the program that wrote the resource.
 
 use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
@@ -11,21 +11,21 @@ use chrono::{Duration, NaiveDateTime};
 use super::{described::Described, line::unescape_text, tree::Component, zone_name};
 use crate::{Budget, Zone, time::Timestamp, zone::tzdata};
 
-/// How many described zones of one resource are read.
+/// Maximum number of zone definitions read per resource.
 const DESCRIBED: usize = 64;
-/// How many names that are not described are looked up for one resource.
+/// Maximum number of zone names looked up per resource.
 const NAMED: usize = 256;
-/// The longest name of a zone, in bytes.
+/// Maximum length of a zone name in bytes.
 const NAME: usize = 512;
 
-/// The zone of a local time.
+/// The zone of a local time in an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventZone {
     /// A zone of the IANA database.
     Named(Zone),
-    /// A known zone with the description in the file, which may be newer.
+    /// A zone of the IANA database, with a definition in the resource that may be newer.
     Witnessed(Zone, Arc<Described>),
-    /// A zone without a known name, by the changes of offset that its VTIMEZONE describes.
+    /// A zone without a known name, defined by a VTIMEZONE in the resource.
     Described(Arc<Described>),
     /// A fixed offset from UTC, in seconds.
     Offset(i32),
@@ -53,11 +53,11 @@ fn release_year() -> i32 {
     tzdata().version.get(..4).and_then(|year| year.parse().ok()).unwrap_or(i32::MAX)
 }
 
-/// The zones that a resource may refer to.
+/// The zones to which a resource may refer.
 #[derive(Debug, Default)]
 pub(super) struct Zones {
     described: HashMap<String, EventZone>,
-    /// What was found for names that are not described; looking one up costs more than a step.
+    /// Cache of looked-up names; a look-up costs more than one step.
     named: RefCell<HashMap<String, Option<EventZone>>>,
 }
 
@@ -82,8 +82,8 @@ impl Zones {
         Self { described: zones, named: RefCell::default() }
     }
 
-    /// The zone of a TZID; `None` when neither its name nor a description is known, or when it is longer than any name, or
-    /// one of more names than a calendar has.
+    /// The zone with this TZID; `None` if it has neither a known name nor a definition, or exceeds the limits on
+    /// names.
     pub(super) fn get(&self, id: &str) -> Option<EventZone> {
         if id.len() > NAME {
             return None;
@@ -99,12 +99,12 @@ impl Zones {
     }
 }
 
-/// One spelling for a TZID: as a value it is escaped, as a parameter it is quoted.
+/// Normalises a TZID: as a property value it is escaped, as a parameter it is quoted.
 fn key(id: &str) -> String {
     unescape_text(id.trim().trim_matches('"')).to_lowercase()
 }
 
-/// `+0100`, `-03:30`, `+023000`, in seconds east of UTC.
+/// Parses an offset such as `+0100`, `-03:30` or `+023000`; positive is east of UTC.
 pub(super) fn offset(text: &str) -> Option<Duration> {
     let text = text.trim();
     let (sign, digits) = match text.split_at_checked(1)? {
@@ -161,7 +161,8 @@ mod tests {
         }
     }
 
-    /// British Columbia and Alberta stopped changing their clocks in 2026, on UTC-7 and UTC-6.
+    /// A zone with the given name and VTIMEZONE. British Columbia and Alberta stopped changing their clocks in
+    /// 2026, on UTC-7 and UTC-6.
     fn canada(name: &str, observances: &str) -> EventZone {
         zones(&format!("BEGIN:VTIMEZONE\nTZID:{name}\n{observances}\nEND:VTIMEZONE")).get(name).unwrap()
     }

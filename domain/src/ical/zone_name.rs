@@ -1,5 +1,5 @@
-//! What programs call a time zone: IANA names, alone or behind a path, Windows names, the names that Windows shows to
-//! people, and offsets.
+//! Names of time zones as programs write them: IANA names with or without a path, Windows names, Windows display
+//! names, and offsets.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
@@ -8,7 +8,7 @@ use windows_timezones::WindowsTimezone;
 use super::{line::unescape_text, zone::EventZone, zone::offset};
 use crate::Zone;
 
-/// The zone behind a name; `None` for one that nobody knows, because a guess would be worse.
+/// The zone with this name; `None` if the name is unknown, because a guess would be worse.
 pub(super) fn named(name: &str) -> Option<EventZone> {
     let name = unescape_text(name.trim().trim_matches(['"', '\'']));
     let name = name.trim();
@@ -20,7 +20,7 @@ pub(super) fn named(name: &str) -> Option<EventZone> {
     zone.map(EventZone::Named).or_else(|| fixed(name))
 }
 
-/// The IANA zone behind a name of any kind.
+/// The IANA zone for a name in any of these forms.
 pub fn iana(name: &str) -> Option<Zone> {
     match named(name)? {
         EventZone::Named(zone) => Some(zone),
@@ -35,7 +35,8 @@ fn zone(name: &str) -> Option<Zone> {
     Zone::named(name).or_else(|| name.contains(' ').then(|| Zone::named(&name.replace(' ', "_"))).flatten())
 }
 
-/// `/example.org/20070129_1/Europe/Berlin`: IANA names have two parts, some three.
+/// Extracts the IANA name from a path such as `/example.org/20070129_1/Europe/Berlin`; IANA names have two or three
+/// parts.
 fn behind_path(name: &str) -> Option<Zone> {
     let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty()).collect();
     let ends = [3, 2].into_iter().filter(|count| parts.len() > *count || name.starts_with('/'));
@@ -47,8 +48,8 @@ fn windows(name: &str) -> Option<Zone> {
     name.parse::<WindowsTimezone>().ok().and_then(|zone| Zone::named(zone.tzdb_id()))
 }
 
-/// `(UTC-05:00) Eastern Time (US & Canada)`. The offset in front differs between versions (GMT, a dot, none at all), so
-/// the text behind it decides.
+/// The zone for a Windows display name such as `(UTC-05:00) Eastern Time (US & Canada)`. The offset prefix differs
+/// between versions (GMT, a dot, none), so the text after it decides.
 fn windows_zone(name: &str) -> Option<Zone> {
     let (offset, wanted) = parts_shown(name);
     if wanted.is_empty() {
@@ -64,7 +65,7 @@ fn windows_zone(name: &str) -> Option<Zone> {
     exact.or_else(alike).and_then(|shown| Zone::named(shown.iana))
 }
 
-/// A name that Windows shows to people.
+/// A Windows display name.
 struct Shown {
     offset: Option<i64>,
     words: BTreeSet<String>,
@@ -80,7 +81,7 @@ static SHOWN: LazyLock<Vec<Shown>> = LazyLock::new(|| {
     all.map(shown).collect()
 });
 
-/// The offset in the brackets in front of a name, in seconds, and the words behind them.
+/// Splits a display name into the offset in parentheses, in seconds, and the words after it.
 fn parts_shown(name: &str) -> (Option<i64>, BTreeSet<String>) {
     let bracketed = name.strip_prefix('(').and_then(|rest| rest.split_once(')'));
     let (offset, rest) = match bracketed {
@@ -95,7 +96,7 @@ fn is_offset_name(text: &str) -> bool {
     text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("UTC") || start.eq_ignore_ascii_case("GMT"))
 }
 
-/// `GMT+05:30`, `UTC-5`, `+0100`, `(UTC+02:00)`.
+/// Parses a fixed offset such as `GMT+05:30`, `UTC-5`, `+0100` or `(UTC+02:00)`.
 fn fixed(name: &str) -> Option<EventZone> {
     let inner = name.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(name);
     fixed_seconds(inner).map(|seconds| EventZone::Offset(seconds as i32))

@@ -1,4 +1,4 @@
-//! Working hours, given in local time and answered as instants.
+//! Converts working hours from local time to instants.
 
 use chrono::{Datelike, Duration, NaiveDateTime, NaiveTime, Weekday};
 
@@ -7,26 +7,26 @@ use crate::{
     zone::Zone,
 };
 
-/// A piece of a week in which somebody can be met.
+/// One span of working hours in a week.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// The local day on which it begins.
+    /// Day on which the span starts.
     pub weekday: Weekday,
-    /// When it begins.
+    /// Local time at which the span starts.
     pub from: NaiveTime,
-    /// When it ends; on the next day unless this is after `from`.
+    /// Local time at which the span ends; on the following day unless it is later than `from`.
     pub to: NaiveTime,
 }
 
-/// When somebody can be met, in the local time of a zone.
+/// Weekly working hours, in the local time of a zone.
 ///
-/// A span is open from the first instant at which the clock shows `from` or more to the last at which it
-/// shows less than `to`: the hour that a switch repeats is inside twice, the hour it leaves out never was.
+/// A span is open from the first instant at which the clock shows `from` or later to the last at which it shows a
+/// time before `to`: an hour repeated by a clock change counts twice, and a skipped hour does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkingHours {
-    /// The zone of the spans.
+    /// Zone of the local times.
     pub zone: Zone,
-    /// The spans of a week. Those that touch are one.
+    /// The spans of a week. Adjacent spans are merged.
     pub spans: Vec<Span>,
 }
 
@@ -37,7 +37,7 @@ impl WorkingHours {
         Self { zone, spans: days.map(|weekday| Span { weekday, from, to }).to_vec() }
     }
 
-    /// The open ranges that touch `window`, in order and apart from each other.
+    /// The open ranges that overlap or touch `window`, in order and disjoint.
     pub fn open(&self, window: TimeRange) -> Vec<TimeRange> {
         let first = self.zone.local(window.start).date() - Duration::days(2);
         let last = self.zone.local(window.end).date();
@@ -57,14 +57,15 @@ impl WorkingHours {
         merge(ranges)
     }
 
-    /// The instant of a local time; of two, the later when `late`; of none, where the clock jumps.
+    /// The instant of a local time. If the time occurs twice, `late` selects the second occurrence; if it is
+    /// skipped, the instant of the clock change.
     fn instant(&self, local: NaiveDateTime, late: bool) -> Timestamp {
         let (first, last) = self.zone.instants(local).unwrap_or((local.and_utc(), local.and_utc()));
         if late { last } else { first }
     }
 }
 
-/// Makes one range of those that touch or overlap. They come sorted.
+/// Merges ranges that touch or overlap; the input must be sorted.
 pub(super) fn merge(sorted: Vec<TimeRange>) -> Vec<TimeRange> {
     let mut merged: Vec<TimeRange> = Vec::with_capacity(sorted.len());
     for range in sorted {
@@ -76,7 +77,7 @@ pub(super) fn merge(sorted: Vec<TimeRange>) -> Vec<TimeRange> {
     merged
 }
 
-/// The parts of `one` that also lie in `other`. Both come sorted and apart.
+/// The intersection of two sorted lists of disjoint ranges.
 pub(super) fn intersect(one: &[TimeRange], other: &[TimeRange]) -> Vec<TimeRange> {
     let (mut left, mut right, mut both) = (0, 0, Vec::new());
     while let (Some(a), Some(b)) = (one.get(left), other.get(right)) {

@@ -1,4 +1,4 @@
-//! The taken times of some participants together: bitmaps first, exact times where the grid cannot tell.
+//! The combined busy times of several participants: bitmaps first, exact times where the grid cannot decide.
 
 use std::cell::OnceCell;
 
@@ -8,7 +8,7 @@ use crate::{
     time::{Busy, BusyKind, TimeRange},
 };
 
-/// The taken times of some participants together.
+/// The combined busy times of several participants.
 pub(super) struct Layer<'a, K> {
     pub(super) members: Vec<&'a Participant<K>>,
     reach: TimeRange,
@@ -17,10 +17,10 @@ pub(super) struct Layer<'a, K> {
     exact: OnceCell<Vec<TimeRange>>,
 }
 
-/// What a layer says to a piece of time.
+/// Whether a time range is free in a layer.
 pub(super) enum LayerVerdict {
     Free,
-    /// Not free, nor is any later stretch of the same length that begins at or before this.
+    /// Busy. Every later range of the same length that begins at or before this time is busy too.
     Taken(i64),
 }
 
@@ -44,7 +44,7 @@ impl<'a, K> Layer<'a, K> {
         who.any_of.iter().map(group).collect()
     }
 
-    /// What of each member is in the way of `needed`: a firm time before a tentative one.
+    /// The conflict of each member with `needed`; a busy time takes precedence over a tentative one.
     pub(super) fn refusals(&self, needed: TimeRange, group: Option<usize>) -> Vec<Obstacle<'a, K>> {
         if matches!(self.look(needed.into()), LayerVerdict::Free) {
             return Vec::new();
@@ -67,8 +67,8 @@ impl<'a, K> Layer<'a, K> {
         self.tentative_is_taken || busy.kind == BusyKind::Busy
     }
 
-    /// Cells wholly inside decide by themselves: a marked one is touched by something that lies inside
-    /// `needed` too. Only a marked cell at an edge needs the exact times.
+    /// Whether `needed` is free. A marked cell entirely inside decides without exact times; only a marked cell at
+    /// an edge requires them.
     pub(super) fn look(&self, needed: MicrosRange) -> LayerVerdict {
         let cells = self.bitmap.cells(needed);
         let (inner_from, inner_to) = cells.inside;
@@ -89,15 +89,15 @@ impl<'a, K> Layer<'a, K> {
         LayerVerdict::Free
     }
 
-    /// Whether the exact times leave `needed` free and also tell why `cell` is marked: a mark that nothing
-    /// explains is believed.
+    /// Whether the exact times leave `needed` free and also explain why `cell` is marked. An unexplained mark
+    /// counts as busy.
     fn is_free_at(&self, needed: MicrosRange, cell: i64) -> bool {
         let exact = self.exact.get_or_init(|| self.merged());
         let cell = MicrosRange { from: self.bitmap.cell_micros(cell), to: self.bitmap.cell_micros(cell + 1) };
         !touches(exact, needed.range()) && touches(exact, cell.range())
     }
 
-    /// The exact taken times, sorted and merged, unknown ones included.
+    /// The exact busy times, sorted and merged, including unknown times.
     fn merged(&self) -> Vec<TimeRange> {
         let every = self.members.iter().flat_map(|member| &member.busy);
         let busy = every.filter(|busy| self.counts(busy)).map(|busy| busy.range);
@@ -108,7 +108,7 @@ impl<'a, K> Layer<'a, K> {
     }
 }
 
-/// The parts of `required_range` that a bitmap does not cover.
+/// The parts of `reach` that a bitmap does not cover.
 fn uncovered(reach: TimeRange, bitmap: &Bitmap) -> impl Iterator<Item = TimeRange> {
     let covered = bitmap.window().and_then(|window| window.intersect(&reach));
     let (before, after) = match covered {
@@ -118,7 +118,7 @@ fn uncovered(reach: TimeRange, bitmap: &Bitmap) -> impl Iterator<Item = TimeRang
     before.into_iter().chain(after)
 }
 
-/// Whether one of the ranges, which come sorted and apart, overlaps `range`.
+/// Whether one of the ranges, sorted and disjoint, overlaps `range`.
 fn touches(sorted: &[TimeRange], range: TimeRange) -> bool {
     let next = sorted.partition_point(|one| one.end <= range.start);
     sorted.get(next).is_some_and(|one| one.overlaps(&range))

@@ -1,4 +1,4 @@
-//! The search against a merge of exact times, minute by minute.
+//! Compares the search with a minute-by-minute merge of exact times.
 
 use std::collections::BTreeSet;
 
@@ -153,7 +153,7 @@ fn working_hours_follow_the_clock_on_the_wall() {
     assert_eq!(opened, ["22 08", "29 07"]);
 }
 
-/// The open minutes around `window`, found by looking at the clock on the wall every minute.
+/// The open minutes around `window`, found by checking the local time of every minute.
 fn open_minutes(hours: &WorkingHours, window: TimeRange) -> BTreeSet<Timestamp> {
     let first = window.start - Duration::days(3);
     let length = window.duration().num_minutes() + 6 * 24 * 60;
@@ -172,7 +172,7 @@ fn open_minutes(hours: &WorkingHours, window: TimeRange) -> BTreeSet<Timestamp> 
     open
 }
 
-/// The offered starts, by looking at every minute of every candidate.
+/// The offered slots, found by checking every minute of every candidate.
 fn slowly(query: &Query, who: &Participants<usize>) -> Vec<(Timestamp, Vec<Vec<usize>>)> {
     let is_free = |one: &Participant<usize>, needed: TimeRange| {
         one.taken.window().is_some_and(|window| window.contains(&needed))
@@ -217,7 +217,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    /// Windows around both switches of Berlin, New York and Lord Howe.
+    /// Search windows around the daylight-saving changes of Berlin, New York and Lord Howe.
     fn queries()(
         date in prop::sample::select(vec!["2026-03-28", "2026-10-24", "2026-03-07", "2026-10-31", "2026-04-04", "2026-10-03", "2026-06-01"]),
         offset in 0i64..60, length in 60i64..2_400, duration in 1u32..120, step in 1u32..60,

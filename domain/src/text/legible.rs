@@ -1,16 +1,17 @@
 //! Refuses texts whose appearance differs from their content.
 //!
-//! An invisible name makes a row without a name; direction overrides display a text in another order than programs read
-//! it; tags and lone variation selectors hide words behind one letter. Characters that scripts and emoji need are
-//! allowed: joiners, direction marks, closed isolates, variation selectors after their base character, the tags of flags.
+//! An invisible name makes a row without a name; direction overrides display a text in an order other than that in
+//! which programs read it; tags and lone variation selectors hide words behind one letter. Characters that scripts
+//! and emoji need are allowed: joiners, direction marks, closed isolates, variation selectors after their base
+//! character, the tags of flags.
 
 use icu_properties::{CodePointSetData, props::DefaultIgnorableCodePoint};
 
 use super::Fault;
 
-/// The base character of a flag whose region is spelt in tags.
+/// The base character of a flag whose region is spelled in tag characters.
 const FLAG: char = '\u{1F3F4}';
-/// Ends the tags of a flag.
+/// The character that terminates the tag sequence of a flag.
 const CANCEL_TAG: char = '\u{E007F}';
 
 /// Refuses a text that hides its content. A blank text is allowed.
@@ -44,7 +45,7 @@ fn is_selector(char: char) -> bool {
     )
 }
 
-/// The first character that hides something, in any position or in its present one.
+/// The first character that hides something, either in any position or in its current one.
 fn hidden(text: &str) -> Option<char> {
     let mut before = None;
     let mut in_flag = false;

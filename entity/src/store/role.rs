@@ -1,8 +1,9 @@
-//! What the role of a connection could do against row-level security, according to PostgreSQL's own catalogues.
+//! Checks whether the role of a connection could bypass row-level security, according to PostgreSQL's own
+//! catalogues.
 //!
-//! A policy binds only some roles: superusers and roles with BYPASSRLS bypass it; an owner can drop it; a member of
-//! another role becomes that role with `SET ROLE`. The role that logged in decides, because whoever uses the connection
-//! can return to it with `RESET ROLE`.
+//! A policy does not bind all roles: superusers and roles with BYPASSRLS bypass it; an owner can drop it; a member
+//! of another role can become that role with `SET ROLE`. The role that logged in decides, because whoever uses the
+//! connection can return to it with `RESET ROLE`.
 
 use sea_orm::{DatabaseConnection, DbErr, FromQueryResult, Statement};
 
@@ -20,7 +21,8 @@ pub struct Role {
     member_of: String,
 }
 
-/// One catalogue holds the owners of all kinds of objects, with database 0 for those of the whole server.
+/// The query for a role's attributes. One catalogue contains the owners of all kinds of objects, with database 0
+/// for those of the whole server.
 const ASK: &str = "
 SELECT r.rolname::text AS name, current_user <> session_user AS acts_as_another,
        r.rolsuper AS superuser, r.rolbypassrls AS bypasses, r.rolcreaterole AS makes_roles,

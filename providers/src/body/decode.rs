@@ -1,9 +1,9 @@
-//! Bytes as text, whatever their encoding is or claims to be.
+//! Decodes bytes to text, whatever encoding they claim to have.
 //!
-//! A byte order mark decides, then whether the bytes are UTF-8, then what an XML prolog declares. Programs declare an
-//! encoding that they do not use more often than bytes of another encoding happen to be UTF-8. In what is left, each
-//! wrong byte is read as Windows-1252, and a character that a fold of iCalendar (RFC 5545 section 3.1) cut in two is
-//! put together again in front of the fold.
+//! A byte order mark decides; otherwise valid UTF-8 is taken as UTF-8; otherwise the encoding declared by an XML
+//! prolog counts. UTF-8 has precedence because programs often declare an encoding that they do not use, whereas
+//! bytes in another encoding are rarely valid UTF-8. In any other text, each invalid byte is read as Windows-1252,
+//! and a character that a fold of iCalendar (RFC 5545 section 3.1) cut in two is reassembled before the fold.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::{BodyRejected, Budget};
 
-/// The text of a body. What has to be written anew is paid for from the budget.
+/// The text of a body. Memory for a rewritten text is spent from the budget.
 pub(crate) fn decode<'b>(bytes: &'b [u8], budget: &mut Budget) -> Result<Cow<'b, str>, BodyRejected> {
     let (encoding, mark) = Encoding::for_bom(bytes).unwrap_or((UTF_8, 0));
     let bytes = &bytes[mark..];
@@ -35,7 +35,7 @@ pub(crate) fn decode<'b>(bytes: &'b [u8], budget: &mut Budget) -> Result<Cow<'b,
     Ok(Cow::Owned(text))
 }
 
-/// The encoding of bytes that begin without a mark. Two bytes for each character show in the first one of a document.
+/// The encoding of bytes without a byte order mark. The first character of a document reveals two-byte encodings.
 fn without_mark(bytes: &[u8]) -> &'static Encoding {
     match bytes {
         [b'<' | b'{' | b'[', 0, ..] => UTF_16LE,
@@ -56,7 +56,7 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
         .filter(|found| found.is_ascii_compatible())
 }
 
-/// UTF-8 with wrong bytes in it.
+/// Repairs UTF-8 that contains invalid bytes.
 fn mend(bytes: &[u8], budget: &mut Budget) -> Result<String, BodyRejected> {
     let mut wrong = 0_usize;
     for chunk in bytes.utf8_chunks() {
@@ -85,7 +85,7 @@ fn mend(bytes: &[u8], budget: &mut Budget) -> Result<String, BodyRejected> {
     Ok(text)
 }
 
-/// A character that begins here and is cut by one fold: itself, the fold, and the length of both.
+/// A character that starts here and is split by a fold: the character, the fold, and the length of both.
 fn folded(bytes: &[u8]) -> Option<(char, &str, usize)> {
     let whole = match bytes.first()? {
         0xC2..=0xDF => 2,
@@ -103,7 +103,7 @@ fn folded(bytes: &[u8]) -> Option<(char, &str, usize)> {
     Some((char, fold, after + whole - before))
 }
 
-/// The fold that begins here, as it stands in iCalendar and as XML writes it.
+/// The fold that starts here, as iCalendar or XML writes it.
 fn fold(bytes: &[u8]) -> Option<&str> {
     const BREAKS: [&[u8]; 5] = [b"\r\n", b"\n", b"&#13;\n", b"&#xD;\n", b"&#xd;\n"];
     let length = BREAKS.iter().find(|one| bytes.starts_with(one))?.len();

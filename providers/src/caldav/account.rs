@@ -89,7 +89,8 @@ pub(super) async fn account(dav: &DavClient<'_>) -> Result<Arc<Account>> {
     found.map_err(|error| as_transient(dav, error))
 }
 
-/// Turns "no such server" into a passing error: only the search for the server itself may report that there is none.
+/// Turns "no such server" into a temporary error: only the search for the server itself may report that there is
+/// none.
 pub(super) fn as_transient(dav: &DavClient<'_>, error: Error) -> Error {
     if dav.is_about_mailbox() && error.code == "NOT_CALDAV" { failure::unreadable_response() } else { error }
 }
@@ -136,7 +137,7 @@ fn collections(base: &Url, found: &Resource) -> Vec<Url> {
     hrefs.filter_map(|at| href::resolve(base, at)).collect()
 }
 
-/// Reads the account's principal. One that may not be read has no addresses and no homes.
+/// Reads the account's principal. If it may not be read, the account has no addresses and no homes.
 async fn look(dav: &DavClient<'_>, principal: Url, collections: Vec<Url>) -> Result<Account> {
     let found = match dav.propfind(&principal, "0", ACCOUNT, About::Server).await {
         Err(error) if is_elsewhere(&error) => Vec::new(),
@@ -166,7 +167,8 @@ async fn look(dav: &DavClient<'_>, principal: Url, collections: Vec<Url>) -> Res
     Ok(account)
 }
 
-/// Adds every collection that may list principals, each once: those that the server names, and the given URL itself.
+/// Adds every collection that may list principals, without duplicates: those that the server names, and the given
+/// URL itself.
 fn with_list(mut account: Account, base: &Url) -> Account {
     let mut all: Vec<Url> = Vec::new();
     for url in account.collections.drain(..).chain([href::normalise(base.clone())]) {

@@ -1,7 +1,7 @@
-//! How a request proves who asks: Basic (RFC 7617), Digest (RFC 7616) or a token, and what a refusal means.
+//! Authenticates requests with Basic (RFC 7617), Digest (RFC 7616) or a token, and interprets refusals.
 //!
-//! A credential that a server refused is remembered and not sent again, because servers lock accounts that keep
-//! knocking with a wrong password. A new consent has a new scope, so whatever somebody does about it is tried.
+//! A credential that a server refused is remembered and not sent again, because servers lock accounts after
+//! repeated attempts with a wrong password. A new consent has a new scope, so its credential is tried again.
 
 use std::sync::Arc;
 
@@ -23,14 +23,14 @@ pub(super) struct Logins {
     handshakes: Cache<String, Arc<Handshake>>,
 }
 
-/// What to do after a 401.
+/// How to react to a 401.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Send the request again: the server has told how it wants to be asked.
+    /// Send the request again with the challenge that the server sent.
     Again,
-    /// The credential is not accepted.
+    /// The server does not accept the credential.
     Refused,
-    /// The server takes none of the schemes that are spoken here, but these.
+    /// The server supports none of our authentication schemes; lists its own.
     Unspoken(Vec<String>),
 }
 
@@ -48,7 +48,7 @@ impl Logins {
         self.refused.contains_key(key)
     }
 
-    /// Keeps a credential from being sent again.
+    /// Marks a credential as refused, so that it is not sent again.
     pub(super) fn refuse(&self, key: String) {
         self.handshakes.invalidate(&key);
         self.refused.insert(key, ());
@@ -79,7 +79,7 @@ impl Logins {
         }
     }
 
-    /// What a 401 means. `is_second` says that the request has been repeated with a fresh nonce already.
+    /// Interprets a 401. `is_second` says that the request has already been repeated with a fresh nonce.
     pub(super) fn judge(
         &self,
         key: &str,
@@ -112,7 +112,7 @@ impl Logins {
     }
 }
 
-/// What a credential is remembered under: its scope, the server that it was sent to, and a digest of it.
+/// The key under which a credential is remembered: its scope, the server it was sent to, and its digest.
 pub(super) fn key(session: &Session, origin: &str, credential: &Credential) -> String {
     let text = match credential {
         Credential::Bearer(token) => format!("bearer\n{}", token.expose_secret()),
@@ -131,7 +131,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// The challenges of an answer; several may share one header (RFC 9110 section 11.6.1).
+/// The challenges of a response; several may share one header (RFC 9110 section 11.6.1).
 fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
     let values = headers.get_all(header::WWW_AUTHENTICATE).iter();
     let texts = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());

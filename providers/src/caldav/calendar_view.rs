@@ -1,4 +1,4 @@
-//! What may be seen of a mailbox: the events of its calendars, or only when they are busy.
+//! What the account can read of a mailbox: the events of its calendars, or only its busy times.
 
 use domain::{Busy, TimeRange, Unreadable, UnreadableReason};
 
@@ -12,21 +12,21 @@ use super::{
 };
 use crate::{EventPage, FreeBusy, Result};
 
-/// What may be seen of one calendar.
+/// What the account can read of one calendar.
 #[derive(Debug)]
 pub(super) enum CalendarView {
-    /// Everything in the calendar, as iCalendar resources.
+    /// All events, as iCalendar resources.
     Events(ReadResources),
-    /// Only when it is busy.
+    /// Only the busy times are readable.
     Busy(Vec<Busy>),
-    /// Nothing, although it is the owner's.
+    /// Nothing is readable, although the calendar belongs to the owner.
     Nothing,
 }
 
-/// The calendars of a mailbox, each with what may be seen of it.
+/// The calendars of a mailbox, each with what can be read of it.
 pub(super) type CalendarViews = Vec<(Collection, CalendarView)>;
 
-/// For whom a calendar of a mailbox is read.
+/// The owner's zone and addresses for reading a calendar of a mailbox.
 pub(super) fn reader(dav: &DavClient<'_>, place: &Located, mailbox: &str, calendar: &Collection) -> Reader {
     let mut addresses = place.principal.addresses.clone();
     if !place.principal.has(mailbox) {
@@ -35,13 +35,13 @@ pub(super) fn reader(dav: &DavClient<'_>, place: &Located, mailbox: &str, calend
     Reader { zone: locate::zone(dav, calendar), addresses }
 }
 
-/// The mark of a calendar that shows nothing.
+/// The mark of a calendar of which nothing can be read.
 fn mark(calendar: &Collection) -> Unreadable {
     let uid = href::id(&calendar.url);
     Unreadable { uid, reason: UnreadableReason::NotDelivered, blocks: false }
 }
 
-/// What is seen, as events in order.
+/// The readable content of all calendars as events, in order.
 pub(super) async fn events(
     dav: &DavClient<'_>,
     place: &Located,
@@ -68,7 +68,7 @@ pub(super) async fn events(
     Ok(page)
 }
 
-/// What is seen, as busy times: the union of all calendars.
+/// The readable content of all calendars as busy times.
 pub(super) async fn busy(
     dav: &DavClient<'_>,
     place: &Located,

@@ -1,12 +1,12 @@
-//! What has changed in the calendars of a mailbox since a cursor.
+//! Changes in the calendars of a mailbox since a cursor.
 //!
-//! The first page reads the window; later ones ask the server what changed and read only that. A resource that
-//! changed is told as gone and anew, because nobody but the caller knows what was in it before: one event may have
+//! The first page reads the window; later ones ask the server what changed and read only that. A changed resource
+//! is reported as both deleted and new, because only the caller knows its previous content: a single event may have
 //! become a series, a series may have lost occurrences, an event may have left the window.
 //!
-//! Whatever a server says that cannot be believed ends in [`Remedy::Resync`]: reading everything again costs time,
-//! a copy that is silently wrong costs an appointment. For the same reason no cursor is followed for longer than
-//! [`TRUST`], so even a loss that no sign betrays is healed, and a calendar that comes or goes begins everything anew.
+//! A response that cannot be trusted ends in [`Remedy::Resync`]: reading everything again costs time, but a copy
+//! that is silently wrong costs an appointment. For the same reason no cursor is used for longer than [`TRUST`],
+//! which repairs even undetected losses, and an added or removed calendar restarts from the beginning.
 
 use std::collections::BTreeMap;
 
@@ -28,10 +28,10 @@ use crate::{Changes, Error, ErrorKind, Event, Remedy, Result};
 
 /// How long changes are followed before everything is read again.
 const TRUST: Duration = Duration::days(14);
-/// The same for calendars that show no more than busy times: they may have been opened meanwhile.
+/// The same for calendars that show only busy times, because they may have been opened since.
 const TRUST_CLOSED: Duration = Duration::days(1);
 
-/// The mailbox whose changes are asked for.
+/// Reads the changes of one mailbox.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ChangeReader<'a> {
     pub caldav: &'a CalDav,
@@ -75,7 +75,7 @@ pub(super) async fn page(
     Ok(changes)
 }
 
-/// The paths of the calendars that are followed, in order.
+/// The paths of the followed calendars, in order.
 fn paths(place: &Located) -> Vec<String> {
     let mut paths: Vec<String> = place.counted().map(|calendar| href::id(&calendar.url)).collect();
     paths.sort_unstable();
@@ -89,7 +89,7 @@ const fn trust(position: &Position) -> Duration {
     }
 }
 
-/// The cursor cannot be followed.
+/// The error for a cursor that cannot be continued.
 fn forgotten() -> Error {
     let message = "The calendar server no longer knows what has changed since then.";
     Error::new(ErrorKind::Gone, Remedy::Resync, "SYNC_TOKEN", message)
@@ -131,7 +131,7 @@ async fn position(dav: &DavClient<'_>, calendar: &Collection) -> Result<Position
     Ok(Position::Members { ctag: state.ctag, members, again })
 }
 
-/// What one step tells about one calendar.
+/// The changes in one calendar found by one request.
 struct Step {
     gone: Vec<String>,
     changed: Vec<Event>,
@@ -141,13 +141,13 @@ struct Step {
 }
 
 impl Step {
-    /// A step that tells nothing.
+    /// A step without changes.
     const fn at(position: Position) -> Self {
         Self { gone: Vec::new(), changed: Vec::new(), unreadable: Vec::new(), position, more: false }
     }
 }
 
-/// The next step in one calendar; `None` when nothing has changed.
+/// Reads the next changes of one calendar; `None` if there are none.
 async fn follow(
     follower: ChangeReader<'_>,
     calendar: &Collection,

@@ -15,7 +15,7 @@ use crate::{CalendarKind, CalendarListing, Error, ErrorKind, Remedy, Result};
 const OWNCLOUD: &str = "http://owncloud.org/ns";
 /// The namespace of Nextcloud's properties.
 const NEXTCLOUD: &str = "http://nextcloud.com/ns";
-/// How servers begin the names of calendars that they generate from other data.
+/// Prefixes of the names of calendars that servers generate from other data.
 const GENERATED: [&str; 6] =
     ["contact_birthdays", "contact-birthdays", "birthdays", "holidays", "x-wr-calendar--", "app-generated--"];
 /// The names that servers give to a new user's first calendar.
@@ -34,7 +34,7 @@ pub(super) struct Collection {
     pub owner: Option<Url>,
     /// Whether another owner shared it into the home in which it is listed.
     pub is_shared: bool,
-    /// Whether its events take no time (RFC 6638 section 9.1).
+    /// Whether its events leave the owner's time free (RFC 6638 section 9.1).
     pub is_transparent: bool,
     /// Whether the server generates it from other data.
     pub is_generated: bool,
@@ -135,7 +135,7 @@ fn is_generated(segment: &str) -> bool {
     GENERATED.iter().any(|name| segment == *name || (name.len() > 8 && segment.starts_with(name)))
 }
 
-/// The account's capabilities in a calendar: what the server says, or else what it accepts when tried.
+/// The account's capabilities in a calendar: as stated by the server, otherwise determined by trying.
 pub(super) async fn capabilities(dav: &DavClient<'_>, calendar: &Collection) -> Result<Capabilities> {
     if calendar.privileges.is_none() {
         return offered(dav, calendar).await;

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a CalDAV server does not say by itself. The defaults suit a server whose principals lie side by side below
-/// the address that the administrator gives.
+/// Settings that a CalDAV server does not provide itself. The defaults suit a server whose principals are siblings
+/// below the configured URL.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
-    /// Which principal a mail address means, and the other way round.
+    /// How mail addresses and principals correspond.
     pub addresses: AddressRule,
     /// Which principals are rooms.
     pub rooms: RoomRule,
@@ -14,16 +14,17 @@ pub struct Config {
 
 /// Maps mail addresses to principals.
 ///
-/// A server that publishes mail addresses (`calendar-user-address-set`) is believed. Otherwise the last part of a
-/// principal's path is its address where it holds an `@`, and is put before `@` and the domain where not.
+/// Mail addresses that the server publishes (`calendar-user-address-set`) take precedence. Otherwise the last
+/// segment of a principal's path is its address if it contains an `@`, and else the part before the `@` of an
+/// address in the configured domain.
 #[derive(Debug, Clone)]
 pub struct AddressRule {
-    /// Paths below the server's address at which a mailbox is looked for, in this order, before the list of
-    /// principals is searched. `{address}` stands for the whole address, `{local}` for what is before the `@`;
-    /// `{local}` is tried only for addresses of the domain below, so nobody is mistaken for a namesake elsewhere.
+    /// Paths, below the server's URL, at which a mailbox is looked up, in this order, before the list of principals
+    /// is searched. `{address}` stands for the whole address, `{local}` for the part before the `@`; `{local}` is
+    /// tried only for addresses in `domain`, so that nobody is mistaken for a namesake elsewhere.
     pub paths: Vec<String>,
-    /// The mail domain of principals whose name holds none. Without it: the domain of the service account's
-    /// address, and where that has none, the host of the server.
+    /// Mail domain of principals whose name contains none. Defaults to the domain of the service account's address,
+    /// otherwise to the server's host name.
     pub domain: Option<String>,
 }
 
@@ -33,22 +34,24 @@ impl Default for AddressRule {
     }
 }
 
-/// Tells rooms from people. One match makes a room; text is compared without regard to case. A server that publishes
-/// ROOM or RESOURCE as `calendar-user-type` is believed as well; INDIVIDUAL is the default of that property and proves
+/// Rules that tell rooms from people. A principal that matches any of them is a room; case is ignored. A published
+/// `calendar-user-type` of ROOM or RESOURCE also makes a room; INDIVIDUAL is that property's default and proves
 /// nothing (RFC 6638 section 2.4.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct RoomRule {
-    /// Beginnings of the last part of a principal's path.
+    /// Prefixes of the last segment of a room principal's path.
     pub path_prefixes: Vec<String>,
-    /// Beginnings of the display name.
+    /// Prefixes of a room's display name.
     pub name_prefixes: Vec<String>,
-    /// Mail addresses of rooms: a whole address, one with `*` for any text, or `@` and a domain that only rooms have.
+    /// Address patterns of rooms: a full address, an address with `*` for any text, or `@` and a domain used only
+    /// by rooms.
     pub addresses: Vec<String>,
-    /// Paths of collections whose principals are all rooms, such as `/principals/resources/`.
+    /// Paths of collections that contain only room principals, such as `/principals/resources/`.
     pub collections: Vec<String>,
-    /// A mark in the principal's `calendar-description`; empty for none. Fields beside it, separated by semicolons,
-    /// are read too: `CUTYPE=ROOM;CAPACITY=8;BUILDING=Main;FLOOR=2;EQUIPMENT=Screen,Whiteboard`.
+    /// Text in the principal's `calendar-description` that marks a room; empty to ignore descriptions. Further
+    /// fields, separated by semicolons, are read as well:
+    /// `CUTYPE=ROOM;CAPACITY=8;BUILDING=Main;FLOOR=2;EQUIPMENT=Screen,Whiteboard`.
     pub mark: String,
 }
 
@@ -64,20 +67,20 @@ impl Default for RoomRule {
     }
 }
 
-/// What is known of a principal when the rule looks at it.
+/// The properties of a principal by which the rules decide.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PrincipalFacts<'a> {
-    /// Its path, decoded.
+    /// Decoded path of the principal.
     pub path: &'a str,
-    /// The last part of it.
+    /// Last segment of the path.
     pub segment: &'a str,
-    /// Its display name.
+    /// Display name of the principal.
     pub name: &'a str,
-    /// Its mail addresses.
+    /// Mail addresses of the principal.
     pub addresses: &'a [String],
-    /// Its `calendar-description`.
+    /// Value of `calendar-description`.
     pub description: &'a str,
-    /// Its `calendar-user-type`.
+    /// Value of `calendar-user-type`.
     pub kind: Option<&'a str>,
 }
 
@@ -103,7 +106,7 @@ impl RoomRule {
     }
 }
 
-/// Whether an address is of a form in which one `*` may stand for any text.
+/// Whether an address matches a pattern in which one `*` may stand for any text.
 fn has_form(address: &str, form: &str) -> bool {
     let (address, form) = (address.to_ascii_lowercase(), form.trim().to_ascii_lowercase());
     let (start, end) = match form.split_once('*') {

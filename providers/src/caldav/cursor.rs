@@ -1,7 +1,7 @@
-//! Where a copy of a calendar stands: what [`super::changes`] hands out and takes back.
+//! The cursor of [`super::changes`]: the state of a copy of some calendars.
 //!
-//! To whoever keeps it a cursor is an opaque text. It names the calendar and the window that it was begun in, and
-//! either the server's own sync token or, for servers without one, the entity tags of the calendar's members.
+//! A cursor is opaque to callers. It contains the window and, for each calendar, the server's sync token or, if the
+//! server has none, the entity tags of the calendar's members.
 
 use std::collections::BTreeMap;
 
@@ -10,60 +10,61 @@ use domain::{TimeRange, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The form of cursors; another form is read anew.
+/// Format version of cursors; a cursor of another version is not used.
 const FORM: &str = "dav2.";
-/// How many bytes stand for an entity tag.
+/// Number of bytes that represent an entity tag.
 const MARK: usize = 9;
 
-/// A cursor, understood.
+/// A parsed cursor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Cursor {
-    /// The window that events are told in.
+    /// The window whose events are reported.
     pub window: TimeRange,
-    /// When everything was read last.
+    /// When everything was last read.
     pub begun: Timestamp,
-    /// Where each calendar stands, by path.
+    /// Position in each calendar, by path.
     pub positions: BTreeMap<String, Position>,
 }
 
-/// Where a copy stands.
+/// The state of a copy of one calendar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Position {
-    /// At a sync token of the server's (RFC 6578).
+    /// The state at one of the server's sync tokens (RFC 6578).
     Token {
         /// The token, byte for byte.
         token: String,
-        /// The calendar's tag at that time, where it has one.
+        /// The calendar's tag (`getctag`) at that time, if it has one.
         ctag: Option<String>,
-        /// Where changes of the same moment may have been missed: the token before it, which is asked with once more,
-        /// and what was told then, shortened by [`mark`].
+        /// If changes of the same moment may have been missed: the previous token, to be used once more, and a
+        /// digest of what was reported then ([`mark`]).
         #[serde(default)]
         before: Option<(String, String)>,
     },
-    /// At these members.
+    /// The state described by the calendar's members.
     Members {
-        /// The calendar's tag just before they were listed, where it has one.
+        /// The calendar's tag (`getctag`) just before the members were listed, if it has one.
         ctag: Option<String>,
-        /// What their entity tags are, by path and shortened by [`mark`].
+        /// Digests of the members' entity tags ([`mark`]), by path.
         members: BTreeMap<String, String>,
-        /// Whether the same tag may stand for a change of the same moment: they are listed once more.
+        /// Whether another change at the same moment could have the same tag, so that the members are listed once
+        /// more.
         #[serde(default)]
         again: bool,
     },
-    /// At these busy times, where nothing else may be seen; shortened by [`mark`].
+    /// Only busy times are readable: a digest of them, made by [`mark`].
     Busy(String),
-    /// Nowhere: it shows nothing.
+    /// Nothing in the calendar is readable.
     Nothing,
 }
 
 impl Cursor {
-    /// Reads a text; `None` when it is not a cursor of this form.
+    /// Parses a cursor; `None` if it is malformed or of another version.
     pub(super) fn read(text: &str) -> Option<Self> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text.strip_prefix(FORM)?).ok()?;
         serde_json::from_slice(&bytes).ok()
     }
 
-    /// The text of the cursor.
+    /// Serialises the cursor.
     pub(super) fn write(&self) -> String {
         // Texts, times and maps with text keys are always JSON.
         let json = serde_json::to_vec(self).unwrap_or_default();
@@ -71,8 +72,8 @@ impl Cursor {
     }
 }
 
-/// Whether a tag or token can be told to change with every change: it holds a digest of the content. Others may be times
-/// with the resolution of a second, or anything else.
+/// Whether a tag or token certainly changes with every change because it is a digest of the content. Others may be
+/// times with a resolution of one second.
 pub(super) fn is_digest(tag: &str) -> bool {
     const LENGTH: usize = 20;
     let mut run = 0;
@@ -82,7 +83,7 @@ pub(super) fn is_digest(tag: &str) -> bool {
     })
 }
 
-/// A short stand-in for a text of any length.
+/// A short digest of a text.
 pub(super) fn mark(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     BASE64_URL_SAFE_NO_PAD.encode(digest.get(..MARK).unwrap_or(&digest))

@@ -1,7 +1,7 @@
-//! Digest access authentication (RFC 7616), with what older servers leave out of it (RFC 2617, RFC 2069).
+//! Digest access authentication (RFC 7616), including older servers that omit parts of it (RFC 2617, RFC 2069).
 //!
-//! The crate `digest_auth` was looked at: it compares names of algorithms by case, which Cyrus writes in small letters,
-//! and it is built on outdated versions of its hash functions.
+//! The crate `digest_auth` is not used because it compares algorithm names case-sensitively, while Cyrus writes
+//! them in lower case, and because it depends on outdated versions of its hash functions.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -48,7 +48,7 @@ impl Challenge {
     }
 }
 
-/// The parts between commas that stand outside quotation marks.
+/// Splits a header value at commas outside quotation marks.
 fn pieces(text: &str) -> Vec<&str> {
     let (mut parts, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
     for (at, char) in text.char_indices() {
@@ -96,10 +96,10 @@ impl Hash {
     }
 }
 
-/// A challenge that can be answered, and how often its nonce was used.
+/// A challenge that we can respond to, and how often its nonce was used.
 #[derive(Debug)]
 pub(super) struct Handshake {
-    /// Whether the server says that only the nonce was out of date.
+    /// Whether the server says that only the nonce was stale.
     pub is_stale: bool,
     hash: Hash,
     is_session: bool,
@@ -114,7 +114,7 @@ pub(super) struct Handshake {
 }
 
 impl Handshake {
-    /// The strongest of the Digest challenges that can be answered.
+    /// The strongest Digest challenge that we support.
     pub(super) fn best(challenges: &[Challenge]) -> Option<Self> {
         let digests = challenges.iter().filter(|one| one.scheme.eq_ignore_ascii_case("digest"));
         digests.filter_map(Self::of).max_by_key(|one| one.hash)
@@ -195,7 +195,7 @@ impl Handshake {
         header
     }
 
-    /// Who asks (RFC 7616 sections 3.4 and 3.4.4). A header takes no letters beyond ASCII.
+    /// The user name parameter (RFC 7616 sections 3.4 and 3.4.4); names with non-ASCII characters are encoded.
     fn named(&self, user: &str) -> String {
         if self.hides_user {
             let hidden = self.hash.of(&format!("{user}:{}", self.realm));

@@ -1,4 +1,4 @@
-//! Events between the calendar resource and the connectors' own words.
+//! Converts events between calendar resources and the connectors' own types.
 
 use domain::{
     BusyKind, TimeRange,
@@ -9,9 +9,9 @@ use domain::{
 use super::{href, read::Stored};
 use crate::{Attendee, AttendeeRole, Event, NewEvent, Party};
 
-/// Carries the effect key.
+/// Property that contains the effect key.
 pub(super) const EFFECT: &str = "X-MUSTER-EFFECT";
-/// Names a room that got a copy of the event, once per room, for as long as the event lives.
+/// Property that names a room with a copy of the event, once per room; never removed while the event exists.
 pub(super) const ROOM: &str = "X-MUSTER-ROOM";
 
 /// The UID of the event with this effect key.
@@ -19,12 +19,12 @@ pub(super) fn uid(effect_key: &str) -> String {
     format!("muster-{effect_key}")
 }
 
-/// The name of its resource.
+/// The file name of the resource with this effect key.
 pub(super) fn name(effect_key: &str) -> String {
     format!("muster-{effect_key}.ics")
 }
 
-/// One occurrence as it stands in a calendar.
+/// Converts one occurrence to an event.
 pub(super) fn to_event(
     stored: &Stored,
     event: &ical::Event,
@@ -64,7 +64,7 @@ fn attendee(attendee: &ical::Attendee) -> Attendee {
     Attendee { party: party(&attendee.party), role, answer: attendee.answer }
 }
 
-/// A new event as a resource.
+/// Builds the resource of a new event.
 pub(super) fn compose(event: &NewEvent, stamp: domain::Timestamp) -> Component {
     let (status, transparency) = match event.busy {
         Some(BusyKind::Busy) => ("CONFIRMED", "OPAQUE"),
@@ -93,7 +93,7 @@ pub(super) fn compose(event: &NewEvent, stamp: domain::Timestamp) -> Component {
     .compose()
 }
 
-/// The ATTENDEE lines. Rooms are booked by writing their copies and count as accepted; so does the organiser.
+/// The ATTENDEE lines. Rooms are booked by writing copies, so they count as accepted, as does the organiser.
 pub(super) fn attendee_lines<'a>(
     attendees: &'a [Attendee],
     organiser: &'a str,
@@ -122,7 +122,7 @@ pub(super) fn attendee_lines<'a>(
     })
 }
 
-/// The lines that name the rooms which have copies.
+/// The lines that name rooms with copies.
 pub(super) fn room_lines<'a>(
     attendees: impl Iterator<Item = &'a Attendee>,
 ) -> impl Iterator<Item = Property> {
@@ -135,7 +135,7 @@ fn with_name(line: Property, party: &Party) -> Property {
     if party.name.is_empty() { line } else { line.param("CN", &party.name) }
 }
 
-/// The address of an ATTENDEE line, in small letters.
+/// The address of an ATTENDEE line, in lower case.
 pub(super) fn address_of(line: &Property) -> String {
     let value = line.value.trim();
     let scheme = value.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:"));
@@ -146,7 +146,7 @@ fn mailto(address: &str) -> String {
     format!("mailto:{address}")
 }
 
-/// Whether two resources say the same about their event, whatever the order and the form of their lines.
+/// Whether two resources have the same content, ignoring the order and form of their lines.
 pub(super) fn same(one: &Calendar, other: &Calendar) -> bool {
     let face = |calendar: &Calendar| {
         calendar.main().map(|event| {

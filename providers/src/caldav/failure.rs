@@ -1,4 +1,4 @@
-//! Answers that are no success, sorted by what must be done.
+//! Converts error responses to errors with a kind and a remedy.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ use super::{
 };
 use crate::{Error, ErrorKind, Remedy};
 
-/// How long to wait where a server does not say.
+/// Default wait if the server names none.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// What the request was about: the same status means different things.
+/// The subject of a request: the same status means different things for different subjects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum About {
-    /// The server, or the service account itself.
+    /// The request concerns the server, or the service account itself.
     Server,
-    /// One mailbox or its calendar.
+    /// The request concerns one mailbox or its calendar.
     Mailbox,
-    /// One event.
+    /// The request concerns one event.
     Object,
 }
 
-/// The error behind an answer. `write` says that the request would have changed something.
+/// Converts an error response. `write` says that the request would have changed something.
 pub(super) fn error(answer: &Answer, about: About, write: bool) -> Error {
     let status = answer.status.as_u16();
     let code = condition(&answer.body).unwrap_or_else(|| status.to_string());
@@ -89,7 +89,7 @@ pub(super) fn error(answer: &Answer, about: About, write: bool) -> Error {
     }
 }
 
-/// Whether a condition is about what was written, and not about when.
+/// Whether a failed precondition concerns the content that was written.
 fn is_about_content(condition: &str) -> bool {
     let beginnings = [
         "attendee-",
@@ -104,51 +104,51 @@ fn is_about_content(condition: &str) -> bool {
     beginnings.iter().any(|beginning| condition.starts_with(beginning))
 }
 
-/// Whether a server that schedules refused to let an attendee's copy be changed (RFC 6638 section 3.2.2.1).
+/// Whether a scheduling server refused a change of an attendee's copy (RFC 6638 section 3.2.2.1).
 pub(super) fn is_organisers_alone(error: &Error) -> bool {
     matches!(error.code.as_str(), "attendee-allowed" | "allowed-attendee-scheduling-object-change")
 }
 
-/// The password is not accepted.
+/// The error for a refused password.
 pub(super) fn refused() -> Error {
     let message = "The calendar server no longer accepts the stored user name and password.";
     Error::new(ErrorKind::GrantLost, Remedy::Reconnect, "401", message)
 }
 
-/// The service account has no rights on this mailbox.
+/// The error for a mailbox to which the service account has no access.
 pub(super) fn out_of_scope(code: impl Into<String>) -> Error {
     let message = "The service account has no access to this calendar.";
     Error::new(ErrorKind::OutOfScope, Remedy::SkipMailbox, code, message)
 }
 
-/// Nobody is known by this address.
+/// The error for an address that no mailbox has.
 pub(super) fn no_mailbox(code: impl Into<String>) -> Error {
     Error::new(ErrorKind::NoMailbox, Remedy::SkipMailbox, code, "The calendar server has no such mailbox.")
 }
 
-/// An answer that is no CalDAV.
+/// The error for a server that does not speak CalDAV.
 pub(super) fn not_caldav() -> Error {
     let message = "The server does not respond like a CalDAV server. Check its address.";
     Error::new(ErrorKind::Misconfigured, Remedy::Never, "NOT_CALDAV", message)
 }
 
-/// An answer about one mailbox that cannot be read: the next one may be better.
+/// The error for an unreadable response about one mailbox, which a retry may fix.
 pub(super) fn unreadable_response() -> Error {
     let message = "The calendar server sent a response that cannot be read.";
     Error::new(ErrorKind::Unavailable, Remedy::RetryAfter(PAUSE), "UNCLEAR_ANSWER", message)
 }
 
-/// An answer that cannot be read.
+/// The error for an unreadable response.
 pub(super) fn unclear(about: About) -> Error {
     if about == About::Server { not_caldav() } else { unreadable_response() }
 }
 
-/// Whether an answer was larger than what is read at once.
+/// Whether a response exceeded the size limit.
 pub(super) fn is_too_large(error: &Error) -> bool {
     error.code == "PROVIDER_ANSWER_TOO_LARGE"
 }
 
-/// The server wants a proof that is not spoken here.
+/// The error for a server that supports none of our authentication schemes.
 pub(super) fn unsupported_login(schemes: &[String]) -> Error {
     let schemes = schemes.join(", ");
     let message = format!(
@@ -158,20 +158,20 @@ pub(super) fn unsupported_login(schemes: &[String]) -> Error {
     Error::new(ErrorKind::Misconfigured, Remedy::Never, "AUTHENTICATION_SCHEME", message)
 }
 
-/// The calendars that are shown belong to somebody else.
+/// The error for a mailbox of which only other owners' calendars are visible.
 pub(super) fn not_the_owners() -> Error {
     let message = "The calendar server shows the service account no calendar that belongs to this mailbox. Share the \
                    calendar with the service account.";
     Error::new(ErrorKind::OutOfScope, Remedy::SkipMailbox, "NOT_THE_OWNERS", message)
 }
 
-/// The name of the broken condition in a `D:error` body.
+/// The name of the failed precondition in a `D:error` body.
 pub(super) fn condition(body: &[u8]) -> Option<String> {
     let error = Element::read(body).ok().filter(|error| error.is(DAV, "error"))?;
     error.children.into_iter().next().map(|condition| condition.name().to_owned())
 }
 
-/// Whether a report found more than the server gives at once.
+/// Whether a report matched more resources than the server returns at once.
 pub(super) fn is_too_many(answer: &Answer) -> bool {
     matches!(answer.status, StatusCode::FORBIDDEN | StatusCode::INSUFFICIENT_STORAGE)
         && Element::read(&answer.body).is_ok_and(|error| {

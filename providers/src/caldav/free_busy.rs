@@ -1,8 +1,8 @@
-//! When somebody is busy, where nothing more may be seen: `free-busy-query` (RFC 4791 section 7.10) on a calendar,
-//! and a question through the account's own outbox (RFC 6638 section 5) about somebody whose calendars are closed.
+//! Busy times where events cannot be read: `free-busy-query` (RFC 4791 section 7.10) on a calendar, and a request
+//! through the account's own outbox (RFC 6638 section 5) for users whose calendars are closed.
 //!
-//! To the rest of Muster such times are private events without a title; all of one calendar are of one series, so
-//! that they are told anew as a whole.
+//! Such times are returned as private events without a title; all events of one calendar form one series, so that
+//! they are replaced as a whole.
 
 use std::{fmt::Write, time::Duration};
 
@@ -24,9 +24,9 @@ use super::{
 };
 use crate::{Error, ErrorKind, Event, Remedy, Result};
 
-/// Marks the id of a time that is all that may be seen.
+/// Prefix of the id of an event of which only the time is known.
 const ID: &str = "busy-";
-/// How long to wait after a temporary failure inside an answer (request status 5.1).
+/// Wait after a temporary failure reported inside a response (request status 5.1).
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// The busy times of a calendar, joined and cut to the window.
@@ -54,7 +54,7 @@ pub(super) async fn query(
     }
 }
 
-/// Asks for the busy times of an address; `None` where the server has no way to ask, or does not tell.
+/// Requests the busy times of an address; `None` if the server does not support that or returns nothing.
 pub(super) async fn ask(
     caldav: &CalDav,
     dav: &DavClient<'_>,
@@ -75,12 +75,12 @@ pub(super) async fn ask(
     }
 }
 
-/// Other errors say no more than that nobody can be asked this way.
+/// Whether an error is temporary or concerns all requests. Other errors only mean that this way of asking fails.
 const fn passes_or_concerns_all(error: &Error) -> bool {
     matches!(error.remedy, Remedy::RetryAfter(_) | Remedy::Reconnect)
 }
 
-/// The question, as the server wants it (RFC 6638 section 5).
+/// The body of a free/busy request (RFC 6638 section 5).
 fn request(organiser: &str, mailbox: &str, window: TimeRange, now: domain::Timestamp) -> String {
     let mut question = Component::new("VFREEBUSY");
     let (start, end) = (basic_utc(window.start), basic_utc(window.end));
@@ -124,14 +124,15 @@ fn response(body: &[u8], mailbox: &str, window: TimeRange) -> Result<Option<Vec<
     }
 }
 
-/// `None` when the text, or any of its times, cannot be read: what is left would be too little.
+/// The busy times in a response; `None` if the text, or any time in it, cannot be read, because the rest would be
+/// incomplete.
 fn times(text: &[u8], window: TimeRange) -> Option<Vec<Busy>> {
     let told = free_busy(text).ok().filter(|told| told.unreadable == 0)?;
     let cut = |busy: Busy| Some(Busy { range: busy.range.intersect(&window)?, kind: busy.kind });
     Some(interpret::merge_adjacent(told.busy.into_iter().filter_map(cut).collect()))
 }
 
-/// A time as an event that nothing more is known of; `about` is the calendar or the resource that it comes from.
+/// A busy time as an event without details; `about` is the calendar or resource it comes from.
 pub(super) fn event(about: &Url, busy: &Busy) -> Event {
     let about = href::id(about);
     let kind = if busy.kind == BusyKind::Busy { "b" } else { "t" };
@@ -154,7 +155,7 @@ pub(super) fn event(about: &Url, busy: &Busy) -> Event {
     }
 }
 
-/// The time that the end of an id stands for; `None` when it is no such id.
+/// The busy time encoded in an event id; `None` for other ids.
 pub(super) fn read_id(id: &str) -> Option<Busy> {
     let mut parts = id.strip_prefix(ID)?.split('-');
     let mut at = || {
@@ -166,7 +167,7 @@ pub(super) fn read_id(id: &str) -> Option<Busy> {
     Some(Busy { range, kind })
 }
 
-/// A short stand-in for a list of times.
+/// A short digest of a list of busy times.
 pub(super) fn digest(busy: &[Busy]) -> String {
     let mut text = String::new();
     for one in busy {

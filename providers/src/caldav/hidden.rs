@@ -1,11 +1,10 @@
-//! Members that a calendar has and no query over a window lists.
+//! Members of a calendar that no query over a window lists.
 //!
-//! Some servers leave private events of others out of every query, and name them only where they tell what has changed.
-//! Nobody can say when such an event is, but that it is there is worth a mark. And a server that reads a rule or a date
-//! otherwise than its author did may find an event in no window at all: Radicale holds a series with `COUNT=0`, which
-//! some programs write for "for ever", to take place never. Such an event is read here, and judged by us. Comparing the
-//! lists costs four requests, so it is done once in a while for each calendar, and no more than that is remembered of
-//! it.
+//! Some servers leave other people's private events out of every query and reveal them only in change reports.
+//! Their times are unknown, but their existence is worth a mark. Other servers interpret a rule or date differently
+//! from the event's author and so find the event in no window: Radicale treats a series with `COUNT=0`, which some
+//! programs write for "for ever", as having no occurrences. Such an event is read and expanded here. Comparing the
+//! lists takes four requests, so it is done once in a while per calendar, and only its result is cached.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -17,12 +16,12 @@ use url::Url;
 use super::{collection::Collection, href, read, sync, transport::DavClient};
 use crate::{ErrorKind, Remedy, Result};
 
-/// How many of each kind are looked after.
+/// Maximum number of members of each kind that are examined.
 const MAX: usize = 50;
-/// The years that every server can search: what a signed number of 32 bits counts in seconds.
+/// The years that every server can search: the range of seconds in a signed 32-bit number.
 const YEARS: (i32, i32) = (1902, 2038);
 
-/// The members that no query over a window lists. They may be no events at all.
+/// The members that no query over a window lists. They need not be events.
 pub(super) async fn members(dav: &DavClient<'_>, calendar: &Collection) -> Result<Arc<Vec<Url>>> {
     let key = dav.key(&format!("hidden\n{}", href::id(&calendar.url)));
     let load = async { compare(dav, calendar).await.map(Arc::new) };

@@ -1,9 +1,9 @@
-//! Addresses of resources: resolved, kept within the server, and compared whatever their spelling.
+//! URLs of resources: resolved, restricted to the server's origin, and compared independently of their spelling.
 
 use url::Url;
 
-/// Resolves an href of an answer against the request's address. `None` when it leads to another origin: no
-/// credential of ours goes there.
+/// Resolves an href of a response against the request's URL. `None` if it leads to another origin, to which our
+/// credentials must not be sent.
 pub(super) fn resolve(base: &Url, href: &str) -> Option<Url> {
     let href = href.trim();
     let url = match rooted(base, href) {
@@ -13,8 +13,8 @@ pub(super) fn resolve(base: &Url, href: &str) -> Option<Url> {
     (url.origin() == base.origin()).then(|| normalise(url))
 }
 
-/// Some servers leave out the slash that an href begins with (RFC 4918 section 8.3): one that repeats the beginning of
-/// the request's path is meant from the root.
+/// Resolves an href that lacks its leading slash (RFC 4918 section 8.3), as some servers send: if it repeats the
+/// start of the request's path, it is meant from the root.
 fn rooted(base: &Url, href: &str) -> Option<Url> {
     let first = href.split('/').next().filter(|first| !first.is_empty() && !first.contains(':'))?;
     let url = base.join(&format!("/{href}")).ok()?;
@@ -22,7 +22,7 @@ fn rooted(base: &Url, href: &str) -> Option<Url> {
     (href.contains('/') && !own.is_empty() && own == decode(first)).then_some(url)
 }
 
-/// One spelling for every address: `@` and `%40` are the same.
+/// Normalises a URL: for example, `@` and `%40` become the same.
 pub(super) fn normalise(mut url: Url) -> Url {
     let segments: Vec<String> = url.path_segments().map(|all| all.map(decode).collect()).unwrap_or_default();
     if let Ok(mut path) = url.path_segments_mut() {
@@ -33,7 +33,7 @@ pub(super) fn normalise(mut url: Url) -> Url {
     url
 }
 
-/// Whether two normalised addresses mean the same resource; a collection is the same without its slash.
+/// Whether two normalised URLs denote the same resource; a trailing slash is ignored.
 pub(super) fn same(one: &Url, other: &Url) -> bool {
     one.origin() == other.origin() && one.path().trim_end_matches('/') == other.path().trim_end_matches('/')
 }
@@ -44,7 +44,7 @@ pub(super) fn is_below(collection: &Url, url: &Url) -> bool {
     url.origin() == collection.origin() && rest.is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
 }
 
-/// A resource of a collection.
+/// The URL of a member of a collection.
 pub(super) fn child(collection: &Url, name: &str) -> Url {
     let mut url = collection.clone();
     if let Ok(mut path) = url.path_segments_mut() {
@@ -53,7 +53,7 @@ pub(super) fn child(collection: &Url, name: &str) -> Url {
     url
 }
 
-/// The same collection, with its slash.
+/// The collection's URL with a trailing slash.
 pub(super) fn folder(mut url: Url) -> Url {
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));
@@ -61,22 +61,22 @@ pub(super) fn folder(mut url: Url) -> Url {
     url
 }
 
-/// The last part of a path, decoded.
+/// The decoded last segment of a path.
 pub(super) fn segment(url: &Url) -> String {
     url.path().trim_end_matches('/').rsplit('/').next().map(decode).unwrap_or_default()
 }
 
-/// What a resource is called in Muster: its path, which is the same by whatever name the server is reached.
+/// The id of a resource in Muster: its path, which does not depend on the host name used.
 pub(super) fn id(url: &Url) -> String {
     url.path().to_owned()
 }
 
-/// The whole path, decoded.
+/// The decoded path of a URL.
 pub(super) fn decoded(url: &Url) -> String {
     decode(url.path())
 }
 
-/// Undoes percent-encoding; what is not UTF-8 stays encoded.
+/// Decodes percent-encoding; bytes that are not UTF-8 stay encoded.
 pub(super) fn decode(segment: &str) -> String {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();

@@ -1,4 +1,4 @@
-//! What resources mean for their owner's time: series expanded, what cannot be read as busy or marked.
+//! Interprets resources as busy times and events: expands series, and marks or blocks what cannot be read.
 
 use chrono::Duration;
 use domain::{
@@ -14,12 +14,12 @@ use super::{
 };
 use crate::{Event, Result};
 
-/// For whom resources are read.
+/// The calendar owner from whose point of view resources are read.
 #[derive(Debug, Clone)]
 pub(super) struct Reader {
-    /// The zone of whole days and floating times.
+    /// The zone for whole days and floating times.
     pub zone: Zone,
-    /// The addresses that the owner is known by.
+    /// All mail addresses of the owner.
     pub addresses: Vec<String>,
 }
 
@@ -30,7 +30,7 @@ impl Reader {
     }
 }
 
-/// The resources of which some event takes a time that cannot be told from what was read.
+/// The resources that contain an event whose times cannot be determined from its text.
 pub(super) async fn of_unknown_time(
     found: ReadResources,
     zone: Zone,
@@ -51,7 +51,7 @@ pub(super) async fn of_unknown_time(
     .await
 }
 
-/// The taken times, neither joined nor in order, and what could not be read.
+/// Busy times, unsorted and unmerged, and the unreadable items.
 pub(super) async fn busy(
     mut found: ReadResources,
     reader: Reader,
@@ -80,7 +80,7 @@ pub(super) async fn busy(
     .await
 }
 
-/// All times in which something is, whether it takes the owner's time or not.
+/// The times of all events, including those that leave the owner's time free.
 pub(super) fn all_busy(found: &ReadResources, zone: &Zone, window: TimeRange) -> Vec<TimeRange> {
     let mut budget = Budget::response();
     let mut all = Vec::new();
@@ -93,7 +93,7 @@ pub(super) fn all_busy(found: &ReadResources, zone: &Zone, window: TimeRange) ->
     all
 }
 
-/// The marks of a resource that was read; what the server was asked about is marked there.
+/// The marks of a parsed resource, except for those that querying the server has settled.
 fn marks(items: Vec<Unreadable>, one: &Stored, lost: &[UnreadableResource]) -> Vec<Unreadable> {
     let asked = lost.iter().any(|lost| lost.url == one.url);
     let named = |item: Unreadable| match item.uid.is_empty() {
@@ -107,7 +107,7 @@ fn mark(lost: &UnreadableResource) -> Unreadable {
     Unreadable { uid: href::id(&lost.url), reason: lost.reason, blocks: !lost.spans.is_empty() }
 }
 
-/// The occurrences as events, in order, and what could not be read. What is unreadable but known to take time is an
+/// The occurrences as events, in order, and the unreadable items. An unreadable item with known times becomes an
 /// event without a title.
 pub(super) async fn events(
     mut found: ReadResources,
@@ -141,7 +141,7 @@ pub(super) async fn events(
     .await
 }
 
-/// One resource as an event: itself, or the occurrence with this original start.
+/// A resource as one event: the event itself, or the occurrence with this original start.
 pub(super) fn one(stored: &Stored, reader: &Reader, occurrence: Option<&str>) -> Option<Event> {
     let Some(occurrence) = occurrence else {
         let event = stored.calendar.main()?;
@@ -155,7 +155,7 @@ pub(super) fn one(stored: &Stored, reader: &Reader, occurrence: Option<&str>) ->
     Some(to_event(stored, instance.event, instance.range, instance.recurrence, &reader.addresses))
 }
 
-/// Pieces of one kind that touch are one piece.
+/// Merges adjacent busy times of the same kind.
 pub(super) fn merge_adjacent(mut busy: Vec<Busy>) -> Vec<Busy> {
     busy.sort_by_key(|busy| (busy.kind, busy.range));
     let mut joined: Vec<Busy> = Vec::with_capacity(busy.len());

@@ -1,8 +1,9 @@
-//! The principals that the account may see: listed, or else searched, and cached for a while.
+//! The principals that the account can see: listed, or otherwise searched, and cached for a while.
 //!
-//! Servers differ in what they let be searched (RFC 3744 section 9.4): some refuse an empty text, some ignore a
-//! property that they cannot search and return everybody, some return nobody. So several searches are tried until one
-//! finds somebody other than the account, and every principal found is compared by its own published addresses.
+//! Servers differ in which searches they support (RFC 3744 section 9.4): some refuse an empty text, some ignore a
+//! property that they cannot search and return all principals, some return none. Therefore several searches are
+//! tried until one finds a principal other than the account, and every principal found is compared by its own
+//! published addresses.
 
 use std::sync::Arc;
 
@@ -24,9 +25,9 @@ use super::{
 };
 use crate::{ErrorKind, Result};
 
-/// The age from which a list is read again when somebody is not in it.
+/// Age at which a list is read again if a principal is not in it.
 const STALE: Duration = Duration::seconds(30);
-/// The largest number of owners of calendars in the account's own home that are looked up.
+/// Maximum number of owners, of calendars in the account's own home, that are looked up.
 const OWNERS: usize = 500;
 /// Letters of which nearly every name contains one.
 const LETTERS: [&str; 6] = ["a", "e", "i", "o", "u", "n"];
@@ -54,7 +55,7 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// All listed principals; the refusal if it is why there are none.
+    /// All listed principals. If there are none because the server refused the listing, its refusal.
     pub(super) fn all(&self) -> Result<&[Principal]> {
         match &self.refusal {
             Some(refusal) if self.all.is_empty() => Err(refusal.clone()),
@@ -130,7 +131,7 @@ pub(super) async fn own_home(
     super::remembered(&dav.caldav.homes, key, load.boxed()).await
 }
 
-/// The largest number of folders searched in a home without calendars.
+/// Maximum number of folders searched in a home without calendars.
 const FOLDERS: usize = 8;
 
 /// The calendars directly in a home, or one level deeper if there are none.
@@ -169,8 +170,8 @@ pub(super) fn is_about_one(error: &crate::Error) -> bool {
     ) && !matches!(error.code.as_str(), "AUTHENTICATION_SCHEME" | "ADDRESS_FORBIDDEN")
 }
 
-/// Reads the lists one after the other, each first as a collection and then by searches, until one holds somebody other
-/// than the account. Principals that share a calendar with the account are added.
+/// Reads the lists one after the other, each first as a collection and then by searches, until one contains a
+/// principal other than the account. Principals that share a calendar with the account are added.
 async fn read(dav: &DavClient<'_>, account: &Account) -> Result<Listing> {
     let is_alone = |found: &[Principal]| found.iter().all(|one| href::same(&one.url, &account.principal));
     let (mut refused, mut found) = (None, Vec::new());
@@ -271,7 +272,7 @@ struct Question<'a> {
     text: &'a str,
 }
 
-/// Tries one search after the other until somebody other than the account is found.
+/// Tries one search after the other until a principal other than the account is found.
 async fn searched(dav: &DavClient<'_>, account: &Account, url: &Url) -> Result<Vec<Principal>> {
     let domain = account::domain(dav, account.address());
     let questions = [

@@ -1,10 +1,10 @@
 //! Finds the principal behind a mailbox address, and that owner's calendars.
 //!
-//! Principals that publish the address are tried first, paths made of it last, and a path that is refused proves
-//! nothing. A calendar is used only when it is proven to belong to the mailbox's principal: by `DAV:owner` (RFC 3744
-//! section 5.1), or by being in a home that is this principal's alone. Some servers return the caller's own home for
-//! everybody; there, and wherever the principal's own home shows nothing, calendars that the owner shares with the
-//! account are looked for in the account's home.
+//! Principals that publish the address are tried first, URLs derived from it last, and a refused URL proves
+//! nothing. A calendar is used only if it certainly belongs to the mailbox's principal: by `DAV:owner` (RFC 3744
+//! section 5.1), or because it is in a home that only this principal has. Some servers return the caller's own home
+//! for every principal; in that case, and whenever the principal's own home contains nothing, calendars that the
+//! owner shares with the account are searched for in the account's home.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{CalendarKind, CalendarListing, Error, ErrorKind, Result};
 
-/// The largest number of homes of one principal that are searched.
+/// Maximum number of homes of one principal that are searched.
 const HOMES: usize = 4;
 const DEFAULT: &str = r#"<D:propfind xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><C:schedule-default-calendar-URL/></D:prop></D:propfind>"#;
 
@@ -95,7 +95,7 @@ pub(super) async fn locate(dav: &DavClient<'_>, mailbox: &str) -> Result<Located
     guess(dav, &account, mailbox).await
 }
 
-/// Tries the paths that the configured rules make of the address.
+/// Tries the paths that the configured rules derive from the address.
 async fn guess(dav: &DavClient<'_>, account: &Account, mailbox: &str) -> Result<Located> {
     let (mut first, mut is_refused) = (None, false);
     for url in candidates(dav, account, mailbox) {
@@ -236,7 +236,7 @@ impl Search<'_> {
         homes
     }
 
-    /// Whether a home can be one person's: nothing of the account's is in it.
+    /// Whether a home can belong to one person: it contains nothing of the account's.
     fn is_personal(&self, home: &Url) -> bool {
         let mut accounts = self.account.homes.iter().chain([&self.account.principal]);
         self.is_account || !accounts.any(|own| href::same(own, home) || href::is_below(home, own))
@@ -344,7 +344,7 @@ impl Search<'_> {
     }
 }
 
-/// What proves that two paths name one principal.
+/// Evidence that two paths name the same principal.
 #[derive(Debug)]
 pub(super) struct Alias {
     urls: Vec<Url>,

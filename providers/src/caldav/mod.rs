@@ -1,21 +1,22 @@
-//! Any CalDAV server (RFC 4791), such as Radicale.
+//! Connector for CalDAV servers (RFC 4791), such as Radicale.
 //!
-//! A mailbox is a principal, known by the addresses that it publishes ([`listing`]); its calendars are those that are
-//! proven to be its own ([`locate`]). Bookings go into the default one; all that are not transparent make its owner
-//! busy. How principals without published addresses get one, and which of them are rooms, is set by rules, see
-//! [`Config`].
+//! A mailbox is a principal, known by its published addresses ([`listing`]); its calendars are those proven to be
+//! its own ([`locate`]). Bookings are written to the default calendar; all calendars that are not transparent make
+//! the owner busy. Rules determine the addresses of principals that publish none, and which principals are rooms,
+//! see [`Config`].
 //!
-//! What CalDAV does not have is done here. Series are expanded by `domain::ical`, because servers differ in it.
-//! Rooms do not answer and, on most servers, nobody is invited: a room of an event is booked by writing the event
-//! into the room's own calendar too, under the same UID. The organiser's event names its rooms for as long as it
-//! lives, so an update, a cancellation or a look-up after an unknown outcome finds every copy again.
+//! The connector adds what CalDAV lacks. `domain::ical` expands series, because servers differ in doing so. Rooms
+//! do not respond and most servers send no invitations: a room is booked by writing a copy of the event, with the
+//! same UID, to the room's calendar. The organiser's event names all its rooms for as long as it exists, so that an
+//! update, a cancellation or a look-up after an unknown outcome finds every copy.
 //!
-//! One bad item takes down nothing but itself, and what cannot be read is never taken for free: see [`read`] and
-//! [`repair`]. What changed since a cursor is asked of the server where it can be believed, and compared tag by tag
-//! where not. Who shows no more than busy times, or nothing at all, is still known to be busy, see [`free_busy`].
+//! An unreadable item affects only itself and never counts as free: see [`read`] and [`repair`]. Changes since a
+//! cursor are requested from the server if its answers can be trusted, and otherwise found by comparing entity
+//! tags. If only busy times are readable, or nothing at all, the owner is still known to be busy, see
+//! [`free_busy`].
 //!
-//! Events are found by their address and their UID, both made from the effect key. That holds on servers that
-//! ignore `If-None-Match` too, because the UID is searched before anything is written.
+//! Events are found by their URL and UID, both derived from the effect key. Because the UID is searched for before
+//! every write, this also works on servers that ignore `If-None-Match`.
 
 mod account;
 mod auth;
@@ -69,39 +70,40 @@ use crate::{
     ProviderFeatures, Remedy, Result, RoomInfo, Session, xml,
 };
 
-/// How many mailboxes are asked at the same time, below the gate's own limit.
+/// Number of mailboxes processed concurrently, within the gate's own limit.
 const ABREAST: usize = 4;
-/// How long is remembered where things are.
+/// How long the locations of mailboxes are cached.
 const PLACES_FOR: Duration = Duration::from_mins(10);
-/// How often the lists of a calendar are compared.
+/// Interval between two comparisons of a calendar's member lists.
 const HIDDEN_FOR: Duration = Duration::from_hours(1);
-/// How many people or rooms make a page.
+/// Number of people or rooms per page.
 const PAGE: usize = 200;
 
-/// The connector.
+/// The CalDAV connector.
 #[derive(Debug, Clone)]
 pub struct CalDav {
     config: Config,
     client: http::Client,
     clock: SharedClock,
-    /// Credentials that were refused, and how servers want to be asked.
+    /// Refused credentials, and the authentication schemes of servers.
     logins: Logins,
-    /// Where mailboxes are: saves several requests per call, and is asked again when it turns out wrong.
+    /// Cache of the locations of mailboxes, which saves several requests per call; an entry is dropped when it
+    /// turns out to be wrong.
     places: Cache<String, Arc<Located>>,
-    /// The accounts that credentials belong to.
+    /// Cache of the accounts of credentials.
     accounts: Cache<String, Arc<Account>>,
-    /// The principals that accounts see.
+    /// Cache of the principals that accounts can see.
     lists: Cache<String, Arc<Cached<Listing>>>,
-    /// The calendars in accounts' own homes.
+    /// Cache of the calendars in accounts' own homes.
     homes: Cache<String, Arc<Cached<Vec<Collection>>>>,
-    /// Which principal the owner of a calendar is.
+    /// Cache of the principals that own calendars.
     aliases: Cache<String, Arc<Option<Alias>>>,
-    /// The members of calendars that no query lists.
+    /// Cache of the members of calendars that no query lists.
     hidden: Cache<String, Arc<Vec<url::Url>>>,
 }
 
 impl CalDav {
-    /// A connector for every CalDAV server; the session says which.
+    /// Creates a connector; each session names its server.
     pub fn new(config: Config, client: http::Client, clock: SharedClock, ids: Ids) -> Self {
         Self {
             config,
@@ -121,7 +123,7 @@ impl CalDav {
         DavClient::new(self, session, mailbox)
     }
 
-    /// Whom `mailbox` names, from the memory if it is there.
+    /// The location of `mailbox`, cached if possible.
     async fn place(&self, dav: &DavClient<'_>, mailbox: &str) -> Result<Arc<Located>> {
         let key = place_key(dav, mailbox);
         if let Some(place) = self.places.get(&key).await {
@@ -145,7 +147,7 @@ impl CalDav {
         }
     }
 
-    /// Forgets the place when the answer says that it is no longer right.
+    /// Drops the cached location of a mailbox if the result shows that it is wrong.
     async fn check<T>(&self, dav: &DavClient<'_>, mailbox: &str, result: Result<T>) -> Result<T> {
         if let Err(Error { kind: ErrorKind::NoMailbox | ErrorKind::OutOfScope, .. }) = &result {
             self.places.invalidate(&place_key(dav, mailbox)).await;
@@ -169,7 +171,7 @@ impl CalDav {
         }
     }
 
-    /// What may be seen of a window in all calendars that count.
+    /// The readable content of a window in all calendars that count.
     async fn look_at_all(
         &self,
         dav: &DavClient<'_>,
@@ -184,8 +186,8 @@ impl CalDav {
         Ok(all)
     }
 
-    /// What may be seen of a window in one calendar: the events, and where those are closed, when it is busy. A calendar
-    /// beside the default one that shows neither is no reason to give up the mailbox.
+    /// The readable content of a window in one calendar: events or, if the calendar is closed, busy times. If an
+    /// additional calendar shows neither, the mailbox is still read.
     async fn look(
         &self,
         dav: &DavClient<'_>,
@@ -217,8 +219,8 @@ impl CalDav {
         }
     }
 
-    /// What is left of the capabilities that the server states when a look is taken: some state what they do not
-    /// let through.
+    /// The stated capabilities, reduced to those that a test request confirms, because some servers state
+    /// permissions that they do not grant.
     async fn measured(
         &self,
         dav: &DavClient<'_>,
@@ -482,12 +484,12 @@ fn place_key(dav: &DavClient<'_>, mailbox: &str) -> String {
     dav.key(&format!("place\n{}", mailbox.to_ascii_lowercase()))
 }
 
-/// A memory of some size; what is not true any more is forgotten by itself.
+/// Creates a cache of limited size, whose entries expire.
 fn remembering<T: Clone + Send + Sync + 'static>(size: u64, lasts: Duration) -> Cache<String, T> {
     Cache::builder().max_capacity(size).time_to_live(lasts).build()
 }
 
-/// What is remembered under a key, or what loading it gives; several that ask at the same time share one loading.
+/// The cached value for a key, or the result of `load`; concurrent callers share one load.
 async fn remembered<T: Clone + Send + Sync + 'static>(
     cache: &Cache<String, T>,
     key: String,
@@ -506,7 +508,7 @@ fn no_push() -> Error {
     Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_PUSH", message)
 }
 
-/// The page after the member with the id `after`, of a list that is sorted by id.
+/// The page after the item with the id `after`, of a list sorted by id.
 fn page<T>(all: Vec<T>, after: Option<&str>, id: impl Fn(&T) -> &String) -> Page<T> {
     let mut rest = all.into_iter().skip_while(|item| after.is_some_and(|after| id(item).as_str() <= after));
     let items: Vec<T> = rest.by_ref().take(PAGE).collect();
@@ -515,7 +517,7 @@ fn page<T>(all: Vec<T>, after: Option<&str>, id: impl Fn(&T) -> &String) -> Page
     Page { items, next }
 }
 
-/// Reads an answer to PROPFIND or REPORT.
+/// Parses a response to PROPFIND or REPORT, for fuzzing.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn read_multistatus(body: &[u8]) -> bool {
     url::Url::parse("https://dav.test/").is_ok_and(|base| multistatus::synced(&base, body).is_some())

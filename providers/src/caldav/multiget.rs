@@ -1,5 +1,5 @@
-//! Reading named resources, many at a time (`calendar-multiget`, RFC 4791 section 7.9), in ever smaller groups where an
-//! answer cannot be read, and one by one where the report is not known or leaves some out.
+//! Reads given resources, many at a time (`calendar-multiget`, RFC 4791 section 7.9); in ever smaller groups if a
+//! response cannot be read, and one by one if the server does not support the report or leaves some out.
 
 use std::fmt::Write;
 
@@ -17,10 +17,10 @@ use super::{
 };
 use crate::{Remedy, Result};
 
-/// How many resources are asked for at once.
+/// Maximum number of resources per request.
 const AT_ONCE: usize = 50;
 
-/// The resources at these addresses, not read yet. Those that are gone are left out.
+/// Fetches the resources at these URLs, not parsed yet. Deleted ones are left out.
 pub(super) async fn fetch(dav: &DavClient<'_>, calendar: &Collection, urls: &[Url]) -> Result<ReadResources> {
     let mut found = ReadResources::default();
     let mut groups: Vec<Vec<Url>> = urls.chunks(AT_ONCE).map(<[Url]>::to_vec).rev().collect();
@@ -57,7 +57,7 @@ pub(super) async fn fetch(dav: &DavClient<'_>, calendar: &Collection, urls: &[Ur
     Ok(found)
 }
 
-/// The same resources as the server itself expands them within a window. What it does not answer is left out.
+/// Fetches the resources expanded by the server within a window. Resources missing in the response are left out.
 pub(super) async fn expanded(
     dav: &DavClient<'_>,
     calendar: &Collection,
@@ -75,7 +75,7 @@ pub(super) async fn expanded(
     found.read().await
 }
 
-/// One resource by itself.
+/// Fetches a single resource.
 async fn single(dav: &DavClient<'_>, url: &Url, found: &mut ReadResources) -> Result<()> {
     let answer = match dav.send(Call::get(url)).await {
         Err(error) if failure::is_too_large(&error) => {
@@ -101,7 +101,7 @@ async fn single(dav: &DavClient<'_>, url: &Url, found: &mut ReadResources) -> Re
     Ok(())
 }
 
-/// `None` when the server does not know the report.
+/// Sends the report; `None` if the server does not support it.
 async fn query(
     dav: &DavClient<'_>,
     calendar: &Collection,

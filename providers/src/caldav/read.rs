@@ -1,14 +1,14 @@
-//! Reading events: reports over a window, single resources, and what to do where an answer says less than it should.
+//! Reads events: reports over a window, single resources, and fallbacks for incomplete responses.
 //!
-//! An answer is read member by member. A member needs no entity tag to be read. One that comes without its data is
-//! fetched in another way ([`multiget`]); where a whole answer cannot be read, or is too large, its members are listed
-//! without data and fetched in ever smaller groups, until the bad one is alone. What cannot be read even then is
-//! looked for on the server ([`repair`]).
+//! Responses are read member by member; an entity tag is not required. A member without data is fetched by other
+//! means ([`multiget`]); if a whole response cannot be read or is too large, its members are listed without data
+//! and fetched in ever smaller groups, until the bad one is alone. The times of members that still cannot be read
+//! are requested from the server ([`repair`]).
 //!
-//! A server that once leaves out the data of a member is not trusted to have listed all of them either: the members
-//! that it left out are listed and fetched. Otherwise its word on what lies outside the window is taken, because
-//! comparing each answer with the list of all members would cost more than the answer; see [`hidden`] for what is
-//! compared now and then.
+//! A server that has left out the data of a member is not trusted to list all members either: its members are
+//! listed and the missing ones fetched. Otherwise the server decides what lies outside the window, because
+//! comparing each response with the list of all members would cost more than the response; [`hidden`] compares them
+//! occasionally.
 
 use std::borrow::Cow;
 
@@ -30,7 +30,7 @@ use super::{
 };
 use crate::Result;
 
-/// The largest number of members fetched that a query left out.
+/// Maximum number of members that are fetched because a query omitted them.
 const LEFT_OUT: usize = 500;
 /// The length below which a window is not halved.
 const MIN_WINDOW: Duration = Duration::hours(1);
@@ -53,7 +53,7 @@ pub(super) struct UnreadableResource {
     pub url: Url,
     /// Why the resource cannot be read.
     pub reason: UnreadableReason,
-    /// The times that it takes, as far as the server can tell.
+    /// The times that the resource may occupy, as far as the server can tell.
     pub spans: Vec<TimeRange>,
 }
 
@@ -63,7 +63,7 @@ impl UnreadableResource {
     }
 }
 
-/// What was read of a window or of a set of resources.
+/// The result of reading a window or a set of resources.
 #[derive(Debug)]
 pub(super) struct ReadResources {
     /// The resources that could be read.
@@ -72,7 +72,7 @@ pub(super) struct ReadResources {
     pub lost: Vec<UnreadableResource>,
     /// Texts that came with the response and are not parsed yet: URL, entity tag, text.
     texts: Vec<(Url, String, String)>,
-    /// The work that may still be spent on the whole.
+    /// The remaining budget for parsing the whole result.
     pub budget: Budget,
 }
 

@@ -1,9 +1,10 @@
-//! When resources that cannot be read take time: the server is asked, because it may understand them.
+//! Finds out when unreadable resources take time by asking the server, which may understand them.
 //!
-//! First it is asked to expand them (RFC 4791 section 9.6.5), which often comes out readable. Then it is asked which of
-//! them overlap which part of the window, in halves; a server that also lists them for a time in which nothing can be
-//! does not look at times and is not believed. Last, `free-busy-query` tells times that no readable event explains. The
-//! number of requests is bounded; where it runs out, the part that was reached last counts as taken whole.
+//! First the server is asked to expand them (RFC 4791 section 9.6.5), which often yields readable data. Then it is
+//! asked which of them overlap which part of the window, by bisection; a server that also returns them for a time
+//! at which nothing can be ignores times and is not trusted. Finally, `free-busy-query` reveals times that no
+//! readable event explains. The number of requests is limited; when it is used up, the part reached last counts as
+//! busy.
 
 use std::collections::VecDeque;
 
@@ -19,15 +20,15 @@ use super::{
 };
 use crate::{Error, Remedy, Result};
 
-/// How many resources are asked to be expanded.
+/// Maximum number of resources that the server is asked to expand.
 const EXPANDED: usize = 20;
-/// How many parts of the window are asked about.
+/// Maximum number of parts of the window that are queried.
 const PARTS: usize = 48;
-/// Parts are halved down to this.
+/// Length at which bisection ends.
 const FINE: Duration = Duration::minutes(15);
 
-/// Finds out when the lost resources take time, and reads those that the server makes readable. A resource that was
-/// read but whose times are not known is asked about as well.
+/// Determines when unreadable resources take time, and reads those that the server can expand. Includes resources
+/// that were read but whose times are unknown.
 pub(super) async fn place(
     dav: &DavClient<'_>,
     calendar: &Collection,
@@ -66,8 +67,8 @@ pub(super) async fn place(
     Ok(found)
 }
 
-/// What was answered; `None` for an answer that says no more than that this cannot be asked. Only what concerns more
-/// than these resources ends the reading.
+/// The result; `None` if the error only means that the server cannot answer this request. Errors that concern more
+/// than these resources are returned.
 fn told<T>(answer: Result<T>) -> Result<Option<T>> {
     match answer {
         Err(Error { remedy: Remedy::Reconnect, .. }) => answer.map(Some),
@@ -76,7 +77,8 @@ fn told<T>(answer: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// Asks part by part which of the lost overlap it. False where the server gives no answer that can be believed.
+/// Bisects the window to find out which unreadable resources overlap which part. False if the server gives no
+/// trustworthy response.
 async fn halve(
     dav: &DavClient<'_>,
     calendar: &Collection,
@@ -116,7 +118,7 @@ async fn halve(
     Ok(believed.len() == lost.len())
 }
 
-/// A part in two, between which a quarter of an hour begins; `None` where it is short already.
+/// The two halves of a part, split at a quarter of an hour; `None` if it is too short.
 fn split_in_half(part: TimeRange) -> Option<[TimeRange; 2]> {
     let quarters = part.duration().num_minutes() / 2 / FINE.num_minutes();
     let begun = part.start.timestamp().rem_euclid(FINE.num_seconds());
@@ -124,7 +126,7 @@ fn split_in_half(part: TimeRange) -> Option<[TimeRange; 2]> {
     Some([TimeRange::new(part.start, middle)?, TimeRange::new(middle, part.end)?])
 }
 
-/// Ranges in order, those that touch as one.
+/// The ranges in order, with adjacent ones merged.
 fn merge_adjacent(mut spans: Vec<TimeRange>) -> Vec<TimeRange> {
     spans.sort_unstable();
     let mut joined: Vec<TimeRange> = Vec::with_capacity(spans.len());
@@ -137,7 +139,7 @@ fn merge_adjacent(mut spans: Vec<TimeRange>) -> Vec<TimeRange> {
     joined
 }
 
-/// What of some times is not covered by others.
+/// The parts of `times` that `known` does not cover.
 fn subtract(times: Vec<TimeRange>, known: &[TimeRange]) -> Vec<TimeRange> {
     let known = merge_adjacent(known.to_vec());
     let mut left = Vec::new();

@@ -1,7 +1,7 @@
-//! Rooms of an event: every room has a copy in its own calendar, because nobody else would put it there.
+//! Room copies of an event: every room has a copy in its own calendar, because the server does not invite rooms.
 //!
-//! The organiser's event lists its rooms ([`super::event::ROOM`]), also those it has left; so bringing the copies
-//! into line can be repeated after any interruption and never forgets one.
+//! The organiser's event lists its rooms ([`super::event::ROOM`]), including removed ones, so that updating the
+//! copies can be repeated after any interruption and never misses one.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{Error, ErrorKind, Remedy, Result};
 
-/// Makes sure that these rooms have calendars that we reach, before anything is written.
+/// Checks that the calendars of these rooms can be reached, before anything is written.
 pub(super) async fn check_reach(
     caldav: &CalDav,
     dav: &DavClient<'_>,
@@ -31,7 +31,7 @@ pub(super) async fn check_reach(
     Ok(())
 }
 
-/// A room that cannot be served is no reason to leave out the organiser's mailbox.
+/// Converts an error about a room, so that the organiser's mailbox is not skipped because of it.
 fn unreachable(error: Error) -> Error {
     if error.remedy != Remedy::SkipMailbox {
         return error;
@@ -40,19 +40,19 @@ fn unreachable(error: Error) -> Error {
     Error::new(ErrorKind::Invalid, Remedy::Never, "ROOM_UNREACHABLE", message)
 }
 
-/// The rooms that an event has now.
+/// The current rooms of an event.
 pub(super) fn current_rooms(calendar: &Calendar) -> BTreeSet<String> {
     let attendees = calendar.main().into_iter().flat_map(|event| &event.attendees);
     attendees.filter(|attendee| attendee.room).map(|room| room.party.address.to_ascii_lowercase()).collect()
 }
 
-/// The rooms that may hold copies of an event, those it has left included.
+/// All rooms that may have a copy of an event, including removed ones.
 pub(super) fn all_rooms(calendar: &Calendar) -> BTreeSet<String> {
     let extras = calendar.main().into_iter().flat_map(|event| &event.extras);
     extras.filter(|(name, _)| name == ROOM).map(|(_, room)| room.to_ascii_lowercase()).collect()
 }
 
-/// Makes the copies say what the organiser's event says. Nothing is done for events that are not ours.
+/// Updates the room copies to match the organiser's event. Does nothing for events that Muster did not write.
 pub(super) async fn update_room_copies(
     caldav: &CalDav,
     dav: &DavClient<'_>,
@@ -101,7 +101,7 @@ async fn put(dav: &DavClient<'_>, room: &Located, key: &str, organised: &Compone
     Ok(())
 }
 
-/// The room's copy: no list of rooms, and no mail from any server.
+/// Builds the room's copy: without the list of rooms, and without anything that makes a server send mail.
 fn copy(organised: &Component) -> Component {
     let mut copy = organised.clone();
     for part in copy.components.iter_mut().filter(|part| part.name == "VEVENT") {
@@ -127,7 +127,7 @@ pub(super) async fn remove(caldav: &CalDav, dav: &DavClient<'_>, organised: &Cal
     Ok(())
 }
 
-/// Removes the copies of an event of which nothing but its key and its rooms is known.
+/// Removes the copies of an event of which only the key and the rooms are known.
 pub(super) async fn remove_by_key(
     caldav: &CalDav,
     dav: &DavClient<'_>,
@@ -158,8 +158,8 @@ async fn remove_one(caldav: &CalDav, dav: &DavClient<'_>, room: &str, key: &str)
     }
 }
 
-/// Removes a copy from whichever of the room's calendars it is in: another one may have been the default when it was
-/// written. Where it is not under its own name, the server has moved it, and it is found by its UID.
+/// Removes a copy from any calendar of the room, because the default calendar may have changed since. If the copy
+/// is not at its own URL, the server has moved it, and it is found by its UID.
 async fn remove_from(dav: &DavClient<'_>, room: &Located, key: &str) -> Result<()> {
     for calendar in room.calendars.iter().filter(|one| !one.is_read_only()) {
         let url = href::child(&calendar.url, &event::name(key));

@@ -1,9 +1,9 @@
-//! Asking a server what has changed: `sync-collection` (RFC 6578), and the list of entity tags where a server does
-//! not know it or cannot be believed.
+//! Changes since a token: `sync-collection` (RFC 6578), and the list of entity tags if the server does not support
+//! it or cannot be trusted.
 //!
-//! What servers say to a token that they have forgotten differs: 403, 409 and 412 are common, 400 and 500 happen,
-//! and some answer 207 as if nothing were wrong. [`report`] answers `None` to all that is no clear answer, and
-//! [`is_replay`] recognises a server that tells everything anew and keeps silent about what was deleted.
+//! Servers react differently to a token that they have forgotten: 403, 409 and 412 are common, 400 and 500 occur,
+//! and some respond with 207 as if nothing were wrong. [`report`] returns `None` for every unclear response, and
+//! [`is_replay`] detects a server that reports everything as new and omits deletions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,43 +24,43 @@ use crate::{Error, ErrorKind, Remedy, Result};
 const STATE: &str = r#"<D:propfind xmlns:D="DAV:" xmlns:CS="http://calendarserver.org/ns/"><D:prop><D:sync-token/><CS:getctag/><D:supported-report-set/></D:prop></D:propfind>"#;
 const ETAGS: &str =
     r#"<D:propfind xmlns:D="DAV:"><D:prop><D:getetag/><D:resourcetype/></D:prop></D:propfind>"#;
-/// How many pages of a first answer are asked for to find the token at its end.
+/// Maximum number of pages read to reach the token at the end of an initial sync.
 const PAGES: usize = 1_000;
 
-/// What a calendar says about its own state.
+/// The state of a calendar according to its properties.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// The sync token of now.
+    /// The current sync token.
     pub token: Option<String>,
-    /// The tag that changes with every change.
+    /// The tag (`getctag`) that changes with every change.
     pub ctag: Option<String>,
-    /// Whether `sync-collection` is among the reports that it offers.
+    /// Whether the calendar supports `sync-collection`.
     pub offers_sync: bool,
 }
 
-/// An answer to `sync-collection`.
+/// A response to `sync-collection`.
 #[derive(Debug)]
 pub(super) struct SyncResponse {
-    /// Members that are new or different.
+    /// New and changed members.
     pub changed: Vec<Url>,
-    /// Members that are gone.
+    /// Deleted members.
     pub gone: Vec<Url>,
-    /// Where to go on.
+    /// The token with which to continue.
     pub token: String,
-    /// Whether the server has more to tell already.
+    /// Whether more changes are available already.
     pub more: bool,
-    /// What was told with the entity tags, shortened by [`mark`].
+    /// A digest of the reported members and entity tags ([`mark`]).
     pub digest: String,
 }
 
 impl SyncResponse {
-    /// Whether nothing was told.
+    /// Whether the response reports no changes.
     pub(super) const fn is_empty(&self) -> bool {
         self.changed.is_empty() && self.gone.is_empty() && !self.more
     }
 }
 
-/// The state of a calendar.
+/// Reads the state of a calendar.
 pub(super) async fn state(dav: &DavClient<'_>, calendar: &Collection) -> Result<State> {
     let found = dav.propfind(&calendar.url, "0", STATE, About::Mailbox).await?;
     let Some(own) = found.iter().find(|one| href::same(&one.url, &calendar.url)) else {
@@ -76,8 +76,8 @@ pub(super) async fn state(dav: &DavClient<'_>, calendar: &Collection) -> Result<
     })
 }
 
-/// What has changed since a token; an empty one stands for the beginning. `None` when the server does not know the
-/// token, or the report, or gives an answer that cannot be believed.
+/// Changes since a token; an empty token stands for the beginning. `None` if the server does not know the token or
+/// the report, or if its response cannot be trusted.
 pub(super) async fn report(
     dav: &DavClient<'_>,
     calendar: &Collection,
@@ -133,7 +133,7 @@ fn told(calendar: &Collection, answer: &Answer) -> Option<SyncResponse> {
     Some(told)
 }
 
-/// A token from which changes are told reliably, tried before it is trusted; `None` where the server has none.
+/// A token from which changes are reported reliably, tested before use; `None` if the server has none.
 pub(super) async fn begin(
     dav: &DavClient<'_>,
     calendar: &Collection,
@@ -167,8 +167,8 @@ async fn last_token(dav: &DavClient<'_>, calendar: &Collection) -> Result<Option
     Ok(None)
 }
 
-/// Whether an answer tells every member as changed and none as gone: what a server does that takes a token it does
-/// not know for no token at all. Then nobody knows what was deleted.
+/// Whether a response reports every member as changed and none as deleted, as by a server that treats an unknown
+/// token as no token. Deletions are then unknown.
 pub(super) async fn is_replay(
     dav: &DavClient<'_>,
     calendar: &Collection,
@@ -182,7 +182,7 @@ pub(super) async fn is_replay(
     Ok(members.keys().all(|member| changed.contains(member)))
 }
 
-/// The members of a calendar by path, with their entity tags shortened.
+/// Digests of the entity tags of a calendar's members, by path.
 pub(super) async fn members(dav: &DavClient<'_>, calendar: &Collection) -> Result<BTreeMap<String, String>> {
     let found = match dav.propfind(&calendar.url, "1", ETAGS, About::Mailbox).await {
         // Some servers answer with a bare 507 when a calendar is too large to be listed.

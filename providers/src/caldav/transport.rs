@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{Credential, Error, ErrorKind, Remedy, Result, Session};
 
-/// The largest number of redirects that are followed.
+/// Maximum number of redirects that are followed.
 const HOPS: usize = 5;
 const XML: &str = "application/xml; charset=utf-8";
 const CALENDAR: &str = "text/calendar; charset=utf-8";
@@ -148,7 +148,7 @@ impl<'a> DavClient<'a> {
     pub(super) fn object(&self, place: &Located, id: &str) -> Result<Url> {
         let url = href::resolve(self.server, id);
         url.filter(|url| place.holder(url).is_some()).ok_or_else(|| {
-            let message = "This id is not that of an event in this mailbox.";
+            let message = "No event in this mailbox has this id.";
             Error::new(ErrorKind::Invalid, Remedy::Never, "FOREIGN_ID", message)
         })
     }
@@ -251,7 +251,7 @@ fn redirected(answer: &Answer) -> Option<Url> {
     href::resolve(&answer.url, location.to_str().ok()?)
 }
 
-/// The part of a URL that a request line holds.
+/// The path and query of a URL, as sent in a request line.
 fn path_of(url: &Url) -> &str {
     &url[url::Position::BeforePath..url::Position::AfterQuery]
 }

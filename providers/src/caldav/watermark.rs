@@ -1,11 +1,11 @@
-//! Whether a mailbox has changed at all: by what its calendars say about their own state, in one request for each.
+//! Detects whether a mailbox has changed at all, from the state of its calendars; one request per calendar.
 //!
-//! The sync token (RFC 6578 section 4) and the tag of a calendar both change with everything in it. They are only
-//! compared, both where there are both, so a server that has forgotten its tokens, or takes an unknown one for none,
-//! does no harm. Where a calendar has neither, the entity tags of its members are compared.
+//! Both the sync token (RFC 6578 section 4) and the tag of a calendar change with every change in it. They are only
+//! compared, so a server that has forgotten its tokens, or treats an unknown one as none, does no harm. If a
+//! calendar has neither, the entity tags of its members are compared.
 //!
-//! Some servers make tags of times in seconds: what changes in the same second as the change that was just told would
-//! never be told. So after a change the answer is once more that something has changed, unless the tags are digests.
+//! Some servers derive tags from times in seconds, so that a second change within the same second would be missed.
+//! Therefore a change is reported once more on the next query, unless the tags are digests.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,19 +18,20 @@ use super::{
 };
 use crate::{ChangeCheck, Result};
 
-/// The state of a mailbox's calendars at some moment.
+/// The state of a mailbox's calendars at a point in time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Watermark {
     /// The paths of the calendars.
     calendars: Vec<String>,
-    /// What stands for their state; shortened by [`mark`].
+    /// Digest of the state of the calendars ([`mark`]).
     state: String,
     /// Whether the same state may hide a change.
     #[serde(default)]
     again: bool,
 }
 
-/// Compares calendars with how they were. Closed ones cannot be compared: their busy times may come from elsewhere.
+/// Compares calendars with an earlier state. Calendars that show only busy times cannot be compared, because their
+/// busy times may come from elsewhere.
 pub(super) async fn ask(dav: &DavClient<'_>, place: &Located, before: Option<&str>) -> Result<ChangeCheck> {
     let (mut calendars, mut states, mut is_exact) = (Vec::new(), Vec::new(), true);
     for calendar in place.counted() {

@@ -1,8 +1,8 @@
-//! Writing events, so that every write can be repeated.
+//! Writes events so that every write can be repeated.
 //!
-//! The organiser's event is written first and names its rooms; the rooms' copies follow. A step that is interrupted
-//! in between leaves an event that says what is missing: [`find_whole`], which the engine calls after an unknown
-//! outcome, completes it. A room that refuses for good makes [`create`] take back what it wrote.
+//! The organiser's event is written first and names its rooms; the room copies follow. If a step is interrupted in
+//! between, the event shows what is missing: [`find_whole`], called by the engine after an unknown outcome,
+//! completes it. If a room refuses permanently, [`create`] removes what it wrote.
 
 use domain::{
     Timestamp,
@@ -46,7 +46,8 @@ pub(super) async fn create(
     answer(dav, &stored, place, mailbox)
 }
 
-/// The event is there but its rooms are not: for good, then it goes again; for now, then it is looked up later.
+/// Handles an event whose rooms could not be written: after a permanent error it is removed, after a temporary one
+/// it stays to be looked up later.
 async fn take_back(caldav: &CalDav, dav: &DavClient<'_>, stored: &Stored, error: Error) -> Error {
     if matches!(error.remedy, Remedy::RetryAfter(_) | Remedy::RefreshToken) {
         return error.unknown();
@@ -70,7 +71,8 @@ async fn put_new(dav: &DavClient<'_>, place: &Located, key: &str, draft: &Compon
     }
 }
 
-/// An event that somebody cancelled without deleting it cannot be written again under the same key.
+/// Refuses an event that was cancelled without being deleted, because it cannot be written again under the same
+/// key.
 fn usable(stored: Stored) -> Result<Stored> {
     if !read::is_cancelled(&stored) {
         return Ok(stored);
@@ -79,7 +81,7 @@ fn usable(stored: Stored) -> Result<Stored> {
     Err(Error::new(ErrorKind::Conflict, Remedy::Never, "CANCELLED", message))
 }
 
-/// Writes a resource and returns how it stands afterwards.
+/// Writes a resource and returns its state afterwards.
 pub(super) async fn put(
     dav: &DavClient<'_>,
     url: &Url,
@@ -98,8 +100,8 @@ pub(super) async fn put(
     back.ok_or_else(|| failure::unreadable_response().unknown())
 }
 
-/// The event with this effect key: at its address, else by its UID, in case the server or its owner moved it. The
-/// calendar that bookings go into now may not be the one that it was written to.
+/// The event with this effect key: at its URL, otherwise by its UID, in case the server or its owner moved it.
+/// Searches all calendars, because the default one may have changed since.
 async fn find(dav: &DavClient<'_>, place: &Located, key: &str) -> Result<Option<Stored>> {
     for calendar in place.calendars.iter().filter(|one| !one.is_closed()) {
         let is_default = href::same(&calendar.url, &place.calendar().url);
@@ -123,7 +125,7 @@ async fn find_in(dav: &DavClient<'_>, calendar: &Collection, key: &str) -> Resul
     Ok(read::by_uid(dav, calendar, &event::uid(key)).await?.into_iter().next())
 }
 
-/// The live event with this effect key, its rooms completed.
+/// The live event with this effect key, with all room copies in place.
 pub(super) async fn find_whole(
     caldav: &CalDav,
     dav: &DavClient<'_>,
@@ -146,7 +148,7 @@ pub(super) async fn find_whole(
     }
 }
 
-/// Makes an event say what the change says.
+/// Applies a change to an event.
 pub(super) async fn update(
     caldav: &CalDav,
     dav: &DavClient<'_>,
@@ -180,7 +182,7 @@ pub(super) async fn update(
     Err(conflict.unwrap_or_else(failure::unreadable_response))
 }
 
-/// The resource after the change; everything that the change does not name stays, also what we do not understand.
+/// The resource after the change; everything that the change does not mention is kept, including unknown data.
 fn changed(there: &Stored, change: &EventChange, now: Timestamp) -> Component {
     let mut tree = there.calendar.tree.clone();
     let sequence = there.calendar.main().map_or(0, |event| event.sequence) + 1;
@@ -228,7 +230,7 @@ fn changed(there: &Stored, change: &EventChange, now: Timestamp) -> Component {
     tree
 }
 
-/// Who has answered already has answered, unless the event moves: that asks everybody again.
+/// Keeps the responses of attendees unless the event is moved, which requests new responses from everybody.
 fn with_answers(new: &[Attendee], there: &Stored, moves: bool) -> Vec<Attendee> {
     let known = there.calendar.main().map_or(&[][..], |event| &event.attendees);
     let answered = |one: &Attendee| {
@@ -244,7 +246,7 @@ fn with_answers(new: &[Attendee], there: &Stored, moves: bool) -> Vec<Attendee> 
     new.iter().map(|one| Attendee { answer: kept(one), ..one.clone() }).collect()
 }
 
-/// Removes an event and its rooms' copies; the rooms first, because the event is what names them.
+/// Removes an event and its room copies; the copies first, because the event names them.
 pub(super) async fn delete(caldav: &CalDav, dav: &DavClient<'_>, place: &Located, id: &str) -> Result<()> {
     let url = dav.object(place, whole(id)?)?;
     let Some(there) = read::object(dav, &url).await? else {
@@ -254,7 +256,7 @@ pub(super) async fn delete(caldav: &CalDav, dav: &DavClient<'_>, place: &Located
     remove(dav, &url).await.map(drop)
 }
 
-/// Removes one resource, whichever version it has. Gone already is fine, and answered with `false`.
+/// Removes a resource whatever its version. Succeeds, with `false`, if it no longer exists.
 pub(super) async fn remove(dav: &DavClient<'_>, url: &Url) -> Result<bool> {
     let mut failed = None;
     for _ in 0..2 {
@@ -272,7 +274,7 @@ pub(super) async fn remove(dav: &DavClient<'_>, url: &Url) -> Result<bool> {
     Err(failed.unwrap_or_else(failure::unreadable_response))
 }
 
-/// Single occurrences of a series are read, never written.
+/// Refuses ids of single occurrences: they are read but never written.
 fn whole(id: &str) -> Result<&str> {
     if id.contains('#') {
         let message = "Single occurrences of a series cannot be changed.";

@@ -1,9 +1,9 @@
 //! Autodiscover: finds the server that holds the mailboxes of a domain (POX, "plain old XML").
 //!
-//! The URLs of [`super::Config::autodiscover`] are asked one after the other. The account's password goes only to hosts
-//! of the account's own mail domain: a redirect to anywhere else ends the search with the name of the host, so that a
-//! person can type it. The name in the final settings comes from such a host and is trusted. SRV records and plain http
-//! are not used.
+//! The URLs of [`super::Config::autodiscover`] are queried one after the other. The account's password is sent only
+//! to hosts of the account's own mail domain: a redirect to any other host ends the search with the name of that
+//! host, so that a person can enter it. The server name in the final settings comes from such a host and is
+//! trusted. SRV records and plain http are not used.
 
 use http::{Response, header};
 use url::Url;
@@ -11,7 +11,7 @@ use url::Url;
 use super::{Exchange, endpoint, failure, soap};
 use crate::{Error, ErrorKind, Remedy, Result, Session, xml::Element};
 
-/// The largest number of redirects that a search follows.
+/// Maximum number of redirects that a search follows.
 const HOPS: usize = 5;
 const RESPONSE: &str = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a";
 

@@ -1,5 +1,5 @@
-//! Busy times of many mailboxes, as every colleague sees them: asked for by the technical account, without acting in
-//! anybody's mailbox.
+//! Busy times of many mailboxes, as visible to every colleague: requested by the technical account without
+//! impersonation.
 
 use chrono::Duration;
 use domain::{Busy, BusyKind, TimeRange, Unreadable};
@@ -19,14 +19,15 @@ use crate::{
     xml::Element,
 };
 
-/// Exchange refuses more mailboxes in one request.
+/// Maximum number of mailboxes that Exchange accepts per request.
 const BATCH: usize = 100;
-/// Exchange refuses windows of more than 42 days, counted by a zone's days; two days are left for that.
+/// Longest window requested. Exchange refuses more than 42 days, counted in a zone's days; two days are kept as a
+/// margin.
 const LONGEST_WINDOW: Duration = Duration::days(40);
-/// The slots of the merged view, which some servers tell in place of entries.
+/// Length of the slots of the merged view, which some servers return in place of entries, in minutes.
 const SLOT_MINUTES: i64 = 15;
 
-/// UTC, said as a zone whose rules change nothing: a zone without rules is refused.
+/// UTC as a zone definition whose transitions change nothing, because Exchange refuses a zone without transitions.
 const UTC: &str = "<t:TimeZone><t:Bias>0</t:Bias><t:StandardTime><t:Bias>0</t:Bias><t:Time>02:00:00</t:Time><t:DayOrder>5</t:DayOrder><t:Month>10</t:Month><t:DayOfWeek>Sunday</t:DayOfWeek></t:StandardTime><t:DaylightTime><t:Bias>0</t:Bias><t:Time>02:00:00</t:Time><t:DayOrder>5</t:DayOrder><t:Month>3</t:Month><t:DayOfWeek>Sunday</t:DayOfWeek></t:DaylightTime></t:TimeZone>";
 
 type Verdicts = Vec<Result<FreeBusy>>;
@@ -66,9 +67,9 @@ impl Exchange {
         Ok(answers)
     }
 
-    /// One verdict per mailbox, in the order asked: answers hold no addresses. A mailbox that has too many entries, or one
-    /// that the server cannot read, is asked about alone and in parts; and so are all where the answer about all of
-    /// them cannot be read.
+    /// Results for up to [`BATCH`] mailboxes, in the requested order, because responses contain no addresses. A
+    /// mailbox with too many or unreadable entries is requested alone and in parts, and so are all if the combined
+    /// response cannot be read.
     async fn busy_of_batch(
         &self,
         session: &Session,
@@ -116,7 +117,7 @@ impl Exchange {
         Ok(parts::read(window, refusal, alone).await?.into_free_busy())
     }
 
-    /// One question about all of them.
+    /// Requests the busy times of all these mailboxes at once.
     async fn busy_at_once(&self, session: &Session, batch: &[String], window: TimeRange) -> Result<Verdicts> {
         let answer = self.call(session, Call::new("GetUserAvailability", body(batch, window))).await?;
         let array = answer.response.child(MESSAGES, "FreeBusyResponseArray");
@@ -178,7 +179,7 @@ fn verdict(answer: &Answer, told: &Element, mailbox: &str, window: TimeRange) ->
     }
 }
 
-/// Each entry by itself. When one cannot be read, the digits say when it may be.
+/// The busy times in a response, entry by entry. If an entry cannot be read, the merged view limits when it may be.
 pub(super) fn entries(events: &Element, digits: Option<&str>, mailbox: &str, window: TimeRange) -> FreeBusy {
     let mut all = FreeBusy::default();
     let slots = digits.map_or(0, |digits| i32::try_from(digits.len()).unwrap_or(i32::MAX));
@@ -208,7 +209,8 @@ pub(super) fn entries(events: &Element, digits: Option<&str>, mailbox: &str, win
     all
 }
 
-/// One digit per slot: 0 is free, 1 tentative; all others, "no data" among them, block.
+/// Decodes the merged view, one digit per slot: 0 is free, 1 tentative; all others, including "no data", count as
+/// busy.
 fn merged(digits: &str, window: TimeRange) -> Vec<Busy> {
     let slot = Duration::minutes(SLOT_MINUTES);
     let mut start = window.start;
@@ -226,7 +228,7 @@ fn merged(digits: &str, window: TimeRange) -> Vec<Busy> {
     all
 }
 
-/// Sorted, with overlapping and touching pieces of one kind joined.
+/// Sorts busy times and merges overlapping and adjacent ones of the same kind.
 fn merge_adjacent(mut all: Vec<Busy>) -> Vec<Busy> {
     all.sort_by_key(|busy| (busy.kind, busy.range));
     let mut joined: Vec<Busy> = Vec::with_capacity(all.len());

@@ -1,4 +1,4 @@
-//! The calendars of a mailbox: the default one, and the other folders for appointments.
+//! The calendars of a mailbox: the default one and other appointment folders.
 
 use domain::TimeRange;
 
@@ -9,14 +9,14 @@ use super::{
 };
 use crate::{CalendarKind, CalendarListing, EventPage, Result, Session, parts, xml::Element};
 
-/// The class of folders for appointments; folders that Exchange fills by itself have a longer one, such as
+/// Folder class of appointment folders; folders that Exchange generates have a longer one, such as
 /// `IPF.Appointment.Birthday`.
 const CLASS: &str = "IPF.Appointment";
-/// No more folders are told.
+/// Maximum number of folders returned.
 const MAX: usize = 200;
 
 impl Exchange {
-    /// The default calendar first, then the others by name.
+    /// Lists the calendars: the default one first, then the others by name.
     pub(super) async fn list_calendars(
         &self,
         session: &Session,
@@ -49,7 +49,7 @@ impl Exchange {
         Ok(std::iter::once(default).chain(others).collect())
     }
 
-    /// One page of the events of a calendar, by its folder's id.
+    /// One page of the events of a calendar, identified by its folder id.
     pub(super) async fn list_calendar(
         &self,
         session: &Session,

@@ -1,9 +1,10 @@
-//! What has changed in a calendar: SyncFolderItems.
+//! Changes in a calendar, by SyncFolderItems.
 //!
-//! The server tells the items of the whole folder, 512 at a time, and of a series only that it changed. So each page is
-//! compared with the window: what lies in it is read, a series is told as its id in `gone` and expanded anew, and what
-//! lies outside counts as gone, because it may have been in the window before. The cursor is the server's own state,
-//! behind a letter that says whether the first reading of the folder is over; while it is not, nothing can be gone.
+//! The server reports the items of the whole folder, up to 512 at a time, and for a series only that it changed.
+//! Each page is therefore compared with the window: items inside it are read, a series is returned as an id in
+//! `gone` and expanded again, and items outside count as deleted, because they may have been inside before. The
+//! cursor is the server's sync state, prefixed with a letter that says whether the initial sync is complete; until
+//! then, nothing can have been deleted.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,21 +20,21 @@ use super::{
 };
 use crate::{Changes, Error, ErrorKind, EventPage, Remedy, Result, Session, moment::ItemReading, parts};
 
-/// The server tells no more at once.
+/// Maximum number of changes that the server returns at once.
 const MAX: usize = 512;
-/// Begins the cursor of a first reading that is not over.
+/// Prefix of a cursor within the initial sync.
 const FIRST: &str = "f";
-/// Begins every other cursor.
+/// Prefix of a cursor after the initial sync.
 const NEXT: &str = "n";
 
-/// One answer of the server.
+/// A response to SyncFolderItems.
 #[derive(Debug, Default)]
 struct SyncResponse {
-    /// Ids of items that are new or different.
+    /// Ids of new and changed items.
     there: Vec<String>,
-    /// Ids of items that are gone.
+    /// Ids of deleted items.
     gone: Vec<String>,
-    /// Items that are told without their ids.
+    /// Marks for items that were returned without an id.
     nameless: Vec<Unreadable>,
     state: String,
     more: bool,
@@ -153,14 +154,14 @@ fn told(answer: &Answer) -> Result<SyncResponse> {
     Ok(told)
 }
 
-/// The items of one page, by what is to be done with them.
+/// The items of one page, grouped by how they must be processed.
 #[derive(Debug, Default)]
 struct ItemsByChange {
     gone: Vec<String>,
     page: EventPage,
-    /// Ids of series by UID.
+    /// Ids of the series, by UID.
     series: HashMap<String, String>,
-    /// Ids of items that the server does not hand out.
+    /// Ids of items that the server does not return.
     refused: HashSet<String>,
 }
 

@@ -1,16 +1,16 @@
-//! Where the server is: typed by the administrator or discovered, and never in Microsoft's cloud.
+//! The URL of the server: typed by the administrator or discovered, and never in Microsoft's cloud.
 
 use url::{Host, Url};
 
 use super::Exchange;
 use crate::{Error, ErrorKind, Remedy, Result, Session};
 
-/// Domains of Exchange Online, in all clouds.
+/// Domains of Exchange Online in all of Microsoft's clouds.
 const ONLINE: [&str; 6] =
     ["outlook.com", "office365.com", "office.com", "office365.us", "outlook.cn", "outlook.de"];
 
-/// Refuses an address of Exchange Online. Its EWS has been switched off tenant by tenant since 1 October 2026 and ends
-/// on 1 April 2027; the way in is Microsoft Graph.
+/// Refuses a URL of Exchange Online. Its EWS has been switched off tenant by tenant since 1 October 2026 and ends
+/// on 1 April 2027; use Microsoft Graph instead.
 pub fn check_server(server: &Url) -> Result<()> {
     let is_online = match server.host() {
         Some(Host::Domain(host)) => {
@@ -26,13 +26,13 @@ fn ends_a_label(rest: &str) -> bool {
     rest.is_empty() || rest.ends_with('.')
 }
 
-/// The mailbox is in Microsoft's cloud.
+/// The error for a mailbox in Microsoft's cloud.
 pub(super) fn online(code: &str) -> Error {
     let message = "This is Exchange Online: connect it as Microsoft 365. Microsoft has been switching off Exchange Web Services there since 1 October 2026 and ends them on 1 April 2027.";
     Error::new(ErrorKind::Misconfigured, Remedy::Never, code, message)
 }
 
-/// The address of the service on a server: as it was given when it names the service, else at its usual place.
+/// The URL of the EWS endpoint on a server: as given if it names the endpoint, otherwise at the usual path.
 pub(super) fn service(server: &Url) -> Url {
     let mut url = server.clone();
     url.set_query(None);
@@ -48,7 +48,7 @@ pub(super) fn service(server: &Url) -> Url {
 }
 
 impl Exchange {
-    /// The service that a session talks to.
+    /// The EWS endpoint of a session.
     pub(super) async fn endpoint(&self, session: &Session) -> Result<Url> {
         if let Some(server) = &session.server {
             check_server(server)?;
@@ -63,7 +63,7 @@ impl Exchange {
         Ok(found)
     }
 
-    /// Lets the server be discovered anew, after the known one turned out wrong.
+    /// Drops the cached endpoint, so that the server is discovered again.
     pub(super) async fn forget_endpoint(&self, session: &Session) {
         self.servers.invalidate(&format!("{}\n{}", session.scope, session.account)).await;
     }

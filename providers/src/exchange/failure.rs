@@ -26,11 +26,11 @@ pub(super) const ELSEWHERE: &str = "NOT_SERVED_HERE";
 /// The subject of a request: the same code means different things for different subjects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum About {
-    /// The server, or the service account itself.
+    /// The request concerns the server, or the service account itself.
     Server,
-    /// One mailbox or its calendar.
+    /// The request concerns one mailbox or its calendar.
     Mailbox,
-    /// One event.
+    /// The request concerns one event.
     Item,
 }
 
@@ -170,7 +170,7 @@ pub(super) fn by_code(code: &Code, refused: Refused, fault: bool) -> Error {
             "The Exchange server accepts no more subscriptions for this mailbox.",
         ),
         ("ErrorQuotaExceeded", _) => {
-            found(Kind::NotServed, Remedy::SkipMailbox, "This mailbox is full and accepts nothing new.")
+            found(Kind::NotServed, Remedy::SkipMailbox, "This mailbox is full and accepts no new items.")
         }
         ("ErrorInvalidServerVersion", _) => found(
             Kind::Misconfigured,

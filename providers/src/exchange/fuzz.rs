@@ -1,4 +1,4 @@
-//! Reads a SOAP answer in every way in which this connector reads one.
+//! Parses a SOAP response with every parser of this connector.
 
 use domain::Zone;
 

@@ -68,7 +68,7 @@ pub(super) fn handle(item: &Element) -> Option<Handle> {
     Some(Handle { id: id.attribute("Id")?.to_owned(), key })
 }
 
-/// How the item relates to a series.
+/// Whether the item is a series, an occurrence of one, or a single item.
 pub(super) fn place(item: &Element) -> SeriesRole {
     match item.text_of(TYPES, "CalendarItemType") {
         Some("RecurringMaster") => SeriesRole::Series,
@@ -99,7 +99,7 @@ pub(super) fn span(item: &Element, days: &Zone, window: Option<TimeRange>) -> Sp
     }
 }
 
-/// A time, with an offset or, in the request's zone, without one.
+/// Parses a time with an offset or, without one, in the request's zone.
 pub(super) fn moment(text: Option<&str>) -> Moment {
     text.and_then(instant).map_or(Moment::Unknown, Moment::At)
 }
@@ -115,7 +115,7 @@ pub(super) fn uid(item: &Element) -> &str {
     item.text_of(TYPES, "UID").unwrap_or_default()
 }
 
-/// Parses a time with an offset or, in the request's zone, without one.
+/// Parses a time with an offset or, without one, in the request's zone; `None` if malformed.
 pub(super) fn instant(text: &str) -> Option<Timestamp> {
     let zoned = DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc));
     let at = zoned.ok().or_else(|| moment::clock(text).map(|local| local.and_utc()))?;

@@ -1,13 +1,14 @@
 //! Exchange on-premises (2013, 2016, 2019, Subscription Edition) over Exchange Web Services.
 //!
-//! One technical account with the role ApplicationImpersonation acts in every mailbox of its scope: each request
-//! about a mailbox names it in `ExchangeImpersonation` and in `X-AnchorMailbox`. Only the directory, rooms and busy
-//! times are asked for as the account itself. Where the server is, is typed by the administrator or found by
-//! Autodiscover ([`Config::autodiscover`]). Exchange Online is refused: it is Microsoft 365, see [`check_server`].
+//! One technical account with the role ApplicationImpersonation acts in every mailbox in scope: each request about
+//! a mailbox names it in `ExchangeImpersonation` and in `X-AnchorMailbox`. Only the directory, rooms and busy times
+//! are requested as the account itself. The administrator types the server's URL, or Autodiscover finds it
+//! ([`Config::autodiscover`]). Exchange Online is refused, because it belongs to Microsoft 365, see
+//! [`check_server`].
 //!
-//! Exchange has no idempotent write. Every event of ours carries its effect key as an extended property and is
-//! searched by it before anything is written ([`write`]); it is the property that the Microsoft 365 connector uses, so
-//! an event keeps its key when its mailbox moves to the cloud.
+//! Exchange has no idempotent write. Every event that Muster writes carries its effect key as an extended property,
+//! which is searched for before every write ([`write`]); the Microsoft 365 connector uses the same property, so
+//! that an event keeps its key when its mailbox moves to the cloud.
 //!
 //! Source: "Exchange Web Services (EWS) reference", web-service-reference of the Office developer documents.
 
@@ -45,15 +46,15 @@ use crate::{
     Result, RoomInfo, Session,
 };
 
-/// How long the list of rooms and a discovered server are remembered.
+/// How long the list of rooms and a discovered server are cached.
 const REMEMBERED: Duration = Duration::from_mins(10);
-/// How many rooms or events make a page.
+/// Number of rooms or events per page.
 const PAGE: usize = 100;
 
-/// What an installation may set.
+/// Settings of an installation.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where Autodiscover is asked, in this order; `{domain}` stands for the domain of the account's address.
+    /// Autodiscover URLs, tried in this order; `{domain}` stands for the domain of the account's address.
     pub autodiscover: Vec<String>,
 }
 
@@ -67,20 +68,21 @@ impl Default for Config {
     }
 }
 
-/// The connector. Cheap to clone; the session says which server.
+/// The connector for Exchange. Cheap to clone; each session names its server.
 #[derive(Debug, Clone)]
 pub struct Exchange {
     config: Config,
     client: http::Client,
     ids: Ids,
-    /// Servers that Autodiscover named, by account.
+    /// Cache of discovered servers, by account.
     servers: Cache<String, Url>,
-    /// The rooms, by server and account: they tell whose a mailbox is, and pages of them stay in line.
+    /// Cache of the rooms, by server and account; used to tell whether a mailbox is a room's, and to keep pages
+    /// consistent.
     rooms: Cache<String, Arc<Vec<RoomInfo>>>,
 }
 
 impl Exchange {
-    /// A connector for every Exchange server on-premises.
+    /// Creates a connector for all Exchange servers on-premises.
     pub fn new(config: Config, client: http::Client, ids: Ids) -> Self {
         let servers = Cache::builder().max_capacity(10_000).time_to_live(REMEMBERED).build();
         let rooms = Cache::builder().max_capacity(10_000).time_to_live(REMEMBERED).build();

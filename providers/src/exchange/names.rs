@@ -1,4 +1,4 @@
-//! Names and addresses: the organisation, and single mailboxes.
+//! Names and addresses of the organisation and of single mailboxes.
 
 use domain::provider::Capabilities;
 
@@ -11,30 +11,30 @@ use crate::{
     CalendarInfo, Error, ErrorKind, Mailbox, MailboxKind, Organisation, Remedy, Result, Session, xml::Element,
 };
 
-/// A mailbox that a name stands for.
+/// A mailbox found for a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Resolved {
-    /// The primary address.
+    /// Primary address of the mailbox.
     pub address: String,
-    /// The name, for people.
+    /// Display name of the mailbox.
     pub name: String,
 }
 
-/// The mailboxes that a name may stand for.
+/// The mailboxes that match a name.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
-    /// Those that were told, without groups and contacts.
+    /// The matches, without groups and contacts.
     pub found: Vec<Resolved>,
-    /// Whether there are more than the server tells.
+    /// Whether there are more matches than the server returns.
     pub cut: bool,
 }
 
-/// ResolveNames tells no more candidates than this.
+/// Maximum number of matches that ResolveNames returns.
 const MAX: usize = 100;
 
 impl Exchange {
-    /// The account is looked up in the directory: that proves that the server answers and accepts the login. An
-    /// organisation is a mail domain on a server, because nothing else is the same for all its accounts.
+    /// Looks up the account in the directory, which proves that the server responds and accepts the login. An
+    /// organisation is identified by its mail domain and server, because its accounts have nothing else in common.
     pub(super) async fn read_organisation(&self, session: &Session) -> Result<Organisation> {
         let account = session.account.trim();
         let domain = if let Some((_, domain)) = account.rsplit_once('@') {
@@ -66,8 +66,7 @@ impl Exchange {
         })
     }
 
-    /// Asks the directory whom a name stands for. With `smtp:` before it, all addresses are compared from their
-    /// beginning on.
+    /// Searches the directory for a name. With the prefix `smtp:`, all addresses are searched by prefix.
     pub(super) async fn resolve(&self, session: &Session, name: &str) -> Result<Candidates> {
         self.resolve_by(session, name, |call| call).await
     }
@@ -93,7 +92,7 @@ impl Exchange {
         Ok(Candidates { found: told.into_iter().filter_map(resolved).collect(), cut })
     }
 
-    /// The directory tells who it is; a mailbox that is hidden from it is opened instead.
+    /// Reads a mailbox from the directory; a mailbox hidden from the directory is opened instead.
     pub(super) async fn read_mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
         let found = self.resolve(session, &format!("smtp:{mailbox}")).await?.found;
         let exact = found.iter().position(|one| one.address.eq_ignore_ascii_case(mailbox));
@@ -121,8 +120,8 @@ impl Exchange {
         Ok(Mailbox { id, address, name, kind, zone: None, accepts_conflicts: None })
     }
 
-    /// The default calendar. Rights on single items are not told; whoever may create in a calendar may do the rest to
-    /// what was created.
+    /// Reads the default calendar. Rights on single items are not reported; whoever may create items in a calendar
+    /// may change and delete those.
     pub(super) async fn read_calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
         let body = format!(
             r#"<m:GetFolder><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties><t:FieldURI FieldURI="folder:EffectiveRights"/></t:AdditionalProperties></m:FolderShape><m:FolderIds>{CALENDAR}</m:FolderIds></m:GetFolder>"#
@@ -156,13 +155,13 @@ fn begins_with(address: &str, start: &str) -> bool {
     address.get(..start.len()).is_some_and(|found| found.eq_ignore_ascii_case(start))
 }
 
-/// A mailbox among the candidates; groups, contacts and public folders are none.
+/// Converts a match to a mailbox; `None` for groups, contacts and public folders.
 fn resolved(resolution: &Element) -> Option<Resolved> {
     let mailbox = resolution.child(TYPES, "Mailbox")?;
     mailbox_of(mailbox).filter(|_| mailbox.text_of(TYPES, "MailboxType").is_none_or(|kind| kind == "Mailbox"))
 }
 
-/// A name with an SMTP address.
+/// Name and SMTP address of a mailbox element; `None` without an SMTP address.
 pub(super) fn mailbox_of(mailbox: &Element) -> Option<Resolved> {
     let address = mailbox.text_of(TYPES, "EmailAddress").filter(|address| address.contains('@'))?;
     let name = mailbox.text_of(TYPES, "Name").filter(|name| !name.is_empty()).unwrap_or(address);

@@ -1,11 +1,11 @@
-//! Whether anything has changed in a calendar: a pull subscription.
+//! Detects whether a calendar has changed, by a pull subscription.
 //!
-//! A server on-premises cannot reach us, but it keeps in mind for us what happens: Subscribe begins that, GetEvents asks
-//! for it. The watermark is the subscription and the server's own mark in it. SyncFolderItems would say the same only
-//! after the whole folder was told once, with everything in it that is long over.
+//! A server on-premises cannot reach us, but it records events for us: Subscribe starts the recording, GetEvents
+//! returns the events. Our watermark consists of the subscription and the server's own watermark. SyncFolderItems
+//! would give the same information only after returning the whole folder once, including all past events.
 //!
-//! A server forgets a subscription when nobody asked for [`TIMEOUT_MINUTES`], when it restarts, and when the mailbox
-//! moves. Then nobody knows what happened meanwhile, and a new one is made.
+//! A server drops a subscription if nobody polls it for [`TIMEOUT_MINUTES`], if it restarts, and if the mailbox
+//! moves. It is then unknown what happened since, and a new subscription is created.
 //!
 //! Source: "Subscribe operation" and "GetEvents operation" of the EWS reference.
 
@@ -18,14 +18,14 @@ use super::{
 };
 use crate::{ChangeCheck, Remedy, Result, Session};
 
-/// How long a subscription outlives the last question. A copy that was not asked about for longer is not believed.
+/// How long a subscription lives after the last poll, in minutes.
 const TIMEOUT_MINUTES: u32 = 360;
-/// Everything that can happen to an appointment.
+/// The kinds of events to report for appointments.
 const KINDS: [&str; 5] = ["CopiedEvent", "CreatedEvent", "DeletedEvent", "ModifiedEvent", "MovedEvent"];
-/// Says that nothing has happened.
+/// The event that reports that nothing happened.
 const NOTHING: &str = "StatusEvent";
 
-/// How far a subscription was listened to.
+/// How far the events of a subscription have been read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Watermark {
     subscription: String,
@@ -39,7 +39,7 @@ impl Watermark {
     }
 }
 
-/// What GetEvents tells.
+/// The result of GetEvents.
 #[derive(Debug, PartialEq, Eq)]
 struct PullResponse {
     mark: String,
@@ -92,7 +92,7 @@ impl Exchange {
         told(&self.call(session, Call::new("GetEvents", body).of(mailbox)).await?)
     }
 
-    /// Lets a subscription go of which more is to be told than is worth listening to. It would end by itself too.
+    /// Ends a subscription with more pending events than are worth reading. It would also end by itself.
     async fn unsubscribe(&self, session: &Session, mailbox: &str, known: &Watermark) {
         let subscription = soap::element("m:SubscriptionId", &known.subscription);
         let body = format!("<m:Unsubscribe>{subscription}</m:Unsubscribe>");

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{Attendee, ErrorKind, Event, Result, Session, moment::ItemReading, parts, xml::Element};
 
-/// The largest number of items read with one request.
+/// Maximum number of items read with one request.
 const BATCH: usize = 50;
 
 /// One item that was read.
@@ -21,7 +21,7 @@ const BATCH: usize = 50;
 pub(super) struct ReadItem {
     /// The item's id and version.
     pub handle: Handle,
-    /// How the item relates to a series.
+    /// Whether the item is a series, an occurrence of one, or a single item.
     pub place: SeriesRole,
     /// The invited people and rooms.
     pub attendees: Vec<Attendee>,

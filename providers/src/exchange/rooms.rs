@@ -1,5 +1,5 @@
-//! Rooms: the members of the organisation's room lists. A room outside every list cannot be found; what a room holds
-//! is not told.
+//! Rooms: the members of the organisation's room lists. A room outside every list cannot be found; capacities are
+//! not available.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,7 +12,7 @@ use super::{
 use crate::{Page, Result, RoomInfo, Session};
 
 impl Exchange {
-    /// One page, by address. The first page reads all rooms, the others go on in what it read.
+    /// One page of rooms, by address. The first page reads all rooms; later pages use the result.
     pub(super) async fn list_rooms(&self, session: &Session, after: Option<&str>) -> Result<Page<RoomInfo>> {
         let all = match after {
             None => self.fresh_rooms(session).await?,
@@ -24,7 +24,7 @@ impl Exchange {
         Ok(Page { items, next })
     }
 
-    /// The rooms, from the memory if they are there.
+    /// The rooms, cached if possible.
     pub(super) async fn known_rooms(&self, session: &Session) -> Result<Arc<Vec<RoomInfo>>> {
         match self.rooms.get(&self.rooms_key(session).await?).await {
             Some(known) => Ok(known),
@@ -32,7 +32,7 @@ impl Exchange {
         }
     }
 
-    /// The rooms as they are now, sorted by address.
+    /// Reads the rooms, sorted by address.
     pub(super) async fn fresh_rooms(&self, session: &Session) -> Result<Arc<Vec<RoomInfo>>> {
         let answer = self.call(session, Call::new("GetRoomLists", "<m:GetRoomLists/>".to_owned())).await?;
         let lists = answer.judge(&answer.response)?.child(MESSAGES, "RoomLists");

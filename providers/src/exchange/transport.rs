@@ -1,7 +1,7 @@
-//! The one way by which the connector calls Exchange.
+//! Sends all requests of the connector to Exchange.
 //!
-//! Every request asks the gate first, carries an id of ours, names the mailbox that it is routed by, and is repeated
-//! at most once after a refused token. A login by password is never repeated: accounts get locked.
+//! Every request passes the gate, carries an id of ours, names the mailbox by which it is routed, and is repeated
+//! at most once after a refused token. A refused password is never sent again, because servers lock accounts.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, body::BodyRej
 const XML: &str = "text/xml; charset=utf-8";
 /// Routes a request to the server that holds the mailbox.
 const ANCHOR: HeaderName = HeaderName::from_static("x-anchormailbox");
-/// The header by which our logs and the server's are matched.
+/// Header by which our logs can be matched with the server's.
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
-/// One operation, before it has a login.
+/// An operation to be sent, without credentials.
 #[derive(Debug, Clone)]
 pub(super) struct Call<'a> {
     name: &'static str,
@@ -35,33 +35,34 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// An operation as the technical account itself. `name` is the operation's, `body` the whole element.
+    /// Creates an operation executed as the technical account itself. `name` is the name of the operation, `body`
+    /// its element.
     pub(super) fn new(name: &'static str, body: String) -> Self {
         Self { name, body, mailbox: None, about: About::Server, writes: false, discovers: false }
     }
 
-    /// The same inside a mailbox, as its owner.
+    /// Executes the operation inside a mailbox, as its owner.
     pub(super) fn of(self, mailbox: &'a str) -> Self {
         Self { mailbox: Some(mailbox), about: About::Mailbox, ..self }
     }
 
-    /// It is about single events.
+    /// Marks the operation as one about single events.
     pub(super) fn items(self) -> Self {
         Self { about: About::Item, ..self }
     }
 
-    /// It finds out whether there is an Exchange server at all.
+    /// Marks the operation as a test for whether there is an Exchange server at all.
     pub(super) fn discovers(self) -> Self {
         Self { discovers: true, ..self }
     }
 
-    /// It changes something.
+    /// Marks the operation as a write.
     pub(super) fn writes(self) -> Self {
         Self { writes: true, ..self }
     }
 }
 
-/// An answer with what is needed to judge the messages in it.
+/// A response, with the context for judging the messages in it.
 #[derive(Debug)]
 pub(super) struct Answer {
     /// The response element of the operation.
@@ -71,30 +72,30 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// The response messages, one per item that was asked about, each a success or an error.
+    /// The response messages, one for each requested item, each a success or an error.
     pub(super) fn messages(&self) -> impl Iterator<Item = Result<&Element>> {
         let all = self.response.child(MESSAGES, "ResponseMessages");
         all.into_iter().flat_map(|all| &all.children).map(|message| self.judge(message))
     }
 
-    /// The same, with what is in them.
+    /// Like [`Self::messages`], by value.
     pub(super) fn into_messages(mut self) -> Vec<Result<Element>> {
         let all =
             self.response.take(MESSAGES, "ResponseMessages").map(|all| all.children).unwrap_or_default();
         all.into_iter().map(|message| self.judge(&message).map(drop).map(|()| message)).collect()
     }
 
-    /// The one response message.
+    /// The only response message.
     pub(super) fn message(&self) -> Result<&Element> {
         self.messages().next().unwrap_or_else(|| Err(self.unreadable()))
     }
 
-    /// A message that says it is an error, or was not worked on.
+    /// The message, or the error if it reports one or was not processed.
     pub(super) fn judge<'e>(&self, message: &'e Element) -> Result<&'e Element> {
         self.judge_as(message, self.refused.about)
     }
 
-    /// The same for a message that is about something else than the request as a whole.
+    /// Like [`Self::judge`], for a message about another subject than the request as a whole.
     pub(super) fn judge_as<'e>(&self, message: &'e Element, about: About) -> Result<&'e Element> {
         let stopped = || message.text_of(MESSAGES, "ResponseCode") == Some("ErrorBatchProcessingStopped");
         match message.attribute("ResponseClass") {
@@ -112,7 +113,7 @@ impl Answer {
         }
     }
 
-    /// What was answered makes no sense; a write may have happened.
+    /// The error for an unexpected response; a write may have taken effect.
     pub(super) fn unreadable(&self) -> Error {
         let error = Error { request_id: self.request_id.clone(), ..failure::not_understood() };
         if self.refused.writes { error.unknown() } else { error }
@@ -147,7 +148,7 @@ impl Exchange {
         judged
     }
 
-    /// Asks Autodiscover or the like: no mailbox, no impersonation. Every status is the caller's to judge.
+    /// Sends a request without mailbox and impersonation, such as to Autodiscover. The caller judges every status.
     pub(super) async fn post(&self, session: &Session, url: &Url, body: String) -> Result<Response> {
         let credential = session.credentials.current().await?;
         let call = Call::new("Autodiscover", body);
@@ -233,7 +234,8 @@ impl Exchange {
         Err(Error { request_id, ..error })
     }
 
-    /// A busy server wants a pause from the whole account; one that is no longer there is looked for anew.
+    /// Reacts to an error: a busy server pauses all requests of the account; an unreachable one is discovered
+    /// again.
     async fn heed(&self, session: &Session, error: &Error) {
         match (error.kind, error.remedy) {
             (ErrorKind::Throttled, Remedy::RetryAfter(wait)) => session.gate.throttled(None, wait).await,
@@ -248,7 +250,7 @@ fn is_throttled(error: Option<&Error>) -> bool {
     error.is_some_and(|error| error.kind == ErrorKind::Throttled)
 }
 
-/// Whether the login is the mailbox's own: then there is nobody to impersonate.
+/// Whether the login belongs to the mailbox itself, so that no impersonation is needed.
 fn is_login(session: &Session, credential: &Credential, mailbox: &str) -> bool {
     let user = match credential {
         Credential::Basic { user, .. } => user,

@@ -23,7 +23,7 @@ use crate::{
     xml::Element,
 };
 
-/// The largest number of items that a calendar view returns.
+/// Maximum number of items that a calendar view returns.
 const VIEW: usize = 1_000;
 /// The longest window of a calendar view; Exchange refuses two years.
 const LONGEST: Duration = Duration::days(700);
@@ -35,7 +35,7 @@ pub(super) struct Listed {
     pub handle: Handle,
     /// The time of the item, as far as it is known.
     pub range: TimeRange,
-    /// How the item relates to a series.
+    /// Whether the item is a series, an occurrence of one, or a single item.
     pub place: SeriesRole,
     /// The UID, shared by all occurrences of a series.
     pub uid: String,

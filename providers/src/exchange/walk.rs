@@ -1,25 +1,25 @@
-//! The people of the directory, by walking it.
+//! Lists the people in the directory by searching for address prefixes.
 //!
-//! Exchange's web services cannot list users, but they tell up to a hundred whose address begins with some letters.
-//! So the tree of beginnings is walked in the order of its letters: a beginning that has too many is split by its next
-//! letter. Everybody is told once, under the beginning of the primary address; the cursor is the next beginning, so
-//! the order is stable whoever comes or goes meanwhile. Addresses that begin with other letters than those of
-//! [`LETTERS`] are not found, nor are mailboxes hidden from the address lists.
+//! Exchange Web Services cannot list users, but they return up to a hundred users whose address begins with a
+//! prefix. The tree of prefixes is therefore traversed in alphabetical order; a prefix with too many matches is
+//! extended by one letter. Everybody is returned once, under a prefix of the primary address; the cursor is the
+//! next prefix, so that the order is stable when users are added or removed meanwhile. Addresses that contain other
+//! characters than those in [`LETTERS`], and mailboxes hidden from address lists, are not found.
 
 use super::Exchange;
 use crate::{Page, Person, Result, Session};
 
-/// The letters of addresses, in their order.
+/// The characters of addresses, in the order in which they are searched.
 const LETTERS: &[u8] = b"&'+-.0123456789=@_abcdefghijklmnopqrstuvwxyz~";
-/// How many people make a page, give or take the last beginning.
+/// Approximate number of people per page.
 const ENOUGH: usize = 100;
-/// How many requests one page may take.
+/// Maximum number of requests per page.
 const REQUESTS: usize = 64;
-/// No beginning is longer; an address is whole by then.
+/// Maximum length of a prefix.
 const LONGEST: usize = 128;
 
 impl Exchange {
-    /// One page of people; `after` is the beginning to go on with.
+    /// One page of people; `after` is the prefix to continue with.
     pub(super) async fn walk_people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>> {
         let rooms = match after {
             None => self.fresh_rooms(session).await?,
@@ -53,12 +53,12 @@ impl Exchange {
     }
 }
 
-/// The first of the longer beginnings.
+/// The first prefix that is one letter longer.
 fn first(start: &str) -> String {
     format!("{start}{}", char::from(LETTERS[0]))
 }
 
-/// The beginning after this one and all longer ones; `None` after the last.
+/// The first prefix after this one and all its extensions; `None` after the last.
 fn following(start: &str) -> Option<String> {
     let mut start = start.as_bytes().to_vec();
     while let Some(last) = start.pop() {

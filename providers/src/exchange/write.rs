@@ -1,8 +1,8 @@
-//! Writing events, so that every write can be repeated.
+//! Writes events so that every write can be repeated.
 //!
-//! Exchange carries out a repeated request once more. So a new event is searched by its key before it is created, a
-//! change names the version that it was made from, and what is gone already counts as removed. The elements of a
-//! calendar item stand in the order of the schema, which servers check.
+//! Exchange executes a repeated request again. Therefore a new event is searched for by its key before it is
+//! created, a change names the version on which it is based, and removing an event that no longer exists succeeds.
+//! The elements of a calendar item are in the order of the schema, which servers check.
 
 use domain::BusyKind;
 
@@ -18,9 +18,9 @@ use crate::{Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, NewEve
 /// How an event is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Removal {
-    /// For ever, and nobody is told.
+    /// Deletes the event permanently, without notifying anybody.
     Quiet,
-    /// To the deleted items; attendees are told, if there are any.
+    /// Moves the event to the folder Deleted Items and notifies the attendees, if there are any.
     Told,
 }
 
@@ -44,8 +44,8 @@ impl Exchange {
         read.and_then(|read| read.event).ok_or_else(|| failure::not_understood().unknown())
     }
 
-    /// Makes an event say what the change says. A conflict certainly changed nothing: then the event is read and
-    /// changed once more.
+    /// Applies a change to an event. A version conflict changes nothing, so the event is then read again and the
+    /// change repeated once.
     pub(super) async fn change_event(
         &self,
         session: &Session,
@@ -98,7 +98,8 @@ impl Exchange {
         self.call(session, call).await?.message().map(drop)
     }
 
-    /// Only the organiser's copy of a meeting can be cancelled with a message; whatever else it is, is deleted.
+    /// Cancels an event with a message. This works only for the organiser's copy of a meeting; any other event is
+    /// deleted.
     pub(super) async fn call_off_event(
         &self,
         session: &Session,
@@ -125,7 +126,7 @@ impl Exchange {
         }
     }
 
-    /// Removes an event, whichever version it has. Gone already is fine.
+    /// Removes an event, whatever its version. Succeeds if it no longer exists.
     pub(super) async fn remove_event(
         &self,
         session: &Session,
@@ -163,7 +164,7 @@ impl Exchange {
     }
 }
 
-/// A version of an item, as a request names it.
+/// The element that identifies a version of an item in a request.
 fn named(element: &str, there: &ReadItem) -> String {
     let (id, key) = (soap::text(&there.handle.id), soap::text(&there.handle.key));
     format!(r#"<{element} Id="{id}" ChangeKey="{key}"/>"#)
@@ -202,14 +203,14 @@ fn creation(new: &NewEvent) -> String {
     )
 }
 
-/// The lists of attendees: field, element and who is in it.
+/// The attendee lists: field, element and role.
 const LISTS: [(&str, &str, AttendeeRole); 3] = [
     ("calendar:RequiredAttendees", "RequiredAttendees", AttendeeRole::Required),
     ("calendar:OptionalAttendees", "OptionalAttendees", AttendeeRole::Optional),
     ("calendar:Resources", "Resources", AttendeeRole::Room),
 ];
 
-/// Those of one role; nothing where there are none, because an empty list is no valid element.
+/// The list of attendees with one role; empty if there are none, because the schema forbids an empty list.
 fn list(name: &str, role: AttendeeRole, attendees: &[Attendee]) -> String {
     let those = attendees.iter().filter(|attendee| attendee.role == role);
     let those: String = those
@@ -223,7 +224,7 @@ fn list(name: &str, role: AttendeeRole, attendees: &[Attendee]) -> String {
     if those.is_empty() { those } else { format!("<t:{name}>{those}</t:{name}>") }
 }
 
-/// One update per property that the change names.
+/// The updates of a change, one for each property that it sets.
 fn updates(change: &EventChange) -> String {
     let set = |field: &str, inside: String| {
         format!(

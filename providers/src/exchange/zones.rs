@@ -1,8 +1,8 @@
-//! Time zones by the names of Windows, which are the only ones that Exchange takes.
+//! Windows names of time zones; Exchange accepts no others.
 
 use windows_timezones::WindowsTimezone;
 
-/// Zones whose names have changed: the mapping of Unicode keeps the former ones.
+/// Zones that were renamed; Unicode's mapping still contains their former names.
 const FORMER: [(&str, &str); 12] = [
     ("America/Argentina/Buenos_Aires", "America/Buenos_Aires"),
     ("America/Indiana/Indianapolis", "America/Indianapolis"),
@@ -18,7 +18,7 @@ const FORMER: [(&str, &str); 12] = [
     ("UTC", "Etc/UTC"),
 ];
 
-/// The Windows name of an IANA zone; `None` for one that Windows does not know, because a guess would be worse.
+/// The Windows name of an IANA zone; `None` if Windows has no such zone, because a guess would be worse.
 pub(super) fn windows(iana: &str) -> Option<&'static str> {
     let former = FORMER.iter().find(|(now, _)| *now == iana).map_or(iana, |(_, former)| former);
     let zone: chrono_tz::Tz = former.parse().ok()?;

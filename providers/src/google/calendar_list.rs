@@ -1,4 +1,4 @@
-//! The calendars that somebody sees.
+//! The calendars in a user's list.
 
 use super::{
     Google,
@@ -8,12 +8,12 @@ use super::{
 };
 use crate::{CalendarKind, CalendarListing, Error, ErrorKind, Result, Session};
 
-/// How ids of calendars end that Google makes of other data.
+/// Parts of the ids of calendars that Google generates from other data.
 const GENERATED: [&str; 3] = ["#holiday@", "#contacts@", "#weather@"];
 
 impl Google {
-    /// The default calendar first, then the others in Google's order. A room has one calendar. So has, as far as we are
-    /// told, everybody of an organisation that does not allow us the list of calendars.
+    /// Lists the calendars: the default one first, then the others in Google's order. A room has one calendar, and
+    /// so has every user of an organisation that does not permit access to calendar lists.
     pub(super) async fn list_calendars(
         &self,
         session: &Session,
@@ -42,7 +42,8 @@ impl Google {
     }
 }
 
-/// The scope of the list came later than the others: whoever has not allowed it is served without.
+/// Whether the scope for calendar lists is missing. It was added later than the others, so delegations without it
+/// remain usable.
 fn is_not_allowed(error: &Error) -> bool {
     matches!(error.kind, ErrorKind::GrantLost | ErrorKind::OutOfScope)
 }

@@ -1,4 +1,4 @@
-//! The calendar of a mailbox, and busy times of many mailboxes.
+//! A mailbox's calendar, and busy times of many mailboxes.
 
 use std::collections::HashMap;
 
@@ -20,17 +20,18 @@ use crate::{
     parts,
 };
 
-/// Google refuses more calendars in one request.
+/// Maximum number of calendars that Google accepts per request.
 const BATCH: usize = 50;
-/// Google refuses windows of about three months.
+/// Longest window requested; Google refuses about three months.
 const LONGEST_WINDOW: Duration = Duration::days(60);
-/// How many mailboxes are tried as the one that asks.
+/// Maximum number of mailboxes tried as the user who sends the request.
 const ASKERS: usize = 4;
 
 pub(super) type Verdicts = Vec<Result<FreeBusy>>;
 
 impl Google {
-    /// The head of a list of events says what the calendar is and what may be done in it, to whoever may see it.
+    /// Reads the metadata that accompanies a list of events: the calendar's properties and the caller's access to
+    /// it.
     pub(super) async fn read_calendar_head(&self, session: &Session, mailbox: &str) -> Result<wire::Head> {
         let url = self.calendar_url(mailbox, &["events"])?;
         let url = with_query(url, &[("maxResults", "1"), ("fields", "accessRole,summary,timeZone")]);
@@ -86,8 +87,8 @@ impl Google {
         Ok(answers)
     }
 
-    /// At most 50 calendars in at most 60 days, one verdict each. An answer about all of them may be unreadable through
-    /// one: then each is asked about alone, and in parts.
+    /// Results for up to 50 calendars and 60 days. If the combined response cannot be read, each calendar is
+    /// requested alone, and in parts.
     async fn busy_of_batch(
         &self,
         session: &Session,
@@ -106,7 +107,7 @@ impl Google {
         }
     }
 
-    /// The busy times of a calendar that could not be asked about with others.
+    /// The busy times of a calendar that could not be requested together with others.
     async fn busy_of_one(
         &self,
         session: &Session,
@@ -128,7 +129,7 @@ impl Google {
         }
     }
 
-    /// One question about all of them.
+    /// Requests the busy times of all these calendars at once.
     async fn busy_at_once(&self, session: &Session, batch: &[String], window: TimeRange) -> Result<Verdicts> {
         let told = match self.free_busy(session, batch, window).await {
             Err(error) if error.remedy == Remedy::SkipMailbox => {
@@ -139,8 +140,8 @@ impl Google {
         Ok(sorted(told, batch, window))
     }
 
-    /// Somebody of the organisation has to ask. The administrator does; where that account has no calendar, a member
-    /// of the batch does, so that one closed account does not hide all others.
+    /// Requests busy times on behalf of a user of the organisation: the administrator or, if that account has no
+    /// calendar, a mailbox of the batch, so that one closed account does not hide all others.
     async fn free_busy(
         &self,
         session: &Session,
@@ -170,12 +171,12 @@ impl Google {
     }
 }
 
-/// A time as queries and bodies carry it.
+/// Formats an instant for queries and bodies.
 pub(super) fn instant(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
-/// A calendar that was asked about and is not in the answer is unknown, never free.
+/// The error for a requested calendar that is missing in the response; it is unknown, never free.
 fn missing() -> Error {
     Error::new(
         ErrorKind::Unavailable,
@@ -195,7 +196,7 @@ fn parts(window: TimeRange) -> Vec<TimeRange> {
     parts
 }
 
-/// One verdict per mailbox, in the order asked.
+/// One result per mailbox, in the requested order.
 pub(super) fn sorted(told: wire::FreeBusy, batch: &[String], window: TimeRange) -> Verdicts {
     let read = |raw: Box<RawValue>| serde_json::from_str(raw.get()).ok();
     let told = told.calendars.into_iter().filter_map(|(id, raw)| Some((id.to_lowercase(), read(raw)?)));
@@ -204,7 +205,7 @@ pub(super) fn sorted(told: wire::FreeBusy, batch: &[String], window: TimeRange) 
     batch.iter().map(of).collect()
 }
 
-/// A calendar with an error is unknown, whatever else stands beside it.
+/// The result for one calendar; a calendar with an error is unknown, whatever else the response contains.
 fn verdict(calendar: Option<&wire::BusyCalendar>, mailbox: &str, window: TimeRange) -> Result<FreeBusy> {
     let calendar = calendar.ok_or_else(missing)?;
     if let Some(errors) = &calendar.errors {
@@ -242,7 +243,7 @@ fn moment(text: Option<&String>) -> Moment {
     at.map_or(Moment::Unknown, |at| Moment::at(at.with_timezone(&chrono::Utc)))
 }
 
-/// Sorted, with overlapping and touching pieces joined. Google tells of one kind of busy only.
+/// Sorts busy times and merges overlapping and adjacent ones; Google reports only one kind.
 fn merge(mut all: Vec<Busy>) -> Vec<Busy> {
     all.sort_by_key(|busy| busy.range);
     let mut merged: Vec<Busy> = Vec::with_capacity(all.len());

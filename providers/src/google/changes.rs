@@ -1,7 +1,7 @@
-//! What has changed in a calendar since a cursor, by Google's sync tokens.
+//! Changes in a calendar since a cursor, by Google's sync tokens.
 //!
-//! The first list is bounded by the window, every later one by the token alone, so what comes then may lie anywhere: an
-//! event that left the window is told as gone.
+//! The first list is limited to the window, later ones only by the token. Their events may lie anywhere, so an
+//! event outside the window is reported as deleted.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{TimeRange, Timestamp, UnreadableReason};
@@ -19,15 +19,15 @@ use super::{
 };
 use crate::{Changes, Error, ErrorKind, EventPage, Remedy, Result, Session, moment::ItemReading};
 
-/// Where reading stopped.
+/// The position at which reading stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Cursor {
-    /// The window that it was begun with.
+    /// Start of the window of the first list.
     from: Timestamp,
     until: Timestamp,
-    /// The token of the last complete list.
+    /// The sync token of the last complete list.
     sync: Option<String>,
-    /// The next page of this list.
+    /// The token of the next page of the current list.
     page: Option<String>,
 }
 

@@ -1,7 +1,7 @@
-//! What each refusal of Google's APIs means, as tables.
+//! Classifies the errors of Google's APIs, by tables.
 //!
-//! The order of decision is: the reason of the first error, the reasons of newer front ends (`details`), the gRPC
-//! status word, then the HTTP status. Messages are ours; the provider's text is never passed on.
+//! Consulted in this order: the reason of the first error, the reasons of newer front ends (`details`), the gRPC
+//! status, the HTTP status. Messages are Muster's own; the provider's text is never passed on.
 //!
 //! Source: Google's "Handle API errors" for Calendar and Directory.
 
@@ -14,26 +14,26 @@ use serde_json::Value;
 use super::online;
 use crate::{Error, ErrorKind as Kind, Remedy};
 
-/// What a request was about; decides what "not found" and "no" mean.
+/// The subject of a request; determines what "not found" and "forbidden" mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
-    /// The directory or the connection as a whole.
+    /// The request concerns the directory or the connection as a whole.
     Directory,
-    /// One person of the directory.
+    /// The request concerns one person of the directory.
     Person,
-    /// The calendar of a mailbox.
+    /// The request concerns the calendar of a mailbox.
     Calendar,
-    /// The changes of a calendar since a cursor.
+    /// The request concerns the changes of a calendar since a cursor.
     Changes,
-    /// One object, such as an event.
+    /// The request concerns one object, such as an event.
     Item,
 }
 
-/// What to wait when the provider does not say.
+/// Default wait if the provider names none.
 pub(super) const PAUSE: Duration = Duration::from_secs(5);
-/// "Calendar usage limits exceeded": too many invitations by one account lately.
+/// Wait after "Calendar usage limits exceeded": too many invitations by one account recently.
 const QUOTA_PAUSE: Duration = Duration::from_hours(1);
-/// The day's quota is used up.
+/// Wait after the daily quota is used up.
 const DAY_PAUSE: Duration = Duration::from_hours(4);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ struct Envelope {
     error: Value,
 }
 
-/// Classifies a refusal. `writes` says whether an effect may have happened.
+/// Classifies an error response. `writes` says whether the request may have had an effect.
 pub(super) fn refusal(answer: &Response, subject: Subject, writes: bool, jitter: Duration) -> Error {
     let error = crate::json::short::<Envelope>(answer).unwrap_or_default().error;
     let reasons = reasons(&error);
@@ -86,12 +86,12 @@ pub(super) fn refusal(answer: &Response, subject: Subject, writes: bool, jitter:
     Error { unknown, ..express(meaning, code, wait) }
 }
 
-/// The same refusal, after a fresh token did not help.
+/// The same error after a fresh token did not help: the consent is lost.
 pub(super) fn grant_lost(error: Error) -> Error {
     express(Meaning::GrantLost, error.code, PAUSE)
 }
 
-/// Classifies the error of one calendar in an answer about busy times, which comes inside a success.
+/// Classifies the error of one calendar within a successful response about busy times.
 pub(super) fn busy(reason: &str) -> Error {
     let meaning = match reason {
         "notFound" => Meaning::NoMailbox,
@@ -145,7 +145,7 @@ fn by_reason(reason: &str, subject: Subject) -> Option<Meaning> {
     })
 }
 
-/// "Not found" means "gone" or "not for you", and never proves that a calendar was deleted.
+/// The meaning of "not found": deleted or not visible; it never proves that a calendar was deleted.
 const fn missing(subject: Subject) -> Meaning {
     match subject {
         Subject::Directory => Meaning::GrantLost,

@@ -1,7 +1,8 @@
-//! A person's own consent: Google's pages, the code they send back, and the tokens for it.
+//! A user's own consent: Google's consent page, the authorisation code, and the resulting tokens.
 //!
-//! Called by the connect flow and by the token broker. The ID token comes straight from the token endpoint over TLS, so
-//! by OpenID Connect Core, section 3.1.3.7, its issuer is proven by the connection; its claims are checked all the same.
+//! Called by the connect flow and by the token broker. The ID token comes directly from the token endpoint over
+//! TLS, so its issuer is authenticated by the connection (OpenID Connect Core, section 3.1.3.7); its claims are
+//! checked nevertheless.
 
 use std::time::Duration;
 
@@ -18,36 +19,37 @@ use super::{
 };
 use crate::{Error, ErrorKind, Remedy, Result, sanitize};
 
-/// Who consented.
+/// The account that consented.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
-    /// Google's lasting id of the account.
+    /// Google's permanent id of the account.
     pub id: String,
-    /// The address.
+    /// Email address of the account.
     pub email: String,
-    /// The organisation's domain; an account without one belongs to no organisation.
+    /// The organisation's domain; accounts without one belong to no organisation and are refused.
     pub domain: String,
 }
 
-/// What a browser is sent to Google for.
+/// Why a browser is sent to Google.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
-    /// To prove who is there, and nothing else.
+    /// The browser is sent to authenticate the user, and nothing else.
     SignIn,
-    /// To consent for the own calendar, for good.
+    /// The browser is sent for lasting consent to access the user's own calendar.
     OwnConsent,
 }
 
-/// What the token endpoint gave.
+/// A response of the token endpoint.
 #[derive(Debug, Clone)]
 pub struct Tokens {
-    /// Opens the calendar for a while.
+    /// Token for access to the calendar until it expires.
     pub access_token: SecretString,
-    /// Fetches the next access token. Google gives one at the consent and, as a rule, never again: keep it.
+    /// Token for obtaining further access tokens. Google usually sends it only at the first consent, so it must be
+    /// stored.
     pub refresh_token: Option<SecretString>,
-    /// Who consented; only with a code.
+    /// The account that consented; only after exchanging a code.
     pub person: Option<Person>,
-    /// How long the access token lives from now.
+    /// Remaining lifetime of the access token.
     pub expires_in: Duration,
 }
 
@@ -80,7 +82,7 @@ impl Google {
         })
     }
 
-    /// Where a browser is sent. `challenge` is the S256 form of the PKCE verifier.
+    /// The URL of the consent page. `challenge` is the PKCE challenge (S256).
     pub fn consent_url(
         &self,
         ask: Ask,
@@ -114,7 +116,7 @@ impl Google {
         Ok(with_query(url, &query))
     }
 
-    /// Exchanges the code of a redirect. A consent that leaves out a scope is refused: people can untick them.
+    /// Exchanges an authorisation code. Refuses a consent without all scopes, because users can deselect them.
     pub async fn redeem_code(
         &self,
         code: &str,
@@ -137,7 +139,7 @@ impl Google {
         Ok(Tokens { person: Some(person), ..given(&answer) })
     }
 
-    /// Exchanges the code of a sign-in: who is there. What else came with it is not kept.
+    /// Exchanges the authorisation code of a sign-in for the identity of the user. The tokens are discarded.
     pub async fn redeem_sign_in(
         &self,
         code: &str,
@@ -170,7 +172,7 @@ impl Google {
         Ok((answer, person))
     }
 
-    /// Fetches a fresh access token.
+    /// Obtains a fresh access token.
     pub async fn refresh(&self, refresh_token: &SecretString) -> Result<Tokens> {
         let application = self.application()?;
         let form = [

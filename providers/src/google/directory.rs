@@ -12,13 +12,13 @@ use crate::{
     Error, ErrorKind, Mailbox, MailboxKind, Organisation, Page, Person, Remedy, Result, RoomInfo, Session,
 };
 
-/// How the directory names the administrator's own organisation.
+/// The id by which the Directory API denotes the administrator's own organisation.
 const OWN_CUSTOMER: &str = "my_customer";
-/// The longest page.
+/// Maximum page size.
 const PAGE: &str = "500";
 
 impl Google {
-    /// Acting as the administrator in the directory is the proof that the key and the delegation hold.
+    /// Reads the organisation as its administrator, which proves that the key and the delegation are valid.
     pub(super) async fn read_organisation(&self, session: &Session) -> Result<Organisation> {
         let call = Call::get(self.directory_url(&["customers", OWN_CUSTOMER])?, Scope::Customer);
         let customer: wire::Customer = self.call_json(session, &call).await?;
@@ -33,8 +33,8 @@ impl Google {
         })
     }
 
-    /// The organisation's verified domains and their verified aliases; none where the administrator did not allow to read
-    /// them, which a delegation of former days does not.
+    /// The organisation's verified domains and domain aliases; empty if the delegation lacks the scope for them, as
+    /// older delegations do.
     async fn verified_domains(&self, session: &Session) -> Result<Vec<String>> {
         let call = Call::get(self.directory_url(&["customer", OWN_CUSTOMER, "domains"])?, Scope::Domains);
         let found: wire::Domains = match self.call_json(session, &call).await {
@@ -81,7 +81,7 @@ impl Google {
         Ok(Page { items, next: page.next_page_token })
     }
 
-    /// The names of all buildings by their ids.
+    /// The names of all buildings, by id.
     async fn buildings(&self, session: &Session) -> Result<HashMap<String, String>> {
         let mut names = HashMap::new();
         let mut token: Option<String> = None;
@@ -104,7 +104,7 @@ impl Google {
         Err(endless())
     }
 
-    /// The directory says who it is; the calendar says whether it is served, and in which zone it lives.
+    /// Reads a mailbox: its user or room from the directory, whether it is served and its zone from the calendar.
     pub(super) async fn read_mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
         if session.own {
             return self.own_mailbox(session, mailbox).await;
@@ -134,7 +134,7 @@ impl Google {
         })
     }
 
-    /// A user of the organisation, and of no other: the directory shows an administrator nobody else's.
+    /// Reads a user of the organisation; the directory shows an administrator no users of other organisations.
     pub(super) async fn read_user(&self, session: &Session, address: &str) -> Result<wire::User> {
         let url = with_query(self.directory_url(&["users", address])?, &[("projection", "basic")]);
         let user: wire::User = self.call_json(session, &Call::get(url, Scope::People).about(address)).await?;
@@ -149,7 +149,7 @@ impl Google {
         ))
     }
 
-    /// A token of a person's own reads that person's own calendar, whose id is the address.
+    /// Reads the mailbox of a user's own consent, whose calendar id is the email address.
     async fn own_mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
         let call = Call::get(self.calendar_url("primary", &[])?, Scope::Events).of(mailbox);
         let calendar: wire::Calendar = self.call_json(session, &call).await?;
@@ -158,7 +158,7 @@ impl Google {
                 ErrorKind::OutOfScope,
                 Remedy::SkipMailbox,
                 "ANOTHER_ACCOUNT",
-                "This consent was given by a different account from the one that owns this mailbox.",
+                "This consent was given by an account that does not own this mailbox.",
             ));
         }
         Ok(Mailbox {
@@ -186,7 +186,8 @@ pub(super) fn person(user: wire::User) -> Person {
     }
 }
 
-/// Cars and projectors are resources too; what is not said to be one of them is a room.
+/// Converts a resource to a room; `None` for other resources, such as cars and projectors. A resource without a
+/// category counts as a room.
 fn room(resource: wire::Resource, buildings: &HashMap<String, String>) -> Option<RoomInfo> {
     let filled = |text: &String| !text.is_empty();
     if resource.resource_category.as_deref() == Some("OTHER") {

@@ -1,4 +1,4 @@
-//! Events between Google's form and ours.
+//! Converts events between Google's format and the connectors' own types.
 
 use chrono::{DateTime, NaiveTime, Utc};
 use domain::{BusyKind, TimeRange, Timestamp, UnreadableReason, Zone, state::Answer};
@@ -11,20 +11,21 @@ use crate::{
     moment::{self, ItemReading, Moment, Span, span},
 };
 
-/// The private extended property that carries the effect key. Never changes: events in customers' calendars are
-/// found by it.
+/// The private extended property that contains the effect key. Never changes, because events in customers'
+/// calendars are found by it.
 pub const EFFECT_KEY: &str = "musterEffectKey";
 
-/// The alphabet of base32hex (RFC 4648, section 7) in small letters: the only characters that an id may have.
+/// The alphabet of base32hex (RFC 4648, section 7) in lower case: the only characters that Google allows in an
+/// event id.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
 
-/// The id of the event with an effect key: the same key always gives the same id, so that a repeated write is
+/// The id of the event with an effect key. The same key always gives the same id, so that a repeated write is
 /// recognised.
 pub(super) fn id_of(effect_key: &str) -> Result<String> {
     let fits = (1..=64).contains(&effect_key.len())
         && effect_key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     if !fits {
-        let message = "The key of this change is malformed.";
+        let message = "The idempotency key of this change is malformed.";
         return Err(Error::new(ErrorKind::Invalid, Remedy::Never, "EFFECT_KEY", message));
     }
     let hash = Sha256::digest(format!("muster event {effect_key}").as_bytes());
@@ -41,7 +42,7 @@ pub(super) fn id_of(effect_key: &str) -> Result<String> {
     Ok(id)
 }
 
-/// A new event's body.
+/// The request body for a new event.
 pub(super) fn body(new: &NewEvent) -> Result<Value> {
     let mut body = json!({
         "id": id_of(&new.effect_key)?,
@@ -66,7 +67,8 @@ pub(super) fn body(new: &NewEvent) -> Result<Value> {
     Ok(body)
 }
 
-/// What a change sends. Lists are replaced as a whole, so the answers of those who stay are sent again.
+/// The request body for a change. Lists are replaced as a whole, so the responses of remaining attendees are
+/// included.
 pub(super) fn changed(change: &EventChange, stands: &wire::Event) -> Value {
     let mut body = Map::new();
     if let Some(range) = change.range {
@@ -114,7 +116,7 @@ fn written(attendee: &Attendee, answer: Option<&str>) -> Value {
     value
 }
 
-/// A time with its offset, so that the hour that comes twice is no question, beside its zone.
+/// A time with its offset, which makes a repeated hour unambiguous, and its zone.
 fn time(at: Timestamp, zone: &str) -> Value {
     match Zone::named(zone) {
         Some(tz) => json!({
@@ -125,13 +127,13 @@ fn time(at: Timestamp, zone: &str) -> Value {
     }
 }
 
-/// Whether it was deleted or called off.
+/// Whether the event was deleted or cancelled.
 pub(super) fn is_gone(raw: &wire::Event) -> bool {
     raw.status.as_deref() == Some("cancelled")
 }
 
-/// The zone of a calendar's whole days: its own, else the session's, else UTC. `None` where it has one that nobody
-/// knows.
+/// The zone of a calendar's whole days: its own, otherwise the session's, otherwise UTC. `None` if its own zone is
+/// unknown.
 pub(super) fn zone_of_days(told: Option<&str>, session: &Session) -> Option<Zone> {
     match told.filter(|name| !name.trim().is_empty()) {
         Some(name) => domain::ical::zone_named(name.trim()),
@@ -139,8 +141,8 @@ pub(super) fn zone_of_days(told: Option<&str>, session: &Session) -> Option<Zone
     }
 }
 
-/// Reads an event. Whole days are days of `zone`; `None` is a zone that nobody knows. What is not known of its times is
-/// as wide as the window.
+/// Reads an event. Whole days are in `zone`, where `None` is an unknown zone. Unknown times are as wide as the
+/// window.
 pub(super) fn read(raw: wire::Event, zone: Option<&Zone>, window: Option<TimeRange>) -> ItemReading {
     if is_gone(&raw) {
         return ItemReading::Nothing;
@@ -182,7 +184,7 @@ pub(super) fn read(raw: wire::Event, zone: Option<&Zone>, window: Option<TimeRan
     }))
 }
 
-/// A single event; `None` for one that takes no time.
+/// Reads a single event; `None` if it takes no time.
 pub(super) fn single(raw: wire::Event, session: &Session) -> Result<Option<Event>> {
     match read(raw, zone_of_days(None, session).as_ref(), None) {
         ItemReading::Event(event) => Ok(Some(*event)),
@@ -191,8 +193,8 @@ pub(super) fn single(raw: wire::Event, session: &Session) -> Result<Option<Event
     }
 }
 
-/// The time that an event takes from the calendar's owner: where somebody works takes none, nor does what the owner
-/// declined; what the owner has not answered takes it perhaps.
+/// How an event blocks its owner's calendar: working locations and declined events do not, events without a
+/// response do so tentatively.
 fn busy(raw: &wire::Event) -> Option<BusyKind> {
     let own = raw.attendees.iter().find(|attendee| attendee.is_self == Some(true));
     let answer = own.and_then(|own| own.response_status.as_deref());
@@ -207,7 +209,7 @@ fn busy(raw: &wire::Event) -> Option<BusyKind> {
     Some(if perhaps { BusyKind::Tentative } else { BusyKind::Busy })
 }
 
-/// What Google says of a time: an instant, a local time in a named zone, or a day of the calendar's.
+/// Reads a time: an instant, a local time in a named zone, or a day in the calendar's zone.
 fn time_of(at: Option<&wire::EventTime>, days: Option<&Zone>) -> Moment {
     let Some(at) = at else { return Moment::Unknown };
     let text = at.date_time.as_deref().map(str::trim).unwrap_or_default();

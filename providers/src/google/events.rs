@@ -1,4 +1,4 @@
-//! Events: read, written under an id of ours, changed, called off.
+//! Reads, creates, changes and cancels events.
 
 use domain::{TimeRange, UnreadableReason};
 use futures::future::BoxFuture;
@@ -19,10 +19,10 @@ use crate::{
     moment::ItemReading, parts,
 };
 
-/// The longest page that is asked for.
+/// Maximum number of events per page.
 pub(super) const PAGE: &str = "250";
 
-/// Whether the guests of an event hear of a change.
+/// Query parameter by which all guests are notified of a change.
 const ALL: (&str, &str) = ("sendUpdates", "all");
 const NOBODY: (&str, &str) = ("sendUpdates", "none");
 
@@ -37,8 +37,8 @@ impl Google {
         self.list_calendar(session, mailbox, mailbox, window, after).await
     }
 
-    /// One page of a calendar that the owner of `mailbox` sees. One whose page cannot be read is read in parts, from the
-    /// beginning of the window, as one page: what was told on pages before is told again.
+    /// One page of a calendar visible to the owner of `mailbox`. If the page cannot be read, the window is read in
+    /// parts from its start and returned as one page, so events of earlier pages are repeated.
     pub(super) async fn list_calendar(
         &self,
         session: &Session,
@@ -108,7 +108,8 @@ impl Google {
         Ok(page)
     }
 
-    /// The id is ours, so a repeated write finds what the first one left. A deleted event keeps its id for ever.
+    /// Creates an event with an id of ours, so that a repeated write finds the first one. The id of a deleted event
+    /// cannot be used again.
     pub(super) async fn insert_event(
         &self,
         session: &Session,
@@ -140,7 +141,8 @@ impl Google {
         }
     }
 
-    /// The id is made of the key, so looking up needs no search, which might be late.
+    /// Finds an event by its effect key. Its id derives from the key, so no search is needed, whose index might be
+    /// out of date.
     pub(super) async fn find_by_key(
         &self,
         session: &Session,
@@ -163,7 +165,7 @@ impl Google {
         }
     }
 
-    /// A deleted event is still told, as one that is cancelled.
+    /// Reads an event; a deleted one is returned as cancelled.
     async fn raw_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<Option<wire::Event>> {
         let url = self.calendar_url(mailbox, &["events", id])?;
         let call = Call::get(url, Scope::Events).of(mailbox).on(Subject::Item);
@@ -174,8 +176,8 @@ impl Google {
         }
     }
 
-    /// Lists are replaced as a whole, so the event is read first and changed only as it was read. A conflict certainly
-    /// changed nothing, and the change says what must be true and not how to get there: so it is tried once more.
+    /// Applies a change. Lists are replaced as a whole, so the event is read first and changed only if its version
+    /// is still the same. A version conflict changes nothing, so the change is then repeated once.
     pub(super) async fn patch_event(
         &self,
         session: &Session,
@@ -210,7 +212,7 @@ impl Google {
         event::single(raw, session).and_then(|event| event.ok_or_else(not_understood)).map_err(Error::unknown)
     }
 
-    /// Google tells the guests in its own words: a cancellation carries no message.
+    /// Cancels an event. Google notifies the guests in its own words: a cancellation cannot contain a message.
     pub(super) async fn call_off_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
         self.delete(session, mailbox, id, ALL).await
     }

@@ -1,4 +1,4 @@
-//! Reads an answer of Google in every way in which this connector reads lists.
+//! Parses a response of Google with every list parser of this connector.
 
 use domain::Zone;
 

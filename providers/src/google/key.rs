@@ -1,4 +1,4 @@
-//! A service account's key, as Google's console gives it to download.
+//! The key file of a service account, as downloaded from Google's console.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::Timestamp;
@@ -9,16 +9,16 @@ use sha2::{Digest, Sha256};
 
 use crate::{Error, ErrorKind, Remedy, Result};
 
-/// How long a signed statement holds, in seconds. Google takes an hour at most.
+/// Validity of a signed assertion in seconds; Google accepts an hour at most.
 const LIFE: i64 = 3_600;
 
-/// The members of the key file that matter. Where the file says tokens are to be fetched (`token_uri`) is not
-/// followed: a file that somebody pastes must not choose whom Muster calls.
+/// The relevant members of a key file. Its `token_uri` is ignored: a file that somebody pastes must not determine
+/// which server Muster calls.
 #[derive(Debug, Clone)]
 pub struct ServiceAccountKey {
-    /// The service account's address.
+    /// Email address of the service account.
     pub email: String,
-    /// Its numeric client id, which an administrator authorises.
+    /// Numeric client id of the service account, which an administrator authorises.
     pub client_id: String,
     id: String,
     private_key: SecretString,
@@ -36,7 +36,7 @@ struct KeyFile {
     private_key: String,
 }
 
-/// What a statement says: who asks to act for whom, what for, and for how long.
+/// Claims of an assertion: who requests access on whose behalf, with which scopes, and for how long.
 #[derive(Serialize)]
 pub(super) struct Claims<'a> {
     iss: &'a str,
@@ -48,7 +48,8 @@ pub(super) struct Claims<'a> {
 }
 
 impl<'a> Claims<'a> {
-    /// The service account `issuer` asks the token endpoint `audience` for a token to act as `subject`.
+    /// Claims by which the service account `issuer` requests a token from the token endpoint `audience` to act as
+    /// `subject`.
     pub(super) fn new(
         issuer: &'a str,
         subject: &'a str,
@@ -62,7 +63,7 @@ impl<'a> Claims<'a> {
 }
 
 impl ServiceAccountKey {
-    /// Reads a key file. [`ErrorKind::Misconfigured`] when it is not one of a service account.
+    /// Parses a key file. [`ErrorKind::Misconfigured`] if it is not the key of a service account.
     pub fn read(json: &str) -> Result<Self> {
         let file: KeyFile = serde_json::from_str(json).map_err(|_| unusable())?;
         if file.kind != "service_account" || file.client_email.is_empty() || file.private_key_id.is_empty() {
@@ -78,12 +79,12 @@ impl ServiceAccountKey {
         })
     }
 
-    /// Tells keys apart: two files are the same only when their private halves are, whatever else they claim.
+    /// A fingerprint of the key: equal only for the same private key, whatever else the file contains.
     pub(super) fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// A statement (RS256) that asks the token endpoint `audience` for a token to act as `subject`.
+    /// Signs an assertion (RS256) that requests a token from the token endpoint `audience` to act as `subject`.
     pub(super) fn sign(
         &self,
         subject: &str,

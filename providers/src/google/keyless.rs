@@ -1,9 +1,9 @@
-//! Acting for a service account without its key: Google signs the statement, for a token that the operator's machine is
-//! given.
+//! Acts for a service account without its key: Google signs the assertion, authorised by a token of the operator's
+//! machine.
 //!
-//! The token comes from a source that the operator configured: an address that answers as Google's metadata server and
-//! its token exchanges do, or a file that something else keeps fresh. Whoever holds the slot fetches, the others wait.
-//! Nothing that fails here is the customer's to mend: it all leaves as [`ErrorKind::Signing`].
+//! The token comes from a source in the operator's configuration: a URL that responds like Google's metadata server
+//! or token exchange, or a file that another program keeps up to date. One caller fetches the token and the others
+//! wait. The customer can fix none of the failures here, so all become [`ErrorKind::Signing`].
 //!
 //! Source: Google's "IAM Service Account Credentials API", `projects.serviceAccounts.signJwt`.
 
@@ -20,9 +20,9 @@ use url::Url;
 use super::{classify::PAUSE, request::below};
 use crate::{Error, ErrorKind, Remedy, Result};
 
-/// How long the operator is given to mend a source before it is asked again.
+/// How long to wait after a failure of the source before it is queried again, so that the operator can fix it.
 const MENDED_IN: Duration = Duration::from_mins(1);
-/// A token of the source is renewed this long before it ends.
+/// How long before its expiry the source's token is renewed.
 const EARLY: chrono::Duration = chrono::Duration::minutes(1);
 
 const SOURCE: &str = "This installation signs for service accounts without their keys, and its signing \
@@ -32,21 +32,21 @@ const DENIED: &str = "This installation may not sign for this service account, o
     Creator on it.";
 const ABSENT: &str = "This installation is no longer set up to sign for service accounts without their keys.";
 
-/// Where the token comes from that may have statements signed.
+/// Source of the token that authorises signing.
 #[derive(Debug, Clone)]
 pub enum TokenSource {
-    /// An address that answers with `access_token` and `expires_in` as JSON.
+    /// A URL that responds with `access_token` and `expires_in` as JSON.
     Url {
-        /// The address.
+        /// URL of the source.
         url: Url,
-        /// A header that it asks for.
+        /// Header that the source requires; `None` if it requires none.
         header: Option<(HeaderName, SecretString)>,
     },
-    /// A file with the token and nothing else, which something else keeps fresh.
+    /// A file that contains only the token and that another program keeps up to date.
     File(PathBuf),
 }
 
-/// Has Google sign. Clones share the source's token.
+/// Has Google sign assertions. Clones share the source's token.
 #[derive(Debug, Clone)]
 pub struct Keyless {
     source: TokenSource,
@@ -75,13 +75,14 @@ struct Signed {
 }
 
 impl Keyless {
-    /// Signatures by the API at `iam` (`https://iamcredentials.googleapis.com/v1`). The client is this one's own: it may
-    /// call the source, which is a private address as a rule and must stay closed to what customers name.
+    /// Creates a signer that uses the API at `iam` (`https://iamcredentials.googleapis.com/v1`). `client` must be
+    /// used for nothing else: it may call the source, usually a private address, which must stay unreachable for
+    /// URLs from customers.
     pub fn new(source: TokenSource, iam: Url, client: http::Client) -> Self {
         Self { source, iam, client, live: Arc::default() }
     }
 
-    /// The statement with these claims, signed for the service account `account`.
+    /// Signs these claims as the service account `account`.
     pub(super) async fn sign(
         &self,
         account: &str,
@@ -111,7 +112,7 @@ impl Keyless {
         self.client.send(request).await.map_err(|error| unserved(error.code()))
     }
 
-    /// The source's token; another one than `refused`.
+    /// The source's token, which must differ from `refused`.
     async fn token(&self, now: Timestamp, refused: Option<&SecretString>) -> Result<SecretString> {
         let (url, header) = match &self.source {
             TokenSource::File(path) => return read(path).await,
@@ -151,18 +152,19 @@ async fn read(path: &PathBuf) -> Result<SecretString> {
     }
 }
 
-/// The source, or what Google says to its token, is not as it must be. It heals by itself once it is mended.
+/// The error if the source fails or Google refuses its token. Works again once the operator has fixed the cause.
 fn unserved(code: &str) -> Error {
     tracing::error!(code, "no signature for a service account: the operator's source does not serve");
     Error::new(ErrorKind::Signing, Remedy::RetryAfter(MENDED_IN), code, SOURCE)
 }
 
-/// No source is configured, although a service account was connected without a key.
+/// The error if no source is configured although a service account was connected without a key.
 pub(super) fn absent() -> Error {
     Error::new(ErrorKind::Signing, Remedy::Never, "SOURCE_ABSENT", ABSENT)
 }
 
-/// Google gave no token for a statement that it signed itself: that is the operator's clock, or passes.
+/// The error if Google refuses an assertion that it signed itself: the operator's clock is wrong, or the failure is
+/// temporary.
 pub(super) fn own_statement_refused(code: &str) -> Error {
     unserved(code)
 }

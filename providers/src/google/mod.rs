@@ -1,15 +1,16 @@
-//! Google Workspace: Calendar and the Admin SDK's Directory.
+//! Connector for Google Workspace: Calendar API and the Admin SDK's Directory API.
 //!
-//! An organisation is connected through a service account of its own, whose client id an administrator authorises for
-//! domain-wide delegation. With its key ([`ServiceAccountKey`], as [`Credential::ServiceAccount`]) the connector signs a
-//! statement for each mailbox that it acts for, and keeps the tokens it gets for them; for one that is named without its
-//! key ([`Credential::Keyless`]) the operator's source has Google sign ([`Keyless`]). [`Session::account`] is the
-//! administrator, as whom it acts in the directory, in the calendars of rooms, and when it asks for busy times. A
-//! person's own consent ([`consent`]) is one token for that person's calendar.
+//! An organisation is connected through a service account of its own, whose client id an administrator authorises
+//! for domain-wide delegation. With the account's key ([`ServiceAccountKey`], as [`Credential::ServiceAccount`])
+//! the connector signs an assertion for each mailbox for which it acts, and caches the resulting tokens; without
+//! the key ([`Credential::Keyless`]) Google signs, authorised by the operator's token source ([`Keyless`]).
+//! [`Session::account`] is the administrator, as whom the connector acts in the directory, in the calendars of
+//! rooms, and for busy times. A user's own consent ([`consent`]) is one token for that user's calendar.
 //!
-//! Events are written under an id that is made of the effect key, so a repeat is refused by Google itself and looking up
-//! needs no search. Google tells of one kind of busy only: what is tentative counts as busy in [`Provider::busy`], and is
-//! told apart in events. A cancellation carries no message of ours: Google tells the guests in its own words.
+//! The id of an event derives from the effect key, so that Google itself refuses a repeated write and no search is
+//! needed to find an event. Google reports only one kind of busy time: tentative times count as busy in
+//! [`Provider::busy`] and are distinguished in events. A cancellation cannot contain a message of ours: Google
+//! notifies the guests in its own words.
 //!
 //! [`Credential::Keyless`]: crate::Credential::Keyless
 //! [`Credential::ServiceAccount`]: crate::Credential::ServiceAccount
@@ -50,7 +51,7 @@ use crate::{
     Mailbox, NewEvent, Organisation, Page, Person, Provider, ProviderFeatures, Result, RoomInfo, Session,
 };
 
-/// The registered OAuth application for personal consents. A service account needs none.
+/// The OAuth application for users' own consents; not needed for service accounts.
 #[derive(Debug, Clone)]
 pub struct Application {
     /// The id that Google issued at registration, `....apps.googleusercontent.com`.
@@ -62,21 +63,21 @@ pub struct Application {
 /// Google's endpoints, and the operator's registrations there.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The token endpoint, which is the audience of signed statements too: `https://oauth2.googleapis.com/token`.
+    /// The token endpoint, also the audience of signed assertions: `https://oauth2.googleapis.com/token`.
     pub token: Url,
-    /// The pages where people consent, and the issuer of ID tokens: `https://accounts.google.com`.
+    /// Base URL of the consent pages, also the issuer of ID tokens: `https://accounts.google.com`.
     pub accounts: Url,
     /// The Calendar API: `https://www.googleapis.com/calendar/v3`.
     pub calendar: Url,
     /// The Directory API: `https://admin.googleapis.com/admin/directory/v1`.
     pub directory: Url,
-    /// The application for personal consents, where there is one.
+    /// The application for users' own consents; `None` if these are not offered.
     pub application: Option<Application>,
-    /// The signer for service accounts that are named without a key; `None` when that is not offered.
+    /// The signer for service accounts without a key; `None` if these are not offered.
     pub keyless: Option<Keyless>,
 }
 
-/// The connector. Cheap to clone; clones share their tokens, and one connector serves every tenant.
+/// The connector for Google. Cheap to clone; clones share their tokens, and one connector serves every tenant.
 #[derive(Debug, Clone)]
 pub struct Google {
     config: Config,
@@ -87,12 +88,13 @@ pub struct Google {
 }
 
 impl Google {
-    /// A connector to the APIs of `config`.
+    /// Creates a connector with these endpoints.
     pub fn new(config: Config, client: http::Client, clock: SharedClock, ids: Ids) -> Self {
         Self { config, client, clock, ids, tokens: tokens::Tokens::default() }
     }
 
-    /// Whether a service account may be named without its key. Whoever names one signs in, which needs an application.
+    /// Whether a service account can be connected without its key. Its administrator has to sign in, which needs an
+    /// application.
     pub fn is_keyless(&self) -> bool {
         self.config.keyless.is_some() && self.config.application.is_some()
     }

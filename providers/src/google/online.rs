@@ -1,20 +1,21 @@
-//! Meet conferences of events: asked for with the event, pending at first.
+//! Google Meet conferences: requested with an event, pending at first.
 //!
-//! The request carries an id made of the effect key: Google ignores the same request when it comes again. Where the
-//! calendar permits no conference Google refuses the whole event; that refusal certainly wrote nothing.
+//! The id of the request derives from the effect key: Google ignores a repeated request with the same id. If the
+//! calendar permits no conference, Google refuses the whole event without writing anything.
 //!
-//! Source: developers.google.com/workspace/calendar/api/guides/create-events, section "Add video and phone conferences".
+//! Source: developers.google.com/workspace/calendar/api/guides/create-events, section "Add video and phone
+//! conferences".
 
 use serde_json::{Value, json};
 
 use super::wire;
 use crate::{Error, OnlineMeeting};
 
-/// Says that we know of conferences; without it Google ignores what is asked about them.
+/// Query parameter that enables conference data; without it Google ignores conference requests.
 pub(super) const VERSION: (&str, &str) = ("conferenceDataVersion", "1");
 const MEET: &str = "hangoutsMeet";
 
-/// What asks for a conference.
+/// The conference request for a new event.
 pub(super) fn ask(effect_key: &str) -> Value {
     json!({ "createRequest": {
         "requestId": effect_key,
@@ -22,10 +23,10 @@ pub(super) fn ask(effect_key: &str) -> Value {
     } })
 }
 
-/// The code of the refusal of a conference that the calendar does not permit.
+/// Code of the refusal of a conference that the calendar does not permit.
 const REFUSED: &str = "invalidConferenceType";
 
-/// The code of what Google only tells by its sentence; its own reason is the same for everything that is invalid.
+/// Derives a code from the text of an error, because Google uses the same reason for everything invalid.
 pub(super) fn code(refusal: &Value) -> Option<String> {
     let sentence = refusal["message"].as_str()?;
     sentence.starts_with("Invalid conference type").then(|| REFUSED.to_owned())

@@ -1,8 +1,9 @@
-//! What each refusal of the token endpoint means: by the `error` value, and for `invalid_grant` by its description,
-//! because one word stands there for a user who is gone, for a consent that is dead, for our own key and our own clock.
+//! Classifies the errors of the token endpoint: by `error`, and for `invalid_grant` by the description, because
+//! that code covers a deleted user, a withdrawn consent, a wrong key and a wrong clock.
 //!
-//! `unauthorized_client` is a lost grant here. Within the first day after the administrator authorised the client it
-//! means that Google has not spread that yet; only the workflow that connects knows the day, and waits.
+//! `unauthorized_client` means a lost consent here. Within the first day after the administrator authorised the
+//! client it may mean that Google has not propagated the authorisation yet; only the connect workflow knows the
+//! date, and waits.
 //!
 //! Source: the error table of Google's "Using OAuth 2.0 for Server to Server Applications".
 
@@ -22,7 +23,7 @@ struct Refusal {
     error_subtype: String,
 }
 
-/// Classifies a refusal of the token endpoint.
+/// Classifies an error response of the token endpoint.
 pub(super) fn token(answer: &Response, jitter: Duration) -> Error {
     let refusal: Refusal = crate::json::short(answer).unwrap_or_default();
     let status = answer.status.as_u16();

@@ -1,8 +1,8 @@
-//! The one way by which the connector calls Google's APIs.
+//! Sends all requests of the connector to Google's APIs.
 //!
-//! Every request asks the gate first, names the mailbox whose quota it uses (`quotaUser`: otherwise the service account
-//! would be charged for everybody), is repeated at most once after a refused token, and leaves either as a success or
-//! as a classified [`Error`]. A write whose answer is missing is marked unknown.
+//! Every request passes the gate, names the mailbox whose quota it uses (`quotaUser`; otherwise everything would be
+//! charged to the service account), is repeated at most once after a refused token, and ends as a success or a
+//! classified [`Error`]. A write without a response is marked as unknown.
 
 use http::{Method, Request, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -18,13 +18,13 @@ use super::{
 };
 use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, json, parts};
 
-/// No list that Muster reads to its end is longer than this many pages; a longer one is a loop.
+/// Maximum number of pages of a list; a longer list is treated as an endless loop.
 pub(super) const MAX_PAGES: usize = 2_000;
 
-/// Addresses of resource calendars end like this; they are rooms and cannot be acted for.
+/// Suffix of the addresses of resource calendars: rooms, which cannot be impersonated.
 const RESOURCE: &str = "@resource.calendar.google.com";
 
-/// One request, before it has a token.
+/// A request to be sent, without a token.
 #[derive(Debug, Clone)]
 pub(super) struct Call<'a> {
     method: Method,
@@ -34,9 +34,9 @@ pub(super) struct Call<'a> {
     scope: Scope,
     subject: Subject,
     writes: bool,
-    /// The mailbox it is about; absent for the directory.
+    /// The mailbox that the request is about; `None` for the directory.
     mailbox: Option<&'a str>,
-    /// Whom the service account acts for; the administrator when absent.
+    /// The user for whom the service account acts; the administrator if `None`.
     acts: Option<&'a str>,
 }
 
@@ -59,7 +59,7 @@ impl<'a> Call<'a> {
         Self { method: Method::POST, body: Some(body), writes: true, ..Self::get(url, scope) }
     }
 
-    /// A change of what stands at `version`.
+    /// Creates a PATCH request that applies only if the resource has this version.
     pub(super) fn patch(url: Url, body: Value, version: &str) -> Self {
         let version = Some(version.to_owned()).filter(|version| !version.is_empty());
         Self { method: Method::PATCH, version, ..Self::post(url, Scope::Events, body) }
@@ -69,35 +69,36 @@ impl<'a> Call<'a> {
         Self { method: Method::DELETE, writes: true, ..Self::get(url, Scope::Events) }
     }
 
-    /// Names the mailbox it is about, whose owner it acts for. A room has no owner: the administrator acts.
+    /// Sets the mailbox that the request is about; the service account acts for its owner, or for the administrator
+    /// if it is a room.
     pub(super) fn of(self, mailbox: &'a str) -> Self {
         let acts = Some(mailbox).filter(|mailbox| !is_resource(mailbox));
         Self { mailbox: Some(mailbox), acts, subject: Subject::Calendar, ..self }
     }
 
-    /// It is about a person of the directory, whom the administrator looks up.
+    /// Sets the directory user that the request is about; the service account acts for the administrator.
     pub(super) fn about(self, mailbox: &'a str) -> Self {
         Self { mailbox: Some(mailbox), acts: None, subject: Subject::Person, ..self }
     }
 
-    /// What "not found" and "no" are about.
+    /// Sets the subject by which "not found" and "forbidden" are interpreted.
     pub(super) fn on(self, subject: Subject) -> Self {
         Self { subject, ..self }
     }
 
-    /// It is a question although its method is POST.
+    /// Marks the request as one that reads, although its method is POST.
     pub(super) fn asks(self) -> Self {
         Self { writes: false, ..self }
     }
 }
 
-/// Whether an address is a room's or a piece of equipment's.
+/// Whether the address belongs to a room or another resource.
 pub(super) fn is_resource(mailbox: &str) -> bool {
     mailbox.to_ascii_lowercase().ends_with(RESOURCE)
 }
 
 impl Google {
-    /// Sends a request and returns its success.
+    /// Sends a request; an error response becomes an error.
     pub(super) async fn call(&self, session: &Session, call: &Call<'_>) -> Result<Response> {
         let permit = session.gate.enter(call.mailbox).await?;
         let credential = session.credentials.current().await?;
@@ -117,7 +118,7 @@ impl Google {
         })
     }
 
-    /// Sends a request and reads the JSON of its success.
+    /// Sends a request and parses the JSON response.
     pub(super) async fn call_json<T: DeserializeOwned + Send + 'static>(
         &self,
         session: &Session,
@@ -130,7 +131,8 @@ impl Google {
         })
     }
 
-    /// A service account has a token for whom the request acts; a person's own consent has one for all.
+    /// The token for a request: a service account has one for each user for whom it acts, a user's own consent has
+    /// one for everything.
     async fn token(
         &self,
         session: &Session,
@@ -201,18 +203,18 @@ impl Google {
         Err(error)
     }
 
-    /// The address of something in the calendar of a mailbox.
+    /// The URL of a resource in a mailbox's calendar.
     pub(super) fn calendar_url(&self, mailbox: &str, parts: &[&str]) -> Result<Url> {
         below(&self.config.calendar, &[&["calendars", mailbox], parts].concat())
     }
 
-    /// The address of something in the directory.
+    /// The URL of a resource in the directory.
     pub(super) fn directory_url(&self, parts: &[&str]) -> Result<Url> {
         below(&self.config.directory, parts)
     }
 }
 
-/// An address below `base`, each part percent-encoded as one segment.
+/// A URL below `base`; each part becomes one percent-encoded segment.
 pub(super) fn below(base: &Url, parts: &[&str]) -> Result<Url> {
     let malformed = || {
         Error::new(
@@ -231,7 +233,7 @@ pub(super) fn below(base: &Url, parts: &[&str]) -> Result<Url> {
     Ok(url)
 }
 
-/// The address with a query.
+/// The URL with these query parameters.
 pub(super) fn with_query(mut url: Url, query: &[(&str, &str)]) -> Url {
     url.query_pairs_mut().extend_pairs(query);
     url
@@ -246,7 +248,7 @@ pub(super) fn unreadable() -> Error {
     )
 }
 
-/// A list that leads back to itself.
+/// The error for a list that never ends.
 pub(super) fn endless() -> Error {
     Error::new(
         ErrorKind::Unavailable,

@@ -1,5 +1,5 @@
-//! What is asked for with each request: small sets, because one scope that the administrator did not allow fails the
-//! whole token.
+//! Scopes of each kind of request: small sets, because one scope that the administrator has not authorised makes
+//! Google refuse the whole token.
 
 const CALENDAR_EVENTS: &str = "https://www.googleapis.com/auth/calendar.events";
 const CALENDAR_BUSY: &str = "https://www.googleapis.com/auth/calendar.events.freebusy";
@@ -11,7 +11,7 @@ const DIRECTORY_RESOURCES: &str =
     "https://www.googleapis.com/auth/admin.directory.resource.calendar.readonly";
 const DIRECTORY_USERS: &str = "https://www.googleapis.com/auth/admin.directory.user.readonly";
 
-/// Everything that an administrator allows the service account's client id under "Domain-wide delegation".
+/// Scopes that an administrator authorises for the service account's client id under "Domain-wide delegation".
 pub const DELEGATED: [&str; 7] = [
     CALENDAR_EVENTS,
     CALENDAR_BUSY,
@@ -22,29 +22,29 @@ pub const DELEGATED: [&str; 7] = [
     DIRECTORY_USERS,
 ];
 
-/// What a person is asked for who consents for the own calendar alone.
+/// Scopes requested from a user who connects only the user's own calendar.
 pub const OWN: [&str; 6] =
     ["openid", "email", CALENDAR_EVENTS, CALENDAR_BUSY, CALENDAR_NAMES, CALENDAR_LISTS];
 
-/// What is asked for who has only to prove who they are.
+/// Scopes requested to authenticate a user.
 pub const SIGN_IN: [&str; 2] = ["openid", "email"];
 
 /// The scopes of one kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Scope {
-    /// Events of a calendar: read, written, watched.
+    /// Events of a calendar, to read, write and watch them.
     Events,
-    /// Busy times alone.
+    /// Busy times of calendars, and nothing else.
     Busy,
-    /// Which calendars somebody sees.
+    /// The list of a user's calendars.
     Lists,
-    /// The organisation.
+    /// The organisation's record.
     Customer,
-    /// Domain names that the organisation has verified.
+    /// The organisation's verified domains.
     Domains,
-    /// People of the directory.
+    /// Users in the directory.
     People,
-    /// Rooms and buildings.
+    /// Rooms and buildings in the directory.
     Rooms,
 }
 

@@ -1,9 +1,9 @@
-//! Access tokens that the connector fetches itself: one for each mailbox it acts for and each kind of request.
+//! Access tokens that the connector obtains itself: one for each user for whom it acts and each kind of request.
 //!
-//! A stored consent is one secret and one token for Microsoft and for a person's own consent; the token broker keeps
-//! those. A service account's key is one secret and as many tokens as there are mailboxes, so they are kept here, in
-//! memory, for as long as they hold. Whoever holds a slot fetches, the others wait for it. A service account without a
-//! key has as many; only its statements are signed elsewhere ([`super::keyless`]).
+//! For Microsoft and for users' own consents, a consent has one secret and one token, which the token broker
+//! manages. A service account has one key and as many tokens as there are mailboxes, so these are cached here, in
+//! memory, until they expire. One caller fetches a token and the others wait for it. The same holds for a service
+//! account without a key; only its assertions are signed elsewhere ([`super::keyless`]).
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,14 +23,14 @@ use super::{
 };
 use crate::{Error, ErrorKind, Remedy, Result};
 
-/// What the grant is called.
+/// Grant type of the token request.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-/// A token is renewed this long before it ends.
+/// How long before its expiry a token is renewed.
 const EARLY: chrono::Duration = chrono::Duration::minutes(5);
-/// How many tokens are kept.
+/// Maximum number of cached tokens.
 const CAPACITY: u64 = 100_000;
 
-/// The tokens in memory.
+/// The token cache.
 #[derive(Debug, Clone)]
 pub(super) struct Tokens(Cache<(Arc<str>, String, String, Scope), Slot>);
 
@@ -48,17 +48,18 @@ impl Default for Tokens {
     }
 }
 
-/// Who acts, and with what its statements are signed.
+/// The service account, and how its assertions are signed.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Account<'a> {
     /// A service account with its key.
     Key(&'a ServiceAccountKey),
-    /// The address of one without; the operator's source signs.
+    /// The address of a service account without a key; the operator's source authorises signing.
     Keyless(&'a str),
 }
 
 impl Account<'_> {
-    /// Tells accounts apart. A digest has no `@`, so that nobody's key is taken for somebody's address.
+    /// Identifies the account in the cache. A key is identified by a digest, which contains no `@` and so never
+    /// equals an address.
     fn mark(self) -> String {
         match self {
             Self::Key(key) => key.fingerprint().to_owned(),
@@ -67,7 +68,7 @@ impl Account<'_> {
     }
 }
 
-/// What the token endpoint gives.
+/// A response of the token endpoint.
 #[derive(Deserialize)]
 pub(super) struct TokenAnswer {
     pub access_token: String,
@@ -78,8 +79,8 @@ pub(super) struct TokenAnswer {
 }
 
 impl Google {
-    /// A token to act as `subject`; another one than `refused`. It is kept for the session's own scope: whoever types
-    /// somebody else's account and subject does not get what was fetched for them.
+    /// A token to act as `subject` that differs from `refused`. Cached for the session's own scope, so that
+    /// entering somebody else's account and subject never yields a token fetched for them.
     pub(super) async fn acting_as(
         &self,
         owner: &Arc<str>,
@@ -137,7 +138,7 @@ impl Google {
     }
 }
 
-/// Asks the token endpoint for something.
+/// Sends a request to the token endpoint.
 pub(super) async fn fetch(google: &Google, form: &[(&str, &str)]) -> Result<TokenAnswer> {
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
     let request = Request::new(Method::POST, google.config.token.clone())

@@ -1,8 +1,8 @@
-//! Notices of changes: one channel per calendar.
+//! Push notifications: one channel per calendar.
 //!
-//! A channel cannot be made longer, so renewing one says at once that a new one is to be opened. Ending one needs more
-//! than its id: [`Channel::id`] is `{channel id}|{resource id}|{mailbox}`, and notices name the first two of them in
-//! `X-Goog-Channel-ID` and `X-Goog-Resource-ID`.
+//! A channel cannot be extended, so renewing one always returns that a new one must be opened. Stopping a channel
+//! requires more than its id: [`Channel::id`] is `{channel id}|{resource id}|{mailbox}`; notifications contain the
+//! first two parts in `X-Goog-Channel-ID` and `X-Goog-Resource-ID`.
 
 use chrono::{DateTime, Duration, SubsecRound};
 use serde_json::json;
@@ -16,9 +16,9 @@ use super::{
 };
 use crate::{Channel, Error, ErrorKind, Remedy, Result, Session};
 
-/// What is asked for; Google may give less and says what it gave.
+/// Requested lifetime of a channel; Google may grant less and reports the actual one.
 const LIFE: Duration = Duration::days(7);
-/// The longest token that Google takes.
+/// Maximum length of a channel token that Google accepts.
 const MAX_SECRET: usize = 256;
 
 impl Google {
@@ -34,7 +34,7 @@ impl Google {
                 ErrorKind::Invalid,
                 Remedy::Never,
                 "SECRET_LENGTH",
-                "The secret of a channel has 1 to 256 characters.",
+                "The secret of a channel must have 1 to 256 characters.",
             ));
         }
         let body = json!({
@@ -73,7 +73,7 @@ impl Google {
     }
 }
 
-/// What renewing a channel comes to.
+/// The error for renewing a channel, which is impossible.
 pub(super) fn fixed() -> Error {
     Error::new(
         ErrorKind::Gone,

@@ -1,7 +1,7 @@
-//! Whether anything has changed in a calendar, by Google's sync tokens.
+//! Detects whether a calendar has changed, by Google's sync tokens.
 //!
-//! A token comes at the end of a whole list, so for the first one the window is listed, by ids alone and as many on a
-//! page as Google tells. All later lists have the same parameters and end at once when there is nothing to tell.
+//! A sync token comes at the end of a complete list, so for the first one the window is listed with only the ids
+//! and the largest pages. Later lists have the same parameters and end at once if nothing has changed.
 //!
 //! Source: "Synchronize resources efficiently", guides of the Google Calendar API.
 
@@ -18,18 +18,18 @@ use super::{
 };
 use crate::{ChangeCheck, Remedy, Result, Session};
 
-/// The most that Google tells on a page.
+/// Maximum page size.
 const PAGE: &str = "2500";
-/// No list is longer than this many pages; a longer one is a loop.
+/// Maximum number of pages of a list; a longer list is treated as an endless loop.
 const MOST_PAGES: usize = 200;
-/// What is told of a list.
+/// The requested members of a list.
 const FIELDS: &str = "items(id),nextPageToken,nextSyncToken";
 
-/// Where a list ended.
+/// The position at the end of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Watermark {
     mailbox: String,
-    /// The window that the first list was bounded by.
+    /// The window of the first list.
     window: TimeRange,
     token: String,
 }
@@ -63,7 +63,7 @@ impl Google {
         Ok(ChangeCheck::Changed(Some(write(token))))
     }
 
-    /// Walks to the end of a list. Returns where the next one begins, and whether this one told anything.
+    /// Reads a list to its end. Returns the token of the next list, and whether this one contained anything.
     async fn walk_changes(
         &self,
         session: &Session,

@@ -220,7 +220,7 @@ pub(super) struct Events {
     pub next_sync_token: Option<String>,
 }
 
-/// One page of events that are only counted.
+/// One page of events of which only the number matters.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Touched {

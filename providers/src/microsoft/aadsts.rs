@@ -1,5 +1,5 @@
-//! What each refusal of the identity platform means: by the AADSTS number, else by the `error` value, else by the
-//! HTTP status. The numbers may change, so no decision hangs on them alone.
+//! Classifies the errors of the identity platform: by the AADSTS number, otherwise by `error`, otherwise by the
+//! HTTP status. Numbers may change, so no decision depends on them alone.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ struct TokenRefusal {
     trace_id: Option<String>,
 }
 
-/// Classifies a refusal of the token endpoint: the AADSTS number first, then the `error` value, then the status.
+/// Classifies an error response of the token endpoint: by the AADSTS number, then `error`, then the status.
 pub(super) fn token(answer: &Response, jitter: Duration) -> Error {
     let refusal: TokenRefusal = crate::json::short(answer).unwrap_or_default();
     let status = answer.status.as_u16();
@@ -38,7 +38,7 @@ pub(super) fn token(answer: &Response, jitter: Duration) -> Error {
     Error { request_id, ..Error::new(kind, remedy, code, verdict.1) }
 }
 
-/// The number in `AADSTS700082: ...`, for answers that carry it in the text alone.
+/// The number in a description such as `AADSTS700082: ...`, for responses that contain it only there.
 fn aadsts(description: &str) -> Option<u32> {
     let digits = description.split_once("AADSTS")?.1;
     digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
@@ -140,7 +140,7 @@ fn by_error(error: &str) -> Option<Verdict> {
     })
 }
 
-/// What the error on a redirect from Microsoft means: `error` and `error_description` of its query.
+/// Classifies the error in a redirect from Microsoft, by the query parameters `error` and `error_description`.
 pub(super) fn redirect(error: &str, description: &str) -> Error {
     let number = aadsts(description);
     let (class, message) = number.and_then(by_number).or_else(|| by_error(error)).unwrap_or(BUG);

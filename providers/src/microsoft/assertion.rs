@@ -1,4 +1,4 @@
-//! The signed statement by which an application proves possession of its registered certificate.
+//! The client assertion by which the application proves possession of its registered certificate.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{Ids, Timestamp};
@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use crate::{Error, ErrorKind, Remedy, Result};
 
-/// What `client_assertion_type` says of it.
+/// Value of `client_assertion_type`.
 pub(super) const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// How long a statement holds, in seconds.
+/// Validity of an assertion in seconds.
 const LIFE: i64 = 600;
 
 #[derive(Serialize)]
@@ -26,7 +26,7 @@ struct Claims<'a> {
     exp: i64,
 }
 
-/// Signs a statement for one token endpoint (PS256, the certificate named by its SHA-256 thumbprint).
+/// Signs an assertion for a token endpoint (PS256; the header names the certificate by its SHA-256 thumbprint).
 pub(super) fn sign(
     endpoint: &str,
     client_id: &str,

@@ -1,4 +1,4 @@
-//! Several questions in one request. Each is answered, and refused, by itself.
+//! Sends several requests in one. Each has its own response and may fail on its own.
 
 use http::{
     Response, StatusCode,
@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use super::{Microsoft, request::Call, wire};
 use crate::{Error, ErrorKind, Remedy, Result, Session, parts};
 
-/// Graph takes no more in one request.
+/// Maximum number of requests that Graph accepts per batch.
 pub(super) const MAX: usize = 20;
 
 impl Microsoft {
-    /// Asks all of them at once, at most [`MAX`]; one verdict each, in their order. The place at the gate is that of the
-    /// first one's mailbox. An answer that is missing is unreadable, never empty.
+    /// Sends at most [`MAX`] requests at once; returns one result each, in their order. The gate counts the batch
+    /// for the mailbox of the first request. A missing response is an error, never an empty result.
     pub(super) async fn send_batch(
         &self,
         session: &Session,
@@ -41,14 +41,14 @@ impl Microsoft {
     }
 }
 
-/// A question that was not answered.
+/// The error for a request without a response.
 fn missing() -> Error {
     let pause = std::time::Duration::from_secs(5);
     let message = "Microsoft 365 left out a response.";
     Error::new(ErrorKind::Unavailable, Remedy::RetryAfter(pause), parts::UNREADABLE, message)
 }
 
-/// One answer of a batch, as if it had come alone.
+/// Converts one response of a batch to an ordinary response.
 fn read(answer: wire::BatchAnswer) -> Response {
     let mut headers = HeaderMap::new();
     for (name, value) in answer.headers.into_iter().flatten() {

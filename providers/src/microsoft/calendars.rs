@@ -12,7 +12,7 @@ use super::{
 use crate::{CalendarInfo, CalendarKind, CalendarListing, EventPage, Result, Session};
 
 impl Microsoft {
-    /// The default calendar.
+    /// Reads the default calendar and what the session may do in it.
     pub(super) async fn read_calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
         let call = Call::get(self.mailbox_url(mailbox, &["calendar"])?).of(mailbox);
         let calendar: wire::Calendar = self.call_json(session, &call).await?;
@@ -31,7 +31,7 @@ impl Microsoft {
         })
     }
 
-    /// The default calendar first, then the others in Graph's order.
+    /// Lists the calendars: the default one first, then the others in Graph's order.
     pub(super) async fn list_calendars(
         &self,
         session: &Session,

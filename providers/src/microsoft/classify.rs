@@ -1,8 +1,7 @@
-//! What each refusal of Graph means, as tables.
+//! Classifies the errors of Graph, by tables.
 //!
-//! The order of decision is: the provider's own code, then the HTTP status. Codes are compared without regard to
-//! case, inner codes count when the outer one is not known. Messages are ours; the provider's text is never
-//! passed on.
+//! Consulted in this order: the provider's own code, the HTTP status. Codes are compared case-insensitively; inner
+//! codes count if the outer one is unknown. Messages are Muster's own; the provider's text is never passed on.
 
 use std::time::Duration;
 
@@ -12,21 +11,21 @@ use serde_json::Value;
 
 use crate::{Error, ErrorKind as Kind, Remedy};
 
-/// What a request was about; decides what "not found" and "no" mean.
+/// The subject of a request; determines what "not found" and "forbidden" mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
-    /// The directory or the connection as a whole.
+    /// The request concerns the directory or the connection as a whole.
     Directory,
-    /// One mailbox.
+    /// The request concerns one mailbox.
     Mailbox,
-    /// One object, such as an event.
+    /// The request concerns one object, such as an event.
     Item,
 }
 
-/// What to wait when the provider does not say.
+/// Default wait if the provider names none.
 pub(super) const PAUSE: Duration = Duration::from_secs(5);
 
-/// What a code means; the retry remedies get their times later.
+/// Meaning of a code; wait times are added later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
     Throttled,
@@ -50,7 +49,7 @@ struct Envelope {
     error: Value,
 }
 
-/// Classifies a refusal of Graph. `writes` says whether an effect may have happened.
+/// Classifies an error response of Graph. `writes` says whether the request may have had an effect.
 pub(super) fn graph(answer: &Response, subject: Subject, writes: bool, jitter: Duration) -> Error {
     let error = crate::json::short::<Envelope>(answer).unwrap_or_default().error;
     let codes = codes(&error);
@@ -68,13 +67,13 @@ pub(super) fn graph(answer: &Response, subject: Subject, writes: bool, jitter: D
     Error { request_id, unknown, ..express(meaning, code, wait) }
 }
 
-/// The same refusal, after a fresh token did not help.
+/// The same error after a fresh token did not help: the consent is lost.
 pub(super) fn grant_lost(error: Error) -> Error {
     let Error { code, request_id, .. } = error;
     Error { request_id, ..express(Meaning::GrantLost, code, PAUSE) }
 }
 
-/// Classifies one member of a getSchedule answer, which comes inside a success.
+/// Classifies the error of one mailbox within a successful getSchedule response.
 pub(super) fn schedule(code: &str) -> Error {
     let meaning = match by_code(code, Subject::Mailbox) {
         None if code == "5009" => Meaning::NoMailbox,
@@ -185,7 +184,7 @@ fn express(meaning: Meaning, code: String, wait: Duration) -> Error {
             "This mailbox cannot be reached: it has no licence, is inactive, or is on the organisation's own server.",
         ),
         Meaning::MailboxFull => {
-            (Kind::NotServed, Remedy::SkipMailbox, "This mailbox is full and accepts nothing new.")
+            (Kind::NotServed, Remedy::SkipMailbox, "This mailbox is full and accepts no new items.")
         }
         Meaning::ItemGone => (Kind::Gone, Remedy::Never, "Microsoft 365 no longer has this object."),
         Meaning::Duplicate => {

@@ -1,7 +1,7 @@
-//! Microsoft's clouds: each has sign-in and Graph at hosts of its own, and nothing of one is valid in another.
+//! Microsoft's clouds: each has its own hosts for sign-in and Graph, and tokens of one are not valid in another.
 //!
-//! Source: learn.microsoft.com/graph/deployments. Tokens of the cloud in China are issued in the name of
-//! `login.partner.microsoftonline.cn`, which is where its signing keys are published too.
+//! Source: learn.microsoft.com/graph/deployments. Tokens of the cloud in China are issued by
+//! `login.partner.microsoftonline.cn`, which also publishes their signing keys.
 
 use serde::Deserialize;
 use url::Url;
@@ -10,22 +10,22 @@ use url::Url;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cloud {
-    /// The world-wide one, GCC included.
+    /// The worldwide cloud, including GCC.
     #[default]
     Global,
-    /// The one for the government of the United States (L4, GCC High).
+    /// The cloud of the US government (L4, GCC High).
     UsGov,
-    /// The one for its Department of Defense (L5).
+    /// The cloud of the US Department of Defense (L5).
     UsDod,
-    /// The one that 21Vianet operates in China.
+    /// The cloud operated by 21Vianet in China.
     China,
 }
 
 impl Cloud {
-    /// All of them.
+    /// Every supported cloud.
     pub const ALL: [Self; 4] = [Self::Global, Self::UsGov, Self::UsDod, Self::China];
 
-    /// The identity platform.
+    /// URL of the identity platform.
     pub fn login(self) -> Url {
         constant(match self {
             Self::Global => "https://login.microsoftonline.com",
@@ -34,12 +34,12 @@ impl Cloud {
         })
     }
 
-    /// Graph, with its version.
+    /// URL of Graph, including its version.
     pub fn graph(self) -> Url {
         constant(&format!("{}/v1.0", self.resource()))
     }
 
-    /// The name of Graph as a resource that permissions are asked for.
+    /// Name of Graph as the resource for which permissions are requested.
     pub const fn resource(self) -> &'static str {
         match self {
             Self::Global => "https://graph.microsoft.com",

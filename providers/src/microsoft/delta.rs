@@ -1,7 +1,8 @@
-//! What has changed in a mailbox, by `calendarView/delta`.
+//! Changes in a mailbox, by `calendarView/delta`.
 //!
-//! The cursor is the link that Graph gave, unchanged. Graph shortens the occurrences of a series and may send the
-//! series itself: then all its occurrences in the window are read anew, so nobody has to put a series together.
+//! The cursor is the link that Graph returned, unchanged. Graph abbreviates the occurrences of a series and may
+//! return the series itself: all its occurrences in the window are then read again, so that nobody has to assemble
+//! a series.
 
 use std::collections::BTreeSet;
 
@@ -59,7 +60,7 @@ impl Microsoft {
         Ok(Changes { gone, changed, unreadable, cursor, more })
     }
 
-    /// The occurrences of a series in the window; none of one that is gone by now.
+    /// The occurrences of a series in the window; empty if it has been deleted.
     async fn occurrences(
         &self,
         session: &Session,
@@ -86,13 +87,13 @@ impl Microsoft {
     }
 }
 
-/// The address of a first round.
+/// The URL of the first round.
 pub(super) fn begin(microsoft: &Microsoft, mailbox: &str, window: TimeRange) -> Result<Url> {
     let url = microsoft.mailbox_url(mailbox, &["calendarView", "delta"])?;
     Ok(with_query(url, &between(window).as_pairs()))
 }
 
-/// A window as Graph's query wants it.
+/// A window in the format of Graph's query parameters.
 struct DeltaWindow(String, String);
 
 impl DeltaWindow {
@@ -106,11 +107,11 @@ fn between(window: TimeRange) -> DeltaWindow {
     DeltaWindow(text(window.start), text(window.end))
 }
 
-/// What one entry says.
+/// The meaning of one entry.
 pub(super) enum Sorted {
     Gone(String),
     Changed(Box<wire::Event>),
-    /// A series whose occurrences have to be read.
+    /// A series whose occurrences must be read.
     Series(String),
 }
 

@@ -39,7 +39,8 @@ impl Microsoft {
         })
     }
 
-    /// Rooms stand among the users with nothing that tells them apart, so each page is compared with the places.
+    /// One page of people. Graph lists rooms among the users without distinguishing them, so each page is compared
+    /// with the list of rooms.
     pub(super) async fn list_people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>> {
         let url = match after {
             Some(link) => self.follow(link)?,
@@ -111,7 +112,7 @@ impl Microsoft {
         Ok(Person { id: user.id, address, name, organisation: None })
     }
 
-    /// The directory knows users by their sign-in name only; another address of theirs has to be searched.
+    /// Finds a user by address. Graph looks users up only by sign-in name; any other address requires a search.
     async fn user(&self, session: &Session, address: &str) -> Result<wire::User> {
         if session.own {
             return self.own_user(session, address).await;
@@ -130,7 +131,7 @@ impl Microsoft {
         }
     }
 
-    /// A token of a person's own reads that person alone.
+    /// Reads the user of a user's own consent, whose token permits access to no other user.
     async fn own_user(&self, session: &Session, address: &str) -> Result<wire::User> {
         let fields = format!("{USER_FIELDS},proxyAddresses");
         let url = with_query(self.url(&["me"])?, &[("$select", &fields)]);
@@ -142,12 +143,12 @@ impl Microsoft {
             ErrorKind::OutOfScope,
             Remedy::SkipMailbox,
             "ANOTHER_ACCOUNT",
-            "This consent was given by a different account from the one that owns this mailbox.",
+            "This consent was given by an account that does not own this mailbox.",
         ))
     }
 }
 
-/// The addresses of a user, whatever they are for.
+/// Whether the user has this address, for whatever purpose.
 fn is_known_as(user: &wire::User, address: &str) -> bool {
     let proxies = user.proxy_addresses.iter().filter_map(|proxy| proxy.split_once(':'));
     let proxies = proxies.filter(|(kind, _)| kind.eq_ignore_ascii_case("smtp")).map(|(_, address)| address);
@@ -155,7 +156,7 @@ fn is_known_as(user: &wire::User, address: &str) -> bool {
     names.chain(proxies).any(|known| known.eq_ignore_ascii_case(address))
 }
 
-/// A list that leads back to itself.
+/// The error for a list that never ends.
 pub(super) fn endless() -> Error {
     Error::new(
         ErrorKind::Unavailable,
@@ -165,8 +166,8 @@ pub(super) fn endless() -> Error {
     )
 }
 
-/// Guests live elsewhere, and users without an address have no mailbox. Disabled accounts stay: shared mailboxes
-/// are disabled accounts.
+/// Converts a user to a person; `None` for guests, whose mailboxes are elsewhere, and for users without an address.
+/// Disabled accounts are kept, because shared mailboxes are disabled accounts.
 fn person(user: wire::User) -> Option<Person> {
     if user.user_type.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("guest")) {
         return None;

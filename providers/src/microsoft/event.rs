@@ -1,7 +1,7 @@
-//! What Graph says of an event, in our words.
+//! Converts Graph's events to the connectors' own types.
 //!
-//! Times come in UTC, because it is asked for. Whole days do not: Graph tells them as midnights without moving them,
-//! so they are dates of the calendar's owner ("All-day events", resource type event).
+//! Times are in UTC, as requested. Whole days are not converted: Graph returns them as midnights, which are dates
+//! in the zone of the calendar's owner ("All-day events", resource type event).
 
 use chrono::{NaiveDate, NaiveTime};
 use domain::{BusyKind, TimeRange, UnreadableReason, Zone, state::Answer};
@@ -12,12 +12,12 @@ use crate::{
     moment::{ItemReading, Moment, Span, span},
 };
 
-/// Whether an event covers whole days or may do so: then the owner's zone decides when they are.
+/// Whether an event covers, or may cover, whole days, whose times depend on the owner's zone.
 pub(super) fn has_days(raw: &wire::Event) -> bool {
     raw.is_all_day != Some(false) && days(raw).is_some()
 }
 
-/// Reads an event. Whole days are days of `zone`. What is not known of its times is as wide as the window.
+/// Reads an event. Whole days are in `zone`. Unknown times are as wide as the window.
 pub(super) fn read(raw: wire::Event, zone: &Zone, window: Option<TimeRange>) -> ItemReading {
     let busy = busy_kind(raw.show_as.as_deref()).filter(|_| raw.is_cancelled != Some(true));
     let range = match times(&raw, zone, window) {
@@ -79,7 +79,7 @@ fn days(raw: &wire::Event) -> Option<(NaiveDate, NaiveDate)> {
     Some((zones::midnight(raw.start.as_ref())?, zones::midnight(raw.end.as_ref())?))
 }
 
-/// How a status of Graph's blocks the time; what is not known blocks.
+/// How a status of Graph blocks the time; an unknown status blocks.
 pub(super) fn busy_kind(status: Option<&str>) -> Option<BusyKind> {
     match status.unwrap_or_default().to_ascii_lowercase().as_str() {
         "free" | "workingelsewhere" => None,

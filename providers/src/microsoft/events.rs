@@ -1,4 +1,4 @@
-//! Events: read, written with an effect key, found by it, changed, called off.
+//! Reads, creates, finds, changes and cancels events. New events carry an effect key, by which they are found.
 
 use chrono::SecondsFormat;
 use domain::{TimeRange, UnreadableReason, Zone};
@@ -21,7 +21,7 @@ use crate::{
 
 const FIELDS: &str = "id,iCalUId,changeKey,subject,start,end,isAllDay,isCancelled,showAs,sensitivity,organizer,attendees,type,seriesMasterId";
 
-/// The id of the extended property that carries the effect key.
+/// Id of the extended property that contains the effect key.
 pub(super) fn property() -> String {
     format!("String {{{}}} Name effectKey", PROPERTY_SET.hyphenated())
 }
@@ -41,8 +41,8 @@ impl Microsoft {
         self.list_view(session, mailbox, &["calendar", "calendarView"], window, after).await
     }
 
-    /// One page of a view of a calendar, which is found at `path` in the mailbox. A view whose page cannot be read is
-    /// read in parts, from its beginning, as one page: what was told on pages before is told again.
+    /// One page of a calendar view; `path` locates the calendar in the mailbox. If the page cannot be read, the
+    /// view is read in parts from its start and returned as one page, so events of earlier pages are repeated.
     pub(super) async fn list_view(
         &self,
         session: &Session,
@@ -103,7 +103,7 @@ impl Microsoft {
         Ok(page)
     }
 
-    /// The members of a list, each by itself.
+    /// Reads the items of a list one by one.
     pub(super) async fn read_all(
         &self,
         session: &Session,
@@ -125,7 +125,7 @@ impl Microsoft {
         Ok(page)
     }
 
-    /// The zone that whole days are days of: the mailbox's, else the session's, else UTC.
+    /// The zone of whole days: the mailbox's, otherwise the session's, otherwise UTC.
     pub(super) async fn zone_of_days(&self, session: &Session, mailbox: &str) -> Result<Zone> {
         let call = Call::get(self.mailbox_url(mailbox, &["mailboxSettings"])?).of(mailbox);
         let told = match self.call_json::<wire::MailboxSettings>(session, &call).await {
@@ -138,7 +138,7 @@ impl Microsoft {
         Ok(told.or_else(|| session.zone.clone()).unwrap_or(Zone::UTC))
     }
 
-    /// A single event; `None` for one that takes no time.
+    /// Converts a single event; `None` if it takes no time.
     async fn single(&self, session: &Session, mailbox: &str, raw: wire::Event) -> Result<Option<Event>> {
         let zone = match event::has_days(&raw) {
             true => self.zone_of_days(session, mailbox).await?,
@@ -225,8 +225,8 @@ impl Microsoft {
         }
     }
 
-    /// A conflict certainly changed nothing, and the change says what must be true and not how to get there: so
-    /// it is sent once more, if the event still stands.
+    /// Applies a change. A version conflict changes nothing, so the change is then sent once more if the event
+    /// still exists.
     pub(super) async fn patch_event(
         &self,
         session: &Session,
@@ -253,7 +253,8 @@ impl Microsoft {
         written.and_then(|event| event.ok_or_else(not_understood)).map_err(Error::unknown)
     }
 
-    /// Only the organiser's copy of a meeting can be cancelled with a message; whatever else it is, is deleted.
+    /// Cancels an event with a message. This works only for the organiser's copy of a meeting; any other event is
+    /// deleted.
     pub(super) async fn call_off_event(
         &self,
         session: &Session,
@@ -279,11 +280,16 @@ impl Microsoft {
     }
 }
 
-/// Keys stand inside a filter, so their letters are checked although they are ours.
+/// Checks the characters of an effect key, because it becomes part of a filter expression.
 fn check_key(key: &str) -> Result<()> {
     let fits = (1..=64).contains(&key.len()) && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     fits.then_some(()).ok_or_else(|| {
-        Error::new(ErrorKind::Invalid, Remedy::Never, "EFFECT_KEY", "The key of this change is malformed.")
+        Error::new(
+            ErrorKind::Invalid,
+            Remedy::Never,
+            "EFFECT_KEY",
+            "The idempotency key of this change is malformed.",
+        )
     })
 }
 
@@ -300,7 +306,7 @@ fn gone() -> Error {
     Error::new(ErrorKind::Gone, Remedy::Never, "ErrorItemNotFound", "This appointment no longer exists.")
 }
 
-/// The same key always gives the same id, so that a repeated write is recognised.
+/// The transaction id of an event. The same key always gives the same id, so that a repeated write is recognised.
 fn transaction_id(effect_key: &str) -> Uuid {
     Uuid::new_v5(&PROPERTY_SET, effect_key.as_bytes())
 }

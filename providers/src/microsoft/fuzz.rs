@@ -1,4 +1,4 @@
-//! Reads an answer of Graph in every way in which this connector reads lists.
+//! Parses a response of Graph with every list parser of this connector.
 
 use domain::Zone;
 

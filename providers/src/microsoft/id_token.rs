@@ -1,9 +1,9 @@
-//! Who signed in: the validation of id_tokens.
+//! Validates ID tokens, to find out who signed in.
 //!
 //! The token library checks the signature and the algorithm; every claim is checked here, because the library
-//! lets absent claims pass and reads the machine's clock. Signing keys come from the published metadata of the
-//! configured authority and are kept; a key id that is not among them orders a new look at most once a minute,
-//! so that made-up tokens cannot make Muster call Microsoft.
+//! accepts absent claims and uses the machine's clock. Signing keys come from the metadata of the configured
+//! authority and are cached; an unknown key id causes a new download at most once a minute, so that forged tokens
+//! cannot make Muster call Microsoft.
 
 use std::sync::Arc;
 
@@ -21,23 +21,23 @@ use crate::{Error, ErrorKind, Remedy, Result, sanitize};
 
 /// The tenant of all personal accounts, which belong to no organisation.
 const PERSONAL: Uuid = uuid!("9188040d-6c67-4c5b-b112-36a304b66dad");
-/// How far two clocks may differ.
+/// Tolerated difference between two clocks.
 const LEEWAY_SECONDS: i64 = 60;
-/// How often an unknown key id may order a new look.
+/// Minimum interval between downloads for unknown key ids.
 const LOOK_AGAIN: Duration = Duration::minutes(1);
-/// After this long the keys are looked up again in any case.
+/// Age at which the keys are downloaded again in any case.
 const KEEP: Duration = Duration::hours(24);
 
-/// Who signed in at Microsoft. The identity is the pair of tenant and object.
+/// The account that signed in at Microsoft, identified by tenant and object id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedIn {
-    /// The organisation, proven by the signature.
+    /// Id of the organisation, proven by the token's signature.
     pub tenant_id: String,
-    /// The lasting id of the person within it.
+    /// Permanent id of the account within the organisation.
     pub object_id: String,
-    /// The name, for people.
+    /// Display name of the account.
     pub name: String,
-    /// The sign-in name: for display, never for a decision.
+    /// Sign-in name: for display, never for decisions.
     pub username: String,
 }
 
@@ -72,13 +72,13 @@ struct Key {
     kty: String,
     n: Option<String>,
     e: Option<String>,
-    /// Whose tokens the key signs, where the authority limits it.
+    /// The issuer whose tokens the key signs; `None` if the authority does not restrict it.
     issuer: Option<String>,
 }
 
 #[derive(Debug)]
 struct KeySet {
-    /// With `{tenantid}` where the tenant stands.
+    /// Issuer of the tokens, with `{tenantid}` in place of the tenant.
     issuer: String,
     keys: Vec<Key>,
 }
@@ -95,7 +95,7 @@ struct CachedKeys {
     looked_at: Option<Timestamp>,
 }
 
-/// The published signing keys of one authority.
+/// The signing keys published by one authority.
 #[derive(Debug)]
 pub(super) struct Keys {
     login: Url,
@@ -109,7 +109,8 @@ impl Keys {
         Self { login, client, clock, kept: Mutex::default() }
     }
 
-    /// The keys, among them `kid` if the authority publishes it. One caller looks, the others wait for it.
+    /// The published keys, including `kid` if the authority publishes it. One caller downloads them and the others
+    /// wait.
     async fn with(&self, kid: &str) -> Result<Arc<KeySet>> {
         let mut kept = self.kept.lock().await;
         let age = kept.looked_at.map_or(Duration::MAX, |at| self.clock.now() - at);
@@ -158,7 +159,7 @@ impl Keys {
         crate::json::short(&answer).map_err(|_| unavailable())
     }
 
-    /// Validates an id_token that was made for `client_id` and for the sign-in that `nonce` began.
+    /// Validates an ID token issued for `client_id` and for the sign-in that began with `nonce`.
     pub(super) async fn verify(&self, token: &str, client_id: &str, nonce: &str) -> Result<SignedIn> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| refused("ID_TOKEN_MALFORMED"))?;
         let kid = header.kid.ok_or_else(|| refused("ID_TOKEN_KEY"))?;
@@ -176,7 +177,7 @@ impl Keys {
     }
 }
 
-/// The claims of a token whose signature holds.
+/// The claims of a token with a valid signature.
 fn claims(token: &str, key: &Key, client_id: &str) -> Result<Claims> {
     let (Some(n), Some(e)) = (&key.n, &key.e) else {
         return Err(refused("ID_TOKEN_KEY"));

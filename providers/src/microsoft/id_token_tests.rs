@@ -22,7 +22,7 @@ const TENANT: &str = "5a7c2f10-1111-4222-8333-944455566677";
 const CLIENT: &str = "our-client";
 const NONCE: &str = "our-nonce";
 
-/// An authority on loopback that publishes one key and counts how often it is asked for it.
+/// A local authority that publishes one key and counts the downloads.
 struct Authority {
     keys: Keys,
     clock: TestClock,

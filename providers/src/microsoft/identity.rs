@@ -1,8 +1,8 @@
 //! The Microsoft identity platform (v2.0): sign-in, consent, tokens.
 //!
-//! Called by the connect flow and by the token broker. What a redirect from Microsoft says is a claim of
-//! whoever sent the browser; what is proven comes from tokens: the tenant from [`Identity::verify_id_token`],
-//! the signer's role from [`Identity::is_administrator`], the grant from [`Identity::app_token`].
+//! Called by the connect flow and by the token broker. A redirect from Microsoft proves nothing, because anybody
+//! can send a browser to its URL; proof comes from tokens: of the tenant from [`Identity::verify_id_token`], of the
+//! user's role from [`Identity::is_administrator`], of the consent from [`Identity::app_token`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,10 +22,10 @@ use super::{
 };
 use crate::{Error, ErrorKind, Remedy, Result};
 
-/// The tenant segment for anybody with an account of an organisation.
+/// Path segment that stands for any organisation's tenant.
 pub const ORGANIZATIONS: &str = "organizations";
 
-/// The roles (by their template ids) whose holders may consent for the whole organisation.
+/// Template ids of the roles whose holders may consent for the whole organisation.
 const ADMINISTRATORS: [&str; 2] = [
     // Global Administrator.
     "62e90394-69f5-4237-9190-012177145e10",
@@ -33,15 +33,15 @@ const ADMINISTRATORS: [&str; 2] = [
     "e8611ab8-c189-46e8-94e1-60213ab1f814",
 ];
 
-/// Nobody has more roles than fit these pages.
+/// Maximum number of pages of role memberships.
 const MAX_ROLE_PAGES: usize = 20;
 
-/// What a person is asked for.
+/// Why a browser is sent to Microsoft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
-    /// Only who it is, and which roles; nothing lasting. Always with a fresh sign-in.
+    /// The browser is sent to authenticate the user and read the user's roles, always with a fresh sign-in.
     SignIn,
-    /// Lasting access to the person's own calendar.
+    /// The browser is sent for lasting consent to access the user's own calendar.
     OwnConsent,
 }
 
@@ -56,17 +56,17 @@ impl Ask {
     }
 }
 
-/// What the token endpoint gave.
+/// A response of the token endpoint.
 #[derive(Debug, Clone)]
 pub struct Tokens {
-    /// Opens Graph for a while.
+    /// Token for access to Graph until it expires.
     pub access_token: SecretString,
-    /// Fetches the next access token; absent without `offline_access`. The old one is forgotten when a new one
-    /// comes.
+    /// Token for obtaining further access tokens; `None` without `offline_access`. A new one replaces the previous
+    /// one.
     pub refresh_token: Option<SecretString>,
-    /// Says who signed in; not yet verified.
+    /// Token that identifies the user; not verified yet.
     pub id_token: Option<SecretString>,
-    /// How long the access token lives from now.
+    /// Remaining lifetime of the access token.
     pub expires_in: Duration,
 }
 
@@ -78,7 +78,7 @@ struct TokenAnswer {
     expires_in: u64,
 }
 
-/// Our side of the identity platform. Cheap to clone; clones share the published signing keys.
+/// Client of the identity platform. Cheap to clone; clones share the cached signing keys.
 #[derive(Debug, Clone)]
 pub struct Identity {
     config: Config,
@@ -89,13 +89,13 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The identity platform of `config`.
+    /// Creates a client with these endpoints and this registration.
     pub fn new(config: Config, client: http::Client, clock: SharedClock, ids: Ids) -> Self {
         let keys = Arc::new(Keys::new(config.login.clone(), client.clone(), Arc::clone(&clock)));
         Self { config, client, clock, ids, keys }
     }
 
-    /// Where a browser is sent to sign in. `challenge` is the S256 form of the PKCE verifier.
+    /// The URL to which a browser is sent to sign in. `challenge` is the PKCE challenge (S256).
     pub fn authorize_url(
         &self,
         ask: Ask,
@@ -122,7 +122,8 @@ impl Identity {
         Ok(with_query(url, &query))
     }
 
-    /// Where a browser is sent so that an administrator of tenant `tid` consents for all of it.
+    /// The URL to which a browser is sent so that an administrator of tenant `tid` consents for the whole
+    /// organisation.
     pub fn admin_consent_url(&self, tid: &str, redirect_uri: &str, state: &str) -> Result<Url> {
         let url = below(&self.config.login, &[tid, "v2.0", "adminconsent"])?;
         let scope = self.default_scope();
@@ -135,13 +136,12 @@ impl Identity {
         Ok(with_query(url, &query))
     }
 
-    /// What an error on a redirect means. Look for it before anything else: `admin_consent=True` comes with
-    /// errors too.
+    /// Classifies the error in a redirect. Check for it first: `admin_consent=True` is sent with errors too.
     pub fn redirect_error(error: &str, description: &str) -> Error {
         aadsts::redirect(error, description)
     }
 
-    /// Exchanges the code of a redirect. `tenant` is [`ORGANIZATIONS`] where it is not known yet.
+    /// Exchanges an authorisation code. `tenant` is [`ORGANIZATIONS`] if not known yet.
     pub async fn redeem_code(
         &self,
         code: &str,
@@ -158,12 +158,12 @@ impl Identity {
         self.token(tenant, &form).await
     }
 
-    /// Fetches fresh tokens. The answer's refresh token has to be stored before it is used.
+    /// Obtains fresh tokens. The new refresh token must be stored before it is used.
     pub async fn refresh(&self, tenant: &str, refresh_token: &SecretString) -> Result<Tokens> {
         self.refresh_for(tenant, refresh_token, None).await
     }
 
-    /// [`Identity::refresh`] after a claims challenge.
+    /// Like [`Identity::refresh`], after a claims challenge.
     pub async fn refresh_for(
         &self,
         tenant: &str,
@@ -176,13 +176,13 @@ impl Identity {
         self.token(tenant, &form).await
     }
 
-    /// A token of the application itself within one tenant. It is given even where nobody consented: then it
-    /// carries no [`app_roles`].
+    /// A token of the application itself within one tenant. Issued even without a consent, but then without
+    /// [`app_roles`].
     pub async fn app_token(&self, tenant: &str) -> Result<Tokens> {
         self.app_token_for(tenant, None).await
     }
 
-    /// [`Identity::app_token`] after a claims challenge.
+    /// Like [`Identity::app_token`], after a claims challenge.
     pub async fn app_token_for(&self, tenant: &str, claims: Option<&str>) -> Result<Tokens> {
         let scope = self.default_scope();
         let mut form = vec![("grant_type", "client_credentials"), ("scope", scope.as_str())];
@@ -190,12 +190,12 @@ impl Identity {
         self.token(tenant, &form).await
     }
 
-    /// Validates an id_token; see [`SignedIn`].
+    /// Validates an ID token; see [`SignedIn`].
     pub async fn verify_id_token(&self, id_token: &SecretString, nonce: &str) -> Result<SignedIn> {
         self.keys.verify(id_token.expose_secret(), &self.config.client_id, nonce).await
     }
 
-    /// Whether the person whose token it is may consent for the whole organisation.
+    /// Whether the user of this token may consent for the whole organisation.
     pub async fn is_administrator(&self, access_token: &SecretString) -> Result<bool> {
         let parts = ["me", "transitiveMemberOf", "microsoft.graph.directoryRole"];
         let url = below(&self.config.graph, &parts)?;
@@ -262,7 +262,7 @@ impl Identity {
         })
     }
 
-    /// A grant, together with the proof that we are who we say.
+    /// The form of a token request, with the application's authentication.
     fn form(&self, endpoint: &Url, grant: &[(&str, &str)]) -> Result<String> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("client_id", &self.config.client_id).extend_pairs(grant);
@@ -299,13 +299,13 @@ struct AppClaims {
     tid: Option<String>,
 }
 
-/// The application permissions that an app-only token carries. A diagnosis and nothing to decide access by: a
-/// token without any, right after the consent, means that Microsoft has not yet spread the permission.
+/// The application permissions in an app-only token. For diagnosis only, never for access decisions: if there are
+/// none directly after the consent, Microsoft has not propagated the permission yet.
 pub fn app_roles(access_token: &SecretString) -> Vec<String> {
     app_claims(access_token).roles
 }
 
-/// The tenant that an app-only token, fresh from the token endpoint, was made for.
+/// The tenant of an app-only token that was just received from the token endpoint.
 pub fn app_tenant(access_token: &SecretString) -> Option<String> {
     app_claims(access_token).tid
 }

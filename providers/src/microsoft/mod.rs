@@ -49,9 +49,9 @@ pub const PROPERTY_SET: Uuid = uuid!("5b0f6e2c-93c4-4b7e-8d15-6a1de0a7c94f");
 /// How Muster's registered application authenticates itself.
 #[derive(Debug, Clone)]
 pub enum ClientCredential {
-    /// With a password that Microsoft issued at registration.
+    /// The application authenticates with a password that Microsoft issued at registration.
     Secret(SecretString),
-    /// With a certificate whose public half is registered, as Microsoft recommends.
+    /// The application authenticates with a certificate whose public half is registered, as Microsoft recommends.
     Certificate {
         /// The registered half, DER-encoded X.509; its digest tells Microsoft which one signed.
         certificate_der: Vec<u8>,
@@ -103,7 +103,7 @@ pub struct Microsoft {
 }
 
 impl Microsoft {
-    /// A connector to the Graph of `config`.
+    /// Creates a connector with these endpoints and this registration.
     pub fn new(config: Config, client: http::Client, clock: SharedClock, ids: Ids) -> Self {
         Self { config, client, clock, ids }
     }

@@ -1,8 +1,8 @@
 //! Teams meetings of events.
 //!
-//! A meeting is asked for with the event and only where the calendar permits it; it cannot be unset again. The address
-//! to join at may come a moment later. Microsoft writes how to join into the event's text, and whoever replaces the
-//! text without that part takes the meeting away: so a new text is put in front of it.
+//! A meeting is requested with the event, only if the calendar permits it, and cannot be removed again. Its joining
+//! address may become available a moment later. Microsoft writes the joining information into the event's text, and
+//! replacing the text without it removes the meeting: therefore a new text is put before it.
 //!
 //! Source: learn.microsoft.com/graph/outlook-calendar-online-meetings, …/api/event-update.
 
@@ -15,9 +15,9 @@ use super::{
 };
 use crate::{Error, ErrorKind, Event, NewEvent, OnlineMeeting, Remedy, Result, Session};
 
-/// What Teams is called.
+/// Name of the meeting provider Teams.
 const TEAMS: &str = "teamsForBusiness";
-/// Microsoft's part of a text begins with a line of underscores.
+/// The line of underscores with which Microsoft's part of a text begins.
 const RULE: &str = "______________________________";
 
 /// Whether a calendar permits Teams meetings.
@@ -25,14 +25,14 @@ pub(super) fn allows_meetings(calendar: &wire::Calendar) -> bool {
     calendar.allowed_online_meeting_providers.iter().any(|provider| provider == TEAMS)
 }
 
-/// The meeting of an event, as far as it is told.
+/// The meeting of an event, as far as the response describes it.
 pub(super) fn read_meeting(raw: &wire::Event) -> Option<OnlineMeeting> {
     let url = raw.online_meeting.as_ref().and_then(|meeting| meeting.join_url.clone());
     raw.is_online_meeting.unwrap_or_default().then(|| OnlineMeeting::at(url))
 }
 
 impl Microsoft {
-    /// Whether the meeting that `new` wants may be asked for.
+    /// Whether the meeting that `new` asks for can be requested.
     pub(super) async fn may_request_meeting(
         &self,
         session: &Session,
@@ -45,7 +45,7 @@ impl Microsoft {
         }
     }
 
-    /// The body that a new text becomes: beside it stands how to join, where the event has a meeting.
+    /// The body for a new text: followed by the joining information if the event has a meeting.
     pub(super) async fn body_with_meeting(
         &self,
         session: &Session,
@@ -74,18 +74,18 @@ impl Microsoft {
     }
 }
 
-/// A text of ours as a body.
+/// A plain text as an event body.
 pub(super) fn plain(text: &str) -> Value {
     json!({ "contentType": "text", "content": text })
 }
 
-/// Asks for a meeting with a new event.
+/// Adds a meeting request to a new event.
 pub(super) fn ask(body: &mut Value) {
     body["isOnlineMeeting"] = true.into();
     body["onlineMeetingProvider"] = TEAMS.into();
 }
 
-/// What was written, with what became of the meeting that was wanted.
+/// The written event, with the outcome of the meeting request.
 pub(super) fn with_meeting_outcome(new: &NewEvent, may_meet: bool, written: Event) -> Event {
     match new.online_meeting && !may_meet {
         true => Event { online_meeting: Some(OnlineMeeting::Failed), ..written },
@@ -93,8 +93,8 @@ pub(super) fn with_meeting_outcome(new: &NewEvent, may_meet: bool, written: Even
     }
 }
 
-/// Microsoft's part of a text, from the element that holds its first line on: the last such line before the address to
-/// join at, because people draw lines too.
+/// Microsoft's part of a text: from the element with the last line of underscores before the joining address,
+/// because people also write such lines.
 fn join_part<'a>(html: &'a str, url: Option<&str>) -> Option<&'a str> {
     let end = html.find("</body>").unwrap_or(html.len());
     let html = &html[..end];

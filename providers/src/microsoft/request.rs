@@ -1,7 +1,7 @@
-//! The one way by which the connector calls Graph.
+//! Sends all requests of the connector to Graph.
 //!
-//! Every request asks the gate first, carries an id of ours, is repeated at most once after a refused token, and
-//! leaves either as a success or as a classified [`Error`]. A write whose answer is missing is marked unknown.
+//! Every request passes the gate, carries an id of ours, is repeated at most once after a refused token, and ends
+//! as a success or a classified [`Error`]. A write without a response is marked as unknown.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderName, Method, Request, Response, StatusCode};
@@ -13,27 +13,28 @@ use url::Url;
 use super::{Microsoft, classify, wire};
 use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, json, parts};
 
-/// Ids that stay when an item moves inside its mailbox, and times in UTC. Never mixed with other kinds of ids.
+/// Requests ids that stay the same when an item is moved within its mailbox, and times in UTC. Never mixed with
+/// other kinds of ids.
 const PREFER: &str = r#"IdType="ImmutableId", outlook.timezone="UTC""#;
 
-/// The header by which our logs and Microsoft's are matched.
+/// Header by which our logs can be matched with Microsoft's.
 pub(super) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
-/// No list that Muster reads to its end is longer than this many pages; a longer one is a loop.
+/// Maximum number of pages of a list; a longer list is treated as an endless loop.
 pub(super) const MAX_PAGES: usize = 2_000;
 
-/// One request to Graph, before it has a token.
+/// A request to be sent, without a token.
 #[derive(Debug, Clone)]
 pub(super) struct Call<'a> {
     method: Method,
     url: Url,
     body: Option<Value>,
     writes: bool,
-    /// The mailbox it is about; absent for the directory.
+    /// The mailbox that the request is about; `None` for the directory.
     mailbox: Option<&'a str>,
     /// Whether "not found" means a single object and not the whole mailbox.
     item: bool,
-    /// How many members a page may have, where the query cannot say it.
+    /// Page size, if the query cannot set it.
     page: Option<usize>,
 }
 
@@ -54,22 +55,22 @@ impl<'a> Call<'a> {
         Self { method: Method::DELETE, writes: true, ..Self::get(url) }
     }
 
-    /// Names the mailbox it is about.
+    /// Sets the mailbox that the request is about.
     pub(super) fn of(self, mailbox: &'a str) -> Self {
         Self { mailbox: Some(mailbox), ..self }
     }
 
-    /// It is about one object, such as an event.
+    /// Marks the request as one about a single object, such as an event.
     pub(super) fn item(self) -> Self {
         Self { item: true, ..self }
     }
 
-    /// Requests pages with this number of members.
+    /// Sets the page size.
     pub(super) fn pages_of(self, members: usize) -> Self {
         Self { page: Some(members), ..self }
     }
 
-    /// It is a question although its method is POST.
+    /// Marks the request as one that reads, although its method is POST.
     pub(super) fn asks(self) -> Self {
         Self { writes: false, ..self }
     }
@@ -79,7 +80,7 @@ impl<'a> Call<'a> {
         self.mailbox
     }
 
-    /// As the `n`th member of a batch; its address is relative to Graph's root.
+    /// The request as the `n`th member of a batch; its URL is relative to Graph's root.
     pub(super) fn in_batch(&self, n: usize, root: &Url) -> Value {
         let address = &self.url[url::Position::BeforePath..];
         let address = address.strip_prefix(root.path().trim_end_matches('/')).unwrap_or(address);
@@ -108,7 +109,7 @@ impl<'a> Call<'a> {
 }
 
 impl Microsoft {
-    /// Sends a request and returns its success.
+    /// Sends a request; an error response becomes an error.
     pub(super) async fn call(&self, session: &Session, call: &Call<'_>) -> Result<Response> {
         let permit = session.gate.enter(call.mailbox).await?;
         let credential = session.credentials.current().await?;
@@ -128,7 +129,7 @@ impl Microsoft {
         })
     }
 
-    /// Sends a request and reads the JSON of its success.
+    /// Sends a request and parses the JSON response.
     pub(super) async fn call_json<T: DeserializeOwned + Send + 'static>(
         &self,
         session: &Session,
@@ -138,7 +139,7 @@ impl Microsoft {
         read(call, &answer).await
     }
 
-    /// Reads one page of a list.
+    /// Requests one page of a list.
     pub(super) async fn call_list<T: DeserializeOwned + Send + 'static>(
         &self,
         session: &Session,
@@ -196,12 +197,12 @@ impl Microsoft {
         Err(error)
     }
 
-    /// The address of a resource below Graph's root; each part becomes one segment.
+    /// The URL of a resource below Graph's root; each part becomes one segment.
     pub(super) fn url(&self, parts: &[&str]) -> Result<Url> {
         below(&self.config.graph, parts)
     }
 
-    /// The address of something in a mailbox.
+    /// The URL of a resource in a mailbox.
     pub(super) fn mailbox_url(&self, mailbox: &str, parts: &[&str]) -> Result<Url> {
         if let Some(rest) = mailbox.strip_prefix('$') {
             // OData would read a leading `$` as a keyword.
@@ -211,7 +212,8 @@ impl Microsoft {
         self.url(&[&["users", mailbox], parts].concat())
     }
 
-    /// The next page of a list. A link to anywhere but Graph is refused: a token would go with it.
+    /// The URL of the next page. A link to any other host than Graph's is refused, because our token would be sent
+    /// to it.
     pub(super) fn follow(&self, link: &str) -> Result<Url> {
         let base = &self.config.graph;
         let root = base.path().trim_end_matches('/');
@@ -232,7 +234,7 @@ impl Microsoft {
     }
 }
 
-/// An address below `base`, each part percent-encoded as one segment.
+/// A URL below `base`; each part becomes one percent-encoded segment.
 pub(super) fn below(base: &Url, parts: &[&str]) -> Result<Url> {
     let malformed = || {
         Error::new(
@@ -251,7 +253,7 @@ pub(super) fn below(base: &Url, parts: &[&str]) -> Result<Url> {
     Ok(url)
 }
 
-/// The address with a query; names are sent as they are, values encoded with `%20` for the space.
+/// The URL with these query parameters; names are sent unchanged, spaces in values as `%20`.
 pub(super) fn with_query(mut url: Url, query: &[(&str, &str)]) -> Url {
     let text: Vec<String> = query
         .iter()
@@ -264,14 +266,14 @@ pub(super) fn with_query(mut url: Url, query: &[(&str, &str)]) -> Url {
     url
 }
 
-/// The claims that continuous access evaluation demands of the next token.
+/// The claims that the next token must contain, as demanded by continuous access evaluation.
 fn claims_challenge(answer: &Response) -> Option<String> {
     let challenge = answer.header("www-authenticate")?;
     let encoded = challenge.split_once("claims=\"")?.1.split_once('"')?.0;
     String::from_utf8(STANDARD.decode(encoded).ok()?).ok()
 }
 
-/// Reads the JSON of an answer.
+/// Parses the JSON of a response.
 pub(super) async fn read<T: DeserializeOwned + Send + 'static>(
     call: &Call<'_>,
     answer: &Response,

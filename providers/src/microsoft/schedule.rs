@@ -1,4 +1,4 @@
-//! Busy times of many mailboxes: `getSchedule`.
+//! Busy times of many mailboxes, by `getSchedule`.
 
 use std::collections::HashMap;
 
@@ -21,14 +21,14 @@ use crate::{
     parts,
 };
 
-/// Graph refuses more mailboxes in one request.
+/// Maximum number of mailboxes that Graph accepts per request.
 const BATCH: usize = 20;
-/// Graph refuses windows of 62 days.
+/// Longest window requested; Graph refuses 62 days.
 const LONGEST_WINDOW: Duration = Duration::days(61);
-/// How many mailboxes are tried as the one that asks.
+/// Maximum number of mailboxes tried as the user who sends the request.
 const ASKERS: usize = 4;
 
-/// How long the slots of an availability view are.
+/// Length of the slots of an availability view.
 const SLOT: Duration = Duration::minutes(30);
 
 pub(super) type Verdicts = Vec<Result<FreeBusy>>;
@@ -63,8 +63,8 @@ impl Microsoft {
         Ok(answers)
     }
 
-    /// What the service mailbox is told about every batch and part, where one request is not enough; `None` for what it
-    /// may not ask, which is asked otherwise.
+    /// Results for all batches and parts on behalf of the service mailbox, if more than one request is needed;
+    /// `None` for those that it may not read, which are requested otherwise.
     async fn told_together(
         &self,
         session: &Session,
@@ -97,7 +97,7 @@ impl Microsoft {
         Ok(told)
     }
 
-    /// At most 20 mailboxes in at most 61 days, one verdict per mailbox.
+    /// Results for at most 20 mailboxes and 61 days.
     async fn busy_of_batch(
         &self,
         session: &Session,
@@ -135,7 +135,7 @@ impl Microsoft {
         Ok(all)
     }
 
-    /// One question about all of them.
+    /// Requests the busy times of all these mailboxes at once.
     async fn busy_at_once(&self, session: &Session, batch: &[String], window: TimeRange) -> Result<Verdicts> {
         match self.schedules(session, batch, window).await {
             Err(error) if error.remedy == Remedy::SkipMailbox => {
@@ -161,8 +161,8 @@ impl Microsoft {
         Ok(parts::read(window, refusal, ask).await?.into_free_busy())
     }
 
-    /// The request needs a mailbox to ask from. The service mailbox asks; where it cannot, a member of the batch
-    /// does, so that one closed mailbox does not hide all others.
+    /// Requests schedules on behalf of a mailbox: the service mailbox or, if that fails, a member of the batch, so
+    /// that one closed mailbox does not hide all others.
     async fn schedules(
         &self,
         session: &Session,
@@ -181,7 +181,7 @@ impl Microsoft {
         Err(last)
     }
 
-    /// `asker` wants to know when these mailboxes are busy.
+    /// The request for the busy times of these mailboxes on behalf of `asker`.
     fn question<'a>(&self, asker: &'a str, batch: &[String], window: TimeRange) -> Result<Call<'a>> {
         let body = json!({
             "schedules": batch,
@@ -193,7 +193,7 @@ impl Microsoft {
     }
 }
 
-/// A mailbox that was asked about and is not in the answer is unknown, never free.
+/// The error for a requested mailbox that is missing in the response; it is unknown, never free.
 fn missing() -> Error {
     Error::new(
         ErrorKind::Unavailable,
@@ -213,7 +213,7 @@ fn parts(window: TimeRange) -> Vec<TimeRange> {
     parts
 }
 
-/// One verdict per mailbox, in the order asked.
+/// One result per mailbox, in the requested order.
 pub(super) fn sorted(told: Members<wire::Schedule>, batch: &[String], window: TimeRange) -> Verdicts {
     let told =
         told.readable("schedules").filter_map(|one| Some((one.schedule_id.clone()?.to_lowercase(), one)));
@@ -268,13 +268,14 @@ fn verdict(schedule: Option<&wire::Schedule>, mailbox: &str, window: TimeRange) 
     Ok(all)
 }
 
-/// Whether a view says something of every minute of the window.
+/// Whether an availability view covers every minute of the window.
 fn covers(view: &str, window: TimeRange) -> bool {
     let slots = i32::try_from(view.len()).ok();
     slots.and_then(|slots| SLOT.checked_mul(slots)).is_some_and(|all| all >= window.duration())
 }
 
-/// The slots that are not free: 0 is free, 1 tentative; all others, unknown ones among them, block.
+/// The busy slots of an availability view: 0 is free, 1 tentative; all others, including unknown ones, count as
+/// busy.
 fn slots(view: &str, window: TimeRange) -> impl Iterator<Item = Busy> {
     let ends = (1..).map(move |n| window.start + SLOT * n);
     view.chars().zip(ends).filter_map(move |(digit, end)| {
@@ -287,12 +288,12 @@ fn slots(view: &str, window: TimeRange) -> impl Iterator<Item = Busy> {
     })
 }
 
-/// The same with its busy times in order.
+/// The same result with its busy times merged and in order.
 fn merged(all: FreeBusy) -> FreeBusy {
     FreeBusy { busy: merge(all.busy), ..all }
 }
 
-/// Sorted, with overlapping and touching pieces of one kind joined.
+/// Sorts busy times and merges overlapping and adjacent ones of the same kind.
 fn merge(mut all: Vec<Busy>) -> Vec<Busy> {
     all.sort_by_key(|busy| (busy.kind, busy.range));
     let mut merged: Vec<Busy> = Vec::with_capacity(all.len());

@@ -1,4 +1,4 @@
-//! Change notifications: one subscription per mailbox.
+//! Push notifications: one subscription per mailbox.
 
 use chrono::{Duration, SecondsFormat, SubsecRound};
 use serde_json::json;
@@ -6,10 +6,10 @@ use serde_json::json;
 use super::{Microsoft, request::Call, wire};
 use crate::{Channel, Error, ErrorKind, Remedy, Result, Session};
 
-/// What is granted everywhere; some clouds grant more.
+/// Lifetime of a subscription in minutes that every cloud grants.
 const LIFE_MINUTES: i64 = 4_200;
 
-/// The longest `clientState` that Graph takes.
+/// Maximum length of `clientState` that Graph accepts.
 const MAX_SECRET: usize = 128;
 
 impl Microsoft {
@@ -25,7 +25,7 @@ impl Microsoft {
                 ErrorKind::Invalid,
                 Remedy::Never,
                 "SECRET_LENGTH",
-                "The secret of a subscription has 1 to 128 characters.",
+                "The secret of a subscription must have 1 to 128 characters.",
             ));
         }
         let body = json!({

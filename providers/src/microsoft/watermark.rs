@@ -1,8 +1,8 @@
-//! Whether anything has changed in a mailbox, by `calendarView/delta`.
+//! Detects whether a mailbox has changed, by `calendarView/delta`.
 //!
-//! The watermark is a delta link, and the mailbox and window that Graph keeps inside it. To get the first one the whole window has to
-//! be walked, because `$deltatoken=latest` is not for events; nothing of what is told on the way is looked at. Later
-//! one request says whether there is anything to tell.
+//! The watermark is a delta link together with the mailbox and window that Graph encodes in it. The first one
+//! requires reading the whole window, because `$deltatoken=latest` does not exist for events; the events read on
+//! the way are ignored. Afterwards one request tells whether anything has changed.
 //!
 //! Source: "Get incremental changes to events in a calendar view", delta query documentation of Microsoft Graph.
 
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{ChangeCheck, Remedy, Result, Session};
 
-/// Where a round of changes ended.
+/// The position at the end of a round of changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Watermark {
     mailbox: String,
@@ -55,7 +55,8 @@ impl Microsoft {
         Ok(ChangeCheck::Changed(Some(write(link))))
     }
 
-    /// Walks to the end of a round. Returns where the next one begins, and whether anything was told in this one.
+    /// Reads a round of changes to its end. Returns the link of the next round, and whether this one contained
+    /// anything.
     async fn walk_changes(&self, session: &Session, mailbox: &str, mut url: Url) -> Result<(String, bool)> {
         let mut told = false;
         for _ in 0..MAX_PAGES {

@@ -163,12 +163,12 @@ pub(super) struct ScheduleItem {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ScheduleError {
-    /// A name or a number.
+    /// Error code of the mailbox: a name or a number.
     #[serde(default, deserialize_with = "json::text")]
     pub response_code: Option<String>,
 }
 
-/// A `dateTimeTimeZone`.
+/// Graph's type `dateTimeTimeZone`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct When {
@@ -224,7 +224,7 @@ pub(super) struct Event {
     pub online_meeting: Option<OnlineMeeting>,
 }
 
-/// How to join an event, once that is known.
+/// The address for joining an online meeting; absent until it is known.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OnlineMeeting {
@@ -232,7 +232,7 @@ pub(super) struct OnlineMeeting {
     pub join_url: Option<String>,
 }
 
-/// The body of an event, and its online meeting.
+/// The body of an event and its online meeting, read before the body is replaced.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Text {

@@ -1,4 +1,4 @@
-//! Graph's times: a local date-time without offset beside a zone name of either Windows or IANA.
+//! Graph's times: a local date and time without an offset, and a Windows or IANA zone name.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use domain::{TimeRange, Timestamp, Zone};
@@ -10,7 +10,7 @@ use crate::moment::{self, Moment};
 
 const FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.f";
 
-/// Graph's `dateTimeTimeZone`, as it is written.
+/// Graph's type `dateTimeTimeZone`, for requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DateTimeZone {
@@ -19,7 +19,7 @@ pub(super) struct DateTimeZone {
 }
 
 impl DateTimeZone {
-    /// An instant in UTC.
+    /// An instant as a time in UTC.
     pub(super) fn utc(at: Timestamp) -> Self {
         Self {
             date_time: at.naive_utc().format("%Y-%m-%dT%H:%M:%S%.f").to_string(),
@@ -28,7 +28,7 @@ impl DateTimeZone {
     }
 }
 
-/// What Graph says of a time: a local time in a named zone, or an instant of its own.
+/// Reads a time: a local time in a named zone, or an instant with its own offset.
 pub(super) fn moment(when: Option<&wire::When>) -> Moment {
     let Some(text) = when.and_then(|when| when.date_time.as_deref()).map(str::trim) else {
         return Moment::Unknown;
@@ -41,20 +41,20 @@ pub(super) fn moment(when: Option<&wire::When>) -> Moment {
     Moment::local(clock, zone.and_then(|name| Zone::named(&name)).as_ref())
 }
 
-/// The date, where the clock shows midnight, or where there is no more than a date.
+/// The date, if the time is midnight or consists of a date only.
 pub(super) fn midnight(when: Option<&wire::When>) -> Option<NaiveDate> {
     let text = when?.date_time.as_deref()?.trim().trim_end_matches('Z');
     let Some(clock) = clock(text) else { return moment::date(text) };
     (clock.time() == NaiveTime::MIN).then(|| clock.date())
 }
 
-/// A text that was cut short is another time: it has to be whole.
+/// Parses a complete date and time; a truncated text would mean another time.
 fn clock(text: &str) -> Option<NaiveDateTime> {
     NaiveDateTime::parse_from_str(text, FORMAT).ok().filter(|_| text.len() >= moment::CLOCK)
 }
 
-/// A range as Graph takes it, shown in `zone`. A local time that the end of summer time makes ambiguous is sent
-/// in UTC: better a plain zone than an hour's error.
+/// A range in Graph's format, shown in `zone`. A local time that occurs twice at the end of summer time is sent in
+/// UTC: showing UTC is better than being wrong by an hour.
 pub(super) fn written(range: TimeRange, zone: &str) -> (DateTimeZone, DateTimeZone) {
     let Some(tz) = Zone::named(zone) else {
         return (DateTimeZone::utc(range.start), DateTimeZone::utc(range.end));
@@ -70,7 +70,7 @@ pub(super) fn written(range: TimeRange, zone: &str) -> (DateTimeZone, DateTimeZo
     }
 }
 
-/// The IANA name of a zone that Graph names; `None` for one that nobody knows, because a guess would be worse.
+/// The IANA name of a zone named by Graph; `None` if it is unknown, because a guess would be worse.
 pub(super) fn iana(name: &str) -> Option<String> {
     let name = name.trim();
     if name.eq_ignore_ascii_case("tzone://Microsoft/Utc") {

@@ -1,4 +1,4 @@
-//! What a token says, read strictly: a claim that is there twice has no meaning, so the whole is refused.
+//! Claims of a token. A claim that occurs twice is ambiguous, so such a token is refused.
 
 use std::fmt;
 
@@ -9,16 +9,16 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-/// The most claims that a token may have.
+/// Maximum number of claims in a token.
 const MAX: usize = 200;
-/// The longest subject, in characters (OpenID Connect Core section 2).
+/// Maximum length of a subject in characters (OpenID Connect Core section 2).
 const LONGEST_SUBJECT: usize = 255;
 
 /// The claims of a verified token.
 #[derive(Debug, Clone)]
 pub struct Claims {
     claims: Map<String, Value>,
-    /// When the token ends.
+    /// When the token expires.
     pub(super) ends: Timestamp,
 }
 
@@ -27,7 +27,7 @@ impl Claims {
         Self { claims: claims.0, ends }
     }
 
-    /// When the token ends.
+    /// When the token stops being valid.
     pub fn expires_at(&self) -> Timestamp {
         self.ends
     }
@@ -36,7 +36,7 @@ impl Claims {
         self.claims.contains_key(claim)
     }
 
-    /// Takes members from elsewhere, in place of those of the same names.
+    /// Overwrites the claims with these names by those from another source.
     pub(super) fn take(&mut self, from: UniqueMembers, names: &[&str]) {
         for name in names {
             self.claims.remove(*name);
@@ -44,22 +44,22 @@ impl Claims {
         self.claims.extend(from.0.into_iter().filter(|(name, _)| names.contains(&name.as_str())));
     }
 
-    /// Who it is, by the claim of this name: a text of 1 to 255 characters without control characters.
+    /// The value of the claim that identifies the user: a text of 1 to 255 characters without control characters.
     pub fn subject(&self, claim: &str) -> Option<&str> {
         let subject = text(&self.claims, claim)?;
         let fits = (1..=LONGEST_SUBJECT).contains(&subject.chars().count());
         (fits && !subject.chars().any(char::is_control)).then_some(subject)
     }
 
-    /// The e-mail address by the claim of this name, in lower case, if the issuer says that it has verified it. Letters
-    /// beyond ASCII are kept as they are: some become ASCII when they are made small.
+    /// The email address in the given claim, in lower case, if the issuer declares it verified. Only ASCII letters
+    /// are lowercased, because some other letters become ASCII when lowercased.
     pub fn verified_email(&self, claim: &str) -> Option<String> {
         let is_verified = self.claims.get("email_verified") == Some(&Value::Bool(true));
         text(&self.claims, claim).filter(|_| is_verified).map(str::to_ascii_lowercase)
     }
 }
 
-/// Members of an object, each of which is there once.
+/// The members of a JSON object whose names are unique.
 #[derive(Debug)]
 pub(super) struct UniqueMembers(Map<String, Value>);
 
@@ -72,12 +72,12 @@ impl UniqueMembers {
         self.0.contains_key(name)
     }
 
-    /// A point in time (RFC 7519 section 2), in whole seconds.
+    /// A claim that is a time (RFC 7519 section 2), in whole seconds.
     pub(super) fn seconds(&self, name: &str) -> Option<i64> {
         self.0.get(name)?.as_i64()
     }
 
-    /// A member that is one text or a list of texts.
+    /// A claim that is a text or a list of texts.
     pub(super) fn texts(&self, name: &str) -> Option<Vec<&str>> {
         match self.0.get(name)? {
             Value::String(one) => Some(vec![one]),

@@ -1,4 +1,4 @@
-//! A browser's sign-in: the authorization code with PKCE (RFC 7636) and a nonce.
+//! Sign-in in a browser: the authorization code flow with PKCE (RFC 7636) and a nonce.
 
 use http::{Client, Method, Request};
 use oauth2::{
@@ -16,30 +16,30 @@ use url::Url;
 use super::{Claims, Issuer, OpenId, Published, Use, refused, unavailable, userinfo};
 use crate::{Error, Result};
 
-/// What is asked for: who it is and the address, and nothing lasting.
+/// Requested scopes: identity and email address, without offline access.
 const SCOPES: [&str; 2] = ["openid", "email"];
 
-/// Our client at an issuer.
+/// Muster as a client of an issuer.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientLogin<'a> {
-    /// The registration.
+    /// The registration of the issuer.
     pub issuer: &'a Issuer,
-    /// The client's secret; none for a public client, which PKCE protects alone.
+    /// Client secret; `None` for a public client, which only PKCE protects.
     pub secret: Option<&'a SecretString>,
-    /// Where the issuer sends the browser back.
+    /// URL to which the issuer redirects the browser.
     pub redirect_uri: &'a str,
-    /// The claim of the address, where one is wanted.
+    /// Claim with the email address; `None` if no address is needed.
     pub email_claim: Option<&'a str>,
 }
 
-/// What one sign-in began with.
+/// The random values of one sign-in.
 #[derive(Debug, Clone)]
 pub struct Attempt {
-    /// Comes back with the answer.
+    /// Value that the redirect must return.
     pub state: String,
-    /// Comes back inside the ID token.
+    /// Value that the ID token must contain.
     pub nonce: String,
-    /// Shown to the issuer as a digest first, and itself with the code.
+    /// PKCE verifier: its digest is sent with the browser, the verifier itself with the code.
     pub verifier: SecretString,
 }
 
@@ -64,7 +64,7 @@ type OAuth = oauth2::Client<
 >;
 
 impl OpenId {
-    /// Where a browser is sent to sign in.
+    /// The URL to which a browser is sent to sign in.
     pub async fn authorize_url(&self, login: ClientLogin<'_>, attempt: &Attempt) -> Result<Url> {
         let published = self.published(login.issuer, None).await?;
         let client = oauth(login, &published)?;
@@ -78,8 +78,7 @@ impl OpenId {
         Ok(url)
     }
 
-    /// Refuses an answer that names another issuer than the one that was asked, or none where this one always names
-    /// itself (RFC 9207).
+    /// Refuses a redirect that names another issuer, or names none although this issuer always does (RFC 9207).
     pub async fn check_answering(&self, issuer: &Issuer, named: Option<&str>) -> Result<()> {
         let published = self.published(issuer, None).await?;
         let always = published.metadata.authorization_response_iss_parameter_supported;
@@ -90,7 +89,7 @@ impl OpenId {
         }
     }
 
-    /// Exchanges the code of an answer; says who signed in.
+    /// Exchanges the authorisation code; returns the claims of the user who signed in.
     pub async fn redeem(&self, login: ClientLogin<'_>, code: &str, attempt: &Attempt) -> Result<Claims> {
         let published = self.published(login.issuer, None).await?;
         let client = oauth(login, &published)?;
@@ -127,7 +126,7 @@ fn oauth(login: ClientLogin<'_>, published: &Published) -> Result<OAuth> {
     Ok(client)
 }
 
-/// Sends what the protocol's library has made, by our own client.
+/// Sends a request of the OpenID library with our own HTTP client.
 async fn send(client: Client, request: HttpRequest) -> std::result::Result<HttpResponse, Failed> {
     let (head, body) = request.into_parts();
     let url = Url::parse(&head.uri.to_string()).map_err(|_| Failed(refused("TOKEN_ENDPOINT")))?;
@@ -141,7 +140,7 @@ async fn send(client: Client, request: HttpRequest) -> std::result::Result<HttpR
     Ok(response)
 }
 
-/// Why a token request was not answered.
+/// Why a token request failed.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 struct Failed(Error);

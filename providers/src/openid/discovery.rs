@@ -8,9 +8,9 @@ use url::Url;
 use super::{Issuer, refused, unavailable, unusable};
 use crate::{Error, Result};
 
-/// The document's path below the issuer's own.
+/// Path of the discovery document, relative to the issuer's URL.
 const PATH: &str = ".well-known/openid-configuration";
-/// The longest issuer identifier, in bytes.
+/// Maximum length of an issuer identifier in bytes.
 const LONGEST: usize = 500;
 
 /// The discovery document: the issuer's endpoints and the features that it supports.
@@ -100,7 +100,7 @@ pub(super) async fn get<T: DeserializeOwned>(client: &Client, url: Url) -> Resul
         status if status.is_success() => parse(&answer.body),
         status if status.is_redirection() => Err(unusable(
             "DISCOVERY_REDIRECT",
-            "The issuer's discovery document is elsewhere: this address redirects.",
+            "This address redirects. Enter the address at which the issuer publishes its discovery document.",
         )),
         status if status.is_client_error() => {
             Err(unusable("DISCOVERY_MISSING", "There is no issuer at this address."))
@@ -114,7 +114,6 @@ fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T> {
 }
 
 fn malformed() -> Error {
-    let message =
-        "An issuer is an https address without user name, ? and #, such as https://login.example.com.";
+    let message = "Enter an https address without user name, ? and #, such as https://login.example.com.";
     unusable("ISSUER_ADDRESS", message)
 }

@@ -1,4 +1,4 @@
-//! The keys by which an issuer signs (RFC 7517).
+//! Signing keys of an issuer (RFC 7517).
 
 use domain::openid::SigningAlgorithm;
 use http::Client;
@@ -10,7 +10,7 @@ use url::Url;
 use super::discovery;
 use crate::Result;
 
-/// The most keys of one issuer.
+/// Maximum number of keys of one issuer.
 const MAX: usize = 100;
 
 #[derive(Deserialize)]
@@ -32,7 +32,7 @@ struct Published {
     y: Option<String>,
 }
 
-/// A key, and the one or few algorithms that it is good for.
+/// A key with the algorithms for which it can be used.
 #[derive(Debug)]
 pub(super) struct Key {
     kid: String,
@@ -41,13 +41,13 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// By which algorithms a token may be signed with it, of those that the registration allows.
+    /// The algorithms by which a token may be signed with the key, limited to those in the registration.
     pub(super) fn algorithms(&self, pinned: &[SigningAlgorithm]) -> Vec<Algorithm> {
         self.good_for.iter().filter(|algorithm| pinned.contains(algorithm)).copied().map(known).collect()
     }
 }
 
-/// The keys of an issuer by which its tokens may be signed.
+/// The usable signing keys of an issuer.
 #[derive(Debug)]
 pub(super) struct KeySet(Vec<Key>);
 
@@ -56,14 +56,14 @@ impl KeySet {
         self.0.iter().any(|key| key.kid == kid)
     }
 
-    /// The key of this name, if there is exactly one.
+    /// The key with this id; `None` if there is none or several.
     pub(super) fn find(&self, kid: &str) -> Option<&Key> {
         let mut named = self.0.iter().filter(|key| key.kid == kid);
         named.next().filter(|_| named.next().is_none())
     }
 }
 
-/// What an algorithm is called in headers and documents.
+/// Name of an algorithm in JOSE headers and key sets.
 pub(super) fn jose(algorithm: SigningAlgorithm) -> &'static str {
     match algorithm {
         SigningAlgorithm::Rs256 => "RS256",
@@ -82,13 +82,13 @@ fn known(algorithm: SigningAlgorithm) -> Algorithm {
     }
 }
 
-/// Reads an issuer's keys. One of a kind that is not known here is left out and takes no other with it.
+/// Downloads an issuer's keys. Keys of unknown types are ignored.
 pub(super) async fn read(client: &Client, url: &Url) -> Result<KeySet> {
     let list: List = discovery::get(client, url.clone()).await?;
     Ok(KeySet(list.keys.into_iter().take(MAX).filter_map(usable).collect()))
 }
 
-/// A key that may sign. By which algorithms is said by the key itself: by its kind, its curve and its `alg`.
+/// Converts a key that may sign; `None` for others. Its type, curve and `alg` determine the algorithms.
 fn usable(key: Value) -> Option<Key> {
     use SigningAlgorithm as A;
     let key: Published = serde_json::from_value(key).ok()?;

@@ -1,9 +1,9 @@
-//! Sign-in by an OpenID Connect issuer that a tenant names (OpenID Connect Core and Discovery 1.0).
+//! Sign-in through an OpenID Connect issuer that a tenant has registered (OpenID Connect Core and Discovery 1.0).
 //!
-//! The issuer is a stranger's server. What it publishes is read within bounds of size and time, its addresses are
-//! judged like every other, and nothing that a token says decides how the token is checked: the issuer, the audience and
-//! the algorithms are those of the registration, the key is one that the issuer publishes. What is kept is kept under
-//! the registration's own id, so that two tenants that name one issuer share nothing.
+//! The issuer's server is not trusted. Everything that it publishes is read with limits on size and time, its URLs
+//! are checked like all others, and nothing in a token determines how the token is checked: issuer, audience and
+//! algorithms come from the registration, the key from the issuer's published keys. Cached data is stored under the
+//! registration's id, so that two tenants with the same issuer share nothing.
 
 mod claims;
 mod code;
@@ -29,29 +29,30 @@ pub use self::{
 use self::{discovery::Metadata, keys::KeySet};
 use crate::{Error, ErrorKind, Remedy, Result};
 
-/// How often an issuer is asked at most: an unknown key id makes Muster look again, and key ids can be made up.
+/// Minimum interval between two downloads from an issuer: an unknown key id causes a download, and key ids can be
+/// forged.
 const LOOK_AGAIN: Duration = Duration::minutes(1);
-/// After this long the keys are looked up again in any case: a key that the issuer took back opens nothing any more.
+/// Age at which the keys are downloaded again in any case, so that a key removed by the issuer stops working.
 const KEEP: Duration = Duration::minutes(5);
-/// How long the keys outlive an issuer that does not answer.
+/// How long cached keys stay usable while the issuer does not respond.
 const OUTLIVE: Duration = Duration::hours(1);
-/// For how many registrations the keys are kept.
+/// Maximum number of registrations whose keys are cached.
 const ISSUERS: u64 = 10_000;
 
-/// An issuer as a tenant has registered it.
+/// An issuer as registered by a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuer {
-    /// The registration's id, which is ours.
+    /// Muster's id of the registration.
     pub id: Uuid,
-    /// The issuer identifier, compared as it is.
+    /// Issuer identifier, compared byte by byte.
     pub url: String,
-    /// Our client id there.
+    /// Muster's client id at the issuer.
     pub client_id: String,
-    /// The algorithms by which it may sign.
+    /// Signature algorithms accepted from the issuer.
     pub algorithms: Vec<SigningAlgorithm>,
 }
 
-/// What an issuer publishes.
+/// The published configuration and keys of an issuer.
 #[derive(Debug)]
 struct Published {
     metadata: Metadata,
@@ -64,7 +65,7 @@ struct CachedMetadata {
     looked_at: Option<Timestamp>,
 }
 
-/// The issuers that tenants have named. Cheap to clone; clones share what the issuers published.
+/// Client for all registered issuers. Cheap to clone; clones share the cache.
 #[derive(Debug, Clone)]
 pub struct OpenId {
     client: Client,
@@ -73,23 +74,23 @@ pub struct OpenId {
 }
 
 impl OpenId {
-    /// Issuers that are reached through `client`, whose bounds hold for everything that they answer.
+    /// Creates a client that uses `client`, whose limits apply to all responses.
     pub fn new(client: Client, clock: SharedClock) -> Self {
         Self { client, clock, kept: Cache::new(ISSUERS) }
     }
 
-    /// Reads what an issuer publishes, without keeping it: whether it can be registered.
+    /// Downloads an issuer's configuration and keys without caching them, to check whether it can be registered.
     pub async fn try_out(&self, issuer: &Issuer) -> Result<()> {
         self.look(issuer).await.map(|_| ())
     }
 
-    /// Forgets what an issuer published; it is no longer registered.
+    /// Removes an issuer from the cache.
     pub fn forget(&self, issuer: Uuid) {
         self.kept.invalidate(&issuer);
     }
 
-    /// What an issuer publishes, the key `kid` among it if the issuer has one of this name. One caller looks, the others
-    /// wait for it.
+    /// The published configuration and keys of an issuer, including the key `kid` if the issuer has one with this
+    /// id. One caller downloads them and the others wait.
     async fn published(&self, issuer: &Issuer, kid: Option<&str>) -> Result<Arc<Published>> {
         let kept = self.kept.get_with(issuer.id, Arc::default);
         let mut kept = kept.lock().await;
@@ -127,13 +128,14 @@ impl OpenId {
     }
 }
 
-/// What cannot be believed. `code` says why, for the log and for whoever sets the sign-in up.
+/// The error for a token or response that cannot be trusted. `code` tells why, for the log and for whoever
+/// configures sign-in.
 fn refused(code: &'static str) -> Error {
     let message = format!("The sign-in could not be verified ({code}). Start again.");
     Error::new(ErrorKind::Invalid, Remedy::Never, code, message)
 }
 
-/// An issuer that cannot be used as it presents itself.
+/// The error for an issuer whose published configuration cannot be used.
 fn unusable(code: &'static str, message: &str) -> Error {
     Error::new(ErrorKind::Misconfigured, Remedy::Never, code, message)
 }

@@ -1,8 +1,8 @@
-//! The validation of an issuer's tokens.
+//! Validates an issuer's tokens.
 //!
-//! The token library checks the signature by the algorithm that the key allows; every claim is checked here, because
-//! the library lets absent claims pass and reads the machine's clock. Headers that name a key or where to find one (`jku`,
-//! `jwk`, `x5u`, `x5c`) are not looked at.
+//! The token library checks the signature with the algorithm that the key allows; every claim is checked here,
+//! because the library accepts absent claims and uses the machine's clock. Headers that contain a key or its
+//! location (`jku`, `jwk`, `x5u`, `x5c`) are ignored.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use chrono::Duration;
@@ -12,32 +12,32 @@ use jsonwebtoken::{Header, Validation};
 use super::{Claims, Issuer, OpenId, claims::UniqueMembers, keys::Key, refused};
 use crate::Result;
 
-/// How far two clocks may differ.
+/// Tolerated difference between two clocks.
 const LEEWAY_SECONDS: i64 = 30;
-/// A token counts no longer than this after it was made, whatever it says itself.
+/// Maximum lifetime of a token after it was issued, whatever its own expiry.
 const LONGEST_LIFE: Duration = Duration::hours(24);
-/// The longest token, in bytes.
+/// Maximum length of a token in bytes.
 const LONGEST: usize = 16 * 1024;
 
-/// What a token is presented as.
+/// The purpose for which a token is presented.
 #[derive(Debug, Clone, Copy)]
 pub enum Use<'a> {
     /// An access token (RFC 9068) for this audience.
     AccessToken {
-        /// For whom it must have been made.
+        /// Required audience of the token.
         audience: &'a str,
     },
-    /// An ID token that was made for the registered client.
+    /// An ID token issued to the registered client.
     IdToken,
-    /// The ID token that ends a sign-in.
+    /// The ID token at the end of a sign-in.
     SignIn {
-        /// What the sign-in began with.
+        /// The nonce with which the sign-in began.
         nonce: &'a str,
     },
 }
 
 impl OpenId {
-    /// Validates a token of an issuer.
+    /// Validates a token issued by a registered issuer.
     pub async fn verify(&self, issuer: &Issuer, token: &str, what: Use<'_>) -> Result<Claims> {
         if token.len() > LONGEST {
             return Err(refused("TOKEN_SIZE"));
@@ -55,8 +55,8 @@ impl OpenId {
     }
 }
 
-/// Whether the header says of a token what it is presented as: an access token is never an ID token and the other way
-/// round, nor is a logout token or anything else either of them.
+/// Whether the header declares the type for which the token is presented: an access token is never accepted as an
+/// ID token or vice versa, nor a logout token or any other type as one of them.
 fn is_typed(header: &Header, what: Use<'_>) -> bool {
     let typ = header.typ.as_ref().map(|typ| typ.to_ascii_lowercase());
     let typ = typ.as_deref().map(|typ| typ.strip_prefix("application/").unwrap_or(typ));
@@ -66,7 +66,8 @@ fn is_typed(header: &Header, what: Use<'_>) -> bool {
     }
 }
 
-/// The claims of a token whose signature holds. The algorithms are the key's and the registration's.
+/// The claims of a token with a valid signature. The algorithm must be allowed by both the key and the
+/// registration.
 fn signed(token: &str, key: &Key, issuer: &Issuer) -> Result<UniqueMembers> {
     use jsonwebtoken::errors::ErrorKind as E;
     let mut rules = Validation { algorithms: key.algorithms(&issuer.algorithms), ..Validation::default() };
@@ -83,7 +84,7 @@ fn signed(token: &str, key: &Key, issuer: &Issuer) -> Result<UniqueMembers> {
     })
 }
 
-/// Holds the claims to the registration; returns when the token ends.
+/// Checks the claims against the registration; returns when the token expires.
 fn check(claims: &UniqueMembers, issuer: &Issuer, what: Use<'_>, now: Timestamp) -> Result<Timestamp> {
     let time = |name| claims.seconds(name).and_then(|at| Timestamp::from_timestamp(at, 0));
     let (Some(ends), Some(made)) = (time("exp"), time("iat")) else { return Err(refused("TOKEN_TIMES")) };
@@ -105,7 +106,8 @@ fn check(claims: &UniqueMembers, issuer: &Issuer, what: Use<'_>, now: Timestamp)
     }
 }
 
-/// Whether a token was made for us. An ID token with several audiences names the one that asked for it.
+/// Whether the token was issued for Muster. An ID token with several audiences must name Muster as authorised
+/// party.
 fn is_for_us(claims: &UniqueMembers, audience: &[&str], issuer: &Issuer, what: Use<'_>) -> bool {
     let client = issuer.client_id.as_str();
     match what {
@@ -119,7 +121,7 @@ fn is_for_us(claims: &UniqueMembers, audience: &[&str], issuer: &Issuer, what: U
     }
 }
 
-/// Whether a token belongs to the sign-in that waits for it.
+/// Whether a token belongs to the sign-in that is being completed.
 fn is_answer(claims: &UniqueMembers, what: Use<'_>) -> bool {
     let Use::SignIn { nonce } = what else { return true };
     let said = claims.text("nonce").unwrap_or_default();

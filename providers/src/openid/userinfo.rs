@@ -1,5 +1,5 @@
-//! What an issuer tells of a person beside the ID token (OpenID Connect Core section 5.3): many put the address there
-//! alone.
+//! The UserInfo endpoint (OpenID Connect Core section 5.3), where many issuers publish the email address
+//! exclusively.
 
 use http::{Client, Method, Request};
 use oauth2::AccessToken;
@@ -11,8 +11,8 @@ use super::{
 };
 use crate::Result;
 
-/// Adds the address that the issuer tells, and whether it has verified it. Everything else is as the ID token has it, and
-/// what tells of another person is refused (section 5.3.4).
+/// Adds the email address from UserInfo, and whether the issuer has verified it. All other claims stay those of the
+/// ID token; a response about another subject is refused (section 5.3.4).
 pub(super) async fn with_address(
     client: &Client,
     endpoint: &Url,

@@ -1,4 +1,4 @@
-//! A connector whose every text is odd, and what comes out of the wrapper around it.
+//! Tests the wrapper with a connector whose every text is odd.
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +14,7 @@ use crate::{
     AttendeeRole, CalendarKind, Credential, ErrorKind, MailboxKind, OpenGate, Remedy, StaticCredentials,
 };
 
-/// An id that no store takes as it is.
+/// An id that no store accepts unescaped.
 const ID: &str = "id\0\u{7F}\u{FFFF}%";
 
 fn odd(text: &str) -> String {
@@ -48,7 +48,7 @@ fn unreadable() -> Unreadable {
     Unreadable { uid: odd("uid"), reason: UnreadableReason::NoTimes, blocks: true }
 }
 
-/// Answers odd texts everywhere, and remembers which ids and cursors it is called with.
+/// A connector that returns odd texts everywhere, and records the ids and cursors it receives.
 #[derive(Debug, Default)]
 struct Odd {
     fails: bool,
@@ -261,7 +261,7 @@ fn window() -> TimeRange {
     event().range
 }
 
-/// What came out: the texts of answers, and errors.
+/// The observed results: texts and errors.
 #[derive(Default)]
 struct Seen {
     texts: Vec<String>,
@@ -269,7 +269,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Notes all texts of an answer, or its error.
+    /// Records all texts of a result, or its error.
     fn take<T: Serialize>(&mut self, answer: Result<T>) {
         match answer {
             Ok(answer) => self.texts_of(&serde_json::to_value(answer).unwrap()),
@@ -277,7 +277,7 @@ impl Seen {
         }
     }
 
-    /// Notes a page and returns where the next one begins.
+    /// Records a page and returns the cursor of the next one.
     fn page<T: Serialize>(&mut self, page: Result<Page<T>>) -> Option<String> {
         let next = page.as_ref().ok().and_then(|page| page.next.clone());
         self.take(page.map(|page| (page.items, page.next)));
@@ -300,7 +300,7 @@ impl Seen {
     }
 }
 
-/// Asks everything once, and with each id and cursor that came back everything that takes one.
+/// Calls every method once, and with each returned id and cursor every method that accepts one.
 async fn ask_everything(provider: &Sanitized) -> Seen {
     let mut seen = Seen::default();
     ask_directory(provider, &session(), &mut seen).await;
@@ -309,7 +309,7 @@ async fn ask_everything(provider: &Sanitized) -> Seen {
     seen
 }
 
-/// The token that came back; where nothing did, the one that would have.
+/// The returned token or, without one, the original id.
 fn or_id(token: Option<String>) -> String {
     token.unwrap_or_else(|| text::escape(ID.to_owned()))
 }
@@ -395,13 +395,13 @@ fn assert_fits(error: Error) {
     }
 }
 
-/// A method with a default would otherwise be answered by the default, and not by the connector.
 #[test]
 fn a_piece_of_equipment_that_is_listed_twice_is_named_once() {
     let listed = ["Whiteboard", "Video bar", "", "video bar", "Screen", "Whiteboard"].map(str::to_owned);
     assert_eq!(distinct(listed.into_iter()), ["Whiteboard", "Video bar", "Screen"]);
 }
 
+/// A method that the wrapper lacks would run the trait's default body and never reach the connector.
 #[test]
 fn the_wrapper_has_every_method_of_the_trait() {
     let methods = |source: &str, from: &str| -> BTreeSet<String> {

@@ -27,7 +27,7 @@ pub(crate) const CALENDARSERVER: &str = "http://calendarserver.org/ns/";
 /// The namespace and name shared by all elements of one kind.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Tag {
-    /// Empty for none.
+    /// The namespace; empty if there is none.
     namespace: Box<str>,
     /// The local name, without prefix.
     name: Box<str>,

@@ -1,4 +1,4 @@
-//! Makes the tree, and pays for it.
+//! Builds the element tree and charges it to the budget.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -12,16 +12,16 @@ use quick_xml::{
 use super::{Attribute, Element, Tag};
 use crate::body::{BodyRejected, Budget, decode};
 
-/// The deepest element that is read.
+/// Maximum nesting of elements.
 const DEPTH: usize = 64;
-/// How many namespaces may be bound at one place: finding one takes as many steps.
+/// Maximum number of namespaces bound at one place, because looking one up takes as many steps.
 const NAMESPACES: usize = 64;
-/// What the table of tags takes for each of them beyond its letters, in bytes.
+/// Memory of a table entry for a tag beyond its characters, in bytes.
 const TAG: usize = 256;
-/// What an element with attributes takes for them beyond the attributes, in bytes.
+/// Memory for the attributes of an element beyond the attributes themselves, in bytes.
 const ATTRIBUTES: usize = size_of::<Vec<Attribute>>();
 
-/// Reads a document, within a budget of bytes.
+/// Parses a document within a budget of bytes.
 pub(super) fn read(body: &[u8], budget: &mut Budget) -> Result<Element, BodyRejected> {
     let text = decode(body, budget)?;
     let mut reader = NsReader::from_str(&text);
@@ -62,11 +62,11 @@ pub(super) fn read(body: &[u8], budget: &mut Budget) -> Result<Element, BodyReje
     document.children.pop().ok_or(BodyRejected::Malformed)
 }
 
-/// What is made so far.
+/// The tree under construction.
 struct Tree<'b> {
-    /// The document, and the elements that have not ended.
+    /// The document and its open elements.
     open: Vec<Element>,
-    /// Tags by namespace and name.
+    /// Known tags, by namespace and name.
     tags: HashMap<Box<str>, HashMap<Box<str>, Arc<Tag>>>,
     budget: &'b mut Budget,
 }
@@ -97,7 +97,7 @@ impl Tree<'_> {
         Ok(tag)
     }
 
-    /// Those without a namespace. One that is not well-formed is left out, with what follows it in the tag.
+    /// The attributes without a namespace. A malformed attribute is ignored, together with the rest of the tag.
     #[expect(clippy::box_collection, reason = "see the field")]
     fn attributes(&mut self, start: &BytesStart<'_>) -> Result<Option<Box<Vec<Attribute>>>, BodyRejected> {
         let mut all = Vec::new();
@@ -116,7 +116,7 @@ impl Tree<'_> {
         Ok(Some(all).filter(|all| !all.is_empty()).map(Box::new))
     }
 
-    /// Ends an element, which goes into the one that is open then.
+    /// Closes an element and adds it to its parent.
     fn close(&mut self, mut done: Element) -> Result<(), BodyRejected> {
         done.text.shrink_to_fit();
         done.children.shrink_to_fit();
@@ -126,7 +126,7 @@ impl Tree<'_> {
         Ok(())
     }
 
-    /// Adds text, with line breaks as XML 1.0 section 2.11 wants them.
+    /// Adds text, with line breaks normalised as in XML 1.0 section 2.11.
     fn text(&mut self, text: &str) -> Result<(), BodyRejected> {
         let whole = self.room(text.len())?;
         let mut rest = text;
@@ -142,7 +142,7 @@ impl Tree<'_> {
         Ok(())
     }
 
-    /// The text of the open element, with room for this number of bytes.
+    /// The text of the open element, with capacity for this number of bytes.
     fn room(&mut self, bytes: usize) -> Result<&mut String, BodyRejected> {
         self.budget.spend(bytes)?;
         let text = &mut self.open.last_mut().ok_or(BodyRejected::Malformed)?.text;
@@ -153,14 +153,14 @@ impl Tree<'_> {
     }
 }
 
-/// Grows a full vector by a quarter: doubling it would take twice the memory that was paid for.
+/// Grows a full vector by a quarter, because doubling it would take twice the memory that was budgeted.
 fn make_room<T>(all: &mut Vec<T>) {
     if all.len() == all.capacity() {
         all.reserve_exact(1.max(all.len() / 4));
     }
 }
 
-/// The character that a reference stands for; `None` for one that nobody defined, or that XML does not allow.
+/// The character to which a reference refers; `None` if it is undefined or not allowed in XML.
 fn meant(reference: &str) -> Option<char> {
     let char = match reference.strip_prefix('#') {
         Some(number) => {
@@ -180,8 +180,8 @@ fn is_allowed(char: char) -> bool {
     matches!(char, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// The value of an attribute: references resolved, every kind of white space a space. An ampersand that begins no
-/// reference is itself.
+/// The value of an attribute: references resolved, white space normalised to spaces. An ampersand that starts no
+/// reference is kept.
 fn value(raw: &str) -> String {
     let mut value = String::with_capacity(raw.len());
     let mut rest = raw;

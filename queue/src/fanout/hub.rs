@@ -18,7 +18,7 @@ pub(super) const CAPACITY: usize = 256;
 
 type Topic = (Id<ids::Tenant>, String);
 
-/// See the module.
+/// Delivers messages to the subscribers of one node.
 #[derive(Debug, Default)]
 pub(super) struct Hub {
     topics: Mutex<HashMap<Topic, Vec<Arc<Mailbox>>>>,

@@ -1,4 +1,4 @@
-//! Events within one process.
+//! Event fan-out within one process.
 
 use domain::{Id, ids};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Fanout, Message, Subscription, hub::Hub};
 
-/// See [`Fanout`].
+/// The in-process implementation of [`Fanout`].
 #[derive(Debug)]
 pub struct InProcess {
     hub: Arc<Hub>,

@@ -1,8 +1,8 @@
-//! Events between nodes, over one Redis channel.
+//! Event fan-out between nodes, over one Redis channel.
 //!
-//! A node gives its own messages to its own subscribers directly and publishes them for the others. Redis keeps
-//! nothing: a node whose connection broke tells its subscribers that they lag once it listens again, and a node
-//! that could not publish owes the others a notice, which makes them tell theirs.
+//! A node delivers its own messages to its subscribers directly and publishes them for the other nodes. Redis
+//! stores nothing: a node that lost its connection tells its subscribers that they lag once it listens again, and a
+//! node that could not publish later sends the others a notice, which makes them do the same.
 
 use std::{
     future::Future,
@@ -38,7 +38,7 @@ const BATCH: usize = 200;
 const TICK: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// See [`Fanout`] and the module.
+/// The Redis implementation of [`Fanout`].
 #[derive(Debug)]
 pub struct Redis {
     shared: Arc<Shared>,
@@ -51,10 +51,10 @@ struct Shared {
     channel: String,
     node: Uuid,
     ids: Ids,
-    /// Whether other nodes missed messages and were not told yet.
+    /// Whether other nodes missed messages and have not been notified yet.
     owes: AtomicBool,
     nodes: Arc<AtomicU32>,
-    /// How often this node has begun to listen.
+    /// How often this node has started to listen.
     listening: watch::Sender<u64>,
 }
 
@@ -64,7 +64,7 @@ impl std::fmt::Debug for Shared {
     }
 }
 
-/// The content of a published message; without messages it announces a loss.
+/// Content of a published message; without messages it is a notice of a loss.
 #[derive(Debug, Serialize, Deserialize)]
 struct Envelope {
     node: Uuid,
@@ -72,7 +72,7 @@ struct Envelope {
 }
 
 impl Redis {
-    /// Starts listening, on `tracker`. `nodes` is kept at the number of listening nodes.
+    /// Starts listening, on `tracker`; keeps `nodes` up to date with the number of listening nodes.
     pub(crate) fn start(
         prefix: &str,
         client: redis::Client,
@@ -104,7 +104,7 @@ impl Redis {
         Self { shared }
     }
 
-    /// Waits until this node has begun to listen more than `times` times.
+    /// Waits until this node has started to listen more than `times` times.
     #[cfg(test)]
     pub(super) async fn listens(&self, times: u64) {
         let mut listening = self.shared.listening.subscribe();
@@ -185,7 +185,7 @@ impl Shared {
         }
     }
 
-    /// Announces losses to the other nodes, and counts the nodes.
+    /// Notifies other nodes of losses, and counts the nodes.
     async fn keep_house(&self) {
         if self.owes.swap(false, Ordering::AcqRel) && self.send(Vec::new()).await.is_err() {
             self.owes.store(true, Ordering::Release);
@@ -202,7 +202,7 @@ impl Shared {
     }
 }
 
-/// The response, unless the server takes too long.
+/// The response, or an error if it takes too long.
 async fn soon<T>(answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     timeout(PATIENCE, answer).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }

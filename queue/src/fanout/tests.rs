@@ -9,7 +9,7 @@ fn message(node: &Node, tenant: Id<ids::Tenant>, topic: &str, number: usize) -> 
     Message { tenant, topic: topic.to_owned(), id: node.ids.make(), payload: json!({ "number": number }) }
 }
 
-/// The next message, leaving out the notices of the first connection.
+/// The next message; skips the lag notices of the first connection.
 async fn receive(subscription: &mut Subscription) -> Message {
     loop {
         match subscription.next().await.expect("the node runs") {
@@ -19,7 +19,7 @@ async fn receive(subscription: &mut Subscription) -> Message {
     }
 }
 
-/// The Redis fan-out of a node, once it listens.
+/// The Redis fan-out of a node, after it has started to listen.
 async fn listening(node: &Node) -> Redis {
     let nodes = Arc::new(AtomicU32::new(1));
     let fanout =

@@ -1,4 +1,4 @@
-//! Orders hints for taking: lanes by urgency, tenants in turn, each run once.
+//! Determines the order of hints: lanes by priority, tenants in turn, each run once.
 
 use std::collections::{HashMap, VecDeque, hash_map::Entry};
 
@@ -6,10 +6,10 @@ use domain::{Id, ids, state::Lane};
 
 use super::Hint;
 
-/// How often a lane with waiting hints may be passed over, by lane.
+/// How often a lane with waiting hints may be passed over, for each lane.
 const PATIENCE: [u32; 3] = [0, 7, 31];
 
-/// See the module.
+/// Waiting hints in fair order; see the module documentation.
 #[derive(Debug, Default)]
 pub(super) struct FairQueue {
     lanes: [TenantRing; 3],
@@ -18,7 +18,7 @@ pub(super) struct FairQueue {
     waiting: HashMap<Id<ids::Run>, Lane>,
 }
 
-/// The tenants of a lane with hints, in the order of their turns.
+/// The tenants with hints in a lane, in the order of their turns.
 #[derive(Debug, Default)]
 struct TenantRing {
     turns: VecDeque<Id<ids::Tenant>>,

@@ -1,4 +1,4 @@
-//! Hints within one process.
+//! The queue of hints within one process.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -15,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 use super::{Hint, Hints, fair_queue::FairQueue};
 use crate::Error;
 
-/// The number of runs that may wait. The sweep finds the others again.
+/// Maximum number of waiting runs; the sweep offers the others again.
 const CAPACITY: usize = 200_000;
 
-/// See [`Hints`]. A run that is already waiting is not added again.
+/// The in-process implementation of [`Hints`]. A run that is already waiting is not added again.
 #[derive(Debug)]
 pub struct InProcess {
     waiting: Mutex<FairQueue>,
@@ -28,7 +28,7 @@ pub struct InProcess {
 }
 
 impl InProcess {
-    /// An empty lane, whose waits end when `token` is cancelled.
+    /// Creates an empty queue, whose waits end when `token` is cancelled.
     pub fn new(token: CancellationToken) -> Self {
         Self::with_capacity(CAPACITY, token)
     }

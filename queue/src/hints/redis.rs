@@ -1,9 +1,10 @@
-//! Hints over Redis streams, for many nodes.
+//! The queue of hints over Redis streams, for many nodes.
 //!
-//! Each lane is some streams, and a tenant's hints go to the shorter of two of them: a read takes from all
-//! streams, so a tenant with many hints fills its own and the others' are read beside it. All keys share one
-//! hash tag, because a read names all of them. All nodes are one consumer: entries are hints, so what a dead node
-//! had read needs no claim; the bound of a stream trims it, the sweep finds the runs.
+//! Each lane has several streams, and a tenant's hints go to the shorter of two of them: a read takes from all
+//! streams, so a tenant with many hints fills only its own, and those of other tenants are read beside them. All
+//! keys share one hash tag, because a read names all of them. All nodes are one consumer: nobody has to take over
+//! entries that a dead node had read, because the sweep finds their runs; the length limit of a stream removes
+//! them.
 
 use std::{
     collections::HashMap,
@@ -24,13 +25,13 @@ use crate::{
     link::{Link, MAX_BLOCK},
 };
 
-/// Streams per lane.
+/// Number of streams per lane.
 const SHARDS: usize = 16;
 /// The approximate number of entries that a stream keeps.
 const BOUND: usize = 50_000;
 /// The number of hints pushed with one command.
 const BATCH: usize = 500;
-/// The largest number of hints read but not settled; further ones stay in their streams until these are trimmed.
+/// Maximum number of hints read but not acknowledged; further ones stay in their streams until these are trimmed.
 const UNSETTLED: usize = 100_000;
 const GROUP: &str = "workers";
 const CONSUMER: &str = "node";
@@ -83,7 +84,7 @@ impl Redis {
         }
     }
 
-    /// Reads `max` waiting hints or a little more: a part from each stream, then more from those that had that many,
+    /// Reads about `max` waiting hints: a share from each stream, then more from streams that had their full share,
     /// lane by lane.
     async fn fill(&self, read: &mut FairQueue, max: usize) -> Result<(), Error> {
         let share = max.div_ceil(8);
@@ -159,7 +160,7 @@ impl Redis {
         }
     }
 
-    /// Creates the consumer groups, which an empty server lacks.
+    /// Creates the consumer groups, which a new server lacks.
     async fn make_groups(&self) -> Result<(), Error> {
         let mut script = self.groups.prepare_invoke();
         self.streams.iter().for_each(|stream| {
@@ -271,7 +272,7 @@ fn shards(lane: Lane) -> std::ops::Range<usize> {
     first..first + SHARDS
 }
 
-/// The two streams of a tenant in a lane; never the same.
+/// The two different streams of a tenant in a lane.
 fn choices(hint: &Hint) -> (usize, usize) {
     // Written out, because it has to be the same on every node and in every version: the halves of the id,
     // mixed by multiplication until every bit hangs on every other.

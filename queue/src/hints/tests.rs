@@ -18,7 +18,7 @@ fn count(hints: &[Hint], lane: Lane) -> usize {
     hints.iter().filter(|hint| hint.lane == lane).count()
 }
 
-/// Takes `want` hints in readings of `max`, and settles each.
+/// Takes `want` hints, at most `max` at a time, and acknowledges each.
 async fn take(node: &Node, want: usize, max: usize) -> Vec<Hint> {
     let mut taken = Vec::new();
     while taken.len() < want {
@@ -198,7 +198,7 @@ async fn over_redis_a_dead_server_is_told_and_comes_back_by_itself() {
     assert_eq!(found, runs(&hints));
 }
 
-/// A node with a server of its own.
+/// A node with a Redis server of its own.
 async fn alone() -> (Node, Server) {
     let server = Server::start().await;
     (Node::at(&server.url(), "muster"), server)

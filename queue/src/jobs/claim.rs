@@ -1,4 +1,4 @@
-//! Claiming jobs, renewing their leases, and giving them back.
+//! Claims jobs, renews their leases, and releases them.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub struct Claimed {
     pub at: Timestamp,
 }
 
-/// Crashes further apart than this do not add up.
+/// Maximum interval between two crashes that are counted together.
 const CRASHES_WITHIN: Duration = Duration::from_hours(72);
 
 // A claim does not wait for the disk. One that a crash of the database takes back is as if it had never been: another
@@ -127,7 +127,7 @@ pub async fn renew(
     rows.iter().map(|row| Ok(row.try_get("", "run_id")?)).collect()
 }
 
-/// A duration as PostgreSQL statements take it, in milliseconds.
+/// A duration as a parameter for PostgreSQL, in milliseconds.
 fn millis(time: Duration) -> Value {
     (time.as_millis() as i64).into()
 }
@@ -145,8 +145,8 @@ pub async fn release(
     Ok(())
 }
 
-/// Ends every lease and forgets every hint: for the start of the only process of an SQLite database. The lease holders
-/// are dead, and the next worker need not wait; a lease ended here counts as a crash, like an expired one.
+/// Ends every lease and removes every hint; called when the only process of an SQLite database starts. The lease
+/// holders are dead, so the next worker need not wait; a lease ended here counts as a crash, like an expired one.
 pub async fn end_all_leases(engine: &DatabaseConnection, clock: &dyn Clock) -> Result<(), DatabaseError> {
     let sql = "UPDATE job SET lease_until = CASE WHEN lease_until > $1 THEN $1 ELSE lease_until END, offered_at = NULL
         WHERE offered_at IS NOT NULL OR lease_until > $1";
@@ -155,8 +155,8 @@ pub async fn end_all_leases(engine: &DatabaseConnection, clock: &dyn Clock) -> R
     Ok(())
 }
 
-/// Ends the leases that a stopping node still holds and offers their jobs again: those of steps that took too long or
-/// could not be written. The results are unknown, so each counts as a crash, like an expired lease.
+/// Ends the leases that a stopping node still holds, whose steps took too long or could not be committed, and
+/// offers their jobs again. The results are unknown, so each counts as a crash, like an expired lease.
 pub async fn release_node(
     engine: &DatabaseConnection,
     clock: &dyn Clock,

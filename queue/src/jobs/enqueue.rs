@@ -1,4 +1,4 @@
-//! Enqueues, wakes and cancels runs, always in the transaction of the cause.
+//! Enqueues, wakes and cancels runs, always in the transaction of the change that requires it.
 
 use std::collections::HashSet;
 
@@ -39,8 +39,8 @@ pub struct NewRun {
     pub memory: Json,
 }
 
-/// Inserts runs with their jobs, due at once; the caller publishes the hints after its commit. A run whose key belongs
-/// to an unfinished run is left out. Returns one hint per inserted run.
+/// Inserts runs with their jobs, due at once; the caller publishes the hints after its commit. A run is skipped if
+/// an unfinished run has the same key. Returns one hint per inserted run.
 pub async fn enqueue(
     txn: &DatabaseTransaction,
     runs: &[NewRun],
@@ -88,7 +88,8 @@ async fn order_together(
     txn.query_all_raw(statement).await?.iter().map(|row| Ok(row.try_get("", "run_id")?)).collect()
 }
 
-/// A job is due by the database's clock: a node whose own clock is ahead would wait for itself.
+/// The statement that inserts runs and jobs. Jobs are due by the database's clock: a node whose own clock is ahead
+/// would have to wait.
 const TOGETHER: &str = "
 WITH ordered AS (
     INSERT INTO run (id, tenant_id, workflow, memory, trail, revision, status, lane, business_key, subject, asked_by,
@@ -153,8 +154,8 @@ async fn insert_jobs(txn: &DatabaseTransaction, hints: &[Hint], at: Timestamp) -
     Ok(())
 }
 
-/// How a statement writes "due at once", with a question mark for the clock's value. On PostgreSQL the database's clock
-/// decides what is due: a node whose own clock is ahead would wait for itself.
+/// The SQL for "due at once", with a placeholder for the clock's value. On PostgreSQL the database's clock decides
+/// what is due: a node whose own clock is ahead would have to wait.
 fn at_once(txn: &DatabaseTransaction) -> &'static str {
     match txn.get_database_backend() {
         DatabaseBackend::Postgres => "least(?, now())",

@@ -1,10 +1,10 @@
-//! Durable jobs: the rows that say which run has work, since when, and who is at it.
+//! Durable jobs: rows that say which run has work, since when, and which worker executes it.
 //!
-//! A live run has exactly one job, re-armed in place: a wait is its due time, a signal sets it to now. A worker
-//! claims a job with a lease (for liveness) and an epoch (for safety): every claim raises the epoch, and a commit
-//! is accepted only with the epoch that it was claimed with, so a worker that lost its lease cannot commit.
-//! `wakes` counts signals; a commit that has not seen the last one leaves the job due at once, so no signal is
-//! slept through.
+//! A live run has exactly one job, which is rescheduled in place: a wait sets its due time, a signal makes it due
+//! now. A worker claims a job with a lease (for liveness) and an epoch (for safety): every claim increments the
+//! epoch, and a commit is accepted only with the epoch of its claim, so a worker that lost its lease cannot commit.
+//! `wakes` counts signals; a commit that has not seen the last one leaves the job due at once, so that no signal is
+//! missed.
 
 mod claim;
 mod enqueue;

@@ -1,8 +1,8 @@
-//! Finding due jobs that no lane has seen: after a passed timer, a lost hint, a flushed Redis, a killed worker.
+//! Finds due jobs for which no hint arrived: after a timer, a lost hint, a flushed Redis, or a crashed worker.
 //!
-//! `offered_at` says when a job's hint was given away last. Whoever arms a job for later leaves it empty, so a timer is
-//! found as soon as it is due; whoever arms one for now gives the hint away itself, and only if nothing has come of it
-//! after a while is the job offered again.
+//! `offered_at` is the time of a job's last hint. A job scheduled for later has none, so that it is found as soon
+//! as it is due; a job that is due now gets its hint when it is written, and is offered again only if it has not
+//! been claimed after a while.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The gate of each key on this node: who is next, who is inside, and until when nobody enters.
+//! The gate of each key on this node: the waiting callers, the calls in progress, and pauses.
 
 use std::{
     collections::HashMap,
@@ -19,18 +19,18 @@ const SOME_TIME: Duration = Duration::from_millis(250);
 /// The number of keys kept before idle ones are removed.
 const KEYS: usize = 1_024;
 
-/// The gates of a node, by key. Idle ones are dropped.
+/// The gates of a node, by key. Idle ones are removed.
 #[derive(Debug, Default)]
 pub(super) struct Gates {
     gates: Mutex<HashMap<String, Arc<Gate>>>,
 }
 
-/// See the module.
+/// Limits the calls for one key; see the module documentation.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
-    /// Held by the next caller; the others queue for it.
+    /// Held by the next caller; the other callers wait for it.
     turn: tokio::sync::Mutex<()>,
-    /// A place was given back on this node.
+    /// Signalled when a permit was returned on this node.
     freed: Notify,
     state: Mutex<State>,
 }
@@ -48,7 +48,7 @@ pub(super) enum Attempt {
     Inside(Permit),
     /// The rate permits no call before this has passed.
     After(Duration),
-    /// All permits are taken. With a duration: one may become free on another node, so look again after that.
+    /// All permits are taken. With a duration: one may become free on another node, so try again after that.
     Full(Option<Duration>),
 }
 
@@ -133,7 +133,7 @@ impl Gate {
         state.closed_until = state.closed_until.max(Some(Instant::now() + for_.min(MAX_PAUSE)));
     }
 
-    /// Tells the next caller that a place on another account of this gate is free.
+    /// Tells the next caller that a permit of another account of this gate was returned.
     pub(super) fn notify_next(&self) {
         self.freed.notify_waiters();
     }

@@ -1,4 +1,4 @@
-//! Limits within one process.
+//! Limits of providers within one process.
 
 use std::{future::ready, time::Duration};
 
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{Limit, Limits, Permit, Wait, gate::Gates};
 use crate::Key;
 
-/// See [`Limits`].
+/// The in-process implementation of [`Limits`].
 #[derive(Debug, Default)]
 pub struct InProcess {
     gates: Gates,

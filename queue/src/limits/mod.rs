@@ -1,8 +1,9 @@
-//! Limits that providers impose, kept before a provider has to enforce them: concurrent calls and calls per time, per
+//! Limits that providers impose, enforced before a provider has to: concurrent calls and calls per time, for each
 //! key.
 //!
-//! In any window of [`Limit::per`] at most [`Limit::rate`] calls begin (GCRA with a burst of a twenty-fifth of the
-//! rate, which is taken off the steady rate). Callers of one node and key enter in the order in which they came.
+//! In any window of [`Limit::per`] at most [`Limit::rate`] calls begin (GCRA with a burst of one twenty-fifth of
+//! the rate, which is subtracted from the steady rate). Callers with the same node and key enter in the order of
+//! arrival.
 
 mod gate;
 mod in_process;
@@ -17,10 +18,10 @@ use async_trait::async_trait;
 pub use self::{in_process::InProcess, redis::Redis};
 use crate::Key;
 
-/// How long a place is kept for a node that died: whoever is inside renews it.
+/// Lifetime of a permit whose node has died; live nodes renew their permits.
 pub const LEASE: Duration = Duration::from_secs(15);
 
-/// The longest that a gate is closed at a time, whatever the provider requested.
+/// Longest pause of a gate, whatever the provider requested.
 pub const MAX_PAUSE: Duration = Duration::from_hours(24);
 
 /// The limit of a key. Zero means no limit.
@@ -34,12 +35,12 @@ pub struct Limit {
     pub per: Duration,
 }
 
-/// No permit is free within the caller's patience; it is worth trying again after this.
+/// No permit became free within the caller's patience; retry after this time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no place is free for another {0:?}")]
 pub struct Wait(pub Duration);
 
-/// Leave to make one call. Dropping it gives the place back.
+/// Permission for one call; returned when dropped.
 #[must_use = "the place is given back when this is dropped"]
 pub struct Permit(Option<Box<dyn FnOnce() + Send + Sync>>);
 
@@ -48,7 +49,7 @@ impl Permit {
         Self(Some(Box::new(give_back)))
     }
 
-    /// Drops a place that was never taken.
+    /// Drops a permit that was never taken.
     fn forget(mut self) {
         self.0 = None;
     }
@@ -74,12 +75,12 @@ pub trait Limits: Send + Sync + fmt::Debug {
     /// Waits for a permit, for `patience` at most. If the wait is known to be longer, returns at once.
     async fn enter(&self, key: &Key, limit: &Limit, patience: Duration) -> Result<Permit, Wait>;
 
-    /// Lets nobody enter for a while, as after a 429 with Retry-After. A longer pause stays in force.
+    /// Pauses a key, as after a 429 with Retry-After: nobody enters meanwhile. A longer pause stays in force.
     async fn pause(&self, key: &Key, for_: Duration);
 }
 
 impl Limit {
-    /// The time between calls at the steady rate, and how far a burst may be ahead of it.
+    /// The interval between calls at the steady rate, and how far a burst may be ahead of it.
     fn pace(&self) -> Option<(Duration, Duration)> {
         let burst = (self.rate / 25).max(1);
         let steady = if burst > 1 { self.rate - burst } else { self.rate };
@@ -87,7 +88,7 @@ impl Limit {
         Some((interval, interval * (burst - 1)))
     }
 
-    /// The share that one of `nodes` enforces by itself.
+    /// The part of the limit that one of `nodes` nodes enforces by itself.
     fn share(&self, nodes: u32) -> Self {
         let share = |whole: u32| if whole == 0 { 0 } else { (whole / nodes.max(1)).max(1) };
         Self { concurrency: share(self.concurrency), rate: share(self.rate), per: self.per }

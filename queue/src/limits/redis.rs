@@ -1,9 +1,9 @@
-//! Limits that all nodes keep together, by Redis' clock.
+//! Limits enforced by all nodes together, by Redis' clock.
 //!
-//! Only the caller who is next on its node asks Redis, so a long queue is no load. Places are leases that their node
-//! renews: those of a node that died end by themselves, and soon. What could not be given back, because Redis was
-//! away, is given back later: otherwise a mailbox would stand still although nobody calls it. While Redis is away
-//! each node keeps its share of the limit by itself; it knows how many nodes there were last.
+//! Only the next caller of a node queries Redis, so a long queue causes no load. Permits are leases that their node
+//! renews: those of a dead node expire soon. A permit that could not be returned because Redis was unreachable is
+//! returned later; otherwise a mailbox would stay blocked although nobody calls it. Without Redis each node
+//! enforces its share of the limit, based on the last known number of nodes.
 
 use std::{
     collections::HashMap,
@@ -32,12 +32,12 @@ use crate::{Error, Key, link::Link};
 /// The wait before a full gate is tried again, because a permit may be free on another node: at least this, and up to
 /// twice.
 const LOOK_AGAIN_MS: u64 = 20;
-/// The number of permits given back with one command.
+/// Maximum number of permits returned with one command.
 const BATCH: usize = 256;
-/// The wait before permits that could not be given back are tried again.
+/// The wait before permits that could not be returned are tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(200);
 
-/// See [`Limits`] and the module.
+/// The Redis implementation of [`Limits`].
 #[derive(Debug)]
 pub struct Redis {
     prefix: String,
@@ -52,7 +52,7 @@ pub struct Redis {
     held: Arc<HeldPermits>,
 }
 
-/// A place that was given back: its set and its name, and since when at the latest nobody renews it.
+/// A returned permit: its set, its name, and the latest time until which it may still have been renewed.
 struct ReturnedPermit {
     places: String,
     lease: String,
@@ -60,7 +60,7 @@ struct ReturnedPermit {
     since: Instant,
 }
 
-/// The places of this node that somebody is inside of: their sets, by their names.
+/// The permits of this node that are in use: their sets, by their names.
 #[derive(Debug, Default)]
 struct HeldPermits(Mutex<HashMap<String, String>>);
 
@@ -71,7 +71,7 @@ impl HeldPermits {
 }
 
 impl Redis {
-    /// Begins to give places back, on `tracker`.
+    /// Starts the task that returns permits, on `tracker`.
     pub(crate) fn start(
         prefix: &str,
         commands: Arc<Link>,
@@ -173,8 +173,8 @@ impl Limits for Redis {
     }
 }
 
-/// Looks after the places of this node at Redis, one thing after another: a place is never renewed after it was given
-/// back.
+/// Renews and returns this node's permits at Redis, one after the other, so that a permit is never renewed after it
+/// was returned.
 struct PermitKeeper {
     commands: Arc<Link>,
     held: Arc<HeldPermits>,
@@ -206,7 +206,7 @@ impl PermitKeeper {
         self.give_back(&mut batch).await;
     }
 
-    /// Empties the batch, unless Redis is away.
+    /// Returns the permits of a batch, unless Redis is unreachable.
     async fn give_back(&self, batch: &mut Vec<ReturnedPermit>) {
         if batch.is_empty() {
             return;

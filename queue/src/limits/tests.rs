@@ -21,7 +21,7 @@ async fn enter_at_once(limits: &dyn Limits, key: &str, limit: Limit) -> Result<P
     limits.enter(&crate::testing::key(key), &limit, Duration::ZERO).await
 }
 
-/// All places of a limit, and the proof that there are no more.
+/// Takes all permits of a limit, and checks that there are no more.
 async fn fill(limits: &dyn Limits, key: &str, limit: Limit, places: u32) -> Vec<Permit> {
     let mut inside = Vec::new();
     for _ in 0..places {
@@ -249,7 +249,7 @@ fn start(node: &Node, nodes: u32, lease: Duration) -> Redis {
     Redis::start(&node.prefix, node.link(), node.ids.clone(), nodes, lease, &node.tracker, &node.token)
 }
 
-/// A node with a server of its own.
+/// A node with a Redis server of its own.
 async fn alone() -> (Server, Node) {
     let server = Server::start().await;
     let node = Node::at(&server.url(), "muster");

@@ -14,7 +14,7 @@ use crate::Key;
 /// The number of keys kept before full buckets, which need not be kept, are removed.
 const KEYS: usize = 4_096;
 
-/// See [`Quotas`].
+/// The in-process implementation of [`Quotas`].
 #[derive(Debug, Default)]
 pub struct InProcess {
     /// When each bucket is full again.

@@ -1,8 +1,8 @@
-//! Quotas of callers: units that are refilled evenly, kept by all nodes together.
+//! Quotas of callers: units that are refilled evenly, shared by all nodes.
 //!
 //! A quota is a bucket (GCRA): it holds [`Quota::units`] when full, and an empty one is full again after
-//! [`Quota::per`]. Unlike at the gates of [`crate::limits`], nobody waits: a request for more units than are left is
-//! refused, with the time after which it is worth trying again.
+//! [`Quota::per`]. Unlike at the gates of [`crate::limits`], nobody waits: a request for more units than are left
+//! is refused, with the time after which to retry.
 
 mod in_process;
 mod redis;
@@ -40,7 +40,7 @@ pub struct Spending {
     /// The wait until the units are available; `None` if they were spent. A refused request takes nothing from any
     /// quota.
     pub refused_for: Option<Duration>,
-    /// What is left of each quota, in the order in which they were given.
+    /// The remaining units of each quota, in the order in which the quotas were given.
     pub balances: Vec<Balance>,
 }
 
@@ -50,17 +50,17 @@ pub trait Quotas: Send + Sync + fmt::Debug {
     /// Takes units from all of these quotas, or from none if one of them has too few.
     ///
     /// A request for more units than a quota holds counts as one for all of them: it is refused until the bucket is
-    /// full, not for ever.
+    /// full, but not for ever.
     async fn spend(&self, quotas: &[(Key, Quota)], units: u32) -> Spending;
 }
 
 impl Quota {
-    /// The share that one of `nodes` enforces by itself.
+    /// The part of the quota that one of `nodes` nodes enforces by itself.
     fn share(self, nodes: u32) -> Self {
         Self { units: (self.units / nodes.max(1)).max(1), per: self.per }
     }
 
-    /// The time in which these units are refilled, in microseconds; at most that of a full bucket.
+    /// The time in which these units are refilled, in microseconds; at most that for a full bucket.
     fn price(self, units: u32) -> u64 {
         let whole = self.micros();
         let price = u128::from(whole) * u128::from(units.min(self.units)) / u128::from(self.units.max(1));
@@ -72,7 +72,7 @@ impl Quota {
         u64::try_from(self.per.as_micros()).unwrap_or(u64::MAX / 4)
     }
 
-    /// What is left when the bucket is full again after `owed` microseconds.
+    /// The balance of a quota that is full again after `owed` microseconds.
     fn balance(self, owed: u64) -> Balance {
         let (whole, left) = (self.micros(), self.micros().saturating_sub(owed));
         let remaining = u128::from(left) * u128::from(self.units) / u128::from(whole.max(1));

@@ -1,4 +1,4 @@
-//! Quotas that all nodes keep together, by Redis' clock: one round trip for all quotas of a request.
+//! Quotas shared by all nodes, by Redis' clock: one round trip for all quotas of a request.
 
 use std::sync::{
     Arc,
@@ -11,14 +11,14 @@ use redis::Script;
 use super::{InProcess, Quota, Quotas, Spending};
 use crate::{Error, Key, link::Link};
 
-/// See [`Quotas`].
+/// The Redis implementation of [`Quotas`].
 #[derive(Debug)]
 pub struct Redis {
     prefix: String,
     commands: Arc<Link>,
     nodes: Arc<AtomicU32>,
     script: Script,
-    /// What this node enforces by itself while Redis is unreachable.
+    /// Quotas enforced by this node alone while Redis is unreachable.
     alone: InProcess,
 }
 

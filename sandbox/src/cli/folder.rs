@@ -1,8 +1,8 @@
 //! Organisations from files: a fixture in JSON, or a folder of `.ics` files.
 //!
-//! In a folder every mailbox is a file `ada@corp.test.ics` or a folder `ada@corp.test/` of such files. Addresses that
-//! begin with `room` are rooms. Series are expanded over the weeks that are asked for, because the sandbox keeps
-//! single events; what a calendar says about attendees is left out, because each of them has a file of their own.
+//! In a folder every mailbox is a file `ada@corp.test.ics` or a folder `ada@corp.test/` of such files. Addresses
+//! that begin with `room` are rooms. Series are expanded over the requested weeks, because the sandbox stores
+//! single events; attendees are ignored, because each of them has a file of their own.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -19,24 +19,24 @@ use crate::{
     model::{Settings, ShowAs},
 };
 
-/// What a folder does not say.
+/// Options that a folder does not contain.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Reading {
-    /// The organisation's name; made of its domain when absent.
+    /// The organisation's name; derived from its domain if absent.
     #[arg(long)]
     pub name: Option<String>,
-    /// The zone of times without one and of whole days, as an IANA name.
+    /// IANA zone for times without a zone and for whole days.
     #[arg(long, default_value = "Europe/Berlin")]
     pub zone: Zone,
-    /// The first day that is read; the Monday of this week when absent.
+    /// First day to read; the Monday of this week if absent.
     #[arg(long)]
     pub from: Option<NaiveDate>,
-    /// How many weeks are read.
+    /// Number of weeks to read.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=520))]
     pub weeks: u64,
 }
 
-/// The organisation that a file or folder describes, as the sandbox takes it.
+/// Reads the organisation in a file or folder, in the sandbox's format.
 pub(super) fn read(path: &Path, reading: &Reading, today: NaiveDate) -> Result<Value, Error> {
     if path.is_dir() {
         let fixture = calendars(path, reading, today)?;
@@ -86,7 +86,7 @@ fn calendars(folder: &Path, reading: &Reading, today: NaiveDate) -> Result<Fixtu
     Ok(fixture)
 }
 
-/// The files of each mailbox.
+/// The files of each mailbox, by address.
 fn mailboxes(folder: &Path) -> Result<BTreeMap<String, Vec<std::path::PathBuf>>, Error> {
     let mut found: BTreeMap<String, Vec<_>> = BTreeMap::new();
     for path in entries(folder)? {
@@ -140,7 +140,7 @@ fn add(fixture: &mut Fixture, address: &str, name: String) {
     }
 }
 
-/// `ada.lovelace@corp.test` is Ada Lovelace.
+/// The display name for an address: `ada.lovelace@corp.test` becomes Ada Lovelace.
 fn named(address: &str) -> String {
     let local = address.split('@').next().unwrap_or(address);
     let words = local.split(['.', '-', '_']).filter(|word| !word.is_empty()).map(|word| {

@@ -1,4 +1,4 @@
-//! The commands for a running sandbox, and the requests that they become.
+//! Commands for a running sandbox, and the requests that they send.
 
 mod describe;
 mod values;
@@ -26,7 +26,7 @@ pub(super) enum ControlCommand {
     Show { organisation: String },
     /// Creates an organisation with plausible people, rooms and meetings.
     Generate {
-        /// What the organisation calls itself, such as "Acme".
+        /// Display name of the organisation, such as "Acme".
         name: String,
         /// The mail domain; derived from the name by default.
         #[arg(long)]
@@ -179,10 +179,10 @@ pub(super) enum ControlCommand {
         /// Seconds until an online meeting can be joined.
         #[arg(long, default_value_t = 0)]
         meeting_delay_s: u32,
-        /// Seconds until a consent reaches new tokens.
+        /// Seconds until new tokens contain the permissions of a consent.
         #[arg(long, default_value_t = 0)]
         consent_delay_s: u32,
-        /// The earliest time at which a consent reaches new tokens.
+        /// The earliest time at which new tokens contain the permissions of a consent.
         #[arg(long)]
         consent_from: Option<Timestamp>,
     },
@@ -243,7 +243,7 @@ pub(super) enum FaultCommand {
         /// The duration in milliseconds, for faults that take time.
         #[arg(long)]
         ms: Option<u64>,
-        /// The wait in seconds that a throttled client is told.
+        /// Wait in seconds that a throttled response names.
         #[arg(long)]
         retry_after: Option<u32>,
     },
@@ -277,7 +277,7 @@ fn name(value: impl ValueEnum) -> String {
 }
 
 impl ControlCommand {
-    /// The request that the command becomes.
+    /// Converts the command to a request.
     pub(super) fn request(&self) -> Result<Request, Error> {
         let of = |organisation: &str, rest: &[&str], body: Value| {
             Request::post(["organisations", organisation].into_iter().chain(rest.iter().copied()), body)

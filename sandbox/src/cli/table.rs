@@ -1,9 +1,9 @@
-//! Lists as people read them.
+//! Formats lists as tables.
 
 use serde_json::Value;
 
-/// Rows under headings, in columns as wide as they need to be. The members are found by name; one inside another by
-/// `outer.inner`; of a list its length is shown.
+/// A table with headings, in columns as wide as necessary. Members are selected by name, nested ones by
+/// `outer.inner`; lists are shown by their length.
 pub(super) fn table(rows: &Value, columns: &[(&str, &str)]) -> String {
     let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
     if rows.is_empty() {

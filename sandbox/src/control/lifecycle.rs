@@ -1,4 +1,4 @@
-//! What Graph tells a subscriber about a subscription itself, and not about a mailbox.
+//! Graph's lifecycle notifications: about a subscription itself, not about a mailbox.
 
 use std::sync::Arc;
 
@@ -15,28 +15,28 @@ use crate::{
     store::Change,
 };
 
-/// What happens to the subscriptions of an organisation, or of one of its mailboxes.
+/// A lifecycle event for the subscriptions of an organisation, or of one of its mailboxes.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Lifecycle {
     event: LifecycleEvent,
-    /// An address; all mailboxes when absent.
+    /// Address of the mailbox; `None` for all mailboxes.
     mailbox: Option<String>,
 }
 
-/// The words of `lifecycleEvent`.
+/// Values of `lifecycleEvent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum LifecycleEvent {
-    /// It ends soon unless it is renewed.
+    /// The subscription ends soon unless it is renewed.
     ReauthorizationRequired,
-    /// It is gone.
+    /// The subscription no longer exists.
     SubscriptionRemoved,
     /// Notifications were lost.
     Missed,
 }
 
-/// Lets it happen, and returns once every subscriber with a URL for it has been told.
+/// Triggers the event, and returns when every subscriber with a lifecycle URL has been notified.
 pub(super) async fn trigger(app: &Arc<App>, organisation: Uuid, order: Lifecycle) -> Result<Value, Refused> {
     let concerned = {
         let store = app.store();

@@ -32,7 +32,7 @@ pub(super) struct Hosted {
     kind: Option<Hosting>,
     hides_details: Option<bool>,
     online_meetings: Option<bool>,
-    /// What its owner signs in as, which need not be an address of the organisation's.
+    /// Sign-in name of the owner, which need not be in a domain of the organisation.
     sign_in_name: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Applications' secrets.
+//! Client secrets of applications.
 
 use domain::Timestamp;
 use serde::Deserialize;
@@ -7,17 +7,17 @@ use serde_json::{Value, json};
 use super::Refused;
 use crate::{app::App, model::Application, store::Change};
 
-/// `apps/{client}/secret`.
+/// The body of `apps/{client}/secret`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Secret {
-    /// The new one; the old one stays when absent.
+    /// The new secret; if absent, the current one is kept.
     secret: Option<String>,
-    /// When it expires; never when absent.
+    /// When the secret expires; never if absent.
     expires_at: Option<Timestamp>,
 }
 
-/// Gives an application another secret, or an end to the one it has.
+/// Gives an application a new secret, or sets when the current one expires.
 pub(super) fn change(app: &App, client: &str, new: Secret) -> Result<Value, Refused> {
     let mut store = app.store();
     let known = store.state().applications.get(client).ok_or(Refused::NotFound("application"))?;

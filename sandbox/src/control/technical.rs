@@ -1,4 +1,4 @@
-//! Technical accounts of Exchange servers: made, given another password, and their role taken away.
+//! Technical accounts of Exchange servers: creating them, changing their password, and removing their role.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Refused, find};
 use crate::{app::App, model::Technical, store::Change};
 
-/// What is said of a technical account; what is not said stays.
+/// The body for changing a technical account; absent members keep their value.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Account {
@@ -16,7 +16,7 @@ pub(super) struct Account {
     impersonates: Option<bool>,
 }
 
-/// Makes or changes the technical account of an organisation's Exchange server.
+/// Creates or changes the technical account of an organisation's Exchange server.
 pub(super) fn keep(app: &App, id: Uuid, account: Account) -> Result<Value, Refused> {
     let mut store = app.store();
     let domain = &find(store.state(), id)?.domain;

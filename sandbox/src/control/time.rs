@@ -1,4 +1,4 @@
-//! The clocks, and what dies by them.
+//! Clocks, and expiry of tokens and cursors.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use super::{Refused, body};
 use crate::{app::App, microsoft, store::Change, wire::Request};
 
-/// The time, and how wrong the token endpoints' clock is.
+/// The current time, and the skew of the token endpoints' clock.
 pub(super) fn show(app: &App) -> Value {
     json!({ "now": app.now(), "token_skew_s": app.store().state().token_skew_s })
 }
 
-/// `clock/advance`.
+/// The body of `clock/advance`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Advance {
@@ -32,14 +32,14 @@ pub(super) fn advance(app: &App, by: &Advance) -> Result<Value, Refused> {
     Ok(json!({ "now": app.now() }))
 }
 
-/// `clock/skew`.
+/// The body of `clock/skew`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Skew {
     seconds: i64,
 }
 
-/// Lets the token endpoints' clock go wrong.
+/// Shifts the token endpoints' clock.
 pub(super) fn skew(app: &App, by: &Skew) -> Result<Value, Refused> {
     if by.seconds.unsigned_abs() > 366 * 86_400 {
         return Err(Refused::Invalid("no clock is wrong by more than a year".to_owned()));
@@ -51,11 +51,11 @@ pub(super) fn skew(app: &App, by: &Skew) -> Result<Value, Refused> {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Expire {
-    /// Refresh tokens as well.
+    /// Whether refresh tokens expire too.
     refresh: bool,
 }
 
-/// Makes every token that was issued so far expire.
+/// Makes every token issued so far expire.
 pub(super) fn expire(app: &App, request: &Request) -> Result<Value, Refused> {
     let expire: Expire = if request.body.is_empty() { Expire::default() } else { body(request)? };
     let mut changes = vec![Change::TokensExpired];
@@ -66,7 +66,7 @@ pub(super) fn expire(app: &App, request: &Request) -> Result<Value, Refused> {
     Ok(json!({ "expired": true }))
 }
 
-/// Forgets every sync cursor that was given away so far, whichever provider's.
+/// Invalidates every sync cursor issued so far, of all providers.
 pub(super) fn forget_cursors(app: &App) -> Result<Value, Refused> {
     let mut store = app.store();
     app.commit(&mut store, vec![Change::CursorsForgotten])?;

@@ -1,4 +1,4 @@
-//! POX Autodiscover: which server holds the mailboxes of a domain.
+//! POX Autodiscover: tells which server holds the mailboxes of a domain.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
 const REQUEST: &str = "http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006";
 const RESPONSE: &str = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a";
 
-/// `POST /autodiscover/autodiscover.xml`.
+/// Handles `POST /autodiscover/autodiscover.xml`.
 pub fn answer(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Refused> {
     let (tenant, account) = account::log_in(app, request)?;
     note.app = Some(account.user);

@@ -1,4 +1,4 @@
-//! GetUserAvailability: free/busy of up to a hundred mailboxes, as every colleague sees it.
+//! GetUserAvailability: busy times of up to a hundred mailboxes, as visible to every colleague.
 
 use chrono::Duration;
 use domain::{TimeRange, Timestamp};
@@ -26,7 +26,7 @@ struct Asked<'e> {
     view: &'e str,
 }
 
-/// The answer: one verdict per mailbox, in the order asked, without addresses.
+/// Handles GetUserAvailability: one result per mailbox, in the requested order, without addresses.
 pub fn route(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
     let asked = read(operation)?;
     let store = call.app.store();
@@ -138,7 +138,7 @@ fn entry(event: &Event, asked: &Asked<'_>, details: bool) -> String {
     )
 }
 
-/// How Exchange calls a status.
+/// Exchange's name of a free/busy status.
 pub fn status(show_as: ShowAs) -> &'static str {
     match show_as {
         ShowAs::Free => "Free",

@@ -1,4 +1,4 @@
-//! The zone of a free/busy request, which is told by its rules and not by a name.
+//! The time zone of a free/busy request, which is defined by its rules and not named.
 
 use chrono::{DateTime, Datelike as _, Duration, NaiveDate, NaiveDateTime, NaiveTime, Utc, Weekday};
 use domain::Timestamp;
@@ -8,7 +8,7 @@ use super::{
     xml::{Element, TYPES},
 };
 
-/// A zone: minutes that are added to a local time to get UTC, and when they change.
+/// A time zone: the minutes to add to a local time to get UTC, and when they change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bias {
     minutes: i64,
@@ -18,17 +18,17 @@ pub struct Bias {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rule {
-    /// Added to the zone's own minutes while this time holds.
+    /// Minutes added to the zone's own while this rule applies.
     minutes: i64,
     time: NaiveTime,
-    /// The first to fourth one of the month; five means the last one.
+    /// Which occurrence of the weekday in the month, 1 to 4; 5 means the last one.
     order: u32,
     month: u32,
     day: Weekday,
 }
 
 impl Bias {
-    /// Reads `t:TimeZone`.
+    /// Parses `t:TimeZone`.
     pub fn read(zone: &Element) -> Result<Self, Failure> {
         let bad = || Failure::new("ErrorInvalidTimeZone", "The time zone of the request cannot be used.");
         let minutes = |of: &Element| of.typed("Bias").and_then(|text| text.parse().ok());
@@ -52,7 +52,7 @@ impl Bias {
         whole().ok_or_else(bad)
     }
 
-    /// A time, with an offset of its own or local in this zone.
+    /// Parses a time with an offset or, without one, in this zone.
     pub fn instant(&self, text: &str) -> Option<Timestamp> {
         if let Ok(at) = DateTime::parse_from_rfc3339(text) {
             return Some(at.with_timezone(&Utc));
@@ -61,7 +61,7 @@ impl Bias {
         Some((local + Duration::minutes(self.minutes_at(local))).and_utc())
     }
 
-    /// A local time without offset.
+    /// Formats a local time without an offset.
     pub fn local(&self, at: Timestamp) -> String {
         let utc = at.naive_utc();
         // The rules are told in local time: standard time is tried first.

@@ -1,4 +1,4 @@
-//! CreateItem: new events, and what is done to an event by creating something that refers to it.
+//! CreateItem: creates events, or acts on an event by creating an item that refers to it.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::{
     model::{Attendee, Event, Part, Party, Response, ShowAs},
 };
 
-/// CreateItem.
+/// Handles CreateItem.
 pub fn route(call: &mut Call<'_>, operation: &Element) -> Result<String, Refused> {
     let mut messages = Vec::new();
     for item in operation.members("Items") {
@@ -96,12 +96,12 @@ fn new(call: &Call<'_>, item: &Element) -> Result<Event, Failure> {
     Ok(event)
 }
 
-/// An event ends after it begins.
+/// The error for an event that ends before it begins.
 pub fn earlier() -> Failure {
     Failure::new("ErrorCalendarEndDateIsEarlierThanStartDate", "EndDate is earlier than StartDate.")
 }
 
-/// Takes one property over. Start and end are checked by the caller, because they belong together.
+/// Applies one property to an event. The caller checks start and end, because they depend on each other.
 pub fn apply(call: &Call<'_>, event: &mut Event, child: &Element) -> Result<(), Failure> {
     let text = child.text.trim();
     let time = || {
@@ -157,7 +157,7 @@ fn show_as(text: &str) -> Option<ShowAs> {
     })
 }
 
-/// A whole new list of one kind of attendees. Who has answered already has answered.
+/// Replaces the attendees of one kind. Existing attendees keep their responses.
 fn replace(call: &Call<'_>, event: &mut Event, list: &Element, part: Part) -> Result<(), Failure> {
     if list.children.is_empty() {
         return Err(Failure::schema(&list.name));

@@ -1,29 +1,29 @@
-//! Refusals of Exchange.
+//! Errors of Exchange.
 
 use std::borrow::Cow;
 
 use super::xml::{ERRORS, SOAP, TYPES, element, quoted};
 use crate::{Error, wire::Answer};
 
-/// A refusal with its response code and message.
+/// An error with its response code and message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The response code.
     pub code: Cow<'static, str>,
-    /// What is said about it.
+    /// Human-readable message.
     pub message: String,
-    /// How long to stay away, in milliseconds.
+    /// Requested wait (`BackOffMilliseconds`); `None` for none.
     pub back_off_ms: Option<u64>,
 }
 
 /// Why a request was not served.
 #[derive(Debug)]
 pub enum Refused {
-    /// The caller is to blame.
+    /// The caller is at fault.
     Because(Failure),
-    /// Name and password are not good.
+    /// The user name or password is wrong.
     NotLoggedIn,
-    /// The sandbox is to blame.
+    /// The sandbox itself failed.
     Broken(Error),
 }
 
@@ -40,22 +40,22 @@ impl From<Error> for Refused {
 }
 
 impl Failure {
-    /// A refusal.
+    /// Builds an error.
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self { code: code.into(), message: message.into(), back_off_ms: None }
     }
 
-    /// There is no such event.
+    /// The error for an event that does not exist.
     pub fn item_not_found() -> Self {
         Self::new("ErrorItemNotFound", "The specified object was not found in the store.")
     }
 
-    /// The caller may not.
+    /// The error for a missing right.
     pub fn denied() -> Self {
         Self::new("ErrorAccessDenied", "Access is denied. Check credentials and try again.")
     }
 
-    /// An element stands where the schema has none such.
+    /// The error for an element that the schema does not allow there.
     pub fn schema(element: &str) -> Self {
         Self::new(
             "ErrorSchemaValidation",
@@ -69,7 +69,7 @@ impl Failure {
         })
     }
 
-    /// As an answer to the whole request.
+    /// The error as a SOAP fault, for the whole request.
     pub fn fault(&self) -> Answer {
         let text = format!(
             r#"<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="{SOAP}"><s:Body><s:Fault><faultcode xmlns:a="{TYPES}">a:{code}</faultcode><faultstring xml:lang="en-US">{message}</faultstring><detail><e:ResponseCode xmlns:e="{ERRORS}">{code}</e:ResponseCode><e:Message xmlns:e="{ERRORS}">{message}</e:Message>{more}</detail></s:Fault></s:Body></s:Envelope>"#,
@@ -80,17 +80,17 @@ impl Failure {
         Answer::xml(500, text)
     }
 
-    /// As the message about one item.
+    /// The error as a response message about one item.
     pub fn about_item(&self, operation: &str) -> String {
         self.as_message(&format!("m:{operation}ResponseMessage"))
     }
 
-    /// As a message of any name.
+    /// The error as a response message with this name.
     pub fn as_message(&self, name: &str) -> String {
         format!(r#"<{name} ResponseClass="Error">{}</{name}>"#, self.inside())
     }
 
-    /// What stands inside a message.
+    /// The content of a response message.
     pub fn inside(&self) -> String {
         format!(
             "{}<m:ResponseCode>{}</m:ResponseCode><m:DescriptiveLinkKey>0</m:DescriptiveLinkKey>",
@@ -100,19 +100,19 @@ impl Failure {
     }
 }
 
-/// What a throttled request is told. `retry_after` is in seconds.
+/// The response to a throttled request. `retry_after` is in seconds.
 pub fn throttled(retry_after: Option<u32>) -> Answer {
     let message = "The server cannot service this request right now. Try again later.";
     let back_off_ms = retry_after.map(|seconds| u64::from(seconds) * 1_000);
     Failure { back_off_ms, ..Failure::new("ErrorServerBusy", message) }.fault()
 }
 
-/// A refusal of the whole request with any response code.
+/// The error for the whole request, with any response code.
 pub fn refused(code: &str) -> Answer {
     Failure::new(code.to_owned(), "The request was refused.").fault()
 }
 
-/// What every request is told while the web server is away.
+/// The response to every request during an outage of the web server.
 pub fn outage() -> Answer {
     Answer::html(503, "<html><body>Service Unavailable</body></html>".to_owned())
 }

@@ -1,6 +1,6 @@
-//! The properties of a calendar item, in the order of the schema.
+//! Properties of a calendar item, in the order of the schema.
 
-/// `CalendarItemType` and what it inherits, as types.xsd orders it.
+/// The elements of `CalendarItemType` and its base types, in the order of types.xsd.
 pub const ORDER: &[&str] = &[
     "MimeContent",
     "ItemId",
@@ -87,7 +87,7 @@ pub const ORDER: &[&str] = &[
     "NetShowUrl",
 ];
 
-/// The first element that the schema does not have, or has further up.
+/// The first element that is unknown to the schema or in the wrong position.
 pub fn first_misplaced<'n>(names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let mut last = 0;
     for name in names {

@@ -1,5 +1,5 @@
-//! Folders. Every mailbox has a root, what people see of it, one calendar, and the usual folders for mail, which stay
-//! empty: mails stand in the record of what was sent.
+//! Folders. Every mailbox has a root, a root of the visible folders, one calendar, and the usual mail folders,
+//! which stay empty because mails are kept in the record of sent mails.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
@@ -10,12 +10,12 @@ use super::{
 };
 use crate::store::Owner;
 
-/// A folder: its distinguished name, its title, and the class of what lies in it.
+/// A folder: its distinguished name, its title, and its folder class.
 type Folder = (&'static str, &'static str, &'static str);
 
 const ROOT: Folder = ("root", "Root", "");
 const TOP: Folder = ("msgfolderroot", "Top of Information Store", "");
-/// The folders that people see.
+/// The visible folders.
 const SEEN: [Folder; 4] = [
     ("calendar", "Calendar", "IPF.Appointment"),
     ("inbox", "Inbox", "IPF.Note"),
@@ -31,7 +31,7 @@ pub fn id(owner: &Owner, folder: &str) -> String {
     )
 }
 
-/// GetFolder.
+/// Handles GetFolder.
 pub fn get(call: &Call<'_>, operation: &Element) -> String {
     let messages: Vec<String> = operation
         .members("FolderIds")
@@ -56,13 +56,13 @@ fn one(call: &Call<'_>, wanted: &Element) -> Result<String, Failure> {
     Ok(show(call, &owner, folder))
 }
 
-/// Whether an element names a folder, by its distinguished name or by its id.
+/// Whether an element identifies a folder, by its distinguished name or its id.
 fn is(wanted: &Element, owner: &Owner, folder: &str) -> bool {
     let name = wanted.attribute("Id").unwrap_or_default();
     if wanted.name == "DistinguishedFolderId" { name == folder } else { name == id(owner, folder) }
 }
 
-/// FindFolder: all folders lie below the others.
+/// Handles FindFolder; all folders count as children of the others.
 pub fn find(call: &Call<'_>, operation: &Element) -> String {
     let owner = match call.owner() {
         Ok(owner) => owner,
@@ -89,7 +89,7 @@ pub fn find(call: &Call<'_>, operation: &Element) -> String {
     response("FindFolder", &messages)
 }
 
-/// Whether a restriction means folders of a class. Classes are all that can be asked for.
+/// Whether a restriction selects folders of this class. Only classes can be queried.
 fn is_meant(condition: &Element, class: &str) -> bool {
     let class = class.to_ascii_lowercase();
     let constant = |inside: Option<&Element>| {
@@ -125,7 +125,7 @@ fn show(call: &Call<'_>, owner: &Owner, (folder, title, class): Folder) -> Strin
     )
 }
 
-/// Which folder an operation names in a wrapper of its own.
+/// The folder that an operation names inside a wrapper element.
 pub fn named<'e>(operation: &'e Element, wrapper: &str) -> Option<&'e Element> {
     operation.members(wrapper).iter().find(|one| one.namespace == TYPES)
 }

@@ -1,4 +1,4 @@
-//! FindItem and GetItem.
+//! FindItem, GetItem and related operations.
 
 use chrono::Duration;
 use domain::TimeRange;
@@ -14,13 +14,13 @@ use super::{
 };
 use crate::model::Event;
 
-/// No more items are told at once.
+/// Maximum number of items returned at once.
 const MAX: usize = 1_000;
-/// No more with a restriction.
+/// Maximum number of items returned at once with a restriction.
 const MOST_RESTRICTED: usize = 250;
 const DAYS_MOST: i64 = 731;
 
-/// FindItem.
+/// Handles FindItem.
 pub fn find(call: &Call<'_>, operation: &Element) -> String {
     let message = match found(call, operation) {
         Ok(inside) => success("FindItem", &inside),
@@ -91,7 +91,7 @@ fn window(call: &Call<'_>, view: &Element) -> Result<TimeRange, Failure> {
     Ok(window)
 }
 
-/// GetItem: one message per id.
+/// Handles GetItem: one message per id.
 pub fn get(call: &Call<'_>, operation: &Element) -> String {
     let shape = Shape::read(operation, false);
     let messages: Vec<String> = operation
@@ -113,7 +113,7 @@ fn one(call: &Call<'_>, wanted: &Element, shape: &Shape<'_>) -> Result<String, F
     Ok(shape.item(&owner, event))
 }
 
-/// ConvertId: ids of this server have one form only.
+/// Handles ConvertId; ids of this server have only one format.
 pub fn convert(operation: &Element) -> String {
     let ids = operation.members("SourceIds");
     let messages: Vec<String> = ids
@@ -123,7 +123,7 @@ pub fn convert(operation: &Element) -> String {
     response("ConvertId", &messages)
 }
 
-/// A zone that an item names.
+/// The zone that an item names.
 pub fn zone_name(element: &Element) -> Result<String, Failure> {
     let name = element.attribute("Id").unwrap_or_default();
     zones::find(name).map(|zone| zone.name)

@@ -1,8 +1,8 @@
-//! Exchange on-premises: Exchange Web Services and Autodiscover, over the same organisations as the cloud.
+//! Exchange on-premises: Exchange Web Services and Autodiscover, for the same organisations as the cloud.
 //!
-//! A request is authenticated as the technical account of one organisation, acts as the mailbox that it impersonates,
-//! and is answered operation by operation. What concerns the whole request leaves as a SOAP fault with HTTP 500, what
-//! concerns one item as an error inside a 200.
+//! A request is authenticated as the technical account of an organisation, acts as the mailbox that it
+//! impersonates, and is answered operation by operation. Errors about the whole request are SOAP faults with HTTP
+//! 500, those about one item are messages inside a 200.
 
 mod account;
 mod autodiscover;
@@ -63,7 +63,7 @@ pub fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answe
     }
 }
 
-/// The segments of the path, which IIS compares without regard to case.
+/// The segments of the path, compared case-insensitively as by IIS.
 fn path(request: &Request) -> Vec<&'static str> {
     const KNOWN: [&str; 4] = ["ews", "exchange.asmx", "autodiscover", "autodiscover.xml"];
     let known = |segment: &String| {

@@ -1,4 +1,4 @@
-//! ResolveNames: whom a name may stand for.
+//! ResolveNames: finds mailboxes by name.
 
 use super::{
     account::Call,
@@ -7,11 +7,11 @@ use super::{
 };
 use crate::model::{Hosting, Mailbox};
 
-/// No more candidates are told.
+/// Maximum number of candidates returned.
 const MAX: usize = 100;
 
-/// The answer. With `smtp:` before it, all addresses are compared from their beginning on; without, the words of the
-/// name and the primary address are.
+/// Handles ResolveNames. With the prefix `smtp:`, all addresses are searched by prefix; without, the words of the
+/// name and the primary address.
 pub fn resolve(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
     let entry = operation.child(MESSAGES, "UnresolvedEntry").map(|entry| entry.text.trim().to_lowercase());
     let entry = entry.filter(|entry| !entry.is_empty()).ok_or_else(|| Failure::schema("UnresolvedEntry"))?;
@@ -63,12 +63,12 @@ fn matches(mailbox: &Mailbox, entry: &str) -> bool {
     }
 }
 
-/// The inside of a mailbox element.
+/// The content of a mailbox element.
 pub fn address(mailbox: &Mailbox) -> String {
     named(&mailbox.name, &mailbox.address, "Mailbox")
 }
 
-/// The same for anything with a name and an address.
+/// The content of a mailbox element, for anything with a name and an address.
 pub fn named(name: &str, address: &str, kind: &str) -> String {
     format!(
         "{}{}<t:RoutingType>SMTP</t:RoutingType><t:MailboxType>{kind}</t:MailboxType>",

@@ -20,7 +20,7 @@ use crate::{
     store::{Change, State},
 };
 
-/// The largest number of events per response.
+/// Maximum number of events per response.
 const MAX: usize = 50;
 /// The longest time-out, in minutes.
 const LONGEST: i64 = 1_440;
@@ -120,7 +120,7 @@ fn told(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
     ))
 }
 
-/// The kind of event to report for an item touched after `count`.
+/// The kind of event with which Exchange reports a change made after change number `count`.
 fn kind(touched: &EventChange, count: u64) -> &'static str {
     match (&touched.gone, touched.made > count) {
         (Some(_), _) => "DeletedEvent",

@@ -1,4 +1,4 @@
-//! DeleteItem, and what cancels or answers a meeting.
+//! DeleteItem, and operations that cancel or respond to a meeting.
 
 use super::{
     account::Call,
@@ -12,8 +12,8 @@ use crate::{
     store::Change,
 };
 
-/// DeleteItem: one message per id. What is moved to the deleted items gets another id there, so both kinds of removal
-/// look the same to whoever knows the old one.
+/// Handles DeleteItem: one message per id. An item moved to Deleted Items gets another id there, so both kinds of
+/// removal look the same to a client that knows the old id.
 pub fn route(call: &mut Call<'_>, operation: &Element) -> Result<String, Refused> {
     let mut messages = Vec::new();
     for wanted in operation.members("ItemIds") {
@@ -39,7 +39,7 @@ fn one(call: &mut Call<'_>, operation: &Element, wanted: &Element) -> Result<(),
     Ok(())
 }
 
-/// CancelCalendarItem.
+/// Handles CancelCalendarItem.
 pub fn cancel(call: &mut Call<'_>, item: &Element) -> Result<String, Refused> {
     let event = referred(call, item)?;
     if !event.is_organizer {
@@ -51,7 +51,7 @@ pub fn cancel(call: &mut Call<'_>, item: &Element) -> Result<String, Refused> {
     Ok(String::new())
 }
 
-/// AcceptItem and its kind.
+/// Handles AcceptItem and the other responses.
 pub fn respond(call: &mut Call<'_>, item: &Element, response: Response) -> Result<String, Refused> {
     let event = referred(call, item)?;
     if event.is_organizer {
@@ -74,7 +74,7 @@ fn referred(call: &mut Call<'_>, item: &Element) -> Result<Event, Failure> {
     find(call, wanted)
 }
 
-/// Takes an event away: from everybody, or from this calendar alone.
+/// Removes an event from all calendars or from this one alone.
 fn take_away(call: &Call<'_>, event: &Event, from_all: bool) -> Result<(), Refused> {
     let owner = call.owner()?;
     let mut store = call.app.store();

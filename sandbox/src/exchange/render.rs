@@ -1,4 +1,4 @@
-//! Calendar items as XML, with the properties that were asked for, in the order of the schema.
+//! Renders calendar items as XML, with the requested properties, in the order of the schema.
 
 use chrono::SecondsFormat;
 use domain::Timestamp;
@@ -16,21 +16,21 @@ use crate::{
     store::Owner,
 };
 
-/// Which properties are told.
+/// The properties to render.
 #[derive(Debug)]
 pub struct Shape<'e> {
     names: Vec<&'e str>,
     extended: Vec<&'e Element>,
-    /// Lists know neither texts nor attendees.
+    /// Whether the item is in a list: lists contain neither texts nor attendees.
     listed: bool,
 }
 
-/// What the base shape "Default" tells of a calendar item.
+/// Properties of the base shape "Default" of a calendar item.
 const DEFAULT: &[&str] =
     &["Subject", "Start", "End", "LegacyFreeBusyStatus", "Location", "HasAttachments", "CalendarItemType"];
 
 impl<'e> Shape<'e> {
-    /// The shape that an operation asks for.
+    /// The shape that an operation requests.
     pub fn read(operation: &'e Element, listed: bool) -> Self {
         let shape = operation.child(MESSAGES, "ItemShape");
         let base = shape.and_then(|shape| shape.typed("BaseShape")).unwrap_or("IdOnly");
@@ -50,7 +50,7 @@ impl<'e> Shape<'e> {
         Self { names, extended, listed }
     }
 
-    /// An event as an item.
+    /// Renders an event as an item.
     pub fn item(&self, owner: &Owner, event: &Event) -> String {
         let inside: String = ORDER
             .iter()
@@ -122,12 +122,12 @@ impl<'e> Shape<'e> {
     }
 }
 
-/// The id and version of an event.
+/// The element with the id and version of an event.
 pub fn id(name: &str, event: &Event) -> String {
     format!(r#"<{name} Id="{}" ChangeKey="{}"/>"#, quoted(&event.id), quoted(&event.change_key()))
 }
 
-/// An instant with `Z`.
+/// Formats an instant with the suffix `Z`.
 pub fn instant(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

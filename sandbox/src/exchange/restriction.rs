@@ -1,4 +1,4 @@
-//! Restrictions: which items FindItem is to tell.
+//! Restrictions: conditions that select the items of FindItem.
 
 use super::{
     failure::Failure,
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::model::Event;
 
-/// Whether an event is meant.
+/// Whether an event matches a condition.
 pub fn matches(condition: &Element, event: &Event) -> Result<bool, Failure> {
     let all = || condition.children.iter().map(|inner| matches(inner, event)).collect::<Result<Vec<_>, _>>();
     match condition.name.as_str() {
@@ -49,7 +49,7 @@ fn value(field: &Element, event: &Event) -> Option<String> {
     }
 }
 
-/// The id of an extended property, as Graph writes it: both ways see the same properties.
+/// The id of an extended property in Graph's format, because both interfaces show the same properties.
 pub fn property(field: &Element) -> Option<String> {
     let set = match field.attribute("DistinguishedPropertySetId") {
         Some("PublicStrings") => "00020329-0000-0000-c000-000000000046",

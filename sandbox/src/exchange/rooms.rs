@@ -1,4 +1,4 @@
-//! Room lists: one per building, one for rooms without any.
+//! Room lists: one per building, and one for rooms without a building.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::model::{Mailbox, Organisation};
 
-/// A list: its address, its name and its rooms.
+/// Room lists by address, with their names and rooms.
 type Lists<'o> = BTreeMap<String, (String, Vec<&'o Mailbox>)>;
 
 fn all(organisation: &Organisation) -> Lists<'_> {
@@ -32,7 +32,7 @@ fn all(organisation: &Organisation) -> Lists<'_> {
     lists
 }
 
-/// GetRoomLists.
+/// Handles GetRoomLists.
 pub fn lists(call: &Call<'_>) -> Result<String, Failure> {
     let store = call.app.store();
     let lists: String = all(call.organisation(store.state())?)
@@ -45,7 +45,7 @@ pub fn lists(call: &Call<'_>) -> Result<String, Failure> {
     ))
 }
 
-/// GetRooms.
+/// Handles GetRooms.
 pub fn rooms(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
     let asked = operation.child(MESSAGES, "RoomList").and_then(|list| list.typed("EmailAddress"));
     let store = call.app.store();

@@ -1,4 +1,4 @@
-//! SyncFolderItems: what happened in a calendar since a state.
+//! SyncFolderItems: changes in a calendar since a sync state.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
@@ -11,10 +11,10 @@ use super::{
 };
 use crate::store::Owner;
 
-/// No more changes are told at once.
+/// Maximum number of changes returned at once.
 const MAX: usize = 512;
 
-/// SyncFolderItems.
+/// Handles SyncFolderItems.
 pub fn route(call: &Call<'_>, operation: &Element) -> String {
     let message = match told(call, operation) {
         Ok(inside) => success("SyncFolderItems", &inside),
@@ -69,7 +69,7 @@ fn token(until: u64, owner: &Owner, epoch: u64) -> String {
     BASE64_STANDARD.encode(format!("{epoch}:{until}:{}", owner.1))
 }
 
-/// Where a state stands; `None` for one that is forgotten, or of another calendar.
+/// The position of a sync state; `None` if it was forgotten or belongs to another calendar.
 fn since(text: &str, owner: &Owner, epoch: u64) -> Option<u64> {
     let plain = String::from_utf8(BASE64_STANDARD.decode(text).ok()?).ok()?;
     let (known, rest) = plain.split_once(':')?;

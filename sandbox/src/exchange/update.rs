@@ -1,4 +1,4 @@
-//! UpdateItem.
+//! UpdateItem: changes existing events.
 
 use domain::TimeRange;
 
@@ -14,7 +14,7 @@ use crate::{
     model::{Event, Part},
 };
 
-/// UpdateItem: one message per change.
+/// Handles UpdateItem: one message per change.
 pub fn route(call: &mut Call<'_>, operation: &Element) -> Result<String, Refused> {
     let mut messages = Vec::new();
     for change in operation.members("ItemChanges") {
@@ -67,7 +67,7 @@ fn one(call: &mut Call<'_>, operation: &Element, change: &Element) -> Result<Str
     Ok(format!("<t:CalendarItem>{handle}</t:CalendarItem>"))
 }
 
-/// The event that an id names.
+/// Finds the event with the id in the request.
 pub fn find(call: &mut Call<'_>, wanted: &Element) -> Result<Event, Failure> {
     let owner = call.owner()?;
     let id = wanted.attribute("Id").unwrap_or_default();
@@ -79,7 +79,7 @@ pub fn find(call: &mut Call<'_>, wanted: &Element) -> Result<Event, Failure> {
     Ok(event)
 }
 
-/// Refuses when the caller has seen another version and does not overwrite.
+/// Refuses if the caller has seen another version and does not overwrite.
 fn current(operation: &Element, wanted: &Element, event: &Event) -> Result<(), Failure> {
     let resolution = operation.attribute("ConflictResolution").unwrap_or("AutoResolve");
     match wanted.attribute("ChangeKey").filter(|key| !key.is_empty()) {

@@ -1,4 +1,4 @@
-//! XML as a tree, and the building blocks of responses.
+//! XML as a tree, and building blocks of responses.
 
 use quick_xml::{
     NsReader, XmlVersion,

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::microsoft::graph::zones::Zone;
 
-/// The zone of a name; Exchange knows only those of Windows.
+/// Finds a zone by name; Exchange knows only Windows names.
 pub fn find(name: &str) -> Result<Zone, Failure> {
     let known = name.parse::<windows_timezones::WindowsTimezone>().is_ok();
     let zone = Zone::find(name).ok().filter(|_| known || name == "UTC");
@@ -19,7 +19,7 @@ pub fn find(name: &str) -> Result<Zone, Failure> {
     })
 }
 
-/// GetServerTimeZones, for zones that are asked for by their ids.
+/// Handles GetServerTimeZones, for zones requested by id.
 pub fn route(call: &Call<'_>, operation: &Element) -> String {
     let year = call.app.now().year();
     let all: String = operation
@@ -32,7 +32,7 @@ pub fn route(call: &Call<'_>, operation: &Element) -> String {
     response("GetServerTimeZones", &[success("GetServerTimeZones", &inside)])
 }
 
-/// The name of one kind of time in a zone.
+/// Name of the standard or daylight-saving period of a zone.
 fn period(kind: &str, offset_s: i32) -> String {
     let sign = if offset_s > 0 { "-" } else { "" };
     let minutes = offset_s.abs() / 60;
@@ -71,7 +71,7 @@ fn offset(rules: &domain::Zone, at: Timestamp) -> i32 {
     rules.at(at).offset().local_minus_utc()
 }
 
-/// The changes of the offset within a year: when, and to how many seconds.
+/// The offset changes within a year: the instants and the new offsets in seconds.
 fn changes(rules: &domain::Zone, year: i32) -> Vec<(Timestamp, i32)> {
     let start = NaiveDate::from_ymd_opt(year, 1, 1).and_then(|day| day.and_hms_opt(0, 0, 0));
     let Some(start) = start.map(|start| start.and_utc()) else { return Vec::new() };
@@ -88,7 +88,7 @@ fn changes(rules: &domain::Zone, year: i32) -> Vec<(Timestamp, i32)> {
     changes
 }
 
-/// A change that comes every year on the same day of the week: the first to fourth one of its month, or the last.
+/// A change on the same weekday every year: its first to fourth occurrence in the month, or the last.
 fn recurring(kind: &str, at: Timestamp, offset_s: i32, all: &[(Timestamp, i32)]) -> String {
     // The hour is told in the time that ends.
     let before = all.iter().map(|(_, offset)| *offset).find(|other| *other != offset_s).unwrap_or(offset_s);

@@ -42,11 +42,11 @@ pub struct Caller {
 /// What a caller may do in a calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// See when the owner is busy.
+    /// The caller sees when the owner is busy.
     FreeBusyReader,
-    /// See the events.
+    /// The caller sees the events.
     Reader,
-    /// Read and change everything.
+    /// The caller reads and changes everything.
     Owner,
 }
 
@@ -167,7 +167,7 @@ impl Call<'_> {
     }
 }
 
-/// Fails unless the mailbox has a calendar that anybody may reach.
+/// Fails unless the mailbox has an accessible calendar.
 fn check(mailbox: &Mailbox) -> Result<(), Failure> {
     match (mailbox.hosting, mailbox.in_scope) {
         (Hosting::Normal, true) => Ok(()),

@@ -1,4 +1,4 @@
-//! The authorisation endpoint: a person chooses an account, says what an application may, and goes back with a code.
+//! The authorisation endpoint: a person chooses an account, grants or denies access, and returns with a code.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::{
 
 const CODE_LIVES_MINUTES: i64 = 10;
 
-/// What it was begun with.
+/// Parameters with which the flow began.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Ask {
     client_id: String,
@@ -32,7 +32,7 @@ struct Ask {
     always: bool,
 }
 
-/// `GET /o/oauth2/v2/auth`.
+/// Handles `GET /o/oauth2/v2/auth`.
 pub fn begin(app: &App, request: &Request, note: &mut Note) -> Answer {
     note.app = request.query("client_id").map(str::to_owned);
     let store = app.store();
@@ -73,7 +73,7 @@ pub fn begin(app: &App, request: &Request, note: &mut Note) -> Answer {
     page::accounts(&request.path, &pack(&ask), &application.name, &accounts)
 }
 
-/// `POST` of one of its pages.
+/// Handles the form of one of its pages.
 pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
     let form = request.form();
     let Some(ask) = form.get("flow").and_then(unpack::<Ask>) else {

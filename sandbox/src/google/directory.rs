@@ -1,4 +1,4 @@
-//! The Admin SDK's Directory: the customer, users, rooms, buildings. For administrators only.
+//! The Admin SDK's Directory API: the customer, users, rooms, buildings. For administrators only.
 
 use std::collections::BTreeSet;
 
@@ -72,7 +72,7 @@ pub fn dispatch(call: &mut Call<'_>, rest: &[&str]) -> Result<Answer, Refused> {
     }
 }
 
-/// The organisations that this one resells: a reseller's administrators see their directories.
+/// The organisations that this one resells; a reseller's administrators see their directories.
 fn resold<'s>(state: &'s State, reseller: &Organisation) -> impl Iterator<Item = &'s Organisation> {
     let ours = state.google.resold.iter().filter(move |(of, _)| *of == reseller.id);
     ours.filter_map(|(_, customer)| state.organisations.get(customer))
@@ -82,7 +82,7 @@ fn by_number<'a>(organisation: &'a Organisation, key: &str) -> Option<&'a Mailbo
     organisation.mailboxes.values().find(|mailbox| number(&mailbox.id) == key)
 }
 
-/// A directory id as Google writes it: digits.
+/// A directory id in Google's format: digits only.
 pub fn number(id: &str) -> String {
     let hash = sha256(id.as_bytes());
     let value = hash.iter().take(8).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
@@ -112,7 +112,7 @@ fn customer(organisation: &Organisation) -> Value {
     })
 }
 
-/// The organisation's own domain, and those that were added to it.
+/// The organisation's own domain and its added domains.
 fn domains(state: &State, organisation: &Organisation) -> Value {
     let domain = |name: &str, verified: bool| {
         json!({
@@ -235,7 +235,7 @@ fn etag(text: &str) -> String {
     format!("\"{}\"", URL_SAFE_NO_PAD.encode(&sha256(text.as_bytes())[..12]))
 }
 
-/// A page of a list. The list is left out when it is empty.
+/// One page of a list. An empty list is omitted, as by Google.
 fn page(call: &Call<'_>, kind: &str, name: &str, values: Vec<Value>) -> Result<Answer, Refused> {
     let number = |name: &str| call.request.query(name).map(str::parse::<usize>).transpose();
     let bad = |_| Failure::invalid("Invalid Input: maxResults");

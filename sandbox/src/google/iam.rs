@@ -1,6 +1,8 @@
-//! Signing without a key: the token source of the machine that Muster runs on, and the IAM Credentials API's `signJwt`.
+//! Signing without a key: the token source of the machine that Muster runs on, and `signJwt` of the IAM Credentials
+//! API.
 //!
-//! A service account that was made for it has a key that Google keeps; those who may create tokens for it have it sign.
+//! A service account created for this has a key that Google keeps; accounts that may create tokens for it can have
+//! it sign.
 //!
 //! Sources: Google's "Service account credentials API" and "Access VM metadata".
 
@@ -18,23 +20,23 @@ use crate::{
     wire::{Answer, Note, Request},
 };
 
-/// Whom the machine's tokens stand for.
+/// The service account of the machine's tokens.
 pub const MACHINE: &str = "machine@operator-project.iam.gserviceaccount.com";
-/// What they begin with.
+/// Prefix of the machine's tokens.
 const MARK: &str = "ya29.c.";
-/// The longest time that a signed statement may hold, in seconds.
+/// Maximum validity of a signed assertion in seconds.
 const LONGEST_S: i64 = 12 * 3_600;
 
 /// A key that Google keeps for a service account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Managed {
-    /// The private half, as it is stored; the public one stands among the account's keys.
+    /// The private key as stored; the public key is in the account's list of keys.
     pub private: String,
-    /// Who may have it sign.
+    /// Accounts that may have this account sign.
     pub signers: BTreeSet<String>,
 }
 
-/// `GET /computeMetadata/v1/instance/service-accounts/default/token`.
+/// Handles `GET /computeMetadata/v1/instance/service-accounts/default/token`.
 pub fn token(app: &App, request: &Request, note: &mut Note) -> Result<Answer, Error> {
     if request.header("metadata-flavor") != Some("Google") {
         return Ok(refusal(403, "PERMISSION_DENIED", "Missing Metadata-Flavor:Google header."));
@@ -47,7 +49,7 @@ pub fn token(app: &App, request: &Request, note: &mut Note) -> Result<Answer, Er
     Ok(Answer::json(200, json!({ "access_token": token, "expires_in": LIFE_S, "token_type": "Bearer" })))
 }
 
-/// Who calls with a token of the machine.
+/// The account of a request with a machine token.
 fn machine(app: &App, request: &Request) -> Option<String> {
     let token = request.header("authorization")?.strip_prefix("Bearer ")?.strip_prefix(MARK)?;
     let claims = app.signer.verify(token)?;
@@ -62,7 +64,7 @@ struct Sign {
     payload: String,
 }
 
-/// `POST /v1/projects/-/serviceAccounts/{email}:signJwt`.
+/// Handles `POST /v1/projects/-/serviceAccounts/{email}:signJwt`.
 pub fn sign(app: &Arc<App>, request: &Request, account: &str, note: &mut Note) -> Result<Answer, Error> {
     let Some(caller) = machine(app, request) else {
         let message = "Request had invalid authentication credentials.";
@@ -90,7 +92,7 @@ fn may_sign(account: ServiceAccount, caller: &str) -> Option<(ServiceAccount, Ma
     (!account.disabled).then_some((account, managed))
 }
 
-/// The claims that are to be signed: a JSON object that does not hold for too long.
+/// The claims to be signed: a JSON object with an acceptable expiry.
 fn payload(app: &App, request: &Request) -> Option<Value> {
     let order: Sign = request.json().ok()?;
     let claims: Value = serde_json::from_str(&order.payload).ok().filter(Value::is_object)?;

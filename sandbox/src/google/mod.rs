@@ -1,4 +1,4 @@
-//! Google: sign-in and tokens, the Admin SDK's Directory, Calendar v3. Everything lies below `/google`.
+//! Google: sign-in and tokens, the Admin SDK's Directory API, Calendar v3. All paths begin with `/google`.
 
 pub mod assertion;
 pub mod calendar;
@@ -25,7 +25,7 @@ use crate::{
     wire::{Answer, Note, Request},
 };
 
-/// The first segment of every path of Google's.
+/// The first segment of Google's paths.
 pub const PREFIX: &str = "google";
 
 /// Whether a request is for Google.
@@ -76,7 +76,7 @@ pub fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answe
     }
 }
 
-/// Where the imitation lies, without a slash at the end; the issuer of its ID tokens.
+/// Base URL of the imitation, without a trailing slash; also the issuer of its ID tokens.
 pub fn origin(request: &Request) -> String {
     format!("{}/{PREFIX}", request.origin)
 }
@@ -102,7 +102,7 @@ fn discovery(request: &Request) -> Answer {
     )
 }
 
-/// What a throttled request is told.
+/// The response to a throttled request.
 pub fn throttled(retry_after: Option<u32>) -> Answer {
     let answer = Failure::limit(429, "rateLimitExceeded", "Rate Limit Exceeded").answer();
     match retry_after {
@@ -111,14 +111,14 @@ pub fn throttled(retry_after: Option<u32>) -> Answer {
     }
 }
 
-/// A refusal by a planted fault.
+/// The response for a planted refusal.
 pub fn refused(status: u16, reason: &str) -> Answer {
     let domain =
         if reason.contains("LimitExceeded") || reason == "quotaExceeded" { "usageLimits" } else { "global" };
     Failure::new(status, domain, reason, reason).answer()
 }
 
-/// What every request is told while the service is away.
+/// The response to every request during an outage.
 pub fn outage() -> Answer {
     Failure::new(503, "global", "backendError", "Backend Error").answer()
 }

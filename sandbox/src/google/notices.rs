@@ -1,4 +1,4 @@
-//! What the channels of Google are told: that something changed, and nothing of what it was.
+//! Notifications of Google's channels: they say that something changed, but not what.
 
 use domain::Timestamp;
 
@@ -8,10 +8,10 @@ use crate::{
     store::{Notice, State},
 };
 
-/// The header with the channel's secret word.
+/// Header that contains the channel's secret.
 pub(crate) const TOKEN: &str = "x-goog-channel-token";
 
-/// What the open channels are told about a notice.
+/// The notifications to open channels about a change.
 pub(crate) fn outgoing_notices<'a>(
     state: &'a State,
     notice: &'a Notice,
@@ -30,7 +30,7 @@ pub(crate) fn outgoing_notices<'a>(
     })
 }
 
-/// The first notice of a channel only says that it is open.
+/// The headers of a notification. The first one of a channel only says that it is open.
 fn headers(channel: &Channel, count: u64, notice: &Notice) -> Vec<(&'static str, String)> {
     let first = notice.change == "sync";
     let number = if first { 1 } else { count + 1 };

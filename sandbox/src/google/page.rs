@@ -1,5 +1,5 @@
-//! The pages that people see. Each has one form marked `data-muster-next`: submitting it as it is goes on happily; a
-//! form marked `data-refuse` says no. Error pages have neither.
+//! Pages for people. Each has one form marked `data-muster-next`: submitting it unchanged continues successfully;
+//! forms marked `data-refuse` decline. Error pages have neither.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ border-radius:1.2rem;background:#0b57d0;color:#fff;cursor:pointer}form{margin:1r
 form[data-refuse] button{background:#fff;color:#0b57d0}.many{max-height:22rem;overflow:auto}\
 input[type=text]{font:inherit;width:100%;box-sizing:border-box}";
 
-/// More accounts than this are not listed, but can be typed.
+/// Maximum number of accounts listed; others can be typed.
 const LISTED: usize = 60;
 
 fn page(status: u16, title: &str, content: &str) -> Answer {
@@ -32,13 +32,13 @@ fn page(status: u16, title: &str, content: &str) -> Answer {
     )
 }
 
-/// A page that nothing follows.
+/// A page that ends the flow with an error.
 pub fn error(status: u16, code: &str, text: &str) -> Answer {
     let content = format!("<p>{}</p><p><small>Error {status}: {}</small></p>\n", escape(text), escape(code));
     page(status, "Access blocked", &content)
 }
 
-/// Asks who signs in. The first account is chosen already.
+/// Asks which account signs in; the first one is preselected.
 pub fn accounts(path: &str, flow: &str, application: &str, accounts: &[(&Organisation, &Mailbox)]) -> Answer {
     let mut list = String::new();
     for (index, (_, account)) in accounts.iter().take(LISTED).enumerate() {
@@ -65,7 +65,7 @@ pub fn accounts(path: &str, flow: &str, application: &str, accounts: &[(&Organis
     page(200, "Choose an account", &content)
 }
 
-/// Lists what is asked for. Each scope can be unticked.
+/// Lists the requested scopes, each of which can be deselected.
 pub fn consent(path: &str, flow: &str, application: &str, account: &Mailbox, asked: &[&str]) -> Answer {
     let mut list = String::new();
     for scope in asked {

@@ -21,7 +21,7 @@ pub struct State {
     pub channels: BTreeMap<String, Channel>,
     /// Domains besides an organisation's own, by organisation and name, with whether they are verified.
     pub domains: BTreeMap<(Uuid, String), bool>,
-    /// Of which domain accounts are, where it is not their organisation's own; by directory id.
+    /// Domains of accounts, if not their organisation's own; by directory id.
     pub hosted: BTreeMap<String, String>,
     /// Directory ids of accounts under whose addresses somebody else signs in.
     pub namesakes: BTreeSet<String>,
@@ -45,7 +45,7 @@ pub enum Change {
     ChannelGone(String),
     /// A further domain of an organisation, and whether it is verified.
     Domain(Uuid, String, bool),
-    /// An account is of a domain that is not its organisation's own.
+    /// An account in a domain that is not its organisation's own.
     Hosted(String, String),
     /// The first organisation resells the second.
     Resold(Uuid, Uuid),
@@ -64,7 +64,7 @@ pub struct ServiceAccount {
     pub project: String,
     /// The public halves of its valid keys (PKCS #1, DER, base64) by key id.
     pub keys: BTreeMap<String, String>,
-    /// Whether it was disabled.
+    /// Whether the account was disabled.
     #[serde(default)]
     pub disabled: bool,
     /// The key that Google keeps for the account; `None` if it signs with its owner's keys.

@@ -1,4 +1,4 @@
-//! The token endpoint: signed statements, codes, refresh tokens.
+//! The token endpoint: assertions, codes, refresh tokens.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -23,7 +23,7 @@ use crate::{
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const REFRESH_LIVES_DAYS: i64 = 183;
 
-/// A refusal of the token endpoint.
+/// An OAuth error response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     status: u16,
@@ -60,7 +60,7 @@ impl From<Error> for Refused {
     }
 }
 
-/// `POST /token`.
+/// Handles `POST /token`.
 pub fn issue(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
     let form = request.form();
     let result = Endpoint { app, request, form: &form }.answer(note);
@@ -74,7 +74,7 @@ pub fn issue(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answe
     }
 }
 
-/// `POST /revoke`.
+/// Handles `POST /revoke`.
 pub fn revoke(app: &Arc<App>, request: &Request) -> Result<Answer, Error> {
     let form = request.form();
     let token = form.get("token").or_else(|| request.query("token")).unwrap_or_default().to_owned();
@@ -139,7 +139,7 @@ impl Endpoint<'_> {
         Ok(Answer::json(200, json!({ "access_token": token, "expires_in": LIFE_S, "token_type": "Bearer" })))
     }
 
-    /// What the organisation's administrator allowed.
+    /// The scopes that the organisation's administrator has authorised.
     fn allowed(
         &self,
         state: &State,
@@ -161,7 +161,7 @@ impl Endpoint<'_> {
         Err(Refusal::new(401, "access_denied", "Requested client not authorized."))
     }
 
-    /// The application of this request, which proves itself by its secret.
+    /// The application of this request, authenticated by its secret.
     fn application(&self, state: &State, note: &mut Note) -> Result<String, Refusal> {
         let client_id = self.form.get("client_id").ok_or_else(|| missing("client_id"))?;
         note.app = Some(client_id.to_owned());
@@ -216,7 +216,7 @@ impl Endpoint<'_> {
         Ok(Answer::json(200, self.grant(state, &held.grant)?))
     }
 
-    /// The tokens of a consent that still holds.
+    /// Issues the tokens of a consent that is still valid.
     fn grant(&self, state: &State, grant: &Grant) -> Result<serde_json::Value, Refused> {
         let organisation = state.organisations.get(&grant.tenant).ok_or_else(dead)?;
         let consent = organisation.consents.get(&grant.client_id).ok_or_else(dead)?;

@@ -11,7 +11,7 @@ use crate::{
     wire::{Answer, Body, Note, Request},
 };
 
-/// Handles a request of either.
+/// Handles a request to the identity platform or Graph.
 pub async fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
     if request.segments.first().is_some_and(|first| first == "v1.0") {
         graph::route(app, request, note).await
@@ -20,12 +20,12 @@ pub async fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result
     }
 }
 
-/// Lets rooms answer whose time has come.
+/// Sends the responses of rooms that are due.
 pub fn answer_invitations(app: &App) -> Result<(), Error> {
     graph::rooms::answer_invitations(app)
 }
 
-/// What a throttled request is told.
+/// The response to a throttled request.
 pub fn throttled(app: &App, request: &Request, retry_after: Option<u32>) -> Answer {
     let answer = graph::failure::Failure::throttled().answer(app, request);
     match retry_after {
@@ -34,7 +34,7 @@ pub fn throttled(app: &App, request: &Request, retry_after: Option<u32>) -> Answ
     }
 }
 
-/// A refusal in Graph's form.
+/// An error response in Graph's format.
 pub fn refused(app: &App, request: &Request, status: u16, code: &str) -> Answer {
     let failure = graph::failure::Failure::unavailable();
     let mut answer = graph::failure::Failure { status, ..failure }.answer(app, request);
@@ -44,7 +44,7 @@ pub fn refused(app: &App, request: &Request, status: u16, code: &str) -> Answer 
     answer
 }
 
-/// What every request is told while the service is away.
+/// The response to every request during an outage.
 pub fn outage(app: &App, request: &Request) -> Answer {
     graph::failure::Failure::unavailable().answer(app, request)
 }

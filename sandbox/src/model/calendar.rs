@@ -38,7 +38,7 @@ pub enum ShowAs {
     Oof,
     /// The time stays free and the person works elsewhere.
     WorkingElsewhere,
-    /// The client did not say.
+    /// The client did not say whether the time is taken.
     Unknown,
 }
 

@@ -1,4 +1,4 @@
-//! Organisations, their accounts and rooms, and what they granted.
+//! Organisations, their accounts and rooms, and the consents that they have given.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,9 +62,9 @@ pub struct Settings {
     pub room_delay_s: u32,
     /// Seconds until an online meeting can be joined.
     pub meeting_delay_s: u32,
-    /// Seconds until a consent reaches new tokens.
+    /// Seconds until new tokens contain the permissions of a consent.
     pub consent_delay_s: u32,
-    /// The earliest time at which a consent reaches new tokens, whatever the delay.
+    /// The earliest time at which new tokens contain the permissions of a consent, whatever the delay.
     pub consent_from: Option<Timestamp>,
 }
 
@@ -146,9 +146,9 @@ impl Mailbox {
 pub enum Purpose {
     /// One person.
     User,
-    /// Several people.
+    /// The mailbox is shared by several people.
     Shared,
-    /// Nobody: the mailbox stands for a bookable place.
+    /// A bookable place: nobody uses the mailbox.
     Room,
 }
 
@@ -156,13 +156,13 @@ pub enum Purpose {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Hosting {
-    /// In the cloud.
+    /// The mailbox is in the cloud.
     Normal,
-    /// Nowhere: the account has no licence.
+    /// There is no mailbox: the account has no licence.
     None,
-    /// On a server of the organisation.
+    /// The mailbox is on a server of the organisation.
     OnPrem,
-    /// In the cloud or on a server, but the account is disabled and Exchange admits nobody.
+    /// The mailbox is in the cloud or on a server, but the account is disabled and Exchange admits nobody.
     Disabled,
 }
 
@@ -199,7 +199,7 @@ fn yes() -> bool {
 pub struct Consent {
     /// The application permissions granted.
     pub roles: BTreeSet<String>,
-    /// When new tokens begin to carry the permissions.
+    /// When new tokens begin to contain the permissions.
     pub effective_at: Option<Timestamp>,
     /// Delegated permissions granted for everybody.
     pub scopes: BTreeSet<String>,

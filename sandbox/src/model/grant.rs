@@ -1,4 +1,4 @@
-//! Codes and tokens that people's sign-ins left behind.
+//! Authorisation codes and tokens issued at people's sign-ins.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// An authorisation code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Code {
-    /// What the code stands for.
+    /// The grant for which the code is exchanged.
     pub grant: Grant,
     /// The URL to which the browser was sent back.
     pub redirect_uri: String,
@@ -23,7 +23,7 @@ pub struct Code {
     pub used: bool,
 }
 
-/// What a code or a refresh token stands for.
+/// The account, client and scopes of a code or refresh token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// The id of the organisation.
@@ -41,7 +41,7 @@ pub struct Grant {
 /// A refresh token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refresh {
-    /// What the token stands for.
+    /// The grant for which the token is exchanged.
     pub grant: Grant,
     /// When the token expires.
     pub expires_at: Timestamp,

@@ -1,7 +1,7 @@
-//! What the sandbox remembers: organisations, mailboxes, events, consents, tokens.
+//! The state of the sandbox: organisations, mailboxes, events, consents, tokens.
 //!
-//! Plain records without rules. They are written to the log of [`crate::store`] as they stand here, so every
-//! member has a stable name.
+//! Plain records without rules. They are written to the log of [`crate::store`] unchanged, so their members must
+//! never be renamed.
 
 mod calendar;
 mod directory;

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 /// A service account of an Exchange server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Technical {
-    /// The user name, as it is typed.
+    /// User name of the account, as typed.
     pub user: String,
-    /// What the account logs in with, in the clear.
+    /// Password of the account, in clear text.
     pub password: String,
     /// Whether the account holds the role ApplicationImpersonation.
     pub impersonates: bool,

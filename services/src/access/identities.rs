@@ -26,7 +26,7 @@ use crate::{Caller, Services};
 const HOLDS_FOR: Duration = Duration::seconds(5);
 /// Maximum number of entries.
 const CALLERS: u64 = 10_000;
-/// Maximum number of recently seen credentials, and how long they are remembered.
+/// Maximum number of recently seen credentials that are remembered.
 const FAMILIAR: u64 = 50_000;
 const FAMILIAR_FOR: std::time::Duration = std::time::Duration::from_hours(1);
 /// Number of tenants whose last change is remembered; beyond it, a change counts for all tenants.
@@ -40,7 +40,7 @@ const TOPIC: &str = "access";
 pub enum AccessChange {
     /// Access of one tenant's users changed.
     Tenant(Id<ids::Tenant>),
-    /// Anybody's access may have changed: a vendor key or a signing key changed, or messages may have been lost.
+    /// Any caller's access may have changed: a vendor key or a signing key changed, or messages may have been lost.
     Everybody,
 }
 
@@ -198,7 +198,7 @@ impl Changes {
     }
 }
 
-/// Stream of all changes of access from now on, whichever node makes them.
+/// Stream of all changes of access from now on, on any node.
 pub(super) fn changes(services: &Services) -> impl Stream<Item = AccessChange> + Send + use<> {
     let subscription = services.queue.fanout.subscribe(Id::nil(), TOPIC);
     stream::unfold(subscription, |mut subscription| async move {

@@ -246,8 +246,9 @@ impl Access {
     }
 }
 
-/// A header as ours are. Others have members that name a key or change how the rest is read (`jwk`, `crit`, `b64`,
-/// `zip`, `cty`): no token of ours has one, so that none of them has to be understood, and none has a member twice.
+/// The header of a token. Only headers exactly like ours are accepted: members that contain a key or change the
+/// interpretation (`jwk`, `crit`, `b64`, `zip`, `cty`) and duplicates are refused, so that none of them has to be
+/// understood.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {

@@ -1,6 +1,6 @@
 //! Maintenance of the audit log by the operator as owner of the database: prune, number, export.
 //!
-//! Nodes may do none of it. Each operation is itself recorded in the audit log, in its own transaction.
+//! Nodes may do none of this. Each operation is itself recorded in the audit log, in its own transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,9 +1,9 @@
-//! Audit log: who did what, with proof that nobody changed the record afterwards.
+//! Audit log: who did what, with proof that the record has not been changed since.
 //!
-//! A use case records what it does with [`crate::Tx::audit`]; the entries are appended to their chains at the end of
-//! its transaction ([`chain`]), so that the record and the action commit together or not at all. Each tenant has a
-//! chain, and so has the installation. `muster audit` verifies, exports and prunes them as the owner of the database
-//! ([`verify`], [`maintain`]); nodes only add and read.
+//! A use case records what it does with [`crate::Tx::audit`]; the entries are appended to their chains at the end
+//! of its transaction ([`chain`]), so that the record and the action commit together or not at all. Each tenant has
+//! a chain, and so has the installation. `muster audit` verifies, exports and prunes them as the owner of the
+//! database ([`verify`], [`maintain`]); nodes only add and read.
 //!
 //! Entries contain no secrets: [`AuditFacts`] replaces them by `"changed"`, even if the caller forgets to.
 

@@ -38,10 +38,10 @@ pub enum ChainFault {
     /// Two entries have the same sequence number.
     #[error("entry {0} exists twice")]
     Doubled(i64),
-    /// An entry precedes the beginning that pruning left.
+    /// An entry precedes the first entry that pruning should have left.
     #[error("entry {0} precedes the start of the chain")]
     Before(i64),
-    /// An entry follows the head.
+    /// An entry follows the head of the chain.
     #[error("entry {0} follows the end of the chain")]
     Behind(i64),
     /// The hash of the last entry differs from that in the head.
@@ -50,7 +50,7 @@ pub enum ChainFault {
     /// The head was changed by somebody without the key.
     #[error("the ends of the chain were changed: their seal is not valid")]
     Seal,
-    /// There are entries, or a tenant, without a chain.
+    /// A tenant or existing entries have no chain.
     #[error("the chain is gone")]
     Gone,
     /// Some entries have no sequence number.
@@ -75,7 +75,7 @@ pub struct Verdict {
     pub entries: u64,
     /// Sequence numbers of the first and last entry according to the head.
     pub places: Option<(i64, i64)>,
-    /// Number of checkpoints about entries that have since been pruned, which prove nothing any more.
+    /// Number of checkpoints about entries that have since been pruned, so that they prove nothing.
     pub pruned: usize,
     /// The first fault; `None` if the chain is intact.
     pub broken: Option<ChainFault>,
@@ -187,7 +187,7 @@ pub(super) struct ChainWalker<'a> {
 }
 
 impl<'a> ChainWalker<'a> {
-    /// Starts at the position that pruning left.
+    /// Starts at the first entry that pruning has left.
     pub(super) fn from(end: &'a audit_chain::Model, kept: &'a BTreeMap<i64, String>) -> Self {
         let (seq, hash) = (end.base_seq, end.base_hash.clone());
         let is_beginning = seq != 0 || hash == NOTHING;

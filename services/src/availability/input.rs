@@ -71,11 +71,11 @@ pub enum RoomChoice {
     /// No room is needed.
     #[default]
     None,
-    /// All of these rooms.
+    /// All of these rooms must be free.
     All(Vec<Id<ids::Room>>),
-    /// One of these rooms.
+    /// One of these rooms must be free.
     AnyOf(Vec<Id<ids::Room>>),
-    /// One room with at least this many seats; the 100 smallest such rooms are considered.
+    /// One room with at least this many seats must be free; the 100 smallest such rooms are considered.
     AnyHolding(i32),
 }
 

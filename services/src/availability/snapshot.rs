@@ -333,7 +333,7 @@ fn rank(row: &entity::connection::Model) -> u8 {
     }
 }
 
-/// What one connection's copy contains.
+/// The content of one connection's calendar copy.
 #[derive(Debug, Default)]
 struct Known {
     busy: Vec<Busy>,

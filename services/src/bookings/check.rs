@@ -160,8 +160,8 @@ pub(super) async fn alternatives(
     Ok(free)
 }
 
-/// A participant of the search for alternatives; `None` for one whose calendar cannot be known, who does not restrict
-/// it.
+/// A participant of the search for alternatives; `None` if the calendar cannot be known, in which case it does not
+/// restrict the search.
 fn participant(calendar: &Calendar) -> Option<Participant<Holder>> {
     let known = !matches!(calendar.unknown, Some((UnknownCause::NotConnected | UnknownCause::Unreadable, _)));
     (known || !calendar.holder.is_user()).then(|| Participant {

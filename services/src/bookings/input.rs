@@ -141,7 +141,7 @@ impl NewTime {
     }
 }
 
-/// Refuses a time that has already begun. Repeated requests are answered before this check.
+/// Refuses a time that has already begun. Repeated requests are answered before this check is made.
 pub(super) fn in_the_future(time: TimeRange, now: Timestamp) -> Result<()> {
     if time.start >= now {
         return Ok(());

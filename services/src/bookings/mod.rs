@@ -234,7 +234,8 @@ impl Bookings {
         Ok(Some(BookingDetails { booking, participants }))
     }
 
-    /// The booking's event for the copies of its participants' calendars, for workflows: at `range`, or to be removed.
+    /// The booking's event, to be written to or removed from the copies of its participants' calendars, for
+    /// workflows: at `range`, or removed if `None`.
     pub async fn own_event(
         &self,
         _by: &System,

@@ -16,8 +16,8 @@ pub fn awaits_meeting(booking: &booking::Model) -> bool {
     booking.online_meeting.as_ref().is_some_and(|state| *state == OnlineMeetingState::Pending)
 }
 
-/// News about a booking's online meeting after its event was read: its joining address, that there is none
-/// (`Some(None)`), or nothing new.
+/// What has changed about a booking's online meeting since its event was read: a joining address, that there is no
+/// meeting (`Some(None)`), or nothing (`None`).
 pub fn meeting_of(
     booking: &booking::Model,
     offers: ProviderFeatures,
@@ -36,8 +36,8 @@ pub fn meeting_over(booking: &booking::Model) -> Option<Option<String>> {
     booking.online_meeting.as_ref().map(|_| None)
 }
 
-/// Refuses an online meeting if the target calendar permits none. What a service mailbox permits is found out when it
-/// is written to.
+/// Refuses an online meeting if the target calendar permits none. For a service mailbox this is known only when the
+/// event is written.
 pub(super) async fn check(
     services: &Services,
     txn: &impl ConnectionTrait,

@@ -1,4 +1,5 @@
-//! Moves and cancels bookings. Everybody with the permission may: a booking belongs to the tenant (B15).
+//! Moves and cancels bookings. Every caller with the permission may do so, because a booking belongs to the tenant
+//! (B15).
 
 use domain::{
     Id, ids, may,
@@ -160,7 +161,7 @@ impl Bookings {
         self.ordered(tx, ticket, row, run, None).await
     }
 
-    /// Begins a request; `Err` is the result for a repeated one.
+    /// Begins a request; `Err` contains the earlier result if the request is repeated.
     async fn begin(
         &self,
         tx: &Tx,

@@ -49,7 +49,7 @@ pub enum Change {
     Verification(NewVerification),
     /// Stores the tenant's locale from its directory.
     Locale(TenantLocale),
-    /// The organisation that an integration is bound to, as its directory tells it now.
+    /// Stores the current data of the organisation to which an integration is bound.
     Organisation {
         /// Identifier of the bound integration.
         integration: Id<ids::Integration>,

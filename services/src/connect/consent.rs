@@ -1,5 +1,5 @@
-//! How a consent takes effect: it is stored sealed in the session, tried by the integration's run, and only then made
-//! permanent; and how it is withdrawn.
+//! Makes a consent effective: it is stored, sealed, in the session, tried by the integration's run, and only then
+//! made permanent. Also withdraws consents.
 
 use domain::{Id, connect::ConnectStep, ids};
 use sea_orm::{

@@ -60,7 +60,8 @@ impl Connect {
         Ok(NextPage::Provider(url))
     }
 
-    /// A session whose administrator has signed in and may be sent to the consent, for the first time or again.
+    /// A session whose administrator has signed in and may be sent to the consent page, whether or not it has been
+    /// shown before.
     async fn asking(&self, cookie: &str) -> Result<(SessionRow, SignedIn)> {
         let session = self.session(cookie, ConnectPurpose::Connect).await?;
         let signed = session.signed_in.clone().and_then(|signed| serde_json::from_value(signed).ok());
@@ -116,7 +117,7 @@ impl Connect {
             (Some(signed), Some(tenant)) if signed.external.eq_ignore_ascii_case(tenant) => Ok(()),
             _ => {
                 let message =
-                    "The consent came from a different organisation from the account that signed in.";
+                    "The account that signed in belongs to a different organisation than the one that consented.";
                 Err(Refusal::new("TENANT_MISMATCH", message).into())
             }
         });
@@ -195,7 +196,7 @@ impl Connect {
     }
 }
 
-/// Parameters of a provider's redirect. Any of them can be forged.
+/// Parameters of a provider's redirect. Anybody could have forged them.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct RedirectAnswer {
     /// The state that we sent.

@@ -92,13 +92,13 @@ pub struct TypedCredentials {
 pub enum NextPage {
     /// Redirects the browser to the calendar system, for sign-in or consent.
     Provider(Url),
-    /// To the page that shows what the organisation will be asked for.
+    /// Redirects to the page that shows what the organisation will be asked to approve.
     Ask,
-    /// To the form for credentials.
+    /// Redirects to the form for credentials.
     Credentials,
-    /// To the page that shows the progress.
+    /// Redirects to the page that shows the progress.
     Progress,
-    /// Back to the vendor's product.
+    /// Redirects to the vendor's product.
     Land(Url),
 }
 

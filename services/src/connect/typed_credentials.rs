@@ -67,7 +67,7 @@ fn server_of(provider: ProviderKind, typed: &TypedCredentials) -> Result<Option<
     };
     let holds_secret = !server.username().is_empty() || server.password().is_some();
     if !matches!(server.scheme(), "http" | "https") || !server.has_host() || holds_secret {
-        let message = "The address of a server begins with https:// and holds no user name or password.";
+        let message = "Enter an address that begins with https:// and contains no user name or password.";
         return refuse(malformed, message.to_owned());
     }
     if provider == ProviderKind::Exchange

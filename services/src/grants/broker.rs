@@ -24,7 +24,7 @@ use crate::{Error, Result, Services, vault::Column};
 /// An access token and when it expires.
 type Live = (SecretString, Timestamp);
 
-/// Access tokens in memory, one slot for each grant; whoever holds the slot refreshes.
+/// Access tokens in memory, one slot for each grant; the holder of a slot refreshes its token.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tokens {
     slots: Arc<std::sync::Mutex<BTreeMap<Id<ids::Grant>, Slot>>>,
@@ -41,8 +41,8 @@ impl Tokens {
         Arc::clone(slots.entry(grant).or_default())
     }
 
-    /// Waits for permission to lock a row. Half of the connections stay free for other work, however many tokens expire at
-    /// once and however slow the providers are.
+    /// Waits for permission to lock a row. At least half of the connections stay free for other work, even if many
+    /// tokens expire at once and providers are slow.
     async fn may_hold(&self, connections: u32) -> Option<SemaphorePermit<'_>> {
         let half = usize::try_from(connections / 2).unwrap_or_default().max(1);
         self.held.get_or_init(|| Semaphore::new(half)).acquire().await.ok()
@@ -205,10 +205,10 @@ impl Broker {
         (!wanted.refuses(&token)).then_some((token, ends))
     }
 
-    /// Exchanges the refresh token under a lock on its row: the row is read again inside the lock, and the new tokens are
-    /// stored before they are used. A node that waited for the lock finds the access token that another node has stored.
-    /// SQLite belongs to one process, for which the slot suffices; holding its only writing connection while a provider
-    /// responds would block all other work.
+    /// Exchanges the refresh token while its row is locked: the row is read again after locking, and the new tokens
+    /// are stored before they are used. A node that waited for the lock finds the access token that another node
+    /// has stored. SQLite belongs to one process, for which the slot suffices; holding its only writing connection
+    /// while a provider responds would block all other work.
     async fn rotate(&self, wanted: Wanted<'_>) -> Result<Live> {
         let store = &self.services.store;
         if store.backend() != DatabaseBackend::Postgres {

@@ -73,7 +73,7 @@ pub(super) fn changed(before: &Model, change: IssuerChange) -> Result<Model> {
 fn word(text: &str, field: &'static str) -> Result<String> {
     text::check(text, Shape::Line, LONGEST, field)?;
     if text.is_empty() || text.trim() != text {
-        return Err(Refusal::new("TEXT_MALFORMED", "Enter this without spaces before or after it.")
+        return Err(Refusal::new("TEXT_MALFORMED", "Remove the spaces before and after this value.")
             .at(field)
             .into());
     }

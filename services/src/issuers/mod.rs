@@ -199,7 +199,7 @@ impl Issuers {
         Ok(Some(self.services.secrets().seal(tx.conn(), seal_context(row), plain).await?))
     }
 
-    /// Fetches the issuer's published configuration, so that whoever registers it learns of problems at once.
+    /// Fetches the issuer's published configuration, so that problems appear at registration.
     async fn try_out(&self, row: &Model) -> Result<()> {
         let tried = self.services.connectors.openid()?.try_out(&registered(row)).await;
         tried.map_err(|error| Refusal::new("ISSUER_UNUSABLE", error.message).at("issuer").into())

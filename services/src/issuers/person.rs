@@ -1,8 +1,9 @@
 //! Finds the user whom a verified token identifies.
 //!
-//! By the subject identifier once it is linked; at the first sign-in by the email address that the issuer has
-//! verified. A linked user is found by nothing else: an address can be reassigned, a subject identifier cannot. All
-//! look-ups are limited to the registration's tenant, so that nobody of another tenant is ever found.
+//! A linked user is found by the subject identifier and by nothing else, because an address can be reassigned and a
+//! subject identifier cannot; at the first sign-in the user is found by the email address that the issuer has
+//! verified. All look-ups are limited to the registration's tenant, so that no user of another tenant is ever
+//! found.
 
 use domain::{Id, ids};
 use entity::{openid_identity, openid_issuer::Model, tenant_user};

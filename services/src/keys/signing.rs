@@ -182,8 +182,8 @@ impl Keys {
         self.services.signing.get_or_init(Signing::default)
     }
 
-    /// Looks for a key again within a writing transaction, because another node may have been first, and creates one
-    /// otherwise.
+    /// Checks again for a key within a writing transaction, because another node may have created one, and
+    /// otherwise creates it.
     async fn first_signing_key(&self) -> Result<Model> {
         let mut tx = self.services.begin_installation().await?;
         let row = match self.signs(tx.conn()).await? {

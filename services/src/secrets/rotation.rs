@@ -30,11 +30,11 @@ const TENANTS: u64 = 100;
 /// Which keys to replace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// The master key: puts the configured one into force.
+    /// Replaces the master key: puts the configured one into force.
     Master,
-    /// The master key, and the data key of every tenant.
+    /// Replaces the master key, and the data key of every tenant.
     DataKeys,
-    /// The master key, and the data key of one tenant.
+    /// Replaces the master key, and the data key of one tenant.
     DataKeyOf(Id<ids::Tenant>),
 }
 
@@ -47,7 +47,7 @@ pub enum Progress {
     NewDataKey(Id<ids::Tenant>),
     /// This many values of a tenant's column are now sealed with its current data key.
     Values(Id<ids::Tenant>, &'static str, usize),
-    /// A tenant is finished; with the number of finished tenants.
+    /// A tenant is finished. The number counts the tenants finished so far.
     Tenant(Id<ids::Tenant>, usize),
 }
 
@@ -293,9 +293,9 @@ impl Secrets {
 /// When a tenant gets a new data key.
 #[derive(Debug, Clone, Copy)]
 enum Renew {
-    /// If a rotation of all tenants has marked it as due.
+    /// The tenant gets a key if a rotation of all tenants has marked it as due.
     WhatIsDue,
-    /// Unless it has just received one with which not all values are sealed yet.
+    /// The tenant gets a key unless its last rotation is unfinished.
     UnlessMoving,
 }
 

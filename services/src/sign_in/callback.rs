@@ -45,7 +45,7 @@ impl CallbackParams {
     pub(super) fn code(&self) -> Result<&str> {
         if self.0.contains_key("error") {
             let message =
-                "Your organisation's sign-in did not let you in. Start again, or ask your administrator.";
+                "Your organisation's sign-in refused you access. Start again, or ask your administrator.";
             return Err(Refusal::new("SIGN_IN_DECLINED", message).into());
         }
         let missing = || Error::refuse("SIGN_IN_INCOMPLETE", "The sign-in is incomplete. Start again.");

@@ -111,7 +111,7 @@ impl SignIn {
         self.at_issuer(row, async |openid, login| openid.redeem(login, code, attempt).await).await
     }
 
-    /// Issues the token, or a code for it, to the verified user.
+    /// Issues a token, or a code for one, to the verified user.
     async fn taken_in(&self, row: &Model, session: &Session, claims: &Claims) -> Result<SignedIn> {
         let access = self.services.access();
         let signer = access.signer(None).await?;

@@ -48,8 +48,8 @@ impl SignIn {
         Ok(Attempt { state, nonce, verifier: self.derived("verifier", tenant, &id).await?.into() })
     }
 
-    /// 256 bits that only this installation can compute, in base64url. The blank in the digested text distinguishes it
-    /// from everything else that is digested.
+    /// A keyed digest in base64url that only this installation can compute. The blank in its input keeps it distinct
+    /// from all other digests.
     async fn derived(&self, what: &str, tenant: Id<ids::Tenant>, of: &str) -> Result<String> {
         let text = format!("sign-in {what} {tenant} {of}");
         Ok(URL_SAFE_NO_PAD.encode(self.services.secrets().digest(&text).await?))

@@ -1,4 +1,4 @@
-//! What happens to a user's mailbox when the user is created, changes address, or is removed.
+//! Connects and disconnects a user's mailbox when the user is created, changes address, or is removed.
 
 use domain::{
     Id, Ids, Reason, ids,
@@ -18,11 +18,11 @@ use crate::{
     run_inputs::{Activate, RunInput},
 };
 
-/// Enqueues the activation of a user's mailbox through the oldest live integration, if there is one and the user has a
-/// calendar address.
+/// Enqueues the activation of a user's mailbox through the oldest live integration, if there is one and the user
+/// has a calendar address.
 ///
-/// Which integration contains the address is not known before it is tried, so the oldest is used. A mailbox that is
-/// already connected, by a campaign or by the user, is left alone.
+/// Which integration contains the address is known only after trying it, so the oldest is used. A mailbox that is
+/// already connected, by a campaign or by the user, is left unchanged.
 pub(crate) async fn connect_to_live_integrations(
     ids: &Ids,
     tx: &mut Tx,

@@ -11,23 +11,23 @@ use super::KeyId;
 pub enum Column {
     /// A consent, of a service account or of a user.
     ConsentGrantSecret,
-    /// The access token that a person's consent gave last.
+    /// The last access token obtained with a user's consent.
     ConsentGrantAccessToken,
     /// What a connect session stores for its next step: a PKCE verifier, or a consent that is still to be tried.
     ConnectSessionVerifier,
     /// The secret that a provider's notifications repeat.
     ChannelSecret,
-    /// With it a tenant's application authenticates at the identity provider.
+    /// The client secret with which Muster authenticates at a tenant's OpenID issuer.
     OpenIdIssuerSecret,
-    /// Seals everything else of a tenant; itself sealed with the master key.
+    /// A tenant's data key, which seals the tenant's other values and is itself sealed with the master key.
     TenantDataKey,
-    /// A data key that was replaced.
+    /// A replaced data key.
     FormerDataKey,
     /// The private half of a key that signs access tokens.
     SigningKeyPrivate,
     /// The seed from which the audit key derives.
     AuditKeySeed,
-    /// A secret of the installation itself.
+    /// The installation's own secret, from which digests are computed.
     InstallationSecret,
 }
 

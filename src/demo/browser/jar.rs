@@ -1,4 +1,4 @@
-//! The cookies of one browser, by origin: a cookie never goes to another port, host or scheme.
+//! The cookies of a browser, by origin: a cookie is never sent to another port, host or scheme.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ struct Cookie {
     path: String,
 }
 
-/// The cookies that a browser has been given.
+/// The cookies that a browser has received.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Jar(BTreeMap<String, BTreeMap<String, Cookie>>);
 
 impl Jar {
-    /// Takes a `Set-Cookie` header that came from `url`.
+    /// Stores the cookie of a `Set-Cookie` header received from `url`.
     pub fn set(&mut self, url: &Url, header: &str) {
         let mut parts = header.split(';').map(str::trim);
         let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else { return };
@@ -38,7 +38,7 @@ impl Jar {
         }
     }
 
-    /// The `Cookie` header for a request to `url`; `None` without any.
+    /// The `Cookie` header for a request to `url`; `None` if there are no cookies.
     pub fn header(&self, url: &Url) -> Option<String> {
         let cookies = self.0.get(&origin(url))?.iter().filter(|(_, cookie)| covers(&cookie.path, url.path()));
         let pairs: Vec<String> = cookies.map(|(name, cookie)| format!("{name}={}", cookie.value)).collect();
@@ -50,7 +50,7 @@ fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
-/// The path that a cookie without one is for (RFC 6265 section 5.1.4).
+/// The default path of a cookie (RFC 6265 section 5.1.4).
 fn directory(url: &Url) -> String {
     match url.path().rfind('/') {
         None | Some(0) => "/".to_owned(),

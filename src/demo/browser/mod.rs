@@ -1,7 +1,7 @@
-//! A small browser that does on the connect pages what the administrator's would, without scripts.
+//! A small browser without scripts that completes the connect pages like an administrator.
 //!
-//! It keeps cookies by origin, follows redirects, waits where a page waits, and submits a page's one marked form. A
-//! walk ends at the landing URL, which is not requested, since the vendor's product does not exist here.
+//! It stores cookies by origin, follows redirects, reloads pages that wait, and submits the one marked form of a
+//! page. A walk ends at the landing URL, which is not requested, because the vendor's product does not exist here.
 
 mod jar;
 mod page;
@@ -24,20 +24,20 @@ use crate::app;
 pub const TICKED: &[(&str, &str)] = &[("terms", "yes"), ("privacy", "yes")];
 const MOST_REDIRECTS: usize = 20;
 const MOST_PAGES: usize = 20;
-/// How long a page may keep the browser waiting.
+/// How long a page may make the browser wait.
 const WAITS: Duration = Duration::from_mins(2);
 
-/// Where a walk has arrived.
+/// Where a walk has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// At a document with a form or a message.
+    /// The walk ended on a page with a form or a message.
     Page(Box<Page>),
-    /// At the URL to which the vendor wants browsers sent back.
+    /// The walk ended at the vendor's return URL.
     Landed(Url),
 }
 
 impl Location {
-    /// The page; an error if the browser has landed.
+    /// The page; an error if the browser has already returned to the vendor.
     pub fn page(self) -> Result<Page> {
         match self {
             Self::Page(page) => Ok(*page),
@@ -57,14 +57,14 @@ pub fn client_for(hosts: impl IntoIterator<Item = String>) -> std::result::Resul
     Client::new(config).map_err(|error| app::Error::Client(error.to_string()))
 }
 
-/// One person's session over several sites: cookies, and answers to forms.
+/// A person's browser session over several sites, with cookies and answers to forms.
 #[derive(Debug)]
 pub struct Browser {
     client: Client,
     answers: Vec<(String, String)>,
     landing: Option<Url>,
     jar: Jar,
-    /// Whether a request had to be repeated, so that a single-use token may have been spent by the first attempt.
+    /// Whether a request was repeated, so that the first attempt may have used up a single-use token.
     pub repeated: bool,
 }
 
@@ -80,8 +80,8 @@ impl Browser {
         Self { landing: Some(landing), ..self }
     }
 
-    /// Walks from a connect link to the end: accepts terms, fills in forms, consents and authorises. Returns the last
-    /// place: the landing URL, or the page without a way on.
+    /// Follows a connect link to the end: accepts the terms, fills in forms, consents and authorises. Returns the
+    /// landing URL, or the page from which no form leads on.
     pub async fn walk(&mut self, link: &str) -> Result<Location> {
         let link = link.parse().map_err(|_| unexpected(format!("{link} is no address")))?;
         let mut place = self.open(link).await?;
@@ -96,7 +96,7 @@ impl Browser {
         Err(unexpected("the pages do not end"))
     }
 
-    /// The header `Cookie` that it would send to an address.
+    /// The `Cookie` header for a URL.
     pub fn cookies(&self, url: &Url) -> Option<String> {
         self.jar.header(url)
     }
@@ -125,7 +125,7 @@ impl Browser {
         self.go(Method::GET, to, None).await
     }
 
-    /// Reads a page again for as long as it says that it waits.
+    /// Reloads a page for as long as it is marked as waiting.
     pub async fn wait(&mut self, place: Location) -> Result<Location> {
         let mut place = Some(place);
         backoff::until("the page's progress", WAITS, async || match place.take() {

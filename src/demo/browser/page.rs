@@ -1,4 +1,4 @@
-//! What the browser reads of a page: its one marked form, and its data attributes.
+//! The relevant content of a page: its one marked form, and its data attributes.
 
 use scraper::{ElementRef, Html, Selector, node::Element};
 use url::Url;
@@ -14,19 +14,19 @@ pub struct Page {
     pub title: String,
     /// The text of the body, on one line.
     pub text: String,
-    /// The form marked as the way on; `None` if there is none.
+    /// The form marked as the next step; `None` if there is none.
     pub next: Option<Form>,
-    /// Whether the page only waits and is to be read again.
+    /// Whether the page only waits and must be reloaded.
     pub waits: bool,
-    /// The state that the page shows; `None` if it shows none.
+    /// State shown on the page; `None` if it shows none.
     pub state: Option<String>,
-    /// The error code that the page shows; `None` if it shows none.
+    /// Error code shown on the page; `None` if it shows none.
     pub code: Option<String>,
     /// Whether the page's referrer policy hides where its forms are sent from.
     pub is_secretive: bool,
 }
 
-/// The one form on a page that leads on.
+/// The form of a page that leads to the next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Form {
     /// The absolute URL to which the form is submitted.
@@ -42,7 +42,7 @@ pub struct Form {
 pub struct Field {
     /// The key under which the control is submitted.
     pub name: String,
-    /// What the fresh page preselects or contains.
+    /// The initial value of the control.
     pub value: String,
     /// When the control is submitted.
     pub kind: Kind,
@@ -51,16 +51,16 @@ pub struct Field {
 /// When a control is submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Always, with the typed text.
+    /// Always submitted, with the typed text.
     Text,
-    /// Always, unchanged.
+    /// Always submitted, unchanged.
     Hidden,
-    /// When it is ticked or selected.
+    /// Submitted when it is ticked or selected.
     Choice {
         /// Whether it is ticked on the fresh page.
         checked: bool,
     },
-    /// When it is pressed.
+    /// Submitted when it is pressed.
     Button,
 }
 
@@ -91,12 +91,12 @@ impl Page {
         })
     }
 
-    /// The form that leads on; an error with the page's message if there is none.
+    /// The form that leads to the next step; an error with the page's message if there is none.
     pub fn form(&self) -> Result<&Form> {
         self.next.as_ref().ok_or_else(|| self.stops())
     }
 
-    /// The error that says why the page does not lead on.
+    /// The error that explains why no form leads on.
     pub fn stops(&self) -> Error {
         Error::Page {
             title: self.title.clone(),

@@ -11,7 +11,7 @@ pub struct Event {
     pub text: String,
     /// The whole line of `DTSTART` after its name, with parameters.
     pub start: String,
-    /// Whether the calendar is one for the mailbox's own events, not a generated one.
+    /// Whether the calendar is meant for the mailbox's own events, and not generated from other data.
     pub is_in_target: bool,
 }
 

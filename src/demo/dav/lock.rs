@@ -1,26 +1,26 @@
-//! The technical account's access, taken away and given back.
+//! Revokes and restores the technical account's access.
 
 use std::path::PathBuf;
 
 use super::Dav;
 use crate::demo::error::{Error, Result, ensure, unexpected};
 
-/// How the technical account's access is taken away and given back.
+/// How the technical account's access is revoked and restored.
 #[derive(Debug, Clone)]
 pub enum Lock {
-    /// Lines of `user:password` in a file that the server reads at every request.
+    /// Access is controlled by a file with lines of `user:password`, which the server reads for every request.
     File(PathBuf),
-    /// Shell commands of the operator's.
+    /// Access is controlled by the operator's shell commands.
     Commands {
-        /// Takes it away.
+        /// Command that revokes the access.
         revoke: String,
-        /// Gives it back.
+        /// Command that restores the access.
         restore: String,
     },
 }
 
 impl Dav {
-    /// Takes the access away: the password becomes `fresh`, or the operator's command does it.
+    /// Revokes the access: changes the password to `fresh`, or runs the operator's command.
     pub async fn revoke(&self, fresh: &str) -> Result<()> {
         match &self.lock {
             Lock::File(path) => {
@@ -34,7 +34,7 @@ impl Dav {
         }
     }
 
-    /// Gives the access back. Returns the password that counts from now on: a changed one stays changed.
+    /// Restores the access. Returns the password from now on; a changed password stays changed.
     pub async fn restore(&self, before: &str, fresh: &str) -> Result<String> {
         match &self.lock {
             Lock::File(_) => Ok(fresh.to_owned()),
@@ -43,7 +43,7 @@ impl Dav {
     }
 }
 
-/// The users file with another password for one user.
+/// The users file with a new password for one user.
 fn with_password(text: &str, user: &str, password: &str) -> Option<String> {
     let is_theirs = |line: &str| line.split_once(':').is_some_and(|(name, _)| name == user);
     text.lines().any(is_theirs).then(|| {

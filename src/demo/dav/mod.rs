@@ -1,4 +1,4 @@
-//! The calendar server itself, asked without Muster: which events it holds, and which accounts it admits.
+//! Queries the calendar server without Muster: which events it contains, and whether it accepts the account.
 
 mod event;
 mod lock;
@@ -17,7 +17,7 @@ use super::{
 };
 
 const DEPTH: HeaderName = HeaderName::from_static("depth");
-/// The largest number of redirects followed per request.
+/// Maximum number of redirects followed per request.
 const REDIRECTS: usize = 4;
 const EVERYTHING: &str = r#"<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><C:calendar-data/></D:prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT"/></C:comp-filter></C:filter></C:calendar-query>"#;
 

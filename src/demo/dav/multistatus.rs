@@ -1,4 +1,4 @@
-//! What a server says about its resources (RFC 4918, section 13), parsed without Muster's own parser.
+//! Multistatus responses (RFC 4918, section 13), parsed without Muster's own parser.
 
 use quick_xml::{
     Reader,
@@ -74,7 +74,7 @@ impl Resource {
         components.is_none_or(|set| set.children("comp").any(|one| one.label.eq_ignore_ascii_case("VEVENT")))
     }
 
-    /// Whether events in the collection take nobody's time (RFC 6638, section 9.1).
+    /// Whether events in the collection leave the owner's time free (RFC 6638, section 9.1).
     pub(super) fn is_transparent(&self) -> bool {
         let transparency = self.property("schedule-calendar-transp");
         transparency.is_some_and(|kind| kind.children("transparent").next().is_some())
@@ -101,7 +101,7 @@ impl Element {
         status.is_none_or(|status| status.starts_with('2'))
     }
 
-    /// Parses a document: a nameless element around the root.
+    /// Parses a document into an unnamed element that contains the root.
     fn read(xml: &str) -> Result<Self> {
         let broken = |error: quick_xml::Error| unexpected(format!("the server's XML is broken: {error}"));
         let mut reader = Reader::from_str(xml);

@@ -1,8 +1,8 @@
-//! Whose calendars are whose, as the server says it and whatever its paths look like: a mailbox is the principal that
-//! publishes its address (RFC 6638, section 2.4.1), and its calendars are those in the principal's home (RFC 4791,
-//! section 6.2.1) that belong to the principal (RFC 3744, section 5.1).
+//! Determines who owns which calendars from the server's properties, independently of its paths: a mailbox is the
+//! principal that publishes its address (RFC 6638, section 2.4.1), and its calendars are those in the principal's
+//! home (RFC 4791, section 6.2.1) that belong to the principal (RFC 3744, section 5.1).
 //!
-//! Servers answer the home of the asker for every principal; there the owner tells whose a calendar is.
+//! Some servers return the caller's own home for every principal; the owner of each calendar is then decisive.
 
 use percent_encoding::percent_decode_str;
 use url::Url;
@@ -16,25 +16,25 @@ const PRINCIPAL: &str = r#"<propfind xmlns="DAV:" xmlns:C="urn:ietf:params:xml:n
 const COLLECTION: &str = r#"<propfind xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><prop><resourcetype/><owner/><current-user-privilege-set/><C:supported-calendar-component-set/><C:schedule-calendar-transp/></prop></propfind>"#;
 const DEFAULT: &str = r#"<propfind xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><prop><C:schedule-default-calendar-URL/></prop></propfind>"#;
 
-/// The calendars of a mailbox that the technical account sees.
+/// The calendars of a mailbox that are visible to the technical account.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Calendars {
-    /// All of them.
+    /// All visible calendars.
     pub(super) all: Vec<Url>,
-    /// Those that an event may be written to: the default one (RFC 6638, section 9.2) or, where the server names none,
-    /// every one that lets the account write and takes its owner's time.
+    /// Calendars to which events may be written: the default one (RFC 6638, section 9.2) or, if the server names
+    /// none, every writable one whose events make the owner busy.
     pub(super) targets: Vec<Url>,
 }
 
-/// The technical account on the server.
+/// The technical account's own principal.
 pub(super) struct Own {
     principal: Url,
-    /// Where other principals are listed.
+    /// Collections that list other principals.
     collections: Vec<Url>,
 }
 
 impl Dav {
-    /// The technical account's principal; `None` where the server does not let it in.
+    /// The technical account's principal; `None` if the server refuses the login.
     pub(super) async fn own(&self, password: &str) -> Result<Option<Own>> {
         for place in ["", "/.well-known/caldav", "/"] {
             let place = self.url.join(place).map_err(|_| unexpected("the server has no address"))?;
@@ -49,14 +49,14 @@ impl Dav {
         Ok(None)
     }
 
-    /// The mail address that the server publishes for the technical account.
+    /// The mail address published for the technical account.
     pub(super) async fn own_address(&self, password: &str) -> Result<Option<String>> {
         let Some(own) = self.own(password).await? else { return Ok(None) };
         let found = self.list(&own.principal, "0", PRINCIPAL, password).await?;
         Ok(found.iter().flat_map(addresses).next().map(str::to_owned))
     }
 
-    /// The calendars of a mailbox; none where the account sees none.
+    /// The calendars of a mailbox; empty if the account sees none.
     pub(super) async fn calendars(&self, mailbox: &str, password: &str) -> Result<Calendars> {
         let own = self.own(password).await?;
         let own = own.ok_or_else(|| unexpected("the calendar server does not let the account in"))?;
@@ -95,7 +95,8 @@ impl Dav {
         Ok(itself.into_iter().find(|one| same(&one.url, &found.url)))
     }
 
-    /// The principals that the server finds by the address (RFC 3744, section 9.4). Some find others too.
+    /// Searches a collection for principals by address (RFC 3744, section 9.4). Some servers return other
+    /// principals too.
     async fn search(&self, collection: &Url, mailbox: &str, password: &str) -> Result<Vec<Resource>> {
         let text = quick_xml::escape::escape(mailbox);
         let wanted = PRINCIPAL.split_once("<prop>").map(|(_, rest)| rest.replace("</propfind>", ""));
@@ -111,7 +112,7 @@ impl Dav {
         }
     }
 
-    /// The default calendar, which the inbox names and on some servers everything else too.
+    /// The default calendar, which the inbox names and, on some servers, other resources too.
     async fn default_calendar(&self, principal: &Resource, password: &str) -> Result<Vec<Url>> {
         let mut named = Vec::new();
         for place in principal.urls("schedule-inbox-URL").iter().chain([&principal.url]) {
@@ -131,7 +132,7 @@ fn addresses(principal: &Resource) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The principal that publishes the address; where none does, one that publishes no address at all and bears the name.
+/// The principal that publishes the address; otherwise one without a published address whose name matches.
 fn pick(listed: Vec<Resource>, mailbox: &str) -> Option<Resource> {
     let principals: Vec<_> = listed.into_iter().filter(|one| one.is_a("principal")).collect();
     let publishes = |one: &Resource| addresses(one).any(|address| address.eq_ignore_ascii_case(mailbox));
@@ -144,8 +145,8 @@ fn pick(listed: Vec<Resource>, mailbox: &str) -> Option<Resource> {
     position.map(|position| principals[position].clone())
 }
 
-/// Whether a collection is a calendar of the principal. A server that names no owner is believed as to the home, unless
-/// that is the asker's.
+/// Whether a collection is a calendar of the principal. If the server names no owner, being in the principal's home
+/// suffices, unless that is the caller's home.
 fn belongs(collection: &Resource, principal: &Url, is_their_home: bool) -> bool {
     let owners = collection.urls("owner");
     let is_theirs =
@@ -165,7 +166,7 @@ fn chosen(collections: Vec<Resource>, default: &[Url]) -> Calendars {
     Calendars { all: collections.into_iter().map(|one| one.url).collect(), targets }
 }
 
-/// Whether two addresses mean one resource, however they are written.
+/// Whether two URLs denote the same resource, independently of their spelling.
 fn same(one: &Url, other: &Url) -> bool {
     one.origin() == other.origin() && plain(one) == plain(other)
 }

@@ -1,5 +1,5 @@
-//! Bookings: in the organiser's own calendar, through the service account, moved and cancelled. What the provider
-//! holds is looked at each time.
+//! Bookings: in the organiser's own calendar, through the service account, moved and cancelled. Each time the
+//! result is checked at the provider.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub(super) async fn steps(demo: &mut Demo) -> Result<()> {
     demo.step(Step::Cancel, cancel).await
 }
 
-/// What is to be booked.
+/// A booking to make.
 struct BookingRequest<'a> {
     what: &'a str,
     title: String,
@@ -116,7 +116,7 @@ async fn book_by_service(demo: &mut Demo) -> Result<String> {
     Ok(format!("for {} in {}, state {}", organiser.name, booked.mailbox, text(&seen, "/state")?))
 }
 
-/// The mark and the organiser's name stand in the event, as the provider holds it.
+/// Checks at the provider that the event contains the label and the organiser's name.
 async fn marked(demo: &mut Demo) -> Result<String> {
     let booked = booked(demo, SERVICE)?;
     let organiser = demo.state.made.outsider.as_ref().map(|person| person.name.clone()).unwrap_or_default();
@@ -162,7 +162,7 @@ async fn cancel(demo: &mut Demo) -> Result<String> {
     Ok("CANCELLED, and the event is gone".to_owned())
 }
 
-/// Makes a booking, or finds the one that the same key made, and waits until it is written.
+/// Creates a booking, or finds the one created with the same key, and waits until it is written.
 async fn create(demo: &mut Demo, wish: &BookingRequest<'_>) -> Result<(Booked, Value)> {
     let room = wish.slot.rooms.first().ok_or_else(|| unexpected("no room is free"))?;
     let key = demo.state.key(wish.what)?;
@@ -198,7 +198,7 @@ async fn create(demo: &mut Demo, wish: &BookingRequest<'_>) -> Result<(Booked, V
     Ok((booked, seen))
 }
 
-/// The states of a booking whose event is written.
+/// The possible states of a booking directly after its event was written.
 const fn first_state(system: System) -> &'static [&'static str] {
     match system {
         System::Microsoft365 | System::GoogleWorkspace | System::Exchange => {
@@ -231,7 +231,7 @@ async fn read(demo: &Demo, id: &str) -> Result<Value> {
     Ok(read["booking"].take())
 }
 
-/// The calendar that was written to and the room's hold the event, once each.
+/// Checks that the target calendar and the room's calendar contain the event exactly once.
 async fn both_hold_it(demo: &Demo, booked: &Booked, slot: &Slot) -> Result<()> {
     for mailbox in [&booked.mailbox, &booked.room] {
         if let Some(uid) = &booked.uid {
@@ -241,7 +241,7 @@ async fn both_hold_it(demo: &Demo, booked: &Booked, slot: &Slot) -> Result<()> {
     Ok(())
 }
 
-/// Exactly one event at the right time; `None` where nobody can look.
+/// Checks that there is exactly one event at the right time; `None` if the provider cannot be queried.
 async fn one_event(demo: &Demo, mailbox: &str, mark: Mark<'_>, slot: &Slot) -> Result<Option<Written>> {
     let Some(mut found) = events(demo, mailbox, mark).await? else { return Ok(None) };
     ensure(found.len() == 1, || format!("{mailbox} holds {} events and not one: {found:?}", found.len()))?;

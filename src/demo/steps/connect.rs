@@ -1,4 +1,4 @@
-//! The administrator's way through the connect pages, and the verification behind it.
+//! The administrator's way through the connect pages, and the verification that follows.
 
 use std::time::{Duration, Instant};
 
@@ -16,15 +16,15 @@ use crate::demo::{
     report::Verdict,
 };
 
-/// How long a verification may take; a permission that spreads slowly is part of it.
+/// Longest duration of a verification, including slow propagation of a permission.
 const VERIFIED: Duration = Duration::from_mins(5);
-/// How long a person may take who connects by hand.
+/// How long a person who connects by hand may take.
 const BY_HAND: Duration = Duration::from_hours(1);
-/// How often a walk is begun anew when the server was away in the middle of it.
+/// How often a walk is restarted if the server became unreachable during it.
 const WALKS: usize = 5;
 const MOST_FORMS: usize = 8;
 
-/// The steps of one walk through the pages, in their order.
+/// The steps of one walk through the pages, in order.
 const WALK: [Step; 7] = [
     Step::OpenLink,
     Step::TickTerms,
@@ -54,7 +54,7 @@ pub(super) async fn steps(demo: &mut Demo) -> Result<()> {
     demo.step(Step::Verify, verify).await
 }
 
-/// Walks, and reports every step of the walk that came to a good end.
+/// Performs the walk, and reports each of its completed steps.
 async fn first_walk(demo: &mut Demo) -> Result<()> {
     let mut trail = WalkProgress::begin();
     let walked = connect(demo, &mut trail, false).await;
@@ -76,7 +76,7 @@ async fn first_walk(demo: &mut Demo) -> Result<()> {
     walked
 }
 
-/// What a walk has come to.
+/// What a walk has achieved so far.
 pub(super) struct WalkProgress {
     seen: Vec<(Step, String, Duration)>,
     since: Instant,
@@ -97,8 +97,8 @@ impl WalkProgress {
     }
 }
 
-/// Walks from the invitation to the landing place. A walk during which the server was away is begun anew, for as long
-/// as nothing has come of it.
+/// Performs the walk from the invitation to the landing page. A walk during which the server became unreachable is
+/// restarted, as long as it has had no effect.
 pub(super) async fn connect(demo: &mut Demo, trail: &mut WalkProgress, again: bool) -> Result<()> {
     if demo.system != System::CalDav && demo.sandbox.is_none() {
         return by_hand(demo, trail).await;
@@ -130,7 +130,7 @@ const fn last_before_authorise(demo: &Demo) -> Step {
     }
 }
 
-/// The server was away while the browser was on its pages; what it has to do next can be done without them.
+/// Continues without the pages after the server became unreachable, if the integration's state permits it.
 async fn authorise_without_page(demo: &Demo, trail: &mut WalkProgress) -> Result<()> {
     let (id, _) = integration(demo).await?.ok_or_else(|| unexpected("there is no integration"))?;
     demo.graph.change(AUTHORISE, json!({ "input": { "id": id } })).await?;
@@ -138,7 +138,7 @@ async fn authorise_without_page(demo: &Demo, trail: &mut WalkProgress) -> Result
     Ok(())
 }
 
-/// Notes the rest of the walk, which the integration's state shows to be behind it.
+/// Reports the remaining steps of the walk that the integration's state shows to be completed.
 fn beyond(demo: &Demo, trail: &mut WalkProgress) {
     for step in WALK {
         if step.missing(demo.system).is_none() && !trail.has(step) {
@@ -176,7 +176,7 @@ async fn browser(demo: &Demo) -> Result<Browser> {
     Ok(Browser::new(demo.client.clone(), answers).landing_at(demo.landing.clone()))
 }
 
-/// One walk.
+/// Performs one walk.
 async fn follow(demo: &Demo, browser: &mut Browser, trail: &mut WalkProgress, again: bool) -> Result<()> {
     let link: Url = demo
         .state
@@ -208,7 +208,7 @@ async fn follow(demo: &Demo, browser: &mut Browser, trail: &mut WalkProgress, ag
     authorise(demo, browser, trail, place, again).await
 }
 
-/// Sends the choice without the ticks, which must be refused, and then with them.
+/// Submits the choice without accepting the terms, which must be refused, and then with it.
 async fn tick(demo: &Demo, browser: &mut Browser, page: &Page) -> Result<Location> {
     let form = page.form()?;
     ensure(form.asks("terms") && form.asks("privacy"), || format!("\"{}\" asks for no ticks", page.title))?;
@@ -221,7 +221,7 @@ async fn tick(demo: &Demo, browser: &mut Browser, page: &Page) -> Result<Locatio
     browser.submit(page, TICKED).await
 }
 
-/// Signs in and consents on the provider's pages, until the browser is back.
+/// Signs in and consents on the provider's pages, until the browser is redirected back.
 async fn at_the_provider(
     demo: &Demo,
     browser: &mut Browser,
@@ -254,7 +254,7 @@ async fn at_the_provider(
     Err(unexpected("the provider's pages do not end"))
 }
 
-/// Waits for the second step's page, checks that nothing was touched, authorises, and lands.
+/// Waits for the page of the second step, checks that nothing was accessed yet, authorises, and lands.
 async fn authorise(
     demo: &Demo,
     browser: &mut Browser,
@@ -283,7 +283,7 @@ async fn authorise(
     Ok(())
 }
 
-/// Without a sandbox a person walks; the demo waits for what comes of it.
+/// Without a sandbox, waits while a person completes the pages.
 async fn by_hand(demo: &Demo, trail: &mut WalkProgress) -> Result<()> {
     let link = demo.state.made.link.as_deref().unwrap_or_default();
     demo.report.say(&format!("\nOpen this link in a browser and connect the organisation:\n\n  {link}\n"));
@@ -300,7 +300,7 @@ async fn by_hand(demo: &Demo, trail: &mut WalkProgress) -> Result<()> {
     Ok(())
 }
 
-/// The tenant's integration: its id and how it stands.
+/// The tenant's integration: its id and its fields.
 pub(super) async fn integration(demo: &Demo) -> Result<Option<(String, Value)>> {
     let read = demo.graph.ask(INTEGRATIONS, json!({})).await?;
     let first = list(&read, "/integrations/nodes")?.first();
@@ -312,7 +312,7 @@ async fn state(demo: &Demo) -> Result<Option<String>> {
     found.map(|(_, seen)| Ok(text(&seen, "/state")?.to_owned())).transpose()
 }
 
-/// Waits until the integration is in one of these states; states from which nothing leads there end it early.
+/// Waits until the integration is in one of these states; fails early in a final state.
 pub(super) async fn wait_for(demo: &Demo, wanted: &[&str], limit: Duration) -> Result<Value> {
     until(&format!("the state {}", wanted.join(" or ")), limit, async || {
         let Some((_, seen)) = integration(demo).await? else {

@@ -1,4 +1,4 @@
-//! The consent is taken back at the provider, the status turns, and a new consent turns it back.
+//! Revokes the consent at the provider, waits until the integration fails, and restores it with a new consent.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use crate::demo::{
     plan::{Step, System},
 };
 
-/// How long a status may take to turn: a health check is made every few minutes.
+/// How long an integration's state may take to change: a health check runs every few minutes.
 const TURNS: Duration = Duration::from_mins(10);
-/// After this the vendor's back end asks for a check.
+/// Time after which the vendor's back end requests a check.
 const NUDGE: Duration = Duration::from_secs(20);
 const BY_HAND: Duration = Duration::from_hours(1);
 

@@ -10,7 +10,7 @@ mod time;
 
 use super::{Demo, error::Result};
 
-/// Plays all steps until one fails.
+/// Runs all steps until one fails.
 pub async fn all(demo: &mut Demo) -> Result<()> {
     tenant::steps(demo).await?;
     connect::steps(demo).await?;

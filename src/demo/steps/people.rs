@@ -1,4 +1,4 @@
-//! The people and rooms of the tenant, and their activation.
+//! The tenant's users and rooms, and their activation.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub(super) async fn steps(demo: &mut Demo) -> Result<()> {
     demo.step(Step::AddUser, add_user).await
 }
 
-/// Somebody whom the directory lists.
+/// A person listed in the directory.
 struct Listed {
     name: String,
     address: String,
@@ -69,7 +69,7 @@ async fn create_users(demo: &mut Demo) -> Result<String> {
     Ok(format!("{} from the directory and {}, who is out of reach", within.len(), outsider.name))
 }
 
-/// Everybody in the directory but the invited administrator and the service mailbox.
+/// All people in the directory except the invited administrator and the service mailbox.
 async fn directory(demo: &Demo) -> Result<Vec<Listed>> {
     let integration = demo.state.made.integration.clone();
     let (mut after, mut people) = (Value::Null, Vec::new());
@@ -90,7 +90,7 @@ async fn directory(demo: &Demo) -> Result<Vec<Listed>> {
     }
 }
 
-/// Whether the technical account reaches the mailbox: asked at the provider, not at the server.
+/// Whether the technical account can access the mailbox, according to the provider.
 async fn is_within_reach(demo: &Demo, address: &str) -> Result<bool> {
     if let (Some(sandbox), Some(organisation)) = (&demo.sandbox, &demo.state.made.organisation) {
         let read = sandbox.read(organisation).await?;
@@ -103,7 +103,7 @@ async fn is_within_reach(demo: &Demo, address: &str) -> Result<bool> {
     }
 }
 
-/// Whom the caller names as out of reach; which must be so at the provider.
+/// The person given as out of scope, if the provider confirms that.
 async fn named_out_of_reach(demo: &Demo) -> Result<Option<Listed>> {
     let Some(address) = demo.out_of_reach.clone() else { return Ok(None) };
     let is_reached = is_within_reach(demo, &address).await?;
@@ -111,13 +111,13 @@ async fn named_out_of_reach(demo: &Demo) -> Result<Option<Listed>> {
     Ok(Some(Listed { name: address.clone(), address }))
 }
 
-/// Somebody without a mailbox.
+/// A person without a mailbox.
 fn nobody(demo: &Demo, like: &Listed) -> Listed {
     let domain = like.address.split('@').nth(1).unwrap_or("example.test");
     Listed { name: "Nobody Here".to_owned(), address: format!("nobody.{}@{domain}", demo.state.made.name) }
 }
 
-/// Makes the users that are not there yet: they have no idempotency key, so they are looked up before every attempt.
+/// Creates the missing users. The mutation has no idempotency key, so they are looked up before every attempt.
 async fn ensure_users<'a>(
     demo: &Demo,
     wanted: impl Iterator<Item = &'a Listed> + Clone,
@@ -202,7 +202,7 @@ async fn activate(demo: &mut Demo) -> Result<String> {
     ))
 }
 
-/// Shows how many of the people have a result: new users are activated by themselves, beside the campaign.
+/// Shows how many people have a result; new users are activated automatically, beside the campaign.
 async fn show(demo: &Demo, bar: &indicatif::ProgressBar) -> Result<()> {
     let users = users(demo).await?;
     let with_mailbox = users.iter().filter(|user| !user["calendarAddress"].is_null());
@@ -215,8 +215,8 @@ fn has_result(user: &Value) -> bool {
     matches!(user["calendar"]["state"].as_str(), Some("ACTIVE" | "UNREACHABLE" | "FREE_BUSY_ONLY"))
 }
 
-/// Waits until everybody has a result, and checks that it is the right one. Returns who is active. Where nobody can
-/// look at the provider, any of them may be out of reach.
+/// Waits until everybody has a result, and checks it. Returns the active users. If the provider cannot be queried,
+/// any of them may be out of scope.
 async fn settled(demo: &Demo) -> Result<Vec<Value>> {
     let outsider = demo.state.made.outsider.as_ref().map(|person| person.address.clone()).unwrap_or_default();
     let states = until("a result for every mailbox", ACTIVATED, async || {

@@ -1,4 +1,4 @@
-//! What the provider's calendars hold, read without Muster's server.
+//! Reads the provider's calendars without Muster's server.
 
 use chrono::DateTime;
 use domain::Timestamp;
@@ -18,7 +18,7 @@ pub(super) struct Written {
     start: String,
     /// The response of the calendar's owner; empty where there are no responses.
     pub(super) response: String,
-    /// Whether the calendar is one for the mailbox's own events, not a generated one.
+    /// Whether the calendar is meant for the mailbox's own events, and not generated from other data.
     pub(super) is_in_target: bool,
 }
 
@@ -40,9 +40,9 @@ impl Written {
 /// How an event is identified.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Mark<'a> {
-    /// By its title, in the organiser's calendar.
+    /// The event is identified by its title, in the organiser's calendar.
     Title(&'a str),
-    /// By the UID that all its copies share.
+    /// The event is identified by the UID that all its copies share.
     Uid(&'a str),
 }
 
@@ -55,7 +55,7 @@ impl Mark<'_> {
     }
 }
 
-/// The identified events in a mailbox; `None` where nobody can look.
+/// The identified events in a mailbox; `None` if the provider cannot be queried.
 pub(super) async fn events(demo: &Demo, mailbox: &str, mark: Mark<'_>) -> Result<Option<Vec<Written>>> {
     let all: Vec<Written> =
         if let (Some(sandbox), Some(organisation)) = (&demo.sandbox, &demo.state.made.organisation) {

@@ -1,4 +1,4 @@
-//! A tenant, its plan and feature, and the invitation of its IT person.
+//! Creates a tenant, sets its plan and feature, and invites its IT administrator.
 
 use serde_json::{Value, json};
 
@@ -10,9 +10,9 @@ use crate::demo::{
     plan::{Step, System},
 };
 
-/// Codes that say that the feature is not there for the tenant.
+/// Error codes of a feature that the tenant cannot use.
 const NOT_THERE: [&str; 2] = ["FEATURE_NOT_IN_PLAN", "FEATURE_OFF"];
-/// Beyond the users: the administrator, the newcomer, the one out of reach.
+/// Number of people besides the users: the administrator, the newcomer, the one out of scope.
 const BESIDE: usize = 3;
 const ROOMS: usize = 3;
 
@@ -47,7 +47,7 @@ async fn create(demo: &mut Demo) -> Result<String> {
     Ok(format!("{tenant} on the plan BASIC"))
 }
 
-/// At the sandbox the organisation to be connected is made first, as any customer has one.
+/// Creates the organisation to be connected at the sandbox.
 async fn organisation(demo: &mut Demo) -> Result<()> {
     let Some(sandbox) = demo.sandbox.clone() else { return Ok(()) };
     let name = &demo.state.made.name;
@@ -63,7 +63,8 @@ async fn organisation(demo: &mut Demo) -> Result<()> {
     demo.state.save()
 }
 
-/// Makes the tenant; it has no idempotency key, so it is looked up by its name before every attempt.
+/// Creates the tenant. The mutation has no idempotency key, so the tenant is looked up by name before every
+/// attempt.
 async fn tenant(demo: &Demo, name: &str) -> Result<String> {
     let input = json!({ "input": { "name": name, "plan": "BASIC", "returnUrls": [demo.landing.as_str()] } });
     let mut patience = Backoff::of(MAX_OUTAGE);
@@ -113,7 +114,7 @@ async fn switch_on(demo: &mut Demo) -> Result<String> {
     Ok("PLUS with SERVICE_ACCOUNT".to_owned())
 }
 
-/// Invites the IT person; a repetition makes another link, which harms nobody. Returns whom.
+/// Invites the IT administrator; repeating it creates another link, which does no harm. Returns the address.
 pub(super) async fn invite(demo: &mut Demo, integration: Option<&str>) -> Result<String> {
     let email = administrator(demo).await?;
     let mut input = json!({ "email": email, "returnUrl": demo.landing.as_str() });
@@ -126,7 +127,7 @@ pub(super) async fn invite(demo: &mut Demo, integration: Option<&str>) -> Result
     Ok(email)
 }
 
-/// The IT person's address: at the sandbox an administrator's, who can consent.
+/// Address of the IT administrator: at the sandbox that of an administrator, who can consent.
 pub(super) async fn administrator(demo: &Demo) -> Result<String> {
     match (&demo.sandbox, &demo.state.made.organisation, demo.system) {
         (Some(sandbox), Some(organisation), System::Microsoft365 | System::GoogleWorkspace) => {

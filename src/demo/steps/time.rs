@@ -1,4 +1,4 @@
-//! The search for a time at which three people and any of three rooms are free.
+//! Searches for a time at which three people and any of three rooms are free.
 
 use chrono::{Duration, NaiveTime};
 use domain::{Clock as _, SystemClock, Timestamp};
@@ -12,11 +12,11 @@ use crate::demo::{
     state::Slot,
 };
 
-/// The zone of the working hours.
+/// Time zone of the working hours.
 pub(super) const ZONE: &str = "Europe/Berlin";
-/// How long a meeting is.
+/// Length of a meeting in minutes.
 const MINUTES: i64 = 30;
-/// How far ahead is searched.
+/// Number of days to search ahead.
 const DAYS: i64 = 7;
 
 const SEARCH: &str = "query($input: AvailabilityInput!) { availability(input: $input) {
@@ -69,8 +69,8 @@ fn slot(slot: &Value) -> Result<Slot> {
     Ok(Slot { start: time("/start")?, end: time("/end")?, rooms: rooms.collect::<Result<_>>()? })
 }
 
-/// Three times that do not touch: one to book, one to move to where the same room is free, one for the booking by the
-/// service account.
+/// Chooses three times that do not touch: one to book, one to move to with the same room free, one for the booking
+/// by the service account.
 fn choose(slots: &[Slot]) -> Result<Vec<Slot>> {
     let too_few = || unexpected(format!("{} times are too few", slots.len()));
     for first in slots {

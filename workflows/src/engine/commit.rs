@@ -1,9 +1,9 @@
-//! The committer: writes all results that are waiting in one batch.
+//! Commits all waiting results in one batch.
 //!
-//! On PostgreSQL one statement moves the runs of a batch, whatever their number. If the steps want nothing else
-//! written, that statement is all, and its own transaction. A run whose epoch or revision has changed since its step
-//! began is left out: its worker was a zombie, and nothing of its result is written. A batch that fails is repeated
-//! result by result, so that one bad result never fails its neighbours.
+//! On PostgreSQL one statement moves the runs of a batch, whatever their number. If no step wrote anything else,
+//! that statement is the whole transaction. A run whose epoch or revision has changed since its step began is
+//! skipped: its worker was a zombie, and nothing of its result is written. A batch that fails is repeated result by
+//! result, so that one bad result never fails the others.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -38,7 +38,7 @@ pub async fn commit(services: &System, node: &str, mut batch: Vec<Transition>) -
     committed.into_iter().map(|(transition, kept)| (transition.run, kept != CommitOutcome::TooLate)).collect()
 }
 
-/// What became of a result in the commit.
+/// The outcome of a result in the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommitOutcome {
     /// The result was written and the claim is still held: the worker continues.
@@ -49,8 +49,8 @@ pub enum CommitOutcome {
     TooLate,
 }
 
-/// Commits a batch and returns each result with its fate. A claim that its worker wants to keep is kept unless a signal
-/// has arrived meanwhile.
+/// Commits a batch and returns each result with its outcome. A claim that its worker wants to keep is kept unless a
+/// signal has arrived meanwhile.
 pub async fn commit_keeping(
     services: &System,
     node: &str,
@@ -61,10 +61,10 @@ pub async fn commit_keeping(
     fates
 }
 
-/// The fates of a batch's results, and the notices still to publish.
+/// The outcomes of a batch's results, and the notifications to publish.
 #[derive(Debug, Default)]
 pub(super) struct CommitReport {
-    /// Each result with its fate.
+    /// Each result with its outcome.
     pub(super) fates: Vec<(Transition, CommitOutcome)>,
     /// The events and hints to publish after the commit.
     pub(super) after: AfterCommit,
@@ -93,7 +93,7 @@ pub(super) async fn commit_without_publishing(
     plain
 }
 
-/// Whether the result writes nothing but the run, its job, its history and the event that it changed.
+/// Whether the result writes only the run, its job, its history and the event that it changed.
 pub(super) fn is_plain(transition: &Transition) -> bool {
     transition.changes.is_empty() && transition.status != RunStatus::Quarantined
 }
@@ -199,12 +199,12 @@ pub(super) fn key(transition: &Transition) -> (Id<ids::Run>, i64, i64) {
     (transition.run, transition.epoch, transition.revision)
 }
 
-/// The job left by each result, if it was written. A zombie's result may be in the same batch as the valid one.
+/// The job left by each result, if it was written. The batch may contain a zombie's result for the same run.
 fn jobs_of(batch: &[Transition], moved: &MovedJobs) -> Vec<Option<Job>> {
     batch.iter().map(|transition| moved.get(&key(transition)).copied()).collect()
 }
 
-/// The job of a moved run; a run that has ended has none.
+/// The job that a moved run has after the commit; a run that has ended has none.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Job {
     /// Whether the claim is still held.

@@ -1,8 +1,9 @@
-//! The committers: they write together what many workers hand over, and tell of it.
+//! Committers: commit the results of many workers together, and publish them.
 //!
-//! On PostgreSQL results of the same kind go together. Plain ones have one committer: it writes whatever has come while
-//! it wrote the last batch, so batches grow with the load, and a step in a large batch costs a third of one in a small
-//! batch. Results that bring changes cost their own statements in any batch and never hold up the plain ones.
+//! On PostgreSQL, results of the same kind are committed together. Results without changes have one committer: it
+//! writes everything that arrived while it wrote the previous batch, so that batches grow with the load; a step in
+//! a large batch costs a third of one in a small batch. Results with changes need statements of their own in any
+//! batch, and never delay the others.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -17,26 +18,26 @@ use super::{
     decide::Transition,
 };
 
-/// How many results one commit takes.
+/// Maximum number of results in one commit.
 const BATCH: usize = 128;
-/// How many commits may wait to be told of, before the committers wait too.
+/// Maximum number of commits waiting to be published before the committers wait too.
 const MAX_UNPUBLISHED: usize = 16;
-/// How many write results that bring changes: while one waits for its disk, the other goes on.
+/// Number of committers for results with changes: while one waits for its disk, another continues.
 const FOR_CHANGES: usize = 2;
 
-/// The way to the committers of a node. They end when every way to them is gone.
+/// Channels to the committers of a node, which end when all channels to them are closed.
 #[derive(Debug, Clone)]
 pub(super) struct Committers {
-    /// `None` where everything shares one commit.
+    /// `None` if all results share one committer.
     plain: Option<mpsc::Sender<PendingCommit>>,
     others: mpsc::Sender<PendingCommit>,
 }
 
-/// A result on its way, and where its fate is told.
+/// A result to be committed, and where its outcome is sent.
 type PendingCommit = (Transition, oneshot::Sender<(Transition, CommitOutcome)>);
 
 impl Committers {
-    /// Starts a node's committers.
+    /// Starts the committers of a node.
     pub(super) fn start(engine: &Engine, tracker: &TaskTracker) -> Self {
         let (publisher, unpublished) = mpsc::channel(MAX_UNPUBLISHED);
         tracker.spawn(engine.clone().tell_for_ever(unpublished));
@@ -55,7 +56,7 @@ impl Committers {
         }
     }
 
-    /// Hands a result over; returns it with its fate, or nothing when the committers are gone.
+    /// Commits a result; returns it with its outcome, or `None` if the committers have ended.
     pub(super) async fn commit(&self, transition: Transition) -> Option<(Transition, CommitOutcome)> {
         let inbox = match &self.plain {
             Some(plain) if is_plain(&transition) => plain,
@@ -94,7 +95,7 @@ impl Engine {
         }
     }
 
-    /// Tells the others what was committed, so that no step waits for that: as much at once as has come together.
+    /// Publishes committed results, so that no step waits for that; several commits at once if they accumulate.
     async fn tell_for_ever(self, mut committed: mpsc::Receiver<AfterCommit>) {
         let mut waiting = Vec::new();
         while committed.recv_many(&mut waiting, MAX_UNPUBLISHED).await > 0 {
@@ -105,7 +106,8 @@ impl Engine {
     }
 }
 
-/// The next batch: what has come, with what the tasks that are ready now still bring. None when nobody can bring more.
+/// Collects the next batch: all waiting results, and those of tasks that are ready to send one. `None` if no sender
+/// is left.
 async fn gather(inbox: &mut mpsc::Receiver<PendingCommit>) -> Vec<PendingCommit> {
     let mut batch = Vec::new();
     inbox.recv_many(&mut batch, BATCH).await;

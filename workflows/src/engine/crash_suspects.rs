@@ -1,9 +1,8 @@
-//! Runs over which a worker has died: each may be the one that killed it, or a neighbour that died with it.
+//! Runs during which a worker died: each may be the cause, or only have run beside the cause.
 //!
-//! A node works on one of them at a time and holds no claim on those that wait here. So when it dies again, that is
-//! counted for the one it was at and not for its neighbours once more, and work that kills its workers is parked
-//! without anything beside it: whoever would be parked at its next death is worked on when everything else on the node
-//! has ended, so that what dies beside it, over which no worker had died before, is not counted for it.
+//! A node works on one such run at a time and holds no lease on those that wait here. If the node dies again, the
+//! crash is counted only for the run it was working on. A run whose next crash would quarantine it is executed when
+//! all other work of the node has ended, so that no crash is counted for runs that merely ran beside it.
 
 use domain::{Id, ids};
 use std::{
@@ -13,10 +12,10 @@ use std::{
 
 use queue::Hint;
 
-/// How many wait here at most; of the others the sweep tells again.
+/// Maximum number of waiting runs; the sweep offers the others again.
 const CAPACITY: usize = 10_000;
 
-/// See the module. Cheap to clone.
+/// The queue of suspect runs; see the module documentation. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CrashSuspects(Arc<Mutex<Inner>>);
 
@@ -32,7 +31,7 @@ impl CrashSuspects {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this one may be worked on now. Otherwise it waits, and its claim has to be given back.
+    /// Whether the run may be worked on now. Otherwise it waits here, and its lease must be released.
     pub(super) fn admit(&self, hint: Hint) -> bool {
         let mut inner = self.inner();
         if inner.is_at_work {
@@ -45,7 +44,7 @@ impl CrashSuspects {
         true
     }
 
-    /// The one that was admitted was put down: the next to be claimed and worked on, if one waits.
+    /// Releases the admitted run and returns the next one to claim, if one waits.
     pub(super) fn next(&self) -> Option<Hint> {
         let mut inner = self.inner();
         let next = inner.waiting.pop_front();

@@ -1,4 +1,4 @@
-//! Turns what a step returned into what is written: the engine's rules, as one pure function.
+//! Derives the transition from a step's result: the engine's rules, as one pure function.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use services::Change;
 
 use super::{Next, Retry, Row, Signal, StepError, StepOutput, Table};
 
-/// How many workers may die in one state before the run is quarantined.
+/// Number of workers that may die in one state before the run is quarantined.
 pub const MAX_CRASHES: i32 = 3;
 
 /// The longest wait that a step may request, whatever a provider asks for.
@@ -102,8 +102,8 @@ pub struct ClaimedRun {
 }
 
 impl ClaimedRun {
-    /// The current time by the clock that decides what is due: the database's time at the claim plus the time since. A
-    /// node whose own clock is wrong or jumps would set timers wrongly.
+    /// The current time by the clock that decides what is due: the database's time at the claim plus the time
+    /// since. A node's own clock may be wrong or jump, and would set timers wrongly.
     pub fn now(&self, clock: &dyn Clock) -> Timestamp {
         self.claimed.at + clock.steady().saturating_sub(self.since)
     }
@@ -134,8 +134,8 @@ impl ClaimedRun {
         self.row.status == RunStatus::Undoing
     }
 
-    /// What is written without executing a step: a run that keeps killing its workers is quarantined, and one whose
-    /// cancellation was requested turns to undoing.
+    /// The transition without executing a step, if one is due: a run that keeps killing its workers is quarantined,
+    /// and one whose cancellation was requested is undone.
     pub fn decide_before_step(&self, now: Timestamp) -> Option<Transition> {
         if self.claimed.crashes >= MAX_CRASHES {
             let reason = Reason::new(
@@ -152,7 +152,7 @@ impl ClaimedRun {
         None
     }
 
-    /// What is written after a step or an undo. `jitter` is a number from 0 to 99.
+    /// The transition after a step or an undo. `jitter` is a number from 0 to 99.
     pub fn transition_after(&self, output: StepOutput, now: Timestamp, jitter: u32) -> Transition {
         let StepOutput { memory, consumed, changes, outcome } = output;
         let mut transition = match (self.is_undoing(), outcome) {
@@ -233,7 +233,7 @@ impl ClaimedRun {
         }
     }
 
-    /// One undo is done: continues with the state before it, or ends the run.
+    /// The transition after an undo: continues with the state before it, or ends the run.
     fn backward(&self, now: Timestamp) -> Transition {
         let mut transition = self.base(StepOutcome::Undone, now);
         transition.reason = self.stored_reason();
@@ -282,8 +282,8 @@ impl ClaimedRun {
         }
     }
 
-    /// Turns the run to undoing, beginning with the state that was entered last for the first time. This is not the
-    /// present state if the table led back to an earlier one.
+    /// Starts undoing the run, beginning with the state that was entered last for the first time. This is not the
+    /// current state if the table led back to an earlier one.
     fn start_undoing(&self, reason: Reason, outcome: StepOutcome, now: Timestamp) -> Transition {
         let mut transition = self.base(outcome, now);
         if let Some(last) = transition.trail.last().filter(|last| **last != transition.state).cloned() {

@@ -1,4 +1,4 @@
-//! What follows from what a step answers.
+//! Tests of the transitions that follow from the results of steps.
 
 use domain::Ids;
 

@@ -1,9 +1,9 @@
 //! The durable workflow engine.
 //!
-//! A run is a row, a step's result is one commit, and the database is the truth: whatever a lane, a worker or a
-//! whole node loses is found again by the sweep. [`table`] says what a workflow is, [`step`] what a step sees,
-//! [`decide`] what follows from its answer, [`commit`] how that is written, [`committers`] by whom, [`worker`] who does
-//! it when.
+//! A run is a row, a step's result is one commit, and the database is authoritative: whatever Redis, a worker or a
+//! whole node loses is found again by the sweep. [`table`] defines workflows, [`step`] the interface of steps,
+//! [`decide`] the transition that follows from a step's result, [`commit`] how transitions are written,
+//! [`committers`] the tasks that write them, and [`worker`] the tasks that execute steps.
 
 mod commit;
 mod committers;
@@ -28,7 +28,7 @@ pub use step::{
 };
 pub use table::{Retry, Row, Table};
 
-/// A node's engine: the workflows it knows and what they stand on. Cheap to clone.
+/// The engine of a node: its workflows and the services that they use. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
@@ -56,23 +56,23 @@ impl Engine {
         &self.0.context.services
     }
 
-    /// What steps reach.
+    /// The context passed to steps.
     pub fn context(&self) -> &StepContext {
         &self.0.context
     }
 
-    /// The name of this process.
+    /// Name of this process in leases and histories.
     pub fn node(&self) -> &str {
         &self.0.node
     }
 
-    /// A workflow in one version.
+    /// The workflow with this name and version; `None` if this binary does not have it.
     pub fn flow(&self, name: &str, version: i32) -> Option<&dyn Flow> {
         let flow = self.0.flows.iter().find(|((flow, at), _)| *flow == name && *at == version);
         flow.map(|(_, flow)| &**flow)
     }
 
-    /// The table that a run goes by: of its version, or the newest for a run that has none yet.
+    /// The table for a run: of the run's version or, before the first step, the newest one.
     pub fn table(&self, name: &str, version: Option<i32>) -> Option<&'static Table> {
         let fits =
             |(flow, at): &&(&'static str, i32)| *flow == name && version.is_none_or(|version| *at == version);
@@ -80,7 +80,7 @@ impl Engine {
         self.0.flows.get(key).map(|flow| flow.table())
     }
 
-    /// Every table.
+    /// The tables of all workflows.
     pub fn tables(&self) -> impl Iterator<Item = &'static Table> {
         self.0.flows.values().map(|flow| flow.table())
     }

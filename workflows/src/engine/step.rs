@@ -1,4 +1,4 @@
-//! What a step gets and what it returns.
+//! Inputs and results of steps.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use services::{Change, System};
 
 use super::Table;
 
-/// What every step can use.
+/// Services available to every step.
 #[derive(Debug, Clone)]
 pub struct StepContext {
     /// The use cases and their settings.
@@ -28,14 +28,14 @@ pub struct Signal {
     pub payload: Json,
 }
 
-/// What follows a step.
+/// What the run does after a step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next<S> {
-    /// Another state, at once.
+    /// The run goes to another state at once.
     Go(S),
-    /// The end: the run is done.
+    /// The run is done.
     Done,
-    /// The same state again, at a time or on a signal, whichever comes first; at least one must be given.
+    /// The run repeats its state at a time or on a signal, whichever comes first; at least one must be given.
     Wait {
         /// The time at which to continue; `None` to wait for the signal alone.
         until: Option<Timestamp>,
@@ -61,21 +61,21 @@ const UNKNOWN_WORD_PAUSE: Duration = Duration::from_mins(1);
 /// Why a step did not succeed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StepError {
-    /// Execute the step again by its retry policy, but not before `transition_after` if the provider requested a wait.
+    /// Executes the step again by its retry policy, but not before `after` if the provider requested a wait.
     Retry {
-        /// The explanation shown until then.
+        /// The explanation shown until the next attempt.
         reason: Reason,
         /// The shortest wait; `None` leaves the wait to the policy.
         after: Option<Duration>,
     },
     /// Not now: Muster's own limits leave no room, or a newer version stored a word that this one does not know. Execute the step again after `transition_after`, however often this happens.
     Later {
-        /// The explanation shown until then.
+        /// The explanation shown until the next attempt.
         reason: Reason,
         /// How long to wait.
         after: Duration,
     },
-    /// Repetition cannot help: undo all steps so far.
+    /// Repetition cannot help: undoes all steps so far.
     Fail(Reason),
 }
 
@@ -194,7 +194,7 @@ pub struct StepInput<'a> {
     pub attempt: u32,
     /// The waiting signals, oldest first.
     pub signals: Vec<Signal>,
-    /// The present time.
+    /// The current time.
     pub now: Timestamp,
 }
 

@@ -1,4 +1,4 @@
-//! Finds what no lane tells of: timers that are due, and jobs whose hint was lost.
+//! Finds jobs for which no hint arrived: timers that are due, and jobs whose hint was lost.
 
 use std::time::Duration;
 
@@ -7,19 +7,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Engine, worker_context::WorkerContext};
 
-/// After which time without an effect a hint counts as lost.
+/// Time after which a hint without effect counts as lost.
 const SWEEP: Duration = Duration::from_secs(5);
-/// How many jobs one sweep offers, and how many when the lane is full, tenants in turn.
+/// Maximum number of jobs offered per sweep, and the number offered if the queue is full, with tenants taking
+/// turns.
 const OFFERED_AT_ONCE: u32 = 2000;
 const OFFERED_TO_A_FULL_LANE: u32 = 100;
-/// How many waiting hints keep every node busy until the next sweep: the lane is full.
+/// Number of waiting hints that keep every node busy until the next sweep: the queue is full.
 const FULL_LANE_HINTS: usize = 2000;
-/// How many waiting hints are a crowd.
+/// Number of waiting hints above which lost hints are assumed only after a longer time.
 const CROWD: usize = 10_000;
 
 impl Engine {
-    /// Offers due jobs: those of a timer at once, and every now and then those whose hint seems lost. Sleeps until the
-    /// next timer is due.
+    /// Offers due jobs: those of timers at once, and from time to time those whose hint seems lost. Sleeps until
+    /// the next timer is due.
     pub(super) async fn run_sweeper(self, worker: WorkerContext, stop: CancellationToken) {
         let (services, clock) = (self.services(), &*self.services().clock);
         let mut looked = None::<Duration>;
@@ -63,7 +64,7 @@ impl Engine {
         }
     }
 
-    /// Works on due jobs without any lane, as many at a time as there are places.
+    /// Works on due jobs without the queue of hints, as many at a time as there are free permits.
     async fn work_directly(&self, mut hints: &[Hint], worker: &WorkerContext) {
         while !hints.is_empty() {
             let (now, later) = hints.split_at(worker.free_permits().await.clamp(1, hints.len()));
@@ -77,8 +78,8 @@ impl Engine {
     }
 }
 
-/// After which time without an effect a hint counts as lost. Where many wait for their turn it is no wonder that one has
-/// had no effect yet, and to tell all of them again would only make the line longer.
+/// Time after which a hint without effect counts as lost. It is longer if many hints are waiting: a hint may then
+/// not have had its turn yet, and offering all of them again would only lengthen the queue.
 fn lost_after(waiting: Option<usize>) -> Duration {
     match waiting {
         Some(waiting) if waiting > CROWD => SWEEP * 12,

@@ -21,7 +21,7 @@ impl Retry {
     /// For requests that usually succeed: eight attempts over some minutes.
     pub const STANDARD: Self =
         Self { attempts: 8, first: Duration::from_secs(1), most: Duration::from_mins(1) };
-    /// For whatever takes the provider long: attempts over about a day.
+    /// For actions that take the provider long: attempts over about a day.
     pub const PATIENT: Self =
         Self { attempts: 60, first: Duration::from_secs(5), most: Duration::from_mins(30) };
 
@@ -58,7 +58,7 @@ pub struct Table {
     pub name: &'static str,
     /// The version with which new runs begin.
     pub version: i32,
-    /// What the workflow is for.
+    /// The purpose of the workflow.
     pub about: &'static str,
     /// The rows; a run begins with the first.
     pub rows: &'static [Row],
@@ -70,7 +70,7 @@ impl Table {
         self.rows.iter().find(|row| row.state == state)
     }
 
-    /// The rows as data for people.
+    /// The rows in a form for display.
     pub fn states(&self) -> Vec<StateInfo> {
         let info = |row: &Row| StateInfo {
             name: row.state,
@@ -121,8 +121,8 @@ impl Table {
     }
 }
 
-/// Declares a workflow: its type, its states, and which function does what. Duplicate states, missing functions and
-/// misspelt successors do not compile. `nothing` stands for "there is nothing to undo".
+/// Declares a workflow: its type, its states, and the functions that execute them. Duplicate states, missing
+/// functions and misspelt successors do not compile. `nothing` declares that there is nothing to undo.
 #[macro_export]
 macro_rules! workflow {
     (

@@ -1,8 +1,8 @@
-//! Nobody's bulk work takes all the places: a tenant works on so many runs at a time and no more.
+//! Limits the number of runs of one tenant that are executed at a time, so that bulk work cannot use all permits.
 //!
-//! The bound is one over all nodes; each keeps its part of it, by the number of nodes that are there. What is over a
-//! tenant's part waits here, a bounded number, until one of its runs is put down; what does not fit even here is
-//! dropped, and the sweep tells of it again. Interactive runs are never held back: somebody waits for them.
+//! The limit applies to all nodes together; each node enforces its share, by the number of nodes. Runs above a
+//! tenant's share wait here, up to a limit, until another run of the tenant ends; further ones are dropped and
+//! offered again by the sweep. Interactive runs are never delayed, because somebody is waiting for them.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -13,10 +13,10 @@ use std::{
 use domain::{Id, ids, state::Lane};
 use queue::Hint;
 
-/// How many hints wait here at most.
+/// Maximum number of waiting hints.
 const CAPACITY: usize = 20_000;
 
-/// See the module. Cheap to clone.
+/// The quotas of a node; see the module documentation. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TenantQuota(Arc<Mutex<Inner>>);
 
@@ -34,7 +34,7 @@ impl TenantQuota {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Of these hints, those that may be claimed now; the others wait.
+    /// Returns the hints that may be claimed now; the others wait.
     pub(super) fn admit(&self, hints: &[Hint], limit: usize) -> Vec<Hint> {
         let mut inner = self.inner();
         let mut admitted = Vec::with_capacity(hints.len());
@@ -50,7 +50,7 @@ impl TenantQuota {
         admitted
     }
 
-    /// Waiting hints whose tenants have room again, at most `max`, tenants taking turns.
+    /// Up to `max` waiting hints whose tenants are below their limit again, with tenants taking turns.
     pub(super) fn next_ready(&self, max: usize, limit: usize) -> Vec<Hint> {
         let mut inner = self.inner();
         let mut ready = Vec::new();
@@ -68,8 +68,8 @@ impl TenantQuota {
         ready
     }
 
-    /// How long a worker may wait for other hints: not at all while one that waits here may go, and not for long while
-    /// one waits for its tenant's share.
+    /// How long a worker may wait for other hints: not at all if a hint waiting here may be claimed, and only
+    /// briefly if one waits for its tenant's share.
     pub(super) fn max_wait(&self, limit: usize) -> Duration {
         let inner = self.inner();
         let has_room = |tenant| inner.at_work.get(tenant).is_none_or(|at_work| *at_work < limit);
@@ -80,7 +80,7 @@ impl TenantQuota {
         }
     }
 
-    /// A run that was admitted was put down, or was not there to be claimed.
+    /// Records that an admitted run was released, or could not be claimed.
     pub(super) fn release(&self, hint: &Hint) {
         if hint.lane == Lane::Interactive {
             return;

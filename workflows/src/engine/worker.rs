@@ -1,4 +1,4 @@
-//! Claims, works, hands over to the committer; and keeps doing so until it is told to stop.
+//! Claims runs, executes their steps, and passes the results to the committers, until it is told to stop.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -29,24 +29,24 @@ use super::{
     worker_context::{HeldLeases, WorkerContext},
 };
 
-/// How long a claim lasts without a heartbeat.
+/// Lifetime of a lease without a heartbeat.
 pub(super) const LEASE: Duration = Duration::from_secs(15);
-/// How often claims are renewed.
+/// Interval at which leases are renewed.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// How many claims of a node are under way at a time: while one waits for the database, the next hints are read.
+/// Number of concurrent claim statements per node: while one waits for the database, the next hints are read.
 const CLAIMS: usize = 2;
-/// How many states a worker takes a run through under one claim, before others have their turn.
+/// Maximum number of steps that a worker executes under one lease before other runs have their turn.
 const MAX_STEPS_PER_CLAIM: usize = 16;
 
-/// Whether a run is parked if its worker dies over it once more: it is worked on with nothing beside it, so that no
-/// neighbour's death is counted for it.
+/// Whether the run is quarantined if its worker dies once more. It is then executed alone, so that no crash is
+/// counted for other runs.
 fn is_last_chance(work: &ClaimedRun) -> bool {
     work.claimed.crashes + 1 >= MAX_CRASHES && work.claimed.crashes < MAX_CRASHES
 }
 
 impl Engine {
-    /// Starts working: a dispatcher, a heartbeat, committers and up to `at_once` steps at a time. Ends, with its work
-    /// finished or given back, soon after `stop`.
+    /// Starts the worker tasks: a dispatcher, a heartbeat, committers and up to `at_once` concurrent steps. They
+    /// end soon after `stop`, with their work finished or released.
     pub fn start(&self, tracker: &TaskTracker, stop: &CancellationToken, at_once: usize) {
         let held_leases = HeldLeases::default();
         let permits = Arc::new(Semaphore::new(at_once));
@@ -65,8 +65,8 @@ impl Engine {
         tracker.spawn(self.clone().run_dispatcher(worker, stop.clone()));
     }
 
-    /// Leaves what this node still holds to the others at once: for its end, when what it was doing took too long or
-    /// could not be written.
+    /// Releases the leases that this node still holds, because their steps took too long or could not be committed.
+    /// Called at shutdown.
     pub async fn release_leases(&self) {
         let services = self.services();
         if let Err(error) = jobs::release_node(services.store.engine(), &*services.clock, self.node()).await {
@@ -74,8 +74,8 @@ impl Engine {
         }
     }
 
-    /// Works off everything that is due now, in rounds, until nothing is: how tests step the engine. Returns how many
-    /// steps were committed.
+    /// Executes everything that is due, in rounds, until nothing is; used by tests. Returns the number of committed
+    /// steps.
     pub async fn drain(&self) -> Result<usize, DatabaseError> {
         let mut steps = 0;
         loop {
@@ -92,7 +92,7 @@ impl Engine {
         }
     }
 
-    /// Claims the runs of hints and reads them.
+    /// Claims the runs of these hints and reads their rows.
     pub async fn claim(&self, hints: &[Hint]) -> Result<Vec<ClaimedRun>, DatabaseError> {
         let ids: Vec<Id<ids::Run>> = hints.iter().map(|hint| hint.run).collect();
         let services = self.services();
@@ -131,7 +131,7 @@ impl Engine {
         give_back(self.services(), claimed).await;
     }
 
-    /// Does one step or undo.
+    /// Executes one step or undo.
     pub async fn work(&self, work: &ClaimedRun) -> Transition {
         let clock = &*self.services().clock;
         let now = work.now(clock);
@@ -213,13 +213,13 @@ impl Engine {
         }
     }
 
-    /// How many runs of one tenant this node works on at a time.
+    /// Maximum number of runs of one tenant that this node executes at a time.
     pub(super) fn tenant_limit(&self) -> usize {
         let services = self.services();
         services.settings.tenant_runs_at_once.div_ceil(services.queue.nodes())
     }
 
-    /// Claims what was admitted and works on it, each run in a task of its own, in the places that were taken for them.
+    /// Claims the admitted runs and executes each in a task of its own, with the permits acquired for them.
     pub(super) async fn claim_and_dispatch(
         &self,
         admitted: &[Hint],
@@ -279,7 +279,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Works on one claim until it is put down.
+    /// Executes a claimed run until it is released.
     async fn work_on(&self, work: ClaimedRun, worker: &WorkerContext) {
         let claim = (work.claimed.run, work.claimed.epoch);
         // Steps are guarded by themselves. Whatever else panics lets the lease run out, so that the next claim counts it
@@ -290,7 +290,7 @@ impl Engine {
         worker.held_leases.remove(&[claim]);
     }
 
-    /// Works on suspects one after the other: on the first, if one was admitted, then on those that waited.
+    /// Executes suspect runs one after the other: the first, if one was admitted, then the waiting ones.
     async fn work_on_suspects(&self, first: Option<Hint>, worker: &WorkerContext) {
         let mut next = first.or_else(|| worker.crash_suspects.next());
         while let Some(hint) = next {
@@ -323,7 +323,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes a run through its states for as long as there is something to do at once, under one claim.
+    /// Executes the steps of a run under one lease, for as long as the next step is due at once.
     async fn run_steps(&self, mut work: ClaimedRun, worker: &WorkerContext) {
         for turn in 1..=MAX_STEPS_PER_CLAIM {
             let mut transition = self.work(&work).await;
@@ -358,7 +358,7 @@ impl Engine {
         }
     }
 
-    /// An SQLite database belongs to one process: at its start nobody alive holds a lease.
+    /// Ends all leases of an SQLite database when its process starts: nobody alive can hold one.
     async fn end_stale_leases(&self) {
         let services = self.services();
         if services.store.backend() == DatabaseBackend::Sqlite

@@ -1,4 +1,4 @@
-//! What a node works with: places, the claims that it holds, and the way to the committers.
+//! Resources of a node's workers: permits, held leases, and channels to the committers.
 
 use domain::{Id, ids};
 use std::{
@@ -11,13 +11,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{committers::Committers, crash_suspects::CrashSuspects, tenant_quota::TenantQuota};
 
-/// What steps are done with: places to work in, and where their results go.
+/// Resources for executing steps.
 #[derive(Debug, Clone)]
 pub(super) struct WorkerContext {
     pub(super) committers: Committers,
     pub(super) held_leases: HeldLeases,
     pub(super) permits: Arc<Semaphore>,
-    /// How many places there are.
+    /// Total number of permits.
     pub(super) permit_count: usize,
     pub(super) tenant_quota: TenantQuota,
     pub(super) crash_suspects: CrashSuspects,
@@ -26,7 +26,7 @@ pub(super) struct WorkerContext {
 }
 
 impl WorkerContext {
-    /// How many places are free, as soon as one is.
+    /// The number of free permits; waits until it is at least one.
     pub(super) async fn free_permits(&self) -> usize {
         let permit = self.permits.acquire().await;
         self.permits.available_permits() + usize::from(permit.is_ok())

@@ -1,8 +1,9 @@
-//! Copies of calendars are fresh: before a copy is too old its provider is asked whether anything has changed since it was
-//! read, and only what has is read again. That finds what a push did not tell, and serves where nobody pushes.
+//! Keeps copies of calendars fresh: before a copy is too old, the provider is asked whether anything has changed,
+//! and only changed calendars are read again. This finds changes that were not pushed, and is the only mechanism
+//! for providers without push.
 //!
-//! Mailboxes that fail come after all that do not, of every tenant, and are tried less and less. A few mailboxes are read
-//! at the same time, each for a limited time, so that a slow one holds up nobody for long.
+//! Failing mailboxes are processed after all others, of every tenant, and at growing intervals. A few mailboxes are
+//! read concurrently, each with a time limit, so that a slow one does not delay the others for long.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -15,13 +16,13 @@ use services::{
     health::{self, Judgement},
 };
 
-/// How many calendars of a tenant one round reads: the others are served meanwhile.
+/// Maximum number of calendars of one tenant per round, so that other tenants have their turn.
 const A_ROUND: usize = 200;
-/// How many of those that fail.
+/// Maximum number of failing calendars of one tenant per round.
 const FAILING_A_ROUND: usize = 20;
-/// How many calendars are read at the same time.
+/// Number of calendars read concurrently.
 const AT_ONCE: usize = 4;
-/// How long reading one calendar may take.
+/// Time limit for reading one calendar.
 const LONGEST: Duration = Duration::from_mins(2);
 
 pub(super) async fn round(services: &System) -> services::Result<()> {
@@ -43,7 +44,7 @@ pub(super) async fn round(services: &System) -> services::Result<()> {
     Ok(())
 }
 
-/// Reads one calendar again. A panic is a failure of this one mailbox.
+/// Reads one calendar again. A panic counts as a failure of this mailbox.
 async fn guarded(
     services: &System,
     tenant: Id<ids::Tenant>,
@@ -108,8 +109,8 @@ fn too_slow() -> Error {
     Error::new(ErrorKind::Unavailable, remedy, "too_slow", "Reading this calendar takes too long.")
 }
 
-/// What follows from an attempt that failed. A refusal that lasts turns the mailbox's state; it is tried again all the
-/// same.
+/// The changes that follow from a failed attempt. If the provider keeps refusing, the mailbox becomes unreachable;
+/// attempts continue nevertheless.
 fn failed(
     services: &System,
     connection: &entity::connection::Model,

@@ -1,8 +1,9 @@
-//! Providers push what changes: every connection that can has a live channel, renewed well before it ends.
+//! Keeps a push channel open for every connection whose provider supports it, and renews channels well before they
+//! end.
 
 use services::System;
 
-/// How many channels of a tenant one round makes or renews.
+/// Maximum number of channels of one tenant opened or renewed per round.
 const A_ROUND: usize = 100;
 
 pub(super) async fn round(services: &System) -> services::Result<()> {

@@ -1,4 +1,5 @@
-//! Consents are still accepted: the status turns by itself when one is revoked, and turns back when it is there again.
+//! Checks that providers still accept consents: a revoked consent changes an integration's state, and a restored
+//! one changes it back.
 
 use domain::{
     Id, Reason, Route, ids,
@@ -8,7 +9,7 @@ use providers::{Error, Provider, Remedy, Session};
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use services::{Change, System, change::IntegrationChange, health};
 
-/// How many other mailboxes are asked when the one that is known to work cannot be served any more.
+/// Number of other mailboxes that are tried if the known mailbox can no longer be reached.
 const OTHERS: u64 = 3;
 
 /// Asks every integration in use, and every failing one, whether it is let in.
@@ -34,11 +35,11 @@ async fn integrations(
     Ok(of(tenant).filter(Column::State.is_in(words)).all(&txn).await?)
 }
 
-/// What mailboxes say of an integration whose directory lets us in.
+/// What the mailboxes of an integration with an accessible directory show.
 enum Probe {
-    /// One is read.
+    /// A mailbox can be read.
     Works,
-    /// All that were asked refuse: whether that says something of the integration is for their failures to decide.
+    /// All tried mailboxes refuse; whether the integration is at fault is decided by their counted failures.
     Refused(Vec<Change>),
     /// The directory, the token or the network failed.
     Failed(Error),
@@ -80,8 +81,8 @@ async fn check(services: &System, integration: &entity::integration::Model) -> s
     if changes.is_empty() { Ok(()) } else { services.write(integration.tenant_id, "health", changes).await }
 }
 
-/// Looks into the mailbox that is known to work. Where that one refuses, somebody may have left: another active one
-/// takes its place.
+/// Tries the mailbox that is known to work. If it refuses, its owner may have left, so other active mailboxes are
+/// tried.
 async fn probe(
     services: &System,
     integration: &entity::integration::Model,
@@ -118,12 +119,12 @@ async fn probe(
     Ok(Probe::Refused(refused))
 }
 
-/// Whether a mailbox clearly refuses, for itself or for all.
+/// Whether the error is a definite refusal, by one mailbox or for all.
 fn is_clear(error: &Error) -> bool {
     matches!(error.remedy, Remedy::SkipMailbox | Remedy::Never) || health::is_refusal(error)
 }
 
-/// The row of the mailbox that is known to work, unless it is left out.
+/// The connection of the mailbox that is known to work, unless it is excluded.
 async fn known_row(
     services: &System,
     integration: &entity::integration::Model,
@@ -138,7 +139,7 @@ async fn known_row(
     Ok(row.one(&txn).await?)
 }
 
-/// Some other mailboxes that are active through the service account.
+/// Other mailboxes that are active through the service account.
 async fn others(
     services: &System,
     integration: &entity::integration::Model,
@@ -154,7 +155,7 @@ async fn others(
     Ok(others.order_by_asc(Column::Failures).order_by_asc(Column::Id).limit(OTHERS).all(&txn).await?)
 }
 
-/// How many mailboxes that were read before cannot be reached now.
+/// Number of mailboxes that were readable before and cannot be reached now.
 async fn lost_mailboxes(
     services: &System,
     integration: &entity::integration::Model,

@@ -1,7 +1,8 @@
-//! What must be kept true for ever: no input, compare wanted with actual, one node at a time.
+//! Reconcilers: tasks without input that periodically compare the desired with the actual state, one node at a
+//! time.
 //!
-//! A reconciler has a row in `schedule` with a due time and a lease; whichever node finds it due takes it, does one
-//! round, and sets the next time. A round that dies is taken up by another node when the lease is over.
+//! A reconciler has a row in `schedule` with a due time and a lease; whichever node finds it due claims it, runs
+//! one round, and sets the next time. If the node dies, another one takes over when the lease has expired.
 
 mod calendars;
 mod channels;
@@ -17,21 +18,21 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, Value};
 use services::System;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// One thing that is kept true.
+/// A periodic task that keeps one condition true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reconciler {
-    /// Consents are still accepted.
+    /// Checks that consents are still accepted.
     Health,
-    /// Copies of calendars are fresh.
+    /// Keeps copies of calendars fresh.
     Calendars,
-    /// Providers push what changes.
+    /// Keeps push channels open.
     Channels,
-    /// What grows without end is pruned.
+    /// Deletes old data.
     Retention,
 }
 
 impl Reconciler {
-    /// All of them.
+    /// Every reconciler.
     pub const ALL: [Self; 4] = [Self::Health, Self::Calendars, Self::Channels, Self::Retention];
 
     const fn name(self) -> &'static str {
@@ -62,7 +63,7 @@ impl Reconciler {
     }
 }
 
-/// Every tenant: reconcilers walk over them one by one.
+/// All tenants, which reconcilers process one by one.
 #[expect(clippy::disallowed_methods, reason = "reconcilers serve every tenant")]
 async fn tenants(services: &System) -> Result<Vec<Id<ids::Tenant>>, DatabaseError> {
     use sea_orm::EntityTrait;
@@ -70,7 +71,7 @@ async fn tenants(services: &System) -> Result<Vec<Id<ids::Tenant>>, DatabaseErro
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// How long a round may go without a sign of life before another node takes it over.
+/// How long a round may run without a heartbeat before another node takes it over.
 const LEASE: Duration = Duration::from_secs(30);
 
 /// Keeps everything true until `stop`.
@@ -152,9 +153,9 @@ async fn leave(services: &System, reconciler: Reconciler, node: &str) -> Result<
     Ok(())
 }
 
-/// Runs a statement that compares times, all by the clock that decides what is due. After the texts and the present
-/// time the parameters are lengths of time, from `$4` on: `{later $4}` is that long from now. Returns whether the
-/// statement changed its row.
+/// Executes a statement that compares times, all by the clock that decides what is due. After the texts and the
+/// current time, the parameters are durations, from `$4` on: `{later $4}` is that long from now. Returns whether
+/// the statement changed its row.
 async fn timed(
     services: &System,
     sql: &str,

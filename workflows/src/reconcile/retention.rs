@@ -1,8 +1,8 @@
-//! What grows without end is pruned by policy: finished runs with their histories, events, answers to repeated
-//! requests, sessions that are over, data keys that seal nothing any more.
+//! Deletes old data by policy: finished runs with their histories, events, idempotency keys, expired sessions, and
+//! unused data keys.
 //!
-//! Rows go in small transactions, oldest first, so that nobody waits long for a lock; what is left over is for the
-//! next round. Live runs are never touched.
+//! Rows are deleted in small transactions, oldest first, so that nobody waits long for a lock; the rest is left to
+//! the next round. Live runs are never deleted.
 
 use chrono::Duration;
 use domain::{Id, Timestamp, ids, state::RunStatus};
@@ -11,9 +11,9 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, Value};
 use services::System;
 use uuid::Uuid;
 
-/// How many rows go in one transaction.
+/// Number of rows deleted in one transaction.
 const BATCH: u64 = 500;
-/// How many transactions a kind of row gets in one round, over all tenants.
+/// Maximum number of transactions per kind of row and round, over all tenants.
 const BATCHES: usize = 200;
 
 /// Prunes once.
@@ -88,7 +88,7 @@ async fn of_tenant(services: &System, tenant: Id<ids::Tenant>, left: &mut usize)
     Ok(())
 }
 
-/// The least id that is made at a time or later: ids begin with their time, so the index of ids is one of times.
+/// The lowest id created at or after a time: ids begin with their time, so the index of ids is also one of times.
 fn first_id_at(at: Timestamp) -> Uuid {
     let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
     Uuid::from_u64_pair(millis << 16 | 0x7000, 1 << 63)

@@ -1,18 +1,19 @@
-//! The online meeting of a booking, which the provider may finish a moment after the event.
+//! The online meeting of a booking, which the provider may create a moment after the event.
 
 use providers::{Event, ProviderFeatures};
 use services::bookings::{BookingDetails, awaits_meeting, meeting_of};
 
-/// What is to be written about the meeting, and whether it is still waited for.
+/// The change of a booking's online meeting, and whether to keep waiting for it.
 pub(super) struct Meeting {
     /// As in [`services::change::BookingChange::meeting`].
     #[expect(clippy::option_option, reason = "nothing new and no meeting are two things")]
     pub news: Option<Option<String>>,
-    /// Whether the event has to be looked at again.
+    /// Whether the event must be read again later.
     pub waits: bool,
 }
 
-/// What an event says about the meeting of its booking. One that has not come when patience is over never does.
+/// Reads the state of the online meeting from an event. A meeting that is still missing when the wait ends counts
+/// as unavailable.
 pub(super) fn look(
     details: &BookingDetails,
     seen: Option<(&Event, ProviderFeatures)>,

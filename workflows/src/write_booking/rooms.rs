@@ -1,6 +1,6 @@
-//! Waiting for what comes after the event: the answers of rooms (B16), and where an online meeting is joined.
+//! Waits after the event was written: for the responses of rooms (B16) and for the online meeting's address.
 //!
-//! The event is in the calendar whatever happens here: an answer that cannot be read never takes a booking back.
+//! The event stays in the calendar whatever happens here: an unreadable response never undoes a booking.
 
 use chrono::Duration;
 use domain::{
@@ -21,23 +21,23 @@ use super::{
 };
 use crate::engine::{Next, Outcome, Step, StepContext, StepError};
 
-/// The pauses between two looks at the event grow from the one to the other, in seconds.
+/// Shortest and longest pause between two reads of the event, in seconds; pauses grow from the one to the other.
 const PAUSES: (i64, i64) = (2, 60);
 
-/// What was found at the provider.
+/// Result of reading the event.
 enum Found {
-    /// The event as it stands, and what its calendar system has.
+    /// The event, and the features of its calendar system.
     Event(Box<Event>, ProviderFeatures),
-    /// Somebody has removed it.
+    /// The event was deleted.
     Gone,
-    /// It could not be read this time.
+    /// The event could not be read this time.
     Unread,
-    /// Nothing is waited for.
+    /// There is nothing to wait for.
     NothingToCome,
 }
 
-/// Asks the event what the rooms have answered and where it is joined, ever less often, until all is known or patience
-/// is over.
+/// Reads the event at growing intervals until all rooms have responded and the online meeting is known, or until
+/// the wait ends.
 pub(super) async fn await_rooms(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let details = details(context, at).await?;
     let superseded = at.take(SUPERSEDED).is_some();
@@ -107,7 +107,7 @@ async fn find(context: &StepContext, details: &BookingDetails) -> Result<Found, 
     })
 }
 
-/// What the rooms' answers come to.
+/// The combined responses of all rooms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Verdict {
     Accepted,
@@ -142,7 +142,7 @@ fn gone() -> BookingChange {
     BookingChange { reason: Some(Some(reason)), ..BookingChange::default() }
 }
 
-/// What a verdict makes of the booking. While rooms are waited for, a reason that it has stays.
+/// The change of the booking for a verdict. While rooms have not responded, an existing reason is kept.
 fn following(verdict: &Verdict) -> BookingChange {
     let because = |state, code, message: &str, next_action| BookingChange {
         state: Some(state),
@@ -170,7 +170,7 @@ fn following(verdict: &Verdict) -> BookingChange {
     }
 }
 
-/// Writes what has changed, and nothing when nothing has.
+/// Records the change if anything differs.
 fn settle(at: &mut Step<Memory>, details: &BookingDetails, change: BookingChange) {
     let is_new = |(address, answer): &(String, Answer)| {
         let known = details.participants.iter().find(|one| one.address.eq_ignore_ascii_case(address));
@@ -189,13 +189,13 @@ fn settle(at: &mut Step<Memory>, details: &BookingDetails, change: BookingChange
     }
 }
 
-/// What everybody has answered, and that rooms have not.
+/// The responses of all participants; rooms without a response are included.
 fn answers_of(event: &Event) -> Vec<(String, Answer)> {
     let counts = |one: &&providers::Attendee| one.answer != Answer::None || one.role == AttendeeRole::Room;
     event.attendees.iter().filter(counts).map(|one| (one.party.address.to_lowercase(), one.answer)).collect()
 }
 
-/// Whether the booking is being moved or cancelled.
+/// Whether another run is moving or cancelling the booking.
 async fn others(
     context: &StepContext,
     at: &Step<Memory>,

@@ -12,7 +12,7 @@ use crate::graphql::{
     scalar::{DateTime, LocalTime, TimeZone},
 };
 
-/// How many spans of working hours can be named.
+/// Maximum number of spans of working hours in one search.
 const MOST_SPANS: usize = 50;
 
 /// Parameters of an availability search.

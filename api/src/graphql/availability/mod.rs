@@ -70,8 +70,8 @@ impl Holder {
 pub struct Availability {
     /// Slots at which every required participant is free, in chronological order.
     slots: Vec<Slot>,
-    /// Everybody in the search and how current each calendar is. A participant whose calendar is unknown rules out
-    /// every slot unless `onUnknown` is `IGNORE`.
+    /// All participants of the search, and how well each calendar is known. A participant whose calendar is unknown
+    /// rules out every slot unless `onUnknown` is `IGNORE`.
     participants: Vec<ParticipantStatus>,
 }
 
@@ -139,7 +139,7 @@ impl From<free::ParticipantStatus> for ParticipantStatus {
     }
 }
 
-/// One reason why a slot is not offered.
+/// One of the reasons why a slot is not offered.
 #[derive(SimpleObject)]
 pub struct SlotRefusal {
     /// The user or room that is not available; null if the slot itself is not allowed, such as outside working hours.

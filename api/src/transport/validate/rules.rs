@@ -1,7 +1,7 @@
 //! Validation rules that the validator lacks: `@oneOf` input objects, from the specification, and no aliases in
 //! introspection, our own.
 //!
-//! (Duplicate input fields, also missing there, are found by `measure`, which visits every literal anyway.)
+//! It does not detect duplicate input fields either; `measure` finds those, because it visits every literal anyway.
 
 use std::collections::HashSet;
 

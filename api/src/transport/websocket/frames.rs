@@ -133,7 +133,7 @@ mod tests {
         [head, vec![0xff; 4 + length]].concat()
     }
 
-    /// Whether the limit holds for these bytes, however they are cut.
+    /// Whether the limit holds for these bytes, independently of how they are divided into chunks.
     fn fits(bytes: &[u8], limit: u64) -> bool {
         let verdicts: Vec<bool> = [1, 2, 3, 7, 64, bytes.len()]
             .into_iter()

@@ -107,8 +107,8 @@ fn id(fields: &mut Map<String, Value>) -> Result<String, Close> {
     }
 }
 
-/// What `connection_init` says under one of these names, whose case does not matter. Said twice, or not as a text, it
-/// is refused, as it is among the headers.
+/// The value in `connection_init` under one of these names, ignoring case. Refused if it occurs twice or is not a
+/// string, as for headers.
 pub fn said(payload: &Map<String, Value>, names: &[&str]) -> Result<Option<String>, Close> {
     let is_meant = |key: &str| names.iter().any(|name| key.eq_ignore_ascii_case(name));
     let mut values = payload.iter().filter(|(key, _)| is_meant(key)).map(|(_, value)| value);

@@ -54,8 +54,9 @@ impl SocketLimits {
         Self { limits, taken: HolderCounts::default(), unidentified: Arc::default() }
     }
 
-    /// Counts a new, unidentified socket, unless its address has reached its limit. If the limit for all unidentified
-    /// sockets is exceeded, the oldest loses its seat: clients that authenticate at once get in, however many do not.
+    /// Counts a new, unidentified socket, unless its address has reached its limit. If the limit for all
+    /// unidentified sockets is exceeded, the oldest one is closed: clients that authenticate at once get in,
+    /// however many do not.
     pub fn take(&self, address: Option<IpAddr>) -> Option<SocketPermit> {
         let held = self.count(address.map(Holder::Address).into_iter().collect())?;
         let given_away = CancellationToken::new();
@@ -104,7 +105,7 @@ impl SocketPermit {
         true
     }
 
-    /// Cancelled when the seat was given to another socket.
+    /// Cancelled when the socket must be closed in favour of another one.
     pub fn evicted(&self) -> CancellationToken {
         self.given_away.clone()
     }

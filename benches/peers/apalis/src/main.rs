@@ -1,5 +1,5 @@
-//! Adds jobs in bulk, then drains them with all that costs time and can be switched off switched off:
-//! `muster-bench-apalis REDIS_URL COUNT`. Prints jobs added and jobs drained per second.
+//! Adds jobs in bulk, then processes them, with every optional feature that costs time switched off:
+//! `muster-bench-apalis REDIS_URL COUNT`. Prints jobs added and jobs processed per second.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! The occurrences of a series that do not take place (EXDATE).
+//! Occurrences excluded from a series (EXDATE).
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// The occurrences that do not take place.
+/// The excluded occurrences of a series.
 pub(super) struct ExceptionDates {
     instants: HashSet<Timestamp>,
     days: HashSet<NaiveDate>,

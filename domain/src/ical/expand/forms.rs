@@ -1,13 +1,13 @@
-//! Forms that programs write and no standard has, or that say two things at once.
+//! Non-standard and contradictory forms of calendar data that programs write.
 
 use super::{tests::window, *};
 use crate::ical::{Calendar, busy_kind};
 
-/// A series that others override.
+/// The master of a series, for tests of overrides.
 const MASTER: &str = "BEGIN:VEVENT\nUID:1\nDTSTART;TZID=Europe/Berlin:20261207T100000\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=4\nEND:VEVENT";
 
-/// What is odd; the lines of an event, or all components of a calendar; when it is busy, in UTC; how it is marked (`!`
-/// where it blocks nothing).
+/// Test cases: a description; lines of an event, or all components of a calendar; the expected busy times in UTC;
+/// the expected marks (`!` if the item blocks nothing).
 const FORMS: &[(&str, &str, &str, &str)] = &[
     (
         "an end without a zone, series in UTC, owner in the west",
@@ -320,7 +320,7 @@ const FORMS: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
-/// The owner's zone, busy times and marks of one of them.
+/// The busy times and marks of a test case, in the owner's zone.
 fn counts(form: &str) -> (String, String) {
     let (owner, body) = match form.strip_prefix("X-OWNER:").and_then(|rest| rest.split_once('\n')) {
         Some((owner, body)) => (owner, body),
@@ -347,7 +347,7 @@ fn counts(form: &str) -> (String, String) {
     (shown(&ranges), found.unreadable.iter().map(mark).collect::<Vec<_>>().join(", "))
 }
 
-/// The times joined; of more than five the first two.
+/// The time ranges, joined into one text; of more than five, only the first two.
 fn shown(ranges: &[TimeRange]) -> String {
     let mut joined: Vec<TimeRange> = Vec::new();
     for range in ranges {

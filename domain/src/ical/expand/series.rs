@@ -1,4 +1,4 @@
-//! The parts of one UID: a master, its rules, and what overrides single occurrences.
+//! The events with one UID: a master, its recurrence rules, and overrides of single occurrences.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,27 +16,27 @@ use crate::{
     time::{TimeRange, Timestamp},
 };
 
-/// How many rules one event may have; the standard advises one.
+/// Maximum number of rules per event; the standard recommends one.
 const RULES: usize = 8;
-/// A rule that takes place at its time every day; stands for one that cannot be read.
+/// Rule for a daily occurrence; replaces a rule that cannot be read.
 const EVERY_DAY: &str = "FREQ=DAILY";
 
-/// The parts of one UID.
+/// All events with one UID.
 pub(super) struct Series<'a> {
     masters: Vec<&'a Event>,
-    /// By original start. Several are there only where none of them is the newest.
+    /// Overrides by original start. Several remain only if none of them is the newest.
     overrides: HashMap<Timestamp, Vec<&'a Event>>,
-    /// Overrides without a master that begin a series.
+    /// Overrides that begin a series of their own because the master is missing.
     heads: Vec<&'a Event>,
     onwards: Vec<(Timestamp, &'a Event)>,
 }
 
-/// How the occurrences of a rule count.
+/// How the occurrences of a rule are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Counts {
-    /// As what they are.
+    /// Each occurrence counts as the event says.
     Occurrences,
-    /// As time that may be taken.
+    /// Each occurrence counts as time that may be occupied.
     Blocked,
 }
 
@@ -85,7 +85,7 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// Adds the overrides themselves: they may have moved into the window from outside, and may have no master.
+    /// Adds the overrides: they may have been moved into the window, and may have no master.
     fn overridden(&self, work: &mut Work<'a, '_>) {
         let mut overrides: Vec<_> = self.overrides.iter().collect();
         overrides.sort_by_key(|(original, _)| **original);
@@ -104,27 +104,28 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// When an override takes place, if it begins at `start`. One that does not say how long it lasts takes as long as any
-    /// other occurrence.
+    /// The time of an override that begins at `start`. An override without an end or duration has the length of the
+    /// other occurrences.
     fn range(&self, event: &Event, start: &Moment, owner: &Zone) -> Option<TimeRange> {
         let is_silent = !event.has_length && !event.start.is_date();
         let of_length = self.masters.first().copied().filter(|_| is_silent).unwrap_or(event);
         TimeRange::new(start.instant(owner)?, of_length.span.end(&of_length.start, start, owner)?)
     }
 
-    /// An occurrence under an override that also holds for the future: moved by as much as the override was.
+    /// The time of an occurrence to which an override for all later occurrences applies: moved by as much as the
+    /// overridden occurrence.
     fn shifted(&self, event: &Event, start: &Moment, owner: &Zone) -> Option<TimeRange> {
         let moved = event.start.wall() - event.recurrence_id.as_ref()?.wall();
         self.range(event, &event.start.moved_to(start.wall().checked_add_signed(moved)?), owner)
     }
 
-    /// The override that holds for an occurrence because it holds for the future.
+    /// The override for all later occurrences that applies to this occurrence.
     fn onwards_at(&self, original: Timestamp) -> Option<&'a Event> {
         let before = self.onwards.partition_point(|(from, _)| *from < original);
         self.onwards.get(before.checked_sub(1)?).map(|(_, event)| *event)
     }
 
-    /// How far an override that holds for the future moves occurrences, at most, in either direction.
+    /// Maximum distance, in either direction, by which an override for all later occurrences moves them.
     fn farthest_move(&self) -> TimeDelta {
         let moved = |(_, event): &(Timestamp, &Event)| {
             Some((event.recurrence_id.as_ref()?.wall() - event.start.wall()).abs())
@@ -133,7 +134,7 @@ impl<'a> Series<'a> {
     }
 }
 
-/// The expansion of one master.
+/// State of the expansion of one master.
 struct Expander<'a, 'b, 'c, 'd> {
     series: &'b Series<'a>,
     master: &'a Event,
@@ -176,7 +177,7 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
         }
     }
 
-    /// RDATE: occurrences beside the rule's, some with a length of their own.
+    /// Adds the occurrences from RDATE, some with a length of their own.
     fn additional(&mut self) {
         let master = self.master;
         let (owner, series) = (self.work.owner, &master.start);
@@ -208,7 +209,7 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
         self.series.overrides.contains_key(&original) || self.except.covers(start, original)
     }
 
-    /// One occurrence that begins at `start`.
+    /// Adds the occurrence that begins at `start`.
     fn occur(&mut self, start: &Moment, span: &Span) {
         let Some(original) = start.instant(self.work.owner) else { return };
         if !self.seen.insert(original) || self.is_taken(start, original) {
@@ -232,7 +233,7 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
         self.work.add(event, recurrence, range);
     }
 
-    /// Walks along a rule through the window.
+    /// Follows a rule through the window.
     fn follow(&mut self, rule: &Rule, counts: Counts) {
         let master = self.master;
         let Some(stretch) = self.stretch() else { return };
@@ -264,7 +265,7 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
         }
     }
 
-    /// What of the wall of the series may reach into the window.
+    /// The local times of the series from which occurrences may reach into the window.
     fn stretch(&self) -> Option<(NaiveDateTime, NaiveDateTime)> {
         // Clocks are changed by less than three hours; a described zone is not asked what its clock shows.
         let slack = Duration::hours(if self.master.start.is_described() { 27 } else { 3 });
@@ -286,7 +287,7 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
         self.series.onwards.iter().filter_map(of).fold(own, TimeDelta::max).max(TimeDelta::zero())
     }
 
-    /// What cannot be read of a series takes its time of day on every day.
+    /// Blocks the time of day of the series on every day, because its rule cannot be read.
     fn every_day(&mut self) {
         if self.master.is_free() {
             return;
@@ -320,8 +321,8 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
     }
 }
 
-/// Whether an occurrence does not begin after its rule's end. In a series of whole days an end in UTC may be meant as a
-/// day, or as the owner's midnight.
+/// Whether an occurrence begins no later than its rule ends. For a series of whole days, an end in UTC may mean a
+/// day or the owner's midnight.
 fn lies_before_end(rule: &Rule, start: &Moment, owner: &Zone) -> bool {
     match rule.until() {
         None => true,
@@ -336,9 +337,9 @@ fn lies_before_end(rule: &Rule, start: &Moment, owner: &Zone) -> bool {
     }
 }
 
-/// When an additional occurrence begins. A day in a series that has times means its time on that day, and any time in a
-/// series of whole days its day, unless it has a length of its own. A time without a zone may be on the wall of the series
-/// or on the owner's.
+/// Possible starts of an additional occurrence. A date in a timed series means the series' time on that date, and a
+/// time in a whole-day series means its date, unless it has a length of its own. A time without a zone may be in
+/// the zone of the series or of the owner.
 fn additional_starts(
     start: &Moment,
     series: &Moment,
@@ -357,8 +358,8 @@ fn additional_starts(
     }
 }
 
-/// The start of the occurrence that an override is about. Where its form differs from that of the series, it is read
-/// as the series is: a time without a zone on the wall of the series, a day as that day's occurrence.
+/// The original start to which an override refers. If its form differs from that of the series, it is read in the
+/// form of the series: a time without a zone in the series' zone, a date as that day's occurrence.
 fn original(id: &Moment, master: Option<&&Event>, owner: &Zone) -> Option<Timestamp> {
     let start = master.map(|master| &master.start);
     match (id, start) {

@@ -1,20 +1,20 @@
-//! Which days a rule means.
+//! Selects the days of a recurrence rule.
 
 use chrono::{Datelike, Days, NaiveDate, Weekday};
 
 use super::{Frequency, Rule, Skip};
 
-/// Within what the number of a weekday counts, as in `2MO`.
+/// The period within which a weekday is counted, as in `2MO`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
     Month,
     Year,
-    /// Numbers mean nothing.
+    /// Numbers are ignored.
     None,
 }
 
 impl Rule {
-    /// Whether a day fits every part of the rule that is about days.
+    /// Whether a day matches all parts of the rule that select days.
     pub(super) fn accepts(&self, day: NaiveDate) -> bool {
         let in_month = self.month_days.is_empty() || {
             let (number, length) = (day.day().cast_signed(), month_length(day.year(), day.month()));
@@ -27,7 +27,7 @@ impl Rule {
         self.months.is_empty() || self.months.contains(&month)
     }
 
-    /// The same, but for the parts that choose months and days of months.
+    /// Like [`Self::accepts`], without the parts that select months and days of the month.
     fn accepts_within_month(&self, day: NaiveDate) -> bool {
         self.in_year_days(day) && self.in_weeks(day) && self.in_weekdays(day)
     }
@@ -73,8 +73,8 @@ impl Rule {
         }
     }
 
-    /// The days of a month that the rule means, in order. A day that the month does not have may be one of the next
-    /// month's.
+    /// The days of a month that the rule selects, in order. A day that the month lacks may be moved to the next
+    /// month.
     pub(super) fn days_of_month(&self, year: i32, month: u32) -> Vec<NaiveDate> {
         let length = month_length(year, month);
         let date = |day: i32| NaiveDate::from_ymd_opt(year, month, day.try_into().ok()?);
@@ -98,18 +98,19 @@ impl Rule {
         days
     }
 
-    /// How many days [`Self::days_of_month`] looks at.
+    /// Number of days that [`Self::days_of_month`] examines.
     pub(super) fn days_looked_at(&self) -> u64 {
         if self.month_days.is_empty() { 31 } else { self.month_days.len() as u64 }
     }
 }
 
-/// The first day of the week that a day lies in.
+/// The first day of the week that contains a day.
 pub(super) fn week_start(day: NaiveDate, first: Weekday) -> NaiveDate {
     day.checked_sub_days(Days::new(day.weekday().days_since(first).into())).unwrap_or(NaiveDate::MIN)
 }
 
-/// The number of a day's week, and how many weeks its year has. The first week is the one with four days in the year.
+/// The number of the week that contains a day, and the number of weeks in its year. The first week is the first
+/// with at least four days in the year.
 fn week_of(day: NaiveDate, first: Weekday) -> (i32, i32) {
     let begins =
         |year: i32| NaiveDate::from_ymd_opt(year, 1, 4).map_or(day, |fourth| week_start(fourth, first));

@@ -1,8 +1,8 @@
 //! Recurrence rules (RFC 5545 section 3.3.10, RFC 7529 for `SKIP`).
 //!
-//! A rule is followed on the wall clock of its series; what the clock means is decided by the caller, in one place. Our
-//! own and not a crate, because every step has to be counted where it is made: a rule that never comes true must not
-//! keep anybody busy.
+//! Rules are expanded in the local time of their series; the caller converts local times to instants, in one place.
+//! Muster has its own implementation because every step has to be counted where it is made: a rule that never
+//! matches must not keep a worker busy.
 
 mod days;
 mod read;
@@ -35,7 +35,7 @@ pub(super) struct Rule {
     positions: Vec<i32>,
 }
 
-/// The period that a rule counts.
+/// The base period of a rule (FREQ).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Frequency {
     Secondly,
@@ -47,7 +47,7 @@ pub(super) enum Frequency {
     Yearly,
 }
 
-/// What happens to a day of a month that the month does not have.
+/// What happens to a day that a month lacks (SKIP).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Skip {
     Omit,
@@ -55,22 +55,23 @@ enum Skip {
     Forward,
 }
 
-/// The last point at which an occurrence may begin.
+/// The last point in time at which an occurrence may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Until {
-    /// An instant.
+    /// An instant in UTC.
     Utc(NaiveDateTime),
-    /// A time on the wall of the series.
+    /// A local time of the series.
     Wall(NaiveDateTime),
 }
 
 impl Rule {
-    /// When it ends, where it says so by a point in time.
+    /// The end of the rule, if it is given as a point in time.
     pub(super) const fn until(&self) -> Option<Until> {
         self.until
     }
 
-    /// The last point on a wall whose offset from UTC is `offset`; the end of time where it has none.
+    /// The last local time at which an occurrence may begin, for a zone with this offset from UTC; the end of time
+    /// if the rule has no end.
     pub(super) fn last_wall(&self, offset: chrono::Duration) -> NaiveDateTime {
         match self.until {
             Some(Until::Wall(last)) => last,
@@ -79,7 +80,7 @@ impl Rule {
         }
     }
 
-    /// Whether it counts its occurrences: then it has to be followed from its start.
+    /// Whether the rule has a COUNT, so that it must be expanded from its start.
     pub(super) const fn is_counted(&self) -> bool {
         self.count.is_some()
     }

@@ -1,7 +1,7 @@
-//! A rule as text.
+//! Parses recurrence rules.
 //!
-//! Parts of unknown names are passed over (RFC 5545 section 3.1 for extensions). Where what a rule leaves out would only
-//! make it longer - an end, an interval - it is left out; everything else that cannot be read makes the rule unusable.
+//! Unknown parts are ignored (RFC 5545 section 3.1 on extensions). A part that cannot be read is ignored if that
+//! only makes the rule longer (an end, an interval); otherwise the rule is unusable.
 
 use std::str::FromStr;
 
@@ -10,27 +10,27 @@ use chrono::{Datelike, NaiveDateTime, Timelike, Weekday};
 use super::{Frequency, Rule, Skip, Until, vcalendar};
 use crate::ical::raw_date_time::{self, RawDateTime};
 
-/// The longest rule that is read, in bytes.
+/// Maximum length of a rule in bytes.
 const LENGTH: usize = 4096;
 
-/// The parts that choose days and times.
+/// The parts of a rule that select days and times.
 const LISTS: [&str; 9] =
     ["BYMONTH", "BYWEEKNO", "BYYEARDAY", "BYMONTHDAY", "BYDAY", "BYHOUR", "BYMINUTE", "BYSECOND", "BYSETPOS"];
 
-/// A rule that cannot be followed.
+/// Why a rule cannot be expanded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ical) enum RuleError {
-    /// Its occurrences have the time of day of the series.
+    /// The rule cannot be expanded, but all its occurrences have the series' time of day.
     Daily,
-    /// It may have any number of occurrences on one day.
+    /// The rule cannot be expanded and may have several occurrences per day.
     Anytime,
 }
 
-/// A rule, and whether it was longer than it was meant to be, because its end or its interval could not be read.
+/// A rule, and whether its end or interval could not be read, so that it may have more occurrences than intended.
 type Found = (Rule, bool);
 
 impl Rule {
-    /// Reads the rule of a series that begins at `start`, a time on the wall.
+    /// Parses the rule of a series that begins at the local time `start`.
     pub(in crate::ical) fn read(text: &str, start: NaiveDateTime) -> Result<Found, RuleError> {
         let parts = Parts::read(text)?;
         let unusable = parts.unusable();
@@ -79,7 +79,7 @@ impl Rule {
         Ok((rule.completed(start), doubtful))
     }
 
-    /// Takes from the start of the series what the rule does not say.
+    /// Fills in the parts that the rule omits, from the start of the series.
     fn completed(mut self, start: NaiveDateTime) -> Self {
         let names_days = !(self.week_numbers.is_empty()
             && self.year_days.is_empty()
@@ -121,7 +121,7 @@ impl Rule {
     }
 }
 
-/// How far and how often a rule goes on.
+/// End and interval of a rule.
 struct Course {
     interval: Option<u32>,
     count: Option<u32>,
@@ -130,7 +130,7 @@ struct Course {
 }
 
 impl Course {
-    /// Reads it, and whether the rule is longer by it than it was meant to be.
+    /// Parses end and interval; the flag says whether one of them was unreadable, so that the rule may be too long.
     fn read(parts: &Parts) -> (Self, bool) {
         let once = |name: &str| if parts.differ(name) { Some("") } else { parts.value(name) };
         let week_start = once("WKST").map_or(Some(Weekday::Mon), weekday);
@@ -151,12 +151,12 @@ impl Course {
     }
 }
 
-/// The parts of a rule: names in capitals with their values.
+/// The parts of a rule: names in capitals, with their values.
 #[derive(Debug)]
 struct Parts(Vec<(String, String)>);
 
 impl Parts {
-    /// Takes a rule apart. Some programs write the name of the property twice, or escape the value as a text.
+    /// Splits a rule into its parts. Some programs repeat the property name or escape the value as TEXT.
     fn read(text: &str) -> Result<Self, RuleError> {
         if text.len() > LENGTH {
             return Err(RuleError::Anytime);
@@ -182,13 +182,13 @@ impl Parts {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether a part is there twice, with different values.
+    /// Whether a part occurs twice with different values.
     fn differ(&self, name: &str) -> bool {
         self.0.iter().any(|(key, other)| key == name && self.value(name) != Some(other.as_str()))
     }
 
-    /// What the occurrences have in common if the rule cannot be followed. Of a frequency that cannot be read the first
-    /// letters tell whether it may be shorter than a day.
+    /// The error for a rule that cannot be expanded. An unreadable frequency may be shorter than a day, judging by
+    /// its first letters.
     fn unusable(&self) -> RuleError {
         let is_of_clock = |(name, value): &(String, String)| {
             let value = value.to_ascii_uppercase();
@@ -198,8 +198,8 @@ impl Parts {
         if self.0.iter().any(is_of_clock) { RuleError::Anytime } else { RuleError::Daily }
     }
 
-    /// Whether nobody can tell which days are chosen: by a part that is not known, by another calendar's years, or by two
-    /// parts that say different things.
+    /// Whether it is unclear which days the rule selects: because of an unknown part, a non-Gregorian calendar, or
+    /// contradictory parts.
     fn are_strange(&self) -> bool {
         let is_strange = |(name, value): &(String, String)| match name.as_str() {
             "RSCALE" => !value.eq_ignore_ascii_case("GREGORIAN"),
@@ -208,7 +208,7 @@ impl Parts {
         self.0.iter().any(is_strange) || LISTS.iter().chain(&["FREQ", "SKIP"]).any(|name| self.differ(name))
     }
 
-    /// Whether there are positions, and nothing to choose from by them.
+    /// Whether there is a BYSETPOS without any part to select from.
     fn have_positions_alone(&self) -> bool {
         let has = |name: &&str| self.value(name).is_some();
         has(&"BYSETPOS") && !LISTS.iter().filter(|name| **name != "BYSETPOS").any(has)
@@ -228,8 +228,8 @@ fn frequency(text: &str) -> Option<Frequency> {
     })
 }
 
-/// A number of at least one, and whether there is one that cannot be read. Some programs write `COUNT=0` for a series
-/// without an end.
+/// Parses a number of at least 1; the flag says whether a number is present but unreadable. Some programs write
+/// `COUNT=0` for a series without an end.
 fn counted(text: Option<&str>) -> (Option<u32>, bool) {
     match text.map(u32::from_str) {
         None | Some(Ok(0)) => (None, false),
@@ -238,7 +238,7 @@ fn counted(text: Option<&str>) -> (Option<u32>, bool) {
     }
 }
 
-/// Numbers up to `limit`, on either side of zero, and not zero unless it is one of the values of a clock.
+/// Parses numbers up to `limit` in either direction; zero is allowed only for values of a clock.
 fn numbers(text: &str, limit: i32) -> Option<Vec<i32>> {
     let number = |text: &str| {
         let number: i32 = text.trim().trim_start_matches('+').parse().ok()?;
@@ -273,7 +273,7 @@ fn weekday(name: &str) -> Option<Weekday> {
     })
 }
 
-/// A DATE means the whole of that day.
+/// Parses UNTIL; a DATE includes the whole day.
 fn until(text: &str) -> Option<Until> {
     Some(match raw_date_time::parse(text)? {
         RawDateTime::Date(day) => Until::Wall(day.and_hms_opt(23, 59, 59)?),

@@ -1,11 +1,11 @@
-//! Rules of vCalendar 1.0, which old phones write: `W2 MO WE #10`.
+//! Recurrence rules of vCalendar 1.0, which old phones write: `W2 MO WE #10`.
 
 use std::fmt::Write;
 
 use super::read::RuleError;
 use crate::ical::raw_date_time;
 
-/// Such a rule in the words of iCalendar; `None` for a text that is no rule of vCalendar.
+/// Translates a vCalendar rule to iCalendar; `None` if the text is not a vCalendar rule.
 pub(super) fn translated(text: &str) -> Option<Result<String, RuleError>> {
     let text = text.to_ascii_uppercase();
     let mut tokens = text.split_whitespace();
@@ -26,7 +26,7 @@ pub(super) fn translated(text: &str) -> Option<Result<String, RuleError>> {
     is_number.then(|| rest(tokens, list).map(|rest| format!("FREQ={frequency};INTERVAL={interval}{rest}")))
 }
 
-/// The list and the end of a rule.
+/// Translates the list and the end of a rule.
 fn rest<'a>(tokens: impl Iterator<Item = &'a str>, list: Option<&str>) -> Result<String, RuleError> {
     let (mut values, mut positions, mut end) = (Vec::new(), Vec::new(), None);
     for token in tokens {
@@ -69,13 +69,13 @@ fn rest<'a>(tokens: impl Iterator<Item = &'a str>, list: Option<&str>) -> Result
     Ok(text)
 }
 
-/// How such a rule ends.
+/// The end of a vCalendar rule.
 enum End<'a> {
     Count(u32),
     Until(&'a str),
 }
 
-/// `2+`, `1-`: a number from the beginning or from the end.
+/// Parses `2+` or `1-`: a number counted from the beginning or from the end.
 fn signed(token: &str) -> Option<i32> {
     let (number, sign) = match token.strip_suffix('-') {
         Some(number) => (number, -1),
@@ -84,7 +84,7 @@ fn signed(token: &str) -> Option<i32> {
     number.parse::<i32>().ok().filter(|number| (1..=366).contains(number)).map(|number| sign * number)
 }
 
-/// A weekday, a number, or `LD` for the last day.
+/// Parses a list value: a weekday, a number, or `LD` for the last day.
 fn value(token: &str) -> Option<String> {
     match token {
         "LD" => Some("-1".to_owned()),

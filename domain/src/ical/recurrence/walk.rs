@@ -1,29 +1,29 @@
-//! Following a rule from period to period.
+//! Expands a rule period by period.
 
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 
 use super::{Frequency, Rule, days::week_start};
 use crate::Budget;
 
-/// How a walk ended.
+/// Why an expansion ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ical) enum WalkEnd {
-    /// The rule or the stretch to walk ended.
+    /// The rule or the requested range ended.
     Done,
-    /// Its visitor ended it.
+    /// The visitor stopped the expansion.
     Stopped,
-    /// The budget ended it; from here on nothing is known.
+    /// The budget ran out; from this local time on nothing is known.
     Exhausted(NaiveDateTime),
 }
 
 impl WalkEnd {
-    /// Whether everything up to its end is known.
+    /// Whether everything up to the end of the expansion is known.
     pub(in crate::ical) const fn is_known(self) -> bool {
         !matches!(self, Self::Exhausted(_))
     }
 }
 
-/// What a walk is still allowed to do.
+/// State of an expansion, with its remaining budget.
 struct Walker<'a> {
     rule: &'a Rule,
     start: NaiveDateTime,
@@ -63,7 +63,7 @@ impl Rule {
         }
     }
 
-    /// A period that lies before `first` wherever there is one.
+    /// A period no later than the one that contains `first`, if there is one.
     fn period_before(&self, start: NaiveDateTime, first: NaiveDateTime) -> i64 {
         let days = (first.date() - start.date()).num_days();
         let units = match self.frequency {
@@ -78,7 +78,7 @@ impl Rule {
         (units / i64::from(self.interval) - 1).max(0)
     }
 
-    /// Where a period begins; `None` beyond the end of the calendar.
+    /// Start of a period; `None` beyond the supported range of dates.
     fn begin_of(&self, start: NaiveDateTime, period: i64) -> Option<NaiveDateTime> {
         let units = period.checked_mul(self.interval.into())?;
         let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN);
@@ -107,7 +107,7 @@ impl Rule {
         }
     }
 
-    /// The first period that begins at `at` or later.
+    /// The first period that begins at or after `at`.
     fn period_from(&self, start: NaiveDateTime, at: NaiveDateTime) -> i64 {
         let unit = match self.frequency {
             Frequency::Hourly => 3600,
@@ -121,11 +121,12 @@ impl Rule {
     }
 }
 
-/// The budget is used up.
+/// Error: the budget ran out.
 struct BudgetExhausted;
 
 impl Walker<'_> {
-    /// Visits the occurrences of one period; `false` ends the walk. Periods in which there can be none are passed over.
+    /// Visits the occurrences of one period; `false` ends the expansion. Skips periods that cannot contain an
+    /// occurrence.
     fn period(&mut self, begin: NaiveDateTime, period: &mut i64) -> Result<bool, BudgetExhausted> {
         let rule = self.rule;
         if rule.frequency < Frequency::Daily {
@@ -174,7 +175,7 @@ impl Walker<'_> {
         }
     }
 
-    /// The times of a day, in order.
+    /// The times of a day at which occurrences begin, in order.
     fn times(&mut self, day: NaiveDate) -> Result<Vec<NaiveDateTime>, BudgetExhausted> {
         let rule = self.rule;
         self.spend((rule.hours.len() * rule.minutes.len() * rule.seconds.len()) as u64)?;
@@ -189,7 +190,7 @@ impl Walker<'_> {
         Ok(times)
     }
 
-    /// A period that is an hour, a minute or a second.
+    /// Visits the occurrences of a period of an hour, a minute or a second.
     fn part_of_day(&mut self, begin: NaiveDateTime, period: &mut i64) -> Result<bool, BudgetExhausted> {
         let rule = self.rule;
         self.spend(1)?;
@@ -227,7 +228,7 @@ impl Walker<'_> {
         }
     }
 
-    /// Tells the times at the rule's positions within a period.
+    /// Visits the times selected by BYSETPOS within a period.
     fn tell_positions(&mut self, all: &[NaiveDateTime]) -> bool {
         let count = all.len();
         let index = |position: &i32| match usize::try_from(*position) {
@@ -240,7 +241,7 @@ impl Walker<'_> {
         chosen.into_iter().filter_map(|index| all.get(index)).all(|time| self.tell(*time))
     }
 
-    /// Tells one occurrence; `false` ends the walk.
+    /// Visits one occurrence; `false` ends the expansion.
     fn tell(&mut self, time: NaiveDateTime) -> bool {
         if time < self.start || time > self.last {
             return true;

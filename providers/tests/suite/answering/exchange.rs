@@ -14,7 +14,7 @@ pub fn soap(inside: &str) -> Told {
     Told::ok(ENVELOPE.join(inside))
 }
 
-/// The messages of an operation, each a success with what is inside, or `!` and the code of an error.
+/// The messages of an operation: each text is the content of a success, or `!` and an error code.
 pub fn messages(operation: &str, inside: &[String]) -> Told {
     let all: String = inside
         .iter()

@@ -1,4 +1,4 @@
-//! What people are told about an answer.
+//! Describes responses in words.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::{ClockCommand, ControlCommand, FaultCommand};
 use crate::cli::table::table;
 
 impl ControlCommand {
-    /// The answer of the sandbox in words.
+    /// The sandbox's response in words.
     pub(in crate::cli) fn tell(&self, told: &Value) -> String {
         match self {
             Self::Organisations => table(

@@ -1,40 +1,40 @@
-//! Words that stand for a choice on the command line.
+//! Values of command-line options.
 
 use clap::ValueEnum;
 
-/// What goes wrong; see `docs/sandbox.md`.
+/// Kind of fault; see `docs/sandbox.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Fault {
-    /// 429.
+    /// The response has status 429.
     Throttle,
-    /// 503.
+    /// The response has status 503.
     Outage,
     /// The request takes effect, then the connection is cut.
     DropAfter,
-    /// The answer comes late.
+    /// The response is late.
     Slow,
-    /// Nothing happens, and the connection is cut in the end.
+    /// Drop the request without effect, and close the connection after a while.
     TimeoutBefore,
     /// A notification is never sent.
     LoseNotice,
     /// A notification is sent twice.
     DuplicateNotice,
-    /// A notification comes after the next one.
+    /// A notification is delivered after the next one.
     ReorderNotice,
-    /// A notification by somebody else comes before it.
+    /// A forged notification precedes the real one.
     ForgeNotice,
 }
 
 /// Whether applications may reach a mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Reach {
-    /// They may.
+    /// Applications may reach the mailbox.
     In,
-    /// They may not.
+    /// Applications may not reach the mailbox.
     Out,
 }
 
-/// Where a mailbox lives.
+/// Where a mailbox is hosted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Kind {
     /// In the cloud.
@@ -45,11 +45,11 @@ pub(in crate::cli) enum Kind {
     Onprem,
 }
 
-/// What is decided about a room.
+/// A decision about an invitation of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Verdict {
-    /// Yes.
+    /// The room accepts.
     Accept,
-    /// No.
+    /// The room declines.
     Decline,
 }

@@ -1,4 +1,4 @@
-//! Free/busy of up to fifty calendars.
+//! Busy times of up to fifty calendars.
 
 use chrono::Duration;
 use domain::{TimeRange, Timestamp};
@@ -18,7 +18,7 @@ use crate::{
 const CALENDARS_MOST: usize = 50;
 const DAYS_MOST: i64 = 90;
 
-/// `POST /freeBusy`.
+/// Handles `POST /freeBusy`.
 pub fn query(call: &mut Call<'_>) -> Result<Answer, Refused> {
     call.scope(BUSY)?;
     let body: Value =
@@ -67,7 +67,7 @@ fn failed(reason: &str) -> Value {
     json!({ "errors": [{ "domain": "global", "reason": reason }], "busy": [] })
 }
 
-/// Merged periods without any distinction.
+/// Merged busy periods, without distinguishing kinds.
 fn busy(state: &State, (organisation, mailbox): (uuid::Uuid, &Mailbox), window: TimeRange) -> Vec<Value> {
     let owner = (organisation, mailbox.id.clone());
     let blocks = |event: &&Event| !matches!(event.show_as, ShowAs::Free | ShowAs::WorkingElsewhere);

@@ -1,4 +1,4 @@
-//! Calendars and the list of them. Every account has exactly one, whose id is the address.
+//! Calendars and calendar lists. Every account has exactly one calendar, whose id is the address.
 
 use serde_json::{Value, json};
 
@@ -18,12 +18,12 @@ pub fn zone(organisation: &Organisation) -> Zone {
     Zone::find(&organisation.zone).unwrap_or_else(|_| Zone::utc())
 }
 
-/// What a calendar is called: a room by its name, a person by the address.
+/// Title of a calendar: a room's name or a person's address.
 pub fn summary(mailbox: &Mailbox) -> &str {
     if mailbox.purpose == Purpose::Room { &mailbox.name } else { &mailbox.address }
 }
 
-/// `GET /users/me/calendarList`.
+/// Handles `GET /users/me/calendarList`.
 pub fn list(call: &mut Call<'_>) -> Result<Answer, Refused> {
     call.scope(LISTS)?;
     let store = call.app.store();
@@ -36,7 +36,7 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer, Refused> {
     Ok(Answer::json(200, body))
 }
 
-/// `GET /users/me/calendarList/{id}`.
+/// Handles `GET /users/me/calendarList/{id}`.
 pub fn entry(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     call.scope(LISTS)?;
     let store = call.app.store();
@@ -64,7 +64,7 @@ fn listed(organisation: &Organisation, mailbox: &Mailbox) -> Value {
     })
 }
 
-/// `GET /users/me/settings/{name}`.
+/// Handles `GET /users/me/settings/{name}`.
 pub fn setting(call: &mut Call<'_>, name: &str) -> Result<Answer, Refused> {
     call.scope(SETTINGS)?;
     let store = call.app.store();
@@ -79,7 +79,7 @@ pub fn setting(call: &mut Call<'_>, name: &str) -> Result<Answer, Refused> {
     Ok(Answer::json(200, json!({ "kind": "calendar#setting", "etag": "\"1\"", "id": name, "value": value })))
 }
 
-/// `GET /calendars/{id}`.
+/// Handles `GET /calendars/{id}`.
 pub fn one(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     call.scope(NAMES)?;
     let store = call.app.store();

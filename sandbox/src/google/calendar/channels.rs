@@ -1,4 +1,4 @@
-//! Channels: standing requests for notices of changes.
+//! Push channels: subscriptions to change notifications.
 
 use chrono::Duration;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ const LONGEST_S: i64 = 7 * 24 * 3_600;
 const ID_MOST: usize = 64;
 const TOKEN_MOST: usize = 256;
 
-/// `POST /calendars/{id}/events/watch`.
+/// Handles `POST /calendars/{id}/events/watch`.
 pub fn open(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     call.scope(READ)?;
     let body = body(call)?;
@@ -71,7 +71,7 @@ pub fn open(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     Ok(Answer::json(200, answer))
 }
 
-/// Notices go to https; to this very machine, where tests listen, to http as well.
+/// Refuses a notification URL that is neither https nor on this machine, where tests listen on http.
 fn check(address: &str) -> Result<(), Failure> {
     let url = url::Url::parse(address).ok();
     let local = url.as_ref().is_some_and(|url| matches!(url.host_str(), Some("127.0.0.1" | "localhost")));
@@ -91,7 +91,7 @@ fn resource(owner: &store::Owner) -> String {
     URL_SAFE_NO_PAD.encode(&sha256(format!("{}|{}", owner.0, owner.1).as_bytes())[..20])
 }
 
-/// `POST /channels/stop`.
+/// Handles `POST /channels/stop`.
 pub fn stop(call: &mut Call<'_>) -> Result<Answer, Refused> {
     call.scope(READ)?;
     let body = body(call)?;

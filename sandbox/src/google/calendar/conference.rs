@@ -1,4 +1,4 @@
-//! Meet conferences: asked for with an event, pending at first.
+//! Meet conferences: requested with an event, pending at first.
 
 use chrono::Duration;
 use domain::Timestamp;
@@ -12,12 +12,13 @@ use crate::{
 
 const MEET: &str = "hangoutsMeet";
 
-/// The kinds of conferences that a mailbox's calendar permits.
+/// The conference types that a mailbox's calendar permits.
 pub fn permitted(mailbox: &Mailbox) -> Vec<&'static str> {
     if mailbox.online_meetings { vec![MEET] } else { Vec::new() }
 }
 
-/// What `body` wants of the conference of `event`. A client that does not name the version knows of none.
+/// Applies the conference request in `body` to `event`. Ignored if the client does not name the conference data
+/// version.
 pub fn apply(
     call: &Call<'_>,
     event: &mut Event,
@@ -64,7 +65,7 @@ fn create(
     Ok(())
 }
 
-/// Adds what is told about the conference of `event` at `now`.
+/// Adds the state of the conference of `event` at `now` to the response.
 pub fn show(value: &mut Value, event: &Event, now: Timestamp) {
     let Some(meeting) = &event.meeting else { return };
     let ready = meeting.ready_at <= now;
@@ -88,7 +89,7 @@ pub fn show(value: &mut Value, event: &Event, now: Timestamp) {
     value["conferenceData"] = data;
 }
 
-/// Ten letters, in three parts.
+/// A conference code of ten letters in three groups.
 fn code(event: &Event) -> String {
     let hash = sha256(event.ical_uid.as_bytes());
     let letters: String = hash.iter().take(10).map(|byte| char::from(b'a' + byte % 26)).collect();

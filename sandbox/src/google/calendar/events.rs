@@ -1,4 +1,4 @@
-//! Events: listed, and read one by one.
+//! Lists and reads events.
 
 use domain::Timestamp;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use crate::{
 
 const PAGE: usize = 250;
 const PAGE_MOST: usize = 2_500;
-/// What may not stand beside a sync token.
+/// Parameters that must not be combined with a sync token.
 const NOT_WITH_SYNC: [&str; 8] = [
     "iCalUID",
     "orderBy",
@@ -28,7 +28,7 @@ const NOT_WITH_SYNC: [&str; 8] = [
     "updatedMin",
 ];
 
-/// What a list shows: everything, or what was touched since a sync token.
+/// The scope of a list: everything, or events changed since a sync token.
 struct Asked {
     from: Option<Timestamp>,
     until: Option<Timestamp>,
@@ -37,7 +37,7 @@ struct Asked {
     most: usize,
 }
 
-/// `GET /calendars/{id}/events`.
+/// Handles `GET /calendars/{id}/events`.
 pub fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     call.scope(READ)?;
     let store = call.app.store();
@@ -113,14 +113,14 @@ fn read(call: &Call<'_>, state: &State, owner: &Owner) -> Result<Asked, Failure>
     Ok(Asked { from, until, since, page, most: most.min(PAGE_MOST) })
 }
 
-/// The parameters that a sync token belongs to.
+/// The query parameters to which a sync token is bound.
 fn parameters(call: &Call<'_>) -> String {
     ["singleEvents", "showDeleted", "eventTypes", "showHiddenInvitations"]
         .map(|name| format!("{name}={}", call.request.query(name).unwrap_or_default()))
         .join("&")
 }
 
-/// What is told: living events, and those that are gone where they are asked for.
+/// The events to list: existing ones and, if requested, deleted ones.
 fn rows(
     call: &Call<'_>,
     state: &State,
@@ -153,7 +153,7 @@ fn rows(
     rows
 }
 
-/// Only the members of the list that `fields` names; nested selections are not looked at.
+/// Keeps only the members of the list that `fields` names; nested selections are ignored.
 fn fields(call: &Call<'_>, body: Value) -> Value {
     let Some(wanted) = call.request.query("fields").filter(|fields| !fields.contains('*')) else {
         return body;
@@ -168,7 +168,7 @@ fn fields(call: &Call<'_>, body: Value) -> Value {
     }
 }
 
-/// `GET /calendars/{id}/events/{event}`. A deleted event is still told, as cancelled.
+/// Handles `GET /calendars/{id}/events/{event}`. A deleted event is returned as cancelled.
 pub fn one(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refused> {
     call.scope(READ)?;
     let store = call.app.store();
@@ -190,7 +190,7 @@ pub fn one(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refused> 
     Ok(Answer::json(200, value))
 }
 
-/// A living event by Google's id.
+/// Finds an existing event by Google's id.
 pub fn find<'s>(state: &'s State, owner: &Owner, id: &str) -> Option<&'s Event> {
     state.calendar(owner).find(|event| render::id(event) == id)
 }

@@ -1,4 +1,4 @@
-//! Calendar v3: calendars, events, free/busy, channels.
+//! The Calendar API v3: calendars, events, free/busy, channels.
 
 pub mod busy;
 pub mod calendars;
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::wire::Answer;
 
-/// Scopes that read events.
+/// Scopes that permit reading events.
 const READ: &[&str] = &[
     "calendar",
     "calendar.readonly",
@@ -24,9 +24,9 @@ const READ: &[&str] = &[
     "calendar.events.readonly",
     "calendar.events.owned",
 ];
-/// Scopes that write events.
+/// Scopes that permit changing events.
 const WRITE: &[&str] = &["calendar", "calendar.events", "calendar.events.owned"];
-/// Scopes that read calendars.
+/// Scopes that permit reading calendars.
 const NAMES: &[&str] = &[
     "calendar",
     "calendar.readonly",
@@ -34,12 +34,12 @@ const NAMES: &[&str] = &[
     "calendar.calendars.readonly",
     "calendar.app.created",
 ];
-/// Scopes that read the list of calendars.
+/// Scopes that permit reading the list of calendars.
 const LISTS: &[&str] =
     &["calendar", "calendar.readonly", "calendar.calendarlist", "calendar.calendarlist.readonly"];
-/// Scopes that read settings.
+/// Scopes that permit reading settings.
 const SETTINGS: &[&str] = &["calendar", "calendar.readonly", "calendar.settings.readonly"];
-/// Scopes that read busy times.
+/// Scopes that permit reading busy times.
 const BUSY: &[&str] = &["calendar", "calendar.readonly", "calendar.freebusy", "calendar.events.freebusy"];
 
 /// Handles a request below `/calendar/v3`.

@@ -1,4 +1,4 @@
-//! Events as clients write them: creation and changes, both as a list of members to set.
+//! Parses events from clients: creation and changes, both as a set of members to assign.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,11 @@ use crate::{
 
 const NAME_MOST: usize = 44;
 const VALUE_MOST: usize = 1024;
-/// Members that are kept as they come.
+/// Members stored as received.
 const KEPT: [&str; 5] =
     ["colorId", "guestsCanModify", "guestsCanInviteOthers", "guestsCanSeeOtherGuests", "reminders"];
 
-/// The times of a body; those of `known` where it has none.
+/// The times in a body, or those of `known` if it contains none.
 pub fn range(body: &Value, zone: &Zone, known: Option<&Event>) -> Result<(TimeRange, bool), Failure> {
     let side = |name: &str, kept: Option<Timestamp>| match body.get(name) {
         Some(value) => instant(value, zone).map(|(at, day)| (at, Some(day))),
@@ -50,7 +50,7 @@ fn instant(value: &Value, zone: &Zone) -> Result<(Timestamp, bool), Failure> {
     Ok((named.read(text).ok_or_else(bad)?, false))
 }
 
-/// Sets the members of `event` that stand in `body`.
+/// Assigns the members in `body` to `event`.
 pub fn apply(event: &mut Event, body: &Value, organisation: &Organisation) -> Result<(), Failure> {
     let Value::Object(members) = body else {
         return Err(Failure::new(400, "global", "parseError", "Parse Error"));
@@ -89,7 +89,7 @@ fn named(value: &Value, known: &str) -> String {
     value["timeZone"].as_str().unwrap_or(known).to_owned()
 }
 
-/// The new list. An answer that is sent holds; rooms answer by themselves.
+/// The new list of attendees. Responses in the request are accepted, except for rooms, which respond by themselves.
 fn attendees(
     before: &[Attendee],
     value: &Value,

@@ -30,7 +30,7 @@ pub fn uid(id: &str) -> String {
     format!("{id}{MADE_HERE}")
 }
 
-/// The id of an event that came from elsewhere.
+/// The id of an event with a UID from another system.
 fn foreign(uid: &str) -> String {
     let hash = sha256(uid.as_bytes());
     hash.iter()

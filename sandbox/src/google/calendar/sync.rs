@@ -1,4 +1,4 @@
-//! Page tokens and sync tokens: opaque to clients.
+//! Page tokens and sync tokens, opaque to clients.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -9,22 +9,22 @@ use crate::{
     store::{Owner, State},
 };
 
-/// Where a list goes on.
+/// Position in a list.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Page {
-    /// How many rows were told already.
+    /// Number of rows already returned.
     pub skip: usize,
-    /// The count of touches when the list was begun.
+    /// Number of touches when the list was started.
     pub clock: u64,
 }
 
 impl Page {
-    /// As clients carry it.
+    /// Encodes the position as a page token.
     pub fn write(&self) -> String {
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
     }
 
-    /// What a client brought back.
+    /// Decodes a page token.
     pub fn read(text: &str) -> Option<Self> {
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
     }
@@ -41,14 +41,14 @@ fn about(owner: &Owner, parameters: &str) -> String {
     URL_SAFE_NO_PAD.encode(&sha256(format!("{}|{}|{parameters}", owner.0, owner.1).as_bytes())[..12])
 }
 
-/// The token of a list that told everything up to `clock`.
+/// The sync token of a list that contains all changes up to `clock`.
 pub fn token(state: &State, owner: &Owner, clock: u64, parameters: String) -> String {
     let token = Token { clock, epoch: state.history.epoch, about: about(owner, &parameters) };
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(&token).unwrap_or_default())
 }
 
-/// Up to where a token's list told everything. One that was forgotten, or belongs to another calendar or other
-/// parameters, demands a full list.
+/// The number of touches up to which a sync token's list was complete. A token that was forgotten, or belongs to
+/// another calendar or other parameters, requires a full list.
 pub fn since(state: &State, owner: &Owner, token: &str, parameters: String) -> Result<u64, Failure> {
     let read =
         |text: &str| -> Option<Token> { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok() };

@@ -1,4 +1,4 @@
-//! Events: inserted, changed, deleted.
+//! Creates, changes and deletes events.
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ use crate::{
 const ID_SHORTEST: usize = 5;
 const ID_LONGEST: usize = 1024;
 
-/// `POST /calendars/{id}/events`.
+/// Handles `POST /calendars/{id}/events`.
 pub fn insert(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     let mut store = call.app.store();
     let state = store.state();
@@ -53,14 +53,14 @@ pub fn insert(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     shown(call, store.state(), &owner, &id)
 }
 
-/// An id that a client chose.
+/// Validates an event id chosen by a client.
 fn chosen(id: &str) -> Result<String, Failure> {
     let fits = (ID_SHORTEST..=ID_LONGEST).contains(&id.len())
         && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'v'));
     fits.then(|| id.to_owned()).ok_or_else(|| Failure::invalid("Invalid resource id value."))
 }
 
-/// `PATCH` and `PUT /calendars/{id}/events/{event}`.
+/// Handles `PATCH` and `PUT /calendars/{id}/events/{event}`.
 pub fn update(call: &mut Call<'_>, key: &str, id: &str, whole: bool) -> Result<Answer, Refused> {
     let mut store = call.app.store();
     let state = store.state();
@@ -106,7 +106,7 @@ pub fn update(call: &mut Call<'_>, key: &str, id: &str, whole: bool) -> Result<A
     shown(call, store.state(), &owner, id)
 }
 
-/// Whether a change of an attendee's copy touches what all share.
+/// Whether a change of an attendee's copy affects properties shared by all copies.
 fn shared(before: &Event, after: &Event) -> bool {
     before.range != after.range
         || before.subject != after.subject
@@ -115,7 +115,7 @@ fn shared(before: &Event, after: &Event) -> bool {
         || before.attendees.len() != after.attendees.len()
 }
 
-/// An attendee's own answer; everything else of the copy is the attendee's own too.
+/// Applies an attendee's response; everything else changes only the attendee's copy.
 fn answer(draft: &mut Draft<'_>, owner: &Owner, mailbox: &Mailbox, before: &Event, after: Event) {
     let own = after.attendees.iter().find(|one| one.party.address.eq_ignore_ascii_case(&mailbox.address));
     let response = own.map(|own| own.response).filter(|response| *response != before.response);
@@ -125,7 +125,7 @@ fn answer(draft: &mut Draft<'_>, owner: &Owner, mailbox: &Mailbox, before: &Even
     }
 }
 
-/// `DELETE /calendars/{id}/events/{event}`.
+/// Handles `DELETE /calendars/{id}/events/{event}`.
 pub fn delete(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refused> {
     let mut store = call.app.store();
     let state = store.state();
@@ -167,7 +167,7 @@ fn find<'s>(call: &mut Call<'_>, state: &'s State, owner: &Owner, id: &str) -> R
     Err(Failure::new(410, "global", "deleted", "Resource has been deleted"))
 }
 
-/// Refuses when the caller has seen another version.
+/// Refuses if the caller has seen another version.
 fn current(call: &Call<'_>, event: &Event) -> Result<(), Failure> {
     let seen = call.request.header("if-match").filter(|seen| *seen != "*");
     if seen.is_none_or(|seen| seen == render::etag(event)) {
@@ -180,7 +180,7 @@ fn body(call: &Call<'_>) -> Result<Value, Failure> {
     call.request.json().map_err(|_| Failure::new(400, "global", "parseError", "Parse Error"))
 }
 
-/// Without `sendUpdates` nobody hears of it.
+/// Removes notification mails from the changes unless `sendUpdates` requests them.
 fn told(call: &Call<'_>, changes: Vec<Change>) -> Result<Vec<Change>, Failure> {
     match call.request.query("sendUpdates") {
         Some("all" | "externalOnly") => Ok(changes),

@@ -1,7 +1,7 @@
-//! `$batch`: up to 20 requests in one, each with an answer of its own.
+//! `$batch`: up to 20 requests in one, each with its own response.
 //!
-//! The requests are served one after another, so those of one mailbox never stand in each other's way, and each meets
-//! planted faults and is journalled as if it had come alone.
+//! The requests are executed one after the other, so that those to one mailbox never exceed its concurrency limit;
+//! each is subject to planted faults and recorded in the journal as if it had come alone.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -36,7 +36,7 @@ struct Item {
     depends_on: Vec<String>,
 }
 
-/// `POST /$batch`.
+/// Handles `POST /$batch`.
 pub async fn run(app: &Arc<App>, request: &Request) -> Result<Answer, Error> {
     let items = match read(request) {
         Ok(items) => items,
@@ -101,7 +101,7 @@ fn shown(id: &str, answer: Answer) -> Value {
     shown
 }
 
-/// `retry-after` as `Retry-After`: headers inside of a batch keep their letters.
+/// The usual capitalisation of a header name, such as `Retry-After`; headers inside a batch are case-sensitive.
 fn canonical(name: &str) -> String {
     let capital = |word: &str| {
         let (first, rest) = word.split_at(word.len().min(1));

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{model::Mailbox, wire::Answer};
 
-/// `GET /users/{id}/calendars`.
+/// Handles `GET /users/{id}/calendars`.
 pub fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     let store = call.app.store();
     let (_, mailbox) = call.mailbox(store.state(), key, READ_BASIC)?;
@@ -19,7 +19,7 @@ pub fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     Ok(Answer::json(200, odata::page(call.request, &context, &[value], (0, 10), "$skip")))
 }
 
-/// `GET /users/{id}/calendar`.
+/// Handles `GET /users/{id}/calendar`.
 pub fn one(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     let store = call.app.store();
     let (_, mailbox) = call.mailbox(store.state(), key, READ_BASIC)?;

@@ -1,7 +1,7 @@
-//! `calendarView/delta`: what has changed in a window since a token.
+//! `calendarView/delta`: changes in a window since a token.
 //!
-//! Tokens are opaque to clients; here they carry the window, what has been told, and where a page ended. A token of
-//! another mailbox, one that was not made here, and one that was forgotten are all refused with 410.
+//! Tokens are opaque to clients; here they contain the window, the changes already returned, and the end of the
+//! last page. A token of another mailbox, one not issued here, and one that was forgotten are all refused with 410.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::TimeRange;
@@ -25,25 +25,25 @@ const PAGE: usize = 10;
 const PAGE_MOST: usize = 1000;
 const SKIP: &str = "$skiptoken";
 const DELTA: &str = "$deltatoken";
-/// Options of OData that this function does not take.
+/// OData options that this function does not support.
 const UNSUPPORTED: [&str; 6] = ["$select", "$expand", "$filter", "$orderby", "$search", "$top"];
 
-/// Where a client stands.
+/// The position of a client.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Token {
     mailbox: String,
     window: TimeRange,
     epoch: u64,
-    /// Changes up to here have been told; absent in the first round, which tells everything that is there.
+    /// The last change returned in earlier rounds; `None` in the first round, which returns all existing events.
     since: Option<u64>,
-    /// Changes up to here are told in this round.
+    /// The last change that this round returns.
     until: u64,
-    /// The last change that a page of this round has told. What is touched again meanwhile leaves the round and is
-    /// told in the next one, so a count of entries would lose some.
+    /// The last change that a page of this round has returned. An event touched again meanwhile moves to the next
+    /// round, so counting entries would skip some.
     after: u64,
 }
 
-/// `GET /users/{id}/calendarView/delta` and its longer forms.
+/// Handles `GET /users/{id}/calendarView/delta` and its longer forms.
 pub fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     let store = call.app.store();
     let state = store.state();
@@ -107,7 +107,7 @@ fn token(call: &Call<'_>, state: &State, owner: &Owner) -> Result<Token, Failure
     }
 }
 
-/// What this round still has to tell, by its place in the count of changes.
+/// The entries that this round still has to return, by the number of their change.
 fn entries(
     call: &Call<'_>,
     state: &State,

@@ -20,7 +20,7 @@ preferredLanguage,surname,userPrincipalName";
 const DIRECTORY: &[&str] = &["User.Read.All", "Directory.Read.All"];
 const OWN: &[&str] = &["User.Read", "User.Read.All", "Directory.Read.All", "RoleManagement.Read.Directory"];
 
-/// `GET /users`.
+/// Handles `GET /users`.
 pub fn list(call: &mut Call<'_>) -> Result<Answer, Refused> {
     allow(call, DIRECTORY)?;
     let (skip, top) = (odata::skip(call.request, "$skiptoken")?, odata::top(call.request, PAGE, PAGE_MOST)?);
@@ -36,7 +36,7 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer, Refused> {
     Ok(Answer::json(200, odata::page(call.request, "users", &users, (skip, top), "$skiptoken")))
 }
 
-/// `GET /users/{id | userPrincipalName}` and `GET /me`.
+/// Handles `GET /users/{id | userPrincipalName}` and `GET /me`.
 pub fn one(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     let own = call.bearer.delegated && call.bearer.object == key;
     allow(call, if own { OWN } else { DIRECTORY })?;
@@ -47,7 +47,7 @@ pub fn one(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     Ok(Answer::json(200, value))
 }
 
-/// `GET /me/transitiveMemberOf/microsoft.graph.directoryRole`.
+/// Handles `GET /me/transitiveMemberOf/microsoft.graph.directoryRole`.
 pub fn roles(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     let own = call.bearer.delegated && call.bearer.object == key;
     allow(call, if own { OWN } else { DIRECTORY })?;
@@ -65,7 +65,7 @@ pub fn roles(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     Ok(Answer::json(200, odata::page(call.request, "directoryRoles", &held, (0, PAGE), "$skiptoken")))
 }
 
-/// `GET /organization`.
+/// Handles `GET /organization`.
 pub fn organisation(call: &mut Call<'_>) -> Result<Answer, Refused> {
     if call.bearer.permissions.is_empty() {
         return Err(Failure::forbidden().into());
@@ -88,7 +88,7 @@ pub fn organisation(call: &mut Call<'_>) -> Result<Answer, Refused> {
     Ok(Answer::json(200, odata::page(call.request, "organization", &[value], (0, PAGE), "$skiptoken")))
 }
 
-/// `GET /users/{id}/mailboxSettings`.
+/// Handles `GET /users/{id}/mailboxSettings`.
 pub fn settings(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     let store = call.app.store();
     let state = store.state();
@@ -117,7 +117,7 @@ pub fn settings(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     ))
 }
 
-/// Monday to Friday, eight to five.
+/// Working hours from Monday to Friday, eight to five.
 pub fn working_hours(zone: &str) -> Value {
     json!({
         "daysOfWeek": ["monday", "tuesday", "wednesday", "thursday", "friday"],

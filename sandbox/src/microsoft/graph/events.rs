@@ -1,4 +1,4 @@
-//! Events: find, read, create, and what else is done to one of them.
+//! Finds, reads and creates events, and routes other requests about an event.
 
 use domain::TimeRange;
 use serde_json::Value;
@@ -19,7 +19,7 @@ use crate::{
 const PAGE: usize = 10;
 const PAGE_MOST: usize = 1000;
 
-/// Below `/users/{id}/events`.
+/// Handles a request below `/users/{id}/events`.
 pub fn route(call: &mut Call<'_>, method: &str, key: &str, rest: &[&str]) -> Result<Answer, Refused> {
     match (method, rest) {
         ("GET", []) => list(call, key),
@@ -67,7 +67,7 @@ fn one(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refused> {
     Ok(shown(call, 200, event, mailbox, &zone))
 }
 
-/// An event as an answer.
+/// A response that contains an event.
 pub fn shown(call: &Call<'_>, status: u16, event: &Event, mailbox: &Mailbox, zone: &Zone) -> Answer {
     let mut value = render::event(call, mailbox, event, zone);
     value["@odata.context"] = odata::context(&format!("users('{}')/events/$entity", mailbox.id));
@@ -106,7 +106,7 @@ fn create(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     Ok(shown(call, 201, event, mailbox, &zone).with("location", location))
 }
 
-/// An event that is there, and whose it is.
+/// An existing event and the mailbox that contains it.
 pub fn found<'s>(state: &'s State, owner: &Owner, id: &str) -> Result<(&'s Event, &'s Mailbox), Failure> {
     let event = state.events.get(owner).and_then(|events| events.get(id));
     let organisation = state.organisations.get(&owner.0);
@@ -114,7 +114,7 @@ pub fn found<'s>(state: &'s State, owner: &Owner, id: &str) -> Result<(&'s Event
     event.zip(mailbox).ok_or_else(Failure::item_not_found)
 }
 
-/// The JSON of a request.
+/// Parses the JSON body of a request.
 pub fn read_body(call: &Call<'_>) -> Result<Value, Failure> {
     call.request
         .json()
@@ -134,7 +134,7 @@ fn new(call: &Call<'_>, mailbox: &Mailbox, body: &Value, settings: Settings) -> 
     Ok(event)
 }
 
-/// An event of its owner without anything in it.
+/// An empty event of this mailbox's owner.
 pub fn blank(app: &crate::app::App, mailbox: &Mailbox, range: TimeRange) -> Event {
     let now = app.now();
     Event {
@@ -164,7 +164,7 @@ pub fn blank(app: &crate::app::App, mailbox: &Mailbox, range: TimeRange) -> Even
     }
 }
 
-/// What `$filter` may ask of events.
+/// The supported forms of `$filter` for events.
 enum Filter {
     Extended(String, String),
     Uid(String),
@@ -198,7 +198,8 @@ impl Filter {
     }
 }
 
-/// `singleValueExtendedProperties/any(x:x/id eq '' and x/value eq '')` with any variable.
+/// Whether a filter has the form `singleValueExtendedProperties/any(x:x/id eq '' and x/value eq '')`, with any
+/// variable.
 fn extended_shape(shape: &str) -> bool {
     let inner =
         shape.strip_prefix("singlevalueextendedproperties/any(").and_then(|rest| rest.strip_suffix(')'));

@@ -1,7 +1,7 @@
-//! What a change of one calendar does to others: copies for attendees, answers for organisers, mails.
+//! Effects of a change of one calendar on others: copies for attendees, responses for organisers, mails.
 //!
-//! A [`Draft`] collects changes that are committed together, so a meeting is never there for half of its
-//! people.
+//! A [`Draft`] collects changes that are committed together, so that a meeting never exists for only some of its
+//! participants.
 
 use chrono::Duration;
 use domain::Timestamp;
@@ -13,14 +13,14 @@ use crate::{
     store::{Change, Owner, State},
 };
 
-/// Changes of one organisation's calendars that belong together.
+/// Changes of an organisation's calendars that are committed together.
 #[derive(Debug)]
 pub struct Draft<'a> {
     app: &'a App,
     state: &'a State,
     organisation: &'a Organisation,
     now: Timestamp,
-    /// What is to be committed.
+    /// The changes to commit.
     pub changes: Vec<Change>,
 }
 
@@ -30,7 +30,7 @@ impl<'a> Draft<'a> {
         Self { app, state, organisation, now: app.now(), changes: Vec::new() }
     }
 
-    /// A new event of an organiser, with everything that follows from it.
+    /// Adds a new event of an organiser, with all its effects.
     pub fn create(&mut self, owner: &Owner, event: Event) {
         for attendee in invited(&event) {
             self.invite(&event, attendee, MailKind::Request);
@@ -38,7 +38,7 @@ impl<'a> Draft<'a> {
         self.put(owner, event);
     }
 
-    /// A changed event of an organiser.
+    /// Adds a changed event of an organiser, with all its effects.
     pub fn update(&mut self, owner: &Owner, before: &Event, mut after: Event) {
         if before.range != after.range {
             for attendee in &mut after.attendees {
@@ -66,7 +66,7 @@ impl<'a> Draft<'a> {
         self.put(owner, after);
     }
 
-    /// Takes an event of an organiser away from everybody.
+    /// Removes an organiser's event from all calendars.
     pub fn cancel(&mut self, owner: &Owner, event: &Event) {
         for attendee in invited(event) {
             self.uninvite(event, attendee);
@@ -74,7 +74,7 @@ impl<'a> Draft<'a> {
         self.changes.push(Change::EventGone(owner.clone(), event.id.clone()));
     }
 
-    /// An attendee answers; `mail` when the organiser is to be told by mail as well.
+    /// Adds an attendee's response; `mail` says whether the organiser is also notified by mail.
     pub fn respond(&mut self, owner: &Owner, copy: &Event, response: Response, mail: bool) {
         if response == Response::Declined {
             self.changes.push(Change::EventGone(owner.clone(), copy.id.clone()));
@@ -133,7 +133,7 @@ impl<'a> Draft<'a> {
         self.put(&owner, copy);
     }
 
-    /// Lets a room answer later.
+    /// Schedules a room's response.
     fn ask(&mut self, room: &Mailbox, copy: &Event) {
         let delay = Duration::seconds(i64::from(self.organisation.settings.room_delay_s));
         self.changes.push(Change::Pending(Pending {
@@ -144,7 +144,7 @@ impl<'a> Draft<'a> {
         }));
     }
 
-    /// Tells whoever decides about a room that it was asked for.
+    /// Asks the person who decides about a room to approve a meeting.
     pub fn ask_approver(&mut self, room: &Owner, approver: &str, copy: &Event) {
         if let Some(room) = self.organisation.mailboxes.get(&room.1) {
             self.mail(MailKind::Request, &room.address, approver, copy);
@@ -182,14 +182,14 @@ impl<'a> Draft<'a> {
         ));
     }
 
-    /// Puts an event as the next change of itself.
+    /// Writes an event with its next change number.
     pub fn put(&mut self, owner: &Owner, event: Event) {
         let event = Event { change: event.change + 1, modified_at: self.now, ..event };
         self.changes.push(Change::Event(owner.clone(), Box::new(event)));
     }
 }
 
-/// A new id: with the characters that force clients to escape it.
+/// A new event id, with characters that clients must escape.
 pub fn event_id(app: &App) -> String {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     format!(
@@ -199,13 +199,13 @@ pub fn event_id(app: &App) -> String {
     )
 }
 
-/// A new iCalUId.
+/// A new iCalUId for an event.
 pub fn ical_uid(app: &App) -> String {
     let random = Uuid::from_bytes(app.ids.bytes::<16>()).simple().to_string().to_uppercase();
     format!("040000008200E00074C5B7101A82E00800000000{random}")
 }
 
-/// Who is invited besides the organiser.
+/// The attendees other than the organiser.
 fn invited(event: &Event) -> impl Iterator<Item = &Attendee> {
     let organizer = &event.organizer.address;
     event.attendees.iter().filter(move |attendee| !attendee.party.address.eq_ignore_ascii_case(organizer))

@@ -1,11 +1,11 @@
-//! The part of OData that clients of Graph use: pages, `$select`, literals in filters.
+//! The subset of OData that clients of Graph use: pages, `$select`, literals in filters.
 
 use serde_json::{Map, Value};
 
 use super::failure::Failure;
 use crate::wire::Request;
 
-/// Reads `$top`.
+/// Parses `$top`.
 pub fn top(request: &Request, default: usize, most: usize) -> Result<usize, Failure> {
     match request.query("$top") {
         None => Ok(default),
@@ -19,7 +19,7 @@ pub fn top(request: &Request, default: usize, most: usize) -> Result<usize, Fail
     }
 }
 
-/// Reads where a page begins.
+/// Parses the position at which a page begins.
 pub fn skip(request: &Request, name: &str) -> Result<usize, Failure> {
     match request.query(name) {
         None => Ok(0),
@@ -29,7 +29,7 @@ pub fn skip(request: &Request, name: &str) -> Result<usize, Failure> {
     }
 }
 
-/// One page of `all` as a collection, with a link to the next one.
+/// One page of `all` as a collection, with a link to the next page.
 pub fn page(
     request: &Request,
     context: &str,
@@ -76,7 +76,7 @@ pub fn select(request: &Request, value: Value) -> Value {
     }
 }
 
-/// The string literals of an expression, in their order; two quotes inside stand for one.
+/// The string literals of an expression, in order; a doubled quote stands for one quote.
 pub fn literals(expression: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut characters = expression.chars().peekable();
@@ -100,7 +100,7 @@ pub fn literals(expression: &str) -> Vec<String> {
     found
 }
 
-/// The expression without blanks and with every literal as `''`, in lower case: its shape.
+/// The expression in lower case without blanks, with every literal replaced by `''`.
 pub fn shape(expression: &str) -> String {
     let mut shape = String::new();
     let mut inside = false;

@@ -1,4 +1,5 @@
-//! Teams meetings: made with an event, joined a while later, and lost with the text that says how to join.
+//! Teams meetings: created with an event, joinable a while later, and lost with the text that contains the joining
+//! information.
 
 use chrono::Duration;
 use domain::Timestamp;
@@ -6,17 +7,18 @@ use serde_json::{Value, json};
 
 use crate::model::{Event, Mailbox, Meeting, Settings};
 
-/// What Teams is called.
+/// Name of the meeting provider Teams.
 pub const TEAMS: &str = "teamsForBusiness";
-/// The line above and below Teams' part of a text.
+/// The line above and below Teams' part of an event's text.
 const RULE: &str = "________________________________________________________________________________";
 
-/// The providers of meetings that a mailbox's calendar permits.
+/// The meeting providers that a mailbox's calendar permits.
 pub fn permitted(mailbox: &Mailbox) -> Vec<&'static str> {
     if mailbox.online_meetings { vec![TEAMS] } else { Vec::new() }
 }
 
-/// Makes `event` an online meeting where `body` asks for one. It stays one, unless a new text leaves out how to join.
+/// Makes `event` an online meeting if `body` requests one. It stays one unless a new text omits the joining
+/// information.
 pub fn apply(event: &mut Event, body: &Value, mailbox: &Mailbox, settings: Settings, now: Timestamp) {
     if event.meeting.is_some() && body.get("body").is_some() && !event.body.contains(&url(event)) {
         event.meeting = None;
@@ -32,7 +34,7 @@ pub fn apply(event: &mut Event, body: &Value, mailbox: &Mailbox, settings: Setti
     }
 }
 
-/// Where it is joined.
+/// The joining address of a meeting.
 fn url(event: &Event) -> String {
     format!("https://teams.microsoft.com/l/meetup-join/{}", event.ical_uid)
 }
@@ -50,7 +52,7 @@ fn with_join_part(event: &Event) -> String {
     format!("<html><body>\n<div>{text}</div>\n{rule}\n{join}\n{rule}\n</body></html>")
 }
 
-/// Adds what is told about the meeting of `event` at `now`.
+/// Adds the state of the meeting of `event` at `now` to the response.
 pub fn show(value: &mut Value, event: &Event, now: Timestamp) {
     let Some(meeting) = &event.meeting else { return };
     value["isOnlineMeeting"] = true.into();

@@ -1,4 +1,4 @@
-//! Events as clients write them: creation and changes, both as a list of members to set.
+//! Parses events from clients: creation and changes, both as a set of members to assign.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::model::{Attendee, Event, Part, Party, Response, ShowAs};
 
 const ATTENDEES_MOST: usize = 500;
 const SENSITIVITIES: [&str; 4] = ["normal", "personal", "private", "confidential"];
-/// Members that are kept as they come.
+/// Members stored as received.
 const KEPT: [&str; 8] = [
     "importance",
     "categories",
@@ -22,7 +22,7 @@ const KEPT: [&str; 8] = [
     "recurrence",
 ];
 
-/// Sets the members of `event` that stand in `body`.
+/// Assigns the members in `body` to `event`.
 pub fn apply(event: &mut Event, body: &Value) -> Result<(), Failure> {
     let Value::Object(members) = body else {
         return Err(Failure::new(400, "RequestBodyRead", "The request body must be a JSON object."));
@@ -65,7 +65,7 @@ fn times(event: &mut Event, body: &Value) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The new list; who was in the old one keeps the answer that was given.
+/// The new list of attendees; existing attendees keep their responses.
 fn attendees(before: &[Attendee], value: &Value) -> Result<Vec<Attendee>, Failure> {
     let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
     if list.len() > ATTENDEES_MOST {

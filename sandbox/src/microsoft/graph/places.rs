@@ -1,4 +1,4 @@
-//! Rooms.
+//! The list of rooms.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ use crate::{
 const PAGE: usize = 100;
 const PAGE_MOST: usize = 1000;
 
-/// `GET /places/microsoft.graph.room`.
+/// Handles `GET /places/microsoft.graph.room`.
 pub fn rooms(call: &mut Call<'_>) -> Result<Answer, Refused> {
     if !call.bearer.has(&["Place.Read.All"]) {
         return Err(Failure::denied().into());

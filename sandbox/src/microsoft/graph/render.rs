@@ -1,4 +1,4 @@
-//! Events as Graph shows them.
+//! Renders events in Graph's JSON format.
 
 use serde_json::{Map, Value, json};
 
@@ -9,8 +9,8 @@ use crate::{
 };
 use domain::Timestamp;
 
-/// An event, with the members and extended properties that the request asks for. Of a mailbox that hides its
-/// details only the times are shown, as of a private appointment.
+/// Renders an event with the requested members and extended properties. If the mailbox hides its details, only
+/// times are shown, as for a private appointment.
 pub fn event(call: &Call<'_>, mailbox: &Mailbox, event: &Event, zone: &Zone) -> Value {
     let request = call.request;
     let hidden = mailbox.hides_details.then(|| hidden(event));
@@ -147,7 +147,7 @@ fn status(response: Response, at: Option<Timestamp>) -> Value {
     json!({ "response": response, "time": time })
 }
 
-/// The extended properties that `$expand` names; all when it names none.
+/// The extended properties that `$expand` names; all if it names none.
 fn expanded(event: &Event, expand: &str) -> Vec<Value> {
     if !expand.to_lowercase().contains("singlevalueextendedproperties") {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! Rooms that answer by themselves.
+//! Rooms that respond by themselves.
 
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use crate::{
     store::{Change, State},
 };
 
-/// Lets every room answer whose time has come, oldest invitation first.
+/// Sends the responses of rooms that are due, oldest invitation first.
 pub fn answer_invitations(app: &App) -> Result<(), Error> {
     loop {
         let mut store = app.store();
@@ -47,8 +47,8 @@ fn answer(app: &App, state: &State, pending: &Pending) -> Vec<Change> {
     draft.changes
 }
 
-/// Lets whoever decides about a room answer for it: about one event of its calendar, or about all that wait.
-/// Answers how many there were.
+/// Applies a person's decision for a room: about one event of its calendar, or about all that wait. Returns their
+/// number.
 pub fn decide(
     app: &App,
     organisation: Uuid,
@@ -75,7 +75,7 @@ pub fn decide(
     Ok(decided)
 }
 
-/// Whether the room has said yes to it, or holds it for itself.
+/// Whether the room has accepted the event, or is its organiser.
 fn holds(event: &Event) -> bool {
     event.blocks() && matches!(event.response, Response::Accepted | Response::Organizer | Response::None)
 }

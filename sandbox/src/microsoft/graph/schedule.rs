@@ -1,4 +1,4 @@
-//! `getSchedule`: free/busy of up to twenty mailboxes.
+//! `getSchedule`: busy times of up to twenty mailboxes.
 
 use chrono::Duration;
 use domain::{TimeRange, Timestamp};
@@ -22,7 +22,7 @@ const DAYS_MOST: i64 = 62;
 const ENTRIES_MOST: usize = 1000;
 const INTERVAL: i64 = 30;
 
-/// `POST /users/{id}/calendar/getSchedule`.
+/// Handles `POST /users/{id}/calendar/getSchedule`.
 pub fn get(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     let store = call.app.store();
     let state = store.state();

@@ -1,4 +1,4 @@
-//! Standing requests for change notifications.
+//! Subscriptions to change notifications.
 
 use chrono::Duration;
 use domain::Timestamp;
@@ -28,7 +28,7 @@ struct Asked {
     client_state: Option<String>,
 }
 
-/// `POST /subscriptions`: answers after the URLs have proven that they listen.
+/// Handles `POST /subscriptions`: responds after the URLs have passed the validation handshake.
 pub async fn create(call: &mut Call<'_>) -> Result<Answer, Refused> {
     let body = events::read_body(call)?;
     let asked: Asked = serde_json::from_value(body).map_err(|cause| {
@@ -46,7 +46,7 @@ pub async fn create(call: &mut Call<'_>) -> Result<Answer, Refused> {
     Ok(answer)
 }
 
-/// `GET`, `PATCH` and `DELETE` of `/subscriptions/{id}`, `GET /subscriptions`.
+/// Handles `GET`, `PATCH` and `DELETE` of `/subscriptions/{id}`, and `GET /subscriptions`.
 pub fn one(call: &mut Call<'_>, method: &str, rest: &[&str]) -> Result<Answer, Refused> {
     match (method, rest) {
         ("GET", []) => Ok(list(call)),
@@ -145,7 +145,7 @@ fn expiry(call: &Call<'_>, text: &str) -> Result<Timestamp, Failure> {
     Ok(at.max(now + Duration::minutes(SHORTEST_MINUTES)))
 }
 
-/// The URL must send back the token it is given, as plain text, within ten seconds.
+/// Validates a notification URL: it must return the token it is sent, as plain text, within ten seconds.
 async fn shake_hands(call: &Call<'_>, url: &str) -> Result<(), Failure> {
     let refused = |message: String| Failure::new(400, "ValidationError", message);
     let mut target =

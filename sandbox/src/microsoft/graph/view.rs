@@ -1,4 +1,4 @@
-//! `calendarView`.
+//! `calendarView`: events within a window.
 
 use chrono::Duration;
 use serde_json::Value;
@@ -16,7 +16,7 @@ const PAGE: usize = 10;
 const PAGE_MOST: usize = 1000;
 const DAYS_MOST: i64 = 1825;
 
-/// `GET /users/{id}/calendarView` and its longer forms.
+/// Handles `GET /users/{id}/calendarView` and its longer forms.
 pub fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     let store = call.app.store();
     let (owner, mailbox) = call.mailbox(store.state(), key, READ)?;
@@ -33,7 +33,7 @@ pub fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     Ok(applied(answer, &zone))
 }
 
-/// Tells which zone was honoured.
+/// Adds the header that names the time zone used.
 pub fn applied(answer: Answer, zone: &Zone) -> Answer {
     if *zone == Zone::utc() {
         return answer;
@@ -41,7 +41,7 @@ pub fn applied(answer: Answer, zone: &Zone) -> Answer {
     answer.with("preference-applied", format!("outlook.timezone=\"{}\"", zone.name))
 }
 
-/// The window that the query names.
+/// The window in the query.
 pub fn window(call: &Call<'_>) -> Result<TimeRange, Failure> {
     let (start, end) = (instant(call, "startDateTime")?, instant(call, "endDateTime")?);
     let window = TimeRange::new(start, end)

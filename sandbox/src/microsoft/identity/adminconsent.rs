@@ -1,7 +1,7 @@
 //! Consent of an administrator for a whole organisation: the v2.0 endpoint and the older one.
 //!
-//! The redirect names the tenant, as the real one does. It proves nothing: whoever knows the redirect URI can
-//! type it.
+//! The redirect names the tenant, as at Microsoft. It proves nothing, because anybody who knows the redirect URI
+//! can type it.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -23,19 +23,19 @@ use crate::{
     wire::{Answer, Note, Request},
 };
 
-/// What a consent was begun with.
+/// Parameters with which the consent flow began.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Ask {
     tenant: String,
     client_id: String,
     redirect_uri: String,
     state: Option<String>,
-    /// Single delegated permissions; absent when everything that is configured is asked for.
+    /// Delegated permissions requested one by one; `None` for everything that is configured.
     scopes: Option<BTreeSet<String>>,
     v2: bool,
 }
 
-/// `GET /{tenant}/v2.0/adminconsent` and `GET /{tenant}/adminconsent`.
+/// Handles `GET /{tenant}/v2.0/adminconsent` and `GET /{tenant}/adminconsent`.
 pub fn begin(app: &App, request: &Request, tenant: &str, v2: bool, note: &mut Note) -> Answer {
     note.app = request.query("client_id").map(str::to_owned);
     let store = app.store();
@@ -61,7 +61,7 @@ fn asked(scope: &str) -> Result<Option<BTreeSet<String>>, Failure> {
     })
 }
 
-/// `POST` of one of its pages.
+/// Handles the form of one of its pages.
 pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
     let form = request.form();
     let Some(ask) = form.get("flow").and_then(page::unpack::<Ask>) else {

@@ -1,4 +1,4 @@
-//! Client assertions: a JSON Web Token in place of a client secret.
+//! Client assertions: a JSON Web Token instead of a client secret.
 
 use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, RsaParameters, UnparsedPublicKey,
@@ -9,13 +9,13 @@ use domain::Timestamp;
 use super::{certificate, failure::Failure, keys::Parsed};
 use crate::model::Application;
 
-/// The only type there is.
+/// The only supported assertion type.
 pub const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// Seconds that clocks may differ.
+/// Tolerated difference between clocks, in seconds.
 const SKEW_S: i64 = 300;
 
-/// Checks an assertion of an application for a token endpoint.
+/// Checks an application's assertion for a token endpoint.
 pub fn check(
     application: &Application,
     assertion: &str,

@@ -22,7 +22,7 @@ use crate::{
 
 const CODE_LIVES_MINUTES: i64 = 10;
 
-/// What a sign-in was begun with.
+/// Parameters with which the sign-in began.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Ask {
     tenant: String,
@@ -37,7 +37,7 @@ struct Ask {
     challenge: Option<String>,
 }
 
-/// `GET /{tenant}/oauth2/v2.0/authorize`.
+/// Handles `GET /{tenant}/oauth2/v2.0/authorize`.
 pub fn begin(app: &App, request: &Request, tenant: &str, note: &mut Note) -> Answer {
     note.app = request.query("client_id").map(str::to_owned);
     let store = app.store();
@@ -62,7 +62,7 @@ pub fn begin(app: &App, request: &Request, tenant: &str, note: &mut Note) -> Ans
     choose(store.state(), place, &request.path, &ask, ask.hint.as_deref())
 }
 
-/// `POST` of one of its pages.
+/// Handles the form of one of its pages.
 pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
     let form = request.form();
     let Some(ask) = form.get("flow").and_then(page::unpack::<Ask>) else {
@@ -102,7 +102,8 @@ pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut Note) -> Result
     Ok(answer)
 }
 
-/// What may be told on a page only: an unknown client or an unregistered redirect URI is never redirected to.
+/// Checks client and redirect URI. Errors are shown on a page, because an unknown client or unregistered redirect
+/// URI must not be redirected to.
 pub(super) fn client(state: &State, request: &Request, tenant: &str) -> Result<(String, Tenant), Failure> {
     let client_id = request.query("client_id").ok_or_else(|| Failure::missing("client_id"))?;
     let place = Tenant::read(state, tenant)?;
@@ -168,7 +169,7 @@ fn choose(state: &State, place: Tenant, path: &str, ask: &Ask, hint: Option<&str
     page::accounts(path, &page::pack(ask), "Pick an account", &accounts)
 }
 
-/// The account that a form names: by address when one was typed, else the one that was picked.
+/// The account selected in a form: by address if one was typed, otherwise the selected one.
 pub(super) fn chosen<'a>(
     state: &'a State,
     place: Tenant,

@@ -1,4 +1,4 @@
-//! Certificates that applications register: just enough X.509 to find the public key.
+//! Certificates registered by applications; parses just enough X.509 to find the public key.
 
 use aws_lc_rs::digest;
 use base64::{
@@ -6,7 +6,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 
-/// Reads PEM or base64 of DER; returns the DER when a public key can be found in it.
+/// Parses PEM or base64 DER; returns the DER if it contains a public key.
 pub fn read(text: &str) -> Option<Vec<u8>> {
     let text: String = text.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
     let der = STANDARD.decode(text).ok()?;
@@ -30,7 +30,7 @@ pub fn public_key(der: &[u8]) -> Option<&[u8]> {
     (tag == SEQUENCE).then(|| &rest[..rest.len() - after.len()])
 }
 
-/// Tag, content and what follows.
+/// Splits a DER element into its tag, its content and the rest.
 fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = der.split_first()?;
     let (&first, rest) = rest.split_first()?;

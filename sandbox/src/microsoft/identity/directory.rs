@@ -1,4 +1,4 @@
-//! Which organisation the first segment of a path means.
+//! Maps the first segment of a path to an organisation.
 
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ use crate::{
 /// The organisation that a path segment names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tenant {
-    /// Whichever organisation the account belongs to that signs in.
+    /// The organisation to which the signing-in account belongs.
     Any,
     /// The organisation with this id.
     One(Uuid),
@@ -31,13 +31,13 @@ impl Tenant {
         })
     }
 
-    /// Whether an organisation is meant.
+    /// Whether the segment includes an organisation.
     pub fn covers(self, tenant: Uuid) -> bool {
         self == Self::Any || self == Self::One(tenant)
     }
 }
 
-/// An organisation by GUID or domain.
+/// Finds an organisation by GUID or domain.
 pub fn find<'a>(state: &'a State, key: &str) -> Option<&'a Organisation> {
     match Uuid::try_parse(key) {
         Ok(id) => state.organisations.get(&id),
@@ -47,7 +47,7 @@ pub fn find<'a>(state: &'a State, key: &str) -> Option<&'a Organisation> {
     }
 }
 
-/// A registered application.
+/// Finds a registered application.
 pub fn application<'a>(state: &'a State, client_id: &str, tenant: &str) -> Result<&'a Application, Failure> {
     state.applications.get(client_id).ok_or_else(|| Failure::unknown_application(client_id, tenant))
 }

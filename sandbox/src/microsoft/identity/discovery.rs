@@ -8,7 +8,7 @@ use crate::{
     wire::{Answer, Request},
 };
 
-/// `/{tenant}/v2.0/.well-known/openid-configuration`.
+/// Handles `GET /{tenant}/v2.0/.well-known/openid-configuration`.
 pub fn configuration(app: &App, request: &Request, tenant: &str) -> Answer {
     let issuer = match issuer(app, request, tenant) {
         Ok(issuer) => issuer,
@@ -40,7 +40,7 @@ pub fn configuration(app: &App, request: &Request, tenant: &str) -> Answer {
     )
 }
 
-/// `/{tenant}/discovery/v2.0/keys`.
+/// Handles `GET /{tenant}/discovery/v2.0/keys`.
 pub fn keys(app: &App, request: &Request, tenant: &str) -> Answer {
     match issuer(app, request, tenant) {
         Ok(issuer) => Answer::json(200, json!({ "keys": [app.signer.public(&issuer)] })),
@@ -48,7 +48,7 @@ pub fn keys(app: &App, request: &Request, tenant: &str) -> Answer {
     }
 }
 
-/// The issuer; for `organizations` a template, as the real platform has it.
+/// The issuer; a template for `organizations`, as at Microsoft.
 fn issuer(app: &App, request: &Request, tenant: &str) -> Result<String, Answer> {
     let store = app.store();
     Tenant::read(store.state(), tenant).map_err(|failure| failure.answer(app, request))?;

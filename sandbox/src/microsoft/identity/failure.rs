@@ -1,4 +1,4 @@
-//! Refusals of the identity platform, with its `AADSTS` numbers.
+//! Errors of the identity platform, with their `AADSTS` numbers.
 
 use serde_json::{Value, json};
 
@@ -7,29 +7,29 @@ use crate::{
     wire::{Answer, Request},
 };
 
-/// A refusal.
+/// An error with its number and text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The number.
+    /// The `AADSTS` number.
     pub code: u32,
-    /// What is said about it.
+    /// Human-readable text of the error.
     pub text: String,
-    /// A finer distinction, where there is one.
+    /// Value of `suberror`; `None` if there is none.
     pub suberror: Option<&'static str>,
 }
 
 impl Failure {
-    /// A refusal with its text.
+    /// Builds an error.
     pub fn new(code: u32, text: impl Into<String>) -> Self {
         Self { code, text: text.into(), suberror: None }
     }
 
-    /// A parameter is missing.
+    /// The error for a missing parameter.
     pub fn missing(name: &str) -> Self {
         Self::new(900_144, format!("The request body must contain the following parameter: '{name}'."))
     }
 
-    /// No such application in this directory.
+    /// The error for an application that the directory does not know.
     pub fn unknown_application(client_id: &str, tenant: &str) -> Self {
         Self::new(
             700_016,
@@ -39,12 +39,12 @@ impl Failure {
         )
     }
 
-    /// The application is blocked in this directory.
+    /// The error for an application blocked in the directory.
     pub fn disabled_application(client_id: &str) -> Self {
         Self::new(7_000_112, format!("Application '{client_id}' is disabled."))
     }
 
-    /// The secret was good once.
+    /// The error for an expired client secret.
     pub fn expired_secret(client_id: &str) -> Self {
         Self::new(
             7_000_222,
@@ -54,7 +54,7 @@ impl Failure {
         )
     }
 
-    /// Nobody consented.
+    /// The error for a missing consent.
     pub fn no_consent(client_id: &str, name: &str) -> Self {
         let text = format!(
             "The user or administrator has not consented to use the application with ID '{client_id}' named '{name}'. Send an interactive authorization request for this user and resource."
@@ -62,7 +62,7 @@ impl Failure {
         Self { suberror: Some("consent_required"), ..Self::new(65001, text) }
     }
 
-    /// The value of `error`.
+    /// The value of `error` in the response.
     pub fn error(&self) -> &'static str {
         match self.code {
             54005 | 65001 | 70000 | 70008 | 700_005 | 700_082 | 501_481 => "invalid_grant",
@@ -77,12 +77,12 @@ impl Failure {
         }
     }
 
-    /// The number and the text.
+    /// The number and text, as in `error_description`.
     pub fn description(&self) -> String {
         format!("AADSTS{}: {}", self.code, self.text)
     }
 
-    /// The answer of the token endpoint.
+    /// The error response of the token endpoint.
     pub fn answer(&self, app: &App, request: &Request) -> Answer {
         let status = if self.error() == "invalid_client" { 401 } else { 400 };
         let (trace, correlation) = (app.guid().to_string(), correlation(app, request));

@@ -1,4 +1,4 @@
-//! What an application was granted, and the tokens that carry the grant.
+//! Consents of applications, and the tokens based on them.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::{
     store::State,
 };
 
-/// The consent that makes an application known in an organisation and permits it to work there.
+/// The consent by which an application exists and may act in an organisation.
 pub fn effective_consent<'a>(
     organisation: &'a Organisation,
     client_id: &str,
@@ -45,7 +45,7 @@ pub struct Issuer<'a> {
 }
 
 impl Issuer<'_> {
-    /// An access token without a person, for an application. Lacks `roles` while nothing is granted.
+    /// Issues an application's own access token. It contains no `roles` while nothing is granted.
     pub fn application(&self, consent: &Consent, lives_s: i64) -> Result<String, Error> {
         let now = self.app.now();
         let mut claims = self.claims(now, lives_s, consent);
@@ -59,7 +59,7 @@ impl Issuer<'_> {
         self.app.signer.sign(&claims)
     }
 
-    /// An access token of a person.
+    /// Issues an access token of a person.
     pub fn delegated(
         &self,
         consent: &Consent,
@@ -77,7 +77,7 @@ impl Issuer<'_> {
         self.app.signer.sign(&claims)
     }
 
-    /// An ID token.
+    /// Issues an ID token.
     pub fn identity(
         &self,
         account: &Mailbox,

@@ -23,7 +23,7 @@ li{margin:.35rem 0}button{font:inherit;padding:.5rem 1.2rem;border:0;border-radi
 color:#fff;cursor:pointer}form{margin:1rem 0 0}form[data-refuse] button{background:#dfe3ea;color:#1b1f27}\
 .many{max-height:22rem;overflow:auto}input[type=text]{font:inherit;width:100%;box-sizing:border-box}";
 
-/// The largest number of accounts listed; others can be typed.
+/// Maximum number of accounts listed; others can be typed.
 const LISTED: usize = 60;
 
 fn page(status: u16, title: &str, content: &str) -> Answer {

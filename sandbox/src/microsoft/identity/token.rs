@@ -1,4 +1,4 @@
-//! The token endpoint.
+//! The token endpoint of the identity platform.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -30,9 +30,9 @@ const APPLICATION_LIVES_S: i64 = 3599;
 
 /// Why no token was issued.
 enum Refused {
-    /// The client or the person is to blame.
+    /// The request must be refused.
     Because(Failure),
-    /// The sandbox is.
+    /// The sandbox itself failed.
     Broken(Error),
 }
 
@@ -48,7 +48,7 @@ impl From<Error> for Refused {
     }
 }
 
-/// `POST /{tenant}/oauth2/v2.0/token`.
+/// Handles `POST /{tenant}/oauth2/v2.0/token`.
 pub fn issue(app: &Arc<App>, request: &Request, tenant: &str, note: &mut Note) -> Result<Answer, Error> {
     let form = request.form();
     let client = client_id(request, &form);
@@ -123,7 +123,7 @@ impl Endpoint<'_> {
         }
     }
 
-    /// The names under which this endpoint is known.
+    /// The URLs by which this endpoint is known.
     fn endpoints(&self, state: &State) -> Vec<String> {
         let found = directory::find(state, self.tenant);
         let ids = found.map(|found| [found.id.to_string(), found.domain.clone()]);
@@ -295,7 +295,7 @@ fn client_id(request: &Request, form: &Form) -> Option<String> {
     form.get("client_id").map(str::to_owned).or_else(|| basic(request).map(|(id, _)| id))
 }
 
-/// Client id and secret of an `Authorization: Basic` header; both are form-encoded in it (RFC 6749, 2.3.1).
+/// Client id and secret in an `Authorization: Basic` header, both form-encoded (RFC 6749, 2.3.1).
 fn basic(request: &Request) -> Option<(String, String)> {
     let text = STANDARD.decode(request.header("authorization")?.strip_prefix("Basic ")?).ok()?;
     let text = String::from_utf8(text).ok()?;
