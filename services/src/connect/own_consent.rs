@@ -82,6 +82,7 @@ impl Connect {
     /// Exchanges the link of [`Connect::own_consent`] for a cookie and the provider's page.
     pub async fn open_own_consent(&self, _by: Anyone, secret: &str) -> Result<(String, NextPage)> {
         let mut session = self.session(secret, ConnectPurpose::Own).await?;
+        let provider = self.provider_of(&session).await?;
         let tx = self.services.begin(session.tenant_id).await?;
         let cookie = self.services.ids.secret();
         let mut change = entity::connect_session::ActiveModel::from(session);
@@ -90,7 +91,7 @@ impl Connect {
         session = change.update(tx.conn()).await?;
         let user = entity::tenant_user::one(session.tenant_id, session.user_id.unwrap_or_default());
         let hint = user.one(tx.conn()).await?.and_then(|user| user.calendar_address);
-        let onward = match self.provider_of(&session).await? {
+        let onward = match provider {
             ProviderKind::GoogleWorkspace => {
                 let (ask, path) = (GoogleAsk::OwnConsent, GOOGLE_OWN_CONSENTED);
                 self.google_redirect(&tx, &mut session, ask, path, hint.as_deref()).await?
