@@ -21,7 +21,7 @@ use services::{
 
 use crate::{
     engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome, nothing},
-    write_booking::{SUPERSEDED, is_over, load, target_calendar},
+    write_booking::{SUPERSEDED, is_awaiting_rooms, is_over, load, target_calendar},
 };
 
 crate::workflow! {
@@ -81,7 +81,7 @@ pub(crate) async fn wait_for_others<M, S>(
         return Ok(None);
     }
     for run in earlier {
-        if run.state.as_ref().is_some_and(|state| *state == "AwaitRooms") && !told.contains(&run.id) {
+        if is_awaiting_rooms(&run) && !told.contains(&run.id) {
             told.push(run.id);
             let payload = serde_json::Value::Null;
             at.change(Change::Signal { run: run.id, name: SUPERSEDED, payload });

@@ -39,6 +39,11 @@ crate::workflow! {
 /// Name of the signal that another run takes over the booking.
 pub(crate) const SUPERSEDED: &str = "superseded";
 
+/// Whether a run of this workflow has written the event and waits for the rooms' responses.
+pub(crate) fn is_awaiting_rooms(run: &entity::run::Model) -> bool {
+    run.state.as_ref().is_some_and(|state| *state == State::AwaitRooms.name())
+}
+
 /// State of the run that is kept between steps.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Memory {
