@@ -137,7 +137,7 @@ async fn t10_runs_end_on_the_version_they_began_with_while_two_binaries_share_a_
         cluster.signal(*run, "bell").await;
     }
     until_waiting(&cluster, later.len()).await;
-    let given_back = first.said("no such workflow here");
+    let given_back = first.said("no such workflow or status here");
     // It ends: the new one goes on with the old one's runs too.
     first.process.signal("TERM");
     let mut first = first;

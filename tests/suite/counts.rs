@@ -19,8 +19,8 @@ const BOOKING: &str = "query($id: ID!) { booking(id: $id) { id title start end s
 const MAILBOXES: &str = "{ connectedMailboxes(first: 50) { edges { node { id address state reason { message } \
     user { name } room { name } integration { provider } } } } }";
 const USERS: &str =
-    "{ users(first: 50) { edges { node { id name email roles { name } connections { state } } } } }";
-const ROOMS: &str = "{ rooms(first: 50) { edges { node { id name capacity connection { state } } } } }";
+    "{ users(first: 50) { edges { node { id name email roles { name } calendar { state } } } } }";
+const ROOMS: &str = "{ rooms(first: 50) { edges { node { id name capacity connectedMailbox { state } } } } }";
 const INTEGRATIONS: &str = "{ integrations(first: 10) { edges { node { id provider state reason { message } \
     serviceAccounts { address } verifications(first: 1) { verdict } } } } }";
 const AVAILABILITY: &str =

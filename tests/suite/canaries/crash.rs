@@ -5,10 +5,10 @@ use std::{net::TcpListener, sync::Arc};
 use actix_web::{HttpRequest, web};
 use api::{Engine, State, callers::Callers};
 use async_graphql::{Request, Response};
-use domain::{Ids, SystemClock};
+use domain::{Id, Ids, SystemClock};
 use futures::stream::BoxStream;
 use serde_json::json;
-
+use uuid::Uuid;
 use workflows::{
     engine::{self, Flow, StepContext, StepInput, StepOutput, Table},
     verify_integration::VerifyIntegration,
@@ -51,9 +51,13 @@ impl Flow for BreaksInStep {
 
     async fn step(&self, context: &StepContext, input: StepInput<'_>) -> StepOutput {
         let tenant = input.row.tenant_id;
-        let id = serde_json::from_value(input.row.memory["integration"].clone()).unwrap();
-        let rows =
-            context.services.integrations().by_ids(context.services.within(tenant), &[id]).await.unwrap();
+        let id: Uuid = serde_json::from_value(input.row.memory["integration"].clone()).unwrap();
+        let rows = context
+            .services
+            .integrations()
+            .by_ids(context.services.within(tenant), &[Id::from_uuid(id)])
+            .await
+            .unwrap();
         let (_, session) =
             context.services.grants().session(&context.services, &rows[0], None).await.unwrap();
         let credential = session.credentials.current().await.unwrap();
