@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     socket::{Client, with_socket},
-    support::Server,
+    support::{PATIENCE, Server},
 };
 
 async fn mortal(server: &Server) -> Client {
@@ -76,4 +76,53 @@ async fn an_operation_has_the_permissions_of_its_moment() {
     assert_eq!(rights("b").await, Value::from(0), "whether or not the change was heard of");
     server.doorman.tell(true);
     assert_eq!(rights("c").await, Value::from(0), "and the socket stays open: it is the same caller");
+}
+
+#[tokio::test]
+async fn an_operation_goes_on_while_its_socket_waits_to_authenticate() {
+    for document in ["{ slowHello }", "subscription { slowNews { text } }"] {
+        let server = Server::start();
+        let mut client = mortal(&server).await;
+        client.subscribe("a", document).await;
+        server.probe.begun.notified().await;
+        server.doorman.hold(true);
+        client.subscribe("b", "{ hello }").await;
+        server.doorman.waits.notified().await;
+        server.probe.go.notify_one();
+        let done = tokio::time::timeout(PATIENCE, server.probe.done.notified()).await;
+        done.expect("what an operation holds is not kept until the socket has authenticated");
+        server.doorman.hold(false);
+        let mut told = [client.hear().await, client.hear().await, client.hear().await, client.hear().await]
+            .map(|message| format!("{} {}", message["id"], message["type"]));
+        told.sort_unstable();
+        assert_eq!(told, [r#""a" "complete""#, r#""a" "next""#, r#""b" "complete""#, r#""b" "next""#]);
+    }
+}
+
+#[tokio::test]
+async fn what_an_ended_operation_had_ready_is_not_said_any_more() {
+    let server = Server::start();
+    let mut client = mortal(&server).await;
+    // Whether the result or `complete` is seen first is chance, so it is tried several times.
+    for n in 0..8 {
+        client.subscribe("a", "{ slowHello }").await;
+        server.probe.begun.notified().await;
+        server.doorman.hold(true);
+        client.subscribe("b", "{ hello }").await;
+        server.doorman.waits.notified().await;
+        server.probe.go.notify_one();
+        server.probe.done.notified().await;
+        client.say(json!({ "type": "complete", "id": "a" })).await;
+        client.say(json!({ "type": "ping", "payload": { "n": n } })).await;
+        server.doorman.hold(false);
+        while client.hear().await["type"] != "pong" {}
+        client.subscribe("c", "{ me }").await;
+        loop {
+            let message = client.hear().await;
+            assert_ne!(message["id"], "a", "{message}");
+            if message["id"] == "c" && message["type"] == "complete" {
+                break;
+            }
+        }
+    }
 }

@@ -18,11 +18,11 @@ use tokio::sync::Notify;
 /// Signals between a test and the resolvers.
 #[derive(Debug, Default)]
 pub struct Probe {
-    /// `slowBump` has begun.
+    /// `slowBump`, `slowHello` or a `slowNews` has begun.
     pub begun: Notify,
-    /// `slowBump` may go on.
+    /// It may go on.
     pub go: Notify,
-    /// `slowBump` has ended.
+    /// It has ended.
     pub done: Notify,
     /// A subscription was dropped.
     pub dropped: Notify,
@@ -150,6 +150,19 @@ impl Query {
     async fn never(&self) -> String {
         std::future::pending().await
     }
+
+    /// Waits for the test, like a query that holds a database connection.
+    async fn slow_hello(&self, ctx: &Context<'_>) -> String {
+        wait(ctx.data_unchecked::<Arc<Probe>>()).await;
+        "Hello".to_owned()
+    }
+}
+
+/// Lets the test see that a resolver runs, and when it has ended.
+async fn wait(probe: &Probe) {
+    probe.begun.notify_one();
+    probe.go.notified().await;
+    probe.done.notify_one();
 }
 
 /// Counts how often it is asked.
@@ -182,10 +195,7 @@ impl Mutation {
     }
 
     async fn slow_bump(&self, ctx: &Context<'_>) -> i32 {
-        let probe = ctx.data_unchecked::<Arc<Probe>>();
-        probe.begun.notify_one();
-        probe.go.notified().await;
-        probe.done.notify_one();
+        wait(ctx.data_unchecked::<Arc<Probe>>()).await;
         1
     }
 }
@@ -197,6 +207,17 @@ impl Stuck {
     /// Never answers.
     async fn never(&self) -> String {
         std::future::pending().await
+    }
+}
+
+pub struct SlowNews;
+
+#[async_graphql::Object]
+impl SlowNews {
+    /// Waits for the test, like a field that holds a database connection.
+    async fn text(&self, ctx: &Context<'_>) -> String {
+        wait(ctx.data_unchecked::<Arc<Probe>>()).await;
+        "news".to_owned()
     }
 }
 
@@ -217,6 +238,11 @@ impl Subscriptions {
             "news"
         });
         stream::once(async { "here" }).chain(later).chain(stream::pending())
+    }
+
+    /// One event whose field waits for the test.
+    async fn slow_news(&self) -> impl Stream<Item = SlowNews> {
+        stream::iter([SlowNews])
     }
 
     /// Says "here" once, then nothing for ever.
