@@ -289,6 +289,7 @@ impl Config {
         settings.keep_failed_runs = days(self.keep_failed_runs_days);
         settings.keep_events = days(self.keep_events_days);
         settings.tenant_runs_at_once = self.tenant_runs_at_once.max(1);
+        settings.foreign_calls = (self.requests_at_once / 8).max(1);
         settings.quotas = self.rate_limits.settings();
         settings.push = self.push;
         settings
