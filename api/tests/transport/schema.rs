@@ -5,14 +5,13 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use api::{RequestId, budget::BudgetExtension};
+use api::{CurrentCaller, MutationAccessExtension, RequestId, budget::BudgetExtension};
 use async_graphql::{
     Context, Error, ErrorExtensions as _, InputObject, InputValueError, InputValueResult, OneofObject,
     Result, Scalar, ScalarType, Schema, Subscription, Value,
 };
 use domain::CallerKind;
 use futures::{Stream, StreamExt as _, stream};
-use services::Caller;
 use tokio::sync::Notify;
 
 /// Signals between a test and the resolvers.
@@ -48,7 +47,11 @@ pub type Small = Schema<Query, Mutation, Subscriptions>;
 
 /// Builds the schema.
 pub fn small(probe: Arc<Probe>) -> Small {
-    Schema::build(Query, Mutation, Subscriptions).extension(BudgetExtension).data(probe).finish()
+    Schema::build(Query, Mutation, Subscriptions)
+        .extension(BudgetExtension)
+        .extension(MutationAccessExtension)
+        .data(probe)
+        .finish()
 }
 
 /// A word without spaces.
@@ -119,7 +122,7 @@ impl Query {
     }
 
     async fn me(&self, ctx: &Context<'_>) -> String {
-        match ctx.data_unchecked::<Caller>().kind() {
+        match ctx.data_unchecked::<CurrentCaller>().get().kind() {
             CallerKind::Anonymous => "anonymous".to_owned(),
             CallerKind::Vendor(_) => "vendor".to_owned(),
             CallerKind::User(_) => "user".to_owned(),
@@ -129,7 +132,7 @@ impl Query {
 
     /// What the caller may do, counted.
     async fn rights(&self, ctx: &Context<'_>) -> usize {
-        ctx.data_unchecked::<Caller>().permissions().len()
+        ctx.data_unchecked::<CurrentCaller>().get().permissions().len()
     }
 
     async fn request_id(&self, ctx: &Context<'_>) -> String {
@@ -192,6 +195,11 @@ impl Mutation {
     async fn bump(&self, ctx: &Context<'_>) -> i32 {
         ctx.data_unchecked::<Arc<Probe>>().bumped.fetch_add(1, Ordering::SeqCst);
         1
+    }
+
+    /// What the caller may do, counted.
+    async fn rights(&self, ctx: &Context<'_>) -> usize {
+        ctx.data_unchecked::<CurrentCaller>().get().permissions().len()
     }
 
     async fn slow_bump(&self, ctx: &Context<'_>) -> i32 {

@@ -34,12 +34,12 @@ use super::{
 use crate::{
     authenticate::{AuthError, Authenticated},
     error::Error,
-    request::RequestId,
+    request::{Credentials, CurrentCaller, RequestId},
     state::State,
     transport::{
         answer::Answer,
         charge,
-        execute::{self, ReadyOperation},
+        execute::{self, ReadyOperation, Requester},
         params::Params,
         validate::OperationKind,
     },
@@ -114,6 +114,8 @@ struct RunningOperation {
 /// State of a connection after its acknowledgement.
 struct AcknowledgedConnection {
     by: Authenticated,
+    /// The caller for resolvers of running operations.
+    current: CurrentCaller,
     presented: PresentedCredentials,
     changes: BoxStream<'static, AccessChange>,
 }
@@ -271,6 +273,7 @@ impl Socket {
         if (now.caller.kind(), now.caller.tenant()) != (known.by.caller.kind(), known.by.caller.tenant()) {
             return Err(Close::Forbidden);
         }
+        known.current.set(now.caller.clone());
         known.by = now.clone();
         self.deadline = self.expiry(&now)?;
         Ok(())
@@ -321,7 +324,8 @@ impl Socket {
         if !self.seat.identify(&by.caller) {
             return Err(Close::TryLater);
         }
-        self.acknowledged = Some(AcknowledgedConnection { by, presented, changes });
+        let current = CurrentCaller::new(by.caller.clone());
+        self.acknowledged = Some(AcknowledgedConnection { by, current, presented, changes });
         self.send(&ServerMessage::ConnectionAck).await
     }
 
@@ -357,7 +361,11 @@ impl Socket {
         let address = known.presented.address;
         charge::for_parsing(&self.state, Some(&known.by.caller), address, &params.query).await?;
         let approved = self.state.validator.check(&params, false)?;
-        let ready = execute::authorise(&self.state, params, &approved.document, &known.by, address, id)?;
+        let (authorization, tenant) = (known.presented.authorization.clone(), known.presented.tenant.clone());
+        let credentials = Credentials { authorization, tenant };
+        let ends = Instant::now() + self.state.config.execution_timeout;
+        let by = Requester { by: &known.by, current: &known.current, credentials, address, ends };
+        let ready = execute::authorise(&self.state, params, &approved.document, by, id)?;
         let caller = &known.by.caller;
         let (_, charged) = charge::document(&self.state, caller, address, &approved, ready.kind).await;
         charged.map(|()| ready)
