@@ -5,6 +5,7 @@
 //! There is no "mode": the URLs decide which stores a node uses. Combinations that cannot work are refused at start
 //! with one sentence.
 
+mod database_url;
 mod google;
 mod keys;
 mod limits;
@@ -168,6 +169,16 @@ pub enum Error {
     /// A combination that cannot work.
     #[error("{0}")]
     Impossible(&'static str),
+    /// A database URL has a parameter that is not known.
+    #[error(
+        "{key} has a parameter that is not known: {name}. See the database's documentation for parameters."
+    )]
+    UnknownParameter {
+        /// The key of the URL.
+        key: &'static str,
+        /// The parameter's name.
+        name: String,
+    },
     /// The file of documents has an unknown form.
     #[error("The file {path} cannot be used: {source}")]
     Documents {
@@ -219,6 +230,14 @@ impl Config {
             return Err(Error::Impossible(
                 "Without Redis a node must have both roles, api and worker: no other node receives its hints.",
             ));
+        }
+        let urls = [
+            ("database_url", Some(&self.database_url)),
+            ("engine_database_url", self.engine_database_url.as_ref()),
+            ("migration_url", self.migration_url.as_ref()),
+        ];
+        for (key, url) in urls {
+            url.map_or(Ok(()), |url| database_url::check(key, url))?;
         }
         keys::check(&self.master_key, &self.former_master_keys).map_err(Error::Impossible)?;
         let kept = [self.keep_runs_days, self.keep_failed_runs_days, self.keep_events_days];
