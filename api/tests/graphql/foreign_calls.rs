@@ -3,7 +3,10 @@
 use domain::{Id, StandardRole, ids};
 use futures::{StreamExt, stream::FuturesUnordered};
 use serde_json::{Value, json};
-use services::Caller;
+use services::{
+    Anyone, Caller,
+    sign_in::{CallbackParams, Request},
+};
 use tokio::net::TcpListener;
 
 use crate::{issuer, setup::Setup};
@@ -17,6 +20,23 @@ fn input(issuer: &str) -> Value {
 
 async fn administrator(setup: &Setup, tenant: Id<ids::Tenant>) -> Caller {
     setup.user(tenant, StandardRole::Administrator).await
+}
+
+#[tokio::test]
+async fn a_redirect_makes_muster_call_its_issuer_once_even_if_it_fails() {
+    let setup = Setup::new().await;
+    let tenant = setup.tenant("a").await;
+    let admin = administrator(&setup, tenant).await;
+    let made = setup.ask(&admin, CREATE, input(&issuer::start())).await;
+    let id: Id<ids::OpenIdIssuer> =
+        made["createOpenIdIssuer"]["openIdIssuer"]["id"].as_str().unwrap().parse().unwrap();
+    let sign_in = setup.services.sign_in();
+    let (cookie, url) = sign_in.begin(Anyone, tenant, id, Request::default()).await.unwrap();
+    let (_, state) = url.query_pairs().find(|(name, _)| name == "state").unwrap();
+    let answer = CallbackParams::read(&format!("code=wrong&state={state}")).unwrap();
+    let complete = async || sign_in.complete(Anyone, tenant, id, &cookie, &answer).await.unwrap_err();
+    assert_ne!(complete().await.code(), "STATE_INVALID", "the issuer did not give a token");
+    assert_eq!(complete().await.code(), "STATE_INVALID");
 }
 
 #[tokio::test]
