@@ -4,6 +4,7 @@
 //! defaults, with a description of each key, are in `config/default.toml` and nowhere else. There are no "modes":
 //! the URLs determine which stores a node uses. Impossible combinations are refused at start with one sentence.
 
+mod database_url;
 mod google;
 mod keys;
 mod limits;
@@ -168,6 +169,16 @@ pub enum Error {
     /// A combination that cannot work.
     #[error("{0}")]
     Impossible(&'static str),
+    /// A database URL has a parameter that is not known.
+    #[error(
+        "{key} has a parameter that is not known: {name}. See the database's documentation for parameters."
+    )]
+    UnknownParameter {
+        /// The key of the URL.
+        key: &'static str,
+        /// The parameter's name.
+        name: String,
+    },
     /// The format of the file of persisted documents is unknown.
     #[error("The file {path} cannot be used: {source}")]
     Documents {
@@ -219,6 +230,14 @@ impl Config {
             return Err(Error::Impossible(
                 "Without Redis a node must have both roles, api and worker: no other node receives its hints.",
             ));
+        }
+        let urls = [
+            ("database_url", Some(&self.database_url)),
+            ("engine_database_url", self.engine_database_url.as_ref()),
+            ("migration_url", self.migration_url.as_ref()),
+        ];
+        for (key, url) in urls {
+            url.map_or(Ok(()), |url| database_url::check(key, url))?;
         }
         keys::check(&self.master_key, &self.former_master_keys).map_err(Error::Impossible)?;
         let kept = [self.keep_runs_days, self.keep_failed_runs_days, self.keep_events_days];
@@ -289,6 +308,7 @@ impl Config {
         settings.keep_failed_runs = days(self.keep_failed_runs_days);
         settings.keep_events = days(self.keep_events_days);
         settings.tenant_runs_at_once = self.tenant_runs_at_once.max(1);
+        settings.foreign_calls = (self.requests_at_once / 8).max(1);
         settings.quotas = self.rate_limits.settings();
         settings.push = self.push;
         settings

@@ -1,10 +1,12 @@
 //! Data of one request: its id, its caller, and the context for resolvers.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use actix_web::{HttpMessage as _, HttpRequest};
 use domain::Ids;
 use serde::Serialize;
 
-use crate::authenticate::{AuthError, Authenticated};
+use crate::authenticate::AuthError;
 use services::Caller;
 
 /// Header that carries the request id in requests and responses.
@@ -74,14 +76,44 @@ pub(crate) fn header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str
     request.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Adds to a request what resolvers read from their context: [`Caller`] and [`RequestId`].
+/// The credentials with which a request was authenticated.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// Value of `Authorization`.
+    pub authorization: Option<String>,
+    /// Value of [`TENANT`].
+    pub tenant: Option<String>,
+}
+
+/// The caller of an operation, with the permissions of this moment: they may change while a subscription or a mutation
+/// of several fields runs. Clones share the caller.
+#[derive(Debug, Clone)]
+pub struct CurrentCaller(Arc<RwLock<Arc<Caller>>>);
+
+impl CurrentCaller {
+    /// The caller as authenticated.
+    pub fn new(caller: Caller) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(caller))))
+    }
+
+    /// The caller with its current permissions.
+    pub fn get(&self) -> Arc<Caller> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces the caller by the same one with its current permissions.
+    pub(crate) fn set(&self, caller: Caller) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(caller);
+    }
+}
+
+/// Adds to a request what resolvers read from their context: [`CurrentCaller`] and [`RequestId`].
 pub(crate) fn with_context(
     request: async_graphql::Request,
-    by: &Authenticated,
+    caller: &CurrentCaller,
     id: &RequestId,
 ) -> async_graphql::Request {
-    let caller: Caller = by.caller.clone();
-    request.data(caller).data(id.clone())
+    request.data(caller.clone()).data(id.clone())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! A notification is only a hint that a mailbox changed; the mailbox is then read again with our own consent. Nothing
 //! in it is trusted but the secret that only the provider was given.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use domain::{
     Id, ProviderKind, ids,
@@ -17,7 +17,7 @@ use entity::{
 use providers::{Channel, ErrorKind};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, EntityTrait, QueryFilter,
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder,
     sea_query::{Expr, OnConflict},
 };
 use uuid::Uuid;
@@ -60,7 +60,6 @@ impl Channels {
         &self,
         _by: &System,
         tenant: Id<ids::Tenant>,
-        max: usize,
     ) -> Result<Vec<entity::connection::Model>> {
         use entity::{connection, integration};
         let txn = self.services.read(tenant).await?;
@@ -69,14 +68,15 @@ impl Channels {
         let pushing: Vec<Id<ids::Integration>> =
             live.all(&txn).await?.into_iter().filter(|row| self.pushes(row)).map(|row| row.id).collect();
         let channels = entity::channel::of(tenant).all(&txn).await?;
-        let kept: Vec<Id<ids::Connection>> =
+        let kept: HashSet<Id<ids::Connection>> =
             channels.into_iter().filter(|row| !self.ends_soon(row)).map(|row| row.connection_id).collect();
         let rows = connection::of(tenant)
             .filter(connection::Column::IntegrationId.is_in(pushing))
             .filter(connection::Column::State.is_in(ConnectionState::READABLE.map(ConnectionState::as_str)))
+            .order_by_asc(connection::Column::Id)
             .all(&txn)
             .await?;
-        Ok(rows.into_iter().filter(|row| !kept.contains(&row.id)).take(max).collect())
+        Ok(rows.into_iter().filter(|row| !kept.contains(&row.id)).collect())
     }
 
     fn pushes(&self, integration: &entity::integration::Model) -> bool {

@@ -62,6 +62,9 @@ pub enum Error {
     /// A provider failed.
     #[error(transparent)]
     Provider(#[from] providers::Error),
+    /// Too many requests are waiting for servers of customers. Nothing has changed.
+    #[error("The server is overloaded. Try again shortly.")]
+    Overloaded,
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] DatabaseError),
@@ -113,6 +116,7 @@ impl Error {
             Self::Refused(refusal) => refusal.code,
             Self::Denied(denied) => denied.code(),
             Self::Provider(error) => error.kind_code(),
+            Self::Overloaded => "OVERLOADED",
             Self::Database(_) | Self::Queue(_) => "UNAVAILABLE",
             Self::MasterKeyUnknown { .. } => "MASTER_KEY_UNKNOWN",
             Self::UnknownWord(_) => "STATE_UNKNOWN",
@@ -124,7 +128,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Provider(error) => matches!(error.remedy, providers::Remedy::RetryAfter(_)),
-            Self::Database(_) | Self::Queue(_) => true,
+            Self::Overloaded | Self::Database(_) | Self::Queue(_) => true,
             _ => false,
         }
     }

@@ -18,6 +18,7 @@ pub mod connect;
 pub mod connections;
 pub mod error;
 pub mod events;
+mod foreign_calls;
 mod gate;
 pub mod grants;
 pub mod health;
@@ -104,6 +105,8 @@ pub struct Inner {
     signing: OnceLock<keys::Signing>,
     /// Descriptions of workflows; set after construction.
     catalogue: OnceLock<Arc<dyn Catalogue>>,
+    /// Requests of this node that wait for servers of customers.
+    foreign_calls: foreign_calls::ForeignCalls,
 }
 
 impl std::ops::Deref for Services {
@@ -139,6 +142,7 @@ impl Services {
             identities,
             signing,
             catalogue,
+            foreign_calls: foreign_calls::ForeignCalls::default(),
         });
         Self { inner, reader: None }
     }

@@ -5,10 +5,13 @@ use uuid::Uuid;
 
 use crate::{Error, Refusal, Result};
 
+/// Number of items of a page whose size is not given.
+pub const DEFAULT: u64 = 50;
+
 /// Selects a page of a list, by the ids that its cursors represent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PageArgs {
-    /// Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given.
+    /// Number of items from the start, 1 to 100; defaults to [`DEFAULT`] if neither `first` nor `last` is given.
     pub first: Option<u64>,
     /// Number of items from the end, 1 to 100; not together with `first`.
     pub last: Option<u64>,
@@ -48,7 +51,7 @@ impl PageArgs {
                 return Err(Error::refuse("PAGE_AMBIGUOUS", "Give either first or last, not both."));
             }
             (None, Some(last)) => (last, true),
-            (first, None) => (first.unwrap_or(50), false),
+            (first, None) => (first.unwrap_or(DEFAULT), false),
         };
         if (1..=100).contains(&size) {
             return Ok((size, backwards));

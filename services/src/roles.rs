@@ -27,6 +27,11 @@ use crate::{
     tenants::checked_name,
 };
 
+/// Maximum number of roles of a tenant, the standard ones included.
+const MAX: u64 = 200;
+/// Maximum number of roles that a user holds.
+const MAX_HELD: u64 = 50;
+
 crate::noun! {
     /// Roles and permissions.
     Roles
@@ -64,6 +69,11 @@ impl Roles {
         may_hand_on(by, &new.permissions)?;
         let name = checked_name(&new.name)?;
         let mut tx = self.services.begin(by.tenant()).await?;
+        let count = entity::role::of(tx.tenant()).count(tx.conn()).await?;
+        if count >= MAX {
+            let refusal = Refusal::new("TOO_MANY", format!("A tenant has at most {MAX} roles."));
+            return Err(refusal.exceeding(MAX, count + 1).into());
+        }
         let id = self.services.ids.make::<ids::Role>();
         let role = row(id, &tx, name, false, &new.permissions);
         let inserted =
@@ -257,8 +267,26 @@ pub(crate) async fn give(
             .exec_without_returning(tx.conn())
             .await?;
     }
+    require_few(tx, users).await?;
     tx.access_changed();
     Ok(())
+}
+
+/// Refuses a change after which a user holds too many roles.
+async fn require_few(tx: &Tx, users: &[Id<ids::User>]) -> Result<()> {
+    use user_role::{Column, of};
+    let held = of(tx.tenant()).filter(Column::UserId.is_in(users.iter().copied())).all(tx.conn()).await?;
+    let mut counts: HashMap<_, u64> = HashMap::new();
+    for held in held {
+        *counts.entry(held.user_id).or_default() += 1;
+    }
+    match counts.into_values().find(|count| *count > MAX_HELD) {
+        None => Ok(()),
+        Some(count) => {
+            let refusal = Refusal::new("TOO_MANY", format!("A user holds at most {MAX_HELD} roles."));
+            Err(refusal.at("roleIds").exceeding(MAX_HELD, count).into())
+        }
+    }
 }
 
 /// The tenant's roles with these ids; refuses an unknown id.
@@ -302,12 +330,14 @@ async fn of_users(
     tenant: Id<ids::Tenant>,
     users: impl IntoIterator<Item = Id<ids::User>>,
 ) -> Result<HashMap<Id<ids::User>, Vec<Model>>> {
-    let held = user_role::of(tenant).filter(user_role::Column::UserId.is_in(users)).all(conn).await?;
+    let held = user_role::of(tenant).filter(user_role::Column::UserId.is_in(users));
+    let held = held.order_by_asc(user_role::Column::RoleId).all(conn).await?;
     let wanted: BTreeSet<Id<ids::Role>> = held.iter().map(|held| held.role_id).collect();
-    let roles = entity::role::by_ids(tenant, wanted).order_by_asc(Column::Id).all(conn).await?;
+    let roles = entity::role::by_ids(tenant, wanted).all(conn).await?;
+    let roles: HashMap<Id<ids::Role>, Model> = roles.into_iter().map(|role| (role.id, role)).collect();
     let mut of_users: HashMap<_, Vec<Model>> = HashMap::new();
-    for role in roles {
-        for held in held.iter().filter(|held| held.role_id == role.id) {
+    for held in held {
+        if let Some(role) = roles.get(&held.role_id) {
             of_users.entry(held.user_id).or_default().push(role.clone());
         }
     }

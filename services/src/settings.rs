@@ -45,6 +45,9 @@ pub struct Settings {
     pub keep_events: Duration,
     /// Maximum number of runs of one tenant in progress on all nodes, not counting interactive ones.
     pub tenant_runs_at_once: usize,
+    /// Maximum number of requests of a node that wait for servers which customers name, such as OpenID issuers; a
+    /// tenant may have a quarter of them.
+    pub foreign_calls: usize,
     /// Request quotas of callers.
     pub quotas: QuotaSettings,
     /// Whether providers may push changes to `public_url`; `false` if they cannot reach it.
@@ -74,6 +77,7 @@ impl Settings {
             keep_failed_runs: hours(90 * 24),
             keep_events: hours(7 * 24),
             tenant_runs_at_once: 64,
+            foreign_calls: 16,
             quotas: QuotaSettings::default(),
             push: false,
         }

@@ -1,9 +1,14 @@
 //! The output of `muster config`: the effective configuration, and the source of each value.
 
-use config::ValueKind;
-use url::Url;
+use std::collections::BTreeSet;
 
-use super::{Error, sources::Setting};
+use config::ValueKind;
+
+use super::{
+    Error,
+    database_url::{self, HIDDEN},
+    sources::Setting,
+};
 use crate::config::sources::{DEFAULTS, Sources};
 
 /// Options of `muster config`.
@@ -20,21 +25,39 @@ pub fn report(args: &Args, file: Option<&std::path::Path>) -> Result<String, Err
         return Ok(DEFAULTS.to_owned());
     }
     let settings = Sources::read(file, std::env::vars())?.settings();
-    let lines: Vec<(String, &str)> = settings
-        .iter()
-        .map(|setting| (format!("{} = {}", setting.key, shown(setting)), setting.origin.as_str()))
-        .collect();
+    let known = known_keys();
+    let line = |setting: &Setting| format!("{} = {}", setting.key, shown(setting, &known));
+    let lines: Vec<(String, &str)> =
+        settings.iter().map(|setting| (line(setting), setting.origin.as_str())).collect();
     let width = lines.iter().map(|(text, _)| text.chars().count()).filter(|width| *width < 60).max();
     let width = width.unwrap_or_default();
     Ok(lines.iter().map(|(text, origin)| format!("{text:width$}  # {origin}\n")).collect::<Vec<_>>().concat())
 }
 
-/// A value in TOML, with secrets removed.
-fn shown(setting: &Setting) -> String {
-    match is_secret(&setting.key) {
-        true => "\"***\"".to_owned(),
-        false => toml(&setting.value),
+/// A value in TOML, with secrets removed. The value of an unknown key may be that of a mistyped secret one.
+fn shown(setting: &Setting, known: &BTreeSet<String>) -> String {
+    match is_secret(&setting.key) || !known.contains(&setting.key) {
+        true => format!("\"{HIDDEN}\""),
+        false => toml(&setting.value, setting.key.ends_with("url")),
     }
+}
+
+/// The keys in [`DEFAULTS`], those without a default included, which stand there as comments.
+fn known_keys() -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    let mut table = String::new();
+    for line in DEFAULTS.lines() {
+        let line = line.trim_start_matches(['#', ' ']);
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            table = format!("{name}.");
+        } else if let Some((name, value)) = line.split_once(" = ") {
+            let inner = value.strip_prefix("{ ").into_iter().flat_map(|value| value.split(", "));
+            let inner = inner.filter_map(|pair| pair.split_once(" = "));
+            keys.extend(inner.map(|(inner, _)| format!("{table}{name}.{inner}")));
+            keys.insert(format!("{table}{name}"));
+        }
+    }
+    keys
 }
 
 /// Whether a key's value must not appear in a terminal or log: the fields of type `SecretString`.
@@ -43,25 +66,19 @@ fn is_secret(key: &str) -> bool {
     matches!(name, "master_key" | "former_master_keys" | "vendor_key" | "client_secret" | "token_header")
 }
 
-fn toml(value: &ValueKind) -> String {
+fn toml(value: &ValueKind, is_url: bool) -> String {
     match value {
         ValueKind::Array(values) => {
-            let values: Vec<String> = values.iter().map(|value| toml(&value.kind)).collect();
+            let values: Vec<String> = values.iter().map(|value| toml(&value.kind, is_url)).collect();
             format!("[{}]", values.join(", "))
         }
-        ValueKind::String(text) => toml::Value::String(without_password(text)).to_string(),
+        // Removes the password from a URL.
+        ValueKind::String(text) if is_url || text.contains("://") => {
+            let shown = database_url::without_secrets(text);
+            toml::Value::String(shown.unwrap_or_else(|| HIDDEN.to_owned())).to_string()
+        }
+        ValueKind::String(text) => toml::Value::String(text.clone()).to_string(),
         other => other.to_string(),
-    }
-}
-
-/// Removes the password from a URL.
-fn without_password(text: &str) -> String {
-    match Url::parse(text) {
-        Ok(mut url) if url.password().is_some() => match url.set_password(Some("***")) {
-            Ok(()) => url.to_string(),
-            Err(()) => "***".to_owned(),
-        },
-        _ => text.to_owned(),
     }
 }
 
@@ -91,6 +108,22 @@ mod tests {
             assert!(is_there, "{line}: {text}");
         }
         assert!(text.contains("rate_limits.refused.units = 60"), "{text}");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_not_printed() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let text = "database_url = \"postgres://u:canary/tPw@db/m\"\nmaster_keyy = \"canary\"\n\
+            queue_url = \"redis://r/?password=canary\"\n[microsoft]\nclient_secrets = \"canary\"\n\
+            client_id = \"our-id\"";
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        let text = report(&Args { defaults: false }, Some(file.path())).unwrap();
+        assert!(!text.contains("canary"), "{text}");
+        for known in
+            ["microsoft.client_id = \"our-id\"", "requests_at_once = 128", "rate_limits.caller.units = 60000"]
+        {
+            assert!(text.contains(known), "{known}: {text}");
+        }
     }
 
     /// Compares the list of secret keys with the fields of type `SecretString`.

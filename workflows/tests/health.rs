@@ -434,6 +434,41 @@ async fn an_administrator_decides_which_calendars_of_a_mailbox_count(apps: Apps)
     app.setup.close().await;
 }
 
+async fn a_directory_that_never_answers_holds_up_no_other_tenant(apps: Apps) {
+    let app = apps.make(0).await;
+    let other = app.setup.services.ids.make();
+    app.setup.tenant(other).await;
+    app.setup.integration(other).await;
+    app.calendars.hang();
+    let both = async {
+        while app.calendars.directories().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        round = Reconciler::Health.round(&app.setup.services) => panic!("one never answers: {round:?}"),
+        () = both => {}
+        () = tokio::time::sleep(std::time::Duration::from_secs(20)) => panic!("the other one is not asked"),
+    }
+    app.setup.close().await;
+}
+
+async fn what_a_round_does_not_reach_has_its_turn_in_a_later_one(apps: Apps) {
+    let app = apps.make(0).await;
+    for _ in 0..2 {
+        app.setup.integration(app.tenant()).await;
+    }
+    app.calendars.slow_down(&app.setup.clock, Duration::seconds(61));
+    for round in 1..=3 {
+        Reconciler::Health.round(&app.setup.services).await.unwrap();
+        assert_eq!(app.calendars.directories().len(), round, "one uses up the tenant's share");
+        app.setup.clock.advance(Duration::seconds(300 - 61));
+    }
+    let asked: std::collections::BTreeSet<String> = app.calendars.directories().into_iter().collect();
+    assert_eq!(asked.len(), 3, "{asked:?}");
+    app.setup.close().await;
+}
+
 /// Runs every test on both stores.
 macro_rules! on_both_stores {
     ($($name:ident),+ $(,)?) => {
@@ -465,4 +500,6 @@ on_both_stores! {
     a_lost_consent_turns_the_integration_at_once,
     a_person_whose_own_consent_is_gone_turns_nothing_for_others,
     an_activation_that_failed_or_was_lost_is_tried_again,
+    a_directory_that_never_answers_holds_up_no_other_tenant,
+    what_a_round_does_not_reach_has_its_turn_in_a_later_one,
 }

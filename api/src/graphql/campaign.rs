@@ -182,7 +182,7 @@ impl From<campaigns::Preview> for CampaignPreview {
 
 /// The campaign with this id in the caller's tenant. Needs `CONNECTION_VIEW`.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Campaign> {
-    visible(ctx.services(), ctx.caller(), parse_id(id, "campaign", "id")?).await
+    visible(ctx.services(), &ctx.caller(), parse_id(id, "campaign", "id")?).await
 }
 
 /// Reads a campaign as [`read`] does, for a subscription, which has no query context.

@@ -294,7 +294,7 @@ impl ConnectedMailboxFilter {
 
 /// The connected mailbox with this id in the caller's tenant. Needs `CONNECTION_VIEW`.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<ConnectedMailbox> {
-    visible(ctx.services(), ctx.caller(), parse_id(id, "connection", "id")?).await
+    visible(ctx.services(), &ctx.caller(), parse_id(id, "connection", "id")?).await
 }
 
 /// Reads a connected mailbox as [`read`] does, for a subscription, which has no query context.

@@ -1,19 +1,20 @@
 //! Request data that resolvers take from their context: the caller, the use cases and the loaders.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use async_graphql::{Context, ID, MaybeUndefined};
 use domain::{Id, Kind, Permission};
 use services::{Caller, Refusal, Services};
 
 use super::{failure::Result, loaders::Loaders};
+use crate::request::CurrentCaller;
 
-static ANONYMOUS: LazyLock<Caller> = LazyLock::new(Caller::anonymous);
+static ANONYMOUS: LazyLock<Arc<Caller>> = LazyLock::new(|| Arc::new(Caller::anonymous()));
 
 /// Accessors for the request data in a resolver's context.
 pub(super) trait ContextExt {
-    /// The authenticated caller; anonymous if the transport set none.
-    fn caller(&self) -> &Caller;
+    /// The authenticated caller with its current permissions; anonymous if the transport set none.
+    fn caller(&self) -> Arc<Caller>;
     /// The use cases.
     fn services(&self) -> &Services;
     /// The data loaders of this request.
@@ -21,8 +22,8 @@ pub(super) trait ContextExt {
 }
 
 impl ContextExt for Context<'_> {
-    fn caller(&self) -> &Caller {
-        self.data_opt().unwrap_or(&ANONYMOUS)
+    fn caller(&self) -> Arc<Caller> {
+        self.data_opt().map_or_else(|| Arc::clone(&ANONYMOUS), CurrentCaller::get)
     }
 
     fn services(&self) -> &Services {

@@ -83,6 +83,7 @@ impl From<services::Error> for Failure {
                 return Self::Refused(Refusal::new("STATE_UNKNOWN", unknown.to_string()));
             }
             services::Error::Provider(error) => error.message,
+            error @ services::Error::Overloaded => error.to_string(),
             services::Error::Database(_) | services::Error::Queue(_) => {
                 tracing::error!(error = ?error, "a use case failed");
                 "The server cannot do this at the moment. Try again shortly.".to_owned()

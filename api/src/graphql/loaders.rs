@@ -17,6 +17,7 @@ use services::{
 };
 
 use super::loader::Loader;
+use crate::request::CurrentCaller;
 
 /// The data loaders of one request, all limited to the request's tenant.
 pub(super) struct Loaders {
@@ -128,8 +129,9 @@ impl Extension for PerRequest {
         request: Request,
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
-        let caller = request.data.get(&std::any::TypeId::of::<Caller>());
-        let loaders = Loaders::new(&self.0, caller.and_then(|caller| caller.downcast_ref()));
+        let caller = request.data.get(&std::any::TypeId::of::<CurrentCaller>());
+        let caller = caller.and_then(|caller| caller.downcast_ref()).map(CurrentCaller::get);
+        let loaders = Loaders::new(&self.0, caller.as_deref());
         next.run(ctx, request.data(self.0.clone()).data(loaders)).await
     }
 

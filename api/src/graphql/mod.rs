@@ -36,7 +36,7 @@ mod workflow;
 use async_graphql::{MergedObject, SDLExportOptions, SchemaBuilder};
 use services::Services;
 
-use crate::budget::BudgetExtension;
+use crate::{budget::BudgetExtension, mutation_access::MutationAccessExtension};
 
 use self::{
     access_token::{AccessTokenMutation, AccessTokenQuery},
@@ -111,7 +111,12 @@ pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// Builds the executable schema over the use cases.
 pub fn schema(services: Services) -> Schema {
-    builder().extension(BudgetExtension).extension(PerRequest(services.clone())).data(services).finish()
+    builder()
+        .extension(BudgetExtension)
+        .extension(MutationAccessExtension)
+        .extension(PerRequest(services.clone()))
+        .data(services)
+        .finish()
 }
 
 /// The schema in GraphQL's schema definition language. Executes nothing, so it needs no services.

@@ -251,7 +251,7 @@ impl RoleMutation {
             let by = ctx.caller().allow::<may::RoleEdit>()?;
             let (user, roles) = of_user(&input.user_id, &input.role_ids)?;
             ctx.services().roles().assign(&by, user, &roles).await?;
-            Ok(AssignRolesPayload::done(user::visible(ctx.services(), ctx.caller(), user).await?))
+            Ok(AssignRolesPayload::done(user::visible(ctx.services(), &ctx.caller(), user).await?))
         })
         .await
     }
@@ -267,7 +267,7 @@ impl RoleMutation {
             let by = ctx.caller().allow::<may::RoleEdit>()?;
             let (user, roles) = of_user(&input.user_id, &input.role_ids)?;
             ctx.services().roles().unassign(&by, user, &roles).await?;
-            Ok(UnassignRolesPayload::done(user::visible(ctx.services(), ctx.caller(), user).await?))
+            Ok(UnassignRolesPayload::done(user::visible(ctx.services(), &ctx.caller(), user).await?))
         })
         .await
     }

@@ -214,7 +214,7 @@ pub(super) async fn of(ctx: &Context<'_>, by: &Member, run: Id<ids::Run>) -> Res
 /// The run with this id in the caller's tenant: any run with `RUN_VIEW`, otherwise only runs that the caller started.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Run> {
     let id = parse_id(id, "run", "id")?;
-    visible(ctx.services(), ctx.caller(), id).await
+    visible(ctx.services(), &ctx.caller(), id).await
 }
 
 /// Reads a run as [`read`] does, for a subscription, which has no query context.

@@ -19,7 +19,7 @@ use super::{
     context::ContextExt,
     failure::{Failure, Result},
 };
-use crate::budget::AnswerBudget;
+use crate::{budget::AnswerBudget, request::CurrentCaller};
 
 /// The stream of a subscription's events.
 pub(super) type EventStream<T> = BoxStream<'static, Result<T>>;
@@ -29,6 +29,8 @@ pub(super) type EventStream<T> = BoxStream<'static, Result<T>>;
 pub(super) struct Listener {
     pub(super) services: Services,
     pub(super) caller: Caller,
+    /// The caller whom the fields of an event read.
+    current: Option<CurrentCaller>,
     /// Time limit for reading one event's data. Waiting for a change has no limit.
     time: Duration,
 }
@@ -40,7 +42,8 @@ impl Listener {
     /// The subscriber of this request.
     pub(super) fn of(ctx: &Context<'_>) -> Self {
         let time = ctx.data_opt::<Arc<AnswerBudget>>().and_then(|budget| budget.time).unwrap_or(PATIENCE);
-        Self { services: ctx.services().without_request(), caller: ctx.caller().clone(), time }
+        let (services, caller) = (ctx.services().without_request(), (*ctx.caller()).clone());
+        Self { services, caller, current: ctx.data_opt().cloned(), time }
     }
 
     /// The result of `read`, or an error if it takes longer than [`Listener::time`].
@@ -51,9 +54,13 @@ impl Listener {
         })
     }
 
-    /// The listener with the caller's current permissions.
+    /// The listener with the caller's current permissions, which the fields of the event read, too.
     async fn now(&self) -> Result<Self> {
-        Ok(Self { caller: self.services.access().refreshed(&self.caller).await?, ..self.clone() })
+        let caller = self.services.access().refreshed(&self.caller).await?;
+        if let Some(current) = &self.current {
+            current.set(caller.clone());
+        }
+        Ok(Self { caller, ..self.clone() })
     }
 }
 
@@ -127,8 +134,10 @@ fn changed<W: Watched>(listener: Listener, watched: W, id: Id<W::Kind>) -> Event
     stream::once(read).filter_map(future::ready).boxed()
 }
 
-/// All objects, page by page; each page is read when the previous one has been sent.
+/// All objects, page by page; each page is read when the previous one has been sent. The fields of each object are
+/// read with the permissions of that moment.
 fn all<W: Watched>(listener: Listener, watched: W) -> EventStream<W::Item> {
+    let again = listener.clone();
     let pages = stream::unfold(Some(None), move |place: Option<Option<Id<W::Kind>>>| {
         let (listener, watched) = (listener.clone(), watched.clone());
         async move {
@@ -140,7 +149,17 @@ fn all<W: Watched>(listener: Listener, watched: W) -> EventStream<W::Item> {
             })
         }
     });
-    pages.flat_map(stream::iter).boxed()
+    let items = pages.flat_map(stream::iter);
+    items
+        .then(move |item| {
+            let listener = again.clone();
+            async move {
+                let item = item?;
+                listener.in_time(listener.now()).await?;
+                Ok(item)
+            }
+        })
+        .boxed()
 }
 
 /// Ends a stream with its first failure.

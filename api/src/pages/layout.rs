@@ -69,7 +69,8 @@ pub(super) fn error_page(error: &Error) -> HttpResponse {
         Error::Refused(_) => StatusCode::BAD_REQUEST,
         Error::Denied(_) => StatusCode::FORBIDDEN,
         Error::Provider(_) => StatusCode::BAD_GATEWAY,
-        Error::Database(_)
+        Error::Overloaded
+        | Error::Database(_)
         | Error::Queue(_)
         | Error::MasterKeyUnknown { .. }
         | Error::Unreadable { .. }

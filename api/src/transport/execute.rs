@@ -9,7 +9,7 @@ use actix_web::web;
 use async_graphql::{Request, Response, Variables};
 use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
 use services::audit::in_request;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
 use crate::{
@@ -17,7 +17,8 @@ use crate::{
     authenticate::Authenticated,
     budget::AnswerBudget,
     error::Error,
-    request::{RequestId, with_context},
+    mutation_access::MutationAccess,
+    request::{Credentials, CurrentCaller, RequestId, with_context},
     state::State,
     transport::{
         answer,
@@ -26,6 +27,20 @@ use crate::{
     },
 };
 
+/// Who sends an operation.
+pub struct Requester<'a> {
+    /// The authenticated caller.
+    pub by: &'a Authenticated,
+    /// The caller for resolvers; the operations of a socket share it.
+    pub current: &'a CurrentCaller,
+    /// The caller's credentials.
+    pub credentials: Credentials,
+    /// Address of the client.
+    pub address: Option<IpAddr>,
+    /// When the client is told that the request took too long.
+    pub ends: Instant,
+}
+
 /// A validated operation of an authenticated caller.
 pub struct ReadyOperation {
     /// Kind of the selected operation.
@@ -33,20 +48,20 @@ pub struct ReadyOperation {
     holder: Holder,
     request: Request,
     budget: Arc<AnswerBudget>,
+    ends: Instant,
     id: RequestId,
 }
 
-/// Checks whether the caller may execute this, and builds the engine's request. `address` is the client's.
+/// Checks whether the caller may execute this, and builds the engine's request.
 pub fn authorise(
     state: &State,
     params: Params,
     document: &Checked,
-    by: &Authenticated,
-    address: Option<IpAddr>,
+    by: Requester<'_>,
     id: &RequestId,
 ) -> Result<ReadyOperation, Error> {
     let operation = document.operation(params.operation_name.as_deref())?;
-    if operation.introspects && !state.config.introspection.allows(&by.caller) {
+    if operation.introspects && !state.config.introspection.allows(&by.by.caller) {
         return Err(Error::IntrospectionDisabled);
     }
     let variables = Variables::from_json(serde_json::Value::Object(params.variables));
@@ -57,9 +72,14 @@ pub fn authorise(
     request.set_parsed_query(document.parsed.clone());
     let time = (operation.kind != OperationKind::Mutation).then_some(state.config.execution_timeout);
     let budget = Arc::new(AnswerBudget::new(state.config.answer_limit, time));
-    let request = with_context(request, by, id).data(Arc::clone(&budget));
-    let holder = Holder::of(&by.caller, address);
-    Ok(ReadyOperation { kind: operation.kind, holder, request, budget, id: id.clone() })
+    let mut request = with_context(request, by.current, id).data(Arc::clone(&budget));
+    let (holder, ends) = (Holder::of(&by.by.caller, by.address), by.ends);
+    if operation.kind == OperationKind::Mutation {
+        let (authenticate, caller) = (Arc::clone(&state.authenticate), by.current.clone());
+        let access = MutationAccess { authenticate, credentials: by.credentials, caller, ends };
+        request = request.data(Arc::new(access));
+    }
+    Ok(ReadyOperation { kind: operation.kind, holder, request, budget, ends, id: id.clone() })
 }
 
 /// Executes a query or mutation within its time limit, once it has a permit.
@@ -72,14 +92,13 @@ pub async fn run(state: &web::Data<State>, ready: ReadyOperation) -> Result<Resp
         let ended = AssertUnwindSafe(engine.execute(ready.request)).catch_unwind().await;
         caught(ended).and_then(|response| within(&ready.budget, response))
     });
-    let limit = state.config.execution_timeout;
     if ready.kind != OperationKind::Mutation {
-        return timeout(limit, running).await.map_err(|_| Error::Timeout)?;
+        return timeout_at(ready.ends, running).await.map_err(|_| Error::Timeout)?;
     }
     if state.closing.is_cancelled() {
         return Err(Error::ShuttingDown);
     }
-    let ended = timeout(limit, state.tasks.spawn(running.in_current_span())).await;
+    let ended = timeout_at(ready.ends, state.tasks.spawn(running.in_current_span())).await;
     ended.map_err(|_| Error::Timeout)?.map_err(|_| Error::Internal)?
 }
 

@@ -12,16 +12,18 @@ use actix_web::{
     web,
 };
 use services::quotas::ChargeResult;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::{
     error::Error,
-    request::{REQUEST_ID, RequestId, presented},
+    request::{Credentials, CurrentCaller, REQUEST_ID, RequestId, presented},
     state::State,
     transport::{
         accept::{self, Media},
         answer::Answer,
-        body, charge, execute,
+        body, charge,
+        execute::{self, Requester},
         params::Params,
         validate::{OperationKind, ValidatedOperation},
     },
@@ -72,21 +74,28 @@ async fn answer(
         return Err(Error::SubscriptionNeedsSocket);
     }
     // A mutation that has begun goes on behind the time-out.
-    let run = authenticate_and_run(request, state, params, (&approved, kind), id, charge);
-    tokio::time::timeout(state.config.execution_timeout, run).await.map_err(|_| Error::Timeout)?
+    let ends = Instant::now() + state.config.execution_timeout;
+    let run = authenticate_and_run(request, state, params, (&approved, kind, ends), id, charge);
+    tokio::time::timeout_at(ends, run).await.map_err(|_| Error::Timeout)?
 }
 
 async fn authenticate_and_run(
     request: &HttpRequest,
     state: &web::Data<State>,
     params: Params,
-    (approved, kind): (&ValidatedOperation, OperationKind),
+    (approved, kind, ends): (&ValidatedOperation, OperationKind, Instant),
     id: &RequestId,
     charge: &mut ChargeResult,
 ) -> Result<Answer, Error> {
     let address = state.address_of(request);
-    let by = charge::authenticate_caller(state, address, presented(request)).await?;
-    let ready = execute::authorise(state, params, &approved.document, &by, address, id)?;
+    let presented = presented(request);
+    let by = charge::authenticate_caller(state, address, presented).await?;
+    let (authorization, tenant) = presented.unwrap_or_default();
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let credentials = Credentials { authorization: owned(authorization), tenant: owned(tenant) };
+    let current = &CurrentCaller::new(by.caller.clone());
+    let requester = Requester { by: &by, current, credentials, address, ends };
+    let ready = execute::authorise(state, params, &approved.document, requester, id)?;
     let charged;
     (*charge, charged) = charge::document(state, &by.caller, address, approved, kind).await;
     charged?;

@@ -6,6 +6,7 @@ mod access;
 mod audit;
 mod bookings;
 mod doors;
+mod foreign_calls;
 mod issuer;
 mod pages;
 mod people;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::AtomicU64};
 
-use api::graphql::Schema;
+use api::{CurrentCaller, graphql::Schema};
 use async_graphql::{Request, Response, Variables};
 use chrono::Duration;
 use domain::{
@@ -355,7 +355,7 @@ impl Setup {
 }
 
 fn request(caller: &Caller, document: &str, variables: Value) -> Request {
-    Request::new(document).variables(Variables::from_json(variables)).data(caller.clone())
+    Request::new(document).variables(Variables::from_json(variables)).data(CurrentCaller::new(caller.clone()))
 }
 
 fn code_of(response: &Response) -> String {

@@ -1,7 +1,7 @@
 //! Subscriptions: the present state first, then every change, with the permissions of the moment.
 
 use domain::{
-    Id, StandardRole, ids,
+    Id, Permission, StandardRole, ids,
     state::{BookingState, ConnectionState, IntegrationState, RunStatus},
 };
 use futures::StreamExt;
@@ -11,6 +11,7 @@ use services::{
     Change, PageArgs,
     change::{BookingChange, ConnectionChange},
     events::topic,
+    roles::RoleChange,
 };
 
 use crate::setup::{Setup, at, text};
@@ -49,6 +50,29 @@ async fn a_role_that_is_taken_away_ends_a_subscription() {
     setup.become_(tenant, integration, IntegrationState::Failing).await;
     assert_eq!(told.next().await.unwrap(), json!({ "code": "FORBIDDEN" }));
     assert_eq!(told.next().await, None);
+}
+
+#[tokio::test]
+async fn the_fields_of_an_event_have_the_permissions_of_its_moment() {
+    let setup = Setup::new().await;
+    let tenant = setup.tenant("acme").await;
+    let integration = setup.integration(tenant).await;
+    let both = [Permission::ConnectionView, Permission::CalendarConnect];
+    let listener = setup.with(tenant, &both).await;
+    let document = "subscription($id: ID!) { integrationStatus(id: $id) { serviceAccounts { id } } }";
+    let mut told = setup.listen(&listener, document, json!({ "id": integration }));
+    let seen = json!({ "integrationStatus": { "serviceAccounts": [] } });
+    assert_eq!(told.next().await.unwrap(), seen);
+    let domain::CallerKind::User(user) = listener.kind() else { panic!("the listener is a user") };
+    let role = setup.role_of(tenant, user).await;
+    let permissions = Some([Permission::CalendarConnect].into());
+    let change = RoleChange { permissions, ..RoleChange::default() };
+    setup.services.roles().update(&setup.allowed(tenant).allow().unwrap(), role, change).await.unwrap();
+    for state in [IntegrationState::Failing, IntegrationState::Active] {
+        setup.become_(tenant, integration, state).await;
+        let answer = told.next().await.expect("the subscription goes on");
+        assert_eq!(answer, json!({ "code": "FORBIDDEN" }), "the field is refused");
+    }
 }
 
 #[tokio::test]

@@ -5,24 +5,23 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use api::{RequestId, budget::BudgetExtension};
+use api::{CurrentCaller, MutationAccessExtension, RequestId, budget::BudgetExtension};
 use async_graphql::{
     Context, Error, ErrorExtensions as _, InputObject, InputValueError, InputValueResult, OneofObject,
     Result, Scalar, ScalarType, Schema, Subscription, Value,
 };
 use domain::CallerKind;
 use futures::{Stream, StreamExt as _, stream};
-use services::Caller;
 use tokio::sync::Notify;
 
 /// Signals between a test and the resolvers.
 #[derive(Debug, Default)]
 pub struct Probe {
-    /// `slowBump` has begun.
+    /// `slowBump`, `slowHello` or a `slowNews` has begun.
     pub begun: Notify,
-    /// `slowBump` may go on.
+    /// It may go on.
     pub go: Notify,
-    /// `slowBump` has ended.
+    /// It has ended.
     pub done: Notify,
     /// A subscription was dropped.
     pub dropped: Notify,
@@ -48,7 +47,11 @@ pub type Small = Schema<Query, Mutation, Subscriptions>;
 
 /// Builds the schema.
 pub fn small(probe: Arc<Probe>) -> Small {
-    Schema::build(Query, Mutation, Subscriptions).extension(BudgetExtension).data(probe).finish()
+    Schema::build(Query, Mutation, Subscriptions)
+        .extension(BudgetExtension)
+        .extension(MutationAccessExtension)
+        .data(probe)
+        .finish()
 }
 
 /// A word without spaces.
@@ -119,7 +122,7 @@ impl Query {
     }
 
     async fn me(&self, ctx: &Context<'_>) -> String {
-        match ctx.data_unchecked::<Caller>().kind() {
+        match ctx.data_unchecked::<CurrentCaller>().get().kind() {
             CallerKind::Anonymous => "anonymous".to_owned(),
             CallerKind::Vendor(_) => "vendor".to_owned(),
             CallerKind::User(_) => "user".to_owned(),
@@ -129,7 +132,7 @@ impl Query {
 
     /// What the caller may do, counted.
     async fn rights(&self, ctx: &Context<'_>) -> usize {
-        ctx.data_unchecked::<Caller>().permissions().len()
+        ctx.data_unchecked::<CurrentCaller>().get().permissions().len()
     }
 
     async fn request_id(&self, ctx: &Context<'_>) -> String {
@@ -150,6 +153,19 @@ impl Query {
     async fn never(&self) -> String {
         std::future::pending().await
     }
+
+    /// Waits for the test, like a query that holds a database connection.
+    async fn slow_hello(&self, ctx: &Context<'_>) -> String {
+        wait(ctx.data_unchecked::<Arc<Probe>>()).await;
+        "Hello".to_owned()
+    }
+}
+
+/// Lets the test see that a resolver runs, and when it has ended.
+async fn wait(probe: &Probe) {
+    probe.begun.notify_one();
+    probe.go.notified().await;
+    probe.done.notify_one();
 }
 
 /// Counts how often it is asked.
@@ -181,11 +197,13 @@ impl Mutation {
         1
     }
 
+    /// What the caller may do, counted.
+    async fn rights(&self, ctx: &Context<'_>) -> usize {
+        ctx.data_unchecked::<CurrentCaller>().get().permissions().len()
+    }
+
     async fn slow_bump(&self, ctx: &Context<'_>) -> i32 {
-        let probe = ctx.data_unchecked::<Arc<Probe>>();
-        probe.begun.notify_one();
-        probe.go.notified().await;
-        probe.done.notify_one();
+        wait(ctx.data_unchecked::<Arc<Probe>>()).await;
         1
     }
 }
@@ -197,6 +215,17 @@ impl Stuck {
     /// Never answers.
     async fn never(&self) -> String {
         std::future::pending().await
+    }
+}
+
+pub struct SlowNews;
+
+#[async_graphql::Object]
+impl SlowNews {
+    /// Waits for the test, like a field that holds a database connection.
+    async fn text(&self, ctx: &Context<'_>) -> String {
+        wait(ctx.data_unchecked::<Arc<Probe>>()).await;
+        "news".to_owned()
     }
 }
 
@@ -217,6 +246,11 @@ impl Subscriptions {
             "news"
         });
         stream::once(async { "here" }).chain(later).chain(stream::pending())
+    }
+
+    /// One event whose field waits for the test.
+    async fn slow_news(&self) -> impl Stream<Item = SlowNews> {
+        stream::iter([SlowNews])
     }
 
     /// Says "here" once, then nothing for ever.

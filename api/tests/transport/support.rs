@@ -32,7 +32,7 @@ use services::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    sync::broadcast,
+    sync::{Notify, broadcast, watch},
 };
 
 use crate::schema::{Probe, small};
@@ -61,6 +61,10 @@ pub struct TestAuthenticator {
     demoted: AtomicBool,
     revoked: AtomicBool,
     changes: broadcast::Sender<AccessChange>,
+    /// Whether authentication of the token `mortal` waits, as for a database connection.
+    held: watch::Sender<bool>,
+    /// It waits.
+    pub waits: Notify,
     pub allowance: Allowance,
 }
 
@@ -83,8 +87,13 @@ impl TestAuthenticator {
         let (tenant, user, key) = (ids.make(), ids.make(), ids.make());
         let (short, demoted, revoked) = (OnceLock::new(), AtomicBool::new(false), AtomicBool::new(false));
         let changes = broadcast::Sender::new(16);
-        let allowance = Allowance::default();
-        Self { ids, tenant, user, key, short, demoted, revoked, changes, allowance }
+        let (held, waits, allowance) = (watch::Sender::new(false), Notify::new(), Allowance::default());
+        Self { ids, tenant, user, key, short, demoted, revoked, changes, held, waits, allowance }
+    }
+
+    /// From now on authentication of the token `mortal` waits, or no longer does.
+    pub fn hold(&self, held: bool) {
+        self.held.send_replace(held);
     }
 
     /// From now on the token `mortal` opens nothing. Nobody is told.
@@ -114,6 +123,10 @@ impl Authenticate for TestAuthenticator {
         let user = |permissions: BTreeSet<Permission>| {
             Caller::new(Trusted, CallerKind::User(self.user), Some(self.tenant), permissions)
         };
+        if token == Some("Bearer mortal") && *self.held.borrow() {
+            self.waits.notify_one();
+            self.held.subscribe().wait_for(|held| !held).await.unwrap();
+        }
         let for_ever = |caller| Ok(Authenticated { caller, expires_at: None });
         match token {
             None => for_ever(Caller::anonymous()),

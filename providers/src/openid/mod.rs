@@ -105,8 +105,10 @@ impl OpenId {
         } else if looked < LOOK_AGAIN {
             return Err(unavailable());
         }
+        let looked = self.look(issuer).await;
+        // Not before: a caller who gave up has not learnt anything.
         kept.looked_at = Some(now);
-        match (self.look(issuer).await, &kept.published) {
+        match (looked, &kept.published) {
             (Ok(published), _) => {
                 let published = Arc::new(published);
                 kept.published = Some((Arc::clone(&published), now));

@@ -201,7 +201,9 @@ impl Issuers {
 
     /// Fetches the issuer's published configuration, so that problems appear at registration.
     async fn try_out(&self, row: &Model) -> Result<()> {
-        let tried = self.services.connectors.openid()?.try_out(&registered(row)).await;
+        let registered = registered(row);
+        let call = self.services.connectors.openid()?.try_out(&registered);
+        let tried = self.services.foreign_call(row.tenant_id, call).await?;
         tried.map_err(|error| Refusal::new("ISSUER_UNUSABLE", error.message).at("issuer").into())
     }
 }

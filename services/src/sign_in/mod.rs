@@ -15,6 +15,7 @@ use std::time::Duration;
 use domain::{Id, ids, text::Shape};
 use entity::openid_issuer::Model;
 use providers::openid::{Attempt, Claims, ClientLogin};
+use queue::{Key, Limit};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -97,16 +98,26 @@ impl SignIn {
         }
         let attempt = self.attempt(tenant, session.id).await?;
         answer.check_state(&attempt.state)?;
+        self.use_up(tenant, session.id).await?;
         let row = self.services.issuers().find(tenant, issuer).await?;
         let claims = self.claims(&row, &attempt, answer).await?;
         self.taken_in(&row, &session, &claims).await
+    }
+
+    /// Refuses a second redirect with the same state, whatever became of the first: each makes Muster call the issuer.
+    async fn use_up(&self, tenant: Id<ids::Tenant>, id: Id<ids::Row>) -> Result<()> {
+        let key = Key::of_tenant(tenant).part("sign_in", &id.uuid().simple().to_string());
+        let once = Limit { concurrency: 0, rate: 1, per: SESSION_LIFETIME };
+        let first = self.services.queue.limits.enter(&key, &once, Duration::ZERO).await;
+        first.map(drop).map_err(|_| callback::used())
     }
 
     /// The verified claims of the user who signed in.
     async fn claims(&self, row: &Model, attempt: &Attempt, answer: &CallbackParams) -> Result<Claims> {
         let registered = issuers::registered(row);
         let openid = self.services.connectors.openid()?;
-        openid.check_answering(&registered, answer.issuer()).await.map_err(unverified)?;
+        let check = openid.check_answering(&registered, answer.issuer());
+        self.services.foreign_call(row.tenant_id, check).await?.map_err(unverified)?;
         let code = answer.code()?;
         self.at_issuer(row, async |openid, login| openid.redeem(login, code, attempt).await).await
     }
@@ -146,7 +157,8 @@ impl SignIn {
             redirect_uri: &redirect_uri,
             email_claim: row.email_claim.as_deref(),
         };
-        speak(self.services.connectors.openid()?, login).await.map_err(unverified)
+        let call = speak(self.services.connectors.openid()?, login);
+        self.services.foreign_call(row.tenant_id, call).await?.map_err(unverified)
     }
 
     async fn check(&self, tenant: Id<ids::Tenant>, request: &Request) -> Result<()> {

@@ -159,7 +159,8 @@ impl Setup {
         self.insert(id, entity::tenant::ActiveModel::from(row)).await;
     }
 
-    async fn integration(&self, tenant: Id<ids::Tenant>) -> Id<ids::Integration> {
+    /// Adds an integration in use.
+    pub async fn integration(&self, tenant: Id<ids::Tenant>) -> Id<ids::Integration> {
         let id = self.services.ids.make();
         let row = entity::integration::Model {
             id,

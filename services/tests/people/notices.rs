@@ -76,7 +76,7 @@ async fn a_push_does_not_bring_back_the_mailbox_of_somebody_who_left(h: Harness)
     assert!(channels.handle_push(Anyone, "acme-anna", "known").await.unwrap());
     assert_eq!(live(&h, tenant, mailbox.id).await, 1);
     let wanting = async || {
-        let wanting = channels.without_channel(&h.services, tenant, 10).await.unwrap();
+        let wanting = channels.without_channel(&h.services, tenant).await.unwrap();
         wanting.iter().any(|connection| connection.id == mailbox.id)
     };
     let lapsed = async |secret: &str| {

@@ -26,7 +26,33 @@ on_both!(
     standard_roles_stay_as_they_are,
     roles_of_one_tenant_are_not_anothers,
     a_name_is_something_that_can_be_seen,
+    a_tenant_has_a_bounded_number_of_roles_and_so_has_a_user,
 );
+
+async fn a_tenant_has_a_bounded_number_of_roles_and_so_has_a_user(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let by = h.vendor(tenant).await;
+    let (roles, by) = (h.services.roles(), by.allow().unwrap());
+    let mut made = Vec::new();
+    let refused = loop {
+        match roles.create(&by, role(&format!("Role {}", made.len()), &[])).await {
+            Ok(role) => made.push(role.id),
+            Err(refused) => break refused,
+        }
+    };
+    let Error::Refused(refused) = refused else { panic!("{refused}") };
+    assert_eq!((refused.code, refused.excess), ("TOO_MANY", Some(Excess { limit: 200, actual: 201 })));
+    let by = h.vendor(tenant).await;
+    let bob = h.services.users().create(&by.allow().unwrap(), person("bob")).await.unwrap().id;
+    roles.assign(&by.allow().unwrap(), bob, &made[..50]).await.unwrap();
+    let refused = roles.assign(&by.allow().unwrap(), bob, &made[50..51]).await.unwrap_err();
+    let Error::Refused(refused) = refused else { panic!("{refused}") };
+    assert_eq!((refused.code, refused.excess), ("TOO_MANY", Some(Excess { limit: 50, actual: 51 })));
+    let held = roles.of_users(h.services.within(tenant), &[bob]).await.unwrap();
+    let held: Vec<_> = held[&bob].iter().map(|role| role.id).collect();
+    made[..50].sort_unstable();
+    assert_eq!(held, made[..50], "in the order of their ids, and no more");
+}
 
 fn role(name: &str, permissions: &[Permission]) -> NewRole {
     NewRole { name: name.to_owned(), permissions: permissions.iter().copied().collect() }

@@ -16,6 +16,8 @@ use services::{
     health::{self, Judgement},
 };
 
+use super::Share;
+
 /// Maximum number of calendars of one tenant per round, so that other tenants have their turn.
 const A_ROUND: usize = 200;
 /// Maximum number of failing calendars of one tenant per round.
@@ -26,21 +28,28 @@ const AT_ONCE: usize = 4;
 const LONGEST: Duration = Duration::from_mins(2);
 
 pub(super) async fn round(services: &System) -> services::Result<()> {
-    let tenants = super::tenants(services).await?;
     for (turn, max) in [(ReadOrder::Healthy, A_ROUND), (ReadOrder::Failing, FAILING_A_ROUND)] {
-        for tenant in &tenants {
-            let due = services.calendars().outdated(services, *tenant, turn, max).await?;
-            let rereads = futures::stream::iter(due).for_each_concurrent(AT_ONCE, |connection| async move {
-                if let Err(error) = guarded(services, *tenant, &connection).await {
-                    tracing::warn!(%error, connection = %connection.id, "a calendar could not be read again");
-                }
-            });
-            rereads.await;
-        }
+        super::each_tenant(services, |share| reread_all(share, turn, max)).await?;
     }
-    for tenant in tenants {
+    for tenant in super::tenants(services).await? {
         services.connections().retry_failed(services, tenant, A_ROUND).await?;
     }
+    Ok(())
+}
+
+/// Reads what is due of a tenant, the oldest first, until its share of the round is used up.
+async fn reread_all(share: Share<'_>, turn: ReadOrder, max: usize) -> services::Result<()> {
+    let Share { services, tenant, .. } = share;
+    let due = services.calendars().outdated(services, tenant, turn, max).await?;
+    let rereads = futures::stream::iter(due).for_each_concurrent(AT_ONCE, |connection| async move {
+        if share.is_used_up() {
+            return;
+        }
+        if let Err(error) = guarded(services, tenant, &connection).await {
+            tracing::warn!(%error, connection = %connection.id, "a calendar could not be read again");
+        }
+    });
+    rereads.await;
     Ok(())
 }
 
@@ -99,7 +108,9 @@ async fn reread(
         return Ok(());
     }
     let known_good = integration.known_good.as_deref();
-    let judgement = health::judge(&*provider, &session, known_good, &connection.address, &error).await;
+    let judging = health::judge(&*provider, &session, known_good, &connection.address, &error);
+    let judgement = tokio::time::timeout(LONGEST, judging).await;
+    let judgement = judgement.unwrap_or_else(|_| Judgement::Passing(error.clone()));
     let changes = failed(services, connection, session.own, judgement, &error);
     services.write(tenant, "calendars", changes).await
 }

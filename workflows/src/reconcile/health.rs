@@ -1,24 +1,36 @@
 //! Checks that providers still accept consents: a revoked consent changes an integration's state, and a restored
 //! one changes it back.
 
+use std::time::Duration;
+
 use domain::{
     Id, Reason, Route, ids,
     state::{ConnectionState, IntegrationState},
 };
-use providers::{Error, Provider, Remedy, Session};
+use providers::{Error, ErrorKind, Provider, Remedy, Session};
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use services::{Change, System, change::IntegrationChange, health};
 
+use super::Share;
+
 /// Number of other mailboxes that are tried if the known mailbox can no longer be reached.
 const OTHERS: u64 = 3;
+/// How long the calendar system of one integration may take.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// Asks every integration in use, and every failing one, whether it is let in.
 pub(super) async fn round(services: &System) -> services::Result<()> {
-    for tenant in super::tenants(services).await? {
-        for integration in integrations(services, tenant).await? {
-            if let Err(error) = check(services, &integration).await {
-                tracing::warn!(%error, integration = %integration.id, "the health check failed");
-            }
+    super::each_tenant(services, check_all).await
+}
+
+async fn check_all(share: Share<'_>) -> services::Result<()> {
+    let (services, period) = (share.services, share.services.settings.health_every);
+    for integration in share.in_turn(integrations(services, share.tenant).await?, period) {
+        if share.is_used_up() {
+            break;
+        }
+        if let Err(error) = check(services, &integration).await {
+            tracing::warn!(%error, integration = %integration.id, "the health check failed");
         }
     }
     Ok(())
@@ -32,7 +44,7 @@ async fn integrations(
     let asked = [IntegrationState::Active, IntegrationState::Degraded, IntegrationState::Failing];
     let words = asked.iter().map(|state| state.as_str());
     let txn = services.store.read(tenant).await?;
-    Ok(of(tenant).filter(Column::State.is_in(words)).all(&txn).await?)
+    Ok(of(tenant).filter(Column::State.is_in(words)).order_by_asc(Column::Id).all(&txn).await?)
 }
 
 /// What the mailboxes of an integration with an accessible directory show.
@@ -49,10 +61,10 @@ enum Probe {
 async fn check(services: &System, integration: &entity::integration::Model) -> services::Result<()> {
     let mut changes = Vec::new();
     let probed = match services.grants().session(services, integration, None).await {
-        Ok((provider, session)) => match provider.organisation(&session).await {
-            Ok(_) => probe(services, integration, &*provider, &session, &mut changes).await?,
-            Err(error) => Probe::Failed(error),
-        },
+        Ok((provider, session)) => {
+            let asked = ask(services, integration, &*provider, &session, &mut changes);
+            tokio::time::timeout(LONGEST, asked).await.unwrap_or_else(|_| Ok(Probe::Failed(too_slow())))?
+        }
         Err(services::Error::Provider(error)) => Probe::Failed(error),
         Err(error) => return Err(error),
     };
@@ -79,6 +91,25 @@ async fn check(services: &System, integration: &entity::integration::Model) -> s
         }
     }
     if changes.is_empty() { Ok(()) } else { services.write(integration.tenant_id, "health", changes).await }
+}
+
+fn too_slow() -> Error {
+    let remedy = Remedy::RetryAfter(Duration::ZERO);
+    Error::new(ErrorKind::Unavailable, remedy, "too_slow", "The calendar system takes too long.")
+}
+
+/// Asks the directory, then a mailbox.
+async fn ask(
+    services: &System,
+    integration: &entity::integration::Model,
+    provider: &dyn Provider,
+    session: &Session,
+    changes: &mut Vec<Change>,
+) -> services::Result<Probe> {
+    match provider.organisation(session).await {
+        Ok(_) => probe(services, integration, provider, session, changes).await,
+        Err(error) => Ok(Probe::Failed(error)),
+    }
 }
 
 /// Tries the mailbox that is known to work. If it refuses, its owner may have left, so other active mailboxes are

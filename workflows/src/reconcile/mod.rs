@@ -9,11 +9,11 @@ mod channels;
 mod health;
 mod retention;
 
-use domain::{Id, ids};
+use domain::{Id, Timestamp, ids};
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use entity::DatabaseError;
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt, stream};
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, Value};
 use services::System;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -63,7 +63,59 @@ impl Reconciler {
     }
 }
 
-/// All tenants, which reconcilers process one by one.
+/// Number of tenants that a round serves at the same time.
+const TENANTS_AT_ONCE: usize = 16;
+
+/// How long a round works for one tenant. What it does not reach, a later round does.
+const TENANT_SHARE: Duration = Duration::from_mins(1);
+
+/// Does a round's work for every tenant, several at a time, so that a slow calendar system holds up its own tenant
+/// only. One tenant's failure concerns nobody else.
+async fn each_tenant<'a, W>(services: &'a System, work: impl Fn(Share<'a>) -> W) -> services::Result<()>
+where
+    W: Future<Output = services::Result<()>>,
+{
+    let tenants = stream::iter(tenants(services).await?);
+    let served = tenants.for_each_concurrent(TENANTS_AT_ONCE, |tenant| {
+        let share = Share { services, tenant, ends: services.now() + TENANT_SHARE };
+        let work = AssertUnwindSafe(work(share)).catch_unwind();
+        async move {
+            match work.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, %tenant, "a tenant was not served in this round"),
+                Err(_) => tracing::error!(%tenant, "serving a tenant panicked"),
+            }
+        }
+    });
+    served.await;
+    Ok(())
+}
+
+/// A tenant's share of a round.
+#[derive(Clone, Copy)]
+struct Share<'a> {
+    services: &'a System,
+    tenant: Id<ids::Tenant>,
+    ends: Timestamp,
+}
+
+impl Share<'_> {
+    /// Whether nothing more is begun for this tenant in this round.
+    fn is_used_up(&self) -> bool {
+        self.services.now() >= self.ends
+    }
+
+    /// The rows, in each period beginning with another--->>> one, so that none comes last in every round.
+    fn in_turn<T>(&self, mut rows: Vec<T>, period: Duration) -> Vec<T> {
+        let turn = self.services.now().timestamp().unsigned_abs() / period.as_secs().max(1);
+        if let Some(first) = turn.checked_rem(rows.len() as u64) {
+            rows.rotate_left(usize::try_from(first).unwrap_or_default());
+        }
+        rows
+    }
+}
+
+/// Every tenant.
 #[expect(clippy::disallowed_methods, reason = "reconcilers serve every tenant")]
 async fn tenants(services: &System) -> Result<Vec<Id<ids::Tenant>>, DatabaseError> {
     use sea_orm::EntityTrait;

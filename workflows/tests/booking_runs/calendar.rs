@@ -42,6 +42,9 @@ struct Inner {
     read: Vec<String>,
     zones: BTreeMap<String, Option<String>>,
     listed: Vec<CalendarListing>,
+    hangs: bool,
+    slow: Option<(domain::TestClock, chrono::Duration)>,
+    directories: Vec<String>,
 }
 
 /// An error that passes.
@@ -88,6 +91,21 @@ impl Calendars {
     /// Every mailbox has these calendars from now on.
     pub fn list(&self, calendars: &[CalendarListing]) {
         self.lock().listed = calendars.to_vec();
+    }
+
+    /// The next directory that is asked never answers.
+    pub fn hang(&self) {
+        self.lock().hangs = true;
+    }
+
+    /// Every directory takes this long from now on.
+    pub fn slow_down(&self, clock: &domain::TestClock, by: chrono::Duration) {
+        self.lock().slow = Some((clock.clone(), by));
+    }
+
+    /// The accesses by which directories were asked, in order.
+    pub fn directories(&self) -> Vec<String> {
+        self.lock().directories.clone()
     }
 
     fn served(&self) -> Result<()> {
@@ -199,7 +217,16 @@ impl Provider for Calendars {
         }
     }
 
-    async fn organisation(&self, _: &Session) -> Result<Organisation> {
+    async fn organisation(&self, session: &Session) -> Result<Organisation> {
+        let hangs = {
+            let mut inner = self.lock();
+            inner.directories.push(session.scope.to_string());
+            inner.slow.iter().for_each(|(clock, by)| clock.advance(*by));
+            std::mem::take(&mut inner.hangs)
+        };
+        if hangs {
+            return std::future::pending().await;
+        }
         let (id, name, domains) = ("acme".to_owned(), "Acme".to_owned(), Vec::new());
         self.call("organisation", DIRECTORY, |_| Organisation {
             id,

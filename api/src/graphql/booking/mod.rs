@@ -252,7 +252,7 @@ impl BookingFilter {
 
 /// The booking with this id in the caller's tenant. Needs `BOOKING_VIEW`.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Booking> {
-    visible(ctx.services(), ctx.caller(), parse_id(id, "booking", "id")?).await
+    visible(ctx.services(), &ctx.caller(), parse_id(id, "booking", "id")?).await
 }
 
 /// Reads a booking as [`read`] does, for a subscription, which has no query context.

@@ -218,7 +218,7 @@ connection!(Integration, Model, IntegrationConnection, IntegrationEdge, "integra
 
 /// The integration with this id in the caller's tenant. Needs `CONNECTION_VIEW` or the right to connect.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Integration> {
-    visible(ctx.services(), ctx.caller(), parse_id(id, "integration", "id")?).await
+    visible(ctx.services(), &ctx.caller(), parse_id(id, "integration", "id")?).await
 }
 
 /// Reads an integration as [`read`] does, for a subscription, which has no query context.

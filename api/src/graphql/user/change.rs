@@ -183,7 +183,7 @@ impl UserMutation {
                 time_zone: patch_field(input.time_zone, |zone| zone.0),
             };
             ctx.services().users().update(&by, id, change, input.if_version).await?;
-            Ok(UpdateUserPayload::done(visible(ctx.services(), ctx.caller(), id).await?))
+            Ok(UpdateUserPayload::done(visible(ctx.services(), &ctx.caller(), id).await?))
         })
         .await
     }

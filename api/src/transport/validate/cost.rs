@@ -1,7 +1,8 @@
 //! Computes the cost of a document: the maximum number of fields in its response.
 //!
 //! `first` and `last` give the length of a list; if a field takes them and neither is given, its default or the
-//! configured page size counts. A list without them counts as a page, except in a connection, whose length is known,
+//! page size that the services use counts. A list without them counts as [`LIST`], or as long as it may be ([`LONG`]),
+//! except in a connection, whose length is known,
 //! in the payload of a mutation, whose lists are as long as those of its input, and in introspection, which has a
 //! fixed price. A list in an argument, at any depth, gives a length too: a resolver works, or responds, once for each
 //! element. Lists are priced by value and not by name, so that an argument added later has a price without further
@@ -27,7 +28,7 @@ pub fn of(
     default_page: u64,
 ) -> u64 {
     let known = HashMap::new();
-    Pricing { schema, document, operation, variables, longest: default_page, default_page, known }
+    Pricing { schema, document, operation, variables, longest: LIST, default_page, known }
         .set(&operation.selection_set)
 }
 
@@ -37,7 +38,7 @@ struct Pricing<'a> {
     operation: &'a Operation,
     variables: &'a Map<String, serde_json::Value>,
     default_page: u64,
-    /// Length of a list without arguments of its own at the current position; a list within it counts as a page again.
+    /// Length of a list without arguments of its own at the current position; a list within it counts as [`LIST`] again.
     longest: u64,
     /// Costs of fragments, for each such length.
     known: HashMap<(&'a str, u64), u64>,
@@ -63,9 +64,9 @@ impl<'a> Pricing<'a> {
                 let times = self.page(within, field, elements).saturating_mul(each);
                 let outside = self.longest;
                 if is_one_answer {
-                    self.longest = self.default_page.max(work);
+                    self.longest = LIST.max(work);
                 } else if field.definition.ty.is_list() {
-                    self.longest = self.default_page;
+                    self.longest = LIST;
                 }
                 let inner = self.set(&field.selection_set);
                 self.longest = outside;
@@ -92,7 +93,9 @@ impl<'a> Pricing<'a> {
         let takes = sizes.iter().any(|name| field.definition.argument_by_name(name).is_some());
         if !takes {
             let is_one = !field.definition.ty.is_list() || is_counted_above(within) || elements > 0;
-            return if is_one { 1 } else { self.longest };
+            let known = LONG.iter().find(|(ty, name, _)| *ty == within && *name == field.name.as_str());
+            let length = known.map_or(self.longest, |(_, _, length)| *length);
+            return if is_one { 1 } else { length };
         }
         let asked = sizes
             .iter()
@@ -175,6 +178,12 @@ impl<'a> Pricing<'a> {
     }
 }
 
+/// Length of a list whose field takes no size, such as the participants of a booking.
+const LIST: u64 = 20;
+
+/// Lists that may be much longer, with the length that the services allow.
+const LONG: [(&str, &str, u64); 1] = [("Query", "roles", 200)];
+
 /// Computed items that cost as much as one row of the database: measured, 1,000 slots take 3 ms, 10 users with their
 /// roles 1 ms.
 const COMPUTED_PER_ROW: u64 = 10;
@@ -208,7 +217,7 @@ mod tests {
     use apollo_compiler::{Schema, ast::Type, schema::ExtendedType, validation::Valid};
     use serde_json::json;
 
-    use super::*;
+    use super::{super::Limits, *};
 
     fn schema() -> Valid<Schema> {
         Schema::parse_and_validate(include_str!("../../../../schema.graphql"), "schema.graphql").unwrap()
@@ -244,7 +253,7 @@ mod tests {
     fn price(schema: &Valid<Schema>, text: &str, variables: serde_json::Value) -> u64 {
         let document = ExecutableDocument::parse(schema, text, "document").unwrap();
         let serde_json::Value::Object(variables) = variables else { panic!("variables are an object") };
-        of(schema, &document, document.operations.get(None).unwrap(), &variables, 20)
+        of(schema, &document, document.operations.get(None).unwrap(), &variables, services::page::DEFAULT)
     }
 
     #[test]
@@ -342,6 +351,16 @@ mod tests {
             1 + 200 + (1 + 200 * (1 + 20)),
             "a page of rooms for each slot"
         );
+    }
+
+    #[test]
+    fn a_list_is_priced_by_what_it_may_return() {
+        let schema = schema();
+        let of = |text: &str| price(&schema, text, json!({}));
+        let default = services::page::DEFAULT;
+        assert_eq!(Limits::default().default_page, default);
+        assert_eq!(of("{ users { nodes { id } } }"), 1 + default * 2);
+        assert_eq!(of("{ roles { id } }"), 1 + 200);
     }
 
     #[test]

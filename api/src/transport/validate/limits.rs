@@ -36,7 +36,7 @@ impl Default for Limits {
             directives: 10,
             root_fields: 20,
             cost: 20_000,
-            default_page: 20,
+            default_page: services::page::DEFAULT,
         }
     }
 }

@@ -3,22 +3,27 @@
 //! The caller is authenticated again before every operation and event, at every ping, and whenever a key, token, role
 //! or assignment changed: revoked access closes the socket. Authentication results are cached for seconds.
 //!
-//! Everything runs in one task, so no lock is needed and nothing queues: an operation is polled for its next event
-//! only after the previous one was handed to the connection, and a client that does not read is disconnected after a
+//! Each operation runs in a task of its own, because it may hold a database connection or a permit and must not pause
+//! while the socket waits for its client or for the database. Only complete events wait: one of each operation, and
+//! the next is begun after the previous one was handed over. A client that does not read is disconnected after a
 //! while. The source of a subscription decides what happens to events missed meanwhile.
 
-use std::{collections::HashMap, net::IpAddr, pin::Pin, time::Duration};
+use std::{collections::HashMap, net::IpAddr, time::Duration};
 
 use actix_web::web;
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, ProtocolError, Session};
 use futures::{
     Stream, StreamExt as _,
-    future::{AbortHandle, Either},
-    stream::{self, Abortable, BoxStream, SelectAll},
+    future::Either,
+    stream::{self, BoxStream},
 };
 use serde_json::{Map, Value};
 use services::access::AccessChange;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, JoinSet},
+    time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until},
+};
 
 use super::{
     close::Close,
@@ -29,12 +34,12 @@ use super::{
 use crate::{
     authenticate::{AuthError, Authenticated},
     error::Error,
-    request::RequestId,
+    request::{Credentials, CurrentCaller, RequestId},
     state::State,
     transport::{
         answer::Answer,
         charge,
-        execute::{self, ReadyOperation},
+        execute::{self, ReadyOperation, Requester},
         params::Params,
         validate::OperationKind,
     },
@@ -96,11 +101,21 @@ enum Event {
     Complete,
 }
 
-type Events = Pin<Box<dyn Stream<Item = (String, Event)>>>;
+/// An event, with the id and number of its operation.
+type NumberedEvent = (String, u64, Event);
+
+/// An operation that has not ended.
+struct RunningOperation {
+    /// Tells the operation from an earlier one of the same id, whose events may still arrive.
+    number: u64,
+    task: AbortHandle,
+}
 
 /// State of a connection after its acknowledgement.
 struct AcknowledgedConnection {
     by: Authenticated,
+    /// The caller for resolvers of running operations.
+    current: CurrentCaller,
     presented: PresentedCredentials,
     changes: BoxStream<'static, AccessChange>,
 }
@@ -112,8 +127,13 @@ pub struct Socket {
     presented: PresentedCredentials,
     seat: SocketPermit,
     acknowledged: Option<AcknowledgedConnection>,
-    running: HashMap<String, AbortHandle>,
-    events: SelectAll<Abortable<Events>>,
+    running: HashMap<String, RunningOperation>,
+    /// Number of operations started so far.
+    started: u64,
+    tasks: JoinSet<()>,
+    /// Where the tasks send their events.
+    outlet: mpsc::Sender<NumberedEvent>,
+    events: mpsc::Receiver<NumberedEvent>,
     deadline: Instant,
     keep_alive: Interval,
     silent: u8,
@@ -126,7 +146,7 @@ enum SocketInput {
     Heartbeat,
     AccessChanged(AccessChange),
     Inbound(Option<Result<AggregatedMessage, ProtocolError>>),
-    Event(Option<(String, Event)>),
+    Event(NumberedEvent),
 }
 
 impl Socket {
@@ -140,13 +160,17 @@ impl Socket {
         let config = state.config.socket;
         let mut keep_alive = interval_at(Instant::now() + config.keep_alive, config.keep_alive);
         keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (outlet, events) = mpsc::channel(1);
         Self {
             session,
             presented,
             seat,
             acknowledged: None,
             running: HashMap::new(),
-            events: SelectAll::new(),
+            started: 0,
+            tasks: JoinSet::new(),
+            outlet,
+            events,
             deadline: Instant::now() + config.init_timeout,
             keep_alive,
             silent: 0,
@@ -160,7 +184,7 @@ impl Socket {
         let close = if speaks { self.converse(&mut inbound).await } else { Close::SubprotocolNotAcceptable };
         ended();
         tracing::debug!(?close, "a socket is closed");
-        drop(self.events);
+        self.tasks.shutdown().await;
         drop(self.acknowledged);
         drop(self.seat);
         let Some(reason) = close.reason() else { return };
@@ -184,7 +208,8 @@ impl Socket {
                 _ = self.keep_alive.tick() => SocketInput::Heartbeat,
                 Some(change) = next(changes) => SocketInput::AccessChanged(change),
                 message = inbound.recv() => SocketInput::Inbound(message),
-                event = self.events.next(), if !self.events.is_empty() => SocketInput::Event(event),
+                Some(event) = self.events.recv() => SocketInput::Event(event),
+                Some(_) = self.tasks.join_next() => continue,
             };
             let next = match happened {
                 SocketInput::Closing => Err(Close::Restart),
@@ -192,8 +217,7 @@ impl Socket {
                 SocketInput::Heartbeat => self.beat().await,
                 SocketInput::AccessChanged(change) => self.on_change(change).await,
                 SocketInput::Inbound(message) => self.hear(message).await,
-                SocketInput::Event(Some((id, event))) => self.tell(id, event).await,
-                SocketInput::Event(None) => Ok(()),
+                SocketInput::Event((id, number, event)) => self.tell(id, number, event).await,
             };
             if let Err(close) = next {
                 return close;
@@ -249,6 +273,7 @@ impl Socket {
         if (now.caller.kind(), now.caller.tenant()) != (known.by.caller.kind(), known.by.caller.tenant()) {
             return Err(Close::Forbidden);
         }
+        known.current.set(now.caller.clone());
         known.by = now.clone();
         self.deadline = self.expiry(&now)?;
         Ok(())
@@ -277,9 +302,7 @@ impl Socket {
             ClientMessage::Pong => Ok(()),
             ClientMessage::Subscribe { id, payload } => self.start(id, payload).await,
             ClientMessage::Complete(id) => {
-                if let Some(operation) = self.running.remove(&id) {
-                    operation.abort();
-                }
+                self.end(&id);
                 Ok(())
             }
         }
@@ -301,7 +324,8 @@ impl Socket {
         if !self.seat.identify(&by.caller) {
             return Err(Close::TryLater);
         }
-        self.acknowledged = Some(AcknowledgedConnection { by, presented, changes });
+        let current = CurrentCaller::new(by.caller.clone());
+        self.acknowledged = Some(AcknowledgedConnection { by, current, presented, changes });
         self.send(&ServerMessage::ConnectionAck).await
     }
 
@@ -316,10 +340,7 @@ impl Socket {
         let request_id = RequestId::make(&self.state.ids);
         match self.prepare(payload, acknowledged, &request_id).await {
             Ok(ready) => {
-                let (handle, registration) = AbortHandle::new_pair();
-                let events = self.events_of(id.clone(), ready, request_id);
-                self.events.push(Abortable::new(events, registration));
-                self.running.insert(id, handle);
+                self.run_operation(id, ready, request_id);
                 Ok(())
             }
             Err(error) => self.refuse(&id, &error, &request_id).await,
@@ -340,14 +361,34 @@ impl Socket {
         let address = known.presented.address;
         charge::for_parsing(&self.state, Some(&known.by.caller), address, &params.query).await?;
         let approved = self.state.validator.check(&params, false)?;
-        let ready = execute::authorise(&self.state, params, &approved.document, &known.by, address, id)?;
+        let (authorization, tenant) = (known.presented.authorization.clone(), known.presented.tenant.clone());
+        let credentials = Credentials { authorization, tenant };
+        let ends = Instant::now() + self.state.config.execution_timeout;
+        let by = Requester { by: &known.by, current: &known.current, credentials, address, ends };
+        let ready = execute::authorise(&self.state, params, &approved.document, by, id)?;
         let caller = &known.by.caller;
         let (_, charged) = charge::document(&self.state, caller, address, &approved, ready.kind).await;
         charged.map(|()| ready)
     }
 
-    /// The operation's messages: its responses, then its completion.
-    fn events_of(&self, id: String, ready: ReadyOperation, request_id: RequestId) -> Events {
+    fn run_operation(&mut self, id: String, ready: ReadyOperation, request_id: RequestId) {
+        self.started += 1;
+        let number = self.started;
+        let events = self.events_of(ready, request_id);
+        let (outlet, of) = (self.outlet.clone(), id.clone());
+        let task = self.tasks.spawn_local(async move {
+            let mut events = std::pin::pin!(events);
+            while let Some(event) = events.next().await {
+                if outlet.send((of.clone(), number, event)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        self.running.insert(id, RunningOperation { number, task });
+    }
+
+    /// The operation's events: its responses, then its completion.
+    fn events_of(&self, ready: ReadyOperation, request_id: RequestId) -> impl Stream<Item = Event> + use<> {
         let answers = if ready.kind == OperationKind::Subscription {
             Either::Left(execute::subscribe(&self.state, ready))
         } else {
@@ -358,11 +399,13 @@ impl Socket {
             Ok(response) => Event::Next(Answer::executed(response, &request_id)),
             Err(error) => Event::Error(error, request_id.clone()),
         });
-        let ended = stream::once(async { Event::Complete });
-        Box::pin(answers.chain(ended).map(move |event| (id.clone(), event)))
+        answers.chain(stream::once(async { Event::Complete }))
     }
 
-    async fn tell(&mut self, id: String, event: Event) -> Result<(), Close> {
+    async fn tell(&mut self, id: String, number: u64, event: Event) -> Result<(), Close> {
+        if self.running.get(&id).is_none_or(|running| running.number != number) {
+            return Ok(());
+        }
         self.ask_again().await?;
         match event {
             Event::Next(answer) if answer.has_executed() => {
@@ -386,7 +429,7 @@ impl Socket {
     /// Removes an operation; its further messages are dropped.
     fn end(&mut self, id: &str) {
         if let Some(operation) = self.running.remove(id) {
-            operation.abort();
+            operation.task.abort();
         }
     }
 

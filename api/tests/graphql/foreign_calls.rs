@@ -1,0 +1,71 @@
+//! Requests that wait for servers of customers are few, so that they cannot take all permits of a node.
+
+use domain::{Id, StandardRole, ids};
+use futures::{StreamExt, stream::FuturesUnordered};
+use serde_json::{Value, json};
+use services::{
+    Anyone, Caller,
+    sign_in::{CallbackParams, Request},
+};
+use tokio::net::TcpListener;
+
+use crate::{issuer, setup::Setup};
+
+const CREATE: &str = "mutation($input: CreateOpenIdIssuerInput!) {
+    createOpenIdIssuer(input: $input) { openIdIssuer { id } userErrors { code } } }";
+
+fn input(issuer: &str) -> Value {
+    json!({ "input": { "name": "I", "issuer": issuer, "clientId": "c" } })
+}
+
+async fn administrator(setup: &Setup, tenant: Id<ids::Tenant>) -> Caller {
+    setup.user(tenant, StandardRole::Administrator).await
+}
+
+#[tokio::test]
+async fn a_redirect_makes_muster_call_its_issuer_once_even_if_it_fails() {
+    let setup = Setup::new().await;
+    let tenant = setup.tenant("a").await;
+    let admin = administrator(&setup, tenant).await;
+    let made = setup.ask(&admin, CREATE, input(&issuer::start())).await;
+    let id: Id<ids::OpenIdIssuer> =
+        made["createOpenIdIssuer"]["openIdIssuer"]["id"].as_str().unwrap().parse().unwrap();
+    let sign_in = setup.services.sign_in();
+    let (cookie, url) = sign_in.begin(Anyone, tenant, id, Request::default()).await.unwrap();
+    let (_, state) = url.query_pairs().find(|(name, _)| name == "state").unwrap();
+    let answer = CallbackParams::read(&format!("code=wrong&state={state}")).unwrap();
+    let complete = async || sign_in.complete(Anyone, tenant, id, &cookie, &answer).await.unwrap_err();
+    assert_ne!(complete().await.code(), "STATE_INVALID", "the issuer did not give a token");
+    assert_eq!(complete().await.code(), "STATE_INVALID");
+}
+
+#[tokio::test]
+async fn few_requests_wait_for_the_issuers_of_a_tenant_and_of_all() {
+    let setup = Setup::new().await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (issuer, answering) = (format!("http://{}", silent.local_addr().unwrap()), issuer::start());
+    let (mut callers, mut connections) = (Vec::new(), Vec::new());
+    for name in ["a", "b", "c", "d", "e"] {
+        callers.push(administrator(&setup, setup.tenant(name).await).await);
+    }
+    let mut waiting = FuturesUnordered::new();
+    let (last, flooding) = callers.split_last().unwrap();
+    for caller in flooding {
+        for _ in 0..4 {
+            waiting.push(setup.response(caller, CREATE, input(&issuer)));
+            tokio::select! {
+                accepted = silent.accept() => connections.push(accepted.unwrap()),
+                response = waiting.next() => panic!("it waits for its issuer: {response:?}"),
+            }
+        }
+        assert_eq!(setup.code(caller, CREATE, input(&answering)).await, "OVERLOADED");
+    }
+    assert_eq!(
+        setup.code(last, CREATE, input(&answering)).await,
+        "OVERLOADED",
+        "the node's places are taken"
+    );
+    drop(waiting);
+    let created = setup.ask(last, CREATE, input(&answering)).await;
+    assert_eq!(created["createOpenIdIssuer"]["userErrors"], json!([]), "places are given back");
+}
