@@ -197,6 +197,11 @@ impl Staff {
         self.permissions.contains(&permission)
     }
 
+    /// The key that acts.
+    pub(crate) fn key(&self) -> Id<ids::ApiKey> {
+        self.key
+    }
+
     /// The actor as recorded in the audit: the id of the key.
     pub fn actor(&self) -> String {
         self.key.to_string()

@@ -61,9 +61,9 @@ impl Roles {
 
     /// Creates a custom role.
     pub async fn create(&self, by: &Allowed<may::RoleEdit>, new: NewRole) -> Result<Model> {
-        may_hand_on(by, &new.permissions)?;
         let name = checked_name(&new.name)?;
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
+        may_hand_on(&by, &new.permissions)?;
         let id = self.services.ids.make::<ids::Role>();
         let role = row(id, &tx, name, false, &new.permissions);
         let inserted =
@@ -81,13 +81,13 @@ impl Roles {
         id: Id<ids::Role>,
         change: RoleChange,
     ) -> Result<Model> {
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
         let role = custom(&tx, id).await?;
         let mut statement = entity::role::update(tx.tenant()).filter(Column::Id.eq(role.id));
         if let Some(permissions) = &change.permissions {
             let had = permissions_in(&role);
-            may_hand_on(by, &permissions.difference(&had).copied().collect())?;
-            may_take(by, &had.difference(permissions).copied().collect())?;
+            may_hand_on(&by, &permissions.difference(&had).copied().collect())?;
+            may_take(&by, &had.difference(permissions).copied().collect())?;
             tx.access_changed();
             statement = statement.col_expr(Column::Permissions, Expr::value(permission_names(permissions)));
         }
@@ -108,9 +108,9 @@ impl Roles {
 
     /// Removes a custom role; its holders lose the permissions it granted.
     pub async fn delete(&self, by: &Allowed<may::RoleEdit>, id: Id<ids::Role>) -> Result<()> {
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
         let role = custom(&tx, id).await?;
-        may_take(by, &permissions_in(&role))?;
+        may_take(&by, &permissions_in(&role))?;
         tx.access_changed();
         entity::role::delete(tx.tenant()).filter(Column::Id.eq(role.id)).exec(tx.conn()).await?;
         tx.audit(&by.actor(), "role.delete", id.to_string(), AuditFacts::deleted(audit_json(&role)));
@@ -125,10 +125,10 @@ impl Roles {
         roles: &[Id<ids::Role>],
     ) -> Result<()> {
         some(roles)?;
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
         let user_row = entity::tenant_user::one(tx.tenant(), user).one(tx.conn()).await?;
         user_row.ok_or_else(|| Error::not_found("user"))?;
-        give(&mut tx, by, &[user], roles).await?;
+        give(&mut tx, &by, &[user], roles).await?;
         tx.audit(
             &by.actor(),
             "role.assign",
@@ -147,9 +147,9 @@ impl Roles {
     ) -> Result<()> {
         use user_role::{Column, delete};
         some(roles)?;
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
         let taken = require_roles(&tx, roles).await?;
-        may_take(by, &taken.iter().flat_map(permissions_in).collect())?;
+        may_take(&by, &taken.iter().flat_map(permissions_in).collect())?;
         let done = delete(tx.tenant())
             .filter(Column::UserId.eq(user))
             .filter(Column::RoleId.is_in(taken.iter().map(|role| role.id)))
@@ -280,7 +280,7 @@ fn is_administrator(role: &Model) -> bool {
 }
 
 /// Refuses a change that has left the tenant without an administrator; called after the change, within its
-/// transaction.
+/// transaction, which has locked the tenant.
 pub(crate) async fn require_administrator(tx: &Tx) -> Result<()> {
     let role = standard(tx, StandardRole::Administrator).await?;
     let holders = user_role::of(tx.tenant()).filter(user_role::Column::RoleId.eq(role.id));

@@ -82,7 +82,8 @@ impl Claims {
 }
 
 impl Access {
-    /// Issues an access token for a user of a tenant. Only the vendor's staff may, for any user.
+    /// Issues an access token for a user of a tenant. Only the vendor's staff may, with a key that holds every
+    /// permission of the user: whoever has the token can do what the user can.
     ///
     /// Without a lifetime the token lasts as long as the settings allow.
     pub async fn issue(
@@ -101,6 +102,14 @@ impl Access {
         }
         let signer = self.signer(lifetime).await?;
         let mut tx = self.services.begin(tenant).await?;
+        let held = roles::permissions_within(tx.conn(), tenant, user).await?;
+        let held = held.ok_or_else(|| Error::not_found("user"))?;
+        if let Some(permission) = held.iter().find(|permission| !by.has_permission(**permission)) {
+            let message = format!(
+                "This user has the permission {permission}, which your key does not have. Use a key that has it."
+            );
+            return Err(Refusal::new("PERMISSION_NOT_YOURS", message).at("userId").into());
+        }
         let token = self.issue_within(&mut tx, &signer, user, &by.actor(), None).await?;
         tx.commit().await?;
         Ok(token)

@@ -34,9 +34,9 @@ impl Issuers {
                 .at("subject")
                 .into());
         }
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
         let issuer = person::held(&tx, issuer).await?;
-        may_take(&tx, by, user).await?;
+        may_take(&tx, &by, user).await?;
         let same = of(tx.tenant()).filter(Column::IssuerId.eq(issuer.id)).filter(Column::Subject.eq(subject));
         match same.one(tx.conn()).await? {
             Some(row) if row.user_id == user => return Ok(row),
@@ -60,9 +60,9 @@ impl Issuers {
         issuer: Id<ids::OpenIdIssuer>,
         user: Id<ids::User>,
     ) -> Result<bool> {
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
         let issuer = person::held(&tx, issuer).await?;
-        may_take(&tx, by, user).await?;
+        may_take(&tx, &by, user).await?;
         let was_there = remove(&mut tx, issuer.id, user).await?;
         if was_there {
             tx.audit(

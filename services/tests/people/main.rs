@@ -18,6 +18,7 @@ mod keys;
 mod links;
 mod notices;
 mod revocation;
+mod races;
 mod roles;
 mod rotation;
 mod runs;
