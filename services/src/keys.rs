@@ -16,7 +16,8 @@ use domain::{Id, Permission, Timestamp, access::Denied, ids};
 use entity::api_key::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction,
-    EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Json, sea_query::Expr,
+    EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Json,
+    sea_query::Expr,
 };
 use serde_json::json;
 

@@ -214,7 +214,11 @@ pub(crate) async fn require_valid(conn: &impl ConnectionTrait, link: &Model, now
 }
 
 /// Refuses an invitation whose sender may no longer invite, or whose user may no longer connect calendars.
-pub(crate) async fn require_rightful(conn: &impl ConnectionTrait, link: &Model, now: Timestamp) -> Result<()> {
+pub(crate) async fn require_rightful(
+    conn: &impl ConnectionTrait,
+    link: &Model,
+    now: Timestamp,
+) -> Result<()> {
     let sender = permissions_of_actor(conn, link.tenant_id, &link.created_by, now).await?;
     let invited = match link.user_id {
         Some(user) => may_connect(conn, link.tenant_id, user).await?,
@@ -223,7 +227,8 @@ pub(crate) async fn require_rightful(conn: &impl ConnectionTrait, link: &Model, 
     if invited && may::UserCreate::is_met(&sender) {
         return Ok(());
     }
-    let message = "This invitation is no longer valid. Ask an administrator of your organisation for a new one.";
+    let message =
+        "This invitation is no longer valid. Ask an administrator of your organisation for a new one.";
     Err(Error::refuse("LINK_WITHDRAWN", message))
 }
 

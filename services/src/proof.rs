@@ -55,6 +55,11 @@ impl Member {
         self.permissions.contains(&permission)
     }
 
+    /// All permissions of the caller.
+    pub(crate) fn permissions(&self) -> &BTreeSet<Permission> {
+        &self.permissions
+    }
+
     /// Whether the caller may connect calendars, by any way of [`may::Connect`].
     pub fn may_connect(&self) -> bool {
         may::Connect::is_met(&self.permissions)

@@ -23,6 +23,7 @@ use crate::{
     Error, Refusal, Result, System, Tx,
     audit::AuditFacts,
     error::is_duplicate,
+    issuers::identity::unlink_outgrown,
     proof::{Allowed, Member, TenantScope},
     tenants::checked_name,
 };
@@ -96,6 +97,10 @@ impl Roles {
         statement.exec(tx.conn()).await.map_err(name_taken)?;
         let before = role;
         let role = custom(&tx, id).await?;
+        if change.permissions.is_some() {
+            let holders = holders(&tx, role.id).await?;
+            unlink_outgrown(&mut tx, &by, &holders).await?;
+        }
         tx.audit(
             &by.actor(),
             "role.update",
@@ -112,8 +117,10 @@ impl Roles {
         let role = custom(&tx, id).await?;
         may_take(&by, &permissions_in(&role))?;
         tx.access_changed();
+        let facts = AuditFacts::deleted(audit_json(&role));
+        let facts = facts.with(json!({ "holders": holders(&tx, role.id).await? }));
         entity::role::delete(tx.tenant()).filter(Column::Id.eq(role.id)).exec(tx.conn()).await?;
-        tx.audit(&by.actor(), "role.delete", id.to_string(), AuditFacts::deleted(audit_json(&role)));
+        tx.audit(&by.actor(), "role.delete", id.to_string(), facts);
         tx.commit().await
     }
 
@@ -258,7 +265,7 @@ pub(crate) async fn give(
             .await?;
     }
     tx.access_changed();
-    Ok(())
+    unlink_outgrown(tx, by, users).await
 }
 
 /// The tenant's roles with these ids; refuses an unknown id.
@@ -275,7 +282,7 @@ fn some(roles: &[Id<ids::Role>]) -> Result<()> {
     Ok(())
 }
 
-fn is_administrator(role: &Model) -> bool {
+pub(crate) fn is_administrator(role: &Model) -> bool {
     role.standard && role.name == StandardRole::Administrator.as_str()
 }
 
@@ -291,10 +298,16 @@ pub(crate) async fn require_administrator(tx: &Tx) -> Result<()> {
     Err(Error::refuse("LAST_ADMINISTRATOR", message))
 }
 
-/// Whether a user is an administrator of the tenant.
-pub(crate) async fn holds_administrator(tx: &Tx, user: Id<ids::User>) -> Result<bool> {
+/// The roles of a user.
+pub(crate) async fn held_by(tx: &Tx, user: Id<ids::User>) -> Result<Vec<Model>> {
     let held = of_users(tx.conn(), tx.tenant(), [user]).await?;
-    Ok(held.values().flatten().any(is_administrator))
+    Ok(held.into_values().flatten().collect())
+}
+
+/// The users who hold a role.
+async fn holders(tx: &Tx, role: Id<ids::Role>) -> Result<Vec<Id<ids::User>>> {
+    let held = user_role::of(tx.tenant()).filter(user_role::Column::RoleId.eq(role)).all(tx.conn()).await?;
+    Ok(held.into_iter().map(|held| held.user_id).collect())
 }
 
 async fn of_users(

@@ -134,14 +134,16 @@ impl Users {
             return Err(Error::refuse("USER_HAS_BOOKINGS", message));
         }
         self.may_take(&tx, &by, &user).await?;
-        let administers = roles::holds_administrator(&tx, user.id).await?;
+        let held = roles::held_by(&tx, user.id).await?;
         connect::forget(&mut tx, &user).await?;
         entity::tenant_user::delete(tx.tenant()).filter(Column::Id.eq(user.id)).exec(tx.conn()).await?;
-        if administers {
+        if held.iter().any(roles::is_administrator) {
             roles::require_administrator(&tx).await?;
         }
         tx.access_changed();
-        tx.audit(&by.actor(), "user.delete", id.to_string(), AuditFacts::deleted(audit_json(&user)));
+        let held: Vec<_> = held.iter().map(|role| role.id).collect();
+        let facts = AuditFacts::deleted(audit_json(&user)).with(json!({ "roles": held }));
+        tx.audit(&by.actor(), "user.delete", id.to_string(), facts);
         tx.commit().await
     }
 

@@ -52,11 +52,7 @@ impl Connect {
     }
 
     /// Accepts a key file and the address of an administrator.
-    pub(super) async fn typed_key(
-        &self,
-        session: SessionRow,
-        typed: &TypedCredentials,
-    ) -> Result<NextPage> {
+    pub(super) async fn typed_key(&self, session: SessionRow, typed: &TypedCredentials) -> Result<NextPage> {
         let administrator = administrator(typed)?;
         let key = typed.password.expose_secret().trim();
         if let Err(error) = ServiceAccountKey::read(key) {

@@ -3,7 +3,7 @@
 //! Whoever controls an issuer controls who signs in as whom, so changing issuers needs every permission within the tenant.
 //! Removing an issuer ends everything obtained through it.
 
-mod identity;
+pub(crate) mod identity;
 mod input;
 pub(crate) mod person;
 

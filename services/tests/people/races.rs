@@ -47,7 +47,8 @@ async fn beside<T>(h: &Harness, others: Statement, mut call: LocalBoxFuture<'_, 
 }
 
 async fn until_somebody_waits(watch: &DatabaseConnection) {
-    let sql = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let sql =
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while watch.query_one_raw(statement(sql, [])).await.unwrap().is_none() {}
 }
 
@@ -75,8 +76,8 @@ async fn the_last_administrator_stays_whoever_else_goes_at_the_same_time(h: Harn
     let (role, [anna, ben]) = administrators(&h, tenant).await;
     let by = h.vendor(tenant).await;
     let (users, roles) = (h.services.users(), h.services.roles());
-    let proof = by.allow().unwrap();
-    let call = roles.unassign(&proof, ben, &[role]).boxed_local();
+    let (proof, taken) = (by.allow().unwrap(), [role]);
+    let call = roles.unassign(&proof, ben, &taken).boxed_local();
     let unassigned = beside(&h, unassigning(tenant, anna), call).await;
     assert_eq!(refused(unassigned), "LAST_ADMINISTRATOR");
     roles.assign(&by.allow().unwrap(), anna, &[role]).await.unwrap();
@@ -88,17 +89,18 @@ async fn the_last_administrator_stays_whoever_else_goes_at_the_same_time(h: Harn
 async fn whoever_loses_a_permission_meanwhile_changes_nothing(h: Harness) {
     let tenant = h.tenant("acme").await;
     let (role, [anna, ben]) = administrators(&h, tenant).await;
-    let carl = h.services.users().create(&h.vendor(tenant).await.allow().unwrap(), person("carl")).await;
-    let carl = carl.unwrap().id;
+    let dora = h.services.users().create(&h.vendor(tenant).await.allow().unwrap(), person("dora")).await;
+    let dora = dora.unwrap().id;
     let by: Allowed<may::RoleEdit> = h.bearer(tenant, anna).await.allow().unwrap();
     let roles = h.services.roles();
-    let call = roles.assign(&by, carl, &[role]).boxed_local();
+    let given = [role];
+    let call = roles.assign(&by, dora, &given).boxed_local();
     let assigned = beside(&h, unassigning(tenant, anna), call).await;
     assert!(matches!(assigned, Err(Error::Denied(Denied::Forbidden(_)))), "{assigned:?}");
     h.services.users().delete(&h.bearer(tenant, ben).await.allow().unwrap(), anna).await.unwrap();
-    let assigned = roles.assign(&by, carl, &[role]).await;
+    let assigned = roles.assign(&by, dora, &[role]).await;
     assert!(matches!(assigned, Err(Error::Denied(Denied::Unauthenticated))), "{assigned:?}");
-    let held = roles.permissions_of(&h.services, tenant, carl).await.unwrap();
+    let held = roles.permissions_of(&h.services, tenant, dora).await.unwrap();
     assert_eq!(held, Some([].into()));
 }
 
