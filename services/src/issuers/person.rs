@@ -34,7 +34,6 @@ pub(crate) async fn link(
     issuer: Id<ids::OpenIdIssuer>,
     claims: &Claims,
 ) -> Result<Id<ids::User>> {
-    tx.lock_tenant().await?;
     // Held, so that the first two requests of a person make one link, and none is made of an issuer that is removed.
     let issuer = held(tx, issuer).await?;
     if let Some(user) = linked(tx.conn(), &issuer, claims).await? {
