@@ -50,8 +50,11 @@ impl std::fmt::Display for RequestId {
     }
 }
 
+/// Whether an id sent by a client can be logged, and is not taken for that of a run or of an operator's command.
 fn is_harmless(id: &str) -> bool {
-    (1..=LONGEST).contains(&id.len())
+    let is_ours = ["run_", "cmd_"].iter().any(|prefix| id.starts_with(prefix));
+    !is_ours
+        && (1..=LONGEST).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
@@ -132,7 +135,7 @@ mod tests {
             RequestId::of(&TestRequest::default().insert_header((REQUEST_ID, value)).to_http_request(), &ids)
         };
         assert_eq!(of("abc-1.2_3").as_str(), "abc-1.2_3");
-        for bad in ["", "a b", "<script>", &"x".repeat(65)] {
+        for bad in ["run_1", "cmd_1", "", "a b", "<script>", &"x".repeat(65)] {
             assert!(of(bad).as_str().starts_with("req_"), "{bad:?} must be replaced");
         }
     }

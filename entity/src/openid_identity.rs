@@ -11,5 +11,7 @@ crate::table::tenant_table! {
         subject: String,
         /// When the user and the subject were linked.
         created_at: DateTimeUtc,
+        /// The permissions of whoever linked them; null if the user's own verified sign-in did.
+        linked_with: Option<Json>,
     }
 }

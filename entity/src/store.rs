@@ -25,6 +25,8 @@ use sea_orm::{
     Value,
 };
 
+use tracing::Instrument as _;
+
 pub use self::{
     logins::{APP_ROLE, ENGINE_ROLE, Logins},
     reader::ReadTransaction,
@@ -244,7 +246,8 @@ impl Store {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let txn = self.write.begin_with_options(options).await?;
+        let write = self.write.clone();
+        let txn = uninterrupted(async move { write.begin_with_options(options).await }).await?;
         self.confine(&txn, confine, tenants).await?;
         Ok(txn)
     }
@@ -258,8 +261,9 @@ impl Store {
     pub async fn read(&self, tenant: Id<ids::Tenant>) -> Result<ReadTransaction, DbErr> {
         match self.backend {
             DatabaseBackend::Postgres => {
-                let pool = self.read.get_postgres_connection_pool();
-                ReadTransaction::postgres(pool, tenant, self.statements.clone()).await
+                let pool = self.read.get_postgres_connection_pool().clone();
+                let statements = self.statements.clone();
+                uninterrupted(ReadTransaction::postgres(pool, tenant, statements)).await
             }
             _ => Ok(ReadTransaction::sqlite(self.read.begin().await?)),
         }
@@ -292,6 +296,17 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Begins a transaction even if nobody waits for it any more. sqlx rolls back what was begun, but not what was about to
+/// be: cut off in between, a connection would go back to the pool with an open transaction, and the next statement on it
+/// would run within the tenant of that one.
+#[expect(clippy::disallowed_methods, reason = "it ends with the round trip")]
+async fn uninterrupted<T: Send + 'static>(
+    begin: impl Future<Output = Result<T, DbErr>> + Send + 'static,
+) -> Result<T, DbErr> {
+    let begun = tokio::spawn(begin.in_current_span()).await;
+    begun.unwrap_or_else(|error| Err(DbErr::Custom(error.to_string())))
 }
 
 /// Refuses a role to which row-level security does not apply.

@@ -13,7 +13,7 @@ crate::table::tenant_table! {
         document: Stored<TermsDocument>,
         /// The text's version from the operator's configuration at that time.
         document_version: String,
-        /// Who accepted: an email address, or the id of a user, key or link.
+        /// Who accepted: the id of a user, key or link, or the address to which the link was sent.
         accepted_by: String,
         /// When the box was ticked, as the server received it.
         accepted_at: DateTimeUtc,

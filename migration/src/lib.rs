@@ -29,6 +29,7 @@ mod m0023_audit_chain;
 mod m0024_openid;
 mod m0025_keys;
 mod m0026_domains;
+mod m0027_linked_with;
 pub mod roles;
 mod row_level_security;
 
@@ -62,6 +63,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0024_openid::Migration),
             Box::new(m0025_keys::Migration),
             Box::new(m0026_domains::Migration),
+            Box::new(m0027_linked_with::Migration),
         ]
     }
 }

@@ -12,11 +12,11 @@ use std::collections::BTreeSet;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use chrono::Duration;
-use domain::{Id, Permission, Timestamp, ids};
+use domain::{Id, Permission, Timestamp, access::Denied, ids};
 use entity::api_key::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
-    IntoActiveModel, PaginatorTrait, QueryFilter, prelude::Json, sea_query::Expr,
+    IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Json, sea_query::Expr,
 };
 use serde_json::json;
 
@@ -83,6 +83,7 @@ impl Keys {
             new.expires_at.unwrap_or_else(|| self.services.now() + self.services.settings.key_lifetime);
         let key = self.row(&secret, &new, Some(ends)).await?;
         let mut tx = self.services.begin_installation().await?;
+        self.locked(by, by.key(), tx.conn()).await?;
         insert(&key, tx.conn()).await?;
         tx.audit(&by.actor(), "key.create", shown(&key), AuditFacts::created(audit_json(&key)));
         tx.commit().await?;
@@ -222,21 +223,33 @@ impl Keys {
         Ok(txn.commit().await?)
     }
 
-    /// A key that the caller may revoke or replace: one whose permissions the caller all holds.
+    /// A key that the caller may revoke or replace: one whose permissions the caller all holds. Locked, so that it is
+    /// replaced once, and never after it was revoked.
     async fn to_be_taken(
         &self,
         by: &Staff,
         id: Id<ids::ApiKey>,
         txn: &impl ConnectionTrait,
     ) -> Result<Model> {
-        let key = Entity::find_by_id(id).one(txn).await?;
-        let key = key.ok_or_else(|| Error::not_found("key"))?;
+        let key = self.locked(by, id, txn).await?;
         roles::may_take_by(|permission| by.has_permission(permission), &permissions_of(&key))?;
         Ok(key)
     }
 
+    /// A key, locked together with the caller's own, which must still be in force.
+    async fn locked(&self, by: &Staff, id: Id<ids::ApiKey>, txn: &DatabaseTransaction) -> Result<Model> {
+        // In one order for everybody, so that two keys that revoke each other do not wait for each other.
+        let both = Entity::find().filter(Column::Id.is_in([by.key(), id])).order_by_asc(Column::Id);
+        let both = both.lock_exclusive().all(txn).await?;
+        let find = |id| both.iter().find(|key| key.id == id);
+        if !find(by.key()).is_some_and(|own| self.is_in_force(own)) {
+            return Err(Denied::Unauthenticated.into());
+        }
+        find(id).cloned().ok_or_else(|| Error::not_found("key"))
+    }
+
     fn is_in_force(&self, key: &Model) -> bool {
-        key.revoked_at.is_none() && key.expires_at.is_none_or(|end| self.services.now() < end)
+        is_in_force(key, self.services.now())
     }
 
     fn secret(&self) -> String {
@@ -267,6 +280,41 @@ pub fn permissions_of(key: &Model) -> BTreeSet<Permission> {
         permissions.remove(&Permission::Staff);
     }
     permissions
+}
+
+fn is_in_force(key: &Model, now: Timestamp) -> bool {
+    key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now < end)
+}
+
+/// The permissions that a key holds now within a tenant; `None` if the key has ended or acts for another tenant.
+pub(crate) async fn permissions_now(
+    conn: &impl ConnectionTrait,
+    key: Id<ids::ApiKey>,
+    tenant: Id<ids::Tenant>,
+    now: Timestamp,
+) -> Result<Option<BTreeSet<Permission>>> {
+    let key = Entity::find_by_id(key).one(conn).await?;
+    let acts = |key: &Model| is_in_force(key, now) && key.tenant_id.is_none_or(|only| only == tenant);
+    Ok(key.filter(acts).map(|key| permissions_of(&key)))
+}
+
+/// The permissions that a key holds now, or the successor by which it was replaced when it ended.
+pub(crate) async fn permissions_of_line(
+    conn: &impl ConnectionTrait,
+    key: Id<ids::ApiKey>,
+    tenant: Id<ids::Tenant>,
+    now: Timestamp,
+) -> Result<Option<BTreeSet<Permission>>> {
+    let mut next = Some(key);
+    while let Some(id) = next {
+        let permissions = permissions_now(conn, id, tenant, now).await?;
+        if permissions.is_some() {
+            return Ok(permissions);
+        }
+        let ended = Entity::find_by_id(id).one(conn).await?;
+        next = ended.filter(|key| key.revoked_at.is_none()).and_then(|key| key.replaced_by);
+    }
+    Ok(None)
 }
 
 fn shown(key: &Model) -> String {

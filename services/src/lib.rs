@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod audit;
+mod authority;
 pub mod availability;
 pub mod bookings;
 pub mod calendars;

@@ -3,22 +3,29 @@
 //! A link opens the connect page and nothing else. Its token has 256 random bits, of which only a digest is stored, so
 //! that a link is shown only once, to whoever created it.
 
-use domain::{Id, StandardRole, ids, may, state::Feature};
+use domain::{
+    Id, Permission, StandardRole, Timestamp,
+    access::{Denied, Rule},
+    ids, may,
+    state::Feature,
+};
 use entity::{
     connect_link::{self, ActiveModel, Column, Entity, Model},
+    connect_session,
     tenant_lookup::{self, Kind},
     tenant_user,
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::Expr};
 use serde_json::json;
 
 use crate::{
-    Error, Result, Tx,
+    Error, Refusal, Result, Tx,
     audit::AuditFacts,
+    authority::permissions_of_actor,
     proof::{Allowed, Anyone, Member},
     roles,
     tenants::require_feature,
-    users::checked_email,
+    users::{self, checked_email},
 };
 
 crate::noun! {
@@ -55,9 +62,9 @@ impl Links {
     /// Invites an IT administrator. Also returns the link to send, which is not shown again.
     ///
     /// The invited person becomes a user with the roles, or an existing user with this email address receives them.
-    /// The caller must hold every permission of the roles.
+    /// The caller must hold every permission of the roles, and `ROLE_EDIT` for any but the default one.
     pub async fn invite(&self, by: &Allowed<may::UserCreate>, new: NewLink) -> Result<(Model, String)> {
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
         require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
         let email = checked_email(&new.email, "email")?;
         if let Some(url) = &new.return_url {
@@ -67,7 +74,7 @@ impl Links {
             let found = entity::integration::one(tx.tenant(), integration).one(tx.conn()).await?;
             found.ok_or_else(|| Error::not_found("integration"))?;
         }
-        let user = self.invited(&mut tx, by, &email, &new.roles).await?;
+        let user = self.invited(&mut tx, &by, &email, &new.roles).await?;
         let token = self.services.ids.secret();
         let id = self.services.ids.make::<ids::ConnectLink>();
         let link = Model {
@@ -92,6 +99,28 @@ impl Links {
         Ok((link, self.services.settings.link(&format!("/connect/{token}"))))
     }
 
+    /// Ends an invitation and the sessions that it opened. The invited user and the user's roles stay.
+    pub async fn revoke(&self, by: &Allowed<may::UserCreate>, id: Id<ids::ConnectLink>) -> Result<()> {
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
+        let link = connect_link::one(tx.tenant(), id).lock_exclusive().one(tx.conn()).await?;
+        let link = link.ok_or_else(|| Error::not_found("invitation"))?;
+        let ended = connect_session::delete(tx.tenant())
+            .filter(connect_session::Column::LinkId.eq(link.id))
+            .exec(tx.conn())
+            .await?;
+        connect_link::update(tx.tenant())
+            .filter(Column::Id.eq(link.id))
+            .col_expr(Column::ExpiresAt, Expr::value(link.expires_at.min(tx.now())))
+            .exec(tx.conn())
+            .await?;
+        let facts = AuditFacts::deleted(json!({
+            "user": link.user_id, "email": link.email, "expiresAt": link.expires_at,
+            "sessions": ended.rows_affected,
+        }));
+        tx.audit(&by.actor(), "link.revoke", id.to_string(), facts);
+        tx.commit().await
+    }
+
     /// The link with this token, if it is still valid.
     pub async fn open(&self, _by: Anyone, token: &str) -> Result<OpenLink> {
         let unknown =
@@ -102,13 +131,10 @@ impl Links {
             tenant_lookup::tenant_of(store, Kind::ConnectLink, &digest).await?.ok_or_else(unknown)?;
         let txn = store.read(tenant).await?;
         let found = connect_link::of(tenant).filter(Column::TokenHash.eq(digest)).one(&txn).await?;
+        let link = found.ok_or_else(unknown)?;
+        require_valid(&txn, &link, self.services.now()).await?;
         // Whoever waits for a second connection while holding one can bring a full pool to a halt.
         drop(txn);
-        let link = found.ok_or_else(unknown)?;
-        if link.expires_at <= self.services.now() {
-            let message = "This link has expired. Ask the person who sent it for a new one.";
-            return Err(Error::refuse("LINK_EXPIRED", message));
-        }
         let tenant = self.services.tenants().find(link.tenant_id).await?;
         Ok(OpenLink { link, tenant: tenant.ok_or_else(unknown)? })
     }
@@ -130,17 +156,36 @@ impl Links {
     ) -> Result<Id<ids::User>> {
         let present =
             tenant_user::of(tx.tenant()).filter(tenant_user::Column::Email.eq(email)).one(tx.conn()).await?;
-        let user = match present {
-            Some(user) => user.id,
-            None => self.newcomer(tx, email).await?,
-        };
         let default = [roles::standard(tx, StandardRole::CalendarConnector).await?.id];
         let roles = if roles.is_empty() { &default } else { roles };
+        if roles != default && !by.has_permission(Permission::RoleEdit) {
+            return Err(Denied::Forbidden(Permission::RoleEdit).into());
+        }
+        let actor = by.actor();
+        let user = match present {
+            Some(user) => {
+                let facts = AuditFacts::created(json!({ "roles": roles }));
+                tx.audit(&actor, "role.assign", user.id.to_string(), facts);
+                user.id
+            }
+            None => self.newcomer(tx, &actor, email, roles).await?,
+        };
         roles::give(tx, by, &[user], roles).await?;
+        if !may_connect(tx.conn(), tx.tenant(), user).await? {
+            let message = "With these roles the invited person may not connect a calendar system. Add the role \
+                Calendar Connector.";
+            return Err(Refusal::new("ROLES_MISSING", message).at("roleIds").into());
+        }
         Ok(user)
     }
 
-    async fn newcomer(&self, tx: &mut Tx, email: &str) -> Result<Id<ids::User>> {
+    async fn newcomer(
+        &self,
+        tx: &mut Tx,
+        actor: &str,
+        email: &str,
+        roles: &[Id<ids::Role>],
+    ) -> Result<Id<ids::User>> {
         let user = tenant_user::Model {
             id: self.services.ids.make(),
             tenant_id: tx.tenant(),
@@ -153,6 +198,45 @@ impl Links {
         };
         let row = tenant_user::ActiveModel::from(user.clone());
         tenant_user::Entity::insert(row).exec_without_returning(tx.conn()).await?;
+        let facts = AuditFacts::created(users::audit_json(&user)).with(json!({ "roles": roles }));
+        tx.audit(actor, "user.create", user.id.to_string(), facts);
         Ok(user.id)
     }
+}
+
+/// Refuses an invitation that has ended, by its time or as [`require_rightful`] says.
+pub(crate) async fn require_valid(conn: &impl ConnectionTrait, link: &Model, now: Timestamp) -> Result<()> {
+    if link.expires_at <= now {
+        let message = "This link has expired. Ask the person who sent it for a new one.";
+        return Err(Error::refuse("LINK_EXPIRED", message));
+    }
+    require_rightful(conn, link, now).await
+}
+
+/// Refuses an invitation whose sender may no longer invite, or whose user may no longer connect calendars.
+pub(crate) async fn require_rightful(
+    conn: &impl ConnectionTrait,
+    link: &Model,
+    now: Timestamp,
+) -> Result<()> {
+    let sender = permissions_of_actor(conn, link.tenant_id, &link.created_by, now).await?;
+    let invited = match link.user_id {
+        Some(user) => may_connect(conn, link.tenant_id, user).await?,
+        None => false,
+    };
+    if invited && may::UserCreate::is_met(&sender) {
+        return Ok(());
+    }
+    let message =
+        "This invitation is no longer valid. Ask an administrator of your organisation for a new one.";
+    Err(Error::refuse("LINK_WITHDRAWN", message))
+}
+
+async fn may_connect(
+    conn: &impl ConnectionTrait,
+    tenant: Id<ids::Tenant>,
+    user: Id<ids::User>,
+) -> Result<bool> {
+    let held = roles::permissions_within(conn, tenant, user).await?;
+    Ok(held.is_some_and(|held| may::Connect::is_met(&held)))
 }

@@ -55,6 +55,11 @@ impl Member {
         self.permissions.contains(&permission)
     }
 
+    /// All permissions of the caller.
+    pub(crate) fn permissions(&self) -> &BTreeSet<Permission> {
+        &self.permissions
+    }
+
     /// Whether the caller may connect calendars, by any way of [`may::Connect`].
     pub fn may_connect(&self) -> bool {
         may::Connect::is_met(&self.permissions)
@@ -195,6 +200,11 @@ impl Staff {
     /// Whether the key also holds another permission.
     pub fn has_permission(&self, permission: Permission) -> bool {
         self.permissions.contains(&permission)
+    }
+
+    /// The key that acts.
+    pub(crate) fn key(&self) -> Id<ids::ApiKey> {
+        self.key
     }
 
     /// The actor as recorded in the audit: the id of the key.

@@ -23,6 +23,7 @@ use crate::{
     Error, Refusal, Result, System, Tx,
     audit::AuditFacts,
     error::is_duplicate,
+    issuers::identity::unlink_outgrown,
     proof::{Allowed, Member, TenantScope},
     tenants::checked_name,
 };
@@ -66,9 +67,9 @@ impl Roles {
 
     /// Creates a custom role.
     pub async fn create(&self, by: &Allowed<may::RoleEdit>, new: NewRole) -> Result<Model> {
-        may_hand_on(by, &new.permissions)?;
         let name = checked_name(&new.name)?;
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
+        may_hand_on(&by, &new.permissions)?;
         let count = entity::role::of(tx.tenant()).count(tx.conn()).await?;
         if count >= MAX {
             let refusal = Refusal::new("TOO_MANY", format!("A tenant has at most {MAX} roles."));
@@ -91,13 +92,13 @@ impl Roles {
         id: Id<ids::Role>,
         change: RoleChange,
     ) -> Result<Model> {
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
         let role = custom(&tx, id).await?;
         let mut statement = entity::role::update(tx.tenant()).filter(Column::Id.eq(role.id));
         if let Some(permissions) = &change.permissions {
             let had = permissions_in(&role);
-            may_hand_on(by, &permissions.difference(&had).copied().collect())?;
-            may_take(by, &had.difference(permissions).copied().collect())?;
+            may_hand_on(&by, &permissions.difference(&had).copied().collect())?;
+            may_take(&by, &had.difference(permissions).copied().collect())?;
             tx.access_changed();
             statement = statement.col_expr(Column::Permissions, Expr::value(permission_names(permissions)));
         }
@@ -106,6 +107,10 @@ impl Roles {
         statement.exec(tx.conn()).await.map_err(name_taken)?;
         let before = role;
         let role = custom(&tx, id).await?;
+        if change.permissions.is_some() {
+            let holders = holders(&tx, role.id).await?;
+            unlink_outgrown(&mut tx, &by, &holders).await?;
+        }
         tx.audit(
             &by.actor(),
             "role.update",
@@ -118,12 +123,14 @@ impl Roles {
 
     /// Removes a custom role; its holders lose the permissions it granted.
     pub async fn delete(&self, by: &Allowed<may::RoleEdit>, id: Id<ids::Role>) -> Result<()> {
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
         let role = custom(&tx, id).await?;
-        may_take(by, &permissions_in(&role))?;
+        may_take(&by, &permissions_in(&role))?;
         tx.access_changed();
+        let facts = AuditFacts::deleted(audit_json(&role));
+        let facts = facts.with(json!({ "holders": holders(&tx, role.id).await? }));
         entity::role::delete(tx.tenant()).filter(Column::Id.eq(role.id)).exec(tx.conn()).await?;
-        tx.audit(&by.actor(), "role.delete", id.to_string(), AuditFacts::deleted(audit_json(&role)));
+        tx.audit(&by.actor(), "role.delete", id.to_string(), facts);
         tx.commit().await
     }
 
@@ -135,10 +142,10 @@ impl Roles {
         roles: &[Id<ids::Role>],
     ) -> Result<()> {
         some(roles)?;
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
         let user_row = entity::tenant_user::one(tx.tenant(), user).one(tx.conn()).await?;
         user_row.ok_or_else(|| Error::not_found("user"))?;
-        give(&mut tx, by, &[user], roles).await?;
+        give(&mut tx, &by, &[user], roles).await?;
         tx.audit(
             &by.actor(),
             "role.assign",
@@ -157,9 +164,9 @@ impl Roles {
     ) -> Result<()> {
         use user_role::{Column, delete};
         some(roles)?;
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
         let taken = require_roles(&tx, roles).await?;
-        may_take(by, &taken.iter().flat_map(permissions_in).collect())?;
+        may_take(&by, &taken.iter().flat_map(permissions_in).collect())?;
         let done = delete(tx.tenant())
             .filter(Column::UserId.eq(user))
             .filter(Column::RoleId.is_in(taken.iter().map(|role| role.id)))
@@ -269,7 +276,7 @@ pub(crate) async fn give(
     }
     require_few(tx, users).await?;
     tx.access_changed();
-    Ok(())
+    unlink_outgrown(tx, by, users).await
 }
 
 /// Refuses a change after which a user holds too many roles.
@@ -303,12 +310,12 @@ fn some(roles: &[Id<ids::Role>]) -> Result<()> {
     Ok(())
 }
 
-fn is_administrator(role: &Model) -> bool {
+pub(crate) fn is_administrator(role: &Model) -> bool {
     role.standard && role.name == StandardRole::Administrator.as_str()
 }
 
 /// Refuses a change that has left the tenant without an administrator; called after the change, within its
-/// transaction.
+/// transaction, which has locked the tenant.
 pub(crate) async fn require_administrator(tx: &Tx) -> Result<()> {
     let role = standard(tx, StandardRole::Administrator).await?;
     let holders = user_role::of(tx.tenant()).filter(user_role::Column::RoleId.eq(role.id));
@@ -319,10 +326,16 @@ pub(crate) async fn require_administrator(tx: &Tx) -> Result<()> {
     Err(Error::refuse("LAST_ADMINISTRATOR", message))
 }
 
-/// Whether a user is an administrator of the tenant.
-pub(crate) async fn holds_administrator(tx: &Tx, user: Id<ids::User>) -> Result<bool> {
+/// The roles of a user.
+pub(crate) async fn held_by(tx: &Tx, user: Id<ids::User>) -> Result<Vec<Model>> {
     let held = of_users(tx.conn(), tx.tenant(), [user]).await?;
-    Ok(held.values().flatten().any(is_administrator))
+    Ok(held.into_values().flatten().collect())
+}
+
+/// The users who hold a role.
+async fn holders(tx: &Tx, role: Id<ids::Role>) -> Result<Vec<Id<ids::User>>> {
+    let held = user_role::of(tx.tenant()).filter(user_role::Column::RoleId.eq(role)).all(tx.conn()).await?;
+    Ok(held.into_iter().map(|held| held.user_id).collect())
 }
 
 async fn of_users(

@@ -13,6 +13,7 @@ use crate::{
     integrations,
     proof::{Allowed, TenantScope},
     run_inputs::{RunInput, Verify},
+    users::checked_email,
 };
 
 crate::noun! {
@@ -70,17 +71,9 @@ pub async fn current(
     Ok(rows.order_by_asc(Column::Position).one(conn).await?)
 }
 
-/// Parses a mailbox address into its stored form: lower case, with text on both sides of a single `@`.
+/// Parses a mailbox address into its stored form, in lower case.
 pub fn address(text: &str) -> Result<String> {
-    let text = text.trim().to_lowercase();
-    let fits = text.len() <= 254
-        && !text.chars().any(|c| c.is_whitespace() || c.is_control())
-        && text
-            .split_once('@')
-            .is_some_and(|(local, host)| !local.is_empty() && !host.is_empty() && !host.contains('@'));
-    if fits {
-        return Ok(text);
-    }
     let message = "This is not the address of a mailbox.";
-    Err(Refusal::new("ADDRESS_MALFORMED", message).at("mailbox").into())
+    let malformed = |_| Refusal::new("ADDRESS_MALFORMED", message).at("mailbox").into();
+    checked_email(text, "mailbox").map_err(malformed)
 }

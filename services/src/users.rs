@@ -88,12 +88,12 @@ impl Users {
         change: UserChange,
         if_version: Option<i64>,
     ) -> Result<Model> {
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
         let before = self.present(&tx, id).await?;
         let after = check::changed(&before, change)?;
         if before.email != after.email {
             // Whoever may set an address may take the account over that signs in with it.
-            self.may_take(&tx, by, &before).await?;
+            self.may_take(&tx, &by, &before).await?;
         }
         let statement = entity::tenant_user::update(tx.tenant())
             .filter(Column::Id.eq(id))
@@ -127,21 +127,23 @@ impl Users {
     /// Removes a user with the user's own consents and tokens. Refused for a user who takes part in bookings, which
     /// keep their participants; for a user with more permissions than the caller; and for the last administrator.
     pub async fn delete(&self, by: &Allowed<may::UserDelete>, id: Id<ids::User>) -> Result<()> {
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
         let user = self.present(&tx, id).await?;
         if check::has_bookings(&tx, &user).await? {
             let message = "This user takes part in bookings and therefore cannot be removed.";
             return Err(Error::refuse("USER_HAS_BOOKINGS", message));
         }
-        self.may_take(&tx, by, &user).await?;
-        let administers = roles::holds_administrator(&tx, user.id).await?;
+        self.may_take(&tx, &by, &user).await?;
+        let held = roles::held_by(&tx, user.id).await?;
         connect::forget(&mut tx, &user).await?;
         entity::tenant_user::delete(tx.tenant()).filter(Column::Id.eq(user.id)).exec(tx.conn()).await?;
-        if administers {
+        if held.iter().any(roles::is_administrator) {
             roles::require_administrator(&tx).await?;
         }
         tx.access_changed();
-        tx.audit(&by.actor(), "user.delete", id.to_string(), AuditFacts::deleted(audit_json(&user)));
+        let held: Vec<_> = held.iter().map(|role| role.id).collect();
+        let facts = AuditFacts::deleted(audit_json(&user)).with(json!({ "roles": held }));
+        tx.audit(&by.actor(), "user.delete", id.to_string(), facts);
         tx.commit().await
     }
 
@@ -178,14 +180,14 @@ impl Users {
 
     async fn make(
         &self,
-        by: &Member,
+        by: &Allowed<may::UserCreate>,
         new: Vec<NewUser>,
     ) -> std::result::Result<Vec<Model>, (Option<usize>, Error)> {
         let whole = |error: Error| (None, error);
+        let (mut tx, by) = self.services.begin_access_change(by).await.map_err(whole)?;
         if new.iter().any(|new| !new.roles.is_empty()) && !by.has_permission(Permission::RoleEdit) {
             return Err((None, Denied::Forbidden(Permission::RoleEdit).into()));
         }
-        let mut tx = self.services.begin(by.tenant()).await.map_err(whole)?;
         let mut made = Vec::with_capacity(new.len());
         for (index, new) in new.iter().enumerate() {
             let user =
@@ -193,7 +195,7 @@ impl Users {
             made.push(user);
         }
         check::unique(&tx, &made).await?;
-        self.insert(&mut tx, by, &made, &new).await.map_err(whole)?;
+        self.insert(&mut tx, &by, &made, &new).await.map_err(whole)?;
         tx.commit().await.map_err(whole)?;
         Ok(made)
     }

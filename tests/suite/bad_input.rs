@@ -57,6 +57,7 @@ const WITH_IDS: &[(&str, &str, &str)] = &[
     ),
     ("setServiceMailbox", "run { id }", r#"{ "integrationId": "integration", "mailbox": "x@b.test" }"#),
     ("inviteAdministrator", "url", r#"{ "email": "it@b.test", "integrationId": "integration" }"#),
+    ("revokeInvitation", "revokedInvitationId", r#"{ "id": "invitation" }"#),
     ("activateConnectedMailbox", "run { id }", r#"{ "id": "connection" }"#),
     ("excludeConnectedMailbox", "connectedMailbox { id }", r#"{ "id": "connection" }"#),
     ("startCampaign", "campaign { id }", r#"{ "integrationId": "integration" }"#),
@@ -132,6 +133,8 @@ async fn furnished(app: &TestApp) -> (Org, BTreeMap<&'static str, String>) {
     let campaigns = vendor.query("{ campaigns(first: 1) { edges { node { id } } } }", json!({})).await;
     let role = json!({ "name": "Custom", "permissions": ["USER_VIEW"] });
     let role = vendor.mutate("createRole", "role { id }", role).await;
+    let it = json!({ "email": "it@furnished.test" });
+    let invited = vendor.mutate("inviteAdministrator", "invitationId", it).await;
     let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no id: {value}")).to_owned();
     let ids = BTreeMap::from([
         ("tenant", org.tenant.clone()),
@@ -144,6 +147,7 @@ async fn furnished(app: &TestApp) -> (Org, BTreeMap<&'static str, String>) {
         ("booking", text(&booking["id"])),
         ("run", text(&booking["run"]["id"])),
         ("issuer", issuer(app, &org).await),
+        ("invitation", text(&invited["invitationId"])),
     ]);
     (org, ids)
 }

@@ -145,8 +145,8 @@ pub struct AccessTokenMutation;
 
 #[Object]
 impl AccessTokenMutation {
-    /// Issues an access token for a user; the vendor's back end passes it to the user's browser. Vendor staff only
-    /// (`STAFF`).
+    /// Issues an access token for a user; the vendor's back end passes it to the user's browser. Vendor staff only: the
+    /// key needs `STAFF` and every permission of the user.
     async fn create_access_token(
         &self,
         ctx: &Context<'_>,

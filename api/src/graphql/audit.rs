@@ -42,8 +42,8 @@ impl AuditEntry {
         self.0.at.into()
     }
 
-    /// Who performed the action: the id of a user (`usr_`), a vendor key (`key_`) or an invitation (`lnk_`), the email
-    /// address of an invited person, `operator` for the server's command line, or the name of the part of Muster that
+    /// Who performed the action: the id of a user (`usr_`), a vendor key (`key_`), an invitation (`lnk_`) or an OpenID
+    /// issuer, `operator` for the server's command line, or the name of the part of Muster that
     /// acted on its own.
     async fn actor(&self) -> &str {
         &self.0.actor

@@ -63,7 +63,9 @@ pub(super) fn error_page(error: &Error) -> HttpResponse {
         Error::Refused(refusal) if matches!(refusal.code, "LINK_UNKNOWN" | "NOT_FOUND") => {
             StatusCode::NOT_FOUND
         }
-        Error::Refused(refusal) if matches!(refusal.code, "LINK_EXPIRED" | "SESSION_OVER") => {
+        Error::Refused(refusal)
+            if matches!(refusal.code, "LINK_EXPIRED" | "LINK_WITHDRAWN" | "SESSION_OVER") =>
+        {
             StatusCode::GONE
         }
         Error::Refused(_) => StatusCode::BAD_REQUEST,

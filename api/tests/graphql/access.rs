@@ -4,7 +4,7 @@ use domain::{Permission, StandardRole};
 use serde_json::json;
 use services::{Anyone, Caller, quotas::QuotaSubject};
 
-use crate::setup::Setup;
+use crate::{issuer, setup::Setup};
 
 const CREATE: &str = "mutation($input: CreateIntegrationInput!) {
     createIntegration(input: $input) { integration { id state } userErrors { code path } }
@@ -36,6 +36,37 @@ async fn somebody_elses_is_not_found() {
     let read = "query($id: ID!) { user(id: $id) { name } }";
     let still = setup.ask(&setup.vendor(acme), read, json!({ "id": user })).await;
     assert_eq!(still["user"]["name"], "anna");
+}
+
+/// The user is removed while the issuer's server is asked.
+#[tokio::test]
+async fn whoever_is_removed_while_a_server_is_asked_registers_nothing() {
+    let setup = Setup::new().await;
+    let tenant = setup.tenant("acme").await;
+    setup.user(tenant, StandardRole::Administrator).await;
+    let by = setup.user(tenant, StandardRole::Administrator).await;
+    let (asked, mut is_asked) = tokio::sync::mpsc::unbounded_channel();
+    let (go, may_go) = std::sync::mpsc::channel::<()>();
+    let issuer = issuer::start_and(move || {
+        asked.send(()).unwrap_or_default();
+        may_go.recv().unwrap_or_default();
+    });
+    let create = "mutation($input: CreateOpenIdIssuerInput!) {
+        createOpenIdIssuer(input: $input) { openIdIssuer { id } userErrors { code } }
+    }";
+    let input = json!({ "input": { "name": "I", "issuer": issuer, "clientId": "c" } });
+    let removal = async {
+        is_asked.recv().await.unwrap();
+        let user = by.allow_own().unwrap().user();
+        let remover = setup.vendor(tenant).allow().unwrap();
+        setup.services.users().delete(&remover, user).await.unwrap();
+        drop(go);
+    };
+    let (code, ()) = tokio::join!(setup.code(&by, create, input), removal);
+    assert_eq!(code, "UNAUTHENTICATED");
+    let issuers = "{ openIdIssuers { nodes { id } } }";
+    let registered = setup.ask(&setup.vendor(tenant), issuers, json!({})).await;
+    assert_eq!(registered["openIdIssuers"]["nodes"], json!([]));
 }
 
 #[tokio::test]

@@ -64,7 +64,8 @@ const MUTATIONS: &[(By, &str, &str, &str)] = &[
     (Vendor, "linkOpenIdIdentity", r#"{"issuerId": "$openIdIssuer", "userId": "$ben", "subject": "b"}"#, ""),
     (Vendor, "unlinkOpenIdIdentity", r#"{"issuerId": "$openIdIssuer", "userId": "$ben"}"#, ""),
     (Vendor, "deleteOpenIdIssuer", r#"{"id": "$openIdIssuer"}"#, ""),
-    (Vendor, "inviteAdministrator", r#"{"email": "it@acme.example"}"#, "url"),
+    (Vendor, "inviteAdministrator", r#"{"email": "it@acme.example"}"#, "url invitationId"),
+    (Vendor, "revokeInvitation", r#"{"id": "$invitationId"}"#, ""),
     (Vendor, "createIntegration", r#"{"name": "I", "provider": "MICROSOFT_365", "accessLevel": "FULL"}"#, ""),
     (Vendor, "authoriseIntegration", r#"{"id": "$waiting"}"#, ""),
     (Vendor, "verifyIntegration", r#"{"id": "$integration"}"#, ""),
@@ -214,7 +215,8 @@ impl Scene {
         let answer = &answer[field];
         assert_eq!(answer["userErrors"], json!([]), "{field}: {answer}");
         for (name, value) in answer.as_object().unwrap() {
-            if let Some(id) = value["id"].as_str() {
+            let own = value.as_str().filter(|_| name.ends_with("Id"));
+            if let Some(id) = own.or_else(|| value["id"].as_str()) {
                 self.known.insert(name.clone(), id.to_owned());
             }
             let secrets = SECRETS.iter().filter_map(|secret| value[secret].as_str());

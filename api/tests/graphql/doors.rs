@@ -29,6 +29,7 @@ const NO_DOORS: &[&str] = &[
     "reconnectIntegration",
     "retryCampaign",
     "retryRun",
+    "revokeInvitation",
     "setCountedCalendars",
     "setFeature",
     "setPlan",

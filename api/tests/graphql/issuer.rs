@@ -10,6 +10,11 @@ use serde_json::json;
 
 /// Starts one; returns its address.
 pub fn start() -> String {
+    start_and(|| {})
+}
+
+/// Starts one that does something before each answer.
+pub fn start_and(before: impl Fn() + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let issuer = format!("http://{}", listener.local_addr().unwrap());
     let document = json!({
@@ -23,6 +28,7 @@ pub fn start() -> String {
             let mut stream = stream.unwrap();
             let mut head = [0; 4_096];
             let length = stream.read(&mut head).unwrap_or_default();
+            before();
             let asks_for_keys = head[..length].starts_with(b"GET /jwks ");
             let body = if asks_for_keys { keys.to_string() } else { document.to_string() };
             let head =

@@ -241,6 +241,7 @@ impl Setup {
             user_id: user,
             subject: text.to_owned(),
             created_at,
+            linked_with: None,
         };
         let txn = self.services.store.write(tenant).await.unwrap();
         openid_issuer::ActiveModel::from(issuer).insert(&txn).await.unwrap();

@@ -34,7 +34,7 @@ impl ReadTransaction {
 
     /// Begins the transaction and sets its tenant in a single round trip, which sea-orm does not offer.
     pub(super) async fn postgres(
-        pool: &PgPool,
+        pool: PgPool,
         tenant: Id<ids::Tenant>,
         statements: Option<Arc<AtomicU64>>,
     ) -> Result<Self, DbErr> {

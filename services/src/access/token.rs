@@ -82,7 +82,8 @@ impl Claims {
 }
 
 impl Access {
-    /// Issues an access token for a user of a tenant. Only the vendor's staff may, for any user.
+    /// Issues an access token for a user of a tenant. Only the vendor's staff may, with a key that holds every
+    /// permission of the user: whoever has the token can do what the user can.
     ///
     /// Without a lifetime the token lasts as long as the settings allow.
     pub async fn issue(
@@ -101,6 +102,14 @@ impl Access {
         }
         let signer = self.signer(lifetime).await?;
         let mut tx = self.services.begin(tenant).await?;
+        let held = roles::permissions_within(tx.conn(), tenant, user).await?;
+        let held = held.ok_or_else(|| Error::not_found("user"))?;
+        if let Some(permission) = held.iter().find(|permission| !by.has_permission(**permission)) {
+            let message = format!(
+                "This user has the permission {permission}, which your key does not have. Use a key that has it."
+            );
+            return Err(Refusal::new("PERMISSION_NOT_YOURS", message).at("userId").into());
+        }
         let token = self.issue_within(&mut tx, &signer, user, &by.actor(), None).await?;
         tx.commit().await?;
         Ok(token)
@@ -144,8 +153,8 @@ impl Access {
         Ok(AccessToken { id, token, expires_at })
     }
 
-    /// Revokes the tokens obtained through an issuer, for one user or for all, as part of a change that ends that way
-    /// of signing in.
+    /// Revokes the tokens obtained through an issuer, and the codes for further ones, for one user or for all, as part
+    /// of a change that ends that way of signing in.
     pub(crate) async fn revoke_through(
         tx: &mut Tx,
         issuer: Id<ids::OpenIdIssuer>,
@@ -159,6 +168,7 @@ impl Access {
             statement = statement.filter(Column::UserId.eq(user));
         }
         statement.exec(tx.conn()).await?;
+        end_codes(tx, Some(issuer), user).await?;
         tx.access_changed();
         Ok(())
     }
@@ -172,7 +182,7 @@ impl Access {
     }
 
     /// Revokes access tokens of the proof's user, those given or all, and closes what they opened on every node. Returns how
-    /// many were valid.
+    /// many were valid. With all tokens end the codes for which an application could still obtain one.
     ///
     /// For another user the caller also needs every permission of that user: nobody locks out somebody with more
     /// rights.
@@ -191,12 +201,20 @@ impl Access {
         let mut statement = entity::access_token::update(tx.tenant())
             .filter(Column::UserId.eq(user))
             .filter(Column::RevokedAt.is_null())
-            .filter(Column::ExpiresAt.gt(tx.now()))
+            // A token is accepted a little longer than it lasts.
+            .filter(Column::ExpiresAt.gt(tx.now() - chrono::Duration::seconds(LEEWAY)))
             .col_expr(Column::RevokedAt, Expr::value(tx.now()));
         if let Some(tokens) = tokens {
             statement = statement.filter(Column::Id.is_in(tokens.iter().copied()));
         }
         let revoked = statement.exec(tx.conn()).await?.rows_affected;
+        let mut ended = revoked;
+        if tokens.is_none() {
+            ended += end_codes(&tx, None, Some(user)).await?;
+        }
+        if ended == 0 {
+            return Ok(0);
+        }
         tx.access_changed();
         tx.audit(
             &by.actor(),
@@ -271,6 +289,26 @@ impl Head {
         // An id has several forms, and ours is one of them.
         (is_ours && key.to_string() == self.kid).then_some(Id::from_uuid(key))
     }
+}
+
+/// Ends the codes of sign-ins that were not exchanged for a token yet. Returns how many.
+async fn end_codes(
+    tx: &Tx,
+    issuer: Option<Id<ids::OpenIdIssuer>>,
+    user: Option<Id<ids::User>>,
+) -> Result<u64> {
+    use entity::sign_in::{Column, update};
+    let mut statement = update(tx.tenant())
+        .filter(Column::CodeHash.is_not_null())
+        .filter(Column::RedeemedAt.is_null())
+        .col_expr(Column::RedeemedAt, Expr::value(tx.now()));
+    if let Some(issuer) = issuer {
+        statement = statement.filter(Column::IssuerId.eq(issuer));
+    }
+    if let Some(user) = user {
+        statement = statement.filter(Column::UserId.eq(user));
+    }
+    Ok(statement.exec(tx.conn()).await?.rows_affected)
 }
 
 /// Whether a token was issued here and has not been revoked.

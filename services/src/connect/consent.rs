@@ -96,7 +96,10 @@ impl Connect {
         let mut after = told(Some(&organisation.id), Some(&consented.by), server);
         after["secret"] = json!("changed");
         let subject = integration.id.to_string();
-        tx.audit(&consented.by, "integration.consent", subject, AuditFacts::changed(before, after));
+        // Whose link it was is known; the account is a typed text, or what the provider calls it.
+        let session = entity::connect_session::one(tx.tenant(), consented.session).one(tx.conn()).await?;
+        let actor = session.as_ref().map_or_else(|| "connect".to_owned(), actor);
+        tx.audit(&actor, "integration.consent", subject, AuditFacts::changed(before, after));
         tx.commit().await
     }
 

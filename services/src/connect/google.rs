@@ -6,7 +6,7 @@
 //! must sign in as the administrator, otherwise anybody could connect an organisation that trusts that service
 //! account.
 
-use domain::{ProviderKind, connect::ConnectPurpose};
+use domain::{ProviderKind, connect::ConnectPurpose, text::Shape};
 use providers::{
     Organisation, Person,
     google::{ServiceAccountKey, consent::Ask},
@@ -21,12 +21,15 @@ use super::{
     microsoft::base64url,
     own_consent::{Owner, account_mismatch},
     session::{session_over, verifier_context},
+    typed_credentials::LONGEST_USER,
 };
 use crate::{
     Error, Refusal, Result, Tx,
     grants::{Secret, SignedInAdministrator},
     integrations,
     proof::{Anyone, TenantScope},
+    text,
+    users::checked_email,
 };
 
 /// What an administrator entered before the sign-in that proves their identity; stored in the session.
@@ -49,18 +52,14 @@ impl Connect {
     }
 
     /// Accepts a key file and the address of an administrator.
-    pub(super) async fn typed_key(
-        &self,
-        mut session: SessionRow,
-        typed: &TypedCredentials,
-    ) -> Result<NextPage> {
+    pub(super) async fn typed_key(&self, session: SessionRow, typed: &TypedCredentials) -> Result<NextPage> {
         let administrator = administrator(typed)?;
         let key = typed.password.expose_secret().trim();
         if let Err(error) = ServiceAccountKey::read(key) {
             return Err(Refusal::new("SERVICE_KEY_MALFORMED", error.message).at("key").into());
         }
         let secret = Secret::ServiceAccount { key: key.to_owned() };
-        let mut tx = self.services.begin(session.tenant_id).await?;
+        let (mut tx, mut session) = self.begin_step(&session).await?;
         self.store_for_run(&mut tx, &mut session, administrator, &secret, None).await?;
         tx.commit().await?;
         Ok(NextPage::Progress)
@@ -80,7 +79,8 @@ impl Connect {
             let message = "This installation cannot use a service account without its key. Paste the key.";
             return Err(Refusal::new("KEYLESS_NOT_OFFERED", message).at("serviceAccount").into());
         }
-        let tx = self.services.begin(session.tenant_id).await?;
+        let (tx, locked) = self.begin_step(&session).await?;
+        session = locked;
         let mut change = entity::connect_session::ActiveModel::from(session);
         change.signed_in = Set(serde_json::to_value(&named).ok());
         session = change.update(tx.conn()).await?;
@@ -97,13 +97,13 @@ impl Connect {
         cookie: &str,
         answer: RedirectAnswer,
     ) -> Result<NextPage> {
-        let (mut session, verifier) =
+        let (session, verifier) =
             self.take_redirect(cookie, ConnectPurpose::Connect, GOOGLE_SIGNED_IN, &answer).await?;
         let named: Option<Named> =
             session.signed_in.clone().and_then(|named| serde_json::from_value(named).ok());
         let named = named.ok_or_else(session_over)?;
         let proven = self.signed_in_administrator(&session, &named, &verifier, &answer).await;
-        let mut tx = self.services.begin(session.tenant_id).await?;
+        let (mut tx, mut session) = self.begin_step(&session).await?;
         let administrator = match proven {
             Ok(administrator) => Some(administrator),
             Err(error) => return self.give_up(tx, session, &error).await,
@@ -180,7 +180,7 @@ impl Connect {
             Error::refuse("CONSENT_INCOMPLETE", "The consent gives no lasting access. Start again.")
         })?;
         let secret = Secret::GoogleUser { external, refresh_token };
-        let tx = self.services.begin(session.tenant_id).await?;
+        let (tx, _) = self.begin_step(&session).await?;
         self.store_own_consent(tx, &integration, user, address, &secret).await
     }
 }
@@ -207,11 +207,14 @@ fn other_administrator(entered: &str) -> Error {
 /// The administrator for whom the service account acts.
 fn administrator(typed: &TypedCredentials) -> Result<&str> {
     let administrator = typed.user.trim();
-    if administrator.contains('@') {
-        return Ok(administrator);
+    text::check(administrator, Shape::Line, LONGEST_USER, "user")?;
+    if !administrator.contains('@') {
+        let message = "Enter the address of an administrator of your organisation.";
+        return Err(Refusal::new("CREDENTIALS_MISSING", message).at("user").into());
     }
-    let message = "Enter the address of an administrator of your organisation.";
-    Err(Refusal::new("CREDENTIALS_MISSING", message).at("user").into())
+    // As the form for users has it, so that nothing invisible is in it.
+    checked_email(administrator, "user")?;
+    Ok(administrator)
 }
 
 /// Parses the address of a service account, in Google's form.

@@ -28,7 +28,8 @@ impl Connect {
             self.take_redirect(cookie, ConnectPurpose::Connect, SIGNED_IN, &answer).await?;
         let identity = self.services.connectors.microsoft()?.clone();
         let signed = self.redeem_sign_in(&identity, &session, &verifier, &answer).await;
-        let tx = self.services.begin(session.tenant_id).await?;
+        let (tx, locked) = self.begin_step(&session).await?;
+        session = locked;
         match signed {
             Ok(signed) => {
                 session = set_signed_in(&tx, session, &signed).await?;
@@ -50,9 +51,9 @@ impl Connect {
 
     /// Redirects to the organisation's consent.
     pub async fn ask_consent(&self, _by: Anyone, cookie: &str) -> Result<NextPage> {
-        let (mut session, signed) = self.asking(cookie).await?;
+        let (session, signed) = self.asking(cookie).await?;
         let identity = self.services.connectors.microsoft()?;
-        let tx = self.services.begin(session.tenant_id).await?;
+        let (tx, mut session) = self.begin_step(&session).await?;
         let state = self.new_state(&tx, &mut session, CONSENTED).await?;
         let redirect = self.services.settings.link(CONSENTED);
         let url = identity.admin_consent_url(&signed.external, &redirect, &state)?;
@@ -108,11 +109,11 @@ impl Connect {
     /// Completes the organisation's consent. The organisation named by the redirect is only compared with that of the
     /// sign-in.
     pub async fn consented(&self, _by: Anyone, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
-        let (mut session, _verifier) =
+        let (session, _verifier) =
             self.take_redirect(cookie, ConnectPurpose::Connect, CONSENTED, &answer).await?;
         let signed: Option<SignedIn> =
             session.signed_in.clone().and_then(|signed| serde_json::from_value(signed).ok());
-        let mut tx = self.services.begin(session.tenant_id).await?;
+        let (mut tx, mut session) = self.begin_step(&session).await?;
         let checked = answer.no_error().and_then(|()| match (&signed, answer.tenant.as_deref()) {
             (Some(signed), Some(tenant)) if signed.external.eq_ignore_ascii_case(tenant) => Ok(()),
             _ => {

@@ -33,6 +33,7 @@ use crate::{
     Error, Refusal, Result, Tx,
     audit::AuditFacts,
     integrations::{self, NewIntegration},
+    links,
     proof::Anyone,
 };
 use entity::connect_session::Model as SessionRow;
@@ -155,8 +156,9 @@ impl Connect {
         let link = self.services.links().open(Anyone, token).await?.link;
         let mut tx = self.services.begin(link.tenant_id).await?;
         let link = held(&tx, link.id).await?;
+        links::require_valid(tx.conn(), &link, tx.now()).await?;
         let integration = self.integration_of(&mut tx, &link, &choice).await?;
-        self.accept_terms(&mut tx, integration.id, &link.email).await?;
+        self.accept_terms(&mut tx, integration.id, &link).await?;
         let purpose = ConnectPurpose::Connect;
         let (cookie, mut session) =
             self.open_session(&tx, purpose, integration.id, Some(link.id), None).await?;
@@ -217,7 +219,13 @@ impl Connect {
         Ok(row)
     }
 
-    async fn accept_terms(&self, tx: &mut Tx, integration: Id<ids::Integration>, who: &str) -> Result<()> {
+    /// Whoever has the link accepts: that it is the invited person, nobody has proven.
+    async fn accept_terms(
+        &self,
+        tx: &mut Tx,
+        integration: Id<ids::Integration>,
+        link: &entity::connect_link::Model,
+    ) -> Result<()> {
         let settings = &self.services.settings;
         for (document, version) in [
             (TermsDocument::TermsOfService, &settings.terms_version),
@@ -229,13 +237,15 @@ impl Connect {
                 integration_id: Set(integration),
                 document: Set(document.into()),
                 document_version: Set(version.clone()),
-                accepted_by: Set(who.to_owned()),
+                accepted_by: Set(link.email.clone()),
                 accepted_at: Set(tx.now()),
             };
             entity::terms_acceptance::Entity::insert(row).exec_without_returning(tx.conn()).await?;
         }
-        let facts = json!({ "terms": settings.terms_version, "privacy": settings.privacy_version });
-        tx.audit(who, "terms.accept", integration.to_string(), AuditFacts::created(facts));
+        let facts = json!({
+            "terms": settings.terms_version, "privacy": settings.privacy_version, "invited": link.email,
+        });
+        tx.audit(&link.id.to_string(), "terms.accept", integration.to_string(), AuditFacts::created(facts));
         Ok(())
     }
 
@@ -258,8 +268,8 @@ impl Connect {
 
     /// Authorises Muster to use what the provider granted, as a separate, explicit step (S3.5).
     pub async fn authorise(&self, _by: Anyone, cookie: &str) -> Result<NextPage> {
-        let mut session = self.session(cookie, ConnectPurpose::Connect).await?;
-        let mut tx = self.services.begin(session.tenant_id).await?;
+        let session = self.session(cookie, ConnectPurpose::Connect).await?;
+        let (mut tx, mut session) = self.begin_step(&session).await?;
         let row = integrations::find(&tx, session.integration_id).await?;
         // Pressed twice is pressed once.
         if session.step != ConnectStep::Answered {
@@ -275,7 +285,7 @@ impl Connect {
     /// Records that the administrator declined, before or instead of the authorisation.
     pub async fn decline(&self, _by: Anyone, cookie: &str) -> Result<NextPage> {
         let session = self.session(cookie, ConnectPurpose::Connect).await?;
-        let tx = self.services.begin(session.tenant_id).await?;
+        let (tx, session) = self.begin_step(&session).await?;
         let error = Refusal::new("CONSENT_DECLINED", "The administrator did not grant access.");
         self.give_up(tx, session, &error.into()).await
     }

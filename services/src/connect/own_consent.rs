@@ -6,7 +6,7 @@ use providers::{
     google::consent::Ask as GoogleAsk,
     microsoft::identity::{Ask, ORGANIZATIONS},
 };
-use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, QuerySelect};
 use serde_json::json;
 
 use super::{
@@ -81,9 +81,12 @@ impl Connect {
 
     /// Exchanges the link of [`Connect::own_consent`] for a cookie and the provider's page.
     pub async fn open_own_consent(&self, _by: Anyone, secret: &str) -> Result<(String, NextPage)> {
-        let mut session = self.session(secret, ConnectPurpose::Own).await?;
+        let session = self.session(secret, ConnectPurpose::Own).await?;
         let provider = self.provider_of(&session).await?;
-        let tx = self.services.begin(session.tenant_id).await?;
+        let (tx, mut session) = self.begin_step(&session).await?;
+        if session.purpose != ConnectPurpose::Own {
+            return Err(session_over());
+        }
         let cookie = self.services.ids.secret();
         let mut change = entity::connect_session::ActiveModel::from(session);
         change.cookie_hash = Set(self.services.secrets().digest(&cookie).await?);
@@ -130,7 +133,7 @@ impl Connect {
             Error::refuse("CONSENT_INCOMPLETE", "The consent gives no lasting access. Start again.")
         })?;
         let secret = Secret::MicrosoftUser { external: who.tenant_id, refresh_token };
-        let tx = self.services.begin(session.tenant_id).await?;
+        let (tx, _) = self.begin_step(&session).await?;
         self.store_own_consent(tx, &integration, user, address, &secret).await
     }
 
@@ -174,6 +177,10 @@ impl Connect {
         address: String,
         secret: &Secret,
     ) -> Result<NextPage> {
+        let row = entity::tenant_user::one(tx.tenant(), user).lock_shared().one(tx.conn()).await?;
+        if row.and_then(|row| row.calendar_address).as_ref() != Some(&address) {
+            return Err(account_mismatch(&address));
+        }
         self.services.grants().store(&tx, integration.id, Some(user), &address, secret).await?;
         let actor = user.to_string();
         let facts = json!({

@@ -1,15 +1,17 @@
 //! The session that binds a browser to one integration, by a cookie of which only a digest is stored.
 
 use domain::{
-    Id,
+    Id, Timestamp,
     connect::{ConnectPurpose, ConnectStep},
     ids,
 };
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
+};
 
 use super::{Connect, SessionRow};
 use crate::{
-    Error, Result, Tx,
+    Error, Result, Tx, links,
     vault::{Column as Sealed, SealContext},
 };
 
@@ -56,8 +58,35 @@ impl Connect {
         let txn = store.read(tenant).await?;
         let row = of(tenant).filter(Column::CookieHash.eq(hash)).filter(Column::Purpose.eq(purpose.as_str()));
         let row = row.one(&txn).await?;
-        row.filter(|row| row.expires_at > self.services.now()).ok_or_else(session_over)
+        let now = self.services.now();
+        let row = row.filter(|row| row.expires_at > now).ok_or_else(session_over)?;
+        require_valid(&txn, &row, now).await?;
+        Ok(row)
     }
+
+    /// Begins the transaction of a step. Since the session was read it may have ended, or the invitation it rests on:
+    /// while the step waited for the provider, or for another press of the same button. The session is locked and
+    /// checked again; returns it as it is now.
+    pub(super) async fn begin_step(&self, session: &SessionRow) -> Result<(Tx, SessionRow)> {
+        let tx = self.services.begin(session.tenant_id).await?;
+        let row = entity::connect_session::one(tx.tenant(), session.id).lock_exclusive().one(tx.conn());
+        let row = row.await?.filter(|row| row.expires_at > tx.now()).ok_or_else(session_over)?;
+        require_valid(tx.conn(), &row, tx.now()).await?;
+        Ok((tx, row))
+    }
+}
+
+/// Refuses a session whose invitation has ended, or whose user no longer exists.
+async fn require_valid(conn: &impl ConnectionTrait, session: &SessionRow, now: Timestamp) -> Result<()> {
+    let tenant = session.tenant_id;
+    if let Some(user) = session.user_id {
+        let user = entity::tenant_user::one(tenant, user).one(conn).await?;
+        user.ok_or_else(session_over)?;
+    }
+    let Some(link) = session.link_id else { return Ok(()) };
+    let link = entity::connect_link::one(tenant, link).one(conn).await?.ok_or_else(session_over)?;
+    // A page that was opened in time may be finished after the link's own end.
+    links::require_rightful(conn, &link, now).await
 }
 
 pub(super) async fn set_step(tx: &Tx, session: &mut SessionRow, step: ConnectStep) -> Result<()> {

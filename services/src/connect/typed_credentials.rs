@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Longest user name in characters.
-const LONGEST_USER: usize = 320;
+pub(super) const LONGEST_USER: usize = 320;
 
 impl Connect {
     /// Accepts entered credentials. The integration's run tries them.
@@ -35,7 +35,8 @@ impl Connect {
                 None => self.typed_key(session, &typed).await,
             };
         }
-        let mut tx = self.services.begin(session.tenant_id).await?;
+        let (mut tx, locked) = self.begin_step(&session).await?;
+        session = locked;
         let row = integrations::find(&tx, session.integration_id).await?;
         let server = server_of(integrations::provider(&row)?, &typed)?;
         if typed.user.trim().is_empty() || typed.password.expose_secret().is_empty() {

@@ -34,9 +34,9 @@ impl Issuers {
                 .at("subject")
                 .into());
         }
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
         let issuer = person::held(&tx, issuer).await?;
-        may_take(&tx, by, user).await?;
+        may_take(&tx, &by, user).await?;
         let same = of(tx.tenant()).filter(Column::IssuerId.eq(issuer.id)).filter(Column::Subject.eq(subject));
         match same.one(tx.conn()).await? {
             Some(row) if row.user_id == user => return Ok(row),
@@ -46,8 +46,11 @@ impl Issuers {
             }
             None => {}
         }
-        remove(&mut tx, issuer.id, user).await?;
-        let row = person::insert(&mut tx, &issuer, user, subject.to_owned(), &by.actor()).await?;
+        if let Some(former) = remove(&mut tx, issuer.id, user).await? {
+            audit_unlinked(&mut tx, &by.actor(), &former);
+        }
+        let by = (by.actor(), Some(roles::permission_names(by.permissions())));
+        let row = person::insert(&mut tx, &issuer, user, subject.to_owned(), (&by.0, by.1)).await?;
         tx.commit().await?;
         Ok(row)
     }
@@ -60,20 +63,15 @@ impl Issuers {
         issuer: Id<ids::OpenIdIssuer>,
         user: Id<ids::User>,
     ) -> Result<bool> {
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
         let issuer = person::held(&tx, issuer).await?;
-        may_take(&tx, by, user).await?;
-        let was_there = remove(&mut tx, issuer.id, user).await?;
-        if was_there {
-            tx.audit(
-                &by.actor(),
-                "identity.unlink",
-                user.to_string(),
-                AuditFacts::deleted(json!({ "issuer": issuer.id })),
-            );
+        may_take(&tx, &by, user).await?;
+        let former = remove(&mut tx, issuer.id, user).await?;
+        if let Some(former) = &former {
+            audit_unlinked(&mut tx, &by.actor(), former);
         }
         tx.commit().await?;
-        Ok(was_there)
+        Ok(former.is_some())
     }
 
     /// One page of the links between the tenant's users and an issuer.
@@ -90,13 +88,35 @@ impl Issuers {
     }
 }
 
-async fn remove(tx: &mut Tx, issuer: Id<ids::OpenIdIssuer>, user: Id<ids::User>) -> Result<bool> {
-    let rows = delete(tx.tenant()).filter(Column::IssuerId.eq(issuer)).filter(Column::UserId.eq(user));
-    let was_there = rows.exec(tx.conn()).await?.rows_affected > 0;
-    if was_there {
-        Access::revoke_through(tx, issuer, Some(user)).await?;
+/// Ends the links of users who now hold a permission that whoever linked them lacked: that person could sign in as
+/// somebody with more permissions. Called after every change that gives users permissions, within its transaction.
+pub(crate) async fn unlink_outgrown(tx: &mut Tx, by: &Member, users: &[Id<ids::User>]) -> Result<()> {
+    let linked = of(tx.tenant())
+        .filter(Column::UserId.is_in(users.iter().copied()))
+        .filter(Column::LinkedWith.is_not_null());
+    for row in linked.all(tx.conn()).await? {
+        let held = roles::permissions_within(tx.conn(), tx.tenant(), row.user_id).await?.unwrap_or_default();
+        let linked_with = row.linked_with.as_ref().map(roles::parsed).unwrap_or_default();
+        if !held.is_subset(&linked_with)
+            && let Some(former) = remove(tx, row.issuer_id, row.user_id).await?
+        {
+            audit_unlinked(tx, &by.actor(), &former);
+        }
     }
-    Ok(was_there)
+    Ok(())
+}
+
+/// Removes a user's link to an issuer, if there is one, and revokes what the user obtained through it.
+async fn remove(tx: &mut Tx, issuer: Id<ids::OpenIdIssuer>, user: Id<ids::User>) -> Result<Option<Model>> {
+    let Some(row) = person::identity_of(tx, issuer, user).await? else { return Ok(None) };
+    delete(tx.tenant()).filter(Column::Id.eq(row.id)).exec(tx.conn()).await?;
+    Access::revoke_through(tx, issuer, Some(user)).await?;
+    Ok(Some(row))
+}
+
+fn audit_unlinked(tx: &mut Tx, by: &str, row: &Model) {
+    let facts = AuditFacts::deleted(json!({ "issuer": row.issuer_id, "subject": row.subject }));
+    tx.audit(by, "identity.unlink", row.user_id.to_string(), facts);
 }
 
 async fn may_take(tx: &Tx, by: &Member, user: Id<ids::User>) -> Result<()> {

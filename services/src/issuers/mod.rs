@@ -3,7 +3,7 @@
 //! Whoever controls an issuer controls who signs in as whom, so changing issuers needs every permission within the tenant.
 //! Removing an issuer ends everything obtained through it.
 
-mod identity;
+pub(crate) mod identity;
 mod input;
 pub(crate) mod person;
 
@@ -87,7 +87,8 @@ impl Issuers {
         let secret = new.client_secret.clone();
         let mut row = input::row(id, tenant, &new, &self.services)?;
         self.try_out(&row).await?;
-        let mut tx = self.services.begin(tenant).await?;
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
+        governs(&by)?;
         row.client_secret = self.sealed(&tx, &row, secret.as_ref()).await?;
         let count = entity::openid_issuer::of(tx.tenant()).count(tx.conn()).await?;
         if count >= MAX {
@@ -118,7 +119,8 @@ impl Issuers {
         if before.algorithms != after.algorithms {
             self.try_out(&after).await?;
         }
-        let mut tx = self.services.begin(tenant).await?;
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
+        governs(&by)?;
         let mut statement = entity::openid_issuer::update(tenant)
             .filter(Column::Id.eq(id))
             .filter(Column::Version.eq(if_version.unwrap_or(before.version)))
@@ -149,8 +151,8 @@ impl Issuers {
     /// Removes an issuer and its identities. All tokens obtained through it are revoked and their sockets closed.
     /// Needs every permission within the tenant.
     pub async fn delete(&self, by: &Allowed<may::RoleEdit>, id: Id<ids::OpenIdIssuer>) -> Result<()> {
-        governs(by)?;
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, by) = self.services.begin_access_change(by).await?;
+        governs(&by)?;
         let issuer = person::held(&tx, id).await?;
         Access::revoke_through(&mut tx, issuer.id, None).await?;
         entity::openid_issuer::delete(tx.tenant()).filter(Column::Id.eq(issuer.id)).exec(tx.conn()).await?;

@@ -8,7 +8,7 @@
 use domain::{Id, ids};
 use entity::{openid_identity, openid_issuer::Model, tenant_user};
 use providers::openid::Claims;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, prelude::Json};
 use serde_json::json;
 
 use crate::{Error, Refusal, Result, Tx, audit::AuditFacts};
@@ -52,7 +52,7 @@ pub(crate) async fn link(
     }
     let subject = claims.subject(&issuer.subject_claim).ok_or_else(nobody)?.to_owned();
     let by = issuer.id.to_string();
-    insert(tx, &issuer, user.id, subject, &by).await?;
+    insert(tx, &issuer, user.id, subject, (&by, None)).await?;
     Ok(user.id)
 }
 
@@ -68,13 +68,13 @@ pub(crate) async fn identity_of(
     Ok(row.one(tx.conn()).await?)
 }
 
-/// Links a user to a subject.
+/// Links a user to a subject. Also stores what whoever does so may do, unless it is the user by a verified sign-in.
 pub(super) async fn insert(
     tx: &mut Tx,
     issuer: &Model,
     user: Id<ids::User>,
     subject: String,
-    by: &str,
+    (by, linked_with): (&str, Option<Json>),
 ) -> Result<openid_identity::Model> {
     let row = openid_identity::Model {
         id: tx.ids().make::<ids::OpenIdIdentity>(),
@@ -83,6 +83,7 @@ pub(super) async fn insert(
         user_id: user,
         subject,
         created_at: tx.now(),
+        linked_with,
     };
     let stored = openid_identity::ActiveModel::from(row.clone());
     openid_identity::Entity::insert(stored).exec_without_returning(tx.conn()).await?;

@@ -126,6 +126,8 @@ impl SignIn {
     async fn taken_in(&self, row: &Model, session: &Session, claims: &Claims) -> Result<SignedIn> {
         let access = self.services.access();
         let signer = access.signer(None).await?;
+        // The tenant's return URLs may have changed since the sign-in began.
+        self.check(row.tenant_id, &session.request).await?;
         let mut tx = self.services.begin(row.tenant_id).await?;
         let user = person::link(&mut tx, row.id, claims).await?;
         let code = session.request.return_url.as_ref().map(|_| self.services.ids.secret());

@@ -36,6 +36,8 @@ on_both!(
     a_place_that_is_no_longer_allowed_is_not_landed_at,
     another_calendar_address_ends_the_users_own_consent,
     whoever_is_removed_is_removed_from_the_connect_page_too,
+    a_typed_name_is_nobody_in_the_audit,
+    a_mailbox_is_an_address_without_anything_invisible,
 );
 
 fn choice(provider: ProviderKind) -> Choice {
@@ -435,4 +437,33 @@ async fn whoever_is_removed_is_removed_from_the_connect_page_too(h: Harness) {
         "SESSION_OVER"
     );
     assert_eq!(refused(h.services.links().open(Anyone, &token).await), "LINK_EXPIRED");
+}
+
+async fn a_typed_name_is_nobody_in_the_audit(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let token = link(&h, tenant).await;
+    let opened = h.services.links().open(Anyone, &token).await.unwrap().link.id;
+    let cookie = follow(&h, &token).await;
+    let connect = h.services.connect();
+    let typed = TypedCredentials { user: "operator".to_owned(), ..typed("https://dav.example/") };
+    connect.submit(Anyone, &cookie, typed).await.unwrap();
+    let (row, session) = (only(&h, tenant).await, sessions(&h, tenant).await.remove(0).id);
+    let secret = connect.stored_consent(&h.services, tenant, row.id, session).await.unwrap();
+    let said = Consented { session, by: "operator".to_owned(), server: None };
+    connect.put_in_force(&h.services, &row, &said, &secret, &organisation("dav")).await.unwrap();
+    let recorded = crate::audit::entries(&h, tenant).await;
+    let consent = recorded.iter().find(|entry| entry.action == "integration.consent").unwrap();
+    assert_eq!(consent.actor, opened.to_string());
+    assert!(recorded.iter().all(|entry| entry.actor != "operator"));
+}
+
+async fn a_mailbox_is_an_address_without_anything_invisible(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let by = h.vendor(tenant).await;
+    for odd in ["\u{202E}", "\u{200B}", "\u{2066}", "\u{AD}", "\0", "\u{1B}", "\n"] {
+        let mailbox = format!("book{odd}ings@acme.example");
+        let new = wanted(ProviderKind::CalDav, Some(&mailbox));
+        let made = h.services.integrations().create(&by.allow().unwrap(), new).await;
+        assert_eq!(refused(made.map(|_| ())), "ADDRESS_MALFORMED", "{odd:?}");
+    }
 }

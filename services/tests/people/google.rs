@@ -90,6 +90,10 @@ async fn a_service_account_is_named_by_its_address_and_only_where_that_is_offere
     };
     let good = "calendars@project.iam.gserviceaccount.com";
     assert_eq!(name("administrator", good).await, "CREDENTIALS_MISSING");
+    for odd in ["i\nt@acme.example", "i\u{1B}t@acme.example", "i\0t@acme.example"] {
+        assert_eq!(name(odd, good).await, "TEXT_MALFORMED", "{odd:?}");
+    }
+    assert_eq!(name("i\u{200B}t@acme.example", good).await, "EMAIL_MALFORMED");
     for address in [
         "calendars",
         "it@acme.example",

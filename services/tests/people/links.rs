@@ -5,15 +5,25 @@ use domain::{
     Id, Permission, StandardRole, ids, may,
     state::{Feature, Plan},
 };
-use services::{Anyone, links::NewLink};
+use serde_json::json;
+use services::{Anyone, keys::NewKey, links::NewLink};
 
-use crate::harness::{Harness, person, refused};
+use crate::{
+    audit::entries,
+    connecting::{follow, typed},
+    harness::{Harness, person, refused},
+    tokens::tried,
+};
 
 on_both!(
     s2_1_and_s3_2_nobody_is_invited_before_plan_and_staff_allow_it,
     s3_3_an_it_person_is_invited_with_one_permission,
     a_link_opens_until_it_expires,
     an_invitation_is_checked_before_anything_is_made,
+    an_invitation_rests_on_its_sender_and_on_the_invited_user,
+    a_revoked_invitation_ends_with_its_pages,
+    what_an_invitation_gives_is_recorded,
+    a_rotated_key_leaves_its_invitations_to_its_successor,
 );
 
 fn invitation(email: &str) -> NewLink {
@@ -55,7 +65,7 @@ async fn s3_3_an_it_person_is_invited_with_one_permission(h: Harness) {
     assert!(invited.allow::<may::Connect>().is_ok());
     let administrator = h.role(tenant, StandardRole::PlatformAdministration.as_str()).await;
     let more = NewLink { roles: vec![administrator], ..invitation("it@acme.example") };
-    assert_eq!(refused(h.services.links().invite(&by, more.clone()).await), "PERMISSION_NOT_YOURS");
+    assert_eq!(refused(h.services.links().invite(&by, more.clone()).await), "FORBIDDEN", "as by assignRoles");
     h.services.links().invite(&h.vendor(tenant).await.allow().unwrap(), more).await.unwrap();
     let both = [Permission::CalendarConnect, Permission::PlatformAdministration].into();
     assert_eq!(h.bearer(tenant, user).await.permissions(), &both, "the vendor may give it");
@@ -102,4 +112,83 @@ async fn an_invitation_is_checked_before_anything_is_made(h: Harness) {
     allowed.return_url = Some("https://acme.example/settings".to_owned());
     let (link, _) = links.invite(&by.allow().unwrap(), allowed).await.unwrap();
     assert_eq!(link.user_id, Some(anna.id), "somebody known keeps the account");
+}
+
+async fn an_invitation_rests_on_its_sender_and_on_the_invited_user(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let (vendor, roles) = (h.vendor(tenant).await, h.services.roles());
+    let sender = h.caller(tenant, StandardRole::HumanResources).await;
+    let own = sender.allow_own().unwrap().user();
+    let links = h.services.links();
+    let (link, url) = links.invite(&sender.allow().unwrap(), invitation("it@acme.example")).await.unwrap();
+    let (cookie, invited) = (follow(&h, token(&url)).await, link.user_id.unwrap());
+    let state = async || {
+        let page = h.services.connect().progress(Anyone, &cookie).await.map(|_| ());
+        let typed = h.services.connect().submit(Anyone, &cookie, typed("no server")).await.map(|_| ());
+        let opened = links.open(Anyone, token(&url)).await.map(|_| ());
+        [opened, page, typed].map(|result| result.map_or_else(|error| error.code(), |()| "OPEN"))
+    };
+    let (open, withdrawn) = (["OPEN", "OPEN", "SERVER_URL_MALFORMED"], ["LINK_WITHDRAWN"; 3]);
+    assert_eq!(state().await, open);
+    for (user, role) in [(own, StandardRole::HumanResources), (invited, StandardRole::CalendarConnector)] {
+        let role = h.role(tenant, role.as_str()).await;
+        roles.unassign(&vendor.allow().unwrap(), user, &[role]).await.unwrap();
+        assert_eq!(state().await, withdrawn, "{role}");
+        roles.assign(&vendor.allow().unwrap(), user, &[role]).await.unwrap();
+        assert_eq!(state().await, open);
+    }
+    h.services.users().delete(&vendor.allow().unwrap(), own).await.unwrap();
+    assert_eq!(state().await, withdrawn);
+}
+
+async fn a_revoked_invitation_ends_with_its_pages(h: Harness) {
+    let (tenant, other) = (h.tenant("acme").await, h.tenant("other").await);
+    let (links, by) = (h.services.links(), h.vendor(tenant).await);
+    let (link, url) = links.invite(&by.allow().unwrap(), invitation("it@acme.example")).await.unwrap();
+    let cookie = follow(&h, token(&url)).await;
+    let stranger = h.vendor(other).await;
+    assert_eq!(refused(links.revoke(&stranger.allow().unwrap(), link.id).await), "NOT_FOUND");
+    links.revoke(&by.allow().unwrap(), link.id).await.unwrap();
+    assert_eq!(refused(links.open(Anyone, token(&url)).await), "LINK_EXPIRED");
+    let page = h.services.connect().progress(Anyone, &cookie).await;
+    assert_eq!(refused(page.map(|_| ())), "SESSION_OVER");
+    let last = entries(&h, tenant).await.pop().unwrap();
+    assert_eq!((last.action.as_str(), last.subject), ("link.revoke", link.id.to_string()));
+}
+
+async fn what_an_invitation_gives_is_recorded(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let (links, by) = (h.services.links(), h.vendor(tenant).await);
+    let connector = h.role(tenant, StandardRole::CalendarConnector.as_str()).await;
+    let (link, url) = links.invite(&by.allow().unwrap(), invitation("it@acme.example")).await.unwrap();
+    links.invite(&by.allow().unwrap(), invitation("it@acme.example")).await.unwrap();
+    let recorded = entries(&h, tenant).await;
+    for action in ["user.create", "role.assign"] {
+        let entry = recorded.iter().find(|entry| entry.action == action).unwrap();
+        assert_eq!(entry.subject, link.user_id.unwrap().to_string());
+        let facts = [&entry.new_value, &Some(entry.details.clone())].map(|facts| json!(facts).to_string());
+        assert!(facts.concat().contains(&connector.to_string()), "{action} without roles: {facts:?}");
+    }
+    follow(&h, token(&url)).await;
+    let terms = entries(&h, tenant).await.into_iter().find(|entry| entry.action == "terms.accept").unwrap();
+    assert_eq!(terms.actor, link.id.to_string(), "nobody has proven to be the invited person");
+    assert!(json!(terms.new_value).to_string().contains("it@acme.example"));
+}
+
+async fn a_rotated_key_leaves_its_invitations_to_its_successor(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let (keys, links) = (h.services.keys(), h.services.links());
+    let new = NewKey { tenant: Some(tenant), ..limited() };
+    let (key, secret) = keys.create(&h.staff, new).await.unwrap();
+    let by = tried(&h, &secret).await.unwrap();
+    let (_, url) = links.invite(&by.allow().unwrap(), invitation("it@acme.example")).await.unwrap();
+    let (next, _) = keys.rotate(&h.staff, key.id, Duration::zero()).await.unwrap();
+    assert!(links.open(Anyone, token(&url)).await.is_ok());
+    keys.revoke(&h.staff, next.id).await.unwrap();
+    assert_eq!(refused(links.open(Anyone, token(&url)).await), "LINK_WITHDRAWN");
+}
+
+fn limited() -> NewKey {
+    let permissions = [Permission::UserCreate, Permission::CalendarConnect].into();
+    NewKey { name: "back end".to_owned(), permissions, tenant: None, expires_at: None }
 }

@@ -12,12 +12,15 @@ use services::{
 };
 
 use crate::{
+    audit::entries,
     harness::{Harness, person, refused},
     tokens::{a_user, is_dead, new_key, tried},
 };
 
 on_both!(
     a_revoked_token_is_dead_and_the_others_live,
+    what_revokes_nothing_changes_nothing,
+    a_token_is_revoked_as_long_as_it_is_accepted,
     nobody_revokes_the_tokens_of_somebody_with_more_rights,
     tokens_are_listed_for_those_who_may_see_users_and_for_their_bearer,
     every_change_of_access_ends_what_is_remembered,
@@ -45,6 +48,27 @@ async fn a_revoked_token_is_dead_and_the_others_live(h: Harness) {
     for token in &issued {
         assert!(is_dead(&h, &token.token).await);
     }
+}
+
+async fn what_revokes_nothing_changes_nothing(h: Harness) {
+    let (tenant, user) = a_user(&h).await;
+    let by = h.vendor(tenant).await;
+    let before = entries(&h, tenant).await.len();
+    let mut changes = Box::pin(h.services.access().changes(Anyone));
+    assert_eq!(h.services.access().revoke(&by.allow_own_or(user).unwrap(), Some(&[])).await.unwrap(), 0);
+    assert_eq!(entries(&h, tenant).await.len(), before);
+    assert_eq!(changes.next().now_or_never(), None, "nobody is authenticated again");
+}
+
+async fn a_token_is_revoked_as_long_as_it_is_accepted(h: Harness) {
+    let (tenant, user) = a_user(&h).await;
+    let (access, by) = (h.services.access(), h.vendor(tenant).await);
+    let lifetime = Some(std::time::Duration::from_mins(1));
+    let token = access.issue(&h.staff, tenant, user, lifetime).await.unwrap().token;
+    h.clock.advance(Duration::seconds(75));
+    assert!(tried(&h, &token).await.is_ok(), "clocks of two machines differ");
+    assert_eq!(access.revoke(&by.allow_own_or(user).unwrap(), None).await.unwrap(), 1);
+    assert!(is_dead(&h, &token).await);
 }
 
 async fn nobody_revokes_the_tokens_of_somebody_with_more_rights(h: Harness) {

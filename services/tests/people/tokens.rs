@@ -21,6 +21,7 @@ on_both!(
     signing_keys_are_rotated_by_schedule,
     a_token_carries_no_rights_of_its_own,
     only_the_vendor_gets_tokens_and_only_for_users_of_the_named_tenant,
+    a_key_gets_no_token_of_somebody_with_more_permissions,
 );
 
 pub async fn tried(h: &Harness, credential: &str) -> Result<Caller, Error> {
@@ -210,6 +211,19 @@ async fn a_token_carries_no_rights_of_its_own(h: Harness) {
     assert_eq!(tried(&h, &token).await.unwrap().permissions(), &[].into(), "and taken away");
     h.services.users().delete(&by.allow().unwrap(), user).await.unwrap();
     assert!(is_dead(&h, &token).await, "a removed user's token is dead");
+}
+
+async fn a_key_gets_no_token_of_somebody_with_more_permissions(h: Harness) {
+    let (tenant, nobody) = a_user(&h).await;
+    let administrator = h.caller(tenant, StandardRole::Administrator).await.allow_own().unwrap().user();
+    let access = h.services.access();
+    let permissions = [Permission::Staff].into();
+    let staff = NewKey { name: "staff".to_owned(), permissions, tenant: None, expires_at: None };
+    let (_, secret) = h.services.keys().create(&h.staff, staff).await.unwrap();
+    let by = tried(&h, &secret).await.unwrap().allow_staff().unwrap();
+    assert_eq!(refused(access.issue(&by, tenant, administrator, None).await), "PERMISSION_NOT_YOURS");
+    assert!(access.issue(&by, tenant, nobody, None).await.is_ok());
+    assert!(access.issue(&h.staff, tenant, administrator, None).await.is_ok());
 }
 
 async fn only_the_vendor_gets_tokens_and_only_for_users_of_the_named_tenant(h: Harness) {

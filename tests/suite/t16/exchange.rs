@@ -74,7 +74,16 @@ async fn t16_no_return_address_leads_a_browser_elsewhere(app: TestApp) {
         let to = answer.header("location").unwrap_or_default().to_owned();
         tally.note(name, code_of(&answer).map_or(Ok(to), Err));
     }
-    tally.passes(25);
+    let from = asking(&issuer, &[here, good]);
+    let mut visitor = Visitor::new();
+    let started = visitor.get(&from).await;
+    let back = visitor.sign_in(&location(&from, &started), "anna").await;
+    let none = json!({ "tenantId": acme.id, "returnUrls": [] });
+    app.vendor().mutate("updateReturnUrls", "tenant { id }", none).await;
+    let answer = visitor.get(&back).await;
+    let to = answer.header("location").unwrap_or_default().to_owned();
+    tally.note("an address that was allowed at the beginning", code_of(&answer).map_or(Ok(to), Err));
+    tally.passes(26);
     app.finish().await;
 }
 
@@ -163,13 +172,22 @@ async fn t16_no_code_is_exchanged_twice_late_or_by_another_application(app: Test
     let input = json!({ "issuerId": issuer.id, "userId": acme.users["anna"] });
     provider.arrange(json!({ "seconds": app.now().timestamp() })).await;
     let orphan = code(&issuer, &provider).await;
+    let all = json!({ "userId": acme.users["anna"] });
+    app.vendor_for(&acme.id).mutate("revokeAccessTokens", "revokedCount", all).await;
+    tally.note("a code of somebody whose tokens were revoked since", given(&orphan, VERIFIER).await);
+    let orphan = code(&issuer, &provider).await;
+    let another = json!({ "issuerId": issuer.id, "userId": acme.users["anna"], "subject": "another" });
+    app.vendor_for(&acme.id).mutate("linkOpenIdIdentity", "openIdIdentity { subject }", another).await;
+    tally.note("a code of a subject that was replaced since", given(&orphan, VERIFIER).await);
+    app.vendor_for(&acme.id).mutate("unlinkOpenIdIdentity", "unlinked", input.clone()).await;
+    let orphan = code(&issuer, &provider).await;
     app.vendor_for(&acme.id).mutate("unlinkOpenIdIdentity", "unlinked", input).await;
     tally.note("a code of somebody who was unlinked since", given(&orphan, VERIFIER).await);
     let orphan = code(&issuer, &provider).await;
     let input = json!({ "id": issuer.id });
     app.vendor_for(&acme.id).mutate("deleteOpenIdIssuer", "deletedOpenIdIssuerId", input).await;
     tally.note("a code of an issuer that was removed since", given(&orphan, VERIFIER).await);
-    tally.passes(15);
+    tally.passes(17);
     app.finish().await;
 }
 

@@ -12,7 +12,7 @@ use domain::{
     state::{Feature, Plan},
 };
 use entity::{Logins, Store, Trusted};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, EntityTrait};
 use services::{
     Anyone, Caller, Settings, System, Vault, grants::Connectors, tenants::NewTenant, users::NewUser,
 };
@@ -153,6 +153,7 @@ impl Setup {
         let fake_provider = FakeProvider::default();
         let mut setup = Self::at(place, fake_provider, Id::nil(), Notes::default(), monday, 1).await;
         setup.tenant = setup.organisation().await;
+        setup.store_admin().await;
         for address in PEOPLE {
             let new = NewUser {
                 email: address.to_owned(),
@@ -207,6 +208,30 @@ impl Setup {
         let id = self.services.tenants().create(&staff, new).await.unwrap().id;
         self.services.tenants().set_feature(&staff, id, Feature::ServiceAccount, true).await.unwrap();
         id
+    }
+
+    /// Stores [`Self::admin`], whom changes of access look up again.
+    async fn store_admin(&self) {
+        let by = self.admin().allow_own().unwrap();
+        let tx = self.services.begin(self.tenant).await.unwrap();
+        let roles = entity::role::of(self.tenant).all(tx.conn()).await.unwrap();
+        let role = roles.iter().find(|role| role.name == StandardRole::Administrator.as_str()).unwrap();
+        let user = entity::tenant_user::Model {
+            id: by.user(),
+            tenant_id: self.tenant,
+            email: "admin@acme.example".to_owned(),
+            name: "Admin".to_owned(),
+            calendar_address: None,
+            time_zone: None,
+            version: 1,
+            created_at: tx.now(),
+        };
+        let held = entity::user_role::Model { tenant_id: self.tenant, user_id: user.id, role_id: role.id };
+        let user = entity::tenant_user::ActiveModel::from(user);
+        entity::tenant_user::Entity::insert(user).exec_without_returning(tx.conn()).await.unwrap();
+        let held = entity::user_role::ActiveModel::from(held);
+        entity::user_role::Entity::insert(held).exec_without_returning(tx.conn()).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// A caller of the organisation who may do everything within it.

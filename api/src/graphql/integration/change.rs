@@ -7,7 +7,7 @@ use services::{integrations::NewIntegration, links::NewLink};
 
 use super::Integration;
 use crate::graphql::{
-    context::{ContextExt, parse_id},
+    context::{ContextExt, format_id, parse_id},
     enums::{AccessLevel, ProviderKind},
     failure::Result,
     payload::{answer, payload},
@@ -90,6 +90,13 @@ pub struct InviteAdministratorInput {
     integration_id: Option<ID>,
 }
 
+/// Selects the invitation to revoke.
+#[derive(InputObject)]
+pub struct RevokeInvitationInput {
+    /// Identifier of the invitation, as `inviteAdministrator` returned it.
+    id: ID,
+}
+
 payload! {
     /// Result of `createIntegration`.
     CreateIntegrationPayload {
@@ -132,6 +139,15 @@ payload! {
         url: Url,
         /// Time at which the link expires.
         expires_at: DateTime,
+        /// Identifier of the invitation, for `revokeInvitation`; starts with `lnk_`.
+        invitation_id: ID,
+    }
+}
+payload! {
+    /// Result of `revokeInvitation`.
+    RevokeInvitationPayload {
+        /// Identifier of the revoked invitation.
+        revoked_invitation_id: ID,
     }
 }
 
@@ -221,7 +237,8 @@ impl IntegrationMutation {
     }
 
     /// Invites an IT administrator to connect the calendar system without an account in the vendor's product. Needs
-    /// `USER_CREATE` and every permission of the assigned roles.
+    /// `USER_CREATE` and every permission of the assigned roles; for any role but Calendar Connector also `ROLE_EDIT`.
+    /// The invitation ends early if its sender loses `USER_CREATE` or the invited user loses the right to connect.
     async fn invite_administrator(
         &self,
         ctx: &Context<'_>,
@@ -235,7 +252,23 @@ impl IntegrationMutation {
             let roles = role::at_most(&input.role_ids.unwrap_or_default())?;
             let new = NewLink { email: input.email.0, return_url, integration, roles };
             let (link, url) = ctx.services().links().invite(&by, new).await?;
-            Ok(InviteAdministratorPayload::done(Url(url), DateTime(link.expires_at)))
+            let expires_at = DateTime(link.expires_at);
+            Ok(InviteAdministratorPayload::done(Url(url), expires_at, format_id(link.id)))
+        })
+        .await
+    }
+
+    /// Ends an invitation and the pages opened with it. The invited user and the user's roles stay. Needs
+    /// `USER_CREATE`.
+    async fn revoke_invitation(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Parameters of `revokeInvitation`.")] input: RevokeInvitationInput,
+    ) -> Result<RevokeInvitationPayload> {
+        answer(async {
+            let by = ctx.caller().allow::<may::UserCreate>()?;
+            ctx.services().links().revoke(&by, parse_id(&input.id, "invitation", "id")?).await?;
+            Ok(RevokeInvitationPayload::done(input.id))
         })
         .await
     }

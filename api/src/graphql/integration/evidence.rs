@@ -75,7 +75,8 @@ pub struct TermsAcceptance {
     document: TermsDocument,
     /// Version of the accepted document.
     document_version: String,
-    /// Who accepted the document: an email address, or the id of a user, vendor key or invitation.
+    /// Who accepted the document: the id of a user, vendor key or invitation, or the email address to which the
+    /// invitation was sent whose link was used.
     accepted_by: String,
     /// Time at which the document was accepted.
     accepted_at: DateTime,

@@ -192,7 +192,7 @@ impl IssuerMutation {
     }
 
     /// Links a user to an identity at an OpenID issuer, replacing any earlier link. Needs `USER_EDIT` and every
-    /// permission of the user.
+    /// permission of the user. The link ends when the user is given a permission that the caller did not have.
     async fn link_open_id_identity(
         &self,
         ctx: &Context<'_>,

@@ -10,7 +10,7 @@ mod victim;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use domain::{CallerKind, Permission, StandardRole};
+use domain::{Permission, StandardRole};
 use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ async fn strangers(setup: &Setup, victim: &Victim) -> Vec<(&'static str, Caller)
     victim::booking(setup, &setup.user(other, StandardRole::Administrator).await, own, &[], "own").await;
     let everything: BTreeSet<_> =
         Permission::ALL.iter().copied().filter(|p| *p != Permission::Staff).collect();
-    let key = CallerKind::Vendor(setup.services.ids.make());
+    let key = setup.staff().kind();
     vec![
         ("nobody", Caller::anonymous()),
         ("another tenant's administrator", setup.user(other, StandardRole::Administrator).await),

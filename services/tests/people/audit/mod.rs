@@ -69,7 +69,7 @@ async fn file(h: &Harness) -> String {
     made.iter().map(|checkpoint| checkpoint.line() + "\n").collect()
 }
 
-async fn entries(h: &Harness, chain: Id<ids::Tenant>) -> Vec<audit::Model> {
+pub async fn entries(h: &Harness, chain: Id<ids::Tenant>) -> Vec<audit::Model> {
     let txn = h.services.store.read(chain).await.unwrap();
     audit::of(chain).order_by_asc(audit::Column::Seq).all(&txn).await.unwrap()
 }

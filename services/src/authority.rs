@@ -1,0 +1,58 @@
+//! What a caller may still do when its change is written.
+//!
+//! A request's permissions are read when it begins. Before its change is written they may be withdrawn: while it waits
+//! for a lock, or for somebody else's server. So a change of access reads them again, in its own transaction and with
+//! the tenant locked.
+
+use std::collections::BTreeSet;
+
+use domain::{
+    CallerKind, Id, Permission, Timestamp,
+    access::{Denied, Rule},
+    ids,
+};
+use entity::Trusted;
+use sea_orm::ConnectionTrait;
+
+use crate::{Caller, Result, Services, Tx, keys, proof::Allowed, roles};
+
+impl Services {
+    /// Begins a change of a tenant's users, roles, issuers or invitations: locks the tenant, and reads again what the
+    /// caller may do. Returns the renewed proof; refuses a caller who no longer exists or no longer meets the rule.
+    pub(crate) async fn begin_access_change<R: Rule>(&self, by: &Allowed<R>) -> Result<(Tx, Allowed<R>)> {
+        let tx = self.begin(by.tenant()).await?;
+        tx.lock_tenant().await?;
+        let by = renewed(&tx, by.by()).await?.allow()?;
+        Ok((tx, by))
+    }
+}
+
+/// A caller with the permissions that it holds now; refuses one who no longer exists.
+pub(crate) async fn renewed(tx: &Tx, kind: CallerKind) -> Result<Caller> {
+    let (conn, tenant) = (tx.conn(), tx.tenant());
+    let permissions = match kind {
+        CallerKind::Anonymous => None,
+        CallerKind::User(user) => roles::permissions_within(conn, tenant, user).await?,
+        CallerKind::Vendor(key) => keys::permissions_now(conn, key, tenant, tx.now()).await?,
+        CallerKind::Operator => return Ok(Caller::operator(Trusted, tenant)),
+    };
+    Ok(Caller::new(Trusted, kind, Some(tenant), permissions.ok_or(Denied::Unauthenticated)?))
+}
+
+/// The permissions that the actor of an earlier change holds now; none if it no longer exists. A key that was rotated
+/// is represented by its successor.
+pub(crate) async fn permissions_of_actor(
+    conn: &impl ConnectionTrait,
+    tenant: Id<ids::Tenant>,
+    actor: &str,
+    now: Timestamp,
+) -> Result<BTreeSet<Permission>> {
+    let permissions = if let Ok(user) = actor.parse::<Id<ids::User>>() {
+        roles::permissions_within(conn, tenant, user).await?
+    } else if let Ok(key) = actor.parse::<Id<ids::ApiKey>>() {
+        keys::permissions_of_line(conn, key, tenant, now).await?
+    } else {
+        None
+    };
+    Ok(permissions.unwrap_or_default())
+}

@@ -1,0 +1,132 @@
+//! Changes that meet: what one of them has read, the other one changes. On PostgreSQL alone, because SQLite has one
+//! writing transaction at a time.
+
+use chrono::Duration;
+use domain::{Id, StandardRole, access::Denied, ids, may};
+use futures::{FutureExt, future::LocalBoxFuture};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement, TransactionTrait, Value};
+use services::{Allowed, Error};
+
+use crate::{
+    harness::{self, Harness, person, refused},
+    tokens::{is_dead, new_key, tried},
+};
+
+macro_rules! on_postgres {
+    ($($test:ident),* $(,)?) => {
+        mod on_postgres {
+            $(#[tokio::test] async fn $test() { super::harness::on_postgres(super::$test).await; })*
+        }
+    };
+}
+
+on_postgres!(
+    the_last_administrator_stays_whoever_else_goes_at_the_same_time,
+    whoever_loses_a_permission_meanwhile_changes_nothing,
+    a_key_that_is_revoked_meanwhile_gets_no_successor,
+    a_key_that_is_revoked_meanwhile_makes_no_other,
+);
+
+fn statement<const N: usize>(sql: &str, values: [Value; N]) -> Statement {
+    Statement::from_sql_and_values(sea_orm::DatabaseBackend::Postgres, sql, values)
+}
+
+/// Makes a call beside another node's transaction, which commits when the call waits for it or has ended.
+async fn beside<T>(h: &Harness, others: Statement, mut call: LocalBoxFuture<'_, T>) -> T {
+    let (owner, watch) = (h.owner().await, h.owner().await);
+    let open = owner.begin().await.unwrap();
+    open.query_all_raw(others).await.unwrap();
+    tokio::select! {
+        done = &mut call => {
+            open.commit().await.unwrap();
+            return done;
+        }
+        () = until_somebody_waits(&watch) => open.commit().await.unwrap(),
+    }
+    call.await
+}
+
+async fn until_somebody_waits(watch: &DatabaseConnection) {
+    let sql =
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while watch.query_one_raw(statement(sql, [])).await.unwrap().is_none() {}
+}
+
+/// Another node's `unassignRoles`, which has locked the tenant.
+fn unassigning(tenant: Id<ids::Tenant>, user: Id<ids::User>) -> Statement {
+    let sql = "WITH held AS (SELECT id FROM tenant WHERE id = $1 FOR NO KEY UPDATE)
+        DELETE FROM user_role USING held WHERE tenant_id = held.id AND user_id = $2 RETURNING 1";
+    statement(sql, [tenant.into(), user.into()])
+}
+
+async fn administrators(h: &Harness, tenant: Id<ids::Tenant>) -> (Id<ids::Role>, [Id<ids::User>; 2]) {
+    let by = h.vendor(tenant).await;
+    let role = h.role(tenant, StandardRole::Administrator.as_str()).await;
+    let (users, roles) = (h.services.users(), h.services.roles());
+    let mut made = [Id::nil(); 2];
+    for (place, name) in made.iter_mut().zip(["anna", "ben"]) {
+        *place = users.create(&by.allow().unwrap(), person(name)).await.unwrap().id;
+        roles.assign(&by.allow().unwrap(), *place, &[role]).await.unwrap();
+    }
+    (role, made)
+}
+
+async fn the_last_administrator_stays_whoever_else_goes_at_the_same_time(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let (role, [anna, ben]) = administrators(&h, tenant).await;
+    let by = h.vendor(tenant).await;
+    let (users, roles) = (h.services.users(), h.services.roles());
+    let (proof, taken) = (by.allow().unwrap(), [role]);
+    let call = roles.unassign(&proof, ben, &taken).boxed_local();
+    let unassigned = beside(&h, unassigning(tenant, anna), call).await;
+    assert_eq!(refused(unassigned), "LAST_ADMINISTRATOR");
+    roles.assign(&by.allow().unwrap(), anna, &[role]).await.unwrap();
+    let proof = by.allow().unwrap();
+    let deleted = beside(&h, unassigning(tenant, anna), users.delete(&proof, ben).boxed_local()).await;
+    assert_eq!(refused(deleted), "LAST_ADMINISTRATOR");
+}
+
+async fn whoever_loses_a_permission_meanwhile_changes_nothing(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let (role, [anna, ben]) = administrators(&h, tenant).await;
+    let dora = h.services.users().create(&h.vendor(tenant).await.allow().unwrap(), person("dora")).await;
+    let dora = dora.unwrap().id;
+    let by: Allowed<may::RoleEdit> = h.bearer(tenant, anna).await.allow().unwrap();
+    let roles = h.services.roles();
+    let given = [role];
+    let call = roles.assign(&by, dora, &given).boxed_local();
+    let assigned = beside(&h, unassigning(tenant, anna), call).await;
+    assert!(matches!(assigned, Err(Error::Denied(Denied::Forbidden(_)))), "{assigned:?}");
+    h.services.users().delete(&h.bearer(tenant, ben).await.allow().unwrap(), anna).await.unwrap();
+    let assigned = roles.assign(&by, dora, &[role]).await;
+    assert!(matches!(assigned, Err(Error::Denied(Denied::Unauthenticated))), "{assigned:?}");
+    let held = roles.permissions_of(&h.services, tenant, dora).await.unwrap();
+    assert_eq!(held, Some([].into()));
+}
+
+fn revoking(h: &Harness, key: Id<ids::ApiKey>) -> Statement {
+    let sql = "UPDATE api_key SET revoked_at = $2 WHERE id = $1 RETURNING 1";
+    statement(sql, [key.into(), h.services.now().into()])
+}
+
+async fn a_key_that_is_revoked_meanwhile_gets_no_successor(h: Harness) {
+    let keys = h.services.keys();
+    let (old, _) = keys.create(&h.staff, new_key(&h, "back end", None)).await.unwrap();
+    let call = keys.rotate(&h.staff, old.id, Duration::zero()).boxed_local();
+    let rotated = beside(&h, revoking(&h, old.id), call).await;
+    assert_eq!(refused(rotated.map(|(key, _)| key)), "KEY_ENDED");
+    let (old, _) = keys.create(&h.staff, new_key(&h, "other", None)).await.unwrap();
+    let both = futures::future::join_all((0..4).map(|_| keys.rotate(&h.staff, old.id, Duration::hours(1))));
+    let successors = both.await.into_iter().flatten().count();
+    assert_eq!(successors, 1, "a key is rotated once");
+}
+
+async fn a_key_that_is_revoked_meanwhile_makes_no_other(h: Harness) {
+    let keys = h.services.keys();
+    let (own, secret) = keys.create(&h.staff, new_key(&h, "own", None)).await.unwrap();
+    let by = tried(&h, &secret).await.unwrap().allow_staff().unwrap();
+    let call = keys.create(&by, new_key(&h, "next", None)).boxed_local();
+    let made = beside(&h, revoking(&h, own.id), call).await;
+    assert!(matches!(made, Err(Error::Denied(Denied::Unauthenticated))), "{made:?}");
+    assert!(is_dead(&h, &secret).await);
+}
