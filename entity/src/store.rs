@@ -305,8 +305,8 @@ impl Store {
 async fn uninterrupted<T: Send + 'static>(
     begin: impl Future<Output = Result<T, DbErr>> + Send + 'static,
 ) -> Result<T, DbErr> {
-    let begun = tokio::spawn(begin.in_current_span()).await;
-    begun.unwrap_or_else(|error| Err(DbErr::Custom(error.to_string())))
+    let task = tokio::spawn(begin.in_current_span());
+    task.await.unwrap_or_else(|error| Err(DbErr::Custom(error.to_string())))
 }
 
 /// Refuses a role to which row-level security does not apply.
