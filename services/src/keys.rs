@@ -237,7 +237,7 @@ impl Keys {
     }
 
     /// A key, locked together with the caller's own, which must still be in force.
-    async fn locked(&self, by: &Staff, id: Id<ids::ApiKey>, txn: &DatabaseTransaction) -> Result<Model> {
+    async fn locked(&self, by: &Staff, id: Id<ids::ApiKey>, txn: &impl ConnectionTrait) -> Result<Model> {
         // In one order for everybody, so that two keys that revoke each other do not wait for each other.
         let both = Entity::find().filter(Column::Id.is_in([by.key(), id])).order_by_asc(Column::Id);
         let both = both.lock_exclusive().all(txn).await?;
