@@ -49,28 +49,28 @@ fn account(server: &Radicale) -> Vec<String> {
 }
 
 #[test]
-fn the_demo_walks_through_microsoft_365() {
+fn b19_the_demo_walks_through_microsoft_365() {
     assert_eq!(walked("microsoft-365", &[]), ["TypeCredentials"]);
 }
 
 #[test]
-fn the_demo_walks_through_google_workspace() {
+fn b19_the_demo_walks_through_google_workspace() {
     assert_eq!(walked("google-workspace", &[]), ["SignIn", "Consent"]);
 }
 
 #[test]
-fn the_demo_walks_through_exchange() {
+fn b19_the_demo_walks_through_exchange() {
     assert_eq!(walked("exchange", &[]), ["SignIn", "Consent"]);
 }
 
 #[test]
-fn the_demo_walks_through_caldav_on_radicale() {
+fn b19_the_demo_walks_through_caldav_on_radicale() {
     let server = Radicale::start(&monday());
     assert_eq!(walked("caldav", &account(&server)), ["SignIn", "Consent", "RoomAnswer"]);
 }
 
 #[test]
-fn the_demo_walks_through_caldav_on_xandikos() {
+fn b19_the_demo_walks_through_caldav_on_xandikos() {
     let server = Radicale::xandikos(&monday());
     assert_eq!(walked("caldav", &account(&server)), ["SignIn", "Consent", "RoomAnswer"]);
 }

@@ -72,7 +72,7 @@ async fn s2_3_full_and_restricted_are_accepted_and_free_busy_is_refused_with_the
     app.finish().await;
 }
 
-async fn s2_6_read_and_write_are_proven_by_a_probe_that_is_gone_afterwards(app: TestApp) {
+async fn s2_6_b2_read_and_write_are_proven_by_a_probe_that_is_gone_afterwards(app: TestApp) {
     let org = app.with_tenant("Proof", 3, 2).await;
     app.with_users(&org, 3).await;
     app.connect(&org).await;
@@ -179,7 +179,7 @@ both! {
     the_language_comes_from_the_verified_directory_unless_somebody_has_set_one,
     s2_1_without_the_plan_the_feature_is_refused_with_a_clear_message,
     s2_3_full_and_restricted_are_accepted_and_free_busy_is_refused_with_the_reason,
-    s2_6_read_and_write_are_proven_by_a_probe_that_is_gone_afterwards,
+    s2_6_b2_read_and_write_are_proven_by_a_probe_that_is_gone_afterwards,
     s2_6_a_permission_that_only_reads_fails_the_check_and_is_not_used,
     s2_8_each_mailbox_records_that_it_came_through_the_service_account,
 }

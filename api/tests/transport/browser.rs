@@ -24,7 +24,7 @@ fn chromium() -> String {
 }
 
 #[tokio::test]
-async fn graphiql_runs_a_query_and_a_subscription_without_any_network() {
+async fn b18_graphiql_runs_a_query_and_a_subscription_without_any_network() {
     let server = server();
     let screenshot = std::env::var("MUSTER_SCREENSHOT").unwrap_or_default();
     let output = node("graphiql.mjs", &[&server.url("/graphiql"), &chromium(), &screenshot]).await;
