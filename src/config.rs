@@ -176,7 +176,7 @@ pub enum Error {
     UnknownParameter {
         /// The key of the URL.
         key: &'static str,
-        /// The parameter's name.
+        /// Which one it is, or `***` if it is not a plain word.
         name: String,
     },
     /// The format of the file of persisted documents is unknown.

@@ -63,7 +63,7 @@ pub struct TestAuthenticator {
     changes: broadcast::Sender<AccessChange>,
     /// Whether authentication of the token `mortal` waits, as for a database connection.
     held: watch::Sender<bool>,
-    /// It waits.
+    /// Notified when an authentication begins to be held.
     pub waits: Notify,
     pub allowance: Allowance,
 }
