@@ -58,6 +58,7 @@ impl Services {
             return Ok(result);
         }
         let _waiting = self.wait_for_foreign_call(tenant)?;
+        self.leave_reading().await;
         Ok(tokio::time::timeout(TIMEOUT, call).await.unwrap_or_else(|_| {
             let message = "Your organisation's server did not answer in time.";
             Err(providers::Error::new(

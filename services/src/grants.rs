@@ -282,6 +282,7 @@ impl Grants {
         };
         // Whoever waits for a second connection while holding one can bring a full pool to a halt.
         drop(txn);
+        self.services.leave_reading().await;
         let broker = Broker {
             services: self.services.clone(),
             tenant: integration.tenant_id,

@@ -270,7 +270,7 @@ impl Integrations {
         let row = self.of(by, id).await?;
         require_consented(&row)?;
         let (provider, session) = self.services.grants().open(&row, None).await?;
-        Ok(provider.people(&session, after).await?)
+        Ok(self.services.foreign_call(row.tenant_id, provider.people(&session, after)).await??)
     }
 }
 

@@ -168,6 +168,13 @@ impl Services {
         }
     }
 
+    /// Ends the transaction in which the request reads, before it waits for somebody else's server.
+    pub(crate) async fn leave_reading(&self) {
+        if let Some(reader) = &self.reader {
+            reader.leave().await;
+        }
+    }
+
     /// Ends the transaction in which the request reads.
     pub async fn end_reading(&self) {
         if let Some(reader) = &self.reader {

@@ -6,7 +6,19 @@ use tokio::sync::Mutex;
 
 /// The reading transaction of one request.
 #[derive(Debug, Default)]
-pub(crate) struct RequestReader(Mutex<Option<(Id<ids::Tenant>, ReadTransaction)>>);
+pub(crate) struct RequestReader(Mutex<State>);
+
+#[derive(Debug, Default)]
+enum State {
+    /// Nothing is read at present.
+    #[default]
+    Idle,
+    /// The transaction that everybody who reads shares.
+    Open(Id<ids::Tenant>, ReadTransaction),
+    /// The request waits for somebody else's server: nothing is shared any more, because whatever is read meanwhile would
+    /// keep a connection until that server answers.
+    Left,
+}
 
 impl RequestReader {
     /// The transaction of the request, begun if there is none. One for another tenant takes its place.
@@ -15,21 +27,32 @@ impl RequestReader {
         store: &Store,
         tenant: Id<ids::Tenant>,
     ) -> Result<ReadTransaction, DatabaseError> {
-        let mut open = self.0.lock().await;
-        if let Some((of, transaction)) = &*open
-            && *of == tenant
-        {
-            return Ok(transaction.clone());
+        let mut state = self.0.lock().await;
+        match &*state {
+            State::Open(of, transaction) if *of == tenant => return Ok(transaction.clone()),
+            State::Left => {
+                drop(state);
+                return Ok(store.read(tenant).await?);
+            }
+            State::Idle | State::Open(..) => {}
         }
         // Not two connections at a time, or requests could wait for each other's.
-        *open = None;
+        *state = State::Idle;
         let transaction = store.read(tenant).await?;
-        *open = Some((tenant, transaction.clone()));
+        *state = State::Open(tenant, transaction.clone());
         Ok(transaction)
     }
 
     /// Ends the transaction, so that the next read sees what was written meanwhile, on SQLite too.
     pub(crate) async fn end(&self) {
-        *self.0.lock().await = None;
+        let mut state = self.0.lock().await;
+        if let State::Open(..) = *state {
+            *state = State::Idle;
+        }
+    }
+
+    /// Ends the transaction, and shares none for the rest of the request.
+    pub(crate) async fn leave(&self) {
+        *self.0.lock().await = State::Left;
     }
 }

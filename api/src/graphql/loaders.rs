@@ -3,8 +3,11 @@
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use async_graphql::{
-    Request, Response, ServerResult,
-    extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextPrepareRequest},
+    Request, Response, ServerResult, Value,
+    extensions::{
+        Extension, ExtensionContext, ExtensionFactory, NextExecute, NextPrepareRequest, NextResolve,
+        ResolveInfo,
+    },
 };
 use async_trait::async_trait;
 use domain::{AnyId, Id, ids};
@@ -133,6 +136,21 @@ impl Extension for PerRequest {
         let caller = caller.and_then(|caller| caller.downcast_ref()).map(CurrentCaller::get);
         let loaders = Loaders::new(&self.0, caller.as_deref());
         next.run(ctx, request.data(self.0.clone()).data(loaders)).await
+    }
+
+    /// Whoever begins the next root field of a mutation is authenticated again, and may need the connection.
+    async fn resolve(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        info: ResolveInfo<'_>,
+        next: NextResolve<'_>,
+    ) -> ServerResult<Option<Value>> {
+        let ends = info.path_node.parent.is_none() && info.parent_type == "Mutation";
+        let resolved = next.run(ctx, info).await;
+        if ends {
+            self.0.end_reading().await;
+        }
+        resolved
     }
 
     /// A subscription executes anew for every event; between two of them no transaction is open.

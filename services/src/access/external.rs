@@ -100,8 +100,9 @@ impl Access {
             Some(IssuerTokens::None) | None => return Err(unknown()),
         };
         let issuer = issuers::registered(row);
-        let verified = self.services.connectors.openid()?.verify(&issuer, token, what);
-        verified.await.map_err(|error| match error.kind {
+        let openid = self.services.connectors.openid()?;
+        let verified = self.services.foreign_call(row.tenant_id, openid.verify(&issuer, token, what)).await?;
+        verified.map_err(|error| match error.kind {
             ErrorKind::Unavailable => error.into(),
             _ => {
                 tracing::info!(code = error.code, issuer = %row.id, "a token was refused");
