@@ -384,7 +384,7 @@ async fn days_stand_in_the_zone_of_the_mailbox_else_of_the_user_else_of_the_tena
     assert_eq!(app.calendars.zone(&row.address).as_deref(), Some("Europe/Berlin"), "the mailbox has its own");
     let renamed = UserChange { name: Some("Ada".to_owned()), ..UserChange::default() };
     app.set(&row, |row| row.watermark = Set(Some("good".to_owned()))).await;
-    users.update(&admin.allow().unwrap(), user, renamed, None).await.unwrap();
+    users.update(&vendor.allow().unwrap(), user, renamed, None).await.unwrap();
     assert_eq!(app.connections().await[0].watermark.as_deref(), Some("good"), "a name is no zone");
     app.setup.close().await;
 }
