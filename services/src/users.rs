@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::{
     Error, Page, PageArgs, Refusal, Result, Tx,
     audit::AuditFacts,
-    calendars, page,
+    calendars, issuers, page,
     proof::{Allowed, Member, Own, TenantScope},
     roles,
 };
@@ -94,6 +94,7 @@ impl Users {
         if before.email != after.email {
             // Whoever may set an address may take the account over that signs in with it.
             self.may_take(&tx, &by, &before).await?;
+            issuers::identity::rest_on(&tx, &by, id).await?;
         }
         let statement = entity::tenant_user::update(tx.tenant())
             .filter(Column::Id.eq(id))

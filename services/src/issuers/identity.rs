@@ -1,8 +1,8 @@
 //! Links between users and their identities at an issuer, set by an administrator.
 
 use domain::{Id, ids, may, text::Shape};
-use entity::openid_identity::{Column, Model, delete, of};
-use sea_orm::{ColumnTrait, QueryFilter};
+use entity::openid_identity::{Column, Model, delete, of, update};
+use sea_orm::{ColumnTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
 
 use super::{Issuers, person};
@@ -103,6 +103,16 @@ pub(crate) async fn unlink_outgrown(tx: &mut Tx, by: &Member, users: &[Id<ids::U
             audit_unlinked(tx, &by.actor(), &former);
         }
     }
+    Ok(())
+}
+
+/// Makes the links that a user's own sign-ins created depend on the person who changes the user's address: whoever
+/// chooses the address chooses whom these links mean. They end once the user has more permissions than that person, see
+/// [`unlink_outgrown`].
+pub(crate) async fn rest_on(tx: &Tx, by: &Member, user: Id<ids::User>) -> Result<()> {
+    let own = update(tx.tenant()).filter(Column::UserId.eq(user)).filter(Column::LinkedWith.is_null());
+    let with = Expr::value(roles::permission_names(by.permissions()));
+    own.col_expr(Column::LinkedWith, with).exec(tx.conn()).await?;
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use serde_json::json;
 use services::{
     PageArgs,
     roles::{NewRole, RoleChange},
+    users::UserChange,
 };
 
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
 
 on_both!(
     a_link_by_somebody_with_fewer_permissions_does_not_survive_a_promotion,
+    a_sign_in_does_not_survive_the_promotion_of_somebody_whose_address_was_changed,
     a_wider_role_ends_the_links_of_its_holders_too,
     codes_end_with_the_tokens,
 );
@@ -101,6 +103,23 @@ async fn a_link_by_somebody_with_fewer_permissions_does_not_survive_a_promotion(
     assert!(json!(unlinked[0].old_value).to_string().contains("mine"));
     let again = issuers.link(&weak.allow().unwrap(), issuer, chief, "mine").await;
     assert_eq!(refused(again), "PERMISSION_NOT_YOURS");
+}
+
+async fn a_sign_in_does_not_survive_the_promotion_of_somebody_whose_address_was_changed(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let (issuer, vendor) = (issuer(&h, tenant).await, h.vendor(tenant).await);
+    let weak = h.caller(tenant, StandardRole::HumanResources).await;
+    let [renamed, own] = [user(&h, tenant, "renamed").await, user(&h, tenant, "own").await];
+    sign_in(&h, tenant, issuer, renamed).await;
+    sign_in(&h, tenant, issuer, own).await;
+    let change = UserChange { email: Some("chief@acme.example".to_owned()), ..UserChange::default() };
+    h.services.users().update(&weak.allow().unwrap(), renamed, change, None).await.unwrap();
+    assert_eq!(subjects(&h, tenant, issuer).await.len(), 2, "until then it stands");
+    let administrator = h.role(tenant, StandardRole::Administrator.as_str()).await;
+    for promoted in [renamed, own] {
+        h.services.roles().assign(&vendor.allow().unwrap(), promoted, &[administrator]).await.unwrap();
+    }
+    assert_eq!(subjects(&h, tenant, issuer).await, [own.to_string()]);
 }
 
 async fn a_wider_role_ends_the_links_of_its_holders_too(h: Harness) {
