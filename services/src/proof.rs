@@ -40,7 +40,7 @@ impl Member {
         self.tenant
     }
 
-    /// The tenant, to look rows up that other rows refer to.
+    /// The tenant, for looking up rows to which other rows refer.
     pub fn scope(&self) -> TenantScope {
         TenantScope::new(self.tenant)
     }

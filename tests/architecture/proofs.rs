@@ -138,7 +138,7 @@ fn nobody_but_a_caller_makes_a_proof_and_nobody_in_front_makes_a_system() {
                     {}
                 }",
             works: "system",
-            fails: &[("services.clone()", "E0308"), ("System(todo!())", "E0423")],
+            fails: &[("services.clone()", "E0308"), ("System(system)", "E0423")],
         },
     ]);
 }

@@ -3,6 +3,7 @@
 //! Nothing runs by itself: [`TestApp::run_jobs`] works off what is due, [`TestApp::advance`] moves the clock. A test
 //! ends with [`TestApp::finish`], which asserts that no job is left but named waits.
 
+pub mod proxy;
 pub mod steps;
 
 use std::{

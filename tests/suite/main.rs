@@ -17,6 +17,7 @@ mod faults;
 mod google;
 mod kill;
 mod notices;
+mod one_connection;
 mod online;
 mod paths;
 mod radicale;

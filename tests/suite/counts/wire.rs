@@ -1,8 +1,6 @@
 //! A proxy before PostgreSQL that counts what a client sends.
 
 use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -11,6 +9,8 @@ use std::{
 };
 
 use url::Url;
+
+use crate::harness::proxy::{self, Direction};
 
 /// What an operation cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,25 +40,27 @@ impl Wire {
     /// Starts a proxy before the server of a URL.
     pub fn before(url: &str) -> Self {
         let mut url: Url = url.parse().unwrap();
-        let server = (url.host_str().unwrap().to_owned(), url.port().unwrap_or(5432));
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let SocketAddr::V4(at) = listener.local_addr().unwrap() else { unreachable!("it listens on IPv4") };
+        let counters = Arc::new(Counters::default());
+        let kept = Arc::clone(&counters);
+        let server = url.socket_addrs(|| Some(5432)).unwrap()[0];
+        let at = proxy::start(server, move |direction| {
+            let counters = Arc::clone(&kept);
+            let mut stream = Stream::new(direction);
+            match direction {
+                Direction::ToServer => {
+                    let mut asked = Asked { counters, is_something: false };
+                    Box::new(move |bytes| stream.follow(bytes, |kind, _| asked.message(kind)))
+                }
+                Direction::ToClient => {
+                    let mut answered = Answered { counters, is_in_transaction: false, is_started: false };
+                    Box::new(move |bytes| stream.follow(bytes, |kind, body| answered.message(kind, body)))
+                }
+            }
+        });
         url.set_host(Some("127.0.0.1")).unwrap();
         url.set_port(Some(at.port())).unwrap();
         // What is encrypted cannot be counted.
         url.query_pairs_mut().append_pair("sslmode", "disable");
-        let counters = Arc::new(Counters::default());
-        let kept = Arc::clone(&counters);
-        std::thread::spawn(move || {
-            for client in listener.incoming() {
-                let (client, server) = (client.unwrap(), TcpStream::connect(&server).unwrap());
-                let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                let counters = Arc::clone(&kept);
-                std::thread::spawn(move || passed(from, to, true, &mut Asked::new(&counters)));
-                let counters = Arc::clone(&kept);
-                std::thread::spawn(move || passed(server, client, false, &mut Answered::new(&counters)));
-            }
-        });
         Self { url: url.into(), counters }
     }
 
@@ -91,26 +93,43 @@ impl Wire {
     }
 }
 
-/// What is made of the messages in one direction.
-trait Messages {
-    fn message(&mut self, kind: u8, body: &[u8]);
+/// The messages in one direction. A client's first one has no kind.
+struct Stream {
+    pending: Vec<u8>,
+    is_bare: bool,
+}
+
+impl Stream {
+    fn new(direction: Direction) -> Self {
+        Self { pending: Vec::new(), is_bare: direction == Direction::ToServer }
+    }
+
+    /// Calls `each` with the kind and the body of every message that is complete.
+    fn follow(&mut self, bytes: &[u8], mut each: impl FnMut(u8, &[u8])) {
+        self.pending.extend_from_slice(bytes);
+        loop {
+            let head = usize::from(!self.is_bare);
+            let Some(length) = self.pending.get(head..head + 4) else { return };
+            let end = head + u32::from_be_bytes(length.try_into().unwrap()) as usize;
+            let Some(message) = self.pending.get(..end) else { return };
+            if !self.is_bare {
+                each(message[0], &message[5..]);
+            }
+            self.is_bare = false;
+            self.pending.drain(..end);
+        }
+    }
 }
 
 /// What a client asks.
-struct Asked<'a> {
-    counters: &'a Counters,
+struct Asked {
+    counters: Arc<Counters>,
     /// Whether anything stands before the next `Sync`: one alone is a look at whether the server is still there.
     is_something: bool,
 }
 
-impl<'a> Asked<'a> {
-    fn new(counters: &'a Counters) -> Self {
-        Self { counters, is_something: false }
-    }
-}
-
-impl Messages for Asked<'_> {
-    fn message(&mut self, kind: u8, _body: &[u8]) {
+impl Asked {
+    fn message(&mut self, kind: u8) {
         let count = |counter: &AtomicU64| {
             counter.fetch_add(1, Ordering::SeqCst);
         };
@@ -136,19 +155,13 @@ impl Messages for Asked<'_> {
 }
 
 /// What a server answers.
-struct Answered<'a> {
-    counters: &'a Counters,
+struct Answered {
+    counters: Arc<Counters>,
     is_in_transaction: bool,
     is_started: bool,
 }
 
-impl<'a> Answered<'a> {
-    fn new(counters: &'a Counters) -> Self {
-        Self { counters, is_in_transaction: false, is_started: false }
-    }
-}
-
-impl Messages for Answered<'_> {
+impl Answered {
     fn message(&mut self, kind: u8, body: &[u8]) {
         if kind != b'Z' {
             return;
@@ -160,27 +173,4 @@ impl Messages for Answered<'_> {
         self.is_in_transaction = is_in_transaction;
         self.counters.busy.fetch_add(open + answered, Ordering::SeqCst);
     }
-}
-
-/// Passes bytes on, and tells what messages they are. A client's first message has no kind.
-fn passed(mut from: TcpStream, mut to: TcpStream, begins_bare: bool, messages: &mut dyn Messages) {
-    let (mut pending, mut is_bare, mut buffer) = (Vec::new(), begins_bare, vec![0; 0x1_0000]);
-    while let Ok(count @ 1..) = from.read(&mut buffer) {
-        pending.extend_from_slice(&buffer[..count]);
-        loop {
-            let head = usize::from(!is_bare);
-            let Some(length) = pending.get(head..head + 4) else { break };
-            let end = head + u32::from_be_bytes(length.try_into().unwrap()) as usize;
-            let Some(message) = pending.get(..end) else { break };
-            if !is_bare {
-                messages.message(message[0], &message[5..]);
-            }
-            is_bare = false;
-            pending.drain(..end);
-        }
-        if to.write_all(&buffer[..count]).is_err() {
-            break;
-        }
-    }
-    let _closed = to.shutdown(std::net::Shutdown::Both);
 }

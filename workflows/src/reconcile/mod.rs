@@ -105,7 +105,7 @@ impl Share<'_> {
         self.services.now() >= self.ends
     }
 
-    /// The rows, in each period beginning with another--->>> one, so that none comes last in every round.
+    /// The rows, in each period beginning with another one, so that none comes last in every round.
     fn in_turn<T>(&self, mut rows: Vec<T>, period: Duration) -> Vec<T> {
         let turn = self.services.now().timestamp().unsigned_abs() / period.as_secs().max(1);
         if let Some(first) = turn.checked_rem(rows.len() as u64) {
