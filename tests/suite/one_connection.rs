@@ -107,7 +107,7 @@ async fn a_mutation_that_waits_for_an_issuer_keeps_no_connection() {
     let answer = answered_meanwhile(&gate, &app.vendor_for(&org.tenant), query, variables).await;
     assert_eq!(answer["data"]["updateUser"]["user"]["name"], "Ada", "{answer}");
     assert_eq!(
-        answer["data"]["createOpenIdIssuer"]["userErrors"][0]["code"], "ISSUER_UNREACHABLE",
+        answer["data"]["createOpenIdIssuer"]["userErrors"][0]["code"], "ISSUER_UNUSABLE",
         "{answer}"
     );
     app.finish().await;
