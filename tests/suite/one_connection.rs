@@ -1,6 +1,9 @@
 //! A pool of a single connection: a request that keeps it while it waits for something else locks everybody out.
 
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{
+    Arc, Condvar, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use muster::config::Config;
 use serde_json::{Value, json};
@@ -62,14 +65,23 @@ async fn app(gate: &Gate) -> TestApp {
     TestApp::set(Stack::Servers, setting).await
 }
 
-/// Sends a request that has to wait for the sandbox, and answers somebody else's meanwhile; returns its response, which
-/// comes only if the other one did not wait for it.
+/// Sends a request that has to wait for the sandbox, and answers somebody else's meanwhile. Returns the response to the
+/// first.
 async fn answered_meanwhile(gate: &Gate, asker: &Asker, query: &str, variables: Value) -> Value {
     gate.set(true);
-    let waiting = asker.ask(query, variables);
+    let is_over = AtomicBool::new(false);
+    let waiting = async {
+        let answer = asker.ask(query, variables).await;
+        is_over.store(true, Ordering::SeqCst);
+        answer
+    };
     let other = async {
         gate.0.held.notified().await;
         asker.query("{ users(first: 1) { nodes { name } } }", json!({})).await;
+        assert!(
+            !is_over.load(Ordering::SeqCst),
+            "the other request was answered only after this one had given up"
+        );
         gate.set(false);
     };
     tokio::join!(waiting, other).0
@@ -106,10 +118,7 @@ async fn a_mutation_that_waits_for_an_issuer_keeps_no_connection() {
         "issuer": { "name": "Sign-in", "issuer": issuer, "clientId": "muster" } });
     let answer = answered_meanwhile(&gate, &app.vendor_for(&org.tenant), query, variables).await;
     assert_eq!(answer["data"]["updateUser"]["user"]["name"], "Ada", "{answer}");
-    assert_eq!(
-        answer["data"]["createOpenIdIssuer"]["userErrors"][0]["code"], "ISSUER_UNUSABLE",
-        "{answer}"
-    );
+    assert_eq!(answer["data"]["createOpenIdIssuer"]["userErrors"][0]["code"], "ISSUER_UNUSABLE", "{answer}");
     app.finish().await;
 }
 
