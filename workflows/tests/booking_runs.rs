@@ -127,6 +127,16 @@ impl App {
         panic!("the booking's runs do not end");
     }
 
+    async fn participants(&self, id: Id<ids::Booking>) -> Vec<entity::booking_participant::Model> {
+        let services = &self.setup.services;
+        services.bookings().participants_of(services.within(self.setup.tenant), &[id]).await.unwrap()
+    }
+
+    async fn changes(&self, id: Id<ids::Booking>) -> Vec<entity::booking_change::Model> {
+        let services = &self.setup.services;
+        services.bookings().changes_of(services.within(self.setup.tenant), &[id]).await.unwrap()
+    }
+
     async fn booking(&self, id: Id<ids::Booking>) -> entity::booking::Model {
         self.setup.services.bookings().get(&self.setup.admin().allow().unwrap(), id).await.unwrap()
     }
@@ -196,13 +206,12 @@ async fn b16_a_room_is_pending_until_it_has_answered(apps: Apps) {
     app.setup.clock.advance(Duration::seconds(2));
     app.work().await;
     assert_eq!(app.state(id).await, "ROOM_PENDING", "what cannot be read takes nothing back");
-    let bookings = app.setup.services.bookings();
     let address = |rows: &[entity::booking_participant::Model]| rows[1].address.clone();
-    let rows = bookings.participants_of(app.setup.services.within(app.setup.tenant), &[id]).await.unwrap();
+    let rows = app.participants(id).await;
     app.calendars.answer(&address(&rows), Answer::Accepted);
     app.work_through(id).await;
     assert_eq!(app.state(id).await, "CONFIRMED");
-    let rows = bookings.participants_of(app.setup.services.within(app.setup.tenant), &[id]).await.unwrap();
+    let rows = app.participants(id).await;
     assert_eq!(rows[1].answer, Answer::Accepted);
     app.close().await;
 }
@@ -225,13 +234,7 @@ async fn b16_a_room_that_declines_or_is_silent_is_not_called_confirmed(apps: App
         ("ROOM_PENDING", None),
         "it is asked again"
     );
-    let rows = app
-        .setup
-        .services
-        .bookings()
-        .participants_of(app.setup.services.within(app.setup.tenant), &[id])
-        .await
-        .unwrap();
+    let rows = app.participants(id).await;
     app.calendars.answer(&rows[1].address, Answer::Declined);
     app.work_through(id).await;
     assert_eq!(
@@ -383,13 +386,7 @@ async fn a_move_changes_the_event_and_frees_the_old_time(apps: Apps) {
     assert_eq!((row.start_at, row.end_at, row.state.as_str()), (at(14, 0), at(15, 0), "ROOM_PENDING"));
     assert_eq!(app.calendars.events()[0].1.range, range(at(14, 0), at(15, 0)));
     assert_eq!((app.setup.occupied(id).await, app.copies().await), (2, 2));
-    let changes = app
-        .setup
-        .services
-        .bookings()
-        .changes_of(app.setup.services.within(app.setup.tenant), &[id])
-        .await
-        .unwrap();
+    let changes = app.changes(id).await;
     let changes: Vec<_> = changes.iter().map(|row| (row.what.as_str(), row.old_start)).collect();
     assert_eq!(changes, [("MOVED", at(10, 0))]);
     app.move_to(id, 16, 17, "again").await;
@@ -562,13 +559,7 @@ async fn a_cancellation_takes_the_event_out_and_frees_the_time(apps: Apps) {
     assert_eq!(app.state(id).await, "CANCELLED", "it was ordered while the event was being written");
     assert_eq!(app.status(cancelled.run).await, RunStatus::Done.as_str());
     assert_eq!((app.calendars.events().len(), app.setup.occupied(id).await, app.copies().await), (0, 0, 0));
-    let changes = app
-        .setup
-        .services
-        .bookings()
-        .changes_of(app.setup.services.within(app.setup.tenant), &[id])
-        .await
-        .unwrap();
+    let changes = app.changes(id).await;
     assert_eq!(changes.iter().map(|row| row.what.as_str()).collect::<Vec<_>>(), ["CANCELLED"]);
     assert_eq!(app.calendars.calls("create"), 1, "the write had ended before");
     app.close().await;

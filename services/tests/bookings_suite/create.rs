@@ -8,7 +8,7 @@ use services::{
     Change, Error as ServiceError, PageArgs,
     availability::Holder,
     bookings::{BookingReceipt, Error, Filter, Guest, NewBooking},
-    change::BookingChange,
+    change::{BookingChange, WriteTarget},
 };
 use tokio::task::JoinSet;
 
@@ -156,13 +156,7 @@ async fn s4_6_an_organiser_without_a_mailbox_is_booked_through_the_service_accou
         "SLOT_TAKEN",
         "the slot is blocked all the same"
     );
-    let via = setup
-        .services
-        .bookings()
-        .route(&setup.services, setup.tenant, &receipt.booking, &[])
-        .await
-        .unwrap()
-        .unwrap();
+    let via = route(setup, &receipt.booking).await;
     assert_eq!((via.written_via.as_str(), via.mailbox.as_str()), ("SERVICE_ACCOUNT", "service@acme.example"));
     let written = BookingChange { id: receipt.booking.id, via: Some(via), ..BookingChange::default() };
     setup.change(vec![Change::Booking(written)]).await;
@@ -170,18 +164,18 @@ async fn s4_6_an_organiser_without_a_mailbox_is_booked_through_the_service_accou
     assert_eq!(second.notice, None, "said once");
 }
 
+/// The calendar to which a booking is written while no mailbox has refused it.
+async fn route(setup: &Setup, booking: &entity::booking::Model) -> WriteTarget {
+    let found = setup.services.bookings().route(&setup.services, setup.tenant, booking, &[]).await;
+    found.unwrap().unwrap()
+}
+
 async fn s4_6_an_organiser_whose_calendar_can_be_written_keeps_it(setup: &Setup) {
     setup.service_mailbox().await;
     let organiser = setup.person(&[]).await;
     let receipt = create(setup, booking(organiser, at(10, 0), at(11, 0)), "one").await.unwrap();
     assert_eq!(receipt.notice, None);
-    let via = setup
-        .services
-        .bookings()
-        .route(&setup.services, setup.tenant, &receipt.booking, &[])
-        .await
-        .unwrap()
-        .unwrap();
+    let via = route(setup, &receipt.booking).await;
     assert_eq!(via.written_via.as_str(), "ORGANISER");
     let refusing = [via.mailbox];
     let via = setup
