@@ -298,9 +298,9 @@ impl Store {
     }
 }
 
-/// Begins a transaction even if nobody waits for it any more. sqlx rolls back what was begun, but not what was about to
-/// be: cut off in between, a connection would go back to the pool with an open transaction, and the next statement on it
-/// would run within the tenant of that one.
+/// Begins a transaction in a task of its own, so that a caller who gives up does not interrupt it. sqlx 0.9 does not roll
+/// back a transaction whose `BEGIN` was interrupted: its connection would return to the pool with the transaction open,
+/// and the next statement on it would run in that transaction, with the rights to its tenant's rows.
 #[expect(clippy::disallowed_methods, reason = "it ends with the round trip")]
 async fn uninterrupted<T: Send + 'static>(
     begin: impl Future<Output = Result<T, DbErr>> + Send + 'static,

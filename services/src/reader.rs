@@ -1,4 +1,4 @@
-//! What one request reads, it reads in one transaction: on one connection of the pool, begun by the first read.
+//! The reading transaction of a request: all its reads share one connection of the pool.
 
 use domain::{Id, ids};
 use entity::{DatabaseError, ReadTransaction, Store};
@@ -15,8 +15,8 @@ enum State {
     Idle,
     /// The transaction that everybody who reads shares.
     Open(Id<ids::Tenant>, ReadTransaction),
-    /// The request waits for somebody else's server: nothing is shared any more, because whatever is read meanwhile would
-    /// keep a connection until that server answers.
+    /// The request waits for another server. Nothing is shared any more: a transaction begun by a concurrent read would
+    /// keep its connection until that server answers.
     Left,
 }
 

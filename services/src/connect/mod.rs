@@ -219,7 +219,7 @@ impl Connect {
         Ok(row)
     }
 
-    /// Whoever has the link accepts: that it is the invited person, nobody has proven.
+    /// Recorded as an act of the link: nothing proves that its holder is the invited person.
     async fn accept_terms(
         &self,
         tx: &mut Tx,
