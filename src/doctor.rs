@@ -8,7 +8,7 @@ use entity::{
     store::{APP_ROLE, ENGINE_ROLE, Role},
 };
 
-use services::{Anyone, audit::in_request};
+use services::audit::in_request;
 
 use crate::{
     app::{self, Error},
@@ -40,22 +40,16 @@ pub async fn token(config: &Config, args: &TokenArgs) -> Result<(), Error> {
 async fn make_token(config: &Config, args: &TokenArgs, ids: &Ids) -> Result<(), Error> {
     let clock: SharedClock = Arc::new(SystemClock);
     let node = app::start(&Config { roles: Vec::new(), ..config.clone() }, clock, None, None).await?;
-    let secret = format!("muster_{}", ids.secret());
-    node.services.keys().ensure_first(&node.services, Some(&secret), &args.name).await?;
     match (args.tenant, args.user) {
         (Some(tenant), Some(user)) => {
-            // The key exists only for as long as it takes to sign one token with it.
-            let authorization = format!("Bearer {secret}");
-            let caller =
-                node.services.access().authenticate(Anyone, Some(&authorization), None).await?.caller;
-            let staff = caller.allow_staff().map_err(services::Error::from)?;
-            let token = node.services.access().issue(&staff, tenant, user, None).await;
-            if let domain::CallerKind::Vendor(key) = caller.kind() {
-                node.services.keys().revoke(&staff, key).await?;
-            }
-            println!("{}", token?.token);
+            let token = node.services.access().issue_for_operator(&node.services, tenant, user).await?;
+            println!("{}", token.token);
         }
-        _ => println!("{secret}"),
+        _ => {
+            let secret = format!("muster_{}", ids.secret());
+            node.services.keys().ensure_first(&node.services, Some(&secret), &args.name).await?;
+            println!("{secret}");
+        }
     }
     node.stop().await;
     Ok(())

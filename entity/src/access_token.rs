@@ -15,5 +15,7 @@ crate::table::tenant_table! {
         revoked_at: Option<DateTimeUtc>,
         /// The OpenID issuer by which the user signed in; null where the vendor asked for the token.
         issuer_id: Option<Id<ids::OpenIdIssuer>>,
+        /// The permissions of whoever had the token issued; null where the user signed in.
+        issued_with: Option<Json>,
     }
 }

@@ -30,6 +30,8 @@ pub struct Model {
     pub last_used_at: Option<DateTimeUtc>,
     /// The key that replaces this one after a rotation; null for a key that was never rotated.
     pub replaced_by: Option<Id<ids::ApiKey>>,
+    /// The key with which this one was created; null for a key from the operator's configuration.
+    pub created_by: Option<Id<ids::ApiKey>>,
 }
 
 /// No relations are declared: related rows are loaded by their ids.

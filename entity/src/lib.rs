@@ -37,6 +37,7 @@ pub mod integration;
 pub mod occupancy;
 pub mod openid_identity;
 pub mod openid_issuer;
+pub mod openid_unlinked;
 pub mod role;
 pub mod room;
 pub mod run;

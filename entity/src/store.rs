@@ -5,6 +5,7 @@
 //! sees the engine's own tables of all tenants, one of them for statements over sets of keys. Each pool logs in as
 //! its role, and a role that could bypass row-level security is refused.
 
+mod begin;
 mod logins;
 mod reader;
 mod role;
@@ -25,8 +26,7 @@ use sea_orm::{
     Value,
 };
 
-use tracing::Instrument as _;
-
+use self::begin::Beginnings;
 pub use self::{
     logins::{APP_ROLE, ENGINE_ROLE, Logins},
     reader::ReadTransaction,
@@ -79,6 +79,9 @@ impl StoreError {
 /// that would cost a round trip for every statement.
 const IDLE: Duration = Duration::from_secs(1);
 
+/// How long a transaction or statement waits for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Sets the tenants whose rows a transaction may touch.
 const CONFINE: &str = "SELECT set_config('app.tenants', $1, true)";
 
@@ -106,6 +109,8 @@ pub struct Store {
     read: DatabaseConnection,
     engine: DatabaseConnection,
     by_key: DatabaseConnection,
+    /// Transactions that are being begun.
+    beginnings: Beginnings,
     /// Counts the statements of reading transactions, if they are counted.
     statements: Option<Arc<AtomicU64>>,
 }
@@ -147,6 +152,7 @@ impl Store {
             by_key: write.clone(),
             write,
             read,
+            beginnings: Beginnings::new(connections),
             statements: None,
         })
     }
@@ -155,7 +161,7 @@ impl Store {
         let pool = |url: &str, size: u32, settings: &'static [(&str, &str)]| {
             let mut options = ConnectOptions::new(url);
             options.max_connections(size).min_connections(1).sqlx_logging(false);
-            options.acquire_timeout(Duration::from_secs(10)).test_before_acquire_if_idle_for(IDLE);
+            options.acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire_if_idle_for(IDLE);
             options.map_sqlx_postgres_opts(move |postgres| postgres.options(settings.iter().copied()));
             Database::connect(options)
         };
@@ -169,6 +175,7 @@ impl Store {
             connections,
             write: app.clone(),
             read: app,
+            beginnings: Beginnings::new(connections),
             statements: None,
             engine,
             by_key,
@@ -247,7 +254,8 @@ impl Store {
             ..TransactionOptions::default()
         };
         let write = self.write.clone();
-        let txn = uninterrupted(async move { write.begin_with_options(options).await }).await?;
+        let txn =
+            self.beginnings.uninterrupted(async move { write.begin_with_options(options).await }).await?;
         self.confine(&txn, confine, tenants).await?;
         Ok(txn)
     }
@@ -263,7 +271,7 @@ impl Store {
             DatabaseBackend::Postgres => {
                 let pool = self.read.get_postgres_connection_pool().clone();
                 let statements = self.statements.clone();
-                uninterrupted(ReadTransaction::postgres(pool, tenant, statements)).await
+                self.beginnings.uninterrupted(ReadTransaction::postgres(pool, tenant, statements)).await
             }
             _ => Ok(ReadTransaction::sqlite(self.read.begin().await?)),
         }
@@ -296,17 +304,6 @@ impl Store {
         }
         Ok(())
     }
-}
-
-/// Begins a transaction in a task of its own, so that a caller who gives up does not interrupt it. sqlx 0.9 does not roll
-/// back a transaction whose `BEGIN` was interrupted: its connection would return to the pool with the transaction open,
-/// and the next statement on it would run in that transaction, with the rights to its tenant's rows.
-#[expect(clippy::disallowed_methods, reason = "it ends with the round trip")]
-async fn uninterrupted<T: Send + 'static>(
-    begin: impl Future<Output = Result<T, DbErr>> + Send + 'static,
-) -> Result<T, DbErr> {
-    let task = tokio::spawn(begin.in_current_span());
-    task.await.unwrap_or_else(|error| Err(DbErr::Custom(error.to_string())))
 }
 
 /// Refuses a role to which row-level security does not apply.

@@ -30,6 +30,7 @@ mod m0024_openid;
 mod m0025_keys;
 mod m0026_domains;
 mod m0027_linked_with;
+mod m0028_who_vouched;
 pub mod roles;
 mod row_level_security;
 
@@ -64,6 +65,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0025_keys::Migration),
             Box::new(m0026_domains::Migration),
             Box::new(m0027_linked_with::Migration),
+            Box::new(m0028_who_vouched::Migration),
         ]
     }
 }

@@ -20,8 +20,7 @@ impl Services {
     /// Begins a change of a tenant's users, roles, issuers or invitations: locks the tenant, and reads again what the
     /// caller may do. Returns the renewed proof; refuses a caller who no longer exists or no longer meets the rule.
     pub(crate) async fn begin_access_change<R: Rule>(&self, by: &Allowed<R>) -> Result<(Tx, Allowed<R>)> {
-        let tx = self.begin(by.tenant()).await?;
-        tx.lock_tenant().await?;
+        let (tx, _) = self.begin_locked(by.tenant()).await?;
         let by = renewed(&tx, by.by()).await?.allow()?;
         Ok((tx, by))
     }

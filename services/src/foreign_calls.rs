@@ -3,45 +3,111 @@
 //! Such a server may be slow, by accident or on purpose, and a request that waits for it keeps one of the node's
 //! permits. A few of them may wait at a time; the others are refused at once, so that permits are left for requests
 //! that wait for nobody. Results that are available without waiting, such as cached keys, count for nothing.
+//!
+//! The places are shared so that no group of tenants keeps the others out with servers that never answer: when all are
+//! taken, whoever has waited longest gives way, once that is longer than a server in good order needs. A tenant whose
+//! server did not answer in time has a single place until it answers again, and all such tenants together a quarter.
 
 use std::{
     collections::HashMap,
     pin::pin,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Poll,
     time::Duration,
 };
 
-use domain::{Id, ids};
+use domain::{Id, Timestamp, ids};
 use providers::{ErrorKind, Remedy};
+use tokio::sync::Notify;
 
 use crate::{Error, Result, Services};
 
 /// Longest time that a request waits for such a server.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a request certainly has its place; afterwards it gives way to one that has none.
+const UNDISTURBED: Duration = Duration::from_secs(2);
+/// How long it is remembered that a tenant's server did not answer in time.
+const SILENT_FOR: Duration = Duration::from_mins(10);
 
-/// Number of waiting requests of this node, by tenant.
+/// The waiting requests of this node.
 #[derive(Debug, Default)]
-pub(crate) struct ForeignCalls(Mutex<HashMap<Id<ids::Tenant>, usize>>);
+pub(crate) struct ForeignCalls(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// The oldest first.
+    waiting: Vec<Waiting>,
+    /// Tenants whose server did not answer in time, and until when that counts.
+    silent: HashMap<Id<ids::Tenant>, Timestamp>,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    number: u64,
+    tenant: Id<ids::Tenant>,
+    since: Timestamp,
+    gives_way: Arc<Notify>,
+}
 
 impl ForeignCalls {
-    fn counts(&self) -> MutexGuard<'_, HashMap<Id<ids::Tenant>, usize>> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a call of this tenant, among so many places.
+    fn enter(&self, tenant: Id<ids::Tenant>, places: usize, now: Timestamp) -> Option<Place<'_>> {
+        let mut state = self.state();
+        state.silent.retain(|_, until| now < *until);
+        let (quarter, of_tenant) = (places.div_ceil(4), state.count(|waiting| waiting.tenant == tenant));
+        if of_tenant >= quarter {
+            return None;
+        }
+        if state.silent.contains_key(&tenant)
+            && (of_tenant > 0 || state.count(|waiting| state.silent.contains_key(&waiting.tenant)) >= quarter)
+        {
+            return None;
+        }
+        if state.waiting.len() >= places {
+            let oldest = state.waiting.first().filter(|oldest| oldest.since + UNDISTURBED <= now)?;
+            oldest.gives_way.notify_one();
+            state.waiting.remove(0);
+        }
+        state.last += 1;
+        let (number, gives_way) = (state.last, Arc::new(Notify::new()));
+        state.waiting.push(Waiting { number, tenant, since: now, gives_way: Arc::clone(&gives_way) });
+        Some(Place { calls: self, number, tenant, gives_way })
     }
 }
 
-/// One waiting request; no longer counted when dropped.
-struct Waiting<'a>(&'a ForeignCalls, Id<ids::Tenant>);
+impl State {
+    fn count(&self, counts: impl Fn(&Waiting) -> bool) -> usize {
+        self.waiting.iter().filter(|waiting| counts(waiting)).count()
+    }
+}
 
-impl Drop for Waiting<'_> {
+/// The place of a waiting request; free again when dropped.
+#[derive(Debug)]
+struct Place<'a> {
+    calls: &'a ForeignCalls,
+    number: u64,
+    tenant: Id<ids::Tenant>,
+    gives_way: Arc<Notify>,
+}
+
+impl Place<'_> {
+    fn answered(&self) {
+        self.calls.state().silent.remove(&self.tenant);
+    }
+
+    fn unanswered(&self, now: Timestamp) {
+        self.calls.state().silent.insert(self.tenant, now + SILENT_FOR);
+    }
+}
+
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let mut counts = self.0.counts();
-        if let Some(count) = counts.get_mut(&self.1) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.1);
-            }
-        }
+        self.calls.state().waiting.retain(|waiting| waiting.number != self.number);
     }
 }
 
@@ -57,27 +123,92 @@ impl Services {
         if let Poll::Ready(result) = futures::poll!(call.as_mut()) {
             return Ok(result);
         }
-        let _waiting = self.wait_for_foreign_call(tenant)?;
+        let place = self.foreign_calls.enter(tenant, self.settings.foreign_calls, self.now());
+        let place = place.ok_or(Error::Overloaded)?;
         self.leave_reading().await;
-        Ok(tokio::time::timeout(TIMEOUT, call).await.unwrap_or_else(|_| {
-            let message = "Your organisation's server did not answer in time.";
-            Err(providers::Error::new(
-                ErrorKind::Unavailable,
-                Remedy::RetryAfter(TIMEOUT),
-                "foreign_timeout",
-                message,
-            ))
-        }))
+        let result = tokio::select! {
+            biased;
+            result = call => Some(result),
+            () = place.gives_way.notified() => None,
+            () = tokio::time::sleep(TIMEOUT) => None,
+        };
+        let Some(result) = result else {
+            place.unanswered(self.now());
+            return Ok(Err(timed_out()));
+        };
+        match &result {
+            Err(error) if error.kind == ErrorKind::Unavailable => {}
+            _ => place.answered(),
+        }
+        Ok(result)
+    }
+}
+
+fn timed_out() -> providers::Error {
+    let message = "Your organisation's server did not answer in time.";
+    providers::Error::new(ErrorKind::Unavailable, Remedy::RetryAfter(TIMEOUT), "foreign_timeout", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACES: usize = 16;
+
+    fn tenant(number: u128) -> Id<ids::Tenant> {
+        Id::from_uuid(uuid::Uuid::from_u128(number))
     }
 
-    fn wait_for_foreign_call(&self, tenant: Id<ids::Tenant>) -> Result<Waiting<'_>> {
-        let limit = self.settings.foreign_calls;
-        let mut counts = self.foreign_calls.counts();
-        let of_tenant = counts.get(&tenant).copied().unwrap_or_default();
-        if counts.values().sum::<usize>() >= limit || of_tenant >= limit.div_ceil(4) {
-            return Err(Error::Overloaded);
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+    }
+
+    /// All places, taken by four tenants with silent servers.
+    fn taken(calls: &ForeignCalls, now: Timestamp) -> Vec<Place<'_>> {
+        (0..PLACES as u128).map(|call| calls.enter(tenant(call % 4), PLACES, now).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_tenant_has_a_quarter_of_the_places() {
+        let calls = ForeignCalls::default();
+        let held: Vec<_> = (0..4).map(|_| calls.enter(tenant(1), PLACES, at(0)).unwrap()).collect();
+        assert!(calls.enter(tenant(1), PLACES, at(0)).is_none());
+        let other = calls.enter(tenant(2), PLACES, at(0));
+        drop(held);
+        assert!(calls.enter(tenant(1), PLACES, at(0)).is_some() && other.is_some());
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_longest_gives_way_once_it_has_waited_long_enough() {
+        let calls = ForeignCalls::default();
+        let held = taken(&calls, at(0));
+        assert!(calls.enter(tenant(9), PLACES, at(1)).is_none(), "all have a right to a little time");
+        let mut newcomers = Vec::new();
+        for call in 0..4 {
+            newcomers.push(calls.enter(tenant(9), PLACES, at(2)).unwrap());
+            held[call].gives_way.notified().await;
         }
-        *counts.entry(tenant).or_default() += 1;
-        Ok(Waiting(&self.foreign_calls, tenant))
+        assert_eq!(calls.state().waiting.len(), PLACES);
+        drop(held);
+        assert_eq!(calls.state().waiting.len(), 4, "whoever gave way frees no other's place");
+    }
+
+    #[test]
+    fn tenants_whose_servers_did_not_answer_share_a_quarter_until_they_answer() {
+        let calls = ForeignCalls::default();
+        for silent in 0..8 {
+            calls.enter(tenant(silent), PLACES, at(0)).unwrap().unanswered(at(10));
+        }
+        let held: Vec<_> =
+            (0..4).map(|silent| calls.enter(tenant(silent), PLACES, at(11)).unwrap()).collect();
+        assert!(calls.enter(tenant(0), PLACES, at(11)).is_none(), "one at a time");
+        assert!(calls.enter(tenant(4), PLACES, at(11)).is_none(), "a quarter for all of them");
+        assert!(calls.enter(tenant(9), PLACES, at(11)).is_some(), "nobody else has to wait for them");
+        held[0].answered();
+        assert!(calls.enter(tenant(0), PLACES, at(11)).is_some());
+        drop(held);
+        let forgotten = at(10) + SILENT_FOR;
+        let again: Vec<_> = (0..4).map(|_| calls.enter(tenant(5), PLACES, forgotten)).collect();
+        assert!(again.iter().all(Option::is_some), "it is forgotten after a while");
     }
 }

@@ -21,7 +21,7 @@ use sea_orm::{
 use serde_json::json;
 
 use crate::{
-    Error, Page, PageArgs, Refusal, Result, System,
+    Error, Page, PageArgs, Refusal, Result, System, Tx,
     audit::{AuditFacts, OPERATOR},
     error::is_duplicate,
     page,
@@ -55,6 +55,15 @@ pub struct NewKey {
     pub expires_at: Option<Timestamp>,
 }
 
+/// The keys that a revocation ended.
+#[derive(Debug, Clone)]
+pub struct RevokedKeys {
+    /// The key that was asked for.
+    pub key: Model,
+    /// The keys created with it, if they were to be revoked too.
+    pub created: Vec<Model>,
+}
+
 crate::noun! {
     /// Vendor keys and signing keys.
     Keys
@@ -81,9 +90,9 @@ impl Keys {
         let secret = self.secret();
         let ends =
             new.expires_at.unwrap_or_else(|| self.services.now() + self.services.settings.key_lifetime);
-        let key = self.row(&secret, &new, Some(ends)).await?;
+        let key = self.row(&secret, &new, Some(ends), Some(by)).await?;
         let mut tx = self.services.begin_installation().await?;
-        self.locked(by, by.key(), tx.conn()).await?;
+        self.locked(by, Some(&[by.key(), by.key()]), tx.conn()).await?;
         insert(&key, tx.conn()).await?;
         tx.audit(&by.actor(), "key.create", shown(&key), AuditFacts::created(audit_json(&key)));
         tx.commit().await?;
@@ -105,7 +114,7 @@ impl Keys {
             return Err(refusal.exceeding(LONGEST_OVERLAP.num_seconds(), overlap.num_seconds()).into());
         }
         let mut tx = self.services.begin_installation().await?;
-        let old = self.to_be_taken(by, id, tx.conn()).await?;
+        let old = self.to_be_replaced(by, id, tx.conn()).await?;
         if !self.is_in_force(&old) || old.replaced_by.is_some() {
             let message = "This key is no longer valid or has already been rotated. Rotate its successor, \
                 or create a new key.";
@@ -119,12 +128,13 @@ impl Keys {
             expires_at: None,
         };
         let secret = self.secret();
-        let key = self.row(&secret, &new, Some(now + self.services.settings.key_lifetime)).await?;
+        let ends = now + self.services.settings.key_lifetime;
+        let key = self.row(&secret, &new, Some(ends), Some(by)).await?;
         insert(&key, tx.conn()).await?;
-        let ends = old.expires_at.map_or(now + overlap, |end| end.min(now + overlap));
+        let old_ends = old.expires_at.map_or(now + overlap, |end| end.min(now + overlap));
         let before = audit_json(&old);
         let mut old = old.into_active_model();
-        (old.expires_at, old.replaced_by) = (Set(Some(ends)), Set(Some(key.id)));
+        (old.expires_at, old.replaced_by) = (Set(Some(old_ends)), Set(Some(key.id)));
         let old = old.update(tx.conn()).await?;
         let facts =
             AuditFacts::changed(before, audit_json(&old)).with(json!({ "successor": audit_json(&key) }));
@@ -157,7 +167,7 @@ impl Keys {
         };
         let permissions = Permission::ALL.iter().copied().collect();
         let new = NewKey { name: name.to_owned(), permissions, tenant: None, expires_at: None };
-        let key = self.row(&secret, &new, None).await?;
+        let key = self.row(&secret, &new, None, None).await?;
         let mut tx = self.services.begin_installation().await?;
         match insert(&key, tx.conn()).await {
             Ok(()) => {
@@ -170,20 +180,24 @@ impl Keys {
         Ok(Some((key, secret)))
     }
 
-    /// Revokes a key at once and closes the sockets opened with it.
-    pub async fn revoke(&self, by: &Staff, id: Id<ids::ApiKey>) -> Result<Model> {
+    /// Revokes a key at once, with the access tokens issued with it, and closes the sockets opened with either. With
+    /// `and_created` also revokes the keys created with it, with those, and so on, except the caller's own and what was
+    /// created with that: whoever used a stolen key may have made others.
+    pub async fn revoke(&self, by: &Staff, id: Id<ids::ApiKey>, and_created: bool) -> Result<RevokedKeys> {
         let mut tx = self.services.begin_installation().await?;
-        let mut key = self.to_be_taken(by, id, tx.conn()).await?;
-        let before = audit_json(&key);
-        if key.revoked_at.is_none() {
-            let mut revoked = key.into_active_model();
-            revoked.revoked_at = Set(Some(self.services.now()));
-            key = revoked.update(tx.conn()).await?;
+        let only = [by.key(), id];
+        let keys = self.locked(by, (!and_created).then_some(&only), tx.conn()).await?;
+        let created = created_with(&keys, id, by.key());
+        let is_meant = |key: &&Model| key.revoked_at.is_none() && created.contains(&key.id);
+        let meant: Vec<Model> = keys.iter().filter(is_meant).cloned().collect();
+        let key = keys.into_iter().find(|key| key.id == id).ok_or_else(|| Error::not_found("key"))?;
+        let mut revoked = RevokedKeys { key: revoke(&mut tx, by, key).await?, created: Vec::new() };
+        for key in meant {
+            revoked.created.push(revoke(&mut tx, by, key).await?);
         }
-        tx.audit(&by.actor(), "key.revoke", shown(&key), AuditFacts::changed(before, audit_json(&key)));
         tx.access_changed();
         tx.commit().await?;
-        Ok(key)
+        Ok(revoked)
     }
 
     /// One page of all keys, including expired and revoked ones.
@@ -223,29 +237,37 @@ impl Keys {
         Ok(txn.commit().await?)
     }
 
-    /// A key that the caller may revoke or replace: one whose permissions the caller all holds. Locked, so that it is
-    /// replaced once, and never after it was revoked.
-    async fn to_be_taken(
+    /// A key that the caller may replace, locked, so that it is replaced once, and never after it was revoked.
+    async fn to_be_replaced(
         &self,
         by: &Staff,
         id: Id<ids::ApiKey>,
         txn: &impl ConnectionTrait,
     ) -> Result<Model> {
-        let key = self.locked(by, id, txn).await?;
-        roles::may_take_by(|permission| by.has_permission(permission), &permissions_of(&key))?;
+        let both = self.locked(by, Some(&[by.key(), id]), txn).await?;
+        let key = both.into_iter().find(|key| key.id == id).ok_or_else(|| Error::not_found("key"))?;
+        may_take(by, &key)?;
         Ok(key)
     }
 
-    /// A key, locked together with the caller's own, which must still be in force.
-    async fn locked(&self, by: &Staff, id: Id<ids::ApiKey>, txn: &impl ConnectionTrait) -> Result<Model> {
+    /// These keys or all, locked. The caller's own must be among them and still be in force.
+    async fn locked(
+        &self,
+        by: &Staff,
+        only: Option<&[Id<ids::ApiKey>; 2]>,
+        txn: &impl ConnectionTrait,
+    ) -> Result<Vec<Model>> {
         // In one order for everybody, so that two keys that revoke each other do not wait for each other.
-        let both = Entity::find().filter(Column::Id.is_in([by.key(), id])).order_by_asc(Column::Id);
-        let both = both.lock_exclusive().all(txn).await?;
-        let find = |id| both.iter().find(|key| key.id == id);
-        if !find(by.key()).is_some_and(|own| self.is_in_force(own)) {
+        let keys = Entity::find().order_by_asc(Column::Id);
+        let keys = match only {
+            Some(only) => keys.filter(Column::Id.is_in(*only)),
+            None => keys,
+        };
+        let keys = keys.lock_exclusive().all(txn).await?;
+        if !keys.iter().any(|key| key.id == by.key() && self.is_in_force(key)) {
             return Err(Denied::Unauthenticated.into());
         }
-        find(id).cloned().ok_or_else(|| Error::not_found("key"))
+        Ok(keys)
     }
 
     fn is_in_force(&self, key: &Model) -> bool {
@@ -256,7 +278,13 @@ impl Keys {
         format!("{PREFIX}{}", self.services.ids.secret())
     }
 
-    async fn row(&self, secret: &str, new: &NewKey, expires_at: Option<Timestamp>) -> Result<Model> {
+    async fn row(
+        &self,
+        secret: &str,
+        new: &NewKey,
+        expires_at: Option<Timestamp>,
+        by: Option<&Staff>,
+    ) -> Result<Model> {
         Ok(Model {
             id: self.services.ids.make::<ids::ApiKey>(),
             name: crate::tenants::checked_name(&new.name)?,
@@ -269,8 +297,44 @@ impl Keys {
             tenant_id: new.tenant,
             last_used_at: None,
             replaced_by: None,
+            created_by: by.map(Staff::key),
         })
     }
+}
+
+/// The keys created with a key, with those, and so on; the caller's own and what was created with it are left out.
+fn created_with(keys: &[Model], first: Id<ids::ApiKey>, own: Id<ids::ApiKey>) -> BTreeSet<Id<ids::ApiKey>> {
+    let mut created = BTreeSet::new();
+    loop {
+        let is_creator = |by: Id<ids::ApiKey>| by == first || created.contains(&by);
+        let more: Vec<_> = keys
+            .iter()
+            .filter(|key| key.created_by.is_some_and(is_creator))
+            .map(|key| key.id)
+            .filter(|id| ![first, own].contains(id) && !created.contains(id))
+            .collect();
+        if more.is_empty() {
+            return created;
+        }
+        created.extend(more);
+    }
+}
+
+/// Revokes a key, if the caller holds all its permissions.
+async fn revoke(tx: &mut Tx, by: &Staff, mut key: Model) -> Result<Model> {
+    may_take(by, &key)?;
+    let before = audit_json(&key);
+    if key.revoked_at.is_none() {
+        let mut revoked = key.into_active_model();
+        revoked.revoked_at = Set(Some(tx.now()));
+        key = revoked.update(tx.conn()).await?;
+    }
+    tx.audit(&by.actor(), "key.revoke", shown(&key), AuditFacts::changed(before, audit_json(&key)));
+    Ok(key)
+}
+
+fn may_take(by: &Staff, key: &Model) -> Result<()> {
+    roles::may_take_by(|permission| by.has_permission(permission), &permissions_of(key))
 }
 
 /// Permissions of a key. Words from a newer binary are left out.
@@ -317,6 +381,13 @@ pub(crate) async fn permissions_of_line(
     Ok(None)
 }
 
+/// Whether an actor is a key that was revoked. A key that expired leaves what was made with it.
+pub(crate) async fn is_revoked(conn: &impl ConnectionTrait, actor: &str) -> Result<bool> {
+    let Ok(key) = actor.parse::<Id<ids::ApiKey>>() else { return Ok(false) };
+    let key = Entity::find_by_id(key).one(conn).await?;
+    Ok(key.is_some_and(|key| key.revoked_at.is_some()))
+}
+
 fn shown(key: &Model) -> String {
     key.id.to_string()
 }
@@ -326,7 +397,7 @@ fn audit_json(key: &Model) -> Json {
     json!({
         "id": shown(key), "name": key.name, "prefix": key.prefix, "permissions": key.permissions,
         "tenant": key.tenant_id, "expiresAt": key.expires_at,
-        "revokedAt": key.revoked_at, "replacedBy": key.replaced_by,
+        "revokedAt": key.revoked_at, "replacedBy": key.replaced_by, "createdBy": key.created_by,
     })
 }
 

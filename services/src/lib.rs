@@ -42,6 +42,7 @@ pub mod service_accounts;
 pub mod settings;
 pub mod sign_in;
 mod system;
+mod tenant_lock;
 pub mod tenants;
 mod text;
 pub mod tx;
@@ -108,6 +109,8 @@ pub struct Inner {
     catalogue: OnceLock<Arc<dyn Catalogue>>,
     /// Requests of this node that wait for servers of customers.
     foreign_calls: foreign_calls::ForeignCalls,
+    /// Turns of changes of this node that lock their tenant.
+    tenant_turns: tenant_lock::TenantTurns,
 }
 
 impl std::ops::Deref for Services {
@@ -144,6 +147,7 @@ impl Services {
             signing,
             catalogue,
             foreign_calls: foreign_calls::ForeignCalls::default(),
+            tenant_turns: tenant_lock::TenantTurns::default(),
         });
         Self { inner, reader: None }
     }

@@ -202,6 +202,11 @@ impl Staff {
         self.permissions.contains(&permission)
     }
 
+    /// All permissions of the key.
+    pub(crate) fn permissions(&self) -> &BTreeSet<Permission> {
+        &self.permissions
+    }
+
     /// The key that acts.
     pub(crate) fn key(&self) -> Id<ids::ApiKey> {
         self.key

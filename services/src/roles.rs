@@ -21,6 +21,7 @@ use serde_json::json;
 
 use crate::{
     Error, Refusal, Result, System, Tx,
+    access::revoke_outgrown,
     audit::AuditFacts,
     error::is_duplicate,
     issuers::identity::unlink_outgrown,
@@ -109,7 +110,7 @@ impl Roles {
         let role = custom(&tx, id).await?;
         if change.permissions.is_some() {
             let holders = holders(&tx, role.id).await?;
-            unlink_outgrown(&mut tx, &by, &holders).await?;
+            end_outgrown(&mut tx, &by, &holders).await?;
         }
         tx.audit(
             &by.actor(),
@@ -276,7 +277,13 @@ pub(crate) async fn give(
     }
     require_few(tx, users).await?;
     tx.access_changed();
-    unlink_outgrown(tx, by, users).await
+    end_outgrown(tx, by, users).await
+}
+
+/// Ends what somebody with fewer permissions could use to act as one of these users, who were given more.
+async fn end_outgrown(tx: &mut Tx, by: &Member, users: &[Id<ids::User>]) -> Result<()> {
+    unlink_outgrown(tx, by, users).await?;
+    revoke_outgrown(tx, by, users).await
 }
 
 /// Refuses a change after which a user holds too many roles.

@@ -117,8 +117,7 @@ impl Tenants {
         wanted: TenantChange,
         if_version: Option<i64>,
     ) -> Result<Model> {
-        let mut tx = self.services.begin_as_staff(id).await?;
-        let before = tx.lock_tenant().await?;
+        let (mut tx, before) = self.services.begin_locked_as_staff(id).await?;
         if if_version.is_some_and(|version| version != before.version) {
             let message = "Somebody else has changed this tenant. Read it again, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
@@ -150,8 +149,7 @@ impl Tenants {
 
     /// Changes a tenant's plan. Features that the plan does not include stop working at once.
     pub async fn set_plan(&self, by: &Staff, id: Id<ids::Tenant>, plan: Plan) -> Result<Model> {
-        let mut tx = self.services.begin_as_staff(id).await?;
-        let before = tx.lock_tenant().await?;
+        let (mut tx, before) = self.services.begin_locked_as_staff(id).await?;
         let tenant = change(&tx, [(Column::Plan, Expr::value(plan.as_str()))]).await?;
         tx.audit(
             &by.actor(),
@@ -171,8 +169,7 @@ impl Tenants {
         feature: Feature,
         on: bool,
     ) -> Result<Model> {
-        let mut tx = self.services.begin_as_staff(id).await?;
-        let tenant = tx.lock_tenant().await?;
+        let (mut tx, tenant) = self.services.begin_locked_as_staff(id).await?;
         let plan = tenant.plan.require()?;
         if on && !includes(plan, feature) {
             let message = format!("The plan {plan} does not include this. Change the plan to PLUS first.");
@@ -215,8 +212,7 @@ impl Tenants {
         urls: Vec<String>,
     ) -> Result<Model> {
         let urls = return_url::checked(&urls)?;
-        let mut tx = self.services.begin_as_staff(id).await?;
-        let before = tx.lock_tenant().await?;
+        let (mut tx, before) = self.services.begin_locked_as_staff(id).await?;
         let tenant = change(&tx, [(Column::ReturnUrls, Expr::value(json!(urls)))]).await?;
         tx.audit(
             &by.actor(),
@@ -252,18 +248,6 @@ impl Tenants {
 
     pub(crate) async fn find(&self, id: Id<ids::Tenant>) -> Result<Option<Model>> {
         Ok(Entity::find_by_id(id).one(self.services.store.installation()).await?)
-    }
-}
-
-impl Tx {
-    /// The transaction's own tenant, locked until the transaction ends against other transactions that lock it. Called
-    /// before the first read of every change that depends on what it has read about the tenant, such as who its
-    /// administrators are: on PostgreSQL two such changes could otherwise both count what the other is removing.
-    pub(crate) async fn lock_tenant(&self) -> Result<Model> {
-        use sea_orm::{QuerySelect, sea_query::LockType};
-        // Weaker than FOR UPDATE, which would also wait for every insertion of a row that refers to the tenant.
-        let found = Entity::find_by_id(self.tenant()).lock(LockType::NoKeyUpdate).one(self.conn()).await?;
-        found.ok_or_else(|| Error::not_found("tenant"))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     access::AccessChange,
     audit::{self, AuditFacts, AuditRecord},
     run_inputs::RunInput,
+    tenant_lock::TenantTurn,
 };
 
 /// A column of events, as an array.
@@ -30,6 +31,8 @@ pub struct Tx {
     after: AfterCommit,
     /// Whether audit entries are also added to the installation's chain.
     also_of_the_installation: bool,
+    /// Held by a transaction that locks its tenant. Dropped last, after the transaction.
+    turn: Option<TenantTurn>,
 }
 
 /// Notifications to send after a commit. Losing them costs time and never work: the sweep finds the jobs, and
@@ -120,11 +123,23 @@ impl AfterCommit {
 impl Tx {
     pub(crate) fn new(services: Services, txn: DatabaseTransaction, tenant: Id<ids::Tenant>) -> Self {
         let now = services.now();
-        Self { services, txn, tenant, now, after: AfterCommit::default(), also_of_the_installation: false }
+        Self {
+            services,
+            txn,
+            tenant,
+            now,
+            after: AfterCommit::default(),
+            also_of_the_installation: false,
+            turn: None,
+        }
     }
 
     pub(crate) fn also_of_the_installation(self) -> Self {
         Self { also_of_the_installation: true, ..self }
+    }
+
+    pub(crate) fn in_turn(self, turn: TenantTurn) -> Self {
+        Self { turn: Some(turn), ..self }
     }
 
     /// The underlying database transaction.
@@ -237,6 +252,7 @@ impl Tx {
     pub async fn commit(mut self) -> Result<()> {
         Box::pin(self.after.store(&self.services, &self.txn)).await?;
         self.txn.commit().await?;
+        drop(self.turn);
         // What a request read before its write is out of date.
         self.services.end_reading().await;
         self.after.send(&self.services).await;

@@ -102,19 +102,15 @@ async fn the_operators_commands_leave_entries() {
     let installation = lines(&["audit", "export", "--installation"]);
     let acts = by_command(&installation);
     let actions: Vec<_> = acts.iter().map(|(action, _)| action.as_str()).collect();
-    // The access token is signed with a key that is there for no longer than that.
-    assert_eq!(
-        actions,
-        ["key.create", "key.create", "signing_key.create", "key.revoke", "signing_key.rotate"]
-    );
-    assert_eq!(acts.iter().filter(|(_, actor)| actor == "operator").count(), 3, "{acts:?}");
+    assert_eq!(actions, ["key.create", "signing_key.create", "signing_key.rotate"]);
+    assert!(acts.iter().all(|(_, actor)| actor == "operator"), "{acts:?}");
     let own = lines(&["audit", "export", "--tenant", &tenant]);
     let acts = by_command(&own);
     assert_eq!(
         acts.iter().map(|(action, _)| action.as_str()).collect::<Vec<_>>(),
         ["token.issue", "run.cancel"]
     );
-    assert_eq!(acts[1].1, "operator");
+    assert!(acts.iter().all(|(_, actor)| actor == "operator"), "{acts:?}");
     assert!(!json!([installation, own]).to_string().contains(token.trim()), "a token is recorded");
     installed.says(&["audit", "prune", "--older-than-days", "0", "--tenant", &tenant]);
     let left = lines(&["audit", "export", "--tenant", &tenant]);

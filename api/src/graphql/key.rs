@@ -62,6 +62,12 @@ impl ApiKey {
         self.0.last_used_at.map(DateTime)
     }
 
+    /// Identifier of the key with which this one was created or rotated; null for a key from the operator's
+    /// configuration.
+    async fn created_by_id(&self) -> Option<ID> {
+        self.0.created_by.map(format_id)
+    }
+
     /// Identifier of the key that replaces this one; null if it has not been rotated.
     async fn replaced_by_id(&self) -> Option<ID> {
         self.0.replaced_by.map(format_id)
@@ -135,6 +141,10 @@ pub struct RotateApiKeyInput {
 pub struct RevokeApiKeyInput {
     /// Identifier of the key to revoke.
     id: ID,
+    /// Whether to revoke also the keys created with it, with those, and so on, except the caller's own. Use it for a key
+    /// that was stolen.
+    #[graphql(default)]
+    include_created: bool,
 }
 
 payload! {
@@ -160,6 +170,8 @@ payload! {
     RevokeApiKeyPayload {
         /// The revoked key.
         api_key: ApiKey,
+        /// The keys created with it, if they were included, oldest first.
+        created: Vec<ApiKey>,
     }
 }
 #[derive(Default)]
@@ -206,8 +218,8 @@ impl KeyMutation {
         .await
     }
 
-    /// Revokes a vendor key at once and closes the WebSocket connections opened with it. Vendor staff only (`STAFF`),
-    /// with every permission of the key.
+    /// Revokes a vendor key at once, with the access tokens issued with it, and closes the WebSocket connections opened
+    /// with either. Vendor staff only (`STAFF`), with every permission of each revoked key.
     async fn revoke_api_key(
         &self,
         ctx: &Context<'_>,
@@ -215,8 +227,10 @@ impl KeyMutation {
     ) -> Result<RevokeApiKeyPayload> {
         answer(async {
             let by = ctx.caller().allow_staff()?;
-            let key = ctx.services().keys().revoke(&by, parse_id(&input.id, "key", "id")?).await?;
-            Ok(RevokeApiKeyPayload::done(ApiKey(key)))
+            let id = parse_id(&input.id, "key", "id")?;
+            let revoked = ctx.services().keys().revoke(&by, id, input.include_created).await?;
+            let created: Vec<_> = revoked.created.into_iter().map(ApiKey).collect();
+            Ok(RevokeApiKeyPayload::done(ApiKey(revoked.key), created))
         })
         .await
     }

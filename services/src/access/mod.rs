@@ -17,7 +17,7 @@ use futures::Stream;
 pub use identities::AccessChange;
 pub(crate) use identities::Identities;
 pub use token::AccessToken;
-pub(crate) use token::LEEWAY;
+pub(crate) use token::{IssuedFor, LEEWAY, revoke_outgrown};
 
 use self::identities::CredentialDigest;
 use crate::{Caller, Error, Result, keys, proof::Anyone, roles};

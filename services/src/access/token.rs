@@ -3,10 +3,10 @@
 //! A token is a JWT (RFC 7519) of the profile for access tokens (RFC 9068). It is valid only while its record exists
 //! and is not revoked; expired records are pruned.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{Id, Timestamp, access::Denied, ids, may};
+use domain::{Id, Permission, Timestamp, access::Denied, ids, may};
 use entity::access_token::{ActiveModel, Column, Entity, Model};
 use jsonwebtoken::{Algorithm, Header, Validation};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
@@ -17,11 +17,11 @@ use super::Access;
 use uuid::Uuid;
 
 use crate::{
-    Error, Page, PageArgs, Refusal, Result, Tx,
-    audit::AuditFacts,
-    keys::SigningKey,
+    Error, Page, PageArgs, Refusal, Result, System, Tx,
+    audit::{AuditFacts, OPERATOR},
+    keys::{self, SigningKey},
     page,
-    proof::{OwnOr, Staff},
+    proof::{Member, OwnOr, Staff},
     roles,
 };
 
@@ -75,6 +75,17 @@ impl Signer {
     }
 }
 
+/// Why a token is issued.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum IssuedFor<'a> {
+    /// The vendor's staff asked for it.
+    Vendor(&'a Staff),
+    /// The operator asked for it.
+    Operator,
+    /// The user signed in through this issuer.
+    SignIn(Id<ids::OpenIdIssuer>),
+}
+
 impl Claims {
     pub(super) fn expiry(&self) -> Result<Timestamp> {
         Timestamp::from_timestamp(self.exp, 0).ok_or(Error::Denied(Denied::Unauthenticated))
@@ -101,7 +112,8 @@ impl Access {
             return Err(refusal.exceeding(longest.as_secs(), lifetime.as_secs()).into());
         }
         let signer = self.signer(lifetime).await?;
-        let mut tx = self.services.begin(tenant).await?;
+        // Locked, or the user could be given permissions before there is a token to revoke.
+        let (mut tx, _) = self.services.begin_locked(tenant).await?;
         let held = roles::permissions_within(tx.conn(), tenant, user).await?;
         let held = held.ok_or_else(|| Error::not_found("user"))?;
         if let Some(permission) = held.iter().find(|permission| !by.has_permission(**permission)) {
@@ -110,7 +122,21 @@ impl Access {
             );
             return Err(Refusal::new("PERMISSION_NOT_YOURS", message).at("userId").into());
         }
-        let token = self.issue_within(&mut tx, &signer, user, &by.actor(), None).await?;
+        let token = self.issue_within(&mut tx, &signer, user, IssuedFor::Vendor(by)).await?;
+        tx.commit().await?;
+        Ok(token)
+    }
+
+    /// Issues an access token for a user of a tenant at the operator's command, with the longest lifetime allowed.
+    pub async fn issue_for_operator(
+        &self,
+        _by: &System,
+        tenant: Id<ids::Tenant>,
+        user: Id<ids::User>,
+    ) -> Result<AccessToken> {
+        let signer = self.signer(None).await?;
+        let mut tx = self.services.begin(tenant).await?;
+        let token = self.issue_within(&mut tx, &signer, user, IssuedFor::Operator).await?;
         tx.commit().await?;
         Ok(token)
     }
@@ -122,16 +148,22 @@ impl Access {
         Ok(Signer { key: self.services.keys().signing_key().await?, lifetime })
     }
 
-    /// Issues an access token for a user of the transaction's tenant: for the vendor's staff, or after the user signed
-    /// in through an issuer.
+    /// Issues an access token for a user of the transaction's tenant.
     pub(crate) async fn issue_within(
         &self,
         tx: &mut Tx,
         signer: &Signer,
         user: Id<ids::User>,
-        by: &str,
-        issuer: Option<Id<ids::OpenIdIssuer>>,
+        reason: IssuedFor<'_>,
     ) -> Result<AccessToken> {
+        let (by, issuer, issued_with) = match reason {
+            IssuedFor::Vendor(by) => (by.actor(), None, Some(roles::permission_names(by.permissions()))),
+            IssuedFor::Operator => {
+                let all = Permission::ALL.iter().copied().collect();
+                (OPERATOR.to_owned(), None, Some(roles::permission_names(&all)))
+            }
+            IssuedFor::SignIn(issuer) => (user.to_string(), Some(issuer), None),
+        };
         let claims = self.claims(tx.tenant(), user, signer.lifetime);
         let token = signer.sign(&claims)?;
         let (id, expires_at) = (claims.jti, claims.expiry()?);
@@ -141,15 +173,16 @@ impl Access {
             id,
             tenant_id: tx.tenant(),
             user_id: user,
-            issued_by: by.to_owned(),
+            issued_by: by.clone(),
             created_at: tx.now(),
             expires_at,
             revoked_at: None,
             issuer_id: issuer,
+            issued_with,
         };
         Entity::insert(ActiveModel::from(row)).exec_without_returning(tx.conn()).await?;
         let facts = AuditFacts::created(json!({ "user": user, "expiresAt": expires_at }));
-        tx.audit(by, "token.issue", id.to_string(), facts);
+        tx.audit(&by, "token.issue", id.to_string(), facts);
         Ok(AccessToken { id, token, expires_at })
     }
 
@@ -311,12 +344,48 @@ async fn end_codes(
     Ok(statement.exec(tx.conn()).await?.rows_affected)
 }
 
-/// Whether a token was issued here and has not been revoked.
+/// Revokes the tokens of users who now hold a permission that whoever had the token issued lacked: that person could
+/// otherwise act with more permissions than its own. Called after every change that gives users permissions, within its
+/// transaction.
+pub(crate) async fn revoke_outgrown(tx: &mut Tx, by: &Member, users: &[Id<ids::User>]) -> Result<()> {
+    let live = entity::access_token::of(tx.tenant())
+        .filter(Column::UserId.is_in(users.iter().copied()))
+        .filter(Column::IssuedWith.is_not_null())
+        .filter(Column::RevokedAt.is_null())
+        .filter(Column::ExpiresAt.gt(tx.now() - chrono::Duration::seconds(LEEWAY)));
+    let mut outgrown: BTreeMap<Id<ids::User>, Vec<Id<ids::AccessToken>>> = BTreeMap::new();
+    for token in live.all(tx.conn()).await? {
+        let held =
+            roles::permissions_within(tx.conn(), tx.tenant(), token.user_id).await?.unwrap_or_default();
+        let issued_with = token.issued_with.as_ref().map(roles::parsed).unwrap_or_default();
+        if !held.is_subset(&issued_with) {
+            outgrown.entry(token.user_id).or_default().push(token.id);
+        }
+    }
+    for (user, tokens) in outgrown {
+        entity::access_token::update(tx.tenant())
+            .filter(Column::Id.is_in(tokens.iter().copied()))
+            .col_expr(Column::RevokedAt, Expr::value(tx.now()))
+            .exec(tx.conn())
+            .await?;
+        tx.access_changed();
+        let facts = json!({ "tokens": tokens, "revoked": tokens.len(), "reason": "PERMISSIONS_GIVEN" });
+        tx.audit(&by.actor(), "token.revoke", user.to_string(), facts);
+    }
+    Ok(())
+}
+
+/// Whether a token was issued here and has not been revoked, nor the vendor key with which it was issued.
 pub(super) async fn is_in_force(conn: &impl ConnectionTrait, claims: &Claims) -> Result<bool> {
     let record = entity::access_token::one(claims.tenant, claims.jti).one(conn).await?;
-    Ok(record.is_some_and(|record| {
+    let is_live = |record: &Model| {
         record.revoked_at.is_none()
             && record.user_id == claims.sub
             && record.expires_at.timestamp() == claims.exp
-    }))
+    };
+    match record.filter(is_live) {
+        None => Ok(false),
+        Some(Model { issuer_id: Some(_), .. }) => Ok(true),
+        Some(record) => Ok(!keys::is_revoked(conn, &record.issued_by).await?),
+    }
 }

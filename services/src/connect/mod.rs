@@ -154,7 +154,7 @@ impl Connect {
             return Err(Refusal::new("TERMS_NOT_ACCEPTED", message).into());
         }
         let link = self.services.links().open(Anyone, token).await?.link;
-        let mut tx = self.services.begin(link.tenant_id).await?;
+        let (mut tx, _) = self.services.begin_locked(link.tenant_id).await?;
         let link = held(&tx, link.id).await?;
         links::require_valid(tx.conn(), &link, tx.now()).await?;
         let integration = self.integration_of(&mut tx, &link, &choice).await?;

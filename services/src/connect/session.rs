@@ -65,10 +65,10 @@ impl Connect {
     }
 
     /// Begins the transaction of a step. Since the session was read it may have ended, or the invitation it rests on:
-    /// while the step waited for the provider, or for another press of the same button. The session is locked and
-    /// checked again; returns it as it is now.
+    /// while the step waited for the provider, or for another press of the same button. The tenant is locked, as by whoever
+    /// ends sessions, and the session is locked and checked again; returns it as it is now.
     pub(super) async fn begin_step(&self, session: &SessionRow) -> Result<(Tx, SessionRow)> {
-        let tx = self.services.begin(session.tenant_id).await?;
+        let (tx, _) = self.services.begin_locked(session.tenant_id).await?;
         let row = entity::connect_session::one(tx.tenant(), session.id).lock_exclusive().one(tx.conn());
         let row = row.await?.filter(|row| row.expires_at > tx.now()).ok_or_else(session_over)?;
         require_valid(tx.conn(), &row, tx.now()).await?;

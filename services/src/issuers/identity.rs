@@ -1,8 +1,14 @@
 //! Links between users and their identities at an issuer, set by an administrator.
 
 use domain::{Id, ids, may, text::Shape};
-use entity::openid_identity::{Column, Model, delete, of, update};
-use sea_orm::{ColumnTrait, QueryFilter, sea_query::Expr};
+use entity::{
+    openid_identity::{Column, Model, delete, of, update},
+    openid_unlinked as unlinked,
+};
+use sea_orm::{
+    ColumnTrait, EntityTrait, QueryFilter,
+    sea_query::{Expr, OnConflict},
+};
 use serde_json::json;
 
 use super::{Issuers, person};
@@ -47,16 +53,23 @@ impl Issuers {
             None => {}
         }
         if let Some(former) = remove(&mut tx, issuer.id, user).await? {
+            remember_unlinked(&tx, &former).await?;
             audit_unlinked(&mut tx, &by.actor(), &former);
         }
+        unlinked::delete(tx.tenant())
+            .filter(unlinked::Column::IssuerId.eq(issuer.id))
+            .filter(unlinked::Column::Subject.eq(subject))
+            .exec(tx.conn())
+            .await?;
         let by = (by.actor(), Some(roles::permission_names(by.permissions())));
         let row = person::insert(&mut tx, &issuer, user, subject.to_owned(), (&by.0, by.1)).await?;
         tx.commit().await?;
         Ok(row)
     }
 
-    /// Removes a user's link to an issuer and revokes what the user obtained through the issuer; the next sign-in
-    /// links again by verified email address. Returns whether there was a link.
+    /// Removes a user's link to an issuer and revokes what the user obtained through the issuer. No sign-in links the
+    /// same subject again, see [`Issuers::link`]; another one is linked by verified email address. Returns whether there
+    /// was a link.
     pub async fn unlink(
         &self,
         by: &Allowed<may::UserEdit>,
@@ -68,6 +81,7 @@ impl Issuers {
         may_take(&tx, &by, user).await?;
         let former = remove(&mut tx, issuer.id, user).await?;
         if let Some(former) = &former {
+            remember_unlinked(&tx, former).await?;
             audit_unlinked(&mut tx, &by.actor(), former);
         }
         tx.commit().await?;
@@ -122,6 +136,28 @@ async fn remove(tx: &mut Tx, issuer: Id<ids::OpenIdIssuer>, user: Id<ids::User>)
     delete(tx.tenant()).filter(Column::Id.eq(row.id)).exec(tx.conn()).await?;
     Access::revoke_through(tx, issuer, Some(user)).await?;
     Ok(Some(row))
+}
+
+/// Keeps a subject that an administrator unlinked from being linked again by its next token.
+async fn remember_unlinked(tx: &Tx, former: &Model) -> Result<()> {
+    let row = unlinked::Model {
+        id: tx.ids().make::<ids::Row>(),
+        tenant_id: tx.tenant(),
+        issuer_id: former.issuer_id,
+        user_id: former.user_id,
+        subject: former.subject.clone(),
+        unlinked_at: tx.now(),
+    };
+    let again = OnConflict::columns([
+        unlinked::Column::TenantId,
+        unlinked::Column::IssuerId,
+        unlinked::Column::Subject,
+    ])
+    .update_columns([unlinked::Column::UserId, unlinked::Column::UnlinkedAt])
+    .to_owned();
+    let insert = unlinked::Entity::insert(unlinked::ActiveModel::from(row)).on_conflict(again);
+    insert.exec_without_returning(tx.conn()).await?;
+    Ok(())
 }
 
 fn audit_unlinked(tx: &mut Tx, by: &str, row: &Model) {

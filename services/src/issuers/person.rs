@@ -6,7 +6,7 @@
 //! found.
 
 use domain::{Id, ids};
-use entity::{openid_identity, openid_issuer::Model, tenant_user};
+use entity::{openid_identity, openid_issuer::Model, openid_unlinked, tenant_user};
 use providers::openid::Claims;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, prelude::Json};
 use serde_json::json;
@@ -40,6 +40,7 @@ pub(crate) async fn link(
     if let Some(user) = linked(tx.conn(), &issuer, claims).await? {
         return Ok(user);
     }
+    require_not_unlinked(tx, &issuer, claims).await?;
     let claim = issuer.email_claim.as_deref().ok_or_else(nobody)?;
     let email = claims.verified_email(claim).ok_or_else(nobody)?;
     let user =
@@ -54,6 +55,20 @@ pub(crate) async fn link(
     let by = issuer.id.to_string();
     insert(tx, &issuer, user.id, subject, (&by, None)).await?;
     Ok(user.id)
+}
+
+/// Refuses a subject that an administrator has unlinked: whoever still has the account could otherwise undo that by its
+/// next sign-in.
+async fn require_not_unlinked(tx: &Tx, issuer: &Model, claims: &Claims) -> Result<()> {
+    use openid_unlinked::Column;
+    let subject = claims.subject(&issuer.subject_claim).ok_or_else(nobody)?;
+    let row = openid_unlinked::of(tx.tenant()).filter(Column::IssuerId.eq(issuer.id));
+    if row.filter(Column::Subject.eq(subject)).one(tx.conn()).await?.is_none() {
+        return Ok(());
+    }
+    let message =
+        "An administrator has ended this account's access. Ask your administrator to link your account.";
+    Err(Error::refuse("IDENTITY_UNLINKED", message))
 }
 
 /// The identity of a user at an issuer.

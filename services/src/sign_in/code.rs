@@ -12,7 +12,13 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{SESSION_LIFETIME, SignIn, callback::used, session::Session};
-use crate::{Error, Result, Tx, access::AccessToken, error::is_duplicate, issuers::person, proof::Anyone};
+use crate::{
+    Error, Result, Tx,
+    access::{AccessToken, IssuedFor},
+    error::is_duplicate,
+    issuers::person,
+    proof::Anyone,
+};
 
 /// How long an application may take to exchange a code.
 const EXCHANGE: Duration = Duration::minutes(1);
@@ -49,8 +55,8 @@ impl SignIn {
             return Err(dead());
         }
         let user = row.user_id;
-        let token =
-            access.issue_within(&mut tx, &signer, user, &user.to_string(), Some(row.issuer_id)).await?;
+        let reason = IssuedFor::SignIn(row.issuer_id);
+        let token = access.issue_within(&mut tx, &signer, user, reason).await?;
         tx.commit().await?;
         Ok(token)
     }

@@ -23,7 +23,7 @@ pub use self::callback::CallbackParams;
 use self::session::Session;
 use crate::{
     Error, Refusal, Result,
-    access::AccessToken,
+    access::{AccessToken, IssuedFor},
     issuers::{self, person},
     proof::Anyone,
     text,
@@ -137,8 +137,8 @@ impl SignIn {
                 SignedIn::Return(code::with(url, row.tenant_id, &code, session.request.state.as_deref())?)
             }
             _ => {
-                let by = user.to_string();
-                SignedIn::Token(access.issue_within(&mut tx, &signer, user, &by, Some(row.id)).await?)
+                let reason = IssuedFor::SignIn(row.id);
+                SignedIn::Token(access.issue_within(&mut tx, &signer, user, reason).await?)
             }
         };
         tx.commit().await?;

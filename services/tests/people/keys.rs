@@ -6,7 +6,7 @@ use services::{Anyone, PageArgs, keys::NewKey};
 
 use crate::{
     harness::{Harness, refused},
-    tokens::{is_dead, new_key, tried},
+    tokens::{a_user, is_dead, new_key, tried},
 };
 
 on_both!(
@@ -16,6 +16,7 @@ on_both!(
     a_key_ends_by_itself_unless_the_operator_configured_it,
     a_rotated_key_and_its_successor_overlap,
     the_last_use_of_a_key_is_known_to_the_minute,
+    what_was_made_with_a_revoked_key_ends_with_it,
 );
 
 fn limited(name: &str, permissions: &[Permission]) -> NewKey {
@@ -63,7 +64,7 @@ async fn nobody_makes_or_takes_a_key_with_more_rights(h: Harness) {
     let more = limited("more", &[Permission::Staff, Permission::UserView]);
     assert_eq!(refused(keys.create(&by, more.clone()).await), "PERMISSION_NOT_YOURS");
     let (richer, richer_secret) = keys.create(&h.staff, more).await.unwrap();
-    assert_eq!(refused(keys.revoke(&by, richer.id).await), "PERMISSION_NOT_YOURS");
+    assert_eq!(refused(keys.revoke(&by, richer.id, false).await), "PERMISSION_NOT_YOURS");
     let rotated = keys.rotate(&by, richer.id, Duration::zero()).await;
     assert_eq!(refused(rotated), "PERMISSION_NOT_YOURS");
     assert!(tried(&h, &richer_secret).await.is_ok());
@@ -119,4 +120,40 @@ async fn the_last_use_of_a_key_is_known_to_the_minute(h: Harness) {
     h.clock.advance(Duration::seconds(5));
     tried(&h, &secret).await.unwrap();
     assert_eq!(used().await, Some(h.services.now()));
+}
+
+async fn what_was_made_with_a_revoked_key_ends_with_it(h: Harness) {
+    let (tenant, user) = a_user(&h).await;
+    let keys = h.services.keys();
+    let staff = async |secret: &str| tried(&h, secret).await.unwrap().allow_staff().unwrap();
+    let (stolen, secret) = keys.create(&h.staff, new_key(&h, "stolen", None)).await.unwrap();
+    let thief = staff(&secret).await;
+    let (own, own_secret) = keys.create(&thief, new_key(&h, "own", None)).await.unwrap();
+    let (_, of_own) = keys.create(&staff(&own_secret).await, new_key(&h, "of own", None)).await.unwrap();
+    let (second, second_secret) = keys.create(&thief, new_key(&h, "second", None)).await.unwrap();
+    let second =
+        staff(&second_secret).await.actor() == second.id.to_string() && second.created_by == Some(stolen.id);
+    assert!(second, "who created a key is known");
+    let (third, third_secret) =
+        keys.rotate(&staff(&second_secret).await, stolen.id, Duration::hours(1)).await.unwrap();
+    let token = h.services.access().issue(&thief, tenant, user, None).await.unwrap().token;
+    assert!(tried(&h, &token).await.is_ok());
+
+    let by = staff(&own_secret).await;
+    let revoked = keys.revoke(&by, stolen.id, false).await.unwrap();
+    assert!(revoked.key.revoked_at.is_some() && revoked.created.is_empty());
+    assert!(is_dead(&h, &token).await, "its tokens end with it");
+    assert!(tried(&h, &second_secret).await.is_ok());
+
+    let revoked = keys.revoke(&by, stolen.id, true).await.unwrap();
+    let names: Vec<_> = revoked.created.iter().map(|key| key.name.as_str()).collect();
+    assert_eq!(names, ["second", "stolen"], "with the successor that the second one made");
+    assert_eq!(revoked.created[1].id, third.id);
+    for dead in [&second_secret, &third_secret] {
+        assert!(is_dead(&h, dead).await);
+    }
+    for kept in [&own_secret, &of_own] {
+        assert!(tried(&h, kept).await.is_ok(), "nobody revokes the own key, or what it made, by accident");
+    }
+    assert_eq!(own.created_by, Some(stolen.id));
 }

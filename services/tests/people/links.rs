@@ -26,11 +26,11 @@ on_both!(
     a_rotated_key_leaves_its_invitations_to_its_successor,
 );
 
-fn invitation(email: &str) -> NewLink {
+pub fn invitation(email: &str) -> NewLink {
     NewLink { email: email.to_owned(), return_url: None, integration: None, roles: Vec::new() }
 }
 
-fn token(url: &str) -> &str {
+pub fn token(url: &str) -> &str {
     url.strip_prefix("https://muster.example/connect/").unwrap()
 }
 
@@ -184,7 +184,7 @@ async fn a_rotated_key_leaves_its_invitations_to_its_successor(h: Harness) {
     let (_, url) = links.invite(&by.allow().unwrap(), invitation("it@acme.example")).await.unwrap();
     let (next, _) = keys.rotate(&h.staff, key.id, Duration::zero()).await.unwrap();
     assert!(links.open(Anyone, token(&url)).await.is_ok());
-    keys.revoke(&h.staff, next.id).await.unwrap();
+    keys.revoke(&h.staff, next.id, false).await.unwrap();
     assert_eq!(refused(links.open(Anyone, token(&url)).await), "LINK_WITHDRAWN");
 }
 

@@ -5,10 +5,12 @@ use chrono::Duration;
 use domain::{Id, StandardRole, access::Denied, ids, may};
 use futures::{FutureExt, future::LocalBoxFuture};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement, TransactionTrait, Value};
-use services::{Allowed, Error};
+use services::{Allowed, Anyone, Error};
 
 use crate::{
+    connecting::{follow, typed},
     harness::{self, Harness, person, refused},
+    links::{invitation, token},
     tokens::{new_key, tried},
 };
 
@@ -25,6 +27,8 @@ on_postgres!(
     whoever_loses_a_permission_meanwhile_changes_nothing,
     a_key_that_is_revoked_meanwhile_gets_no_successor,
     a_key_that_is_revoked_meanwhile_makes_no_other,
+    a_step_of_the_connect_page_waits_for_whoever_revokes_its_invitation,
+    changes_that_wait_for_their_tenant_leave_connections_to_others,
 );
 
 fn statement<const N: usize>(sql: &str, values: [Value; N]) -> Statement {
@@ -128,4 +132,49 @@ async fn a_key_that_is_revoked_meanwhile_makes_no_other(h: Harness) {
     let call = keys.create(&by, new_key(&h, "next", None)).boxed_local();
     let made = beside(&h, revoking(&h, own.id), call).await;
     assert!(matches!(made, Err(Error::Denied(Denied::Unauthenticated))), "{made:?}");
+}
+
+async fn a_step_of_the_connect_page_waits_for_whoever_revokes_its_invitation(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let (links, by) = (h.services.links(), h.vendor(tenant).await);
+    let (link, url) = links.invite(&by.allow().unwrap(), invitation("it@acme.example")).await.unwrap();
+    let cookie = follow(&h, token(&url)).await;
+    let (owner, watch) = (h.owner().await, h.owner().await);
+    let revoking = owner.begin().await.unwrap();
+    let held = "SELECT 1 FROM tenant WHERE id = $1 FOR NO KEY UPDATE";
+    revoking.query_all_raw(statement(held, [tenant.into()])).await.unwrap();
+    let connect = h.services.connect();
+    let step = connect.submit(Anyone, &cookie, typed("https://dav.example/"));
+    let rest = async {
+        until_somebody_waits(&watch).await;
+        // In a step that held the session by now, each would wait for the other.
+        let ended = "DELETE FROM connect_session WHERE link_id = $1 RETURNING 1";
+        let ended = revoking.query_all_raw(statement(ended, [link.id.into()])).await.unwrap();
+        revoking.commit().await.unwrap();
+        ended.len()
+    };
+    let (step, ended) = tokio::join!(step, rest);
+    assert_eq!((refused(step), ended), ("SESSION_OVER", 1));
+}
+
+async fn changes_that_wait_for_their_tenant_leave_connections_to_others(h: Harness) {
+    let (tenant, other) = (h.tenant("acme").await, h.tenant("other").await);
+    let role = h.role(tenant, StandardRole::HumanResources.as_str()).await;
+    let by = h.vendor(tenant).await;
+    let user = h.services.users().create(&by.allow().unwrap(), person("anna")).await.unwrap().id;
+    let (owner, watch) = (h.owner().await, h.owner().await);
+    let open = owner.begin().await.unwrap();
+    open.query_all_raw(unassigning(tenant, user)).await.unwrap();
+    let (roles, many) = (h.services.roles(), 3 * h.services.store.connections() as usize);
+    let given = [role];
+    let assign = async || roles.assign(&by.allow().unwrap(), user, &given).await;
+    let all = futures::future::join_all((0..many).map(|_| assign()));
+    let others = async {
+        until_somebody_waits(&watch).await;
+        let by = h.vendor(other).await;
+        h.services.users().create(&by.allow().unwrap(), person("ben")).await.unwrap();
+        open.commit().await.unwrap();
+    };
+    let (all, ()) = tokio::join!(all, others);
+    assert!(all.iter().all(Result::is_ok), "{all:?}");
 }

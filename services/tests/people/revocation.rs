@@ -154,7 +154,7 @@ async fn every_change_of_access_ends_what_is_remembered(h: Harness) {
     let (key, secret) = services.keys().create(&h.staff, new_key(&h, "back end", None)).await.unwrap();
     assert!(tried(&h, &secret).await.is_ok());
     assert!(is_familiar(&secret));
-    services.keys().revoke(&h.staff, key.id).await.unwrap();
+    services.keys().revoke(&h.staff, key.id, false).await.unwrap();
     assert!(!is_familiar(&secret));
     assert!(is_dead(&h, &secret).await, "a revoked key");
 }

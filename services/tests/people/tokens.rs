@@ -6,9 +6,16 @@ use domain::{CallerKind, Id, Permission, StandardRole, Timestamp, access::Denied
 use jsonwebtoken::Algorithm;
 use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
-use services::{Anyone, Caller, Error, keys::NewKey};
+use services::{
+    Anyone, Caller, Error,
+    keys::NewKey,
+    roles::{NewRole, RoleChange},
+};
 
-use crate::harness::{Harness, person, refused};
+use crate::{
+    audit::entries,
+    harness::{Harness, person, refused},
+};
 
 on_both!(
     nothing_presented_is_the_anonymous_caller,
@@ -22,6 +29,7 @@ on_both!(
     a_token_carries_no_rights_of_its_own,
     only_the_vendor_gets_tokens_and_only_for_users_of_the_named_tenant,
     a_key_gets_no_token_of_somebody_with_more_permissions,
+    a_token_does_not_outgrow_the_key_that_issued_it,
 );
 
 pub async fn tried(h: &Harness, credential: &str) -> Result<Caller, Error> {
@@ -64,7 +72,7 @@ async fn a_vendor_key_opens_until_it_is_revoked_or_ends(h: Harness) {
     for secret in [&ending_secret, &revoked_secret] {
         assert!(tried(&h, secret).await.unwrap().allow_staff().is_ok(), "a live key is the staff's");
     }
-    let after = keys.revoke(&h.staff, revoked.id).await.unwrap();
+    let after = keys.revoke(&h.staff, revoked.id, false).await.unwrap().key;
     assert_eq!(after.revoked_at, Some(h.services.now()));
     assert!(is_dead(&h, &revoked_secret).await, "a revoked key is dead");
     h.clock.advance(Duration::hours(1));
@@ -224,6 +232,30 @@ async fn a_key_gets_no_token_of_somebody_with_more_permissions(h: Harness) {
     assert_eq!(refused(access.issue(&by, tenant, administrator, None).await), "PERMISSION_NOT_YOURS");
     assert!(access.issue(&by, tenant, nobody, None).await.is_ok());
     assert!(access.issue(&h.staff, tenant, administrator, None).await.is_ok());
+}
+
+async fn a_token_does_not_outgrow_the_key_that_issued_it(h: Harness) {
+    let (tenant, user) = a_user(&h).await;
+    let permissions = [Permission::Staff, Permission::BookingView].into();
+    let weak = NewKey { name: "weak".to_owned(), permissions, tenant: None, expires_at: None };
+    let (_, secret) = h.services.keys().create(&h.staff, weak).await.unwrap();
+    let weak = tried(&h, &secret).await.unwrap().allow_staff().unwrap();
+    let (access, roles) = (h.services.access(), h.services.roles());
+    let of_weak = access.issue(&weak, tenant, user, None).await.unwrap().token;
+    let of_strong = access.issue(&h.staff, tenant, user, None).await.unwrap().token;
+    let by = h.vendor(tenant).await;
+    let view = NewRole { name: "Viewer".to_owned(), permissions: [Permission::BookingView].into() };
+    let view = roles.create(&by.allow().unwrap(), view).await.unwrap().id;
+    roles.assign(&by.allow().unwrap(), user, &[view]).await.unwrap();
+    assert!(tried(&h, &of_weak).await.is_ok(), "the key holds what the user was given");
+    let wider = RoleChange { permissions: Some([Permission::RunView].into()), name: None };
+    roles.update(&by.allow().unwrap(), view, wider).await.unwrap();
+    assert!(is_dead(&h, &of_weak).await, "the key does not hold what the role gives now");
+    assert!(tried(&h, &of_strong).await.is_ok());
+    assert_eq!(refused(access.issue(&weak, tenant, user, None).await), "PERMISSION_NOT_YOURS");
+    let last = entries(&h, tenant).await;
+    let revoked = last.iter().rfind(|entry| entry.action.as_str() == "token.revoke").unwrap();
+    assert_eq!(revoked.subject, user.to_string());
 }
 
 async fn only_the_vendor_gets_tokens_and_only_for_users_of_the_named_tenant(h: Harness) {

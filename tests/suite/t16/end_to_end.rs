@@ -170,9 +170,15 @@ async fn a_user_whose_account_was_made_anew_is_linked_by_an_administrator(app: T
     let unlinked = app.vendor_for(&acme.id).mutate("unlinkOpenIdIdentity", "unlinked", input).await;
     assert_eq!(unlinked["unlinked"], true, "{unlinked}");
     assert!(who(&app.bearer(&former, None)).await.is_err(), "what the former account opened is closed");
+    let page = signed_in(&mut Visitor::new(), &issuer.sign_in_url, "anna").await;
+    assert_eq!(code_of(&page).as_deref(), Some("IDENTITY_UNLINKED"), "it does not link itself again");
     let page = signed_in(&mut Visitor::new(), &issuer.sign_in_url, "anna2").await;
     let token = token_of(&page).unwrap_or_else(|| panic!("{}", page.text()));
     assert_eq!(who(&app.bearer(&token, None)).await.as_deref(), Ok("anna@acme.example"));
+    let input = json!({ "issuerId": issuer.id, "userId": acme.users["anna"], "subject": "anna" });
+    app.vendor_for(&acme.id).mutate("linkOpenIdIdentity", "openIdIdentity { subject }", input).await;
+    let page = signed_in(&mut Visitor::new(), &issuer.sign_in_url, "anna").await;
+    assert!(token_of(&page).is_some(), "an administrator may link it again: {}", page.text());
     app.finish().await;
 }
 

@@ -176,13 +176,17 @@ async fn t16_no_code_is_exchanged_twice_late_or_by_another_application(app: Test
     app.vendor_for(&acme.id).mutate("revokeAccessTokens", "revokedCount", all).await;
     tally.note("a code of somebody whose tokens were revoked since", given(&orphan, VERIFIER).await);
     let orphan = code(&issuer, &provider).await;
-    let another = json!({ "issuerId": issuer.id, "userId": acme.users["anna"], "subject": "another" });
-    app.vendor_for(&acme.id).mutate("linkOpenIdIdentity", "openIdIdentity { subject }", another).await;
+    let link = async |subject: &str| {
+        let link = json!({ "issuerId": issuer.id, "userId": acme.users["anna"], "subject": subject });
+        app.vendor_for(&acme.id).mutate("linkOpenIdIdentity", "openIdIdentity { subject }", link).await;
+    };
+    link("another").await;
     tally.note("a code of a subject that was replaced since", given(&orphan, VERIFIER).await);
-    app.vendor_for(&acme.id).mutate("unlinkOpenIdIdentity", "unlinked", input.clone()).await;
+    link("anna").await;
     let orphan = code(&issuer, &provider).await;
     app.vendor_for(&acme.id).mutate("unlinkOpenIdIdentity", "unlinked", input).await;
     tally.note("a code of somebody who was unlinked since", given(&orphan, VERIFIER).await);
+    link("anna").await;
     let orphan = code(&issuer, &provider).await;
     let input = json!({ "id": issuer.id });
     app.vendor_for(&acme.id).mutate("deleteOpenIdIssuer", "deletedOpenIdIssuerId", input).await;

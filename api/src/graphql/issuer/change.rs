@@ -210,8 +210,9 @@ impl IssuerMutation {
     }
 
     /// Removes the link between a user and an OpenID issuer, such as after the account there was recreated. Revokes
-    /// the tokens obtained through the issuer; the next sign-in links the user again by verified email address. Needs
-    /// `USER_EDIT` and every permission of the user.
+    /// the tokens obtained through the issuer. The same account signs in again only after `linkOpenIdIdentity`; another
+    /// account of the user is linked at its first sign-in, by verified email address. Needs `USER_EDIT` and every
+    /// permission of the user.
     async fn unlink_open_id_identity(
         &self,
         ctx: &Context<'_>,

@@ -134,7 +134,7 @@ async fn keys_and_signing_keys_are_recorded_without_what_is_secret_in_them(h: Ha
     };
     let (made, first) = keys.create(&h.staff, new).await.unwrap();
     let (successor, second) = keys.rotate(&h.staff, made.id, Duration::hours(1)).await.unwrap();
-    keys.revoke(&h.staff, successor.id).await.unwrap();
+    keys.revoke(&h.staff, successor.id, false).await.unwrap();
     keys.rotate_signing(&h.services).await.unwrap();
     let entries = entries(&h, INSTALLATION).await;
     let actions: Vec<_> = entries.iter().map(|entry| entry.action.as_str()).collect();

@@ -1,0 +1,83 @@
+//! Begins transactions whose callers may give up at any moment.
+//!
+//! sqlx 0.9 does not roll back a transaction whose `BEGIN` was interrupted: its connection would return to the pool with
+//! the transaction open, and the next statement on it would run in that transaction, with the rights to its tenant's
+//! rows. So a transaction is begun in a task of its own, which its caller does not interrupt.
+//!
+//! Such a task outlives a caller who gives up, and waits for a connection that nobody needs. Their number is limited:
+//! further callers wait outside the pool, where giving up leaves nothing behind.
+
+use std::sync::Arc;
+
+use sea_orm::{ConnAcquireErr, DbErr};
+use tokio::sync::Semaphore;
+use tracing::Instrument as _;
+
+use super::ACQUIRE_TIMEOUT;
+
+/// The transactions of a pool that are being begun. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Beginnings(Arc<Semaphore>);
+
+impl Beginnings {
+    /// For a pool of this size: as many again may wait for its connections.
+    pub(super) fn new(connections: u32) -> Self {
+        let at_once = usize::try_from(connections).unwrap_or_default().max(1) * 2;
+        Self(Arc::new(Semaphore::new(at_once)))
+    }
+
+    /// Begins a transaction that is begun to its end even if the caller gives up.
+    #[expect(clippy::disallowed_methods, reason = "it ends with the round trip")]
+    pub(super) async fn uninterrupted<T: Send + 'static>(
+        &self,
+        begin: impl Future<Output = Result<T, DbErr>> + Send + 'static,
+    ) -> Result<T, DbErr> {
+        let place = tokio::time::timeout(ACQUIRE_TIMEOUT, Arc::clone(&self.0).acquire_owned()).await;
+        let place = place.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
+        let begin = async move {
+            let begun = begin.await;
+            drop(place);
+            begun
+        };
+        let task = tokio::spawn(begin.in_current_span());
+        task.await.unwrap_or_else(|error| Err(DbErr::Custom(error.to_string())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::{pending, poll_fn},
+        sync::atomic::{AtomicUsize, Ordering},
+        task::Poll,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn callers_who_gave_up_leave_no_more_than_two_for_each_connection() {
+        let (beginnings, begun) = (Beginnings::new(2), Arc::new(AtomicUsize::new(0)));
+        for _ in 0..20 {
+            let count = Arc::clone(&begun);
+            let begin = async move {
+                count.fetch_add(1, Ordering::SeqCst);
+                pending::<Result<(), DbErr>>().await
+            };
+            let mut caller = Box::pin(beginnings.uninterrupted(begin));
+            let waits = poll_fn(|cx| Poll::Ready(caller.as_mut().poll(cx).is_pending())).await;
+            assert!(waits, "nobody gets a connection");
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(begun.load(Ordering::SeqCst), 4);
+    }
+
+    #[tokio::test]
+    async fn a_place_is_free_again_when_its_transaction_has_begun_or_failed() {
+        let beginnings = Beginnings::new(1);
+        for _ in 0..10 {
+            assert_eq!(beginnings.uninterrupted(async { Ok(7) }).await, Ok(7));
+            let failed = beginnings.uninterrupted(async { Err::<(), _>(DbErr::RecordNotInserted) });
+            assert_eq!(failed.await, Err(DbErr::RecordNotInserted));
+        }
+    }
+}
