@@ -184,9 +184,9 @@ mod tests {
         let held = taken(&calls, at(0));
         assert!(calls.enter(tenant(9), PLACES, at(1)).is_none(), "all have a right to a little time");
         let mut newcomers = Vec::new();
-        for call in 0..4 {
+        for oldest in &held[..4] {
             newcomers.push(calls.enter(tenant(9), PLACES, at(2)).unwrap());
-            held[call].gives_way.notified().await;
+            oldest.gives_way.notified().await;
         }
         assert_eq!(calls.state().waiting.len(), PLACES);
         drop(held);

@@ -5,6 +5,8 @@
 //! Within a node they take turns before they ask for a connection: however many changes of one tenant wait, only one
 //! of them waits with a connection.
 
+#![expect(clippy::disallowed_methods, reason = "a tenant is found by its own id")]
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -17,9 +19,12 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::{Error, Result, Services, Tx};
 
+/// Held by whoever has its turn.
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
 /// The turns of a node, by tenant.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct TenantTurns(Arc<Mutex<HashMap<Id<ids::Tenant>, Arc<tokio::sync::Mutex<()>>>>>);
+pub(crate) struct TenantTurns(Arc<Mutex<HashMap<Id<ids::Tenant>, Turn>>>);
 
 /// A tenant's turn, which ends when this is dropped.
 #[derive(Debug)]
@@ -31,7 +36,7 @@ pub(crate) struct TenantTurn {
 }
 
 impl TenantTurns {
-    fn all(&self) -> MutexGuard<'_, HashMap<Id<ids::Tenant>, Arc<tokio::sync::Mutex<()>>>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<Id<ids::Tenant>, Turn>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

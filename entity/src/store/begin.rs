@@ -32,14 +32,16 @@ impl Beginnings {
         &self,
         begin: impl Future<Output = Result<T, DbErr>> + Send + 'static,
     ) -> Result<T, DbErr> {
+        // Boxed, because every use case holds it while it waits.
+        let begin = Box::pin(begin);
         let place = tokio::time::timeout(ACQUIRE_TIMEOUT, Arc::clone(&self.0).acquire_owned()).await;
         let place = place.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
-        let begin = async move {
-            let begun = begin.await;
+        let all = async move {
+            let result = begin.await;
             drop(place);
-            begun
+            result
         };
-        let task = tokio::spawn(begin.in_current_span());
+        let task = tokio::spawn(all.in_current_span());
         task.await.unwrap_or_else(|error| Err(DbErr::Custom(error.to_string())))
     }
 }
@@ -56,9 +58,9 @@ mod tests {
 
     #[tokio::test]
     async fn callers_who_gave_up_leave_no_more_than_two_for_each_connection() {
-        let (beginnings, begun) = (Beginnings::new(2), Arc::new(AtomicUsize::new(0)));
+        let (beginnings, started) = (Beginnings::new(2), Arc::new(AtomicUsize::new(0)));
         for _ in 0..20 {
-            let count = Arc::clone(&begun);
+            let count = Arc::clone(&started);
             let begin = async move {
                 count.fetch_add(1, Ordering::SeqCst);
                 pending::<Result<(), DbErr>>().await
@@ -68,7 +70,7 @@ mod tests {
             assert!(waits, "nobody gets a connection");
             tokio::task::yield_now().await;
         }
-        assert_eq!(begun.load(Ordering::SeqCst), 4);
+        assert_eq!(started.load(Ordering::SeqCst), 4);
     }
 
     #[tokio::test]
