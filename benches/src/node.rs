@@ -12,7 +12,7 @@ use futures::{
     StreamExt,
     stream::{BoxStream, select_all},
 };
-use queue::jobs::{self, NewRun};
+use runs::NewRun;
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
 use services::{Anyone, Caller, Member, Settings, System, Vault, events::WatchEvent, grants::Connectors};
 use tokio::sync::{mpsc, oneshot};
@@ -70,7 +70,7 @@ impl Node {
         owner.close().await?;
         let store = Store::connect(&Logins::at(postgres), connections).await?;
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-        let queue = queue::connect(redis, prefix, Arc::clone(&clock), ids.clone(), &tracker, &stop)?;
+        let queue = lanes::connect(redis, prefix, Arc::clone(&clock), ids.clone(), &tracker, &stop)?;
         // The same for every node of a database, as the operator gives it.
         let vault = Vault::new([7; 32], ids.clone());
         let settings = Settings::at("http://127.0.0.1:1".parse()?);
@@ -149,7 +149,7 @@ impl Node {
     /// Enqueues runs in one transaction, then publishes their hints.
     pub async fn enqueue_all(&self, runs: &[NewRun]) -> Result<()> {
         let txn = self.services.store.write_many(&self.tenants).await?;
-        let hints = jobs::enqueue(&txn, runs, self.services.now()).await?;
+        let hints = runs::enqueue(&txn, runs, self.services.now()).await?;
         txn.commit().await?;
         if hints.len() != runs.len() {
             return Err("an order was left out".into());

@@ -70,7 +70,7 @@ pub enum Error {
     Database(#[from] DatabaseError),
     /// The queue of hints and limits could not be reached.
     #[error("the queue failed")]
-    Queue(#[from] queue::Error),
+    Queue(#[from] lanes::Error),
     /// A stored value is sealed with a master key that the configuration lacks.
     #[error(
         "what is stored as {what} is sealed with the master key {key}, which is neither master_key nor among \

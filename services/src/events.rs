@@ -7,7 +7,7 @@ use domain::{AnyId, Id, Ids, Timestamp, Topic, ids, may};
 use entity::DatabaseError;
 use entity::event_log::{Column, Model};
 use futures::{Stream, StreamExt, stream};
-use queue::Message;
+use lanes::Message;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseBackend, QueryFilter, QueryOrder, QuerySelect, Statement,
     TryGetable, Value, sea_query::Expr,
@@ -118,7 +118,7 @@ impl Events {
         let subscription = self.services.queue.fanout.subscribe(by.tenant(), topic.as_str());
         stream::unfold(subscription, |mut subscription| async move {
             let heard = match subscription.next().await? {
-                queue::Delivery::Message(message) => {
+                lanes::Delivery::Message(message) => {
                     let subject = message
                         .payload
                         .get("subject")
@@ -129,7 +129,7 @@ impl Events {
                         cursor: message.id,
                     }
                 }
-                queue::Delivery::Lagged => WatchEvent::Lagged,
+                lanes::Delivery::Lagged => WatchEvent::Lagged,
             };
             Some((heard, subscription))
         })

@@ -1,5 +1,6 @@
 //! Runs of workflows, for people: list, retry, signal and cancel.
 
+use domain::Hint;
 use domain::{
     AnyId, Id, Permission,
     access::Denied,
@@ -11,7 +12,6 @@ use entity::{
     StateName,
     run::{Column, Model},
 };
-use queue::{Hint, jobs};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany,
     prelude::Json, sea_query::Expr,
@@ -159,7 +159,7 @@ impl Runs {
         // A lane that only a newer version knows counts as the least urgent.
         let lane = run.lane.known().unwrap_or(Lane::Background);
         let hint = Hint { run: run.id, tenant: run.tenant_id, lane };
-        jobs::requeue(tx.conn(), &hint, tx.now()).await?;
+        runs::requeue(tx.conn(), &hint, tx.now()).await?;
         tx.hint(hint);
         self.done(tx, by, "run.retry", id, json!({ "was": run.status })).await
     }
@@ -168,7 +168,7 @@ impl Runs {
     pub async fn cancel(&self, by: &Allowed<may::RunEdit>, id: Id<ids::Run>) -> Result<Model> {
         let mut tx = self.services.begin(by.tenant()).await?;
         present(&tx, id).await?.status.require()?;
-        let hint = jobs::request_cancel(tx.conn(), tx.tenant(), id, tx.now()).await?;
+        let hint = runs::request_cancel(tx.conn(), tx.tenant(), id, tx.now()).await?;
         tx.hint(hint.ok_or_else(over)?);
         self.done(tx, by, "run.cancel", id, json!({})).await
     }

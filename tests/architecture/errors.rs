@@ -37,7 +37,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 fn errors_of_the_database_are_passed_on_without_values() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    for folder in ["api/src", "queue/src", "services/src", "workflows/src", "src"] {
+    for folder in ["api/src", "runs/src", "lanes/src", "services/src", "workflows/src", "src"] {
         collect(&root.join(folder), &mut files);
     }
     let naming = files.iter().filter(|path| fs::read_to_string(path).unwrap().contains("DbErr"));

@@ -7,7 +7,7 @@ use std::{path::PathBuf, process::Command, sync::Arc};
 
 use domain::{Id, Ids, SharedClock, SystemClock, ids, state::Lane};
 use entity::{Logins, Store};
-use queue::jobs::{self, NewRun};
+use runs::NewRun;
 use services::{Anyone, Settings, System, Vault, grants::Connectors};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use workflows::engine::{Engine, Flow};
@@ -60,7 +60,7 @@ async fn services(postgres: &str, redis: &str, tracker: &TaskTracker, stop: &Can
     let clock: SharedClock = Arc::new(SystemClock);
     let ids = Ids::random(Arc::clone(&clock));
     let store = Store::connect(&Logins::at(postgres), 6).await.unwrap();
-    let queue = queue::connect(redis, "chaos", Arc::clone(&clock), ids.clone(), tracker, stop).unwrap();
+    let queue = lanes::connect(redis, "chaos", Arc::clone(&clock), ids.clone(), tracker, stop).unwrap();
     // The same for every node of a database, as the operator gives it.
     let vault = Vault::new([7; 32], ids.clone());
     let settings = Settings::at("http://127.0.0.1:1".parse().unwrap());
@@ -113,7 +113,7 @@ impl EngineCluster {
             memory,
         };
         let txn = self.services.store.write(self.tenant).await.unwrap();
-        let hints = jobs::enqueue(&txn, &[run], self.services.now()).await.unwrap();
+        let hints = runs::enqueue(&txn, &[run], self.services.now()).await.unwrap();
         txn.commit().await.unwrap();
         self.services.queue.hints.push(&hints).await.unwrap();
         id

@@ -24,7 +24,6 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{Clock, TestClock, Timestamp, state::RunStatus};
 use entity::Store;
-use queue::jobs;
 use sea_orm::{ConnectionTrait, Statement};
 use serde::{Deserialize, Serialize};
 use services::{Change, change::OwnEvent};
@@ -333,7 +332,7 @@ async fn one_tenants_many_jobs_do_not_hide_anothers_single_one(bench: Bench) {
     let other = new_tenant(&bench.services).await;
     let single = bench.enqueue(other, "").await;
     let first =
-        jobs::sweep(bench.services.store.engine(), &bench.clock, Some(Duration::ZERO), 8).await.unwrap();
+        runs::sweep(bench.services.store.engine(), &bench.clock, Some(Duration::ZERO), 8).await.unwrap();
     assert!(first.iter().any(|hint| hint.run == single), "the single job is among the first eight");
 }
 
@@ -341,7 +340,7 @@ async fn a_run_asked_to_stop_undoes_what_it_did(bench: Bench) {
     let run = bench.enqueue(bench.tenant, "").await;
     bench.engine.drain().await.unwrap();
     let txn = bench.services.store.write(bench.tenant).await.unwrap();
-    jobs::request_cancel(&txn, bench.tenant, run, bench.clock.now()).await.unwrap().unwrap();
+    runs::request_cancel(&txn, bench.tenant, run, bench.clock.now()).await.unwrap().unwrap();
     txn.commit().await.unwrap();
     bench.engine.drain().await.unwrap();
     let row = bench.run(run).await;

@@ -12,7 +12,6 @@ mod marks;
 mod tenants;
 
 use domain::{AnyId, Id, ids, state::Lane};
-use queue::jobs;
 use sea_orm::{DatabaseTransaction, prelude::Json};
 
 pub use bookings::{BookingChange, OwnEvent, WriteTarget};
@@ -172,14 +171,14 @@ impl<'a> Writer<'a> {
 
     async fn enqueue(&mut self, order: RunInput, lane: Lane) -> Result<()> {
         let run = order.into_run(self.services.ids.make(), self.tenant, self.asked_by, lane);
-        let hints = jobs::enqueue(self.txn, &[run], self.at).await?;
+        let hints = runs::enqueue(self.txn, &[run], self.at).await?;
         self.after.hints.extend(hints);
         Ok(())
     }
 
     async fn signal(&mut self, run: Id<ids::Run>, name: &str, payload: Json) -> Result<()> {
         let id = self.services.ids.make();
-        let hint = jobs::signal(self.txn, id, (self.tenant, run), name, payload, self.at).await?;
+        let hint = runs::signal(self.txn, id, (self.tenant, run), name, payload, self.at).await?;
         self.after.hints.extend(hint);
         Ok(())
     }

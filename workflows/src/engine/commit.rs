@@ -13,7 +13,7 @@ use std::{
 use domain::{Id, ids, state::RunStatus};
 use entity::DatabaseError;
 use entity::event_log::Model as Event;
-use queue::{Hint, jobs::Claimed};
+use runs::{Claimed, Hint};
 use sea_orm::{ConnectionTrait, DatabaseBackend, QueryResult, Statement, Value, prelude::Json};
 use services::{
     System,
@@ -340,7 +340,7 @@ async fn move_batch(
 
 /// Gives back a claim of a workflow that this node does not know; another node may take it.
 pub async fn give_back(services: &System, claimed: &Claimed) {
-    if let Err(error) = queue::jobs::release(services.store.by_key(), claimed.run, claimed.epoch).await {
+    if let Err(error) = runs::release(services.store.by_key(), claimed.run, claimed.epoch).await {
         tracing::warn!(%error, run = %claimed.run, "a claim could not be given back; its lease will run out");
     }
 }

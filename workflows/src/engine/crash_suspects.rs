@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use queue::Hint;
+use domain::Hint;
 
 /// Maximum number of waiting runs; the sweep offers the others again.
 const CAPACITY: usize = 10_000;

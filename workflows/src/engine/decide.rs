@@ -7,7 +7,7 @@ use domain::{
     state::{Lane, RunStatus, StepOutcome},
 };
 use entity::{StateName, run::Model as Run};
-use queue::jobs::Claimed;
+use runs::Claimed;
 use sea_orm::prelude::Json;
 use services::Change;
 

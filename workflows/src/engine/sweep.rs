@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use queue::{Hint, jobs};
+use domain::Hint;
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, worker_context::WorkerContext};
@@ -39,7 +39,7 @@ impl Engine {
             }
             let is_full = waiting.is_some_and(|waiting| waiting > FULL_LANE_HINTS);
             let most = if is_full { OFFERED_TO_A_FULL_LANE } else { OFFERED_AT_ONCE };
-            is_behind = match jobs::sweep(services.store.engine(), clock, again, most).await {
+            is_behind = match runs::sweep(services.store.engine(), clock, again, most).await {
                 Ok(hints) => {
                     if let (false, Err(error)) = (hints.is_empty(), services.queue.hints.push(&hints).await) {
                         tracing::debug!(%error, "the lane is away; working from the database");
@@ -52,7 +52,7 @@ impl Engine {
                     false
                 }
             };
-            let nap = match jobs::next_due(services.store.engine(), clock, SWEEP / 5).await {
+            let nap = match runs::next_due(services.store.engine(), clock, SWEEP / 5).await {
                 _ if is_behind && !is_full => Duration::from_millis(5),
                 Ok(nap) => nap.max(Duration::from_millis(20)),
                 Err(_) => SWEEP / 5,

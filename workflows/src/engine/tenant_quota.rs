@@ -10,8 +10,8 @@ use std::{
     time::Duration,
 };
 
+use domain::Hint;
 use domain::{Id, ids, state::Lane};
-use queue::Hint;
 
 /// Maximum number of waiting hints.
 const CAPACITY: usize = 20_000;

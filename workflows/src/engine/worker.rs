@@ -10,10 +10,7 @@ use std::{
 use domain::{Id, ids};
 use entity::DatabaseError;
 use futures::{FutureExt, future::join_all};
-use queue::{
-    Hint,
-    jobs::{self, Claimed},
-};
+use runs::{Claimed, Hint};
 use sea_orm::{DatabaseBackend, QueryFilter, QueryOrder};
 use services::audit::in_request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -69,7 +66,7 @@ impl Engine {
     /// Called at shutdown.
     pub async fn release_leases(&self) {
         let services = self.services();
-        if let Err(error) = jobs::release_node(services.store.engine(), &*services.clock, self.node()).await {
+        if let Err(error) = runs::release_node(services.store.engine(), &*services.clock, self.node()).await {
             tracing::warn!(%error, "leases were not ended; they will run out");
         }
     }
@@ -81,7 +78,7 @@ impl Engine {
         loop {
             let store = &self.services().store;
             let hints =
-                jobs::sweep(store.engine(), &*self.services().clock, Some(Duration::ZERO), 256).await?;
+                runs::sweep(store.engine(), &*self.services().clock, Some(Duration::ZERO), 256).await?;
             let works = self.claim(&hints).await?;
             if works.is_empty() {
                 return Ok(steps);
@@ -99,7 +96,7 @@ impl Engine {
         // Before the claim: what passes meanwhile counts as passed.
         let since = services.clock.steady();
         let claimed =
-            jobs::claim(services.store.by_key(), &*services.clock, self.node(), &ids, LEASE).await?;
+            runs::claim(services.store.by_key(), &*services.clock, self.node(), &ids, LEASE).await?;
         if claimed.is_empty() {
             return Ok(Vec::new());
         }
@@ -352,7 +349,7 @@ impl Engine {
                 return;
             }
             let services = self.services();
-            if let Err(error) = jobs::renew(services.store.by_key(), &*services.clock, &claims, LEASE).await {
+            if let Err(error) = runs::renew(services.store.by_key(), &*services.clock, &claims, LEASE).await {
                 tracing::warn!(%error, "leases were not renewed");
             }
         }
@@ -362,7 +359,7 @@ impl Engine {
     async fn end_stale_leases(&self) {
         let services = self.services();
         if services.store.backend() == DatabaseBackend::Sqlite
-            && let Err(error) = jobs::end_all_leases(services.store.engine(), &*services.clock).await
+            && let Err(error) = runs::end_all_leases(services.store.engine(), &*services.clock).await
         {
             tracing::warn!(%error, "old leases were not ended; they will run out");
         }

@@ -5,9 +5,10 @@ use std::{
     time::Duration,
 };
 
+use domain::Hint;
 use domain::{CallerKind, Clock, Id, Ids, SharedClock, StandardRole, TestClock, Timestamp, ids, state::Lane};
 use entity::{Logins, Store, Trusted};
-use queue::jobs::{self, NewRun};
+use runs::NewRun;
 use sea_orm::{ConnectionTrait, Statement};
 use services::{Anyone, Caller, Settings, System, Vault, grants::Connectors};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -71,7 +72,7 @@ pub fn services(store: Store, clock: SharedClock) -> System {
 pub fn services_with(store: Store, clock: SharedClock, set: impl FnOnce(&mut Settings)) -> System {
     let ids = Ids::random(Arc::clone(&clock));
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-    let queue = queue::connect("memory:", "t", Arc::clone(&clock), ids.clone(), &tracker, &stop).unwrap();
+    let queue = lanes::connect("memory:", "t", Arc::clone(&clock), ids.clone(), &tracker, &stop).unwrap();
     // The same for every node of a database, as the operator gives it.
     let vault = Vault::new([7; 32], ids.clone());
     let mut settings = Settings::at("http://127.0.0.1:1".parse().unwrap());
@@ -158,7 +159,7 @@ impl Bench {
         let id = self.services.ids.make();
         let run = wanted(id, tenant, "toy", id.to_string(), serde_json::json!({ "mode": mode }));
         let txn = self.services.store.write(tenant).await.unwrap();
-        let hints = jobs::enqueue(&txn, &[run], self.services.now()).await.unwrap();
+        let hints = runs::enqueue(&txn, &[run], self.services.now()).await.unwrap();
         assert_eq!(hints.len(), 1);
         txn.commit().await.unwrap();
         self.services.queue.hints.push(&hints).await.unwrap();
@@ -181,7 +182,7 @@ impl Bench {
         admin(self.tenant)
     }
 
-    pub async fn sweep(&self) -> Vec<queue::Hint> {
-        jobs::sweep(self.services.store.engine(), &self.clock, Some(Duration::ZERO), 1000).await.unwrap()
+    pub async fn sweep(&self) -> Vec<Hint> {
+        runs::sweep(self.services.store.engine(), &self.clock, Some(Duration::ZERO), 1000).await.unwrap()
     }
 }

@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 
 use entity::Store;
 use futures::future::join_all;
-use queue::jobs;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement, TransactionTrait};
 use serde_json::json;
 use workflows::engine::commit;
@@ -68,7 +67,7 @@ async fn orders_of_any_number_are_one_statement() {
         let runs: Vec<_> = (0..size).map(run).collect();
         let txn = bench.services.store.write(bench.tenant).await.unwrap();
         let before = bench.statements.load(Ordering::Relaxed);
-        let hints = jobs::enqueue(&txn, &runs, bench.services.now()).await.unwrap();
+        let hints = runs::enqueue(&txn, &runs, bench.services.now()).await.unwrap();
         assert_eq!(bench.statements.load(Ordering::Relaxed) - before, 1, "for {size} runs");
         assert_eq!(hints.len(), size);
         assert!(hints.iter().zip(&runs).all(|(hint, run)| hint.run == run.id && hint.tenant == run.tenant));

@@ -46,11 +46,11 @@ mod work;
 
 use std::{cell::RefCell, collections::BTreeMap, marker::PhantomData, rc::Rc, time::Duration};
 
+use domain::Hint;
 use domain::{Clock, Id, ids};
 use entity::Store;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
-use queue::{Hint, jobs};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, Statement, prelude::*,
 };
@@ -139,7 +139,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
         let id = services.ids.make();
         let run = bench::wanted(id, tenant, "walk", key.to_string(), memory);
         let txn = services.store.write(tenant).await.unwrap();
-        let ordered = !jobs::enqueue(&txn, &[run], services.now()).await.unwrap().is_empty();
+        let ordered = !runs::enqueue(&txn, &[run], services.now()).await.unwrap().is_empty();
         txn.commit().await.unwrap();
         if ordered {
             self.runs.push((id, tenant));
@@ -192,7 +192,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
         let claims: Vec<_> =
             claims.chain(results.iter().map(|(_, result)| (result.run, result.epoch))).collect();
         let clock = &self.ground.bench.clock;
-        let kept = jobs::renew(self.ground.engine(), clock, &claims, Duration::from_secs(15)).await.unwrap();
+        let kept = runs::renew(self.ground.engine(), clock, &claims, Duration::from_secs(15)).await.unwrap();
         let mut kept: Vec<usize> = kept.into_iter().map(|run| self.index(run)).collect();
         kept.sort_unstable();
         kept
@@ -215,7 +215,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
             }
             (Op::Sweep { again_s }, Answer::Offered(expected)) => {
                 let again = again_s.map(|again_s| Duration::from_secs(again_s.into()));
-                let hints = jobs::sweep(ground.engine(), &ground.bench.clock, again, 1000).await.unwrap();
+                let hints = runs::sweep(ground.engine(), &ground.bench.clock, again, 1000).await.unwrap();
                 let mut offered: Vec<usize> = hints.iter().map(|hint| self.index(hint.run)).collect();
                 offered.sort_unstable();
                 assert_eq!(&offered, expected, "what the sweep offers");

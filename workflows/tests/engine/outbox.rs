@@ -18,7 +18,6 @@ use std::{
 use domain::{AnyId, Id, TestClock, ids};
 use entity::{Logins, Store};
 use futures::future::join_all;
-use queue::jobs;
 use sea_orm::{ConnectionTrait, Statement};
 use services::{System, Tx, events::topic};
 
@@ -46,7 +45,7 @@ fn portion() -> usize {
 async fn write_something(services: &System, tx: &mut Tx) -> AnyId {
     let id: Id<ids::Run> = services.ids.make();
     let run = bench::wanted(id, tx.tenant(), "toy", id.uuid().to_string(), serde_json::json!({ "mode": "" }));
-    assert_eq!(jobs::enqueue(tx.conn(), &[run], tx.now()).await.unwrap().len(), 1);
+    assert_eq!(runs::enqueue(tx.conn(), &[run], tx.now()).await.unwrap().len(), 1);
     id.any()
 }
 
@@ -242,14 +241,14 @@ async fn every_committed_order_is_claimed_once_though_relays_die() {
                 return;
             }
             // A hint that was given away is given away again at once: every relay finds what another one lost.
-            let hints = jobs::sweep(engine, &clock, Some(Duration::ZERO), portion() as u32).await.unwrap();
+            let hints = runs::sweep(engine, &clock, Some(Duration::ZERO), portion() as u32).await.unwrap();
             if (relay + round).is_multiple_of(3) {
                 lost.fetch_add(hints.len(), Ordering::Relaxed);
                 continue;
             }
             let runs: Vec<Id<ids::Run>> = hints.iter().map(|hint| hint.run).collect();
             let node = format!("relay {relay}");
-            for claim in jobs::claim(engine, &clock, &node, &runs, Duration::from_secs(15)).await.unwrap() {
+            for claim in runs::claim(engine, &clock, &node, &runs, Duration::from_secs(15)).await.unwrap() {
                 *claimed.lock().unwrap().entry(claim.run).or_default() += 1;
             }
         }

@@ -6,7 +6,6 @@ use domain::{
     ids,
     state::{IntegrationState, RunStatus},
 };
-use queue::jobs;
 use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, Statement};
 use workflows::reconcile::Reconciler;
 
@@ -115,7 +114,7 @@ pub async fn pruning_goes_on_until_nothing_old_is_left(bench: Bench) {
         expires_at: if n < MANY { now } else { keep },
     });
     let txn = bench.services.store.write(bench.tenant).await.unwrap();
-    assert_eq!(jobs::enqueue(&txn, &runs, now).await.unwrap().len(), MANY);
+    assert_eq!(runs::enqueue(&txn, &runs, now).await.unwrap().len(), MANY);
     entity::integration::Entity::insert(integration.clone().into_active_model()).exec(&txn).await.unwrap();
     let repeated = repeated.map(entity::idempotency::ActiveModel::from);
     entity::idempotency::Entity::insert_many(repeated).exec_without_returning(&txn).await.unwrap();

@@ -9,7 +9,6 @@ use domain::{
     slots::{Span, WorkingHours},
     state::RunStatus,
 };
-use queue::jobs;
 use sea_orm::{ConnectionTrait, Statement};
 use serde::{Deserialize, Serialize};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -128,7 +127,7 @@ async fn hang(
         due.insert(id, daily.all(from, last).collect());
     }
     let txn = bench.services.store.write(bench.tenant).await.unwrap();
-    jobs::enqueue(&txn, &runs, bench.services.now()).await.unwrap();
+    runs::enqueue(&txn, &runs, bench.services.now()).await.unwrap();
     txn.commit().await.unwrap();
     due
 }
@@ -229,7 +228,7 @@ async fn after_an_outage_the_oldest_come_first(bench: Bench) {
     clock.advance(chrono::Duration::days(60));
     for chunk in expected.chunks(64) {
         let engine = bench.services.store.engine();
-        let hints = jobs::sweep(engine, clock, None, 64).await.unwrap();
+        let hints = runs::sweep(engine, clock, None, 64).await.unwrap();
         let mut offered: Vec<Id<ids::Run>> = hints.iter().map(|hint| hint.run).collect();
         let mut oldest: Vec<Id<ids::Run>> = chunk.iter().map(|(_, run)| *run).collect();
         offered.sort_unstable();
@@ -311,7 +310,7 @@ mod wrong_clocks {
         let id = bench.services.ids.make();
         let run = bench::wanted(id, bench.tenant, "sleeper", id.to_string(), serde_json::json!(night));
         let txn = bench.services.store.write(bench.tenant).await.unwrap();
-        jobs::enqueue(&txn, &[run], bench.services.now()).await.unwrap();
+        runs::enqueue(&txn, &[run], bench.services.now()).await.unwrap();
         txn.commit().await.unwrap();
         id
     }

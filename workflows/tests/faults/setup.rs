@@ -181,7 +181,7 @@ impl Setup {
         let store = Store::connect(&Logins::at(&place.url()), 2).await.unwrap();
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let queue =
-            queue::connect("memory:", "t", Arc::clone(&shared), ids.clone(), &tracker, &stop).unwrap();
+            lanes::connect("memory:", "t", Arc::clone(&shared), ids.clone(), &tracker, &stop).unwrap();
         let vault = Vault::new([7; 32], ids.clone());
         let settings = Settings::at("http://localhost:8080".parse().unwrap());
         let connectors = Connectors::default().with(Arc::new(fake_provider.clone()));

@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
+use domain::Hint;
 use domain::{Clock, Id, Timestamp, ids};
-use queue::{Hint, jobs};
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::Value;
 use workflows::engine::{ClaimedRun, CommitOutcome, Transition, commit, commit_keeping};
@@ -123,7 +123,7 @@ impl<'a> Worker<'a> {
     async fn gather(&mut self, again: Option<Duration>) {
         let services = &self.setup.services;
         let told = services.queue.hints.next(1_000, Duration::ZERO).await.unwrap();
-        let due = jobs::sweep(services.store.engine(), &*services.clock, again, 1_000).await.unwrap();
+        let due = runs::sweep(services.store.engine(), &*services.clock, again, 1_000).await.unwrap();
         self.waiting.extend(told.into_iter().chain(due));
     }
 
@@ -285,7 +285,7 @@ impl<'a> Worker<'a> {
 
     async fn put_down(&self, work: &ClaimedRun) {
         let engine = self.setup.services.store.engine();
-        jobs::release(engine, work.row.id, work.claimed.epoch).await.unwrap();
+        runs::release(engine, work.row.id, work.claimed.epoch).await.unwrap();
     }
 
     /// Somebody does something beside the worker.

@@ -1,9 +1,8 @@
 //! Keys of limits; each begins with the owner of the limit.
 
-use domain::{AnyId, Id, ids};
 use std::net::IpAddr;
 
-use entity::external_binding;
+use domain::{AnyId, Id, ProviderKind, ids};
 
 /// The key of a limit. It begins with its owner, and cannot be created otherwise: a limit is shared by those who
 /// have proven that it is theirs, and never by somebody who merely typed the same server, account or organisation.
@@ -16,10 +15,10 @@ impl Key {
         Self(format!("tenant/{}/integration/{}", tenant.uuid().simple(), integration.uuid().simple()))
     }
 
-    /// The key of an organisation at its provider. The binding is the proof: a consent was tried, and the
-    /// organisation belongs to exactly one tenant.
-    pub fn of_organisation(binding: &external_binding::Model) -> Self {
-        Self(format!("organisation/{}/{}", plain(binding.provider.as_str()), plain(&binding.external_tenant)))
+    /// The key of an organisation at its provider. Whoever makes it has read the binding of the organisation, which is
+    /// the proof: a consent was tried, and the organisation belongs to exactly one tenant.
+    pub fn of_organisation(provider: ProviderKind, organisation: &str) -> Self {
+        Self(format!("organisation/{}/{}", plain(provider.as_str()), plain(organisation)))
     }
 
     /// The quota of a tenant's requests to Muster.
@@ -68,20 +67,12 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use domain::Timestamp;
     use uuid::Uuid;
 
     use super::*;
 
     fn organisation(id: &str) -> Key {
-        Key::of_organisation(&external_binding::Model {
-            provider: domain::ProviderKind::Microsoft365.into(),
-            external_tenant: id.to_owned(),
-            tenant_id: Id::nil(),
-            integration_id: Id::nil(),
-            bound_at: Timestamp::UNIX_EPOCH,
-            domains: None,
-        })
+        Key::of_organisation(ProviderKind::Microsoft365, id)
     }
 
     #[test]

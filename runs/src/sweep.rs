@@ -11,7 +11,7 @@ use entity::DatabaseError;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement};
 
 use super::{lane, now};
-use crate::Hint;
+use domain::Hint;
 
 // Tenants are found by jumping from one to the next in the indexes, so that a tenant with a million jobs costs no more
 // than one with one. A locked job is being claimed, committed, woken or offered at this moment: waiting for it would

@@ -13,7 +13,7 @@ use sea_orm::{
 };
 
 use super::lane;
-use crate::Hint;
+use domain::Hint;
 
 /// The number of runs inserted by one statement: SQLite accepts a few thousand parameters at most.
 const AT_ONCE: usize = 200;

@@ -31,7 +31,7 @@ async fn listening(node: &Node) -> Redis {
 on_both!(every_subscriber_of_a_topic_gets_a_message_and_nobody_else, subscriptions_end_with_the_node,);
 
 async fn every_subscriber_of_a_topic_gets_a_message_and_nobody_else(node: Node) {
-    let (fanout, tenant, other) = (node.queue.fanout.clone(), node.ids.make(), node.ids.make());
+    let (fanout, tenant, other) = (node.lanes.fanout.clone(), node.ids.make(), node.ids.make());
     let mut both = [fanout.subscribe(tenant, "bookings"), fanout.subscribe(tenant, "bookings")];
     let mut runs = fanout.subscribe(tenant, "runs");
     let sent = [
@@ -51,7 +51,7 @@ async fn every_subscriber_of_a_topic_gets_a_message_and_nobody_else(node: Node) 
 }
 
 async fn subscriptions_end_with_the_node(node: Node) {
-    let mut subscription = node.queue.fanout.subscribe(node.ids.make(), "runs");
+    let mut subscription = node.lanes.fanout.subscribe(node.ids.make(), "runs");
     node.token.cancel();
     while let Some(delivery) = subscription.next().await {
         assert_eq!(delivery, Delivery::Lagged);
@@ -63,7 +63,7 @@ async fn subscriptions_end_with_the_node(node: Node) {
 #[tokio::test]
 async fn a_subscriber_that_is_too_slow_is_told_and_goes_on() {
     let node = Node::in_process();
-    let (fanout, tenant) = (node.queue.fanout.clone(), node.ids.make());
+    let (fanout, tenant) = (node.lanes.fanout.clone(), node.ids.make());
     let (mut slow, mut quick) = (fanout.subscribe(tenant, "runs"), fanout.subscribe(tenant, "runs"));
     let sent: Vec<Message> = (0..300).map(|number| message(&node, tenant, "runs", number)).collect();
     for message in &sent {

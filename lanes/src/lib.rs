@@ -1,14 +1,13 @@
-//! Durable jobs, and the communication between nodes.
+//! What nodes tell each other, in one process or over Redis.
 //!
-//! The database is authoritative ([`jobs`]); everything else here may be lost at any moment without losing work:
-//! [`Hints`] tell which runs have work, [`Fanout`] carries events to the subscribers of all nodes, [`Limits`] keep
-//! all nodes together within the providers' limits, [`Quotas`] keep callers within Muster's. Each has an in-process
-//! and a Redis implementation, which pass the same tests; [`connect`] chooses by the URL. Only this crate depends
-//! on the crate `redis`.
+//! Everything here may be lost at any moment without losing work, because the database is authoritative: [`Hints`] tell
+//! which runs have work, [`Fanout`] carries events to the subscribers of all nodes, [`Limits`] keep all nodes together
+//! within the providers' limits, [`Quotas`] keep callers within Muster's. Each has an in-process and a Redis
+//! implementation, which pass the same tests; [`connect`] chooses by the URL. Only this crate depends on the crate
+//! `redis`.
 
 pub mod fanout;
 pub mod hints;
-pub mod jobs;
 pub mod limits;
 pub mod quotas;
 
@@ -38,7 +37,7 @@ pub use self::{
 
 /// The means by which a node communicates with the others.
 #[derive(Debug, Clone)]
-pub struct Queue {
+pub struct Lanes {
     /// Hints about runs that have work.
     pub hints: Arc<dyn Hints>,
     /// Events for subscribers.
@@ -50,14 +49,14 @@ pub struct Queue {
     nodes: Arc<AtomicU32>,
 }
 
-impl Queue {
+impl Lanes {
     /// The number of nodes at the last count, this one included.
     pub fn nodes(&self) -> usize {
         self.nodes.load(Ordering::Relaxed).max(1) as usize
     }
 }
 
-/// Connects to the queue at `url`: `memory:` for one process, `redis://...` or `rediss://...` for many.
+/// Connects to the lanes at `url`: `memory:` for one process, `redis://...` or `rediss://...` for many.
 ///
 /// `prefix` begins every key, so that several installations can share a server. An unreachable Redis is not an
 /// error: the node works without it as well as possible and reconnects by itself. Background tasks run on `tracker`
@@ -69,9 +68,9 @@ pub fn connect(
     ids: Ids,
     tracker: &TaskTracker,
     token: &CancellationToken,
-) -> Result<Queue, Error> {
+) -> Result<Lanes, Error> {
     if url == "memory:" {
-        return Ok(Queue {
+        return Ok(Lanes {
             hints: Arc::new(hints::InProcess::new(token.clone())),
             fanout: Arc::new(fanout::InProcess::new(tracker, token)),
             limits: Arc::new(limits::InProcess::default()),
@@ -91,7 +90,7 @@ pub fn connect(
         fanout::Redis::start(prefix, client.clone(), commands.clone(), &ids, nodes.clone(), tracker, token);
     let quotas = quotas::Redis::new(prefix, commands.clone(), nodes.clone());
     let limits = limits::Redis::start(prefix, commands, ids, nodes.clone(), limits::LEASE, tracker, token);
-    Ok(Queue {
+    Ok(Lanes {
         hints: Arc::new(hints),
         fanout: Arc::new(fanout),
         limits: Arc::new(limits),
@@ -121,10 +120,10 @@ mod tests {
         let url = format!("redis://:secret@{}/", port.local_addr().unwrap());
         drop(port);
         let node = testing::Node::at(&url, "muster");
-        assert!(!format!("{:?}", node.queue).contains("secret"));
+        assert!(!format!("{:?}", node.lanes).contains("secret"));
         let limit = Limit { concurrency: 1, rate: 0, per: std::time::Duration::ZERO };
         assert!(
-            node.queue.limits.enter(&testing::key("ada"), &limit, std::time::Duration::ZERO).await.is_ok()
+            node.lanes.limits.enter(&testing::key("ada"), &limit, std::time::Duration::ZERO).await.is_ok()
         );
     }
 }

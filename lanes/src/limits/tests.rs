@@ -42,7 +42,7 @@ on_both!(
 );
 
 async fn no_more_are_inside_than_there_are_places(node: Node) {
-    let limits = node.queue.limits.as_ref();
+    let limits = node.lanes.limits.as_ref();
     let mut inside = fill(limits, "ada", FOUR, 4).await;
     assert!(enter_at_once(limits, "bob", FOUR).await.is_ok(), "another key has its own places");
     let ada = key("ada");
@@ -52,7 +52,7 @@ async fn no_more_are_inside_than_there_are_places(node: Node) {
 }
 
 async fn callers_enter_in_the_order_in_which_they_came(node: Node) {
-    let limits = node.queue.limits.as_ref();
+    let limits = node.lanes.limits.as_ref();
     let order = std::sync::Mutex::new(Vec::new());
     let first = limits.enter(&key("ada"), &places(1), PATIENT).await.unwrap();
     let enter = |number: usize| {
@@ -68,7 +68,7 @@ async fn callers_enter_in_the_order_in_which_they_came(node: Node) {
 }
 
 async fn no_more_begin_than_the_rate_allows(node: Node) {
-    let limits = node.queue.limits.as_ref();
+    let limits = node.lanes.limits.as_ref();
     let slow = Limit { concurrency: 0, rate: 3, per: HOUR };
     drop(limits.enter(&key("slow"), &slow, PATIENT).await.unwrap());
     let Wait(wait) = limits.enter(&key("slow"), &slow, PATIENT).await.unwrap_err();
@@ -85,7 +85,7 @@ async fn no_more_begin_than_the_rate_allows(node: Node) {
 }
 
 async fn a_pause_closes_one_gate_and_is_never_made_shorter(node: Node) {
-    let limits = node.queue.limits.as_ref();
+    let limits = node.lanes.limits.as_ref();
     limits.pause(&key("ada"), HOUR).await;
     limits.pause(&key("ada"), HOUR / 60).await;
     let Wait(wait) = limits.enter(&key("ada"), &FOUR, PATIENT).await.unwrap_err();
@@ -94,7 +94,7 @@ async fn a_pause_closes_one_gate_and_is_never_made_shorter(node: Node) {
 }
 
 async fn no_pause_is_longer_than_a_day(node: Node) {
-    let limits = node.queue.limits.as_ref();
+    let limits = node.lanes.limits.as_ref();
     for endless in [Duration::MAX, Duration::from_secs(u64::MAX), Duration::from_hours(876_000)] {
         limits.pause(&key("ada"), endless).await;
         let Wait(wait) = enter_at_once(limits, "ada", FOUR).await.unwrap_err();
@@ -103,13 +103,13 @@ async fn no_pause_is_longer_than_a_day(node: Node) {
 }
 
 async fn a_pause_ends(node: Node) {
-    let limits = node.queue.limits.as_ref();
+    let limits = node.lanes.limits.as_ref();
     limits.pause(&key("ada"), Duration::from_millis(30)).await;
     assert!(limits.enter(&key("ada"), &FOUR, PATIENT).await.is_ok());
 }
 
 async fn zero_is_no_limit(node: Node) {
-    let limits = node.queue.limits.as_ref();
+    let limits = node.lanes.limits.as_ref();
     let unlimited = Limit { concurrency: 0, rate: 0, per: Duration::ZERO };
     let ada = key("ada");
     let entered = join_all((0..50).map(|_| limits.enter(&ada, &unlimited, PATIENT))).await;
@@ -134,13 +134,13 @@ fn no_window_holds_more_than_the_rate() {
 async fn all_nodes_share_the_places_and_the_pause() {
     let (server, node) = alone().await;
     let other = node.neighbour();
-    let inside = fill(node.queue.limits.as_ref(), "ada", FOUR, 4).await;
-    assert!(enter_at_once(other.queue.limits.as_ref(), "ada", FOUR).await.is_err());
+    let inside = fill(node.lanes.limits.as_ref(), "ada", FOUR, 4).await;
+    assert!(enter_at_once(other.lanes.limits.as_ref(), "ada", FOUR).await.is_err());
     let ada = key("ada");
-    let (entered, ()) = join!(biased; other.queue.limits.enter(&ada, &FOUR, PATIENT), async { drop(inside) });
+    let (entered, ()) = join!(biased; other.lanes.limits.enter(&ada, &FOUR, PATIENT), async { drop(inside) });
     assert!(entered.is_ok(), "what one node gives back the other takes");
-    node.queue.limits.pause(&key("ada"), HOUR).await;
-    assert!(other.queue.limits.enter(&key("ada"), &FOUR, PATIENT).await.is_err());
+    node.lanes.limits.pause(&key("ada"), HOUR).await;
+    assert!(other.lanes.limits.enter(&key("ada"), &FOUR, PATIENT).await.is_err());
     drop(server);
 }
 
@@ -202,7 +202,7 @@ async fn a_node_that_stops_gives_its_places_back() {
 #[tokio::test]
 async fn a_caller_who_stops_waiting_takes_no_place_with_it() {
     let node = Node::over_redis();
-    let limits = node.queue.limits.as_ref();
+    let limits = node.lanes.limits.as_ref();
     for _ in 0..20 {
         drop(limits.enter(&key("ada"), &places(1), PATIENT).await.unwrap());
         let _ = timeout(Duration::ZERO, limits.enter(&key("ada"), &places(1), PATIENT)).await;

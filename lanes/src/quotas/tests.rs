@@ -9,7 +9,7 @@ use crate::testing::{Node, Server, key, on_both};
 const TEN: Quota = Quota { units: 10, per: Duration::from_hours(24) };
 
 async fn spend(node: &Node, name: &str, units: u32) -> Spending {
-    node.queue.quotas.spend(&[(key(name), TEN)], units).await
+    node.lanes.quotas.spend(&[(key(name), TEN)], units).await
 }
 
 on_both!(
@@ -35,8 +35,8 @@ async fn a_bucket_is_emptied_and_then_refuses(node: Node) {
 async fn what_one_quota_refuses_is_taken_from_none(node: Node) {
     let small = Quota { units: 2, ..TEN };
     let both = [(key("large"), TEN), (key("small"), small)];
-    assert_eq!(node.queue.quotas.spend(&both, 2).await.refused_for, None);
-    let refused = node.queue.quotas.spend(&both, 1).await;
+    assert_eq!(node.lanes.quotas.spend(&both, 2).await.refused_for, None);
+    let refused = node.lanes.quotas.spend(&both, 1).await;
     assert!(refused.refused_for.is_some());
     let left: Vec<u32> = refused.balances.iter().map(|balance| balance.remaining).collect();
     assert_eq!(left, [8, 0]);
@@ -53,7 +53,7 @@ async fn what_was_spent_comes_back(node: Node) {
     let quotas = [(key("ada"), quick)];
     let mut refused = 0;
     for _ in 0..20 {
-        while let Some(wait) = node.queue.quotas.spend(&quotas, 1).await.refused_for {
+        while let Some(wait) = node.lanes.quotas.spend(&quotas, 1).await.refused_for {
             assert!(wait <= Duration::from_millis(10), "one unit comes back within a quarter: {wait:?}");
             tokio::time::sleep(wait).await;
             refused += 1;

@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Hint, Queue, connect,
+    Hint, Lanes, connect,
     link::{Link, Timeouts},
 };
 
@@ -28,9 +28,9 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
-/// The queue of one node. Dropping it stops its tasks.
+/// The lanes of one node. Dropping it stops its tasks.
 pub(crate) struct Node {
-    pub(crate) queue: Queue,
+    pub(crate) lanes: Lanes,
     pub(crate) ids: Ids,
     pub(crate) tracker: TaskTracker,
     pub(crate) token: CancellationToken,
@@ -56,8 +56,8 @@ impl Node {
 
     pub(crate) fn at(url: &str, prefix: &str) -> Self {
         let (ids, tracker, token) = (ids(), TaskTracker::new(), CancellationToken::new());
-        let queue = connect(url, prefix, clock(), ids.clone(), &tracker, &token).unwrap();
-        Self { queue, ids, tracker, token, prefix: prefix.to_owned(), url: url.to_owned() }
+        let lanes = connect(url, prefix, clock(), ids.clone(), &tracker, &token).unwrap();
+        Self { lanes, ids, tracker, token, prefix: prefix.to_owned(), url: url.to_owned() }
     }
 
     /// Creates another node of the same installation.
@@ -130,7 +130,7 @@ async fn run(port: u16, folder: &TempDir) -> Child {
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .expect("redis-server must be installed for the tests of the queue");
+        .expect("redis-server must be installed for the tests of the lanes");
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     while let Some(line) = lines.next_line().await.unwrap() {
         if line.contains("Ready to accept connections") {

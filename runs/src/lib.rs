@@ -15,6 +15,7 @@ use entity::{DatabaseError, Stored};
 use sea_orm::{DatabaseBackend, QueryResult, Value};
 
 pub use claim::{Claimed, claim, end_all_leases, release, release_node, renew};
+pub use domain::Hint;
 pub use enqueue::{NewRun, enqueue, request_cancel, requeue, signal};
 pub use sweep::{next_due, sweep};
 

@@ -1,6 +1,6 @@
 //! Hints: notices that runs have work, sent from the node that wrote a job to a node with a free worker.
 //!
-//! A hint carries no work. The node that receives one claims the job in the database and acknowledges the hint
+//! A hint ([`domain::Hint`]) carries no work. The node that receives one claims the job in the database and acknowledges the hint
 //! directly afterwards, whatever the result of the claim. A duplicate hint finds nothing to claim; a lost one is
 //! replaced by the sweep.
 
@@ -13,21 +13,10 @@ mod tests;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::{Id, ids, state::Lane};
 
 pub use self::{in_process::InProcess, redis::Redis};
 use crate::Error;
-
-/// A notice that a run may have work to do; carries no work itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Hint {
-    /// The id of the run to claim.
-    pub run: Id<ids::Run>,
-    /// The owning tenant, for taking turns.
-    pub tenant: Id<ids::Tenant>,
-    /// The priority of the work.
-    pub lane: Lane,
-}
+pub use domain::Hint;
 
 /// A queue of hints.
 ///
