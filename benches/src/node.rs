@@ -17,7 +17,7 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
 use services::{Anyone, Caller, Member, Settings, System, Vault, events::WatchEvent, grants::Connectors};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use workflows::engine::Engine;
+use workflows::{Engine, StepContext, engine_of};
 
 use crate::{
     Result,
@@ -77,12 +77,12 @@ impl Node {
         let services = System::new(store, clock, ids, queue, vault, Connectors::default(), settings);
         let name = format!("bench-{}", std::process::id());
         let flows = vec![
-            Box::new(Three) as Box<dyn workflows::engine::Flow>,
+            Box::new(Three) as Box<dyn engine::Flow<StepContext>>,
             Box::new(Single),
             Box::new(Timed),
             Box::new(Bell),
         ];
-        let engine = Engine::new(services.clone(), name, flows);
+        let engine = engine_of(&services, &name, flows);
         let mut tenants = Vec::new();
         for _ in 0..TENANTS {
             tenants.push(new_tenant(&services).await?);

@@ -1,14 +1,15 @@
-//! Claims jobs, renews their leases, and releases them.
+//! Claims jobs, reads their runs, renews leases, and gives claims back.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use domain::{Clock, Id, Timestamp, ids, state::Lane};
+use domain::{Id, Timestamp, ids, state::Lane};
 use entity::DatabaseError;
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement, Value};
+use sea_orm::{ConnectionTrait, QueryFilter, QueryOrder, QueryResult, Statement};
+use serde_json::Value as Json;
 
-use super::{json_list, lane, now};
+use crate::{Run, Storage, lane, postgres, sqlite};
 
-/// A job that this node may work on until its lease ends.
+/// A job that a node may work on until its lease ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
     /// The id of the run to execute.
@@ -29,148 +30,119 @@ pub struct Claimed {
     pub at: Timestamp,
 }
 
+/// A signal that waits for a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signal {
+    /// The primary key, by which the commit deletes a consumed signal.
+    pub id: Id<ids::Row>,
+    /// The name that a waiting step asks for.
+    pub name: String,
+    /// The data sent with the signal.
+    pub payload: Json,
+}
+
 /// Maximum interval between two crashes that are counted together.
-const CRASHES_WITHIN: Duration = Duration::from_hours(72);
+pub(crate) const CRASHES_WITHIN: Duration = Duration::from_hours(72);
 
-// A claim does not wait for the disk. One that a crash of the database takes back is as if it had never been: another
-// worker may get the same epoch, and of two results the run's revision lets one through.
-const POSTGRES: &str = "
-UPDATE job SET epoch = epoch + 1, leased_by = $3,
-    lease_until = coalesce($1, now()) + $2 * interval '1 millisecond',
-    crashes = CASE WHEN lease_until IS NULL THEN crashes
-        WHEN first_crash_at > coalesce($1, now()) - $5 * interval '1 millisecond' THEN crashes + 1 ELSE 1 END,
-    first_crash_at = CASE WHEN lease_until IS NULL
-        OR first_crash_at > coalesce($1, now()) - $5 * interval '1 millisecond' THEN first_crash_at
-        ELSE coalesce($1, now()) END
-WHERE (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL AND run_id IN (
-    SELECT run_id FROM job
-    WHERE run_id = ANY($4) AND due_at <= coalesce($1, now())
-      AND (lease_until IS NULL OR lease_until <= coalesce($1, now()))
-    FOR UPDATE SKIP LOCKED)
-RETURNING run_id, tenant_id, lane, epoch, attempt, crashes, wakes, coalesce($1, now()) AS at";
-
-const SQLITE: &str = "
-UPDATE job SET epoch = epoch + 1, leased_by = $3, lease_until = $2,
-    crashes = CASE WHEN lease_until IS NULL THEN crashes WHEN first_crash_at > $5 THEN crashes + 1 ELSE 1 END,
-    first_crash_at = CASE WHEN lease_until IS NULL OR first_crash_at > $5 THEN first_crash_at ELSE $1 END
-WHERE run_id IN (SELECT unhex(value, '-') FROM json_each($4))
-  AND due_at <= $1 AND (lease_until IS NULL OR lease_until <= $1)
-RETURNING run_id, tenant_id, lane, epoch, attempt, crashes, wakes, $1 AS at";
-
-/// Claims those of the given runs that are due and unclaimed.
-pub async fn claim(
-    engine: &DatabaseConnection,
-    clock: &dyn Clock,
-    node: &str,
-    runs: &[Id<ids::Run>],
-    lease: Duration,
-) -> Result<Vec<Claimed>, DatabaseError> {
-    if runs.is_empty() {
-        return Ok(Vec::new());
+impl Storage {
+    /// Claims those of the given runs that are due and unclaimed, in the name of `node`, for the time of `lease`.
+    pub async fn claim(
+        &self,
+        node: &str,
+        runs: &[Id<ids::Run>],
+        lease: Duration,
+    ) -> Result<Vec<Claimed>, DatabaseError> {
+        if runs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let statement = match self.is_postgres() {
+            true => postgres::claim(&*self.clock, node, runs, lease),
+            false => sqlite::claim(&*self.clock, node, runs, lease),
+        };
+        let rows = self.store.by_key().query_all_raw(statement).await?;
+        rows.iter().map(claimed).collect()
     }
-    let backend = engine.get_database_backend();
-    let (sql, values): (_, [Value; 5]) = match backend {
-        DatabaseBackend::Postgres => (
-            POSTGRES,
-            [now(clock, backend), millis(lease), node.into(), runs.to_vec().into(), millis(CRASHES_WITHIN)],
-        ),
-        _ => {
-            let (until, since) = (clock.now() + lease, clock.now() - CRASHES_WITHIN);
-            (SQLITE, [now(clock, backend), until.into(), node.into(), json_list(runs).into(), since.into()])
-        }
-    };
-    let rows = engine.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
-    let read = |row: &sea_orm::QueryResult| {
-        Ok(Claimed {
-            run: row.try_get("", "run_id")?,
-            tenant: row.try_get("", "tenant_id")?,
-            lane: lane(row)?,
-            epoch: row.try_get("", "epoch")?,
-            attempt: row.try_get("", "attempt")?,
-            crashes: row.try_get("", "crashes")?,
-            wakes: row.try_get("", "wakes")?,
-            at: row.try_get("", "at")?,
-        })
-    };
-    rows.iter().map(read).collect()
-}
 
-/// Extends the leases of the given claims; returns the runs whose claim this node still holds.
-pub async fn renew(
-    engine: &DatabaseConnection,
-    clock: &dyn Clock,
-    held: &[(Id<ids::Run>, i64)],
-    lease: Duration,
-) -> Result<Vec<Id<ids::Run>>, DatabaseError> {
-    if held.is_empty() {
-        return Ok(Vec::new());
+    /// The rows of runs, each with the signals that wait for it, oldest first. To be read after their claim; it fails
+    /// rather than leave signals out, because a step would sleep through what it did not see.
+    pub async fn read(
+        &self,
+        runs: &[Id<ids::Run>],
+    ) -> Result<HashMap<Id<ids::Run>, (Run, Vec<Signal>)>, DatabaseError> {
+        use entity::{run, signal};
+        let store = &self.store;
+        let rows = run::all_tenants().filter(store.id_in(run::Column::Id, runs));
+        let signals = signal::all_tenants().filter(store.id_in(signal::Column::RunId, runs));
+        let signals = signals.order_by_asc(signal::Column::Id);
+        let (rows, signals) = tokio::join!(rows.all(store.by_key()), signals.all(store.by_key()));
+        let mut found: HashMap<_, _> = rows?.into_iter().map(|row| (row.id, (row, Vec::new()))).collect();
+        for signal in signals? {
+            if let Some((_, signals)) = found.get_mut(&signal.run_id) {
+                signals.push(Signal { id: signal.id, name: signal.name, payload: signal.payload });
+            }
+        }
+        Ok(found)
     }
-    let backend = engine.get_database_backend();
-    let (sql, values): (_, Vec<Value>) = match backend {
-        DatabaseBackend::Postgres => {
-            let (runs, epochs): (Vec<Id<ids::Run>>, Vec<i64>) = held.iter().copied().unzip();
-            let sql = "UPDATE job j SET lease_until = coalesce($1, now()) + $2 * interval '1 millisecond'
-                FROM unnest($3::uuid[], $4::bigint[]) AS held(run_id, epoch)
-                WHERE j.run_id = held.run_id AND j.epoch = held.epoch AND j.lease_until IS NOT NULL
-                RETURNING j.run_id";
-            (sql, vec![now(clock, backend), millis(lease), runs.into(), epochs.into()])
+
+    /// Extends the leases of the given claims, each a run and the epoch of its claim; returns the runs whose claim this
+    /// node still holds.
+    pub async fn renew(
+        &self,
+        claims: &[(Id<ids::Run>, i64)],
+        lease: Duration,
+    ) -> Result<Vec<Id<ids::Run>>, DatabaseError> {
+        if claims.is_empty() {
+            return Ok(Vec::new());
         }
-        _ => {
-            let sql = "UPDATE job SET lease_until = $1 WHERE lease_until IS NOT NULL AND (run_id, epoch) IN
-                (SELECT unhex(value ->> 0, '-'), value ->> 1 FROM json_each($2)) RETURNING run_id";
-            let held: Vec<(String, i64)> =
-                held.iter().map(|(run, epoch)| (run.uuid().to_string(), *epoch)).collect();
-            (sql, vec![(clock.now() + lease).into(), serde_json::json!(held).to_string().into()])
-        }
-    };
-    let rows = engine.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
-    rows.iter().map(|row| Ok(row.try_get("", "run_id")?)).collect()
+        let statement = match self.is_postgres() {
+            true => postgres::renew(&*self.clock, claims, lease),
+            false => sqlite::renew(&*self.clock, claims, lease),
+        };
+        let rows = self.store.by_key().query_all_raw(statement).await?;
+        rows.iter().map(|row| Ok(row.try_get("", "run_id")?)).collect()
+    }
+
+    /// Gives a claim back unworked, because the node does not know the workflow. The sweep offers the job again after
+    /// its usual pause, so that this node does not claim it again at once.
+    pub async fn release(&self, claimed: &Claimed) -> Result<(), DatabaseError> {
+        let sql = "UPDATE job SET lease_until = NULL, leased_by = NULL WHERE run_id = $1 AND epoch = $2";
+        let values = [claimed.run.into(), claimed.epoch.into()];
+        let statement = Statement::from_sql_and_values(self.store.backend(), sql, values);
+        self.store.by_key().execute_raw(statement).await?;
+        Ok(())
+    }
+
+    /// Ends the leases that a stopping node still holds, whose steps took too long or could not be committed, and
+    /// offers their jobs again. The results are unknown, so each counts as a crash, like an expired lease.
+    pub async fn release_node(&self, node: &str) -> Result<(), DatabaseError> {
+        let statement = match self.is_postgres() {
+            true => postgres::release_node(&*self.clock, node),
+            false => sqlite::release_node(&*self.clock, node),
+        };
+        self.store.engine().execute_raw(statement).await?;
+        Ok(())
+    }
+
+    /// Ends every lease and removes every hint; called when the only process of an SQLite database starts. The lease
+    /// holders are dead, so the next worker need not wait; a lease ended here counts as a crash, like an expired one.
+    pub async fn release_all(&self) -> Result<(), DatabaseError> {
+        let sql = "UPDATE job SET lease_until = CASE WHEN lease_until > $1 THEN $1 ELSE lease_until END,
+            offered_at = NULL WHERE offered_at IS NOT NULL OR lease_until > $1";
+        let statement = Statement::from_sql_and_values(self.store.backend(), sql, [self.clock.now().into()]);
+        self.store.engine().execute_raw(statement).await?;
+        Ok(())
+    }
 }
 
-/// A duration as a parameter for PostgreSQL, in milliseconds.
-fn millis(time: Duration) -> Value {
-    (time.as_millis() as i64).into()
-}
-
-/// Gives a claim back unworked, because the node does not know the workflow. The sweep offers the job again after its
-/// usual pause, so that this node does not claim it again at once.
-pub async fn release(
-    engine: &DatabaseConnection,
-    run: Id<ids::Run>,
-    epoch: i64,
-) -> Result<(), DatabaseError> {
-    let sql = "UPDATE job SET lease_until = NULL, leased_by = NULL WHERE run_id = $1 AND epoch = $2";
-    let backend = engine.get_database_backend();
-    engine.execute_raw(Statement::from_sql_and_values(backend, sql, [run.into(), epoch.into()])).await?;
-    Ok(())
-}
-
-/// Ends every lease and removes every hint; called when the only process of an SQLite database starts. The lease
-/// holders are dead, so the next worker need not wait; a lease ended here counts as a crash, like an expired one.
-pub async fn end_all_leases(engine: &DatabaseConnection, clock: &dyn Clock) -> Result<(), DatabaseError> {
-    let sql = "UPDATE job SET lease_until = CASE WHEN lease_until > $1 THEN $1 ELSE lease_until END, offered_at = NULL
-        WHERE offered_at IS NOT NULL OR lease_until > $1";
-    let backend = engine.get_database_backend();
-    engine.execute_raw(Statement::from_sql_and_values(backend, sql, [clock.now().into()])).await?;
-    Ok(())
-}
-
-/// Ends the leases that a stopping node still holds, whose steps took too long or could not be committed, and
-/// offers their jobs again. The results are unknown, so each counts as a crash, like an expired lease.
-pub async fn release_node(
-    engine: &DatabaseConnection,
-    clock: &dyn Clock,
-    node: &str,
-) -> Result<(), DatabaseError> {
-    let backend = engine.get_database_backend();
-    let sql = match backend {
-        DatabaseBackend::Postgres => {
-            "UPDATE job SET lease_until = coalesce($1, now()), offered_at = NULL
-             WHERE leased_by = $2 AND lease_until > coalesce($1, now())"
-        }
-        _ => "UPDATE job SET lease_until = $1, offered_at = NULL WHERE leased_by = $2 AND lease_until > $1",
-    };
-    let values = [now(clock, backend), node.into()];
-    engine.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
-    Ok(())
+fn claimed(row: &QueryResult) -> Result<Claimed, DatabaseError> {
+    Ok(Claimed {
+        run: row.try_get("", "run_id")?,
+        tenant: row.try_get("", "tenant_id")?,
+        lane: lane(row)?,
+        epoch: row.try_get("", "epoch")?,
+        attempt: row.try_get("", "attempt")?,
+        crashes: row.try_get("", "crashes")?,
+        wakes: row.try_get("", "wakes")?,
+        at: row.try_get("", "at")?,
+    })
 }

@@ -193,7 +193,7 @@ impl Tx {
 
     /// Adds an event for subscribers.
     pub fn event(&mut self, topic: domain::Topic, subject: impl Into<AnyId>) {
-        let event = crate::events::row(&self.services.ids, self.tenant, topic, subject.into(), self.now);
+        let event = entity::event_log::new(&self.services.ids, self.tenant, topic, subject.into(), self.now);
         self.after.events.push(event);
     }
 

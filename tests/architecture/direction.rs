@@ -18,10 +18,11 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("lanes", &["domain"]),
     ("providers", &["domain", "http"]),
     ("services", &["domain", "entity", "runs", "lanes", "providers"]),
-    ("workflows", &["domain", "entity", "runs", "lanes", "services", "providers"]),
+    ("engine", &["domain", "runs", "lanes"]),
+    ("workflows", &["domain", "entity", "runs", "engine", "services", "providers"]),
     ("api", &["domain", "services"]),
     // Nothing stands on the benchmarks; they drive the engine and the lanes without the API.
-    ("benches", &["domain", "migration", "entity", "runs", "lanes", "services", "workflows"]),
+    ("benches", &["domain", "migration", "entity", "runs", "lanes", "engine", "services", "workflows"]),
     (
         "muster",
         &[
@@ -32,6 +33,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "sandbox",
             "runs",
             "lanes",
+            "engine",
             "providers",
             "services",
             "workflows",
@@ -157,6 +159,11 @@ fn a_forbidden_edge_is_found() {
         ("lanes", "runs"),
         ("lanes", "entity"),
         ("services", "workflows"),
+        ("services", "engine"),
+        ("engine", "services"),
+        ("engine", "providers"),
+        ("engine", "entity"),
+        ("workflows", "lanes"),
         ("services", "api"),
         ("migration", "entity"),
         ("sandbox", "providers"),

@@ -90,8 +90,19 @@ const IN_REDIS: &[(&str, &str, Owner)] = &[
 /// The sources that go into the product, without their tests.
 fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let crates =
-        ["api", "domain", "entity", "http", "providers", "lanes", "runs", "services", "workflows", "."];
+    let crates = [
+        "api",
+        "domain",
+        "entity",
+        "http",
+        "providers",
+        "lanes",
+        "runs",
+        "engine",
+        "services",
+        "workflows",
+        ".",
+    ];
     let mut files = Vec::new();
     for folder in crates {
         collect(&root.join(folder).join("src"), &mut files);
