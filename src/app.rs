@@ -27,7 +27,7 @@ pub enum Error {
     Database(#[from] entity::DatabaseError),
     /// The queue cannot be used.
     #[error("The queue cannot be used: {0}")]
-    Queue(#[from] queue::Error),
+    Queue(#[from] lanes::Error),
     /// The HTTP client cannot be built.
     #[error("The HTTP client cannot be made: {0}")]
     Client(String),
@@ -120,7 +120,7 @@ async fn services(
 ) -> Result<System, Error> {
     let store = Store::connect(&config.logins(), config.connections).await?;
     let (clock_for_queue, prefix) = (Arc::clone(&clock), &config.queue_prefix);
-    let queue = queue::connect(&config.queue_url, prefix, clock_for_queue, ids.clone(), tracker, stop)?;
+    let queue = lanes::connect(&config.queue_url, prefix, clock_for_queue, ids.clone(), tracker, stop)?;
     let vault = config.vault(ids.clone())?;
     let connectors = connectors(config, &clock, &ids)?;
     let services = System::new(store, clock, ids, queue, vault, connectors, config.settings());

@@ -53,13 +53,14 @@ pub struct Memory {}
 
 /// Three steps that do nothing.
 pub mod three {
-    use workflows::engine::{Next, Outcome, Step, StepContext, nothing};
+    use engine::{Next, nothing};
+    use workflows::{Outcome, Step, StepContext};
 
     use super::Memory;
 
-    workflows::workflow! {
+    engine::workflow! {
         /// Goes through three states.
-        Three = "three" v 1 (Memory);
+        Three = "three" v 1 (StepContext, Memory);
 
         One:   one   | nothing | STANDARD | [Two];
         Two:   two   | nothing | STANDARD | [Last];
@@ -82,13 +83,14 @@ pub mod three {
 
 /// One step that does nothing, like a plain job.
 pub mod single {
-    use workflows::engine::{Next, Outcome, Step, StepContext, nothing};
+    use engine::{Next, nothing};
+    use workflows::{Outcome, Step, StepContext};
 
     use super::Memory;
 
-    workflows::workflow! {
+    engine::workflow! {
         /// Ends after its only step.
-        Single = "single" v 1 (Memory);
+        Single = "single" v 1 (StepContext, Memory);
 
         Only: only | nothing | STANDARD | [];
     }
@@ -101,13 +103,14 @@ pub mod single {
 
 /// One step that records when it began.
 pub mod timed {
-    use workflows::engine::{Next, Outcome, Step, StepContext, nothing};
+    use engine::{Next, nothing};
+    use workflows::{Outcome, Step, StepContext};
 
     use super::Memory;
 
-    workflows::workflow! {
+    engine::workflow! {
         /// Records when its only step began.
-        Timed = "timed" v 1 (Memory);
+        Timed = "timed" v 1 (StepContext, Memory);
 
         Only: only | nothing | STANDARD | [];
     }
@@ -120,13 +123,14 @@ pub mod timed {
 
 /// Waits for a signal, then ends.
 pub mod bell {
-    use workflows::engine::{Next, Outcome, Step, StepContext, nothing};
+    use engine::{Next, nothing};
+    use workflows::{Outcome, Step, StepContext};
 
     use super::Memory;
 
-    workflows::workflow! {
+    engine::workflow! {
         /// Waits for the signal `bell`.
-        Bell = "bell" v 1 (Memory);
+        Bell = "bell" v 1 (StepContext, Memory);
 
         Ring: ring | nothing | STANDARD | [];
     }

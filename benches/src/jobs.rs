@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use queue::jobs::NewRun;
+use runs::NewRun;
 use tokio::process::Command;
 
 use crate::{

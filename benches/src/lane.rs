@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use domain::Hint;
 use domain::{Id, ids, state::Lane};
-use queue::Hint;
 use redis::{AsyncCommands, aio::MultiplexedConnection};
 
 use crate::{Result, node::Node};

@@ -12,12 +12,12 @@ use futures::{
     StreamExt,
     stream::{BoxStream, select_all},
 };
-use queue::jobs::{self, NewRun};
+use runs::NewRun;
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
 use services::{Anyone, Caller, Member, Settings, System, Vault, events::WatchEvent, grants::Connectors};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use workflows::engine::Engine;
+use workflows::{Engine, StepContext, engine_of};
 
 use crate::{
     Result,
@@ -70,19 +70,19 @@ impl Node {
         owner.close().await?;
         let store = Store::connect(&Logins::at(postgres), connections).await?;
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-        let queue = queue::connect(redis, prefix, Arc::clone(&clock), ids.clone(), &tracker, &stop)?;
+        let queue = lanes::connect(redis, prefix, Arc::clone(&clock), ids.clone(), &tracker, &stop)?;
         // The same for every node of a database, as the operator gives it.
         let vault = Vault::new([7; 32], ids.clone());
         let settings = Settings::at("http://127.0.0.1:1".parse()?);
         let services = System::new(store, clock, ids, queue, vault, Connectors::default(), settings);
         let name = format!("bench-{}", std::process::id());
         let flows = vec![
-            Box::new(Three) as Box<dyn workflows::engine::Flow>,
+            Box::new(Three) as Box<dyn engine::Flow<StepContext>>,
             Box::new(Single),
             Box::new(Timed),
             Box::new(Bell),
         ];
-        let engine = Engine::new(services.clone(), name, flows);
+        let engine = engine_of(&services, &name, flows);
         let mut tenants = Vec::new();
         for _ in 0..TENANTS {
             tenants.push(new_tenant(&services).await?);
@@ -149,7 +149,7 @@ impl Node {
     /// Enqueues runs in one transaction, then publishes their hints.
     pub async fn enqueue_all(&self, runs: &[NewRun]) -> Result<()> {
         let txn = self.services.store.write_many(&self.tenants).await?;
-        let hints = jobs::enqueue(&txn, runs, self.services.now()).await?;
+        let hints = runs::enqueue(&txn, runs, self.services.now()).await?;
         txn.commit().await?;
         if hints.len() != runs.len() {
             return Err("an order was left out".into());

@@ -1,6 +1,6 @@
 //! Change events for subscribers, written in the transaction of the change.
 
-use domain::Topic;
+use domain::{AnyId, Ids, Topic};
 
 use crate::Stored;
 
@@ -10,10 +10,16 @@ crate::table::tenant_table! {
         /// Which kind of thing changed.
         topic: Stored<Topic>,
         /// The id of what changed.
-        subject: domain::AnyId,
+        subject: AnyId,
         /// An empty object at present: subscribers read the new state themselves, with their own permissions.
         payload: Json,
         /// When the change was made, in UTC.
         at: DateTimeUtc,
     }
+}
+
+/// An event that is not stored yet.
+pub fn new(ids: &Ids, tenant: Id<ids::Tenant>, topic: Topic, subject: AnyId, at: DateTimeUtc) -> Model {
+    let payload = Json::Object(serde_json::Map::new());
+    Model { id: ids.make(), tenant_id: tenant, topic: topic.into(), subject, payload, at }
 }

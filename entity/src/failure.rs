@@ -18,6 +18,22 @@ impl From<DbErr> for DatabaseError {
     }
 }
 
+impl DatabaseError {
+    /// Whether the transaction conflicted with another and should be repeated (40P01, 40001).
+    pub fn is_contention(&self) -> bool {
+        let text = self.0.to_string();
+        text.contains("deadlock detected")
+            || text.contains("could not serialize")
+            || text.contains("database is locked")
+    }
+
+    /// Whether the connection broke, so that it is unknown whether the transaction committed.
+    pub fn is_connection_lost(&self) -> bool {
+        let text = self.0.to_string();
+        text.contains("terminating connection") || text.contains("error communicating with database")
+    }
+}
+
 /// For callers that decide by the kind of error.
 impl std::ops::Deref for DatabaseError {
     type Target = DbErr;

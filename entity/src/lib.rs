@@ -1,6 +1,6 @@
 //! One file per table, with finders that begin with the tenant.
 //!
-//! `services` reads and writes through this crate; the engine's set-based statements are in `queue` and `workflows`.
+//! `services` reads and writes through this crate; the set-based statements on runs and jobs are in `runs`.
 //! Words such as states are [`Stored`]: parsed here, once, and kept as text where only a newer binary knows them, so that
 //! a row of its making never makes a whole list fail.
 

@@ -2,6 +2,7 @@
 
 use domain::access::Denied;
 use entity::{DatabaseError, UnknownWord};
+use runs::WriteError;
 use sea_orm::DbErr;
 
 /// A limit and the amount that exceeded it, in the unit that the error message names.
@@ -70,7 +71,7 @@ pub enum Error {
     Database(#[from] DatabaseError),
     /// The queue of hints and limits could not be reached.
     #[error("the queue failed")]
-    Queue(#[from] queue::Error),
+    Queue(#[from] lanes::Error),
     /// A stored value is sealed with a master key that the configuration lacks.
     #[error(
         "what is stored as {what} is sealed with the master key {key}, which is neither master_key nor among \
@@ -135,18 +136,17 @@ impl Error {
 
     /// Whether the transaction conflicted with another and should be repeated.
     pub fn is_contention(&self) -> bool {
-        matches!(self, Self::Database(error) if is_contention(error))
-    }
-
-    /// Whether the connection broke, so that it is unknown whether the transaction committed.
-    pub fn is_connection_lost(&self) -> bool {
-        matches!(self, Self::Database(error) if is_connection_lost(error))
+        matches!(self, Self::Database(error) if error.is_contention())
     }
 }
 
-fn is_connection_lost(error: &DbErr) -> bool {
-    let text = error.to_string();
-    text.contains("terminating connection") || text.contains("error communicating with database")
+impl From<Error> for WriteError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Database(error) => Self::Database(error),
+            other => Self::Change(Box::new(other)),
+        }
+    }
 }
 
 /// Whether the database refused a row because a unique index has it already.
@@ -157,12 +157,4 @@ pub(crate) fn is_duplicate(error: &DbErr) -> bool {
 /// Whether the database refused a row because a booking blocks the time already.
 pub(crate) fn is_taken(error: &DbErr) -> bool {
     error.to_string().contains("occupancy_taken")
-}
-
-/// Whether the transaction conflicted with another and should be repeated (40P01, 40001).
-pub(crate) fn is_contention(error: &DbErr) -> bool {
-    let text = error.to_string();
-    text.contains("deadlock detected")
-        || text.contains("could not serialize")
-        || text.contains("database is locked")
 }

@@ -3,11 +3,11 @@
 //! An event says that something changed, not how: receivers read the current state with their own permissions. Events
 //! are rows, written in the transaction of the change, and are then sent to all nodes.
 
-use domain::{AnyId, Id, Ids, Timestamp, Topic, ids, may};
+use domain::{AnyId, Id, Topic, ids, may};
 use entity::DatabaseError;
 use entity::event_log::{Column, Model};
 use futures::{Stream, StreamExt, stream};
-use queue::Message;
+use lanes::Message;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseBackend, QueryFilter, QueryOrder, QuerySelect, Statement,
     TryGetable, Value, sea_query::Expr,
@@ -54,18 +54,6 @@ pub enum WatchEvent {
     },
     /// Events were lost: read everything again.
     Lagged,
-}
-
-/// An event that is not stored yet.
-pub fn row(
-    ids: &Ids,
-    tenant: Id<ids::Tenant>,
-    topic: Topic,
-    subject: AnyId,
-    at: Timestamp,
-) -> entity::event_log::Model {
-    let payload = serde_json::Value::Object(serde_json::Map::new());
-    entity::event_log::Model { id: ids.make(), tenant_id: tenant, topic: topic.into(), subject, payload, at }
 }
 
 pub(crate) fn message(event: &entity::event_log::Model) -> Message {
@@ -118,7 +106,7 @@ impl Events {
         let subscription = self.services.queue.fanout.subscribe(by.tenant(), topic.as_str());
         stream::unfold(subscription, |mut subscription| async move {
             let heard = match subscription.next().await? {
-                queue::Delivery::Message(message) => {
+                lanes::Delivery::Message(message) => {
                     let subject = message
                         .payload
                         .get("subject")
@@ -129,7 +117,7 @@ impl Events {
                         cursor: message.id,
                     }
                 }
-                queue::Delivery::Lagged => WatchEvent::Lagged,
+                lanes::Delivery::Lagged => WatchEvent::Lagged,
             };
             Some((heard, subscription))
         })

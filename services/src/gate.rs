@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use domain::ProviderKind;
+use lanes::{Key, Limit, Limits};
 use providers::{Error, ErrorKind, Gate, Permit, Remedy};
-use queue::{Key, Limit, Limits};
 
 use crate::Services;
 
@@ -56,8 +56,8 @@ impl IntegrationGate {
         self.whole.part("mailbox", mailbox)
     }
 
-    async fn place(&self, key: &Key, limit: &Limit) -> providers::Result<queue::Permit> {
-        self.limits.enter(key, limit, PATIENCE).await.map_err(|queue::Wait(wait)| {
+    async fn place(&self, key: &Key, limit: &Limit) -> providers::Result<lanes::Permit> {
+        self.limits.enter(key, limit, PATIENCE).await.map_err(|lanes::Wait(wait)| {
             let message = "The calendar system allows no more requests for now.";
             Error::new(ErrorKind::Throttled, Remedy::RetryAfter(wait), OWN_LIMIT, message)
         })

@@ -12,6 +12,7 @@ mod owner;
 use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{Id, ProviderKind, connect::SecretKind, ids};
+use lanes::Key;
 use providers::{
     Credential, Credentials, Error as ProviderError, ErrorKind, Provider, Remedy, Sanitized, Session,
     StaticCredentials,
@@ -19,7 +20,6 @@ use providers::{
     microsoft::identity::Identity,
     openid::OpenId,
 };
-use queue::Key;
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
 
@@ -275,7 +275,8 @@ impl Grants {
             ProviderKind::Microsoft365 | ProviderKind::GoogleWorkspace => {
                 let external = integration.external_tenant.as_deref().unwrap_or_default();
                 let binding = binding(&txn, kind, external, integration.tenant_id).await?;
-                Key::of_organisation(&binding.ok_or_else(lost)?)
+                let bound = binding.ok_or_else(lost)?;
+                Key::of_organisation(kind, &bound.external_tenant)
             }
             // What a customer's own server calls itself proves nothing.
             ProviderKind::Exchange | ProviderKind::CalDav => of_integration(integration),

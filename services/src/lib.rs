@@ -54,7 +54,7 @@ use std::sync::{Arc, OnceLock};
 
 use domain::{Id, Ids, SharedClock, Timestamp, ids};
 use entity::{ReadTransaction, Store};
-use queue::Queue;
+use lanes::Lanes;
 
 use self::reader::RequestReader;
 pub use caller::Caller;
@@ -92,7 +92,7 @@ pub struct Inner {
     /// Source of ids and random secrets.
     pub ids: Ids,
     /// Hints, fan-out and rate limits.
-    pub(crate) queue: Queue,
+    pub(crate) queue: Lanes,
     /// The master keys.
     pub(crate) vault: Vault,
     /// The connectors, by kind of calendar system.
@@ -126,7 +126,7 @@ impl Services {
         store: Store,
         clock: SharedClock,
         ids: Ids,
-        queue: Queue,
+        queue: Lanes,
         vault: Vault,
         connectors: grants::Connectors,
         settings: Settings,

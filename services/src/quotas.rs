@@ -9,9 +9,9 @@ use std::{net::IpAddr, time::Duration};
 
 use crate::{Caller, proof::Anyone};
 use domain::CallerKind;
-use queue::{Key, quotas::Balance};
+use lanes::{Key, quotas::Balance};
 
-pub use queue::Quota;
+pub use lanes::Quota;
 
 crate::noun! {
     /// Request quotas of callers.

@@ -3,7 +3,7 @@
 //! `workflows` claims them and sets version and first state; a test there checks that every variant has its workflow.
 
 use domain::{AnyId, Id, TimeRange, ids, state::Lane};
-use queue::jobs::NewRun;
+use runs::NewRun;
 use sea_orm::prelude::Json;
 use serde::{Deserialize, Serialize};
 

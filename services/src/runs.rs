@@ -4,24 +4,20 @@ use domain::{
     AnyId, Id, Permission,
     access::Denied,
     ids, may,
-    state::{Lane, RunStatus, StepOutcome},
+    state::RunStatus,
     text::{self, Shape},
 };
 use entity::{
     StateName,
     run::{Column, Model},
 };
-use queue::{Hint, jobs};
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany,
-    prelude::Json, sea_query::Expr,
-};
+use runs::Revival;
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Json};
 use serde_json::json;
 
 use crate::{
     Error, Page, PageArgs, Refusal, Result, System, Tx,
     catalogue::WorkflowInfo,
-    error::is_duplicate,
     events::topic,
     page,
     proof::{Allowed, Member, TenantScope},
@@ -154,13 +150,19 @@ impl Runs {
     pub async fn retry(&self, by: &Allowed<may::RunEdit>, id: Id<ids::Run>) -> Result<Model> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let run = present(&tx, id).await?;
-        set_live(&tx, &run).await?;
-        remember_retry(&tx, &run, self.services.ids.make(), by.actor()).await?;
-        // A lane that only a newer version knows counts as the least urgent.
-        let lane = run.lane.known().unwrap_or(Lane::Background);
-        let hint = Hint { run: run.id, tenant: run.tenant_id, lane };
-        jobs::requeue(tx.conn(), &hint, tx.now()).await?;
-        tx.hint(hint);
+        run.status.require()?;
+        let line = (self.services.ids.make(), by.actor());
+        match runs::revive(tx.conn(), &run, (line.0, &line.1), tx.now()).await? {
+            Revival::Revived(hint) => tx.hint(hint),
+            Revival::NotRetryable => {
+                let message = "Only a run that failed or was quarantined can be retried.";
+                return Err(Error::refuse("RUN_NOT_RETRYABLE", message));
+            }
+            Revival::AlreadyLive => {
+                let message = "Another run is already doing the same. Wait for it, or cancel it first.";
+                return Err(Error::refuse("RUN_ALREADY_LIVE", message));
+            }
+        }
         self.done(tx, by, "run.retry", id, json!({ "was": run.status })).await
     }
 
@@ -168,7 +170,7 @@ impl Runs {
     pub async fn cancel(&self, by: &Allowed<may::RunEdit>, id: Id<ids::Run>) -> Result<Model> {
         let mut tx = self.services.begin(by.tenant()).await?;
         present(&tx, id).await?.status.require()?;
-        let hint = jobs::request_cancel(tx.conn(), tx.tenant(), id, tx.now()).await?;
+        let hint = runs::request_cancel(tx.conn(), tx.tenant(), id, tx.now()).await?;
         tx.hint(hint.ok_or_else(over)?);
         self.done(tx, by, "run.cancel", id, json!({})).await
     }
@@ -219,96 +221,6 @@ impl Runs {
 async fn present(tx: &Tx, id: Id<ids::Run>) -> Result<Model> {
     let run = entity::run::one(tx.tenant(), id).one(tx.conn()).await?;
     run.ok_or_else(|| Error::not_found("run"))
-}
-
-/// Makes a run live again, unless another caller just did. The new revision fences off a worker that still holds
-/// the previous one.
-async fn set_live(tx: &Tx, run: &Model) -> Result<()> {
-    let not_retryable =
-        || Error::refuse("RUN_NOT_RETRYABLE", "Only a run that failed or was quarantined can be retried.");
-    let mut statement = entity::run::update(tx.tenant())
-        .filter(Column::Id.eq(run.id))
-        .filter(Column::Status.eq(run.status.as_str()))
-        .filter(Column::Revision.eq(run.revision))
-        .col_expr(Column::Revision, Expr::value(run.revision + 1))
-        .col_expr(Column::UpdatedAt, Expr::value(tx.now()))
-        .col_expr(Column::FinishedAt, Expr::value(None::<domain::Timestamp>));
-    statement = match run.status.require()? {
-        // Somebody who asked for it is still owed it.
-        RunStatus::Quarantined if run.undoing => {
-            let reason = undone_for(tx, run.id).await?.or_else(|| run.reason.clone());
-            let statement = statement.col_expr(Column::Reason, Expr::value(reason));
-            statement.col_expr(Column::Status, Expr::value(RunStatus::Undoing.as_str()))
-        }
-        RunStatus::Quarantined if run.state.is_some() => {
-            forwards(statement).col_expr(Column::Status, Expr::value(RunStatus::Running.as_str()))
-        }
-        RunStatus::Quarantined => {
-            forwards(statement).col_expr(Column::Status, Expr::value(RunStatus::Ordered.as_str()))
-        }
-        RunStatus::Failed => {
-            forget_signals(tx, run.id).await?;
-            forwards(statement)
-                .col_expr(Column::Status, Expr::value(RunStatus::Ordered.as_str()))
-                .col_expr(Column::State, Expr::value(None::<String>))
-                .col_expr(Column::Version, Expr::value(None::<i32>))
-                .col_expr(Column::WaitSignal, Expr::value(None::<String>))
-                .col_expr(Column::Undoing, Expr::value(false))
-                .col_expr(Column::Trail, Expr::value(json!([])))
-        }
-        _ => return Err(not_retryable()),
-    };
-    match statement.exec(tx.conn()).await {
-        Ok(done) if done.rows_affected == 1 => Ok(()),
-        Ok(_) => Err(not_retryable()),
-        Err(error) if is_duplicate(&error) => {
-            let message = "Another run is already doing the same. Wait for it, or cancel it first.";
-            Err(Error::refuse("RUN_ALREADY_LIVE", message))
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Records the retry in the history, which has one line for each revision of a run.
-async fn remember_retry(tx: &Tx, run: &Model, id: Id<ids::Row>, by: String) -> Result<()> {
-    let line = entity::run_history::ActiveModel {
-        id: Set(id),
-        tenant_id: Set(run.tenant_id),
-        run_id: Set(run.id),
-        revision: Set(run.revision + 1),
-        state: Set(run.state.clone().unwrap_or_default()),
-        outcome: Set(StepOutcome::Revived.into()),
-        next_state: Set(None),
-        attempt: Set(0),
-        reason: Set(None),
-        node: Set(by),
-        at: Set(tx.now()),
-    };
-    entity::run_history::Entity::insert(line).exec_without_returning(tx.conn()).await?;
-    Ok(())
-}
-
-/// Resets a run to going forwards: clears its reason and any request to cancel.
-fn forwards(update: UpdateMany<entity::run::Entity>) -> UpdateMany<entity::run::Entity> {
-    update
-        .col_expr(Column::Reason, Expr::value(None::<Json>))
-        .col_expr(Column::CancelRequested, Expr::value(false))
-}
-
-/// Why a run is being undone, read from its history: since it was quarantined, its row states why that happened.
-async fn undone_for(tx: &Tx, run: Id<ids::Run>) -> Result<Option<Json>> {
-    use entity::run_history::{Column, of};
-    let turned = of(tx.tenant()).filter(Column::RunId.eq(run)).filter(
-        Column::Outcome.is_in([StepOutcome::Failed, StepOutcome::Cancelled].map(StepOutcome::as_str)),
-    );
-    let line = turned.order_by_desc(Column::Revision).one(tx.conn()).await?;
-    Ok(line.and_then(|line| line.reason))
-}
-
-/// Deletes the signals sent to the failed attempt; they are not meant for the next one.
-async fn forget_signals(tx: &Tx, run: Id<ids::Run>) -> Result<()> {
-    entity::signal::delete(tx.tenant()).filter(entity::signal::Column::RunId.eq(run)).exec(tx.conn()).await?;
-    Ok(())
 }
 
 fn over() -> Error {

@@ -4,7 +4,7 @@ use std::{ops::Deref, sync::Arc};
 
 use domain::{Id, Ids, SharedClock, ids};
 use entity::Store;
-use queue::Queue;
+use lanes::Lanes;
 use sea_orm::ConnectionTrait;
 
 use crate::{
@@ -25,7 +25,7 @@ pub struct Parts {
     /// Access to the database.
     pub store: Store,
     /// Hints, fan-out and rate limits.
-    pub queue: Queue,
+    pub queue: Lanes,
     /// The master keys.
     pub vault: Vault,
     services: Services,
@@ -53,7 +53,7 @@ impl System {
         store: Store,
         clock: SharedClock,
         ids: Ids,
-        queue: Queue,
+        queue: Lanes,
         vault: Vault,
         connectors: Connectors,
         settings: Settings,

@@ -1,8 +1,8 @@
 //! A transaction, and the notifications to send after its commit.
 
+use domain::Hint;
 use domain::{AnyId, Id, Ids, Timestamp, ids, state::Lane};
 use entity::DatabaseError;
-use queue::{Hint, jobs};
 use sea_orm::{
     ConnectionTrait, DatabaseBackend, DatabaseTransaction, EntityTrait, Statement, Value, prelude::Json,
 };
@@ -171,7 +171,7 @@ impl Tx {
     ) -> Result<Option<Id<ids::Run>>> {
         let run = order.into_run(self.services.ids.make(), self.tenant, asked_by, lane);
         let id = run.id;
-        let hints = jobs::enqueue(&self.txn, &[run], self.now).await?;
+        let hints = runs::enqueue(&self.txn, &[run], self.now).await?;
         let ordered = !hints.is_empty();
         self.after.hints.extend(hints);
         Ok(ordered.then_some(id))
@@ -186,7 +186,7 @@ impl Tx {
     ) -> Result<()> {
         let run = |order: RunInput| order.into_run(self.services.ids.make(), self.tenant, asked_by, lane);
         let runs: Vec<_> = orders.into_iter().map(run).collect();
-        let hints = jobs::enqueue(&self.txn, &runs, self.now).await?;
+        let hints = runs::enqueue(&self.txn, &runs, self.now).await?;
         self.after.hints.extend(hints);
         Ok(())
     }
@@ -195,7 +195,7 @@ impl Tx {
     pub async fn signal(&mut self, run: Id<ids::Run>, name: &str, payload: impl Serialize) -> Result<bool> {
         let payload = serde_json::to_value(payload).unwrap_or(Json::Null);
         let id = self.services.ids.make();
-        let hint = jobs::signal(&self.txn, id, (self.tenant, run), name, payload, self.now).await?;
+        let hint = runs::signal(&self.txn, id, (self.tenant, run), name, payload, self.now).await?;
         let reached = hint.is_some();
         self.after.hints.extend(hint);
         Ok(reached)
@@ -208,7 +208,7 @@ impl Tx {
 
     /// Adds an event for subscribers.
     pub fn event(&mut self, topic: domain::Topic, subject: impl Into<AnyId>) {
-        let event = crate::events::row(&self.services.ids, self.tenant, topic, subject.into(), self.now);
+        let event = entity::event_log::new(&self.services.ids, self.tenant, topic, subject.into(), self.now);
         self.after.events.push(event);
     }
 

@@ -14,13 +14,15 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("migration", &[]),
     ("entity", &["domain"]),
     ("sandbox", &["domain"]),
-    ("queue", &["domain", "entity"]),
+    ("runs", &["domain", "entity"]),
+    ("lanes", &["domain"]),
     ("providers", &["domain", "http"]),
-    ("services", &["domain", "entity", "queue", "providers"]),
-    ("workflows", &["domain", "entity", "queue", "services", "providers"]),
+    ("services", &["domain", "entity", "runs", "lanes", "providers"]),
+    ("engine", &["domain", "runs", "lanes"]),
+    ("workflows", &["domain", "entity", "runs", "engine", "services", "providers"]),
     ("api", &["domain", "services"]),
-    // Nothing stands on the benchmarks; they drive the engine and the queue without the API.
-    ("benches", &["domain", "migration", "entity", "queue", "services", "workflows"]),
+    // Nothing stands on the benchmarks; they drive the engine and the lanes without the API.
+    ("benches", &["domain", "migration", "entity", "runs", "lanes", "engine", "services", "workflows"]),
     (
         "muster",
         &[
@@ -29,7 +31,9 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "migration",
             "entity",
             "sandbox",
-            "queue",
+            "runs",
+            "lanes",
+            "engine",
             "providers",
             "services",
             "workflows",
@@ -41,7 +45,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
 /// Crates of others that only these of ours may name.
 ///
 /// The benchmarks speak to Redis without any lane, to measure the limit that the lanes are held against.
-const ONLY_IN: &[(&str, &[&str])] = &[("redis", &["queue", "benches"]), ("reqwest", &["http", "sandbox"])];
+const ONLY_IN: &[(&str, &[&str])] = &[("redis", &["lanes", "benches"]), ("reqwest", &["http", "sandbox"])];
 
 /// What the front door must not be able to do by itself, though others may.
 const NOT_IN_API: &[&str] = &["sea-orm", "sqlx"];
@@ -150,8 +154,16 @@ fn a_forbidden_edge_is_found() {
     };
     for (name, other) in [
         ("domain", "entity"),
-        ("entity", "queue"),
+        ("entity", "runs"),
+        ("runs", "lanes"),
+        ("lanes", "runs"),
+        ("lanes", "entity"),
         ("services", "workflows"),
+        ("services", "engine"),
+        ("engine", "services"),
+        ("engine", "providers"),
+        ("engine", "entity"),
+        ("workflows", "lanes"),
         ("services", "api"),
         ("migration", "entity"),
         ("sandbox", "providers"),
@@ -173,5 +185,5 @@ fn a_forbidden_edge_is_found() {
     assert_eq!(of("sandbox", "providers", true), ["sandbox names providers"], "not even in tests");
     assert_eq!(of("providers", "sandbox", true), Vec::<String>::new(), "tests may look from above");
     assert_eq!(of("services", "domain", false), Vec::<String>::new());
-    assert_eq!(of("queue", "redis", false), Vec::<String>::new());
+    assert_eq!(of("lanes", "redis", false), Vec::<String>::new());
 }

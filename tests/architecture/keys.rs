@@ -19,7 +19,7 @@ enum Owner {
     Content,
     /// It belongs to the installation, and nothing that anybody sends is in it.
     Installation,
-    /// It is a [`queue::Key`], which cannot be made without an owner.
+    /// It is a [`lanes::Key`], which cannot be made without an owner.
     Key,
     /// With `Session::scope`, which belongs to one integration and one consent.
     Scope,
@@ -30,12 +30,12 @@ const KEPT: &[(&str, &str, Owner)] = &[
     ("api/src/transport/validate/mod.rs", "kept: Cache<[u8; 32], Arc<Checked>>", Owner::Content),
     // A caller: a user, a tenant or an address, after authentication.
     ("api/src/holder_counts.rs", "struct HolderCounts<H>(Arc<Mutex<HashMap<H, usize>>>)", Owner::Ours),
-    ("queue/src/fanout/hub.rs", "topics: Mutex<HashMap<Topic, Vec<Arc<Mailbox>>>>", Owner::Ours),
-    ("queue/src/hints/redis.rs", "unsettled: Mutex<HashMap<Id<ids::Run>, Vec<StreamEntry>>>", Owner::Ours),
-    ("queue/src/quotas/in_process.rs", "full_at: Mutex<HashMap<Key, Instant>>", Owner::Key),
-    ("queue/src/limits/gate.rs", "gates: Mutex<HashMap<String, Arc<Gate>>>", Owner::Key),
+    ("lanes/src/fanout/hub.rs", "topics: Mutex<HashMap<Topic, Vec<Arc<Mailbox>>>>", Owner::Ours),
+    ("lanes/src/hints/redis.rs", "unsettled: Mutex<HashMap<Id<ids::Run>, Vec<StreamEntry>>>", Owner::Ours),
+    ("lanes/src/quotas/in_process.rs", "full_at: Mutex<HashMap<Key, Instant>>", Owner::Key),
+    ("lanes/src/limits/gate.rs", "gates: Mutex<HashMap<String, Arc<Gate>>>", Owner::Key),
     // Places inside a limit, by their random names.
-    ("queue/src/limits/redis.rs", "struct HeldPermits(Mutex<HashMap<String, String>>)", Owner::Key),
+    ("lanes/src/limits/redis.rs", "struct HeldPermits(Mutex<HashMap<String, String>>)", Owner::Key),
     (
         "services/src/grants/broker.rs",
         "slots: Arc<std::sync::Mutex<BTreeMap<Id<ids::Grant>, Slot>>>",
@@ -81,16 +81,28 @@ const KEPT: &[(&str, &str, Owner)] = &[
 
 /// The entries in Redis, as the sources write their keys.
 const IN_REDIS: &[(&str, &str, Owner)] = &[
-    ("queue/src/fanout/redis.rs", "{{{prefix}:events}}", Owner::Installation),
-    ("queue/src/hints/redis.rs", "{{{prefix}:hints}}:{}", Owner::Installation),
-    ("queue/src/limits/redis.rs", "{{{}:limit:{key}}}:{what}", Owner::Key),
-    ("queue/src/quotas/redis.rs", "{{{}:quota}}:{}", Owner::Key),
+    ("lanes/src/fanout/redis.rs", "{{{prefix}:events}}", Owner::Installation),
+    ("lanes/src/hints/redis.rs", "{{{prefix}:hints}}:{}", Owner::Installation),
+    ("lanes/src/limits/redis.rs", "{{{}:limit:{key}}}:{what}", Owner::Key),
+    ("lanes/src/quotas/redis.rs", "{{{}:quota}}:{}", Owner::Key),
 ];
 
 /// The sources that go into the product, without their tests.
 fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let crates = ["api", "domain", "entity", "http", "providers", "queue", "services", "workflows", "."];
+    let crates = [
+        "api",
+        "domain",
+        "entity",
+        "http",
+        "providers",
+        "lanes",
+        "runs",
+        "engine",
+        "services",
+        "workflows",
+        ".",
+    ];
     let mut files = Vec::new();
     for folder in crates {
         collect(&root.join(folder).join("src"), &mut files);
@@ -166,8 +178,8 @@ fn whatever_is_kept_in_memory_is_listed_with_whose_it_is() {
 
 #[test]
 fn every_key_in_redis_is_listed_with_whose_it_is() {
-    let queue = sources().into_iter().filter(|(file, _)| file.starts_with("queue/"));
-    let found: Vec<_> = queue
+    let lanes = sources().into_iter().filter(|(file, _)| file.starts_with("lanes/"));
+    let found: Vec<_> = lanes
         .flat_map(|(file, text)| hashed(&text).into_iter().map(move |what| (file.clone(), what)))
         .collect();
     compare(found, IN_REDIS);
@@ -192,14 +204,14 @@ fn what_connectors_keep_begins_with_the_scope_of_its_session() {
     }
 }
 
-/// Limits take a [`queue::Key`], which the compiler sees to; whoever makes one is listed, so that a key of an
+/// Limits take a [`lanes::Key`], which the compiler sees to; whoever makes one is listed, so that a key of an
 /// organisation is made where its binding was read, and nowhere else.
 #[test]
 fn keys_of_limits_are_made_where_their_owner_is_known() {
     let mut made: BTreeMap<String, usize> = BTreeMap::new();
     for (file, text) in sources() {
         let count = text.matches("Key::of_").count();
-        if count > 0 && !file.starts_with("queue/") {
+        if count > 0 && !file.starts_with("lanes/") {
             made.insert(file, count);
         }
     }

@@ -20,4 +20,5 @@ mod roles;
 mod rotation;
 mod row_level_security;
 mod sealed;
+mod storage;
 mod words;

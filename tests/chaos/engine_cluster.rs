@@ -6,11 +6,12 @@
 use std::{path::PathBuf, process::Command, sync::Arc};
 
 use domain::{Id, Ids, SharedClock, SystemClock, ids, state::Lane};
+use engine::Flow;
 use entity::{Logins, Store};
-use queue::jobs::{self, NewRun};
+use runs::NewRun;
 use services::{Anyone, Settings, System, Vault, grants::Connectors};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use workflows::engine::{Engine, Flow};
+use workflows::{StepContext, engine_of};
 
 use super::{
     database::Database,
@@ -60,7 +61,7 @@ async fn services(postgres: &str, redis: &str, tracker: &TaskTracker, stop: &Can
     let clock: SharedClock = Arc::new(SystemClock);
     let ids = Ids::random(Arc::clone(&clock));
     let store = Store::connect(&Logins::at(postgres), 6).await.unwrap();
-    let queue = queue::connect(redis, "chaos", Arc::clone(&clock), ids.clone(), tracker, stop).unwrap();
+    let queue = lanes::connect(redis, "chaos", Arc::clone(&clock), ids.clone(), tracker, stop).unwrap();
     // The same for every node of a database, as the operator gives it.
     let vault = Vault::new([7; 32], ids.clone());
     let settings = Settings::at("http://127.0.0.1:1".parse().unwrap());
@@ -113,7 +114,7 @@ impl EngineCluster {
             memory,
         };
         let txn = self.services.store.write(self.tenant).await.unwrap();
-        let hints = jobs::enqueue(&txn, &[run], self.services.now()).await.unwrap();
+        let hints = runs::enqueue(&txn, &[run], self.services.now()).await.unwrap();
         txn.commit().await.unwrap();
         self.services.queue.hints.push(&hints).await.unwrap();
         id
@@ -137,14 +138,14 @@ impl EngineCluster {
 
     /// In a child: works with the workflows of its kind until it is asked to end, and returns `true`. In a test:
     /// answers `false`.
-    pub async fn join(flows: impl Fn(&str) -> Vec<Box<dyn Flow>>) -> bool {
+    pub async fn join(flows: impl Fn(&str) -> Vec<Box<dyn Flow<StepContext>>>) -> bool {
         let Ok(kind) = std::env::var(KIND) else { return false };
         tracing_subscriber::fmt().with_writer(std::io::stderr).init();
         let [postgres, redis] = STORES.map(|name| std::env::var(name).unwrap());
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let services = services(&postgres, &redis, &tracker, &stop).await;
         let node = format!("{}-{}", std::process::id(), &services.ids.secret()[..8]);
-        Engine::new(services, node, flows(&kind)).start(&tracker, &stop, 8);
+        engine_of(&services, &node, flows(&kind)).start(&tracker, &stop, 8);
         muster::app::interrupted().await.unwrap();
         stop.cancel();
         tracker.close();

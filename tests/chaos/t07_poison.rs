@@ -2,15 +2,16 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use engine::{Next, nothing};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use workflows::engine::{Next, Outcome, Step, StepContext, nothing};
+use workflows::{Outcome, Step, StepContext};
 
 use super::engine_cluster::{EngineCluster, size};
 
-workflows::workflow! {
+engine::workflow! {
     /// Goes two steps, or ends the process with the first.
-    Minefield = "minefield" v 1 (Memory);
+    Minefield = "minefield" v 1 (StepContext, Memory);
 
     Tread:  tread | nothing | STANDARD | [Arrive];
     Arrive: arrive | nothing | STANDARD | [];

@@ -6,19 +6,21 @@ use std::{
 };
 
 use domain::{Id, Ids, SystemClock, ids};
+use engine::Flow;
 use serde_json::json;
-use workflows::engine::Flow;
+use workflows::StepContext;
 
 use super::engine_cluster::{EngineCluster, size};
 
 /// The workflow as the old binary knows it.
 mod old {
+    use engine::{Next, nothing};
     use serde::{Deserialize, Serialize};
-    use workflows::engine::{Next, Outcome, Step, StepContext, nothing};
+    use workflows::{Outcome, Step, StepContext};
 
-    workflows::workflow! {
+    engine::workflow! {
         /// Waits for a bell.
-        Change = "change" v 1 (Memory);
+        Change = "change" v 1 (StepContext, Memory);
 
         Begin: begin | nothing | STANDARD | [Ring];
         Ring:  ring  | nothing | STANDARD | [];
@@ -45,12 +47,13 @@ mod old {
 
 /// The workflow as the new binary has changed it.
 mod new {
+    use engine::{Next, nothing};
     use serde::{Deserialize, Serialize};
-    use workflows::engine::{Next, Outcome, Step, StepContext, nothing};
+    use workflows::{Outcome, Step, StepContext};
 
-    workflows::workflow! {
+    engine::workflow! {
         /// Waits for a bell, then looks again.
-        Change = "change" v 2 (Memory);
+        Change = "change" v 2 (StepContext, Memory);
 
         Begin: begin | nothing | STANDARD | [Ring];
         Ring:  ring  | nothing | STANDARD | [Look];
@@ -81,7 +84,7 @@ mod new {
     }
 }
 
-fn flows(kind: &str) -> Vec<Box<dyn Flow>> {
+fn flows(kind: &str) -> Vec<Box<dyn Flow<StepContext>>> {
     match kind {
         "old" => vec![Box::new(old::Change)],
         _ => vec![Box::new(old::Change), Box::new(new::Change)],

@@ -5,6 +5,7 @@
 //! temporary error never changes an active connection.
 
 use domain::{Reason, Route, provider::Capabilities, state::ConnectionState};
+use engine::{Next, nothing};
 use providers::{Provider, Session};
 use serde::{Deserialize, Serialize};
 use services::{
@@ -16,11 +17,11 @@ use services::{
     run_inputs::Activate,
 };
 
-use crate::engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome, nothing};
+use crate::{Outcome, Step, StepContext, StepError, UndoOutcome};
 
-crate::workflow! {
+engine::workflow! {
     /// Activates one mailbox.
-    ActivateMailbox = "activate_mailbox" v 1 (Memory);
+    ActivateMailbox = "activate_mailbox" v 1 (StepContext, Memory);
 
     // state   does              undone by   retry      then
     Look:      look            | give_up   | STANDARD | [Read];

@@ -8,6 +8,7 @@ use domain::{AnyId, Id, ids};
 use std::collections::HashSet;
 
 use domain::state::CampaignState;
+use engine::{Next, nothing};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use services::{
     Change, campaigns,
@@ -15,11 +16,11 @@ use services::{
     integrations, run_inputs,
 };
 
-use crate::engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome, nothing};
+use crate::{Outcome, Step, StepContext, StepError, UndoOutcome};
 
-crate::workflow! {
+engine::workflow! {
     /// Activates every mailbox of an integration that is not active yet.
-    Campaign = "campaign" v 1 (run_inputs::Campaign);
+    Campaign = "campaign" v 1 (StepContext, run_inputs::Campaign);
 
     // state       does             undone by   retry      then
     Discover:      discover       | finish    | STANDARD | [Enlist];

@@ -5,6 +5,7 @@
 
 use domain::state::{BookingChangeKind, BookingState};
 use domain::{Id, ids};
+use engine::{Next, nothing};
 use providers::ErrorKind;
 use serde::{Deserialize, Serialize};
 use services::{
@@ -15,14 +16,14 @@ use services::{
 };
 
 use crate::{
-    engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome, nothing},
+    Outcome, Step, StepContext, StepError, UndoOutcome,
     move_booking::{cannot_have_changed, wait_for_others, wait_for_rooms_again},
     write_booking::{is_over, load},
 };
 
-crate::workflow! {
+engine::workflow! {
     /// Cancels a booking and notifies its attendees.
-    CancelBooking = "cancel_booking" v 1 (Memory);
+    CancelBooking = "cancel_booking" v 1 (StepContext, Memory);
 
     // state    does         undone by   retry      then
     TakeOver:   take_over  | complain  | PATIENT  | [Cancel];

@@ -8,6 +8,7 @@ use domain::{
     Id, Reason, Timestamp, ids,
     state::{IntegrationState, Verdict},
 };
+use engine::{Next, nothing};
 use providers::ErrorKind;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,11 +22,11 @@ use services::{
 };
 use uuid::Uuid;
 
-use crate::engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome, nothing};
+use crate::{Outcome, Step, StepContext, StepError, UndoOutcome};
 
-crate::workflow! {
+engine::workflow! {
     /// Connects an organisation's calendar system through a service account.
-    ConnectIntegration = "connect_integration" v 1 (Memory);
+    ConnectIntegration = "connect_integration" v 1 (StepContext, Memory);
 
     // state             does                  undone by        retry      then
     AwaitTerms:          await_terms         | close          | NEVER    | [AwaitConsent];
@@ -168,13 +169,13 @@ fn trial_trouble(secret: &Secret, error: providers::Error) -> StepError {
         Secret::MicrosoftUser { .. } | Secret::GoogleUser { .. } | Secret::Basic { .. } => false,
     };
     match spreads {
-        true => StepError::Retry {
+        true => StepError(engine::StepError::Retry {
             reason: Reason::new(
                 "PERMISSION_SPREADING",
                 "The provider has not applied the new permission everywhere yet.",
             ),
             after: None,
-        },
+        }),
         false if error.kind == ErrorKind::GrantLost => {
             StepError::fail("CREDENTIALS_REFUSED", "The calendar system does not accept these credentials.")
         }
@@ -220,7 +221,7 @@ async fn climb_the_ladder(context: &StepContext, at: &mut Step<Memory>) -> Outco
     if climb.verdict() == Verdict::Failed {
         let spreading = climb.spreading && at.memory.spread_by.is_some_and(|by| at.now < by);
         if !spreading {
-            return Err(StepError::Fail(check_reason(&climb)));
+            return Err(StepError::because(check_reason(&climb)));
         }
         let reason = Reason::new(
             "PERMISSION_SPREADING",

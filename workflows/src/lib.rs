@@ -1,11 +1,13 @@
-//! The workflow engine, and one file per workflow.
+//! Muster's workflows, one file each, and the reconcilers.
 //!
 //! A workflow file begins with its purpose and table, followed by its memory, steps with their undos, and tests.
 //! The binary calls [`engine()`] with the services; `api` sees tables and diagrams only through
-//! `services::Catalogue`.
+//! `services::Catalogue`. How workflows are executed is in the crate `engine`, which knows nothing of calendars; what
+//! steps get and return here is in `step`.
 
-pub mod engine;
+mod catalogue;
 pub mod reconcile;
+mod step;
 
 pub mod activate_mailbox;
 pub mod campaign;
@@ -15,11 +17,14 @@ pub mod move_booking;
 pub mod verify_integration;
 pub mod write_booking;
 
-use std::sync::Arc;
-
+use engine::{Flow, Settings};
 use services::System;
 
-pub use engine::Engine;
+use self::catalogue::Catalogue;
+pub use self::step::{Outcome, Step, StepContext, StepError, UndoOutcome};
+
+/// The engine of a node, whose steps work with its services.
+pub type Engine = engine::Engine<StepContext>;
 
 /// The tables of all workflows, in the version that new runs use.
 pub const TABLES: [engine::Table; 7] = [
@@ -34,8 +39,8 @@ pub const TABLES: [engine::Table; 7] = [
 
 /// The engine of a node, with every workflow. It also becomes the catalogue that use cases show.
 pub fn engine(services: &System, node: &str) -> Engine {
-    let engine = Engine::new(
-        services.clone(),
+    let engine = engine_of(
+        services,
         node,
         vec![
             Box::new(connect_integration::ConnectIntegration),
@@ -47,8 +52,17 @@ pub fn engine(services: &System, node: &str) -> Engine {
             Box::new(cancel_booking::CancelBooking),
         ],
     );
-    services.set_catalogue(Arc::new(engine.clone()));
+    services.set_catalogue(Catalogue::of(&engine));
     engine
+}
+
+/// The engine of a node that knows only these workflows.
+pub fn engine_of(services: &System, node: &str, flows: Vec<Box<dyn Flow<StepContext>>>) -> Engine {
+    let storage = runs::Storage::new(services.store.clone(), services.clock.clone(), services.ids.clone());
+    let tenant_runs_at_once = services.settings.tenant_runs_at_once;
+    let settings = Settings { node: node.to_owned(), tenant_runs_at_once };
+    let context = StepContext { services: services.clone() };
+    Engine::new(context, storage, services.queue.clone(), settings, flows)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use domain::{
     Id, Reason, ids,
     state::{Answer, BookingChangeKind, BookingState, Lane},
 };
+use engine::{Next, nothing};
 use providers::{ErrorKind, EventChange};
 use serde::{Deserialize, Serialize};
 use services::{
@@ -20,13 +21,13 @@ use services::{
 };
 
 use crate::{
-    engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome, nothing},
+    Outcome, Step, StepContext, StepError, UndoOutcome,
     write_booking::{SUPERSEDED, is_awaiting_rooms, is_over, load, target_calendar},
 };
 
-crate::workflow! {
+engine::workflow! {
     /// Moves a written booking to another time.
-    MoveBooking = "move_booking" v 1 (Memory);
+    MoveBooking = "move_booking" v 1 (StepContext, Memory);
 
     // state    does         undone by   retry      then
     TakeOver:   take_over  | stay      | PATIENT  | [Change];
@@ -104,7 +105,7 @@ async fn change(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
     let changed = target.provider.update_event(&target.session, &target.via.mailbox, external, &change).await;
     match changed {
         Ok(_) => Ok(Next::Go(State::Settle)),
-        Err(error) if error.kind == ErrorKind::Gone => Err(StepError::Fail(event_gone())),
+        Err(error) if error.kind == ErrorKind::Gone => Err(StepError::because(event_gone())),
         Err(error) => Err(error.into()),
     }
 }

@@ -5,18 +5,19 @@
 //! verification that passes heals a failing integration; one that is refused access makes it `FAILING`.
 
 use domain::state::Verdict;
+use engine::{Next, nothing};
 use serde::{Deserialize, Serialize};
 use services::{Change, change::RoomList, health, run_inputs::Verify, verification};
 use uuid::Uuid;
 
 use crate::{
+    Outcome, Step, StepContext, StepError,
     connect_integration::{check_reason, record},
-    engine::{Next, Outcome, Step, StepContext, StepError, nothing},
 };
 
-crate::workflow! {
+engine::workflow! {
     /// Repeats the verification of an integration.
-    VerifyIntegration = "verify_integration" v 1 (Memory);
+    VerifyIntegration = "verify_integration" v 1 (StepContext, Memory);
 
     // state   does        undone by   retry      then
     Prepare:   mint      | nothing   | STANDARD | [Climb];
@@ -65,7 +66,7 @@ async fn climb(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
             at.change(health::lost_because(row.id, reason.clone()));
         }
         return match order.candidate {
-            Some(_) => Err(StepError::Fail(reason)),
+            Some(_) => Err(StepError::because(reason)),
             None => Ok(Next::Done),
         };
     }

@@ -12,6 +12,7 @@ use domain::{
     Id, Reason, Route as Reached, WrittenVia, ids,
     state::{BookingState, ConnectionState},
 };
+use engine::{Next, nothing};
 use providers::{Event, NewEvent, Remedy};
 use serde::{Deserialize, Serialize};
 use services::{
@@ -23,11 +24,11 @@ use services::{
 };
 
 use self::rooms::await_rooms;
-use crate::engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome, nothing};
+use crate::{Outcome, Step, StepContext, StepError, UndoOutcome};
 
-crate::workflow! {
+engine::workflow! {
     /// Writes a booking to a calendar and waits for its rooms.
-    WriteBooking = "write_booking" v 1 (Memory);
+    WriteBooking = "write_booking" v 1 (StepContext, Memory);
 
     // state      does            undone by   retry      then
     Route:        route         | give_up   | STANDARD | [Write, AwaitRooms];
@@ -77,7 +78,7 @@ async fn route(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
         .route(&context.services, at.tenant, &details.booking, &at.memory.without)
         .await?;
     let via = via.ok_or_else(|| {
-        StepError::Fail(
+        StepError::because(
             Reason::new(
                 "NO_CALENDAR_TO_WRITE",
                 "Neither the organiser's calendar nor a service mailbox can be written to.",
@@ -100,7 +101,7 @@ async fn write(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let target = match target_calendar(context, &details).await {
         Ok(target) => target,
         // Without any consent there is nobody to ask.
-        Err(StepError::Fail(reason)) => return Ok(abandon_because(at, reason)),
+        Err(StepError(engine::StepError::Fail(reason))) => return Ok(abandon_because(at, reason)),
         Err(passing) => return Err(passing),
     };
     match put(&target, &details, at.attempt > 0).await {
@@ -194,7 +195,7 @@ fn abandon_because(at: &mut Step<Memory>, reason: Reason) -> Next<State> {
 /// Fails in a step of its own, so that the findings of the previous step are committed.
 async fn abandon(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let unnamed = || Reason::new("NO_CALENDAR_TO_WRITE", "The booking could not be written.");
-    Err(StepError::Fail(at.memory.abandoned.clone().unwrap_or_else(unnamed)))
+    Err(StepError::because(at.memory.abandoned.clone().unwrap_or_else(unnamed)))
 }
 
 /// Cancels an event that may have been written, so that nothing is left at the provider.

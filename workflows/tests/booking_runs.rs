@@ -325,7 +325,7 @@ async fn a_run_that_is_stopped_after_writing_takes_the_event_back(apps: Apps) {
     assert_eq!(app.calendars.events().len(), 1);
     let (tenant, now) = (app.setup.tenant, app.setup.services.now());
     let txn = app.setup.services.store.write(tenant).await.unwrap();
-    queue::jobs::request_cancel(&txn, tenant, receipt.run, now).await.unwrap();
+    runs::request_cancel(&txn, tenant, receipt.run, now).await.unwrap();
     txn.commit().await.unwrap();
     app.work_through(receipt.booking.id).await;
     assert_eq!(app.state(receipt.booking.id).await, "FAILED");

@@ -4,8 +4,9 @@
 
 use std::{fmt::Write, path::PathBuf};
 
+use engine::{Retry, Row, Table};
 use sha2::{Digest, Sha256};
-use workflows::{TABLES, engine::Table};
+use workflows::TABLES;
 
 fn page(table: &Table) -> String {
     let mut text = format!("# {} (version {})\n\n{}\n\n", table.name, table.version, table.about.trim());
@@ -73,7 +74,7 @@ fn a_table_that_changes_becomes_a_new_version() {
 #[test]
 fn a_seal_tells_every_change_that_a_run_would_notice() {
     let table = TABLES[0];
-    let changed = |change: fn(&mut workflows::engine::Row)| {
+    let changed = |change: fn(&mut Row)| {
         let mut rows = table.rows.to_vec();
         change(&mut rows[0]);
         seal(&Table { rows: rows.leak(), ..table })
@@ -87,5 +88,5 @@ fn a_seal_tells_every_change_that_a_run_would_notice() {
     ];
     let different: std::collections::BTreeSet<_> = seals.iter().collect();
     assert_eq!(different.len(), seals.len());
-    assert_eq!(seal(&table), changed(|row| row.retry = workflows::engine::Retry::NEVER));
+    assert_eq!(seal(&table), changed(|row| row.retry = Retry::NEVER));
 }

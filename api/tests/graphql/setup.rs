@@ -61,7 +61,7 @@ impl Setup {
         let ids = Ids::random(clock.clone());
         let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
         let queue =
-            queue::connect("memory:", "graphql", clock.clone(), ids.clone(), &tracker, &token).unwrap();
+            lanes::connect("memory:", "graphql", clock.clone(), ids.clone(), &tracker, &token).unwrap();
         let vault = Vault::new(ids.bytes(), ids.clone());
         let settings = Settings::at("https://muster.example".parse().unwrap());
         let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);

@@ -23,7 +23,7 @@ use futures::{
     StreamExt as _,
     stream::{self, BoxStream},
 };
-use queue::{Quota, quotas::Balance};
+use lanes::{Quota, quotas::Balance};
 use services::{
     Caller,
     access::AccessChange,

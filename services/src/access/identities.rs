@@ -13,8 +13,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use chrono::Duration;
 use domain::{Id, Timestamp, ids};
 use futures::{FutureExt, Stream, stream};
+use lanes::{Delivery, Fanout, Message, fanout::Subscription};
 use moka::sync::Cache;
-use queue::{Delivery, Fanout, Message, fanout::Subscription};
 use serde_json::json;
 
 use super::Authenticated;

@@ -19,7 +19,7 @@ use crate::{
     Refusal, Result, Tx,
     audit::AuditFacts,
     availability::{Holder, snapshot::CalendarSnapshot},
-    error::{is_contention, is_taken},
+    error::is_taken,
     events::topic,
     idempotency::{self, BeginOutcome},
     proof::{Allowed, Member},
@@ -196,7 +196,7 @@ impl Bookings {
         for failed in 1..ATTEMPTS {
             match attempt().await {
                 Err(Error::Other(crate::Error::Database(error)))
-                    if is_contention(&error) || is_taken(&error) =>
+                    if error.is_contention() || is_taken(&error) =>
                 {
                     let wait = self.services.ids.below(10 << failed);
                     tokio::time::sleep(Duration::from_millis(wait)).await;

@@ -1,7 +1,7 @@
 //! Changes that a workflow step wants written, as values.
 //!
 //! A step runs outside any transaction. It returns the writes it wants as [`Change`]s, and the committer applies them
-//! in the transaction that also moves the run. Each kind has its own writer; changes of one kind are written together.
+//! in the transaction that also moves the run, through [`runs::ChangeWriter`]. Each kind has its own writer.
 
 mod bookings;
 mod calendars;
@@ -11,8 +11,12 @@ mod integrations;
 mod marks;
 mod tenants;
 
-use domain::{AnyId, Id, ids, state::Lane};
-use queue::jobs;
+use async_trait::async_trait;
+use domain::{
+    AnyId, Id, ids,
+    state::{Lane, RunStatus},
+};
+use runs::{ChangeWriter, CommittedRuns, Transition, WriteError};
 use sea_orm::{DatabaseTransaction, prelude::Json};
 
 pub use bookings::{BookingChange, OwnEvent, WriteTarget};
@@ -27,7 +31,7 @@ use crate::{
     Result, Services, System,
     audit::{self, AuditFacts, AuditRecord},
     connect::domains,
-    events,
+    events::topic,
     run_inputs::RunInput,
     tx::AfterCommit,
 };
@@ -103,6 +107,46 @@ pub enum Change {
     },
 }
 
+/// The engine writes what steps return through the services of its node.
+#[async_trait]
+impl ChangeWriter for System {
+    type Change = Change;
+    type AfterCommit = AfterCommit;
+
+    /// What is written is recorded as the run's. Of a run that is quarantined somebody is told.
+    async fn write(
+        &self,
+        txn: &DatabaseTransaction,
+        transition: &Transition,
+        changes: &[Change],
+        after: &mut AfterCommit,
+    ) -> std::result::Result<(), WriteError> {
+        let (run, tenant, asked_by) = (transition.run, transition.tenant, &transition.asked_by);
+        let mut writer = Writer::new(self, txn, tenant, asked_by, after);
+        audit::in_request(run.to_string(), writer.write(changes.to_vec())).await?;
+        if transition.status == RunStatus::Quarantined {
+            writer.event(topic::RUN_PARKED, run);
+        }
+        Ok(())
+    }
+
+    async fn store(
+        &self,
+        txn: &DatabaseTransaction,
+        after: &mut AfterCommit,
+    ) -> std::result::Result<(), WriteError> {
+        Ok(after.store(self, txn).await?)
+    }
+
+    async fn publish(&self, after: Vec<AfterCommit>, runs: CommittedRuns) {
+        let mut all = AfterCommit::default();
+        after.into_iter().for_each(|one| all.join(one));
+        all.hints.extend(runs.hints);
+        all.events.extend(runs.events);
+        all.publish(self).await;
+    }
+}
+
 /// Writes changes of one tenant within a committer's transaction.
 pub struct Writer<'a> {
     services: &'a Services,
@@ -166,20 +210,20 @@ impl<'a> Writer<'a> {
 
     /// Notifies subscribers that something changed.
     pub fn event(&mut self, topic: domain::Topic, subject: impl Into<AnyId>) {
-        let event = events::row(&self.services.ids, self.tenant, topic, subject.into(), self.at);
+        let event = entity::event_log::new(&self.services.ids, self.tenant, topic, subject.into(), self.at);
         self.after.events.push(event);
     }
 
     async fn enqueue(&mut self, order: RunInput, lane: Lane) -> Result<()> {
         let run = order.into_run(self.services.ids.make(), self.tenant, self.asked_by, lane);
-        let hints = jobs::enqueue(self.txn, &[run], self.at).await?;
+        let hints = runs::enqueue(self.txn, &[run], self.at).await?;
         self.after.hints.extend(hints);
         Ok(())
     }
 
     async fn signal(&mut self, run: Id<ids::Run>, name: &str, payload: Json) -> Result<()> {
         let id = self.services.ids.make();
-        let hint = jobs::signal(self.txn, id, (self.tenant, run), name, payload, self.at).await?;
+        let hint = runs::signal(self.txn, id, (self.tenant, run), name, payload, self.at).await?;
         self.after.hints.extend(hint);
         Ok(())
     }

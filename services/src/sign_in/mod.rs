@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use domain::{Id, ids, text::Shape};
 use entity::openid_issuer::Model;
+use lanes::{Key, Limit};
 use providers::openid::{Attempt, Claims, ClientLogin};
-use queue::{Key, Limit};
 use serde::{Deserialize, Serialize};
 use url::Url;
 

@@ -8,7 +8,6 @@ use entity::{
     connection::{self, ActiveModel},
     tenant_user,
 };
-use queue::jobs;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, sea_query::Expr};
 
 use crate::{
@@ -137,7 +136,7 @@ async fn cancel_runs_about(tx: &mut Tx, subject: Id<ids::Connection>) -> Result<
         .all(tx.conn())
         .await?;
     for run in live {
-        if let Some(hint) = jobs::request_cancel(tx.conn(), tx.tenant(), run.id, tx.now()).await? {
+        if let Some(hint) = runs::request_cancel(tx.conn(), tx.tenant(), run.id, tx.now()).await? {
             tx.hint(hint);
         }
     }

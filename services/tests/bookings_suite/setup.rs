@@ -104,7 +104,7 @@ impl Setup {
         let ids = Ids::seeded(shared.clone(), 7);
         let store = Store::connect(&Logins::at(url), 8).await.unwrap();
         let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
-        let queue = queue::connect("memory:", "test", shared.clone(), ids.clone(), &tracker, &token).unwrap();
+        let queue = lanes::connect("memory:", "test", shared.clone(), ids.clone(), &tracker, &token).unwrap();
         let vault = Vault::new([7; 32], ids.clone());
         let settings = Settings::at("http://localhost:8080".parse().unwrap());
         let services = System::new(store, shared, ids, queue, vault, connectors, settings);

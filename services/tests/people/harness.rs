@@ -83,7 +83,7 @@ impl Harness {
         let ids = Ids::random(shared.clone());
         let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
         let queue =
-            queue::connect("memory:", "people", shared.clone(), ids.clone(), &tracker, &token).unwrap();
+            lanes::connect("memory:", "people", shared.clone(), ids.clone(), &tracker, &token).unwrap();
         let master = ids.bytes();
         let vault = Vault::new(master, ids.clone());
         let settings = Settings::at("https://muster.example".parse().unwrap());

@@ -6,13 +6,12 @@ use actix_web::{HttpRequest, web};
 use api::{Engine, State, callers::Callers};
 use async_graphql::{Request, Response};
 use domain::{Id, Ids, SystemClock};
+use engine::{Flow, StepInput, StepOutput, Table};
 use futures::stream::BoxStream;
 use serde_json::json;
+use services::Change;
 use uuid::Uuid;
-use workflows::{
-    engine::{self, Flow, StepContext, StepInput, StepOutput, Table},
-    verify_integration::VerifyIntegration,
-};
+use workflows::{StepContext, engine_of, verify_integration::VerifyIntegration};
 
 use super::needles::Needles;
 use crate::harness::{ANSWERS, Org, TestApp};
@@ -44,12 +43,12 @@ async fn breaks(request: HttpRequest, body: web::Bytes) -> String {
 struct BreaksInStep;
 
 #[async_trait::async_trait]
-impl Flow for BreaksInStep {
+impl Flow<StepContext> for BreaksInStep {
     fn table(&self) -> &'static Table {
         &VerifyIntegration::TABLE
     }
 
-    async fn step(&self, context: &StepContext, input: StepInput<'_>) -> StepOutput {
+    async fn step(&self, context: &StepContext, input: StepInput<'_>) -> StepOutput<Change> {
         let tenant = input.row.tenant_id;
         let id: Uuid = serde_json::from_value(input.row.memory["integration"].clone()).unwrap();
         let rows = context
@@ -64,7 +63,7 @@ impl Flow for BreaksInStep {
         panic!("a step broke with {credential:?}, {session:?}, {:?} and {input:?}", rows[0])
     }
 
-    async fn undo(&self, _context: &StepContext, input: StepInput<'_>) -> StepOutput {
+    async fn undo(&self, _context: &StepContext, input: StepInput<'_>) -> StepOutput<Change> {
         panic!("an undo broke with {input:?}")
     }
 }
@@ -74,7 +73,7 @@ pub async fn in_step(app: &TestApp, org: &Org) {
     let integration = app.integration(org).await["id"].clone();
     let input = json!({ "id": integration });
     app.vendor_for(&org.tenant).mutate("verifyIntegration", "run { id }", input).await;
-    let engine = engine::Engine::new(app.node.services.clone(), "breaks", vec![Box::new(BreaksInStep)]);
+    let engine = engine_of(&app.node.services, "breaks", vec![Box::new(BreaksInStep)]);
     assert!(engine.drain().await.unwrap() > 0, "a step panicked");
 }
 

@@ -7,6 +7,7 @@ use domain::{
     Reason,
     state::{Answer, BookingState},
 };
+use engine::Next;
 use providers::{AttendeeRole, Event, ProviderFeatures};
 use services::{
     Change,
@@ -19,7 +20,7 @@ use super::{
     meeting::{self, Meeting},
     target_calendar,
 };
-use crate::engine::{Next, Outcome, Step, StepContext, StepError};
+use crate::{Outcome, Step, StepContext, StepError};
 
 /// Shortest and longest pause between two reads of the event, in seconds; pauses grow from the one to the other.
 const PAUSES: (i64, i64) = (2, 60);
@@ -89,7 +90,7 @@ async fn find(context: &StepContext, details: &BookingDetails) -> Result<Found, 
     let target = match target_calendar(context, details).await {
         Ok(target) => target,
         // The calendar may not be used now; that says nothing of the rooms.
-        Err(later @ StepError::Later { .. }) => return Err(later),
+        Err(later @ StepError(engine::StepError::Later { .. })) => return Err(later),
         Err(_) => return Ok(Found::Unread),
     };
     let offers = target.provider.features();

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use domain::Reason;
-use workflows::engine::{Flow, StepContext, StepError, StepInput, StepOutput, Table};
+use engine::{Flow, StepError, StepInput, StepOutput, Table};
+use services::Change;
+use workflows::StepContext;
 
 /// What happens to one step, or to one undo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,8 +38,8 @@ impl Armed {
 }
 
 /// All workflows, under the same plan.
-pub fn flows(armed: &Armed) -> Vec<Box<dyn Flow>> {
-    let flows: Vec<Box<dyn Flow>> = vec![
+pub fn flows(armed: &Armed) -> Vec<Box<dyn Flow<StepContext>>> {
+    let flows: Vec<Box<dyn Flow<StepContext>>> = vec![
         Box::new(workflows::connect_integration::ConnectIntegration),
         Box::new(workflows::verify_integration::VerifyIntegration),
         Box::new(workflows::campaign::Campaign),
@@ -46,17 +48,17 @@ pub fn flows(armed: &Armed) -> Vec<Box<dyn Flow>> {
         Box::new(workflows::move_booking::MoveBooking),
         Box::new(workflows::cancel_booking::CancelBooking),
     ];
-    let plant = |flow| -> Box<dyn Flow> { Box::new(Planted { flow, armed: armed.clone() }) };
+    let plant = |flow| -> Box<dyn Flow<StepContext>> { Box::new(Planted { flow, armed: armed.clone() }) };
     flows.into_iter().map(plant).collect()
 }
 
 struct Planted {
-    flow: Box<dyn Flow>,
+    flow: Box<dyn Flow<StepContext>>,
     armed: Armed,
 }
 
 impl Planted {
-    async fn take(&self, context: &StepContext, input: StepInput<'_>, is_undo: bool) -> StepOutput {
+    async fn take(&self, context: &StepContext, input: StepInput<'_>, is_undo: bool) -> StepOutput<Change> {
         let once = async |input: StepInput<'_>| match is_undo {
             false => self.flow.step(context, input).await,
             true => self.flow.undo(context, input).await,
@@ -86,7 +88,7 @@ fn again<'a>(input: &StepInput<'a>) -> StepInput<'a> {
     }
 }
 
-fn lost(fault: InStep) -> StepOutput {
+fn lost(fault: InStep) -> StepOutput<Change> {
     let reason = Reason::new("PLANTED", "A fault was planted here.");
     let trouble = match fault {
         InStep::FailBefore | InStep::FailAfter => StepError::Fail(reason),
@@ -96,16 +98,16 @@ fn lost(fault: InStep) -> StepOutput {
 }
 
 #[async_trait::async_trait]
-impl Flow for Planted {
+impl Flow<StepContext> for Planted {
     fn table(&self) -> &'static Table {
         self.flow.table()
     }
 
-    async fn step(&self, context: &StepContext, input: StepInput<'_>) -> StepOutput {
+    async fn step(&self, context: &StepContext, input: StepInput<'_>) -> StepOutput<Change> {
         self.take(context, input, false).await
     }
 
-    async fn undo(&self, context: &StepContext, input: StepInput<'_>) -> StepOutput {
+    async fn undo(&self, context: &StepContext, input: StepInput<'_>) -> StepOutput<Change> {
         self.take(context, input, true).await
     }
 }

@@ -17,7 +17,7 @@ use services::{
     Anyone, Caller, Settings, System, Vault, grants::Connectors, tenants::NewTenant, users::NewUser,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use workflows::Engine;
+use workflows::{Engine, engine_of};
 
 use crate::{
     fake_provider::FakeProvider,
@@ -53,6 +53,7 @@ pub struct Notes {
 pub struct Setup {
     pub services: System,
     pub engine: Engine,
+    pub storage: runs::Storage,
     pub armed: Armed,
     pub clock: TestClock,
     pub fake_provider: FakeProvider,
@@ -181,15 +182,17 @@ impl Setup {
         let store = Store::connect(&Logins::at(&place.url()), 2).await.unwrap();
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let queue =
-            queue::connect("memory:", "t", Arc::clone(&shared), ids.clone(), &tracker, &stop).unwrap();
+            lanes::connect("memory:", "t", Arc::clone(&shared), ids.clone(), &tracker, &stop).unwrap();
         let vault = Vault::new([7; 32], ids.clone());
         let settings = Settings::at("http://localhost:8080".parse().unwrap());
         let connectors = Connectors::default().with(Arc::new(fake_provider.clone()));
         let services = System::new(store, shared, ids, queue, vault, connectors, settings);
         let armed = Armed::default();
-        let engine = Engine::new(services.clone(), "here", flows(&armed));
+        let engine = engine_of(&services, "here", flows(&armed));
+        let storage =
+            runs::Storage::new(services.store.clone(), services.clock.clone(), services.ids.clone());
         let notes = Mutex::new(notes);
-        Self { services, engine, armed, clock, fake_provider, tenant, notes, place, seed }
+        Self { services, engine, storage, armed, clock, fake_provider, tenant, notes, place, seed }
     }
 
     async fn organisation(&self) -> Id<ids::Tenant> {

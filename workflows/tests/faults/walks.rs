@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeSet, fmt::Write};
 
+use engine::{Retry, Row};
 use futures::{StreamExt, stream};
-use workflows::engine::{Retry, Row};
 
 use crate::{
     fake_provider::Cut,

@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use domain::{Clock, Id, Timestamp, ids};
-use queue::{Hint, jobs};
+use domain::{Clock, Hint, Id, Timestamp, ids};
+use engine::{ClaimedRun, Fate, StepResult};
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::Value;
-use workflows::engine::{ClaimedRun, CommitOutcome, Transition, commit, commit_keeping};
+use services::Change;
 
 use crate::{planted::InStep, scenarios::Scenario, setup::Setup};
 
@@ -123,7 +123,7 @@ impl<'a> Worker<'a> {
     async fn gather(&mut self, again: Option<Duration>) {
         let services = &self.setup.services;
         let told = services.queue.hints.next(1_000, Duration::ZERO).await.unwrap();
-        let due = jobs::sweep(services.store.engine(), &*services.clock, again, 1_000).await.unwrap();
+        let due = self.setup.storage.sweep(again, 1_000).await.unwrap();
         self.waiting.extend(told.into_iter().chain(due));
     }
 
@@ -163,15 +163,15 @@ impl<'a> Worker<'a> {
         let planted = self.plan.iter().position(|(at, _)| *at == place);
         self.taken.push(Taken { place, requests: self.setup.fake_provider.counts().0, goes_on: false });
         let Some(fault) = planted.map(|index| self.plan.swap_remove(index).1) else {
-            let transition = self.work(&work).await?;
-            return self.commit(work, transition).await;
+            let result = self.work(&work).await?;
+            return self.commit(work, result).await;
         };
         self.struck += 1;
         match fault {
             Fault::InStep(fault) => {
                 self.setup.armed.set(fault);
-                let transition = self.work(&work).await?;
-                self.commit(work, transition).await
+                let result = self.work(&work).await?;
+                self.commit(work, result).await
             }
             Fault::Crash => {
                 self.work(&work).await?;
@@ -179,8 +179,8 @@ impl<'a> Worker<'a> {
             }
             Fault::LoseLease(late) => self.lose_lease(hint, work, late).await,
             Fault::LostHint => {
-                let transition = self.work(&work).await?;
-                self.lose_hint(hint, transition).await;
+                let result = self.work(&work).await?;
+                self.lose_hint(hint, result).await;
                 None
             }
             Fault::Stop(_) | Fault::Signal(..) | Fault::Hurry(_) => {
@@ -190,12 +190,12 @@ impl<'a> Worker<'a> {
                     self.meddle(&work, &fault).await;
                     work = self.claim(hint).await?;
                 }
-                let transition = self.work(&work).await?;
+                let result = self.work(&work).await?;
                 if moment == When::During {
                     self.meddle(&work, &fault).await;
                 }
                 let run = work.row.clone();
-                let next = self.commit(work, transition).await;
+                let next = self.commit(work, result).await;
                 if moment == When::After {
                     self.meddle_with(&run, &fault).await;
                 }
@@ -212,29 +212,29 @@ impl<'a> Worker<'a> {
     }
 
     /// Does a step; `None` when the worker died of a request.
-    async fn work(&self, work: &ClaimedRun) -> Option<Transition> {
+    async fn work(&self, work: &ClaimedRun) -> Option<StepResult<Change>> {
         tokio::select! {
             biased;
-            transition = self.setup.engine.work(work) => Some(transition),
+            result = self.setup.engine.work(work) => Some(result),
             () = self.setup.fake_provider.died() => None,
         }
     }
 
-    async fn commit(&mut self, mut work: ClaimedRun, mut transition: Transition) -> Option<ClaimedRun> {
-        self.awaited.extend(transition.wait_signal);
-        transition.keep = !transition.status.is_over() && transition.due <= transition.at;
+    async fn commit(&mut self, mut work: ClaimedRun, mut result: StepResult<Change>) -> Option<ClaimedRun> {
+        self.awaited.extend(result.transition.wait_signal);
+        result.transition.keep = result.transition.is_due();
         if let Some(taken) = self.taken.last_mut() {
-            taken.goes_on = transition.keep;
+            taken.goes_on = result.transition.keep;
         }
-        let committed = commit_keeping(&self.setup.services, "here", vec![transition]).await;
-        let (transition, fate) = committed.into_iter().next().unwrap();
-        assert_ne!(fate, CommitOutcome::TooLate, "a step was not written although its worker had the lease");
+        let committed = self.setup.engine.commit_keeping(vec![result]).await;
+        let (StepResult { transition, .. }, fate) = committed.into_iter().next().unwrap();
+        assert_ne!(fate, Fate::TooLate, "a step was not written although its worker had the lease");
         if !transition.consumed.is_empty() {
             let left = self.setup.signals_of(transition.run).await;
             let is_left = transition.consumed.iter().any(|consumed| left.contains(consumed));
             assert!(!is_left, "a signal that was taken is still there");
         }
-        (fate == CommitOutcome::Kept).then(|| {
+        (fate == Fate::Kept).then(|| {
             work.advance(transition);
             work
         })
@@ -242,26 +242,26 @@ impl<'a> Worker<'a> {
 
     /// Two workers do the same step; the one that has the lease commits and the other is refused.
     async fn lose_lease(&mut self, hint: &Hint, stale: ClaimedRun, late: Late) -> Option<ClaimedRun> {
-        let services = &self.setup.services;
+        let engine = &self.setup.engine;
         let done = if late == Late::Asleep { None } else { Some(self.work(&stale).await?) };
         self.setup.clock.advance(LEASE_OVER);
         let fresh = self.claim(hint).await.expect("a run whose lease is over can be claimed");
-        let transition = self.work(&fresh).await?;
+        let result = self.work(&fresh).await?;
         let run = stale.row.id;
-        let too_late = async |transition: Transition| {
-            assert_eq!(commit(services, "stale", vec![transition]).await, [(run, false)], "{late:?}");
+        let too_late = async |result: StepResult<Change>| {
+            assert_eq!(engine.commit(vec![result]).await, [(run, false)], "{late:?}");
         };
         match (late, done) {
             (Late::Before, Some(done)) => {
                 too_late(done).await;
-                return self.commit(fresh, transition).await;
+                return self.commit(fresh, result).await;
             }
             (_, Some(done)) => {
-                assert_eq!(commit(services, "here", vec![transition]).await, [(run, true)]);
+                assert_eq!(engine.commit(vec![result]).await, [(run, true)]);
                 too_late(done).await;
             }
             (_, None) => {
-                assert_eq!(commit(services, "here", vec![transition]).await, [(run, true)]);
+                assert_eq!(engine.commit(vec![result]).await, [(run, true)]);
                 let done = self.work(&stale).await?;
                 too_late(done).await;
             }
@@ -270,10 +270,9 @@ impl<'a> Worker<'a> {
     }
 
     /// Commits, and loses the hint: nobody hears of the run until the sweep looks for lost ones.
-    async fn lose_hint(&mut self, hint: &Hint, transition: Transition) {
-        let is_due = !transition.status.is_over() && transition.due <= transition.at;
-        let run = transition.run;
-        assert_eq!(commit(&self.setup.services, "here", vec![transition]).await, [(run, true)]);
+    async fn lose_hint(&mut self, hint: &Hint, result: StepResult<Change>) {
+        let (is_due, run) = (result.transition.is_due(), result.transition.run);
+        assert_eq!(self.setup.engine.commit(vec![result]).await, [(run, true)]);
         self.gather(None).await;
         let told = self.waiting.iter().any(|hint| hint.run == run);
         assert_eq!(told, is_due, "a due run is told of by its commit, and another one is not");
@@ -284,8 +283,7 @@ impl<'a> Worker<'a> {
     }
 
     async fn put_down(&self, work: &ClaimedRun) {
-        let engine = self.setup.services.store.engine();
-        jobs::release(engine, work.row.id, work.claimed.epoch).await.unwrap();
+        self.setup.storage.release(&work.claimed).await.unwrap();
     }
 
     /// Somebody does something beside the worker.

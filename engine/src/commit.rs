@@ -1,0 +1,158 @@
+//! Commits all waiting results in one batch.
+//!
+//! Results that write nothing but their run never share a transaction with the others, which take longer. A batch that
+//! fails is repeated result by result, so that one bad result never fails the others.
+
+use std::{collections::HashSet, time::Duration};
+
+use domain::{Id, ids, state::RunStatus};
+use runs::{ChangeWriter, Committed, CommittedRuns, Fate, StepResult, WriteError};
+
+use crate::{Change, Context, Engine, LEASE};
+
+/// How often a result is tried again after a conflict with another transaction or a broken connection. If it was
+/// written after all, its revision keeps it from being written twice.
+const ATTEMPTS: u32 = 5;
+
+/// The fates of a batch's results, and what to publish.
+pub(crate) struct Report<C: Context> {
+    /// Each result with its fate.
+    pub(crate) fates: Vec<(StepResult<Change<C>>, Fate)>,
+    /// What to publish after the commit.
+    pub(crate) unpublished: Unpublished<C>,
+}
+
+impl<C: Context> Report<C> {
+    fn empty() -> Self {
+        Self { fates: Vec::new(), unpublished: Unpublished::empty() }
+    }
+
+    fn join(&mut self, other: Self) {
+        self.fates.extend(other.fates);
+        self.unpublished.join(other.unpublished);
+    }
+}
+
+/// What commits have left to be published.
+pub(crate) struct Unpublished<C: Context> {
+    after: Vec<<C::Writer as ChangeWriter>::AfterCommit>,
+    runs: CommittedRuns,
+}
+
+impl<C: Context> Unpublished<C> {
+    pub(crate) fn empty() -> Self {
+        Self { after: Vec::new(), runs: CommittedRuns::default() }
+    }
+
+    pub(crate) fn join(&mut self, other: Self) {
+        self.after.extend(other.after);
+        self.runs.hints.extend(other.runs.hints);
+        self.runs.events.extend(other.runs.events);
+    }
+
+    pub(crate) async fn publish(self, engine: &Engine<C>) {
+        engine.writer().publish(self.after, self.runs).await;
+    }
+}
+
+impl<C: Context> Engine<C> {
+    /// Commits a batch; returns for each run whether it was written. No claim is kept.
+    pub async fn commit(&self, mut batch: Vec<StepResult<Change<C>>>) -> Vec<(Id<ids::Run>, bool)> {
+        for result in &mut batch {
+            result.transition.keep = false;
+        }
+        let committed = self.commit_keeping(batch).await;
+        committed.into_iter().map(|(result, fate)| (result.transition.run, fate != Fate::TooLate)).collect()
+    }
+
+    /// Commits a batch and returns each result with its fate. A claim that its worker wants to keep is kept unless a
+    /// signal has arrived meanwhile.
+    pub async fn commit_keeping(
+        &self,
+        batch: Vec<StepResult<Change<C>>>,
+    ) -> Vec<(StepResult<Change<C>>, Fate)> {
+        let Report { fates, unpublished } = self.commit_without_publishing(batch).await;
+        unpublished.publish(self).await;
+        fates
+    }
+
+    /// Like [`Engine::commit_keeping`], but publishes nothing yet.
+    pub(crate) async fn commit_without_publishing(&self, batch: Vec<StepResult<Change<C>>>) -> Report<C> {
+        if !self.storage().has_concurrent_writers() {
+            return Box::pin(self.commit_part(batch)).await;
+        }
+        let (plain, rich): (Vec<_>, Vec<_>) = batch.into_iter().partition(StepResult::is_plain);
+        let (mut plain, rich) =
+            tokio::join!(Box::pin(self.commit_part(plain)), Box::pin(self.commit_part(rich)));
+        plain.join(rich);
+        plain
+    }
+
+    async fn commit_part(&self, mut batch: Vec<StepResult<Change<C>>>) -> Report<C> {
+        if batch.is_empty() {
+            return Report::empty();
+        }
+        // Runs in a stable order: two committers never wait for each other in a circle.
+        batch.sort_unstable_by_key(|result| result.transition.run);
+        // Where the database forgot a claim in a crash, a second one may have its epoch: of two results one counts.
+        let mut known = HashSet::new();
+        let (batch, doubles): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|result| known.insert(result.key()));
+        let mut report = self.commit_distinct(batch).await;
+        report.fates.extend(doubles.into_iter().map(|result| (result, Fate::TooLate)));
+        report
+    }
+
+    async fn commit_distinct(&self, batch: Vec<StepResult<Change<C>>>) -> Report<C> {
+        match self.write(&batch).await {
+            Ok(Committed { fates, runs, after }) => {
+                for (result, fate) in batch.iter().zip(&fates) {
+                    complain_if_parked(result, *fate);
+                }
+                let unpublished = Unpublished { after: vec![after], runs };
+                Report { fates: batch.into_iter().zip(fates).collect(), unpublished }
+            }
+            Err(error) if batch.len() == 1 => {
+                let run = batch[0].transition.run;
+                tracing::error!(%error, %run, "a step's result could not be written; its lease will run out");
+                let fates = batch.into_iter().map(|result| (result, Fate::TooLate)).collect();
+                Report { fates, unpublished: Unpublished::empty() }
+            }
+            Err(error) => {
+                tracing::warn!(%error, size = batch.len(), "a batch failed and is written one by one");
+                let mut report = Report::empty();
+                for result in batch {
+                    report.join(Box::pin(self.commit_part(vec![result])).await);
+                }
+                report
+            }
+        }
+    }
+
+    /// Writes a batch; a single result several times, if the failure may pass.
+    async fn write(&self, batch: &[StepResult<Change<C>>]) -> Result<Written<C>, WriteError> {
+        let write = || self.storage().commit(self.writer(), (self.node(), LEASE), batch);
+        let mut written = write().await;
+        for attempt in 1..ATTEMPTS {
+            match &written {
+                Err(error) if batch.len() == 1 && error.is_passing() => {
+                    let pause = 10 * u64::from(attempt) + self.storage().ids().below(20);
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                    written = write().await;
+                }
+                _ => break,
+            }
+        }
+        written
+    }
+}
+
+type Written<C> = Committed<<<C as Context>::Writer as ChangeWriter>::AfterCommit>;
+
+fn complain_if_parked<T>(result: &StepResult<T>, fate: Fate) {
+    let transition = &result.transition;
+    if fate != Fate::TooLate && transition.status == RunStatus::Quarantined {
+        let (run, reason) = (transition.run, &transition.reason);
+        tracing::error!(%run, ?reason, "a run is parked: it needs somebody");
+    }
+}

@@ -1,0 +1,147 @@
+//! Runs during which a worker died: each may be the cause, or only have run beside the cause.
+//!
+//! A node works on one such run at a time and holds no lease on those that wait here. If the node dies again, the
+//! crash is counted only for the run it was working on. A run whose next crash would quarantine it is executed when
+//! all other work of the node has ended, so that no crash is counted for runs that merely ran beside it.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use domain::{Hint, Id, ids};
+use runs::DatabaseError;
+
+use crate::{ClaimedRun, Context, Engine, MAX_CRASHES, resources::Resources};
+
+/// Maximum number of waiting runs; the sweep offers the others again.
+const CAPACITY: usize = 10_000;
+
+/// The queue of suspect runs; see the module documentation. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CrashSuspects(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    is_at_work: bool,
+    waiting: VecDeque<Hint>,
+    runs: HashSet<Id<ids::Run>>,
+}
+
+/// Whether a claimed run may be executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// The run may be executed now.
+    Now,
+    /// The run waits for its turn; its lease must be released.
+    Later,
+    /// The run has its turn, and is executed when all other work of the node has ended; its lease must be released.
+    Alone,
+}
+
+/// Whether the run is quarantined if its worker dies once more. It is then executed alone, so that no crash is
+/// counted for other runs.
+fn is_last_chance(work: &ClaimedRun) -> bool {
+    work.claimed.crashes + 1 >= MAX_CRASHES && work.claimed.crashes < MAX_CRASHES
+}
+
+impl CrashSuspects {
+    /// Whether a claimed run may be executed now. A run over which no worker died always may.
+    pub(crate) fn admission(&self, work: &ClaimedRun) -> Admission {
+        match work.claimed.crashes > 0 && !self.admit(work.hint()) {
+            true => Admission::Later,
+            false if is_last_chance(work) => Admission::Alone,
+            false => Admission::Now,
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the run has its turn now. Otherwise it waits here.
+    fn admit(&self, hint: Hint) -> bool {
+        let mut inner = self.inner();
+        if inner.is_at_work {
+            if inner.runs.len() < CAPACITY && inner.runs.insert(hint.run) {
+                inner.waiting.push_back(hint);
+            }
+            return false;
+        }
+        inner.is_at_work = true;
+        true
+    }
+
+    /// Releases the admitted run and returns the next one to claim, if one waits.
+    pub(crate) fn next(&self) -> Option<Hint> {
+        let mut inner = self.inner();
+        let next = inner.waiting.pop_front();
+        match &next {
+            Some(hint) => drop(inner.runs.remove(&hint.run)),
+            None => inner.is_at_work = false,
+        }
+        next
+    }
+}
+
+impl<C: Context> Engine<C> {
+    /// Executes suspect runs one after the other: the first, if one was admitted, then the waiting ones.
+    pub(crate) async fn work_on_suspects(&self, first: Option<Hint>, resources: &Resources<C>) {
+        let mut next = first.or_else(|| resources.crash_suspects.next());
+        while let Some(hint) = next {
+            if !resources.stop.is_cancelled()
+                && let Err(error) = self.work_on_suspect(hint, resources).await
+            {
+                tracing::warn!(%error, "a job could not be claimed; the sweep will offer it again");
+            }
+            next = resources.crash_suspects.next();
+        }
+    }
+
+    async fn work_on_suspect(&self, hint: Hint, resources: &Resources<C>) -> Result<(), DatabaseError> {
+        let Some(mut permits) = resources.permits.acquire(1).await else { return Ok(()) };
+        let mut works = self.claim(&[hint]).await?;
+        if works.iter().any(is_last_chance) {
+            // Not held while it waits: what dies meanwhile is not this one's doing.
+            for work in works.drain(..) {
+                self.give_back(&work.claimed).await;
+            }
+            drop(permits);
+            let Some(all) = resources.permits.acquire_all().await else { return Ok(()) };
+            (permits, works) = (all, self.claim(&[hint]).await?);
+        }
+        for work in works {
+            resources.held_leases.add([(work.claimed.run, work.claimed.epoch)]);
+            self.work_on(work, resources).await;
+        }
+        drop(permits);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::state::Lane;
+
+    use super::*;
+
+    #[test]
+    fn one_is_worked_on_at_a_time_and_each_waits_once() {
+        let hint = |run| Hint {
+            run: Id::from_uuid(uuid::Uuid::from_u128(run)),
+            tenant: Id::nil(),
+            lane: Lane::Bulk,
+        };
+        let crash_suspects = CrashSuspects::default();
+        assert!(crash_suspects.admit(hint(1)));
+        assert!(
+            !crash_suspects.admit(hint(2))
+                && !crash_suspects.admit(hint(3))
+                && !crash_suspects.admit(hint(2))
+        );
+        assert_eq!([crash_suspects.next(), crash_suspects.next()], [Some(hint(2)), Some(hint(3))]);
+        assert!(!crash_suspects.admit(hint(2)), "the third is still at work");
+        assert_eq!([crash_suspects.next(), crash_suspects.next()], [Some(hint(2)), None]);
+        assert!(crash_suspects.admit(hint(4)));
+    }
+}

@@ -1,0 +1,139 @@
+//! The durable workflow engine.
+//!
+//! A run is a row, a step's result is one commit, and the database is authoritative: whatever Redis, a worker or a
+//! whole node loses is found again by the sweep. The engine knows nothing about what its workflows do: it is generic
+//! over the [`Context`] of steps and over the changes that they return, which a [`runs::ChangeWriter`] writes.
+//!
+//! Read it in this order. What a workflow is: [`table`] (states as rows, [`workflow!`] makes them), [`step`] (what
+//! steps get and return), [`flow`] (a workflow without its types). What follows from a step: `decide`, a pure function.
+//! How a node works: `worker` (the tasks of a node), `dispatch` (from a hint to a claimed run), `execute` (from a claimed
+//! run to its result), `committers` and `commit` (from results to transactions), `sweep` (what nobody was told of), and
+//! what they share: `tenant_quota`, `crash_suspects`, `resources`.
+
+mod commit;
+mod committers;
+mod context;
+mod crash_suspects;
+mod decide;
+mod dispatch;
+mod execute;
+pub mod flow;
+mod resources;
+pub mod step;
+mod sweep;
+pub mod table;
+mod tenant_quota;
+mod worker;
+
+use std::sync::Arc;
+
+use domain::Clock;
+use lanes::{Hints, Lanes};
+use runs::Storage;
+
+pub use self::{
+    context::{Change, Context},
+    decide::{ClaimedRun, MAX_CRASHES},
+    flow::{Flow, StepInput, StepOutput},
+    step::{Next, Outcome, Step, StepError, UndoOutcome, nothing},
+    table::{Retry, Row, Table},
+    worker::LEASE,
+};
+pub use async_trait::async_trait;
+pub use runs::{Fate, Run, Signal, StepResult, Transition};
+
+/// The engine of a node: its workflows, and what they work with. Cheap to clone.
+pub struct Engine<C: Context>(Arc<Inner<C>>);
+
+/// What a node's engine stands on.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Name of this process in leases and histories.
+    pub node: String,
+    /// Maximum number of runs of one tenant that all nodes together execute at a time; interactive ones do not count.
+    pub tenant_runs_at_once: usize,
+}
+
+struct Inner<C: Context> {
+    context: C,
+    storage: Storage,
+    lanes: Lanes,
+    settings: Settings,
+    flows: Vec<Box<dyn Flow<C>>>,
+}
+
+impl<C: Context> Clone for Engine<C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<C: Context> std::fmt::Debug for Engine<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("settings", &self.0.settings).finish_non_exhaustive()
+    }
+}
+
+impl<C: Context> Engine<C> {
+    /// An engine that knows these workflows.
+    pub fn new(
+        context: C,
+        storage: Storage,
+        lanes: Lanes,
+        settings: Settings,
+        flows: Vec<Box<dyn Flow<C>>>,
+    ) -> Self {
+        Self(Arc::new(Inner { context, storage, lanes, settings, flows }))
+    }
+
+    /// The context passed to steps.
+    pub fn context(&self) -> &C {
+        &self.0.context
+    }
+
+    /// Name of this process in leases and histories.
+    pub fn node(&self) -> &str {
+        &self.0.settings.node
+    }
+
+    /// The workflow with this name and version; `None` if this binary does not have it.
+    pub fn flow(&self, name: &str, version: i32) -> Option<&dyn Flow<C>> {
+        let is_it = |flow: &&Box<dyn Flow<C>>| (flow.table().name, flow.table().version) == (name, version);
+        self.0.flows.iter().find(is_it).map(|flow| &**flow)
+    }
+
+    /// The table for a run: of the run's version or, before the first step, the newest one.
+    pub fn table(&self, name: &str, version: Option<i32>) -> Option<&'static Table> {
+        let fits =
+            |table: &&Table| table.name == name && version.is_none_or(|version| table.version == version);
+        self.0.flows.iter().map(|flow| flow.table()).filter(fits).max_by_key(|table| table.version)
+    }
+
+    /// The tables of all workflows, sorted by name and version.
+    pub fn tables(&self) -> impl Iterator<Item = &'static Table> {
+        let mut tables: Vec<_> = self.0.flows.iter().map(|flow| flow.table()).collect();
+        tables.sort_by_key(|table| (table.name, table.version));
+        tables.into_iter()
+    }
+
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.0.storage
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.0.storage.clock()
+    }
+
+    pub(crate) fn writer(&self) -> &C::Writer {
+        self.0.context.writer()
+    }
+
+    pub(crate) fn hints(&self) -> &dyn Hints {
+        &*self.0.lanes.hints
+    }
+
+    /// Maximum number of runs of one tenant that this node executes at a time.
+    pub(crate) fn tenant_limit(&self) -> usize {
+        self.0.settings.tenant_runs_at_once.div_ceil(self.0.lanes.nodes())
+    }
+}

@@ -1,0 +1,94 @@
+//! What the tasks of a node share: permits, held leases, and channels to the committers.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use domain::{Id, ids};
+use runs::ChangeWriter;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{Context, committers::Committers, crash_suspects::CrashSuspects, tenant_quota::TenantQuota};
+
+/// Resources for executing steps. Cheap to clone.
+pub(crate) struct Resources<C: Context> {
+    pub(crate) committers: Committers<<C::Writer as ChangeWriter>::Change>,
+    pub(crate) held_leases: HeldLeases,
+    pub(crate) permits: Permits,
+    pub(crate) tenant_quota: TenantQuota,
+    pub(crate) crash_suspects: CrashSuspects,
+    pub(crate) tracker: TaskTracker,
+    pub(crate) stop: CancellationToken,
+}
+
+impl<C: Context> Clone for Resources<C> {
+    fn clone(&self) -> Self {
+        Self {
+            committers: self.committers.clone(),
+            held_leases: self.held_leases.clone(),
+            permits: self.permits.clone(),
+            tenant_quota: self.tenant_quota.clone(),
+            crash_suspects: self.crash_suspects.clone(),
+            tracker: self.tracker.clone(),
+            stop: self.stop.clone(),
+        }
+    }
+}
+
+/// Permits to execute steps, one for each concurrent run. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Permits {
+    free: Arc<Semaphore>,
+    total: usize,
+}
+
+impl Permits {
+    pub(crate) fn new(total: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(total)), total }
+    }
+
+    /// The number of free permits; waits until it is at least one.
+    pub(crate) async fn free(&self) -> usize {
+        let permit = self.free.acquire().await;
+        self.free.available_permits() + usize::from(permit.is_ok())
+    }
+
+    /// Takes this number of permits as soon as they are free.
+    pub(crate) async fn acquire(&self, many: usize) -> Option<OwnedSemaphorePermit> {
+        let many = u32::try_from(many).unwrap_or(u32::MAX);
+        Arc::clone(&self.free).acquire_many_owned(many).await.ok()
+    }
+
+    /// Takes all permits: nothing else of the node is executed meanwhile.
+    pub(crate) async fn acquire_all(&self) -> Option<OwnedSemaphorePermit> {
+        self.acquire(self.total).await
+    }
+}
+
+/// A run, and the epoch of the claim on its job.
+pub(crate) type Claim = (Id<ids::Run>, i64);
+
+/// The claims that this node works on. A run may be held twice: by a worker that lost its lease, and by the one that
+/// has it now.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HeldLeases(Arc<Mutex<HashSet<Claim>>>);
+
+impl HeldLeases {
+    fn lock(&self) -> MutexGuard<'_, HashSet<Claim>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn add(&self, claims: impl IntoIterator<Item = Claim>) {
+        self.lock().extend(claims);
+    }
+
+    pub(crate) fn remove(&self, claim: Claim) {
+        self.lock().remove(&claim);
+    }
+
+    pub(crate) fn all(&self) -> Vec<Claim> {
+        self.lock().iter().copied().collect()
+    }
+}

@@ -1,0 +1,126 @@
+//! What steps get and return.
+
+use std::time::Duration;
+
+use domain::{Id, Reason, Timestamp, ids};
+use runs::Signal;
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::StepOutput;
+
+/// What the run does after a step.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next<S> {
+    /// The run goes to another state at once.
+    Go(S),
+    /// The run is done.
+    Done,
+    /// The run repeats its state at a time or on a signal, whichever comes first; at least one must be given.
+    Wait {
+        /// The time at which to continue; `None` to wait for the signal alone.
+        until: Option<Timestamp>,
+        /// The name of the signal; `None` to wait for the time alone.
+        or: Option<&'static str>,
+    },
+}
+
+impl<S> Next<S> {
+    /// The same decision with the state converted.
+    pub fn map<T>(self, f: impl FnOnce(S) -> T) -> Next<T> {
+        match self {
+            Self::Go(state) => Next::Go(f(state)),
+            Self::Done => Next::Done,
+            Self::Wait { until, or } => Next::Wait { until, or },
+        }
+    }
+}
+
+/// Why a step did not succeed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StepError {
+    /// Executes the step again by its retry policy, but not before `after` if whoever refused requested a wait.
+    Retry {
+        /// The explanation shown until the next attempt.
+        reason: Reason,
+        /// The shortest wait; `None` leaves the wait to the policy.
+        after: Option<Duration>,
+    },
+    /// Not now: our own limits leave no room, or a newer version stored a word that this one does not know. Executes the
+    /// step again after `after`, however often this happens.
+    Later {
+        /// The explanation shown until the next attempt.
+        reason: Reason,
+        /// How long to wait.
+        after: Duration,
+    },
+    /// Repetition cannot help: undoes all steps so far.
+    Fail(Reason),
+}
+
+impl StepError {
+    /// A permanent failure with a stable code and a message for people.
+    pub fn fail(code: &str, message: impl Into<String>) -> Self {
+        Self::Fail(Reason::new(code, message))
+    }
+}
+
+/// The result of a step. Its error is turned into a [`StepError`] by [`workflow!`](crate::workflow).
+pub type Outcome<S, E = StepError> = Result<Next<S>, E>;
+
+/// The result of an undo, which must be safe when its step never ran and when the undo ran twice.
+pub type UndoOutcome<E = StepError> = Result<(), E>;
+
+/// A run as its step sees it: `M` is the memory of its workflow, `C` the changes that steps may return.
+#[derive(Debug)]
+pub struct Step<M, C> {
+    /// The primary key, the same for all steps of a run.
+    pub run: Id<ids::Run>,
+    /// The owner of the run, within which the step acts.
+    pub tenant: Id<ids::Tenant>,
+    /// The actor who started the run.
+    pub asked_by: String,
+    /// Failed attempts at this state so far.
+    pub attempt: u32,
+    /// When the step began.
+    pub now: Timestamp,
+    /// Why the run is being undone; `None` while it goes forward.
+    pub failure: Option<Reason>,
+    /// The run's memory; saved with the step.
+    pub memory: M,
+    pub(crate) signals: Vec<Signal>,
+    pub(crate) consumed: Vec<Id<ids::Row>>,
+    pub(crate) changes: Vec<C>,
+}
+
+impl<M, C> Step<M, C> {
+    /// Takes the first waiting signal with this name, which is deleted when the step commits.
+    pub fn take(&mut self, name: &str) -> Option<Json> {
+        let index = self.signals.iter().position(|signal| signal.name == name)?;
+        let signal = self.signals.remove(index);
+        self.consumed.push(signal.id);
+        Some(signal.payload)
+    }
+
+    /// Adds a change to be written in the transaction of this step.
+    pub fn change(&mut self, change: C) {
+        self.changes.push(change);
+    }
+}
+
+impl<M: Serialize, C> Step<M, C> {
+    /// Turns the step's result into what the engine decides by.
+    pub fn close(self, outcome: Result<Next<&'static str>, StepError>) -> StepOutput<C> {
+        StepOutput {
+            memory: serde_json::to_value(&self.memory).ok(),
+            consumed: self.consumed,
+            changes: self.changes,
+            outcome,
+        }
+    }
+}
+
+/// The undo of states with nothing to undo.
+pub async fn nothing<X, M, C>(_context: &X, _at: &mut Step<M, C>) -> UndoOutcome {
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! A workflow as a table: state, step, undo, retry policy, successors.
+
+use std::time::Duration;
+
+/// How often and after which waits a failed step is executed again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Number of attempts, the first one included.
+    pub attempts: u32,
+    /// The wait after the first failed attempt; it doubles from there.
+    pub first: Duration,
+    /// The longest wait between two attempts.
+    pub most: Duration,
+}
+
+impl Retry {
+    /// A single attempt.
+    pub const NEVER: Self = Self { attempts: 1, first: Duration::ZERO, most: Duration::ZERO };
+    /// For requests that usually succeed: eight attempts over some minutes.
+    pub const STANDARD: Self =
+        Self { attempts: 8, first: Duration::from_secs(1), most: Duration::from_mins(1) };
+    /// For actions that take the provider long: attempts over about a day.
+    pub const PATIENT: Self =
+        Self { attempts: 60, first: Duration::from_secs(5), most: Duration::from_mins(30) };
+
+    /// The wait before the next attempt after `failed` failed ones; `None` if none is left. `jitter` is a number from 0
+    /// to 99: it takes off up to a quarter, so that runs that failed together do not come back together.
+    pub fn wait(&self, failed: u32, jitter: u32) -> Option<Duration> {
+        if failed >= self.attempts {
+            return None;
+        }
+        let doubled = self.first.saturating_mul(1 << failed.saturating_sub(1).min(20)).min(self.most);
+        Some(doubled.saturating_sub(doubled.mul_f64(f64::from(jitter.min(99)) / 400.0)))
+    }
+}
+
+/// One row of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// The name of the state, as stored in `run.state`.
+    pub state: &'static str,
+    /// The name of the function that executes the step.
+    pub does: &'static str,
+    /// The name of the undo function; `nothing` for none.
+    pub undone_by: &'static str,
+    /// The retry policy.
+    pub retry: Retry,
+    /// The states that may follow.
+    pub then: &'static [&'static str],
+}
+
+/// A workflow's whole table.
+#[derive(Debug, Clone, Copy)]
+pub struct Table {
+    /// The workflow's name, as stored in `run.workflow`.
+    pub name: &'static str,
+    /// The version with which new runs begin.
+    pub version: i32,
+    /// The purpose of the workflow.
+    pub about: &'static str,
+    /// The rows; a run begins with the first.
+    pub rows: &'static [Row],
+}
+
+impl Table {
+    /// The row of a state; `None` for a state that the table does not have.
+    pub fn row(&self, state: &str) -> Option<&'static Row> {
+        self.rows.iter().find(|row| row.state == state)
+    }
+
+    /// A Mermaid state diagram of the table, with the present state marked.
+    pub fn mermaid(&self, present: Option<&str>) -> String {
+        let mut lines = vec!["stateDiagram-v2".to_owned()];
+        if let Some(first) = self.rows.first() {
+            lines.push(format!("    [*] --> {}", first.state));
+        }
+        for row in self.rows {
+            lines.extend(row.then.iter().map(|next| format!("    {} --> {next}", row.state)));
+            if row.then.is_empty() {
+                lines.push(format!("    {} --> [*]", row.state));
+            }
+        }
+        if let Some(state) = present.filter(|state| self.row(state).is_some()) {
+            lines.push("    classDef present fill:#ffd54f,stroke:#333,stroke-width:3px".to_owned());
+            lines.push(format!("    class {state} present"));
+        }
+        lines.join("\n") + "\n"
+    }
+
+    /// Faults of the table: states that cannot be reached, or from which no end can be reached.
+    pub fn faults(&self) -> Vec<String> {
+        let mut reached: Vec<&str> = self.rows.first().map(|row| row.state).into_iter().collect();
+        let mut at = 0;
+        while let Some(state) = reached.get(at).copied() {
+            for next in self.row(state).map_or(&[][..], |row| row.then) {
+                if !reached.contains(next) {
+                    reached.push(next);
+                }
+            }
+            at += 1;
+        }
+        let lost = self.rows.iter().filter(|row| !reached.contains(&row.state));
+        let mut faults: Vec<String> = lost.map(|row| format!("{} is never reached", row.state)).collect();
+        if !self.rows.iter().any(|row| row.then.is_empty()) {
+            faults.push("no state ends the run".to_owned());
+        }
+        faults
+    }
+}
+
+/// Declares a workflow: its type, its states, and the functions that execute them.
+///
+/// The name is followed by the types of the two arguments that each function takes, the context of steps and the
+/// memory of the workflow: `async fn ring(context: &Context, at: &mut Step<Memory, Change>) -> Outcome<State>`, and the
+/// same with `UndoOutcome` for an undo. Duplicate states, missing functions and misspelt successors do not compile.
+/// `nothing` declares that there is nothing to undo.
+#[macro_export]
+macro_rules! workflow {
+    (
+        $(#[doc = $about:literal])+
+        $flow:ident = $name:literal v $version:literal ($context:ty, $memory:ty);
+        $($state:ident : $does:ident | $undo:ident | $retry:ident | [$($then:ident),*];)+
+    ) => {
+        $(#[doc = $about])+
+        #[derive(Debug, Clone, Copy)]
+        pub struct $flow;
+
+        /// All states, in the order of the rows.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum State { $(
+            #[doc = concat!("See `", stringify!($does), "`.")]
+            $state
+        ),+ }
+
+        impl State {
+            /// The spelling in the table, which is stored in `run.state`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$state => stringify!($state)),+ }
+            }
+
+            fn parse(name: &str) -> Option<Self> {
+                match name { $(stringify!($state) => Some(Self::$state),)+ _ => None }
+            }
+
+            /// The successors of the state; the compiler checks that they exist.
+            const fn successors(self) -> &'static [&'static str] {
+                match self { $(Self::$state => { const THEN: &[&str] = &[$(State::$then.name()),*]; THEN }),+ }
+            }
+        }
+
+        impl $flow {
+            /// The rows of the workflow, with its name, version and purpose.
+            pub const TABLE: $crate::Table = $crate::Table {
+                name: $name,
+                version: $version,
+                about: concat!($($about),+),
+                rows: &[$($crate::Row {
+                    state: stringify!($state),
+                    does: stringify!($does),
+                    undone_by: stringify!($undo),
+                    retry: $crate::Retry::$retry,
+                    then: State::$state.successors(),
+                }),+],
+            };
+        }
+
+        #[$crate::async_trait]
+        impl $crate::Flow<$context> for $flow {
+            fn table(&self) -> &'static $crate::Table {
+                &Self::TABLE
+            }
+
+            async fn step(
+                &self,
+                context: &$context,
+                input: $crate::StepInput<'_>,
+            ) -> $crate::StepOutput<$crate::Change<$context>> {
+                let Some(state) = State::parse(input.state) else { return $crate::StepOutput::unknown_state() };
+                let Some(mut at) = input.open::<$memory, _>() else { return $crate::StepOutput::unreadable() };
+                let outcome = match state { $(State::$state => $does(context, &mut at).await.map_err($crate::StepError::from)),+ };
+                at.close(outcome.map(|next| next.map(State::name)))
+            }
+
+            async fn undo(
+                &self,
+                context: &$context,
+                input: $crate::StepInput<'_>,
+            ) -> $crate::StepOutput<$crate::Change<$context>> {
+                let Some(state) = State::parse(input.state) else { return $crate::StepOutput::unknown_state() };
+                let Some(mut at) = input.open::<$memory, _>() else { return $crate::StepOutput::unreadable() };
+                let outcome = match state { $(State::$state => $undo(context, &mut at).await.map_err($crate::StepError::from)),+ };
+                at.close(outcome.map(|()| $crate::Next::Done))
+            }
+        }
+    };
+}

@@ -1,0 +1,94 @@
+//! The tasks of a node: a dispatcher, a sweeper, committers, a heartbeat, and one task for each run that is executed.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use runs::DatabaseError;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    Context, Engine,
+    committers::Committers,
+    crash_suspects::CrashSuspects,
+    resources::{HeldLeases, Permits, Resources},
+    tenant_quota::TenantQuota,
+};
+
+/// Lifetime of a lease without a heartbeat.
+pub const LEASE: Duration = Duration::from_secs(15);
+/// Interval at which leases are renewed.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Interval at which a stopping node looks whether anything is still held.
+const LAST_BEATS: Duration = Duration::from_millis(100);
+/// Number of runs that [`Engine::drain`] executes in one round.
+const DRAINED_AT_ONCE: u32 = 256;
+
+impl<C: Context> Engine<C> {
+    /// Starts the worker tasks, with up to `at_once` concurrent steps. They end soon after `stop`, with their work
+    /// finished or released.
+    pub fn start(&self, tracker: &TaskTracker, stop: &CancellationToken, at_once: usize) {
+        let resources = Resources {
+            committers: Committers::start(self, tracker),
+            held_leases: HeldLeases::default(),
+            permits: Permits::new(at_once),
+            tenant_quota: TenantQuota::default(),
+            crash_suspects: CrashSuspects::default(),
+            tracker: tracker.clone(),
+            stop: stop.clone(),
+        };
+        tracker.spawn(self.clone().run_heartbeat(resources.held_leases.clone(), stop.clone()));
+        tracker.spawn(self.clone().run_sweeper(resources.clone()));
+        tracker.spawn(self.clone().run_dispatcher(resources));
+    }
+
+    /// Releases the leases that this node still holds, because their steps took too long or could not be committed.
+    /// Called at shutdown.
+    pub async fn release_leases(&self) {
+        if let Err(error) = self.storage().release_node(self.node()).await {
+            tracing::warn!(%error, "leases were not ended; they will run out");
+        }
+    }
+
+    /// Executes everything that is due, in rounds, until nothing is; used by tests. Returns the number of committed
+    /// steps.
+    pub async fn drain(&self) -> Result<usize, DatabaseError> {
+        let mut steps = 0;
+        loop {
+            let hints = self.storage().sweep(Some(Duration::ZERO), DRAINED_AT_ONCE).await?;
+            let works = self.claim(&hints).await?;
+            if works.is_empty() {
+                return Ok(steps);
+            }
+            let results = join_all(works.iter().map(|work| self.work(work))).await;
+            let written = self.commit(results).await;
+            steps += written.iter().filter(|(_, written)| *written).count();
+        }
+    }
+
+    async fn run_heartbeat(self, held_leases: HeldLeases, stop: CancellationToken) {
+        let mut beat = tokio::time::interval(HEARTBEAT);
+        loop {
+            tokio::select! {
+                _ = beat.tick() => {}
+                // Shutting down: what is left is looked at more often, to end as soon as nothing is.
+                () = stop.cancelled() => tokio::time::sleep(LAST_BEATS).await,
+            }
+            let claims = held_leases.all();
+            if stop.is_cancelled() && claims.is_empty() {
+                return;
+            }
+            if let Err(error) = self.storage().renew(&claims, LEASE).await {
+                tracing::warn!(%error, "leases were not renewed");
+            }
+        }
+    }
+
+    /// Ends all leases of a database that belongs to one process when the process starts: nobody alive can hold one.
+    pub(crate) async fn end_stale_leases(&self) {
+        if self.storage().is_exclusive()
+            && let Err(error) = self.storage().release_all().await
+        {
+            tracing::warn!(%error, "old leases were not ended; they will run out");
+        }
+    }
+}

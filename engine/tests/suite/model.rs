@@ -1,0 +1,461 @@
+//! A model test: whatever happens in whatever order to a few runs on a few nodes, the database holds exactly what a
+//! small reference model says (`model/reference.rs`: no database, no concurrency), and so keeps its promises:
+//!
+//! - No run is lost, and none is in two places: what is claimed, kept, renewed and offered is what the model says, a
+//!   run that lives has exactly one job, one that is over has none, and a result is written once or not at all.
+//! - No step is committed twice: two commits of three write their number as a note, the others are plain; in
+//!   the end the numbers of a run are 1, 2, 4, 5 and so on, as many as its history says.
+//! - A run waits for something that is named: in the end every signal that is waited for is sent, every time is let
+//!   come, and then each run is over and says why.
+//!
+//! What has to be met is counted (`model/tally.rs`), and the test goes on until it was. `MUSTER_TEST_CASES` sets the
+//! number of cases; a case that fails is made small and printed as a list of operations, with the seed that
+//! `MUSTER_TEST_SEED` takes to find it again.
+//!
+//! These were planted to see it fail; the cases are those that passed before:
+//!
+//! | planted | cases on SQLite | on PostgreSQL |
+//! |---|---|---|
+//! | the epoch is not checked | 0 | 1 |
+//! | the revision is not checked (the history's unique key is a second fence, and had to go too) | 1 | 0 |
+//! | wakes are ignored | 6 | 1 |
+//! | a claim is kept in spite of a wake | 4 | 18 |
+//! | the job is not deleted at the end | 0 | 0 |
+//! | a signal is not eaten | 0 | 1 |
+//! | a failed step eats its signal | 0 | 0 |
+//! | crashes are not counted | 1 | 3 |
+//! | the lease is not looked at when a job is claimed | 0 | 2 |
+//! | the due time is not looked at | 7 | 1 |
+//! | changes are written although the run was not moved | 2 | 0 |
+//! | a result is known by its run and epoch alone | 0 | 0 |
+//! | a retry keeps the revision | 0 | 0 |
+//! | a lease is renewed whatever its epoch | 2 | 0 |
+//! | two live runs of one key | 2 | 0 |
+//! | a commit keeps the lease | 0 | 0 |
+
+#[path = "model/op.rs"]
+mod op;
+#[path = "model/reference.rs"]
+mod reference;
+#[path = "model/tally.rs"]
+mod tally;
+#[path = "model/toy.rs"]
+mod toy;
+#[path = "model/work.rs"]
+mod work;
+
+use std::{cell::RefCell, collections::BTreeMap, marker::PhantomData, rc::Rc, sync::Arc, time::Duration};
+
+use domain::{Clock, Hint, Id, ids};
+use engine::{ClaimedRun, Fate};
+use entity::Store;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, Statement, prelude::*,
+};
+use tokio::runtime::Runtime;
+
+use self::{
+    op::Op,
+    reference::{Answer, Job, Line, Model, Run, Stored, WORKERS, origin},
+    tally::Tally,
+    toy::{Walk, has_changes},
+};
+use crate::bench::{self, Bench, Engine, Node, PARKED, StepResult};
+
+/// The database and the nodes, kept from case to case: making them takes longer than a case.
+struct Bed {
+    runtime: Runtime,
+    bench: Bench,
+    owner: DatabaseConnection,
+    engines: Vec<Engine>,
+    stranger: Engine,
+    tenants: [Id<ids::Tenant>; 2],
+}
+
+thread_local! {
+    static GROUND: RefCell<Option<Rc<Bed>>> = const { RefCell::new(None) };
+    static MET: RefCell<Tally> = RefCell::default();
+}
+
+fn ground(postgres: bool) -> Rc<Bed> {
+    GROUND.with_borrow_mut(|ground| Rc::clone(ground.get_or_insert_with(|| Rc::new(Bed::new(postgres)))))
+}
+
+impl Bed {
+    fn new(postgres: bool) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (bench, owner, other) = runtime.block_on(async {
+            let bench = bench::still(postgres, Vec::new()).await;
+            let owner = Store::owner(&bench.url).await.unwrap();
+            let other = bench::new_tenant(&bench.node).await;
+            (bench, owner, other)
+        });
+        let clock = || Arc::new(bench.clock.clone());
+        let node = |n: usize| bench.node.beside(&format!("node {n}"), clock(), vec![Box::new(Walk)]).engine;
+        let engines = (0..WORKERS).map(node).collect();
+        let (stranger, tenants) = (bench.engine.clone(), [bench.tenant, other]);
+        Self { runtime, bench, owner, engines, stranger, tenants }
+    }
+
+    fn begin_anew(&self) {
+        self.bench.clock.advance(origin() - self.bench.clock.now());
+        self.runtime.block_on(async {
+            for table in ["run", "note", "event_log"] {
+                self.owner.execute_unprepared(&format!("DELETE FROM {table}")).await.unwrap();
+            }
+        });
+    }
+
+    fn node(&self) -> &Node {
+        &self.bench.node
+    }
+
+    fn engine(&self) -> &DatabaseConnection {
+        self.node().store.engine()
+    }
+}
+
+/// What the product has: the ids of the model's runs, and what each worker holds.
+struct Real<const POSTGRES: bool> {
+    ground: Rc<Bed>,
+    runs: Vec<(Id<ids::Run>, Id<ids::Tenant>)>,
+    worker_states: Vec<(Vec<ClaimedRun>, Results)>,
+}
+
+type Results = Vec<(ClaimedRun, StepResult)>;
+
+struct Machine<const POSTGRES: bool>(PhantomData<()>);
+
+impl<const POSTGRES: bool> Real<POSTGRES> {
+    fn index(&self, run: Id<ids::Run>) -> usize {
+        self.runs.iter().position(|(id, _)| *id == run).unwrap()
+    }
+
+    fn hint(&self, run: usize) -> Hint {
+        let (run, tenant) = self.runs[run];
+        Hint { run, tenant, lane: domain::state::Lane::Bulk }
+    }
+
+    async fn enqueue(&mut self, key: u8, memory: serde_json::Value) -> bool {
+        let (node, tenant) = (self.ground.node(), self.ground.tenants[usize::from(key) % 2]);
+        let id = node.ids.make();
+        let run = bench::wanted(id, tenant, "walk", key.to_string(), memory);
+        let ordered = !node.enqueue_all(tenant, &[run]).await.is_empty();
+        if ordered {
+            self.runs.push((id, tenant));
+        }
+        ordered
+    }
+
+    async fn claim(&mut self, worker: Option<usize>, hints: &[usize]) -> Vec<(usize, i64)> {
+        let hints: Vec<Hint> = hints.iter().map(|run| self.hint(*run)).collect();
+        let engine = worker.map_or(&self.ground.stranger, |worker| &self.ground.engines[worker]);
+        let mut works = engine.claim(&hints).await.unwrap();
+        works.sort_by_key(|work| self.index(work.claimed.run));
+        let claimed = works.iter().map(|work| (self.index(work.claimed.run), work.claimed.epoch)).collect();
+        if let Some(worker) = worker {
+            self.worker_states[worker].0.extend(works);
+        }
+        claimed
+    }
+
+    async fn commit(&mut self, worker: usize, picked: &[usize], keep: bool) -> Vec<(usize, Fate)> {
+        let mut results: Vec<Option<(ClaimedRun, StepResult)>> =
+            self.worker_states[worker].1.drain(..).map(Some).collect();
+        let batch: Vec<_> = picked.iter().map(|index| results[*index].take().unwrap()).collect();
+        self.worker_states[worker].1.extend(results.into_iter().flatten());
+        let (works, mut batch): (Vec<ClaimedRun>, Vec<StepResult>) = batch.into_iter().unzip();
+        for result in &mut batch {
+            result.transition.keep = keep && result.transition.is_due();
+        }
+        let mut committed = self.ground.engines[worker].commit_keeping(batch).await;
+        let mut fates = Vec::new();
+        for mut work in works {
+            let key = (work.claimed.run, work.claimed.epoch, work.row.revision);
+            let is_its = |(result, _): &(StepResult, Fate)| result.key() == key;
+            let (result, fate) = committed.remove(committed.iter().position(is_its).unwrap());
+            fates.push((self.index(work.claimed.run), fate));
+            if fate == Fate::Kept {
+                work.advance(result.transition);
+                self.worker_states[worker].0.push(work);
+            }
+        }
+        fates
+    }
+
+    async fn beat(&self, worker: usize) -> Vec<usize> {
+        let (works, results) = &self.worker_states[worker];
+        let claims = works.iter().map(|work| (work.claimed.run, work.claimed.epoch));
+        let claims =
+            claims.chain(results.iter().map(|(_, result)| (result.transition.run, result.transition.epoch)));
+        let claims: Vec<_> = claims.collect();
+        let kept = self.ground.node().storage.renew(&claims, engine::LEASE).await.unwrap();
+        let mut kept: Vec<usize> = kept.into_iter().map(|run| self.index(run)).collect();
+        kept.sort_unstable();
+        kept
+    }
+
+    async fn signal(&self, (run, tenant): (Id<ids::Run>, Id<ids::Tenant>), name: &str) -> bool {
+        self.ground.node().signal_to(tenant, run, name).await
+    }
+
+    /// Does one operation and compares what comes out with the model's answer.
+    async fn happen(&mut self, op: &Op, answer: &Answer) {
+        let ground = Rc::clone(&self.ground);
+        match (op, answer) {
+            (Op::Order { key, plan }, Answer::Done(ordered)) => {
+                let memory = serde_json::json!({ "plan": plan, "count": 0, "laps": 0, "until": null });
+                assert_eq!(self.enqueue(*key, memory).await, *ordered, "one live run per key");
+            }
+            (Op::Sweep { again_s }, Answer::Offered(expected)) => {
+                let again = again_s.map(|again_s| Duration::from_secs(again_s.into()));
+                let hints = ground.node().storage.sweep(again, 1000).await.unwrap();
+                let mut offered: Vec<usize> = hints.iter().map(|hint| self.index(hint.run)).collect();
+                offered.sort_unstable();
+                assert_eq!(&offered, expected, "what the sweep offers");
+            }
+            (Op::Take { worker, .. } | Op::Guess { worker, .. }, Answer::Claimed { hints, runs }) => {
+                assert_eq!(&self.claim(Some(*worker), hints).await, runs, "what can be claimed");
+            }
+            (Op::Stranger { .. }, Answer::Claimed { hints, .. }) => {
+                assert_eq!(self.claim(None, hints).await, [], "a stranger has no work");
+            }
+            (Op::Work { worker, which, twice }, _) => {
+                let (works, results) = &mut self.worker_states[*worker];
+                if !works.is_empty() {
+                    let work = works.remove(which % works.len());
+                    for _ in 0..=u8::from(*twice) {
+                        results.push((copy(&work), ground.engines[*worker].work(&work).await));
+                    }
+                }
+            }
+            (Op::Commit { worker, keep, .. }, Answer::Written { picked, fates }) => {
+                assert_eq!(&self.commit(*worker, picked, *keep).await, fates, "what is written");
+            }
+            (Op::Crash { worker, which }, _) => {
+                let (works, results) = &mut self.worker_states[*worker];
+                match works.len() {
+                    0 if results.is_empty() => {}
+                    0 => drop(results.remove(which % results.len())),
+                    n => drop(works.remove(which % n)),
+                }
+            }
+            (Op::Die { worker }, _) => self.worker_states[*worker] = (Vec::new(), Vec::new()),
+            (Op::Beat { worker }, Answer::Kept(kept)) => {
+                assert_eq!(&self.beat(*worker).await, kept, "whose claims are kept");
+            }
+            (_, Answer::Moved(by_s)) => ground.bench.clock.advance(chrono::Duration::seconds(*by_s)),
+            (Op::Signal { run, name }, Answer::Done(reached)) => {
+                let run = self.runs[run % self.runs.len()];
+                assert_eq!(self.signal(run, name).await, *reached, "a signal reaches live runs");
+            }
+            (Op::Cancel { run } | Op::Retry { run }, Answer::Done(done)) => {
+                let (run, tenant) = self.runs[run % self.runs.len()];
+                let answered = match op {
+                    Op::Cancel { .. } => ground.node().cancel(tenant, run).await,
+                    _ => ground.node().revive(tenant, run).await,
+                };
+                assert_eq!(answered, *done, "{op:?}");
+            }
+            (_, Answer::Nothing) => {}
+            unexpected => unreachable!("{unexpected:?}"),
+        }
+    }
+
+    /// Everything that is stored about the runs, in the model's order.
+    async fn stored(&self) -> Vec<Stored> {
+        let engine = self.ground.engine();
+        let mut jobs = self.jobs().await;
+        #[expect(clippy::disallowed_methods, reason = "the test reads the runs of all tenants")]
+        let (runs, signals) = (entity::run::Entity::find(), entity::signal::Entity::find());
+        let mut signals: Vec<_> = signals.order_by_asc(entity::signal::Column::Id).all(engine).await.unwrap();
+        signals.sort_by_key(|signal| signal.name.clone());
+        let mut runs: Vec<_> = runs.all(engine).await.unwrap();
+        assert_eq!(runs.len(), self.runs.len(), "no run comes or goes by itself");
+        runs.sort_by_key(|run| self.index(run.id));
+        let stored = runs.into_iter().map(|run| Stored {
+            status: run.status.to_string(),
+            state: run.state.as_ref().map(ToString::to_string),
+            revision: run.revision,
+            memory: serde_json::from_value(run.memory.clone()).unwrap(),
+            trail: serde_json::from_value(run.trail.clone()).unwrap(),
+            wait_signal: run.wait_signal.clone(),
+            cancel: run.cancel_requested,
+            undoing: run.undoing,
+            is_explained: run.reason.is_some(),
+            signals: signals.iter().filter(|s| s.run_id == run.id).map(|s| s.name.clone()).collect(),
+            job: jobs.remove(&run.id),
+        });
+        let stored = stored.collect();
+        assert_eq!(jobs, BTreeMap::new(), "no job without its run");
+        stored
+    }
+
+    async fn jobs(&self) -> BTreeMap<Id<ids::Run>, Job> {
+        let engine = self.ground.engine();
+        let sql = "SELECT run_id, due_at, lease_until, offered_at, epoch, attempt, crashes, first_crash_at, wakes FROM job";
+        let rows =
+            engine.query_all_raw(Statement::from_string(engine.get_database_backend(), sql)).await.unwrap();
+        let read = |row: &sea_orm::QueryResult| {
+            let job = Job {
+                due: row.try_get("", "due_at")?,
+                lease: row.try_get("", "lease_until")?,
+                offered: row.try_get("", "offered_at")?,
+                epoch: row.try_get("", "epoch")?,
+                attempt: row.try_get("", "attempt")?,
+                crashes: row.try_get("", "crashes")?,
+                first_crash: row.try_get("", "first_crash_at")?,
+                wakes: row.try_get("", "wakes")?,
+            };
+            Ok::<_, sea_orm::DbErr>((row.try_get("", "run_id")?, job))
+        };
+        rows.iter().map(|row| read(row).unwrap()).collect()
+    }
+
+    /// The history of one run and the numbers that its steps wrote.
+    async fn told(
+        &self,
+        (run, tenant): (Id<ids::Run>, Id<ids::Tenant>),
+    ) -> (Vec<(i64, String, String, Option<String>, i32)>, Vec<u64>) {
+        let txn = self.ground.bench.node.store.read(tenant).await.unwrap();
+        let lines = entity::run_history::of(tenant).filter(entity::run_history::Column::RunId.eq(run));
+        let lines = lines.order_by_asc(entity::run_history::Column::Revision).all(&txn).await.unwrap();
+        let counts = bench::notes(&self.ground.owner, run).await;
+        // A run that was quarantined has a note more for each time.
+        let counts = counts.into_iter().filter(|number| *number != PARKED);
+        let counts = counts.map(|number| number.unsigned_abs().into()).collect();
+        let lines = lines.into_iter().map(|l| {
+            let next = l.next_state.map(|state| state.to_string());
+            (l.revision, l.state.to_string(), l.outcome.to_string(), next, l.attempt)
+        });
+        (lines.collect(), counts)
+    }
+}
+
+fn copy(work: &ClaimedRun) -> ClaimedRun {
+    let (claimed, row, signals) = (work.claimed.clone(), work.row.clone(), work.signals.clone());
+    ClaimedRun { claimed, row, table: work.table, signals, since: work.since }
+}
+
+/// What the next things are that bring everything to an end, when nothing dies any more.
+fn onward(model: &Model) -> Option<Vec<Op>> {
+    if model.runs.iter().all(|run| run.stored.is_over()) {
+        return None;
+    }
+    let mut ops = vec![Op::LoseHints, Op::Advance { by_s: model.patience_s() }];
+    let is_due = |run: &Run| run.stored.job.as_ref().is_some_and(|job| job.due <= model.now);
+    if !model.runs.iter().any(is_due) {
+        let waits = |run: &usize| model.runs[*run].stored.wait_signal.as_deref() == Some("bell");
+        ops.push(match (0..model.runs.len()).find(waits) {
+            Some(run) => Op::Signal { run, name: "bell" },
+            None => Op::ToNextDue { early: false },
+        });
+    }
+    ops.extend((0..WORKERS).map(|worker| Op::Round { worker, keep: false }));
+    Some(ops)
+}
+
+impl<const POSTGRES: bool> StateMachineTest for Machine<POSTGRES> {
+    type SystemUnderTest = Real<POSTGRES>;
+    type Reference = Model;
+
+    fn init_test(_model: &Model) -> Real<POSTGRES> {
+        let ground = ground(POSTGRES);
+        ground.begin_anew();
+        let worker_states = (0..WORKERS).map(|_| (Vec::new(), Vec::new())).collect();
+        Real { ground, runs: Vec::new(), worker_states }
+    }
+
+    fn apply(mut real: Real<POSTGRES>, model: &Model, _op: Op) -> Real<POSTGRES> {
+        let ground = Rc::clone(&real.ground);
+        ground.runtime.block_on(async {
+            for (op, answer) in &model.did {
+                real.happen(op, answer).await;
+            }
+        });
+        real
+    }
+
+    fn check_invariants(real: &Real<POSTGRES>, model: &Model) {
+        let is_idle = |(_, answer): &(Op, Answer)| matches!(answer, Answer::Nothing | Answer::Moved(_));
+        if model.did.iter().all(is_idle) {
+            return;
+        }
+        let stored = real.ground.runtime.block_on(real.stored());
+        for (index, (stored, run)) in stored.iter().zip(&model.runs).enumerate() {
+            let mut expected = run.stored.clone();
+            expected.signals.sort_unstable();
+            assert_eq!(stored, &expected, "run {index}");
+            assert_eq!(stored.is_over(), stored.job.is_none(), "run {index}: a job exactly while it lives");
+        }
+    }
+
+    /// Brings everything to an end.
+    fn teardown(mut real: Real<POSTGRES>, mut model: Model) {
+        let mut rounds = 0;
+        while let Some(ops) = onward(&model) {
+            for op in ops {
+                model = Model::apply(model, &op);
+                real = Self::apply(real, &model, op);
+                Self::check_invariants(&real, &model);
+            }
+            rounds += 1;
+            assert!(rounds < 500, "no end: {model:?}");
+        }
+        MET.with_borrow_mut(|met| met.add(&model.met));
+        for (index, run) in model.runs.iter().enumerate() {
+            let (lines, counts) = real.ground.runtime.block_on(real.told(real.runs[index]));
+            let line = |(at, state, outcome, next, attempt): &Line| {
+                (*at, state.clone(), (*outcome).to_owned(), next.clone(), *attempt)
+            };
+            assert_eq!(lines, run.history.iter().map(line).collect::<Vec<_>>(), "the history of run {index}");
+            let all = 1..=run.stored.memory.count;
+            let once: Vec<u64> = all.filter(|count| has_changes(*count)).map(u64::from).collect();
+            assert_eq!(counts, once, "every committed step of run {index} did its deed once");
+            assert!(run.stored.is_explained || run.stored.status == "DONE", "run {index} says why it ended");
+        }
+    }
+}
+
+fn drive<const POSTGRES: bool>(cases: u32) {
+    let cases = bench::number("MUSTER_TEST_CASES").map_or(cases, |cases| cases as u32);
+    let seed = bench::number("MUSTER_TEST_SEED").unwrap_or_else(|| {
+        let clock = domain::TestClock::at(origin());
+        domain::Ids::random(std::sync::Arc::new(clock)).below(u64::MAX)
+    });
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let config = Config { cases, failure_persistence: None, max_shrink_time: 30_000, ..Config::default() };
+    let ops = Model::sequential_strategy(20..80);
+    let missed = || MET.with_borrow(Tally::missed);
+    // Chance may pass by the rarest danger: then it goes on for a while.
+    for round in 0..25 {
+        // A runner that has run its cases runs no more.
+        bytes[8] = round;
+        let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+        let mut runner = TestRunner::new_with_rng(config.clone(), random);
+        let outcome = runner.run(&ops, |(model, ops, seen)| {
+            Machine::<POSTGRES>::test_sequential(config.clone(), model, ops, seen);
+            Ok(())
+        });
+        if let Err(error) = outcome {
+            panic!("with MUSTER_TEST_SEED={seed}, {runner}{error}");
+        }
+        if missed().is_empty() {
+            return;
+        }
+    }
+    panic!("never met, with MUSTER_TEST_SEED={seed}: {:?}", missed());
+}
+
+#[test]
+fn sqlite_holds_what_the_reference_model_says() {
+    drive::<false>(40);
+}
+
+#[test]
+fn postgres_holds_what_the_reference_model_says() {
+    drive::<true>(16);
+}

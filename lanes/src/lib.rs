@@ -1,0 +1,129 @@
+//! What nodes tell each other, in one process or over Redis.
+//!
+//! Everything here may be lost at any moment without losing work, because the database is authoritative: [`Hints`] tell
+//! which runs have work, [`Fanout`] carries events to the subscribers of all nodes, [`Limits`] keep all nodes together
+//! within the providers' limits, [`Quotas`] keep callers within Muster's. Each has an in-process and a Redis
+//! implementation, which pass the same tests; [`connect`] chooses by the URL. Only this crate depends on the crate
+//! `redis`.
+
+pub mod fanout;
+pub mod hints;
+pub mod limits;
+pub mod quotas;
+
+mod error;
+mod key;
+mod link;
+#[cfg(test)]
+mod testing;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use domain::{Ids, SharedClock};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::link::{Link, Timeouts};
+pub use self::{
+    error::Error,
+    fanout::{Delivery, Fanout, Message, Subscription},
+    hints::{Hint, Hints},
+    key::Key,
+    limits::{Limit, Limits, Permit, Wait},
+    quotas::{Quota, Quotas},
+};
+
+/// The means by which a node communicates with the others.
+#[derive(Debug, Clone)]
+pub struct Lanes {
+    /// Hints about runs that have work.
+    pub hints: Arc<dyn Hints>,
+    /// Events for subscribers.
+    pub fanout: Arc<dyn Fanout>,
+    /// The limits that providers impose.
+    pub limits: Arc<dyn Limits>,
+    /// The limits that Muster imposes on callers.
+    pub quotas: Arc<dyn Quotas>,
+    nodes: Arc<AtomicU32>,
+}
+
+impl Lanes {
+    /// The number of nodes at the last count, this one included.
+    pub fn nodes(&self) -> usize {
+        self.nodes.load(Ordering::Relaxed).max(1) as usize
+    }
+}
+
+/// Connects to the lanes at `url`: `memory:` for one process, `redis://...` or `rediss://...` for many.
+///
+/// `prefix` begins every key, so that several installations can share a server. An unreachable Redis is not an
+/// error: the node works without it as well as possible and reconnects by itself. Background tasks run on `tracker`
+/// and end when `token` is cancelled, as do the waits of [`Hints::next`] and all subscriptions.
+pub fn connect(
+    url: &str,
+    prefix: &str,
+    clock: SharedClock,
+    ids: Ids,
+    tracker: &TaskTracker,
+    token: &CancellationToken,
+) -> Result<Lanes, Error> {
+    if url == "memory:" {
+        return Ok(Lanes {
+            hints: Arc::new(hints::InProcess::new(token.clone())),
+            fanout: Arc::new(fanout::InProcess::new(tracker, token)),
+            limits: Arc::new(limits::InProcess::default()),
+            quotas: Arc::new(quotas::InProcess::default()),
+            nodes: Arc::new(AtomicU32::new(1)),
+        });
+    }
+    if !url.starts_with("redis://") && !url.starts_with("rediss://") {
+        return Err(Error::Url);
+    }
+    let client = redis::Client::open(url).map_err(|_| Error::Url)?;
+    let link = |timeouts| Arc::new(Link::new(client.clone(), timeouts, clock.clone(), ids.clone()));
+    let (commands, nodes) = (link(Timeouts::Short), Arc::new(AtomicU32::new(1)));
+    let hints =
+        hints::Redis::new(prefix, commands.clone(), link(Timeouts::Blocking), ids.clone(), token.clone());
+    let fanout =
+        fanout::Redis::start(prefix, client.clone(), commands.clone(), &ids, nodes.clone(), tracker, token);
+    let quotas = quotas::Redis::new(prefix, commands.clone(), nodes.clone());
+    let limits = limits::Redis::start(prefix, commands, ids, nodes.clone(), limits::LEASE, tracker, token);
+    Ok(Lanes {
+        hints: Arc::new(hints),
+        fanout: Arc::new(fanout),
+        limits: Arc::new(limits),
+        quotas: Arc::new(quotas),
+        nodes,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_url_that_names_no_lane_is_refused_and_not_shown() {
+        let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
+        for url in ["", "memory", "http://:secret@127.0.0.1/", "redis://:secret@127.0.0.1:port/"] {
+            let refused =
+                connect(url, "muster", testing::clock(), testing::ids(), &tracker, &token).unwrap_err();
+            assert_eq!(refused.code(), "QUEUE_URL_INVALID", "{url}");
+            assert!(!format!("{refused} {refused:?}").contains("secret"), "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_starts_without_its_redis() {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("redis://:secret@{}/", port.local_addr().unwrap());
+        drop(port);
+        let node = testing::Node::at(&url, "muster");
+        assert!(!format!("{:?}", node.lanes).contains("secret"));
+        let limit = Limit { concurrency: 1, rate: 0, per: std::time::Duration::ZERO };
+        assert!(
+            node.lanes.limits.enter(&testing::key("ada"), &limit, std::time::Duration::ZERO).await.is_ok()
+        );
+    }
+}

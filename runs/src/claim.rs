@@ -1,0 +1,148 @@
+//! Claims jobs, reads their runs, renews leases, and gives claims back.
+
+use std::{collections::HashMap, time::Duration};
+
+use domain::{Id, Timestamp, ids, state::Lane};
+use entity::DatabaseError;
+use sea_orm::{ConnectionTrait, QueryFilter, QueryOrder, QueryResult, Statement};
+use serde_json::Value as Json;
+
+use crate::{Run, Storage, lane, postgres, sqlite};
+
+/// A job that a node may work on until its lease ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The id of the run to execute.
+    pub run: Id<ids::Run>,
+    /// The tenant that owns the run.
+    pub tenant: Id<ids::Tenant>,
+    /// The priority of the run's work beside other runs'.
+    pub lane: Lane,
+    /// The fencing token: a commit with another epoch is refused.
+    pub epoch: i64,
+    /// Failed attempts at the present state so far.
+    pub attempt: i32,
+    /// Number of workers that died with the claim since the last commit.
+    pub crashes: i32,
+    /// Number of signals that had arrived at the claim.
+    pub wakes: i64,
+    /// When the job was claimed, by the clock that decides what is due: the database's, in production.
+    pub at: Timestamp,
+}
+
+/// A signal that waits for a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signal {
+    /// The primary key, by which the commit deletes a consumed signal.
+    pub id: Id<ids::Row>,
+    /// The name that a waiting step asks for.
+    pub name: String,
+    /// The data sent with the signal.
+    pub payload: Json,
+}
+
+/// Maximum interval between two crashes that are counted together.
+pub(crate) const CRASHES_WITHIN: Duration = Duration::from_hours(72);
+
+impl Storage {
+    /// Claims those of the given runs that are due and unclaimed, in the name of `node`, for the time of `lease`.
+    pub async fn claim(
+        &self,
+        node: &str,
+        runs: &[Id<ids::Run>],
+        lease: Duration,
+    ) -> Result<Vec<Claimed>, DatabaseError> {
+        if runs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let statement = match self.is_postgres() {
+            true => postgres::claim(&*self.clock, node, runs, lease),
+            false => sqlite::claim(&*self.clock, node, runs, lease),
+        };
+        let rows = self.store.by_key().query_all_raw(statement).await?;
+        rows.iter().map(claimed).collect()
+    }
+
+    /// The rows of runs, each with the signals that wait for it, oldest first. To be read after their claim; it fails
+    /// rather than leave signals out, because a step would sleep through what it did not see.
+    pub async fn read(
+        &self,
+        runs: &[Id<ids::Run>],
+    ) -> Result<HashMap<Id<ids::Run>, (Run, Vec<Signal>)>, DatabaseError> {
+        use entity::{run, signal};
+        let store = &self.store;
+        let rows = run::all_tenants().filter(store.id_in(run::Column::Id, runs));
+        let signals = signal::all_tenants().filter(store.id_in(signal::Column::RunId, runs));
+        let signals = signals.order_by_asc(signal::Column::Id);
+        let (rows, signals) = tokio::join!(rows.all(store.by_key()), signals.all(store.by_key()));
+        let mut found: HashMap<_, _> = rows?.into_iter().map(|row| (row.id, (row, Vec::new()))).collect();
+        for signal in signals? {
+            if let Some((_, signals)) = found.get_mut(&signal.run_id) {
+                signals.push(Signal { id: signal.id, name: signal.name, payload: signal.payload });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Extends the leases of the given claims, each a run and the epoch of its claim; returns the runs whose claim this
+    /// node still holds.
+    pub async fn renew(
+        &self,
+        claims: &[(Id<ids::Run>, i64)],
+        lease: Duration,
+    ) -> Result<Vec<Id<ids::Run>>, DatabaseError> {
+        if claims.is_empty() {
+            return Ok(Vec::new());
+        }
+        let statement = match self.is_postgres() {
+            true => postgres::renew(&*self.clock, claims, lease),
+            false => sqlite::renew(&*self.clock, claims, lease),
+        };
+        let rows = self.store.by_key().query_all_raw(statement).await?;
+        rows.iter().map(|row| Ok(row.try_get("", "run_id")?)).collect()
+    }
+
+    /// Gives a claim back unworked, because the node does not know the workflow. The sweep offers the job again after
+    /// its usual pause, so that this node does not claim it again at once.
+    pub async fn release(&self, claimed: &Claimed) -> Result<(), DatabaseError> {
+        let sql = "UPDATE job SET lease_until = NULL, leased_by = NULL WHERE run_id = $1 AND epoch = $2";
+        let values = [claimed.run.into(), claimed.epoch.into()];
+        let statement = Statement::from_sql_and_values(self.store.backend(), sql, values);
+        self.store.by_key().execute_raw(statement).await?;
+        Ok(())
+    }
+
+    /// Ends the leases that a stopping node still holds, whose steps took too long or could not be committed, and
+    /// offers their jobs again. The results are unknown, so each counts as a crash, like an expired lease.
+    pub async fn release_node(&self, node: &str) -> Result<(), DatabaseError> {
+        let statement = match self.is_postgres() {
+            true => postgres::release_node(&*self.clock, node),
+            false => sqlite::release_node(&*self.clock, node),
+        };
+        self.store.engine().execute_raw(statement).await?;
+        Ok(())
+    }
+
+    /// Ends every lease and removes every hint; called when the only process of an SQLite database starts. The lease
+    /// holders are dead, so the next worker need not wait; a lease ended here counts as a crash, like an expired one.
+    pub async fn release_all(&self) -> Result<(), DatabaseError> {
+        let sql = "UPDATE job SET lease_until = CASE WHEN lease_until > $1 THEN $1 ELSE lease_until END,
+            offered_at = NULL WHERE offered_at IS NOT NULL OR lease_until > $1";
+        let statement = Statement::from_sql_and_values(self.store.backend(), sql, [self.clock.now().into()]);
+        self.store.engine().execute_raw(statement).await?;
+        Ok(())
+    }
+}
+
+fn claimed(row: &QueryResult) -> Result<Claimed, DatabaseError> {
+    Ok(Claimed {
+        run: row.try_get("", "run_id")?,
+        tenant: row.try_get("", "tenant_id")?,
+        lane: lane(row)?,
+        epoch: row.try_get("", "epoch")?,
+        attempt: row.try_get("", "attempt")?,
+        crashes: row.try_get("", "crashes")?,
+        wakes: row.try_get("", "wakes")?,
+        at: row.try_get("", "at")?,
+    })
+}

@@ -1,0 +1,167 @@
+//! Commits the results of steps in batches.
+//!
+//! A run whose epoch or revision has changed since its step began is skipped: its worker was a zombie, and nothing of
+//! its result is written. On PostgreSQL one statement moves the runs of a batch, whatever their number; if no step wrote
+//! anything else, that statement is the whole transaction. The engine decides what makes up a batch, and what to do with
+//! one that fails.
+
+use std::{collections::HashMap, time::Duration};
+
+use domain::{Hint, Id, Topic, ids};
+use entity::{DatabaseError, event_log};
+use sea_orm::{ConnectionTrait, QueryResult};
+
+use crate::{
+    ChangeWriter, CommittedRuns, StepResult, Storage, Transition, WriteError, postgres, sqlite,
+    transition::Key,
+};
+
+/// What became of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// The result was written and the claim is still held: the worker continues.
+    Kept,
+    /// The result was written and the claim has ended.
+    Written,
+    /// Nothing was written: the worker had lost the claim.
+    TooLate,
+}
+
+/// What one transaction has written.
+#[derive(Debug)]
+pub struct Committed<After> {
+    /// The fate of each result, in the order of the batch.
+    pub fates: Vec<Fate>,
+    /// What to publish of the runs.
+    pub runs: CommittedRuns,
+    /// What to publish of the changes.
+    pub after: After,
+}
+
+/// One transition, with the ids of the rows that it adds.
+pub(crate) struct Moved<'a> {
+    pub(crate) transition: &'a Transition,
+    pub(crate) line: Id<ids::Row>,
+    pub(crate) event: Id<ids::Event>,
+}
+
+/// The job that a moved run has after the commit; a run that has ended has none.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Job {
+    /// Whether the claim is still held.
+    kept: bool,
+    /// Whether the job is due at once and its hint counts as published.
+    hint_due: bool,
+}
+
+/// The moved runs, with the epoch and revision that they were moved from.
+pub(crate) type MovedJobs = HashMap<Key, Job>;
+
+pub(crate) fn job(row: &QueryResult) -> Result<Job, DatabaseError> {
+    let (kept, hint_due): (bool, bool) = (row.try_get("", "kept")?, row.try_get("", "hint_due")?);
+    Ok(Job { kept, hint_due: hint_due && !kept })
+}
+
+impl Storage {
+    /// Writes a batch in one transaction, in the name of `node`; claims that are kept last for `lease` from now. No two
+    /// results of a batch may have the same [key](StepResult::key), and two batches that are written at the same time
+    /// have to be sorted by their runs.
+    pub async fn commit<W: ChangeWriter>(
+        &self,
+        writer: &W,
+        (node, lease): (&str, Duration),
+        batch: &[StepResult<W::Change>],
+    ) -> Result<Committed<W::AfterCommit>, WriteError> {
+        let now = self.clock.now();
+        let event = |result: &StepResult<W::Change>| {
+            let transition = &result.transition;
+            event_log::new(&self.ids, transition.tenant, Topic::Run, transition.run.any(), now)
+        };
+        let events: Vec<event_log::Model> = batch.iter().map(event).collect();
+        let rows: Vec<Moved<'_>> =
+            batch.iter().zip(&events).map(|(result, event)| self.row(&result.transition, event)).collect();
+        let batch = Batch { storage: self, node, lease, results: batch, rows, events };
+        match self.is_postgres() && batch.results.iter().all(StepResult::is_plain) {
+            true => {
+                let moved = batch.move_together(self.store.by_key()).await?;
+                Ok(batch.committed(&moved, W::AfterCommit::default()))
+            }
+            false => batch.write(writer).await,
+        }
+    }
+
+    fn row<'a>(&self, transition: &'a Transition, event: &event_log::Model) -> Moved<'a> {
+        Moved { transition, line: self.ids.make(), event: event.id }
+    }
+}
+
+/// A batch with what is derived from it.
+struct Batch<'a, Change> {
+    storage: &'a Storage,
+    node: &'a str,
+    lease: Duration,
+    results: &'a [StepResult<Change>],
+    rows: Vec<Moved<'a>>,
+    events: Vec<event_log::Model>,
+}
+
+impl<Change> Batch<'_, Change> {
+    /// Writes the batch in a transaction of the tenants concerned.
+    async fn write<W>(self, writer: &W) -> Result<Committed<W::AfterCommit>, WriteError>
+    where
+        W: ChangeWriter<Change = Change>,
+    {
+        let mut tenants: Vec<_> = self.results.iter().map(|result| result.transition.tenant).collect();
+        tenants.sort_unstable();
+        tenants.dedup();
+        let storage = self.storage;
+        let txn = storage.store.write_many(&tenants).await?;
+        let moved = match storage.is_postgres() {
+            true => self.move_together(&txn).await?,
+            false => {
+                let owner = (self.node, self.lease);
+                sqlite::commit(&txn, &*storage.clock, owner, &self.rows, &self.events).await?
+            }
+        };
+        let mut after = W::AfterCommit::default();
+        for result in self.results {
+            if moved.contains_key(&result.key()) && !result.is_plain() {
+                writer.write(&txn, &result.transition, &result.changes, &mut after).await?;
+            }
+        }
+        writer.store(&txn, &mut after).await?;
+        txn.commit().await?;
+        Ok(self.committed(&moved, after))
+    }
+
+    /// Moves the runs with one statement; PostgreSQL only.
+    async fn move_together(&self, connection: &impl ConnectionTrait) -> Result<MovedJobs, DatabaseError> {
+        let clock = &*self.storage.clock;
+        let event = (Topic::Run.as_str(), clock.now());
+        let statement = postgres::commit(clock, (self.node, self.lease), &self.rows, event);
+        let rows = connection.query_all_raw(statement).await?;
+        let read = |row: &QueryResult| {
+            Ok(((row.try_get("", "id")?, row.try_get("", "epoch")?, row.try_get("", "revision")?), job(row)?))
+        };
+        rows.iter().map(read).collect()
+    }
+
+    fn committed<After>(self, moved: &MovedJobs, after: After) -> Committed<After> {
+        let (mut fates, mut runs) = (Vec::with_capacity(self.results.len()), CommittedRuns::default());
+        for (result, event) in self.results.iter().zip(self.events) {
+            let transition = &result.transition;
+            // The batch may contain a zombie's result for the same run.
+            let Some(job) = moved.get(&transition.key()) else {
+                fates.push(Fate::TooLate);
+                continue;
+            };
+            fates.push(if job.kept { Fate::Kept } else { Fate::Written });
+            runs.events.push(event);
+            if job.hint_due {
+                let Transition { run, tenant, lane, .. } = *transition;
+                runs.hints.push(Hint { run, tenant, lane });
+            }
+        }
+        Committed { fates, runs, after }
+    }
+}

@@ -1,0 +1,111 @@
+//! Storage of runs: the rows of runs, jobs, signals and histories, and every statement that writes them.
+//!
+//! A run is one execution of a workflow. A live run has exactly one job, which is rescheduled in place: a wait sets its
+//! due time, a signal makes it due now. A worker claims a job with a lease (for liveness) and an epoch (for safety):
+//! every claim increments the epoch, and a commit is accepted only with the epoch of its claim, so a worker that lost
+//! its lease cannot commit. `wakes` counts signals; a commit that has not seen the last one leaves the job due at once,
+//! so that no signal is missed.
+//!
+//! There are two kinds of callers. Use cases [`enqueue`], [`signal`], [`request_cancel`] and [`revive`] runs in transactions
+//! of their own, so that a run and its cause are written together. The engine works through [`Storage`]: it claims,
+//! renews and releases jobs, sweeps for those that nobody told it of, and commits what steps return.
+//!
+//! Read it in this order: [`transition`] has the rows, `claim` and `sweep` find work, `commit` writes results. These
+//! decide nothing about SQL: `postgres` and `sqlite` have the statements, under the same names. Lists and pages of runs
+//! are read through the finders of `entity`, which are part of larger queries; nothing else writes these tables
+//! (`only_one_crate_writes_runs_jobs_signals_and_histories`).
+
+mod changes;
+mod claim;
+mod commit;
+mod enqueue;
+mod postgres;
+mod revive;
+mod signal;
+mod sqlite;
+mod sweep;
+mod unnest;
+
+pub mod transition;
+
+use domain::{Clock, Ids, SharedClock, Timestamp};
+use entity::{Store, Stored};
+use sea_orm::{DatabaseBackend, QueryResult, Value};
+
+pub use self::{
+    changes::{ChangeWriter, CommittedRuns, WriteError},
+    claim::{Claimed, Signal},
+    commit::{Committed, Fate},
+    enqueue::{NewRun, enqueue},
+    postgres::commit_sql,
+    revive::{Revival, revive},
+    signal::{request_cancel, signal},
+    transition::{HistoryEntry, StepResult, Transition},
+};
+pub use domain::{Hint, state::Lane};
+pub use entity::{DatabaseError, run::Model as Run};
+
+/// The engine's access to the rows of runs. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    store: Store,
+    clock: SharedClock,
+    ids: Ids,
+}
+
+impl Storage {
+    /// Access to the runs in `store`. `clock` decides what is due; `ids` makes ids for histories and events.
+    pub fn new(store: Store, clock: SharedClock, ids: Ids) -> Self {
+        Self { store, clock, ids }
+    }
+
+    /// The clock that decides what is due.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Source of ids and of chance.
+    pub fn ids(&self) -> &Ids {
+        &self.ids
+    }
+
+    /// Whether results are committed by several tasks at once. SQLite has one writer: a second one would wait for the
+    /// first.
+    pub fn has_concurrent_writers(&self) -> bool {
+        self.is_postgres()
+    }
+
+    /// Whether the database belongs to this process alone.
+    pub fn is_exclusive(&self) -> bool {
+        !self.is_postgres()
+    }
+
+    fn is_postgres(&self) -> bool {
+        is_postgres(self.store.backend())
+    }
+}
+
+fn is_postgres(backend: DatabaseBackend) -> bool {
+    backend == DatabaseBackend::Postgres
+}
+
+/// The lane of a job; one that only a newer version knows counts as the least urgent.
+fn lane(row: &QueryResult) -> Result<Lane, DatabaseError> {
+    let lane: Stored<Lane> = row.try_get("", "lane")?;
+    Ok(lane.known().unwrap_or(Lane::Background))
+}
+
+/// The hint for a job.
+fn hint(row: &QueryResult) -> Result<Hint, DatabaseError> {
+    Ok(Hint { run: row.try_get("", "run_id")?, tenant: row.try_get("", "tenant_id")?, lane: lane(row)? })
+}
+
+/// A reason in its stored form; `None` when there is nothing to explain.
+fn json(reason: Option<&domain::Reason>) -> Option<serde_json::Value> {
+    reason.and_then(|reason| serde_json::to_value(reason).ok())
+}
+
+/// The value of an optional time.
+fn value(time: Option<Timestamp>) -> Value {
+    time.into()
+}

@@ -1,0 +1,58 @@
+//! Wakes and cancels runs, always in the transaction of the cause.
+
+use domain::{Hint, Id, Timestamp, ids};
+use entity::{DatabaseError, signal};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseTransaction, EntityTrait, Statement};
+use serde_json::Value as Json;
+
+use crate::{hint, is_postgres, postgres, sqlite};
+
+/// Stores a signal for a run and wakes the run. Changes nothing and returns `None` if the run has ended.
+pub async fn signal(
+    txn: &DatabaseTransaction,
+    id: Id<ids::Row>,
+    (tenant, run): (Id<ids::Tenant>, Id<ids::Run>),
+    name: &str,
+    payload: Json,
+    at: Timestamp,
+) -> Result<Option<Hint>, DatabaseError> {
+    let Some(hint) = wake(txn, tenant, run, at).await? else { return Ok(None) };
+    let row = signal::ActiveModel {
+        id: Set(id),
+        tenant_id: Set(tenant),
+        run_id: Set(run),
+        name: Set(name.to_owned()),
+        payload: Set(payload),
+        created_at: Set(at),
+    };
+    signal::Entity::insert(row).exec_without_returning(txn).await?;
+    Ok(Some(hint))
+}
+
+/// Asks an unfinished run to stop and to undo its steps; `None` if the run has ended.
+pub async fn request_cancel(
+    txn: &DatabaseTransaction,
+    tenant: Id<ids::Tenant>,
+    run: Id<ids::Run>,
+    at: Timestamp,
+) -> Result<Option<Hint>, DatabaseError> {
+    let Some(hint) = wake(txn, tenant, run, at).await? else { return Ok(None) };
+    let sql = "UPDATE run SET cancel_requested = true WHERE tenant_id = $1 AND id = $2";
+    let values = [tenant.into(), run.into()];
+    txn.execute_raw(Statement::from_sql_and_values(txn.get_database_backend(), sql, values)).await?;
+    Ok(Some(hint))
+}
+
+/// Makes an unfinished run's job due now; `None` if the run has ended.
+async fn wake(
+    txn: &DatabaseTransaction,
+    tenant: Id<ids::Tenant>,
+    run: Id<ids::Run>,
+    at: Timestamp,
+) -> Result<Option<Hint>, DatabaseError> {
+    let statement = match is_postgres(txn.get_database_backend()) {
+        true => postgres::wake(tenant, run, at),
+        false => sqlite::wake(tenant, run, at),
+    };
+    txn.query_one_raw(statement).await?.as_ref().map(hint).transpose()
+}

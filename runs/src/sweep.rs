@@ -1,0 +1,38 @@
+//! Finds due jobs for which no hint arrived: after a timer, a lost hint, a flushed Redis, or a crashed worker.
+//!
+//! `offered_at` is the time of a job's last hint. A job scheduled for later has none, so that it is found as soon
+//! as it is due; a job that is due now gets its hint when it is written, and is offered again only if it has not
+//! been claimed after a while.
+
+use std::time::Duration;
+
+use domain::{Hint, Timestamp};
+use entity::DatabaseError;
+use sea_orm::ConnectionTrait;
+
+use crate::{Storage, hint, postgres, sqlite};
+
+impl Storage {
+    /// Due jobs whose hint was not published yet, and with `again` those whose hint was published at least that long
+    /// ago: oldest first, tenants taking turns, at most `max`. What is returned counts as offered.
+    pub async fn sweep(&self, again: Option<Duration>, max: u32) -> Result<Vec<Hint>, DatabaseError> {
+        let statement = match self.is_postgres() {
+            true => postgres::sweep(&*self.clock, again, max),
+            false => sqlite::sweep(&*self.clock, again, max),
+        };
+        let rows = self.store.engine().query_all_raw(statement).await?;
+        rows.iter().map(hint).collect()
+    }
+
+    /// The time until the next timer is due, at most `most`; zero if one is overdue. A sweeper sleeps exactly that
+    /// long.
+    pub async fn next_due(&self, most: Duration) -> Result<Duration, DatabaseError> {
+        let statement = match self.is_postgres() {
+            true => postgres::next_due(&*self.clock),
+            false => sqlite::next_due(&*self.clock),
+        };
+        let Some(row) = self.store.engine().query_one_raw(statement).await? else { return Ok(most) };
+        let (due, at): (Timestamp, Timestamp) = (row.try_get("", "due_at")?, row.try_get("", "at")?);
+        Ok((due - at).to_std().unwrap_or(Duration::ZERO).min(most))
+    }
+}

@@ -1,0 +1,109 @@
+//! What one committed step writes about its run.
+
+use domain::{
+    Id, Reason, Timestamp, ids,
+    state::{Lane, RunStatus, StepOutcome},
+};
+use serde_json::Value as Json;
+
+/// The state of a run after a step, the row for its history, and the claim that the step was done under.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transition {
+    /// The id of the run to update.
+    pub run: Id<ids::Run>,
+    /// The tenant that owns the run.
+    pub tenant: Id<ids::Tenant>,
+    /// The actor who started the run.
+    pub asked_by: String,
+    /// The priority of the run's next job.
+    pub lane: Lane,
+    /// The fencing token of the claim.
+    pub epoch: i64,
+    /// The run's revision when the step began; the commit increments it.
+    pub revision: i64,
+    /// Number of signals that had arrived when the step began; more of them make the run due at once.
+    pub wakes: i64,
+    /// The version of the workflow's table that the run uses.
+    pub version: i32,
+    /// The new state.
+    pub state: String,
+    /// The new status.
+    pub status: RunStatus,
+    /// Whether the run is undoing its steps, or was when it was quarantined.
+    pub undoing: bool,
+    /// The new memory.
+    pub memory: Json,
+    /// The states entered so far, oldest first.
+    pub trail: Vec<String>,
+    /// The name of the signal that wakes the run; `None` when it waits for none.
+    pub wait_signal: Option<&'static str>,
+    /// Why the run is in its status; `None` when there is nothing to explain.
+    pub reason: Option<Reason>,
+    /// When this was decided, by the clock that decides what is due.
+    pub at: Timestamp,
+    /// When the run is due again, by the same clock.
+    pub due: Timestamp,
+    /// Whether the worker wants to continue with the next state at once, under the same claim.
+    pub keep: bool,
+    /// Failed attempts at the new state so far.
+    pub attempt: i32,
+    /// The row for the run's history.
+    pub line: HistoryEntry,
+    /// The ids of the signals that the step consumed.
+    pub consumed: Vec<Id<ids::Row>>,
+}
+
+/// A row of a run's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// The state whose step ran.
+    pub state: String,
+    /// The result in one word, such as `DONE`.
+    pub outcome: StepOutcome,
+    /// The state after the step; `None` when the run ended or stayed.
+    pub next: Option<String>,
+    /// Which attempt it was, from 1 on.
+    pub attempt: i32,
+    /// Why the step did not succeed; `None` on success.
+    pub reason: Option<Reason>,
+}
+
+/// Everything that one step wants written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepResult<Change> {
+    /// The new state of the run.
+    pub transition: Transition,
+    /// The step's other changes, written in the same transaction; none after a failed step.
+    pub changes: Vec<Change>,
+}
+
+/// Identifies a result: run, epoch and revision. A zombie from before a retry may hold the epoch of the revived run.
+pub(crate) type Key = (Id<ids::Run>, i64, i64);
+
+impl Transition {
+    /// Whether the run is due again at once.
+    pub fn is_due(&self) -> bool {
+        !self.status.is_over() && self.due <= self.at
+    }
+
+    /// Whether nothing follows from the transition but itself. A run that is quarantined needs a person.
+    pub fn is_routine(&self) -> bool {
+        self.status != RunStatus::Quarantined
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        (self.run, self.epoch, self.revision)
+    }
+}
+
+impl<Change> StepResult<Change> {
+    /// Whether the result writes only the run, its job, its history and the event that it changed.
+    pub fn is_plain(&self) -> bool {
+        self.changes.is_empty() && self.transition.is_routine()
+    }
+
+    /// Identifies the result among those of its batch: the run, and the epoch and revision of its claim.
+    pub fn key(&self) -> (Id<ids::Run>, i64, i64) {
+        self.transition.key()
+    }
+}

@@ -1,0 +1,110 @@
+//! What the steps of these workflows get and return: the engine's types, with Muster's context, changes and errors.
+
+use std::time::Duration;
+
+use domain::{Id, Reason, ids};
+use providers::Remedy;
+use services::{Change, System, audit::in_request};
+
+/// Services available to every step.
+#[derive(Debug, Clone)]
+pub struct StepContext {
+    /// The use cases and their settings.
+    pub services: System,
+}
+
+/// A run as its step sees it; see [`engine::Step`].
+pub type Step<M> = engine::Step<M, Change>;
+
+/// The result of a step.
+pub type Outcome<S> = engine::Outcome<S, StepError>;
+
+/// The result of an undo, which must be safe when its step never ran and when the undo ran twice.
+pub type UndoOutcome = engine::UndoOutcome<StepError>;
+
+impl engine::Context for StepContext {
+    type Writer = System;
+
+    fn writer(&self) -> &System {
+        &self.services
+    }
+
+    /// What a step commits by itself is recorded in the audit log as its run's.
+    fn execute<F: Future + Send>(
+        &self,
+        run: Id<ids::Run>,
+        step: F,
+    ) -> impl Future<Output = F::Output> + Send {
+        in_request(run.to_string(), step)
+    }
+}
+
+/// How long a run waits that met a word of a newer version.
+const UNKNOWN_WORD_PAUSE: Duration = Duration::from_mins(1);
+
+/// Why a step did not succeed: the engine's error, which `?` makes out of the errors of services, providers and the
+/// database.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepError(pub engine::StepError);
+
+impl StepError {
+    /// A permanent failure with a stable code and a message for people.
+    pub fn fail(code: &str, message: impl Into<String>) -> Self {
+        Self(engine::StepError::fail(code, message))
+    }
+
+    /// A permanent failure for a known reason.
+    pub fn because(reason: Reason) -> Self {
+        Self(engine::StepError::Fail(reason))
+    }
+}
+
+impl From<StepError> for engine::StepError {
+    fn from(error: StepError) -> Self {
+        error.0
+    }
+}
+
+impl From<providers::Error> for StepError {
+    fn from(error: providers::Error) -> Self {
+        use engine::StepError::{Fail, Later, Retry};
+        let reason = services::health::reason(&error);
+        Self(match error.remedy {
+            Remedy::RetryAfter(after) if error.code == services::OWN_LIMIT => Later { reason, after },
+            Remedy::RetryAfter(after) => Retry { reason, after: Some(after) },
+            Remedy::RefreshToken | Remedy::Resync | Remedy::Reread => Retry { reason, after: None },
+            Remedy::Reconnect | Remedy::SkipMailbox | Remedy::Never => Fail(reason),
+        })
+    }
+}
+
+impl From<services::Error> for StepError {
+    fn from(error: services::Error) -> Self {
+        use engine::StepError::{Fail, Later, Retry};
+        Self(match error {
+            services::Error::Provider(error) => return error.into(),
+            // Nothing failed: whoever runs the newer version may continue, and so does this one once it knows the word.
+            services::Error::UnknownWord(unknown) => Later {
+                reason: Reason::new("STATE_UNKNOWN", unknown.to_string())
+                    .with_next_action("Ask the operator to update all servers to the newer version."),
+                after: UNKNOWN_WORD_PAUSE,
+            },
+            error if error.is_retryable() => {
+                Retry { reason: Reason::new(error.code(), error.to_string()), after: None }
+            }
+            error => Fail(Reason::new(error.code(), error.to_string())),
+        })
+    }
+}
+
+impl From<entity::UnknownWord> for StepError {
+    fn from(unknown: entity::UnknownWord) -> Self {
+        services::Error::from(unknown).into()
+    }
+}
+
+impl From<sea_orm::DbErr> for StepError {
+    fn from(error: sea_orm::DbErr) -> Self {
+        services::Error::from(error).into()
+    }
+}
