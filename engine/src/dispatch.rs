@@ -35,17 +35,17 @@ impl<C: Context> Engine<C> {
     async fn next_hints(&self, resources: &Resources<C>) -> Option<(Vec<Hint>, Vec<Hint>)> {
         let quota = &resources.tenant_quota;
         let free = resources.permits.free().await;
-        let limit = self.tenant_limit();
+        let limits = self.limits(resources.permits.total());
         let heard = tokio::select! {
             () = resources.stop.cancelled() => return None,
-            heard = self.hints().next(free, quota.max_wait(limit)) => heard,
+            heard = self.hints().next(free, quota.max_wait(limits)) => heard,
         };
         let heard = heard.unwrap_or_else(|error| {
             tracing::debug!(%error, "no hints; the sweep goes on");
             Vec::new()
         });
-        let mut admitted = quota.admit(&heard, self.tenant_limit());
-        admitted.extend(quota.next_ready(free.saturating_sub(admitted.len()), self.tenant_limit()));
+        let mut admitted = quota.admit(&heard, limits);
+        admitted.extend(quota.next_ready(free.saturating_sub(admitted.len()), limits));
         Some((heard, admitted))
     }
 

@@ -31,6 +31,7 @@ use domain::Clock;
 use lanes::{Hints, Lanes};
 use runs::Storage;
 
+use self::tenant_quota::Limits;
 pub use self::{
     context::{Change, Context},
     decide::{ClaimedRun, MAX_CRASHES},
@@ -50,7 +51,8 @@ pub struct Engine<C: Context>(Arc<Inner<C>>);
 pub struct Settings {
     /// Name of this process in leases and histories.
     pub node: String,
-    /// Maximum number of runs of one tenant that all nodes together execute at a time; interactive ones do not count.
+    /// Maximum number of bulk runs of one tenant that all nodes together execute at a time; for background runs it is an
+    /// eighth of that.
     pub tenant_runs_at_once: usize,
 }
 
@@ -132,8 +134,8 @@ impl<C: Context> Engine<C> {
         &*self.0.lanes.hints
     }
 
-    /// Maximum number of runs of one tenant that this node executes at a time.
-    pub(crate) fn tenant_limit(&self) -> usize {
-        self.0.settings.tenant_runs_at_once.div_ceil(self.0.lanes.nodes())
+    /// Limits on the runs that this node executes at a time, with this number of permits.
+    pub(crate) fn limits(&self, permits: usize) -> Limits {
+        Limits::new(permits, self.0.settings.tenant_runs_at_once.div_ceil(self.0.lanes.nodes()))
     }
 }

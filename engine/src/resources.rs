@@ -61,6 +61,11 @@ impl Permits {
         Arc::clone(&self.free).acquire_many_owned(many).await.ok()
     }
 
+    /// The number of all permits, free or not.
+    pub(crate) fn total(&self) -> usize {
+        self.total
+    }
+
     /// Takes all permits: nothing else of the node is executed meanwhile.
     pub(crate) async fn acquire_all(&self) -> Option<OwnedSemaphorePermit> {
         self.acquire(self.total).await

@@ -76,7 +76,7 @@ impl<C: Context> Engine<C> {
     async fn work_directly(&self, mut hints: &[Hint], resources: &Resources<C>) {
         while !hints.is_empty() {
             let (now, later) = hints.split_at(resources.permits.free().await.clamp(1, hints.len()));
-            let admitted = resources.tenant_quota.admit(now, self.tenant_limit());
+            let admitted = resources.tenant_quota.admit(now, self.limits(resources.permits.total()));
             let Some(permits) = resources.permits.acquire(admitted.len()).await else { return };
             if let Err(error) = self.claim_and_dispatch(&admitted, permits, resources).await {
                 return tracing::warn!(%error, "jobs could not be claimed");

@@ -1,8 +1,10 @@
-//! Limits the number of runs of one tenant that are executed at a time, so that bulk work cannot use all permits.
+//! Limits the number of runs of one tenant that are executed at a time, so that nobody uses all permits of a node.
 //!
-//! The limit applies to all nodes together; each node enforces its share, by the number of nodes. Runs above a
-//! tenant's share wait here, up to a limit, until another run of the tenant ends; further ones are dropped and
-//! offered again by the sweep. Interactive runs are never delayed, because somebody is waiting for them.
+//! Bulk work has a limit for all nodes together, of which each node enforces its share, by the number of nodes.
+//! Background work has an eighth of that, and that of all tenants at most half of the node's permits: it waits for
+//! calendar systems that may never answer. Interactive runs, for which somebody is waiting, are delayed only if their
+//! tenant holds a quarter of the node's permits. Runs above a limit wait here, up to a number, until another run of the
+//! tenant ends; further ones are dropped and offered again by the sweep.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -15,16 +17,66 @@ use domain::{Hint, Id, ids, state::Lane};
 /// Maximum number of waiting hints.
 const CAPACITY: usize = 20_000;
 
+/// How many runs of a kind a node executes at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    interactive: usize,
+    bulk: usize,
+    background: usize,
+    all_background: usize,
+}
+
+impl Limits {
+    /// The limits of a node with this number of permits, and this limit for the bulk work of one tenant.
+    pub(crate) fn new(permits: usize, bulk: usize) -> Self {
+        Self {
+            interactive: permits.div_ceil(4),
+            bulk,
+            background: bulk.div_ceil(8),
+            all_background: permits.div_ceil(2),
+        }
+    }
+
+    const fn of(&self, class: Class) -> usize {
+        match class {
+            Class::Interactive => self.interactive,
+            Class::Bulk => self.bulk,
+            Class::Background => self.background,
+        }
+    }
+}
+
+/// Runs that share a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Class {
+    Interactive,
+    Bulk,
+    Background,
+}
+
+/// The runs of one tenant that share a limit.
+type Share = (Id<ids::Tenant>, Class);
+
+fn share(hint: &Hint) -> Share {
+    let class = match hint.lane {
+        Lane::Interactive => Class::Interactive,
+        Lane::Bulk => Class::Bulk,
+        Lane::Background => Class::Background,
+    };
+    (hint.tenant, class)
+}
+
 /// The quotas of a node; see the module documentation. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TenantQuota(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    at_work: HashMap<Id<ids::Tenant>, usize>,
-    waiting: HashMap<Id<ids::Tenant>, VecDeque<Hint>>,
-    /// Tenants that wait, in the order of their turns.
-    turns: VecDeque<Id<ids::Tenant>>,
+    at_work: HashMap<Share, usize>,
+    background: usize,
+    waiting: HashMap<Share, VecDeque<Hint>>,
+    /// Those that wait, in the order of their turns.
+    turns: VecDeque<Share>,
     runs: HashSet<Id<ids::Run>>,
 }
 
@@ -34,13 +86,13 @@ impl TenantQuota {
     }
 
     /// Returns the hints that may be claimed now; the others wait.
-    pub(crate) fn admit(&self, hints: &[Hint], limit: usize) -> Vec<Hint> {
+    pub(crate) fn admit(&self, hints: &[Hint], limits: Limits) -> Vec<Hint> {
         let mut inner = self.inner();
         let mut admitted = Vec::with_capacity(hints.len());
         for hint in hints {
-            // Behind those of its tenant that wait already.
-            let waits = inner.waiting.contains_key(&hint.tenant);
-            if hint.lane == Lane::Interactive || (!waits && inner.try_admit(hint.tenant, limit)) {
+            // Behind those of its share that wait already.
+            let waits = inner.waiting.contains_key(&share(hint));
+            if !waits && inner.try_admit(share(hint), limits) {
                 admitted.push(*hint);
             } else {
                 inner.wait(*hint);
@@ -49,76 +101,83 @@ impl TenantQuota {
         admitted
     }
 
-    /// Up to `max` waiting hints whose tenants are below their limit again, with tenants taking turns.
-    pub(crate) fn next_ready(&self, max: usize, limit: usize) -> Vec<Hint> {
+    /// Up to `max` waiting hints whose tenants are below their limits again, with tenants taking turns.
+    pub(crate) fn next_ready(&self, max: usize, limits: Limits) -> Vec<Hint> {
         let mut inner = self.inner();
         let mut ready = Vec::new();
         let mut refused = 0;
         while ready.len() < max && refused < inner.turns.len() {
-            let Some(tenant) = inner.turns.pop_front() else { break };
-            if !inner.try_admit(tenant, limit) {
-                inner.turns.push_back(tenant);
+            let Some(share) = inner.turns.pop_front() else { break };
+            if !inner.try_admit(share, limits) {
+                inner.turns.push_back(share);
                 refused += 1;
                 continue;
             }
             refused = 0;
-            ready.extend(inner.next_of(tenant));
+            ready.extend(inner.next_of(share));
         }
         ready
     }
 
     /// How long a worker may wait for other hints: not at all if a hint waiting here may be claimed, and only
     /// briefly if one waits for its tenant's share.
-    pub(crate) fn max_wait(&self, limit: usize) -> Duration {
+    pub(crate) fn max_wait(&self, limits: Limits) -> Duration {
         let inner = self.inner();
-        let has_room = |tenant| inner.at_work.get(tenant).is_none_or(|at_work| *at_work < limit);
         match inner.turns.is_empty() {
             true => Duration::from_secs(1),
-            false if inner.turns.iter().any(has_room) => Duration::ZERO,
+            false if inner.turns.iter().any(|share| inner.has_room(*share, limits)) => Duration::ZERO,
             false => Duration::from_millis(2),
         }
     }
 
     /// Records that an admitted run was released, or could not be claimed.
     pub(crate) fn release(&self, hint: &Hint) {
-        if hint.lane == Lane::Interactive {
-            return;
-        }
         let mut inner = self.inner();
-        if let Some(at_work) = inner.at_work.get_mut(&hint.tenant) {
-            *at_work -= 1;
-            if *at_work == 0 {
-                inner.at_work.remove(&hint.tenant);
-            }
+        let share = share(hint);
+        let Some(at_work) = inner.at_work.get_mut(&share) else { return };
+        *at_work -= 1;
+        if *at_work == 0 {
+            inner.at_work.remove(&share);
+        }
+        if share.1 == Class::Background {
+            inner.background -= 1;
         }
     }
 }
 
 impl Inner {
-    fn try_admit(&mut self, tenant: Id<ids::Tenant>, limit: usize) -> bool {
-        let at_work = self.at_work.entry(tenant).or_default();
-        let free = *at_work < limit;
-        *at_work += usize::from(free);
-        free
+    fn has_room(&self, share: Share, limits: Limits) -> bool {
+        let (_, class) = share;
+        let at_work = self.at_work.get(&share).copied().unwrap_or_default();
+        at_work < limits.of(class) && (class != Class::Background || self.background < limits.all_background)
+    }
+
+    fn try_admit(&mut self, share: Share, limits: Limits) -> bool {
+        let has_room = self.has_room(share, limits);
+        if has_room {
+            *self.at_work.entry(share).or_default() += 1;
+            self.background += usize::from(share.1 == Class::Background);
+        }
+        has_room
     }
 
     fn wait(&mut self, hint: Hint) {
         if self.runs.len() < CAPACITY && self.runs.insert(hint.run) {
-            let line = self.waiting.entry(hint.tenant).or_default();
+            let line = self.waiting.entry(share(&hint)).or_default();
             if line.is_empty() {
-                self.turns.push_back(hint.tenant);
+                self.turns.push_back(share(&hint));
             }
             line.push_back(hint);
         }
     }
 
-    fn next_of(&mut self, tenant: Id<ids::Tenant>) -> Option<Hint> {
-        let line = self.waiting.get_mut(&tenant)?;
+    fn next_of(&mut self, share: Share) -> Option<Hint> {
+        let line = self.waiting.get_mut(&share)?;
         let hint = line.pop_front()?;
         if line.is_empty() {
-            self.waiting.remove(&tenant);
+            self.waiting.remove(&share);
         } else {
-            self.turns.push_back(tenant);
+            self.turns.push_back(share);
         }
         self.runs.remove(&hint.run);
         Some(hint)
@@ -136,6 +195,11 @@ mod tests {
         Hint { run: Id::from_uuid(run), tenant: Id::from_uuid(tenant), lane }
     }
 
+    /// The limits of a node with many permits.
+    fn limits(bulk: usize) -> Limits {
+        Limits::new(1_000, bulk)
+    }
+
     fn runs(hints: &[Hint]) -> Vec<u128> {
         hints.iter().map(|hint| hint.run.uuid().as_u128()).collect()
     }
@@ -144,39 +208,66 @@ mod tests {
     fn a_tenant_works_on_no_more_than_its_share_and_the_rest_waits_in_order() {
         let tenant_quota = TenantQuota::default();
         let many: Vec<Hint> = (0..5).map(|run| hint(1, run, Lane::Bulk)).collect();
-        assert_eq!(runs(&tenant_quota.admit(&many, 2)), [0, 1]);
-        assert_eq!(tenant_quota.next_ready(10, 2), []);
+        assert_eq!(runs(&tenant_quota.admit(&many, limits(2))), [0, 1]);
+        assert_eq!(tenant_quota.next_ready(10, limits(2)), []);
         let others = [hint(2, 10, Lane::Bulk), hint(1, 11, Lane::Bulk), hint(1, 12, Lane::Interactive)];
         assert_eq!(
-            runs(&tenant_quota.admit(&others, 2)),
+            runs(&tenant_quota.admit(&others, limits(2))),
             [10, 12],
             "others and what somebody waits for go on"
         );
         tenant_quota.release(&many[0]);
-        assert_eq!(runs(&tenant_quota.next_ready(10, 2)), [2]);
+        assert_eq!(runs(&tenant_quota.next_ready(10, limits(2))), [2]);
         tenant_quota.release(&others[2]);
-        assert_eq!(tenant_quota.next_ready(10, 2), [], "interactive runs have no part in the share");
+        assert_eq!(tenant_quota.next_ready(10, limits(2)), [], "interactive runs have no part in the share");
         tenant_quota.release(&many[1]);
         tenant_quota.release(&many[2]);
-        assert_eq!(runs(&tenant_quota.next_ready(1, 2)), [3], "as many as were asked for");
-        assert_eq!(runs(&tenant_quota.next_ready(10, 2)), [4]);
-        assert_eq!(tenant_quota.max_wait(2), Duration::from_millis(2), "for its share");
+        assert_eq!(runs(&tenant_quota.next_ready(1, limits(2))), [3], "as many as were asked for");
+        assert_eq!(runs(&tenant_quota.next_ready(10, limits(2))), [4]);
+        assert_eq!(tenant_quota.max_wait(limits(2)), Duration::from_millis(2), "for its share");
         tenant_quota.release(&many[3]);
-        assert_eq!(tenant_quota.max_wait(2), Duration::ZERO, "it has its share");
-        assert_eq!(runs(&tenant_quota.next_ready(10, 2)), [11]);
-        assert_eq!(tenant_quota.max_wait(2), Duration::from_secs(1), "nobody waits");
+        assert_eq!(tenant_quota.max_wait(limits(2)), Duration::ZERO, "it has its share");
+        assert_eq!(runs(&tenant_quota.next_ready(10, limits(2))), [11]);
+        assert_eq!(tenant_quota.max_wait(limits(2)), Duration::from_secs(1), "nobody waits");
     }
 
     #[test]
     fn waiting_tenants_take_turns_and_a_run_waits_once() {
         let tenant_quota = TenantQuota::default();
         for tenant in 1..=2 {
-            let first = [hint(tenant, 100 + tenant, Lane::Background)];
-            assert_eq!(tenant_quota.admit(&first, 1).len(), 1);
-            let more: Vec<Hint> = (0..2).map(|n| hint(tenant, 10 * tenant + n, Lane::Background)).collect();
-            assert!(tenant_quota.admit(&more, 1).is_empty() && tenant_quota.admit(&more, 1).is_empty());
+            let first = [hint(tenant, 100 + tenant, Lane::Bulk)];
+            assert_eq!(tenant_quota.admit(&first, limits(1)).len(), 1);
+            let more: Vec<Hint> = (0..2).map(|n| hint(tenant, 10 * tenant + n, Lane::Bulk)).collect();
+            assert!(
+                tenant_quota.admit(&more, limits(1)).is_empty()
+                    && tenant_quota.admit(&more, limits(1)).is_empty()
+            );
         }
-        assert_eq!(runs(&tenant_quota.next_ready(10, 3)), [10, 20, 11, 21]);
-        assert_eq!(tenant_quota.next_ready(10, 3), []);
+        assert_eq!(runs(&tenant_quota.next_ready(10, limits(3))), [10, 20, 11, 21]);
+        assert_eq!(tenant_quota.next_ready(10, limits(3)), []);
+    }
+
+    #[test]
+    fn interactive_runs_of_one_tenant_leave_permits_to_all_others() {
+        let (quota, limits) = (TenantQuota::default(), Limits::new(16, 64));
+        let many: Vec<Hint> = (0..9).map(|run| hint(1, run, Lane::Interactive)).collect();
+        assert_eq!(runs(&quota.admit(&many, limits)), [0, 1, 2, 3]);
+        assert_eq!(runs(&quota.admit(&[hint(2, 20, Lane::Interactive)], limits)), [20]);
+        quota.release(&many[0]);
+        assert_eq!(runs(&quota.next_ready(9, limits)), [4]);
+    }
+
+    #[test]
+    fn background_runs_have_little_of_their_tenants_share_and_half_of_the_permits() {
+        let (quota, limits) = (TenantQuota::default(), Limits::new(16, 24));
+        let of = |tenant: u128| -> Vec<Hint> {
+            (0..5).map(|run| hint(tenant, 10 * tenant + run, Lane::Background)).collect()
+        };
+        assert_eq!(runs(&quota.admit(&of(1), limits)), [10, 11, 12], "an eighth of 24");
+        assert_eq!(runs(&quota.admit(&of(2), limits)), [20, 21, 22]);
+        assert_eq!(runs(&quota.admit(&of(3), limits)), [30, 31], "half of 16 for all tenants");
+        assert_eq!(runs(&quota.admit(&[hint(1, 1, Lane::Bulk)], limits)), [1]);
+        quota.release(&of(1)[0]);
+        assert_eq!(runs(&quota.next_ready(9, limits)), [13], "whoever waits longest");
     }
 }

@@ -31,6 +31,7 @@ mod m0025_keys;
 mod m0026_domains;
 mod m0027_linked_with;
 mod m0028_who_vouched;
+mod m0029_background_runs;
 pub mod roles;
 mod row_level_security;
 
@@ -66,6 +67,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0026_domains::Migration),
             Box::new(m0027_linked_with::Migration),
             Box::new(m0028_who_vouched::Migration),
+            Box::new(m0029_background_runs::Migration),
         ]
     }
 }

@@ -44,7 +44,7 @@ pub trait ChangeWriter: Debug + Send + Sync + 'static {
 pub struct CommittedRuns {
     /// Runs that are due at once.
     pub hints: Vec<Hint>,
-    /// The stored events, one for each step.
+    /// The stored events, one for each step of a run that is not in the background.
     pub events: Vec<event_log::Model>,
 }
 

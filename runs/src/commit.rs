@@ -42,7 +42,8 @@ pub struct Committed<After> {
 pub(crate) struct Moved<'a> {
     pub(crate) transition: &'a Transition,
     pub(crate) line: Id<ids::Row>,
-    pub(crate) event: Id<ids::Event>,
+    /// `None` if subscribers are not told.
+    pub(crate) event: Option<&'a event_log::Model>,
 }
 
 /// The job that a moved run has after the commit; a run that has ended has none.
@@ -75,12 +76,17 @@ impl Storage {
         let now = self.clock.now();
         let event = |result: &StepResult<W::Change>| {
             let transition = &result.transition;
-            event_log::new(&self.ids, transition.tenant, Topic::Run, transition.run.any(), now)
+            let event =
+                || event_log::new(&self.ids, transition.tenant, Topic::Run, transition.run.any(), now);
+            transition.is_told().then(event)
         };
-        let events: Vec<event_log::Model> = batch.iter().map(event).collect();
-        let rows: Vec<Moved<'_>> =
-            batch.iter().zip(&events).map(|(result, event)| self.row(&result.transition, event)).collect();
-        let batch = Batch { storage: self, node, lease, results: batch, rows, events };
+        let events: Vec<Option<event_log::Model>> = batch.iter().map(event).collect();
+        let rows: Vec<Moved<'_>> = batch
+            .iter()
+            .zip(&events)
+            .map(|(result, event)| self.row(&result.transition, event.as_ref()))
+            .collect();
+        let batch = Batch { storage: self, node, lease, results: batch, rows, events: &events };
         match self.is_postgres() && batch.results.iter().all(StepResult::is_plain) {
             true => {
                 let moved = batch.move_together(self.store.by_key()).await?;
@@ -90,8 +96,8 @@ impl Storage {
         }
     }
 
-    fn row<'a>(&self, transition: &'a Transition, event: &event_log::Model) -> Moved<'a> {
-        Moved { transition, line: self.ids.make(), event: event.id }
+    fn row<'a>(&self, transition: &'a Transition, event: Option<&'a event_log::Model>) -> Moved<'a> {
+        Moved { transition, line: self.ids.make(), event }
     }
 }
 
@@ -102,7 +108,7 @@ struct Batch<'a, Change> {
     lease: Duration,
     results: &'a [StepResult<Change>],
     rows: Vec<Moved<'a>>,
-    events: Vec<event_log::Model>,
+    events: &'a [Option<event_log::Model>],
 }
 
 impl<Change> Batch<'_, Change> {
@@ -120,7 +126,7 @@ impl<Change> Batch<'_, Change> {
             true => self.move_together(&txn).await?,
             false => {
                 let owner = (self.node, self.lease);
-                sqlite::commit(&txn, &*storage.clock, owner, &self.rows, &self.events).await?
+                sqlite::commit(&txn, &*storage.clock, owner, &self.rows).await?
             }
         };
         let mut after = W::AfterCommit::default();
@@ -156,7 +162,7 @@ impl<Change> Batch<'_, Change> {
                 continue;
             };
             fates.push(if job.kept { Fate::Kept } else { Fate::Written });
-            runs.events.push(event);
+            runs.events.extend(event.clone());
             if job.hint_due {
                 let Transition { run, tenant, lane, .. } = *transition;
                 runs.hints.push(Hint { run, tenant, lane });

@@ -222,14 +222,14 @@ WITH seen AS (
         UNION ALL SELECT * FROM armed UNION ALL SELECT * FROM ended) i
     WHERE r.id = i.run_id AND r.revision = i.revision
     RETURNING r.id, r.tenant_id, i.epoch, i.revision, i.kept, i.hint_due, i.line_id, i.line_state, i.outcome, i.next_state,
-        i.line_attempt, i.line_reason, i.event_id, i.at
+        i.line_attempt, i.line_reason, i.event_id, i.told, i.at
 ), history AS (
     INSERT INTO run_history (id, tenant_id, run_id, revision, state, outcome, next_state, attempt, reason, node, at)
     SELECT line_id, tenant_id, id, revision + 1, line_state, outcome, nullif(next_state, ''), line_attempt,
         nullif(line_reason, 'null'::jsonb), {node}, at FROM moved
 ), events AS (
     INSERT INTO event_log (id, tenant_id, topic, subject, payload, at)
-    SELECT event_id, tenant_id, {topic}, id, '{}', {event_at} FROM moved
+    SELECT event_id, tenant_id, {topic}, id, '{}', {event_at} FROM moved WHERE told
 ), consumed AS (
     DELETE FROM signal s USING moved m, {e}
     WHERE s.run_id = m.id AND s.id = e.id AND e.epoch = m.epoch AND e.revision = m.revision
@@ -263,7 +263,8 @@ columns! {
         next_state: "text" = |m| m.transition.line.next.clone().unwrap_or_default();
         line_attempt: "int" = |m| m.transition.line.attempt;
         line_reason: "jsonb" = |m| json(m.transition.line.reason.as_ref()).unwrap_or(Json::Null);
-        event_id: "uuid" = |m| m.event;
+        event_id: "uuid" = |m| m.event.map_or(Id::nil(), |event| event.id);
+        told: "bool" = |m| m.event.is_some();
     }
 }
 
@@ -276,7 +277,7 @@ columns! {
     }
 }
 
-/// Writes a whole batch, with the events of its runs. `events` has one for each transition, in the same order.
+/// Writes a whole batch, with the events of its runs.
 pub(crate) fn commit(
     clock: &dyn Clock,
     (node, lease): (&str, Duration),

@@ -153,12 +153,11 @@ pub(crate) async fn commit(
     clock: &dyn Clock,
     (node, lease): (&str, Duration),
     rows: &[Moved<'_>],
-    events: &[event_log::Model],
 ) -> Result<MovedJobs, DatabaseError> {
     // The step's own time may lie back: its result may have waited for its batch, or the clock may have been set.
     let now = clock.now();
     let mut moved = MovedJobs::new();
-    for (row, event) in rows.iter().zip(events) {
+    for row in rows {
         let transition = row.transition;
         let Some(job) = write_job(txn, transition, now, lease).await? else { continue };
         if txn.execute_raw(update_run(transition)).await?.rows_affected() == 0 {
@@ -168,7 +167,9 @@ pub(crate) async fn commit(
         for id in &transition.consumed {
             txn.execute_raw(statement("DELETE FROM signal WHERE id = $1", [(*id).into()])).await?;
         }
-        event_log::Entity::insert(event.clone().into_active_model()).exec_without_returning(txn).await?;
+        if let Some(event) = row.event {
+            event_log::Entity::insert(event.clone().into_active_model()).exec_without_returning(txn).await?;
+        }
         moved.insert(transition.key(), job);
     }
     Ok(moved)

@@ -91,6 +91,11 @@ impl Transition {
         self.status != RunStatus::Quarantined
     }
 
+    /// Whether subscribers are told of the transition. Nobody waits for background runs, and there are many of them.
+    pub(crate) fn is_told(&self) -> bool {
+        self.lane != Lane::Background
+    }
+
     pub(crate) fn key(&self) -> Key {
         (self.run, self.epoch, self.revision)
     }

@@ -4,65 +4,20 @@
 //! for changes reports it. Two concurrent readers each write a copy and its watermark together, one after the other;
 //! whichever remains is consistent.
 
-use domain::{Id, TimeRange, Timestamp, Unreadable, UnreadableReason, ids, state::ConnectionState};
+use domain::{Id, TimeRange, Timestamp, Unreadable, UnreadableReason, ids};
 use providers::{ChangeCheck, Error, ErrorKind, Event, Provider, Remedy, Session};
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, sea_query::Expr};
 
 use crate::{
-    Change, Result, Services, System,
+    Change, Result, Services,
     change::{CalendarCopy, UnchangedCalendar, window as covered},
     connections::counted,
-    integrations,
 };
 
 /// Maximum number of events in a window; a calendar with more is treated as faulty and not stored.
 const MOST_EVENTS: usize = 20_000;
 /// Longest watermark that is stored, in bytes; without one, the window is read every time.
 const LONGEST_WATERMARK: usize = 8_000;
-
-crate::noun! {
-    /// Copies of calendars.
-    Calendars
-}
-
-impl Calendars {
-    /// Connections of usable integrations whose copy is due to be read again: those that do not fail, oldest first, or
-    /// those that do, with the fewest failures first.
-    pub async fn outdated(
-        &self,
-        _by: &System,
-        tenant: Id<ids::Tenant>,
-        turn: ReadOrder,
-        max: usize,
-    ) -> Result<Vec<entity::connection::Model>> {
-        use entity::connection::{Column, of};
-        let txn = self.services.read(tenant).await?;
-        let usable = integrations::usable(&txn, tenant).await?;
-        let (now, states) = (self.services.now(), ConnectionState::READABLE.map(ConnectionState::as_str));
-        let before = now - self.services.settings.reread_after;
-        let old = Condition::any().add(Column::AsOf.is_null()).add(Column::AsOf.lt(before));
-        let rows = of(tenant)
-            .filter(Column::IntegrationId.is_in(usable))
-            .filter(Column::State.is_in(states))
-            .filter(old);
-        let rows = match turn {
-            ReadOrder::Healthy => rows.filter(Column::RetryAt.is_null()),
-            ReadOrder::Failing => rows.filter(Column::RetryAt.lte(now)).order_by_asc(Column::Failures),
-        };
-        Ok(rows.order_by_asc(Column::AsOf).limit(max as u64).all(&txn).await?)
-    }
-}
-
-/// Which connections are to be read again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReadOrder {
-    /// Mailboxes whose last attempt succeeded.
-    Healthy,
-    /// Failing mailboxes whose next attempt is due.
-    Failing,
-}
 
 /// The window that copies cover: from yesterday to the horizon, in whole days.
 pub fn window(services: &Services) -> TimeRange {

@@ -46,6 +46,7 @@ mod tenant_lock;
 pub mod tenants;
 mod text;
 pub mod tx;
+pub mod upkeep;
 pub mod users;
 pub mod vault;
 pub mod verification;
@@ -246,8 +247,6 @@ nouns! {
     availability: availability::Availability,
     /// Bookings of meetings.
     bookings: bookings::Bookings,
-    /// Copies of calendars.
-    calendars: calendars::Calendars,
     /// Bulk activations of mailboxes.
     campaigns: campaigns::Campaigns,
     /// Push channels.
@@ -284,6 +283,8 @@ nouns! {
     sign_in: sign_in::SignIn,
     /// Customer organisations.
     tenants: tenants::Tenants,
+    /// Runs that keep connections true.
+    upkeep: upkeep::Upkeep,
     /// Users of a tenant.
     users: users::Users,
 }

@@ -7,6 +7,13 @@ use runs::NewRun;
 use sea_orm::prelude::Json;
 use serde::{Deserialize, Serialize};
 
+/// Name of the workflow of [`RefreshCalendar`].
+pub(crate) const REFRESH_CALENDAR: &str = "refresh_calendar";
+/// Name of the workflow of [`CheckIntegration`].
+pub(crate) const CHECK_INTEGRATION: &str = "check_integration";
+/// Name of the workflow of [`OpenChannel`].
+pub(crate) const OPEN_CHANNEL: &str = "open_channel";
+
 /// A run to be enqueued.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunInput {
@@ -24,6 +31,36 @@ pub enum RunInput {
     MoveBooking(MoveBooking),
     /// Cancels a written booking.
     CancelBooking(CancelBooking),
+    /// Reads a mailbox's calendar again.
+    RefreshCalendar(RefreshCalendar),
+    /// Checks whether an integration is still let in.
+    CheckIntegration(CheckIntegration),
+    /// Opens or renews the push channel of a mailbox.
+    OpenChannel(OpenChannel),
+}
+
+/// See [`RunInput::RefreshCalendar`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RefreshCalendar {
+    /// Identifier of the connection to the mailbox.
+    #[serde(with = "domain::ids::plain")]
+    pub connection: Id<ids::Connection>,
+}
+
+/// See [`RunInput::CheckIntegration`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckIntegration {
+    /// Identifier of the integration to check.
+    #[serde(with = "domain::ids::plain")]
+    pub integration: Id<ids::Integration>,
+}
+
+/// See [`RunInput::OpenChannel`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenChannel {
+    /// Identifier of the connection to the mailbox.
+    #[serde(with = "domain::ids::plain")]
+    pub connection: Id<ids::Connection>,
 }
 
 /// See [`RunInput::Connect`].
@@ -115,6 +152,9 @@ impl RunInput {
         "write_booking",
         "move_booking",
         "cancel_booking",
+        REFRESH_CALENDAR,
+        CHECK_INTEGRATION,
+        OPEN_CHANNEL,
     ];
 
     fn parts(&self) -> (&'static str, AnyId, Json) {
@@ -129,6 +169,9 @@ impl RunInput {
             Self::WriteBooking(o) => ("write_booking", o.booking.any(), memory(o)),
             Self::MoveBooking(o) => ("move_booking", o.booking.any(), memory(o)),
             Self::CancelBooking(o) => ("cancel_booking", o.booking.any(), memory(o)),
+            Self::RefreshCalendar(o) => (REFRESH_CALENDAR, o.connection.any(), memory(o)),
+            Self::CheckIntegration(o) => (CHECK_INTEGRATION, o.integration.any(), memory(o)),
+            Self::OpenChannel(o) => (OPEN_CHANNEL, o.connection.any(), memory(o)),
         }
     }
 

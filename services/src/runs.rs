@@ -4,7 +4,7 @@ use domain::{
     AnyId, Id, Permission,
     access::Denied,
     ids, may,
-    state::RunStatus,
+    state::{Lane, RunStatus},
     text::{self, Shape},
 };
 use entity::{
@@ -43,7 +43,8 @@ pub struct RunFilter {
 }
 
 impl Runs {
-    /// One page of the tenant's runs.
+    /// One page of the tenant's runs. Background runs, which nobody asked for, are on it only if the filter names a
+    /// subject, a workflow or a status.
     pub async fn list(
         &self,
         by: &Allowed<may::RunView>,
@@ -53,6 +54,9 @@ impl Runs {
         let tenant = by.tenant();
         let txn = self.services.read(tenant).await?;
         let mut runs = entity::run::of(tenant);
+        if filter == RunFilter::default() {
+            runs = runs.filter(Column::Lane.ne(Lane::Background.as_str()));
+        }
         if let Some(subject) = filter.subject {
             runs = runs.filter(Column::Subject.eq(subject));
         }

@@ -192,7 +192,7 @@ async fn a_changed_password(stack: Stack) {
     use workflows::reconcile::Reconciler;
     let mut it = Box::pin(connected(stack)).await;
     it.radicale.change_password("another");
-    Reconciler::Health.round(&it.app.node.services).await.unwrap();
+    it.app.reconcile(Reconciler::Health).await;
     assert_eq!(it.state().await, "FAILING");
     "another".clone_into(&mut it.radicale.password);
     let again = consent(&it.app, &it.vendor, &it.radicale, Some(&it.integration)).await;

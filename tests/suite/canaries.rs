@@ -104,13 +104,13 @@ async fn microsoft(app: &TestApp, needles: &mut Needles) {
     let link = app.invite(&org).await;
     needles.add(Kind::Link, link.rsplit('/').next().unwrap());
     app.connect(&org).await;
-    Reconciler::Channels.round(&app.node.services).await.unwrap();
+    app.reconcile(Reconciler::Channels).await;
     own_consent(app, &org, &users[org.outsider()], needles).await;
     let room = app.room_ids(&org).await[org.room(0)].clone();
     let booked = app.book(&org, &users[org.insider()], "one", json!({ "roomIds": [room] })).await;
     assert_eq!(booked["state"], "CONFIRMED", "{booked}");
     app.fault(json!({ "times": 6, "action": "outage" })).await;
-    Reconciler::Health.round(&app.node.services).await.unwrap();
+    app.reconcile(Reconciler::Health).await;
     app.clear_faults().await;
     app.advance(Duration::hours(2)).await;
     let input = json!({ "id": booked["id"], "idempotencyKey": "cancel" });
@@ -127,7 +127,7 @@ async fn microsoft(app: &TestApp, needles: &mut Needles) {
         needles.add(Kind::AccessToken, &token(app, &org, user).await);
     }
     app.revoke(&org).await;
-    Reconciler::Health.round(&app.node.services).await.unwrap();
+    app.reconcile(Reconciler::Health).await;
     app.run_jobs().await;
 }
 
@@ -185,7 +185,7 @@ async fn exchange(app: &TestApp) {
 async fn keys_of_google(app: &TestApp, needles: &mut Needles) {
     let (org, users) = google::organisation(app).await;
     google::connect(app, &org, None, 0).await;
-    Reconciler::Channels.round(&app.node.services).await.unwrap();
+    app.reconcile(Reconciler::Channels).await;
     let (mut browser, page) = google::own_consent(app, &org, &users[org.insider()]).await;
     google::answer_as(app, &mut browser, page, org.people()[org.insider()]).await;
     app.run_jobs().await;

@@ -43,7 +43,7 @@ impl<'a> Mailbox<'a> {
     async fn round(&self) -> Vec<(String, String)> {
         self.app.clock.advance(Duration::minutes(16));
         let before = self.app.journal(0).await.len();
-        Reconciler::Calendars.round(&self.app.node.services).await.unwrap();
+        self.app.reconcile(Reconciler::Calendars).await;
         self.asked_since(before).await
     }
 

@@ -107,16 +107,16 @@ async fn a_revoked_consent_turns_the_status_and_a_reconnection_turns_it_back(app
     let org = app.with_tenant("Revoked", 4, 1).await;
     let users = app.with_users(&org, 4).await;
     let id = app.connect(&org).await;
-    Reconciler::Health.round(&app.node.services).await.unwrap();
+    app.reconcile(Reconciler::Health).await;
     assert_eq!(state(&app, &org).await.0, "ACTIVE");
     let kept = app.book(&org, &users[org.insider()], "before", json!({})).await;
     // A bad moment of the provider is no revocation.
     app.fault(json!({ "times": 50, "action": "outage" })).await;
-    Reconciler::Health.round(&app.node.services).await.unwrap();
+    app.reconcile(Reconciler::Health).await;
     assert_eq!(state(&app, &org).await.0, "ACTIVE");
     app.clear_faults().await;
     app.revoke(&org).await;
-    Reconciler::Health.round(&app.node.services).await.unwrap();
+    app.reconcile(Reconciler::Health).await;
     assert_eq!(state(&app, &org).await, ("FAILING".to_owned(), "CONSENT_LOST".to_owned()));
     assert_eq!(
         app.mailbox_state(&org, org.people()[org.insider()]).await,
@@ -133,7 +133,7 @@ async fn a_revoked_consent_turns_the_status_and_a_reconnection_turns_it_back(app
     app.beside_jobs(browser.walk(link["url"].as_str().unwrap())).await.unwrap();
     app.run_jobs().await;
     assert_eq!(state(&app, &org).await, ("ACTIVE".to_owned(), String::new()));
-    Reconciler::Health.round(&app.node.services).await.unwrap();
+    app.reconcile(Reconciler::Health).await;
     assert_eq!(state(&app, &org).await.0, "ACTIVE");
     // What was booked before can be changed as before.
     let cancel = json!({ "id": kept["id"], "idempotencyKey": "cancel" });
@@ -189,7 +189,7 @@ async fn a_mailbox_that_leaves_the_scope_is_unreachable_and_booked_through_the_s
     let index = (0..people.len()).find(is_lost).unwrap();
     app.scope(&org, people[index], false).await;
     app.clock.advance(Duration::hours(1));
-    Reconciler::Calendars.round(&app.node.services).await.unwrap();
+    app.reconcile(Reconciler::Calendars).await;
     let lost = app.connections(&org).await[people[index]].clone();
     assert_eq!(
         (&lost["state"], &lost["route"]),

@@ -116,7 +116,7 @@ async fn the_main_job(stack: Stack) {
     let held = app.observe(&at(&org)).await;
     let client = held["delegations"].as_object().unwrap().keys().next().unwrap().clone();
     app.control(&format!("{}/delegations/revoke", at(&org)), json!({ "client_id": client })).await;
-    Reconciler::Health.round(&app.node.services).await.unwrap();
+    app.reconcile(Reconciler::Health).await;
     assert_eq!(app.integration(&org).await["state"], "FAILING");
     assert_eq!(connect(&app, &org, Some(&integration), 0).await, integration);
     app.finish().await;
@@ -160,7 +160,7 @@ async fn no_key(stack: Stack) {
     assert!(signed > 0, "Google signed");
 
     // A source that is away for a while turns nothing.
-    let health = async || Reconciler::Health.round(&app.node.services).await.unwrap();
+    let health = async || app.reconcile(Reconciler::Health).await;
     let away = json!({ "match": { "path_contains": "computeMetadata" }, "times": 100, "action": "outage" });
     app.fault(away).await;
     app.control("/control/tokens/expire", json!({})).await;

@@ -206,6 +206,12 @@ impl TestApp {
         self.node.engine.drain().await.unwrap()
     }
 
+    /// Does one round of a reconciler, and works off the runs that it enqueued.
+    pub async fn reconcile(&self, reconciler: workflows::reconcile::Reconciler) {
+        reconciler.round(&self.node.services).await.unwrap();
+        self.run_jobs().await;
+    }
+
     /// Moves the clock, then works off what is due.
     pub async fn advance(&self, by: Duration) {
         self.clock.advance(by);

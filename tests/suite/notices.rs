@@ -45,7 +45,7 @@ impl Watched {
                 org
             }
         };
-        Reconciler::Channels.round(&app.node.services).await.unwrap();
+        app.reconcile(Reconciler::Channels).await;
         let address = org.people()[org.insider()].to_owned();
         let journal = app.journal(0).await;
         let opened = journal
@@ -149,11 +149,11 @@ async fn a_change_is_read_once_it_is_told(stack: Stack, provider: ProviderKind) 
     watched.written("Third", 11).await;
     assert_eq!(watched.delivered(1).await, [LOST]);
     assert_eq!(watched.readings().await, 0);
-    Reconciler::Calendars.round(&watched.app.node.services).await.unwrap();
+    watched.app.reconcile(Reconciler::Calendars).await;
     assert!(!watched.knows("Third").await, "the copy is not old yet");
     let old = watched.app.node.services.settings.reread_after + std::time::Duration::from_secs(1);
     watched.app.clock.advance(chrono::Duration::from_std(old).unwrap());
-    Reconciler::Calendars.round(&watched.app.node.services).await.unwrap();
+    watched.app.reconcile(Reconciler::Calendars).await;
     assert!(watched.knows("Third").await, "what was lost is made good");
     watched.app.finish().await;
 }

@@ -12,8 +12,11 @@ mod step;
 pub mod activate_mailbox;
 pub mod campaign;
 pub mod cancel_booking;
+pub mod check_integration;
 pub mod connect_integration;
 pub mod move_booking;
+pub mod open_channel;
+pub mod refresh_calendar;
 pub mod verify_integration;
 pub mod write_booking;
 
@@ -27,7 +30,7 @@ pub use self::step::{Outcome, Step, StepContext, StepError, UndoOutcome};
 pub type Engine = engine::Engine<StepContext>;
 
 /// The tables of all workflows, in the version that new runs use.
-pub const TABLES: [engine::Table; 7] = [
+pub const TABLES: [engine::Table; 10] = [
     connect_integration::ConnectIntegration::TABLE,
     verify_integration::VerifyIntegration::TABLE,
     campaign::Campaign::TABLE,
@@ -35,6 +38,9 @@ pub const TABLES: [engine::Table; 7] = [
     write_booking::WriteBooking::TABLE,
     move_booking::MoveBooking::TABLE,
     cancel_booking::CancelBooking::TABLE,
+    refresh_calendar::RefreshCalendar::TABLE,
+    check_integration::CheckIntegration::TABLE,
+    open_channel::OpenChannel::TABLE,
 ];
 
 /// The engine of a node, with every workflow. It also becomes the catalogue that use cases show.
@@ -50,6 +56,9 @@ pub fn engine(services: &System, node: &str) -> Engine {
             Box::new(write_booking::WriteBooking),
             Box::new(move_booking::MoveBooking),
             Box::new(cancel_booking::CancelBooking),
+            Box::new(refresh_calendar::RefreshCalendar),
+            Box::new(check_integration::CheckIntegration),
+            Box::new(open_channel::OpenChannel),
         ],
     );
     services.set_catalogue(Catalogue::of(&engine));

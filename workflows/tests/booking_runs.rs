@@ -101,6 +101,12 @@ impl App {
         bookings.cancel(&self.setup.colleague().allow().unwrap(), id, "Sorry", "cancel").await.unwrap()
     }
 
+    /// Does one round of a reconciler, and works off the runs that it enqueued.
+    async fn reconcile(&self, reconciler: workflows::reconcile::Reconciler) {
+        reconciler.round(&self.setup.services).await.unwrap();
+        self.work().await;
+    }
+
     /// Works off what is due now.
     async fn work(&self) {
         self.engine.drain().await.unwrap();
@@ -489,16 +495,16 @@ async fn one_mailbox_that_leaves_the_scope_is_not_the_end_of_the_integration(app
             .remove(0)
     };
     app.calendars.close(&known.address, out_of_scope());
-    Reconciler::Health.round(services).await.unwrap();
+    app.reconcile(Reconciler::Health).await;
     assert_eq!((row().await.state.as_str(), row().await.known_good), ("ACTIVE", Some(other.address.clone())));
     app.calendars.close(&other.address, out_of_scope());
-    Reconciler::Health.round(services).await.unwrap();
+    app.reconcile(Reconciler::Health).await;
     assert_eq!(row().await.state, IntegrationState::Active, "it may pass");
     app.setup.clock.advance(Duration::minutes(16));
-    Reconciler::Health.round(services).await.unwrap();
+    app.reconcile(Reconciler::Health).await;
     assert_eq!(row().await.state, IntegrationState::Failing, "nobody is in scope");
     app.calendars.open(&other.address);
-    Reconciler::Health.round(services).await.unwrap();
+    app.reconcile(Reconciler::Health).await;
     assert_eq!(row().await.state, IntegrationState::Active);
     app.close().await;
 }
@@ -520,10 +526,10 @@ async fn a_degraded_integration_is_whole_again_when_its_lost_mailbox_is_left_out
     app.calendars.close(&mailbox.address, out_of_scope());
     app.setup.services.connections().activate(&app.setup.admin().allow().unwrap(), mailbox.id).await.unwrap();
     app.work_through(mailbox.id.any().of()).await;
-    Reconciler::Health.round(services).await.unwrap();
+    app.reconcile(Reconciler::Health).await;
     assert_eq!(row().await.state, IntegrationState::Degraded, "a mailbox that was active is not");
     services.connections().exclude(&app.setup.admin().allow().unwrap(), mailbox.id).await.unwrap();
-    Reconciler::Health.round(services).await.unwrap();
+    app.reconcile(Reconciler::Health).await;
     assert_eq!((row().await.state.as_str(), row().await.reason), ("ACTIVE", None));
     app.close().await;
 }

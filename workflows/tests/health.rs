@@ -141,11 +141,17 @@ impl App {
         services.access().authenticate(services::Anyone, Some(&bearer), Some(&tenant)).await.unwrap().caller
     }
 
+    /// Does one round of a reconciler, and works off the runs that it enqueued.
+    async fn reconcile(&self, reconciler: Reconciler) {
+        reconciler.round(&self.setup.services).await.unwrap();
+        self.engine.drain().await.unwrap();
+    }
+
     /// Lets time pass and reads what is old by then. Returns who was asked for events, in order.
     async fn round(&self, minutes: i64) -> Vec<String> {
         self.setup.clock.advance(Duration::minutes(minutes));
         self.calendars.read();
-        Reconciler::Calendars.round(&self.setup.services).await.unwrap();
+        self.reconcile(Reconciler::Calendars).await;
         self.calendars.read()
     }
 
@@ -215,7 +221,7 @@ async fn what_one_mailbox_returns_degrades_its_integration_at_most(apps: Apps) {
         for _ in 0..12 {
             app.round(16).await;
             states.push(app.integration().await);
-            Reconciler::Health.round(&app.setup.services).await.unwrap();
+            app.reconcile(Reconciler::Health).await;
             states.push(app.integration().await);
             app.engine.drain().await.unwrap();
         }
@@ -245,7 +251,7 @@ async fn a_refusal_that_lasts_is_retried_and_heals_by_itself(apps: Apps) {
     app.work().await;
     let row = app.connections().await[0].clone();
     assert_eq!((row.state.as_str(), row.route.as_str(), row.failures), ("ACTIVE", "DELEGATED", 0));
-    Reconciler::Health.round(&app.setup.services).await.unwrap();
+    app.reconcile(Reconciler::Health).await;
     assert_eq!(app.integration().await, "ACTIVE");
     app.setup.close().await;
 }
@@ -297,7 +303,7 @@ async fn a_lost_consent_turns_the_integration_at_once(apps: Apps) {
     for row in app.connections().await {
         app.calendars.open(&row.address);
     }
-    Reconciler::Health.round(&app.setup.services).await.unwrap();
+    app.reconcile(Reconciler::Health).await;
     assert_eq!((app.integration().await.as_str(), app.round(1).await.len()), ("ACTIVE", 4));
     app.setup.close().await;
 }
@@ -455,26 +461,39 @@ async fn a_directory_that_never_answers_holds_up_no_other_tenant(apps: Apps) {
         }
     };
     tokio::select! {
-        round = Reconciler::Health.round(&app.setup.services) => panic!("one never answers: {round:?}"),
+        () = app.reconcile(Reconciler::Health) => panic!("one never answers"),
         () = both => {}
         () = tokio::time::sleep(std::time::Duration::from_secs(20)) => panic!("the other one is not asked"),
     }
     app.setup.close().await;
 }
 
-async fn what_a_round_does_not_reach_has_its_turn_in_a_later_one(apps: Apps) {
-    let app = apps.make(0).await;
-    for _ in 0..2 {
-        app.setup.integration(app.tenant()).await;
+async fn what_is_enqueued_is_not_enqueued_again_and_leaves_room_for_the_rest(apps: Apps) {
+    use services::{run_inputs::RunInput, upkeep::ReadOrder};
+    let app = apps.make(12).await;
+    let (services, tenant) = (&app.setup.services, app.tenant());
+    app.setup.clock.advance(Duration::minutes(16));
+    let upkeep = services.upkeep();
+    let mut begun = Vec::new();
+    for _ in 0..4 {
+        begun.push(upkeep.refresh_calendars(services, tenant, ReadOrder::Healthy, 5).await.unwrap());
     }
-    app.calendars.slow_down(&app.setup.clock, Duration::seconds(61));
-    for round in 1..=3 {
-        Reconciler::Health.round(&app.setup.services).await.unwrap();
-        assert_eq!(app.calendars.directories().len(), round, "one uses up the tenant's share");
-        app.setup.clock.advance(Duration::seconds(300 - 61));
+    assert_eq!(begun, [5, 5, 2, 0], "the oldest first, and nothing twice");
+    for expected in [1, 0] {
+        assert_eq!(upkeep.check_integrations(services, tenant).await.unwrap(), expected);
     }
-    let asked: std::collections::BTreeSet<String> = app.calendars.directories().into_iter().collect();
-    assert_eq!(asked.len(), 3, "{asked:?}");
+    let txn = services.store.read(tenant).await.unwrap();
+    let runs =
+        entity::run::of(tenant).filter(entity::run::Column::FinishedAt.is_null()).all(&txn).await.unwrap();
+    drop(txn);
+    let subjects: std::collections::BTreeSet<_> =
+        runs.iter().map(|run| (&run.workflow, run.subject)).collect();
+    assert_eq!((runs.len(), subjects.len()), (13, 13));
+    assert!(runs.iter().all(|run| RunInput::WORKFLOWS.contains(&run.workflow.as_str())));
+    app.calendars.read();
+    app.work().await;
+    assert_eq!(app.calendars.read().len(), 12);
+    assert_eq!(upkeep.refresh_calendars(services, tenant, ReadOrder::Healthy, 5).await.unwrap(), 0);
     app.setup.close().await;
 }
 
@@ -510,5 +529,5 @@ on_both_stores! {
     a_person_whose_own_consent_is_gone_turns_nothing_for_others,
     an_activation_that_failed_or_was_lost_is_tried_again,
     a_directory_that_never_answers_holds_up_no_other_tenant,
-    what_a_round_does_not_reach_has_its_turn_in_a_later_one,
+    what_is_enqueued_is_not_enqueued_again_and_leaves_room_for_the_rest,
 }

@@ -3,19 +3,18 @@
 //!
 //! A reconciler has a row in `schedule` with a due time and a lease; whichever node finds it due claims it, runs
 //! one round, and sets the next time. If the node dies, another one takes over when the lease has expired.
+//!
+//! A round calls no provider: it finds what is due and enqueues runs, which all nodes execute.
 
-mod calendars;
-mod channels;
-mod health;
 mod retention;
 
-use domain::{Id, Timestamp, ids};
+use domain::{Id, ids};
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use entity::DatabaseError;
-use futures::{FutureExt, StreamExt, stream};
+use futures::FutureExt;
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, Value};
-use services::System;
+use services::{System, upkeep::ReadOrder};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// A periodic task that keeps one condition true.
@@ -55,63 +54,60 @@ impl Reconciler {
     /// Does one round now.
     pub async fn round(self, services: &System) -> services::Result<()> {
         match self {
-            Self::Health => health::round(services).await,
-            Self::Calendars => calendars::round(services).await,
-            Self::Channels => channels::round(services).await,
+            Self::Health => check_integrations(services).await,
+            Self::Calendars => refresh_calendars(services).await,
+            Self::Channels => open_channels(services).await,
             Self::Retention => retention::round(services).await,
         }
     }
 }
 
-/// Number of tenants that a round serves at the same time.
-const TENANTS_AT_ONCE: usize = 16;
+/// Maximum number of calendars of one tenant that a round enqueues.
+const CALENDARS: usize = 10_000;
+/// Maximum number of failing calendars of one tenant that a round enqueues, after all others.
+const FAILING: usize = 20;
+/// Maximum number of activations of one tenant that a round tries again.
+const ACTIVATIONS: usize = 200;
+/// Maximum number of channels of one tenant that a round opens or renews.
+const CHANNELS: usize = 1_000;
 
-/// How long a round works for one tenant. What it does not reach, a later round does.
-const TENANT_SHARE: Duration = Duration::from_mins(1);
-
-/// Does a round's work for every tenant, several at a time, so that a slow calendar system holds up its own tenant
-/// only. One tenant's failure concerns nobody else.
-async fn each_tenant<'a, W>(services: &'a System, work: impl Fn(Share<'a>) -> W) -> services::Result<()>
-where
-    W: Future<Output = services::Result<()>>,
-{
-    let tenants = stream::iter(tenants(services).await?);
-    let served = tenants.for_each_concurrent(TENANTS_AT_ONCE, |tenant| {
-        let share = Share { services, tenant, ends: services.now() + TENANT_SHARE };
-        let work = AssertUnwindSafe(work(share)).catch_unwind();
-        async move {
-            match work.await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, %tenant, "a tenant was not served in this round"),
-                Err(_) => tracing::error!(%tenant, "serving a tenant panicked"),
-            }
+async fn refresh_calendars(services: &System) -> services::Result<()> {
+    let (upkeep, connections, tenants) =
+        (services.upkeep(), services.connections(), tenants(services).await?);
+    for (order, max) in [(ReadOrder::Healthy, CALENDARS), (ReadOrder::Failing, FAILING)] {
+        for tenant in &tenants {
+            served(*tenant, upkeep.refresh_calendars(services, *tenant, order, max).await);
         }
-    });
-    served.await;
+    }
+    for tenant in tenants {
+        served(tenant, connections.retry_failed(services, tenant, ACTIVATIONS).await);
+    }
     Ok(())
 }
 
-/// A tenant's share of a round.
-#[derive(Clone, Copy)]
-struct Share<'a> {
-    services: &'a System,
-    tenant: Id<ids::Tenant>,
-    ends: Timestamp,
+async fn check_integrations(services: &System) -> services::Result<()> {
+    for tenant in tenants(services).await? {
+        served(tenant, services.upkeep().check_integrations(services, tenant).await);
+    }
+    Ok(())
 }
 
-impl Share<'_> {
-    /// Whether nothing more is begun for this tenant in this round.
-    fn is_used_up(&self) -> bool {
-        self.services.now() >= self.ends
+async fn open_channels(services: &System) -> services::Result<()> {
+    if !services.settings.push {
+        return Ok(());
     }
+    for tenant in tenants(services).await? {
+        served(tenant, services.upkeep().open_channels(services, tenant, CHANNELS).await);
+    }
+    Ok(())
+}
 
-    /// The rows, in each period beginning with another one, so that none comes last in every round.
-    fn in_turn<T>(&self, mut rows: Vec<T>, period: Duration) -> Vec<T> {
-        let turn = self.services.now().timestamp().unsigned_abs() / period.as_secs().max(1);
-        if let Some(first) = turn.checked_rem(rows.len() as u64) {
-            rows.rotate_left(usize::try_from(first).unwrap_or_default());
-        }
-        rows
+/// One tenant's failure concerns nobody else.
+fn served(tenant: Id<ids::Tenant>, outcome: services::Result<usize>) {
+    match outcome {
+        Ok(0) => {}
+        Ok(runs) => tracing::debug!(%tenant, runs, "runs were enqueued"),
+        Err(error) => tracing::warn!(%error, %tenant, "a tenant was not served in this round"),
     }
 }
 

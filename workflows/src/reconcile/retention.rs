@@ -5,7 +5,10 @@
 //! the next round. Live runs are never deleted.
 
 use chrono::Duration;
-use domain::{Id, Timestamp, ids, state::RunStatus};
+use domain::{
+    Id, Timestamp, ids,
+    state::{Lane, RunStatus},
+};
 use entity::DatabaseError;
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, Value};
 use services::System;
@@ -27,18 +30,26 @@ pub(super) async fn round(services: &System) -> services::Result<()> {
     Ok(())
 }
 
+/// How long a background run that ended well is kept: there are many of them, and nobody asked for them.
+const KEEP_BACKGROUND: std::time::Duration = std::time::Duration::from_hours(1);
+
 /// Runs that ended well go sooner than those that somebody may still want to understand or to retry.
 async fn runs(services: &System) -> Result<(), DatabaseError> {
     let (now, settings) = (services.now(), &services.settings);
     let well = [RunStatus::Done, RunStatus::Cancelled];
     let badly = [RunStatus::Failed, RunStatus::Quarantined];
-    for (statuses, keep) in [(well, settings.keep_runs), (badly, settings.keep_failed_runs)] {
+    let background = format!("AND lane = '{}'", Lane::Background);
+    for (statuses, keep, of_lane) in [
+        (well, KEEP_BACKGROUND.min(settings.keep_runs), background.as_str()),
+        (well, settings.keep_runs, ""),
+        (badly, settings.keep_failed_runs, ""),
+    ] {
         let engine = services.store.engine();
         let backend = engine.get_database_backend();
         let locking = if backend == DatabaseBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
         // A history goes with its run.
         let sql = format!(
-            "DELETE FROM run WHERE id IN (SELECT id FROM run WHERE finished_at < $1 AND status IN ($2, $3)
+            "DELETE FROM run WHERE id IN (SELECT id FROM run WHERE finished_at < $1 AND status IN ($2, $3) {of_lane}
              ORDER BY finished_at LIMIT {BATCH} {locking})"
         );
         for _ in 0..BATCHES {

@@ -1,51 +1,41 @@
-//! Checks that providers still accept consents: a revoked consent changes an integration's state, and a restored
-//! one changes it back.
+//! Checks whether a provider still accepts an integration's consent: a revoked consent changes the integration's state,
+//! and a restored one changes it back.
 
 use std::time::Duration;
 
 use domain::{
-    Id, Reason, Route, ids,
+    Reason, Route,
     state::{ConnectionState, IntegrationState},
 };
+use engine::{Next, nothing};
 use providers::{Error, ErrorKind, Provider, Remedy, Session};
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
-use services::{Change, System, change::IntegrationChange, health};
+use serde::{Deserialize, Serialize};
+use services::{
+    Change, OWN_LIMIT, System, change::IntegrationChange, health, run_inputs::CheckIntegration as Input,
+};
 
-use super::Share;
+use crate::{Outcome, Step, StepContext};
+
+engine::workflow! {
+    /// Checks whether an integration is still let in.
+    CheckIntegration = "check_integration" v 1 (StepContext, Memory);
+
+    // state   does     undone by   retry      then
+    Ask:       check  | nothing   | STANDARD | [];
+}
+
+/// State of the run that is kept between steps.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Memory {
+    #[serde(flatten)]
+    input: Input,
+}
 
 /// Number of other mailboxes that are tried if the known mailbox can no longer be reached.
 const OTHERS: u64 = 3;
-/// How long the calendar system of one integration may take.
+/// How long the calendar system may take.
 const LONGEST: Duration = Duration::from_secs(30);
-
-/// Asks every integration in use, and every failing one, whether it is let in.
-pub(super) async fn round(services: &System) -> services::Result<()> {
-    super::each_tenant(services, check_all).await
-}
-
-async fn check_all(share: Share<'_>) -> services::Result<()> {
-    let (services, period) = (share.services, share.services.settings.health_every);
-    for integration in share.in_turn(integrations(services, share.tenant).await?, period) {
-        if share.is_used_up() {
-            break;
-        }
-        if let Err(error) = check(services, &integration).await {
-            tracing::warn!(%error, integration = %integration.id, "the health check failed");
-        }
-    }
-    Ok(())
-}
-
-async fn integrations(
-    services: &System,
-    tenant: Id<ids::Tenant>,
-) -> services::Result<Vec<entity::integration::Model>> {
-    use entity::integration::{Column, of};
-    let asked = [IntegrationState::Active, IntegrationState::Degraded, IntegrationState::Failing];
-    let words = asked.iter().map(|state| state.as_str());
-    let txn = services.store.read(tenant).await?;
-    Ok(of(tenant).filter(Column::State.is_in(words)).order_by_asc(Column::Id).all(&txn).await?)
-}
 
 /// What the mailboxes of an integration with an accessible directory show.
 enum Probe {
@@ -58,24 +48,32 @@ enum Probe {
 }
 
 /// Only a clear no turns the status: an outage of the provider passes by itself.
-async fn check(services: &System, integration: &entity::integration::Model) -> services::Result<()> {
+async fn check(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+    let services = &context.services;
+    let rows =
+        services.integrations().by_ids(services.within(at.tenant), &[at.memory.input.integration]).await?;
+    let Some(integration) = rows.into_iter().next() else { return Ok(Next::Done) };
+    let state = integration.state.require()?;
+    // It may have been disconnected since the run was enqueued.
+    if !matches!(state, IntegrationState::Active | IntegrationState::Degraded | IntegrationState::Failing) {
+        return Ok(Next::Done);
+    }
     let mut changes = Vec::new();
-    let probed = match services.grants().session(services, integration, None).await {
+    let probed = match services.grants().session(services, &integration, None).await {
         Ok((provider, session)) => {
-            let asked = ask(services, integration, &*provider, &session, &mut changes);
+            let asked = ask(services, &integration, &*provider, &session, &mut changes);
             tokio::time::timeout(LONGEST, asked).await.unwrap_or_else(|_| Ok(Probe::Failed(too_slow())))?
         }
         Err(services::Error::Provider(error)) => Probe::Failed(error),
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     };
-    let state = integration.state.require()?;
     match probed {
         Probe::Works if state == IntegrationState::Failing => {
             changes.push(health::integration_recovered(integration.id));
         }
         Probe::Works => {
             let is_degraded = state == IntegrationState::Degraded;
-            if is_degraded && lost_mailboxes(services, integration).await? == 0 {
+            if is_degraded && lost_mailboxes(services, &integration).await? == 0 {
                 changes.push(health::all_mailboxes_recovered(integration.id));
             }
         }
@@ -84,13 +82,17 @@ async fn check(services: &System, integration: &entity::integration::Model) -> s
         Probe::Failed(error) if health::is_refusal(&error) => {
             changes.push(health::integration_failing(integration.id, &error));
         }
+        Probe::Failed(error) if error.code == OWN_LIMIT => return Err(error.into()),
         Probe::Failed(error) => {
             let reason = Reason::new(error.kind_code(), error.message.clone());
             tracing::info!(code = reason.code, integration = %integration.id, "not asked for now");
-            return Ok(());
+            return Ok(Next::Done);
         }
     }
-    if changes.is_empty() { Ok(()) } else { services.write(integration.tenant_id, "health", changes).await }
+    for change in changes {
+        at.change(change);
+    }
+    Ok(Next::Done)
 }
 
 fn too_slow() -> Error {

@@ -1,0 +1,50 @@
+//! Opens the push channel of one mailbox, or renews it well before it ends.
+//!
+//! The step commits alone: the channel's secret is stored in the transaction that records the channel. Without a channel
+//! the calendar is still read periodically, so a failure is left to the next attempt.
+
+use std::time::Duration;
+
+use engine::{Next, nothing};
+use serde::{Deserialize, Serialize};
+use services::{OWN_LIMIT, run_inputs::OpenChannel as Input};
+
+use crate::{Outcome, Step, StepContext};
+
+engine::workflow! {
+    /// Opens or renews the push channel of one mailbox.
+    OpenChannel = "open_channel" v 1 (StepContext, Memory);
+
+    // state   does    undone by   retry      then
+    Open:      open  | nothing   | STANDARD | [];
+}
+
+/// State of the run that is kept between steps.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Memory {
+    #[serde(flatten)]
+    input: Input,
+}
+
+/// How long opening a channel may take.
+const LONGEST: Duration = Duration::from_mins(2);
+
+async fn open(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+    let services = &context.services;
+    let connection = at.memory.input.connection;
+    let rows = services.connections().by_ids(services.within(at.tenant), &[connection]).await?;
+    let Some(row) =
+        rows.into_iter().next().filter(|row| row.state.known().is_some_and(|state| state.is_readable()))
+    else {
+        return Ok(Next::Done);
+    };
+    match tokio::time::timeout(LONGEST, services.channels().open_or_renew(services, &row)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(services::Error::Provider(error))) if error.code != OWN_LIMIT => {
+            tracing::info!(code = error.code, %connection, "no channel for now");
+        }
+        Ok(Err(error)) => return Err(error.into()),
+        Err(_) => tracing::info!(%connection, "opening a channel takes too long"),
+    }
+    Ok(Next::Done)
+}

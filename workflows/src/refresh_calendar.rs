@@ -1,0 +1,135 @@
+//! Reads one calendar again: the provider is asked whether anything has changed, and only a changed calendar is read.
+//! This finds changes that were not pushed, and is the only mechanism for providers without push.
+//!
+//! A calendar that cannot be read is a result and not a failure: it is counted, and the next attempt comes later each
+//! time.
+
+use std::time::Duration;
+
+use engine::Next;
+use providers::{Error, ErrorKind, Remedy};
+use serde::{Deserialize, Serialize};
+use services::{
+    Change, OWN_LIMIT, System, calendars,
+    health::{self, Judgement},
+    run_inputs::RefreshCalendar as Input,
+};
+
+use crate::{Outcome, Step, StepContext, UndoOutcome};
+
+engine::workflow! {
+    /// Reads one calendar again.
+    RefreshCalendar = "refresh_calendar" v 1 (StepContext, Memory);
+
+    // state   does      undone by        retry      then
+    Read:      reread  | record_failure | STANDARD | [];
+}
+
+/// State of the run that is kept between steps.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Memory {
+    #[serde(flatten)]
+    input: Input,
+}
+
+/// Time limit for reading one calendar.
+const LONGEST: Duration = Duration::from_mins(2);
+
+async fn connection(
+    context: &StepContext,
+    at: &Step<Memory>,
+) -> services::Result<Option<entity::connection::Model>> {
+    let services = &context.services;
+    let rows =
+        services.connections().by_ids(services.within(at.tenant), &[at.memory.input.connection]).await?;
+    Ok(rows.into_iter().next())
+}
+
+async fn reread(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+    let services = &context.services;
+    // It may have been disconnected or excluded since the run was enqueued.
+    let Some(connection) = connection(context, at)
+        .await?
+        .filter(|row| row.state.known().is_some_and(|state| state.is_readable()))
+    else {
+        return Ok(Next::Done);
+    };
+    let rows =
+        services.integrations().by_ids(services.within(at.tenant), &[connection.integration_id]).await?;
+    let Some(integration) = rows.into_iter().next().filter(services::integrations::is_usable) else {
+        return Ok(Next::Done);
+    };
+    let own = services::connections::is_own(&connection);
+    let (provider, session) = match services.grants().session_of(services, &integration, &connection).await {
+        Ok(opened) => opened,
+        // Without any consent there is no directory to ask.
+        Err(services::Error::Provider(error)) => {
+            let judgement = match health::is_refusal(&error) {
+                true if own => Judgement::Mailbox,
+                true => Judgement::Lost(error.clone()),
+                false => Judgement::Passing(error.clone()),
+            };
+            return done(at, failed(services, &connection, own, judgement, &error));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let window = calendars::window(services);
+    let reading = calendars::refresh(&*provider, &session, &connection, window, services.now());
+    let error = match tokio::time::timeout(LONGEST, reading).await {
+        Ok(Ok(change)) => return done(at, vec![change]),
+        Ok(Err(error)) => error,
+        Err(_) => too_slow(),
+    };
+    // That our own limits leave no room says nothing of the mailbox.
+    if error.code == OWN_LIMIT {
+        return Err(error.into());
+    }
+    let known_good = integration.known_good.as_deref();
+    let judging = health::judge(&*provider, &session, known_good, &connection.address, &error);
+    let judgement = tokio::time::timeout(LONGEST, judging).await;
+    let judgement = judgement.unwrap_or_else(|_| Judgement::Passing(error.clone()));
+    done(at, failed(services, &connection, session.own, judgement, &error))
+}
+
+fn done(at: &mut Step<Memory>, changes: Vec<Change>) -> Outcome<State> {
+    for change in changes {
+        at.change(change);
+    }
+    Ok(Next::Done)
+}
+
+/// A defect of Muster counts as a failure of this mailbox too, so that it is not met again at once.
+async fn record_failure(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
+    if let (Some(reason), Some(row)) = (at.failure.clone(), connection(context, at).await?) {
+        at.change(health::failure_because(&context.services, &row, &reason));
+    }
+    Ok(())
+}
+
+fn too_slow() -> Error {
+    let remedy = Remedy::RetryAfter(Duration::ZERO);
+    Error::new(ErrorKind::Unavailable, remedy, "too_slow", "Reading this calendar takes too long.")
+}
+
+/// The changes that follow from a failed attempt. If the provider keeps refusing, the mailbox becomes unreachable;
+/// attempts continue nevertheless.
+fn failed(
+    services: &System,
+    connection: &entity::connection::Model,
+    own: bool,
+    judgement: Judgement,
+    error: &Error,
+) -> Vec<Change> {
+    match judgement {
+        Judgement::Lost(error) => vec![health::integration_failing(connection.integration_id, &error)],
+        Judgement::Mailbox => health::mailbox_unreachable(connection, error, own),
+        Judgement::Passing(error) => vec![health::failure(services, connection, &error, false)],
+        Judgement::Refused => {
+            let mut changes = vec![health::failure(services, connection, error, true)];
+            if health::is_persistent(services, connection, error) {
+                changes.extend(health::mailbox_unreachable(connection, error, own));
+            }
+            changes
+        }
+    }
+}
