@@ -138,10 +138,8 @@ fn connectors(config: &Config, clock: &SharedClock, ids: &Ids) -> Result<Connect
     if let Some(microsoft) = &config.microsoft {
         let registration = registration(microsoft)?;
         let connector =
-            microsoft::Microsoft::new(registration.clone(), client.clone(), Arc::clone(clock), ids.clone());
-        let identity =
-            microsoft::identity::Identity::new(registration, client.clone(), Arc::clone(clock), ids.clone());
-        connectors = connectors.with(Arc::new(connector)).with_microsoft(identity);
+            microsoft::Microsoft::new(registration, client.clone(), Arc::clone(clock), ids.clone());
+        connectors = connectors.with(Arc::new(connector));
     }
     if config.exchange {
         let mut places = exchange::Config::default();
@@ -168,12 +166,8 @@ fn connectors(config: &Config, clock: &SharedClock, ids: &Ids) -> Result<Connect
                 .zip(places.client_secret.clone())
                 .map(|(client_id, secret)| google::Application { client_id, secret }),
         };
-        connectors = connectors.with_google(google::Google::new(
-            config,
-            client.clone(),
-            Arc::clone(clock),
-            ids.clone(),
-        ));
+        let connector = google::Google::new(config, client.clone(), Arc::clone(clock), ids.clone());
+        connectors = connectors.with(Arc::new(connector));
     }
     if config.caldav {
         let connector =

@@ -1,7 +1,7 @@
 //! The main job against a real third-party calendar server: Radicale, read back by an independent client.
 
-use domain::{Id, ids};
 use muster::demo::browser::Browser;
+use domain::{Id, ids};
 use serde_json::{Value, json};
 
 use crate::{

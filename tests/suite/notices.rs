@@ -4,9 +4,9 @@
 
 use domain::ProviderKind;
 use http::{HeaderName, Method, Request, Response, StatusCode};
+use providers::{google::HOOK as GOOGLE_HOOK, microsoft::HOOK as MICROSOFT_HOOK};
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
-use services::channels::{GOOGLE_HOOK, MICROSOFT_HOOK};
 use workflows::reconcile::Reconciler;
 
 use crate::{

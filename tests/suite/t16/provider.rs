@@ -6,8 +6,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use domain::Timestamp;
 use muster::demo::browser;
+use domain::Timestamp;
 use serde_json::{Value, json};
 use url::Url;
 

@@ -4,39 +4,53 @@
 //! requires more than its id: [`Channel::id`] is `{channel id}|{resource id}|{mailbox}`; notifications contain the
 //! first two parts in `X-Goog-Channel-ID` and `X-Goog-Resource-ID`.
 
+use async_trait::async_trait;
 use chrono::{DateTime, Duration, SubsecRound};
 use serde_json::json;
 
 use super::{
     Google,
     classify::Subject,
-    request::{Call, below, unreadable},
+    request::{Call, unreadable},
     scopes::Scope,
     wire,
 };
-use crate::{Channel, Error, ErrorKind, Remedy, Result, Session};
+use crate::{
+    Channel, Error, ErrorKind, Notice, Notices, Push, PushRequest, Remedy, Result, Session,
+    rest::{RestApi, below, push},
+};
 
 /// Requested lifetime of a channel; Google may grant less and reports the actual one.
 const LIFE: Duration = Duration::days(7);
 /// Maximum length of a channel token that Google accepts.
 const MAX_SECRET: usize = 256;
 
-impl Google {
-    pub(super) async fn open_channel(
-        &self,
-        session: &Session,
-        mailbox: &str,
-        url: &str,
-        secret: &str,
-    ) -> Result<Channel> {
-        if secret.is_empty() || secret.len() > MAX_SECRET {
-            return Err(Error::new(
-                ErrorKind::Invalid,
-                Remedy::Never,
-                "SECRET_LENGTH",
-                "The secret of a channel must have 1 to 256 characters.",
-            ));
+/// Path to which Google sends notifications.
+pub const HOOK: &str = "/hooks/google";
+
+#[async_trait]
+impl Push for Google {
+    fn hook(&self) -> Option<&'static str> {
+        Some(HOOK)
+    }
+
+    /// A notification has no body: its headers name the channel and repeat our secret. The first one of a channel
+    /// (`sync`) only says that it is open.
+    fn read_push(&self, request: &PushRequest<'_>) -> Notices {
+        let header = |name: &str| request.headers.get(name).cloned().unwrap_or_default();
+        if header("x-goog-resource-state") == "sync" {
+            return Notices::About(Vec::new());
         }
+        Notices::About(vec![Notice {
+            channel: header("x-goog-channel-id"),
+            is_part: true,
+            secret: header("x-goog-channel-token"),
+            has_lapsed: false,
+        }])
+    }
+
+    async fn watch(&self, session: &Session, mailbox: &str, url: &str, secret: &str) -> Result<Channel> {
+        push::check_secret(secret, MAX_SECRET)?;
         let body = json!({
             "id": self.ids.uuid().to_string(),
             "type": "web_hook",
@@ -54,7 +68,11 @@ impl Google {
         })
     }
 
-    pub(super) async fn close_channel(&self, session: &Session, channel: &str) -> Result<()> {
+    async fn renew(&self, _session: &Session, _channel: &str) -> Result<Channel> {
+        Err(fixed())
+    }
+
+    async fn unwatch(&self, session: &Session, channel: &str) -> Result<()> {
         let mut parts = channel.splitn(3, '|');
         let (Some(id), Some(resource), Some(mailbox)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(Error::new(
@@ -66,15 +84,12 @@ impl Google {
         };
         let url = below(&self.config.calendar, &["channels", "stop"])?;
         let call = Call::post(url, Scope::Events, json!({ "id": id, "resourceId": resource }));
-        match self.call(session, &call.of(mailbox).on(Subject::Item)).await {
-            Err(error) if error.kind != ErrorKind::Gone => Err(error),
-            _ => Ok(()),
-        }
+        push::ended(self.call(session, &call.of(mailbox).on(Subject::Item)).await)
     }
 }
 
 /// The error for renewing a channel, which is impossible.
-pub(super) fn fixed() -> Error {
+fn fixed() -> Error {
     Error::new(
         ErrorKind::Gone,
         Remedy::Never,

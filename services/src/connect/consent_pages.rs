@@ -1,17 +1,23 @@
-//! Connecting through Microsoft: a fresh sign-in of the administrator, then the organisation's consent.
+//! Connecting on the provider's pages: a fresh sign-in of the administrator, then the organisation's consent. Also
+//! the redirects of all sign-ins.
+
+use std::sync::Arc;
 
 use domain::connect::{ConnectPurpose, ConnectStep};
-use providers::microsoft::identity::{Ask, Identity, ORGANIZATIONS};
+use providers::{AuthorizationRequest, CodeExchange, ConsentShape, Provider, SignIn};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, sea_query::Expr};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    CONSENTED, Connect, ConsentQuestion, NextPage, SIGNED_IN, SessionRow,
+    Connect, ConsentQuestion, NextPage, SessionRow,
     session::{session_over, set_step, verifier_context},
 };
-use crate::{Error, Refusal, Result, Tx, grants::Secret, proof::Anyone};
+use crate::{
+    Error, Refusal, Result, Tx, integrations,
+    proof::{Anyone, TenantScope},
+};
 
 /// The account that signed in at the provider; stored in the session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -21,15 +27,44 @@ pub(super) struct SignedIn {
 }
 
 impl Connect {
-    /// Completes the administrator's sign-in at Microsoft. Anything but a validated sign-in of an administrator ends
-    /// the attempt.
-    pub async fn signed_in(&self, _by: Anyone, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
-        let (mut session, verifier) =
-            self.take_redirect(cookie, ConnectPurpose::Connect, SIGNED_IN, &answer).await?;
-        let identity = self.services.connectors.microsoft()?.clone();
-        let signed = self.redeem_sign_in(&identity, &session, &verifier, &answer).await;
-        let (tx, locked) = self.begin_step(&session).await?;
-        session = locked;
+    /// The connector for a session's calendar system.
+    pub(super) async fn connector_of(&self, session: &SessionRow) -> Result<Arc<dyn Provider>> {
+        let rows = self
+            .services
+            .integrations()
+            .by_ids(TenantScope::new(session.tenant_id), &[session.integration_id])
+            .await?;
+        let row = rows.into_iter().next().ok_or_else(session_over)?;
+        self.services.connectors.get(integrations::provider(&row)?)
+    }
+
+    /// Continues after the administrator's sign-in at the provider, which sent the browser to `path`. Anything but a
+    /// validated sign-in of the right administrator ends the attempt.
+    pub async fn signed_in(
+        &self,
+        _by: Anyone,
+        cookie: &str,
+        path: &str,
+        answer: RedirectAnswer,
+    ) -> Result<NextPage> {
+        let (session, verifier) = self.take_redirect(cookie, ConnectPurpose::Connect, path, &answer).await?;
+        let connector = self.connector_of(&session).await?;
+        let redirect = Redirect { session, verifier, path, answer };
+        match connector.consent_shape() {
+            ConsentShape::Pages => self.administrator_signed_in(&*connector, redirect).await,
+            ConsentShape::Login { .. } | ConsentShape::ServiceAccount { .. } => {
+                self.named_administrator_signed_in(&*connector, redirect).await
+            }
+        }
+    }
+
+    async fn administrator_signed_in(
+        &self,
+        connector: &dyn Provider,
+        redirect: Redirect<'_>,
+    ) -> Result<NextPage> {
+        let signed = self.redeem_sign_in(connector, &redirect).await;
+        let (tx, mut session) = self.begin_step(&redirect.session).await?;
         match signed {
             Ok(signed) => {
                 session = set_signed_in(&tx, session, &signed).await?;
@@ -52,11 +87,11 @@ impl Connect {
     /// Redirects to the organisation's consent.
     pub async fn ask_consent(&self, _by: Anyone, cookie: &str) -> Result<NextPage> {
         let (session, signed) = self.asking(cookie).await?;
-        let identity = self.services.connectors.microsoft()?;
+        let connector = self.connector_of(&session).await?;
+        let path = connector.redirect_paths().consented.ok_or_else(session_over)?;
         let (tx, mut session) = self.begin_step(&session).await?;
-        let state = self.new_state(&tx, &mut session, CONSENTED).await?;
-        let redirect = self.services.settings.link(CONSENTED);
-        let url = identity.admin_consent_url(&signed.external, &redirect, &state)?;
+        let state = self.new_state(&tx, &mut session, path).await?;
+        let url = connector.consent_url(&signed.external, &self.services.settings.link(path), &state)?;
         tx.commit().await?;
         Ok(NextPage::Provider(url))
     }
@@ -76,46 +111,50 @@ impl Connect {
         }
     }
 
-    pub(super) async fn redeem_sign_in(
-        &self,
-        identity: &Identity,
-        session: &SessionRow,
-        verifier: &SecretString,
-        answer: &RedirectAnswer,
-    ) -> Result<SignedIn> {
-        let code = answer.code()?;
-        let redirect = self.services.settings.link(SIGNED_IN);
-        let tokens = identity.redeem_code(code, verifier, &redirect, ORGANIZATIONS).await?;
-        let who = self.verified(identity, session, tokens.id_token.as_ref()).await?;
-        if !identity.is_administrator(&tokens.access_token).await? {
+    async fn redeem_sign_in(&self, connector: &dyn Provider, redirect: &Redirect<'_>) -> Result<SignedIn> {
+        let who = self.redeem(connector, SignIn::Administrator, redirect).await?;
+        if !who.may_consent {
             let message = "Only an administrator of the organisation can connect it. Sign in as one.";
             return Err(Refusal::new("NOT_AN_ADMINISTRATOR", message).into());
         }
-        Ok(SignedIn { external: who.tenant_id, account: who.username })
+        let external = who.organisation.ok_or_else(sign_in_incomplete)?;
+        Ok(SignedIn { external, account: who.username })
     }
 
-    pub(super) async fn verified(
+    /// Exchanges the code that a browser brought back from a sign-in.
+    pub(super) async fn redeem(
         &self,
-        identity: &Identity,
-        session: &SessionRow,
-        token: Option<&SecretString>,
-    ) -> Result<providers::microsoft::identity::SignedIn> {
-        let token = token
-            .ok_or_else(|| Refusal::new("SIGN_IN_INCOMPLETE", "The sign-in is incomplete. Start again."))?;
-        let nonce = session.nonce.as_deref().unwrap_or_default();
-        Ok(identity.verify_id_token(token, nonce).await?)
+        connector: &dyn Provider,
+        purpose: SignIn,
+        redirect: &Redirect<'_>,
+    ) -> Result<providers::SignedIn> {
+        let brought = CodeExchange {
+            code: redirect.answer.code(connector)?,
+            verifier: &redirect.verifier,
+            redirect_uri: &self.services.settings.link(redirect.path),
+            nonce: redirect.session.nonce.as_deref().unwrap_or_default(),
+        };
+        connector.redeem(purpose, &brought).await?.ok_or_else(sign_in_incomplete)
     }
 
     /// Completes the organisation's consent. The organisation named by the redirect is only compared with that of the
     /// sign-in.
-    pub async fn consented(&self, _by: Anyone, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
-        let (session, _verifier) =
-            self.take_redirect(cookie, ConnectPurpose::Connect, CONSENTED, &answer).await?;
+    pub async fn consented(
+        &self,
+        _by: Anyone,
+        cookie: &str,
+        path: &str,
+        answer: RedirectAnswer,
+    ) -> Result<NextPage> {
+        let (session, _verifier) = self.take_redirect(cookie, ConnectPurpose::Connect, path, &answer).await?;
+        let connector = self.connector_of(&session).await?;
         let signed: Option<SignedIn> =
             session.signed_in.clone().and_then(|signed| serde_json::from_value(signed).ok());
         let (mut tx, mut session) = self.begin_step(&session).await?;
-        let checked = answer.no_error().and_then(|()| match (&signed, answer.tenant.as_deref()) {
-            (Some(signed), Some(tenant)) if signed.external.eq_ignore_ascii_case(tenant) => Ok(()),
+        let is_same =
+            |signed: &SignedIn, tenant: &str| connector.is_same_organisation(&signed.external, tenant);
+        let checked = answer.no_error(&*connector).and_then(|()| match (&signed, answer.tenant.as_deref()) {
+            (Some(signed), Some(tenant)) if is_same(signed, tenant) => Ok(()),
             _ => {
                 let message =
                     "The account that signed in belongs to a different organisation than the one that consented.";
@@ -126,21 +165,22 @@ impl Connect {
             return self.give_up(tx, session, &error).await;
         }
         let Some(signed) = signed else { return Err(session_over()) };
-        let secret = Secret::MicrosoftApp { external: signed.external };
+        let secret = connector.organisation_consent(signed.external)?;
         self.store_for_run(&mut tx, &mut session, &signed.account, &secret, None).await?;
         tx.commit().await?;
         Ok(NextPage::Progress)
     }
 
-    pub(super) async fn microsoft_redirect(
+    /// Redirects a browser to the provider's sign-in, to return at `path`.
+    pub(super) async fn sign_in_redirect(
         &self,
         tx: &Tx,
         session: &mut SessionRow,
-        ask: Ask,
-        path: &str,
-        hint: Option<&str>,
+        connector: &dyn Provider,
+        (purpose, path): (SignIn, Option<&str>),
+        login_hint: Option<&str>,
     ) -> Result<NextPage> {
-        let identity = self.services.connectors.microsoft()?;
+        let path = path.ok_or_else(session_over)?;
         let verifier = self.services.ids.secret();
         let challenge = base64url(&Sha256::digest(verifier.as_bytes()));
         let nonce = self.services.ids.secret();
@@ -151,8 +191,10 @@ impl Connect {
         change.verifier = Set(Some(sealed));
         *session = change.update(tx.conn()).await?;
         let state = self.new_state(tx, session, path).await?;
-        let redirect = self.services.settings.link(path);
-        Ok(NextPage::Provider(identity.authorize_url(ask, &redirect, &state, &nonce, &challenge, hint)?))
+        let redirect_uri = &self.services.settings.link(path);
+        let (state, nonce, challenge) = (&state, &nonce, &challenge);
+        let request = AuthorizationRequest { redirect_uri, state, nonce, challenge, login_hint };
+        Ok(NextPage::Provider(connector.sign_in_url(purpose, &request)?))
     }
 
     /// Creates a single-use state for the step that ends at `path`.
@@ -213,30 +255,40 @@ pub struct RedirectAnswer {
 }
 
 impl RedirectAnswer {
-    pub(super) fn no_error(&self) -> Result<()> {
+    fn no_error(&self, connector: &dyn Provider) -> Result<()> {
         let Some(error) = self.error.as_deref() else { return Ok(()) };
         let description = self.error_description.as_deref().unwrap_or_default();
-        if matches!(error, "access_denied" | "permission_denied") || description.contains("AADSTS65004") {
-            let message = "The administrator did not grant access at the provider.";
-            return Err(Error::refuse("CONSENT_DECLINED", message));
-        }
-        Err(Identity::redirect_error(error, description).into())
+        let providers::Declined = connector.redirect_error(error, description)?;
+        let message = "The administrator did not grant access at the provider.";
+        Err(Error::refuse("CONSENT_DECLINED", message))
     }
 
-    pub(super) fn code(&self) -> Result<&str> {
-        self.no_error()?;
-        let missing = || Error::refuse("SIGN_IN_INCOMPLETE", "The sign-in is incomplete. Start again.");
-        self.code.as_deref().ok_or_else(missing)
+    fn code(&self, connector: &dyn Provider) -> Result<&str> {
+        self.no_error(connector)?;
+        self.code.as_deref().ok_or_else(sign_in_incomplete)
     }
 }
 
-pub(super) async fn set_signed_in(tx: &Tx, session: SessionRow, signed: &SignedIn) -> Result<SessionRow> {
+/// A browser that came back from the provider, with a state that was ours and unused.
+pub(super) struct Redirect<'a> {
+    pub(super) session: SessionRow,
+    pub(super) verifier: SecretString,
+    /// Where it came back.
+    pub(super) path: &'a str,
+    pub(super) answer: RedirectAnswer,
+}
+
+fn sign_in_incomplete() -> Error {
+    Error::refuse("SIGN_IN_INCOMPLETE", "The sign-in is incomplete. Start again.")
+}
+
+async fn set_signed_in(tx: &Tx, session: SessionRow, signed: &SignedIn) -> Result<SessionRow> {
     let mut change = entity::connect_session::ActiveModel::from(session);
     change.signed_in = Set(serde_json::to_value(signed).ok());
     Ok(change.update(tx.conn()).await?)
 }
 
-pub(super) fn base64url(bytes: &[u8]) -> String {
+fn base64url(bytes: &[u8]) -> String {
     use base64::Engine;
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
 }

@@ -12,12 +12,15 @@ use url::Url;
 
 use super::{
     Microsoft,
-    directory::endless,
     events::not_understood,
-    request::{Call, MAX_PAGES, with_query},
+    request::{Call, endless, with_query},
     wire,
 };
-use crate::{Changes, ErrorKind, EventPage, Result, Session, json::Members};
+use crate::{
+    Changes, ErrorKind, EventPage, Result, Session,
+    json::Members,
+    rest::{MAX_PAGES, RestApi},
+};
 
 impl Microsoft {
     pub(super) async fn read_changes(
@@ -74,7 +77,7 @@ impl Microsoft {
         for _ in 0..MAX_PAGES {
             let Some(url) = next else { return Ok(all) };
             let call = Call::get(url).of(mailbox).item();
-            let list: wire::List<wire::Event> = match self.call_list(session, &call).await {
+            let list: wire::List<wire::Event> = match self.call_json(session, &call).await {
                 Err(error) if error.kind == ErrorKind::Gone => return Ok(EventPage::default()),
                 answer => answer?,
             };
