@@ -48,6 +48,12 @@ pub enum Error {
     Dev(String),
 }
 
+impl From<demo::Error> for Error {
+    fn from(error: demo::Error) -> Self {
+        Self::Client(error.to_string())
+    }
+}
+
 impl From<sea_orm::DbErr> for Error {
     fn from(error: sea_orm::DbErr) -> Self {
         Self::Database(error.into())

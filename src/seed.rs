@@ -6,6 +6,7 @@
 
 use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
 
+use demo::browser::{self, Browser};
 use domain::{
     Id,
     access::Rule,
@@ -20,10 +21,7 @@ use services::{
 };
 use url::Url;
 
-use crate::{
-    app::Error,
-    demo::browser::{self, Browser},
-};
+use crate::app::Error;
 
 /// Name of the connected tenant.
 pub const CONNECTED: &str = "Northwind Clinics";

@@ -1,7 +1,7 @@
 //! S1: connecting the service account, as the administrator's browser and the vendor's back end see it.
 
 use chrono::Duration;
-use muster::demo::browser::{Location, TICKED};
+use demo::browser::{Location, TICKED};
 use serde_json::{Value, json};
 
 use crate::harness::{

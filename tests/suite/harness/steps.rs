@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::Duration;
-pub use muster::demo::browser::TICKED;
-use muster::demo::browser::{Browser, Location, Page};
+pub use demo::browser::TICKED;
+use demo::browser::{Browser, Location, Page};
 use domain::{Id, ids};
 use sea_orm::{ColumnTrait, ConnectionTrait, PaginatorTrait, QueryFilter, Statement};
 use serde_json::{Value, json};

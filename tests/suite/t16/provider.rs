@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use muster::demo::browser;
+use demo::browser;
 use domain::Timestamp;
 use serde_json::{Value, json};
 use url::Url;

@@ -1,6 +1,6 @@
 //! A browser that goes one step at a time, so that an attacker can change each of them.
 
-use muster::demo::browser::{self, Jar};
+use demo::browser::{self, Jar};
 use http::{Method, Request, Response, header};
 use scraper::{Html, Selector};
 use url::{Url, form_urlencoded};

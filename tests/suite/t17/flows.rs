@@ -1,6 +1,6 @@
 //! The flows that end with a provider's redirect, each run up to that redirect.
 
-use muster::demo::browser::{Browser, Location, Page, client};
+use demo::browser::{Browser, Location, Page, client};
 use providers::{
     google::OWN_CONSENTED as GOOGLE_OWN_CONSENTED,
     microsoft::{CONSENTED, OWN_CONSENTED, SIGNED_IN},

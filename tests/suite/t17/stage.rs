@@ -1,6 +1,6 @@
 //! Two tenants at each provider, the attempts of their people, and the bindings in all tenants.
 
-use muster::demo::browser::client;
+use demo::browser::client;
 use http::{Method, Request, header};
 use scraper::{Html, Selector};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement};

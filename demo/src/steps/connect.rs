@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::tenant::administrator;
-use crate::demo::{
+use crate::{
     Demo,
     backoff::{Poll, until},
     browser::{Browser, Location, Page, TICKED},

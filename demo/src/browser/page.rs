@@ -3,7 +3,7 @@
 use scraper::{ElementRef, Html, Selector, node::Element};
 use url::Url;
 
-use crate::demo::error::{Error, Result};
+use crate::error::{Error, Result};
 
 /// A parsed page.
 #[derive(Debug, Clone, PartialEq, Eq)]

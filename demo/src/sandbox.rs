@@ -1,7 +1,6 @@
 //! The provider sandbox's control interface: the organisation, its events, its consents.
 
 use http::{Client, Method, Request};
-use providers::google::DELEGATED;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -11,6 +10,17 @@ use super::{
     plan::System,
     wire,
 };
+
+/// What an administrator of Google Workspace grants to the service account, as the connect page says.
+const SCOPES: [&str; 7] = [
+    "https://www.googleapis.com/auth/calendar.events",
+    "https://www.googleapis.com/auth/calendar.events.freebusy",
+    "https://www.googleapis.com/auth/calendar.calendarlist.readonly",
+    "https://www.googleapis.com/auth/admin.directory.customer.readonly",
+    "https://www.googleapis.com/auth/admin.directory.domain.readonly",
+    "https://www.googleapis.com/auth/admin.directory.resource.calendar.readonly",
+    "https://www.googleapis.com/auth/admin.directory.user.readonly",
+];
 
 /// A client for the sandbox's control interface.
 #[derive(Debug, Clone)]
@@ -93,7 +103,7 @@ impl Sandbox {
     pub async fn service_account(&self, organisation: &str, name: &str) -> Result<String> {
         let key = self.post("google/service-accounts", &json!({ "name": name })).await?;
         let path = format!("organisations/{organisation}/google/delegations");
-        let order = json!({ "client_id": text(&key, "/client_id")?, "scopes": DELEGATED });
+        let order = json!({ "client_id": text(&key, "/client_id")?, "scopes": SCOPES });
         self.post(&path, &order).await?;
         Ok(key.to_string())
     }

@@ -53,6 +53,9 @@ pub enum Error {
         /// The error of the operating system.
         source: std::io::Error,
     },
+    /// The HTTP client cannot be built.
+    #[error("{0}")]
+    Client(String),
     /// The demo's own server did not start.
     #[error("the server does not start: {0}")]
     Server(String),
@@ -68,6 +71,7 @@ impl Error {
             Self::TooLate { .. } => "TOO_LATE",
             Self::Options(_) => "OPTIONS",
             Self::File { .. } => "FILE",
+            Self::Client(_) => "CLIENT",
             Self::Server(_) => "SERVER",
         }
     }

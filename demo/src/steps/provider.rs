@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use domain::Timestamp;
 
-use crate::demo::{Demo, error::Result};
+use crate::{Demo, error::Result};
 
 /// An event as the provider holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,8 +80,8 @@ fn of_sandbox(event: &serde_json::Value) -> Written {
     }
 }
 
-fn of_dav(event: crate::demo::dav::Event) -> Written {
-    let crate::demo::dav::Event { uid, title, text, start, is_in_target } = event;
+fn of_dav(event: crate::dav::Event) -> Written {
+    let crate::dav::Event { uid, title, text, start, is_in_target } = event;
     Written { uid, title, text, start, response: String::new(), is_in_target }
 }
 
@@ -93,7 +93,7 @@ mod tests {
     fn the_same_time_is_recognised_however_it_is_written() {
         let at: Timestamp = "2026-07-01T08:30:00Z".parse().unwrap();
         let begins = |start: &str| {
-            of_dav(crate::demo::dav::Event { start: start.to_owned(), ..Default::default() }).begins_at(at)
+            of_dav(crate::dav::Event { start: start.to_owned(), ..Default::default() }).begins_at(at)
         };
         for same in [
             "2026-07-01T08:30:00Z",

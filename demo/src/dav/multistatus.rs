@@ -7,7 +7,7 @@ use quick_xml::{
 };
 use url::Url;
 
-use crate::demo::error::{Result, unexpected};
+use crate::error::{Result, unexpected};
 
 /// An element of a property. Namespaces are left out: no two requested properties share a name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

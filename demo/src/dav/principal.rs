@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::{Dav, multistatus::Resource};
-use crate::demo::error::{Result, unexpected};
+use crate::error::{Result, unexpected};
 
 const OWN: &str =
     r#"<propfind xmlns="DAV:"><prop><current-user-principal/><principal-collection-set/></prop></propfind>"#;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Dav;
-use crate::demo::error::{Error, Result, ensure, unexpected};
+use crate::error::{Error, Result, ensure, unexpected};
 
 /// How the technical account's access is revoked and restored.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use super::{
     provider::{Mark, Written, events},
     time::ZONE,
 };
-use crate::demo::{
+use crate::{
     Demo,
     backoff::{Poll, until},
     error::{Result, ensure, unexpected},

@@ -8,7 +8,7 @@ use super::{
     connect::{WalkProgress, connect, wait_for},
     tenant::invite,
 };
-use crate::demo::{
+use crate::{
     Demo,
     error::{Result, ensure, unexpected},
     graph::text,

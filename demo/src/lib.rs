@@ -1,7 +1,8 @@
-//! `muster demo`: performs the main use cases over HTTP, as a vendor's back end and an administrator's browser.
+//! A vendor's back end and an administrator's browser. `muster demo` performs the main use cases with them, over HTTP;
+//! the seed of `muster dev` and the end-to-end tests use the browser.
 //!
-//! It starts a server of its own or uses a running one, knows nothing of the server's internals, and checks the
-//! results directly at the provider. Requests are repeated with the same idempotency keys while the server is
+//! The demo uses a running server or one of its own, which its caller launches ([`Launch`]). It knows nothing of the
+//! server's internals, and checks the results directly at the provider. Requests are repeated with the same idempotency keys while the server is
 //! unreachable, so that the server may be killed and restarted meanwhile. It exits with an error unless every step
 //! succeeds.
 
@@ -26,6 +27,7 @@ use std::{io::Write as _, process::ExitCode, time::Instant};
 pub use args::Args;
 pub use error::Error;
 use serde_json::json;
+pub use server::{Launch, OwnServer, ServerOptions};
 
 use self::{
     error::Result,
@@ -35,9 +37,9 @@ use self::{
     state::State,
 };
 
-/// Runs the demo; fails unless every step succeeds.
-pub async fn run(args: Args) -> ExitCode {
-    match play(&args).await {
+/// Runs the demo; fails unless every step succeeds. `launch` starts the demo's own server, if it needs one.
+pub async fn run(args: Args, launch: &dyn Launch) -> ExitCode {
+    match play(&args, launch).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -49,8 +51,8 @@ pub async fn run(args: Args) -> ExitCode {
 }
 
 /// Runs all steps and prints a summary. Returns whether every step succeeded.
-async fn play(args: &Args) -> Result<bool> {
-    let stage = DemoServer::start(args).await?;
+async fn play(args: &Args, launch: &dyn Launch) -> Result<bool> {
+    let stage = DemoServer::start(args, launch).await?;
     let mut demo = stage.demo(args).await?;
     // A step that failed is in the report.
     let _ = steps::all(&mut demo).await;

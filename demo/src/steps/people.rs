@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::tenant::administrator;
-use crate::demo::{
+use crate::{
     Demo,
     backoff::{Backoff, MAX_OUTAGE, Poll, until},
     error::{Error, Result, ensure, unexpected},

@@ -13,12 +13,11 @@ pub use jar::Jar;
 pub use page::{Form, Page};
 use url::{Url, form_urlencoded};
 
-use super::{
+use crate::{
     backoff::{self, Poll},
-    error::{Result, unexpected},
+    error::{Error, Result, unexpected},
     wire,
 };
-use crate::app;
 
 /// The answers that accept all mandatory terms.
 pub const TICKED: &[(&str, &str)] = &[("terms", "yes"), ("privacy", "yes")];
@@ -47,14 +46,14 @@ impl Location {
 }
 
 /// A client for servers on this machine.
-pub fn client() -> std::result::Result<Client, app::Error> {
+pub fn client() -> Result<Client> {
     client_for(["127.0.0.1".to_owned(), "localhost".to_owned()])
 }
 
 /// A client that may call these hosts although they are private.
-pub fn client_for(hosts: impl IntoIterator<Item = String>) -> std::result::Result<Client, app::Error> {
+pub fn client_for(hosts: impl IntoIterator<Item = String>) -> Result<Client> {
     let config = http::Config { allowance: http::Allowance::hosts(hosts), ..http::Config::default() };
-    Client::new(config).map_err(|error| app::Error::Client(error.to_string()))
+    Client::new(config).map_err(|error| Error::Client(error.to_string()))
 }
 
 /// A person's browser session over several sites, with cookies and answers to forms.
@@ -192,7 +191,7 @@ fn is_at(url: &Url, place: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::scripted::{answer, server};
+    use crate::scripted::{answer, server};
 
     fn browser() -> Browser {
         let answers = vec![("user".to_owned(), "a b".to_owned())];

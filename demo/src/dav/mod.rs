@@ -141,7 +141,7 @@ impl Dav {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::{
+    use crate::{
         browser::client_for,
         scripted::{answer, server},
     };

@@ -1,8 +1,9 @@
 //! The server that the demo uses: a running one, or one of its own in a temporary folder.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use domain::{Ids, SharedClock, SystemClock};
+use futures::future::LocalBoxFuture;
 use http::Client;
 use tempfile::TempDir;
 use url::Url;
@@ -19,10 +20,42 @@ use super::{
     sandbox::Sandbox,
     state::State,
 };
-use crate::dev;
 
 /// URL to which the administrator's browser is redirected; nobody listens there.
 const LANDING: &str = "http://localhost/settings/calendar";
+
+/// What the demo's own server uses.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// Folder for the server's files.
+    pub data: PathBuf,
+    /// Database of the server; SQLite in `data` if none is named.
+    pub database_url: Option<String>,
+    /// The same database as its owner; only for PostgreSQL.
+    pub migration_url: Option<String>,
+    /// Queue of the server; in-process if none is named.
+    pub queue_url: Option<String>,
+    /// Hosts that the server may call although they are private.
+    pub allowed_hosts: Vec<String>,
+}
+
+/// A server that was launched for the demo, with a provider sandbox.
+pub struct OwnServer {
+    /// URL of the GraphQL endpoint.
+    pub graphql: Url,
+    /// A vendor key.
+    pub key: String,
+    /// URL of the sandbox.
+    pub sandbox: Url,
+    /// Stops the server.
+    pub stop: Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>>,
+}
+
+/// Launches servers.
+pub trait Launch {
+    /// Launches an empty server; an error says why it does not start.
+    fn launch(&self, options: ServerOptions) -> LocalBoxFuture<'_, std::result::Result<OwnServer, String>>;
+}
 
 /// A server, with the resources it uses.
 pub struct DemoServer {
@@ -31,14 +64,14 @@ pub struct DemoServer {
     key: String,
     sandbox: Option<Url>,
     account: Option<Account>,
-    own: Option<(dev::DevServer, TempDir)>,
+    own: Option<(OwnServer, TempDir)>,
 }
 
 impl DemoServer {
     /// Connects to the given server, or starts one.
-    pub async fn start(args: &Args) -> Result<Self> {
+    pub async fn start(args: &Args, launch: &dyn Launch) -> Result<Self> {
         let account = args.account()?;
-        let client = browser::client_for(args.hosts()).map_err(|error| Error::Server(error.to_string()))?;
+        let client = browser::client_for(args.hosts())?;
         if let (Some(url), Some(key)) = (&args.url, &args.key) {
             let graphql =
                 url.join("/graphql").map_err(|_| Error::Options("--url is no address of a server."))?;
@@ -47,20 +80,18 @@ impl DemoServer {
         }
         let folder = tempfile::Builder::new().prefix("muster-demo-").tempdir();
         let folder = folder.map_err(|error| Error::Server(error.to_string()))?;
-        let options = dev::Options {
+        let options = ServerOptions {
             data: folder.path().to_owned(),
-            port: 0,
             database_url: args.database_url.clone(),
             migration_url: args.migration_url.clone(),
             queue_url: args.queue_url.clone(),
-            seed: false,
             allowed_hosts: args.hosts(),
         };
-        let ready = dev::start(options).await.map_err(|error| Error::Server(error.to_string()))?;
+        let ready = launch.launch(options).await.map_err(Error::Server)?;
         Ok(Self {
             client,
-            graphql: ready.graphql(),
-            key: ready.vendor_key.clone(),
+            graphql: ready.graphql.clone(),
+            key: ready.key.clone(),
             sandbox: Some(ready.sandbox.clone()),
             account,
             own: Some((ready, folder)),
@@ -123,7 +154,7 @@ impl DemoServer {
         let Self { client, own, .. } = self;
         drop(client);
         if let Some((ready, folder)) = own {
-            ready.stop().await;
+            (ready.stop)().await;
             if let Err(error) = folder.close() {
                 tracing::warn!(%error, "the temporary folder could not be removed");
             }

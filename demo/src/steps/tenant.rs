@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::demo::{
+use crate::{
     Demo,
     backoff::{Backoff, MAX_OUTAGE},
     error::{Error, Result, ensure, unexpected},

@@ -4,7 +4,7 @@ use chrono::{Duration, NaiveTime};
 use domain::{Clock as _, SystemClock, Timestamp};
 use serde_json::{Value, json};
 
-use crate::demo::{
+use crate::{
     Demo,
     error::{Result, ensure, unexpected},
     graph::{list, text},
