@@ -47,7 +47,7 @@ pub struct OwnServer {
     pub key: String,
     /// URL of the sandbox.
     pub sandbox: Url,
-    /// Stops the server.
+    /// Ends it, and returns when its files are no longer used.
     pub stop: Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>>,
 }
 

@@ -118,6 +118,13 @@ pub struct UnfitServer {
     pub message: String,
 }
 
+impl UnfitServer {
+    /// Creates the refusal; nothing was sent to the server.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
 /// How a provider's consents are obtained and used.
 #[async_trait]
 pub trait Onboarding: Send + Sync + std::fmt::Debug {

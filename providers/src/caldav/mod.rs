@@ -38,7 +38,9 @@ mod listing;
 mod locate;
 mod multiget;
 mod multistatus;
+mod onboarding;
 mod principal;
+mod push;
 mod read;
 mod repair;
 mod rooms;
@@ -49,7 +51,6 @@ mod write;
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 pub use config::{AddressRule, Config, RoomRule};
 use domain::{Ids, ProviderKind, SharedClock, TimeRange, provider::Capabilities};
 use futures::future::BoxFuture;
@@ -65,8 +66,8 @@ use self::{
     transport::DavClient,
 };
 use crate::{
-    Channel, ConsentShape, Error, ErrorKind, FreeBusy, Onboarding, Page, Provider, ProviderFeatures, Push,
-    RateLimit, Remedy, RequestLimits, Result, Session, xml,
+    Error, ErrorKind, FreeBusy, Page, Provider, ProviderFeatures, RateLimit, Remedy, RequestLimits, Result,
+    Session, xml,
 };
 
 /// Number of mailboxes processed concurrently, within the gate's own limit.
@@ -265,27 +266,6 @@ impl Provider for CalDav {
     }
 }
 
-impl Onboarding for CalDav {
-    fn consent_shape(&self) -> ConsentShape {
-        ConsentShape::Login { finds_server: false }
-    }
-}
-
-#[async_trait]
-impl Push for CalDav {
-    async fn watch(&self, _session: &Session, _mailbox: &str, _url: &str, _secret: &str) -> Result<Channel> {
-        Err(no_push())
-    }
-
-    async fn renew(&self, _session: &Session, _channel: &str) -> Result<Channel> {
-        Err(no_push())
-    }
-
-    async fn unwatch(&self, _session: &Session, _channel: &str) -> Result<()> {
-        Ok(())
-    }
-}
-
 fn place_key(dav: &DavClient<'_>, mailbox: &str) -> String {
     dav.key(&format!("place\n{}", mailbox.to_ascii_lowercase()))
 }
@@ -307,11 +287,6 @@ async fn remembered<T: Clone + Send + Sync + 'static>(
 fn no_calendar() -> Error {
     let message = "There is no such calendar in this mailbox.";
     Error::new(ErrorKind::Gone, Remedy::Never, "NO_CALENDAR", message)
-}
-
-fn no_push() -> Error {
-    let message = "CalDAV servers do not push changes; Muster reads calendars again regularly.";
-    Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_PUSH", message)
 }
 
 /// The page after the item with the id `after`, of a list sorted by id.

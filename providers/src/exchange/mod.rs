@@ -22,7 +22,9 @@ mod failure;
 pub(crate) mod fuzz;
 mod item;
 mod names;
+mod onboarding;
 mod pull;
+mod push;
 mod read;
 mod rooms;
 mod soap;
@@ -41,10 +43,9 @@ use url::Url;
 
 use self::endpoint::check_server;
 use crate::{
-    CalendarInfo, CalendarListing, ChangeCheck, ChangeFeed, Changes, Channel, ConsentShape, Directory, Error,
-    ErrorKind, Event, EventChange, EventPage, Events, FreeBusy, Mailbox, NewEvent, Onboarding, Organisation,
-    Page, Person, Provider, ProviderFeatures, Push, RateLimit, Remedy, RequestLimits, Result, RoomInfo,
-    Session, UnfitServer,
+    CalendarInfo, CalendarListing, ChangeCheck, ChangeFeed, Changes, Directory, Event, EventChange,
+    EventPage, Events, FreeBusy, Mailbox, NewEvent, Organisation, Page, Person, Provider, ProviderFeatures,
+    RateLimit, RequestLimits, Result, RoomInfo, Session,
 };
 
 /// How long the list of rooms and a discovered server are cached.
@@ -115,18 +116,6 @@ impl Provider for Exchange {
             whole: RateLimit { concurrency: 8, rate: 6_000, per: Duration::from_mins(1) },
             mailbox: RateLimit { concurrency: 3, rate: 6_000, per: Duration::from_mins(1) },
         }
-    }
-}
-
-impl Onboarding for Exchange {
-    fn consent_shape(&self) -> ConsentShape {
-        ConsentShape::Login { finds_server: true }
-    }
-
-    fn check_server(&self, server: &Url) -> std::result::Result<(), UnfitServer> {
-        let unfit =
-            |online: Error| UnfitServer { code: "SERVER_IS_EXCHANGE_ONLINE", message: online.message };
-        check_server(server).map_err(unfit)
     }
 }
 
@@ -242,25 +231,4 @@ impl ChangeFeed for Exchange {
     ) -> Result<ChangeCheck> {
         self.ask_for_changes(session, mailbox, watermark).await
     }
-}
-
-#[async_trait]
-impl Push for Exchange {
-    async fn watch(&self, _session: &Session, _mailbox: &str, _url: &str, _secret: &str) -> Result<Channel> {
-        Err(no_push())
-    }
-
-    async fn renew(&self, _session: &Session, _channel: &str) -> Result<Channel> {
-        Err(no_push())
-    }
-
-    async fn unwatch(&self, _session: &Session, _channel: &str) -> Result<()> {
-        Ok(())
-    }
-}
-
-fn no_push() -> Error {
-    let message =
-        "An on-premises server cannot push changes to Muster; Muster reads calendars again regularly.";
-    Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_PUSH", message)
 }

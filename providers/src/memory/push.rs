@@ -23,7 +23,7 @@ pub(super) struct Subscription {
 /// A push that the system would have sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentPush {
-    /// Where to.
+    /// The URL that [`Push::watch`] was given.
     pub url: String,
     /// The JSON body, as [`Push::read_push`] reads it.
     pub body: String,

@@ -30,7 +30,8 @@ impl Integrations {
         use entity::integration::{Column, update};
         let mut tx = self.services.begin(by.tenant()).await?;
         let row = find(&tx, id).await?;
-        if self.services.connectors.get(provider(&row)?)?.features().room_directory {
+        let connector = self.services.connectors.get(provider(&row)?);
+        if connector.is_ok_and(|connector| connector.features().room_directory) {
             let message = "This calendar system has a room directory, so room rules do not apply.";
             return Err(Error::refuse("ROOM_RULES_NOT_USED", message));
         }
