@@ -48,6 +48,12 @@ pub enum Error {
     Dev(String),
 }
 
+impl From<demo::Error> for Error {
+    fn from(error: demo::Error) -> Self {
+        Self::Client(error.to_string())
+    }
+}
+
 impl From<sea_orm::DbErr> for Error {
     fn from(error: sea_orm::DbErr) -> Self {
         Self::Database(error.into())
@@ -138,10 +144,8 @@ fn connectors(config: &Config, clock: &SharedClock, ids: &Ids) -> Result<Connect
     if let Some(microsoft) = &config.microsoft {
         let registration = registration(microsoft)?;
         let connector =
-            microsoft::Microsoft::new(registration.clone(), client.clone(), Arc::clone(clock), ids.clone());
-        let identity =
-            microsoft::identity::Identity::new(registration, client.clone(), Arc::clone(clock), ids.clone());
-        connectors = connectors.with(Arc::new(connector)).with_microsoft(identity);
+            microsoft::Microsoft::new(registration, client.clone(), Arc::clone(clock), ids.clone());
+        connectors = connectors.with(Arc::new(connector));
     }
     if config.exchange {
         let mut places = exchange::Config::default();
@@ -168,12 +172,8 @@ fn connectors(config: &Config, clock: &SharedClock, ids: &Ids) -> Result<Connect
                 .zip(places.client_secret.clone())
                 .map(|(client_id, secret)| google::Application { client_id, secret }),
         };
-        connectors = connectors.with_google(google::Google::new(
-            config,
-            client.clone(),
-            Arc::clone(clock),
-            ids.clone(),
-        ));
+        let connector = google::Google::new(config, client.clone(), Arc::clone(clock), ids.clone());
+        connectors = connectors.with(Arc::new(connector));
     }
     if config.caldav {
         let connector =

@@ -13,6 +13,7 @@ use std::{
 };
 
 use domain::{Id, Ids, SharedClock, SystemClock, ids};
+use futures::future::LocalBoxFuture;
 use serde_json::json;
 use url::Url;
 
@@ -86,6 +87,27 @@ impl DevServer {
     pub async fn stop(self) {
         self.node.stop().await;
         self.running.stop().await;
+    }
+}
+
+/// Launches servers for `muster demo`, as `muster dev` does.
+#[derive(Debug, Clone, Copy)]
+pub struct Launcher;
+
+impl demo::Launch for Launcher {
+    fn launch(&self, options: demo::ServerOptions) -> LocalBoxFuture<'_, Result<demo::OwnServer, String>> {
+        let demo::ServerOptions { data, database_url, migration_url, queue_url, allowed_hosts } = options;
+        let options =
+            Options { data, port: 0, database_url, migration_url, queue_url, seed: false, allowed_hosts };
+        Box::pin(async move {
+            let ready = start(options).await.map_err(|error| error.to_string())?;
+            Ok(demo::OwnServer {
+                graphql: ready.graphql(),
+                key: ready.vendor_key.clone(),
+                sandbox: ready.sandbox.clone(),
+                stop: Box::new(|| Box::pin(ready.stop())),
+            })
+        })
     }
 }
 

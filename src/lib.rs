@@ -4,7 +4,6 @@ pub mod app;
 pub mod audit;
 pub mod config;
 pub mod database;
-pub mod demo;
 pub mod dev;
 pub mod doctor;
 pub mod keys;

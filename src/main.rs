@@ -7,7 +7,7 @@ use domain::{Ids, SharedClock, SystemClock};
 use muster::{
     app, audit,
     config::{self, Config},
-    database, demo, dev, doctor, keys, runs,
+    database, dev, doctor, keys, runs,
 };
 
 /// Connects the calendars of an organisation, and books meetings in them.
@@ -84,7 +84,7 @@ async fn run(cli: Cli) -> Result<ExitCode, app::Error> {
         Command::Doctor => return doctor::run(&read()?).await,
         Command::Token(args) => doctor::token(&read()?, &args).await?,
         Command::Keys(command) => return keys::run(&read()?, &command).await,
-        Command::Demo(args) => return Ok(Box::pin(demo::run(*args)).await),
+        Command::Demo(args) => return Ok(Box::pin(demo::run(*args, &dev::Launcher)).await),
         Command::Audit(command) => {
             let ids = Ids::random(Arc::new(SystemClock));
             return Box::pin(audit::run(command, &read()?, &ids, &SystemClock)).await;

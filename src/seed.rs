@@ -6,6 +6,7 @@
 
 use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
 
+use demo::browser::{self, Browser};
 use domain::{
     Id,
     access::Rule,
@@ -20,10 +21,7 @@ use services::{
 };
 use url::Url;
 
-use crate::{
-    app::Error,
-    demo::browser::{self, Browser},
-};
+use crate::app::Error;
 
 /// Name of the connected tenant.
 pub const CONNECTED: &str = "Northwind Clinics";
@@ -61,8 +59,14 @@ fn note(data: &Path) -> Option<Seeded> {
 
 /// Registers Muster's application at the sandbox, with its redirect URLs.
 pub async fn register(sandbox: &Url, client_id: &str, secret: &str, base: &Url) -> Result<(), Error> {
-    use services::connect::{CONSENTED, GOOGLE_OWN_CONSENTED, GOOGLE_SIGNED_IN, OWN_CONSENTED, SIGNED_IN};
-    let paths = [SIGNED_IN, CONSENTED, OWN_CONSENTED, GOOGLE_SIGNED_IN, GOOGLE_OWN_CONSENTED];
+    use providers::{google, microsoft};
+    let paths = [
+        microsoft::SIGNED_IN,
+        microsoft::CONSENTED,
+        microsoft::OWN_CONSENTED,
+        google::SIGNED_IN,
+        google::OWN_CONSENTED,
+    ];
     let redirects: Vec<String> =
         paths.iter().filter_map(|path| base.join(path).ok()).map(String::from).collect();
     let application =

@@ -13,8 +13,15 @@ use std::{
 };
 
 /// What is called with a code first.
-const MAKERS: [&str; 6] =
-    ["refuse(", "refusal(", "Refusal::new(", "Reason::new(", "Trouble::fail(", "Self::failed("];
+const MAKERS: [&str; 7] = [
+    "refuse(",
+    "refusal(",
+    "Refusal::new(",
+    "Reason::new(",
+    "Trouble::fail(",
+    "Self::failed(",
+    "UnfitServer::new(",
+];
 
 /// Words that look like codes: of the database, of documents, of outcomes, of the environment.
 const NOT_CODES: [&str; 9] = [
@@ -117,6 +124,10 @@ fn codes() -> BTreeSet<String> {
     // Of a provider's failure only its kind reaches a client, see `providers::Error::kind_code`.
     let providers = fs::read_to_string(root().join("providers/src/error.rs")).unwrap();
     codes.extend(answered(&providers));
+    // What a connector has against a server that was entered reaches a client as it is.
+    for (_, text) in sources(&root().join("providers/src")) {
+        codes.extend(made(&text));
+    }
     let words = domain_words();
     codes.retain(|code| !words.contains(code.as_str()));
     codes

@@ -9,27 +9,23 @@
 //! connector receives back later (ids, cursors) are escaped here and restored on the way back, so that an event
 //! with an odd id can still be changed and removed, see [`text::escape`].
 
-use std::{collections::HashSet, sync::Arc};
+mod values;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::{ProviderKind, TimeRange, Unreadable, text};
+use domain::{ProviderKind, TimeRange, text};
+use url::Url;
+
+pub(crate) use self::values::{Sanitize, identifier, name};
 
 use crate::{
-    Attendee, CalendarInfo, CalendarListing, ChangeCheck, Changes, Channel, Error, Event, EventChange,
-    EventPage, FreeBusy, Mailbox, NewEvent, OnlineMeeting, Organisation, Page, Party, Person, Provider,
-    ProviderFeatures, Result, RoomInfo, Session,
+    AuthorizationRequest, CalendarInfo, CalendarListing, ChangeCheck, ChangeFeed, Changes, Channel,
+    CodeExchange, ConsentShape, Declined, Directory, Error, Event, EventChange, EventPage, Events, FreeBusy,
+    IssuedToken, Mailbox, NewEvent, Notices, Onboarding, Organisation, Page, Person, Provider,
+    ProviderFeatures, Push, PushRequest, RedirectPaths, RequestLimits, Result, RoomInfo, Secret, Session,
+    SignIn, SignedIn, UnfitServer,
 };
-
-/// Maximum length of a name in bytes.
-const NAME: usize = 1_000;
-/// Maximum length of a title, sentence or list entry, in bytes.
-const SENTENCE: usize = 4_000;
-/// Maximum length of a keyword, such as a zone, a language or a code, in bytes.
-const WORD: usize = 200;
-/// Maximum length of an address or UID, in bytes.
-const IDENTIFIER: usize = 2_000;
-/// Maximum length of the address of an online meeting, in bytes.
-const LINK: usize = 8_000;
 
 /// A connector whose results contain only clean texts.
 #[derive(Debug)]
@@ -42,29 +38,6 @@ impl Sanitized {
     }
 }
 
-/// Cleans a display name.
-pub(crate) fn name(text: String) -> String {
-    text::line(text, NAME)
-}
-
-/// Cleans a keyword, such as a time zone.
-fn word(text: String) -> String {
-    text::line(text, WORD)
-}
-
-/// Cleans an address or id that is compared with others.
-pub(crate) fn identifier(text: String) -> String {
-    text::identifier(text, IDENTIFIER)
-}
-
-/// A value whose texts can be cleaned.
-pub(crate) trait Sanitize {
-    /// The value with clean texts.
-    #[must_use]
-    fn cleaned(self) -> Self;
-}
-
-#[async_trait]
 impl Provider for Sanitized {
     fn kind(&self) -> ProviderKind {
         self.0.kind()
@@ -74,6 +47,65 @@ impl Provider for Sanitized {
         self.0.features()
     }
 
+    fn limits(&self) -> RequestLimits {
+        self.0.limits()
+    }
+}
+
+#[async_trait]
+impl Onboarding for Sanitized {
+    fn consent_shape(&self) -> ConsentShape {
+        self.0.consent_shape()
+    }
+
+    fn redirect_paths(&self) -> RedirectPaths {
+        self.0.redirect_paths()
+    }
+
+    fn check_server(&self, server: &Url) -> std::result::Result<(), UnfitServer> {
+        self.0.check_server(server)
+    }
+
+    fn sign_in_url(&self, purpose: SignIn, request: &AuthorizationRequest<'_>) -> Result<Url> {
+        self.0.sign_in_url(purpose, request).map_err(Error::cleaned)
+    }
+
+    fn consent_url(&self, organisation: &str, redirect_uri: &str, state: &str) -> Result<Url> {
+        let organisation = text::unescape(organisation);
+        self.0.consent_url(&organisation, redirect_uri, state).map_err(Error::cleaned)
+    }
+
+    async fn redeem(&self, purpose: SignIn, brought: &CodeExchange<'_>) -> Result<Option<SignedIn>> {
+        self.0.redeem(purpose, brought).await.cleaned()
+    }
+
+    fn redirect_error(&self, error: &str, description: &str) -> std::result::Result<Declined, Error> {
+        self.0.redirect_error(error, description).map_err(Error::cleaned)
+    }
+
+    fn organisation_consent(&self, organisation: String) -> Result<Secret> {
+        self.0.organisation_consent(organisation).map_err(Error::cleaned)
+    }
+
+    fn own_consent(&self, organisation: String, refresh_token: String) -> Result<Secret> {
+        self.0.own_consent(organisation, refresh_token).map_err(Error::cleaned)
+    }
+
+    async fn token(&self, secret: &Secret, claims: Option<&str>) -> Result<IssuedToken> {
+        self.0.token(secret, claims).await.map_err(Error::cleaned)
+    }
+
+    fn is_spreading(&self, error: &Error) -> bool {
+        self.0.is_spreading(error)
+    }
+
+    fn is_same_organisation(&self, one: &str, other: &str) -> bool {
+        self.0.is_same_organisation(one, other)
+    }
+}
+
+#[async_trait]
+impl Directory for Sanitized {
     async fn organisation(&self, session: &Session) -> Result<Organisation> {
         self.0.organisation(session).await.cleaned()
     }
@@ -95,7 +127,10 @@ impl Provider for Sanitized {
     async fn person(&self, session: &Session, address: &str) -> Result<Person> {
         self.0.person(session, address).await.cleaned()
     }
+}
 
+#[async_trait]
+impl Events for Sanitized {
     async fn calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
         self.0.calendar(session, mailbox).await.cleaned()
     }
@@ -138,28 +173,6 @@ impl Provider for Sanitized {
         self.0.events_of(session, mailbox, &calendar, window, after.as_deref()).await.cleaned()
     }
 
-    async fn changes(
-        &self,
-        session: &Session,
-        mailbox: &str,
-        window: TimeRange,
-        cursor: Option<&str>,
-    ) -> Result<Changes> {
-        let cursor = cursor.map(text::unescape);
-        self.0.changes(session, mailbox, window, cursor.as_deref()).await.cleaned()
-    }
-
-    async fn poll_changes(
-        &self,
-        session: &Session,
-        mailbox: &str,
-        window: TimeRange,
-        watermark: Option<&str>,
-    ) -> Result<ChangeCheck> {
-        let watermark = watermark.map(text::unescape);
-        self.0.poll_changes(session, mailbox, window, watermark.as_deref()).await.cleaned()
-    }
-
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {
         self.0.create_event(session, mailbox, event).await.cleaned()
     }
@@ -199,6 +212,43 @@ impl Provider for Sanitized {
     ) -> Result<()> {
         self.0.remove_copies(session, mailbox, effect_key, rooms).await.map_err(Error::cleaned)
     }
+}
+
+#[async_trait]
+impl ChangeFeed for Sanitized {
+    async fn changes(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        cursor: Option<&str>,
+    ) -> Result<Changes> {
+        let cursor = cursor.map(text::unescape);
+        self.0.changes(session, mailbox, window, cursor.as_deref()).await.cleaned()
+    }
+
+    async fn poll_changes(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        watermark: Option<&str>,
+    ) -> Result<ChangeCheck> {
+        let watermark = watermark.map(text::unescape);
+        self.0.poll_changes(session, mailbox, window, watermark.as_deref()).await.cleaned()
+    }
+}
+
+#[async_trait]
+impl Push for Sanitized {
+    fn hook(&self) -> Option<&'static str> {
+        self.0.hook()
+    }
+
+    /// What is said is compared with what is stored, and never stored itself.
+    fn read_push(&self, request: &PushRequest<'_>) -> Notices {
+        self.0.read_push(request)
+    }
 
     async fn watch(&self, session: &Session, mailbox: &str, url: &str, secret: &str) -> Result<Channel> {
         self.0.watch(session, mailbox, url, secret).await.cleaned()
@@ -210,216 +260,6 @@ impl Provider for Sanitized {
 
     async fn unwatch(&self, session: &Session, channel: &str) -> Result<()> {
         self.0.unwatch(session, &text::unescape(channel)).await.map_err(Error::cleaned)
-    }
-}
-
-impl<T: Sanitize> Sanitize for Result<T> {
-    fn cleaned(self) -> Self {
-        self.map(T::cleaned).map_err(Error::cleaned)
-    }
-}
-
-impl<T: Sanitize> Sanitize for Option<T> {
-    fn cleaned(self) -> Self {
-        self.map(T::cleaned)
-    }
-}
-
-impl<T: Sanitize> Sanitize for Vec<T> {
-    fn cleaned(self) -> Self {
-        self.into_iter().map(T::cleaned).collect()
-    }
-}
-
-impl<T: Sanitize> Sanitize for Page<T> {
-    fn cleaned(self) -> Self {
-        let Self { items, next } = self;
-        Self { items: items.cleaned(), next: next.map(text::escape) }
-    }
-}
-
-impl Sanitize for Organisation {
-    fn cleaned(self) -> Self {
-        let Self { id, name, domains, zone, language } = self;
-        let domains = domains.into_iter().map(identifier).collect();
-        Self {
-            id: text::escape(id),
-            name: self::name(name),
-            domains,
-            zone: zone.map(word),
-            language: language.map(word),
-        }
-    }
-}
-
-impl Sanitize for Person {
-    fn cleaned(self) -> Self {
-        let Self { id, address, name, organisation } = self;
-        Self {
-            id: text::escape(id),
-            address: identifier(address),
-            name: self::name(name),
-            organisation: organisation.map(text::escape),
-        }
-    }
-}
-
-impl Sanitize for RoomInfo {
-    fn cleaned(self) -> Self {
-        let Self { id, address, name, capacity, building, floor, equipment } = self;
-        Self {
-            id: text::escape(id),
-            address: identifier(address),
-            name: self::name(name),
-            capacity,
-            building: building.map(self::name),
-            floor: floor.map(self::name),
-            equipment: distinct(equipment.into_iter().map(self::name)),
-        }
-    }
-}
-
-/// The names in order, without empty ones and duplicates: Microsoft lists a device under its own name and among the
-/// tags.
-fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
-    let mut seen = HashSet::new();
-    names.filter(|name| !name.is_empty() && seen.insert(name.to_lowercase())).collect()
-}
-
-impl Sanitize for Mailbox {
-    fn cleaned(self) -> Self {
-        let Self { id, address, name, kind, zone, accepts_conflicts } = self;
-        Self {
-            id: text::escape(id),
-            address: identifier(address),
-            name: self::name(name),
-            kind,
-            zone: zone.map(word),
-            accepts_conflicts,
-        }
-    }
-}
-
-impl Sanitize for CalendarInfo {
-    fn cleaned(self) -> Self {
-        let Self { id, capabilities } = self;
-        Self { id: text::escape(id), capabilities }
-    }
-}
-
-impl Sanitize for CalendarListing {
-    fn cleaned(self) -> Self {
-        let Self { id, name, kind, counts } = self;
-        Self { id: text::escape(id), name: self::name(name), kind, counts }
-    }
-}
-
-impl Sanitize for Unreadable {
-    fn cleaned(self) -> Self {
-        let Self { uid, reason, blocks } = self;
-        Self { uid: identifier(uid), reason, blocks }
-    }
-}
-
-impl Sanitize for EventPage {
-    fn cleaned(self) -> Self {
-        let Self { items, unreadable, next } = self;
-        Self { items: items.cleaned(), unreadable: unreadable.cleaned(), next: next.map(text::escape) }
-    }
-}
-
-impl Sanitize for FreeBusy {
-    fn cleaned(self) -> Self {
-        let Self { busy, unreadable } = self;
-        Self { busy, unreadable: unreadable.cleaned() }
-    }
-}
-
-impl Sanitize for Party {
-    fn cleaned(self) -> Self {
-        let Self { name, address } = self;
-        Self { name: self::name(name), address: identifier(address) }
-    }
-}
-
-impl Sanitize for Attendee {
-    fn cleaned(self) -> Self {
-        let Self { party, role, answer } = self;
-        Self { party: party.cleaned(), role, answer }
-    }
-}
-
-impl Sanitize for Event {
-    fn cleaned(self) -> Self {
-        let Self {
-            id,
-            uid,
-            version,
-            series,
-            effect_key,
-            title,
-            range,
-            all_day,
-            busy,
-            private,
-            organiser,
-            attendees,
-            online_meeting,
-        } = self;
-        Self {
-            id: text::escape(id),
-            uid: identifier(uid),
-            version: text::escape(version),
-            series: series.map(text::escape),
-            effect_key: effect_key.map(identifier),
-            title: title.map(|title| text::line(title, SENTENCE)),
-            range,
-            all_day,
-            busy,
-            private,
-            organiser: organiser.cleaned(),
-            attendees: attendees.cleaned(),
-            online_meeting: online_meeting.cleaned(),
-        }
-    }
-}
-
-impl Sanitize for OnlineMeeting {
-    fn cleaned(self) -> Self {
-        match self {
-            // Another address than the provider's leads to no meeting.
-            Self::Ready(url) if text::check(&url, text::Shape::Line, LINK).is_err() => Self::Failed,
-            known => known,
-        }
-    }
-}
-
-impl Sanitize for Changes {
-    fn cleaned(self) -> Self {
-        let Self { gone, changed, unreadable, cursor, more } = self;
-        Self {
-            gone: gone.into_iter().map(text::escape).collect(),
-            changed: changed.cleaned(),
-            unreadable: unreadable.cleaned(),
-            cursor: text::escape(cursor),
-            more,
-        }
-    }
-}
-
-impl Sanitize for ChangeCheck {
-    fn cleaned(self) -> Self {
-        match self {
-            Self::Same(watermark) => Self::Same(text::escape(watermark)),
-            Self::Changed(watermark) => Self::Changed(watermark.map(text::escape)),
-        }
-    }
-}
-
-impl Sanitize for Channel {
-    fn cleaned(self) -> Self {
-        let Self { id, expires_at } = self;
-        Self { id: text::escape(id), expires_at }
     }
 }
 

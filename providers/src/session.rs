@@ -119,7 +119,7 @@ pub struct Session {
     /// connector caches under it, so that nothing typed (a server, a user name) leads to somebody else's data. A new
     /// consent has a new scope.
     pub scope: Arc<str>,
-    /// Which principals of a CalDAV server are rooms, if the administrator has said so; otherwise the installation's
+    /// Which principals of a server without a room directory are rooms, if the administrator has said so; otherwise the installation's
     /// own rule applies.
-    pub rooms: Option<Arc<crate::caldav::RoomRule>>,
+    pub rooms: Option<Arc<crate::RoomRule>>,
 }

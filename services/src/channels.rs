@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use domain::{
-    Id, ProviderKind, ids,
+    Id, ids,
     state::{ConnectionState, IntegrationState, Lane},
     text,
 };
@@ -15,6 +15,7 @@ use entity::{
     tenant_lookup::{self, Kind},
 };
 use providers::{Channel, ErrorKind};
+pub use providers::{Notice, Notices, PushRequest};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder,
@@ -29,25 +30,8 @@ use crate::{
     vault::{Column as Sealed, SealContext},
 };
 
-/// Path to which Microsoft sends notifications.
-pub const MICROSOFT_HOOK: &str = "/hooks/microsoft";
-
-/// Path to which Google sends notifications.
-pub const GOOGLE_HOOK: &str = "/hooks/google";
-
 /// How long before its expiry a channel is renewed.
 const EARLY: chrono::Duration = chrono::Duration::hours(24);
-
-/// A provider's notification about a channel.
-#[derive(Debug, Clone, Copy)]
-pub struct Notice<'a> {
-    /// The provider's id of the channel.
-    pub channel: &'a str,
-    /// The channel's secret, as the notification repeats it.
-    pub secret: &'a str,
-    /// Whether the channel has ended, or ends soon.
-    pub has_lapsed: bool,
-}
 
 crate::noun! {
     /// Push channels.
@@ -111,10 +95,7 @@ impl Channels {
             }
         }
         let (id, secret) = (self.services.ids.make::<ids::Row>(), self.services.ids.secret());
-        let hook = match provider.kind() {
-            ProviderKind::GoogleWorkspace => GOOGLE_HOOK,
-            _ => MICROSOFT_HOOK,
-        };
+        let Some(hook) = provider.hook() else { return Ok(()) };
         let url = self.services.settings.link(hook);
         let channel = provider.watch(&session, &connection.address, &url, &secret).await?;
         self.store(connection, id, &channel, &secret).await
@@ -167,6 +148,20 @@ impl Channels {
         tx.commit().await
     }
 
+    /// What the provider that pushes to `path` says in a request; `None` if no provider of this installation does.
+    pub fn read_push(&self, _by: Anyone, path: &str, request: &PushRequest<'_>) -> Option<Notices> {
+        self.services.connectors.at_hook(path).map(|connector| connector.read_push(request))
+    }
+
+    /// Processes the notifications of one request. Returns how many channels they concern; see
+    /// [`Self::handle_push`] and [`Self::handle_notices`].
+    pub async fn handle(&self, by: Anyone, notices: &[Notice]) -> Result<usize> {
+        match notices {
+            [one] if one.is_part => Ok(usize::from(self.handle_push(by, &one.channel, &one.secret).await?)),
+            many => self.handle_notices(by, many).await,
+        }
+    }
+
     /// Processes a notification about one channel: the mailbox is read again soon. `false` if the channel is unknown
     /// or the secret is wrong; then nothing happens.
     pub async fn handle_push(&self, _by: Anyone, external_id: &str, secret: &str) -> Result<bool> {
@@ -193,10 +188,10 @@ impl Channels {
     /// The sender is not authenticated: all channels are looked up with one statement, however many are named, and
     /// only existing ones cost more, a fixed number of statements for each tenant. If one tenant's notifications
     /// cannot be stored, those of others still are; the error is returned after all were tried.
-    pub async fn handle_notices(&self, _by: Anyone, notices: &[Notice<'_>]) -> Result<usize> {
+    pub async fn handle_notices(&self, _by: Anyone, notices: &[Notice]) -> Result<usize> {
         let mut by_channel: ByChannel<'_> = BTreeMap::new();
         for notice in notices {
-            by_channel.entry(text::escape(notice.channel.to_owned())).or_default().push(notice);
+            by_channel.entry(text::escape(notice.channel.clone())).or_default().push(notice);
         }
         let keys = by_channel.keys().map(|name| key_of(name).to_vec());
         let tenants = tenant_lookup::tenants_of(&self.services.store, Kind::Channel, keys).await?;
@@ -220,7 +215,7 @@ impl Channels {
         for channel in channels {
             let secret = self.secret_of(&channel).await?;
             let about = notices.get(&channel.external_id).into_iter().flatten();
-            let believed: Vec<_> = about.filter(|notice| is_same(&secret, notice.secret)).collect();
+            let believed: Vec<_> = about.filter(|notice| is_same(&secret, &notice.secret)).collect();
             if !believed.is_empty() {
                 known.push((channel, believed.iter().any(|notice| notice.has_lapsed)));
             }
@@ -263,7 +258,7 @@ impl Channels {
 }
 
 /// The notifications of one push, by the channel that they name.
-type ByChannel<'a> = BTreeMap<String, Vec<&'a Notice<'a>>>;
+type ByChannel<'a> = BTreeMap<String, Vec<&'a Notice>>;
 
 /// The part of a channel's id by which its tenant is found: notifications lack the part after the bar.
 fn key_of(name: &str) -> &[u8] {

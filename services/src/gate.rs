@@ -3,9 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use domain::ProviderKind;
 use lanes::{Key, Limit, Limits};
-use providers::{Error, ErrorKind, Gate, Permit, Remedy};
+use providers::{Error, ErrorKind, Gate, Permit, RateLimit, Remedy, RequestLimits};
 
 use crate::Services;
 
@@ -26,29 +25,9 @@ pub(crate) struct IntegrationGate {
 
 impl IntegrationGate {
     /// Creates the gate for the owner of the limits, `whole`: a verified organisation, or one integration.
-    pub(crate) fn new(services: &Services, provider: ProviderKind, whole: Key) -> Self {
-        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
-        // Microsoft: 130,000 per 10 s for an app as a whole, 10,000 per 10 min and 4 at once for a mailbox. Google:
-        // 600 per minute for a user. A customer's own server gets two requests at a time.
-        let (whole_limit, mailbox_limit) = match provider {
-            ProviderKind::Microsoft365 => (
-                Limit { concurrency: 64, rate: 60_000, per: minutes(1) },
-                Limit { concurrency: 4, rate: 10_000, per: minutes(10) },
-            ),
-            ProviderKind::GoogleWorkspace => (
-                Limit { concurrency: 64, rate: 10_000, per: minutes(1) },
-                Limit { concurrency: 4, rate: 600, per: minutes(1) },
-            ),
-            // An Exchange server gives one account ten connections, three of them to one mailbox.
-            ProviderKind::Exchange => (
-                Limit { concurrency: 8, rate: 6_000, per: minutes(1) },
-                Limit { concurrency: 3, rate: 6_000, per: minutes(1) },
-            ),
-            ProviderKind::CalDav => (
-                Limit { concurrency: 2, rate: 6_000, per: minutes(1) },
-                Limit { concurrency: 2, rate: 6_000, per: minutes(1) },
-            ),
-        };
+    pub(crate) fn new(services: &Services, limits: RequestLimits, whole: Key) -> Self {
+        let limit = |RateLimit { concurrency, rate, per }| Limit { concurrency, rate, per };
+        let (whole_limit, mailbox_limit) = (limit(limits.whole), limit(limits.mailbox));
         Self { limits: Arc::clone(&services.queue.limits), whole, whole_limit, mailbox_limit }
     }
 

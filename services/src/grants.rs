@@ -11,17 +11,14 @@ mod owner;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use domain::{Id, ProviderKind, connect::SecretKind, ids};
+use domain::{Id, ProviderKind, ids};
 use lanes::Key;
 use providers::{
-    Credential, Credentials, Error as ProviderError, ErrorKind, Provider, Remedy, Sanitized, Session,
-    StaticCredentials,
-    google::{Google, ServiceAccountKey},
-    microsoft::identity::Identity,
+    Credentials, Error as ProviderError, ErrorKind, Provider, Remedy, Sanitized, Session, StaticCredentials,
     openid::OpenId,
 };
+pub use providers::{Secret, SignedInAdministrator};
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
-use serde::{Deserialize, Serialize};
 
 use self::broker::{Broker, Tokens, Trial};
 use crate::{
@@ -34,8 +31,6 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub struct Connectors {
     by_kind: BTreeMap<ProviderKind, Arc<dyn Provider>>,
-    microsoft: Option<Identity>,
-    google: Option<Google>,
     openid: Option<OpenId>,
     tokens: Tokens,
 }
@@ -46,20 +41,6 @@ impl Connectors {
     pub fn with(mut self, provider: Arc<dyn Provider>) -> Self {
         self.by_kind.insert(provider.kind(), Arc::new(Sanitized::new(provider)));
         self
-    }
-
-    /// Adds Microsoft's identity platform.
-    #[must_use]
-    pub fn with_microsoft(mut self, identity: Identity) -> Self {
-        self.microsoft = Some(identity);
-        self
-    }
-
-    /// Adds Google's connector, which also handles users' own consents.
-    #[must_use]
-    pub fn with_google(mut self, google: Google) -> Self {
-        self.google = Some(google.clone());
-        self.with(Arc::new(google))
     }
 
     /// Adds the client for tenants' OpenID issuers.
@@ -84,11 +65,16 @@ impl Connectors {
         })
     }
 
-    /// Google's connector, for sign-in.
-    pub fn google(&self) -> Result<&Google> {
-        self.google.as_ref().ok_or_else(|| {
-            Error::refuse("PROVIDER_NOT_AVAILABLE", "This installation is not set up for Google Workspace.")
-        })
+    /// Kinds of calendar systems that prove which organisation is which.
+    pub(crate) fn verifying(&self) -> impl Iterator<Item = ProviderKind> {
+        let verifying =
+            self.by_kind.iter().filter(|(_, connector)| connector.features().verified_organisation);
+        verifying.map(|(kind, _)| *kind)
+    }
+
+    /// The connector that takes pushes at a path; `None` if none does.
+    pub(crate) fn at_hook(&self, path: &str) -> Option<&Arc<dyn Provider>> {
+        self.by_kind.values().find(|connector| connector.hook() == Some(path))
     }
 
     /// The client for tenants' OpenID issuers.
@@ -100,93 +86,10 @@ impl Connectors {
             )
         })
     }
-
-    /// Microsoft's identity platform.
-    pub fn microsoft(&self) -> Result<&Identity> {
-        self.microsoft.as_ref().ok_or_else(|| {
-            Error::refuse("PROVIDER_NOT_AVAILABLE", "This installation is not set up for Microsoft 365.")
-        })
-    }
 }
 
-/// The secret that a consent yielded; sealed at rest.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Secret {
-    /// The application itself may act in a Microsoft tenant; its own credential is in the operator's configuration.
-    MicrosoftApp {
-        /// Id of the tenant at Microsoft.
-        external: String,
-    },
-    /// A user's own consent at Microsoft.
-    MicrosoftUser {
-        /// Id of the tenant at Microsoft.
-        external: String,
-        /// Refresh token, which rotates with every use.
-        refresh_token: String,
-    },
-    /// A user name and password.
-    Basic {
-        /// User name for HTTP authentication.
-        user: String,
-        /// Password for HTTP authentication.
-        password: String,
-    },
-    /// A user's own consent at Google.
-    GoogleUser {
-        /// Id of the customer at Google.
-        external: String,
-        /// Refresh token, which usually does not rotate.
-        refresh_token: String,
-    },
-    /// The key of a Google service account, which acts on behalf of an administrator.
-    ServiceAccount {
-        /// Content of the key file.
-        key: String,
-    },
-    /// A service account without its key: the operator's signing service signs for it.
-    Keyless {
-        /// Address of the service account.
-        service_account: String,
-        /// The administrator's account, as the sign-in proved it; missing in consents stored by earlier versions.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        administrator: Option<SignedInAdministrator>,
-    },
-}
-
-/// The account of the administrator who signed in at Google.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SignedInAdministrator {
-    /// Google's id of the account, which is never reassigned.
-    pub id: String,
-    /// The domain of the organisation that manages the account.
-    pub domain: String,
-}
-
-impl Secret {
-    const fn kind(&self) -> SecretKind {
-        match self {
-            Self::MicrosoftApp { .. } => SecretKind::MicrosoftApp,
-            Self::MicrosoftUser { .. } => SecretKind::MicrosoftUser,
-            Self::Basic { .. } => SecretKind::Basic,
-            Self::GoogleUser { .. } => SecretKind::GoogleUser,
-            Self::ServiceAccount { .. } => SecretKind::ServiceAccount,
-            Self::Keyless { .. } => SecretKind::Keyless,
-        }
-    }
-
-    fn read(plain: &[u8]) -> Result<Self> {
-        serde_json::from_slice(plain).map_err(|_| Error::Unreadable { what: "consent" })
-    }
-
-    fn external(&self) -> Option<&str> {
-        match self {
-            Self::MicrosoftApp { external }
-            | Self::MicrosoftUser { external, .. }
-            | Self::GoogleUser { external, .. } => Some(external),
-            Self::Basic { .. } | Self::ServiceAccount { .. } | Self::Keyless { .. } => None,
-        }
-    }
+fn read(plain: &[u8]) -> Result<Secret> {
+    serde_json::from_slice(plain).map_err(|_| Error::Unreadable { what: "consent" })
 }
 
 crate::noun! {
@@ -271,15 +174,14 @@ impl Grants {
         };
         let grant = rows.order_by_desc(Column::Id).one(&txn).await?.ok_or_else(lost)?;
         // An access token that is still in memory may be older than the loss of its organisation.
-        let limited = match kind {
-            ProviderKind::Microsoft365 | ProviderKind::GoogleWorkspace => {
+        let limited = match connector.features().verified_organisation {
+            true => {
                 let external = integration.external_tenant.as_deref().unwrap_or_default();
                 let binding = binding(&txn, kind, external, integration.tenant_id).await?;
                 let bound = binding.ok_or_else(lost)?;
                 Key::of_organisation(kind, &bound.external_tenant)
             }
-            // What a customer's own server calls itself proves nothing.
-            ProviderKind::Exchange | ProviderKind::CalDav => of_integration(integration),
+            false => of_integration(integration),
         };
         // Whoever waits for a second connection while holding one can bring a full pool to a halt.
         drop(txn);
@@ -288,11 +190,12 @@ impl Grants {
             services: self.services.clone(),
             tenant: integration.tenant_id,
             grant: grant.id,
-            provider: kind,
+            kind,
+            connector: Arc::clone(&connector),
         };
         let session = Session {
             credentials: Arc::new(broker),
-            gate: Arc::new(IntegrationGate::new(&self.services, kind, limited)),
+            gate: Arc::new(IntegrationGate::new(&self.services, connector.limits(), limited)),
             server: integration.server_url.as_deref().and_then(|url| url.parse().ok()),
             account: grant.account,
             own: user.is_some(),
@@ -312,26 +215,20 @@ impl Grants {
         account: &str,
         server: Option<url::Url>,
     ) -> Result<(Arc<dyn Provider>, Session)> {
-        let kind = crate::integrations::provider(integration)?;
-        let credentials: Arc<dyn Credentials> = match secret {
-            Secret::Basic { user, password } => Arc::new(StaticCredentials(Credential::Basic {
-                user: user.clone(),
-                password: password.clone().into(),
-            })),
-            Secret::ServiceAccount { key } => Arc::new(StaticCredentials(service_account(key)?)),
-            Secret::Keyless { service_account, .. } => {
-                Arc::new(StaticCredentials(Credential::Keyless(service_account.as_str().into())))
-            }
+        let connector = self.services.connectors.get(crate::integrations::provider(integration)?)?;
+        let credentials: Arc<dyn Credentials> = match secret.fixed_credential()? {
+            Some(credential) => Arc::new(StaticCredentials(credential)),
             // A person's consent is in force at once.
-            Secret::GoogleUser { .. } => return Err(lost().into()),
-            Secret::MicrosoftApp { external } | Secret::MicrosoftUser { external, .. } => Arc::new(Trial {
-                identity: self.services.connectors.microsoft()?.clone(),
-                external: external.clone(),
-            }),
+            None if secret.is_personal() => return Err(lost().into()),
+            None => Arc::new(Trial { connector: Arc::clone(&connector), secret: secret.clone() }),
         };
         let session = Session {
             credentials,
-            gate: Arc::new(IntegrationGate::new(&self.services, kind, of_integration(integration))),
+            gate: Arc::new(IntegrationGate::new(
+                &self.services,
+                connector.limits(),
+                of_integration(integration),
+            )),
             server,
             account: account.to_owned(),
             own: false,
@@ -340,7 +237,7 @@ impl Grants {
             scope: format!("{}/{}", integration.id, self.services.ids.uuid()).into(),
             rooms: crate::integrations::room_rules(integration).map(Arc::new),
         };
-        Ok((self.services.connectors.get(kind)?, session))
+        Ok((connector, session))
     }
 
     async fn seal(&self, txn: &impl ConnectionTrait, place: SealContext, secret: &Secret) -> Result<Vec<u8>> {
@@ -359,11 +256,6 @@ pub(crate) async fn binding(
     use entity::external_binding::{Column, of};
     let of_provider = of(tenant).filter(Column::Provider.eq(provider.as_str()));
     Ok(of_provider.filter(Column::ExternalTenant.eq(external)).one(txn).await?)
-}
-
-/// Parses the credential from a key file.
-fn service_account(key: &str) -> Result<Credential> {
-    Ok(Credential::ServiceAccount(Arc::new(ServiceAccountKey::read(key)?)))
 }
 
 fn of_integration(integration: &entity::integration::Model) -> Key {

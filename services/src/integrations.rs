@@ -29,7 +29,7 @@ const CANNOT_WRITE: &str = "A service account with free-busy access cannot write
 /// Longest name of the group to which access is restricted, in characters.
 const LONGEST_GROUP: usize = 256;
 
-pub use providers::caldav::RoomRule;
+pub use providers::RoomRule;
 pub use room_rules::room_rules;
 
 crate::noun! {

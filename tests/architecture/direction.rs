@@ -16,6 +16,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("sandbox", &["domain"]),
     ("runs", &["domain", "entity"]),
     ("lanes", &["domain"]),
+    ("demo", &["domain", "http"]),
     ("providers", &["domain", "http"]),
     ("services", &["domain", "entity", "runs", "lanes", "providers"]),
     ("engine", &["domain", "runs", "lanes"]),
@@ -34,6 +35,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "runs",
             "lanes",
             "engine",
+            "demo",
             "providers",
             "services",
             "workflows",
@@ -146,6 +148,33 @@ fn what_a_rule_watches_is_really_named_somewhere() {
     }
 }
 
+/// The feature is for tests: a dependency that the binary is built from never switches it on.
+#[test]
+fn no_shipped_crate_holds_the_provider_in_memory() {
+    let metadata = MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .no_deps()
+        .other_options(["--offline".to_owned()])
+        .exec()
+        .unwrap();
+    let (mut in_tests, mut shipped) = (0, Vec::new());
+    for package in metadata.workspace_packages() {
+        let switching = package.dependencies.iter().filter(|dependency| {
+            dependency.name == "muster-providers" && dependency.features.iter().any(|name| name == "memory")
+        });
+        for dependency in switching {
+            match dependency.kind {
+                DependencyKind::Development => in_tests += 1,
+                _ => shipped.push(package.name.to_string()),
+            }
+        }
+        let defaults = package.features.get("default").into_iter().flatten();
+        shipped.extend(defaults.filter(|name| *name == "memory").cloned());
+    }
+    assert_eq!(shipped, Vec::<String>::new());
+    assert!(in_tests > 0, "nobody takes it, or this test is out of date");
+}
+
 #[test]
 fn a_forbidden_edge_is_found() {
     let of = |name: &str, other: &str, for_tests: bool| {
@@ -168,6 +197,7 @@ fn a_forbidden_edge_is_found() {
         ("migration", "entity"),
         ("sandbox", "providers"),
         ("sandbox", "http"),
+        ("demo", "providers"),
         ("providers", "sandbox"),
         ("api", "sea-orm"),
         ("api", "redis"),

@@ -11,6 +11,7 @@ mod errors;
 mod files;
 mod ids;
 mod keys;
+mod kinds;
 mod links;
 mod lookups;
 mod nodes;

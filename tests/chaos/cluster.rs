@@ -9,11 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use demo::browser::{self, Browser};
 use domain::{Ids, SharedClock, SystemClock};
-use muster::{
-    demo::browser::{self, Browser},
-    seed,
-};
+use muster::seed;
 use serde_json::{Value, json};
 use url::Url;
 

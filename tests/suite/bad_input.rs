@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster::demo::browser::Location;
+use demo::browser::Location;
 use serde_json::{Value, json};
 
 use crate::{

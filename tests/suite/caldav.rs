@@ -1,7 +1,7 @@
 //! The main job against a real third-party calendar server: Radicale, read back by an independent client.
 
+use demo::browser::Browser;
 use domain::{Id, ids};
-use muster::demo::browser::Browser;
 use serde_json::{Value, json};
 
 use crate::{
@@ -61,7 +61,7 @@ async fn consent(app: &TestApp, vendor: &Asker, radicale: &Radicale, integration
         ("service_mailbox", "svc@127.0.0.1"),
     ];
     let answers = answers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let mut browser = Browser::new(muster::demo::browser::client().unwrap(), answers);
+    let mut browser = Browser::new(demo::browser::client().unwrap(), answers);
     app.beside_jobs(browser.walk(made["url"].as_str().unwrap())).await.unwrap();
     app.run_jobs().await;
     let rows = vendor

@@ -1,7 +1,7 @@
 //! What goes wrong at the provider, planted there, and what becomes of it.
 
 use chrono::Duration;
-use muster::demo::browser::Location;
+use demo::browser::Location;
 use serde_json::{Value, json};
 use workflows::reconcile::Reconciler;
 

@@ -2,7 +2,7 @@
 //! answer; and a person's own consent.
 
 use chrono::Duration;
-use muster::demo::browser::{Browser, Location, Page};
+use demo::browser::{Browser, Location, Page};
 use providers::google::DELEGATED;
 use serde_json::{Value, json};
 use workflows::reconcile::Reconciler;
@@ -89,7 +89,7 @@ fn browser(org: &Org, more: &[(&str, String)]) -> Browser {
     ];
     let answers = answers.into_iter().chain(more.iter().cloned());
     let answers = answers.map(|(name, value)| (name.to_owned(), value)).collect();
-    Browser::new(muster::demo::browser::client().unwrap(), answers)
+    Browser::new(demo::browser::client().unwrap(), answers)
 }
 
 fn at(org: &Org) -> String {

@@ -12,13 +12,12 @@ use std::{
 };
 
 use chrono::{Duration, TimeZone, Utc};
+use demo::browser::{self, Browser};
 use domain::{Ids, SharedClock, TestClock, Timestamp};
 use muster::{
     app::{self, Node},
     config::{Cloud, Config, Microsoft, RateLimit, RateLimits, Role},
-    database,
-    demo::browser::{self, Browser},
-    seed,
+    database, seed,
 };
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};

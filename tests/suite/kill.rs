@@ -12,8 +12,9 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use demo::browser;
 use domain::{Ids, SharedClock, SystemClock};
-use muster::{demo::browser, seed};
+use muster::seed;
 use serde_json::Value;
 use url::Url;
 

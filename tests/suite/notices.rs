@@ -4,9 +4,9 @@
 
 use domain::ProviderKind;
 use http::{HeaderName, Method, Request, Response, StatusCode};
+use providers::{google::HOOK as GOOGLE_HOOK, microsoft::HOOK as MICROSOFT_HOOK};
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
-use services::channels::{GOOGLE_HOOK, MICROSOFT_HOOK};
 use workflows::reconcile::Reconciler;
 
 use crate::{
@@ -122,7 +122,7 @@ impl Watched {
                     .body("application/json", json!({ "value": [item] }).to_string())
             }
         };
-        muster::demo::browser::client().unwrap().send(request).await.unwrap()
+        demo::browser::client().unwrap().send(request).await.unwrap()
     }
 }
 
@@ -189,7 +189,7 @@ async fn the_handshake(stack: Stack) {
     let ask = async |token: &str| {
         let mut url = app.base.join(MICROSOFT_HOOK).unwrap();
         url.query_pairs_mut().append_pair("validationToken", token);
-        muster::demo::browser::client().unwrap().send(Request::new(Method::POST, url)).await.unwrap()
+        demo::browser::client().unwrap().send(Request::new(Method::POST, url)).await.unwrap()
     };
     let answer = ask("Validation: <b>&+ 1").await;
     assert_eq!((answer.status, answer.text().as_str()), (StatusCode::OK, "Validation: <b>&+ 1"));

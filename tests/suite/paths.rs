@@ -6,17 +6,6 @@ use muster::dev;
 
 use crate::edges::get;
 
-/// Constants by which the sources name routes, with their values.
-const NAMED: [(&str, &str); 7] = [
-    ("connect::SIGNED_IN", services::connect::SIGNED_IN),
-    ("connect::CONSENTED", services::connect::CONSENTED),
-    ("connect::GOOGLE_SIGNED_IN", services::connect::GOOGLE_SIGNED_IN),
-    ("connect::OWN_CONSENTED", services::connect::OWN_CONSENTED),
-    ("connect::GOOGLE_OWN_CONSENTED", services::connect::GOOGLE_OWN_CONSENTED),
-    ("MICROSOFT_HOOK", services::channels::MICROSOFT_HOOK),
-    ("GOOGLE_HOOK", services::channels::GOOGLE_HOOK),
-];
-
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
@@ -29,10 +18,8 @@ fn routes() -> Vec<String> {
     for text in texts.iter().map(|path| std::fs::read_to_string(path).unwrap()) {
         for rest in text.split("web::resource(").skip(1) {
             let name = rest.split(')').next().unwrap();
-            let path = match name.strip_prefix('"') {
-                Some(path) => path.trim_end_matches('"'),
-                None => NAMED.iter().find(|(known, _)| *known == name).expect(name).1,
-            };
+            let path =
+                name.strip_prefix('"').expect("the path of a route is spelt out").trim_end_matches('"');
             let segments =
                 path.split('/').map(|segment| if segment.starts_with('{') { "x1" } else { segment });
             routes.push(segments.collect::<Vec<_>>().join("/"));

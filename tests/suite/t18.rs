@@ -12,10 +12,10 @@ use std::{
 };
 
 use chrono::Duration;
+use demo::browser::Location;
 use muster::{
     app::{self, Node},
     config::Config,
-    demo::browser::Location,
 };
 use providers::{Credential, Credentials, Error, Remedy};
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter};
@@ -151,7 +151,7 @@ impl Scene {
         assert!(answers.all(|other| token(&other) == token(&first)), "all callers receive the same token");
         let me = http::Request::new(http::Method::GET, self.app.sandbox.join("/v1.0/me").unwrap())
             .authorization(&format!("Bearer {}", token(&first)));
-        let answer = muster::demo::browser::client().unwrap().send(me).await.unwrap();
+        let answer = demo::browser::client().unwrap().send(me).await.unwrap();
         assert_eq!(answer.status, http::StatusCode::OK, "{}", answer.text());
         first
     }

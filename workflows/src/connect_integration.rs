@@ -9,14 +9,13 @@ use domain::{
     state::{IntegrationState, Verdict},
 };
 use engine::{Next, nothing};
-use providers::ErrorKind;
+use providers::{ErrorKind, Provider};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use services::{
     Change,
     change::{IntegrationChange, NewVerification, TenantLocale},
     connect::Consented,
-    grants::Secret,
     run_inputs::Connect,
     verification::{self, Report},
 };
@@ -128,10 +127,8 @@ async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<S
     let (provider, session) =
         services.grants().trial(services, &row, &secret, &consented.by, consented.server.clone())?;
     let organisation =
-        provider.organisation(&session).await.map_err(|error| trial_trouble(&secret, error))?;
-    if let Secret::MicrosoftApp { external } = &secret
-        && !external.eq_ignore_ascii_case(&organisation.id)
-    {
+        provider.organisation(&session).await.map_err(|error| trial_trouble(&*provider, error))?;
+    if secret.organisation().is_some_and(|signed| !provider.is_same_organisation(signed, &organisation.id)) {
         return Err(StepError::fail(
             "TENANT_MISMATCH",
             "The account that signed in belongs to a different organisation than the one that granted access.",
@@ -141,10 +138,12 @@ async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<S
         let message = "This is a different organisation from the one that was connected before.";
         return Err(StepError::fail("TENANT_MISMATCH", message));
     }
-    if let Secret::Keyless { administrator: Some(signed_in), .. } = &secret {
+    if let Some(signed_in) = secret.administrator() {
         let listed = provider.person(&session, &consented.by).await;
-        let listed = listed.map_err(|error| trial_trouble(&secret, error))?;
-        signed_in.require(&consented.by, &listed, &organisation)?;
+        let listed = listed.map_err(|error| trial_trouble(&*provider, error))?;
+        if !signed_in.is_listed_as(&listed, &organisation) {
+            return Err(services::connect::other_administrator(&consented.by).into());
+        }
     }
     services.connect().put_in_force(services, &row, &consented, &secret, &organisation).await?;
     at.memory.probe = Some(services.ids.uuid());
@@ -155,20 +154,10 @@ async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<S
     Ok(Next::Go(State::AwaitAuthorization))
 }
 
-/// Interprets an error of the trial. A fresh consent takes minutes to propagate at Microsoft, and a delegation up
-/// to a day at Google, so a refusal within that time is not final.
-fn trial_trouble(secret: &Secret, error: providers::Error) -> StepError {
-    let spreads = match secret {
-        Secret::MicrosoftApp { .. } => {
-            matches!(error.kind, ErrorKind::GrantLost | ErrorKind::TokenRefused | ErrorKind::OutOfScope)
-        }
-        // Google says with these two words that it does not know the delegation, or not all of it, yet.
-        Secret::ServiceAccount { .. } | Secret::Keyless { .. } => {
-            matches!(error.code.as_str(), "unauthorized_client" | "access_denied")
-        }
-        Secret::MicrosoftUser { .. } | Secret::GoogleUser { .. } | Secret::Basic { .. } => false,
-    };
-    match spreads {
+/// Interprets an error of the trial. A refusal is not final as long as the provider may not have applied the fresh
+/// consent everywhere.
+fn trial_trouble(provider: &dyn Provider, error: providers::Error) -> StepError {
+    match provider.is_spreading(&error) {
         true => StepError(engine::StepError::Retry {
             reason: Reason::new(
                 "PERMISSION_SPREADING",

@@ -4,7 +4,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[expect(dead_code, reason = "the tests of mailboxes need the rest")]
 #[path = "booking_runs/calendar.rs"]
 mod calendar;
 #[path = "booking_runs/online.rs"]
@@ -20,6 +19,7 @@ use domain::{
     Id, WrittenVia, ids,
     state::{Answer, ConnectionState, IntegrationState, RunStatus},
 };
+use providers::memory::{Memory, Method, When};
 use services::{
     bookings::{BookingReceipt, NewBooking, NewTime},
     grants::Connectors,
@@ -27,7 +27,7 @@ use services::{
 use workflows::Engine;
 
 use crate::{
-    calendar::{Calendars, DIRECTORY, When, busy, lost, out_of_scope, refused},
+    calendar::{DIRECTORY, busy, calls, lost, out_of_scope, refused},
     online::{
         a_booking_outlives_an_online_meeting_that_does_not_come, a_booking_that_fails_has_no_meeting,
         a_calendar_that_permits_no_meetings_refuses_before_anything_is_held,
@@ -40,7 +40,7 @@ use crate::{
 /// A world whose calendar system is at hand.
 struct App {
     setup: Setup,
-    calendars: Calendars,
+    calendars: Memory,
     engine: Engine,
 }
 
@@ -53,7 +53,7 @@ enum Apps {
 
 impl Apps {
     async fn make(self) -> App {
-        let calendars = Calendars::default();
+        let calendars = calendar::system();
         let connectors = Connectors::default().with(Arc::new(calendars.clone()));
         let setup = match self {
             Self::Sqlite => Setup::sqlite_with(connectors).await,
@@ -208,7 +208,7 @@ async fn b16_a_room_is_pending_until_it_has_answered(apps: Apps) {
     let id = receipt.booking.id;
     app.work().await;
     assert_eq!(app.state(id).await, "ROOM_PENDING");
-    app.calendars.fail("read", When::Before, busy());
+    app.calendars.fail_next(Method::Read, When::Before, busy());
     app.setup.clock.advance(Duration::seconds(2));
     app.work().await;
     assert_eq!(app.state(id).await, "ROOM_PENDING", "what cannot be read takes nothing back");
@@ -255,8 +255,8 @@ async fn s4_6_only_a_mailbox_that_cannot_be_reached_leads_to_the_service_account
     app.setup.service_mailbox().await;
     let organiser = app.setup.person(&[]).await;
     let mailbox = app.mailbox_of(organiser).await.address;
-    app.calendars.close(&mailbox, out_of_scope());
-    app.calendars.fail("create", When::Before, busy());
+    app.calendars.refuse(None, &mailbox, out_of_scope());
+    app.calendars.fail_next(Method::Create, When::Before, busy());
     let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
     app.work_through(receipt.booking.id).await;
     let row = app.booking(receipt.booking.id).await;
@@ -266,7 +266,8 @@ async fn s4_6_only_a_mailbox_that_cannot_be_reached_leads_to_the_service_account
     assert_eq!(event.attendees[0].party.address, mailbox, "S4.8: the organiser is invited");
     assert!(
         app.calendars
-            .text()
+            .text(&event.id)
+            .unwrap()
             .starts_with("This booking has been made via a service account\nOrganised by Person")
     );
     let connection = app.mailbox_of(organiser).await;
@@ -279,13 +280,13 @@ async fn s4_6_a_passing_error_changes_no_route(apps: Apps) {
     app.setup.service_mailbox().await;
     let organiser = app.setup.person(&[]).await;
     for _ in 0..3 {
-        app.calendars.fail("create", When::Before, busy());
+        app.calendars.fail_next(Method::Create, When::Before, busy());
     }
     let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
     app.work_through(receipt.booking.id).await;
     let row = app.booking(receipt.booking.id).await;
     assert_eq!((row.state.as_str(), row.written_via), ("CONFIRMED", Some(WrittenVia::Organiser.into())));
-    assert_eq!(app.calendars.calls("create"), 4);
+    assert_eq!(calls(&app.calendars, Method::Create), 4);
     assert_eq!(app.mailbox_of(organiser).await.state, ConnectionState::Active);
     app.close().await;
 }
@@ -293,11 +294,11 @@ async fn s4_6_a_passing_error_changes_no_route(apps: Apps) {
 async fn an_answer_that_was_lost_does_not_write_the_event_twice(apps: Apps) {
     let app = apps.make().await;
     let organiser = app.setup.person(&[]).await;
-    app.calendars.fail("create", When::After, busy());
+    app.calendars.fail_next(Method::Create, When::After, busy());
     let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
     app.work_through(receipt.booking.id).await;
     assert_eq!(app.state(receipt.booking.id).await, "CONFIRMED");
-    assert_eq!((app.calendars.events().len(), app.calendars.calls("create")), (1, 1));
+    assert_eq!((app.calendars.events().len(), calls(&app.calendars, Method::Create)), (1, 1));
     app.close().await;
 }
 
@@ -307,7 +308,7 @@ async fn a_booking_that_cannot_be_written_leaves_nothing_behind(apps: Apps) {
     {
         let app = apps.make().await;
         let organiser = app.setup.person(&[]).await;
-        app.calendars.fail("create", when, error.clone());
+        app.calendars.fail_next(Method::Create, when, error.clone());
         let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
         app.work_through(receipt.booking.id).await;
         let id = receipt.booking.id;
@@ -354,11 +355,11 @@ async fn a_lost_consent_is_said_of_the_integration_and_of_the_booking(apps: Apps
             .remove(0)
             .state
     };
-    app.calendars.close(&app.mailbox_of(organiser).await.address, lost());
+    app.calendars.refuse(None, &app.mailbox_of(organiser).await.address, lost());
     for (hour, closed, expected) in
         [(10, "no mailbox", IntegrationState::Active), (12, DIRECTORY, IntegrationState::Failing)]
     {
-        app.calendars.close(closed, lost());
+        app.calendars.refuse(None, closed, lost());
         let new = booking(organiser, at(hour, 0), at(hour + 1, 0));
         let bookings = app.setup.services.bookings();
         let receipt =
@@ -408,7 +409,7 @@ async fn a_move_that_is_refused_leaves_everything_where_it_was(apps: Apps) {
         let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
         let id = receipt.booking.id;
         app.work().await;
-        app.calendars.fail("update", when, refused());
+        app.calendars.fail_next(Method::Update, when, refused());
         let moved = app.move_to(id, 14, 15, "move").await;
         app.work_through(id).await;
         let row = app.booking(id).await;
@@ -432,7 +433,7 @@ async fn a_failed_move_that_is_retried_does_not_take_a_time_that_was_given_away(
     let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
     let id = receipt.booking.id;
     app.work().await;
-    app.calendars.fail("update", When::Before, refused());
+    app.calendars.fail_next(Method::Update, When::Before, refused());
     let moved = app.move_to(id, 14, 15, "move").await;
     app.work_through(id).await;
     let (bookings, admin) = (app.setup.services.bookings(), app.setup.admin());
@@ -464,11 +465,15 @@ async fn a_mailbox_that_was_left_out_is_not_touched_until_somebody_asks_for_it(a
         .unwrap();
     tx.commit().await.unwrap();
     app.work_through(mailbox.id.any().of()).await;
-    assert_eq!((app.mailbox_of(user).await.state.as_str(), app.calendars.calls("mailbox")), ("EXCLUDED", 0));
+    assert_eq!(
+        (app.mailbox_of(user).await.state.as_str(), calls(&app.calendars, Method::Mailbox)),
+        ("EXCLUDED", 0)
+    );
+    app.calendars.refuse(Method::Mailbox, &mailbox.address, refused());
     connections.activate(&admin.allow().unwrap(), mailbox.id).await.unwrap();
     app.work_through(mailbox.id.any().of()).await;
     assert_eq!(
-        (app.mailbox_of(user).await.state.as_str(), app.calendars.calls("mailbox")),
+        (app.mailbox_of(user).await.state.as_str(), calls(&app.calendars, Method::Mailbox)),
         ("UNREACHABLE", 1)
     );
     app.close().await;
@@ -494,16 +499,16 @@ async fn one_mailbox_that_leaves_the_scope_is_not_the_end_of_the_integration(app
             .unwrap()
             .remove(0)
     };
-    app.calendars.close(&known.address, out_of_scope());
+    app.calendars.refuse(None, &known.address, out_of_scope());
     app.reconcile(Reconciler::Health).await;
     assert_eq!((row().await.state.as_str(), row().await.known_good), ("ACTIVE", Some(other.address.clone())));
-    app.calendars.close(&other.address, out_of_scope());
+    app.calendars.refuse(None, &other.address, out_of_scope());
     app.reconcile(Reconciler::Health).await;
     assert_eq!(row().await.state, IntegrationState::Active, "it may pass");
     app.setup.clock.advance(Duration::minutes(16));
     app.reconcile(Reconciler::Health).await;
     assert_eq!(row().await.state, IntegrationState::Failing, "nobody is in scope");
-    app.calendars.open(&other.address);
+    app.calendars.relent(&other.address);
     app.reconcile(Reconciler::Health).await;
     assert_eq!(row().await.state, IntegrationState::Active);
     app.close().await;
@@ -523,7 +528,7 @@ async fn a_degraded_integration_is_whole_again_when_its_lost_mailbox_is_left_out
             .unwrap()
             .remove(0)
     };
-    app.calendars.close(&mailbox.address, out_of_scope());
+    app.calendars.refuse(None, &mailbox.address, out_of_scope());
     app.setup.services.connections().activate(&app.setup.admin().allow().unwrap(), mailbox.id).await.unwrap();
     app.work_through(mailbox.id.any().of()).await;
     app.reconcile(Reconciler::Health).await;
@@ -559,7 +564,7 @@ async fn a_cancellation_takes_the_event_out_and_frees_the_time(apps: Apps) {
     let organiser = app.setup.person(&[]).await;
     let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
     let id = receipt.booking.id;
-    app.calendars.fail("cancel", When::After, busy());
+    app.calendars.fail_next(Method::Cancel, When::After, busy());
     let cancelled = app.cancel(id).await;
     app.work_through(id).await;
     assert_eq!(app.state(id).await, "CANCELLED", "it was ordered while the event was being written");
@@ -567,7 +572,7 @@ async fn a_cancellation_takes_the_event_out_and_frees_the_time(apps: Apps) {
     assert_eq!((app.calendars.events().len(), app.setup.occupied(id).await, app.copies().await), (0, 0, 0));
     let changes = app.changes(id).await;
     assert_eq!(changes.iter().map(|row| row.what.as_str()).collect::<Vec<_>>(), ["CANCELLED"]);
-    assert_eq!(app.calendars.calls("create"), 1, "the write had ended before");
+    assert_eq!(calls(&app.calendars, Method::Create), 1, "the write had ended before");
     app.close().await;
 }
 
@@ -597,13 +602,13 @@ async fn a_cancellation_that_is_refused_leaves_the_booking_and_says_why(apps: Ap
     let id = receipt.booking.id;
     app.work().await;
     let mailbox = app.mailbox_of(organiser).await.address;
-    app.calendars.close(&mailbox, out_of_scope());
+    app.calendars.refuse(None, &mailbox, out_of_scope());
     app.cancel(id).await;
     app.work_through(id).await;
     let state = (app.state(id).await, app.code(id).await);
     assert_eq!(state, ("CONFIRMED".to_owned(), Some("MAILBOX_OUT_OF_SCOPE".to_owned())));
     assert_eq!(app.setup.occupied(id).await, 1);
-    app.calendars.open(&mailbox);
+    app.calendars.relent(&mailbox);
     let bookings = app.setup.services.bookings();
     bookings.cancel(&app.setup.admin().allow().unwrap(), id, "", "once more").await.unwrap();
     app.work_through(id).await;

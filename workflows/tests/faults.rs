@@ -8,8 +8,6 @@
 
 #[path = "faults/acts.rs"]
 mod acts;
-#[path = "faults/fake_provider.rs"]
-mod fake_provider;
 #[path = "faults/judge.rs"]
 mod judge;
 #[path = "faults/planted.rs"]
@@ -18,6 +16,8 @@ mod planted;
 mod scenarios;
 #[path = "faults/setup.rs"]
 mod setup;
+#[path = "faults/system.rs"]
+mod system;
 #[path = "faults/walks.rs"]
 mod walks;
 #[path = "faults/worker.rs"]

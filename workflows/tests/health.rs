@@ -18,7 +18,10 @@ use domain::{
     Id, ids,
     state::{ConnectionState, Verdict},
 };
-use providers::{CalendarKind, CalendarListing, Error, ErrorKind, Remedy};
+use providers::{
+    CalendarKind, CalendarListing, Error, ErrorKind, Event, Remedy,
+    memory::{Memory, Method, Request},
+};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, QueryOrder};
 use services::{
     Change, change::TenantLocale, connections, grants::Connectors, users::UserChange, verification::Check,
@@ -26,14 +29,14 @@ use services::{
 use workflows::{Engine, reconcile::Reconciler};
 
 use crate::{
-    calendar::{Calendars, DIRECTORY, busy, lost, out_of_scope, refused},
+    calendar::{DIRECTORY, busy, lost, out_of_scope, refused},
     setup::{Setup, unreadable},
 };
 
 /// A tenant whose mailboxes were read, with a calendar system at hand.
 struct App {
     setup: Setup,
-    calendars: Calendars,
+    calendars: Memory,
     engine: Engine,
 }
 
@@ -46,8 +49,7 @@ enum Apps {
 
 impl Apps {
     async fn make(self, people: usize) -> App {
-        let calendars = Calendars::default();
-        calendars.serve();
+        let calendars = calendar::system();
         let connectors = Connectors::default().with(Arc::new(calendars.clone()));
         let setup = match self {
             Self::Sqlite => Setup::sqlite_with(connectors).await,
@@ -150,9 +152,31 @@ impl App {
     /// Lets time pass and reads what is old by then. Returns who was asked for events, in order.
     async fn round(&self, minutes: i64) -> Vec<String> {
         self.setup.clock.advance(Duration::minutes(minutes));
-        self.calendars.read();
+        self.read();
         self.reconcile(Reconciler::Calendars).await;
-        self.calendars.read()
+        self.read()
+    }
+
+    /// The mailboxes, and calendars where one is named, that were asked for their events since this was last called.
+    fn read(&self) -> Vec<String> {
+        let asked = self.calendars.take_requests().into_iter().filter(|asked| asked.method == Method::Events);
+        let named = |asked: Request| match asked.calendar {
+            Some(calendar) => format!("{} {calendar}", asked.mailbox),
+            None => asked.mailbox,
+        };
+        asked.map(named).collect()
+    }
+
+    /// In which zone a mailbox's days stood when it was asked for its events last.
+    fn zone(&self, mailbox: &str) -> Option<String> {
+        let is_meant = |asked: &&Request| asked.method == Method::Events && asked.mailbox == mailbox;
+        self.calendars.requests().iter().rfind(is_meant).and_then(|asked| asked.zone.clone())
+    }
+
+    /// The accesses by which directories were asked, in order.
+    fn directories(&self) -> Vec<String> {
+        let asked = self.calendars.requests().into_iter();
+        asked.filter(|asked| asked.method == Method::Organisation).map(|asked| asked.scope).collect()
     }
 
     async fn activate(&self, connection: Id<ids::Connection>) {
@@ -180,7 +204,7 @@ async fn a_mailbox_that_fails_waits_longer_each_time_and_comes_after_all_others(
     let app = apps.make(12).await;
     // The oldest: it was the first of every round.
     let bad = app.connections().await[0].clone();
-    app.calendars.close(&bad.address, busy());
+    app.calendars.refuse(None, &bad.address, busy());
     let first = app.round(16).await;
     assert_eq!((first.len(), app.connections().await[0].failures), (12, 1));
     let (mut attempts, mut last, mut waits) = (vec![app.setup.services.now()], 0, Vec::new());
@@ -205,7 +229,7 @@ async fn a_mailbox_that_fails_waits_longer_each_time_and_comes_after_all_others(
     );
     assert_eq!(app.integration().await, "ACTIVE", "a bad moment turns nothing");
 
-    app.calendars.open(&bad.address);
+    app.calendars.relent(&bad.address);
     app.round(5 * 60).await;
     let row = app.connections().await[0].clone();
     assert_eq!((row.failures, row.failing_code, row.failing_since, row.retry_at), (0, None, None, None));
@@ -216,7 +240,7 @@ async fn what_one_mailbox_returns_degrades_its_integration_at_most(apps: Apps) {
     for error in [not_a_calendar(), lost(), refused(), out_of_scope()] {
         let app = apps.make(4).await;
         let bad = app.connections().await[0].clone();
-        app.calendars.close(&bad.address, error.clone());
+        app.calendars.refuse(None, &bad.address, error.clone());
         let mut states = Vec::new();
         for _ in 0..12 {
             app.round(16).await;
@@ -236,7 +260,7 @@ async fn what_one_mailbox_returns_degrades_its_integration_at_most(apps: Apps) {
 async fn a_refusal_that_lasts_is_retried_and_heals_by_itself(apps: Apps) {
     let app = apps.make(4).await;
     let bad = app.connections().await[0].clone();
-    app.calendars.close(&bad.address, not_a_calendar());
+    app.calendars.refuse(None, &bad.address, not_a_calendar());
     app.round(16).await;
     assert_eq!(
         (app.connections().await[0].state.as_str(), app.integration().await.as_str()),
@@ -246,7 +270,7 @@ async fn a_refusal_that_lasts_is_retried_and_heals_by_itself(apps: Apps) {
     let row = app.connections().await[0].clone();
     assert_eq!((row.state.as_str(), app.integration().await.as_str()), ("UNREACHABLE", "DEGRADED"));
     assert!(row.retry_at.is_some());
-    app.calendars.open(&bad.address);
+    app.calendars.relent(&bad.address);
     app.round(60).await;
     app.work().await;
     let row = app.connections().await[0].clone();
@@ -260,7 +284,7 @@ async fn mailboxes_that_all_fail_in_the_same_way_turn_their_integration_when_it_
     for people in [1, 2, 3, 5] {
         let app = apps.make(people).await;
         for row in app.connections().await {
-            app.calendars.close(&row.address, not_a_calendar());
+            app.calendars.refuse(None, &row.address, not_a_calendar());
         }
         app.round(16).await;
         assert_eq!(app.integration().await, "ACTIVE", "{people}: one round proves nothing");
@@ -277,7 +301,7 @@ async fn mailboxes_that_fail_while_others_are_read_or_each_in_its_way_turn_nothi
         let bad = if different { &rows[..] } else { &rows[..4] };
         for (n, row) in bad.iter().enumerate() {
             let code = if different { format!("code-{n}") } else { "same".to_owned() };
-            app.calendars.close(&row.address, Error { code, ..not_a_calendar() });
+            app.calendars.refuse(None, &row.address, Error { code, ..not_a_calendar() });
         }
         for _ in 0..4 {
             app.round(16).await;
@@ -290,18 +314,18 @@ async fn mailboxes_that_fail_while_others_are_read_or_each_in_its_way_turn_nothi
 async fn a_lost_consent_turns_the_integration_at_once(apps: Apps) {
     let app = apps.make(4).await;
     for row in app.connections().await {
-        app.calendars.close(&row.address, lost());
+        app.calendars.refuse(None, &row.address, lost());
     }
-    app.calendars.close(DIRECTORY, lost());
+    app.calendars.refuse(None, DIRECTORY, lost());
     app.round(16).await;
     assert_eq!(app.integration().await, "FAILING");
     assert!(
         app.connections().await.iter().all(|row| row.state == ConnectionState::Active),
         "mailboxes keep their state"
     );
-    app.calendars.open(DIRECTORY);
+    app.calendars.relent(DIRECTORY);
     for row in app.connections().await {
-        app.calendars.open(&row.address);
+        app.calendars.relent(&row.address);
     }
     app.reconcile(Reconciler::Health).await;
     assert_eq!((app.integration().await.as_str(), app.round(1).await.len()), ("ACTIVE", 4));
@@ -328,12 +352,12 @@ async fn an_activation_that_failed_or_was_lost_is_tried_again(apps: Apps) {
         let rows = app.connections().await;
         rows.into_iter().find(|row| row.id == id).unwrap()
     };
-    app.calendars.close(&state(failed).await.address, busy());
+    app.calendars.refuse(None, &state(failed).await.address, busy());
     app.activate(failed).await;
     let row = state(failed).await;
     assert_eq!((row.state.as_str(), row.failures), ("UNREACHABLE", 1));
     assert!(row.retry_at.is_some_and(|at| at > app.setup.services.now()));
-    app.calendars.open(&row.address);
+    app.calendars.relent(&row.address);
     app.round(16).await;
     app.work().await;
     assert_eq!(state(failed).await.state, ConnectionState::Active);
@@ -370,24 +394,24 @@ async fn days_stand_in_the_zone_of_the_mailbox_else_of_the_user_else_of_the_tena
     let (vendor, users) = (app.vendor().await, app.setup.services.users());
     let user = row.user_id.unwrap();
     app.round(16).await;
-    assert_eq!(app.calendars.zone(&row.address), None, "nobody has told one");
+    assert_eq!(app.zone(&row.address), None, "nobody has told one");
     app.set(&row, |row| row.watermark = Set(Some("read in no zone".to_owned()))).await;
     let told = TenantLocale { zone: Some("America/New_York".to_owned()), language: None };
     app.setup.change(vec![Change::Locale(told)]).await;
     assert_eq!(app.connections().await[0].watermark, None, "its copy is read anew");
     app.round(16).await;
-    assert_eq!(app.calendars.zone(&row.address).as_deref(), Some("America/New_York"), "the tenant's");
+    assert_eq!(app.zone(&row.address).as_deref(), Some("America/New_York"), "the tenant's");
     app.set(&row, |row| row.watermark = Set(Some("read in the tenant's".to_owned()))).await;
     let zone = |name: &str| UserChange { time_zone: Some(Some(name.to_owned())), ..UserChange::default() };
     users.update(&vendor.allow().unwrap(), user, zone("Asia/Tokyo"), None).await.unwrap();
     assert_eq!(app.connections().await[0].watermark, None, "its copy is read anew");
     app.round(16).await;
-    assert_eq!(app.calendars.zone(&row.address).as_deref(), Some("Asia/Tokyo"));
+    assert_eq!(app.zone(&row.address).as_deref(), Some("Asia/Tokyo"));
     app.activate(row.id).await;
-    assert_eq!(app.calendars.zone(&row.address).as_deref(), Some("Asia/Tokyo"), "when it is activated too");
+    assert_eq!(app.zone(&row.address).as_deref(), Some("Asia/Tokyo"), "when it is activated too");
     app.set(&row, |row| row.time_zone = Set(Some("Europe/Berlin".to_owned()))).await;
     app.round(16).await;
-    assert_eq!(app.calendars.zone(&row.address).as_deref(), Some("Europe/Berlin"), "the mailbox has its own");
+    assert_eq!(app.zone(&row.address).as_deref(), Some("Europe/Berlin"), "the mailbox has its own");
     let renamed = UserChange { name: Some("Ada".to_owned()), ..UserChange::default() };
     app.set(&row, |row| row.watermark = Set(Some("good".to_owned()))).await;
     users.update(&vendor.allow().unwrap(), user, renamed, None).await.unwrap();
@@ -404,7 +428,16 @@ async fn an_administrator_decides_which_calendars_of_a_mailbox_count(apps: Apps)
         listed("team", CalendarKind::Secondary, false),
         listed("holidays", CalendarKind::Generated, false),
     ];
-    app.calendars.list(&all);
+    app.calendars.list_calendars(&all);
+    let soon = app.setup.services.now() + Duration::hours(1);
+    let range = domain::TimeRange::new(soon, soon + Duration::hours(1)).unwrap();
+    // One event of the same series in each calendar.
+    let id = app.calendars.write("planted@acme.example", None, "Planted", range);
+    let planted = app.calendars.events().into_iter().find(|(_, event)| event.id == id).unwrap().1;
+    for calendar in ["default", "team", "holidays"] {
+        let event = Event { title: Some(calendar.to_owned()), ..planted.clone() };
+        app.calendars.write_event(&app.connections().await[0].address, calendar, event);
+    }
     let row = app.connections().await[0].clone();
     let (admin, id) = (app.setup.admin(), row.id);
     let connections = || app.setup.services.connections();
@@ -427,15 +460,15 @@ async fn an_administrator_decides_which_calendars_of_a_mailbox_count(apps: Apps)
     assert_eq!(connections::counted(&after).unwrap(), ["default", "holidays"]);
     let counts: Vec<_> = connections::calendars(&after).iter().map(|one| one.counts).collect();
     assert_eq!(counts, [true, false, true]);
-    app.calendars.read();
+    app.read();
     app.work().await;
     let asked = [format!("{} default", row.address), format!("{} holidays", row.address)];
-    assert_eq!(app.calendars.read(), asked, "it is read at once");
+    assert_eq!(app.read(), asked, "it is read at once");
     assert_eq!(app.titles(row.id).await, ["default", "holidays"]);
     assert_eq!(app.round(16).await, asked, "and from then on");
 
     // One that was deleted takes nothing from the others, and is seen.
-    app.calendars.list(&all[..1]);
+    app.calendars.list_calendars(&all[..1]);
     app.round(16).await;
     assert_eq!(app.titles(row.id).await, ["default"]);
     let marked = app.connections().await[0].clone();
@@ -454,9 +487,9 @@ async fn a_directory_that_never_answers_holds_up_no_other_tenant(apps: Apps) {
     let other = app.setup.services.ids.make();
     app.setup.tenant(other).await;
     app.setup.integration(other).await;
-    app.calendars.hang();
+    app.calendars.hang_next(Method::Organisation);
     let both = async {
-        while app.calendars.directories().len() < 2 {
+        while app.directories().len() < 2 {
             tokio::task::yield_now().await;
         }
     };
@@ -490,9 +523,9 @@ async fn what_is_enqueued_is_not_enqueued_again_and_leaves_room_for_the_rest(app
         runs.iter().map(|run| (&run.workflow, run.subject)).collect();
     assert_eq!((runs.len(), subjects.len()), (13, 13));
     assert!(runs.iter().all(|run| RunInput::WORKFLOWS.contains(&run.workflow.as_str())));
-    app.calendars.read();
+    app.read();
     app.work().await;
-    assert_eq!(app.calendars.read().len(), 12);
+    assert_eq!(app.read().len(), 12);
     assert_eq!(upkeep.refresh_calendars(services, tenant, ReadOrder::Healthy, 5).await.unwrap(), 0);
     app.setup.close().await;
 }

@@ -6,18 +6,16 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use services::{
     Anyone, Error, Refusal, Services,
-    connect::{self, Choice, Progress, RedirectAnswer, TypedCredentials, label},
+    connect::{Choice, ConsentShape, Progress, RedirectAnswer, TypedCredentials, label},
     links::OpenLink,
-    providers::google::Google,
 };
 
 use super::{cookie, is_own_form, layout, onward};
 
 pub(super) fn configure(routes: &mut web::ServiceConfig) {
     routes
-        .service(web::resource(connect::SIGNED_IN).get(signed_in))
-        .service(web::resource(connect::CONSENTED).get(consented))
-        .service(web::resource(connect::GOOGLE_SIGNED_IN).get(signed_in_at_google))
+        .service(web::resource("/connect/{system}/signed-in").get(signed_in))
+        .service(web::resource("/connect/{system}/consented").get(consented))
         .service(web::resource("/connect/consent").get(asked).post(ask))
         .service(web::resource("/connect/credentials").get(credentials).post(typed))
         .service(web::resource("/connect/progress").get(progress))
@@ -141,7 +139,8 @@ async fn signed_in(
     services: web::Data<Services>,
     answer: web::Query<RedirectAnswer>,
 ) -> HttpResponse {
-    match services.connect().signed_in(Anyone, &cookie(&request, &services), answer.into_inner()).await {
+    let (cookie, answer) = (cookie(&request, &services), answer.into_inner());
+    match services.connect().signed_in(Anyone, &cookie, request.path(), answer).await {
         Ok(next) => onward(&services, next, None),
         Err(error) => layout::error_page(&error),
     }
@@ -182,7 +181,8 @@ async fn consented(
     services: web::Data<Services>,
     answer: web::Query<RedirectAnswer>,
 ) -> HttpResponse {
-    match services.connect().consented(Anyone, &cookie(&request, &services), answer.into_inner()).await {
+    let (cookie, answer) = (cookie(&request, &services), answer.into_inner());
+    match services.connect().consented(Anyone, &cookie, request.path(), answer).await {
         Ok(next) => onward(&services, next, None),
         Err(error) => layout::error_page(&error),
     }
@@ -194,12 +194,16 @@ async fn credentials(request: HttpRequest, services: web::Data<Services>) -> Htt
         Err(error) => return layout::error_page(&error),
     };
     let provider = open.integration.provider.known();
-    if provider == Some(ProviderKind::GoogleWorkspace) {
-        let is_keyless = services.connectors.google().is_ok_and(Google::is_keyless);
-        return layout::page("Enter the service account", false, service_account(&open.tenant, is_keyless));
-    }
+    let connector = provider.and_then(|kind| services.connectors.get(kind).ok());
+    let is_found = match connector.map(|connector| connector.consent_shape()) {
+        Some(ConsentShape::ServiceAccount { scopes, keyless }) => {
+            let form = service_account(&open.tenant, scopes, keyless);
+            return layout::page("Enter the service account", false, form);
+        }
+        Some(ConsentShape::Login { finds_server }) => finds_server,
+        Some(ConsentShape::Pages) | None => false,
+    };
     let system = provider.map_or("calendar system", label);
-    let is_found = provider == Some(ProviderKind::Exchange);
     let body = html! {
         p { "Enter the technical account of " strong { (open.tenant) } " on your " (system) " server. The password is stored encrypted and shown to nobody." }
         form method="post" action="/connect/credentials" data-muster-next {
@@ -218,10 +222,10 @@ async fn credentials(request: HttpRequest, services: web::Data<Services>) -> Htt
 
 /// The form for a Google service account: its key, or its address if the installation signs for accounts without a
 /// key.
-fn service_account(tenant: &str, is_keyless: bool) -> Markup {
+fn service_account(tenant: &str, scopes: &[&str], is_keyless: bool) -> Markup {
     html! {
         p { "Muster reaches the calendars of " strong { (tenant) } " through a service account in a Google Cloud project of yours. In Google's admin console, under Security, API controls, Domain-wide delegation, authorise its client id for these scopes:" }
-        pre { @for scope in connect::GOOGLE_SCOPES { (scope) "\n" } }
+        pre { @for scope in scopes { (scope) "\n" } }
         p.dim { "Google may take up to a day to apply this everywhere; Muster waits for it. The key is \
             stored encrypted and shown to nobody." }
         form method="post" action="/connect/credentials" data-muster-next {
@@ -260,21 +264,6 @@ async fn typed(
         service_account.filter(|address| !address.trim().is_empty() && password.trim().is_empty());
     let typed = TypedCredentials { server, user, password: password.into(), service_account };
     match services.connect().submit(Anyone, &cookie(&request, &services), typed).await {
-        Ok(next) => onward(&services, next, None),
-        Err(error) => layout::error_page(&error),
-    }
-}
-
-async fn signed_in_at_google(
-    request: HttpRequest,
-    services: web::Data<Services>,
-    answer: web::Query<RedirectAnswer>,
-) -> HttpResponse {
-    match services
-        .connect()
-        .signed_in_at_google(Anyone, &cookie(&request, &services), answer.into_inner())
-        .await
-    {
         Ok(next) => onward(&services, next, None),
         Err(error) => layout::error_page(&error),
     }

@@ -3,10 +3,7 @@
 use actix_web::{HttpResponse, web};
 use domain::ProviderKind;
 use maud::{Markup, html};
-use services::{
-    Refusal, Services,
-    connect::{GOOGLE_SCOPES, label},
-};
+use services::{Refusal, Services, connect::label, providers::google::DELEGATED};
 
 use super::layout;
 
@@ -90,7 +87,7 @@ fn google() -> Markup {
             on the service account, and enter the service account's address in place of the key. You sign \
             in at Google as the administrator, once, so that nobody else can name your service account." }
         h2 { "What Muster asks for" }
-        pre { @for scope in GOOGLE_SCOPES { (scope) "\n" } }
+        pre { @for scope in DELEGATED { (scope) "\n" } }
         p { "Muster reads, writes, moves and cancels events, and reads busy times, people, rooms and the organisation's name. It cannot read mail or files. If one scope is missing, Google refuses that part altogether." }
         h2 { "How long it takes" }
         p { "Google takes up to a day, usually minutes, to apply a delegation everywhere. The connection \

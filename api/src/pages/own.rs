@@ -13,8 +13,7 @@ use super::{connect::foreign_form, cookie, is_own_form, layout, onward};
 pub(super) fn configure(routes: &mut web::ServiceConfig) {
     routes
         .service(web::resource("/connect/own/{secret}").get(invited).post(opened))
-        .service(web::resource(connect::OWN_CONSENTED).get(consented))
-        .service(web::resource(connect::GOOGLE_OWN_CONSENTED).get(consented_at_google));
+        .service(web::resource("/connect/{system}/own").get(consented));
 }
 
 async fn invited(services: web::Data<Services>, secret: web::Path<String>) -> HttpResponse {
@@ -55,20 +54,8 @@ async fn consented(
     services: web::Data<Services>,
     answer: web::Query<RedirectAnswer>,
 ) -> HttpResponse {
-    let answer = answer.into_inner();
-    shown(&services, services.connect().own_consented(Anyone, &cookie(&request, &services), answer).await)
-}
-
-async fn consented_at_google(
-    request: HttpRequest,
-    services: web::Data<Services>,
-    answer: web::Query<RedirectAnswer>,
-) -> HttpResponse {
-    let answer = answer.into_inner();
-    shown(
-        &services,
-        services.connect().own_consented_at_google(Anyone, &cookie(&request, &services), answer).await,
-    )
+    let (cookie, answer) = (cookie(&request, &services), answer.into_inner());
+    shown(&services, services.connect().own_consented(Anyone, &cookie, request.path(), answer).await)
 }
 
 fn shown(services: &Services, consented: services::Result<connect::NextPage>) -> HttpResponse {

@@ -13,5 +13,4 @@ mod people;
 mod schema;
 mod setup;
 mod strangers;
-mod stub;
 mod subscriptions;

@@ -9,7 +9,7 @@ use std::{
 use actix_web::{dev::ServerHandle, web};
 use api::{Config, State, callers::Callers, graphql};
 use serde_json::json;
-use services::channels::{GOOGLE_HOOK, MICROSOFT_HOOK};
+use services::providers::{google::HOOK as GOOGLE_HOOK, microsoft::HOOK as MICROSOFT_HOOK};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,

@@ -19,8 +19,11 @@ use services::{
     change::{CalendarCopy, ConnectionChange, IntegrationChange, NewConnection, RoomList, Writer},
     grants::Connectors,
     integrations::NewIntegration,
-    providers::RoomInfo,
-    providers::openid::OpenId,
+    providers::{
+        RoomInfo,
+        microsoft::{ClientCredential, Config, Microsoft},
+        openid::OpenId,
+    },
     roles::NewRole,
     tenants::NewTenant,
     tx::AfterCommit,
@@ -28,8 +31,6 @@ use services::{
 };
 use tempfile::TempDir;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-
-use crate::stub::Stub;
 
 pub struct Setup {
     pub services: System,
@@ -50,6 +51,18 @@ pub fn text(at: Timestamp) -> String {
     at.to_rfc3339()
 }
 
+/// A connector for integrations that are never talked to here.
+fn unreachable_microsoft(client: http::Client, clock: &SharedClock, ids: &Ids) -> Microsoft {
+    let nowhere: url::Url = "https://nowhere.invalid/".parse().unwrap();
+    let secret = ClientCredential::Secret(ids.secret().into());
+    Microsoft::new(
+        Config::new(nowhere.clone(), nowhere, "client", secret),
+        client,
+        clock.clone(),
+        ids.clone(),
+    )
+}
+
 impl Setup {
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -66,8 +79,9 @@ impl Setup {
         let settings = Settings::at("https://muster.example".parse().unwrap());
         let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
         let client = http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
-        let openid = OpenId::new(client, clock.clone());
-        let connectors = Connectors::default().with(Arc::new(Stub)).with_openid(openid);
+        let openid = OpenId::new(client.clone(), clock.clone());
+        let microsoft = unreachable_microsoft(client, &clock, &ids);
+        let connectors = Connectors::default().with(Arc::new(microsoft)).with_openid(openid);
         let services = System::new(store, clock, ids, queue, vault, connectors, settings);
         let (_, key) = services.keys().ensure_first(&services, None, "the first").await.unwrap().unwrap();
         let known =

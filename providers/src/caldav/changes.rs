@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use chrono::Duration;
 use domain::{TimeRange, Unreadable};
 use url::Url;
@@ -23,8 +24,9 @@ use super::{
     locate::Located,
     multiget, repair, sync,
     transport::DavClient,
+    watermark,
 };
-use crate::{Changes, Error, ErrorKind, Event, Remedy, Result};
+use crate::{ChangeCheck, ChangeFeed, Changes, Error, ErrorKind, Event, Remedy, Result, Session};
 
 /// How long changes are followed before everything is read again.
 const TRUST: Duration = Duration::days(14);
@@ -33,19 +35,44 @@ const TRUST_CLOSED: Duration = Duration::days(1);
 
 /// Reads the changes of one mailbox.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ChangeReader<'a> {
+struct ChangeReader<'a> {
     pub caldav: &'a CalDav,
     pub dav: &'a DavClient<'a>,
     pub place: &'a Located,
     pub mailbox: &'a str,
 }
 
+#[async_trait]
+impl ChangeFeed for CalDav {
+    async fn changes(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        cursor: Option<&str>,
+    ) -> Result<Changes> {
+        let dav = self.dav(session, Some(mailbox))?;
+        let place = self.place(&dav, mailbox).await?;
+        let follower = ChangeReader { caldav: self, dav: &dav, place: &place, mailbox };
+        let page = page(follower, window, cursor).await;
+        self.check(&dav, mailbox, page).await
+    }
+
+    async fn poll_changes(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        _window: TimeRange,
+        watermark: Option<&str>,
+    ) -> Result<ChangeCheck> {
+        let dav = self.dav(session, Some(mailbox))?;
+        let place = self.place(&dav, mailbox).await?;
+        self.check(&dav, mailbox, watermark::ask(&dav, &place, watermark).await).await
+    }
+}
+
 /// One page of changes.
-pub(super) async fn page(
-    follower: ChangeReader<'_>,
-    window: TimeRange,
-    cursor: Option<&str>,
-) -> Result<Changes> {
+async fn page(follower: ChangeReader<'_>, window: TimeRange, cursor: Option<&str>) -> Result<Changes> {
     let Some(text) = cursor else {
         return begin(follower, window).await;
     };

@@ -26,7 +26,9 @@ mod collection;
 mod config;
 mod cursor;
 mod digest;
+mod directory;
 mod event;
+mod events;
 mod failure;
 mod free_busy;
 mod hidden;
@@ -36,7 +38,9 @@ mod listing;
 mod locate;
 mod multiget;
 mod multistatus;
+mod onboarding;
 mod principal;
+mod push;
 mod read;
 mod repair;
 mod rooms;
@@ -47,27 +51,23 @@ mod write;
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 pub use config::{AddressRule, Config, RoomRule};
 use domain::{Ids, ProviderKind, SharedClock, TimeRange, provider::Capabilities};
-use futures::{StreamExt, future::BoxFuture};
+use futures::future::BoxFuture;
 use moka::future::Cache;
 
 use self::{
     account::Account,
     auth::Logins,
     calendar_view::{CalendarView, CalendarViews},
-    changes::ChangeReader,
     collection::Collection,
     listing::{Cached, Listing},
     locate::{Alias, Located},
-    principal::Principal,
     transport::DavClient,
 };
 use crate::{
-    CalendarInfo, CalendarListing, ChangeCheck, Changes, Channel, Error, ErrorKind, Event, EventChange,
-    EventPage, FreeBusy, Mailbox, MailboxKind, NewEvent, Organisation, Page, Person, Provider,
-    ProviderFeatures, Remedy, Result, RoomInfo, Session, xml,
+    Error, ErrorKind, FreeBusy, Page, Provider, ProviderFeatures, RateLimit, Remedy, RequestLimits, Result,
+    Session, xml,
 };
 
 /// Number of mailboxes processed concurrently, within the gate's own limit.
@@ -239,7 +239,6 @@ impl CalDav {
     }
 }
 
-#[async_trait]
 impl Provider for CalDav {
     fn kind(&self) -> ProviderKind {
         ProviderKind::CalDav
@@ -247,7 +246,7 @@ impl Provider for CalDav {
 
     fn features(&self) -> ProviderFeatures {
         ProviderFeatures {
-            consent_pages: false,
+            verified_organisation: false,
             own_consent: false,
             invitations: false,
             rooms_answer: false,
@@ -258,225 +257,12 @@ impl Provider for CalDav {
         }
     }
 
-    async fn organisation(&self, session: &Session) -> Result<Organisation> {
-        let dav = self.dav(session, None)?;
-        account::organisation(&dav).await
-    }
-
-    async fn people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>> {
-        let dav = self.dav(session, None)?;
-        let account = account::account(&dav).await?;
-        let all = listing::principals(&dav, &account, after.is_none()).await?;
-        let people = all.value.all()?.iter().filter(|found| {
-            // The service account itself is nobody's mailbox; a user's own consent stands for that user alone.
-            !found.is_room() && account.is_itself(found) == session.own
-        });
-        let person = |found: &Principal| Person {
-            id: found.id(),
-            address: found.address().to_owned(),
-            name: found.name.clone(),
-            organisation: None,
-        };
-        Ok(page(people.map(person).collect(), after, |person| &person.id))
-    }
-
-    async fn rooms(&self, session: &Session, after: Option<&str>) -> Result<Page<RoomInfo>> {
-        let dav = self.dav(session, None)?;
-        let account = account::account(&dav).await?;
-        let all = listing::principals(&dav, &account, after.is_none()).await?;
-        let rooms = all.value.all()?.iter().cloned().filter_map(Principal::into_room).collect();
-        Ok(page(rooms, after, |room| &room.id))
-    }
-
-    async fn mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
-        let dav = self.dav(session, Some(mailbox))?;
-        let place = self.fresh_place(&dav, mailbox).await?;
-        let kind = match (&place.principal.room, place.is_account && !session.own) {
-            (Some(_), _) => MailboxKind::Room,
-            (None, true) => MailboxKind::Shared,
-            (None, false) => MailboxKind::Person,
-        };
-        Ok(Mailbox {
-            id: place.principal.id(),
-            address: place.principal.address().to_owned(),
-            name: place.principal.name.clone(),
-            kind,
-            zone: place.calendar().zone.as_ref().map(|zone| zone.name().to_owned()),
-            // RFC 4791 has no precondition against events at the same time.
-            accepts_conflicts: Some(true),
-        })
-    }
-
-    async fn calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
-        let dav = self.dav(session, Some(mailbox))?;
-        let place = self.fresh_place(&dav, mailbox).await?;
-        let capabilities = collection::capabilities(&dav, place.calendar()).await?;
-        let capabilities = self.measured(&dav, &place, mailbox, capabilities).await?;
-        Ok(CalendarInfo { id: href::id(&place.calendar().url), capabilities })
-    }
-
-    async fn busy(
-        &self,
-        session: &Session,
-        mailboxes: &[String],
-        window: TimeRange,
-    ) -> Result<Vec<(String, Result<FreeBusy>)>> {
-        let mut verdicts = futures::stream::iter(mailboxes.to_vec())
-            .map(|mailbox| async move {
-                let busy = self.busy_of(session, &mailbox, window).await;
-                (mailbox, busy)
-            })
-            .buffered(ABREAST);
-        let mut all = Vec::with_capacity(mailboxes.len());
-        while let Some((mailbox, verdict)) = verdicts.next().await {
-            // A password that is refused once is refused for all: asking on would lock the account.
-            if let Err(error) = &verdict
-                && error.remedy == Remedy::Reconnect
-            {
-                return Err(error.clone());
-            }
-            all.push((mailbox, verdict));
+    /// A customer's own server gets two requests at a time.
+    fn limits(&self) -> RequestLimits {
+        RequestLimits {
+            whole: RateLimit { concurrency: 2, rate: 6_000, per: Duration::from_mins(1) },
+            mailbox: RateLimit { concurrency: 2, rate: 6_000, per: Duration::from_mins(1) },
         }
-        Ok(all)
-    }
-
-    async fn events(
-        &self,
-        session: &Session,
-        mailbox: &str,
-        window: TimeRange,
-        _after: Option<&str>,
-    ) -> Result<EventPage> {
-        let dav = self.dav(session, Some(mailbox))?;
-        let place = self.place(&dav, mailbox).await?;
-        let seen = self.look_at_all(&dav, &place, mailbox, window).await?;
-        calendar_view::events(&dav, &place, mailbox, window, seen).await
-    }
-
-    async fn calendars(&self, session: &Session, mailbox: &str) -> Result<Vec<CalendarListing>> {
-        let dav = self.dav(session, Some(mailbox))?;
-        Ok(self.fresh_place(&dav, mailbox).await?.listings())
-    }
-
-    async fn events_of(
-        &self,
-        session: &Session,
-        mailbox: &str,
-        calendar: &str,
-        window: TimeRange,
-        _after: Option<&str>,
-    ) -> Result<EventPage> {
-        let dav = self.dav(session, Some(mailbox))?;
-        let place = self.place(&dav, mailbox).await?;
-        let found = place.calendars.iter().chain(&place.shared).find(|one| href::id(&one.url) == calendar);
-        let found = found.ok_or_else(no_calendar)?.clone();
-        let seen = self.look(&dav, &place, mailbox, &found, window).await?;
-        calendar_view::events(&dav, &place, mailbox, window, vec![(found, seen)]).await
-    }
-
-    async fn changes(
-        &self,
-        session: &Session,
-        mailbox: &str,
-        window: TimeRange,
-        cursor: Option<&str>,
-    ) -> Result<Changes> {
-        let dav = self.dav(session, Some(mailbox))?;
-        let place = self.place(&dav, mailbox).await?;
-        let follower = ChangeReader { caldav: self, dav: &dav, place: &place, mailbox };
-        let page = changes::page(follower, window, cursor).await;
-        self.check(&dav, mailbox, page).await
-    }
-
-    async fn poll_changes(
-        &self,
-        session: &Session,
-        mailbox: &str,
-        _window: TimeRange,
-        watermark: Option<&str>,
-    ) -> Result<ChangeCheck> {
-        let dav = self.dav(session, Some(mailbox))?;
-        let place = self.place(&dav, mailbox).await?;
-        self.check(&dav, mailbox, watermark::ask(&dav, &place, watermark).await).await
-    }
-
-    async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {
-        event.wants_no_meeting()?;
-        let dav = self.dav(session, Some(mailbox))?;
-        let place = self.place(&dav, mailbox).await?;
-        let written = write::create(self, &dav, &place, mailbox, event).await;
-        self.check(&dav, mailbox, written).await
-    }
-
-    async fn find_event(&self, session: &Session, mailbox: &str, effect_key: &str) -> Result<Option<Event>> {
-        let dav = self.dav(session, Some(mailbox))?;
-        let place = self.place(&dav, mailbox).await?;
-        let found = write::find_whole(self, &dav, &place, mailbox, effect_key).await;
-        self.check(&dav, mailbox, found).await
-    }
-
-    async fn event(&self, session: &Session, mailbox: &str, id: &str) -> Result<Option<Event>> {
-        let dav = self.dav(session, Some(mailbox))?;
-        let place = self.place(&dav, mailbox).await?;
-        let (path, occurrence) = id.split_once('#').map_or((id, None), |(path, at)| (path, Some(at)));
-        if let Some(busy) = occurrence.and_then(free_busy::read_id) {
-            let seen = self.look_at_all(&dav, &place, mailbox, busy.range).await?;
-            let all = calendar_view::events(&dav, &place, mailbox, busy.range, seen).await?.items;
-            return Ok(all.into_iter().find(|event| event.id == id));
-        }
-        let url = dav.object(&place, path)?;
-        let stored = self.check(&dav, mailbox, read::object(&dav, &url).await).await?;
-        let calendar = place.holder(&url).unwrap_or_else(|| place.calendar());
-        let reader = calendar_view::reader(&dav, &place, mailbox, calendar);
-        Ok(stored.and_then(|stored| interpret::one(&stored, &reader, occurrence)))
-    }
-
-    async fn update_event(
-        &self,
-        session: &Session,
-        mailbox: &str,
-        id: &str,
-        change: &EventChange,
-    ) -> Result<Event> {
-        let dav = self.dav(session, Some(mailbox))?;
-        let place = self.place(&dav, mailbox).await?;
-        let written = write::update(self, &dav, &place, mailbox, id, change).await;
-        self.check(&dav, mailbox, written).await
-    }
-
-    async fn cancel_event(&self, session: &Session, mailbox: &str, id: &str, _message: &str) -> Result<()> {
-        // A server that invites tells the attendees by itself when the organiser's event is deleted.
-        self.delete_event(session, mailbox, id).await
-    }
-
-    async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
-        let dav = self.dav(session, Some(mailbox))?;
-        let place = self.place(&dav, mailbox).await?;
-        let deleted = write::delete(self, &dav, &place, id).await;
-        self.check(&dav, mailbox, deleted).await
-    }
-
-    async fn remove_copies(
-        &self,
-        session: &Session,
-        mailbox: &str,
-        effect_key: &str,
-        rooms: &[String],
-    ) -> Result<()> {
-        let dav = self.dav(session, Some(mailbox))?;
-        rooms::remove_by_key(self, &dav, rooms, effect_key).await
-    }
-
-    async fn watch(&self, _session: &Session, _mailbox: &str, _url: &str, _secret: &str) -> Result<Channel> {
-        Err(no_push())
-    }
-
-    async fn renew(&self, _session: &Session, _channel: &str) -> Result<Channel> {
-        Err(no_push())
-    }
-
-    async fn unwatch(&self, _session: &Session, _channel: &str) -> Result<()> {
-        Ok(())
     }
 }
 
@@ -501,11 +287,6 @@ async fn remembered<T: Clone + Send + Sync + 'static>(
 fn no_calendar() -> Error {
     let message = "There is no such calendar in this mailbox.";
     Error::new(ErrorKind::Gone, Remedy::Never, "NO_CALENDAR", message)
-}
-
-fn no_push() -> Error {
-    let message = "CalDAV servers do not push changes; Muster reads calendars again regularly.";
-    Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_PUSH", message)
 }
 
 /// The page after the item with the id `after`, of a list sorted by id.

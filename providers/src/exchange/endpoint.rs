@@ -11,7 +11,7 @@ const ONLINE: [&str; 6] =
 
 /// Refuses a URL of Exchange Online. Its EWS has been switched off tenant by tenant since 1 October 2026 and ends
 /// on 1 April 2027; use Microsoft Graph instead.
-pub fn check_server(server: &Url) -> Result<()> {
+pub(super) fn check_server(server: &Url) -> Result<()> {
     let is_online = match server.host() {
         Some(Host::Domain(host)) => {
             let host = host.trim_end_matches('.').to_ascii_lowercase();

@@ -22,7 +22,9 @@ mod failure;
 pub(crate) mod fuzz;
 mod item;
 mod names;
+mod onboarding;
 mod pull;
+mod push;
 mod read;
 mod rooms;
 mod soap;
@@ -39,11 +41,11 @@ use domain::{Ids, ProviderKind, TimeRange};
 use moka::future::Cache;
 use url::Url;
 
-pub use self::endpoint::check_server;
+use self::endpoint::check_server;
 use crate::{
-    CalendarInfo, CalendarListing, ChangeCheck, Changes, Channel, Error, ErrorKind, Event, EventChange,
-    EventPage, FreeBusy, Mailbox, NewEvent, Organisation, Page, Person, Provider, ProviderFeatures, Remedy,
-    Result, RoomInfo, Session,
+    CalendarInfo, CalendarListing, ChangeCheck, ChangeFeed, Changes, Directory, Event, EventChange,
+    EventPage, Events, FreeBusy, Mailbox, NewEvent, Organisation, Page, Person, Provider, ProviderFeatures,
+    RateLimit, RequestLimits, Result, RoomInfo, Session,
 };
 
 /// How long the list of rooms and a discovered server are cached.
@@ -90,7 +92,6 @@ impl Exchange {
     }
 }
 
-#[async_trait]
 impl Provider for Exchange {
     fn kind(&self) -> ProviderKind {
         ProviderKind::Exchange
@@ -98,7 +99,7 @@ impl Provider for Exchange {
 
     fn features(&self) -> ProviderFeatures {
         ProviderFeatures {
-            consent_pages: false,
+            verified_organisation: false,
             own_consent: false,
             invitations: true,
             rooms_answer: true,
@@ -109,6 +110,17 @@ impl Provider for Exchange {
         }
     }
 
+    /// An Exchange server gives one account ten connections, three of them to one mailbox.
+    fn limits(&self) -> RequestLimits {
+        RequestLimits {
+            whole: RateLimit { concurrency: 8, rate: 6_000, per: Duration::from_mins(1) },
+            mailbox: RateLimit { concurrency: 3, rate: 6_000, per: Duration::from_mins(1) },
+        }
+    }
+}
+
+#[async_trait]
+impl Directory for Exchange {
     async fn organisation(&self, session: &Session) -> Result<Organisation> {
         self.read_organisation(session).await
     }
@@ -124,7 +136,10 @@ impl Provider for Exchange {
     async fn mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
         self.read_mailbox(session, mailbox).await
     }
+}
 
+#[async_trait]
+impl Events for Exchange {
     async fn calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
         self.read_calendar(session, mailbox).await
     }
@@ -163,26 +178,6 @@ impl Provider for Exchange {
         self.list_calendar(session, mailbox, calendar, window, after).await
     }
 
-    async fn changes(
-        &self,
-        session: &Session,
-        mailbox: &str,
-        window: TimeRange,
-        cursor: Option<&str>,
-    ) -> Result<Changes> {
-        self.follow_changes(session, mailbox, window, cursor).await
-    }
-
-    async fn poll_changes(
-        &self,
-        session: &Session,
-        mailbox: &str,
-        _window: TimeRange,
-        watermark: Option<&str>,
-    ) -> Result<ChangeCheck> {
-        self.ask_for_changes(session, mailbox, watermark).await
-    }
-
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {
         event.wants_no_meeting()?;
         self.write_event(session, mailbox, event).await
@@ -213,22 +208,27 @@ impl Provider for Exchange {
     async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
         self.remove_event(session, mailbox, id, write::Removal::Quiet).await
     }
-
-    async fn watch(&self, _session: &Session, _mailbox: &str, _url: &str, _secret: &str) -> Result<Channel> {
-        Err(no_push())
-    }
-
-    async fn renew(&self, _session: &Session, _channel: &str) -> Result<Channel> {
-        Err(no_push())
-    }
-
-    async fn unwatch(&self, _session: &Session, _channel: &str) -> Result<()> {
-        Ok(())
-    }
 }
 
-fn no_push() -> Error {
-    let message =
-        "An on-premises server cannot push changes to Muster; Muster reads calendars again regularly.";
-    Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_PUSH", message)
+#[async_trait]
+impl ChangeFeed for Exchange {
+    async fn changes(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        cursor: Option<&str>,
+    ) -> Result<Changes> {
+        self.follow_changes(session, mailbox, window, cursor).await
+    }
+
+    async fn poll_changes(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        _window: TimeRange,
+        watermark: Option<&str>,
+    ) -> Result<ChangeCheck> {
+        self.ask_for_changes(session, mailbox, watermark).await
+    }
 }

@@ -2,11 +2,14 @@
 
 use super::{
     Google,
-    request::{Call, MAX_PAGES, below, endless, is_resource, with_query},
+    request::{Call, endless, is_resource, with_query},
     scopes::Scope,
     wire,
 };
-use crate::{CalendarKind, CalendarListing, Error, ErrorKind, Result, Session};
+use crate::{
+    CalendarKind, CalendarListing, Error, ErrorKind, Result, Session,
+    rest::{MAX_PAGES, RestApi, below},
+};
 
 /// Parts of the ids of calendars that Google generates from other data.
 const GENERATED: [&str; 3] = ["#holiday@", "#contacts@", "#weather@"];

@@ -9,7 +9,7 @@ use serde_json::{json, value::RawValue};
 
 use super::{
     Google, classify,
-    request::{Call, below, with_query},
+    request::{Call, with_query},
     scopes::Scope,
     wire,
 };
@@ -18,6 +18,7 @@ use crate::{
     json::Members,
     moment::{Moment, Span, span},
     parts,
+    rest::{RestApi, below},
 };
 
 /// Maximum number of calendars that Google accepts per request.

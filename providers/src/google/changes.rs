@@ -17,7 +17,9 @@ use super::{
     scopes::Scope,
     wire,
 };
-use crate::{Changes, Error, ErrorKind, EventPage, Remedy, Result, Session, moment::ItemReading};
+use crate::{
+    Changes, Error, ErrorKind, EventPage, Remedy, Result, Session, moment::ItemReading, rest::RestApi,
+};
 
 /// The position at which reading stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,11 +13,11 @@ use url::Url;
 
 use super::{
     Application, Google,
-    request::{below, with_query},
+    request::with_query,
     scopes::{OWN, SIGN_IN},
     tokens,
 };
-use crate::{Error, ErrorKind, Remedy, Result, sanitize};
+use crate::{Error, ErrorKind, Remedy, Result, rest::below, sanitize};
 
 /// The account that consented.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use super::{
     Google,
-    request::{Call, MAX_PAGES, endless, is_resource, with_query},
+    request::{Call, endless, is_resource, with_query},
     scopes::Scope,
     wire,
 };
 use crate::{
     Error, ErrorKind, Mailbox, MailboxKind, Organisation, Page, Person, Remedy, Result, RoomInfo, Session,
+    rest::{MAX_PAGES, RestApi},
 };
 
 /// The id by which the Directory API denotes the administrator's own organisation.

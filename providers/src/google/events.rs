@@ -10,13 +10,15 @@ use super::{
     classify::Subject,
     event::{self, body, changed, id_of, is_gone, not_understood},
     online,
-    request::{Call, MAX_PAGES, endless, with_query},
+    request::{Call, endless, with_query},
     scopes::Scope,
     wire,
 };
 use crate::{
     Error, ErrorKind, Event, EventChange, EventPage, NewEvent, OnlineMeeting, Remedy, Result, Session,
-    moment::ItemReading, parts,
+    moment::ItemReading,
+    parts,
+    rest::{MAX_PAGES, RestApi},
 };
 
 /// Maximum number of events per page.

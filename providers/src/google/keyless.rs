@@ -17,8 +17,8 @@ use serde_json::json;
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::{classify::PAUSE, request::below};
-use crate::{Error, ErrorKind, Remedy, Result};
+use super::classify::PAUSE;
+use crate::{Error, ErrorKind, Remedy, Result, rest::below};
 
 /// How long to wait after a failure of the source before it is queried again, so that the operator can fix it.
 const MENDED_IN: Duration = Duration::from_mins(1);

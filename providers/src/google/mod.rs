@@ -9,7 +9,7 @@
 //!
 //! The id of an event derives from the effect key, so that Google itself refuses a repeated write and no search is
 //! needed to find an event. Google reports only one kind of busy time: tentative times count as busy in
-//! [`Provider::busy`] and are distinguished in events. A cancellation cannot contain a message of ours: Google
+//! [`Events::busy`] and are distinguished in events. A cancellation cannot contain a message of ours: Google
 //! notifies the guests in its own words.
 //!
 //! [`Credential::Keyless`]: crate::Credential::Keyless
@@ -28,27 +28,33 @@ mod events;
 pub(crate) mod fuzz;
 mod key;
 mod keyless;
+mod onboarding;
 mod online;
+mod push;
 mod refusal;
 mod request;
 mod scopes;
 mod tokens;
-mod watch;
 mod watermark;
 mod wire;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{Ids, ProviderKind, SharedClock, TimeRange};
 pub use event::EFFECT_KEY;
 pub use key::ServiceAccountKey;
 pub use keyless::{Keyless, TokenSource};
+pub use onboarding::{OWN_CONSENTED, SIGNED_IN};
+pub use push::HOOK;
 pub use scopes::{DELEGATED, OWN};
 use secrecy::SecretString;
 use url::Url;
 
 use crate::{
-    CalendarInfo, CalendarListing, ChangeCheck, Changes, Channel, Event, EventChange, EventPage, FreeBusy,
-    Mailbox, NewEvent, Organisation, Page, Person, Provider, ProviderFeatures, Result, RoomInfo, Session,
+    CalendarInfo, CalendarListing, ChangeCheck, ChangeFeed, Changes, Directory, Event, EventChange,
+    EventPage, Events, FreeBusy, Mailbox, NewEvent, Organisation, Page, Person, Provider, ProviderFeatures,
+    RateLimit, RequestLimits, Result, RoomInfo, Session,
 };
 
 /// The OAuth application for users' own consents; not needed for service accounts.
@@ -100,7 +106,6 @@ impl Google {
     }
 }
 
-#[async_trait]
 impl Provider for Google {
     fn kind(&self) -> ProviderKind {
         ProviderKind::GoogleWorkspace
@@ -108,7 +113,7 @@ impl Provider for Google {
 
     fn features(&self) -> ProviderFeatures {
         ProviderFeatures {
-            consent_pages: false,
+            verified_organisation: true,
             own_consent: self.config.application.is_some(),
             invitations: true,
             rooms_answer: true,
@@ -119,6 +124,17 @@ impl Provider for Google {
         }
     }
 
+    /// Google: 600 per minute for a user.
+    fn limits(&self) -> RequestLimits {
+        RequestLimits {
+            whole: RateLimit { concurrency: 64, rate: 10_000, per: Duration::from_mins(1) },
+            mailbox: RateLimit { concurrency: 4, rate: 600, per: Duration::from_mins(1) },
+        }
+    }
+}
+
+#[async_trait]
+impl Directory for Google {
     async fn organisation(&self, session: &Session) -> Result<Organisation> {
         self.read_organisation(session).await
     }
@@ -138,7 +154,10 @@ impl Provider for Google {
     async fn person(&self, session: &Session, address: &str) -> Result<Person> {
         Ok(directory::person(self.read_user(session, address).await?))
     }
+}
 
+#[async_trait]
+impl Events for Google {
     async fn calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
         self.read_calendar(session, mailbox).await
     }
@@ -177,26 +196,6 @@ impl Provider for Google {
         self.list_calendar(session, mailbox, calendar, window, after).await
     }
 
-    async fn changes(
-        &self,
-        session: &Session,
-        mailbox: &str,
-        window: TimeRange,
-        cursor: Option<&str>,
-    ) -> Result<Changes> {
-        self.list_changes(session, mailbox, window, cursor).await
-    }
-
-    async fn poll_changes(
-        &self,
-        session: &Session,
-        mailbox: &str,
-        window: TimeRange,
-        watermark: Option<&str>,
-    ) -> Result<ChangeCheck> {
-        self.ask_for_changes(session, mailbox, window, watermark).await
-    }
-
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {
         self.insert_event(session, mailbox, event).await
     }
@@ -226,16 +225,27 @@ impl Provider for Google {
     async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
         self.remove_event(session, mailbox, id).await
     }
+}
 
-    async fn watch(&self, session: &Session, mailbox: &str, url: &str, secret: &str) -> Result<Channel> {
-        self.open_channel(session, mailbox, url, secret).await
+#[async_trait]
+impl ChangeFeed for Google {
+    async fn changes(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        cursor: Option<&str>,
+    ) -> Result<Changes> {
+        self.list_changes(session, mailbox, window, cursor).await
     }
 
-    async fn renew(&self, _session: &Session, _channel: &str) -> Result<Channel> {
-        Err(watch::fixed())
-    }
-
-    async fn unwatch(&self, session: &Session, channel: &str) -> Result<()> {
-        self.close_channel(session, channel).await
+    async fn poll_changes(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        watermark: Option<&str>,
+    ) -> Result<ChangeCheck> {
+        self.ask_for_changes(session, mailbox, window, watermark).await
     }
 }

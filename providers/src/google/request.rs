@@ -1,12 +1,14 @@
-//! Sends all requests of the connector to Google's APIs.
+//! What a request to Google's APIs looks like; [`crate::rest`] sends it.
 //!
-//! Every request passes the gate, names the mailbox whose quota it uses (`quotaUser`; otherwise everything would be
-//! charged to the service account), is repeated at most once after a refused token, and ends as a success or a
-//! classified [`Error`]. A write without a response is marked as unknown.
+//! Every request names the mailbox whose quota it uses (`quotaUser`; otherwise everything would be charged to the
+//! service account).
 
-use http::{Method, Request, Response, StatusCode};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::Ids;
+use http::{Method, Request, Response};
 use secrecy::{ExposeSecret, SecretString};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
@@ -16,43 +18,31 @@ use super::{
     scopes::Scope,
     tokens::Account,
 };
-use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, json, parts};
-
-/// Maximum number of pages of a list; a longer list is treated as an endless loop.
-pub(super) const MAX_PAGES: usize = 2_000;
+use crate::{
+    Credential, Error, ErrorKind, Remedy, Result, Session,
+    rest::{self, RestApi, below},
+};
 
 /// Suffix of the addresses of resource calendars: rooms, which cannot be impersonated.
 const RESOURCE: &str = "@resource.calendar.google.com";
 
-/// A request to be sent, without a token.
+/// A request to one of Google's APIs.
+pub(super) type Call<'a> = rest::Call<'a, Detail>;
+
+/// What Google needs to know of a request besides.
 #[derive(Debug, Clone)]
-pub(super) struct Call<'a> {
-    method: Method,
-    url: Url,
-    body: Option<Value>,
+pub(crate) struct Detail {
     version: Option<String>,
     scope: Scope,
     subject: Subject,
-    writes: bool,
-    /// The mailbox that the request is about; `None` for the directory.
-    mailbox: Option<&'a str>,
-    /// The user for whom the service account acts; the administrator if `None`.
-    acts: Option<&'a str>,
+    /// Whether the service account acts for the mailbox's owner; otherwise for the administrator.
+    acts_for_owner: bool,
 }
 
 impl<'a> Call<'a> {
     pub(super) fn get(url: Url, scope: Scope) -> Self {
-        Self {
-            method: Method::GET,
-            url,
-            body: None,
-            version: None,
-            scope,
-            subject: Subject::Directory,
-            writes: false,
-            mailbox: None,
-            acts: None,
-        }
+        let detail = Detail { version: None, scope, subject: Subject::Directory, acts_for_owner: false };
+        Self::reading(Method::GET, url, detail)
     }
 
     pub(super) fn post(url: Url, scope: Scope, body: Value) -> Self {
@@ -61,8 +51,9 @@ impl<'a> Call<'a> {
 
     /// Creates a PATCH request that applies only if the resource has this version.
     pub(super) fn patch(url: Url, body: Value, version: &str) -> Self {
+        let call = Self { method: Method::PATCH, ..Self::post(url, Scope::Events, body) };
         let version = Some(version.to_owned()).filter(|version| !version.is_empty());
-        Self { method: Method::PATCH, version, ..Self::post(url, Scope::Events, body) }
+        Self { detail: Detail { version, ..call.detail }, ..call }
     }
 
     pub(super) fn delete(url: Url) -> Self {
@@ -72,23 +63,25 @@ impl<'a> Call<'a> {
     /// Sets the mailbox that the request is about; the service account acts for its owner, or for the administrator
     /// if it is a room.
     pub(super) fn of(self, mailbox: &'a str) -> Self {
-        let acts = Some(mailbox).filter(|mailbox| !is_resource(mailbox));
-        Self { mailbox: Some(mailbox), acts, subject: Subject::Calendar, ..self }
+        let acts_for_owner = !is_resource(mailbox);
+        let detail = Detail { acts_for_owner, subject: Subject::Calendar, ..self.detail };
+        Self { mailbox: Some(mailbox), detail, ..self }
     }
 
     /// Sets the directory user that the request is about; the service account acts for the administrator.
     pub(super) fn about(self, mailbox: &'a str) -> Self {
-        Self { mailbox: Some(mailbox), acts: None, subject: Subject::Person, ..self }
+        let detail = Detail { acts_for_owner: false, subject: Subject::Person, ..self.detail };
+        Self { mailbox: Some(mailbox), detail, ..self }
+    }
+
+    /// The user for whom the service account acts; `None` if that is the administrator.
+    fn acts(&self) -> Option<&'a str> {
+        self.mailbox.filter(|_| self.detail.acts_for_owner)
     }
 
     /// Sets the subject by which "not found" and "forbidden" are interpreted.
     pub(super) fn on(self, subject: Subject) -> Self {
-        Self { subject, ..self }
-    }
-
-    /// Marks the request as one that reads, although its method is POST.
-    pub(super) fn asks(self) -> Self {
-        Self { writes: false, ..self }
+        Self { detail: Detail { subject, ..self.detail }, ..self }
     }
 }
 
@@ -97,48 +90,26 @@ pub(super) fn is_resource(mailbox: &str) -> bool {
     mailbox.to_ascii_lowercase().ends_with(RESOURCE)
 }
 
-impl Google {
-    /// Sends a request; an error response becomes an error.
-    pub(super) async fn call(&self, session: &Session, call: &Call<'_>) -> Result<Response> {
-        let permit = session.gate.enter(call.mailbox).await?;
-        let credential = session.credentials.current().await?;
-        let token = self.token(session, call, &credential, None).await?;
-        let answer = self.send(session, call, &token).await?;
-        drop(permit);
-        if answer.status != StatusCode::UNAUTHORIZED {
-            return self.judge(session, call, answer).await;
-        }
-        let fresh = self.token(session, call, &credential, Some(&token)).await?;
-        let _permit = session.gate.enter(call.mailbox).await?;
-        let answer = self.send(session, call, &fresh).await?;
-        self.judge(session, call, answer).await.map_err(|error| match error.kind {
-            // A fresh token that is refused too is not a question of age.
-            ErrorKind::TokenRefused => classify::grant_lost(error),
-            _ => error,
-        })
+#[async_trait]
+impl RestApi for Google {
+    type Detail = Detail;
+    const NAME: &'static str = "Google";
+
+    fn client(&self) -> &http::Client {
+        &self.client
     }
 
-    /// Sends a request and parses the JSON response.
-    pub(super) async fn call_json<T: DeserializeOwned + Send + 'static>(
-        &self,
-        session: &Session,
-        call: &Call<'_>,
-    ) -> Result<T> {
-        let answer = self.call(session, call).await?;
-        json::read(&answer.body).await.map_err(|refused| Error {
-            unknown: call.writes,
-            ..parts::unreadable(refused, &answer.body, "Google")
-        })
+    fn ids(&self) -> &Ids {
+        &self.ids
     }
 
-    /// The token for a request: a service account has one for each user for whom it acts, a user's own consent has
-    /// one for everything.
+    /// A service account has one token for each user for whom it acts, a user's own consent has one for everything.
     async fn token(
         &self,
         session: &Session,
         call: &Call<'_>,
         credential: &Credential,
-        refused: Option<&SecretString>,
+        refused: Option<(&SecretString, &Response)>,
     ) -> Result<SecretString> {
         let account = match credential {
             Credential::ServiceAccount(key) => Some(Account::Key(key)),
@@ -146,12 +117,13 @@ impl Google {
             _ => None,
         };
         if let Some(account) = account {
-            let subject = call.acts.unwrap_or(&session.account);
-            return self.acting_as(&session.scope, account, subject, call.scope, refused).await;
+            let subject = call.acts().unwrap_or(&session.account);
+            let refused = refused.map(|(token, _)| token);
+            return self.acting_as(&session.scope, account, subject, call.detail.scope, refused).await;
         }
-        let fresh = match (credential, refused) {
-            (credential, Some(_)) => session.credentials.renewed(credential, None).await?,
-            (credential, None) => credential.clone(),
+        let fresh = match refused {
+            Some(_) => session.credentials.renewed(credential, None).await?,
+            None => credential.clone(),
         };
         match fresh {
             Credential::Bearer(token) => Ok(token),
@@ -164,9 +136,9 @@ impl Google {
         }
     }
 
-    async fn send(&self, session: &Session, call: &Call<'_>, token: &SecretString) -> Result<Response> {
+    fn request(&self, session: &Session, call: &Call<'_>, token: &SecretString) -> Request {
         let mut url = call.url.clone();
-        let quota = call.acts.unwrap_or(&session.account);
+        let quota = call.acts().unwrap_or(&session.account);
         url.query_pairs_mut().append_pair("quotaUser", quota);
         let mut request = Request::new(call.method.clone(), url)
             .authorization(&format!("Bearer {}", token.expose_secret()))
@@ -174,35 +146,22 @@ impl Google {
         if let Some(body) = &call.body {
             request = request.body("application/json", body.to_string());
         }
-        if let Some(version) = &call.version {
+        if let Some(version) = &call.detail.version {
             request = request.header(http::header::IF_MATCH, version);
         }
-        self.client.send(request).await.map_err(|error| {
-            let error = Error::from(error);
-            Error { unknown: error.unknown && call.writes, ..error }
-        })
+        request
     }
 
-    async fn judge(&self, session: &Session, call: &Call<'_>, answer: Response) -> Result<Response> {
-        if answer.status.is_success() {
-            return Ok(answer);
-        }
-        let jitter = std::time::Duration::from_millis(self.ids.below(2_000));
-        let error = classify::refusal(&answer, call.subject, call.writes, jitter);
-        tracing::info!(
-            status = answer.status.as_u16(),
-            code = error.code,
-            method = %call.method,
-            "Google refused a request"
-        );
-        if let (Remedy::RetryAfter(wait), true) =
-            (error.remedy, error.kind == ErrorKind::Throttled || answer.retry_after().is_some())
-        {
-            session.gate.throttled(call.mailbox, wait).await;
-        }
-        Err(error)
+    fn classify(&self, answer: &Response, call: &Call<'_>, jitter: Duration) -> Error {
+        classify::refusal(answer, call.detail.subject, call.writes, jitter)
     }
 
+    fn grant_lost(&self, error: Error) -> Error {
+        classify::grant_lost(error)
+    }
+}
+
+impl Google {
     /// The URL of a resource in a mailbox's calendar.
     pub(super) fn calendar_url(&self, mailbox: &str, parts: &[&str]) -> Result<Url> {
         below(&self.config.calendar, &[&["calendars", mailbox], parts].concat())
@@ -214,25 +173,6 @@ impl Google {
     }
 }
 
-/// A URL below `base`; each part becomes one percent-encoded segment.
-pub(super) fn below(base: &Url, parts: &[&str]) -> Result<Url> {
-    let malformed = || {
-        Error::new(
-            ErrorKind::Invalid,
-            Remedy::Never,
-            "MALFORMED_ADDRESS",
-            "This is not a valid address or id.",
-        )
-    };
-    // Dot segments would vanish and turn a request about one thing into a request about another.
-    if parts.iter().any(|part| part.is_empty() || part.chars().all(|c| c == '.')) {
-        return Err(malformed());
-    }
-    let mut url = base.clone();
-    url.path_segments_mut().map_err(|()| malformed())?.pop_if_empty().extend(parts);
-    Ok(url)
-}
-
 /// The URL with these query parameters.
 pub(super) fn with_query(mut url: Url, query: &[(&str, &str)]) -> Url {
     url.query_pairs_mut().extend_pairs(query);
@@ -240,20 +180,10 @@ pub(super) fn with_query(mut url: Url, query: &[(&str, &str)]) -> Url {
 }
 
 pub(super) fn unreadable() -> Error {
-    Error::new(
-        ErrorKind::Unavailable,
-        Remedy::RetryAfter(std::time::Duration::from_secs(5)),
-        "ANSWER_UNREADABLE",
-        "Google sent a response that cannot be understood.",
-    )
+    rest::not_understood(Google::NAME)
 }
 
 /// The error for a list that never ends.
 pub(super) fn endless() -> Error {
-    Error::new(
-        ErrorKind::Unavailable,
-        Remedy::RetryAfter(std::time::Duration::from_mins(1)),
-        "ENDLESS_LIST",
-        "Google returned an endless list.",
-    )
+    rest::endless(Google::NAME)
 }

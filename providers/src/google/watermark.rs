@@ -6,7 +6,6 @@
 //! Source: "Synchronize resources efficiently", guides of the Google Calendar API.
 
 use domain::TimeRange;
-use serde::{Deserialize, Serialize};
 
 use super::{
     Google,
@@ -16,7 +15,10 @@ use super::{
     scopes::Scope,
     wire,
 };
-use crate::{ChangeCheck, Remedy, Result, Session};
+use crate::{
+    ChangeCheck, Result, Session,
+    rest::{RestApi, watermark},
+};
 
 /// Maximum page size.
 const PAGE: &str = "2500";
@@ -25,42 +27,25 @@ const MOST_PAGES: usize = 200;
 /// The requested members of a list.
 const FIELDS: &str = "items(id),nextPageToken,nextSyncToken";
 
-/// The position at the end of a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Watermark {
-    mailbox: String,
-    /// The window of the first list.
-    window: TimeRange,
-    token: String,
-}
-
 impl Google {
     pub(super) async fn ask_for_changes(
         &self,
         session: &Session,
         mailbox: &str,
         window: TimeRange,
-        watermark: Option<&str>,
+        known: Option<&str>,
     ) -> Result<ChangeCheck> {
-        // Times and texts are always JSON.
-        let write = |token| {
-            let watermark = Watermark { mailbox: mailbox.to_owned(), window, token };
-            serde_json::to_string(&watermark).unwrap_or_default()
-        };
-        let known = watermark.and_then(|text| serde_json::from_str::<Watermark>(text).ok());
-        let known = known.filter(|known| known.mailbox == mailbox && known.window == window);
-        if let Some(known) = known {
-            match self.walk_changes(session, mailbox, &[("syncToken", &known.token)]).await {
-                Ok((token, false)) => return Ok(ChangeCheck::Same(write(token))),
-                Ok((token, true)) => return Ok(ChangeCheck::Changed(Some(write(token)))),
-                Err(error) if error.remedy == Remedy::Resync => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let (from, until) = (instant(window.start), instant(window.end));
-        let bounds = [("timeMin", from.as_str()), ("timeMax", until.as_str())];
-        let (token, _) = self.walk_changes(session, mailbox, &bounds).await?;
-        Ok(ChangeCheck::Changed(Some(write(token))))
+        watermark::poll("token", (mailbox, window), known, |token| {
+            Box::pin(async move {
+                let (from, until) = (instant(window.start), instant(window.end));
+                let bounds = match &token {
+                    Some(token) => vec![("syncToken", token.as_str())],
+                    None => vec![("timeMin", from.as_str()), ("timeMax", until.as_str())],
+                };
+                self.walk_changes(session, mailbox, &bounds).await
+            })
+        })
+        .await
     }
 
     /// Reads a list to its end. Returns the token of the next list, and whether this one contained anything.

@@ -7,7 +7,7 @@ use http::{
 use serde_json::{Value, json};
 
 use super::{Microsoft, request::Call, wire};
-use crate::{Error, ErrorKind, Remedy, Result, Session, parts};
+use crate::{Error, ErrorKind, Remedy, Result, Session, parts, rest::RestApi};
 
 /// Maximum number of requests that Graph accepts per batch.
 pub(super) const MAX: usize = 20;
@@ -24,7 +24,7 @@ impl Microsoft {
         let items: Vec<Value> =
             calls.iter().enumerate().map(|(n, call)| call.in_batch(n, &self.config.graph)).collect();
         let mut whole = Call::post(self.url(&["$batch"])?, json!({ "requests": items })).asks();
-        if let Some(mailbox) = first.mailbox() {
+        if let Some(mailbox) = first.mailbox {
             whole = whole.of(mailbox);
         }
         let answers = self.call_json::<wire::Batch>(session, &whole).await?.responses;

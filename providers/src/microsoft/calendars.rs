@@ -3,13 +3,14 @@
 use domain::{TimeRange, provider::Capabilities};
 
 use super::{
-    Microsoft,
-    directory::endless,
-    online,
-    request::{Call, MAX_PAGES, with_query},
+    Microsoft, online,
+    request::{Call, endless, with_query},
     wire,
 };
-use crate::{CalendarInfo, CalendarKind, CalendarListing, EventPage, Result, Session};
+use crate::{
+    CalendarInfo, CalendarKind, CalendarListing, EventPage, Result, Session,
+    rest::{MAX_PAGES, RestApi},
+};
 
 impl Microsoft {
     /// Reads the default calendar and what the session may do in it.
@@ -43,7 +44,7 @@ impl Microsoft {
         for _ in 0..MAX_PAGES {
             let Some(url) = next else { return Ok(listings(all, mailbox)) };
             let list: wire::List<wire::Calendar> =
-                self.call_list(session, &Call::get(url).of(mailbox)).await?;
+                self.call_json(session, &Call::get(url).of(mailbox)).await?;
             all.extend(list.value.readable("calendars"));
             next = list.next.map(|link| self.follow(&link)).transpose()?;
         }

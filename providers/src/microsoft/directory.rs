@@ -7,11 +7,12 @@ use url::Url;
 
 use super::{
     Microsoft,
-    request::{Call, MAX_PAGES, with_query},
+    request::{Call, endless, with_query},
     wire, zones,
 };
 use crate::{
     Error, ErrorKind, Mailbox, MailboxKind, Organisation, Page, Person, Remedy, Result, RoomInfo, Session,
+    rest::{MAX_PAGES, RestApi},
 };
 
 const USER_FIELDS: &str = "id,displayName,mail,userPrincipalName,accountEnabled,userType";
@@ -20,7 +21,7 @@ impl Microsoft {
     pub(super) async fn read_organisation(&self, session: &Session) -> Result<Organisation> {
         let fields = [("$select", "id,displayName,verifiedDomains,preferredLanguage")];
         let url = with_query(self.url(&["organization"])?, &fields);
-        let list: wire::List<wire::Organization> = self.call_list(session, &Call::get(url)).await?;
+        let list: wire::List<wire::Organization> = self.call_json(session, &Call::get(url)).await?;
         let found = list.value.readable("organisations").next().ok_or_else(|| {
             Error::new(
                 ErrorKind::GrantLost,
@@ -46,7 +47,7 @@ impl Microsoft {
             Some(link) => self.follow(link)?,
             None => with_query(self.url(&["users"])?, &[("$select", USER_FIELDS), ("$top", "999")]),
         };
-        let list: wire::List<wire::User> = self.call_list(session, &Call::get(url)).await?;
+        let list: wire::List<wire::User> = self.call_json(session, &Call::get(url)).await?;
         let rooms = self.room_addresses(session).await?;
         let items = list
             .value
@@ -67,7 +68,7 @@ impl Microsoft {
             Some(link) => self.follow(link)?,
             None => with_query(self.rooms_url()?, &[("$top", "100")]),
         };
-        let list: wire::List<wire::Room> = self.call_list(session, &Call::get(url)).await?;
+        let list: wire::List<wire::Room> = self.call_json(session, &Call::get(url)).await?;
         Ok(Page { items: list.value.readable("rooms").filter_map(room).collect(), next: list.next })
     }
 
@@ -84,7 +85,7 @@ impl Microsoft {
         let mut next = Some(url);
         for _ in 0..MAX_PAGES {
             let Some(url) = next else { return Ok(all) };
-            let list: wire::List<T> = self.call_list(session, &Call::get(url)).await?;
+            let list: wire::List<T> = self.call_json(session, &Call::get(url)).await?;
             all.extend(list.value.readable("rooms"));
             next = list.next.map(|link| self.follow(&link)).transpose()?;
         }
@@ -124,7 +125,7 @@ impl Microsoft {
                 let filter = format!("proxyAddresses/any(p:p eq 'smtp:{quoted}')");
                 let query = [("$filter", filter.as_str()), ("$select", USER_FIELDS)];
                 let url = with_query(self.url(&["users"])?, &query);
-                let list: wire::List<wire::User> = self.call_list(session, &Call::get(url)).await?;
+                let list: wire::List<wire::User> = self.call_json(session, &Call::get(url)).await?;
                 list.value.readable("people").next().ok_or(error)
             }
             answer => answer,
@@ -154,16 +155,6 @@ fn is_known_as(user: &wire::User, address: &str) -> bool {
     let proxies = proxies.filter(|(kind, _)| kind.eq_ignore_ascii_case("smtp")).map(|(_, address)| address);
     let names = user.mail.iter().chain(&user.user_principal_name).map(String::as_str);
     names.chain(proxies).any(|known| known.eq_ignore_ascii_case(address))
-}
-
-/// The error for a list that never ends.
-pub(super) fn endless() -> Error {
-    Error::new(
-        ErrorKind::Unavailable,
-        Remedy::RetryAfter(std::time::Duration::from_mins(1)),
-        "ENDLESS_LIST",
-        "Microsoft 365 returned an endless list.",
-    )
 }
 
 /// Converts a user to a person; `None` for guests, whose mailboxes are elsewhere, and for users without an address.

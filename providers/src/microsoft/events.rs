@@ -8,15 +8,17 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{
-    Microsoft, PROPERTY_SET,
-    directory::endless,
-    event, online,
-    request::{Call, MAX_PAGES, with_query},
+    Microsoft, PROPERTY_SET, event, online,
+    request::{Call, endless, with_query},
     wire, zones,
 };
 use crate::{
     Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, EventPage, NewEvent, Party, Remedy, Result,
-    Session, json::Members, moment::ItemReading, parts,
+    Session,
+    json::Members,
+    moment::ItemReading,
+    parts,
+    rest::{MAX_PAGES, RestApi},
 };
 
 const FIELDS: &str = "id,iCalUId,changeKey,subject,start,end,isAllDay,isCancelled,showAs,sensitivity,organizer,attendees,type,seriesMasterId";
@@ -97,7 +99,7 @@ impl Microsoft {
     }
 
     async fn page(&self, session: &Session, mailbox: &str, url: Url, window: TimeRange) -> Result<EventPage> {
-        let list: wire::List<wire::Event> = self.call_list(session, &Call::get(url).of(mailbox)).await?;
+        let list: wire::List<wire::Event> = self.call_json(session, &Call::get(url).of(mailbox)).await?;
         let mut page = self.read_all(session, mailbox, list.value, window).await?;
         page.next = list.next;
         Ok(page)
@@ -194,7 +196,7 @@ impl Microsoft {
         let mut next = Some(with_query(self.mailbox_url(mailbox, &["calendar", "events"])?, &query));
         for _ in 0..MAX_PAGES {
             let Some(url) = next else { return Ok(None) };
-            let list: wire::List<wire::Event> = self.call_list(session, &Call::get(url).of(mailbox)).await?;
+            let list: wire::List<wire::Event> = self.call_json(session, &Call::get(url).of(mailbox)).await?;
             let ours = |raw: &wire::Event| {
                 let mut properties = raw.single_value_extended_properties.iter();
                 properties.any(|one| one.id.eq_ignore_ascii_case(&property()) && one.value == effect_key)

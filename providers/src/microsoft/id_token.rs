@@ -16,8 +16,7 @@ use tokio::sync::Mutex;
 use url::Url;
 use uuid::{Uuid, uuid};
 
-use super::request::below;
-use crate::{Error, ErrorKind, Remedy, Result, sanitize};
+use crate::{Error, ErrorKind, Remedy, Result, rest::below, sanitize};
 
 /// The tenant of all personal accounts, which belong to no organisation.
 const PERSONAL: Uuid = uuid!("9188040d-6c67-4c5b-b112-36a304b66dad");

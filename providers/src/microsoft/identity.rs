@@ -6,7 +6,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{Ids, SharedClock};
 use http::{HeaderName, Method, Request};
 use secrecy::{ExposeSecret, SecretString};
@@ -17,10 +16,10 @@ pub use super::id_token::SignedIn;
 use super::{
     ClientCredential, Config, aadsts, assertion, classify,
     id_token::Keys,
-    request::{CLIENT_REQUEST_ID, below, with_query},
+    request::{CLIENT_REQUEST_ID, with_query},
     wire,
 };
-use crate::{Error, ErrorKind, Remedy, Result};
+use crate::{Error, ErrorKind, Remedy, Result, rest::below};
 
 /// Path segment that stands for any organisation's tenant.
 pub const ORGANIZATIONS: &str = "organizations";
@@ -158,13 +157,9 @@ impl Identity {
         self.token(tenant, &form).await
     }
 
-    /// Obtains fresh tokens. The new refresh token must be stored before it is used.
-    pub async fn refresh(&self, tenant: &str, refresh_token: &SecretString) -> Result<Tokens> {
-        self.refresh_for(tenant, refresh_token, None).await
-    }
-
-    /// Like [`Identity::refresh`], after a claims challenge.
-    pub async fn refresh_for(
+    /// Obtains fresh tokens, with the `claims` of a claims challenge. The new refresh token must be stored before it is
+    /// used.
+    pub async fn refresh(
         &self,
         tenant: &str,
         refresh_token: &SecretString,
@@ -176,14 +171,9 @@ impl Identity {
         self.token(tenant, &form).await
     }
 
-    /// A token of the application itself within one tenant. Issued even without a consent, but then without
-    /// [`app_roles`].
-    pub async fn app_token(&self, tenant: &str) -> Result<Tokens> {
-        self.app_token_for(tenant, None).await
-    }
-
-    /// Like [`Identity::app_token`], after a claims challenge.
-    pub async fn app_token_for(&self, tenant: &str, claims: Option<&str>) -> Result<Tokens> {
+    /// A token of the application itself within one tenant, with the `claims` of a claims challenge. Issued even without
+    /// a consent, but then without roles.
+    pub async fn app_token(&self, tenant: &str, claims: Option<&str>) -> Result<Tokens> {
         let scope = self.default_scope();
         let mut form = vec![("grant_type", "client_credentials"), ("scope", scope.as_str())];
         form.extend(claims.map(|claims| ("claims", claims)));
@@ -290,28 +280,4 @@ fn unreadable() -> Error {
         "ANSWER_UNREADABLE",
         "Microsoft sent a response that cannot be understood.",
     )
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct AppClaims {
-    roles: Vec<String>,
-    tid: Option<String>,
-}
-
-/// The application permissions in an app-only token. For diagnosis only, never for access decisions: if there are
-/// none directly after the consent, Microsoft has not propagated the permission yet.
-pub fn app_roles(access_token: &SecretString) -> Vec<String> {
-    app_claims(access_token).roles
-}
-
-/// The tenant of an app-only token that was just received from the token endpoint.
-pub fn app_tenant(access_token: &SecretString) -> Option<String> {
-    app_claims(access_token).tid
-}
-
-fn app_claims(access_token: &SecretString) -> AppClaims {
-    let payload = access_token.expose_secret().split('.').nth(1).unwrap_or_default();
-    let bytes = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).unwrap_or_default();
-    serde_json::from_slice(&bytes).unwrap_or_default()
 }

@@ -1,8 +1,7 @@
 //! Microsoft 365: Exchange Online over Microsoft Graph, and the Microsoft identity platform.
 //!
-//! [`Microsoft`] is the connector; the services call it through [`Provider`]. [`identity::Identity`] is the other
-//! half: sign-in, consent and tokens, called by the connect flow and by the token broker. Both take their base
-//! URLs from [`Config`] (national clouds have other hosts) and keep no state beyond the published signing keys.
+//! [`Microsoft`] is the connector. [`identity::Identity`] is its half for sign-in, consent and tokens. Both take their
+//! base URLs from [`Config`] (national clouds have other hosts) and keep no state beyond the published signing keys.
 //!
 //! Events are written with a `transactionId` and carry the effect key as an extended property of our own, so a
 //! write whose outcome is unknown can be looked up before it is repeated.
@@ -11,9 +10,9 @@ mod aadsts;
 mod assertion;
 mod batch;
 mod calendars;
+mod changes;
 mod classify;
 mod cloud;
-mod delta;
 mod directory;
 mod event;
 mod events;
@@ -21,13 +20,16 @@ mod events;
 pub(crate) mod fuzz;
 mod id_token;
 pub mod identity;
+mod onboarding;
 mod online;
+mod push;
 mod request;
 mod schedule;
-mod watch;
 mod watermark;
 mod wire;
 mod zones;
+
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use domain::{Ids, ProviderKind, SharedClock, TimeRange};
@@ -36,10 +38,13 @@ use url::Url;
 use uuid::{Uuid, uuid};
 
 pub use cloud::Cloud;
+pub use onboarding::{CONSENTED, OWN_CONSENTED, SIGNED_IN};
+pub use push::HOOK;
 
 use crate::{
-    CalendarInfo, CalendarListing, ChangeCheck, Changes, Channel, Event, EventChange, EventPage, FreeBusy,
-    Mailbox, NewEvent, Organisation, Page, Person, Provider, ProviderFeatures, Result, RoomInfo, Session,
+    CalendarInfo, CalendarListing, ChangeCheck, ChangeFeed, Changes, Directory, Event, EventChange,
+    EventPage, Events, FreeBusy, Mailbox, NewEvent, Organisation, Page, Person, Provider, ProviderFeatures,
+    RateLimit, RequestLimits, Result, RoomInfo, Session,
 };
 
 /// The property set of Muster's extended properties on events. Must never change: events in customers' calendars are
@@ -100,16 +105,18 @@ pub struct Microsoft {
     client: http::Client,
     clock: SharedClock,
     ids: Ids,
+    identity: identity::Identity,
 }
 
 impl Microsoft {
     /// Creates a connector with these endpoints and this registration.
     pub fn new(config: Config, client: http::Client, clock: SharedClock, ids: Ids) -> Self {
-        Self { config, client, clock, ids }
+        let identity =
+            identity::Identity::new(config.clone(), client.clone(), Arc::clone(&clock), ids.clone());
+        Self { config, client, clock, ids, identity }
     }
 }
 
-#[async_trait]
 impl Provider for Microsoft {
     fn kind(&self) -> ProviderKind {
         ProviderKind::Microsoft365
@@ -117,7 +124,7 @@ impl Provider for Microsoft {
 
     fn features(&self) -> ProviderFeatures {
         ProviderFeatures {
-            consent_pages: true,
+            verified_organisation: true,
             own_consent: true,
             invitations: true,
             rooms_answer: true,
@@ -128,6 +135,17 @@ impl Provider for Microsoft {
         }
     }
 
+    /// Microsoft: 130,000 per 10 s for an app as a whole, 10,000 per 10 min and 4 at once for a mailbox.
+    fn limits(&self) -> RequestLimits {
+        RequestLimits {
+            whole: RateLimit { concurrency: 64, rate: 60_000, per: Duration::from_mins(1) },
+            mailbox: RateLimit { concurrency: 4, rate: 10_000, per: Duration::from_mins(10) },
+        }
+    }
+}
+
+#[async_trait]
+impl Directory for Microsoft {
     async fn organisation(&self, session: &Session) -> Result<Organisation> {
         self.read_organisation(session).await
     }
@@ -147,7 +165,10 @@ impl Provider for Microsoft {
     async fn person(&self, session: &Session, address: &str) -> Result<Person> {
         self.read_person(session, address).await
     }
+}
 
+#[async_trait]
+impl Events for Microsoft {
     async fn calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
         self.read_calendar(session, mailbox).await
     }
@@ -186,26 +207,6 @@ impl Provider for Microsoft {
         self.list_calendar(session, mailbox, calendar, window, after).await
     }
 
-    async fn changes(
-        &self,
-        session: &Session,
-        mailbox: &str,
-        window: TimeRange,
-        cursor: Option<&str>,
-    ) -> Result<Changes> {
-        self.read_changes(session, mailbox, window, cursor).await
-    }
-
-    async fn poll_changes(
-        &self,
-        session: &Session,
-        mailbox: &str,
-        window: TimeRange,
-        watermark: Option<&str>,
-    ) -> Result<ChangeCheck> {
-        self.ask_for_changes(session, mailbox, window, watermark).await
-    }
-
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {
         self.post_event(session, mailbox, event).await
     }
@@ -235,16 +236,27 @@ impl Provider for Microsoft {
     async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
         self.remove_event(session, mailbox, id).await
     }
+}
 
-    async fn watch(&self, session: &Session, mailbox: &str, url: &str, secret: &str) -> Result<Channel> {
-        self.subscribe(session, mailbox, url, secret).await
+#[async_trait]
+impl ChangeFeed for Microsoft {
+    async fn changes(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        cursor: Option<&str>,
+    ) -> Result<Changes> {
+        self.read_changes(session, mailbox, window, cursor).await
     }
 
-    async fn renew(&self, session: &Session, channel: &str) -> Result<Channel> {
-        self.renew_subscription(session, channel).await
-    }
-
-    async fn unwatch(&self, session: &Session, channel: &str) -> Result<()> {
-        self.unsubscribe(session, channel).await
+    async fn poll_changes(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        watermark: Option<&str>,
+    ) -> Result<ChangeCheck> {
+        self.ask_for_changes(session, mailbox, window, watermark).await
     }
 }

@@ -13,7 +13,7 @@ use super::{
     request::{Call, with_query},
     wire,
 };
-use crate::{Error, ErrorKind, Event, NewEvent, OnlineMeeting, Remedy, Result, Session};
+use crate::{Error, ErrorKind, Event, NewEvent, OnlineMeeting, Remedy, Result, Session, rest::RestApi};
 
 /// Name of the meeting provider Teams.
 const TEAMS: &str = "teamsForBusiness";

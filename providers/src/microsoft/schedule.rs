@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{
     Microsoft, batch, classify,
     event::busy_kind,
-    request::{self, Call},
+    request::Call,
     wire,
     zones::{self, DateTimeZone},
 };
@@ -19,6 +19,7 @@ use crate::{
     json::Members,
     moment::{Moment, Span, span},
     parts,
+    rest::RestApi,
 };
 
 /// Maximum number of mailboxes that Graph accepts per request.
@@ -88,9 +89,7 @@ impl Microsoft {
                 told.push(match answer {
                     Err(error) if error.remedy == Remedy::SkipMailbox => None,
                     // What cannot be read together is asked again by itself.
-                    answer => {
-                        request::read::<wire::List<_>>(call, &answer?).await.ok().map(|list| list.value)
-                    }
+                    answer => self.parse::<wire::List<_>>(call, &answer?).await.ok().map(|list| list.value),
                 });
             }
         }
@@ -173,9 +172,9 @@ impl Microsoft {
         let members = batch.iter().map(String::as_str).filter(|member| Some(*member) != account);
         let mut last = missing();
         for asker in account.into_iter().chain(members).take(ASKERS) {
-            match self.call_list(session, &self.question(asker, batch, window)?).await {
+            match self.call_json(session, &self.question(asker, batch, window)?).await {
                 Err(error) if error.remedy == Remedy::SkipMailbox => last = error,
-                answer => return answer.map(|list| list.value),
+                answer => return answer.map(|list: wire::List<_>| list.value),
             }
         }
         Err(last)

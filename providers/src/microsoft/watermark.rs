@@ -7,26 +7,19 @@
 //! Source: "Get incremental changes to events in a calendar view", delta query documentation of Microsoft Graph.
 
 use domain::TimeRange;
-use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
     Microsoft,
-    delta::begin,
-    directory::endless,
+    changes::begin,
     events::not_understood,
-    request::{Call, MAX_PAGES},
+    request::{Call, endless},
     wire,
 };
-use crate::{ChangeCheck, Remedy, Result, Session};
-
-/// The position at the end of a round of changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Watermark {
-    mailbox: String,
-    window: TimeRange,
-    link: String,
-}
+use crate::{
+    ChangeCheck, Result, Session,
+    rest::{MAX_PAGES, RestApi, watermark},
+};
 
 impl Microsoft {
     pub(super) async fn ask_for_changes(
@@ -34,25 +27,18 @@ impl Microsoft {
         session: &Session,
         mailbox: &str,
         window: TimeRange,
-        watermark: Option<&str>,
+        known: Option<&str>,
     ) -> Result<ChangeCheck> {
-        // Times and texts are always JSON.
-        let write = |link| {
-            let watermark = Watermark { mailbox: mailbox.to_owned(), window, link };
-            serde_json::to_string(&watermark).unwrap_or_default()
-        };
-        let known = watermark.and_then(|text| serde_json::from_str::<Watermark>(text).ok());
-        let known = known.filter(|known| known.mailbox == mailbox && known.window == window);
-        if let Some(link) = known.and_then(|known| self.follow(&known.link).ok()) {
-            match self.walk_changes(session, mailbox, link).await {
-                Ok((link, false)) => return Ok(ChangeCheck::Same(write(link))),
-                Ok((link, true)) => return Ok(ChangeCheck::Changed(Some(write(link)))),
-                Err(error) if error.remedy == Remedy::Resync => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let (link, _) = self.walk_changes(session, mailbox, begin(self, mailbox, window)?).await?;
-        Ok(ChangeCheck::Changed(Some(write(link))))
+        watermark::poll("link", (mailbox, window), known, |link| {
+            Box::pin(async move {
+                let url = match link {
+                    Some(link) => self.follow(&link)?,
+                    None => begin(self, mailbox, window)?,
+                };
+                self.walk_changes(session, mailbox, url).await
+            })
+        })
+        .await
     }
 
     /// Reads a round of changes to its end. Returns the link of the next round, and whether this one contained

@@ -5,13 +5,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use domain::{BusyKind, UnreadableReason, provider::Capabilities, state::Answer, text::Shape};
+use domain::{BusyKind, Unreadable, UnreadableReason, provider::Capabilities, state::Answer, text::Shape};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::*;
+use super::{values::distinct, *};
 use crate::{
-    AttendeeRole, CalendarKind, Credential, ErrorKind, MailboxKind, OpenGate, Remedy, StaticCredentials,
+    Attendee, AttendeeRole, CalendarKind, Credential, ErrorKind, MailboxKind, OnlineMeeting, OpenGate, Party,
+    RateLimit, Remedy, StaticCredentials,
 };
 
 /// An id that no store accepts unescaped.
@@ -75,7 +76,6 @@ impl Odd {
     }
 }
 
-#[async_trait]
 impl Provider for Odd {
     fn kind(&self) -> ProviderKind {
         ProviderKind::CalDav
@@ -84,7 +84,7 @@ impl Provider for Odd {
     fn features(&self) -> ProviderFeatures {
         ProviderFeatures {
             propagates: false,
-            consent_pages: false,
+            verified_organisation: false,
             own_consent: false,
             invitations: false,
             rooms_answer: false,
@@ -94,6 +94,33 @@ impl Provider for Odd {
         }
     }
 
+    fn limits(&self) -> RequestLimits {
+        let limit = RateLimit { concurrency: 1, rate: 1, per: std::time::Duration::from_secs(1) };
+        RequestLimits { whole: limit, mailbox: limit }
+    }
+}
+
+#[async_trait]
+impl Onboarding for Odd {
+    fn consent_shape(&self) -> ConsentShape {
+        ConsentShape::Pages
+    }
+
+    async fn redeem(&self, _: SignIn, _: &CodeExchange<'_>) -> Result<Option<SignedIn>> {
+        let signed_in = SignedIn {
+            account: ID.to_owned(),
+            username: odd("anna@acme.example"),
+            organisation: Some(ID.to_owned()),
+            domain: Some(odd("acme.example")),
+            may_consent: true,
+            refresh_token: None,
+        };
+        self.answer(None, Some(signed_in))
+    }
+}
+
+#[async_trait]
+impl Directory for Odd {
     async fn organisation(&self, _: &Session) -> Result<Organisation> {
         let (id, name, domains) = (ID.to_owned(), odd("name"), vec![odd("acme.example")]);
         self.answer(
@@ -131,7 +158,10 @@ impl Provider for Odd {
         };
         self.answer(None, mailbox)
     }
+}
 
+#[async_trait]
+impl Events for Odd {
     async fn calendar(&self, _: &Session, _: &str) -> Result<CalendarInfo> {
         self.answer(None, CalendarInfo { id: ID.to_owned(), capabilities: Capabilities::default() })
     }
@@ -170,27 +200,6 @@ impl Provider for Odd {
         self.event_page(after)
     }
 
-    async fn changes(&self, _: &Session, _: &str, _: TimeRange, cursor: Option<&str>) -> Result<Changes> {
-        let changes = Changes {
-            gone: vec![ID.to_owned()],
-            changed: vec![event()],
-            unreadable: vec![unreadable()],
-            cursor: ID.to_owned(),
-            more: false,
-        };
-        self.answer(cursor, changes)
-    }
-
-    async fn poll_changes(
-        &self,
-        _: &Session,
-        _: &str,
-        _: TimeRange,
-        watermark: Option<&str>,
-    ) -> Result<ChangeCheck> {
-        self.answer(watermark, ChangeCheck::Changed(Some(ID.to_owned())))
-    }
-
     async fn create_event(&self, _: &Session, _: &str, _: &NewEvent) -> Result<Event> {
         self.answer(None, event())
     }
@@ -214,7 +223,34 @@ impl Provider for Odd {
     async fn delete_event(&self, _: &Session, _: &str, id: &str) -> Result<()> {
         self.answer(Some(id), ())
     }
+}
 
+#[async_trait]
+impl ChangeFeed for Odd {
+    async fn changes(&self, _: &Session, _: &str, _: TimeRange, cursor: Option<&str>) -> Result<Changes> {
+        let changes = Changes {
+            gone: vec![ID.to_owned()],
+            changed: vec![event()],
+            unreadable: vec![unreadable()],
+            cursor: ID.to_owned(),
+            more: false,
+        };
+        self.answer(cursor, changes)
+    }
+
+    async fn poll_changes(
+        &self,
+        _: &Session,
+        _: &str,
+        _: TimeRange,
+        watermark: Option<&str>,
+    ) -> Result<ChangeCheck> {
+        self.answer(watermark, ChangeCheck::Changed(Some(ID.to_owned())))
+    }
+}
+
+#[async_trait]
+impl Push for Odd {
     async fn watch(&self, _: &Session, _: &str, _: &str, _: &str) -> Result<Channel> {
         self.answer(None, Channel { id: ID.to_owned(), expires_at: domain::Timestamp::UNIX_EPOCH })
     }
@@ -316,6 +352,11 @@ fn or_id(token: Option<String>) -> String {
 
 async fn ask_directory(provider: &Sanitized, s: &Session, seen: &mut Seen) {
     let m = "anna@acme.example";
+    let brought = CodeExchange { code: "", verifier: &"".into(), redirect_uri: "", nonce: "" };
+    let signed_in = provider.redeem(SignIn::OwnConsent, &brought).await;
+    seen.take(
+        signed_in.map(|found| found.map(|who| (who.account, who.username, who.organisation, who.domain))),
+    );
     seen.take(provider.organisation(s).await);
     let next = or_id(seen.page(provider.people(s, None).await));
     seen.page(provider.people(s, Some(&next)).await);
@@ -385,7 +426,7 @@ async fn no_error_holds_a_text_that_a_store_refuses() {
     let odd = Arc::new(Odd { fails: true, ..Odd::default() });
     let seen = ask_everything(&Sanitized::new(odd)).await;
     assert!(seen.texts.is_empty(), "everything fails");
-    assert_eq!(seen.errors.len(), 23);
+    assert_eq!(seen.errors.len(), 24);
     seen.errors.into_iter().for_each(assert_fits);
 }
 
@@ -403,13 +444,24 @@ fn a_piece_of_equipment_that_is_listed_twice_is_named_once() {
 
 /// A method that the wrapper lacks would run the trait's default body and never reach the connector.
 #[test]
-fn the_wrapper_has_every_method_of_the_trait() {
+fn the_wrapper_has_every_method_of_the_traits() {
     let methods = |source: &str, from: &str| -> BTreeSet<String> {
         let block = source.split(from).nth(1).and_then(|rest| rest.split("\n}\n").next()).unwrap();
         let names = block.split("fn ").skip(1).filter_map(|rest| rest.split('(').next());
         names.map(str::to_owned).collect()
     };
-    let wanted = methods(include_str!("../lib.rs"), "pub trait Provider");
-    assert!(wanted.len() >= 19, "{wanted:?}");
-    assert_eq!(methods(include_str!("../sanitize.rs"), "impl Provider for Sanitized"), wanted);
+    let traits = [
+        ("Provider", include_str!("../lib.rs"), 3),
+        ("Onboarding", include_str!("../onboarding.rs"), 11),
+        ("Directory", include_str!("../directory.rs"), 5),
+        ("Events", include_str!("../events.rs"), 12),
+        ("ChangeFeed", include_str!("../changes.rs"), 2),
+        ("Push", include_str!("../push.rs"), 5),
+    ];
+    for (name, source, least) in traits {
+        let wanted = methods(source, &format!("pub trait {name}:"));
+        assert!(wanted.len() >= least, "{name}: {wanted:?}");
+        let wrapped = methods(include_str!("../sanitize.rs"), &format!("impl {name} for Sanitized"));
+        assert_eq!(wrapped, wanted, "{name}");
+    }
 }

@@ -5,7 +5,9 @@ use crate::caldav_script as script;
 use std::time::Duration;
 
 use domain::{BusyKind, TimeRange};
-use providers::{ChangeCheck, Changes, ErrorKind, NewEvent, Party, Provider, Remedy, Result};
+use providers::{
+    ChangeCheck, ChangeFeed as _, Changes, ErrorKind, Events as _, NewEvent, Party, Remedy, Result,
+};
 use script::{Reply, Script, caldav, multistatus, plain, response, saturday, session};
 
 const ADA: &str = "ada@corp.test";

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use conformance::Fixture;
 use domain::TimeRange;
-use providers::{Party, Provider};
+use providers::{Directory as _, Party};
 use server::{Kind, Server, at, caldav};
 
 async fn fixture(kind: Kind) -> Fixture {

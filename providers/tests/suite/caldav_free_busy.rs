@@ -5,7 +5,7 @@ use crate::caldav_script as script;
 use std::time::Duration;
 
 use domain::BusyKind;
-use providers::{ErrorKind, Provider, Remedy, Result};
+use providers::{ErrorKind, Events as _, Remedy, Result};
 use script::{Reply, Script, caldav, multistatus, plain, response, saturday, session};
 
 const BASIC: &str = "Basic c3ZjOnB3";

@@ -1,7 +1,7 @@
 //! Finding out who is there, on servers that do not like to tell, and asking no more often than needed.
 
 use domain::TimeRange;
-use providers::{ErrorKind, Provider, Session};
+use providers::{Directory as _, ErrorKind, Events as _, Session};
 
 use crate::{
     caldav_script::{Reply, caldav, multistatus, plain, response, saturday},

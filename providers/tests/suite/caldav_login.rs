@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use providers::{ErrorKind, Provider, Remedy, Session, StaticCredentials};
+use providers::{Directory as _, ErrorKind, Events as _, Remedy, Session, StaticCredentials};
 
 use crate::{
     caldav_script::{Reply, basic, caldav, saturday},

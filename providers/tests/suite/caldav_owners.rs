@@ -2,7 +2,8 @@
 
 use domain::{BusyKind, state::Answer};
 use providers::{
-    CalendarKind, ErrorKind, EventChange, Mailbox, MailboxKind, NewEvent, Party, Provider, Remedy, Result,
+    CalendarKind, ChangeFeed as _, Directory as _, ErrorKind, EventChange, Events as _, Mailbox, MailboxKind,
+    NewEvent, Party, Remedy, Result,
 };
 
 use crate::{

@@ -4,7 +4,8 @@ use crate::caldav_server as server;
 
 use domain::{BusyKind, TimeRange, state::Answer};
 use providers::{
-    Attendee, AttendeeRole, Error, ErrorKind, EventChange, MailboxKind, NewEvent, Party, Provider, Remedy,
+    Attendee, AttendeeRole, Directory as _, Error, ErrorKind, EventChange, Events as _, MailboxKind,
+    NewEvent, Party, Remedy,
 };
 use server::{Server, at, caldav};
 

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use domain::UnreadableReason;
-use providers::{ErrorKind, EventPage, Provider, Remedy, Result};
+use providers::{ChangeFeed as _, ErrorKind, EventPage, Events as _, Remedy, Result};
 
 use crate::{
     caldav_script::{Reply, caldav, multistatus, plain, response, saturday},

@@ -13,8 +13,8 @@ use std::{
 use async_trait::async_trait;
 use domain::{BusyKind, TimeRange, state::Answer};
 use providers::{
-    Attendee, AttendeeRole, Credential, Credentials, ErrorKind, EventChange, Gate, NewEvent, Party, Permit,
-    Provider, Remedy, Result, Session,
+    Attendee, AttendeeRole, Credential, Credentials, Directory as _, ErrorKind, EventChange, Events as _,
+    Gate, NewEvent, Party, Permit, Remedy, Result, Session,
 };
 use script::{Reply, Script, basic, caldav, multistatus, plain, response, saturday, session};
 

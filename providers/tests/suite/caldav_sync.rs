@@ -4,8 +4,8 @@ use crate::caldav_server as server;
 
 use domain::{BusyKind, TimeRange, state::Answer};
 use providers::{
-    Attendee, AttendeeRole, Changes, ErrorKind, Event, EventChange, NewEvent, Party, Provider, Remedy,
-    Session, caldav::CalDav,
+    Attendee, AttendeeRole, ChangeFeed as _, Changes, ErrorKind, Event, EventChange, Events as _, NewEvent,
+    Party, Remedy, Session, caldav::CalDav,
 };
 use server::{Kind, Server, at, caldav};
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use domain::{TimeRange, Timestamp, Zone};
-use providers::{Event, EventPage, Provider, Session, caldav::CalDav};
+use providers::{Event, EventPage, Events as _, Session, caldav::CalDav};
 use serde_json::Value;
 
 use crate::{

@@ -10,7 +10,8 @@ use std::{
 use async_trait::async_trait;
 use domain::{Busy, BusyKind};
 use providers::{
-    ChangeCheck, Credential, Credentials, ErrorKind, Gate, Permit, Provider, Remedy, Result, Session,
+    ChangeCheck, ChangeFeed as _, Credential, Credentials, Directory as _, ErrorKind, Events as _, Gate,
+    Permit, Remedy, Result, Session,
 };
 use script::{
     CALENDAR, MAILBOX, Reply, Script, day, exchange, fine, found, got, item, messages, refused, session,

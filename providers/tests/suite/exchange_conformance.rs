@@ -9,7 +9,8 @@ use conformance::Fixture;
 use domain::{BusyKind, TimeRange, state::Answer};
 use exchange_setup::{Setup, text};
 use providers::{
-    Attendee, AttendeeRole, ErrorKind, EventChange, MailboxKind, NewEvent, Party, Provider, Remedy, Session,
+    Attendee, AttendeeRole, Directory as _, ErrorKind, EventChange, Events as _, MailboxKind, NewEvent,
+    Party, Remedy, Session,
 };
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use crate::exchange_script as script;
 
-use providers::{ErrorKind, EventChange, NewEvent, Provider, Remedy};
+use providers::{ErrorKind, EventChange, Events as _, NewEvent, Remedy};
 use script::{
     CALENDAR, EFFECT, GUEST, MAILBOX, Script, exchange, fine, found, got, interview, item, messages, refused,
     session, window,

@@ -8,7 +8,8 @@ use domain::{BusyKind, TimeRange, state::Answer};
 use google_hooks::Hooks;
 use google_setup::{Setup, text};
 use providers::{
-    Attendee, AttendeeRole, Error, ErrorKind, EventChange, MailboxKind, NewEvent, Party, Provider, Remedy,
+    Attendee, AttendeeRole, ChangeFeed as _, Directory as _, Error, ErrorKind, EventChange, Events as _,
+    MailboxKind, NewEvent, Party, Push as _, Remedy,
 };
 use serde_json::{Value, json};
 

@@ -8,7 +8,7 @@ use chrono::Duration;
 use domain::Ids;
 use google_setup::{METADATA, Setup, config, keyless_from, text};
 use providers::{
-    Credential, Error, ErrorKind, OpenGate, Provider, Remedy, Session, StaticCredentials,
+    Credential, Directory as _, Error, ErrorKind, Events as _, OpenGate, Remedy, Session, StaticCredentials,
     google::{Google, TokenSource},
 };
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use crate::google_setup;
 use chrono::Duration;
 use google_recorded::{Bench, bench, interview};
 use google_setup::{Setup, text};
-use providers::{Credential, NewEvent, OnlineMeeting, Party, Provider};
+use providers::{Credential, Events as _, NewEvent, OnlineMeeting, Party};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 

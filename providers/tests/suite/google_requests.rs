@@ -11,7 +11,10 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use google_recorded::{Bench, NOW, ROOM, at, bench, everything, interview};
-use providers::{ChangeCheck, Credential, ErrorKind, Provider, Remedy, google::ServiceAccountKey};
+use providers::{
+    ChangeCheck, ChangeFeed as _, Credential, Directory as _, ErrorKind, Events as _, Remedy,
+    google::ServiceAccountKey,
+};
 use recorder::Asked;
 use secrecy::SecretString;
 use serde_json::{Value, json};

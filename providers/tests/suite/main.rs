@@ -36,6 +36,7 @@ mod google_online;
 mod google_recorded;
 mod google_requests;
 mod google_setup;
+mod memory_conformance;
 mod microsoft_browser;
 mod microsoft_clouds;
 mod microsoft_conformance;
@@ -47,6 +48,7 @@ mod microsoft_requests;
 mod microsoft_setup;
 mod microsoft_sign_in;
 mod microsoft_watermark;
+
 mod mutilated;
 mod mutilated_xml;
 mod spoilt_answers;

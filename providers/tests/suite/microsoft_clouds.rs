@@ -7,7 +7,7 @@ use std::sync::Arc;
 use domain::{Ids, TestClock, TimeRange};
 use microsoft_recorder::Recorder;
 use providers::{
-    Credential, OpenGate, Provider, Remedy, Session, StaticCredentials,
+    ChangeFeed as _, Credential, Directory as _, Events as _, OpenGate, Remedy, Session, StaticCredentials,
     microsoft::{
         ClientCredential, Cloud, Config, Microsoft,
         identity::{Ask, Identity},
@@ -80,7 +80,7 @@ async fn consent_and_tokens_are_asked_of_the_cloud_that_was_chosen() {
         let server = Recorder::start().await;
         let here = Config { login: server.url("/"), ..registration(cloud) };
         server.tell(200, &json!({ "access_token": "t", "expires_in": 3600 }));
-        self::identity(here).app_token(TENANT).await.unwrap();
+        self::identity(here).app_token(TENANT, None).await.unwrap();
         let asked = server.asked();
         assert_eq!(asked[0].line, format!("POST /{TENANT}/oauth2/v2.0/token"));
         let form: Vec<_> = url::form_urlencoded::parse(asked[0].body.as_bytes()).collect();

@@ -9,7 +9,10 @@ use chrono::Duration;
 use conformance::Fixture;
 use domain::{BusyKind, TimeRange, state::Answer};
 use microsoft_setup::{Hooks, Setup, text};
-use providers::{Attendee, AttendeeRole, ErrorKind, MailboxKind, NewEvent, Party, Provider, Remedy};
+use providers::{
+    Attendee, AttendeeRole, Directory as _, ErrorKind, Events as _, MailboxKind, NewEvent, Party, Push as _,
+    Remedy,
+};
 use serde_json::{Value, json};
 
 /// More than one page of the directory, of the rooms, and of events.

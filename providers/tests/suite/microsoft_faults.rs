@@ -6,7 +6,7 @@ use chrono::Duration;
 use domain::{BusyKind, TimeRange, state::Answer};
 use microsoft_setup::{Setup, text};
 use providers::{
-    Attendee, AttendeeRole, Error, ErrorKind, Event, NewEvent, Party, Provider, Remedy, Result, Session,
+    Attendee, AttendeeRole, Error, ErrorKind, Event, Events as _, NewEvent, Party, Remedy, Result, Session,
 };
 use serde_json::{Value, json};
 

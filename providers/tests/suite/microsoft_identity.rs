@@ -20,7 +20,7 @@ use providers::{
     ErrorKind, Remedy,
     microsoft::{
         ClientCredential, Config,
-        identity::{Ask, Identity, app_roles, app_tenant},
+        identity::{Ask, Identity},
     },
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -103,8 +103,8 @@ async fn a_code_a_refresh_and_an_application_are_exchanged_for_tokens() {
     let tokens = identity.redeem_code("code", &verifier, BACK, "organizations").await.unwrap();
     assert_eq!(tokens.expires_in, Duration::from_secs(3736));
     assert_eq!(tokens.refresh_token.unwrap().expose_secret(), "r2");
-    identity.refresh_for(TENANT, &SecretString::from("r1"), Some(r#"{"a":1}"#)).await.unwrap();
-    let tokens = identity.app_token(TENANT).await.unwrap();
+    identity.refresh(TENANT, &SecretString::from("r1"), Some(r#"{"a":1}"#)).await.unwrap();
+    let tokens = identity.app_token(TENANT, None).await.unwrap();
     assert!(tokens.refresh_token.is_none() && tokens.id_token.is_none());
     let asked = server.asked();
     assert_eq!(asked[0].line, "POST /organizations/oauth2/v2.0/token");
@@ -140,8 +140,8 @@ async fn a_certificate_signs_a_statement_for_this_endpoint_that_holds_ten_minute
     let (server, identity) = identity(credential).await;
     server.tell(200, &json!({"access_token": "a", "expires_in": 3599}));
     server.tell(200, &json!({"access_token": "a", "expires_in": 3599}));
-    identity.app_token(TENANT).await.unwrap();
-    identity.app_token(TENANT).await.unwrap();
+    identity.app_token(TENANT, None).await.unwrap();
+    identity.app_token(TENANT, None).await.unwrap();
     let asked = server.asked();
     let sent = form(&asked[0]);
     assert_eq!(sent["client_assertion_type"], "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
@@ -174,14 +174,14 @@ async fn a_refusal_is_classified_and_never_shows_the_secret() {
     let refused =
         |error: &str, number: u32| json!({"error": error, "error_codes": [number], "trace_id": "t"});
     server.tell(401, &refused("invalid_client", 7_000_222));
-    let error = identity.app_token(TENANT).await.unwrap_err();
+    let error = identity.app_token(TENANT, None).await.unwrap_err();
     assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Misconfigured, "AADSTS7000222"));
     assert!(!format!("{error:?} {identity:?}").contains("made&for"), "no secret in any text");
     server.tell_with(429, "retry-after: 30\r\n", &json!({"error": "temporarily_unavailable"}));
-    let error = identity.app_token(TENANT).await.unwrap_err();
+    let error = identity.app_token(TENANT, None).await.unwrap_err();
     assert_eq!(error.remedy, Remedy::RetryAfter(Duration::from_secs(30)));
     server.tell(0, &json!({}));
-    let error = identity.app_token(TENANT).await.unwrap_err();
+    let error = identity.app_token(TENANT, None).await.unwrap_err();
     assert_eq!((error.kind, error.unknown), (ErrorKind::Unavailable, false));
 }
 
@@ -207,17 +207,4 @@ async fn only_the_two_roles_that_may_consent_make_an_administrator() {
     let asked = server.asked();
     let line = "GET /v1.0/me/transitiveMemberOf/microsoft.graph.directoryRole?$select=roleTemplateId";
     assert_eq!(asked[0].line, line);
-}
-
-#[test]
-fn the_permissions_of_an_application_are_read_for_diagnosis() {
-    let token =
-        |claims: Value| SecretString::from(format!("h.{}.s", URL_SAFE_NO_PAD.encode(claims.to_string())));
-    let full = token(json!({"roles": ["Calendars.ReadWrite"], "tid": TENANT}));
-    assert_eq!(
-        (app_roles(&full), app_tenant(&full)),
-        (vec!["Calendars.ReadWrite".to_owned()], Some(TENANT.to_owned()))
-    );
-    assert_eq!(app_roles(&token(json!({"tid": TENANT}))), Vec::<String>::new());
-    assert_eq!(app_roles(&SecretString::from("opaque")), Vec::<String>::new());
 }

@@ -10,7 +10,7 @@ use domain::{BusyKind, Ids, TestClock, TimeRange, Timestamp};
 use microsoft_recorder::{Asked, Recorder};
 use microsoft_setup::{Setup, text};
 use providers::{
-    Credential, EventChange, NewEvent, OnlineMeeting, OpenGate, Party, Provider, Remedy, Session,
+    Credential, EventChange, Events as _, NewEvent, OnlineMeeting, OpenGate, Party, Remedy, Session,
     StaticCredentials,
     microsoft::{ClientCredential, Config, Microsoft},
 };

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use domain::{BusyKind, Ids, TestClock, TimeRange, Timestamp, state::Answer};
 use microsoft_recorder::{Asked, Recorder};
 use providers::{
-    Attendee, AttendeeRole, Credential, Credentials, ErrorKind, EventChange, Gate, NewEvent, Party, Permit,
-    Provider, Remedy, Result, Session,
+    Attendee, AttendeeRole, ChangeFeed as _, Credential, Credentials, Directory as _, ErrorKind, EventChange,
+    Events as _, Gate, NewEvent, Party, Permit, Push as _, Remedy, Result, Session,
     microsoft::{ClientCredential, Config, Microsoft},
 };
 use secrecy::{ExposeSecret, SecretString};

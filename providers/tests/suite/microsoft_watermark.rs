@@ -7,7 +7,7 @@ use std::sync::Arc;
 use domain::{Ids, TestClock, TimeRange, Timestamp};
 use microsoft_recorder::Recorder;
 use providers::{
-    ChangeCheck, Credential, OpenGate, Provider, Session, StaticCredentials,
+    ChangeCheck, ChangeFeed as _, Credential, OpenGate, Session, StaticCredentials,
     microsoft::{ClientCredential, Config, Microsoft},
 };
 use secrecy::SecretString;

@@ -187,7 +187,8 @@ impl<'a> Writer<'a> {
             Change::Verification(verification) => self.verification(verification).await,
             Change::Locale(locale) => self.locale(locale).await,
             Change::Organisation { integration, organisation } => {
-                domains::store(self.txn, self.tenant, integration, &organisation).await
+                let connectors = &self.services.connectors;
+                domains::store(connectors, self.txn, self.tenant, integration, &organisation).await
             }
             Change::ServiceMailbox { integration, address, name } => {
                 self.service_mailbox(integration, address, name).await

@@ -2,6 +2,7 @@
 //! made permanent. Also withdraws consents.
 
 use domain::{Id, connect::ConnectStep, ids};
+use providers::Secret;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
@@ -18,7 +19,6 @@ use super::{
 use crate::{
     Error, Result, System, Tx,
     audit::{AuditFacts, ENGINE},
-    grants::Secret,
     integrations,
 };
 
@@ -78,7 +78,8 @@ impl Connect {
     ) -> Result<()> {
         let mut tx = self.services.begin(integration.tenant_id).await?;
         bind(&tx, integration, &organisation.id).await?;
-        domains::store(tx.conn(), tx.tenant(), integration.id, organisation).await?;
+        let connectors = &self.services.connectors;
+        domains::store(connectors, tx.conn(), tx.tenant(), integration.id, organisation).await?;
         let mut change = entity::integration::ActiveModel::from(integration.clone());
         change.server_url = Set(consented.server.as_ref().map(Url::to_string));
         change.external_tenant = Set(Some(organisation.id.clone()));

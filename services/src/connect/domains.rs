@@ -6,7 +6,11 @@ use providers::Organisation;
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, prelude::Json, sea_query::Expr};
 
 use super::{Connect, own_consent::account_mismatch};
-use crate::{Result, grants::binding, integrations};
+use crate::{
+    Result,
+    grants::{Connectors, binding},
+    integrations,
+};
 
 impl Connect {
     /// Refuses a consent that names a domain of another organisation. If the administrator has not granted access to the
@@ -33,7 +37,8 @@ impl Connect {
             return Err(account_mismatch(address));
         }
         let tx = self.services.begin(integration.tenant_id).await?;
-        store(tx.conn(), integration.tenant_id, integration.id, &found).await?;
+        let connectors = &self.services.connectors;
+        store(connectors, tx.conn(), integration.tenant_id, integration.id, &found).await?;
         tx.commit().await?;
         let are_hidden = known.is_none() && found.domains.is_empty();
         match are_hidden || has_all(&found.domains, named) {
@@ -50,6 +55,7 @@ fn has_all(known: &[String], named: [&str; 2]) -> bool {
 /// Stores the domains of the organisation bound to this integration. Stored domains are kept if the provider no longer
 /// lists any. Domains that a customer's own server claims prove nothing and are not stored.
 pub(crate) async fn store(
+    connectors: &Connectors,
     conn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     integration: Id<ids::Integration>,
@@ -59,11 +65,10 @@ pub(crate) async fn store(
     if organisation.domains.is_empty() {
         return Ok(());
     }
-    let verifying = [ProviderKind::Microsoft365, ProviderKind::GoogleWorkspace];
     update(tenant)
         .filter(Column::IntegrationId.eq(integration))
         .filter(Column::ExternalTenant.eq(&organisation.id))
-        .filter(Column::Provider.is_in(verifying.map(ProviderKind::as_str)))
+        .filter(Column::Provider.is_in(connectors.verifying().map(ProviderKind::as_str)))
         .col_expr(Column::Domains, Expr::value(Json::from(organisation.domains.as_slice())))
         .exec(conn)
         .await?;

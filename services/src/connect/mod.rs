@@ -6,10 +6,10 @@
 //! session early leaves the integration with a reason and nothing half-connected.
 
 mod consent;
+mod consent_pages;
 pub(crate) mod domains;
-mod google;
-mod microsoft;
 mod own_consent;
+mod service_account;
 mod session;
 mod typed_credentials;
 
@@ -19,7 +19,7 @@ use domain::{
     ids,
     state::{IntegrationState, TermsDocument},
 };
-use providers::microsoft::identity::Ask;
+use providers::{Provider, SignIn};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
 };
@@ -39,21 +39,10 @@ use crate::{
 use entity::connect_session::Model as SessionRow;
 
 pub(crate) use self::consent::forget_stored;
-pub use self::microsoft::RedirectAnswer;
-use self::microsoft::SignedIn;
-/// Scopes that an administrator of Google Workspace grants to the service account.
-pub use providers::google::DELEGATED as GOOGLE_SCOPES;
-
-/// Path to which Microsoft redirects after the administrator's sign-in.
-pub const SIGNED_IN: &str = "/connect/microsoft/signed-in";
-/// Path to which Microsoft redirects after the organisation's consent.
-pub const CONSENTED: &str = "/connect/microsoft/consented";
-/// Path to which Microsoft redirects after a user's own consent.
-pub const OWN_CONSENTED: &str = "/connect/microsoft/own";
-/// Path to which Google redirects after the sign-in of an administrator who named a service account.
-pub const GOOGLE_SIGNED_IN: &str = "/connect/google/signed-in";
-/// Path to which Google redirects after a user's own consent.
-pub const GOOGLE_OWN_CONSENTED: &str = "/connect/google/own";
+pub use self::consent_pages::RedirectAnswer;
+use self::consent_pages::SignedIn;
+pub use self::service_account::other_administrator;
+pub use providers::ConsentShape;
 
 crate::noun! {
     /// The steps of the connect page.
@@ -162,11 +151,14 @@ impl Connect {
         let purpose = ConnectPurpose::Connect;
         let (cookie, mut session) =
             self.open_session(&tx, purpose, integration.id, Some(link.id), None).await?;
-        let onward = match choice.provider {
-            ProviderKind::Microsoft365 => {
-                self.microsoft_redirect(&tx, &mut session, Ask::SignIn, SIGNED_IN, Some(&link.email)).await?
+        let connector = self.services.connectors.get(choice.provider)?;
+        let onward = match connector.consent_shape() {
+            ConsentShape::Pages => {
+                let (ask, path) = (SignIn::Administrator, connector.redirect_paths().signed_in);
+                let hint = Some(link.email.as_str());
+                self.sign_in_redirect(&tx, &mut session, &*connector, (ask, path), hint).await?
             }
-            _ => {
+            ConsentShape::Login { .. } | ConsentShape::ServiceAccount { .. } => {
                 set_step(&tx, &mut session, ConnectStep::Credentials).await?;
                 NextPage::Credentials
             }
@@ -269,11 +261,12 @@ impl Connect {
     /// Authorises Muster to use what the provider granted, as a separate, explicit step (S3.5).
     pub async fn authorise(&self, _by: Anyone, cookie: &str) -> Result<NextPage> {
         let session = self.session(cookie, ConnectPurpose::Connect).await?;
+        let connector = self.connector_of(&session).await?;
         let (mut tx, mut session) = self.begin_step(&session).await?;
         let row = integrations::find(&tx, session.integration_id).await?;
         // Pressed twice is pressed once.
         if session.step != ConnectStep::Answered {
-            may_authorise(&session, &row)?;
+            may_authorise(&*connector, &session, &row)?;
             integrations::authorise(&mut tx, &row, &actor(&session)).await?;
             set_step(&tx, &mut session, ConnectStep::Answered).await?;
         }
@@ -348,7 +341,11 @@ async fn held(tx: &Tx, link: Id<ids::ConnectLink>) -> Result<entity::connect_lin
 
 /// Requires that the person who authorises has granted the access in the same session, for the integration's current
 /// organisation: of two people with one link, neither confirms for the other.
-fn may_authorise(session: &SessionRow, row: &entity::integration::Model) -> Result<()> {
+fn may_authorise(
+    connector: &dyn Provider,
+    session: &SessionRow,
+    row: &entity::integration::Model,
+) -> Result<()> {
     if row.state.require()? != IntegrationState::AwaitingAuthorization {
         return Ok(());
     }
@@ -359,7 +356,7 @@ fn may_authorise(session: &SessionRow, row: &entity::integration::Model) -> Resu
     let signed: Option<SignedIn> =
         session.signed_in.clone().and_then(|signed| serde_json::from_value(signed).ok());
     let known = row.external_tenant.as_deref().unwrap_or_default();
-    if signed.is_some_and(|signed| !signed.external.eq_ignore_ascii_case(known)) {
+    if signed.is_some_and(|signed| !connector.is_same_organisation(&signed.external, known)) {
         let message = "Somebody else has connected another organisation with this link in the meantime.";
         return Err(Error::refuse("TENANT_MISMATCH", message));
     }

@@ -1,21 +1,15 @@
 //! A user's own consent: a link that works once, the provider's page, and the way back.
 
 use domain::{Id, ProviderKind, connect::ConnectPurpose, ids, state::IntegrationState};
-use providers::{
-    Remedy,
-    google::consent::Ask as GoogleAsk,
-    microsoft::identity::{Ask, ORGANIZATIONS},
-};
+use providers::{Remedy, Secret, SignIn, SignedIn};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, QuerySelect};
+use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::{
-    Connect, GOOGLE_OWN_CONSENTED, NextPage, OWN_CONSENTED, RedirectAnswer, SessionRow, session::session_over,
-};
+use super::{Connect, NextPage, RedirectAnswer, SessionRow, consent_pages::Redirect, session::session_over};
 use crate::{
     Error, Result, Tx,
     audit::AuditFacts,
-    grants::Secret,
     integrations,
     proof::{Anyone, Own},
 };
@@ -82,7 +76,7 @@ impl Connect {
     /// Exchanges the link of [`Connect::own_consent`] for a cookie and the provider's page.
     pub async fn open_own_consent(&self, _by: Anyone, secret: &str) -> Result<(String, NextPage)> {
         let session = self.session(secret, ConnectPurpose::Own).await?;
-        let provider = self.provider_of(&session).await?;
+        let connector = self.connector_of(&session).await?;
         let (tx, mut session) = self.begin_step(&session).await?;
         if session.purpose != ConnectPurpose::Own {
             return Err(session_over());
@@ -94,16 +88,9 @@ impl Connect {
         session = change.update(tx.conn()).await?;
         let user = entity::tenant_user::one(session.tenant_id, session.user_id.unwrap_or_default());
         let hint = user.one(tx.conn()).await?.and_then(|user| user.calendar_address);
-        let onward = match provider {
-            ProviderKind::GoogleWorkspace => {
-                let (ask, path) = (GoogleAsk::OwnConsent, GOOGLE_OWN_CONSENTED);
-                self.google_redirect(&tx, &mut session, ask, path, hint.as_deref()).await?
-            }
-            _ => {
-                self.microsoft_redirect(&tx, &mut session, Ask::OwnConsent, OWN_CONSENTED, hint.as_deref())
-                    .await?
-            }
-        };
+        let (ask, path) = (SignIn::OwnConsent, connector.redirect_paths().own);
+        let onward =
+            self.sign_in_redirect(&tx, &mut session, &*connector, (ask, path), hint.as_deref()).await?;
         tx.commit().await?;
         Ok((cookie, onward))
     }
@@ -114,27 +101,49 @@ impl Connect {
         connector.is_ok_and(|connector| connector.features().own_consent)
     }
 
-    /// Completes a user's own consent; the mailbox switches to the user's own route and is activated again.
-    pub async fn own_consented(&self, _by: Anyone, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
-        use secrecy::ExposeSecret;
-        let (session, verifier) =
-            self.take_redirect(cookie, ConnectPurpose::OwnOpen, OWN_CONSENTED, &answer).await?;
-        let identity = self.services.connectors.microsoft()?.clone();
-        let redirect = self.services.settings.link(OWN_CONSENTED);
-        let tokens = identity.redeem_code(answer.code()?, &verifier, &redirect, ORGANIZATIONS).await?;
-        let who = self.verified(&identity, &session, tokens.id_token.as_ref()).await?;
-        let Owner { integration, user, address } = self.owner(&session).await?;
-        if integration.external_tenant.as_deref() != Some(who.tenant_id.as_str()) {
-            return Err(account_mismatch(&address));
-        }
-        self.require_owner(&integration, &address, &who.object_id).await?;
-        let refresh_token = tokens.refresh_token.as_ref().map(|token| token.expose_secret().to_owned());
+    /// Completes a user's own consent, after which the provider sent the browser to `path`; the mailbox switches to the
+    /// user's own route and is activated again. The account must be the one that the organisation's directory has
+    /// under the user's calendar address.
+    pub async fn own_consented(
+        &self,
+        _by: Anyone,
+        cookie: &str,
+        path: &str,
+        answer: RedirectAnswer,
+    ) -> Result<NextPage> {
+        let (session, verifier) = self.take_redirect(cookie, ConnectPurpose::OwnOpen, path, &answer).await?;
+        let connector = self.connector_of(&session).await?;
+        let redirect = Redirect { session, verifier, path, answer };
+        let who = self.redeem(&*connector, SignIn::OwnConsent, &redirect).await?;
+        let Owner { integration, user, address } = self.owner(&redirect.session).await?;
+        self.require_organisation(&integration, &address, &who).await?;
+        self.require_owner(&integration, &address, &who.account).await?;
+        let external = integration.external_tenant.clone().ok_or_else(session_over)?;
+        let refresh_token = who.refresh_token.map(|token| token.expose_secret().to_owned());
         let refresh_token = refresh_token.ok_or_else(|| {
             Error::refuse("CONSENT_INCOMPLETE", "The consent gives no lasting access. Start again.")
         })?;
-        let secret = Secret::MicrosoftUser { external: who.tenant_id, refresh_token };
-        let (tx, _) = self.begin_step(&session).await?;
+        let secret = connector.own_consent(external, refresh_token)?;
+        let (tx, _) = self.begin_step(&redirect.session).await?;
         self.store_own_consent(tx, &integration, user, address, &secret).await
+    }
+
+    /// Refuses an account of another organisation: one with another id, or one whose domains are not verified by this
+    /// organisation.
+    async fn require_organisation(
+        &self,
+        integration: &entity::integration::Model,
+        address: &str,
+        who: &SignedIn,
+    ) -> Result<()> {
+        match (&who.organisation, &who.domain) {
+            (Some(organisation), _) if integration.external_tenant.as_ref() == Some(organisation) => Ok(()),
+            (None, Some(domain)) => {
+                let (_, domain_of_address) = who.username.rsplit_once('@').unwrap_or_default();
+                self.require_domains(integration, address, [domain, domain_of_address]).await
+            }
+            _ => Err(account_mismatch(address)),
+        }
     }
 
     /// The owner of the calendar that a session is about.

@@ -1,18 +1,16 @@
 //! Credentials that an administrator enters, for systems without consent pages.
 
 use domain::{
-    ProviderKind,
     connect::{ConnectPurpose, ConnectStep},
     text::Shape,
 };
+use providers::{ConsentShape, Provider, Secret};
 use secrecy::ExposeSecret;
 use url::Url;
 
 use super::{Connect, NextPage, TypedCredentials};
 use crate::{
     Error, Refusal, Result,
-    grants::Secret,
-    integrations,
     proof::Anyone,
     text::{self, MAX_URL_LEN},
 };
@@ -29,16 +27,22 @@ impl Connect {
                 "Credentials are not asked for at this step. Open the link from your invitation again.";
             return Err(Error::refuse("STEP_OVER", message));
         }
-        if self.provider_of(&session).await? == ProviderKind::GoogleWorkspace {
-            return match &typed.service_account {
-                Some(address) => self.named_service_account(session, &typed, address).await,
-                None => self.typed_key(session, &typed).await,
-            };
-        }
+        let connector = self.connector_of(&session).await?;
+        let finds_server = match connector.consent_shape() {
+            ConsentShape::ServiceAccount { keyless, .. } => {
+                return match &typed.service_account {
+                    Some(address) => {
+                        self.named_service_account(&*connector, session, (&typed, address), keyless).await
+                    }
+                    None => self.typed_key(session, &typed).await,
+                };
+            }
+            ConsentShape::Login { finds_server } => finds_server,
+            ConsentShape::Pages => false,
+        };
         let (mut tx, locked) = self.begin_step(&session).await?;
         session = locked;
-        let row = integrations::find(&tx, session.integration_id).await?;
-        let server = server_of(integrations::provider(&row)?, &typed)?;
+        let server = server_of(&*connector, finds_server, &typed)?;
         if typed.user.trim().is_empty() || typed.password.expose_secret().is_empty() {
             return Err(Refusal::new("CREDENTIALS_MISSING", "Enter the user name and the password.")
                 .at("user")
@@ -54,12 +58,12 @@ impl Connect {
     }
 }
 
-/// The entered server. For Exchange it may be omitted and is then discovered from the account's address.
-fn server_of(provider: ProviderKind, typed: &TypedCredentials) -> Result<Option<Url>> {
+/// The entered server. It may be omitted if the connector finds it by the account's address.
+fn server_of(connector: &dyn Provider, finds_server: bool, typed: &TypedCredentials) -> Result<Option<Url>> {
     let refuse = |code, message: String| Err(Refusal::new(code, message).at("server").into());
     text::check(&typed.server, Shape::Line, MAX_URL_LEN, "server")?;
     let text = typed.server.trim();
-    if text.is_empty() && provider == ProviderKind::Exchange && typed.user.contains('@') {
+    if text.is_empty() && finds_server && typed.user.contains('@') {
         return Ok(None);
     }
     let malformed = "SERVER_URL_MALFORMED";
@@ -71,10 +75,8 @@ fn server_of(provider: ProviderKind, typed: &TypedCredentials) -> Result<Option<
         let message = "Enter an address that begins with https:// and contains no user name or password.";
         return refuse(malformed, message.to_owned());
     }
-    if provider == ProviderKind::Exchange
-        && let Err(online) = providers::exchange::check_server(&server)
-    {
-        return refuse("SERVER_IS_EXCHANGE_ONLINE", online.message);
+    match connector.check_server(&server) {
+        Ok(()) => Ok(Some(server)),
+        Err(unfit) => refuse(unfit.code, unfit.message),
     }
-    Ok(Some(server))
 }

@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use domain::{Id, ProviderKind, Timestamp, ids};
 use providers::{
-    Credential, Credentials, Error as ProviderError, ErrorKind, Remedy, microsoft::identity::Identity,
+    Credential, Credentials, Error as ProviderError, ErrorKind, IssuedToken, Provider, Remedy, Secret,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseTransaction, QueryFilter, QuerySelect,
@@ -18,7 +18,7 @@ use sea_orm::{
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
-use super::{Secret, lost, seal_context, service_account};
+use super::{lost, read, seal_context};
 use crate::{Error, Result, Services, vault::Column};
 
 /// An access token and when it expires.
@@ -67,21 +67,21 @@ impl Wanted<'_> {
 /// How long before its expiry a token is renewed.
 const EARLY: Duration = Duration::from_mins(5);
 
-/// The application's own token within an organisation that is not bound yet.
+/// The credentials of a consent that is not in effect yet.
 #[derive(Debug)]
 pub(super) struct Trial {
-    pub(super) identity: Identity,
-    pub(super) external: String,
+    pub(super) connector: Arc<dyn Provider>,
+    pub(super) secret: Secret,
 }
 
 #[async_trait]
 impl Credentials for Trial {
     async fn current(&self) -> providers::Result<Credential> {
-        Ok(Credential::Bearer(self.identity.app_token(&self.external).await?.access_token))
+        Ok(Credential::Bearer(self.connector.token(&self.secret, None).await?.token))
     }
 
     async fn renewed(&self, _refused: &Credential, claims: Option<&str>) -> providers::Result<Credential> {
-        Ok(Credential::Bearer(self.identity.app_token_for(&self.external, claims).await?.access_token))
+        Ok(Credential::Bearer(self.connector.token(&self.secret, claims).await?.token))
     }
 }
 
@@ -91,7 +91,8 @@ pub(super) struct Broker {
     pub(super) services: Services,
     pub(super) tenant: Id<ids::Tenant>,
     pub(super) grant: Id<ids::Grant>,
-    pub(super) provider: ProviderKind,
+    pub(super) kind: ProviderKind,
+    pub(super) connector: Arc<dyn Provider>,
 }
 
 #[async_trait]
@@ -147,23 +148,13 @@ impl Broker {
 
     async fn fetch(&self, wanted: Wanted<'_>) -> Result<Fetched> {
         let (secret, stored) = self.consent(wanted).await?;
-        match secret {
-            Secret::Basic { user, password } => {
-                Ok(Fetched::Key(Credential::Basic { user, password: password.into() }))
-            }
-            Secret::ServiceAccount { key } => Ok(Fetched::Key(service_account(&key)?)),
-            Secret::Keyless { service_account, .. } => {
-                Ok(Fetched::Key(Credential::Keyless(service_account.into())))
-            }
-            Secret::MicrosoftApp { external } => {
-                let identity = self.services.connectors.microsoft()?;
-                let tokens = identity.app_token_for(&external, wanted.claims).await?;
-                Ok(Fetched::Token((tokens.access_token, self.services.now() + tokens.expires_in)))
-            }
-            Secret::MicrosoftUser { .. } | Secret::GoogleUser { .. } => match stored {
-                Some(live) => Ok(Fetched::Token(live)),
-                None => self.rotate(wanted).await.map(Fetched::Token),
-            },
+        if let Some(credential) = secret.fixed_credential()? {
+            return Ok(Fetched::Key(credential));
+        }
+        match stored {
+            Some(live) if secret.is_personal() => Ok(Fetched::Token(live)),
+            None if secret.is_personal() => self.rotate(wanted).await.map(Fetched::Token),
+            _ => Ok(Fetched::Token(self.exchange(&secret, wanted.claims).await?.0)),
         }
     }
 
@@ -174,8 +165,8 @@ impl Broker {
         let row = entity::consent_grant::one(self.tenant, self.grant).one(&txn).await?;
         let row = row.filter(|row| !row.lost).ok_or_else(lost)?;
         let secret = self.secret(&txn, &row).await?;
-        if let Some(external) = secret.external() {
-            let binding = super::binding(&txn, self.provider, external, self.tenant).await?;
+        if let Some(external) = secret.organisation() {
+            let binding = super::binding(&txn, self.kind, external, self.tenant).await?;
             binding.ok_or_else(lost)?;
         }
         let stored = self.stored(&txn, &row, wanted).await;
@@ -184,7 +175,7 @@ impl Broker {
 
     async fn secret(&self, txn: &impl ConnectionTrait, row: &entity::consent_grant::Model) -> Result<Secret> {
         let at = Column::ConsentGrantSecret.at(self.tenant, row.id);
-        Secret::read(&self.services.secrets().open_within(txn, at, &row.secret).await?)
+        read(&self.services.secrets().open_within(txn, at, &row.secret).await?)
     }
 
     /// The access token that a node has stored, if it is still valid and meets the requirements. An unreadable one is
@@ -213,7 +204,7 @@ impl Broker {
         let store = &self.services.store;
         if store.backend() != DatabaseBackend::Postgres {
             let (secret, _) = self.consent(wanted).await?;
-            let exchanged = self.exchange(secret, wanted.claims).await?;
+            let exchanged = self.exchange(&secret, wanted.claims).await?;
             return self.keep(store.write(self.tenant).await?, exchanged).await;
         }
         let _held = self.services.connectors.tokens.may_hold(store.connections()).await;
@@ -223,7 +214,7 @@ impl Broker {
         if let Some(live) = self.stored(&txn, &row, wanted).await {
             return Ok(live);
         }
-        let exchanged = self.exchange(self.secret(&txn, &row).await?, wanted.claims).await?;
+        let exchanged = self.exchange(&self.secret(&txn, &row).await?, wanted.claims).await?;
         self.keep(txn, exchanged).await
     }
 
@@ -247,28 +238,10 @@ impl Broker {
         Ok(live)
     }
 
-    /// Exchanges a user's refresh token at the provider.
-    async fn exchange(&self, secret: Secret, claims: Option<&str>) -> Result<Exchanged> {
-        let connectors = &self.services.connectors;
-        let text = |token: &SecretString| token.expose_secret().to_owned();
-        let (tokens, next) = match secret {
-            Secret::MicrosoftUser { external, refresh_token } => {
-                let tokens =
-                    connectors.microsoft()?.refresh_for(&external, &refresh_token.into(), claims).await?;
-                let next = tokens.refresh_token.as_ref().map(text);
-                let next = next.map(|refresh_token| Secret::MicrosoftUser { external, refresh_token });
-                ((tokens.access_token, tokens.expires_in), next)
-            }
-            Secret::GoogleUser { external, refresh_token } => {
-                let tokens = connectors.google()?.refresh(&refresh_token.into()).await?;
-                let next = tokens.refresh_token.as_ref().map(text);
-                let next = next.map(|refresh_token| Secret::GoogleUser { external, refresh_token });
-                ((tokens.access_token, tokens.expires_in), next)
-            }
-            _ => return Err(Error::Unreadable { what: "consent" }),
-        };
-        let (token, lasts) = tokens;
-        Ok(((token, self.services.now() + lasts), next))
+    /// Exchanges a consent at the provider.
+    async fn exchange(&self, secret: &Secret, claims: Option<&str>) -> Result<Exchanged> {
+        let IssuedToken { token, expires_in, next } = self.connector.token(secret, claims).await?;
+        Ok(((token, self.services.now() + expires_in), next))
     }
 }
 

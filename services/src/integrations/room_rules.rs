@@ -1,8 +1,8 @@
 //! Rules that tell rooms from people, for calendar systems without a room directory.
 
-use domain::{Id, ProviderKind, ids, may};
+use domain::{Id, ids, may};
 use entity::integration::Model;
-use providers::caldav::RoomRule;
+use providers::RoomRule;
 use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, prelude::Json, sea_query::Expr};
 use serde_json::json;
 
@@ -30,7 +30,8 @@ impl Integrations {
         use entity::integration::{Column, update};
         let mut tx = self.services.begin(by.tenant()).await?;
         let row = find(&tx, id).await?;
-        if provider(&row)? != ProviderKind::CalDav {
+        let connector = self.services.connectors.get(provider(&row)?);
+        if connector.is_ok_and(|connector| connector.features().room_directory) {
             let message = "This calendar system has a room directory, so room rules do not apply.";
             return Err(Error::refuse("ROOM_RULES_NOT_USED", message));
         }

@@ -1,7 +1,14 @@
 //! How rooms are told from people, per integration.
 
+use std::sync::Arc;
+
+use domain::ProviderKind;
+use providers::memory::Memory;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
-use services::integrations::{self, RoomRule};
+use services::{
+    grants::Connectors,
+    integrations::{self, RoomRule},
+};
 
 use crate::setup::Setup;
 
@@ -35,6 +42,30 @@ async fn room_rules_are_kept_for_the_integration_that_they_fit(setup: &Setup) {
     assert_eq!(integrations::room_rules(&row), None, "the installation's own rule serves again");
 }
 
-on_both_stores! {
-    room_rules_are_kept_for_the_integration_that_they_fit,
+/// One calendar system with a directory of rooms, and one without.
+fn connectors() -> Connectors {
+    let without = Memory::new(ProviderKind::CalDav);
+    without.offer(|features| features.room_directory = false);
+    Connectors::default().with(Arc::new(Memory::new(ProviderKind::Microsoft365))).with(Arc::new(without))
+}
+
+mod sqlite {
+    use super::Setup;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn room_rules_are_kept_for_the_integration_that_they_fit() {
+        let setup = Setup::sqlite_with(super::connectors()).await;
+        super::room_rules_are_kept_for_the_integration_that_they_fit(&setup).await;
+    }
+}
+
+mod postgres {
+    use super::Setup;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn room_rules_are_kept_for_the_integration_that_they_fit() {
+        let setup = Setup::postgres_with(super::connectors()).await;
+        super::room_rules_are_kept_for_the_integration_that_they_fit(&setup).await;
+        setup.close().await;
+    }
 }

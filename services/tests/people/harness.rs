@@ -195,8 +195,6 @@ fn connectors(clock: &domain::SharedClock, ids: &Ids) -> Connectors {
     let nowhere: url::Url = "https://nowhere.invalid/".parse().unwrap();
     let secret = microsoft::ClientCredential::Secret(ids.secret().into());
     let config = microsoft::Config::new(nowhere.clone(), nowhere.clone(), "client", secret);
-    let identity =
-        microsoft::identity::Identity::new(config.clone(), client.clone(), clock.clone(), ids.clone());
     let graph = microsoft::Microsoft::new(config, client.clone(), clock.clone(), ids.clone());
     let ews = exchange::Exchange::new(exchange::Config::default(), client.clone(), ids.clone());
     let dav = caldav::CalDav::new(caldav::Config::default(), client.clone(), clock.clone(), ids.clone());
@@ -209,12 +207,7 @@ fn connectors(clock: &domain::SharedClock, ids: &Ids) -> Connectors {
         keyless: None,
     };
     let google = google::Google::new(config, client, clock.clone(), ids.clone());
-    Connectors::default()
-        .with_google(google)
-        .with(Arc::new(graph))
-        .with(Arc::new(ews))
-        .with(Arc::new(dav))
-        .with_microsoft(identity)
+    Connectors::default().with(Arc::new(google)).with(Arc::new(graph)).with(Arc::new(ews)).with(Arc::new(dav))
 }
 
 /// A user named `name`.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::Duration;
+pub use demo::browser::TICKED;
+use demo::browser::{Browser, Location, Page};
 use domain::{Id, ids};
-pub use muster::demo::browser::TICKED;
-use muster::demo::browser::{Browser, Location, Page};
 use sea_orm::{ColumnTrait, ConnectionTrait, PaginatorTrait, QueryFilter, Statement};
 use serde_json::{Value, json};
 
@@ -324,8 +324,11 @@ impl TestApp {
 
     /// Whether applications that are registered anew may do everything that they need, or only this.
     pub async fn permit(&self, permissions: &[&str]) {
-        let paths =
-            [services::connect::SIGNED_IN, services::connect::CONSENTED, services::connect::OWN_CONSENTED];
+        let paths = [
+            providers::microsoft::SIGNED_IN,
+            providers::microsoft::CONSENTED,
+            providers::microsoft::OWN_CONSENTED,
+        ];
         let redirects: Vec<String> =
             paths.iter().map(|path| self.base.join(path).unwrap().to_string()).collect();
         let (client_id, secret) = &self.application;

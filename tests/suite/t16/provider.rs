@@ -6,8 +6,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use demo::browser;
 use domain::Timestamp;
-use muster::demo::browser;
 use serde_json::{Value, json};
 use url::Url;
 

@@ -1,7 +1,7 @@
 //! A browser that goes one step at a time, so that an attacker can change each of them.
 
+use demo::browser::{self, Jar};
 use http::{Method, Request, Response, header};
-use muster::demo::browser::{self, Jar};
 use scraper::{Html, Selector};
 use url::{Url, form_urlencoded};
 

@@ -1,8 +1,11 @@
 //! The flows that end with a provider's redirect, each run up to that redirect.
 
-use muster::demo::browser::{Browser, Location, Page, client};
+use demo::browser::{Browser, Location, Page, client};
+use providers::{
+    google::OWN_CONSENTED as GOOGLE_OWN_CONSENTED,
+    microsoft::{CONSENTED, OWN_CONSENTED, SIGNED_IN},
+};
 use serde_json::json;
-use services::connect::{CONSENTED, GOOGLE_OWN_CONSENTED, OWN_CONSENTED, SIGNED_IN};
 use url::Url;
 
 use super::variant::Whose::{self, Colleagues, Strangers};

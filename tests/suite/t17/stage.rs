@@ -1,7 +1,7 @@
 //! Two tenants at each provider, the attempts of their people, and the bindings in all tenants.
 
+use demo::browser::client;
 use http::{Method, Request, header};
-use muster::demo::browser::client;
 use scraper::{Html, Selector};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement};
 use url::form_urlencoded;

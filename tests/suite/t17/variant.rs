@@ -1,6 +1,9 @@
 //! The parts of a mixed redirect.
 
-use services::connect::{CONSENTED, GOOGLE_OWN_CONSENTED, GOOGLE_SIGNED_IN, OWN_CONSENTED, SIGNED_IN};
+use providers::{
+    google::{OWN_CONSENTED as GOOGLE_OWN_CONSENTED, SIGNED_IN as GOOGLE_SIGNED_IN},
+    microsoft::{CONSENTED, OWN_CONSENTED, SIGNED_IN},
+};
 
 use super::flows::Flow;
 

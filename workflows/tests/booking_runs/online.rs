@@ -2,12 +2,12 @@
 
 use chrono::Duration;
 use domain::{Id, ids, provider::Capabilities};
-use providers::OnlineMeeting;
+use providers::{OnlineMeeting, memory::Method};
 use services::{Change, bookings::NewBooking, change::ConnectionChange};
 
 use crate::{
     App, Apps,
-    calendar::out_of_scope,
+    calendar::{calls, out_of_scope},
     setup::{at, booking},
 };
 
@@ -42,7 +42,7 @@ pub async fn an_address_that_comes_with_the_event_is_there_at_once(apps: Apps) {
     assert_eq!(meeting(&app, id).await, is("HELD", "PENDING", None));
     app.work().await;
     assert_eq!(meeting(&app, id).await, is("CONFIRMED", "READY", Some(URL)));
-    assert_eq!(app.calendars.calls("read"), 0, "there is nothing left to look for");
+    assert_eq!(calls(&app.calendars, Method::Read), 0, "there is nothing left to look for");
     app.cancel(id).await;
     app.work_through(id).await;
     assert_eq!(
@@ -110,7 +110,7 @@ pub async fn a_booking_that_fails_has_no_meeting(apps: Apps) {
     app.calendars.meet(ready());
     let organiser = app.setup.person(&[]).await;
     let new = NewBooking { online_meeting: true, ..booking(organiser, at(10, 0), at(11, 0)) };
-    app.calendars.close(&app.mailbox_of(organiser).await.address, out_of_scope());
+    app.calendars.refuse(None, &app.mailbox_of(organiser).await.address, out_of_scope());
     let id = app.book(new).await.booking.id;
     app.work_through(id).await;
     assert_eq!(meeting(&app, id).await, is("FAILED", "UNAVAILABLE", None));

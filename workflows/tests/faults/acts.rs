@@ -12,7 +12,7 @@ use services::{
     users::NewUser,
 };
 
-use crate::{fake_provider::SERVICE, setup::Setup};
+use crate::{setup::Setup, system::SERVICE};
 
 /// An hour of the day after the world's first.
 pub fn at(hour: i64) -> Timestamp {

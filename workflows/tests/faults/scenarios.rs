@@ -4,12 +4,12 @@
 //! way whatever faults are planted on its way.
 
 use domain::state::{Answer, BookingState, IntegrationState};
-use providers::ErrorKind;
+use providers::{ErrorKind, memory::Method};
 
 use crate::{
     acts::{Answers, hour},
-    fake_provider::{ROOMS, SERVICE, lost, out_of_scope, refused},
     setup::{On, PEOPLE, Setup, Template},
+    system::{ROOMS, SERVICE, lost, out_of_scope, refused},
     worker::{FaultPoint, Worker},
 };
 
@@ -150,9 +150,9 @@ impl Scenario {
     /// An organisation that has not connected anything.
     pub async fn organisation(on: On) -> Setup {
         let setup = Setup::new(on).await;
-        setup.fake_provider.refuse("*", CARL, out_of_scope());
-        setup.fake_provider.human(ANNA, hour(12));
-        setup.fake_provider.human(RED, hour(12));
+        setup.system.refuse(None, CARL, out_of_scope());
+        setup.system.write(ANNA, None, "Lunch", hour(12));
+        setup.system.write(RED, None, "Lunch", hour(12));
         setup
     }
 
@@ -166,21 +166,21 @@ impl Scenario {
 
     /// Brings about what has happened before the scenario.
     pub async fn prepare(self, setup: &Setup) {
-        let fake_provider = &setup.fake_provider;
+        let system = &setup.system;
         let settle = async || Worker::new(setup, Self::Write, Vec::new()).work_through().await;
         match self {
             Self::Campaign | Self::CampaignRetried => {
                 for address in LATECOMERS {
-                    fake_provider.refuse("*", address, out_of_scope());
+                    system.refuse(None, address, out_of_scope());
                     setup.join(address).await;
                 }
                 settle().await;
-                fake_provider.relent(CARL);
-                fake_provider.relent(LATECOMERS[0]);
-                fake_provider.lock_for_writing(LATECOMERS[0]);
+                system.relent(CARL);
+                system.relent(LATECOMERS[0]);
+                system.lock_for_writing(LATECOMERS[0]);
                 if self == Self::CampaignRetried {
                     let integration = setup.notes().integration;
-                    fake_provider.refuse("*", CARL, out_of_scope());
+                    system.refuse(None, CARL, out_of_scope());
                     setup
                         .services
                         .campaigns()
@@ -188,7 +188,7 @@ impl Scenario {
                         .await
                         .unwrap();
                     settle().await;
-                    fake_provider.relent(CARL);
+                    system.relent(CARL);
                 }
             }
             Self::Move | Self::MoveRefused | Self::MoveGone | Self::Cancel | Self::CancelRefused => {
@@ -198,12 +198,12 @@ impl Scenario {
             Self::SlotLost => {
                 setup.book(&[0], None, 10).await;
                 settle().await;
-                fake_provider.refuse("update", ANNA, refused());
+                system.refuse(Method::Update, ANNA, refused());
                 setup.move_to(14).await;
                 settle().await;
                 setup.book(&[0], None, 14).await;
                 settle().await;
-                fake_provider.relent(ANNA);
+                system.relent(ANNA);
             }
             _ => {}
         }
@@ -239,32 +239,32 @@ impl Scenario {
 
     /// Performs the call that starts the scenario's workflow.
     pub async fn begin(self, setup: &Setup) {
-        let (services, admin, fake_provider) = (&setup.services, setup.admin(), &setup.fake_provider);
+        let (services, admin, system) = (&setup.services, setup.admin(), &setup.system);
         let integration = setup.notes().integration;
         match self {
             Self::Connect | Self::Spreading | Self::Declined | Self::Expired | Self::Unproven => {
                 match self {
-                    Self::Unproven => fake_provider.refuse("people", "", refused()),
-                    Self::Spreading => fake_provider.refuse("people", "", out_of_scope()),
+                    Self::Unproven => system.refuse(Method::People, "", refused()),
+                    Self::Spreading => system.refuse(Method::People, "", out_of_scope()),
                     _ => {}
                 }
                 setup.register().await;
             }
             Self::Reconnect | Self::ReconnectUnproven => {
                 if self == Self::ReconnectUnproven {
-                    fake_provider.refuse("people", "", refused());
+                    system.refuse(Method::People, "", refused());
                 }
                 services.integrations().reconnect(&admin.allow().unwrap(), integration).await.unwrap();
             }
             Self::Verify | Self::ConsentLost => {
                 if self == Self::ConsentLost {
-                    fake_provider.refuse("*", "*", lost());
+                    system.refuse(None, "*", lost());
                 }
                 services.integrations().verify(&admin.allow().unwrap(), integration).await.unwrap();
             }
             Self::Candidate | Self::CandidateRefused => {
                 if self == Self::CandidateRefused {
-                    fake_provider.refuse("create", DESK, refused());
+                    system.refuse(Method::Create, DESK, refused());
                 }
                 services
                     .service_accounts()
@@ -286,8 +286,8 @@ impl Scenario {
             }
             Self::Activate | Self::ActivateGone | Self::ActivateLost => {
                 match self {
-                    Self::ActivateGone => fake_provider.refuse("*", ANNA, gone_mailbox()),
-                    Self::ActivateLost => fake_provider.refuse("*", "*", lost()),
+                    Self::ActivateGone => system.refuse(None, ANNA, gone_mailbox()),
+                    Self::ActivateLost => system.refuse(None, "*", lost()),
                     _ => {}
                 }
                 let mailbox = setup.mailbox(ANNA).await;
@@ -298,7 +298,7 @@ impl Scenario {
     }
 
     async fn begin_booking(self, setup: &Setup) {
-        let fake_provider = &setup.fake_provider;
+        let system = &setup.system;
         match self {
             Self::RoomAccepts
             | Self::RoomDeclines
@@ -308,11 +308,11 @@ impl Scenario {
             Self::Service => setup.book(&[2, 1], None, 10).await,
             Self::Move => setup.move_to(14).await,
             Self::MoveRefused => {
-                fake_provider.refuse("update", ANNA, refused());
+                system.refuse(Method::Update, ANNA, refused());
                 setup.move_to(14).await;
             }
             Self::MoveGone => {
-                fake_provider.wipe();
+                system.wipe();
                 setup.move_to(14).await;
             }
             Self::SlotLost => {
@@ -326,7 +326,7 @@ impl Scenario {
             }
             Self::Cancel => setup.cancel().await,
             Self::CancelRefused => {
-                fake_provider.refuse("cancel", ANNA, refused());
+                system.refuse(Method::Cancel, ANNA, refused());
                 setup.cancel().await;
             }
             Self::CancelEarly => {
@@ -335,13 +335,13 @@ impl Scenario {
             }
             _ => {
                 match self {
-                    Self::FoundLost => fake_provider.refuse("*", ANNA, out_of_scope()),
+                    Self::FoundLost => system.refuse(None, ANNA, out_of_scope()),
                     Self::NoCalendar => {
-                        fake_provider.refuse("*", ANNA, out_of_scope());
-                        fake_provider.refuse("*", SERVICE, out_of_scope());
+                        system.refuse(None, ANNA, out_of_scope());
+                        system.refuse(None, SERVICE, out_of_scope());
                     }
-                    Self::Abandoned => fake_provider.refuse("*", "*", lost()),
-                    Self::Refused => fake_provider.refuse("create", "*", refused()),
+                    Self::Abandoned => system.refuse(None, "*", lost()),
+                    Self::Refused => system.refuse(Method::Create, "*", refused()),
                     _ => {}
                 }
                 setup.book(&[0, 1], None, 10).await;
@@ -362,14 +362,14 @@ impl Scenario {
                 let state = IntegrationState::AwaitingPropagation;
                 let spreads = setup.integration().await.state == state;
                 if spreads {
-                    setup.fake_provider.relent("");
+                    setup.system.relent("");
                 }
                 spreads && setup.once("spread")
             }
             Self::Declined => setup.go_on_connecting(Answers::No).await,
             Self::Expired => setup.go_on_connecting(Answers::Nothing).await,
-            Self::RoomAccepts => setup.fake_provider.rooms_say(Answer::Accepted),
-            Self::RoomDeclines => setup.fake_provider.rooms_say(Answer::Declined),
+            Self::RoomAccepts => setup.system.rooms_answer(Answer::Accepted),
+            Self::RoomDeclines => setup.system.rooms_answer(Answer::Declined),
             Self::MoveBesideRoom => {
                 if waits_for_its_room(setup).await && setup.once("move") {
                     setup.move_to(14).await;
@@ -377,7 +377,7 @@ impl Scenario {
                 }
                 setup.notes().done.contains("move")
                     && setup.live("move_booking").await.is_empty()
-                    && setup.fake_provider.rooms_say(Answer::Accepted)
+                    && setup.system.rooms_answer(Answer::Accepted)
             }
             Self::CancelBesideRoom => {
                 let cancels = waits_for_its_room(setup).await && setup.once("cancel");

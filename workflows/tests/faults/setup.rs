@@ -12,6 +12,7 @@ use domain::{
     state::{Feature, Plan},
 };
 use entity::{Logins, Store, Trusted};
+use providers::memory::Memory;
 use sea_orm::{ConnectionTrait, EntityTrait};
 use services::{
     Anyone, Caller, Settings, System, Vault, grants::Connectors, tenants::NewTenant, users::NewUser,
@@ -20,8 +21,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use workflows::{Engine, engine_of};
 
 use crate::{
-    fake_provider::FakeProvider,
     planted::{Armed, flows},
+    system,
 };
 
 /// The people, with their mailboxes. The last one's is outside the agreed scope.
@@ -56,7 +57,7 @@ pub struct Setup {
     pub storage: runs::Storage,
     pub armed: Armed,
     pub clock: TestClock,
-    pub fake_provider: FakeProvider,
+    pub system: Memory,
     pub tenant: Id<ids::Tenant>,
     notes: Mutex<Notes>,
     place: Place,
@@ -66,7 +67,7 @@ pub struct Setup {
 /// An organisation that can be copied.
 pub struct Template {
     place: Place,
-    fake_provider: FakeProvider,
+    system: Memory,
     tenant: Id<ids::Tenant>,
     notes: Notes,
     at: Timestamp,
@@ -151,8 +152,8 @@ impl Setup {
         migration::up(&owner).await.unwrap();
         owner.close().await.unwrap();
         let monday = "2026-06-01T06:00:00Z".parse().unwrap();
-        let fake_provider = FakeProvider::default();
-        let mut setup = Self::at(place, fake_provider, Id::nil(), Notes::default(), monday, 1).await;
+        let memory = system::new();
+        let mut setup = Self::at(place, memory, Id::nil(), Notes::default(), monday, 1).await;
         setup.tenant = setup.organisation().await;
         setup.store_admin().await;
         for address in PEOPLE {
@@ -170,7 +171,7 @@ impl Setup {
 
     async fn at(
         place: Place,
-        fake_provider: FakeProvider,
+        system: Memory,
         tenant: Id<ids::Tenant>,
         notes: Notes,
         at: Timestamp,
@@ -185,14 +186,14 @@ impl Setup {
             lanes::connect("memory:", "t", Arc::clone(&shared), ids.clone(), &tracker, &stop).unwrap();
         let vault = Vault::new([7; 32], ids.clone());
         let settings = Settings::at("http://localhost:8080".parse().unwrap());
-        let connectors = Connectors::default().with(Arc::new(fake_provider.clone()));
+        let connectors = Connectors::default().with(Arc::new(system.clone()));
         let services = System::new(store, shared, ids, queue, vault, connectors, settings);
         let armed = Armed::default();
         let engine = engine_of(&services, "here", flows(&armed));
         let storage =
             runs::Storage::new(services.store.clone(), services.clock.clone(), services.ids.clone());
         let notes = Mutex::new(notes);
-        Self { services, engine, storage, armed, clock, fake_provider, tenant, notes, place, seed }
+        Self { services, engine, storage, armed, clock, system, tenant, notes, place, seed }
     }
 
     async fn organisation(&self) -> Id<ids::Tenant> {
@@ -266,14 +267,7 @@ impl Setup {
         let at = self.services.now();
         self.disconnect().await;
         let (notes, seed) = (self.notes().clone(), self.seed + 1);
-        Template {
-            place: self.place,
-            fake_provider: self.fake_provider,
-            tenant: self.tenant,
-            notes,
-            at,
-            seed,
-        }
+        Template { place: self.place, system: self.system, tenant: self.tenant, notes, at, seed }
     }
 
     /// Ends the world.
@@ -287,7 +281,7 @@ impl Template {
     /// One more world like this.
     pub async fn open(&self) -> Setup {
         let place = self.place.copy().await;
-        Setup::at(place, self.fake_provider.copy(), self.tenant, self.notes.clone(), self.at, self.seed).await
+        Setup::at(place, self.system.fork(), self.tenant, self.notes.clone(), self.at, self.seed).await
     }
 
     /// Ends the template.

@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, fmt::Write};
 
 use engine::{Retry, Row};
 use futures::{StreamExt, stream};
+use providers::memory::Cut;
 
 use crate::{
-    fake_provider::Cut,
     judge::Left,
     planted::{Armed, InStep, flows},
     scenarios::Scenario,
@@ -57,17 +57,17 @@ pub struct Walks {
 /// Walks once.
 pub async fn walk(scenario: Scenario, setup: &Setup, plan: Plan) -> Walked {
     if plan.forgetful {
-        setup.fake_provider.forget_keys();
+        setup.system.forget_keys();
     }
     scenario.begin(setup).await;
     if let Some((n, cut)) = plan.cut {
-        setup.fake_provider.cut(n, cut);
+        setup.system.cut(n, cut);
     }
     let mut worker = Worker::new(setup, scenario, plan.faults.clone());
     worker.work_through().await;
     let left = Left::by(setup).await;
     let mut wrongs = left.wrongs(&setup.engine, HUMANS);
-    let (requests, cuts) = setup.fake_provider.counts();
+    let (requests, cuts) = setup.system.counts();
     let planted = plan.faults.len() + usize::from(plan.cut.is_some());
     if worker.struck + cuts != planted {
         wrongs.push(format!("{} of {planted} faults struck", worker.struck + cuts));

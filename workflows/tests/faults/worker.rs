@@ -161,7 +161,7 @@ impl<'a> Worker<'a> {
     async fn step(&mut self, hint: &Hint, mut work: ClaimedRun) -> Option<ClaimedRun> {
         let place = self.place(&work);
         let planted = self.plan.iter().position(|(at, _)| *at == place);
-        self.taken.push(Taken { place, requests: self.setup.fake_provider.counts().0, goes_on: false });
+        self.taken.push(Taken { place, requests: self.setup.system.counts().0, goes_on: false });
         let Some(fault) = planted.map(|index| self.plan.swap_remove(index).1) else {
             let result = self.work(&work).await?;
             return self.commit(work, result).await;
@@ -216,7 +216,7 @@ impl<'a> Worker<'a> {
         tokio::select! {
             biased;
             result = self.setup.engine.work(work) => Some(result),
-            () = self.setup.fake_provider.died() => None,
+            () = self.setup.system.died() => None,
         }
     }
 

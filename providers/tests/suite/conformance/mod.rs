@@ -4,6 +4,7 @@
 //! fixture of its own.
 
 mod changes;
+mod offers;
 mod online;
 
 use std::{
@@ -21,6 +22,7 @@ use providers::{
 use url::Url;
 
 pub use changes::*;
+pub use offers::{a_foreign_consent_is_no_token, what_is_said_of_consents_and_hooks_fits_together};
 pub use online::an_online_meeting_is_joined_at_an_address_or_refused_plainly;
 
 /// A provider with known mailboxes.
@@ -79,6 +81,8 @@ macro_rules! conformance {
             an_event_without_attendees_is_deleted_quietly,
             an_event_that_never_was_is_none,
             pushes_are_offered_or_refused_plainly,
+            what_is_said_of_consents_and_hooks_fits_together,
+            a_foreign_consent_is_no_token,
             changes_since_a_cursor_bring_a_copy_up_to_date,
             a_cursor_that_was_forgotten_is_said_so,
             an_online_meeting_is_joined_at_an_address_or_refused_plainly,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use domain::{BusyKind, Ids, TestClock, TimeRange, Timestamp, state::Answer};
 use providers::{
-    Attendee, AttendeeRole, Credential, EventChange, NewEvent, OpenGate, Party, Provider, Session,
-    StaticCredentials, google::Google,
+    Attendee, AttendeeRole, ChangeFeed as _, Credential, Directory as _, EventChange, Events as _, NewEvent,
+    OpenGate, Party, Push as _, Session, StaticCredentials, google::Google,
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};

@@ -133,14 +133,14 @@ impl Credentials for AppOnly {
         let kept = self.token.lock().unwrap().clone();
         let token = match kept {
             Some(token) => token,
-            None => self.identity.app_token(&self.tenant).await?.access_token,
+            None => self.identity.app_token(&self.tenant, None).await?.access_token,
         };
         *self.token.lock().unwrap() = Some(token.clone());
         Ok(Credential::Bearer(token))
     }
 
     async fn renewed(&self, _refused: &Credential, claims: Option<&str>) -> Result<Credential> {
-        let token = self.identity.app_token_for(&self.tenant, claims).await?.access_token;
+        let token = self.identity.app_token(&self.tenant, claims).await?.access_token;
         *self.token.lock().unwrap() = Some(token.clone());
         Ok(Credential::Bearer(token))
     }

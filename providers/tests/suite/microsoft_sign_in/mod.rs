@@ -13,13 +13,13 @@ use base64::{
 };
 use chrono::Duration;
 use providers::{
-    Credential, Error, ErrorKind, Provider, Remedy, Result, Session, StaticCredentials,
+    Credential, Directory as _, Error, ErrorKind, Events as _, Remedy, Result, Session, StaticCredentials,
     microsoft::{
         ClientCredential,
-        identity::{Ask, Identity, ORGANIZATIONS, Tokens, app_roles, app_tenant},
+        identity::{Ask, Identity, ORGANIZATIONS, Tokens},
     },
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -46,6 +46,17 @@ async fn sign_in(setup: &Setup, ask: Ask, person: &Value) -> Tokens {
     assert_eq!(said(&back, "state").as_deref(), Some("state"));
     let code = said(&back, "code").unwrap();
     setup.identity.redeem_code(&code, &verifier(), BACK, ORGANIZATIONS).await.unwrap()
+}
+
+/// The claims of an application's token.
+fn claims(token: &SecretString) -> Value {
+    let payload = token.expose_secret().split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+/// The application permissions in a token.
+fn roles(token: &SecretString) -> Vec<String> {
+    serde_json::from_value(claims(token)["roles"].clone()).unwrap_or_default()
 }
 
 fn told<T>(result: Result<T>) -> (ErrorKind, String) {
@@ -82,12 +93,8 @@ async fn a_tenant_that_somebody_typed_is_not_the_tenant_of_the_signer() {
     let attacker = setup.organisation("Attacker", 3, 0).await;
     let redirect = format!("{BACK}?admin_consent=True&tenant={}&state=state", text(&victim["id"]));
     let typed = said(&redirect.parse().unwrap(), "tenant").unwrap();
-    let token = setup.identity.app_token(&typed).await.unwrap().access_token;
-    assert_eq!(
-        app_tenant(&token),
-        Some(typed.clone()),
-        "the victim's consent for another customer gives a token"
-    );
+    let token = setup.identity.app_token(&typed, None).await.unwrap().access_token;
+    assert_eq!(claims(&token)["tid"], typed, "the victim's consent for another customer gives a token");
     let tokens = sign_in(&setup, Ask::SignIn, &attacker["admin"]).await;
     let signed_in = setup.identity.verify_id_token(&tokens.id_token.unwrap(), "nonce").await.unwrap();
     assert_ne!(signed_in.tenant_id, typed, "the sign-in shows who it really was");
@@ -128,20 +135,20 @@ async fn a_consent_that_has_not_spread_gives_a_token_without_permissions() {
     let setup = Setup::start().await;
     let acme = setup.organisation("Acme", 3, 0).await;
     let tenant = text(&acme["id"]);
-    let never = setup.identity.app_token(tenant).await;
+    let never = setup.identity.app_token(tenant, None).await;
     assert_eq!(told(never), (ErrorKind::GrantLost, "AADSTS700016".to_owned()));
     setup.control(&format!("organisations/{tenant}/settings"), &json!({ "consent_delay_s": 120 })).await;
     let back = setup.consent(&acme).await;
     assert_eq!(said(&back, "tenant").as_deref(), Some(tenant));
-    let early = setup.identity.app_token(tenant).await.unwrap().access_token;
-    assert_eq!(app_roles(&early), Vec::<String>::new());
+    let early = setup.identity.app_token(tenant, None).await.unwrap().access_token;
+    assert_eq!(roles(&early), Vec::<String>::new());
     let session = setup.session(&acme);
     let people = setup.microsoft.people(&session, None).await.unwrap_err();
     assert_eq!((people.kind, people.remedy), (ErrorKind::GrantLost, Remedy::Reconnect));
     setup.clock.advance(Duration::seconds(121));
-    let later = setup.identity.app_token(tenant).await.unwrap().access_token;
-    assert!(app_roles(&later).contains(&"Calendars.ReadWrite".to_owned()), "{:?}", app_roles(&later));
-    let nowhere = setup.identity.app_token("00000000-aaaa-4bbb-8ccc-dddddddddddd").await;
+    let later = setup.identity.app_token(tenant, None).await.unwrap().access_token;
+    assert!(roles(&later).contains(&"Calendars.ReadWrite".to_owned()), "{:?}", roles(&later));
+    let nowhere = setup.identity.app_token("00000000-aaaa-4bbb-8ccc-dddddddddddd", None).await;
     assert_eq!(told(nowhere), (ErrorKind::Misconfigured, "AADSTS90002".to_owned()));
 }
 
@@ -151,11 +158,11 @@ async fn an_own_consent_lasts_until_it_is_revoked() {
     let acme = setup.organisation("Acme", 3, 0).await;
     let first = sign_in(&setup, Ask::OwnConsent, &acme["users"][1]).await.refresh_token.unwrap();
     let tenant = text(&acme["id"]);
-    let second = setup.identity.refresh(tenant, &first).await.unwrap().refresh_token.unwrap();
-    setup.identity.refresh(tenant, &second).await.unwrap();
+    let second = setup.identity.refresh(tenant, &first, None).await.unwrap().refresh_token.unwrap();
+    setup.identity.refresh(tenant, &second, None).await.unwrap();
     let client = json!({ "client_id": "11111111-2222-4333-8444-555555555555" });
     setup.control(&format!("organisations/{tenant}/revoke-consent"), &client).await;
-    let error = setup.identity.refresh(tenant, &second).await.unwrap_err();
+    let error = setup.identity.refresh(tenant, &second, None).await.unwrap_err();
     assert_eq!((error.kind, error.remedy), (ErrorKind::GrantLost, Remedy::Reconnect));
 }
 
@@ -215,10 +222,10 @@ async fn a_certificate_opens_what_a_secret_opens_and_a_foreign_key_does_not() {
     let (foreign, _) = certificate();
     let setup = Setup::start_with(credential(&foreign), vec![registered]).await;
     let acme = setup.organisation("Acme", 3, 0).await;
-    let refused = setup.identity.app_token(text(&acme["id"])).await;
+    let refused = setup.identity.app_token(text(&acme["id"]), None).await;
     assert_eq!(told(refused), (ErrorKind::Misconfigured, "AADSTS700027".to_owned()));
 
     let setup = Setup::start_with(credential("not a key"), Vec::new()).await;
-    let unusable = setup.identity.app_token("organizations").await;
+    let unusable = setup.identity.app_token("organizations", None).await;
     assert_eq!(told(unusable), (ErrorKind::Misconfigured, "CERTIFICATE_UNUSABLE".to_owned()));
 }

@@ -1,0 +1,147 @@
+//! The provider sandbox's control interface: the organisation, its events, its consents.
+
+use http::{Client, Method, Request};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{
+    error::{Result, ensure, unexpected},
+    graph::text,
+    plan::System,
+    wire,
+};
+
+/// What an administrator of Google Workspace grants to the service account, as the connect page says.
+const SCOPES: [&str; 7] = [
+    "https://www.googleapis.com/auth/calendar.events",
+    "https://www.googleapis.com/auth/calendar.events.freebusy",
+    "https://www.googleapis.com/auth/calendar.calendarlist.readonly",
+    "https://www.googleapis.com/auth/admin.directory.customer.readonly",
+    "https://www.googleapis.com/auth/admin.directory.domain.readonly",
+    "https://www.googleapis.com/auth/admin.directory.resource.calendar.readonly",
+    "https://www.googleapis.com/auth/admin.directory.user.readonly",
+];
+
+/// A client for the sandbox's control interface.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    client: Client,
+    base: Url,
+}
+
+impl Sandbox {
+    /// A client for the sandbox at `base`.
+    pub fn new(client: Client, base: Url) -> Self {
+        Self { client, base }
+    }
+
+    /// Creates an organisation with people, rooms and three weeks of meetings; one mailbox is out of scope. An
+    /// organisation left by an earlier attempt is found by its domain. Returns its id.
+    pub async fn organisation(
+        &self,
+        name: &str,
+        users: usize,
+        rooms: usize,
+        system: System,
+    ) -> Result<String> {
+        let domain = format!("{name}.test");
+        let all = self.get("organisations").await?;
+        let known = all.as_array().into_iter().flatten().find(|one| one["domain"] == domain.as_str());
+        if let Some(known) = known {
+            return Ok(text(known, "/id")?.to_owned());
+        }
+        let order = json!({
+            "name": format!("Organisation {name}"),
+            "domain": domain,
+            "users": users,
+            "rooms": rooms,
+            "out_of_scope": true,
+            "resource_calendars": system == System::GoogleWorkspace,
+        });
+        let made = self.post("organisations/generate", &order).await?;
+        Ok(text(&made, "/id")?.to_owned())
+    }
+
+    /// The organisation with its people, rooms and consents.
+    pub async fn read(&self, organisation: &str) -> Result<Value> {
+        self.get(&format!("organisations/{organisation}")).await
+    }
+
+    /// The events of one mailbox.
+    pub async fn events(&self, organisation: &str, mailbox: &str) -> Result<Vec<Value>> {
+        let events = self.get(&format!("organisations/{organisation}/events?mailbox={mailbox}")).await?;
+        events.as_array().cloned().ok_or_else(|| unexpected("the sandbox lists no events"))
+    }
+
+    /// The URL of the sandbox, without `/control`.
+    pub const fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Gives the organisation's Exchange server a technical account, or the existing account another password. Returns
+    /// its user name.
+    pub async fn technical_account(&self, organisation: &str, password: &str) -> Result<String> {
+        let path = format!("organisations/{organisation}/technical-account");
+        let made = self.post(&path, &json!({ "password": password })).await?;
+        Ok(text(&made, "/user")?.to_owned())
+    }
+
+    /// Revokes every consent of the organisation. Returns their number.
+    pub async fn revoke(&self, organisation: &str) -> Result<usize> {
+        let read = self.read(organisation).await?;
+        let consents = read["consents"].as_object().into_iter().flat_map(|consents| consents.keys());
+        let clients: Vec<&String> = consents.collect();
+        for client in &clients {
+            let path = format!("organisations/{organisation}/revoke-consent");
+            self.post(&path, &json!({ "client_id": client })).await?;
+        }
+        Ok(clients.len())
+    }
+
+    /// Creates a service account at Google that the organisation's administrator authorises; an existing one gets
+    /// another key. Returns the key file.
+    pub async fn service_account(&self, organisation: &str, name: &str) -> Result<String> {
+        let key = self.post("google/service-accounts", &json!({ "name": name })).await?;
+        let path = format!("organisations/{organisation}/google/delegations");
+        let order = json!({ "client_id": text(&key, "/client_id")?, "scopes": SCOPES });
+        self.post(&path, &order).await?;
+        Ok(key.to_string())
+    }
+
+    /// Withdraws every domain-wide delegation of the organisation. Returns their number.
+    pub async fn withdraw(&self, organisation: &str) -> Result<usize> {
+        let read = self.get(&format!("organisations/{organisation}/google")).await?;
+        let held = read["delegations"].as_object().into_iter().flat_map(|held| held.keys());
+        let clients: Vec<&String> = held.collect();
+        for client in &clients {
+            let path = format!("organisations/{organisation}/google/delegations/revoke");
+            self.post(&path, &json!({ "client_id": client })).await?;
+        }
+        Ok(clients.len())
+    }
+
+    async fn get(&self, path: &str) -> Result<Value> {
+        self.send(Request::new(Method::GET, self.at(path)?)).await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        let request = Request::new(Method::POST, self.at(path)?).body("application/json", body.to_string());
+        self.send(request).await
+    }
+
+    fn at(&self, path: &str) -> Result<Url> {
+        let at = self.base.join(&format!("/control/{path}"));
+        at.map_err(|_| unexpected(format!("the sandbox has no address {path}")))
+    }
+
+    async fn send(&self, request: Request) -> Result<Value> {
+        let path = request.url.path().to_owned();
+        let answer = wire::send(&self.client, request).await?;
+        let text = answer.text();
+        ensure(answer.status.is_success(), || {
+            format!("the sandbox answered {} to {path}: {text}", answer.status)
+        })?;
+        serde_json::from_str(&text)
+            .map_err(|_| unexpected(format!("the sandbox answered {path} without JSON")))
+    }
+}

@@ -1,0 +1,163 @@
+//! The server that the demo uses: a running one, or one of its own in a temporary folder.
+
+use std::{path::PathBuf, sync::Arc};
+
+use domain::{Ids, SharedClock, SystemClock};
+use futures::future::LocalBoxFuture;
+use http::Client;
+use tempfile::TempDir;
+use url::Url;
+
+use super::{
+    Args, Demo,
+    args::Account,
+    browser,
+    dav::{Dav, Lock},
+    error::{Error, Result, unexpected},
+    graph::Graph,
+    plan::System,
+    report::Report,
+    sandbox::Sandbox,
+    state::State,
+};
+
+/// URL to which the administrator's browser is redirected; nobody listens there.
+const LANDING: &str = "http://localhost/settings/calendar";
+
+/// What the demo's own server uses.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// Folder for the server's files.
+    pub data: PathBuf,
+    /// Database of the server; SQLite in `data` if none is named.
+    pub database_url: Option<String>,
+    /// The same database as its owner; only for PostgreSQL.
+    pub migration_url: Option<String>,
+    /// Queue of the server; in-process if none is named.
+    pub queue_url: Option<String>,
+    /// Hosts that the server may call although they are private.
+    pub allowed_hosts: Vec<String>,
+}
+
+/// A server that was launched for the demo, with a provider sandbox.
+pub struct OwnServer {
+    /// URL of the GraphQL endpoint.
+    pub graphql: Url,
+    /// A vendor key.
+    pub key: String,
+    /// URL of the sandbox.
+    pub sandbox: Url,
+    /// Ends it, and returns when its files are no longer used.
+    pub stop: Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>>,
+}
+
+/// Launches servers.
+pub trait Launch {
+    /// Launches an empty server; an error says why it does not start.
+    fn launch(&self, options: ServerOptions) -> LocalBoxFuture<'_, std::result::Result<OwnServer, String>>;
+}
+
+/// A server, with the resources it uses.
+pub struct DemoServer {
+    client: Client,
+    graphql: Url,
+    key: String,
+    sandbox: Option<Url>,
+    account: Option<Account>,
+    own: Option<(OwnServer, TempDir)>,
+}
+
+impl DemoServer {
+    /// Connects to the given server, or starts one.
+    pub async fn start(args: &Args, launch: &dyn Launch) -> Result<Self> {
+        let account = args.account()?;
+        let client = browser::client_for(args.hosts())?;
+        if let (Some(url), Some(key)) = (&args.url, &args.key) {
+            let graphql =
+                url.join("/graphql").map_err(|_| Error::Options("--url is no address of a server."))?;
+            let (key, sandbox) = (key.clone(), args.sandbox.clone());
+            return Ok(Self { client, graphql, key, sandbox, account, own: None });
+        }
+        let folder = tempfile::Builder::new().prefix("muster-demo-").tempdir();
+        let folder = folder.map_err(|error| Error::Server(error.to_string()))?;
+        let options = ServerOptions {
+            data: folder.path().to_owned(),
+            database_url: args.database_url.clone(),
+            migration_url: args.migration_url.clone(),
+            queue_url: args.queue_url.clone(),
+            allowed_hosts: args.hosts(),
+        };
+        let ready = launch.launch(options).await.map_err(Error::Server)?;
+        Ok(Self {
+            client,
+            graphql: ready.graphql.clone(),
+            key: ready.key.clone(),
+            sandbox: Some(ready.sandbox.clone()),
+            account,
+            own: Some((ready, folder)),
+        })
+    }
+
+    /// Prepares the state shared by the steps.
+    pub async fn demo(&self, args: &Args) -> Result<Demo> {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let ids = Ids::random(clock);
+        let state = State::open(args.state.clone(), || format!("demo-{}", &ids.secret()[..12]))?;
+        let sandbox = self.sandbox.clone().filter(|_| args.provider != System::CalDav);
+        let mut graph = Graph::new(self.client.clone(), self.graphql.clone(), self.key.clone());
+        if let Some(tenant) = &state.made.tenant {
+            graph.act_for(tenant);
+        }
+        let mut demo = Demo {
+            graph,
+            client: self.client.clone(),
+            sandbox: sandbox.map(|base| Sandbox::new(self.client.clone(), base)),
+            dav: self.dav(args)?,
+            password: self.account.as_ref().map_or_else(
+                // The same whenever a demo goes on.
+                || format!("first-{}", state.made.name),
+                |account| account.password.clone(),
+            ),
+            system: args.provider,
+            users: usize::from(args.users),
+            out_of_reach: args.out_of_reach.clone(),
+            landing: LANDING.parse().map_err(|_| unexpected("the landing place is no address"))?,
+            state,
+            report: Report::begin(args.provider),
+        };
+        if demo.state.made.service_mailbox.is_none() {
+            demo.state.made.service_mailbox = match (&args.service_mailbox, &demo.dav) {
+                (None, Some(dav)) => Some(dav.account_address(demo.password()).await?),
+                (named, _) => named.clone(),
+            };
+        }
+        Ok(demo)
+    }
+
+    fn dav(&self, args: &Args) -> Result<Option<Dav>> {
+        let Some(account) = &self.account else { return Ok(None) };
+        let commands = args.revoke_command.clone().zip(args.restore_command.clone());
+        let lock = match (args.calendar_users_file.clone(), commands) {
+            (Some(file), _) => Lock::File(file),
+            (None, Some((revoke, restore))) => Lock::Commands { revoke, restore },
+            (None, None) => {
+                let message =
+                    "CalDAV needs --calendar-users-file, or --revoke-command and --restore-command.";
+                return Err(Error::Options(message));
+            }
+        };
+        Ok(Some(Dav::new(self.client.clone(), account.url.clone(), account.user.clone(), lock)))
+    }
+
+    /// Stops the demo's own server and removes its folder.
+    pub async fn stop(self) {
+        let Self { client, own, .. } = self;
+        drop(client);
+        if let Some((ready, folder)) = own {
+            (ready.stop)().await;
+            if let Err(error) = folder.close() {
+                tracing::warn!(%error, "the temporary folder could not be removed");
+            }
+        }
+    }
+}

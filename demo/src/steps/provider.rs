@@ -1,0 +1,110 @@
+//! Reads the provider's calendars without Muster's server.
+
+use chrono::DateTime;
+use domain::Timestamp;
+
+use crate::{Demo, error::Result};
+
+/// An event as the provider holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Written {
+    /// The UID shared by all copies.
+    pub(super) uid: String,
+    /// The title. A room's calendar may show the organiser's name instead.
+    title: String,
+    /// The body of the event, as plain text or HTML.
+    pub(super) text: String,
+    /// The start, in the provider's format.
+    start: String,
+    /// The response of the calendar's owner; empty where there are no responses.
+    pub(super) response: String,
+    /// Whether the calendar is meant for the mailbox's own events, and not generated from other data.
+    pub(super) is_in_target: bool,
+}
+
+impl Written {
+    /// Whether the event begins at this instant.
+    pub(super) fn begins_at(&self, at: Timestamp) -> bool {
+        if let Ok(start) = DateTime::parse_from_rfc3339(&self.start) {
+            return start == at;
+        }
+        let Some((name, local)) = self.start.split_once(':') else { return false };
+        let zone = name.split(';').find_map(|parameter| parameter.strip_prefix("TZID="));
+        match zone.and_then(|zone| domain::Zone::named(zone.trim_matches('"'))) {
+            Some(zone) => local == zone.local(at).format("%Y%m%dT%H%M%S").to_string(),
+            None => local == at.format("%Y%m%dT%H%M%SZ").to_string(),
+        }
+    }
+}
+
+/// How an event is identified.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Mark<'a> {
+    /// The event is identified by its title, in the organiser's calendar.
+    Title(&'a str),
+    /// The event is identified by the UID that all its copies share.
+    Uid(&'a str),
+}
+
+impl Mark<'_> {
+    fn fits(self, event: &Written) -> bool {
+        match self {
+            Self::Title(title) => event.title == title,
+            Self::Uid(uid) => event.uid == uid,
+        }
+    }
+}
+
+/// The identified events in a mailbox; `None` if the provider cannot be queried.
+pub(super) async fn events(demo: &Demo, mailbox: &str, mark: Mark<'_>) -> Result<Option<Vec<Written>>> {
+    let all: Vec<Written> =
+        if let (Some(sandbox), Some(organisation)) = (&demo.sandbox, &demo.state.made.organisation) {
+            sandbox.events(organisation, mailbox).await?.iter().map(of_sandbox).collect()
+        } else if let Some(dav) = &demo.dav {
+            dav.events(mailbox, demo.password()).await?.into_iter().map(of_dav).collect()
+        } else {
+            return Ok(None);
+        };
+    Ok(Some(all.into_iter().filter(|event| mark.fits(event)).collect()))
+}
+
+fn of_sandbox(event: &serde_json::Value) -> Written {
+    let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+    Written {
+        uid: text("ical_uid"),
+        title: text("subject"),
+        text: text("body"),
+        start: text("start"),
+        response: text("response"),
+        is_in_target: true,
+    }
+}
+
+fn of_dav(event: crate::dav::Event) -> Written {
+    let crate::dav::Event { uid, title, text, start, is_in_target } = event;
+    Written { uid, title, text, start, response: String::new(), is_in_target }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_time_is_recognised_however_it_is_written() {
+        let at: Timestamp = "2026-07-01T08:30:00Z".parse().unwrap();
+        let begins = |start: &str| {
+            of_dav(crate::dav::Event { start: start.to_owned(), ..Default::default() }).begins_at(at)
+        };
+        for same in [
+            "2026-07-01T08:30:00Z",
+            "2026-07-01T08:30:00.0000000Z",
+            "DTSTART:20260701T083000Z",
+            "DTSTART;TZID=Europe/Berlin:20260701T103000",
+        ] {
+            assert!(begins(same), "{same}");
+        }
+        for other in ["2026-07-01T10:30:00Z", "DTSTART;TZID=Europe/Berlin:20260701T083000", "", "DTSTART"] {
+            assert!(!begins(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Pushes, which there are none of.
+
+use async_trait::async_trait;
+
+use super::CalDav;
+use crate::{Channel, Error, ErrorKind, Push, Remedy, Result, Session};
+
+#[async_trait]
+impl Push for CalDav {
+    async fn watch(&self, _session: &Session, _mailbox: &str, _url: &str, _secret: &str) -> Result<Channel> {
+        Err(no_push())
+    }
+
+    async fn renew(&self, _session: &Session, _channel: &str) -> Result<Channel> {
+        Err(no_push())
+    }
+
+    async fn unwatch(&self, _session: &Session, _channel: &str) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn no_push() -> Error {
+    let message = "CalDAV servers do not push changes; Muster reads calendars again regularly.";
+    Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_PUSH", message)
+}

@@ -1,0 +1,148 @@
+//! What a consent yields, as it is stored.
+
+use std::sync::Arc;
+
+use domain::connect::SecretKind;
+use serde::{Deserialize, Serialize};
+
+use crate::{Credential, Error, ErrorKind, Organisation, Person, Remedy, Result, google::ServiceAccountKey};
+
+/// The secret that a consent yielded; sealed at rest. Its JSON form is stored, so a variant never changes.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Secret {
+    /// The application itself may act in a Microsoft tenant; its own credential is in the operator's configuration.
+    MicrosoftApp {
+        /// Id of the tenant at Microsoft.
+        external: String,
+    },
+    /// A user's own consent at Microsoft.
+    MicrosoftUser {
+        /// Id of the tenant at Microsoft.
+        external: String,
+        /// Refresh token, which rotates with every use.
+        refresh_token: String,
+    },
+    /// A user name and password.
+    Basic {
+        /// User name for HTTP authentication.
+        user: String,
+        /// Password for HTTP authentication.
+        password: String,
+    },
+    /// A user's own consent at Google.
+    GoogleUser {
+        /// Id of the customer at Google.
+        external: String,
+        /// Refresh token, which usually does not rotate.
+        refresh_token: String,
+    },
+    /// The key of a Google service account, which acts on behalf of an administrator.
+    ServiceAccount {
+        /// Content of the key file.
+        key: String,
+    },
+    /// A service account without its key: the operator's signing service signs for it.
+    Keyless {
+        /// Address of the service account.
+        service_account: String,
+        /// The administrator's account, as the sign-in proved it; missing in consents stored by earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        administrator: Option<SignedInAdministrator>,
+    },
+}
+
+/// Prints the kind alone.
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.kind().as_str())
+    }
+}
+
+impl Secret {
+    /// The consent that a service account's key is. Fails if the text is no key file.
+    pub fn service_account(key: &str) -> Result<Self> {
+        ServiceAccountKey::read(key)?;
+        Ok(Self::ServiceAccount { key: key.to_owned() })
+    }
+
+    /// The word under which a consent of this shape is stored.
+    pub const fn kind(&self) -> SecretKind {
+        match self {
+            Self::MicrosoftApp { .. } => SecretKind::MicrosoftApp,
+            Self::MicrosoftUser { .. } => SecretKind::MicrosoftUser,
+            Self::Basic { .. } => SecretKind::Basic,
+            Self::GoogleUser { .. } => SecretKind::GoogleUser,
+            Self::ServiceAccount { .. } => SecretKind::ServiceAccount,
+            Self::Keyless { .. } => SecretKind::Keyless,
+        }
+    }
+
+    /// The provider's id of the organisation that the consent is for; `None` if only a request with it tells.
+    pub fn organisation(&self) -> Option<&str> {
+        match self {
+            Self::MicrosoftApp { external }
+            | Self::MicrosoftUser { external, .. }
+            | Self::GoogleUser { external, .. } => Some(external),
+            Self::Basic { .. } | Self::ServiceAccount { .. } | Self::Keyless { .. } => None,
+        }
+    }
+
+    /// Whether this is a user's own consent, whose refresh token may rotate when it is used.
+    pub const fn is_personal(&self) -> bool {
+        matches!(self, Self::MicrosoftUser { .. } | Self::GoogleUser { .. })
+    }
+
+    /// The administrator who signed in when the consent was given; `None` if none had to, or an earlier version stored
+    /// the consent.
+    pub const fn administrator(&self) -> Option<&SignedInAdministrator> {
+        match self {
+            Self::Keyless { administrator, .. } => administrator.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The error for a consent that another provider gave.
+    pub(crate) fn foreign() -> Error {
+        let message = "The stored consent does not belong to this calendar system. Connect it again.";
+        Error::new(ErrorKind::GrantLost, Remedy::Reconnect, "FOREIGN_CONSENT", message)
+    }
+
+    /// The consent as a credential, if it is one by itself; `None` if [`crate::Onboarding::token`] exchanges it for a
+    /// token.
+    pub fn fixed_credential(&self) -> Result<Option<Credential>> {
+        Ok(match self {
+            Self::Basic { user, password } => {
+                Some(Credential::Basic { user: user.clone(), password: password.clone().into() })
+            }
+            Self::ServiceAccount { key } => {
+                Some(Credential::ServiceAccount(Arc::new(ServiceAccountKey::read(key)?)))
+            }
+            Self::Keyless { service_account, .. } => {
+                Some(Credential::Keyless(service_account.as_str().into()))
+            }
+            Self::MicrosoftApp { .. } | Self::MicrosoftUser { .. } | Self::GoogleUser { .. } => None,
+        })
+    }
+}
+
+/// The account of an administrator who signed in at the provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedInAdministrator {
+    /// The provider's id of the account, which is never reassigned.
+    pub id: String,
+    /// The domain of the organisation that manages the account.
+    pub domain: String,
+}
+
+impl SignedInAdministrator {
+    /// Whether this is the account behind an entered address, according to the directory that the service account
+    /// reads for that administrator. An address alone proves nothing: somebody may have an account of another
+    /// organisation under it.
+    pub fn is_listed_as(&self, listed: &Person, organisation: &Organisation) -> bool {
+        let is_here = |domain: &String| domain.eq_ignore_ascii_case(&self.domain);
+        let is_member = listed.organisation.as_deref().is_none_or(|customer| customer == organisation.id);
+        let is_verified = organisation.domains.is_empty() || organisation.domains.iter().any(is_here);
+        listed.id == self.id && is_member && is_verified
+    }
+}

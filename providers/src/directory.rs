@@ -1,0 +1,32 @@
+//! The directory of an organisation: who and which rooms there are.
+
+use async_trait::async_trait;
+
+use crate::{Error, ErrorKind, Mailbox, Organisation, Page, Person, Remedy, Result, RoomInfo, Session};
+
+/// The directory of an organisation.
+///
+/// `mailbox` is always the address under which the mailbox is known in the directory.
+#[async_trait]
+pub trait Directory: Send + Sync + std::fmt::Debug {
+    /// The organisation that the session's credentials belong to. Every verification begins with this request: it
+    /// proves that the system is reachable and accepts the credentials.
+    async fn organisation(&self, session: &Session) -> Result<Organisation>;
+
+    /// One page of the directory's people, in a stable order. `after` is the last page's `next`.
+    async fn people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>>;
+
+    /// One page of the directory's rooms. `after` is the last page's `next`.
+    async fn rooms(&self, session: &Session, after: Option<&str>) -> Result<Page<RoomInfo>>;
+
+    /// Reads one mailbox: whether it exists, its kind and its zone. [`Remedy::SkipMailbox`] if it cannot be served.
+    async fn mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox>;
+
+    /// The person whom the organisation's directory lists under an address, whether or not the mailbox is in scope.
+    /// [`Remedy::SkipMailbox`] if there is no such person; [`ErrorKind::Unsupported`] for providers without users'
+    /// own consents.
+    async fn person(&self, _session: &Session, _address: &str) -> Result<Person> {
+        let message = "Users of this calendar system cannot connect their own calendars.";
+        Err(Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_OWN_CONSENT", message))
+    }
+}

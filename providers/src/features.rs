@@ -1,0 +1,47 @@
+//! What a provider supports, and how much of it at once.
+
+use std::time::Duration;
+
+/// What a provider supports in general. A mailbox's own capabilities are measured, see
+/// [`domain::provider::Capabilities`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProviderFeatures {
+    /// The provider itself says which organisation credentials belong to, and which mail domains that organisation has
+    /// verified; what a customer's own server calls itself proves nothing.
+    pub verified_organisation: bool,
+    /// Users can connect their own mailboxes by their own consent.
+    pub own_consent: bool,
+    /// The provider itself sends invitations and cancellations.
+    pub invitations: bool,
+    /// Rooms respond to invitations by themselves, some time after the event is written.
+    pub rooms_answer: bool,
+    /// A directory lists the rooms; otherwise rooms are collections told apart by name or address.
+    pub room_directory: bool,
+    /// The provider can push changes to a URL.
+    pub push: bool,
+    /// Events can have an online meeting of the provider's, if their calendar permits it.
+    pub online_meetings: bool,
+    /// Permissions take minutes to propagate, so a refusal directly after a consent may be temporary; elsewhere a
+    /// refusal is final.
+    pub propagates: bool,
+}
+
+/// How many requests may be sent at once and within a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Number of requests under way at the same time.
+    pub concurrency: u32,
+    /// Number of requests begun within `per`.
+    pub rate: u32,
+    /// The period of `rate`.
+    pub per: Duration,
+}
+
+/// The limits that Muster keeps to, so that the provider need not enforce its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// For everything that is requested of one organisation, or of one integration if the organisation is not verified.
+    pub whole: RateLimit,
+    /// For the requests about one mailbox.
+    pub mailbox: RateLimit,
+}

@@ -1,0 +1,90 @@
+//! Connecting an organisation through a service account of its own, and a user through Google's pages.
+
+use async_trait::async_trait;
+use secrecy::ExposeSecret;
+use url::Url;
+
+use super::{Google, consent::Ask, scopes::DELEGATED};
+use crate::{
+    AuthorizationRequest, CodeExchange, ConsentShape, Declined, Error, ErrorKind, IssuedToken, Onboarding,
+    RedirectPaths, Remedy, Result, Secret, SignIn, SignedIn,
+};
+
+/// Path to which Google redirects after the sign-in of an administrator who named a service account.
+pub const SIGNED_IN: &str = "/connect/google/signed-in";
+/// Path to which Google redirects after a user's own consent.
+pub const OWN_CONSENTED: &str = "/connect/google/own";
+
+#[async_trait]
+impl Onboarding for Google {
+    fn consent_shape(&self) -> ConsentShape {
+        ConsentShape::ServiceAccount { scopes: &DELEGATED, keyless: self.is_keyless() }
+    }
+
+    fn redirect_paths(&self) -> RedirectPaths {
+        RedirectPaths { signed_in: Some(SIGNED_IN), consented: None, own: Some(OWN_CONSENTED) }
+    }
+
+    fn sign_in_url(&self, purpose: SignIn, request: &AuthorizationRequest<'_>) -> Result<Url> {
+        let AuthorizationRequest { redirect_uri, state, nonce, challenge, login_hint } = *request;
+        let ask = match purpose {
+            SignIn::Administrator => Ask::SignIn,
+            SignIn::OwnConsent => Ask::OwnConsent,
+        };
+        self.consent_url(ask, redirect_uri, state, nonce, challenge, login_hint)
+    }
+
+    async fn redeem(&self, purpose: SignIn, brought: &CodeExchange<'_>) -> Result<Option<SignedIn>> {
+        let CodeExchange { code, verifier, redirect_uri, nonce } = *brought;
+        let (person, refresh_token) = match purpose {
+            SignIn::Administrator => {
+                (Some(self.redeem_sign_in(code, verifier, redirect_uri, nonce).await?), None)
+            }
+            SignIn::OwnConsent => {
+                let tokens = self.redeem_code(code, verifier, redirect_uri, nonce).await?;
+                (tokens.person, tokens.refresh_token)
+            }
+        };
+        Ok(person.map(|person| SignedIn {
+            account: person.id,
+            username: person.email,
+            organisation: None,
+            domain: Some(person.domain),
+            may_consent: false,
+            refresh_token,
+        }))
+    }
+
+    fn redirect_error(&self, error: &str, _description: &str) -> std::result::Result<Declined, Error> {
+        let (kind, remedy, message) = match error {
+            "access_denied" | "permission_denied" => return Ok(Declined),
+            "temporarily_unavailable" | "server_error" => (
+                ErrorKind::Unavailable,
+                Remedy::RetryAfter(super::classify::PAUSE),
+                "Google's sign-in has a temporary problem; Muster tries again automatically.",
+            ),
+            _ => (ErrorKind::Invalid, Remedy::Never, "Google's sign-in does not accept this request."),
+        };
+        Err(Error::new(kind, remedy, "SIGN_IN_REFUSED", message))
+    }
+
+    fn own_consent(&self, organisation: String, refresh_token: String) -> Result<Secret> {
+        Ok(Secret::GoogleUser { external: organisation, refresh_token })
+    }
+
+    async fn token(&self, secret: &Secret, _claims: Option<&str>) -> Result<IssuedToken> {
+        let Secret::GoogleUser { external, refresh_token } = secret else { return Err(Secret::foreign()) };
+        let tokens = self.refresh(&refresh_token.clone().into()).await?;
+        let next = tokens.refresh_token.as_ref().map(|token| Secret::GoogleUser {
+            external: external.clone(),
+            refresh_token: token.expose_secret().to_owned(),
+        });
+        Ok(IssuedToken { token: tokens.access_token, expires_in: tokens.expires_in, next })
+    }
+
+    /// Google takes up to a day to apply a delegation. It says with these two words that it does not know the
+    /// delegation, or not all of it, yet.
+    fn is_spreading(&self, error: &Error) -> bool {
+        matches!(error.code.as_str(), "unauthorized_client" | "access_denied")
+    }
+}

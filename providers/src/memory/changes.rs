@@ -1,0 +1,118 @@
+//! Changes since a position: the revision at which somebody looked.
+
+use async_trait::async_trait;
+use domain::TimeRange;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Memory, Method, PAGE, Request,
+    record::{Entry, Record},
+};
+use crate::{ChangeCheck, ChangeFeed, Changes, Error, ErrorKind, Remedy, Result, Session};
+
+/// Where somebody stands who follows the changes of one mailbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Position {
+    mailbox: String,
+    window: TimeRange,
+    epoch: u64,
+    revision: u64,
+}
+
+#[async_trait]
+impl ChangeFeed for Memory {
+    async fn changes(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        cursor: Option<&str>,
+    ) -> Result<Changes> {
+        let request = Request::of(Method::Changes, mailbox, session);
+        self.call(session, request, |record| {
+            record.require(mailbox)?;
+            match cursor {
+                Some(cursor) => {
+                    let position = record.read(cursor).filter(|position| position.mailbox == mailbox);
+                    Ok(record.since(&position.ok_or_else(forgotten)?, false))
+                }
+                None => Ok(record.since(&record.position(mailbox, window, 0), true)),
+            }
+        })
+        .await
+    }
+
+    async fn poll_changes(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        watermark: Option<&str>,
+    ) -> Result<ChangeCheck> {
+        if !self.record().tells_changes {
+            return Ok(ChangeCheck::Changed(None));
+        }
+        let request = Request::of(Method::PollChanges, mailbox, session);
+        self.call(session, request, |record| {
+            record.require(mailbox)?;
+            let known = watermark.and_then(|text| record.read(text));
+            let known = known.filter(|known| known.mailbox == mailbox && known.window == window);
+            let now = record.position(mailbox, window, record.revision).write();
+            let is_same = known.is_some_and(|known| record.touched(&known).next().is_none());
+            Ok(if is_same { ChangeCheck::Same(now) } else { ChangeCheck::Changed(Some(now)) })
+        })
+        .await
+    }
+}
+
+impl Position {
+    /// Times and texts are always JSON.
+    fn write(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl Record {
+    fn position(&self, mailbox: &str, window: TimeRange, revision: u64) -> Position {
+        Position { mailbox: mailbox.to_owned(), window, epoch: self.epoch, revision }
+    }
+
+    /// A position that was given out and is not forgotten.
+    fn read(&self, text: &str) -> Option<Position> {
+        let position: Position = serde_json::from_str(text).ok()?;
+        Some(position).filter(|position| position.epoch == self.epoch && position.revision <= self.revision)
+    }
+
+    /// What has changed in a mailbox since a position, deleted events included.
+    fn touched<'a>(&'a self, since: &'a Position) -> impl Iterator<Item = &'a Entry> {
+        let entries = self.entries.values().filter(|entry| entry.mailbox == since.mailbox);
+        entries.filter(|entry| entry.revision > since.revision)
+    }
+
+    /// One page of changes, the oldest first. `is_first` leaves out what is outside of the window or deleted.
+    fn since(&self, position: &Position, is_first: bool) -> Changes {
+        let is_here = |entry: &&Entry| !entry.deleted && entry.event.range.overlaps(&position.window);
+        let mut touched: Vec<&Entry> =
+            self.touched(position).filter(|entry| !is_first || is_here(entry)).collect();
+        touched.sort_by_key(|entry| entry.revision);
+        let more = touched.len() > PAGE;
+        touched.truncate(PAGE);
+        let revision = match touched.last().filter(|_| more) {
+            Some(last) => last.revision,
+            None => self.revision,
+        };
+        let (changed, gone): (Vec<&Entry>, Vec<&Entry>) = touched.into_iter().partition(is_here);
+        Changes {
+            gone: gone.into_iter().map(|entry| entry.event.id.clone()).collect(),
+            changed: changed.into_iter().map(|entry| entry.event.clone()).collect(),
+            unreadable: Vec::new(),
+            cursor: Position { revision, ..position.clone() }.write(),
+            more,
+        }
+    }
+}
+
+fn forgotten() -> Error {
+    let message = "The calendar system no longer knows what has changed since then.";
+    Error::new(ErrorKind::Gone, Remedy::Resync, "CURSOR_FORGOTTEN", message)
+}

@@ -1,0 +1,246 @@
+//! Calendars and the events in them.
+
+use async_trait::async_trait;
+use domain::{Busy, BusyKind, TimeRange, provider::Capabilities, state::Answer};
+
+use super::{
+    Memory, Method, Request,
+    directory::page,
+    record::{DEFAULT, Entry, Record},
+};
+use crate::{
+    CalendarInfo, CalendarListing, Error, ErrorKind, Event, EventChange, EventPage, Events, FreeBusy,
+    NewEvent, Remedy, Result, Session,
+};
+
+#[async_trait]
+impl Events for Memory {
+    async fn calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
+        let request = Request::of(Method::Calendar, mailbox, session);
+        self.call(session, request, |record| {
+            record.require(mailbox)?;
+            let writes = !record.read_only.contains(mailbox);
+            let capabilities = Capabilities {
+                list: true,
+                free_busy: true,
+                read_details: true,
+                create: writes,
+                update: writes,
+                delete: writes,
+                online_meetings: record.features.online_meetings,
+            };
+            Ok(CalendarInfo { id: DEFAULT.to_owned(), capabilities })
+        })
+        .await
+    }
+
+    async fn busy(
+        &self,
+        session: &Session,
+        mailboxes: &[String],
+        window: TimeRange,
+    ) -> Result<Vec<(String, Result<FreeBusy>)>> {
+        let mut verdicts = Vec::with_capacity(mailboxes.len());
+        for mailbox in mailboxes {
+            let request = Request::of(Method::Busy, mailbox, session);
+            let verdict = self.call(session, request, |record| record.busy(mailbox, window)).await;
+            verdicts.push((mailbox.clone(), verdict));
+        }
+        Ok(verdicts)
+    }
+
+    async fn events(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        after: Option<&str>,
+    ) -> Result<EventPage> {
+        let request = Request::of(Method::Events, mailbox, session);
+        self.call(session, request, |record| {
+            record.require(mailbox)?;
+            event_page(record.counted(mailbox), window, after)
+        })
+        .await
+    }
+
+    async fn calendars(&self, session: &Session, mailbox: &str) -> Result<Vec<CalendarListing>> {
+        let request = Request::of(Method::Calendars, mailbox, session);
+        self.call(session, request, |record| {
+            record.require(mailbox)?;
+            Ok(record.calendars.clone())
+        })
+        .await
+    }
+
+    async fn events_of(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        calendar: &str,
+        window: TimeRange,
+        after: Option<&str>,
+    ) -> Result<EventPage> {
+        let calendar = Some(calendar.to_owned());
+        let request = Request { calendar: calendar.clone(), ..Request::of(Method::Events, mailbox, session) };
+        self.call(session, request, |record| {
+            record.require(mailbox)?;
+            if !record.calendars.iter().any(|listed| Some(&listed.id) == calendar.as_ref()) {
+                let message = "There is no such calendar in this mailbox.";
+                return Err(Error::new(ErrorKind::Gone, Remedy::Never, "NO_CALENDAR", message));
+            }
+            let of_calendar = record.of(mailbox).filter(|entry| Some(&entry.calendar) == calendar.as_ref());
+            event_page(of_calendar, window, after)
+        })
+        .await
+    }
+
+    async fn create_event(&self, session: &Session, mailbox: &str, new: &NewEvent) -> Result<Event> {
+        let request = Request::of(Method::Create, mailbox, session);
+        self.call(session, request, |record| {
+            record.require_writable(mailbox)?;
+            if !record.features.online_meetings {
+                new.wants_no_meeting()?;
+            }
+            let key = (mailbox.to_owned(), new.effect_key.clone());
+            match record.created.contains_key(&key) && !record.forgets_keys {
+                true => record.find(mailbox, &new.effect_key).ok_or_else(gone),
+                false => Ok(record.create(mailbox, new)),
+            }
+        })
+        .await
+    }
+
+    async fn find_event(&self, session: &Session, mailbox: &str, effect_key: &str) -> Result<Option<Event>> {
+        let request = Request::of(Method::Find, mailbox, session);
+        self.call(session, request, |record| Ok(record.find(mailbox, effect_key))).await
+    }
+
+    async fn event(&self, session: &Session, mailbox: &str, id: &str) -> Result<Option<Event>> {
+        let request = Request::of(Method::Read, mailbox, session);
+        self.call(session, request, |record| Ok(record.event(mailbox, id))).await
+    }
+
+    async fn update_event(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        id: &str,
+        change: &EventChange,
+    ) -> Result<Event> {
+        let request = Request::of(Method::Update, mailbox, session);
+        self.call(session, request, |record| {
+            let key = record.place(mailbox, id).ok_or_else(gone)?;
+            record.require_writable(mailbox)?;
+            record.change(key, |entry| update(entry, change));
+            record.event(mailbox, id).ok_or_else(gone)
+        })
+        .await
+    }
+
+    async fn cancel_event(&self, session: &Session, mailbox: &str, id: &str, _message: &str) -> Result<()> {
+        let request = Request::of(Method::Cancel, mailbox, session);
+        self.call(session, request, |record| {
+            record.remove(mailbox, id);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
+        let request = Request::of(Method::Delete, mailbox, session);
+        self.call(session, request, |record| {
+            record.remove(mailbox, id);
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Record {
+    fn require_writable(&self, mailbox: &str) -> Result<()> {
+        self.require(mailbox)?;
+        match self.read_only.contains(mailbox) {
+            true => {
+                let message = "The calendar may only be read.";
+                Err(Error::new(ErrorKind::OutOfScope, Remedy::SkipMailbox, "READ_ONLY", message))
+            }
+            false => Ok(()),
+        }
+    }
+
+    fn find(&self, mailbox: &str, effect_key: &str) -> Option<Event> {
+        let mut here = self.of(mailbox).map(|entry| &entry.event);
+        here.find(|event| event.effect_key.as_deref() == Some(effect_key)).cloned()
+    }
+
+    fn event(&self, mailbox: &str, id: &str) -> Option<Event> {
+        self.place(mailbox, id).and_then(|key| self.entries.get(&key)).map(|entry| entry.event.clone())
+    }
+
+    fn remove(&mut self, mailbox: &str, id: &str) {
+        if let Some(key) = self.place(mailbox, id) {
+            self.change(key, |entry| entry.deleted = true);
+        }
+    }
+
+    /// The events of the calendars that count.
+    pub(super) fn counted<'a>(&'a self, mailbox: &'a str) -> impl Iterator<Item = &'a Entry> {
+        let counts = |id: &String| self.calendars.iter().any(|listed| listed.counts && listed.id == *id);
+        self.of(mailbox).filter(move |entry| counts(&entry.calendar))
+    }
+
+    fn busy(&self, mailbox: &str, window: TimeRange) -> Result<FreeBusy> {
+        self.require(mailbox)?;
+        let mut busy: Vec<Busy> = Vec::new();
+        for kind in [BusyKind::Busy, BusyKind::Tentative] {
+            let of_kind = self.counted(mailbox).filter(|entry| entry.event.busy == Some(kind));
+            let mut ranges: Vec<TimeRange> =
+                of_kind.filter_map(|entry| cut_to(entry.event.range, window)).collect();
+            ranges.sort();
+            for range in ranges {
+                match busy.last_mut().filter(|last| last.kind == kind && range.start <= last.range.end) {
+                    Some(last) => last.range.end = last.range.end.max(range.end),
+                    None => busy.push(Busy { range, kind }),
+                }
+            }
+        }
+        busy.sort_by_key(|one| one.range);
+        Ok(busy.into())
+    }
+}
+
+fn cut_to(range: TimeRange, window: TimeRange) -> Option<TimeRange> {
+    TimeRange::new(range.start.max(window.start), range.end.min(window.end))
+}
+
+/// One page of those events that overlap the window.
+fn event_page<'a>(
+    entries: impl Iterator<Item = &'a Entry>,
+    window: TimeRange,
+    after: Option<&str>,
+) -> Result<EventPage> {
+    let events = entries.map(|entry| &entry.event).filter(|event| event.range.overlaps(&window));
+    let all: Vec<Event> = events.cloned().collect();
+    let page = page(&all, after)?;
+    Ok(EventPage { items: page.items, unreadable: Vec::new(), next: page.next })
+}
+
+/// Another time asks everybody again; the same time is no news to anybody.
+fn update(entry: &mut Entry, change: &EventChange) {
+    let EventChange { range, zone: _, title, text, attendees, location: _ } = change.clone();
+    let event = &mut entry.event;
+    if let Some(attendees) = attendees {
+        event.attendees = attendees;
+    }
+    if let Some(range) = range.filter(|range| *range != event.range) {
+        event.range = range;
+        event.attendees.iter_mut().for_each(|one| one.answer = Answer::None);
+    }
+    event.title = title.or(event.title.take());
+    entry.text = text.unwrap_or_else(|| std::mem::take(&mut entry.text));
+}
+
+fn gone() -> Error {
+    Error::new(ErrorKind::Gone, Remedy::Never, "404", "The event no longer exists.")
+}

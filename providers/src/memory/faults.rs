@@ -1,0 +1,217 @@
+//! Faults to plant: refusals that stand, failures of single requests, and callers that die.
+//!
+//! A request is first hit by a [`Cut`], then by a standing refusal, then by a failure that was planted for the next
+//! request of its method.
+
+use std::{collections::VecDeque, future::pending, sync::Arc, time::Duration};
+
+use super::{Memory, Method, Request, record::Record};
+use crate::{Credential, Error, ErrorKind, Remedy, Result, Session};
+
+/// Stands for every mailbox.
+const EVERY: &str = "*";
+
+/// When a planted failure strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// The request has no effect.
+    Before,
+    /// The request has its effect, and its response is lost.
+    After,
+}
+
+/// What happens to one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cut {
+    /// The request does not arrive, and the caller is told.
+    NotSent,
+    /// The request is carried out, and its response is lost.
+    AnswerLost,
+    /// The caller dies before the request is sent.
+    DiesBefore,
+    /// The caller dies while the response is under way.
+    DiesAfter,
+}
+
+impl Cut {
+    /// Every kind of cut.
+    pub const ALL: [Self; 4] = [Self::NotSent, Self::AnswerLost, Self::DiesBefore, Self::DiesAfter];
+}
+
+/// Called with every request before it is carried out.
+type Watcher = Arc<dyn Fn(&Request) + Send + Sync>;
+
+/// The planted faults.
+#[derive(Default)]
+pub(super) struct Faults {
+    refusals: Vec<(Option<Method>, String, Error)>,
+    next: VecDeque<(Method, When, Error)>,
+    cut: Option<(usize, Cut)>,
+    calls: usize,
+    cuts: usize,
+    hangs: Option<Method>,
+    watcher: Option<Watcher>,
+}
+
+impl std::fmt::Debug for Faults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Faults")
+            .field("refusals", &self.refusals)
+            .field("next", &self.next)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Faults {
+    /// The refusals that stand, without anything counted.
+    pub(super) fn standing(&self) -> Self {
+        Self { refusals: self.refusals.clone(), ..Self::default() }
+    }
+
+    fn count(&mut self) -> Option<Cut> {
+        let n = self.calls;
+        self.calls += 1;
+        let cut = self.cut.filter(|(at, _)| *at == n).map(|(_, cut)| cut);
+        self.cuts += usize::from(cut.is_some());
+        cut
+    }
+
+    fn refusal(&self, request: &Request) -> Option<Error> {
+        let concerns = |of: &Option<Method>, at: &str| {
+            of.is_none_or(|of| of == request.method) && (at == EVERY || at == request.mailbox)
+        };
+        let found = self.refusals.iter().find(|(of, at, _)| concerns(of, at));
+        found.map(|(.., error)| error.clone())
+    }
+
+    fn planted(&mut self, method: Method) -> Option<(When, Error)> {
+        let at = self.next.iter().position(|(planted, ..)| *planted == method)?;
+        self.next.remove(at).map(|(_, when, error)| (when, error))
+    }
+
+    fn hangs(&mut self, method: Method) -> bool {
+        self.hangs.take_if(|hangs| *hangs == method).is_some()
+    }
+}
+
+/// Faults from now on.
+impl Memory {
+    /// Refuses requests of a method, or of any, about a mailbox; `*` stands for every mailbox and the empty text for
+    /// the directory. Stands until [`Self::relent`].
+    pub fn refuse(&self, method: impl Into<Option<Method>>, mailbox: &str, error: Error) {
+        self.faults().refusals.push((method.into(), mailbox.to_owned(), error));
+    }
+
+    /// Takes back every refusal that names this mailbox.
+    pub fn relent(&self, mailbox: &str) {
+        self.faults().refusals.retain(|(_, about, _)| about != mailbox);
+    }
+
+    /// Lets the next request of a method fail.
+    pub fn fail_next(&self, method: Method, when: When, error: Error) {
+        self.faults().next.push_back((method, when, error));
+    }
+
+    /// Lets the `n`-th request from the beginning, counted from 0, be cut.
+    pub fn cut(&self, n: usize, cut: Cut) {
+        self.faults().cut = Some((n, cut));
+    }
+
+    /// Lets the next request of a method never end.
+    pub fn hang_next(&self, method: Method) {
+        self.faults().hangs = Some(method);
+    }
+
+    /// Calls `watcher` with every request before it is carried out.
+    pub fn watch_requests(&self, watcher: impl Fn(&Request) + Send + Sync + 'static) {
+        self.faults().watcher = Some(Arc::new(watcher));
+    }
+
+    /// The number of requests so far, and how many of them were cut.
+    pub fn counts(&self) -> (usize, usize) {
+        let faults = self.faults();
+        (faults.calls, faults.cuts)
+    }
+
+    /// Returns when a caller has died of a [`Cut`].
+    pub async fn died(&self) {
+        self.shared.died.notified().await;
+    }
+
+    async fn die(&self) {
+        self.shared.died.notify_one();
+        pending::<()>().await;
+    }
+
+    /// Carries a request out, unless it is refused or a fault strikes.
+    pub(super) async fn call<T: Send>(
+        &self,
+        session: &Session,
+        request: Request,
+        act: impl FnOnce(&mut Record) -> Result<T> + Send,
+    ) -> Result<T> {
+        let _permit = session.gate.enter(Some(request.mailbox.as_str()).filter(|at| !at.is_empty())).await?;
+        self.log_in(session).await?;
+        let (cut, hangs, watcher) = {
+            let mut faults = self.faults();
+            (faults.count(), faults.hangs(request.method), faults.watcher.clone())
+        };
+        if let Some(watcher) = watcher {
+            watcher(&request);
+        }
+        self.record().requests.push(request.clone());
+        match cut {
+            _ if hangs => pending().await,
+            Some(Cut::NotSent) => return Err(lost_on_the_way()),
+            Some(Cut::DiesBefore) => self.die().await,
+            _ => {}
+        }
+        let answer = self.carry_out(&request, act);
+        match cut {
+            Some(Cut::AnswerLost) => Err(lost_on_the_way().unknown()),
+            Some(Cut::DiesAfter) => {
+                self.die().await;
+                answer
+            }
+            _ => answer,
+        }
+    }
+
+    fn carry_out<T>(&self, request: &Request, act: impl FnOnce(&mut Record) -> Result<T>) -> Result<T> {
+        let (refusal, planted) = {
+            let mut faults = self.faults();
+            let refusal = faults.refusal(request);
+            let planted = refusal.is_none().then(|| faults.planted(request.method)).flatten();
+            (refusal, planted)
+        };
+        match (refusal, planted) {
+            (Some(error), _) | (None, Some((When::Before, error))) => Err(error),
+            (None, Some((When::After, error))) => {
+                act(&mut self.record())?;
+                Err(error.unknown())
+            }
+            (None, None) => act(&mut self.record()),
+        }
+    }
+
+    /// Refuses whoever has another login than the required one.
+    async fn log_in(&self, session: &Session) -> Result<()> {
+        use secrecy::ExposeSecret;
+        let Some((user, password)) = self.record().login.clone() else { return Ok(()) };
+        let is_right = |credential: &Credential| {
+            matches!(credential, Credential::Basic { user: given, password: secret }
+                if *given == user && secret.expose_secret() == password)
+        };
+        let shown = session.credentials.current().await?;
+        if is_right(&shown) || is_right(&session.credentials.renewed(&shown, None).await?) {
+            return Ok(());
+        }
+        let message = "The calendar system no longer accepts the stored password.";
+        Err(Error::new(ErrorKind::GrantLost, Remedy::Reconnect, "401", message))
+    }
+}
+
+fn lost_on_the_way() -> Error {
+    let wait = Remedy::RetryAfter(Duration::from_secs(1));
+    Error::new(ErrorKind::Unavailable, wait, "503", "The connection to the calendar system broke.")
+}

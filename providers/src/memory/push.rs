@@ -1,0 +1,105 @@
+//! Pushes: what the system would send, and how what it sends is read.
+
+use async_trait::async_trait;
+use domain::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Memory, Method, Request, record::Record};
+use crate::{Channel, Error, ErrorKind, Notice, Notices, Push, PushRequest, Remedy, Result, Session};
+
+/// Path to which the system sends its pushes.
+const HOOK: &str = "/hooks/memory";
+/// When channels end, in seconds since 1970: the end of the year 9999, which no test reaches.
+const ENDS: i64 = 253_402_300_799;
+
+/// A channel that is open.
+#[derive(Debug, Clone)]
+pub(super) struct Subscription {
+    mailbox: String,
+    url: String,
+    secret: String,
+}
+
+/// A push that the system would have sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentPush {
+    /// The URL that [`Push::watch`] was given.
+    pub url: String,
+    /// The JSON body, as [`Push::read_push`] reads it.
+    pub body: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Body {
+    channel: String,
+    secret: String,
+}
+
+#[async_trait]
+impl Push for Memory {
+    fn hook(&self) -> Option<&'static str> {
+        self.record().features.push.then_some(HOOK)
+    }
+
+    fn read_push(&self, request: &PushRequest<'_>) -> Notices {
+        let Ok(Body { channel, secret }) = serde_json::from_slice(request.body) else {
+            return Notices::Malformed;
+        };
+        Notices::About(vec![Notice { channel, is_part: false, secret, has_lapsed: false }])
+    }
+
+    async fn watch(&self, session: &Session, mailbox: &str, url: &str, secret: &str) -> Result<Channel> {
+        let request = Request::of(Method::Watch, mailbox, session);
+        self.call(session, request, |record| {
+            record.require(mailbox)?;
+            if !record.features.push {
+                let message = "This calendar system does not push changes.";
+                return Err(Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_PUSH", message));
+            }
+            record.revision += 1;
+            let id = format!("channel-{}", record.revision);
+            let (mailbox, url, secret) = (mailbox.to_owned(), url.to_owned(), secret.to_owned());
+            record.subscriptions.insert(id.clone(), Subscription { mailbox, url, secret });
+            Ok(Channel { id, expires_at: ends() })
+        })
+        .await
+    }
+
+    async fn renew(&self, session: &Session, channel: &str) -> Result<Channel> {
+        let request = Request::of(Method::Renew, "", session);
+        self.call(session, request, |record| match record.subscriptions.contains_key(channel) {
+            true => Ok(Channel { id: channel.to_owned(), expires_at: ends() }),
+            false => {
+                let message = "The channel no longer exists.";
+                Err(Error::new(ErrorKind::Gone, Remedy::Never, "NO_CHANNEL", message))
+            }
+        })
+        .await
+    }
+
+    async fn unwatch(&self, session: &Session, channel: &str) -> Result<()> {
+        let request = Request::of(Method::Unwatch, "", session);
+        self.call(session, request, |record| {
+            record.subscriptions.remove(channel);
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn ends() -> Timestamp {
+    Timestamp::from_timestamp(ENDS, 0).unwrap_or_default()
+}
+
+impl Record {
+    /// Pushes to everybody who watches a mailbox.
+    pub(super) fn announce(&mut self, mailbox: &str) {
+        let watching = self.subscriptions.iter().filter(|(_, one)| one.mailbox == mailbox);
+        let sent = watching.map(|(id, one)| {
+            let body = Body { channel: id.clone(), secret: one.secret.clone() };
+            // Texts are always JSON.
+            SentPush { url: one.url.clone(), body: serde_json::to_string(&body).unwrap_or_default() }
+        });
+        self.pushes.extend(sent.collect::<Vec<_>>());
+    }
+}

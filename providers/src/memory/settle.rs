@@ -1,0 +1,98 @@
+//! What a real provider does by itself and in its own time: invitations, rooms' answers, online meetings.
+
+use domain::state::Answer;
+
+use super::record::{DEFAULT, Entry, Record};
+use crate::{AttendeeRole, Event, OnlineMeeting};
+
+impl Record {
+    /// Invitations, rooms' answers and online meetings catch up with the events as they were written.
+    pub(super) fn settle(&mut self) {
+        for key in self.keys(|entry| entry.event.online_meeting == Some(OnlineMeeting::Pending)) {
+            let ready = OnlineMeeting::Ready(format!("https://meet.memory.example/{key}"));
+            self.change(key, |entry| entry.event.online_meeting = Some(ready));
+        }
+        self.withdraw();
+        for key in self.keys(|entry| entry.invited_by.is_none() && !entry.event.attendees.is_empty()) {
+            self.invite(key);
+        }
+    }
+
+    /// Removes the invitations to events that no longer exist, or no longer invite their mailbox.
+    fn withdraw(&mut self) {
+        let stands = |record: &Self, entry: &Entry| {
+            let by = entry.invited_by.as_ref();
+            let original = record.entries.values().find(|one| Some(&one.event.id) == by && !one.deleted);
+            original.is_some_and(|one| invites(&one.event, &entry.mailbox))
+        };
+        let left: Vec<u64> = self.keys(|entry| entry.invited_by.is_some());
+        for key in left {
+            if self.entries.get(&key).is_some_and(|entry| !stands(self, entry)) {
+                self.change(key, |entry| entry.deleted = true);
+            }
+        }
+    }
+
+    /// Delivers the invitations of one event, and lets its rooms answer.
+    fn invite(&mut self, key: u64) {
+        let Some(original) = self.entries.get(&key).cloned() else { return };
+        for attendee in &original.event.attendees {
+            let at = attendee.party.address.clone();
+            let answer = match (attendee.role, attendee.answer) {
+                (AttendeeRole::Room, Answer::None) if self.is_free(&at, &original) => Answer::Accepted,
+                (AttendeeRole::Room, Answer::None) => Answer::Declined,
+                (_, answer) => answer,
+            };
+            if answer != attendee.answer {
+                self.change(key, |entry| {
+                    let mut listed = entry.event.attendees.iter_mut();
+                    listed
+                        .find(|one| one.party.address == at)
+                        .into_iter()
+                        .for_each(|one| one.answer = answer);
+                });
+            }
+            if answer != Answer::Declined && at != original.mailbox {
+                self.deliver(&at, &original);
+            }
+        }
+    }
+
+    /// Puts an invitation into a mailbox, or brings the one that is there up to date.
+    fn deliver(&mut self, mailbox: &str, original: &Entry) {
+        let copies =
+            |entry: &Entry| entry.mailbox == mailbox && entry.invited_by.as_ref() == Some(&original.event.id);
+        let invitation = Event { effect_key: None, ..original.event.clone() };
+        let Some(key) = self.keys(copies).first().copied() else {
+            let invited_by = Some(original.event.id.clone());
+            self.add(Entry {
+                mailbox: mailbox.to_owned(),
+                calendar: DEFAULT.to_owned(),
+                event: invitation,
+                invited_by,
+                ..original.clone()
+            });
+            return;
+        };
+        let is_stale = self.entries.get(&key).is_some_and(|entry| {
+            entry.event.range != invitation.range || entry.event.title != invitation.title
+        });
+        if is_stale {
+            self.change(key, |entry| {
+                entry.event = Event { id: entry.event.id.clone(), ..invitation };
+            });
+        }
+    }
+
+    /// Whether a room has nothing else at the time of an event.
+    fn is_free(&self, room: &str, wanted: &Entry) -> bool {
+        let other = |entry: &&Entry| {
+            entry.invited_by.as_ref() != Some(&wanted.event.id) && entry.event.busy.is_some()
+        };
+        !self.of(room).filter(other).any(|entry| entry.event.range.overlaps(&wanted.event.range))
+    }
+}
+
+fn invites(event: &Event, mailbox: &str) -> bool {
+    event.attendees.iter().any(|attendee| attendee.party.address == mailbox)
+}

@@ -1,0 +1,196 @@
+//! How consent or credentials are had, and how a stored consent becomes a credential.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::{Error, ErrorKind, Remedy, Result, Secret};
+
+/// What an administrator does to connect an organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConsentShape {
+    /// Signs in on the provider's pages and consents there for the organisation.
+    Pages,
+    /// Enters a server and the login of a technical account.
+    Login {
+        /// The server's address may be left empty if the user name is a mail address: the connector finds the server.
+        finds_server: bool,
+    },
+    /// Enters a service account and the administrator for whom it acts in the directory.
+    ServiceAccount {
+        /// What the administrator has to grant to the service account.
+        scopes: &'static [&'static str],
+        /// Whether the service account's address suffices; the administrator then proves their identity by signing in.
+        keyless: bool,
+    },
+}
+
+/// Paths of Muster's own to which the provider sends browsers back: `/connect/`, a word, and what has happened. They
+/// are registered at the provider and so never change; `None` where nobody is sent there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RedirectPaths {
+    /// After an administrator's sign-in; ends with `/signed-in`.
+    pub signed_in: Option<&'static str>,
+    /// After an organisation's consent; ends with `/consented`.
+    pub consented: Option<&'static str>,
+    /// After a user's own consent; ends with `/own`.
+    pub own: Option<&'static str>,
+}
+
+/// Why somebody is sent to the provider's sign-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignIn {
+    /// An administrator proves who they are.
+    Administrator,
+    /// A user consents for their own calendar.
+    OwnConsent,
+}
+
+/// What a browser takes along to the provider's sign-in.
+#[derive(Debug, Clone, Copy)]
+pub struct AuthorizationRequest<'a> {
+    /// Where the provider sends the browser back.
+    pub redirect_uri: &'a str,
+    /// Single-use text that comes back with the browser.
+    pub state: &'a str,
+    /// Single-use text that comes back in the ID token.
+    pub nonce: &'a str,
+    /// The PKCE challenge (S256).
+    pub challenge: &'a str,
+    /// The account that is expected to sign in.
+    pub login_hint: Option<&'a str>,
+}
+
+/// What a browser brought back from the provider's sign-in.
+#[derive(Debug, Clone, Copy)]
+pub struct CodeExchange<'a> {
+    /// The authorisation code.
+    pub code: &'a str,
+    /// The PKCE verifier of the request's challenge.
+    pub verifier: &'a SecretString,
+    /// The request's redirect URI.
+    pub redirect_uri: &'a str,
+    /// The request's nonce.
+    pub nonce: &'a str,
+}
+
+/// The account that signed in, as the provider's validated ID token names it.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    /// The provider's id of the account, as [`crate::Person::id`] has it.
+    pub account: String,
+    /// The address or sign-in name, for display and for comparison with what was entered.
+    pub username: String,
+    /// The provider's id of the account's organisation; `None` if the sign-in names domains only.
+    pub organisation: Option<String>,
+    /// The mail domain of the organisation that manages the account, where `organisation` is `None`.
+    pub domain: Option<String>,
+    /// Whether the account may consent for its organisation. Always `false` for [`SignIn::OwnConsent`], and where an
+    /// administrator consents elsewhere.
+    pub may_consent: bool,
+    /// What the provider gave for lasting access; `None` if nothing.
+    pub refresh_token: Option<SecretString>,
+}
+
+/// An access token that a consent was exchanged for.
+#[derive(Debug, Clone)]
+pub struct IssuedToken {
+    /// The access token.
+    pub token: SecretString,
+    /// How long the token is valid.
+    pub expires_in: Duration,
+    /// The consent that replaces the exchanged one, if its refresh token was rotated.
+    pub next: Option<Secret>,
+}
+
+/// The person at the provider's page declined, as opposed to an error there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Declined;
+
+/// Why a server cannot be connected through this provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnfitServer {
+    /// Stable code for programs; documented in `docs/errors.md`.
+    pub code: &'static str,
+    /// Explanation for a person, in one sentence.
+    pub message: String,
+}
+
+impl UnfitServer {
+    /// Creates the refusal; nothing was sent to the server.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// How a provider's consents are obtained and used.
+#[async_trait]
+pub trait Onboarding: Send + Sync + std::fmt::Debug {
+    /// What an administrator does to connect an organisation.
+    fn consent_shape(&self) -> ConsentShape;
+
+    /// Where the provider sends browsers back.
+    fn redirect_paths(&self) -> RedirectPaths {
+        RedirectPaths::default()
+    }
+
+    /// Refuses a server that an administrator entered, if another kind of connection is meant for it.
+    fn check_server(&self, _server: &Url) -> std::result::Result<(), UnfitServer> {
+        Ok(())
+    }
+
+    /// The address of the provider's sign-in.
+    fn sign_in_url(&self, _purpose: SignIn, _request: &AuthorizationRequest<'_>) -> Result<Url> {
+        Err(no_pages())
+    }
+
+    /// The page on which an administrator consents for an organisation.
+    fn consent_url(&self, _organisation: &str, _redirect_uri: &str, _state: &str) -> Result<Url> {
+        Err(no_pages())
+    }
+
+    /// Exchanges the code of a sign-in. `None` if the response names nobody.
+    async fn redeem(&self, _purpose: SignIn, _brought: &CodeExchange<'_>) -> Result<Option<SignedIn>> {
+        Err(no_pages())
+    }
+
+    /// What an error in a redirect from the provider means.
+    fn redirect_error(&self, _error: &str, _description: &str) -> std::result::Result<Declined, Error> {
+        Err(no_pages())
+    }
+
+    /// The consent of an organisation that its administrator gave on [`Self::consent_url`].
+    fn organisation_consent(&self, _organisation: String) -> Result<Secret> {
+        Err(no_pages())
+    }
+
+    /// A user's own consent within an organisation.
+    fn own_consent(&self, _organisation: String, _refresh_token: String) -> Result<Secret> {
+        Err(no_pages())
+    }
+
+    /// Exchanges a consent without [`Secret::fixed_credential`] for an access token. `claims` are what the provider
+    /// demands of the new token.
+    async fn token(&self, _secret: &Secret, _claims: Option<&str>) -> Result<IssuedToken> {
+        Err(Secret::foreign())
+    }
+
+    /// Whether an error of a fresh consent's first use may pass, because the provider has not applied the consent
+    /// everywhere yet.
+    fn is_spreading(&self, _error: &Error) -> bool {
+        false
+    }
+
+    /// Whether two ids mean the same organisation of this provider.
+    fn is_same_organisation(&self, one: &str, other: &str) -> bool {
+        one == other
+    }
+}
+
+/// The error for a step that happens on pages which the provider does not have.
+fn no_pages() -> Error {
+    let message = "This calendar system has no consent pages.";
+    Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_CONSENT_PAGES", message)
+}

@@ -1,0 +1,24 @@
+//! Addresses of resources.
+
+use url::Url;
+
+use crate::{Error, ErrorKind, Remedy, Result};
+
+/// A URL below `base`; each part becomes one percent-encoded segment.
+pub(crate) fn below(base: &Url, parts: &[&str]) -> Result<Url> {
+    let malformed = || {
+        Error::new(
+            ErrorKind::Invalid,
+            Remedy::Never,
+            "MALFORMED_ADDRESS",
+            "This is not a valid address or id.",
+        )
+    };
+    // Dot segments would vanish and turn a request about one thing into a request about another.
+    if parts.iter().any(|part| part.is_empty() || part.chars().all(|c| c == '.')) {
+        return Err(malformed());
+    }
+    let mut url = base.clone();
+    url.path_segments_mut().map_err(|()| malformed())?.pop_if_empty().extend(parts);
+    Ok(url)
+}

@@ -1,0 +1,202 @@
+//! What the connectors of REST APIs share: requests under the gate with one repetition after a refused token, the
+//! classification of failures that may pass, pages, addresses, watermarks and push channels.
+//!
+//! A connector describes its API by [`RestApi`]: where a token comes from, what a request looks like, and what a
+//! refusal means. Everything else about a request stands here.
+
+mod address;
+pub(crate) mod push;
+pub(crate) mod watermark;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::Ids;
+use http::{Method, Request, Response, StatusCode};
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use url::Url;
+
+pub(crate) use self::address::below;
+use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, json, parts};
+
+/// Maximum number of pages of a list; a longer list is treated as an endless loop.
+pub(crate) const MAX_PAGES: usize = 2_000;
+
+/// Random part of a wait is shorter than this, in milliseconds, so that requests refused together are not repeated
+/// together.
+const JITTER_MS: u64 = 2_000;
+
+/// A request to be sent, without a token. `D` is what the API needs to know of it besides.
+#[derive(Debug, Clone)]
+pub(crate) struct Call<'a, D> {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) body: Option<Value>,
+    /// Whether the request may have an effect.
+    pub(crate) writes: bool,
+    /// The mailbox that the request is about; `None` for the directory.
+    pub(crate) mailbox: Option<&'a str>,
+    pub(crate) detail: D,
+}
+
+impl<D> Call<'_, D> {
+    /// A request that reads.
+    pub(crate) fn reading(method: Method, url: Url, detail: D) -> Self {
+        Self { method, url, body: None, writes: false, mailbox: None, detail }
+    }
+
+    /// Marks the request as one that reads, although its method is POST.
+    pub(crate) fn asks(self) -> Self {
+        Self { writes: false, ..self }
+    }
+}
+
+/// A provider's REST API.
+#[async_trait]
+pub(crate) trait RestApi: Send + Sync {
+    /// What a request of this API has beside its method, address, body and mailbox.
+    type Detail: std::fmt::Debug + Send + Sync;
+    /// The provider's name, for people and for the log.
+    const NAME: &'static str;
+
+    /// The client that sends the requests.
+    fn client(&self) -> &http::Client;
+
+    /// The source of chance.
+    fn ids(&self) -> &Ids;
+
+    /// The token for a request. `refused` is the token that the provider has just refused, with its response; the
+    /// result differs from it.
+    async fn token(
+        &self,
+        session: &Session,
+        call: &Call<'_, Self::Detail>,
+        credential: &Credential,
+        refused: Option<(&SecretString, &Response)>,
+    ) -> Result<SecretString>;
+
+    /// The request as it is sent.
+    fn request(&self, session: &Session, call: &Call<'_, Self::Detail>, token: &SecretString) -> Request;
+
+    /// What a refusal means. `jitter` is added to a wait that the provider does not name.
+    fn classify(&self, answer: &Response, call: &Call<'_, Self::Detail>, jitter: Duration) -> Error;
+
+    /// The same error after a fresh token did not help: the consent is lost.
+    fn grant_lost(&self, error: Error) -> Error;
+
+    /// The provider's id of a request; `None` if its responses name none.
+    fn request_id(&self, _answer: &Response) -> Option<String> {
+        None
+    }
+
+    /// Sends a request; an error response becomes an error.
+    async fn call(&self, session: &Session, call: &Call<'_, Self::Detail>) -> Result<Response> {
+        let permit = session.gate.enter(call.mailbox).await?;
+        let credential = session.credentials.current().await?;
+        let token = self.token(session, call, &credential, None).await?;
+        let answer = self.send(session, call, &token).await?;
+        drop(permit);
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return self.judge(session, call, answer).await;
+        }
+        let fresh = self.token(session, call, &credential, Some((&token, &answer))).await?;
+        let _permit = session.gate.enter(call.mailbox).await?;
+        let answer = self.send(session, call, &fresh).await?;
+        self.judge(session, call, answer).await.map_err(|error| match error.kind {
+            // A fresh token that is refused too is not a question of age.
+            ErrorKind::TokenRefused => self.grant_lost(error),
+            _ => error,
+        })
+    }
+
+    /// Sends a request and parses the JSON response.
+    async fn call_json<T: DeserializeOwned + Send + 'static>(
+        &self,
+        session: &Session,
+        call: &Call<'_, Self::Detail>,
+    ) -> Result<T> {
+        let answer = self.call(session, call).await?;
+        self.parse(call, &answer).await
+    }
+
+    /// Parses the JSON of a response.
+    async fn parse<T: DeserializeOwned + Send + 'static>(
+        &self,
+        call: &Call<'_, Self::Detail>,
+        answer: &Response,
+    ) -> Result<T> {
+        json::read(&answer.body).await.map_err(|refused| Error {
+            request_id: self.request_id(answer),
+            unknown: call.writes,
+            ..parts::unreadable(refused, &answer.body, Self::NAME)
+        })
+    }
+
+    /// Sends a request once. A write without a response is marked as unknown.
+    async fn send(
+        &self,
+        session: &Session,
+        call: &Call<'_, Self::Detail>,
+        token: &SecretString,
+    ) -> Result<Response> {
+        let request = self.request(session, call, token);
+        self.client().send(request).await.map_err(|error| {
+            let error = Error::from(error);
+            Error { unknown: error.unknown && call.writes, ..error }
+        })
+    }
+
+    /// A response that is no success, as a classified error. The gate is told of a wait that the provider asks for.
+    async fn judge(
+        &self,
+        session: &Session,
+        call: &Call<'_, Self::Detail>,
+        answer: Response,
+    ) -> Result<Response> {
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        let error = self.classify(&answer, call, self.jitter());
+        tracing::info!(
+            provider = Self::NAME,
+            status = answer.status.as_u16(),
+            code = error.code,
+            request_id = error.request_id,
+            method = %call.method,
+            "the provider refused a request"
+        );
+        if let (Remedy::RetryAfter(wait), true) =
+            (error.remedy, error.kind == ErrorKind::Throttled || answer.retry_after().is_some())
+        {
+            session.gate.throttled(call.mailbox, wait).await;
+        }
+        Err(error)
+    }
+
+    /// A random part of a wait.
+    fn jitter(&self) -> Duration {
+        Duration::from_millis(self.ids().below(JITTER_MS))
+    }
+}
+
+/// The error for a response that lacks what its API promises.
+pub(crate) fn not_understood(name: &str) -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        Remedy::RetryAfter(Duration::from_secs(5)),
+        parts::UNREADABLE,
+        format!("{name} sent a response that cannot be understood."),
+    )
+}
+
+/// The error for a list that never ends.
+pub(crate) fn endless(name: &str) -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        Remedy::RetryAfter(Duration::from_mins(1)),
+        "ENDLESS_LIST",
+        format!("{name} returned an endless list."),
+    )
+}

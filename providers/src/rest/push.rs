@@ -1,0 +1,20 @@
+//! Push channels.
+
+use crate::{Error, ErrorKind, Remedy, Result};
+
+/// Refuses a channel secret that is empty or longer than `most` bytes.
+pub(crate) fn check_secret(secret: &str, most: usize) -> Result<()> {
+    if !secret.is_empty() && secret.len() <= most {
+        return Ok(());
+    }
+    let message = format!("The secret of a channel must have 1 to {most} characters.");
+    Err(Error::new(ErrorKind::Invalid, Remedy::Never, "SECRET_LENGTH", message))
+}
+
+/// Success also if the channel to be ended no longer exists.
+pub(crate) fn ended<T>(answer: Result<T>) -> Result<()> {
+    match answer {
+        Err(error) if error.kind != ErrorKind::Gone => Err(error),
+        _ => Ok(()),
+    }
+}

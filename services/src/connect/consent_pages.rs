@@ -1,0 +1,294 @@
+//! Connecting on the provider's pages: a fresh sign-in of the administrator, then the organisation's consent. Also
+//! the redirects of all sign-ins.
+
+use std::sync::Arc;
+
+use domain::connect::{ConnectPurpose, ConnectStep};
+use providers::{AuthorizationRequest, CodeExchange, ConsentShape, Provider, SignIn};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, sea_query::Expr};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{
+    Connect, ConsentQuestion, NextPage, SessionRow,
+    session::{session_over, set_step, verifier_context},
+};
+use crate::{
+    Error, Refusal, Result, Tx, integrations,
+    proof::{Anyone, TenantScope},
+};
+
+/// The account that signed in at the provider; stored in the session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct SignedIn {
+    pub(super) external: String,
+    account: String,
+}
+
+impl Connect {
+    /// The connector for a session's calendar system.
+    pub(super) async fn connector_of(&self, session: &SessionRow) -> Result<Arc<dyn Provider>> {
+        let rows = self
+            .services
+            .integrations()
+            .by_ids(TenantScope::new(session.tenant_id), &[session.integration_id])
+            .await?;
+        let row = rows.into_iter().next().ok_or_else(session_over)?;
+        self.services.connectors.get(integrations::provider(&row)?)
+    }
+
+    /// Continues after the administrator's sign-in at the provider, which sent the browser to `path`. Anything but a
+    /// validated sign-in of the right administrator ends the attempt.
+    pub async fn signed_in(
+        &self,
+        _by: Anyone,
+        cookie: &str,
+        path: &str,
+        answer: RedirectAnswer,
+    ) -> Result<NextPage> {
+        let (session, verifier) = self.take_redirect(cookie, ConnectPurpose::Connect, path, &answer).await?;
+        let connector = self.connector_of(&session).await?;
+        let redirect = Redirect { session, verifier, path, answer };
+        match connector.consent_shape() {
+            ConsentShape::Pages => self.administrator_signed_in(&*connector, redirect).await,
+            ConsentShape::Login { .. } | ConsentShape::ServiceAccount { .. } => {
+                self.named_administrator_signed_in(&*connector, redirect).await
+            }
+        }
+    }
+
+    async fn administrator_signed_in(
+        &self,
+        connector: &dyn Provider,
+        redirect: Redirect<'_>,
+    ) -> Result<NextPage> {
+        let signed = self.redeem_sign_in(connector, &redirect).await;
+        let (tx, mut session) = self.begin_step(&redirect.session).await?;
+        match signed {
+            Ok(signed) => {
+                session = set_signed_in(&tx, session, &signed).await?;
+                set_step(&tx, &mut session, ConnectStep::Asking).await?;
+                tx.commit().await?;
+                Ok(NextPage::Ask)
+            }
+            Err(error) => self.give_up(tx, session, &error).await,
+        }
+    }
+
+    /// Who will be asked for the organisation's consent, and for which tenant; shown to the administrator beforehand.
+    pub async fn asked(&self, _by: Anyone, cookie: &str) -> Result<ConsentQuestion> {
+        let (session, signed) = self.asking(cookie).await?;
+        let tenant = self.services.tenants().find(session.tenant_id).await?;
+        let tenant = tenant.map(|tenant| tenant.name).unwrap_or_default();
+        Ok(ConsentQuestion { tenant, account: signed.account, organisation: signed.external })
+    }
+
+    /// Redirects to the organisation's consent.
+    pub async fn ask_consent(&self, _by: Anyone, cookie: &str) -> Result<NextPage> {
+        let (session, signed) = self.asking(cookie).await?;
+        let connector = self.connector_of(&session).await?;
+        let path = connector.redirect_paths().consented.ok_or_else(session_over)?;
+        let (tx, mut session) = self.begin_step(&session).await?;
+        let state = self.new_state(&tx, &mut session, path).await?;
+        let url = connector.consent_url(&signed.external, &self.services.settings.link(path), &state)?;
+        tx.commit().await?;
+        Ok(NextPage::Provider(url))
+    }
+
+    /// A session whose administrator has signed in and may be sent to the consent page, whether or not it has been
+    /// shown before.
+    async fn asking(&self, cookie: &str) -> Result<(SessionRow, SignedIn)> {
+        let session = self.session(cookie, ConnectPurpose::Connect).await?;
+        let signed = session.signed_in.clone().and_then(|signed| serde_json::from_value(signed).ok());
+        match signed {
+            Some(signed)
+                if matches!(session.step.known(), Some(ConnectStep::Asking | ConnectStep::AtProvider)) =>
+            {
+                Ok((session, signed))
+            }
+            _ => Err(session_over()),
+        }
+    }
+
+    async fn redeem_sign_in(&self, connector: &dyn Provider, redirect: &Redirect<'_>) -> Result<SignedIn> {
+        let who = self.redeem(connector, SignIn::Administrator, redirect).await?;
+        if !who.may_consent {
+            let message = "Only an administrator of the organisation can connect it. Sign in as one.";
+            return Err(Refusal::new("NOT_AN_ADMINISTRATOR", message).into());
+        }
+        let external = who.organisation.ok_or_else(sign_in_incomplete)?;
+        Ok(SignedIn { external, account: who.username })
+    }
+
+    /// Exchanges the code that a browser brought back from a sign-in.
+    pub(super) async fn redeem(
+        &self,
+        connector: &dyn Provider,
+        purpose: SignIn,
+        redirect: &Redirect<'_>,
+    ) -> Result<providers::SignedIn> {
+        let brought = CodeExchange {
+            code: redirect.answer.code(connector)?,
+            verifier: &redirect.verifier,
+            redirect_uri: &self.services.settings.link(redirect.path),
+            nonce: redirect.session.nonce.as_deref().unwrap_or_default(),
+        };
+        connector.redeem(purpose, &brought).await?.ok_or_else(sign_in_incomplete)
+    }
+
+    /// Completes the organisation's consent. The organisation named by the redirect is only compared with that of the
+    /// sign-in.
+    pub async fn consented(
+        &self,
+        _by: Anyone,
+        cookie: &str,
+        path: &str,
+        answer: RedirectAnswer,
+    ) -> Result<NextPage> {
+        let (session, _verifier) = self.take_redirect(cookie, ConnectPurpose::Connect, path, &answer).await?;
+        let connector = self.connector_of(&session).await?;
+        let signed: Option<SignedIn> =
+            session.signed_in.clone().and_then(|signed| serde_json::from_value(signed).ok());
+        let (mut tx, mut session) = self.begin_step(&session).await?;
+        let is_same =
+            |signed: &SignedIn, tenant: &str| connector.is_same_organisation(&signed.external, tenant);
+        let checked = answer.no_error(&*connector).and_then(|()| match (&signed, answer.tenant.as_deref()) {
+            (Some(signed), Some(tenant)) if is_same(signed, tenant) => Ok(()),
+            _ => {
+                let message =
+                    "The account that signed in belongs to a different organisation than the one that consented.";
+                Err(Refusal::new("TENANT_MISMATCH", message).into())
+            }
+        });
+        if let Err(error) = checked {
+            return self.give_up(tx, session, &error).await;
+        }
+        let Some(signed) = signed else { return Err(session_over()) };
+        let secret = connector.organisation_consent(signed.external)?;
+        self.store_for_run(&mut tx, &mut session, &signed.account, &secret, None).await?;
+        tx.commit().await?;
+        Ok(NextPage::Progress)
+    }
+
+    /// Redirects a browser to the provider's sign-in, to return at `path`.
+    pub(super) async fn sign_in_redirect(
+        &self,
+        tx: &Tx,
+        session: &mut SessionRow,
+        connector: &dyn Provider,
+        (purpose, path): (SignIn, Option<&str>),
+        login_hint: Option<&str>,
+    ) -> Result<NextPage> {
+        let path = path.ok_or_else(session_over)?;
+        let verifier = self.services.ids.secret();
+        let challenge = base64url(&Sha256::digest(verifier.as_bytes()));
+        let nonce = self.services.ids.secret();
+        let secrets = self.services.secrets();
+        let sealed = secrets.seal(tx.conn(), verifier_context(session), verifier.as_bytes()).await?;
+        let mut change = entity::connect_session::ActiveModel::from(session.clone());
+        change.nonce = Set(Some(nonce.clone()));
+        change.verifier = Set(Some(sealed));
+        *session = change.update(tx.conn()).await?;
+        let state = self.new_state(tx, session, path).await?;
+        let redirect_uri = &self.services.settings.link(path);
+        let (state, nonce, challenge) = (&state, &nonce, &challenge);
+        let request = AuthorizationRequest { redirect_uri, state, nonce, challenge, login_hint };
+        Ok(NextPage::Provider(connector.sign_in_url(purpose, &request)?))
+    }
+
+    /// Creates a single-use state for the step that ends at `path`.
+    pub(super) async fn new_state(&self, tx: &Tx, session: &mut SessionRow, path: &str) -> Result<String> {
+        let state = self.services.ids.secret();
+        let mut change = entity::connect_session::ActiveModel::from(session.clone());
+        change.state_hash = Set(Some(self.services.secrets().digest(&format!("{path}|{state}")).await?));
+        change.step = Set(ConnectStep::AtProvider.into());
+        *session = change.update(tx.conn()).await?;
+        Ok(state)
+    }
+
+    /// Validates a redirect: the session belongs to this browser, and the state is the one sent for this step and has
+    /// not been used. The state is consumed whatever the result.
+    pub(super) async fn take_redirect(
+        &self,
+        cookie: &str,
+        purpose: ConnectPurpose,
+        path: &str,
+        answer: &RedirectAnswer,
+    ) -> Result<(SessionRow, SecretString)> {
+        use entity::connect_session::{Column, update};
+        let session = self.session(cookie, purpose).await?;
+        let state = answer.state.as_deref().unwrap_or_default();
+        let hash = self.services.secrets().digest(&format!("{path}|{state}")).await?;
+        let tx = self.services.begin(session.tenant_id).await?;
+        let used = update(session.tenant_id)
+            .filter(Column::Id.eq(session.id))
+            .filter(Column::StateHash.eq(hash))
+            .col_expr(Column::StateHash, Expr::value(Option::<Vec<u8>>::None))
+            .exec(tx.conn())
+            .await?;
+        tx.commit().await?;
+        if used.rows_affected != 1 {
+            let message = "This redirect does not belong to this step, or has been used before. Start again.";
+            return Err(Error::refuse("STATE_INVALID", message));
+        }
+        let sealed = session.verifier.clone().unwrap_or_default();
+        let plain = self.services.secrets().open(verifier_context(&session), &sealed).await?;
+        let verifier = String::from_utf8(plain).map_err(|_| Error::Unreadable { what: "connect_session" })?;
+        Ok((session, verifier.into()))
+    }
+}
+
+/// Parameters of a provider's redirect. Anybody could have forged them.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct RedirectAnswer {
+    /// The state that we sent.
+    pub state: Option<String>,
+    /// Authorisation code to exchange for a token.
+    pub code: Option<String>,
+    /// The organisation that supposedly consented.
+    pub tenant: Option<String>,
+    /// The provider's error code. Checked first: Microsoft sends `admin_consent=True` with errors too.
+    pub error: Option<String>,
+    /// The provider's description of the error.
+    pub error_description: Option<String>,
+}
+
+impl RedirectAnswer {
+    fn no_error(&self, connector: &dyn Provider) -> Result<()> {
+        let Some(error) = self.error.as_deref() else { return Ok(()) };
+        let description = self.error_description.as_deref().unwrap_or_default();
+        let providers::Declined = connector.redirect_error(error, description)?;
+        let message = "The administrator did not grant access at the provider.";
+        Err(Error::refuse("CONSENT_DECLINED", message))
+    }
+
+    fn code(&self, connector: &dyn Provider) -> Result<&str> {
+        self.no_error(connector)?;
+        self.code.as_deref().ok_or_else(sign_in_incomplete)
+    }
+}
+
+/// A browser that came back from the provider, with a state that was ours and unused.
+pub(super) struct Redirect<'a> {
+    pub(super) session: SessionRow,
+    pub(super) verifier: SecretString,
+    /// Where it came back.
+    pub(super) path: &'a str,
+    pub(super) answer: RedirectAnswer,
+}
+
+fn sign_in_incomplete() -> Error {
+    Error::refuse("SIGN_IN_INCOMPLETE", "The sign-in is incomplete. Start again.")
+}
+
+async fn set_signed_in(tx: &Tx, session: SessionRow, signed: &SignedIn) -> Result<SessionRow> {
+    let mut change = entity::connect_session::ActiveModel::from(session);
+    change.signed_in = Set(serde_json::to_value(signed).ok());
+    Ok(change.update(tx.conn()).await?)
+}
+
+fn base64url(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+}

@@ -1,0 +1,133 @@
+//! Connecting through a service account of the organisation's: its key, entered on the connect page with the
+//! administrator for whom it acts; or its name without the key.
+//!
+//! That the key may act for the administrator in the directory proves the organisation; the integration's run checks
+//! it, and this module only refuses what cannot be a key. A service account's name is no secret: who enters a name
+//! must sign in as the administrator, otherwise anybody could connect an organisation that trusts that service
+//! account.
+
+use domain::text::Shape;
+use providers::{Provider, Secret, SignIn, SignedInAdministrator};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Connect, NextPage, SessionRow, TypedCredentials, consent_pages::Redirect, session::session_over,
+    typed_credentials::LONGEST_USER,
+};
+use crate::{Error, Refusal, Result, text, users::checked_email};
+
+/// What an administrator entered before the sign-in that proves their identity; stored in the session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Named {
+    service_account: String,
+    administrator: String,
+}
+
+impl Connect {
+    /// Accepts a key file and the address of an administrator.
+    pub(super) async fn typed_key(&self, session: SessionRow, typed: &TypedCredentials) -> Result<NextPage> {
+        let administrator = administrator(typed)?;
+        let key = typed.password.expose_secret().trim();
+        let secret = Secret::service_account(key);
+        let secret =
+            secret.map_err(|error| Refusal::new("SERVICE_KEY_MALFORMED", error.message).at("key"))?;
+        let (mut tx, mut session) = self.begin_step(&session).await?;
+        self.store_for_run(&mut tx, &mut session, administrator, &secret, None).await?;
+        tx.commit().await?;
+        Ok(NextPage::Progress)
+    }
+
+    /// Accepts the addresses of an administrator and of a service account for which the installation signs. The
+    /// administrator must sign in before anything is tried.
+    pub(super) async fn named_service_account(
+        &self,
+        connector: &dyn Provider,
+        mut session: SessionRow,
+        (typed, address): (&TypedCredentials, &str),
+        keyless: bool,
+    ) -> Result<NextPage> {
+        let administrator = administrator(typed)?.to_owned();
+        let named = Named { service_account: service_account(address)?, administrator };
+        if !keyless {
+            let message = "This installation cannot use a service account without its key. Paste the key.";
+            return Err(Refusal::new("KEYLESS_NOT_OFFERED", message).at("serviceAccount").into());
+        }
+        let (tx, locked) = self.begin_step(&session).await?;
+        session = locked;
+        let mut change = entity::connect_session::ActiveModel::from(session);
+        change.signed_in = Set(serde_json::to_value(&named).ok());
+        session = change.update(tx.conn()).await?;
+        let hint = Some(named.administrator.as_str());
+        let (ask, path) = (SignIn::Administrator, connector.redirect_paths().signed_in);
+        let onward = self.sign_in_redirect(&tx, &mut session, connector, (ask, path), hint).await?;
+        tx.commit().await?;
+        Ok(onward)
+    }
+
+    /// Completes the sign-in of the named administrator. Any other account ends the attempt.
+    pub(super) async fn named_administrator_signed_in(
+        &self,
+        connector: &dyn Provider,
+        redirect: Redirect<'_>,
+    ) -> Result<NextPage> {
+        let named: Option<Named> =
+            redirect.session.signed_in.clone().and_then(|named| serde_json::from_value(named).ok());
+        let named = named.ok_or_else(session_over)?;
+        let proven = self.signed_in_administrator(connector, &redirect, &named).await;
+        let (mut tx, mut session) = self.begin_step(&redirect.session).await?;
+        let administrator = match proven {
+            Ok(administrator) => Some(administrator),
+            Err(error) => return self.give_up(tx, session, &error).await,
+        };
+        let secret = Secret::Keyless { service_account: named.service_account, administrator };
+        self.store_for_run(&mut tx, &mut session, &named.administrator, &secret, None).await?;
+        tx.commit().await?;
+        Ok(NextPage::Progress)
+    }
+
+    async fn signed_in_administrator(
+        &self,
+        connector: &dyn Provider,
+        redirect: &Redirect<'_>,
+        named: &Named,
+    ) -> Result<SignedInAdministrator> {
+        let who = self.redeem(connector, SignIn::Administrator, redirect).await?;
+        match who.domain.filter(|_| who.username.eq_ignore_ascii_case(&named.administrator)) {
+            Some(domain) => Ok(SignedInAdministrator { id: who.account, domain }),
+            None => Err(other_administrator(&named.administrator)),
+        }
+    }
+}
+
+/// The refusal of an account that is not the one behind the entered address.
+pub fn other_administrator(entered: &str) -> Error {
+    Error::refuse("ACCOUNT_MISMATCH", format!("Sign in as the administrator that you entered, {entered}."))
+}
+
+/// The administrator for whom the service account acts.
+fn administrator(typed: &TypedCredentials) -> Result<&str> {
+    let administrator = typed.user.trim();
+    text::check(administrator, Shape::Line, LONGEST_USER, "user")?;
+    if !administrator.contains('@') {
+        let message = "Enter the address of an administrator of your organisation.";
+        return Err(Refusal::new("CREDENTIALS_MISSING", message).at("user").into());
+    }
+    // As the form for users has it, so that nothing invisible is in it.
+    checked_email(administrator, "user")?;
+    Ok(administrator)
+}
+
+/// Parses the address of a service account, in Google's form.
+fn service_account(address: &str) -> Result<String> {
+    let address = address.trim().to_ascii_lowercase();
+    let (name, domain) = address.split_once('@').unwrap_or_default();
+    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
+    let is_one = !name.is_empty() && domain.ends_with(".gserviceaccount.com");
+    if is_one && plain(name) && plain(domain) {
+        return Ok(address);
+    }
+    let message = "Enter the address of a service account; it ends with .gserviceaccount.com.";
+    Err(Refusal::new("SERVICE_ACCOUNT_MALFORMED", message).at("serviceAccount").into())
+}
