@@ -1,9 +1,9 @@
 //! Limits the number of runs of one tenant that are executed at a time, so that nobody uses all permits of a node.
 //!
-//! Bulk work has a limit for all nodes together, of which each node enforces its share, by the number of nodes.
-//! Background work has an eighth of that, and that of all tenants at most half of the node's permits: it waits for
-//! calendar systems that may never answer. Interactive runs, for which somebody is waiting, are delayed only if their
-//! tenant holds a quarter of the node's permits. Runs above a limit wait here, up to a number, until another run of the
+//! Any run may wait for a calendar system that never answers. Bulk work has a limit for all nodes together, of which each
+//! node enforces its share, by the number of nodes, and at most a quarter of its permits. Background work has an eighth
+//! of that limit, and that of all tenants at most half of the node's permits. Interactive runs, for which somebody is
+//! waiting, are delayed only if their tenant holds an eighth of the node's permits. Runs above a limit wait here, up to a number, until another run of the
 //! tenant ends; further ones are dropped and offered again by the sweep.
 
 use std::{
@@ -30,8 +30,8 @@ impl Limits {
     /// The limits of a node with this number of permits, and this limit for the bulk work of one tenant.
     pub(crate) fn new(permits: usize, bulk: usize) -> Self {
         Self {
-            interactive: permits.div_ceil(4),
-            bulk,
+            interactive: permits.div_ceil(8).max(2),
+            bulk: bulk.min(permits.div_ceil(4)).max(1),
             background: bulk.div_ceil(8),
             all_background: permits.div_ceil(2),
         }
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn interactive_runs_of_one_tenant_leave_permits_to_all_others() {
-        let (quota, limits) = (TenantQuota::default(), Limits::new(16, 64));
+        let (quota, limits) = (TenantQuota::default(), Limits::new(32, 64));
         let many: Vec<Hint> = (0..9).map(|run| hint(1, run, Lane::Interactive)).collect();
         assert_eq!(runs(&quota.admit(&many, limits)), [0, 1, 2, 3]);
         assert_eq!(runs(&quota.admit(&[hint(2, 20, Lane::Interactive)], limits)), [20]);

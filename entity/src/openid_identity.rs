@@ -11,7 +11,8 @@ crate::table::tenant_table! {
         subject: String,
         /// When the user and the subject were linked.
         created_at: DateTimeUtc,
-        /// The permissions of whoever linked them; null if the user's own verified sign-in did.
+        /// The permissions of whoever linked them, or set the address by which a sign-in did; null in links that sign-ins
+        /// of earlier versions made.
         linked_with: Option<Json>,
     }
 }

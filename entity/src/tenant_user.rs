@@ -5,6 +5,8 @@ crate::table::tenant_table! {
     "tenant_user": ids::User {
         /// The address for invitations and sign-in, in lower case; unique within the tenant.
         email: String,
+        /// The permissions of whoever set `email`, and so chose who signs in with it.
+        email_set_with: Json,
         /// A display name.
         name: String,
         /// The mailbox that holds the user's calendar, unique within the tenant; null when the user has none.

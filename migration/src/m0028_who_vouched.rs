@@ -1,6 +1,7 @@
-//! Stores who vouched for what gives access: what whoever had a token issued was allowed to do, which key created a
-//! key, and which accounts an administrator has unlinked. Tokens that exist already count as issued by somebody without
-//! any permission: they end when their user is given more.
+//! Stores who vouched for what gives access: what whoever had a token issued or set a user's address was allowed to do,
+//! which key created a key, and which accounts an administrator has unlinked. What exists already counts as made by
+//! somebody without any permission: tokens end when their user is given more, and whoever has permissions and never
+//! signed in needs an administrator who confirms the address.
 
 use sea_orm_migration::prelude::*;
 
@@ -16,6 +17,7 @@ impl MigrationName for Migration {
 
 const TABLES: &str = "
 ALTER TABLE access_token ADD COLUMN issued_with {json} DEFAULT '[]';
+ALTER TABLE tenant_user ADD COLUMN email_set_with {json} NOT NULL DEFAULT '[]';
 ALTER TABLE api_key ADD COLUMN created_by {uuid};
 CREATE TABLE openid_unlinked (
     id {uuid} PRIMARY KEY,

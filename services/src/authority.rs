@@ -14,28 +14,46 @@ use domain::{
 use entity::Trusted;
 use sea_orm::ConnectionTrait;
 
-use crate::{Caller, Result, Services, Tx, keys, proof::Allowed, roles};
+use crate::{
+    Caller, Result, Services, Tx, access,
+    caller::Presented,
+    issuers::person,
+    keys,
+    proof::{Allowed, Member},
+    roles,
+};
 
 impl Services {
     /// Begins a change of a tenant's users, roles, issuers or invitations: locks the tenant, and reads again what the
     /// caller may do. Returns the renewed proof; refuses a caller who no longer exists or no longer meets the rule.
     pub(crate) async fn begin_access_change<R: Rule>(&self, by: &Allowed<R>) -> Result<(Tx, Allowed<R>)> {
         let (tx, _) = self.begin_locked(by.tenant()).await?;
-        let by = renewed(&tx, by.by()).await?.allow()?;
+        let by = renewed(&tx, by).await?.allow()?;
         Ok((tx, by))
     }
 }
 
-/// A caller with the permissions that it holds now; refuses one who no longer exists.
-pub(crate) async fn renewed(tx: &Tx, kind: CallerKind) -> Result<Caller> {
-    let (conn, tenant) = (tx.conn(), tx.tenant());
+/// A caller with the permissions that it holds now; refuses one who no longer exists, or whose credential has ended.
+pub(crate) async fn renewed(tx: &Tx, by: &Member) -> Result<Caller> {
+    let (conn, tenant, kind) = (tx.conn(), tx.tenant(), by.by());
+    let is_valid = match (by.presented(), kind) {
+        (Presented::Token(token), _) => access::is_live(conn, tenant, token).await?,
+        (Presented::Issuer(issuer), CallerKind::User(user)) => {
+            person::identity_of(tx, issuer, user).await?.is_some()
+        }
+        (Presented::Issuer(_) | Presented::Other, _) => true,
+    };
+    if !is_valid {
+        return Err(Denied::Unauthenticated.into());
+    }
     let permissions = match kind {
         CallerKind::Anonymous => None,
         CallerKind::User(user) => roles::permissions_within(conn, tenant, user).await?,
         CallerKind::Vendor(key) => keys::permissions_now(conn, key, tenant, tx.now()).await?,
         CallerKind::Operator => return Ok(Caller::operator(Trusted, tenant)),
     };
-    Ok(Caller::new(Trusted, kind, Some(tenant), permissions.ok_or(Denied::Unauthenticated)?))
+    let caller = Caller::new(Trusted, kind, Some(tenant), permissions.ok_or(Denied::Unauthenticated)?);
+    Ok(caller.by(by.presented()))
 }
 
 /// The permissions that the actor of an earlier change holds now; none if it no longer exists. A key that was rotated

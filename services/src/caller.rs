@@ -14,18 +14,31 @@ use entity::Trusted;
 
 use crate::proof::{Allowed, Member, Own, OwnOr, Staff};
 
+/// The credential by which a caller was authenticated, as far as it can end while its user and permissions stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Presented {
+    /// Nothing that ends before its bearer does, such as a vendor key.
+    #[default]
+    Other,
+    /// An access token.
+    Token(Id<ids::AccessToken>),
+    /// A token of an issuer to which the user is linked.
+    Issuer(Id<ids::OpenIdIssuer>),
+}
+
 /// An authenticated caller: identity, tenant and permissions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     kind: CallerKind,
     tenant: Option<Id<ids::Tenant>>,
     permissions: BTreeSet<Permission>,
+    presented: Presented,
 }
 
 impl Caller {
     /// A caller without any credential.
     pub fn anonymous() -> Self {
-        Self { kind: CallerKind::Anonymous, tenant: None, permissions: BTreeSet::new() }
+        Self::new(Trusted, CallerKind::Anonymous, None, BTreeSet::new())
     }
 
     /// A caller as stated, for authentication and for tests.
@@ -35,14 +48,24 @@ impl Caller {
         tenant: Option<Id<ids::Tenant>>,
         permissions: BTreeSet<Permission>,
     ) -> Self {
-        Self { kind, tenant, permissions }
+        Self { kind, tenant, permissions, presented: Presented::default() }
+    }
+
+    /// The same caller, authenticated by this credential.
+    pub(crate) fn by(self, presented: Presented) -> Self {
+        Self { presented, ..self }
     }
 
     /// The operator, looking after the runs of a tenant. Whoever holds the server's configuration can read its database
     /// anyway.
     pub fn operator(_: Trusted, tenant: Id<ids::Tenant>) -> Self {
         let permissions = [Permission::RunView, Permission::RunEdit].into();
-        Self { kind: CallerKind::Operator, tenant: Some(tenant), permissions }
+        Self::new(Trusted, CallerKind::Operator, Some(tenant), permissions)
+    }
+
+    /// The credential by which it was authenticated.
+    pub(crate) fn presented(&self) -> Presented {
+        self.presented
     }
 
     /// The identity that was authenticated.
@@ -120,6 +143,6 @@ impl Caller {
             return Err(Denied::Unauthenticated);
         }
         let tenant = self.tenant.ok_or(Denied::TenantMissing)?;
-        Ok(Member::new(tenant, self.kind, self.permissions.clone()))
+        Ok(Member::new(tenant, self.kind, self.permissions.clone(), self.presented))
     }
 }

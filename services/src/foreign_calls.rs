@@ -29,6 +29,17 @@ const UNDISTURBED: Duration = Duration::from_secs(2);
 /// How long it is remembered that a tenant's server did not answer in time.
 const SILENT_FOR: Duration = Duration::from_mins(10);
 
+/// Which of a tenant's servers is called: one that answers says nothing about the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum ForeignServer {
+    /// The published configuration and keys of an issuer.
+    IssuerMetadata,
+    /// The endpoint at which an issuer exchanges codes.
+    IssuerToken,
+    /// The directory of a calendar system.
+    Directory,
+}
+
 /// The waiting requests of this node.
 #[derive(Debug, Default)]
 pub(crate) struct ForeignCalls(Mutex<State>);
@@ -37,8 +48,8 @@ pub(crate) struct ForeignCalls(Mutex<State>);
 struct State {
     /// The oldest first.
     waiting: Vec<Waiting>,
-    /// Tenants whose server did not answer in time, and until when that counts.
-    silent: HashMap<Id<ids::Tenant>, Timestamp>,
+    /// Tenants with a server that did not answer in time, and until when that counts.
+    silent: HashMap<(Id<ids::Tenant>, ForeignServer), Timestamp>,
     last: u64,
 }
 
@@ -63,8 +74,8 @@ impl ForeignCalls {
         if of_tenant >= quarter {
             return None;
         }
-        if state.silent.contains_key(&tenant)
-            && (of_tenant > 0 || state.count(|waiting| state.silent.contains_key(&waiting.tenant)) >= quarter)
+        let is_silent = |tenant| state.silent.keys().any(|(silent, _)| *silent == tenant);
+        if is_silent(tenant) && (of_tenant > 0 || state.count(|waiting| is_silent(waiting.tenant)) >= quarter)
         {
             return None;
         }
@@ -96,12 +107,12 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn answered(&self) {
-        self.calls.state().silent.remove(&self.tenant);
+    fn answered(&self, server: ForeignServer) {
+        self.calls.state().silent.remove(&(self.tenant, server));
     }
 
-    fn unanswered(&self, now: Timestamp) {
-        self.calls.state().silent.insert(self.tenant, now + SILENT_FOR);
+    fn unanswered(&self, server: ForeignServer, now: Timestamp) {
+        self.calls.state().silent.insert((self.tenant, server), now + SILENT_FOR);
     }
 }
 
@@ -116,7 +127,7 @@ impl Services {
     /// such servers; the inner result is the call's.
     pub(crate) async fn foreign_call<T>(
         &self,
-        tenant: Id<ids::Tenant>,
+        (tenant, server): (Id<ids::Tenant>, ForeignServer),
         call: impl Future<Output = providers::Result<T>>,
     ) -> Result<providers::Result<T>> {
         let mut call = pin!(call);
@@ -133,12 +144,12 @@ impl Services {
             () = tokio::time::sleep(TIMEOUT) => None,
         };
         let Some(result) = result else {
-            place.unanswered(self.now());
+            place.unanswered(server, self.now());
             return Ok(Err(timed_out()));
         };
         match &result {
             Err(error) if error.kind == ErrorKind::Unavailable => {}
-            _ => place.answered(),
+            _ => place.answered(server),
         }
         Ok(result)
     }
@@ -197,14 +208,20 @@ mod tests {
     fn tenants_whose_servers_did_not_answer_share_a_quarter_until_they_answer() {
         let calls = ForeignCalls::default();
         for silent in 0..8 {
-            calls.enter(tenant(silent), PLACES, at(0)).unwrap().unanswered(at(10));
+            let place = calls.enter(tenant(silent), PLACES, at(0)).unwrap();
+            place.unanswered(ForeignServer::IssuerToken, at(10));
         }
         let held: Vec<_> =
             (0..4).map(|silent| calls.enter(tenant(silent), PLACES, at(11)).unwrap()).collect();
         assert!(calls.enter(tenant(0), PLACES, at(11)).is_none(), "one at a time");
         assert!(calls.enter(tenant(4), PLACES, at(11)).is_none(), "a quarter for all of them");
         assert!(calls.enter(tenant(9), PLACES, at(11)).is_some(), "nobody else has to wait for them");
-        held[0].answered();
+        held[0].answered(ForeignServer::IssuerMetadata);
+        assert!(
+            calls.enter(tenant(0), PLACES, at(11)).is_none(),
+            "that another server answers changes nothing"
+        );
+        held[0].answered(ForeignServer::IssuerToken);
         assert!(calls.enter(tenant(0), PLACES, at(11)).is_some());
         drop(held);
         let forgotten = at(10) + SILENT_FOR;

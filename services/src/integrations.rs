@@ -16,6 +16,7 @@ use crate::{
     Error, Page, PageArgs, Refusal, Result, Tx,
     audit::AuditFacts,
     events::topic,
+    foreign_calls::ForeignServer,
     page,
     proof::{Allowed, Member, TenantScope},
     run_inputs::{Connect, RunInput, Verify},
@@ -270,7 +271,10 @@ impl Integrations {
         let row = self.of(by, id).await?;
         require_consented(&row)?;
         let (provider, session) = self.services.grants().open(&row, None).await?;
-        Ok(self.services.foreign_call(row.tenant_id, provider.people(&session, after)).await??)
+        Ok(self
+            .services
+            .foreign_call((row.tenant_id, ForeignServer::Directory), provider.people(&session, after))
+            .await??)
     }
 }
 

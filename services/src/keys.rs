@@ -15,8 +15,9 @@ use chrono::Duration;
 use domain::{Id, Permission, Timestamp, access::Denied, ids};
 use entity::api_key::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
-    IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Json, sea_query::Expr,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseBackend,
+    EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+    prelude::Json, sea_query::Expr,
 };
 use serde_json::json;
 
@@ -257,7 +258,9 @@ impl Keys {
         only: Option<&[Id<ids::ApiKey>; 2]>,
         txn: &impl ConnectionTrait,
     ) -> Result<Vec<Model>> {
-        // In one order for everybody, so that two keys that revoke each other do not wait for each other.
+        // One after the other: what another change is about to add would not be seen here.
+        one_at_a_time(txn).await?;
+        // In one order for everybody, also for those of earlier versions.
         let keys = Entity::find().order_by_asc(Column::Id);
         let keys = match only {
             Some(only) => keys.filter(Column::Id.is_in(*only)),
@@ -300,6 +303,15 @@ impl Keys {
             created_by: by.map(Staff::key),
         })
     }
+}
+
+/// Waits until no other change of keys is under way. On SQLite there is one writing transaction at a time anyway.
+async fn one_at_a_time(txn: &impl ConnectionTrait) -> Result<()> {
+    if txn.get_database_backend() == DatabaseBackend::Postgres {
+        let sql = "SELECT pg_advisory_xact_lock(hashtextextended('api_key', 0))";
+        txn.execute_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await?;
+    }
+    Ok(())
 }
 
 /// The keys created with a key, with those, and so on; the caller's own and what was created with it are left out.

@@ -168,7 +168,7 @@ impl Links {
                 tx.audit(&actor, "role.assign", user.id.to_string(), facts);
                 user.id
             }
-            None => self.newcomer(tx, &actor, email, roles).await?,
+            None => self.newcomer(tx, by, email, roles).await?,
         };
         roles::give(tx, by, &[user], roles).await?;
         if !may_connect(tx.conn(), tx.tenant(), user).await? {
@@ -182,14 +182,15 @@ impl Links {
     async fn newcomer(
         &self,
         tx: &mut Tx,
-        actor: &str,
+        by: &Member,
         email: &str,
-        roles: &[Id<ids::Role>],
+        given: &[Id<ids::Role>],
     ) -> Result<Id<ids::User>> {
         let user = tenant_user::Model {
             id: self.services.ids.make(),
             tenant_id: tx.tenant(),
             email: email.to_owned(),
+            email_set_with: roles::permission_names(by.permissions()),
             name: email.to_owned(),
             calendar_address: None,
             time_zone: None,
@@ -198,8 +199,8 @@ impl Links {
         };
         let row = tenant_user::ActiveModel::from(user.clone());
         tenant_user::Entity::insert(row).exec_without_returning(tx.conn()).await?;
-        let facts = AuditFacts::created(users::audit_json(&user)).with(json!({ "roles": roles }));
-        tx.audit(actor, "user.create", user.id.to_string(), facts);
+        let facts = AuditFacts::created(users::audit_json(&user)).with(json!({ "roles": given }));
+        tx.audit(&by.actor(), "user.create", user.id.to_string(), facts);
         Ok(user.id)
     }
 }

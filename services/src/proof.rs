@@ -20,6 +20,8 @@ use domain::{
     ids,
 };
 
+use crate::caller::Presented;
+
 /// The proof that a caller belongs to a tenant: who acts, where, and holding which permissions.
 ///
 /// The proofs of callers within a tenant dereference to it.
@@ -28,11 +30,22 @@ pub struct Member {
     tenant: Id<ids::Tenant>,
     by: CallerKind,
     permissions: BTreeSet<Permission>,
+    presented: Presented,
 }
 
 impl Member {
-    pub(crate) fn new(tenant: Id<ids::Tenant>, by: CallerKind, permissions: BTreeSet<Permission>) -> Self {
-        Self { tenant, by, permissions }
+    pub(crate) fn new(
+        tenant: Id<ids::Tenant>,
+        by: CallerKind,
+        permissions: BTreeSet<Permission>,
+        presented: Presented,
+    ) -> Self {
+        Self { tenant, by, permissions, presented }
+    }
+
+    /// The credential by which the caller was authenticated.
+    pub(crate) fn presented(&self) -> Presented {
+        self.presented
     }
 
     /// The tenant within which the proof holds.

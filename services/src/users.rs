@@ -90,16 +90,22 @@ impl Users {
     ) -> Result<Model> {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
         let before = self.present(&tx, id).await?;
-        let after = check::changed(&before, change)?;
+        let names_address = change.email.is_some();
+        let mut after = check::changed(&before, change)?;
         if before.email != after.email {
             // Whoever may set an address may take the account over that signs in with it.
             self.may_take(&tx, &by, &before).await?;
             issuers::identity::rest_on(&tx, &by, id).await?;
+            after.email_set_with = roles::permission_names(by.permissions());
+        } else if names_address && self.may_take(&tx, &by, &before).await.is_ok() {
+            // Named again by somebody with the user's permissions, the address is confirmed.
+            after.email_set_with = roles::permission_names(by.permissions());
         }
         let statement = entity::tenant_user::update(tx.tenant())
             .filter(Column::Id.eq(id))
             .filter(Column::Version.eq(if_version.unwrap_or(before.version)))
             .col_expr(Column::Email, Expr::value(after.email.clone()))
+            .col_expr(Column::EmailSetWith, Expr::value(after.email_set_with.clone()))
             .col_expr(Column::Name, Expr::value(after.name.clone()))
             .col_expr(Column::CalendarAddress, Expr::value(after.calendar_address.clone()))
             .col_expr(Column::TimeZone, Expr::value(after.time_zone.clone()))
@@ -190,9 +196,10 @@ impl Users {
             return Err((None, Denied::Forbidden(Permission::RoleEdit).into()));
         }
         let mut made = Vec::with_capacity(new.len());
+        let made_with = roles::permission_names(by.permissions());
         for (index, new) in new.iter().enumerate() {
-            let user =
-                check::new(self.services.ids.make(), &tx, new).map_err(|error| (Some(index), error))?;
+            let user = check::new(self.services.ids.make(), &tx, new, &made_with)
+                .map_err(|error| (Some(index), error))?;
             made.push(user);
         }
         check::unique(&tx, &made).await?;

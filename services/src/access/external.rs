@@ -14,6 +14,8 @@ use serde::Deserialize;
 use super::{Access, Authenticated};
 use crate::{
     Caller, Error, Result,
+    caller::Presented,
+    foreign_calls::ForeignServer,
     issuers::{self, audience_of, person},
     roles,
 };
@@ -71,7 +73,12 @@ impl Access {
         let txn = self.services.read(tenant).await?;
         let permissions = roles::permissions_within(&txn, tenant, user).await?;
         let permissions: BTreeSet<Permission> = permissions.ok_or_else(unknown)?;
-        let caller = Caller::new(entity::Trusted, CallerKind::User(user), Some(tenant), permissions);
+        // Read after the permissions: a link that ends because its user is given more ends before they count.
+        if person::linked(&txn, &row, &claims).await? != Some(user) {
+            return Err(unknown());
+        }
+        let caller = Caller::new(entity::Trusted, CallerKind::User(user), Some(tenant), permissions)
+            .by(Presented::Issuer(row.id));
         Ok(Authenticated { caller, expires_at: Some(claims.expires_at()) })
     }
 
@@ -101,7 +108,10 @@ impl Access {
         };
         let issuer = issuers::registered(row);
         let openid = self.services.connectors.openid()?;
-        let verified = self.services.foreign_call(row.tenant_id, openid.verify(&issuer, token, what)).await?;
+        let verified = self
+            .services
+            .foreign_call((row.tenant_id, ForeignServer::IssuerMetadata), openid.verify(&issuer, token, what))
+            .await?;
         verified.map_err(|error| match error.kind {
             ErrorKind::Unavailable => error.into(),
             _ => {
@@ -116,7 +126,8 @@ impl Access {
         if let Some(user) = known {
             return Ok(user);
         }
-        let mut tx = self.services.begin(row.tenant_id).await?;
+        // Locked: the user's address could change between the look-up and the link.
+        let (mut tx, _) = self.services.begin_locked(row.tenant_id).await?;
         match person::link(&mut tx, row.id, claims).await {
             Ok(user) => {
                 tx.commit().await?;

@@ -17,10 +17,10 @@ use futures::Stream;
 pub use identities::AccessChange;
 pub(crate) use identities::Identities;
 pub use token::AccessToken;
-pub(crate) use token::{IssuedFor, LEEWAY, revoke_outgrown};
+pub(crate) use token::{IssuedFor, LEEWAY, is_live, revoke_outgrown};
 
 use self::identities::CredentialDigest;
-use crate::{Caller, Error, Result, keys, proof::Anyone, roles};
+use crate::{Caller, Error, Result, caller::Presented, keys, proof::Anyone, roles};
 
 crate::noun! {
     /// Callers' identities: keys, tokens and roles.
@@ -97,7 +97,8 @@ impl Access {
         };
         let txn = self.services.read(tenant).await?;
         let permissions = roles::permissions_within(&txn, tenant, user).await?;
-        Ok(Caller::new(Trusted, caller.kind(), Some(tenant), permissions.ok_or(Denied::Unauthenticated)?))
+        let permissions = permissions.ok_or(Denied::Unauthenticated)?;
+        Ok(Caller::new(Trusted, caller.kind(), Some(tenant), permissions).by(caller.presented()))
     }
 
     /// Stream of changes of callers' permissions, whichever node makes them. A socket authenticates again when one
@@ -143,6 +144,7 @@ impl Access {
         let permissions = roles::permissions_within(&txn, tenant, user).await?;
         let permissions: BTreeSet<Permission> = permissions.ok_or(Denied::Unauthenticated)?;
         let caller = Caller::new(Trusted, CallerKind::User(user), Some(tenant), permissions);
+        let caller = caller.by(Presented::Token(claims.jti));
         Ok(Authenticated { caller, expires_at: Some(claims.expiry()?) })
     }
 }

@@ -53,7 +53,7 @@ pub(super) struct Claims {
     iat: i64,
     nbf: i64,
     exp: i64,
-    jti: Id<ids::AccessToken>,
+    pub(super) jti: Id<ids::AccessToken>,
 }
 
 /// A signing key with the lifetime of the tokens that it signs.
@@ -378,14 +378,27 @@ pub(crate) async fn revoke_outgrown(tx: &mut Tx, by: &Member, users: &[Id<ids::U
 /// Whether a token was issued here and has not been revoked, nor the vendor key with which it was issued.
 pub(super) async fn is_in_force(conn: &impl ConnectionTrait, claims: &Claims) -> Result<bool> {
     let record = entity::access_token::one(claims.tenant, claims.jti).one(conn).await?;
-    let is_live = |record: &Model| {
-        record.revoked_at.is_none()
-            && record.user_id == claims.sub
-            && record.expires_at.timestamp() == claims.exp
-    };
+    let is_live =
+        |record: &Model| record.user_id == claims.sub && record.expires_at.timestamp() == claims.exp;
     match record.filter(is_live) {
         None => Ok(false),
-        Some(Model { issuer_id: Some(_), .. }) => Ok(true),
-        Some(record) => Ok(!keys::is_revoked(conn, &record.issued_by).await?),
+        Some(record) => is_not_revoked(conn, &record).await,
     }
+}
+
+/// Whether a token that was authenticated before has not been revoked since.
+pub(crate) async fn is_live(
+    conn: &impl ConnectionTrait,
+    tenant: Id<ids::Tenant>,
+    token: Id<ids::AccessToken>,
+) -> Result<bool> {
+    match entity::access_token::one(tenant, token).one(conn).await? {
+        None => Ok(false),
+        Some(record) => is_not_revoked(conn, &record).await,
+    }
+}
+
+async fn is_not_revoked(conn: &impl ConnectionTrait, record: &Model) -> Result<bool> {
+    let by_key = record.issuer_id.is_none();
+    Ok(record.revoked_at.is_none() && !(by_key && keys::is_revoked(conn, &record.issued_by).await?))
 }

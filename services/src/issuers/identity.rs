@@ -120,13 +120,19 @@ pub(crate) async fn unlink_outgrown(tx: &mut Tx, by: &Member, users: &[Id<ids::U
     Ok(())
 }
 
-/// Makes the links that a user's own sign-ins created depend on the person who changes the user's address: whoever
-/// chooses the address chooses whom these links mean. They end once the user has more permissions than that person, see
-/// [`unlink_outgrown`].
+/// Makes a user's links depend also on the person who changes the user's address: whoever chooses the address chooses
+/// whom these links mean. They end once the user has more permissions than that person, see [`unlink_outgrown`].
 pub(crate) async fn rest_on(tx: &Tx, by: &Member, user: Id<ids::User>) -> Result<()> {
-    let own = update(tx.tenant()).filter(Column::UserId.eq(user)).filter(Column::LinkedWith.is_null());
-    let with = Expr::value(roles::permission_names(by.permissions()));
-    own.col_expr(Column::LinkedWith, with).exec(tx.conn()).await?;
+    for link in of(tx.tenant()).filter(Column::UserId.eq(user)).all(tx.conn()).await? {
+        let mut with = by.permissions().clone();
+        if let Some(linked_with) = &link.linked_with {
+            let linked_with = roles::parsed(linked_with);
+            with.retain(|permission| linked_with.contains(permission));
+        }
+        let with = Expr::value(roles::permission_names(&with));
+        let one = update(tx.tenant()).filter(Column::Id.eq(link.id));
+        one.col_expr(Column::LinkedWith, with).exec(tx.conn()).await?;
+    }
     Ok(())
 }
 

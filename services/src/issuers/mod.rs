@@ -22,6 +22,7 @@ use crate::{
     access::Access,
     audit::AuditFacts,
     error::is_duplicate,
+    foreign_calls::ForeignServer,
     page,
     proof::{Allowed, Member},
     vault::{Column as SealedColumn, SealContext},
@@ -205,7 +206,7 @@ impl Issuers {
     async fn try_out(&self, row: &Model) -> Result<()> {
         let registered = registered(row);
         let call = self.services.connectors.openid()?.try_out(&registered);
-        let tried = self.services.foreign_call(row.tenant_id, call).await?;
+        let tried = self.services.foreign_call((row.tenant_id, ForeignServer::IssuerMetadata), call).await?;
         tried.map_err(|error| Refusal::new("ISSUER_UNUSABLE", error.message).at("issuer").into())
     }
 }

@@ -11,7 +11,7 @@ use providers::openid::Claims;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, prelude::Json};
 use serde_json::json;
 
-use crate::{Error, Refusal, Result, Tx, audit::AuditFacts};
+use crate::{Error, Refusal, Result, Tx, audit::AuditFacts, roles};
 
 /// The user linked to the token's subject.
 pub(crate) async fn linked(
@@ -46,6 +46,13 @@ pub(crate) async fn link(
     let user =
         tenant_user::of(tx.tenant()).filter(tenant_user::Column::Email.eq(email)).one(tx.conn()).await?;
     let user = user.ok_or_else(nobody)?;
+    let vouched = roles::parsed(&user.email_set_with);
+    let held = roles::permissions_within(tx.conn(), tx.tenant(), user.id).await?.unwrap_or_default();
+    if !held.is_subset(&vouched) {
+        let message = "Your address was entered by somebody with fewer permissions than you have. Ask an \
+            administrator with all your permissions to confirm it.";
+        return Err(Error::refuse("ADDRESS_UNCONFIRMED", message));
+    }
     if identity_of(tx, issuer.id, user.id).await?.is_some() {
         let message = "This address belongs to a user who is linked to a different account of your \
             organisation's sign-in. Ask your administrator to link your account.";
@@ -53,7 +60,7 @@ pub(crate) async fn link(
     }
     let subject = claims.subject(&issuer.subject_claim).ok_or_else(nobody)?.to_owned();
     let by = issuer.id.to_string();
-    insert(tx, &issuer, user.id, subject, (&by, None)).await?;
+    insert(tx, &issuer, user.id, subject, (&by, Some(user.email_set_with))).await?;
     Ok(user.id)
 }
 
@@ -83,7 +90,8 @@ pub(crate) async fn identity_of(
     Ok(row.one(tx.conn()).await?)
 }
 
-/// Links a user to a subject. Also stores what whoever does so may do, unless it is the user by a verified sign-in.
+/// Links a user to a subject. Also stores what whoever vouches for that may do: the person who links them, or who set
+/// the address by which a sign-in found the user.
 pub(super) async fn insert(
     tx: &mut Tx,
     issuer: &Model,

@@ -24,6 +24,7 @@ use self::session::Session;
 use crate::{
     Error, Refusal, Result,
     access::{AccessToken, IssuedFor},
+    foreign_calls::ForeignServer,
     issuers::{self, person},
     proof::Anyone,
     text,
@@ -76,8 +77,11 @@ impl SignIn {
         self.check(tenant, &request).await?;
         let id = self.services.ids.make();
         let attempt = self.attempt(tenant, id).await?;
-        let url =
-            self.at_issuer(&row, async |openid, login| openid.authorize_url(login, &attempt).await).await?;
+        let url = self
+            .at_issuer(&row, ForeignServer::IssuerMetadata, async |openid, login| {
+                openid.authorize_url(login, &attempt).await
+            })
+            .await?;
         let session =
             Session { id, issuer: row.id, request, expires_at: self.services.now() + SESSION_LIFETIME };
         Ok((self.cookie(tenant, &session).await?, url))
@@ -117,9 +121,15 @@ impl SignIn {
         let registered = issuers::registered(row);
         let openid = self.services.connectors.openid()?;
         let check = openid.check_answering(&registered, answer.issuer());
-        self.services.foreign_call(row.tenant_id, check).await?.map_err(unverified)?;
+        self.services
+            .foreign_call((row.tenant_id, ForeignServer::IssuerMetadata), check)
+            .await?
+            .map_err(unverified)?;
         let code = answer.code()?;
-        self.at_issuer(row, async |openid, login| openid.redeem(login, code, attempt).await).await
+        self.at_issuer(row, ForeignServer::IssuerToken, async |openid, login| {
+            openid.redeem(login, code, attempt).await
+        })
+        .await
     }
 
     /// Issues a token, or a code for one, to the verified user.
@@ -128,7 +138,8 @@ impl SignIn {
         let signer = access.signer(None).await?;
         // The tenant's return URLs may have changed since the sign-in began.
         self.check(row.tenant_id, &session.request).await?;
-        let mut tx = self.services.begin(row.tenant_id).await?;
+        // Locked: the user's address or permissions could change between the look-up and the link or the token.
+        let (mut tx, _) = self.services.begin_locked(row.tenant_id).await?;
         let user = person::link(&mut tx, row.id, claims).await?;
         let code = session.request.return_url.as_ref().map(|_| self.services.ids.secret());
         self.record(&tx, session, user, code.as_deref()).await?;
@@ -149,6 +160,7 @@ impl SignIn {
     async fn at_issuer<T>(
         &self,
         row: &Model,
+        server: ForeignServer,
         speak: impl AsyncFnOnce(&providers::openid::OpenId, ClientLogin<'_>) -> providers::Result<T>,
     ) -> Result<T> {
         let (issuer, redirect_uri) = (issuers::registered(row), self.services.issuers().redirect_uri(row));
@@ -160,7 +172,7 @@ impl SignIn {
             email_claim: row.email_claim.as_deref(),
         };
         let call = speak(self.services.connectors.openid()?, login);
-        self.services.foreign_call(row.tenant_id, call).await?.map_err(unverified)
+        self.services.foreign_call((row.tenant_id, server), call).await?.map_err(unverified)
     }
 
     async fn check(&self, tenant: Id<ids::Tenant>, request: &Request) -> Result<()> {
@@ -172,6 +184,13 @@ impl SignIn {
         if !self.services.tenants().allows_return(Anyone, tenant, url).await? {
             let message =
                 "This return address is not allowed. Ask the vendor to add it to the tenant's return URLs.";
+            return Err(Refusal::new("RETURN_URL_NOT_ALLOWED", message).at("return_url").into());
+        }
+        // An application that reads the first of two would take what somebody else has put there.
+        let has = |name: &str| Url::parse(url).is_ok_and(|url| url.query_pairs().any(|(key, _)| key == name));
+        if has("code") || has("state") {
+            let message =
+                "A return address must not contain the parameters code and state: Muster adds them.";
             return Err(Refusal::new("RETURN_URL_NOT_ALLOWED", message).at("return_url").into());
         }
         let is_digest = |text: &String| {

@@ -52,6 +52,7 @@ mod tests {
         tenant_user::Model {
             id: Id::nil(),
             tenant_id: Id::nil(),
+            email_set_with: serde_json::json!([]),
             email: String::new(),
             name: String::new(),
             calendar_address: None,

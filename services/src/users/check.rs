@@ -4,7 +4,7 @@ use domain::{Id, ids};
 use std::collections::HashMap;
 
 use entity::tenant_user::{Column, Model};
-use sea_orm::{ColumnTrait, DbErr, ExprTrait, QueryFilter};
+use sea_orm::{ColumnTrait, DbErr, ExprTrait, QueryFilter, prelude::Json};
 
 use super::{NewUser, UserChange};
 use crate::{
@@ -33,12 +33,13 @@ pub(crate) fn email(text: &str, field: &'static str) -> Result<String> {
     Err(Refusal::new("EMAIL_MALFORMED", "This is not an email address.").at(field).into())
 }
 
-/// The row of a new user.
-pub(super) fn new(id: Id<ids::User>, tx: &Tx, new: &NewUser) -> Result<Model> {
+/// The row of a new user, made by somebody with these permissions.
+pub(super) fn new(id: Id<ids::User>, tx: &Tx, new: &NewUser, made_with: &Json) -> Result<Model> {
     Ok(Model {
         id,
         tenant_id: tx.tenant(),
         email: email(&new.email, "email")?,
+        email_set_with: made_with.clone(),
         name: checked_name(&new.name)?,
         calendar_address: address(new.calendar_address.as_deref())?,
         time_zone: zone(new.time_zone.clone())?,
@@ -58,6 +59,7 @@ pub(super) fn changed(before: &Model, change: UserChange) -> Result<Model> {
             Some(text) => address(text.as_deref())?,
         },
         time_zone: change.time_zone.map_or(Ok(kept.time_zone), zone)?,
+        email_set_with: kept.email_set_with,
         version: before.version + 1,
         ..*before
     })

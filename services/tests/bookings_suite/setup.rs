@@ -218,6 +218,7 @@ impl Setup {
         let row = entity::tenant_user::Model {
             id: self.services.ids.make(),
             tenant_id: tenant,
+            email_set_with: serde_json::json!([]),
             email: format!("person{n}@acme.example"),
             name: format!("Person {n}"),
             calendar_address: None,

@@ -24,6 +24,7 @@ on_both!(
     a_sign_in_does_not_survive_the_promotion_of_somebody_whose_address_was_changed,
     a_wider_role_ends_the_links_of_its_holders_too,
     codes_end_with_the_tokens,
+    an_address_is_vouched_for_by_whoever_entered_it,
 );
 
 async fn issuer(h: &Harness, tenant: Id<ids::Tenant>) -> Id<ids::OpenIdIssuer> {
@@ -177,4 +178,33 @@ async fn codes_end_with_the_tokens(h: Harness) {
     code(&h, tenant, issuer, anna).await;
     issuers.link(&vendor.allow().unwrap(), issuer, anna, "another").await.unwrap();
     assert_eq!(codes(&h, tenant).await, 1, "a code of the former subject is worth nothing");
+}
+
+/// What whoever set a user's address was allowed to do.
+async fn vouched(h: &Harness, tenant: Id<ids::Tenant>, user: Id<ids::User>) -> usize {
+    let txn = h.services.store.read(tenant).await.unwrap();
+    let row = entity::tenant_user::one(tenant, user).one(&txn).await.unwrap().unwrap();
+    row.email_set_with.as_array().unwrap().len()
+}
+
+async fn an_address_is_vouched_for_by_whoever_entered_it(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let staff = h.vendor(tenant).await;
+    let human_resources = h.caller(tenant, StandardRole::HumanResources).await;
+    let users = h.services.users();
+    let anna = users.create(&staff.allow().unwrap(), person("anna")).await.unwrap().id;
+    let all = vouched(&h, tenant, anna).await;
+    let few = human_resources.permissions().len();
+    assert!(few < all);
+    let rename = |email: &str| UserChange { email: Some(email.to_owned()), ..UserChange::default() };
+    users.update(&human_resources.allow().unwrap(), anna, rename("other@acme.example"), None).await.unwrap();
+    assert_eq!(vouched(&h, tenant, anna).await, few, "whoever chooses the address chooses who signs in");
+    users.update(&human_resources.allow().unwrap(), anna, UserChange::default(), None).await.unwrap();
+    assert_eq!(vouched(&h, tenant, anna).await, few);
+    let administrator = h.role(tenant, StandardRole::Administrator.as_str()).await;
+    h.services.roles().assign(&staff.allow().unwrap(), anna, &[administrator]).await.unwrap();
+    users.update(&human_resources.allow().unwrap(), anna, rename("other@acme.example"), None).await.unwrap();
+    assert_eq!(vouched(&h, tenant, anna).await, few, "named again by somebody with fewer permissions");
+    users.update(&staff.allow().unwrap(), anna, rename("other@acme.example"), None).await.unwrap();
+    assert_eq!(vouched(&h, tenant, anna).await, all, "named again, it is confirmed");
 }

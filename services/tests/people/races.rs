@@ -29,6 +29,7 @@ on_postgres!(
     a_key_that_is_revoked_meanwhile_makes_no_other,
     a_step_of_the_connect_page_waits_for_whoever_revokes_its_invitation,
     changes_that_wait_for_their_tenant_leave_connections_to_others,
+    a_key_that_a_stolen_key_makes_meanwhile_is_revoked_with_it,
 );
 
 fn statement<const N: usize>(sql: &str, values: [Value; N]) -> Statement {
@@ -177,4 +178,30 @@ async fn changes_that_wait_for_their_tenant_leave_connections_to_others(h: Harne
     };
     let (all, ()) = tokio::join!(all, others);
     assert!(all.iter().all(Result::is_ok), "{all:?}");
+}
+
+async fn a_key_that_a_stolen_key_makes_meanwhile_is_revoked_with_it(h: Harness) {
+    let keys = h.services.keys();
+    let (stolen, secret) = keys.create(&h.staff, new_key(&h, "stolen", None)).await.unwrap();
+    let thief = tried(&h, &secret).await.unwrap().allow_staff().unwrap();
+    let (owner, watch) = (h.owner().await, h.owner().await);
+    // Another node's `createApiKey` with the stolen key, which has not ended yet.
+    let creating = owner.begin().await.unwrap();
+    let turn = "SELECT pg_advisory_xact_lock(hashtextextended('api_key', 0))";
+    creating.query_all_raw(statement(turn, [])).await.unwrap();
+    let revoking = keys.revoke(&h.staff, stolen.id, true);
+    let made = async {
+        until_somebody_waits(&watch).await;
+        let sql = "INSERT INTO api_key (id, name, prefix, hash, created_at, permissions, created_by)
+            SELECT $1, 'made', prefix, 'x', created_at, permissions, id FROM api_key WHERE id = $2";
+        let id: Id<ids::ApiKey> = h.services.ids.make();
+        creating.execute_raw(statement(sql, [id.into(), stolen.id.into()])).await.unwrap();
+        creating.commit().await.unwrap();
+        id
+    };
+    let (revoked, made) = tokio::join!(revoking, made);
+    let created: Vec<_> = revoked.unwrap().created.into_iter().map(|key| key.id).collect();
+    assert_eq!(created, [made]);
+    let late = keys.create(&thief, new_key(&h, "late", None)).await;
+    assert!(matches!(late, Err(Error::Denied(Denied::Unauthenticated))), "{late:?}");
 }

@@ -26,6 +26,7 @@ on_both!(
     every_change_of_access_ends_what_is_remembered,
     what_is_remembered_ends_by_itself_where_no_message_comes,
     another_node_hears_of_it,
+    a_request_that_had_begun_changes_no_access_once_its_credential_has_ended,
 );
 
 async fn a_revoked_token_is_dead_and_the_others_live(h: Harness) {
@@ -193,4 +194,23 @@ async fn another_node_hears_of_it(h: Harness) {
         "its sockets hear of it"
     );
     assert_eq!(refused(there().await), "UNAUTHENTICATED");
+}
+
+async fn a_request_that_had_begun_changes_no_access_once_its_credential_has_ended(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let vendor = h.vendor(tenant).await;
+    let administrator = h.caller(tenant, StandardRole::Administrator).await.allow_own().unwrap().user();
+    let (access, roles) = (h.services.access(), h.services.roles());
+    let mut proofs = Vec::new();
+    let mut tokens = Vec::new();
+    for _ in 0..2 {
+        let issued = access.issue(&h.staff, tenant, administrator, None).await.unwrap();
+        proofs.push(tried(&h, &issued.token).await.unwrap().allow::<may::RoleEdit>().unwrap());
+        tokens.push(issued.id);
+    }
+    access.revoke(&vendor.allow_own_or(administrator).unwrap(), Some(&tokens[..1])).await.unwrap();
+    let new = |name: &str| NewRole { name: name.to_owned(), permissions: [Permission::UserView].into() };
+    let refused = roles.create(&proofs[0], new("First")).await.unwrap_err();
+    assert!(matches!(refused, services::Error::Denied(Denied::Unauthenticated)), "{refused:?}");
+    assert!(roles.create(&proofs[1], new("Second")).await.is_ok(), "the other token is still valid");
 }

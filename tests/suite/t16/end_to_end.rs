@@ -17,6 +17,7 @@ both!(
     an_issuer_that_is_removed_ends_everything_that_came_through_it,
     a_user_whose_account_was_made_anew_is_linked_by_an_administrator,
     a_user_of_an_issuer_without_addresses_is_linked_beforehand,
+    nobody_becomes_an_administrator_by_an_address_that_they_entered,
 );
 
 /// A secret of Muster's client at the provider.
@@ -199,5 +200,40 @@ async fn a_user_of_an_issuer_without_addresses_is_linked_beforehand(app: TestApp
     assert_eq!(refused["userErrors"][0]["code"], "IDENTITY_TAKEN", "{refused}");
     assert_eq!(link("bert", "another").await["openIdIdentity"]["subject"], "another");
     assert!(who(&app.bearer(&token, None)).await.is_err(), "a user who is linked anew signs in anew");
+    app.finish().await;
+}
+
+async fn nobody_becomes_an_administrator_by_an_address_that_they_entered(app: TestApp) {
+    let (_provider, acme, issuer) = registered(&app, json!({})).await;
+    let vendor = app.vendor_for(&acme.id);
+    let role = async |name: &str| {
+        let roles = vendor.query("{ roles { id name } }", json!({})).await;
+        let roles = roles["roles"].as_array().unwrap();
+        roles.iter().find(|role| role["name"] == name).unwrap()["id"].clone()
+    };
+    let give = async |user: &str, role: Value| {
+        let input = json!({ "userId": acme.users[user], "roleIds": [role] });
+        let given = vendor.mutate("assignRoles", "user { id }", input).await;
+        assert_eq!(given["userErrors"], json!([]), "{given}");
+    };
+    give("boss", role("Human Resources").await).await;
+    let human_resources = app.user(&acme.id, &acme.users["boss"]).await;
+    // Anna's account at the provider is that of the attacker.
+    for (user, address) in [("anna", "away@acme.example"), ("bert", "anna@acme.example")] {
+        let input = json!({ "id": acme.users[user], "email": address });
+        let changed = human_resources.mutate("updateUser", "user { id }", input).await;
+        assert_eq!(changed["userErrors"], json!([]), "{changed}");
+    }
+    let page = signed_in(&mut Visitor::new(), &issuer.sign_in_url, "anna").await;
+    let token = token_of(&page).unwrap_or_else(|| panic!("{}", page.text()));
+    assert!(who(&app.bearer(&token, None)).await.is_ok(), "Bert has no permission yet");
+    give("bert", role("Administrator").await).await;
+    assert!(who(&app.bearer(&token, None)).await.is_err(), "what rested on the address has ended");
+    let page = signed_in(&mut Visitor::new(), &issuer.sign_in_url, "anna").await;
+    assert_eq!(code_of(&page).as_deref(), Some("ADDRESS_UNCONFIRMED"));
+    let input = json!({ "id": acme.users["bert"], "email": "anna@acme.example" });
+    vendor.mutate("updateUser", "user { id }", input).await;
+    let page = signed_in(&mut Visitor::new(), &issuer.sign_in_url, "anna").await;
+    assert!(token_of(&page).is_some(), "somebody who may has confirmed the address: {}", page.text());
     app.finish().await;
 }

@@ -223,6 +223,7 @@ impl Setup {
         let user = entity::tenant_user::Model {
             id: by.user(),
             tenant_id: self.tenant,
+            email_set_with: serde_json::json!([]),
             email: "admin@acme.example".to_owned(),
             name: "Admin".to_owned(),
             calendar_address: None,
