@@ -4,11 +4,16 @@
 //! whole node loses is found again by the sweep. The engine knows nothing about what its workflows do: it is generic
 //! over the [`Context`] of steps and over the changes that they return, which a [`runs::ChangeWriter`] writes.
 //!
-//! Read it in this order. What a workflow is: [`table`] (states as rows, [`workflow!`] makes them), [`step`] (what
-//! steps get and return), [`flow`] (a workflow without its types). What follows from a step: `decide`, a pure function.
-//! How a node works: `worker` (the tasks of a node), `dispatch` (from a hint to a claimed run), `execute` (from a claimed
-//! run to its result), `committers` and `commit` (from results to transactions), `sweep` (what nobody was told of), and
-//! what they share: `tenant_quota`, `crash_suspects`, `resources`.
+//! Read it in this order:
+//!
+//! 1. What a workflow is: `table` (states as rows; [`workflow!`] makes them), `step` (what steps get and return),
+//!    `context` (what they work with), `flow` (a workflow without its types).
+//! 2. What follows from a step: `decide`, the engine's rules as pure functions.
+//! 3. How a node works: `worker` (its tasks), `dispatch` (from a hint to a claimed run), `execute` (from a claimed run to
+//!    its results), `committers` and `commit` (from results to transactions), `sweep` (what nobody was told of).
+//! 4. What these share: `resources`, `tenant_quota`, `crash_suspects`.
+//!
+//! What is stored, and the statements that store it, are in the crate `runs`; what nodes tell each other, in `lanes`.
 
 mod commit;
 mod committers;
@@ -17,11 +22,11 @@ mod crash_suspects;
 mod decide;
 mod dispatch;
 mod execute;
-pub mod flow;
+mod flow;
 mod resources;
-pub mod step;
+mod step;
 mod sweep;
-pub mod table;
+mod table;
 mod tenant_quota;
 mod worker;
 
@@ -40,6 +45,8 @@ pub use self::{
     table::{Retry, Row, Table},
     worker::LEASE,
 };
+/// For [`workflow!`], so that its users need not depend on it.
+#[doc(hidden)]
 pub use async_trait::async_trait;
 pub use runs::{Fate, Run, Signal, StepResult, Transition};
 
@@ -100,8 +107,8 @@ impl<C: Context> Engine<C> {
 
     /// The workflow with this name and version; `None` if this binary does not have it.
     pub fn flow(&self, name: &str, version: i32) -> Option<&dyn Flow<C>> {
-        let is_it = |flow: &&Box<dyn Flow<C>>| (flow.table().name, flow.table().version) == (name, version);
-        self.0.flows.iter().find(is_it).map(|flow| &**flow)
+        let mut flows = self.0.flows.iter().map(|flow| &**flow);
+        flows.find(|flow| (flow.table().name, flow.table().version) == (name, version))
     }
 
     /// The table for a run: of the run's version or, before the first step, the newest one.

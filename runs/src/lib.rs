@@ -10,7 +10,7 @@
 //! of their own, so that a run and its cause are written together. The engine works through [`Storage`]: it claims,
 //! renews and releases jobs, sweeps for those that nobody told it of, and commits what steps return.
 //!
-//! Read it in this order: [`transition`] has the rows, `claim` and `sweep` find work, `commit` writes results. These
+//! Read it in this order: `transition` has the rows, `claim` and `sweep` find work, `commit` writes results. These
 //! decide nothing about SQL: `postgres` and `sqlite` have the statements, under the same names. Lists and pages of runs
 //! are read through the finders of `entity`, which are part of larger queries; nothing else writes these tables
 //! (`only_one_crate_writes_runs_jobs_signals_and_histories`).
@@ -24,11 +24,10 @@ mod revive;
 mod signal;
 mod sqlite;
 mod sweep;
+mod transition;
 mod unnest;
 
-pub mod transition;
-
-use domain::{Clock, Ids, SharedClock, Timestamp};
+use domain::{Clock, Ids, SharedClock, Timestamp, state::Lane};
 use entity::{Store, Stored};
 use sea_orm::{DatabaseBackend, QueryResult, Value};
 
@@ -42,7 +41,7 @@ pub use self::{
     signal::{request_cancel, signal},
     transition::{HistoryEntry, StepResult, Transition},
 };
-pub use domain::{Hint, state::Lane};
+pub use domain::Hint;
 pub use entity::{DatabaseError, run::Model as Run};
 
 /// The engine's access to the rows of runs. Cheap to clone.

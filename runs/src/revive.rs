@@ -32,11 +32,11 @@ pub enum Revival {
 ///
 /// A quarantined run continues in its state, forwards or undoing as before. A failed run has undone everything, so it
 /// starts again from its first state with the same memory. The history, which has one row for each revision of a run,
-/// gets the row `line` that names `by`.
+/// gets the row `entry` that names `by`.
 pub async fn revive(
     txn: &DatabaseTransaction,
     run: &Run,
-    (line, by): (Id<ids::Row>, &str),
+    (entry, by): (Id<ids::Row>, &str),
     at: Timestamp,
 ) -> Result<Revival, DatabaseError> {
     let Some(update) = update(txn, run, at).await? else { return Ok(Revival::NotRetryable) };
@@ -48,7 +48,7 @@ pub async fn revive(
         }
         Err(error) => return Err(error.into()),
     }
-    insert_line(txn, run, (line, by), at).await?;
+    insert_entry(txn, run, (entry, by), at).await?;
     // A lane that only a newer version knows counts as the least urgent.
     let lane = run.lane.known().unwrap_or(Lane::Background);
     let hint = Hint { run: run.id, tenant: run.tenant_id, lane };
@@ -127,7 +127,7 @@ async fn delete_signals(txn: &DatabaseTransaction, run: &Run) -> Result<(), Data
     Ok(())
 }
 
-async fn insert_line(
+async fn insert_entry(
     txn: &DatabaseTransaction,
     run: &Run,
     (id, by): (Id<ids::Row>, &str),

@@ -86,15 +86,17 @@ fn ground(postgres: bool) -> Rc<Bed> {
 impl Bed {
     fn new(postgres: bool) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (bench, owner, other) = runtime.block_on(async {
+        let (bench, owner, other, engines) = runtime.block_on(async {
             let bench = bench::still(postgres, Vec::new()).await;
             let owner = Store::owner(&bench.url).await.unwrap();
             let other = bench::new_tenant(&bench.node).await;
-            (bench, owner, other)
+            let node = |n: usize| {
+                let (name, clock) = (format!("node {n}"), Arc::new(bench.clock.clone()));
+                bench.node.beside(&name, clock, vec![Box::new(Walk)]).engine
+            };
+            let engines = (0..WORKERS).map(node).collect();
+            (bench, owner, other, engines)
         });
-        let clock = || Arc::new(bench.clock.clone());
-        let node = |n: usize| bench.node.beside(&format!("node {n}"), clock(), vec![Box::new(Walk)]).engine;
-        let engines = (0..WORKERS).map(node).collect();
         let (stranger, tenants) = (bench.engine.clone(), [bench.tenant, other]);
         Self { runtime, bench, owner, engines, stranger, tenants }
     }

@@ -140,7 +140,9 @@ impl ChangeWriter for System {
 
     async fn publish(&self, after: Vec<AfterCommit>, runs: CommittedRuns) {
         let mut all = AfterCommit::default();
-        after.into_iter().for_each(|one| all.join(one));
+        for one in after {
+            all.join(one);
+        }
         all.hints.extend(runs.hints);
         all.events.extend(runs.events);
         all.publish(self).await;
