@@ -106,6 +106,11 @@ impl<M, C> Step<M, C> {
     pub fn change(&mut self, change: C) {
         self.changes.push(change);
     }
+
+    /// Adds several changes, which are written in their order.
+    pub fn change_all(&mut self, changes: Vec<C>) {
+        self.changes.extend(changes);
+    }
 }
 
 impl<M: Serialize, C> Step<M, C> {

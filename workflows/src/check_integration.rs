@@ -89,9 +89,7 @@ async fn check(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
             return Ok(Next::Done);
         }
     }
-    for change in changes {
-        at.change(change);
-    }
+    at.change_all(changes);
     Ok(Next::Done)
 }
 

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use domain::state::ConnectionState;
 use engine::{Next, nothing};
 use serde::{Deserialize, Serialize};
 use services::{OWN_LIMIT, run_inputs::OpenChannel as Input};
@@ -34,7 +35,7 @@ async fn open(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let connection = at.memory.input.connection;
     let rows = services.connections().by_ids(services.within(at.tenant), &[connection]).await?;
     let Some(row) =
-        rows.into_iter().next().filter(|row| row.state.known().is_some_and(|state| state.is_readable()))
+        rows.into_iter().next().filter(|row| row.state.known().is_some_and(ConnectionState::is_readable))
     else {
         return Ok(Next::Done);
     };

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use domain::state::ConnectionState;
 use engine::Next;
 use providers::{Error, ErrorKind, Remedy};
 use serde::{Deserialize, Serialize};
@@ -50,7 +51,7 @@ async fn reread(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
     // It may have been disconnected or excluded since the run was enqueued.
     let Some(connection) = connection(context, at)
         .await?
-        .filter(|row| row.state.known().is_some_and(|state| state.is_readable()))
+        .filter(|row| row.state.known().is_some_and(ConnectionState::is_readable))
     else {
         return Ok(Next::Done);
     };
@@ -69,14 +70,18 @@ async fn reread(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
                 true => Judgement::Lost(error.clone()),
                 false => Judgement::Passing(error.clone()),
             };
-            return done(at, failed(services, &connection, own, judgement, &error));
+            at.change_all(failed(services, &connection, own, judgement, &error));
+            return Ok(Next::Done);
         }
         Err(error) => return Err(error.into()),
     };
     let window = calendars::window(services);
     let reading = calendars::refresh(&*provider, &session, &connection, window, services.now());
     let error = match tokio::time::timeout(LONGEST, reading).await {
-        Ok(Ok(change)) => return done(at, vec![change]),
+        Ok(Ok(change)) => {
+            at.change(change);
+            return Ok(Next::Done);
+        }
         Ok(Err(error)) => error,
         Err(_) => too_slow(),
     };
@@ -88,13 +93,7 @@ async fn reread(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
     let judging = health::judge(&*provider, &session, known_good, &connection.address, &error);
     let judgement = tokio::time::timeout(LONGEST, judging).await;
     let judgement = judgement.unwrap_or_else(|_| Judgement::Passing(error.clone()));
-    done(at, failed(services, &connection, session.own, judgement, &error))
-}
-
-fn done(at: &mut Step<Memory>, changes: Vec<Change>) -> Outcome<State> {
-    for change in changes {
-        at.change(change);
-    }
+    at.change_all(failed(services, &connection, session.own, judgement, &error));
     Ok(Next::Done)
 }
 
