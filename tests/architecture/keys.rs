@@ -56,8 +56,8 @@ const KEPT: &[(&str, &str, Owner)] = &[
     ),
     ("services/src/keys/signing.rs", "data_keys: Cache<Id<ids::Tenant>, KeyRing>", Owner::Ours),
     (
-        "services/src/foreign_calls.rs",
-        "struct ForeignCalls(Mutex<HashMap<Id<ids::Tenant>, usize>>)",
+        "services/src/tenant_lock.rs",
+        "struct TenantTurns(Arc<Mutex<HashMap<Id<ids::Tenant>, Turn>>>)",
         Owner::Ours,
     ),
     (
