@@ -111,7 +111,7 @@ fn checks(text: &str) -> BTreeSet<String> {
 
 fn codes() -> BTreeSet<String> {
     let mut codes = BTreeSet::new();
-    for name in ["domain", "entity", "migration", "services", "workflows", "api"] {
+    for name in ["domain", "entity", "migration", "runs", "engine", "services", "workflows", "api"] {
         for (path, text) in sources(&root().join(name).join("src")) {
             let is_ladder = path.ends_with("services/src/verification.rs");
             let is_list_of_words = path.ends_with("enums.rs") || path.ends_with("ical/tree.rs");

@@ -17,6 +17,9 @@ use domain::{Hint, Id, ids, state::Lane};
 /// Maximum number of waiting hints.
 const CAPACITY: usize = 20_000;
 
+/// A tenant may have so many runs of a kind executed on a node, however few permits that has.
+const FEWEST: usize = 4;
+
 /// How many runs of a kind a node executes at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
@@ -30,8 +33,8 @@ impl Limits {
     /// The limits of a node with this number of permits, and this limit for the bulk work of one tenant.
     pub(crate) fn new(permits: usize, bulk: usize) -> Self {
         Self {
-            interactive: permits.div_ceil(8).max(2),
-            bulk: bulk.min(permits.div_ceil(4)).max(1),
+            interactive: permits.div_ceil(8).max(FEWEST),
+            bulk: bulk.min(permits.div_ceil(4).max(FEWEST)).max(1),
             background: bulk.div_ceil(8),
             all_background: permits.div_ceil(2),
         }

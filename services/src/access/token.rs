@@ -369,7 +369,8 @@ pub(crate) async fn revoke_outgrown(tx: &mut Tx, by: &Member, users: &[Id<ids::U
             .exec(tx.conn())
             .await?;
         tx.access_changed();
-        let facts = json!({ "tokens": tokens, "revoked": tokens.len(), "reason": "PERMISSIONS_GIVEN" });
+        let facts =
+            json!({ "tokens": tokens, "revoked": tokens.len(), "because": "the user was given permissions" });
         tx.audit(&by.actor(), "token.revoke", user.to_string(), facts);
     }
     Ok(())
