@@ -36,6 +36,9 @@ use crate::{
 /// Every signal that a run waits for.
 const SIGNALS: [&str; 5] = ["authorised", "consented", "results_complete", "superseded", "terms_accepted"];
 
+/// Workflows of a single step that is repeated in the next period whatever becomes of it: `health` tests what they do.
+const UPKEEP: [&str; 3] = ["refresh_calendar", "check_integration", "open_channel"];
+
 /// Plants every fault at every place, or only at each `every`-th one.
 async fn meets_faults(scenario: Scenario, on: On, every: usize) {
     let mut walks = Walks::new(scenario, scenario.template(on).await, every).await;
@@ -155,6 +158,7 @@ async fn every_edge_is_walked_every_undo_is_done_and_every_awaited_signal_is_tes
     assert_eq!(awaited, BTreeSet::from(SIGNALS));
     let mut names: Vec<_> = tables.iter().map(|table| table.name).collect();
     let mut ordered = services::run_inputs::RunInput::WORKFLOWS.to_vec();
+    ordered.retain(|name| !UPKEEP.contains(name));
     names.sort_unstable();
     ordered.sort_unstable();
     assert_eq!(names, ordered, "every workflow has its scenarios");
