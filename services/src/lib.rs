@@ -45,6 +45,7 @@ mod system;
 mod tenant_lock;
 pub mod tenants;
 mod text;
+mod turns;
 pub mod tx;
 pub mod upkeep;
 pub mod users;
@@ -111,7 +112,9 @@ pub struct Inner {
     /// Requests of this node that wait for servers of customers.
     foreign_calls: foreign_calls::ForeignCalls,
     /// Turns of changes of this node that lock their tenant.
-    tenant_turns: tenant_lock::TenantTurns,
+    tenant_turns: turns::Turns<Id<ids::Tenant>>,
+    /// Turns of addresses at which issuers are asked about a sign-in.
+    sign_in_turns: turns::Turns<std::net::IpAddr>,
 }
 
 impl std::ops::Deref for Services {
@@ -148,7 +151,8 @@ impl Services {
             signing,
             catalogue,
             foreign_calls: foreign_calls::ForeignCalls::default(),
-            tenant_turns: tenant_lock::TenantTurns::default(),
+            tenant_turns: turns::Turns::default(),
+            sign_in_turns: turns::Turns::default(),
         });
         Self { inner, reader: None }
     }

@@ -97,10 +97,11 @@ impl Users {
             self.may_take(&tx, &by, &before).await?;
             issuers::identity::rest_on(&tx, &by, id).await?;
             after.email_set_with = roles::permission_names(by.permissions());
-        } else if names_address && self.may_take(&tx, &by, &before).await.is_ok() {
-            // Named again by somebody with the user's permissions, the address is confirmed.
+        } else if names_address && by.permissions().is_superset(&roles::parsed(&before.email_set_with)) {
+            // Named again by somebody with more permissions, the address is confirmed.
             after.email_set_with = roles::permission_names(by.permissions());
         }
+        let confirms = before.email == after.email && before.email_set_with != after.email_set_with;
         let statement = entity::tenant_user::update(tx.tenant())
             .filter(Column::Id.eq(id))
             .filter(Column::Version.eq(if_version.unwrap_or(before.version)))
@@ -121,12 +122,9 @@ impl Users {
         if before.time_zone != after.time_zone {
             calendars::invalidate_copies(tx.conn(), tx.tenant(), Some(after.id)).await?;
         }
-        tx.audit(
-            &by.actor(),
-            "user.update",
-            id.to_string(),
-            AuditFacts::changed(audit_json(&before), audit_json(&after)),
-        );
+        let facts = AuditFacts::changed(audit_json(&before), audit_json(&after));
+        let facts = if confirms { facts.with(json!({ "email": "confirmed" })) } else { facts };
+        tx.audit(&by.actor(), "user.update", id.to_string(), facts);
         tx.commit().await?;
         Ok(after)
     }

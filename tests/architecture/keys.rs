@@ -55,11 +55,7 @@ const KEPT: &[(&str, &str, Owner)] = &[
         Owner::Content,
     ),
     ("services/src/keys/signing.rs", "data_keys: Cache<Id<ids::Tenant>, KeyRing>", Owner::Ours),
-    (
-        "services/src/tenant_lock.rs",
-        "struct TenantTurns(Arc<Mutex<HashMap<Id<ids::Tenant>, Turn>>>)",
-        Owner::Ours,
-    ),
+    ("services/src/turns.rs", "struct Turns<K>(Arc<Mutex<HashMap<K, Turn>>>)", Owner::Ours),
     (
         "providers/src/google/tokens.rs",
         "struct Tokens(Cache<(Arc<str>, String, String, Scope), Slot>)",

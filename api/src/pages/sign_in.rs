@@ -17,6 +17,7 @@ use services::{
 };
 
 use super::{is_encrypted, layout};
+use crate::State;
 
 /// Cookie of a sign-in. On https the prefix prevents other hosts from planting one.
 const COOKIE: &str = "__Host-muster_sign_in";
@@ -85,7 +86,9 @@ async fn answer(
     let answer = CallbackParams::read(request.query_string())?;
     let name = if is_encrypted(services) { COOKIE } else { PLAIN_COOKIE };
     let cookie = request.cookie(name).map(|cookie| cookie.value().to_owned()).unwrap_or_default();
-    services.sign_in().complete(Anyone, tenant, issuer, &cookie, &answer).await
+    let state = request.app_data::<web::Data<State>>();
+    let from = state.and_then(|state| state.address_of(request));
+    services.sign_in().complete(Anyone, from, tenant, issuer, &cookie, &answer).await
 }
 
 fn shown(token: &AccessToken) -> HttpResponse {

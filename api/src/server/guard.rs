@@ -42,8 +42,6 @@ const OWN: [&str; 2] = ["/graphql", "/graphql/ws"];
 /// their own.
 const UNCOUNTED: [&str; 3] = ["/graphql/ws", "/health", "/ready"];
 /// Path prefix of push notifications: many tenants share few sender addresses, and each notification costs only one
-/// Prefix of the pages on which users sign in through their organisation's issuer.
-const SIGN_IN: &str = "/sign-in/";
 /// look-up.
 const HOOKS: &str = "/hooks/";
 /// Number of bytes of an unread body that are discarded to keep a connection open.
@@ -142,16 +140,7 @@ async fn admit<B: MessageBody + 'static>(
             Err(Overloaded) => return Ok(refuse(state, request, &state.overloaded()).await),
         },
     };
-    // Each redirect that is none makes Muster ask the tenant's issuer: who sends many of them has to wait.
-    let is_sign_in = request.path().starts_with(SIGN_IN);
-    if is_sign_in && let Err(error) = charge::may_guess(state, address).await {
-        return Ok(refuse(state, request, &error).await);
-    }
     let answered = serve(state, request, next).await;
-    if is_sign_in && answered.as_ref().is_ok_and(|answered| answered.status().is_client_error()) {
-        // What is due has been refused already; the next request is told to wait.
-        charge::guess(state, address).await.ok();
-    }
     drop(place);
     answered
 }

@@ -66,23 +66,6 @@ pub async fn page(state: &State, address: Option<IpAddr>) -> (ChargeResult, Resu
     settle(state, address.map(QuotaSubject::Page), 1).await
 }
 
-/// Refuses an address that has sent too many invalid credentials; costs nothing.
-pub async fn may_guess(state: &State, address: Option<IpAddr>) -> Result<(), Error> {
-    let (charge, outcome) = settle(state, address.map(QuotaSubject::Refused), 0).await;
-    outcome?;
-    match charge.accounts.iter().find(|account| account.balance.remaining == 0) {
-        Some(spent) => Err(Error::RateLimited {
-            after: whole_seconds(spent.balance.full_after.min(spent.quota.per / spent.quota.units.max(1))),
-        }),
-        None => Ok(()),
-    }
-}
-
-/// Charges for an invalid credential.
-pub async fn guess(state: &State, address: Option<IpAddr>) -> Result<(), Error> {
-    settle(state, address.map(QuotaSubject::Refused), 1).await.1
-}
-
 async fn settle(
     state: &State,
     whose: Option<QuotaSubject<'_>>,
@@ -114,7 +97,7 @@ pub async fn authenticate_caller(
         Err(AuthError::Unavailable) => return Err(AuthError::Unavailable.into()),
         Err(refused) => refused,
     };
-    guess(state, address).await?;
+    settle(state, address.map(QuotaSubject::Refused), 1).await.1?;
     Err(refused.into())
 }
 

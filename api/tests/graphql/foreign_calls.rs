@@ -34,7 +34,7 @@ async fn a_redirect_makes_muster_call_its_issuer_once_even_if_it_fails() {
     let (cookie, url) = sign_in.begin(Anyone, tenant, id, Request::default()).await.unwrap();
     let (_, state) = url.query_pairs().find(|(name, _)| name == "state").unwrap();
     let answer = CallbackParams::read(&format!("code=wrong&state={state}")).unwrap();
-    let complete = async || sign_in.complete(Anyone, tenant, id, &cookie, &answer).await.unwrap_err();
+    let complete = async || sign_in.complete(Anyone, None, tenant, id, &cookie, &answer).await.unwrap_err();
     assert_ne!(complete().await.code(), "STATE_INVALID", "the issuer did not give a token");
     assert_eq!(complete().await.code(), "STATE_INVALID");
 }
@@ -68,4 +68,33 @@ async fn few_requests_wait_for_the_issuers_of_a_tenant_and_of_all() {
     drop(waiting);
     let created = setup.ask(last, CREATE, input(&answering)).await;
     assert_eq!(created["createOpenIdIssuer"]["userErrors"], json!([]), "places are given back");
+}
+
+#[tokio::test]
+async fn an_address_that_makes_up_redirects_has_to_wait() {
+    let setup = Setup::new().await;
+    let tenant = setup.tenant("a").await;
+    let admin = administrator(&setup, tenant).await;
+    let made = setup.ask(&admin, CREATE, input(&issuer::start())).await;
+    let id: Id<ids::OpenIdIssuer> =
+        made["createOpenIdIssuer"]["openIdIssuer"]["id"].as_str().unwrap().parse().unwrap();
+    let sign_in = setup.services.sign_in();
+    let made_up = async |from: &str, state: Option<&str>| {
+        let (cookie, url) = sign_in.begin(Anyone, tenant, id, Request::default()).await.unwrap();
+        let (_, sent) = url.query_pairs().find(|(name, _)| name == "state").unwrap();
+        let answer = CallbackParams::read(&format!("code=zz&state={}", state.unwrap_or(&sent))).unwrap();
+        let from = Some(from.parse().unwrap());
+        sign_in.complete(Anyone, from, tenant, id, &cookie, &answer).await.unwrap_err().code()
+    };
+    let (attacker, colleague) = ("192.0.2.1", "192.0.2.2");
+    for _ in 0..70 {
+        assert_eq!(made_up(attacker, Some("guessed")).await, "STATE_INVALID", "no issuer is asked");
+    }
+    let mut asked = 0;
+    while made_up(attacker, None).await != "RATE_LIMITED" {
+        asked += 1;
+        assert!(asked < 200, "it never has to wait");
+    }
+    assert!(asked >= 60, "{asked}");
+    assert_ne!(made_up(colleague, None).await, "RATE_LIMITED", "nobody else has to");
 }

@@ -99,20 +99,6 @@ async fn guessing_credentials_is_slow_and_stops_nobody_who_has_one() {
     client.closes_with(1013).await;
 }
 
-#[tokio::test]
-async fn an_address_that_makes_up_redirects_has_to_wait() {
-    let server = Server::start();
-    server.doorman.allowance.refused.store(2, Ordering::SeqCst);
-    let callback = "/sign-in/ten_a/iss_b/callback?code=zz";
-    for _ in 0..2 {
-        assert_eq!(server.request("GET", callback, &[], "").await.status, 400);
-    }
-    let refused = server.request("GET", callback, &[], "").await;
-    assert_eq!((refused.status, refused.code().as_str()), (429, "RATE_LIMITED"));
-    assert_eq!(server.request("GET", "/form", &[], "").await.status, 200, "other pages go on");
-    assert_eq!(server.post_as(&[USER], HELLO).await.status, 200);
-}
-
 /// One place, and a change in it that waits for the test.
 fn narrow(patience: Duration) -> Server {
     let admission = AdmissionConfig { at_once: 1, each: 1, waiting: 1, waiting_each: 1, patience };

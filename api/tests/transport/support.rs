@@ -237,10 +237,6 @@ impl Server {
                             web::resource("/form")
                                 .to(async |body: web::Bytes| format!("{} bytes", body.len())),
                         )
-                        .service(
-                            web::resource("/sign-in/{tenant}/{issuer}/callback")
-                                .to(async || actix_web::HttpResponse::BadRequest().finish()),
-                        )
                         .service(web::resource("/never").to(std::future::pending::<String>));
                 };
                 let server = api::serve(listener, shared, 1, more).unwrap();

@@ -10,7 +10,7 @@ mod callback;
 mod code;
 mod session;
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use domain::{Id, ids, text::Shape};
 use entity::openid_issuer::Model;
@@ -27,6 +27,7 @@ use crate::{
     foreign_calls::ForeignServer,
     issuers::{self, person},
     proof::Anyone,
+    quotas::QuotaSubject,
     text,
 };
 
@@ -87,10 +88,12 @@ impl SignIn {
         Ok((self.cookie(tenant, &session).await?, url))
     }
 
-    /// Processes the issuer's redirect, in the browser that began.
+    /// Processes the issuer's redirect, in the browser that began. `from` is the browser's address: at each address one
+    /// issuer is asked at a time, and one from which many redirects turn out to be made up has to wait.
     pub async fn complete(
         &self,
-        _by: Anyone,
+        by: Anyone,
+        from: Option<IpAddr>,
         tenant: Id<ids::Tenant>,
         issuer: Id<ids::OpenIdIssuer>,
         cookie: &str,
@@ -104,7 +107,7 @@ impl SignIn {
         answer.check_state(&attempt.state)?;
         self.use_up(tenant, session.id).await?;
         let row = self.services.issuers().find(tenant, issuer).await?;
-        let claims = self.claims(&row, &attempt, answer).await?;
+        let claims = self.asked_from(by, from, Box::pin(self.claims(&row, &attempt, answer))).await?;
         self.taken_in(&row, &session, &claims).await
     }
 
@@ -114,6 +117,28 @@ impl SignIn {
         let once = Limit { concurrency: 0, rate: 1, per: SESSION_LIFETIME };
         let first = self.services.queue.limits.enter(&key, &once, Duration::ZERO).await;
         first.map(drop).map_err(|_| callback::used())
+    }
+
+    /// Asks an issuer for somebody at an address, when it is the address's turn.
+    async fn asked_from<T>(
+        &self,
+        by: Anyone,
+        from: Option<IpAddr>,
+        ask: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let Some(address) = from else { return ask.await };
+        let _turn = self.services.sign_in_turns.take(address).await;
+        let (quotas, whose) = (self.services.quotas(), QuotaSubject::Refused(address));
+        let left = quotas.charge(by, whose, 0).await.accounts;
+        if left.iter().any(|account| account.balance.remaining == 0) {
+            let message = "Too many sign-ins from your network have failed. Wait a minute, then start again.";
+            return Err(Error::refuse("RATE_LIMITED", message));
+        }
+        let asked = ask.await;
+        if asked.is_err() {
+            quotas.charge(by, whose, 1).await;
+        }
+        asked
     }
 
     /// The verified claims of the user who signed in.

@@ -1,0 +1,97 @@
+//! Turns within a node: whoever wants the same thing waits for whoever has it, before asking for anything else.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::OwnedMutexGuard;
+
+/// Held by whoever has its turn.
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
+/// The turns of a node, by what is wanted. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Turns<K>(Arc<Mutex<HashMap<K, Turn>>>);
+
+/// A turn, which ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct HeldTurn<K: Eq + Hash> {
+    turns: Turns<K>,
+    of: K,
+    /// `None` while it is waited for.
+    held: Option<OwnedMutexGuard<()>>,
+}
+
+impl<K> Default for Turns<K> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<K: Eq + Hash + Copy> Turns<K> {
+    /// Waits for a turn; those who wait have it in the order in which they came.
+    pub(crate) async fn take(&self, of: K) -> HeldTurn<K> {
+        let turn = Arc::clone(self.all().entry(of).or_default());
+        // Made before waiting, so that whoever gives up leaves nothing behind.
+        let mut taken = HeldTurn { turns: Self(Arc::clone(&self.0)), of, held: None };
+        taken.held = Some(turn.lock_owned().await);
+        taken
+    }
+}
+
+impl<K> Turns<K> {
+    fn all(&self) -> MutexGuard<'_, HashMap<K, Turn>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Eq + Hash> Drop for HeldTurn<K> {
+    fn drop(&mut self) {
+        drop(self.held.take());
+        let mut all = self.turns.all();
+        // Whoever waits for the turn holds a reference to it.
+        if all.get(&self.of).is_some_and(|turn| Arc::strong_count(turn) == 1) {
+            all.remove(&self.of);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_wants_the_same_takes_turns_and_nobody_else_waits() {
+        let turns = Turns::default();
+        let first = turns.take(1).await;
+        let mut second = Box::pin(turns.take(1));
+        assert!(second.as_mut().now_or_never().is_none(), "it waits for the first");
+        drop(turns.take(2).await);
+        drop(first);
+        drop(second.now_or_never().expect("its turn has come"));
+        assert!(turns.all().is_empty(), "nothing is left of turns that have ended");
+    }
+
+    #[tokio::test]
+    async fn whoever_gives_up_waiting_takes_no_turn_and_leaves_nothing() {
+        let turns = Turns::default();
+        for gives_up_first in [true, false] {
+            let first = turns.take(1).await;
+            let mut gives_up = Box::pin(turns.take(1));
+            assert!(gives_up.as_mut().now_or_never().is_none());
+            if gives_up_first {
+                drop(gives_up);
+                drop(first);
+            } else {
+                drop(first);
+                drop(gives_up);
+            }
+            assert!(turns.all().is_empty());
+            drop(turns.take(1).now_or_never().expect("nobody is waiting"));
+        }
+    }
+}
