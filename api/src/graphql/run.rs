@@ -243,7 +243,8 @@ impl RunQuery {
         null_if_missing(read(ctx, &id)).await
     }
 
-    /// Lists the runs of the tenant, oldest first. Needs `RUN_VIEW`.
+    /// Lists the runs of the tenant, oldest first. Background runs, by which Muster reads calendars again and checks
+    /// consents, are listed only with a filter. Needs `RUN_VIEW`.
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the schema")]
     async fn runs(
         &self,
