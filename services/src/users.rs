@@ -56,6 +56,8 @@ pub struct UserChange {
     pub calendar_address: Option<Option<String>>,
     /// New time zone; `Some(None)` clears it.
     pub time_zone: Option<Option<String>>,
+    /// Whether the caller confirms the email address, which somebody with fewer permissions may have entered.
+    pub confirm_email: bool,
 }
 
 impl Users {
@@ -90,18 +92,16 @@ impl Users {
     ) -> Result<Model> {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
         let before = self.present(&tx, id).await?;
-        let names_address = change.email.is_some();
+        let confirms = change.confirm_email;
         let mut after = check::changed(&before, change)?;
-        if before.email != after.email {
+        if confirms || before.email != after.email {
             // Whoever may set an address may take the account over that signs in with it.
             self.may_take(&tx, &by, &before).await?;
-            issuers::identity::rest_on(&tx, &by, id).await?;
-            after.email_set_with = roles::permission_names(by.permissions());
-        } else if names_address && by.permissions().is_superset(&roles::parsed(&before.email_set_with)) {
-            // Named again by somebody with more permissions, the address is confirmed.
             after.email_set_with = roles::permission_names(by.permissions());
         }
-        let confirms = before.email == after.email && before.email_set_with != after.email_set_with;
+        if before.email != after.email {
+            issuers::identity::rest_on(&tx, &by, id).await?;
+        }
         let statement = entity::tenant_user::update(tx.tenant())
             .filter(Column::Id.eq(id))
             .filter(Column::Version.eq(if_version.unwrap_or(before.version)))

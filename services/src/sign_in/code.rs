@@ -42,7 +42,7 @@ impl SignIn {
         let access = self.services.access();
         let signer = access.signer(None).await?;
         // Locked: the user's link could end between its look-up and the token.
-        let (mut tx, _) = self.services.begin_locked(tenant).await.map_err(|_| dead())?;
+        let (mut tx, _) = self.services.begin_locked(tenant).await?;
         person::held(&tx, row.issuer_id).await.map_err(|_| dead())?;
         person::identity_of(&tx, row.issuer_id, row.user_id).await?.ok_or_else(dead)?;
         let redeemed = update(tenant)

@@ -135,7 +135,8 @@ impl SignIn {
             return Err(Error::refuse("RATE_LIMITED", message));
         }
         let asked = ask.await;
-        if asked.is_err() {
+        // An issuer that is away refuses nobody.
+        if let Err(Error::Refused(_)) = asked {
             quotas.charge(by, whose, 1).await;
         }
         asked

@@ -203,8 +203,13 @@ async fn an_address_is_vouched_for_by_whoever_entered_it(h: Harness) {
     assert_eq!(vouched(&h, tenant, anna).await, few);
     let administrator = h.role(tenant, StandardRole::Administrator.as_str()).await;
     h.services.roles().assign(&staff.allow().unwrap(), anna, &[administrator]).await.unwrap();
-    users.update(&human_resources.allow().unwrap(), anna, rename("other@acme.example"), None).await.unwrap();
-    assert_eq!(vouched(&h, tenant, anna).await, few, "named again by somebody with fewer permissions");
     users.update(&staff.allow().unwrap(), anna, rename("other@acme.example"), None).await.unwrap();
-    assert_eq!(vouched(&h, tenant, anna).await, all, "named again, it is confirmed");
+    assert_eq!(vouched(&h, tenant, anna).await, few, "repeated, it is not confirmed");
+    let confirmed = UserChange { confirm_email: true, ..UserChange::default() };
+    let weak = users.update(&human_resources.allow().unwrap(), anna, confirmed.clone(), None).await;
+    assert_eq!(refused(weak), "PERMISSION_NOT_YOURS");
+    users.update(&staff.allow().unwrap(), anna, confirmed, None).await.unwrap();
+    assert_eq!(vouched(&h, tenant, anna).await, all);
+    let last = entries(&h, tenant).await.pop().unwrap();
+    assert!(last.details.to_string().contains("confirmed"), "{}", last.details);
 }

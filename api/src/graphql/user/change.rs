@@ -64,6 +64,10 @@ pub struct UpdateUserInput {
     calendar_address: MaybeUndefined<EmailAddress>,
     /// Time zone of the user; null clears it.
     time_zone: MaybeUndefined<TimeZone>,
+    /// Whether to confirm the email address, which needs every permission of the user. A user who holds more than whoever
+    /// entered the address is not found by it at the first sign-in through an OpenID issuer until it is confirmed.
+    #[graphql(default)]
+    confirm_email: bool,
     /// `version` of the user as last read; refused with `VERSION_CONFLICT` if it has changed since.
     if_version: Option<i64>,
 }
@@ -181,6 +185,7 @@ impl UserMutation {
                 name: input.name,
                 calendar_address: patch_field(input.calendar_address, |address| address.0),
                 time_zone: patch_field(input.time_zone, |zone| zone.0),
+                confirm_email: input.confirm_email,
             };
             ctx.services().users().update(&by, id, change, input.if_version).await?;
             Ok(UpdateUserPayload::done(visible(ctx.services(), &ctx.caller(), id).await?))
