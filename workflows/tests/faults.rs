@@ -8,6 +8,8 @@
 
 #[path = "faults/acts.rs"]
 mod acts;
+#[path = "faults/beginnings.rs"]
+mod beginnings;
 #[path = "faults/judge.rs"]
 mod judge;
 #[path = "faults/planted.rs"]
@@ -35,9 +37,6 @@ use crate::{
 
 /// Every signal that a run waits for.
 const SIGNALS: [&str; 5] = ["authorised", "consented", "results_complete", "superseded", "terms_accepted"];
-
-/// Workflows of a single step that is repeated in the next period whatever becomes of it: `health` tests what they do.
-const UPKEEP: [&str; 3] = ["refresh_calendar", "check_integration", "open_channel"];
 
 /// Plants every fault at every place, or only at each `every`-th one.
 async fn meets_faults(scenario: Scenario, on: On, every: usize) {
@@ -158,7 +157,6 @@ async fn every_edge_is_walked_every_undo_is_done_and_every_awaited_signal_is_tes
     assert_eq!(awaited, BTreeSet::from(SIGNALS));
     let mut names: Vec<_> = tables.iter().map(|table| table.name).collect();
     let mut ordered = services::run_inputs::RunInput::WORKFLOWS.to_vec();
-    ordered.retain(|name| !UPKEEP.contains(name));
     names.sort_unstable();
     ordered.sort_unstable();
     assert_eq!(names, ordered, "every workflow has its scenarios");
@@ -204,6 +202,10 @@ mod faults_leave_no_trace_in {
         an_activation Activate / 1,
         an_activation_of_a_mailbox_that_is_gone ActivateGone / 1,
         an_activation_without_consent ActivateLost / 1,
+        a_calendar_that_is_read_again Refresh / 1,
+        a_check_after_the_consent_was_revoked CheckRevoked / 1,
+        a_check_after_the_consent_was_restored CheckRestored / 1,
+        a_push_channel_that_is_opened OpenChannel / 1,
         a_booking Write / 1,
         a_booking_with_a_room RoomAccepts / 1,
         a_booking_whose_room_declines RoomDeclines / 1,

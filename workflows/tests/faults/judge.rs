@@ -32,6 +32,7 @@ pub struct Left {
     copies: Vec<entity::calendar_event::Model>,
     runs: Vec<entity::run::Model>,
     history: Vec<entity::run_history::Model>,
+    channels: Vec<entity::channel::Model>,
     events: Vec<(String, providers::Event)>,
     created: BTreeMap<(String, String), usize>,
     wiped: bool,
@@ -70,6 +71,7 @@ impl Left {
             copies: all!(calendar_event by StartAt),
             runs: all!(run by Id),
             history: all!(run_history by Revision),
+            channels: all!(channel by ConnectionId),
             events: setup.system.events(),
             created: setup.system.created(),
             wiped: setup.system.was_wiped(),
@@ -92,7 +94,7 @@ impl Left {
         left.jobs = count("job").await;
         left.consents = count("consent_grant").await;
         left.bindings = count("external_binding").await;
-        left.sealed = count("connect_session WHERE purpose = 'CONNECT' AND verifier IS NOT NULL").await;
+        left.sealed = count("connect_session WHERE purpose = 'CONNECT' AND consent IS NOT NULL").await;
         left
     }
 
@@ -144,6 +146,14 @@ impl Left {
             let (reason, read) = (code(row.reason.as_ref()), row.as_of.is_some());
             line(format!("mailbox {} {} {reason} {} read={read}", row.address, row.state, row.route));
         }
+        for run in self.runs.iter().filter(|run| run.workflow == "refresh_calendar") {
+            let read = |row: &&entity::connection::Model| {
+                run.subject == row.id && row.as_of.is_some_and(|as_of| as_of >= run.created_at)
+            };
+            let read = self.connections.iter().find(read).map(|row| &row.address);
+            line(format!("read again: {read:?}"));
+        }
+        self.channels.iter().for_each(|row| line(format!("channel of {}", self.address(row.connection_id))));
         for row in &self.campaigns {
             line(format!("campaign {} of {}", row.state, row.total));
             for item in self.items.iter().filter(|item| item.campaign_id == row.id) {
@@ -314,6 +324,12 @@ impl Left {
             let settled = !matches!(row.state.as_str(), "PENDING" | "VERIFYING" | "DISCOVERED");
             let tried = self.runs.iter().any(|run| run.subject == row.id);
             must(settled || !tried, format!("{} is left {}", row.address, row.state));
+            let failed = self.runs.iter().any(|run| {
+                run.subject == row.id && run.workflow == "refresh_calendar" && run.reason.is_some()
+            });
+            must(!failed || row.failures > 0, format!("no failure of {} was counted", row.address));
+            let channels = self.channels.iter().filter(|channel| channel.connection_id == row.id).count();
+            must(channels <= 1, format!("{} has {channels} channels", row.address));
         }
     }
 }

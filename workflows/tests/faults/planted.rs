@@ -47,6 +47,9 @@ pub fn flows(armed: &Armed) -> Vec<Box<dyn Flow<StepContext>>> {
         Box::new(workflows::write_booking::WriteBooking),
         Box::new(workflows::move_booking::MoveBooking),
         Box::new(workflows::cancel_booking::CancelBooking),
+        Box::new(workflows::refresh_calendar::RefreshCalendar),
+        Box::new(workflows::check_integration::CheckIntegration),
+        Box::new(workflows::open_channel::OpenChannel),
     ];
     let plant = |flow| -> Box<dyn Flow<StepContext>> { Box::new(Planted { flow, armed: armed.clone() }) };
     flows.into_iter().map(plant).collect()

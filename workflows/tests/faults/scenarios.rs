@@ -4,20 +4,20 @@
 //! way whatever faults are planted on its way.
 
 use domain::state::{Answer, BookingState, IntegrationState};
-use providers::{ErrorKind, memory::Method};
+use providers::memory::Method;
 
 use crate::{
     acts::{Answers, hour},
     setup::{On, PEOPLE, Setup, Template},
-    system::{ROOMS, SERVICE, lost, out_of_scope, refused},
+    system::{ROOMS, lost, out_of_scope, refused},
     worker::{FaultPoint, Worker},
 };
 
-const ANNA: &str = PEOPLE[0];
+pub const ANNA: &str = PEOPLE[0];
 const CARL: &str = PEOPLE[2];
-const RED: &str = ROOMS[1];
+pub const RED: &str = ROOMS[1];
 /// The address of another service mailbox.
-const DESK: &str = "desk@acme.example";
+pub const DESK: &str = "desk@acme.example";
 /// People who join later: one whose mailbox can only be read, and one whose mailbox is never reached.
 const LATECOMERS: [&str; 2] = ["dora@acme.example", "erik@acme.example"];
 
@@ -56,6 +56,14 @@ pub enum Scenario {
     ActivateGone,
     /// The activation finds that the consent is lost.
     ActivateLost,
+    /// A calendar is read again.
+    Refresh,
+    /// A check finds that the consent was revoked.
+    CheckRevoked,
+    /// A check finds that the consent is restored.
+    CheckRestored,
+    /// A push channel is opened.
+    OpenChannel,
     /// A booking is written to its organiser's calendar.
     Write,
     /// The invited room accepts a booking.
@@ -96,7 +104,7 @@ pub enum Scenario {
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 38] = [
         Self::Connect,
         Self::Spreading,
         Self::Declined,
@@ -113,6 +121,10 @@ impl Scenario {
         Self::Activate,
         Self::ActivateGone,
         Self::ActivateLost,
+        Self::Refresh,
+        Self::CheckRevoked,
+        Self::CheckRestored,
+        Self::OpenChannel,
         Self::Write,
         Self::RoomAccepts,
         Self::RoomDeclines,
@@ -191,6 +203,14 @@ impl Scenario {
                     system.relent(CARL);
                 }
             }
+            Self::CheckRestored => {
+                system.refuse(None, "*", lost());
+                setup.services.upkeep().check_integrations(&setup.services, setup.tenant).await.unwrap();
+                settle().await;
+                assert_eq!(setup.integration().await.state, IntegrationState::Failing);
+                system.relent("*");
+            }
+            Self::OpenChannel => system.offer(|features| features.push = true),
             Self::Move | Self::MoveRefused | Self::MoveGone | Self::Cancel | Self::CancelRefused => {
                 setup.book(&[0, 1], None, 10).await;
                 settle().await;
@@ -232,121 +252,12 @@ impl Scenario {
         }
     }
 
-    /// Whether to cut requests; not where another scenario has the same ones at the same step.
+    /// Whether to cut requests; not where another scenario has the same ones at the same step, nor where a request that
+    /// fails is a result, after which the next period has its turn.
     pub fn cuts(self) -> bool {
-        !matches!(self, Self::Spreading | Self::Reconnect | Self::Verify | Self::CandidateRefused)
-    }
-
-    /// Performs the call that starts the scenario's workflow.
-    pub async fn begin(self, setup: &Setup) {
-        let (services, admin, system) = (&setup.services, setup.admin(), &setup.system);
-        let integration = setup.notes().integration;
-        match self {
-            Self::Connect | Self::Spreading | Self::Declined | Self::Expired | Self::Unproven => {
-                match self {
-                    Self::Unproven => system.refuse(Method::People, "", refused()),
-                    Self::Spreading => system.refuse(Method::People, "", out_of_scope()),
-                    _ => {}
-                }
-                setup.register().await;
-            }
-            Self::Reconnect | Self::ReconnectUnproven => {
-                if self == Self::ReconnectUnproven {
-                    system.refuse(Method::People, "", refused());
-                }
-                services.integrations().reconnect(&admin.allow().unwrap(), integration).await.unwrap();
-            }
-            Self::Verify | Self::ConsentLost => {
-                if self == Self::ConsentLost {
-                    system.refuse(None, "*", lost());
-                }
-                services.integrations().verify(&admin.allow().unwrap(), integration).await.unwrap();
-            }
-            Self::Candidate | Self::CandidateRefused => {
-                if self == Self::CandidateRefused {
-                    system.refuse(Method::Create, DESK, refused());
-                }
-                services
-                    .service_accounts()
-                    .propose(&admin.allow().unwrap(), integration, DESK)
-                    .await
-                    .unwrap();
-            }
-            Self::Campaign => {
-                drop(services.campaigns().start(&admin.allow().unwrap(), integration).await.unwrap());
-            }
-            Self::CampaignRetried => {
-                let all = services
-                    .campaigns()
-                    .list(&admin.allow().unwrap(), services::PageArgs::default())
-                    .await
-                    .unwrap();
-                let last = all.items.iter().map(|campaign| campaign.id).max().unwrap();
-                services.campaigns().retry(&admin.allow().unwrap(), last).await.unwrap();
-            }
-            Self::Activate | Self::ActivateGone | Self::ActivateLost => {
-                match self {
-                    Self::ActivateGone => system.refuse(None, ANNA, gone_mailbox()),
-                    Self::ActivateLost => system.refuse(None, "*", lost()),
-                    _ => {}
-                }
-                let mailbox = setup.mailbox(ANNA).await;
-                services.connections().activate(&admin.allow().unwrap(), mailbox).await.unwrap();
-            }
-            other => other.begin_booking(setup).await,
-        }
-    }
-
-    async fn begin_booking(self, setup: &Setup) {
-        let system = &setup.system;
-        match self {
-            Self::RoomAccepts
-            | Self::RoomDeclines
-            | Self::RoomSilent
-            | Self::MoveBesideRoom
-            | Self::CancelBesideRoom => setup.book(&[0, 1], Some(RED), 10).await,
-            Self::Service => setup.book(&[2, 1], None, 10).await,
-            Self::Move => setup.move_to(14).await,
-            Self::MoveRefused => {
-                system.refuse(Method::Update, ANNA, refused());
-                setup.move_to(14).await;
-            }
-            Self::MoveGone => {
-                system.wipe();
-                setup.move_to(14).await;
-            }
-            Self::SlotLost => {
-                use entity::run::{Column, of};
-                use sea_orm::{ColumnTrait, QueryFilter};
-                let txn = setup.services.store.read(setup.tenant).await.unwrap();
-                let moves = of(setup.tenant).filter(Column::Workflow.eq("move_booking"));
-                let run = moves.one(&txn).await.unwrap().unwrap();
-                drop(txn);
-                setup.services.runs().retry(&setup.admin().allow().unwrap(), run.id).await.unwrap();
-            }
-            Self::Cancel => setup.cancel().await,
-            Self::CancelRefused => {
-                system.refuse(Method::Cancel, ANNA, refused());
-                setup.cancel().await;
-            }
-            Self::CancelEarly => {
-                setup.book(&[0, 1], None, 10).await;
-                setup.cancel().await;
-            }
-            _ => {
-                match self {
-                    Self::FoundLost => system.refuse(None, ANNA, out_of_scope()),
-                    Self::NoCalendar => {
-                        system.refuse(None, ANNA, out_of_scope());
-                        system.refuse(None, SERVICE, out_of_scope());
-                    }
-                    Self::Abandoned => system.refuse(None, "*", lost()),
-                    Self::Refused => system.refuse(Method::Create, "*", refused()),
-                    _ => {}
-                }
-                setup.book(&[0, 1], None, 10).await;
-            }
-        }
+        let upkeep =
+            matches!(self, Self::Refresh | Self::CheckRevoked | Self::CheckRestored | Self::OpenChannel);
+        !upkeep && !matches!(self, Self::Spreading | Self::Reconnect | Self::Verify | Self::CandidateRefused)
     }
 
     /// What people and rooms do when nothing else moves; `false` if they do nothing either.
@@ -393,10 +304,4 @@ impl Scenario {
 
 async fn waits_for_its_room(setup: &Setup) -> bool {
     setup.booking().await.state == BookingState::RoomPending
-}
-
-/// The provider's error for a mailbox that does not exist.
-fn gone_mailbox() -> providers::Error {
-    let message = "There is no such mailbox.";
-    providers::Error::new(ErrorKind::NoMailbox, providers::Remedy::SkipMailbox, "404", message)
 }

@@ -346,8 +346,9 @@ fn is_idle(at: &FaultPoint) -> bool {
 /// Steps whose effect stays, although they failed after it.
 fn is_irrevocable(at: &FaultPoint) -> bool {
     let state = (at.workflow, at.state.as_str());
-    // A cancelled event cannot be brought back; and mailboxes are runs of their own, which go on once they are ordered.
-    state == ("cancel_booking", "Cancel") || state == ("campaign", "Enlist")
+    // A cancelled event cannot be brought back; mailboxes are runs of their own, which go on once they are ordered; and a
+    // push channel that is open is of use.
+    [("cancel_booking", "Cancel"), ("campaign", "Enlist"), ("open_channel", "Open")].contains(&state)
 }
 
 fn shown(plan: &Plan) -> String {
