@@ -27,6 +27,8 @@ words! {
         AtProvider = "PROVIDER",
         /// A consent is stored for the run.
         HandedOver = "PROGRESS",
+        /// The session's consent is in force, and its use is still to be authorised.
+        Granted = "GRANTED",
         /// The administrator has authorised or declined.
         Answered = "ANSWERED",
     }

@@ -23,10 +23,15 @@ crate::table::tenant_table! {
         state_hash: Option<Vec<u8>>,
         /// The OpenID nonce that the id token has to carry; null before the redirect.
         nonce: Option<String>,
-        /// The PKCE verifier, or the consent handed over to the integration's run; sealed.
+        /// The PKCE verifier of the last redirect; sealed; null before the first.
         verifier: Option<Vec<u8>>,
-        /// Who signed in at Microsoft, or the service account that the administrator typed for Google; null before.
+        /// The consent that the integration's run has to try; sealed; null before it is granted, and once it is in force.
+        consent: Option<Vec<u8>>,
+        /// The Microsoft account that signed in, and its organisation; null before the sign-in.
         signed_in: Option<Json>,
+        /// The Google service account without a key that the administrator typed, and that administrator's address; null
+        /// for other consents.
+        typed_account: Option<Json>,
         /// When the browser opened the session.
         created_at: DateTimeUtc,
         /// When the session ends; it cannot be extended.

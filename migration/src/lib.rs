@@ -32,6 +32,7 @@ mod m0026_domains;
 mod m0027_linked_with;
 mod m0028_who_vouched;
 mod m0029_background_runs;
+mod m0030_consents_of_sessions;
 pub mod roles;
 mod row_level_security;
 
@@ -68,6 +69,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0027_linked_with::Migration),
             Box::new(m0028_who_vouched::Migration),
             Box::new(m0029_background_runs::Migration),
+            Box::new(m0030_consents_of_sessions::Migration),
         ]
     }
 }

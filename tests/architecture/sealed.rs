@@ -36,6 +36,7 @@ const BYTES: &[(&str, &str, Bytes)] = &[
     ("connect_session", "cookie_hash", Digest),
     ("connect_session", "state_hash", Digest),
     ("connect_session", "verifier", Sealed),
+    ("connect_session", "consent", Sealed),
     ("consent_grant", "access_token", Sealed),
     ("consent_grant", "secret", Sealed),
     ("former_data_key", "sealed", Sealed),

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::{
     Connect, Consented, SessionRow, actor, domains,
-    session::{session_over, verifier_context},
+    session::{consent_context, session_over},
 };
 use crate::{
     Error, Result, System, Tx,
@@ -34,9 +34,9 @@ impl Connect {
         server: Option<&Url>,
     ) -> Result<()> {
         let plain = serde_json::to_vec(secret).map_err(|_| Error::Unreadable { what: "consent" })?;
-        let sealed = self.services.secrets().seal(tx.conn(), verifier_context(session), &plain).await?;
+        let sealed = self.services.secrets().seal(tx.conn(), consent_context(session), &plain).await?;
         let mut change = entity::connect_session::ActiveModel::from(session.clone());
-        change.verifier = Set(Some(sealed));
+        change.consent = Set(Some(sealed));
         change.step = Set(ConnectStep::HandedOver.into());
         *session = change.update(tx.conn()).await?;
         let facts = json!({ "account": account, "server": server.map(Url::as_str), "secret": "changed" });
@@ -61,8 +61,8 @@ impl Connect {
         // Whoever waits for a second connection while holding one can bring a full pool to a halt.
         drop(txn);
         let row = row.ok_or_else(session_over)?;
-        let sealed = row.verifier.as_deref().unwrap_or_default();
-        let plain = self.services.secrets().open(verifier_context(&row), sealed).await?;
+        let sealed = row.consent.as_deref().unwrap_or_default();
+        let plain = self.services.secrets().open(consent_context(&row), sealed).await?;
         serde_json::from_slice(&plain).map_err(|_| Error::Unreadable { what: "consent" })
     }
 
@@ -76,7 +76,7 @@ impl Connect {
         secret: &Secret,
         organisation: &providers::Organisation,
     ) -> Result<()> {
-        let mut tx = self.services.begin(integration.tenant_id).await?;
+        let (mut tx, _) = self.services.begin_locked(integration.tenant_id).await?;
         bind(&tx, integration, &organisation.id).await?;
         let connectors = &self.services.connectors;
         domains::store(connectors, tx.conn(), tx.tenant(), integration.id, organisation).await?;
@@ -98,6 +98,7 @@ impl Connect {
         after["secret"] = json!("changed");
         let subject = integration.id.to_string();
         // Whose link it was is known; the account is a typed text, or what the provider calls it.
+        set_granted(&tx, integration.id, consented.session).await?;
         let session = entity::connect_session::one(tx.tenant(), consented.session).one(tx.conn()).await?;
         let actor = session.as_ref().map_or_else(|| "connect".to_owned(), actor);
         tx.audit(&actor, "integration.consent", subject, AuditFacts::changed(before, after));
@@ -164,13 +165,32 @@ async fn bind(tx: &Tx, integration: &entity::integration::Model, organisation: &
     }
 }
 
+/// Marks the session whose consent is in force: only that one may authorise its use.
+async fn set_granted(
+    tx: &Tx,
+    integration: Id<ids::Integration>,
+    session: Id<ids::ConnectSession>,
+) -> Result<()> {
+    use entity::connect_session::{Column, update};
+    let moved = |from: ConnectStep, to: ConnectStep| {
+        update(tx.tenant())
+            .filter(Column::IntegrationId.eq(integration))
+            .filter(Column::Step.eq(from.as_str()))
+            .col_expr(Column::Step, Expr::value(to.as_str()))
+    };
+    moved(ConnectStep::Granted, ConnectStep::HandedOver).exec(tx.conn()).await?;
+    let granted = moved(ConnectStep::HandedOver, ConnectStep::Granted).filter(Column::Id.eq(session));
+    granted.exec(tx.conn()).await?;
+    Ok(())
+}
+
 /// Deletes the consents that sessions stored for an integration's run, once it has made one permanent or given up.
 pub(crate) async fn forget_stored(tx: &Tx, integration: Id<ids::Integration>) -> Result<()> {
     use entity::connect_session::{Column, update};
     update(tx.tenant())
         .filter(Column::IntegrationId.eq(integration))
-        .filter(Column::Step.is_in([ConnectStep::HandedOver, ConnectStep::Answered].map(ConnectStep::as_str)))
-        .col_expr(Column::Verifier, Expr::value(Option::<Vec<u8>>::None))
+        .filter(Column::Consent.is_not_null())
+        .col_expr(Column::Consent, Expr::value(Option::<Vec<u8>>::None))
         .exec(tx.conn())
         .await?;
     Ok(())

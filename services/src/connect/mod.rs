@@ -339,8 +339,8 @@ async fn held(tx: &Tx, link: Id<ids::ConnectLink>) -> Result<entity::connect_lin
     row.one(tx.conn()).await?.ok_or_else(session_over)
 }
 
-/// Requires that the person who authorises has granted the access in the same session, for the integration's current
-/// organisation: of two people with one link, neither confirms for the other.
+/// Requires that the consent in force was granted in the session of the person who authorises, for the integration's
+/// current organisation: of two people with one link, neither confirms for the other.
 fn may_authorise(
     connector: &dyn Provider,
     session: &SessionRow,
@@ -349,7 +349,7 @@ fn may_authorise(
     if row.state.require()? != IntegrationState::AwaitingAuthorization {
         return Ok(());
     }
-    if session.step != ConnectStep::HandedOver {
+    if session.step != ConnectStep::Granted {
         let message = "Grant the access first: open the link from your invitation again.";
         return Err(Error::refuse("SIGN_IN_INCOMPLETE", message));
     }

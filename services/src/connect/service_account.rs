@@ -57,7 +57,7 @@ impl Connect {
         let (tx, locked) = self.begin_step(&session).await?;
         session = locked;
         let mut change = entity::connect_session::ActiveModel::from(session);
-        change.signed_in = Set(serde_json::to_value(&named).ok());
+        change.typed_account = Set(serde_json::to_value(&named).ok());
         session = change.update(tx.conn()).await?;
         let hint = Some(named.administrator.as_str());
         let (ask, path) = (SignIn::Administrator, connector.redirect_paths().signed_in);
@@ -73,7 +73,7 @@ impl Connect {
         redirect: Redirect<'_>,
     ) -> Result<NextPage> {
         let named: Option<Named> =
-            redirect.session.signed_in.clone().and_then(|named| serde_json::from_value(named).ok());
+            redirect.session.typed_account.clone().and_then(|named| serde_json::from_value(named).ok());
         let named = named.ok_or_else(session_over)?;
         let proven = self.signed_in_administrator(connector, &redirect, &named).await;
         let (mut tx, mut session) = self.begin_step(&redirect.session).await?;

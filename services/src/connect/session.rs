@@ -37,7 +37,9 @@ impl Connect {
             state_hash: None,
             nonce: None,
             verifier: None,
+            consent: None,
             signed_in: None,
+            typed_account: None,
             created_at: tx.now(),
             expires_at: tx.now() + self.services.settings.session_lifetime,
         };
@@ -98,6 +100,10 @@ pub(super) async fn set_step(tx: &Tx, session: &mut SessionRow, step: ConnectSte
 
 pub(super) fn verifier_context(session: &SessionRow) -> SealContext {
     Sealed::ConnectSessionVerifier.at(session.tenant_id, session.id)
+}
+
+pub(super) fn consent_context(session: &SessionRow) -> SealContext {
+    Sealed::ConnectSessionConsent.at(session.tenant_id, session.id)
 }
 
 pub(super) fn session_over() -> Error {

@@ -13,8 +13,10 @@ pub enum Column {
     ConsentGrantSecret,
     /// The last access token obtained with a user's consent.
     ConsentGrantAccessToken,
-    /// What a connect session stores for its next step: a PKCE verifier, or a consent that is still to be tried.
+    /// The PKCE verifier of a connect session's redirect.
     ConnectSessionVerifier,
+    /// A consent granted in a connect session that is still to be tried.
+    ConnectSessionConsent,
     /// The secret that a provider's notifications repeat.
     ChannelSecret,
     /// The client secret with which Muster authenticates at a tenant's OpenID issuer.
@@ -47,6 +49,7 @@ impl Column {
             Self::ConsentGrantSecret => ("consent_grant", "secret"),
             Self::ConsentGrantAccessToken => ("consent_grant", "access_token"),
             Self::ConnectSessionVerifier => ("connect_session", "verifier"),
+            Self::ConnectSessionConsent => ("connect_session", "consent"),
             Self::ChannelSecret => ("channel", "secret"),
             Self::OpenIdIssuerSecret => ("openid_issuer", "client_secret"),
             Self::TenantDataKey => ("tenant", "data_key"),
@@ -63,6 +66,7 @@ impl Column {
             Self::ConsentGrantSecret
             | Self::ConsentGrantAccessToken
             | Self::ConnectSessionVerifier
+            | Self::ConnectSessionConsent
             | Self::ChannelSecret
             | Self::OpenIdIssuerSecret => Owner::Tenant,
             Self::TenantDataKey

@@ -11,6 +11,7 @@ mod harness;
 
 mod audit;
 mod connecting;
+mod consents;
 mod failures;
 mod google;
 mod idempotency;

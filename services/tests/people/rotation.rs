@@ -81,8 +81,8 @@ async fn snapshot(services: &System, tenant: Id<ids::Tenant>) -> Snapshot {
         ));
     }
     for row in connect_session::of(tenant).all(&txn).await.unwrap() {
-        let verifier = row.verifier.unwrap();
-        sealed.push(("session", Column::ConnectSessionVerifier.at(tenant, row.id), row.id.any(), verifier));
+        let consent = row.consent.unwrap();
+        sealed.push(("session", Column::ConnectSessionConsent.at(tenant, row.id), row.id.any(), consent));
     }
     drop(txn);
     let mut opened = Snapshot::new();

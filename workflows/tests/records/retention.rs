@@ -109,7 +109,9 @@ pub async fn pruning_goes_on_until_nothing_old_is_left(bench: Bench) {
         state_hash: None,
         nonce: None,
         verifier: None,
+        consent: None,
         signed_in: None,
+        typed_account: None,
         created_at: now,
         expires_at: if n < MANY { now } else { keep },
     });
