@@ -17,6 +17,7 @@ pub mod graphql;
 pub mod health;
 mod holder_counts;
 mod mutation_access;
+mod open_requests;
 pub mod pages;
 pub mod request;
 pub mod server;

@@ -17,6 +17,7 @@ use crate::{
     graphiql::GraphiQl,
     health::Readiness,
     holder_counts::{CountGuard, HolderCounts},
+    open_requests::{OpenLimits, OpenRequest, OpenRequests},
     request::presented,
     transport::{
         params::Params,
@@ -90,7 +91,7 @@ pub struct Config {
     /// Maximum number of open requests on a node, including bodies and responses in transfer.
     pub requests: usize,
     /// Maximum number of open requests of a tenant, or of an address with unidentified clients. All unidentified
-    /// clients together may have half of `requests`.
+    /// clients together may have half of `requests`; when they have, slow ones give way to others.
     pub requests_each: usize,
     /// Networks of our own proxies, whose reports of client addresses are trusted.
     pub trusted_proxies: Vec<IpNet>,
@@ -140,14 +141,6 @@ impl InvalidSchema {
     }
 }
 
-/// The key by which open requests are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Opened {
-    All,
-    ByStrangers,
-    By(Holder),
-}
-
 /// A client address has reached its limit of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooManyConnections;
@@ -162,7 +155,7 @@ pub struct State {
     pub(crate) validator: Validator,
     pub(crate) seats: SocketLimits,
     pub(crate) admission: Admission,
-    pub(crate) requests: HolderCounts<Opened>,
+    pub(crate) requests: OpenRequests,
     pub(crate) connections: HolderCounts<IpAddr>,
     pub(crate) tasks: TaskTracker,
     pub(crate) closing: CancellationToken,
@@ -195,7 +188,7 @@ impl State {
             validator,
             seats,
             admission,
-            requests: HolderCounts::default(),
+            requests: OpenRequests::default(),
             connections: HolderCounts::default(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -242,18 +235,9 @@ impl State {
     }
 
     /// Counts a request as open, unless the limit has been reached.
-    pub(crate) fn open_request(&self, holder: Holder) -> Result<CountGuard<Opened>, Error> {
-        let mut counts = vec![Opened::All, Opened::By(holder)];
-        if matches!(holder, Holder::Address(_)) {
-            counts.push(Opened::ByStrangers);
-        }
-        let limit = |count: &Opened| match count {
-            Opened::All => self.config.requests,
-            // However many strangers there are, the other half is for those who are known.
-            Opened::ByStrangers => self.config.requests / 2,
-            Opened::By(_) => self.config.requests_each,
-        };
-        self.requests.take(counts, limit).ok_or_else(|| self.overloaded())
+    pub(crate) fn open_request(&self, holder: Holder) -> Result<OpenRequest, Error> {
+        let limits = OpenLimits { all: self.config.requests, each: self.config.requests_each };
+        self.requests.open(holder, limits).ok_or_else(|| self.overloaded())
     }
 
     /// The overload error, with a randomised delay so that clients retry at different times.

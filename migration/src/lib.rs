@@ -33,6 +33,7 @@ mod m0027_linked_with;
 mod m0028_who_vouched;
 mod m0029_background_runs;
 mod m0030_consents_of_sessions;
+mod m0031_tokens_since;
 pub mod roles;
 mod row_level_security;
 
@@ -70,6 +71,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0028_who_vouched::Migration),
             Box::new(m0029_background_runs::Migration),
             Box::new(m0030_consents_of_sessions::Migration),
+            Box::new(m0031_tokens_since::Migration),
         ]
     }
 }

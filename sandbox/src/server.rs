@@ -92,8 +92,16 @@ impl Names {
         let named = |value: &header::HeaderValue| value.to_str().map(str::to_owned).ok();
         let host = request.headers().get(header::HOST).and_then(named);
         let authority = request.uri().authority().map(Authority::as_str);
-        let origins = request.headers().get_all(header::ORIGIN).map(|origin| origin.to_str().ok());
-        let (status, message) = match hosts::check(authority.or(host.as_deref()), origins, &[], &[]).err()? {
+        let host = authority.or(host.as_deref());
+        // Other servers of this machine have pages too, which may be anybody's.
+        let own = host.map(|host| format!("http://{host}"));
+        let mut origins = request.headers().get_all(header::ORIGIN).map(|origin| origin.to_str().ok());
+        let is_foreign = origins.any(|origin| origin != own.as_deref());
+        let refusal = match hosts::check(host, std::iter::empty(), &[], &[]) {
+            Ok(()) if is_foreign => Err(HostRefusal::Origin),
+            checked => checked,
+        };
+        let (status, message) = match refusal.err()? {
             HostRefusal::Host => {
                 (StatusCode::MISDIRECTED_REQUEST, "The sandbox does not answer under this name.")
             }

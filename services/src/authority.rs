@@ -38,10 +38,11 @@ pub(crate) async fn renewed(tx: &Tx, by: &Member) -> Result<Caller> {
     let (conn, tenant, kind) = (tx.conn(), tx.tenant(), by.by());
     let is_valid = match (by.presented(), kind) {
         (Presented::Token(token), _) => access::is_live(conn, tenant, token).await?,
-        (Presented::Issuer(issuer), CallerKind::User(user)) => {
-            person::identity_of(tx, issuer, user).await?.is_some()
+        (Presented::Issuer { issuer, issued_at }, CallerKind::User(user)) => {
+            access::is_accepted(conn, tenant, user, issued_at).await?
+                && person::identity_of(tx, issuer, user).await?.is_some()
         }
-        (Presented::Issuer(_) | Presented::Other, _) => true,
+        (Presented::Issuer { .. } | Presented::Other, _) => true,
     };
     if !is_valid {
         return Err(Denied::Unauthenticated.into());

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    CallerKind, Id, Permission,
+    CallerKind, Id, Permission, Timestamp,
     access::{Denied, Rule},
     ids,
 };
@@ -23,7 +23,12 @@ pub(crate) enum Presented {
     /// An access token.
     Token(Id<ids::AccessToken>),
     /// A token of an issuer to which the user is linked.
-    Issuer(Id<ids::OpenIdIssuer>),
+    Issuer {
+        /// The issuer's registration.
+        issuer: Id<ids::OpenIdIssuer>,
+        /// When the token was issued.
+        issued_at: Timestamp,
+    },
 }
 
 /// An authenticated caller: identity, tenant and permissions.

@@ -4,11 +4,13 @@
 //! permits. A few of them may wait at a time; the others are refused at once, so that permits are left for requests
 //! that wait for nobody. Results that are available without waiting, such as cached keys, count for nothing.
 //!
-//! The places are shared so that no group of tenants keeps the others out with servers that never answer: when all are
-//! taken, whoever has waited longest gives way, once that is longer than a server in good order needs. A tenant whose
+//! The places are shared so that no group of tenants keeps the others out with servers that are slow or never answer: when
+//! all are taken, the oldest call of the tenant that has the most gives way to a tenant that has fewer. Where none has more
+//! than others, whoever has waited longest gives way, once that is longer than a server in good order needs. A tenant whose
 //! server did not answer in time has a single place until it answers again, and all such tenants together a quarter.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -24,7 +26,7 @@ use crate::{Error, Result, Services};
 
 /// Longest time that a request waits for such a server.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a request certainly has its place; afterwards it gives way to one that has none.
+/// How long a request has its place among tenants with as many calls; afterwards it gives way to one that has none.
 const UNDISTURBED: Duration = Duration::from_secs(2);
 /// How long it is remembered that a tenant's server did not answer in time.
 const SILENT_FOR: Duration = Duration::from_mins(10);
@@ -80,9 +82,8 @@ impl ForeignCalls {
             return None;
         }
         if state.waiting.len() >= places {
-            let oldest = state.waiting.first().filter(|oldest| oldest.since + UNDISTURBED <= now)?;
-            oldest.gives_way.notify_one();
-            state.waiting.remove(0);
+            let index = state.which_gives_way(of_tenant, now)?;
+            state.waiting.remove(index).gives_way.notify_one();
         }
         state.last += 1;
         let (number, gives_way) = (state.last, Arc::new(Notify::new()));
@@ -92,6 +93,19 @@ impl ForeignCalls {
 }
 
 impl State {
+    /// The call that gives way to one more of a tenant that has this number; `None` if none has to.
+    fn which_gives_way(&self, of_tenant: usize, now: Timestamp) -> Option<usize> {
+        let mut calls: HashMap<Id<ids::Tenant>, (usize, usize)> = HashMap::new();
+        for (index, waiting) in self.waiting.iter().enumerate() {
+            calls.entry(waiting.tenant).or_insert((0, index)).0 += 1;
+        }
+        let (most, oldest) = calls.into_values().max_by_key(|(count, index)| (*count, Reverse(*index)))?;
+        if most > of_tenant + 1 {
+            return Some(oldest);
+        }
+        self.waiting.first().filter(|oldest| oldest.since + UNDISTURBED <= now).map(|_| 0)
+    }
+
     fn count(&self, counts: impl Fn(&Waiting) -> bool) -> usize {
         self.waiting.iter().filter(|waiting| counts(waiting)).count()
     }
@@ -135,7 +149,7 @@ impl Services {
             return Ok(result);
         }
         let place = self.foreign_calls.enter(tenant, self.settings.foreign_calls, self.now());
-        let place = place.ok_or(Error::Overloaded)?;
+        let (place, begun) = (place.ok_or(Error::Overloaded)?, self.now());
         self.leave_reading().await;
         let result = tokio::select! {
             biased;
@@ -144,6 +158,10 @@ impl Services {
             () = tokio::time::sleep(TIMEOUT) => None,
         };
         let Some(result) = result else {
+            // A call that gave way early says nothing of its server.
+            if self.now() < begun + UNDISTURBED {
+                return Err(Error::Overloaded);
+            }
             place.unanswered(server, self.now());
             return Ok(Err(timed_out()));
         };
@@ -192,16 +210,27 @@ mod tests {
     #[tokio::test]
     async fn whoever_waits_longest_gives_way_once_it_has_waited_long_enough() {
         let calls = ForeignCalls::default();
-        let held = taken(&calls, at(0));
-        assert!(calls.enter(tenant(9), PLACES, at(1)).is_none(), "all have a right to a little time");
-        let mut newcomers = Vec::new();
-        for oldest in &held[..4] {
-            newcomers.push(calls.enter(tenant(9), PLACES, at(2)).unwrap());
-            oldest.gives_way.notified().await;
-        }
+        let each = |call: u128| calls.enter(tenant(call), PLACES, at(0)).unwrap();
+        let held: Vec<_> = (0..PLACES as u128).map(each).collect();
+        assert!(calls.enter(tenant(99), PLACES, at(1)).is_none(), "all have a right to a little time");
+        let newcomer = calls.enter(tenant(99), PLACES, at(2)).unwrap();
+        held[0].gives_way.notified().await;
         assert_eq!(calls.state().waiting.len(), PLACES);
         drop(held);
-        assert_eq!(calls.state().waiting.len(), 4, "whoever gave way frees no other's place");
+        assert_eq!(calls.state().waiting.len(), 1, "whoever gave way frees no other's place");
+        drop(newcomer);
+    }
+
+    #[tokio::test]
+    async fn the_tenant_with_the_most_calls_gives_way_to_one_with_fewer() {
+        let calls = ForeignCalls::default();
+        let held = taken(&calls, at(0));
+        let first = calls.enter(tenant(9), PLACES, at(0)).unwrap();
+        held[0].gives_way.notified().await;
+        let second = calls.enter(tenant(9), PLACES, at(0)).unwrap();
+        held[1].gives_way.notified().await;
+        assert!(calls.enter(tenant(0), PLACES, at(0)).is_none(), "it has three, and no other more than four");
+        drop((first, second, held));
     }
 
     #[test]

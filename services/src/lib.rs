@@ -114,7 +114,7 @@ pub struct Inner {
     /// Turns of changes of this node that lock their tenant.
     tenant_turns: turns::Turns<Id<ids::Tenant>>,
     /// Turns of addresses at which issuers are asked about a sign-in.
-    sign_in_turns: turns::Turns<std::net::IpAddr>,
+    sign_in_turns: turns::Turns<(std::net::IpAddr, domain::Id<domain::ids::OpenIdIssuer>)>,
 }
 
 impl std::ops::Deref for Services {

@@ -194,6 +194,7 @@ impl Links {
             name: email.to_owned(),
             calendar_address: None,
             time_zone: None,
+            tokens_since: None,
             version: 1,
             created_at: tx.now(),
         };

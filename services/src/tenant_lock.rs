@@ -38,10 +38,12 @@ impl Services {
 
 impl Tx {
     async fn locked(self, turn: TenantTurn) -> Result<(Self, Model)> {
-        let tx = self.in_turn(turn);
+        let mut tx = self.in_turn(turn);
         // Weaker than FOR UPDATE, which would also wait for every insertion of a row that refers to the tenant.
         let found = Entity::find_by_id(tx.tenant()).lock(LockType::NoKeyUpdate).one(tx.conn()).await?;
         let tenant = found.ok_or_else(|| Error::not_found("tenant"))?;
+        // Whoever had the lock before may have ended something at a moment after this transaction began.
+        tx.set_now();
         Ok((tx, tenant))
     }
 }

@@ -152,9 +152,14 @@ impl Tx {
         self.tenant
     }
 
-    /// When the transaction began: all its rows carry this time.
+    /// When the transaction began or, if it locked its tenant, when it had the lock: all its rows carry this time.
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// Makes this moment the transaction's time, after it has waited for others.
+    pub(crate) fn set_now(&mut self) {
+        self.now = self.services.now();
     }
 
     /// Source of ids for the rows that it writes.

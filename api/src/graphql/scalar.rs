@@ -2,7 +2,7 @@
 //! field; only values of the wrong JSON type are refused here.
 
 use async_graphql::{Description, InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use chrono::{NaiveTime, SecondsFormat, SubsecRound as _};
+use chrono::{Datelike as _, NaiveTime, SecondsFormat, SubsecRound as _};
 use domain::Timestamp;
 
 /// An instant as RFC 3339 text, such as `2026-11-21T09:00:00Z`. Input may have any offset; output is in UTC with up to
@@ -14,9 +14,11 @@ pub struct DateTime(pub(super) Timestamp);
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         let text = text(value)?;
-        let at = chrono::DateTime::parse_from_rfc3339(&text);
-        at.map(|at| Self(at.to_utc()))
-            .map_err(|_| InputValueError::custom("it must be an RFC 3339 date and time"))
+        let at = chrono::DateTime::parse_from_rfc3339(&text).ok().map(|at| at.to_utc());
+        // With its offset the last year of the format may lie in a year of five digits.
+        at.filter(|at| (0..=9999).contains(&at.year()))
+            .map(Self)
+            .ok_or_else(|| InputValueError::custom("it must be an RFC 3339 date and time"))
     }
 
     fn to_value(&self) -> Value {

@@ -30,9 +30,9 @@ use super::{connection::Activity, hosts, path};
 use crate::{
     admission::{Holder, Overloaded},
     error::Error,
-    holder_counts::CountGuard,
+    open_requests::OpenRequest,
     request::{REQUEST_ID, RequestId},
-    state::{Opened, State},
+    state::State,
     transport::{answer::Answer, body, charge},
 };
 
@@ -90,7 +90,14 @@ async fn answer<B: MessageBody + 'static>(
         Ok(held) => held,
         Err(error) => return Ok(refuse(state, request, &error).await),
     };
+    if let Some(arriving) = opened.arriving() {
+        match request.parts() {
+            (_, Payload::None) => drop(arriving.read(std::future::ready(())).await),
+            (http, _) => drop(http.extensions_mut().insert(arriving)),
+        }
+    }
     let answered = admit(state, request, next, address).await?;
+    opened.responding();
     // It is open until its answer has been sent.
     Ok(answered.map_body(|_, body| BoxBody::new(CountedBody { body, _opened: opened })))
 }
@@ -98,7 +105,7 @@ async fn answer<B: MessageBody + 'static>(
 /// A response body that counts as open until it is dropped.
 struct CountedBody {
     body: BoxBody,
-    _opened: CountGuard<Opened>,
+    _opened: OpenRequest,
 }
 
 impl MessageBody for CountedBody {

@@ -5,11 +5,14 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use actix_web::{HttpRequest, body::SizedStream, error::PayloadError, http::header};
+use actix_web::{HttpMessage as _, HttpRequest, body::SizedStream, error::PayloadError, http::header};
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _, stream};
 
-use crate::error::Error;
+use crate::{
+    error::{Error, RETRY_SECONDS},
+    open_requests::ArrivingBody,
+};
 
 /// Refuses anything but JSON in UTF-8. Browsers send forms and plain text without a preflight: this defends against
 /// requests that another site makes its visitors send.
@@ -28,7 +31,7 @@ pub fn check_content_type(request: &HttpRequest) -> Result<(), Error> {
     if is_json && is_utf8 && is_plain { Ok(()) } else { Err(Error::UnsupportedMediaType) }
 }
 
-/// Reads the whole body within its size and time limits.
+/// Reads the whole body within its size and time limits, unless the request has to give way to another.
 pub async fn read(
     request: &HttpRequest,
     body: &mut (impl Stream<Item = Result<Bytes, PayloadError>> + Unpin),
@@ -40,7 +43,13 @@ pub async fn read(
     if let Some(found) = declared.filter(|length| *length > limit as u64) {
         return Err(Error::BodyTooLarge { limit, found });
     }
-    tokio::time::timeout(timeout, collect(body, limit)).await.map_err(|_| Error::BodyTimeout)?
+    let read = tokio::time::timeout(timeout, collect(body, limit));
+    let arriving = request.extensions().get::<ArrivingBody>().cloned();
+    let read = match arriving {
+        Some(arriving) => arriving.read(read).await.ok_or(Error::Overloaded { after: RETRY_SECONDS })?,
+        None => read.await,
+    };
+    read.map_err(|_| Error::BodyTimeout)?
 }
 
 async fn collect(

@@ -201,6 +201,29 @@ async fn strangers_leave_half_of_the_open_requests_to_those_who_are_known() {
 }
 
 #[tokio::test]
+async fn slow_bodies_of_one_address_keep_no_other_address_out() {
+    let proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let server = Server::with(Config { requests: 8, trusted_proxies: proxies, ..open() });
+    let mut slow = Vec::new();
+    for path in ["/graphql", "/graphql", "/form", "/form"] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 192.0.2.1\r\ncontent-type: application/json"
+        );
+        stream.write_all(format!("{head}\r\ncontent-length: 10\r\n\r\nx").as_bytes()).await.unwrap();
+        // A request on the same thread that is answered shows that the one before it has been seen.
+        assert_eq!(server.request("GET", "/health", &[], "").await.status, 200);
+        slow.push(stream);
+    }
+    let same = server.post_as(&["x-forwarded-for: 192.0.2.1"], HELLO).await;
+    assert_eq!((same.status, same.code().as_str()), (503, "OVERLOADED"), "it has all that there are");
+    assert_eq!(server.post_as(&["x-forwarded-for: 192.0.2.2"], HELLO).await.status, 200);
+    let mut answer = String::new();
+    slow[0].read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503"), "the oldest has given way: {answer}");
+}
+
+#[tokio::test]
 async fn a_client_that_reads_nothing_is_dropped() {
     let server = Server::with(Config { unread_timeout: Duration::from_millis(100), requests: 2, ..open() });
     let body = r#"{"query":"{ members(first: 3000) { kilobyte } }"}"#;

@@ -18,13 +18,20 @@ const LONGEST_SUBJECT: usize = 255;
 #[derive(Debug, Clone)]
 pub struct Claims {
     claims: Map<String, Value>,
+    /// When the token was issued, by its issuer's clock.
+    pub(super) made: Timestamp,
     /// When the token expires.
     pub(super) ends: Timestamp,
 }
 
 impl Claims {
-    pub(super) fn new(claims: UniqueMembers, ends: Timestamp) -> Self {
-        Self { claims: claims.0, ends }
+    pub(super) fn new(claims: UniqueMembers, (made, ends): (Timestamp, Timestamp)) -> Self {
+        Self { claims: claims.0, made, ends }
+    }
+
+    /// When the token was issued, in whole seconds of its issuer's clock.
+    pub fn issued_at(&self) -> Timestamp {
+        self.made
     }
 
     /// When the token stops being valid.
@@ -122,7 +129,7 @@ mod tests {
     use super::*;
 
     fn claims(text: &str) -> Claims {
-        Claims::new(serde_json::from_str(text).unwrap(), Timestamp::UNIX_EPOCH)
+        Claims::new(serde_json::from_str(text).unwrap(), (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH))
     }
 
     #[test]

@@ -50,8 +50,8 @@ impl OpenId {
         let published = self.published(issuer, Some(kid)).await?;
         let key = published.keys.find(kid).ok_or_else(|| refused("TOKEN_KEY"))?;
         let claims = signed(token, key, issuer)?;
-        let ends = check(&claims, issuer, what, self.clock.now())?;
-        Ok(Claims::new(claims, ends))
+        let times = check(&claims, issuer, what, self.clock.now())?;
+        Ok(Claims::new(claims, times))
     }
 }
 
@@ -84,8 +84,13 @@ fn signed(token: &str, key: &Key, issuer: &Issuer) -> Result<UniqueMembers> {
     })
 }
 
-/// Checks the claims against the registration; returns when the token expires.
-fn check(claims: &UniqueMembers, issuer: &Issuer, what: Use<'_>, now: Timestamp) -> Result<Timestamp> {
+/// Checks the claims against the registration; returns when the token was issued and when it expires.
+fn check(
+    claims: &UniqueMembers,
+    issuer: &Issuer,
+    what: Use<'_>,
+    now: Timestamp,
+) -> Result<(Timestamp, Timestamp)> {
     let time = |name| claims.seconds(name).and_then(|at| Timestamp::from_timestamp(at, 0));
     let (Some(ends), Some(made)) = (time("exp"), time("iat")) else { return Err(refused("TOKEN_TIMES")) };
     let begins = if claims.has("nbf") { time("nbf").ok_or_else(|| refused("TOKEN_TIMES"))? } else { made };
@@ -102,7 +107,7 @@ fn check(claims: &UniqueMembers, issuer: &Issuer, what: Use<'_>, now: Timestamp)
     ];
     match rules.iter().find(|(_, holds)| !holds) {
         Some((code, _)) => Err(refused(code)),
-        None => Ok(ends),
+        None => Ok((made, ends)),
     }
 }
 

@@ -11,7 +11,7 @@ use providers::{ErrorKind, openid::Claims, openid::Use};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Deserialize;
 
-use super::{Access, Authenticated};
+use super::{Access, Authenticated, token};
 use crate::{
     Caller, Error, Result,
     caller::Presented,
@@ -74,11 +74,13 @@ impl Access {
         let permissions = roles::permissions_within(&txn, tenant, user).await?;
         let permissions: BTreeSet<Permission> = permissions.ok_or_else(unknown)?;
         // Read after the permissions: a link that ends because its user is given more ends before they count.
-        if person::linked(&txn, &row, &claims).await? != Some(user) {
+        let issued_at = claims.issued_at();
+        let is_accepted = token::is_accepted(&txn, tenant, user, issued_at).await?;
+        if !is_accepted || person::linked(&txn, &row, &claims).await? != Some(user) {
             return Err(unknown());
         }
         let caller = Caller::new(entity::Trusted, CallerKind::User(user), Some(tenant), permissions)
-            .by(Presented::Issuer(row.id));
+            .by(Presented::Issuer { issuer: row.id, issued_at });
         Ok(Authenticated { caller, expires_at: Some(claims.expires_at()) })
     }
 

@@ -17,7 +17,7 @@ use futures::Stream;
 pub use identities::AccessChange;
 pub(crate) use identities::Identities;
 pub use token::AccessToken;
-pub(crate) use token::{IssuedFor, LEEWAY, is_live, revoke_outgrown};
+pub(crate) use token::{IssuedFor, LEEWAY, is_accepted, is_live, revoke_outgrown};
 
 use self::identities::CredentialDigest;
 use crate::{Caller, Error, Result, caller::Presented, keys, proof::Anyone, roles};

@@ -215,7 +215,8 @@ impl Access {
     }
 
     /// Revokes access tokens of the proof's user, those given or all, and closes what they opened on every node. Returns how
-    /// many were valid. With all tokens end the codes for which an application could still obtain one.
+    /// many of those that Muster issued were valid. With all tokens end the codes for which an application could still obtain
+    /// one, and the tokens that the tenant's own issuers have given the user so far.
     ///
     /// For another user the caller also needs every permission of that user: nobody locks out somebody with more
     /// rights.
@@ -224,7 +225,8 @@ impl Access {
         by: &OwnOr<may::UserEdit>,
         tokens: Option<&[Id<ids::AccessToken>]>,
     ) -> Result<u64> {
-        let mut tx = self.services.begin(by.tenant()).await?;
+        // Locked: a code could be exchanged between the look at the tokens and their end.
+        let (mut tx, _) = self.services.begin_locked(by.tenant()).await?;
         let user = by.user();
         let held = roles::permissions_within(tx.conn(), by.tenant(), user).await?;
         if !by.is_own() {
@@ -244,6 +246,7 @@ impl Access {
         let mut ended = revoked;
         if tokens.is_none() {
             ended += end_codes(&tx, None, Some(user)).await?;
+            ended += end_foreign_tokens(&tx, user).await?;
         }
         if ended == 0 {
             return Ok(0);
@@ -385,6 +388,28 @@ pub(super) async fn is_in_force(conn: &impl ConnectionTrait, claims: &Claims) ->
         None => Ok(false),
         Some(record) => is_not_revoked(conn, &record).await,
     }
+}
+
+/// Ends the tokens that the tenant's own issuers have given a user so far; returns 1 if the user exists.
+async fn end_foreign_tokens(tx: &Tx, user: Id<ids::User>) -> Result<u64> {
+    use entity::tenant_user::{Column, update};
+    let ended = update(tx.tenant())
+        .filter(Column::Id.eq(user))
+        .col_expr(Column::TokensSince, Expr::value(tx.now()))
+        .exec(tx.conn())
+        .await?;
+    Ok(ended.rows_affected)
+}
+
+/// Whether a token that the tenant's own issuer gave a user at this moment has not been revoked.
+pub(crate) async fn is_accepted(
+    conn: &impl ConnectionTrait,
+    tenant: Id<ids::Tenant>,
+    user: Id<ids::User>,
+    issued_at: Timestamp,
+) -> Result<bool> {
+    let row = entity::tenant_user::one(tenant, user).one(conn).await?;
+    Ok(row.is_some_and(|row| row.tokens_since.is_none_or(|since| since < issued_at)))
 }
 
 /// Whether a token that was authenticated before has not been revoked since.

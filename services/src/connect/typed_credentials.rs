@@ -70,9 +70,14 @@ fn server_of(connector: &dyn Provider, finds_server: bool, typed: &TypedCredenti
     let Ok(server) = text.parse::<Url>() else {
         return refuse(malformed, "This is not the address of a server.".to_owned());
     };
-    let holds_secret = !server.username().is_empty() || server.password().is_some();
+    // What follows a question mark may be a secret, and the address is shown and recorded.
+    let holds_secret = !server.username().is_empty()
+        || server.password().is_some()
+        || server.query().is_some()
+        || server.fragment().is_some();
     if !matches!(server.scheme(), "http" | "https") || !server.has_host() || holds_secret {
-        let message = "Enter an address that begins with https:// and contains no user name or password.";
+        let message =
+            "Enter an address that begins with https:// and contains no user name, password, ? or #.";
         return refuse(malformed, message.to_owned());
     }
     match connector.check_server(&server) {

@@ -88,8 +88,8 @@ impl SignIn {
         Ok((self.cookie(tenant, &session).await?, url))
     }
 
-    /// Processes the issuer's redirect, in the browser that began. `from` is the browser's address: at each address one
-    /// issuer is asked at a time, and one from which many redirects turn out to be made up has to wait.
+    /// Processes the issuer's redirect, in the browser that began. `from` is the browser's address: for each address an
+    /// issuer is asked one thing at a time, and an address from which many redirects turn out to be made up has to wait.
     pub async fn complete(
         &self,
         by: Anyone,
@@ -107,7 +107,8 @@ impl SignIn {
         answer.check_state(&attempt.state)?;
         self.use_up(tenant, session.id).await?;
         let row = self.services.issuers().find(tenant, issuer).await?;
-        let claims = self.asked_from(by, from, Box::pin(self.claims(&row, &attempt, answer))).await?;
+        let claims =
+            self.asked_from(by, (from, issuer), Box::pin(self.claims(&row, &attempt, answer))).await?;
         self.taken_in(&row, &session, &claims).await
     }
 
@@ -119,15 +120,15 @@ impl SignIn {
         first.map(drop).map_err(|_| callback::used())
     }
 
-    /// Asks an issuer for somebody at an address, when it is the address's turn.
+    /// Asks an issuer for somebody at an address, when it is the address's turn at this issuer.
     async fn asked_from<T>(
         &self,
         by: Anyone,
-        from: Option<IpAddr>,
+        (from, issuer): (Option<IpAddr>, Id<ids::OpenIdIssuer>),
         ask: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         let Some(address) = from else { return ask.await };
-        let _turn = self.services.sign_in_turns.take(address).await;
+        let _turn = self.services.sign_in_turns.take((address, issuer)).await;
         let (quotas, whose) = (self.services.quotas(), QuotaSubject::Refused(address));
         let left = quotas.charge(by, whose, 0).await.accounts;
         if left.iter().any(|account| account.balance.remaining == 0) {

@@ -57,6 +57,7 @@ mod tests {
             name: String::new(),
             calendar_address: None,
             time_zone: zone.map(str::to_owned),
+            tokens_since: None,
             version: 1,
             created_at: Timestamp::UNIX_EPOCH,
         }

@@ -43,6 +43,7 @@ pub(super) fn new(id: Id<ids::User>, tx: &Tx, new: &NewUser, made_with: &Json) -
         name: checked_name(&new.name)?,
         calendar_address: address(new.calendar_address.as_deref())?,
         time_zone: zone(new.time_zone.clone())?,
+        tokens_since: None,
         version: 1,
         created_at: tx.now(),
     })

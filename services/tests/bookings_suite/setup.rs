@@ -223,6 +223,7 @@ impl Setup {
             name: format!("Person {n}"),
             calendar_address: None,
             time_zone: None,
+            tokens_since: None,
             version: 1,
             created_at: self.clock.now(),
         };

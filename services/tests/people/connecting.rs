@@ -35,7 +35,7 @@ on_both!(
     a_mailbox_is_an_address_without_anything_invisible,
 );
 
-fn choice(provider: ProviderKind) -> Choice {
+pub fn choice(provider: ProviderKind) -> Choice {
     Choice { provider, terms: true, privacy: true, access_level: AccessLevel::Full, service_mailbox: None }
 }
 

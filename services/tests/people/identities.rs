@@ -27,7 +27,7 @@ on_both!(
     an_address_is_vouched_for_by_whoever_entered_it,
 );
 
-async fn issuer(h: &Harness, tenant: Id<ids::Tenant>) -> Id<ids::OpenIdIssuer> {
+pub async fn issuer(h: &Harness, tenant: Id<ids::Tenant>) -> Id<ids::OpenIdIssuer> {
     let id = h.services.ids.make();
     let row = openid_issuer::Model {
         id,
@@ -74,7 +74,7 @@ async fn subjects(h: &Harness, tenant: Id<ids::Tenant>, issuer: Id<ids::OpenIdIs
     found.unwrap().items.into_iter().map(|row| row.subject).collect()
 }
 
-async fn user(h: &Harness, tenant: Id<ids::Tenant>, name: &str) -> Id<ids::User> {
+pub async fn user(h: &Harness, tenant: Id<ids::Tenant>, name: &str) -> Id<ids::User> {
     let by = h.vendor(tenant).await;
     h.services.users().create(&by.allow().unwrap(), person(name)).await.unwrap().id
 }
@@ -140,7 +140,7 @@ async fn a_wider_role_ends_the_links_of_its_holders_too(h: Harness) {
 }
 
 /// A code that waits to be exchanged.
-async fn code(h: &Harness, tenant: Id<ids::Tenant>, issuer: Id<ids::OpenIdIssuer>, user: Id<ids::User>) {
+pub async fn code(h: &Harness, tenant: Id<ids::Tenant>, issuer: Id<ids::OpenIdIssuer>, user: Id<ids::User>) {
     let row = sign_in::Model {
         id: h.services.ids.make(),
         tenant_id: tenant,

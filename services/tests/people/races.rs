@@ -2,14 +2,15 @@
 //! writing transaction at a time.
 
 use chrono::Duration;
-use domain::{Id, StandardRole, access::Denied, ids, may};
+use domain::{Id, ProviderKind, StandardRole, access::Denied, ids, may};
 use futures::{FutureExt, future::LocalBoxFuture};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement, TransactionTrait, Value};
 use services::{Allowed, Anyone, Error};
 
 use crate::{
-    connecting::{follow, typed},
+    connecting::{choice, follow, typed},
     harness::{self, Harness, person, refused},
+    identities::{code, issuer, user},
     links::{invitation, token},
     tokens::{new_key, tried},
 };
@@ -30,6 +31,8 @@ on_postgres!(
     a_step_of_the_connect_page_waits_for_whoever_revokes_its_invitation,
     changes_that_wait_for_their_tenant_leave_connections_to_others,
     a_key_that_a_stolen_key_makes_meanwhile_is_revoked_with_it,
+    a_code_that_is_exchanged_meanwhile_gives_no_token_that_lasts,
+    an_invitation_that_is_revoked_meanwhile_opens_nothing,
 );
 
 fn statement<const N: usize>(sql: &str, values: [Value; N]) -> Statement {
@@ -204,4 +207,49 @@ async fn a_key_that_a_stolen_key_makes_meanwhile_is_revoked_with_it(h: Harness) 
     assert_eq!(created, [made]);
     let late = keys.create(&thief, new_key(&h, "late", None)).await;
     assert!(matches!(late, Err(Error::Denied(Denied::Unauthenticated))), "{late:?}");
+}
+
+/// Another node's exchange of the only code, which has locked the tenant.
+fn exchanging(tenant: Id<ids::Tenant>, user: Id<ids::User>, token: Id<ids::AccessToken>) -> Statement {
+    let sql = "WITH held AS (SELECT id FROM tenant WHERE id = $1 FOR NO KEY UPDATE),
+        used AS (UPDATE sign_in SET redeemed_at = now() FROM held WHERE tenant_id = held.id RETURNING issuer_id)
+        INSERT INTO access_token (id, tenant_id, user_id, issued_by, created_at, expires_at, issuer_id)
+        SELECT $3, $1, $2, 'sign-in', created_at, expires_at, used.issuer_id FROM sign_in, used RETURNING 1";
+    statement(sql, [tenant.into(), user.into(), token.into()])
+}
+
+async fn a_code_that_is_exchanged_meanwhile_gives_no_token_that_lasts(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let (issuer, anna) = (issuer(&h, tenant).await, user(&h, tenant, "anna").await);
+    code(&h, tenant, issuer, anna).await;
+    let (access, by) = (h.services.access(), h.vendor(tenant).await.allow_own_or(anna).unwrap());
+    let token = h.services.ids.make();
+    let revoked = beside(&h, exchanging(tenant, anna, token), access.revoke(&by, None).boxed_local()).await;
+    assert_eq!(revoked.unwrap(), 1);
+    let txn = h.services.store.read(tenant).await.unwrap();
+    let row = entity::access_token::one(tenant, token).one(&txn).await.unwrap().unwrap();
+    assert!(row.revoked_at.is_some());
+}
+
+async fn an_invitation_that_is_revoked_meanwhile_opens_nothing(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let (links, by) = (h.services.links(), h.vendor(tenant).await);
+    let (link, url) = links.invite(&by.allow().unwrap(), invitation("it@acme.example")).await.unwrap();
+    let (owner, watch) = (h.owner().await, h.owner().await);
+    let revoking = owner.begin().await.unwrap();
+    let held = "SELECT 1 FROM tenant WHERE id = $1 FOR NO KEY UPDATE";
+    revoking.query_all_raw(statement(held, [tenant.into()])).await.unwrap();
+    let connect = h.services.connect();
+    let opened = connect.choose(Anyone, token(&url), choice(ProviderKind::CalDav));
+    let rest = async {
+        until_somebody_waits(&watch).await;
+        // A moment after the other transaction began.
+        h.clock.advance(Duration::milliseconds(5));
+        let ended = "UPDATE connect_link SET expires_at = $2 WHERE id = $1 RETURNING 1";
+        let ended = statement(ended, [link.id.into(), h.services.now().into()]);
+        assert_eq!(revoking.query_all_raw(ended).await.unwrap().len(), 1);
+        revoking.commit().await.unwrap();
+    };
+    let (opened, ()) = tokio::join!(opened, rest);
+    assert_eq!(refused(opened.map(|_| ())), "LINK_EXPIRED");
 }

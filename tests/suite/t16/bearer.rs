@@ -11,7 +11,10 @@ use super::{
 };
 use crate::harness::TestApp;
 
-both!(t16_no_forged_confused_or_stolen_token_opens_the_api);
+both!(
+    t16_no_forged_confused_or_stolen_token_opens_the_api,
+    all_tokens_of_a_user_end_those_of_the_tenants_issuer_too,
+);
 
 /// What the attacks are made of.
 pub struct Arms {
@@ -149,4 +152,34 @@ async fn attacked(app: &TestApp, accepts: &str, cases: &[Case], tally: &mut Tall
     tally.note(&format!("{accepts} that has ended for half a minute"), ask(&late, Some(&acme.id)).await);
     evil.stop().await;
     pointed_at.stop().await;
+}
+
+/// An access token of the issuer for one of the tenant's users, issued now.
+fn issued(app: &TestApp, (issuer, audience): (&str, &str), key: &Signer, name: &str) -> String {
+    let now = app.now().timestamp();
+    let claims = json!({ "iss": issuer, "aud": audience, "sub": format!("subject-{name}"), "iat": now,
+        "exp": now + 600, "email": format!("{name}@acme.example"), "email_verified": true });
+    key.sign(&json!({ "alg": "EdDSA", "kid": "own", "typ": "at+jwt" }).to_string(), &claims.to_string())
+}
+
+async fn all_tokens_of_a_user_end_those_of_the_tenants_issuer_too(app: TestApp) {
+    let key = Signer::ed25519("own");
+    let evil = MaliciousIssuer::start(&[&key.jwk]);
+    let (acme, _, issuer) = registrations(&app, &evil, "ACCESS_TOKEN").await;
+    let from = (evil.issuer.as_str(), issuer.audience.as_str());
+    let [annas, berts] = ["anna", "bert"].map(|name| issued(&app, from, &key, name));
+    for token in [&annas, &berts] {
+        assert!(who(&app.bearer(token, None)).await.is_ok());
+    }
+    let input = json!({ "userId": acme.users["anna"] });
+    let revoked = app.vendor_for(&acme.id).mutate("revokeAccessTokens", "revokedCount", input).await;
+    assert_eq!(revoked["userErrors"], json!([]), "{revoked}");
+    assert_eq!(who(&app.bearer(&annas, None)).await.unwrap_err(), "UNAUTHENTICATED");
+    assert!(who(&app.bearer(&berts, None)).await.is_ok(), "somebody else's stays");
+    app.clock.advance(Duration::seconds(2));
+    assert_eq!(who(&app.bearer(&annas, None)).await.unwrap_err(), "UNAUTHENTICATED");
+    let again = issued(&app, from, &key, "anna");
+    assert_eq!(who(&app.bearer(&again, None)).await.as_deref(), Ok("anna@acme.example"));
+    evil.stop().await;
+    app.finish().await;
 }

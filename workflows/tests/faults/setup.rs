@@ -228,6 +228,7 @@ impl Setup {
             name: "Admin".to_owned(),
             calendar_address: None,
             time_zone: None,
+            tokens_since: None,
             version: 1,
             created_at: tx.now(),
         };

@@ -1,0 +1,267 @@
+//! Limits how many requests are open on a node: their bodies arriving, being executed, or their responses being sent.
+//!
+//! Unidentified clients share half of the places. A client that sends its body slowly, or reads its response slowly,
+//! costs nothing but its place, so many can be taken for little. When all are taken, one gives way to a newcomer: the
+//! oldest of the address that holds the most, if that is more than the newcomer's address would hold, or else the oldest
+//! that has been transferring for some time. A request that is being executed never gives way.
+
+use std::{
+    cmp::Reverse,
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::admission::Holder;
+
+/// How long a transfer is left alone when no address holds more than others.
+const UNDISTURBED: Duration = Duration::from_secs(2);
+
+/// The limits of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OpenLimits {
+    /// Maximum number of open requests.
+    pub(crate) all: usize,
+    /// Maximum number of open requests of one holder.
+    pub(crate) each: usize,
+}
+
+/// The open requests of a node. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OpenRequests(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    known: HashMap<Holder, usize>,
+    /// The oldest first.
+    unidentified: Vec<Unidentified>,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Unidentified {
+    number: u64,
+    address: Option<IpAddr>,
+    since: Instant,
+    /// Whether the request is being executed.
+    is_executed: bool,
+    gives_way: CancellationToken,
+}
+
+impl OpenRequests {
+    /// Opens a request, or returns `None` if there is no place for it.
+    pub(crate) fn open(&self, holder: Holder, limits: OpenLimits) -> Option<OpenRequest> {
+        let mut inner = self.inner();
+        let place = match holder {
+            Holder::Address(address) => inner.open_unidentified(address, limits)?,
+            holder => inner.open_known(holder, limits)?,
+        };
+        Some(OpenRequest { requests: self.clone(), place })
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn count(&self) -> usize {
+        self.known.values().sum::<usize>() + self.unidentified.len()
+    }
+
+    fn open_known(&mut self, holder: Holder, limits: OpenLimits) -> Option<Place> {
+        let of_holder = self.known.get(&holder).copied().unwrap_or_default();
+        if of_holder >= limits.each || self.count() >= limits.all {
+            return None;
+        }
+        *self.known.entry(holder).or_default() += 1;
+        Some(Place::Known(holder))
+    }
+
+    fn open_unidentified(&mut self, address: Option<IpAddr>, limits: OpenLimits) -> Option<Place> {
+        let of_address = self.unidentified.iter().filter(|open| open.address == address).count();
+        if of_address >= limits.each {
+            return None;
+        }
+        // However many there are, the other half is for those who are known.
+        if self.unidentified.len() >= limits.all / 2 || self.count() >= limits.all {
+            let index = self.which_gives_way(of_address)?;
+            self.unidentified.remove(index).gives_way.cancel();
+        }
+        self.last += 1;
+        let (number, gives_way) = (self.last, CancellationToken::new());
+        self.unidentified.push(Unidentified {
+            number,
+            address,
+            since: Instant::now(),
+            is_executed: false,
+            gives_way: gives_way.clone(),
+        });
+        Some(Place::Unidentified { number, gives_way })
+    }
+
+    /// The request that gives way to one more of an address that has this number; `None` if none has to.
+    fn which_gives_way(&self, of_address: usize) -> Option<usize> {
+        let mut transfers: HashMap<Option<IpAddr>, (usize, usize)> = HashMap::new();
+        let transferring = self.unidentified.iter().enumerate().filter(|(_, open)| !open.is_executed);
+        for (index, open) in transferring.clone() {
+            transfers.entry(open.address).or_insert((0, index)).0 += 1;
+        }
+        let (most, oldest) =
+            transfers.into_values().max_by_key(|(count, oldest)| (*count, Reverse(*oldest)))?;
+        if most > of_address + 1 {
+            return Some(oldest);
+        }
+        transferring.map(|(index, _)| index).next().filter(|index| {
+            self.unidentified.get(*index).is_some_and(|open| open.since.elapsed() >= UNDISTURBED)
+        })
+    }
+
+    fn leave(&mut self, place: &Place) {
+        match place {
+            Place::Known(holder) => {
+                if let Some(count) = self.known.get_mut(holder) {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.known.remove(holder);
+                    }
+                }
+            }
+            Place::Unidentified { number, .. } => self.unidentified.retain(|open| open.number != *number),
+        }
+    }
+}
+
+/// An open request; its place is free again when this is dropped.
+#[derive(Debug)]
+pub(crate) struct OpenRequest {
+    requests: OpenRequests,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Known(Holder),
+    Unidentified { number: u64, gives_way: CancellationToken },
+}
+
+impl OpenRequest {
+    /// The body of the request, which may have to give way; `None` for those that never do.
+    pub(crate) fn arriving(&self) -> Option<ArrivingBody> {
+        match &self.place {
+            Place::Known(_) => None,
+            Place::Unidentified { number, gives_way } => Some(ArrivingBody {
+                requests: self.requests.clone(),
+                number: *number,
+                gives_way: gives_way.clone(),
+            }),
+        }
+    }
+
+    /// Records that the response is being sent: a client that does not read it gives way.
+    pub(crate) fn responding(&self) {
+        if let Place::Unidentified { number, .. } = &self.place {
+            self.requests.set_executed(*number, false);
+        }
+    }
+}
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        self.requests.inner().leave(&self.place);
+    }
+}
+
+impl OpenRequests {
+    fn set_executed(&self, number: u64, is_executed: bool) {
+        let mut inner = self.inner();
+        if let Some(open) = inner.unidentified.iter_mut().find(|open| open.number == number) {
+            (open.is_executed, open.since) = (is_executed, Instant::now());
+        }
+    }
+}
+
+/// The body of a request of an unidentified client, while it arrives. Stored with the request.
+#[derive(Debug, Clone)]
+pub(crate) struct ArrivingBody {
+    requests: OpenRequests,
+    number: u64,
+    gives_way: CancellationToken,
+}
+
+impl ArrivingBody {
+    /// Waits for the body; `None` if the request has to give way before it has arrived.
+    pub(crate) async fn read<T>(&self, body: impl Future<Output = T>) -> Option<T> {
+        let read = self.gives_way.run_until_cancelled(body).await?;
+        self.requests.set_executed(self.number, true);
+        Some(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    const LIMITS: OpenLimits = OpenLimits { all: 8, each: 4 };
+
+    fn of(last: u8) -> Holder {
+        Holder::Address(Some(IpAddr::from([192, 0, 2, last])))
+    }
+
+    fn open(requests: &OpenRequests, holder: Holder) -> Option<OpenRequest> {
+        requests.open(holder, LIMITS)
+    }
+
+    fn has_to_give_way(request: &OpenRequest) -> bool {
+        let body = request.arriving().unwrap();
+        body.read(std::future::pending::<()>()).now_or_never() == Some(None)
+    }
+
+    fn execute(request: &OpenRequest) {
+        assert_eq!(request.arriving().unwrap().read(std::future::ready(())).now_or_never(), Some(Some(())));
+    }
+
+    #[test]
+    fn the_oldest_of_the_address_with_the_most_gives_way() {
+        let requests = OpenRequests::default();
+        let mut held: Vec<_> = [1, 2, 2, 2].map(|last| open(&requests, of(last)).unwrap()).into();
+        held.push(open(&requests, of(3)).unwrap());
+        let gone: Vec<bool> = held.iter().map(has_to_give_way).collect();
+        assert_eq!(gone, [false, true, false, false, false]);
+        assert!(open(&requests, of(2)).is_none(), "its address has as many as any other");
+        drop(held);
+        assert_eq!(requests.inner().count(), 0);
+    }
+
+    #[test]
+    fn what_is_being_executed_gives_way_to_nobody() {
+        let requests = OpenRequests::default();
+        let held = [(); 4].map(|()| open(&requests, of(2)).unwrap());
+        held.iter().for_each(execute);
+        assert!(open(&requests, of(3)).is_none());
+        held[2].responding();
+        let newcomer = open(&requests, of(3));
+        assert!(newcomer.is_some() && has_to_give_way(&held[2]), "its client may be reading nothing");
+        assert!(open(&requests, of(4)).is_none(), "one is not more than one");
+    }
+
+    #[test]
+    fn those_who_are_known_have_the_other_half_and_give_way_to_nobody() {
+        let requests = OpenRequests::default();
+        let tenant = Holder::Tenant(domain::Id::nil());
+        let held: Vec<_> = (0..4).map(|_| open(&requests, tenant).unwrap()).collect();
+        assert!(open(&requests, tenant).is_none(), "four are its share");
+        let strangers: Vec<_> = (0..4).map(|last| open(&requests, of(last)).unwrap()).collect();
+        assert!(open(&requests, Holder::Key(domain::Id::nil())).is_none(), "all places are taken");
+        assert!(open(&requests, of(9)).is_none(), "each address has one");
+        assert!(held.iter().all(|request| request.arriving().is_none()));
+        drop((held, strangers));
+        assert_eq!(requests.inner().count(), 0);
+    }
+}
