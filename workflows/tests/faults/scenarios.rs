@@ -3,7 +3,10 @@
 //! What people and rooms do depends on what they see, never on the number of attempts: a scenario must end in the same
 //! way whatever faults are planted on its way.
 
-use domain::state::{Answer, BookingState, IntegrationState};
+use domain::{
+    Message,
+    state::{Answer, BookingState, IntegrationState},
+};
 use providers::{ErrorKind, memory::Method};
 
 use crate::{
@@ -397,6 +400,6 @@ async fn waits_for_its_room(setup: &Setup) -> bool {
 
 /// The provider's error for a mailbox that does not exist.
 fn gone_mailbox() -> providers::Error {
-    let message = "There is no such mailbox.";
+    let message = Message::verbatim("There is no such mailbox.");
     providers::Error::new(ErrorKind::NoMailbox, providers::Remedy::SkipMailbox, "404", message)
 }
