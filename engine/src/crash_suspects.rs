@@ -99,22 +99,24 @@ impl<C: Context> Engine<C> {
     }
 
     async fn work_on_suspect(&self, hint: Hint, resources: &Resources<C>) -> Result<(), DatabaseError> {
-        let Some(mut permits) = resources.permits.acquire(1).await else { return Ok(()) };
+        let Some(permit) = resources.permits.acquire(1).await else { return Ok(()) };
+        let (mut permit, mut alone) = (Some(permit), None);
         let mut works = self.claim(&[hint]).await?;
         if works.iter().any(is_last_chance) {
             // Not held while it waits: what dies meanwhile is not this one's doing.
             for work in works.drain(..) {
                 self.give_back(&work.claimed).await;
             }
-            drop(permits);
+            drop(permit.take());
             let Some(all) = resources.permits.acquire_all().await else { return Ok(()) };
-            (permits, works) = (all, self.claim(&[hint]).await?);
+            alone = Some(all);
+            works = self.claim(&[hint]).await?;
         }
         for work in works {
             resources.held_leases.add([(work.claimed.run, work.claimed.epoch)]);
             self.work_on(work, resources).await;
         }
-        drop(permits);
+        drop((permit, alone));
         Ok(())
     }
 }

@@ -1,9 +1,10 @@
 //! From a hint to a run that is executed: waits for hints, admits them within the tenants' quotas, and claims their
 //! runs.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, pin::pin, sync::Arc, time::Duration};
 
 use domain::{Id, ids};
+use lanes::OutsideTime;
 use runs::{Claimed, DatabaseError, Hint, Run};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -13,6 +14,10 @@ use crate::{ClaimedRun, Context, Engine, LEASE, crash_suspects::Admission, resou
 const CLAIMS: usize = 2;
 /// Pause after a claim that failed.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Time waited for servers outside after which a run steps aside.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Interval at which it is looked how long a run has waited.
+const LOOK: Duration = Duration::from_millis(250);
 
 impl<C: Context> Engine<C> {
     pub(crate) async fn run_dispatcher(self, resources: Resources<C>) {
@@ -99,14 +104,35 @@ impl<C: Context> Engine<C> {
     fn spawn(&self, work: ClaimedRun, permit: Option<OwnedSemaphorePermit>, resources: &Resources<C>) {
         let (engine, resources) = (self.clone(), resources.clone());
         resources.tracker.clone().spawn(async move {
-            let (hint, is_suspect) = (work.hint(), work.claimed.crashes > 0);
-            engine.work_on(work, &resources).await;
-            resources.tenant_quota.release(&hint);
-            drop(permit);
+            let is_suspect = work.claimed.crashes > 0;
+            engine.work_with(permit, work, &resources).await;
             if is_suspect {
                 engine.work_on_suspects(None, &resources).await;
             }
         });
+    }
+
+    /// Executes a claimed run with a permit, which is given back as soon as the run may step aside.
+    async fn work_with(
+        &self,
+        mut permit: Option<OwnedSemaphorePermit>,
+        work: ClaimedRun,
+        resources: &Resources<C>,
+    ) {
+        let (hint, outside) = (work.hint(), OutsideTime::new(Arc::clone(self.clock())));
+        let mut work = pin!(outside.measure(self.work_on(work, resources)));
+        let quota = &resources.tenant_quota;
+        while tokio::time::timeout(LOOK, work.as_mut()).await.is_err() {
+            if outside.total() < PATIENCE || !quota.step_aside(&hint, self.limits(resources.permits.total()))
+            {
+                continue;
+            }
+            let aside = resources.permits.exchange(permit.take()).await;
+            work.await;
+            quota.release_aside(&hint);
+            return drop(aside);
+        }
+        quota.release(&hint);
     }
 
     /// Gives back a claim on a suspect run, which is executed later, or alone.

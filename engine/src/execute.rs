@@ -42,13 +42,13 @@ impl<C: Context> Engine<C> {
 
     /// Executes one step or undo.
     pub async fn work(&self, work: &ClaimedRun) -> StepResult<Change<C>> {
-        let now = work.now(self.clock());
+        let now = work.now(&**self.clock());
         if let Some(transition) = work.decide_before_step(now) {
             return StepResult { transition, changes: Vec::new() };
         }
         let output = self.step(work, now).await;
         let jitter = self.storage().ids().below(100) as u32;
-        work.result_of(output, work.now(self.clock()), jitter)
+        work.result_of(output, work.now(&**self.clock()), jitter)
     }
 
     async fn step(&self, work: &ClaimedRun, now: Timestamp) -> StepOutput<Change<C>> {

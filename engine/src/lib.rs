@@ -33,7 +33,7 @@ mod worker;
 
 use std::sync::Arc;
 
-use domain::Clock;
+use domain::SharedClock;
 use lanes::{Hints, Lanes};
 use runs::Storage;
 
@@ -130,7 +130,7 @@ impl<C: Context> Engine<C> {
         &self.0.storage
     }
 
-    pub(crate) fn clock(&self) -> &dyn Clock {
+    pub(crate) fn clock(&self) -> &SharedClock {
         self.0.storage.clock()
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use domain::{Id, ids};
 use runs::ChangeWriter;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedSemaphorePermit, RwLock, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{Context, committers::Committers, crash_suspects::CrashSuspects, tenant_quota::TenantQuota};
@@ -37,16 +37,18 @@ impl<C: Context> Clone for Resources<C> {
     }
 }
 
-/// Permits to execute steps, one for each concurrent run. Cheap to clone.
+/// Permits to execute steps, one for each concurrent run that has not stepped aside. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Permits {
     free: Arc<Semaphore>,
     total: usize,
+    /// Held by runs that stepped aside, shared; and alone by whoever wants all permits.
+    aside: Arc<RwLock<()>>,
 }
 
 impl Permits {
     pub(crate) fn new(total: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(total)), total }
+        Self { free: Arc::new(Semaphore::new(total)), total, aside: Arc::default() }
     }
 
     /// The number of free permits; waits until it is at least one.
@@ -66,11 +68,22 @@ impl Permits {
         self.total
     }
 
+    /// Gives back the permit of a run that steps aside. Whoever wants all permits waits for the run nevertheless.
+    pub(crate) async fn exchange(&self, permit: Option<OwnedSemaphorePermit>) -> Aside {
+        let aside = Arc::clone(&self.aside).read_owned().await;
+        drop(permit);
+        aside
+    }
+
     /// Takes all permits: nothing else of the node is executed meanwhile.
-    pub(crate) async fn acquire_all(&self) -> Option<OwnedSemaphorePermit> {
-        self.acquire(self.total).await
+    pub(crate) async fn acquire_all(&self) -> Option<(OwnedSemaphorePermit, impl Sized)> {
+        let all = self.acquire(self.total).await?;
+        Some((all, Arc::clone(&self.aside).write_owned().await))
     }
 }
+
+/// Held by a run that stepped aside.
+pub(crate) type Aside = OwnedRwLockReadGuard<()>;
 
 /// A run, and the epoch of the claim on its job.
 pub(crate) type Claim = (Id<ids::Run>, i64);

@@ -3,8 +3,13 @@
 //! Any run may wait for a calendar system that never answers. Bulk work has a limit for all nodes together, of which each
 //! node enforces its share, by the number of nodes, and at most a quarter of its permits. Background work has an eighth
 //! of that limit, and that of all tenants at most half of the node's permits. Interactive runs, for which somebody is
-//! waiting, are delayed only if their tenant holds an eighth of the node's permits. Runs above a limit wait here, up to a number, until another run of the
-//! tenant ends; further ones are dropped and offered again by the sweep.
+//! waiting, are delayed only if their tenant holds an eighth of the node's permits. Runs above a limit wait here, up to
+//! a number, until another run of the tenant ends; further ones are dropped and offered again by the sweep.
+//!
+//! A run that has waited long for a server outside steps aside: its permit goes to another run, while it continues. So
+//! many servers that never answer, of many tenants, keep nobody's runs out. Such runs have limits of their own. An
+//! interactive run that steps aside no longer counts among those of its tenant, whose other servers may be in good
+//! order; bulk and background runs go on counting, because their limits also protect the calendar systems.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -27,6 +32,8 @@ pub(crate) struct Limits {
     bulk: usize,
     background: usize,
     all_background: usize,
+    aside: usize,
+    all_aside: usize,
 }
 
 impl Limits {
@@ -37,6 +44,8 @@ impl Limits {
             bulk: bulk.min(permits.div_ceil(4).max(FEWEST)).max(1),
             background: bulk.div_ceil(8),
             all_background: permits.div_ceil(2),
+            aside: permits.div_ceil(4).max(FEWEST),
+            all_aside: 4 * permits,
         }
     }
 
@@ -77,6 +86,8 @@ pub(crate) struct TenantQuota(Arc<Mutex<Inner>>);
 struct Inner {
     at_work: HashMap<Share, usize>,
     background: usize,
+    /// Runs that stepped aside.
+    aside: HashMap<Share, usize>,
     waiting: HashMap<Share, VecDeque<Hint>>,
     /// Those that wait, in the order of their turns.
     turns: VecDeque<Share>,
@@ -135,16 +146,18 @@ impl TenantQuota {
 
     /// Records that an admitted run was released, or could not be claimed.
     pub(crate) fn release(&self, hint: &Hint) {
-        let mut inner = self.inner();
-        let share = share(hint);
-        let Some(at_work) = inner.at_work.get_mut(&share) else { return };
-        *at_work -= 1;
-        if *at_work == 0 {
-            inner.at_work.remove(&share);
-        }
-        if share.1 == Class::Background {
-            inner.background -= 1;
-        }
+        self.inner().release(share(hint));
+    }
+
+    /// Lets an admitted run step aside, if the limits allow one more; [`Self::release_aside`] has to follow in place of
+    /// [`Self::release`].
+    pub(crate) fn step_aside(&self, hint: &Hint, limits: Limits) -> bool {
+        self.inner().try_step_aside(share(hint), limits)
+    }
+
+    /// Records that a run which had stepped aside was released.
+    pub(crate) fn release_aside(&self, hint: &Hint) {
+        self.inner().release_aside(share(hint));
     }
 }
 
@@ -162,6 +175,34 @@ impl Inner {
             self.background += usize::from(share.1 == Class::Background);
         }
         has_room
+    }
+
+    fn release(&mut self, share: Share) {
+        if subtract(&mut self.at_work, share) && share.1 == Class::Background {
+            self.background -= 1;
+        }
+    }
+
+    fn try_step_aside(&mut self, share: Share, limits: Limits) -> bool {
+        let of_share = self.aside.get(&share).copied().unwrap_or_default();
+        let has_room = of_share < limits.aside && self.aside.values().sum::<usize>() < limits.all_aside;
+        if has_room {
+            *self.aside.entry(share).or_default() += 1;
+            match share.1 {
+                Class::Interactive => self.release(share),
+                Class::Background => self.background -= 1,
+                Class::Bulk => {}
+            }
+        }
+        has_room
+    }
+
+    fn release_aside(&mut self, share: Share) {
+        subtract(&mut self.aside, share);
+        if share.1 != Class::Interactive {
+            // Of the background runs of all tenants it was taken when it stepped aside.
+            subtract(&mut self.at_work, share);
+        }
     }
 
     fn wait(&mut self, hint: Hint) {
@@ -185,6 +226,16 @@ impl Inner {
         self.runs.remove(&hint.run);
         Some(hint)
     }
+}
+
+/// Counts one less; whether there was one.
+fn subtract(counts: &mut HashMap<Share, usize>, share: Share) -> bool {
+    let Some(count) = counts.get_mut(&share) else { return false };
+    *count -= 1;
+    if *count == 0 {
+        counts.remove(&share);
+    }
+    true
 }
 
 #[cfg(test)]
@@ -272,5 +323,45 @@ mod tests {
         assert_eq!(runs(&quota.admit(&[hint(1, 1, Lane::Bulk)], limits)), [1]);
         quota.release(&of(1)[0]);
         assert_eq!(runs(&quota.next_ready(9, limits)), [13], "whoever waits longest");
+    }
+
+    #[test]
+    fn who_steps_aside_leaves_its_place_within_limits() {
+        let (quota, limits) = (TenantQuota::default(), Limits::new(16, 64));
+        let of = |run| hint(1, run, Lane::Interactive);
+        let admit = |run| quota.admit(&[of(run)], limits).len();
+        for run in 0..4 {
+            assert_eq!((admit(run), quota.step_aside(&of(run), limits)), (1, true));
+        }
+        assert!(admit(4) == 1 && !quota.step_aside(&of(4), limits), "a quarter of the permits");
+        quota.release_aside(&of(0));
+        assert!(quota.step_aside(&of(4), limits));
+        let stepped = |tenant| {
+            let other = hint(tenant, tenant, Lane::Interactive);
+            assert_eq!(quota.admit(&[other], limits).len(), 1);
+            quota.step_aside(&other, limits)
+        };
+        assert_eq!((100..200).filter(|tenant| stepped(*tenant)).count(), 4 * 16 - 4, "of all tenants");
+    }
+
+    #[test]
+    fn bulk_and_background_runs_that_step_aside_count_among_their_tenants() {
+        let (quota, limits) = (TenantQuota::default(), Limits::new(16, 8));
+        let background = |tenant| hint(tenant, tenant, Lane::Background);
+        for tenant in 0..8 {
+            assert_eq!(quota.admit(&[background(tenant)], limits).len(), 1);
+        }
+        assert!(quota.admit(&[background(8)], limits).is_empty(), "half of the permits");
+        assert!(quota.step_aside(&background(0), limits));
+        assert_eq!(quota.next_ready(16, limits), [background(8)]);
+        assert!(quota.admit(&[background(0)], limits).is_empty(), "its tenant has its one");
+        quota.release_aside(&background(0));
+        for tenant in 1..=8 {
+            quota.release(&background(tenant));
+        }
+        assert_eq!(quota.next_ready(16, limits), [background(0)]);
+        quota.release(&background(0));
+        let inner = quota.inner();
+        assert!(inner.at_work.is_empty() && inner.aside.is_empty() && inner.background == 0);
     }
 }

@@ -4,11 +4,12 @@
 //! which runs have work, [`Fanout`] carries events to the subscribers of all nodes, [`Limits`] keep all nodes together
 //! within the providers' limits, [`Quotas`] keep callers within Muster's. Each has an in-process and a Redis
 //! implementation, which pass the same tests; [`connect`] chooses by the URL. Only this crate depends on the crate
-//! `redis`.
+//! `redis`. [`OutsideTime`] is kept by each process alone.
 
 pub mod fanout;
 pub mod hints;
 pub mod limits;
+pub mod outside;
 pub mod quotas;
 
 mod error;
@@ -32,6 +33,7 @@ pub use self::{
     hints::{Hint, Hints},
     key::Key,
     limits::{Limit, Limits, Permit, Wait},
+    outside::{OutsideTime, OutsideWait},
     quotas::{Quota, Quotas},
 };
 

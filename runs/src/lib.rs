@@ -27,7 +27,7 @@ mod sweep;
 mod transition;
 mod unnest;
 
-use domain::{Clock, Ids, SharedClock, Timestamp, state::Lane};
+use domain::{Ids, SharedClock, Timestamp, state::Lane};
 use entity::{Store, Stored};
 use sea_orm::{DatabaseBackend, QueryResult, Value};
 
@@ -59,8 +59,8 @@ impl Storage {
     }
 
     /// The clock that decides what is due.
-    pub fn clock(&self) -> &dyn Clock {
-        &*self.clock
+    pub fn clock(&self) -> &SharedClock {
+        &self.clock
     }
 
     /// Source of ids and of chance.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use lanes::{Key, Limit, Limits};
+use lanes::{Key, Limit, Limits, OutsideWait};
 use providers::{Error, ErrorKind, Gate, Permit, RateLimit, Remedy, RequestLimits};
 
 use crate::{Services, messages};
@@ -46,12 +46,13 @@ impl IntegrationGate {
 #[async_trait]
 impl Gate for IntegrationGate {
     async fn enter(&self, mailbox: Option<&str>) -> providers::Result<Permit> {
+        let outside = OutsideWait::begin();
         let mailbox = match mailbox {
             Some(mailbox) => Some(self.place(&self.mailbox_key(mailbox), &self.mailbox_limit).await?),
             None => None,
         };
         let whole = self.place(&self.whole, &self.whole_limit).await?;
-        Ok(Permit::holding((mailbox, whole)))
+        Ok(Permit::holding((outside, mailbox, whole)))
     }
 
     async fn throttled(&self, mailbox: Option<&str>, wait: Duration) {

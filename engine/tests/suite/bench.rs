@@ -320,8 +320,13 @@ pub fn wanted(
 impl Bench {
     /// Enqueues a run of the workflow `toy`, which does what `mode` says, and tells the lane of it.
     pub async fn enqueue(&self, tenant: Id<ids::Tenant>, mode: &str) -> Id<ids::Run> {
+        self.enqueue_in(Lane::Bulk, tenant, mode).await
+    }
+
+    pub async fn enqueue_in(&self, lane: Lane, tenant: Id<ids::Tenant>, mode: &str) -> Id<ids::Run> {
         let id = self.node.ids.make();
         let run = wanted(id, tenant, "toy", id.to_string(), serde_json::json!({ "mode": mode }));
+        let run = NewRun { lane, ..run };
         let hints = self.node.enqueue_all(tenant, &[run]).await;
         assert_eq!(hints.len(), 1);
         self.node.lanes.hints.push(&hints).await.unwrap();

@@ -1,9 +1,11 @@
-//! A tenant works on no more runs at a time than its share, however many places are free.
+//! A tenant works on no more runs at a time than its share, however many places are free; and runs that wait for
+//! servers outside leave their places to others.
 
-use domain::{Id, ids};
+use domain::{Id, ids, state::Lane};
 use std::{
     collections::HashMap,
     sync::{Arc, LazyLock, Mutex, PoisonError},
+    time::Duration,
 };
 
 use engine::{Next, Outcome, nothing};
@@ -25,6 +27,11 @@ struct Memory {
     mode: String,
 }
 
+/// The mode of runs whose steps wait for a server that never answers.
+const OUTSIDE: &str = "outside";
+/// How long a test waits for a step to begin before it fails.
+const DEADLINE: Duration = Duration::from_secs(30);
+
 /// The tenants of the steps that have begun, in their order.
 static BEGUN: LazyLock<watch::Sender<Vec<Id<ids::Tenant>>>> =
     LazyLock::new(|| watch::Sender::new(Vec::new()));
@@ -43,6 +50,7 @@ async fn hold(_context: &TestContext, at: &mut Step<Memory>) -> Outcome<State> {
         *now += 1;
         *most = (*most).max(*now);
     });
+    let _outside = (at.memory.mode == OUTSIDE).then(lanes::OutsideWait::begin);
     BEGUN.send_modify(|begun| begun.push(at.tenant));
     ENDS.acquire().await.unwrap().forget();
     count(at.tenant, |(now, _)| *now -= 1);
@@ -70,6 +78,56 @@ async fn a_tenants_bulk_runs_take_no_more_than_its_share(postgres: bool) {
     tracker.close();
     tracker.wait().await;
     count(busy, |(now, most)| assert_eq!((*now, *most), (0, 1)));
+}
+
+/// Waits until so many steps of a tenant have begun.
+async fn begun(tenant: Id<ids::Tenant>, steps: usize) {
+    let mut begun = BEGUN.subscribe();
+    let enough = |begun: &Vec<Id<ids::Tenant>>| begun.iter().filter(|one| **one == tenant).count() >= steps;
+    let waited = tokio::time::timeout(DEADLINE, begun.wait_for(enough)).await;
+    assert!(waited.is_ok(), "{steps} steps of {tenant} did not begin");
+}
+
+async fn runs_that_wait_for_servers_outside_leave_their_places(postgres: bool, lane: Lane) {
+    let bench = bench::still(postgres, vec![Box::new(Holder)]).await;
+    let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+    bench.engine.start(&tracker, &stop, 4);
+    let mut silent = vec![bench.tenant];
+    for _ in 0..3 {
+        silent.push(new_tenant(&bench.node).await);
+    }
+    // Twice as many as there are places.
+    for round in 1..=2 {
+        for tenant in &silent {
+            bench.enqueue_in(lane, *tenant, OUTSIDE).await;
+            begun(*tenant, round).await;
+            bench.clock.advance(chrono::Duration::seconds(2));
+        }
+    }
+    let other = new_tenant(&bench.node).await;
+    bench.enqueue_in(lane, other, "").await;
+    bench.enqueue_in(Lane::Interactive, silent[0], "").await;
+    begun(other, 1).await;
+    begun(silent[0], 3).await;
+    ENDS.add_permits(2 * silent.len() + 2);
+    stop.cancel();
+    tracker.close();
+    tracker.wait().await;
+}
+
+#[tokio::test]
+async fn interactive_runs_that_wait_for_servers_outside_leave_their_places_on_sqlite() {
+    runs_that_wait_for_servers_outside_leave_their_places(false, Lane::Interactive).await;
+}
+
+#[tokio::test]
+async fn interactive_runs_that_wait_for_servers_outside_leave_their_places_on_postgres() {
+    runs_that_wait_for_servers_outside_leave_their_places(true, Lane::Interactive).await;
+}
+
+#[tokio::test]
+async fn background_runs_that_wait_for_servers_outside_leave_their_places() {
+    runs_that_wait_for_servers_outside_leave_their_places(true, Lane::Background).await;
 }
 
 #[tokio::test]

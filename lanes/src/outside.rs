@@ -1,0 +1,122 @@
+//! How long a task has waited for servers outside the installation, such as calendar systems.
+//!
+//! Such a server may answer late or never, on purpose too. Whoever gives a task something scarce to work with asks here
+//! whether the task is waiting for a stranger, as opposed to using what it was given.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use domain::SharedClock;
+
+tokio::task_local! {
+    static CURRENT: OutsideTime;
+}
+
+/// The time that one task has waited for servers outside. Cheap to clone; clones share the time.
+#[derive(Debug, Clone)]
+pub struct OutsideTime {
+    clock: SharedClock,
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    ended: Duration,
+    /// Waits at this moment; several count as one.
+    waits: u32,
+    since: Option<Duration>,
+}
+
+impl OutsideTime {
+    /// No time so far. Waits are measured by the steady time of `clock`.
+    pub fn new(clock: SharedClock) -> Self {
+        Self { clock, inner: Arc::default() }
+    }
+
+    /// Executes a task whose waits are counted here.
+    pub async fn measure<F: Future>(&self, task: F) -> F::Output {
+        CURRENT.scope(self.clone(), task).await
+    }
+
+    /// The time so far, the current wait included.
+    pub fn total(&self) -> Duration {
+        let (inner, now) = (self.inner(), self.clock.steady());
+        inner.ended + inner.since.map(|since| now.saturating_sub(since)).unwrap_or_default()
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self) {
+        let mut inner = self.inner();
+        inner.waits += 1;
+        inner.since.get_or_insert_with(|| self.clock.steady());
+    }
+
+    fn end(&self) {
+        let mut inner = self.inner();
+        inner.waits -= 1;
+        if inner.waits == 0
+            && let Some(since) = inner.since.take()
+        {
+            inner.ended += self.clock.steady().saturating_sub(since);
+        }
+    }
+}
+
+/// A wait for a server outside; it ends when dropped.
+#[derive(Debug)]
+pub struct OutsideWait(Option<OutsideTime>);
+
+impl OutsideWait {
+    /// Begins a wait of the current task. Nothing is counted for a task that nobody measures.
+    pub fn begin() -> Self {
+        let time = CURRENT.try_with(OutsideTime::clone).ok();
+        if let Some(time) = &time {
+            time.begin();
+        }
+        Self(time)
+    }
+}
+
+impl Drop for OutsideWait {
+    fn drop(&mut self) {
+        if let Some(time) = &self.0 {
+            time.end();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::TestClock;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_waits_count_and_those_at_the_same_time_count_once() {
+        let clock = TestClock::at(domain::Timestamp::UNIX_EPOCH);
+        let (time, second) = (OutsideTime::new(Arc::new(clock.clone())), chrono::Duration::seconds(1));
+        time.measure(async {
+            clock.advance(second);
+            let first = OutsideWait::begin();
+            clock.advance(second);
+            let other = OutsideWait::begin();
+            assert_eq!(time.total(), Duration::from_secs(1), "the current wait counts");
+            clock.advance(second);
+            drop(first);
+            clock.advance(second);
+            drop(other);
+            clock.advance(second);
+        })
+        .await;
+        assert_eq!(time.total(), Duration::from_secs(3));
+        let unmeasured = OutsideWait::begin();
+        clock.advance(second);
+        drop(unmeasured);
+        assert_eq!(time.total(), Duration::from_secs(3));
+    }
+}
