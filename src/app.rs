@@ -21,7 +21,7 @@ pub enum Error {
     #[error(transparent)]
     Config(#[from] config::Error),
     /// The database cannot be used.
-    #[error("{code}: {}", said(.0), code = .0.code())]
+    #[error("{code}: {0}", code = .0.code())]
     Store(#[from] entity::StoreError),
     /// A database statement failed.
     #[error("The database cannot be used: {0}")]

@@ -195,7 +195,7 @@ mod tests {
     }
 
     fn corrupt() -> Error {
-        Error::new(ErrorKind::Invalid, Remedy::Never, "ErrorCorruptData", Message::verbatim("x"))
+        Error::new(ErrorKind::Invalid, Remedy::Never, "ErrorCorruptData", domain::Message::verbatim("x"))
     }
 
     /// Reads a window whose parts fail if they overlap `bad`; returns the result and the number of requests.
@@ -244,7 +244,7 @@ mod tests {
     #[tokio::test]
     async fn another_error_ends_it() {
         let wait = Remedy::RetryAfter(MIN_WINDOW.to_std().unwrap());
-        let gone = || Error::new(ErrorKind::Throttled, wait, "429", Message::verbatim("x"));
+        let gone = || Error::new(ErrorKind::Throttled, wait, "429", domain::Message::verbatim("x"));
         let parts = read(window(24), corrupt(), |_| Box::pin(async move { Err::<(), _>(gone()) })).await;
         assert_eq!(parts.unwrap_err().kind, ErrorKind::Throttled);
     }
