@@ -6,6 +6,7 @@ use actix_web::web;
 use api::admission::AdmissionConfig;
 use domain::{Ids, SharedClock};
 use entity::Store;
+use messages::Language;
 use providers::{caldav::CalDav, exchange, google, microsoft, openid::OpenId};
 use secrecy::ExposeSecret;
 use services::{Services, System, grants::Connectors};
@@ -32,7 +33,7 @@ pub enum Error {
     #[error("The HTTP client cannot be made: {0}")]
     Client(String),
     /// A use case refused.
-    #[error("{code}: {0}", code = .0.code())]
+    #[error("{code}: {}", said(.0), code = .0.code())]
     Service(#[from] services::Error),
     /// The address cannot be bound, or a file cannot be used.
     #[error("{0}")]
@@ -46,6 +47,11 @@ pub enum Error {
     /// The development server is not in the expected state.
     #[error("{0}")]
     Dev(String),
+}
+
+/// The sentence of a use case's error.
+pub(crate) fn said(error: &services::Error) -> String {
+    messages::sentence(&error.message(), Language::default(), None)
 }
 
 impl From<demo::Error> for Error {

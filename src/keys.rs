@@ -14,7 +14,7 @@ use services::{
 };
 
 use crate::{
-    app::{self, Error},
+    app::{self, Error, said},
     audit::command_id,
     config::Config,
     database,
@@ -160,8 +160,8 @@ fn lines(status: &Status) -> Vec<String> {
 
 /// What `muster doctor` says of the keys.
 pub async fn verdict(services: &System) -> Result<String, String> {
-    services.keys().jwks(Anyone).await.map_err(|error| error.to_string())?;
-    let status = services.secrets().status(services).await.map_err(|error| error.to_string())?;
+    services.keys().jwks(Anyone).await.map_err(|error| said(&error))?;
+    let status = services.secrets().status(services).await.map_err(|error| said(&error))?;
     if let Some(id) = status.missing().next() {
         return Err(format!(
             "MASTER_KEY_UNKNOWN: the master key {id} seals something and is not in the configuration"

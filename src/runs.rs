@@ -5,6 +5,7 @@ use std::{process::ExitCode, sync::Arc};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use domain::{Id, SharedClock, SystemClock, ids, state::RunStatus};
 use entity::{Trusted, run::Model as Run, run_history::Model as Line};
+use messages::{Explanation, Language};
 use services::{Caller, System, audit::in_request};
 
 use crate::{
@@ -167,13 +168,17 @@ fn listed(runs: &[Run]) -> Table {
     shown
 }
 
+fn explained(reason: Option<&serde_json::Value>) -> Option<Explanation> {
+    let reason = services::integrations::reason(reason)?;
+    Some(messages::render(&reason, Language::default(), None))
+}
+
 fn reason(reason: Option<&serde_json::Value>) -> String {
-    let said = reason.and_then(|reason| serde_json::from_value::<domain::Reason>(reason.clone()).ok());
-    said.map(|said| format!("{}: {}", said.code, said.message)).unwrap_or_default()
+    explained(reason).map(|said| format!("{}: {}", said.code, said.message)).unwrap_or_default()
 }
 
 fn shown(run: &Run, history: &[Line]) -> String {
-    let said = run.reason.clone().and_then(|reason| serde_json::from_value::<domain::Reason>(reason).ok());
+    let said = explained(run.reason.as_ref());
     let mut facts = vec![
         ("run", run.id.to_string()),
         ("tenant", run.tenant_id.to_string()),

@@ -23,6 +23,7 @@ pub mod request;
 pub mod server;
 pub mod state;
 pub mod transport;
+mod wording;
 
 pub use authenticate::{AuthError, Authenticate, Authenticated};
 pub use engine::Engine;

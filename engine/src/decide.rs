@@ -8,7 +8,7 @@ use domain::{
 };
 use runs::{Claimed, Hint, HistoryEntry, Run, Signal, StepResult, Transition};
 
-use crate::{Next, Retry, Row, StepError, StepOutput, Table};
+use crate::{Next, Retry, Row, StepError, StepOutput, Table, messages};
 
 /// Number of workers that may die in one state before the run is quarantined.
 pub const MAX_CRASHES: i32 = 3;
@@ -76,15 +76,12 @@ impl ClaimedRun {
     /// and one whose cancellation was requested is undone.
     pub fn decide_before_step(&self, now: Timestamp) -> Option<Transition> {
         if self.claimed.crashes >= MAX_CRASHES {
-            let reason = Reason::new(
-                "RUN_QUARANTINED",
-                "This run crashed the server several times and is quarantined.",
-            )
-            .with_next_action("Read the run's history, then retry the run.");
+            let reason = Reason::new("RUN_QUARANTINED", messages::run_quarantined())
+                .with_next_action(messages::read_history_then_retry());
             return Some(self.park(reason, now));
         }
         if self.row.cancel_requested && !self.is_undoing() {
-            let reason = Reason::new("RUN_CANCELLED", "Somebody cancelled this run.");
+            let reason = Reason::new("RUN_CANCELLED", messages::run_cancelled());
             return Some(self.start_undoing(reason, StepOutcome::Cancelled, now));
         }
         None
@@ -145,7 +142,7 @@ impl ClaimedRun {
         match next {
             Next::Done => Transition { status: RunStatus::Done, ..self.base(StepOutcome::Done, now) },
             Next::Wait { until: None, or: None } => {
-                let reason = Reason::new("WAIT_UNNAMED", "A step waits for neither a time nor a signal.");
+                let reason = Reason::new("WAIT_UNNAMED", messages::wait_unnamed());
                 self.start_undoing(reason, StepOutcome::Failed, now)
             }
             Next::Wait { until, or } => {
@@ -164,8 +161,7 @@ impl ClaimedRun {
                 transition
             }
             Next::Go(_) => {
-                let reason =
-                    Reason::new("SUCCESSOR_UNKNOWN", "A step went to a state that its table does not allow.");
+                let reason = Reason::new("SUCCESSOR_UNKNOWN", messages::successor_unknown());
                 self.start_undoing(reason, StepOutcome::Failed, now)
             }
         }
@@ -212,10 +208,9 @@ impl ClaimedRun {
                 transition.line.reason = Some(reason);
                 transition
             }
-            (None, true) => self.park(
-                reason.with_next_action("Check what is left at the provider, then retry the run."),
-                now,
-            ),
+            (None, true) => {
+                self.park(reason.with_next_action(messages::check_the_provider_then_retry()), now)
+            }
             (None, false) => self.start_undoing(reason, StepOutcome::Failed, now),
         }
     }

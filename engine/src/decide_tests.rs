@@ -1,6 +1,6 @@
 //! Tests of the transitions that follow from the results of steps.
 
-use domain::{Id, Ids, state::Lane};
+use domain::{Id, Ids, Message, state::Lane};
 use serde_json::Value as Json;
 
 use super::*;
@@ -77,7 +77,7 @@ fn a_step_cannot_leave_its_table() {
 
 #[test]
 fn a_failing_step_leaves_nothing_and_waits_longer_each_time_until_it_turns_round() {
-    let trouble = || StepError::Retry { reason: Reason::new("X", "x"), after: None };
+    let trouble = || StepError::Retry { reason: Reason::new("X", Message::verbatim("x")), after: None };
     let mut waits = Vec::new();
     for attempt in 0..8 {
         let (work, now) = work(RunStatus::Running, "Begin", &["Begin"], attempt);
@@ -94,7 +94,7 @@ fn a_failing_step_leaves_nothing_and_waits_longer_each_time_until_it_turns_round
 #[test]
 fn no_provider_makes_a_run_wait_for_more_than_a_day() {
     for endless in [Duration::MAX, Duration::from_secs(u64::MAX), Duration::from_hours(876_000)] {
-        let reason = || Reason::new("X", "x");
+        let reason = || Reason::new("X", Message::verbatim("x"));
         for trouble in [
             StepError::Retry { reason: reason(), after: Some(endless) },
             StepError::Later { reason: reason(), after: endless },
@@ -112,7 +112,7 @@ fn no_provider_makes_a_run_wait_for_more_than_a_day() {
 #[test]
 fn waiting_for_our_own_limits_never_turns_a_run_round() {
     let (work, now) = work(RunStatus::Running, "Begin", &["Begin"], 7);
-    let (reason, after) = (Reason::new("X", "x"), Duration::from_secs(3));
+    let (reason, after) = (Reason::new("X", Message::verbatim("x")), Duration::from_secs(3));
     let StepResult { transition, changes } =
         work.result_of(output(Err(StepError::Later { reason, after })), now, 0);
     assert_eq!(
@@ -138,7 +138,8 @@ fn undoing_goes_back_state_by_state_and_ends_as_failed() {
 #[test]
 fn a_run_that_had_come_back_to_an_earlier_state_undoes_the_later_one_first() {
     let (back, now) = work(RunStatus::Running, "Begin", &["Begin", "Middle"], 0);
-    let transition = back.result_of(output(Err(StepError::fail("X", "x"))), now, 0).transition;
+    let transition =
+        back.result_of(output(Err(StepError::fail("X", Message::verbatim("x")))), now, 0).transition;
     assert_eq!((transition.state.as_str(), transition.status), ("Middle", RunStatus::Undoing));
     assert_eq!((transition.line.state.as_str(), transition.line.next.as_deref()), ("Begin", Some("Middle")));
 }
@@ -146,7 +147,8 @@ fn a_run_that_had_come_back_to_an_earlier_state_undoes_the_later_one_first() {
 #[test]
 fn an_undo_that_cannot_be_done_is_parked_in_sight() {
     let (work, now) = work(RunStatus::Undoing, "Begin", &["Begin"], 0);
-    let transition = work.result_of(output(Err(StepError::fail("LEFT", "left"))), now, 0).transition;
+    let transition =
+        work.result_of(output(Err(StepError::fail("LEFT", Message::verbatim("left")))), now, 0).transition;
     assert_eq!(transition.status, RunStatus::Quarantined);
     assert!(transition.reason.unwrap().next_action.is_some());
 }

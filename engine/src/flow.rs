@@ -1,12 +1,12 @@
 //! A workflow without its types, as the worker executes it. [`workflow!`](crate::workflow) implements it.
 
 use async_trait::async_trait;
-use domain::{Id, Timestamp, ids};
+use domain::{Id, Message, Timestamp, ids};
 use runs::{Run, Signal};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use crate::{Change, Context, Next, Step, StepError, Table};
+use crate::{Change, Context, Next, Step, StepError, Table, messages};
 
 /// A workflow whose steps take the context `C`.
 #[async_trait]
@@ -69,23 +69,23 @@ pub struct StepOutput<C> {
 }
 
 impl<C> StepOutput<C> {
-    fn failed(code: &str, message: &str) -> Self {
+    fn failed(code: &str, message: Message) -> Self {
         let outcome = Err(StepError::fail(code, message));
         Self { memory: None, consumed: Vec::new(), changes: Vec::new(), outcome }
     }
 
     /// The failure of a run in a state that its table does not have.
     pub fn unknown_state() -> Self {
-        Self::failed("STATE_UNKNOWN", "The run is in a state that this version of Muster does not know.")
+        Self::failed("STATE_UNKNOWN", messages::state_unknown())
     }
 
     /// The failure of a step that panicked.
     pub fn panicked() -> Self {
-        Self::failed("STEP_PANICKED", "A step of this run failed because of a defect in Muster.")
+        Self::failed("STEP_PANICKED", messages::step_panicked())
     }
 
     /// The failure of a run whose memory does not fit its workflow.
     pub fn unreadable() -> Self {
-        Self::failed("MEMORY_UNREADABLE", "The stored memory of the run cannot be read.")
+        Self::failed("MEMORY_UNREADABLE", messages::memory_unreadable())
     }
 }

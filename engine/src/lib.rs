@@ -23,6 +23,7 @@ mod decide;
 mod dispatch;
 mod execute;
 mod flow;
+pub mod messages;
 mod resources;
 mod step;
 mod sweep;

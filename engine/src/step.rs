@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Id, Reason, Timestamp, ids};
+use domain::{Id, Message, Reason, Timestamp, ids};
 use runs::Signal;
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -60,7 +60,7 @@ pub enum StepError {
 
 impl StepError {
     /// A permanent failure with a stable code and a message for people.
-    pub fn fail(code: &str, message: impl Into<String>) -> Self {
+    pub fn fail(code: &str, message: Message) -> Self {
         Self::Fail(Reason::new(code, message))
     }
 }

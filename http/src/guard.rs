@@ -5,6 +5,26 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
+/// The rule by which an address may not be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rule {
+    /// The address has no host.
+    #[error("it names no host")]
+    NamesNoHost,
+    /// The host is not among those that are called without encryption.
+    #[error("plain http is not allowed for it")]
+    PlainHttp,
+    /// The address has another scheme.
+    #[error("only https is spoken")]
+    OnlyHttps,
+    /// The host is an address that is not on the public internet.
+    #[error("it is a private address")]
+    PrivateAddress,
+    /// The name of the host leads to addresses that are not on the public internet.
+    #[error("it resolves to a private address")]
+    ResolvesToPrivate,
+}
+
 /// Hosts that the operator allowed although they are private or use plain http, such as an Exchange server
 /// on-premises or the sandbox on loopback.
 #[derive(Debug, Clone, Default)]
@@ -32,21 +52,21 @@ impl Allowance {
     }
 
     /// Checks the URL itself; host names are checked again when they are resolved.
-    pub(crate) fn check(&self, url: &Url) -> Result<Reach, &'static str> {
-        let host = url.host().ok_or("it names no host")?;
+    pub(crate) fn check(&self, url: &Url) -> Result<Reach, Rule> {
+        let host = url.host().ok_or(Rule::NamesNoHost)?;
         let text = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
         match url.scheme() {
             "http" | "https" if self.covers(&text) => return Ok(Reach::Allowed),
             "https" => {}
-            "http" => return Err("plain http is not allowed for it"),
-            _ => return Err("only https is spoken"),
+            "http" => return Err(Rule::PlainHttp),
+            _ => return Err(Rule::OnlyHttps),
         }
         let literal = match host {
             Host::Domain(_) => return Ok(Reach::Public),
             Host::Ipv4(ip) => IpAddr::V4(ip),
             Host::Ipv6(ip) => IpAddr::V6(ip),
         };
-        if is_public(literal) { Ok(Reach::Public) } else { Err("it is a private address") }
+        if is_public(literal) { Ok(Reach::Public) } else { Err(Rule::PrivateAddress) }
     }
 }
 
@@ -118,7 +138,7 @@ impl Resolve for Resolver {
 mod tests {
     use super::*;
 
-    fn verdict(allowance: &Allowance, url: &str) -> Result<Reach, &'static str> {
+    fn verdict(allowance: &Allowance, url: &str) -> Result<Reach, Rule> {
         allowance.check(&url.parse().unwrap())
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-pub use guard::{Allowance, Reach};
+pub use guard::{Allowance, Reach, Rule};
 pub use reqwest::{
     Method, StatusCode,
     header::{self, HeaderMap, HeaderName, HeaderValue},
@@ -131,7 +131,7 @@ pub enum Error {
         /// The host of the refused address.
         host: String,
         /// The rule that refused the address.
-        why: &'static str,
+        why: Rule,
     },
     /// No connection could be established. Nothing was sent.
     #[error("{host} could not be reached")]
@@ -211,7 +211,7 @@ impl Client {
         self.reach(&request.url)?;
         let broken = |source: reqwest::Error| match source.is_connect() {
             true if guard::was_refused(&source) => {
-                Error::Forbidden { host: host.clone(), why: "it resolves to a private address" }
+                Error::Forbidden { host: host.clone(), why: Rule::ResolvesToPrivate }
             }
             // What the network says would repeat the address, query included.
             true => Error::Unreachable { host: host.clone(), source: source.without_url() },

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use domain::connect::SecretKind;
 use serde::{Deserialize, Serialize};
 
-use crate::{Credential, Error, ErrorKind, Organisation, Person, Remedy, Result, google::ServiceAccountKey};
+use crate::{
+    Credential, Error, ErrorKind, Organisation, Person, Remedy, Result, google::ServiceAccountKey, messages,
+};
 
 /// The secret that a consent yielded; sealed at rest. Its JSON form is stored, so a variant never changes.
 #[derive(Clone, Serialize, Deserialize)]
@@ -104,7 +106,7 @@ impl Secret {
 
     /// The error for a consent that another provider gave.
     pub(crate) fn foreign() -> Error {
-        let message = "The stored consent does not belong to this calendar system. Connect it again.";
+        let message = messages::foreign_consent();
         Error::new(ErrorKind::GrantLost, Remedy::Reconnect, "FOREIGN_CONSENT", message)
     }
 

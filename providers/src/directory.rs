@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 
-use crate::{Error, ErrorKind, Mailbox, Organisation, Page, Person, Remedy, Result, RoomInfo, Session};
+use crate::{
+    Error, ErrorKind, Mailbox, Organisation, Page, Person, Remedy, Result, RoomInfo, Session, messages,
+};
 
 /// The directory of an organisation.
 ///
@@ -26,7 +28,7 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// [`Remedy::SkipMailbox`] if there is no such person; [`ErrorKind::Unsupported`] for providers without users'
     /// own consents.
     async fn person(&self, _session: &Session, _address: &str) -> Result<Person> {
-        let message = "Users of this calendar system cannot connect their own calendars.";
+        let message = messages::no_own_consent();
         Err(Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_OWN_CONSENT", message))
     }
 }

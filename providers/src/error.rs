@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use domain::text;
+use domain::{Message, text};
+use http::Rule;
 
-use crate::sanitize::Sanitize;
+use crate::{messages, sanitize::Sanitize};
 
 /// Maximum length of a code or request id, in bytes.
 const LONGEST_CODE: usize = 200;
-/// Maximum length of a message, in bytes.
-const LONGEST_MESSAGE: usize = 4_000;
+/// Maximum length of each text in a message, in bytes.
+const LONGEST_TEXT: usize = 4_000;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,7 +64,7 @@ pub enum Remedy {
 
 /// A failed request to a provider.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{message}")]
+#[error("{} ({code})", self.kind_code())]
 pub struct Error {
     /// Classification of the failure.
     pub kind: ErrorKind,
@@ -72,7 +73,7 @@ pub struct Error {
     /// The provider's own code, for the log and for support; never a secret.
     pub code: String,
     /// Explanation for a person, in one sentence.
-    pub message: String,
+    pub message: Message,
     /// The provider's id of the request; `None` if it sent none.
     pub request_id: Option<String>,
     /// Whether a write may have taken effect nevertheless; if so, look it up by its effect key before repeating it.
@@ -81,10 +82,10 @@ pub struct Error {
 
 impl Error {
     /// Creates an error of a request that certainly had no effect.
-    pub fn new(kind: ErrorKind, remedy: Remedy, code: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn new(kind: ErrorKind, remedy: Remedy, code: impl Into<String>, message: Message) -> Self {
         // Both may quote the provider, or a redirect that anybody can type.
         let code = text::line(code.into(), LONGEST_CODE);
-        let message = text::line(message.into(), LONGEST_MESSAGE);
+        let message = message.with_texts(&|text| text::line(text, LONGEST_TEXT));
         Self { kind, remedy, code, message, request_id: None, unknown: false }
     }
 
@@ -96,14 +97,8 @@ impl Error {
     }
 
     /// What the operator must do; `None` if the customer must act.
-    pub const fn operators_action(&self) -> Option<&'static str> {
-        match self.kind {
-            ErrorKind::Signing => Some(
-                "Ask the operator of this installation to repair its signing service; the connection then \
-                    continues automatically.",
-            ),
-            _ => None,
-        }
+    pub fn operators_action(&self) -> Option<Message> {
+        (self.kind == ErrorKind::Signing).then(messages::repair_the_signing_service)
     }
 
     /// Stable code of the kind for programs.
@@ -132,8 +127,25 @@ impl From<http::Error> for Error {
             http::Error::Forbidden { .. } => (ErrorKind::Misconfigured, Remedy::Never),
             _ => (ErrorKind::Unavailable, Remedy::RetryAfter(Duration::from_secs(2))),
         };
-        let unknown = error.is_unknown();
-        Self { unknown, ..Self::new(kind, remedy, error.code(), error.to_string()) }
+        Self { unknown: error.is_unknown(), ..Self::new(kind, remedy, error.code(), explain(&error)) }
+    }
+}
+
+fn explain(error: &http::Error) -> Message {
+    match error {
+        http::Error::Forbidden { host, why } => {
+            let host = host.as_str();
+            match why {
+                Rule::NamesNoHost => messages::address_names_no_host(host),
+                Rule::PlainHttp => messages::address_is_plain_http(host),
+                Rule::OnlyHttps => messages::address_is_not_https(host),
+                Rule::PrivateAddress => messages::address_is_private(host),
+                Rule::ResolvesToPrivate => messages::address_resolves_to_private(host),
+            }
+        }
+        http::Error::Unreachable { host, .. } => messages::host_unreachable(host.as_str()),
+        http::Error::Broken { host, .. } => messages::host_broke_off(host.as_str()),
+        http::Error::TooLarge { host, limit } => messages::host_sent_too_much(host.as_str(), *limit),
     }
 }
 

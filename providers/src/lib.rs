@@ -25,6 +25,7 @@ pub mod google;
 mod json;
 #[cfg(feature = "memory")]
 pub mod memory;
+pub mod messages;
 pub mod microsoft;
 mod model;
 mod moment;

@@ -3,7 +3,7 @@
 use domain::{Busy, BusyKind, TimeRange, Timestamp, Unreadable, provider::Capabilities, state::Answer};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ErrorKind, Remedy};
+use crate::{Error, ErrorKind, Remedy, messages};
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,7 +218,7 @@ pub struct NewEvent {
 impl NewEvent {
     /// Refuses an event with an online meeting; for providers that have none.
     pub(crate) fn wants_no_meeting(&self) -> crate::Result<()> {
-        let message = "This calendar system has no online meetings of its own.";
+        let message = messages::no_online_meetings();
         match self.online_meeting {
             true => Err(Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_ONLINE_MEETINGS", message)),
             false => Ok(()),

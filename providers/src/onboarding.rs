@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use domain::Message;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::{Error, ErrorKind, Remedy, Result, Secret};
+use crate::{Error, ErrorKind, Remedy, Result, Secret, messages};
 
 /// What an administrator does to connect an organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,13 +116,13 @@ pub struct UnfitServer {
     /// Stable code for programs; documented in `docs/errors.md`.
     pub code: &'static str,
     /// Explanation for a person, in one sentence.
-    pub message: String,
+    pub message: Message,
 }
 
 impl UnfitServer {
     /// Creates the refusal; nothing was sent to the server.
-    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+    pub fn new(code: &'static str, message: Message) -> Self {
+        Self { code, message }
     }
 }
 
@@ -191,6 +192,6 @@ pub trait Onboarding: Send + Sync + std::fmt::Debug {
 
 /// The error for a step that happens on pages which the provider does not have.
 fn no_pages() -> Error {
-    let message = "This calendar system has no consent pages.";
+    let message = messages::no_consent_pages();
     Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_CONSENT_PAGES", message)
 }

@@ -10,7 +10,9 @@ use chrono::Duration;
 use domain::{Busy, BusyKind, TimeRange, Unreadable, UnreadableReason};
 use futures::future::BoxFuture;
 
-use crate::{Error, ErrorKind, EventPage, FreeBusy, Remedy, Result, body::BodyRejected, moment::ItemReading};
+use crate::{
+    Error, ErrorKind, EventPage, FreeBusy, Remedy, Result, body::BodyRejected, messages, moment::ItemReading,
+};
 
 /// The shortest range that is requested.
 const MIN_WINDOW: Duration = Duration::minutes(15);
@@ -65,18 +67,11 @@ pub(crate) fn unreadable(refused: BodyRejected, body: &[u8], system: &str) -> Er
             .is_some_and(|start| start.eq_ignore_ascii_case(b"<!doctype html"))
         || body.trim_ascii_start().get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"<html"));
     let (code, wait, message) = match refused {
-        _ if is_page || body.trim_ascii().is_empty() => (
-            FOREIGN,
-            60,
-            format!(
-                "{system} could not be reached: something else responded in its place. Muster tries again \
-                    automatically."
-            ),
-        ),
-        BodyRejected::Malformed => {
-            (UNREADABLE, 5, format!("{system} sent a response that cannot be understood."))
+        _ if is_page || body.trim_ascii().is_empty() => {
+            (FOREIGN, 60, messages::something_else_responded(system))
         }
-        BodyRejected::OverBudget => (TOO_LARGE, 60, format!("{system} sent a response that is too large.")),
+        BodyRejected::Malformed => (UNREADABLE, 5, messages::response_not_understood(system)),
+        BodyRejected::OverBudget => (TOO_LARGE, 60, messages::response_too_large(system)),
     };
     Error::new(
         ErrorKind::Unavailable,
@@ -200,7 +195,7 @@ mod tests {
     }
 
     fn corrupt() -> Error {
-        Error::new(ErrorKind::Invalid, Remedy::Never, "ErrorCorruptData", "x")
+        Error::new(ErrorKind::Invalid, Remedy::Never, "ErrorCorruptData", domain::Message::verbatim("x"))
     }
 
     /// Reads a window whose parts fail if they overlap `bad`; returns the result and the number of requests.
@@ -248,8 +243,8 @@ mod tests {
 
     #[tokio::test]
     async fn another_error_ends_it() {
-        let gone =
-            || Error::new(ErrorKind::Throttled, Remedy::RetryAfter(MIN_WINDOW.to_std().unwrap()), "429", "x");
+        let wait = Remedy::RetryAfter(MIN_WINDOW.to_std().unwrap());
+        let gone = || Error::new(ErrorKind::Throttled, wait, "429", domain::Message::verbatim("x"));
         let parts = read(window(24), corrupt(), |_| Box::pin(async move { Err::<(), _>(gone()) })).await;
         assert_eq!(parts.unwrap_err().kind, ErrorKind::Throttled);
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::{Error, ErrorKind, Remedy, Result};
+use crate::{Error, ErrorKind, Remedy, Result, messages};
 
 /// A secret that authenticates one request.
 #[derive(Debug, Clone)]
@@ -90,12 +90,7 @@ impl Credentials for StaticCredentials {
     }
 
     async fn renewed(&self, _refused: &Credential, _claims: Option<&str>) -> Result<Credential> {
-        Err(Error::new(
-            ErrorKind::GrantLost,
-            Remedy::Reconnect,
-            "401",
-            "The calendar system no longer accepts the stored password.",
-        ))
+        Err(Error::new(ErrorKind::GrantLost, Remedy::Reconnect, "401", messages::stored_password_refused()))
     }
 }
 

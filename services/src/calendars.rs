@@ -12,6 +12,7 @@ use crate::{
     Change, Result, Services,
     change::{CalendarCopy, UnchangedCalendar, window as covered},
     connections::counted,
+    messages,
 };
 
 /// Maximum number of events in a window; a calendar with more is treated as faulty and not stored.
@@ -174,7 +175,7 @@ async fn pages(
         events.unreadable.extend(page.unreadable);
         after = page.next;
         if events.items.len() > MOST_EVENTS {
-            let message = "This calendar has more events than Muster can read.";
+            let message = messages::too_many_events();
             return Err(Error::new(ErrorKind::NotServed, Remedy::SkipMailbox, "too_many_events", message));
         }
         if after.is_none() {

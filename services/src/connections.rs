@@ -18,7 +18,7 @@ use crate::{
     audit::AuditFacts,
     change::{NewConnection, pending_connection},
     events::topic,
-    health, integrations, page,
+    health, integrations, messages, page,
     proof::{Allowed, Member, Own, TenantScope},
     run_inputs::{Activate, RunInput},
 };
@@ -132,7 +132,7 @@ impl Connections {
         let user = entity::tenant_user::one(tx.tenant(), user).one(tx.conn()).await?;
         let user = user.ok_or_else(|| Error::not_found("user"))?;
         let Some(address) = user.calendar_address.clone() else {
-            let message = "This user has no calendar address. Enter it first.";
+            let message = messages::calendar_address_missing();
             return Err(Error::refuse("CALENDAR_ADDRESS_MISSING", message));
         };
         let integration = live_integration(&tx).await?.ok_or_else(|| {
@@ -211,7 +211,7 @@ impl Connections {
         let row = entity::connection::one(tx.tenant(), id).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("connection"))?;
         row.state.require()?;
-        let reason = domain::Reason::new("EXCLUDED", "An administrator has excluded this mailbox.");
+        let reason = domain::Reason::new("EXCLUDED", messages::excluded());
         let mut change = entity::connection::ActiveModel::from(row.clone());
         change.state = Set(ConnectionState::Excluded.into());
         change.reason = Set(serde_json::to_value(reason).ok());
@@ -318,6 +318,12 @@ fn select(tenant: Id<ids::Tenant>, wanted: &ConnectionScope) -> sea_orm::Select<
         Some(false) => rows.filter(Column::RoomId.is_null()),
         None => rows,
     }
+}
+
+/// Why the calendar of somebody without any connection is not known.
+pub fn never_connected() -> domain::Reason {
+    domain::Reason::new("CALENDAR_NOT_CONNECTED", messages::calendar_not_connected())
+        .with_next_action(messages::connect_the_calendar())
 }
 
 /// Whether the mailbox's busy times are known.

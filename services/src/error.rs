@@ -1,9 +1,11 @@
 //! Errors of use cases.
 
-use domain::access::Denied;
+use domain::{Message, Reason, access::Denied};
 use entity::{DatabaseError, UnknownWord};
 use runs::WriteError;
 use sea_orm::DbErr;
+
+use crate::messages;
 
 /// A limit and the amount that exceeded it, in the unit that the error message names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,22 +19,45 @@ pub struct Excess {
 
 /// A refusal: the caller asked for something that the rules or the input do not allow. Nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+#[error("{code}")]
 pub struct Refusal {
     /// Stable code for programs; documented in `docs/errors.md`.
     pub code: &'static str,
     /// Explanation for a person, in one sentence.
-    pub message: String,
+    pub message: Message,
     /// The input field that caused the refusal, if there is one, as the schema spells it.
     pub field: Option<&'static str>,
     /// The exceeded limit; `None` if the refusal has another cause.
     pub excess: Option<Excess>,
 }
 
+/// The sentence of a refusal: of the catalogue or, if the refusal is shown at once and never becomes the reason of a
+/// run, a finished one.
+#[derive(Debug, Clone)]
+pub struct Sentence(Message);
+
+impl From<Message> for Sentence {
+    fn from(message: Message) -> Self {
+        Self(message)
+    }
+}
+
+impl From<&str> for Sentence {
+    fn from(finished: &str) -> Self {
+        Self(Message::verbatim(finished))
+    }
+}
+
+impl From<String> for Sentence {
+    fn from(finished: String) -> Self {
+        Self(Message::verbatim(finished))
+    }
+}
+
 impl Refusal {
     /// Creates a refusal that concerns the whole request.
-    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: None, excess: None }
+    pub fn new(code: &'static str, message: impl Into<Sentence>) -> Self {
+        Self { code, message: message.into().0, field: None, excess: None }
     }
 
     /// Attributes the refusal to one input field.
@@ -103,11 +128,11 @@ impl From<DbErr> for Error {
 impl Error {
     /// Refusal for an object that does not exist or belongs to another tenant; the two are not distinguished.
     pub fn not_found(what: &'static str) -> Self {
-        Self::Refused(Refusal::new("NOT_FOUND", format!("There is no such {what}.")))
+        Self::Refused(Refusal::new("NOT_FOUND", messages::not_found(what)))
     }
 
     /// Refusal that concerns the whole request.
-    pub fn refuse(code: &'static str, message: impl Into<String>) -> Self {
+    pub fn refuse(code: &'static str, message: impl Into<Sentence>) -> Self {
         Self::Refused(Refusal::new(code, message))
     }
 
@@ -123,6 +148,28 @@ impl Error {
             Self::UnknownWord(_) => "STATE_UNKNOWN",
             Self::Unreadable { .. } => "UNREADABLE",
         }
+    }
+
+    /// Explanation for a person, in one sentence.
+    pub fn message(&self) -> Message {
+        match self {
+            Self::Refused(refusal) => refusal.message.clone(),
+            Self::Denied(Denied::Unauthenticated) => messages::sign_in_first(),
+            Self::Denied(Denied::Forbidden(permission)) => messages::permission_needed(permission.as_str()),
+            Self::Denied(Denied::TenantMissing) => messages::tenant_missing(),
+            Self::Provider(error) => error.message.clone(),
+            Self::Overloaded => messages::overloaded(),
+            Self::Database(_) => messages::database_failed(),
+            Self::Queue(_) => messages::queue_failed(),
+            Self::MasterKeyUnknown { what, key } => messages::master_key_unknown(*what, key.to_string()),
+            Self::UnknownWord(unknown) => messages::word_unknown(unknown.word.as_str()),
+            Self::Unreadable { what } => messages::stored_value_unreadable(*what),
+        }
+    }
+
+    /// The error as the reason of a state.
+    pub fn reason(&self) -> Reason {
+        Reason::new(self.code(), self.message())
     }
 
     /// Whether the same request may succeed later.

@@ -22,7 +22,7 @@ use domain::{Id, Timestamp, ids};
 use providers::{ErrorKind, Remedy};
 use tokio::sync::Notify;
 
-use crate::{Error, Result, Services};
+use crate::{Error, Result, Services, messages};
 
 /// Longest time that a request waits for such a server.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -174,7 +174,7 @@ impl Services {
 }
 
 fn timed_out() -> providers::Error {
-    let message = "Your organisation's server did not answer in time.";
+    let message = messages::organisations_server_silent();
     providers::Error::new(ErrorKind::Unavailable, Remedy::RetryAfter(TIMEOUT), "foreign_timeout", message)
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use lanes::{Key, Limit, Limits, OutsideWait};
 use providers::{Error, ErrorKind, Gate, Permit, RateLimit, Remedy, RequestLimits};
 
-use crate::Services;
+use crate::{Services, messages};
 
 /// Code of a request that was not sent because of our own limits.
 pub const OWN_LIMIT: &str = "own_limit";
@@ -37,7 +37,7 @@ impl IntegrationGate {
 
     async fn place(&self, key: &Key, limit: &Limit) -> providers::Result<lanes::Permit> {
         self.limits.enter(key, limit, PATIENCE).await.map_err(|lanes::Wait(wait)| {
-            let message = "The calendar system allows no more requests for now.";
+            let message = messages::own_limit();
             Error::new(ErrorKind::Throttled, Remedy::RetryAfter(wait), OWN_LIMIT, message)
         })
     }

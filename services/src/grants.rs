@@ -24,6 +24,7 @@ use self::broker::{Broker, Tokens, Trial};
 use crate::{
     Error, Result, System,
     gate::IntegrationGate,
+    messages,
     vault::{Column, SealContext},
 };
 
@@ -57,12 +58,10 @@ impl Connectors {
 
     /// The connector for a kind of calendar system.
     pub fn get(&self, kind: ProviderKind) -> Result<Arc<dyn Provider>> {
-        self.by_kind.get(&kind).cloned().ok_or_else(|| {
-            Error::refuse(
-                "PROVIDER_NOT_AVAILABLE",
-                "This installation is not set up for this calendar system.",
-            )
-        })
+        self.by_kind
+            .get(&kind)
+            .cloned()
+            .ok_or_else(|| Error::refuse("PROVIDER_NOT_AVAILABLE", messages::provider_not_available()))
     }
 
     /// Kinds of calendar systems that prove which organisation is which.
@@ -79,12 +78,9 @@ impl Connectors {
 
     /// The client for tenants' OpenID issuers.
     pub fn openid(&self) -> Result<&OpenId> {
-        self.openid.as_ref().ok_or_else(|| {
-            Error::refuse(
-                "PROVIDER_NOT_AVAILABLE",
-                "This installation is not set up for sign-in by OpenID issuers.",
-            )
-        })
+        self.openid
+            .as_ref()
+            .ok_or_else(|| Error::refuse("PROVIDER_NOT_AVAILABLE", messages::no_sign_in_by_issuers()))
     }
 }
 
@@ -267,12 +263,7 @@ fn seal_context(tenant: Id<ids::Tenant>, row: Id<ids::Grant>) -> SealContext {
 }
 
 fn lost() -> ProviderError {
-    ProviderError::new(
-        ErrorKind::GrantLost,
-        Remedy::Reconnect,
-        "no_grant",
-        "The calendar system is no longer connected: its consent no longer exists.",
-    )
+    ProviderError::new(ErrorKind::GrantLost, Remedy::Reconnect, "no_grant", messages::consent_gone())
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use providers::{Error, ErrorKind, Provider, Remedy, Session};
 use crate::{
     Services,
     change::{Change, ConnectionChange, IntegrationChange, MailboxFailure},
+    messages,
 };
 
 /// Longest interval between two attempts at a failing mailbox. Shorter than the time for which a copy counts as fresh,
@@ -82,24 +83,19 @@ async fn integration(provider: &dyn Provider, session: &Session) -> Judgement {
 /// Why a provider failed. Includes what the operator must do; what the customer must do is known where the error
 /// occurred.
 pub fn reason(error: &Error) -> Reason {
-    let reason = Reason::new(error.kind_code(), error.message.clone());
-    match error.operators_action() {
-        Some(next) => reason.with_next_action(next),
-        None => reason,
+    Reason {
+        code: error.kind_code().to_owned(),
+        message: error.message.clone(),
+        next_action: error.operators_action(),
     }
 }
 
 /// Why a mailbox cannot be reached, and who must do what about it.
 pub fn mailbox_reason(error: &Error, own: bool) -> Reason {
     let next = match error.remedy {
-        Remedy::SkipMailbox => {
-            "Add the mailbox to the agreed scope, or let bookings go through the service account."
-        }
-        Remedy::Reconnect if own => "Ask the mailbox's owner to connect the calendar again.",
-        _ => {
-            "Ask the administrator of the calendar system why it refuses this mailbox. Muster tries again \
-                automatically."
-        }
+        Remedy::SkipMailbox => messages::add_the_mailbox_to_the_scope(),
+        Remedy::Reconnect if own => messages::ask_the_owner_to_connect_again(),
+        _ => messages::ask_why_the_mailbox_is_refused(),
     };
     let reason = reason(error);
     if reason.next_action.is_some() { reason } else { reason.with_next_action(next) }
@@ -181,7 +177,7 @@ pub fn integration_failing(integration: Id<ids::Integration>, error: &Error) -> 
 
 fn lost_reason(error: &Error) -> Reason {
     let reason = reason(error);
-    let again = "Connect the calendar system again, as an administrator.";
+    let again = messages::connect_again_as_administrator();
     if reason.next_action.is_some() { reason } else { reason.with_next_action(again) }
 }
 
@@ -209,8 +205,8 @@ pub fn integration_recovered(integration: Id<ids::Integration>) -> Change {
 
 /// Marks an integration as degraded because mailboxes that were active are not any more.
 pub fn integration_degraded(integration: Id<ids::Integration>) -> Change {
-    let reason = Reason::new("MAILBOXES_LOST", "Some mailboxes that were active can no longer be reached.")
-        .with_next_action("Check the mailboxes that are unreachable.");
+    let reason = Reason::new("MAILBOXES_LOST", messages::mailboxes_lost())
+        .with_next_action(messages::check_unreachable_mailboxes());
     Change::Integration(IntegrationChange {
         id: integration,
         state: Some(IntegrationState::Degraded),

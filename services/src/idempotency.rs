@@ -118,6 +118,6 @@ fn hash(parameters: &impl Serialize) -> Result<Vec<u8>> {
     Ok(Sha256::digest(value.to_string()).to_vec())
 }
 
-fn refusal(code: &'static str, message: impl Into<String>) -> Error {
+fn refusal(code: &'static str, message: &str) -> Error {
     Refusal::new(code, message).at("idempotencyKey").into()
 }

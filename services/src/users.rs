@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::{
     Error, Page, PageArgs, Refusal, Result, Tx,
     audit::AuditFacts,
-    calendars, issuers, page,
+    calendars, issuers, messages, page,
     proof::{Allowed, Member, Own, TenantScope},
     roles,
 };
@@ -76,7 +76,7 @@ impl Users {
         }
         self.make(by, new).await.map_err(|(index, error)| match (index, error) {
             (Some(index), Error::Refused(refusal)) => {
-                Refusal { message: format!("users[{index}]: {}", refusal.message), ..refusal }.into()
+                Refusal { message: messages::user_of_list(index, refusal.message), ..refusal }.into()
             }
             (_, error) => error,
         })

@@ -5,7 +5,7 @@
 //! simultaneous probe events in the service mailbox, which are removed again (S2.6, S4.4).
 
 use domain::{
-    BusyKind, TimeRange,
+    BusyKind, Message, TimeRange,
     state::{ConnectionState, Verdict},
 };
 use futures::StreamExt;
@@ -14,7 +14,7 @@ use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect}
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Result, Services, System};
+use crate::{Result, Services, System, messages};
 
 /// Number of rooms checked concurrently.
 const ROOMS_AT_ONCE: usize = 8;
@@ -35,9 +35,9 @@ pub struct Check {
     /// Result of the check.
     pub verdict: Verdict,
     /// What the check observed.
-    pub evidence: String,
+    pub evidence: Message,
     /// What to do about the result; `None` if nothing.
-    pub next_action: Option<String>,
+    pub next_action: Option<Message>,
 }
 
 /// Result of a verification.
@@ -103,7 +103,7 @@ pub async fn run(
         checklist.unreadable(integration).await?;
     } else {
         for name in ["SERVICE_MAILBOX", "WRITE", "ROOMS"] {
-            checklist.note(name, None, Verdict::Skipped, "An earlier check failed.", None);
+            checklist.note(name, None, Verdict::Skipped, messages::earlier_check_failed(), None);
         }
     }
     Ok(checklist.report)
@@ -122,20 +122,20 @@ impl Checklist<'_> {
         name: &str,
         mailbox: Option<&str>,
         verdict: Verdict,
-        evidence: impl Into<String>,
-        next: Option<&str>,
+        evidence: Message,
+        next: Option<Message>,
     ) {
         self.report.checks.push(Check {
             name: name.to_owned(),
             mailbox: mailbox.map(str::to_owned),
             verdict,
-            evidence: evidence.into(),
-            next_action: next.map(str::to_owned),
+            evidence,
+            next_action: next,
         });
     }
 
     /// Records a failed check. The error's remedy determines whether the check failed or must be repeated.
-    fn fail(&mut self, name: &str, mailbox: Option<&str>, error: &Error, next: &str) {
+    fn fail(&mut self, name: &str, mailbox: Option<&str>, error: &Error, next: Message) {
         if matches!(error.remedy, Remedy::RetryAfter(_)) && self.report.again.is_none() {
             self.report.again = Some(error.clone());
         }
@@ -144,7 +144,7 @@ impl Checklist<'_> {
         {
             self.report.spreading = true;
         }
-        let evidence = format!("{} ({})", error.message, error.code);
+        let evidence = messages::evidence_of_failure(error.message.clone(), error.code.as_str());
         self.note(name, mailbox, Verdict::Failed, evidence, Some(next));
     }
 
@@ -156,24 +156,23 @@ impl Checklist<'_> {
             Err(error) => {
                 let (name, next) = match error.kind {
                     ErrorKind::Unavailable | ErrorKind::Throttled => {
-                        ("REACHABLE", "Check that the calendar system can be reached from the internet.")
+                        ("REACHABLE", messages::check_that_the_system_is_reachable())
                     }
                     _ => {
                         let next = error.operators_action();
-                        let again = "Connect the calendar system again, as an administrator.";
-                        ("ACCEPTED", next.unwrap_or(again))
+                        ("ACCEPTED", next.unwrap_or_else(messages::connect_again_as_administrator))
                     }
                 };
                 self.fail(name, None, &error, next);
                 return false;
             }
         };
-        self.note("REACHABLE", None, Verdict::Passed, "The calendar system responds.", None);
-        self.note("ACCEPTED", None, Verdict::Passed, "The calendar system grants Muster access.", None);
+        self.note("REACHABLE", None, Verdict::Passed, messages::system_responds(), None);
+        self.note("ACCEPTED", None, Verdict::Passed, messages::system_grants_access(), None);
         let same = integration.external_tenant.as_deref().is_none_or(|known| known == organisation.id);
         let verdict = if same { Verdict::Passed } else { Verdict::Failed };
-        let evidence = format!("The calendar system belongs to {}.", organisation.name);
-        let next = (!same).then_some("Connect with an account of the organisation that was connected first.");
+        let evidence = messages::system_belongs_to(organisation.name.as_str());
+        let next = (!same).then(messages::connect_with_the_first_organisation);
         self.note("ORGANISATION", None, verdict, evidence, next);
         self.report.organisation = Some(organisation);
         same
@@ -183,17 +182,14 @@ impl Checklist<'_> {
     async fn directory(&mut self) -> bool {
         match self.provider.people(self.session, None).await {
             Ok(page) => {
-                let more = if page.next.is_some() { " or more" } else { "" };
-                let evidence = format!("{}{more} people are listed.", page.items.len());
+                let evidence = match page.next {
+                    Some(_) => messages::people_listed_or_more(page.items.len()),
+                    None => messages::people_listed(page.items.len()),
+                };
                 self.note("PEOPLE", None, Verdict::Passed, evidence, None);
             }
             Err(error) => {
-                self.fail(
-                    "PEOPLE",
-                    None,
-                    &error,
-                    "Grant the permission to list the people of the organisation.",
-                );
+                self.fail("PEOPLE", None, &error, messages::grant_listing_people());
                 return false;
             }
         }
@@ -208,12 +204,7 @@ impl Checklist<'_> {
                     }
                 }
                 Err(error) => {
-                    self.fail(
-                        "ROOMS",
-                        None,
-                        &error,
-                        "Grant the permission to list the rooms of the organisation.",
-                    );
+                    self.fail("ROOMS", None, &error, messages::grant_listing_rooms());
                     return false;
                 }
             }
@@ -223,40 +214,34 @@ impl Checklist<'_> {
     /// Checks that the service mailbox exists and accepts two events at the same time.
     async fn service_mailbox(&mut self, mailbox: Option<&str>, probe: Uuid) {
         let Some(address) = mailbox else {
-            let next = "Add a service mailbox, so that bookings are possible for people whose mailbox cannot be reached.";
-            self.note(
-                "SERVICE_MAILBOX",
-                None,
-                Verdict::Warned,
-                "No service mailbox has been set.",
-                Some(next),
-            );
-            return self.note("WRITE", None, Verdict::Skipped, "No service mailbox has been set.", None);
+            let next = messages::add_a_service_mailbox();
+            self.note("SERVICE_MAILBOX", None, Verdict::Warned, messages::no_service_mailbox(), Some(next));
+            return self.note("WRITE", None, Verdict::Skipped, messages::no_service_mailbox(), None);
         };
         let found = match self.provider.mailbox(self.session, address).await {
             Ok(found) => found,
             Err(error) => {
-                let next = "Check the address, and that the mailbox lies within the agreed scope.";
+                let next = messages::check_the_address_and_scope();
                 self.fail("SERVICE_MAILBOX", Some(address), &error, next);
                 return self.note(
                     "WRITE",
                     Some(address),
                     Verdict::Skipped,
-                    "The mailbox was not found.",
+                    messages::mailbox_not_found(),
                     None,
                 );
             }
         };
         self.report.service_name = Some(found.name.clone());
-        let evidence = format!("The mailbox of {} exists.", found.name);
+        let evidence = messages::mailbox_exists(found.name.as_str());
         self.note("SERVICE_MAILBOX", Some(address), Verdict::Passed, evidence, None);
         match self.probe(address, &found.name, probe).await {
             Ok(()) => {
-                let evidence = "Two events at the same time were written and removed again.";
+                let evidence = messages::two_events_written();
                 self.note("WRITE", Some(address), Verdict::Passed, evidence, None);
             }
             Err(error) => {
-                let next = "Allow writing to this mailbox, and overlapping events in it.";
+                let next = messages::allow_overlapping_events();
                 self.fail("WRITE", Some(address), &error, next);
             }
         }
@@ -295,7 +280,7 @@ impl Checklist<'_> {
     async fn both_are_there(&self, address: &str, keys: &[String]) -> providers::Result<()> {
         for key in keys {
             if self.provider.find_event(self.session, address, key).await?.is_none() {
-                let message = "A written event is missing: the mailbox does not keep overlapping events.";
+                let message = messages::written_event_missing();
                 return Err(Error::new(ErrorKind::Invalid, Remedy::Never, "probe_missing", message));
             }
         }
@@ -339,17 +324,15 @@ impl Checklist<'_> {
             .all(&txn)
             .await?;
         drop(txn);
-        let next = "Ask the mailbox's owner to correct or delete these items; the connection's `unreadable` names them.";
+        let next = messages::ask_the_owner_to_correct_listed_items;
         for row in &shown {
             let (count, unknown) = (row.unreadable_count, row.unknown_count);
-            let evidence = format!(
-                "Unreadable items: {count}. Of these, {unknown} block no time because their times are unknown."
-            );
-            self.note("UNREADABLE", Some(&row.address), Verdict::Warned, evidence, Some(next));
+            let evidence = messages::unreadable_items_of_mailbox(count, unknown);
+            self.note("UNREADABLE", Some(&row.address), Verdict::Warned, evidence, Some(next()));
         }
         if total > MARKED {
-            let evidence = format!("{} more mailboxes contain unreadable items.", total - MARKED);
-            self.note("UNREADABLE", None, Verdict::Warned, evidence, Some(next));
+            let evidence = messages::more_mailboxes_with_unreadable_items(total - MARKED);
+            self.note("UNREADABLE", None, Verdict::Warned, evidence, Some(next()));
         }
         Ok(())
     }
@@ -360,7 +343,7 @@ impl Checklist<'_> {
     async fn each_room(&mut self) {
         let addresses: Vec<String> = self.report.rooms.iter().map(|room| room.address.clone()).collect();
         if addresses.is_empty() {
-            return self.note("ROOMS", None, Verdict::Warned, "No rooms are listed.", None);
+            return self.note("ROOMS", None, Verdict::Warned, messages::no_rooms_listed(), None);
         }
         let (provider, session) = (self.provider, self.session);
         let looks = addresses.into_iter().map(|address| async move {
@@ -370,13 +353,13 @@ impl Checklist<'_> {
         let verdicts: Vec<_> = futures::stream::iter(looks).buffered(ROOMS_AT_ONCE).collect().await;
         for (address, verdict) in verdicts {
             match verdict {
-                Ok(_) => self.note("ROOM", Some(&address), Verdict::Passed, "The room can be read.", None),
+                Ok(_) => self.note("ROOM", Some(&address), Verdict::Passed, messages::room_readable(), None),
                 Err(error) => {
                     if matches!(error.remedy, Remedy::RetryAfter(_)) && self.report.again.is_none() {
                         self.report.again = Some(error.clone());
                     }
-                    let next = "Add the room to the agreed scope, or exclude it.";
-                    let evidence = format!("{} ({})", error.message, error.code);
+                    let next = messages::add_the_room_to_the_scope();
+                    let evidence = messages::evidence_of_failure(error.message.clone(), error.code);
                     self.note("ROOM", Some(&address), Verdict::Warned, evidence, Some(next));
                 }
             }

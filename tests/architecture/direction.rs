@@ -10,6 +10,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 /// Our crates, and which of ours each may name.
 const DIRECTION: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    ("messages", &["domain"]),
     ("http", &[]),
     ("migration", &[]),
     ("entity", &["domain"]),
@@ -21,13 +22,14 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("services", &["domain", "entity", "runs", "lanes", "providers"]),
     ("engine", &["domain", "runs", "lanes"]),
     ("workflows", &["domain", "entity", "runs", "engine", "services", "providers"]),
-    ("api", &["domain", "services"]),
+    ("api", &["domain", "messages", "services"]),
     // Nothing stands on the benchmarks; they drive the engine and the lanes without the API.
     ("benches", &["domain", "migration", "entity", "runs", "lanes", "engine", "services", "workflows"]),
     (
         "muster",
         &[
             "domain",
+            "messages",
             "http",
             "migration",
             "entity",

@@ -14,6 +14,7 @@ mod keys;
 mod kinds;
 mod links;
 mod lookups;
+mod messages;
 mod nodes;
 mod postgres;
 mod proofs;

@@ -17,7 +17,7 @@ use services::{
     run_inputs::Activate,
 };
 
-use crate::{Outcome, Step, StepContext, StepError, UndoOutcome};
+use crate::{Outcome, Step, StepContext, StepError, UndoOutcome, messages};
 
 engine::workflow! {
     /// Activates one mailbox.
@@ -47,7 +47,7 @@ struct Mailbox {
 }
 
 async fn open(context: &StepContext, at: &Step<Memory>) -> Result<Mailbox, StepError> {
-    let gone = || StepError::fail("NOT_FOUND", "The mailbox no longer exists in Muster.");
+    let gone = || StepError::fail("NOT_FOUND", messages::mailbox_removed());
     let services = &context.services;
     let rows =
         services.connections().by_ids(services.within(at.tenant), &[at.memory.order.connection]).await?;
@@ -120,14 +120,8 @@ async fn read_the_window(context: &StepContext, at: &mut Step<Memory>) -> Outcom
     let (state, reason) = match at.memory.capabilities.writes() {
         true => (ConnectionState::Active, None),
         false => {
-            let reason = Reason::new(
-                "READ_ONLY",
-                "This calendar can be read, but appointments cannot be written to it.",
-            );
-            (
-                ConnectionState::FreeBusyOnly,
-                Some(reason.with_next_action("Grant the permission to write to this calendar.")),
-            )
+            let reason = Reason::new("READ_ONLY", messages::read_only());
+            (ConnectionState::FreeBusyOnly, Some(reason.with_next_action(messages::grant_writing())))
         }
     };
     if state == ConnectionState::Active && mailbox.integration.known_good.is_none() {
@@ -202,7 +196,8 @@ async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
         ConnectionState::Excluded => ConnectionState::Excluded,
         _ => ConnectionState::Unreachable,
     };
-    let reason = at.failure.clone().map(|reason| reason.with_next_action("Try the activation again."));
+    let reason =
+        at.failure.clone().map(|reason| reason.with_next_action(messages::try_the_activation_again()));
     if let Some(reason) = &reason {
         at.change(health::failure_because(&context.services, &row, reason));
     }

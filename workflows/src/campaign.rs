@@ -16,7 +16,7 @@ use services::{
     integrations, run_inputs,
 };
 
-use crate::{Outcome, Step, StepContext, StepError, UndoOutcome};
+use crate::{Outcome, Step, StepContext, StepError, UndoOutcome, messages};
 
 engine::workflow! {
     /// Activates every mailbox of an integration that is not active yet.
@@ -41,7 +41,7 @@ async fn discover(context: &StepContext, at: &mut Step<run_inputs::Campaign>) ->
     let row = rows
         .into_iter()
         .next()
-        .ok_or_else(|| StepError::fail("NOT_FOUND", "The integration has been removed."))?;
+        .ok_or_else(|| StepError::fail("NOT_FOUND", messages::integration_removed()))?;
     let (provider, session) = context.services.grants().session(&context.services, &row, None).await?;
     let (mut rooms, mut after) = (Vec::new(), None);
     loop {

@@ -16,7 +16,7 @@ use services::{
 };
 
 use crate::{
-    Outcome, Step, StepContext, StepError, UndoOutcome,
+    Outcome, Step, StepContext, StepError, UndoOutcome, messages,
     move_booking::{cannot_have_changed, wait_for_others, wait_for_rooms_again},
     write_booking::{is_over, load},
 };
@@ -157,7 +157,7 @@ async fn complain(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     if is_over(&details) {
         return Ok(());
     }
-    let again = "Cancel the booking again, once the calendar can be reached.";
+    let again = messages::cancel_again();
     let reason = at.failure.clone().map(|reason| reason.with_next_action(again));
     at.change(Change::Booking(BookingChange {
         id: details.booking.id,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use domain::{
-    Reason, Route,
+    Route,
     state::{ConnectionState, IntegrationState},
 };
 use engine::{Next, nothing};
@@ -15,7 +15,7 @@ use services::{
     Change, OWN_LIMIT, System, change::IntegrationChange, health, run_inputs::CheckIntegration as Input,
 };
 
-use crate::{Outcome, Step, StepContext};
+use crate::{Outcome, Step, StepContext, messages};
 
 engine::workflow! {
     /// Checks whether an integration is still let in.
@@ -84,8 +84,7 @@ async fn check(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
         }
         Probe::Failed(error) if error.code == OWN_LIMIT => return Err(error.into()),
         Probe::Failed(error) => {
-            let reason = Reason::new(error.kind_code(), error.message.clone());
-            tracing::info!(code = reason.code, integration = %integration.id, "not asked for now");
+            tracing::info!(code = error.kind_code(), integration = %integration.id, "not asked for now");
             return Ok(Next::Done);
         }
     }
@@ -95,7 +94,7 @@ async fn check(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
 
 fn too_slow() -> Error {
     let remedy = Remedy::RetryAfter(Duration::ZERO);
-    Error::new(ErrorKind::Unavailable, remedy, "too_slow", "The calendar system takes too long.")
+    Error::new(ErrorKind::Unavailable, remedy, "too_slow", messages::calendar_system_too_slow())
 }
 
 /// Asks the directory, then a mailbox.

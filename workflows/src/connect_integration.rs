@@ -21,7 +21,7 @@ use services::{
 };
 use uuid::Uuid;
 
-use crate::{Outcome, Step, StepContext, StepError, UndoOutcome};
+use crate::{Outcome, Step, StepContext, StepError, UndoOutcome, messages};
 
 engine::workflow! {
     /// Connects an organisation's calendar system through a service account.
@@ -66,9 +66,8 @@ async fn await_terms(context: &StepContext, at: &mut Step<Memory>) -> Outcome<St
     let deadline = *at.memory.deadline.get_or_insert(at.now + context.services.settings.link_lifetime);
     if at.take("terms_accepted").is_some() {
         require_known(context, at).await?;
-        let reason =
-            Reason::new("CONSENT_PENDING", "The administrator has not granted access at the provider yet.")
-                .with_next_action("Finish the consent at the provider.");
+        let reason = Reason::new("CONSENT_PENDING", messages::consent_pending())
+            .with_next_action(messages::finish_the_consent());
         at.change(state(at, IntegrationState::AwaitingConsent, Some(reason)));
         return Ok(Next::Go(State::AwaitConsent));
     }
@@ -84,7 +83,7 @@ async fn close(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
         .forget_stored_consent(&context.services, at.tenant, at.memory.order.integration)
         .await?;
     let reason =
-        at.failure.clone().unwrap_or_else(|| Reason::new("CONNECT_FAILED", "The connection failed."));
+        at.failure.clone().unwrap_or_else(|| Reason::new("CONNECT_FAILED", messages::connect_failed()));
     let end = match (at.memory.order.again, reason.code.as_str()) {
         (true, _) => IntegrationState::Failing,
         (false, "CONNECT_EXPIRED") => IntegrationState::Expired,
@@ -94,7 +93,7 @@ async fn close(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let reason = if reason.next_action.is_some() {
         reason
     } else {
-        reason.with_next_action("Start the connection again.")
+        reason.with_next_action(messages::start_the_connection_again())
     };
     at.change(state(at, end, Some(reason)));
     Ok(())
@@ -107,7 +106,7 @@ async fn await_consent(_context: &StepContext, at: &mut Step<Memory>) -> Outcome
     if let Some(said) = at.take("consented") {
         let said = serde_json::from_value(said);
         at.memory.consented =
-            Some(said.map_err(|_| StepError::fail("MEMORY_UNREADABLE", "The consent cannot be read."))?);
+            Some(said.map_err(|_| StepError::fail("MEMORY_UNREADABLE", messages::consent_unreadable()))?);
         return Ok(Next::Go(State::Obtain));
     }
     let deadline = at.memory.deadline.unwrap_or(at.now);
@@ -122,20 +121,17 @@ async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<S
     let row = integration(context, at).await?;
     let consented = at.memory.consented.clone();
     let consented =
-        consented.ok_or_else(|| StepError::fail("MEMORY_UNREADABLE", "The consent is missing."))?;
+        consented.ok_or_else(|| StepError::fail("MEMORY_UNREADABLE", messages::consent_missing()))?;
     let secret = services.connect().stored_consent(services, at.tenant, row.id, consented.session).await?;
     let (provider, session) =
         services.grants().trial(services, &row, &secret, &consented.by, consented.server.clone())?;
     let organisation =
         provider.organisation(&session).await.map_err(|error| trial_trouble(&*provider, error))?;
     if secret.organisation().is_some_and(|signed| !provider.is_same_organisation(signed, &organisation.id)) {
-        return Err(StepError::fail(
-            "TENANT_MISMATCH",
-            "The account that signed in belongs to a different organisation than the one that granted access.",
-        ));
+        return Err(StepError::fail("TENANT_MISMATCH", messages::another_organisation_granted()));
     }
     if row.external_tenant.as_deref().is_some_and(|known| known != organisation.id) {
-        let message = "This is a different organisation from the one that was connected before.";
+        let message = messages::another_organisation_before();
         return Err(StepError::fail("TENANT_MISMATCH", message));
     }
     if let Some(signed_in) = secret.administrator() {
@@ -147,9 +143,8 @@ async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<S
     }
     services.connect().put_in_force(services, &row, &consented, &secret, &organisation).await?;
     at.memory.probe = Some(services.ids.uuid());
-    let reason =
-        Reason::new("AUTHORISATION_PENDING", "The provider granted access. Nothing is read or written yet.")
-            .with_next_action("Authorise the use of this access.");
+    let reason = Reason::new("AUTHORISATION_PENDING", messages::authorisation_pending())
+        .with_next_action(messages::authorise_the_access());
     at.change(state(at, IntegrationState::AwaitingAuthorization, Some(reason)));
     Ok(Next::Go(State::AwaitAuthorization))
 }
@@ -159,14 +154,11 @@ async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<S
 fn trial_trouble(provider: &dyn Provider, error: providers::Error) -> StepError {
     match provider.is_spreading(&error) {
         true => StepError(engine::StepError::Retry {
-            reason: Reason::new(
-                "PERMISSION_SPREADING",
-                "The provider has not applied the new permission everywhere yet.",
-            ),
+            reason: Reason::new("PERMISSION_SPREADING", messages::permission_spreading()),
             after: None,
         }),
         false if error.kind == ErrorKind::GrantLost => {
-            StepError::fail("CREDENTIALS_REFUSED", "The calendar system does not accept these credentials.")
+            StepError::fail("CREDENTIALS_REFUSED", messages::credentials_refused())
         }
         false => error.into(),
     }
@@ -212,10 +204,7 @@ async fn climb_the_ladder(context: &StepContext, at: &mut Step<Memory>) -> Outco
         if !spreading {
             return Err(StepError::because(check_reason(&climb)));
         }
-        let reason = Reason::new(
-            "PERMISSION_SPREADING",
-            "The provider has not applied the new permission everywhere yet.",
-        );
+        let reason = Reason::new("PERMISSION_SPREADING", messages::permission_spreading());
         at.change(state(at, IntegrationState::AwaitingPropagation, Some(reason)));
         return Ok(Next::Go(State::AwaitPropagation));
     }
@@ -239,13 +228,10 @@ pub(crate) fn record<M>(at: &mut Step<M>, integration: Id<ids::Integration>, cli
 /// The reason of a failed verification: its first failed check.
 pub(crate) fn check_reason(climb: &Report) -> Reason {
     let Some(check) = climb.failure() else {
-        return Reason::new("VERIFICATION_FAILED", "The verification failed.");
+        return Reason::new("VERIFICATION_FAILED", messages::verification_failed());
     };
-    let reason = Reason::new(format!("CHECK_{}_FAILED", check.name), check.evidence.clone());
-    match &check.next_action {
-        Some(next) => reason.with_next_action(next.clone()),
-        None => reason,
-    }
+    let code = format!("CHECK_{}_FAILED", check.name);
+    Reason { code, message: check.evidence.clone(), next_action: check.next_action.clone() }
 }
 
 async fn wait_for_permission(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
@@ -290,7 +276,7 @@ async fn integration(
         .by_ids(context.services.within(at.tenant), &[at.memory.order.integration])
         .await?;
     let row = rows.into_iter().next();
-    let row = row.ok_or_else(|| StepError::fail("NOT_FOUND", "The integration has been removed."))?;
+    let row = row.ok_or_else(|| StepError::fail("NOT_FOUND", messages::integration_removed()))?;
     row.state.require()?;
     Ok(row)
 }
@@ -308,17 +294,15 @@ async fn require_known(context: &StepContext, at: &Step<Memory>) -> Result<(), S
 /// Fails if the administrator, or the provider on the administrator's behalf, declined.
 fn declined(at: &mut Step<Memory>) -> Result<(), StepError> {
     let Some(said) = at.take("declined") else { return Ok(()) };
-    let text = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
-    let code = text("code").unwrap_or_else(|| "CONSENT_DECLINED".to_owned());
-    let message = text("message").unwrap_or_else(|| "The administrator did not grant access.".to_owned());
-    Err(StepError::fail(&code, message))
+    let unnamed = || Reason::new("CONSENT_DECLINED", messages::consent_declined());
+    Err(StepError::because(serde_json::from_value(said).unwrap_or_else(|_| unnamed())))
 }
 
 /// Waits for a signal until the attempt expires.
 fn wait(at: &mut Step<Memory>, deadline: Timestamp, signal: &'static str) -> Outcome<State> {
     declined(at)?;
     if at.now >= deadline {
-        return Err(StepError::fail("CONNECT_EXPIRED", "The connection was not completed in time."));
+        return Err(StepError::fail("CONNECT_EXPIRED", messages::connect_expired()));
     }
     Ok(Next::Wait { until: Some(deadline), or: Some(signal) })
 }

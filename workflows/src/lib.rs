@@ -6,6 +6,7 @@
 //! steps get and return here is in `step`.
 
 mod catalogue;
+pub mod messages;
 pub mod reconcile;
 mod step;
 

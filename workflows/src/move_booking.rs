@@ -21,7 +21,7 @@ use services::{
 };
 
 use crate::{
-    Outcome, Step, StepContext, StepError, UndoOutcome,
+    Outcome, Step, StepContext, StepError, UndoOutcome, messages,
     write_booking::{SUPERSEDED, is_awaiting_rooms, is_over, load, target_calendar},
 };
 
@@ -57,10 +57,7 @@ async fn take_over(context: &StepContext, at: &mut Step<Memory>) -> Outcome<Stat
     // A move that failed has given the new time back; when it is retried, somebody else may have it.
     let details = load(context, at.tenant, booking).await?;
     if !context.services.bookings().holds(&context.services, &details.booking, at.memory.order.to).await? {
-        return Err(StepError::fail(
-            "SLOT_TAKEN",
-            "The new time is no longer blocked for this booking. Move the booking again.",
-        ));
+        return Err(StepError::fail("SLOT_TAKEN", messages::slot_taken()));
     }
     Ok(Next::Go(State::Change))
 }
@@ -94,7 +91,7 @@ pub(crate) async fn wait_for_others<M, S>(
 async fn change(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let details = load(context, at.tenant, at.memory.order.booking).await?;
     let (false, Some(external)) = (is_over(&details), details.booking.external_id.as_deref()) else {
-        return Err(StepError::fail("BOOKING_OVER", "The booking was not written, or is over."));
+        return Err(StepError::fail("BOOKING_OVER", messages::booking_over()));
     };
     let target = target_calendar(context, &details).await?;
     let change = EventChange {
@@ -111,8 +108,7 @@ async fn change(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
 }
 
 fn event_gone() -> Reason {
-    Reason::new("EVENT_GONE", "Somebody has removed the event from the calendar.")
-        .with_next_action("Cancel this booking, or book again.")
+    Reason::new("EVENT_GONE", messages::event_gone()).with_next_action(messages::cancel_or_book_again())
 }
 
 async fn settle(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {

@@ -16,7 +16,7 @@ use services::{
     run_inputs::RefreshCalendar as Input,
 };
 
-use crate::{Outcome, Step, StepContext, UndoOutcome};
+use crate::{Outcome, Step, StepContext, UndoOutcome, messages};
 
 engine::workflow! {
     /// Reads one calendar again.
@@ -107,7 +107,7 @@ async fn record_failure(context: &StepContext, at: &mut Step<Memory>) -> UndoOut
 
 fn too_slow() -> Error {
     let remedy = Remedy::RetryAfter(Duration::ZERO);
-    Error::new(ErrorKind::Unavailable, remedy, "too_slow", "Reading this calendar takes too long.")
+    Error::new(ErrorKind::Unavailable, remedy, "too_slow", messages::calendar_too_slow())
 }
 
 /// The changes that follow from a failed attempt. If the provider keeps refusing, the mailbox becomes unreachable;

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use domain::{Id, Reason, ids};
+use domain::{Id, Message, Reason, ids};
 use providers::Remedy;
 use services::{Change, System, audit::in_request};
+
+use crate::messages;
 
 /// Services available to every step.
 #[derive(Debug, Clone)]
@@ -49,7 +51,7 @@ pub struct StepError(pub engine::StepError);
 
 impl StepError {
     /// A permanent failure with a stable code and a message for people.
-    pub fn fail(code: &str, message: impl Into<String>) -> Self {
+    pub fn fail(code: &str, message: Message) -> Self {
         Self(engine::StepError::fail(code, message))
     }
 
@@ -84,15 +86,12 @@ impl From<services::Error> for StepError {
         Self(match error {
             services::Error::Provider(error) => return error.into(),
             // Nothing failed: whoever runs the newer version may continue, and so does this one once it knows the word.
-            services::Error::UnknownWord(unknown) => Later {
-                reason: Reason::new("STATE_UNKNOWN", unknown.to_string())
-                    .with_next_action("Ask the operator to update all servers to the newer version."),
+            error @ services::Error::UnknownWord(_) => Later {
+                reason: error.reason().with_next_action(messages::update_all_servers()),
                 after: UNKNOWN_WORD_PAUSE,
             },
-            error if error.is_retryable() => {
-                Retry { reason: Reason::new(error.code(), error.to_string()), after: None }
-            }
-            error => Fail(Reason::new(error.code(), error.to_string())),
+            error if error.is_retryable() => Retry { reason: error.reason(), after: None },
+            error => Fail(error.reason()),
         })
     }
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::{
     Outcome, Step, StepContext, StepError,
     connect_integration::{check_reason, record},
+    messages,
 };
 
 engine::workflow! {
@@ -50,7 +51,7 @@ async fn climb(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let row = rows
         .into_iter()
         .next()
-        .ok_or_else(|| StepError::fail("NOT_FOUND", "The integration has been removed."))?;
+        .ok_or_else(|| StepError::fail("NOT_FOUND", messages::integration_removed()))?;
     row.state.require()?;
     let mailbox = verification::mailbox_to_prove(&row, order.candidate.as_deref());
     let climb =

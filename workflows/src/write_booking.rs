@@ -24,7 +24,7 @@ use services::{
 };
 
 use self::rooms::await_rooms;
-use crate::{Outcome, Step, StepContext, StepError, UndoOutcome};
+use crate::{Outcome, Step, StepContext, StepError, UndoOutcome, messages};
 
 engine::workflow! {
     /// Writes a booking to a calendar and waits for its rooms.
@@ -79,13 +79,8 @@ async fn route(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
         .await?;
     let via = via.ok_or_else(|| {
         StepError::because(
-            Reason::new(
-                "NO_CALENDAR_TO_WRITE",
-                "Neither the organiser's calendar nor a service mailbox can be written to.",
-            )
-            .with_next_action(
-                "Activate the organiser's calendar, or give the integration a service mailbox.",
-            ),
+            Reason::new("NO_CALENDAR_TO_WRITE", messages::no_writable_calendar())
+                .with_next_action(messages::activate_a_calendar()),
         )
     })?;
     at.change(Change::Booking(BookingChange {
@@ -187,14 +182,14 @@ fn unreachable(connection: Id<ids::Connection>, error: &providers::Error, own: b
 fn abandon_because(at: &mut Step<Memory>, reason: Reason) -> Next<State> {
     at.memory.abandoned = Some(match reason.next_action {
         Some(_) => reason,
-        None => reason.with_next_action("Connect the calendar system again, then book again."),
+        None => reason.with_next_action(messages::connect_again_then_book()),
     });
     Next::Go(State::Abandon)
 }
 
 /// Fails in a step of its own, so that the findings of the previous step are committed.
 async fn abandon(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
-    let unnamed = || Reason::new("NO_CALENDAR_TO_WRITE", "The booking could not be written.");
+    let unnamed = || Reason::new("NO_CALENDAR_TO_WRITE", messages::booking_not_written());
     Err(StepError::because(at.memory.abandoned.clone().unwrap_or_else(unnamed)))
 }
 
@@ -259,7 +254,7 @@ pub(crate) async fn load(
     booking: Id<ids::Booking>,
 ) -> Result<BookingDetails, StepError> {
     let details = context.services.bookings().details(&context.services, tenant, booking).await?;
-    let details = details.ok_or_else(|| StepError::fail("NOT_FOUND", "The booking no longer exists."))?;
+    let details = details.ok_or_else(|| StepError::fail("NOT_FOUND", messages::booking_removed()))?;
     details.booking.state.require()?;
     Ok(details)
 }
@@ -270,9 +265,7 @@ pub(crate) async fn target_calendar(
     details: &BookingDetails,
 ) -> Result<TargetCalendar, StepError> {
     let target = context.services.bookings().target_calendar(&context.services, &details.booking).await?;
-    target.ok_or_else(|| {
-        StepError::fail("NO_CALENDAR_TO_WRITE", "No calendar has been chosen for this booking.")
-    })
+    target.ok_or_else(|| StepError::fail("NO_CALENDAR_TO_WRITE", messages::no_calendar_chosen()))
 }
 
 pub(crate) fn is_over(details: &BookingDetails) -> bool {

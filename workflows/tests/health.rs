@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use chrono::Duration;
 use domain::{
-    Id, ids,
+    Id, Message, ids,
     state::{ConnectionState, Verdict},
 };
 use providers::{
@@ -65,7 +65,12 @@ impl Apps {
 
 /// What is not the calendar system that it should be.
 fn not_a_calendar() -> Error {
-    Error::new(ErrorKind::Misconfigured, Remedy::Never, "not_exchange", "This is not an Exchange server.")
+    Error::new(
+        ErrorKind::Misconfigured,
+        Remedy::Never,
+        "not_exchange",
+        Message::verbatim("This is not an Exchange server."),
+    )
 }
 
 impl App {
@@ -380,8 +385,10 @@ async fn the_verification_names_the_mailboxes_with_items_that_cannot_be_read(app
     let marked: Vec<_> = checks.iter().filter(|check| check.name == "UNREADABLE").collect();
     let [check] = marked[..] else { panic!("{checks:?}") };
     assert_eq!((check.mailbox.as_ref(), check.verdict), (Some(&bad.address), Verdict::Warned));
-    assert!(check.evidence.contains(": 3.") && check.evidence.contains(" 1 "), "{}", check.evidence);
-    assert!(check.next_action.as_ref().unwrap().contains("owner"));
+    let said = |message| messages::sentence(message, messages::Language::English, None);
+    let evidence = said(&check.evidence);
+    assert!(evidence.contains(": 3.") && evidence.contains(" 1 "), "{evidence}");
+    assert!(said(check.next_action.as_ref().unwrap()).contains("owner"));
     assert_ne!(check.mailbox.as_ref(), Some(&clean.address));
     drop(txn);
     app.setup.close().await;

@@ -13,6 +13,8 @@ use services::{
     bookings::{self, SlotTaken},
 };
 
+use crate::wording;
+
 /// Result of a resolver that can fail.
 pub type Result<T> = std::result::Result<T, Failure>;
 
@@ -48,9 +50,9 @@ impl Failure {
 
     fn message(&self) -> String {
         match self {
-            Self::Refused(refusal) => refusal.message.clone(),
+            Self::Refused(refusal) => wording::sentence(&refusal.message),
             Self::SlotTaken(_) => "The time is taken.".to_owned(),
-            Self::Denied(denied) => denied.to_string(),
+            Self::Denied(denied) => wording::sentence(&services::Error::Denied(*denied).message()),
             Self::Broken { message, .. } => message.clone(),
         }
     }
@@ -79,11 +81,12 @@ impl From<services::Error> for Failure {
         let message = match error {
             services::Error::Refused(refusal) => return Self::Refused(refusal),
             services::Error::Denied(denied) => return Self::Denied(denied),
-            services::Error::UnknownWord(unknown) => {
-                return Self::Refused(Refusal::new("STATE_UNKNOWN", unknown.to_string()));
+            error @ services::Error::UnknownWord(_) => {
+                return Self::Refused(Refusal::new(code, error.message()));
             }
-            services::Error::Provider(error) => error.message,
-            error @ services::Error::Overloaded => error.to_string(),
+            error @ (services::Error::Provider(_) | services::Error::Overloaded) => {
+                wording::sentence(&error.message())
+            }
             services::Error::Database(_) | services::Error::Queue(_) => {
                 tracing::error!(error = ?error, "a use case failed");
                 "The server cannot do this at the moment. Try again shortly.".to_owned()

@@ -5,6 +5,8 @@ use std::future::Future;
 use async_graphql::{Interface, SimpleObject};
 use services::{Refusal, bookings};
 
+use crate::wording;
+
 use super::{
     availability::Holder,
     failure::{Failure, Result},
@@ -112,7 +114,7 @@ impl From<Refusal> for UserError {
         let (limit, actual) = refusal.excess.map(|excess| (int(excess.limit), int(excess.actual))).unzip();
         Self::Simple(SimpleError {
             code: refusal.code.to_owned(),
-            message: refusal.message,
+            message: wording::sentence(&refusal.message),
             path,
             limit,
             actual,
@@ -125,7 +127,7 @@ impl From<bookings::SlotTaken> for UserError {
         let conflict = |conflict: bookings::Conflict| Conflict {
             holder: conflict.holder.into(),
             code: conflict.code.to_owned(),
-            message: conflict.message,
+            message: wording::sentence(&conflict.message),
         };
         let span = |range: domain::TimeRange| TimeSpan { start: range.start.into(), end: range.end.into() };
         Self::SlotTaken(SlotTakenError {

@@ -1,6 +1,10 @@
 //! Explanations of states.
 
 use async_graphql::SimpleObject;
+use domain::Zone;
+use messages::Explanation;
+
+use crate::wording;
 
 /// Why an object is in its current state, and what a person should do next.
 #[derive(Debug, Clone, SimpleObject)]
@@ -13,15 +17,20 @@ pub struct Reason {
     next_action: Option<String>,
 }
 
-impl From<domain::Reason> for Reason {
-    fn from(reason: domain::Reason) -> Self {
-        Self { code: reason.code, message: reason.message, next_action: reason.next_action }
-    }
-}
-
 impl Reason {
+    /// The reason as a person reads it, with its times in the reader's zone if that is known.
+    pub(super) fn of(reason: &domain::Reason, zone: Option<&Zone>) -> Self {
+        let Explanation { code, message, next_action } = wording::explanation(reason, zone);
+        Self { code, message, next_action }
+    }
+
     /// Decodes the reason stored with an object; `None` if there is none.
     pub(super) fn stored(json: Option<&serde_json::Value>) -> Option<Self> {
-        services::integrations::reason(json).map(Self::from)
+        services::integrations::reason(json).map(|reason| Self::of(&reason, None))
+    }
+
+    /// What to do next; `None` if there is nothing to do.
+    pub(super) fn into_next_action(self) -> Option<String> {
+        self.next_action
     }
 }

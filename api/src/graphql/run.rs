@@ -78,7 +78,7 @@ impl Run {
 
     /// What a person should do next; null if there is nothing to do.
     async fn next_action(&self) -> Option<String> {
-        services::integrations::reason(self.0.reason.as_ref())?.next_action
+        Reason::stored(self.0.reason.as_ref())?.into_next_action()
     }
 
     /// Name of the signal for which the run waits; null if it waits for none.

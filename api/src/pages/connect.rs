@@ -11,6 +11,7 @@ use services::{
 };
 
 use super::{cookie, is_own_form, layout, onward};
+use crate::wording;
 
 pub(super) fn configure(routes: &mut web::ServiceConfig) {
     routes
@@ -292,6 +293,8 @@ fn shown(progress: &Progress) -> HttpResponse {
         S::Active | S::Degraded => "Your calendars are connected",
         _ => "The calendars are not connected",
     };
+    let reason = progress.reason.as_ref().filter(|_| !former);
+    let reason = reason.map(|reason| wording::explanation(reason, None));
     let body = html! {
         @if asks {
             p { (progress.integration.external_name.as_deref().unwrap_or("The calendar system")) " granted access. No mailbox has been touched yet." }
@@ -299,7 +302,7 @@ fn shown(progress: &Progress) -> HttpResponse {
             form method="post" action="/connect/authorise" data-muster-next { button { "Authorise" } }
             form method="post" action="/connect/decline" data-refuse { button.quiet { "Do not authorise" } }
         } @else {
-            @if let Some(reason) = progress.reason.as_ref().filter(|_| !former) {
+            @if let Some(reason) = reason {
                 div.box {
                     p { (reason.message) }
                     @if let Some(next) = &reason.next_action { p.dim { (next) } }

@@ -4,6 +4,8 @@ use actix_web::{HttpResponse, http::StatusCode, http::header};
 use maud::{DOCTYPE, Markup, html};
 use services::Error;
 
+use crate::wording;
+
 /// Page addresses contain tokens, so other origins receive no referrer. `no-referrer` would go too far: browsers then
 /// send `Origin: null` with our own forms.
 const REFERRER: &str = "same-origin";
@@ -83,7 +85,7 @@ pub(super) fn error_page(error: &Error) -> HttpResponse {
             tracing::error!(%error, "a page failed");
             "Something is not working on our side. Please try again in a moment.".to_owned()
         }
-        error => error.to_string(),
+        error => wording::sentence(&error.message()),
     };
     let body = html! { p { (said) } p.dim data-muster-code=(error.code()) { "Code: " (error.code()) } };
     respond(status, "This did not work", false, body)

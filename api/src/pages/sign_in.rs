@@ -17,7 +17,7 @@ use services::{
 };
 
 use super::{is_encrypted, layout};
-use crate::State;
+use crate::{State, wording};
 
 /// Cookie of a sign-in. On https the prefix prevents other hosts from planting one.
 const COOKIE: &str = "__Host-muster_sign_in";
@@ -110,7 +110,7 @@ async fn redeemed(services: web::Data<Services>, body: web::Bytes) -> HttpRespon
             (HttpResponse::Ok(), body)
         }
         Err(Error::Refused(refusal)) => {
-            let (code, message) = (refusal.code, refusal.message);
+            let (code, message) = (refusal.code, wording::sentence(&refusal.message));
             let body = json!({ "error": "invalid_grant", "error_description": message, "code": code });
             (HttpResponse::BadRequest(), body)
         }

@@ -12,7 +12,7 @@ mod time;
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{TestClock, Timestamp, state::RunStatus};
+use domain::{Message, TestClock, Timestamp, state::RunStatus};
 use engine::{Next, Outcome, StepError, UndoOutcome, nothing};
 use entity::Store;
 use sea_orm::{ConnectionTrait, Statement};
@@ -52,7 +52,7 @@ async fn begin(_context: &TestContext, at: &mut Step<Memory>) -> Outcome<State> 
             PANICKING.notify_one();
             panic!("this step is broken");
         }
-        "fail" | "stuck" => Err(StepError::fail("TOY_FAILED", "It failed.")),
+        "fail" | "stuck" => Err(StepError::fail("TOY_FAILED", Message::verbatim("It failed."))),
         "poison" => {
             // A row that cannot be stored.
             at.change(Note(-1));
@@ -67,7 +67,7 @@ static PANICKING: tokio::sync::Notify = tokio::sync::Notify::const_new();
 
 async fn undo_begin(_context: &TestContext, at: &mut Step<Memory>) -> UndoOutcome {
     if at.memory.mode == "stuck" {
-        return Err(StepError::fail("TOY_STUCK", "It cannot be taken back."));
+        return Err(StepError::fail("TOY_STUCK", Message::verbatim("It cannot be taken back.")));
     }
     assert_ne!(at.memory.mode, "panic twice", "this undo is broken");
     at.memory.undone = true;

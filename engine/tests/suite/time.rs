@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::{NaiveDate, NaiveTime, TimeZone, Utc, Weekday};
 use domain::{
-    Clock, Id, TestClock, TimeRange, Timestamp, ids,
+    Clock, Id, Message, TestClock, TimeRange, Timestamp, ids,
     slots::{Span, WorkingHours},
     state::RunStatus,
 };
@@ -34,7 +34,7 @@ struct Bell {
 async fn ring(_context: &TestContext, at: &mut Step<Bell>) -> Outcome<State> {
     let bell = &mut at.memory;
     if bell.until.is_some_and(|until| at.now < until) {
-        return Err(StepError::fail("EARLY", "The bell was rung early."));
+        return Err(StepError::fail("EARLY", Message::verbatim("The bell was rung early.")));
     }
     let day =
         [Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri, Weekday::Sat, Weekday::Sun];
@@ -267,7 +267,7 @@ mod wrong_clocks {
 
     async fn knock(_context: &TestContext, at: &mut Step<Night>) -> Outcome<State> {
         if at.memory.refused && at.attempt == 0 {
-            let reason = domain::Reason::new("REFUSED", "Come back in half an hour.");
+            let reason = domain::Reason::new("REFUSED", Message::verbatim("Come back in half an hour."));
             return Err(StepError::Retry { reason, after: Some(REFUSED) });
         }
         Ok(Next::Go(State::Sleep))
@@ -277,10 +277,15 @@ mod wrong_clocks {
         let now = database_time(&context.store).await;
         let off = now - at.now;
         if off.num_seconds().abs() > 60 {
-            return Err(StepError::fail("WRONG", format!("The step's time is {off} behind the database's.")));
+            return Err(StepError::fail(
+                "WRONG",
+                Message::verbatim(format!("The step's time is {off} behind the database's.")),
+            ));
         }
         match at.memory.until {
-            Some(until) if now < until => Err(StepError::fail("EARLY", "It was woken early.")),
+            Some(until) if now < until => {
+                Err(StepError::fail("EARLY", Message::verbatim("It was woken early.")))
+            }
             Some(_) => Ok(Next::Done),
             None => {
                 let until = at.now + chrono::Duration::milliseconds(at.memory.sleep_ms);

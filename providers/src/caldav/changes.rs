@@ -26,7 +26,7 @@ use super::{
     transport::DavClient,
     watermark,
 };
-use crate::{ChangeCheck, ChangeFeed, Changes, Error, ErrorKind, Event, Remedy, Result, Session};
+use crate::{ChangeCheck, ChangeFeed, Changes, Error, ErrorKind, Event, Remedy, Result, Session, messages};
 
 /// How long changes are followed before everything is read again.
 const TRUST: Duration = Duration::days(14);
@@ -118,7 +118,7 @@ const fn trust(position: &Position) -> Duration {
 
 /// The error for a cursor that cannot be continued.
 fn forgotten() -> Error {
-    let message = "The calendar server no longer knows what has changed since then.";
+    let message = messages::caldav_changes_forgotten();
     Error::new(ErrorKind::Gone, Remedy::Resync, "SYNC_TOKEN", message)
 }
 

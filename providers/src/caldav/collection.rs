@@ -9,7 +9,7 @@ use super::{
     transport::{Call, DavClient},
     xml::{CALDAV, CALENDARSERVER, DAV},
 };
-use crate::{CalendarKind, CalendarListing, Error, ErrorKind, Remedy, Result};
+use crate::{CalendarKind, CalendarListing, Error, ErrorKind, Remedy, Result, messages};
 
 /// The namespace of the properties of ownCloud and its descendants.
 const OWNCLOUD: &str = "http://owncloud.org/ns";
@@ -152,7 +152,7 @@ pub(super) async fn capabilities(dav: &DavClient<'_>, calendar: &Collection) -> 
     if found.free_busy {
         return Ok(found);
     }
-    let message = "The service account may see this calendar but not read it.";
+    let message = messages::caldav_calendar_not_readable();
     Err(Error::new(ErrorKind::OutOfScope, Remedy::SkipMailbox, "NO_READ", message))
 }
 

@@ -8,7 +8,7 @@ use super::{
     transport::Answer,
     xml::{CALDAV, DAV, Element},
 };
-use crate::{Error, ErrorKind, Remedy};
+use crate::{Error, ErrorKind, Remedy, messages};
 
 /// Default wait if the server names none.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -29,63 +29,40 @@ pub(super) fn error(answer: &Answer, about: About, write: bool) -> Error {
     let status = answer.status.as_u16();
     let code = condition(&answer.body).unwrap_or_else(|| status.to_string());
     let wait = Remedy::RetryAfter(answer.retry_after.unwrap_or(PAUSE));
-    let found = |kind, remedy, message: &str| Error::new(kind, remedy, code.clone(), message);
+    let found = |kind, remedy, message| Error::new(kind, remedy, code.clone(), message);
     match (status, about) {
         (401, _) => refused(),
         // Some servers say 412 to what has nothing to do with the version that was asked for.
         (412, _) if write && !is_about_content(&code) => {
-            found(ErrorKind::Conflict, Remedy::Reread, "The event was changed by somebody else.")
+            found(ErrorKind::Conflict, Remedy::Reread, messages::caldav_event_changed())
         }
         (403 | 409 | 412, _) if write && code != status.to_string() => match code.as_str() {
-            "no-uid-conflict" => {
-                found(ErrorKind::Conflict, Remedy::Reread, "The event already exists in the calendar.")
-            }
+            "no-uid-conflict" => found(ErrorKind::Conflict, Remedy::Reread, messages::caldav_event_exists()),
             // `need-privileges` is how some servers say that access is not granted.
             "need-privileges" => out_of_scope(code),
-            _ => found(ErrorKind::Invalid, Remedy::Never, "The calendar server refused the event."),
+            _ => found(ErrorKind::Invalid, Remedy::Never, messages::caldav_event_refused()),
         },
-        (403, About::Server) => found(
-            ErrorKind::GrantLost,
-            Remedy::Reconnect,
-            "The calendar server does not let the service account read its own principal. Ask its \
-                administrator to allow that.",
-        ),
+        (403, About::Server) => {
+            found(ErrorKind::GrantLost, Remedy::Reconnect, messages::caldav_principal_not_readable())
+        }
         (403, _) => out_of_scope(code),
         (404 | 410, About::Server) => {
-            found(ErrorKind::Misconfigured, Remedy::Never, "There is no CalDAV service at this address.")
+            found(ErrorKind::Misconfigured, Remedy::Never, messages::caldav_no_service())
         }
         (404 | 410, About::Mailbox) => no_mailbox(code),
         (409, _) if write => no_mailbox(code),
-        (404 | 410, About::Object) => found(ErrorKind::Gone, Remedy::Never, "The event is gone."),
-        (405 | 501, _) => found(
-            ErrorKind::Misconfigured,
-            Remedy::Never,
-            "The calendar server, or a proxy in front of it, blocks CalDAV requests.",
-        ),
-        (412, _) => found(ErrorKind::Conflict, Remedy::Reread, "The event was changed by somebody else."),
-        (429, _) => found(
-            ErrorKind::Throttled,
-            wait,
-            "The calendar server asked Muster to slow down; Muster continues automatically.",
-        ),
-        (423, _) => found(ErrorKind::Unavailable, wait, "The calendar is locked at the moment."),
-        (507, _) => {
-            found(ErrorKind::Invalid, Remedy::Never, "The calendar server has no space left for the event.")
-        }
+        (404 | 410, About::Object) => found(ErrorKind::Gone, Remedy::Never, messages::caldav_event_gone()),
+        (405 | 501, _) => found(ErrorKind::Misconfigured, Remedy::Never, messages::caldav_blocked()),
+        (412, _) => found(ErrorKind::Conflict, Remedy::Reread, messages::caldav_event_changed()),
+        (429, _) => found(ErrorKind::Throttled, wait, messages::caldav_slow_down()),
+        (423, _) => found(ErrorKind::Unavailable, wait, messages::caldav_calendar_locked()),
+        (507, _) => found(ErrorKind::Invalid, Remedy::Never, messages::caldav_no_space()),
         (500.., _) => {
-            let error = found(
-                ErrorKind::Unavailable,
-                wait,
-                "The calendar server has a temporary problem; Muster tries again automatically.",
-            );
+            let error = found(ErrorKind::Unavailable, wait, messages::caldav_temporary_problem());
             if write { error.unknown() } else { error }
         }
-        (300..=399, _) => found(
-            ErrorKind::Misconfigured,
-            Remedy::Never,
-            "The calendar server redirects to another server; use that server's address.",
-        ),
-        _ => found(ErrorKind::Invalid, Remedy::Never, "The calendar server refused the request."),
+        (300..=399, _) => found(ErrorKind::Misconfigured, Remedy::Never, messages::caldav_redirects()),
+        _ => found(ErrorKind::Invalid, Remedy::Never, messages::caldav_request_refused()),
     }
 }
 
@@ -111,30 +88,30 @@ pub(super) fn is_organisers_alone(error: &Error) -> bool {
 
 /// The error for a refused password.
 pub(super) fn refused() -> Error {
-    let message = "The calendar server no longer accepts the stored user name and password.";
+    let message = messages::caldav_login_refused();
     Error::new(ErrorKind::GrantLost, Remedy::Reconnect, "401", message)
 }
 
 /// The error for a mailbox to which the service account has no access.
 pub(super) fn out_of_scope(code: impl Into<String>) -> Error {
-    let message = "The service account has no access to this calendar.";
+    let message = messages::caldav_no_access();
     Error::new(ErrorKind::OutOfScope, Remedy::SkipMailbox, code, message)
 }
 
 /// The error for an address that no mailbox has.
 pub(super) fn no_mailbox(code: impl Into<String>) -> Error {
-    Error::new(ErrorKind::NoMailbox, Remedy::SkipMailbox, code, "The calendar server has no such mailbox.")
+    Error::new(ErrorKind::NoMailbox, Remedy::SkipMailbox, code, messages::caldav_no_mailbox())
 }
 
 /// The error for a server that does not speak CalDAV.
 pub(super) fn not_caldav() -> Error {
-    let message = "The server does not respond like a CalDAV server. Check its address.";
+    let message = messages::caldav_not_spoken();
     Error::new(ErrorKind::Misconfigured, Remedy::Never, "NOT_CALDAV", message)
 }
 
 /// The error for an unreadable response about one mailbox, which a retry may fix.
 pub(super) fn unreadable_response() -> Error {
-    let message = "The calendar server sent a response that cannot be read.";
+    let message = messages::caldav_response_unreadable();
     Error::new(ErrorKind::Unavailable, Remedy::RetryAfter(PAUSE), "UNCLEAR_ANSWER", message)
 }
 
@@ -151,17 +128,13 @@ pub(super) fn is_too_large(error: &Error) -> bool {
 /// The error for a server that supports none of our authentication schemes.
 pub(super) fn unsupported_login(schemes: &[String]) -> Error {
     let schemes = schemes.join(", ");
-    let message = format!(
-        "The calendar server accepts only these ways to sign in: {schemes}. Switch on Basic or Digest \
-         authentication for CalDAV on the server; then connect again."
-    );
+    let message = messages::caldav_only_other_logins(schemes);
     Error::new(ErrorKind::Misconfigured, Remedy::Never, "AUTHENTICATION_SCHEME", message)
 }
 
 /// The error for a mailbox of which only other owners' calendars are visible.
 pub(super) fn not_the_owners() -> Error {
-    let message = "The calendar server shows the service account no calendar that belongs to this mailbox. Share the \
-                   calendar with the service account.";
+    let message = messages::caldav_not_the_owners();
     Error::new(ErrorKind::OutOfScope, Remedy::SkipMailbox, "NOT_THE_OWNERS", message)
 }
 

@@ -22,7 +22,7 @@ use super::{
     transport::{Call, DavClient},
     xml::{CALDAV, DAV, Element},
 };
-use crate::{Error, ErrorKind, Event, Remedy, Result};
+use crate::{Error, ErrorKind, Event, Remedy, Result, messages};
 
 /// Prefix of the id of an event of which only the time is known.
 const ID: &str = "busy-";
@@ -116,7 +116,7 @@ fn response(body: &[u8], mailbox: &str, window: TimeRange) -> Result<Option<Vec<
             Ok(data.and_then(|data| times(data.as_bytes(), window)))
         }
         status if status.starts_with("5.1") => {
-            let message = "The calendar server cannot report this mailbox's busy times at the moment.";
+            let message = messages::caldav_busy_times_missing();
             Err(Error::new(ErrorKind::Unavailable, Remedy::RetryAfter(PAUSE), "5.1", message))
         }
         // 3.7: unknown, 3.8: no authority.

@@ -67,7 +67,7 @@ use self::{
 };
 use crate::{
     Error, ErrorKind, FreeBusy, Page, Provider, ProviderFeatures, RateLimit, Remedy, RequestLimits, Result,
-    Session, xml,
+    Session, messages, xml,
 };
 
 /// Number of mailboxes processed concurrently, within the gate's own limit.
@@ -285,7 +285,7 @@ async fn remembered<T: Clone + Send + Sync + 'static>(
 }
 
 fn no_calendar() -> Error {
-    let message = "There is no such calendar in this mailbox.";
+    let message = messages::no_such_calendar();
     Error::new(ErrorKind::Gone, Remedy::Never, "NO_CALENDAR", message)
 }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::CalDav;
-use crate::{Channel, Error, ErrorKind, Push, Remedy, Result, Session};
+use crate::{Channel, Error, ErrorKind, Push, Remedy, Result, Session, messages};
 
 #[async_trait]
 impl Push for CalDav {
@@ -21,6 +21,6 @@ impl Push for CalDav {
 }
 
 fn no_push() -> Error {
-    let message = "CalDAV servers do not push changes; Muster reads calendars again regularly.";
+    let message = messages::caldav_no_push();
     Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_PUSH", message)
 }

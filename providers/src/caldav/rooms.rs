@@ -17,7 +17,7 @@ use super::{
     transport::DavClient,
     write,
 };
-use crate::{Error, ErrorKind, Remedy, Result};
+use crate::{Error, ErrorKind, Remedy, Result, messages};
 
 /// Checks that the calendars of these rooms can be reached, before anything is written.
 pub(super) async fn check_reach(
@@ -36,7 +36,7 @@ fn unreachable(error: Error) -> Error {
     if error.remedy != Remedy::SkipMailbox {
         return error;
     }
-    let message = "A room of this event cannot be reached by the service account.";
+    let message = messages::caldav_room_unreachable();
     Error::new(ErrorKind::Invalid, Remedy::Never, "ROOM_UNREACHABLE", message)
 }
 

@@ -19,7 +19,7 @@ use super::{
     transport::{Answer, Call, DavClient},
     xml::{CALDAV, CALENDARSERVER, DAV},
 };
-use crate::{Error, ErrorKind, Remedy, Result};
+use crate::{Error, ErrorKind, Remedy, Result, messages};
 
 const STATE: &str = r#"<D:propfind xmlns:D="DAV:" xmlns:CS="http://calendarserver.org/ns/"><D:prop><D:sync-token/><CS:getctag/><D:supported-report-set/></D:prop></D:propfind>"#;
 const ETAGS: &str =
@@ -187,7 +187,7 @@ pub(super) async fn members(dav: &DavClient<'_>, calendar: &Collection) -> Resul
     let found = match dav.propfind(&calendar.url, "1", ETAGS, About::Mailbox).await {
         // Some servers answer with a bare 507 when a calendar is too large to be listed.
         Err(error) if error.kind == ErrorKind::Invalid => {
-            let message = "This calendar holds more events than its server lists.";
+            let message = messages::caldav_too_many_events();
             return Err(Error::new(ErrorKind::NotServed, Remedy::SkipMailbox, error.code, message));
         }
         found => found?,

@@ -13,7 +13,7 @@ use super::{
     locate::Located,
     multistatus::{self, Resource},
 };
-use crate::{Credential, Error, ErrorKind, Remedy, Result, Session};
+use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, messages};
 
 /// Maximum number of redirects that are followed.
 const HOPS: usize = 5;
@@ -117,7 +117,7 @@ impl Call {
 impl<'a> DavClient<'a> {
     pub(super) fn new(caldav: &'a CalDav, session: &'a Session, mailbox: Option<&'a str>) -> Result<Self> {
         let missing = || {
-            let message = "The address of the calendar server is missing.";
+            let message = messages::caldav_server_missing();
             Error::new(ErrorKind::Misconfigured, Remedy::Never, "NO_SERVER", message)
         };
         let server = session.server.as_ref().ok_or_else(missing)?;
@@ -148,7 +148,7 @@ impl<'a> DavClient<'a> {
     pub(super) fn object(&self, place: &Located, id: &str) -> Result<Url> {
         let url = href::resolve(self.server, id);
         url.filter(|url| place.holder(url).is_some()).ok_or_else(|| {
-            let message = "No event in this mailbox has this id.";
+            let message = messages::caldav_no_such_event();
             Error::new(ErrorKind::Invalid, Remedy::Never, "FOREIGN_ID", message)
         })
     }

@@ -23,7 +23,7 @@ use super::{
     rooms,
     transport::{Call, DavClient},
 };
-use crate::{Attendee, Error, ErrorKind, Event, EventChange, NewEvent, Remedy, Result};
+use crate::{Attendee, Error, ErrorKind, Event, EventChange, NewEvent, Remedy, Result, messages};
 
 /// Writes a new event, or returns the existing one.
 pub(super) async fn create(
@@ -77,7 +77,7 @@ fn usable(stored: Stored) -> Result<Stored> {
     if !read::is_cancelled(&stored) {
         return Ok(stored);
     }
-    let message = "The event was cancelled in the calendar by somebody else.";
+    let message = messages::caldav_event_cancelled();
     Err(Error::new(ErrorKind::Conflict, Remedy::Never, "CANCELLED", message))
 }
 
@@ -162,7 +162,7 @@ pub(super) async fn update(
     // Twice: after a conflict the event is read once more.
     for _ in 0..2 {
         let Some(there) = read::object(dav, &url).await? else {
-            let message = "The event was deleted in the calendar.";
+            let message = messages::caldav_event_deleted();
             return Err(Error::new(ErrorKind::Gone, Remedy::Never, "404", message));
         };
         let changed = changed(&there, change, caldav.clock.now());
@@ -277,7 +277,7 @@ pub(super) async fn remove(dav: &DavClient<'_>, url: &Url) -> Result<bool> {
 /// Refuses ids of single occurrences: they are read but never written.
 fn whole(id: &str) -> Result<&str> {
     if id.contains('#') {
-        let message = "Single occurrences of a series cannot be changed.";
+        let message = messages::caldav_occurrence_fixed();
         return Err(Error::new(ErrorKind::Unsupported, Remedy::Never, "OCCURRENCE", message));
     }
     Ok(id)

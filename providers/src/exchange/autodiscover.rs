@@ -9,7 +9,7 @@ use http::{Response, header};
 use url::Url;
 
 use super::{Exchange, endpoint, failure, soap};
-use crate::{Error, ErrorKind, Remedy, Result, Session, xml::Element};
+use crate::{Error, ErrorKind, Remedy, Result, Session, messages, xml::Element};
 
 /// Maximum number of redirects that a search follows.
 const HOPS: usize = 5;
@@ -72,8 +72,7 @@ impl Exchange {
     /// The URLs to ask, in reverse order.
     fn places(&self, address: &str) -> Result<Vec<Url>> {
         let domain = domain_of(address).ok_or_else(|| {
-            let message = "Enter the technical account as an address, such as service@example.com, so that \
-                Muster can find the server.";
+            let message = messages::exchange_account_without_address();
             Error::new(ErrorKind::Misconfigured, Remedy::Never, "AUTODISCOVER_ADDRESS", message)
         })?;
         let templates = self.config.autodiscover.iter().rev();
@@ -108,10 +107,7 @@ impl Exchange {
         if own || configured {
             return Ok(());
         }
-        let message = format!(
-            "Autodiscover redirects to {host}, which is not in the account's own domain. If that is right, \
-                enter the address of the Exchange server."
-        );
+        let message = messages::exchange_autodiscover_elsewhere(host);
         Err(Error::new(ErrorKind::Misconfigured, Remedy::Never, "AUTODISCOVER_REDIRECT", message))
     }
 }
@@ -155,8 +151,7 @@ fn not_found(last: Option<Error>) -> Error {
     if let Some(error) = last.filter(|error| matches!(error.remedy, Remedy::RetryAfter(_))) {
         return error;
     }
-    let message = "Autodiscover does not name an Exchange server for the account's domain; enter the \
-        address of the server.";
+    let message = messages::exchange_autodiscover_failed();
     Error::new(ErrorKind::Misconfigured, Remedy::Never, "AUTODISCOVER_FAILED", message)
 }
 

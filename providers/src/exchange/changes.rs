@@ -18,7 +18,9 @@ use super::{
     transport::{Answer, Call},
     view::{self, Listed, View},
 };
-use crate::{Changes, Error, ErrorKind, EventPage, Remedy, Result, Session, moment::ItemReading, parts};
+use crate::{
+    Changes, Error, ErrorKind, EventPage, Remedy, Result, Session, messages, moment::ItemReading, parts,
+};
 
 /// Maximum number of changes that the server returns at once.
 const MAX: usize = 512;
@@ -205,7 +207,6 @@ fn is_of(listed: &Listed, series: &HashMap<String, String>) -> bool {
 }
 
 fn forgotten() -> Error {
-    let message =
-        "The stored sync position did not come from an Exchange server; Muster reads everything again.";
+    let message = messages::exchange_position_foreign();
     Error::new(ErrorKind::Gone, Remedy::Resync, "FOREIGN_CURSOR", message)
 }

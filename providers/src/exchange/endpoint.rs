@@ -3,7 +3,7 @@
 use url::{Host, Url};
 
 use super::Exchange;
-use crate::{Error, ErrorKind, Remedy, Result, Session};
+use crate::{Error, ErrorKind, Remedy, Result, Session, messages};
 
 /// Domains of Exchange Online in all of Microsoft's clouds.
 const ONLINE: [&str; 6] =
@@ -28,7 +28,7 @@ fn ends_a_label(rest: &str) -> bool {
 
 /// The error for a mailbox in Microsoft's cloud.
 pub(super) fn online(code: &str) -> Error {
-    let message = "This is Exchange Online: connect it as Microsoft 365. Microsoft has been switching off Exchange Web Services there since 1 October 2026 and ends them on 1 April 2027.";
+    let message = messages::exchange_online();
     Error::new(ErrorKind::Misconfigured, Remedy::Never, code, message)
 }
 
@@ -88,8 +88,9 @@ mod tests {
         ] {
             let error = check_server(&url(text)).unwrap_err();
             assert_eq!((error.kind, error.remedy), (ErrorKind::Misconfigured, Remedy::Never), "{text}");
+            let message = ::messages::sentence(&error.message, ::messages::Language::English, None);
             for word in ["Microsoft 365", "1 October 2026", "1 April 2027"] {
-                assert!(error.message.contains(word), "{text}: {}", error.message);
+                assert!(message.contains(word), "{text}: {message}");
             }
         }
         for text in ["https://mail.corp.test/", "https://myoutlook.com/", "https://10.0.0.7/"] {

@@ -11,7 +11,7 @@ use super::{
     endpoint,
     soap::{ERRORS, SOAP, TYPES},
 };
-use crate::{Error, ErrorKind as Kind, Remedy, xml::Element};
+use crate::{Error, ErrorKind as Kind, Remedy, messages, xml::Element};
 
 /// The wait when the server names none.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -84,47 +84,34 @@ fn back_off(parent: &Element) -> Option<Duration> {
 
 /// The error for a code. `fault` is true for a SOAP fault and false for a response message.
 pub(super) fn by_code(code: &Code, refused: Refused, fault: bool) -> Error {
-    let found = |kind, remedy, message: &str| Error::new(kind, remedy, code.name.clone(), message);
+    let found = |kind, remedy, message| Error::new(kind, remedy, code.name.clone(), message);
     let wait = |pause: Duration| Remedy::RetryAfter(code.back_off.unwrap_or(pause + refused.jitter));
     let later = |pause| {
-        let error = found(
-            Kind::Unavailable,
-            wait(pause),
-            "The Exchange server has a temporary problem; Muster tries again automatically.",
-        );
+        let error = found(Kind::Unavailable, wait(pause), messages::exchange_temporary_problem());
         if refused.writes { error.unknown() } else { error }
     };
     match (code.name.as_str(), refused.about) {
-        ("ErrorServerBusy" | "ErrorExceededConnectionCount" | "ErrorExceededFindCountLimit", _) => found(
-            Kind::Throttled,
-            wait(BUSY),
-            "The Exchange server asked Muster to slow down; Muster continues automatically.",
-        ),
+        ("ErrorServerBusy" | "ErrorExceededConnectionCount" | "ErrorExceededFindCountLimit", _) => {
+            found(Kind::Throttled, wait(BUSY), messages::exchange_slow_down())
+        }
         ("ErrorMailboxMoveInProgress", _) => later(MOVE),
         ("ErrorBatchProcessingStopped", _) => Error { unknown: false, ..later(PAUSE) },
         (name, _) if is_transient(name) => later(PAUSE),
-        ("ErrorImpersonationDenied" | "ErrorImpersonationFailed", _) => found(
-            Kind::GrantLost,
-            Remedy::Reconnect,
-            "The technical account has lost the role ApplicationImpersonation. Ask your Exchange \
-                administrator to assign it again.",
-        ),
-        ("ErrorImpersonateUserDenied", _) => found(
-            Kind::OutOfScope,
-            Remedy::SkipMailbox,
-            "The technical account may not access this mailbox: it is outside the scope of its impersonation role.",
-        ),
+        ("ErrorImpersonationDenied" | "ErrorImpersonationFailed", _) => {
+            found(Kind::GrantLost, Remedy::Reconnect, messages::exchange_impersonation_lost())
+        }
+        ("ErrorImpersonateUserDenied", _) => {
+            found(Kind::OutOfScope, Remedy::SkipMailbox, messages::exchange_outside_impersonation())
+        }
         ("ErrorAccountDisabled", About::Server) => {
-            found(Kind::GrantLost, Remedy::Reconnect, "The technical account is disabled.")
+            found(Kind::GrantLost, Remedy::Reconnect, messages::exchange_account_disabled())
         }
         ("ErrorAccountDisabled", _) => {
-            found(Kind::NotServed, Remedy::SkipMailbox, "The account of this mailbox is disabled.")
+            found(Kind::NotServed, Remedy::SkipMailbox, messages::exchange_mailbox_disabled())
         }
-        ("ErrorNonExistentMailbox" | "ErrorMissingEmailAddress", About::Server) => found(
-            Kind::Misconfigured,
-            Remedy::Never,
-            "The technical account needs a mailbox of its own on the Exchange server.",
-        ),
+        ("ErrorNonExistentMailbox" | "ErrorMissingEmailAddress", About::Server) => {
+            found(Kind::Misconfigured, Remedy::Never, messages::exchange_account_needs_mailbox())
+        }
         (
             "ErrorNonExistentMailbox"
             | "ErrorMissingEmailAddress"
@@ -133,11 +120,9 @@ pub(super) fn by_code(code: &Code, refused: Refused, fault: bool) -> Error {
             | "ErrorNameResolutionNoMailbox",
             _,
         ) => no_mailbox(&code.name),
-        ("ErrorAccessDenied" | "ErrorNoFreeBusyAccess", About::Server) => found(
-            Kind::GrantLost,
-            Remedy::Reconnect,
-            "The Exchange server does not let the technical account do this.",
-        ),
+        ("ErrorAccessDenied" | "ErrorNoFreeBusyAccess", About::Server) => {
+            found(Kind::GrantLost, Remedy::Reconnect, messages::exchange_account_denied())
+        }
         ("ErrorAccessDenied" | "ErrorNoFreeBusyAccess" | "ErrorFolderNotFound", _) => no_access(&code.name),
         ("ErrorItemNotFound", _) => gone(),
         (
@@ -152,33 +137,23 @@ pub(super) fn by_code(code: &Code, refused: Refused, fault: bool) -> Error {
             | "ErrorReadEventsFailed"
             | "ErrorMissedNotificationEvents",
             _,
-        ) => found(
-            Kind::Gone,
-            Remedy::Resync,
-            "The Exchange server no longer knows the sync position; Muster reads everything again.",
-        ),
+        ) => found(Kind::Gone, Remedy::Resync, messages::exchange_position_forgotten()),
         (
             "ErrorIrresolvableConflict"
             | "ErrorStaleObject"
             | "ErrorChangeKeyRequired"
             | "ErrorChangeKeyRequiredForWriteOperations",
             _,
-        ) => found(Kind::Conflict, Remedy::Reread, "Somebody else changed the appointment at the same time."),
-        ("ErrorExceededSubscriptionCount", _) => found(
-            Kind::Unsupported,
-            Remedy::Never,
-            "The Exchange server accepts no more subscriptions for this mailbox.",
-        ),
-        ("ErrorQuotaExceeded", _) => {
-            found(Kind::NotServed, Remedy::SkipMailbox, "This mailbox is full and accepts no new items.")
+        ) => found(Kind::Conflict, Remedy::Reread, messages::appointment_changed_meanwhile()),
+        ("ErrorExceededSubscriptionCount", _) => {
+            found(Kind::Unsupported, Remedy::Never, messages::exchange_too_many_subscriptions())
         }
-        ("ErrorInvalidServerVersion", _) => found(
-            Kind::Misconfigured,
-            Remedy::Never,
-            "The Exchange server is older than Exchange 2013 SP1, which is the oldest that can be connected.",
-        ),
+        ("ErrorQuotaExceeded", _) => found(Kind::NotServed, Remedy::SkipMailbox, messages::mailbox_full()),
+        ("ErrorInvalidServerVersion", _) => {
+            found(Kind::Misconfigured, Remedy::Never, messages::exchange_too_old())
+        }
         (name, _) if fault && !is_ours_to_blame(name) => later(PAUSE),
-        _ => found(Kind::Invalid, Remedy::Never, "The Exchange server does not accept this request."),
+        _ => found(Kind::Invalid, Remedy::Never, messages::exchange_request_refused()),
     }
 }
 
@@ -211,8 +186,8 @@ fn is_ours_to_blame(code: &str) -> bool {
 /// The error for a response of the web server without a response code.
 pub(super) fn by_status(answer: &Response, refused: Refused) -> Error {
     let status = answer.status.as_u16();
-    let found = |kind, remedy, message: &str| Error::new(kind, remedy, format!("HTTP_{status}"), message);
-    let misconfigured = |message: &str| found(Kind::Misconfigured, Remedy::Never, message);
+    let found = |kind, remedy, message| Error::new(kind, remedy, format!("HTTP_{status}"), message);
+    let misconfigured = |message| found(Kind::Misconfigured, Remedy::Never, message);
     match status {
         401 => refused_login(answer),
         403 if answer.header("x-ews-policy-reason").is_some() && refused.about == About::Server => {
@@ -222,41 +197,32 @@ pub(super) fn by_status(answer: &Response, refused: Refused) -> Error {
             Kind::NotServed,
             Remedy::SkipMailbox,
             "EWS_POLICY",
-            "Exchange Web Services are switched off for this mailbox.",
+            messages::exchange_services_off_for_mailbox(),
         ),
         // The server answers for others: one mailbox may lie behind a part of it that is not there at the moment.
         403 | 404 | 405 | 300..=399 if refused.about != About::Server => Error::new(
             Kind::Unavailable,
             Remedy::RetryAfter(BUSY + refused.jitter),
             ELSEWHERE,
-            "The Exchange server does not respond for this mailbox at the moment; Muster tries again automatically.",
+            messages::exchange_mailbox_elsewhere(),
         ),
-        403 => misconfigured("The Exchange server does not let the technical account use its web services."),
-        404 | 405 => misconfigured("There are no Exchange Web Services at this address."),
-        300..=399 => {
-            misconfigured("The Exchange server redirects to another server; use that server's address.")
-        }
+        403 => misconfigured(messages::exchange_services_denied()),
+        404 | 405 => misconfigured(messages::exchange_no_services()),
+        300..=399 => misconfigured(messages::exchange_redirects()),
         429 | 500.. => {
             let wait = answer.retry_after().unwrap_or(PAUSE + refused.jitter);
             let (kind, message) = match status {
-                429 => (
-                    Kind::Throttled,
-                    "The Exchange server asked Muster to slow down; Muster continues automatically.",
-                ),
-                _ => (
-                    Kind::Unavailable,
-                    "The Exchange server is not available at the moment; Muster tries again automatically.",
-                ),
+                429 => (Kind::Throttled, messages::exchange_slow_down()),
+                _ => (Kind::Unavailable, messages::exchange_unavailable()),
             };
             let error = found(kind, Remedy::RetryAfter(wait), message);
             if refused.writes && status >= 500 { error.unknown() } else { error }
         }
         200..=299 => {
-            let error =
-                misconfigured("The server does not respond like an Exchange server. Check its address.");
+            let error = misconfigured(messages::exchange_not_spoken());
             if refused.writes { error.unknown() } else { error }
         }
-        _ => found(Kind::Invalid, Remedy::Never, "The Exchange server does not accept this request."),
+        _ => found(Kind::Invalid, Remedy::Never, messages::exchange_request_refused()),
     }
 }
 
@@ -270,34 +236,33 @@ pub(super) fn refused_login(answer: &Response) -> Error {
             .any(|offer| offer.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
     };
     if !offered.is_empty() && !takes("Basic") && !takes("Bearer") {
-        let message = "The Exchange server accepts no user name and password over HTTPS. Ask your Exchange \
-            administrator to switch on Basic authentication for its web services.";
+        let message = messages::exchange_no_password_login();
         return Error::new(Kind::Misconfigured, Remedy::Never, "NO_USABLE_LOGIN", message);
     }
-    let message = "The Exchange server no longer accepts the stored login of the technical account.";
+    let message = messages::exchange_login_refused();
     Error::new(Kind::GrantLost, Remedy::Reconnect, "401", message)
 }
 
 /// The error for an address that nobody has.
 pub(super) fn no_mailbox(code: &str) -> Error {
-    let message = "The Exchange server has no mailbox with this address.";
+    let message = messages::exchange_no_mailbox();
     Error::new(Kind::NoMailbox, Remedy::SkipMailbox, code, message)
 }
 
 /// The error for a calendar that is closed to the service account.
 pub(super) fn no_access(code: &str) -> Error {
-    let message = "The technical account has no access to this calendar.";
+    let message = messages::exchange_no_access();
     Error::new(Kind::OutOfScope, Remedy::SkipMailbox, code, message)
 }
 
 /// The error for an event that no longer exists.
 pub(super) fn gone() -> Error {
-    Error::new(Kind::Gone, Remedy::Never, "ErrorItemNotFound", "This appointment no longer exists.")
+    Error::new(Kind::Gone, Remedy::Never, "ErrorItemNotFound", messages::appointment_gone())
 }
 
 /// The error for a well-formed response with unexpected content.
 pub(super) fn not_understood() -> Error {
-    let message = "The Exchange server sent a response that cannot be understood.";
+    let message = messages::exchange_not_understood();
     Error::new(Kind::Unavailable, Remedy::RetryAfter(PAUSE), "ANSWER_UNREADABLE", message)
 }
 

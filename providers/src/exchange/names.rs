@@ -8,7 +8,8 @@ use super::{
     transport::Call,
 };
 use crate::{
-    CalendarInfo, Error, ErrorKind, Mailbox, MailboxKind, Organisation, Remedy, Result, Session, xml::Element,
+    CalendarInfo, Error, ErrorKind, Mailbox, MailboxKind, Organisation, Remedy, Result, Session, messages,
+    xml::Element,
 };
 
 /// A mailbox found for a name.
@@ -48,8 +49,7 @@ impl Exchange {
                 _ => None,
             };
             domain.ok_or_else(|| {
-                let message = "The directory does not reveal the account's mail domain; enter the user name \
-                    as an address, such as service@example.com.";
+                let message = messages::exchange_domain_unknown();
                 Error::new(ErrorKind::Misconfigured, Remedy::Never, "ACCOUNT_WITHOUT_DOMAIN", message)
             })?
         };

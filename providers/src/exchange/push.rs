@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Exchange;
-use crate::{Channel, Error, ErrorKind, Push, Remedy, Result, Session};
+use crate::{Channel, Error, ErrorKind, Push, Remedy, Result, Session, messages};
 
 #[async_trait]
 impl Push for Exchange {
@@ -21,7 +21,6 @@ impl Push for Exchange {
 }
 
 fn no_push() -> Error {
-    let message =
-        "An on-premises server cannot push changes to Muster; Muster reads calendars again regularly.";
+    let message = messages::exchange_no_push();
     Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_PUSH", message)
 }

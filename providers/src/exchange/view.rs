@@ -17,7 +17,7 @@ use super::{
     transport::Call,
 };
 use crate::{
-    Error, ErrorKind, Event, EventPage, Remedy, Result, Session,
+    Error, ErrorKind, Event, EventPage, Remedy, Result, Session, messages,
     moment::{ItemReading, Span},
     parts,
     xml::Element,
@@ -248,7 +248,7 @@ pub(super) fn concerns_whole_mailbox(error: &Error) -> bool {
 }
 
 fn too_many() -> Error {
-    let message = "This calendar has more simultaneous appointments than the Exchange server reports.";
+    let message = messages::exchange_too_many_events();
     Error::new(ErrorKind::NotServed, Remedy::SkipMailbox, "TOO_MANY_EVENTS", message)
 }
 
@@ -259,6 +259,6 @@ fn cursor(text: &str) -> Option<(Timestamp, String)> {
 }
 
 fn foreign_cursor() -> Error {
-    let message = "The stored sync position does not belong to this calendar.";
+    let message = messages::exchange_position_of_another_calendar();
     Error::new(ErrorKind::Invalid, Remedy::Resync, "FOREIGN_CURSOR", message)
 }

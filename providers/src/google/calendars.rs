@@ -16,6 +16,7 @@ use super::{
 use crate::{
     CalendarInfo, Error, ErrorKind, FreeBusy, Remedy, Result, Session,
     json::Members,
+    messages,
     moment::{Moment, Span, span},
     parts,
     rest::{RestApi, below},
@@ -183,7 +184,7 @@ fn missing() -> Error {
         ErrorKind::Unavailable,
         Remedy::RetryAfter(std::time::Duration::from_mins(1)),
         "BUSY_MISSING",
-        "Google did not report when this calendar is busy.",
+        messages::google_busy_times_missing(),
     )
 }
 

@@ -18,7 +18,8 @@ use super::{
     wire,
 };
 use crate::{
-    Changes, Error, ErrorKind, EventPage, Remedy, Result, Session, moment::ItemReading, rest::RestApi,
+    Changes, Error, ErrorKind, EventPage, Remedy, Result, Session, messages, moment::ItemReading,
+    rest::RestApi,
 };
 
 /// The position at which reading stopped.
@@ -41,7 +42,7 @@ impl Cursor {
                 ErrorKind::Gone,
                 Remedy::Resync,
                 "CURSOR_UNREADABLE",
-                "The stored sync position cannot be understood; Muster reads everything again.",
+                messages::google_position_unreadable(),
             )
         })
     }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::online;
-use crate::{Error, ErrorKind as Kind, Remedy};
+use crate::{Error, ErrorKind as Kind, Remedy, messages};
 
 /// The subject of a request; determines what "not found" and "forbidden" mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,79 +174,29 @@ fn by_status(status: u16, subject: Subject) -> Meaning {
 
 fn express(meaning: Meaning, code: String, wait: Duration) -> Error {
     let (kind, remedy, message) = match meaning {
-        Meaning::Throttled => (
-            Kind::Throttled,
-            Remedy::RetryAfter(wait),
-            "Google asked Muster to slow down; Muster continues automatically.",
-        ),
-        Meaning::Quota => (
-            Kind::Throttled,
-            Remedy::RetryAfter(wait),
-            "This account has sent as many invitations as Google allows for now; Muster continues \
-                automatically later.",
-        ),
-        Meaning::Day => (
-            Kind::Throttled,
-            Remedy::RetryAfter(wait),
-            "This installation has used up its Google request quota for today. Ask its operator to request \
-                a larger quota from Google.",
-        ),
-        Meaning::Unavailable => (
-            Kind::Unavailable,
-            Remedy::RetryAfter(wait),
-            "Google has a temporary problem; Muster tries again automatically.",
-        ),
-        Meaning::TokenRefused => {
-            (Kind::TokenRefused, Remedy::RefreshToken, "Google no longer accepts the current access token.")
+        Meaning::Throttled => (Kind::Throttled, Remedy::RetryAfter(wait), messages::google_slow_down()),
+        Meaning::Quota => (Kind::Throttled, Remedy::RetryAfter(wait), messages::google_invitations_used_up()),
+        Meaning::Day => (Kind::Throttled, Remedy::RetryAfter(wait), messages::google_quota_of_the_day()),
+        Meaning::Unavailable => {
+            (Kind::Unavailable, Remedy::RetryAfter(wait), messages::google_temporary_problem())
         }
-        Meaning::GrantLost => (
-            Kind::GrantLost,
-            Remedy::Reconnect,
-            "Google no longer grants Muster access. Ask your Google Workspace administrator to authorise \
-                Muster again.",
-        ),
-        Meaning::Api => (
-            Kind::Misconfigured,
-            Remedy::Never,
-            "The Calendar API or the Admin SDK API is switched off in the service account's Google Cloud \
-                project; switch it on.",
-        ),
-        Meaning::Delegation => (
-            Kind::Misconfigured,
-            Remedy::Never,
-            "The service account cannot invite anybody: it has no domain-wide delegation.",
-        ),
-        Meaning::Push => (
-            Kind::Misconfigured,
-            Remedy::Never,
-            "Google does not accept the address for change notifications.",
-        ),
-        Meaning::OutOfScope => (
-            Kind::OutOfScope,
-            Remedy::SkipMailbox,
-            "Muster may not open this calendar: it lies outside what the organisation allowed.",
-        ),
-        Meaning::NoMailbox => (
-            Kind::NoMailbox,
-            Remedy::SkipMailbox,
-            "Google has no calendar with this address, or does not show it to Muster.",
-        ),
-        Meaning::NotServed => {
-            (Kind::NotServed, Remedy::SkipMailbox, "Google Calendar is switched off for this account.")
+        Meaning::TokenRefused => (Kind::TokenRefused, Remedy::RefreshToken, messages::google_token_refused()),
+        Meaning::GrantLost => (Kind::GrantLost, Remedy::Reconnect, messages::google_access_lost()),
+        Meaning::Api => (Kind::Misconfigured, Remedy::Never, messages::google_api_off()),
+        Meaning::Delegation => (Kind::Misconfigured, Remedy::Never, messages::google_no_delegation()),
+        Meaning::Push => (Kind::Misconfigured, Remedy::Never, messages::google_push_address_refused()),
+        Meaning::OutOfScope => {
+            (Kind::OutOfScope, Remedy::SkipMailbox, messages::google_calendar_out_of_scope())
         }
-        Meaning::ItemGone => (Kind::Gone, Remedy::Never, "Google no longer has this object."),
-        Meaning::Duplicate => {
-            (Kind::Conflict, Remedy::Reread, "Google has already carried out this request once.")
-        }
+        Meaning::NoMailbox => (Kind::NoMailbox, Remedy::SkipMailbox, messages::google_no_calendar()),
+        Meaning::NotServed => (Kind::NotServed, Remedy::SkipMailbox, messages::google_calendar_off()),
+        Meaning::ItemGone => (Kind::Gone, Remedy::Never, messages::google_object_gone()),
+        Meaning::Duplicate => (Kind::Conflict, Remedy::Reread, messages::google_carried_out_once()),
         Meaning::Changed | Meaning::Conflict => {
-            (Kind::Conflict, Remedy::Reread, "Somebody else changed the appointment at the same time.")
+            (Kind::Conflict, Remedy::Reread, messages::appointment_changed_meanwhile())
         }
-        Meaning::Resync => (
-            Kind::Gone,
-            Remedy::Resync,
-            "Google no longer knows the sync position; Muster reads everything again.",
-        ),
-        Meaning::Invalid => (Kind::Invalid, Remedy::Never, "Google does not accept this request."),
+        Meaning::Resync => (Kind::Gone, Remedy::Resync, messages::google_position_forgotten()),
+        Meaning::Invalid => (Kind::Invalid, Remedy::Never, messages::google_request_refused()),
     };
     Error::new(kind, remedy, code, message)
 }

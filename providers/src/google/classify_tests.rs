@@ -52,7 +52,7 @@ fn every_reason_has_its_kind_and_remedy() {
         let error = refused(status, reason, subject);
         assert_eq!((error.kind, error.remedy), (kind, remedy), "{status} {reason} {subject:?}");
         assert_eq!(error.code, reason);
-        assert!(!error.message.contains("secret"), "the provider's text is not passed on");
+        assert_eq!(error.message.args().count(), 0, "the provider's text is not passed on");
     }
 }
 

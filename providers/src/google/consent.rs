@@ -17,7 +17,7 @@ use super::{
     scopes::{OWN, SIGN_IN},
     tokens,
 };
-use crate::{Error, ErrorKind, Remedy, Result, rest::below, sanitize};
+use crate::{Error, ErrorKind, Remedy, Result, messages, rest::below, sanitize};
 
 /// The account that consented.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,8 +76,7 @@ impl Google {
                 ErrorKind::Misconfigured,
                 Remedy::Never,
                 "NO_APPLICATION",
-                "Personal consent at Google is not set up. Ask the operator of this installation to \
-                    register an application at Google.",
+                messages::google_personal_consent_off(),
             )
         })
     }
@@ -133,7 +132,7 @@ impl Google {
                 ErrorKind::GrantLost,
                 Remedy::Reconnect,
                 "SCOPE_UNTICKED",
-                "The consent does not include everything that Muster needs. Consent again and tick every box.",
+                messages::google_consent_incomplete(),
             ));
         }
         Ok(Tokens { person: Some(person), ..given(&answer) })
@@ -221,7 +220,6 @@ fn doubtful(what: &str) -> Error {
         ErrorKind::Invalid,
         Remedy::Reconnect,
         format!("ID_TOKEN_{what}"),
-        "Google did not confirm that this account belongs to an organisation. Start again with your \
-            organisation's account.",
+        messages::google_organisation_unconfirmed(),
     )
 }

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Mailbox, MailboxKind, Organisation, Page, Person, Remedy, Result, RoomInfo, Session,
+    messages,
     rest::{MAX_PAGES, RestApi},
 };
 
@@ -146,7 +147,7 @@ impl Google {
             ErrorKind::NotServed,
             Remedy::SkipMailbox,
             "ACCOUNT_SUSPENDED",
-            "This account is suspended or archived at Google.",
+            messages::google_account_suspended(),
         ))
     }
 
@@ -159,7 +160,7 @@ impl Google {
                 ErrorKind::OutOfScope,
                 Remedy::SkipMailbox,
                 "ANOTHER_ACCOUNT",
-                "This consent was given by an account that does not own this mailbox.",
+                messages::mailbox_of_another_account(),
             ));
         }
         Ok(Mailbox {

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{online, wire};
 use crate::{
     Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, NewEvent, Party, Remedy, Result, Session,
+    messages,
     moment::{self, ItemReading, Moment, Span, span},
 };
 
@@ -25,7 +26,7 @@ pub(super) fn id_of(effect_key: &str) -> Result<String> {
     let fits = (1..=64).contains(&effect_key.len())
         && effect_key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     if !fits {
-        let message = "The idempotency key of this change is malformed.";
+        let message = messages::key_of_change_malformed();
         return Err(Error::new(ErrorKind::Invalid, Remedy::Never, "EFFECT_KEY", message));
     }
     let hash = Sha256::digest(format!("muster event {effect_key}").as_bytes());
@@ -258,7 +259,7 @@ pub(super) fn not_understood() -> Error {
         ErrorKind::Unavailable,
         Remedy::RetryAfter(std::time::Duration::from_secs(5)),
         "EVENT_UNREADABLE",
-        "Google describes an appointment in a way that cannot be understood.",
+        messages::google_appointment_not_understood(),
     )
 }
 

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Event, EventChange, EventPage, NewEvent, OnlineMeeting, Remedy, Result, Session,
+    messages,
     moment::ItemReading,
     parts,
     rest::{MAX_PAGES, RestApi},
@@ -135,7 +136,7 @@ impl Google {
                 self.find_by_key(session, mailbox, &new.effect_key).await?.ok_or_else(|| Error {
                     kind: ErrorKind::Gone,
                     remedy: Remedy::Never,
-                    message: "This appointment has been removed since Muster wrote it.".to_owned(),
+                    message: messages::appointment_removed_since(),
                     ..error
                 })
             }
@@ -233,5 +234,5 @@ impl Google {
 }
 
 fn gone() -> Error {
-    Error::new(ErrorKind::Gone, Remedy::Never, "notFound", "This appointment no longer exists.")
+    Error::new(ErrorKind::Gone, Remedy::Never, "notFound", messages::appointment_gone())
 }

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Error, ErrorKind, Remedy, Result};
+use crate::{Error, ErrorKind, Remedy, Result, messages};
 
 /// Validity of a signed assertion in seconds; Google accepts an hour at most.
 const LIFE: i64 = 3_600;
@@ -102,12 +102,7 @@ impl ServiceAccountKey {
 }
 
 fn unusable() -> Error {
-    Error::new(
-        ErrorKind::Misconfigured,
-        Remedy::Never,
-        "KEY_UNREADABLE",
-        "This is not the key file of a service account. Download it from Google as JSON and paste all of it.",
-    )
+    Error::new(ErrorKind::Misconfigured, Remedy::Never, "KEY_UNREADABLE", messages::google_key_unreadable())
 }
 
 #[cfg(test)]

@@ -18,19 +18,12 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use super::classify::PAUSE;
-use crate::{Error, ErrorKind, Remedy, Result, rest::below};
+use crate::{Error, ErrorKind, Remedy, Result, messages, rest::below};
 
 /// How long to wait after a failure of the source before it is queried again, so that the operator can fix it.
 const MENDED_IN: Duration = Duration::from_mins(1);
 /// How long before its expiry the source's token is renewed.
 const EARLY: chrono::Duration = chrono::Duration::minutes(1);
-
-const SOURCE: &str = "This installation signs for service accounts without their keys, and its signing \
-    service does not respond at the moment.";
-const DENIED: &str = "This installation may not sign for this service account, or there is none with this \
-    address. Ask the owner of the service account to grant this installation the role Service Account Token \
-    Creator on it.";
-const ABSENT: &str = "This installation is no longer set up to sign for service accounts without their keys.";
 
 /// Source of the token that authorises signing.
 #[derive(Debug, Clone)]
@@ -155,12 +148,12 @@ async fn read(path: &PathBuf) -> Result<SecretString> {
 /// The error if the source fails or Google refuses its token. Works again once the operator has fixed the cause.
 fn unserved(code: &str) -> Error {
     tracing::error!(code, "no signature for a service account: the operator's source does not serve");
-    Error::new(ErrorKind::Signing, Remedy::RetryAfter(MENDED_IN), code, SOURCE)
+    Error::new(ErrorKind::Signing, Remedy::RetryAfter(MENDED_IN), code, messages::google_signing_silent())
 }
 
 /// The error if no source is configured although a service account was connected without a key.
 pub(super) fn absent() -> Error {
-    Error::new(ErrorKind::Signing, Remedy::Never, "SOURCE_ABSENT", ABSENT)
+    Error::new(ErrorKind::Signing, Remedy::Never, "SOURCE_ABSENT", messages::google_signing_absent())
 }
 
 /// The error if Google refuses an assertion that it signed itself: the operator's clock is wrong, or the failure is
@@ -176,11 +169,11 @@ fn refusal(answer: &Response, jitter: Duration) -> Error {
         401 => unserved(&code),
         429 | 500.. => {
             let wait = answer.retry_after().unwrap_or(PAUSE + jitter);
-            Error::new(ErrorKind::Signing, Remedy::RetryAfter(wait), code, SOURCE)
+            Error::new(ErrorKind::Signing, Remedy::RetryAfter(wait), code, messages::google_signing_silent())
         }
         _ => {
             tracing::warn!(code, "this installation may not sign for a service account");
-            Error::new(ErrorKind::Signing, Remedy::Never, code, DENIED)
+            Error::new(ErrorKind::Signing, Remedy::Never, code, messages::google_signing_denied())
         }
     }
 }

@@ -7,7 +7,7 @@ use url::Url;
 use super::{Google, consent::Ask, scopes::DELEGATED};
 use crate::{
     AuthorizationRequest, CodeExchange, ConsentShape, Declined, Error, ErrorKind, IssuedToken, Onboarding,
-    RedirectPaths, Remedy, Result, Secret, SignIn, SignedIn,
+    RedirectPaths, Remedy, Result, Secret, SignIn, SignedIn, messages,
 };
 
 /// Path to which Google redirects after the sign-in of an administrator who named a service account.
@@ -61,9 +61,9 @@ impl Onboarding for Google {
             "temporarily_unavailable" | "server_error" => (
                 ErrorKind::Unavailable,
                 Remedy::RetryAfter(super::classify::PAUSE),
-                "Google's sign-in has a temporary problem; Muster tries again automatically.",
+                messages::google_sign_in_problem(),
             ),
-            _ => (ErrorKind::Invalid, Remedy::Never, "Google's sign-in does not accept this request."),
+            _ => (ErrorKind::Invalid, Remedy::Never, messages::google_sign_in_refused()),
         };
         Err(Error::new(kind, remedy, "SIGN_IN_REFUSED", message))
     }

@@ -16,7 +16,7 @@ use super::{
     wire,
 };
 use crate::{
-    Channel, Error, ErrorKind, Notice, Notices, Push, PushRequest, Remedy, Result, Session,
+    Channel, Error, ErrorKind, Notice, Notices, Push, PushRequest, Remedy, Result, Session, messages,
     rest::{RestApi, below, push},
 };
 
@@ -79,7 +79,7 @@ impl Push for Google {
                 ErrorKind::Invalid,
                 Remedy::Never,
                 "CHANNEL_MALFORMED",
-                "This is not the id of one of Google's channels.",
+                messages::google_channel_malformed(),
             ));
         };
         let url = below(&self.config.calendar, &["channels", "stop"])?;
@@ -90,10 +90,5 @@ impl Push for Google {
 
 /// The error for renewing a channel, which is impossible.
 fn fixed() -> Error {
-    Error::new(
-        ErrorKind::Gone,
-        Remedy::Never,
-        "CHANNEL_FIXED",
-        "Google's channels cannot be extended; Muster opens a new one.",
-    )
+    Error::new(ErrorKind::Gone, Remedy::Never, "CHANNEL_FIXED", messages::google_channel_fixed())
 }

@@ -9,11 +9,12 @@
 
 use std::time::Duration;
 
+use domain::Message;
 use http::Response;
 use serde::Deserialize;
 
 use super::classify::PAUSE;
-use crate::{Error, ErrorKind as Kind, Remedy};
+use crate::{Error, ErrorKind as Kind, Remedy, messages};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -31,9 +32,13 @@ pub(super) fn token(answer: &Response, jitter: Duration) -> Error {
     let (kind, remedy, message) = match by_error(&refusal) {
         Some((Kind::Unavailable, message)) => (Kind::Unavailable, Remedy::RetryAfter(wait), message),
         Some((kind, message)) => (kind, remedy(kind), message),
-        None if status == 429 => (Kind::Throttled, Remedy::RetryAfter(wait), LATER),
-        None if status >= 500 => (Kind::Unavailable, Remedy::RetryAfter(wait), LATER),
-        None => (Kind::Invalid, Remedy::Never, "Google's sign-in does not accept this request."),
+        None if status == 429 => {
+            (Kind::Throttled, Remedy::RetryAfter(wait), messages::google_sign_in_problem())
+        }
+        None if status >= 500 => {
+            (Kind::Unavailable, Remedy::RetryAfter(wait), messages::google_sign_in_problem())
+        }
+        None => (Kind::Invalid, Remedy::Never, messages::google_sign_in_refused()),
     };
     let code = match (refusal.error.is_empty(), refusal.error_subtype.is_empty()) {
         (true, _) => format!("HTTP_{status}"),
@@ -43,44 +48,32 @@ pub(super) fn token(answer: &Response, jitter: Duration) -> Error {
     Error::new(kind, remedy, code, message)
 }
 
-const LATER: &str = "Google's sign-in has a temporary problem; Muster tries again automatically.";
-const DELEGATION: &str = "Google does not let this service account act for the organisation, or not yet. \
-    Ask your Google Workspace administrator to authorise its client id for domain-wide delegation.";
-const SCOPES: &str = "The organisation allows this service account less than Muster needs. Ask your Google \
-    Workspace administrator to complete the scopes of its domain-wide delegation.";
-const POLICY: &str =
-    "A policy of your organisation blocks the application. Ask your administrator to allow it.";
-const DEAD: &str = "The consent is missing or no longer valid; the person who gave it must consent again.";
-
-fn by_error(refusal: &Refusal) -> Option<(Kind, &'static str)> {
+fn by_error(refusal: &Refusal) -> Option<(Kind, Message)> {
     let description = refusal.error_description.to_ascii_lowercase();
     Some(match refusal.error.as_str() {
-        "unauthorized_client" => (Kind::GrantLost, DELEGATION),
-        "access_denied" => (Kind::GrantLost, SCOPES),
-        "admin_policy_enforced" => (Kind::GrantLost, POLICY),
-        "invalid_grant" if description.contains("invalid jwt signature") => (
-            Kind::Misconfigured,
-            "Google no longer accepts this key: it was deleted or replaced. Enter the new one.",
-        ),
-        "invalid_grant" if description.contains("invalid jwt") => (
-            Kind::Misconfigured,
-            "Google does not accept Muster's signature: check the clock of Muster's server.",
-        ),
+        "unauthorized_client" => (Kind::GrantLost, messages::google_delegation_refused()),
+        "access_denied" => (Kind::GrantLost, messages::google_scopes_missing()),
+        "admin_policy_enforced" => (Kind::GrantLost, messages::google_blocked_by_policy()),
+        "invalid_grant" if description.contains("invalid jwt signature") => {
+            (Kind::Misconfigured, messages::google_key_refused())
+        }
+        "invalid_grant" if description.contains("invalid jwt") => {
+            (Kind::Misconfigured, messages::google_signature_refused())
+        }
         "invalid_grant" if description.contains("email") => {
-            (Kind::NoMailbox, "Google has no active user with this address.")
+            (Kind::NoMailbox, messages::google_no_active_user())
         }
-        "invalid_grant" => (Kind::GrantLost, DEAD),
+        "invalid_grant" => (Kind::GrantLost, messages::consent_no_longer_valid()),
         "invalid_request" if description.contains("impersonation") || description.contains("prn") => {
-            (Kind::NoMailbox, "Google does not accept this as the address of a user.")
+            (Kind::NoMailbox, messages::google_no_address_of_a_user())
         }
-        "invalid_client" | "deleted_client" | "disabled_client" => (
-            Kind::Misconfigured,
-            "Google no longer knows this service account or application, or has disabled it.",
-        ),
-        "org_internal" => {
-            (Kind::Misconfigured, "This application is limited to another organisation at Google.")
+        "invalid_client" | "deleted_client" | "disabled_client" => {
+            (Kind::Misconfigured, messages::google_account_unknown())
         }
-        "internal_failure" | "temporarily_unavailable" | "server_error" => (Kind::Unavailable, LATER),
+        "org_internal" => (Kind::Misconfigured, messages::google_application_of_another()),
+        "internal_failure" | "temporarily_unavailable" | "server_error" => {
+            (Kind::Unavailable, messages::google_sign_in_problem())
+        }
         _ => return None,
     })
 }

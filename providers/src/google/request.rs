@@ -19,7 +19,7 @@ use super::{
     tokens::Account,
 };
 use crate::{
-    Credential, Error, ErrorKind, Remedy, Result, Session,
+    Credential, Error, ErrorKind, Remedy, Result, Session, messages,
     rest::{self, RestApi, below},
 };
 
@@ -131,7 +131,7 @@ impl RestApi for Google {
                 ErrorKind::Misconfigured,
                 Remedy::Never,
                 "KEY_NEEDED",
-                "Google Workspace is reached with a service account's key and not with a password.",
+                messages::google_key_needed(),
             )),
         }
     }

@@ -21,7 +21,7 @@ use super::{
     keyless, refusal,
     scopes::Scope,
 };
-use crate::{Error, ErrorKind, Remedy, Result};
+use crate::{Error, ErrorKind, Remedy, Result, messages};
 
 /// Grant type of the token request.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -156,7 +156,7 @@ pub(super) async fn fetch(google: &Google, form: &[(&str, &str)]) -> Result<Toke
             ErrorKind::Unavailable,
             Remedy::RetryAfter(Duration::from_secs(5)),
             "ANSWER_UNREADABLE",
-            "Google sent a response that cannot be understood.",
+            messages::google_not_understood(),
         )
     })
 }

@@ -5,7 +5,7 @@ use domain::TimeRange;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Memory, Method, PAGE, Request,
+    Memory, Method, PAGE, Request, messages,
     record::{Entry, Record},
 };
 use crate::{ChangeCheck, ChangeFeed, Changes, Error, ErrorKind, Remedy, Result, Session};
@@ -113,6 +113,6 @@ impl Record {
 }
 
 fn forgotten() -> Error {
-    let message = "The calendar system no longer knows what has changed since then.";
+    let message = messages::memory_changes_forgotten();
     Error::new(ErrorKind::Gone, Remedy::Resync, "CURSOR_FORGOTTEN", message)
 }

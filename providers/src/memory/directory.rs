@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Memory, Method, PAGE, Request, record::Record};
+use super::{Memory, Method, PAGE, Request, messages, record::Record};
 use crate::{
     Directory, Error, ErrorKind, Mailbox, MailboxKind, Organisation, Page, Person, Remedy, Result, RoomInfo,
     Session,
@@ -82,7 +82,7 @@ impl Record {
 }
 
 fn no_mailbox() -> Error {
-    let message = "The calendar system has no mailbox with this address.";
+    let message = messages::memory_no_mailbox();
     Error::new(ErrorKind::NoMailbox, Remedy::SkipMailbox, "NO_MAILBOX", message)
 }
 
@@ -98,5 +98,5 @@ pub(super) fn page<T: Clone>(all: &[T], after: Option<&str>) -> Result<Page<T>> 
 }
 
 fn no_page() -> Error {
-    Error::new(ErrorKind::Invalid, Remedy::Never, "NO_PAGE", "The list has no such page.")
+    Error::new(ErrorKind::Invalid, Remedy::Never, "NO_PAGE", messages::memory_no_page())
 }

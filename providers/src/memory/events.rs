@@ -6,6 +6,7 @@ use domain::{Busy, BusyKind, TimeRange, provider::Capabilities, state::Answer};
 use super::{
     Memory, Method, Request,
     directory::page,
+    messages,
     record::{DEFAULT, Entry, Record},
 };
 use crate::{
@@ -86,7 +87,7 @@ impl Events for Memory {
         self.call(session, request, |record| {
             record.require(mailbox)?;
             if !record.calendars.iter().any(|listed| Some(&listed.id) == calendar.as_ref()) {
-                let message = "There is no such calendar in this mailbox.";
+                let message = crate::messages::no_such_calendar();
                 return Err(Error::new(ErrorKind::Gone, Remedy::Never, "NO_CALENDAR", message));
             }
             let of_calendar = record.of(mailbox).filter(|entry| Some(&entry.calendar) == calendar.as_ref());
@@ -162,7 +163,7 @@ impl Record {
         self.require(mailbox)?;
         match self.read_only.contains(mailbox) {
             true => {
-                let message = "The calendar may only be read.";
+                let message = messages::memory_read_only();
                 Err(Error::new(ErrorKind::OutOfScope, Remedy::SkipMailbox, "READ_ONLY", message))
             }
             false => Ok(()),
@@ -242,5 +243,5 @@ fn update(entry: &mut Entry, change: &EventChange) {
 }
 
 fn gone() -> Error {
-    Error::new(ErrorKind::Gone, Remedy::Never, "404", "The event no longer exists.")
+    Error::new(ErrorKind::Gone, Remedy::Never, "404", messages::memory_event_gone())
 }

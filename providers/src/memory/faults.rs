@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, future::pending, sync::Arc, time::Duration};
 
-use super::{Memory, Method, Request, record::Record};
+use super::{Memory, Method, Request, messages, record::Record};
 use crate::{Credential, Error, ErrorKind, Remedy, Result, Session};
 
 /// Stands for every mailbox.
@@ -206,12 +206,12 @@ impl Memory {
         if is_right(&shown) || is_right(&session.credentials.renewed(&shown, None).await?) {
             return Ok(());
         }
-        let message = "The calendar system no longer accepts the stored password.";
+        let message = crate::messages::stored_password_refused();
         Err(Error::new(ErrorKind::GrantLost, Remedy::Reconnect, "401", message))
     }
 }
 
 fn lost_on_the_way() -> Error {
     let wait = Remedy::RetryAfter(Duration::from_secs(1));
-    Error::new(ErrorKind::Unavailable, wait, "503", "The connection to the calendar system broke.")
+    Error::new(ErrorKind::Unavailable, wait, "503", messages::memory_connection_broke())
 }

@@ -11,6 +11,7 @@ mod changes;
 mod directory;
 mod events;
 mod faults;
+pub mod messages;
 mod onboarding;
 mod push;
 mod record;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Memory, Method, Request, record::Record};
+use super::{Memory, Method, Request, messages, record::Record};
 use crate::{Channel, Error, ErrorKind, Notice, Notices, Push, PushRequest, Remedy, Result, Session};
 
 /// Path to which the system sends its pushes.
@@ -53,7 +53,7 @@ impl Push for Memory {
         self.call(session, request, |record| {
             record.require(mailbox)?;
             if !record.features.push {
-                let message = "This calendar system does not push changes.";
+                let message = messages::memory_no_push();
                 return Err(Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_PUSH", message));
             }
             record.revision += 1;
@@ -70,7 +70,7 @@ impl Push for Memory {
         self.call(session, request, |record| match record.subscriptions.contains_key(channel) {
             true => Ok(Channel { id: channel.to_owned(), expires_at: ends() }),
             false => {
-                let message = "The channel no longer exists.";
+                let message = messages::memory_channel_gone();
                 Err(Error::new(ErrorKind::Gone, Remedy::Never, "NO_CHANNEL", message))
             }
         })

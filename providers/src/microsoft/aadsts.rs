@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use domain::Message;
 use http::Response;
 use serde::Deserialize;
 
 use super::classify::PAUSE;
-use crate::{Error, ErrorKind as Kind, Remedy};
+use crate::{Error, ErrorKind as Kind, Remedy, messages};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -35,7 +36,7 @@ pub(super) fn token(answer: &Response, jitter: Duration) -> Error {
     };
     let request_id = refusal.trace_id.or_else(|| answer.header("x-ms-request-id").map(str::to_owned));
     let (kind, remedy) = verdict.0.express(wait);
-    Error { request_id, ..Error::new(kind, remedy, code, verdict.1) }
+    Error { request_id, ..Error::new(kind, remedy, code, verdict.1()) }
 }
 
 /// The number in a description such as `AADSTS700082: ...`, for responses that contain it only there.
@@ -71,39 +72,21 @@ impl Class {
     }
 }
 
-type Verdict = (Class, &'static str);
+/// What a refusal means, and the message for it.
+type Verdict = (Class, fn() -> Message);
 
-const RETRY: Verdict =
-    (Class::Retry, "Microsoft's sign-in has a temporary problem; Muster tries again automatically.");
-const BUG: Verdict = (Class::Bug, "Microsoft's sign-in does not accept this request.");
-const CONSENT: Verdict = (
-    Class::Reconnect,
-    "The consent is missing or no longer valid; the person who gave it must consent again.",
-);
-const BY_ADMIN: Verdict = (Class::Reconnect, "Ask an administrator of your organisation to approve Muster.");
-const APP_GONE: Verdict = (
-    Class::Reconnect,
-    "Your organisation removed or blocked Muster. Ask your Microsoft 365 administrator to approve Muster again.",
-);
-const ACCOUNT: Verdict =
-    (Class::Reconnect, "The account that consented cannot sign in; consent again with an account that can.");
-const STEPS: Verdict =
-    (Class::Reconnect, "Your organisation requires another sign-in step; sign in again to complete it.");
-const POLICY: Verdict = (
-    Class::Reconnect,
-    "A security policy of your organisation blocks the sign-in. Ask your administrator to allow it.",
-);
-const OUR_KEY: Verdict = (
-    Class::Misconfigured,
-    "Microsoft does not accept Muster's own credential. Ask the operator of this installation to renew the \
-        secret or certificate.",
-);
-const REGISTRATION: Verdict = (
-    Class::Misconfigured,
-    "Muster's registration at Microsoft is incomplete. Ask the operator of this installation to correct it.",
-);
-const NO_TENANT: Verdict = (Class::Misconfigured, "Microsoft does not know this organisation.");
-const RESTART: Verdict = (Class::Restart, "This sign-in has already been used or is too old. Start again.");
+const RETRY: Verdict = (Class::Retry, messages::microsoft_sign_in_problem);
+const BUG: Verdict = (Class::Bug, messages::microsoft_sign_in_refused);
+const CONSENT: Verdict = (Class::Reconnect, messages::consent_no_longer_valid);
+const BY_ADMIN: Verdict = (Class::Reconnect, messages::microsoft_approval_needed);
+const APP_GONE: Verdict = (Class::Reconnect, messages::microsoft_muster_removed);
+const ACCOUNT: Verdict = (Class::Reconnect, messages::microsoft_account_blocked);
+const STEPS: Verdict = (Class::Reconnect, messages::microsoft_another_step);
+const POLICY: Verdict = (Class::Reconnect, messages::microsoft_blocked_by_policy);
+const OUR_KEY: Verdict = (Class::Misconfigured, messages::microsoft_credential_refused);
+const REGISTRATION: Verdict = (Class::Misconfigured, messages::microsoft_registration_incomplete);
+const NO_TENANT: Verdict = (Class::Misconfigured, messages::microsoft_organisation_unknown);
+const RESTART: Verdict = (Class::Restart, messages::microsoft_sign_in_used);
 
 fn by_number(number: u32) -> Option<Verdict> {
     Some(match number {
@@ -127,7 +110,7 @@ fn by_number(number: u32) -> Option<Verdict> {
 fn by_error(error: &str) -> Option<Verdict> {
     Some(match error {
         "invalid_grant" | "interaction_required" | "consent_required" | "login_required" => CONSENT,
-        "access_denied" | "permission_denied" => (Class::Reconnect, "The consent was declined."),
+        "access_denied" | "permission_denied" => (Class::Reconnect, messages::microsoft_consent_declined),
         "invalid_client" => OUR_KEY,
         "unauthorized_client" => REGISTRATION,
         "temporarily_unavailable" | "server_error" => RETRY,
@@ -146,7 +129,7 @@ pub(super) fn redirect(error: &str, description: &str) -> Error {
     let (class, message) = number.and_then(by_number).or_else(|| by_error(error)).unwrap_or(BUG);
     let (kind, remedy) = class.express(PAUSE);
     let known = by_error(error).map_or("UNKNOWN", |_| error);
-    Error::new(kind, remedy, number.map_or_else(|| known.to_owned(), |n| format!("AADSTS{n}")), message)
+    Error::new(kind, remedy, number.map_or_else(|| known.to_owned(), |n| format!("AADSTS{n}")), message())
 }
 
 #[cfg(test)]

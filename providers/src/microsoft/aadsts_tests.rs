@@ -76,7 +76,7 @@ fn a_number_that_stands_in_the_text_alone_is_found() {
     let body =
         json!({"error": "invalid_grant", "error_description": "AADSTS53003: Access has been blocked."});
     let error = token(&answer(400, &body), Duration::ZERO);
-    assert_eq!((error.code.as_str(), error.message.as_str()), ("AADSTS53003", POLICY.1));
+    assert_eq!((error.code.as_str(), error.message), ("AADSTS53003", POLICY.1()));
 }
 
 #[test]
@@ -85,5 +85,5 @@ fn a_redirect_with_an_error_is_classified_without_repeating_its_text() {
     assert_eq!((declined.kind, declined.code.as_str()), (Kind::GrantLost, "AADSTS65004"));
     let strange = redirect("<script>", "<b>hello</b>");
     assert_eq!((strange.kind, strange.code.as_str()), (Kind::Invalid, "UNKNOWN"));
-    assert!(!strange.message.contains('<'), "text of the redirect must not be passed on");
+    assert_eq!(strange.message.args().count(), 0, "text of the redirect must not be passed on");
 }

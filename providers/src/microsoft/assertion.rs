@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::{Error, ErrorKind, Remedy, Result};
+use crate::{Error, ErrorKind, Remedy, Result, messages};
 
 /// Value of `client_assertion_type`.
 pub(super) const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -59,6 +59,6 @@ fn unusable() -> Error {
         ErrorKind::Misconfigured,
         Remedy::Never,
         "CERTIFICATE_UNUSABLE",
-        "Muster's own certificate for Microsoft cannot be used. Ask the operator of this installation to replace it.",
+        messages::microsoft_certificate_unusable(),
     )
 }

@@ -7,7 +7,7 @@ use http::{
 use serde_json::{Value, json};
 
 use super::{Microsoft, request::Call, wire};
-use crate::{Error, ErrorKind, Remedy, Result, Session, parts, rest::RestApi};
+use crate::{Error, ErrorKind, Remedy, Result, Session, messages, parts, rest::RestApi};
 
 /// Maximum number of requests that Graph accepts per batch.
 pub(super) const MAX: usize = 20;
@@ -44,7 +44,7 @@ impl Microsoft {
 /// The error for a request without a response.
 fn missing() -> Error {
     let pause = std::time::Duration::from_secs(5);
-    let message = "Microsoft 365 left out a response.";
+    let message = messages::microsoft_response_missing();
     Error::new(ErrorKind::Unavailable, Remedy::RetryAfter(pause), parts::UNREADABLE, message)
 }
 

@@ -9,7 +9,7 @@ use http::Response;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Error, ErrorKind as Kind, Remedy};
+use crate::{Error, ErrorKind as Kind, Remedy, messages};
 
 /// The subject of a request; determines what "not found" and "forbidden" mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,56 +149,27 @@ fn by_status(status: u16, subject: Subject) -> Meaning {
 
 fn express(meaning: Meaning, code: String, wait: Duration) -> Error {
     let (kind, remedy, message) = match meaning {
-        Meaning::Throttled => (
-            Kind::Throttled,
-            Remedy::RetryAfter(wait),
-            "Microsoft 365 asked Muster to slow down; Muster continues automatically.",
-        ),
-        Meaning::Unavailable => (
-            Kind::Unavailable,
-            Remedy::RetryAfter(wait),
-            "Microsoft 365 has a temporary problem; Muster tries again automatically.",
-        ),
-        Meaning::TokenRefused => (
-            Kind::TokenRefused,
-            Remedy::RefreshToken,
-            "Microsoft 365 no longer accepts the current access token.",
-        ),
-        Meaning::GrantLost => (
-            Kind::GrantLost,
-            Remedy::Reconnect,
-            "Microsoft 365 no longer grants Muster access. Ask your Microsoft 365 administrator to approve \
-                Muster again.",
-        ),
-        Meaning::OutOfScope => (
-            Kind::OutOfScope,
-            Remedy::SkipMailbox,
-            "Muster may not open this mailbox: it lies outside what the organisation allowed.",
-        ),
-        Meaning::NoMailbox => {
-            (Kind::NoMailbox, Remedy::SkipMailbox, "Microsoft 365 has no mailbox with this address.")
+        Meaning::Throttled => (Kind::Throttled, Remedy::RetryAfter(wait), messages::microsoft_slow_down()),
+        Meaning::Unavailable => {
+            (Kind::Unavailable, Remedy::RetryAfter(wait), messages::microsoft_temporary_problem())
         }
-        Meaning::NotServed => (
-            Kind::NotServed,
-            Remedy::SkipMailbox,
-            "This mailbox cannot be reached: it has no licence, is inactive, or is on the organisation's own server.",
-        ),
-        Meaning::MailboxFull => {
-            (Kind::NotServed, Remedy::SkipMailbox, "This mailbox is full and accepts no new items.")
+        Meaning::TokenRefused => {
+            (Kind::TokenRefused, Remedy::RefreshToken, messages::microsoft_token_refused())
         }
-        Meaning::ItemGone => (Kind::Gone, Remedy::Never, "Microsoft 365 no longer has this object."),
-        Meaning::Duplicate => {
-            (Kind::Conflict, Remedy::Reread, "Microsoft 365 has already carried out this request once.")
+        Meaning::GrantLost => (Kind::GrantLost, Remedy::Reconnect, messages::microsoft_access_lost()),
+        Meaning::OutOfScope => {
+            (Kind::OutOfScope, Remedy::SkipMailbox, messages::microsoft_mailbox_out_of_scope())
         }
-        Meaning::Conflict => {
-            (Kind::Conflict, Remedy::Reread, "Somebody else changed the appointment at the same time.")
+        Meaning::NoMailbox => (Kind::NoMailbox, Remedy::SkipMailbox, messages::microsoft_no_mailbox()),
+        Meaning::NotServed => {
+            (Kind::NotServed, Remedy::SkipMailbox, messages::microsoft_mailbox_not_served())
         }
-        Meaning::Resync => (
-            Kind::Gone,
-            Remedy::Resync,
-            "Microsoft 365 no longer knows the sync position; Muster reads everything again.",
-        ),
-        Meaning::Invalid => (Kind::Invalid, Remedy::Never, "Microsoft 365 does not accept this request."),
+        Meaning::MailboxFull => (Kind::NotServed, Remedy::SkipMailbox, messages::mailbox_full()),
+        Meaning::ItemGone => (Kind::Gone, Remedy::Never, messages::microsoft_object_gone()),
+        Meaning::Duplicate => (Kind::Conflict, Remedy::Reread, messages::microsoft_carried_out_once()),
+        Meaning::Conflict => (Kind::Conflict, Remedy::Reread, messages::appointment_changed_meanwhile()),
+        Meaning::Resync => (Kind::Gone, Remedy::Resync, messages::microsoft_position_forgotten()),
+        Meaning::Invalid => (Kind::Invalid, Remedy::Never, messages::microsoft_request_refused()),
     };
     Error::new(kind, remedy, code, message)
 }

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Mailbox, MailboxKind, Organisation, Page, Person, Remedy, Result, RoomInfo, Session,
+    messages,
     rest::{MAX_PAGES, RestApi},
 };
 
@@ -27,8 +28,7 @@ impl Microsoft {
                 ErrorKind::GrantLost,
                 Remedy::Reconnect,
                 "NO_ORGANISATION",
-                "Microsoft 365 reports no organisation for this consent. Ask your Microsoft 365 \
-                    administrator to approve Muster again.",
+                messages::microsoft_no_organisation(),
             )
         })?;
         Ok(Organisation {
@@ -144,7 +144,7 @@ impl Microsoft {
             ErrorKind::OutOfScope,
             Remedy::SkipMailbox,
             "ANOTHER_ACCOUNT",
-            "This consent was given by an account that does not own this mailbox.",
+            messages::mailbox_of_another_account(),
         ))
     }
 }

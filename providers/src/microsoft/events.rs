@@ -16,6 +16,7 @@ use crate::{
     Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, EventPage, NewEvent, Party, Remedy, Result,
     Session,
     json::Members,
+    messages,
     moment::ItemReading,
     parts,
     rest::{MAX_PAGES, RestApi},
@@ -172,7 +173,7 @@ impl Microsoft {
                 self.search_event(session, mailbox, &new.effect_key).await?.ok_or_else(|| Error {
                     kind: ErrorKind::Gone,
                     remedy: Remedy::Never,
-                    message: "This appointment has been removed since Muster wrote it.".to_owned(),
+                    message: messages::appointment_removed_since(),
                     ..error
                 })?
             }
@@ -286,12 +287,7 @@ impl Microsoft {
 fn check_key(key: &str) -> Result<()> {
     let fits = (1..=64).contains(&key.len()) && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     fits.then_some(()).ok_or_else(|| {
-        Error::new(
-            ErrorKind::Invalid,
-            Remedy::Never,
-            "EFFECT_KEY",
-            "The idempotency key of this change is malformed.",
-        )
+        Error::new(ErrorKind::Invalid, Remedy::Never, "EFFECT_KEY", messages::key_of_change_malformed())
     })
 }
 
@@ -300,12 +296,12 @@ pub(super) fn not_understood() -> Error {
         ErrorKind::Unavailable,
         Remedy::RetryAfter(std::time::Duration::from_secs(5)),
         "EVENT_UNREADABLE",
-        "Microsoft 365 describes an appointment in a way that cannot be understood.",
+        messages::microsoft_appointment_not_understood(),
     )
 }
 
 fn gone() -> Error {
-    Error::new(ErrorKind::Gone, Remedy::Never, "ErrorItemNotFound", "This appointment no longer exists.")
+    Error::new(ErrorKind::Gone, Remedy::Never, "ErrorItemNotFound", messages::appointment_gone())
 }
 
 /// The transaction id of an event. The same key always gives the same id, so that a repeated write is recognised.

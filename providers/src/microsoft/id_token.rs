@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use url::Url;
 use uuid::{Uuid, uuid};
 
-use crate::{Error, ErrorKind, Remedy, Result, rest::below, sanitize};
+use crate::{Error, ErrorKind, Remedy, Result, messages, rest::below, sanitize};
 
 /// The tenant of all personal accounts, which belong to no organisation.
 const PERSONAL: Uuid = uuid!("9188040d-6c67-4c5b-b112-36a304b66dad");
@@ -149,7 +149,7 @@ impl Keys {
                 ErrorKind::Unavailable,
                 Remedy::RetryAfter(std::time::Duration::from_secs(5)),
                 "SIGNING_KEYS",
-                "Microsoft's sign-in has a temporary problem; try again soon.",
+                messages::microsoft_sign_in_try_soon(),
             )
         };
         if !answer.status.is_success() {
@@ -216,7 +216,7 @@ fn check(
             ErrorKind::Invalid,
             Remedy::Never,
             "PERSONAL_ACCOUNT",
-            "This is a personal Microsoft account; sign in with an account of the organisation.",
+            messages::microsoft_personal_account(),
         ));
     }
     let issued_by = |template: &str| claims.iss == template.replace("{tenantid}", &claims.tid);
@@ -237,7 +237,7 @@ fn check(
 }
 
 fn refused(code: &str) -> Error {
-    let message = "The sign-in at Microsoft could not be verified. Start again.";
+    let message = messages::microsoft_sign_in_unverified();
     Error::new(ErrorKind::Invalid, Remedy::Never, code, message)
 }
 

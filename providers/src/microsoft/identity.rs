@@ -19,7 +19,7 @@ use super::{
     request::{CLIENT_REQUEST_ID, with_query},
     wire,
 };
-use crate::{Error, ErrorKind, Remedy, Result, rest::below};
+use crate::{Error, ErrorKind, Remedy, Result, messages, rest::below};
 
 /// Path segment that stands for any organisation's tenant.
 pub const ORGANIZATIONS: &str = "organizations";
@@ -278,6 +278,6 @@ fn unreadable() -> Error {
         ErrorKind::Unavailable,
         Remedy::RetryAfter(Duration::from_secs(5)),
         "ANSWER_UNREADABLE",
-        "Microsoft sent a response that cannot be understood.",
+        messages::microsoft_not_understood(),
     )
 }

@@ -13,7 +13,9 @@ use super::{
     request::{Call, with_query},
     wire,
 };
-use crate::{Error, ErrorKind, Event, NewEvent, OnlineMeeting, Remedy, Result, Session, rest::RestApi};
+use crate::{
+    Error, ErrorKind, Event, NewEvent, OnlineMeeting, Remedy, Result, Session, messages, rest::RestApi,
+};
 
 /// Name of the meeting provider Teams.
 const TEAMS: &str = "teamsForBusiness";
@@ -67,7 +69,7 @@ impl Microsoft {
                 ErrorKind::Conflict,
                 Remedy::Never,
                 "JOIN_TEXT_UNKNOWN",
-                "The text of this appointment cannot be changed without removing its online meeting.",
+                messages::microsoft_text_holds_the_meeting(),
             )),
             _ => Ok(plain(text)),
         }

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::{Microsoft, classify};
 use crate::{
-    Credential, Error, ErrorKind, Remedy, Result, Session,
+    Credential, Error, ErrorKind, Remedy, Result, Session, messages,
     rest::{self, RestApi, below},
 };
 
@@ -129,7 +129,7 @@ impl RestApi for Microsoft {
                 ErrorKind::Misconfigured,
                 Remedy::Never,
                 "TOKEN_NEEDED",
-                "Microsoft 365 is reached with a token and not with a password.",
+                messages::microsoft_token_needed(),
             )),
         }
     }
@@ -191,7 +191,7 @@ impl Microsoft {
                     ErrorKind::Invalid,
                     Remedy::Resync,
                     "FOREIGN_LINK",
-                    "The stored sync position does not belong to Microsoft 365.",
+                    messages::microsoft_position_foreign(),
                 )
             })
     }

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     Error, ErrorKind, FreeBusy, Remedy, Result, Session,
     json::Members,
+    messages,
     moment::{Moment, Span, span},
     parts,
     rest::RestApi,
@@ -198,7 +199,7 @@ fn missing() -> Error {
         ErrorKind::Unavailable,
         Remedy::RetryAfter(std::time::Duration::from_mins(1)),
         "SCHEDULE_MISSING",
-        "Microsoft 365 did not report when this mailbox is busy.",
+        messages::microsoft_busy_times_missing(),
     )
 }
 

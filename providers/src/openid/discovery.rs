@@ -6,7 +6,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
 
 use super::{Issuer, refused, unavailable, unusable};
-use crate::{Error, Result};
+use crate::{Error, Result, messages};
 
 /// Path of the discovery document, relative to the issuer's URL.
 const PATH: &str = ".well-known/openid-configuration";
@@ -41,8 +41,7 @@ impl Metadata {
 
     fn check(&self, client: &Client, issuer: &Issuer) -> Result<()> {
         if self.issuer != issuer.url {
-            let message = "The document at this address belongs to another issuer. Enter the issuer exactly \
-                as it appears in its discovery document.";
+            let message = messages::openid_another_issuer();
             return Err(unusable("DISCOVERY_ISSUER", message));
         }
         let own = Url::parse(&issuer.url).map_err(|_| malformed())?;
@@ -52,12 +51,12 @@ impl Metadata {
         }
         let offers = |name: &str| self.id_token_signing_alg_values_supported.iter().any(|alg| alg == name);
         if !issuer.algorithms.iter().any(|algorithm| offers(super::keys::jose(*algorithm))) {
-            let message = "The issuer supports none of the chosen algorithms.";
+            let message = messages::openid_no_chosen_algorithm();
             return Err(unusable("DISCOVERY_ALGORITHMS", message));
         }
         let challenges = self.code_challenge_methods_supported.as_deref();
         if challenges.is_some_and(|methods| !methods.iter().any(|method| method == "S256")) {
-            return Err(unusable("DISCOVERY_PKCE", "The issuer does not support PKCE with S256."));
+            return Err(unusable("DISCOVERY_PKCE", messages::openid_no_pkce()));
         }
         Ok(())
     }
@@ -71,10 +70,7 @@ fn reachable(client: &Client, issuer: &Url, endpoint: &Url) -> Result<()> {
     match reach {
         Reach::Public if is_plain => Ok(()),
         Reach::Allowed if is_plain && endpoint.origin() == issuer.origin() => Ok(()),
-        _ => Err(unusable(
-            "DISCOVERY_ENDPOINT",
-            "The issuer's discovery document contains an address that may not be called.",
-        )),
+        _ => Err(unusable("DISCOVERY_ENDPOINT", messages::openid_forbidden_endpoint())),
     }
 }
 
@@ -98,12 +94,11 @@ pub(super) async fn get<T: DeserializeOwned>(client: &Client, url: Url) -> Resul
     let answer = client.send(request).await?;
     match answer.status {
         status if status.is_success() => parse(&answer.body),
-        status if status.is_redirection() => Err(unusable(
-            "DISCOVERY_REDIRECT",
-            "This address redirects. Enter the address at which the issuer publishes its discovery document.",
-        )),
+        status if status.is_redirection() => {
+            Err(unusable("DISCOVERY_REDIRECT", messages::openid_redirects()))
+        }
         status if status.is_client_error() => {
-            Err(unusable("DISCOVERY_MISSING", "There is no issuer at this address."))
+            Err(unusable("DISCOVERY_MISSING", messages::openid_no_issuer()))
         }
         _ => Err(unavailable()),
     }
@@ -114,6 +109,6 @@ fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T> {
 }
 
 fn malformed() -> Error {
-    let message = "Enter an https address without user name, ? and #, such as https://login.example.com.";
+    let message = messages::openid_malformed();
     unusable("ISSUER_ADDRESS", message)
 }

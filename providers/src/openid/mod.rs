@@ -15,7 +15,7 @@ mod userinfo;
 use std::sync::Arc;
 
 use chrono::Duration;
-use domain::{SharedClock, Timestamp, openid::SigningAlgorithm};
+use domain::{Message, SharedClock, Timestamp, openid::SigningAlgorithm};
 use http::Client;
 use moka::sync::Cache;
 use tokio::sync::Mutex;
@@ -27,7 +27,7 @@ pub use self::{
     token::Use,
 };
 use self::{discovery::Metadata, keys::KeySet};
-use crate::{Error, ErrorKind, Remedy, Result};
+use crate::{Error, ErrorKind, Remedy, Result, messages};
 
 /// Minimum interval between two downloads from an issuer: an unknown key id causes a download, and key ids can be
 /// forged.
@@ -133,17 +133,17 @@ impl OpenId {
 /// The error for a token or response that cannot be trusted. `code` tells why, for the log and for whoever
 /// configures sign-in.
 fn refused(code: &'static str) -> Error {
-    let message = format!("The sign-in could not be verified ({code}). Start again.");
+    let message = messages::openid_unverified(code);
     Error::new(ErrorKind::Invalid, Remedy::Never, code, message)
 }
 
 /// The error for an issuer whose published configuration cannot be used.
-fn unusable(code: &'static str, message: &str) -> Error {
+fn unusable(code: &'static str, message: Message) -> Error {
     Error::new(ErrorKind::Misconfigured, Remedy::Never, code, message)
 }
 
 fn unavailable() -> Error {
     let wait = std::time::Duration::from_mins(1);
-    let message = "The organisation's sign-in does not respond at the moment. Try again in a minute.";
+    let message = messages::openid_silent();
     Error::new(ErrorKind::Unavailable, Remedy::RetryAfter(wait), "ISSUER", message)
 }

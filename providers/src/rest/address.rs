@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::{Error, ErrorKind, Remedy, Result};
+use crate::{Error, ErrorKind, Remedy, Result, messages};
 
 /// A URL below `base`; each part becomes one percent-encoded segment.
 pub(crate) fn below(base: &Url, parts: &[&str]) -> Result<Url> {
@@ -11,7 +11,7 @@ pub(crate) fn below(base: &Url, parts: &[&str]) -> Result<Url> {
             ErrorKind::Invalid,
             Remedy::Never,
             "MALFORMED_ADDRESS",
-            "This is not a valid address or id.",
+            messages::malformed_address_or_id(),
         )
     };
     // Dot segments would vanish and turn a request about one thing into a request about another.

@@ -19,7 +19,7 @@ use serde_json::Value;
 use url::Url;
 
 pub(crate) use self::address::below;
-use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, json, parts};
+use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, json, messages, parts};
 
 /// Maximum number of pages of a list; a longer list is treated as an endless loop.
 pub(crate) const MAX_PAGES: usize = 2_000;
@@ -187,7 +187,7 @@ pub(crate) fn not_understood(name: &str) -> Error {
         ErrorKind::Unavailable,
         Remedy::RetryAfter(Duration::from_secs(5)),
         parts::UNREADABLE,
-        format!("{name} sent a response that cannot be understood."),
+        messages::response_not_understood(name),
     )
 }
 
@@ -197,6 +197,6 @@ pub(crate) fn endless(name: &str) -> Error {
         ErrorKind::Unavailable,
         Remedy::RetryAfter(Duration::from_mins(1)),
         "ENDLESS_LIST",
-        format!("{name} returned an endless list."),
+        messages::endless_list(name),
     )
 }

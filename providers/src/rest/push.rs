@@ -1,13 +1,13 @@
 //! Push channels.
 
-use crate::{Error, ErrorKind, Remedy, Result};
+use crate::{Error, ErrorKind, Remedy, Result, messages};
 
 /// Refuses a channel secret that is empty or longer than `most` bytes.
 pub(crate) fn check_secret(secret: &str, most: usize) -> Result<()> {
     if !secret.is_empty() && secret.len() <= most {
         return Ok(());
     }
-    let message = format!("The secret of a channel must have 1 to {most} characters.");
+    let message = messages::secret_length(most);
     Err(Error::new(ErrorKind::Invalid, Remedy::Never, "SECRET_LENGTH", message))
 }
 

@@ -5,14 +5,16 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use domain::{BusyKind, Unreadable, UnreadableReason, provider::Capabilities, state::Answer, text::Shape};
+use domain::{
+    BusyKind, Unreadable, UnreadableReason, message::Arg, provider::Capabilities, state::Answer, text::Shape,
+};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{values::distinct, *};
 use crate::{
     Attendee, AttendeeRole, CalendarKind, Credential, ErrorKind, MailboxKind, OnlineMeeting, OpenGate, Party,
-    RateLimit, Remedy, StaticCredentials,
+    RateLimit, Remedy, StaticCredentials, messages,
 };
 
 /// An id that no store accepts unescaped.
@@ -62,7 +64,12 @@ impl Odd {
         if !self.fails {
             return Ok(answer);
         }
-        let error = Error::new(ErrorKind::Unavailable, Remedy::Never, odd("code"), odd("message"));
+        let error = Error::new(
+            ErrorKind::Unavailable,
+            Remedy::Never,
+            odd("code"),
+            messages::response_not_understood(odd("message")),
+        );
         Err(Error { request_id: Some(odd("some")), ..error })
     }
 
@@ -431,7 +438,13 @@ async fn no_error_holds_a_text_that_a_store_refuses() {
 }
 
 fn assert_fits(error: Error) {
-    for text in [error.code, error.message, error.request_id.unwrap_or_default()] {
+    let said = error.message.args().map(|(_, arg)| match arg {
+        Arg::Text(text) => text.clone(),
+        other => panic!("{other:?}"),
+    });
+    let said: Vec<_> = said.collect();
+    assert_eq!(said.len(), 1);
+    for text in said.into_iter().chain([error.code, error.request_id.unwrap_or_default()]) {
         assert_eq!(text::check(&text, Shape::Line, 10_000), Ok(()), "{text:?}");
     }
 }

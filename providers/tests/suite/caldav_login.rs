@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use messages::Language;
 use providers::{Directory as _, ErrorKind, Events as _, Remedy, Session, StaticCredentials};
 
 use crate::{
@@ -105,11 +106,8 @@ async fn a_server_that_wants_another_scheme_is_named_with_what_to_switch_on() {
         let setup = Setup::serve(ada(), move |_| Some(challenge(offered)));
         let error = caldav().organisation(&setup.session()).await.unwrap_err();
         assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Misconfigured, "AUTHENTICATION_SCHEME"));
-        assert!(
-            error.message.contains(named) && error.message.contains("Basic or Digest"),
-            "{}",
-            error.message
-        );
+        let message = messages::sentence(&error.message, Language::English, None);
+        assert!(message.contains(named) && message.contains("Basic or Digest"), "{message}");
     }
 }
 

@@ -7,6 +7,7 @@ use chrono::Duration;
 use domain::{BusyKind, TimeRange, state::Answer};
 use google_hooks::Hooks;
 use google_setup::{Setup, text};
+use messages::Language;
 use providers::{
     Attendee, AttendeeRole, ChangeFeed as _, Directory as _, Error, ErrorKind, EventChange, Events as _,
     MailboxKind, NewEvent, Party, Push as _, Remedy,
@@ -94,7 +95,8 @@ async fn a_key_that_was_deleted_and_a_clock_that_is_wrong_are_ours_to_mend() {
     setup.control("clock/advance", &json!({ "seconds": 7_200 })).await;
     let error = setup.google.organisation(&session).await.unwrap_err();
     assert_eq!(told(&error), OURS, "{error:?}");
-    assert!(error.message.contains("clock"), "{error}");
+    let message = messages::sentence(&error.message, Language::English, None);
+    assert!(message.contains("clock"), "{message}");
 }
 
 #[tokio::test]

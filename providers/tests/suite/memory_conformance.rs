@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{ProviderKind, TimeRange};
+use domain::{Message, ProviderKind, TimeRange};
 use providers::{
     Credential, Directory as _, Error, ErrorKind, Events as _, NewEvent, Notice, Notices, OnlineMeeting,
     OpenGate, Organisation, Party, Person, Push as _, PushRequest, Remedy, RoomInfo, Session,
@@ -53,7 +53,12 @@ fn session(password: &str) -> Session {
 }
 
 fn out_of_scope() -> Error {
-    Error::new(ErrorKind::OutOfScope, Remedy::SkipMailbox, "403", "Outside the agreed scope.")
+    Error::new(
+        ErrorKind::OutOfScope,
+        Remedy::SkipMailbox,
+        "403",
+        Message::verbatim("Outside the agreed scope."),
+    )
 }
 
 fn system() -> Memory {

@@ -9,7 +9,7 @@ mod input;
 pub(crate) mod snapshot;
 
 use domain::{
-    AnyId, BusyKind, Id, Reason, TimeRange, Timestamp,
+    AnyId, BusyKind, Id, Message, Reason, TimeRange, Timestamp,
     bitmap::{Bitmap, GRID_MINUTES},
     ids, may,
     slots::{self, Participant, Participants, Refusal as Cause},
@@ -21,7 +21,7 @@ pub use self::input::{DayHours, OnUnknown, OnUnreadable, Query, RoomChoice};
 pub(crate) use self::input::{at_most, buffer, zone};
 use self::snapshot::{Calendar, CalendarSnapshot, RoomScope, SnapshotScope, UNKNOWN};
 use crate::{
-    Result,
+    Result, messages,
     proof::{Allowed, Member},
 };
 
@@ -124,7 +124,7 @@ pub struct Obstacle {
     /// Stable code for programs.
     pub code: &'static str,
     /// Explanation for a person.
-    pub message: String,
+    pub message: Message,
     /// When the participant's calendar was last read; `None` if never.
     pub as_of: Option<Timestamp>,
 }
@@ -227,16 +227,16 @@ fn status(calendar: &Calendar) -> ParticipantStatus {
 /// Formulates the cause of a refusal for a person.
 fn describe_obstacle(snapshot: &CalendarSnapshot, holder: Option<Holder>, cause: &Cause) -> Obstacle {
     let calendar = holder.and_then(|holder| snapshot.calendars().find(|one| one.holder == holder));
-    let name = calendar.map_or("Somebody", |calendar| calendar.name.as_str());
+    let name = calendar.map_or("?", |calendar| calendar.name.as_str());
     let message = match cause {
         Cause::Taken(kind, range) => describe_busy(name, *kind, *range),
         Cause::Unknown => match calendar.and_then(|calendar| calendar.unknown.as_ref()) {
-            Some((_, reason)) => format!("{name}: {}", reason.message),
-            None => format!("{name}: This calendar has not been read for that time."),
+            Some((_, reason)) => messages::calendar_unknown(name, reason.message.clone()),
+            None => messages::calendar_not_read_for_that_time(name),
         },
-        Cause::OutsideHours(zone) => format!("The time is outside the working hours in {zone}."),
-        Cause::OutsideWindow => "The time is outside the search window.".to_owned(),
-        Cause::NobodyToChoose => "No room matches the search.".to_owned(),
+        Cause::OutsideHours(zone) => messages::outside_working_hours(zone.to_string()),
+        Cause::OutsideWindow => messages::outside_search_window(),
+        Cause::NobodyToChoose => messages::no_room_matches(),
     };
     let code = match cause {
         Cause::Unknown => {
@@ -248,10 +248,11 @@ fn describe_obstacle(snapshot: &CalendarSnapshot, holder: Option<Holder>, cause:
 }
 
 /// Says that a participant is busy, without revealing what occupies the time.
-pub(crate) fn describe_busy(name: &str, kind: BusyKind, range: Option<TimeRange>) -> String {
-    let how = if kind == BusyKind::Busy { "busy" } else { "tentatively busy" };
-    match range {
-        Some(range) => format!("{name} is {how} from {} to {}.", range.start, range.end),
-        None => format!("{name} is {how} at that time."),
+pub(crate) fn describe_busy(name: &str, kind: BusyKind, range: Option<TimeRange>) -> Message {
+    match (kind, range) {
+        (BusyKind::Busy, Some(range)) => messages::busy_from_to(name, range.start, range.end),
+        (BusyKind::Busy, None) => messages::busy_then(name),
+        (BusyKind::Tentative, Some(range)) => messages::tentative_from_to(name, range.start, range.end),
+        (BusyKind::Tentative, None) => messages::tentative_then(name),
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    AnyId, Busy, BusyKind, Id, Reason, Route, TimeRange, Timestamp,
+    AnyId, Busy, BusyKind, Id, Message, Reason, Route, TimeRange, Timestamp,
     bitmap::{Bitmap, GRID_MINUTES},
     ids,
     state::ConnectionState,
@@ -15,7 +15,7 @@ use entity::Stored;
 use sea_orm::{ColumnTrait, ConnectionTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{Holder, OnUnreadable};
-use crate::{Refusal, Result, Services, change};
+use crate::{Refusal, Result, Services, change, messages};
 
 /// Number of rooms considered when any room of a capacity will do: the smallest that are large enough.
 const ROOMS_TO_CHOOSE: u64 = 100;
@@ -117,7 +117,7 @@ pub(crate) enum UnknownCause {
 }
 
 impl UnknownCause {
-    fn because(self, message: impl Into<String>) -> (Self, Reason) {
+    fn because(self, message: Message) -> (Self, Reason) {
         (self, Reason::new(self.code(), message))
     }
 
@@ -243,7 +243,7 @@ async fn rooms(
 }
 
 fn missing(what: &str, field: &'static str) -> Refusal {
-    Refusal::new("NOT_FOUND", format!("There is no such {what}.")).at(field)
+    Refusal::new("NOT_FOUND", messages::not_found(what)).at(field)
 }
 
 /// The ids in their order, without duplicates.
@@ -279,8 +279,8 @@ async fn attach_connections(
             calendar.address.clone_from(&row.address);
             (calendar.unknown, calendar.connection) = (cause, Some(row));
         } else {
-            let (cause, reason) = UnknownCause::NotConnected.because("This calendar is not connected.");
-            calendar.unknown = Some((cause, reason.with_next_action("Connect the calendar.")));
+            let (cause, reason) = UnknownCause::NotConnected.because(messages::calendar_not_connected());
+            calendar.unknown = Some((cause, reason.with_next_action(messages::connect_the_calendar())));
         }
     }
     Ok(())
@@ -300,28 +300,26 @@ fn cause(
 ) -> Option<(UnknownCause, Reason)> {
     if !row.state.known().is_some_and(ConnectionState::is_readable) {
         let stored: Option<Reason> = row.reason.clone().and_then(|json| serde_json::from_value(json).ok());
-        let message =
-            stored.as_ref().map_or("The calendar cannot be read at present.", |reason| &reason.message);
+        let (message, next_action) = stored.map_or_else(
+            || (messages::calendar_unreadable(), None),
+            |reason| (reason.message, reason.next_action),
+        );
         let (cause, reason) = UnknownCause::Unreadable.because(message);
-        let next_action = stored.as_ref().and_then(|reason| reason.next_action.clone());
         return Some((cause, Reason { next_action, ..reason }));
     }
     let (Some(as_of), Some(window)) = (row.as_of, change::window(row)) else {
-        return Some(UnknownCause::Stale.because("The calendar has not been read yet."));
+        return Some(UnknownCause::Stale.because(messages::calendar_not_read_yet()));
     };
     if as_of < freshest {
-        return Some(UnknownCause::Stale.because("The calendar was last read too long ago."));
+        return Some(UnknownCause::Stale.because(messages::calendar_read_too_long_ago()));
     }
     if wanted.on_unreadable == OnUnreadable::Refuse && row.unknown_count > 0 {
-        let message = format!("Unreadable items in this calendar: {}.", row.unknown_count);
+        let message = messages::unreadable_items(row.unknown_count);
         let (cause, reason) = UnknownCause::Items.because(message);
-        return Some((
-            cause,
-            reason.with_next_action("Ask the calendar's owner to correct or delete these items."),
-        ));
+        return Some((cause, reason.with_next_action(messages::ask_the_owner_to_correct_items())));
     }
-    let part = format!("The calendar has been read only from {} to {}.", window.start, window.end);
-    (!window.contains(&wanted.reach)).then(|| UnknownCause::Partly.because(part))
+    let part = || messages::calendar_read_in_part(window.start, window.end);
+    (!window.contains(&wanted.reach)).then(|| UnknownCause::Partly.because(part()))
 }
 
 /// Rank of a connection: a mailbox connected by its owner precedes the same mailbox through a service account.

@@ -14,9 +14,10 @@ use crate::{
     Refusal, Result, Services,
     availability::{
         Holder, OnUnreadable, describe_busy,
-        snapshot::{self, Calendar, CalendarSnapshot, RoomScope, SnapshotScope, UNKNOWN, UnknownCause},
+        snapshot::{self, Calendar, CalendarSnapshot, RoomScope, SnapshotScope, UnknownCause},
         zone,
     },
+    messages,
 };
 
 /// Maximum number of alternative times.
@@ -104,11 +105,10 @@ pub(super) fn known(snapshot: &CalendarSnapshot, ignore_people: bool, by_service
     let Some(calendar) = snapshot.calendars().filter(|one| one.unknown.is_some()).find(blocks) else {
         return Ok(());
     };
-    let (code, why) =
-        calendar.unknown.as_ref().map_or((UNKNOWN, ""), |(doubt, reason)| (doubt.code(), &reason.message));
+    let Some((doubt, reason)) = &calendar.unknown else { return Ok(()) };
     let field = if calendar.holder.is_user() { "userIds" } else { "roomIds" };
-    let message = format!("Muster cannot tell whether {} is free: {why}", calendar.name);
-    Err(Refusal::new(code, message).at(field).into())
+    let message = messages::cannot_tell_whether_free(calendar.name.as_str(), reason.message.clone());
+    Err(Refusal::new(doubt.code(), message).at(field).into())
 }
 
 /// Refuses participants who are busy.

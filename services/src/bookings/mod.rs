@@ -14,7 +14,7 @@ mod revise;
 mod route;
 
 use chrono::Duration;
-use domain::{Id, TimeRange, Timestamp, ids, may, state::BookingState};
+use domain::{Id, Message, TimeRange, Timestamp, ids, may, state::BookingState};
 use entity::booking::Model;
 use sea_orm::{ColumnTrait, DbErr, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 
@@ -76,7 +76,7 @@ pub struct Conflict {
     /// Kind of conflict: `BUSY` or `TENTATIVE`.
     pub code: &'static str,
     /// Explanation for a person.
-    pub message: String,
+    pub message: Message,
 }
 
 impl Error {

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     Error, Result, System, Tx,
     audit::{AuditFacts, ENGINE},
-    integrations,
+    integrations, messages,
 };
 
 impl Connect {
@@ -159,7 +159,7 @@ async fn bind(tx: &Tx, integration: &entity::integration::Model, organisation: &
     match ours.one(tx.conn()).await? {
         Some(_) => Ok(()),
         None => {
-            let message = "Another integration already connects this organisation.";
+            let message = messages::organisation_taken();
             Err(Error::refuse("ORGANISATION_TAKEN", message))
         }
     }

@@ -15,7 +15,7 @@ use super::{
     session::{session_over, set_step, verifier_context},
 };
 use crate::{
-    Error, Refusal, Result, Tx, integrations,
+    Error, Refusal, Result, Tx, integrations, messages,
     proof::{Anyone, TenantScope},
 };
 
@@ -114,7 +114,7 @@ impl Connect {
     async fn redeem_sign_in(&self, connector: &dyn Provider, redirect: &Redirect<'_>) -> Result<SignedIn> {
         let who = self.redeem(connector, SignIn::Administrator, redirect).await?;
         if !who.may_consent {
-            let message = "Only an administrator of the organisation can connect it. Sign in as one.";
+            let message = messages::not_an_administrator();
             return Err(Refusal::new("NOT_AN_ADMINISTRATOR", message).into());
         }
         let external = who.organisation.ok_or_else(sign_in_incomplete)?;
@@ -156,8 +156,7 @@ impl Connect {
         let checked = answer.no_error(&*connector).and_then(|()| match (&signed, answer.tenant.as_deref()) {
             (Some(signed), Some(tenant)) if is_same(signed, tenant) => Ok(()),
             _ => {
-                let message =
-                    "The account that signed in belongs to a different organisation than the one that consented.";
+                let message = messages::another_organisation_consented();
                 Err(Refusal::new("TENANT_MISMATCH", message).into())
             }
         });
@@ -229,7 +228,7 @@ impl Connect {
             .await?;
         tx.commit().await?;
         if used.rows_affected != 1 {
-            let message = "This redirect does not belong to this step, or has been used before. Start again.";
+            let message = messages::state_invalid();
             return Err(Error::refuse("STATE_INVALID", message));
         }
         let sealed = session.verifier.clone().unwrap_or_default();
@@ -259,7 +258,7 @@ impl RedirectAnswer {
         let Some(error) = self.error.as_deref() else { return Ok(()) };
         let description = self.error_description.as_deref().unwrap_or_default();
         let providers::Declined = connector.redirect_error(error, description)?;
-        let message = "The administrator did not grant access at the provider.";
+        let message = messages::consent_declined_at_provider();
         Err(Error::refuse("CONSENT_DECLINED", message))
     }
 
@@ -279,7 +278,7 @@ pub(super) struct Redirect<'a> {
 }
 
 fn sign_in_incomplete() -> Error {
-    Error::refuse("SIGN_IN_INCOMPLETE", "The sign-in is incomplete. Start again.")
+    Error::refuse("SIGN_IN_INCOMPLETE", messages::sign_in_incomplete())
 }
 
 async fn set_signed_in(tx: &Tx, session: SessionRow, signed: &SignedIn) -> Result<SessionRow> {

@@ -33,7 +33,7 @@ use crate::{
     Error, Refusal, Result, Tx,
     audit::AuditFacts,
     integrations::{self, NewIntegration},
-    links,
+    links, messages,
     proof::Anyone,
 };
 use entity::connect_session::Model as SessionRow;
@@ -139,7 +139,7 @@ impl Connect {
     /// Returns the cookie's secret and where to go next.
     pub async fn choose(&self, _by: Anyone, token: &str, choice: Choice) -> Result<(String, NextPage)> {
         if !choice.terms || !choice.privacy {
-            let message = "Tick the terms of service and the privacy policy first.";
+            let message = messages::accept_the_terms_first();
             return Err(Refusal::new("TERMS_NOT_ACCEPTED", message).into());
         }
         let link = self.services.links().open(Anyone, token).await?.link;
@@ -180,14 +180,14 @@ impl Connect {
         if let Some(id) = link.integration_id {
             let row = integrations::find(tx, id).await?;
             if row.provider != choice.provider {
-                let message = "This link is for another calendar system.";
+                let message = messages::link_for_another_system();
                 return Err(Refusal::new("PROVIDER_MISMATCH", message).at("provider").into());
             }
             let state = row.state.require()?;
             let connecting = is_connecting(tx.conn(), tx.tenant(), row.id).await?;
             if matches!(state, S::Active | S::Degraded) && !connecting {
                 // Whoever comes by a link that has done its work could otherwise take the connection down again.
-                let message = "This calendar system is connected; there is nothing left to do here.";
+                let message = messages::already_connected();
                 return Err(Error::refuse("INTEGRATION_NOT_RECONNECTABLE", message));
             }
             let waits = matches!(state, S::Draft | S::AwaitingConsent | S::AwaitingAuthorization);
@@ -279,15 +279,15 @@ impl Connect {
     pub async fn decline(&self, _by: Anyone, cookie: &str) -> Result<NextPage> {
         let session = self.session(cookie, ConnectPurpose::Connect).await?;
         let (tx, session) = self.begin_step(&session).await?;
-        let error = Refusal::new("CONSENT_DECLINED", "The administrator did not grant access.");
+        let error = Refusal::new("CONSENT_DECLINED", messages::consent_declined_here());
         self.give_up(tx, session, &error.into()).await
     }
 
     /// Ends the attempt: the run undoes what was done, and the browser returns with the reason (S1.12).
     async fn give_up(&self, mut tx: Tx, mut session: SessionRow, error: &Error) -> Result<NextPage> {
         set_step(&tx, &mut session, ConnectStep::Answered).await?;
-        let reason = Reason::new(error.code(), error.to_string());
-        let said = json!({ "code": reason.code, "message": reason.message });
+        let reason = error.reason();
+        let said = json!(reason);
         integrations::signal(&mut tx, session.integration_id, "declined", said).await?;
         let row = integrations::find(&tx, session.integration_id).await?;
         let subject = row.id.to_string();
@@ -350,14 +350,14 @@ fn may_authorise(
         return Ok(());
     }
     if session.step != ConnectStep::Granted {
-        let message = "Grant the access first: open the link from your invitation again.";
+        let message = messages::grant_access_first();
         return Err(Error::refuse("SIGN_IN_INCOMPLETE", message));
     }
     let signed: Option<SignedIn> =
         session.signed_in.clone().and_then(|signed| serde_json::from_value(signed).ok());
     let known = row.external_tenant.as_deref().unwrap_or_default();
     if signed.is_some_and(|signed| !connector.is_same_organisation(&signed.external, known)) {
-        let message = "Somebody else has connected another organisation with this link in the meantime.";
+        let message = messages::another_organisation_meanwhile();
         return Err(Error::refuse("TENANT_MISMATCH", message));
     }
     Ok(())

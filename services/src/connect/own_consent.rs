@@ -10,7 +10,7 @@ use super::{Connect, NextPage, RedirectAnswer, SessionRow, consent_pages::Redire
 use crate::{
     Error, Result, Tx,
     audit::AuditFacts,
-    integrations,
+    integrations, messages,
     proof::{Anyone, Own},
 };
 
@@ -54,15 +54,13 @@ impl Connect {
         let row = entity::tenant_user::one(tx.tenant(), user).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("user"))?;
         if row.calendar_address.is_none() {
-            let message = "This user has no calendar address. Enter it first.";
+            let message = messages::calendar_address_missing();
             return Err(Error::refuse("CALENDAR_ADDRESS_MISSING", message));
         }
         let integration =
             crate::connections::live_integration(&tx).await?.filter(|row| self.takes_own_consent(row));
         let integration = integration.ok_or_else(|| {
-            let message =
-                "Your organisation has connected no calendar system that supports personal consent. Ask an \
-                    administrator to connect one.";
+            let message = messages::no_personal_consent();
             Error::refuse("INTEGRATION_NOT_CONNECTED", message)
         })?;
         let (secret, _) =
@@ -120,9 +118,8 @@ impl Connect {
         self.require_owner(&integration, &address, &who.account).await?;
         let external = integration.external_tenant.clone().ok_or_else(session_over)?;
         let refresh_token = who.refresh_token.map(|token| token.expose_secret().to_owned());
-        let refresh_token = refresh_token.ok_or_else(|| {
-            Error::refuse("CONSENT_INCOMPLETE", "The consent gives no lasting access. Start again.")
-        })?;
+        let refresh_token = refresh_token
+            .ok_or_else(|| Error::refuse("CONSENT_INCOMPLETE", messages::consent_not_lasting()))?;
         let secret = connector.own_consent(external, refresh_token)?;
         let (tx, _) = self.begin_step(&redirect.session).await?;
         self.store_own_consent(tx, &integration, user, address, &secret).await
@@ -214,5 +211,5 @@ impl Connect {
 }
 
 pub(super) fn account_mismatch(address: &str) -> Error {
-    Error::refuse("ACCOUNT_MISMATCH", format!("Sign in with the account of your own calendar, {address}."))
+    Error::refuse("ACCOUNT_MISMATCH", messages::sign_in_as_owner(address))
 }

@@ -16,7 +16,7 @@ use super::{
     Connect, NextPage, SessionRow, TypedCredentials, consent_pages::Redirect, session::session_over,
     typed_credentials::LONGEST_USER,
 };
-use crate::{Error, Refusal, Result, text, users::checked_email};
+use crate::{Error, Refusal, Result, messages, text, users::checked_email};
 
 /// What an administrator entered before the sign-in that proves their identity; stored in the session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ impl Connect {
         let administrator = administrator(typed)?.to_owned();
         let named = Named { service_account: service_account(address)?, administrator };
         if !keyless {
-            let message = "This installation cannot use a service account without its key. Paste the key.";
+            let message = messages::keyless_not_offered();
             return Err(Refusal::new("KEYLESS_NOT_OFFERED", message).at("serviceAccount").into());
         }
         let (tx, locked) = self.begin_step(&session).await?;
@@ -103,7 +103,7 @@ impl Connect {
 
 /// The refusal of an account that is not the one behind the entered address.
 pub fn other_administrator(entered: &str) -> Error {
-    Error::refuse("ACCOUNT_MISMATCH", format!("Sign in as the administrator that you entered, {entered}."))
+    Error::refuse("ACCOUNT_MISMATCH", messages::sign_in_as_administrator(entered))
 }
 
 /// The administrator for whom the service account acts.
@@ -111,7 +111,7 @@ fn administrator(typed: &TypedCredentials) -> Result<&str> {
     let administrator = typed.user.trim();
     text::check(administrator, Shape::Line, LONGEST_USER, "user")?;
     if !administrator.contains('@') {
-        let message = "Enter the address of an administrator of your organisation.";
+        let message = messages::administrators_address_needed();
         return Err(Refusal::new("CREDENTIALS_MISSING", message).at("user").into());
     }
     // As the form for users has it, so that nothing invisible is in it.

@@ -11,7 +11,7 @@ use sea_orm::{
 
 use super::{Connect, SessionRow};
 use crate::{
-    Error, Result, Tx, links,
+    Error, Result, Tx, links, messages,
     vault::{Column as Sealed, SealContext},
 };
 
@@ -107,5 +107,5 @@ pub(super) fn consent_context(session: &SessionRow) -> SealContext {
 }
 
 pub(super) fn session_over() -> Error {
-    Error::refuse("SESSION_OVER", "This page has expired. Open the link from your invitation again.")
+    Error::refuse("SESSION_OVER", messages::session_over())
 }

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{Connect, NextPage, TypedCredentials};
 use crate::{
-    Error, Refusal, Result,
+    Error, Refusal, Result, messages,
     proof::Anyone,
     text::{self, MAX_URL_LEN},
 };
@@ -23,8 +23,7 @@ impl Connect {
     pub async fn submit(&self, _by: Anyone, cookie: &str, typed: TypedCredentials) -> Result<NextPage> {
         let mut session = self.session(cookie, ConnectPurpose::Connect).await?;
         if session.step != ConnectStep::Credentials {
-            let message =
-                "Credentials are not asked for at this step. Open the link from your invitation again.";
+            let message = messages::no_credentials_at_this_step();
             return Err(Error::refuse("STEP_OVER", message));
         }
         let connector = self.connector_of(&session).await?;
@@ -44,7 +43,7 @@ impl Connect {
         session = locked;
         let server = server_of(&*connector, finds_server, &typed)?;
         if typed.user.trim().is_empty() || typed.password.expose_secret().is_empty() {
-            return Err(Refusal::new("CREDENTIALS_MISSING", "Enter the user name and the password.")
+            return Err(Refusal::new("CREDENTIALS_MISSING", messages::user_and_password_needed())
                 .at("user")
                 .into());
         }
@@ -60,7 +59,7 @@ impl Connect {
 
 /// The entered server. It may be omitted if the connector finds it by the account's address.
 fn server_of(connector: &dyn Provider, finds_server: bool, typed: &TypedCredentials) -> Result<Option<Url>> {
-    let refuse = |code, message: String| Err(Refusal::new(code, message).at("server").into());
+    let refuse = |code, message| Err(Refusal::new(code, message).at("server").into());
     text::check(&typed.server, Shape::Line, MAX_URL_LEN, "server")?;
     let text = typed.server.trim();
     if text.is_empty() && finds_server && typed.user.contains('@') {
@@ -68,7 +67,7 @@ fn server_of(connector: &dyn Provider, finds_server: bool, typed: &TypedCredenti
     }
     let malformed = "SERVER_URL_MALFORMED";
     let Ok(server) = text.parse::<Url>() else {
-        return refuse(malformed, "This is not the address of a server.".to_owned());
+        return refuse(malformed, messages::no_address_of_a_server());
     };
     // What follows a question mark may be a secret, and the address is shown and recorded.
     let holds_secret = !server.username().is_empty()
@@ -76,9 +75,8 @@ fn server_of(connector: &dyn Provider, finds_server: bool, typed: &TypedCredenti
         || server.query().is_some()
         || server.fragment().is_some();
     if !matches!(server.scheme(), "http" | "https") || !server.has_host() || holds_secret {
-        let message =
-            "Enter an address that begins with https:// and contains no user name, password, ? or #.";
-        return refuse(malformed, message.to_owned());
+        let message = messages::https_address_needed();
+        return refuse(malformed, message);
     }
     match connector.check_server(&server) {
         Ok(()) => Ok(Some(server)),

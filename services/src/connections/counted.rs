@@ -14,6 +14,7 @@ use crate::{
     Error, Refusal, Result,
     audit::AuditFacts,
     events::topic,
+    messages,
     proof::Allowed,
     run_inputs::{Activate, RunInput},
 };
@@ -73,7 +74,7 @@ fn checked(row: &Model, wanted: &[String]) -> Result<Json> {
         return Err(Refusal::new("CALENDARS_MISSING", message).at("calendarIds").into());
     }
     if row.state.require()? == ConnectionState::Excluded {
-        return Err(Error::refuse("EXCLUDED", "An administrator has excluded this mailbox."));
+        return Err(Error::refuse("EXCLUDED", messages::excluded()));
     }
     let listed = calendars(row);
     if wanted.iter().any(|id| !listed.iter().any(|calendar| calendar.id == *id)) {

@@ -19,7 +19,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use super::{lost, read, seal_context};
-use crate::{Error, Result, Services, vault::Column};
+use crate::{Error, Result, Services, messages, vault::Column};
 
 /// An access token and when it expires.
 type Live = (SecretString, Timestamp);
@@ -109,7 +109,7 @@ impl Credentials for Broker {
                     ErrorKind::GrantLost,
                     Remedy::Reconnect,
                     "401",
-                    "The calendar system no longer accepts the stored password.",
+                    messages::password_refused(),
                 ))
             }
         }
@@ -133,7 +133,7 @@ impl Broker {
                 ErrorKind::Unavailable,
                 Remedy::RetryAfter(Duration::from_secs(2)),
                 other.code(),
-                "The stored consent could not be read.",
+                messages::stored_consent_unreadable(),
             ),
         })?;
         Ok(match fetched {

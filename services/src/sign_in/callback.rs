@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use url::form_urlencoded;
 
-use crate::{Error, Refusal, Result};
+use crate::{Error, Refusal, Result, messages};
 
 /// The parameters of a redirect, without duplicates.
 #[derive(Debug, Clone, Default)]
@@ -48,13 +48,13 @@ impl CallbackParams {
                 "Your organisation's sign-in refused you access. Start again, or ask your administrator.";
             return Err(Refusal::new("SIGN_IN_DECLINED", message).into());
         }
-        let missing = || Error::refuse("SIGN_IN_INCOMPLETE", "The sign-in is incomplete. Start again.");
+        let missing = || Error::refuse("SIGN_IN_INCOMPLETE", messages::sign_in_incomplete());
         self.get("code").ok_or_else(missing)
     }
 }
 
 pub(super) fn used() -> Error {
-    let message = "This redirect does not belong to this step, or has been used before. Start again.";
+    let message = messages::state_invalid();
     Error::refuse("STATE_INVALID", message)
 }
 

@@ -14,6 +14,7 @@ use crate::{
     Result, Tx,
     change::{NewConnection, pending_connection, reason_json},
     events::topic,
+    messages,
     run_inputs::{Activate, RunInput},
 };
 
@@ -90,7 +91,7 @@ pub(super) async fn disconnect(tx: &mut Tx, user: &tenant_user::Model) -> Result
         .exec(tx.conn())
         .await?;
     let mine = connection::of(tx.tenant()).filter(Column::UserId.eq(user.id)).all(tx.conn()).await?;
-    let reason = Reason::new("NOT_THE_USERS", "This mailbox no longer belongs to a user.");
+    let reason = Reason::new("NOT_THE_USERS", messages::not_the_users());
     for connection in mine {
         connection.state.require()?;
         connection::update(tx.tenant())

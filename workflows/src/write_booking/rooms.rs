@@ -20,7 +20,7 @@ use super::{
     meeting::{self, Meeting},
     target_calendar,
 };
-use crate::{Outcome, Step, StepContext, StepError};
+use crate::{Outcome, Step, StepContext, StepError, messages};
 
 /// Shortest and longest pause between two reads of the event, in seconds; pauses grow from the one to the other.
 const PAUSES: (i64, i64) = (2, 60);
@@ -138,14 +138,14 @@ fn confirmed() -> BookingChange {
 }
 
 fn gone() -> BookingChange {
-    let reason = Reason::new("EVENT_GONE", "Somebody has removed the event from the calendar.");
-    let reason = reason.with_next_action("Cancel this booking, or book again.");
+    let reason = Reason::new("EVENT_GONE", messages::event_gone());
+    let reason = reason.with_next_action(messages::cancel_or_book_again());
     BookingChange { reason: Some(Some(reason)), ..BookingChange::default() }
 }
 
 /// The change of the booking for a verdict. While rooms have not responded, an existing reason is kept.
 fn following(verdict: &Verdict) -> BookingChange {
-    let because = |state, code, message: &str, next_action| BookingChange {
+    let because = |state, code, message, next_action| BookingChange {
         state: Some(state),
         reason: Some(Some(Reason::new(code, message).with_next_action(next_action))),
         ..BookingChange::default()
@@ -155,15 +155,15 @@ fn following(verdict: &Verdict) -> BookingChange {
         Verdict::Declined(room) => because(
             BookingState::RoomDeclined,
             "ROOM_DECLINED",
-            &format!("{room} has declined the booking."),
-            "Move the booking to another time, or book another room.",
+            messages::room_declined(room),
+            messages::move_or_book_another_room(),
         ),
         // Saying that it is confirmed would be wrong, and so would be taking it back.
         Verdict::Silent => because(
             BookingState::RoomPending,
             "ROOM_SILENT",
-            "A room has not responded yet.",
-            "Ask the person who approves bookings of the room.",
+            messages::room_silent(),
+            messages::ask_the_rooms_approver(),
         ),
         Verdict::Waits => {
             BookingChange { state: Some(BookingState::RoomPending), ..BookingChange::default() }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::ProviderKind;
+use domain::{Message, ProviderKind};
 use providers::{
     Error, ErrorKind, Remedy,
     memory::{Memory, Method},
@@ -31,20 +31,35 @@ pub fn calls(memory: &Memory, method: Method) -> usize {
 
 /// An error that passes.
 pub fn busy() -> Error {
-    Error::new(ErrorKind::Unavailable, Remedy::RetryAfter(Duration::from_secs(1)), "503", "A bad moment.")
+    Error::new(
+        ErrorKind::Unavailable,
+        Remedy::RetryAfter(Duration::from_secs(1)),
+        "503",
+        Message::verbatim("A bad moment."),
+    )
 }
 
 /// The mailbox is not in the agreed scope.
 pub fn out_of_scope() -> Error {
-    Error::new(ErrorKind::OutOfScope, Remedy::SkipMailbox, "403", "This mailbox is outside the agreed scope.")
+    Error::new(
+        ErrorKind::OutOfScope,
+        Remedy::SkipMailbox,
+        "403",
+        Message::verbatim("This mailbox is outside the agreed scope."),
+    )
 }
 
 /// The consent is gone.
 pub fn lost() -> Error {
-    Error::new(ErrorKind::GrantLost, Remedy::Reconnect, "invalid_grant", "The consent is gone.")
+    Error::new(
+        ErrorKind::GrantLost,
+        Remedy::Reconnect,
+        "invalid_grant",
+        Message::verbatim("The consent is gone."),
+    )
 }
 
 /// The request is impossible.
 pub fn refused() -> Error {
-    Error::new(ErrorKind::Invalid, Remedy::Never, "400", "The calendar refused this.")
+    Error::new(ErrorKind::Invalid, Remedy::Never, "400", Message::verbatim("The calendar refused this."))
 }

@@ -1,5 +1,6 @@
 //! How each scenario begins: what somebody does, or what the next period brings.
 
+use domain::Message;
 use providers::{ErrorKind, memory::Method};
 use services::upkeep::ReadOrder;
 
@@ -149,6 +150,6 @@ impl Scenario {
 
 /// The provider's error for a mailbox that does not exist.
 fn gone_mailbox() -> providers::Error {
-    let message = "There is no such mailbox.";
+    let message = Message::verbatim("There is no such mailbox.");
     providers::Error::new(ErrorKind::NoMailbox, providers::Remedy::SkipMailbox, "404", message)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use domain::Reason;
+use domain::{Message, Reason};
 use engine::{Flow, StepError, StepInput, StepOutput, Table};
 use services::Change;
 use workflows::StepContext;
@@ -92,7 +92,7 @@ fn again<'a>(input: &StepInput<'a>) -> StepInput<'a> {
 }
 
 fn lost(fault: InStep) -> StepOutput<Change> {
-    let reason = Reason::new("PLANTED", "A fault was planted here.");
+    let reason = Reason::new("PLANTED", Message::verbatim("A fault was planted here."));
     let trouble = match fault {
         InStep::FailBefore | InStep::FailAfter => StepError::Fail(reason),
         _ => StepError::Retry { reason, after: None },

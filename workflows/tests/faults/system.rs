@@ -1,6 +1,6 @@
 //! The calendar system that the faults are planted in, and the errors that it gives.
 
-use domain::ProviderKind;
+use domain::{Message, ProviderKind};
 use providers::{Error, ErrorKind, Remedy, RoomInfo, memory::Memory};
 
 /// The rooms of the directory.
@@ -30,15 +30,25 @@ fn room(address: &str) -> RoomInfo {
 
 /// The mailbox is not in the agreed scope.
 pub fn out_of_scope() -> Error {
-    Error::new(ErrorKind::OutOfScope, Remedy::SkipMailbox, "403", "This mailbox is outside the agreed scope.")
+    Error::new(
+        ErrorKind::OutOfScope,
+        Remedy::SkipMailbox,
+        "403",
+        Message::verbatim("This mailbox is outside the agreed scope."),
+    )
 }
 
 /// The consent is gone.
 pub fn lost() -> Error {
-    Error::new(ErrorKind::GrantLost, Remedy::Reconnect, "invalid_grant", "The consent is gone.")
+    Error::new(
+        ErrorKind::GrantLost,
+        Remedy::Reconnect,
+        "invalid_grant",
+        Message::verbatim("The consent is gone."),
+    )
 }
 
 /// The request is impossible.
 pub fn refused() -> Error {
-    Error::new(ErrorKind::Invalid, Remedy::Never, "400", "The calendar refused this.")
+    Error::new(ErrorKind::Invalid, Remedy::Never, "400", Message::verbatim("The calendar refused this."))
 }

@@ -7,6 +7,7 @@ mod outbox;
 mod parked;
 mod retention;
 
+use domain::Message;
 use engine::{Next, nothing};
 use serde::{Deserialize, Serialize};
 use workflows::{
@@ -36,7 +37,7 @@ async fn ring(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let is_rung = at.take("bell").is_some();
     match at.memory.mode.as_str() {
         "done" => Ok(Next::Done),
-        "fail" => Err(StepError::fail("TOY_FAILED", "It failed.")),
+        "fail" => Err(StepError::fail("TOY_FAILED", Message::verbatim("It failed."))),
         _ if is_rung => Ok(Next::Done),
         _ => Ok(Next::Wait { until: None, or: Some("bell") }),
     }

@@ -3,7 +3,7 @@
 pub(super) mod input;
 
 use async_graphql::{Context, Description, ID, Object, SimpleObject};
-use domain::{Id, ids, may};
+use domain::{Id, Zone, ids, may};
 use services::availability::{self as free, Query};
 
 use self::input::AvailabilityInput;
@@ -16,6 +16,7 @@ use super::{
     scalar::DateTime,
     user::{self, User},
 };
+use crate::wording;
 
 /// A user or room whose time can be booked.
 #[derive(Description, Debug, Clone)]
@@ -75,12 +76,10 @@ pub struct Availability {
     participants: Vec<ParticipantStatus>,
 }
 
-impl From<free::SearchResult> for Availability {
-    fn from(answer: free::SearchResult) -> Self {
-        Self {
-            slots: answer.slots.into_iter().map(Slot).collect(),
-            participants: answer.participants.into_iter().map(ParticipantStatus::from).collect(),
-        }
+impl Availability {
+    fn of(answer: free::SearchResult, zone: Option<&Zone>) -> Self {
+        let participants = answer.participants.into_iter().map(|one| ParticipantStatus::of(one, zone));
+        Self { slots: answer.slots.into_iter().map(Slot).collect(), participants: participants.collect() }
     }
 }
 
@@ -126,15 +125,15 @@ pub struct ParticipantStatus {
     reason: Option<Reason>,
 }
 
-impl From<free::ParticipantStatus> for ParticipantStatus {
-    fn from(status: free::ParticipantStatus) -> Self {
+impl ParticipantStatus {
+    fn of(status: free::ParticipantStatus, zone: Option<&Zone>) -> Self {
         Self {
             holder: Holder(status.holder),
             connected_mailbox_state: status.connection.as_ref().map(ConnectedMailboxState::from),
             as_of: status.as_of.map(DateTime),
             known: status.known,
             unreadable: status.unreadable,
-            reason: status.reason.map(Reason::from),
+            reason: status.reason.map(|reason| Reason::of(&reason, zone)),
         }
     }
 }
@@ -152,15 +151,20 @@ pub struct SlotRefusal {
     as_of: Option<DateTime>,
 }
 
-impl From<free::Obstacle> for SlotRefusal {
-    fn from(why: free::Obstacle) -> Self {
+impl SlotRefusal {
+    fn of(why: free::Obstacle, zone: Option<&Zone>) -> Self {
         Self {
             participant: why.participant.map(Holder),
             code: why.code,
-            message: why.message,
+            message: wording::sentence_in(&why.message, zone),
             as_of: why.as_of.map(DateTime),
         }
     }
+}
+
+/// The zone in which the reader of a search's result thinks: the one that the search names.
+fn readers_zone(query: &Query) -> Option<Zone> {
+    Zone::named(&query.zone).filter(|zone| *zone != Zone::UTC)
 }
 
 #[derive(Default)]
@@ -179,7 +183,8 @@ impl AvailabilityQuery {
             async {
                 let by = ctx.caller().allow::<may::AvailabilityView>()?;
                 let query = Query::try_from(input)?;
-                Ok(ctx.services().availability().find(&by, &query).await?.into())
+                let found = ctx.services().availability().find(&by, &query).await?;
+                Ok(Availability::of(found, readers_zone(&query).as_ref()))
             }
             .await,
         )
@@ -197,7 +202,8 @@ impl AvailabilityQuery {
                 let by = ctx.caller().allow::<may::AvailabilityView>()?;
                 let query = Query::try_from(input)?;
                 let whys = ctx.services().availability().explain(&by, &query, start.0).await?;
-                Ok(whys.into_iter().map(SlotRefusal::from).collect())
+                let zone = readers_zone(&query);
+                Ok(whys.into_iter().map(|why| SlotRefusal::of(why, zone.as_ref())).collect())
             }
             .await,
         )

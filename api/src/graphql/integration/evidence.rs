@@ -7,10 +7,13 @@ use services::{
 };
 
 use super::stored;
-use crate::graphql::{
-    context::format_id,
-    enums::{TermsDocument, Verdict},
-    scalar::{DateTime, EmailAddress},
+use crate::{
+    graphql::{
+        context::format_id,
+        enums::{TermsDocument, Verdict},
+        scalar::{DateTime, EmailAddress},
+    },
+    wording,
 };
 
 /// One verification of an integration: a series of checks with their results.
@@ -64,7 +67,13 @@ pub struct Check {
 impl From<verification::Check> for Check {
     fn from(check: verification::Check) -> Self {
         let verification::Check { name, mailbox, verdict, evidence, next_action } = check;
-        Self { name, mailbox: mailbox.map(EmailAddress), verdict: verdict.into(), evidence, next_action }
+        Self {
+            name,
+            mailbox: mailbox.map(EmailAddress),
+            verdict: verdict.into(),
+            evidence: wording::sentence(&evidence),
+            next_action: next_action.as_ref().map(wording::sentence),
+        }
     }
 }
 

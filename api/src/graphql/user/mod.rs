@@ -112,8 +112,7 @@ impl UserCalendar {
     /// Why the calendar is in its current state and what to do next; null if there is nothing to explain.
     async fn reason(&self) -> Option<Reason> {
         let Some(row) = &self.0 else {
-            let reason = domain::Reason::new("CALENDAR_NOT_CONNECTED", "This calendar is not connected.");
-            return Some(reason.with_next_action("Connect the calendar.").into());
+            return Some(Reason::of(&services::connections::never_connected(), None));
         };
         Reason::stored(row.reason.as_ref())
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::{Reason, Timestamp};
+use domain::{Message, Reason, Timestamp};
 use engine::{Next, Outcome, StepError, UndoOutcome};
 use serde::{Deserialize, Serialize};
 
@@ -134,18 +134,23 @@ pub fn take_back(memory: &mut Memory, attempt: u32) -> UndoOutcome {
     memory.count += 1;
     memory.until = None;
     match memory.plan {
-        Plan { stuck: true, .. } => Err(StepError::fail("STUCK", "It cannot be taken back.")),
+        Plan { stuck: true, .. } => {
+            Err(StepError::fail("STUCK", Message::verbatim("It cannot be taken back.")))
+        }
         Plan { undo_stumbles, .. } if attempt < undo_stumbles => Err(again()),
         _ => Ok(()),
     }
 }
 
 fn lame() -> StepError {
-    StepError::fail("LAME", "It cannot go on.")
+    StepError::fail("LAME", Message::verbatim("It cannot go on."))
 }
 
 fn again() -> StepError {
-    StepError::Retry { reason: Reason::new("STUMBLED", "It stumbled."), after: Some(AFTER) }
+    StepError::Retry {
+        reason: Reason::new("STUMBLED", Message::verbatim("It stumbled.")),
+        after: Some(AFTER),
+    }
 }
 
 fn go(state: State, at: &mut Step<Memory>) -> Outcome<State> {

@@ -1,0 +1,11 @@
+# What the engine says about a run.
+
+run-quarantined = This run crashed the server several times and is quarantined.
+read-history-then-retry = Read the run's history, then retry the run.
+run-cancelled = Somebody cancelled this run.
+wait-unnamed = A step waits for neither a time nor a signal.
+successor-unknown = A step went to a state that its table does not allow.
+check-the-provider-then-retry = Check what is left at the provider, then retry the run.
+state-unknown = The run is in a state that this version of Muster does not know.
+step-panicked = A step of this run failed because of a defect in Muster.
+memory-unreadable = The stored memory of the run cannot be read.

@@ -1,0 +1,122 @@
+# What use cases say: reasons, checks of a verification, and those refusals that become the reason of a run.
+
+## Failures of use cases
+
+sign-in-first = Sign in: this request carries no valid key or token.
+permission-needed = You may not do this: it needs the permission { $permission }.
+tenant-missing = Name the tenant you act for in the header Muster-Tenant.
+not-found = There is no such { $what }.
+overloaded = The server is overloaded. Try again shortly.
+database-failed = The database failed.
+queue-failed = The queue failed.
+word-unknown = A newer version of Muster stored the word "{ $word }", which this version does not know. Try again when all servers run the newer version.
+master-key-unknown = A stored value, { $what }, is sealed with the master key { $key }, which is neither master_key nor among former_master_keys.
+stored-value-unreadable = A stored value, { $what }, cannot be read.
+user-of-list = users[{ $index }]: { $cause }
+
+## Calendar systems and their consents
+
+provider-not-available = This installation is not set up for this calendar system.
+no-sign-in-by-issuers = This installation is not set up for sign-in by OpenID issuers.
+consent-gone = The calendar system is no longer connected: its consent no longer exists.
+password-refused = The calendar system no longer accepts the stored password.
+stored-consent-unreadable = The stored consent could not be read.
+own-limit = The calendar system allows no more requests for now.
+organisations-server-silent = Your organisation's server did not answer in time.
+too-many-events = This calendar has more events than Muster can read.
+
+## Connecting
+
+organisation-taken = Another integration already connects this organisation.
+not-an-administrator = Only an administrator of the organisation can connect it. Sign in as one.
+another-organisation-consented = The account that signed in belongs to a different organisation than the one that consented.
+state-invalid = This redirect does not belong to this step, or has been used before. Start again.
+consent-declined-at-provider = The administrator did not grant access at the provider.
+sign-in-incomplete = The sign-in is incomplete. Start again.
+consent-declined-here = The administrator did not grant access.
+another-organisation-meanwhile = Somebody else has connected another organisation with this link in the meantime.
+grant-access-first = Grant the access first: open the link from your invitation again.
+sign-in-as-owner = Sign in with the account of your own calendar, { $address }.
+sign-in-as-administrator = Sign in as the administrator that you entered, { $entered }.
+consent-not-lasting = The consent gives no lasting access. Start again.
+accept-the-terms-first = Tick the terms of service and the privacy policy first.
+link-for-another-system = This link is for another calendar system.
+already-connected = This calendar system is connected; there is nothing left to do here.
+calendar-address-missing = This user has no calendar address. Enter it first.
+no-personal-consent = Your organisation has connected no calendar system that supports personal consent. Ask an administrator to connect one.
+keyless-not-offered = This installation cannot use a service account without its key. Paste the key.
+administrators-address-needed = Enter the address of an administrator of your organisation.
+service-accounts-address-needed = Enter the address of a service account; it ends with .gserviceaccount.com.
+no-credentials-at-this-step = Credentials are not asked for at this step. Open the link from your invitation again.
+user-and-password-needed = Enter the user name and the password.
+no-address-of-a-server = This is not the address of a server.
+https-address-needed = Enter an address that begins with https:// and contains no user name, password, ? or #.
+session-over = This page has expired. Open the link from your invitation again.
+
+## Integrations and mailboxes
+
+mailboxes-lost = Some mailboxes that were active can no longer be reached.
+check-unreachable-mailboxes = Check the mailboxes that are unreachable.
+add-the-mailbox-to-the-scope = Add the mailbox to the agreed scope, or let bookings go through the service account.
+ask-the-owner-to-connect-again = Ask the mailbox's owner to connect the calendar again.
+ask-why-the-mailbox-is-refused = Ask the administrator of the calendar system why it refuses this mailbox. Muster tries again automatically.
+connect-again-as-administrator = Connect the calendar system again, as an administrator.
+not-the-users = This mailbox no longer belongs to a user.
+excluded = An administrator has excluded this mailbox.
+
+## Calendars in searches and bookings
+
+calendar-not-connected = This calendar is not connected.
+connect-the-calendar = Connect the calendar.
+calendar-unreadable = The calendar cannot be read at present.
+calendar-not-read-yet = The calendar has not been read yet.
+calendar-read-too-long-ago = The calendar was last read too long ago.
+calendar-read-in-part = The calendar has been read only from { $start } to { $end }.
+unreadable-items = Unreadable items in this calendar: { $count }.
+ask-the-owner-to-correct-items = Ask the calendar's owner to correct or delete these items.
+calendar-unknown = { $name }: { $cause }
+calendar-not-read-for-that-time = { $name }: This calendar has not been read for that time.
+outside-working-hours = The time is outside the working hours in { $zone }.
+outside-search-window = The time is outside the search window.
+no-room-matches = No room matches the search.
+busy-from-to = { $name } is busy from { $start } to { $end }.
+tentative-from-to = { $name } is tentatively busy from { $start } to { $end }.
+busy-then = { $name } is busy at that time.
+tentative-then = { $name } is tentatively busy at that time.
+cannot-tell-whether-free = Muster cannot tell whether { $name } is free: { $cause }
+
+## Checks of a verification
+
+earlier-check-failed = An earlier check failed.
+evidence-of-failure = { $message } ({ $code })
+system-responds = The calendar system responds.
+system-grants-access = The calendar system grants Muster access.
+system-belongs-to = The calendar system belongs to { $name }.
+connect-with-the-first-organisation = Connect with an account of the organisation that was connected first.
+check-that-the-system-is-reachable = Check that the calendar system can be reached from the internet.
+people-listed =
+    { $count ->
+        [one] One person is listed.
+       *[other] { $count } people are listed.
+    }
+people-listed-or-more = { $count } or more people are listed.
+grant-listing-people = Grant the permission to list the people of the organisation.
+grant-listing-rooms = Grant the permission to list the rooms of the organisation.
+no-rooms-listed = No rooms are listed.
+room-readable = The room can be read.
+add-the-room-to-the-scope = Add the room to the agreed scope, or exclude it.
+no-service-mailbox = No service mailbox has been set.
+add-a-service-mailbox = Add a service mailbox, so that bookings are possible for people whose mailbox cannot be reached.
+check-the-address-and-scope = Check the address, and that the mailbox lies within the agreed scope.
+mailbox-not-found = The mailbox was not found.
+mailbox-exists = The mailbox of { $name } exists.
+two-events-written = Two events at the same time were written and removed again.
+allow-overlapping-events = Allow writing to this mailbox, and overlapping events in it.
+written-event-missing = A written event is missing: the mailbox does not keep overlapping events.
+unreadable-items-of-mailbox = Unreadable items: { $count }. Of these, { $unknown } block no time because their times are unknown.
+more-mailboxes-with-unreadable-items =
+    { $count ->
+        [one] One more mailbox contains unreadable items.
+       *[other] { $count } more mailboxes contain unreadable items.
+    }
+ask-the-owner-to-correct-listed-items = Ask the mailbox's owner to correct or delete these items; the connection's `unreadable` names them.

@@ -1,0 +1,79 @@
+//! The catalogue: turns stored reasons and messages into sentences of the reader's language.
+//!
+//! Rows hold a [`Message`], which is an id with arguments. Whoever shows one to a person - the API, the pages, the
+//! commands - renders it here, at the edge; nobody stores what comes out. A crate's messages stand in
+//! `locales/<language>/<crate>.ftl`, in the syntax of [Fluent](https://projectfluent.org), and are embedded in the
+//! binary. Every message is shown: one of an older version is a finished sentence, and of one that only a newer version
+//! has the code is shown.
+
+mod catalogue;
+
+use domain::{Message, Reason, Timestamp, Zone};
+
+/// A language of the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Language {
+    /// British English.
+    #[default]
+    English,
+}
+
+impl Language {
+    /// Every language.
+    pub const ALL: [Self; 1] = [Self::English];
+
+    /// The files of the catalogue, each with its name and content.
+    pub const fn files(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::English => catalogue::ENGLISH,
+        }
+    }
+}
+
+/// The catalogue's own messages.
+pub mod general {
+    domain::messages! {
+        unknown_reason(code: Text);
+        unknown_message();
+    }
+}
+
+/// A reason as a person reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// Stable code for programs.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
+    /// What to do next, as an imperative sentence; `None` if there is nothing to do.
+    pub next_action: Option<String>,
+}
+
+/// Renders a reason. Times are shown in `zone`, or in UTC if it is `None`. A next action that only a newer version has
+/// is left out.
+pub fn render(reason: &Reason, language: Language, zone: Option<&Zone>) -> Explanation {
+    let of = |message: &Message| catalogue::sentence(message, language, zone);
+    let message = of(&reason.message).or_else(|| of(&general::unknown_reason(reason.code.as_str())));
+    Explanation {
+        code: reason.code.clone(),
+        message: message.unwrap_or_else(|| reason.code.clone()),
+        next_action: reason.next_action.as_ref().and_then(of),
+    }
+}
+
+/// Renders one message, as [`render`] does.
+pub fn sentence(message: &Message, language: Language, zone: Option<&Zone>) -> String {
+    let of = |message: &Message| catalogue::sentence(message, language, zone);
+    of(message).or_else(|| of(&general::unknown_message())).unwrap_or_default()
+}
+
+/// Formats an instant for a sentence: without a zone's name if it is the reader's.
+fn moment(at: Timestamp, zone: Option<&Zone>) -> String {
+    match zone {
+        Some(zone) => zone.local(at).format("%Y-%m-%d %H:%M").to_string(),
+        None => at.format("%Y-%m-%d %H:%M UTC").to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+use domain::{Reason, Timestamp, Zone};
+use serde_json::{Value, json};
+
+use super::*;
+
+fn reason(stored: Value) -> Reason {
+    serde_json::from_value(stored).unwrap()
+}
+
+fn shown(stored: Value) -> Explanation {
+    render(&reason(stored), Language::English, None)
+}
+
+#[test]
+fn a_stored_reason_is_a_sentence_when_it_is_shown() {
+    let shown = shown(json!({
+        "code": "ROOM_DECLINED",
+        "message": { "id": "room-declined", "args": { "room": "Room 4" } },
+        "nextAction": { "id": "move-or-book-another-room" },
+    }));
+    let expected = Explanation {
+        code: "ROOM_DECLINED".to_owned(),
+        message: "Room 4 has declined the booking.".to_owned(),
+        next_action: Some("Move the booking to another time, or book another room.".to_owned()),
+    };
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn a_sentence_of_an_older_version_is_shown_as_it_is() {
+    let shown = shown(json!({ "code": "X", "message": "It { $failed }.", "nextAction": "Try again." }));
+    assert_eq!(
+        (shown.message.as_str(), shown.next_action.as_deref()),
+        ("It { $failed }.", Some("Try again."))
+    );
+}
+
+#[test]
+fn a_message_of_a_newer_version_is_shown_by_its_code() {
+    let general = "A newer version of Muster explains the code NEWER.";
+    for message in [
+        json!({ "id": "newer" }),
+        json!({ "id": "room-declined" }),
+        json!({ "id": "room-declined", "args": { "room": { "money": 3 } } }),
+        json!({ "id": "room-declined", "args": { "room": { "message": { "id": "newer" } } } }),
+    ] {
+        let shown = shown(json!({ "code": "NEWER", "message": message, "nextAction": message }));
+        assert_eq!((shown.message.as_str(), shown.next_action), (general, None), "{message}");
+        let alone = sentence(&serde_json::from_value(message).unwrap(), Language::English, None);
+        assert_eq!(alone, "A newer version of Muster explains this.");
+    }
+}
+
+#[test]
+fn a_number_has_its_own_form_of_the_sentence() {
+    let listed = |count: i64| {
+        let message = json!({ "id": "people-listed", "args": { "count": count } });
+        sentence(&serde_json::from_value(message).unwrap(), Language::English, None)
+    };
+    assert_eq!([1, 2_000].map(listed), ["One person is listed.", "2000 people are listed."]);
+}
+
+#[test]
+fn the_words_of_others_are_no_syntax_of_the_catalogue() {
+    let words = "{ $code } { room-silent } -term";
+    let shown =
+        shown(json!({ "code": "X", "message": { "id": "room-declined", "args": { "room": words } } }));
+    assert_eq!(shown.message, format!("{words} has declined the booking."));
+}
+
+#[test]
+fn a_time_is_the_readers_or_named_utc() {
+    let at = Timestamp::from_timestamp(1_800_000_000, 0).unwrap();
+    let berlin = Zone::named("Europe/Berlin").unwrap();
+    assert_eq!(moment(at, Some(&berlin)), "2027-01-15 09:00");
+    assert_eq!(moment(at, None), "2027-01-15 08:00 UTC");
+}

@@ -1,0 +1,104 @@
+//! What use cases say. The sentences are in `messages/locales/en/services.ftl`.
+
+domain::messages! {
+    sign_in_first();
+    permission_needed(permission: Text);
+    tenant_missing();
+    not_found(what: Text);
+    overloaded();
+    database_failed();
+    queue_failed();
+    word_unknown(word: Text);
+    master_key_unknown(what: Text, key: Text);
+    stored_value_unreadable(what: Text);
+    user_of_list(index: Number, cause: Said);
+
+    provider_not_available();
+    no_sign_in_by_issuers();
+    consent_gone();
+    password_refused();
+    stored_consent_unreadable();
+    own_limit();
+    organisations_server_silent();
+    too_many_events();
+
+    organisation_taken();
+    not_an_administrator();
+    another_organisation_consented();
+    state_invalid();
+    consent_declined_at_provider();
+    sign_in_incomplete();
+    consent_declined_here();
+    another_organisation_meanwhile();
+    grant_access_first();
+    sign_in_as_owner(address: Text);
+    sign_in_as_administrator(entered: Text);
+    consent_not_lasting();
+    accept_the_terms_first();
+    link_for_another_system();
+    already_connected();
+    calendar_address_missing();
+    no_personal_consent();
+    keyless_not_offered();
+    administrators_address_needed();
+    service_accounts_address_needed();
+    no_credentials_at_this_step();
+    user_and_password_needed();
+    no_address_of_a_server();
+    https_address_needed();
+    session_over();
+
+    mailboxes_lost();
+    check_unreachable_mailboxes();
+    add_the_mailbox_to_the_scope();
+    ask_the_owner_to_connect_again();
+    ask_why_the_mailbox_is_refused();
+    connect_again_as_administrator();
+    not_the_users();
+    excluded();
+
+    calendar_not_connected();
+    connect_the_calendar();
+    calendar_unreadable();
+    calendar_not_read_yet();
+    calendar_read_too_long_ago();
+    calendar_read_in_part(start: Moment, end: Moment);
+    unreadable_items(count: Number);
+    ask_the_owner_to_correct_items();
+    calendar_unknown(name: Text, cause: Said);
+    calendar_not_read_for_that_time(name: Text);
+    outside_working_hours(zone: Text);
+    outside_search_window();
+    no_room_matches();
+    busy_from_to(name: Text, start: Moment, end: Moment);
+    tentative_from_to(name: Text, start: Moment, end: Moment);
+    busy_then(name: Text);
+    tentative_then(name: Text);
+    cannot_tell_whether_free(name: Text, cause: Said);
+
+    earlier_check_failed();
+    evidence_of_failure(message: Said, code: Text);
+    system_responds();
+    system_grants_access();
+    system_belongs_to(name: Text);
+    connect_with_the_first_organisation();
+    check_that_the_system_is_reachable();
+    people_listed(count: Number);
+    people_listed_or_more(count: Number);
+    grant_listing_people();
+    grant_listing_rooms();
+    no_rooms_listed();
+    room_readable();
+    add_the_room_to_the_scope();
+    no_service_mailbox();
+    add_a_service_mailbox();
+    check_the_address_and_scope();
+    mailbox_not_found();
+    mailbox_exists(name: Text);
+    two_events_written();
+    allow_overlapping_events();
+    written_event_missing();
+    unreadable_items_of_mailbox(count: Number, unknown: Number);
+    more_mailboxes_with_unreadable_items(count: Number);
+    ask_the_owner_to_correct_listed_items();
+}
