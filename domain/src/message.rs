@@ -208,7 +208,7 @@ pub const fn kebab<const N: usize>(name: &str) -> [u8; N] {
 
 /// The messages of a crate: for each line a constructor and an entry of `ALL`. The catalogue has them under the same
 /// names, with hyphens in place of underscores, in `messages/locales/<language>/<crate>.ftl`. One that only stored rows
-/// still hold keeps its line, with `#[expect(dead_code, reason = "..")]`.
+/// still hold keeps its line.
 ///
 /// ```ignore
 /// domain::messages! {

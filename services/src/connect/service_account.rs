@@ -128,6 +128,6 @@ fn service_account(address: &str) -> Result<String> {
     if is_one && plain(name) && plain(domain) {
         return Ok(address);
     }
-    let message = "Enter the address of a service account; it ends with .gserviceaccount.com.";
+    let message = messages::service_accounts_address_needed();
     Err(Refusal::new("SERVICE_ACCOUNT_MALFORMED", message).at("serviceAccount").into())
 }
