@@ -276,7 +276,7 @@ fn open_front(
     Ok(HttpFrontend { state, server: handle })
 }
 
-/// Limits on concurrent requests: one tenant may use at most a quarter of the permits.
+/// Builds the limits on concurrent requests: one tenant may use at most a quarter of the permits.
 fn admission(at_once: usize) -> AdmissionConfig {
     AdmissionConfig { at_once, each: at_once.div_ceil(4), ..AdmissionConfig::default() }
 }

@@ -1,8 +1,8 @@
 //! The operator's configuration: a file, overridden by environment variables.
 //!
 //! Every key can be set as `MUSTER_<KEY>`; nested keys have two underscores (`MUSTER_MICROSOFT__CLIENT_ID`). The
-//! defaults, with a description of each key, are in `config/default.toml` and nowhere else. There are no "modes":
-//! the URLs determine which stores a node uses. Impossible combinations are refused at start with one sentence.
+//! defaults, with a description of each key, are in `config/default.toml` and nowhere else. There are no "modes": the
+//! URLs determine which stores a node uses. Invalid combinations are rejected at start with one sentence.
 
 mod database_url;
 mod google;
@@ -166,7 +166,7 @@ pub enum Error {
     /// The file or a variable cannot be read.
     #[error("The configuration cannot be read: {0}")]
     Unreadable(String),
-    /// A combination that cannot work.
+    /// The settings contradict each other; contains an explanation.
     #[error("{0}")]
     Impossible(&'static str),
     /// A database URL has a parameter that is not known.
@@ -176,7 +176,7 @@ pub enum Error {
     UnknownParameter {
         /// The key of the URL.
         key: &'static str,
-        /// Which one it is, or `***` if it is not a plain word.
+        /// Name of the parameter, or `***` if it may contain a secret.
         name: String,
     },
     /// The format of the file of persisted documents is unknown.
@@ -213,7 +213,7 @@ impl Config {
         Sources::read(None, variables.into_iter())?.config()
     }
 
-    /// Refuses impossible combinations.
+    /// Rejects invalid combinations of settings.
     pub fn check(&self) -> Result<(), Error> {
         let sqlite = self.database_url.starts_with("sqlite:");
         let memory = self.queue_url == "memory:";
@@ -281,7 +281,7 @@ impl Config {
         entity::Logins::new(&self.database_url, self.engine_database_url.as_deref())
     }
 
-    /// The vault with the current and former master keys.
+    /// Creates the vault with the current and former master keys.
     pub fn vault(&self, ids: Ids) -> Result<Vault, Error> {
         keys::vault(&self.master_key, &self.former_master_keys, ids).map_err(Error::Impossible)
     }

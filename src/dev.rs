@@ -35,7 +35,7 @@ pub struct Args {
     /// Folder for the data.
     #[arg(long, default_value = "data")]
     data: PathBuf,
-    /// Starts afresh: deletes what `muster dev` wrote to the data folder.
+    /// Starts from scratch: deletes the files that `muster dev` wrote to the data folder.
     #[arg(long)]
     reset: bool,
     /// Prints one line of JSON when the server is ready, for scripts.

@@ -48,8 +48,8 @@ pub async fn run(config: &Config, command: &Command) -> Result<ExitCode, Error> 
     done
 }
 
-/// The key of the audit is the owner's to change. Without the owner's address it stays under the former master key, and
-/// the status says so.
+/// Only the database owner may change the audit key. Without the owner's URL it stays sealed with the former master
+/// key, which the status reports.
 async fn reseal_audit_key(services: &System, config: &Config) -> Result<(), Error> {
     if config.migration_url.is_none() && !config.database_url.starts_with("sqlite:") {
         println!(
@@ -158,7 +158,7 @@ fn lines(status: &Status) -> Vec<String> {
     lines
 }
 
-/// What `muster doctor` says of the keys.
+/// The result of checking the keys for `muster doctor`.
 pub async fn verdict(services: &System) -> Result<String, String> {
     services.keys().jwks(Anyone).await.map_err(|error| said(&error))?;
     let status = services.secrets().status(services).await.map_err(|error| said(&error))?;

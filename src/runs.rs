@@ -24,7 +24,7 @@ pub enum Command {
         /// Name of the workflow.
         workflow: String,
     },
-    /// Lists the latest runs of all tenants.
+    /// Lists the most recent runs of all tenants.
     Runs {
         /// Only runs with this status, such as FAILED or QUARANTINED.
         #[arg(long, value_parser = status)]
@@ -32,7 +32,7 @@ pub enum Command {
         /// Only runs of this workflow.
         #[arg(long)]
         workflow: Option<String>,
-        /// Largest number of runs to list.
+        /// Maximum number of runs to list.
         #[arg(long, default_value_t = 20)]
         first: u64,
     },
@@ -130,7 +130,8 @@ async fn about_runs(services: &System, command: Command) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whoever may read the configuration, and with it the database, may look after every tenant's runs.
+/// The operator may manage the runs of every tenant, because access to the configuration implies access to the
+/// database.
 async fn operator(services: &System, run: Id<ids::Run>) -> Result<Caller, Error> {
     let tenant = services.runs().tenant_of(services, run).await?;
     Ok(Caller::operator(Trusted, tenant))

@@ -33,7 +33,7 @@ pub const NOTE: &str = "seeded.json";
 /// Time zone of the example users; the sandbox uses its Windows name.
 const ZONE: &str = "Europe/Berlin";
 
-/// How long the sandbox and the workers may take for 46 mailboxes.
+/// How long the sandbox and the workers may take to activate 46 mailboxes.
 const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The created example data.

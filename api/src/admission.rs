@@ -1,10 +1,10 @@
 //! Admission control: limits how many requests a node works on at a time, and decides who is next.
 //!
 //! A request needs a permit. While all permits are taken it waits briefly in a bounded queue; a request that cannot
-//! queue, or has waited too long, is refused with 503, so that accepted requests are served in time. Each holder - a
-//! tenant, or the address of an unidentified client - has a queue of its own, and a free permit goes to the holder
-//! with the fewest: a holder that floods waits behind its own requests. No holder may take more than its share of the
-//! permits, so that a tenant whose calendar server is slow leaves the others theirs.
+//! queue, or has waited too long, is refused with 503, so that accepted requests are served in time. Each holder (a
+//! tenant, or the address of an unidentified client) has its own queue, and a free permit goes to the holder with the
+//! fewest permits, so that a burst of requests delays only its own holder. The number of permits per holder is
+//! limited, so that a tenant with a slow calendar server does not block the others.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -38,7 +38,7 @@ impl Default for AdmissionConfig {
     }
 }
 
-/// The party to which a request is attributed.
+/// The party for which a request is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Holder {
     /// A tenant, for requests whose tenant is known.
@@ -50,7 +50,7 @@ pub enum Holder {
 }
 
 impl Holder {
-    /// The holder to which a caller's request is attributed.
+    /// The holder for which a caller's request is counted.
     pub(crate) fn of(caller: &Caller, address: Option<IpAddr>) -> Self {
         match (caller.tenant(), caller.kind()) {
             (Some(tenant), _) => Self::Tenant(tenant),
@@ -60,7 +60,7 @@ impl Holder {
     }
 }
 
-/// No permit became free in time.
+/// Error: no permit became free in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overloaded;
 

@@ -15,7 +15,7 @@ use services::{
 pub trait Authenticate: Send + Sync + 'static {
     /// Authenticates the `Authorization` value for the tenant that the request names (`Muster-Tenant`).
     ///
-    /// Missing credentials are no error: they give [`Caller::anonymous`], whom each resolver refuses on its own.
+    /// Without credentials it returns [`Caller::anonymous`], which each resolver may refuse.
     async fn authenticate(
         &self,
         authorization: Option<&str>,

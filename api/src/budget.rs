@@ -20,7 +20,7 @@ use async_graphql::{
 use async_trait::async_trait;
 use tokio::time::{Instant, timeout};
 
-/// Limits of one response; each event of a subscription is a response.
+/// Limits for one response; each subscription event counts as a response.
 #[derive(Debug)]
 pub struct AnswerBudget {
     /// Maximum size of the response's values in bytes.
@@ -32,7 +32,7 @@ pub struct AnswerBudget {
 }
 
 impl AnswerBudget {
-    /// Creates a budget of which nothing is used.
+    /// Creates an unused budget.
     pub(crate) const fn new(bytes: usize, time: Option<Duration>) -> Self {
         Self { bytes, time, used: AtomicUsize::new(0), is_late: AtomicBool::new(false) }
     }

@@ -26,14 +26,14 @@ pub(crate) fn address(request: &HttpRequest, proxies: &[IpNet]) -> Option<IpAddr
     Some(network(address))
 }
 
-/// The client that opened a connection; `None` where that is one of our own proxies, whose clients name themselves with
-/// each request.
+/// The client that opened a connection; `None` for a trusted proxy, which reports the client of each request
+/// separately.
 pub(crate) fn connected(peer: IpAddr, proxies: &[IpNet]) -> Option<IpAddr> {
     let peer = peer.to_canonical();
     (!proxies.iter().any(|proxy| proxy.contains(&peer))).then(|| network(peer))
 }
 
-/// The network that counts as one client: for IPv6 the first 64 bits of the address.
+/// The network that is treated as one client: for IPv6, the first 64 bits of the address.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),

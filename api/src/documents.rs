@@ -64,14 +64,14 @@ impl Documents {
         Ok(documents)
     }
 
-    /// Sets whether documents that are not persisted are refused.
+    /// Sets whether only persisted documents are accepted.
     #[must_use]
     pub fn only(mut self, only: bool) -> Self {
         self.is_closed = only;
         self
     }
 
-    /// Ids and texts of all persisted documents.
+    /// The ids and texts of all persisted documents.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.texts.iter().map(|(id, text)| (id.as_str(), text.as_str()))
     }

@@ -15,12 +15,12 @@ const MESSAGE_CHARS: usize = 300;
 /// Value of `Retry-After` when the server is temporarily unable to respond, in seconds.
 pub(crate) const RETRY_SECONDS: u64 = 5;
 
-/// One fault in a document or in the values of its variables.
+/// A validation error in a document or in the values of its variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidationError {
-    /// Description of the fault in one sentence.
+    /// Description of the error in one sentence.
     pub message: String,
-    /// Position of the fault in the document, if it has one.
+    /// Position of the error in the document, if known.
     pub location: Option<Location>,
 }
 
@@ -34,13 +34,13 @@ pub struct Location {
 }
 
 impl ValidationError {
-    /// Creates a finding whose message is cut to a bounded length.
+    /// Creates an error whose message is truncated to the maximum length.
     pub fn new(message: &str, location: Option<Location>) -> Self {
         Self { message: bounded(message), location }
     }
 }
 
-/// The beginning of a text from a client, on one line.
+/// Truncates a text from a client and puts it on one line.
 pub(crate) fn bounded(text: &str) -> String {
     let line: String =
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE_CHARS).collect();
@@ -113,7 +113,7 @@ pub enum Error {
     /// `documentId` is not the id of a persisted document.
     #[error("This server knows no document with this id.")]
     DocumentUnknown,
-    /// Only persisted documents are allowed, and this is none of them.
+    /// Only persisted documents are allowed, and this document is not one of them.
     #[error("This server runs only persisted documents. Send the id of one in \"documentId\".")]
     DocumentRequired,
     /// A GET request contains a mutation or subscription.
@@ -297,7 +297,7 @@ impl Error {
         }
     }
 
-    /// The individual faults; the error's own message if there are none.
+    /// The individual validation errors, or the error's own message if there are none.
     pub fn validation_errors(&self) -> Vec<ValidationError> {
         match self {
             Self::Unparsable(findings) | Self::Invalid(findings) | Self::BadVariables(findings)

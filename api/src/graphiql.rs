@@ -49,7 +49,7 @@ impl Default for GraphiQl {
     }
 }
 
-/// Serves `/graphiql`.
+/// Serves the page `/graphiql`.
 pub async fn page(state: web::Data<State>) -> HttpResponse {
     let (Some(settings), Some(template)) = (&state.config.graphiql, Bundle::get("index.html")) else {
         return HttpResponse::NotFound().finish();
@@ -91,7 +91,7 @@ pub async fn file(request: HttpRequest, path: web::Path<String>) -> HttpResponse
     }
 }
 
-/// Half of a hash is enough to tell two versions of a file apart.
+/// Half of a hash is enough to distinguish two versions of a file.
 fn first_half(hash: [u8; 32]) -> [u8; 16] {
     let mut half = [0; 16];
     half.copy_from_slice(&hash[..16]);

@@ -22,12 +22,12 @@ use crate::{
     request::{Credentials, CurrentCaller},
 };
 
-/// What is checked before a root field of a mutation.
+/// The check that runs before each root field of a mutation.
 pub(crate) struct MutationAccess {
     pub(crate) authenticate: Arc<dyn Authenticate>,
     pub(crate) credentials: Credentials,
     pub(crate) caller: CurrentCaller,
-    /// When the client is told that the request took too long.
+    /// When the request times out.
     pub(crate) ends: Instant,
 }
 

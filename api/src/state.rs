@@ -65,7 +65,7 @@ pub struct Config {
     pub head_timeout: Duration,
     /// How long a connection is kept open between two requests.
     pub keep_alive: Duration,
-    /// How long a client may leave a response unread, on a socket too.
+    /// How long a client may leave a response or socket message unread.
     pub unread_timeout: Duration,
     /// Number of bytes that a client must read within `unread_timeout`.
     pub unread_least: usize,

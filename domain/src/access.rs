@@ -13,9 +13,10 @@ macro_rules! permissions {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),* $(,)? }) => {
         words! { $(#[$doc])* $name { $($(#[$vdoc])* $variant = $word),* } }
 
-        /// What a proof can name: every permission, and the rules that are met in more than one way.
+        /// Marker types for proofs: one for each permission, and one for each rule that several permissions can
+        /// satisfy.
         ///
-        /// The types have no values; they stand in the type of a proof, as in `Allowed<may::UserEdit>`.
+        /// They have no values and appear only as type parameters, as in `Allowed<may::UserEdit>`.
         pub mod may {
             pub use super::rules::*;
 
@@ -33,7 +34,7 @@ macro_rules! permissions {
 }
 
 permissions! {
-    /// One thing that a caller may do.
+    /// A single permission.
     Permission {
         /// See users and their calendar states.
         UserView = "USER_VIEW",
@@ -63,17 +64,18 @@ permissions! {
         RunView = "RUN_VIEW",
         /// Retry, signal and cancel runs.
         RunEdit = "RUN_EDIT",
-        /// Everything that only the vendor's staff may do.
+        /// Operations reserved for the vendor's staff.
         Staff = "STAFF",
     }
 }
 
-/// What the holder of a proof may do: one permission, or a rule over several. Implemented by the types of [`may`] alone.
+/// A rule that a proof establishes: a single permission, or a combination of several. Implemented only by the types
+/// in [`may`].
 pub trait Rule: sealed::Sealed {
-    /// The permission that a refusal names.
+    /// The permission named in the error when the rule is not satisfied.
     const NAMED: Permission;
 
-    /// Whether these permissions meet the rule.
+    /// Whether these permissions satisfy the rule.
     fn is_met(permissions: &BTreeSet<Permission>) -> bool {
         permissions.contains(&Self::NAMED)
     }
@@ -83,7 +85,7 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// Rules that are met in more than one way.
+/// Rules that several combinations of permissions satisfy.
 mod rules {
     use std::collections::BTreeSet;
 
@@ -187,7 +189,7 @@ pub enum CallerKind {
     Operator,
 }
 
-/// Why a caller is refused.
+/// Why a caller was denied access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     /// The request carries no valid key or token.
@@ -196,7 +198,7 @@ pub enum Denied {
     /// The caller is known but lacks this permission.
     #[error("You may not do this: it needs the permission {0}.")]
     Forbidden(Permission),
-    /// A vendor key acts for no particular tenant, but the request needs one.
+    /// The request needs a tenant, but the vendor key did not name one.
     #[error("Name the tenant you act for in the header Muster-Tenant.")]
     TenantMissing,
 }

@@ -16,7 +16,7 @@ pub const GRID_MINUTES: u32 = 5;
 /// The bytes before the bits: start in seconds (8), cell length in minutes (4), number of cells (4).
 const HEADER: usize = 16;
 
-/// Which cells of a window are busy.
+/// Marks which cells of a time window are busy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bitmap {
     start_micros: i64,
@@ -53,7 +53,7 @@ pub(crate) struct Cells {
     pub(crate) inside: (i64, i64),
 }
 
-/// Two bitmaps cannot be combined because their cells have different lengths.
+/// Error: two bitmaps cannot be combined because their cells have different lengths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("bitmaps of {left} and {right} minutes cannot be laid over each other")]
 pub struct GridsDiffer {
@@ -121,7 +121,7 @@ impl Bitmap {
         }
     }
 
-    /// Whether no cell that `range` touches is marked. Time outside the window is not free.
+    /// Whether no cell that `range` touches is marked. Time outside the window counts as busy.
     pub fn is_free(&self, range: TimeRange) -> bool {
         let (from, to) = self.cells(range.into()).touched;
         from >= 0 && to <= self.cells as i64 && self.last_marked(from, to).is_none()

@@ -1,11 +1,11 @@
-//! Limits the work spent on data from a provider.
+//! Limits the work spent on parsing data from a provider.
 //!
-//! Anybody who may put an event into a calendar decides what it contains, so no text may cost more than it is
-//! worth. Work is counted in steps of about the same size (a line read, a day examined) where it is done, because a
+//! Anybody who may put an event into a calendar decides what it contains, so the work for a single text must be
+//! limited. Work is counted in steps of about the same size (a line read, a day examined) where it is done, because a
 //! thread that computes cannot be stopped from outside. What exceeds its budget counts as busy and is marked as
 //! unreadable.
 
-/// Steps that the items of one response share.
+/// Budget of steps shared by the items of one response.
 #[derive(Debug, Clone)]
 pub struct Budget {
     shared: u64,

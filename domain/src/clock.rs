@@ -54,7 +54,7 @@ impl Clock for SystemClock {
 pub struct TestClock(Arc<Mutex<DateTime<Utc>>>);
 
 impl TestClock {
-    /// Creates a clock that shows `start`.
+    /// Creates a clock that is set to `start`.
     pub fn at(start: Timestamp) -> Self {
         Self(Arc::new(Mutex::new(start.trunc_subsecs(6))))
     }

@@ -1,4 +1,4 @@
-//! Words of connecting a calendar system, and of the secrets that Muster keeps.
+//! Enums about connecting a calendar system and about stored secrets.
 
 use crate::words;
 
@@ -7,15 +7,15 @@ words! {
     ConnectPurpose {
         /// Connecting an integration.
         Connect = "CONNECT",
-        /// A user's own consent that has not begun: its secret is in an address.
+        /// A user's own consent that has not started yet; its secret is part of a URL.
         Own = "OWN",
-        /// A user's own consent under way in a browser.
+        /// A user's own consent that is in progress in a browser.
         OwnOpen = "OWN_OPEN",
     }
 }
 
 words! {
-    /// How far a connect session is.
+    /// Progress of a connect session.
     ConnectStep {
         /// Nothing was entered yet.
         Open = "OPEN",
@@ -55,7 +55,7 @@ words! {
 words! {
     /// A secret of the installation itself.
     InstallationSecret {
-        /// The key of digests.
+        /// The key with which digests are computed.
         Digest = "digest",
     }
 }

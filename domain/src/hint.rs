@@ -1,4 +1,4 @@
-//! Hints: what nodes tell each other about runs that have work.
+//! Hints: notifications between nodes that a run has work to do.
 
 use crate::{Id, ids, state::Lane};
 
@@ -10,7 +10,7 @@ use crate::{Id, ids, state::Lane};
 pub struct Hint {
     /// The id of the run to claim.
     pub run: Id<ids::Run>,
-    /// The owning tenant, for taking turns.
+    /// The owning tenant; tenants take turns.
     pub tenant: Id<ids::Tenant>,
     /// The priority of the work.
     pub lane: Lane,

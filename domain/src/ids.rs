@@ -52,7 +52,7 @@ kinds! {
     ServiceAccount = "svc";
     /// A stored consent or set of credentials.
     Grant = "gra";
-    /// One mailbox reached through an integration.
+    /// A mailbox accessed through an integration.
     Connection = "con";
     /// A resource mailbox.
     Room = "rom";
@@ -86,12 +86,13 @@ kinds! {
 pub struct Id<K: Kind>(Uuid, PhantomData<fn() -> K>);
 
 impl<K: Kind> Id<K> {
-    /// Gives a stored UUID its kind; nothing is checked.
+    /// Assigns a kind to a stored UUID without checking it.
     pub const fn from_uuid(id: Uuid) -> Self {
         Self(id, PhantomData)
     }
 
-    /// All zeros: the installation in place of a tenant, the only row of a table, or an id that is not known yet.
+    /// The all-zero id: stands for the installation instead of a tenant, for the only row of a table, or for an id
+    /// that is not known yet.
     pub const fn nil() -> Self {
         Self::from_uuid(Uuid::nil())
     }
@@ -107,14 +108,14 @@ impl<K: Kind> Id<K> {
     }
 }
 
-/// The id in a column whose rows point at several nouns, such as the subject of a run. Another column, or the reader's
-/// purpose, tells the kind.
+/// An id without its kind, for columns that refer to objects of several kinds, such as the subject of a run. The kind
+/// follows from another column or from the context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AnyId(Uuid);
 
 impl AnyId {
-    /// A stored UUID whose kind is known elsewhere.
+    /// Wraps a stored UUID whose kind is known from the context.
     pub const fn from_uuid(id: Uuid) -> Self {
         Self(id)
     }
@@ -129,7 +130,7 @@ impl AnyId {
         self.0
     }
 
-    /// The id as one of kind `K`; nothing is checked.
+    /// Converts the id to one of kind `K` without checking it.
     pub const fn of<K: Kind>(self) -> Id<K> {
         Id::from_uuid(self.0)
     }
@@ -180,7 +181,7 @@ impl<K: Kind> FromStr for Id<K> {
     }
 }
 
-/// All zeros, as [`Id::nil`].
+/// Returns the all-zero id, like [`Id::nil`].
 impl<K: Kind> Default for Id<K> {
     fn default() -> Self {
         Self::nil()

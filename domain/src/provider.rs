@@ -72,13 +72,13 @@ words! {
 }
 
 words! {
-    /// How Muster reaches a mailbox.
+    /// How Muster accesses a mailbox.
     Route {
         /// Muster acts with the user's own consent.
         Own = "OWN",
         /// Muster acts through the service account, inside the mailbox.
         Delegated = "DELEGATED",
-        /// Muster does not reach the mailbox; it writes bookings to the service mailbox instead.
+        /// Muster cannot access the mailbox; it writes bookings to the service mailbox instead.
         ServiceAccount = "SERVICE_ACCOUNT",
     }
 }

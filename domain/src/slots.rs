@@ -154,7 +154,7 @@ impl Query {
         TimeRange { start, end: start + minutes(self.duration_minutes.get()) }
     }
 
-    /// The parts of the window inside all working hours.
+    /// The parts of the window that lie inside everyone's working hours.
     fn open(&self) -> Vec<TimeRange> {
         self.hours.iter().fold(vec![self.window], |open, hours| intersect(&open, &hours.open(self.window)))
     }

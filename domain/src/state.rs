@@ -11,7 +11,7 @@ words! {
         AwaitingConsent = "AWAITING_CONSENT",
         /// The provider granted access, but Muster is not authorised to use it yet.
         AwaitingAuthorization = "AWAITING_AUTHORIZATION",
-        /// The verification is running.
+        /// The access is being verified.
         Verifying = "VERIFYING",
         /// Waiting for the provider to apply a permission everywhere.
         AwaitingPropagation = "AWAITING_PROPAGATION",
@@ -27,7 +27,7 @@ words! {
         Retiring = "RETIRING",
         /// The integration is disconnected; its row is kept for the record.
         Removed = "REMOVED",
-        /// The calendar system could not be connected.
+        /// The calendar system could not be connected; see the reason.
         Failed = "FAILED",
         /// Nobody completed the connection in time.
         Expired = "EXPIRED",
@@ -37,15 +37,15 @@ words! {
 }
 
 impl IntegrationState {
-    /// The states in which mailboxes may be reached.
+    /// The states in which Muster may access mailboxes through the integration.
     pub const USABLE: [Self; 2] = [Self::Active, Self::Degraded];
 
-    /// Whether mailboxes may be reached through the integration.
+    /// Whether Muster may access mailboxes through the integration.
     pub const fn is_usable(self) -> bool {
         matches!(self, Self::Active | Self::Degraded)
     }
 
-    /// Whether the state is final.
+    /// Whether the integration can no longer leave this state.
     pub const fn is_over(self) -> bool {
         matches!(self, Self::Removed | Self::Failed | Self::Expired | Self::Declined)
     }
@@ -198,7 +198,7 @@ words! {
 }
 
 words! {
-    /// The verdict of one check of a verification.
+    /// Result of one check within a verification.
     Verdict {
         /// The check succeeded.
         Passed = "PASSED",
@@ -246,7 +246,7 @@ words! {
     OnlineMeetingState {
         /// The calendar system is creating the meeting.
         Pending = "PENDING",
-        /// People can join the meeting.
+        /// Participants can join the meeting.
         Ready = "READY",
         /// There is no meeting: the calendar permits none, the calendar system created none, or the booking has ended.
         Unavailable = "UNAVAILABLE",
@@ -254,13 +254,13 @@ words! {
 }
 
 words! {
-    /// What somebody or something that takes part in a booking is.
+    /// Kind of participant in a booking.
     ParticipantKind {
         /// A user of the tenant.
         User = "USER",
         /// A room of the tenant.
         Room = "ROOM",
-        /// Anybody else, known by an address alone.
+        /// Anyone else, identified only by an address.
         Guest = "GUEST",
     }
 }
@@ -276,7 +276,7 @@ words! {
 }
 
 words! {
-    /// How far the rotation of a tenant's data key is.
+    /// Progress of the rotation of a tenant's data key.
     KeyRotation {
         /// A rotation of all tenants has yet to give the tenant a new data key.
         Due = "DUE",
@@ -286,7 +286,7 @@ words! {
 }
 
 words! {
-    /// Which kind of thing a change event is about; one for each noun that has a subscription.
+    /// The kind of object that a change event is about; one for each type that can be subscribed to.
     Topic {
         /// An integration changed its state or reason.
         Integration = "integration",
@@ -304,7 +304,7 @@ words! {
 }
 
 words! {
-    /// The response of an attendee or a room.
+    /// Response of an attendee or a room to an invitation.
     Answer {
         /// No response yet.
         None = "NONE",

@@ -57,9 +57,9 @@ pub fn after(at: Timestamp, wait: std::time::Duration) -> Timestamp {
 crate::words! {
     /// How firmly a busy time is taken.
     BusyKind {
-        /// May still be given up.
+        /// The time may still become free.
         Tentative = "TENTATIVE",
-        /// Cannot be given up.
+        /// The time is definitely taken.
         Busy = "BUSY",
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, hash::Hash};
 
-/// A closed set of words, each stored and shown in one spelling; implemented by the types of this crate that are
+/// An enum whose variants are stored and shown as fixed words. Implemented by the types in this crate that are
 /// declared with `words!`.
 pub trait Word: Copy + Ord + Hash + fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// The name of the type.

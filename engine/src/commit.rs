@@ -1,7 +1,7 @@
 //! Commits all waiting results in one batch.
 //!
-//! Results that write nothing but their run never share a transaction with the others, which take longer. A batch that
-//! fails is repeated result by result, so that one bad result never fails the others.
+//! Results that only update their run are committed separately from the others, which take longer. A batch that fails
+//! is repeated result by result, so that one bad result never fails the others.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -10,15 +10,15 @@ use runs::{ChangeWriter, Committed, CommittedRuns, Fate, StepResult, WriteError}
 
 use crate::{Change, Context, Engine, LEASE};
 
-/// How often a result is tried again after a conflict with another transaction or a broken connection. If it was
-/// written after all, its revision keeps it from being written twice.
+/// Maximum number of attempts to commit a result after conflicts or broken connections. The revision prevents it from
+/// being written twice.
 const ATTEMPTS: u32 = 5;
 
-/// The fates of a batch's results, and what to publish.
+/// The outcomes of a batch, and the notifications to publish.
 pub(crate) struct Report<C: Context> {
-    /// Each result with its fate.
+    /// Each result with its outcome.
     pub(crate) fates: Vec<(StepResult<Change<C>>, Fate)>,
-    /// What to publish after the commit.
+    /// Notifications to publish after the commit.
     pub(crate) unpublished: Unpublished<C>,
 }
 
@@ -33,7 +33,7 @@ impl<C: Context> Report<C> {
     }
 }
 
-/// What commits have left to be published.
+/// Notifications to be published after commits.
 pub(crate) struct Unpublished<C: Context> {
     after: Vec<<C::Writer as ChangeWriter>::AfterCommit>,
     runs: CommittedRuns,
@@ -56,7 +56,7 @@ impl<C: Context> Unpublished<C> {
 }
 
 impl<C: Context> Engine<C> {
-    /// Commits a batch; returns for each run whether it was written. No claim is kept.
+    /// Commits a batch and releases all claims; returns for each run whether it was written.
     pub async fn commit(&self, mut batch: Vec<StepResult<Change<C>>>) -> Vec<(Id<ids::Run>, bool)> {
         for result in &mut batch {
             result.transition.keep = false;
@@ -65,8 +65,8 @@ impl<C: Context> Engine<C> {
         committed.into_iter().map(|(result, fate)| (result.transition.run, fate != Fate::TooLate)).collect()
     }
 
-    /// Commits a batch and returns each result with its fate. A claim that its worker wants to keep is kept unless a
-    /// signal has arrived meanwhile.
+    /// Commits a batch and returns each result with its outcome. Claims that workers want to keep are kept unless a
+    /// signal has arrived in the meantime.
     pub async fn commit_keeping(
         &self,
         batch: Vec<StepResult<Change<C>>>,
@@ -129,7 +129,7 @@ impl<C: Context> Engine<C> {
         }
     }
 
-    /// Writes a batch; a single result several times, if the failure may pass.
+    /// Writes a batch; retries a single result if the failure is transient.
     async fn write(&self, batch: &[StepResult<Change<C>>]) -> Result<Written<C>, WriteError> {
         let write = || self.storage().commit(self.writer(), (self.node(), LEASE), batch);
         let mut written = write().await;

@@ -20,14 +20,14 @@ const MAX_UNPUBLISHED: usize = 16;
 /// Number of committers for results with changes: while one waits for its disk, another continues.
 const FOR_CHANGES: usize = 2;
 
-/// Channels to the committers of a node, which end when all channels to them are closed. Cheap to clone.
+/// Channels to the committers of a node. The committers end when all channels are closed. Cheap to clone.
 pub(crate) struct Committers<T> {
     /// `None` if all results share one committer.
     plain: Option<Sender<T>>,
     others: Sender<T>,
 }
 
-/// A result to be committed, and where its fate is sent.
+/// A result to be committed, and the channel for its outcome.
 type PendingCommit<T> = (StepResult<T>, oneshot::Sender<(StepResult<T>, Fate)>);
 type Sender<T> = mpsc::Sender<PendingCommit<T>>;
 type Receiver<T> = mpsc::Receiver<PendingCommit<T>>;
@@ -61,7 +61,7 @@ impl<T: Send + Sync + 'static> Committers<T> {
         }
     }
 
-    /// Commits a result; returns it with its fate, or `None` if the committers have ended.
+    /// Commits a result; returns it with its outcome, or `None` if the committers have ended.
     pub(crate) async fn commit(&self, result: StepResult<T>) -> Option<(StepResult<T>, Fate)> {
         let inbox = match &self.plain {
             Some(plain) if result.is_plain() => plain,

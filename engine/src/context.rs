@@ -1,4 +1,4 @@
-//! The interface to whoever supplies workflows: what their steps work with.
+//! The interface between the engine and the crate that defines workflows.
 
 use std::fmt::Debug;
 
@@ -8,15 +8,15 @@ use runs::ChangeWriter;
 /// The type of one change that the steps of a context return.
 pub type Change<C> = <<C as Context>::Writer as ChangeWriter>::Change;
 
-/// What every step gets: reads and sessions, and no way to commit.
+/// The context passed to every step: gives access to services, but cannot commit.
 pub trait Context: Debug + Send + Sync + 'static {
-    /// What writes the changes that steps return.
+    /// Writes the changes that steps return.
     type Writer: ChangeWriter;
 
-    /// The writer of changes. The committers use it; steps have no need for it.
+    /// The writer of changes, used by the committers.
     fn writer(&self) -> &Self::Writer;
 
-    /// Executes a step of a run. Contexts override this to name the run to what the step calls, such as its logs.
+    /// Executes a step of a run. Contexts may override this to attach the run's id to logs and audit entries.
     fn execute<F: Future + Send>(
         &self,
         _run: Id<ids::Run>,

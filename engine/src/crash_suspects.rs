@@ -1,4 +1,4 @@
-//! Runs during which a worker died: each may be the cause, or only have run beside the cause.
+//! Runs during which a worker died. Each may be the cause of the crash or may only have run concurrently.
 //!
 //! A node works on one such run at a time and holds no lease on those that wait here. If the node dies again, the
 //! crash is counted only for the run it was working on. A run whose next crash would quarantine it is executed when
@@ -39,14 +39,14 @@ pub(crate) enum Admission {
     Alone,
 }
 
-/// Whether the run is quarantined if its worker dies once more. It is then executed alone, so that no crash is
-/// counted for other runs.
+/// Whether the next crash would quarantine the run. Such a run is executed alone, so that no crash is counted for
+/// other runs.
 fn is_last_chance(work: &ClaimedRun) -> bool {
     work.claimed.crashes + 1 >= MAX_CRASHES && work.claimed.crashes < MAX_CRASHES
 }
 
 impl CrashSuspects {
-    /// Whether a claimed run may be executed now. A run over which no worker died always may.
+    /// Decides whether a claimed run may be executed now. A run without crashes always may.
     pub(crate) fn admission(&self, work: &ClaimedRun) -> Admission {
         match work.claimed.crashes > 0 && !self.admit(work.hint()) {
             true => Admission::Later,
@@ -59,7 +59,7 @@ impl CrashSuspects {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the run has its turn now. Otherwise it waits here.
+    /// Whether the run may be executed now; otherwise it is queued.
     fn admit(&self, hint: Hint) -> bool {
         let mut inner = self.inner();
         if inner.is_at_work {

@@ -1,4 +1,4 @@
-//! Derives the transition from a step's result: the engine's rules, as one pure function.
+//! Derives the transition from a step's result; a pure function that contains the engine's rules.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use runs::{Claimed, Hint, HistoryEntry, Run, Signal, StepResult, Transition};
 
 use crate::{Next, Retry, Row, StepError, StepOutput, Table, messages};
 
-/// Number of workers that may die in one state before the run is quarantined.
+/// Number of crashes in one state after which a run is quarantined.
 pub const MAX_CRASHES: i32 = 3;
 
-/// The longest wait that a step may request, whatever a provider asks for.
+/// Maximum wait that a step may request, even if a provider asks for more.
 const MAX_WAIT: Duration = Duration::from_hours(24);
 
-/// The deadline of a wait for a signal alone: long enough for any person, yet finite.
+/// Maximum wait for a signal without a deadline.
 const FOR_EVER: chrono::Duration = chrono::Duration::days(3650);
 
-/// A claimed run with everything that its step needs.
+/// A claimed run with the data that its step needs.
 #[derive(Debug)]
 pub struct ClaimedRun {
     /// The claim, with its lease and fencing token.
@@ -28,15 +28,15 @@ pub struct ClaimedRun {
     pub row: Run,
     /// The workflow's table in the version of the run.
     pub table: &'static Table,
-    /// The signals present at the claim, oldest first.
+    /// The signals received before the claim, oldest first.
     pub signals: Vec<Signal>,
     /// The value of [`Clock::steady`] at the claim.
     pub since: Duration,
 }
 
 impl ClaimedRun {
-    /// The current time by the clock that decides what is due: the database's time at the claim plus the time
-    /// since. A node's own clock may be wrong or jump, and would set timers wrongly.
+    /// The current time, computed as the database's time at the claim plus the elapsed time, because the node's own
+    /// clock may be wrong.
     pub fn now(&self, clock: &dyn Clock) -> Timestamp {
         self.claimed.at + clock.steady().saturating_sub(self.since)
     }
@@ -87,8 +87,8 @@ impl ClaimedRun {
         None
     }
 
-    /// What to write after a step or an undo. `jitter` is a number from 0 to 99. A failed step writes its reason and
-    /// nothing else: neither its memory nor its changes, and the signals that it took are still there.
+    /// Converts the output of a step or an undo to the result to be committed. `jitter` is a number from 0 to 99. A
+    /// failed step writes only its reason: its memory and changes are discarded, and the signals it consumed remain.
     pub fn result_of<C>(&self, output: StepOutput<C>, now: Timestamp, jitter: u32) -> StepResult<C> {
         let StepOutput { memory, consumed, changes, outcome } = output;
         let mut transition = match (self.is_undoing(), outcome) {

@@ -1,5 +1,4 @@
-//! From a hint to a run that is executed: waits for hints, admits them within the tenants' quotas, and claims their
-//! runs.
+//! Waits for hints, admits them within the tenants' quotas, and claims and executes their runs.
 
 use std::{collections::HashSet, pin::pin, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! From a claimed run to the results of its steps.
+//! Executes the steps of claimed runs.
 
 use std::panic::AssertUnwindSafe;
 

@@ -1,4 +1,4 @@
-//! A workflow without its types, as the worker executes it. [`workflow!`](crate::workflow) implements it.
+//! A workflow in the untyped form that the worker executes. [`workflow!`](crate::workflow) implements it.
 
 use async_trait::async_trait;
 use domain::{Id, Message, Timestamp, ids};
@@ -21,7 +21,7 @@ pub trait Flow<C: Context>: Send + Sync {
     async fn undo(&self, context: &C, input: StepInput<'_>) -> StepOutput<Change<C>>;
 }
 
-/// A run as the worker passes it to its workflow.
+/// The data of a run that the worker passes to its workflow.
 #[derive(Debug)]
 pub struct StepInput<'a> {
     /// The run as stored.
@@ -37,7 +37,7 @@ pub struct StepInput<'a> {
 }
 
 impl StepInput<'_> {
-    /// Parses the memory; `None` when it does not fit the workflow's type.
+    /// Parses the saved memory; `None` if it does not match the workflow's type.
     pub fn open<M: DeserializeOwned, C>(self) -> Option<Step<M, C>> {
         let failure = self.row.reason.clone().and_then(|json| serde_json::from_value(json).ok());
         Some(Step {
@@ -84,7 +84,7 @@ impl<C> StepOutput<C> {
         Self::failed("STEP_PANICKED", messages::step_panicked())
     }
 
-    /// The failure of a run whose memory does not fit its workflow.
+    /// The failure of a run whose memory does not match its workflow's type.
     pub fn unreadable() -> Self {
         Self::failed("MEMORY_UNREADABLE", messages::memory_unreadable())
     }

@@ -54,7 +54,7 @@ pub use runs::{Fate, Run, Signal, StepResult, Transition};
 /// The engine of a node: its workflows, and what they work with. Cheap to clone.
 pub struct Engine<C: Context>(Arc<Inner<C>>);
 
-/// What a node's engine stands on.
+/// Settings and dependencies of a node's engine.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Name of this process in leases and histories.
@@ -85,7 +85,7 @@ impl<C: Context> std::fmt::Debug for Engine<C> {
 }
 
 impl<C: Context> Engine<C> {
-    /// An engine that knows these workflows.
+    /// Creates an engine for these workflows.
     pub fn new(
         context: C,
         storage: Storage,

@@ -1,4 +1,4 @@
-//! What the tasks of a node share: permits, held leases, and channels to the committers.
+//! Resources shared by the tasks of a node: permits, held leases, and channels to the committers.
 
 use std::{
     collections::HashSet,

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use crate::StepOutput;
 
-/// What the run does after a step.
+/// What a run does after a step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next<S> {
     /// The run goes to another state at once.
@@ -36,25 +36,26 @@ impl<S> Next<S> {
     }
 }
 
-/// Why a step did not succeed.
+/// Why a step failed or must be repeated.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StepError {
-    /// Executes the step again by its retry policy, but not before `after` if whoever refused requested a wait.
+    /// Executes the step again according to its retry policy, but not before the wait `after` that the provider may
+    /// have requested.
     Retry {
         /// The explanation shown until the next attempt.
         reason: Reason,
         /// The shortest wait; `None` leaves the wait to the policy.
         after: Option<Duration>,
     },
-    /// Not now: our own limits leave no room, or a newer version stored a word that this one does not know. Executes the
-    /// step again after `after`, however often this happens.
+    /// The step cannot run now, because of our own rate limits or a stored value that only a newer version knows.
+    /// Executes it again after `after`, without limiting the number of attempts.
     Later {
         /// The explanation shown until the next attempt.
         reason: Reason,
         /// How long to wait.
         after: Duration,
     },
-    /// Repetition cannot help: undoes all steps so far.
+    /// Retrying does not help: undoes all steps so far.
     Fail(Reason),
 }
 
@@ -86,7 +87,7 @@ pub struct Step<M, C> {
     pub now: Timestamp,
     /// Why the run is being undone; `None` while it goes forward.
     pub failure: Option<Reason>,
-    /// The run's memory; saved with the step.
+    /// The run's memory; saved when the step commits.
     pub memory: M,
     pub(crate) signals: Vec<Signal>,
     pub(crate) consumed: Vec<Id<ids::Row>>,
@@ -94,7 +95,7 @@ pub struct Step<M, C> {
 }
 
 impl<M, C> Step<M, C> {
-    /// Takes the first waiting signal with this name, which is deleted when the step commits.
+    /// Consumes the oldest pending signal with this name; it is deleted when the step commits.
     pub fn take(&mut self, name: &str) -> Option<Json> {
         let index = self.signals.iter().position(|signal| signal.name == name)?;
         let signal = self.signals.remove(index);
@@ -114,7 +115,7 @@ impl<M, C> Step<M, C> {
 }
 
 impl<M: Serialize, C> Step<M, C> {
-    /// Turns the step's result into what the engine decides by.
+    /// Converts the step's result to the engine's untyped form.
     pub fn close(self, outcome: Result<Next<&'static str>, StepError>) -> StepOutput<C> {
         StepOutput {
             memory: serde_json::to_value(&self.memory).ok(),

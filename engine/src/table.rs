@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How often and after which waits a failed step is executed again.
+/// Retry policy of a step: number of attempts and waits between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
     /// Number of attempts, the first one included.
@@ -14,17 +14,17 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// A single attempt.
+    /// Policy without retries.
     pub const NEVER: Self = Self { attempts: 1, first: Duration::ZERO, most: Duration::ZERO };
-    /// For requests that usually succeed: eight attempts over some minutes.
+    /// Policy for requests that usually succeed: eight attempts over several minutes.
     pub const STANDARD: Self =
         Self { attempts: 8, first: Duration::from_secs(1), most: Duration::from_mins(1) };
-    /// For actions that take the provider long: attempts over about a day.
+    /// Policy for actions that may take the provider long: attempts over about a day.
     pub const PATIENT: Self =
         Self { attempts: 60, first: Duration::from_secs(5), most: Duration::from_mins(30) };
 
-    /// The wait before the next attempt after `failed` failed ones; `None` if none is left. `jitter` is a number from 0
-    /// to 99: it takes off up to a quarter, so that runs that failed together do not come back together.
+    /// Wait before the next attempt after `failed` failures; `None` if no attempt is left. `jitter` (0 to 99)
+    /// shortens it by up to a quarter, so that runs that failed together are not retried together.
     pub fn wait(&self, failed: u32, jitter: u32) -> Option<Duration> {
         if failed >= self.attempts {
             return None;
@@ -87,7 +87,7 @@ impl Table {
         lines.join("\n") + "\n"
     }
 
-    /// Faults of the table: states that cannot be reached, or from which no end can be reached.
+    /// Finds errors in the table: states that are unreachable, or from which the workflow cannot end.
     pub fn faults(&self) -> Vec<String> {
         let mut reached: Vec<&str> = self.rows.first().map(|row| row.state).into_iter().collect();
         let mut at = 0;

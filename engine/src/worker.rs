@@ -24,8 +24,8 @@ const LAST_BEATS: Duration = Duration::from_millis(100);
 const DRAINED_AT_ONCE: u32 = 256;
 
 impl<C: Context> Engine<C> {
-    /// Starts the worker tasks, with up to `at_once` concurrent steps. They end soon after `stop`, with their work
-    /// finished or released.
+    /// Starts the worker tasks, with up to `at_once` concurrent steps. After `stop` they finish or release their work
+    /// and end.
     pub fn start(&self, tracker: &TaskTracker, stop: &CancellationToken, at_once: usize) {
         let resources = Resources {
             committers: Committers::start(self, tracker),
@@ -49,8 +49,7 @@ impl<C: Context> Engine<C> {
         }
     }
 
-    /// Executes everything that is due, in rounds, until nothing is; used by tests. Returns the number of committed
-    /// steps.
+    /// Executes all due runs until none is left; used by tests. Returns the number of committed steps.
     pub async fn drain(&self) -> Result<usize, DatabaseError> {
         let mut steps = 0;
         loop {
@@ -83,7 +82,7 @@ impl<C: Context> Engine<C> {
         }
     }
 
-    /// Ends all leases of a database that belongs to one process when the process starts: nobody alive can hold one.
+    /// Ends all leases when the only process that uses the database starts, because no other process can hold one.
     pub(crate) async fn end_stale_leases(&self) {
         if self.storage().is_exclusive()
             && let Err(error) = self.storage().release_all().await

@@ -3,19 +3,19 @@
 crate::table::tenant_table! {
     /// An access token issued to a user; its id is the token's `jti`.
     "access_token": ids::AccessToken {
-        /// The user as whom the token's bearer acts.
+        /// The user on whose behalf the token's bearer acts.
         user_id: Id<ids::User>,
         /// The actor who requested the token.
         issued_by: String,
         /// When the token was signed.
         created_at: DateTimeUtc,
-        /// The end of validity, also the `exp` claim.
+        /// When the token expires; also its `exp` claim.
         expires_at: DateTimeUtc,
         /// When the token was revoked; null while it is valid.
         revoked_at: Option<DateTimeUtc>,
-        /// The OpenID issuer by which the user signed in; null where the vendor asked for the token.
+        /// The OpenID issuer through which the user signed in; null if the vendor requested the token.
         issuer_id: Option<Id<ids::OpenIdIssuer>>,
-        /// The permissions of whoever had the token issued; null where the user signed in.
+        /// The permissions of the actor who requested the token; null if the user signed in.
         issued_with: Option<Json>,
     }
 }

@@ -1,27 +1,27 @@
 //! The audit log: what was done and by whom. Entries form the chains of `audit_chain`.
 
 crate::table::tenant_table! {
-    /// One recorded act. The tenant of all zeros stands for the installation.
+    /// One recorded action. An all-zero tenant id stands for the installation.
     "audit": ids::AuditEntry {
         /// Who acted: the id of a user, key or link, `operator`, or the name of a part of the engine.
         actor: String,
-        /// The kind of act, as `noun.verb`.
+        /// The kind of action, as `noun.verb`.
         action: String,
         /// The id of the object acted on.
         subject: String,
         /// Further facts; the old and the new value have columns of their own.
         details: Json,
-        /// When the transaction of the act began.
+        /// When the transaction of the action began.
         at: DateTimeUtc,
-        /// The id of the request, from `x-request-id`, or of the run whose step acted.
+        /// The id of the request (`x-request-id`), or of the run whose step performed the action.
         request: Option<String>,
-        /// The value before the act; null when there was none.
+        /// The value before the action; null when there was none.
         old_value: Option<Json>,
-        /// The value after the act; null when there is none.
+        /// The value after the action; null when there is none.
         new_value: Option<Json>,
         /// The entry's position in its chain, counted from 1; null for entries written before chains existed.
         seq: Option<i64>,
-        /// SHA-256 over this entry and the hash of the entry before it; null as for `seq`.
+        /// SHA-256 over this entry and the hash of the previous entry; null in the same cases as `seq`.
         hash: Option<Vec<u8>>,
     }
 }

@@ -1,7 +1,7 @@
-//! The first and the last entry of each chain of `audit`.
+//! The start and the end of each hash chain of `audit`.
 
 crate::table::tenant_junction! {
-    /// The two ends of a chain. The tenant of all zeros stands for the installation.
+    /// The start and the end of a chain. An all-zero tenant id stands for the installation.
     "audit_chain" {
         ;
         /// The position of the last entry; 0 for a chain without entries.
@@ -12,12 +12,12 @@ crate::table::tenant_junction! {
         base_seq: i64,
         /// The hash of the last pruned entry.
         base_hash: Vec<u8>,
-        /// An HMAC over all other columns; its key is never in the database in the clear.
+        /// An HMAC over all other columns; its key is stored only in encrypted form.
         seal: Vec<u8>,
     }
 }
 
-/// The chains of all tenants and of the installation; only for the operator's own commands.
+/// Selects the chains of all tenants and of the installation; only for the operator's commands.
 #[expect(clippy::disallowed_methods, reason = "finders live here")]
 pub fn all_tenants() -> Select<Entity> {
     Entity::find()

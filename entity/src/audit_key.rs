@@ -1,4 +1,4 @@
-//! The key that seals the audit's chains and signs checkpoints. The table has one row, with the id of all zeros.
+//! The key that seals the audit's chains and signs checkpoints. The table has a single row with the all-zero id.
 
 use domain::{Id, ids};
 use sea_orm::entity::prelude::*;
@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "audit_key")]
 pub struct Model {
-    /// All zeros, since there is only one row.
+    /// The all-zero id, because there is only one row.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Id<ids::Row>,
     /// 32 random bytes, sealed under the master key.
@@ -16,7 +16,7 @@ pub struct Model {
     pub created_at: DateTimeUtc,
 }
 
-/// The table refers to no other.
+/// The table has no foreign keys.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -10,35 +10,35 @@ use crate::Stored;
 crate::table::tenant_table! {
     /// An appointment that Muster writes to a calendar.
     "booking": ids::Booking {
-        /// The user whose appointment it is, even where another mailbox's calendar holds the event.
+        /// The user who organises the appointment, even if the event is in another mailbox's calendar.
         organiser_id: Id<ids::User>,
-        /// The title as the caller gave it, one line.
+        /// The title as entered by the caller, on one line.
         title: String,
-        /// Text for the body of the event; empty when there is none.
+        /// Body text of the event; empty when there is none.
         description: String,
         /// The start of the appointment, without its buffer.
         start_at: DateTimeUtc,
         /// The end of the appointment, exclusive and without its buffer.
         end_at: DateTimeUtc,
-        /// Minutes blocked before the start, for every user and room that takes part.
+        /// Minutes blocked before the start for every participating user and room.
         buffer_before_minutes: i32,
-        /// Minutes blocked after the end, for every user and room that takes part.
+        /// Minutes blocked after the end for every participating user and room.
         buffer_after_minutes: i32,
         /// The IANA name of the zone in which calendars show the event.
         time_zone: String,
-        /// How far the booking is written, confirmed or taken back.
+        /// Current state of the booking.
         state: Stored<BookingState>,
         /// Why the booking is in its state, as a `domain::Reason`; null when there is nothing to explain.
         reason: Option<Json>,
         /// When the booking entered its state.
         since: DateTimeUtc,
-        /// Which calendar holds the event; null until that is decided.
+        /// Whose calendar holds the event; null until this has been decided.
         written_via: Option<Stored<WrittenVia>>,
-        /// The integration through which the event is written; null until the calendar is decided.
+        /// The integration through which the event is written; null until the calendar has been chosen.
         integration_id: Option<Id<ids::Integration>>,
         /// The service account whose calendar holds the event; null for events in the organiser's own calendar.
         service_account_id: Option<Id<ids::ServiceAccount>>,
-        /// The address of the mailbox whose calendar holds the event; null until the calendar is decided.
+        /// The address of the mailbox whose calendar holds the event; null until the calendar has been chosen.
         mailbox: Option<String>,
         /// The provider's id of the event; null before it is written.
         external_id: Option<String>,
@@ -46,15 +46,15 @@ crate::table::tenant_table! {
         event_uid: Option<String>,
         /// The state of the online meeting; null when none was requested.
         online_meeting: Option<Stored<OnlineMeetingState>>,
-        /// The https address at which people join the online meeting; null until there is one.
+        /// The https URL for joining the online meeting; null until it is known.
         online_meeting_url: Option<String>,
-        /// Part of the key that makes writing the event idempotent; 1 in every booking so far.
+        /// Part of the event's idempotency key; currently always 1.
         generation: i32,
-        /// The run that writes the event, or the one that last changed it.
+        /// The run that wrote or last changed the event.
         run_id: Id<ids::Run>,
-        /// The actor who made the booking: the id of a user or of an API key.
+        /// The actor who created the booking: the id of a user or API key.
         created_by: String,
-        /// When the booking was accepted.
+        /// When the booking was created.
         created_at: DateTimeUtc,
         /// Incremented on every change; updates compare it with `ifVersion`.
         version: i64,

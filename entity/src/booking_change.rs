@@ -9,11 +9,11 @@ crate::table::tenant_table! {
     "booking_change": ids::Row {
         /// The booking that was moved or cancelled.
         booking_id: Id<ids::Booking>,
-        /// What was done to the booking.
+        /// How the booking was changed.
         what: Stored<BookingChangeKind>,
-        /// When the booking began before the change.
+        /// Start of the booking before the change.
         old_start: DateTimeUtc,
-        /// When the booking ended before the change.
+        /// End of the booking before the change.
         old_end: DateTimeUtc,
         /// The actor who requested the change: the id of a user or of an API key.
         by_whom: String,

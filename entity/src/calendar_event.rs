@@ -1,4 +1,4 @@
-//! The copy of calendars: events as the provider last returned them.
+//! The local copy of calendars: events as last returned by the provider.
 
 use domain::BusyKind;
 
@@ -13,7 +13,7 @@ crate::table::tenant_table! {
         external_id: String,
         /// The iCalendar UID, the same in every calendar that holds the event.
         uid: String,
-        /// The subject line; `Busy` where the provider hides it.
+        /// The subject line; `Busy` if the provider does not reveal it.
         title: String,
         /// Whether the owner marked the event as private, so that only the owner may see its title.
         private: bool,
@@ -23,7 +23,7 @@ crate::table::tenant_table! {
         end_at: DateTimeUtc,
         /// Whether the event covers whole days of the calendar's zone.
         all_day: bool,
-        /// How firmly the event takes the time; null when it leaves the time free.
+        /// Whether the event blocks the time definitely or tentatively; null when it leaves the time free.
         busy: Option<Stored<BusyKind>>,
     }
 }

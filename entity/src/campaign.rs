@@ -9,7 +9,7 @@ crate::table::tenant_table! {
     "campaign": ids::Campaign {
         /// The integration whose mailboxes the campaign activates.
         integration_id: Id<ids::Integration>,
-        /// Whether the campaign is under way or over.
+        /// Whether the campaign is running or finished.
         state: Stored<CampaignState>,
         /// Number of mailboxes in the campaign.
         total: i32,
@@ -17,7 +17,7 @@ crate::table::tenant_table! {
         asked_by: String,
         /// When the campaign was created, before its first activation.
         started_at: DateTimeUtc,
-        /// When every mailbox had a result; null while the campaign runs.
+        /// When the last mailbox received its result; null while the campaign runs.
         finished_at: Option<DateTimeUtc>,
     }
 }

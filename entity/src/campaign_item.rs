@@ -15,7 +15,7 @@ crate::table::tenant_junction! {
         result: Option<Stored<ConnectionState>>,
         /// Why the activation had this result, as a `domain::Reason`; null when there is nothing to explain.
         reason: Option<Json>,
-        /// When the mailbox had its result; null while it is still to be activated.
+        /// When the mailbox received its result; null until then.
         finished_at: Option<DateTimeUtc>,
     }
 }

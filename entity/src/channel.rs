@@ -7,9 +7,9 @@ crate::table::tenant_table! {
         connection_id: Id<ids::Connection>,
         /// The provider's id of the subscription, which notifications carry.
         external_id: String,
-        /// The value by which notifications prove that they come from the provider, sealed with the tenant's data key.
+        /// The shared secret that authenticates the provider's notifications, sealed with the tenant's data key.
         secret: Vec<u8>,
-        /// When the subscription ends unless it is renewed.
+        /// When the subscription expires unless it is renewed.
         expires_at: DateTimeUtc,
     }
 }

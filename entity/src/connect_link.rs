@@ -1,13 +1,13 @@
-//! Invitations by which an administrator connects a calendar system.
+//! Invitations with which administrators connect a calendar system.
 
 crate::table::tenant_table! {
-    /// An invitation by which an administrator connects a calendar system without an account at Muster.
+    /// An invitation with which an administrator can connect a calendar system without a Muster account.
     "connect_link": ids::ConnectLink {
         /// The keyed digest of the token in the link's address; the token itself is not stored.
         token_hash: Vec<u8>,
         /// The address of the invited administrator.
         email: String,
-        /// The user as whom the invited administrator acts.
+        /// The user on whose behalf the invited administrator acts.
         user_id: Option<Id<ids::User>>,
         /// The calendar system to connect; null until the administrator chooses one.
         integration_id: Option<Id<ids::Integration>>,

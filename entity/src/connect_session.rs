@@ -5,19 +5,19 @@ use domain::connect::{ConnectPurpose, ConnectStep};
 use crate::Stored;
 
 crate::table::tenant_table! {
-    /// The session of a browser that follows a connect link, or in which a user connects the user's own calendar.
+    /// A browser session opened by a connect link, or in which a user connects their own calendar.
     "connect_session": ids::ConnectSession {
-        /// The link that opened the session; null for a user connecting the user's own calendar.
+        /// The link that opened the session; null when users connect their own calendars.
         link_id: Option<Id<ids::ConnectLink>>,
-        /// The user who connects the user's own calendar; null for a session opened by a link.
+        /// The user who connects their own calendar; null for a session opened by a link.
         user_id: Option<Id<ids::User>>,
-        /// The integration to connect, or the one through which the user's calendar is reached.
+        /// The integration to connect, or the one that gives access to the user's calendar.
         integration_id: Id<ids::Integration>,
-        /// The keyed digest of the session's cookie; before an own consent begins, of the secret in its address.
+        /// The keyed digest of the session's cookie or, before a user's own consent starts, of the secret in its URL.
         cookie_hash: Vec<u8>,
         /// Connecting an integration, or a user's own consent.
         purpose: Stored<ConnectPurpose>,
-        /// How far the session is.
+        /// Progress of the session.
         step: Stored<ConnectStep>,
         /// The keyed digest of the OAuth `state` that the provider has to return; null outside a redirect.
         state_hash: Option<Vec<u8>>,

@@ -1,13 +1,13 @@
-//! Mailboxes reached through an integration.
+//! Mailboxes accessed through an integration.
 
 use domain::{Route, state::ConnectionState};
 
 use crate::Stored;
 
 crate::table::tenant_table! {
-    /// One mailbox reached through an integration.
+    /// A mailbox accessed through an integration.
     "connection": ids::Connection {
-        /// The integration through which the mailbox is reached.
+        /// The integration that gives access to the mailbox.
         integration_id: Id<ids::Integration>,
         /// The user whose mailbox it is; null for a room's.
         user_id: Option<Id<ids::User>>,
@@ -15,28 +15,28 @@ crate::table::tenant_table! {
         room_id: Option<Id<ids::Room>>,
         /// The mailbox address, in lower case.
         address: String,
-        /// Whether the mailbox is read and written.
+        /// Whether Muster reads and writes the mailbox.
         state: Stored<ConnectionState>,
         /// Why the connection is in its state, as a `domain::Reason`; null when there is nothing to explain.
         reason: Option<Json>,
         /// When the connection entered its state.
         since: DateTimeUtc,
-        /// How the mailbox is reached.
+        /// How the mailbox is accessed.
         route: Stored<Route>,
-        /// What the last activation found to work, as `domain::Capabilities`.
+        /// Capabilities measured by the last activation, as `domain::Capabilities`.
         capabilities: Json,
         /// The mailbox's own zone, as an IANA name; null when the provider does not return one.
         time_zone: Option<String>,
-        /// When the calendar was last read; null if it never was.
+        /// When the calendar was last read; null if never.
         as_of: Option<DateTimeUtc>,
         /// The start of the window that the copy covers; null if the calendar was never read.
         read_from: Option<DateTimeUtc>,
         /// The end of the window that the copy covers, exclusive; null if the calendar was never read.
         read_until: Option<DateTimeUtc>,
-        /// The provider's token, issued before the copy was read, from which changes are requested. Null once the copy
-        /// may differ from what was read.
+        /// The provider's change token, obtained before the copy was read. Null if the copy may no longer match what
+        /// was read.
         watermark: Option<String>,
-        /// Number of items that could not be read when the copy was made.
+        /// Number of unreadable items in the copy.
         unreadable_count: i32,
         /// Number of unreadable items whose times are unknown, so that they block nothing.
         unknown_count: i32,
@@ -47,14 +47,14 @@ crate::table::tenant_table! {
         /// The ids of the calendars that make the owner busy, a list of strings; null when the calendar system's own
         /// rule applies.
         counted_calendars: Option<Json>,
-        /// When the present series of equal failures began; null after a success.
+        /// When the current series of identical failures began; null after a success.
         failing_since: Option<DateTimeUtc>,
         /// The error code of the failing attempts, followed by a space and the provider's own code if there is one;
         /// null after a success.
         failing_code: Option<String>,
         /// Number of consecutive failed attempts.
         failures: i32,
-        /// When the next attempt after a failure is due; null after a success.
+        /// When the next attempt is due after a failure; null after a success.
         retry_at: Option<DateTimeUtc>,
         /// Incremented on every change; updates compare it with `ifVersion`.
         version: i64,

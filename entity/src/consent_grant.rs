@@ -1,31 +1,32 @@
-//! The consents and credentials by which Muster reaches a calendar system, encrypted.
+//! Encrypted consents and credentials that give Muster access to a calendar system.
 
 use domain::connect::SecretKind;
 
 use crate::Stored;
 
 crate::table::tenant_table! {
-    /// A consent or a set of credentials by which Muster reaches a calendar system, encrypted.
+    /// An encrypted consent or set of credentials that gives Muster access to a calendar system.
     "consent_grant": ids::Grant {
-        /// The link to the calendar system that the consent opens.
+        /// The integration for which the consent was given.
         integration_id: Id<ids::Integration>,
-        /// The user who consented for the user's own mailbox; null for the integration's own consent.
+        /// The user who consented for their own mailbox; null for an organisation-wide consent.
         user_id: Option<Id<ids::User>>,
         /// What `secret` consists of.
         kind: Stored<SecretKind>,
-        /// Who consented, or the account that the credentials belong to.
+        /// The account that consented, or to which the credentials belong.
         account: String,
         /// The credentials, sealed with the tenant's data key; rotating refresh tokens are replaced here.
         secret: Vec<u8>,
-        /// The last access token obtained by a user's consent, sealed, for all nodes; null for other kinds of consent.
+        /// The sealed access token last obtained with a user's consent, shared by all nodes; null for other kinds of
+        /// consent.
         access_token: Option<Vec<u8>>,
         /// When `access_token` expires; null without one.
         expires_at: Option<DateTimeUtc>,
-        /// Whether the provider has withdrawn the consent for good, so that it may no longer be used.
+        /// Whether the provider has permanently withdrawn the consent.
         lost: bool,
         /// When the consent was stored; a new consent of the same integration and user replaces the row.
         created_at: DateTimeUtc,
-        /// Always 1 at present: no update increments it.
+        /// Currently always 1.
         version: i64,
     }
 }

@@ -5,20 +5,20 @@ use domain::{AnyId, Ids, Topic};
 use crate::Stored;
 
 crate::table::tenant_table! {
-    /// A change event for subscribers: it says that something changed, not how.
+    /// A change event for subscribers. It reports that an object changed, but not how.
     "event_log": ids::Event {
         /// Which kind of thing changed.
         topic: Stored<Topic>,
         /// The id of what changed.
         subject: AnyId,
-        /// An empty object at present: subscribers read the new state themselves, with their own permissions.
+        /// Currently an empty object: subscribers read the new state themselves, with their own permissions.
         payload: Json,
         /// When the change was made, in UTC.
         at: DateTimeUtc,
     }
 }
 
-/// An event that is not stored yet.
+/// Creates an event that is not stored yet.
 pub fn new(ids: &Ids, tenant: Id<ids::Tenant>, topic: Topic, subject: AnyId, at: DateTimeUtc) -> Model {
     let payload = Json::Object(serde_json::Map::new());
     Model { id: ids.make(), tenant_id: tenant, topic: topic.into(), subject, payload, at }

@@ -20,9 +20,9 @@ pub struct Model {
     pub tenant_id: Id<ids::Tenant>,
     /// The integration whose consent proved the organisation.
     pub integration_id: Id<ids::Integration>,
-    /// When the consent was adopted.
+    /// When the consent took effect.
     pub bound_at: DateTimeUtc,
-    /// The domains that the provider has verified for it, a list of texts; null while none is known.
+    /// The organisation's domains verified by the provider, as a list of strings; null if unknown.
     pub domains: Option<Json>,
 }
 
@@ -38,7 +38,7 @@ pub fn of(tenant: Id<ids::Tenant>) -> Select<Entity> {
     Entity::find().filter(Column::TenantId.eq(tenant))
 }
 
-/// An update of bindings of a tenant.
+/// Updates bindings of a tenant.
 #[expect(clippy::disallowed_methods, reason = "finders live here")]
 pub fn update(tenant: Id<ids::Tenant>) -> sea_orm::UpdateMany<Entity> {
     Entity::update_many().filter(Column::TenantId.eq(tenant))

@@ -34,7 +34,7 @@ impl DatabaseError {
     }
 }
 
-/// For callers that decide by the kind of error.
+/// Gives access to the underlying error for callers that distinguish kinds of errors.
 impl std::ops::Deref for DatabaseError {
     type Target = DbErr;
 

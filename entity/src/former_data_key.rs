@@ -7,7 +7,7 @@ crate::table::tenant_table! {
         sealed: Vec<u8>,
         /// When another key replaced it.
         replaced_at: DateTimeUtc,
-        /// Since when nothing is sealed with the key; null while something is.
+        /// When the key stopped being used; null while any value is sealed with it.
         unused_since: Option<DateTimeUtc>,
     }
 }

@@ -1,7 +1,7 @@
-//! Idempotency keys of mutations and what the mutations made.
+//! Idempotency keys of mutations, with the objects that the mutations created.
 
 crate::table::tenant_table! {
-    /// An idempotency key and what the mutation sent with it made.
+    /// An idempotency key, with the object that its mutation created.
     "idempotency": ids::Row {
         /// The GraphQL mutation, such as `createBooking`; a key counts per mutation and caller.
         field: String,
@@ -11,10 +11,10 @@ crate::table::tenant_table! {
         key: String,
         /// SHA-256 of the request's parameters: the same key with other parameters is refused.
         parameters: Vec<u8>,
-        /// The id of what the mutation made, returned to repeated requests; all zeros while the first is being
+        /// The id of the created object, returned to repeated requests; all zeros while the first request is being
         /// processed.
         entity: domain::AnyId,
-        /// When the key is forgotten, 24 hours after the request.
+        /// When the key expires, 24 hours after the request.
         expires_at: DateTimeUtc,
     }
 }

@@ -14,7 +14,7 @@ pub struct Model {
     pub name: Stored<InstallationSecret>,
     /// The secret, sealed under a master key.
     pub sealed: Vec<u8>,
-    /// When the secret was sealed last.
+    /// When the secret was last sealed.
     pub changed_at: DateTimeUtc,
 }
 

@@ -11,13 +11,13 @@ crate::table::tenant_table! {
         provider: Stored<ProviderKind>,
         /// A display name.
         name: String,
-        /// How far the integration is connected, and whether it works.
+        /// Current state of the integration.
         state: Stored<IntegrationState>,
         /// Why the integration is in its state, as a `domain::Reason`; null when there is nothing to explain.
         reason: Option<Json>,
         /// When the integration entered its state.
         since: DateTimeUtc,
-        /// How much the service account may reach.
+        /// How much of the calendar system the service account may access.
         access_level: Stored<AccessLevel>,
         /// The group to which restricted access is limited, as the customer calls it; null when access is not limited
         /// to one.
@@ -28,7 +28,7 @@ crate::table::tenant_table! {
         external_name: Option<String>,
         /// The address of the customer's own server; null for cloud providers.
         server_url: Option<String>,
-        /// The mailbox through which bookings are written when the organiser's cannot be; null when none is chosen.
+        /// The mailbox to which bookings are written if the organiser's calendar cannot be; null if none is set.
         service_mailbox: Option<String>,
         /// The address of the first activated mailbox, which is tested to distinguish "this mailbox is out of
         /// scope" from "access is lost"; null before.
@@ -37,7 +37,7 @@ crate::table::tenant_table! {
         consented_by: Option<String>,
         /// Where the browser goes after the consent; null to stay on Muster's page.
         return_url: Option<String>,
-        /// Rules that tell rooms from people, as `providers::caldav::RoomRule`; null if the installation's own
+        /// Rules that distinguish rooms from people, as `providers::caldav::RoomRule`; null if the installation's own
         /// rules apply.
         room_rules: Option<Json>,
         /// The actor who registered the integration: the id of a user, key or link.

@@ -1,8 +1,8 @@
 //! One file per table, with finders that begin with the tenant.
 //!
-//! `services` reads and writes through this crate; the set-based statements on runs and jobs are in `runs`.
-//! Words such as states are [`Stored`]: parsed here, once, and kept as text where only a newer binary knows them, so that
-//! a row of its making never makes a whole list fail.
+//! `services` reads and writes through this crate; the set-based statements on runs and jobs are in `runs`. Enum
+//! values such as states are [`Stored`]: parsed once, here, and kept as text if only a newer version knows them, so
+//! that one such row never makes a whole list fail.
 
 mod failure;
 mod sqlite_file;
@@ -59,7 +59,7 @@ pub use state_name::StateName;
 pub use store::{Logins, ReadTransaction, Store, StoreError};
 pub use stored::{Stored, UnknownWord, holds};
 
-/// Marks code that may name this crate, and so could read and write every row by itself. `services` takes it wherever
-/// a caller is stated and not authenticated. Nothing that `api` may name hands it on.
+/// Proves that the calling code depends on this crate and could therefore access every row anyway. `services`
+/// requires it wherever a caller is asserted instead of authenticated. Nothing that is visible to `api` provides it.
 #[derive(Debug, Clone, Copy)]
 pub struct Trusted;

@@ -1,18 +1,18 @@
 //! The users' subjects at OpenID issuers.
 
 crate::table::tenant_table! {
-    /// A user's subject at an OpenID issuer: one per user, and one user per subject.
+    /// A user's subject at an OpenID issuer. Users and subjects correspond one to one.
     "openid_identity": ids::OpenIdIdentity {
-        /// The OpenID issuer at which the subject is known.
+        /// The OpenID issuer to which the subject belongs.
         issuer_id: Id<ids::OpenIdIssuer>,
-        /// The user as whom the subject signs in.
+        /// The user who signs in with the subject.
         user_id: Id<ids::User>,
         /// The value of the issuer's subject claim.
         subject: String,
         /// When the user and the subject were linked.
         created_at: DateTimeUtc,
-        /// The permissions of whoever linked them, or set the address by which a sign-in did; null in links that sign-ins
-        /// of earlier versions made.
+        /// The permissions of the actor who created the link, or who set the email address by which a sign-in created
+        /// it; null for links created by sign-ins in earlier versions.
         linked_with: Option<Json>,
     }
 }

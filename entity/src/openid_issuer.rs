@@ -23,8 +23,8 @@ crate::table::tenant_table! {
         audience: String,
         /// The claim that identifies the user at the issuer.
         subject_claim: String,
-        /// The claim with the verified address by which a user is found at the first sign-in; null where users are
-        /// linked beforehand.
+        /// The claim with the verified email address that identifies a user at the first sign-in; null if users are
+        /// linked in advance.
         email_claim: Option<String>,
         /// When the issuer was registered.
         created_at: DateTimeUtc,

@@ -1,15 +1,15 @@
 //! The accounts at OpenID issuers that an administrator has unlinked.
 
 crate::table::tenant_table! {
-    /// A subject at an OpenID issuer that an administrator has unlinked: no sign-in links it again.
+    /// A subject at an OpenID issuer that an administrator has unlinked, so that a sign-in does not link it again.
     "openid_unlinked": ids::Row {
-        /// The OpenID issuer at which the subject is known.
+        /// The OpenID issuer to which the subject belongs.
         issuer_id: Id<ids::OpenIdIssuer>,
-        /// The user to whom the subject was linked last.
+        /// The user to whom the subject was last linked.
         user_id: Id<ids::User>,
         /// The value of the issuer's subject claim.
         subject: String,
-        /// When the subject was last unlinked.
+        /// When the subject was unlinked.
         unlinked_at: DateTimeUtc,
     }
 }

@@ -11,21 +11,21 @@ crate::table::tenant_table! {
         workflow: String,
         /// The version of the workflow's table with which the run began; null before its first step.
         version: Option<i32>,
-        /// The state of the workflow's table that the run is in; null before its first step.
+        /// The run's current state in the workflow; null before its first step.
         state: Option<StateName>,
-        /// What the workflow remembers between steps, as JSON of its own type; at first, its input.
+        /// The workflow's saved data between steps, as JSON; initially its input.
         memory: Json,
-        /// The states entered so far, a list in the order of first entry; undoing follows it backwards.
+        /// The states entered so far, in order of first entry; undoing goes through them in reverse.
         trail: Json,
-        /// Incremented with every committed step; a commit at a stale revision is refused.
+        /// Incremented with every committed step; commits with an outdated revision are rejected.
         revision: i64,
-        /// Whether the run has work, waits or has ended.
+        /// Whether the run is active, waiting or ended.
         status: Stored<RunStatus>,
         /// The priority of the run's work.
         lane: Stored<Lane>,
-        /// What the run works on: at most one unfinished run per tenant, workflow and key.
+        /// Identifies the run's task: at most one unfinished run per tenant, workflow and key.
         business_key: String,
-        /// The id of what the run is about, such as a booking or an integration.
+        /// The id of the object that the run is about, such as a booking or an integration.
         subject: domain::AnyId,
         /// The actor who started the run: the id of a user, key or link, or a part of the engine.
         asked_by: String,

@@ -11,13 +11,13 @@ crate::table::tenant_table! {
         run_id: Id<ids::Run>,
         /// The run's revision after the step.
         revision: i64,
-        /// The state whose step ran; empty when the run had none.
+        /// The state whose step was executed; empty if the run had none yet.
         state: StateName,
-        /// What came of the step; `REVIVED` for a retry by a person.
+        /// The outcome of the step; `REVIVED` for a retry by a person.
         outcome: Stored<StepOutcome>,
         /// The state after the step; null when the run ended or stayed in its state.
         next_state: Option<StateName>,
-        /// Number of attempts at the step so far, from 1 on; 0 for a retry by a person.
+        /// Number of the attempt, starting at 1; 0 for a retry by a person.
         attempt: i32,
         /// Why the step ended as it did, as a `domain::Reason`; null when there is nothing to explain.
         reason: Option<Json>,

@@ -7,7 +7,7 @@ use crate::Stored;
 crate::table::tenant_table! {
     /// A mailbox through which an integration writes bookings for others.
     "service_account": ids::ServiceAccount {
-        /// The integration that the account acts for.
+        /// The integration that uses the account.
         integration_id: Id<ids::Integration>,
         /// The mailbox address, in lower case; unique within the integration.
         address: String,
@@ -15,7 +15,7 @@ crate::table::tenant_table! {
         name: String,
         /// Whether new bookings use the account.
         status: Stored<ServiceAccountStatus>,
-        /// Rank among the accounts when one is chosen, lowest first; 0 at present.
+        /// Priority among the accounts, lowest first; currently always 0.
         position: i32,
         /// When the account last passed verification; null before.
         verified_at: Option<DateTimeUtc>,

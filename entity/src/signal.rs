@@ -1,13 +1,13 @@
-//! Signals that wait for their runs.
+//! Signals that have not been consumed by their runs yet.
 
 crate::table::tenant_table! {
-    /// A message for a run, kept until one of the run's steps consumes it.
+    /// A message to a run, kept until one of its steps consumes it.
     "signal": ids::Row {
         /// The run to wake.
         run_id: Id<ids::Run>,
-        /// The name that a waiting step asks for.
+        /// The name for which a waiting step listens.
         name: String,
-        /// The data of the signal, in a form that sender and workflow agree on.
+        /// The signal's data, in a format defined by the workflow.
         payload: Json,
         /// When the signal was sent.
         created_at: DateTimeUtc,

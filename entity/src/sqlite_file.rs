@@ -1,11 +1,11 @@
-//! The permissions of SQLite's file: only the server's own user may read or write it.
+//! Restricts the permissions of the SQLite file: only the server's own user may read or write it.
 
 use std::{fs::OpenOptions, io, path::Path};
 
 use sea_orm::DbErr;
 
-/// Creates the file of a URL if the URL asks for that, and limits access to its owner. SQLite gives its write-ahead log
-/// and its shared index the same permissions.
+/// Creates the database file if the URL requests it, and restricts access to its owner. SQLite gives its write-ahead
+/// log and its shared index the same permissions.
 pub(crate) fn keep_private(url: &str) -> Result<(), DbErr> {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let path = path.trim_start_matches("sqlite:").trim_start_matches("//");

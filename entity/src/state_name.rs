@@ -4,7 +4,7 @@ use std::fmt;
 
 use sea_orm::DeriveValueType;
 
-/// The name of a state in a workflow's table. What names there are is the workflow's own business, so this is free text.
+/// The name of a state in a workflow. Each workflow defines its own names, so this is free text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, DeriveValueType)]
 pub struct StateName(String);
 

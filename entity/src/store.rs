@@ -1,4 +1,4 @@
-//! Database connections, and transactions that know whose rows they may access.
+//! Database connections and transactions that are limited to the rows of given tenants.
 //!
 //! SQLite has one writing connection (every writing transaction begins IMMEDIATE) and a few reading ones.
 //! PostgreSQL has three pools: one whose role sees only the rows of the transaction's tenants, and two whose role
@@ -48,9 +48,9 @@ pub enum StoreError {
     RoleUnsafe {
         /// The role with which the connection logged in.
         role: String,
-        /// The name of the role expected for this pool.
+        /// The database role expected for this pool.
         wanted: &'static str,
-        /// The faults, as predicates of a sentence that begins with the role.
+        /// The problems found, as predicates of a sentence that begins with the role.
         faults: String,
     },
     /// The database refused a statement, or the connection broke.
@@ -85,8 +85,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Sets the tenants whose rows a transaction may touch.
 const CONFINE: &str = "SELECT set_config('app.tenants', $1, true)";
 
-/// Planner settings for set-based statements by key. Without them the planner would read the whole of a
-/// never-analysed table for a batch of any size, and would plan each batch size anew.
+/// Planner settings for set-based statements by key. Without them the planner would scan never-analysed tables
+/// completely and plan every batch size separately.
 const BY_KEY: [(&str, &str); 4] = [
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
@@ -109,7 +109,7 @@ pub struct Store {
     read: DatabaseConnection,
     engine: DatabaseConnection,
     by_key: DatabaseConnection,
-    /// Transactions that are being begun.
+    /// Starts transactions.
     beginnings: Beginnings,
     /// Counts the statements of reading transactions, if they are counted.
     statements: Option<Arc<AtomicU64>>,
@@ -224,22 +224,22 @@ impl Store {
         self.backend
     }
 
-    /// How many writing transactions there can be at once, on this node.
+    /// Maximum number of concurrent writing transactions on this node.
     pub fn connections(&self) -> u32 {
         self.connections
     }
 
-    /// A writing transaction that may touch the rows of one tenant.
+    /// Begins a writing transaction that may access the rows of one tenant.
     pub async fn write(&self, tenant: Id<ids::Tenant>) -> Result<DatabaseTransaction, DbErr> {
         self.begin_write(CONFINE, &[tenant]).await
     }
 
-    /// A writing transaction that may touch the rows of the given tenants; for the committer.
+    /// Begins a writing transaction that may access the rows of the given tenants; for the committer.
     pub async fn write_many(&self, tenants: &[Id<ids::Tenant>]) -> Result<DatabaseTransaction, DbErr> {
         self.begin_write(&CONFINE_BY_KEY, tenants).await
     }
 
-    /// A writing transaction that may touch the rows of two tenants.
+    /// Begins a writing transaction that may access the rows of two tenants.
     pub async fn write_both(&self, tenants: [Id<ids::Tenant>; 2]) -> Result<DatabaseTransaction, DbErr> {
         self.begin_write(CONFINE, &tenants).await
     }
@@ -260,12 +260,12 @@ impl Store {
         Ok(txn)
     }
 
-    /// A writing transaction that may touch rows without a tenant, and tables that are read to find a tenant.
+    /// Begins a writing transaction that may access rows without a tenant, and tables used to look up a tenant.
     pub async fn write_installation(&self) -> Result<DatabaseTransaction, DbErr> {
         self.begin_write(CONFINE, &[]).await
     }
 
-    /// A reading transaction that sees the rows of one tenant.
+    /// Begins a reading transaction that sees the rows of one tenant.
     pub async fn read(&self, tenant: Id<ids::Tenant>) -> Result<ReadTransaction, DbErr> {
         match self.backend {
             DatabaseBackend::Postgres => {
@@ -277,12 +277,12 @@ impl Store {
         }
     }
 
-    /// A connection that sees rows without a tenant, and tables that are read to find a tenant.
+    /// A connection that sees rows without a tenant, and tables used to look up a tenant.
     pub fn installation(&self) -> &DatabaseConnection {
         &self.read
     }
 
-    /// A connection that sees only the engine's tables, of all tenants.
+    /// A connection that sees only the engine's tables, but the rows of all tenants.
     pub fn engine(&self) -> &DatabaseConnection {
         &self.engine
     }
@@ -306,7 +306,7 @@ impl Store {
     }
 }
 
-/// Refuses a role to which row-level security does not apply.
+/// Fails if row-level security does not apply to the connection's role.
 async fn held(connection: &DatabaseConnection, wanted: &'static str) -> Result<(), StoreError> {
     let role = Role::of(connection).await?;
     let faults = role.faults(wanted);

@@ -1,8 +1,7 @@
-//! Columns that hold a word of the domain.
+//! Columns that hold the word of a domain enum.
 //!
-//! During a rolling upgrade a row may hold a word that only a newer binary knows. Reading such a row never fails and
-//! never guesses: [`Stored`] keeps the text as it is, and whoever wants to act on the word asks for it with
-//! [`Stored::require`].
+//! During a rolling upgrade a row may hold a word that only a newer binary knows. Reading such a row never fails:
+//! [`Stored`] keeps the text unchanged, and code that acts on the word obtains it with [`Stored::require`].
 
 use std::fmt;
 
@@ -13,19 +12,18 @@ use sea_orm::{
 };
 use serde::{Serialize, Serializer};
 
-/// The content of a column of words: a word that this version knows, or the text of another one, kept verbatim.
+/// A stored word: either one that this version knows, or the verbatim text of an unknown one.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Stored<W>(Content<W>);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Content<W> {
     Known(W),
-    /// Never the spelling of a word that is known.
+    /// A word that this version does not know.
     Unknown(String),
 }
 
-/// A stored word that only a newer version of Muster knows. Nobody may act on the row: what the word means for it is
-/// not known here.
+/// Error: a stored word that only a newer version of Muster knows, so the row must not be acted on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "A newer version of Muster stored the word \"{word}\", which this version does not know. Try again when all \
@@ -39,7 +37,7 @@ pub struct UnknownWord {
 }
 
 impl<W: Word> Stored<W> {
-    /// The content of a column that holds this text.
+    /// Parses the text of a column.
     pub fn from_text(text: String) -> Self {
         Self(W::from_word(&text).map_or(Content::Unknown(text), Content::Known))
     }
@@ -52,7 +50,7 @@ impl<W: Word> Stored<W> {
         }
     }
 
-    /// The word, for whoever acts on it.
+    /// The word, for code that acts on it.
     ///
     /// # Errors
     /// [`UnknownWord`] if this version does not know the word.
@@ -69,7 +67,7 @@ impl<W: Word> Stored<W> {
     }
 }
 
-/// The filter for rows whose column holds this word; with `None`, any word that this version does not know.
+/// Filters rows whose column holds this word or, with `None`, any word that this version does not know.
 pub fn holds<W: Word>(column: impl ColumnTrait, word: Option<W>) -> Expr {
     match word {
         Some(word) => column.eq(word.word()),
@@ -149,7 +147,7 @@ impl<W: Word> Nullable for Stored<W> {
     }
 }
 
-/// A word is no number: a primary key with one is never made by the database.
+/// Required for primary keys; always fails, because words are not numbers.
 impl<W: Word> TryFromU64 for Stored<W> {
     fn try_from_u64(_: u64) -> Result<Self, DbErr> {
         Err(DbErr::ConvertFromU64("a word"))

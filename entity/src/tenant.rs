@@ -17,15 +17,16 @@ pub struct Model {
     pub name: String,
     /// What the tenant pays for.
     pub plan: Stored<Plan>,
-    /// A list of URLs: browsers may be sent back to these and to anything below them.
+    /// A list of URLs: browsers may be redirected to these and to any URL below them.
     pub return_urls: Json,
-    /// The IANA name of the zone for whole days where neither a calendar nor a user has one; null while unknown.
+    /// The default time zone (IANA name) for whole days if neither the calendar nor the user has one; null if
+    /// unknown.
     pub time_zone: Option<String>,
     /// The preferred language, as a BCP 47 tag; null while unknown.
     pub language: Option<String>,
     /// The tenant's current data key, sealed under a master key.
     pub data_key: Vec<u8>,
-    /// How far the rotation of the data key is; null when none is in progress.
+    /// Progress of the data key rotation; null when none is in progress.
     pub data_key_rotation: Option<Stored<KeyRotation>>,
     /// Incremented on every change; updates compare it with `ifVersion`.
     pub version: i64,

@@ -7,7 +7,7 @@ use crate::Stored;
 crate::table::tenant_junction! {
     /// A feature that the vendor's staff switched on for a tenant.
     "tenant_feature" {
-        /// What is switched on.
+        /// The feature that is switched on.
         feature: Stored<Feature>;
         /// The id of the staff API key with which it was switched on.
         enabled_by: String,

@@ -10,7 +10,7 @@ use crate::{Store, Stored};
 
 pub use domain::connect::LookupKind as Kind;
 
-/// The tenant of one key.
+/// The tenant to which a key belongs.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "tenant_lookup")]
 pub struct Model {

@@ -5,7 +5,7 @@ crate::table::tenant_table! {
     "tenant_user": ids::User {
         /// The address for invitations and sign-in, in lower case; unique within the tenant.
         email: String,
-        /// The permissions of whoever set `email`, and so chose who signs in with it.
+        /// The permissions of the actor who set `email` and thereby determined who can sign in with it.
         email_set_with: Json,
         /// A display name.
         name: String,

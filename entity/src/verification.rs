@@ -11,7 +11,7 @@ crate::table::tenant_table! {
         integration_id: Id<ids::Integration>,
         /// The worst result among the checks, skipped ones aside.
         verdict: Stored<Verdict>,
-        /// The single results in the order of checking, as JSON.
+        /// The results of the individual checks in order, as JSON.
         checks: Json,
         /// When the last check ended.
         at: DateTimeUtc,

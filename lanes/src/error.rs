@@ -1,9 +1,9 @@
 //! Errors in the communication between nodes. None of them loses work.
 
-/// Why a message did not reach other nodes.
+/// Why a message could not be sent to other nodes.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The URL is neither `memory:` nor Redis'. The error does not contain the URL, which may hold a password.
+    /// The URL is neither `memory:` nor a Redis URL. The error omits the URL, which may contain a password.
     #[error("the queue's URL must be \"memory:\" or begin with redis:// or rediss://")]
     Url,
     /// Redis is unreachable; the connection is retried automatically.
@@ -12,7 +12,7 @@ pub enum Error {
     /// Redis returned an error.
     #[error("Redis refused a command")]
     Refused(#[source] redis::RedisError),
-    /// More hints are waiting than can be kept; the sweep finds the runs of those left out.
+    /// The queue of hints is full; the sweep finds the runs whose hints were dropped.
     #[error("{left_out} hints were left out because too many wait")]
     Full {
         /// Number of hints that were dropped.
@@ -31,7 +31,7 @@ impl Error {
         }
     }
 
-    /// Whether a stream has lost its consumer group, as after a flush; a blocked read reports that with another
+    /// Whether a stream has no consumer group, such as after a flush. A blocked read reports this with a different
     /// message.
     pub(crate) fn is_no_group(&self) -> bool {
         matches!(self, Self::Refused(error) if matches!(error.code(), Some("NOGROUP" | "UNBLOCKED")))

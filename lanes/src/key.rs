@@ -1,33 +1,33 @@
-//! Keys of limits; each begins with the owner of the limit.
+//! Keys of rate limits; each begins with the owner of the limit.
 
 use std::net::IpAddr;
 
 use domain::{AnyId, Id, ProviderKind, ids};
 
-/// The key of a limit. It begins with its owner, and cannot be created otherwise: a limit is shared by those who
-/// have proven that it is theirs, and never by somebody who merely typed the same server, account or organisation.
+/// The key of a rate limit. It always begins with the owner of the limit, so that a limit is shared only by those who
+/// have proven ownership, and not by anyone who merely enters the same server, account or organisation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(String);
 
 impl Key {
-    /// A limit of one integration alone: before its organisation is verified, and for customers' own servers.
+    /// The key of a limit that applies to one integration: used before its organisation is verified, and for
+    /// customers' own servers.
     pub fn of_integration(tenant: Id<ids::Tenant>, integration: Id<ids::Integration>) -> Self {
         Self(format!("tenant/{}/integration/{}", tenant.uuid().simple(), integration.uuid().simple()))
     }
 
-    /// The key of an organisation at its provider. Whoever makes it has read the binding of the organisation, which is
-    /// the proof: a consent was tried, and the organisation belongs to exactly one tenant.
+    /// The key of an organisation at its provider. The caller must have read the organisation's binding, which proves
+    /// that the organisation belongs to exactly one tenant.
     pub fn of_organisation(provider: ProviderKind, organisation: &str) -> Self {
         Self(format!("organisation/{}/{}", plain(provider.as_str()), plain(organisation)))
     }
 
-    /// The quota of a tenant's requests to Muster.
+    /// The key of the quota for a tenant's requests to Muster.
     pub fn of_tenant(tenant: Id<ids::Tenant>) -> Self {
         Self(format!("tenant/{}", tenant.uuid().simple()))
     }
 
-    /// The quota of a user or a vendor key, in one tenant or in none. The caller is authenticated, so nobody else has
-    /// this id.
+    /// The key of the quota of an authenticated user or vendor key, within one tenant or without a tenant.
     pub fn of_caller(tenant: Option<Id<ids::Tenant>>, caller: AnyId) -> Self {
         let tenant = tenant.map_or_else(String::new, |tenant| tenant.uuid().simple().to_string());
         Self(format!("caller/{tenant}/{}", caller.uuid().simple()))
@@ -38,8 +38,8 @@ impl Key {
         Self(format!("address/{}", plain(&address.to_string())))
     }
 
-    /// The key of a part of this limit, such as one mailbox. Anybody may have typed its name, so it follows the
-    /// owner.
+    /// The key of a part of this limit, such as one mailbox. The name, which anyone could have entered, is appended
+    /// to the owner's key.
     #[must_use]
     pub fn part(&self, kind: &'static str, name: &str) -> Self {
         Self(format!("{}/{kind}/{}", self.0, plain(&name.to_lowercase())))

@@ -37,7 +37,7 @@ pub use self::{
     quotas::{Quota, Quotas},
 };
 
-/// The means by which a node communicates with the others.
+/// The channels through which a node communicates with other nodes.
 #[derive(Debug, Clone)]
 pub struct Lanes {
     /// Hints about runs that have work.
@@ -60,9 +60,9 @@ impl Lanes {
 
 /// Connects to the lanes at `url`: `memory:` for one process, `redis://...` or `rediss://...` for many.
 ///
-/// `prefix` begins every key, so that several installations can share a server. An unreachable Redis is not an
-/// error: the node works without it as well as possible and reconnects by itself. Background tasks run on `tracker`
-/// and end when `token` is cancelled, as do the waits of [`Hints::next`] and all subscriptions.
+/// `prefix` begins every key, so that several installations can share a server. An unreachable Redis is not an error:
+/// the node operates in degraded mode and reconnects automatically. Background tasks run on `tracker` and end when
+/// `token` is cancelled, as do the waits of [`Hints::next`] and all subscriptions.
 pub fn connect(
     url: &str,
     prefix: &str,

@@ -1,4 +1,4 @@
-//! A connection to Redis that is restored automatically.
+//! A connection to Redis that reconnects automatically.
 //!
 //! While Redis is unreachable, commands fail at once with [`Error::Away`], so that nobody waits for a dead server;
 //! one caller at a time tries to reconnect, after a pause that grows to two seconds, with jitter. Outages are
@@ -19,10 +19,10 @@ use tokio::time::Instant;
 
 use crate::Error;
 
-/// The longest that a blocking read may block.
+/// Maximum duration of a blocking read.
 pub(crate) const MAX_BLOCK: Duration = Duration::from_secs(2);
 
-/// How long a response may take.
+/// Time-outs for responses from Redis.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Timeouts {
     /// Time-outs for commands that return at once.
@@ -135,14 +135,14 @@ impl Link {
     }
 }
 
-/// The wait before a server is tried again after `failures` earlier failures: 50 ms to 2 s, half of it random.
+/// Wait before reconnecting after `failures` failed attempts: 50 ms to 2 s, half of it random.
 pub(crate) fn back_off(failures: u32, ids: &Ids) -> Duration {
     let longest = 50_u64 << failures.min(6);
     let longest = longest.min(2_000);
     Duration::from_millis(longest / 2 + ids.below(longest / 2 + 1))
 }
 
-/// Logs that Redis is unreachable, at most once per ten seconds.
+/// Logs outages of Redis, at most once per ten seconds.
 pub(crate) struct OutageLog {
     clock: SharedClock,
     last: Mutex<Option<Timestamp>>,

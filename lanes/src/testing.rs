@@ -28,7 +28,7 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
-/// The lanes of one node. Dropping it stops its tasks.
+/// The lanes of one node in tests. Dropping it stops its tasks.
 pub(crate) struct Node {
     pub(crate) lanes: Lanes,
     pub(crate) ids: Ids,
@@ -60,7 +60,7 @@ impl Node {
         Self { lanes, ids, tracker, token, prefix: prefix.to_owned(), url: url.to_owned() }
     }
 
-    /// Creates another node of the same installation.
+    /// Creates another node in the same installation.
     pub(crate) fn neighbour(&self) -> Self {
         Self::at(&self.url, &self.prefix)
     }
@@ -84,7 +84,7 @@ impl Node {
     }
 }
 
-/// A Redis server of one test, which may flush, stop and restart it.
+/// A Redis server for a single test, which may flush, stop and restart it.
 pub(crate) struct Server {
     port: u16,
     folder: TempDir,

@@ -1,5 +1,5 @@
-//! Rules that tell rooms from people, for calendar systems without a room directory; null if the installation's own
-//! rules apply.
+//! Rules that distinguish rooms from people, for calendar systems without a room directory; null if the
+//! installation's own rules apply.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Response bodies: converted to text leniently and parsed within a budget.
+//! Response bodies: decoded leniently and parsed within a budget.
 //!
 //! Parsing any body uses at most [`MEMORY`] bytes beyond the body itself, whose size the HTTP client limits. The
 //! budget is spent where the work is done, because a thread cannot be stopped from outside. Large bodies are parsed
@@ -32,7 +32,7 @@ pub(crate) enum BodyRejected {
 pub(crate) struct Budget(usize);
 
 impl Budget {
-    /// A full budget of this number of bytes or steps.
+    /// Creates a full budget of this number of bytes or steps.
     pub(crate) fn of(all: usize) -> Self {
         Self(all)
     }

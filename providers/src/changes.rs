@@ -1,11 +1,11 @@
-//! What has changed in a calendar.
+//! Detecting changes in calendars.
 
 use async_trait::async_trait;
 use domain::TimeRange;
 
 use crate::{ChangeCheck, Changes, Result, Session};
 
-/// What has changed in a calendar since a position that the provider gave out.
+/// Changes in a calendar since a cursor or watermark issued by the provider.
 #[async_trait]
 pub trait ChangeFeed: Send + Sync + std::fmt::Debug {
     /// One page of the changes in a calendar since a cursor. Without a cursor, everything that overlaps the window,

@@ -1,4 +1,4 @@
-//! What a consent yields, as it is stored.
+//! The stored form of a consent.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::{
     Credential, Error, ErrorKind, Organisation, Person, Remedy, Result, google::ServiceAccountKey, messages,
 };
 
-/// The secret that a consent yielded; sealed at rest. Its JSON form is stored, so a variant never changes.
+/// The secret obtained by a consent, encrypted at rest. Its JSON form is stored, so variants must not change.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Secret {
@@ -54,7 +54,7 @@ pub enum Secret {
     },
 }
 
-/// Prints the kind alone.
+/// Prints only the kind.
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.kind().as_str())
@@ -62,13 +62,13 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Secret {
-    /// The consent that a service account's key is. Fails if the text is no key file.
+    /// Creates the consent from a service account's key file. Fails if the text is not a key file.
     pub fn service_account(key: &str) -> Result<Self> {
         ServiceAccountKey::read(key)?;
         Ok(Self::ServiceAccount { key: key.to_owned() })
     }
 
-    /// The word under which a consent of this shape is stored.
+    /// The stored kind of this consent.
     pub const fn kind(&self) -> SecretKind {
         match self {
             Self::MicrosoftApp { .. } => SecretKind::MicrosoftApp,
@@ -80,7 +80,7 @@ impl Secret {
         }
     }
 
-    /// The provider's id of the organisation that the consent is for; `None` if only a request with it tells.
+    /// The provider's id of the organisation that gave the consent; `None` if it must be requested from the provider.
     pub fn organisation(&self) -> Option<&str> {
         match self {
             Self::MicrosoftApp { external }
@@ -104,7 +104,7 @@ impl Secret {
         }
     }
 
-    /// The error for a consent that another provider gave.
+    /// The error for a consent from another provider.
     pub(crate) fn foreign() -> Error {
         let message = messages::foreign_consent();
         Error::new(ErrorKind::GrantLost, Remedy::Reconnect, "FOREIGN_CONSENT", message)
@@ -139,7 +139,7 @@ pub struct SignedInAdministrator {
 
 impl SignedInAdministrator {
     /// Whether this is the account behind an entered address, according to the directory that the service account
-    /// reads for that administrator. An address alone proves nothing: somebody may have an account of another
+    /// reads for that administrator. An address alone is not sufficient: somebody may have an account of another
     /// organisation under it.
     pub fn is_listed_as(&self, listed: &Person, organisation: &Organisation) -> bool {
         let is_here = |domain: &String| domain.eq_ignore_ascii_case(&self.domain);

@@ -1,4 +1,4 @@
-//! The directory of an organisation: who and which rooms there are.
+//! The directory of an organisation: its people and rooms.
 
 use async_trait::async_trait;
 
@@ -11,14 +11,14 @@ use crate::{
 /// `mailbox` is always the address under which the mailbox is known in the directory.
 #[async_trait]
 pub trait Directory: Send + Sync + std::fmt::Debug {
-    /// The organisation that the session's credentials belong to. Every verification begins with this request: it
-    /// proves that the system is reachable and accepts the credentials.
+    /// The organisation that the session's credentials belong to. Every verification begins with this request, which
+    /// shows that the system is reachable and accepts the credentials.
     async fn organisation(&self, session: &Session) -> Result<Organisation>;
 
-    /// One page of the directory's people, in a stable order. `after` is the last page's `next`.
+    /// One page of the directory's people, in a stable order. `after` is `next` of the previous page.
     async fn people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>>;
 
-    /// One page of the directory's rooms. `after` is the last page's `next`.
+    /// One page of the directory's rooms. `after` is `next` of the previous page.
     async fn rooms(&self, session: &Session, after: Option<&str>) -> Result<Page<RoomInfo>>;
 
     /// Reads one mailbox: whether it exists, its kind and its zone. [`Remedy::SkipMailbox`] if it cannot be served.

@@ -12,7 +12,7 @@ const LONGEST_CODE: usize = 200;
 /// Maximum length of each text in a message, in bytes.
 const LONGEST_TEXT: usize = 4_000;
 
-/// What happened.
+/// Kind of failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The provider received too many requests.
@@ -43,7 +43,7 @@ pub enum ErrorKind {
     Invalid,
 }
 
-/// What to do about an error. Workflows read this and never a status code.
+/// Recommended reaction to an error. Workflows depend on this and never on a status code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
     /// Repeat the request, no sooner than after this wait.
@@ -58,7 +58,7 @@ pub enum Remedy {
     Resync,
     /// Read the object again, decide again, and write again.
     Reread,
-    /// A program can do nothing.
+    /// Retrying or other automatic reactions do not help.
     Never,
 }
 
@@ -89,14 +89,14 @@ impl Error {
         Self { kind, remedy, code, message, request_id: None, unknown: false }
     }
 
-    /// Marks that the request may have taken effect.
+    /// Marks the outcome as unknown: the request may have taken effect.
     #[must_use]
     pub fn unknown(mut self) -> Self {
         self.unknown = true;
         self
     }
 
-    /// What the operator must do; `None` if the customer must act.
+    /// What the operator must do; `None` if the customer must act instead.
     pub fn operators_action(&self) -> Option<Message> {
         (self.kind == ErrorKind::Signing).then(messages::repair_the_signing_service)
     }

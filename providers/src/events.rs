@@ -16,8 +16,8 @@ pub trait Events: Send + Sync + std::fmt::Debug {
     /// The default calendar of a mailbox, and the session's capabilities in it.
     async fn calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo>;
 
-    /// Busy times of many mailboxes at once, one result per mailbox in the order given. Never fails as a whole because
-    /// of one member.
+    /// Busy times of many mailboxes at once, one result per mailbox in the order given. One failed mailbox does not
+    /// make the whole call fail.
     async fn busy(
         &self,
         session: &Session,
@@ -26,7 +26,7 @@ pub trait Events: Send + Sync + std::fmt::Debug {
     ) -> Result<Vec<(String, Result<FreeBusy>)>>;
 
     /// One page of the events that overlap the window, with series expanded, of the calendars that count by default
-    /// (see [`CalendarListing::counts`]). Never fails because of one item: unreadable items are marked.
+    /// (see [`CalendarListing::counts`]). Unreadable items are reported and do not make the call fail.
     async fn events(
         &self,
         session: &Session,
@@ -57,7 +57,7 @@ pub trait Events: Send + Sync + std::fmt::Debug {
     /// Reads one event by the provider's id; `None` if it no longer exists.
     async fn event(&self, session: &Session, mailbox: &str, id: &str) -> Result<Option<Event>>;
 
-    /// Changes an event. Safe to repeat: the change says what must be true afterwards.
+    /// Changes an event. Safe to repeat, because the change describes the desired state.
     async fn update_event(
         &self,
         session: &Session,

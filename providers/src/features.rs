@@ -1,4 +1,4 @@
-//! What a provider supports, and how much of it at once.
+//! Features and request limits of a provider.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use std::time::Duration;
 /// [`domain::provider::Capabilities`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProviderFeatures {
-    /// The provider itself says which organisation credentials belong to, and which mail domains that organisation has
-    /// verified; what a customer's own server calls itself proves nothing.
+    /// The provider itself reports to which organisation credentials belong and which mail domains it has verified.
+    /// False for customers' own servers, whose statements cannot be trusted.
     pub verified_organisation: bool,
     /// Users can connect their own mailboxes by their own consent.
     pub own_consent: bool,
@@ -26,7 +26,7 @@ pub struct ProviderFeatures {
     pub propagates: bool,
 }
 
-/// How many requests may be sent at once and within a period.
+/// Limits on concurrent requests and on requests per period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
     /// Number of requests under way at the same time.
@@ -37,11 +37,11 @@ pub struct RateLimit {
     pub per: Duration,
 }
 
-/// The limits that Muster keeps to, so that the provider need not enforce its own.
+/// The limits that Muster observes so as not to reach the provider's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestLimits {
-    /// For everything that is requested of one organisation, or of one integration if the organisation is not verified.
+    /// Limit for all requests to one organisation, or to one integration if the organisation is not verified.
     pub whole: RateLimit,
-    /// For the requests about one mailbox.
+    /// Limit for requests about one mailbox.
     pub mailbox: RateLimit,
 }

@@ -47,10 +47,10 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyRejected>
     })
 }
 
-/// Maximum size of a response that is short by nature, in bytes.
+/// Maximum size of a response that is expected to be short, in bytes.
 const SHORT: usize = 256 * 1024;
 
-/// Parses a response that is short by nature, such as a token or an error. A longer one is refused.
+/// Parses a response that is expected to be short, such as a token or an error. Longer ones are refused.
 pub(crate) fn short<T: DeserializeOwned>(answer: &http::Response) -> Result<T, BodyRejected> {
     match answer.body.len() <= SHORT {
         true => parse(&answer.body),
@@ -58,7 +58,7 @@ pub(crate) fn short<T: DeserializeOwned>(answer: &http::Response) -> Result<T, B
     }
 }
 
-/// Whether a text can be parsed as it is.
+/// Whether a text can be parsed without repairs.
 #[derive(Debug, PartialEq, Eq)]
 enum Looks {
     Sound,
@@ -122,7 +122,7 @@ fn escaped(rest: &[u8]) -> Escape {
     }
 }
 
-/// The text with blanks in place of control characters in strings, and without unpaired surrogates.
+/// Replaces control characters in strings by spaces and removes unpaired surrogates.
 fn repaired(text: &str) -> String {
     let mut whole = String::with_capacity(text.len());
     let (mut rest, mut is_text) = (text, false);
@@ -161,7 +161,7 @@ impl<T> Default for Members<T> {
 }
 
 impl<T> Members<T> {
-    /// The readable items. The number of unreadable ones is logged, because a directory that lacks one user is
+    /// Returns the readable items and logs the number of unreadable ones, because a directory that lacks one user is
     /// still usable.
     pub(crate) fn readable(self, what: &'static str) -> impl Iterator<Item = T> {
         let lost = self.0.iter().filter(|member| member.is_none()).count();

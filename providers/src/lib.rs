@@ -63,14 +63,14 @@ pub use session::{Credential, Credentials, Gate, OpenGate, Permit, Session, Stat
 /// The result of every connector method.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// One calendar system, as a connector reaches it.
+/// A calendar system, as implemented by a connector.
 pub trait Provider: Onboarding + Directory + Events + ChangeFeed + Push {
-    /// The kind of calendar system, under which its integrations are stored and by which people know it.
+    /// The kind of calendar system.
     fn kind(&self) -> ProviderKind;
 
     /// What the provider supports in general.
     fn features(&self) -> ProviderFeatures;
 
-    /// How many requests the provider allows.
+    /// The request limits of the provider.
     fn limits(&self) -> RequestLimits;
 }

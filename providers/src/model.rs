@@ -1,4 +1,4 @@
-//! The types in which providers and Muster exchange data, independent of any protocol.
+//! The protocol-independent types in which connectors and Muster exchange data.
 
 use domain::{Busy, BusyKind, TimeRange, Timestamp, Unreadable, provider::Capabilities, state::Answer};
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,7 @@ pub struct CalendarListing {
     pub id: String,
     /// A display name.
     pub name: String,
-    /// Whose calendar it is, and whether bookings go into it.
+    /// Role of the calendar in the mailbox.
     pub kind: CalendarKind,
     /// Whether its events make the owner busy unless an administrator decides otherwise.
     pub counts: bool,
@@ -68,7 +68,7 @@ pub enum CalendarKind {
     Shared,
 }
 
-/// The organisation that credentials belong to.
+/// The organisation to which credentials belong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Organisation {
     /// The provider's id: Microsoft's tenant id, Google's customer id, CalDAV's principal URL.
@@ -153,7 +153,7 @@ pub struct Mailbox {
 pub struct CalendarInfo {
     /// The provider's id of the calendar.
     pub id: String,
-    /// What the session may do in the calendar.
+    /// The session's capabilities in the calendar.
     pub capabilities: Capabilities,
 }
 
@@ -201,13 +201,13 @@ pub struct NewEvent {
     pub range: TimeRange,
     /// The IANA name of the zone in which the event is shown.
     pub zone: String,
-    /// The place, in words for people.
+    /// The location, as free text.
     pub location: Option<String>,
-    /// The organiser by the calendar's rules: the owner of the calendar that the event is written to.
+    /// The organiser in the calendar's sense: the owner of the calendar to which the event is written.
     pub organiser: Party,
     /// The invited people and rooms.
     pub attendees: Vec<Attendee>,
-    /// How the event blocks the calendar; `None` leaves the time free.
+    /// Kind of busy time; `None` leaves the time free.
     pub busy: Option<BusyKind>,
     /// Whether to add an online meeting of the provider's. [`ErrorKind::Unsupported`] unless
     /// [`crate::ProviderFeatures::online_meetings`]; if only this calendar permits none, the event is written
@@ -216,7 +216,7 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
-    /// Refuses an event with an online meeting; for providers that have none.
+    /// Returns an error if the event requests an online meeting; for providers without online meetings.
     pub(crate) fn wants_no_meeting(&self) -> crate::Result<()> {
         let message = messages::no_online_meetings();
         match self.online_meeting {
@@ -226,7 +226,7 @@ impl NewEvent {
     }
 }
 
-/// What must be true of an event after a change; members that are `None` stay as they are.
+/// The desired state of an event; members that are `None` stay unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventChange {
     /// The new time.
@@ -262,7 +262,7 @@ pub struct Event {
     pub range: TimeRange,
     /// Whether this is an all-day event.
     pub all_day: bool,
-    /// How the event blocks the calendar; `None` if it leaves the time free or is cancelled.
+    /// Kind of busy time; `None` if the event leaves the time free or is cancelled.
     pub busy: Option<BusyKind>,
     /// Whether the details are withheld from Muster or marked private.
     pub private: bool,
@@ -277,16 +277,17 @@ pub struct Event {
 /// The online meeting of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnlineMeeting {
-    /// The provider is still creating it: read the event again.
+    /// The provider is still creating the meeting: read the event again.
     Pending,
-    /// People join it at this https address.
+    /// The meeting can be joined at this https URL.
     Ready(String),
-    /// The provider has created no meeting and never will.
+    /// The provider did not create a meeting.
     Failed,
 }
 
 impl OnlineMeeting {
-    /// The meeting at an address, pending if there is none yet. Browsers are sent there, so it must be https.
+    /// Creates the state for a join URL, pending if there is none yet. Only https URLs are accepted, because browsers
+    /// are redirected there.
     pub(crate) fn at(url: Option<String>) -> Self {
         let https = |url: &String| url::Url::parse(url).is_ok_and(|url| url.scheme() == "https");
         url.filter(https).map_or(Self::Pending, Self::Ready)
@@ -315,14 +316,14 @@ pub struct Changes {
 /// of every later change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeCheck {
-    /// Nothing has changed; ask with this watermark next time.
+    /// Nothing has changed; use this watermark for the next check.
     Same(String),
-    /// Something may have changed; without a watermark the provider cannot be asked.
+    /// Something may have changed. Without a watermark the provider cannot check for changes.
     Changed(Option<String>),
 }
 
 impl ChangeCheck {
-    /// The watermark to ask with next time.
+    /// The watermark for the next check.
     pub fn watermark(self) -> Option<String> {
         match self {
             Self::Same(watermark) => Some(watermark),
@@ -331,11 +332,11 @@ impl ChangeCheck {
     }
 }
 
-/// A subscription to pushes about a mailbox.
+/// A subscription to push notifications about a mailbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Channel {
     /// The provider's id of the channel.
     pub id: String,
-    /// When the channel ends unless it is renewed.
+    /// When the channel expires unless it is renewed.
     pub expires_at: Timestamp,
 }

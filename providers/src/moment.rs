@@ -1,6 +1,6 @@
 //! Starts and ends as far as they can be parsed, and the time that an item with partly unknown times blocks.
 //!
-//! Unknown never means free: an item counts as busy over the widest span that it may cover within the window. Only an
+//! An item with partly unknown times counts as busy over the widest span that it may cover within the window. Only an
 //! item whose times are entirely unknown blocks nothing; both kinds are marked.
 
 use chrono::{Duration, NaiveDate, NaiveDateTime, SubsecRound};
@@ -13,8 +13,8 @@ const EAST: Duration = Duration::hours(14);
 /// How far the westernmost zone is behind UTC.
 const WEST: Duration = Duration::hours(12);
 
-/// The length of the shortest complete date and time, `2026-12-01T09:00:00`. A shorter text was cut, and may mean
-/// another time.
+/// Length of a complete date and time, `2026-12-01T09:00:00`. Shorter texts are truncated and may denote a different
+/// time.
 pub(crate) const CLOCK: usize = 19;
 
 /// Parses a complete date.
@@ -39,7 +39,7 @@ pub(crate) enum Moment {
 }
 
 impl Moment {
-    /// An instant, cut to the microsecond.
+    /// Creates a known moment, truncated to microseconds.
     pub(crate) fn at(instant: Timestamp) -> Self {
         Self::At(instant.trunc_subsecs(6))
     }
@@ -52,7 +52,7 @@ impl Moment {
         }
     }
 
-    /// The first instant that the moment may be.
+    /// The earliest possible instant.
     fn earliest(self) -> Option<Timestamp> {
         match self {
             Self::At(at) => Some(at),
@@ -61,7 +61,7 @@ impl Moment {
         }
     }
 
-    /// The last instant that the moment may be.
+    /// The latest possible instant.
     fn latest(self) -> Option<Timestamp> {
         match self {
             Self::At(at) => Some(at),
@@ -76,16 +76,16 @@ impl Moment {
 pub(crate) enum Span {
     /// The item takes exactly this range.
     Exact(TimeRange),
-    /// No time: the item ends no later than it begins, or certainly lies outside the window.
+    /// The item takes no time, or certainly lies outside the window.
     Nothing,
-    /// At most this range: the exact times are unknown.
+    /// The item lies within this range; its exact times are unknown.
     Widest(TimeRange, UnreadableReason),
     /// The item's times are entirely unknown.
     Unknown(UnreadableReason),
 }
 
-/// The time between two moments. An unknown moment is as far away as the window allows; without a window the span stays
-/// unknown.
+/// Determines the span between two moments. An unknown moment extends the span to the edge of the window; without a
+/// window the span is unknown.
 pub(crate) fn span(start: Moment, end: Moment, window: Option<TimeRange>) -> Span {
     match (start, end) {
         (Moment::At(start), Moment::At(end)) => {

@@ -1,4 +1,4 @@
-//! How consent or credentials are had, and how a stored consent becomes a credential.
+//! How consents and credentials are obtained, and how a stored consent is exchanged for a credential.
 
 use std::time::Duration;
 
@@ -21,15 +21,15 @@ pub enum ConsentShape {
     },
     /// Enters a service account and the administrator for whom it acts in the directory.
     ServiceAccount {
-        /// What the administrator has to grant to the service account.
+        /// Scopes that the administrator must grant to the service account.
         scopes: &'static [&'static str],
         /// Whether the service account's address suffices; the administrator then proves their identity by signing in.
         keyless: bool,
     },
 }
 
-/// Paths of Muster's own to which the provider sends browsers back: `/connect/`, a word, and what has happened. They
-/// are registered at the provider and so never change; `None` where nobody is sent there.
+/// Paths on Muster's server to which the provider redirects browsers: `/connect/`, a name and the event. They are
+/// registered with the provider and must not change; `None` if not used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RedirectPaths {
     /// After an administrator's sign-in; ends with `/signed-in`.
@@ -40,23 +40,23 @@ pub struct RedirectPaths {
     pub own: Option<&'static str>,
 }
 
-/// Why somebody is sent to the provider's sign-in.
+/// Purpose of a sign-in at the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignIn {
     /// An administrator proves who they are.
     Administrator,
-    /// A user consents for their own calendar.
+    /// A user consents to access to their own calendar.
     OwnConsent,
 }
 
-/// What a browser takes along to the provider's sign-in.
+/// Parameters of a sign-in at the provider.
 #[derive(Debug, Clone, Copy)]
 pub struct AuthorizationRequest<'a> {
-    /// Where the provider sends the browser back.
+    /// The URL to which the provider redirects the browser.
     pub redirect_uri: &'a str,
-    /// Single-use text that comes back with the browser.
+    /// Single-use value that the redirect must contain.
     pub state: &'a str,
-    /// Single-use text that comes back in the ID token.
+    /// Single-use value that the ID token must contain.
     pub nonce: &'a str,
     /// The PKCE challenge (S256).
     pub challenge: &'a str,
@@ -64,7 +64,7 @@ pub struct AuthorizationRequest<'a> {
     pub login_hint: Option<&'a str>,
 }
 
-/// What a browser brought back from the provider's sign-in.
+/// Parameters returned by a sign-in at the provider, for exchanging its code.
 #[derive(Debug, Clone, Copy)]
 pub struct CodeExchange<'a> {
     /// The authorisation code.
@@ -91,11 +91,11 @@ pub struct SignedIn {
     /// Whether the account may consent for its organisation. Always `false` for [`SignIn::OwnConsent`], and where an
     /// administrator consents elsewhere.
     pub may_consent: bool,
-    /// What the provider gave for lasting access; `None` if nothing.
+    /// The refresh token for lasting access; `None` if the provider issued none.
     pub refresh_token: Option<SecretString>,
 }
 
-/// An access token that a consent was exchanged for.
+/// An access token obtained with a consent.
 #[derive(Debug, Clone)]
 pub struct IssuedToken {
     /// The access token.
@@ -106,7 +106,7 @@ pub struct IssuedToken {
     pub next: Option<Secret>,
 }
 
-/// The person at the provider's page declined, as opposed to an error there.
+/// The person declined on the provider's page, as opposed to an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Declined;
 
@@ -132,65 +132,65 @@ pub trait Onboarding: Send + Sync + std::fmt::Debug {
     /// What an administrator does to connect an organisation.
     fn consent_shape(&self) -> ConsentShape;
 
-    /// Where the provider sends browsers back.
+    /// The paths to which the provider redirects browsers.
     fn redirect_paths(&self) -> RedirectPaths {
         RedirectPaths::default()
     }
 
-    /// Refuses a server that an administrator entered, if another kind of connection is meant for it.
+    /// Returns an error if the entered server must be connected through a different provider.
     fn check_server(&self, _server: &Url) -> std::result::Result<(), UnfitServer> {
         Ok(())
     }
 
-    /// The address of the provider's sign-in.
+    /// The URL of the provider's sign-in page.
     fn sign_in_url(&self, _purpose: SignIn, _request: &AuthorizationRequest<'_>) -> Result<Url> {
         Err(no_pages())
     }
 
-    /// The page on which an administrator consents for an organisation.
+    /// The URL of the page on which an administrator consents for an organisation.
     fn consent_url(&self, _organisation: &str, _redirect_uri: &str, _state: &str) -> Result<Url> {
         Err(no_pages())
     }
 
-    /// Exchanges the code of a sign-in. `None` if the response names nobody.
+    /// Exchanges the code of a sign-in. `None` if the response does not identify an account.
     async fn redeem(&self, _purpose: SignIn, _brought: &CodeExchange<'_>) -> Result<Option<SignedIn>> {
         Err(no_pages())
     }
 
-    /// What an error in a redirect from the provider means.
+    /// Interprets the error in a redirect from the provider.
     fn redirect_error(&self, _error: &str, _description: &str) -> std::result::Result<Declined, Error> {
         Err(no_pages())
     }
 
-    /// The consent of an organisation that its administrator gave on [`Self::consent_url`].
+    /// Creates the stored form of an organisation's consent, which its administrator gave at [`Self::consent_url`].
     fn organisation_consent(&self, _organisation: String) -> Result<Secret> {
         Err(no_pages())
     }
 
-    /// A user's own consent within an organisation.
+    /// Creates the stored form of a user's own consent.
     fn own_consent(&self, _organisation: String, _refresh_token: String) -> Result<Secret> {
         Err(no_pages())
     }
 
-    /// Exchanges a consent without [`Secret::fixed_credential`] for an access token. `claims` are what the provider
-    /// demands of the new token.
+    /// Exchanges a consent without [`Secret::fixed_credential`] for an access token. `claims` are the claims that the
+    /// provider requires in the new token.
     async fn token(&self, _secret: &Secret, _claims: Option<&str>) -> Result<IssuedToken> {
         Err(Secret::foreign())
     }
 
-    /// Whether an error of a fresh consent's first use may pass, because the provider has not applied the consent
+    /// Whether an error with a new consent may be temporary, because the provider has not applied the consent
     /// everywhere yet.
     fn is_spreading(&self, _error: &Error) -> bool {
         false
     }
 
-    /// Whether two ids mean the same organisation of this provider.
+    /// Whether two ids denote the same organisation.
     fn is_same_organisation(&self, one: &str, other: &str) -> bool {
         one == other
     }
 }
 
-/// The error for a step that happens on pages which the provider does not have.
+/// The error for a step that requires consent pages, which the provider does not have.
 fn no_pages() -> Error {
     let message = messages::no_consent_pages();
     Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_CONSENT_PAGES", message)

@@ -1,4 +1,4 @@
-//! Windows that cannot be read as a whole.
+//! Reading windows in parts if they cannot be read as a whole.
 //!
 //! One item can make a response about many unreadable: the server refuses to list it, or its data is broken or too
 //! large. The window is then halved, and its halves again, until the unreadable item is alone in a short range.
@@ -18,7 +18,7 @@ use crate::{
 const MIN_WINDOW: Duration = Duration::minutes(15);
 /// Maximum number of ranges requested. One bad item in 60 days takes 26 requests, one that lasts a day about 80.
 const REQUESTS: usize = 96;
-/// Number of ranges that may fail before the first succeeds. If all of them fail, the cause is not one bad item.
+/// Maximum number of failed ranges before the first success. If all of them fail, the cause is not a single bad item.
 const HOPELESS: usize = 14;
 
 /// The code for an unparseable response.
@@ -28,7 +28,7 @@ pub(crate) const TOO_LARGE: &str = "ANSWER_TOO_LARGE";
 /// The code for a response by something other than the calendar system.
 pub(crate) const FOREIGN: &str = "ANSWER_FOREIGN";
 
-/// What calendar systems say, in lower case, about a view with an unreadable item.
+/// Error texts, in lower case, for a view that contains an unreadable item.
 const CORRUPT: [&str; 8] = [
     "errorcorruptdata",
     "erroritemcorrupt",
@@ -39,7 +39,7 @@ const CORRUPT: [&str; 8] = [
     "errortimezone",
     "errorpropertyvalidationfailure",
 ];
-/// What calendar systems say, in lower case, about a view with too many items.
+/// Error texts, in lower case, for a view that contains too many items.
 const TOO_MUCH: [&str; 5] =
     ["answer_too_large", "provider_answer_too_large", "errorresultsettoobig", "too_many_events", "5006"];
 
@@ -57,7 +57,7 @@ fn holds_too_much(error: &Error) -> bool {
     TOO_MUCH.contains(&error.code.to_ascii_lowercase().as_str())
 }
 
-/// The error for a response whose body is not read. It concerns this request alone, which is repeated later.
+/// The error for a response whose body cannot be parsed. It concerns only this request, which is repeated later.
 pub(crate) fn unreadable(refused: BodyRejected, body: &[u8], system: &str) -> Error {
     // A proxy or a portal in between answers with a page, and all parts of a window alike.
     let is_page = body.trim_ascii_start().first() == Some(&b'<') && system != EXCHANGE

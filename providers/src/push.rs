@@ -1,4 +1,4 @@
-//! Subscriptions to changes, and what a provider sends about them.
+//! Subscriptions to changes, and push notifications.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{Channel, Result, Session};
 
-/// What a provider sends to Muster's hook. Anybody can send such a request.
+/// A request to Muster's push endpoint. It is untrusted, because anyone can send one.
 #[derive(Debug, Clone, Copy)]
 pub struct PushRequest<'a> {
     /// The query of the URL, without the question mark; empty if there is none.
@@ -17,14 +17,14 @@ pub struct PushRequest<'a> {
     pub body: &'a [u8],
 }
 
-/// What a push says.
+/// The parsed content of a push request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notices {
-    /// The provider checks that somebody listens, and expects this text back.
+    /// The provider validates the endpoint and expects this text as the response.
     Handshake(String),
-    /// What is said about channels; empty if there is nothing to do.
+    /// Notifications about channels; may be empty.
     About(Vec<Notice>),
-    /// No push of this provider's.
+    /// The request is not a push notification from this provider.
     Malformed,
 }
 
@@ -35,16 +35,16 @@ pub struct Notice {
     pub channel: String,
     /// Whether notifications name only the part of [`Channel::id`] before its first `|`.
     pub is_part: bool,
-    /// The channel's secret, as the notification repeats it.
+    /// The channel's secret, as contained in the notification.
     pub secret: String,
-    /// Whether the channel has ended, or ends soon.
+    /// Whether the channel has expired or expires soon.
     pub has_lapsed: bool,
 }
 
 /// Subscriptions to changes of a mailbox.
 #[async_trait]
 pub trait Push: Send + Sync + std::fmt::Debug {
-    /// Path of Muster's own to which the provider sends its pushes: `/hooks/` and a word; `None` unless
+    /// Path on Muster's server for this provider's push notifications: `/hooks/` and a name; `None` unless
     /// [`crate::ProviderFeatures::push`].
     fn hook(&self) -> Option<&'static str> {
         None
@@ -55,8 +55,8 @@ pub trait Push: Send + Sync + std::fmt::Debug {
         Notices::Malformed
     }
 
-    /// Subscribes `url` to pushes about a mailbox, authenticated by `secret`. [`crate::ErrorKind::Unsupported`] unless
-    /// [`crate::ProviderFeatures::push`].
+    /// Subscribes `url` to push notifications about a mailbox, authenticated by `secret`.
+    /// [`crate::ErrorKind::Unsupported`] unless [`crate::ProviderFeatures::push`].
     async fn watch(&self, session: &Session, mailbox: &str, url: &str, secret: &str) -> Result<Channel>;
 
     /// Extends a channel; an error with [`crate::Remedy::Never`] and [`crate::ErrorKind::Gone`] means: call

@@ -245,7 +245,7 @@ impl Push for Sanitized {
         self.0.hook()
     }
 
-    /// What is said is compared with what is stored, and never stored itself.
+    /// Not sanitised, because the content is only compared with stored values and never stored.
     fn read_push(&self, request: &PushRequest<'_>) -> Notices {
         self.0.read_push(request)
     }

@@ -1,4 +1,4 @@
-//! What every call passes to a connector: credentials, rate limits, and the server's address.
+//! The session that every call passes to a connector: credentials, rate limits, and the server's URL.
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,35 +26,35 @@ pub enum Credential {
     Keyless(Arc<str>),
 }
 
-/// The source of a session's credentials. The token broker implements it: it refreshes and persists tokens, and never
-/// lets two callers refresh at once.
+/// The source of a session's credentials. Implemented by the token broker, which refreshes and stores tokens and
+/// prevents concurrent refreshes.
 #[async_trait]
 pub trait Credentials: Send + Sync + std::fmt::Debug {
-    /// A credential that the provider is expected to accept.
+    /// Returns a credential that the provider is expected to accept.
     async fn current(&self) -> Result<Credential>;
 
-    /// A fresh credential, after the provider refused `refused`. Called at most once per request. `claims` is the
-    /// decoded claims challenge if the provider sent one.
+    /// Returns a new credential after the provider refused `refused`. Called at most once per request. `claims` is
+    /// the decoded claims challenge if the provider sent one.
     async fn renewed(&self, refused: &Credential, claims: Option<&str>) -> Result<Credential>;
 }
 
-/// Keeps requests within the provider's limits.
+/// Enforces the provider's request limits.
 #[async_trait]
 pub trait Gate: Send + Sync + std::fmt::Debug {
-    /// Waits a short while for a permit. A longer wait is refused with [`Remedy::RetryAfter`], so that the worker is
-    /// free meanwhile. `mailbox` is `None` for requests about the directory.
+    /// Waits a short time for a permit. If the wait would be longer, returns an error with [`Remedy::RetryAfter`], so
+    /// that the worker is not blocked. `mailbox` is `None` for requests about the directory.
     async fn enter(&self, mailbox: Option<&str>) -> Result<Permit>;
 
     /// Records that the provider asked to slow down.
     async fn throttled(&self, mailbox: Option<&str>, wait: Duration);
 }
 
-/// The permission to send one request; returned when dropped.
+/// Permission to send one request; returned on drop.
 #[derive(Debug, Default)]
 pub struct Permit(Option<Box<dyn std::any::Any + Send + Sync>>);
 
 impl Permit {
-    /// A permit that drops `place` with itself.
+    /// Creates a permit that owns `place` and drops it when released.
     pub fn holding(place: impl std::any::Any + Send + Sync) -> Self {
         Self(Some(Box::new(place)))
     }
@@ -66,7 +66,7 @@ impl std::fmt::Display for Permit {
     }
 }
 
-/// A gate that is always open; for tools that send a handful of requests.
+/// A gate without limits; for tools that send only a few requests.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct OpenGate;
 
@@ -79,7 +79,7 @@ impl Gate for OpenGate {
     async fn throttled(&self, _mailbox: Option<&str>, _wait: Duration) {}
 }
 
-/// A credential that never changes, such as a password.
+/// Credentials that never change, such as a password.
 #[derive(Debug, Clone)]
 pub struct StaticCredentials(pub Credential);
 
@@ -107,12 +107,12 @@ pub struct Session {
     pub account: String,
     /// Whether this is a user's own consent, whose token is valid for that mailbox alone.
     pub own: bool,
-    /// The zone for whole days and for times without a zone, if the calendar has none: the owner's, else the tenant's.
-    /// `None` stands for UTC.
+    /// The zone for whole days and for times without a zone if the calendar has none: the owner's, otherwise the
+    /// tenant's. `None` means UTC.
     pub zone: Option<domain::Zone>,
-    /// Identifies the access: the same text for every session of one integration and one consent, and for no other. A
-    /// connector caches under it, so that nothing typed (a server, a user name) leads to somebody else's data. A new
-    /// consent has a new scope.
+    /// Identifies the integration and consent of the session. Connectors use it as a cache key, so that values
+    /// entered by a customer (a server or user name) never lead to another customer's data. A new consent has a new
+    /// scope.
     pub scope: Arc<str>,
     /// Which principals of a server without a room directory are rooms, if the administrator has said so; otherwise the installation's
     /// own rule applies.

@@ -1,4 +1,4 @@
-//! The interface to what steps write beside their run.
+//! The interface through which steps write data other than their run.
 
 use std::{error::Error, fmt::Debug};
 
@@ -9,19 +9,18 @@ use sea_orm::DatabaseTransaction;
 
 use crate::Transition;
 
-/// Writes the changes that steps return, in the transaction that also stores the transition of their run.
+/// Writes the changes that steps return, in the same transaction as the transition of their run.
 ///
-/// This crate knows nothing about changes but that they can be written. `services` implements the trait for its own
-/// changes.
+/// This crate treats changes as opaque. `services` implements the trait for its own changes.
 #[async_trait]
 pub trait ChangeWriter: Debug + Send + Sync + 'static {
-    /// One write that a step asks for, as a value.
+    /// One write requested by a step.
     type Change: Debug + Clone + Send + Sync + 'static;
-    /// What the writes of one transaction leave to be stored at its end, and to be published after it.
+    /// Data collected from the writes of one transaction: stored at its end and published after the commit.
     type AfterCommit: Debug + Default + Send + Sync + 'static;
 
-    /// Writes what follows from one committed step: its changes, and what the transition itself calls for. Not called
-    /// for a step without changes whose run goes on, waits or ends as usual (see [`Transition::is_routine`]).
+    /// Writes the changes of one step and any side effects of its transition. Not called for a step without changes
+    /// whose run continues, waits or ends normally (see [`Transition::is_routine`]).
     async fn write(
         &self,
         txn: &DatabaseTransaction,
@@ -30,21 +29,21 @@ pub trait ChangeWriter: Debug + Send + Sync + 'static {
         after: &mut Self::AfterCommit,
     ) -> Result<(), WriteError>;
 
-    /// Stores what the writes of all steps of the transaction have left; called last before the commit.
+    /// Stores the data collected from all steps of the transaction; called immediately before the commit.
     async fn store(&self, txn: &DatabaseTransaction, after: &mut Self::AfterCommit)
     -> Result<(), WriteError>;
 
-    /// Publishes one or several commits. Losing this costs time and never work: the sweep finds the jobs, and
-    /// subscribers read again.
+    /// Publishes the notifications of one or more commits. If they are lost, work is only delayed: the sweep finds
+    /// the jobs, and subscribers read the current state again.
     async fn publish(&self, after: Vec<Self::AfterCommit>, runs: CommittedRuns);
 }
 
-/// What commits did to runs, for those who have to hear of it.
+/// Notifications about runs that result from commits.
 #[derive(Debug, Default)]
 pub struct CommittedRuns {
-    /// Runs that are due at once.
+    /// Hints for runs that are due immediately.
     pub hints: Vec<Hint>,
-    /// The stored events, one for each step of a run that is not in the background.
+    /// The stored change events, one for each step of a run that is not a background run.
     pub events: Vec<event_log::Model>,
 }
 
@@ -54,7 +53,7 @@ pub enum WriteError {
     /// The database failed.
     #[error("the database failed: {0}")]
     Database(#[from] DatabaseError),
-    /// The writer refused a change, which it would refuse again.
+    /// The writer rejected a change; retrying would not help.
     #[error(transparent)]
     Change(Box<dyn Error + Send + Sync>),
 }
@@ -66,8 +65,8 @@ impl From<sea_orm::DbErr> for WriteError {
 }
 
 impl WriteError {
-    /// Whether the same transaction may succeed if it is repeated: it conflicted with another one, or its connection
-    /// broke, so that it is not known whether it was committed.
+    /// Whether repeating the transaction may succeed, because it conflicted with another one or its connection broke
+    /// (in which case it may have been committed).
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Database(error) if error.is_contention() || error.is_connection_lost())
     }

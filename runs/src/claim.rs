@@ -1,4 +1,4 @@
-//! Claims jobs, reads their runs, renews leases, and gives claims back.
+//! Claims jobs, reads their runs, renews leases and releases claims.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -9,33 +9,33 @@ use serde_json::Value as Json;
 
 use crate::{Run, Storage, lane, postgres, sqlite};
 
-/// A job that a node may work on until its lease ends.
+/// A claimed job: the node may work on it until its lease expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
     /// The id of the run to execute.
     pub run: Id<ids::Run>,
     /// The tenant that owns the run.
     pub tenant: Id<ids::Tenant>,
-    /// The priority of the run's work beside other runs'.
+    /// The priority of the run relative to other runs.
     pub lane: Lane,
-    /// The fencing token: a commit with another epoch is refused.
+    /// The fencing token: commits with a different epoch are rejected.
     pub epoch: i64,
-    /// Failed attempts at the present state so far.
+    /// Number of failed attempts at the current state so far.
     pub attempt: i32,
-    /// Number of workers that died with the claim since the last commit.
+    /// Number of workers that have died while holding the claim since the last commit.
     pub crashes: i32,
-    /// Number of signals that had arrived at the claim.
+    /// Number of signals received before the claim.
     pub wakes: i64,
     /// When the job was claimed, by the clock that decides what is due: the database's, in production.
     pub at: Timestamp,
 }
 
-/// A signal that waits for a run.
+/// A signal that a run has not consumed yet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Signal {
     /// The primary key, by which the commit deletes a consumed signal.
     pub id: Id<ids::Row>,
-    /// The name that a waiting step asks for.
+    /// The name for which a waiting step listens.
     pub name: String,
     /// The data sent with the signal.
     pub payload: Json,
@@ -45,7 +45,7 @@ pub struct Signal {
 pub(crate) const CRASHES_WITHIN: Duration = Duration::from_hours(72);
 
 impl Storage {
-    /// Claims those of the given runs that are due and unclaimed, in the name of `node`, for the time of `lease`.
+    /// Claims those of the given runs that are due and unclaimed, for `node` and for the duration of `lease`.
     pub async fn claim(
         &self,
         node: &str,
@@ -63,8 +63,8 @@ impl Storage {
         rows.iter().map(claimed).collect()
     }
 
-    /// The rows of runs, each with the signals that wait for it, oldest first. To be read after their claim; it fails
-    /// rather than leave signals out, because a step would sleep through what it did not see.
+    /// Reads runs with their pending signals, oldest first. Call it after claiming them. It fails rather than return
+    /// an incomplete list, because a step that missed a signal would keep waiting for it.
     pub async fn read(
         &self,
         runs: &[Id<ids::Run>],
@@ -84,8 +84,7 @@ impl Storage {
         Ok(found)
     }
 
-    /// Extends the leases of the given claims, each a run and the epoch of its claim; returns the runs whose claim this
-    /// node still holds.
+    /// Extends the leases of the given claims (run and epoch); returns the runs whose claims this node still holds.
     pub async fn renew(
         &self,
         claims: &[(Id<ids::Run>, i64)],
@@ -102,8 +101,8 @@ impl Storage {
         rows.iter().map(|row| Ok(row.try_get("", "run_id")?)).collect()
     }
 
-    /// Gives a claim back unworked, because the node does not know the workflow. The sweep offers the job again after
-    /// its usual pause, so that this node does not claim it again at once.
+    /// Releases a claim without working on it, because the node does not know the workflow. The sweep offers the job
+    /// again after its usual interval, so that this node does not claim it again immediately.
     pub async fn release(&self, claimed: &Claimed) -> Result<(), DatabaseError> {
         let sql = "UPDATE job SET lease_until = NULL, leased_by = NULL WHERE run_id = $1 AND epoch = $2";
         let values = [claimed.run.into(), claimed.epoch.into()];
@@ -112,8 +111,9 @@ impl Storage {
         Ok(())
     }
 
-    /// Ends the leases that a stopping node still holds, whose steps took too long or could not be committed, and
-    /// offers their jobs again. The results are unknown, so each counts as a crash, like an expired lease.
+    /// Ends the leases that a stopping node still holds because their steps took too long or could not be committed,
+    /// and makes their jobs available again. As the outcome is unknown, each counts as a crash, like an expired
+    /// lease.
     pub async fn release_node(&self, node: &str) -> Result<(), DatabaseError> {
         let statement = match self.is_postgres() {
             true => postgres::release_node(&*self.clock, node),
@@ -124,7 +124,8 @@ impl Storage {
     }
 
     /// Ends every lease and removes every hint; called when the only process of an SQLite database starts. The lease
-    /// holders are dead, so the next worker need not wait; a lease ended here counts as a crash, like an expired one.
+    /// holders no longer exist, so the next worker need not wait; each lease ended this way counts as a crash, like
+    /// an expired one.
     pub async fn release_all(&self) -> Result<(), DatabaseError> {
         let sql = "UPDATE job SET lease_until = CASE WHEN lease_until > $1 THEN $1 ELSE lease_until END,
             offered_at = NULL WHERE offered_at IS NOT NULL OR lease_until > $1";

@@ -16,37 +16,37 @@ use crate::{
     transition::Key,
 };
 
-/// What became of a result.
+/// Outcome of committing a step's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// The result was written and the claim is still held: the worker continues.
+    /// The result was written and the claim is kept: the worker continues with the run.
     Kept,
-    /// The result was written and the claim has ended.
+    /// The result was written and the claim was released.
     Written,
     /// Nothing was written: the worker had lost the claim.
     TooLate,
 }
 
-/// What one transaction has written.
+/// Summary of one committed transaction.
 #[derive(Debug)]
 pub struct Committed<After> {
-    /// The fate of each result, in the order of the batch.
+    /// The outcome of each result, in the order of the batch.
     pub fates: Vec<Fate>,
-    /// What to publish of the runs.
+    /// Notifications about the runs.
     pub runs: CommittedRuns,
-    /// What to publish of the changes.
+    /// Notifications about the changes.
     pub after: After,
 }
 
-/// One transition, with the ids of the rows that it adds.
+/// A transition to be written, with the ids of the rows that it inserts.
 pub(crate) struct Moved<'a> {
     pub(crate) transition: &'a Transition,
     pub(crate) line: Id<ids::Row>,
-    /// `None` if subscribers are not told.
+    /// `None` if subscribers are not notified.
     pub(crate) event: Option<&'a event_log::Model>,
 }
 
-/// The job that a moved run has after the commit; a run that has ended has none.
+/// The job of a run after a commit; a run that has ended has none.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Job {
     /// Whether the claim is still held.
@@ -55,7 +55,7 @@ pub(crate) struct Job {
     hint_due: bool,
 }
 
-/// The moved runs, with the epoch and revision that they were moved from.
+/// The jobs after a commit, by run and by the epoch and revision before it.
 pub(crate) type MovedJobs = HashMap<Key, Job>;
 
 pub(crate) fn job(row: &QueryResult) -> Result<Job, DatabaseError> {
@@ -64,9 +64,9 @@ pub(crate) fn job(row: &QueryResult) -> Result<Job, DatabaseError> {
 }
 
 impl Storage {
-    /// Writes a batch in one transaction, in the name of `node`; claims that are kept last for `lease` from now. No two
-    /// results of a batch may have the same [key](StepResult::key), and two batches that are written at the same time
-    /// have to be sorted by their runs.
+    /// Writes a batch in one transaction on behalf of `node`; kept claims are extended by `lease` from now. No two
+    /// results of a batch may have the same [key](StepResult::key), and batches that are written concurrently must be
+    /// sorted by run.
     pub async fn commit<W: ChangeWriter>(
         &self,
         writer: &W,
@@ -101,7 +101,7 @@ impl Storage {
     }
 }
 
-/// A batch with what is derived from it.
+/// A batch with values derived from it.
 struct Batch<'a, Change> {
     storage: &'a Storage,
     node: &'a str,
@@ -112,7 +112,7 @@ struct Batch<'a, Change> {
 }
 
 impl<Change> Batch<'_, Change> {
-    /// Writes the batch in a transaction of the tenants concerned.
+    /// Writes the batch in a transaction that may access the rows of its tenants.
     async fn write<W>(self, writer: &W) -> Result<Committed<W::AfterCommit>, WriteError>
     where
         W: ChangeWriter<Change = Change>,
@@ -140,7 +140,7 @@ impl<Change> Batch<'_, Change> {
         Ok(self.committed(&moved, after))
     }
 
-    /// Moves the runs with one statement; PostgreSQL only.
+    /// Updates all runs with one statement; PostgreSQL only.
     async fn move_together(&self, connection: &impl ConnectionTrait) -> Result<MovedJobs, DatabaseError> {
         let clock = &*self.storage.clock;
         let event = (Topic::Run.as_str(), clock.now());

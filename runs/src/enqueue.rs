@@ -1,4 +1,4 @@
-//! Enqueues runs, always in the transaction of their cause.
+//! Enqueues runs, always in the transaction that causes them.
 
 use domain::{AnyId, Hint, Id, Timestamp, ids, state::Lane};
 use entity::DatabaseError;
@@ -7,10 +7,10 @@ use serde_json::Value as Json;
 
 use crate::{is_postgres, postgres, sqlite};
 
-/// The number of runs inserted by one statement: SQLite accepts a few thousand parameters at most.
+/// Maximum number of runs inserted by one statement: SQLite limits the number of parameters to a few thousand.
 const AT_ONCE: usize = 200;
 
-/// A run to enqueue. Version and state are set by the first worker that claims it.
+/// A run to enqueue. The first worker that claims it sets its version and state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewRun {
     /// A new UUIDv7, which becomes the primary key.
@@ -19,7 +19,7 @@ pub struct NewRun {
     pub tenant: Id<ids::Tenant>,
     /// The name of the workflow to execute.
     pub workflow: &'static str,
-    /// What the run works on: at most one unfinished run exists per tenant, workflow and key.
+    /// Identifies the run's task: at most one unfinished run exists per tenant, workflow and key.
     pub business_key: String,
     /// The id of the integration, connection, campaign or booking that the run is about.
     pub subject: AnyId,
@@ -27,12 +27,12 @@ pub struct NewRun {
     pub asked_by: String,
     /// The priority of the run's work.
     pub lane: Lane,
-    /// The workflow's input, which becomes the run's first memory.
+    /// The workflow's input, which becomes the run's initial memory.
     pub memory: Json,
 }
 
-/// Inserts runs with their jobs, due at once; the caller publishes the hints after its commit. A run is skipped if
-/// an unfinished run has the same key. Returns one hint per inserted run.
+/// Inserts runs with their jobs, which are due immediately; the caller publishes the hints after its commit. A run is
+/// skipped if an unfinished run has the same key. Returns one hint per inserted run.
 pub async fn enqueue(
     txn: &DatabaseTransaction,
     runs: &[NewRun],

@@ -6,9 +6,9 @@
 //! its lease cannot commit. `wakes` counts signals; a commit that has not seen the last one leaves the job due at once,
 //! so that no signal is missed.
 //!
-//! There are two kinds of callers. Use cases [`enqueue`], [`signal`], [`request_cancel`] and [`revive`] runs in transactions
-//! of their own, so that a run and its cause are written together. The engine works through [`Storage`]: it claims,
-//! renews and releases jobs, sweeps for those that nobody told it of, and commits what steps return.
+//! There are two kinds of callers. Use cases [`enqueue`], [`signal`], [`request_cancel`] and [`revive`] runs in
+//! transactions of their own, so that a run and its cause are written together. The engine works through [`Storage`]:
+//! it claims, renews and releases jobs, sweeps for jobs without a hint, and commits what steps return.
 //!
 //! Read it in this order: `transition` has the rows, `claim` and `sweep` find work, `commit` writes results. These
 //! decide nothing about SQL: `postgres` and `sqlite` have the statements, under the same names. Lists and pages of runs
@@ -53,28 +53,28 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Access to the runs in `store`. `clock` decides what is due; `ids` makes ids for histories and events.
+    /// Creates access to the runs in `store`. `clock` determines what is due; `ids` generates ids for histories and
+    /// events.
     pub fn new(store: Store, clock: SharedClock, ids: Ids) -> Self {
         Self { store, clock, ids }
     }
 
-    /// The clock that decides what is due.
+    /// The clock that determines what is due.
     pub fn clock(&self) -> &SharedClock {
         &self.clock
     }
 
-    /// Source of ids and of chance.
+    /// Source of ids and randomness.
     pub fn ids(&self) -> &Ids {
         &self.ids
     }
 
-    /// Whether results are committed by several tasks at once. SQLite has one writer: a second one would wait for the
-    /// first.
+    /// Whether several tasks may commit results concurrently. False on SQLite, which has a single writer.
     pub fn has_concurrent_writers(&self) -> bool {
         self.is_postgres()
     }
 
-    /// Whether the database belongs to this process alone.
+    /// Whether this process is the only one that uses the database.
     pub fn is_exclusive(&self) -> bool {
         !self.is_postgres()
     }
@@ -88,7 +88,7 @@ fn is_postgres(backend: DatabaseBackend) -> bool {
     backend == DatabaseBackend::Postgres
 }
 
-/// The lane of a job; one that only a newer version knows counts as the least urgent.
+/// The lane of a job; a lane that only a newer version knows counts as the least urgent.
 fn lane(row: &QueryResult) -> Result<Lane, DatabaseError> {
     let lane: Stored<Lane> = row.try_get("", "lane")?;
     Ok(lane.known().unwrap_or(Lane::Background))
@@ -99,7 +99,7 @@ fn hint(row: &QueryResult) -> Result<Hint, DatabaseError> {
     Ok(Hint { run: row.try_get("", "run_id")?, tenant: row.try_get("", "tenant_id")?, lane: lane(row)? })
 }
 
-/// A reason in its stored form; `None` when there is nothing to explain.
+/// Serialises a reason for storage; `None` when there is nothing to explain.
 fn json(reason: Option<&domain::Reason>) -> Option<serde_json::Value> {
     reason.and_then(|reason| serde_json::to_value(reason).ok())
 }

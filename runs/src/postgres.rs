@@ -1,4 +1,4 @@
-//! The statements for PostgreSQL: set-based, by the database's own clock in production.
+//! The statements for PostgreSQL: set-based, using the database's own clock in production.
 //!
 //! `coalesce({now}, now())` is the time by which leases and timers are compared: the parameter is NULL in production.
 
@@ -50,7 +50,7 @@ columns! {
     }
 }
 
-/// Inserts runs and their jobs with one statement, the same for any number of runs; returns those inserted.
+/// Inserts runs and their jobs with one statement, whatever their number; returns the inserted runs.
 pub(crate) async fn enqueue(
     txn: &DatabaseTransaction,
     runs: &[NewRun],
@@ -70,7 +70,7 @@ columns! {
     }
 }
 
-/// Inserts jobs of runs that exist, due at once.
+/// Inserts jobs for existing runs, due immediately.
 pub(crate) fn insert_jobs(jobs: &[Hint], at: Timestamp) -> Statement {
     let sql = "INSERT INTO job (run_id, tenant_id, lane, due_at, offered_at, epoch, attempt, crashes, wakes)
         SELECT run_id, tenant_id, lane, least({at}, now()), least({at}, now()), 0, 0, 0, 0 FROM {new_jobs}";
@@ -102,7 +102,7 @@ WHERE (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL AND run
     FOR UPDATE SKIP LOCKED)
 RETURNING run_id, tenant_id, lane, epoch, attempt, crashes, wakes, coalesce({now}, now()) AS at";
 
-/// Claims due jobs that nobody has claimed.
+/// Claims due jobs that are not claimed yet.
 pub(crate) fn claim(clock: &dyn Clock, node: &str, runs: &[Id<ids::Run>], lease: Duration) -> Statement {
     let scalars = [
         ("now", value(clock.sql())),
@@ -131,7 +131,7 @@ pub(crate) fn renew(clock: &dyn Clock, claims: &[(Id<ids::Run>, i64)], lease: Du
     statement(sql, [held(claims)], [("now", value(clock.sql())), ("lease_ms", millis(lease))])
 }
 
-/// Ends the leases of a node.
+/// Statement that ends the leases of a node.
 pub(crate) fn release_node(clock: &dyn Clock, node: &str) -> Statement {
     let sql = "UPDATE job SET lease_until = coalesce({now}, now()), offered_at = NULL
         WHERE leased_by = {node} AND lease_until > coalesce({now}, now())";
@@ -172,14 +172,14 @@ UPDATE job SET offered_at = coalesce({now}, now()) WHERE run_id IN (
     FOR UPDATE SKIP LOCKED)
 RETURNING run_id, tenant_id, lane";
 
-/// Offers due jobs.
+/// Statement that selects due jobs and marks them as offered.
 pub(crate) fn sweep(clock: &dyn Clock, again: Option<Duration>, max: u32) -> Statement {
     let again = again.map(|again| again.as_millis() as i64);
     let scalars = [("now", value(clock.sql())), ("again_ms", again.into()), ("max", i64::from(max).into())];
     statement(SWEEP, [], scalars)
 }
 
-/// Reads the earliest time at which a job is due that was not offered.
+/// Statement that reads the earliest due time of a job that has not been offered.
 pub(crate) fn next_due(clock: &dyn Clock) -> Statement {
     let sql = "SELECT due_at, coalesce({now}, now()) AS at FROM job WHERE offered_at IS NULL ORDER BY due_at LIMIT 1";
     statement(sql, [], [("now", value(clock.sql()))])
@@ -269,7 +269,7 @@ columns! {
 }
 
 columns! {
-    /// Signals that were consumed, each by the step of one claim.
+    /// Consumed signals, each with the transition of the step that consumed it.
     e((Id<ids::Row>, &Transition)) {
         id: "uuid" = |signal| signal.0;
         epoch: "bigint" = |signal| signal.1.epoch;
@@ -277,7 +277,7 @@ columns! {
     }
 }
 
-/// Writes a whole batch, with the events of its runs.
+/// Writes a whole batch, including the events of its runs.
 pub(crate) fn commit(
     clock: &dyn Clock,
     (node, lease): (&str, Duration),

@@ -1,4 +1,4 @@
-//! Gives a run that failed or was quarantined another life.
+//! Revives a run that failed or was quarantined.
 
 use domain::{
     Hint, Id, Timestamp, ids,
@@ -17,22 +17,22 @@ use serde_json::json;
 
 use crate::{Run, is_postgres, postgres, sqlite};
 
-/// What became of a run that somebody wants to live again.
+/// Outcome of reviving a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Revival {
-    /// The run lives, and has a job that is due now; the caller publishes the hint after its commit.
+    /// The run was revived and has a job that is due now; the caller publishes the hint after its commit.
     Revived(Hint),
-    /// Nothing was changed: the run has another status, or another caller was faster.
+    /// Nothing was changed: the run's status does not allow it, or another caller revived it first.
     NotRetryable,
-    /// Another run with the same key lives. The transaction can only be rolled back.
+    /// Another unfinished run has the same key. The transaction must be rolled back.
     AlreadyLive,
 }
 
-/// Makes a run live again, with fresh attempts.
+/// Revives a run and resets its attempts.
 ///
 /// A quarantined run continues in its state, forwards or undoing as before. A failed run has undone everything, so it
-/// starts again from its first state with the same memory. The history, which has one row for each revision of a run,
-/// gets the row `entry` that names `by`.
+/// starts again from its first state with the same memory. Adds the history row `entry`, which records `by` as the
+/// actor.
 pub async fn revive(
     txn: &DatabaseTransaction,
     run: &Run,
@@ -95,7 +95,7 @@ async fn update(
     }))
 }
 
-/// Resets a run to going forwards: clears its reason and any request to cancel.
+/// Lets a run go forward again: clears its reason and any cancellation request.
 fn forwards(update: UpdateMany<Entity>) -> UpdateMany<Entity> {
     update
         .col_expr(Column::Reason, Expr::value(None::<Json>))

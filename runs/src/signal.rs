@@ -1,4 +1,4 @@
-//! Wakes and cancels runs, always in the transaction of the cause.
+//! Wakes and cancels runs, always in the transaction that causes it.
 
 use domain::{Hint, Id, Timestamp, ids};
 use entity::{DatabaseError, signal};
@@ -29,7 +29,7 @@ pub async fn signal(
     Ok(Some(hint))
 }
 
-/// Asks an unfinished run to stop and to undo its steps; `None` if the run has ended.
+/// Requests that an unfinished run stop and undo its steps; `None` if the run has ended.
 pub async fn request_cancel(
     txn: &DatabaseTransaction,
     tenant: Id<ids::Tenant>,

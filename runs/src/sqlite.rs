@@ -1,5 +1,5 @@
 //! The statements for SQLite: there is one writer and no network, so results are written one after the other, in the
-//! transaction of their batch. Time is the clock's.
+//! transaction of their batch. The current time is that of the given clock.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -66,7 +66,7 @@ fn row(run: &NewRun, at: Timestamp) -> entity::run::ActiveModel {
     }
 }
 
-/// Inserts jobs of runs that exist, due at once.
+/// Inserts jobs for existing runs, due immediately.
 pub(crate) fn insert_jobs(jobs: &[Hint], at: Timestamp) -> Statement {
     let row = "(?, ?, ?, ?, ?, 0, 0, 0, 0)";
     let sql = format!(
@@ -95,7 +95,7 @@ WHERE run_id IN (SELECT unhex(value, '-') FROM json_each($4))
   AND due_at <= $1 AND (lease_until IS NULL OR lease_until <= $1)
 RETURNING run_id, tenant_id, lane, epoch, attempt, crashes, wakes, $1 AS at";
 
-/// Claims due jobs that nobody has claimed.
+/// Claims due jobs that are not claimed yet.
 pub(crate) fn claim(clock: &dyn Clock, node: &str, runs: &[Id<ids::Run>], lease: Duration) -> Statement {
     let now = clock.now();
     // UUIDs as SQLite takes them: a JSON array of their hyphenated text.
@@ -119,7 +119,7 @@ pub(crate) fn renew(clock: &dyn Clock, claims: &[(Id<ids::Run>, i64)], lease: Du
     statement(sql, [(clock.now() + lease).into(), json!(claims).to_string().into()])
 }
 
-/// Ends the leases of a node.
+/// Statement that ends the leases of a node.
 pub(crate) fn release_node(clock: &dyn Clock, node: &str) -> Statement {
     let sql = "UPDATE job SET lease_until = $1, offered_at = NULL WHERE leased_by = $2 AND lease_until > $1";
     statement(sql, [clock.now().into(), node.into()])
@@ -135,19 +135,19 @@ UPDATE job SET offered_at = $1 WHERE run_id IN (
     ) due ORDER BY turn, due_at LIMIT $3)
 RETURNING run_id, tenant_id, lane";
 
-/// Offers due jobs.
+/// Statement that selects due jobs and marks them as offered.
 pub(crate) fn sweep(clock: &dyn Clock, again: Option<Duration>, max: u32) -> Statement {
     let before = again.map(|again| clock.now() - again);
     statement(SWEEP, [clock.now().into(), before.into(), i64::from(max).into()])
 }
 
-/// Reads the earliest time at which a job is due that was not offered.
+/// Statement that reads the earliest due time of a job that has not been offered.
 pub(crate) fn next_due(clock: &dyn Clock) -> Statement {
     let sql = "SELECT due_at, $1 AS at FROM job WHERE offered_at IS NULL ORDER BY due_at LIMIT 1";
     statement(sql, [clock.now().into()])
 }
 
-/// Writes a batch one result after the other, with the events of its runs.
+/// Writes the results of a batch one after the other, including the events of their runs.
 pub(crate) async fn commit(
     txn: &DatabaseTransaction,
     clock: &dyn Clock,

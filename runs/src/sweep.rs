@@ -13,8 +13,9 @@ use sea_orm::ConnectionTrait;
 use crate::{Storage, hint, postgres, sqlite};
 
 impl Storage {
-    /// Due jobs whose hint was not published yet, and with `again` those whose hint was published at least that long
-    /// ago: oldest first, tenants taking turns, at most `max`. What is returned counts as offered.
+    /// Returns up to `max` due jobs whose hint has not been published yet and, if `again` is given, those whose hint
+    /// was published at least that long ago; oldest first, with tenants taking turns. The returned jobs are marked as
+    /// offered.
     pub async fn sweep(&self, again: Option<Duration>, max: u32) -> Result<Vec<Hint>, DatabaseError> {
         let statement = match self.is_postgres() {
             true => postgres::sweep(&*self.clock, again, max),
@@ -24,8 +25,7 @@ impl Storage {
         rows.iter().map(hint).collect()
     }
 
-    /// The time until the next timer is due, at most `most`; zero if one is overdue. A sweeper sleeps exactly that
-    /// long.
+    /// Time until the next timer is due, at most `most`; zero if one is overdue. The sweeper sleeps for this long.
     pub async fn next_due(&self, most: Duration) -> Result<Duration, DatabaseError> {
         let statement = match self.is_postgres() {
             true => postgres::next_due(&*self.clock),

@@ -1,4 +1,4 @@
-//! What one committed step writes about its run.
+//! The data about a run that one committed step writes.
 
 use domain::{
     Id, Reason, Timestamp, ids,
@@ -6,7 +6,7 @@ use domain::{
 };
 use serde_json::Value as Json;
 
-/// The state of a run after a step, the row for its history, and the claim that the step was done under.
+/// The state of a run after a step, the row for its history, and the claim under which the step was executed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transition {
     /// The id of the run to update.
@@ -21,7 +21,8 @@ pub struct Transition {
     pub epoch: i64,
     /// The run's revision when the step began; the commit increments it.
     pub revision: i64,
-    /// Number of signals that had arrived when the step began; more of them make the run due at once.
+    /// Number of signals received before the step began; if more have arrived by the commit, the run is due
+    /// immediately.
     pub wakes: i64,
     /// The version of the workflow's table that the run uses.
     pub version: i32,
@@ -39,13 +40,13 @@ pub struct Transition {
     pub wait_signal: Option<&'static str>,
     /// Why the run is in its status; `None` when there is nothing to explain.
     pub reason: Option<Reason>,
-    /// When this was decided, by the clock that decides what is due.
+    /// When this was decided, by the clock that determines what is due.
     pub at: Timestamp,
     /// When the run is due again, by the same clock.
     pub due: Timestamp,
-    /// Whether the worker wants to continue with the next state at once, under the same claim.
+    /// Whether the worker continues with the next state immediately, under the same claim.
     pub keep: bool,
-    /// Failed attempts at the new state so far.
+    /// Number of failed attempts at the new state so far.
     pub attempt: i32,
     /// The row for the run's history.
     pub line: HistoryEntry,
@@ -62,13 +63,13 @@ pub struct HistoryEntry {
     pub outcome: StepOutcome,
     /// The state after the step; `None` when the run ended or stayed.
     pub next: Option<String>,
-    /// Which attempt it was, from 1 on.
+    /// Number of the attempt, starting at 1.
     pub attempt: i32,
     /// Why the step did not succeed; `None` on success.
     pub reason: Option<Reason>,
 }
 
-/// Everything that one step wants written.
+/// Everything that one step writes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepResult<Change> {
     /// The new state of the run.
@@ -77,21 +78,23 @@ pub struct StepResult<Change> {
     pub changes: Vec<Change>,
 }
 
-/// Identifies a result: run, epoch and revision. A zombie from before a retry may hold the epoch of the revived run.
+/// Identifies a result: run, epoch and revision. The epoch alone is not enough, because a stale worker from before a
+/// retry may hold the epoch of the revived run.
 pub(crate) type Key = (Id<ids::Run>, i64, i64);
 
 impl Transition {
-    /// Whether the run is due again at once.
+    /// Whether the run is due again immediately.
     pub fn is_due(&self) -> bool {
         !self.status.is_over() && self.due <= self.at
     }
 
-    /// Whether nothing follows from the transition but itself. A run that is quarantined needs a person.
+    /// Whether the transition has no side effects. False for a quarantined run, because a person must be notified.
     pub fn is_routine(&self) -> bool {
         self.status != RunStatus::Quarantined
     }
 
-    /// Whether subscribers are told of the transition. Nobody waits for background runs, and there are many of them.
+    /// Whether subscribers are notified of the transition. They are not for background runs, which are numerous and
+    /// which nobody waits for.
     pub(crate) fn is_told(&self) -> bool {
         self.lane != Lane::Background
     }
@@ -102,7 +105,7 @@ impl Transition {
 }
 
 impl<Change> StepResult<Change> {
-    /// Whether the result writes only the run, its job, its history and the event that it changed.
+    /// Whether the result writes only the run, its job, its history and its change event.
     pub fn is_plain(&self) -> bool {
         self.changes.is_empty() && self.transition.is_routine()
     }

@@ -1,4 +1,4 @@
-//! Statements of PostgreSQL over batches: rows as named columns.
+//! PostgreSQL statements over batches: rows are passed as named columns.
 //!
 //! A batch is passed as one array for each column, so that the statement is the same, and planned once, for any number
 //! of rows. [`columns!`] declares each column on one line: its name, its type in PostgreSQL, and its value for a row.
@@ -6,9 +6,9 @@
 
 use sea_orm::{DatabaseBackend, Statement, Value};
 
-/// The rows of a batch, as a statement's template refers to them.
+/// The rows of a batch, as referred to by a statement template.
 pub(crate) struct Rows {
-    /// What stands in the template: `{name}`.
+    /// The placeholder in the template: `{name}`.
     pub(crate) name: &'static str,
     /// The name and the type of each column.
     pub(crate) columns: &'static [(&'static str, &'static str)],

@@ -27,7 +27,7 @@ pub struct App {
     pub journal: Journal,
     /// The record of change notifications.
     pub deliveries: Deliveries,
-    /// The planted faults.
+    /// The injected faults.
     pub faults: Faults,
     /// Concurrent requests by mailbox.
     pub gates: Gates,

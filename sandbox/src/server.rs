@@ -78,7 +78,7 @@ async fn answer_invitations(app: Arc<App>) {
 /// The host names under which the sandbox responds.
 #[derive(Debug, Clone, Copy)]
 struct Names {
-    /// Whether only loopback names are accepted.
+    /// Whether only loopback host names are accepted.
     are_limited: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a caller may still do when its change is written.
+//! Re-checks a caller's permissions when a change is written.
 //!
 //! A request's permissions are read when it begins. Before its change is written they may be withdrawn: while it waits
 //! for a lock, or for somebody else's server. So a change of access reads them again, in its own transaction and with
@@ -24,8 +24,9 @@ use crate::{
 };
 
 impl Services {
-    /// Begins a change of a tenant's users, roles, issuers or invitations: locks the tenant, and reads again what the
-    /// caller may do. Returns the renewed proof; refuses a caller who no longer exists or no longer meets the rule.
+    /// Begins a change of a tenant's users, roles, issuers or invitations: locks the tenant and reads the caller's
+    /// permissions again. Returns the renewed proof; refuses a caller who no longer exists or no longer satisfies the
+    /// rule.
     pub(crate) async fn begin_access_change<R: Rule>(&self, by: &Allowed<R>) -> Result<(Tx, Allowed<R>)> {
         let (tx, _) = self.begin_locked(by.tenant()).await?;
         let by = renewed(&tx, by).await?.allow()?;
@@ -33,7 +34,8 @@ impl Services {
     }
 }
 
-/// A caller with the permissions that it holds now; refuses one who no longer exists, or whose credential has ended.
+/// Returns the caller with its current permissions; refuses one who no longer exists or whose credential has expired
+/// or been revoked.
 pub(crate) async fn renewed(tx: &Tx, by: &Member) -> Result<Caller> {
     let (conn, tenant, kind) = (tx.conn(), tx.tenant(), by.by());
     let is_valid = match (by.presented(), kind) {
@@ -57,8 +59,8 @@ pub(crate) async fn renewed(tx: &Tx, by: &Member) -> Result<Caller> {
     Ok(caller.by(by.presented()))
 }
 
-/// The permissions that the actor of an earlier change holds now; none if it no longer exists. A key that was rotated
-/// is represented by its successor.
+/// The current permissions of the actor of an earlier change; none if the actor no longer exists. A key that was
+/// rotated is represented by its successor.
 pub(crate) async fn permissions_of_actor(
     conn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,

@@ -1,8 +1,8 @@
 //! Copies of calendars: reads a window from the provider and stores the result.
 //!
-//! A copy carries a provider watermark from before it was read, so that no concurrent change is lost: the next query
-//! for changes reports it. Two concurrent readers each write a copy and its watermark together, one after the other;
-//! whichever remains is consistent.
+//! A copy is stored with a watermark that the provider issued before it was read, so that the next query for changes
+//! reports concurrent changes. Two concurrent readers each write a copy and its watermark together, one after the
+//! other; whichever remains is consistent.
 
 use domain::{Id, TimeRange, Timestamp, Unreadable, UnreadableReason, ids};
 use providers::{ChangeCheck, Error, ErrorKind, Event, Provider, Remedy, Session};
@@ -15,7 +15,7 @@ use crate::{
     messages,
 };
 
-/// Maximum number of events in a window; a calendar with more is treated as faulty and not stored.
+/// Maximum number of events in a window; a calendar with more is reported as unreadable.
 const MOST_EVENTS: usize = 20_000;
 /// Longest watermark that is stored, in bytes; without one, the window is read every time.
 const LONGEST_WATERMARK: usize = 8_000;
@@ -28,8 +28,8 @@ pub fn window(services: &Services) -> TimeRange {
     TimeRange { start, end: today + horizon }
 }
 
-/// Forces the copies of a user, or of the whole tenant, to be read again even if the provider reports no change,
-/// because their days now lie in another zone.
+/// Marks the copies of a user, or of the whole tenant, to be read again even if the provider reports no change,
+/// because their time zone has changed.
 pub(crate) async fn invalidate_copies(
     txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
@@ -78,8 +78,7 @@ pub async fn refresh(
     }
 }
 
-/// Reads a mailbox's whole window from the provider. If changes are being followed already, the watermark stays that
-/// from before this reading.
+/// Reads a mailbox's whole window from the provider. An existing watermark is kept.
 pub async fn read(
     provider: &dyn Provider,
     session: &Session,
@@ -132,7 +131,8 @@ struct WindowEvents {
     unreadable: Vec<Unreadable>,
 }
 
-/// Reads the calendars that count: those that an administrator chose, otherwise those that the calendar system counts.
+/// Reads the calendars that make the owner busy: those chosen by an administrator, otherwise those counted by the
+/// calendar system.
 async fn events(
     provider: &dyn Provider,
     session: &Session,

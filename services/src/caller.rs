@@ -14,10 +14,11 @@ use entity::Trusted;
 
 use crate::proof::{Allowed, Member, Own, OwnOr, Staff};
 
-/// The credential by which a caller was authenticated, as far as it can end while its user and permissions stay.
+/// The credential with which a caller was authenticated, if it can be revoked independently of its user and
+/// permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Presented {
-    /// Nothing that ends before its bearer does, such as a vendor key.
+    /// A credential that cannot be revoked independently of its bearer, such as a vendor key.
     #[default]
     Other,
     /// An access token.
@@ -41,12 +42,12 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// A caller without any credential.
+    /// Creates the anonymous caller, who has no credential.
     pub fn anonymous() -> Self {
         Self::new(Trusted, CallerKind::Anonymous, None, BTreeSet::new())
     }
 
-    /// A caller as stated, for authentication and for tests.
+    /// Creates a caller with the given identity and permissions; for authentication and tests.
     pub fn new(
         _: Trusted,
         kind: CallerKind,
@@ -56,19 +57,19 @@ impl Caller {
         Self { kind, tenant, permissions, presented: Presented::default() }
     }
 
-    /// The same caller, authenticated by this credential.
+    /// Sets the credential with which the caller was authenticated.
     pub(crate) fn by(self, presented: Presented) -> Self {
         Self { presented, ..self }
     }
 
-    /// The operator, looking after the runs of a tenant. Whoever holds the server's configuration can read its database
-    /// anyway.
+    /// Creates the operator as a caller for one tenant. Needs no credential, because access to the server's
+    /// configuration implies access to the database.
     pub fn operator(_: Trusted, tenant: Id<ids::Tenant>) -> Self {
         let permissions = [Permission::RunView, Permission::RunEdit].into();
         Self::new(Trusted, CallerKind::Operator, Some(tenant), permissions)
     }
 
-    /// The credential by which it was authenticated.
+    /// The credential with which the caller was authenticated.
     pub(crate) fn presented(&self) -> Presented {
         self.presented
     }
@@ -78,7 +79,7 @@ impl Caller {
         self.kind
     }
 
-    /// The one tenant of the request; `None` for a vendor key that names no tenant.
+    /// The tenant for which the request acts; `None` for a vendor key that names no tenant.
     pub fn tenant(&self) -> Option<Id<ids::Tenant>> {
         self.tenant
     }
@@ -88,7 +89,7 @@ impl Caller {
         &self.permissions
     }
 
-    /// Proves that the caller meets a rule within its tenant.
+    /// Returns a proof that the caller satisfies a rule within its tenant.
     pub fn allow<R: Rule>(&self) -> Result<Allowed<R>, Denied> {
         let member = self.within_tenant()?;
         if !R::is_met(&self.permissions) {
@@ -97,7 +98,7 @@ impl Caller {
         Ok(Allowed::new(member))
     }
 
-    /// Proves that the caller is this user, or else that it meets a rule.
+    /// Returns a proof that the caller is this user or satisfies a rule.
     pub fn allow_own_or<R: Rule>(&self, user: Id<ids::User>) -> Result<OwnOr<R>, Denied> {
         match self.allow_own() {
             Ok(own) if own.user() == user => Ok(OwnOr::own(own)),
@@ -105,7 +106,7 @@ impl Caller {
         }
     }
 
-    /// Proves that the caller is a user, who may act on the user's own things.
+    /// Returns a proof that the caller is a user, who may act on their own data.
     pub fn allow_own(&self) -> Result<Own, Denied> {
         match (self.kind, self.tenant) {
             (CallerKind::User(user), Some(_)) => Ok(Own::new(self.within_tenant()?, user)),
@@ -114,7 +115,7 @@ impl Caller {
         }
     }
 
-    /// Proves that the caller belongs to a tenant: as one of its users, or with any permission within it.
+    /// Returns a proof that the caller belongs to a tenant: as one of its users, or with any permission in it.
     pub fn allow_member(&self) -> Result<Member, Denied> {
         if let CallerKind::User(_) = self.kind {
             return Ok(self.allow_own()?.into());
@@ -126,7 +127,7 @@ impl Caller {
         Ok(member)
     }
 
-    /// Proves that the caller is the vendor's staff; no tenant is needed.
+    /// Returns a proof that the caller is a member of the vendor's staff; needs no tenant.
     pub fn allow_staff(&self) -> Result<Staff, Denied> {
         match self.kind {
             CallerKind::Anonymous => Err(Denied::Unauthenticated),
@@ -137,12 +138,12 @@ impl Caller {
         }
     }
 
-    /// Whether the caller holds a permission within its tenant. Proves nothing: it is for what is only shown.
+    /// Whether the caller holds a permission within its tenant; for display only, because it creates no proof.
     pub fn has_permission(&self, permission: Permission) -> bool {
         self.within_tenant().is_ok_and(|member| member.has_permission(permission))
     }
 
-    /// The caller within the tenant of the request, whatever it may do there.
+    /// Returns the caller as a member of the request's tenant, whatever its permissions.
     fn within_tenant(&self) -> Result<Member, Denied> {
         if self.kind == CallerKind::Anonymous {
             return Err(Denied::Unauthenticated);

@@ -15,7 +15,7 @@ use crate::{
     run_inputs::{self, RunInput},
 };
 
-/// The states in which a campaign leaves a mailbox alone.
+/// The states of mailboxes that a campaign skips.
 const SETTLED: [ConnectionState; 2] = [ConnectionState::Active, ConnectionState::Excluded];
 
 crate::noun! {
@@ -47,7 +47,7 @@ pub struct Progress {
     pub active: usize,
     /// Mailboxes that can be read but not written.
     pub free_busy_only: usize,
-    /// Mailboxes that cannot be reached.
+    /// Mailboxes that Muster cannot access.
     pub unreachable: usize,
 }
 
@@ -169,7 +169,7 @@ impl Campaigns {
         Ok(rows.all(&txn).await?)
     }
 
-    /// How many mailboxes of a campaign have which result.
+    /// Number of mailboxes of a campaign by result.
     pub async fn progress(
         &self,
         by: &Allowed<may::ConnectionView>,
@@ -189,7 +189,7 @@ impl Campaigns {
     }
 }
 
-/// Starts a campaign within a transaction.
+/// Starts a campaign within an existing transaction.
 pub async fn start(
     services: &Services,
     tx: &mut Tx,
@@ -254,7 +254,7 @@ async fn enqueue(
     Ok(())
 }
 
-/// The row of a mailbox without a result yet.
+/// Creates the row of a mailbox that has no result yet.
 pub fn item_row(
     tenant: Id<ids::Tenant>,
     campaign: Id<ids::Campaign>,

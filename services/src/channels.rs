@@ -1,7 +1,7 @@
 //! Push channels: subscriptions to a provider's notifications, and what a notification does.
 //!
-//! A notification is only a hint that a mailbox changed; the mailbox is then read again with our own consent. Nothing
-//! in it is trusted but the secret that only the provider was given.
+//! A notification only hints that a mailbox has changed; the mailbox is then read again with our own consent. Nothing
+//! in it is trusted except the secret, which only the provider knows.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -39,7 +39,7 @@ crate::noun! {
 }
 
 impl Channels {
-    /// Active connections of providers that can push, without a channel or with one that ends soon.
+    /// Active connections of providers that support push, but whose channel is missing or ends soon.
     pub async fn without_channel(
         &self,
         _by: &System,
@@ -148,7 +148,7 @@ impl Channels {
         tx.commit().await
     }
 
-    /// What the provider that pushes to `path` says in a request; `None` if no provider of this installation does.
+    /// Parses a push request to `path`; `None` if no provider of this installation uses that path.
     pub fn read_push(&self, _by: Anyone, path: &str, request: &PushRequest<'_>) -> Option<Notices> {
         self.services.connectors.at_hook(path).map(|connector| connector.read_push(request))
     }
@@ -260,7 +260,7 @@ impl Channels {
 /// The notifications of one push, by the channel that they name.
 type ByChannel<'a> = BTreeMap<String, Vec<&'a Notice>>;
 
-/// The part of a channel's id by which its tenant is found: notifications lack the part after the bar.
+/// The part of a channel's id by which its tenant is found: the part before the bar, which notifications contain.
 fn key_of(name: &str) -> &[u8] {
     name.split('|').next().unwrap_or_default().as_bytes()
 }
@@ -270,7 +270,7 @@ fn is_same(known: &[u8], given: &str) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(known, given.as_bytes()).is_ok()
 }
 
-/// Secrets are sealed under the connection, which stays while channels come and go.
+/// Secrets are bound to the connection, because channels are replaced.
 fn seal_context(tenant: Id<ids::Tenant>, connection: Id<ids::Connection>) -> SealContext {
     Sealed::ChannelSecret.at(tenant, connection)
 }

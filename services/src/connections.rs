@@ -1,4 +1,4 @@
-//! Connections: mailboxes that are reached through an integration.
+//! Connections: mailboxes accessed through an integration.
 
 mod counted;
 
@@ -27,7 +27,7 @@ pub use counted::{calendars, counted, listing};
 pub use providers::{CalendarKind, CalendarListing};
 
 crate::noun! {
-    /// Mailboxes that are reached through an integration.
+    /// Mailboxes that Muster accesses through an integration.
     Connections
 }
 

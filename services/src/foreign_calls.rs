@@ -1,4 +1,4 @@
-//! Limits how many requests wait for servers that customers name, such as OpenID issuers.
+//! Limits how many requests wait for servers configured by customers, such as OpenID issuers.
 //!
 //! Such a server may be slow, by accident or on purpose, and a request that waits for it keeps one of the node's
 //! permits. A few of them may wait at a time; the others are refused at once, so that permits are left for requests
@@ -24,14 +24,14 @@ use tokio::sync::Notify;
 
 use crate::{Error, Result, Services, messages};
 
-/// Longest time that a request waits for such a server.
+/// Maximum time that a request waits for such a server.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a request has its place among tenants with as many calls; afterwards it gives way to one that has none.
 const UNDISTURBED: Duration = Duration::from_secs(2);
-/// How long it is remembered that a tenant's server did not answer in time.
+/// How long a tenant's server counts as unresponsive after a time-out.
 const SILENT_FOR: Duration = Duration::from_mins(10);
 
-/// Which of a tenant's servers is called: one that answers says nothing about the others.
+/// Which of a tenant's servers is called. Each is tracked separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum ForeignServer {
     /// The published configuration and keys of an issuer.
@@ -50,7 +50,7 @@ pub(crate) struct ForeignCalls(Mutex<State>);
 struct State {
     /// The oldest first.
     waiting: Vec<Waiting>,
-    /// Tenants with a server that did not answer in time, and until when that counts.
+    /// Servers that did not respond in time, and until when they count as unresponsive.
     silent: HashMap<(Id<ids::Tenant>, ForeignServer), Timestamp>,
     last: u64,
 }
@@ -68,7 +68,7 @@ impl ForeignCalls {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a call of this tenant, among so many places.
+    /// Reserves one of the limited places for a call to this tenant's server.
     fn enter(&self, tenant: Id<ids::Tenant>, places: usize, now: Timestamp) -> Option<Place<'_>> {
         let mut state = self.state();
         state.silent.retain(|_, until| now < *until);
@@ -111,7 +111,7 @@ impl State {
     }
 }
 
-/// The place of a waiting request; free again when dropped.
+/// The reserved place of a waiting request; released on drop.
 #[derive(Debug)]
 struct Place<'a> {
     calls: &'a ForeignCalls,
@@ -137,8 +137,8 @@ impl Drop for Place<'_> {
 }
 
 impl Services {
-    /// Calls a server that this tenant named. Fails with [`Error::Overloaded`] if too many requests are waiting for
-    /// such servers; the inner result is the call's.
+    /// Calls a server configured by this tenant. Fails with [`Error::Overloaded`] if too many requests are waiting
+    /// for such servers; the inner result is that of the call.
     pub(crate) async fn foreign_call<T>(
         &self,
         (tenant, server): (Id<ids::Tenant>, ForeignServer),

@@ -1,4 +1,4 @@
-//! Enforces our own rate limits for each provider, so that the provider need not.
+//! Enforces our own rate limits, so that the provider's limits are not reached.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,7 +24,7 @@ pub(crate) struct IntegrationGate {
 }
 
 impl IntegrationGate {
-    /// Creates the gate for the owner of the limits, `whole`: a verified organisation, or one integration.
+    /// Creates the gate for the owner of the limits (`whole`): a verified organisation or a single integration.
     pub(crate) fn new(services: &Services, limits: RequestLimits, whole: Key) -> Self {
         let limit = |RateLimit { concurrency, rate, per }| Limit { concurrency, rate, per };
         let (whole_limit, mailbox_limit) = (limit(limits.whole), limit(limits.mailbox));

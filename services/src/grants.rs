@@ -64,14 +64,14 @@ impl Connectors {
             .ok_or_else(|| Error::refuse("PROVIDER_NOT_AVAILABLE", messages::provider_not_available()))
     }
 
-    /// Kinds of calendar systems that prove which organisation is which.
+    /// Kinds of calendar systems that verify the identity of an organisation.
     pub(crate) fn verifying(&self) -> impl Iterator<Item = ProviderKind> {
         let verifying =
             self.by_kind.iter().filter(|(_, connector)| connector.features().verified_organisation);
         verifying.map(|(kind, _)| *kind)
     }
 
-    /// The connector that takes pushes at a path; `None` if none does.
+    /// The connector that receives push notifications at a path; `None` if there is none.
     pub(crate) fn at_hook(&self, path: &str) -> Option<&Arc<dyn Provider>> {
         self.by_kind.values().find(|connector| connector.hook() == Some(path))
     }
@@ -242,7 +242,7 @@ impl Grants {
     }
 }
 
-/// What binds the organisation to this tenant, if it is bound to this one.
+/// The binding of the organisation to this tenant, if there is one.
 pub(crate) async fn binding(
     txn: &impl ConnectionTrait,
     provider: ProviderKind,

@@ -25,23 +25,23 @@ const LONGEST_BACKOFF: Duration = Duration::from_hours(4);
 /// Longest part of a provider's code that distinguishes ways of failing, in characters.
 const LONGEST_CODE: usize = 100;
 
-/// What an error of one mailbox means.
+/// Interpretation of an error that concerns one mailbox.
 #[derive(Debug, Clone)]
 pub enum Judgement {
-    /// The integration as a whole is refused, with this error: a person must consent again, or the operator must fix
-    /// something.
+    /// The provider denies access to the whole integration: a person must consent again, or the operator must fix a
+    /// problem.
     Lost(Error),
-    /// The mailbox refuses while the integration has access. It is tried again, and counts with others that fail in
-    /// the same way.
+    /// The mailbox denies access although the integration as a whole has access. It is retried, and counts together
+    /// with others that fail in the same way.
     Refused,
-    /// Only this mailbox cannot be used, for a reason that retrying does not fix.
+    /// Only this mailbox cannot be used, and retrying does not help.
     Mailbox,
-    /// A temporary error, of the mailbox or of the directory, from which nothing can be concluded.
+    /// A temporary error, which allows no conclusion.
     Passing(Error),
 }
 
-/// Judges an error of `mailbox`. If it may concern all mailboxes, the directory is queried. "Access denied" may
-/// still mean either, so a mailbox known to be in scope is tried first.
+/// Judges an error of `mailbox`. If it may concern all mailboxes, the directory is queried. Because "access denied"
+/// may mean either, a mailbox known to be in scope is tried first.
 pub async fn judge(
     provider: &dyn Provider,
     session: &Session,
@@ -101,7 +101,8 @@ pub fn mailbox_reason(error: &Error, own: bool) -> Reason {
     if reason.next_action.is_some() { reason } else { reason.with_next_action(next) }
 }
 
-/// A failed attempt at a mailbox. `counts` says whether it counts with other mailboxes that fail in the same way.
+/// A failed attempt to access a mailbox. `counts` says whether it counts with other mailboxes that fail in the same
+/// way.
 pub fn failure(
     services: &Services,
     connection: &entity::connection::Model,
@@ -121,7 +122,7 @@ pub fn failure(
     })
 }
 
-/// A failed attempt at a mailbox, for a run that could not continue.
+/// Builds the change that records a failed attempt to access a mailbox, for a run that could not continue.
 pub fn failure_because(
     services: &Services,
     connection: &entity::connection::Model,
@@ -136,13 +137,13 @@ pub fn failure_because(
     })
 }
 
-/// How a mailbox fails: the error kind and the provider's own code.
+/// Identifies how a mailbox fails: by the error kind and the provider's own code.
 fn way(error: &Error) -> String {
     let code = error.code.chars().filter(|c| !c.is_control()).take(LONGEST_CODE);
     format!("{} {}", error.kind_code(), code.collect::<String>())
 }
 
-/// Whether a mailbox has been failing in this way for longer than one round of retries.
+/// Whether a mailbox has been failing in this way for longer than one retry cycle.
 pub fn is_persistent(services: &Services, connection: &entity::connection::Model, error: &Error) -> bool {
     let since = connection.failing_since.filter(|_| connection.failing_code.as_deref() == Some(&way(error)));
     since.is_some_and(|since| since <= services.now() - services.settings.reread_after)

@@ -1,8 +1,8 @@
-//! Idempotency keys: requests that may be sent twice and are executed once.
+//! Idempotency keys: requests that are executed once even if they are sent repeatedly.
 //!
-//! A key is stored in the transaction of what it created: either both exist or neither. A second request with the same
-//! key waits for the key's row until the first has ended, and then returns what the first one created. Refusals are
-//! not stored: nothing was done, so the same key may be tried again.
+//! A key is stored in the transaction of what it created: either both exist or neither. A second request with the
+//! same key waits until the first has ended, and then returns the object that the first one created. Refusals are not
+//! stored: nothing was done, so the same key may be tried again.
 
 use chrono::Duration;
 use domain::text::{self, Shape};
@@ -18,16 +18,16 @@ use uuid::Uuid;
 
 use crate::{Error, Refusal, Result, Tx};
 
-/// How long a key is stored.
+/// How long keys are stored.
 const KEPT: Duration = Duration::hours(24);
 const LONGEST: usize = 128;
 
-/// Whether a request is new.
+/// Outcome of beginning a request.
 #[derive(Debug)]
 pub enum BeginOutcome {
     /// The request is new: execute it, and record the result with the ticket.
     New(PendingRequest),
-    /// The request was executed before and created this.
+    /// The request was executed before; contains the id of the object that it created.
     Replay(AnyId),
 }
 
@@ -38,7 +38,7 @@ pub struct PendingRequest {
     row: Id<ids::Row>,
 }
 
-/// Begins a request. `field` is the mutation, `caller` the name under which the caller is recorded.
+/// Begins a request. `field` is the name of the mutation, `caller` the recorded actor.
 pub async fn begin(
     tx: &Tx,
     field: &str,
@@ -88,7 +88,7 @@ impl PendingRequest {
     }
 }
 
-/// Derives the row's id from what it is looked up by; such rows are never listed, so their ids need not be sortable.
+/// Derives the row's id from its lookup key; such rows are never listed, so their ids need not be sortable.
 fn row_id(tenant: Id<ids::Tenant>, field: &str, caller: &str, key: &str) -> Id<ids::Row> {
     let row = Uuid::new_v5(&tenant.uuid(), serde_json::json!([field, caller, key]).to_string().as_bytes());
     Id::from_uuid(row)

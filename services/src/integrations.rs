@@ -23,7 +23,7 @@ use crate::{
     tenants, text,
 };
 
-/// Why free/busy access is refused for a service account wherever it is requested (S2.3).
+/// Why free/busy access is refused for a service account (S2.3).
 const CANNOT_WRITE: &str = "A service account with free-busy access cannot write appointments. \
                             Choose full access, or restricted access to the calendars that are needed.";
 
@@ -169,7 +169,7 @@ impl Integrations {
         Ok(entity::integration::by_ids(scope.tenant(), ids.iter().copied()).all(&txn).await?)
     }
 
-    /// Authorises Muster to use what the provider granted (S3.5). No mailbox is touched before.
+    /// Authorises Muster to use what the provider granted (S3.5). No mailbox is accessed before.
     pub async fn authorise(
         &self,
         by: &Allowed<may::Connect>,
@@ -278,7 +278,7 @@ impl Integrations {
     }
 }
 
-/// Whether mailboxes may be reached through the integration.
+/// Whether Muster may access mailboxes through the integration.
 pub fn is_usable(row: &entity::integration::Model) -> bool {
     row.state.known().is_some_and(IntegrationState::is_usable)
 }
@@ -293,7 +293,7 @@ pub fn reason(json: Option<&serde_json::Value>) -> Option<Reason> {
     json.and_then(|json| serde_json::from_value(json.clone()).ok())
 }
 
-/// The integrations whose mailboxes may be reached.
+/// The integrations through which mailboxes may be accessed.
 pub(crate) async fn usable(
     txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,

@@ -38,7 +38,7 @@ pub const PREFIX: &str = "muster_";
 /// Number of characters of a key stored in clear text, so that people can tell keys apart.
 const SHOWN: usize = 12;
 const DIGITS: usize = 64;
-/// Longest time for which a rotated key stays valid beside its successor.
+/// Maximum time for which a rotated key stays valid alongside its successor.
 const LONGEST_OVERLAP: Duration = Duration::days(30);
 /// Resolution of `last_used_at`.
 const USE_RESOLUTION: Duration = Duration::minutes(1);
@@ -48,7 +48,7 @@ const USE_RESOLUTION: Duration = Duration::minutes(1);
 pub struct NewKey {
     /// Display name.
     pub name: String,
-    /// What the key may do; a subset of what its creator may do.
+    /// The key's permissions; a subset of its creator's.
     pub permissions: BTreeSet<Permission>,
     /// The only tenant for which the key may act; `None` allows any, one per request.
     pub tenant: Option<Id<ids::Tenant>>,
@@ -59,9 +59,9 @@ pub struct NewKey {
 /// The keys that a revocation ended.
 #[derive(Debug, Clone)]
 pub struct RevokedKeys {
-    /// The key that was asked for.
+    /// The key whose revocation was requested.
     pub key: Model,
-    /// The keys created with it, if they were to be revoked too.
+    /// The keys created with it, if these were revoked too.
     pub created: Vec<Model>,
 }
 
@@ -146,7 +146,7 @@ impl Keys {
         Ok((key, secret))
     }
 
-    /// Makes sure that a first key exists.
+    /// Ensures that a first key exists.
     ///
     /// A given key is stored unless it already is. Without one, and only while there is no key at all, a new one is
     /// created and returned, to be shown once. It has every permission and does not expire, because the operator
@@ -238,7 +238,7 @@ impl Keys {
         Ok(txn.commit().await?)
     }
 
-    /// A key that the caller may replace, locked, so that it is replaced once, and never after it was revoked.
+    /// Locks a key that the caller may replace, so that it is replaced only once and never after its revocation.
     async fn to_be_replaced(
         &self,
         by: &Staff,
@@ -251,7 +251,7 @@ impl Keys {
         Ok(key)
     }
 
-    /// These keys or all, locked. The caller's own must be among them and still be in force.
+    /// Locks these keys, or all. The caller's own key must be among them and still be valid.
     async fn locked(
         &self,
         by: &Staff,
@@ -305,7 +305,7 @@ impl Keys {
     }
 }
 
-/// Waits until no other change of keys is under way. On SQLite there is one writing transaction at a time anyway.
+/// Waits for concurrent changes of keys to finish. Not needed on SQLite, which has a single writer.
 async fn one_at_a_time(txn: &impl ConnectionTrait) -> Result<()> {
     if txn.get_database_backend() == DatabaseBackend::Postgres {
         let sql = "SELECT pg_advisory_xact_lock(hashtextextended('api_key', 0))";
@@ -314,7 +314,7 @@ async fn one_at_a_time(txn: &impl ConnectionTrait) -> Result<()> {
     Ok(())
 }
 
-/// The keys created with a key, with those, and so on; the caller's own and what was created with it are left out.
+/// All keys created directly or indirectly with a key, except the caller's own and those created with it.
 fn created_with(keys: &[Model], first: Id<ids::ApiKey>, own: Id<ids::ApiKey>) -> BTreeSet<Id<ids::ApiKey>> {
     let mut created = BTreeSet::new();
     loop {
@@ -349,7 +349,7 @@ fn may_take(by: &Staff, key: &Model) -> Result<()> {
     roles::may_take_by(|permission| by.has_permission(permission), &permissions_of(key))
 }
 
-/// Permissions of a key. Words from a newer binary are left out.
+/// Permissions of a key. Permissions that only a newer version knows are omitted.
 pub fn permissions_of(key: &Model) -> BTreeSet<Permission> {
     let mut permissions = roles::parsed(&key.permissions);
     if key.tenant_id.is_some() {
@@ -362,7 +362,8 @@ fn is_in_force(key: &Model, now: Timestamp) -> bool {
     key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now < end)
 }
 
-/// The permissions that a key holds now within a tenant; `None` if the key has ended or acts for another tenant.
+/// A key's current permissions within a tenant; `None` if the key has expired, was revoked or acts for another
+/// tenant.
 pub(crate) async fn permissions_now(
     conn: &impl ConnectionTrait,
     key: Id<ids::ApiKey>,
@@ -374,7 +375,7 @@ pub(crate) async fn permissions_now(
     Ok(key.filter(acts).map(|key| permissions_of(&key)))
 }
 
-/// The permissions that a key holds now, or the successor by which it was replaced when it ended.
+/// The current permissions of a key, or of the key that replaced it.
 pub(crate) async fn permissions_of_line(
     conn: &impl ConnectionTrait,
     key: Id<ids::ApiKey>,
@@ -393,7 +394,7 @@ pub(crate) async fn permissions_of_line(
     Ok(None)
 }
 
-/// Whether an actor is a key that was revoked. A key that expired leaves what was made with it.
+/// Whether an actor is a revoked key. Objects created with an expired key remain valid.
 pub(crate) async fn is_revoked(conn: &impl ConnectionTrait, actor: &str) -> Result<bool> {
     let Ok(key) = actor.parse::<Id<ids::ApiKey>>() else { return Ok(false) };
     let key = Entity::find_by_id(key).one(conn).await?;
@@ -404,7 +405,7 @@ fn shown(key: &Model) -> String {
     key.id.to_string()
 }
 
-/// What the audit log records of a key; people tell keys apart by their prefix.
+/// The audit representation of a key, which includes its prefix.
 fn audit_json(key: &Model) -> Json {
     json!({
         "id": shown(key), "name": key.name, "prefix": key.prefix, "permissions": key.permissions,

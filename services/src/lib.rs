@@ -158,19 +158,19 @@ impl Services {
         Self { inner, reader: None }
     }
 
-    /// The services for one request, whose reads share a transaction until [`Services::end_reading`] or a write.
+    /// Returns services for one request, whose reads share a transaction until [`Services::end_reading`] or a write.
     #[must_use]
     pub fn for_request(&self) -> Self {
         Self { inner: Arc::clone(&self.inner), reader: Some(Arc::default()) }
     }
 
-    /// The services for work that outlasts a request, such as a subscription: no transaction is kept open.
+    /// Returns services for work that outlasts a request, such as a subscription; no transaction is kept open.
     #[must_use]
     pub fn without_request(&self) -> Self {
         Self { inner: Arc::clone(&self.inner), reader: None }
     }
 
-    /// Begins to read the rows of one tenant, or goes on in the transaction of the request.
+    /// Begins reading the rows of one tenant, or continues in the request's reading transaction.
     pub(crate) async fn read(&self, tenant: Id<ids::Tenant>) -> Result<ReadTransaction> {
         match &self.reader {
             Some(reader) => Ok(reader.read(&self.store, tenant).await?),
@@ -178,14 +178,14 @@ impl Services {
         }
     }
 
-    /// Ends the transaction in which the request reads, before it waits for somebody else's server.
+    /// Ends the request's reading transaction before the request waits for an external server.
     pub(crate) async fn leave_reading(&self) {
         if let Some(reader) = &self.reader {
             reader.leave().await;
         }
     }
 
-    /// Ends the transaction in which the request reads.
+    /// Ends the request's reading transaction.
     pub async fn end_reading(&self) {
         if let Some(reader) = &self.reader {
             reader.end().await;
@@ -217,7 +217,7 @@ impl Services {
         self.begin(audit::INSTALLATION).await
     }
 
-    /// Whether the database responds, and this node can open what is stored in it.
+    /// Whether the database responds, and this node has the keys to decrypt its content.
     pub async fn is_ready(&self, _by: Anyone) -> bool {
         let opens = self.secrets().has_the_key_in_force().await;
         opens.is_ok_and(|opens| opens) && self.store.engine().ping().await.is_ok()
@@ -288,13 +288,13 @@ nouns! {
     sign_in: sign_in::SignIn,
     /// Customer organisations.
     tenants: tenants::Tenants,
-    /// Runs that keep connections true.
+    /// Periodic maintenance of connections.
     upkeep: upkeep::Upkeep,
     /// Users of a tenant.
     users: users::Users,
 }
 
-/// Declares the type with a noun's use cases.
+/// Declares the type that holds a noun's use cases.
 macro_rules! noun {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -59,7 +59,7 @@ pub struct OpenLink {
 }
 
 impl Links {
-    /// Invites an IT administrator. Also returns the link to send, which is not shown again.
+    /// Invites an IT administrator. Also returns the link to be sent, which is not shown again.
     ///
     /// The invited person becomes a user with the roles, or an existing user with this email address receives them.
     /// The caller must hold every permission of the roles, and `ROLE_EDIT` for any but the default one.

@@ -44,7 +44,7 @@ impl<T> Page<T> {
 }
 
 impl PageArgs {
-    /// Page size, and whether it is counted from the end.
+    /// The page size, and whether the page is taken from the end.
     fn size(self) -> Result<(u64, bool)> {
         let (size, backwards) = match (self.first, self.last) {
             (Some(_), Some(_)) => {

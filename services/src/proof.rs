@@ -1,4 +1,4 @@
-//! What use cases demand of whoever calls them.
+//! Proofs that use cases require from their callers.
 //!
 //! | proof | who has it |
 //! |---|---|
@@ -22,7 +22,7 @@ use domain::{
 
 use crate::caller::Presented;
 
-/// The proof that a caller belongs to a tenant: who acts, where, and holding which permissions.
+/// Proof that a caller belongs to a tenant, with its identity, tenant and permissions.
 ///
 /// The proofs of callers within a tenant dereference to it.
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ impl Member {
         TenantScope::new(self.tenant)
     }
 
-    /// Who acts.
+    /// The identity of the caller.
     pub fn by(&self) -> CallerKind {
         self.by
     }
@@ -73,7 +73,7 @@ impl Member {
         &self.permissions
     }
 
-    /// Whether the caller may connect calendars, by any way of [`may::Connect`].
+    /// Whether the caller may connect calendars (see [`may::Connect`]).
     pub fn may_connect(&self) -> bool {
         may::Connect::is_met(&self.permissions)
     }
@@ -89,7 +89,7 @@ impl Member {
     }
 }
 
-/// The proof that a caller meets a rule within its tenant.
+/// Proof that a caller satisfies a rule within its tenant.
 pub struct Allowed<R> {
     member: Member,
     rule: PhantomData<fn() -> R>,
@@ -121,7 +121,7 @@ impl<R> Deref for Allowed<R> {
     }
 }
 
-/// The proof that a caller is a user of its tenant, who may act on the user's own things.
+/// Proof that a caller is a user, who may act on their own data.
 #[derive(Debug, Clone)]
 pub struct Own {
     member: Member,
@@ -133,7 +133,7 @@ impl Own {
         Self { member, user }
     }
 
-    /// The caller, whose own things are meant.
+    /// The user who is the caller.
     pub fn user(&self) -> Id<ids::User> {
         self.user
     }
@@ -153,8 +153,7 @@ impl From<Own> for Member {
     }
 }
 
-/// The proof that a caller may act on the things of one user: its own, or those of somebody else because it meets a
-/// rule.
+/// Proof that a caller may act on one user's data: their own, or another user's because the caller satisfies a rule.
 pub struct OwnOr<R> {
     member: Member,
     user: Id<ids::User>,
@@ -173,7 +172,7 @@ impl<R: Rule> OwnOr<R> {
 }
 
 impl<R> OwnOr<R> {
-    /// The user to whose things the proof refers.
+    /// The user on whose data the caller may act.
     pub fn user(&self) -> Id<ids::User> {
         self.user
     }
@@ -198,7 +197,7 @@ impl<R> Deref for OwnOr<R> {
     }
 }
 
-/// The proof that a caller is the vendor's staff.
+/// Proof that a caller is a member of the vendor's staff.
 #[derive(Debug, Clone)]
 pub struct Staff {
     key: Id<ids::ApiKey>,
@@ -220,7 +219,7 @@ impl Staff {
         &self.permissions
     }
 
-    /// The key that acts.
+    /// The vendor key of the caller.
     pub(crate) fn key(&self) -> Id<ids::ApiKey> {
         self.key
     }
@@ -231,13 +230,13 @@ impl Staff {
     }
 }
 
-/// Demands nothing. A use case that takes it may be called by everybody: what it answers is public, or what it is
-/// called with is a secret that it checks by itself, such as the token of a link or the cookie of a page.
+/// Requires no proof. A use case that takes it may be called by anyone, because its result is public or because it
+/// checks a secret itself, such as a link's token or a page's cookie.
 #[derive(Debug, Clone, Copy)]
 pub struct Anyone;
 
-/// The tenant in which rows are looked up by ids that other rows hold. Whoever could read the other rows may know what
-/// they refer to, so it names no permission.
+/// The tenant in which rows are looked up by ids found in other rows. It needs no permission, because the caller was
+/// allowed to read those other rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TenantScope(Id<ids::Tenant>);
 

@@ -21,9 +21,9 @@ crate::noun! {
 /// The quotas; `None` means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaSettings {
-    /// Quota of a user, or of a vendor key in one tenant or in none, in units of cost.
+    /// Quota of each user, and of each vendor key per tenant, in cost units.
     pub caller: Option<Quota>,
-    /// Quota of all callers of a tenant together, in units of cost.
+    /// Quota shared by all callers of a tenant, in cost units.
     pub tenant: Option<Quota>,
     /// Quota of an address for unauthenticated requests, in units of cost, and for pages.
     pub address: Option<Quota>,
@@ -63,7 +63,7 @@ pub struct Account {
     pub name: &'static str,
     /// The quota's rate and burst.
     pub quota: Quota,
-    /// What is left of the quota.
+    /// The remaining balance of the quota.
     pub balance: Balance,
 }
 

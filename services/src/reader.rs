@@ -1,4 +1,4 @@
-//! The reading transaction of a request: all its reads share one connection of the pool.
+//! The reading transaction of a request: all its reads share one database connection.
 
 use domain::{Id, ids};
 use entity::{DatabaseError, ReadTransaction, Store};
@@ -10,18 +10,18 @@ pub(crate) struct RequestReader(Mutex<State>);
 
 #[derive(Debug, Default)]
 enum State {
-    /// Nothing is read at present.
+    /// No transaction is open.
     #[default]
     Idle,
-    /// The transaction that everybody who reads shares.
+    /// The open transaction, shared by all reads.
     Open(Id<ids::Tenant>, ReadTransaction),
-    /// The request waits for another server. Nothing is shared any more: a transaction begun by a concurrent read would
-    /// keep its connection until that server answers.
+    /// Sharing has ended, because the request waits for another server; a shared transaction would occupy its
+    /// connection until that server responds.
     Left,
 }
 
 impl RequestReader {
-    /// The transaction of the request, begun if there is none. One for another tenant takes its place.
+    /// Returns the request's transaction, begun if there is none. A transaction for another tenant is replaced.
     pub(crate) async fn read(
         &self,
         store: &Store,
@@ -43,7 +43,7 @@ impl RequestReader {
         Ok(transaction)
     }
 
-    /// Ends the transaction, so that the next read sees what was written meanwhile, on SQLite too.
+    /// Ends the transaction, so that the next read sees newer data, also on SQLite.
     pub(crate) async fn end(&self) {
         let mut state = self.0.lock().await;
         if let State::Open(..) = *state {
@@ -51,7 +51,7 @@ impl RequestReader {
         }
     }
 
-    /// Ends the transaction, and shares none for the rest of the request.
+    /// Ends the transaction and stops sharing for the rest of the request.
     pub(crate) async fn leave(&self) {
         *self.0.lock().await = State::Left;
     }

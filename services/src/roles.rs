@@ -156,7 +156,7 @@ impl Roles {
         tx.commit().await
     }
 
-    /// Takes all the given roles from a user, or none if any is refused.
+    /// Removes all the given roles from a user, or none if any is refused.
     pub async fn unassign(
         &self,
         by: &Allowed<may::RoleEdit>,
@@ -223,14 +223,14 @@ pub(crate) async fn permissions_within(
     Ok(Some(roles.values().flatten().flat_map(permissions_in).collect()))
 }
 
-/// Permissions of a role, without words from a newer binary and without staff permissions.
+/// Permissions of a role, without permissions that only a newer version knows and without staff permissions.
 pub fn permissions_in(role: &Model) -> BTreeSet<Permission> {
     let mut permissions = parsed(&role.permissions);
     permissions.remove(&Permission::Staff);
     permissions
 }
 
-/// Parses stored permissions. Words from a newer binary are left out.
+/// Parses stored permissions. Permissions that only a newer version knows are omitted.
 pub(crate) fn parsed(words: &Json) -> BTreeSet<Permission> {
     words.as_array().into_iter().flatten().filter_map(Json::as_str).filter_map(Permission::parse).collect()
 }
@@ -280,13 +280,14 @@ pub(crate) async fn give(
     end_outgrown(tx, by, users).await
 }
 
-/// Ends what somebody with fewer permissions could use to act as one of these users, who were given more.
+/// Revokes tokens and links with which somebody with fewer permissions could act as one of these users, who were
+/// given more permissions.
 async fn end_outgrown(tx: &mut Tx, by: &Member, users: &[Id<ids::User>]) -> Result<()> {
     unlink_outgrown(tx, by, users).await?;
     revoke_outgrown(tx, by, users).await
 }
 
-/// Refuses a change after which a user holds too many roles.
+/// Returns an error if a user would hold too many roles.
 async fn require_few(tx: &Tx, users: &[Id<ids::User>]) -> Result<()> {
     use user_role::{Column, of};
     let held = of(tx.tenant()).filter(Column::UserId.is_in(users.iter().copied())).all(tx.conn()).await?;
@@ -321,7 +322,7 @@ pub(crate) fn is_administrator(role: &Model) -> bool {
     role.standard && role.name == StandardRole::Administrator.as_str()
 }
 
-/// Refuses a change that has left the tenant without an administrator; called after the change, within its
+/// Returns an error if a change has left the tenant without an administrator; called after the change, within its
 /// transaction, which has locked the tenant.
 pub(crate) async fn require_administrator(tx: &Tx) -> Result<()> {
     let role = standard(tx, StandardRole::Administrator).await?;
@@ -376,7 +377,7 @@ async fn custom(tx: &Tx, id: Id<ids::Role>) -> Result<Model> {
     Ok(role)
 }
 
-/// The rule for everything that grants permissions: the granter must hold all of them. Only staff grant staff
+/// Checks that the caller may grant permissions: the caller must hold all of them. Only staff may grant staff
 /// permissions.
 pub(crate) fn may_give(has: impl Fn(Permission) -> bool, permissions: &BTreeSet<Permission>) -> Result<()> {
     match permissions.iter().find(|permission| !has(**permission)) {
@@ -389,7 +390,7 @@ pub(crate) fn may_give(has: impl Fn(Permission) -> bool, permissions: &BTreeSet<
     }
 }
 
-/// The rule for everything that takes access away: it is refused if the other user has more permissions.
+/// Checks that the caller may remove access from a user: refused if that user has more permissions.
 pub(crate) fn may_take_by(
     has: impl Fn(Permission) -> bool,
     permissions: &BTreeSet<Permission>,
@@ -438,7 +439,7 @@ fn row(
     }
 }
 
-/// What the audit log records of a role.
+/// The audit representation of a role.
 fn audit_json(role: &Model) -> Json {
     json!({ "name": role.name, "permissions": role.permissions })
 }

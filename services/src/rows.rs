@@ -1,8 +1,8 @@
-//! Rows as values, for those who show them. A row leads to no table: finders stay in `entity`, which `api` cannot name.
+//! Re-exports row types for `api`, without the finders in `entity`, on which `api` does not depend.
 
 pub use entity::{StateName, Stored};
 
-/// Lists the tables whose rows are shown.
+/// Re-exports the row types of the listed tables.
 macro_rules! rows {
     ($($table:ident),* $(,)?) => {
         $(

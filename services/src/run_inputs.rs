@@ -33,7 +33,7 @@ pub enum RunInput {
     CancelBooking(CancelBooking),
     /// Reads a mailbox's calendar again.
     RefreshCalendar(RefreshCalendar),
-    /// Checks whether an integration is still let in.
+    /// Checks whether the provider still accepts an integration's consent.
     CheckIntegration(CheckIntegration),
     /// Opens or renews the push channel of a mailbox.
     OpenChannel(OpenChannel),
@@ -79,7 +79,7 @@ pub struct Verify {
     /// Identifier of the integration to verify.
     #[serde(with = "domain::ids::plain")]
     pub integration: Id<ids::Integration>,
-    /// The service mailbox that becomes the current one if it passes.
+    /// The service mailbox to make current if its verification passes.
     pub candidate: Option<String>,
 }
 
@@ -175,7 +175,7 @@ impl RunInput {
         }
     }
 
-    /// The row to insert. There is at most one live run for each workflow and subject.
+    /// Converts the input to a row to insert. There is at most one unfinished run for each workflow and subject.
     pub(crate) fn into_run(
         self,
         id: Id<ids::Run>,
@@ -195,7 +195,7 @@ mod tests {
 
     use super::*;
 
-    /// Runs that an earlier version enqueued are worked on by this one, and the other way round during an upgrade.
+    /// During an upgrade, runs enqueued by one version are executed by the other.
     #[test]
     fn inputs_are_stored_with_plain_uuids() {
         let (first, second) = (uuid::Uuid::from_u128(1), uuid::Uuid::from_u128(2));

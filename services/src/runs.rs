@@ -43,8 +43,8 @@ pub struct RunFilter {
 }
 
 impl Runs {
-    /// One page of the tenant's runs. Background runs, which nobody asked for, are on it only if the filter names a
-    /// subject, a workflow or a status.
+    /// One page of the tenant's runs. Background runs are included only if the filter names a subject, a workflow or
+    /// a status.
     pub async fn list(
         &self,
         by: &Allowed<may::RunView>,
@@ -89,7 +89,7 @@ impl Runs {
         entity::run::one(tenant, id).one(&txn).await?.ok_or_else(|| Error::not_found("run"))
     }
 
-    /// The latest runs of all tenants, for the operator's commands.
+    /// The most recent runs of all tenants; for the operator's commands.
     pub async fn latest(
         &self,
         _by: &System,

@@ -1,7 +1,7 @@
 //! Encryption at rest: which key seals what, and how keys are replaced while nodes are running.
 //!
 //! - A **master key** of the configuration seals the data keys, the signing keys and the installation's own secret.
-//!   The one that seals the installation's own secret is *in force*: whatever a node's configuration calls the master
+//!   The one that seals the installation's own secret is the *current* one: whatever a node's configuration calls the master
 //!   key, it seals with the one in force, so that nodes with an old and a new configuration work side by side until
 //!   [`Secrets::rotate`] puts the new one into force.
 //! - A tenant's **data key** seals its secrets. While it is being replaced, the former one is kept beside it.
@@ -55,12 +55,12 @@ impl KeyRing {
 }
 
 impl Secrets {
-    /// Makes sure that this node can seal and open, and that the installation has its own secret. Called when a node
+    /// Ensures that this node has the required keys and that the installation has its own secret. Called when a node
     /// starts, before anything else.
     ///
     /// # Errors
     ///
-    /// `MASTER_KEY_UNKNOWN` if the configuration lacks the master key in force.
+    /// `MASTER_KEY_UNKNOWN` if the configuration lacks the current master key.
     pub async fn ready(&self, _by: &System) -> Result<()> {
         self.open_pepper().await
     }
@@ -80,7 +80,7 @@ impl Secrets {
         Ok(())
     }
 
-    /// Whether this node has the master key in force.
+    /// Whether this node has the current master key.
     pub(crate) async fn has_the_key_in_force(&self) -> Result<bool> {
         let row = self.services.vault.stored(self.services.store.installation()).await?;
         Ok(row.and_then(|row| key_id(&row.sealed)).is_none_or(|id| self.services.vault.knows(id)))
@@ -115,7 +115,8 @@ impl Secrets {
         self.open_and_remember(place, sealed, ring)
     }
 
-    /// Like [`Secrets::open`], for callers that hold a connection: waiting for a second one can exhaust the pool.
+    /// Like [`Secrets::open`], for callers that already hold a connection, because waiting for a second one can
+    /// exhaust the pool.
     pub(crate) async fn open_within(
         &self,
         txn: &impl ConnectionTrait,

@@ -1,4 +1,4 @@
-//! The operator's settings, as use cases need them.
+//! The operator's settings that use cases need.
 
 use std::time::Duration;
 
@@ -45,8 +45,8 @@ pub struct Settings {
     pub keep_events: Duration,
     /// Maximum number of runs of one tenant in progress on all nodes, not counting interactive ones.
     pub tenant_runs_at_once: usize,
-    /// Maximum number of requests of a node that wait for servers which customers name, such as OpenID issuers; a
-    /// tenant may have a quarter of them.
+    /// Maximum number of requests of a node that wait for servers configured by customers, such as OpenID issuers;
+    /// one tenant may use up to a quarter of them.
     pub foreign_calls: usize,
     /// Request quotas of callers.
     pub quotas: QuotaSettings,
@@ -55,7 +55,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults, for a server at `public_url`.
+    /// Default settings for a server at `public_url`.
     pub fn at(public_url: Url) -> Self {
         let hours = Duration::from_hours;
         Self {
@@ -83,7 +83,7 @@ impl Settings {
         }
     }
 
-    /// An absolute URL on this server.
+    /// Builds an absolute URL on this server.
     pub fn link(&self, path: &str) -> String {
         format!("{}{path}", self.public_url.as_str().trim_end_matches('/'))
     }

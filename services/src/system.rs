@@ -1,4 +1,4 @@
-//! What a node itself may do: the engine, the reconcilers, and the operator's commands.
+//! Use cases with unrestricted access, for the engine, the reconcilers and the operator's commands.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::{
     vault::SealContext,
 };
 
-/// The use cases of a node together with what they stand on. Whoever has it may do everything in every tenant.
+/// The use cases of a node together with their dependencies. It gives unrestricted access to every tenant.
 ///
 /// The root makes one for each node, out of a [`Store`]. `api` gets the [`Services`] in it and can make none: it
 /// cannot name `entity`, without which there is no store. Cheap to clone.
@@ -79,7 +79,7 @@ impl System {
         self.begin(INSTALLATION).await
     }
 
-    /// A tenant to look rows up in.
+    /// The scope for looking up rows of a tenant.
     pub fn within(&self, tenant: Id<ids::Tenant>) -> TenantScope {
         TenantScope::new(tenant)
     }

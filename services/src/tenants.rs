@@ -1,7 +1,7 @@
 //! Tenants: customer organisations with their plan, features, data key and return URLs.
 //!
-//! Only the vendor's staff create and change tenants. A feature works if the plan includes it and staff have switched
-//! it on; every use case behind a feature calls [`require_feature`] first.
+//! Only the vendor's staff create and change tenants. A feature is available if the plan includes it and staff have
+//! switched it on; every use case behind a feature calls [`require_feature`] first.
 
 #![expect(clippy::disallowed_methods, reason = "the table of tenants begins with itself")]
 
@@ -161,7 +161,7 @@ impl Tenants {
         Ok(tenant)
     }
 
-    /// Switches a feature on or off for a tenant.
+    /// Turns a feature of a tenant on or off.
     pub async fn set_feature(
         &self,
         by: &Staff,
@@ -251,7 +251,7 @@ impl Tenants {
     }
 }
 
-/// Refuses unless the tenant's plan includes the feature and staff have switched it on.
+/// Returns an error unless the tenant's plan includes the feature and staff have switched it on.
 pub(crate) async fn require_feature(
     conn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
@@ -296,7 +296,7 @@ fn includes(plan: Plan, feature: Feature) -> bool {
     }
 }
 
-/// Stores whether a feature is on; returns whether that changed anything.
+/// Stores whether a feature is on; returns whether this changed anything.
 async fn write_feature(tx: &Tx, by: &Staff, feature: Feature, on: bool) -> Result<bool> {
     use entity::tenant_feature::{ActiveModel, Column, Entity, delete};
     if !on {
@@ -316,7 +316,7 @@ async fn write_feature(tx: &Tx, by: &Staff, feature: Feature, on: bool) -> Resul
     Ok(inserted > 0)
 }
 
-/// What the audit log records of a tenant.
+/// The audit representation of a tenant.
 fn audit_json(tenant: &Model) -> Json {
     json!({
         "name": tenant.name, "plan": tenant.plan, "returnUrls": tenant.return_urls, "timeZone": tenant.time_zone,

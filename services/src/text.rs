@@ -7,7 +7,7 @@ use crate::{Refusal, Result};
 /// Longest URL of a page in characters.
 pub(crate) const MAX_URL_LEN: usize = 2_000;
 
-/// Refuses a text with more than `limit` characters (`TEXT_TOO_LONG`) or with characters that its shape does not allow
+/// Refuses a text of more than `limit` characters (`TEXT_TOO_LONG`), or with characters that are not allowed
 /// (`TEXT_MALFORMED`).
 pub(crate) fn check(text: &str, shape: Shape, limit: usize, field: &'static str) -> Result<()> {
     let fault = match text::accept(text, shape, limit) {

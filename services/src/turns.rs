@@ -1,4 +1,4 @@
-//! Turns within a node: whoever wants the same thing waits for whoever has it, before asking for anything else.
+//! Queues within a node: callers that need the same resource wait for each other before they acquire anything else.
 
 use std::{
     collections::HashMap,
@@ -8,10 +8,10 @@ use std::{
 
 use tokio::sync::OwnedMutexGuard;
 
-/// Held by whoever has its turn.
+/// Held by the caller whose turn it is.
 type Turn = Arc<tokio::sync::Mutex<()>>;
 
-/// The turns of a node, by what is wanted. Cheap to clone.
+/// The queues of a node, by resource. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Turns<K>(Arc<Mutex<HashMap<K, Turn>>>);
 
@@ -20,7 +20,7 @@ pub(crate) struct Turns<K>(Arc<Mutex<HashMap<K, Turn>>>);
 pub(crate) struct HeldTurn<K: Eq + Hash> {
     turns: Turns<K>,
     of: K,
-    /// `None` while it is waited for.
+    /// `None` while the caller is still waiting.
     held: Option<OwnedMutexGuard<()>>,
 }
 
@@ -31,7 +31,7 @@ impl<K> Default for Turns<K> {
 }
 
 impl<K: Eq + Hash + Copy> Turns<K> {
-    /// Waits for a turn; those who wait have it in the order in which they came.
+    /// Waits for a turn, in the order of arrival.
     pub(crate) async fn take(&self, of: K) -> HeldTurn<K> {
         let turn = Arc::clone(self.all().entry(of).or_default());
         // Made before waiting, so that whoever gives up leaves nothing behind.

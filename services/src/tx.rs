@@ -31,12 +31,12 @@ pub struct Tx {
     after: AfterCommit,
     /// Whether audit entries are also added to the installation's chain.
     also_of_the_installation: bool,
-    /// Held by a transaction that locks its tenant. Dropped last, after the transaction.
+    /// The turn held by a transaction that locks its tenant. Dropped last, after the transaction.
     turn: Option<TenantTurn>,
 }
 
-/// Notifications to send after a commit. Losing them costs time and never work: the sweep finds the jobs, and
-/// subscribers read again.
+/// Notifications to send after a commit. If they are lost, work is only delayed: the sweep finds the jobs, and
+/// subscribers read the current state again.
 #[derive(Debug, Default)]
 pub struct AfterCommit {
     /// Runs that are due.
@@ -50,7 +50,7 @@ pub struct AfterCommit {
 }
 
 impl AfterCommit {
-    /// Stores the events and appends to the audit log, as the last thing before the commit.
+    /// Stores the events and appends to the audit log, immediately before the commit.
     pub async fn store(&mut self, services: &Services, txn: &DatabaseTransaction) -> Result<()> {
         self.store_events(txn).await?;
         // Boxed: most transactions have nothing to record.
@@ -162,7 +162,7 @@ impl Tx {
         self.now = self.services.now();
     }
 
-    /// Source of ids for the rows that it writes.
+    /// Source of ids for new rows.
     pub(crate) fn ids(&self) -> &Ids {
         &self.services.ids
     }
@@ -217,7 +217,7 @@ impl Tx {
         self.after.events.push(event);
     }
 
-    /// Tells every node that the permissions of this tenant's users have changed; in a transaction about the
+    /// Notifies every node that permissions of this tenant's users have changed or, in a transaction about the
     /// installation, those of any caller.
     pub fn access_changed(&mut self) {
         let change = match self.tenant == audit::INSTALLATION {
@@ -229,7 +229,7 @@ impl Tx {
         }
     }
 
-    /// Records an action in the audit log, with the id of the current request. The entry is written as the last thing
+    /// Records an action in the audit log, with the id of the current request. The entry is written immediately
     /// before the commit. Facts must contain no secret.
     pub fn audit(
         &mut self,

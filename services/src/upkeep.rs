@@ -1,7 +1,7 @@
-//! Runs that keep connections true: they read calendars again, check consents, and keep push channels open.
+//! Periodic maintenance of connections: reading calendars again, checking consents, and keeping push channels open.
 //!
-//! What is due is found here and done by runs, on all nodes and within the limits of tenants and providers. There is at
-//! most one live run for each thing, so what takes long is not begun twice.
+//! What is due is found here and done by runs, on all nodes and within the limits of tenants and providers. There is
+//! at most one live run for each thing, so that slow tasks are not started twice.
 
 use std::collections::HashSet;
 
@@ -20,21 +20,21 @@ use crate::{
 };
 
 crate::noun! {
-    /// Runs that keep connections true.
+    /// Periodic maintenance of connections.
     Upkeep
 }
 
 /// Which calendars are to be read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadOrder {
-    /// Those whose last attempt succeeded, the oldest copies first.
+    /// Calendars whose last attempt succeeded, oldest copies first.
     Healthy,
-    /// Those that fail and whose next attempt is due, those with the fewest failures first.
+    /// Failing calendars whose next attempt is due, those with the fewest failures first.
     Failing,
 }
 
 impl Upkeep {
-    /// Enqueues readings of calendars whose copy is due to be read again. Returns how many.
+    /// Enqueues runs that read calendars again whose copies are due. Returns their number.
     pub async fn refresh_calendars(
         &self,
         _by: &System,
@@ -76,7 +76,7 @@ impl Upkeep {
         Ok(ids.into_iter().filter(|id| !at_work.contains(&id.any())).take(max).collect())
     }
 
-    /// Enqueues a check of every integration in use and of every failing one. Returns how many.
+    /// Enqueues a check of every integration that is in use or failing. Returns their number.
     pub async fn check_integrations(&self, _by: &System, tenant: Id<ids::Tenant>) -> Result<usize> {
         use entity::integration::{Column, of};
         let checked = [IntegrationState::Active, IntegrationState::Degraded, IntegrationState::Failing];
@@ -94,7 +94,7 @@ impl Upkeep {
         self.enqueue(tenant, due.map(check).collect()).await
     }
 
-    /// Enqueues openings of push channels that are missing or end soon. Returns how many.
+    /// Enqueues runs that open push channels that are missing or expire soon. Returns their number.
     pub async fn open_channels(&self, by: &System, tenant: Id<ids::Tenant>, max: usize) -> Result<usize> {
         let missing = self.services.channels().without_channel(by, tenant).await?;
         let at_work = at_work(&self.services.read(tenant).await?, tenant, OPEN_CHANNEL).await?;
@@ -114,7 +114,7 @@ impl Upkeep {
     }
 }
 
-/// The subjects of live runs of a workflow.
+/// The subjects of a workflow's unfinished runs.
 async fn at_work(
     conn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,

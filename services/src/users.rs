@@ -223,7 +223,8 @@ impl Users {
         Ok(())
     }
 
-    /// Refuses to change the email address or identity of a user with more permissions than the caller.
+    /// Returns an error if a user whose email address or identity is to be changed has more permissions than the
+    /// caller.
     async fn may_take(&self, tx: &Tx, by: &Member, user: &Model) -> Result<()> {
         let held = roles::permissions_within(tx.conn(), by.tenant(), user.id).await?;
         roles::may_take(by, &held.unwrap_or_default())
@@ -235,7 +236,7 @@ impl Users {
     }
 }
 
-/// What the audit log records of a user.
+/// The audit representation of a user.
 pub(crate) fn audit_json(user: &Model) -> Json {
     json!({
         "email": user.email, "name": user.name, "calendarAddress": user.calendar_address, "timeZone": user.time_zone,

@@ -36,7 +36,7 @@ pub struct Vault(Arc<Keys>);
 struct Keys {
     current: Key,
     former: Vec<Key>,
-    /// Key of [`Vault::digest`], once it is known. It never changes.
+    /// Key of [`Vault::digest`], once known. It never changes.
     pepper: OnceLock<SecretBox<[u8; 32]>>,
     ids: Ids,
 }
@@ -48,12 +48,12 @@ impl std::fmt::Debug for Vault {
 }
 
 impl Vault {
-    /// A vault with one master key of 32 bytes.
+    /// Creates a vault with a single master key of 32 bytes.
     pub fn new(key: [u8; 32], ids: Ids) -> Self {
         Self::with_former(key, &[], ids)
     }
 
-    /// A vault whose values may also be sealed with former master keys.
+    /// Creates a vault that can also open values sealed with former master keys.
     pub fn with_former(key: [u8; 32], former: &[[u8; 32]], ids: Ids) -> Self {
         let former = former.iter().map(|key| Key::new(*key)).collect();
         Self(Arc::new(Keys { current: Key::new(key), former, pepper: OnceLock::new(), ids }))
@@ -110,7 +110,7 @@ impl Vault {
         key.seal(&self.0.ids, place, plain)
     }
 
-    /// Digest under which a token or key is looked up; `None` until its key is known. Useless without that key.
+    /// Keyed digest by which a token or key is looked up; `None` until the digest key is known.
     pub(crate) fn digest(&self, token: &str) -> Option<Vec<u8>> {
         let pepper = self.0.pepper.get()?;
         let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(pepper.expose_secret())
@@ -125,7 +125,7 @@ impl Vault {
         let _already_set = self.0.pepper.set(SecretBox::new(Box::new(pepper)));
     }
 
-    /// The key of digests of an installation from before it was stored: derived from its only master key.
+    /// The digest key of an installation that does not store it yet: derived from its only master key.
     pub(crate) fn derived_pepper(&self, key: KeyId) -> Option<[u8; 32]> {
         let key = self.keys().find(|known| known.id == key)?;
         Some(Sha256::digest([b"muster digest v1".as_slice(), key.bytes()].concat()).into())
@@ -195,7 +195,7 @@ mod tests {
         assert!(before.seal(after.current(), place, b"key").is_err(), "it has no such key");
     }
 
-    /// The stored format of the first version names no key, so every known key is tried.
+    /// Values in the first version's format contain no key id, so every known key is tried.
     #[test]
     fn a_value_of_the_first_version_opens_with_whichever_key_it_was_sealed() {
         let ids = ids();

@@ -20,8 +20,8 @@ use crate::{Result, Services, System, messages};
 const ROOMS_AT_ONCE: usize = 8;
 /// Maximum number of mailboxes with unreadable items that are listed individually.
 const MARKED: u64 = 20;
-/// Number of pairs of probe events that are tried: one, and one for each earlier verification that was interrupted
-/// while removing its own.
+/// Maximum number of pairs of probe events that are tried: one, plus one for each earlier verification that was
+/// interrupted while removing its events.
 const PROBES: usize = 5;
 
 /// One check of a verification.
@@ -51,7 +51,7 @@ pub struct Report {
     pub organisation: Option<providers::Organisation>,
     /// Display name of the service mailbox, if one was verified.
     pub service_name: Option<String>,
-    /// The first temporary error: the whole verification must be repeated.
+    /// The first temporary error, because of which the verification must be repeated.
     pub again: Option<Error>,
     /// Whether missing permissions may be due to a fresh consent that the provider has not applied everywhere yet.
     /// Never set where permissions take effect at once.

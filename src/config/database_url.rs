@@ -28,9 +28,9 @@ const POSTGRES: [&str; 18] = [
 ];
 /// Parameters of SQLite URLs.
 const SQLITE: [&str; 4] = ["mode", "cache", "immutable", "vfs"];
-/// The parameter whose value is secret.
+/// The parameter whose value is a secret.
 const PASSWORD: &str = "password";
-/// What is printed in place of what may be secret.
+/// Placeholder for values that may be secret.
 pub(super) const HIDDEN: &str = "***";
 
 fn is_known(url: &Url, name: &str) -> bool {
@@ -46,12 +46,12 @@ fn is_option(name: &str) -> bool {
     option.is_some_and(is_plain)
 }
 
-/// Whether this is a word, and no part of a password that was not encoded.
+/// Whether a name is a plain word and not part of an unencoded password.
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
-/// Refuses a URL with a parameter that the database's client does not know.
+/// Rejects a URL with a parameter that the database client does not know.
 pub(super) fn check(key: &'static str, url: &str) -> Result<(), Error> {
     let Ok(url) = Url::parse(url) else { return Ok(()) };
     let unknown = url.query_pairs().map(|(name, _)| name).find(|name| !is_known(&url, name));
@@ -62,8 +62,8 @@ pub(super) fn check(key: &'static str, url: &str) -> Result<(), Error> {
     }
 }
 
-/// The URL without what is secret in it; `None` if not all of it is understood, because any part may belong to a
-/// password then.
+/// The URL with its secrets replaced; `None` if it cannot be parsed completely, because any part of it may then be a
+/// password.
 pub(super) fn without_secrets(text: &str) -> Option<String> {
     let mut url = Url::parse(&text.replace("{domain}", "domain")).ok()?;
     let is_understood = url.fragment().is_none()

@@ -48,7 +48,7 @@ pub struct Keyless {
 }
 
 impl Google {
-    /// Refuses impossible combinations, each with one sentence.
+    /// Rejects invalid combinations of settings, with one sentence each.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         if self.client_id.is_some() != self.client_secret.is_some() {
             return Err("google.client_id and google.client_secret belong together: give both or neither.");

@@ -6,7 +6,7 @@ use domain::Ids;
 use secrecy::{ExposeSecret, SecretString};
 use services::Vault;
 
-/// Refuses malformed, non-random and duplicate keys.
+/// Rejects malformed, non-random and duplicate keys.
 pub(super) fn check(present: &SecretString, former: &[SecretString]) -> Result<(), &'static str> {
     let key = read(present).ok_or("master_key must be 64 hexadecimal digits (32 random bytes).")?;
     let mut seen = BTreeSet::from([key]);
@@ -23,7 +23,7 @@ pub(super) fn check(present: &SecretString, former: &[SecretString]) -> Result<(
     }
 }
 
-/// The vault with these keys, which have been checked before.
+/// Creates the vault with these keys, which have already been validated.
 pub(super) fn vault(
     present: &SecretString,
     former: &[SecretString],

@@ -9,13 +9,13 @@ use services::quotas::{Quota, QuotaSettings};
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimits {
-    /// Quota of a user, or of a vendor key in one tenant or in none, in units of cost.
+    /// Quota of each user, and of each vendor key per tenant, in cost units.
     pub caller: RateLimit,
-    /// Quota of all callers of a tenant together, in units of cost.
+    /// Quota shared by all callers of a tenant, in cost units.
     pub tenant: RateLimit,
-    /// Quota of a client address without a valid key or token, in units of cost and in pages.
+    /// Quota of each client address without valid credentials, in cost units; also counts pages.
     pub address: RateLimit,
-    /// Quota of a client address with invalid keys or tokens, in attempts.
+    /// Number of attempts with invalid credentials that each client address may make.
     pub refused: RateLimit,
 }
 
@@ -40,7 +40,7 @@ impl RateLimits {
         }
     }
 
-    /// Whether each quota is refilled.
+    /// Whether every quota is ever refilled.
     pub fn is_possible(&self) -> bool {
         [self.caller, self.tenant, self.address, self.refused].iter().all(|limit| limit.seconds != 0)
     }

@@ -19,7 +19,7 @@ pub struct Args {
     defaults: bool,
 }
 
-/// The output of `muster config`. An impossible configuration is printed too.
+/// Returns the output of `muster config`. An invalid configuration is printed too.
 pub fn report(args: &Args, file: Option<&std::path::Path>) -> Result<String, Error> {
     if args.defaults {
         return Ok(DEFAULTS.to_owned());

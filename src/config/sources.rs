@@ -10,7 +10,7 @@ use super::{Config, Error, unreadable::unreadable};
 /// The default configuration, with a description of every key.
 pub const DEFAULTS: &str = include_str!("default.toml");
 
-/// The source of values from [`DEFAULTS`].
+/// Name of the source of values from [`DEFAULTS`].
 const DEFAULT: &str = "default";
 
 /// Variables with the prefix `MUSTER_` that are not configuration: those of tests, scripts and other commands,
@@ -29,7 +29,7 @@ const FOREIGN: [&str; 7] = [
 #[derive(Debug)]
 pub struct Sources {
     merged: config::Config,
-    /// The file name as given.
+    /// The configuration file, as named by the operator.
     file: String,
 }
 

@@ -71,7 +71,7 @@ fn unknown_key(message: &str) -> Option<String> {
     Some(format!("there is no key `{key}`. {hint}Known here: {expected}"))
 }
 
-/// Similarity, between 0 and 1, from which a word counts as a misspelling of another.
+/// Minimum similarity, between 0 and 1, at which a word counts as a misspelling of another.
 const LIKE: f64 = 0.6;
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ impl Plan {
     }
 }
 
-/// What happened.
+/// Kind of failure.
 #[derive(Debug, Default)]
 struct Tally {
     disasters: BTreeMap<Disaster, u64>,

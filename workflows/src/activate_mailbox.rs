@@ -135,7 +135,7 @@ async fn read_the_window(context: &StepContext, at: &mut Step<Memory>) -> Outcom
     Ok(Next::Done)
 }
 
-/// Whether an administrator has excluded the mailbox since the run was enqueued; it is then left alone.
+/// Whether an administrator has excluded the mailbox since the run was enqueued; if so, nothing is changed.
 fn left_out(at: &mut Step<Memory>, mailbox: &Mailbox) -> bool {
     let state = mailbox.state;
     if state == ConnectionState::Excluded {
@@ -144,8 +144,7 @@ fn left_out(at: &mut Step<Memory>, mailbox: &Mailbox) -> bool {
     state == ConnectionState::Excluded
 }
 
-/// Interprets an error at this mailbox: it may be temporary, concern only this mailbox, or concern the whole
-/// integration.
+/// Handles an error: it may be temporary, concern only this mailbox, or concern the whole integration.
 async fn cannot(
     context: &StepContext,
     at: &mut Step<Memory>,

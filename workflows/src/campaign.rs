@@ -66,7 +66,7 @@ async fn discover(context: &StepContext, at: &mut Step<run_inputs::Campaign>) ->
     Ok(Next::Go(State::Enlist))
 }
 
-/// A campaign that cannot go on is over; what has no result can be tried by the next one.
+/// Ends a campaign that cannot continue; the remaining mailboxes can be activated by the next one.
 async fn finish(context: &StepContext, at: &mut Step<run_inputs::Campaign>) -> UndoOutcome {
     campaign_state(context, at).await?;
     at.change(Change::CampaignFinished(at.memory.campaign));
@@ -97,7 +97,7 @@ async fn count_results(context: &StepContext, at: &mut Step<run_inputs::Campaign
     Ok(Next::Wait { until: Some(until), or: Some("results_complete") })
 }
 
-/// The campaign's own state; a run waits until it is known.
+/// Returns the campaign's state; the run waits while this version does not know it.
 async fn campaign_state(
     context: &StepContext,
     at: &Step<run_inputs::Campaign>,

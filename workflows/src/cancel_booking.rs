@@ -36,7 +36,7 @@ engine::workflow! {
 pub struct Memory {
     #[serde(flatten)]
     order: RunInput,
-    /// The runs that were asked to stop.
+    /// The runs that were signalled to stop.
     #[serde(default)]
     #[serde(with = "domain::ids::plain")]
     told: Vec<Id<ids::Run>>,

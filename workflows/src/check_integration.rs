@@ -18,7 +18,7 @@ use services::{
 use crate::{Outcome, Step, StepContext, messages};
 
 engine::workflow! {
-    /// Checks whether an integration is still let in.
+    /// Checks whether the provider still accepts an integration's consent.
     CheckIntegration = "check_integration" v 1 (StepContext, Memory);
 
     // state   does     undone by   retry      then
@@ -34,7 +34,7 @@ pub struct Memory {
 
 /// Number of other mailboxes that are tried if the known mailbox can no longer be reached.
 const OTHERS: u64 = 3;
-/// How long the calendar system may take.
+/// Maximum duration of a check.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// What the mailboxes of an integration with an accessible directory show.
@@ -47,7 +47,7 @@ enum Probe {
     Failed(Error),
 }
 
-/// Only a clear no turns the status: an outage of the provider passes by itself.
+/// Only a definite refusal changes the integration's state; an outage of the provider is temporary.
 async fn check(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let services = &context.services;
     let rows =
@@ -97,7 +97,7 @@ fn too_slow() -> Error {
     Error::new(ErrorKind::Unavailable, remedy, "too_slow", messages::calendar_system_too_slow())
 }
 
-/// Asks the directory, then a mailbox.
+/// Queries the directory, then a mailbox.
 async fn ask(
     services: &System,
     integration: &entity::integration::Model,

@@ -164,7 +164,8 @@ fn trial_trouble(provider: &dyn Provider, error: providers::Error) -> StepError 
     }
 }
 
-/// Withdraws the consent, so that nothing stays half-connected; an earlier connection keeps its consent.
+/// Withdraws the consent, so that the integration is not left half-connected; an earlier connection keeps its
+/// consent.
 async fn revoke_grant(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     if !at.memory.order.again {
         require_known(context, at).await?;
@@ -212,7 +213,7 @@ async fn climb_the_ladder(context: &StepContext, at: &mut Step<Memory>) -> Outco
     Ok(Next::Go(State::Activate))
 }
 
-/// Writes down what a climb saw. Only an organisation whose verification did not fail tells anything of the tenant.
+/// Records the results of a verification. The tenant's locale is updated only if the verification did not fail.
 pub(crate) fn record<M>(at: &mut Step<M>, integration: Id<ids::Integration>, climb: &Report) {
     if let Some(organisation) = climb.organisation.clone()
         && climb.verdict() != Verdict::Failed

@@ -44,7 +44,7 @@ pub const TABLES: [engine::Table; 10] = [
     open_channel::OpenChannel::TABLE,
 ];
 
-/// The engine of a node, with every workflow. It also becomes the catalogue that use cases show.
+/// Creates the engine of a node with all workflows. Also registers it as the catalogue of workflows.
 pub fn engine(services: &System, node: &str) -> Engine {
     let engine = engine_of(
         services,
@@ -66,7 +66,7 @@ pub fn engine(services: &System, node: &str) -> Engine {
     engine
 }
 
-/// The engine of a node that knows only these workflows.
+/// Creates the engine of a node with only these workflows.
 pub fn engine_of(services: &System, node: &str, flows: Vec<Box<dyn Flow<StepContext>>>) -> Engine {
     let storage = runs::Storage::new(services.store.clone(), services.clock.clone(), services.ids.clone());
     let tenant_runs_at_once = services.settings.tenant_runs_at_once;

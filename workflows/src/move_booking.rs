@@ -40,7 +40,7 @@ engine::workflow! {
 pub struct Memory {
     #[serde(flatten)]
     order: RunInput,
-    /// The runs that were asked to stop.
+    /// The runs that were signalled to stop.
     #[serde(default)]
     #[serde(with = "domain::ids::plain")]
     told: Vec<Id<ids::Run>>,
@@ -62,8 +62,8 @@ async fn take_over(context: &StepContext, at: &mut Step<Memory>) -> Outcome<Stat
     Ok(Next::Go(State::Change))
 }
 
-/// Waits until earlier runs of a booking have ended, so that only one acts at a time. A run that waits for rooms is
-/// asked to stop.
+/// Waits until earlier runs of a booking have ended, so that only one is active at a time. A run that waits for rooms
+/// is signalled to stop.
 pub(crate) async fn wait_for_others<M, S>(
     context: &StepContext,
     at: &mut Step<M>,
@@ -179,7 +179,7 @@ async fn put_back(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     }
 }
 
-/// Whether the error proves that nothing was changed: a calendar that denies access cannot have changed an event.
+/// Whether the error proves that the event was not changed, because the calendar denied access.
 pub(crate) fn cannot_have_changed(error: &providers::Error) -> bool {
     health::is_refusal(error)
         || matches!(
@@ -201,7 +201,7 @@ async fn stay(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     Ok(())
 }
 
-/// Enqueues a run that waits for the rooms, in place of the one that was asked to stop.
+/// Enqueues a run that waits for the rooms, replacing the one that was stopped.
 pub(crate) fn wait_for_rooms_again<M>(at: &mut Step<M>, details: &BookingDetails) {
     let waited =
         matches!(details.booking.state.known(), Some(BookingState::Written | BookingState::RoomPending));

@@ -97,7 +97,7 @@ async fn reread(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
     Ok(Next::Done)
 }
 
-/// A defect of Muster counts as a failure of this mailbox too, so that it is not met again at once.
+/// Records a failure of this mailbox even for a defect in Muster, so that it is not retried immediately.
 async fn record_failure(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     if let (Some(reason), Some(row)) = (at.failure.clone(), connection(context, at).await?) {
         at.change(health::failure_because(&context.services, &row, &reason));

@@ -1,4 +1,4 @@
-//! What the steps of these workflows get and return: the engine's types, with Muster's context, changes and errors.
+//! The engine's step types, with Muster's context, changes and errors.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl engine::Context for StepContext {
         &self.services
     }
 
-    /// What a step commits by itself is recorded in the audit log as its run's.
+    /// Changes that a step commits itself are attributed to its run in the audit log.
     fn execute<F: Future + Send>(
         &self,
         run: Id<ids::Run>,
@@ -41,7 +41,7 @@ impl engine::Context for StepContext {
     }
 }
 
-/// How long a run waits that met a word of a newer version.
+/// How long a run waits after reading a value that only a newer version knows.
 const UNKNOWN_WORD_PAUSE: Duration = Duration::from_mins(1);
 
 /// Why a step did not succeed: the engine's error, which `?` makes out of the errors of services, providers and the

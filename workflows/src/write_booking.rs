@@ -187,7 +187,7 @@ fn abandon_because(at: &mut Step<Memory>, reason: Reason) -> Next<State> {
     Next::Go(State::Abandon)
 }
 
-/// Fails in a step of its own, so that the findings of the previous step are committed.
+/// Fails in a separate step, so that the results of the previous step are committed.
 async fn abandon(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let unnamed = || Reason::new("NO_CALENDAR_TO_WRITE", messages::booking_not_written());
     Err(StepError::because(at.memory.abandoned.clone().unwrap_or_else(unnamed)))
@@ -246,8 +246,8 @@ async fn details(context: &StepContext, at: &Step<Memory>) -> Result<BookingDeta
     load(context, at.tenant, at.memory.order.booking).await
 }
 
-/// A booking with everybody who takes part. The run waits while the booking is in a state that this version does not
-/// know: then nothing may be done with it.
+/// Loads a booking with its participants. The run waits while the booking is in a state that this version does not
+/// know.
 pub(crate) async fn load(
     context: &StepContext,
     tenant: Id<ids::Tenant>,

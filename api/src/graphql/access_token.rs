@@ -1,4 +1,5 @@
-//! Access tokens of users: issued by the vendor's staff, seen and revoked by administrators and by their bearers.
+//! Access tokens of users: issued by the vendor's staff; listed and revoked by administrators and by the users
+//! themselves.
 
 use std::time::Duration;
 

@@ -149,7 +149,7 @@ pub struct CampaignProgress {
     active: usize,
     /// Number of mailboxes that can be read but not written.
     free_busy_only: usize,
-    /// Number of mailboxes that cannot be reached.
+    /// Number of mailboxes that Muster cannot access.
     unreachable: usize,
 }
 

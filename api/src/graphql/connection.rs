@@ -1,4 +1,4 @@
-//! Connections: mailboxes that are reached through an integration.
+//! Connections: mailboxes accessed through an integration.
 
 use async_graphql::{Context, Description, Enum, ID, InputObject, Object, SimpleObject};
 use domain::{Id, Permission, Route as Way, ids, may};
@@ -22,7 +22,7 @@ use super::{
     user::{self, User},
 };
 
-/// A mailbox of a user or room that Muster reaches through an integration.
+/// A mailbox of a user or room that Muster accesses through an integration.
 #[derive(Description, Debug, Clone)]
 pub struct ConnectedMailbox(Model);
 
@@ -69,7 +69,7 @@ impl ConnectedMailbox {
         (&self.0.route).into()
     }
 
-    /// Whether Muster reaches the mailbox through the service account rather than with the user's own consent.
+    /// Whether Muster accesses the mailbox through the service account rather than with the user's own consent.
     async fn via_service_account(&self) -> bool {
         self.0.route != Way::Own
     }
@@ -102,7 +102,7 @@ impl ConnectedMailbox {
         UnreadableItems { count: self.0.unreadable_count, unknown: self.0.unknown_count, examples }
     }
 
-    /// Why the most recent attempts to reach the mailbox failed and when the next one follows; null if the last
+    /// Why the most recent attempts to access the mailbox failed, and when the next one is due; null if the last
     /// attempt succeeded.
     async fn failure(&self) -> Option<ConnectedMailboxFailure> {
         let (way, since) = (self.0.failing_code.as_deref()?, self.0.failing_since?);
@@ -121,7 +121,7 @@ impl ConnectedMailbox {
         room::referred(ctx, self.0.room_id).await
     }
 
-    /// The integration through which the mailbox is reached.
+    /// The integration that gives access to the mailbox.
     async fn integration(&self, ctx: &Context<'_>) -> Option<Result<Integration>> {
         integration::referred(ctx, Some(self.0.integration_id)).await
     }
@@ -229,7 +229,7 @@ pub enum UnreadableReason {
     NotDelivered,
 }
 
-/// Consecutive failed attempts to reach a mailbox. Muster retries at growing intervals; the mailbox keeps its state
+/// Consecutive failed attempts to access a mailbox. Muster retries at growing intervals; the mailbox keeps its state
 /// at first and becomes `UNREACHABLE` if the provider's refusal persists.
 #[derive(SimpleObject)]
 pub struct ConnectedMailboxFailure {

@@ -36,7 +36,8 @@ macro_rules! mirror {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
         pub enum $name {
             $($(#[$vdoc])* #[graphql(name = $word)] $variant,)*
-            /// A word that a newer version of Muster stored. Nothing can be changed until this server is updated.
+            /// A value stored by a newer version of Muster. The object cannot be changed until this server is
+            /// updated.
             #[graphql(name = "UNKNOWN")]
             $unknown,
         }
@@ -145,17 +146,17 @@ mirror! {
         FreeBusy = "FREE_BUSY",
     }
 
-    /// How Muster reaches a mailbox.
+    /// How Muster accesses a mailbox.
     Route of domain::Route, or Unknown {
         /// With the user's own consent.
         Own = "OWN",
         /// Muster acts through the service account, inside the mailbox.
         Delegated = "DELEGATED",
-        /// Muster does not reach the mailbox; it writes bookings to the service mailbox instead.
+        /// Muster cannot access the mailbox; it writes bookings to the service mailbox instead.
         ServiceAccount = "SERVICE_ACCOUNT",
     }
 
-    /// Calendar that a booking is written to.
+    /// Whose calendar a booking is written to.
     WrittenVia of domain::WrittenVia, or Unknown {
         /// The organiser's own calendar.
         Organiser = "ORGANISER",
@@ -163,7 +164,7 @@ mirror! {
         ServiceAccount = "SERVICE_ACCOUNT",
     }
 
-    /// How far the connection of a calendar system has got.
+    /// State of connecting and using a calendar system.
     IntegrationState of domain::state::IntegrationState, or Unknown {
         /// Created; nobody has been asked for consent yet.
         Draft = "DRAFT",
@@ -209,7 +210,7 @@ mirror! {
         Active = "ACTIVE",
         /// Muster can only read when the owner is busy.
         FreeBusyOnly = "FREE_BUSY_ONLY",
-        /// Muster cannot reach the mailbox; see `reason`.
+        /// Muster cannot access the mailbox; see `reason`.
         Unreachable = "UNREACHABLE",
         /// No longer connected.
         Disconnected = "DISCONNECTED",
@@ -237,7 +238,7 @@ mirror! {
         Revived = "REVIVED",
     }
 
-    /// What was done to a booking after it had been created.
+    /// How a booking was changed after its creation.
     BookingChangeKind of domain::state::BookingChangeKind, or Unknown {
         /// Moved to another time.
         Moved = "MOVED",
@@ -253,7 +254,7 @@ mirror! {
         PrivacyPolicy = "PRIVACY_POLICY",
     }
 
-    /// How far a booking has got, from the request to its end.
+    /// State of a booking, from the request to its end.
     BookingState of domain::state::BookingState, or Unknown {
         /// Accepted; the time is not blocked yet.
         Requested = "REQUESTED",
@@ -316,7 +317,7 @@ mirror! {
         Skipped = "SKIPPED",
     }
 
-    /// Whether a bulk activation is running, paused or over.
+    /// State of a bulk activation.
     CampaignState of domain::state::CampaignState, or Unknown {
         /// Mailboxes are being activated.
         Running = "RUNNING",

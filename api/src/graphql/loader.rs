@@ -23,12 +23,12 @@ type Call<K, V> = Arc<dyn Fn(Vec<K>) -> BoxFuture<'static, services::Result<Foun
 type Answer<K, V> = Shared<BoxFuture<'static, Result<Arc<Found<K, V>>>>>;
 type Open<K, V> = Mutex<Option<Batch<K, V>>>;
 
-/// What values are loaded by: an id.
+/// The key by which values are loaded: an id.
 pub(super) trait Key: Copy + Ord + Hash + Send + Sync + 'static {}
 
 impl<K: Copy + Ord + Hash + Send + Sync + 'static> Key for K {}
 
-/// Loads values by id, in batches.
+/// Loads values by id in batches.
 pub(super) struct Loader<K, V> {
     call: Call<K, V>,
     open: Arc<Open<K, V>>,

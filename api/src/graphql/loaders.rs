@@ -115,7 +115,7 @@ fn grouped<K: Eq + Hash, V>(rows: Vec<V>, of: impl Fn(&V) -> Option<K>) -> HashM
     groups
 }
 
-/// Extension that gives every request its own loaders and its own transaction to read in.
+/// Extension that gives every request its own data loaders and reading transaction.
 pub(super) struct PerRequest(pub(super) Services);
 
 impl ExtensionFactory for PerRequest {
@@ -138,7 +138,7 @@ impl Extension for PerRequest {
         next.run(ctx, request.data(self.0.clone()).data(loaders)).await
     }
 
-    /// Whoever begins the next root field of a mutation is authenticated again, and may need the connection.
+    /// Before the next root field of a mutation, the caller is authenticated again, which may need the connection.
     async fn resolve(
         &self,
         ctx: &ExtensionContext<'_>,
@@ -153,7 +153,7 @@ impl Extension for PerRequest {
         resolved
     }
 
-    /// A subscription executes anew for every event; between two of them no transaction is open.
+    /// A subscription is executed anew for every event; no transaction stays open between events.
     async fn execute(
         &self,
         ctx: &ExtensionContext<'_>,

@@ -38,7 +38,7 @@ pub enum Node {
     Role(Role),
     /// A link to a calendar system.
     Integration(Integration),
-    /// A mailbox reached through an integration.
+    /// A mailbox accessed through an integration.
     ConnectedMailbox(ConnectedMailbox),
     /// A meeting room.
     Room(Room),

@@ -63,7 +63,7 @@ fn decode_cursor(text: &str, field: &'static str) -> Result<Uuid> {
     Ok(bytes.ok_or_else(wrong)?)
 }
 
-/// Cuts one page out of a list that has been read completely.
+/// Returns one page of a list that has been read completely.
 pub(super) fn slice<T>(items: Vec<T>, id: impl Fn(&T) -> Uuid, args: PageArgs) -> Result<Page<T>> {
     let total = items.len();
     let (size, backwards) = size(args)?;
@@ -96,7 +96,7 @@ fn size(args: PageArgs) -> Result<(usize, bool)> {
     }
 }
 
-/// Declares the connection and edge types of an object that wraps a model.
+/// Declares the connection and edge types for an object that wraps a model.
 macro_rules! connection {
     ($node:ident, $model:ty, $connection:ident, $edge:ident, $many:literal, $id:expr) => {
         #[doc = concat!("One page of ", $many, ".")]

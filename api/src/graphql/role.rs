@@ -145,7 +145,7 @@ pub struct AssignRolesInput {
     role_ids: Vec<ID>,
 }
 
-/// Selects a user and the roles to take away.
+/// Selects a user and the roles to remove.
 #[derive(InputObject)]
 pub struct UnassignRolesInput {
     /// Identifier of the user who loses the roles.
@@ -256,8 +256,8 @@ impl RoleMutation {
         .await
     }
 
-    /// Takes all the given roles from a user, or none if any is refused. Needs `ROLE_EDIT` and every permission that
-    /// the roles grant. Refused if the tenant would lose its last administrator.
+    /// Removes all the given roles from a user, or none if any is refused. Needs `ROLE_EDIT` and every permission
+    /// that the roles grant. Refused if the tenant would lose its last administrator.
     async fn unassign_roles(
         &self,
         ctx: &Context<'_>,

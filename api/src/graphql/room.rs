@@ -59,7 +59,7 @@ impl Room {
         self.0.equipment.as_array().into_iter().flatten().filter_map(|item| item.as_str()).collect()
     }
 
-    /// The connection through which Muster reaches the room; null before its first activation. Needs
+    /// The connection through which Muster accesses the room; null before its first activation. Needs
     /// `CONNECTION_VIEW`.
     async fn connected_mailbox(&self, ctx: &Context<'_>) -> Option<Result<ConnectedMailbox>> {
         null_if_missing(async {

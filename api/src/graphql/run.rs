@@ -170,7 +170,7 @@ impl RunStep {
         self.0.state.as_str()
     }
 
-    /// What came of the step.
+    /// Outcome of the step.
     async fn outcome(&self) -> StepOutcome {
         (&self.0.outcome).into()
     }

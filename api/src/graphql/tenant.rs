@@ -38,7 +38,7 @@ impl Tenant {
         &self.0.name
     }
 
-    /// The plan that the tenant pays for; null if the stored value comes from a newer server version.
+    /// The plan that the tenant pays for; null if a newer server version stored a value unknown to this one.
     async fn plan(&self) -> Option<Plan> {
         self.0.plan.known().map(Plan::from)
     }
@@ -178,14 +178,14 @@ pub struct SetPlanInput {
     plan: Plan,
 }
 
-/// Switches one feature of a tenant on or off.
+/// Turns one feature of a tenant on or off.
 #[derive(InputObject)]
 pub struct SetFeatureInput {
     /// Identifier of the tenant whose feature is switched.
     tenant_id: ID,
-    /// The feature to switch.
+    /// The feature to turn on or off.
     feature: Feature,
-    /// `true` switches the feature on, `false` off.
+    /// `true` turns the feature on, `false` turns it off.
     on: bool,
 }
 
@@ -296,7 +296,7 @@ impl TenantMutation {
         .await
     }
 
-    /// Switches a feature of a tenant on or off. Vendor staff only (`STAFF`).
+    /// Turns a feature of a tenant on or off. Vendor staff only (`STAFF`).
     async fn set_feature(
         &self,
         ctx: &Context<'_>,

@@ -24,12 +24,12 @@ use crate::{budget::AnswerBudget, request::CurrentCaller};
 /// The stream of a subscription's events.
 pub(super) type EventStream<T> = BoxStream<'static, Result<T>>;
 
-/// The subscriber, with the means to read as its caller.
+/// The subscriber, with everything needed to read data on behalf of its caller.
 #[derive(Clone)]
 pub(super) struct Listener {
     pub(super) services: Services,
     pub(super) caller: Caller,
-    /// The caller whom the fields of an event read.
+    /// The caller on whose behalf the fields of an event are read.
     current: Option<CurrentCaller>,
     /// Time limit for reading one event's data. Waiting for a change has no limit.
     time: Duration,
@@ -39,7 +39,7 @@ pub(super) struct Listener {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Listener {
-    /// The subscriber of this request.
+    /// Creates the listener for a request.
     pub(super) fn of(ctx: &Context<'_>) -> Self {
         let time = ctx.data_opt::<Arc<AnswerBudget>>().and_then(|budget| budget.time).unwrap_or(PATIENCE);
         let (services, caller) = (ctx.services().without_request(), (*ctx.caller()).clone());
@@ -89,7 +89,7 @@ where
     Ok(until_failure(stream::once(future::ready(Ok(present))).chain(changes)).boxed())
 }
 
-/// Objects of one kind that a subscription watches together.
+/// A kind of object whose changes a subscription watches.
 #[async_trait]
 pub(super) trait Watched: Clone + Send + Sync + 'static {
     /// The type of the events.
@@ -104,7 +104,7 @@ pub(super) trait Watched: Clone + Send + Sync + 'static {
     async fn page(&self, listener: Listener, after: Option<Id<Self::Kind>>) -> Result<WatchedPage<Self>>;
 }
 
-/// Objects, and the id after which the next page starts; `None` after the last one.
+/// A page of objects, and the id after which the next page starts; `None` after the last page.
 pub(super) type WatchedPage<W> = (Vec<<W as Watched>::Item>, Option<Id<<W as Watched>::Kind>>);
 
 /// Streams many objects: all of them now, then each that changes.

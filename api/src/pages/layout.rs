@@ -59,7 +59,7 @@ fn respond(status: StatusCode, title: &str, reload: bool, body: Markup) -> HttpR
         .body(text.into_string())
 }
 
-/// Page that explains why a request was refused. Nothing has changed.
+/// Renders a page that explains why a request was refused. Nothing has been changed.
 pub(super) fn error_page(error: &Error) -> HttpResponse {
     let status = match error {
         Error::Refused(refusal) if matches!(refusal.code, "LINK_UNKNOWN" | "NOT_FOUND") => {

@@ -50,13 +50,13 @@ impl Activity {
         RequestGuard(Rc::clone(self))
     }
 
-    /// Marks the connection as upgraded: another protocol with its own limits and counts takes over.
+    /// Marks the connection as upgraded to another protocol, which has its own limits.
     pub(crate) fn upgrade(&self) {
         self.is_upgraded.set(true);
         self.place.take();
     }
 
-    /// Marks the other protocol as ended: what still arrives counts towards the limit between two requests.
+    /// Marks the upgraded protocol as ended: further input counts towards the time limit between two requests.
     pub(crate) fn close(&self) {
         self.is_upgraded.set(false);
         self.has_ended.set(true);

@@ -71,7 +71,7 @@ impl Answer {
     }
 }
 
-/// Number of bytes written when a response passed `limit`; `None` if it fits.
+/// Size at which a response exceeded `limit`; `None` if it fits.
 pub fn excess(response: &Response, limit: usize) -> Option<usize> {
     let mut counter = Counter { written: 0, limit };
     serde_json::to_writer(&mut counter, response).is_err().then_some(counter.written)

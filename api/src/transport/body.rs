@@ -14,8 +14,8 @@ use crate::{
     open_requests::ArrivingBody,
 };
 
-/// Refuses anything but JSON in UTF-8. Browsers send forms and plain text without a preflight: this defends against
-/// requests that another site makes its visitors send.
+/// Rejects any content type other than JSON in UTF-8. Browsers send forms and plain text without a preflight: this
+/// defends against requests that another site makes its visitors send.
 pub fn check_content_type(request: &HttpRequest) -> Result<(), Error> {
     let mut values = request.headers().get_all(header::CONTENT_TYPE);
     let (Some(value), None) = (values.next(), values.next()) else {

@@ -33,7 +33,7 @@ fn whose(caller: &Caller, address: Option<IpAddr>) -> Option<QuotaSubject<'_>> {
     }
 }
 
-/// Charges a document; returns the charge, or the refusal together with it.
+/// Charges for a document; returns the charge and, if a quota is exceeded, the error.
 pub async fn document(
     state: &State,
     caller: &Caller,
@@ -46,7 +46,7 @@ pub async fn document(
     settle(state, whose(caller, address), units).await
 }
 
-/// Charges for parsing an unknown document, whatever the outcome, to the party it seems to come from.
+/// Charges for parsing an unknown document, whatever the outcome, to the apparent sender.
 pub async fn for_parsing(
     state: &State,
     known: Option<&Caller>,
@@ -61,7 +61,7 @@ pub async fn for_parsing(
     settle(state, payer, units).await.1
 }
 
-/// Charges a page, or anything of similar cost.
+/// Charges for a page or a request of similar cost.
 pub async fn page(state: &State, address: Option<IpAddr>) -> (ChargeResult, Result<(), Error>) {
     settle(state, address.map(QuotaSubject::Page), 1).await
 }

@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// Who sends an operation.
+/// The party that sends an operation.
 pub struct Requester<'a> {
     /// The authenticated caller.
     pub by: &'a Authenticated,
@@ -37,7 +37,7 @@ pub struct Requester<'a> {
     pub credentials: Credentials,
     /// Address of the client.
     pub address: Option<IpAddr>,
-    /// When the client is told that the request took too long.
+    /// When the request times out.
     pub ends: Instant,
 }
 

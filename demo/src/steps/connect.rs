@@ -24,7 +24,7 @@ const BY_HAND: Duration = Duration::from_hours(1);
 const WALKS: usize = 5;
 const MOST_FORMS: usize = 8;
 
-/// The steps of one walk through the pages, in order.
+/// The steps of completing the connect pages once, in order.
 const WALK: [Step; 7] = [
     Step::OpenLink,
     Step::TickTerms,

@@ -1,4 +1,4 @@
-//! One VEVENT, parsed.
+//! A parsed VEVENT component.
 
 use super::{
     line::Property,
@@ -43,7 +43,7 @@ pub enum Class {
     /// Everybody who may read the calendar sees the details.
     #[default]
     Public,
-    /// Only the owner sees the details; others see times. CONFIDENTIAL counts as this too.
+    /// Only the owner sees the details; others see only the times. Also used for CONFIDENTIAL.
     Private,
 }
 
@@ -249,7 +249,7 @@ fn list<'a>(
     event.all(name).flat_map(|property| Moment::read_list(property, zones))
 }
 
-/// The values of a property that holds keywords, in capitals.
+/// The keywords in a property's value, in upper case.
 fn words<'a>(event: &'a Component, name: &'a str) -> impl Iterator<Item = String> + 'a {
     event.all(name).map(|property| property.value.trim().to_ascii_uppercase())
 }

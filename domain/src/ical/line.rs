@@ -18,17 +18,17 @@ pub struct Property {
     pub name: String,
     /// The parameters, names in capitals, each with its values decoded.
     pub params: Vec<(String, Vec<String>)>,
-    /// The value as it stands, escapes included.
+    /// The raw value, with escapes.
     pub value: String,
 }
 
 impl Property {
-    /// A property whose value needs no escaping.
+    /// Creates a property whose value needs no escaping.
     pub fn new(name: &str, value: impl Into<String>) -> Self {
         Self { name: name.to_ascii_uppercase(), params: Vec::new(), value: value.into() }
     }
 
-    /// A property of type TEXT.
+    /// Creates a property of type TEXT.
     pub fn text(name: &str, value: &str) -> Self {
         Self::new(name, escape_text(value))
     }

@@ -77,7 +77,7 @@ impl Moment {
         })
     }
 
-    /// Converts a midnight to its date, because some programs write whole days as midnights in some zone.
+    /// Converts midnight to a date, because some programs write whole days as times at midnight.
     fn date_at_midnight(self) -> Self {
         let wall = self.wall();
         if wall.time() == NaiveTime::MIN { Self::Date(wall.date()) } else { self }

@@ -65,7 +65,7 @@ pub struct Component {
 }
 
 impl Component {
-    /// An empty component.
+    /// Creates an empty component.
     pub fn new(name: &str) -> Self {
         Self { name: name.to_owned(), properties: Vec::new(), components: Vec::new() }
     }

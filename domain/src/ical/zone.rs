@@ -62,7 +62,7 @@ pub(super) struct Zones {
 }
 
 impl Zones {
-    /// Reads the VTIMEZONE components.
+    /// Parses the VTIMEZONE components of a calendar.
     pub(super) fn of(calendar: &Component, budget: &mut Budget) -> Self {
         let mut zones = HashMap::new();
         for component in calendar.named("VTIMEZONE").take(DESCRIBED) {

@@ -1,4 +1,4 @@
-//! Ids as values of columns and parameters of statements. The database stores the UUID alone; the kind is the type's.
+//! Ids as column values and statement parameters. The database stores only the UUID; the Rust type carries the kind.
 
 use sea_orm::{
     ActiveValue, ColIdx, DbErr, IntoActiveValue, QueryResult, TryFromU64, TryGetError, TryGetable,
@@ -54,7 +54,7 @@ macro_rules! uuid_column {
             }
         }
 
-        /// Required of primary keys; no database generates an id.
+        /// Required for primary keys; always fails, because the database never generates ids.
         impl<$($generics)*> TryFromU64 for $id {
             fn try_from_u64(number: u64) -> Result<Self, DbErr> {
                 Uuid::try_from_u64(number).map(Self::from_uuid)

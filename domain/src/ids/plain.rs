@@ -10,7 +10,7 @@ use super::{Id, Kind};
 
 /// An id, or a container of ids, with its plain form.
 pub trait Plain: Sized {
-    /// The same with UUIDs in place of ids.
+    /// The same type with plain UUIDs in place of ids.
     type Form: Serialize + for<'de> Deserialize<'de>;
 
     /// Removes the kind.

@@ -1,4 +1,4 @@
-//! Begins transactions whose callers may give up at any moment.
+//! Begins transactions safely even if the caller stops waiting.
 //!
 //! sqlx 0.9 does not roll back a transaction whose `BEGIN` was interrupted: its connection would return to the pool with
 //! the transaction open, and the next statement on it would run in that transaction, with the rights to its tenant's
@@ -15,12 +15,12 @@ use tracing::Instrument as _;
 
 use super::ACQUIRE_TIMEOUT;
 
-/// The transactions of a pool that are being begun. Cheap to clone.
+/// Starts the transactions of a pool. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Beginnings(Arc<Semaphore>);
 
 impl Beginnings {
-    /// For a pool of this size: as many again may wait for its connections.
+    /// Creates a starter for a pool of this size; the same number of transactions may wait for a connection.
     pub(super) fn new(connections: u32) -> Self {
         let at_once = usize::try_from(connections).unwrap_or_default().max(1) * 2;
         Self(Arc::new(Semaphore::new(at_once)))

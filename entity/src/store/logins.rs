@@ -19,7 +19,7 @@ pub struct Logins {
     pub engine: String,
 }
 
-/// The URLs may contain passwords, which must not be logged.
+/// Omits the URLs, which may contain passwords.
 impl fmt::Debug for Logins {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Logins")
@@ -27,13 +27,13 @@ impl fmt::Debug for Logins {
 }
 
 impl Logins {
-    /// The given URLs; without one for the engine, that of `app` with the engine's user.
+    /// Creates logins with the given URLs; the engine's defaults to `app` with the engine's user.
     pub fn new(app: &str, engine: Option<&str>) -> Self {
         let engine = engine.map_or_else(|| with_user(app, ENGINE_ROLE), str::to_owned);
         Self { app: app.to_owned(), engine }
     }
 
-    /// The URLs of both roles for a database whose URL names another user, such as its owner.
+    /// Derives the URLs of both roles from the URL of a database that names another user, such as its owner.
     pub fn at(url: &str) -> Self {
         Self { app: with_user(url, APP_ROLE), engine: with_user(url, ENGINE_ROLE) }
     }

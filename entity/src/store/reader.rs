@@ -1,4 +1,4 @@
-//! A reading transaction, shared by everybody who reads within one request.
+//! A reading transaction, shared by all reads of one request.
 
 use std::sync::{
     Arc,
@@ -16,8 +16,8 @@ use sea_orm::{
 use sea_query_sqlx::SqlxValues;
 use tokio::sync::Mutex;
 
-/// A reading transaction that sees the rows of one tenant. Clones share it: their statements run one after the other on
-/// its single connection. It ends when the last clone is dropped.
+/// Begins a reading transaction that sees the rows of one tenant. Clones share it: their statements run one after the
+/// other on its single connection. It ends when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct ReadTransaction(Arc<Reading>);
 
@@ -53,7 +53,7 @@ fn failed(error: sqlx::Error) -> DbErr {
     }
 }
 
-/// A statement with its values, as sqlx takes it.
+/// Builds the sqlx query for a statement with its values.
 macro_rules! query {
     ($statement:expr) => {{
         let Statement { sql, values, .. } = $statement;
@@ -62,7 +62,7 @@ macro_rules! query {
     }};
 }
 
-/// Runs a statement on the connection of either database.
+/// Executes a statement on the connection of either database.
 macro_rules! run {
     ($self:ident, $sqlite:ident => $on_sqlite:expr, $postgres:ident => $on_postgres:expr) => {
         match &*$self.0 {

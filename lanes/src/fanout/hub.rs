@@ -13,7 +13,7 @@ use futures::{Stream, task::AtomicWaker};
 
 use super::{Delivery, Message};
 
-/// The number of messages that may wait for one subscriber.
+/// Maximum number of messages that may wait for one subscriber.
 pub(super) const CAPACITY: usize = 256;
 
 type Topic = (Id<ids::Tenant>, String);
@@ -87,8 +87,8 @@ impl Hub {
 }
 
 impl Mailbox {
-    /// Adds a delivery. If too many are waiting, a single notice replaces them, because the subscriber then reads
-    /// afresh anyway.
+    /// Adds a delivery. If too many are waiting, a single lag notice replaces them, because the subscriber then reads
+    /// the current state anyway.
     fn put(&self, delivery: Delivery) {
         let mut waiting = self.waiting();
         if waiting.deliveries.len() >= CAPACITY {

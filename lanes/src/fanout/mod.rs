@@ -1,7 +1,7 @@
 //! Carries events to subscribers on all nodes.
 //!
-//! A subscriber gets everything that is published while it listens, or learns through [`Delivery::Lagged`] that it may
-//! have missed something and must read afresh. Loss is never silent.
+//! A subscriber receives everything that is published while it listens, or is told through [`Delivery::Lagged`] that
+//! it may have missed messages and must read the current state. Loss is always reported.
 
 mod hub;
 mod in_process;
@@ -35,19 +35,19 @@ pub struct Message {
 /// What a subscriber receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// A message; its memory is shared among the subscribers.
+    /// A message, shared by all subscribers.
     Message(Arc<Message>),
-    /// Messages may be missing here: the subscriber has to read afresh.
+    /// Messages may have been lost: the subscriber must read the current state.
     Lagged,
 }
 
 /// Delivers messages to subscribers.
 #[async_trait]
 pub trait Fanout: Send + Sync + std::fmt::Debug {
-    /// Sends messages to the subscribers of all nodes. Other nodes that miss messages get [`Delivery::Lagged`] as soon
-    /// as they can be reached.
+    /// Sends messages to the subscribers on all nodes. Other nodes that miss messages receive [`Delivery::Lagged`] as
+    /// soon as they are reachable.
     async fn publish(&self, messages: Vec<Message>);
 
-    /// Listens to a tenant's topic from now on.
+    /// Subscribes to a tenant's topic from now on.
     fn subscribe(&self, tenant: Id<ids::Tenant>, topic: &str) -> Subscription;
 }

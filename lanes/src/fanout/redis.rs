@@ -1,8 +1,8 @@
 //! Event fan-out between nodes, over one Redis channel.
 //!
-//! A node delivers its own messages to its subscribers directly and publishes them for the other nodes. Redis
-//! stores nothing: a node that lost its connection tells its subscribers that they lag once it listens again, and a
-//! node that could not publish later sends the others a notice, which makes them do the same.
+//! A node delivers its own messages to its subscribers directly and publishes them for the other nodes. Redis stores
+//! nothing: after reconnecting, a node tells its subscribers that they may have missed messages; a node that could
+//! not publish later notifies the others, which then do the same.
 
 use std::{
     future::Future,
@@ -32,7 +32,7 @@ use crate::{
     link::{Link, back_off},
 };
 
-/// The number of messages published with one command.
+/// Maximum number of messages published with one command.
 const BATCH: usize = 200;
 /// How often the connection is retried, lag notices are sent and nodes are counted.
 const TICK: Duration = Duration::from_secs(1);
@@ -64,7 +64,7 @@ impl std::fmt::Debug for Shared {
     }
 }
 
-/// Content of a published message; without messages it is a notice of a loss.
+/// Content of a published message; without messages it announces that messages were lost.
 #[derive(Debug, Serialize, Deserialize)]
 struct Envelope {
     node: Uuid,
@@ -202,7 +202,7 @@ impl Shared {
     }
 }
 
-/// The response, or an error if it takes too long.
+/// Waits for the response, or fails if it takes too long.
 async fn soon<T>(answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     timeout(PATIENCE, answer).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }

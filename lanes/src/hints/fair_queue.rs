@@ -6,10 +6,10 @@ use domain::{Id, ids, state::Lane};
 
 use super::Hint;
 
-/// How often a lane with waiting hints may be passed over, for each lane.
+/// For each lane, how many times it may be passed over while hints are waiting in it.
 const PATIENCE: [u32; 3] = [0, 7, 31];
 
-/// Waiting hints in fair order; see the module documentation.
+/// A queue of hints in fair order; see the module documentation.
 #[derive(Debug, Default)]
 pub(super) struct FairQueue {
     lanes: [TenantRing; 3],
@@ -41,7 +41,7 @@ impl FairQueue {
         self.lanes[hint.lane as usize].push(hint.tenant, hint.run);
     }
 
-    /// Whether the run is waiting.
+    /// Whether a hint for the run is in the queue.
     pub(super) fn holds(&self, run: Id<ids::Run>) -> bool {
         self.waiting.contains_key(&run)
     }

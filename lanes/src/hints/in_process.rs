@@ -41,7 +41,7 @@ impl InProcess {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns hints, and wakes the next waiter if some are left.
+    /// Returns the next hints, and wakes another waiter if some are left.
     fn take(&self, max: usize) -> Vec<Hint> {
         let mut waiting = self.line();
         let taken = waiting.take(max);

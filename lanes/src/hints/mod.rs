@@ -20,14 +20,14 @@ pub use domain::Hint;
 
 /// A queue of hints.
 ///
-/// Interactive hints go first; the other lanes are never passed over more than a few times in a row. Within a lane
-/// tenants take turns: strictly in one process; over Redis by the stream that a tenant's hints are in.
+/// Interactive hints come first; other lanes are passed over at most a few times in a row. Within a lane tenants take
+/// turns: strictly in one process; over Redis by the stream that a tenant's hints are in.
 #[async_trait]
 pub trait Hints: Send + Sync + std::fmt::Debug {
-    /// Publishes that these runs have work. After an error, some hints may be lost.
+    /// Publishes hints that these runs have work. After an error, some hints may have been lost.
     async fn push(&self, hints: &[Hint]) -> Result<(), Error>;
 
-    /// Returns the next hints, at most `max`, as soon as there is one; none after `wait`.
+    /// Returns up to `max` hints as soon as there is one, or an empty list after `wait`.
     ///
     /// While Redis is unreachable it returns an empty list after a short wait, so that the caller checks the
     /// database. Dropping the future may lose hints: end it with the token given to [`crate::connect`].

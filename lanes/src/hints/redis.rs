@@ -27,7 +27,7 @@ use crate::{
 
 /// Number of streams per lane.
 const SHARDS: usize = 16;
-/// The approximate number of entries that a stream keeps.
+/// Approximate maximum number of entries in a stream.
 const BOUND: usize = 50_000;
 /// The number of hints pushed with one command.
 const BATCH: usize = 500;
@@ -84,8 +84,8 @@ impl Redis {
         }
     }
 
-    /// Reads about `max` waiting hints: a share from each stream, then more from streams that had their full share,
-    /// lane by lane.
+    /// Reads about `max` waiting hints, lane by lane: first an equal share from each stream, then more from streams
+    /// that returned a full share.
     async fn fill(&self, read: &mut FairQueue, max: usize) -> Result<(), Error> {
         let share = max.div_ceil(8);
         // Interactive hints are looked for every time, the others only when their stock runs low.

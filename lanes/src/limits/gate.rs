@@ -28,7 +28,7 @@ pub(super) struct Gates {
 /// Limits the calls for one key; see the module documentation.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
-    /// Held by the next caller; the other callers wait for it.
+    /// Held by the caller whose turn is next; other callers wait for it.
     turn: tokio::sync::Mutex<()>,
     /// Signalled when a permit was returned on this node.
     freed: Notify,
@@ -46,9 +46,10 @@ struct State {
 /// The outcome of an attempt to enter.
 pub(super) enum Attempt {
     Inside(Permit),
-    /// The rate permits no call before this has passed.
+    /// The rate limit allows the next call only after this time.
     After(Duration),
-    /// All permits are taken. With a duration: one may become free on another node, so try again after that.
+    /// All permits are taken. If a duration is given, try again after it, because a permit may become free on another
+    /// node.
     Full(Option<Duration>),
 }
 
@@ -108,7 +109,7 @@ impl Gate {
         }
     }
 
-    /// Tries to enter by what this node knows.
+    /// Tries to acquire a permit using only this node's state.
     pub(super) fn attempt(self: &Arc<Self>, limit: &Limit) -> Attempt {
         let now = Instant::now();
         let mut state = self.state();
@@ -133,7 +134,7 @@ impl Gate {
         state.closed_until = state.closed_until.max(Some(Instant::now() + for_.min(MAX_PAUSE)));
     }
 
-    /// Tells the next caller that a permit of another account of this gate was returned.
+    /// Notifies the next caller that a permit was returned.
     pub(super) fn notify_next(&self) {
         self.freed.notify_waiters();
     }

@@ -1,5 +1,4 @@
-//! Limits that providers impose, enforced before a provider has to: concurrent calls and calls per time, for each
-//! key.
+//! Enforces providers' rate limits on our side: concurrent calls and calls per period, for each key.
 //!
 //! In any window of [`Limit::per`] at most [`Limit::rate`] calls begin (GCRA with a burst of one twenty-fifth of
 //! the rate, which is subtracted from the steady rate). Callers with the same node and key enter in the order of
@@ -21,7 +20,7 @@ use crate::Key;
 /// Lifetime of a permit whose node has died; live nodes renew their permits.
 pub const LEASE: Duration = Duration::from_secs(15);
 
-/// Longest pause of a gate, whatever the provider requested.
+/// Maximum pause of a gate, even if the provider requests a longer one.
 pub const MAX_PAUSE: Duration = Duration::from_hours(24);
 
 /// The limit of a key. Zero means no limit.
@@ -35,7 +34,7 @@ pub struct Limit {
     pub per: Duration,
 }
 
-/// No permit became free within the caller's patience; retry after this time.
+/// No permit became free in time; retry after this duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no place is free for another {0:?}")]
 pub struct Wait(pub Duration);
@@ -49,7 +48,7 @@ impl Permit {
         Self(Some(Box::new(give_back)))
     }
 
-    /// Drops a permit that was never taken.
+    /// Drops a permit without returning it, because it was never acquired.
     fn forget(mut self) {
         self.0 = None;
     }
@@ -72,15 +71,15 @@ impl Drop for Permit {
 /// Enforces limits. Without Redis each node enforces its share of them.
 #[async_trait]
 pub trait Limits: Send + Sync + fmt::Debug {
-    /// Waits for a permit, for `patience` at most. If the wait is known to be longer, returns at once.
+    /// Waits for a permit for at most `patience`. Returns immediately if the wait is known to be longer.
     async fn enter(&self, key: &Key, limit: &Limit, patience: Duration) -> Result<Permit, Wait>;
 
-    /// Pauses a key, as after a 429 with Retry-After: nobody enters meanwhile. A longer pause stays in force.
+    /// Pauses all calls for a key, such as after a 429 with Retry-After. A longer existing pause is kept.
     async fn pause(&self, key: &Key, for_: Duration);
 }
 
 impl Limit {
-    /// The interval between calls at the steady rate, and how far a burst may be ahead of it.
+    /// The interval between calls at the steady rate, and the maximum burst ahead of it.
     fn pace(&self) -> Option<(Duration, Duration)> {
         let burst = (self.rate / 25).max(1);
         let steady = if burst > 1 { self.rate - burst } else { self.rate };
@@ -88,7 +87,7 @@ impl Limit {
         Some((interval, interval * (burst - 1)))
     }
 
-    /// The part of the limit that one of `nodes` nodes enforces by itself.
+    /// The share of the limit that each of `nodes` nodes enforces on its own.
     fn share(&self, nodes: u32) -> Self {
         let share = |whole: u32| if whole == 0 { 0 } else { (whole / nodes.max(1)).max(1) };
         Self { concurrency: share(self.concurrency), rate: share(self.rate), per: self.per }

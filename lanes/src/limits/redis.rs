@@ -29,12 +29,12 @@ use super::{
 };
 use crate::{Error, Key, link::Link};
 
-/// The wait before a full gate is tried again, because a permit may be free on another node: at least this, and up to
-/// twice.
+/// Minimum wait before a full gate is tried again, because a permit may be free on another node; the actual wait is
+/// up to twice as long.
 const LOOK_AGAIN_MS: u64 = 20;
 /// Maximum number of permits returned with one command.
 const BATCH: usize = 256;
-/// The wait before permits that could not be returned are tried again.
+/// Wait before another attempt to return permits that could not be returned.
 const TRY_AGAIN: Duration = Duration::from_millis(200);
 
 /// The Redis implementation of [`Limits`].
@@ -52,7 +52,7 @@ pub struct Redis {
     held: Arc<HeldPermits>,
 }
 
-/// A returned permit: its set, its name, and the latest time until which it may still have been renewed.
+/// A permit to be returned: its set, its name, and the latest time at which it may still have been renewed.
 struct ReturnedPermit {
     places: String,
     lease: String,
@@ -206,7 +206,7 @@ impl PermitKeeper {
         self.give_back(&mut batch).await;
     }
 
-    /// Returns the permits of a batch, unless Redis is unreachable.
+    /// Returns a batch of permits; keeps them for later if Redis is unreachable.
     async fn give_back(&self, batch: &mut Vec<ReturnedPermit>) {
         if batch.is_empty() {
             return;

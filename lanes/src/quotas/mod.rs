@@ -25,10 +25,10 @@ pub struct Quota {
     pub per: Duration,
 }
 
-/// What is left of a quota after a request.
+/// The balance of a quota after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Balance {
-    /// Units that may be spent at once.
+    /// Units that may be spent immediately.
     pub remaining: u32,
     /// When the bucket is full again.
     pub full_after: Duration,
@@ -55,12 +55,12 @@ pub trait Quotas: Send + Sync + fmt::Debug {
 }
 
 impl Quota {
-    /// The part of the quota that one of `nodes` nodes enforces by itself.
+    /// The share of the quota that each of `nodes` nodes enforces on its own.
     fn share(self, nodes: u32) -> Self {
         Self { units: (self.units / nodes.max(1)).max(1), per: self.per }
     }
 
-    /// The time in which these units are refilled, in microseconds; at most that for a full bucket.
+    /// Time in which these units are refilled, in microseconds, capped at that of a full bucket.
     fn price(self, units: u32) -> u64 {
         let whole = self.micros();
         let price = u128::from(whole) * u128::from(units.min(self.units)) / u128::from(self.units.max(1));

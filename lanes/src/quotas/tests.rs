@@ -5,7 +5,7 @@ use futures::future::join_all;
 use super::*;
 use crate::testing::{Node, Server, key, on_both};
 
-/// A quota that is not refilled noticeably while a test runs.
+/// A quota that is practically not refilled while a test runs.
 const TEN: Quota = Quota { units: 10, per: Duration::from_hours(24) };
 
 async fn spend(node: &Node, name: &str, units: u32) -> Spending {

@@ -1,4 +1,4 @@
-//! Decodes bytes to text, whatever encoding they claim to have.
+//! Decodes bytes to text, independently of the declared encoding.
 //!
 //! A byte order mark decides; otherwise valid UTF-8 is taken as UTF-8; otherwise the encoding declared by an XML
 //! prolog counts. UTF-8 has precedence because programs often declare an encoding that they do not use, whereas
@@ -11,7 +11,7 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::{BodyRejected, Budget};
 
-/// The text of a body. Memory for a rewritten text is spent from the budget.
+/// Decodes the text of a body. Memory for a converted text is charged to the budget.
 pub(crate) fn decode<'b>(bytes: &'b [u8], budget: &mut Budget) -> Result<Cow<'b, str>, BodyRejected> {
     let (encoding, mark) = Encoding::for_bom(bytes).unwrap_or((UTF_8, 0));
     let bytes = &bytes[mark..];

@@ -1,4 +1,4 @@
-//! The account that the credentials belong to, and the collections in which its server lists others.
+//! The account to which the credentials belong, and the collections in which the server lists other principals.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::{Error, ErrorKind, Organisation, Result};
 const OWN: &str = r#"<D:propfind xmlns:D="DAV:"><D:prop><D:current-user-principal/><D:principal-collection-set/></D:prop></D:propfind>"#;
 const ACCOUNT: &str = r#"<D:propfind xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:CS="http://calendarserver.org/ns/"><D:prop><D:displayname/><D:principal-collection-set/><C:calendar-home-set/><C:calendar-user-address-set/><CS:email-address-set/><C:schedule-outbox-URL/></D:prop></D:propfind>"#;
 
-/// The account that the credentials belong to.
+/// The account to which the credentials belong.
 #[derive(Debug)]
 pub(super) struct Account {
     /// The URL of the account's principal.
@@ -45,7 +45,8 @@ pub(super) struct Outbox {
 }
 
 impl Account {
-    /// Whether `mailbox` is the account's own: an address that it publishes, or the one that the administrator typed.
+    /// Whether `mailbox` is the account's own mailbox: either a published address or the one entered by the
+    /// administrator.
     pub(super) fn is(&self, dav: &DavClient<'_>, mailbox: &str) -> bool {
         let typed = &dav.session.account;
         let with_domain = || format!("{typed}@{}", domain(dav, self.address()));
@@ -71,8 +72,8 @@ impl Account {
     }
 }
 
-/// The mail domain for principals whose name has none: the configured one, else that of the account's address, else the
-/// server's host.
+/// The mail domain for principals whose name contains none: the configured one, otherwise that of the account's
+/// address, otherwise the server's host.
 pub(super) fn domain(dav: &DavClient<'_>, published: Option<&str>) -> String {
     let configured = dav.caldav.config.addresses.domain.clone();
     let of = |address: &str| address.split_once('@').map(|(_, domain)| domain.to_owned());
@@ -89,13 +90,13 @@ pub(super) async fn account(dav: &DavClient<'_>) -> Result<Arc<Account>> {
     found.map_err(|error| as_transient(dav, error))
 }
 
-/// Turns "no such server" into a temporary error: only the search for the server itself may report that there is
-/// none.
+/// Converts "no such server" to a temporary error, because only the search for the server itself may report that.
 pub(super) fn as_transient(dav: &DavClient<'_>, error: Error) -> Error {
     if dav.is_about_mailbox() && error.code == "NOT_CALDAV" { failure::unreadable_response() } else { error }
 }
 
-/// Finds the account's own principal (RFC 5397): at the given URL, else at the well-known one, else at the root.
+/// Finds the account's own principal (RFC 5397): at the given URL, otherwise at the well-known one, otherwise at the
+/// root.
 pub(super) async fn own(dav: &DavClient<'_>) -> Result<Account> {
     let mut first = None;
     for url in
@@ -179,7 +180,7 @@ fn with_list(mut account: Account, base: &Url) -> Account {
     Account { collections: all, ..account }
 }
 
-/// Proves that the server speaks CalDAV and accepts the account.
+/// Verifies that the server speaks CalDAV and accepts the account.
 pub(super) async fn organisation(dav: &DavClient<'_>) -> Result<Organisation> {
     let own = own(dav).await?;
     let options = dav.send(Call::options(&own.principal)).await?;

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::digest::{Challenge, Handshake};
 use crate::{Credential, Session};
 
-/// What is known about the credentials in use.
+/// State of the credentials in use: refused ones and authentication schemes.
 #[derive(Debug, Clone)]
 pub(super) struct Logins {
     ids: Ids,
@@ -48,7 +48,7 @@ impl Logins {
         self.refused.contains_key(key)
     }
 
-    /// Marks a credential as refused, so that it is not sent again.
+    /// Records that a credential was refused, so that it is not sent again.
     pub(super) fn refuse(&self, key: String) {
         self.handshakes.invalidate(&key);
         self.refused.insert(key, ());
@@ -79,7 +79,7 @@ impl Logins {
         }
     }
 
-    /// Interprets a 401. `is_second` says that the request has already been repeated with a fresh nonce.
+    /// Interprets a 401. `is_second` is true if the request has already been repeated with a fresh nonce.
     pub(super) fn judge(
         &self,
         key: &str,

@@ -1,4 +1,4 @@
-//! What the account can read of a mailbox: the events of its calendars, or only its busy times.
+//! What the account can read from a mailbox: the events of its calendars, or only busy times.
 
 use domain::{Busy, TimeRange, Unreadable, UnreadableReason};
 
@@ -19,11 +19,11 @@ pub(super) enum CalendarView {
     Events(ReadResources),
     /// Only the busy times are readable.
     Busy(Vec<Busy>),
-    /// Nothing is readable, although the calendar belongs to the owner.
+    /// Nothing can be read, although the calendar belongs to the owner.
     Nothing,
 }
 
-/// The calendars of a mailbox, each with what can be read of it.
+/// The calendars of a mailbox, each with its readable content.
 pub(super) type CalendarViews = Vec<(Collection, CalendarView)>;
 
 /// The owner's zone and addresses for reading a calendar of a mailbox.
@@ -35,7 +35,7 @@ pub(super) fn reader(dav: &DavClient<'_>, place: &Located, mailbox: &str, calend
     Reader { zone: locate::zone(dav, calendar), addresses }
 }
 
-/// The mark of a calendar of which nothing can be read.
+/// The entry for a calendar from which nothing can be read.
 fn mark(calendar: &Collection) -> Unreadable {
     let uid = href::id(&calendar.url);
     Unreadable { uid, reason: UnreadableReason::NotDelivered, blocks: false }

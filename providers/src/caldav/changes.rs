@@ -28,9 +28,9 @@ use super::{
 };
 use crate::{ChangeCheck, ChangeFeed, Changes, Error, ErrorKind, Event, Remedy, Result, Session, messages};
 
-/// How long changes are followed before everything is read again.
+/// How long a cursor is used before everything is read again.
 const TRUST: Duration = Duration::days(14);
-/// The same for calendars that show only busy times, because they may have been opened since.
+/// How long a cursor is used for calendars that show only busy times, whose details may have been shared since.
 const TRUST_CLOSED: Duration = Duration::days(1);
 
 /// Reads the changes of one mailbox.
@@ -116,7 +116,7 @@ const fn trust(position: &Position) -> Duration {
     }
 }
 
-/// The error for a cursor that cannot be continued.
+/// The error for a cursor that is no longer valid.
 fn forgotten() -> Error {
     let message = messages::caldav_changes_forgotten();
     Error::new(ErrorKind::Gone, Remedy::Resync, "SYNC_TOKEN", message)

@@ -43,7 +43,7 @@ pub(super) struct Collection {
 }
 
 impl Collection {
-    /// Reads a resource; `None` when it is not a calendar that accepts events.
+    /// Parses a resource; `None` when it is not a calendar that accepts events.
     pub(super) fn of(found: &Resource) -> Option<Self> {
         let components = found.prop(CALDAV, "supported-calendar-component-set");
         let mut names = components.into_iter().flat_map(|set| set.all(CALDAV, "comp")).peekable();
@@ -125,7 +125,7 @@ fn owner(found: &Resource) -> Option<Url> {
     })
 }
 
-/// The calendar's name among others of its owner: some servers prefix the owner's name (`ada.Default`).
+/// The calendar's name without the owner's name, which some servers prefix (`ada.Default`).
 fn own_name(segment: &str) -> String {
     segment.rsplit('.').next().unwrap_or(segment).to_lowercase()
 }

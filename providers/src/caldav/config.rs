@@ -1,4 +1,4 @@
-//! The rules by which principals become mailboxes.
+//! Rules that map principals to mailboxes.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,9 +34,9 @@ impl Default for AddressRule {
     }
 }
 
-/// Rules that tell rooms from people. A principal that matches any of them is a room; case is ignored. A published
-/// `calendar-user-type` of ROOM or RESOURCE also makes a room; INDIVIDUAL is that property's default and proves
-/// nothing (RFC 6638 section 2.4.2).
+/// Rules that distinguish rooms from people. A principal that matches any of them is a room; case is ignored. A
+/// published `calendar-user-type` of ROOM or RESOURCE also identifies a room; INDIVIDUAL is that property's default
+/// and is ignored (RFC 6638 section 2.4.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct RoomRule {
@@ -49,7 +49,7 @@ pub struct RoomRule {
     pub addresses: Vec<String>,
     /// Paths of collections that contain only room principals, such as `/principals/resources/`.
     pub collections: Vec<String>,
-    /// Text in the principal's `calendar-description` that marks a room; empty to ignore descriptions. Further
+    /// Text in a principal's `calendar-description` that identifies a room; empty to ignore descriptions. Further
     /// fields, separated by semicolons, are read as well:
     /// `CUTYPE=ROOM;CAPACITY=8;BUILDING=Main;FLOOR=2;EQUIPMENT=Screen,Whiteboard`.
     pub mark: String,

@@ -46,14 +46,13 @@ pub(super) enum Position {
         ctag: Option<String>,
         /// Digests of the members' entity tags ([`mark`]), by path.
         members: BTreeMap<String, String>,
-        /// Whether another change at the same moment could have the same tag, so that the members are listed once
-        /// more.
+        /// Whether a simultaneous change could have the same tag, so that the members must be listed once more.
         #[serde(default)]
         again: bool,
     },
     /// Only busy times are readable: a digest of them, made by [`mark`].
     Busy(String),
-    /// Nothing in the calendar is readable.
+    /// Nothing in the calendar can be read.
     Nothing,
 }
 
@@ -72,8 +71,8 @@ impl Cursor {
     }
 }
 
-/// Whether a tag or token certainly changes with every change because it is a digest of the content. Others may be
-/// times with a resolution of one second.
+/// Whether a tag or token is a digest of the content and therefore changes with every change. Others may be times
+/// with a resolution of one second.
 pub(super) fn is_digest(tag: &str) -> bool {
     const LENGTH: usize = 20;
     let mut run = 0;

@@ -96,7 +96,7 @@ impl Hash {
     }
 }
 
-/// A challenge that we can respond to, and how often its nonce was used.
+/// A supported challenge, and how often its nonce was used.
 #[derive(Debug)]
 pub(super) struct Handshake {
     /// Whether the server says that only the nonce was stale.

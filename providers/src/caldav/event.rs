@@ -11,7 +11,7 @@ use crate::{Attendee, AttendeeRole, Event, NewEvent, Party};
 
 /// Property that contains the effect key.
 pub(super) const EFFECT: &str = "X-MUSTER-EFFECT";
-/// Property that names a room with a copy of the event, once per room; never removed while the event exists.
+/// Property that names a room with a copy of the event, one per room; kept as long as the event exists.
 pub(super) const ROOM: &str = "X-MUSTER-ROOM";
 
 /// The UID of the event with this effect key.
@@ -93,7 +93,7 @@ pub(super) fn compose(event: &NewEvent, stamp: domain::Timestamp) -> Component {
     .compose()
 }
 
-/// The ATTENDEE lines. Rooms are booked by writing copies, so they count as accepted, as does the organiser.
+/// The ATTENDEE properties. Rooms are booked by writing copies, so they count as accepted, like the organiser.
 pub(super) fn attendee_lines<'a>(
     attendees: &'a [Attendee],
     organiser: &'a str,
@@ -122,7 +122,7 @@ pub(super) fn attendee_lines<'a>(
     })
 }
 
-/// The lines that name rooms with copies.
+/// The properties that name rooms with copies.
 pub(super) fn room_lines<'a>(
     attendees: impl Iterator<Item = &'a Attendee>,
 ) -> impl Iterator<Item = Property> {

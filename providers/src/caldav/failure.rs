@@ -24,7 +24,7 @@ pub(super) enum About {
     Object,
 }
 
-/// Converts an error response. `write` says that the request would have changed something.
+/// Converts an error response. `write` is true if the request would have changed something.
 pub(super) fn error(answer: &Answer, about: About, write: bool) -> Error {
     let status = answer.status.as_u16();
     let code = condition(&answer.body).unwrap_or_else(|| status.to_string());
@@ -81,7 +81,7 @@ fn is_about_content(condition: &str) -> bool {
     beginnings.iter().any(|beginning| condition.starts_with(beginning))
 }
 
-/// Whether a scheduling server refused a change of an attendee's copy (RFC 6638 section 3.2.2.1).
+/// Whether a scheduling server refused a change to an attendee's copy (RFC 6638 section 3.2.2.1).
 pub(super) fn is_organisers_alone(error: &Error) -> bool {
     matches!(error.code.as_str(), "attendee-allowed" | "allowed-attendee-scheduling-object-change")
 }
@@ -98,7 +98,7 @@ pub(super) fn out_of_scope(code: impl Into<String>) -> Error {
     Error::new(ErrorKind::OutOfScope, Remedy::SkipMailbox, code, message)
 }
 
-/// The error for an address that no mailbox has.
+/// The error for an address without a mailbox.
 pub(super) fn no_mailbox(code: impl Into<String>) -> Error {
     Error::new(ErrorKind::NoMailbox, Remedy::SkipMailbox, code, messages::caldav_no_mailbox())
 }

@@ -75,7 +75,7 @@ pub(super) async fn ask(
     }
 }
 
-/// Whether an error is temporary or concerns all requests. Other errors only mean that this way of asking fails.
+/// Whether an error is temporary or concerns all requests. Other errors only mean that this kind of request fails.
 const fn passes_or_concerns_all(error: &Error) -> bool {
     matches!(error.remedy, Remedy::RetryAfter(_) | Remedy::Reconnect)
 }
@@ -124,8 +124,7 @@ fn response(body: &[u8], mailbox: &str, window: TimeRange) -> Result<Option<Vec<
     }
 }
 
-/// The busy times in a response; `None` if the text, or any time in it, cannot be read, because the rest would be
-/// incomplete.
+/// Parses the busy times in a response; `None` if any of it cannot be parsed, because the result would be incomplete.
 fn times(text: &[u8], window: TimeRange) -> Option<Vec<Busy>> {
     let told = free_busy(text).ok().filter(|told| told.unreadable == 0)?;
     let cut = |busy: Busy| Some(Busy { range: busy.range.intersect(&window)?, kind: busy.kind });

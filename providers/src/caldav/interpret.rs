@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{Event, Result};
 
-/// The calendar owner from whose point of view resources are read.
+/// The calendar owner for whom resources are interpreted.
 #[derive(Debug, Clone)]
 pub(super) struct Reader {
     /// The zone for whole days and floating times.
@@ -93,7 +93,7 @@ pub(super) fn all_busy(found: &ReadResources, zone: &Zone, window: TimeRange) ->
     all
 }
 
-/// The marks of a parsed resource, except for those that querying the server has settled.
+/// The unreadable items of a parsed resource, except those that querying the server has resolved.
 fn marks(items: Vec<Unreadable>, one: &Stored, lost: &[UnreadableResource]) -> Vec<Unreadable> {
     let asked = lost.iter().any(|lost| lost.url == one.url);
     let named = |item: Unreadable| match item.uid.is_empty() {

@@ -82,7 +82,7 @@ pub(super) async fn principals(
     found.map_err(|error| account::as_transient(dav, error))
 }
 
-/// The principal that publishes an address, or else the one whose path corresponds to it.
+/// Finds the principal that publishes an address, otherwise the one whose path corresponds to it.
 pub(super) async fn by_address(
     dav: &DavClient<'_>,
     account: &Account,
@@ -158,7 +158,7 @@ fn folders(home: &Url, listed: &[Resource]) -> Vec<Url> {
     listed.iter().filter(is_folder).map(|one| one.url.clone()).take(FOLDERS).collect()
 }
 
-/// Whether an error only says that this one resource may not be seen.
+/// Whether an error only means that this resource is not visible.
 pub(super) fn is_about_one(error: &crate::Error) -> bool {
     matches!(
         error.kind,
@@ -201,8 +201,8 @@ async fn read(dav: &DavClient<'_>, account: &Account) -> Result<Listing> {
     Ok(Listing { all: tidy(found), refusal: refused })
 }
 
-/// Sorts by id and removes duplicates, by path and by address. A principal that publishes an address keeps it over one
-/// that is merely named like it.
+/// Sorts by id and removes duplicates, by path and by address. A principal that publishes an address takes precedence
+/// over one whose name merely resembles it.
 fn tidy(mut found: Vec<Principal>) -> Vec<Principal> {
     found.sort_by_key(|one| (one.id(), !one.is_published));
     found.dedup_by(|later, earlier| href::same(&later.url, &earlier.url));

@@ -1,7 +1,7 @@
 //! Finds the principal behind a mailbox address, and that owner's calendars.
 //!
-//! Principals that publish the address are tried first, URLs derived from it last, and a refused URL proves
-//! nothing. A calendar is used only if it certainly belongs to the mailbox's principal: by `DAV:owner` (RFC 3744
+//! Principals that publish the address are tried first, URLs derived from it last, and a refused URL is not
+//! conclusive. A calendar is used only if it certainly belongs to the mailbox's principal: by `DAV:owner` (RFC 3744
 //! section 5.1), or because it is in a home that only this principal has. Some servers return the caller's own home
 //! for every principal; in that case, and whenever the principal's own home contains nothing, calendars that the
 //! owner shares with the account are searched for in the account's home.
@@ -236,7 +236,7 @@ impl Search<'_> {
         homes
     }
 
-    /// Whether a home can belong to one person: it contains nothing of the account's.
+    /// Whether a home may belong to one person: it must not contain the account's own calendars.
     fn is_personal(&self, home: &Url) -> bool {
         let mut accounts = self.account.homes.iter().chain([&self.account.principal]);
         self.is_account || !accounts.any(|own| href::same(own, home) || href::is_below(home, own))
@@ -344,7 +344,7 @@ impl Search<'_> {
     }
 }
 
-/// Evidence that two paths name the same principal.
+/// A path under which the same principal is also known.
 #[derive(Debug)]
 pub(super) struct Alias {
     urls: Vec<Url>,

@@ -70,9 +70,9 @@ use crate::{
     Session, messages, xml,
 };
 
-/// Number of mailboxes processed concurrently, within the gate's own limit.
+/// Number of mailboxes processed concurrently, within the rate limits.
 const ABREAST: usize = 4;
-/// How long the locations of mailboxes are cached.
+/// How long located mailboxes are cached.
 const PLACES_FOR: Duration = Duration::from_mins(10);
 /// Interval between two comparisons of a calendar's member lists.
 const HIDDEN_FOR: Duration = Duration::from_hours(1);
@@ -257,7 +257,7 @@ impl Provider for CalDav {
         }
     }
 
-    /// A customer's own server gets two requests at a time.
+    /// Limits a customer's own server to two concurrent requests.
     fn limits(&self) -> RequestLimits {
         RequestLimits {
             whole: RateLimit { concurrency: 2, rate: 6_000, per: Duration::from_mins(1) },

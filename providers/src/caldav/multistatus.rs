@@ -7,7 +7,7 @@ use super::{
     xml::{DAV, Element},
 };
 
-/// What a response says about one resource.
+/// The part of a response about one resource.
 #[derive(Debug)]
 pub(super) struct Resource {
     /// The absolute URL of the resource.
@@ -21,7 +21,7 @@ pub(super) struct Resource {
 }
 
 impl Resource {
-    /// The status with which the server refuses to show the resource: its own, or that of all its properties.
+    /// The status with which the server refused access to the resource: its own, or that of all its properties.
     pub(super) fn refusal(&self) -> Option<u16> {
         match self.status {
             Some(status) if status / 100 != 2 => Some(status),

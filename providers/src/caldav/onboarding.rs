@@ -1,4 +1,4 @@
-//! Connecting: a login on a server of the customer's.
+//! Connecting with a login on the customer's own server.
 
 use super::CalDav;
 use crate::{ConsentShape, Onboarding};

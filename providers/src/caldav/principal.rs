@@ -1,4 +1,4 @@
-//! A principal who may have calendars, as the server publishes it.
+//! A principal that may own calendars, as published by the server.
 
 use url::Url;
 
@@ -15,7 +15,7 @@ use crate::RoomInfo;
 /// The properties requested of principals and of calendars: one request finds both below a URL.
 pub(super) const PROPERTIES: &str = r#"<D:propfind xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:CS="http://calendarserver.org/ns/" xmlns:O="http://owncloud.org/ns"><D:prop><D:resourcetype/><D:displayname/><D:owner/><D:principal-URL/><D:current-user-privilege-set/><C:calendar-home-set/><C:calendar-user-address-set/><CS:email-address-set/><C:calendar-user-type/><C:schedule-inbox-URL/><C:schedule-default-calendar-URL/><C:calendar-description/><C:supported-calendar-component-set/><C:calendar-timezone/><C:schedule-calendar-transp/><CS:invite/><O:owner-principal/></D:prop></D:propfind>"#;
 
-/// A principal who may have calendars.
+/// A principal that may own calendars.
 #[derive(Debug, Clone)]
 pub(super) struct Principal {
     /// The absolute URL of the principal.
@@ -56,7 +56,7 @@ impl Principal {
         self.room
     }
 
-    /// Reads what the server publishes about a principal.
+    /// Parses the properties that the server publishes about a principal.
     pub(super) fn of(dav: &DavClient<'_>, account: Option<&str>, found: &Resource) -> Self {
         let segment = href::segment(&found.url);
         let mut addresses = addresses(found);

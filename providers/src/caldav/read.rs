@@ -83,7 +83,7 @@ impl Default for ReadResources {
 }
 
 impl ReadResources {
-    /// Adds a text that came with the response.
+    /// Adds a resource's text from a response.
     pub(super) fn take(&mut self, url: Url, etag: Option<String>, text: String) {
         self.texts.push((href::normalise(url), etag.unwrap_or_default(), text));
     }
@@ -94,8 +94,7 @@ impl ReadResources {
         self.texts.extend(other.texts);
     }
 
-    /// Parses the texts that came with the response, on a thread that serves no requests. Afterwards each resource is
-    /// there once, in order.
+    /// Parses the added texts on a blocking thread. Afterwards each resource is listed once, in order.
     pub(super) async fn read(self) -> Result<Self> {
         let mut found = run_blocking(move || self.read_here()).await?;
         found.stored.sort_by(|one, other| one.url.cmp(&other.url));
@@ -118,7 +117,8 @@ impl ReadResources {
     }
 }
 
-/// A large text without the attachments inside: they say nothing about times, and only they make an event large.
+/// Removes inline attachments from a large text, because they are irrelevant for times and the only reason why events
+/// are large.
 fn without_attachments(text: &str) -> Cow<'_, str> {
     const LARGE: usize = 256 * 1024;
     if text.len() < LARGE {
@@ -144,7 +144,7 @@ fn reason(error: ical::Error) -> UnreadableReason {
     error.reason()
 }
 
-/// Runs a computation on a thread that serves no requests.
+/// Runs a computation on a blocking thread.
 pub(super) async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     // It ends early only when the process does.
     tokio::task::spawn_blocking(work).await.map_err(|_| failure::unreadable_response())
@@ -161,7 +161,7 @@ pub(super) struct Member {
     pub text: Option<String>,
 }
 
-/// The response to a report about many members.
+/// A response to a report about many members.
 #[derive(Debug)]
 pub(super) enum Report {
     Members(Vec<Member>),
@@ -171,8 +171,8 @@ pub(super) enum Report {
     Unclear,
 }
 
-/// The events that may overlap the window. The request covers a day more on both sides, because servers place whole
-/// days and times without a zone in a zone of their own choice.
+/// Reads the events that may overlap the window. The request covers an additional day on both sides, because servers
+/// choose the zone for whole days and times without a zone themselves.
 pub(super) async fn window(
     dav: &DavClient<'_>,
     calendar: &Collection,
@@ -233,7 +233,7 @@ async fn listed(
     Ok((members, is_sparing))
 }
 
-/// The two halves of a window; `None` for one that is short already.
+/// Splits a window into two halves; `None` if it is too short.
 pub(super) fn split_in_half(part: TimeRange) -> Option<[TimeRange; 2]> {
     let middle = part.start + part.duration() / 2;
     if part.duration() < MIN_WINDOW {
@@ -248,7 +248,7 @@ pub(super) fn time_range(part: TimeRange) -> String {
 
 const WITH_DATA: &str = "<C:calendar-data/>";
 
-/// The URLs of the members that overlap a time according to the server; `None` without a clear response.
+/// The URLs of the members that overlap a time range according to the server; `None` if the response is unclear.
 pub(super) async fn overlapping(
     dav: &DavClient<'_>,
     calendar: &Collection,
@@ -262,7 +262,7 @@ pub(super) async fn overlapping(
     })
 }
 
-/// The URLs of all members in which a query finds events; `None` without a clear response.
+/// The URLs of all members in which a query finds events; `None` if the response is unclear.
 pub(super) async fn all_events(dav: &DavClient<'_>, calendar: &Collection) -> Result<Option<Vec<Url>>> {
     Ok(match query(dav, calendar, "", "").await? {
         Report::Members(all) => Some(all.into_iter().map(|one| one.url).collect()),

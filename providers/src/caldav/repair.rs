@@ -1,4 +1,4 @@
-//! Finds out when unreadable resources take time by asking the server, which may understand them.
+//! Determines which times unreadable resources occupy by querying the server, which may understand them.
 //!
 //! First the server is asked to expand them (RFC 4791 section 9.6.5), which often yields readable data. Then it is
 //! asked which of them overlap which part of the window, by bisection; a server that also returns them for a time
@@ -27,7 +27,7 @@ const PARTS: usize = 48;
 /// Length at which bisection ends.
 const FINE: Duration = Duration::minutes(15);
 
-/// Determines when unreadable resources take time, and reads those that the server can expand. Includes resources
+/// Determines which times unreadable resources occupy, and reads those that the server can expand. Includes resources
 /// that were read but whose times are unknown.
 pub(super) async fn place(
     dav: &DavClient<'_>,
@@ -77,8 +77,8 @@ fn told<T>(answer: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// Bisects the window to find out which unreadable resources overlap which part. False if the server gives no
-/// trustworthy response.
+/// Bisects the window to find out which unreadable resources overlap which part. Returns false if the server's
+/// responses are not reliable.
 async fn halve(
     dav: &DavClient<'_>,
     calendar: &Collection,

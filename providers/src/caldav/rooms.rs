@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{Error, ErrorKind, Remedy, Result, messages};
 
-/// Checks that the calendars of these rooms can be reached, before anything is written.
+/// Checks that the calendars of these rooms are accessible, before anything is written.
 pub(super) async fn check_reach(
     caldav: &CalDav,
     dav: &DavClient<'_>,
@@ -31,7 +31,7 @@ pub(super) async fn check_reach(
     Ok(())
 }
 
-/// Converts an error about a room, so that the organiser's mailbox is not skipped because of it.
+/// Converts an error about a room so that it does not cause the organiser's mailbox to be skipped.
 fn unreachable(error: Error) -> Error {
     if error.remedy != Remedy::SkipMailbox {
         return error;
@@ -127,7 +127,7 @@ pub(super) async fn remove(caldav: &CalDav, dav: &DavClient<'_>, organised: &Cal
     Ok(())
 }
 
-/// Removes the copies of an event of which only the key and the rooms are known.
+/// Removes the room copies of an event if only its key and rooms are known.
 pub(super) async fn remove_by_key(
     caldav: &CalDav,
     dav: &DavClient<'_>,

@@ -133,7 +133,7 @@ fn told(calendar: &Collection, answer: &Answer) -> Option<SyncResponse> {
     Some(told)
 }
 
-/// A token from which changes are reported reliably, tested before use; `None` if the server has none.
+/// Obtains a sync token, and tests that the server reports changes since it reliably; `None` if there is none.
 pub(super) async fn begin(
     dav: &DavClient<'_>,
     calendar: &Collection,
@@ -167,8 +167,8 @@ async fn last_token(dav: &DavClient<'_>, calendar: &Collection) -> Result<Option
     Ok(None)
 }
 
-/// Whether a response reports every member as changed and none as deleted, as by a server that treats an unknown
-/// token as no token. Deletions are then unknown.
+/// Whether a response reports every member as changed and none as deleted. A server that treats an unknown token as
+/// no token does so; deletions are then unknown.
 pub(super) async fn is_replay(
     dav: &DavClient<'_>,
     calendar: &Collection,

@@ -20,7 +20,7 @@ const HOPS: usize = 5;
 const XML: &str = "application/xml; charset=utf-8";
 const CALENDAR: &str = "text/calendar; charset=utf-8";
 
-/// The server of a session, for requests about one mailbox or about the directory.
+/// A client for the server of a session, for requests about one mailbox or about the directory.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DavClient<'a> {
     /// The connector with its rules and HTTP client.
@@ -32,7 +32,7 @@ pub(super) struct DavClient<'a> {
     mailbox: Option<&'a str>,
 }
 
-/// A request that was not sent yet; [`DavClient::send`] adds the credential.
+/// A request to be sent; [`DavClient::send`] adds the credential.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
     method: &'static [u8],
@@ -124,7 +124,7 @@ impl<'a> DavClient<'a> {
         Ok(Self { caldav, session, server, mailbox })
     }
 
-    /// The same server for requests about another mailbox.
+    /// A client for the same server, for requests about another mailbox.
     pub(super) fn about(self, mailbox: &'a str) -> Self {
         Self { mailbox: Some(mailbox), ..self }
     }
@@ -134,7 +134,7 @@ impl<'a> DavClient<'a> {
         self.session.rooms.as_deref().unwrap_or(&self.caldav.config.rooms)
     }
 
-    /// The key under which a value is cached: sessions with another scope never read it.
+    /// The key under which a value is cached. It includes the session's scope, so that other sessions never read it.
     pub(super) fn key(&self, name: &str) -> String {
         format!("{}\n{}\n{name}", self.session.scope, self.server)
     }
@@ -165,7 +165,7 @@ impl<'a> DavClient<'a> {
         read_propfind(url, answer, about)
     }
 
-    /// Reads properties of a URL that may not exist: a refusal of the credential means nothing there.
+    /// Reads properties of a URL that may not exist. A refused credential is not conclusive there.
     pub(super) async fn try_propfind(&self, url: &Url, depth: &str, body: &str) -> Result<Vec<Resource>> {
         let call = Call::xml(b"PROPFIND", url, depth, body.to_owned());
         let answer = self.exchange(&call, true).await?;
@@ -175,7 +175,7 @@ impl<'a> DavClient<'a> {
         read_propfind(url, answer, About::Mailbox)
     }
 
-    /// Sends a request. The caller judges every status except 401.
+    /// Sends a request. The caller handles every status except 401.
     pub(super) async fn send(&self, call: Call) -> Result<Answer> {
         self.exchange(&call, false).await
     }

@@ -25,7 +25,7 @@ struct Watermark {
     calendars: Vec<String>,
     /// Digest of the state of the calendars ([`mark`]).
     state: String,
-    /// Whether the same state may hide a change.
+    /// Whether an unchanged state may hide a change.
     #[serde(default)]
     again: bool,
 }

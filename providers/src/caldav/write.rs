@@ -46,8 +46,8 @@ pub(super) async fn create(
     answer(dav, &stored, place, mailbox)
 }
 
-/// Handles an event whose rooms could not be written: after a permanent error it is removed, after a temporary one
-/// it stays to be looked up later.
+/// Handles an event whose room copies could not be written: after a permanent error it is removed; after a temporary
+/// one it is kept, to be completed later.
 async fn take_back(caldav: &CalDav, dav: &DavClient<'_>, stored: &Stored, error: Error) -> Error {
     if matches!(error.remedy, Remedy::RetryAfter(_) | Remedy::RefreshToken) {
         return error.unknown();
@@ -71,8 +71,8 @@ async fn put_new(dav: &DavClient<'_>, place: &Located, key: &str, draft: &Compon
     }
 }
 
-/// Refuses an event that was cancelled without being deleted, because it cannot be written again under the same
-/// key.
+/// Returns an error for an event that was cancelled without being deleted, because it cannot be written again under
+/// the same key.
 fn usable(stored: Stored) -> Result<Stored> {
     if !read::is_cancelled(&stored) {
         return Ok(stored);
@@ -274,7 +274,7 @@ pub(super) async fn remove(dav: &DavClient<'_>, url: &Url) -> Result<bool> {
     Err(failed.unwrap_or_else(failure::unreadable_response))
 }
 
-/// Refuses ids of single occurrences: they are read but never written.
+/// Returns an error for ids of single occurrences, which Muster reads but never writes.
 fn whole(id: &str) -> Result<&str> {
     if id.contains('#') {
         let message = messages::caldav_occurrence_fixed();

@@ -24,7 +24,7 @@ enum DiscoveryResponse {
     Place(Url),
     /// A redirect to another mail address.
     Address(String),
-    /// No usable response: the next URL is asked.
+    /// No usable response: the next URL is tried.
     Nothing,
 }
 
@@ -69,7 +69,7 @@ impl Exchange {
         Err(not_found(last))
     }
 
-    /// The URLs to ask, in reverse order.
+    /// The URLs to try, in reverse order.
     fn places(&self, address: &str) -> Result<Vec<Url>> {
         let domain = domain_of(address).ok_or_else(|| {
             let message = messages::exchange_account_without_address();
@@ -97,7 +97,7 @@ impl Exchange {
         }
     }
 
-    /// Whether the account's password may go to a URL that a response named.
+    /// Returns an error unless the account's password may be sent to a URL from a response.
     fn check_place(&self, session: &Session, place: &Url) -> Result<()> {
         endpoint::check_server(place)?;
         let host = place.host_str().unwrap_or_default().to_ascii_lowercase();
@@ -146,7 +146,7 @@ fn read(root: &Element) -> DiscoveryResponse {
     }
 }
 
-/// The error when no URL named a server. An unreachable network is reported as such: it may come back.
+/// The error if no URL named a server. Network failures are reported as temporary.
 fn not_found(last: Option<Error>) -> Error {
     if let Some(error) = last.filter(|error| matches!(error.remedy, Remedy::RetryAfter(_))) {
         return error;

@@ -1,4 +1,4 @@
-//! The URL of the server: typed by the administrator or discovered, and never in Microsoft's cloud.
+//! The URL of the server: entered by the administrator or discovered; never in Microsoft's cloud.
 
 use url::{Host, Url};
 

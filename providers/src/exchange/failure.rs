@@ -1,4 +1,4 @@
-//! The meaning of each refusal by Exchange, as a table.
+//! Maps Exchange's errors to kinds and remedies, by tables.
 //!
 //! The response code of a fault or an item decides first, then the HTTP status. Messages are Muster's own; the server's
 //! text is never passed on.
@@ -13,14 +13,14 @@ use super::{
 };
 use crate::{Error, ErrorKind as Kind, Remedy, messages, xml::Element};
 
-/// The wait when the server names none.
+/// Default wait if the server specifies none.
 const PAUSE: Duration = Duration::from_secs(5);
-/// The wait when the server is busy and names none.
+/// Default wait if the server is busy and specifies none.
 const BUSY: Duration = Duration::from_mins(1);
-/// The wait while a mailbox moves to another database, which takes long.
+/// Wait while a mailbox is being moved to another database, which takes long.
 const MOVE: Duration = Duration::from_mins(10);
 
-/// The code of a refusal by a web server with no Exchange server behind it.
+/// The code of an error from a web server that has no Exchange server behind it.
 pub(super) const ELSEWHERE: &str = "NOT_SERVED_HERE";
 
 /// The subject of a request: the same code means different things for different subjects.
@@ -34,23 +34,23 @@ pub(super) enum About {
     Item,
 }
 
-/// The facts about a refused request that decide what its error means.
+/// The context of a failed request, which determines what its error means.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Refused {
     /// The subject of the request.
     pub about: About,
     /// Whether the request would have changed something.
     pub writes: bool,
-    /// Added to pauses that the server did not request.
+    /// Random duration added to waits that the server did not request.
     pub jitter: Duration,
 }
 
-/// The code of a refusal, and the pause that the server requests.
+/// An error code, and the wait that the server requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Code {
     /// The response code, such as `ErrorServerBusy`.
     pub name: String,
-    /// The requested pause (`BackOffMilliseconds`); `None` when the server requests none.
+    /// The requested wait (`BackOffMilliseconds`); `None` when the server requests none.
     pub back_off: Option<Duration>,
 }
 
@@ -175,7 +175,7 @@ fn is_transient(code: &str) -> bool {
     )
 }
 
-/// Whether a fault is Muster's own, so that no repetition helps.
+/// Whether an error is caused by Muster itself, so that retrying does not help.
 fn is_ours_to_blame(code: &str) -> bool {
     let starts = ["ErrorInvalid", "ErrorIncorrect", "ErrorUnsupported", "ErrorCalendar", "ErrorSend"];
     starts.iter().any(|start| code.starts_with(start))
@@ -249,7 +249,7 @@ pub(super) fn no_mailbox(code: &str) -> Error {
     Error::new(Kind::NoMailbox, Remedy::SkipMailbox, code, message)
 }
 
-/// The error for a calendar that is closed to the service account.
+/// The error for a calendar to which the service account has no access.
 pub(super) fn no_access(code: &str) -> Error {
     let message = messages::exchange_no_access();
     Error::new(Kind::OutOfScope, Remedy::SkipMailbox, code, message)

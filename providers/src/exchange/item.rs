@@ -1,4 +1,4 @@
-//! Translates calendar items from Exchange's XML into the connectors' own types.
+//! Converts calendar items from Exchange's XML to the connectors' own types.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound, Utc};
 use domain::{BusyKind, TimeRange, Timestamp, UnreadableReason, Zone, state::Answer};
@@ -78,7 +78,7 @@ pub(super) fn place(item: &Element) -> SeriesRole {
 }
 
 /// The time of an item. Whole days are days of the zone `days`: a server returns midnights in UTC for items written
-/// without a zone. An unknown time is as wide as the window.
+/// without a zone. An unknown time covers the whole window.
 pub(super) fn span(item: &Element, days: &Zone, window: Option<TimeRange>) -> Span {
     let texts = (item.text_of(TYPES, "Start"), item.text_of(TYPES, "End"));
     let told = moment::span(moment(texts.0), moment(texts.1), window);
@@ -122,7 +122,7 @@ pub(super) fn instant(text: &str) -> Option<Timestamp> {
     Some(at.trunc_subsecs(6))
 }
 
-/// How a free/busy status of Exchange blocks the time; an unknown status blocks.
+/// Maps a free/busy status of Exchange to a kind of busy time; an unknown status counts as busy.
 pub(super) fn busy_kind(status: Option<&str>) -> Option<BusyKind> {
     match status.unwrap_or_default() {
         "Free" | "WorkingElsewhere" => None,

@@ -78,7 +78,7 @@ pub struct Exchange {
     ids: Ids,
     /// Cache of discovered servers, by account.
     servers: Cache<String, Url>,
-    /// Cache of the rooms, by server and account; used to tell whether a mailbox is a room's, and to keep pages
+    /// Cache of the rooms, by server and account; used to determine whether a mailbox is a room, and to keep pages
     /// consistent.
     rooms: Cache<String, Arc<Vec<RoomInfo>>>,
 }
@@ -110,7 +110,7 @@ impl Provider for Exchange {
         }
     }
 
-    /// An Exchange server gives one account ten connections, three of them to one mailbox.
+    /// Limits one account to ten concurrent connections, three of them to one mailbox.
     fn limits(&self) -> RequestLimits {
         RequestLimits {
             whole: RateLimit { concurrency: 8, rate: 6_000, per: Duration::from_mins(1) },

@@ -1,4 +1,4 @@
-//! Names and addresses of the organisation and of single mailboxes.
+//! Looks up the organisation and single mailboxes in the directory.
 
 use domain::provider::Capabilities;
 
@@ -34,7 +34,7 @@ pub(super) struct Candidates {
 const MAX: usize = 100;
 
 impl Exchange {
-    /// Looks up the account in the directory, which proves that the server responds and accepts the login. An
+    /// Looks up the account in the directory, which shows that the server responds and accepts the login. An
     /// organisation is identified by its mail domain and server, because its accounts have nothing else in common.
     pub(super) async fn read_organisation(&self, session: &Session) -> Result<Organisation> {
         let account = session.account.trim();
@@ -120,8 +120,8 @@ impl Exchange {
         Ok(Mailbox { id, address, name, kind, zone: None, accepts_conflicts: None })
     }
 
-    /// Reads the default calendar. Rights on single items are not reported; whoever may create items in a calendar
-    /// may change and delete those.
+    /// Reads the default calendar. Rights on single items are not reported; the right to create items implies the
+    /// right to change and delete them.
     pub(super) async fn read_calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
         let body = format!(
             r#"<m:GetFolder><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties><t:FieldURI FieldURI="folder:EffectiveRights"/></t:AdditionalProperties></m:FolderShape><m:FolderIds>{CALENDAR}</m:FolderIds></m:GetFolder>"#

@@ -1,4 +1,4 @@
-//! Connecting: the login of a technical account, on a server that is named or found.
+//! Connecting with the login of a technical account, on a server that is entered or discovered.
 
 use url::Url;
 

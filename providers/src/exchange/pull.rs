@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{ChangeCheck, Remedy, Result, Session};
 
-/// How long a subscription lives after the last poll, in minutes.
+/// Lifetime of a subscription after the last poll, in minutes.
 const TIMEOUT_MINUTES: u32 = 360;
 /// The kinds of events to report for appointments.
 const KINDS: [&str; 5] = ["CopiedEvent", "CreatedEvent", "DeletedEvent", "ModifiedEvent", "MovedEvent"];
@@ -92,7 +92,7 @@ impl Exchange {
         told(&self.call(session, Call::new("GetEvents", body).of(mailbox)).await?)
     }
 
-    /// Ends a subscription with more pending events than are worth reading. It would also end by itself.
+    /// Ends a subscription that has too many pending events; it would otherwise expire.
     async fn unsubscribe(&self, session: &Session, mailbox: &str, known: &Watermark) {
         let subscription = soap::element("m:SubscriptionId", &known.subscription);
         let body = format!("<m:Unsubscribe>{subscription}</m:Unsubscribe>");

@@ -1,4 +1,4 @@
-//! Pushes, which there are none of.
+//! Push notifications, which this system does not support.
 
 use async_trait::async_trait;
 

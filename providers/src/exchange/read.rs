@@ -69,8 +69,8 @@ impl Exchange {
             .unwrap_or_else(|| Err(failure::not_understood()))
     }
 
-    /// Items with all their properties, in the order of the ids; `None` for those that no longer exist. If the response
-    /// about many cannot be read, each is requested alone.
+    /// Reads items with all their properties, in the order of the ids; `None` for those that no longer exist. If the
+    /// response about many cannot be read, each is requested alone.
     pub(super) async fn read_items(
         &self,
         session: &Session,

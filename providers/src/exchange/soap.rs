@@ -18,7 +18,7 @@ pub(super) const MESSAGES: &str = "http://schemas.microsoft.com/exchange/service
 pub(super) const TYPES: &str = "http://schemas.microsoft.com/exchange/services/2006/types";
 /// The namespace of details of faults.
 pub(super) const ERRORS: &str = "http://schemas.microsoft.com/exchange/services/2006/errors";
-/// The default calendar of the mailbox that is acted on.
+/// The element that denotes the default calendar of the mailbox.
 pub(super) const CALENDAR: &str = r#"<t:DistinguishedFolderId Id="calendar"/>"#;
 
 /// A whole request: an operation, executed as the service account or as the owner of a mailbox. Times are UTC.
@@ -46,7 +46,7 @@ pub(super) fn element(name: &str, content: &str) -> String {
     format!("<{name}>{}</{name}>", text(content))
 }
 
-/// A text, escaped for use in an element or an attribute; characters that XML 1.0 forbids are left out.
+/// Escapes a text for use in an element or attribute; omits characters that XML 1.0 forbids.
 pub(super) fn text(content: &str) -> String {
     let fits = |c: &char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     escape(content.chars().filter(fits).collect::<String>()).into_owned()

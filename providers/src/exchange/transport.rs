@@ -1,7 +1,7 @@
 //! Sends all requests of the connector to Exchange.
 //!
-//! Every request passes the gate, carries an id of ours, names the mailbox by which it is routed, and is repeated
-//! at most once after a refused token. A refused password is never sent again, because servers lock accounts.
+//! Every request acquires a permit, carries a request id, names the mailbox by which it is routed, and is repeated at
+//! most once after a refused token. A refused password is never sent again, because servers lock accounts.
 
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ impl Answer {
         self.messages().next().unwrap_or_else(|| Err(self.unreadable()))
     }
 
-    /// The message, or the error if it reports one or was not processed.
+    /// Returns the message, or the error if it reports one or was not processed.
     pub(super) fn judge<'e>(&self, message: &'e Element) -> Result<&'e Element> {
         self.judge_as(message, self.refused.about)
     }
@@ -148,7 +148,7 @@ impl Exchange {
         judged
     }
 
-    /// Sends a request without mailbox and impersonation, such as to Autodiscover. The caller judges every status.
+    /// Sends a request without mailbox and impersonation, such as to Autodiscover. The caller handles every status.
     pub(super) async fn post(&self, session: &Session, url: &Url, body: String) -> Result<Response> {
         let credential = session.credentials.current().await?;
         let call = Call::new("Autodiscover", body);

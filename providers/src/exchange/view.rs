@@ -39,7 +39,7 @@ pub(super) struct Listed {
     pub place: SeriesRole,
     /// The UID, shared by all occurrences of a series.
     pub uid: String,
-    /// What the list says about the item.
+    /// The item as described by the list.
     pub outline: ItemReading,
 }
 
@@ -194,7 +194,7 @@ impl Exchange {
     }
 }
 
-/// The items of a view, without those that merely touch the window.
+/// Sorts and classifies the items of a view, without those that merely touch the window.
 pub(super) fn sorted(items: &[Element], days: &Zone, window: TimeRange) -> View {
     let mut view = View::default();
     let mut seen = HashSet::new();
@@ -222,7 +222,7 @@ pub(super) fn sorted(items: &[Element], days: &Zone, window: TimeRange) -> View 
     view
 }
 
-/// What the list says about an item that cannot be read: its time, and whether it blocks.
+/// Converts a listed item that cannot be read: its time, and whether it blocks.
 pub(super) fn busy_from_outline(listed: Listed) -> ItemReading {
     let ItemReading::Event(event) = listed.outline else { return listed.outline };
     match event.busy {
@@ -238,7 +238,7 @@ pub(super) fn busy_from_outline(listed: Listed) -> ItemReading {
     }
 }
 
-/// Whether the error about one item concerns more than that item, or passes by itself.
+/// Whether an error about one item concerns the whole mailbox or is temporary.
 pub(super) fn concerns_whole_mailbox(error: &Error) -> bool {
     match error.remedy {
         Remedy::Reconnect => true,

@@ -1,4 +1,4 @@
-//! The calendars in a user's list.
+//! The calendars in a user's calendar list.
 
 use super::{
     Google,
@@ -45,8 +45,7 @@ impl Google {
     }
 }
 
-/// Whether the scope for calendar lists is missing. It was added later than the others, so delegations without it
-/// remain usable.
+/// Whether the scope for calendar lists is missing. Older delegations lack it and remain usable.
 fn is_not_allowed(error: &Error) -> bool {
     matches!(error.kind, ErrorKind::GrantLost | ErrorKind::OutOfScope)
 }

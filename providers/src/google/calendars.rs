@@ -26,7 +26,7 @@ use crate::{
 const BATCH: usize = 50;
 /// Longest window requested; Google refuses about three months.
 const LONGEST_WINDOW: Duration = Duration::days(60);
-/// Maximum number of mailboxes tried as the user who sends the request.
+/// Maximum number of mailboxes on whose behalf the request is tried.
 const ASKERS: usize = 4;
 
 pub(super) type Verdicts = Vec<Result<FreeBusy>>;
@@ -178,7 +178,7 @@ pub(super) fn instant(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
-/// The error for a requested calendar that is missing in the response; it is unknown, never free.
+/// The error for a requested calendar that is missing from the response; its busy times are unknown.
 fn missing() -> Error {
     Error::new(
         ErrorKind::Unavailable,

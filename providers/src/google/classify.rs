@@ -86,7 +86,7 @@ pub(super) fn refusal(answer: &Response, subject: Subject, writes: bool, jitter:
     Error { unknown, ..express(meaning, code, wait) }
 }
 
-/// The same error after a fresh token did not help: the consent is lost.
+/// Converts an error that a fresh token did not fix: the consent is lost.
 pub(super) fn grant_lost(error: Error) -> Error {
     express(Meaning::GrantLost, error.code, PAUSE)
 }
@@ -145,7 +145,7 @@ fn by_reason(reason: &str, subject: Subject) -> Option<Meaning> {
     })
 }
 
-/// The meaning of "not found": deleted or not visible; it never proves that a calendar was deleted.
+/// Interprets "not found": deleted or not visible. It does not prove that a calendar was deleted.
 const fn missing(subject: Subject) -> Meaning {
     match subject {
         Subject::Directory => Meaning::GrantLost,

@@ -30,7 +30,7 @@ pub struct Person {
     pub domain: String,
 }
 
-/// Why a browser is sent to Google.
+/// Purpose of redirecting a browser to Google.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
     /// The browser is sent to authenticate the user, and nothing else.

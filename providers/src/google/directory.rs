@@ -20,7 +20,7 @@ const OWN_CUSTOMER: &str = "my_customer";
 const PAGE: &str = "500";
 
 impl Google {
-    /// Reads the organisation as its administrator, which proves that the key and the delegation are valid.
+    /// Reads the organisation on behalf of its administrator, which shows that the key and the delegation are valid.
     pub(super) async fn read_organisation(&self, session: &Session) -> Result<Organisation> {
         let call = Call::get(self.directory_url(&["customers", OWN_CUSTOMER])?, Scope::Customer);
         let customer: wire::Customer = self.call_json(session, &call).await?;
@@ -151,7 +151,7 @@ impl Google {
         ))
     }
 
-    /// Reads the mailbox of a user's own consent, whose calendar id is the email address.
+    /// Reads the mailbox for a user's own consent, whose calendar id is the email address.
     async fn own_mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
         let call = Call::get(self.calendar_url("primary", &[])?, Scope::Events).of(mailbox);
         let calendar: wire::Calendar = self.call_json(session, &call).await?;

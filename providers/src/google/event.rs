@@ -142,8 +142,7 @@ pub(super) fn zone_of_days(told: Option<&str>, session: &Session) -> Option<Zone
     }
 }
 
-/// Reads an event. Whole days are in `zone`, where `None` is an unknown zone. Unknown times are as wide as the
-/// window.
+/// Converts an event. Whole days are in `zone`; `None` means an unknown zone. Unknown times cover the whole window.
 pub(super) fn read(raw: wire::Event, zone: Option<&Zone>, window: Option<TimeRange>) -> ItemReading {
     if is_gone(&raw) {
         return ItemReading::Nothing;

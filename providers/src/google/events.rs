@@ -111,8 +111,8 @@ impl Google {
         Ok(page)
     }
 
-    /// Creates an event with an id of ours, so that a repeated write finds the first one. The id of a deleted event
-    /// cannot be used again.
+    /// Creates an event with an id chosen by Muster, so that a repeated write finds the first one. The id of a
+    /// deleted event cannot be used again.
     pub(super) async fn insert_event(
         &self,
         session: &Session,
@@ -215,7 +215,7 @@ impl Google {
         event::single(raw, session).and_then(|event| event.ok_or_else(not_understood)).map_err(Error::unknown)
     }
 
-    /// Cancels an event. Google notifies the guests in its own words: a cancellation cannot contain a message.
+    /// Cancels an event. Google notifies the guests with its own text; a cancellation cannot contain a message.
     pub(super) async fn call_off_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
         self.delete(session, mailbox, id, ALL).await
     }

@@ -20,7 +20,7 @@ use url::Url;
 use super::classify::PAUSE;
 use crate::{Error, ErrorKind, Remedy, Result, messages, rest::below};
 
-/// How long to wait after a failure of the source before it is queried again, so that the operator can fix it.
+/// Wait before the token source is queried again after a failure.
 const MENDED_IN: Duration = Duration::from_mins(1);
 /// How long before its expiry the source's token is renewed.
 const EARLY: chrono::Duration = chrono::Duration::minutes(1);
@@ -39,7 +39,7 @@ pub enum TokenSource {
     File(PathBuf),
 }
 
-/// Has Google sign assertions. Clones share the source's token.
+/// Signs assertions through Google's API. Clones share the source's token.
 #[derive(Debug, Clone)]
 pub struct Keyless {
     source: TokenSource,
@@ -145,7 +145,7 @@ async fn read(path: &PathBuf) -> Result<SecretString> {
     }
 }
 
-/// The error if the source fails or Google refuses its token. Works again once the operator has fixed the cause.
+/// The error if the token source fails or Google refuses its token, until the operator has fixed the cause.
 fn unserved(code: &str) -> Error {
     tracing::error!(code, "no signature for a service account: the operator's source does not serve");
     Error::new(ErrorKind::Signing, Remedy::RetryAfter(MENDED_IN), code, messages::google_signing_silent())

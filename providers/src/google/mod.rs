@@ -124,7 +124,7 @@ impl Provider for Google {
         }
     }
 
-    /// Google: 600 per minute for a user.
+    /// Google allows 600 requests per minute for each user.
     fn limits(&self) -> RequestLimits {
         RequestLimits {
             whole: RateLimit { concurrency: 64, rate: 10_000, per: Duration::from_mins(1) },

@@ -1,4 +1,4 @@
-//! What a request to Google's APIs looks like; [`crate::rest`] sends it.
+//! Builds requests to Google's APIs, which [`crate::rest`] sends.
 //!
 //! Every request names the mailbox whose quota it uses (`quotaUser`; otherwise everything would be charged to the
 //! service account).
@@ -29,7 +29,7 @@ const RESOURCE: &str = "@resource.calendar.google.com";
 /// A request to one of Google's APIs.
 pub(super) type Call<'a> = rest::Call<'a, Detail>;
 
-/// What Google needs to know of a request besides.
+/// Google-specific details of a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Detail {
     version: Option<String>,
@@ -103,7 +103,8 @@ impl RestApi for Google {
         &self.ids
     }
 
-    /// A service account has one token for each user for whom it acts, a user's own consent has one for everything.
+    /// A service account has one token for each user on whose behalf it acts; a user's own consent has a single
+    /// token.
     async fn token(
         &self,
         session: &Session,

@@ -1,5 +1,5 @@
-//! Scopes of each kind of request: small sets, because one scope that the administrator has not authorised makes
-//! Google refuse the whole token.
+//! Scopes of each kind of request. The sets are small, because Google refuses the whole token if the administrator
+//! has not authorised one of its scopes.
 
 const CALENDAR_EVENTS: &str = "https://www.googleapis.com/auth/calendar.events";
 const CALENDAR_BUSY: &str = "https://www.googleapis.com/auth/calendar.events.freebusy";

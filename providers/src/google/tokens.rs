@@ -1,4 +1,5 @@
-//! Access tokens that the connector obtains itself: one for each user for whom it acts and each kind of request.
+//! Access tokens that the connector obtains itself: one for each kind of request and each user on whose behalf it
+//! acts.
 //!
 //! For Microsoft and for users' own consents, a consent has one secret and one token, which the token broker
 //! manages. A service account has one key and as many tokens as there are mailboxes, so these are cached here, in
@@ -25,7 +26,7 @@ use crate::{Error, ErrorKind, Remedy, Result, messages};
 
 /// Grant type of the token request.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-/// How long before its expiry a token is renewed.
+/// How long before their expiry tokens are renewed.
 const EARLY: chrono::Duration = chrono::Duration::minutes(5);
 /// Maximum number of cached tokens.
 const CAPACITY: u64 = 100_000;
@@ -58,8 +59,8 @@ pub(super) enum Account<'a> {
 }
 
 impl Account<'_> {
-    /// Identifies the account in the cache. A key is identified by a digest, which contains no `@` and so never
-    /// equals an address.
+    /// The cache key of the account. A service account key is identified by a digest, which contains no `@` and
+    /// therefore never equals an address.
     fn mark(self) -> String {
         match self {
             Self::Key(key) => key.fingerprint().to_owned(),
@@ -79,8 +80,8 @@ pub(super) struct TokenAnswer {
 }
 
 impl Google {
-    /// A token to act as `subject` that differs from `refused`. Cached for the session's own scope, so that
-    /// entering somebody else's account and subject never yields a token fetched for them.
+    /// Returns a token to act as `subject` that differs from `refused`. Cached by the session's scope, so that
+    /// entering another customer's account and subject never yields their token.
     pub(super) async fn acting_as(
         &self,
         owner: &Arc<str>,

@@ -1,4 +1,4 @@
-//! The JSON shapes of Google's APIs, as far as Muster reads them. Inessential members are read leniently.
+//! The JSON shapes of Google's APIs, as far as Muster reads them. Optional members are parsed leniently.
 
 use std::collections::HashMap;
 
@@ -197,7 +197,7 @@ pub(super) struct BusyError {
     pub reason: Option<String>,
 }
 
-/// What a list of events says about its calendar and the caller's access to it.
+/// Metadata in a list of events: its calendar and the caller's access to it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Head {
@@ -220,7 +220,7 @@ pub(super) struct Events {
     pub next_sync_token: Option<String>,
 }
 
-/// One page of events of which only the number matters.
+/// One page of events without details, of which only the number matters.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Touched {

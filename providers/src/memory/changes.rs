@@ -1,4 +1,4 @@
-//! Changes since a position: the revision at which somebody looked.
+//! Change detection by revision numbers.
 
 use async_trait::async_trait;
 use domain::TimeRange;
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{ChangeCheck, ChangeFeed, Changes, Error, ErrorKind, Remedy, Result, Session};
 
-/// Where somebody stands who follows the changes of one mailbox.
+/// A position in the changes of one mailbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Position {
     mailbox: String,
@@ -66,7 +66,7 @@ impl ChangeFeed for Memory {
 }
 
 impl Position {
-    /// Times and texts are always JSON.
+    /// Serialises the position.
     fn write(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
@@ -83,13 +83,13 @@ impl Record {
         Some(position).filter(|position| position.epoch == self.epoch && position.revision <= self.revision)
     }
 
-    /// What has changed in a mailbox since a position, deleted events included.
+    /// The events of a mailbox that changed since a position, including deleted ones.
     fn touched<'a>(&'a self, since: &'a Position) -> impl Iterator<Item = &'a Entry> {
         let entries = self.entries.values().filter(|entry| entry.mailbox == since.mailbox);
         entries.filter(|entry| entry.revision > since.revision)
     }
 
-    /// One page of changes, the oldest first. `is_first` leaves out what is outside of the window or deleted.
+    /// One page of changes, oldest first. `is_first` omits events that are deleted or outside the window.
     fn since(&self, position: &Position, is_first: bool) -> Changes {
         let is_here = |entry: &&Entry| !entry.deleted && entry.event.range.overlaps(&position.window);
         let mut touched: Vec<&Entry> =

@@ -70,7 +70,7 @@ impl Request {
 }
 
 impl Record {
-    /// Refuses an address without a mailbox.
+    /// Returns an error if the address has no mailbox.
     pub(super) fn require(&self, mailbox: &str) -> Result<()> {
         let mut listed = self.people.iter().map(|person| &person.address);
         let is_room = || self.rooms.iter().any(|room| room.address == mailbox);

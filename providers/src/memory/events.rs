@@ -227,7 +227,7 @@ fn event_page<'a>(
     Ok(EventPage { items: page.items, unreadable: Vec::new(), next: page.next })
 }
 
-/// Another time asks everybody again; the same time is no news to anybody.
+/// Applies a change. A new time resets all responses.
 fn update(entry: &mut Entry, change: &EventChange) {
     let EventChange { range, zone: _, title, text, attendees, location: _ } = change.clone();
     let event = &mut entry.event;

@@ -1,4 +1,4 @@
-//! Faults to plant: refusals that stand, failures of single requests, and callers that die.
+//! Injected faults: permanent refusals, failures of single requests, and crashes of callers.
 //!
 //! A request is first hit by a [`Cut`], then by a standing refusal, then by a failure that was planted for the next
 //! request of its method.
@@ -8,7 +8,7 @@ use std::{collections::VecDeque, future::pending, sync::Arc, time::Duration};
 use super::{Memory, Method, Request, messages, record::Record};
 use crate::{Credential, Error, ErrorKind, Remedy, Result, Session};
 
-/// Stands for every mailbox.
+/// Placeholder for every mailbox.
 const EVERY: &str = "*";
 
 /// When a planted failure strikes.
@@ -20,28 +20,28 @@ pub enum When {
     After,
 }
 
-/// What happens to one request.
+/// A fault that affects one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cut {
-    /// The request does not arrive, and the caller is told.
+    /// The request is not sent, and the caller receives an error.
     NotSent,
-    /// The request is carried out, and its response is lost.
+    /// The request is executed, but its response is lost.
     AnswerLost,
-    /// The caller dies before the request is sent.
+    /// The caller crashes before the request is sent.
     DiesBefore,
-    /// The caller dies while the response is under way.
+    /// The caller crashes before it receives the response.
     DiesAfter,
 }
 
 impl Cut {
-    /// Every kind of cut.
+    /// All variants.
     pub const ALL: [Self; 4] = [Self::NotSent, Self::AnswerLost, Self::DiesBefore, Self::DiesAfter];
 }
 
-/// Called with every request before it is carried out.
+/// Callback that receives every request before it is executed.
 type Watcher = Arc<dyn Fn(&Request) + Send + Sync>;
 
-/// The planted faults.
+/// The injected faults.
 #[derive(Default)]
 pub(super) struct Faults {
     refusals: Vec<(Option<Method>, String, Error)>,
@@ -63,7 +63,7 @@ impl std::fmt::Debug for Faults {
 }
 
 impl Faults {
-    /// The refusals that stand, without anything counted.
+    /// The permanent refusals alone, without counters.
     pub(super) fn standing(&self) -> Self {
         Self { refusals: self.refusals.clone(), ..Self::default() }
     }
@@ -94,7 +94,7 @@ impl Faults {
     }
 }
 
-/// Faults from now on.
+/// Methods that inject faults.
 impl Memory {
     /// Refuses requests of a method, or of any, about a mailbox; `*` stands for every mailbox and the empty text for
     /// the directory. Stands until [`Self::relent`].
@@ -102,32 +102,32 @@ impl Memory {
         self.faults().refusals.push((method.into(), mailbox.to_owned(), error));
     }
 
-    /// Takes back every refusal that names this mailbox.
+    /// Removes all refusals for this mailbox.
     pub fn relent(&self, mailbox: &str) {
         self.faults().refusals.retain(|(_, about, _)| about != mailbox);
     }
 
-    /// Lets the next request of a method fail.
+    /// Makes the next request of a method fail.
     pub fn fail_next(&self, method: Method, when: When, error: Error) {
         self.faults().next.push_back((method, when, error));
     }
 
-    /// Lets the `n`-th request from the beginning, counted from 0, be cut.
+    /// Applies a cut to the `n`-th request, counted from 0.
     pub fn cut(&self, n: usize, cut: Cut) {
         self.faults().cut = Some((n, cut));
     }
 
-    /// Lets the next request of a method never end.
+    /// Makes the next request of a method hang.
     pub fn hang_next(&self, method: Method) {
         self.faults().hangs = Some(method);
     }
 
-    /// Calls `watcher` with every request before it is carried out.
+    /// Calls `watcher` with every request before it is executed.
     pub fn watch_requests(&self, watcher: impl Fn(&Request) + Send + Sync + 'static) {
         self.faults().watcher = Some(Arc::new(watcher));
     }
 
-    /// The number of requests so far, and how many of them were cut.
+    /// Returns the number of requests so far, and how many of them were cut.
     pub fn counts(&self) -> (usize, usize) {
         let faults = self.faults();
         (faults.calls, faults.cuts)
@@ -143,7 +143,7 @@ impl Memory {
         pending::<()>().await;
     }
 
-    /// Carries a request out, unless it is refused or a fault strikes.
+    /// Executes a request, unless it is refused or a fault applies.
     pub(super) async fn call<T: Send>(
         &self,
         session: &Session,
@@ -194,7 +194,7 @@ impl Memory {
         }
     }
 
-    /// Refuses whoever has another login than the required one.
+    /// Returns an error unless the session uses the required login.
     async fn log_in(&self, session: &Session) -> Result<()> {
         use secrecy::ExposeSecret;
         let Some((user, password)) = self.record().login.clone() else { return Ok(()) };

@@ -1,8 +1,8 @@
-//! A whole calendar system in memory, for tests: a directory, calendars with their events, changes, pushes, and faults
-//! to plant. Behind the cargo feature `memory`, so that no shipped binary holds it.
+//! An in-memory calendar system for tests: directory, calendars, events, changes, push notifications and injected
+//! faults. Available only with the cargo feature `memory`, so that it is not part of released binaries.
 //!
-//! It stands in for a provider of any kind, under which its integrations are stored. Its own record is the judge of what
-//! really happened: [`Memory::events`] are the events as they were written, [`Memory::requests`] the requests.
+//! It can stand in for any kind of provider. Its own record is the judge of what really happened: [`Memory::events`]
+//! are the events as they were written, [`Memory::requests`] the requests.
 //!
 //! Slow work of a real provider - delivering invitations, rooms' answers, creating online meetings - is done by
 //! [`Memory::settle`], or by the test itself with [`Memory::answer`] and [`Memory::meet`].
@@ -40,7 +40,7 @@ use crate::{
 /// Number of members or events per page.
 const PAGE: usize = 50;
 
-/// All calendars of one system. Cheap to clone; clones are the same system.
+/// An in-memory calendar system. Cheap to clone; clones share their state.
 #[derive(Debug, Clone)]
 pub struct Memory {
     kind: ProviderKind,
@@ -55,8 +55,8 @@ struct Shared {
 }
 
 impl Memory {
-    /// An empty system that stands in for a kind. It offers everything but online meetings, pushes and users' own
-    /// consents; anybody may log in, and every address is a mailbox.
+    /// Creates an empty system that stands in for a kind of provider. It supports everything except online meetings,
+    /// push and users' own consents; any login is accepted, and every address has a mailbox.
     pub fn new(kind: ProviderKind) -> Self {
         Self::with_record(kind, Record::default(), Faults::default())
     }
@@ -66,8 +66,7 @@ impl Memory {
         Self { kind, shared: Arc::new(shared) }
     }
 
-    /// A second system with the same calendars and standing refusals, for another course of events. Requests are
-    /// recorded and counted anew.
+    /// Creates an independent copy with the same calendars and refusals but without recorded requests.
     #[must_use]
     pub fn fork(&self) -> Self {
         let record = Record { requests: Vec::new(), taken: 0, ..self.record().clone() };
@@ -83,115 +82,114 @@ impl Memory {
     }
 }
 
-/// What the system is like; each from now on.
+/// Methods that configure the system.
 impl Memory {
-    /// Changes what the system offers.
+    /// Changes the features that the system supports.
     pub fn offer(&self, change: impl FnOnce(&mut ProviderFeatures)) {
         change(&mut self.record().features);
     }
 
-    /// Lets only this login in.
+    /// Accepts only this login.
     pub fn require_login(&self, user: &str, password: &str) {
         self.record().login = Some((user.to_owned(), password.to_owned()));
     }
 
-    /// Names the organisation.
+    /// Sets the organisation.
     pub fn name(&self, organisation: crate::Organisation) {
         self.record().organisation = organisation;
     }
 
-    /// Lists people in the directory.
+    /// Adds people to the directory.
     pub fn employ(&self, people: impl IntoIterator<Item = Person>) {
         self.record().people.extend(people);
     }
 
-    /// Lists rooms in the directory.
+    /// Adds rooms to the directory.
     pub fn build(&self, rooms: impl IntoIterator<Item = RoomInfo>) {
         self.record().rooms.extend(rooms);
     }
 
-    /// Only addresses that the directory lists have mailboxes.
+    /// Limits mailboxes to addresses listed in the directory.
     pub fn only_listed(&self) {
         self.record().only_listed = true;
     }
 
-    /// Gives every mailbox these calendars; by default each has one.
+    /// Sets the calendars of every mailbox; by default each has one.
     pub fn list_calendars(&self, calendars: &[CalendarListing]) {
         self.record().calendars = calendars.to_vec();
     }
 
-    /// Lets a mailbox be read and no longer written.
+    /// Makes a mailbox read-only.
     pub fn lock_for_writing(&self, mailbox: &str) {
         self.record().read_only.insert(mailbox.to_owned());
     }
 
-    /// Does not recognise a repeated effect key: whoever repeats a write has to look first.
+    /// Ignores effect keys, so that a repeated write creates another event.
     pub fn forget_keys(&self) {
         self.record().forgets_keys = true;
     }
 
-    /// Cannot be asked whether anything has changed: calendars have to be read.
+    /// Disables change checks, so that calendars must be read in full.
     pub fn tell_no_changes(&self) {
         self.record().tells_changes = false;
     }
 
-    /// Forgets every cursor and watermark given out so far.
+    /// Invalidates every cursor and watermark issued so far.
     pub fn forget_cursors(&self) {
         self.record().epoch += 1;
     }
 
-    /// Offers online meetings, and puts all existing ones and those to come into this state.
+    /// Enables online meetings, and sets the state of all existing and future ones.
     pub fn meet(&self, meeting: OnlineMeeting) {
         self.record().meet(meeting);
     }
 
-    /// Offers no online meetings.
+    /// Disables online meetings.
     pub fn meet_no_more(&self) {
         self.offer(|features| features.online_meetings = false);
     }
 }
 
-/// What people and rooms do.
+/// Methods that simulate actions of people and rooms.
 impl Memory {
-    /// Somebody else than Muster writes an event to a calendar of a mailbox: the default one, unless another is named.
-    /// Returns its id.
+    /// Simulates somebody else adding an event to a mailbox's calendar, by default the default one. Returns its id.
     pub fn write(&self, mailbox: &str, calendar: Option<&str>, title: &str, range: TimeRange) -> String {
         self.record().write_foreign(mailbox, calendar, title, range)
     }
 
-    /// Somebody else than Muster writes this event to a calendar of a mailbox; its id and version are replaced. Returns
+    /// Simulates somebody else adding this event to a mailbox's calendar; its id and version are replaced. Returns
     /// the id.
     pub fn write_event(&self, mailbox: &str, calendar: &str, event: Event) -> String {
         self.record().put(mailbox, calendar, event)
     }
 
-    /// Somebody else than Muster deletes every event of Muster's.
+    /// Simulates somebody deleting every event that Muster wrote.
     pub fn wipe(&self) {
         self.record().wipe();
     }
 
-    /// Everybody at this address gives this answer to every invitation.
+    /// Sets the response of this attendee to every invitation.
     pub fn answer(&self, address: &str, answer: Answer) {
         self.record().answer(|attendee| attendee.party.address == address, answer);
     }
 
-    /// Every room that has not answered gives this answer. Returns whether there was one.
+    /// Sets the response of every room that has not responded yet. Returns whether there was one.
     pub fn rooms_answer(&self, answer: Answer) -> bool {
         let waits =
             |one: &crate::Attendee| one.role == crate::AttendeeRole::Room && one.answer == Answer::None;
         self.record().answer(waits, answer) > 0
     }
 
-    /// The system's own slow work is done: invitations are delivered or withdrawn, rooms accept if they are free and
-    /// decline otherwise, online meetings are ready.
+    /// Completes the system's asynchronous work: invitations are delivered or withdrawn, rooms accept if they are
+    /// free and decline otherwise, online meetings become ready.
     pub fn settle(&self) {
         self.record().settle();
     }
 }
 
-/// What happened.
+/// Kind of failure.
 impl Memory {
-    /// All events as they were written, with their mailboxes; invitations in other calendars are not among them.
+    /// All events as written, with their mailboxes; excludes invitations in other calendars.
     pub fn events(&self) -> Vec<(String, Event)> {
         self.record().written()
     }
@@ -201,7 +199,7 @@ impl Memory {
         self.record().text(id)
     }
 
-    /// How often an event was created in a mailbox, by mailbox and effect key.
+    /// Number of times that an event was created, by mailbox and effect key.
     pub fn created(&self) -> BTreeMap<(String, String), usize> {
         self.record().created.clone()
     }
@@ -211,17 +209,17 @@ impl Memory {
         self.record().was_wiped
     }
 
-    /// All requests in order, those that failed included.
+    /// All requests in order, including failed ones.
     pub fn requests(&self) -> Vec<Request> {
         self.record().requests.clone()
     }
 
-    /// The requests since this was last called.
+    /// The requests since the last call of this method.
     pub fn take_requests(&self) -> Vec<Request> {
         self.record().take_requests()
     }
 
-    /// The pushes that the system would have sent.
+    /// The push notifications that the system would have sent.
     pub fn pushes(&self) -> Vec<SentPush> {
         self.record().pushes.clone()
     }
@@ -241,7 +239,7 @@ impl Provider for Memory {
         self.record().features
     }
 
-    /// More than any test sends.
+    /// Limits that no test reaches.
     fn limits(&self) -> RequestLimits {
         let limit = RateLimit { concurrency: 1_000, rate: 1_000_000, per: Duration::from_secs(1) };
         RequestLimits { whole: limit, mailbox: limit }

@@ -1,4 +1,4 @@
-//! Connecting: a login is entered, with or without a server.
+//! Connecting with a login, with or without a server address.
 
 use crate::{ConsentShape, Onboarding};
 

@@ -1,4 +1,4 @@
-//! Pushes: what the system would send, and how what it sends is read.
+//! Push notifications: those that the system would send, and parsing them.
 
 use async_trait::async_trait;
 use domain::Timestamp;
@@ -9,10 +9,10 @@ use crate::{Channel, Error, ErrorKind, Notice, Notices, Push, PushRequest, Remed
 
 /// Path to which the system sends its pushes.
 const HOOK: &str = "/hooks/memory";
-/// When channels end, in seconds since 1970: the end of the year 9999, which no test reaches.
+/// Expiry of channels in seconds since 1970: the end of the year 9999.
 const ENDS: i64 = 253_402_300_799;
 
-/// A channel that is open.
+/// An open push channel.
 #[derive(Debug, Clone)]
 pub(super) struct Subscription {
     mailbox: String,
@@ -20,7 +20,7 @@ pub(super) struct Subscription {
     secret: String,
 }
 
-/// A push that the system would have sent.
+/// A push notification that the system would have sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentPush {
     /// The URL that [`Push::watch`] was given.
@@ -92,7 +92,7 @@ fn ends() -> Timestamp {
 }
 
 impl Record {
-    /// Pushes to everybody who watches a mailbox.
+    /// Sends push notifications for all channels of a mailbox.
     pub(super) fn announce(&mut self, mailbox: &str) {
         let watching = self.subscriptions.iter().filter(|(_, one)| one.mailbox == mailbox);
         let sent = watching.map(|(id, one)| {

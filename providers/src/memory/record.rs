@@ -1,4 +1,4 @@
-//! What the system holds: its directory, its calendars, and everything that was requested.
+//! The state of the system: directory, calendars, and recorded requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::{
 /// The calendar to which bookings are written.
 pub(super) const DEFAULT: &str = "default";
 
-/// A request, by the method of the traits that sends it.
+/// The trait method that sent a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
     /// [`crate::Directory::organisation`]
@@ -58,10 +58,10 @@ pub enum Method {
     Unwatch,
 }
 
-/// One request as it arrived.
+/// A recorded request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// What was requested.
+    /// The method of the request.
     pub method: Method,
     /// The mailbox that the request is about; empty for the directory.
     pub mailbox: String,
@@ -73,22 +73,22 @@ pub struct Request {
     pub scope: String,
 }
 
-/// An event with what only the system knows of it.
+/// A stored event with internal data.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) mailbox: String,
     pub(super) calendar: String,
     pub(super) event: Event,
     pub(super) text: String,
-    /// The event whose invitation this is; `None` for an event as it was written.
+    /// The event to which this is an invitation; `None` for an original event.
     pub(super) invited_by: Option<String>,
-    /// Whether the event was deleted; it is kept for those who follow changes.
+    /// Whether the event was deleted; it is kept so that the deletion can be reported.
     pub(super) deleted: bool,
     /// The revision of its last change.
     pub(super) revision: u64,
 }
 
-/// Everything.
+/// The complete state of the system.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
     pub(super) features: ProviderFeatures,
@@ -108,7 +108,7 @@ pub(super) struct Record {
     pub(super) was_wiped: bool,
     /// Number of changes so far; also the source of ids.
     pub(super) revision: u64,
-    /// Cursors and watermarks of earlier epochs are forgotten.
+    /// Cursors and watermarks of earlier epochs are invalid.
     pub(super) epoch: u64,
     pub(super) requests: Vec<Request>,
     /// Number of requests that were taken already.
@@ -169,7 +169,7 @@ impl Record {
         new
     }
 
-    /// The events of a mailbox that exist, invitations included, in the order in which they were written.
+    /// The existing events of a mailbox, including invitations, in order of creation.
     pub(super) fn of<'a>(&'a self, mailbox: &'a str) -> impl Iterator<Item = &'a Entry> {
         self.entries.values().filter(move |entry| entry.mailbox == mailbox && !entry.deleted)
     }
@@ -192,7 +192,7 @@ impl Record {
         self.entries.iter().find(|(_, entry)| here(entry)).map(|(key, _)| *key)
     }
 
-    /// Adds an event, with an id and a version.
+    /// Adds an event, assigning an id and a version.
     pub(super) fn add(&mut self, mut entry: Entry) -> Event {
         self.revision += 1;
         let key = self.revision;
@@ -206,7 +206,7 @@ impl Record {
         event
     }
 
-    /// Changes an event in place; it gets a new version.
+    /// Changes an event and assigns a new version.
     pub(super) fn change(&mut self, key: u64, change: impl FnOnce(&mut Entry)) {
         self.revision += 1;
         let revision = self.revision;
@@ -280,7 +280,7 @@ impl Record {
         }
     }
 
-    /// Sets the answer of every attendee that `is_meant`; returns their number.
+    /// Sets the response of every attendee selected by `is_meant`; returns their number.
     pub(super) fn answer(&mut self, is_meant: impl Fn(&Attendee) -> bool, answer: Answer) -> usize {
         let mut answered = 0;
         for key in self.keys(|entry| entry.event.attendees.iter().any(&is_meant)) {
@@ -300,14 +300,14 @@ impl Record {
         self.meeting = meeting;
     }
 
-    /// The keys of the existing events that `is_meant`, in the order in which they were written.
+    /// The keys of the existing events selected by `is_meant`, in order of creation.
     pub(super) fn keys(&self, is_meant: impl Fn(&Entry) -> bool) -> Vec<u64> {
         let meant = self.entries.iter().filter(|(_, entry)| !entry.deleted && is_meant(entry));
         meant.map(|(key, _)| *key).collect()
     }
 }
 
-/// The event that a write describes, before it has an id.
+/// Builds an event from a write request, without an id.
 fn event(new: &NewEvent) -> Event {
     Event {
         id: String::new(),

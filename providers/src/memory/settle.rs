@@ -1,4 +1,4 @@
-//! What a real provider does by itself and in its own time: invitations, rooms' answers, online meetings.
+//! Simulates a provider's asynchronous work: invitations, responses of rooms, online meetings.
 
 use domain::state::Answer;
 
@@ -6,7 +6,7 @@ use super::record::{DEFAULT, Entry, Record};
 use crate::{AttendeeRole, Event, OnlineMeeting};
 
 impl Record {
-    /// Invitations, rooms' answers and online meetings catch up with the events as they were written.
+    /// Brings invitations, responses of rooms and online meetings up to date with the events.
     pub(super) fn settle(&mut self) {
         for key in self.keys(|entry| entry.event.online_meeting == Some(OnlineMeeting::Pending)) {
             let ready = OnlineMeeting::Ready(format!("https://meet.memory.example/{key}"));
@@ -18,7 +18,7 @@ impl Record {
         }
     }
 
-    /// Removes the invitations to events that no longer exist, or no longer invite their mailbox.
+    /// Removes invitations to events that no longer exist or no longer include the mailbox.
     fn withdraw(&mut self) {
         let stands = |record: &Self, entry: &Entry| {
             let by = entry.invited_by.as_ref();
@@ -33,7 +33,7 @@ impl Record {
         }
     }
 
-    /// Delivers the invitations of one event, and lets its rooms answer.
+    /// Delivers the invitations to one event, and sets the responses of its rooms.
     fn invite(&mut self, key: u64) {
         let Some(original) = self.entries.get(&key).cloned() else { return };
         for attendee in &original.event.attendees {
@@ -58,7 +58,7 @@ impl Record {
         }
     }
 
-    /// Puts an invitation into a mailbox, or brings the one that is there up to date.
+    /// Adds an invitation to a mailbox, or updates the existing one.
     fn deliver(&mut self, mailbox: &str, original: &Entry) {
         let copies =
             |entry: &Entry| entry.mailbox == mailbox && entry.invited_by.as_ref() == Some(&original.event.id);
@@ -84,7 +84,7 @@ impl Record {
         }
     }
 
-    /// Whether a room has nothing else at the time of an event.
+    /// Whether a room is free at the time of an event.
     fn is_free(&self, room: &str, wanted: &Entry) -> bool {
         let other = |entry: &&Entry| {
             entry.invited_by.as_ref() != Some(&wanted.event.id) && entry.event.busy.is_some()

@@ -1,4 +1,4 @@
-//! The client assertion by which the application proves possession of its registered certificate.
+//! The client assertion with which the application proves possession of its registered certificate.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{Ids, Timestamp};

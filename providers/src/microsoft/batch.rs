@@ -1,4 +1,4 @@
-//! Sends several requests in one. Each has its own response and may fail on its own.
+//! Sends several requests in one batch. Each has its own response and may fail independently.
 
 use http::{
     Response, StatusCode,

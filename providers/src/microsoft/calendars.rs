@@ -1,4 +1,4 @@
-//! The calendars of a mailbox, the default one among them.
+//! The calendars of a mailbox, including the default one.
 
 use domain::{TimeRange, provider::Capabilities};
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Microsoft {
-    /// Reads the default calendar and what the session may do in it.
+    /// Reads the default calendar and the session's capabilities in it.
     pub(super) async fn read_calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
         let call = Call::get(self.mailbox_url(mailbox, &["calendar"])?).of(mailbox);
         let calendar: wire::Calendar = self.call_json(session, &call).await?;

@@ -67,7 +67,7 @@ pub(super) fn graph(answer: &Response, subject: Subject, writes: bool, jitter: D
     Error { request_id, unknown, ..express(meaning, code, wait) }
 }
 
-/// The same error after a fresh token did not help: the consent is lost.
+/// Converts an error that a fresh token did not fix: the consent is lost.
 pub(super) fn grant_lost(error: Error) -> Error {
     let Error { code, request_id, .. } = error;
     Error { request_id, ..express(Meaning::GrantLost, code, PAUSE) }

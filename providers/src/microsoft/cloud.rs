@@ -1,4 +1,4 @@
-//! Microsoft's clouds: each has its own hosts for sign-in and Graph, and tokens of one are not valid in another.
+//! Microsoft's clouds: each has its own hosts for sign-in and Graph, and its own tokens.
 //!
 //! Source: learn.microsoft.com/graph/deployments. Tokens of the cloud in China are issued by
 //! `login.partner.microsoftonline.cn`, which also publishes their signing keys.

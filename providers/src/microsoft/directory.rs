@@ -1,4 +1,4 @@
-//! The organisation, its people, its rooms, and single mailboxes.
+//! Reads the organisation, its people, its rooms, and single mailboxes.
 
 use std::collections::HashSet;
 
@@ -149,7 +149,7 @@ impl Microsoft {
     }
 }
 
-/// Whether the user has this address, for whatever purpose.
+/// Whether the user has this address.
 fn is_known_as(user: &wire::User, address: &str) -> bool {
     let proxies = user.proxy_addresses.iter().filter_map(|proxy| proxy.split_once(':'));
     let proxies = proxies.filter(|(kind, _)| kind.eq_ignore_ascii_case("smtp")).map(|(_, address)| address);

@@ -12,12 +12,12 @@ use crate::{
     moment::{ItemReading, Moment, Span, span},
 };
 
-/// Whether an event covers, or may cover, whole days, whose times depend on the owner's zone.
+/// Whether an event may cover whole days, whose times depend on the owner's zone.
 pub(super) fn has_days(raw: &wire::Event) -> bool {
     raw.is_all_day != Some(false) && days(raw).is_some()
 }
 
-/// Reads an event. Whole days are in `zone`. Unknown times are as wide as the window.
+/// Converts an event. Whole days are in `zone`. Unknown times cover the whole window.
 pub(super) fn read(raw: wire::Event, zone: &Zone, window: Option<TimeRange>) -> ItemReading {
     let busy = busy_kind(raw.show_as.as_deref()).filter(|_| raw.is_cancelled != Some(true));
     let range = match times(&raw, zone, window) {
@@ -79,7 +79,7 @@ fn days(raw: &wire::Event) -> Option<(NaiveDate, NaiveDate)> {
     Some((zones::midnight(raw.start.as_ref())?, zones::midnight(raw.end.as_ref())?))
 }
 
-/// How a status of Graph blocks the time; an unknown status blocks.
+/// Maps a status of Graph to a kind of busy time; an unknown status counts as busy.
 pub(super) fn busy_kind(status: Option<&str>) -> Option<BusyKind> {
     match status.unwrap_or_default().to_ascii_lowercase().as_str() {
         "free" | "workingelsewhere" => None,

@@ -35,7 +35,7 @@ const ADMINISTRATORS: [&str; 2] = [
 /// Maximum number of pages of role memberships.
 const MAX_ROLE_PAGES: usize = 20;
 
-/// Why a browser is sent to Microsoft.
+/// Purpose of redirecting a browser to Microsoft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
     /// The browser is sent to authenticate the user and read the user's roles, always with a fresh sign-in.

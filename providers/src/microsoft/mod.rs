@@ -1,7 +1,7 @@
 //! Microsoft 365: Exchange Online over Microsoft Graph, and the Microsoft identity platform.
 //!
-//! [`Microsoft`] is the connector. [`identity::Identity`] is its half for sign-in, consent and tokens. Both take their
-//! base URLs from [`Config`] (national clouds have other hosts) and keep no state beyond the published signing keys.
+//! [`Microsoft`] is the connector. [`identity::Identity`] handles sign-in, consent and tokens. Both take their base
+//! URLs from [`Config`] (national clouds have other hosts) and keep no state beyond the published signing keys.
 //!
 //! Events are written with a `transactionId` and carry the effect key as an extended property of our own, so a
 //! write whose outcome is unknown can be looked up before it is repeated.
@@ -135,7 +135,8 @@ impl Provider for Microsoft {
         }
     }
 
-    /// Microsoft: 130,000 per 10 s for an app as a whole, 10,000 per 10 min and 4 at once for a mailbox.
+    /// Microsoft allows an app 130,000 requests per 10 s in total, and per mailbox 10,000 per 10 min and 4 concurrent
+    /// ones.
     fn limits(&self) -> RequestLimits {
         RequestLimits {
             whole: RateLimit { concurrency: 64, rate: 60_000, per: Duration::from_mins(1) },

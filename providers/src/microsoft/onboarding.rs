@@ -94,12 +94,12 @@ impl Onboarding for Microsoft {
         Ok(IssuedToken { token: tokens.access_token, expires_in: tokens.expires_in, next })
     }
 
-    /// A fresh consent takes minutes to propagate.
+    /// A new consent takes minutes to propagate.
     fn is_spreading(&self, error: &Error) -> bool {
         matches!(error.kind, ErrorKind::GrantLost | ErrorKind::TokenRefused | ErrorKind::OutOfScope)
     }
 
-    /// Ids of tenants are UUIDs, which Microsoft writes in either case.
+    /// Compares tenant ids case-insensitively, because Microsoft writes these UUIDs in either case.
     fn is_same_organisation(&self, one: &str, other: &str) -> bool {
         one.eq_ignore_ascii_case(other)
     }

@@ -1,8 +1,8 @@
 //! Teams meetings of events.
 //!
-//! A meeting is requested with the event, only if the calendar permits it, and cannot be removed again. Its joining
-//! address may become available a moment later. Microsoft writes the joining information into the event's text, and
-//! replacing the text without it removes the meeting: therefore a new text is put before it.
+//! A meeting is requested with the event, only if the calendar permits it, and cannot be removed again. Its join URL
+//! may become available a moment later. Microsoft writes the joining information into the event's text, and replacing
+//! the text without it removes the meeting: therefore a new text is put before it.
 //!
 //! Source: learn.microsoft.com/graph/outlook-calendar-online-meetings, …/api/event-update.
 
@@ -27,14 +27,14 @@ pub(super) fn allows_meetings(calendar: &wire::Calendar) -> bool {
     calendar.allowed_online_meeting_providers.iter().any(|provider| provider == TEAMS)
 }
 
-/// The meeting of an event, as far as the response describes it.
+/// Parses the online meeting of an event.
 pub(super) fn read_meeting(raw: &wire::Event) -> Option<OnlineMeeting> {
     let url = raw.online_meeting.as_ref().and_then(|meeting| meeting.join_url.clone());
     raw.is_online_meeting.unwrap_or_default().then(|| OnlineMeeting::at(url))
 }
 
 impl Microsoft {
-    /// Whether the meeting that `new` asks for can be requested.
+    /// Whether the online meeting requested by `new` is available.
     pub(super) async fn may_request_meeting(
         &self,
         session: &Session,
@@ -47,7 +47,7 @@ impl Microsoft {
         }
     }
 
-    /// The body for a new text: followed by the joining information if the event has a meeting.
+    /// Builds the body for a new text, followed by the joining information if the event has a meeting.
     pub(super) async fn body_with_meeting(
         &self,
         session: &Session,

@@ -37,12 +37,12 @@ struct Notifications {
 struct Notification {
     subscription_id: String,
     client_state: Option<String>,
-    /// Set if the notification is about the subscription itself.
+    /// Set if the notification concerns the subscription itself.
     lifecycle_event: Option<String>,
 }
 
 impl From<Notification> for Notice {
-    /// Of the lifecycle events, `missed` is treated like a change: it only says that the mailbox must be read.
+    /// Of the lifecycle events, `missed` is treated like a change, because the mailbox must be read.
     fn from(told: Notification) -> Self {
         let has_lapsed = matches!(
             told.lifecycle_event.as_deref(),
@@ -63,7 +63,7 @@ impl Push for Microsoft {
         Some(HOOK)
     }
 
-    /// The handshake echoes a token, as long as it is harmless.
+    /// The handshake echoes the validation token if it is harmless.
     fn read_push(&self, request: &PushRequest<'_>) -> Notices {
         let mut query = form_urlencoded::parse(request.query.as_bytes());
         if let Some((_, token)) = query.find(|(name, _)| name == "validationToken") {

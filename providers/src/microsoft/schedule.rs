@@ -27,7 +27,7 @@ use crate::{
 const BATCH: usize = 20;
 /// Longest window requested; Graph refuses 62 days.
 const LONGEST_WINDOW: Duration = Duration::days(61);
-/// Maximum number of mailboxes tried as the user who sends the request.
+/// Maximum number of mailboxes on whose behalf the request is tried.
 const ASKERS: usize = 4;
 
 /// Length of the slots of an availability view.
@@ -65,8 +65,8 @@ impl Microsoft {
         Ok(answers)
     }
 
-    /// Results for all batches and parts on behalf of the service mailbox, if more than one request is needed;
-    /// `None` for those that it may not read, which are requested otherwise.
+    /// Requests all batches on behalf of the service mailbox if more than one request is needed; `None` for those
+    /// that it may not read, which must be requested otherwise.
     async fn told_together(
         &self,
         session: &Session,
@@ -193,7 +193,7 @@ impl Microsoft {
     }
 }
 
-/// The error for a requested mailbox that is missing in the response; it is unknown, never free.
+/// The error for a requested mailbox that is missing from the response; its busy times are unknown.
 fn missing() -> Error {
     Error::new(
         ErrorKind::Unavailable,

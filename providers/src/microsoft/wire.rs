@@ -1,4 +1,4 @@
-//! The JSON shapes of Graph, as far as Muster reads them. Inessential members are read leniently.
+//! The JSON shapes of Graph, as far as Muster reads them. Optional members are parsed leniently.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -43,7 +43,7 @@ impl Claims {
         self.claims.contains_key(claim)
     }
 
-    /// Overwrites the claims with these names by those from another source.
+    /// Replaces the claims with these names by those from another source.
     pub(super) fn take(&mut self, from: UniqueMembers, names: &[&str]) {
         for name in names {
             self.claims.remove(*name);
@@ -66,7 +66,7 @@ impl Claims {
     }
 }
 
-/// The members of a JSON object whose names are unique.
+/// The members of a JSON object that has no duplicate names.
 #[derive(Debug)]
 pub(super) struct UniqueMembers(Map<String, Value>);
 

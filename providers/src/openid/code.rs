@@ -78,7 +78,8 @@ impl OpenId {
         Ok(url)
     }
 
-    /// Refuses a redirect that names another issuer, or names none although this issuer always does (RFC 9207).
+    /// Returns an error for a redirect that names another issuer, or names none although this issuer always does (RFC
+    /// 9207).
     pub async fn check_answering(&self, issuer: &Issuer, named: Option<&str>) -> Result<()> {
         let published = self.published(issuer, None).await?;
         let always = published.metadata.authorization_response_iss_parameter_supported;

@@ -130,8 +130,8 @@ impl OpenId {
     }
 }
 
-/// The error for a token or response that cannot be trusted. `code` tells why, for the log and for whoever
-/// configures sign-in.
+/// The error for an untrusted token or response. `code` states the cause, for the log and the person who configures
+/// sign-in.
 fn refused(code: &'static str) -> Error {
     let message = messages::openid_unverified(code);
     Error::new(ErrorKind::Invalid, Remedy::Never, code, message)

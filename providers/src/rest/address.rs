@@ -1,4 +1,4 @@
-//! Addresses of resources.
+//! URLs of resources.
 
 use url::Url;
 

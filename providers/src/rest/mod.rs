@@ -1,5 +1,5 @@
-//! What the connectors of REST APIs share: requests under the gate with one repetition after a refused token, the
-//! classification of failures that may pass, pages, addresses, watermarks and push channels.
+//! Code shared by the connectors for REST APIs: rate-limited requests that are repeated once after a refused token,
+//! classification of errors, pages, URLs, watermarks and push channels.
 //!
 //! A connector describes its API by [`RestApi`]: where a token comes from, what a request looks like, and what a
 //! refusal means. Everything else about a request stands here.
@@ -28,7 +28,7 @@ pub(crate) const MAX_PAGES: usize = 2_000;
 /// together.
 const JITTER_MS: u64 = 2_000;
 
-/// A request to be sent, without a token. `D` is what the API needs to know of it besides.
+/// A request to be sent, without a token. `D` holds API-specific details.
 #[derive(Debug, Clone)]
 pub(crate) struct Call<'a, D> {
     pub(crate) method: Method,
@@ -42,12 +42,12 @@ pub(crate) struct Call<'a, D> {
 }
 
 impl<D> Call<'_, D> {
-    /// A request that reads.
+    /// Creates a request without side effects.
     pub(crate) fn reading(method: Method, url: Url, detail: D) -> Self {
         Self { method, url, body: None, writes: false, mailbox: None, detail }
     }
 
-    /// Marks the request as one that reads, although its method is POST.
+    /// Marks a POST request as one without side effects.
     pub(crate) fn asks(self) -> Self {
         Self { writes: false, ..self }
     }
@@ -56,19 +56,19 @@ impl<D> Call<'_, D> {
 /// A provider's REST API.
 #[async_trait]
 pub(crate) trait RestApi: Send + Sync {
-    /// What a request of this API has beside its method, address, body and mailbox.
+    /// API-specific details of a request.
     type Detail: std::fmt::Debug + Send + Sync;
-    /// The provider's name, for people and for the log.
+    /// The provider's name for messages and logs.
     const NAME: &'static str;
 
     /// The client that sends the requests.
     fn client(&self) -> &http::Client;
 
-    /// The source of chance.
+    /// The source of randomness.
     fn ids(&self) -> &Ids;
 
-    /// The token for a request. `refused` is the token that the provider has just refused, with its response; the
-    /// result differs from it.
+    /// Returns the token for a request. `refused` is the token that the provider has just refused, with its response;
+    /// the result must differ from it.
     async fn token(
         &self,
         session: &Session,
@@ -77,13 +77,13 @@ pub(crate) trait RestApi: Send + Sync {
         refused: Option<(&SecretString, &Response)>,
     ) -> Result<SecretString>;
 
-    /// The request as it is sent.
+    /// Builds the HTTP request.
     fn request(&self, session: &Session, call: &Call<'_, Self::Detail>, token: &SecretString) -> Request;
 
-    /// What a refusal means. `jitter` is added to a wait that the provider does not name.
+    /// Classifies an error response. `jitter` is added to waits that the provider does not specify.
     fn classify(&self, answer: &Response, call: &Call<'_, Self::Detail>, jitter: Duration) -> Error;
 
-    /// The same error after a fresh token did not help: the consent is lost.
+    /// Converts an error that a fresh token did not fix: the consent is lost.
     fn grant_lost(&self, error: Error) -> Error;
 
     /// The provider's id of a request; `None` if its responses name none.
@@ -148,7 +148,7 @@ pub(crate) trait RestApi: Send + Sync {
         })
     }
 
-    /// A response that is no success, as a classified error. The gate is told of a wait that the provider asks for.
+    /// Classifies an error response, and informs the gate if the provider requests a wait.
     async fn judge(
         &self,
         session: &Session,
@@ -175,13 +175,13 @@ pub(crate) trait RestApi: Send + Sync {
         Err(error)
     }
 
-    /// A random part of a wait.
+    /// A random addition to a wait.
     fn jitter(&self) -> Duration {
         Duration::from_millis(self.ids().below(JITTER_MS))
     }
 }
 
-/// The error for a response that lacks what its API promises.
+/// The error for a response with unexpected content.
 pub(crate) fn not_understood(name: &str) -> Error {
     Error::new(
         ErrorKind::Unavailable,

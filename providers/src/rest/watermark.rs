@@ -1,7 +1,7 @@
 //! Detects whether a mailbox has changed, by the position at the end of a list of changes.
 //!
-//! The watermark holds that position with the mailbox and window of its list, because a position means nothing for
-//! another mailbox or window.
+//! The watermark contains that position together with its mailbox and window, because a position is only valid for
+//! these.
 
 use domain::TimeRange;
 use futures::future::BoxFuture;
@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::{ChangeCheck, Remedy, Result};
 
-/// Asks whether anything has changed since `known`. `walk` reads the list that begins at a position, or at the
-/// beginning, to its end and returns the position there, and whether the list contained anything. `key` names the
+/// Checks whether anything has changed since `known`. `walk` reads the list of changes from a position (or from the
+/// start) to its end, and returns the final position and whether the list contained anything. `key` names the
 /// position in the watermark.
 pub(crate) async fn poll<'a>(
     key: &str,

@@ -1,4 +1,4 @@
-//! What the texts of each result type are: for people, for comparison, or tokens that go back to the connector.
+//! Determines how the texts of each result type are cleaned: as display text, as identifiers, or as opaque tokens.
 
 use std::collections::HashSet;
 
@@ -37,7 +37,7 @@ pub(crate) fn identifier(text: String) -> String {
 
 /// A value whose texts can be cleaned.
 pub(crate) trait Sanitize {
-    /// The value with clean texts.
+    /// Returns the value with cleaned texts.
     #[must_use]
     fn cleaned(self) -> Self;
 }

@@ -32,7 +32,7 @@ const LONGEST_S: i64 = 12 * 3_600;
 pub struct Managed {
     /// The private key as stored; the public key is in the account's list of keys.
     pub private: String,
-    /// Accounts that may have this account sign.
+    /// Accounts that are allowed to sign as this account.
     pub signers: BTreeSet<String>,
 }
 

@@ -228,7 +228,7 @@ pub struct Subscription {
     pub lifecycle_url: Option<String>,
     /// The client's secret, sent with each notification.
     pub client_state: Option<String>,
-    /// When the subscription ends unless it is renewed.
+    /// When the subscription expires unless it is renewed.
     pub expires_at: Timestamp,
 }
 

@@ -20,7 +20,7 @@ use crate::{
     roles,
 };
 
-/// Unverified claims of a token, used only to find its registration.
+/// Unverified claims of a token, used only to find the issuer's registration.
 #[derive(Debug, Deserialize)]
 pub(super) struct UnverifiedToken {
     iss: String,
@@ -54,7 +54,7 @@ impl Access {
         (foreign.iss != self.issuer()).then_some(foreign)
     }
 
-    /// The user to whom an issuer's token belongs.
+    /// Authenticates an issuer's token; returns the user to whom it belongs.
     pub(super) async fn external(
         &self,
         token: &str,
@@ -84,7 +84,7 @@ impl Access {
         Ok(Authenticated { caller, expires_at: Some(claims.expires_at()) })
     }
 
-    /// The tenant named by the request, or else the tenant whose audience the token has.
+    /// The tenant named by the request or, without one, by the token's audience.
     fn tenant_meant(
         &self,
         foreign: &UnverifiedToken,

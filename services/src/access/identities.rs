@@ -29,7 +29,7 @@ const CALLERS: u64 = 10_000;
 /// Maximum number of recently seen credentials that are remembered.
 const FAMILIAR: u64 = 50_000;
 const FAMILIAR_FOR: std::time::Duration = std::time::Duration::from_hours(1);
-/// Number of tenants whose last change is remembered; beyond it, a change counts for all tenants.
+/// Maximum number of tenants whose last change is remembered; beyond it, a change counts for all tenants.
 const TENANTS: usize = 10_000;
 /// Topic of changes. They belong to the installation, so their tenant is nil and the payload names the tenant
 /// concerned.
@@ -45,7 +45,7 @@ pub enum AccessChange {
 }
 
 impl AccessChange {
-    /// Whether the change may concern a caller who acts in this tenant, or in none.
+    /// Whether the change may affect a caller who acts for this tenant, or for no tenant.
     pub fn concerns(self, tenant: Option<Id<ids::Tenant>>) -> bool {
         match self {
             Self::Everybody => true,
@@ -86,11 +86,11 @@ impl CredentialDigest {
     }
 }
 
-/// Number of access changes that this node has received.
+/// Number of access changes received by this node so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct AccessEpoch(u64);
 
-/// The cache; see the module documentation.
+/// A cache of authentication results; see the module documentation.
 #[derive(Debug)]
 pub(crate) struct Identities {
     known: Cache<CredentialDigest, CachedIdentity>,

@@ -1,8 +1,8 @@
 //! Authentication: turns the credentials of a request into a caller, and issues access tokens.
 //!
-//! A token says who its bearer is but grants no rights: roles are read from the database and cached for seconds at
-//! most ([`identities`]), so that a removed role ends at once. Every transport authenticates before any resolver runs,
-//! and a socket again before every operation and event.
+//! A token identifies its bearer but grants no rights: roles are read from the database and cached for seconds at
+//! most ([`identities`]), so that removing a role takes effect at once. Every transport authenticates before any
+//! resolver runs, and a socket again before every operation and event.
 
 mod external;
 mod identities;
@@ -39,8 +39,8 @@ pub struct Authenticated {
 impl Access {
     /// Authenticates the header `Authorization` for the tenant that the request names in `Muster-Tenant`.
     ///
-    /// A request without credentials has the anonymous caller, whom each use case refuses on its own. Invalid
-    /// credentials are always refused with the same error, whatever is wrong with them.
+    /// A request without credentials has the anonymous caller, whom each use case refuses on its own. Every kind of
+    /// invalid credential is refused with the same error.
     pub async fn authenticate(
         &self,
         _by: Anyone,
@@ -90,7 +90,7 @@ impl Access {
         self.services.identities.recently_authenticated(presented, self.services.now())
     }
 
-    /// The caller with the permissions that it holds now. Those of users may change while a subscription lasts.
+    /// Reads the caller's current permissions again, because those of users may change during a subscription.
     pub async fn refreshed(&self, caller: &Caller) -> Result<Caller> {
         let (CallerKind::User(user), Some(tenant)) = (caller.kind(), caller.tenant()) else {
             return Ok(caller.clone());
@@ -101,8 +101,8 @@ impl Access {
         Ok(Caller::new(Trusted, caller.kind(), Some(tenant), permissions).by(caller.presented()))
     }
 
-    /// Stream of changes of callers' permissions, whichever node makes them. A socket authenticates again when one
-    /// concerns its caller.
+    /// Stream of changes to callers' permissions, made on any node. A socket authenticates again when one concerns
+    /// its caller.
     pub fn changes(&self, _by: Anyone) -> impl Stream<Item = AccessChange> + Send + use<> {
         identities::changes(&self.services)
     }

@@ -93,8 +93,8 @@ impl Claims {
 }
 
 impl Access {
-    /// Issues an access token for a user of a tenant. Only the vendor's staff may, with a key that holds every
-    /// permission of the user: whoever has the token can do what the user can.
+    /// Issues an access token for a user of a tenant. Only the vendor's staff may do so, with a key that has every
+    /// permission of the user, because the bearer of the token can do everything that the user can.
     ///
     /// Without a lifetime the token lasts as long as the settings allow.
     pub async fn issue(
@@ -127,7 +127,7 @@ impl Access {
         Ok(token)
     }
 
-    /// Issues an access token for a user of a tenant at the operator's command, with the longest lifetime allowed.
+    /// Issues an access token for a user at the operator's command, with the maximum lifetime.
     pub async fn issue_for_operator(
         &self,
         _by: &System,
@@ -141,8 +141,8 @@ impl Access {
         Ok(token)
     }
 
-    /// A signer for tokens with this lifetime, by default the longest allowed. Call it before beginning a transaction,
-    /// because creating a key needs a transaction of its own.
+    /// Creates a signer for tokens with this lifetime; defaults to the maximum. Call it before beginning a
+    /// transaction, because creating a key needs a transaction of its own.
     pub(crate) async fn signer(&self, lifetime: impl Into<Option<Duration>>) -> Result<Signer> {
         let lifetime = lifetime.into().unwrap_or(self.services.settings.token_lifetime);
         Ok(Signer { key: self.services.keys().signing_key().await?, lifetime })
@@ -186,8 +186,8 @@ impl Access {
         Ok(AccessToken { id, token, expires_at })
     }
 
-    /// Revokes the tokens obtained through an issuer, and the codes for further ones, for one user or for all, as part
-    /// of a change that ends that way of signing in.
+    /// Revokes the tokens and codes obtained through an issuer, of one user or of all, because signing in that way is
+    /// no longer possible.
     pub(crate) async fn revoke_through(
         tx: &mut Tx,
         issuer: Id<ids::OpenIdIssuer>,
@@ -276,7 +276,7 @@ impl Access {
         }
     }
 
-    /// Checks everything about a token that needs no database.
+    /// Validates a token as far as possible without the database.
     pub(super) async fn verify(&self, token: &str) -> Result<Claims> {
         let dead = || Error::Denied(Denied::Unauthenticated);
         let kid = Head::read(token).and_then(|head| head.key()).ok_or_else(dead)?;
@@ -327,7 +327,7 @@ impl Head {
     }
 }
 
-/// Ends the codes of sign-ins that were not exchanged for a token yet. Returns how many.
+/// Invalidates sign-in codes that have not been exchanged yet. Returns their number.
 async fn end_codes(
     tx: &Tx,
     issuer: Option<Id<ids::OpenIdIssuer>>,
@@ -347,9 +347,9 @@ async fn end_codes(
     Ok(statement.exec(tx.conn()).await?.rows_affected)
 }
 
-/// Revokes the tokens of users who now hold a permission that whoever had the token issued lacked: that person could
-/// otherwise act with more permissions than its own. Called after every change that gives users permissions, within its
-/// transaction.
+/// Revokes the tokens of users who now hold a permission that the requester of the token lacks; the requester could
+/// otherwise act with more permissions than their own. Called after every change that gives users permissions, within
+/// its transaction.
 pub(crate) async fn revoke_outgrown(tx: &mut Tx, by: &Member, users: &[Id<ids::User>]) -> Result<()> {
     let live = entity::access_token::of(tx.tenant())
         .filter(Column::UserId.is_in(users.iter().copied()))
@@ -379,7 +379,8 @@ pub(crate) async fn revoke_outgrown(tx: &mut Tx, by: &Member, users: &[Id<ids::U
     Ok(())
 }
 
-/// Whether a token was issued here and has not been revoked, nor the vendor key with which it was issued.
+/// Whether a token was issued by this installation, and neither it nor the vendor key that requested it has been
+/// revoked.
 pub(super) async fn is_in_force(conn: &impl ConnectionTrait, claims: &Claims) -> Result<bool> {
     let record = entity::access_token::one(claims.tenant, claims.jti).one(conn).await?;
     let is_live =
@@ -412,7 +413,7 @@ pub(crate) async fn is_accepted(
     Ok(row.is_some_and(|row| row.tokens_since.is_none_or(|since| since < issued_at)))
 }
 
-/// Whether a token that was authenticated before has not been revoked since.
+/// Whether a token that was valid before is still not revoked.
 pub(crate) async fn is_live(
     conn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,

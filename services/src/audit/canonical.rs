@@ -15,10 +15,10 @@ use serde_json::{Map, json};
 
 use super::{CHANGED, chain_name};
 
-/// Hash that precedes the first entry.
+/// The hash that precedes the first entry of a chain.
 pub(super) const NOTHING: [u8; 32] = [0; 32];
 
-/// Suffixes of the names of members whose value is secret.
+/// Suffixes of member names whose values are secret.
 const SECRETS: [&str; 6] = ["secret", "password", "privatekey", "refreshtoken", "accesstoken", "masterkey"];
 
 /// An entry as one line of an export, with the hash of the previous entry.
@@ -28,7 +28,7 @@ pub fn line(row: &Model, previous: &[u8]) -> String {
     text(&json!(members))
 }
 
-/// The hash that an entry must have after a given previous hash.
+/// Computes the hash of an entry, given the hash of the previous one.
 pub(super) fn hash(row: &Model, previous: &[u8]) -> Vec<u8> {
     digest(&SHA256, text(&json!(members(row, previous))).as_bytes()).as_ref().to_vec()
 }
@@ -51,12 +51,12 @@ fn members(row: &Model, previous: &[u8]) -> BTreeMap<&'static str, Json> {
     ])
 }
 
-/// A time with the precision of both stores: microseconds.
+/// Truncates a time to microseconds, the precision of both databases.
 pub(super) fn stored(at: Timestamp) -> Timestamp {
     at.trunc_subsecs(6)
 }
 
-/// A value as it may be recorded: without secrets, and without fractional numbers, which the two stores would return
+/// Prepares a value for recording: removes secrets, and fractional numbers, which the two databases return
 /// differently.
 pub(super) fn recordable(value: Json) -> Json {
     match value {

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::Result;
 
-/// An action to be appended to a chain.
+/// An action to be appended to an audit chain.
 #[derive(Debug, Clone)]
 pub(crate) struct AuditRecord {
     /// The chain: a tenant, or [`super::INSTALLATION`].
@@ -36,7 +36,7 @@ pub(crate) struct AuditRecord {
     pub(crate) at: Timestamp,
 }
 
-/// Appends actions in their order. The transaction must not lock anything afterwards.
+/// Appends actions in order. The transaction must not acquire further locks afterwards.
 pub(crate) async fn append(
     txn: &impl ConnectionTrait,
     sealer: &Sealer,
@@ -58,7 +58,7 @@ pub(crate) async fn append(
     write(txn, ends.into_values().map(|end| resealed(&key, end)).collect(), rows).await
 }
 
-/// The current heads of chains, locked until the transaction ends; missing chains are created.
+/// Returns the current heads of chains, locked until the transaction ends; missing chains are created.
 pub(super) async fn lock(
     txn: &impl ConnectionTrait,
     key: &AuditKey,
@@ -101,7 +101,7 @@ pub(super) fn resealed(key: &AuditKey, end: audit_chain::Model) -> audit_chain::
     if end.seal.is_empty() { end } else { key.sealed(end) }
 }
 
-/// Makes the entry for an action that follows the head of its chain.
+/// Creates the entry for an action and advances the head of its chain.
 pub(super) fn append_entry(
     id: Id<ids::AuditEntry>,
     act: AuditRecord,

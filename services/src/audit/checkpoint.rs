@@ -1,7 +1,7 @@
 //! Signed heads of chains, to be stored where nobody with write access to the database can reach them.
 //!
-//! A chain reveals every manipulation but one: that its last entries were removed and its head reset to an older one.
-//! A checkpoint stored elsewhere reveals that too.
+//! A chain reveals every manipulation except one: removing its last entries and resetting its head to an older one. A
+//! checkpoint stored elsewhere reveals that as well.
 
 use std::collections::BTreeSet;
 
@@ -60,12 +60,12 @@ impl Checkpoint {
         text(&json!({ "v": v, "chain": chain, "seq": seq, "hash": hash, "at": at, "key": key }))
     }
 
-    /// Whether this installation made the checkpoint and nobody has changed it.
+    /// Whether the checkpoint was signed by this installation and has not been altered.
     pub(super) fn is_ours(&self, key: &AuditKey) -> bool {
         self.key == key.public() && key.has_signed(&self.said(), &self.signature)
     }
 
-    /// The checkpoint as a line to be stored.
+    /// Serialises the checkpoint as one line.
     pub fn line(&self) -> String {
         let mut members = serde_json::to_value(self).unwrap_or_default();
         members["at"] = json!(self.at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true));
@@ -73,7 +73,7 @@ impl Checkpoint {
     }
 }
 
-/// A checkpoint of every chain whose head has a valid seal, and the names of the other chains.
+/// Creates a checkpoint of every chain whose head has a valid seal; also returns the names of the other chains.
 pub async fn checkpoints(
     owner: &impl ConnectionTrait,
     key: &AuditKey,

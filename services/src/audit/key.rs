@@ -1,7 +1,8 @@
 //! The audit key, which seals the heads of chains and signs checkpoints.
 //!
-//! It derives from 32 random bytes, made once for an installation and stored sealed with the master key. Somebody who
-//! can write to the database but has no master key can neither move the head of a chain nor make a checkpoint.
+//! It is derived from 32 random bytes, generated once per installation and stored sealed with the master key. Anyone
+//! who can write to the database but has no master key can neither change the head of a chain nor create a
+//! checkpoint.
 
 use std::sync::{Arc, OnceLock};
 
@@ -71,7 +72,7 @@ impl AuditKey {
         })
     }
 
-    /// The head of a chain without entries.
+    /// Creates the head of a chain without entries.
     pub(super) fn empty_chain(&self, chain: Id<ids::Tenant>) -> audit_chain::Model {
         let empty = audit_chain::Model {
             tenant_id: chain,
@@ -84,7 +85,7 @@ impl AuditKey {
         self.sealed(empty)
     }
 
-    /// The head of a chain with a new seal.
+    /// Seals the head of a chain.
     pub(super) fn sealed(&self, ends: audit_chain::Model) -> audit_chain::Model {
         let seal = hmac::sign(&self.seals, said(&ends).as_bytes()).as_ref().to_vec();
         audit_chain::Model { seal, ..ends }
@@ -118,7 +119,7 @@ fn said(ends: &audit_chain::Model) -> String {
     format!("v1|{}|{seq}|{}|{base_seq}|{}", chain_name(*tenant_id), hex(hash), hex(base_hash))
 }
 
-/// Provides the audit key, creating it at first use. Cheap to clone.
+/// Provides the audit key, creating it on first use. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Sealer {
     vault: Vault,
@@ -162,8 +163,8 @@ impl Sealer {
         Ok(Arc::new(AuditKey::of(&self.vault.open(seal_context(), &row.seed)?)?))
     }
 
-    /// Seals the key again with the master key in force. Needs the database owner's connection, because nodes may not
-    /// change the key. Returns whether there was anything to do.
+    /// Seals the key again with the current master key. Needs the database owner's connection, because nodes may not
+    /// change the key. Returns whether anything changed.
     pub async fn reseal(&self, owner: &DatabaseConnection) -> Result<bool> {
         let txn = owner.begin().await?;
         let in_force = self.vault.in_force(&txn).await?;

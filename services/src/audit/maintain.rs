@@ -43,7 +43,7 @@ fn act(
     AuditRecord { chain, actor, action, subject: chain_name(about), facts, request: request(), at }
 }
 
-/// The same action, for the chain it concerns and for the installation's.
+/// Records the same action in the chain that it concerns and in the installation's chain.
 fn in_both(
     chain: Id<ids::Tenant>,
     action: &'static str,

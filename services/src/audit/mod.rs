@@ -34,9 +34,9 @@ use crate::{
 /// The chain of the installation, beside those of the tenants.
 pub const INSTALLATION: Id<ids::Tenant> = Id::nil();
 
-/// Actor of the operator's actions, corresponding to [`domain::CallerKind::Operator`].
+/// Actor of the operator's actions; corresponds to [`domain::CallerKind::Operator`].
 pub const OPERATOR: &str = "operator";
-/// Actor of what the engine does on its own.
+/// Actor of actions that the engine performs on its own.
 pub(crate) const ENGINE: &str = "engine";
 
 /// Placeholder for a secret that was changed.
@@ -46,7 +46,7 @@ tokio::task_local! {
     static REQUEST: String;
 }
 
-/// Runs a future on behalf of a request: audit entries that it records carry the request's id.
+/// Runs a future on behalf of a request, so that its audit entries carry the request's id.
 ///
 /// Transports call it once for each request, the engine for each step with the run's id, commands with an id of their
 /// own. Tasks spawned meanwhile are not included.
@@ -75,7 +75,7 @@ impl From<Json> for AuditFacts {
 }
 
 impl AuditFacts {
-    /// A change of values. Members that are equal in both objects are left out.
+    /// Facts about a change of values. Members that are equal in both objects are omitted.
     pub fn changed(old: Json, new: Json) -> Self {
         let (old, new) = match (old, new) {
             (Json::Object(mut old), Json::Object(mut new)) => {
@@ -95,12 +95,12 @@ impl AuditFacts {
         Self { old: Some(old), new: Some(new), ..Self::from(Json::Null) }
     }
 
-    /// A creation, with the new values.
+    /// Facts about a creation, with the new values.
     pub fn created(new: Json) -> Self {
         Self { new: Some(new), ..Self::from(Json::Null) }
     }
 
-    /// A removal, with the old values.
+    /// Facts about a removal, with the old values.
     pub fn deleted(old: Json) -> Self {
         Self { old: Some(old), ..Self::from(Json::Null) }
     }
@@ -174,7 +174,7 @@ impl Audit {
     }
 }
 
-/// A position in a chain as a cursor of the API's lists.
+/// The API cursor of an entry, derived from its position in the chain.
 pub fn cursor(row: &Model) -> Uuid {
     Uuid::from_u64_pair(0, row.seq.unwrap_or_default().cast_unsigned())
 }

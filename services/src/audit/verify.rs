@@ -75,7 +75,7 @@ pub struct Verdict {
     pub entries: u64,
     /// Sequence numbers of the first and last entry according to the head.
     pub places: Option<(i64, i64)>,
-    /// Number of checkpoints about entries that have since been pruned, so that they prove nothing.
+    /// Number of checkpoints about entries that have since been pruned and that therefore prove nothing.
     pub pruned: usize,
     /// The first fault; `None` if the chain is intact.
     pub broken: Option<ChainFault>,
@@ -110,7 +110,7 @@ impl KeptCheckpoints {
     }
 }
 
-/// Every chain that exists or must exist: those with a head, with entries, of tenants, and of checkpoints.
+/// Every chain that exists or should exist: those with a head or entries, and those of tenants and checkpoints.
 pub async fn chains(
     conn: &impl ConnectionTrait,
     kept: &KeptCheckpoints,
@@ -176,7 +176,7 @@ pub async fn chain(
     Ok(verdict)
 }
 
-/// Walks through a chain, entry by entry, up to the first fault.
+/// Walks through a chain entry by entry, up to the first fault.
 pub(super) struct ChainWalker<'a> {
     end: &'a audit_chain::Model,
     kept: &'a BTreeMap<i64, String>,

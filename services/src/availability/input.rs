@@ -199,7 +199,7 @@ fn from_now(mut search: slots::Query, now: Timestamp) -> slots::Query {
     search
 }
 
-/// Parses an IANA zone name.
+/// Parses an IANA time zone name.
 pub(crate) fn zone(name: &str) -> Result<domain::Zone, Refusal> {
     domain::Zone::named(name).ok_or_else(|| {
         Refusal::new("ZONE_UNKNOWN", "Use the IANA name of a time zone, such as Europe/Berlin.")
@@ -207,7 +207,7 @@ pub(crate) fn zone(name: &str) -> Result<domain::Zone, Refusal> {
     })
 }
 
-/// Refuses a buffer that is too long.
+/// Returns an error if a buffer is too long.
 pub(crate) fn buffer(minutes: u32, field: &'static str) -> Result<(), Refusal> {
     if minutes <= MAX_BUFFER {
         return Ok(());
@@ -216,7 +216,7 @@ pub(crate) fn buffer(minutes: u32, field: &'static str) -> Result<(), Refusal> {
     Err(Refusal::new("BUFFER_OUT_OF_RANGE", message).at(field).exceeding(MAX_BUFFER, minutes))
 }
 
-/// Refuses more than the maximum number of participants.
+/// Returns an error if there are too many participants.
 pub(crate) fn at_most(count: usize, field: &'static str) -> Result<(), Refusal> {
     if count <= MAX_PARTICIPANTS {
         return Ok(());

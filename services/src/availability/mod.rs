@@ -40,7 +40,7 @@ pub enum Holder {
 }
 
 impl Holder {
-    /// Identifier of the user or room, as `occupancy` has it.
+    /// Identifier of the user or room, as stored in `occupancy`.
     pub const fn any(self) -> AnyId {
         match self {
             Self::User(id) => id.any(),
@@ -90,7 +90,7 @@ pub struct Slot {
     pub rooms: Vec<Id<ids::Room>>,
 }
 
-/// How well the calendar of one participant is known.
+/// How much is known about one participant's calendar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParticipantStatus {
     /// The user or room that the status is about.
@@ -112,7 +112,7 @@ pub struct ParticipantStatus {
 pub struct SearchResult {
     /// Slots in chronological order.
     pub slots: Vec<Slot>,
-    /// Everybody in the search and how well each calendar is known.
+    /// All participants of the search, and how much is known about each calendar.
     pub participants: Vec<ParticipantStatus>,
 }
 
@@ -203,7 +203,7 @@ fn who(snapshot: &CalendarSnapshot, query: &Query, search: &slots::Query) -> Par
     }
 }
 
-/// A bitmap of the whole reach in which unknown times count as free and bookings as busy.
+/// A bitmap of the whole time range in which unknown times count as free and bookings as busy.
 fn over(reach: TimeRange, calendar: &Calendar) -> Bitmap {
     let mut bits = Bitmap::free(reach, GRID_MINUTES);
     if bits.union(&calendar.bits).is_err() {
@@ -224,7 +224,7 @@ fn status(calendar: &Calendar) -> ParticipantStatus {
     }
 }
 
-/// Formulates the cause of a refusal for a person.
+/// Describes the cause of a refusal for a person.
 fn describe_obstacle(snapshot: &CalendarSnapshot, holder: Option<Holder>, cause: &Cause) -> Obstacle {
     let calendar = holder.and_then(|holder| snapshot.calendars().find(|one| one.holder == holder));
     let name = calendar.map_or("?", |calendar| calendar.name.as_str());
@@ -247,7 +247,7 @@ fn describe_obstacle(snapshot: &CalendarSnapshot, holder: Option<Holder>, cause:
     Obstacle { participant: holder, code, message, as_of: calendar.and_then(Calendar::as_of) }
 }
 
-/// Says that a participant is busy, without revealing what occupies the time.
+/// Sentence that a participant is busy, without revealing what occupies the time.
 pub(crate) fn describe_busy(name: &str, kind: BusyKind, range: Option<TimeRange>) -> Message {
     match (kind, range) {
         (BusyKind::Busy, Some(range)) => messages::busy_from_to(name, range.start, range.end),

@@ -17,7 +17,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, ExprTrait, QueryFilter, QueryOrder, 
 use super::{Holder, OnUnreadable};
 use crate::{Refusal, Result, Services, change, messages};
 
-/// Number of rooms considered when any room of a capacity will do: the smallest that are large enough.
+/// Maximum number of rooms considered when any room of a given capacity suffices: the smallest that are large enough.
 const ROOMS_TO_CHOOSE: u64 = 100;
 
 /// Which calendars and times to read.
@@ -27,7 +27,7 @@ pub(crate) struct SnapshotScope<'a> {
     pub users: &'a [Id<ids::User>],
     /// Rooms whose calendars to read.
     pub rooms: RoomScope<'a>,
-    /// The time range that matters, buffers included.
+    /// The time range of interest, buffers included.
     pub reach: TimeRange,
     /// Whether exact times are needed; otherwise only bitmaps are read.
     pub exact: bool,
@@ -59,7 +59,7 @@ pub(crate) struct Calendar {
     pub address: String,
     /// The connection that was read, or the one that best explains why none was.
     pub connection: Option<entity::connection::Model>,
-    /// Whether one of the holder's mailboxes can be reached, or soon will be.
+    /// Whether one of the holder's mailboxes is accessible, or soon will be.
     pub reachable: bool,
     /// Why the calendar is not completely known; `None` if it is.
     pub unknown: Option<(UnknownCause, Reason)>,
@@ -85,8 +85,8 @@ impl Calendar {
         self.connection.as_ref().map_or(0, |connection| connection.unknown_count)
     }
 
-    /// Whether the caller chose to treat the calendar as unknown because of unreadable items; `Ignore` does not
-    /// override that.
+    /// Whether the calendar counts as unknown because of unreadable items, as the caller requested; `Ignore` does not
+    /// override this.
     pub fn is_refused(&self) -> bool {
         matches!(self.unknown, Some((UnknownCause::Items, _)))
     }
@@ -101,7 +101,7 @@ impl Calendar {
     }
 }
 
-/// How little is known about a calendar, from least to most severe.
+/// Why a calendar is not fully known, from least to most severe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum UnknownCause {
     /// The copy covers only part of the time.
@@ -185,7 +185,7 @@ pub(crate) async fn load(
     Ok(CalendarSnapshot { tenant, users, rooms })
 }
 
-/// The connection whose copy is trustworthy.
+/// The connection whose copy can be used.
 fn readable(calendar: &Calendar) -> Option<Id<ids::Connection>> {
     let connection = calendar.connection.as_ref()?;
     matches!(calendar.unknown, None | Some((UnknownCause::Partly, _))).then_some(connection.id)
@@ -286,7 +286,8 @@ async fn attach_connections(
     Ok(())
 }
 
-/// A mailbox that is being activated counts as reachable: it will be known soon, so nothing is booked around it.
+/// A mailbox that is being activated counts as accessible: it will be known soon, so bookings are not redirected to
+/// the service mailbox.
 fn may_be_reached(row: &entity::connection::Model) -> bool {
     use ConnectionState as S;
     matches!(row.state.known(), Some(S::Active | S::FreeBusyOnly | S::Pending | S::Verifying))
@@ -322,7 +323,7 @@ fn cause(
     (!window.contains(&wanted.reach)).then(|| UnknownCause::Partly.because(part()))
 }
 
-/// Rank of a connection: a mailbox connected by its owner precedes the same mailbox through a service account.
+/// Rank of a connection: one with the owner's consent precedes one through a service account.
 fn rank(row: &entity::connection::Model) -> u8 {
     match row.route.known() {
         Some(Route::Own) => 0,

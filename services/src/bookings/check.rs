@@ -25,7 +25,7 @@ const ALTERNATIVES: usize = 3;
 /// Interval between the starts of two alternatives, in minutes.
 const STEP_MINUTES: u32 = 15;
 
-/// The participants and time that a booking needs.
+/// The participants and time requested for a booking.
 #[derive(Debug, Clone)]
 pub(super) struct SlotRequest {
     /// Participating users.
@@ -40,7 +40,7 @@ pub(super) struct SlotRequest {
     pub after: u32,
     /// The zone whose local day limits the alternatives.
     pub zone: String,
-    /// The booking that is being moved, whose own occupancy does not count.
+    /// The booking that is being moved, whose own occupancy is ignored.
     pub except: Option<entity::booking::Model>,
     /// How to treat unreadable items whose times are unknown.
     pub on_unreadable: OnUnreadable,
@@ -79,8 +79,8 @@ impl SlotRequest {
     }
 }
 
-/// Makes other bookings of the same holders wait until this transaction ends. SQLite has only one writer anyway.
-/// Without it the exclusion constraint alone would decide, and bursts would end in deadlocks.
+/// Locks the participants until this transaction ends, so that other bookings of them wait. Not needed on SQLite,
+/// which has a single writer. Without the lock, bursts of requests would cause deadlocks on the exclusion constraint.
 pub(super) async fn lock(txn: &impl ConnectionTrait, holders: &[AnyId]) -> Result<()> {
     if txn.get_database_backend() != DatabaseBackend::Postgres {
         return Ok(());
@@ -95,8 +95,8 @@ pub(super) async fn lock(txn: &impl ConnectionTrait, holders: &[AnyId]) -> Resul
     Ok(())
 }
 
-/// Refuses participants whose calendars are unknown. Rooms must always be known. Users may be ignored, and users
-/// without any mailbox that could be reached are booked through the service account if there is one.
+/// Returns an error for participants whose calendars are unknown. Rooms must always be known. Users may be ignored,
+/// and users without any accessible mailbox are booked through the service account if there is one.
 pub(super) fn known(snapshot: &CalendarSnapshot, ignore_people: bool, by_service: bool) -> Result<()> {
     let blocks = |calendar: &&Calendar| match calendar.holder {
         Holder::Room(_) => true,
@@ -111,7 +111,7 @@ pub(super) fn known(snapshot: &CalendarSnapshot, ignore_people: bool, by_service
     Err(Refusal::new(doubt.code(), message).at(field).into())
 }
 
-/// Refuses participants who are busy.
+/// Returns an error for participants who are busy.
 pub(super) fn free(snapshot: &CalendarSnapshot, blocked: TimeRange) -> Outcome<()> {
     let conflict = |calendar: &Calendar| {
         let busy = calendar.first_conflict(blocked)?;
@@ -160,8 +160,8 @@ pub(super) async fn alternatives(
     Ok(free)
 }
 
-/// A participant of the search for alternatives; `None` if the calendar cannot be known, in which case it does not
-/// restrict the search.
+/// A participant of the search for alternatives; `None` if the calendar is unknown and therefore does not restrict
+/// the search.
 fn participant(calendar: &Calendar) -> Option<Participant<Holder>> {
     let known = !matches!(calendar.unknown, Some((UnknownCause::NotConnected | UnknownCause::Unreadable, _)));
     (known || !calendar.holder.is_user()).then(|| Participant {
@@ -171,7 +171,7 @@ fn participant(calendar: &Calendar) -> Option<Participant<Holder>> {
     })
 }
 
-/// The local day of the request, from the next quarter of an hour on.
+/// The rest of the request's local day, starting at the next quarter of an hour.
 fn day_of(request: &SlotRequest, now: Timestamp) -> Result<Option<TimeRange>> {
     let zone = zone(&request.zone)?;
     let Some((from, to)) = domain::zone::day(&zone, zone.local(request.time.start).date()) else {

@@ -179,7 +179,7 @@ impl Bookings {
         Ok(())
     }
 
-    /// Result of a repeated request: the booking and run of the first one in their current state.
+    /// Result for a repeated request: the booking and run created by the first one, in their current state.
     pub(super) async fn receipt_of_run(&self, tx: &Tx, run: Id<ids::Run>) -> Result<BookingReceipt> {
         let gone = || crate::Error::not_found("booking");
         let order = entity::run::one(tx.tenant(), run).one(tx.conn()).await?.ok_or_else(gone)?;
@@ -188,7 +188,7 @@ impl Bookings {
         Ok(BookingReceipt { booking: row, run, notice })
     }
 
-    /// Executes a transaction, and repeats it when it conflicted with another.
+    /// Executes a transaction, and repeats it if it conflicts with another.
     pub(super) async fn retry_on_contention<F, T>(&self, attempt: impl Fn() -> F) -> Outcome<T>
     where
         F: Future<Output = Outcome<T>>,

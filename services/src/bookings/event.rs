@@ -10,7 +10,7 @@ use crate::change::WriteTarget;
 /// Beginning of the text of an event that was written through a service account (S4.7).
 const SERVICE_MARK: &str = "This booking has been made via a service account";
 
-/// Key under which a booking's event is found, even after repeated writes.
+/// The idempotency key by which a booking's event is found at the provider.
 pub fn effect_key(booking: &booking::Model) -> String {
     format!("{}-{}", booking.id.uuid().simple(), booking.generation)
 }

@@ -141,7 +141,7 @@ impl NewTime {
     }
 }
 
-/// Refuses a time that has already begun. Repeated requests are answered before this check is made.
+/// Returns an error for a time that has already begun. Repeated requests return earlier and are not checked.
 pub(super) fn in_the_future(time: TimeRange, now: Timestamp) -> Result<()> {
     if time.start >= now {
         return Ok(());

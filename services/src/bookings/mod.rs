@@ -1,9 +1,9 @@
 //! Bookings: created, moved, cancelled and read.
 //!
-//! Checks, occupancy and the run that writes to the provider commit together: a caller who gets a booking has the
-//! time, and calendars are written afterwards by a run. Two bookings of one person or room never overlap: bookings
-//! lock their holders in a fixed order first, and the occupancy table refuses what slips through. A booking belongs to
-//! the tenant: every caller with the permission may move and cancel it.
+//! Checks, occupancy and the run that writes to the provider are committed together: once a booking is returned, its
+//! time is blocked; calendars are written afterwards by the run. Two bookings of one person or room never overlap:
+//! bookings lock their holders in a fixed order first, and the occupancy table refuses what slips through. A booking
+//! belongs to the tenant: every caller with the permission may move and cancel it.
 
 mod check;
 mod create;

@@ -1,8 +1,8 @@
 //! Online meetings of bookings.
 //!
-//! A request for an online meeting that cannot be had is refused before anything is blocked: the front end then offers
-//! to book without. If the problem appears only when the event is written, the booking stays and reports that it has
-//! no meeting.
+//! A request for an unavailable online meeting is refused before anything is blocked, so that the front end can offer
+//! to book without one. If the problem appears only when the event is written, the booking stays and reports that it
+//! has no meeting.
 
 use domain::{Id, WrittenVia, ids, state::OnlineMeetingState};
 use entity::{booking, connection, integration};
@@ -31,13 +31,13 @@ pub fn meeting_of(
     }
 }
 
-/// The online meeting of a booking that is over: its address is removed.
+/// The change that removes the join URL of a booking that is over.
 pub fn meeting_over(booking: &booking::Model) -> Option<Option<String>> {
     booking.online_meeting.as_ref().map(|_| None)
 }
 
-/// Refuses an online meeting if the target calendar permits none. For a service mailbox this is known only when the
-/// event is written.
+/// Returns an error if the target calendar permits no online meetings. For a service mailbox this is known only when
+/// the event is written.
 pub(super) async fn check(
     services: &Services,
     txn: &impl ConnectionTrait,
@@ -60,7 +60,7 @@ pub(super) async fn check(
     Err(Refusal::new("ONLINE_MEETING_UNAVAILABLE", message).at("onlineMeeting").into())
 }
 
-/// Whether the calendar of a mailbox was measured to permit online meetings.
+/// Whether a mailbox's calendar permits online meetings, according to its measured capabilities.
 async fn permits(txn: &impl ConnectionTrait, tenant: Id<ids::Tenant>, via: &WriteTarget) -> Result<bool> {
     use connection::{Column, of};
     let at = of(tenant).filter(Column::IntegrationId.eq(via.integration));

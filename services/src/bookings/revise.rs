@@ -161,7 +161,7 @@ impl Bookings {
         self.ordered(tx, ticket, row, run, None).await
     }
 
-    /// Begins a request; `Err` contains the earlier result if the request is repeated.
+    /// Begins a request; `Err` contains the earlier result if the request is a repetition.
     async fn begin(
         &self,
         tx: &Tx,
@@ -176,7 +176,7 @@ impl Bookings {
         })
     }
 
-    /// Records on the booking which run changes it, and commits.
+    /// Records which run changes the booking, and commits.
     async fn ordered(
         &self,
         mut tx: Tx,

@@ -21,7 +21,7 @@ use crate::{Error, Result, System, change::WriteTarget};
 pub const SERVICE_NOTICE: &str = "This booking is made through the service account, because the organiser's calendar \
      cannot be reached: responses go to the service mailbox, and the organiser does not receive these emails.";
 
-/// Calendars to which a booking could be written.
+/// The calendars to which a booking could be written.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Routes {
     /// The organiser's own calendar.
@@ -31,14 +31,15 @@ pub(super) struct Routes {
 }
 
 impl Routes {
-    /// The calendar that is chosen.
+    /// Chooses the calendar: the organiser's own if possible, otherwise the service mailbox's.
     pub fn decide(self) -> Option<WriteTarget> {
         self.own.or(self.service)
     }
 }
 
 impl Bookings {
-    /// Where a booking is to be written, for workflows. `without` lists mailboxes that have just refused.
+    /// Chooses the calendar to which a booking is written; for workflows. `without` lists mailboxes that have just
+    /// refused access.
     pub async fn route(
         &self,
         _by: &System,
@@ -50,9 +51,9 @@ impl Bookings {
         Ok(routes(&txn, tenant, booking.organiser_id, without).await?.decide())
     }
 
-    /// Opens the calendar that was chosen for a booking, for workflows: always the same one, even if the service
-    /// account has changed (S4.14). `None` if none has been chosen yet. Fails if a newer version has chosen in a way that
-    /// this one does not know.
+    /// Opens the calendar that was chosen for a booking; for workflows. Always the same one, even if the service
+    /// account has changed since (S4.14). `None` if none has been chosen yet. Fails if a newer version chose a kind
+    /// of calendar that this version does not know.
     pub async fn target_calendar(
         &self,
         by: &System,
@@ -88,9 +89,9 @@ impl Bookings {
 /// An opened calendar to which a booking is written.
 #[derive(Debug)]
 pub struct TargetCalendar {
-    /// The calendar's owner and how it is reached.
+    /// The owner of the calendar, and how it is accessed.
     pub via: WriteTarget,
-    /// The integration that reaches the calendar.
+    /// The integration that gives access to the calendar.
     pub integration: integration::Model,
     /// The mailbox's connection, if it has one.
     pub connection: Option<Id<ids::Connection>>,
@@ -110,8 +111,8 @@ fn recorded(booking: &booking::Model) -> Option<WriteTarget> {
     })
 }
 
-/// Reads to which calendars a booking of this organiser could be written. Fails where that depends on a state that this
-/// version does not know: such a state does not change the route, as a temporary failure does not.
+/// Reads to which calendars a booking of this organiser could be written. Fails if that depends on a state that this
+/// version does not know, because the route must not change for that reason.
 pub(super) async fn routes(
     txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
@@ -170,8 +171,8 @@ fn through_service(account: &service_account::Model) -> WriteTarget {
     }
 }
 
-/// Whether an integration may be written through. Temporary failures of a provider do not change the route; a
-/// suspended tenant books nothing.
+/// Whether bookings may be written through an integration. Temporary failures of a provider do not change the route;
+/// a suspended integration may not be used.
 fn may_write(row: &integration::Model) -> bool {
     use IntegrationState as S;
     matches!(
@@ -185,7 +186,7 @@ fn writes(row: &connection::Model) -> bool {
     row.state == ConnectionState::Active && measured.writes()
 }
 
-/// Notice to the organiser about the route; repeated until a booking has taken that route.
+/// Notice to the organiser that the booking is written through a service account; shown until a booking has been.
 pub(super) async fn notice(
     txn: &impl ConnectionTrait,
     booking: &booking::Model,

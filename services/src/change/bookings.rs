@@ -39,7 +39,7 @@ pub struct BookingChange {
 pub struct WriteTarget {
     /// Whether the calendar is the organiser's or a service mailbox's.
     pub written_via: WrittenVia,
-    /// The integration that reaches the calendar.
+    /// The integration that gives access to the calendar.
     pub integration: Id<ids::Integration>,
     /// The service account, if the calendar is its own.
     pub service_account: Option<Id<ids::ServiceAccount>>,
@@ -47,14 +47,14 @@ pub struct WriteTarget {
     pub mailbox: String,
 }
 
-/// An event that Muster wrote, for the copies of calendars in which it appears.
+/// An event written by Muster, to be updated in the stored copies of the calendars that contain it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OwnEvent {
-    /// Id at the provider, in the calendar to which it was written.
+    /// The provider's id of the event, in the calendar to which it was written.
     pub external_id: String,
     /// UID of the event in iCalendar.
     pub uid: String,
-    /// What the event is called in every participant's calendar.
+    /// Title of the event in the participants' calendars.
     pub title: String,
     /// Connections whose calendars contain the event.
     pub connections: Vec<Id<ids::Connection>>,
@@ -115,7 +115,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Releases the booking's occupancy outside `time` and its buffers.
+    /// Releases the time that the booking blocks outside `time` and its buffers.
     async fn keep_only(&self, booking: Id<ids::Booking>, time: TimeRange) -> Result<()> {
         use entity::occupancy::{Column, delete};
         let row = entity::booking::one(self.tenant, booking).one(self.txn).await?;

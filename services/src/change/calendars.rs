@@ -34,16 +34,16 @@ pub struct CalendarCopy {
     pub watermark: Option<String>,
 }
 
-/// Confirms that a calendar has not changed since its copy was read, so that the copy is as good as a new one.
+/// Confirms that a calendar has not changed since its copy was read, so that the copy counts as newly read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnchangedCalendar {
     /// Connection whose calendar was checked.
     pub connection: Id<ids::Connection>,
-    /// Watermark with which the provider was asked. Identifies the copy: any other copy is left alone.
+    /// Watermark used for the query. It identifies the copy; any other copy is left unchanged.
     pub asked: String,
     /// The window that the copy covers.
     pub window: TimeRange,
-    /// When the provider was asked.
+    /// When the provider was queried.
     pub as_of: Timestamp,
     /// Watermark for the next query.
     pub watermark: Option<String>,
@@ -73,8 +73,8 @@ impl Writer<'_> {
         self.rebuild_bitmap(copy.connection, copy.window).await
     }
 
-    /// Records a successful attempt at a mailbox, which ends its failures. A full reading also reports the unreadable
-    /// items. Only differences count as a change of the connection.
+    /// Records a successful access to a mailbox, which ends its series of failures. A full read also reports the
+    /// unreadable items. The connection is written only if something differs.
     async fn succeeded(&mut self, connection: Id<ids::Connection>, mark: Option<&Mark>) -> Result<()> {
         use entity::connection::{Column, update};
         let mut differs = Condition::any().add(Column::FailingCode.is_not_null());
@@ -101,8 +101,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Renews the age of a copy, unless another copy, or an event of our own, was written since the provider was
-    /// asked.
+    /// Marks a copy as up to date, unless another copy, or an event written by Muster, has been stored since the
+    /// provider was queried.
     pub(super) async fn unchanged_calendar(&mut self, same: UnchangedCalendar) -> Result<()> {
         use entity::connection::{Column, update};
         update(self.tenant)
@@ -118,7 +118,7 @@ impl Writer<'_> {
         self.succeeded(same.connection, None).await
     }
 
-    /// Marks copies that no longer contain only what was read, so that they are read in full next time whatever the
+    /// Marks copies to which Muster has added its own events, so that they are next read in full whatever the
     /// provider reports.
     pub(super) async fn mark_copies_mixed(&mut self, connections: &[Id<ids::Connection>]) -> Result<()> {
         use entity::connection::{Column, update};
@@ -181,7 +181,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Locks connections in a fixed order, so that each writer of events sees what the previous one wrote.
+    /// Locks connections in a fixed order, so that each writer sees the events of the previous one.
     pub(super) async fn locked(
         &self,
         connections: &[Id<ids::Connection>],

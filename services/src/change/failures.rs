@@ -1,8 +1,8 @@
-//! Records failed attempts at mailboxes, and the first successful one after them.
+//! Records failed attempts to access mailboxes, and the first success after them.
 //!
-//! A failing mailbox is tried at growing intervals. When several mailboxes fail in the same way and none is read, the
-//! integration is at fault; this is decided in the transaction that counts the failures, so that two nodes that fail
-//! at the same moment count each other.
+//! A failing mailbox is retried at growing intervals. If several mailboxes fail in the same way and none succeeds,
+//! the integration is at fault; this is decided in the transaction that counts the failures, so that two nodes that
+//! fail at the same moment count each other.
 
 use domain::{Id, Reason, Timestamp, ids, state::ConnectionState};
 use sea_orm::{ColumnTrait, Condition, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, sea_query::Expr};
@@ -10,10 +10,11 @@ use sea_orm::{ColumnTrait, Condition, ExprTrait, PaginatorTrait, QueryFilter, Qu
 use super::Writer;
 use crate::{Result, events::topic, health};
 
-/// Number of mailboxes that must fail in the same way for the integration to be at fault, if it has that many.
+/// Minimum number of mailboxes that must fail in the same way for the integration to be at fault; all of them if it
+/// has fewer.
 const ENOUGH: u64 = 3;
 
-/// A failed attempt at a mailbox.
+/// A failed attempt to access a mailbox.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MailboxFailure {
     /// Connection that was tried.

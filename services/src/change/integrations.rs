@@ -27,7 +27,7 @@ pub struct IntegrationChange {
     pub only_from: Option<Vec<IntegrationState>>,
     /// Id and name of the organisation at the provider.
     pub external: Option<(String, String)>,
-    /// A mailbox known to work, used to distinguish a lost consent from a narrowed scope.
+    /// A mailbox known to be accessible, used to distinguish a lost consent from a narrowed scope.
     pub known_good: Option<String>,
 }
 
@@ -220,7 +220,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Rows of former service accounts stay, because bookings keep the account with which they were made.
+    /// Rows of former service accounts are kept, because existing bookings refer to them.
     pub(super) async fn service_mailbox(
         &mut self,
         integration: Id<ids::Integration>,
@@ -262,7 +262,7 @@ impl Writer<'_> {
     }
 }
 
-/// The row of a mailbox that waits for activation.
+/// Creates the row of a mailbox that waits for activation.
 pub(crate) fn pending_connection(
     id: Id<ids::Connection>,
     tenant: Id<ids::Tenant>,

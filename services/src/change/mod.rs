@@ -1,7 +1,7 @@
-//! Changes that a workflow step wants written, as values.
+//! Changes requested by workflow steps, as values.
 //!
-//! A step runs outside any transaction. It returns the writes it wants as [`Change`]s, and the committer applies them
-//! in the transaction that also moves the run, through [`runs::ChangeWriter`]. Each kind has its own writer.
+//! A step runs outside any transaction. It returns its writes as [`Change`]s, and the committer applies them in the
+//! transaction that also updates the run, through [`runs::ChangeWriter`]. Each kind has its own writer.
 
 mod bookings;
 mod calendars;
@@ -113,7 +113,7 @@ impl ChangeWriter for System {
     type Change = Change;
     type AfterCommit = AfterCommit;
 
-    /// What is written is recorded as the run's. Of a run that is quarantined somebody is told.
+    /// Writes are attributed to the run in the audit log. If a run is quarantined, subscribers are notified.
     async fn write(
         &self,
         txn: &DatabaseTransaction,
@@ -239,7 +239,7 @@ impl<'a> Writer<'a> {
 }
 
 impl System {
-    /// Writes changes in a transaction of their own, for reconcilers, which are not runs.
+    /// Writes changes in a separate transaction; for reconcilers, which are not runs.
     pub async fn write(&self, tenant: Id<ids::Tenant>, actor: &str, changes: Vec<Change>) -> Result<()> {
         let txn = self.store.write(tenant).await?;
         let mut after = AfterCommit::default();
@@ -251,7 +251,7 @@ impl System {
     }
 }
 
-/// A reason in its stored form.
+/// Serialises a reason for storage.
 pub(crate) fn reason_json(reason: Option<domain::Reason>) -> Option<Json> {
     reason.and_then(|reason| serde_json::to_value(reason).ok())
 }

@@ -8,7 +8,7 @@ use super::Writer;
 use crate::{Result, audit::AuditFacts, calendars};
 
 /// Time zone and language of a tenant, as reported by its organisation's directory. Existing values are kept, because
-/// somebody may have set them.
+/// they may have been set by a person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TenantLocale {
     /// Time zone; ignored if it is not an IANA name.
@@ -39,7 +39,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Sets a column of the tenant that is null; `false` if it has a value.
+    /// Sets a column of the tenant if it is null; returns `false` otherwise.
     async fn fill(&self, column: entity::tenant::Column, value: &str) -> Result<bool> {
         use entity::tenant::{Column, Entity};
         #[expect(clippy::disallowed_methods, reason = "the table of tenants begins with itself")]

@@ -1,4 +1,4 @@
-//! Makes a consent effective: it is stored, sealed, in the session, tried by the integration's run, and only then
+//! Puts a consent into effect: it is stored, sealed, in the session, tried by the integration's run, and only then
 //! made permanent. Also withdraws consents.
 
 use domain::{Id, connect::ConnectStep, ids};
@@ -23,8 +23,8 @@ use crate::{
 };
 
 impl Connect {
-    /// Stores a consent, sealed, in the session and signals the integration's run. The consent has no effect until the
-    /// run has tried it.
+    /// Stores a consent, sealed, in the session and signals the integration's run. The consent takes effect only
+    /// after the run has tried it.
     pub(super) async fn store_for_run(
         &self,
         tx: &mut Tx,
@@ -105,7 +105,7 @@ impl Connect {
         tx.commit().await
     }
 
-    /// Deletes the consents that sessions stored for an integration's run, which has ended.
+    /// Deletes the consents that sessions stored for an integration's run, after the run has ended.
     pub async fn forget_stored_consent(
         &self,
         _by: &System,
@@ -117,7 +117,7 @@ impl Connect {
         tx.commit().await
     }
 
-    /// Withdraws a consent so that nothing of it remains. Safe if it never took effect.
+    /// Withdraws a consent completely. Safe to call if it never took effect.
     pub async fn withdraw(
         &self,
         _by: &System,
@@ -196,7 +196,8 @@ pub(crate) async fn forget_stored(tx: &Tx, integration: Id<ids::Integration>) ->
     Ok(())
 }
 
-/// Allows an integration whose consent never took effect to be connected to another organisation.
+/// Clears the organisation of an integration whose consent never took effect, so that it can be connected to another
+/// one.
 pub(super) async fn forget_organisation(tx: &Tx, integration: Id<ids::Integration>) -> Result<()> {
     use entity::integration::{Column, update};
     let none = || Expr::value(Option::<String>::None);

@@ -1,5 +1,5 @@
-//! Connecting on the provider's pages: a fresh sign-in of the administrator, then the organisation's consent. Also
-//! the redirects of all sign-ins.
+//! Connecting through the provider's pages: a fresh sign-in of the administrator, then the organisation's consent.
+//! Also handles the redirects of all sign-ins.
 
 use std::sync::Arc;
 
@@ -38,8 +38,8 @@ impl Connect {
         self.services.connectors.get(integrations::provider(&row)?)
     }
 
-    /// Continues after the administrator's sign-in at the provider, which sent the browser to `path`. Anything but a
-    /// validated sign-in of the right administrator ends the attempt.
+    /// Handles the redirect to `path` after the administrator's sign-in at the provider. The attempt ends unless the
+    /// sign-in is valid and is that of the right administrator.
     pub async fn signed_in(
         &self,
         _by: Anyone,
@@ -76,7 +76,7 @@ impl Connect {
         }
     }
 
-    /// Who will be asked for the organisation's consent, and for which tenant; shown to the administrator beforehand.
+    /// Returns the account, organisation and tenant of the consent, to be shown to the administrator beforehand.
     pub async fn asked(&self, _by: Anyone, cookie: &str) -> Result<ConsentQuestion> {
         let (session, signed) = self.asking(cookie).await?;
         let tenant = self.services.tenants().find(session.tenant_id).await?;
@@ -96,8 +96,7 @@ impl Connect {
         Ok(NextPage::Provider(url))
     }
 
-    /// A session whose administrator has signed in and may be sent to the consent page, whether or not it has been
-    /// shown before.
+    /// Finds a session whose administrator has signed in and may be redirected to the consent page, even repeatedly.
     async fn asking(&self, cookie: &str) -> Result<(SessionRow, SignedIn)> {
         let session = self.session(cookie, ConnectPurpose::Connect).await?;
         let signed = session.signed_in.clone().and_then(|signed| serde_json::from_value(signed).ok());
@@ -121,7 +120,7 @@ impl Connect {
         Ok(SignedIn { external, account: who.username })
     }
 
-    /// Exchanges the code that a browser brought back from a sign-in.
+    /// Exchanges the authorisation code from a sign-in redirect.
     pub(super) async fn redeem(
         &self,
         connector: &dyn Provider,
@@ -137,8 +136,8 @@ impl Connect {
         connector.redeem(purpose, &brought).await?.ok_or_else(sign_in_incomplete)
     }
 
-    /// Completes the organisation's consent. The organisation named by the redirect is only compared with that of the
-    /// sign-in.
+    /// Handles the redirect after the organisation's consent. The organisation named in it is only compared with that
+    /// of the sign-in.
     pub async fn consented(
         &self,
         _by: Anyone,
@@ -170,7 +169,7 @@ impl Connect {
         Ok(NextPage::Progress)
     }
 
-    /// Redirects a browser to the provider's sign-in, to return at `path`.
+    /// Redirects a browser to the provider's sign-in, with `path` as the redirect target.
     pub(super) async fn sign_in_redirect(
         &self,
         tx: &Tx,
@@ -206,8 +205,8 @@ impl Connect {
         Ok(state)
     }
 
-    /// Validates a redirect: the session belongs to this browser, and the state is the one sent for this step and has
-    /// not been used. The state is consumed whatever the result.
+    /// Validates a redirect: the session must belong to this browser, and the state must be the unused one of this
+    /// step. The state is consumed even on failure.
     pub(super) async fn take_redirect(
         &self,
         cookie: &str,
@@ -238,14 +237,14 @@ impl Connect {
     }
 }
 
-/// Parameters of a provider's redirect. Anybody could have forged them.
+/// Parameters of a provider's redirect. They are untrusted.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct RedirectAnswer {
     /// The state that we sent.
     pub state: Option<String>,
     /// Authorisation code to exchange for a token.
     pub code: Option<String>,
-    /// The organisation that supposedly consented.
+    /// The organisation that is said to have consented.
     pub tenant: Option<String>,
     /// The provider's error code. Checked first: Microsoft sends `admin_consent=True` with errors too.
     pub error: Option<String>,
@@ -268,11 +267,11 @@ impl RedirectAnswer {
     }
 }
 
-/// A browser that came back from the provider, with a state that was ours and unused.
+/// A validated redirect from the provider, whose state was valid and unused.
 pub(super) struct Redirect<'a> {
     pub(super) session: SessionRow,
     pub(super) verifier: SecretString,
-    /// Where it came back.
+    /// Path to which the provider redirected.
     pub(super) path: &'a str,
     pub(super) answer: RedirectAnswer,
 }

@@ -1,4 +1,4 @@
-//! Verified domains of an organisation: stored when its consent comes into force and at every verification, and compared
+//! Verified domains of an organisation: stored when its consent takes effect and at every verification, and compared
 //! with the domains in a user's own consent.
 
 use domain::{Id, ProviderKind, ids};
@@ -13,8 +13,8 @@ use crate::{
 };
 
 impl Connect {
-    /// Refuses a consent that names a domain of another organisation. If the administrator has not granted access to the
-    /// domains, every consent passes this check; the directory decides alone.
+    /// Refuses a consent that names a domain of another organisation. If the administrator has not granted access to
+    /// the domains, this check always passes, and only the directory is consulted.
     pub(super) async fn require_domains(
         &self,
         integration: &entity::integration::Model,
@@ -52,8 +52,8 @@ fn has_all(known: &[String], named: [&str; 2]) -> bool {
     named.iter().all(|name| known.iter().any(|known| known.eq_ignore_ascii_case(name)))
 }
 
-/// Stores the domains of the organisation bound to this integration. Stored domains are kept if the provider no longer
-/// lists any. Domains that a customer's own server claims prove nothing and are not stored.
+/// Stores the domains of the organisation bound to this integration. Stored domains are kept if the provider no
+/// longer lists any. Domains claimed by a customer's own server are not stored, because they are not verified.
 pub(crate) async fn store(
     connectors: &Connectors,
     conn: &impl ConnectionTrait,

@@ -71,13 +71,13 @@ pub struct TypedCredentials {
     pub server: String,
     /// User name; for Google the administrator for whom the service account acts.
     pub user: String,
-    /// Password; for Google the key file.
+    /// Password; for Google, the content of the key file.
     pub password: SecretString,
     /// For Google, the service account's address in place of its key.
     pub service_account: Option<String>,
 }
 
-/// Where the browser goes next.
+/// The page to which the browser is sent next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextPage {
     /// Redirects the browser to the calendar system, for sign-in or consent.
@@ -92,7 +92,7 @@ pub enum NextPage {
     Land(Url),
 }
 
-/// What an administrator is shown before the organisation's consent.
+/// Information shown to an administrator before the organisation's consent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsentQuestion {
     /// Name of the tenant.
@@ -116,13 +116,13 @@ pub struct Progress {
     pub reason: Option<Reason>,
     /// Where the browser returns at the end.
     pub landing: Option<Url>,
-    /// Whether the administrator has authorised or declined in this session; the run may not have processed it yet.
+    /// Whether the administrator has authorised or declined in this session; the run may not have processed this yet.
     pub answered: bool,
     /// Whether a run is connecting the integration; if so, a final state is that of the previous attempt.
     pub connecting: bool,
 }
 
-/// Signal that tells the integration's run about a consent.
+/// Payload of the signal that informs the integration's run of a consent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Consented {
     /// The session that stores the sealed secret.
@@ -136,7 +136,7 @@ pub struct Consented {
 
 impl Connect {
     /// Accepts the terms, registers the integration if the link has none, and opens a session for this browser.
-    /// Returns the cookie's secret and where to go next.
+    /// Returns the cookie's secret and the next page.
     pub async fn choose(&self, _by: Anyone, token: &str, choice: Choice) -> Result<(String, NextPage)> {
         if !choice.terms || !choice.privacy {
             let message = messages::accept_the_terms_first();
@@ -168,7 +168,8 @@ impl Connect {
         Ok((cookie, onward))
     }
 
-    /// The link's integration, or a new one; one that has ended or was connected before is connected again.
+    /// Returns the link's integration, or creates one; an integration that has ended or was connected before is
+    /// reconnected.
     async fn integration_of(
         &self,
         tx: &mut Tx,
@@ -211,7 +212,7 @@ impl Connect {
         Ok(row)
     }
 
-    /// Recorded as an act of the link: nothing proves that its holder is the invited person.
+    /// The link is recorded as the actor, because nothing proves that its holder is the invited person.
     async fn accept_terms(
         &self,
         tx: &mut Tx,
@@ -283,7 +284,7 @@ impl Connect {
         self.give_up(tx, session, &error.into()).await
     }
 
-    /// Ends the attempt: the run undoes what was done, and the browser returns with the reason (S1.12).
+    /// Ends the attempt: the run undoes its steps, and the browser is redirected with the reason (S1.12).
     async fn give_up(&self, mut tx: Tx, mut session: SessionRow, error: &Error) -> Result<NextPage> {
         set_step(&tx, &mut session, ConnectStep::Answered).await?;
         let reason = error.reason();
@@ -297,7 +298,7 @@ impl Connect {
         Ok(landed.map_or(NextPage::Progress, NextPage::Land))
     }
 
-    /// Where the browser returns; `None` if the vendor named no URL, or no longer allows it.
+    /// The return URL; `None` if the vendor specified none or no longer allows it.
     async fn landing(
         &self,
         integration: &entity::integration::Model,
@@ -333,7 +334,7 @@ fn actor(session: &SessionRow) -> String {
     session.link_id.map_or_else(|| "connect".to_owned(), link)
 }
 
-/// The link's row, locked until the transaction ends, so that pressing a button twice creates only one integration.
+/// Locks the link's row until the transaction ends, so that pressing a button twice creates only one integration.
 async fn held(tx: &Tx, link: Id<ids::ConnectLink>) -> Result<entity::connect_link::Model> {
     let row = entity::connect_link::one(tx.tenant(), link).lock_exclusive();
     row.one(tx.conn()).await?.ok_or_else(session_over)
@@ -363,7 +364,7 @@ fn may_authorise(
     Ok(())
 }
 
-/// The return URL with the result added.
+/// Adds the result to the return URL.
 fn landing(
     integration: &entity::integration::Model,
     state: IntegrationState,

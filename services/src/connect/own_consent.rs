@@ -1,4 +1,4 @@
-//! A user's own consent: a link that works once, the provider's page, and the way back.
+//! A user's own consent: a single-use link, the provider's page, and the return to Muster.
 
 use domain::{Id, ProviderKind, connect::ConnectPurpose, ids, state::IntegrationState};
 use providers::{Remedy, Secret, SignIn, SignedIn};
@@ -14,7 +14,7 @@ use crate::{
     proof::{Anyone, Own},
 };
 
-/// What a user is shown before going to the provider's page.
+/// Information shown to a user before the redirect to the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnInvitation {
     /// Name of the tenant.
@@ -27,7 +27,7 @@ pub struct OwnInvitation {
 
 /// The owner of the calendar to be connected.
 pub(super) struct Owner {
-    /// The integration that reaches the calendar system.
+    /// The integration with the calendar system.
     pub(super) integration: entity::integration::Model,
     /// Identifier of the user.
     pub(super) user: Id<ids::User>,
@@ -47,7 +47,7 @@ impl Connect {
         Ok(OwnInvitation { tenant, provider, address })
     }
 
-    /// Starts a user's own consent. Returns the link to which the user's browser is sent; it works once.
+    /// Starts a user's own consent. Returns a single-use link for the user's browser.
     pub async fn begin_own_consent(&self, by: &Own) -> Result<String> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let user = by.user();
@@ -99,9 +99,9 @@ impl Connect {
         connector.is_ok_and(|connector| connector.features().own_consent)
     }
 
-    /// Completes a user's own consent, after which the provider sent the browser to `path`; the mailbox switches to the
-    /// user's own route and is activated again. The account must be the one that the organisation's directory has
-    /// under the user's calendar address.
+    /// Completes a user's own consent, after which the provider sent the browser to `path`; the mailbox switches to
+    /// the user's own route and is activated again. The account must be the one that the organisation's directory
+    /// lists under the user's calendar address.
     pub async fn own_consented(
         &self,
         _by: Anyone,
@@ -154,9 +154,9 @@ impl Connect {
         Ok(Owner { integration: integration.ok_or_else(session_over)?, user, address })
     }
 
-    /// Refuses an account that is not the one behind an address according to the organisation's own directory. The
-    /// address was typed by the tenant's staff and a sign-in name may be reassigned, so neither proves anything; an
-    /// account that the directory does not know, or lists for another organisation, is refused.
+    /// Refuses an account unless the organisation's directory lists it under the given address. The address was typed
+    /// by the tenant's staff and a sign-in name may be reassigned, so neither proves anything; an account that the
+    /// directory does not know, or lists for another organisation, is refused.
     pub(super) async fn require_owner(
         &self,
         integration: &entity::integration::Model,

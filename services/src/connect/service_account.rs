@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{Error, Refusal, Result, messages, text, users::checked_email};
 
-/// What an administrator entered before the sign-in that proves their identity; stored in the session.
+/// Values that an administrator entered before signing in; stored in the session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Named {
     service_account: String,
@@ -40,7 +40,7 @@ impl Connect {
     }
 
     /// Accepts the addresses of an administrator and of a service account for which the installation signs. The
-    /// administrator must sign in before anything is tried.
+    /// administrator must sign in first.
     pub(super) async fn named_service_account(
         &self,
         connector: &dyn Provider,
@@ -101,12 +101,12 @@ impl Connect {
     }
 }
 
-/// The refusal of an account that is not the one behind the entered address.
+/// The error for an account other than the entered one.
 pub fn other_administrator(entered: &str) -> Error {
     Error::refuse("ACCOUNT_MISMATCH", messages::sign_in_as_administrator(entered))
 }
 
-/// The administrator for whom the service account acts.
+/// The administrator on whose behalf the service account acts.
 fn administrator(typed: &TypedCredentials) -> Result<&str> {
     let administrator = typed.user.trim();
     text::check(administrator, Shape::Line, LONGEST_USER, "user")?;

@@ -66,8 +66,8 @@ impl Connect {
         Ok(row)
     }
 
-    /// Begins the transaction of a step. Since the session was read it may have ended, or the invitation it rests on:
-    /// while the step waited for the provider, or for another press of the same button. The tenant is locked, as by whoever
+    /// Begins the transaction of a step. The session and its invitation are checked again, because they may have
+    /// ended while the step waited for the provider or for a concurrent request. The tenant is locked, as by whoever
     /// ends sessions, and the session is locked and checked again; returns it as it is now.
     pub(super) async fn begin_step(&self, session: &SessionRow) -> Result<(Tx, SessionRow)> {
         let (tx, _) = self.services.begin_locked(session.tenant_id).await?;

@@ -1,4 +1,5 @@
-//! Credentials of one consent for a connector: cached until they expire, refreshed by one caller at a time.
+//! Supplies a connector with the credentials of one consent: cached until they expire and refreshed by one caller at
+//! a time.
 
 use std::{
     collections::BTreeMap,
@@ -41,8 +42,7 @@ impl Tokens {
         Arc::clone(slots.entry(grant).or_default())
     }
 
-    /// Waits for permission to lock a row. At least half of the connections stay free for other work, even if many
-    /// tokens expire at once and providers are slow.
+    /// Waits for permission to lock a row, so that at least half of the connections stay available for other work.
     async fn may_hold(&self, connections: u32) -> Option<SemaphorePermit<'_>> {
         let half = usize::try_from(connections / 2).unwrap_or_default().max(1);
         self.held.get_or_init(|| Semaphore::new(half)).acquire().await.ok()
@@ -64,7 +64,7 @@ impl Wanted<'_> {
     }
 }
 
-/// How long before its expiry a token is renewed.
+/// How long before their expiry tokens are renewed.
 const EARLY: Duration = Duration::from_mins(5);
 
 /// The credentials of a consent that is not in effect yet.
@@ -158,8 +158,8 @@ impl Broker {
         }
     }
 
-    /// The stored consent, if its organisation still belongs to the tenant, and the shared access token, if it is still
-    /// valid and meets the requirements.
+    /// Reads the stored consent, if its organisation still belongs to the tenant, and the shared access token, if it
+    /// is still valid and meets the requirements.
     async fn consent(&self, wanted: Wanted<'_>) -> Result<(Secret, Option<Live>)> {
         let txn = self.services.read(self.tenant).await?;
         let row = entity::consent_grant::one(self.tenant, self.grant).one(&txn).await?;

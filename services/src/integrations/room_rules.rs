@@ -1,4 +1,4 @@
-//! Rules that tell rooms from people, for calendar systems without a room directory.
+//! Rules that distinguish rooms from people, for calendar systems without a room directory.
 
 use domain::{Id, ids, may};
 use entity::integration::Model;
@@ -15,8 +15,8 @@ const MAX: usize = 50;
 const LONGEST: usize = 200;
 
 impl Integrations {
-    /// Sets the rules that tell rooms from people; `None` restores the operator's default rules. The next verification
-    /// lists the rooms by the new rules.
+    /// Sets the rules that distinguish rooms from people; `None` restores the operator's default rules. The next
+    /// verification lists the rooms by the new rules.
     ///
     /// Refused if the calendar system has a room directory, if a pattern is empty or too long, and if the integration
     /// has changed since `if_version`.

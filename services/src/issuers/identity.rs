@@ -25,8 +25,8 @@ use crate::{
 const LONGEST: usize = 255;
 
 impl Issuers {
-    /// Links a user to an identity at an issuer, replacing any previous link. Who may do that could sign in as the
-    /// user, so it needs every permission of the user.
+    /// Links a user to an identity at an issuer, replacing any previous link. This allows signing in as the user, so
+    /// the caller needs every permission of the user.
     pub async fn link(
         &self,
         by: &Allowed<may::UserEdit>,
@@ -102,8 +102,9 @@ impl Issuers {
     }
 }
 
-/// Ends the links of users who now hold a permission that whoever linked them lacked: that person could sign in as
-/// somebody with more permissions. Called after every change that gives users permissions, within its transaction.
+/// Removes the links of users who now hold a permission that the creator of the link lacks; the creator could
+/// otherwise sign in as somebody with more permissions. Called after every change that gives users permissions,
+/// within its transaction.
 pub(crate) async fn unlink_outgrown(tx: &mut Tx, by: &Member, users: &[Id<ids::User>]) -> Result<()> {
     let linked = of(tx.tenant())
         .filter(Column::UserId.is_in(users.iter().copied()))
@@ -144,7 +145,7 @@ async fn remove(tx: &mut Tx, issuer: Id<ids::OpenIdIssuer>, user: Id<ids::User>)
     Ok(Some(row))
 }
 
-/// Keeps a subject that an administrator unlinked from being linked again by its next token.
+/// Prevents an unlinked subject from being linked again by its next token.
 async fn remember_unlinked(tx: &Tx, former: &Model) -> Result<()> {
     let row = unlinked::Model {
         id: tx.ids().make::<ids::Row>(),

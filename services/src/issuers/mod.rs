@@ -1,7 +1,7 @@
 //! OpenID issuers with which users of a tenant sign in.
 //!
-//! Whoever controls an issuer controls who signs in as whom, so changing issuers needs every permission within the tenant.
-//! Removing an issuer ends everything obtained through it.
+//! Control over an issuer allows signing in as any user, so changing issuers needs every permission within the
+//! tenant. Removing an issuer ends everything obtained through it.
 
 pub(crate) mod identity;
 mod input;
@@ -216,7 +216,7 @@ pub fn audience_of(settings: &Settings, tenant: Id<ids::Tenant>) -> String {
     settings.link(&format!("/{tenant}"))
 }
 
-/// A registration in the connector's form. Values from a newer binary are left out.
+/// A registration in the connector's form. Values from a newer version are omitted.
 pub(crate) fn registered(row: &Model) -> Issuer {
     let algorithms = row.algorithms.as_array().into_iter().flatten();
     Issuer {
@@ -227,7 +227,7 @@ pub(crate) fn registered(row: &Model) -> Issuer {
     }
 }
 
-/// Requires every permission, because whoever controls an issuer could sign in as anybody.
+/// Requires every permission, because control over an issuer allows signing in as any user.
 fn governs(by: &Member) -> Result<()> {
     let within = Permission::ALL.iter().filter(|permission| **permission != Permission::Staff);
     match within.copied().find(|permission| !by.has_permission(*permission)) {
@@ -251,7 +251,7 @@ fn seal_context(row: &Model) -> SealContext {
     SealedColumn::OpenIdIssuerSecret.at(row.tenant_id, row.id)
 }
 
-/// What the audit log records of a registration.
+/// The audit representation of a registration.
 fn audit_json(row: &Model) -> Json {
     json!({
         "name": row.name, "issuer": row.issuer, "clientId": row.client_id, "algorithms": row.algorithms,

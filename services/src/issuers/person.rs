@@ -29,7 +29,7 @@ pub(crate) async fn linked(
     Ok(row.map(|row| row.user_id))
 }
 
-/// The user of a token: linked already, or found by verified address and linked now.
+/// Returns the user of a token: already linked, or found by verified email address and linked now.
 pub(crate) async fn link(
     tx: &mut Tx,
     issuer: Id<ids::OpenIdIssuer>,
@@ -64,8 +64,7 @@ pub(crate) async fn link(
     Ok(user.id)
 }
 
-/// Refuses a subject that an administrator has unlinked: whoever still has the account could otherwise undo that by its
-/// next sign-in.
+/// Refuses a subject that an administrator has unlinked; its next sign-in would otherwise restore the link.
 async fn require_not_unlinked(tx: &Tx, issuer: &Model, claims: &Claims) -> Result<()> {
     use openid_unlinked::Column;
     let subject = claims.subject(&issuer.subject_claim).ok_or_else(nobody)?;
@@ -90,8 +89,8 @@ pub(crate) async fn identity_of(
     Ok(row.one(tx.conn()).await?)
 }
 
-/// Links a user to a subject. Also stores what whoever vouches for that may do: the person who links them, or who set
-/// the address by which a sign-in found the user.
+/// Links a user to a subject. Also stores the permissions of the person responsible for the link: the one who created
+/// it, or who set the address by which a sign-in found the user.
 pub(super) async fn insert(
     tx: &mut Tx,
     issuer: &Model,

@@ -27,7 +27,7 @@ use crate::{
     vault::{Column as Sealed, SealContext},
 };
 
-/// How long an opened key is cached, and so how long another node may go on signing with a rotated key.
+/// How long an opened key is cached, and thus how long another node may keep signing with a rotated key.
 const OPENED_FOR: Duration = Duration::from_mins(1);
 
 /// This node's cache of opened keys: signing keys and tenants' data keys.
@@ -85,8 +85,8 @@ impl Keys {
         Ok(json!({ "keys": keys.iter().filter(verifies).map(jwk).collect::<Vec<_>>() }))
     }
 
-    /// Adds a signing key at the operator's request. New tokens are signed with it; tokens of previous keys stay valid
-    /// until they expire, and then those keys retire.
+    /// Adds a signing key at the operator's request. New tokens are signed with it; tokens signed with previous keys
+    /// stay valid until they expire, after which those keys are deleted.
     pub async fn rotate_signing(&self, _by: &System) -> Result<Id<ids::SigningKey>> {
         self.rotate_signing_by(OPERATOR).await
     }
@@ -137,7 +137,7 @@ impl Keys {
         Ok(())
     }
 
-    /// The key that signs now, created if there is none yet.
+    /// The current signing key, created if there is none yet.
     pub(crate) async fn signing_key(&self) -> Result<SigningKey> {
         if let Some(key) = self.opened().current.get(&()) {
             return Ok(key);
@@ -227,7 +227,7 @@ impl Keys {
     }
 }
 
-/// What the audit log records of a signing key.
+/// The audit representation of a signing key.
 fn audit_json(key: &Model) -> Value {
     json!({ "publicKey": URL_SAFE_NO_PAD.encode(&key.public_key), "retiresAt": key.retires_at })
 }

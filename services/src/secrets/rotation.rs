@@ -1,7 +1,7 @@
 //! Replaces keys while nodes are running.
 //!
-//! Every transaction leaves a state from which the next one can continue, so that a rotation that was killed is simply
-//! run again: values still sealed with a former key are found by the key's id in them.
+//! Every transaction leaves a consistent state, so that an interrupted rotation can simply be run again: values still
+//! sealed with a former key are found by the key id that they contain.
 
 use std::ops::ControlFlow;
 
@@ -30,7 +30,7 @@ const TENANTS: u64 = 100;
 /// Which keys to replace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// Replaces the master key: puts the configured one into force.
+    /// Makes the configured master key the current one.
     Master,
     /// Replaces the master key, and the data key of every tenant.
     DataKeys,
@@ -41,11 +41,11 @@ pub enum Scope {
 /// A committed step of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// A master key was put into force.
+    /// A master key became the current one.
     InForce(KeyId),
     /// A tenant has a new data key beside its former one.
     NewDataKey(Id<ids::Tenant>),
-    /// This many values of a tenant's column are now sealed with its current data key.
+    /// This number of values of a tenant's column are now sealed with its current data key.
     Values(Id<ids::Tenant>, &'static str, usize),
     /// A tenant is finished. The number counts the tenants finished so far.
     Tenant(Id<ids::Tenant>, usize),
@@ -54,13 +54,13 @@ pub enum Progress {
 /// Summary of a rotation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Signing keys, data keys and secrets of the installation that are now sealed with the master key in force.
+    /// Number of signing keys, data keys and installation secrets that are now sealed with the current master key.
     pub master_values: usize,
-    /// Tenants that received a new data key.
+    /// Number of tenants that received a new data key.
     pub new_data_keys: usize,
-    /// Values that are now sealed with their tenant's current data key.
+    /// Number of values that are now sealed with their tenant's current data key.
     pub values: usize,
-    /// Values that no key opens; they are unchanged, and the former data keys of their tenants are kept.
+    /// Number of values that no key can open; they are unchanged, and their tenants' former data keys are kept.
     pub unreadable: usize,
 }
 
@@ -193,8 +193,8 @@ impl Secrets {
         self.finish(tenant).await
     }
 
-    /// Seals a tenant's data keys with the master key in force and, if requested, makes a new one current and keeps
-    /// the previous one beside it. Returns whether it did; does nothing if the tenant or its key is gone.
+    /// Seals a tenant's data keys with the current master key and, if requested, creates a new data key and keeps the
+    /// previous one as a former key. Returns whether it did; does nothing if the tenant or its key is gone.
     async fn replace_data_key(
         &self,
         tenant: Id<ids::Tenant>,
@@ -258,8 +258,8 @@ impl Secrets {
         Ok(())
     }
 
-    /// Ends the rotation of a tenant's data key. Former keys that seal nothing any more are deleted some time later,
-    /// because somebody may just have read a value and be about to open it.
+    /// Ends the rotation of a tenant's data key. Unused former keys are deleted some time later, because a concurrent
+    /// reader may still need them.
     async fn finish(&self, tenant: Id<ids::Tenant>) -> Result<()> {
         use former_data_key::{Column, update};
         let txn = self.services.store.write(tenant).await?;
@@ -280,7 +280,7 @@ impl Secrets {
         Ok(txn.commit().await?)
     }
 
-    /// A value under this master key, sealed again unless it already is.
+    /// Reseals a value with this master key unless it is already sealed with it.
     fn under(&self, key: KeyId, place: SealContext, sealed: &[u8]) -> Result<Option<Vec<u8>>> {
         if key_id(sealed) == Some(key) {
             return Ok(None);

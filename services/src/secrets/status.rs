@@ -15,7 +15,7 @@ use crate::{
 /// Use of keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {
-    /// The master key in force; `None` before the first node was started.
+    /// The current master key; `None` before the first node was started.
     pub in_force: Option<KeyId>,
     /// The master key of this configuration.
     pub configured: Option<KeyId>,
@@ -23,7 +23,7 @@ pub struct Status {
     pub former: BTreeSet<KeyId>,
     /// Number of values sealed by each master key, including keys that this configuration lacks.
     pub sealed: BTreeMap<KeyId, u64>,
-    /// Number of values that name no master key and that no key of this configuration opens.
+    /// Number of values without a key id that no key of this configuration can open.
     pub unopened: u64,
     /// Number of tenants.
     pub tenants: u64,
@@ -36,13 +36,13 @@ pub struct Status {
 }
 
 impl Status {
-    /// Former master keys that seal nothing and can be removed from the configuration.
+    /// Former master keys that are no longer used and can be removed from the configuration.
     pub fn unused(&self) -> impl Iterator<Item = KeyId> {
         let used = |id: &KeyId| self.sealed.contains_key(id) || self.in_force == Some(*id);
         self.former.iter().copied().filter(move |id| !used(id))
     }
 
-    /// Master keys that seal something and are missing in the configuration.
+    /// Master keys that are still used but are missing from the configuration.
     pub fn missing(&self) -> impl Iterator<Item = KeyId> {
         let known = |id: &KeyId| self.former.contains(id) || self.configured == Some(*id);
         self.sealed.keys().copied().filter(move |id| !known(id))
@@ -65,8 +65,8 @@ impl Status {
 }
 
 impl Secrets {
-    /// Examines everything that is sealed with a master key, and counts the values that are not sealed with their
-    /// tenant's current data key. Called by the operator, never for a request.
+    /// Examines everything sealed with a master key, and counts the values that are not sealed with their tenant's
+    /// current data key. Called by the operator's commands, never for a request.
     pub async fn status(&self, _by: &System) -> Result<Status> {
         let vault = &self.services.vault;
         let conn = self.services.store.installation();

@@ -30,18 +30,18 @@ impl CallbackParams {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The issuer that the redirect names (RFC 9207). An empty name counts as given, and is wrong.
+    /// The issuer named in the redirect (RFC 9207). An empty name is treated as a wrong one.
     pub(super) fn issuer(&self) -> Option<&str> {
         self.0.get("iss").map(String::as_str)
     }
 
-    /// Refuses a redirect of another sign-in than the one this browser began.
+    /// Refuses a redirect that belongs to a different sign-in than the one this browser began.
     pub(super) fn check_state(&self, state: &str) -> Result<()> {
         let sent = self.get("state").unwrap_or_default();
         verify_slices_are_equal(sent.as_bytes(), state.as_bytes()).map_err(|_| used())
     }
 
-    /// The authorisation code, or the issuer's error.
+    /// Returns the authorisation code, or the issuer's error.
     pub(super) fn code(&self) -> Result<&str> {
         if self.0.contains_key("error") {
             let message =

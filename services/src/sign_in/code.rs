@@ -26,8 +26,8 @@ const EXCHANGE: Duration = Duration::minutes(1);
 const TENANT: usize = 32;
 
 impl SignIn {
-    /// Exchanges a code for an access token. A code is valid for a minute, once, and for the application that sent the
-    /// browser: only that has the verifier. Every failure returns the same error.
+    /// Exchanges a code for an access token. A code is valid once, for one minute, and only for the application that
+    /// started the sign-in, because it alone has the verifier. Every failure returns the same error.
     pub async fn redeem(&self, _by: Anyone, code: &str, verifier: &SecretString) -> Result<AccessToken> {
         let tenant = code
             .get(..TENANT)

@@ -1,10 +1,10 @@
 //! Steps of the sign-in page: the browser goes to the tenant's issuer and returns with a code, by which Muster
 //! identifies the user and issues a token of its own.
 //!
-//! The data of a sign-in is stored in a cookie of its browser, so that strangers create no rows. A redirect from the
-//! issuer is accepted only in that browser, with the state that was sent, and once. Each issuer has a redirect URI of
-//! its own. An application that wants the token names a return URL, and proves with the code that it sent the browser
-//! (RFC 7636); without a return URL the page shows the token.
+//! The data of a sign-in is stored in a browser cookie, so that unauthenticated clients create no rows. A redirect
+//! from the issuer is accepted only in that browser, with the state that was sent, and once. Each issuer has a
+//! redirect URI of its own. An application that wants the token names a return URL, and proves with the code that it
+//! sent the browser (RFC 7636); without a return URL the page shows the token.
 
 mod callback;
 mod code;
@@ -112,7 +112,8 @@ impl SignIn {
         self.taken_in(&row, &session, &claims).await
     }
 
-    /// Refuses a second redirect with the same state, whatever became of the first: each makes Muster call the issuer.
+    /// Refuses a second redirect with the same state, even if the first one failed, because each makes Muster call
+    /// the issuer.
     async fn use_up(&self, tenant: Id<ids::Tenant>, id: Id<ids::Row>) -> Result<()> {
         let key = Key::of_tenant(tenant).part("sign_in", &id.uuid().simple().to_string());
         let once = Limit { concurrency: 0, rate: 1, per: SESSION_LIFETIME };
@@ -234,7 +235,7 @@ impl SignIn {
     }
 }
 
-/// Error for an issuer's response that cannot be trusted; the person at the page can only begin again.
+/// Error for an untrusted response from an issuer; the user must start again.
 fn unverified(error: providers::Error) -> Error {
     use providers::ErrorKind as K;
     tracing::info!(code = error.code, "a sign-in was refused");

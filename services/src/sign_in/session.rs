@@ -31,7 +31,7 @@ impl SignIn {
         Ok(format!("{said}.{}", self.derived("cookie", tenant, &said).await?))
     }
 
-    /// Decodes a cookie that this installation made for this tenant.
+    /// Decodes a cookie that this installation created for this tenant.
     pub(super) async fn session(&self, tenant: Id<ids::Tenant>, cookie: &str) -> Result<Session> {
         let (said, digest) = cookie.split_once('.').ok_or_else(over)?;
         let made = self.derived("cookie", tenant, said).await?;
@@ -48,7 +48,7 @@ impl SignIn {
         Ok(Attempt { state, nonce, verifier: self.derived("verifier", tenant, &id).await?.into() })
     }
 
-    /// A keyed digest in base64url that only this installation can compute. The blank in its input keeps it distinct
+    /// A keyed digest in base64url that only this installation can compute. The space in its input distinguishes it
     /// from all other digests.
     async fn derived(&self, what: &str, tenant: Id<ids::Tenant>, of: &str) -> Result<String> {
         let text = format!("sign-in {what} {tenant} {of}");

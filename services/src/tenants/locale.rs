@@ -6,7 +6,7 @@ use entity::{tenant, tenant_user};
 use crate::{Refusal, Result, availability};
 
 /// The zone for a person's all-day events and times without a zone if the calendar has none: the user's own, else the
-/// tenant's. A name that this version does not know counts as none. `None` if neither is known; the caller must then
+/// tenant's. A zone name that this version does not know is ignored. `None` if neither is known; the caller must then
 /// report that, because no zone may be assumed silently.
 pub fn owner_zone<'a>(user: Option<&'a tenant_user::Model>, tenant: &'a tenant::Model) -> Option<&'a str> {
     let own = user.and_then(|user| user.time_zone.as_deref());

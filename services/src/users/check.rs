@@ -33,7 +33,7 @@ pub(crate) fn email(text: &str, field: &'static str) -> Result<String> {
     Err(Refusal::new("EMAIL_MALFORMED", "This is not an email address.").at(field).into())
 }
 
-/// The row of a new user, made by somebody with these permissions.
+/// Builds the row of a new user, created by somebody with these permissions.
 pub(super) fn new(id: Id<ids::User>, tx: &Tx, new: &NewUser, made_with: &Json) -> Result<Model> {
     Ok(Model {
         id,
@@ -49,7 +49,7 @@ pub(super) fn new(id: Id<ids::User>, tx: &Tx, new: &NewUser, made_with: &Json) -
     })
 }
 
-/// The row of a changed user.
+/// Builds the row of a changed user.
 pub(super) fn changed(before: &Model, change: UserChange) -> Result<Model> {
     let kept = before.clone();
     Ok(Model {
@@ -66,7 +66,8 @@ pub(super) fn changed(before: &Model, change: UserChange) -> Result<Model> {
     })
 }
 
-/// Refuses the first user whose email or calendar address belongs to another, among them or in the database.
+/// Returns an error for the first user whose email or calendar address is already used, by another of these users or
+/// in the database.
 pub(super) async fn unique(tx: &Tx, users: &[Model]) -> std::result::Result<(), (Option<usize>, Error)> {
     let mut seen = HashMap::new();
     for (index, user) in users.iter().enumerate() {

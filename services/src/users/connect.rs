@@ -21,7 +21,7 @@ use crate::{
 /// Enqueues the activation of a user's mailbox through the oldest live integration, if there is one and the user
 /// has a calendar address.
 ///
-/// Which integration contains the address is known only after trying it, so the oldest is used. A mailbox that is
+/// The oldest is used because it is not known beforehand which integration contains the address. A mailbox that is
 /// already connected, by a campaign or by the user, is left unchanged.
 pub(crate) async fn connect_to_live_integrations(
     ids: &Ids,
@@ -109,7 +109,7 @@ pub(super) async fn disconnect(tx: &mut Tx, user: &tenant_user::Model) -> Result
     Ok(())
 }
 
-/// Deletes everything that is stored for the user alone.
+/// Deletes all data that is stored only for the user.
 pub(super) async fn forget(tx: &mut Tx, user: &tenant_user::Model) -> Result<()> {
     use entity::{connect_link, connect_session};
     disconnect(tx, user).await?;

@@ -77,8 +77,8 @@ impl Column {
         }
     }
 
-    /// The column whose id a value is bound to: the row's own, except for channels, which come and go while their
-    /// connection stays.
+    /// The column to whose id a value is bound: the row's own id, except for channels, which are bound to their
+    /// connection because they are replaced.
     pub(crate) fn bound_to(self) -> &'static str {
         match self {
             Self::ChannelSecret => "connection_id",
@@ -86,7 +86,7 @@ impl Column {
         }
     }
 
-    /// The location of a value. The tenant is nil for values of the installation.
+    /// The context of a value. The tenant is nil for values of the installation.
     pub fn at(self, tenant: Id<ids::Tenant>, row: impl Into<AnyId>) -> SealContext {
         SealContext { column: self, tenant, row: row.into() }
     }

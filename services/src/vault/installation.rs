@@ -1,4 +1,4 @@
-//! The installation's own secret, and the master key in force: the one that seals it.
+//! The installation's own secret, and the current master key, which seals it.
 
 #![expect(clippy::disallowed_methods, reason = "it belongs to the installation")]
 
@@ -30,7 +30,7 @@ impl Vault {
         self.seal(self.in_force(txn).await?, place, plain)
     }
 
-    /// The master key in force, locked so that it stays in force until the transaction ends.
+    /// Returns the current master key, locked until the transaction ends.
     pub(crate) async fn in_force(&self, txn: &impl ConnectionTrait) -> Result<KeyId> {
         let row = self.own_secret(txn).await?;
         key_id(&row.sealed).ok_or(Error::Unreadable { what: "installation_secret" })
@@ -57,7 +57,7 @@ impl Vault {
     }
 
     /// Initial key of digests, and the master key that seals it. If values were sealed or digested before the key was
-    /// stored, the master key of that time is in force and the digest key derives from it.
+    /// stored, the master key of that time is the current one and the digest key is derived from it.
     async fn first_pepper(&self, conn: &impl ConnectionTrait) -> Result<(KeyId, [u8; 32])> {
         let derived = |key: KeyId| Some((key, self.derived_pepper(key)?));
         let unreadable = || Error::Unreadable { what: "installation_secret" };

@@ -37,14 +37,14 @@ impl std::fmt::Debug for KeyId {
     }
 }
 
-/// The key id in a sealed value; `None` for one of the first version, and for what is not sealed.
+/// Parses the key id of a sealed value; `None` for values in the first version's format and for unsealed data.
 pub(crate) fn key_id(sealed: &[u8]) -> Option<KeyId> {
     let (version, rest) = sealed.split_first()?;
     let id = rest.first_chunk::<8>().filter(|_| *version == KEYED)?;
     Some(KeyId(*id))
 }
 
-/// The header of every value that a key sealed.
+/// The header of values sealed with a key.
 pub(crate) fn head(key: KeyId) -> Vec<u8> {
     [[KEYED].as_slice(), &key.0].concat()
 }
@@ -108,7 +108,7 @@ impl Key {
         Ok((nonce, sealed.map_err(|_| Error::Unreadable { what: place.what() })?))
     }
 
-    /// Opens the value at a location, if this is its key.
+    /// Opens a value that was sealed with this key for the given context.
     pub(crate) fn open(&self, place: SealContext, sealed: &[u8]) -> Result<Vec<u8>> {
         let unreadable = || Error::Unreadable { what: place.what() };
         let (rest, bound) = match (sealed.first(), key_id(sealed)) {

@@ -17,7 +17,7 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, Value};
 use services::{System, upkeep::ReadOrder};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// A periodic task that keeps one condition true.
+/// A periodic task that restores a desired state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reconciler {
     /// Checks that consents are still accepted.
@@ -51,7 +51,7 @@ impl Reconciler {
         }
     }
 
-    /// Does one round now.
+    /// Runs one round now.
     pub async fn round(self, services: &System) -> services::Result<()> {
         match self {
             Self::Health => check_integrations(services).await,
@@ -102,7 +102,7 @@ async fn open_channels(services: &System) -> services::Result<()> {
     Ok(())
 }
 
-/// One tenant's failure concerns nobody else.
+/// Logs one tenant's failure, so that it does not affect the others.
 fn served(tenant: Id<ids::Tenant>, outcome: services::Result<usize>) {
     match outcome {
         Ok(0) => {}
@@ -122,7 +122,7 @@ async fn tenants(services: &System) -> Result<Vec<Id<ids::Tenant>>, DatabaseErro
 /// How long a round may run without a heartbeat before another node takes it over.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// Keeps everything true until `stop`.
+/// Runs all reconcilers until `stop`.
 pub fn start(services: &System, node: &str, tracker: &TaskTracker, stop: &CancellationToken) {
     for reconciler in Reconciler::ALL {
         let (services, node, stop) = (services.clone(), node.to_owned(), stop.clone());
@@ -159,7 +159,7 @@ pub fn start(services: &System, node: &str, tracker: &TaskTracker, stop: &Cancel
     }
 }
 
-/// Does one round. One that panics has failed, and the next one comes all the same.
+/// Runs one round. A round that panics counts as failed and does not prevent the next one.
 async fn guarded(reconciler: Reconciler, services: &System) {
     match AssertUnwindSafe(reconciler.round(services)).catch_unwind().await {
         Ok(Ok(())) => {}
@@ -168,8 +168,8 @@ async fn guarded(reconciler: Reconciler, services: &System) {
     }
 }
 
-/// Takes a due round; `false` when it is not due or another node is at it. The next time is set before the round, so
-/// that a node that dies in it costs a lease or a period, whichever is longer.
+/// Claims a due round; `false` if it is not due or another node is running it. The next due time is set before the
+/// round, so that a crash delays the next round by at most a lease or a period, whichever is longer.
 pub async fn take(services: &System, reconciler: Reconciler, node: &str) -> Result<bool, DatabaseError> {
     let name = reconciler.name();
     let first = "INSERT INTO schedule (name, due_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
@@ -179,7 +179,7 @@ pub async fn take(services: &System, reconciler: Reconciler, node: &str) -> Resu
     timed(services, due, [name, node], &[LEASE, reconciler.every(services)]).await
 }
 
-/// Keeps a round for as long as this is polled; ends when it was lost.
+/// Renews the lease of a round while being polled; ends when the lease is lost.
 async fn hold(services: &System, reconciler: Reconciler, node: &str) {
     let renew = "UPDATE schedule SET lease_until = {later $4} WHERE name = $1 AND leased_by = $2";
     loop {
@@ -194,7 +194,7 @@ async fn hold(services: &System, reconciler: Reconciler, node: &str) {
     }
 }
 
-/// Gives a round back.
+/// Releases the lease of a round.
 async fn leave(services: &System, reconciler: Reconciler, node: &str) -> Result<(), DatabaseError> {
     let sql = "UPDATE schedule SET lease_until = NULL, leased_by = NULL WHERE name = $1 AND leased_by = $2";
     statement(services, sql, vec![reconciler.name().into(), node.into()]).await?;

@@ -19,7 +19,7 @@ const BATCH: u64 = 500;
 /// Maximum number of transactions per kind of row and round, over all tenants.
 const BATCHES: usize = 200;
 
-/// Prunes once.
+/// Deletes old data once.
 pub(super) async fn round(services: &System) -> services::Result<()> {
     runs(services).await?;
     services.keys().renew_signing(services).await?;
@@ -30,10 +30,10 @@ pub(super) async fn round(services: &System) -> services::Result<()> {
     Ok(())
 }
 
-/// How long a background run that ended well is kept: there are many of them, and nobody asked for them.
+/// How long successful background runs are kept; short, because they are numerous.
 const KEEP_BACKGROUND: std::time::Duration = std::time::Duration::from_hours(1);
 
-/// Runs that ended well go sooner than those that somebody may still want to understand or to retry.
+/// Deletes old runs: successful ones sooner than failed ones, which may still be examined or retried.
 async fn runs(services: &System) -> Result<(), DatabaseError> {
     let (now, settings) = (services.now(), &services.settings);
     let well = [RunStatus::Done, RunStatus::Cancelled];

@@ -3,7 +3,7 @@
 use providers::{Event, ProviderFeatures};
 use services::bookings::{BookingDetails, awaits_meeting, meeting_of};
 
-/// The change of a booking's online meeting, and whether to keep waiting for it.
+/// The update of a booking's online meeting, and whether to keep waiting for it.
 pub(super) struct Meeting {
     /// As in [`services::change::BookingChange::meeting`].
     #[expect(clippy::option_option, reason = "nothing new and no meeting are two things")]

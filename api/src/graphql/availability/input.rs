@@ -167,7 +167,7 @@ fn choice(rooms: RoomChoiceInput) -> Result<free::RoomChoice> {
     })
 }
 
-/// The minutes as an unsigned number. A negative number becomes one that is too large, so that validation refuses it.
+/// Converts minutes to an unsigned number; negative input becomes a value that validation rejects as too large.
 pub(crate) fn minutes(minutes: i32) -> u32 {
     u32::try_from(minutes).unwrap_or(u32::MAX)
 }

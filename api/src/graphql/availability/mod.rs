@@ -71,8 +71,8 @@ impl Holder {
 pub struct Availability {
     /// Slots at which every required participant is free, in chronological order.
     slots: Vec<Slot>,
-    /// All participants of the search, and how well each calendar is known. A participant whose calendar is unknown
-    /// rules out every slot unless `onUnknown` is `IGNORE`.
+    /// All participants of the search, and how much is known about each calendar. A participant whose calendar is
+    /// unknown rules out every slot unless `onUnknown` is `IGNORE`.
     participants: Vec<ParticipantStatus>,
 }
 
@@ -107,7 +107,7 @@ impl Slot {
     }
 }
 
-/// How well the calendar of one participant is known.
+/// How much is known about one participant's calendar.
 #[derive(SimpleObject)]
 pub struct ParticipantStatus {
     /// The user or room that the status is about.
@@ -172,7 +172,7 @@ pub struct AvailabilityQuery;
 
 #[Object]
 impl AvailabilityQuery {
-    /// Finds slots at which everybody can meet, and reports how well each calendar is known. Needs
+    /// Finds slots at which everybody can meet, and reports how much is known about each calendar. Needs
     /// `AVAILABILITY_VIEW`.
     async fn availability(
         &self,

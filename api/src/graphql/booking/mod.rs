@@ -160,7 +160,7 @@ impl Booking {
         self.0.online_meeting.as_ref().map(OnlineMeetingState::from)
     }
 
-    /// HTTPS address for joining the online meeting; null unless `onlineMeeting` is `READY`.
+    /// URL for joining the online meeting; null unless `onlineMeeting` is `READY`.
     async fn online_meeting_url(&self) -> Option<&str> {
         self.0.online_meeting_url.as_deref()
     }
@@ -197,7 +197,7 @@ connection!(Booking, Model, BookingConnection, BookingEdge, "bookings", |row| ro
 /// One move, or the cancellation, of a booking.
 #[derive(SimpleObject)]
 pub struct BookingChange {
-    /// What was done.
+    /// How the booking was changed.
     what: BookingChangeKind,
     /// Start of the meeting before the change.
     old_start: DateTime,

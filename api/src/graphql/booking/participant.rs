@@ -33,7 +33,7 @@ pub struct Participant {
 }
 
 impl Participant {
-    /// A participant of a booking that this user organises.
+    /// Creates a participant of a booking organised by this user.
     pub(super) fn of(row: Model, organiser: Id<ids::User>) -> Self {
         Self { organises: row.user_id == Some(organiser), row }
     }

@@ -156,7 +156,7 @@ pub struct IntegrationMutation;
 
 #[Object]
 impl IntegrationMutation {
-    /// Registers an integration that reaches the tenant's calendars through a service account. Needs the right to
+    /// Registers an integration that accesses the tenant's calendars through a service account. Needs the right to
     /// connect: `CALENDAR_CONNECT`, `PLATFORM_ADMINISTRATION`, or all of `USER_VIEW`, `USER_EDIT`, `USER_CREATE` and
     /// `USER_DELETE`.
     async fn create_integration(
@@ -172,8 +172,8 @@ impl IntegrationMutation {
         .await
     }
 
-    /// Authorises Muster to use the access that the provider granted; Muster touches no mailbox before. Needs the
-    /// right to connect (see `createIntegration`).
+    /// Authorises Muster to use the access that the provider granted; Until then, Muster accesses no mailbox. Needs
+    /// the right to connect (see `createIntegration`).
     async fn authorise_integration(
         &self,
         ctx: &Context<'_>,

@@ -48,7 +48,7 @@ impl Integration {
         &self.0.name
     }
 
-    /// The calendar system; null if the stored value comes from a newer server version.
+    /// The calendar system; null if a newer server version stored a value unknown to this one.
     async fn provider(&self) -> Option<ProviderKind> {
         self.0.provider.known().map(ProviderKind::from)
     }
@@ -68,8 +68,8 @@ impl Integration {
         self.0.since.into()
     }
 
-    /// How much of the calendar system the service account may access; null if the stored value comes from a newer
-    /// server version.
+    /// How much of the calendar system the service account may access; null if a newer server version stored a value
+    /// unknown to this one.
     async fn access_level(&self) -> Option<AccessLevel> {
         self.0.access_level.known().map(AccessLevel::from)
     }
@@ -95,7 +95,8 @@ impl Integration {
         self.0.server_url.clone().map(Url)
     }
 
-    /// Rules that tell rooms from people, as set by `setRoomRules`; null if the operator's default rules apply.
+    /// Rules that distinguish rooms from people, as set by `setRoomRules`; null if the operator's default rules
+    /// apply.
     async fn room_rules(&self) -> Option<RoomRules> {
         services::integrations::room_rules(&self.0).map(RoomRules::from)
     }
@@ -135,7 +136,7 @@ impl Integration {
         .await
     }
 
-    /// Who accepted which terms, and when.
+    /// Which terms were accepted, by whom and when.
     async fn acceptances(&self, ctx: &Context<'_>) -> Option<Result<Vec<TermsAcceptance>>> {
         null_if_missing(async {
             let by = ctx.caller().allow::<may::SeeIntegrations>()?;

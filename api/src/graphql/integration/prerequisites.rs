@@ -23,7 +23,7 @@ pub struct ConnectPrerequisite {
     guide: Option<Url>,
 }
 
-/// The facts from which the list of prerequisites is made.
+/// Facts on which the list of prerequisites is based.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     provider: domain::ProviderKind,

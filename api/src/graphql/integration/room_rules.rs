@@ -1,4 +1,4 @@
-//! Rules that tell rooms from people, for calendar systems without a room directory.
+//! Rules that distinguish rooms from people, for calendar systems without a room directory.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use domain::may;
@@ -11,8 +11,8 @@ use crate::graphql::{
     payload::{answer, payload},
 };
 
-/// Rules that tell rooms from people on a CalDAV server. A principal that matches any of them is a room; case is
-/// ignored.
+/// Rules that distinguish rooms from people on a CalDAV server. A principal that matches any of them is a room; case
+/// is ignored.
 #[derive(SimpleObject)]
 pub struct RoomRules {
     /// Prefixes of the last segment of a room principal's path.
@@ -35,7 +35,7 @@ impl From<RoomRule> for RoomRules {
     }
 }
 
-/// Rules that tell rooms from people: up to 50 entries in each list, each of 1 to 200 characters.
+/// Rules that distinguish rooms from people: up to 50 entries in each list, each of 1 to 200 characters.
 #[derive(InputObject)]
 pub struct RoomRulesInput {
     /// Prefixes of the last segment of a room principal's path.
@@ -88,7 +88,7 @@ pub struct RoomRulesMutation;
 
 #[Object]
 impl RoomRulesMutation {
-    /// Sets the rules that tell rooms from people on a CalDAV server. Needs `SERVICE_ACCOUNT_EDIT`.
+    /// Sets the rules that distinguish rooms from people on a CalDAV server. Needs `SERVICE_ACCOUNT_EDIT`.
     async fn set_room_rules(
         &self,
         ctx: &Context<'_>,

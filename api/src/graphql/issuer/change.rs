@@ -1,4 +1,4 @@
-//! Mutations on OpenID issuers and on the identities that users have there.
+//! Mutations for OpenID issuers and for users' identities at them.
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
 use domain::{Permission, may};

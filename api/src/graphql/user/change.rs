@@ -235,8 +235,8 @@ impl UserMutation {
         .await
     }
 
-    /// Starts connecting the caller's calendar with the caller's own consent, for a calendar that the service
-    /// account cannot reach. Any user may call it.
+    /// Starts connecting the caller's calendar with the caller's own consent, for a calendar that the service account
+    /// cannot access. Any user may call it.
     async fn connect_own_calendar(&self, ctx: &Context<'_>) -> Result<ConnectOwnCalendarPayload> {
         answer(async {
             let by = ctx.caller().allow_own()?;

@@ -122,7 +122,7 @@ impl UserCalendar {
         self.0.as_ref()?.as_of.map(DateTime)
     }
 
-    /// The connection through which Muster reaches the calendar; null if there is none. Needs `CONNECTION_VIEW`.
+    /// The connection through which Muster accesses the calendar; null if there is none. Needs `CONNECTION_VIEW`.
     async fn connected_mailbox(&self, ctx: &Context<'_>) -> Option<Result<ConnectedMailbox>> {
         let row = self.0.clone()?;
         let asked = ctx.caller().allow::<may::ConnectionView>();

@@ -57,7 +57,7 @@ pub struct OperationFacts {
 #[derive(Debug)]
 pub struct Checked {
     pub(crate) document: Valid<ExecutableDocument>,
-    /// The document in the engine's form, so that a repeated query is not parsed again.
+    /// The document as parsed by the engine, so that a repeated query is not parsed again.
     pub(crate) parsed: async_graphql::parser::types::ExecutableDocument,
     /// Size of the document in bytes.
     pub(crate) bytes: usize,

@@ -41,7 +41,7 @@ impl Default for Limits {
     }
 }
 
-/// Refuses an amount that exceeds its limit.
+/// Returns an error if an amount exceeds its limit.
 pub(crate) fn allow(what: &'static str, found: u64, limit: u64) -> Result<(), Error> {
     if found > limit { Err(Error::LimitExceeded { what, found, limit }) } else { Ok(()) }
 }

@@ -23,12 +23,12 @@ const FRAME_BURST: u32 = 500;
 /// Interval at which a client may send one more frame.
 const FRAME_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How many frames have come of late, as the time at which all of them would be due.
+/// Rate of recent frames, stored as the time at which all of them would be due.
 #[derive(Debug)]
 struct FrameRate(Instant);
 
 impl FrameRate {
-    /// Counts one more frame; whether it is still permitted.
+    /// Counts a frame; returns whether it is within the rate.
     fn permits(&mut self, now: Instant) -> bool {
         self.0 = self.0.max(now) + FRAME_INTERVAL;
         self.0 - now <= FRAME_INTERVAL * FRAME_BURST
@@ -46,7 +46,7 @@ struct Frames {
     remaining: u64,
 }
 
-/// The same bytes; fails at a frame of more than `limit` bytes, and at a frame too many.
+/// Passes the bytes through; fails at a frame of more than `limit` bytes or if there are too many frames.
 pub(super) fn limited(inbound: dev::Payload, limit: usize) -> dev::Payload {
     let (mut frames, mut rate) = (Frames::default(), FrameRate(Instant::now()));
     let limited = inbound.map(move |chunk| {
@@ -58,8 +58,7 @@ pub(super) fn limited(inbound: dev::Payload, limit: usize) -> dev::Payload {
     dev::Payload::Stream { payload: Box::pin(limited) as std::pin::Pin<Box<dyn Stream<Item = _>>> }
 }
 
-/// Why the socket is to be closed, if a frame or a message was too large or one too many, according to this stream or to
-/// the parser behind it.
+/// The reason for closing the socket if a frame or message was too large, or if there were too many.
 pub(super) fn refusal(error: &ProtocolError) -> Option<Close> {
     let error = match error {
         ProtocolError::Overflow => return Some(Close::TooLarge),

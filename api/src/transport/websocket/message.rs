@@ -9,7 +9,7 @@ use crate::transport::answer::{Answer, Problem};
 /// Maximum length of an operation id, in bytes.
 const LONGEST_ID: usize = 128;
 
-/// What a client may send: the messages of `graphql-transport-ws` and nothing else.
+/// Messages from clients, as defined by `graphql-transport-ws`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ClientMessage {
     /// Opens the connection; the payload may contain credentials.
@@ -29,7 +29,7 @@ pub enum ClientMessage {
     Complete(String),
 }
 
-/// What Muster sends: the messages of `graphql-transport-ws` and nothing else.
+/// Messages to clients, as defined by `graphql-transport-ws`.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage<'a> {

@@ -47,9 +47,9 @@ use crate::{
 
 /// Number of silent ping intervals after which a client is disconnected.
 const SILENT_PERIODS: u8 = 3;
-/// How long a client gets to read the close reason.
+/// How long a client has to read the close reason.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// Longest time to wait for an expiry; later expiries are checked again then.
+/// Maximum time to wait for an expiry; later expiries are checked again after this time.
 const FARTHEST: Duration = Duration::from_hours(24);
 
 /// Credentials of a socket: the headers of the upgrade, or the payload of `connection_init` in place of them.

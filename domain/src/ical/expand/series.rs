@@ -34,7 +34,7 @@ pub(super) struct Series<'a> {
 /// How the occurrences of a rule are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Counts {
-    /// Each occurrence counts as the event says.
+    /// Each occurrence counts as busy or free, as its event specifies.
     Occurrences,
     /// Each occurrence counts as time that may be occupied.
     Blocked,
@@ -112,8 +112,8 @@ impl<'a> Series<'a> {
         TimeRange::new(start.instant(owner)?, of_length.span.end(&of_length.start, start, owner)?)
     }
 
-    /// The time of an occurrence to which an override for all later occurrences applies: moved by as much as the
-    /// overridden occurrence.
+    /// The time of an occurrence to which an override for all later occurrences applies: shifted by the same amount
+    /// as the overridden occurrence.
     fn shifted(&self, event: &Event, start: &Moment, owner: &Zone) -> Option<TimeRange> {
         let moved = event.start.wall() - event.recurrence_id.as_ref()?.wall();
         self.range(event, &event.start.moved_to(start.wall().checked_add_signed(moved)?), owner)
@@ -337,8 +337,8 @@ fn lies_before_end(rule: &Rule, start: &Moment, owner: &Zone) -> bool {
     }
 }
 
-/// Possible starts of an additional occurrence. A date in a timed series means the series' time on that date, and a
-/// time in a whole-day series means its date, unless it has a length of its own. A time without a zone may be in
+/// The possible starts of an additional occurrence. A date in a timed series means the series' time on that date, and
+/// a time in a whole-day series means its date, unless it has a length of its own. A time without a zone may be in
 /// the zone of the series or of the owner.
 fn additional_starts(
     start: &Moment,

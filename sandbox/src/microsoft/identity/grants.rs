@@ -34,7 +34,7 @@ pub struct Issuer<'a> {
     pub app: &'a App,
     /// The scheme, host and port by which the caller reached the sandbox.
     pub origin: &'a str,
-    /// The directory whose consents the tokens carry.
+    /// The organisation whose consents determine the permissions in the tokens.
     pub organisation: &'a Organisation,
     /// The id of the application that the tokens are for.
     pub client_id: &'a str,

@@ -1,4 +1,4 @@
-//! Seals the values of one column of one tenant again, a bounded number in each transaction.
+//! Reseals the values of one column of one tenant, a limited number per transaction.
 
 use domain::{AnyId, Id, ids};
 use sea_orm::{ConnectionTrait, DatabaseBackend, Iterable, Statement, Value};
@@ -14,7 +14,7 @@ const BATCH: usize = 200;
 /// How often a conflicting transaction is repeated.
 const ATTEMPTS: usize = 20;
 
-/// Counts a tenant's values that are sealed with another key than the current one.
+/// Counts a tenant's values that are not sealed with its current data key.
 pub(crate) async fn outdated(
     txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
@@ -35,7 +35,7 @@ pub(crate) async fn outdated(
     Ok(found)
 }
 
-/// A value to be sealed again.
+/// A value to be resealed.
 struct SealedValue {
     id: AnyId,
     bound_to: AnyId,
@@ -63,7 +63,7 @@ const PASSES: [BatchQuery; 2] =
     [BatchQuery { limit: BATCH, skips: true }, BatchQuery { limit: 1, skips: false }];
 
 impl Secrets {
-    /// Seals every value of a column again that is not sealed with the tenant's current data key.
+    /// Reseals every value of a column that is not sealed with the tenant's current data key.
     pub(super) async fn reseal(
         &self,
         tenant: Id<ids::Tenant>,
