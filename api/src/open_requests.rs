@@ -106,19 +106,19 @@ impl Inner {
 
     /// The request that gives way to one more of an address that has this number; `None` if none has to.
     fn which_gives_way(&self, of_address: usize) -> Option<usize> {
-        let mut transfers: HashMap<Option<IpAddr>, (usize, usize)> = HashMap::new();
+        let mut held: HashMap<Option<IpAddr>, usize> = HashMap::new();
+        for open in &self.unidentified {
+            *held.entry(open.address).or_default() += 1;
+        }
+        let held = |open: &Unidentified| held.get(&open.address).copied().unwrap_or_default();
         let transferring = self.unidentified.iter().enumerate().filter(|(_, open)| !open.is_executed);
-        for (index, open) in transferring.clone() {
-            transfers.entry(open.address).or_insert((0, index)).0 += 1;
+        let (heaviest, open) =
+            transferring.clone().max_by_key(|(index, open)| (held(open), Reverse(*index)))?;
+        if held(open) > of_address + 1 {
+            return Some(heaviest);
         }
-        let (most, oldest) =
-            transfers.into_values().max_by_key(|(count, oldest)| (*count, Reverse(*oldest)))?;
-        if most > of_address + 1 {
-            return Some(oldest);
-        }
-        transferring.map(|(index, _)| index).next().filter(|index| {
-            self.unidentified.get(*index).is_some_and(|open| open.since.elapsed() >= UNDISTURBED)
-        })
+        let (oldest, open) = transferring.min_by_key(|(_, open)| open.since)?;
+        (open.since.elapsed() >= UNDISTURBED).then_some(oldest)
     }
 
     fn leave(&mut self, place: &Place) {
