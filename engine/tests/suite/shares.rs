@@ -101,7 +101,8 @@ async fn runs_that_wait_for_servers_outside_leave_their_places(postgres: bool, l
         for tenant in &silent {
             bench.enqueue_in(lane, *tenant, OUTSIDE).await;
             begun(*tenant, round).await;
-            bench.clock.advance(chrono::Duration::seconds(2));
+            // In all less than a lease lasts.
+            bench.clock.advance(chrono::Duration::milliseconds(1_200));
         }
     }
     let other = new_tenant(&bench.node).await;
