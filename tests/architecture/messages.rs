@@ -82,7 +82,9 @@ fn of_expression(expression: &Expression<&str>, args: &mut BTreeSet<String>) {
         Expression::Inline(inline) => of_inline(inline, args),
         Expression::Select { selector, variants } => {
             of_inline(selector, args);
-            variants.iter().for_each(|variant| of_pattern(&variant.value, args));
+            for variant in variants {
+                of_pattern(&variant.value, args);
+            }
         }
     }
 }
