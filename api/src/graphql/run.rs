@@ -170,7 +170,7 @@ impl RunStep {
         self.0.state.as_str()
     }
 
-    /// Outcome of the step.
+    /// How the step ended, and whether it is tried again.
     async fn outcome(&self) -> StepOutcome {
         (&self.0.outcome).into()
     }

@@ -61,7 +61,7 @@ pub enum Method {
 /// A recorded request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The method of the request.
+    /// The operation that the connector called.
     pub method: Method,
     /// The mailbox that the request is about; empty for the directory.
     pub mailbox: String,
