@@ -2,8 +2,8 @@
 //!
 //! Unidentified clients share half of the places. A client that sends its body slowly, or reads its response slowly,
 //! costs nothing but its place, so many can be taken for little. When all are taken, one gives way to a newcomer: the
-//! oldest of the address that holds the most, if that is more than the newcomer's address would hold, or else the oldest
-//! that has been transferring for some time. A request that is being executed never gives way.
+//! oldest of the address that holds the most, if that is more than the newcomer's address would hold, or else the
+//! oldest that has been transferring for some time. A request that is being executed never gives way.
 
 use std::{
     cmp::Reverse,
@@ -55,9 +55,13 @@ struct Unidentified {
 impl OpenRequests {
     /// Opens a request, or returns `None` if there is no place for it.
     pub(crate) fn open(&self, holder: Holder, limits: OpenLimits) -> Option<OpenRequest> {
+        self.open_at(Instant::now(), holder, limits)
+    }
+
+    fn open_at(&self, now: Instant, holder: Holder, limits: OpenLimits) -> Option<OpenRequest> {
         let mut inner = self.inner();
         let place = match holder {
-            Holder::Address(address) => inner.open_unidentified(address, limits)?,
+            Holder::Address(address) => inner.open_unidentified(now, address, limits)?,
             holder => inner.open_known(holder, limits)?,
         };
         Some(OpenRequest { requests: self.clone(), place })
@@ -82,14 +86,19 @@ impl Inner {
         Some(Place::Known(holder))
     }
 
-    fn open_unidentified(&mut self, address: Option<IpAddr>, limits: OpenLimits) -> Option<Place> {
+    fn open_unidentified(
+        &mut self,
+        now: Instant,
+        address: Option<IpAddr>,
+        limits: OpenLimits,
+    ) -> Option<Place> {
         let of_address = self.unidentified.iter().filter(|open| open.address == address).count();
         if of_address >= limits.each {
             return None;
         }
         // However many there are, the other half is for those who are known.
         if self.unidentified.len() >= limits.all / 2 || self.count() >= limits.all {
-            let index = self.which_gives_way(of_address)?;
+            let index = self.which_gives_way(now, of_address)?;
             self.unidentified.remove(index).gives_way.cancel();
         }
         self.last += 1;
@@ -97,7 +106,7 @@ impl Inner {
         self.unidentified.push(Unidentified {
             number,
             address,
-            since: Instant::now(),
+            since: now,
             is_executed: false,
             gives_way: gives_way.clone(),
         });
@@ -105,7 +114,7 @@ impl Inner {
     }
 
     /// The request that gives way to one more of an address that has this number; `None` if none has to.
-    fn which_gives_way(&self, of_address: usize) -> Option<usize> {
+    fn which_gives_way(&self, now: Instant, of_address: usize) -> Option<usize> {
         let mut held: HashMap<Option<IpAddr>, usize> = HashMap::new();
         for open in &self.unidentified {
             *held.entry(open.address).or_default() += 1;
@@ -118,7 +127,7 @@ impl Inner {
             return Some(heaviest);
         }
         let (oldest, open) = transferring.min_by_key(|(_, open)| open.since)?;
-        (open.since.elapsed() >= UNDISTURBED).then_some(oldest)
+        (now.duration_since(open.since) >= UNDISTURBED).then_some(oldest)
     }
 
     fn leave(&mut self, place: &Place) {
@@ -263,5 +272,16 @@ mod tests {
         assert!(held.iter().all(|request| request.arriving().is_none()));
         drop((held, strangers));
         assert_eq!(requests.inner().count(), 0);
+    }
+
+    #[test]
+    fn where_no_address_has_more_than_others_the_oldest_gives_way_after_a_time() {
+        let (requests, now) = (OpenRequests::default(), Instant::now());
+        let at = |now, last| requests.open_at(now, of(last), LIMITS);
+        let held: Vec<_> = (0..4).map(|last| at(now, last).unwrap()).collect();
+        assert!(at(now + UNDISTURBED - Duration::from_millis(1), 9).is_none());
+        let newcomer = at(now + UNDISTURBED, 9);
+        let gone: Vec<bool> = held.iter().map(has_to_give_way).collect();
+        assert_eq!((newcomer.is_some(), gone), (true, vec![true, false, false, false]));
     }
 }

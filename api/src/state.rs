@@ -211,8 +211,8 @@ impl State {
         client::address(request, &self.config.trusted_proxies)
     }
 
-    /// Counts a connection of a client address, unless the address has reached its limit. Connections of trusted proxies are
-    /// not counted: a proxy limits its own clients.
+    /// Counts a connection of a client address, unless the address has reached its limit. Connections of trusted
+    /// proxies are not counted: a proxy limits its own clients.
     pub(crate) fn connect(
         &self,
         peer: Option<IpAddr>,

@@ -78,7 +78,8 @@ pub struct Declared {
 }
 
 impl Message {
-    /// A finished sentence: of a row that an older version wrote, or of a refusal that is shown at once and never stored.
+    /// A finished sentence: of a row that an older version wrote, or of a refusal that is shown at once and never
+    /// stored.
     pub fn verbatim(text: impl Into<String>) -> Self {
         Self(Box::new(Form::Verbatim(text.into())))
     }

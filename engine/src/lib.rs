@@ -9,7 +9,8 @@
 //! 1. What a workflow is: `table` (states as rows; [`workflow!`] makes them), `step` (what steps get and return),
 //!    `context` (what they work with), `flow` (a workflow without its types).
 //! 2. What follows from a step: `decide`, the engine's rules as pure functions.
-//! 3. How a node works: `worker` (its tasks), `dispatch` (from a hint to a claimed run), `execute` (from a claimed run to
+//! 3. How a node works: `worker` (its tasks), `dispatch` (from a hint to a claimed run), `execute` (from a claimed run
+//! to
 //!    its results), `committers` and `commit` (from results to transactions), `sweep` (what nobody was told of).
 //! 4. What these share: `resources`, `tenant_quota`, `crash_suspects`.
 //!
@@ -59,8 +60,8 @@ pub struct Engine<C: Context>(Arc<Inner<C>>);
 pub struct Settings {
     /// Name of this process in leases and histories.
     pub node: String,
-    /// Maximum number of bulk runs of one tenant that all nodes together execute at a time; for background runs it is an
-    /// eighth of that.
+    /// Maximum number of bulk runs of one tenant that all nodes together execute at a time; for background runs it is
+    /// an eighth of that.
     pub tenant_runs_at_once: usize,
 }
 

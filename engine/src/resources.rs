@@ -110,3 +110,20 @@ impl HeldLeases {
         self.lock().iter().copied().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_wants_all_permits_waits_for_runs_that_stepped_aside() {
+        let permits = Permits::new(2);
+        let aside = permits.exchange(permits.acquire(1).await).await;
+        assert_eq!(permits.free().await, 2, "its permit is free for another run");
+        assert!(permits.acquire_all().now_or_never().is_none());
+        drop(aside);
+        assert!(permits.acquire_all().now_or_never().flatten().is_some());
+    }
+}

@@ -1,10 +1,10 @@
 //! Limits the number of runs of one tenant that are executed at a time, so that nobody uses all permits of a node.
 //!
-//! Any run may wait for a calendar system that never answers. Bulk work has a limit for all nodes together, of which each
-//! node enforces its share, by the number of nodes, and at most a quarter of its permits. Background work has an eighth
-//! of that limit, and that of all tenants at most half of the node's permits. Interactive runs, for which somebody is
-//! waiting, are delayed only if their tenant holds an eighth of the node's permits. Runs above a limit wait here, up to
-//! a number, until another run of the tenant ends; further ones are dropped and offered again by the sweep.
+//! Any run may wait for a calendar system that never answers. Bulk work has a limit for all nodes together, of which
+//! each node enforces its share, by the number of nodes, and at most a quarter of its permits. Background work has an
+//! eighth of that limit, and that of all tenants at most half of the node's permits. Interactive runs, for which
+//! somebody is waiting, are delayed only if their tenant holds an eighth of the node's permits. Runs above a limit wait
+//! here, up to a number, until another run of the tenant ends; further ones are dropped and offered again by the sweep.
 //!
 //! A run that has waited long for a server outside steps aside: its permit goes to another run, while it continues. So
 //! many servers that never answer, of many tenants, keep nobody's runs out. Such runs have limits of their own. An

@@ -25,12 +25,13 @@ crate::table::tenant_table! {
         nonce: Option<String>,
         /// The PKCE verifier of the last redirect; sealed; null before the first.
         verifier: Option<Vec<u8>>,
-        /// The consent that the integration's run has to try; sealed; null before it is granted, and once it is in force.
+        /// The consent that the integration's run has to try; sealed; null before it is granted, and once it is in
+        /// force.
         consent: Option<Vec<u8>>,
         /// The Microsoft account that signed in, and its organisation; null before the sign-in.
         signed_in: Option<Json>,
-        /// The Google service account without a key that the administrator typed, and that administrator's address; null
-        /// for other consents.
+        /// The Google service account without a key that the administrator typed, and that administrator's address;
+        /// null for other consents.
         typed_account: Option<Json>,
         /// When the browser opened the session.
         created_at: DateTimeUtc,

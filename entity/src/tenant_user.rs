@@ -13,8 +13,8 @@ crate::table::tenant_table! {
         calendar_address: Option<String>,
         /// The user's own zone, as an IANA name; null when unknown.
         time_zone: Option<String>,
-        /// When all the user's tokens were last revoked: one of the tenant's own issuer is accepted only if it was issued
-        /// later. Null if they never were.
+        /// When all the user's tokens were last revoked: one of the tenant's own issuer is accepted only if it was
+        /// issued later. Null if they never were.
         tokens_since: Option<DateTimeUtc>,
         /// Incremented on every change; updates compare it with `ifVersion`.
         version: i64,

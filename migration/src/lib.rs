@@ -51,14 +51,14 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_bookings::Migration),
             Box::new(m0005_event_order::Migration),
             Box::new(m0006_committer::Migration),
-            Box::new(m0007_cursors::Migration),
-            Box::new(m0008_online_meetings::Migration),
+            Box::new(m0007_cursors::MIGRATION),
+            Box::new(m0008_online_meetings::MIGRATION),
             Box::new(m0009_unchecked::Migration),
-            Box::new(m0010_tenant_locale::Migration),
-            Box::new(m0011_unreadable::Migration),
-            Box::new(m0012_failures::Migration),
-            Box::new(m0013_counted_calendars::Migration),
-            Box::new(m0014_room_rules::Migration),
+            Box::new(m0010_tenant_locale::MIGRATION),
+            Box::new(m0011_unreadable::MIGRATION),
+            Box::new(m0012_failures::MIGRATION),
+            Box::new(m0013_counted_calendars::MIGRATION),
+            Box::new(m0014_room_rules::MIGRATION),
             Box::new(m0015_access::Migration),
             Box::new(m0020_login_roles::Migration),
             Box::new(m0021_audit::Migration),
@@ -66,12 +66,12 @@ impl MigratorTrait for Migrator {
             Box::new(m0023_audit_chain::Migration),
             Box::new(m0024_openid::Migration),
             Box::new(m0025_keys::Migration),
-            Box::new(m0026_domains::Migration),
-            Box::new(m0027_linked_with::Migration),
+            Box::new(m0026_domains::MIGRATION),
+            Box::new(m0027_linked_with::MIGRATION),
             Box::new(m0028_who_vouched::Migration),
-            Box::new(m0029_background_runs::Migration),
-            Box::new(m0030_consents_of_sessions::Migration),
-            Box::new(m0031_tokens_since::Migration),
+            Box::new(m0029_background_runs::MIGRATION),
+            Box::new(m0030_consents_of_sessions::MIGRATION),
+            Box::new(m0031_tokens_since::MIGRATION),
         ]
     }
 }
@@ -85,6 +85,29 @@ pub async fn up(connection: &sea_orm_migration::sea_orm::DatabaseConnection) -> 
 /// Whether the database is PostgreSQL.
 fn is_postgres(manager: &SchemaManager<'_>) -> bool {
     manager.get_database_backend() == sea_orm_migration::sea_orm::DatabaseBackend::Postgres
+}
+
+/// A migration that executes statements, with types as [`ddl`] reads them.
+struct Statements {
+    name: &'static str,
+    sql: &'static str,
+}
+
+impl MigrationName for Statements {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Statements {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        ddl(manager, self.sql).await
+    }
 }
 
 /// Executes statements whose types are written as `{uuid}`, `{time}`, `{json}`, `{bytes}` and `{bigint}`.

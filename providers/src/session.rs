@@ -114,7 +114,7 @@ pub struct Session {
     /// entered by a customer (a server or user name) never lead to another customer's data. A new consent has a new
     /// scope.
     pub scope: Arc<str>,
-    /// Which principals of a server without a room directory are rooms, if the administrator has said so; otherwise the installation's
-    /// own rule applies.
+    /// The administrator's rule for which principals of a server without a room directory are rooms; `None` leaves it
+    /// to the installation's own rule.
     pub rooms: Option<Arc<crate::RoomRule>>,
 }

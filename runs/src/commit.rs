@@ -1,9 +1,9 @@
 //! Commits the results of steps in batches.
 //!
 //! A run whose epoch or revision has changed since its step began is skipped: its worker was a zombie, and nothing of
-//! its result is written. On PostgreSQL one statement moves the runs of a batch, whatever their number; if no step wrote
-//! anything else, that statement is the whole transaction. The engine decides what makes up a batch, and what to do with
-//! one that fails.
+//! its result is written. On PostgreSQL one statement moves the runs of a batch, whatever their number; if no step
+//! wrote anything else, that statement is the whole transaction. The engine decides what makes up a batch, and what to
+//! do with one that fails.
 
 use std::{collections::HashMap, time::Duration};
 

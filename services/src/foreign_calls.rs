@@ -4,10 +4,11 @@
 //! permits. A few of them may wait at a time; the others are refused at once, so that permits are left for requests
 //! that wait for nobody. Results that are available without waiting, such as cached keys, count for nothing.
 //!
-//! The places are shared so that no group of tenants keeps the others out with servers that are slow or never answer: when
-//! all are taken, the oldest call of the tenant that has the most gives way to a tenant that has fewer. Where none has more
-//! than others, whoever has waited longest gives way, once that is longer than a server in good order needs. A tenant whose
-//! server did not answer in time has a single place until it answers again, and all such tenants together a quarter.
+//! The places are shared so that no group of tenants keeps the others out with servers that are slow or never answer:
+//! when all are taken, the oldest call of the tenant that has the most gives way to a tenant that has fewer. Where none
+//! has more than others, whoever has waited longest gives way, once that is longer than a server in good order needs. A
+//! tenant whose server did not answer in time has a single place until it answers again, and all such tenants together
+//! a quarter.
 
 use std::{
     cmp::Reverse,

@@ -60,3 +60,29 @@ impl Gate for IntegrationGate {
         self.limits.pause(&key, wait).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::{Id, TestClock, Timestamp};
+    use lanes::{OutsideTime, limits::InProcess};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_is_time_outside_until_its_permit_is_dropped() {
+        let limit = Limit { concurrency: 1, rate: 100, per: Duration::from_secs(1) };
+        let (limits, whole) = (Arc::new(InProcess::default()), Key::of_tenant(Id::nil()));
+        let gate = IntegrationGate { limits, whole, whole_limit: limit, mailbox_limit: limit };
+        let clock = TestClock::at(Timestamp::UNIX_EPOCH);
+        let (outside, second) = (OutsideTime::new(Arc::new(clock.clone())), chrono::Duration::seconds(1));
+        outside
+            .measure(async {
+                let permit = gate.enter(Some("anna@acme.example")).await.unwrap();
+                clock.advance(second);
+                drop(permit);
+                clock.advance(second);
+            })
+            .await;
+        assert_eq!(outside.total(), Duration::from_secs(1));
+    }
+}

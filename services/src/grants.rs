@@ -1,8 +1,8 @@
 //! The token broker: the only place that opens a stored consent.
 //!
 //! A connector asks it for a credential with every request. Access tokens are cached in memory until shortly before
-//! they expire; one caller refreshes and the others wait. A user's consent is refreshed once for all nodes: under a lock
-//! on its row, where the access token and the rotated refresh token are stored, sealed, before either is used
+//! they expire; one caller refreshes and the others wait. A user's consent is refreshed once for all nodes: under a
+//! lock on its row, where the access token and the rotated refresh token are stored, sealed, before either is used
 //! (`t18_a_consent_is_refreshed_once_for_all_nodes`). Every use checks that the organisation at the provider still
 //! belongs to the tenant.
 

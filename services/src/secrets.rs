@@ -1,9 +1,9 @@
 //! Encryption at rest: which key seals what, and how keys are replaced while nodes are running.
 //!
 //! - A **master key** of the configuration seals the data keys, the signing keys and the installation's own secret.
-//!   The one that seals the installation's own secret is the *current* one: whatever a node's configuration calls the master
-//!   key, it seals with the one in force, so that nodes with an old and a new configuration work side by side until
-//!   [`Secrets::rotate`] puts the new one into force.
+//!   The one that seals the installation's own secret is the *current* one: whatever a node's configuration calls the
+//!   master key, it seals with the one in force, so that nodes with an old and a new configuration work side by side
+//!   until [`Secrets::rotate`] puts the new one into force.
 //! - A tenant's **data key** seals its secrets. While it is being replaced, the former one is kept beside it.
 //!
 //! To seal, a transaction reads the key and locks it against rotation until the value is committed. So no node ever

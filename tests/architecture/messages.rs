@@ -46,7 +46,8 @@ const EXCEPTIONS: [(&str, &str, &str); 1] = [(
     "the text of the probe events",
 )];
 
-/// Who makes a finished sentence into a message, and why. Everybody else makes messages by the constructors of the lists.
+/// Who makes a finished sentence into a message, and why. Everybody else makes messages by the constructors of the
+/// lists.
 const VERBATIM: [(&str, &str); 2] = [
     ("domain/src/message.rs", "the type itself"),
     ("services/src/error.rs", "refusals that are shown at once and never stored"),

@@ -1,7 +1,8 @@
 //! Every disaster, by chance, under one load: `scripts/soak` for minutes, the suite for seconds.
 //!
 //! The first round goes through every kind of disaster in a drawn order; what follows is drawn. In a long soak the
-//! leases of the dead run out by themselves. The tally says how often each danger was really met; one that never was fails the soak.
+//! leases of the dead run out by themselves. The tally says how often each danger was really met; one that never was
+//! fails the soak.
 
 use std::{
     collections::BTreeMap,

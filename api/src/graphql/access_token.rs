@@ -165,9 +165,9 @@ impl AccessTokenMutation {
         .await
     }
 
-    /// Revokes access tokens of a user and closes the WebSocket connections opened with them. Without `tokenIds` it also
-    /// ends the tokens that the tenant's own OpenID issuers have given the user so far. Users may revoke their own tokens;
-    /// for others the caller needs `USER_EDIT` and every permission of that user.
+    /// Revokes access tokens of a user and closes the WebSocket connections opened with them. Without `tokenIds` it
+    /// also ends the tokens that the tenant's own OpenID issuers have given the user so far. Users may revoke their own
+    /// tokens; for others the caller needs `USER_EDIT` and every permission of that user.
     async fn revoke_access_tokens(
         &self,
         ctx: &Context<'_>,

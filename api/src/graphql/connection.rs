@@ -387,7 +387,8 @@ pub struct SetCountedCalendarsInput {
 payload! {
     /// Result of `setCountedCalendars`.
     SetCountedCalendarsPayload {
-        /// The updated connected mailbox, whose calendar is read again at once; null if the caller lacks `CONNECTION_VIEW`.
+        /// The updated connected mailbox, whose calendar is read again at once; null if the caller lacks
+        /// `CONNECTION_VIEW`.
         connected_mailbox: ConnectedMailbox,
     }
 }

@@ -6,8 +6,8 @@ use services::rows::Stored;
 /// Declares schema enums for domain enums, with conversions both ways. A variant missing on either side does not
 /// compile; a test checks that the words agree.
 ///
-/// An enum of words that are read from rows ends with `, or Unknown`: it has a value for words that only a newer version
-/// knows. As a filter, that value selects the rows with such a word.
+/// An enum of words that are read from rows ends with `, or Unknown`: it has a value for words that only a newer
+/// version knows. As a filter, that value selects the rows with such a word.
 macro_rules! mirror {
     ($($(#[$doc:meta])* $name:ident of $of:path $(, or $unknown:ident)? { $($(#[$vdoc:meta])* $variant:ident = $word:tt),* $(,)? })*) => {
         $(mirror! { @one $(#[$doc])* $name of $of $(, or $unknown)? { $($(#[$vdoc])* $variant = $word),* } })*

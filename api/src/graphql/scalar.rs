@@ -114,4 +114,16 @@ mod tests {
             assert_eq!(DateTime(at).to_value(), Value::from(shown));
         }
     }
+
+    #[test]
+    fn an_instant_is_in_a_year_of_four_digits_in_utc_too() {
+        for (text, is_accepted) in [
+            ("9999-12-31T23:59:59Z", true),
+            ("9999-12-31T23:59:59-23:59", false),
+            ("0000-01-01T00:00:00Z", true),
+            ("0000-01-01T00:00:00+00:01", false),
+        ] {
+            assert_eq!(DateTime::parse(Value::from(text)).is_ok(), is_accepted, "{text}");
+        }
+    }
 }

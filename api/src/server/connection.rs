@@ -5,11 +5,13 @@
 //! for ever. Therefore its timers are switched off, and this stream ends when no request is in progress and the client
 //! is late: actix then reads the end of the stream and closes the connection.
 //!
-//! Nor does actix limit how long a client may leave a response unread, on a socket either; the stream fails when the client
-//! reads less than a minimum of it in that time. And actix limits the connections of a node, not those of an address.
+//! Nor does actix limit how long a client may leave a response unread, on a socket either; the stream fails when the
+//! client reads less than a minimum of it in that time. And actix limits the connections of a node, not those of an
+//! address.
 //!
-//! actix reads the rest of a refused body for a while, so that the client can read the response. A client that sends fast
-//! enough would keep the connection and its thread busy with that, so the stream ends when much more arrives than a head.
+//! actix reads the rest of a refused body for a while, so that the client can read the response. A client that sends
+//! fast enough would keep the connection and its thread busy with that, so the stream ends when much more arrives than
+//! a head.
 
 use std::{
     cell::{Cell, RefCell},
@@ -242,8 +244,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Sends to a client for twenty seconds and returns the second in which it is disconnected. The list says how many bytes
-    /// the client reads each time: seven are all that is offered, zero is nothing for one second.
+    /// Sends to a client for twenty seconds and returns the second in which it is disconnected. The list says how many
+    /// bytes the client reads each time: seven are all that is offered, zero is nothing for one second.
     fn given_up_after(takes: &[usize]) -> Option<u32> {
         let (begin, mut progress) = (Instant::now(), ReadProgress::default());
         let mut takes = takes.iter().copied();

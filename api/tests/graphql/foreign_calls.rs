@@ -1,5 +1,14 @@
 //! Requests that wait for servers of customers are few, so that they cannot take all permits of a node.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
 use domain::{Id, StandardRole, ids};
 use futures::{StreamExt, stream::FuturesUnordered};
 use serde_json::{Value, json};
@@ -7,9 +16,12 @@ use services::{
     Anyone, Caller,
     sign_in::{CallbackParams, Request},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::timeout};
 
-use crate::{issuer, setup::Setup};
+use crate::{
+    issuer,
+    setup::{Setup, code_of},
+};
 
 const CREATE: &str = "mutation($input: CreateOpenIdIssuerInput!) {
     createOpenIdIssuer(input: $input) { openIdIssuer { id } userErrors { code } } }";
@@ -64,10 +76,51 @@ async fn few_requests_wait_for_the_issuers_of_a_tenant_and_of_all() {
     let created = setup.ask(last, CREATE, input(&answering)).await;
     assert_eq!(created["createOpenIdIssuer"]["userErrors"], json!([]));
     let gave_way = waiting.next().await.unwrap();
-    assert_eq!(gave_way.errors.len(), 1, "{gave_way:?}");
+    assert_eq!((gave_way.errors.len(), code_of(&gave_way).as_str()), (1, "OVERLOADED"));
     drop(waiting);
     let created = setup.ask(&callers[0], CREATE, input(&answering)).await;
     assert_eq!(created["createOpenIdIssuer"]["userErrors"], json!([]), "places are given back");
+}
+
+#[tokio::test]
+async fn a_slow_issuer_delays_no_sign_in_at_another_from_the_same_address() {
+    let setup = Setup::new().await;
+    let (is_slow, (end, ended)) = (Arc::new(AtomicBool::new(false)), mpsc::channel::<()>());
+    let slow = issuer::start_and({
+        let is_slow = Arc::clone(&is_slow);
+        move || {
+            if is_slow.load(Ordering::SeqCst) {
+                let _ = ended.recv();
+            }
+        }
+    });
+    let sign_in = setup.services.sign_in();
+    let mut redirects = Vec::new();
+    for (name, url) in [("slow", slow), ("other", issuer::start())] {
+        let tenant = setup.tenant(name).await;
+        let made = setup.ask(&administrator(&setup, tenant).await, CREATE, input(&url)).await;
+        let id: Id<ids::OpenIdIssuer> =
+            made["createOpenIdIssuer"]["openIdIssuer"]["id"].as_str().unwrap().parse().unwrap();
+        let (cookie, url) = sign_in.begin(Anyone, tenant, id, Request::default()).await.unwrap();
+        let (_, state) = url.query_pairs().find(|(name, _)| name == "state").unwrap();
+        redirects.push((tenant, id, cookie, CallbackParams::read(&format!("code=x&state={state}")).unwrap()));
+    }
+    is_slow.store(true, Ordering::SeqCst);
+    let from = Some("192.0.2.1".parse().unwrap());
+    let complete = async |(tenant, id, cookie, answer): &(_, _, String, _)| {
+        sign_in.complete(Anyone, from, *tenant, *id, cookie, answer).await.unwrap_err().code()
+    };
+    let other = async {
+        tokio::select! {
+            biased;
+            code = complete(&redirects[0]) => panic!("it waits for its issuer: {code}"),
+            code = complete(&redirects[1]) => code,
+        }
+    };
+    // Less than the longest wait for an issuer.
+    let other = timeout(Duration::from_secs(8), other).await.expect("it waits for another's issuer");
+    assert_ne!(other, "OVERLOADED");
+    drop(end);
 }
 
 #[tokio::test]

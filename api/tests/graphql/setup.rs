@@ -373,7 +373,7 @@ fn request(caller: &Caller, document: &str, variables: Value) -> Request {
     Request::new(document).variables(Variables::from_json(variables)).data(CurrentCaller::new(caller.clone()))
 }
 
-fn code_of(response: &Response) -> String {
+pub fn code_of(response: &Response) -> String {
     let extensions = response.errors[0].extensions.as_ref().expect("an error has extensions");
     match extensions.get("code") {
         Some(async_graphql::Value::String(code)) => code.clone(),

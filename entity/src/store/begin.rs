@@ -1,8 +1,8 @@
 //! Begins transactions safely even if the caller stops waiting.
 //!
-//! sqlx 0.9 does not roll back a transaction whose `BEGIN` was interrupted: its connection would return to the pool with
-//! the transaction open, and the next statement on it would run in that transaction, with the rights to its tenant's
-//! rows. So a transaction is begun in a task of its own, which its caller does not interrupt.
+//! sqlx 0.9 does not roll back a transaction whose `BEGIN` was interrupted: its connection would return to the pool
+//! with the transaction open, and the next statement on it would run in that transaction, with the rights to its
+//! tenant's rows. So a transaction is begun in a task of its own, which its caller does not interrupt.
 //!
 //! Such a task outlives a caller who gives up, and waits for a connection that nobody needs. Their number is limited:
 //! further callers wait outside the pool, where giving up leaves nothing behind.

@@ -1,8 +1,8 @@
 //! Hints: notices that runs have work, sent from the node that wrote a job to a node with a free worker.
 //!
-//! A hint ([`domain::Hint`]) carries no work. The node that receives one claims the job in the database and acknowledges the hint
-//! directly afterwards, whatever the result of the claim. A duplicate hint finds nothing to claim; a lost one is
-//! replaced by the sweep.
+//! A hint ([`domain::Hint`]) carries no work. The node that receives one claims the job in the database and
+//! acknowledges the hint directly afterwards, whatever the result of the claim. A duplicate hint finds nothing to
+//! claim; a lost one is replaced by the sweep.
 
 mod fair_queue;
 mod in_process;

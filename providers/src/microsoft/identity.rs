@@ -171,8 +171,8 @@ impl Identity {
         self.token(tenant, &form).await
     }
 
-    /// A token of the application itself within one tenant, with the `claims` of a claims challenge. Issued even without
-    /// a consent, but then without roles.
+    /// A token of the application itself within one tenant, with the `claims` of a claims challenge. Issued even
+    /// without a consent, but then without roles.
     pub async fn app_token(&self, tenant: &str, claims: Option<&str>) -> Result<Tokens> {
         let scope = self.default_scope();
         let mut form = vec![("grant_type", "client_credentials"), ("scope", scope.as_str())];

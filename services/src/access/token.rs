@@ -214,9 +214,9 @@ impl Access {
         page::read(tokens, Column::Id, args, &txn).await
     }
 
-    /// Revokes access tokens of the proof's user, those given or all, and closes what they opened on every node. Returns how
-    /// many of those that Muster issued were valid. With all tokens end the codes for which an application could still obtain
-    /// one, and the tokens that the tenant's own issuers have given the user so far.
+    /// Revokes access tokens of the proof's user, those given or all, and closes what they opened on every node.
+    /// Returns how many of those that Muster issued were valid. With all tokens end the codes for which an application
+    /// could still obtain one, and the tokens that the tenant's own issuers have given the user so far.
     ///
     /// For another user the caller also needs every permission of that user: nobody locks out somebody with more
     /// rights.
@@ -243,12 +243,10 @@ impl Access {
             statement = statement.filter(Column::Id.is_in(tokens.iter().copied()));
         }
         let revoked = statement.exec(tx.conn()).await?.rows_affected;
-        let mut ended = revoked;
         if tokens.is_none() {
-            ended += end_codes(&tx, None, Some(user)).await?;
-            ended += end_foreign_tokens(&tx, user).await?;
-        }
-        if ended == 0 {
+            end_codes(&tx, None, Some(user)).await?;
+            end_foreign_tokens(&tx, user).await?;
+        } else if revoked == 0 {
             return Ok(0);
         }
         tx.access_changed();
@@ -327,12 +325,12 @@ impl Head {
     }
 }
 
-/// Invalidates sign-in codes that have not been exchanged yet. Returns their number.
+/// Invalidates sign-in codes that have not been exchanged yet.
 async fn end_codes(
     tx: &Tx,
     issuer: Option<Id<ids::OpenIdIssuer>>,
     user: Option<Id<ids::User>>,
-) -> Result<u64> {
+) -> Result<()> {
     use entity::sign_in::{Column, update};
     let mut statement = update(tx.tenant())
         .filter(Column::CodeHash.is_not_null())
@@ -344,7 +342,8 @@ async fn end_codes(
     if let Some(user) = user {
         statement = statement.filter(Column::UserId.eq(user));
     }
-    Ok(statement.exec(tx.conn()).await?.rows_affected)
+    statement.exec(tx.conn()).await?;
+    Ok(())
 }
 
 /// Revokes the tokens of users who now hold a permission that the requester of the token lacks; the requester could
@@ -391,15 +390,15 @@ pub(super) async fn is_in_force(conn: &impl ConnectionTrait, claims: &Claims) ->
     }
 }
 
-/// Ends the tokens that the tenant's own issuers have given a user so far; returns 1 if the user exists.
-async fn end_foreign_tokens(tx: &Tx, user: Id<ids::User>) -> Result<u64> {
+/// Ends the tokens that the tenant's own issuers have given a user so far.
+async fn end_foreign_tokens(tx: &Tx, user: Id<ids::User>) -> Result<()> {
     use entity::tenant_user::{Column, update};
-    let ended = update(tx.tenant())
+    update(tx.tenant())
         .filter(Column::Id.eq(user))
         .col_expr(Column::TokensSince, Expr::value(tx.now()))
         .exec(tx.conn())
         .await?;
-    Ok(ended.rows_affected)
+    Ok(())
 }
 
 /// Whether a token that the tenant's own issuer gave a user at this moment has not been revoked.

@@ -227,7 +227,7 @@ fn status(calendar: &Calendar) -> ParticipantStatus {
 /// Describes the cause of a refusal for a person.
 fn describe_obstacle(snapshot: &CalendarSnapshot, holder: Option<Holder>, cause: &Cause) -> Obstacle {
     let calendar = holder.and_then(|holder| snapshot.calendars().find(|one| one.holder == holder));
-    let name = calendar.map_or("?", |calendar| calendar.name.as_str());
+    let name = calendar.map(|calendar| calendar.name.as_str()).unwrap_or_default();
     let message = match cause {
         Cause::Taken(kind, range) => describe_busy(name, *kind, *range),
         Cause::Unknown => match calendar.and_then(|calendar| calendar.unknown.as_ref()) {

@@ -36,8 +36,8 @@ pub(super) struct Owner {
 }
 
 impl Connect {
-    /// What the link of [`Connect::own_consent`] is for. Opening it does not consume it, because mail filters and previews
-    /// open links too.
+    /// What the link of [`Connect::own_consent`] is for. Opening it does not consume it, because mail filters and
+    /// previews open links too.
     pub async fn own_invitation(&self, _by: Anyone, secret: &str) -> Result<OwnInvitation> {
         let session = self.session(secret, ConnectPurpose::Own).await?;
         let Owner { integration, address, .. } = self.owner(&session).await?;

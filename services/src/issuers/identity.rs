@@ -68,8 +68,8 @@ impl Issuers {
     }
 
     /// Removes a user's link to an issuer and revokes what the user obtained through the issuer. No sign-in links the
-    /// same subject again, see [`Issuers::link`]; another one is linked by verified email address. Returns whether there
-    /// was a link.
+    /// same subject again, see [`Issuers::link`]; another one is linked by verified email address. Returns whether
+    /// there was a link.
     pub async fn unlink(
         &self,
         by: &Allowed<may::UserEdit>,

@@ -89,7 +89,8 @@ impl SignIn {
     }
 
     /// Processes the issuer's redirect, in the browser that began. `from` is the browser's address: for each address an
-    /// issuer is asked one thing at a time, and an address from which many redirects turn out to be made up has to wait.
+    /// issuer is asked one thing at a time, and an address from which many redirects turn out to be made up has to
+    /// wait.
     pub async fn complete(
         &self,
         by: Anyone,

@@ -22,7 +22,7 @@ use crate::harness::{Harness, person, refused};
 on_both!(
     nobody_signals_a_connection_by_hand,
     credentials_are_taken_once_and_only_where_they_are_asked_for,
-    an_address_with_a_password_in_it_is_refused,
+    an_address_with_a_secret_in_it_is_refused,
     what_is_typed_has_a_length_and_no_odd_characters,
     an_exchange_server_may_be_left_to_be_found_and_exchange_online_is_refused,
     a_link_that_has_done_its_work_cannot_take_the_connection_down,
@@ -193,10 +193,17 @@ async fn credentials_are_taken_once_and_only_where_they_are_asked_for(h: Harness
     assert_eq!(refused(connect.submit(Anyone, &cookie, typed("https://dav.example/")).await), "STEP_OVER");
 }
 
-async fn an_address_with_a_password_in_it_is_refused(h: Harness) {
+async fn an_address_with_a_secret_in_it_is_refused(h: Harness) {
     let tenant = h.tenant("acme").await;
     let cookie = follow(&h, &link(&h, tenant).await).await;
-    for server in ["https://:pass@dav.example/", "https://svc@dav.example/", "ftp://dav.example/", "dav"] {
+    for server in [
+        "https://:pass@dav.example/",
+        "https://svc@dav.example/",
+        "https://dav.example/?token=secret",
+        "https://dav.example/#secret",
+        "ftp://dav.example/",
+        "dav",
+    ] {
         let answer = h.services.connect().submit(Anyone, &cookie, typed(server)).await;
         assert_eq!(refused(answer), "SERVER_URL_MALFORMED", "{server}");
     }

@@ -64,8 +64,9 @@ pub struct UpdateUserInput {
     calendar_address: MaybeUndefined<EmailAddress>,
     /// Time zone of the user; null clears it.
     time_zone: MaybeUndefined<TimeZone>,
-    /// Whether to confirm the email address, which needs every permission of the user. A user who holds more than whoever
-    /// entered the address is not found by it at the first sign-in through an OpenID issuer until it is confirmed.
+    /// Whether to confirm the email address, which needs every permission of the user. A user who holds more than
+    /// whoever entered the address is not found by it at the first sign-in through an OpenID issuer until it is
+    /// confirmed.
     #[graphql(default)]
     confirm_email: bool,
     /// `version` of the user as last read; refused with `VERSION_CONFLICT` if it has changed since.

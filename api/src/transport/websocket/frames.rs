@@ -2,8 +2,8 @@
 //!
 //! The parser of actix compares a frame with its limit only after the whole frame has arrived, so that a client could
 //! fill the memory of a node with one frame. This stream in front of the parser reads the heads of frames
-//! (RFC 6455, section 5.2) and fails at the first length above the limit. It counts them, too: pings, pongs and the ends
-//! of operations have no price of their own, and a client could send them without end.
+//! (RFC 6455, section 5.2) and fails at the first length above the limit. It counts them, too: pings, pongs and the
+//! ends of operations have no price of their own, and a client could send them without end.
 
 use std::{io::ErrorKind, time::Duration};
 
