@@ -143,7 +143,7 @@ pub enum Error {
         source: reqwest::Error,
     },
     /// The connection broke or timed out after the request had been sent: whether the request took effect is unknown.
-    #[error("{host} did not finish its answer")]
+    #[error("{host} did not finish its response")]
     Broken {
         /// The host name that was called.
         host: String,
@@ -152,7 +152,7 @@ pub enum Error {
         source: reqwest::Error,
     },
     /// The response is larger than the limit; the request may have taken effect.
-    #[error("{host} answered more than {limit} bytes")]
+    #[error("{host} sent a response of more than {limit} bytes")]
     TooLarge {
         /// The host name that was called.
         host: String,

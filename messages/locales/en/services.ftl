@@ -59,7 +59,7 @@ mailboxes-lost = Some mailboxes that were active can no longer be reached.
 check-unreachable-mailboxes = Check the mailboxes that are unreachable.
 add-the-mailbox-to-the-scope = Add the mailbox to the agreed scope, or let bookings go through the service account.
 ask-the-owner-to-connect-again = Ask the mailbox's owner to connect the calendar again.
-ask-why-the-mailbox-is-refused = Ask the administrator of the calendar system why it refuses this mailbox. Muster tries again automatically.
+ask-why-the-mailbox-is-refused = Ask the administrator of the calendar system why it refuses this mailbox. Muster will try again automatically.
 connect-again-as-administrator = Connect the calendar system again, as an administrator.
 not-the-users = This mailbox no longer belongs to a user.
 excluded = An administrator has excluded this mailbox.
@@ -112,11 +112,11 @@ mailbox-not-found = The mailbox was not found.
 mailbox-exists = The mailbox of { $name } exists.
 two-events-written = Two events at the same time were written and removed again.
 allow-overlapping-events = Allow writing to this mailbox, and overlapping events in it.
-written-event-missing = A written event is missing: the mailbox does not keep overlapping events.
+written-event-missing = An event that Muster wrote is missing: the mailbox does not keep overlapping events.
 unreadable-items-of-mailbox = Unreadable items: { $count }. Of these, { $unknown } block no time because their times are unknown.
 more-mailboxes-with-unreadable-items =
     { $count ->
         [one] One more mailbox contains unreadable items.
        *[other] { $count } more mailboxes contain unreadable items.
     }
-ask-the-owner-to-correct-listed-items = Ask the mailbox's owner to correct or delete these items; the connection's `unreadable` names them.
+ask-the-owner-to-correct-listed-items = Ask the mailbox's owner to correct or delete these items. They are listed in the connection's `unreadable` field.
