@@ -9,9 +9,8 @@
 //! 1. What a workflow is: `table` (states as rows; [`workflow!`] makes them), `step` (what steps get and return),
 //!    `context` (what they work with), `flow` (a workflow without its types).
 //! 2. What follows from a step: `decide`, the engine's rules as pure functions.
-//! 3. How a node works: `worker` (its tasks), `dispatch` (from a hint to a claimed run), `execute` (from a claimed run
-//! to
-//!    its results), `committers` and `commit` (from results to transactions), `sweep` (what nobody was told of).
+//! 3. How a node works: `worker` (its tasks), `dispatch` (from a hint to a claimed run), `execute` (from a claimed
+//!    run to its results), `committers` and `commit` (from results to transactions), `sweep` (what nobody was told of).
 //! 4. What these share: `resources`, `tenant_quota`, `crash_suspects`.
 //!
 //! What is stored, and the statements that store it, are in the crate `runs`; what nodes tell each other, in `lanes`.
