@@ -17,6 +17,11 @@ crate::table::tenant_table! {
         reason: Option<Json>,
         /// When the integration entered its state.
         since: DateTimeUtc,
+        /// The state to which a suspended integration returns; null unless it is suspended.
+        suspended_state: Option<Stored<IntegrationState>>,
+        /// The reason that a suspended integration has again when it is resumed, as a `domain::Reason`; null unless it is
+        /// suspended.
+        suspended_reason: Option<Json>,
         /// How much of the calendar system the service account may access.
         access_level: Stored<AccessLevel>,
         /// The group to which restricted access is limited, as the customer calls it; null when access is not limited

@@ -34,6 +34,7 @@ mod m0028_who_vouched;
 mod m0029_background_runs;
 mod m0030_consents_of_sessions;
 mod m0031_tokens_since;
+mod m0032_suspension;
 pub mod roles;
 mod row_level_security;
 
@@ -72,6 +73,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0029_background_runs::MIGRATION),
             Box::new(m0030_consents_of_sessions::MIGRATION),
             Box::new(m0031_tokens_since::MIGRATION),
+            Box::new(m0032_suspension::MIGRATION),
         ]
     }
 }

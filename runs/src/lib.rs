@@ -38,7 +38,7 @@ pub use self::{
     enqueue::{NewRun, enqueue},
     postgres::commit_sql,
     revive::{Revival, revive},
-    signal::{request_cancel, signal},
+    signal::{request_cancel, signal, wake_all_because},
     transition::{HistoryEntry, StepResult, Transition},
 };
 pub use domain::Hint;

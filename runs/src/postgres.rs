@@ -85,6 +85,16 @@ pub(crate) fn wake(tenant: Id<ids::Tenant>, run: Id<ids::Run>, at: Timestamp) ->
     statement(sql, [], [("tenant", tenant.into()), ("run", run.into()), ("at", at.into())])
 }
 
+/// Makes the jobs of all runs due that wait for a reason with this code.
+pub(crate) fn wake_all_because(tenant: Id<ids::Tenant>, code: &str, at: Timestamp) -> Statement {
+    let sql = "UPDATE job SET wakes = wakes + 1, offered_at = least({at}, now()),
+        due_at = CASE WHEN due_at > least({at}, now()) THEN least({at}, now()) ELSE due_at END
+        FROM run WHERE run.id = job.run_id AND run.tenant_id = {tenant} AND job.tenant_id = {tenant}
+          AND run.finished_at IS NULL AND run.reason->>'code' = {code}
+        RETURNING job.run_id, job.tenant_id, job.lane";
+    statement(sql, [], [("tenant", tenant.into()), ("code", code.into()), ("at", at.into())])
+}
+
 // A claim does not wait for the disk. One that a crash of the database takes back is as if it had never been: another
 // worker may get the same epoch, and of two results the run's revision lets one through.
 const CLAIM: &str = "

@@ -43,6 +43,20 @@ pub async fn request_cancel(
     Ok(Some(hint))
 }
 
+/// Makes all runs of a tenant due now that wait for a reason with this code.
+pub async fn wake_all_because(
+    txn: &DatabaseTransaction,
+    tenant: Id<ids::Tenant>,
+    code: &str,
+    at: Timestamp,
+) -> Result<Vec<Hint>, DatabaseError> {
+    let statement = match is_postgres(txn.get_database_backend()) {
+        true => postgres::wake_all_because(tenant, code, at),
+        false => sqlite::wake_all_because(tenant, code, at),
+    };
+    txn.query_all_raw(statement).await?.iter().map(hint).collect()
+}
+
 /// Makes an unfinished run's job due now; `None` if the run has ended.
 async fn wake(
     txn: &DatabaseTransaction,

@@ -87,6 +87,16 @@ pub(crate) fn wake(tenant: Id<ids::Tenant>, run: Id<ids::Run>, at: Timestamp) ->
     statement(sql, [tenant.into(), run.into(), at.into()])
 }
 
+/// Makes the jobs of all runs due that wait for a reason with this code.
+pub(crate) fn wake_all_because(tenant: Id<ids::Tenant>, code: &str, at: Timestamp) -> Statement {
+    let sql = "UPDATE job SET wakes = wakes + 1, offered_at = $3,
+        due_at = CASE WHEN due_at > $3 THEN $3 ELSE due_at END
+        WHERE tenant_id = $1 AND run_id IN (
+            SELECT id FROM run WHERE tenant_id = $1 AND finished_at IS NULL AND json_extract(reason, '$.code') = $2)
+        RETURNING run_id, tenant_id, lane";
+    statement(sql, [tenant.into(), code.into(), at.into()])
+}
+
 const CLAIM: &str = "
 UPDATE job SET epoch = epoch + 1, leased_by = $3, lease_until = $2,
     crashes = CASE WHEN lease_until IS NULL THEN crashes WHEN first_crash_at > $5 THEN crashes + 1 ELSE 1 END,

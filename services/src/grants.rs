@@ -24,7 +24,7 @@ use self::broker::{Broker, Tokens, Trial};
 use crate::{
     Error, Result, System,
     gate::IntegrationGate,
-    messages,
+    messages, suspension,
     vault::{Column, SealContext},
 };
 
@@ -142,7 +142,7 @@ impl Grants {
     }
 
     /// Opens a session with an integration's calendar system: through the service account, or with a user's own
-    /// consent. Refused while the integration is in a state that this version does not know.
+    /// consent. Refused while the integration is suspended or in a state that this version does not know.
     pub async fn session(
         &self,
         _by: &System,
@@ -159,7 +159,7 @@ impl Grants {
         user: Option<Id<ids::User>>,
     ) -> Result<(Arc<dyn Provider>, Session)> {
         use entity::consent_grant::{Column, of};
-        integration.state.require()?;
+        suspension::require_in_force(integration)?;
         let kind = crate::integrations::provider(integration)?;
         let connector = self.services.connectors.get(kind)?;
         let txn = self.services.read(integration.tenant_id).await?;
@@ -211,6 +211,7 @@ impl Grants {
         account: &str,
         server: Option<url::Url>,
     ) -> Result<(Arc<dyn Provider>, Session)> {
+        suspension::require_in_force(integration)?;
         let connector = self.services.connectors.get(crate::integrations::provider(integration)?)?;
         let credentials: Arc<dyn Credentials> = match secret.fixed_credential()? {
             Some(credential) => Arc::new(StaticCredentials(credential)),

@@ -20,7 +20,7 @@ use crate::{
     page,
     proof::{Allowed, Member, TenantScope},
     run_inputs::{Connect, RunInput, Verify},
-    tenants, text,
+    suspension, tenants, text,
 };
 
 /// Why free/busy access is refused for a service account (S2.3).
@@ -346,7 +346,7 @@ pub(crate) fn require_consented(row: &entity::integration::Model) -> Result<()> 
     use IntegrationState as S;
     match row.state.require()? {
         S::Active | S::Degraded | S::Failing => Ok(()),
-        S::Suspended => Err(Error::refuse("INTEGRATION_SUSPENDED", "This integration is suspended.")),
+        S::Suspended => Err(suspension::refusal()),
         _ => Err(Error::refuse("INTEGRATION_NOT_CONNECTED", "This integration is not connected yet.")),
     }
 }

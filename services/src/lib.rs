@@ -42,6 +42,7 @@ pub mod secrets;
 pub mod service_accounts;
 pub mod settings;
 pub mod sign_in;
+pub mod suspension;
 mod system;
 mod tenant_lock;
 pub mod tenants;

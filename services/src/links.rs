@@ -215,12 +215,14 @@ pub(crate) async fn require_valid(conn: &impl ConnectionTrait, link: &Model, now
     require_rightful(conn, link, now).await
 }
 
-/// Refuses an invitation whose sender may no longer invite, or whose user may no longer connect calendars.
+/// Refuses an invitation whose sender may no longer invite, or whose user may no longer connect calendars, and one to a
+/// tenant whose plan or features no longer include it.
 pub(crate) async fn require_rightful(
     conn: &impl ConnectionTrait,
     link: &Model,
     now: Timestamp,
 ) -> Result<()> {
+    require_feature(conn, link.tenant_id, Feature::ServiceAccount).await?;
     let sender = permissions_of_actor(conn, link.tenant_id, &link.created_by, now).await?;
     let invited = match link.user_id {
         Some(user) => may_connect(conn, link.tenant_id, user).await?,

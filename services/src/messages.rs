@@ -56,6 +56,8 @@ domain::messages! {
     connect_again_as_administrator();
     not_the_users();
     excluded();
+    integration_suspended();
+    ask_the_vendor_to_resume();
 
     calendar_not_connected();
     connect_the_calendar();

@@ -29,7 +29,7 @@ use crate::{
     audit::AuditFacts,
     calendars, page,
     proof::{Anyone, Member, Staff},
-    roles,
+    roles, suspension,
 };
 
 /// The longest name, in characters.
@@ -147,10 +147,12 @@ impl Tenants {
         Ok(after)
     }
 
-    /// Changes a tenant's plan. Features that the plan does not include stop working at once.
+    /// Changes a tenant's plan. Integrations that the plan does not include are suspended at once, and resumed once it
+    /// includes them again.
     pub async fn set_plan(&self, by: &Staff, id: Id<ids::Tenant>, plan: Plan) -> Result<Model> {
         let (mut tx, before) = self.services.begin_locked_as_staff(id).await?;
         let tenant = change(&tx, [(Column::Plan, Expr::value(plan.as_str()))]).await?;
+        suspension::follow_features(&mut tx, &by.actor()).await?;
         tx.audit(
             &by.actor(),
             "tenant.plan",
@@ -161,7 +163,7 @@ impl Tenants {
         Ok(tenant)
     }
 
-    /// Turns a feature of a tenant on or off.
+    /// Turns a feature of a tenant on or off. Integrations are suspended at once without it, and resumed with it.
     pub async fn set_feature(
         &self,
         by: &Staff,
@@ -176,6 +178,7 @@ impl Tenants {
             return Err(Refusal::new("PLAN_LACKS_FEATURE", message).at("feature").into());
         }
         let changed = write_feature(&tx, by, feature, on).await?;
+        suspension::follow_features(&mut tx, &by.actor()).await?;
         let facts =
             AuditFacts::changed(json!(on != changed), json!(on)).with(json!({ "feature": feature.as_str() }));
         tx.audit(&by.actor(), "tenant.feature", id.to_string(), facts);

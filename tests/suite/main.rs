@@ -25,6 +25,7 @@ mod s1_connecting;
 mod s2_service_account;
 mod s3_everyone;
 mod s4_rooms;
+mod suspension;
 mod t16;
 mod t17;
 mod t18;

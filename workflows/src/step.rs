@@ -44,6 +44,9 @@ impl engine::Context for StepContext {
 /// How long a run waits after reading a value that only a newer version knows.
 const UNKNOWN_WORD_PAUSE: Duration = Duration::from_mins(1);
 
+/// How long a run waits for a suspended integration, unless its resumption wakes the run before.
+const SUSPENSION_PAUSE: Duration = Duration::from_mins(15);
+
 /// Why a step did not succeed: the engine's error, which `?` makes out of the errors of services, providers and the
 /// database.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,6 +93,10 @@ impl From<services::Error> for StepError {
                 reason: error.reason().with_next_action(messages::update_all_servers()),
                 after: UNKNOWN_WORD_PAUSE,
             },
+            // The run waits for the vendor to resume the integration, which wakes it.
+            error if services::suspension::is_suspension(&error) => {
+                Later { reason: services::suspension::reason(), after: SUSPENSION_PAUSE }
+            }
             error if error.is_retryable() => Retry { reason: error.reason(), after: None },
             error => Fail(error.reason()),
         })

@@ -281,7 +281,8 @@ impl TenantMutation {
         .await
     }
 
-    /// Changes a tenant's plan. Vendor staff only (`STAFF`).
+    /// Changes a tenant's plan. Integrations that the new plan does not include are `SUSPENDED` at once and lose nothing;
+    /// they continue when the plan includes them again. Vendor staff only (`STAFF`).
     async fn set_plan(
         &self,
         ctx: &Context<'_>,
@@ -296,7 +297,8 @@ impl TenantMutation {
         .await
     }
 
-    /// Turns a feature of a tenant on or off. Vendor staff only (`STAFF`).
+    /// Turns a feature of a tenant on or off. Without it, integrations that need it are `SUSPENDED` at once and lose
+    /// nothing; with it they continue. Vendor staff only (`STAFF`).
     async fn set_feature(
         &self,
         ctx: &Context<'_>,

@@ -55,6 +55,8 @@ session-over = This page has expired. Open the link from your invitation again.
 
 ## Integrations and mailboxes
 
+integration-suspended = This integration is suspended, because your plan does not include it or your vendor switched it off. Nothing is lost.
+ask-the-vendor-to-resume = Ask your vendor to switch on the connection through a service account again.
 mailboxes-lost = Some mailboxes that were active can no longer be reached.
 check-unreachable-mailboxes = Check the mailboxes that are unreachable.
 add-the-mailbox-to-the-scope = Add the mailbox to the agreed scope, or let bookings go through the service account.

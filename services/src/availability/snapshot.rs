@@ -9,13 +9,15 @@ use domain::{
     AnyId, Busy, BusyKind, Id, Message, Reason, Route, TimeRange, Timestamp,
     bitmap::{Bitmap, GRID_MINUTES},
     ids,
-    state::ConnectionState,
+    state::{ConnectionState, IntegrationState},
 };
 use entity::Stored;
-use sea_orm::{ColumnTrait, ConnectionTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+};
 
 use super::{Holder, OnUnreadable};
-use crate::{Refusal, Result, Services, change, messages};
+use crate::{Refusal, Result, Services, change, messages, suspension};
 
 /// Maximum number of rooms considered when any room of a given capacity suffices: the smallest that are large enough.
 const ROOMS_TO_CHOOSE: u64 = 100;
@@ -264,12 +266,14 @@ async fn attach_connections(
     let (users, rooms): (Vec<Holder>, _) = calendars.iter().map(|one| one.holder).partition(Holder::is_user);
     let ids = |holders: Vec<Holder>| holders.into_iter().map(Holder::any);
     let theirs = Column::UserId.is_in(ids(users)).or(Column::RoomId.is_in(ids(rooms)));
+    let in_force = Column::IntegrationId.not_in_subquery(suspended(tenant).into_query());
     let mut found: BTreeMap<AnyId, Vec<entity::connection::Model>> = BTreeMap::new();
-    for row in of(tenant).filter(theirs).order_by_asc(Column::Id).all(txn).await? {
+    for row in of(tenant).filter(theirs).filter(in_force).order_by_asc(Column::Id).all(txn).await? {
         if let Some(holder) = row.user_id.map(Id::any).or(row.room_id.map(Id::any)) {
             found.entry(holder).or_default().push(row);
         }
     }
+    let mut without = Vec::new();
     for calendar in calendars {
         let rows = found.remove(&calendar.holder.any()).unwrap_or_default();
         calendar.reachable = rows.iter().any(may_be_reached);
@@ -279,11 +283,33 @@ async fn attach_connections(
             calendar.address.clone_from(&row.address);
             (calendar.unknown, calendar.connection) = (cause, Some(row));
         } else {
-            let (cause, reason) = UnknownCause::NotConnected.because(messages::calendar_not_connected());
-            calendar.unknown = Some((cause, reason.with_next_action(messages::connect_the_calendar())));
+            without.push(calendar);
         }
     }
+    if !without.is_empty() {
+        let unknown = not_connected(txn, tenant).await?;
+        without.into_iter().for_each(|calendar| calendar.unknown = Some(unknown.clone()));
+    }
     Ok(())
+}
+
+/// The ids of the tenant's suspended integrations.
+fn suspended(tenant: Id<ids::Tenant>) -> Select<entity::integration::Entity> {
+    use entity::integration::{Column, of};
+    let state = IntegrationState::Suspended.as_str();
+    of(tenant).filter(Column::State.eq(state)).select_only().column(Column::Id)
+}
+
+/// Why a calendar has no connection that may be used.
+async fn not_connected(
+    txn: &impl ConnectionTrait,
+    tenant: Id<ids::Tenant>,
+) -> Result<(UnknownCause, Reason)> {
+    if suspended(tenant).into_tuple::<Id<ids::Integration>>().one(txn).await?.is_some() {
+        return Ok((UnknownCause::Unreadable, suspension::reason()));
+    }
+    let (cause, reason) = UnknownCause::NotConnected.because(messages::calendar_not_connected());
+    Ok((cause, reason.with_next_action(messages::connect_the_calendar())))
 }
 
 /// A mailbox that is being activated counts as accessible: it will be known soon, so bookings are not redirected to

@@ -15,7 +15,7 @@ use providers::{Provider, Session};
 use sea_orm::{ColumnTrait, ConnectionTrait, PaginatorTrait, QueryFilter, QueryOrder};
 
 use super::Bookings;
-use crate::{Error, Result, System, change::WriteTarget};
+use crate::{Error, Result, System, change::WriteTarget, suspension};
 
 /// Notice to an organiser before the first booking that goes through a service account.
 pub const SERVICE_NOTICE: &str = "This booking is made through the service account, because the organiser's calendar \
@@ -112,7 +112,8 @@ fn recorded(booking: &booking::Model) -> Option<WriteTarget> {
 }
 
 /// Reads to which calendars a booking of this organiser could be written. Fails if that depends on a state that this
-/// version does not know, because the route must not change for that reason.
+/// version does not know, because the route must not change for that reason, and if there is none because an integration
+/// is suspended.
 pub(super) async fn routes(
     txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
@@ -146,9 +147,7 @@ pub(super) async fn routes(
         });
     let routes = Routes { own: own.map(through_own), service: service.map(through_service) };
     if routes.own.is_none() && routes.service.is_none() {
-        for integration in &integrations {
-            integration.state.require()?;
-        }
+        integrations.iter().try_for_each(suspension::require_in_force)?;
     }
     Ok(routes)
 }

@@ -7,8 +7,10 @@ use domain::{
 };
 use providers::RoomInfo;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, prelude::Json, sea_query::Expr,
-    sea_query::OnConflict,
+    ActiveValue::Set,
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, UpdateMany, Value,
+    prelude::Json,
+    sea_query::{CaseStatement, Expr, OnConflict},
 };
 
 use super::{Writer, reason_json};
@@ -83,6 +85,26 @@ pub struct NewVerification {
     pub checks: Json,
 }
 
+/// One value for an integration in force, another for a suspended one.
+fn unless_suspended(in_force: impl Into<Expr>, suspended: impl Into<Expr>) -> Expr {
+    use entity::integration::Column;
+    let is_suspended = Column::State.eq(IntegrationState::Suspended.as_str());
+    CaseStatement::new().case(is_suspended, suspended).finally(in_force).into()
+}
+
+/// Sets a column; of a suspended integration the one that takes its place when the integration is resumed.
+fn set_unless_suspended(
+    statement: UpdateMany<entity::integration::Entity>,
+    now: entity::integration::Column,
+    later: entity::integration::Column,
+    value: impl Into<Value>,
+) -> UpdateMany<entity::integration::Entity> {
+    let value = Expr::value(value.into());
+    statement
+        .col_expr(now, unless_suspended(value.clone(), Expr::col(now)))
+        .col_expr(later, unless_suspended(Expr::col(later), value))
+}
+
 impl Writer<'_> {
     pub(super) async fn integration(&mut self, change: IntegrationChange) -> Result<()> {
         use entity::integration::{Column, update};
@@ -93,12 +115,14 @@ impl Writer<'_> {
         let from = change.only_from.as_deref().unwrap_or(IntegrationState::ALL);
         statement = statement.filter(Column::State.is_in(from.iter().map(|state| state.as_str())));
         if let Some(state) = change.state {
-            statement = statement
-                .col_expr(Column::State, Expr::value(state.as_str()))
-                .col_expr(Column::Since, Expr::value(self.at));
+            statement =
+                set_unless_suspended(statement, Column::State, Column::SuspendedState, state.as_str());
+            let since = unless_suspended(Expr::value(self.at), Expr::col(Column::Since));
+            statement = statement.col_expr(Column::Since, since);
         }
         if let Some(reason) = change.reason {
-            statement = statement.col_expr(Column::Reason, Expr::value(reason_json(reason)));
+            let reason = reason_json(reason);
+            statement = set_unless_suspended(statement, Column::Reason, Column::SuspendedReason, reason);
         }
         if let Some((id, name)) = change.external {
             statement = statement

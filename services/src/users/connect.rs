@@ -30,7 +30,9 @@ pub(crate) async fn connect_to_live_integrations(
 ) -> Result<()> {
     use entity::integration::Column;
     let Some(address) = &user.calendar_address else { return Ok(()) };
-    let live = [IntegrationState::Active, IntegrationState::Degraded].map(IntegrationState::as_str);
+    // Through a suspended integration the mailbox is activated once it is resumed.
+    let live = [IntegrationState::Active, IntegrationState::Degraded, IntegrationState::Suspended];
+    let live = live.map(IntegrationState::as_str);
     let integration = entity::integration::of(tx.tenant())
         .filter(Column::State.is_in(live))
         .order_by_asc(Column::Id)

@@ -1,0 +1,111 @@
+//! Suspends a tenant's integrations while its plan or features do not allow them (S6.11).
+//!
+//! A suspended integration is neither read nor written: [`require_in_force`] refuses every session, and a run that
+//! meets the refusal waits. Nothing is lost: what a run decides meanwhile about the integration's state is kept beside
+//! it, see [`IntegrationChange`](crate::IntegrationChange), and is in force again when the integration is resumed.
+
+use domain::{
+    Reason,
+    state::{Feature, IntegrationState},
+};
+use entity::integration::{Column, Entity, Model, of, update};
+use sea_orm::{ColumnTrait, QueryFilter, sea_query::Expr};
+
+use crate::{Error, Refusal, Result, Tx, change::reason_json, events::topic, messages, tenants};
+
+/// Code of the refusal while an integration is suspended.
+pub(crate) const SUSPENDED: &str = "INTEGRATION_SUSPENDED";
+
+/// Whether a use case was refused because an integration is suspended, so that it may succeed once it is resumed.
+pub fn is_suspension(error: &Error) -> bool {
+    matches!(error, Error::Refused(Refusal { code: SUSPENDED, .. }))
+}
+
+pub(crate) fn refusal() -> Error {
+    Error::refuse(SUSPENDED, messages::integration_suspended())
+}
+
+/// Why a suspended integration and its calendars cannot be used.
+pub fn reason() -> Reason {
+    Reason::new(SUSPENDED, messages::integration_suspended())
+        .with_next_action(messages::ask_the_vendor_to_resume())
+}
+
+/// Refuses a suspended integration.
+pub(crate) fn require_in_force(row: &Model) -> Result<()> {
+    match row.state.require()? {
+        IntegrationState::Suspended => Err(refusal()),
+        _ => Ok(()),
+    }
+}
+
+/// Suspends or resumes the integrations of a tenant whose plan or features have just changed. Runs that waited for
+/// this continue.
+pub(crate) async fn follow_features(tx: &mut Tx, actor: &str) -> Result<()> {
+    match tenants::require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await {
+        Ok(()) => resume(tx, actor).await,
+        Err(Error::Refused(_)) => suspend(tx, actor).await,
+        Err(error) => Err(error),
+    }
+}
+
+async fn suspend(tx: &mut Tx, actor: &str) -> Result<()> {
+    let in_force = IntegrationState::ALL.iter().filter(|state| may_be_suspended(**state));
+    let in_force = Column::State.is_in(in_force.map(|state| state.as_str()));
+    let rows = of(tx.tenant()).filter(in_force.clone()).all(tx.conn()).await?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let statement = update(tx.tenant())
+        .filter(in_force)
+        .col_expr(Column::SuspendedState, Expr::col(Column::State))
+        .col_expr(Column::SuspendedReason, Expr::col(Column::Reason))
+        .col_expr(Column::State, Expr::value(IntegrationState::Suspended.as_str()))
+        .col_expr(Column::Reason, Expr::value(reason_json(Some(reason()))));
+    record(tx, actor, "integration.suspend", statement, &rows).await
+}
+
+async fn resume(tx: &mut Tx, actor: &str) -> Result<()> {
+    let suspended = Column::State.eq(IntegrationState::Suspended.as_str());
+    let rows = of(tx.tenant()).filter(suspended.clone()).all(tx.conn()).await?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let statement = update(tx.tenant())
+        .filter(suspended)
+        .col_expr(Column::State, Expr::col(Column::SuspendedState))
+        .col_expr(Column::Reason, Expr::col(Column::SuspendedReason))
+        .col_expr(Column::SuspendedState, Expr::value(Option::<String>::None))
+        .col_expr(Column::SuspendedReason, Expr::value(Option::<serde_json::Value>::None));
+    record(tx, actor, "integration.resume", statement, &rows).await?;
+    for hint in ::runs::wake_all_because(tx.conn(), tx.tenant(), SUSPENDED, tx.now()).await? {
+        tx.hint(hint);
+    }
+    Ok(())
+}
+
+/// Executes the statement for these integrations, and tells the audit and subscribers.
+async fn record(
+    tx: &mut Tx,
+    actor: &str,
+    act: &'static str,
+    statement: sea_orm::UpdateMany<Entity>,
+    rows: &[Model],
+) -> Result<()> {
+    let statement = statement
+        .col_expr(Column::Since, Expr::value(tx.now()))
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1));
+    statement.exec(tx.conn()).await?;
+    for row in rows {
+        tx.event(topic::INTEGRATION, row.id);
+        tx.audit(actor, act, row.id.to_string(), serde_json::Value::Null);
+    }
+    Ok(())
+}
+
+/// Whether a suspension changes anything: an integration that is over, or that nobody has begun to connect, uses
+/// nothing.
+const fn may_be_suspended(state: IntegrationState) -> bool {
+    use IntegrationState as S;
+    !state.is_over() && !matches!(state, S::Suspended | S::Retiring | S::Draft)
+}
