@@ -103,6 +103,8 @@ impl Integrations {
             name,
             state: IntegrationState::Draft.into(),
             reason: None,
+            suspended_state: None,
+            suspended_reason: None,
             since: tx.now(),
             access_level: new.access_level.into(),
             scope_group: new.scope_group,

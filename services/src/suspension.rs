@@ -9,7 +9,7 @@ use domain::{
     state::{Feature, IntegrationState},
 };
 use entity::integration::{Column, Entity, Model, of, update};
-use sea_orm::{ColumnTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, sea_query::Expr};
 
 use crate::{Error, Refusal, Result, Tx, change::reason_json, events::topic, messages, tenants};
 

@@ -169,6 +169,8 @@ impl Setup {
             name: "Office".to_owned(),
             state: IntegrationState::Active.into(),
             reason: None,
+            suspended_state: None,
+            suspended_reason: None,
             since: self.clock.now(),
             access_level: AccessLevel::Full.into(),
             scope_group: None,
