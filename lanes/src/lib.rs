@@ -16,7 +16,7 @@ mod error;
 mod key;
 mod link;
 #[cfg(test)]
-mod testing;
+mod test_node;
 
 use std::sync::{
     Arc,
@@ -110,7 +110,7 @@ mod tests {
         let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
         for url in ["", "memory", "http://:secret@127.0.0.1/", "redis://:secret@127.0.0.1:port/"] {
             let refused =
-                connect(url, "muster", testing::clock(), testing::ids(), &tracker, &token).unwrap_err();
+                connect(url, "muster", test_node::clock(), test_node::ids(), &tracker, &token).unwrap_err();
             assert_eq!(refused.code(), "QUEUE_URL_INVALID", "{url}");
             assert!(!format!("{refused} {refused:?}").contains("secret"), "{url}");
         }
@@ -121,11 +121,11 @@ mod tests {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("redis://:secret@{}/", port.local_addr().unwrap());
         drop(port);
-        let node = testing::Node::at(&url, "muster");
+        let node = test_node::Node::at(&url, "muster");
         assert!(!format!("{:?}", node.lanes).contains("secret"));
         let limit = Limit { concurrency: 1, rate: 0, per: std::time::Duration::ZERO };
         assert!(
-            node.lanes.limits.enter(&testing::key("ada"), &limit, std::time::Duration::ZERO).await.is_ok()
+            node.lanes.limits.enter(&test_node::key("ada"), &limit, std::time::Duration::ZERO).await.is_ok()
         );
     }
 }

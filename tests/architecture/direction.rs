@@ -17,6 +17,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("sandbox", &["domain"]),
     ("runs", &["domain", "entity"]),
     ("lanes", &["domain"]),
+    ("testing", &["domain", "entity"]),
     ("demo", &["domain", "http"]),
     ("providers", &["domain", "http"]),
     ("services", &["domain", "entity", "runs", "lanes", "providers"]),

@@ -13,13 +13,13 @@ use demo::browser::{self, Browser};
 use domain::{Ids, SharedClock, SystemClock};
 use muster::seed;
 use serde_json::{Value, json};
+use testing::{
+    Postgres, Redis,
+    process::{Process, bound, free_port, tail},
+};
 use url::Url;
 
-use super::{
-    database::Database,
-    process::{Process, bound, free_port, tail},
-    servers::{Postgres, Redis},
-};
+use super::database::Database;
 
 /// The program under test: this build's, unless the environment names another one.
 fn program() -> PathBuf {

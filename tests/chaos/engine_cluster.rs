@@ -10,14 +10,14 @@ use engine::Flow;
 use entity::{Logins, Store};
 use runs::NewRun;
 use services::{Anyone, Settings, System, Vault, grants::Connectors};
+use testing::{
+    Postgres, Redis,
+    process::{Process, bound},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use workflows::{StepContext, engine_of};
 
-use super::{
-    database::Database,
-    process::{Process, bound},
-    servers::{Postgres, Redis},
-};
+use super::database::Database;
 
 /// What tells a child what it is, and where its stores are.
 const KIND: &str = "MUSTER_TEST_CHAOS_NODE";

@@ -6,7 +6,6 @@ mod database;
 mod engine_cluster;
 mod judge;
 mod load;
-mod process;
 mod servers;
 
 mod passwords;

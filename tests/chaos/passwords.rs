@@ -5,8 +5,7 @@ use std::sync::Arc;
 use domain::{Ids, SystemClock};
 use entity::Store;
 use muster::{config::Config, database};
-
-use crate::servers::Postgres;
+use testing::Postgres;
 
 /// A node's configuration with this password.
 fn config(folder: &std::path::Path, owner: &str, password: &str) -> Config {
@@ -25,7 +24,7 @@ async fn migrate_gives_the_roles_of_nodes_the_passwords_of_their_urls() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
-    let postgres = Postgres::asking_for_passwords(folder.path(), &["muster_app", "muster_engine"]);
+    let postgres = Postgres::with_passwords(folder.path(), &["muster_app", "muster_engine"]);
     let ids = Ids::random(Arc::new(SystemClock));
     let first = config(folder.path(), &postgres.url(), "one%20%40%3a%27");
     assert!(Store::connect(&first.logins(), 2).await.is_err(), "there is no such role yet");

@@ -20,7 +20,7 @@ use super::{
     database::Database,
     judge::{Verdict, accepted, judge},
     load::{Load, MIXED},
-    servers::Lane,
+    servers::{self, Lane},
 };
 
 /// What goes wrong.
@@ -98,10 +98,10 @@ struct Plan {
 
 impl Plan {
     fn read(ids: &Ids) -> Self {
-        let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-        let seed = number("MUSTER_TEST_SOAK_SEED").unwrap_or_else(|| ids.below(1_000_000));
-        let minutes = number("MUSTER_TEST_SOAK_MINUTES");
-        let runs = number("MUSTER_TEST_SOAK_RUNS").unwrap_or(minutes.map_or(60, |minutes| 500 * minutes));
+        let seed = testing::number("MUSTER_TEST_SOAK_SEED").unwrap_or_else(|| ids.below(1_000_000));
+        let minutes = testing::number("MUSTER_TEST_SOAK_MINUTES");
+        let runs =
+            testing::number("MUSTER_TEST_SOAK_RUNS").unwrap_or(minutes.map_or(60, |minutes| 500 * minutes));
         let hits = minutes.map_or(1, |minutes| 5 * minutes as usize);
         Self { seed, lasts: minutes.map(|minutes| Duration::from_secs(60 * minutes)), runs, hits }
     }
@@ -223,7 +223,7 @@ impl Soak {
 
     async fn wake_redis(&mut self) {
         if self.paused_until.take().is_some() {
-            self.cluster.redis.go_on();
+            self.cluster.redis.resume();
             self.redis_is_back().await;
         }
     }
@@ -231,7 +231,7 @@ impl Soak {
     /// Measures what happens after Redis has come back.
     async fn redis_is_back(&mut self) {
         let due = due(&self.cluster.database).await;
-        let (lane, database) = (self.cluster.redis.lane(), Arc::clone(&self.cluster.database));
+        let (lane, database) = (Lane::of(&self.cluster.redis), Arc::clone(&self.cluster.database));
         self.returns.spawn(after_return(lane, database, due, self.blows));
     }
 
@@ -369,27 +369,27 @@ impl Soak {
         // What is being measured is over: Redis goes away again.
         self.returns.shutdown().await;
         for _ in 0..40 {
-            if self.cluster.redis.hints() > 0 {
+            if Lane::of(&self.cluster.redis).hints() > 0 {
                 break;
             }
             self.wait(Duration::from_millis(50)).await;
         }
         match disaster {
             D::FlushRedis => {
-                let lost = self.cluster.redis.flush();
+                let lost = servers::flush(&self.cluster.redis);
                 self.redis_is_back().await;
                 lost
             }
             D::EmptyRedis => {
                 let away = Duration::from_millis(200 + self.draw.below(3_000));
-                let lost = self.cluster.redis.restart_empty(away).await;
+                let lost = servers::restart_empty(&mut self.cluster.redis, away).await;
                 self.redis_is_back().await;
                 lost
             }
             _ => {
-                let still = self.cluster.redis.hints();
+                let still = Lane::of(&self.cluster.redis).hints();
                 let most = if self.plan.lasts.is_some() { 60 } else { 3 };
-                self.cluster.redis.stand_still();
+                self.cluster.redis.suspend();
                 self.paused_until = Some(Instant::now() + Duration::from_secs(2 + self.draw.below(most - 1)));
                 still
             }

@@ -6,6 +6,7 @@ use super::{
     cluster::{Cluster, SMALL, Size},
     judge::judge,
     load::{Load, MIXED},
+    servers::{self, Lane},
 };
 
 const RUNS: u64 = 120;
@@ -21,13 +22,13 @@ async fn t04_redis_flushed_emptied_and_paused_in_mid_run_loses_and_doubles_nothi
         cluster
             .until("a quarter of the work is ordered", async |_| load.orders() >= (disaster + 1) * RUNS / 4)
             .await;
-        cluster.until("hints are under way", async |cluster| cluster.redis.hints() >= 3).await;
+        cluster.until("hints are under way", async |cluster| Lane::of(&cluster.redis).hints() >= 3).await;
         lost.push(match disaster {
-            0 => cluster.redis.flush(),
-            1 => cluster.redis.restart_empty(Duration::from_millis(800)).await,
+            0 => servers::flush(&cluster.redis),
+            1 => servers::restart_empty(&mut cluster.redis, Duration::from_millis(800)).await,
             _ => {
-                let hints = cluster.redis.hints();
-                cluster.redis.pause(Duration::from_secs(4)).await;
+                let hints = Lane::of(&cluster.redis).hints();
+                servers::pause(&cluster.redis, Duration::from_secs(4)).await;
                 hints
             }
         });

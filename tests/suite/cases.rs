@@ -15,10 +15,6 @@ use crate::harness::{Asker, Org, TestApp, steps::nodes};
 /// Codes that say that something is wrong on our side. Nothing is, while this test runs.
 const OURS: [&str; 6] = ["INTERNAL", "UNAVAILABLE", "TIMEOUT", "OVERLOADED", "RATE_LIMITED", "UNREADABLE"];
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap())
-}
-
 /// An id of everything that the tenant has, and of the tenant itself.
 async fn ids(app: &TestApp, org: &Org, users: &[String]) -> Vec<String> {
     let by = app.vendor_for(&org.tenant);
@@ -36,8 +32,9 @@ async fn ids(app: &TestApp, org: &Org, users: &[String]) -> Vec<String> {
 }
 
 async fn no_made_up_operation_breaks_anything(app: TestApp) {
-    let seed = number("MUSTER_TEST_CASES_SEED").unwrap_or_else(|| app.node.services.ids.below(1 << 32));
-    let count = number("MUSTER_TEST_CASES").unwrap_or(400);
+    let seed =
+        testing::number("MUSTER_TEST_CASES_SEED").unwrap_or_else(|| app.node.services.ids.below(1 << 32));
+    let count = testing::number("MUSTER_TEST_CASES").unwrap_or(400);
     println!("seed {seed}");
     let org = app.with_tenant("Cases", 4, 2).await;
     let users = app.with_users(&org, 3).await;

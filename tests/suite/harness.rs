@@ -17,10 +17,11 @@ use domain::{Ids, SharedClock, TestClock, Timestamp};
 use muster::{
     app::{self, Node},
     config::{Cloud, Config, Microsoft, RateLimit, RateLimits, Role},
-    database, seed,
+    seed,
 };
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
+use testing::Database;
 use url::Url;
 
 /// What a test stands on.
@@ -59,7 +60,7 @@ pub struct TestApp {
     client: http::Client,
     running: Option<sandbox::Running>,
     finished: bool,
-    _folder: tempfile::TempDir,
+    _database: Database,
 }
 
 /// What is different from other tests.
@@ -97,10 +98,6 @@ pub struct Asker {
     tenant: Option<String>,
 }
 
-fn required(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests through scripts/test"))
-}
-
 impl TestApp {
     pub async fn new(stack: Stack) -> Self {
         Self::through(stack, |sandbox| sandbox).await
@@ -115,7 +112,6 @@ impl TestApp {
         let start = Utc.with_ymd_and_hms(2026, 12, 1, 7, 0, 0).single().unwrap();
         let clock = TestClock::at(start);
         let shared: SharedClock = Arc::new(clock.clone());
-        let folder = tempfile::tempdir().unwrap();
         let ids = Ids::random(Arc::clone(&shared));
         let running = sandbox::Sandbox::start(sandbox::Config {
             listen: ([127, 0, 0, 1], 0).into(),
@@ -128,15 +124,11 @@ impl TestApp {
         let sandbox = (setting.sandbox)(running.url());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base: Url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let database = Database::on(stack == Stack::Servers).await;
+        let owner = database.url().to_owned();
         let (database_url, migration_url, queue_url) = match stack {
-            Stack::Embedded => {
-                let file = folder.path().join("t.db");
-                (format!("sqlite://{}?mode=rwc", file.display()), None, "memory:".to_owned())
-            }
-            Stack::Servers => {
-                let owner = fresh_database(&ids).await;
-                (entity::Logins::at(&owner).app, Some(owner), required("MUSTER_TEST_REDIS"))
-            }
+            Stack::Embedded => (owner, None, "memory:".to_owned()),
+            Stack::Servers => (entity::Logins::at(&owner).app, Some(owner), testing::shared_redis()),
         };
         let client_id = ids.uuid().to_string();
         let client_secret = ids.secret();
@@ -178,7 +170,7 @@ impl TestApp {
             ..Config::new(&database_url, &base, &ids.secret()).unwrap()
         };
         let config = (setting.config)(config);
-        database::migrate(&config, &ids).await.unwrap();
+        muster::database::migrate(&config, &ids).await.unwrap();
         let node = app::start(&config, shared, Some(listener), None).await.unwrap();
         let client = browser::client().unwrap();
         Self {
@@ -192,7 +184,7 @@ impl TestApp {
             client,
             running: Some(running),
             finished: false,
-            _folder: folder,
+            _database: database,
         }
     }
 
@@ -428,16 +420,4 @@ impl Asker {
         let code = refusal.as_str().or(error.as_str());
         code.unwrap_or_else(|| panic!("{field} was not refused: {body}")).to_owned()
     }
-}
-
-/// A database of its own on the private server; the server goes away with the suite.
-async fn fresh_database(ids: &Ids) -> String {
-    let server = required("MUSTER_TEST_POSTGRES");
-    let name = format!("t_{}", &ids.secret()[..16]);
-    let owner = entity::Store::owner(&server).await.unwrap();
-    owner.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
-    owner.close().await.unwrap();
-    let mut url: Url = server.parse().unwrap();
-    url.set_path(&name);
-    url.into()
 }

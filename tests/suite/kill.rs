@@ -213,16 +213,12 @@ fn tail(text: &str) -> String {
     lines[lines.len().saturating_sub(40)..].join("\n")
 }
 
-fn number(name: &str, or: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(or)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killing_the_server_at_any_moment_loses_nothing_and_writes_no_event_twice() {
     let clock: SharedClock = std::sync::Arc::new(SystemClock);
     let fresh = Ids::random(clock.clone());
-    let seed = number("MUSTER_TEST_KILL_SEED", fresh.below(1_000_000));
-    let wanted = usize::try_from(number("MUSTER_TEST_KILLS", 10)).unwrap();
+    let seed = testing::number("MUSTER_TEST_KILL_SEED").unwrap_or_else(|| fresh.below(1_000_000));
+    let wanted = usize::try_from(testing::number("MUSTER_TEST_KILLS").unwrap_or(10)).unwrap();
     let draw = Ids::seeded(clock, seed);
     let (mut killed, mut walks, mut entries) = (0, 0, ENTRIES);
     while killed < wanted {

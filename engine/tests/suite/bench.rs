@@ -18,6 +18,7 @@ use runs::{ChangeWriter, CommittedRuns, NewRun, Revival, Run, Storage, WriteErro
 use sea_orm::{
     ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, EntityTrait, Statement,
 };
+use testing::Database;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub type Engine = engine::Engine<TestContext>;
@@ -197,7 +198,7 @@ pub struct Bench {
     pub tenant: Id<ids::Tenant>,
     pub url: String,
     pub statements: Arc<AtomicU64>,
-    _folder: tempfile::TempDir,
+    _database: Database,
 }
 
 /// A machine whose clock is some hours ahead of the database's, or behind it.
@@ -227,11 +228,8 @@ pub async fn at(
     shared: SharedClock,
     flows: Vec<Box<dyn Flow<TestContext>>>,
 ) -> Bench {
-    let folder = tempfile::tempdir().unwrap();
-    let url = match postgres {
-        false => format!("sqlite://{}?mode=rwc", folder.path().join("t.db").display()),
-        true => database(&Ids::random(Arc::clone(&shared))).await,
-    };
+    let database = Database::on(postgres).await;
+    let url = database.url().to_owned();
     let owner = Store::owner(&url).await.unwrap();
     migration::up(&owner).await.unwrap();
     owner.execute_unprepared(&table(owner.get_database_backend())).await.unwrap();
@@ -240,7 +238,7 @@ pub async fn at(
     let store = Store::connect(&Logins::at(&url), 4).await.unwrap().counted(&statements);
     let node = Node::new("here", store, shared, flows);
     let tenant = new_tenant(&node).await;
-    Bench { engine: node.engine.clone(), node, clock, tenant, url, statements, _folder: folder }
+    Bench { engine: node.engine.clone(), node, clock, tenant, url, statements, _database: database }
 }
 
 /// The table of notes.
@@ -250,16 +248,6 @@ fn table(backend: DatabaseBackend) -> String {
         _ => ("blob", String::new()),
     };
     format!("CREATE TABLE note (run_id {key} NOT NULL, number integer NOT NULL CHECK (number >= 0)); {grant}")
-}
-
-async fn database(ids: &Ids) -> String {
-    let server = std::env::var("MUSTER_TEST_POSTGRES")
-        .expect("MUSTER_TEST_POSTGRES is not set: run the tests through scripts/test");
-    let name = format!("e_{}", &ids.secret()[..16]);
-    let owner = Store::owner(&server).await.unwrap();
-    owner.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
-    let (base, _) = server.rsplit_once('/').unwrap();
-    format!("{base}/{name}")
 }
 
 /// A tenant that owns runs and nothing else.
@@ -290,11 +278,6 @@ pub async fn notes(owner: &DatabaseConnection, run: Id<ids::Run>) -> Vec<i32> {
     let statement = Statement::from_sql_and_values(owner.get_database_backend(), sql, [run.into()]);
     let rows = owner.query_all_raw(statement).await.unwrap();
     rows.iter().map(|row| row.try_get("", "number").unwrap()).collect()
-}
-
-/// A number that whoever runs the tests has set.
-pub fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
 }
 
 /// A run that somebody wants.

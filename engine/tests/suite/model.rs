@@ -422,8 +422,8 @@ impl<const POSTGRES: bool> StateMachineTest for Machine<POSTGRES> {
 }
 
 fn drive<const POSTGRES: bool>(cases: u32) {
-    let cases = bench::number("MUSTER_TEST_CASES").map_or(cases, |cases| cases as u32);
-    let seed = bench::number("MUSTER_TEST_SEED").unwrap_or_else(|| {
+    let cases = testing::number("MUSTER_TEST_CASES").map_or(cases, |cases| cases as u32);
+    let seed = testing::number("MUSTER_TEST_SEED").unwrap_or_else(|| {
         let clock = domain::TestClock::at(origin());
         domain::Ids::random(std::sync::Arc::new(clock)).below(u64::MAX)
     });

@@ -3,7 +3,9 @@ use std::sync::{Arc, atomic::AtomicU32};
 use serde_json::json;
 
 use super::*;
-use crate::testing::{Node, Server, on_both};
+use testing::Redis as Server;
+
+use crate::test_node::{Node, on_both};
 
 fn message(node: &Node, tenant: Id<ids::Tenant>, topic: &str, number: usize) -> Message {
     Message { tenant, topic: topic.to_owned(), id: node.ids.make(), payload: json!({ "number": number }) }
@@ -109,22 +111,22 @@ async fn messages_reach_the_subscribers_of_other_nodes_once() {
 
 #[tokio::test]
 async fn subscribers_are_told_after_a_gap() {
-    let mut server = Server::start().await;
+    let mut server = Server::private();
     let node = Node::at(&server.url(), "muster");
     let fanout = listening(&node).await;
     let tenant = node.ids.make();
     let mut subscription = fanout.subscribe(tenant, "runs");
-    server.kill().await;
+    server.kill();
     let own = message(&node, tenant, "runs", 0);
     fanout.publish(vec![own.clone()]).await;
     assert_eq!(receive(&mut subscription).await, own, "the node's own subscribers do not need Redis");
-    server.restart().await;
+    server.restart();
     assert_eq!(subscription.next().await, Some(Delivery::Lagged));
 }
 
 #[tokio::test]
 async fn other_nodes_are_told_of_what_could_not_be_published() {
-    let server = Server::start().await;
+    let server = Server::private();
     let (node, other) = (Node::at(&server.url(), "muster"), Node::at(&server.url(), "muster"));
     let (here, there) = (listening(&node).await, listening(&other).await);
     let tenant = node.ids.make();
@@ -132,7 +134,7 @@ async fn other_nodes_are_told_of_what_could_not_be_published() {
     let mut subscription = there.subscribe(tenant, "runs");
     here.publish(vec![warm.clone()]).await;
     assert_eq!(subscription.next().await, Some(Delivery::Message(Arc::new(warm))));
-    server.run(&["CLIENT", "KILL", "TYPE", "normal"]).await;
+    server.command("CLIENT KILL TYPE normal");
     here.publish(vec![lost]).await;
     assert_eq!(subscription.next().await, Some(Delivery::Lagged), "told by the notice that the node owed");
     there.listens(0).await;

@@ -8,7 +8,9 @@ use tokio::join;
 use uuid::Uuid;
 
 use super::*;
-use crate::testing::{Node, Server, on_both};
+use testing::Redis as Server;
+
+use crate::test_node::{Node, on_both};
 
 const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_millis(20);
@@ -155,7 +157,7 @@ async fn over_redis_a_flush_loses_hints_and_nothing_else() {
     let tenant = node.ids.make();
     node.lanes.hints.push(&node.hints(10, tenant, Bulk)).await.unwrap();
     let taken = node.lanes.hints.next(5, LONG).await.unwrap();
-    server.run(&["FLUSHALL"]).await;
+    server.command("FLUSHALL");
     node.lanes.hints.acknowledge(&taken).await.unwrap();
     let later = node.hints(3, tenant, Interactive);
     node.lanes.hints.push(&later).await.unwrap();
@@ -172,7 +174,7 @@ async fn over_redis_a_flush_does_not_leave_a_waiting_reader_asleep() {
     node.lanes.hints.next(1, SHORT).await.unwrap();
     let hints = node.hints(1, node.ids.make(), Bulk);
     let push = async {
-        server.run(&["FLUSHALL"]).await;
+        server.command("FLUSHALL");
         node.lanes.hints.push(&hints).await.unwrap();
     };
     let (taken, ()) = join!(biased; node.lanes.hints.next(1, LONG), push);
@@ -184,12 +186,12 @@ async fn over_redis_a_dead_server_is_told_and_comes_back_by_itself() {
     let (node, mut server) = alone().await;
     let hints = node.hints(2, node.ids.make(), Interactive);
     node.lanes.hints.push(&hints).await.unwrap();
-    server.kill().await;
+    server.kill();
     assert_eq!(node.lanes.hints.push(&hints).await.unwrap_err().code(), "REDIS_AWAY");
     let long = LONG * 60;
     assert_eq!(node.lanes.hints.next(5, long).await.unwrap(), [], "the caller looks into the database");
     assert_eq!(node.lanes.hints.next(5, long).await.unwrap(), []);
-    server.restart().await;
+    server.restart();
     while node.lanes.hints.push(&hints).await.is_err() {
         // Answers after a short pause while the server is away, as it does for a worker.
         node.lanes.hints.next(5, SHORT).await.unwrap();
@@ -203,6 +205,6 @@ async fn over_redis_a_dead_server_is_told_and_comes_back_by_itself() {
 
 /// A node with a Redis server of its own.
 async fn alone() -> (Node, Server) {
-    let server = Server::start().await;
+    let server = Server::private();
     (Node::at(&server.url(), "muster"), server)
 }

@@ -7,7 +7,9 @@ use futures::future::join_all;
 use tokio::{join, time::timeout};
 
 use super::*;
-use crate::testing::{Node, Server, key, on_both};
+use testing::Redis as Server;
+
+use crate::test_node::{Node, key, on_both};
 
 const HOUR: Duration = Duration::from_hours(1);
 const PATIENT: Duration = Duration::from_secs(30);
@@ -18,14 +20,14 @@ fn places(concurrency: u32) -> Limit {
 }
 
 async fn enter_at_once(limits: &dyn Limits, key: &str, limit: Limit) -> Result<Permit, Wait> {
-    limits.enter(&crate::testing::key(key), &limit, Duration::ZERO).await
+    limits.enter(&crate::test_node::key(key), &limit, Duration::ZERO).await
 }
 
 /// Takes all permits of a limit, and checks that there are no more.
 async fn fill(limits: &dyn Limits, key: &str, limit: Limit, places: u32) -> Vec<Permit> {
     let mut inside = Vec::new();
     for _ in 0..places {
-        inside.push(limits.enter(&crate::testing::key(key), &limit, PATIENT).await.unwrap());
+        inside.push(limits.enter(&crate::test_node::key(key), &limit, PATIENT).await.unwrap());
     }
     assert!(enter_at_once(limits, key, limit).await.is_err(), "no more than {places} are inside");
     inside
@@ -174,7 +176,7 @@ async fn places_that_could_not_be_given_back_are_given_back_later() {
     let (server, node) = alone().await;
     let limits = start(&node, 1, HOUR);
     let inside = fill(&limits, "ada", FOUR, 4).await;
-    server.run(&["CONFIG", "SET", "min-replicas-to-write", "1"]).await;
+    server.command("CONFIG SET min-replicas-to-write 1");
     drop(inside);
     for _ in 0..4 {
         assert!(
@@ -182,7 +184,7 @@ async fn places_that_could_not_be_given_back_are_given_back_later() {
             "the node keeps its share by itself"
         );
     }
-    server.run(&["CONFIG", "SET", "min-replicas-to-write", "0"]).await;
+    server.command("CONFIG SET min-replicas-to-write 0");
     assert!(limits.enter(&key("ada"), &FOUR, PATIENT).await.is_ok(), "the lease would be longer than that");
 }
 
@@ -218,11 +220,11 @@ async fn without_redis_each_node_keeps_its_share() {
     let (mut server, node) = alone().await;
     let limits = start(&node, 2, LEASE);
     drop(fill(&limits, "ada", FOUR, 4).await);
-    server.kill().await;
+    server.kill();
     let inside = fill(&limits, "bob", FOUR, 2).await;
     limits.pause(&key("eve"), HOUR).await;
     assert!(limits.enter(&key("eve"), &FOUR, PATIENT).await.is_err());
-    server.restart().await;
+    server.restart();
     let mut later = Vec::new();
     while later.len() < 3 {
         // Two are what the node may have by itself; the third needs Redis.
@@ -251,7 +253,7 @@ fn start(node: &Node, nodes: u32, lease: Duration) -> Redis {
 
 /// A node with a Redis server of its own.
 async fn alone() -> (Server, Node) {
-    let server = Server::start().await;
+    let server = Server::private();
     let node = Node::at(&server.url(), "muster");
     (server, node)
 }

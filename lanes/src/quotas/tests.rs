@@ -3,7 +3,9 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::*;
-use crate::testing::{Node, Server, key, on_both};
+use testing::Redis as Server;
+
+use crate::test_node::{Node, key, on_both};
 
 /// A quota that is practically not refilled while a test runs.
 const TEN: Quota = Quota { units: 10, per: Duration::from_hours(24) };
@@ -71,12 +73,12 @@ async fn many_at_once_spend_no_more_than_there_is(node: Node) {
 
 #[tokio::test]
 async fn without_redis_each_node_keeps_its_share() {
-    let mut server = Server::start().await;
+    let mut server = Server::private();
     let node = Node::at(&server.url(), "muster");
     let quotas = Redis::new("muster", node.link(), std::sync::Arc::new(2.into()));
     let bucket = [(key("ada"), TEN)];
     assert_eq!(quotas.spend(&bucket, 1).await.balances[0].remaining, 9);
-    server.kill().await;
+    server.kill();
     assert_eq!(quotas.spend(&bucket, 5).await.refused_for, None, "half of ten is one node's share of two");
     assert!(quotas.spend(&bucket, 1).await.refused_for.is_some());
 }

@@ -1,0 +1,4 @@
+//! The use cases on real databases.
+
+mod bookings;
+mod people;

@@ -1,0 +1,128 @@
+//! A private PostgreSQL server, which may be crashed and restarted.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    process::{Process, bound_as, free_port},
+    until_said,
+};
+
+/// How long a server may take to end, and how long after a crash a node that was starting may have met it.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A private PostgreSQL server. What it has acknowledged survives the death of its processes: it writes its log at every commit, and
+/// the system keeps what was written. Only a power cut would lose it.
+#[derive(Debug)]
+pub struct Postgres {
+    folder: PathBuf,
+    port: u16,
+    process: Process,
+    starts: u32,
+    crashed: Option<Instant>,
+}
+
+impl Postgres {
+    /// Starts a server with its files in a folder.
+    pub fn start(folder: &Path) -> Self {
+        Self::with_access(folder, None)
+    }
+
+    /// Starts a server that requires a password of these roles.
+    pub fn with_passwords(folder: &Path, roles: &[&str]) -> Self {
+        let roles = roles.join(",");
+        let access =
+            format!("host all {roles} 127.0.0.1/32 scram-sha-256\nhost all postgres 127.0.0.1/32 trust\n");
+        Self::with_access(folder, Some(&access))
+    }
+
+    fn with_access(folder: &Path, access: Option<&str>) -> Self {
+        let folder = folder.join("postgres");
+        let data = folder.join("data");
+        std::fs::create_dir_all(&data).unwrap();
+        if let Some(user) = server_user() {
+            let owned = Command::new("chown").arg("-R").arg(user).arg(&folder).status().unwrap();
+            assert!(owned.success());
+        }
+        let mut command = server(&programs().join("initdb"), &folder);
+        command.arg("--pgdata").arg(&data).args(["--username", "postgres", "--auth", "trust"]);
+        command.args(["--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions"]);
+        let made = command.stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap();
+        assert!(made.success(), "a private PostgreSQL cannot be made");
+        if let Some(access) = access {
+            std::fs::write(data.join("pg_hba.conf"), access).unwrap();
+        }
+        let port = free_port();
+        let process = Self::run(&folder, port, 0);
+        Self { folder, port, process, starts: 0, crashed: None }
+    }
+
+    fn run(folder: &Path, port: u16, start: u32) -> Process {
+        let log = folder.parent().unwrap().join(format!("postgres-{start}.log"));
+        let mut command = server(&programs().join("postgres"), folder);
+        command.arg("-D").arg(folder.join("data")).arg("-p").arg(port.to_string());
+        command.arg("-k").arg(folder.join("data")).env("LC_ALL", "C");
+        for setting in [
+            "listen_addresses=127.0.0.1",
+            "max_connections=200",
+            "fsync=off",
+            "full_page_writes=off",
+            "jit=off",
+        ] {
+            command.args(["-c", setting]);
+        }
+        let mut process = Process::start(command, &log);
+        until_said(&mut process, &log, "ready to accept connections");
+        process
+    }
+
+    /// URL for the owner of the databases.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Ends at once without finishing anything, as in a crash, and starts again after this time.
+    pub async fn crash(&mut self, away: Duration) {
+        self.process.signal("QUIT");
+        assert!(self.process.end(PATIENCE).await.is_some(), "PostgreSQL does not end");
+        tokio::time::sleep(away).await;
+        self.starts += 1;
+        self.process = Self::run(&self.folder, self.port, self.starts);
+        self.crashed = Some(Instant::now());
+    }
+
+    /// Whether a node that was starting may have met a crash.
+    pub fn crashed_lately(&self) -> bool {
+        self.crashed.is_some_and(|at| at.elapsed() < PATIENCE)
+    }
+}
+
+/// PostgreSQL refuses to run as root.
+fn server_user() -> Option<&'static str> {
+    let id = Command::new("id").arg("-u").output().unwrap();
+    let is_root = String::from_utf8_lossy(&id.stdout).trim() == "0";
+    let knows =
+        |user: &str| Command::new("id").arg(user).output().is_ok_and(|output| output.status.success());
+    is_root.then(|| if knows("postgres") { "postgres" } else { "nobody" })
+}
+
+fn server(program: &Path, folder: &Path) -> Command {
+    let mut command = bound_as(server_user(), program);
+    command.current_dir(folder);
+    command
+}
+
+/// Where PostgreSQL's server programs are; Debian keeps them out of the PATH.
+fn programs() -> PathBuf {
+    let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let mut folders: Vec<PathBuf> =
+        installed.filter_map(|entry| Some(entry.ok()?.path().join("bin"))).collect();
+    folders.sort();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let everywhere = folders.into_iter().rev().chain(std::env::split_paths(&path));
+    let mut found = everywhere.filter(|folder| folder.join("initdb").exists());
+    found.next().expect("PostgreSQL's server must be installed for the tests")
+}

@@ -1,0 +1,657 @@
+//! Bookings from the order to the calendar, through the engine, against a calendar system in memory.
+//!
+//! The PostgreSQL half needs `MUSTER_TEST_POSTGRES`, the URL of a server on which databases may be made.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod online;
+
+use std::sync::Arc;
+
+use chrono::Duration;
+use domain::{
+    Id, WrittenVia, ids,
+    state::{Answer, ConnectionState, IntegrationState, RunStatus},
+};
+use providers::memory::{Memory, Method, When};
+use services::{
+    bookings::{BookingReceipt, NewBooking, NewTime},
+    grants::Connectors,
+};
+use workflows::Engine;
+
+use crate::{
+    booking_runs::online::{
+        a_booking_outlives_an_online_meeting_that_does_not_come, a_booking_that_fails_has_no_meeting,
+        a_calendar_that_permits_no_meetings_refuses_before_anything_is_held,
+        an_address_that_comes_later_is_waited_for_over_a_move,
+        an_address_that_comes_with_the_event_is_there_at_once,
+    },
+    calendar::{DIRECTORY, busy, calls, lost, out_of_scope, refused},
+    setup::{Setup, at, booking, range},
+};
+
+/// A world whose calendar system is at hand.
+struct App {
+    setup: Setup,
+    calendars: Memory,
+    engine: Engine,
+}
+
+/// Makes worlds on one of the stores.
+#[derive(Clone, Copy)]
+enum Apps {
+    Sqlite,
+    Postgres,
+}
+
+impl Apps {
+    async fn make(self) -> App {
+        let calendars = calendar::system();
+        let connectors = Connectors::default().with(Arc::new(calendars.clone()));
+        let setup = match self {
+            Self::Sqlite => Setup::sqlite_with(connectors).await,
+            Self::Postgres => Setup::postgres_with(connectors).await,
+        };
+        let engine = workflows::engine(&setup.services, "node");
+        App { setup, calendars, engine }
+    }
+}
+
+impl App {
+    /// Takes the database away.
+    async fn close(self) {
+        self.setup.close().await;
+    }
+
+    async fn book(&self, new: NewBooking) -> BookingReceipt {
+        self.setup
+            .services
+            .bookings()
+            .create(&self.setup.admin().allow().unwrap(), new, "create")
+            .await
+            .unwrap()
+    }
+
+    async fn move_to(&self, id: Id<ids::Booking>, from: i64, to: i64, key: &str) -> BookingReceipt {
+        let (start, end) = (at(from, 0), at(to, 0));
+        let to = NewTime {
+            start,
+            end,
+            zone: None,
+            ignore_unknown: false,
+            on_unreadable: services::availability::OnUnreadable::Offer,
+        };
+        self.setup
+            .services
+            .bookings()
+            .move_to(&self.setup.admin().allow().unwrap(), id, to, None, key)
+            .await
+            .unwrap()
+    }
+
+    async fn cancel(&self, id: Id<ids::Booking>) -> BookingReceipt {
+        let bookings = self.setup.services.bookings();
+        bookings.cancel(&self.setup.colleague().allow().unwrap(), id, "Sorry", "cancel").await.unwrap()
+    }
+
+    /// Does one round of a reconciler, and works off the runs that it enqueued.
+    async fn reconcile(&self, reconciler: workflows::reconcile::Reconciler) {
+        reconciler.round(&self.setup.services).await.unwrap();
+        self.work().await;
+    }
+
+    /// Works off what is due now.
+    async fn work(&self) {
+        self.engine.drain().await.unwrap();
+    }
+
+    /// Works until nothing is left to do, moving the clock second by second.
+    async fn work_through(&self, booking: Id<ids::Booking>) {
+        for _ in 0..3_600 {
+            self.work().await;
+            let tenant = self.setup.tenant;
+            if self
+                .setup
+                .services
+                .bookings()
+                .live_runs(&self.setup.services, tenant, booking)
+                .await
+                .unwrap()
+                .is_empty()
+            {
+                return;
+            }
+            self.setup.clock.advance(Duration::seconds(1));
+        }
+        panic!("the booking's runs do not end");
+    }
+
+    async fn participants(&self, id: Id<ids::Booking>) -> Vec<entity::booking_participant::Model> {
+        let services = &self.setup.services;
+        services.bookings().participants_of(services.within(self.setup.tenant), &[id]).await.unwrap()
+    }
+
+    async fn changes(&self, id: Id<ids::Booking>) -> Vec<entity::booking_change::Model> {
+        let services = &self.setup.services;
+        services.bookings().changes_of(services.within(self.setup.tenant), &[id]).await.unwrap()
+    }
+
+    async fn booking(&self, id: Id<ids::Booking>) -> entity::booking::Model {
+        self.setup.services.bookings().get(&self.setup.admin().allow().unwrap(), id).await.unwrap()
+    }
+
+    async fn state(&self, id: Id<ids::Booking>) -> String {
+        self.booking(id).await.state.to_string()
+    }
+
+    async fn code(&self, id: Id<ids::Booking>) -> Option<String> {
+        let reason = self.booking(id).await.reason?;
+        Some(reason["code"].as_str().unwrap().to_owned())
+    }
+
+    async fn status(&self, run: Id<ids::Run>) -> String {
+        let tenant = self.setup.tenant;
+        let txn = self.setup.services.store.read(tenant).await.unwrap();
+        entity::run::one(tenant, run).one(&txn).await.unwrap().unwrap().status.to_string()
+    }
+
+    async fn mailbox_of(&self, user: Id<ids::User>) -> entity::connection::Model {
+        let connections = self.setup.services.connections();
+        connections
+            .of_holders(self.setup.services.within(self.setup.tenant), &[user.any()])
+            .await
+            .unwrap()
+            .remove(0)
+    }
+
+    /// How many events the copies of all calendars hold.
+    async fn copies(&self) -> usize {
+        let tenant = self.setup.tenant;
+        let txn = self.setup.services.store.read(tenant).await.unwrap();
+        entity::calendar_event::of(tenant).all(&txn).await.unwrap().len()
+    }
+}
+
+async fn a_booking_is_written_to_the_organisers_calendar_and_to_every_copy(apps: Apps) {
+    let app = apps.make().await;
+    let (organiser, other) = (app.setup.person(&[]).await, app.setup.person(&[]).await);
+    let receipt =
+        app.book(NewBooking { users: vec![other], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
+    app.work().await;
+    let row = app.booking(receipt.booking.id).await;
+    assert_eq!((row.state.as_str(), row.written_via), ("CONFIRMED", Some(WrittenVia::Organiser.into())));
+    let events = app.calendars.events();
+    let mailbox = app.mailbox_of(organiser).await.address;
+    assert_eq!(events.len(), 1);
+    assert_eq!((&events[0].0, events[0].1.range), (&mailbox, range(at(10, 0), at(11, 0))));
+    assert_eq!(
+        (row.external_id, row.event_uid),
+        (Some(events[0].1.id.clone()), Some(events[0].1.uid.clone()))
+    );
+    assert_eq!(app.copies().await, 2);
+    assert_eq!(app.status(receipt.run).await, RunStatus::Done.as_str());
+    app.close().await;
+}
+
+async fn b16_a_room_is_pending_until_it_has_answered(apps: Apps) {
+    let app = apps.make().await;
+    let (organiser, room) = (app.setup.person(&[]).await, app.setup.room(4, &[]).await);
+    let receipt =
+        app.book(NewBooking { rooms: vec![room], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
+    let id = receipt.booking.id;
+    app.work().await;
+    assert_eq!(app.state(id).await, "ROOM_PENDING");
+    app.calendars.fail_next(Method::Read, When::Before, busy());
+    app.setup.clock.advance(Duration::seconds(2));
+    app.work().await;
+    assert_eq!(app.state(id).await, "ROOM_PENDING", "what cannot be read takes nothing back");
+    let address = |rows: &[entity::booking_participant::Model]| rows[1].address.clone();
+    let rows = app.participants(id).await;
+    app.calendars.answer(&address(&rows), Answer::Accepted);
+    app.work_through(id).await;
+    assert_eq!(app.state(id).await, "CONFIRMED");
+    let rows = app.participants(id).await;
+    assert_eq!(rows[1].answer, Answer::Accepted);
+    app.close().await;
+}
+
+async fn b16_a_room_that_declines_or_is_silent_is_not_called_confirmed(apps: Apps) {
+    let app = apps.make().await;
+    let (organiser, room) = (app.setup.person(&[]).await, app.setup.room(4, &[]).await);
+    let receipt =
+        app.book(NewBooking { rooms: vec![room], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
+    let id = receipt.booking.id;
+    app.work_through(id).await;
+    assert_eq!(
+        (app.state(id).await.as_str(), app.code(id).await.as_deref()),
+        ("ROOM_PENDING", Some("ROOM_SILENT"))
+    );
+    app.move_to(id, 12, 13, "move").await;
+    app.work().await;
+    assert_eq!(
+        (app.state(id).await.as_str(), app.code(id).await),
+        ("ROOM_PENDING", None),
+        "it is asked again"
+    );
+    let rows = app.participants(id).await;
+    app.calendars.answer(&rows[1].address, Answer::Declined);
+    app.work_through(id).await;
+    assert_eq!(
+        (app.state(id).await.as_str(), app.code(id).await.as_deref()),
+        ("ROOM_DECLINED", Some("ROOM_DECLINED"))
+    );
+    app.close().await;
+}
+
+async fn s4_6_only_a_mailbox_that_cannot_be_reached_leads_to_the_service_account(apps: Apps) {
+    let app = apps.make().await;
+    app.setup.service_mailbox().await;
+    let organiser = app.setup.person(&[]).await;
+    let mailbox = app.mailbox_of(organiser).await.address;
+    app.calendars.refuse(None, &mailbox, out_of_scope());
+    app.calendars.fail_next(Method::Create, When::Before, busy());
+    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    app.work_through(receipt.booking.id).await;
+    let row = app.booking(receipt.booking.id).await;
+    assert_eq!((row.state.as_str(), row.written_via), ("CONFIRMED", Some(WrittenVia::ServiceAccount.into())));
+    let (at_mailbox, event) = app.calendars.events().remove(0);
+    assert_eq!(at_mailbox, "service@acme.example");
+    assert_eq!(event.attendees[0].party.address, mailbox, "S4.8: the organiser is invited");
+    assert!(
+        app.calendars
+            .text(&event.id)
+            .unwrap()
+            .starts_with("This booking has been made via a service account\nOrganised by Person")
+    );
+    let connection = app.mailbox_of(organiser).await;
+    assert_eq!((connection.state.as_str(), connection.route.as_str()), ("UNREACHABLE", "SERVICE_ACCOUNT"));
+    app.close().await;
+}
+
+async fn s4_6_a_passing_error_changes_no_route(apps: Apps) {
+    let app = apps.make().await;
+    app.setup.service_mailbox().await;
+    let organiser = app.setup.person(&[]).await;
+    for _ in 0..3 {
+        app.calendars.fail_next(Method::Create, When::Before, busy());
+    }
+    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    app.work_through(receipt.booking.id).await;
+    let row = app.booking(receipt.booking.id).await;
+    assert_eq!((row.state.as_str(), row.written_via), ("CONFIRMED", Some(WrittenVia::Organiser.into())));
+    assert_eq!(calls(&app.calendars, Method::Create), 4);
+    assert_eq!(app.mailbox_of(organiser).await.state, ConnectionState::Active);
+    app.close().await;
+}
+
+async fn an_answer_that_was_lost_does_not_write_the_event_twice(apps: Apps) {
+    let app = apps.make().await;
+    let organiser = app.setup.person(&[]).await;
+    app.calendars.fail_next(Method::Create, When::After, busy());
+    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    app.work_through(receipt.booking.id).await;
+    assert_eq!(app.state(receipt.booking.id).await, "CONFIRMED");
+    assert_eq!((app.calendars.events().len(), calls(&app.calendars, Method::Create)), (1, 1));
+    app.close().await;
+}
+
+async fn a_booking_that_cannot_be_written_leaves_nothing_behind(apps: Apps) {
+    for (when, error) in
+        [(When::Before, refused()), (When::After, refused()), (When::Before, lost()), (When::After, lost())]
+    {
+        let app = apps.make().await;
+        let organiser = app.setup.person(&[]).await;
+        app.calendars.fail_next(Method::Create, when, error.clone());
+        let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+        app.work_through(receipt.booking.id).await;
+        let id = receipt.booking.id;
+        assert_eq!(
+            (app.state(id).await.as_str(), app.code(id).await.as_deref()),
+            ("FAILED", Some(error.kind_code()))
+        );
+        assert_eq!(app.calendars.events(), [], "{when:?} {error:?}");
+        assert_eq!((app.setup.occupied(id).await, app.copies().await), (0, 0));
+        assert_eq!(app.status(receipt.run).await, RunStatus::Failed.as_str());
+        app.close().await;
+    }
+}
+
+async fn a_run_that_is_stopped_after_writing_takes_the_event_back(apps: Apps) {
+    let app = apps.make().await;
+    let (organiser, room) = (app.setup.person(&[]).await, app.setup.room(4, &[]).await);
+    let receipt =
+        app.book(NewBooking { rooms: vec![room], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
+    app.work().await;
+    assert_eq!(app.calendars.events().len(), 1);
+    let (tenant, now) = (app.setup.tenant, app.setup.services.now());
+    let txn = app.setup.services.store.write(tenant).await.unwrap();
+    runs::request_cancel(&txn, tenant, receipt.run, now).await.unwrap();
+    txn.commit().await.unwrap();
+    app.work_through(receipt.booking.id).await;
+    assert_eq!(app.state(receipt.booking.id).await, "FAILED");
+    assert_eq!(
+        (app.calendars.events().len(), app.setup.occupied(receipt.booking.id).await, app.copies().await),
+        (0, 0, 0)
+    );
+    app.close().await;
+}
+
+async fn a_lost_consent_is_said_of_the_integration_and_of_the_booking(apps: Apps) {
+    let app = apps.make().await;
+    let organiser = app.setup.person(&[]).await;
+    let integration = async || {
+        let integrations = app.setup.services.integrations();
+        integrations
+            .by_ids(app.setup.services.within(app.setup.tenant), &[app.setup.integration])
+            .await
+            .unwrap()
+            .remove(0)
+            .state
+    };
+    app.calendars.refuse(None, &app.mailbox_of(organiser).await.address, lost());
+    for (hour, closed, expected) in
+        [(10, "no mailbox", IntegrationState::Active), (12, DIRECTORY, IntegrationState::Failing)]
+    {
+        app.calendars.refuse(None, closed, lost());
+        let new = booking(organiser, at(hour, 0), at(hour + 1, 0));
+        let bookings = app.setup.services.bookings();
+        let receipt =
+            bookings.create(&app.setup.admin().allow().unwrap(), new, &format!("at {hour}")).await.unwrap();
+        app.work_through(receipt.booking.id).await;
+        let id = receipt.booking.id;
+        assert_eq!(
+            (app.state(id).await.as_str(), app.code(id).await.as_deref()),
+            ("FAILED", Some("CONSENT_LOST"))
+        );
+        assert_eq!(integration().await, expected, "the directory decides");
+    }
+    app.close().await;
+}
+
+async fn a_move_changes_the_event_and_frees_the_old_time(apps: Apps) {
+    let app = apps.make().await;
+    let (organiser, room) = (app.setup.person(&[]).await, app.setup.room(4, &[]).await);
+    let receipt =
+        app.book(NewBooking { rooms: vec![room], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
+    let id = receipt.booking.id;
+    app.work().await;
+    assert_eq!(app.state(id).await, "ROOM_PENDING");
+    let moved = app.move_to(id, 14, 15, "move").await;
+    app.work().await;
+    app.setup.clock.advance(Duration::seconds(1));
+    app.work().await;
+    assert_eq!(app.status(moved.run).await, RunStatus::Done.as_str(), "who waited for the room made way");
+    assert_eq!(app.status(receipt.run).await, RunStatus::Done.as_str());
+    let row = app.booking(id).await;
+    assert_eq!((row.start_at, row.end_at, row.state.as_str()), (at(14, 0), at(15, 0), "ROOM_PENDING"));
+    assert_eq!(app.calendars.events()[0].1.range, range(at(14, 0), at(15, 0)));
+    assert_eq!((app.setup.occupied(id).await, app.copies().await), (2, 2));
+    let changes = app.changes(id).await;
+    let changes: Vec<_> = changes.iter().map(|row| (row.what.as_str(), row.old_start)).collect();
+    assert_eq!(changes, [("MOVED", at(10, 0))]);
+    app.move_to(id, 16, 17, "again").await;
+    app.work_through(id).await;
+    assert_eq!(app.booking(id).await.start_at, at(16, 0), "it may be moved while the room is waited for");
+    app.close().await;
+}
+
+async fn a_move_that_is_refused_leaves_everything_where_it_was(apps: Apps) {
+    for when in [When::Before, When::After] {
+        let app = apps.make().await;
+        let organiser = app.setup.person(&[]).await;
+        let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+        let id = receipt.booking.id;
+        app.work().await;
+        app.calendars.fail_next(Method::Update, when, refused());
+        let moved = app.move_to(id, 14, 15, "move").await;
+        app.work_through(id).await;
+        let row = app.booking(id).await;
+        assert_eq!((row.start_at, row.state.as_str()), (at(10, 0), "CONFIRMED"), "{when:?}");
+        assert_eq!(app.code(id).await.as_deref(), Some("PROVIDER_REFUSED"));
+        assert_eq!(app.calendars.events()[0].1.range, range(at(10, 0), at(11, 0)), "{when:?}");
+        assert_eq!(app.setup.occupied(id).await, 1);
+        assert_eq!(app.status(moved.run).await, RunStatus::Failed.as_str());
+        let again = app.setup.services.bookings();
+        again
+            .create(&app.setup.admin().allow().unwrap(), booking(organiser, at(14, 0), at(15, 0)), "free")
+            .await
+            .unwrap();
+        app.close().await;
+    }
+}
+
+async fn a_failed_move_that_is_retried_does_not_take_a_time_that_was_given_away(apps: Apps) {
+    let app = apps.make().await;
+    let organiser = app.setup.person(&[]).await;
+    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    let id = receipt.booking.id;
+    app.work().await;
+    app.calendars.fail_next(Method::Update, When::Before, refused());
+    let moved = app.move_to(id, 14, 15, "move").await;
+    app.work_through(id).await;
+    let (bookings, admin) = (app.setup.services.bookings(), app.setup.admin());
+    bookings
+        .create(&admin.allow().unwrap(), booking(organiser, at(14, 0), at(15, 0)), "faster")
+        .await
+        .unwrap();
+    app.setup.services.runs().retry(&admin.allow().unwrap(), moved.run).await.unwrap();
+    app.work_through(id).await;
+    assert_eq!(
+        (app.status(moved.run).await.as_str(), app.code(id).await.as_deref()),
+        ("FAILED", Some("SLOT_TAKEN"))
+    );
+    assert_eq!((app.booking(id).await.start_at, app.setup.occupied(id).await), (at(10, 0), 1));
+    assert_eq!(app.calendars.events()[0].1.range, range(at(10, 0), at(11, 0)));
+    app.close().await;
+}
+
+async fn a_mailbox_that_was_left_out_is_not_touched_until_somebody_asks_for_it(apps: Apps) {
+    let app = apps.make().await;
+    let user = app.setup.person(&[]).await;
+    let (admin, connections) = (app.setup.admin(), app.setup.services.connections());
+    let mailbox = app.mailbox_of(user).await;
+    connections.exclude(&admin.allow().unwrap(), mailbox.id).await.unwrap();
+    let mut tx = app.setup.services.begin(app.setup.tenant).await.unwrap();
+    let order = services::run_inputs::Activate { connection: mailbox.id, campaign: None };
+    tx.enqueue(services::run_inputs::RunInput::Activate(order), "push", domain::state::Lane::Background)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    app.work_through(mailbox.id.any().of()).await;
+    assert_eq!(
+        (app.mailbox_of(user).await.state.as_str(), calls(&app.calendars, Method::Mailbox)),
+        ("EXCLUDED", 0)
+    );
+    app.calendars.refuse(Method::Mailbox, &mailbox.address, refused());
+    connections.activate(&admin.allow().unwrap(), mailbox.id).await.unwrap();
+    app.work_through(mailbox.id.any().of()).await;
+    assert_eq!(
+        (app.mailbox_of(user).await.state.as_str(), calls(&app.calendars, Method::Mailbox)),
+        ("UNREACHABLE", 1)
+    );
+    app.close().await;
+}
+
+async fn one_mailbox_that_leaves_the_scope_is_not_the_end_of_the_integration(apps: Apps) {
+    use workflows::reconcile::Reconciler;
+    let app = apps.make().await;
+    let (services, tenant) = (&app.setup.services, app.setup.tenant);
+    let (known, other) = (app.setup.person(&[]).await, app.setup.person(&[]).await);
+    let (known, other) = (app.mailbox_of(known).await, app.mailbox_of(other).await);
+    let change = services::change::IntegrationChange {
+        id: app.setup.integration,
+        known_good: Some(known.address.clone()),
+        ..Default::default()
+    };
+    app.setup.change(vec![services::Change::Integration(change)]).await;
+    let row = async || {
+        services
+            .integrations()
+            .by_ids(services.within(tenant), &[app.setup.integration])
+            .await
+            .unwrap()
+            .remove(0)
+    };
+    app.calendars.refuse(None, &known.address, out_of_scope());
+    app.reconcile(Reconciler::Health).await;
+    assert_eq!((row().await.state.as_str(), row().await.known_good), ("ACTIVE", Some(other.address.clone())));
+    app.calendars.refuse(None, &other.address, out_of_scope());
+    app.reconcile(Reconciler::Health).await;
+    assert_eq!(row().await.state, IntegrationState::Active, "it may pass");
+    app.setup.clock.advance(Duration::minutes(16));
+    app.reconcile(Reconciler::Health).await;
+    assert_eq!(row().await.state, IntegrationState::Failing, "nobody is in scope");
+    app.calendars.relent(&other.address);
+    app.reconcile(Reconciler::Health).await;
+    assert_eq!(row().await.state, IntegrationState::Active);
+    app.close().await;
+}
+
+async fn a_degraded_integration_is_whole_again_when_its_lost_mailbox_is_left_out(apps: Apps) {
+    use workflows::reconcile::Reconciler;
+    let app = apps.make().await;
+    let (services, tenant) = (&app.setup.services, app.setup.tenant);
+    let mailbox = app.setup.person(&[]).await;
+    let mailbox = app.mailbox_of(mailbox).await;
+    let row = async || {
+        services
+            .integrations()
+            .by_ids(services.within(tenant), &[app.setup.integration])
+            .await
+            .unwrap()
+            .remove(0)
+    };
+    app.calendars.refuse(None, &mailbox.address, out_of_scope());
+    app.setup.services.connections().activate(&app.setup.admin().allow().unwrap(), mailbox.id).await.unwrap();
+    app.work_through(mailbox.id.any().of()).await;
+    app.reconcile(Reconciler::Health).await;
+    assert_eq!(row().await.state, IntegrationState::Degraded, "a mailbox that was active is not");
+    services.connections().exclude(&app.setup.admin().allow().unwrap(), mailbox.id).await.unwrap();
+    app.reconcile(Reconciler::Health).await;
+    assert_eq!((row().await.state.as_str(), row().await.reason), ("ACTIVE", None));
+    app.close().await;
+}
+
+async fn s4_14_a_booking_stays_in_the_calendar_of_the_service_account_that_made_it(apps: Apps) {
+    let app = apps.make().await;
+    app.setup.service_mailbox().await;
+    let organiser = app.setup.stranger(app.setup.tenant).await;
+    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    let id = receipt.booking.id;
+    app.work().await;
+    let (integration, address) = (app.setup.integration, "new@acme.example".to_owned());
+    let change = services::Change::ServiceMailbox { integration, address, name: "New".to_owned() };
+    app.setup.change(vec![change]).await;
+    app.move_to(id, 14, 15, "move").await;
+    app.work_through(id).await;
+    let (mailbox, event) = app.calendars.events().remove(0);
+    assert_eq!((mailbox.as_str(), event.range), ("service@acme.example", range(at(14, 0), at(15, 0))));
+    app.cancel(id).await;
+    app.work_through(id).await;
+    assert_eq!((app.state(id).await.as_str(), app.calendars.events().len()), ("CANCELLED", 0));
+    app.close().await;
+}
+
+async fn a_cancellation_takes_the_event_out_and_frees_the_time(apps: Apps) {
+    let app = apps.make().await;
+    let organiser = app.setup.person(&[]).await;
+    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    let id = receipt.booking.id;
+    app.calendars.fail_next(Method::Cancel, When::After, busy());
+    let cancelled = app.cancel(id).await;
+    app.work_through(id).await;
+    assert_eq!(app.state(id).await, "CANCELLED", "it was ordered while the event was being written");
+    assert_eq!(app.status(cancelled.run).await, RunStatus::Done.as_str());
+    assert_eq!((app.calendars.events().len(), app.setup.occupied(id).await, app.copies().await), (0, 0, 0));
+    let changes = app.changes(id).await;
+    assert_eq!(changes.iter().map(|row| row.what.as_str()).collect::<Vec<_>>(), ["CANCELLED"]);
+    assert_eq!(calls(&app.calendars, Method::Create), 1, "the write had ended before");
+    app.close().await;
+}
+
+async fn an_event_that_is_gone_is_cancelled_and_is_not_moved(apps: Apps) {
+    let app = apps.make().await;
+    let organiser = app.setup.person(&[]).await;
+    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    let id = receipt.booking.id;
+    app.work().await;
+    app.calendars.wipe();
+    app.move_to(id, 14, 15, "move").await;
+    app.work_through(id).await;
+    assert_eq!(
+        (app.booking(id).await.start_at, app.code(id).await.as_deref()),
+        (at(10, 0), Some("EVENT_GONE"))
+    );
+    app.cancel(id).await;
+    app.work_through(id).await;
+    assert_eq!(app.state(id).await, "CANCELLED");
+    app.close().await;
+}
+
+async fn a_cancellation_that_is_refused_leaves_the_booking_and_says_why(apps: Apps) {
+    let app = apps.make().await;
+    let organiser = app.setup.person(&[]).await;
+    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    let id = receipt.booking.id;
+    app.work().await;
+    let mailbox = app.mailbox_of(organiser).await.address;
+    app.calendars.refuse(None, &mailbox, out_of_scope());
+    app.cancel(id).await;
+    app.work_through(id).await;
+    let state = (app.state(id).await, app.code(id).await);
+    assert_eq!(state, ("CONFIRMED".to_owned(), Some("MAILBOX_OUT_OF_SCOPE".to_owned())));
+    assert_eq!(app.setup.occupied(id).await, 1);
+    app.calendars.relent(&mailbox);
+    let bookings = app.setup.services.bookings();
+    bookings.cancel(&app.setup.admin().allow().unwrap(), id, "", "once more").await.unwrap();
+    app.work_through(id).await;
+    assert_eq!(app.state(id).await, "CANCELLED");
+    app.close().await;
+}
+
+/// Runs every test on both stores.
+macro_rules! on_both_stores {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite { $(
+            #[tokio::test]
+            async fn $name() {
+                super::$name(super::Apps::Sqlite).await;
+            }
+        )+ }
+
+        mod postgres { $(
+            #[tokio::test]
+            async fn $name() {
+                super::$name(super::Apps::Postgres).await;
+            }
+        )+ }
+    };
+}
+
+on_both_stores! {
+    a_booking_is_written_to_the_organisers_calendar_and_to_every_copy,
+    b16_a_room_is_pending_until_it_has_answered,
+    b16_a_room_that_declines_or_is_silent_is_not_called_confirmed,
+    s4_6_only_a_mailbox_that_cannot_be_reached_leads_to_the_service_account,
+    s4_6_a_passing_error_changes_no_route,
+    an_answer_that_was_lost_does_not_write_the_event_twice,
+    a_booking_that_cannot_be_written_leaves_nothing_behind,
+    a_run_that_is_stopped_after_writing_takes_the_event_back,
+    a_lost_consent_is_said_of_the_integration_and_of_the_booking,
+    a_move_changes_the_event_and_frees_the_old_time,
+    a_move_that_is_refused_leaves_everything_where_it_was,
+    a_failed_move_that_is_retried_does_not_take_a_time_that_was_given_away,
+    a_mailbox_that_was_left_out_is_not_touched_until_somebody_asks_for_it,
+    one_mailbox_that_leaves_the_scope_is_not_the_end_of_the_integration,
+    a_degraded_integration_is_whole_again_when_its_lost_mailbox_is_left_out,
+    s4_14_a_booking_stays_in_the_calendar_of_the_service_account_that_made_it,
+    a_cancellation_takes_the_event_out_and_frees_the_time,
+    an_event_that_is_gone_is_cancelled_and_is_not_moved,
+    a_cancellation_that_is_refused_leaves_the_booking_and_says_why,
+    an_address_that_comes_with_the_event_is_there_at_once,
+    an_address_that_comes_later_is_waited_for_over_a_move,
+    a_booking_outlives_an_online_meeting_that_does_not_come,
+    a_booking_that_fails_has_no_meeting,
+    a_calendar_that_permits_no_meetings_refuses_before_anything_is_held,
+}

@@ -1,0 +1,551 @@
+//! What one mailbox returns and what it means for others: for their turn, and for the state of their integration.
+//!
+//! The PostgreSQL half needs `MUSTER_TEST_POSTGRES`, the URL of a server on which databases may be made.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::sync::Arc;
+
+use chrono::Duration;
+use domain::{
+    Id, Message, ids,
+    state::{ConnectionState, Verdict},
+};
+use providers::{
+    CalendarKind, CalendarListing, Error, ErrorKind, Event, Remedy,
+    memory::{Memory, Method, Request},
+};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, QueryOrder};
+use services::{
+    Change, change::TenantLocale, connections, grants::Connectors, users::UserChange, verification::Check,
+};
+use workflows::{Engine, reconcile::Reconciler};
+
+use crate::{
+    calendar::{DIRECTORY, busy, lost, out_of_scope, refused},
+    setup::{Setup, unreadable},
+};
+
+/// A tenant whose mailboxes were read, with a calendar system at hand.
+struct App {
+    setup: Setup,
+    calendars: Memory,
+    engine: Engine,
+}
+
+/// Makes worlds on one of the stores.
+#[derive(Clone, Copy)]
+enum Apps {
+    Sqlite,
+    Postgres,
+}
+
+impl Apps {
+    async fn make(self, people: usize) -> App {
+        let calendars = calendar::system();
+        let connectors = Connectors::default().with(Arc::new(calendars.clone()));
+        let setup = match self {
+            Self::Sqlite => Setup::sqlite_with(connectors).await,
+            Self::Postgres => Setup::postgres_with(connectors).await,
+        };
+        let engine = workflows::engine(&setup.services, "node");
+        for _ in 0..people {
+            setup.person(&[]).await;
+        }
+        App { setup, calendars, engine }
+    }
+}
+
+/// What is not the calendar system that it should be.
+fn not_a_calendar() -> Error {
+    Error::new(
+        ErrorKind::Misconfigured,
+        Remedy::Never,
+        "not_exchange",
+        Message::verbatim("This is not an Exchange server."),
+    )
+}
+
+impl App {
+    fn tenant(&self) -> Id<ids::Tenant> {
+        self.setup.tenant
+    }
+
+    /// The connections, in the order in which they were made.
+    async fn connections(&self) -> Vec<entity::connection::Model> {
+        let txn = self.setup.services.store.read(self.tenant()).await.unwrap();
+        let rows = entity::connection::of(self.tenant()).order_by_asc(entity::connection::Column::Id);
+        rows.all(&txn).await.unwrap()
+    }
+
+    /// Changes a connection behind everybody's back.
+    async fn set(
+        &self,
+        row: &entity::connection::Model,
+        change: impl FnOnce(&mut entity::connection::ActiveModel),
+    ) {
+        let txn = self.setup.services.store.write(self.tenant()).await.unwrap();
+        let mut changed = entity::connection::ActiveModel { id: Set(row.id), ..Default::default() };
+        change(&mut changed);
+        changed.update(&txn).await.unwrap();
+        txn.commit().await.unwrap();
+    }
+
+    /// The integration is bound to an organisation, as the calendar system calls it.
+    async fn belong_to(&self, organisation: &str) {
+        let (integration, at) = (self.setup.integration, self.setup.services.now());
+        let binding = entity::external_binding::Model {
+            provider: domain::ProviderKind::Microsoft365.into(),
+            external_tenant: organisation.to_owned(),
+            tenant_id: self.tenant(),
+            integration_id: integration,
+            bound_at: at,
+            domains: None,
+        };
+        self.setup.insert(self.setup.tenant, entity::external_binding::ActiveModel::from(binding)).await;
+        let row = entity::integration::ActiveModel {
+            id: Set(integration),
+            external_tenant: Set(Some(organisation.to_owned())),
+            ..Default::default()
+        };
+        let txn = self.setup.services.store.write(self.tenant()).await.unwrap();
+        row.update(&txn).await.unwrap();
+        txn.commit().await.unwrap();
+    }
+
+    /// The titles of what is kept of a calendar.
+    async fn titles(&self, connection: Id<ids::Connection>) -> Vec<String> {
+        use entity::calendar_event::{Column, of};
+        let txn = self.setup.services.store.read(self.tenant()).await.unwrap();
+        let rows = of(self.tenant()).filter(Column::ConnectionId.eq(connection)).order_by_asc(Column::Title);
+        rows.all(&txn).await.unwrap().into_iter().map(|row| row.title).collect()
+    }
+
+    async fn integration(&self) -> String {
+        let integrations = self.setup.services.integrations();
+        integrations
+            .by_ids(self.setup.services.within(self.tenant()), &[self.setup.integration])
+            .await
+            .unwrap()
+            .remove(0)
+            .state
+            .to_string()
+    }
+
+    /// A vendor key, which exists: what a caller may do is read again before a user is changed.
+    async fn vendor(&self) -> services::Caller {
+        let (services, secret) =
+            (&self.setup.services, format!("muster_{}", self.setup.services.ids.secret()));
+        services.keys().ensure_first(services, Some(&secret), "vendor").await.unwrap();
+        let (bearer, tenant) = (format!("Bearer {secret}"), self.tenant().to_string());
+        services.access().authenticate(services::Anyone, Some(&bearer), Some(&tenant)).await.unwrap().caller
+    }
+
+    /// Does one round of a reconciler, and works off the runs that it enqueued.
+    async fn reconcile(&self, reconciler: Reconciler) {
+        reconciler.round(&self.setup.services).await.unwrap();
+        self.engine.drain().await.unwrap();
+    }
+
+    /// Lets time pass and reads what is old by then. Returns who was asked for events, in order.
+    async fn round(&self, minutes: i64) -> Vec<String> {
+        self.setup.clock.advance(Duration::minutes(minutes));
+        self.read();
+        self.reconcile(Reconciler::Calendars).await;
+        self.read()
+    }
+
+    /// The mailboxes, and calendars where one is named, that were asked for their events since this was last called.
+    fn read(&self) -> Vec<String> {
+        let asked = self.calendars.take_requests().into_iter().filter(|asked| asked.method == Method::Events);
+        let named = |asked: Request| match asked.calendar {
+            Some(calendar) => format!("{} {calendar}", asked.mailbox),
+            None => asked.mailbox,
+        };
+        asked.map(named).collect()
+    }
+
+    /// In which zone a mailbox's days stood when it was asked for its events last.
+    fn zone(&self, mailbox: &str) -> Option<String> {
+        let is_meant = |asked: &&Request| asked.method == Method::Events && asked.mailbox == mailbox;
+        self.calendars.requests().iter().rfind(is_meant).and_then(|asked| asked.zone.clone())
+    }
+
+    /// The accesses by which directories were asked, in order.
+    fn directories(&self) -> Vec<String> {
+        let asked = self.calendars.requests().into_iter();
+        asked.filter(|asked| asked.method == Method::Organisation).map(|asked| asked.scope).collect()
+    }
+
+    async fn activate(&self, connection: Id<ids::Connection>) {
+        let connections = self.setup.services.connections();
+        connections.activate(&self.setup.admin().allow().unwrap(), connection).await.unwrap();
+        self.work().await;
+    }
+
+    /// Works off everything, moving the clock for those who try again.
+    async fn work(&self) {
+        for _ in 0..600 {
+            self.engine.drain().await.unwrap();
+            let txn = self.setup.services.store.read(self.tenant()).await.unwrap();
+            let live = entity::run::of(self.tenant()).all(&txn).await.unwrap();
+            if live.iter().all(|run| run.finished_at.is_some()) {
+                return;
+            }
+            self.setup.clock.advance(Duration::seconds(10));
+        }
+        panic!("the runs do not end");
+    }
+}
+
+async fn a_mailbox_that_fails_waits_longer_each_time_and_delays_no_other(apps: Apps) {
+    let app = apps.make(12).await;
+    // The oldest: it was the first of every round.
+    let bad = app.connections().await[0].clone();
+    app.calendars.refuse(None, &bad.address, busy());
+    let first = app.round(16).await;
+    assert_eq!((first.len(), app.connections().await[0].failures), (12, 1));
+    let (mut attempts, mut last, mut waits) = (vec![app.setup.services.now()], 0, Vec::new());
+    for _ in 0..96 {
+        let asked = app.round(16).await;
+        assert_eq!(asked.iter().filter(|one| **one != bad.address).count(), 11, "every other one is read");
+        if asked.contains(&bad.address) {
+            let now = app.setup.services.now();
+            waits.push((now - *attempts.last().unwrap()).num_minutes());
+            attempts.push(now);
+            last += 1;
+        }
+    }
+    assert!((8..=12).contains(&last), "{last} attempts in 26 hours: {waits:?}");
+    assert!(waits.windows(2).all(|pair| pair[0] <= pair[1] + 64), "longer and longer: {waits:?}");
+    assert!(waits.iter().all(|wait| *wait <= 4 * 60 + 16) && waits[0] <= 32, "{waits:?}");
+    let row = app.connections().await[0].clone();
+    assert_eq!(
+        (row.state.as_str(), row.failing_code.as_deref()),
+        ("ACTIVE", Some("PROVIDER_UNAVAILABLE 503"))
+    );
+    assert_eq!(app.integration().await, "ACTIVE", "a bad moment turns nothing");
+
+    app.calendars.relent(&bad.address);
+    app.round(5 * 60).await;
+    let row = app.connections().await[0].clone();
+    assert_eq!((row.failures, row.failing_code, row.failing_since, row.retry_at), (0, None, None, None));
+}
+
+async fn what_one_mailbox_returns_degrades_its_integration_at_most(apps: Apps) {
+    for error in [not_a_calendar(), lost(), refused(), out_of_scope()] {
+        let app = apps.make(4).await;
+        let bad = app.connections().await[0].clone();
+        app.calendars.refuse(None, &bad.address, error.clone());
+        let mut states = Vec::new();
+        for _ in 0..12 {
+            app.round(16).await;
+            states.push(app.integration().await);
+            app.reconcile(Reconciler::Health).await;
+            states.push(app.integration().await);
+            app.engine.drain().await.unwrap();
+        }
+        assert!(!states.iter().any(|state| state == "FAILING"), "{}: {states:?}", error.code);
+        assert_eq!(states.last().unwrap(), "DEGRADED", "{}", error.code);
+        assert_eq!(app.connections().await[0].state, ConnectionState::Unreachable, "{}", error.code);
+        assert!(app.connections().await[1..].iter().all(|row| row.state == ConnectionState::Active));
+    }
+}
+
+async fn a_refusal_that_lasts_is_retried_and_heals_by_itself(apps: Apps) {
+    let app = apps.make(4).await;
+    let bad = app.connections().await[0].clone();
+    app.calendars.refuse(None, &bad.address, not_a_calendar());
+    app.round(16).await;
+    assert_eq!(
+        (app.connections().await[0].state.as_str(), app.integration().await.as_str()),
+        ("ACTIVE", "ACTIVE")
+    );
+    app.round(16).await;
+    let row = app.connections().await[0].clone();
+    assert_eq!((row.state.as_str(), app.integration().await.as_str()), ("UNREACHABLE", "DEGRADED"));
+    assert!(row.retry_at.is_some());
+    app.calendars.relent(&bad.address);
+    app.round(60).await;
+    app.work().await;
+    let row = app.connections().await[0].clone();
+    assert_eq!((row.state.as_str(), row.route.as_str(), row.failures), ("ACTIVE", "DELEGATED", 0));
+    app.reconcile(Reconciler::Health).await;
+    assert_eq!(app.integration().await, "ACTIVE");
+}
+
+async fn mailboxes_that_all_fail_in_the_same_way_turn_their_integration_when_it_lasts(apps: Apps) {
+    for people in [1, 2, 3, 5] {
+        let app = apps.make(people).await;
+        for row in app.connections().await {
+            app.calendars.refuse(None, &row.address, not_a_calendar());
+        }
+        app.round(16).await;
+        assert_eq!(app.integration().await, "ACTIVE", "{people}: one round proves nothing");
+        app.round(16).await;
+        assert_eq!(app.integration().await, "FAILING", "{people}");
+    }
+}
+
+async fn mailboxes_that_fail_while_others_are_read_or_each_in_its_way_turn_nothing(apps: Apps) {
+    for different in [false, true] {
+        let app = apps.make(5).await;
+        let rows = app.connections().await;
+        let bad = if different { &rows[..] } else { &rows[..4] };
+        for (n, row) in bad.iter().enumerate() {
+            let code = if different { format!("code-{n}") } else { "same".to_owned() };
+            app.calendars.refuse(None, &row.address, Error { code, ..not_a_calendar() });
+        }
+        for _ in 0..4 {
+            app.round(16).await;
+            assert_ne!(app.integration().await, "FAILING", "different: {different}");
+        }
+    }
+}
+
+async fn a_lost_consent_turns_the_integration_at_once(apps: Apps) {
+    let app = apps.make(4).await;
+    for row in app.connections().await {
+        app.calendars.refuse(None, &row.address, lost());
+    }
+    app.calendars.refuse(None, DIRECTORY, lost());
+    app.round(16).await;
+    assert_eq!(app.integration().await, "FAILING");
+    assert!(
+        app.connections().await.iter().all(|row| row.state == ConnectionState::Active),
+        "mailboxes keep their state"
+    );
+    app.calendars.relent(DIRECTORY);
+    for row in app.connections().await {
+        app.calendars.relent(&row.address);
+    }
+    app.reconcile(Reconciler::Health).await;
+    assert_eq!((app.integration().await.as_str(), app.round(1).await.len()), ("ACTIVE", 4));
+}
+
+async fn a_person_whose_own_consent_is_gone_turns_nothing_for_others(apps: Apps) {
+    let app = apps.make(3).await;
+    let row = app.connections().await[0].clone();
+    app.set(&row, |row| row.route = Set(domain::Route::Own.into())).await;
+    // There is no consent of this person's at all.
+    app.round(16).await;
+    let row = app.connections().await[0].clone();
+    assert_eq!((row.state.as_str(), app.integration().await.as_str()), ("UNREACHABLE", "DEGRADED"));
+}
+
+async fn an_activation_that_failed_or_was_lost_is_tried_again(apps: Apps) {
+    let app = apps.make(1).await;
+    let failed = app.setup.connection(None, None, "PENDING").await;
+    let stuck = app.setup.connection(None, None, "VERIFYING").await;
+    let pending = app.setup.connection(None, None, "PENDING").await;
+    let state = async |id: Id<ids::Connection>| {
+        let rows = app.connections().await;
+        rows.into_iter().find(|row| row.id == id).unwrap()
+    };
+    app.calendars.refuse(None, &state(failed).await.address, busy());
+    app.activate(failed).await;
+    let row = state(failed).await;
+    assert_eq!((row.state.as_str(), row.failures), ("UNREACHABLE", 1));
+    assert!(row.retry_at.is_some_and(|at| at > app.setup.services.now()));
+    app.calendars.relent(&row.address);
+    app.round(16).await;
+    app.work().await;
+    assert_eq!(state(failed).await.state, ConnectionState::Active);
+    assert_eq!(state(stuck).await.state, ConnectionState::Active, "its run is gone");
+    assert_eq!(state(pending).await.state, ConnectionState::Pending, "nobody asked for it");
+}
+
+async fn the_verification_names_the_mailboxes_with_items_that_cannot_be_read(apps: Apps) {
+    let app = apps.make(2).await;
+    let [bad, clean] = &app.connections().await[..] else { panic!("there are two") };
+    let items = [unreadable("a", false), unreadable("b", true), unreadable("c", true)];
+    app.setup.read_with(bad.id, &[], &items).await;
+    app.belong_to("acme").await;
+    let (admin, integrations) = (app.setup.admin(), app.setup.services.integrations());
+    integrations.verify(&admin.allow().unwrap(), app.setup.integration).await.unwrap();
+    app.work().await;
+    let txn = app.setup.services.store.read(app.tenant()).await.unwrap();
+    let row = entity::verification::of(app.tenant()).one(&txn).await.unwrap().unwrap();
+    let checks: Vec<Check> = serde_json::from_value(row.checks).unwrap();
+    let marked: Vec<_> = checks.iter().filter(|check| check.name == "UNREADABLE").collect();
+    let [check] = marked[..] else { panic!("{checks:?}") };
+    assert_eq!((check.mailbox.as_ref(), check.verdict), (Some(&bad.address), Verdict::Warned));
+    let said = |message| messages::sentence(message, messages::Language::English, None);
+    let evidence = said(&check.evidence);
+    assert!(evidence.contains(": 3.") && evidence.contains(" 1 "), "{evidence}");
+    assert!(said(check.next_action.as_ref().unwrap()).contains("owner"));
+    assert_ne!(check.mailbox.as_ref(), Some(&clean.address));
+    drop(txn);
+}
+
+async fn days_stand_in_the_zone_of_the_mailbox_else_of_the_user_else_of_the_tenant(apps: Apps) {
+    let app = apps.make(1).await;
+    let row = app.connections().await[0].clone();
+    let (vendor, users) = (app.vendor().await, app.setup.services.users());
+    let user = row.user_id.unwrap();
+    app.round(16).await;
+    assert_eq!(app.zone(&row.address), None, "nobody has told one");
+    app.set(&row, |row| row.watermark = Set(Some("read in no zone".to_owned()))).await;
+    let told = TenantLocale { zone: Some("America/New_York".to_owned()), language: None };
+    app.setup.change(vec![Change::Locale(told)]).await;
+    assert_eq!(app.connections().await[0].watermark, None, "its copy is read anew");
+    app.round(16).await;
+    assert_eq!(app.zone(&row.address).as_deref(), Some("America/New_York"), "the tenant's");
+    app.set(&row, |row| row.watermark = Set(Some("read in the tenant's".to_owned()))).await;
+    let zone = |name: &str| UserChange { time_zone: Some(Some(name.to_owned())), ..UserChange::default() };
+    users.update(&vendor.allow().unwrap(), user, zone("Asia/Tokyo"), None).await.unwrap();
+    assert_eq!(app.connections().await[0].watermark, None, "its copy is read anew");
+    app.round(16).await;
+    assert_eq!(app.zone(&row.address).as_deref(), Some("Asia/Tokyo"));
+    app.activate(row.id).await;
+    assert_eq!(app.zone(&row.address).as_deref(), Some("Asia/Tokyo"), "when it is activated too");
+    app.set(&row, |row| row.time_zone = Set(Some("Europe/Berlin".to_owned()))).await;
+    app.round(16).await;
+    assert_eq!(app.zone(&row.address).as_deref(), Some("Europe/Berlin"), "the mailbox has its own");
+    let renamed = UserChange { name: Some("Ada".to_owned()), ..UserChange::default() };
+    app.set(&row, |row| row.watermark = Set(Some("good".to_owned()))).await;
+    users.update(&vendor.allow().unwrap(), user, renamed, None).await.unwrap();
+    assert_eq!(app.connections().await[0].watermark.as_deref(), Some("good"), "a name is no zone");
+}
+
+async fn an_administrator_decides_which_calendars_of_a_mailbox_count(apps: Apps) {
+    let app = apps.make(1).await;
+    let listed =
+        |id: &str, kind, counts| CalendarListing { id: id.to_owned(), name: id.to_owned(), kind, counts };
+    let all = [
+        listed("default", CalendarKind::Default, true),
+        listed("team", CalendarKind::Secondary, false),
+        listed("holidays", CalendarKind::Generated, false),
+    ];
+    app.calendars.list_calendars(&all);
+    let soon = app.setup.services.now() + Duration::hours(1);
+    let range = domain::TimeRange::new(soon, soon + Duration::hours(1)).unwrap();
+    // One event of the same series in each calendar.
+    let id = app.calendars.write("planted@acme.example", None, "Planted", range);
+    let planted = app.calendars.events().into_iter().find(|(_, event)| event.id == id).unwrap().1;
+    for calendar in ["default", "team", "holidays"] {
+        let event = Event { title: Some(calendar.to_owned()), ..planted.clone() };
+        app.calendars.write_event(&app.connections().await[0].address, calendar, event);
+    }
+    let row = app.connections().await[0].clone();
+    let (admin, id) = (app.setup.admin(), row.id);
+    let connections = || app.setup.services.connections();
+    let count = async |ids: Option<&[&str]>, version: Option<i64>| {
+        let ids = ids.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
+        connections().count_calendars(&admin.allow().unwrap(), id, ids, version).await
+    };
+    let refused = count(Some(&["team"]), None).await.unwrap_err();
+    assert_eq!(refused.code(), "CALENDAR_ID_UNKNOWN", "they were never listed");
+    app.activate(row.id).await;
+    assert_eq!(connections::calendars(&app.connections().await[0]), all);
+
+    for (ids, code) in [(&["team", "else"][..], "CALENDAR_ID_UNKNOWN"), (&[], "CALENDARS_MISSING")] {
+        assert_eq!(count(Some(ids), None).await.unwrap_err().code(), code);
+    }
+    assert_eq!(count(Some(&["team"]), Some(1)).await.unwrap_err().code(), "VERSION_CONFLICT");
+    app.set(&row, |row| row.watermark = Set(Some("of the default".to_owned()))).await;
+    let after = count(Some(&["holidays", "default", "default"]), None).await.unwrap();
+    assert_eq!(after.watermark, None);
+    assert_eq!(connections::counted(&after).unwrap(), ["default", "holidays"]);
+    let counts: Vec<_> = connections::calendars(&after).iter().map(|one| one.counts).collect();
+    assert_eq!(counts, [true, false, true]);
+    app.read();
+    app.work().await;
+    let asked = [format!("{} default", row.address), format!("{} holidays", row.address)];
+    assert_eq!(app.read(), asked, "it is read at once");
+    assert_eq!(app.titles(row.id).await, ["default", "holidays"]);
+    assert_eq!(app.round(16).await, asked, "and from then on");
+
+    // One that was deleted takes nothing from the others, and is seen.
+    app.calendars.list_calendars(&all[..1]);
+    app.round(16).await;
+    assert_eq!(app.titles(row.id).await, ["default"]);
+    let marked = app.connections().await[0].clone();
+    assert_eq!((marked.state.as_str(), marked.unknown_count), ("ACTIVE", 1));
+    assert_eq!(connections::unreadable(&marked)[0].uid, "holidays");
+
+    count(None, Some(marked.version)).await.unwrap();
+    app.work().await;
+    assert_eq!(app.round(16).await, std::slice::from_ref(&row.address), "the calendar system decides again");
+    assert_eq!(app.connections().await[0].unreadable_count, 0);
+}
+
+async fn a_directory_that_never_answers_holds_up_no_other_tenant(apps: Apps) {
+    let app = apps.make(0).await;
+    let other = app.setup.services.ids.make();
+    app.setup.tenant(other).await;
+    app.setup.integration(other).await;
+    app.calendars.hang_next(Method::Organisation);
+    let both = async {
+        while app.directories().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = app.reconcile(Reconciler::Health) => panic!("one never answers"),
+        () = both => {}
+        () = tokio::time::sleep(std::time::Duration::from_secs(20)) => panic!("the other one is not asked"),
+    }
+}
+
+async fn what_is_enqueued_is_not_enqueued_again_and_leaves_room_for_the_rest(apps: Apps) {
+    use services::upkeep::ReadOrder;
+    let app = apps.make(12).await;
+    let (services, tenant) = (&app.setup.services, app.tenant());
+    app.setup.clock.advance(Duration::minutes(16));
+    let upkeep = services.upkeep();
+    let mut begun = Vec::new();
+    for _ in 0..4 {
+        begun.push(upkeep.refresh_calendars(services, tenant, ReadOrder::Healthy, 5).await.unwrap());
+    }
+    assert_eq!(begun, [5, 5, 2, 0], "the oldest first, and nothing twice");
+    for expected in [1, 0] {
+        assert_eq!(upkeep.check_integrations(services, tenant).await.unwrap(), expected);
+    }
+    let txn = services.store.read(tenant).await.unwrap();
+    let runs =
+        entity::run::of(tenant).filter(entity::run::Column::FinishedAt.is_null()).all(&txn).await.unwrap();
+    drop(txn);
+    let subjects: std::collections::BTreeSet<_> =
+        runs.iter().map(|run| (&run.workflow, run.subject)).collect();
+    assert_eq!((runs.len(), subjects.len()), (13, 13));
+    app.read();
+    app.work().await;
+    assert_eq!(app.read().len(), 12);
+    assert_eq!(upkeep.refresh_calendars(services, tenant, ReadOrder::Healthy, 5).await.unwrap(), 0);
+}
+
+/// Runs every test on both stores.
+macro_rules! on_both_stores {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite { $(
+            #[tokio::test]
+            async fn $name() {
+                super::$name(super::Apps::Sqlite).await;
+            }
+        )+ }
+
+        mod postgres { $(
+            #[tokio::test]
+            async fn $name() {
+                super::$name(super::Apps::Postgres).await;
+            }
+        )+ }
+    };
+}
+
+on_both_stores! {
+    days_stand_in_the_zone_of_the_mailbox_else_of_the_user_else_of_the_tenant,
+    an_administrator_decides_which_calendars_of_a_mailbox_count,
+    the_verification_names_the_mailboxes_with_items_that_cannot_be_read,
+    a_mailbox_that_fails_waits_longer_each_time_and_delays_no_other,
+    what_one_mailbox_returns_degrades_its_integration_at_most,
+    a_refusal_that_lasts_is_retried_and_heals_by_itself,
+    mailboxes_that_all_fail_in_the_same_way_turn_their_integration_when_it_lasts,
+    mailboxes_that_fail_while_others_are_read_or_each_in_its_way_turn_nothing,
+    a_lost_consent_turns_the_integration_at_once,
+    a_person_whose_own_consent_is_gone_turns_nothing_for_others,
+    an_activation_that_failed_or_was_lost_is_tried_again,
+    a_directory_that_never_answers_holds_up_no_other_tenant,
+    what_is_enqueued_is_not_enqueued_again_and_leaves_room_for_the_rest,
+}

@@ -1,0 +1,11 @@
+//! The workflows through the engine, on real databases.
+
+mod booking_runs;
+mod calendar;
+mod docs;
+mod faults;
+mod health;
+mod records;
+#[expect(dead_code, reason = "the tests of the use cases need the rest")]
+#[path = "../../../services/tests/suite/bookings/setup.rs"]
+mod setup;
