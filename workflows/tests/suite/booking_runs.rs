@@ -27,7 +27,7 @@ use crate::{
         an_address_that_comes_later_is_waited_for_over_a_move,
         an_address_that_comes_with_the_event_is_there_at_once,
     },
-    calendar::{DIRECTORY, busy, calls, lost, out_of_scope, refused},
+    calendar::{self, DIRECTORY, busy, calls, lost, out_of_scope, refused},
     setup::{Setup, at, booking, range},
 };
 
@@ -59,11 +59,6 @@ impl Apps {
 }
 
 impl App {
-    /// Takes the database away.
-    async fn close(self) {
-        self.setup.close().await;
-    }
-
     async fn book(&self, new: NewBooking) -> BookingReceipt {
         self.setup
             .services
@@ -191,7 +186,6 @@ async fn a_booking_is_written_to_the_organisers_calendar_and_to_every_copy(apps:
     );
     assert_eq!(app.copies().await, 2);
     assert_eq!(app.status(receipt.run).await, RunStatus::Done.as_str());
-    app.close().await;
 }
 
 async fn b16_a_room_is_pending_until_it_has_answered(apps: Apps) {
@@ -213,7 +207,6 @@ async fn b16_a_room_is_pending_until_it_has_answered(apps: Apps) {
     assert_eq!(app.state(id).await, "CONFIRMED");
     let rows = app.participants(id).await;
     assert_eq!(rows[1].answer, Answer::Accepted);
-    app.close().await;
 }
 
 async fn b16_a_room_that_declines_or_is_silent_is_not_called_confirmed(apps: Apps) {
@@ -241,7 +234,6 @@ async fn b16_a_room_that_declines_or_is_silent_is_not_called_confirmed(apps: App
         (app.state(id).await.as_str(), app.code(id).await.as_deref()),
         ("ROOM_DECLINED", Some("ROOM_DECLINED"))
     );
-    app.close().await;
 }
 
 async fn s4_6_only_a_mailbox_that_cannot_be_reached_leads_to_the_service_account(apps: Apps) {
@@ -266,7 +258,6 @@ async fn s4_6_only_a_mailbox_that_cannot_be_reached_leads_to_the_service_account
     );
     let connection = app.mailbox_of(organiser).await;
     assert_eq!((connection.state.as_str(), connection.route.as_str()), ("UNREACHABLE", "SERVICE_ACCOUNT"));
-    app.close().await;
 }
 
 async fn s4_6_a_passing_error_changes_no_route(apps: Apps) {
@@ -282,7 +273,6 @@ async fn s4_6_a_passing_error_changes_no_route(apps: Apps) {
     assert_eq!((row.state.as_str(), row.written_via), ("CONFIRMED", Some(WrittenVia::Organiser.into())));
     assert_eq!(calls(&app.calendars, Method::Create), 4);
     assert_eq!(app.mailbox_of(organiser).await.state, ConnectionState::Active);
-    app.close().await;
 }
 
 async fn an_answer_that_was_lost_does_not_write_the_event_twice(apps: Apps) {
@@ -293,7 +283,6 @@ async fn an_answer_that_was_lost_does_not_write_the_event_twice(apps: Apps) {
     app.work_through(receipt.booking.id).await;
     assert_eq!(app.state(receipt.booking.id).await, "CONFIRMED");
     assert_eq!((app.calendars.events().len(), calls(&app.calendars, Method::Create)), (1, 1));
-    app.close().await;
 }
 
 async fn a_booking_that_cannot_be_written_leaves_nothing_behind(apps: Apps) {
@@ -313,7 +302,6 @@ async fn a_booking_that_cannot_be_written_leaves_nothing_behind(apps: Apps) {
         assert_eq!(app.calendars.events(), [], "{when:?} {error:?}");
         assert_eq!((app.setup.occupied(id).await, app.copies().await), (0, 0));
         assert_eq!(app.status(receipt.run).await, RunStatus::Failed.as_str());
-        app.close().await;
     }
 }
 
@@ -334,7 +322,6 @@ async fn a_run_that_is_stopped_after_writing_takes_the_event_back(apps: Apps) {
         (app.calendars.events().len(), app.setup.occupied(receipt.booking.id).await, app.copies().await),
         (0, 0, 0)
     );
-    app.close().await;
 }
 
 async fn a_lost_consent_is_said_of_the_integration_and_of_the_booking(apps: Apps) {
@@ -366,7 +353,6 @@ async fn a_lost_consent_is_said_of_the_integration_and_of_the_booking(apps: Apps
         );
         assert_eq!(integration().await, expected, "the directory decides");
     }
-    app.close().await;
 }
 
 async fn a_move_changes_the_event_and_frees_the_old_time(apps: Apps) {
@@ -393,7 +379,6 @@ async fn a_move_changes_the_event_and_frees_the_old_time(apps: Apps) {
     app.move_to(id, 16, 17, "again").await;
     app.work_through(id).await;
     assert_eq!(app.booking(id).await.start_at, at(16, 0), "it may be moved while the room is waited for");
-    app.close().await;
 }
 
 async fn a_move_that_is_refused_leaves_everything_where_it_was(apps: Apps) {
@@ -417,7 +402,6 @@ async fn a_move_that_is_refused_leaves_everything_where_it_was(apps: Apps) {
             .create(&app.setup.admin().allow().unwrap(), booking(organiser, at(14, 0), at(15, 0)), "free")
             .await
             .unwrap();
-        app.close().await;
     }
 }
 
@@ -443,7 +427,6 @@ async fn a_failed_move_that_is_retried_does_not_take_a_time_that_was_given_away(
     );
     assert_eq!((app.booking(id).await.start_at, app.setup.occupied(id).await), (at(10, 0), 1));
     assert_eq!(app.calendars.events()[0].1.range, range(at(10, 0), at(11, 0)));
-    app.close().await;
 }
 
 async fn a_mailbox_that_was_left_out_is_not_touched_until_somebody_asks_for_it(apps: Apps) {
@@ -470,7 +453,6 @@ async fn a_mailbox_that_was_left_out_is_not_touched_until_somebody_asks_for_it(a
         (app.mailbox_of(user).await.state.as_str(), calls(&app.calendars, Method::Mailbox)),
         ("UNREACHABLE", 1)
     );
-    app.close().await;
 }
 
 async fn one_mailbox_that_leaves_the_scope_is_not_the_end_of_the_integration(apps: Apps) {
@@ -505,7 +487,6 @@ async fn one_mailbox_that_leaves_the_scope_is_not_the_end_of_the_integration(app
     app.calendars.relent(&other.address);
     app.reconcile(Reconciler::Health).await;
     assert_eq!(row().await.state, IntegrationState::Active);
-    app.close().await;
 }
 
 async fn a_degraded_integration_is_whole_again_when_its_lost_mailbox_is_left_out(apps: Apps) {
@@ -530,7 +511,6 @@ async fn a_degraded_integration_is_whole_again_when_its_lost_mailbox_is_left_out
     services.connections().exclude(&app.setup.admin().allow().unwrap(), mailbox.id).await.unwrap();
     app.reconcile(Reconciler::Health).await;
     assert_eq!((row().await.state.as_str(), row().await.reason), ("ACTIVE", None));
-    app.close().await;
 }
 
 async fn s4_14_a_booking_stays_in_the_calendar_of_the_service_account_that_made_it(apps: Apps) {
@@ -550,7 +530,6 @@ async fn s4_14_a_booking_stays_in_the_calendar_of_the_service_account_that_made_
     app.cancel(id).await;
     app.work_through(id).await;
     assert_eq!((app.state(id).await.as_str(), app.calendars.events().len()), ("CANCELLED", 0));
-    app.close().await;
 }
 
 async fn a_cancellation_takes_the_event_out_and_frees_the_time(apps: Apps) {
@@ -567,7 +546,6 @@ async fn a_cancellation_takes_the_event_out_and_frees_the_time(apps: Apps) {
     let changes = app.changes(id).await;
     assert_eq!(changes.iter().map(|row| row.what.as_str()).collect::<Vec<_>>(), ["CANCELLED"]);
     assert_eq!(calls(&app.calendars, Method::Create), 1, "the write had ended before");
-    app.close().await;
 }
 
 async fn an_event_that_is_gone_is_cancelled_and_is_not_moved(apps: Apps) {
@@ -586,7 +564,6 @@ async fn an_event_that_is_gone_is_cancelled_and_is_not_moved(apps: Apps) {
     app.cancel(id).await;
     app.work_through(id).await;
     assert_eq!(app.state(id).await, "CANCELLED");
-    app.close().await;
 }
 
 async fn a_cancellation_that_is_refused_leaves_the_booking_and_says_why(apps: Apps) {
@@ -607,7 +584,6 @@ async fn a_cancellation_that_is_refused_leaves_the_booking_and_says_why(apps: Ap
     bookings.cancel(&app.setup.admin().allow().unwrap(), id, "", "once more").await.unwrap();
     app.work_through(id).await;
     assert_eq!(app.state(id).await, "CANCELLED");
-    app.close().await;
 }
 
 /// Runs every test on both stores.

@@ -22,7 +22,7 @@ use services::{
 use workflows::{Engine, reconcile::Reconciler};
 
 use crate::{
-    calendar::{DIRECTORY, busy, lost, out_of_scope, refused},
+    calendar::{self, DIRECTORY, busy, lost, out_of_scope, refused},
     setup::{Setup, unreadable},
 };
 

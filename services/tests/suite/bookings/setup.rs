@@ -15,7 +15,7 @@ use domain::{
 };
 use entity::{Logins, Store, Trusted};
 use providers::Event;
-use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
 use serde_json::json;
 use services::{
     Caller, Change, Settings, System, Vault, bookings::NewBooking, change::CalendarCopy, grants::Connectors,

@@ -7,7 +7,7 @@ use std::{
 
 use chrono::Duration;
 use domain::{
-    Id, Ids, StandardRole, SystemClock, TestClock, Timestamp, ids,
+    Id, Ids, StandardRole, TestClock, Timestamp, ids,
     state::{Feature, Plan},
 };
 use entity::{Logins, Store};

@@ -155,6 +155,8 @@ async fn integrate(h: &Harness, tenant: Id<ids::Tenant>, state: IntegrationState
         name: "Calendars".to_owned(),
         state: state.into(),
         reason: None,
+        suspended_state: None,
+        suspended_reason: None,
         since: now,
         access_level: domain::AccessLevel::Full.into(),
         scope_group: None,

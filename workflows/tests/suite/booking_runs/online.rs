@@ -6,7 +6,7 @@ use providers::{OnlineMeeting, memory::Method};
 use services::{Change, bookings::NewBooking, change::ConnectionChange};
 
 use crate::{
-    App, Apps,
+    booking_runs::{App, Apps},
     calendar::{calls, out_of_scope},
     setup::{at, booking},
 };
@@ -50,7 +50,6 @@ pub async fn an_address_that_comes_with_the_event_is_there_at_once(apps: Apps) {
         is("CANCELLED", "UNAVAILABLE", None),
         "nobody is sent there any more"
     );
-    app.close().await;
 }
 
 pub async fn an_address_that_comes_later_is_waited_for_over_a_move(apps: Apps) {
@@ -69,7 +68,6 @@ pub async fn an_address_that_comes_later_is_waited_for_over_a_move(apps: Apps) {
     app.calendars.meet(ready());
     app.work_through(id).await;
     assert_eq!(meeting(&app, id).await, is("CONFIRMED", "READY", Some(URL)));
-    app.close().await;
 }
 
 pub async fn a_booking_outlives_an_online_meeting_that_does_not_come(apps: Apps) {
@@ -102,7 +100,6 @@ pub async fn a_booking_outlives_an_online_meeting_that_does_not_come(apps: Apps)
     app.calendars.meet_no_more();
     app.work().await;
     assert_eq!(meeting(&app, receipt.booking.id).await, is("CONFIRMED", "UNAVAILABLE", None));
-    app.close().await;
 }
 
 pub async fn a_booking_that_fails_has_no_meeting(apps: Apps) {
@@ -114,7 +111,6 @@ pub async fn a_booking_that_fails_has_no_meeting(apps: Apps) {
     let id = app.book(new).await.booking.id;
     app.work_through(id).await;
     assert_eq!(meeting(&app, id).await, is("FAILED", "UNAVAILABLE", None));
-    app.close().await;
 }
 
 pub async fn a_calendar_that_permits_no_meetings_refuses_before_anything_is_held(apps: Apps) {
@@ -144,5 +140,4 @@ pub async fn a_calendar_that_permits_no_meetings_refuses_before_anything_is_held
     assert!(page.await.unwrap().items.is_empty(), "nothing was booked");
     permit(true).await;
     bookings.create(&admin.allow().unwrap(), new, "key").await.unwrap();
-    app.close().await;
 }

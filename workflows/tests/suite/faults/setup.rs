@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeSet,
-    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -13,7 +12,7 @@ use domain::{
 };
 use entity::{Logins, Store, Trusted};
 use providers::memory::Memory;
-use sea_orm::{ConnectionTrait, EntityTrait};
+use sea_orm::EntityTrait;
 use services::{
     Anyone, Caller, Settings, System, Vault, grants::Connectors, tenants::NewTenant, users::NewUser,
 };

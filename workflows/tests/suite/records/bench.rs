@@ -6,7 +6,6 @@ use domain::{CallerKind, Id, Ids, SharedClock, StandardRole, TestClock, Timestam
 use engine::Flow;
 use entity::{Logins, Store, Trusted};
 use runs::NewRun;
-use sea_orm::ConnectionTrait;
 use services::{Anyone, Caller, Settings, System, Vault, grants::Connectors};
 use testing::Database;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
