@@ -102,11 +102,11 @@ async fn suspends(app: TestApp, by: Entitlement) {
 }
 
 async fn s6_11_a_plan_taken_away_suspends_at_once_and_given_back_it_goes_on(app: TestApp) {
-    suspends(app, Entitlement::Plan).await;
+    Box::pin(suspends(app, Entitlement::Plan)).await;
 }
 
 async fn s6_11_a_feature_taken_away_suspends_at_once_and_given_back_it_goes_on(app: TestApp) {
-    suspends(app, Entitlement::Feature).await;
+    Box::pin(suspends(app, Entitlement::Feature)).await;
 }
 
 /// The link is of no use meanwhile; afterwards the same page is finished.

@@ -288,7 +288,9 @@ async fn attach_connections(
     }
     if !without.is_empty() {
         let unknown = not_connected(txn, tenant).await?;
-        without.into_iter().for_each(|calendar| calendar.unknown = Some(unknown.clone()));
+        for calendar in without {
+            calendar.unknown = Some(unknown.clone());
+        }
     }
     Ok(())
 }
