@@ -108,7 +108,7 @@ pub fn command_id(ids: &Ids) -> String {
     format!("cmd_{}", ids.uuid().simple())
 }
 
-/// A transaction that sees a snapshot of the database, whatever is written meanwhile.
+/// A transaction that reads one snapshot of the database, unaffected by concurrent writes.
 async fn snapshot(owner: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     match owner.get_database_backend() {
         DatabaseBackend::Postgres => {

@@ -69,7 +69,7 @@ pub struct DevServer {
     pub base: Url,
     /// Base URL of the sandbox.
     pub sandbox: Url,
-    /// An API key with every permission, in the clear.
+    /// A vendor key with every permission, as plain text.
     pub vendor_key: String,
     /// The created example data; `None` if nothing was created.
     pub seeded: Option<seed::Seeded>,

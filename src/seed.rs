@@ -1,4 +1,4 @@
-//! The two example tenants of `muster dev`, created as by a vendor and an IT administrator.
+//! The two example tenants of `muster dev`, created the way a vendor and an IT administrator would create them.
 //!
 //! Tenant one is connected by the real workflow: its administrator's browser completes the connect pages and the
 //! sandbox's consent pages. Tenant two is waiting for consent, with a connect link ready. The created objects are
@@ -225,7 +225,7 @@ async fn invite(services: &Services, vendor: &Caller, email: &str) -> Result<Str
     Ok(services.links().invite(&allowed(vendor)?, new).await?.1)
 }
 
-/// Walks the pages as the administrator does, and waits until every mailbox has its result.
+/// Completes the pages as the administrator would, and waits until every mailbox has its result.
 async fn connect(services: &Services, vendor: &Caller, organisation: &Value) -> Result<(), Error> {
     let known = services.integrations().list(&allowed(vendor)?, PageArgs::default()).await?;
     let usable = |row: &entity::integration::Model| services::integrations::is_usable(row);

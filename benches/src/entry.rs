@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 use crate::{Result, bench_workflows, node::Node};
 
-/// The runs that wait for their bell, with their tenants.
+/// The runs that wait for the signal `bell`, with their tenants.
 type Waiting = Mutex<Vec<(Id<ids::Run>, Id<ids::Tenant>)>>;
 
 /// Serves until the process is terminated.

@@ -86,7 +86,7 @@ pub struct Size {
     /// Measures briefly, with small numbers.
     #[arg(long)]
     pub short: bool,
-    /// Measures with full numbers where the usual ones are smaller.
+    /// Uses the full run counts where the default ones are smaller.
     #[arg(long)]
     pub full: bool,
     /// Leaves out the contenders whose names begin with one of these.

@@ -34,7 +34,7 @@ const TENANTS: usize = 4;
 pub struct Node {
     /// The use cases.
     pub services: System,
-    /// The engine; it works once it was started.
+    /// The engine; executes nothing until the node is started.
     pub engine: Engine,
     /// Whose runs they are.
     pub tenants: Arc<Vec<Id<ids::Tenant>>>,

@@ -16,7 +16,7 @@ pub struct Ratio {
     pub what: &'static str,
     /// Name of the numerator.
     pub over: &'static str,
-    /// Names of the denominators, possibly twice the same; the better one counts.
+    /// Names of the two denominators, possibly the same; the better measurement counts.
     pub under: [&'static str; 2],
     /// Whether lower is better, as for times.
     pub less: bool,

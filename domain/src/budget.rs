@@ -2,8 +2,7 @@
 //!
 //! Anybody who may put an event into a calendar decides what it contains, so the work for a single text must be
 //! limited. Work is counted in steps of about the same size (a line read, a day examined) where it is done, because a
-//! thread that computes cannot be stopped from outside. What exceeds its budget counts as busy and is marked as
-//! unreadable.
+//! busy thread cannot be stopped by another. What exceeds its budget counts as busy and is marked as unreadable.
 
 /// Budget of steps shared by the items of one response.
 #[derive(Debug, Clone)]

@@ -4,8 +4,8 @@ use crate::{Id, ids, state::Lane};
 
 /// A notice that a run may have work to do; carries no work itself.
 ///
-/// Whoever writes a job makes the hint, in the crate that stores runs; the lanes between nodes deliver it, and may lose
-/// it.
+/// The crate that stores runs creates a hint whenever it writes a job; the lanes between nodes deliver it, and may
+/// lose it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Hint {
     /// The id of the run to claim.

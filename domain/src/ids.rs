@@ -68,7 +68,7 @@ kinds! {
     ConnectLink = "lnk";
     /// A browser session that follows a connect link or connects a user's own calendar.
     ConnectSession = "cse";
-    /// One recorded act, an element of a tenant's or the installation's hash chain.
+    /// One recorded action, an entry in the hash chain of a tenant or of the installation.
     AuditEntry = "aud";
     /// An OpenID issuer through which users of a tenant sign in.
     OpenIdIssuer = "iss";

@@ -1,9 +1,9 @@
 //! Sentences for people as ids with typed arguments.
 //!
-//! Rows outlive the language and the time zone of whoever reads them, so they hold no sentences: a [`Message`] names an
-//! entry of the catalogue and carries what the entry leaves open. The crate `messages` turns it into a sentence when it
-//! is shown. Each crate lists its messages in its `messages` module with [`messages!`](crate::messages), which makes a
-//! constructor of each line: an argument that is missing or has another type does not compile.
+//! Readers differ in language and time zone, so rows hold no sentences: a [`Message`] names an entry of the catalogue
+//! and carries the arguments for its placeholders. The crate `messages` turns it into a sentence when it is shown.
+//! Each crate lists its messages in its `messages` module with [`messages!`](crate::messages), which generates a
+//! constructor from each line: a missing argument, or one of another type, does not compile.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -18,7 +18,7 @@ use crate::time::Timestamp;
 #[serde(transparent)]
 pub struct Message(Box<Form>);
 
-/// An object in JSON, or a string if it is a finished sentence.
+/// Stored as a JSON object, or as a string if it is a literal sentence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Form {
@@ -34,7 +34,7 @@ enum Form {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Arg {
-    /// A name, an address, a code, or the words of somebody else.
+    /// A name, an address, a code, or a text written by somebody else.
     Text(String),
     /// A count.
     Number(i64),
@@ -52,23 +52,23 @@ pub enum Arg {
     Unknown(serde_json::Value),
 }
 
-/// A parameter of a constructor that [`Arg::Text`] holds.
+/// The parameter type of constructors for [`Arg::Text`].
 #[derive(Debug, Clone)]
 pub struct Text(String);
 
-/// A parameter of a constructor that [`Arg::Number`] holds.
+/// The parameter type of constructors for [`Arg::Number`].
 #[derive(Debug, Clone, Copy)]
 pub struct Number(i64);
 
-/// A parameter of a constructor that [`Arg::Moment`] holds.
+/// The parameter type of constructors for [`Arg::Moment`].
 #[derive(Debug, Clone, Copy)]
 pub struct Moment(Timestamp);
 
-/// A parameter of a constructor that [`Arg::Said`] holds.
+/// The parameter type of constructors for [`Arg::Said`].
 #[derive(Debug, Clone)]
 pub struct Said(Message);
 
-/// A line of a crate's list, for the comparison with the catalogue.
+/// A message as its crate declares it; a test compares the declarations with the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Declared {
     /// The id in the catalogue.
@@ -78,20 +78,20 @@ pub struct Declared {
 }
 
 impl Message {
-    /// A finished sentence: of a row that an older version wrote, or of a refusal that is shown at once and never
-    /// stored.
+    /// A literal sentence, not from the catalogue: of a row that an older version wrote, or of an error that is shown
+    /// at once and never stored.
     pub fn verbatim(text: impl Into<String>) -> Self {
         Self(Box::new(Form::Verbatim(text.into())))
     }
 
-    /// For the constructors that [`messages!`](crate::messages) makes.
+    /// A message of the catalogue; called by the constructors that [`messages!`](crate::messages) generates.
     #[doc(hidden)]
     pub fn declared(id: &'static str, args: impl IntoIterator<Item = (&'static str, Arg)>) -> Self {
         let args = args.into_iter().map(|(name, arg)| (name.into(), arg)).collect();
         Self(Box::new(Form::Catalogued { id: id.into(), args }))
     }
 
-    /// The id in the catalogue; `None` for a finished sentence.
+    /// The id in the catalogue; `None` for a literal sentence.
     pub fn id(&self) -> Option<&str> {
         match &*self.0 {
             Form::Catalogued { id, .. } => Some(id),
@@ -108,7 +108,7 @@ impl Message {
         args.into_iter().flatten().map(|(name, arg)| (name.as_ref(), arg))
     }
 
-    /// The finished sentence; `None` if it is in the catalogue.
+    /// The literal sentence; `None` for a message of the catalogue.
     pub fn finished(&self) -> Option<&str> {
         match &*self.0 {
             Form::Catalogued { .. } => None,
@@ -116,7 +116,7 @@ impl Message {
         }
     }
 
-    /// The same message with every text in it changed, such as cut or cleaned.
+    /// The same message with `change` applied to every text in it, such as truncating it.
     #[must_use]
     pub fn with_texts(self, change: &impl Fn(String) -> String) -> Self {
         Self(Box::new(match *self.0 {
@@ -194,7 +194,7 @@ impl From<Said> for Arg {
     }
 }
 
-/// Writes the id of a constructor: hyphens in place of underscores.
+/// Converts the name of a constructor to the id of its message: hyphens replace underscores.
 #[doc(hidden)]
 pub const fn kebab<const N: usize>(name: &str) -> [u8; N] {
     let (bytes, mut kebab, mut at) = (name.as_bytes(), [b'-'; N], 0);
@@ -208,8 +208,8 @@ pub const fn kebab<const N: usize>(name: &str) -> [u8; N] {
 }
 
 /// The messages of a crate: for each line a constructor and an entry of `ALL`. The catalogue has them under the same
-/// names, with hyphens in place of underscores, in `messages/locales/<language>/<crate>.ftl`. One that only stored rows
-/// still hold keeps its line.
+/// names, with hyphens in place of underscores, in `messages/locales/<language>/<crate>.ftl`. A message that only
+/// stored rows still use keeps its line.
 ///
 /// ```ignore
 /// domain::messages! {

@@ -6,7 +6,7 @@ use crate::Message;
 
 /// A stable code for programs, a sentence for people, and the next action.
 ///
-/// Stored as JSON. Rows of older versions hold finished sentences in place of messages and are read as they are.
+/// Stored as JSON. Rows of older versions hold literal sentences in place of messages and are read unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reason {

@@ -13,9 +13,9 @@ use crate::{ClaimedRun, Context, Engine, LEASE, crash_suspects::Admission, resou
 const CLAIMS: usize = 2;
 /// Pause after a claim that failed.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Time waited for servers outside after which a run steps aside.
+/// Time that a run may wait for external servers before it steps aside.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Interval at which it is looked how long a run has waited.
+/// Interval at which a run's wait for external servers is checked.
 const LOOK: Duration = Duration::from_millis(250);
 
 impl<C: Context> Engine<C> {
@@ -35,7 +35,7 @@ impl<C: Context> Engine<C> {
         }
     }
 
-    /// The next hints as the lane told them, and those to claim now; `None` when the node stops.
+    /// The next hints received from the lane, and the hints to claim now; `None` when the node stops.
     async fn next_hints(&self, resources: &Resources<C>) -> Option<(Vec<Hint>, Vec<Hint>)> {
         let quota = &resources.tenant_quota;
         let free = resources.permits.free().await;
@@ -53,7 +53,7 @@ impl<C: Context> Engine<C> {
         Some((heard, admitted))
     }
 
-    /// Claims the admitted hints, and acknowledges those that were heard directly afterwards.
+    /// Claims the runs of the admitted hints, then acknowledges the hints received from the lane.
     async fn dispatch(
         &self,
         heard: &[Hint],
@@ -111,7 +111,7 @@ impl<C: Context> Engine<C> {
         });
     }
 
-    /// Executes a claimed run with a permit, which is given back as soon as the run may step aside.
+    /// Executes a claimed run with a permit, which is released early if the run steps aside.
     async fn work_with(
         &self,
         mut permit: Option<OwnedSemaphorePermit>,
@@ -134,7 +134,7 @@ impl<C: Context> Engine<C> {
         quota.release(&hint);
     }
 
-    /// Gives back a claim on a suspect run, which is executed later, or alone.
+    /// Releases the claim on a suspect run, which is executed later or alone.
     async fn postpone(&self, work: &ClaimedRun, admission: Admission, resources: &Resources<C>) {
         let hint = work.hint();
         self.give_back(&work.claimed).await;
@@ -168,8 +168,8 @@ impl<C: Context> Engine<C> {
         Ok(works)
     }
 
-    /// A run of a workflow or version, or with a status, that this binary does not know: a newer or older node has to
-    /// take it.
+    /// Releases a run whose workflow, version or status this binary does not know: a newer or older node has to claim
+    /// it.
     async fn release_unknown(&self, row: &Run, claimed: &Claimed) {
         let (workflow, version) = (&row.workflow, row.version);
         tracing::warn!(run = %row.id, workflow, version, status = %row.status, "no such workflow or status here");

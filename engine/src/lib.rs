@@ -13,7 +13,8 @@
 //!    run to its results), `committers` and `commit` (from results to transactions), `sweep` (what nobody was told of).
 //! 4. What these share: `resources`, `tenant_quota`, `crash_suspects`.
 //!
-//! What is stored, and the statements that store it, are in the crate `runs`; what nodes tell each other, in `lanes`.
+//! The stored rows and the statements that write them are in the crate `runs`, the communication between nodes in
+//! `lanes`.
 
 mod commit;
 mod committers;
@@ -46,12 +47,12 @@ pub use self::{
     table::{Retry, Row, Table},
     worker::LEASE,
 };
-/// For [`workflow!`], so that its users need not depend on it.
+/// Used by [`workflow!`]; re-exported so that crates with workflows need not depend on it.
 #[doc(hidden)]
 pub use async_trait::async_trait;
 pub use runs::{Fate, Run, Signal, StepResult, Transition};
 
-/// The engine of a node: its workflows, and what they work with. Cheap to clone.
+/// The engine of a node: its workflows and their dependencies. Cheap to clone.
 pub struct Engine<C: Context>(Arc<Inner<C>>);
 
 /// Settings and dependencies of a node's engine.

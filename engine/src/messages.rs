@@ -1,4 +1,4 @@
-//! What the engine says about a run. The sentences are in `messages/locales/en/engine.ftl`.
+//! The engine's messages about runs. The sentences are in `messages/locales/en/engine.ftl`.
 
 domain::messages! {
     run_quarantined();

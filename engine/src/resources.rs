@@ -42,7 +42,7 @@ impl<C: Context> Clone for Resources<C> {
 pub(crate) struct Permits {
     free: Arc<Semaphore>,
     total: usize,
-    /// Held by runs that stepped aside, shared; and alone by whoever wants all permits.
+    /// Runs that stepped aside hold it for reading; whoever acquires all permits holds it for writing.
     aside: Arc<RwLock<()>>,
 }
 
@@ -57,7 +57,7 @@ impl Permits {
         self.free.available_permits() + usize::from(permit.is_ok())
     }
 
-    /// Takes this number of permits as soon as they are free.
+    /// Acquires this number of permits as soon as they are free.
     pub(crate) async fn acquire(&self, many: usize) -> Option<OwnedSemaphorePermit> {
         let many = u32::try_from(many).unwrap_or(u32::MAX);
         Arc::clone(&self.free).acquire_many_owned(many).await.ok()
@@ -68,14 +68,14 @@ impl Permits {
         self.total
     }
 
-    /// Gives back the permit of a run that steps aside. Whoever wants all permits waits for the run nevertheless.
+    /// Releases the permit of a run that steps aside. [`Self::acquire_all`] waits for the run nevertheless.
     pub(crate) async fn exchange(&self, permit: Option<OwnedSemaphorePermit>) -> Aside {
         let aside = Arc::clone(&self.aside).read_owned().await;
         drop(permit);
         aside
     }
 
-    /// Takes all permits: nothing else of the node is executed meanwhile.
+    /// Acquires all permits: meanwhile the node executes no other run.
     pub(crate) async fn acquire_all(&self) -> Option<(OwnedSemaphorePermit, impl Sized)> {
         let all = self.acquire(self.total).await?;
         Some((all, Arc::clone(&self.aside).write_owned().await))

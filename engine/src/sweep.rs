@@ -55,7 +55,7 @@ impl<C: Context> Engine<C> {
         }
     }
 
-    /// Offers due jobs to the lane, or works on them directly if the lane is away. Returns their number.
+    /// Offers due jobs to the lane, or executes them directly if the lane is unreachable. Returns their number.
     async fn offer(&self, again: Option<Duration>, most: u32, resources: &Resources<C>) -> usize {
         match self.storage().sweep(again, most).await {
             Ok(hints) => {
@@ -72,7 +72,7 @@ impl<C: Context> Engine<C> {
         }
     }
 
-    /// Works on due jobs without the queue of hints, as many at a time as there are free permits.
+    /// Executes due jobs without the queue of hints, as many at a time as there are free permits.
     async fn work_directly(&self, mut hints: &[Hint], resources: &Resources<C>) {
         while !hints.is_empty() {
             let (now, later) = hints.split_at(resources.permits.free().await.clamp(1, hints.len()));

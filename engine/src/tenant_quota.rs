@@ -6,9 +6,9 @@
 //! somebody is waiting, are delayed only if their tenant holds an eighth of the node's permits. Runs above a limit wait
 //! here, up to a number, until another run of the tenant ends; further ones are dropped and offered again by the sweep.
 //!
-//! A run that has waited long for a server outside steps aside: its permit goes to another run, while it continues. So
-//! many servers that never answer, of many tenants, keep nobody's runs out. Such runs have limits of their own. An
-//! interactive run that steps aside no longer counts among those of its tenant, whose other servers may be in good
+//! A run that has waited long for an external server steps aside: its permit goes to another run, while it continues.
+//! So even many unresponsive servers, of many tenants, block nobody else's runs. Such runs have limits of their own.
+//! An interactive run that steps aside no longer counts among those of its tenant, whose other servers may be in good
 //! order; bulk and background runs go on counting, because their limits also protect the calendar systems.
 
 use std::{
@@ -22,7 +22,7 @@ use domain::{Hint, Id, ids, state::Lane};
 /// Maximum number of waiting hints.
 const CAPACITY: usize = 20_000;
 
-/// A tenant may have so many runs of a kind executed on a node, however few permits that has.
+/// Number of runs of a kind that a node always executes for a tenant, however few permits the node has.
 const FEWEST: usize = 4;
 
 /// How many runs of a kind a node executes at a time.
@@ -89,7 +89,7 @@ struct Inner {
     /// Runs that stepped aside.
     aside: HashMap<Share, usize>,
     waiting: HashMap<Share, VecDeque<Hint>>,
-    /// Those that wait, in the order of their turns.
+    /// The shares with waiting hints, in the order of their turns.
     turns: VecDeque<Share>,
     runs: HashSet<Id<ids::Run>>,
 }

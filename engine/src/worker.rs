@@ -18,7 +18,7 @@ use crate::{
 pub const LEASE: Duration = Duration::from_secs(15);
 /// Interval at which leases are renewed.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// Interval at which a stopping node looks whether anything is still held.
+/// Interval at which a stopping node checks whether it still holds a claim.
 const LAST_BEATS: Duration = Duration::from_millis(100);
 /// Number of runs that [`Engine::drain`] executes in one round.
 const DRAINED_AT_ONCE: u32 = 256;

@@ -5,17 +5,17 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-/// The rule by which an address may not be called.
+/// Why an address may not be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rule {
     /// The address has no host.
     #[error("it names no host")]
     NamesNoHost,
-    /// The host is not among those that are called without encryption.
+    /// The host is not one that may be called without encryption.
     #[error("plain http is not allowed for it")]
     PlainHttp,
     /// The address has another scheme.
-    #[error("only https is spoken")]
+    #[error("only https is allowed")]
     OnlyHttps,
     /// The host is an address that is not on the public internet.
     #[error("it is a private address")]

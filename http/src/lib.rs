@@ -199,7 +199,7 @@ impl Client {
         Ok(Self { inner, config })
     }
 
-    /// The rule by which an address may be called. A host name is checked again when it is resolved.
+    /// Checks whether an address may be called; returns why it may. A host name is checked again when it is resolved.
     pub fn reach(&self, url: &Url) -> Result<Reach, Error> {
         let host = || url.host_str().unwrap_or_default().to_owned();
         self.config.allowance.check(url).map_err(|why| Error::Forbidden { host: host(), why })

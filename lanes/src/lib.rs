@@ -1,4 +1,4 @@
-//! What nodes tell each other, in one process or over Redis.
+//! Communication between nodes, in one process or over Redis.
 //!
 //! Everything here may be lost at any moment without losing work, because the database is authoritative: [`Hints`] tell
 //! which runs have work, [`Fanout`] carries events to the subscribers of all nodes, [`Limits`] keep all nodes together

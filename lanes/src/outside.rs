@@ -1,7 +1,7 @@
 //! How long a task has waited for servers outside the installation, such as calendar systems.
 //!
-//! Such a server may answer late or never, on purpose too. Whoever gives a task something scarce to work with asks here
-//! whether the task is waiting for a stranger, as opposed to using what it was given.
+//! Such a server may respond late or never, even deliberately. Code that lends a scarce resource to a task finds out
+//! here whether the task uses the resource or only waits for a server.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -14,7 +14,7 @@ tokio::task_local! {
     static CURRENT: OutsideTime;
 }
 
-/// The time that one task has waited for servers outside. Cheap to clone; clones share the time.
+/// The time that one task has waited for external servers. Cheap to clone; clones share the time.
 #[derive(Debug, Clone)]
 pub struct OutsideTime {
     clock: SharedClock,
@@ -24,13 +24,13 @@ pub struct OutsideTime {
 #[derive(Debug, Default)]
 struct Inner {
     ended: Duration,
-    /// Waits at this moment; several count as one.
+    /// Number of current waits; time during several waits counts once.
     waits: u32,
     since: Option<Duration>,
 }
 
 impl OutsideTime {
-    /// No time so far. Waits are measured by the steady time of `clock`.
+    /// Starts at zero. Waits are measured by the monotonic time of `clock`.
     pub fn new(clock: SharedClock) -> Self {
         Self { clock, inner: Arc::default() }
     }
@@ -67,7 +67,7 @@ impl OutsideTime {
     }
 }
 
-/// A wait for a server outside; it ends when dropped.
+/// A wait for an external server; it ends when dropped.
 #[derive(Debug)]
 pub struct OutsideWait(Option<OutsideTime>);
 

@@ -1,10 +1,10 @@
 //! The catalogue: turns stored reasons and messages into sentences of the reader's language.
 //!
-//! Rows hold a [`Message`], which is an id with arguments. Whoever shows one to a person - the API, the pages, the
-//! commands - renders it here, at the edge; nobody stores what comes out. A crate's messages stand in
+//! Rows hold a [`Message`], which is an id with arguments. The API, the pages and the commands render it here when
+//! they show it to a person; the rendered text is never stored. A crate's messages are in
 //! `locales/<language>/<crate>.ftl`, in the syntax of [Fluent](https://projectfluent.org), and are embedded in the
-//! binary. Every message is shown: one of an older version is a finished sentence, and of one that only a newer version
-//! has the code is shown.
+//! binary. Every message can be shown: a message of an older version is a literal sentence, and for a message that
+//! only a newer version knows the code is shown.
 
 mod catalogue;
 

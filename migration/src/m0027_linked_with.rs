@@ -1,5 +1,5 @@
-//! Stores what whoever linked an identity was allowed to do. Links that exist already count as made without any
-//! permission: they end when their user is given more, and a verified sign-in makes them again.
+//! Stores the permissions of the actor who linked an identity. Existing links count as created without any permission:
+//! they end when their user is given more permissions, and a verified sign-in creates them again.
 
 use crate::Statements;
 

@@ -1,7 +1,7 @@
-//! Stores who vouched for what gives access: what whoever had a token issued or set a user's address was allowed to do,
-//! which key created a key, and which accounts an administrator has unlinked. What exists already counts as made by
-//! somebody without any permission: tokens end when their user is given more, and whoever has permissions and never
-//! signed in needs an administrator who confirms the address.
+//! Stores on whose authority access was given: the permissions of the actor who had a token issued or set a user's
+//! address, the key that created a key, and the accounts that an administrator has unlinked. Existing rows count as
+//! created without any permission: tokens end when their user is given more permissions, and a user with permissions
+//! who has never signed in needs an administrator to confirm the address.
 
 use sea_orm_migration::prelude::*;
 

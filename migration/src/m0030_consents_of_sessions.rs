@@ -1,6 +1,6 @@
 //! Separates what a connect session stores: the consent that it hands over from the PKCE verifier, and the service
-//! account that was typed from the account that signed in. A connection that is being made during the update has to be
-//! begun again.
+//! account that was typed from the account that signed in. A connect attempt in progress during the update has to be
+//! started again.
 
 use crate::Statements;
 

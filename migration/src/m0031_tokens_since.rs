@@ -1,5 +1,5 @@
-//! Stores when all tokens of a user were revoked. Those of the tenant's own issuer are not Muster's, so they are told
-//! by when they were issued.
+//! Stores when all tokens of a user were revoked. Tokens of the tenant's own issuer are not recorded by Muster, so
+//! they are compared by the time of issue.
 
 use crate::Statements;
 

@@ -40,7 +40,7 @@ pub struct Keyless {
     pub token_url: Option<Url>,
     /// A header for that URL, such as `Metadata-Flavor: Google`.
     pub token_header: Option<SecretString>,
-    /// A file with a token that another program keeps fresh.
+    /// A file with a token that another program keeps up to date.
     pub token_file: Option<PathBuf>,
     /// The base URL of the IAM Credentials API.
     #[serde(default = "google_iam_url")]

@@ -1,4 +1,4 @@
-//! What the steps of workflows say. The sentences are in `messages/locales/en/workflows.ftl`.
+//! The messages of workflow steps. The sentences are in `messages/locales/en/workflows.ftl`.
 
 domain::messages! {
     consent_pending();

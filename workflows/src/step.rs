@@ -47,7 +47,7 @@ const UNKNOWN_WORD_PAUSE: Duration = Duration::from_mins(1);
 /// How long a run waits for a suspended integration, unless its resumption wakes the run before.
 const SUSPENSION_PAUSE: Duration = Duration::from_mins(15);
 
-/// Why a step did not succeed: the engine's error, which `?` makes out of the errors of services, providers and the
+/// Why a step did not succeed: the engine's error, to which `?` converts the errors of services, providers and the
 /// database.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepError(pub engine::StepError);

@@ -64,7 +64,7 @@ impl Property {
         Self::read_whole(line).or_else(|| Self::read_torn(line))
     }
 
-    /// Parses a malformed property in [`OF_TIMES`]: one with `=` in place of the colon, or with an unclosed quote.
+    /// Parses a malformed property in [`OF_TIMES`]: with `=` in place of the colon, or with an unclosed quote.
     fn read_torn(line: &str) -> Option<Self> {
         let (name, rest) = line.split_at(line.find([';', ':', '=']).unwrap_or(line.len()));
         let name = bare_name(name);

@@ -26,7 +26,7 @@ impl Beginnings {
         Self(Arc::new(Semaphore::new(at_once)))
     }
 
-    /// Begins a transaction that is begun to its end even if the caller gives up.
+    /// Begins a transaction; once sent, `BEGIN` is completed even if the caller stops waiting.
     #[expect(clippy::disallowed_methods, reason = "it ends with the round trip")]
     pub(super) async fn uninterrupted<T: Send + 'static>(
         &self,

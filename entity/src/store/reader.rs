@@ -16,8 +16,8 @@ use sea_orm::{
 use sea_query_sqlx::SqlxValues;
 use tokio::sync::Mutex;
 
-/// Begins a reading transaction that sees the rows of one tenant. Clones share it: their statements run one after the
-/// other on its single connection. It ends when the last clone is dropped.
+/// A reading transaction that sees the rows of one tenant. Clones share it: their statements run one after the other
+/// on its single connection. It ends when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct ReadTransaction(Arc<Reading>);
 

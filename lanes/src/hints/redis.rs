@@ -55,7 +55,7 @@ pub struct Redis {
     token: CancellationToken,
     /// Hints that were read but not returned yet. Locked while reading, so that one read runs at a time.
     read: tokio::sync::Mutex<FairQueue>,
-    /// The stream entries of hints that are not settled, by run.
+    /// The stream entries of hints that are not acknowledged yet, by run.
     unsettled: Mutex<HashMap<Id<ids::Run>, Vec<StreamEntry>>>,
 }
 

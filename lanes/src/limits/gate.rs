@@ -72,7 +72,7 @@ impl Gates {
 }
 
 impl Gate {
-    /// Queues for the turn, then tries until an attempt succeeds or the patience is over.
+    /// Waits for the caller's turn, then tries until an attempt succeeds or `patience` has elapsed.
     pub(super) async fn enter<Attempts>(
         &self,
         patience: Duration,

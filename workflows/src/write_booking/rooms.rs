@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{Outcome, Step, StepContext, StepError, messages};
 
-/// Shortest and longest pause between two reads of the event, in seconds; pauses grow from the one to the other.
+/// Shortest and longest pause between two reads of the event, in seconds; each pause is longer than the previous one.
 const PAUSES: (i64, i64) = (2, 60);
 
 /// Result of reading the event.
