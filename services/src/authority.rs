@@ -1,8 +1,8 @@
 //! Re-checks a caller's permissions when a change is written.
 //!
-//! A request's permissions are read when it begins. Before its change is written they may be withdrawn: while it waits
-//! for a lock, or for somebody else's server. So a change of access reads them again, in its own transaction and with
-//! the tenant locked.
+//! A request's permissions are read when it begins and may be withdrawn before its change is written, while it waits
+//! for a lock or an external server. So a change of users, roles, issuers or invitations reads them again, in its own
+//! transaction and with the tenant locked.
 
 use std::collections::BTreeSet;
 

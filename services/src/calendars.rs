@@ -45,7 +45,7 @@ pub(crate) async fn invalidate_copies(
     Ok(())
 }
 
-/// Brings a copy up to date: asks whether anything has changed since it was read, and reads the window if so, if that
+/// Brings a copy up to date: asks the provider whether anything has changed, and reads the window if it has, if that
 /// cannot be determined, or if the window has moved. So every calendar is read at least once a day.
 pub async fn refresh(
     provider: &dyn Provider,

@@ -1,7 +1,7 @@
-//! Callers: who a request is from, and what they may prove.
+//! Callers: who sent a request, and which permissions they hold.
 //!
-//! Authentication makes callers ([`crate::access`]), and callers make the proofs that use cases demand
-//! ([`crate::proof`]). Both are here and not in `domain`, because what every crate can make proves nothing.
+//! Authentication creates callers ([`crate::access`]), and callers create the proofs that use cases demand
+//! ([`crate::proof`]). Neither is defined in `domain`, because a proof that any crate could create would prove nothing.
 
 use std::collections::BTreeSet;
 

@@ -79,7 +79,8 @@ impl Campaigns {
         let old = entity::campaign::one(tx.tenant(), id).one(tx.conn()).await?;
         let old = old.ok_or_else(|| Error::not_found("campaign"))?;
         if old.state.require()? == CampaignState::Running {
-            return Err(Error::refuse("CAMPAIGN_RUNS", "This campaign has not finished yet."));
+            let message = "This campaign has not finished yet. Wait until it has, then retry.";
+            return Err(Error::refuse("CAMPAIGN_RUNS", message));
         }
         let failed = of(tx.tenant())
             .filter(Column::CampaignId.eq(old.id))
@@ -87,7 +88,8 @@ impl Campaigns {
             .all(tx.conn())
             .await?;
         if failed.is_empty() {
-            return Err(Error::refuse("NOTHING_TO_RETRY", "Every mailbox of this campaign is active."));
+            let message = "Every mailbox of this campaign is active: there is nothing to retry.";
+            return Err(Error::refuse("NOTHING_TO_RETRY", message));
         }
         let campaign = insert(&self.services, &mut tx, old.integration_id, &by.actor()).await?;
         let rows = failed.into_iter().map(|item| item_row(tx.tenant(), campaign.id, item.connection_id));

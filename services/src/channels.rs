@@ -1,7 +1,8 @@
 //! Push channels: subscriptions to a provider's notifications, and what a notification does.
 //!
-//! A notification only hints that a mailbox has changed; the mailbox is then read again with our own consent. Nothing
-//! in it is trusted except the secret, which only the provider knows.
+//! A notification only hints that a mailbox has changed; the mailbox is then read again with the stored consent. The
+//! sender proves itself by the channel's secret, which only the provider knows; the rest of the notification is not
+//! trusted.
 
 use std::collections::{BTreeMap, HashSet};
 

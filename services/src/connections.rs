@@ -136,7 +136,8 @@ impl Connections {
             return Err(Error::refuse("CALENDAR_ADDRESS_MISSING", message));
         };
         let integration = live_integration(&tx).await?.ok_or_else(|| {
-            Error::refuse("INTEGRATION_NOT_CONNECTED", "No calendar system is connected yet.")
+            let message = "No calendar system is connected yet. Ask an administrator to connect one.";
+            Error::refuse("INTEGRATION_NOT_CONNECTED", message)
         })?;
         let new = NewConnection { integration: integration.id, user: Some(user.id), room: None, address };
         let row = find_or_insert(&self.services, &mut tx, new).await?;
@@ -145,9 +146,8 @@ impl Connections {
         Ok(run)
     }
 
-    /// Enqueues the activation of mailboxes that are unintentionally not in use: those whose activation failed and is
-    /// due again, and those whose activation began but has no run any more. A run that crashed its worker waits for a
-    /// person instead. Returns how many were enqueued.
+    /// Enqueues activations that are due again after a failure, and activations whose run no longer exists. A mailbox
+    /// whose run crashed its worker is left to a person. Returns how many activations were enqueued.
     pub async fn retry_failed(&self, _by: &System, tenant: Id<ids::Tenant>, max: usize) -> Result<usize> {
         use entity::connection::{Column, update};
         let rows = self.to_retry(tenant, max).await?;
@@ -289,7 +289,7 @@ pub(crate) async fn enqueue(
     live.map(|run| run.id).ok_or_else(|| Error::refuse("IN_PROGRESS", "Try again in a moment."))
 }
 
-/// Includes a mailbox again that was excluded, because somebody activates it.
+/// Ends the exclusion of a mailbox that somebody activates.
 async fn take_in(tx: &mut Tx, connection: Id<ids::Connection>) -> Result<()> {
     use entity::connection::{Column, update};
     update(tx.tenant())
@@ -320,7 +320,7 @@ fn select(tenant: Id<ids::Tenant>, wanted: &ConnectionScope) -> sea_orm::Select<
     }
 }
 
-/// Why the calendar of somebody without any connection is not known.
+/// Why the calendar of a user without any connection is not known.
 pub fn never_connected() -> domain::Reason {
     domain::Reason::new("CALENDAR_NOT_CONNECTED", messages::calendar_not_connected())
         .with_next_action(messages::connect_the_calendar())

@@ -12,8 +12,8 @@ use crate::messages;
 pub struct Excess {
     /// The maximum that is allowed.
     pub limit: u64,
-    /// The amount found. If counting stopped at the limit, as for bytes that were not all read, the amount counted
-    /// by then.
+    /// The amount found; if counting stopped at the limit, for instance because a body was not read to its end, the
+    /// amount counted until then.
     pub actual: u64,
 }
 
@@ -31,8 +31,8 @@ pub struct Refusal {
     pub excess: Option<Excess>,
 }
 
-/// The sentence of a refusal: of the catalogue or, if the refusal is shown at once and never becomes the reason of a
-/// run, a finished one.
+/// The sentence of a refusal: a translatable message of the catalogue or, for refusals that are shown at once and never
+/// stored as a reason, plain text.
 #[derive(Debug, Clone)]
 pub struct Sentence(Message);
 

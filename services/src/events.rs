@@ -24,7 +24,7 @@ crate::noun! {
     Events
 }
 
-/// The topics by the names under which use cases know them.
+/// Topics of events.
 pub mod topic {
     use domain::Topic;
 
@@ -91,8 +91,8 @@ impl Events {
         self.watch(by, topic::BOOKING)
     }
 
-    /// Steps of runs in the caller's tenant, from now on. They say only which run made one, so every member may listen
-    /// for its own.
+    /// Steps of runs in the caller's tenant, from now on. An event contains only the id of the run, so every member may
+    /// subscribe to the runs that it started.
     pub fn runs(&self, by: &Member) -> impl Stream<Item = WatchEvent> + Send + use<> {
         self.watch(by, topic::RUN)
     }
@@ -124,10 +124,10 @@ impl Events {
         .boxed()
     }
 
-    /// Events of one topic after an event returned before, in commit order; `after` may be nil for the beginning. A
-    /// reader that continues from the last returned event misses none, however late a transaction commits: events
-    /// younger than a transaction that is still writing are held back until it ends. A pruned event counts as nil.
-    /// Streams deliver events at once and in any order, so their cursors are not suitable here.
+    /// Events of one topic in commit order, starting behind `after`; starts at the beginning if `after` is nil or has
+    /// been pruned. A reader that continues with the last returned event misses none, however late a transaction
+    /// commits: events newer than a transaction in progress are held back until that ends. The cursors of streams are
+    /// not suitable for `after`, because streams deliver events at once and in any order.
     pub async fn since(
         &self,
         _by: &System,

@@ -1,14 +1,14 @@
 //! Limits how many requests wait for servers configured by customers, such as OpenID issuers.
 //!
-//! Such a server may be slow, by accident or on purpose, and a request that waits for it keeps one of the node's
-//! permits. A few of them may wait at a time; the others are refused at once, so that permits are left for requests
-//! that wait for nobody. Results that are available without waiting, such as cached keys, count for nothing.
+//! Such a server may be slow, by accident or on purpose, and a request that waits for it holds one of the node's
+//! permits. Only a limited number of calls may wait at a time; further ones are refused at once, so that permits remain
+//! for other requests. Results that are available without a call, such as cached keys, do not count.
 //!
-//! The places are shared so that no group of tenants keeps the others out with servers that are slow or never answer:
-//! when all are taken, the oldest call of the tenant that has the most gives way to a tenant that has fewer. Where none
-//! has more than others, whoever has waited longest gives way, once that is longer than a server in good order needs. A
-//! tenant whose server did not answer in time has a single place until it answers again, and all such tenants together
-//! a quarter.
+//! The limit is shared fairly, so that tenants with slow or unresponsive servers cannot exclude the others. When it is
+//! reached, a new call replaces the oldest call of the tenant with the most calls, if that tenant has more calls than
+//! the new call's tenant would have; otherwise it replaces the oldest call of all, if that has waited longer than a
+//! healthy server needs. A tenant may use a quarter of the limit. A tenant whose server timed out may make one call at
+//! a time until the server responds again, and all such tenants together may use a quarter of the limit.
 
 use std::{
     cmp::Reverse,
@@ -27,7 +27,7 @@ use crate::{Error, Result, Services, messages};
 
 /// Maximum time that a request waits for such a server.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a request has its place among tenants with as many calls; afterwards it gives way to one that has none.
+/// How long a call may wait before it can be replaced although its tenant has no more calls than others.
 const UNDISTURBED: Duration = Duration::from_secs(2);
 /// How long a tenant's server counts as unresponsive after a time-out.
 const SILENT_FOR: Duration = Duration::from_mins(10);
@@ -43,13 +43,13 @@ pub(crate) enum ForeignServer {
     Directory,
 }
 
-/// The waiting requests of this node.
+/// Calls of this node that wait for servers of customers.
 #[derive(Debug, Default)]
 pub(crate) struct ForeignCalls(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// The oldest first.
+    /// Calls in progress, oldest first.
     waiting: Vec<Waiting>,
     /// Servers that did not respond in time, and until when they count as unresponsive.
     silent: HashMap<(Id<ids::Tenant>, ForeignServer), Timestamp>,
@@ -69,7 +69,7 @@ impl ForeignCalls {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reserves one of the limited places for a call to this tenant's server.
+    /// Reserves capacity for a call to this tenant's server; `None` if the call must be refused.
     fn enter(&self, tenant: Id<ids::Tenant>, places: usize, now: Timestamp) -> Option<Place<'_>> {
         let mut state = self.state();
         state.silent.retain(|_, until| now < *until);
@@ -94,7 +94,7 @@ impl ForeignCalls {
 }
 
 impl State {
-    /// The call that gives way to one more of a tenant that has this number; `None` if none has to.
+    /// Index of the call to be replaced by a new call of a tenant with `of_tenant` calls; `None` if there is none.
     fn which_gives_way(&self, of_tenant: usize, now: Timestamp) -> Option<usize> {
         let mut calls: HashMap<Id<ids::Tenant>, (usize, usize)> = HashMap::new();
         for (index, waiting) in self.waiting.iter().enumerate() {
@@ -112,7 +112,7 @@ impl State {
     }
 }
 
-/// The reserved place of a waiting request; released on drop.
+/// Reserved capacity for one call; released on drop.
 #[derive(Debug)]
 struct Place<'a> {
     calls: &'a ForeignCalls,
@@ -193,7 +193,7 @@ mod tests {
         Timestamp::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
     }
 
-    /// All places, taken by four tenants with silent servers.
+    /// Exhausts the limit with calls of four tenants.
     fn taken(calls: &ForeignCalls, now: Timestamp) -> Vec<Place<'_>> {
         (0..PLACES as u128).map(|call| calls.enter(tenant(call % 4), PLACES, now).unwrap()).collect()
     }

@@ -1,4 +1,4 @@
-//! Enforces our own rate limits, so that the provider's limits are not reached.
+//! Enforces Muster's own rate limits, which keep requests below the limits of the provider.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use providers::{Error, ErrorKind, Gate, Permit, RateLimit, Remedy, RequestLimits
 
 use crate::{Services, messages};
 
-/// Code of a request that was not sent because of our own limits.
+/// Error code of a request that was not sent because Muster's own rate limits left no room.
 pub const OWN_LIMIT: &str = "own_limit";
 
 /// How long a request waits for a permit before its worker is released.

@@ -1,9 +1,9 @@
 //! Distinguishes failures of an integration as a whole from failures of one mailbox.
 //!
-//! The response of one mailbox never makes an integration `FAILING`. Its directory or token does, which is checked
-//! whenever a mailbox refuses in a way that may concern all; so do mailboxes that fail in the same way for longer
-//! than one round of retries while no other is read: at least three, or all if there are fewer ([`Change::Failure`]
-//! counts them). One mailbox changes its own state, and makes the integration `DEGRADED` at most.
+//! A single mailbox changes only its own state, and makes the integration `DEGRADED` at most. An integration becomes
+//! `FAILING` for one of two reasons: its directory or token is refused, which is checked whenever a mailbox's error may
+//! concern all mailboxes; or at least three mailboxes, or all if there are fewer, have been failing in the same way for
+//! longer than one round of retries while no other was read ([`Change::Failure`] counts them).
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_hours(4);
 /// Longest part of a provider's code that distinguishes ways of failing, in characters.
 const LONGEST_CODE: usize = 100;
 
-/// Interpretation of an error that concerns one mailbox.
+/// What an error at one mailbox says about the mailbox and its integration.
 #[derive(Debug, Clone)]
 pub enum Judgement {
     /// The provider denies access to the whole integration: a person must consent again, or the operator must fix a
@@ -40,8 +40,9 @@ pub enum Judgement {
     Passing(Error),
 }
 
-/// Judges an error of `mailbox`. If it may concern all mailboxes, the directory is queried. Because "access denied"
-/// may mean either, a mailbox known to be in scope is tried first.
+/// Determines whether an error of `mailbox` concerns that mailbox or the whole integration. "Access denied" may mean
+/// either, so a mailbox known to be in scope is tried first; if the error may concern all mailboxes, the directory is
+/// queried.
 pub async fn judge(
     provider: &dyn Provider,
     session: &Session,
@@ -80,8 +81,7 @@ async fn integration(provider: &dyn Provider, session: &Session) -> Judgement {
     }
 }
 
-/// Why a provider failed. Includes what the operator must do; what the customer must do is known where the error
-/// occurred.
+/// Why a provider failed, including what the operator must do. The caller adds what the customer must do.
 pub fn reason(error: &Error) -> Reason {
     Reason {
         code: error.kind_code().to_owned(),
@@ -101,8 +101,8 @@ pub fn mailbox_reason(error: &Error, own: bool) -> Reason {
     if reason.next_action.is_some() { reason } else { reason.with_next_action(next) }
 }
 
-/// A failed attempt to access a mailbox. `counts` says whether it counts with other mailboxes that fail in the same
-/// way.
+/// Builds the change that records a failed attempt to access a mailbox. `counts` tells whether the failure counts
+/// together with those of other mailboxes that fail in the same way.
 pub fn failure(
     services: &Services,
     connection: &entity::connection::Model,

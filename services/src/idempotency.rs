@@ -1,8 +1,8 @@
 //! Idempotency keys: requests that are executed once even if they are sent repeatedly.
 //!
-//! A key is stored in the transaction of what it created: either both exist or neither. A second request with the
-//! same key waits until the first has ended, and then returns the object that the first one created. Refusals are not
-//! stored: nothing was done, so the same key may be tried again.
+//! A key is stored in the transaction of its request, so that either both take effect or neither. A second request with
+//! the same key waits until the first has ended, and then returns the object that the first one created. Refusals are
+//! not stored: nothing was changed, so the same key may be used again.
 
 use chrono::Duration;
 use domain::text::{self, Shape};
@@ -25,7 +25,7 @@ const LONGEST: usize = 128;
 /// Outcome of beginning a request.
 #[derive(Debug)]
 pub enum BeginOutcome {
-    /// The request is new: execute it, and record the result with the ticket.
+    /// The request is new: execute it, then record the result with [`PendingRequest::finish`].
     New(PendingRequest),
     /// The request was executed before; contains the id of the object that it created.
     Replay(AnyId),

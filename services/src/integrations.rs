@@ -354,7 +354,8 @@ pub(crate) fn require_consented(row: &entity::integration::Model) -> Result<()> 
 }
 
 pub(crate) fn verification_runs() -> Error {
-    Error::refuse("VERIFICATION_RUNS", "This integration is being verified at the moment.")
+    let message = "This integration is being verified at the moment. Try again when that has finished.";
+    Error::refuse("VERIFICATION_RUNS", message)
 }
 
 fn shown(id: Id<ids::Integration>) -> String {

@@ -148,8 +148,8 @@ impl Keys {
 
     /// Ensures that a first key exists.
     ///
-    /// A given key is stored unless it already is. Without one, and only while there is no key at all, a new one is
-    /// created and returned, to be shown once. It has every permission and does not expire, because the operator
+    /// If `secret` is given, stores that key unless it is stored already. Otherwise, if there is no key at all, creates
+    /// one and returns it, to be shown once. The key has every permission and does not expire, because the operator
     /// configures it. Called when a node starts, never for a request.
     pub async fn ensure_first(
         &self,
@@ -181,9 +181,9 @@ impl Keys {
         Ok(Some((key, secret)))
     }
 
-    /// Revokes a key at once, with the access tokens issued with it, and closes the sockets opened with either. With
-    /// `and_created` also revokes the keys created with it, with those, and so on, except the caller's own and what was
-    /// created with that: whoever used a stolen key may have made others.
+    /// Revokes a key and the access tokens issued with it at once, and closes the sockets opened with either. With
+    /// `and_created`, also revokes all keys created directly or indirectly with it, because a thief may have created
+    /// some; the caller's own key and those created with that are kept.
     pub async fn revoke(&self, by: &Staff, id: Id<ids::ApiKey>, and_created: bool) -> Result<RevokedKeys> {
         let mut tx = self.services.begin_installation().await?;
         let only = [by.key(), id];

@@ -111,11 +111,11 @@ pub struct Inner {
     signing: OnceLock<keys::Signing>,
     /// Descriptions of workflows; set after construction.
     catalogue: OnceLock<Arc<dyn Catalogue>>,
-    /// Requests of this node that wait for servers of customers.
+    /// Limits the calls of this node that wait for servers of customers.
     foreign_calls: foreign_calls::ForeignCalls,
-    /// Turns of changes of this node that lock their tenant.
+    /// Serialises this node's transactions that lock the same tenant.
     tenant_turns: turns::Turns<Id<ids::Tenant>>,
-    /// Turns of addresses at which issuers are asked about a sign-in.
+    /// Serialises calls to an issuer for sign-ins from the same address.
     sign_in_turns: turns::Turns<(std::net::IpAddr, domain::Id<domain::ids::OpenIdIssuer>)>,
 }
 
@@ -159,7 +159,8 @@ impl Services {
         Self { inner, reader: None }
     }
 
-    /// Returns services for one request, whose reads share a transaction until [`Services::end_reading`] or a write.
+    /// Returns services for one request, whose reads share a transaction until a write or
+    /// [`Services::end_reading`].
     #[must_use]
     pub fn for_request(&self) -> Self {
         Self { inner: Arc::clone(&self.inner), reader: Some(Arc::default()) }

@@ -46,9 +46,9 @@ pub struct NewLink {
     pub roles: Vec<Id<ids::Role>>,
 }
 
-/// A link that was opened before it expired.
+/// A valid link that somebody has opened.
 ///
-/// Only [`Links::open`] makes it, so it also proves that somebody holds a valid link.
+/// Only [`Links::open`] creates it, so it proves that the caller holds a valid link.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct OpenLink {
@@ -206,7 +206,7 @@ impl Links {
     }
 }
 
-/// Refuses an invitation that has ended, by its time or as [`require_rightful`] says.
+/// Refuses an invitation that has expired, or that [`require_rightful`] refuses.
 pub(crate) async fn require_valid(conn: &impl ConnectionTrait, link: &Model, now: Timestamp) -> Result<()> {
     if link.expires_at <= now {
         let message = "This link has expired. Ask the person who sent it for a new one.";

@@ -1,4 +1,4 @@
-//! What use cases say. The sentences are in `messages/locales/en/services.ftl`.
+//! Messages of use cases to people. Their sentences are in `messages/locales/en/services.ftl`.
 
 domain::messages! {
     sign_in_first();

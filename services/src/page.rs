@@ -11,7 +11,8 @@ pub const DEFAULT: u64 = 50;
 /// Selects a page of a list, by the ids that its cursors represent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PageArgs {
-    /// Number of items from the start, 1 to 100; defaults to [`DEFAULT`] if neither `first` nor `last` is given.
+    /// Number of items from the start, 1 to 100; defaults to [`DEFAULT`] if neither `first` nor `last` is
+    /// given.
     pub first: Option<u64>,
     /// Number of items from the end, 1 to 100; not together with `first`.
     pub last: Option<u64>,

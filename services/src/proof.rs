@@ -3,14 +3,14 @@
 //! | proof | who has it |
 //! |---|---|
 //! | [`Allowed`] | a caller who meets a rule, such as the permission `USER_EDIT`, within a tenant |
-//! | [`Own`] | a user, for the user's own things |
-//! | [`OwnOr`] | a user for the user's own things, or a caller who meets a rule |
+//! | [`Own`] | a user, for the user's own data |
+//! | [`OwnOr`] | a user for the user's own data, or a caller who meets a rule |
 //! | [`Member`] | a caller who belongs to a tenant, whatever it may do there |
 //! | [`Staff`] | the vendor's staff |
 //! | [`System`](crate::System) | the engine, the reconcilers and the operator's commands |
-//! | [`Anyone`] | everybody; what is asked for is public, or carries a secret of its own |
+//! | [`Anyone`] | everybody; the result is public, or the request carries a secret of its own |
 //!
-//! Only [`Caller`](crate::Caller) makes the first five.
+//! Only [`Caller`](crate::Caller) creates the first five.
 
 use std::{collections::BTreeSet, fmt, marker::PhantomData, ops::Deref};
 

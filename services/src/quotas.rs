@@ -25,9 +25,9 @@ pub struct QuotaSettings {
     pub caller: Option<Quota>,
     /// Quota shared by all callers of a tenant, in cost units.
     pub tenant: Option<Quota>,
-    /// Quota of an address for unauthenticated requests, in units of cost, and for pages.
+    /// Quota of an address for unauthenticated requests and for pages, in cost units.
     pub address: Option<Quota>,
-    /// Quota of an address for invalid credentials.
+    /// Quota of an address for requests with invalid credentials.
     pub refused: Option<Quota>,
 }
 

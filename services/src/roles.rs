@@ -1,8 +1,8 @@
 //! Roles: named sets of permissions, and their assignment to users.
 //!
 //! Callers can grant and take away only permissions that they have: a caller who lacks a permission can neither
-//! create, change, assign nor unassign a role that grants it ([`may_hand_on`], [`may_take`]). A tenant that has an
-//! administrator always keeps one. No role grants staff permissions.
+//! create, change, assign nor unassign a role that grants it ([`may_hand_on`], [`may_take`]).
+//! A tenant that has an administrator always keeps one. No role grants staff permissions.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -405,8 +405,8 @@ pub(crate) fn may_take_by(
     }
 }
 
-/// [`may_give`] within a tenant, where nobody can grant staff permissions. Whoever may connect calendars by any rule
-/// (S1.3) may grant the permission to connect them.
+/// [`may_give`] within a tenant, where nobody can grant staff permissions. Whoever may connect calendars by
+/// any rule (S1.3) may grant the permission to connect them.
 pub(crate) fn may_hand_on(by: &Member, permissions: &BTreeSet<Permission>) -> Result<()> {
     let has = |permission| match permission {
         Permission::Staff => false,

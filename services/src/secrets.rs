@@ -1,14 +1,14 @@
 //! Encryption at rest: which key seals what, and how keys are replaced while nodes are running.
 //!
 //! - A **master key** of the configuration seals the data keys, the signing keys and the installation's own secret.
-//!   The one that seals the installation's own secret is the *current* one: whatever a node's configuration calls the
-//!   master key, it seals with the one in force, so that nodes with an old and a new configuration work side by side
-//!   until [`Secrets::rotate`] puts the new one into force.
+//!   The one that seals the installation's own secret is the *current* one. Every node seals with the current key,
+//!   whichever key its configuration calls the master key, so that nodes with an old and a new configuration work side
+//!   by side until [`Secrets::rotate`] makes the new key the current one.
 //! - A tenant's **data key** seals its secrets. While it is being replaced, the former one is kept beside it.
 //!
-//! To seal, a transaction reads the key and locks it against rotation until the value is committed. So no node ever
-//! seals with a former key after another took its place, and no node needs to be told. To open, the key's id in the
-//! value selects the key; the keys are read again if none has that id.
+//! To seal, a transaction reads the key and locks it against rotation until the value is committed. So no node seals
+//! with a key that has been replaced, and nodes need no notification of a rotation. To open, the key id in the value
+//! selects the key; the keys are read again if none has that id.
 
 #![expect(clippy::disallowed_methods, reason = "keys belong to the installation")]
 

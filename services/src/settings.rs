@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::quotas::QuotaSettings;
 
-/// Settings of one installation. Durations are realistic; tests move the clock instead of shortening them.
+/// Settings of one installation. Tests move the clock instead of shortening durations.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Base URL under which browsers and providers reach this server, without a path.

@@ -14,8 +14,8 @@ use crate::{
 
 /// The use cases of a node together with their dependencies. It gives unrestricted access to every tenant.
 ///
-/// The root makes one for each node, out of a [`Store`]. `api` gets the [`Services`] in it and can make none: it
-/// cannot name `entity`, without which there is no store. Cheap to clone.
+/// The root creates one for each node from a [`Store`]. `api` receives only the [`Services`] in it and cannot create
+/// one, because it does not depend on `entity`, which defines the store. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct System(Arc<Parts>);
 

@@ -1,9 +1,9 @@
-//! Transactions that lock their tenant, for changes that depend on what they have read about it, such as who its
-//! administrators are: on PostgreSQL two such changes could otherwise both count what the other is removing.
+//! Transactions that lock their tenant, for changes that depend on data read before, such as who the administrators
+//! are: on PostgreSQL, two concurrent transactions could otherwise each remove one of the last two administrators.
 //!
-//! The tenant is locked before any other row, so that no two of these transactions wait for each other in a circle.
-//! Within a node they take turns before they ask for a connection: however many changes of one tenant wait, only one
-//! of them waits with a connection.
+//! The tenant is locked before any other row, so that these transactions never deadlock. Within a node they are
+//! serialised before they acquire a connection: however many changes of one tenant wait, only one of them holds a
+//! connection.
 
 #![expect(clippy::disallowed_methods, reason = "a tenant is found by its own id")]
 

@@ -1,4 +1,4 @@
-//! Queues within a node: callers that need the same resource wait for each other before they acquire anything else.
+//! Locks within a node, by key: callers that need the same resource wait here before they acquire anything else.
 
 use std::{
     collections::HashMap,
@@ -8,14 +8,14 @@ use std::{
 
 use tokio::sync::OwnedMutexGuard;
 
-/// Held by the caller whose turn it is.
+/// The lock of one key.
 type Turn = Arc<tokio::sync::Mutex<()>>;
 
-/// The queues of a node, by resource. Cheap to clone.
+/// The locks of a node, by key. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Turns<K>(Arc<Mutex<HashMap<K, Turn>>>);
 
-/// A turn, which ends when this is dropped.
+/// Holds the lock of one key until dropped.
 #[derive(Debug)]
 pub(crate) struct HeldTurn<K: Eq + Hash> {
     turns: Turns<K>,
@@ -31,7 +31,7 @@ impl<K> Default for Turns<K> {
 }
 
 impl<K: Eq + Hash + Copy> Turns<K> {
-    /// Waits for a turn, in the order of arrival.
+    /// Acquires the lock of a key. Waiting callers acquire it in the order of arrival.
     pub(crate) async fn take(&self, of: K) -> HeldTurn<K> {
         let turn = Arc::clone(self.all().entry(of).or_default());
         // Made before waiting, so that whoever gives up leaves nothing behind.

@@ -31,7 +31,7 @@ pub struct Tx {
     after: AfterCommit,
     /// Whether audit entries are also added to the installation's chain.
     also_of_the_installation: bool,
-    /// The turn held by a transaction that locks its tenant. Dropped last, after the transaction.
+    /// Held by a transaction that locks its tenant. Dropped last, after the transaction.
     turn: Option<TenantTurn>,
 }
 
@@ -152,12 +152,13 @@ impl Tx {
         self.tenant
     }
 
-    /// When the transaction began or, if it locked its tenant, when it had the lock: all its rows carry this time.
+    /// When the transaction began or, if it locked its tenant, when it acquired the lock; the timestamp of all rows
+    /// that it writes.
     pub fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// Makes this moment the transaction's time, after it has waited for others.
+    /// Sets the transaction's time to the current time; called after waiting for a lock.
     pub(crate) fn set_now(&mut self) {
         self.now = self.services.now();
     }

@@ -1,7 +1,7 @@
 //! Periodic maintenance of connections: reading calendars again, checking consents, and keeping push channels open.
 //!
-//! What is due is found here and done by runs, on all nodes and within the limits of tenants and providers. There is
-//! at most one live run for each thing, so that slow tasks are not started twice.
+//! This module finds due work and enqueues runs that do it, on all nodes and within the limits of tenants and
+//! providers. There is at most one live run per workflow and subject, so that slow work is not started twice.
 
 use std::collections::HashSet;
 

@@ -53,8 +53,8 @@ pub struct Report {
     pub service_name: Option<String>,
     /// The first temporary error, because of which the verification must be repeated.
     pub again: Option<Error>,
-    /// Whether missing permissions may be due to a fresh consent that the provider has not applied everywhere yet.
-    /// Never set where permissions take effect at once.
+    /// Whether permissions may be missing only because the provider has not fully applied a fresh consent yet. Always
+    /// `false` for providers whose permissions take effect at once.
     pub spreading: bool,
 }
 
@@ -76,7 +76,7 @@ impl Report {
 }
 
 /// Verifies an integration. `mailbox` is the service mailbox to verify. `probe` is the prefix of the probe events'
-/// keys and was stored before, so that an interrupted verification leaves nothing behind.
+/// keys; the caller stores it beforehand, so that events left by an interrupted verification can be found and removed.
 pub async fn run(
     system: &System,
     integration: &entity::integration::Model,

@@ -1,7 +1,7 @@
-//! Tokens made by a tenant's own OpenID issuer and presented to the API directly.
+//! Authenticates tokens issued by a tenant's own OpenID issuer and sent to the API directly.
 //!
-//! Before verification only two claims of such a token are used, to find the registration: its issuer, and the tenant
-//! if the audience is the one that Muster assigns to a tenant. The registration decides everything else.
+//! Before the token is verified, two of its claims serve to find the issuer's registration: the issuer, and the
+//! audience if it is the one that Muster assigns to a tenant. Everything else is checked against the registration.
 
 use std::collections::BTreeSet;
 

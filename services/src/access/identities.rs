@@ -1,8 +1,8 @@
 //! Cache of authentication results on this node.
 //!
-//! An entry is valid for a few seconds at most. It ends immediately, on every node, when a key, token, user, role or
-//! assignment changes: the change is published after its commit, and every look-up first processes what has been
-//! published. Where messages are lost (Redis is down), the few seconds are the bound.
+//! An entry is valid for a few seconds at most. It is discarded immediately, on every node, when a key, token, user,
+//! role or assignment changes: the change is published after its commit, and every look-up first processes published
+//! changes. If messages are lost because Redis is down, entries still expire after those few seconds.
 
 use std::{
     collections::HashMap,
@@ -29,7 +29,7 @@ const CALLERS: u64 = 10_000;
 /// Maximum number of recently seen credentials that are remembered.
 const FAMILIAR: u64 = 50_000;
 const FAMILIAR_FOR: std::time::Duration = std::time::Duration::from_hours(1);
-/// Maximum number of tenants whose last change is remembered; beyond it, a change counts for all tenants.
+/// Maximum number of tenants whose last change is remembered; beyond it, a change invalidates all tenants' entries.
 const TENANTS: usize = 10_000;
 /// Topic of changes. They belong to the installation, so their tenant is nil and the payload names the tenant
 /// concerned.

@@ -101,8 +101,8 @@ impl Access {
         Ok(Caller::new(Trusted, caller.kind(), Some(tenant), permissions).by(caller.presented()))
     }
 
-    /// Stream of changes to callers' permissions, made on any node. A socket authenticates again when one concerns
-    /// its caller.
+    /// Stream of changes to callers' permissions on any node. A socket authenticates again when a change concerns its
+    /// caller.
     pub fn changes(&self, _by: Anyone) -> impl Stream<Item = AccessChange> + Send + use<> {
         identities::changes(&self.services)
     }

@@ -39,7 +39,7 @@ pub struct AccessToken {
     pub id: Id<ids::AccessToken>,
     /// The token itself, for the header `Authorization` after `Bearer`.
     pub token: String,
-    /// From this instant on the token is refused.
+    /// When the token expires.
     pub expires_at: Timestamp,
 }
 
@@ -78,9 +78,9 @@ impl Signer {
 /// Why a token is issued.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum IssuedFor<'a> {
-    /// The vendor's staff asked for it.
+    /// Requested by the vendor's staff.
     Vendor(&'a Staff),
-    /// The operator asked for it.
+    /// Requested by the operator.
     Operator,
     /// The user signed in through this issuer.
     SignIn(Id<ids::OpenIdIssuer>),
@@ -186,8 +186,8 @@ impl Access {
         Ok(AccessToken { id, token, expires_at })
     }
 
-    /// Revokes the tokens and codes obtained through an issuer, of one user or of all, because signing in that way is
-    /// no longer possible.
+    /// Revokes the tokens and codes that one user, or every user, obtained by signing in through an issuer; called when
+    /// that way of signing in ends.
     pub(crate) async fn revoke_through(
         tx: &mut Tx,
         issuer: Id<ids::OpenIdIssuer>,
@@ -214,12 +214,12 @@ impl Access {
         page::read(tokens, Column::Id, args, &txn).await
     }
 
-    /// Revokes access tokens of the proof's user, those given or all, and closes what they opened on every node.
-    /// Returns how many of those that Muster issued were valid. With all tokens end the codes for which an application
-    /// could still obtain one, and the tokens that the tenant's own issuers have given the user so far.
+    /// Revokes the given access tokens of the proof's user, or all if `None`, and closes the sockets opened with them
+    /// on every node. Returns how many valid tokens issued by Muster were revoked. Revoking all also invalidates
+    /// unused sign-in codes and the tokens that the tenant's own issuers have issued to the user so far.
     ///
-    /// For another user the caller also needs every permission of that user: nobody locks out somebody with more
-    /// rights.
+    /// To act on another user, the caller also needs every permission of that user, so that nobody can lock out a user
+    /// with more permissions.
     pub async fn revoke(
         &self,
         by: &OwnOr<may::UserEdit>,
@@ -274,7 +274,7 @@ impl Access {
         }
     }
 
-    /// Validates a token as far as possible without the database.
+    /// Validates a token's header, signature and claims; whether it was revoked is checked separately.
     pub(super) async fn verify(&self, token: &str) -> Result<Claims> {
         let dead = || Error::Denied(Denied::Unauthenticated);
         let kid = Head::read(token).and_then(|head| head.key()).ok_or_else(dead)?;
@@ -390,7 +390,7 @@ pub(super) async fn is_in_force(conn: &impl ConnectionTrait, claims: &Claims) ->
     }
 }
 
-/// Ends the tokens that the tenant's own issuers have given a user so far.
+/// Invalidates all tokens that the tenant's own issuers have issued to a user so far.
 async fn end_foreign_tokens(tx: &Tx, user: Id<ids::User>) -> Result<()> {
     use entity::tenant_user::{Column, update};
     update(tx.tenant())
@@ -401,7 +401,7 @@ async fn end_foreign_tokens(tx: &Tx, user: Id<ids::User>) -> Result<()> {
     Ok(())
 }
 
-/// Whether a token that the tenant's own issuer gave a user at this moment has not been revoked.
+/// Whether a token that the tenant's own issuer issued to a user at `issued_at` has not been revoked.
 pub(crate) async fn is_accepted(
     conn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,

@@ -1,8 +1,8 @@
 //! Appends entries to their chains.
 //!
-//! Each chain has one row for its head, which a transaction locks after everything else. As it waits for no other lock
-//! afterwards, transactions queue behind each other only during a commit and never deadlock. Heads of several chains
-//! are locked in the order of their tenants.
+//! Each chain has one row for its head, which a transaction locks last. As the transaction acquires no other lock
+//! afterwards, concurrent transactions wait for each other only during a commit and never deadlock. Heads of several
+//! chains are locked in the order of their tenants.
 
 use std::collections::{BTreeMap, BTreeSet};
 

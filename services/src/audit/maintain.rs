@@ -1,4 +1,5 @@
-//! Maintenance of the audit log by the operator as owner of the database: prune, number, export.
+//! Maintenance of the audit log by the operator as owner of the database: pruning it, exporting it, and appending
+//! entries without a sequence number to their chains.
 //!
 //! Nodes may do none of this. Each operation is itself recorded in the audit log, in its own transaction.
 
@@ -131,9 +132,9 @@ fn checked(end: &audit_chain::Model, key: &AuditKey, old: &[Model], even_if_brok
     }
 }
 
-/// Appends entries without a sequence number to their chains: those of a version without chains, and those that nodes
-/// of such a version have written since. Creates the chain of every tenant that has none. Returns how many entries
-/// were numbered, which is itself recorded.
+/// Appends entries without a sequence number to their chains. Such entries were written by a version without chains,
+/// before the migration or by nodes still running it. Creates the chain of every tenant that has none. Records the
+/// operation and returns the number of entries appended.
 pub async fn adopt(owner: &DatabaseConnection, sealer: &Sealer, now: Timestamp) -> Result<u64> {
     let txn = owner.begin().await?;
     let without: Vec<Id<ids::Tenant>> = all_tenants()

@@ -1,7 +1,7 @@
 //! Verifies chains and reports the first fault of each.
 //!
 //! Reads all entries once, in order, a few thousand at a time. The caller provides a connection of the database owner
-//! on which nothing changes meanwhile; nodes see only one tenant's entries at a time.
+//! with a consistent snapshot, because nodes see only one tenant's entries at a time.
 
 use domain::{Id, ids};
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,7 +75,7 @@ pub struct Verdict {
     pub entries: u64,
     /// Sequence numbers of the first and last entry according to the head.
     pub places: Option<(i64, i64)>,
-    /// Number of checkpoints about entries that have since been pruned and that therefore prove nothing.
+    /// Number of checkpoints that prove nothing any more because their entries have been pruned.
     pub pruned: usize,
     /// The first fault; `None` if the chain is intact.
     pub broken: Option<ChainFault>,

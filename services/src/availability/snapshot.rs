@@ -397,7 +397,8 @@ async fn bitmaps(
     Ok(copies)
 }
 
-/// Merges two planes of one calendar; unknown unless they cover the same range.
+/// Merges two bitmaps of one calendar, such as those of busy and tentative events; unknown unless they cover the same
+/// range.
 fn both(mut bits: Bitmap, plane: &Bitmap) -> Bitmap {
     let fits = bits.window() == plane.window() && bits.union(plane).is_ok();
     if fits { bits } else { Bitmap::unknown() }

@@ -126,7 +126,7 @@ pub(super) fn free(snapshot: &CalendarSnapshot, blocked: TimeRange) -> Outcome<(
     Err(super::Error::SlotTaken(SlotTaken { conflicts, alternatives: Vec::new() }))
 }
 
-/// Up to three free times of the same length on the same local day, those nearest to the request.
+/// Up to three free times of the same length on the same local day, as near to the requested time as possible.
 pub(super) async fn alternatives(
     services: &Services,
     tenant: Id<ids::Tenant>,

@@ -16,8 +16,8 @@ pub fn awaits_meeting(booking: &booking::Model) -> bool {
     booking.online_meeting.as_ref().is_some_and(|state| *state == OnlineMeetingState::Pending)
 }
 
-/// What has changed about a booking's online meeting since its event was read: a joining address, that there is no
-/// meeting (`Some(None)`), or nothing (`None`).
+/// The change of a booking's online meeting after its event was read: `Some(Some(url))` for a new join URL,
+/// `Some(None)` if there is no meeting, `None` if nothing has changed.
 pub fn meeting_of(
     booking: &booking::Model,
     offers: ProviderFeatures,

@@ -1,7 +1,7 @@
 //! Decides to which calendar a booking is written (S4.6).
 //!
-//! The organiser's own calendar if it can be written to, otherwise that of a service mailbox. The same rule refuses a
-//! booking when it is requested, decides when it is written, and informs the organiser beforehand (S4.10).
+//! That is the organiser's own calendar if it can be written to, otherwise the calendar of a service mailbox. The same
+//! rule applies when a booking is requested, when it is written, and when the organiser is informed beforehand (S4.10).
 
 use std::sync::Arc;
 

@@ -10,8 +10,7 @@ use sea_orm::{ColumnTrait, Condition, ExprTrait, PaginatorTrait, QueryFilter, Qu
 use super::Writer;
 use crate::{Result, events::topic, health};
 
-/// Minimum number of mailboxes that must fail in the same way for the integration to be at fault; all of them if it
-/// has fewer.
+/// Number of mailboxes that must fail in the same way for the integration to be at fault; all of them if it has fewer.
 const ENOUGH: u64 = 3;
 
 /// A failed attempt to access a mailbox.

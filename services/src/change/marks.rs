@@ -17,7 +17,7 @@ pub(super) struct Mark {
     pub count: i32,
     /// Number of unreadable items that block no time.
     pub unknown: i32,
-    /// Examples, those that block nothing first. Independent of the order in which the items arrive.
+    /// Examples of unreadable items, those that block no time first; the same for any order of the items.
     pub examples: Json,
 }
 

@@ -107,7 +107,7 @@ pub enum Change {
     },
 }
 
-/// The engine writes what steps return through the services of its node.
+/// The engine writes the changes that steps return through the [`System`] of its node.
 #[async_trait]
 impl ChangeWriter for System {
     type Change = Change;

@@ -1,5 +1,5 @@
-//! Puts a consent into effect: it is stored, sealed, in the session, tried by the integration's run, and only then
-//! made permanent. Also withdraws consents.
+//! Puts a consent into effect and withdraws consents. A new consent is first stored, sealed, in the session; the
+//! integration's run tries it and makes it permanent.
 
 use domain::{Id, connect::ConnectStep, ids};
 use providers::Secret;

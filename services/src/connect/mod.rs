@@ -284,7 +284,7 @@ impl Connect {
         self.give_up(tx, session, &error.into()).await
     }
 
-    /// Ends the attempt: the run undoes its steps, and the browser is redirected with the reason (S1.12).
+    /// Ends the attempt with an error: the run undoes its steps, and the browser is redirected with the reason (S1.12).
     async fn give_up(&self, mut tx: Tx, mut session: SessionRow, error: &Error) -> Result<NextPage> {
         set_step(&tx, &mut session, ConnectStep::Answered).await?;
         let reason = error.reason();

@@ -36,8 +36,8 @@ pub(super) struct Owner {
 }
 
 impl Connect {
-    /// What the link of [`Connect::own_consent`] is for. Opening it does not consume it, because mail filters and
-    /// previews open links too.
+    /// What the link of [`Connect::begin_own_consent`] is for. Opening the link does not consume it, because mail
+    /// filters and previews open links too.
     pub async fn own_invitation(&self, _by: Anyone, secret: &str) -> Result<OwnInvitation> {
         let session = self.session(secret, ConnectPurpose::Own).await?;
         let Owner { integration, address, .. } = self.owner(&session).await?;
@@ -71,7 +71,7 @@ impl Connect {
         Ok(self.services.settings.link(&format!("/connect/own/{secret}")))
     }
 
-    /// Exchanges the link of [`Connect::own_consent`] for a cookie and the provider's page.
+    /// Exchanges the link of [`Connect::begin_own_consent`] for a cookie and the provider's page.
     pub async fn open_own_consent(&self, _by: Anyone, secret: &str) -> Result<(String, NextPage)> {
         let session = self.session(secret, ConnectPurpose::Own).await?;
         let connector = self.connector_of(&session).await?;
@@ -99,9 +99,9 @@ impl Connect {
         connector.is_ok_and(|connector| connector.features().own_consent)
     }
 
-    /// Completes a user's own consent, after which the provider sent the browser to `path`; the mailbox switches to
-    /// the user's own route and is activated again. The account must be the one that the organisation's directory
-    /// lists under the user's calendar address.
+    /// Handles the redirect to `path` after a user's own consent; the mailbox switches to the user's own route and is
+    /// activated again. The account must be the one that the organisation's directory lists under the user's calendar
+    /// address.
     pub async fn own_consented(
         &self,
         _by: Anyone,

@@ -1,10 +1,9 @@
-//! Connecting through a service account of the organisation's: its key, entered on the connect page with the
-//! administrator for whom it acts; or its name without the key.
+//! Connecting through a service account of the organisation: with its key, entered on the connect page together with
+//! the address of the administrator for whom it acts; or with its address only, without a key.
 //!
-//! That the key may act for the administrator in the directory proves the organisation; the integration's run checks
-//! it, and this module only refuses what cannot be a key. A service account's name is no secret: who enters a name
-//! must sign in as the administrator, otherwise anybody could connect an organisation that trusts that service
-//! account.
+//! A key proves the organisation if it may act for the administrator in the directory. The integration's run checks
+//! that; this module only refuses malformed keys. A service account's address is no secret, so whoever enters one must
+//! sign in as the administrator; otherwise anybody could connect an organisation that trusts that service account.
 
 use domain::text::Shape;
 use providers::{Provider, Secret, SignIn, SignedInAdministrator};

@@ -66,9 +66,9 @@ impl Connect {
         Ok(row)
     }
 
-    /// Begins the transaction of a step. The session and its invitation are checked again, because they may have
-    /// ended while the step waited for the provider or for a concurrent request. The tenant is locked, as by whoever
-    /// ends sessions, and the session is locked and checked again; returns it as it is now.
+    /// Begins the transaction of a step: locks the tenant and the session, and checks the session and its invitation
+    /// again, because they may have ended while the step waited for the provider or for a concurrent request. Returns
+    /// the session in its current state.
     pub(super) async fn begin_step(&self, session: &SessionRow) -> Result<(Tx, SessionRow)> {
         let (tx, _) = self.services.begin_locked(session.tenant_id).await?;
         let row = entity::connect_session::one(tx.tenant(), session.id).lock_exclusive().one(tx.conn());

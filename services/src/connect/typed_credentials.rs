@@ -19,7 +19,7 @@ use crate::{
 pub(super) const LONGEST_USER: usize = 320;
 
 impl Connect {
-    /// Accepts entered credentials. The integration's run tries them.
+    /// Accepts entered credentials, which the integration's run then tries.
     pub async fn submit(&self, _by: Anyone, cookie: &str, typed: TypedCredentials) -> Result<NextPage> {
         let mut session = self.session(cookie, ConnectPurpose::Connect).await?;
         if session.step != ConnectStep::Credentials {

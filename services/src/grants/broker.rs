@@ -158,8 +158,8 @@ impl Broker {
         }
     }
 
-    /// Reads the stored consent, if its organisation still belongs to the tenant, and the shared access token, if it
-    /// is still valid and meets the requirements.
+    /// Reads the stored consent, and the stored access token if it is still valid and meets the requirements. Fails if
+    /// the organisation no longer belongs to the tenant.
     async fn consent(&self, wanted: Wanted<'_>) -> Result<(Secret, Option<Live>)> {
         let txn = self.services.read(self.tenant).await?;
         let row = entity::consent_grant::one(self.tenant, self.grant).one(&txn).await?;

@@ -67,9 +67,9 @@ impl Issuers {
         Ok(row)
     }
 
-    /// Removes a user's link to an issuer and revokes what the user obtained through the issuer. No sign-in links the
-    /// same subject again, see [`Issuers::link`]; another one is linked by verified email address. Returns whether
-    /// there was a link.
+    /// Removes a user's link to an issuer and revokes the user's tokens and codes of that issuer. Afterwards a sign-in
+    /// does not link the same subject again, only [`Issuers::link`] does; a different subject is still linked
+    /// by its verified email address. Returns whether there was a link.
     pub async fn unlink(
         &self,
         by: &Allowed<may::UserEdit>,
@@ -121,8 +121,9 @@ pub(crate) async fn unlink_outgrown(tx: &mut Tx, by: &Member, users: &[Id<ids::U
     Ok(())
 }
 
-/// Makes a user's links depend also on the person who changes the user's address: whoever chooses the address chooses
-/// whom these links mean. They end once the user has more permissions than that person, see [`unlink_outgrown`].
+/// Makes a user's links depend on the person who changes the user's email address as well, because the address
+/// determines who can sign in. The links end once the user has more permissions than that person; see
+/// [`unlink_outgrown`].
 pub(crate) async fn rest_on(tx: &Tx, by: &Member, user: Id<ids::User>) -> Result<()> {
     for link in of(tx.tenant()).filter(Column::UserId.eq(user)).all(tx.conn()).await? {
         let mut with = by.permissions().clone();

@@ -1,7 +1,7 @@
 //! OpenID issuers with which users of a tenant sign in.
 //!
-//! Control over an issuer allows signing in as any user, so changing issuers needs every permission within the
-//! tenant. Removing an issuer ends everything obtained through it.
+//! Whoever controls an issuer can sign in as any user, so changing issuers needs every permission within the tenant.
+//! Removing an issuer revokes all tokens and codes obtained through it.
 
 pub(crate) mod identity;
 mod input;

@@ -68,15 +68,15 @@ pub struct Report {
 pub type ProgressSink<'a> = &'a mut (dyn FnMut(Progress) -> ControlFlow<()> + Send);
 
 impl Secrets {
-    /// Puts the configured master key into force and seals everything with it that a master key seals, except the
-    /// audit key, which no node may change ([`crate::audit::Sealer::reseal`]); then, depending on `scope`, gives
-    /// tenants new data keys and seals their secrets with them. Safe to run at any time, repeatedly and concurrently;
-    /// an interrupted rotation is continued. Called by the operator, never for a request.
+    /// Makes the configured master key the current one and reseals with it everything that a master key seals, except
+    /// the audit key, which no node may change ([`crate::audit::Sealer::reseal`]). Then, depending on
+    /// `scope`, creates new data keys for tenants and reseals their secrets. Safe to run at any time, repeatedly and
+    /// concurrently; an interrupted rotation is continued. Called by the operator, never for a request.
     ///
     /// # Errors
     ///
     /// `MASTER_KEY_UNKNOWN` if something is sealed with a master key that the configuration lacks; `NOT_FOUND` if
-    /// there is no such tenant. What was done until then stays done.
+    /// there is no such tenant. Steps committed before the error are kept.
     pub async fn rotate(&self, _by: &System, scope: Scope, told: ProgressSink<'_>) -> Result<Report> {
         self.open_pepper().await?;
         if let Scope::DataKeyOf(tenant) = scope {
@@ -106,8 +106,8 @@ impl Secrets {
         Ok(report)
     }
 
-    /// Seals the installation's own secret with the configured master key: from this commit on, every node seals with
-    /// it. Transactions that used the former key have committed by then.
+    /// Seals the installation's own secret with the configured master key, with which every node seals from this commit
+    /// on. Transactions that used the former key have committed by then.
     async fn put_into_force(&self, told: ProgressSink<'_>) -> Result<usize> {
         let vault = &self.services.vault;
         let mut tx = self.services.begin_installation().await?;

@@ -12,7 +12,7 @@ use crate::{
     vault::{Column, KeyId, MIN_LEN, SealContext, key_id, own_place},
 };
 
-/// Use of keys.
+/// Which master and data keys are in use, and how much is left to reseal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {
     /// The current master key; `None` before the first node was started.
@@ -29,7 +29,7 @@ pub struct Status {
     pub tenants: u64,
     /// Number of tenants with values that are not sealed with their current data key.
     pub tenants_to_do: u64,
-    /// Number of such values.
+    /// Number of values that are not sealed with their tenant's current data key.
     pub values_to_do: u64,
     /// Number of tenants that an interrupted rotation has yet to finish.
     pub under_way: u64,

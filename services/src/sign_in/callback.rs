@@ -18,7 +18,7 @@ impl CallbackParams {
         let mut parameters = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             if parameters.insert(name.into_owned(), value.into_owned()).is_some() {
-                let message = "A parameter of this address appears twice. Start again.";
+                let message = "A parameter of this address appears twice. Start the sign-in again.";
                 return Err(Error::refuse("SIGN_IN_MALFORMED", message));
             }
         }

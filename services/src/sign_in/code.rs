@@ -1,4 +1,4 @@
-//! Codes with which an application obtains the token of a user whom it sent to sign in.
+//! Codes that an application exchanges for the token of a user who has signed in at its request.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

@@ -2,9 +2,9 @@
 //! identifies the user and issues a token of its own.
 //!
 //! The data of a sign-in is stored in a browser cookie, so that unauthenticated clients create no rows. A redirect
-//! from the issuer is accepted only in that browser, with the state that was sent, and once. Each issuer has a
-//! redirect URI of its own. An application that wants the token names a return URL, and proves with the code that it
-//! sent the browser (RFC 7636); without a return URL the page shows the token.
+//! from the issuer is accepted only once, in the same browser and with the state that was sent. Each issuer has a
+//! redirect URI of its own. An application that wants the token gives a return URL and, when it exchanges the code,
+//! proves by a verifier that it started the sign-in (RFC 7636); without a return URL the page shows the token.
 
 mod callback;
 mod code;
@@ -88,8 +88,8 @@ impl SignIn {
         Ok((self.cookie(tenant, &session).await?, url))
     }
 
-    /// Processes the issuer's redirect, in the browser that began. `from` is the browser's address: for each address an
-    /// issuer is asked one thing at a time, and an address from which many redirects turn out to be made up has to
+    /// Handles the issuer's redirect, in the browser that began the sign-in. `from` is the browser's address: calls to
+    /// an issuer for the same address are made one at a time, and an address that sent many forged redirects has to
     /// wait.
     pub async fn complete(
         &self,
@@ -122,7 +122,7 @@ impl SignIn {
         first.map(drop).map_err(|_| callback::used())
     }
 
-    /// Asks an issuer for somebody at an address, when it is the address's turn at this issuer.
+    /// Calls an issuer for a sign-in from an address, after earlier calls for that address and issuer have finished.
     async fn asked_from<T>(
         &self,
         by: Anyone,

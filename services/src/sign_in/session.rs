@@ -40,7 +40,7 @@ impl SignIn {
         serde_json::from_slice(&said).map_err(|_| over())
     }
 
-    /// The values that a sign-in sends to the issuer.
+    /// Derives the state, nonce and verifier that a sign-in sends to the issuer.
     pub(super) async fn attempt(&self, tenant: Id<ids::Tenant>, id: Id<ids::Row>) -> Result<Attempt> {
         let id = id.uuid().to_string();
         let (state, nonce) =

@@ -33,7 +33,7 @@ pub(crate) fn email(text: &str, field: &'static str) -> Result<String> {
     Err(Refusal::new("EMAIL_MALFORMED", "This is not an email address.").at(field).into())
 }
 
-/// Builds the row of a new user, created by somebody with these permissions.
+/// Validates a new user and builds its row. `made_with` contains the permissions of the person who creates the user.
 pub(super) fn new(id: Id<ids::User>, tx: &Tx, new: &NewUser, made_with: &Json) -> Result<Model> {
     Ok(Model {
         id,
@@ -49,7 +49,7 @@ pub(super) fn new(id: Id<ids::User>, tx: &Tx, new: &NewUser, made_with: &Json) -
     })
 }
 
-/// Builds the row of a changed user.
+/// Validates a change of a user and builds the changed row.
 pub(super) fn changed(before: &Model, change: UserChange) -> Result<Model> {
     let kept = before.clone();
     Ok(Model {
@@ -95,7 +95,8 @@ pub(super) async fn unique(tx: &Tx, users: &[Model]) -> std::result::Result<(), 
     Ok(())
 }
 
-/// The refusal if another transaction took the address after [`unique`] had checked it.
+/// Converts the database's error into a refusal if another transaction has taken the address since the check by
+/// [`unique`].
 pub(super) fn taken(error: DbErr) -> Error {
     match is_duplicate(&error) {
         true if error.to_string().contains("address") => address_taken(),

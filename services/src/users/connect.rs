@@ -111,7 +111,7 @@ pub(super) async fn disconnect(tx: &mut Tx, user: &tenant_user::Model) -> Result
     Ok(())
 }
 
-/// Deletes all data that is stored only for the user.
+/// Disconnects the user's mailboxes and deletes all data that is stored only for the user.
 pub(super) async fn forget(tx: &mut Tx, user: &tenant_user::Model) -> Result<()> {
     use entity::{connect_link, connect_session};
     disconnect(tx, user).await?;

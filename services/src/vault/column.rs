@@ -1,5 +1,5 @@
-//! Every column that contains sealed values. Values can be sealed only for one of these, and rotation visits all of
-//! them, so that a new column cannot be forgotten.
+//! The columns that contain sealed values. Values can be sealed only for one of these columns, and rotation visits all
+//! of them, so that none is forgotten.
 
 use domain::{AnyId, Id, ids};
 use sea_orm::EnumIter;
@@ -92,7 +92,7 @@ impl Column {
     }
 }
 
-/// Location of a sealed value.
+/// Location of a sealed value: its column, tenant and row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealContext {
     column: Column,
@@ -111,7 +111,7 @@ impl SealContext {
         self.column.name().0
     }
 
-    /// Associated data of a value: its location and, unless it is of the first version, its key.
+    /// Associated data that binds a value to its location and, except in the format's first version, to its key.
     pub(super) fn bound(self, key: Option<KeyId>) -> String {
         let (table, column) = self.column.name();
         let (tenant, row) = (self.tenant.uuid(), self.row.uuid());

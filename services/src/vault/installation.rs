@@ -56,8 +56,8 @@ impl Vault {
         held().await?.ok_or(Error::Unreadable { what: "installation_secret" })
     }
 
-    /// Initial key of digests, and the master key that seals it. If values were sealed or digested before the key was
-    /// stored, the master key of that time is the current one and the digest key is derived from it.
+    /// Creates the key of digests; returns it with the master key that seals it. If values were sealed or digested
+    /// before this key was stored, returns the master key with which that was done, and the digest key derived from it.
     async fn first_pepper(&self, conn: &impl ConnectionTrait) -> Result<(KeyId, [u8; 32])> {
         let derived = |key: KeyId| Some((key, self.derived_pepper(key)?));
         let unreadable = || Error::Unreadable { what: "installation_secret" };
