@@ -64,7 +64,7 @@ impl Holder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overloaded;
 
-/// Hands out the permits of a node. Cheap to clone.
+/// Grants permits within the limits of a node. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Admission {
     config: AdmissionConfig,

@@ -1,9 +1,10 @@
 //! Limits how many requests are open on a node: their bodies arriving, being executed, or their responses being sent.
 //!
-//! Unidentified clients share half of the places. A client that sends its body slowly, or reads its response slowly,
-//! costs nothing but its place, so many can be taken for little. When all are taken, one gives way to a newcomer: the
-//! oldest of the address that holds the most, if that is more than the newcomer's address would hold, or else the
-//! oldest that has been transferring for some time. A request that is being executed never gives way.
+//! Unidentified clients may have half of all open requests. A client that sends its body slowly, or reads its response
+//! slowly, keeps a request open at almost no cost to itself, so an attacker could open all of them. Therefore, once the
+//! limit is reached, a new request closes an older one: the oldest of the address with the most open requests, if that
+//! address has more than the new request's address would have, or else the oldest that has been in transfer for some
+//! time. A request that is being executed is never closed.
 
 use std::{
     cmp::Reverse,
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission::Holder;
 
-/// How long a transfer is left alone when no address holds more than others.
+/// How long a request may be in transfer before it is closed, when no address has more open requests than others.
 const UNDISTURBED: Duration = Duration::from_secs(2);
 
 /// The limits of a node.
@@ -53,7 +54,7 @@ struct Unidentified {
 }
 
 impl OpenRequests {
-    /// Opens a request, or returns `None` if there is no place for it.
+    /// Opens a request, or returns `None` if a limit is reached and no older request can be closed.
     pub(crate) fn open(&self, holder: Holder, limits: OpenLimits) -> Option<OpenRequest> {
         self.open_at(Instant::now(), holder, limits)
     }
@@ -113,7 +114,8 @@ impl Inner {
         Some(Place::Unidentified { number, gives_way })
     }
 
-    /// The request that gives way to one more of an address that has this number; `None` if none has to.
+    /// The index of the request to close in favour of a new one, whose address already has `of_address` open requests;
+    /// `None` if no request can be closed.
     fn which_gives_way(&self, now: Instant, of_address: usize) -> Option<usize> {
         let mut held: HashMap<Option<IpAddr>, usize> = HashMap::new();
         for open in &self.unidentified {
@@ -145,7 +147,7 @@ impl Inner {
     }
 }
 
-/// An open request; its place is free again when this is dropped.
+/// An open request; counted until it is dropped.
 #[derive(Debug)]
 pub(crate) struct OpenRequest {
     requests: OpenRequests,
@@ -159,7 +161,7 @@ enum Place {
 }
 
 impl OpenRequest {
-    /// The body of the request, which may have to give way; `None` for those that never do.
+    /// The body of the request if it may be closed in favour of another one; `None` for identified clients.
     pub(crate) fn arriving(&self) -> Option<ArrivingBody> {
         match &self.place {
             Place::Known(_) => None,
@@ -171,7 +173,7 @@ impl OpenRequest {
         }
     }
 
-    /// Records that the response is being sent: a client that does not read it gives way.
+    /// Records that the response is being sent, so that the request may be closed if its client does not read.
     pub(crate) fn responding(&self) {
         if let Place::Unidentified { number, .. } = &self.place {
             self.requests.set_executed(*number, false);
@@ -203,7 +205,7 @@ pub(crate) struct ArrivingBody {
 }
 
 impl ArrivingBody {
-    /// Waits for the body; `None` if the request has to give way before it has arrived.
+    /// Waits for the body; `None` if the request is closed in favour of another one before the body has arrived.
     pub(crate) async fn read<T>(&self, body: impl Future<Output = T>) -> Option<T> {
         let read = self.gives_way.run_until_cancelled(body).await?;
         self.requests.set_executed(self.number, true);

@@ -1,8 +1,8 @@
 //! The GraphQL API, called as a vendor's back end calls it.
 //!
 //! A request is repeated, with the same variables and so with the same `idempotencyKey`, while the server is
-//! unreachable or already working on it. A request without such a key is sent with [`Graph::once`], and its effect is
-//! looked up by name before it is sent again.
+//! unreachable or already working on it. A request without such a key is sent with [`Graph::once`], and
+//! its effect is looked up by name before it is sent again.
 
 use http::{Client, HeaderName, Method, Request};
 use serde_json::{Value, json};

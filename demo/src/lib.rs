@@ -2,9 +2,9 @@
 //! the seed of `muster dev` and the end-to-end tests use the browser.
 //!
 //! The demo uses a running server or one of its own, which its caller launches ([`Launch`]). It knows nothing of the
-//! server's internals, and checks the results directly at the provider. Requests are repeated with the same idempotency keys while the server is
-//! unreachable, so that the server may be killed and restarted meanwhile. It exits with an error unless every step
-//! succeeds.
+//! server's internals, and checks the results directly at the provider. Requests are repeated with the same idempotency
+//! keys while the server is unreachable, so that the server may be killed and restarted meanwhile. It exits with an
+//! error unless every step succeeds.
 
 pub mod args;
 mod backoff;

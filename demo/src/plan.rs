@@ -6,7 +6,7 @@ pub enum System {
     /// Microsoft 365 (Exchange Online).
     #[value(name = "microsoft-365")]
     Microsoft365,
-    /// Google Workspace (Google Calendar).
+    /// Google Workspace (Google Calendar API).
     #[value(name = "google-workspace")]
     GoogleWorkspace,
     /// A CalDAV server.

@@ -21,7 +21,7 @@ pub enum ImitatedProvider {
 }
 
 impl ImitatedProvider {
-    /// The provider that a request is for.
+    /// Determines the provider by the path.
     pub fn of(request: &Request) -> Self {
         if google::serves(request) {
             Self::Google
@@ -59,7 +59,7 @@ impl ImitatedProvider {
         }
     }
 
-    /// An error response of the provider.
+    /// The response to a request that a planted fault refuses, in the provider's error format.
     pub fn refused(self, app: &App, request: &Request, status: u16, reason: &str) -> Answer {
         match self {
             Self::Microsoft => microsoft::refused(app, request, status, reason),

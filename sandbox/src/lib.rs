@@ -67,7 +67,7 @@ impl Sandbox {
     }
 }
 
-/// A running sandbox.
+/// Handle to a server that accepts connections.
 #[derive(Debug)]
 pub struct Running {
     url: Url,

@@ -178,7 +178,7 @@ impl Store {
 }
 
 impl State {
-    /// The events of a calendar.
+    /// The existing events of a calendar, ordered by id.
     pub fn calendar(&self, owner: &Owner) -> impl Iterator<Item = &Event> {
         self.events.get(owner).into_iter().flat_map(BTreeMap::values)
     }

@@ -141,8 +141,8 @@ pub struct RotateApiKeyInput {
 pub struct RevokeApiKeyInput {
     /// Identifier of the key to revoke.
     id: ID,
-    /// Whether to revoke also the keys created with it, with those, and so on, except the caller's own. Use it for a key
-    /// that was stolen.
+    /// Whether to revoke also the keys created with it, with those, and so on, except the caller's own. Use it for a
+    /// key that was stolen.
     #[graphql(default)]
     include_created: bool,
 }

@@ -217,8 +217,8 @@ async fn refuse(state: &State, request: ServiceRequest, error: &Error) -> Servic
     if error.retry_after().is_some()
         && body::drain(&request, &mut unread, LITTLE, state.config.head_timeout).await
     {
-        // The client will be back: a connection that is closed while its body arrives is reset before the answer is read,
-        // and opened again.
+        // The client will retry: a connection that is closed while its body arrives is reset before the client has read
+        // the response.
         return ServiceResponse::new(request, refusal(&id, error));
     }
     let response = refusal(&id, error).map_body(|_, answer| match answer.try_into_bytes() {

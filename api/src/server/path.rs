@@ -1,8 +1,8 @@
 //! Checks that a path is in normal form.
 //!
 //! The router decodes unnecessary percent-encoding, so that several spellings lead to the same route; but limits and
-//! charges are chosen by the raw path. Instead of decoding in every place, Muster refuses all other spellings; no client
-//! needs them.
+//! charges are chosen by the raw path. Instead of decoding in every place, Muster refuses all other spellings; no
+//! client needs them.
 
 /// Whether a path is in normal form: no empty segment except the last, no dot segment, and no percent-encoding that is
 /// unnecessary or that servers interpret differently.
@@ -34,8 +34,8 @@ fn byte(high: u8, low: u8) -> Option<u8> {
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
-/// Unreserved characters (RFC 3986, section 2.3) need no encoding; some servers treat an encoded slash as a slash and some
-/// do not.
+/// Unreserved characters (RFC 3986, section 2.3) need no encoding; some servers treat an encoded slash as a slash and
+/// some do not.
 fn must_be_encoded(byte: u8) -> bool {
     let is_unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     !is_unreserved && !byte.is_ascii_control() && !b"/\\".contains(&byte)

@@ -1,7 +1,7 @@
 //! GraphQL over HTTP and over WebSocket.
 //!
-//! Both transports parse a [`params::Params`], pass it to [`validate`], authenticate the caller, let [`execute`] run
-//! it and send an [`answer::Answer`]. What one refuses, the other refuses with the same code.
+//! Both transports parse a [`params::Params`], pass it to [`validate`], authenticate the caller, let [`execute`]
+//! run it and send an [`answer::Answer`]. What one refuses, the other refuses with the same code.
 
 mod accept;
 pub mod answer;

@@ -26,12 +26,12 @@ const MOST_PAGES: usize = 20;
 /// How long a page may make the browser wait.
 const WAITS: Duration = Duration::from_mins(2);
 
-/// Where a walk has ended.
+/// Where the browser has stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// The walk ended on a page with a form or a message.
+    /// On a page with a form or a message.
     Page(Box<Page>),
-    /// The walk ended at the vendor's return URL.
+    /// At the vendor's return URL, which is not requested.
     Landed(Url),
 }
 

@@ -65,7 +65,7 @@ pub enum Kind {
 }
 
 impl Page {
-    /// Parses a page.
+    /// Parses the HTML that `url` returned; an error if several of its forms are marked as the next step.
     pub fn read(url: Url, html: &str, is_secretive: bool) -> Result<Self> {
         let html = Html::parse_document(html);
         let mut forms = find(&html, "form[data-muster-next]");

@@ -19,7 +19,7 @@ const DEFAULT: &str = r#"<propfind xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:
 /// The calendars of a mailbox that are visible to the technical account.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Calendars {
-    /// All visible calendars.
+    /// URLs of all of them, including those to which Muster must not write.
     pub(super) all: Vec<Url>,
     /// Calendars to which events may be written: the default one (RFC 6638, section 9.2) or, if the server names
     /// none, every writable one whose events make the owner busy.

@@ -23,7 +23,7 @@ const SEEN: [Folder; 4] = [
     ("deleteditems", "Deleted Items", "IPF.Note"),
 ];
 
-/// The id of a folder.
+/// Encodes the id of the folder with this distinguished name in the mailbox of `owner`.
 pub fn id(owner: &Owner, folder: &str) -> String {
     format!(
         "AAMkAGFolder/+{}=",

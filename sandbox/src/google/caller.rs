@@ -62,7 +62,7 @@ impl Role {
 }
 
 impl Caller {
-    /// Issues a token for this caller.
+    /// Issues a signed access token that is valid until it expires or `token_epoch` changes.
     pub fn token(&self, app: &App, token_epoch: u64) -> Result<String, Error> {
         let claims = json!({
             "org": self.organisation, "sub": self.account, "azp": self.client_id, "dwd": self.delegated,

@@ -49,7 +49,7 @@ impl Failure {
         Self::new(status, "usageLimits", reason, message)
     }
 
-    /// The request is invalid.
+    /// A value in the request is invalid; `message` names it.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(400, "global", "invalid", message)
     }

@@ -6,7 +6,7 @@ use domain::{TimeRange, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A response to an invitation.
+/// How an attendee has responded, in Graph's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Response {
@@ -14,7 +14,7 @@ pub enum Response {
     None,
     /// The organiser, who does not respond.
     Organizer,
-    /// The invitation is tentatively accepted.
+    /// The attendee may come.
     TentativelyAccepted,
     /// The invitation is accepted without reservation.
     Accepted,

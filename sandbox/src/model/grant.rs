@@ -6,7 +6,7 @@ use domain::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// An authorisation code.
+/// A code with which a client obtains the tokens of a sign-in, once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Code {
     /// The grant for which the code is exchanged.
@@ -38,11 +38,11 @@ pub struct Grant {
     pub epoch: u64,
 }
 
-/// A refresh token.
+/// A token with which a client obtains new access tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refresh {
     /// The grant for which the token is exchanged.
     pub grant: Grant,
-    /// When the token expires.
+    /// The time from which the token is refused, by the sandbox's clock.
     pub expires_at: Timestamp,
 }

@@ -162,7 +162,7 @@ impl SlotRefusal {
     }
 }
 
-/// The zone in which the reader of a search's result thinks: the one that the search names.
+/// The zone in which the sentences of a result show times: the one that the search names.
 fn readers_zone(query: &Query) -> Option<Zone> {
     Zone::named(&query.zone).filter(|zone| *zone != Zone::UTC)
 }

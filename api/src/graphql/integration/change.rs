@@ -172,7 +172,7 @@ impl IntegrationMutation {
         .await
     }
 
-    /// Authorises Muster to use the access that the provider granted; Until then, Muster accesses no mailbox. Needs
+    /// Authorises Muster to use the access that the provider granted. Until then, Muster accesses no mailbox. Needs
     /// the right to connect (see `createIntegration`).
     async fn authorise_integration(
         &self,

@@ -1,13 +1,14 @@
 //! Computes the cost of a document: the maximum number of fields in its response.
 //!
-//! `first` and `last` give the length of a list; if a field takes them and neither is given, its default or the
-//! page size that the services use counts. A list without them counts as [`LIST`], or as long as it may be ([`LONG`]),
-//! except in a connection, whose length is known,
-//! in the payload of a mutation, whose lists are as long as those of its input, and in introspection, which has a
-//! fixed price. A list in an argument, at any depth, gives a length too: a resolver works, or responds, once for each
-//! element. Lists are priced by value and not by name, so that an argument added later has a price without further
-//! work. A field that gives one response to a whole list of arguments, such as `availability`, is priced once; the
-//! lists in it are as long as those in the arguments, or as an argument whose name begins with `max` allows. The cost depends on the variables, so it is computed for every request; each fragment once.
+//! `first` and `last` give the length of a list; if a field takes them and neither is given, its default or the page
+//! size that the services use counts. A list without them counts as [`LIST`], or as long as it may be ([`LONG`]),
+//! except in a connection, whose length is known, in the payload of a mutation, whose lists are as long as those of
+//! its input, and in introspection, which has a fixed price. A list in an argument, at any depth, gives a length too: a
+//! resolver works, or responds, once for each element. Lists are priced by value and not by name, so that an argument
+//! added later has a price without further work. A field that gives one response to a whole list of arguments, such as
+//! `availability`, is priced once; the lists in it are as long as those in the arguments, or as an argument whose name
+//! begins with `max` allows. The cost depends on the variables, so it is computed for every request; each fragment
+//! once.
 
 use std::collections::HashMap;
 
@@ -38,7 +39,8 @@ struct Pricing<'a> {
     operation: &'a Operation,
     variables: &'a Map<String, serde_json::Value>,
     default_page: u64,
-    /// Length of a list without arguments of its own at the current position; a list within it counts as [`LIST`] again.
+    /// Length of a list without arguments of its own at the current position; a list within it counts as [`LIST`]
+    /// again.
     longest: u64,
     /// Costs of fragments, for each such length.
     known: HashMap<(&'a str, u64), u64>,
@@ -188,8 +190,8 @@ const LONG: [(&str, &str, u64); 1] = [("Query", "roles", 200)];
 /// roles 1 ms.
 const COMPUTED_PER_ROW: u64 = 10;
 
-/// Whether the field responds once for each element of its arguments: with a list, or with a type whose lists are counted
-/// where the type stands.
+/// Whether the field responds once for each element of its arguments: with a list, or with a type whose lists are
+/// counted where the type stands.
 fn responds_for_each(field: &Field) -> bool {
     field.definition.ty.is_list() || is_counted_above(field.definition.ty.inner_named_type())
 }

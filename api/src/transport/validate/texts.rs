@@ -2,8 +2,8 @@
 //!
 //! Strings are found by walking the arguments of the operation along the schema, with the values of the variables, so
 //! that an argument or input field added later is held to the limits of its type without further work. Only fields
-//! that need more than their type allows are listed in [`FIELDS`]. Use cases have lower limits where they can give a
-//! better message (`NAME_MALFORMED`, `TITLE_TOO_LONG`).
+//! that need more than their type allows are listed in [`FIELDS`]. Use cases have lower limits where they can give
+//! a better message (`NAME_MALFORMED`, `TITLE_TOO_LONG`).
 
 use std::collections::HashSet;
 

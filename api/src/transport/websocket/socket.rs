@@ -178,8 +178,8 @@ impl Socket {
         }
     }
 
-    /// Serves the socket until it is closed. `speaks`: whether the client offered our subprotocol. `ended` is called
-    /// when further input of the client is of no interest.
+    /// Serves the socket until it is closed. `speaks`: whether the client offered our subprotocol. `ended` is
+    /// called when further input of the client is of no interest.
     pub async fn run(mut self, mut inbound: AggregatedMessageStream, speaks: bool, ended: impl FnOnce()) {
         let close = if speaks { self.converse(&mut inbound).await } else { Close::SubprotocolNotAcceptable };
         ended();

@@ -48,7 +48,7 @@ impl Failure {
         Self { status, code, message: message.into(), retry_after: None }
     }
 
-    /// The request is invalid.
+    /// A value in the request is invalid; `message` names it.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(400, "ErrorInvalidRequest", message)
     }

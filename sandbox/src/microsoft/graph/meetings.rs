@@ -1,7 +1,7 @@
 //! Effects of a change of one calendar on others: copies for attendees, responses for organisers, mails.
 //!
-//! A [`Draft`] collects changes that are committed together, so that a meeting never exists for only some of its
-//! participants.
+//! A [`Draft`] collects changes that are committed together, so that a meeting never exists for only some of
+//! its participants.
 
 use chrono::Duration;
 use domain::Timestamp;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::failure::Failure;
 use crate::wire::Request;
 
-/// Parses `$top`.
+/// Parses the page size `$top`, 1 to `most`.
 pub fn top(request: &Request, default: usize, most: usize) -> Result<usize, Failure> {
     match request.query("$top") {
         None => Ok(default),

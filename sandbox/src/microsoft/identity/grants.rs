@@ -77,7 +77,7 @@ impl Issuer<'_> {
         self.app.signer.sign(&claims)
     }
 
-    /// Issues an ID token.
+    /// Issues an ID token (OpenID Connect) for a person.
     pub fn identity(
         &self,
         account: &Mailbox,

@@ -64,7 +64,7 @@ impl Signer {
         Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
-    /// The key's id.
+    /// The value of `kid` in token headers and in the key set.
     pub fn kid(&self) -> &str {
         &self.kid
     }
