@@ -1,8 +1,8 @@
 //! Response bodies: decoded leniently and parsed within a budget.
 //!
-//! Parsing any body uses at most [`MEMORY`] bytes beyond the body itself, whose size the HTTP client limits. The
-//! budget is spent where the work is done, because a thread cannot be stopped from outside. Large bodies are parsed
-//! on blocking threads, because parsing one would hold up all other work of an async thread.
+//! Parsing any body uses at most [`MEMORY`] bytes beyond the body itself, whose size the HTTP client
+//! limits. The parsers themselves charge the budget, because a thread cannot be stopped from outside. Large bodies
+//! are parsed on blocking threads, because parsing one would block all other tasks of an async thread.
 
 mod decode;
 
@@ -27,7 +27,7 @@ pub(crate) enum BodyRejected {
     OverBudget,
 }
 
-/// The remaining budget.
+/// The number of bytes or steps that parsing a body may still use.
 #[derive(Debug)]
 pub(crate) struct Budget(usize);
 
@@ -37,7 +37,7 @@ impl Budget {
         Self(all)
     }
 
-    /// Spends part of the budget before it is used.
+    /// Charges `cost` to the budget; called before the memory or the steps are used.
     pub(crate) fn spend(&mut self, cost: usize) -> Result<(), BodyRejected> {
         self.0 = self.0.checked_sub(cost).ok_or(BodyRejected::OverBudget)?;
         Ok(())

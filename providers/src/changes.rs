@@ -21,7 +21,7 @@ pub trait ChangeFeed: Send + Sync + std::fmt::Debug {
 
     /// Whether anything has changed in a calendar since a watermark; one request if nothing has. Without a watermark,
     /// or with one that is forgotten or belongs to another window, returns [`ChangeCheck::Changed`] with a new one. May
-    /// report a change that concerns no event of the window, but never misses one that does.
+    /// report a change outside the window, but never misses one inside it.
     async fn poll_changes(
         &self,
         _session: &Session,

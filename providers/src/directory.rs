@@ -11,7 +11,7 @@ use crate::{
 /// `mailbox` is always the address under which the mailbox is known in the directory.
 #[async_trait]
 pub trait Directory: Send + Sync + std::fmt::Debug {
-    /// The organisation that the session's credentials belong to. Every verification begins with this request, which
+    /// The organisation to which the session's credentials belong. Every verification begins with this request, which
     /// shows that the system is reachable and accepts the credentials.
     async fn organisation(&self, session: &Session) -> Result<Organisation>;
 

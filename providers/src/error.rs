@@ -12,7 +12,7 @@ const LONGEST_CODE: usize = 200;
 /// Maximum length of each text in a message, in bytes.
 const LONGEST_TEXT: usize = 4_000;
 
-/// Kind of failure.
+/// What happened, as far as callers distinguish it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The provider received too many requests.
@@ -81,7 +81,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// Creates an error of a request that certainly had no effect.
+    /// Creates the error for a request that certainly had no effect.
     pub fn new(kind: ErrorKind, remedy: Remedy, code: impl Into<String>, message: Message) -> Self {
         // Both may quote the provider, or a redirect that anybody can type.
         let code = text::line(code.into(), LONGEST_CODE);

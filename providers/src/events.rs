@@ -7,7 +7,7 @@ use crate::{
     CalendarInfo, CalendarListing, Event, EventChange, EventPage, FreeBusy, NewEvent, Result, Session,
 };
 
-/// Calendars and the events in them.
+/// Reads and writes calendars and their events.
 ///
 /// `mailbox` is always the address under which the mailbox is known in the directory. All reads are half-open
 /// windows in UTC.
@@ -51,7 +51,8 @@ pub trait Events: Send + Sync + std::fmt::Debug {
     /// Writes a new event. Safe to repeat with the same `effect_key`: a repeat returns the existing event.
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event>;
 
-    /// The live event with this effect key, if there is one: the look-up after a write with an unknown outcome.
+    /// The event with this effect key, unless it was deleted or cancelled; for looking up a write with an unknown
+    /// outcome.
     async fn find_event(&self, session: &Session, mailbox: &str, effect_key: &str) -> Result<Option<Event>>;
 
     /// Reads one event by the provider's id; `None` if it no longer exists.
@@ -74,8 +75,8 @@ pub trait Events: Send + Sync + std::fmt::Debug {
     async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()>;
 
     /// Removes the copies that [`Self::create_event`] wrote to the calendars of rooms, by the effect key, in case
-    /// the event was deleted without them. Does nothing for providers that invite rooms, whose entries follow the
-    /// event. Succeeds if nothing is left to remove.
+    /// the event was deleted without them. Does nothing for providers that invite rooms, because their copies follow
+    /// the event. Succeeds if nothing is left to remove.
     async fn remove_copies(
         &self,
         _session: &Session,

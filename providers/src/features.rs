@@ -6,8 +6,8 @@ use std::time::Duration;
 /// [`domain::provider::Capabilities`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProviderFeatures {
-    /// The provider itself reports to which organisation credentials belong and which mail domains it has verified.
-    /// False for customers' own servers, whose statements cannot be trusted.
+    /// The provider reports to which organisation credentials belong and which mail domains it has verified. False for
+    /// customers' own servers, whose statements cannot be trusted.
     pub verified_organisation: bool,
     /// Users can connect their own mailboxes by their own consent.
     pub own_consent: bool,
@@ -15,7 +15,7 @@ pub struct ProviderFeatures {
     pub invitations: bool,
     /// Rooms respond to invitations by themselves, some time after the event is written.
     pub rooms_answer: bool,
-    /// A directory lists the rooms; otherwise rooms are collections told apart by name or address.
+    /// A directory lists the rooms; otherwise rooms are principals identified by name or address.
     pub room_directory: bool,
     /// The provider can push changes to a URL.
     pub push: bool,
@@ -29,15 +29,15 @@ pub struct ProviderFeatures {
 /// Limits on concurrent requests and on requests per period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
-    /// Number of requests under way at the same time.
+    /// Maximum number of concurrent requests.
     pub concurrency: u32,
-    /// Number of requests begun within `per`.
+    /// Maximum number of requests started within `per`.
     pub rate: u32,
     /// The period of `rate`.
     pub per: Duration,
 }
 
-/// The limits that Muster observes so as not to reach the provider's.
+/// The limits that Muster observes, so that it does not exceed the provider's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestLimits {
     /// Limit for all requests to one organisation, or to one integration if the organisation is not verified.

@@ -5,9 +5,9 @@
 //! [`Remedy`]. It never retries a write itself: only the engine knows whether the write may already have taken
 //! effect.
 //!
-//! What a provider is like is told by its connector, as data or as a method of one of five traits: [`Onboarding`] (how
-//! consent or credentials are had), [`Directory`], [`Events`], [`ChangeFeed`] and [`Push`]. [`Provider`] is all five.
-//! Nobody outside of this crate asks which kind of provider a connector is for, except to name it to people.
+//! A connector describes its provider as data or through the methods of five traits: [`Onboarding`] (how consent or
+//! credentials are obtained), [`Directory`], [`Events`], [`ChangeFeed`] and [`Push`]; [`Provider`] combines them. Code
+//! outside this crate branches on the kind of provider only to name it to people.
 
 mod body;
 pub mod caldav;

@@ -93,8 +93,8 @@ pub struct Person {
     pub address: String,
     /// A display name.
     pub name: String,
-    /// The provider's id of the organisation whose account it is, where the directory tells it: a reseller's shows
-    /// accounts of other organisations too.
+    /// The provider's id of the person's organisation; `None` if the directory does not say. A reseller's directory
+    /// also lists accounts of other organisations.
     pub organisation: Option<String>,
 }
 
@@ -169,11 +169,11 @@ pub struct Party {
 /// How an attendee takes part in an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AttendeeRole {
-    /// A person who has to come.
+    /// A person whose attendance is required.
     Required,
-    /// A person who may come.
+    /// A person whose attendance is optional.
     Optional,
-    /// The place of the event, not a person.
+    /// A room: the location of the event, not a person.
     Room,
 }
 
@@ -182,7 +182,7 @@ pub enum AttendeeRole {
 pub struct Attendee {
     /// The invited name and address.
     pub party: Party,
-    /// Whether the attendee must come, may come, or is the place of the event.
+    /// Whether the attendee is required, optional, or a room.
     pub role: AttendeeRole,
     /// The response so far; [`Answer::None`] in a new event.
     pub answer: Answer,
@@ -237,9 +237,9 @@ pub struct EventChange {
     pub title: Option<String>,
     /// The new description.
     pub text: Option<String>,
-    /// The whole new list of attendees.
+    /// The new list of attendees, which replaces the old one.
     pub attendees: Option<Vec<Attendee>>,
-    /// The new place.
+    /// The new location.
     pub location: Option<String>,
 }
 
@@ -270,7 +270,7 @@ pub struct Event {
     pub organiser: Option<Party>,
     /// The invited people and rooms with their responses.
     pub attendees: Vec<Attendee>,
-    /// The online meeting; lists may leave it out.
+    /// The online meeting; `None` without one, and in lists that omit it.
     pub online_meeting: Option<OnlineMeeting>,
 }
 
@@ -297,8 +297,8 @@ impl OnlineMeeting {
 /// The changes in a calendar since a cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changes {
-    /// Ids of deleted events and series, and of series that are returned anew. Forget everything with one of these ids,
-    /// or in a series with one, before storing `changed`.
+    /// Ids of deleted events and series, and of series that are returned again. Before storing `changed`, remove every
+    /// event with one of these ids or in a series with one.
     pub gone: Vec<String>,
     /// New and changed events; a changed series comes with all its occurrences in the window.
     pub changed: Vec<Event>,
@@ -312,8 +312,8 @@ pub struct Changes {
 
 /// Whether a calendar has changed since a watermark.
 ///
-/// The new watermark is older than the response: whoever then reads the window and stores this watermark with it learns
-/// of every later change.
+/// The new watermark is older than the response: a caller that then reads the window and stores this watermark with
+/// it misses no later change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeCheck {
     /// Nothing has changed; use this watermark for the next check.

@@ -27,7 +27,7 @@ pub(crate) fn clock(text: &str) -> Option<NaiveDateTime> {
     text.parse().ok().filter(|_| text.len() >= CLOCK)
 }
 
-/// A start or an end.
+/// A start or an end, as far as its text could be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {
     /// A known instant.
@@ -71,7 +71,7 @@ impl Moment {
     }
 }
 
-/// The time that an item takes.
+/// The time that an item takes within the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Span {
     /// The item takes exactly this range.
@@ -154,7 +154,7 @@ impl ItemReading {
         Self::Blocked(Box::new(blocking(id, uid, range)), mark)
     }
 
-    /// An item with unknown times.
+    /// An item that blocks nothing, because nothing is known about its times.
     pub(crate) fn unknown(id: Option<String>, uid: Option<String>, reason: UnreadableReason) -> Self {
         Self::Unknown(Unreadable { uid: uid.or(id).unwrap_or_default(), reason, blocks: false })
     }

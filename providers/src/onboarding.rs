@@ -77,10 +77,10 @@ pub struct CodeExchange<'a> {
     pub nonce: &'a str,
 }
 
-/// The account that signed in, as the provider's validated ID token names it.
+/// The account that signed in, according to the provider's validated ID token.
 #[derive(Debug, Clone)]
 pub struct SignedIn {
-    /// The provider's id of the account, as [`crate::Person::id`] has it.
+    /// The provider's id of the account, equal to its [`crate::Person::id`].
     pub account: String,
     /// The address or sign-in name, for display and for comparison with what was entered.
     pub username: String,
@@ -88,8 +88,8 @@ pub struct SignedIn {
     pub organisation: Option<String>,
     /// The mail domain of the organisation that manages the account, where `organisation` is `None`.
     pub domain: Option<String>,
-    /// Whether the account may consent for its organisation. Always `false` for [`SignIn::OwnConsent`], and where an
-    /// administrator consents elsewhere.
+    /// Whether the account may consent for its organisation. Always `false` for [`SignIn::OwnConsent`],
+    /// and where an administrator consents elsewhere.
     pub may_consent: bool,
     /// The refresh token for lasting access; `None` if the provider issued none.
     pub refresh_token: Option<SecretString>,

@@ -25,7 +25,7 @@ const HOPELESS: usize = 14;
 pub(crate) const UNREADABLE: &str = "ANSWER_UNREADABLE";
 /// The code for a response over the size limit.
 pub(crate) const TOO_LARGE: &str = "ANSWER_TOO_LARGE";
-/// The code for a response by something other than the calendar system.
+/// The code for a response that does not come from the calendar system, such as a proxy's error page.
 pub(crate) const FOREIGN: &str = "ANSWER_FOREIGN";
 
 /// Error texts, in lower case, for a view that contains an unreadable item.

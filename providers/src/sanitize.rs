@@ -1,8 +1,8 @@
 //! The only place where texts from providers are cleaned: a wrapper around every connector.
 //!
-//! [`Sanitized`] wraps each connector when it is added to an installation, so all results contain clean texts: both
-//! stores accept them, and an odd character in a calendar affects only the text that contains it. Each result type
-//! declares in [`Sanitize`] what its texts are; a new field does not compile until it is handled there.
+//! [`Sanitized`] wraps each connector when it is added to an installation, so all results contain clean
+//! texts: both stores accept them, and an odd character in a calendar affects only the text that contains it. Each
+//! result type declares in [`Sanitize`] what its texts are; a new field does not compile until it is handled there.
 //!
 //! Texts for people lose forbidden characters and are cut to a maximum length. In texts that are compared with
 //! others (addresses, iCalendar UIDs) forbidden characters are replaced, see [`text::identifier`]. Tokens that the

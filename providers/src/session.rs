@@ -45,7 +45,7 @@ pub trait Gate: Send + Sync + std::fmt::Debug {
     /// that the worker is not blocked. `mailbox` is `None` for requests about the directory.
     async fn enter(&self, mailbox: Option<&str>) -> Result<Permit>;
 
-    /// Records that the provider asked to slow down.
+    /// Records that the provider requested a pause of this length.
     async fn throttled(&self, mailbox: Option<&str>, wait: Duration);
 }
 

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::digest::{Challenge, Handshake};
 use crate::{Credential, Session};
 
-/// State of the credentials in use: refused ones and authentication schemes.
+/// Cache of refused credentials and of the challenges that servers sent.
 #[derive(Debug, Clone)]
 pub(super) struct Logins {
     ids: Ids,

@@ -26,7 +26,7 @@ pub(super) enum CalendarView {
 /// The calendars of a mailbox, each with its readable content.
 pub(super) type CalendarViews = Vec<(Collection, CalendarView)>;
 
-/// The owner's zone and addresses for reading a calendar of a mailbox.
+/// The owner's zone and addresses, for interpreting a calendar of a mailbox.
 pub(super) fn reader(dav: &DavClient<'_>, place: &Located, mailbox: &str, calendar: &Collection) -> Reader {
     let mut addresses = place.principal.addresses.clone();
     if !place.principal.has(mailbox) {

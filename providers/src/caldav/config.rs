@@ -67,7 +67,7 @@ impl Default for RoomRule {
     }
 }
 
-/// The properties of a principal by which the rules decide.
+/// The properties of a principal that the rules examine.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PrincipalFacts<'a> {
     /// Decoded path of the principal.

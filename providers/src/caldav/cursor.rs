@@ -63,7 +63,7 @@ impl Cursor {
         serde_json::from_slice(&bytes).ok()
     }
 
-    /// Serialises the cursor.
+    /// The opaque text that callers store; [`Self::read`] parses it.
     pub(super) fn write(&self) -> String {
         // Texts, times and maps with text keys are always JSON.
         let json = serde_json::to_vec(self).unwrap_or_default();

@@ -96,7 +96,7 @@ impl Hash {
     }
 }
 
-/// A supported challenge, and how often its nonce was used.
+/// A supported Digest challenge, and how often its nonce was used.
 #[derive(Debug)]
 pub(super) struct Handshake {
     /// Whether the server says that only the nonce was stale.

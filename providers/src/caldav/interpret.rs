@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{Event, Result};
 
-/// The calendar owner for whom resources are interpreted.
+/// The owner of a calendar, on whom the interpretation of its resources depends.
 #[derive(Debug, Clone)]
 pub(super) struct Reader {
     /// The zone for whole days and floating times.
@@ -30,7 +30,8 @@ impl Reader {
     }
 }
 
-/// The resources that contain an event whose times cannot be determined from its text.
+/// Returns the resources unchanged, and the URLs of those with an event whose times cannot be determined from its
+/// text.
 pub(super) async fn of_unknown_time(
     found: ReadResources,
     zone: Zone,

@@ -55,7 +55,7 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// All listed principals. If there are none because the server refused the listing, its refusal.
+    /// All listed principals. If there are none because the server refused to list them, returns its error.
     pub(super) fn all(&self) -> Result<&[Principal]> {
         match &self.refusal {
             Some(refusal) if self.all.is_empty() => Err(refusal.clone()),

@@ -43,7 +43,7 @@ pub(super) struct Located {
 }
 
 impl Located {
-    /// The calendar for bookings.
+    /// The calendar to which bookings are written.
     pub(super) fn calendar(&self) -> &Collection {
         &self.calendars[0]
     }

@@ -56,7 +56,7 @@ pub(super) fn read(base: &Url, body: &[u8]) -> Option<Vec<Resource>> {
     synced(base, body).map(|(resources, _)| resources)
 }
 
-/// Like [`read`], with the sync token beside the resources (RFC 6578 section 6.4).
+/// Like [`read`], but also returns the sync token (RFC 6578 section 6.4).
 pub(super) fn synced(base: &Url, body: &[u8]) -> Option<(Vec<Resource>, Option<String>)> {
     let document = Element::read(body).ok().filter(|document| document.is(DAV, "multistatus"))?;
     let token = document.text_of(DAV, "sync-token").filter(|token| !token.is_empty()).map(str::to_owned);

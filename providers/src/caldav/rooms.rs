@@ -1,7 +1,7 @@
 //! Room copies of an event: every room has a copy in its own calendar, because the server does not invite rooms.
 //!
-//! The organiser's event lists its rooms ([`super::event::ROOM`]), including removed ones, so that updating the
-//! copies can be repeated after any interruption and never misses one.
+//! The organiser's event lists its rooms ([`super::event::ROOM`]), including removed ones, so that
+//! updating the copies can be repeated after any interruption and never misses one.
 
 use std::collections::BTreeSet;
 

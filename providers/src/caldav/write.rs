@@ -125,7 +125,7 @@ async fn find_in(dav: &DavClient<'_>, calendar: &Collection, key: &str) -> Resul
     Ok(read::by_uid(dav, calendar, &event::uid(key)).await?.into_iter().next())
 }
 
-/// The live event with this effect key, with all room copies in place.
+/// The event with this effect key, unless it was cancelled, after writing missing room copies.
 pub(super) async fn find_whole(
     caldav: &CalDav,
     dav: &DavClient<'_>,

@@ -17,10 +17,10 @@ use crate::{Error, ErrorKind as Kind, Remedy, messages, xml::Element};
 const PAUSE: Duration = Duration::from_secs(5);
 /// Default wait if the server is busy and specifies none.
 const BUSY: Duration = Duration::from_mins(1);
-/// Wait while a mailbox is being moved to another database, which takes long.
+/// Wait while a mailbox is being moved to another database.
 const MOVE: Duration = Duration::from_mins(10);
 
-/// The code of an error from a web server that has no Exchange server behind it.
+/// The code of an error that was reported by a web server without Exchange.
 pub(super) const ELSEWHERE: &str = "NOT_SERVED_HERE";
 
 /// The subject of a request: the same code means different things for different subjects.
@@ -243,7 +243,7 @@ pub(super) fn refused_login(answer: &Response) -> Error {
     Error::new(Kind::GrantLost, Remedy::Reconnect, "401", message)
 }
 
-/// The error for an address that nobody has.
+/// The error for an address without a mailbox.
 pub(super) fn no_mailbox(code: &str) -> Error {
     let message = messages::exchange_no_mailbox();
     Error::new(Kind::NoMailbox, Remedy::SkipMailbox, code, message)

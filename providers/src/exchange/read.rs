@@ -34,7 +34,7 @@ pub(super) struct ReadItem {
 }
 
 impl Exchange {
-    /// The live event with a given effect key. The server compares texts without regard to case, so the key is compared
+    /// The event with this effect key. The server compares texts without regard to case, so the key is compared
     /// again.
     pub(super) async fn search_event(
         &self,

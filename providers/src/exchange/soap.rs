@@ -70,7 +70,7 @@ pub(super) fn effect_field() -> String {
     )
 }
 
-/// The requested properties of a response: ids, and the given fields.
+/// The element that selects the properties in a response: ids, and the given fields.
 pub(super) fn shape(around: &str, fields: &[&str], more: &str) -> String {
     let fields: String = fields
         .iter()

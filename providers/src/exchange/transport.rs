@@ -62,7 +62,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// A response, with the context for judging the messages in it.
+/// A response, with the context that determines what errors in its messages mean.
 #[derive(Debug)]
 pub(super) struct Answer {
     /// The response element of the operation.

@@ -55,8 +55,8 @@ pub(super) struct View {
 }
 
 impl Exchange {
-    /// One page of a calendar's events, sorted by start and id. Items without a place in that order are on the first
-    /// page.
+    /// One page of a calendar's events, sorted by start and id. Items that cannot be sorted, because their id or
+    /// times are unknown, are on the first page.
     pub(super) async fn list_events(
         &self,
         session: &Session,
@@ -160,8 +160,8 @@ impl Exchange {
         }
     }
 
-    /// The events of listed items. One that cannot be read takes the time from the list; one deleted meanwhile takes
-    /// none.
+    /// Reads the events of listed items. If one cannot be read, its time in the list counts as busy; one deleted
+    /// meanwhile is left out.
     pub(super) async fn read_listed(
         &self,
         session: &Session,
@@ -194,7 +194,7 @@ impl Exchange {
     }
 }
 
-/// Sorts and classifies the items of a view, without those that merely touch the window.
+/// Sorts and classifies the items of a view. Items that only touch the edge of the window are left out.
 pub(super) fn sorted(items: &[Element], days: &Zone, window: TimeRange) -> View {
     let mut view = View::default();
     let mut seen = HashSet::new();

@@ -117,7 +117,7 @@ fn written(attendee: &Attendee, answer: Option<&str>) -> Value {
     value
 }
 
-/// A time with its offset, which makes a repeated hour unambiguous, and its zone.
+/// A time with its zone, and with its offset, which distinguishes the two occurrences of a repeated hour.
 fn time(at: Timestamp, zone: &str) -> Value {
     match Zone::named(zone) {
         Some(tz) => json!({

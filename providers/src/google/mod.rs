@@ -99,8 +99,8 @@ impl Google {
         Self { config, client, clock, ids, tokens: tokens::Tokens::default() }
     }
 
-    /// Whether a service account can be connected without its key. Its administrator has to sign in, which needs an
-    /// application.
+    /// Whether a service account can be connected without its key. This also needs an application, with which its
+    /// administrator signs in.
     pub fn is_keyless(&self) -> bool {
         self.config.keyless.is_some() && self.config.application.is_some()
     }

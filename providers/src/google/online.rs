@@ -23,7 +23,7 @@ pub(super) fn ask(effect_key: &str) -> Value {
     } })
 }
 
-/// Code of the refusal of a conference that the calendar does not permit.
+/// The code used if the calendar permits no conference.
 const REFUSED: &str = "invalidConferenceType";
 
 /// Derives a code from the text of an error, because Google uses the same reason for everything invalid.
@@ -37,7 +37,7 @@ pub(super) fn is_refused(error: &Error) -> bool {
     error.code == REFUSED
 }
 
-/// The conference of an event.
+/// The online meeting of an event, from its conference data.
 pub(super) fn told(raw: &wire::Event) -> Option<OnlineMeeting> {
     let data = raw.conference_data.as_ref();
     let points = data.into_iter().flat_map(|data| &data.entry_points);

@@ -31,7 +31,7 @@ const EARLY: chrono::Duration = chrono::Duration::minutes(5);
 /// Maximum number of cached tokens.
 const CAPACITY: u64 = 100_000;
 
-/// The token cache.
+/// Tokens by the session's scope, the service account, the user on whose behalf it acts, and the kind of request.
 #[derive(Debug, Clone)]
 pub(super) struct Tokens(Cache<(Arc<str>, String, String, Scope), Slot>);
 

@@ -77,7 +77,7 @@ impl Record {
         Position { mailbox: mailbox.to_owned(), window, epoch: self.epoch, revision }
     }
 
-    /// A position that was given out and is not forgotten.
+    /// Parses a position; `None` unless it was issued and is still valid.
     fn read(&self, text: &str) -> Option<Position> {
         let position: Position = serde_json::from_str(text).ok()?;
         Some(position).filter(|position| position.epoch == self.epoch && position.revision <= self.revision)

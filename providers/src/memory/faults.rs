@@ -1,7 +1,7 @@
 //! Injected faults: permanent refusals, failures of single requests, and crashes of callers.
 //!
-//! A request is first hit by a [`Cut`], then by a standing refusal, then by a failure that was planted for the next
-//! request of its method.
+//! For each request, faults are applied in this order: a [`Cut`], a permanent refusal, a failure injected
+//! for the next request of its method.
 
 use std::{collections::VecDeque, future::pending, sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{Credential, Error, ErrorKind, Remedy, Result, Session};
 /// Placeholder for every mailbox.
 const EVERY: &str = "*";
 
-/// When a planted failure strikes.
+/// Whether an injected failure occurs before or after the request takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
     /// The request has no effect.
@@ -63,7 +63,7 @@ impl std::fmt::Debug for Faults {
 }
 
 impl Faults {
-    /// The permanent refusals alone, without counters.
+    /// A copy with the permanent refusals only: no counters, and no faults of single requests.
     pub(super) fn standing(&self) -> Self {
         Self { refusals: self.refusals.clone(), ..Self::default() }
     }
@@ -97,7 +97,7 @@ impl Faults {
 /// Methods that inject faults.
 impl Memory {
     /// Refuses requests of a method, or of any, about a mailbox; `*` stands for every mailbox and the empty text for
-    /// the directory. Stands until [`Self::relent`].
+    /// the directory. In effect until [`Self::relent`].
     pub fn refuse(&self, method: impl Into<Option<Method>>, mailbox: &str, error: Error) {
         self.faults().refusals.push((method.into(), mailbox.to_owned(), error));
     }
@@ -112,7 +112,7 @@ impl Memory {
         self.faults().next.push_back((method, when, error));
     }
 
-    /// Applies a cut to the `n`-th request, counted from 0.
+    /// Injects a fault into the `n`-th request, counted from 0.
     pub fn cut(&self, n: usize, cut: Cut) {
         self.faults().cut = Some((n, cut));
     }
@@ -127,13 +127,13 @@ impl Memory {
         self.faults().watcher = Some(Arc::new(watcher));
     }
 
-    /// Returns the number of requests so far, and how many of them were cut.
+    /// Returns the number of requests so far, and how many of them were affected by a [`Cut`].
     pub fn counts(&self) -> (usize, usize) {
         let faults = self.faults();
         (faults.calls, faults.cuts)
     }
 
-    /// Returns when a caller has died of a [`Cut`].
+    /// Waits until a [`Cut`] makes a caller crash.
     pub async fn died(&self) {
         self.shared.died.notified().await;
     }

@@ -1,11 +1,12 @@
 //! An in-memory calendar system for tests: directory, calendars, events, changes, push notifications and injected
 //! faults. Available only with the cargo feature `memory`, so that it is not part of released binaries.
 //!
-//! It can stand in for any kind of provider. Its own record is the judge of what really happened: [`Memory::events`]
-//! are the events as they were written, [`Memory::requests`] the requests.
+//! It can stand in for any kind of provider. Tests compare results with what it recorded: [`Memory::events`] returns
+//! the events as written, [`Memory::requests`] the requests.
 //!
-//! Slow work of a real provider - delivering invitations, rooms' answers, creating online meetings - is done by
-//! [`Memory::settle`], or by the test itself with [`Memory::answer`] and [`Memory::meet`].
+//! Work that a real provider does asynchronously - delivering invitations, responding for rooms, creating online
+//! meetings - is done by [`Memory::settle`], or step by step with [`Memory::answer`] and
+//! [`Memory::meet`].
 
 mod changes;
 mod directory;
@@ -66,7 +67,7 @@ impl Memory {
         Self { kind, shared: Arc::new(shared) }
     }
 
-    /// Creates an independent copy with the same calendars and refusals but without recorded requests.
+    /// Creates an independent copy with the same calendars and permanent refusals, without recorded requests.
     #[must_use]
     pub fn fork(&self) -> Self {
         let record = Record { requests: Vec::new(), taken: 0, ..self.record().clone() };
@@ -94,7 +95,7 @@ impl Memory {
         self.record().login = Some((user.to_owned(), password.to_owned()));
     }
 
-    /// Sets the organisation.
+    /// Sets the organisation that the directory reports.
     pub fn name(&self, organisation: crate::Organisation) {
         self.record().organisation = organisation;
     }
@@ -134,7 +135,7 @@ impl Memory {
         self.record().tells_changes = false;
     }
 
-    /// Invalidates every cursor and watermark issued so far.
+    /// Invalidates all cursors and watermarks issued so far.
     pub fn forget_cursors(&self) {
         self.record().epoch += 1;
     }
@@ -187,7 +188,7 @@ impl Memory {
     }
 }
 
-/// Kind of failure.
+/// Methods that report what happened, for assertions.
 impl Memory {
     /// All events as written, with their mailboxes; excludes invitations in other calendars.
     pub fn events(&self) -> Vec<(String, Event)> {

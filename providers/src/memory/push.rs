@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Memory, Method, Request, messages, record::Record};
 use crate::{Channel, Error, ErrorKind, Notice, Notices, Push, PushRequest, Remedy, Result, Session};
 
-/// Path to which the system sends its pushes.
+/// Path to which the system would send push notifications.
 const HOOK: &str = "/hooks/memory";
 /// Expiry of channels in seconds since 1970: the end of the year 9999.
 const ENDS: i64 = 253_402_300_799;

@@ -13,7 +13,7 @@ use crate::{
 /// The calendar to which bookings are written.
 pub(super) const DEFAULT: &str = "default";
 
-/// The trait method that sent a request.
+/// The trait method that made a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
     /// [`crate::Directory::organisation`]
@@ -61,7 +61,7 @@ pub enum Method {
 /// A recorded request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The operation that the connector called.
+    /// The trait method that was called.
     pub method: Method,
     /// The mailbox that the request is about; empty for the directory.
     pub mailbox: String,

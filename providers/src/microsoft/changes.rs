@@ -1,8 +1,8 @@
 //! Changes in a mailbox, by `calendarView/delta`.
 //!
 //! The cursor is the link that Graph returned, unchanged. Graph abbreviates the occurrences of a series and may
-//! return the series itself: all its occurrences in the window are then read again, so that nobody has to assemble
-//! a series.
+//! return the series itself: all its occurrences in the window are then read again, so that callers need not
+//! assemble it.
 
 use std::collections::BTreeSet;
 

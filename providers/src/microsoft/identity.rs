@@ -1,8 +1,8 @@
 //! The Microsoft identity platform (v2.0): sign-in, consent, tokens.
 //!
 //! Called by the connect flow and by the token broker. A redirect from Microsoft proves nothing, because anybody
-//! can send a browser to its URL; proof comes from tokens: of the tenant from [`Identity::verify_id_token`], of the
-//! user's role from [`Identity::is_administrator`], of the consent from [`Identity::app_token`].
+//! can send a browser to its URL. Tokens prove the tenant ([`Identity::verify_id_token`]), the user's role
+//! ([`Identity::is_administrator`]) and the consent ([`Identity::app_token`]).
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,7 +1,7 @@
 //! Microsoft 365: Exchange Online over Microsoft Graph, and the Microsoft identity platform.
 //!
-//! [`Microsoft`] is the connector. [`identity::Identity`] handles sign-in, consent and tokens. Both take their base
-//! URLs from [`Config`] (national clouds have other hosts) and keep no state beyond the published signing keys.
+//! [`Microsoft`] is the connector. [`identity::Identity`] handles sign-in, consent and tokens. Both take their
+//! base URLs from [`Config`] (national clouds have other hosts) and keep no state beyond the published signing keys.
 //!
 //! Events are written with a `transactionId` and carry the effect key as an extended property of our own, so a
 //! write whose outcome is unknown can be looked up before it is repeated.
@@ -58,7 +58,7 @@ pub enum ClientCredential {
     Secret(SecretString),
     /// The application authenticates with a certificate whose public half is registered, as Microsoft recommends.
     Certificate {
-        /// The registered half, DER-encoded X.509; its digest tells Microsoft which one signed.
+        /// The registered certificate, DER-encoded X.509; Microsoft identifies it by its digest.
         certificate_der: Vec<u8>,
         /// The certificate's RSA private key as PEM.
         private_key_pem: SecretString,

@@ -65,8 +65,8 @@ impl Microsoft {
         Ok(answers)
     }
 
-    /// Requests all batches on behalf of the service mailbox if more than one request is needed; `None` for those
-    /// that it may not read, which must be requested otherwise.
+    /// If more than one request is needed, sends all of them on behalf of the service mailbox; `None` for batches that
+    /// it may not read, which the caller must request on behalf of another mailbox.
     async fn told_together(
         &self,
         session: &Session,

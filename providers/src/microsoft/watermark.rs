@@ -1,8 +1,8 @@
 //! Detects whether a mailbox has changed, by `calendarView/delta`.
 //!
 //! The watermark is a delta link together with the mailbox and window that Graph encodes in it. The first one
-//! requires reading the whole window, because `$deltatoken=latest` does not exist for events; the events read on
-//! the way are ignored. Afterwards one request tells whether anything has changed.
+//! requires reading the whole window, because `$deltatoken=latest` does not exist for events; those events are
+//! ignored. Afterwards one request shows whether anything has changed.
 //!
 //! Source: "Get incremental changes to events in a calendar view", delta query documentation of Microsoft Graph.
 

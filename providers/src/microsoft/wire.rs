@@ -14,7 +14,7 @@ pub(super) struct List<T> {
     pub next: Option<String>,
 }
 
-/// One page of changes. Entries differ: a deleted one is only an id.
+/// One page of changes. A deleted entry consists of its id only.
 #[derive(Debug, Deserialize)]
 pub(super) struct Delta {
     pub value: Members<Event>,

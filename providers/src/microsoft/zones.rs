@@ -53,8 +53,8 @@ fn clock(text: &str) -> Option<NaiveDateTime> {
     NaiveDateTime::parse_from_str(text, FORMAT).ok().filter(|_| text.len() >= moment::CLOCK)
 }
 
-/// A range in Graph's format, shown in `zone`. A local time that occurs twice at the end of summer time is sent in
-/// UTC: showing UTC is better than being wrong by an hour.
+/// A range in Graph's format, as local times in `zone`. If a local time occurs twice at the end of summer time, the
+/// range is in UTC, because the local time could be an hour wrong.
 pub(super) fn written(range: TimeRange, zone: &str) -> (DateTimeZone, DateTimeZone) {
     let Some(tz) = Zone::named(zone) else {
         return (DateTimeZone::utc(range.start), DateTimeZone::utc(range.end));

@@ -79,7 +79,7 @@ impl OpenId {
         Self { client, clock, kept: Cache::new(ISSUERS) }
     }
 
-    /// Downloads an issuer's configuration and keys without caching them, to check whether it can be registered.
+    /// Downloads an issuer's configuration and keys without caching them, to check that it can be registered.
     pub async fn try_out(&self, issuer: &Issuer) -> Result<()> {
         self.look(issuer).await.map(|_| ())
     }

@@ -14,7 +14,7 @@ use crate::Result;
 
 /// Tolerated difference between two clocks.
 const LEEWAY_SECONDS: i64 = 30;
-/// Maximum lifetime of a token after it was issued, whatever its own expiry.
+/// Maximum lifetime of a token after it was issued, even if the token itself expires later.
 const LONGEST_LIFE: Duration = Duration::hours(24);
 /// Maximum length of a token in bytes.
 const LONGEST: usize = 16 * 1024;

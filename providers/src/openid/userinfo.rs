@@ -11,8 +11,8 @@ use super::{
 };
 use crate::Result;
 
-/// Adds the email address from UserInfo, and whether the issuer has verified it. All other claims stay those of the
-/// ID token; a response about another subject is refused (section 5.3.4).
+/// Adds the email address from UserInfo, and whether the issuer has verified it. All other claims are those of the
+/// ID token. A response about another subject is refused (section 5.3.4).
 pub(super) async fn with_address(
     client: &Client,
     endpoint: &Url,

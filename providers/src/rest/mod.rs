@@ -1,8 +1,8 @@
 //! Code shared by the connectors for REST APIs: rate-limited requests that are repeated once after a refused token,
 //! classification of errors, pages, URLs, watermarks and push channels.
 //!
-//! A connector describes its API by [`RestApi`]: where a token comes from, what a request looks like, and what a
-//! refusal means. Everything else about a request stands here.
+//! A connector implements [`RestApi`]: where a token comes from, what a request looks like, and what a refusal means.
+//! Everything else about a request is implemented here.
 
 mod address;
 pub(crate) mod push;

@@ -11,7 +11,7 @@ pub(crate) fn check_secret(secret: &str, most: usize) -> Result<()> {
     Err(Error::new(ErrorKind::Invalid, Remedy::Never, "SECRET_LENGTH", message))
 }
 
-/// Treats a channel that no longer exists as successfully ended.
+/// Treats [`ErrorKind::Gone`] as success, because a channel that no longer exists needs no ending.
 pub(crate) fn ended<T>(answer: Result<T>) -> Result<()> {
     match answer {
         Err(error) if error.kind != ErrorKind::Gone => Err(error),

@@ -1,9 +1,9 @@
 //! XML responses as a small tree, read by namespace and never by prefix.
 //!
 //! Parsing is lenient where the meaning is clear: characters that XML 1.0 forbids are dropped, literal or by reference;
-//! undefined entities are empty; invalid bytes are replaced ([`decode`]). Document types are refused (no entities of a
-//! server's own), and so are unbalanced tags. Depth and the memory of the tree are bounded; a document that exceeds
-//! them is [`BodyRejected::OverBudget`], so that the caller can request less at once.
+//! undefined entities are empty; invalid bytes are replaced ([`decode`]). Document types, which could define
+//! entities, and unbalanced tags are refused. Depth and memory of the tree are limited; a document that exceeds a
+//! limit is [`BodyRejected::OverBudget`], so that the caller can request less at once.
 //!
 //! [`decode`]: crate::body::decode
 
@@ -50,9 +50,9 @@ pub(crate) struct Element {
         reason = "one word in place of three in each of the elements without attributes"
     )]
     attributes: Option<Box<Vec<Attribute>>>,
-    /// The text directly inside, without that of the children.
+    /// The element's own text, without that of its children.
     pub text: String,
-    /// The elements directly inside, in document order.
+    /// The child elements, in document order.
     pub children: Vec<Element>,
 }
 

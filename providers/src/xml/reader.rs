@@ -14,7 +14,7 @@ use crate::body::{BodyRejected, Budget, decode};
 
 /// Maximum nesting of elements.
 const DEPTH: usize = 64;
-/// Maximum number of namespaces bound at one place, because looking one up takes as many steps.
+/// Maximum number of namespaces in scope at once, because a lookup takes as many steps.
 const NAMESPACES: usize = 64;
 /// Memory of a table entry for a tag beyond its characters, in bytes.
 const TAG: usize = 256;
