@@ -137,7 +137,7 @@ fn repaired(text: &str) -> String {
             b'\\' => match escaped(&bytes[1..]) {
                 Escape::Pair => (&rest[at..at + 12], 12),
                 Escape::Half => ("", 6),
-                // What is escaped may be longer than a byte; then it is copied with what follows.
+                // An escaped non-ASCII character is copied together with the text that follows.
                 Escape::Other if bytes.get(1).is_some_and(u8::is_ascii) => (&rest[at..at + 2], 2),
                 Escape::Other => ("\\", 1),
             },

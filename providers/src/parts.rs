@@ -59,7 +59,7 @@ fn holds_too_much(error: &Error) -> bool {
 
 /// The error for a response whose body cannot be parsed. It concerns only this request, which is repeated later.
 pub(crate) fn unreadable(refused: BodyRejected, body: &[u8], system: &str) -> Error {
-    // A proxy or a portal in between answers with a page, and all parts of a window alike.
+    // A proxy or portal between us and the server responds with the same page to all parts of a window.
     let is_page = body.trim_ascii_start().first() == Some(&b'<') && system != EXCHANGE
         || body
             .trim_ascii_start()
@@ -135,7 +135,7 @@ pub(crate) async fn read<'a, T>(
     refusal: Error,
     ask: impl Fn(TimeRange) -> BoxFuture<'a, Result<T>> + Send,
 ) -> Result<Parts<T>> {
-    // The longest go first, so that all that is lost in the end is of one length.
+    // The longest part is next, so that all parts that remain unreadable have the same length.
     let mut waiting = VecDeque::from(split_in_half(window));
     let (mut read, mut lost, mut asked, mut failed) = (Vec::new(), Vec::new(), 0, 0);
     while let Some(part) = waiting.pop_front() {

@@ -21,7 +21,7 @@ pub(crate) fn decode<'b>(bytes: &'b [u8], budget: &mut Budget) -> Result<Cow<'b,
     {
         return Ok(Cow::Borrowed(text));
     }
-    // The longest that these bytes can become: three bytes of UTF-8 for each.
+    // The maximum length of the result: three bytes of UTF-8 for each of these bytes.
     let longest = |bytes: &[u8]| bytes.len().checked_mul(3).ok_or(BodyRejected::OverBudget);
     let other =
         if encoding == UTF_8 { declared(bytes).filter(|found| *found != UTF_8) } else { Some(encoding) };
@@ -51,7 +51,7 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
     let prolog = std::str::from_utf8(prolog).ok()?;
     let value = prolog.split_once("encoding")?.1.trim_start().strip_prefix('=')?.trim_start();
     let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
-    // Two bytes for each character have been seen by now, if there were any.
+    // Encodings with two bytes per character have been handled above.
     Encoding::for_label(value[1..].split_once(quote)?.0.as_bytes())
         .filter(|found| found.is_ascii_compatible())
 }

@@ -189,7 +189,7 @@ async fn follow(
         Position::Token { token, ctag, before: Some((before, digest)) } => {
             let told = sync::report(follower.dav, calendar, before).await?.ok_or_else(forgotten)?;
             if told.token == *token && told.digest == *digest {
-                // Nothing had been missed.
+                // No change was missed.
                 let position = Position::Token { token: token.clone(), ctag: ctag.clone(), before: None };
                 return Ok(Some(Step::at(position)));
             }

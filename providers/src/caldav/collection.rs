@@ -119,7 +119,7 @@ fn owner(found: &Resource) -> Option<Url> {
     let principal = found.prop(DAV, "owner").and_then(|owner| owner.text_of(DAV, "href"));
     let mut named = sharing.into_iter().chain([principal]).flatten().filter(|href| !href.is_empty());
     named.find_map(|at| {
-        // ownCloud names principals without the path of its own service.
+        // ownCloud omits the path of its service from the URLs of principals.
         let at = at.strip_prefix("principal:").unwrap_or(at);
         href::resolve(&found.url, at)
     })

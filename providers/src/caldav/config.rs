@@ -134,7 +134,7 @@ mod tests {
             PrincipalFacts { description: "CAPACITY=8; cutype=room", ..NOBODY },
             PrincipalFacts { kind: Some("ROOM"), ..NOBODY },
             PrincipalFacts { kind: Some("resource"), ..NOBODY },
-            // The default of the property is no evidence against the other marks.
+            // The property's default does not contradict the other rules.
             PrincipalFacts { segment: "room-atlas", kind: Some("INDIVIDUAL"), ..NOBODY },
         ] {
             assert!(rule.matches(room), "{room:?}");

@@ -27,7 +27,7 @@ impl Challenge {
                 Some((name, value)) => (name.trim(), Some(value.trim())),
                 None => (piece.trim(), None),
             };
-            // `Scheme name=value` begins a challenge, and so does a word alone.
+            // A challenge begins with `Scheme name=value` or with a single word.
             let (scheme, name) = match name.split_once(char::is_whitespace) {
                 Some((scheme, name)) => (Some(scheme), name.trim()),
                 None if value.is_none() => (Some(name), ""),

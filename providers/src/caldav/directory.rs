@@ -17,7 +17,7 @@ impl Directory for CalDav {
         let account = account::account(&dav).await?;
         let all = listing::principals(&dav, &account, after.is_none()).await?;
         let people = all.value.all()?.iter().filter(|found| {
-            // The service account itself is nobody's mailbox; a user's own consent stands for that user alone.
+            // The service account is not a person's mailbox; a user's own consent covers only that user.
             !found.is_room() && account.is_itself(found) == session.own
         });
         let person = |found: &Principal| Person {

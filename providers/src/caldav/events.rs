@@ -126,7 +126,7 @@ impl Events for CalDav {
     }
 
     async fn cancel_event(&self, session: &Session, mailbox: &str, id: &str, _message: &str) -> Result<()> {
-        // A server that invites tells the attendees by itself when the organiser's event is deleted.
+        // A server that sends invitations notifies the attendees itself when the organiser's event is deleted.
         self.delete_event(session, mailbox, id).await
     }
 

@@ -32,7 +32,7 @@ pub(super) fn error(answer: &Answer, about: About, write: bool) -> Error {
     let found = |kind, remedy, message| Error::new(kind, remedy, code.clone(), message);
     match (status, about) {
         (401, _) => refused(),
-        // Some servers say 412 to what has nothing to do with the version that was asked for.
+        // Some servers respond with 412 to requests whose failure does not concern the version.
         (412, _) if write && !is_about_content(&code) => {
             found(ErrorKind::Conflict, Remedy::Reread, messages::caldav_event_changed())
         }

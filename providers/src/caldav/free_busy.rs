@@ -40,13 +40,13 @@ pub(super) async fn query(
         basic_utc(window.start),
         basic_utc(window.end)
     );
-    // With the default depth of zero only the collection itself would be looked at.
+    // With the default depth of 0 only the collection itself would be examined.
     let answer = dav.send(Call::xml(b"REPORT", &calendar.url, "1", body)).await?;
     match answer.status {
         StatusCode::OK => times(&answer.body, window).ok_or_else(failure::unreadable_response),
-        // Whoever may not ask is told that there is nothing (RFC 4791 section 7.10).
+        // A caller without permission receives an empty result (RFC 4791 section 7.10).
         StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Err(failure::out_of_scope("NO_FREE_BUSY")),
-        // Several servers do not have this report.
+        // Several servers do not support this report.
         StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
             Err(failure::out_of_scope("NO_FREE_BUSY_QUERY"))
         }
@@ -68,7 +68,7 @@ pub(super) async fn ask(
     if answer.status == StatusCode::OK {
         return response(&answer.body, mailbox, window);
     }
-    // A server that offers an outbox and does not take questions is no reason to fail.
+    // A server that offers an outbox but accepts no requests must not cause a failure.
     match failure::error(&answer, About::Object, false) {
         error if passes_or_concerns_all(&error) => Err(error),
         _ => Ok(None),

@@ -27,7 +27,7 @@ pub(super) async fn members(dav: &DavClient<'_>, calendar: &Collection) -> Resul
     let load = async { compare(dav, calendar).await.map(Arc::new) };
     match super::remembered(&dav.caldav.hidden, key, load.boxed()).await {
         Err(error) if error.remedy == Remedy::Reconnect || error.kind == ErrorKind::Throttled => Err(error),
-        // A calendar that cannot be compared is read all the same.
+        // A calendar whose lists cannot be compared is read nevertheless.
         found => Ok(found.unwrap_or_default()),
     }
 }
@@ -44,7 +44,7 @@ async fn compare(dav: &DavClient<'_>, calendar: &Collection) -> Result<Vec<Url>>
     };
     let left_out = listed.into_iter().filter(|url| !ids.contains(&href::id(url)));
     let mut hidden: Vec<Url> = left_out.take(MAX).collect();
-    // A server that searches no window of this length says nothing about its events.
+    // If a server does not search windows of this length, nothing can be concluded about its events.
     if let Ok(Some(placed)) = read::overlapping(dav, calendar, ever()).await {
         let placed: BTreeSet<String> = placed.iter().map(href::id).collect();
         let nowhere = queried.into_iter().filter(|url| !placed.contains(&href::id(url)));

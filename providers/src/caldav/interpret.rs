@@ -38,7 +38,7 @@ pub(super) async fn of_unknown_time(
     window: TimeRange,
 ) -> Result<(ReadResources, Vec<(Url, UnreadableReason)>)> {
     run_blocking(move || {
-        // The same work is done once more when the resources are made use of.
+        // The same work is repeated when the resources are interpreted, so the budget is copied.
         let mut budget = found.budget.clone();
         let mut doubtful = Vec::new();
         for one in &found.stored {

@@ -102,7 +102,7 @@ pub(super) async fn by_address(
     {
         return Ok(Some(found));
     }
-    // A server that lists nobody may still find one who is named.
+    // A server that lists no principals may still find a given one.
     let mut named = Vec::new();
     for url in &account.collections {
         let address = Question { property: Property::Address, text: mailbox };
@@ -229,7 +229,7 @@ fn tidy(mut found: Vec<Principal>) -> Vec<Principal> {
 
 fn only_principals(dav: &DavClient<'_>, account: &Account, list: &Url, found: &[Resource]) -> Vec<Principal> {
     let is_proxy = |one: &Resource| {
-        // Groups of who may act for somebody carry that person's addresses.
+        // Proxy groups publish the addresses of the person for whom their members may act.
         one.is_a(CALENDARSERVER, "calendar-proxy-read") || one.is_a(CALENDARSERVER, "calendar-proxy-write")
     };
     let is_one =

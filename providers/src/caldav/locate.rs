@@ -87,7 +87,7 @@ pub(super) async fn locate(dav: &DavClient<'_>, mailbox: &str) -> Result<Located
     }
     if let Some(principal) = listing::by_address(dav, &account, mailbox).await? {
         match at(dav, &account, &principal.url, None).await {
-            // The list is older than what has become of this one.
+            // The cached list may contain a principal that no longer exists.
             Err(error) if error.kind == ErrorKind::NoMailbox => {}
             found => return found,
         }
@@ -109,7 +109,7 @@ async fn guess(dav: &DavClient<'_>, account: &Account, mailbox: &str) -> Result<
         }
     }
     if is_refused {
-        // Either only there, or the password is no longer accepted at all.
+        // The password is refused either only there, or everywhere from now on.
         account::own(dav).await.map_err(|error| account::as_transient(dav, error))?;
     }
     match first {
@@ -142,7 +142,7 @@ fn candidates(dav: &DavClient<'_>, account: &Account, mailbox: &str) -> Vec<Url>
             return None;
         }
         let mut url = base.clone();
-        // Segment by segment, so that nothing in an address can leave its own segment.
+        // Each segment is replaced separately, so that no part of an address can leave its own segment.
         let parts: Vec<String> =
             path.trim_matches('/').split('/').map(|part| part.replace(mark, name)).collect();
         url.path_segments_mut().ok()?.pop_if_empty().extend(parts).push("");
@@ -187,7 +187,7 @@ struct Search<'a> {
 impl Search<'_> {
     async fn run(self, own: &Resource, below: &[Resource]) -> Result<Located> {
         let (mut mine, mut others, mut refused) = (Vec::new(), Vec::new(), None);
-        // What lies below the principal's own path is a home of its own.
+        // Calendars directly below the principal's path count as a home.
         for one in below.iter().filter_map(Collection::of) {
             self.sort(one, true, &mut mine, &mut others).await?;
         }
@@ -250,7 +250,7 @@ impl Search<'_> {
         others: &mut Vec<Collection>,
     ) -> Result<()> {
         let is_mine = match &one.owner {
-            // Who has it from somebody else is named as its owner by several servers.
+            // Several servers name the sharee as the owner of a shared calendar.
             Some(owner) if one.is_shared && is_personal => {
                 !href::same(owner, &self.principal.url) && self.is_owner(owner).await?
             }

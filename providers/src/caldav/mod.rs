@@ -163,7 +163,7 @@ impl CalDav {
         };
         match seen {
             Ok((place, seen)) => calendar_view::busy(&dav, &place, mailbox, window, seen).await,
-            // Who may not be looked at may still be asked through the account's own outbox.
+            // If the calendars cannot be read, busy times may still be available through the account's own outbox.
             Err(error) if error.kind == ErrorKind::OutOfScope => {
                 free_busy::ask(self, &dav, mailbox, window).await?.map(FreeBusy::from).ok_or(error)
             }
@@ -205,7 +205,7 @@ impl CalDav {
             Err(error) if error.kind == ErrorKind::OutOfScope => {
                 match free_busy::query(dav, calendar, window).await {
                     Ok(busy) => Ok(CalendarView::Busy(busy)),
-                    // The first refusal says more.
+                    // The first error is more informative.
                     Err(second) if second.remedy == Remedy::SkipMailbox => Err(error),
                     Err(second) => Err(second),
                 }

@@ -46,7 +46,7 @@ pub(super) async fn fetch(dav: &DavClient<'_>, calendar: &Collection, urls: &[Ur
                 groups.extend([rest, group]);
             }
             Some(_) => single(dav, &group[0], &mut found).await?,
-            // A server that does not know the report is asked one by one.
+            // If the server does not support the report, the resources are requested one by one.
             None => {
                 for url in &group {
                     single(dav, url, &mut found).await?;
@@ -91,7 +91,7 @@ async fn single(dav: &DavClient<'_>, url: &Url, found: &mut ReadResources) -> Re
         }
         StatusCode::NOT_FOUND | StatusCode::GONE => {}
         status => match failure::error(&answer, About::Object, false) {
-            // A fault over one resource is that resource's; one that passes is the server's.
+            // A permanent error concerns only this resource; a temporary one concerns the server.
             error if matches!(error.remedy, Remedy::RetryAfter(_)) && status.as_u16() != 500 => {
                 return Err(error);
             }

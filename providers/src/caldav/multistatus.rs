@@ -69,7 +69,7 @@ fn resource(base: &Url, response: Element) -> Option<Resource> {
     let status = response.text_of(DAV, "status").and_then(code);
     let (mut props, mut is_hidden) = (Vec::new(), false);
     for part in response.children.into_iter().filter(|child| child.is(DAV, "propstat")) {
-        // Without a status of its own nothing is said against it.
+        // A propstat without a status is not a refusal.
         match part.text_of(DAV, "status").and_then(code) {
             None | Some(200..=299) => {
                 let had = part.children.into_iter().filter(|child| child.is(DAV, "prop"));

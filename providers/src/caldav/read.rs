@@ -130,7 +130,7 @@ fn without_attachments(text: &str) -> Cow<'_, str> {
     };
     let (mut kept, mut inside) = (String::new(), false);
     for line in text.split_inclusive('\n') {
-        // What begins with a blank goes on with the line before (RFC 5545 section 3.1).
+        // A line that begins with white space continues the previous one (RFC 5545 section 3.1).
         inside = is_attachment(line) || (inside && line.starts_with([' ', '\t']));
         if !inside {
             kept.push_str(line);
@@ -340,7 +340,7 @@ pub(super) async fn object(dav: &DavClient<'_>, url: &Url) -> Result<Option<Stor
             let etag = answer.etag().unwrap_or_default();
             match Calendar::read(&answer.body) {
                 Ok(calendar) => Ok(Some(Stored { url: href::normalise(url.clone()), etag, calendar })),
-                // What is there and cannot be read is not gone.
+                // A resource that exists but cannot be read was not deleted.
                 Err(_) => Err(failure::unreadable_response()),
             }
         }

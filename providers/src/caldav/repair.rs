@@ -102,7 +102,7 @@ async fn halve(
         let listed =
             if left == 0 { None } else { told(read::overlapping(dav, calendar, part).await)?.flatten() };
         left = left.saturating_sub(1);
-        // Where nothing more can be asked, all that overlap the larger part may overlap this one.
+        // If no further request is possible, all resources that overlap the larger part may overlap this one.
         let within: Vec<usize> = match &listed {
             Some(listed) => among.into_iter().filter(|at| listed.contains(&lost[*at].url)).collect(),
             None => among,

@@ -146,7 +146,7 @@ async fn remove_one(caldav: &CalDav, dav: &DavClient<'_>, room: &str, key: &str)
         Err(error) => Err(error),
     };
     match caldav.check(dav, room, removed).await {
-        // A room that was taken away from us keeps its copy; the event itself must not hang on that.
+        // A room that is no longer accessible keeps its copy, which must not block the event itself.
         Err(error) if error.remedy == Remedy::SkipMailbox => {
             tracing::warn!(
                 code = error.code,

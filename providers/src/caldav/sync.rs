@@ -125,7 +125,7 @@ fn told(calendar: &Collection, answer: &Answer) -> Option<SyncResponse> {
         digest.extend([one.url.path(), " ", etag, "\n"]);
         match one.status {
             Some(404 | 410) => told.gone.push(one.url),
-            // A member that is told without its tag is looked at all the same.
+            // A member reported without an entity tag is read nevertheless.
             _ => told.changed.push(one.url),
         }
     }
@@ -146,7 +146,7 @@ pub(super) async fn begin(
     };
     let Some(token) = token else { return Ok(None) };
     let tried = match report(dav, calendar, &token).await {
-        // Whoever may not ask, or finds nobody to ask, may still be shown the list of tags.
+        // If the report is refused or not supported, the list of tags may still be readable.
         Err(error) if error.remedy == Remedy::SkipMailbox => return Ok(None),
         tried => tried?,
     };
@@ -185,7 +185,7 @@ pub(super) async fn is_replay(
 /// Digests of the entity tags of a calendar's members, by path.
 pub(super) async fn members(dav: &DavClient<'_>, calendar: &Collection) -> Result<BTreeMap<String, String>> {
     let found = match dav.propfind(&calendar.url, "1", ETAGS, About::Mailbox).await {
-        // Some servers answer with a bare 507 when a calendar is too large to be listed.
+        // Some servers respond with just a 507 if a calendar is too large to be listed.
         Err(error) if error.kind == ErrorKind::Invalid => {
             let message = messages::caldav_too_many_events();
             return Err(Error::new(ErrorKind::NotServed, Remedy::SkipMailbox, error.code, message));

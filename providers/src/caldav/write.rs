@@ -64,7 +64,7 @@ async fn put_new(dav: &DavClient<'_>, place: &Located, key: &str, draft: &Compon
     match put(dav, &url, draft, None).await {
         Ok(stored) => Ok(stored),
         Err(error) if error.kind == ErrorKind::Conflict => {
-            // Somebody was faster; with our key it can only have been ourselves.
+            // The event exists already; with our key, only Muster can have written it.
             find(dav, place, key).await?.map_or(Err(error), usable)
         }
         Err(error) => Err(error),
@@ -106,7 +106,7 @@ async fn find(dav: &DavClient<'_>, place: &Located, key: &str) -> Result<Option<
     for calendar in place.calendars.iter().filter(|one| !one.is_closed()) {
         let is_default = href::same(&calendar.url, &place.calendar().url);
         let found = match find_in(dav, calendar, key).await {
-            // What is not the default may be closed in any way.
+            // An inaccessible calendar is skipped unless it is the default one.
             Err(error) if !is_default && error.remedy == Remedy::SkipMailbox => None,
             found => found?,
         };
@@ -139,7 +139,7 @@ pub(super) async fn find_whole(
     match rooms::update_room_copies(caldav, dav, &stored).await {
         Ok(()) => answer(dav, &stored, place, mailbox).map(Some),
         Err(error) if error.remedy == Remedy::Never => {
-            // It can never be whole: it goes, and the look-up tells the truth.
+            // The event can never be completed, so it is removed and reported as missing.
             rooms::remove(caldav, dav, &stored.calendar).await?;
             remove(dav, &stored.url).await?;
             Ok(None)
@@ -198,7 +198,7 @@ fn changed(there: &Stored, change: &EventChange, now: Timestamp) -> Component {
         event.replace("DTSTART", [Property::new("DTSTART", basic_utc(range.start))]);
         event.replace("DTEND", [Property::new("DTEND", basic_utc(range.end))]);
         event.replace("DURATION", []);
-        // The copies of the rooms move with it, so they have accepted the new time as well.
+        // The room copies move with it, so the rooms have accepted the new time as well.
         let rooms = event.properties.iter_mut().filter(|line| {
             let is_room =
                 |kind: &str| kind.eq_ignore_ascii_case("ROOM") || kind.eq_ignore_ascii_case("RESOURCE");

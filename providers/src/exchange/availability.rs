@@ -162,7 +162,7 @@ fn body(batch: &[String], window: TimeRange) -> String {
 
 fn verdict(answer: &Answer, told: &Element, mailbox: &str, window: TimeRange) -> Result<FreeBusy> {
     let message = told.child(MESSAGES, "ResponseMessage").ok_or_else(failure::not_understood)?;
-    // The request is the technical account's, a verdict in it is about one mailbox.
+    // The request is made as the technical account, but each result in it is about one mailbox.
     answer.judge_as(message, About::Mailbox)?;
     let view = told.child(MESSAGES, "FreeBusyView").ok_or_else(failure::not_understood)?;
     let digits = view.text_of(TYPES, "MergedFreeBusy");
@@ -173,7 +173,7 @@ fn verdict(answer: &Answer, told: &Element, mailbox: &str, window: TimeRange) ->
             let digits = digits.ok_or_else(failure::not_understood)?;
             Ok(merged(digits, window).into())
         }
-        // Entries may be left out where there are none; the digits know.
+        // Entries may be omitted if there are none; the digits show whether there are any.
         (_, None) => Ok(digits.map(|digits| merged(digits, window)).unwrap_or_default().into()),
         (_, Some(events)) => Ok(entries(events, digits, mailbox, window)),
     }

@@ -31,7 +31,7 @@ impl Exchange {
         let message =
             found.and_then(|answer| message(answer).unwrap_or_else(|| Err(failure::not_understood())));
         let folders = match message {
-            // The default calendar is known all the same.
+            // The default calendar is known in any case.
             Err(error) if parts::can_be_split(&error) => Vec::new(),
             message => folders(message?),
         };

@@ -81,7 +81,7 @@ impl Exchange {
                 page.take(ItemReading::lost(piece));
             }
         }
-        // It may be a series of which no occurrence can be told from others.
+        // It may be a series whose occurrences cannot be identified.
         for id in refused {
             page.take(ItemReading::unknown(Some(id), None, UnreadableReason::NotDelivered));
         }
@@ -98,7 +98,7 @@ impl Exchange {
 
     async fn sync(&self, session: &Session, mailbox: &str, state: Option<&str>) -> Result<SyncResponse> {
         let state = state.map(|state| soap::element("m:SyncState", state)).unwrap_or_default();
-        // A page that cannot be read is asked for again, shorter, until what cannot be read stands alone.
+        // An unreadable page is requested again with fewer items, until the unreadable item is alone.
         let mut most = MAX;
         loop {
             match self.sync_page(session, mailbox, &state, most).await {
@@ -143,7 +143,7 @@ fn told(answer: &Answer) -> Result<SyncResponse> {
         match (change.name(), handle) {
             ("ReadFlagChange", _) => {}
             ("Delete", Some(handle)) => told.gone.push(handle.id),
-            // An item may be told twice on one page; it is read once.
+            // An item may occur twice on one page; it is read once.
             (_, Some(handle)) if seen.insert(handle.id.clone()) => told.there.push(handle.id),
             (_, Some(_)) => {}
             (_, None) => told.nameless.push(Unreadable {
@@ -178,7 +178,7 @@ impl ItemsByChange {
         let read = match read {
             Ok(read) => read,
             Err(error) if view::concerns_whole_mailbox(&error) => return Err(error),
-            // An item that can never be read must not hold up the calendar for ever.
+            // A permanently unreadable item must not block the calendar for ever.
             Err(_) => {
                 self.refused.insert(id);
                 return Ok(());

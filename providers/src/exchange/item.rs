@@ -90,7 +90,7 @@ pub(super) fn span(item: &Element, days: &Zone, window: Option<TimeRange>) -> Sp
     match (item.text_of(TYPES, "IsAllDayEvent"), dates, told) {
         (Some("true"), Some(dates), _) => dates,
         (Some("false"), ..) | (_, None, _) => told,
-        // Midnights of UTC, or days of the owner: it does not say.
+        // These may be midnights in UTC or days in the owner's zone; the item does not say which.
         (_, Some(Span::Exact(dates)), Span::Exact(told)) if dates != told => {
             let both = TimeRange { start: dates.start.min(told.start), end: dates.end.max(told.end) };
             Span::Widest(both, UnreadableReason::Malformed)
@@ -143,7 +143,7 @@ pub(super) fn read(item: &Element, days: &Zone, window: Option<TimeRange>) -> It
     let range = match span(item, days, window) {
         Span::Exact(range) => range,
         Span::Nothing => return ItemReading::Nothing,
-        // What takes no time whenever it is, is read.
+        // An item that leaves its owner's time free blocks nothing, whatever its times are.
         _ if busy.is_none() => return ItemReading::Nothing,
         Span::Widest(range, reason) => return ItemReading::blocked(id, known_uid, range, reason),
         Span::Unknown(reason) => return ItemReading::unknown(id, known_uid, reason),
@@ -164,7 +164,7 @@ pub(super) fn read(item: &Element, days: &Zone, window: Option<TimeRange>) -> It
         range,
         all_day: is("IsAllDayEvent"),
         busy,
-        // A word that is not known may ask for more privacy than the known ones.
+        // An unknown value may demand more privacy than the known ones.
         private: !matches!(text("Sensitivity"), None | Some("" | "Normal" | "Personal")),
         organiser: item.child(TYPES, "Organizer").and_then(party),
         attendees: attendees(item),

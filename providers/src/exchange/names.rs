@@ -96,7 +96,7 @@ impl Exchange {
     pub(super) async fn read_mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
         let found = self.resolve(session, &format!("smtp:{mailbox}")).await?.found;
         let exact = found.iter().position(|one| one.address.eq_ignore_ascii_case(mailbox));
-        // Another address of the same mailbox; but what merely begins alike is another mailbox.
+        // An alias of the mailbox matches; an address that only has the same prefix is another mailbox.
         let other = (found.len() == 1 && !begins_with(&found[0].address, mailbox)).then_some(0);
         let Some(position) = exact.or(other) else {
             self.read_calendar(session, mailbox).await?;

@@ -107,7 +107,7 @@ fn told(answer: &Answer) -> Result<PullResponse> {
     let said = answer.message()?.child(MESSAGES, "Notification").ok_or_else(failure::not_understood)?;
     let more = said.text_of(TYPES, "MoreEvents") == Some("true");
     let events: Vec<_> = said.children.iter().filter(|one| one.name().ends_with("Event")).collect();
-    // Each event carries the mark behind it.
+    // Each event contains the watermark that follows it.
     let mark = events.last().and_then(|last| last.text_of(TYPES, "Watermark"));
     let mark = mark.ok_or_else(failure::not_understood)?.to_owned();
     Ok(PullResponse { mark, anything: events.iter().any(|one| one.name() != NOTHING), more })

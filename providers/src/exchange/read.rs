@@ -108,7 +108,7 @@ impl Exchange {
         }
         let days = session.zone.clone().unwrap_or(Zone::UTC);
         let read = ids.iter().zip(read).map(|(id, one)| match one {
-            // Another item in its place says nothing about this one.
+            // If another item is returned instead, nothing is known about this one.
             Ok(item) if item::handle(&item).is_some_and(|handle| handle.id != *id) => {
                 Err(failure::not_understood())
             }
@@ -155,7 +155,7 @@ impl Exchange {
                 .collect::<Vec<_>>()
                 .concat();
             let masters = match self.get(session, mailbox, shape, &ids).await {
-                // Without the series' id its UID stands for it.
+                // If the id of a series cannot be read, its UID is used instead.
                 Err(error) if parts::can_be_split(&error) => continue,
                 masters => masters?,
             };

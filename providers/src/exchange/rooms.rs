@@ -53,7 +53,7 @@ impl Exchange {
         let body = format!("<m:GetRooms><m:RoomList>{address}</m:RoomList></m:GetRooms>");
         let answer = self.call(session, Call::new("GetRooms", body)).await?;
         let told = match answer.judge(&answer.response) {
-            // The list went away since it was named.
+            // The list was deleted after it was listed.
             Err(error) if error.code == "ErrorNameResolutionNoResults" => return Ok(Vec::new()),
             told => told?,
         };

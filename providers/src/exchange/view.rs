@@ -66,7 +66,7 @@ impl Exchange {
         after: Option<&str>,
     ) -> Result<EventPage> {
         let after = after.map(|after| cursor(after).ok_or_else(foreign_cursor)).transpose()?;
-        // What begins before the last item of the former page has been told already.
+        // Items that begin before the last item of the previous page were on an earlier page.
         let from = after.as_ref().map_or(window.start, |(start, _)| (*start).max(window.start));
         let Some(rest) = TimeRange::new(from, window.end) else {
             return Ok(EventPage::default());
@@ -151,7 +151,7 @@ impl Exchange {
             answer.into_messages().into_iter().next().unwrap_or_else(|| Err(failure::not_understood()));
         let mut root = message?.take(MESSAGES, "RootFolder").ok_or_else(failure::not_understood)?;
         let is_whole = root.attribute("IncludesLastItemInRange") != Some("false");
-        // A folder with items and without a list of them says nothing.
+        // A response that counts items but lists none is not usable.
         let count = root.attribute("TotalItemsInView").and_then(|count| count.parse::<u64>().ok());
         match root.take(TYPES, "Items") {
             Some(items) => Ok((items.children, is_whole)),

@@ -34,7 +34,7 @@ impl Exchange {
                 next = Some(first(&start));
                 continue;
             }
-            // Those who match by another address come under the beginning of their primary one.
+            // People who match by another address are listed under the prefix of their primary one.
             let here = told.found.into_iter().filter_map(|one| {
                 let id = one.address.to_ascii_lowercase();
                 let is_room = rooms.binary_search_by(|room| room.id.as_str().cmp(&id)).is_ok();

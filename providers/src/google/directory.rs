@@ -131,7 +131,7 @@ impl Google {
             name,
             kind: MailboxKind::Person,
             zone: calendar.time_zone,
-            // Google Calendar takes any number of events at the same time in a person's calendar.
+            // Google Calendar accepts any number of simultaneous events in a person's calendar.
             accepts_conflicts: Some(true),
         })
     }

@@ -85,7 +85,7 @@ pub(super) fn changed(change: &EventChange, stands: &wire::Event) -> Value {
     }
     if let Some(list) = &change.attendees {
         let known = &stands.attendees;
-        // Whoever is asked for another time is asked anew.
+        // A new time requests new responses from all attendees.
         let keeps = change.range.is_none();
         let answer = |attendee: &Attendee| {
             let same = |other: &&wire::Attendee| {
@@ -153,7 +153,7 @@ pub(super) fn read(raw: wire::Event, zone: Option<&Zone>, window: Option<TimeRan
     let range = match span(time_of(start, zone), time_of(end, zone), window) {
         Span::Exact(range) => range,
         Span::Nothing => return ItemReading::Nothing,
-        // What takes no time whenever it is, is read.
+        // An item that leaves its owner's time free blocks nothing, whatever its times are.
         _ if busy.is_none() => return ItemReading::Nothing,
         Span::Widest(range, reason) => return ItemReading::blocked(raw.id, raw.ical_uid, range, reason),
         Span::Unknown(reason) => return ItemReading::unknown(raw.id, raw.ical_uid, reason),
@@ -176,7 +176,7 @@ pub(super) fn read(raw: wire::Event, zone: Option<&Zone>, window: Option<TimeRan
         range,
         all_day,
         busy,
-        // A word that is not known may ask for more privacy than the known ones.
+        // An unknown value may demand more privacy than the known ones.
         private: !matches!(visibility.as_str(), "" | "default" | "public"),
         organiser: raw.organizer.and_then(|organiser| party(organiser.email, organiser.display_name)),
         attendees: raw.attendees.into_iter().filter_map(attendee).collect(),

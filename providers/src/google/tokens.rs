@@ -104,7 +104,7 @@ impl Google {
         let assertion = self.statement(account, subject, scope, now).await?;
         let form = [("grant_type", JWT_BEARER), ("assertion", assertion.expose_secret())];
         let answer = fetch(self, &form).await.map_err(|error| match account {
-            // Nobody has a key that could be entered anew.
+            // There is no key that somebody could enter again.
             Account::Keyless(_)
                 if error.kind == ErrorKind::Misconfigured && error.code == "invalid_grant" =>
             {

@@ -67,7 +67,7 @@ impl Microsoft {
 fn listings(all: Vec<wire::Calendar>, mailbox: &str) -> Vec<CalendarListing> {
     let owner = |calendar: &wire::Calendar| calendar.owner.as_ref()?.address.clone();
     let is_default = |calendar: &wire::Calendar| calendar.is_default_calendar == Some(true);
-    // The mailbox may be asked for by another of its addresses than the one that its calendars name.
+    // The requested address may be another one of the mailbox than the one in its calendars.
     let own = all.iter().find(|one| is_default(one)).and_then(owner).unwrap_or_else(|| mailbox.to_owned());
     let mut listings: Vec<CalendarListing> = all
         .into_iter()

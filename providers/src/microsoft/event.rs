@@ -23,7 +23,7 @@ pub(super) fn read(raw: wire::Event, zone: &Zone, window: Option<TimeRange>) -> 
     let range = match times(&raw, zone, window) {
         Span::Exact(range) => range,
         Span::Nothing => return ItemReading::Nothing,
-        // What takes no time whenever it is, is read.
+        // An item that leaves its owner's time free blocks nothing, whatever its times are.
         _ if busy.is_none() => return ItemReading::Nothing,
         Span::Widest(range, reason) => return ItemReading::blocked(raw.id, raw.ical_uid, range, reason),
         Span::Unknown(reason) => return ItemReading::unknown(raw.id, raw.ical_uid, reason),
@@ -48,7 +48,7 @@ pub(super) fn read(raw: wire::Event, zone: &Zone, window: Option<TimeRange>) -> 
         range,
         all_day: raw.is_all_day.unwrap_or_default(),
         busy,
-        // A word that is not known may ask for more privacy than the known ones.
+        // An unknown value may demand more privacy than the known ones.
         private: !matches!(sensitivity.as_str(), "" | "normal" | "personal"),
         organiser: raw.organizer.and_then(|organiser| party(organiser.email_address?)),
         attendees: raw.attendees.into_iter().filter_map(attendee).collect(),
@@ -65,7 +65,7 @@ fn times(raw: &wire::Event, zone: &Zone, window: Option<TimeRange>) -> Span {
     });
     match (raw.is_all_day, days, told) {
         (Some(true), Some(days), _) => days,
-        // Midnights of UTC, or days of the owner: it does not say.
+        // These may be midnights in UTC or days in the owner's zone; the item does not say which.
         (None, Some(Span::Exact(days)), Span::Exact(told)) if days != told => {
             let both = TimeRange { start: days.start.min(told.start), end: days.end.max(told.end) };
             Span::Widest(both, UnreadableReason::Malformed)

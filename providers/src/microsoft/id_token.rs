@@ -126,7 +126,7 @@ impl Keys {
                 kept.set = Some(Arc::clone(&set));
                 Ok(set)
             }
-            // Keys outlive a bad moment of the authority that publishes them.
+            // Cached keys stay in use while the authority does not respond.
             (Err(_), Some(old)) => Ok(Arc::clone(old)),
             (Err(error), None) => Err(error),
         }

@@ -63,7 +63,7 @@ impl Onboarding for Microsoft {
     }
 
     fn redirect_error(&self, error: &str, description: &str) -> std::result::Result<Declined, Error> {
-        // The number stands for a person who pressed "Cancel".
+        // The number means that the person pressed "Cancel".
         match matches!(error, "access_denied" | "permission_denied") || description.contains("AADSTS65004") {
             true => Ok(Declined),
             false => Err(Identity::redirect_error(error, description)),

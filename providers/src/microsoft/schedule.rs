@@ -89,7 +89,7 @@ impl Microsoft {
             for (call, answer) in together.iter().zip(self.send_batch(session, together).await?) {
                 told.push(match answer {
                     Err(error) if error.remedy == Remedy::SkipMailbox => None,
-                    // What cannot be read together is asked again by itself.
+                    // Batches that cannot be read together are requested again individually.
                     answer => self.parse::<wire::List<_>>(call, &answer?).await.ok().map(|list| list.value),
                 });
             }
@@ -116,7 +116,7 @@ impl Microsoft {
         let mut all = Vec::with_capacity(batch.len());
         for (mailbox, verdict) in batch.iter().zip(verdicts) {
             all.push(match verdict {
-                // The answer about all of them may fail through one of the others.
+                // The combined response may have failed because of one of the others.
                 Err(error) if parts::can_be_split(&error) && batch.len() > 1 => {
                     let alone = self.busy_of_one(session, mailbox, window).await;
                     match alone {
@@ -228,12 +228,12 @@ fn verdict(schedule: Option<&wire::Schedule>, mailbox: &str, window: TimeRange) 
         let error: Option<wire::ScheduleError> = serde_json::from_str(error.get()).ok();
         return Err(classify::schedule(&error.and_then(|error| error.response_code).unwrap_or_default()));
     }
-    // Graph tells an empty view of a mailbox that it cannot see.
+    // Graph returns an empty view for a mailbox that it cannot read.
     if view == Some("") {
         return Err(missing());
     }
     let items = match (&schedule.schedule_items, view) {
-        // What is not told item by item is told by the view.
+        // The view replaces missing items.
         (Some(items), Some(view)) if items.0.is_empty() => {
             return Ok(slots(view, window).collect::<Vec<_>>().into());
         }
@@ -253,7 +253,7 @@ fn verdict(schedule: Option<&wire::Schedule>, mailbox: &str, window: TimeRange) 
             (Span::Exact(range), _) => {
                 all.busy.extend(range.intersect(&window).map(|range| Busy { range, kind }));
             }
-            // The view says when the mailbox is busy, though not with what.
+            // The view shows when the mailbox is busy, but not why.
             (Span::Widest(_, reason) | Span::Unknown(reason), Some(view)) if covers(view, window) => {
                 all.busy.extend(slots(view, window));
                 all.unreadable.push(mark(reason, true));

@@ -154,7 +154,7 @@ mod tests {
         ] {
             assert_eq!(verified(doubtful), None, "{doubtful}");
         }
-        // U+212A, the sign for kelvin, becomes a k where all letters are made small.
+        // U+212A, the Kelvin sign, becomes the ASCII letter k when lowercased.
         let kelvin = verified("{\"email\":\"\u{212a}im@acme.example\",\"email_verified\":true}").unwrap();
         assert_ne!(kelvin, "kim@acme.example");
     }

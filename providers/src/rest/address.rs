@@ -14,7 +14,7 @@ pub(crate) fn below(base: &Url, parts: &[&str]) -> Result<Url> {
             messages::malformed_address_or_id(),
         )
     };
-    // Dot segments would vanish and turn a request about one thing into a request about another.
+    // Dot segments would be removed, and the request would address a different resource.
     if parts.iter().any(|part| part.is_empty() || part.chars().all(|c| c == '.')) {
         return Err(malformed());
     }

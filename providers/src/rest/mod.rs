@@ -105,7 +105,7 @@ pub(crate) trait RestApi: Send + Sync {
         let _permit = session.gate.enter(call.mailbox).await?;
         let answer = self.send(session, call, &fresh).await?;
         self.judge(session, call, answer).await.map_err(|error| match error.kind {
-            // A fresh token that is refused too is not a question of age.
+            // If a fresh token is refused too, the cause is not its age.
             ErrorKind::TokenRefused => self.grant_lost(error),
             _ => error,
         })

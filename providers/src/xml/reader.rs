@@ -101,7 +101,7 @@ impl Tree<'_> {
     #[expect(clippy::box_collection, reason = "see the field")]
     fn attributes(&mut self, start: &BytesStart<'_>) -> Result<Option<Box<Vec<Attribute>>>, BodyRejected> {
         let mut all = Vec::new();
-        // Looking for doubles would take as many steps as the square of their number.
+        // Searching for duplicates would take quadratic time.
         for attribute in start.attributes().with_checks(false).map_while(Result::ok) {
             let (name, prefix) = attribute.key.decompose();
             if prefix.is_some() || attribute.key.as_namespace_binding().is_some() {
