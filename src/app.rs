@@ -7,12 +7,12 @@ use api::admission::AdmissionConfig;
 use domain::{Ids, SharedClock};
 use entity::Store;
 use messages::Language;
-use providers::{caldav::CalDav, exchange, google, microsoft, openid::OpenId};
+use providers::{caldav::CalDav, exchange, google, microsoft, openid::OpenIdClient};
 use secrecy::ExposeSecret;
 use services::{Services, System, grants::Connectors};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::config::{self, Config, Keyless, Microsoft, Role};
+use crate::config::{self, Config, KeylessSigning, Microsoft, Role};
 
 /// Why a node cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +33,7 @@ pub enum Error {
     #[error("The HTTP client cannot be made: {0}")]
     Client(String),
     /// A use case refused.
-    #[error("{code}: {}", said(.0), code = .0.code())]
+    #[error("{code}: {}", error_sentence(.0), code = .0.code())]
     Service(#[from] services::Error),
     /// The address cannot be bound, or a file cannot be used.
     #[error("{0}")]
@@ -50,7 +50,7 @@ pub enum Error {
 }
 
 /// The sentence of a use case's error.
-pub(crate) fn said(error: &services::Error) -> String {
+pub(crate) fn error_sentence(error: &services::Error) -> String {
     messages::sentence(&error.message(), Language::default(), None)
 }
 
@@ -106,9 +106,9 @@ pub async fn start(
     let ids = Ids::random(Arc::clone(&clock));
     let services = services(config, clock, ids.clone(), &tracker, &stop).await?;
     if let Some(key) = &config.vendor_key {
-        services.keys().ensure_first(&services, Some(key.expose_secret()), "first key").await?;
+        services.keys().ensure_first_key(&services, Some(key.expose_secret()), "first key").await?;
     }
-    let node = format!("{}-{}", std::process::id(), &ids.secret()[..8]);
+    let node = format!("{}-{}", std::process::id(), &ids.random_secret()[..8]);
     let engine = workflows::engine(&services, &node);
     let work = stop.child_token();
     if config.roles.contains(&Role::Worker) {
@@ -136,13 +136,13 @@ async fn services(
     let vault = config.vault(ids.clone())?;
     let connectors = connectors(config, &clock, &ids)?;
     let services = System::new(store, clock, ids, queue, vault, connectors, config.settings());
-    services.secrets().ready(&services).await?;
+    services.secrets().ensure_ready(&services).await?;
     Ok(services)
 }
 
 fn connectors(config: &Config, clock: &SharedClock, ids: &Ids) -> Result<Connectors, Error> {
     let limits = http::Config {
-        allowance: http::Allowance::hosts(config.allowed_hosts.iter().cloned()),
+        allowance: http::AllowedHosts::from_hosts(config.allowed_hosts.iter().cloned()),
         ..http::Config::default()
     };
     let client = http::Client::new(limits).map_err(|error| Error::Client(error.to_string()))?;
@@ -151,7 +151,7 @@ fn connectors(config: &Config, clock: &SharedClock, ids: &Ids) -> Result<Connect
         let registration = registration(microsoft)?;
         let connector =
             microsoft::Microsoft::new(registration, client.clone(), Arc::clone(clock), ids.clone());
-        connectors = connectors.with(Arc::new(connector));
+        connectors = connectors.with_provider(Arc::new(connector));
     }
     if config.exchange {
         let mut places = exchange::Config::default();
@@ -159,7 +159,7 @@ fn connectors(config: &Config, clock: &SharedClock, ids: &Ids) -> Result<Connect
             places.autodiscover.clone_from(&config.exchange_autodiscover);
         }
         let connector = exchange::Exchange::new(places, client.clone(), ids.clone());
-        connectors = connectors.with(Arc::new(connector));
+        connectors = connectors.with_provider(Arc::new(connector));
     }
     if let Some(places) = &config.google {
         let keyless = match &places.keyless {
@@ -176,50 +176,50 @@ fn connectors(config: &Config, clock: &SharedClock, ids: &Ids) -> Result<Connect
                 .client_id
                 .clone()
                 .zip(places.client_secret.clone())
-                .map(|(client_id, secret)| google::Application { client_id, secret }),
+                .map(|(client_id, secret)| google::OAuthApplication { client_id, secret }),
         };
         let connector = google::Google::new(config, client.clone(), Arc::clone(clock), ids.clone());
-        connectors = connectors.with(Arc::new(connector));
+        connectors = connectors.with_provider(Arc::new(connector));
     }
     if config.caldav {
         let connector =
             CalDav::new(providers::caldav::Config::default(), client, Arc::clone(clock), ids.clone());
-        connectors = connectors.with(Arc::new(connector));
+        connectors = connectors.with_provider(Arc::new(connector));
     }
     Ok(connectors)
 }
 
 /// Client for tenants' OpenID issuers. Its time and size limits are low, because callers wait for it and issuers'
 /// documents are short.
-fn openid(config: &Config, clock: &SharedClock) -> Result<OpenId, Error> {
+fn openid(config: &Config, clock: &SharedClock) -> Result<OpenIdClient, Error> {
     let limits = http::Config {
         connect_timeout: Duration::from_secs(3),
         timeout: Duration::from_secs(5),
         max_body: 256 * 1024,
-        allowance: http::Allowance::hosts(config.allowed_hosts.iter().cloned()),
+        allowance: http::AllowedHosts::from_hosts(config.allowed_hosts.iter().cloned()),
     };
     let client = http::Client::new(limits).map_err(|error| Error::Client(error.to_string()))?;
-    Ok(OpenId::new(client, Arc::clone(clock)))
+    Ok(OpenIdClient::new(client, Arc::clone(clock)))
 }
 
 /// Signer for service accounts without keys. It has an HTTP client of its own, because the metadata server must not
 /// become reachable through URLs from customers.
-fn keyless(places: &Keyless, allowed_hosts: &[String]) -> Result<google::Keyless, Error> {
+fn keyless(places: &KeylessSigning, allowed_hosts: &[String]) -> Result<google::KeylessSigner, Error> {
     let named = places.token_url.iter().chain([&places.iam_url]).filter_map(|url| url.host_str());
     let hosts = allowed_hosts.iter().cloned().chain(named.map(str::to_owned));
     let limits = http::Config {
         timeout: Duration::from_secs(10),
         max_body: 64 * 1024,
-        allowance: http::Allowance::hosts(hosts),
+        allowance: http::AllowedHosts::from_hosts(hosts),
         ..http::Config::default()
     };
     let client = http::Client::new(limits).map_err(|error| Error::Client(error.to_string()))?;
     let source = match (&places.token_url, &places.token_file) {
-        (Some(url), _) => google::TokenSource::Url { url: url.clone(), header: places.header() },
+        (Some(url), _) => google::TokenSource::Url { url: url.clone(), header: places.token_header() },
         (None, Some(file)) => google::TokenSource::File(file.clone()),
         (None, None) => return Err(config::Error::Impossible("google.keyless names no source.").into()),
     };
-    Ok(google::Keyless::new(source, places.iam_url.clone(), client))
+    Ok(google::KeylessSigner::new(source, places.iam_url.clone(), client))
 }
 
 fn registration(microsoft: &Microsoft) -> Result<microsoft::Config, Error> {
@@ -252,7 +252,7 @@ fn open_front(
             false => api::Introspection::Administrators,
         },
         allowed_origins: config.allowed_origins.clone(),
-        documents: config.documents()?,
+        documents: config.load_documents()?,
         hosts: config.hosts.clone(),
         trusted_proxies: config.trusted_proxies.clone(),
         admission: admission(config.requests_at_once),
@@ -261,8 +261,8 @@ fn open_front(
         graphiql: config.graphiql.then(|| graphiql.unwrap_or_default()),
         ..api::Config::default()
     };
-    let callers = Arc::new(api::callers::Callers(services.clone()));
-    let schema = Arc::new(api::graphql::schema(services.clone()));
+    let callers = Arc::new(api::service_adapter::ServiceAdapter(services.clone()));
+    let schema = Arc::new(api::graphql::build_schema(services.clone()));
     let state = web::Data::new(api::State::new(settings, schema, callers.clone(), callers, ids)?);
     let pages = services.clone();
     let more = move |routes: &mut web::ServiceConfig| api::pages::configure(routes, &pages);
@@ -313,7 +313,7 @@ impl Node {
 }
 
 /// Waits until the process is asked to terminate.
-pub async fn interrupted() -> std::io::Result<()> {
+pub async fn wait_for_interrupt() -> std::io::Result<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         result = tokio::signal::ctrl_c() => result,

@@ -17,9 +17,10 @@ use sea_orm::{
     TransactionTrait,
 };
 use services::audit::{
-    AuditKey, INSTALLATION, Sealer, chain_name, checkpoints, in_request,
-    maintain::{self, Span},
-    verify::{self, KeptCheckpoints, Verdict},
+    AuditKey, AuditKeyProvider, INSTALLATION_CHAIN, chain_name, create_checkpoints,
+    maintain::{self, ExportRange},
+    verify::{self, SavedCheckpoints, Verdict},
+    with_request_id,
 };
 
 use crate::{app::Error, config::Config, database};
@@ -82,8 +83,8 @@ pub async fn run(
     ids: &Ids,
     clock: &impl Clock,
 ) -> Result<ExitCode, Error> {
-    let sealer = Sealer::new(config.vault(ids.clone())?, ids.clone());
-    let owner = database::owner(config).await?;
+    let sealer = AuditKeyProvider::new(config.vault(ids.clone())?, ids.clone());
+    let owner = database::connect_as_owner(config).await?;
     let now = clock.now();
     let code = match command {
         Command::Verify { tenant, checkpoint } => {
@@ -95,7 +96,7 @@ pub async fn run(
         Command::Prune { older_than_days, tenant, even_if_broken } => {
             let before = now - Duration::days(i64::from(older_than_days));
             let pruning = prune(&owner, &sealer, tenant, (before, now), even_if_broken);
-            in_request(command_id(ids), pruning).await?;
+            with_request_id(command_id(ids), pruning).await?;
             ExitCode::SUCCESS
         }
     };
@@ -121,32 +122,32 @@ async fn snapshot(owner: &DatabaseConnection) -> Result<DatabaseTransaction, DbE
 
 async fn verify(
     owner: &DatabaseConnection,
-    sealer: &Sealer,
+    sealer: &AuditKeyProvider,
     tenant: Option<Id<ids::Tenant>>,
     file: &str,
 ) -> Result<ExitCode, Error> {
     let txn = snapshot(owner).await?;
     let Some(key) = sealer.find(&txn).await? else {
-        let chains = verify::chains(&txn, &KeptCheckpoints::default()).await?;
+        let chains = verify::list_chains(&txn, &SavedCheckpoints::default()).await?;
         // Of an installation that was never used there is neither an entry nor a key.
-        if chains == BTreeSet::from([INSTALLATION]) && file.is_empty() {
+        if chains == BTreeSet::from([INSTALLATION_CHAIN]) && file.is_empty() {
             println!("nothing has been recorded yet");
             return Ok(ExitCode::SUCCESS);
         }
         eprintln!("The audit key is missing from the database: nothing can be verified.");
         return Ok(ExitCode::FAILURE);
     };
-    let kept = KeptCheckpoints::read(file, &key);
+    let kept = SavedCheckpoints::parse(file, &key);
     let mut sound = kept.forged.is_empty();
     for line in &kept.forged {
         println!("BROKEN  checkpoint in line {line}: it was not signed by this installation, or was changed");
     }
     let chains = match tenant {
         Some(tenant) => BTreeSet::from([tenant]),
-        None => verify::chains(&txn, &kept).await?,
+        None => verify::list_chains(&txn, &kept).await?,
     };
     for chain in chains {
-        let verdict = verify::chain(&txn, &key, chain, &kept).await?;
+        let verdict = verify::verify_chain(&txn, &key, chain, &kept).await?;
         sound &= verdict.broken.is_none();
         say(&verdict);
     }
@@ -167,15 +168,19 @@ fn say(verdict: &Verdict) {
     println!("{found}{note}");
 }
 
-async fn checkpoint(owner: &DatabaseConnection, sealer: &Sealer, now: Timestamp) -> Result<ExitCode, Error> {
+async fn checkpoint(
+    owner: &DatabaseConnection,
+    sealer: &AuditKeyProvider,
+    now: Timestamp,
+) -> Result<ExitCode, Error> {
     let txn = snapshot(owner).await?;
     let Some(key): Option<std::sync::Arc<AuditKey>> = sealer.find(&txn).await? else {
         eprintln!("Nothing has been recorded yet, so there is no chain for a checkpoint.");
         return Ok(ExitCode::FAILURE);
     };
-    let (made, broken) = checkpoints(&txn, &key, now).await?;
+    let (made, broken) = create_checkpoints(&txn, &key, now).await?;
     for checkpoint in made {
-        println!("{}", checkpoint.line());
+        println!("{}", checkpoint.to_json_line());
     }
     for name in &broken {
         eprintln!("{name}: the ends of the chain were changed, so no checkpoint was made");
@@ -184,10 +189,10 @@ async fn checkpoint(owner: &DatabaseConnection, sealer: &Sealer, now: Timestamp)
 }
 
 async fn export(owner: &DatabaseConnection, arguments: ExportArgs) -> Result<ExitCode, Error> {
-    let chain = arguments.tenant.unwrap_or(INSTALLATION);
+    let chain = arguments.tenant.unwrap_or(INSTALLATION_CHAIN);
     let txn = snapshot(owner).await?;
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let span = Span { since: arguments.since, until: arguments.until };
+    let span = ExportRange { since: arguments.since, until: arguments.until };
     maintain::export(&txn, chain, &span, |line| writeln!(out, "{line}")).await??;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
@@ -195,14 +200,14 @@ async fn export(owner: &DatabaseConnection, arguments: ExportArgs) -> Result<Exi
 
 async fn prune(
     owner: &DatabaseConnection,
-    sealer: &Sealer,
+    sealer: &AuditKeyProvider,
     tenant: Option<Id<ids::Tenant>>,
     (before, now): (Timestamp, Timestamp),
     even_if_broken: bool,
 ) -> Result<(), Error> {
     let chains = match tenant {
         Some(tenant) => BTreeSet::from([tenant]),
-        None => verify::chains(owner, &KeptCheckpoints::default()).await?,
+        None => verify::list_chains(owner, &SavedCheckpoints::default()).await?,
     };
     let (mut removed, mut refused) = (0, None);
     for chain in chains {

@@ -15,9 +15,9 @@ mod unreadable;
 use std::{net::SocketAddr, path::Path, path::PathBuf, time::Duration};
 
 use self::sources::Sources;
-use api::documents::Documents;
+use api::persisted_documents::PersistedDocuments;
 use domain::Ids;
-pub use google::{Google, Keyless};
+pub use google::{Google, KeylessSigning};
 use ipnet::IpNet;
 pub use limits::{RateLimit, RateLimits};
 pub use providers::microsoft::Cloud;
@@ -61,7 +61,7 @@ pub struct Microsoft {
 impl Microsoft {
     /// The registration, authenticated by `credential`.
     pub fn registration(&self, credential: ClientCredential) -> microsoft::Config {
-        let cloud = microsoft::Config::of(self.cloud, self.client_id.clone(), credential);
+        let cloud = microsoft::Config::for_cloud(self.cloud, self.client_id.clone(), credential);
         microsoft::Config {
             login: self.login_url.clone().unwrap_or(cloud.login),
             graph: self.graph_url.clone().unwrap_or(cloud.graph),
@@ -185,7 +185,7 @@ pub enum Error {
         /// The path from `documents_file`.
         path: PathBuf,
         /// What is wrong with the content.
-        source: api::documents::InvalidManifest,
+        source: api::persisted_documents::InvalidManifest,
     },
     /// A file named in the configuration cannot be read.
     #[error("The file {path} cannot be read: {source}")]
@@ -247,7 +247,7 @@ impl Config {
             ));
         }
         let none = self.requests_at_once == 0 || self.connections_per_address == 0;
-        if !self.rate_limits.is_possible() || none {
+        if !self.rate_limits.refills() || none {
             return Err(Error::Impossible(
                 "A rate limit needs at least one second, requests_at_once at least one request, and \
                  connections_per_address at least one connection.",
@@ -287,18 +287,18 @@ impl Config {
     }
 
     /// The persisted documents; empty without `documents_file`.
-    pub fn documents(&self) -> Result<Documents, Error> {
-        let Some(path) = &self.documents_file else { return Ok(Documents::default()) };
+    pub fn load_documents(&self) -> Result<PersistedDocuments, Error> {
+        let Some(path) = &self.documents_file else { return Ok(PersistedDocuments::default()) };
         let manifest = std::fs::read(path).map_err(|source| Error::File { path: path.clone(), source })?;
-        let known =
-            Documents::read(&manifest).map_err(|source| Error::Documents { path: path.clone(), source })?;
-        Ok(known.only(self.only_documents))
+        let known = PersistedDocuments::from_manifest(&manifest)
+            .map_err(|source| Error::Documents { path: path.clone(), source })?;
+        Ok(known.require_persisted(self.only_documents))
     }
 
     /// The settings for the use cases.
     pub fn settings(&self) -> services::Settings {
         let days = |days: u64| Duration::from_hours(24 * days);
-        let mut settings = services::Settings::at(self.public_url.clone());
+        let mut settings = services::Settings::for_url(self.public_url.clone());
         settings.health_every = Duration::from_secs(self.health_every_seconds);
         settings.reread_after = Duration::from_secs(self.reread_after_seconds);
         settings.token_lifetime = Duration::from_secs(self.token_lifetime_seconds);
@@ -326,7 +326,7 @@ mod tests {
         let sound = [
             "database_url = \"sqlite://x.db?mode=rwc\"".to_owned(),
             "public_url = \"http://127.0.0.1:1\"".to_owned(),
-            format!("master_key = \"{}\"", ids.secret()),
+            format!("master_key = \"{}\"", ids.random_secret()),
         ];
         // What is given takes the place of what is sound.
         let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_the_use_cases() {
         let config = config("").unwrap();
-        let (given, own) = (config.settings(), services::Settings::at(config.public_url.clone()));
+        let (given, own) = (config.settings(), services::Settings::for_url(config.public_url.clone()));
         assert_eq!(format!("{given:?}"), format!("{own:?}"));
         let usual = api::Config::default();
         assert_eq!(config.requests_at_once, usual.admission.at_once);
@@ -435,7 +435,7 @@ mod tests {
         let text = keyless("token_url = \"http://m/\"\ntoken_header = \"Metadata-Flavor: Google\"");
         let keyless = config(&text).unwrap().google.unwrap().keyless.unwrap();
         assert_eq!(keyless.iam_url.as_str(), "https://iamcredentials.googleapis.com/v1");
-        let (name, value) = keyless.header().unwrap();
+        let (name, value) = keyless.token_header().unwrap();
         assert_eq!((name.as_str(), value.expose_secret()), ("metadata-flavor", "Google"));
         assert!(config("").is_ok_and(|config| config.graphiql && config.hosts.is_empty()));
         assert!(config("graphiql = false").is_ok_and(|config| !config.graphiql));

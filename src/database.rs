@@ -4,11 +4,11 @@
 use domain::Ids;
 use entity::{
     Logins, Store,
-    store::{APP_ROLE, ENGINE_ROLE, Role},
+    store::{APP_ROLE, ENGINE_ROLE, LoginRole},
 };
 use percent_encoding::percent_decode_str;
 use sea_orm::{DatabaseBackend, DatabaseConnection};
-use services::audit::{Sealer, in_request, maintain};
+use services::audit::{AuditKeyProvider, maintain, with_request_id};
 use url::Url;
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 mod scram;
 
 /// Connects as the database owner; on SQLite there is no other role.
-pub async fn owner(config: &Config) -> Result<DatabaseConnection, Error> {
+pub async fn connect_as_owner(config: &Config) -> Result<DatabaseConnection, Error> {
     let url = match &config.migration_url {
         Some(url) => url,
         None if config.database_url.starts_with("sqlite:") => &config.database_url,
@@ -32,9 +32,9 @@ pub async fn owner(config: &Config) -> Result<DatabaseConnection, Error> {
             .into());
         }
     };
-    let owner = Store::owner(url).await?;
+    let owner = Store::connect_as_owner(url).await?;
     if owner.get_database_backend() == DatabaseBackend::Postgres {
-        let role = Role::of(&owner).await?;
+        let role = LoginRole::of_connection(&owner).await?;
         if [APP_ROLE, ENGINE_ROLE].contains(&role.name.as_str()) {
             let message = "migration_url must log in as the owner of the database, not as a node's role.";
             return Err(config::Error::Impossible(message).into());
@@ -45,11 +45,11 @@ pub async fn owner(config: &Config) -> Result<DatabaseConnection, Error> {
 
 /// Migrates the database, and sets the passwords of the nodes' roles to those in their URLs.
 pub async fn migrate(config: &Config, ids: &Ids) -> Result<(), Error> {
-    let owner = owner(config).await?;
+    let owner = connect_as_owner(config).await?;
     migration::up(&owner).await?;
     // What was recorded before there were chains, and by nodes of that version since.
-    let sealer = Sealer::new(config.vault(ids.clone())?, ids.clone());
-    in_request(command_id(ids), maintain::adopt(&owner, &sealer, ids.now())).await?;
+    let sealer = AuditKeyProvider::new(config.vault(ids.clone())?, ids.clone());
+    with_request_id(command_id(ids), maintain::append_unnumbered(&owner, &sealer, ids.now())).await?;
     let Logins { app, engine } = config.logins();
     for (role, url) in [(APP_ROLE, &app), (ENGINE_ROLE, &engine)] {
         keep_password(&owner, role, url, ids).await?;
@@ -61,11 +61,11 @@ pub async fn migrate(config: &Config, ids: &Ids) -> Result<(), Error> {
 /// Sets a role's password to the one in its URL, unless the role can already log in with it.
 async fn keep_password(owner: &DatabaseConnection, role: &str, url: &str, ids: &Ids) -> Result<(), Error> {
     let Some(password) = password(url, role) else { return Ok(()) };
-    if let Ok(connection) = Store::owner(url).await {
+    if let Ok(connection) = Store::connect_as_owner(url).await {
         connection.close().await?;
         return Ok(());
     }
-    let verifier = scram::verifier(&password, &ids.bytes()).ok_or(config::Error::Impossible(
+    let verifier = scram::verifier(&password, &ids.random_bytes()).ok_or(config::Error::Impossible(
         "The passwords in database_url and engine_database_url must consist of printable ASCII characters.",
     ))?;
     Ok(migration::roles::set_password(owner, role, &verifier).await?)

@@ -19,7 +19,7 @@ use url::Url;
 
 use crate::{
     app::{self, Error, Node},
-    config::{Cloud, Config, Google, Keyless, Microsoft},
+    config::{Cloud, Config, Google, KeylessSigning, Microsoft},
     database, seed,
 };
 
@@ -72,14 +72,14 @@ pub struct DevServer {
     /// A vendor key with every permission, as plain text.
     pub vendor_key: String,
     /// The created example data; `None` if nothing was created.
-    pub seeded: Option<seed::Seeded>,
+    pub seeded: Option<seed::SeedData>,
     node: Node,
-    running: sandbox::Running,
+    running: sandbox::RunningSandbox,
 }
 
 impl DevServer {
     /// URL of the GraphQL endpoint.
-    pub fn graphql(&self) -> Url {
+    pub fn graphql_url(&self) -> Url {
         self.base.join("/graphql").expect("a constant path")
     }
 
@@ -92,17 +92,20 @@ impl DevServer {
 
 /// Launches servers for `muster demo`, as `muster dev` does.
 #[derive(Debug, Clone, Copy)]
-pub struct Launcher;
+pub struct DevLauncher;
 
-impl demo::Launch for Launcher {
-    fn launch(&self, options: demo::ServerOptions) -> LocalBoxFuture<'_, Result<demo::OwnServer, String>> {
+impl demo::Launch for DevLauncher {
+    fn launch(
+        &self,
+        options: demo::ServerOptions,
+    ) -> LocalBoxFuture<'_, Result<demo::LaunchedServer, String>> {
         let demo::ServerOptions { data, database_url, migration_url, queue_url, allowed_hosts } = options;
         let options =
             Options { data, port: 0, database_url, migration_url, queue_url, seed: false, allowed_hosts };
         Box::pin(async move {
             let ready = start(options).await.map_err(|error| error.to_string())?;
-            Ok(demo::OwnServer {
-                graphql: ready.graphql(),
+            Ok(demo::LaunchedServer {
+                graphql: ready.graphql_url(),
                 key: ready.vendor_key.clone(),
                 sandbox: ready.sandbox.clone(),
                 stop: Box::new(|| Box::pin(ready.stop())),
@@ -134,7 +137,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
     let text = if args.json { format!("{}\n", as_json(&ready, &tokens)) } else { as_text(&ready, &tokens) };
     out.write_all(text.as_bytes())?;
     out.flush()?;
-    app::interrupted().await?;
+    app::wait_for_interrupt().await?;
     ready.stop().await;
     Ok(())
 }
@@ -145,9 +148,10 @@ pub async fn start(options: Options) -> Result<DevServer, Error> {
     let ids = Ids::random(Arc::clone(&clock));
     // A link and keys are kept in it.
     own_folder(&options.data)?;
-    let master_key = kept_secret(&options.data.join("master.key"), || ids.secret())?;
-    let vendor_key = kept_secret(&options.data.join("vendor.key"), || format!("muster_{}", ids.secret()))?;
-    let client_secret = kept_secret(&options.data.join("sandbox-client.key"), || ids.secret())?;
+    let master_key = kept_secret(&options.data.join("master.key"), || ids.random_secret())?;
+    let vendor_key =
+        kept_secret(&options.data.join("vendor.key"), || format!("muster_{}", ids.random_secret()))?;
+    let client_secret = kept_secret(&options.data.join("sandbox-client.key"), || ids.random_secret())?;
     let listener = TcpListener::bind(("127.0.0.1", options.port))?;
     let base: Url = format!("http://{}", listener.local_addr()?).parse().map_err(|_| not_a_url())?;
     let sandbox_port = if options.port == 0 { 0 } else { options.port + 1 };
@@ -162,7 +166,7 @@ pub async fn start(options: Options) -> Result<DevServer, Error> {
     })
     .await?;
     let sandbox = running.url();
-    seed::register(&sandbox, CLIENT_ID, &client_secret, &base).await?;
+    seed::register_app(&sandbox, CLIENT_ID, &client_secret, &base).await?;
     let database = options.data.join("muster.db");
     let database_url =
         options.database_url.unwrap_or_else(|| format!("sqlite://{}?mode=rwc", database.display()));
@@ -213,7 +217,7 @@ pub fn google(sandbox: &Url, client_id: &str, client_secret: &str) -> Result<Goo
         accounts_url: at("/google")?,
         calendar_url: at("/google/calendar/v3")?,
         directory_url: at("/google/admin/directory/v1")?,
-        keyless: Some(Keyless {
+        keyless: Some(KeylessSigning {
             token_url: Some(at("/google/computeMetadata/v1/instance/service-accounts/default/token")?),
             token_header: Some("Metadata-Flavor: Google".to_owned().into()),
             token_file: None,
@@ -279,8 +283,9 @@ fn as_text(ready: &DevServer, tokens: &Tokens) -> String {
     text += &line("user", &tokens.user);
     if let Some(seeded) = seeded {
         text += "\nA vendor key acts for one tenant at a time, named in the header Muster-Tenant:\n\n";
-        text += &line(&seeded.tenant.to_string(), &format!("  {}, connected", seed::CONNECTED));
-        text += &line(&seeded.waiting.to_string(), &format!("  {}, before its consent", seed::WAITING));
+        text += &line(&seeded.tenant.to_string(), &format!("  {}, connected", seed::CONNECTED_TENANT));
+        text +=
+            &line(&seeded.waiting.to_string(), &format!("  {}, before its consent", seed::WAITING_TENANT));
     }
     text
 }
@@ -300,7 +305,7 @@ fn reset(data: &Path) -> Result<(), Error> {
         "master.key",
         "vendor.key",
         "sandbox-client.key",
-        seed::NOTE,
+        seed::SEED_FILE,
     ];
     for file in files {
         match std::fs::remove_file(data.join(file)) {

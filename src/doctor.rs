@@ -5,10 +5,10 @@ use std::{process::ExitCode, sync::Arc};
 use domain::{Id, Ids, SharedClock, SystemClock, ids};
 use entity::{
     DatabaseError, Logins, Store,
-    store::{APP_ROLE, ENGINE_ROLE, Role},
+    store::{APP_ROLE, ENGINE_ROLE, LoginRole},
 };
 
-use services::audit::in_request;
+use services::audit::with_request_id;
 
 use crate::{
     app::{self, Error},
@@ -34,7 +34,7 @@ pub struct TokenArgs {
 /// Creates a key or token and prints it once.
 pub async fn token(config: &Config, args: &TokenArgs) -> Result<(), Error> {
     let ids = Ids::random(Arc::new(SystemClock));
-    Box::pin(in_request(command_id(&ids), make_token(config, args, &ids))).await
+    Box::pin(with_request_id(command_id(&ids), make_token(config, args, &ids))).await
 }
 
 async fn make_token(config: &Config, args: &TokenArgs, ids: &Ids) -> Result<(), Error> {
@@ -46,8 +46,8 @@ async fn make_token(config: &Config, args: &TokenArgs, ids: &Ids) -> Result<(), 
             println!("{}", token.token);
         }
         _ => {
-            let secret = format!("muster_{}", ids.secret());
-            node.services.keys().ensure_first(&node.services, Some(&secret), &args.name).await?;
+            let secret = format!("muster_{}", ids.random_secret());
+            node.services.keys().ensure_first_key(&node.services, Some(&secret), &args.name).await?;
             println!("{secret}");
         }
     }
@@ -79,7 +79,7 @@ pub async fn run(config: &Config) -> Result<ExitCode, Error> {
             let kinds: Vec<&str> =
                 node.services.connectors.kinds().map(domain::ProviderKind::as_str).collect();
             say("calendar systems", Ok(kinds.join(", ")));
-            say("keys", keys::verdict(&node.services).await);
+            say("keys", keys::check_keys(&node.services).await);
             node.stop().await;
         }
         Err(error) => say("node", Err(format!("{error} (was muster migrate run?)"))),
@@ -91,7 +91,7 @@ pub async fn run(config: &Config) -> Result<ExitCode, Error> {
 async fn database(config: &Config) -> Vec<(&'static str, Result<String, String>)> {
     let Logins { app, engine } = config.logins();
     if app.starts_with("sqlite:") {
-        let answers = Store::owner(&app).await.map(|_| "answers".to_owned());
+        let answers = Store::connect_as_owner(&app).await.map(|_| "answers".to_owned());
         return vec![("database", answers.map_err(|error| DatabaseError::from(error).to_string()))];
     }
     let mut said = vec![
@@ -107,7 +107,7 @@ async fn database(config: &Config) -> Vec<(&'static str, Result<String, String>)
 /// Checks a node's role, to which row-level security must apply.
 async fn node_role(url: &str, wanted: &str) -> Result<String, String> {
     let role = role_of(url).await?;
-    match role.faults(wanted) {
+    match role.find_faults(wanted) {
         faults if faults.is_empty() => {
             Ok(format!("logs in as {}, which row-level security holds", role.name))
         }
@@ -123,11 +123,11 @@ async fn owner_role(url: &str) -> Result<String, String> {
     }
 }
 
-async fn role_of(url: &str) -> Result<Role, String> {
+async fn role_of(url: &str) -> Result<LoginRole, String> {
     let hint = |error| format!("{} (muster migrate makes the roles of nodes)", DatabaseError::from(error));
-    let connection = Store::owner(url).await.map_err(hint)?;
+    let connection = Store::connect_as_owner(url).await.map_err(hint)?;
     let said = |error| DatabaseError::from(error).to_string();
-    let role = Role::of(&connection).await.map_err(said);
+    let role = LoginRole::of_connection(&connection).await.map_err(said);
     connection.close().await.map_err(said)?;
     role
 }

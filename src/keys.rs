@@ -8,13 +8,13 @@ use std::{ops::ControlFlow, process::ExitCode, sync::Arc};
 use domain::{Id, SharedClock, SystemClock, ids};
 use services::{
     Anyone, System,
-    audit::{Sealer, in_request},
+    audit::{AuditKeyProvider, with_request_id},
     secrets::{Progress, Report, Scope, Status},
     vault::KeyId,
 };
 
 use crate::{
-    app::{self, Error, said},
+    app::{self, Error, error_sentence},
     audit::command_id,
     config::Config,
     database,
@@ -58,8 +58,8 @@ async fn reseal_audit_key(services: &System, config: &Config) -> Result<(), Erro
         );
         return Ok(());
     }
-    let owner = database::owner(config).await?;
-    let sealer = Sealer::new(services.vault.clone(), services.ids.clone());
+    let owner = database::connect_as_owner(config).await?;
+    let sealer = AuditKeyProvider::new(services.vault.clone(), services.ids.clone());
     if sealer.reseal(&owner).await? {
         println!("the audit key is sealed again");
     }
@@ -71,7 +71,7 @@ async fn does(services: &System, config: &Config, wanted: &Command) -> Result<Ex
     let command = command_id(&services.ids);
     let scope = match wanted {
         Command::RotateSigning => {
-            println!("{}", in_request(command, services.keys().rotate_signing(services)).await?);
+            println!("{}", with_request_id(command, services.keys().rotate_signing_key(services)).await?);
             return Ok(ExitCode::SUCCESS);
         }
         Command::Status => return Ok(show(&services.secrets().status(services).await?)),
@@ -83,7 +83,7 @@ async fn does(services: &System, config: &Config, wanted: &Command) -> Result<Ex
         println!("{}", line(progress));
         ControlFlow::Continue(())
     };
-    let report = in_request(command, services.secrets().rotate(services, scope, told)).await?;
+    let report = with_request_id(command, services.secrets().rotate(services, scope, told)).await?;
     reseal_audit_key(services, config).await?;
     println!("{}", summary(&report));
     let shown = show(&services.secrets().status(services).await?);
@@ -115,7 +115,7 @@ fn show(status: &Status) -> ExitCode {
     for line in lines(status) {
         println!("{line}");
     }
-    let is_sound = status.missing().next().is_none() && status.unopened == 0;
+    let is_sound = status.missing_keys().next().is_none() && status.unopened == 0;
     if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -125,19 +125,19 @@ fn lines(status: &Status) -> Vec<String> {
     for id in status.configured.iter().chain(&status.former) {
         let name = if status.configured == Some(*id) { "master_key" } else { "former_master_keys" };
         let force = if status.in_force == Some(*id) { ", in force" } else { "" };
-        let free = match status.unused().any(|unused| unused == *id) {
+        let free = match status.unused_keys().any(|unused| unused == *id) {
             true => ": the configuration may do without it",
             false => "",
         };
         lines.push(format!("{id}  {name}{force}, seals {} values{free}", seals(id)));
     }
-    for id in status.missing() {
+    for id in status.missing_keys() {
         lines.push(format!("{id}  MISSING, seals {} values: add it to former_master_keys", seals(&id)));
     }
     if status.unopened > 0 {
         lines.push(format!("{} values are opened by none of these keys", status.unopened));
     }
-    if status.is_behind() {
+    if status.needs_rotation() {
         lines.push(
             "master_key does not seal everything: when every node has it, run muster keys rotate".to_owned(),
         );
@@ -159,10 +159,10 @@ fn lines(status: &Status) -> Vec<String> {
 }
 
 /// The result of checking the keys for `muster doctor`.
-pub async fn verdict(services: &System) -> Result<String, String> {
-    services.keys().jwks(Anyone).await.map_err(|error| said(&error))?;
-    let status = services.secrets().status(services).await.map_err(|error| said(&error))?;
-    if let Some(id) = status.missing().next() {
+pub async fn check_keys(services: &System) -> Result<String, String> {
+    services.keys().jwks(Anyone).await.map_err(|error| error_sentence(&error))?;
+    let status = services.secrets().status(services).await.map_err(|error| error_sentence(&error))?;
+    if let Some(id) = status.missing_keys().next() {
         return Err(format!(
             "MASTER_KEY_UNKNOWN: the master key {id} seals something and is not in the configuration"
         ));
@@ -170,8 +170,8 @@ pub async fn verdict(services: &System) -> Result<String, String> {
     if status.unopened > 0 {
         return Err(format!("UNREADABLE: {} values are opened by no master key", status.unopened));
     }
-    let unused = status.unused().count();
-    Ok(match (status.is_behind(), unused) {
+    let unused = status.unused_keys().count();
+    Ok(match (status.needs_rotation(), unused) {
         (true, _) => {
             "can be opened; master_key does not seal everything yet, see muster keys status".to_owned()
         }

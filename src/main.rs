@@ -80,11 +80,11 @@ async fn run(cli: Cli) -> Result<ExitCode, app::Error> {
             database::migrate(&read()?, &Ids::random(Arc::new(SystemClock))).await?;
         }
         Command::Schema => print!("{}", api::graphql::sdl()),
-        Command::Config(args) => print!("{}", config::report::report(&args, cli.config.as_deref())?),
+        Command::Config(args) => print!("{}", config::report::format_report(&args, cli.config.as_deref())?),
         Command::Doctor => return doctor::run(&read()?).await,
         Command::Token(args) => doctor::token(&read()?, &args).await?,
         Command::Keys(command) => return keys::run(&read()?, &command).await,
-        Command::Demo(args) => return Ok(Box::pin(demo::run(*args, &dev::Launcher)).await),
+        Command::Demo(args) => return Ok(Box::pin(demo::run(*args, &dev::DevLauncher)).await),
         Command::Audit(command) => {
             let ids = Ids::random(Arc::new(SystemClock));
             return Box::pin(audit::run(command, &read()?, &ids, &SystemClock)).await;
@@ -104,7 +104,7 @@ async fn serve(config: Config) -> Result<(), app::Error> {
     };
     let node = app::start(&config, clock, listener, None).await?;
     tracing::info!(listen = %config.listen, roles = ?config.roles, "serving");
-    app::interrupted().await?;
+    app::wait_for_interrupt().await?;
     tracing::info!("stopping");
     node.stop().await;
     Ok(())

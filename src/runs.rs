@@ -4,9 +4,9 @@ use std::{process::ExitCode, sync::Arc};
 
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use domain::{Id, SharedClock, SystemClock, ids, state::RunStatus};
-use entity::{Trusted, run::Model as Run, run_history::Model as Line};
+use entity::{TrustedCode, run::Model as Run, run_history::Model as Line};
 use messages::{Explanation, Language};
-use services::{Caller, System, audit::in_request};
+use services::{Caller, System, audit::with_request_id};
 
 use crate::{
     app::{self, Error},
@@ -94,7 +94,7 @@ pub async fn run(
     }
     let clock: SharedClock = Arc::new(SystemClock);
     let node = app::start(&Config { roles: Vec::new(), ..config()? }, clock, None, None).await?;
-    let done = in_request(command_id(&node.services.ids), about_runs(&node.services, command)).await;
+    let done = with_request_id(command_id(&node.services.ids), about_runs(&node.services, command)).await;
     node.stop().await;
     done?;
     Ok(ExitCode::SUCCESS)
@@ -134,7 +134,7 @@ async fn about_runs(services: &System, command: Command) -> Result<(), Error> {
 /// database.
 async fn operator(services: &System, run: Id<ids::Run>) -> Result<Caller, Error> {
     let tenant = services.runs().tenant_of(services, run).await?;
-    Ok(Caller::operator(Trusted, tenant))
+    Ok(Caller::operator(TrustedCode, tenant))
 }
 
 fn new_table(header: &[&str]) -> Table {
@@ -170,7 +170,7 @@ fn listed(runs: &[Run]) -> Table {
 }
 
 fn explained(reason: Option<&serde_json::Value>) -> Option<Explanation> {
-    let reason = services::integrations::reason(reason)?;
+    let reason = services::integrations::parse_reason(reason)?;
     Some(messages::render(&reason, Language::default(), None))
 }
 

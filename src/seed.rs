@@ -16,7 +16,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use services::{
-    Allowed, Anyone, Caller, PageArgs, Services, Staff, connections::ConnectionScope, links::NewLink,
+    Allowed, Anyone, Caller, PageArgs, Services, Staff, connections::ConnectionFilter, links::NewInvitation,
     tenants::NewTenant, users::NewUser,
 };
 use url::Url;
@@ -24,11 +24,11 @@ use url::Url;
 use crate::app::Error;
 
 /// Name of the connected tenant.
-pub const CONNECTED: &str = "Northwind Clinics";
+pub const CONNECTED_TENANT: &str = "Northwind Clinics";
 /// Name of the tenant that waits for consent.
-pub const WAITING: &str = "Fabrikam Studio";
+pub const WAITING_TENANT: &str = "Fabrikam Studio";
 /// File in the data folder that records the created objects.
-pub const NOTE: &str = "seeded.json";
+pub const SEED_FILE: &str = "seeded.json";
 
 /// Time zone of the example users; the sandbox uses its Windows name.
 const ZONE: &str = "Europe/Berlin";
@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The created example data.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Seeded {
+pub struct SeedData {
     /// The connected tenant.
     pub tenant: Id<ids::Tenant>,
     /// The connected tenant's administrator.
@@ -53,12 +53,12 @@ pub struct Seeded {
     pub connect: String,
 }
 
-fn note(data: &Path) -> Option<Seeded> {
-    serde_json::from_slice(&std::fs::read(data.join(NOTE)).ok()?).ok()
+fn note(data: &Path) -> Option<SeedData> {
+    serde_json::from_slice(&std::fs::read(data.join(SEED_FILE)).ok()?).ok()
 }
 
 /// Registers Muster's application at the sandbox, with its redirect URLs.
-pub async fn register(sandbox: &Url, client_id: &str, secret: &str, base: &Url) -> Result<(), Error> {
+pub async fn register_app(sandbox: &Url, client_id: &str, secret: &str, base: &Url) -> Result<(), Error> {
     use providers::{google, microsoft};
     let paths = [
         microsoft::SIGNED_IN,
@@ -92,31 +92,31 @@ pub async fn seed(
     sandbox: &Url,
     vendor_key: &str,
     data: &Path,
-) -> Result<Seeded, Error> {
+) -> Result<SeedData, Error> {
     if let Some(seeded) = note(data) {
         return still_open(services, vendor_key, seeded, data).await;
     }
     let staff = staff(services, vendor_key).await?;
-    let organisation = generate(sandbox, CONNECTED, 40, 6).await?;
-    let tenant = tenant(services, &staff, CONNECTED).await?;
+    let organisation = generate(sandbox, CONNECTED_TENANT, 40, 6).await?;
+    let tenant = tenant(services, &staff, CONNECTED_TENANT).await?;
     let vendor = acting_for(services, vendor_key, tenant).await?;
     let (admin, user) = people(services, &vendor, &organisation).await?;
     connect(services, &vendor, &organisation).await?;
-    let small = generate(sandbox, WAITING, 5, 1).await?;
-    let waiting = self::tenant(services, &staff, WAITING).await?;
+    let small = generate(sandbox, WAITING_TENANT, 5, 1).await?;
+    let waiting = self::tenant(services, &staff, WAITING_TENANT).await?;
     let vendor = acting_for(services, vendor_key, waiting).await?;
     let invited = small["admin"]["address"].as_str().unwrap_or_default().to_owned();
     let connect = invite(services, &vendor, &invited).await?;
-    let seeded = Seeded { tenant, admin, user, waiting, invited, connect };
+    let seeded = SeedData { tenant, admin, user, waiting, invited, connect };
     keep(&seeded, data)?;
     Ok(seeded)
 }
 
-fn keep(seeded: &Seeded, data: &Path) -> Result<(), Error> {
+fn keep(seeded: &SeedData, data: &Path) -> Result<(), Error> {
     let text = serde_json::to_vec_pretty(seeded).map_err(|error| Error::Dev(error.to_string()))?;
     // A connect link is in it.
     let mut options = std::fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(data.join(NOTE))?;
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(data.join(SEED_FILE))?;
     Ok(file.write_all(&text)?)
 }
 
@@ -125,13 +125,13 @@ fn keep(seeded: &Seeded, data: &Path) -> Result<(), Error> {
 async fn still_open(
     services: &Services,
     vendor_key: &str,
-    mut seeded: Seeded,
+    mut seeded: SeedData,
     data: &Path,
-) -> Result<Seeded, Error> {
+) -> Result<SeedData, Error> {
     let path = seeded.connect.parse::<Url>().map(|url| url.path().to_owned()).unwrap_or_default();
     let token = path.rsplit('/').next().unwrap_or_default();
     seeded.connect = match services.links().open(Anyone, token).await {
-        Ok(_) => services.settings.link(&path),
+        Ok(_) => services.settings.absolute_url(&path),
         Err(_) => {
             let vendor = acting_for(services, vendor_key, seeded.waiting).await?;
             invite(services, &vendor, &seeded.invited).await?
@@ -179,7 +179,7 @@ async fn tenant(services: &Services, staff: &Staff, name: &str) -> Result<Id<ids
     if let Some(known) = all.items.into_iter().find(|tenant| tenant.name == name) {
         return Ok(known.id);
     }
-    let return_urls = vec!["http://127.0.0.1/".to_owned(), services.settings.link("/")];
+    let return_urls = vec!["http://127.0.0.1/".to_owned(), services.settings.absolute_url("/")];
     let new =
         NewTenant { name: name.to_owned(), plan: Plan::Plus, return_urls, time_zone: None, language: None };
     let id = services.tenants().create(staff, new).await?.id;
@@ -221,7 +221,8 @@ async fn people(
 }
 
 async fn invite(services: &Services, vendor: &Caller, email: &str) -> Result<String, Error> {
-    let new = NewLink { email: email.to_owned(), return_url: None, integration: None, roles: Vec::new() };
+    let new =
+        NewInvitation { email: email.to_owned(), return_url: None, integration: None, roles: Vec::new() };
     Ok(services.links().invite(&allowed(vendor)?, new).await?.1)
 }
 
@@ -238,7 +239,7 @@ async fn connect(services: &Services, vendor: &Caller, organisation: &Value) -> 
             ("service_mailbox".to_owned(), mailbox),
         ];
         let mut browser = Browser::new(browser::client()?, answers);
-        browser.walk(&link).await.map_err(|error| Error::Dev(error.to_string()))?;
+        browser.complete_pages(&link).await.map_err(|error| Error::Dev(error.to_string()))?;
     }
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !is_active(services, vendor).await? {
@@ -256,7 +257,7 @@ async fn is_active(services: &Services, vendor: &Caller) -> Result<bool, Error> 
     let Some(active) = active else { return Ok(false) };
     let by = allowed(vendor)?;
     let count = async |state: Option<ConnectionState>| {
-        let wanted = ConnectionScope { integration: Some(active.id), state: state.map(Some), rooms: None };
+        let wanted = ConnectionFilter { integration: Some(active.id), state: state.map(Some), rooms: None };
         services.connections().count(&by, &wanted).await
     };
     let open = count(Some(ConnectionState::Pending)).await? + count(Some(ConnectionState::Verifying)).await?;

@@ -40,7 +40,7 @@ impl Default for AdmissionConfig {
 
 /// The party for which a request is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Holder {
+pub enum PermitHolder {
     /// A tenant, for requests whose tenant is known.
     Tenant(Id<ids::Tenant>),
     /// A vendor key used without a tenant.
@@ -49,9 +49,9 @@ pub enum Holder {
     Address(Option<IpAddr>),
 }
 
-impl Holder {
+impl PermitHolder {
     /// The holder for which a caller's request is counted.
-    pub(crate) fn of(caller: &Caller, address: Option<IpAddr>) -> Self {
+    pub(crate) fn from_caller(caller: &Caller, address: Option<IpAddr>) -> Self {
         match (caller.tenant(), caller.kind()) {
             (Some(tenant), _) => Self::Tenant(tenant),
             (None, CallerKind::Vendor(key)) => Self::Key(key),
@@ -74,7 +74,7 @@ pub struct Admission {
 #[derive(Debug, Default)]
 struct Occupancy {
     taken: usize,
-    holders: HashMap<Holder, Queue>,
+    holders: HashMap<PermitHolder, Queue>,
     waiting: usize,
     /// Counts the permits handed out; breaks ties in favour of the holder served longest ago.
     turn: u64,
@@ -89,7 +89,7 @@ struct Queue {
 
 /// A permit to work on one request; released on drop.
 #[derive(Debug)]
-pub struct Permit(Option<(Admission, Holder)>);
+pub struct Permit(Option<(Admission, PermitHolder)>);
 
 impl Admission {
     /// Creates admission control with all permits free.
@@ -98,7 +98,7 @@ impl Admission {
     }
 
     /// Waits for a permit.
-    pub async fn enter(&self, holder: Holder) -> Result<Permit, Overloaded> {
+    pub async fn acquire(&self, holder: PermitHolder) -> Result<Permit, Overloaded> {
         let wait = match self.ask(holder)? {
             AdmissionOutcome::Inside(place) => return Ok(place),
             AdmissionOutcome::Waits(wait) => wait,
@@ -113,18 +113,18 @@ impl Admission {
     }
 
     /// Whether a request of this holder would be refused immediately.
-    pub fn is_full(&self, holder: Holder) -> bool {
+    pub fn is_full(&self, holder: PermitHolder) -> bool {
         let places = self.places();
         let is_free = places.taken < self.config.at_once && places.has_room(holder, self.config.each);
         !is_free && !self.may_wait(&places, holder)
     }
 
-    fn may_wait(&self, places: &Occupancy, holder: Holder) -> bool {
+    fn may_wait(&self, places: &Occupancy, holder: PermitHolder) -> bool {
         let of_holder = places.holders.get(&holder).map_or(0, |queue| queue.waiters.len());
         places.waiting < self.config.waiting && of_holder < self.config.waiting_each
     }
 
-    fn ask(&self, holder: Holder) -> Result<AdmissionOutcome, Overloaded> {
+    fn ask(&self, holder: PermitHolder) -> Result<AdmissionOutcome, Overloaded> {
         let mut places = self.places();
         if places.taken < self.config.at_once && places.has_room(holder, self.config.each) {
             places.take(holder);
@@ -140,7 +140,7 @@ impl Admission {
         Ok(AdmissionOutcome::Waits(wait))
     }
 
-    fn give_back(&self, holder: Holder) {
+    fn give_back(&self, holder: PermitHolder) {
         let mut places = self.places();
         places.leave(holder);
         while places.taken < self.config.at_once
@@ -155,7 +155,7 @@ impl Admission {
         }
     }
 
-    fn place(&self, holder: Holder) -> Permit {
+    fn place(&self, holder: PermitHolder) -> Permit {
         Permit(Some((self.clone(), holder)))
     }
 
@@ -171,11 +171,11 @@ enum AdmissionOutcome {
 }
 
 impl Occupancy {
-    fn has_room(&self, holder: Holder, each: usize) -> bool {
+    fn has_room(&self, holder: PermitHolder, each: usize) -> bool {
         self.holders.get(&holder).is_none_or(|queue| queue.taken < each && queue.waiters.is_empty())
     }
 
-    fn take(&mut self, holder: Holder) {
+    fn take(&mut self, holder: PermitHolder) {
         self.turn += 1;
         self.taken += 1;
         let queue = self.holders.entry(holder).or_default();
@@ -183,7 +183,7 @@ impl Occupancy {
         queue.served = self.turn;
     }
 
-    fn leave(&mut self, holder: Holder) {
+    fn leave(&mut self, holder: PermitHolder) {
         self.taken -= 1;
         if let Some(queue) = self.holders.get_mut(&holder) {
             queue.taken -= 1;
@@ -193,7 +193,7 @@ impl Occupancy {
 
     /// The waiting holder that gets the next free permit: the one with the fewest permits, and among equals the one
     /// served longest ago.
-    fn next(&mut self, each: usize) -> Option<(Holder, oneshot::Sender<Permit>)> {
+    fn next(&mut self, each: usize) -> Option<(PermitHolder, oneshot::Sender<Permit>)> {
         let waiting =
             self.holders.iter().filter(|(_, queue)| !queue.waiters.is_empty() && queue.taken < each);
         let holder = *waiting.min_by_key(|(_, queue)| (queue.taken, queue.served))?.0;
@@ -203,7 +203,7 @@ impl Occupancy {
     }
 
     /// Removes cancelled waiters from a holder's queue.
-    fn forget_the_gone(&mut self, holder: Holder) {
+    fn forget_the_gone(&mut self, holder: PermitHolder) {
         if let Some(queue) = self.holders.get_mut(&holder) {
             let before = queue.waiters.len();
             queue.waiters.retain(|give| !give.is_closed());
@@ -212,7 +212,7 @@ impl Occupancy {
         self.forget_if_idle(holder);
     }
 
-    fn forget_if_idle(&mut self, holder: Holder) {
+    fn forget_if_idle(&mut self, holder: PermitHolder) {
         if self.holders.get(&holder).is_some_and(|queue| queue.taken == 0 && queue.waiters.is_empty()) {
             self.holders.remove(&holder);
         }
@@ -243,12 +243,12 @@ mod tests {
         Admission::new(AdmissionConfig { at_once, each, waiting: 6, waiting_each: 4, patience })
     }
 
-    fn address(last: u8) -> Holder {
-        Holder::Address(Some(IpAddr::from([192, 0, 2, last])))
+    fn address(last: u8) -> PermitHolder {
+        PermitHolder::Address(Some(IpAddr::from([192, 0, 2, last])))
     }
 
-    fn now(admission: &Admission, holder: Holder) -> Option<Permit> {
-        admission.enter(holder).now_or_never()?.ok()
+    fn now(admission: &Admission, holder: PermitHolder) -> Option<Permit> {
+        admission.acquire(holder).now_or_never()?.ok()
     }
 
     #[tokio::test]
@@ -256,8 +256,8 @@ mod tests {
         let admission = admission(4, 4);
         let (flood, quiet) = (address(1), address(2));
         let mut inside: Vec<_> = (0..4).map(|_| now(&admission, flood).unwrap()).collect();
-        let mut fifth = pin!(admission.enter(flood));
-        let mut first = pin!(admission.enter(quiet));
+        let mut fifth = pin!(admission.acquire(flood));
+        let mut first = pin!(admission.acquire(quiet));
         let mut context = Context::from_waker(Waker::noop());
         assert!(fifth.as_mut().poll(&mut context).is_pending());
         assert!(first.as_mut().poll(&mut context).is_pending());
@@ -289,23 +289,23 @@ mod tests {
         let inside = now(&admission, address(1)).unwrap();
         let mut waits: Vec<_> = Vec::new();
         for holder in [1, 1, 1, 1, 2, 3].map(address) {
-            let mut wait = Box::pin(admission.enter(holder));
+            let mut wait = Box::pin(admission.acquire(holder));
             assert!(wait.as_mut().now_or_never().is_none());
             waits.push(wait);
         }
         assert_eq!(
-            admission.enter(address(1)).now_or_never().unwrap().unwrap_err(),
+            admission.acquire(address(1)).now_or_never().unwrap().unwrap_err(),
             Overloaded,
             "its own queue is full"
         );
         assert!(admission.is_full(address(1)) && admission.is_full(address(4)));
         assert_eq!(
-            admission.enter(address(4)).now_or_never().unwrap().unwrap_err(),
+            admission.acquire(address(4)).now_or_never().unwrap().unwrap_err(),
             Overloaded,
             "all queues are"
         );
         waits.clear();
-        assert!(admission.enter(address(1)).now_or_never().is_none(), "who has gone does not count");
+        assert!(admission.acquire(address(1)).now_or_never().is_none(), "who has gone does not count");
         drop(inside);
         let free = now(&admission, address(5));
         assert!(free.is_some(), "a place for nobody who waits is free");
@@ -316,10 +316,10 @@ mod tests {
         let config =
             AdmissionConfig { at_once: 1, patience: Duration::from_millis(20), ..AdmissionConfig::default() };
         let admission = Admission::new(config);
-        let inside = admission.enter(address(1)).await.unwrap();
-        assert_eq!(admission.enter(address(2)).await.unwrap_err(), Overloaded);
+        let inside = admission.acquire(address(1)).await.unwrap();
+        assert_eq!(admission.acquire(address(2)).await.unwrap_err(), Overloaded);
         assert_eq!(admission.places().waiting, 0, "and waits no more");
         drop(inside);
-        assert!(admission.enter(address(2)).await.is_ok());
+        assert!(admission.acquire(address(2)).await.is_ok());
     }
 }

@@ -20,10 +20,10 @@ pub trait Authenticate: Send + Sync + 'static {
         &self,
         authorization: Option<&str>,
         tenant: Option<&str>,
-    ) -> Result<Authenticated, AuthError>;
+    ) -> Result<AuthenticatedCaller, AuthError>;
 
     /// The result of [`Authenticate::authenticate`] if it is cached; never does any I/O.
-    fn remembered(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Authenticated>;
+    fn remembered(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<AuthenticatedCaller>;
 
     /// The caller who recently presented valid credentials like these. Used only to attribute a request to a holder
     /// before authentication; grants no rights.
@@ -38,7 +38,7 @@ pub trait Authenticate: Send + Sync + 'static {
 
 /// An authenticated caller and how long the authentication is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Authenticated {
+pub struct AuthenticatedCaller {
     /// The authenticated caller, or the anonymous one.
     pub caller: Caller,
     /// When the token expires; a socket is closed then. `None` for keys that do not expire.

@@ -28,7 +28,7 @@ pub(crate) fn address(request: &HttpRequest, proxies: &[IpNet]) -> Option<IpAddr
 
 /// The client that opened a connection; `None` for a trusted proxy, which reports the client of each request
 /// separately.
-pub(crate) fn connected(peer: IpAddr, proxies: &[IpNet]) -> Option<IpAddr> {
+pub(crate) fn direct_client(peer: IpAddr, proxies: &[IpNet]) -> Option<IpAddr> {
     let peer = peer.to_canonical();
     (!proxies.iter().any(|proxy| proxy.contains(&peer))).then(|| network(peer))
 }

@@ -13,7 +13,7 @@ use crate::authenticate::AuthError;
 const MESSAGE_CHARS: usize = 300;
 
 /// Value of `Retry-After` when the server is temporarily unable to respond, in seconds.
-pub(crate) const RETRY_SECONDS: u64 = 5;
+pub(crate) const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// A validation error in a document or in the values of its variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,12 +36,12 @@ pub struct Location {
 impl ValidationError {
     /// Creates an error whose message is truncated to the maximum length.
     pub fn new(message: &str, location: Option<Location>) -> Self {
-        Self { message: bounded(message), location }
+        Self { message: truncate_to_line(message), location }
     }
 }
 
 /// Truncates a text from a client and puts it on one line.
-pub(crate) fn bounded(text: &str) -> String {
+pub(crate) fn truncate_to_line(text: &str) -> String {
     let line: String =
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE_CHARS).collect();
     if line.len() < text.len() && text.chars().count() > MESSAGE_CHARS { format!("{line}…") } else { line }
@@ -252,7 +252,7 @@ impl Error {
 
     /// Whether only the GraphQL document is wrong and not the HTTP request: `application/json` responses have status
     /// 200 then.
-    pub const fn is_well_formed(&self) -> bool {
+    pub const fn is_request_well_formed(&self) -> bool {
         matches!(
             self,
             Self::Unparsable(_)
@@ -275,14 +275,14 @@ impl Error {
         match self {
             Self::RateLimited { after } | Self::Overloaded { after } => Some(*after),
             Self::TooManySockets | Self::ShuttingDown | Self::Auth(AuthError::Unavailable) => {
-                Some(RETRY_SECONDS)
+                Some(RETRY_AFTER_SECONDS)
             }
             _ => None,
         }
     }
 
     /// The limit that was exceeded, for errors about a limit.
-    pub const fn excess(&self) -> Option<Excess> {
+    pub const fn exceeded_limit(&self) -> Option<Excess> {
         match *self {
             Self::LimitExceeded { limit, found, .. } => Some(Excess { limit, actual: found }),
             Self::BodyTooLarge { limit, found } => Some(Excess { limit: limit as u64, actual: found }),
@@ -320,6 +320,6 @@ mod tests {
         let finding = ValidationError::new(&"ab\n".repeat(1_000), None);
         assert_eq!(finding.message.chars().count(), MESSAGE_CHARS + 1);
         assert!(!finding.message.contains('\n'), "a message is one line");
-        assert_eq!(bounded("short é"), "short é");
+        assert_eq!(truncate_to_line("short é"), "short é");
     }
 }

@@ -50,7 +50,7 @@ impl Default for GraphiQl {
 }
 
 /// Serves the page `/graphiql`.
-pub async fn page(state: web::Data<State>) -> HttpResponse {
+pub async fn serve_page(state: web::Data<State>) -> HttpResponse {
     let (Some(settings), Some(template)) = (&state.config.graphiql, Bundle::get("index.html")) else {
         return HttpResponse::NotFound().finish();
     };
@@ -68,7 +68,7 @@ pub async fn page(state: web::Data<State>) -> HttpResponse {
 }
 
 /// Serves `/graphiql/{file}`.
-pub async fn file(request: HttpRequest, path: web::Path<String>) -> HttpResponse {
+pub async fn serve_file(request: HttpRequest, path: web::Path<String>) -> HttpResponse {
     let name = path.into_inner();
     let Some(file) = Bundle::get(&name).filter(|_| name != "index.html") else {
         return HttpResponse::NotFound().finish();

@@ -13,12 +13,12 @@ use crate::state::State;
 #[async_trait]
 pub trait Readiness: Send + Sync + 'static {
     /// One check for each dependency of the node, such as the store and the lane.
-    async fn check(&self) -> Vec<Check>;
+    async fn check(&self) -> Vec<DependencyCheck>;
 }
 
 /// The result of checking one dependency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Check {
+pub struct DependencyCheck {
     /// Name of the dependency: `store` or `lane`.
     pub name: &'static str,
     /// Whether the dependency responds.
@@ -31,11 +31,11 @@ struct Health {
     status: &'static str,
     version: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    checks: Vec<Check>,
+    checks: Vec<DependencyCheck>,
 }
 
 impl Health {
-    fn new(status: &'static str, checks: Vec<Check>) -> Self {
+    fn new(status: &'static str, checks: Vec<DependencyCheck>) -> Self {
         Self { status, version: env!("CARGO_PKG_VERSION"), checks }
     }
 }

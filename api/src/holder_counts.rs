@@ -31,7 +31,7 @@ impl<H> Default for HolderCounts<H> {
 
 impl<H: Hash + Eq + Clone> HolderCounts<H> {
     /// Counts one unit for each holder, or none if one of them has reached its limit.
-    pub(crate) fn take(&self, holders: Vec<H>, limit: impl Fn(&H) -> usize) -> Option<CountGuard<H>> {
+    pub(crate) fn try_acquire(&self, holders: Vec<H>, limit: impl Fn(&H) -> usize) -> Option<CountGuard<H>> {
         let mut taken = self.lock();
         if holders.iter().any(|holder| taken.get(holder).is_some_and(|count| *count >= limit(holder))) {
             return None;

@@ -6,10 +6,7 @@
 
 pub mod admission;
 pub mod authenticate;
-pub mod budget;
-pub mod callers;
 mod client;
-pub mod documents;
 pub mod engine;
 pub mod error;
 pub mod graphiql;
@@ -19,13 +16,16 @@ mod holder_counts;
 mod mutation_access;
 mod open_requests;
 pub mod pages;
+pub mod persisted_documents;
 pub mod request;
+pub mod response_budget;
 pub mod server;
+pub mod service_adapter;
 pub mod state;
 pub mod transport;
 mod wording;
 
-pub use authenticate::{AuthError, Authenticate, Authenticated};
+pub use authenticate::{AuthError, Authenticate, AuthenticatedCaller};
 pub use engine::Engine;
 pub use error::Error;
 pub use mutation_access::MutationAccessExtension;

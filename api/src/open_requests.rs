@@ -17,14 +17,14 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::admission::Holder;
+use crate::admission::PermitHolder;
 
 /// How long a request may be in transfer before it is closed, when no address has more open requests than others.
 const UNDISTURBED: Duration = Duration::from_secs(2);
 
 /// The limits of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct OpenLimits {
+pub(crate) struct OpenRequestLimits {
     /// Maximum number of open requests.
     pub(crate) all: usize,
     /// Maximum number of open requests of one holder.
@@ -37,7 +37,7 @@ pub(crate) struct OpenRequests(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    known: HashMap<Holder, usize>,
+    known: HashMap<PermitHolder, usize>,
     /// The oldest first.
     unidentified: Vec<Unidentified>,
     last: u64,
@@ -55,14 +55,14 @@ struct Unidentified {
 
 impl OpenRequests {
     /// Opens a request, or returns `None` if a limit is reached and no older request can be closed.
-    pub(crate) fn open(&self, holder: Holder, limits: OpenLimits) -> Option<OpenRequest> {
+    pub(crate) fn open(&self, holder: PermitHolder, limits: OpenRequestLimits) -> Option<OpenRequest> {
         self.open_at(Instant::now(), holder, limits)
     }
 
-    fn open_at(&self, now: Instant, holder: Holder, limits: OpenLimits) -> Option<OpenRequest> {
+    fn open_at(&self, now: Instant, holder: PermitHolder, limits: OpenRequestLimits) -> Option<OpenRequest> {
         let mut inner = self.inner();
         let place = match holder {
-            Holder::Address(address) => inner.open_unidentified(now, address, limits)?,
+            PermitHolder::Address(address) => inner.open_unidentified(now, address, limits)?,
             holder => inner.open_known(holder, limits)?,
         };
         Some(OpenRequest { requests: self.clone(), place })
@@ -78,7 +78,7 @@ impl Inner {
         self.known.values().sum::<usize>() + self.unidentified.len()
     }
 
-    fn open_known(&mut self, holder: Holder, limits: OpenLimits) -> Option<Place> {
+    fn open_known(&mut self, holder: PermitHolder, limits: OpenRequestLimits) -> Option<Place> {
         let of_holder = self.known.get(&holder).copied().unwrap_or_default();
         if of_holder >= limits.each || self.count() >= limits.all {
             return None;
@@ -91,7 +91,7 @@ impl Inner {
         &mut self,
         now: Instant,
         address: Option<IpAddr>,
-        limits: OpenLimits,
+        limits: OpenRequestLimits,
     ) -> Option<Place> {
         let of_address = self.unidentified.iter().filter(|open| open.address == address).count();
         if of_address >= limits.each {
@@ -156,13 +156,13 @@ pub(crate) struct OpenRequest {
 
 #[derive(Debug)]
 enum Place {
-    Known(Holder),
+    Known(PermitHolder),
     Unidentified { number: u64, gives_way: CancellationToken },
 }
 
 impl OpenRequest {
     /// The body of the request if it may be closed in favour of another one; `None` for identified clients.
-    pub(crate) fn arriving(&self) -> Option<ArrivingBody> {
+    pub(crate) fn arriving_body(&self) -> Option<ArrivingBody> {
         match &self.place {
             Place::Known(_) => None,
             Place::Unidentified { number, gives_way } => Some(ArrivingBody {
@@ -174,7 +174,7 @@ impl OpenRequest {
     }
 
     /// Records that the response is being sent, so that the request may be closed if its client does not read.
-    pub(crate) fn responding(&self) {
+    pub(crate) fn mark_responding(&self) {
         if let Place::Unidentified { number, .. } = &self.place {
             self.requests.set_executed(*number, false);
         }
@@ -219,23 +219,26 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: OpenLimits = OpenLimits { all: 8, each: 4 };
+    const LIMITS: OpenRequestLimits = OpenRequestLimits { all: 8, each: 4 };
 
-    fn of(last: u8) -> Holder {
-        Holder::Address(Some(IpAddr::from([192, 0, 2, last])))
+    fn of(last: u8) -> PermitHolder {
+        PermitHolder::Address(Some(IpAddr::from([192, 0, 2, last])))
     }
 
-    fn open(requests: &OpenRequests, holder: Holder) -> Option<OpenRequest> {
+    fn open(requests: &OpenRequests, holder: PermitHolder) -> Option<OpenRequest> {
         requests.open(holder, LIMITS)
     }
 
     fn has_to_give_way(request: &OpenRequest) -> bool {
-        let body = request.arriving().unwrap();
+        let body = request.arriving_body().unwrap();
         body.read(std::future::pending::<()>()).now_or_never() == Some(None)
     }
 
     fn execute(request: &OpenRequest) {
-        assert_eq!(request.arriving().unwrap().read(std::future::ready(())).now_or_never(), Some(Some(())));
+        assert_eq!(
+            request.arriving_body().unwrap().read(std::future::ready(())).now_or_never(),
+            Some(Some(()))
+        );
     }
 
     #[test]
@@ -256,7 +259,7 @@ mod tests {
         let held = [(); 4].map(|()| open(&requests, of(2)).unwrap());
         held.iter().for_each(execute);
         assert!(open(&requests, of(3)).is_none());
-        held[2].responding();
+        held[2].mark_responding();
         let newcomer = open(&requests, of(3));
         assert!(newcomer.is_some() && has_to_give_way(&held[2]), "its client may be reading nothing");
         assert!(open(&requests, of(4)).is_none(), "one is not more than one");
@@ -265,13 +268,13 @@ mod tests {
     #[test]
     fn those_who_are_known_have_the_other_half_and_give_way_to_nobody() {
         let requests = OpenRequests::default();
-        let tenant = Holder::Tenant(domain::Id::nil());
+        let tenant = PermitHolder::Tenant(domain::Id::nil());
         let held: Vec<_> = (0..4).map(|_| open(&requests, tenant).unwrap()).collect();
         assert!(open(&requests, tenant).is_none(), "four are its share");
         let strangers: Vec<_> = (0..4).map(|last| open(&requests, of(last)).unwrap()).collect();
-        assert!(open(&requests, Holder::Key(domain::Id::nil())).is_none(), "all places are taken");
+        assert!(open(&requests, PermitHolder::Key(domain::Id::nil())).is_none(), "all places are taken");
         assert!(open(&requests, of(9)).is_none(), "each address has one");
-        assert!(held.iter().all(|request| request.arriving().is_none()));
+        assert!(held.iter().all(|request| request.arriving_body().is_none()));
         drop((held, strangers));
         assert_eq!(requests.inner().count(), 0);
     }

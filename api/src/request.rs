@@ -10,9 +10,9 @@ use crate::authenticate::AuthError;
 use services::Caller;
 
 /// Header that carries the request id in requests and responses.
-pub const REQUEST_ID: &str = "x-request-id";
+pub const REQUEST_ID_HEADER: &str = "x-request-id";
 /// Header that names the tenant for which a vendor key acts.
-pub const TENANT: &str = "muster-tenant";
+pub const TENANT_HEADER: &str = "muster-tenant";
 /// Maximum length of a request id accepted from a client, in characters.
 const LONGEST: usize = 64;
 
@@ -23,18 +23,18 @@ pub struct RequestId(String);
 impl RequestId {
     /// The id sent by the client, if it is short and safe to log; otherwise a new one. Every call for the same request
     /// returns the same id.
-    pub fn of(request: &HttpRequest, ids: &Ids) -> Self {
+    pub fn from_request(request: &HttpRequest, ids: &Ids) -> Self {
         if let Some(known) = request.extensions().get::<Self>() {
             return known.clone();
         }
-        let sent = header(request, REQUEST_ID).filter(|id| is_harmless(id));
-        let id = sent.map_or_else(|| Self::make(ids), |id| Self(id.to_owned()));
+        let sent = header(request, REQUEST_ID_HEADER).filter(|id| is_harmless(id));
+        let id = sent.map_or_else(|| Self::generate(ids), |id| Self(id.to_owned()));
         request.extensions_mut().insert(id.clone());
         id
     }
 
     /// Creates a new request id.
-    pub fn make(ids: &Ids) -> Self {
+    pub fn generate(ids: &Ids) -> Self {
         Self(format!("req_{}", ids.uuid().simple()))
     }
 
@@ -58,11 +58,11 @@ fn is_harmless(id: &str) -> bool {
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-/// The credentials of a request: its headers `Authorization` and [`TENANT`].
+/// The credentials of a request: its headers `Authorization` and [`TENANT_HEADER`].
 ///
 /// Each is refused if it occurs more than once or is not valid text: a proxy or log in between may have read
 /// another value than Muster does.
-pub(crate) fn presented(request: &HttpRequest) -> Result<(Option<&str>, Option<&str>), AuthError> {
+pub(crate) fn read_credentials(request: &HttpRequest) -> Result<(Option<&str>, Option<&str>), AuthError> {
     let one = |name: &str, refused: AuthError| {
         let mut values = request.headers().get_all(name);
         match (values.next(), values.next()) {
@@ -71,7 +71,7 @@ pub(crate) fn presented(request: &HttpRequest) -> Result<(Option<&str>, Option<&
             (Some(_), Some(_)) => Err(refused),
         }
     };
-    Ok((one("authorization", AuthError::Invalid)?, one(TENANT, AuthError::TenantNotFound)?))
+    Ok((one("authorization", AuthError::Invalid)?, one(TENANT_HEADER, AuthError::TenantNotFound)?))
 }
 
 /// The value of a header, if present and valid text.
@@ -84,7 +84,7 @@ pub(crate) fn header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str
 pub struct Credentials {
     /// Value of `Authorization`.
     pub authorization: Option<String>,
-    /// Value of [`TENANT`].
+    /// Value of [`TENANT_HEADER`].
     pub tenant: Option<String>,
 }
 
@@ -132,7 +132,10 @@ mod tests {
     fn a_clients_request_id_is_kept_only_when_it_is_harmless() {
         let ids = Ids::seeded(Arc::new(SystemClock), 1);
         let of = |value: &str| {
-            RequestId::of(&TestRequest::default().insert_header((REQUEST_ID, value)).to_http_request(), &ids)
+            RequestId::from_request(
+                &TestRequest::default().insert_header((REQUEST_ID_HEADER, value)).to_http_request(),
+                &ids,
+            )
         };
         assert_eq!(of("abc-1.2_3").as_str(), "abc-1.2_3");
         for bad in ["run_1", "cmd_1", "", "a b", "<script>", &"x".repeat(65)] {

@@ -25,14 +25,14 @@ use actix_web::{
 };
 use tokio::net::TcpStream;
 
-pub(crate) use self::connection::Activity;
+pub(crate) use self::connection::ConnectionActivity;
 use self::connection::{ClientTimeouts, DeadlineStream};
 
 use crate::{
     graphiql, health,
-    request::{REQUEST_ID, RequestId},
+    request::{REQUEST_ID_HEADER, RequestId},
     state::{State, TooManyConnections},
-    transport::{answer::Answer, http, websocket},
+    transport::{http, response::GraphQlResponse, websocket},
 };
 
 /// How long a client may take to acknowledge the end of its connection.
@@ -50,8 +50,8 @@ pub fn configure(routes: &mut web::ServiceConfig, state: &web::Data<State>) {
         .service(web::resource("/ready").get(health::ready));
     if state.config.graphiql.is_some() {
         routes
-            .service(web::resource("/graphiql").get(graphiql::page))
-            .service(web::resource("/graphiql/{file:.*}").get(graphiql::file));
+            .service(web::resource("/graphiql").get(graphiql::serve_page))
+            .service(web::resource("/graphiql/{file:.*}").get(graphiql::serve_file));
     }
 }
 
@@ -80,7 +80,7 @@ pub fn serve(
         let app = App::new()
             .configure(|routes| configure(routes, &state))
             .configure(more)
-            .wrap(from_fn(move |request, next| guard::guard(shared.clone(), request, next)))
+            .wrap(from_fn(move |request, next| guard::guard_request(shared.clone(), request, next)))
             .into_factory()
             .map_err(|error: actix_web::Error| error.error_response());
         let http = HttpService::build()
@@ -99,7 +99,7 @@ pub fn serve(
             .finish(map_config(app, |()| AppConfig::default()));
         fn_service(move |stream: TcpStream| {
             let peer = stream.peer_addr().ok();
-            ready(match places.connect(peer.map(|peer| peer.ip())) {
+            ready(match places.count_connection(peer.map(|peer| peer.ip())) {
                 Ok(place) => Ok((DeadlineStream::new(stream, timeouts, place), Protocol::Http1, peer)),
                 Err(TooManyConnections) => {
                     // Best effort: the connection is closed without waiting for the client.
@@ -121,12 +121,12 @@ pub fn serve(
 
 /// The response to a connection above the limit of its address. Nothing of the request has been read.
 fn too_many_connections(state: &State) -> Vec<u8> {
-    let (id, error) = (RequestId::make(&state.ids), state.overloaded());
-    let body = serde_json::to_string(&Answer::refused(&error, &id)).unwrap_or_default();
+    let (id, error) = (RequestId::generate(&state.ids), state.overload_error());
+    let body = serde_json::to_string(&GraphQlResponse::from_error(&error, &id)).unwrap_or_default();
     let (status, wait) = (error.status(), error.retry_after().unwrap_or_default());
     format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nretry-after: {wait}\r\n\
-         {REQUEST_ID}: {id}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n{body}",
+         {REQUEST_ID_HEADER}: {id}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n{body}",
         body.len()
     )
     .into_bytes()

@@ -8,19 +8,19 @@ use ipnet::IpNet;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    admission::{Admission, AdmissionConfig, Holder},
+    admission::{Admission, AdmissionConfig, PermitHolder},
     authenticate::Authenticate,
     client,
-    documents::Documents,
     engine::Engine,
-    error::{Error, RETRY_SECONDS},
+    error::{Error, RETRY_AFTER_SECONDS},
     graphiql::GraphiQl,
     health::Readiness,
     holder_counts::{CountGuard, HolderCounts},
-    open_requests::{OpenLimits, OpenRequest, OpenRequests},
-    request::presented,
+    open_requests::{OpenRequest, OpenRequestLimits, OpenRequests},
+    persisted_documents::PersistedDocuments,
+    request::read_credentials,
     transport::{
-        params::Params,
+        params::RequestParams,
         validate::{Limits, Validator},
         websocket::{SocketConfig, SocketLimits},
     },
@@ -58,7 +58,7 @@ pub struct Config {
     /// Limits of a document.
     pub limits: Limits,
     /// Persisted documents.
-    pub documents: Documents,
+    pub documents: PersistedDocuments,
     /// Who may introspect the schema.
     pub introspection: Introspection,
     /// How long a client may take to send the head of a request.
@@ -105,7 +105,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
-            documents: Documents::default(),
+            documents: PersistedDocuments::default(),
             introspection: Introspection::default(),
             head_timeout: Duration::from_secs(5),
             keep_alive: Duration::from_secs(15),
@@ -173,8 +173,8 @@ impl State {
     ) -> Result<Self, InvalidSchema> {
         let validator = Validator::new(&engine.sdl(), config.limits)?;
         for (id, text) in config.documents.iter() {
-            let params = Params { query: text.to_owned(), ..Params::default() };
-            if let Err(error) = validator.document(&params, false) {
+            let params = RequestParams { query: text.to_owned(), ..RequestParams::default() };
+            if let Err(error) = validator.check_document(&params, false) {
                 tracing::warn!(id, code = error.code(), "a known document does not fit the schema");
             }
         }
@@ -207,42 +207,42 @@ impl State {
     }
 
     /// Address of the client that sent a request.
-    pub(crate) fn address_of(&self, request: &HttpRequest) -> Option<IpAddr> {
+    pub(crate) fn client_address(&self, request: &HttpRequest) -> Option<IpAddr> {
         client::address(request, &self.config.trusted_proxies)
     }
 
     /// Counts a connection of a client address, unless the address has reached its limit. Connections of trusted
     /// proxies are not counted: a proxy limits its own clients.
-    pub(crate) fn connect(
+    pub(crate) fn count_connection(
         &self,
         peer: Option<IpAddr>,
     ) -> Result<Option<CountGuard<IpAddr>>, TooManyConnections> {
-        let Some(address) = peer.and_then(|peer| client::connected(peer, &self.config.trusted_proxies))
+        let Some(address) = peer.and_then(|peer| client::direct_client(peer, &self.config.trusted_proxies))
         else {
             return Ok(None);
         };
-        let place = self.connections.take(vec![address], |_| self.config.connections_each);
+        let place = self.connections.try_acquire(vec![address], |_| self.config.connections_each);
         place.map(Some).ok_or(TooManyConnections)
     }
 
     /// Holder of a request, judging by what is known without I/O.
-    pub(crate) fn holder_of(&self, request: &HttpRequest, address: Option<IpAddr>) -> Holder {
-        let presented = presented(request).ok();
+    pub(crate) fn permit_holder(&self, request: &HttpRequest, address: Option<IpAddr>) -> PermitHolder {
+        let presented = read_credentials(request).ok();
         let recent = presented.and_then(|(authorization, tenant)| {
             self.authenticate.recently_authenticated(authorization, tenant)
         });
-        recent.map_or(Holder::Address(address), |caller| Holder::of(&caller, address))
+        recent.map_or(PermitHolder::Address(address), |caller| PermitHolder::from_caller(&caller, address))
     }
 
     /// Counts a request as open, unless the limit has been reached.
-    pub(crate) fn open_request(&self, holder: Holder) -> Result<OpenRequest, Error> {
-        let limits = OpenLimits { all: self.config.requests, each: self.config.requests_each };
-        self.requests.open(holder, limits).ok_or_else(|| self.overloaded())
+    pub(crate) fn open_request(&self, holder: PermitHolder) -> Result<OpenRequest, Error> {
+        let limits = OpenRequestLimits { all: self.config.requests, each: self.config.requests_each };
+        self.requests.open(holder, limits).ok_or_else(|| self.overload_error())
     }
 
     /// The overload error, with a randomised delay so that clients retry at different times.
-    pub(crate) fn overloaded(&self) -> Error {
-        Error::Overloaded { after: 1 + self.ids.below(RETRY_SECONDS) }
+    pub(crate) fn overload_error(&self) -> Error {
+        Error::Overloaded { after: 1 + self.ids.random_below(RETRY_AFTER_SECONDS) }
     }
 
     /// Closes every socket with 1012 and waits until sockets and running mutations have ended.

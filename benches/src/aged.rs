@@ -6,8 +6,8 @@ use services::System;
 use workflows::reconcile::Reconciler;
 
 use crate::{
-    Result, Setup, Size, counts,
-    load::{self, Load},
+    BenchArgs, Result, Setup, counts,
+    load::{self, LoadReport},
     node::Node,
     peers, rounds,
 };
@@ -30,7 +30,7 @@ fn fill(many: usize) -> String {
 }
 
 /// Measures live runs without and with many finished runs, in turn, and while these are pruned.
-pub async fn bench(setup: &Setup, size: &Size) -> Result<()> {
+pub async fn bench(setup: &Setup, size: &BenchArgs) -> Result<()> {
     let many: usize = match (size.full, size.short) {
         (true, _) => 1_000_000,
         (_, true) => 20_000,
@@ -63,7 +63,7 @@ pub async fn bench(setup: &Setup, size: &Size) -> Result<()> {
     let (took, beside) = (pruned?, beside?);
     node.stop().await;
     let left = "SELECT count(*) FROM run WHERE finished_at < now() - interval '30 days'";
-    let gone = many as i64 - counts::number(setup, "aged", left).await?;
+    let gone = many as i64 - counts::query_number(setup, "aged", left).await?;
     println!(
         "pruned {gone} of them in {:.1} s; beside it runs/s {:.2}, p99 {:.2} of what they are without\n",
         took.as_secs_f64(),
@@ -75,13 +75,13 @@ pub async fn bench(setup: &Setup, size: &Size) -> Result<()> {
 
 async fn prune(services: &System) -> Result<Duration> {
     let began = Instant::now();
-    Reconciler::Retention.round(services).await?;
+    Reconciler::Retention.run_round(services).await?;
     Ok(began.elapsed())
 }
 
-async fn press(setup: &Setup, database: &str, time: Duration) -> Result<Load> {
-    let server = peers::muster(setup, database, &[]).await?;
-    let load = load::press(server.address, "/three", 32, time).await?;
-    server.end().await?;
+async fn press(setup: &Setup, database: &str, time: Duration) -> Result<LoadReport> {
+    let server = peers::start_muster(setup, database, &[]).await?;
+    let load = load::measure_throughput(server.address, "/three", 32, time).await?;
+    server.stop().await?;
     Ok(load)
 }

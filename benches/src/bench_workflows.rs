@@ -20,14 +20,14 @@ fn last() -> MutexGuard<'static, HashMap<Id<ids::Run>, Instant>> {
 }
 
 /// When the last step of a run began in this process, if it has.
-pub fn last_step_of(run: Id<ids::Run>) -> Option<Instant> {
+pub fn take_last_step_time(run: Id<ids::Run>) -> Option<Instant> {
     last().remove(&run)
 }
 
 /// When the last step of a run began, as soon as it has.
-pub async fn last_step_begun(run: Id<ids::Run>) -> crate::Result<Instant> {
+pub async fn wait_for_last_step(run: Id<ids::Run>) -> crate::Result<Instant> {
     for _ in 0..10_000 {
-        match last_step_of(run) {
+        match take_last_step_time(run) {
             Some(at) => return Ok(at),
             None => tokio::time::sleep(Duration::from_millis(1)).await,
         }
@@ -36,14 +36,14 @@ pub async fn last_step_begun(run: Id<ids::Run>) -> crate::Result<Instant> {
 }
 
 /// Number of jobs executed in this process.
-pub fn singles() -> u64 {
+pub fn executed_jobs() -> u64 {
     SINGLES.load(Ordering::Relaxed)
 }
 
 static SINGLES: AtomicU64 = AtomicU64::new(0);
 
 /// Whether the last step of a run has begun in this process.
-pub fn is_near_its_end(run: Id<ids::Run>) -> bool {
+pub fn has_begun_last_step(run: Id<ids::Run>) -> bool {
     last().contains_key(&run)
 }
 
@@ -52,7 +52,7 @@ pub fn is_near_its_end(run: Id<ids::Run>) -> bool {
 pub struct Memory {}
 
 /// Three steps that do nothing.
-pub mod three {
+pub mod three_steps {
     use engine::{Next, nothing};
     use workflows::{Outcome, Step, StepContext};
 
@@ -82,7 +82,7 @@ pub mod three {
 }
 
 /// One step that does nothing, like a plain job.
-pub mod single {
+pub mod single_step {
     use engine::{Next, nothing};
     use workflows::{Outcome, Step, StepContext};
 
@@ -102,7 +102,7 @@ pub mod single {
 }
 
 /// One step that records when it began.
-pub mod timed {
+pub mod timed_step {
     use engine::{Next, nothing};
     use workflows::{Outcome, Step, StepContext};
 
@@ -122,7 +122,7 @@ pub mod timed {
 }
 
 /// Waits for a signal, then ends.
-pub mod bell {
+pub mod await_signal {
     use engine::{Next, nothing};
     use workflows::{Outcome, Step, StepContext};
 
@@ -136,7 +136,7 @@ pub mod bell {
     }
 
     async fn ring(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
-        if at.take("bell").is_none() {
+        if at.take_signal("bell").is_none() {
             return Ok(Next::Wait { until: None, or: Some("bell") });
         }
         super::last().insert(at.run, std::time::Instant::now());

@@ -7,7 +7,7 @@ use crate::{Result, Servers};
 
 /// Numbers of rows in the engine's tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rows {
+pub struct RowCounts {
     /// Rows in the table `run`, one per workflow execution.
     pub runs: i64,
     /// Rows of `run` with the status `DONE`.
@@ -27,10 +27,10 @@ const ROWS: &str = "SELECT (SELECT count(*) FROM run) AS runs,
     (SELECT count(*) FROM job) AS jobs";
 
 /// Counts the engine's rows in a database.
-pub async fn rows(servers: &Servers, database: &str) -> Result<Rows> {
+pub async fn count_rows(servers: &Servers, database: &str) -> Result<RowCounts> {
     let row = one(servers, database, ROWS).await?;
     let number = |name| row.try_get::<i64>("", name);
-    Ok(Rows {
+    Ok(RowCounts {
         runs: number("runs")?,
         done: number("done")?,
         lines: number("lines")?,
@@ -39,18 +39,18 @@ pub async fn rows(servers: &Servers, database: &str) -> Result<Rows> {
     })
 }
 
-impl Rows {
+impl RowCounts {
     /// Fails unless exactly `runs` runs went through `steps` steps each and no job is left.
-    pub fn prove(self, runs: u64, steps: i64) -> Result<()> {
+    pub fn check_counts(self, runs: u64, steps: i64) -> Result<()> {
         let runs = runs as i64;
         let wanted = Self { runs, done: runs, lines: runs * steps, different: runs * steps, jobs: 0 };
         if self == wanted { Ok(()) } else { Err(format!("lost or doubled: {self:?}, not {wanted:?}").into()) }
     }
 }
 
-/// The cost of statements since the last [`forget`].
+/// The cost of statements since the last [`reset_counters`].
 #[derive(Debug, Clone)]
-pub struct Spent {
+pub struct StatementCosts {
     /// Number of statements, not counting those that begin or end a transaction.
     pub statements: f64,
     /// Number of COMMITs: transactions of several statements that wrote.
@@ -68,19 +68,19 @@ const SPENT: &str = "SELECT sum(calls)::float8 AS calls, sum(total_plan_time)::f
     GROUP BY 5 ORDER BY sum(total_exec_time) DESC";
 
 /// Resets the counters.
-pub async fn forget(servers: &Servers) -> Result<()> {
+pub async fn reset_counters(servers: &Servers) -> Result<()> {
     servers.execute("postgres", "CREATE EXTENSION IF NOT EXISTS pg_stat_statements").await?;
     servers.execute("postgres", "SELECT pg_stat_statements_reset()").await
 }
 
 /// Reads the counters of a database.
-pub async fn spent(servers: &Servers, database: &str) -> Result<Spent> {
-    let owner = Store::owner(&servers.postgres).await?;
+pub async fn read_costs(servers: &Servers, database: &str) -> Result<StatementCosts> {
+    let owner = Store::connect_as_owner(&servers.postgres).await?;
     let statement =
         Statement::from_sql_and_values(DatabaseBackend::Postgres, SPENT, [database.to_owned().into()]);
     let rows = owner.query_all_raw(statement).await?;
     owner.close().await?;
-    let mut spent = Spent { statements: 0.0, commits: 0.0, dearest: Vec::new() };
+    let mut spent = StatementCosts { statements: 0.0, commits: 0.0, dearest: Vec::new() };
     for row in rows {
         let (calls, query): (f64, String) = (row.try_get("", "calls")?, row.try_get("", "query")?);
         match query.trim_start().split(' ').next().unwrap_or_default() {
@@ -95,19 +95,19 @@ pub async fn spent(servers: &Servers, database: &str) -> Result<Spent> {
 }
 
 /// Runs a query that returns a single number.
-pub async fn number(servers: &Servers, database: &str, sql: &str) -> Result<i64> {
+pub async fn query_number(servers: &Servers, database: &str, sql: &str) -> Result<i64> {
     Ok(one(servers, database, sql).await?.try_get_by_index(0)?)
 }
 
 async fn one(servers: &Servers, database: &str, sql: &str) -> Result<QueryResult> {
-    let owner: DatabaseConnection = Store::owner(&servers.database(database)).await?;
+    let owner: DatabaseConnection = Store::connect_as_owner(&servers.database(database)).await?;
     let row = owner.query_one_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await?;
     owner.close().await?;
     row.ok_or_else(|| "no row".into())
 }
 
 /// The processor time used by a process, in seconds; with `children`, by its child processes instead.
-pub fn processor(pid: u32, children: bool) -> Result<f64> {
+pub fn processor_seconds(pid: u32, children: bool) -> Result<f64> {
     let mut ticks = 0;
     for entry in std::fs::read_dir("/proc")? {
         let name = entry?.file_name();

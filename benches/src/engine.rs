@@ -4,9 +4,9 @@
 use std::{fmt::Write, time::Duration};
 
 use crate::{
-    Result, Setup, Size, aged, counts, load,
+    BenchArgs, Result, Setup, aged, counts, load,
     node::Node,
-    peers::{self, Limit},
+    peers::{self, DatabaseLimit},
     rounds::{self, Ratio, Round},
 };
 
@@ -125,7 +125,7 @@ const RATIOS: &[Ratio] = &[
 ];
 
 /// Runs the rounds and prints the result.
-pub async fn bench(setup: &Setup, size: &Size) -> Result<()> {
+pub async fn bench(setup: &Setup, size: &BenchArgs) -> Result<()> {
     setup.create("limits").await?;
     peers::prepare_limits(setup).await?;
     let mut all = Vec::new();
@@ -138,60 +138,64 @@ pub async fn bench(setup: &Setup, size: &Size) -> Result<()> {
         }
         all.push(round);
     }
-    println!("{}", rounds::report(&all, LIMIT_1, RATIOS));
+    println!("{}", rounds::format_tables(&all, LIMIT_1, RATIOS));
     spendings(setup, size).await?;
     waiting(setup, size).await?;
     aged::bench(setup, size).await
 }
 
-async fn round(setup: &Setup, size: &Size) -> Result<Round> {
+async fn round(setup: &Setup, size: &BenchArgs) -> Result<Round> {
     let time = size.time();
     let mut round = Round::new();
-    round.insert(LIMIT_1, peers::limit(setup, Limit::One, time).await?);
-    round.insert(LIMIT_100, peers::limit(setup, Limit::Hundred, time).await?);
-    if size.has("muster") {
+    round.insert(LIMIT_1, peers::measure_limit(setup, DatabaseLimit::One, time).await?);
+    round.insert(LIMIT_100, peers::measure_limit(setup, DatabaseLimit::Hundred, time).await?);
+    if size.includes("muster") {
         setup.create("muster").await?;
-        setup.settle().await?;
-        let server = peers::muster(setup, "muster", &[]).await?;
+        setup.flush_writes().await?;
+        let server = peers::start_muster(setup, "muster", &[]).await?;
         let mut answers = 0;
         for level in &LEVELS {
-            let load = load::press(server.address, "/three", level.clients, time).await?;
+            let load = load::measure_throughput(server.address, "/three", level.clients, time).await?;
             answers += load.answers;
             note(&mut round, &level.muster, &load);
         }
-        server.end().await?;
-        counts::rows(setup, "muster").await?.prove(answers, 3)?;
+        server.stop().await?;
+        counts::count_rows(setup, "muster").await?.check_counts(answers, 3)?;
     }
     for (name, partitions) in [("restate-4", 4), ("restate-24", 24)] {
-        if size.has(name) {
-            setup.settle().await?;
-            let server = peers::restate(setup, partitions).await?;
+        if size.includes(name) {
+            setup.flush_writes().await?;
+            let server = peers::start_restate(setup, partitions).await?;
             for level in &LEVELS {
-                let load = load::press(server.address, "/Three/go", level.clients, time).await?;
+                let load = load::measure_throughput(server.address, "/Three/go", level.clients, time).await?;
                 note(&mut round, if partitions == 4 { &level.restate_4 } else { &level.restate_24 }, &load);
             }
         }
     }
-    if size.has("dbos") {
+    if size.includes("dbos") {
         setup.create("dbos").await?;
-        setup.settle().await?;
-        let server = peers::dbos(setup, "dbos").await?;
+        setup.flush_writes().await?;
+        let server = peers::start_dbos(setup, "dbos").await?;
         for level in &LEVELS {
-            note(&mut round, &level.dbos, &load::press(server.address, "/", level.clients, time).await?);
+            note(
+                &mut round,
+                &level.dbos,
+                &load::measure_throughput(server.address, "/", level.clients, time).await?,
+            );
         }
-        server.end().await?;
+        server.stop().await?;
     }
     Ok(round)
 }
 
-fn note(round: &mut Round, names: &[&'static str; 3], load: &load::Load) {
+fn note(round: &mut Round, names: &[&'static str; 3], load: &load::LoadReport) {
     round.insert(names[0], load.per_second);
     round.insert(names[1], load.percentile(50));
     round.insert(names[2], load.percentile(99));
 }
 
 /// The cost of each level by statement; measured separately, because counting takes time too.
-async fn spendings(setup: &Setup, size: &Size) -> Result<()> {
+async fn spendings(setup: &Setup, size: &BenchArgs) -> Result<()> {
     println!(
         "| in flight | runs | statements a step | commits a step | processor microseconds a step: PostgreSQL | Muster | Redis |\n\
          |---|---|---|---|---|---|---|"
@@ -199,21 +203,21 @@ async fn spendings(setup: &Setup, size: &Size) -> Result<()> {
     let mut dearest = String::new();
     for level in &LEVELS {
         setup.create("muster").await?;
-        let server = peers::muster(setup, "muster", &[]).await?;
-        counts::forget(setup).await?;
+        let server = peers::start_muster(setup, "muster", &[]).await?;
+        counts::reset_counters(setup).await?;
         let used = || -> Result<[f64; 3]> {
             Ok([
-                counts::processor(setup.postgres_pid, true)?,
-                counts::processor(server.pid()?, false)?,
-                counts::processor(setup.redis_pid, false)?,
+                counts::processor_seconds(setup.postgres_pid, true)?,
+                counts::processor_seconds(server.pid()?, false)?,
+                counts::processor_seconds(setup.redis_pid, false)?,
             ])
         };
         let before = used()?;
-        let load = load::press(server.address, "/three", level.clients, size.time()).await?;
+        let load = load::measure_throughput(server.address, "/three", level.clients, size.time()).await?;
         let after = used()?;
-        let spent = counts::spent(setup, "muster").await?;
-        server.end().await?;
-        counts::rows(setup, "muster").await?.prove(load.answers, 3)?;
+        let spent = counts::read_costs(setup, "muster").await?;
+        server.stop().await?;
+        counts::count_rows(setup, "muster").await?.check_counts(load.answers, 3)?;
         let steps = load.answers as f64 * 3.0;
         let [postgres, muster, redis] = [0, 1, 2].map(|at| (after[at] - before[at]) * 1e6 / steps);
         println!(
@@ -240,43 +244,45 @@ async fn spendings(setup: &Setup, size: &Size) -> Result<()> {
 }
 
 /// Waiting runs: what they cost a node, and how fast a signal wakes one of them.
-async fn waiting(setup: &Setup, size: &Size) -> Result<()> {
+async fn waiting(setup: &Setup, size: &BenchArgs) -> Result<()> {
     let many: usize = if size.short { 5_000 } else { 100_000 };
     setup.create("waiting").await?;
-    let server = peers::muster(setup, "waiting", &[]).await?;
-    let full = load::press(server.address, "/three", 32, size.time()).await?;
-    server.end().await?;
-    let server = peers::muster(setup, "waiting", &[]).await?;
+    let server = peers::start_muster(setup, "waiting", &[]).await?;
+    let full = load::measure_throughput(server.address, "/three", 32, size.time()).await?;
+    server.stop().await?;
+    let server = peers::start_muster(setup, "waiting", &[]).await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let before = server.resident()?;
-    server.end().await?;
+    let before = server.resident_bytes()?;
+    server.stop().await?;
 
     let node = Node::new(&setup.database("waiting"), &setup.redis, "waiting", 10).await?;
     node.start(128);
-    let runs: Vec<_> = (0..many).map(|_| node.a_run("bell")).collect();
+    let runs: Vec<_> = (0..many).map(|_| node.new_run("bell")).collect();
     for runs in runs.chunks(500) {
         node.enqueue_all(runs).await?;
     }
-    while counts::number(setup, "waiting", "SELECT count(*) FROM run WHERE status = 'WAITING'").await?
+    while counts::query_number(setup, "waiting", "SELECT count(*) FROM run WHERE status = 'WAITING'").await?
         < many as i64
     {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     node.stop().await;
 
-    let server = peers::muster(setup, "waiting", &[]).await?;
+    let server = peers::start_muster(setup, "waiting", &[]).await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let after = server.resident()?;
+    let after = server.resident_bytes()?;
     let rate = (full.per_second / 10.0).max(1.0);
-    let took = load::pace(server.address, "/bell", rate, size.time() * 4).await?;
+    let took = load::send_at_rate(server.address, "/bell", rate, size.time() * 4).await?;
     let woken = took.len() as i64;
     // The last commits follow their steps.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    server.end().await?;
+    server.stop().await?;
     let done = "SELECT count(*) FROM run WHERE workflow = 'bell' AND status = 'DONE'";
     let left = "SELECT count(*) FROM job";
-    let (done, left) =
-        (counts::number(setup, "waiting", done).await?, counts::number(setup, "waiting", left).await?);
+    let (done, left) = (
+        counts::query_number(setup, "waiting", done).await?,
+        counts::query_number(setup, "waiting", left).await?,
+    );
     if done != woken || left != many as i64 - woken {
         return Err(format!("{woken} were woken, {done} are done, {left} of {many} wait").into());
     }

@@ -53,7 +53,7 @@ async fn three(node: web::Data<Node>) -> HttpResponse {
 }
 
 async fn timed(node: web::Data<Node>) -> HttpResponse {
-    let run = node.a_run("timed");
+    let run = node.new_run("timed");
     let (id, began) = (run.id, Instant::now());
     let ordered = node.enqueue(run).await;
     answer(match ordered {
@@ -89,7 +89,7 @@ async fn ring(node: web::Data<Node>, waiting: web::Data<Waiting>) -> HttpRespons
 
 /// The microseconds from `began` until the last step of a run began.
 async fn until_step(run: Id<ids::Run>, began: Instant) -> Result<String> {
-    let at = bench_workflows::last_step_begun(run).await?;
+    let at = bench_workflows::wait_for_last_step(run).await?;
     Ok(at.saturating_duration_since(began).as_micros().to_string())
 }
 

@@ -6,7 +6,7 @@ use runs::NewRun;
 use tokio::process::Command;
 
 use crate::{
-    Result, Setup, Size, bench_workflows, counts, lane, load,
+    BenchArgs, Result, Setup, bench_workflows, counts, lane, load,
     node::Node,
     peers,
     rounds::{self, Ratio, Round},
@@ -52,7 +52,7 @@ const APALIS_JOBS: usize = 6_000;
 const AT_ONCE: usize = 256;
 
 /// Runs the rounds and prints the result.
-pub async fn bench(setup: &Setup, size: &Size) -> Result<()> {
+pub async fn bench(setup: &Setup, size: &BenchArgs) -> Result<()> {
     let mut all = Vec::new();
     for number in 1..=size.rounds {
         let began = Instant::now();
@@ -63,44 +63,44 @@ pub async fn bench(setup: &Setup, size: &Size) -> Result<()> {
         }
         all.push(round);
     }
-    println!("{}", rounds::report(&all, LIMIT_DRAIN, RATIOS));
+    println!("{}", rounds::format_tables(&all, LIMIT_DRAIN, RATIOS));
     Ok(())
 }
 
-async fn round(setup: &Setup, size: &Size) -> Result<Round> {
+async fn round(setup: &Setup, size: &BenchArgs) -> Result<Round> {
     let mut round = Round::new();
     let many = if size.short { 20_000 } else { 100_000 };
-    let (added, drained) = lane::limit(&setup.redis, many).await?;
+    let (added, drained) = lane::measure_redis(&setup.redis, many).await?;
     round.extend([(LIMIT_ADD, added), (LIMIT_DRAIN, drained)]);
-    if size.has("lane") {
+    if size.includes("lane") {
         setup.create("lane").await?;
         let node = Node::new(&setup.database("lane"), &setup.redis, "lane", 10).await?;
-        let (pushed, drained) = lane::lane(&node, many).await?;
+        let (pushed, drained) = lane::measure_lane(&node, many).await?;
         round.extend([(LANE_PUSH, pushed), (LANE_DRAIN, drained)]);
         let times = if size.short { 100 } else { 500 };
-        round.insert(RAW_WAKE, load::percentile(&lane::raw_wake(&setup.redis, times).await?, 50));
-        round.insert(LANE_WAKE, load::percentile(&lane::lane_wake(&node, times).await?, 50));
+        round.insert(RAW_WAKE, load::percentile(&lane::measure_redis_wake(&setup.redis, times).await?, 50));
+        round.insert(LANE_WAKE, load::percentile(&lane::measure_lane_wake(&node, times).await?, 50));
         node.start(AT_ONCE);
         let took = step_wake(&node, times).await?;
         round.insert(STEP_WAKE, load::percentile(&took, 50));
         round.insert(STEP_WAKE_99, load::percentile(&took, 99));
         node.stop().await;
     }
-    if size.has("bullmq") {
+    if size.includes("bullmq") {
         let mut command = Command::new("node");
         command.arg("bullmq.mjs");
         let (added, drained) = peer(setup, "bullmq", command, many / 5).await?;
         round.extend([(BULL_ADD, added), (BULL_DRAIN, drained)]);
     }
-    if size.has("apalis") {
+    if size.includes("apalis") {
         let (added, drained) = peer(setup, "apalis", Command::new(&setup.apalis), APALIS_JOBS).await?;
         round.extend([(APALIS_ADD, added), (APALIS_DRAIN, drained)]);
     }
-    if size.has("durable") {
+    if size.includes("durable") {
         let (ordered, drained) = durable(setup, many / 5).await?;
         round.extend([(ORDER, ordered), (DRAIN, drained)]);
     }
-    if size.has("backlog") {
+    if size.includes("backlog") {
         let great = match (size.full, size.short) {
             (true, _) => 1_000_000,
             (_, true) => 20_000,
@@ -110,7 +110,7 @@ async fn round(setup: &Setup, size: &Size) -> Result<Round> {
             round.insert(name, steady(setup, backlog, size.time()).await?);
         }
     }
-    if size.has("due") {
+    if size.includes("due") {
         let many = if size.full { 100_000 } else { many / 5 };
         round.insert(DUE, due(setup, many).await?);
     }
@@ -123,10 +123,10 @@ async fn step_wake(node: &Node, times: usize) -> Result<Vec<u64>> {
     let mut took = Vec::new();
     for _ in 0..times {
         tokio::time::sleep(Duration::from_millis(3)).await;
-        let run = node.a_run("timed");
+        let run = node.new_run("timed");
         let (id, began) = (run.id, Instant::now());
         node.enqueue(run).await?;
-        took.push((bench_workflows::last_step_begun(id).await? - began).as_micros() as u64);
+        took.push((bench_workflows::wait_for_last_step(id).await? - began).as_micros() as u64);
     }
     took.sort_unstable();
     Ok(took)
@@ -135,7 +135,7 @@ async fn step_wake(node: &Node, times: usize) -> Result<Vec<u64>> {
 /// Runs a peer that takes a Redis URL and a number of jobs, and prints jobs added and jobs processed per second.
 async fn peer(setup: &Setup, name: &str, mut command: Command, many: usize) -> Result<(f64, f64)> {
     command.current_dir(&setup.peers).args([&setup.redis, &many.to_string()]);
-    let printed = peers::output(setup, name, command).await?;
+    let printed = peers::run_command(setup, name, command).await?;
     let mut numbers = printed.split_whitespace().map(str::parse);
     match (numbers.next(), numbers.next()) {
         (Some(added), Some(drained)) => Ok((added?, drained?)),
@@ -147,28 +147,29 @@ async fn peer(setup: &Setup, name: &str, mut command: Command, many: usize) -> R
 async fn durable(setup: &Setup, many: usize) -> Result<(f64, f64)> {
     setup.create("durable").await?;
     let node = Node::new(&setup.database("durable"), &setup.redis, "durable", 10).await?;
-    let runs: Vec<NewRun> = (0..many).map(|_| node.a_run("single")).collect();
+    let runs: Vec<NewRun> = (0..many).map(|_| node.new_run("single")).collect();
     let began = Instant::now();
     for runs in runs.chunks(100) {
         node.enqueue_all(runs).await?;
     }
     let ordered = many as f64 / began.elapsed().as_secs_f64();
-    let (before, began) = (bench_workflows::singles(), Instant::now());
+    let (before, began) = (bench_workflows::executed_jobs(), Instant::now());
     node.start(AT_ONCE);
     // Counted here for as long as it goes: to ask the database every few milliseconds took a tenth of its time.
-    while bench_workflows::singles() - before < many as u64 {
+    while bench_workflows::executed_jobs() - before < many as u64 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     until_idle(setup, "durable").await?;
     let drained = many as f64 / began.elapsed().as_secs_f64();
     node.stop().await;
-    counts::rows(setup, "durable").await?.prove(many as u64, 1)?;
+    counts::count_rows(setup, "durable").await?.check_counts(many as u64, 1)?;
     Ok((ordered, drained))
 }
 
 async fn until_idle(setup: &Setup, database: &str) -> Result<()> {
     let until = Instant::now() + Duration::from_mins(5);
-    while counts::number(setup, database, "SELECT count(*) FROM (SELECT FROM job LIMIT 1) j").await? > 0 {
+    while counts::query_number(setup, database, "SELECT count(*) FROM (SELECT FROM job LIMIT 1) j").await? > 0
+    {
         if Instant::now() > until {
             return Err("jobs are left after five minutes".into());
         }
@@ -180,7 +181,7 @@ async fn until_idle(setup: &Setup, database: &str) -> Result<()> {
 /// Enqueues one job per tenant and copies it in the tables until there are `many`, like a million jobs whose hints
 /// are gone.
 async fn fill(setup: &Setup, database: &str, node: &Node, many: usize, due: &str) -> Result<()> {
-    node.enqueue_all(&[node.a_run("single")]).await?;
+    node.enqueue_all(&[node.new_run("single")]).await?;
     let tenants: Vec<String> = node.tenants.iter().map(|id| format!("'{}'", id.uuid())).collect();
     let (tenants, count) = (tenants.join(", "), tenants.len());
     let sql = format!(
@@ -202,12 +203,12 @@ async fn steady(setup: &Setup, backlog: usize, time: Duration) -> Result<f64> {
     setup.create("backlog").await?;
     let node = Node::new(&setup.database("backlog"), &setup.redis, &format!("backlog-{backlog}"), 10).await?;
     fill(setup, "backlog", &node, backlog, "now()").await?;
-    let before = bench_workflows::singles();
+    let before = bench_workflows::executed_jobs();
     node.start(AT_ONCE);
     let (mut ordered, began) = (0, Instant::now());
     let (mut at_begin, mut measured) = (0, began);
     loop {
-        let done = bench_workflows::singles() - before;
+        let done = bench_workflows::executed_jobs() - before;
         let now = Instant::now();
         if at_begin == 0 && now - began >= time / 5 {
             (at_begin, measured) = (done.max(1), now);
@@ -219,7 +220,7 @@ async fn steady(setup: &Setup, backlog: usize, time: Duration) -> Result<f64> {
         }
         let missing = (done as usize).saturating_sub(ordered).min(500);
         if missing > 0 {
-            let runs: Vec<NewRun> = (0..missing).map(|_| node.a_run("single")).collect();
+            let runs: Vec<NewRun> = (0..missing).map(|_| node.new_run("single")).collect();
             node.enqueue_all(&runs).await?;
             ordered += missing;
         } else {
@@ -235,7 +236,7 @@ async fn due(setup: &Setup, many: usize) -> Result<f64> {
     fill(setup, "due", &node, many, "now() + interval '1 hour'").await?;
     node.start(AT_ONCE);
     tokio::time::sleep(Duration::from_secs(1)).await;
-    if counts::rows(setup, "due").await?.done != 0 {
+    if counts::count_rows(setup, "due").await?.done != 0 {
         return Err("a job ran before its time".into());
     }
     let sql = "UPDATE job SET due_at = now() + random() * interval '1 second'";
@@ -244,6 +245,6 @@ async fn due(setup: &Setup, many: usize) -> Result<f64> {
     until_idle(setup, "due").await?;
     let rate = many as f64 / began.elapsed().as_secs_f64();
     node.stop().await;
-    counts::rows(setup, "due").await?.prove(many as u64, 1)?;
+    counts::count_rows(setup, "due").await?.check_counts(many as u64, 1)?;
     Ok(rate)
 }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::Hint;
+use domain::JobHint;
 use domain::{Id, ids, state::Lane};
 use redis::{AsyncCommands, aio::MultiplexedConnection};
 
@@ -19,7 +19,7 @@ const GROUP: &str = "workers";
 type Entries = Option<Vec<(String, Vec<(String, Vec<Vec<u8>>)>)>>;
 
 /// The limit of Redis: entries added, and entries read, acknowledged and deleted, per second.
-pub async fn limit(redis: &str, many: usize) -> Result<(f64, f64)> {
+pub async fn measure_redis(redis: &str, many: usize) -> Result<(f64, f64)> {
     let mut connection = connect(redis).await?;
     connection.del::<_, ()>(STREAM).await?;
     redis::cmd("XGROUP").arg(&["CREATE", STREAM, GROUP, "0", "MKSTREAM"]).exec_async(&mut connection).await?;
@@ -72,7 +72,7 @@ async fn connect(redis: &str) -> Result<MultiplexedConnection> {
 }
 
 /// Hints pushed, and hints read and acknowledged, per second, for 64 tenants.
-pub async fn lane(node: &Node, many: usize) -> Result<(f64, f64)> {
+pub async fn measure_lane(node: &Node, many: usize) -> Result<(f64, f64)> {
     let hints = hints(node, many);
     let began = Instant::now();
     for hints in hints.chunks(BATCH) {
@@ -92,14 +92,15 @@ pub async fn lane(node: &Node, many: usize) -> Result<(f64, f64)> {
     Ok((pushed, many as f64 / began.elapsed().as_secs_f64()))
 }
 
-fn hints(node: &Node, many: usize) -> Vec<Hint> {
+fn hints(node: &Node, many: usize) -> Vec<JobHint> {
     let tenants: Vec<Id<ids::Tenant>> = (0..64).map(|_| node.services.ids.make()).collect();
-    let hint = |n: usize| Hint { run: node.services.ids.make(), tenant: tenants[n % 64], lane: Lane::Bulk };
+    let hint =
+        |n: usize| JobHint { run: node.services.ids.make(), tenant: tenants[n % 64], lane: Lane::Bulk };
     (0..many).map(hint).collect()
 }
 
 /// Times from XADD to the return of a blocked XREADGROUP, in sorted microseconds.
-pub async fn raw_wake(redis: &str, times: usize) -> Result<Vec<u64>> {
+pub async fn measure_redis_wake(redis: &str, times: usize) -> Result<Vec<u64>> {
     let (mut writer, mut reader) = (connect(redis).await?, connect(redis).await?);
     writer.del::<_, ()>(STREAM).await?;
     redis::cmd("XGROUP").arg(&["CREATE", STREAM, GROUP, "0", "MKSTREAM"]).exec_async(&mut writer).await?;
@@ -131,7 +132,7 @@ pub async fn raw_wake(redis: &str, times: usize) -> Result<Vec<u64>> {
 }
 
 /// Times from a push to the return of a waiting reader, in sorted microseconds.
-pub async fn lane_wake(node: &Node, times: usize) -> Result<Vec<u64>> {
+pub async fn measure_lane_wake(node: &Node, times: usize) -> Result<Vec<u64>> {
     let lane = &node.services.queue.hints;
     let mut took = Vec::new();
     for hint in hints(node, times) {

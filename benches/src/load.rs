@@ -15,7 +15,7 @@ use crate::Result;
 
 /// Measurements of the clients.
 #[derive(Debug, Default)]
-pub struct Load {
+pub struct LoadReport {
     /// Responses within the measured time, per second.
     pub per_second: f64,
     /// All responses, including those before and after the measured time.
@@ -24,7 +24,7 @@ pub struct Load {
     pub took: Vec<u64>,
 }
 
-impl Load {
+impl LoadReport {
     /// A percentile of the response times, in milliseconds.
     pub fn percentile(&self, percent: usize) -> f64 {
         percentile(&self.took, percent)
@@ -45,7 +45,7 @@ pub struct Client {
 
 impl Client {
     /// Opens a connection.
-    pub async fn to(host: SocketAddr) -> Result<Self> {
+    pub async fn connect(host: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(host).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream: BufReader::new(stream), host })
@@ -111,13 +111,18 @@ impl Client {
 }
 
 /// Sends requests with this number of clients: a warm-up of a fifth of the time, then the measured time.
-pub async fn press(host: SocketAddr, path: &'static str, clients: usize, time: Duration) -> Result<Load> {
+pub async fn measure_throughput(
+    host: SocketAddr,
+    path: &'static str,
+    clients: usize,
+    time: Duration,
+) -> Result<LoadReport> {
     let begin = Instant::now() + time / 5;
     let end = begin + time;
     let mut tasks = JoinSet::new();
     for _ in 0..clients {
         tasks.spawn(async move {
-            let mut client = Client::to(host).await?;
+            let mut client = Client::connect(host).await?;
             let (mut answers, mut took) = (0, Vec::new());
             loop {
                 let sent = Instant::now();
@@ -133,7 +138,7 @@ pub async fn press(host: SocketAddr, path: &'static str, clients: usize, time: D
             }
         });
     }
-    let mut load = Load::default();
+    let mut load = LoadReport::default();
     while let Some(done) = tasks.join_next().await {
         let (answers, took) = done??;
         load.answers += answers;
@@ -145,7 +150,12 @@ pub async fn press(host: SocketAddr, path: &'static str, clients: usize, time: D
 }
 
 /// Sends requests at a steady rate, however slow the responses; returns the numbers in the bodies, sorted.
-pub async fn pace(host: SocketAddr, path: &'static str, rate: f64, time: Duration) -> Result<Vec<u64>> {
+pub async fn send_at_rate(
+    host: SocketAddr,
+    path: &'static str,
+    rate: f64,
+    time: Duration,
+) -> Result<Vec<u64>> {
     let mut beat = tokio::time::interval(Duration::from_secs_f64(1.0 / rate));
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
     let end = Instant::now() + time;
@@ -163,7 +173,7 @@ pub async fn pace(host: SocketAddr, path: &'static str, rate: f64, time: Duratio
         tasks.spawn(async move {
             let mut client = match client {
                 Some(client) => client,
-                None => Client::to(host).await?,
+                None => Client::connect(host).await?,
             };
             let body = client.post(path, "").await?;
             let number: u64 = std::str::from_utf8(&body)?.parse()?;

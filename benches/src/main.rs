@@ -38,14 +38,14 @@ enum Command {
         #[command(flatten)]
         setup: Setup,
         #[command(flatten)]
-        size: Size,
+        size: BenchArgs,
     },
     /// Measures the queue, compared with BullMQ and Redis' own limit.
     Queue {
         #[command(flatten)]
         setup: Setup,
         #[command(flatten)]
-        size: Size,
+        size: BenchArgs,
     },
     /// Sends requests to a server that is already running; for profiles.
     Press {
@@ -79,7 +79,7 @@ enum Command {
 
 /// The extent of a measurement.
 #[derive(Debug, Clone, Args)]
-pub struct Size {
+pub struct BenchArgs {
     /// Number of rounds.
     #[arg(long, default_value_t = 5)]
     pub rounds: usize,
@@ -94,14 +94,14 @@ pub struct Size {
     pub without: Vec<String>,
 }
 
-impl Size {
+impl BenchArgs {
     /// The duration of each measurement.
     pub fn time(&self) -> Duration {
         Duration::from_millis(if self.short { 1_000 } else { 3_000 })
     }
 
     /// Whether a contender takes part.
-    pub fn has(&self, name: &str) -> bool {
+    pub fn includes(&self, name: &str) -> bool {
         !self.without.iter().any(|without| name.starts_with(without))
     }
 }
@@ -128,7 +128,7 @@ impl Servers {
 
     /// Creates a database, dropping an existing one.
     pub async fn create(&self, name: &str) -> Result<()> {
-        let owner = Store::owner(&self.postgres).await?;
+        let owner = Store::connect_as_owner(&self.postgres).await?;
         owner.execute_unprepared(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
         owner.execute_unprepared(&format!("CREATE DATABASE {name}")).await?;
         owner.close().await?;
@@ -136,7 +136,7 @@ impl Servers {
     }
 
     /// Makes the servers flush what earlier measurements wrote, so that nobody waits for another's writes.
-    pub async fn settle(&self) -> Result<()> {
+    pub async fn flush_writes(&self) -> Result<()> {
         self.execute("postgres", "CHECKPOINT").await?;
         tokio::process::Command::new("sync").status().await?;
         Ok(())
@@ -144,7 +144,7 @@ impl Servers {
 
     /// Executes statements as the owner.
     pub async fn execute(&self, database: &str, sql: &str) -> Result<()> {
-        let owner = Store::owner(&self.database(database)).await?;
+        let owner = Store::connect_as_owner(&self.database(database)).await?;
         owner.execute_unprepared(sql).await?;
         owner.close().await?;
         Ok(())
@@ -195,7 +195,8 @@ async fn main() -> Result<()> {
         Command::Engine { setup, size } => engine::bench(&setup, &size).await,
         Command::Queue { setup, size } => jobs::bench(&setup, &size).await,
         Command::Press { address, clients, seconds } => {
-            let load = load::press(address, "/three", clients, Duration::from_secs(seconds)).await?;
+            let load =
+                load::measure_throughput(address, "/three", clients, Duration::from_secs(seconds)).await?;
             println!("{:.0} runs/s, p50 {:.2} ms", load.per_second, load.percentile(50));
             Ok(())
         }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use domain::{CallerKind, Id, Ids, SharedClock, StandardRole, SystemClock, ids, state::Lane};
-use entity::{Logins, Store, Trusted};
+use entity::{Logins, Store, TrustedCode};
 use futures::{
     StreamExt,
     stream::{BoxStream, select_all},
@@ -17,11 +17,11 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
 use services::{Anyone, Caller, Member, Settings, System, Vault, events::WatchEvent, grants::Connectors};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use workflows::{Engine, StepContext, engine_of};
+use workflows::{Engine, StepContext, engine_with};
 
 use crate::{
     Result,
-    bench_workflows::{self, bell::Bell, single::Single, three::Three, timed::Timed},
+    bench_workflows::{self, await_signal::Bell, single_step::Single, three_steps::Three, timed_step::Timed},
 };
 
 /// Maximum number of runs enqueued by one transaction.
@@ -65,24 +65,24 @@ impl Node {
     pub async fn new(postgres: &str, redis: &str, prefix: &str, connections: u32) -> Result<Self> {
         let clock: SharedClock = Arc::new(SystemClock);
         let ids = Ids::random(Arc::clone(&clock));
-        let owner = Store::owner(postgres).await?;
+        let owner = Store::connect_as_owner(postgres).await?;
         migration::up(&owner).await?;
         owner.close().await?;
-        let store = Store::connect(&Logins::at(postgres), connections).await?;
+        let store = Store::connect(&Logins::from_url(postgres), connections).await?;
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let queue = lanes::connect(redis, prefix, Arc::clone(&clock), ids.clone(), &tracker, &stop)?;
         // The same for every node of a database, as the operator gives it.
         let vault = Vault::new([7; 32], ids.clone());
-        let settings = Settings::at("http://127.0.0.1:1".parse()?);
+        let settings = Settings::for_url("http://127.0.0.1:1".parse()?);
         let services = System::new(store, clock, ids, queue, vault, Connectors::default(), settings);
         let name = format!("bench-{}", std::process::id());
         let flows = vec![
-            Box::new(Three) as Box<dyn engine::Flow<StepContext>>,
+            Box::new(Three) as Box<dyn engine::Workflow<StepContext>>,
             Box::new(Single),
             Box::new(Timed),
             Box::new(Bell),
         ];
-        let engine = engine_of(&services, &name, flows);
+        let engine = engine_with(&services, &name, flows);
         let mut tenants = Vec::new();
         for _ in 0..TENANTS {
             tenants.push(new_tenant(&services).await?);
@@ -93,7 +93,7 @@ impl Node {
         node.tracker.spawn(node.clone().order_for_ever(inbox));
         let mut heard = Vec::new();
         for tenant in node.tenants.iter() {
-            heard.push(node.services.events().runs(&member(*tenant)?).boxed());
+            heard.push(node.services.events().watch_runs(&member(*tenant)?).boxed());
         }
         node.tracker.spawn(node.clone().tell_for_ever(select_all(heard).ready_chunks(1024).boxed()));
         Ok(node)
@@ -112,9 +112,9 @@ impl Node {
     }
 
     /// A new run of a benchmark workflow.
-    pub fn a_run(&self, workflow: &'static str) -> NewRun {
+    pub fn new_run(&self, workflow: &'static str) -> NewRun {
         let id = self.services.ids.make();
-        let tenant = self.tenants[self.services.ids.below(self.tenants.len() as u64) as usize];
+        let tenant = self.tenants[self.services.ids.random_below(self.tenants.len() as u64) as usize];
         NewRun {
             id,
             tenant,
@@ -136,13 +136,13 @@ impl Node {
 
     /// Enqueues a run and waits until it has ended.
     pub async fn run(&self, workflow: &'static str) -> Result<()> {
-        let run = self.a_run(workflow);
+        let run = self.new_run(workflow);
         let (told, over) = oneshot::channel();
         let id = run.id;
         self.waiting.lock().insert(id, told);
         self.enqueue(run).await?;
         over.await?;
-        bench_workflows::last_step_of(id);
+        bench_workflows::take_last_step_time(id);
         Ok(())
     }
 
@@ -195,7 +195,7 @@ impl Node {
                     WatchEvent::Lagged => runs.extend(self.waiting.lock().keys().copied()),
                 }
             }
-            runs.retain(|run| bench_workflows::is_near_its_end(*run));
+            runs.retain(|run| bench_workflows::has_begun_last_step(*run));
             match self.over(runs.into_iter().collect()).await {
                 Ok(over) => {
                     let mut waiting = self.waiting.lock();
@@ -215,7 +215,7 @@ impl Node {
         }
         let sql = "SELECT id FROM run WHERE id = ANY($1) AND status = 'DONE'";
         let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [runs.into()]);
-        let rows = self.services.store.by_key().query_all_raw(statement).await?;
+        let rows = self.services.store.engine_by_key().query_all_raw(statement).await?;
         Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<std::result::Result<_, _>>()?)
     }
 }
@@ -223,16 +223,16 @@ impl Node {
 fn member(tenant: Id<ids::Tenant>) -> Result<Member> {
     let kind = CallerKind::User(tenant.any().of());
     let permissions = StandardRole::Administrator.permissions();
-    let caller = Caller::new(Trusted, kind, Some(tenant), permissions);
+    let caller = Caller::new(TrustedCode, kind, Some(tenant), permissions);
     Ok(caller.allow_member().map_err(|_| "an administrator may")?)
 }
 
 async fn new_tenant(services: &System) -> Result<Id<ids::Tenant>> {
-    let key = format!("muster_{}", services.ids.secret());
-    services.keys().ensure_first(services, Some(&key), "bench").await?;
+    let key = format!("muster_{}", services.ids.random_secret());
+    services.keys().ensure_first_key(services, Some(&key), "bench").await?;
     let caller = services.access().authenticate(Anyone, Some(&format!("Bearer {key}")), None).await?.caller;
     let staff = caller.allow_staff().map_err(|_| "the vendor's key may")?;
-    let name = services.ids.secret();
+    let name = services.ids.random_secret();
     let new = services::tenants::NewTenant {
         name,
         plan: domain::state::Plan::Plus,

@@ -29,7 +29,7 @@ impl Server {
     }
 
     /// The resident memory in bytes.
-    pub fn resident(&self) -> Result<u64> {
+    pub fn resident_bytes(&self) -> Result<u64> {
         let pid = self.pid()?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no resident memory")?;
@@ -38,7 +38,7 @@ impl Server {
     }
 
     /// Stops the process and waits for its end.
-    pub async fn end(mut self) -> Result<()> {
+    pub async fn stop(mut self) -> Result<()> {
         self.child.kill().await?;
         Ok(())
     }
@@ -72,7 +72,7 @@ async fn ready(setup: &Setup, name: &str, mut command: Command) -> Result<Child>
 }
 
 /// A node of Muster with a database of its own.
-pub async fn muster(setup: &Setup, database: &str, options: &[&str]) -> Result<Server> {
+pub async fn start_muster(setup: &Setup, database: &str, options: &[&str]) -> Result<Server> {
     let port = free_port()?;
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["serve", "--database", database, "--port", &port.to_string()]).args(options);
@@ -81,7 +81,7 @@ pub async fn muster(setup: &Setup, database: &str, options: &[&str]) -> Result<S
 }
 
 /// DBOS Transact with a database of its own.
-pub async fn dbos(setup: &Setup, database: &str) -> Result<Server> {
+pub async fn start_dbos(setup: &Setup, database: &str) -> Result<Server> {
     let port = free_port()?;
     let mut command = Command::new("node");
     command.current_dir(&setup.peers);
@@ -99,7 +99,7 @@ pub struct Restate {
 }
 
 /// Starts Restate and registers the service.
-pub async fn restate(setup: &Setup, partitions: u16) -> Result<Restate> {
+pub async fn start_restate(setup: &Setup, partitions: u16) -> Result<Restate> {
     let name = format!("restate-{partitions}");
     let (ingress, admin, fabric, service_at) = (free_port()?, free_port()?, free_port()?, free_port()?);
     let mut command = Command::new(restate_server(&setup.peers)?);
@@ -126,8 +126,9 @@ pub async fn restate(setup: &Setup, partitions: u16) -> Result<Restate> {
     command.kill_on_drop(true).stdin(Stdio::null()).stdout(log(setup, &name)?).stderr(log(setup, &name)?);
     let service = command.spawn()?;
     let body = format!(r#"{{"uri":"http://127.0.0.1:{service_at}/"}}"#);
-    eventually(&name, async || Client::to(local(admin)).await?.post("/deployments", &body).await).await?;
-    eventually(&name, async || Client::to(local(ingress)).await?.post("/Three/go", "").await).await?;
+    eventually(&name, async || Client::connect(local(admin)).await?.post("/deployments", &body).await)
+        .await?;
+    eventually(&name, async || Client::connect(local(ingress)).await?.post("/Three/go", "").await).await?;
     Ok(Restate { _server: server, _service: service, address: local(ingress) })
 }
 
@@ -163,7 +164,7 @@ async fn eventually<T>(name: &str, attempt: impl AsyncFn() -> Result<T>) -> Resu
 }
 
 /// Runs a command of a peer to its end and returns what it printed.
-pub async fn output(setup: &Setup, name: &str, mut command: Command) -> Result<String> {
+pub async fn run_command(setup: &Setup, name: &str, mut command: Command) -> Result<String> {
     command.kill_on_drop(true).stdin(Stdio::null()).stderr(log(setup, name)?);
     let done = tokio::time::timeout(Duration::from_mins(5), command.output()).await??;
     if !done.status.success() {
@@ -174,7 +175,7 @@ pub async fn output(setup: &Setup, name: &str, mut command: Command) -> Result<S
 
 /// The best possible performance of PostgreSQL.
 #[derive(Debug, Clone, Copy)]
-pub enum Limit {
+pub enum DatabaseLimit {
     /// One transition per commit.
     One,
     /// A hundred transitions per commit.
@@ -193,10 +194,10 @@ pub async fn prepare_limits(setup: &Setup) -> Result<()> {
 }
 
 /// Transitions per second, at 32 clients.
-pub async fn limit(setup: &Setup, limit: Limit, time: Duration) -> Result<f64> {
+pub async fn measure_limit(setup: &Setup, limit: DatabaseLimit, time: Duration) -> Result<f64> {
     let (many, clients, name) = match limit {
-        Limit::One => (1, 32, "one"),
-        Limit::Hundred => (100, 8, "hundred"),
+        DatabaseLimit::One => (1, 32, "one"),
+        DatabaseLimit::Hundred => (100, 8, "hundred"),
     };
     // Each client has rows of its own, as each run has one worker.
     let script = format!(
@@ -212,7 +213,7 @@ pub async fn limit(setup: &Setup, limit: Limit, time: Duration) -> Result<f64> {
     command.args(["--no-vacuum", "--protocol=prepared", "--jobs=2", "--file"]).arg(&path);
     command.arg(format!("--client={clients}")).arg(format!("--time={}", time.as_secs().max(1)));
     command.arg(setup.database("limits"));
-    let printed = output(setup, "pgbench", command).await?;
+    let printed = run_command(setup, "pgbench", command).await?;
     let tps = printed.lines().find_map(|line| line.strip_prefix("tps = ")).ok_or("pgbench says no tps")?;
     let tps: f64 = tps.split(' ').next().unwrap_or_default().parse()?;
     Ok(tps * f64::from(many))

@@ -37,7 +37,7 @@ pub fn median(values: &mut [f64]) -> f64 {
 }
 
 /// The rounds whose limit does not deviate too much.
-pub fn steady<'a>(rounds: &'a [Round], limit: &str) -> Vec<&'a Round> {
+pub fn steady_rounds<'a>(rounds: &'a [Round], limit: &str) -> Vec<&'a Round> {
     let mut limits: Vec<f64> = rounds.iter().filter_map(|round| round.get(limit).copied()).collect();
     let middle = median(&mut limits);
     let is_steady =
@@ -46,8 +46,8 @@ pub fn steady<'a>(rounds: &'a [Round], limit: &str) -> Vec<&'a Round> {
 }
 
 /// The tables of a result: every figure, then every ratio, as Markdown.
-pub fn report(rounds: &[Round], limit: &str, ratios: &[Ratio]) -> String {
-    let kept = steady(rounds, limit);
+pub fn format_tables(rounds: &[Round], limit: &str, ratios: &[Ratio]) -> String {
+    let kept = steady_rounds(rounds, limit);
     let mut text = format!(
         "{} of {} rounds count (`{limit}` within 25 % of its median).\n\n| figure | median | min | max |\n|---|---|---|---|\n",
         kept.len(),
@@ -103,12 +103,12 @@ mod tests {
     #[test]
     fn a_round_whose_limit_moved_does_not_count_and_ratios_are_taken_round_by_round() {
         let rounds = [round(100.0, 10.0, 5.0), round(110.0, 30.0, 10.0), round(60.0, 1.0, 1.0)];
-        assert_eq!(steady(&rounds, "limit").len(), 2);
+        assert_eq!(steady_rounds(&rounds, "limit").len(), 2);
         let ratio = |under, less| Ratio { what: "x", over: "ours", under, less, times: 1.0, reach: "2" };
         assert_eq!(value(&rounds[0], &ratio(["a", "b"], false)), Some(2.0));
         assert_eq!(value(&rounds[0], &ratio(["a", "b"], true)), Some(4.0));
         assert_eq!(value(&rounds[0], &ratio(["absent", "absent"], true)), None);
-        let text = report(&rounds, "limit", &[ratio(["a", "a"], false)]);
+        let text = format_tables(&rounds, "limit", &[ratio(["a", "a"], false)]);
         assert!(text.contains("| x | 2.50 | 2.00 | 3.00 | 2 |"), "{text}");
     }
 }

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{
     error::{Error, Result},
-    plan::System,
+    plan::CalendarSystem,
 };
 
 /// Arguments of `muster demo`.
@@ -26,7 +26,7 @@ pub struct Args {
     pub key: Option<String>,
     /// Calendar system to connect.
     #[arg(long, value_enum, default_value = "microsoft-365")]
-    pub provider: System,
+    pub provider: CalendarSystem,
     /// Number of users to create from the directory.
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(3..=400))]
     pub users: u16,
@@ -76,7 +76,7 @@ pub struct Args {
 
 /// The technical account on a CalDAV server.
 #[derive(Debug, Clone)]
-pub struct Account {
+pub struct TechnicalAccount {
     /// The server's URL.
     pub url: Url,
     /// The login name on the server.
@@ -87,18 +87,18 @@ pub struct Account {
 
 impl Args {
     /// The CalDAV account from the arguments; an error if CalDAV was chosen without one.
-    pub fn account(&self) -> Result<Option<Account>> {
-        if self.provider != System::CalDav {
+    pub fn account(&self) -> Result<Option<TechnicalAccount>> {
+        if self.provider != CalendarSystem::CalDav {
             return Ok(None);
         }
         match (self.calendar_url.clone(), self.calendar_user.clone(), self.calendar_password.clone()) {
-            (Some(url), Some(user), Some(password)) => Ok(Some(Account { url, user, password })),
+            (Some(url), Some(user), Some(password)) => Ok(Some(TechnicalAccount { url, user, password })),
             _ => Err(Error::Options("CalDAV needs --calendar-url, --calendar-user and --calendar-password.")),
         }
     }
 
     /// The hosts that may be called although they are private: those named in the arguments.
-    pub fn hosts(&self) -> Vec<String> {
+    pub fn private_hosts(&self) -> Vec<String> {
         let named = [&self.url, &self.calendar_url, &self.sandbox];
         let hosts = named.into_iter().flatten().filter_map(|url| url.host_str());
         let plain = hosts.map(|host| host.trim_matches(['[', ']']).to_owned());

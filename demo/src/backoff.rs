@@ -21,7 +21,7 @@ pub struct Backoff {
 
 impl Backoff {
     /// Starts a wait of at most `limit` in total.
-    pub fn of(limit: Duration) -> Self {
+    pub fn with_limit(limit: Duration) -> Self {
         Self { since: Instant::now(), limit, next: FIRST }
     }
 
@@ -46,7 +46,7 @@ pub enum Poll<T> {
 }
 
 /// Repeats a check until the event happens, for at most `limit`.
-pub async fn until<T>(
+pub async fn poll_until<T>(
     what: &str,
     limit: Duration,
     mut look: impl AsyncFnMut() -> Result<Poll<T>>,
@@ -70,7 +70,7 @@ mod tests {
     #[tokio::test]
     async fn a_look_is_repeated_until_it_happened() {
         let mut looks = 0;
-        let seen = until("it", Duration::from_mins(1), async || {
+        let seen = poll_until("it", Duration::from_mins(1), async || {
             looks += 1;
             Ok(if looks == 3 { Poll::Done(looks) } else { Poll::NotYet("no".to_owned()) })
         });
@@ -79,14 +79,14 @@ mod tests {
 
     #[tokio::test]
     async fn what_never_happens_is_told_with_the_last_answer() {
-        let never = until("it", Duration::ZERO, async || Ok(Poll::<()>::NotYet("FAILING".to_owned())));
+        let never = poll_until("it", Duration::ZERO, async || Ok(Poll::<()>::NotYet("FAILING".to_owned())));
         let error = never.await.unwrap_err();
         assert!(error.to_string().contains("FAILING"), "{error}");
     }
 
     #[tokio::test]
     async fn patience_ends() {
-        let mut patience = Backoff::of(Duration::from_millis(50));
+        let mut patience = Backoff::with_limit(Duration::from_millis(50));
         assert!(!patience.wait().await, "the first wait is longer than the limit");
     }
 }

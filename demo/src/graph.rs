@@ -1,7 +1,7 @@
 //! The GraphQL API, called as a vendor's back end calls it.
 //!
 //! A request is repeated, with the same variables and so with the same `idempotencyKey`, while the server is
-//! unreachable or already working on it. A request without such a key is sent with [`Graph::once`], and
+//! unreachable or already working on it. A request without such a key is sent with [`GraphQlClient::send_once`], and
 //! its effect is looked up by name before it is sent again.
 
 use http::{Client, HeaderName, Method, Request};
@@ -18,7 +18,7 @@ const TENANT: HeaderName = HeaderName::from_static("muster-tenant");
 
 /// A client of the API; acts for one tenant once that is known.
 #[derive(Debug, Clone)]
-pub struct Graph {
+pub struct GraphQlClient {
     client: Client,
     url: Url,
     key: String,
@@ -34,7 +34,7 @@ pub enum Attempt {
     Unknown(String),
 }
 
-impl Graph {
+impl GraphQlClient {
     /// A client for the API at `url` with a vendor key.
     pub fn new(client: Client, url: Url, key: String) -> Self {
         Self { client, url, key, tenant: None }
@@ -46,10 +46,10 @@ impl Graph {
     }
 
     /// Runs a document until there is a response.
-    pub async fn ask(&self, document: &str, variables: Value) -> Result<Value> {
-        let mut patience = Backoff::of(MAX_OUTAGE);
+    pub async fn query(&self, document: &str, variables: Value) -> Result<Value> {
+        let mut patience = Backoff::with_limit(MAX_OUTAGE);
         loop {
-            let why = match self.once(document, variables.clone()).await? {
+            let why = match self.send_once(document, variables.clone()).await? {
                 Attempt::Answered(data) => return Ok(data),
                 Attempt::Unknown(why) => why,
             };
@@ -60,10 +60,10 @@ impl Graph {
     }
 
     /// Runs a mutation of one field until there is a response; a refusal is an error.
-    pub async fn change(&self, document: &str, variables: Value) -> Result<Value> {
-        let mut patience = Backoff::of(MAX_OUTAGE);
+    pub async fn mutate(&self, document: &str, variables: Value) -> Result<Value> {
+        let mut patience = Backoff::with_limit(MAX_OUTAGE);
         loop {
-            let payload = payload(self.ask(document, variables.clone()).await?);
+            let payload = mutation_payload(self.query(document, variables.clone()).await?);
             match payload {
                 Err(error) if is_in_progress(error.code()) && patience.wait().await => {}
                 answered => return answered,
@@ -72,7 +72,7 @@ impl Graph {
     }
 
     /// Runs a document once.
-    pub async fn once(&self, document: &str, variables: Value) -> Result<Attempt> {
+    pub async fn send_once(&self, document: &str, variables: Value) -> Result<Attempt> {
         let body = json!({ "query": document, "variables": variables }).to_string();
         let mut request = Request::new(Method::POST, self.url.clone())
             .authorization(&format!("Bearer {}", self.key))
@@ -81,7 +81,7 @@ impl Graph {
         if let Some(tenant) = &self.tenant {
             request = request.header(TENANT, tenant);
         }
-        let answer = match wire::once(&self.client, request).await? {
+        let answer = match wire::send_once(&self.client, request).await? {
             Ok(answer) => answer,
             Err(why) => return Ok(Attempt::Unknown(why)),
         };
@@ -104,7 +104,7 @@ fn read(mut answer: Value) -> Result<Attempt> {
 }
 
 /// The payload of a mutation's one field; an error if the mutation was refused.
-pub fn payload(mut data: Value) -> Result<Value> {
+pub fn mutation_payload(mut data: Value) -> Result<Value> {
     let members = data.as_object_mut().and_then(|members| members.iter_mut().next());
     let payload = members.map(|(_, payload)| payload.take());
     let payload = payload.ok_or_else(|| unexpected("the API answered without a payload"))?;
@@ -131,19 +131,19 @@ fn is_in_progress(code: &str) -> bool {
 }
 
 /// A text in a response; an error if it is absent.
-pub fn text<'a>(value: &'a Value, pointer: &str) -> Result<&'a str> {
+pub fn text_at<'a>(value: &'a Value, pointer: &str) -> Result<&'a str> {
     let found = value.pointer(pointer).and_then(Value::as_str);
     found.ok_or_else(|| unexpected(format!("the answer has no text at {pointer}: {value}")))
 }
 
 /// A number in a response; an error if it is absent.
-pub fn number(value: &Value, pointer: &str) -> Result<u64> {
+pub fn number_at(value: &Value, pointer: &str) -> Result<u64> {
     let found = value.pointer(pointer).and_then(Value::as_u64);
     found.ok_or_else(|| unexpected(format!("the answer has no number at {pointer}: {value}")))
 }
 
 /// A list in a response; an error if it is absent.
-pub fn list<'a>(value: &'a Value, pointer: &str) -> Result<&'a [Value]> {
+pub fn list_at<'a>(value: &'a Value, pointer: &str) -> Result<&'a [Value]> {
     let found = value.pointer(pointer).and_then(Value::as_array);
     found
         .map(Vec::as_slice)
@@ -167,8 +167,8 @@ mod tests {
     fn what_a_mutation_refuses_is_an_error_with_its_code() {
         let refused =
             json!({ "setFeature": { "tenant": null, "userErrors": [{ "code": "NO", "message": "No." }] } });
-        assert_eq!(payload(refused).unwrap_err().code(), "NO");
+        assert_eq!(mutation_payload(refused).unwrap_err().code(), "NO");
         let done = json!({ "setFeature": { "tenant": { "id": "ten_1" }, "userErrors": [] } });
-        assert_eq!(text(&payload(done).unwrap(), "/tenant/id").unwrap(), "ten_1");
+        assert_eq!(text_at(&mutation_payload(done).unwrap(), "/tenant/id").unwrap(), "ten_1");
     }
 }

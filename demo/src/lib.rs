@@ -27,11 +27,11 @@ use std::{io::Write as _, process::ExitCode, time::Instant};
 pub use args::Args;
 pub use error::Error;
 use serde_json::json;
-pub use server::{Launch, OwnServer, ServerOptions};
+pub use server::{Launch, LaunchedServer, ServerOptions};
 
 use self::{
     error::Result,
-    plan::{Step, System},
+    plan::{CalendarSystem, Step},
     report::{Report, Verdict},
     server::DemoServer,
     state::State,
@@ -53,14 +53,14 @@ pub async fn run(args: Args, launch: &dyn Launch) -> ExitCode {
 /// Runs all steps and prints a summary. Returns whether every step succeeded.
 async fn play(args: &Args, launch: &dyn Launch) -> Result<bool> {
     let stage = DemoServer::start(args, launch).await?;
-    let mut demo = stage.demo(args).await?;
+    let mut demo = stage.prepare(args).await?;
     // A step that failed is in the report.
-    let _ = steps::all(&mut demo).await;
-    demo.report.close();
+    let _ = steps::run_all(&mut demo).await;
+    demo.report.finish();
     let made = json!(demo.state.made);
-    let summary = if args.json { demo.report.json(&made).to_string() } else { demo.report.table() };
+    let summary = if args.json { demo.report.to_json(&made).to_string() } else { demo.report.table() };
     let printed = writeln!(std::io::stdout(), "{summary}");
-    let is_fine = demo.report.is_fine();
+    let is_fine = demo.report.all_succeeded();
     // Its connections would hold up the server's end.
     drop(demo);
     stage.stop().await;
@@ -70,13 +70,13 @@ async fn play(args: &Args, launch: &dyn Launch) -> Result<bool> {
 
 /// State shared by the steps.
 struct Demo {
-    graph: graph::Graph,
+    graph: graph::GraphQlClient,
     client: http::Client,
-    sandbox: Option<sandbox::Sandbox>,
-    dav: Option<dav::Dav>,
+    sandbox: Option<sandbox::SandboxClient>,
+    dav: Option<dav::DavClient>,
     /// Initial password of the technical account.
     password: String,
-    system: System,
+    system: CalendarSystem,
     users: usize,
     /// Address of a person out of scope, for directories that may not list one.
     out_of_reach: Option<String>,
@@ -91,12 +91,12 @@ impl Demo {
         if self.is_settled(step) {
             return Ok(());
         }
-        self.report.doing(step);
+        self.report.show_step(step);
         let since = Instant::now();
         match work(self).await {
             Ok(note) => self.finish(step, note, since),
             Err(error) => {
-                self.report.note(step, Verdict::Failed(error.to_string()), since.elapsed());
+                self.report.record(step, Verdict::Failed(error.to_string()), since.elapsed());
                 Err(error)
             }
         }
@@ -104,18 +104,18 @@ impl Demo {
 
     /// Whether a step need not be run; if so, that is recorded.
     fn is_settled(&mut self, step: Step) -> bool {
-        let verdict = match (step.missing(self.system), self.state.done(step)) {
+        let verdict = match (step.missing_reason(self.system), self.state.recorded_result(step)) {
             (Some(why), _) => Verdict::NotApplicable(why),
             (None, Some(note)) => Verdict::Done(format!("{note} (by an earlier run)")),
             (None, None) => return false,
         };
-        self.report.note(step, verdict, std::time::Duration::ZERO);
+        self.report.record(step, verdict, std::time::Duration::ZERO);
         true
     }
 
     fn finish(&mut self, step: Step, note: String, since: Instant) -> Result<()> {
-        self.state.finish(step, &note)?;
-        self.report.note(step, Verdict::Done(note), since.elapsed());
+        self.state.record_result(step, &note)?;
+        self.report.record(step, Verdict::Done(note), since.elapsed());
         Ok(())
     }
 

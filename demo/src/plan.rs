@@ -2,7 +2,7 @@
 
 /// The calendar systems that the demo can connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum System {
+pub enum CalendarSystem {
     /// Microsoft 365 (Exchange Online).
     #[value(name = "microsoft-365")]
     Microsoft365,
@@ -17,9 +17,9 @@ pub enum System {
     Exchange,
 }
 
-impl System {
+impl CalendarSystem {
     /// The word for the system in the API and on the pages.
-    pub const fn word(self) -> &'static str {
+    pub const fn api_name(self) -> &'static str {
         match self {
             Self::Microsoft365 => "MICROSOFT_365",
             Self::GoogleWorkspace => "GOOGLE_WORKSPACE",
@@ -89,21 +89,21 @@ steps! {
 
 impl Step {
     /// Why a calendar system does not support this step; `None` if it does.
-    pub const fn missing(self, system: System) -> Option<&'static str> {
+    pub const fn missing_reason(self, system: CalendarSystem) -> Option<&'static str> {
         match (system, self) {
-            (System::CalDav, Self::SignIn | Self::Consent) => {
+            (CalendarSystem::CalDav, Self::SignIn | Self::Consent) => {
                 Some("CalDAV has no consent pages: credentials are typed")
             }
-            (System::CalDav, Self::RoomAnswer) => {
+            (CalendarSystem::CalDav, Self::RoomAnswer) => {
                 Some("CalDAV rooms do not answer: they are booked by writing")
             }
-            (System::Exchange, Self::SignIn | Self::Consent) => {
+            (CalendarSystem::Exchange, Self::SignIn | Self::Consent) => {
                 Some("Exchange has no consent pages: credentials are typed")
             }
-            (System::GoogleWorkspace, Self::SignIn | Self::Consent) => {
+            (CalendarSystem::GoogleWorkspace, Self::SignIn | Self::Consent) => {
                 Some("Google has no consent page for a service account: its key is typed")
             }
-            (System::Microsoft365, Self::TypeCredentials) => Some("Microsoft 365 has consent pages"),
+            (CalendarSystem::Microsoft365, Self::TypeCredentials) => Some("Microsoft 365 has consent pages"),
             _ => None,
         }
     }
@@ -113,16 +113,20 @@ impl Step {
 mod tests {
     use super::*;
 
-    fn missing(system: System) -> Vec<&'static str> {
-        Step::ALL.iter().filter(|step| step.missing(system).is_some()).map(|step| step.name()).collect()
+    fn missing(system: CalendarSystem) -> Vec<&'static str> {
+        Step::ALL
+            .iter()
+            .filter(|step| step.missing_reason(system).is_some())
+            .map(|step| step.name())
+            .collect()
     }
 
     #[test]
     fn only_what_a_calendar_system_does_not_have_is_not_applicable() {
-        assert_eq!(missing(System::Microsoft365), ["TypeCredentials"]);
-        assert_eq!(missing(System::GoogleWorkspace), ["SignIn", "Consent"]);
-        assert_eq!(missing(System::CalDav), ["SignIn", "Consent", "RoomAnswer"]);
-        assert_eq!(missing(System::Exchange), ["SignIn", "Consent"]);
+        assert_eq!(missing(CalendarSystem::Microsoft365), ["TypeCredentials"]);
+        assert_eq!(missing(CalendarSystem::GoogleWorkspace), ["SignIn", "Consent"]);
+        assert_eq!(missing(CalendarSystem::CalDav), ["SignIn", "Consent", "RoomAnswer"]);
+        assert_eq!(missing(CalendarSystem::Exchange), ["SignIn", "Consent"]);
     }
 
     #[test]

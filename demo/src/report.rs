@@ -9,7 +9,7 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets::UT
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::plan::{Step, System};
+use super::plan::{CalendarSystem, Step};
 
 /// Width of the table if the output is no terminal, in columns.
 const WIDTH: u16 = 150;
@@ -51,7 +51,7 @@ impl Verdict {
 /// The results of all steps, and the progress bars.
 #[derive(Debug)]
 pub struct Report {
-    system: System,
+    system: CalendarSystem,
     rows: Vec<(Step, Verdict, Duration)>,
     bars: MultiProgress,
     whole: ProgressBar,
@@ -61,7 +61,7 @@ pub struct Report {
 
 impl Report {
     /// Shows the progress bar and starts the clock.
-    pub fn begin(system: System) -> Self {
+    pub fn begin(system: CalendarSystem) -> Self {
         let bars = MultiProgress::new();
         let whole = bars.add(ProgressBar::new(Step::ALL.len() as u64));
         let style = ProgressStyle::with_template("{spinner} [{bar:32}] {pos}/{len}  {msg}");
@@ -72,12 +72,12 @@ impl Report {
     }
 
     /// Shows which step is running.
-    pub fn doing(&self, step: Step) {
+    pub fn show_step(&self, step: Step) {
         self.whole.set_message(step.title());
     }
 
     /// Adds a bar for a step with many parts.
-    pub fn bar(&self, title: &str) -> ProgressBar {
+    pub fn add_bar(&self, title: &str) -> ProgressBar {
         let bar = self.bars.add(ProgressBar::new(0));
         let style = ProgressStyle::with_template("  [{bar:32}] {pos}/{len}  {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
@@ -86,7 +86,7 @@ impl Report {
     }
 
     /// Prints a line above the bars.
-    pub fn say(&self, line: &str) {
+    pub fn print_line(&self, line: &str) {
         if self.is_terminal {
             // A terminal that went away is no reason to stop.
             let _ = self.bars.println(line);
@@ -96,15 +96,15 @@ impl Report {
     }
 
     /// Records how a step ended.
-    pub fn note(&mut self, step: Step, verdict: Verdict, took: Duration) {
+    pub fn record(&mut self, step: Step, verdict: Verdict, took: Duration) {
         let line = format!("{:<14} {} {}", verdict.word(), step.title(), shown(verdict.note()));
-        self.say(line.trim_end());
+        self.print_line(line.trim_end());
         self.rows.push((step, verdict, took));
         self.whole.inc(1);
     }
 
     /// Removes the bars and records all missing steps as not reached.
-    pub fn close(&mut self) {
+    pub fn finish(&mut self) {
         for step in Step::ALL {
             if self.rows.iter().all(|(known, ..)| known != step) {
                 self.rows.push((*step, Verdict::NotReached, Duration::ZERO));
@@ -115,7 +115,7 @@ impl Report {
     }
 
     /// Whether every step succeeded or does not apply.
-    pub fn is_fine(&self) -> bool {
+    pub fn all_succeeded(&self) -> bool {
         let good = |verdict: &Verdict| matches!(verdict, Verdict::Done(_) | Verdict::NotApplicable(_));
         self.rows.len() == Step::ALL.len() && self.rows.iter().all(|(_, verdict, _)| good(verdict))
     }
@@ -146,12 +146,12 @@ impl Report {
                 Cell::new(verdict.note()),
             ]);
         }
-        let end = if self.is_fine() { "All steps succeeded." } else { "Some steps failed." };
+        let end = if self.all_succeeded() { "All steps succeeded." } else { "Some steps failed." };
         format!("{table}\n{end} ({:.1} s)", self.since.elapsed().as_secs_f64())
     }
 
     /// The results for programs, as JSON, with what was created.
-    pub fn json(&self, made: &Value) -> Value {
+    pub fn to_json(&self, made: &Value) -> Value {
         let steps = self.rows.iter().map(|(step, verdict, took)| {
             json!({
                 "step": step.name(),
@@ -161,8 +161,8 @@ impl Report {
             })
         });
         json!({
-            "ok": self.is_fine(),
-            "provider": self.system.word(),
+            "ok": self.all_succeeded(),
+            "provider": self.system.api_name(),
             "steps": steps.collect::<Vec<_>>(),
             "made": made,
         })
@@ -178,32 +178,32 @@ mod tests {
     use super::*;
 
     fn report(last: &Verdict) -> Report {
-        let mut report = Report::begin(System::CalDav);
+        let mut report = Report::begin(CalendarSystem::CalDav);
         for step in Step::ALL {
-            let verdict = match step.missing(System::CalDav) {
+            let verdict = match step.missing_reason(CalendarSystem::CalDav) {
                 Some(why) => Verdict::NotApplicable(why),
                 None if *step == Step::ActiveAgain => last.clone(),
                 None => Verdict::Done(String::new()),
             };
             if verdict != Verdict::NotReached {
-                report.note(*step, verdict, Duration::from_millis(5));
+                report.record(*step, verdict, Duration::from_millis(5));
             }
         }
-        report.close();
+        report.finish();
         report
     }
 
     #[test]
     fn it_is_fine_only_when_every_step_is() {
-        assert!(report(&Verdict::Done("ACTIVE".to_owned())).is_fine());
-        assert!(!report(&Verdict::Failed("FAILING".to_owned())).is_fine());
-        assert!(!report(&Verdict::NotReached).is_fine());
+        assert!(report(&Verdict::Done("ACTIVE".to_owned())).all_succeeded());
+        assert!(!report(&Verdict::Failed("FAILING".to_owned())).all_succeeded());
+        assert!(!report(&Verdict::NotReached).all_succeeded());
     }
 
     #[test]
     fn the_summary_names_every_step_and_its_verdict() {
         let report = report(&Verdict::Failed("it stays FAILING".to_owned()));
-        let (table, json) = (report.table(), report.json(&json!({ "tenant": "ten_1" })));
+        let (table, json) = (report.table(), report.to_json(&json!({ "tenant": "ten_1" })));
         for step in Step::ALL {
             assert!(table.contains(step.title()), "{}", step.title());
         }

@@ -6,8 +6,8 @@ use url::Url;
 
 use super::{
     error::{Result, ensure, unexpected},
-    graph::text,
-    plan::System,
+    graph::text_at,
+    plan::CalendarSystem,
     wire,
 };
 
@@ -24,12 +24,12 @@ const SCOPES: [&str; 7] = [
 
 /// A client for the sandbox's control interface.
 #[derive(Debug, Clone)]
-pub struct Sandbox {
+pub struct SandboxClient {
     client: Client,
     base: Url,
 }
 
-impl Sandbox {
+impl SandboxClient {
     /// A client for the sandbox at `base`.
     pub fn new(client: Client, base: Url) -> Self {
         Self { client, base }
@@ -37,18 +37,18 @@ impl Sandbox {
 
     /// Creates an organisation with people, rooms and three weeks of meetings; one mailbox is out of scope. An
     /// organisation left by an earlier attempt is found by its domain. Returns its id.
-    pub async fn organisation(
+    pub async fn ensure_organisation(
         &self,
         name: &str,
         users: usize,
         rooms: usize,
-        system: System,
+        system: CalendarSystem,
     ) -> Result<String> {
         let domain = format!("{name}.test");
         let all = self.get("organisations").await?;
         let known = all.as_array().into_iter().flatten().find(|one| one["domain"] == domain.as_str());
         if let Some(known) = known {
-            return Ok(text(known, "/id")?.to_owned());
+            return Ok(text_at(known, "/id")?.to_owned());
         }
         let order = json!({
             "name": format!("Organisation {name}"),
@@ -56,14 +56,14 @@ impl Sandbox {
             "users": users,
             "rooms": rooms,
             "out_of_scope": true,
-            "resource_calendars": system == System::GoogleWorkspace,
+            "resource_calendars": system == CalendarSystem::GoogleWorkspace,
         });
         let made = self.post("organisations/generate", &order).await?;
-        Ok(text(&made, "/id")?.to_owned())
+        Ok(text_at(&made, "/id")?.to_owned())
     }
 
     /// The organisation with its people, rooms and consents.
-    pub async fn read(&self, organisation: &str) -> Result<Value> {
+    pub async fn read_organisation(&self, organisation: &str) -> Result<Value> {
         self.get(&format!("organisations/{organisation}")).await
     }
 
@@ -80,15 +80,15 @@ impl Sandbox {
 
     /// Gives the organisation's Exchange server a technical account, or the existing account another password. Returns
     /// its user name.
-    pub async fn technical_account(&self, organisation: &str, password: &str) -> Result<String> {
+    pub async fn set_technical_account(&self, organisation: &str, password: &str) -> Result<String> {
         let path = format!("organisations/{organisation}/technical-account");
         let made = self.post(&path, &json!({ "password": password })).await?;
-        Ok(text(&made, "/user")?.to_owned())
+        Ok(text_at(&made, "/user")?.to_owned())
     }
 
     /// Revokes every consent of the organisation. Returns their number.
-    pub async fn revoke(&self, organisation: &str) -> Result<usize> {
-        let read = self.read(organisation).await?;
+    pub async fn revoke_consents(&self, organisation: &str) -> Result<usize> {
+        let read = self.read_organisation(organisation).await?;
         let consents = read["consents"].as_object().into_iter().flat_map(|consents| consents.keys());
         let clients: Vec<&String> = consents.collect();
         for client in &clients {
@@ -100,16 +100,16 @@ impl Sandbox {
 
     /// Creates a service account at Google that the organisation's administrator authorises; an existing one gets
     /// another key. Returns the key file.
-    pub async fn service_account(&self, organisation: &str, name: &str) -> Result<String> {
+    pub async fn create_service_account(&self, organisation: &str, name: &str) -> Result<String> {
         let key = self.post("google/service-accounts", &json!({ "name": name })).await?;
         let path = format!("organisations/{organisation}/google/delegations");
-        let order = json!({ "client_id": text(&key, "/client_id")?, "scopes": SCOPES });
+        let order = json!({ "client_id": text_at(&key, "/client_id")?, "scopes": SCOPES });
         self.post(&path, &order).await?;
         Ok(key.to_string())
     }
 
     /// Withdraws every domain-wide delegation of the organisation. Returns their number.
-    pub async fn withdraw(&self, organisation: &str) -> Result<usize> {
+    pub async fn withdraw_delegations(&self, organisation: &str) -> Result<usize> {
         let read = self.get(&format!("organisations/{organisation}/google")).await?;
         let held = read["delegations"].as_object().into_iter().flat_map(|held| held.keys());
         let clients: Vec<&String> = held.collect();

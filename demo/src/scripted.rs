@@ -9,7 +9,7 @@ use tokio::{
 use url::Url;
 
 /// Sends one prepared response for each request, and records the requests.
-pub async fn server(answers: Vec<String>) -> (Url, Arc<Mutex<Vec<String>>>, JoinSet<()>) {
+pub async fn start_server(answers: Vec<String>) -> (Url, Arc<Mutex<Vec<String>>>, JoinSet<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     let (asked, mut tasks) = (Arc::new(Mutex::new(Vec::new())), JoinSet::new());
@@ -37,6 +37,6 @@ pub async fn server(answers: Vec<String>) -> (Url, Arc<Mutex<Vec<String>>>, Join
 }
 
 /// A response with this status line and header lines.
-pub fn answer(head: &str, body: &str) -> String {
+pub fn response(head: &str, body: &str) -> String {
     format!("HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }

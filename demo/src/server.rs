@@ -10,14 +10,14 @@ use url::Url;
 
 use super::{
     Args, Demo,
-    args::Account,
+    args::TechnicalAccount,
     browser,
-    dav::{Dav, Lock},
+    dav::{AccessControl, DavClient},
     error::{Error, Result, unexpected},
-    graph::Graph,
-    plan::System,
+    graph::GraphQlClient,
+    plan::CalendarSystem,
     report::Report,
-    sandbox::Sandbox,
+    sandbox::SandboxClient,
     state::State,
 };
 
@@ -40,7 +40,7 @@ pub struct ServerOptions {
 }
 
 /// A server that was launched for the demo, with a provider sandbox.
-pub struct OwnServer {
+pub struct LaunchedServer {
     /// URL of the GraphQL endpoint.
     pub graphql: Url,
     /// A vendor key.
@@ -54,7 +54,10 @@ pub struct OwnServer {
 /// Launches servers.
 pub trait Launch {
     /// Launches an empty server; an error says why it does not start.
-    fn launch(&self, options: ServerOptions) -> LocalBoxFuture<'_, std::result::Result<OwnServer, String>>;
+    fn launch(
+        &self,
+        options: ServerOptions,
+    ) -> LocalBoxFuture<'_, std::result::Result<LaunchedServer, String>>;
 }
 
 /// A server, with the resources it uses.
@@ -63,15 +66,15 @@ pub struct DemoServer {
     graphql: Url,
     key: String,
     sandbox: Option<Url>,
-    account: Option<Account>,
-    own: Option<(OwnServer, TempDir)>,
+    account: Option<TechnicalAccount>,
+    own: Option<(LaunchedServer, TempDir)>,
 }
 
 impl DemoServer {
     /// Connects to the given server, or starts one.
     pub async fn start(args: &Args, launch: &dyn Launch) -> Result<Self> {
         let account = args.account()?;
-        let client = browser::client_for(args.hosts())?;
+        let client = browser::client_for_hosts(args.private_hosts())?;
         if let (Some(url), Some(key)) = (&args.url, &args.key) {
             let graphql =
                 url.join("/graphql").map_err(|_| Error::Options("--url is no address of a server."))?;
@@ -85,7 +88,7 @@ impl DemoServer {
             database_url: args.database_url.clone(),
             migration_url: args.migration_url.clone(),
             queue_url: args.queue_url.clone(),
-            allowed_hosts: args.hosts(),
+            allowed_hosts: args.private_hosts(),
         };
         let ready = launch.launch(options).await.map_err(Error::Server)?;
         Ok(Self {
@@ -99,19 +102,19 @@ impl DemoServer {
     }
 
     /// Prepares the state shared by the steps.
-    pub async fn demo(&self, args: &Args) -> Result<Demo> {
+    pub async fn prepare(&self, args: &Args) -> Result<Demo> {
         let clock: SharedClock = Arc::new(SystemClock);
         let ids = Ids::random(clock);
-        let state = State::open(args.state.clone(), || format!("demo-{}", &ids.secret()[..12]))?;
-        let sandbox = self.sandbox.clone().filter(|_| args.provider != System::CalDav);
-        let mut graph = Graph::new(self.client.clone(), self.graphql.clone(), self.key.clone());
+        let state = State::open(args.state.clone(), || format!("demo-{}", &ids.random_secret()[..12]))?;
+        let sandbox = self.sandbox.clone().filter(|_| args.provider != CalendarSystem::CalDav);
+        let mut graph = GraphQlClient::new(self.client.clone(), self.graphql.clone(), self.key.clone());
         if let Some(tenant) = &state.made.tenant {
             graph.act_for(tenant);
         }
         let mut demo = Demo {
             graph,
             client: self.client.clone(),
-            sandbox: sandbox.map(|base| Sandbox::new(self.client.clone(), base)),
+            sandbox: sandbox.map(|base| SandboxClient::new(self.client.clone(), base)),
             dav: self.dav(args)?,
             password: self.account.as_ref().map_or_else(
                 // The same whenever a demo goes on.
@@ -134,19 +137,19 @@ impl DemoServer {
         Ok(demo)
     }
 
-    fn dav(&self, args: &Args) -> Result<Option<Dav>> {
+    fn dav(&self, args: &Args) -> Result<Option<DavClient>> {
         let Some(account) = &self.account else { return Ok(None) };
         let commands = args.revoke_command.clone().zip(args.restore_command.clone());
         let lock = match (args.calendar_users_file.clone(), commands) {
-            (Some(file), _) => Lock::File(file),
-            (None, Some((revoke, restore))) => Lock::Commands { revoke, restore },
+            (Some(file), _) => AccessControl::File(file),
+            (None, Some((revoke, restore))) => AccessControl::Commands { revoke, restore },
             (None, None) => {
                 let message =
                     "CalDAV needs --calendar-users-file, or --revoke-command and --restore-command.";
                 return Err(Error::Options(message));
             }
         };
-        Ok(Some(Dav::new(self.client.clone(), account.url.clone(), account.user.clone(), lock)))
+        Ok(Some(DavClient::new(self.client.clone(), account.url.clone(), account.user.clone(), lock)))
     }
 
     /// Stops the demo's own server and removes its folder.

@@ -48,7 +48,7 @@ pub struct Slot {
 
 /// A booking that the demo made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Booked {
+pub struct BookingRecord {
     /// Identifier in the API, `bkg_...`.
     pub id: String,
     /// The title, unique per demo, by which the event is found.
@@ -90,7 +90,7 @@ pub struct CreatedObjects {
     /// The times that the API offered.
     pub slots: Vec<Slot>,
     /// The bookings, by their purpose.
-    pub bookings: BTreeMap<String, Booked>,
+    pub bookings: BTreeMap<String, BookingRecord>,
     /// The idempotency keys of all writes at the provider, by their purpose.
     pub keys: BTreeMap<String, String>,
     /// The technical account of the organisation at the provider's sandbox; `None` if it has none.
@@ -145,7 +145,7 @@ impl State {
     }
 
     /// The idempotency key for a purpose; the same at every repetition.
-    pub fn key(&mut self, what: &str) -> Result<String> {
+    pub fn idempotency_key(&mut self, what: &str) -> Result<String> {
         if let Some(key) = self.made.keys.get(what) {
             return Ok(key.clone());
         }
@@ -156,12 +156,12 @@ impl State {
     }
 
     /// What an earlier run observed when it completed the step; `None` if it did not.
-    pub fn done(&self, step: Step) -> Option<&str> {
+    pub fn recorded_result(&self, step: Step) -> Option<&str> {
         self.made.done.get(step.name()).map(String::as_str)
     }
 
     /// Records that a step is finished.
-    pub fn finish(&mut self, step: Step, note: &str) -> Result<()> {
+    pub fn record_result(&mut self, step: Step, note: &str) -> Result<()> {
         self.made.done.insert(step.name().to_owned(), note.to_owned());
         self.save()
     }
@@ -180,14 +180,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("demo.json");
         let mut first = State::open(Some(file.clone()), || "demo-1".to_owned()).unwrap();
-        let key = first.key("book").unwrap();
+        let key = first.idempotency_key("book").unwrap();
         first.made.tenant = Some("ten_1".to_owned());
-        first.finish(Step::CreateTenant, "made").unwrap();
+        first.record_result(Step::CreateTenant, "made").unwrap();
         let mut second = State::open(Some(file), || "demo-2".to_owned()).unwrap();
         assert_eq!(second.made, first.made);
-        assert_eq!(second.key("book").unwrap(), key, "the key of a booking never changes");
-        assert_eq!(second.done(Step::CreateTenant), Some("made"));
-        assert_eq!(second.done(Step::Invite), None);
+        assert_eq!(second.idempotency_key("book").unwrap(), key, "the key of a booking never changes");
+        assert_eq!(second.recorded_result(Step::CreateTenant), Some("made"));
+        assert_eq!(second.recorded_result(Step::Invite), None);
     }
 
     #[test]

@@ -9,14 +9,18 @@ use super::{
 
 /// Sends a request, repeatedly while the server is unreachable.
 pub async fn send(client: &Client, request: Request) -> Result<Response> {
-    send_noting(client, request, &mut false).await
+    send_reporting_repeat(client, request, &mut false).await
 }
 
 /// Like [`send`]; reports whether the request was repeated, so that it may have had its effect more than once.
-pub async fn send_noting(client: &Client, request: Request, repeated: &mut bool) -> Result<Response> {
-    let mut patience = Backoff::of(MAX_OUTAGE);
+pub async fn send_reporting_repeat(
+    client: &Client,
+    request: Request,
+    repeated: &mut bool,
+) -> Result<Response> {
+    let mut patience = Backoff::with_limit(MAX_OUTAGE);
     loop {
-        let why = match once(client, request.clone()).await? {
+        let why = match send_once(client, request.clone()).await? {
             Ok(answer) => return Ok(answer),
             Err(why) => why,
         };
@@ -30,7 +34,7 @@ pub async fn send_noting(client: &Client, request: Request, repeated: &mut bool)
 
 /// Sends a request once. The inner error means that the server is unreachable, so that it is unknown whether the
 /// request had its effect.
-pub async fn once(client: &Client, request: Request) -> Result<std::result::Result<Response, String>> {
+pub async fn send_once(client: &Client, request: Request) -> Result<std::result::Result<Response, String>> {
     match client.send(request).await {
         Ok(answer) if is_away(answer.status) => Ok(Err(format!("status {}", answer.status))),
         Ok(answer) => Ok(Ok(answer)),

@@ -94,11 +94,11 @@ mod rules {
     /// Connect calendars: with `CALENDAR_CONNECT`, as platform administrator, or with every permission on users
     /// (S1.3).
     #[derive(Debug, Clone, Copy)]
-    pub enum Connect {}
+    pub enum ConnectCalendars {}
 
-    impl Sealed for Connect {}
+    impl Sealed for ConnectCalendars {}
 
-    impl Rule for Connect {
+    impl Rule for ConnectCalendars {
         const NAMED: Permission = Permission::CalendarConnect;
 
         fn is_met(permissions: &BTreeSet<Permission>) -> bool {
@@ -110,7 +110,7 @@ mod rules {
         }
     }
 
-    /// See integrations: with `CONNECTION_VIEW`, or because the caller may [`Connect`] them.
+    /// See integrations: with `CONNECTION_VIEW`, or because the caller may [`ConnectCalendars`] them.
     #[derive(Debug, Clone, Copy)]
     pub enum SeeIntegrations {}
 
@@ -120,7 +120,7 @@ mod rules {
         const NAMED: Permission = Permission::CalendarConnect;
 
         fn is_met(permissions: &BTreeSet<Permission>) -> bool {
-            permissions.contains(&Permission::ConnectionView) || Connect::is_met(permissions)
+            permissions.contains(&Permission::ConnectionView) || ConnectCalendars::is_met(permissions)
         }
     }
 

@@ -46,7 +46,7 @@ impl MicrosRange {
 
 /// The cells of a time range, as half-open ranges of cell numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Cells {
+pub(crate) struct CellRange {
     /// Cells that the time range touches.
     pub(crate) touched: (i64, i64),
     /// Cells that lie entirely inside the time range; may be empty.
@@ -56,7 +56,7 @@ pub(crate) struct Cells {
 /// Error: two bitmaps cannot be combined because their cells have different lengths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("bitmaps of {left} and {right} minutes cannot be laid over each other")]
-pub struct GridsDiffer {
+pub struct GridMismatch {
     /// The cell length of the first bitmap, in minutes.
     pub left: u32,
     /// The cell length of the second bitmap, in minutes.
@@ -65,7 +65,7 @@ pub struct GridsDiffer {
 
 impl Bitmap {
     /// A free bitmap over `window`, extended to whole cells. A grid of 0 minutes counts as 1.
-    pub fn free(window: TimeRange, grid_minutes: u32) -> Self {
+    pub fn all_free(window: TimeRange, grid_minutes: u32) -> Self {
         let grid_minutes = grid_minutes.max(1);
         let grid = grid_micros(grid_minutes);
         let first = window.start.timestamp_micros().div_euclid(grid);
@@ -85,9 +85,9 @@ impl Bitmap {
         grid_minutes: u32,
         busy: impl IntoIterator<Item = TimeRange>,
     ) -> Self {
-        let mut bitmap = Self::free(window, grid_minutes);
+        let mut bitmap = Self::all_free(window, grid_minutes);
         for range in busy {
-            bitmap.mark(range);
+            bitmap.mark_busy(range);
         }
         bitmap
     }
@@ -103,7 +103,7 @@ impl Bitmap {
     }
 
     /// Marks every cell that `range` touches. The part outside the window is ignored.
-    pub fn mark(&mut self, range: TimeRange) {
+    pub fn mark_busy(&mut self, range: TimeRange) {
         let (from, to) = self.cells(range.into()).touched;
         let (from, to) = (clamp(from, self.cells), clamp(to, self.cells));
         if from >= to {
@@ -124,14 +124,14 @@ impl Bitmap {
     /// Whether no cell that `range` touches is marked. Time outside the window counts as busy.
     pub fn is_free(&self, range: TimeRange) -> bool {
         let (from, to) = self.cells(range.into()).touched;
-        from >= 0 && to <= self.cells as i64 && self.last_marked(from, to).is_none()
+        from >= 0 && to <= self.cells as i64 && self.last_busy_cell(from, to).is_none()
     }
 
     /// Marks every cell that `other` marks, whatever the windows of the two. Fails, and changes nothing, if the
     /// cell lengths differ.
-    pub fn union(&mut self, other: &Self) -> Result<(), GridsDiffer> {
+    pub fn union(&mut self, other: &Self) -> Result<(), GridMismatch> {
         if self.grid_minutes != other.grid_minutes {
-            return Err(GridsDiffer { left: self.grid_minutes, right: other.grid_minutes });
+            return Err(GridMismatch { left: self.grid_minutes, right: other.grid_minutes });
         }
         let ahead = (self.start_micros - other.start_micros) / self.grid();
         if ahead >= 0 && ahead % 8 == 0 {
@@ -182,7 +182,7 @@ impl Bitmap {
     }
 
     /// The cells of a time range. They may lie outside the window.
-    pub(crate) fn cells(&self, stretch: MicrosRange) -> Cells {
+    pub(crate) fn cells(&self, stretch: MicrosRange) -> CellRange {
         let (from, to) = (stretch.from - self.start_micros, stretch.to - self.start_micros);
         // A constant divisor is some times faster, and this is what a search spends its time on.
         let divide = |micros: i64| match self.grid_minutes {
@@ -190,11 +190,11 @@ impl Bitmap {
             _ => parts(micros, self.grid()),
         };
         let ((from, into), (to, over)) = (divide(from), divide(to));
-        Cells { touched: (from, to + i64::from(over)), inside: (from + i64::from(into), to) }
+        CellRange { touched: (from, to + i64::from(over)), inside: (from + i64::from(into), to) }
     }
 
     /// The last marked cell of `from..to`. Cells outside the window are not marked.
-    pub(crate) fn last_marked(&self, from: i64, to: i64) -> Option<i64> {
+    pub(crate) fn last_busy_cell(&self, from: i64, to: i64) -> Option<i64> {
         let mut end = to;
         while end > from {
             let begin = (end - 64).max(from);
@@ -334,8 +334,8 @@ mod tests {
 
     #[test]
     fn grids_that_differ_are_not_laid_over_each_other() {
-        let mut five = Bitmap::free(range(0, 60), 5);
-        assert_eq!(five.union(&Bitmap::free(range(0, 60), 15)), Err(GridsDiffer { left: 5, right: 15 }));
+        let mut five = Bitmap::all_free(range(0, 60), 5);
+        assert_eq!(five.union(&Bitmap::all_free(range(0, 60), 15)), Err(GridMismatch { left: 5, right: 15 }));
     }
 
     proptest! {
@@ -377,7 +377,7 @@ mod tests {
         fn the_last_mark_is_found(busy in ranges(), from in -100i64..300, length in 0i64..300) {
             let bitmap = Bitmap::from_busy(range(0, 1_400), 5, busy);
             let slow = (from..from + length).rev().find(|cell| bitmap.is_marked(*cell));
-            prop_assert_eq!(bitmap.last_marked(from, from + length), slow);
+            prop_assert_eq!(bitmap.last_busy_cell(from, from + length), slow);
         }
     }
 }

@@ -6,13 +6,13 @@
 
 /// Budget of steps shared by the items of one response.
 #[derive(Debug, Clone)]
-pub struct Budget {
+pub struct BodyBudget {
     shared: u64,
     item: u64,
     spent: u64,
 }
 
-impl Budget {
+impl BodyBudget {
     /// Steps of one response beyond those reserved for each item.
     const SHARED: u64 = 1_000_000;
     /// Maximum number of steps for one item.
@@ -22,12 +22,12 @@ impl Budget {
     const OWN: u64 = 200;
 
     /// A full budget for one response.
-    pub const fn response() -> Self {
+    pub const fn for_response() -> Self {
         Self { shared: Self::SHARED, item: 0, spent: 0 }
     }
 
     /// Starts the budget of the next item.
-    pub const fn next_item(&mut self) {
+    pub const fn start_item(&mut self) {
         self.item = 0;
     }
 
@@ -56,24 +56,24 @@ mod tests {
 
     #[test]
     fn one_item_ends_at_its_own_bound() {
-        let mut budget = Budget::response();
-        assert!(budget.spend(Budget::ITEM));
+        let mut budget = BodyBudget::for_response();
+        assert!(budget.spend(BodyBudget::ITEM));
         assert!(!budget.spend(1));
-        budget.next_item();
+        budget.start_item();
         assert!(budget.spend(1));
-        assert_eq!(budget.spent(), Budget::ITEM + 1);
+        assert_eq!(budget.spent(), BodyBudget::ITEM + 1);
     }
 
     #[test]
     fn costly_items_leave_every_other_one_its_own_steps() {
-        let mut budget = Budget::response();
+        let mut budget = BodyBudget::for_response();
         for _ in 0..10 {
-            budget.next_item();
+            budget.start_item();
             while budget.spend(1_000) {}
         }
-        budget.next_item();
-        assert!(!budget.spend(Budget::ITEM), "what is shared has been used");
-        assert!(budget.spend(Budget::OWN), "what is its own has not");
-        assert!(!budget.spend(Budget::OWN));
+        budget.start_item();
+        assert!(!budget.spend(BodyBudget::ITEM), "what is shared has been used");
+        assert!(budget.spend(BodyBudget::OWN), "what is its own has not");
+        assert!(!budget.spend(BodyBudget::OWN));
     }
 }

@@ -7,7 +7,7 @@ use crate::{Id, ids, state::Lane};
 /// The crate that stores runs creates a hint whenever it writes a job; the lanes between nodes deliver it, and may
 /// lose it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Hint {
+pub struct JobHint {
     /// The id of the run to claim.
     pub run: Id<ids::Run>,
     /// The owning tenant; tenants take turns.

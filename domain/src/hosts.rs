@@ -18,7 +18,7 @@ pub enum HostRefusal {
 
 /// Refuses a request unless its host is loopback or listed in `hosts`, and every origin is such a host or listed in
 /// `allowed`. `host` is the authority in the request; an `Origin` header that is not text is `None`.
-pub fn check<'a>(
+pub fn check_hosts<'a>(
     host: Option<&str>,
     mut origins: impl Iterator<Item = Option<&'a str>>,
     hosts: &[String],
@@ -53,7 +53,7 @@ mod tests {
     fn of(host: &str, origin: Option<&str>) -> Result<(), HostRefusal> {
         let hosts = ["muster.example.com".to_owned()];
         let allowed = ["https://app.example.com".to_owned()];
-        check(Some(host), origin.into_iter().map(Some), &hosts, &allowed)
+        check_hosts(Some(host), origin.into_iter().map(Some), &hosts, &allowed)
     }
 
     #[test]
@@ -78,7 +78,7 @@ mod tests {
         ] {
             assert_eq!(of(host, None), Err(HostRefusal::Host), "{host}");
         }
-        assert_eq!(check(None, std::iter::empty(), &[], &[]), Err(HostRefusal::Host));
+        assert_eq!(check_hosts(None, std::iter::empty(), &[], &[]), Err(HostRefusal::Host));
     }
 
     #[test]
@@ -89,7 +89,7 @@ mod tests {
         for origin in ["http://evil.example", "null", "", "https://app.example.com.evil.example"] {
             assert_eq!(of("localhost:4000", Some(origin)), Err(HostRefusal::Origin), "{origin}");
         }
-        let unreadable = check(Some("localhost"), std::iter::once(None), &[], &[]);
+        let unreadable = check_hosts(Some("localhost"), std::iter::once(None), &[], &[]);
         assert_eq!(unreadable, Err(HostRefusal::Origin));
     }
 }

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::{clock::SharedClock, time::Timestamp};
 
 /// A type of object that has ids; `PREFIX` is how its ids begin in the API.
-pub trait Kind: 'static {
+pub trait IdKind: 'static {
     /// Three letters, without the underscore.
     const PREFIX: &'static str;
 }
@@ -28,7 +28,7 @@ macro_rules! kinds {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum $kind {}
-        impl Kind for $kind { const PREFIX: &'static str = $prefix; }
+        impl IdKind for $kind { const PREFIX: &'static str = $prefix; }
     )*
         /// The prefixes of all types.
         pub const PREFIXES: &[&str] = &[$($prefix),*];
@@ -83,9 +83,9 @@ kinds! {
 }
 
 /// The id of a `K`, written as `prefix_` and 32 hexadecimal digits.
-pub struct Id<K: Kind>(Uuid, PhantomData<fn() -> K>);
+pub struct Id<K: IdKind>(Uuid, PhantomData<fn() -> K>);
 
-impl<K: Kind> Id<K> {
+impl<K: IdKind> Id<K> {
     /// Assigns a kind to a stored UUID without checking it.
     pub const fn from_uuid(id: Uuid) -> Self {
         Self(id, PhantomData)
@@ -131,30 +131,30 @@ impl AnyId {
     }
 
     /// Converts the id to one of kind `K` without checking it.
-    pub const fn of<K: Kind>(self) -> Id<K> {
+    pub const fn of<K: IdKind>(self) -> Id<K> {
         Id::from_uuid(self.0)
     }
 }
 
-impl<K: Kind> From<Id<K>> for AnyId {
+impl<K: IdKind> From<Id<K>> for AnyId {
     fn from(id: Id<K>) -> Self {
         id.any()
     }
 }
 
-impl<K: Kind> PartialEq<Id<K>> for AnyId {
+impl<K: IdKind> PartialEq<Id<K>> for AnyId {
     fn eq(&self, other: &Id<K>) -> bool {
         self.0 == other.0
     }
 }
 
-impl<K: Kind> fmt::Display for Id<K> {
+impl<K: IdKind> fmt::Display for Id<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}_{}", K::PREFIX, self.0.simple())
     }
 }
 
-impl<K: Kind> fmt::Debug for Id<K> {
+impl<K: IdKind> fmt::Debug for Id<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -168,7 +168,7 @@ pub struct MalformedId {
     pub expected: &'static str,
 }
 
-impl<K: Kind> FromStr for Id<K> {
+impl<K: IdKind> FromStr for Id<K> {
     type Err = MalformedId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -182,44 +182,44 @@ impl<K: Kind> FromStr for Id<K> {
 }
 
 /// Returns the all-zero id, like [`Id::nil`].
-impl<K: Kind> Default for Id<K> {
+impl<K: IdKind> Default for Id<K> {
     fn default() -> Self {
         Self::nil()
     }
 }
-impl<K: Kind> Clone for Id<K> {
+impl<K: IdKind> Clone for Id<K> {
     fn clone(&self) -> Self {
         *self
     }
 }
-impl<K: Kind> Copy for Id<K> {}
-impl<K: Kind> PartialEq for Id<K> {
+impl<K: IdKind> Copy for Id<K> {}
+impl<K: IdKind> PartialEq for Id<K> {
     fn eq(&self, other: &Self) -> bool {
         self.0 == other.0
     }
 }
-impl<K: Kind> Eq for Id<K> {}
-impl<K: Kind> PartialOrd for Id<K> {
+impl<K: IdKind> Eq for Id<K> {}
+impl<K: IdKind> PartialOrd for Id<K> {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
-impl<K: Kind> Ord for Id<K> {
+impl<K: IdKind> Ord for Id<K> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.0.cmp(&other.0)
     }
 }
-impl<K: Kind> std::hash::Hash for Id<K> {
+impl<K: IdKind> std::hash::Hash for Id<K> {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.0.hash(state);
     }
 }
-impl<K: Kind> Serialize for Id<K> {
+impl<K: IdKind> Serialize for Id<K> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
-impl<'de, K: Kind> Deserialize<'de> for Id<K> {
+impl<'de, K: IdKind> Deserialize<'de> for Id<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
@@ -260,7 +260,7 @@ impl Ids {
     }
 
     /// Generates an id of kind `K`. The ids of one node sort in the order of generation.
-    pub fn make<K: Kind>(&self) -> Id<K> {
+    pub fn make<K: IdKind>(&self) -> Id<K> {
         Id::from_uuid(self.uuid())
     }
 
@@ -283,16 +283,16 @@ impl Ids {
     }
 
     /// Generates `N` random bytes.
-    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+    pub fn random_bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         self.source.lock().unwrap_or_else(std::sync::PoisonError::into_inner).random.fill_bytes(&mut bytes);
         bytes
     }
 
     /// Generates 256 random bits as 64 hexadecimal digits, for tokens and keys.
-    pub fn secret(&self) -> String {
+    pub fn random_secret(&self) -> String {
         use std::fmt::Write;
-        self.bytes::<32>().iter().fold(String::with_capacity(64), |mut text, byte| {
+        self.random_bytes::<32>().iter().fold(String::with_capacity(64), |mut text, byte| {
             // Writing to a String cannot fail.
             let _written = write!(text, "{byte:02x}");
             text
@@ -300,7 +300,7 @@ impl Ids {
     }
 
     /// Generates a number from 0 to `below`, exclusive; 0 when `below` is 0. Used for jitter.
-    pub fn below(&self, below: u64) -> u64 {
+    pub fn random_below(&self, below: u64) -> u64 {
         let mut source = self.source.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if below == 0 { 0 } else { source.random.random_range(0..below) }
     }

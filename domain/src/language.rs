@@ -7,7 +7,7 @@ const LONGEST: usize = 64;
 
 /// Normalises a well-formed BCP 47 tag (`de`, `en-GB`, `zh-Hant-TW`); `None` for anything else, and for `und`,
 /// which denotes no language. Does not check whether the language exists.
-pub fn tag(text: &str) -> Option<String> {
+pub fn parse_tag(text: &str) -> Option<String> {
     if text.len() > LONGEST {
         return None;
     }
@@ -29,7 +29,7 @@ mod tests {
             ("es-419", "es-419"),
             ("sl-rozaj", "sl-rozaj"),
         ] {
-            assert_eq!(tag(text).as_deref(), Some(spelt), "{text}");
+            assert_eq!(parse_tag(text).as_deref(), Some(spelt), "{text}");
         }
         for text in [
             "",
@@ -44,8 +44,8 @@ mod tests {
             "Deutsch, bitte",
             "deutschland",
         ] {
-            assert_eq!(tag(text), None, "{text:?}");
+            assert_eq!(parse_tag(text), None, "{text:?}");
         }
-        assert_eq!(tag(&format!("de{}", "-x-aaaaaaaa".repeat(10))), None, "too long");
+        assert_eq!(parse_tag(&format!("de{}", "-x-aaaaaaaa".repeat(10))), None, "too long");
     }
 }

@@ -44,7 +44,7 @@ pub enum Arg {
         moment: Timestamp,
     },
     /// Another sentence.
-    Said {
+    Nested {
         /// The sentence.
         message: Message,
     },
@@ -64,16 +64,16 @@ pub struct Number(i64);
 #[derive(Debug, Clone, Copy)]
 pub struct Moment(Timestamp);
 
-/// The parameter type of constructors for [`Arg::Said`].
+/// The parameter type of constructors for [`Arg::Nested`].
 #[derive(Debug, Clone)]
-pub struct Said(Message);
+pub struct Nested(Message);
 
 /// A message as its crate declares it; a test compares the declarations with the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Declared {
+pub struct Declaration {
     /// The id in the catalogue.
     pub id: &'static str,
-    /// Names of the arguments, each with the name of its type: `Text`, `Number`, `Moment` or `Said`.
+    /// Names of the arguments, each with the name of its type: `Text`, `Number`, `Moment` or `Nested`.
     pub args: &'static [(&'static str, &'static str)],
 }
 
@@ -86,7 +86,7 @@ impl Message {
 
     /// A message of the catalogue; called by the constructors that [`messages!`](crate::messages) generates.
     #[doc(hidden)]
-    pub fn declared(id: &'static str, args: impl IntoIterator<Item = (&'static str, Arg)>) -> Self {
+    pub fn from_catalogue(id: &'static str, args: impl IntoIterator<Item = (&'static str, Arg)>) -> Self {
         let args = args.into_iter().map(|(name, arg)| (name.into(), arg)).collect();
         Self(Box::new(Form::Catalogued { id: id.into(), args }))
     }
@@ -109,7 +109,7 @@ impl Message {
     }
 
     /// The literal sentence; `None` for a message of the catalogue.
-    pub fn finished(&self) -> Option<&str> {
+    pub fn verbatim_text(&self) -> Option<&str> {
         match &*self.0 {
             Form::Catalogued { .. } => None,
             Form::Verbatim(text) => Some(text),
@@ -118,10 +118,10 @@ impl Message {
 
     /// The same message with `change` applied to every text in it, such as truncating it.
     #[must_use]
-    pub fn with_texts(self, change: &impl Fn(String) -> String) -> Self {
+    pub fn map_texts(self, change: &impl Fn(String) -> String) -> Self {
         Self(Box::new(match *self.0 {
             Form::Catalogued { id, args } => {
-                let args = args.into_iter().map(|(name, arg)| (name, arg.with_texts(change)));
+                let args = args.into_iter().map(|(name, arg)| (name, arg.map_texts(change)));
                 Form::Catalogued { id, args: args.collect() }
             }
             Form::Verbatim(text) => Form::Verbatim(change(text)),
@@ -130,10 +130,10 @@ impl Message {
 }
 
 impl Arg {
-    fn with_texts(self, change: &impl Fn(String) -> String) -> Self {
+    fn map_texts(self, change: &impl Fn(String) -> String) -> Self {
         match self {
             Self::Text(text) => Self::Text(change(text)),
-            Self::Said { message } => Self::Said { message: message.with_texts(change) },
+            Self::Nested { message } => Self::Nested { message: message.map_texts(change) },
             other => other,
         }
     }
@@ -182,21 +182,21 @@ impl From<Moment> for Arg {
     }
 }
 
-impl From<Message> for Said {
+impl From<Message> for Nested {
     fn from(message: Message) -> Self {
         Self(message)
     }
 }
 
-impl From<Said> for Arg {
-    fn from(said: Said) -> Self {
-        Self::Said { message: said.0 }
+impl From<Nested> for Arg {
+    fn from(said: Nested) -> Self {
+        Self::Nested { message: said.0 }
     }
 }
 
 /// Converts the name of a constructor to the id of its message: hyphens replace underscores.
 #[doc(hidden)]
-pub const fn kebab<const N: usize>(name: &str) -> [u8; N] {
+pub const fn kebab_case<const N: usize>(name: &str) -> [u8; N] {
     let (bytes, mut kebab, mut at) = (name.as_bytes(), [b'-'; N], 0);
     while at < N {
         if bytes[at] != b'_' {
@@ -223,13 +223,13 @@ macro_rules! messages {
             $(#[$meta])*
             pub(crate) fn $name($($arg: impl Into<$crate::message::$kind>),*) -> $crate::Message {
                 $(let $arg: $crate::message::$kind = $arg.into();)*
-                $crate::Message::declared(id::$name, [$((stringify!($arg), $crate::message::Arg::from($arg))),*])
+                $crate::Message::from_catalogue(id::$name, [$((stringify!($arg), $crate::message::Arg::from($arg))),*])
             }
         )*
 
         /// Every message of this crate.
-        pub const ALL: &[$crate::message::Declared] = &[
-            $($crate::message::Declared {
+        pub const ALL: &[$crate::message::Declaration] = &[
+            $($crate::message::Declaration {
                 id: id::$name,
                 args: &[$((stringify!($arg), stringify!($kind))),*],
             }),*
@@ -239,7 +239,7 @@ macro_rules! messages {
         mod id {
             $(
                 pub(super) const $name: &str = {
-                    const BYTES: [u8; stringify!($name).len()] = $crate::message::kebab(stringify!($name));
+                    const BYTES: [u8; stringify!($name).len()] = $crate::message::kebab_case(stringify!($name));
                     match std::str::from_utf8(&BYTES) {
                         Ok(id) => id,
                         Err(_) => panic!("an identifier is UTF-8"),
@@ -259,7 +259,7 @@ mod tests {
     mod messages {
         crate::messages! {
             plain();
-            of_everything(name: Text, count: Number, since: Moment, cause: Said);
+            of_everything(name: Text, count: Number, since: Moment, cause: Nested);
             #[expect(dead_code, reason = "only rows hold it")]
             retired();
         }
@@ -285,15 +285,18 @@ mod tests {
 
     #[test]
     fn every_message_is_listed_with_its_arguments() {
-        let args = &[("name", "Text"), ("count", "Number"), ("since", "Moment"), ("cause", "Said")];
-        let bare = |id| Declared { id, args: &[] };
-        assert_eq!(messages::ALL, [bare("plain"), Declared { id: "of-everything", args }, bare("retired")]);
+        let args = &[("name", "Text"), ("count", "Number"), ("since", "Moment"), ("cause", "Nested")];
+        let bare = |id| Declaration { id, args: &[] };
+        assert_eq!(
+            messages::ALL,
+            [bare("plain"), Declaration { id: "of-everything", args }, bare("retired")]
+        );
     }
 
     #[test]
     fn a_sentence_of_an_older_version_is_kept() {
         let older: Message = serde_json::from_value(json!("It failed.")).unwrap();
-        assert_eq!((older.finished(), older.id()), (Some("It failed."), None));
+        assert_eq!((older.verbatim_text(), older.id()), (Some("It failed."), None));
         assert_eq!(serde_json::to_value(&older).unwrap(), json!("It failed."));
     }
 
@@ -310,7 +313,7 @@ mod tests {
     fn every_text_in_a_message_can_be_cleaned() {
         let inner = messages::of_everything("in", 1, Timestamp::MIN_UTC, Message::verbatim("older"));
         let message = messages::of_everything("out", 1, Timestamp::MIN_UTC, inner);
-        let loud = message.with_texts(&|text| text.to_uppercase());
+        let loud = message.map_texts(&|text| text.to_uppercase());
         let inner = messages::of_everything("IN", 1, Timestamp::MIN_UTC, Message::verbatim("OLDER"));
         assert_eq!(loud, messages::of_everything("OUT", 1, Timestamp::MIN_UTC, inner));
     }

@@ -25,7 +25,7 @@ macro_rules! words {
             }
         }
 
-        impl $crate::Word for $name {
+        impl $crate::WordEnum for $name {
             const NAME: &'static str = stringify!($name);
 
             fn all() -> &'static [Self] {
@@ -116,7 +116,7 @@ pub struct Capabilities {
 
 impl Capabilities {
     /// Whether bookings can be written: whether events can be created, changed and deleted.
-    pub const fn writes(&self) -> bool {
+    pub const fn can_write(&self) -> bool {
         self.create && self.update && self.delete
     }
 }

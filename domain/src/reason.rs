@@ -42,8 +42,8 @@ mod tests {
     fn a_reason_of_an_older_version_is_read_as_it_is() {
         let older = json!({ "code": "X", "message": "It failed.", "nextAction": "Try again." });
         let read: Reason = serde_json::from_value(older.clone()).unwrap();
-        assert_eq!(read.message.finished(), Some("It failed."));
-        assert_eq!(read.next_action.as_ref().and_then(Message::finished), Some("Try again."));
+        assert_eq!(read.message.verbatim_text(), Some("It failed."));
+        assert_eq!(read.next_action.as_ref().and_then(Message::verbatim_text), Some("Try again."));
         assert_eq!(serde_json::to_value(&read).unwrap(), older);
         let bare: Reason = serde_json::from_value(json!({ "code": "X", "message": "x" })).unwrap();
         assert_eq!(bare.next_action, None);

@@ -16,14 +16,14 @@ use std::num::NonZeroU32;
 
 use chrono::Duration;
 
-pub use self::hours::{Span, WorkingHours};
+pub use self::hours::{WeeklySpan, WorkingHours};
 use self::{
     hours::intersect,
     layer::{Layer, LayerVerdict},
 };
 use crate::{
     bitmap::{Bitmap, GRID_MINUTES, MicrosRange},
-    time::{Busy, BusyKind, TimeRange, Timestamp},
+    time::{BusyKind, BusyTime, TimeRange, Timestamp},
     zone::Zone,
 };
 
@@ -56,7 +56,7 @@ pub struct Participant<K> {
     /// Identifies the participant to the caller.
     pub key: K,
     /// Exact busy times of the participant.
-    pub busy: Vec<Busy>,
+    pub busy: Vec<BusyTime>,
     /// The busy times that count, as a bitmap. Time that it does not cover is unknown.
     pub taken: Bitmap,
 }
@@ -122,7 +122,7 @@ impl Refusal {
 
 /// A candidate that is not offered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused<'a, K> {
+pub struct RefusedSlot<'a, K> {
     /// The candidate slot, without buffers.
     pub range: TimeRange,
     /// The reasons for the refusal; never empty.
@@ -156,25 +156,27 @@ impl Query {
 
     /// The parts of the window that lie inside everyone's working hours.
     fn open(&self) -> Vec<TimeRange> {
-        self.hours.iter().fold(vec![self.window], |open, hours| intersect(&open, &hours.open(self.window)))
+        self.hours
+            .iter()
+            .fold(vec![self.window], |open, hours| intersect(&open, &hours.open_ranges(self.window)))
     }
 
-    fn counts(&self, busy: &Busy) -> bool {
+    fn counts(&self, busy: &BusyTime) -> bool {
         self.tentative_is_taken || busy.kind == BusyKind::Busy
     }
 }
 
 /// The slots, in order, at which all required participants and one member of each group are free.
 pub fn find<'a, K>(query: &Query, who: &'a Participants<K>) -> Vec<Slot<'a, K>> {
-    let required = Layer::over(query, who.required.iter().collect());
-    let groups = Layer::groups(query, who);
+    let required = Layer::combine(query, who.required.iter().collect());
+    let groups = Layer::for_groups(query, who);
     let (pace, mut slots) = (QueryLengths::of(query), Vec::new());
     for open in query.open().into_iter().map(MicrosRange::from) {
         let mut start = pace.candidate(open.from);
         while start + pace.duration <= open.to && slots.len() < query.limit {
             let next = start + pace.step;
             let needed = pace.needed(start);
-            start = match required.look(needed) {
+            start = match required.check(needed) {
                 LayerVerdict::Taken(from) => pace.candidate(from + pace.before + 1).max(next),
                 LayerVerdict::Free => {
                     slots.extend(choose(&groups, needed).map(|free| Slot { range: pace.slot(start), free }));
@@ -223,19 +225,27 @@ impl QueryLengths {
 }
 
 /// Up to `limit` candidates that are not offered, in order, with the reasons.
-pub fn refused<'a, K>(query: &Query, who: &'a Participants<K>, limit: usize) -> Vec<Refused<'a, K>> {
+pub fn explain_refusals<'a, K>(
+    query: &Query,
+    who: &'a Participants<K>,
+    limit: usize,
+) -> Vec<RefusedSlot<'a, K>> {
     let apart = PerParticipant::of(query, who);
     std::iter::successors(Some(query.window.start), |start| Some(*start + minutes(query.step_minutes.get())))
         .map(|start| query.slot(start))
         .take_while(|range| range.end <= query.window.end)
-        .map(|range| Refused { range, why: apart.explain(range) })
+        .map(|range| RefusedSlot { range, why: apart.explain(range) })
         .filter(|refused| !refused.why.is_empty())
         .take(limit)
         .collect()
 }
 
 /// Why the slot that begins at `start` is not offered; empty when it is. `start` need not be a candidate.
-pub fn explain<'a, K>(query: &Query, who: &'a Participants<K>, start: Timestamp) -> Vec<Obstacle<'a, K>> {
+pub fn explain_refusal<'a, K>(
+    query: &Query,
+    who: &'a Participants<K>,
+    start: Timestamp,
+) -> Vec<Obstacle<'a, K>> {
     PerParticipant::of(query, who).explain(query.slot(start))
 }
 
@@ -244,7 +254,7 @@ fn choose<'a, K>(groups: &[Vec<Layer<'a, K>>], needed: MicrosRange) -> Option<Ve
     let free = |group: &Vec<Layer<'a, K>>| -> Option<Vec<&'a K>> {
         let free: Vec<&K> = group
             .iter()
-            .filter(|layer| matches!(layer.look(needed), LayerVerdict::Free))
+            .filter(|layer| matches!(layer.check(needed), LayerVerdict::Free))
             .flat_map(|layer| layer.members.iter().map(|member| &member.key))
             .collect();
         (!free.is_empty()).then_some(free)
@@ -261,8 +271,8 @@ struct PerParticipant<'a, 'q, K> {
 
 impl<'a, 'q, K> PerParticipant<'a, 'q, K> {
     fn of(query: &'q Query, who: &'a Participants<K>) -> Self {
-        let required = who.required.iter().map(|one| Layer::over(query, vec![one])).collect();
-        Self { query, required, groups: Layer::groups(query, who) }
+        let required = who.required.iter().map(|one| Layer::combine(query, vec![one])).collect();
+        Self { query, required, groups: Layer::for_groups(query, who) }
     }
 
     fn explain(&self, range: TimeRange) -> Vec<Obstacle<'a, K>> {
@@ -274,7 +284,7 @@ impl<'a, 'q, K> PerParticipant<'a, 'q, K> {
             why.push(time(Refusal::OutsideWindow));
         }
         for hours in &query.hours {
-            if !hours.open(range).iter().any(|open| open.contains(&range)) {
+            if !hours.open_ranges(range).iter().any(|open| open.contains(&range)) {
                 why.push(time(Refusal::OutsideHours(hours.zone.clone())));
             }
         }

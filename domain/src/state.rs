@@ -151,7 +151,7 @@ words! {
 
 impl BookingState {
     /// Whether the booking blocks its participants' times.
-    pub const fn blocks(self) -> bool {
+    pub const fn blocks_time(self) -> bool {
         !matches!(self, Self::Failed | Self::Cancelled)
     }
 }

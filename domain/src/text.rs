@@ -42,7 +42,7 @@ pub enum Fault {
 }
 
 /// Refuses what [`check`] refuses, and a text that hides its content from the reader.
-pub fn accept(text: &str, shape: Shape, limit: usize) -> Result<(), Fault> {
+pub fn check_visible(text: &str, shape: Shape, limit: usize) -> Result<(), Fault> {
     check(text, shape, limit)?;
     legible::check(text)
 }
@@ -64,7 +64,7 @@ pub fn check(text: &str, shape: Shape, limit: usize) -> Result<(), Fault> {
 
 /// Cleans a one-line text of at most `longest` bytes: line breaks and tabs become spaces, other forbidden characters
 /// are removed.
-pub fn line(text: String, longest: usize) -> String {
+pub fn clean_line(text: String, longest: usize) -> String {
     if check(&text, Shape::Line, usize::MAX).is_ok() {
         return cut(text, longest);
     }
@@ -74,7 +74,7 @@ pub fn line(text: String, longest: usize) -> String {
 
 /// Cleans a text of at most `longest` bytes and any number of lines: line breaks become `\n`, other forbidden
 /// characters are removed.
-pub fn lines(text: String, longest: usize) -> String {
+pub fn clean_lines(text: String, longest: usize) -> String {
     if !text.contains('\r') && check(&text, Shape::Lines, usize::MAX).is_ok() {
         return cut(text, longest);
     }
@@ -84,7 +84,7 @@ pub fn lines(text: String, longest: usize) -> String {
 
 /// Cleans a text that is compared with others, such as an address, to at most `longest` bytes. A forbidden character
 /// becomes U+FFFD and is not removed: one person's address must not turn into another's.
-pub fn identifier(text: String, longest: usize) -> String {
+pub fn clean_identifier(text: String, longest: usize) -> String {
     let fits = text.len() <= longest;
     if fits && check(&text, Shape::Line, usize::MAX).is_ok() {
         return text;
@@ -103,8 +103,8 @@ pub fn identifier(text: String, longest: usize) -> String {
 const ESCAPED: &str = "esc:";
 
 /// Escapes a token that its issuer gets back unchanged, such as an id or a cursor, so that it can be stored;
-/// [`unescape`] restores it. Nearly every token is unchanged.
-pub fn escape(token: String) -> String {
+/// [`unescape_token`] restores it. Nearly every token is unchanged.
+pub fn escape_token(token: String) -> String {
     if !token.starts_with(ESCAPED) && check(&token, Shape::Line, usize::MAX).is_ok() {
         return token;
     }
@@ -122,8 +122,8 @@ pub fn escape(token: String) -> String {
     escaped
 }
 
-/// The original of an escaped token; a token that [`escape`] never changed stays as it is.
-pub fn unescape(token: &str) -> Cow<'_, str> {
+/// The original of an escaped token; a token that [`escape_token`] never changed stays as it is.
+pub fn unescape_token(token: &str) -> Cow<'_, str> {
     let Some(escaped) = token.strip_prefix(ESCAPED) else { return token.into() };
     let mut parts = escaped.split('%');
     let mut original = parts.next().unwrap_or_default().to_owned();
@@ -184,50 +184,50 @@ mod tests {
     #[test]
     fn what_people_write_stays_as_it_is() {
         for text in WRITTEN {
-            assert_eq!(accept(text, Shape::Line, 100), Ok(()), "{text:?}");
-            assert_eq!(line((*text).to_owned(), 100), *text);
-            assert_eq!(lines((*text).to_owned(), 100), *text);
-            assert_eq!(identifier((*text).to_owned(), 100), *text);
-            assert_eq!(escape((*text).to_owned()), *text);
+            assert_eq!(check_visible(text, Shape::Line, 100), Ok(()), "{text:?}");
+            assert_eq!(clean_line((*text).to_owned(), 100), *text);
+            assert_eq!(clean_lines((*text).to_owned(), 100), *text);
+            assert_eq!(clean_identifier((*text).to_owned(), 100), *text);
+            assert_eq!(escape_token((*text).to_owned()), *text);
         }
     }
 
     #[test]
     fn what_a_provider_hides_is_read_all_the_same() {
         for text in ["\u{202E}gnitaert", "\u{200B}", "Room\u{E0041}"] {
-            assert!(accept(text, Shape::Line, 100).is_err(), "{text:?}");
+            assert!(check_visible(text, Shape::Line, 100).is_err(), "{text:?}");
             assert_eq!(check(text, Shape::Line, 100), Ok(()), "{text:?}");
-            assert_eq!(line(text.to_owned(), 100), text);
+            assert_eq!(clean_line(text.to_owned(), 100), text);
         }
     }
 
     #[test]
     fn a_line_has_no_control_characters_and_loses_none_of_its_words() {
         let text = "a\0b\u{7}c\u{7F}d\u{9B}e\u{FFFE}f\u{FDD0}g\u{10FFFF}h";
-        assert_eq!(line(text.to_owned(), 100), "abcdefgh");
+        assert_eq!(clean_line(text.to_owned(), 100), "abcdefgh");
         assert_eq!(
-            line("one\ttwo\r\nthree\u{B}four\u{85}five\u{2028}six".to_owned(), 100),
+            clean_line("one\ttwo\r\nthree\u{B}four\u{85}five\u{2028}six".to_owned(), 100),
             "one two  three four five six"
         );
     }
 
     #[test]
     fn lines_keep_their_breaks_in_one_form() {
-        assert_eq!(lines("a\r\nb\rc\n\td\0\u{B}e".to_owned(), 100), "a\nb\nc\n\tde");
+        assert_eq!(clean_lines("a\r\nb\rc\n\td\0\u{B}e".to_owned(), 100), "a\nb\nc\n\tde");
     }
 
     #[test]
     fn an_identifier_never_becomes_another_one() {
-        assert_eq!(identifier("an\0na@acme.example".to_owned(), 100), "an\u{FFFD}na@acme.example");
-        let long = identifier("x".repeat(200), 100);
+        assert_eq!(clean_identifier("an\0na@acme.example".to_owned(), 100), "an\u{FFFD}na@acme.example");
+        let long = clean_identifier("x".repeat(200), 100);
         assert!(long.len() <= 100 && long.ends_with('\u{FFFD}'), "{long}");
     }
 
     #[test]
     fn a_text_is_cut_between_two_characters() {
-        assert_eq!(line("aé👍".to_owned(), 4), "aé");
-        assert_eq!(line("aé👍".to_owned(), 2), "a");
-        assert_eq!(lines("é\0é".to_owned(), 3), "é");
+        assert_eq!(clean_line("aé👍".to_owned(), 4), "aé");
+        assert_eq!(clean_line("aé👍".to_owned(), 2), "a");
+        assert_eq!(clean_lines("é\0é".to_owned(), 3), "é");
     }
 
     #[test]
@@ -243,25 +243,25 @@ mod tests {
     #[test]
     fn what_no_escape_made_is_its_own_original() {
         for token in ["esc:%", "esc:%zzzzzz", "esc:%110000", "esc:%00d800", "50%", "esc:é%00é"] {
-            assert_eq!(unescape(token), token);
+            assert_eq!(unescape_token(token), token);
         }
     }
 
     proptest! {
         #[test]
         fn every_token_comes_back_and_two_tokens_never_become_one(a in any_text(), b in any_text()) {
-            let (left, right) = (escape(a.clone()), escape(b.clone()));
+            let (left, right) = (escape_token(a.clone()), escape_token(b.clone()));
             prop_assert_eq!(check(&left, Shape::Line, usize::MAX), Ok(()));
-            prop_assert_eq!(unescape(&left), a.as_str());
+            prop_assert_eq!(unescape_token(&left), a.as_str());
             prop_assert_eq!(left == right, a == b);
         }
 
         #[test]
         fn what_was_cleaned_passes_and_is_cleaned_once(text in any_text(), longest in 3..40_usize) {
             for (clean, shape) in [
-                (line as fn(String, usize) -> String, Shape::Line),
-                (lines, Shape::Lines),
-                (identifier, Shape::Line),
+                (clean_line as fn(String, usize) -> String, Shape::Line),
+                (clean_lines, Shape::Lines),
+                (clean_identifier, Shape::Line),
             ] {
                 let once = clean(text.clone(), longest);
                 prop_assert_eq!(check(&once, shape, longest), Ok(()));

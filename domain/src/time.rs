@@ -49,7 +49,7 @@ impl TimeRange {
 }
 
 /// The instant after a wait, limited to the last supported instant.
-pub fn after(at: Timestamp, wait: std::time::Duration) -> Timestamp {
+pub fn add_wait(at: Timestamp, wait: std::time::Duration) -> Timestamp {
     let wait = Duration::from_std(wait).ok();
     wait.and_then(|wait| at.checked_add_signed(wait)).unwrap_or(Timestamp::MAX_UTC)
 }
@@ -66,7 +66,7 @@ crate::words! {
 
 /// A busy time of one calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Busy {
+pub struct BusyTime {
     /// The time that is taken.
     pub range: TimeRange,
     /// Whether the time is definitely taken or tentative.
@@ -80,9 +80,9 @@ mod tests {
     #[test]
     fn no_wait_overflows() {
         let now: Timestamp = "2026-11-29T12:00:00Z".parse().unwrap();
-        assert_eq!(after(now, std::time::Duration::from_mins(1)), now + Duration::minutes(1));
+        assert_eq!(add_wait(now, std::time::Duration::from_mins(1)), now + Duration::minutes(1));
         for endless in [std::time::Duration::MAX, std::time::Duration::from_secs(u64::MAX)] {
-            assert_eq!(after(now, endless), Timestamp::MAX_UTC);
+            assert_eq!(add_wait(now, endless), Timestamp::MAX_UTC);
         }
     }
 }

@@ -58,7 +58,7 @@ impl UnreadableReason {
 
 /// An item that cannot be read, completely or in part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unreadable {
+pub struct UnreadableItem {
     /// iCalendar UID of the item, or its id in the calendar system if no UID can be read.
     pub uid: String,
     /// Why the item cannot be read.

@@ -4,7 +4,7 @@ use std::{fmt, hash::Hash};
 
 /// An enum whose variants are stored and shown as fixed words. Implemented by the types in this crate that are
 /// declared with `words!`.
-pub trait Word: Copy + Ord + Hash + fmt::Debug + fmt::Display + Send + Sync + 'static {
+pub trait WordEnum: Copy + Ord + Hash + fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// The name of the type.
     const NAME: &'static str;
 

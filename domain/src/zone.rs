@@ -186,7 +186,7 @@ fn release(version: &str) -> Option<(u16, usize, &str)> {
 }
 
 /// The day that begins on a date in a zone; it ends where the next day begins.
-pub fn day(zone: &Zone, date: NaiveDate) -> Option<(Timestamp, Timestamp)> {
+pub fn day_bounds(zone: &Zone, date: NaiveDate) -> Option<(Timestamp, Timestamp)> {
     let start =
         |date: NaiveDate| zone.instants(date.and_time(chrono::NaiveTime::MIN)).map(|(first, _)| first);
     Some((start(date)?, start(date.succ_opt()?)?))
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn a_day_without_a_midnight_begins_with_its_first_minute() {
         let zone = Zone::named("America/Sao_Paulo").unwrap();
-        let (start, end) = day(&zone, "2018-11-04".parse().unwrap()).unwrap();
+        let (start, end) = day_bounds(&zone, "2018-11-04".parse().unwrap()).unwrap();
         assert_eq!(end - start, chrono::Duration::hours(23));
     }
 }

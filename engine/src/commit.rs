@@ -6,45 +6,45 @@
 use std::{collections::HashSet, time::Duration};
 
 use domain::{Id, ids, state::RunStatus};
-use runs::{ChangeWriter, Committed, CommittedRuns, Fate, StepResult, WriteError};
+use runs::{BatchOutcome, ChangeWriter, CommitOutcome, CommittedRuns, StepResult, WriteError};
 
-use crate::{Change, Context, Engine, LEASE};
+use crate::{Change, Context, Engine, RUN_LEASE};
 
 /// Maximum number of attempts to commit a result after conflicts or broken connections. The revision prevents it from
 /// being written twice.
 const ATTEMPTS: u32 = 5;
 
 /// The outcomes of a batch, and the notifications to publish.
-pub(crate) struct Report<C: Context> {
+pub(crate) struct CommitReport<C: Context> {
     /// Each result with its outcome.
-    pub(crate) fates: Vec<(StepResult<Change<C>>, Fate)>,
+    pub(crate) fates: Vec<(StepResult<Change<C>>, CommitOutcome)>,
     /// Notifications to publish after the commit.
-    pub(crate) unpublished: Unpublished<C>,
+    pub(crate) unpublished: PendingNotifications<C>,
 }
 
-impl<C: Context> Report<C> {
+impl<C: Context> CommitReport<C> {
     fn empty() -> Self {
-        Self { fates: Vec::new(), unpublished: Unpublished::empty() }
+        Self { fates: Vec::new(), unpublished: PendingNotifications::empty() }
     }
 
-    fn join(&mut self, other: Self) {
+    fn merge(&mut self, other: Self) {
         self.fates.extend(other.fates);
-        self.unpublished.join(other.unpublished);
+        self.unpublished.merge(other.unpublished);
     }
 }
 
 /// Notifications to be published after commits.
-pub(crate) struct Unpublished<C: Context> {
+pub(crate) struct PendingNotifications<C: Context> {
     after: Vec<<C::Writer as ChangeWriter>::AfterCommit>,
     runs: CommittedRuns,
 }
 
-impl<C: Context> Unpublished<C> {
+impl<C: Context> PendingNotifications<C> {
     pub(crate) fn empty() -> Self {
         Self { after: Vec::new(), runs: CommittedRuns::default() }
     }
 
-    pub(crate) fn join(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: Self) {
         self.after.extend(other.after);
         self.runs.hints.extend(other.runs.hints);
         self.runs.events.extend(other.runs.events);
@@ -61,36 +61,42 @@ impl<C: Context> Engine<C> {
         for result in &mut batch {
             result.transition.keep = false;
         }
-        let committed = self.commit_keeping(batch).await;
-        committed.into_iter().map(|(result, fate)| (result.transition.run, fate != Fate::TooLate)).collect()
+        let committed = self.commit_and_keep_claims(batch).await;
+        committed
+            .into_iter()
+            .map(|(result, fate)| (result.transition.run, fate != CommitOutcome::TooLate))
+            .collect()
     }
 
     /// Commits a batch and returns each result with its outcome. Claims that workers want to keep are kept unless a
     /// signal has arrived in the meantime.
-    pub async fn commit_keeping(
+    pub async fn commit_and_keep_claims(
         &self,
         batch: Vec<StepResult<Change<C>>>,
-    ) -> Vec<(StepResult<Change<C>>, Fate)> {
-        let Report { fates, unpublished } = self.commit_without_publishing(batch).await;
+    ) -> Vec<(StepResult<Change<C>>, CommitOutcome)> {
+        let CommitReport { fates, unpublished } = self.commit_without_publishing(batch).await;
         unpublished.publish(self).await;
         fates
     }
 
-    /// Like [`Engine::commit_keeping`], but publishes nothing yet.
-    pub(crate) async fn commit_without_publishing(&self, batch: Vec<StepResult<Change<C>>>) -> Report<C> {
+    /// Like [`Engine::commit_and_keep_claims`], but publishes nothing yet.
+    pub(crate) async fn commit_without_publishing(
+        &self,
+        batch: Vec<StepResult<Change<C>>>,
+    ) -> CommitReport<C> {
         if !self.storage().has_concurrent_writers() {
             return Box::pin(self.commit_part(batch)).await;
         }
-        let (plain, rich): (Vec<_>, Vec<_>) = batch.into_iter().partition(StepResult::is_plain);
+        let (plain, rich): (Vec<_>, Vec<_>) = batch.into_iter().partition(StepResult::has_no_changes);
         let (mut plain, rich) =
             tokio::join!(Box::pin(self.commit_part(plain)), Box::pin(self.commit_part(rich)));
-        plain.join(rich);
+        plain.merge(rich);
         plain
     }
 
-    async fn commit_part(&self, mut batch: Vec<StepResult<Change<C>>>) -> Report<C> {
+    async fn commit_part(&self, mut batch: Vec<StepResult<Change<C>>>) -> CommitReport<C> {
         if batch.is_empty() {
-            return Report::empty();
+            return CommitReport::empty();
         }
         // Runs in a stable order: two committers never wait for each other in a circle.
         batch.sort_unstable_by_key(|result| result.transition.run);
@@ -99,30 +105,30 @@ impl<C: Context> Engine<C> {
         let (batch, doubles): (Vec<_>, Vec<_>) =
             batch.into_iter().partition(|result| known.insert(result.key()));
         let mut report = self.commit_distinct(batch).await;
-        report.fates.extend(doubles.into_iter().map(|result| (result, Fate::TooLate)));
+        report.fates.extend(doubles.into_iter().map(|result| (result, CommitOutcome::TooLate)));
         report
     }
 
-    async fn commit_distinct(&self, batch: Vec<StepResult<Change<C>>>) -> Report<C> {
+    async fn commit_distinct(&self, batch: Vec<StepResult<Change<C>>>) -> CommitReport<C> {
         match self.write(&batch).await {
-            Ok(Committed { fates, runs, after }) => {
+            Ok(BatchOutcome { fates, runs, after }) => {
                 for (result, fate) in batch.iter().zip(&fates) {
                     complain_if_parked(result, *fate);
                 }
-                let unpublished = Unpublished { after: vec![after], runs };
-                Report { fates: batch.into_iter().zip(fates).collect(), unpublished }
+                let unpublished = PendingNotifications { after: vec![after], runs };
+                CommitReport { fates: batch.into_iter().zip(fates).collect(), unpublished }
             }
             Err(error) if batch.len() == 1 => {
                 let run = batch[0].transition.run;
                 tracing::error!(%error, %run, "a step's result could not be written; its lease will run out");
-                let fates = batch.into_iter().map(|result| (result, Fate::TooLate)).collect();
-                Report { fates, unpublished: Unpublished::empty() }
+                let fates = batch.into_iter().map(|result| (result, CommitOutcome::TooLate)).collect();
+                CommitReport { fates, unpublished: PendingNotifications::empty() }
             }
             Err(error) => {
                 tracing::warn!(%error, size = batch.len(), "a batch failed and is written one by one");
-                let mut report = Report::empty();
+                let mut report = CommitReport::empty();
                 for result in batch {
-                    report.join(Box::pin(self.commit_part(vec![result])).await);
+                    report.merge(Box::pin(self.commit_part(vec![result])).await);
                 }
                 report
             }
@@ -131,12 +137,12 @@ impl<C: Context> Engine<C> {
 
     /// Writes a batch; retries a single result if the failure is transient.
     async fn write(&self, batch: &[StepResult<Change<C>>]) -> Result<Written<C>, WriteError> {
-        let write = || self.storage().commit(self.writer(), (self.node(), LEASE), batch);
+        let write = || self.storage().commit(self.writer(), (self.node(), RUN_LEASE), batch);
         let mut written = write().await;
         for attempt in 1..ATTEMPTS {
             match &written {
-                Err(error) if batch.len() == 1 && error.is_passing() => {
-                    let pause = 10 * u64::from(attempt) + self.storage().ids().below(20);
+                Err(error) if batch.len() == 1 && error.is_transient() => {
+                    let pause = 10 * u64::from(attempt) + self.storage().ids().random_below(20);
                     tokio::time::sleep(Duration::from_millis(pause)).await;
                     written = write().await;
                 }
@@ -147,11 +153,11 @@ impl<C: Context> Engine<C> {
     }
 }
 
-type Written<C> = Committed<<<C as Context>::Writer as ChangeWriter>::AfterCommit>;
+type Written<C> = BatchOutcome<<<C as Context>::Writer as ChangeWriter>::AfterCommit>;
 
-fn complain_if_parked<T>(result: &StepResult<T>, fate: Fate) {
+fn complain_if_parked<T>(result: &StepResult<T>, fate: CommitOutcome) {
     let transition = &result.transition;
-    if fate != Fate::TooLate && transition.status == RunStatus::Quarantined {
+    if fate != CommitOutcome::TooLate && transition.status == RunStatus::Quarantined {
         let (run, reason) = (transition.run, &transition.reason);
         tracing::error!(%run, ?reason, "a run is parked: it needs somebody");
     }

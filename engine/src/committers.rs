@@ -7,11 +7,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use runs::{Fate, StepResult};
+use runs::{CommitOutcome, StepResult};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
-use crate::{Change, Context, Engine, commit::Unpublished};
+use crate::{Change, Context, Engine, commit::PendingNotifications};
 
 /// Maximum number of results in one commit.
 const BATCH: usize = 128;
@@ -28,7 +28,7 @@ pub(crate) struct Committers<T> {
 }
 
 /// A result to be committed, and the channel for its outcome.
-type PendingCommit<T> = (StepResult<T>, oneshot::Sender<(StepResult<T>, Fate)>);
+type PendingCommit<T> = (StepResult<T>, oneshot::Sender<(StepResult<T>, CommitOutcome)>);
 type Sender<T> = mpsc::Sender<PendingCommit<T>>;
 type Receiver<T> = mpsc::Receiver<PendingCommit<T>>;
 
@@ -62,9 +62,9 @@ impl<T: Send + Sync + 'static> Committers<T> {
     }
 
     /// Commits a result; returns it with its outcome, or `None` if the committers have ended.
-    pub(crate) async fn commit(&self, result: StepResult<T>) -> Option<(StepResult<T>, Fate)> {
+    pub(crate) async fn commit(&self, result: StepResult<T>) -> Option<(StepResult<T>, CommitOutcome)> {
         let inbox = match &self.plain {
-            Some(plain) if result.is_plain() => plain,
+            Some(plain) if result.has_no_changes() => plain,
             _ => &self.others,
         };
         let (back, answer) = oneshot::channel();
@@ -77,7 +77,7 @@ impl<C: Context> Engine<C> {
     async fn run_committer(
         self,
         inbox: Arc<Mutex<Receiver<Change<C>>>>,
-        publisher: mpsc::Sender<Unpublished<C>>,
+        publisher: mpsc::Sender<PendingNotifications<C>>,
     ) {
         loop {
             let batch = gather(&mut *inbox.lock().await).await;
@@ -101,11 +101,11 @@ impl<C: Context> Engine<C> {
     }
 
     /// Publishes committed results, so that no step waits for that; several commits at once if they accumulate.
-    async fn run_publisher(self, mut committed: mpsc::Receiver<Unpublished<C>>) {
+    async fn run_publisher(self, mut committed: mpsc::Receiver<PendingNotifications<C>>) {
         let mut waiting = Vec::new();
         while committed.recv_many(&mut waiting, MAX_UNPUBLISHED).await > 0 {
-            let mut all = Unpublished::empty();
-            waiting.drain(..).for_each(|unpublished| all.join(unpublished));
+            let mut all = PendingNotifications::empty();
+            waiting.drain(..).for_each(|unpublished| all.merge(unpublished));
             all.publish(&self).await;
         }
     }

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use domain::{Hint, Id, ids};
+use domain::{Id, JobHint, ids};
 use runs::DatabaseError;
 
 use crate::{ClaimedRun, Context, Engine, MAX_CRASHES, resources::Resources};
@@ -24,7 +24,7 @@ pub(crate) struct CrashSuspects(Arc<Mutex<Inner>>);
 #[derive(Debug, Default)]
 struct Inner {
     is_at_work: bool,
-    waiting: VecDeque<Hint>,
+    waiting: VecDeque<JobHint>,
     runs: HashSet<Id<ids::Run>>,
 }
 
@@ -47,7 +47,7 @@ fn is_last_chance(work: &ClaimedRun) -> bool {
 
 impl CrashSuspects {
     /// Decides whether a claimed run may be executed now. A run without crashes always may.
-    pub(crate) fn admission(&self, work: &ClaimedRun) -> Admission {
+    pub(crate) fn decide_admission(&self, work: &ClaimedRun) -> Admission {
         match work.claimed.crashes > 0 && !self.admit(work.hint()) {
             true => Admission::Later,
             false if is_last_chance(work) => Admission::Alone,
@@ -60,7 +60,7 @@ impl CrashSuspects {
     }
 
     /// Whether the run may be executed now; otherwise it is queued.
-    fn admit(&self, hint: Hint) -> bool {
+    fn admit(&self, hint: JobHint) -> bool {
         let mut inner = self.inner();
         if inner.is_at_work {
             if inner.runs.len() < CAPACITY && inner.runs.insert(hint.run) {
@@ -73,7 +73,7 @@ impl CrashSuspects {
     }
 
     /// Releases the admitted run and returns the next one to claim, if one waits.
-    pub(crate) fn next(&self) -> Option<Hint> {
+    pub(crate) fn next_suspect(&self) -> Option<JobHint> {
         let mut inner = self.inner();
         let next = inner.waiting.pop_front();
         match &next {
@@ -86,26 +86,26 @@ impl CrashSuspects {
 
 impl<C: Context> Engine<C> {
     /// Executes suspect runs one after the other: the first, if one was admitted, then the waiting ones.
-    pub(crate) async fn work_on_suspects(&self, first: Option<Hint>, resources: &Resources<C>) {
-        let mut next = first.or_else(|| resources.crash_suspects.next());
+    pub(crate) async fn execute_suspects(&self, first: Option<JobHint>, resources: &Resources<C>) {
+        let mut next = first.or_else(|| resources.crash_suspects.next_suspect());
         while let Some(hint) = next {
             if !resources.stop.is_cancelled()
-                && let Err(error) = self.work_on_suspect(hint, resources).await
+                && let Err(error) = self.execute_suspect(hint, resources).await
             {
                 tracing::warn!(%error, "a job could not be claimed; the sweep will offer it again");
             }
-            next = resources.crash_suspects.next();
+            next = resources.crash_suspects.next_suspect();
         }
     }
 
-    async fn work_on_suspect(&self, hint: Hint, resources: &Resources<C>) -> Result<(), DatabaseError> {
+    async fn execute_suspect(&self, hint: JobHint, resources: &Resources<C>) -> Result<(), DatabaseError> {
         let Some(permit) = resources.permits.acquire(1).await else { return Ok(()) };
         let (mut permit, mut alone) = (Some(permit), None);
         let mut works = self.claim(&[hint]).await?;
         if works.iter().any(is_last_chance) {
             // Not held while it waits: what dies meanwhile is not this one's doing.
             for work in works.drain(..) {
-                self.give_back(&work.claimed).await;
+                self.release_claim(&work.claimed).await;
             }
             drop(permit.take());
             let Some(all) = resources.permits.acquire_all().await else { return Ok(()) };
@@ -114,7 +114,7 @@ impl<C: Context> Engine<C> {
         }
         for work in works {
             resources.held_leases.add([(work.claimed.run, work.claimed.epoch)]);
-            self.work_on(work, resources).await;
+            self.execute_run(work, resources).await;
         }
         drop((permit, alone));
         Ok(())
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn one_is_worked_on_at_a_time_and_each_waits_once() {
-        let hint = |run| Hint {
+        let hint = |run| JobHint {
             run: Id::from_uuid(uuid::Uuid::from_u128(run)),
             tenant: Id::nil(),
             lane: Lane::Bulk,
@@ -141,9 +141,12 @@ mod tests {
                 && !crash_suspects.admit(hint(3))
                 && !crash_suspects.admit(hint(2))
         );
-        assert_eq!([crash_suspects.next(), crash_suspects.next()], [Some(hint(2)), Some(hint(3))]);
+        assert_eq!(
+            [crash_suspects.next_suspect(), crash_suspects.next_suspect()],
+            [Some(hint(2)), Some(hint(3))]
+        );
         assert!(!crash_suspects.admit(hint(2)), "the third is still at work");
-        assert_eq!([crash_suspects.next(), crash_suspects.next()], [Some(hint(2)), None]);
+        assert_eq!([crash_suspects.next_suspect(), crash_suspects.next_suspect()], [Some(hint(2)), None]);
         assert!(crash_suspects.admit(hint(4)));
     }
 }

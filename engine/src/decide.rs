@@ -6,7 +6,7 @@ use domain::{
     Clock, Reason, Timestamp,
     state::{RunStatus, StepOutcome},
 };
-use runs::{Claimed, Hint, HistoryEntry, Run, Signal, StepResult, Transition};
+use runs::{HistoryEntry, JobClaim, JobHint, Run, Signal, StepResult, Transition};
 
 use crate::{Next, Retry, Row, StepError, StepOutput, Table, messages};
 
@@ -23,7 +23,7 @@ const FOR_EVER: chrono::Duration = chrono::Duration::days(3650);
 #[derive(Debug)]
 pub struct ClaimedRun {
     /// The claim, with its lease and fencing token.
-    pub claimed: Claimed,
+    pub claimed: JobClaim,
     /// The row of the run as read after the claim.
     pub row: Run,
     /// The workflow's table in the version of the run.
@@ -42,8 +42,8 @@ impl ClaimedRun {
     }
 
     /// The hint for the claimed job.
-    pub(crate) fn hint(&self) -> Hint {
-        Hint { run: self.claimed.run, tenant: self.claimed.tenant, lane: self.claimed.lane }
+    pub(crate) fn hint(&self) -> JobHint {
+        JobHint { run: self.claimed.run, tenant: self.claimed.tenant, lane: self.claimed.lane }
     }
 
     /// Continues with the next state after a commit that kept the claim.
@@ -192,7 +192,8 @@ impl ClaimedRun {
         };
         let (reason, wait) = match error {
             StepError::Retry { reason, after } => {
-                let wait = policy.wait(failed, jitter).map(|wait| wait.max(after.unwrap_or(Duration::ZERO)));
+                let wait =
+                    policy.next_wait(failed, jitter).map(|wait| wait.max(after.unwrap_or(Duration::ZERO)));
                 (reason, wait)
             }
             StepError::Later { reason, after } => (reason, Some(after)),
@@ -203,7 +204,7 @@ impl ClaimedRun {
                 let mut transition = self.base(StepOutcome::Retried, now);
                 transition.status = if undoing { RunStatus::Undoing } else { RunStatus::Waiting };
                 transition.reason = if undoing { self.stored_reason() } else { Some(reason.clone()) };
-                transition.due = domain::time::after(now, wait.min(MAX_WAIT));
+                transition.due = domain::time::add_wait(now, wait.min(MAX_WAIT));
                 transition.attempt = self.claimed.attempt + 1;
                 transition.line.reason = Some(reason);
                 transition

@@ -43,7 +43,8 @@ fn work(status: RunStatus, state: &str, trail: &[&str], attempt: i32) -> (Claime
         updated_at: now,
         finished_at: None,
     };
-    let claimed = Claimed { run, tenant, lane: Lane::Bulk, epoch: 5, attempt, crashes: 0, wakes: 0, at: now };
+    let claimed =
+        JobClaim { run, tenant, lane: Lane::Bulk, epoch: 5, attempt, crashes: 0, wakes: 0, at: now };
     (ClaimedRun { claimed, row, table: &TABLE, signals: Vec::new(), since: Duration::ZERO }, now)
 }
 

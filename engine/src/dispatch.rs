@@ -3,11 +3,11 @@
 use std::{collections::HashSet, pin::pin, sync::Arc, time::Duration};
 
 use domain::{Id, ids};
-use lanes::OutsideTime;
-use runs::{Claimed, DatabaseError, Hint, Run};
+use lanes::ExternalTime;
+use runs::{DatabaseError, JobClaim, JobHint, Run};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{ClaimedRun, Context, Engine, LEASE, crash_suspects::Admission, resources::Resources};
+use crate::{ClaimedRun, Context, Engine, RUN_LEASE, crash_suspects::Admission, resources::Resources};
 
 /// Number of concurrent claim statements per node: while one waits for the database, the next hints are read.
 const CLAIMS: usize = 2;
@@ -36,9 +36,9 @@ impl<C: Context> Engine<C> {
     }
 
     /// The next hints received from the lane, and the hints to claim now; `None` when the node stops.
-    async fn next_hints(&self, resources: &Resources<C>) -> Option<(Vec<Hint>, Vec<Hint>)> {
+    async fn next_hints(&self, resources: &Resources<C>) -> Option<(Vec<JobHint>, Vec<JobHint>)> {
         let quota = &resources.tenant_quota;
-        let free = resources.permits.free().await;
+        let free = resources.permits.wait_for_free().await;
         let limits = self.limits(resources.permits.total());
         let heard = tokio::select! {
             () = resources.stop.cancelled() => return None,
@@ -56,8 +56,8 @@ impl<C: Context> Engine<C> {
     /// Claims the runs of the admitted hints, then acknowledges the hints received from the lane.
     async fn dispatch(
         &self,
-        heard: &[Hint],
-        admitted: &[Hint],
+        heard: &[JobHint],
+        admitted: &[JobHint],
         permits: OwnedSemaphorePermit,
         resources: &Resources<C>,
     ) {
@@ -74,7 +74,7 @@ impl<C: Context> Engine<C> {
     /// Claims the admitted runs and executes each in a task of its own, with the permits acquired for them.
     pub(crate) async fn claim_and_dispatch(
         &self,
-        admitted: &[Hint],
+        admitted: &[JobHint],
         mut permits: OwnedSemaphorePermit,
         resources: &Resources<C>,
     ) -> Result<(), DatabaseError> {
@@ -87,7 +87,7 @@ impl<C: Context> Engine<C> {
         unclaimed.for_each(|hint| quota.release(hint));
         let mut fit = Vec::with_capacity(works.len());
         for work in works {
-            match resources.crash_suspects.admission(&work) {
+            match resources.crash_suspects.decide_admission(&work) {
                 Admission::Now => fit.push(work),
                 refused => self.postpone(&work, refused, resources).await,
             }
@@ -106,7 +106,7 @@ impl<C: Context> Engine<C> {
             let is_suspect = work.claimed.crashes > 0;
             engine.work_with(permit, work, &resources).await;
             if is_suspect {
-                engine.work_on_suspects(None, &resources).await;
+                engine.execute_suspects(None, &resources).await;
             }
         });
     }
@@ -118,15 +118,15 @@ impl<C: Context> Engine<C> {
         work: ClaimedRun,
         resources: &Resources<C>,
     ) {
-        let (hint, outside) = (work.hint(), OutsideTime::new(Arc::clone(self.clock())));
-        let mut work = pin!(outside.measure(self.work_on(work, resources)));
+        let (hint, outside) = (work.hint(), ExternalTime::new(Arc::clone(self.clock())));
+        let mut work = pin!(outside.measure(self.execute_run(work, resources)));
         let quota = &resources.tenant_quota;
         while tokio::time::timeout(LOOK, work.as_mut()).await.is_err() {
             if outside.total() < PATIENCE || !quota.step_aside(&hint, self.limits(resources.permits.total()))
             {
                 continue;
             }
-            let aside = resources.permits.exchange(permit.take()).await;
+            let aside = resources.permits.release_aside(permit.take()).await;
             work.await;
             quota.release_aside(&hint);
             return drop(aside);
@@ -137,26 +137,26 @@ impl<C: Context> Engine<C> {
     /// Releases the claim on a suspect run, which is executed later or alone.
     async fn postpone(&self, work: &ClaimedRun, admission: Admission, resources: &Resources<C>) {
         let hint = work.hint();
-        self.give_back(&work.claimed).await;
+        self.release_claim(&work.claimed).await;
         resources.tenant_quota.release(&hint);
         if admission == Admission::Alone {
             let (engine, resources) = (self.clone(), resources.clone());
             let tracker = resources.tracker.clone();
-            tracker.spawn(async move { engine.work_on_suspects(Some(hint), &resources).await });
+            tracker.spawn(async move { engine.execute_suspects(Some(hint), &resources).await });
         }
     }
 
     /// Claims the runs of these hints and reads their rows.
-    pub async fn claim(&self, hints: &[Hint]) -> Result<Vec<ClaimedRun>, DatabaseError> {
+    pub async fn claim(&self, hints: &[JobHint]) -> Result<Vec<ClaimedRun>, DatabaseError> {
         let ids: Vec<Id<ids::Run>> = hints.iter().map(|hint| hint.run).collect();
         // Before the claim: what passes meanwhile counts as passed.
         let since = self.clock().steady();
-        let claimed = self.storage().claim(self.node(), &ids, LEASE).await?;
+        let claimed = self.storage().claim(self.node(), &ids, RUN_LEASE).await?;
         if claimed.is_empty() {
             return Ok(Vec::new());
         }
         let ids: Vec<Id<ids::Run>> = claimed.iter().map(|claimed| claimed.run).collect();
-        let mut rows = self.storage().read(&ids).await?;
+        let mut rows = self.storage().read_runs(&ids).await?;
         let mut works = Vec::with_capacity(claimed.len());
         for claimed in claimed {
             let Some((row, signals)) = rows.remove(&claimed.run) else { continue };
@@ -170,13 +170,13 @@ impl<C: Context> Engine<C> {
 
     /// Releases a run whose workflow, version or status this binary does not know: a newer or older node has to claim
     /// it.
-    async fn release_unknown(&self, row: &Run, claimed: &Claimed) {
+    async fn release_unknown(&self, row: &Run, claimed: &JobClaim) {
         let (workflow, version) = (&row.workflow, row.version);
         tracing::warn!(run = %row.id, workflow, version, status = %row.status, "no such workflow or status here");
-        self.give_back(claimed).await;
+        self.release_claim(claimed).await;
     }
 
-    pub(crate) async fn give_back(&self, claimed: &Claimed) {
+    pub(crate) async fn release_claim(&self, claimed: &JobClaim) {
         if let Err(error) = self.storage().release(claimed).await {
             tracing::warn!(%error, run = %claimed.run, "a claim could not be given back; its lease will run out");
         }

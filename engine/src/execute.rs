@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 
 use domain::Timestamp;
 use futures::FutureExt;
-use runs::{Fate, StepResult};
+use runs::{CommitOutcome, StepResult};
 
 use crate::{Change, ClaimedRun, Context, Engine, StepInput, StepOutput, resources::Resources};
 
@@ -13,7 +13,7 @@ const MAX_STEPS_PER_CLAIM: usize = 16;
 
 impl<C: Context> Engine<C> {
     /// Executes a claimed run until it is released.
-    pub(crate) async fn work_on(&self, work: ClaimedRun, resources: &Resources<C>) {
+    pub(crate) async fn execute_run(&self, work: ClaimedRun, resources: &Resources<C>) {
         let claim = (work.claimed.run, work.claimed.epoch);
         // Steps are guarded by themselves. Whatever else panics lets the lease run out, so that the next claim counts it
         // as a crash.
@@ -26,33 +26,34 @@ impl<C: Context> Engine<C> {
     /// Executes the steps of a run under one lease, for as long as the next step is due at once.
     async fn run_steps(&self, mut work: ClaimedRun, resources: &Resources<C>) {
         for turn in 1..=MAX_STEPS_PER_CLAIM {
-            let mut result = self.work(&work).await;
+            let mut result = self.execute_step(&work).await;
             let may_continue = turn < MAX_STEPS_PER_CLAIM && !resources.stop.is_cancelled();
             result.transition.keep = result.transition.is_due() && may_continue;
             match resources.committers.commit(result).await {
-                Some((result, Fate::Kept)) => work.advance(result.transition),
-                Some((result, Fate::TooLate)) => {
+                Some((result, CommitOutcome::Kept)) => work.advance(result.transition),
+                Some((result, CommitOutcome::TooLate)) => {
                     let run = result.transition.run;
                     return tracing::warn!(%run, "a step came too late and was not written");
                 }
-                Some((_, Fate::Written)) | None => return,
+                Some((_, CommitOutcome::Written)) | None => return,
             }
         }
     }
 
     /// Executes one step or undo.
-    pub async fn work(&self, work: &ClaimedRun) -> StepResult<Change<C>> {
+    pub async fn execute_step(&self, work: &ClaimedRun) -> StepResult<Change<C>> {
         let now = work.now(&**self.clock());
         if let Some(transition) = work.decide_before_step(now) {
             return StepResult { transition, changes: Vec::new() };
         }
         let output = self.step(work, now).await;
-        let jitter = self.storage().ids().below(100) as u32;
+        let jitter = self.storage().ids().random_below(100) as u32;
         work.result_of(output, work.now(&**self.clock()), jitter)
     }
 
     async fn step(&self, work: &ClaimedRun, now: Timestamp) -> StepOutput<Change<C>> {
-        let flow = self.flow(work.table.name, work.table.version).expect("the table was found by its flow");
+        let flow =
+            self.workflow(work.table.name, work.table.version).expect("the table was found by its flow");
         // A worker that died over this state may have done its deed: to the step that is a failed attempt too.
         let attempt = u32::try_from(work.claimed.attempt + work.claimed.crashes).unwrap_or_default();
         let signals = work.signals.clone();

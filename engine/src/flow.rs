@@ -10,7 +10,7 @@ use crate::{Change, Context, Next, Step, StepError, Table, messages};
 
 /// A workflow whose steps take the context `C`.
 #[async_trait]
-pub trait Flow<C: Context>: Send + Sync {
+pub trait Workflow<C: Context>: Send + Sync {
     /// The states with their steps, undos, retries and successors.
     fn table(&self) -> &'static Table;
 
@@ -38,7 +38,7 @@ pub struct StepInput<'a> {
 
 impl StepInput<'_> {
     /// Parses the saved memory; `None` if it does not match the workflow's type.
-    pub fn open<M: DeserializeOwned, C>(self) -> Option<Step<M, C>> {
+    pub fn parse<M: DeserializeOwned, C>(self) -> Option<Step<M, C>> {
         let failure = self.row.reason.clone().and_then(|json| serde_json::from_value(json).ok());
         Some(Step {
             run: self.row.id,
@@ -85,7 +85,7 @@ impl<C> StepOutput<C> {
     }
 
     /// The failure of a run whose memory does not match its workflow's type.
-    pub fn unreadable() -> Self {
+    pub fn invalid_memory() -> Self {
         Self::failed("MEMORY_UNREADABLE", messages::memory_unreadable())
     }
 }

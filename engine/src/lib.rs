@@ -38,19 +38,19 @@ use domain::SharedClock;
 use lanes::{Hints, Lanes};
 use runs::Storage;
 
-use self::tenant_quota::Limits;
+use self::tenant_quota::RunLimits;
 pub use self::{
     context::{Change, Context},
     decide::{ClaimedRun, MAX_CRASHES},
-    flow::{Flow, StepInput, StepOutput},
+    flow::{StepInput, StepOutput, Workflow},
     step::{Next, Outcome, Step, StepError, UndoOutcome, nothing},
     table::{Retry, Row, Table},
-    worker::LEASE,
+    worker::RUN_LEASE,
 };
 /// Used by [`workflow!`]; re-exported so that crates with workflows need not depend on it.
 #[doc(hidden)]
 pub use async_trait::async_trait;
-pub use runs::{Fate, Run, Signal, StepResult, Transition};
+pub use runs::{CommitOutcome, Run, Signal, StepResult, Transition};
 
 /// The engine of a node: its workflows and their dependencies. Cheap to clone.
 pub struct Engine<C: Context>(Arc<Inner<C>>);
@@ -70,7 +70,7 @@ struct Inner<C: Context> {
     storage: Storage,
     lanes: Lanes,
     settings: Settings,
-    flows: Vec<Box<dyn Flow<C>>>,
+    flows: Vec<Box<dyn Workflow<C>>>,
 }
 
 impl<C: Context> Clone for Engine<C> {
@@ -92,7 +92,7 @@ impl<C: Context> Engine<C> {
         storage: Storage,
         lanes: Lanes,
         settings: Settings,
-        flows: Vec<Box<dyn Flow<C>>>,
+        flows: Vec<Box<dyn Workflow<C>>>,
     ) -> Self {
         Self(Arc::new(Inner { context, storage, lanes, settings, flows }))
     }
@@ -108,7 +108,7 @@ impl<C: Context> Engine<C> {
     }
 
     /// The workflow with this name and version; `None` if this binary does not have it.
-    pub fn flow(&self, name: &str, version: i32) -> Option<&dyn Flow<C>> {
+    pub fn workflow(&self, name: &str, version: i32) -> Option<&dyn Workflow<C>> {
         let mut flows = self.0.flows.iter().map(|flow| &**flow);
         flows.find(|flow| (flow.table().name, flow.table().version) == (name, version))
     }
@@ -144,7 +144,7 @@ impl<C: Context> Engine<C> {
     }
 
     /// Limits on the runs that this node executes at a time, with this number of permits.
-    pub(crate) fn limits(&self, permits: usize) -> Limits {
-        Limits::new(permits, self.0.settings.tenant_runs_at_once.div_ceil(self.0.lanes.nodes()))
+    pub(crate) fn limits(&self, permits: usize) -> RunLimits {
+        RunLimits::new(permits, self.0.settings.tenant_runs_at_once.div_ceil(self.0.lanes.nodes()))
     }
 }

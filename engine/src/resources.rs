@@ -52,7 +52,7 @@ impl Permits {
     }
 
     /// The number of free permits; waits until it is at least one.
-    pub(crate) async fn free(&self) -> usize {
+    pub(crate) async fn wait_for_free(&self) -> usize {
         let permit = self.free.acquire().await;
         self.free.available_permits() + usize::from(permit.is_ok())
     }
@@ -69,7 +69,7 @@ impl Permits {
     }
 
     /// Releases the permit of a run that steps aside. [`Self::acquire_all`] waits for the run nevertheless.
-    pub(crate) async fn exchange(&self, permit: Option<OwnedSemaphorePermit>) -> Aside {
+    pub(crate) async fn release_aside(&self, permit: Option<OwnedSemaphorePermit>) -> AsideGuard {
         let aside = Arc::clone(&self.aside).read_owned().await;
         drop(permit);
         aside
@@ -83,7 +83,7 @@ impl Permits {
 }
 
 /// Held by a run that stepped aside.
-pub(crate) type Aside = OwnedRwLockReadGuard<()>;
+pub(crate) type AsideGuard = OwnedRwLockReadGuard<()>;
 
 /// A run, and the epoch of the claim on its job.
 pub(crate) type Claim = (Id<ids::Run>, i64);
@@ -120,8 +120,8 @@ mod tests {
     #[tokio::test]
     async fn whoever_wants_all_permits_waits_for_runs_that_stepped_aside() {
         let permits = Permits::new(2);
-        let aside = permits.exchange(permits.acquire(1).await).await;
-        assert_eq!(permits.free().await, 2, "its permit is free for another run");
+        let aside = permits.release_aside(permits.acquire(1).await).await;
+        assert_eq!(permits.wait_for_free().await, 2, "its permit is free for another run");
         assert!(permits.acquire_all().now_or_never().is_none());
         drop(aside);
         assert!(permits.acquire_all().now_or_never().flatten().is_some());

@@ -96,7 +96,7 @@ pub struct Step<M, C> {
 
 impl<M, C> Step<M, C> {
     /// Consumes the oldest pending signal with this name; it is deleted when the step commits.
-    pub fn take(&mut self, name: &str) -> Option<Json> {
+    pub fn take_signal(&mut self, name: &str) -> Option<Json> {
         let index = self.signals.iter().position(|signal| signal.name == name)?;
         let signal = self.signals.remove(index);
         self.consumed.push(signal.id);
@@ -104,19 +104,19 @@ impl<M, C> Step<M, C> {
     }
 
     /// Adds a change to be written in the transaction of this step.
-    pub fn change(&mut self, change: C) {
+    pub fn add_change(&mut self, change: C) {
         self.changes.push(change);
     }
 
     /// Adds several changes, which are written in their order.
-    pub fn change_all(&mut self, changes: Vec<C>) {
+    pub fn add_changes(&mut self, changes: Vec<C>) {
         self.changes.extend(changes);
     }
 }
 
 impl<M: Serialize, C> Step<M, C> {
     /// Converts the step's result to the engine's untyped form.
-    pub fn close(self, outcome: Result<Next<&'static str>, StepError>) -> StepOutput<C> {
+    pub fn into_output(self, outcome: Result<Next<&'static str>, StepError>) -> StepOutput<C> {
         StepOutput {
             memory: serde_json::to_value(&self.memory).ok(),
             consumed: self.consumed,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::Hint;
+use domain::JobHint;
 
 use crate::{Context, Engine, resources::Resources};
 
@@ -73,9 +73,9 @@ impl<C: Context> Engine<C> {
     }
 
     /// Executes due jobs without the queue of hints, as many at a time as there are free permits.
-    async fn work_directly(&self, mut hints: &[Hint], resources: &Resources<C>) {
+    async fn work_directly(&self, mut hints: &[JobHint], resources: &Resources<C>) {
         while !hints.is_empty() {
-            let (now, later) = hints.split_at(resources.permits.free().await.clamp(1, hints.len()));
+            let (now, later) = hints.split_at(resources.permits.wait_for_free().await.clamp(1, hints.len()));
             let admitted = resources.tenant_quota.admit(now, self.limits(resources.permits.total()));
             let Some(permits) = resources.permits.acquire(admitted.len()).await else { return };
             if let Err(error) = self.claim_and_dispatch(&admitted, permits, resources).await {

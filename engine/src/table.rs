@@ -25,7 +25,7 @@ impl Retry {
 
     /// Wait before the next attempt after `failed` failures; `None` if no attempt is left. `jitter` (0 to 99)
     /// shortens it by up to a quarter, so that runs that failed together are not retried together.
-    pub fn wait(&self, failed: u32, jitter: u32) -> Option<Duration> {
+    pub fn next_wait(&self, failed: u32, jitter: u32) -> Option<Duration> {
         if failed >= self.attempts {
             return None;
         }
@@ -88,7 +88,7 @@ impl Table {
     }
 
     /// Finds errors in the table: states that are unreachable, or from which the workflow cannot end.
-    pub fn faults(&self) -> Vec<String> {
+    pub fn find_faults(&self) -> Vec<String> {
         let mut reached: Vec<&str> = self.rows.first().map(|row| row.state).into_iter().collect();
         let mut at = 0;
         while let Some(state) = reached.get(at).copied() {
@@ -165,7 +165,7 @@ macro_rules! workflow {
         }
 
         #[$crate::async_trait]
-        impl $crate::Flow<$context> for $flow {
+        impl $crate::Workflow<$context> for $flow {
             fn table(&self) -> &'static $crate::Table {
                 &Self::TABLE
             }
@@ -176,9 +176,9 @@ macro_rules! workflow {
                 input: $crate::StepInput<'_>,
             ) -> $crate::StepOutput<$crate::Change<$context>> {
                 let Some(state) = State::parse(input.state) else { return $crate::StepOutput::unknown_state() };
-                let Some(mut at) = input.open::<$memory, _>() else { return $crate::StepOutput::unreadable() };
+                let Some(mut at) = input.parse::<$memory, _>() else { return $crate::StepOutput::invalid_memory() };
                 let outcome = match state { $(State::$state => $does(context, &mut at).await.map_err($crate::StepError::from)),+ };
-                at.close(outcome.map(|next| next.map(State::name)))
+                at.into_output(outcome.map(|next| next.map(State::name)))
             }
 
             async fn undo(
@@ -187,9 +187,9 @@ macro_rules! workflow {
                 input: $crate::StepInput<'_>,
             ) -> $crate::StepOutput<$crate::Change<$context>> {
                 let Some(state) = State::parse(input.state) else { return $crate::StepOutput::unknown_state() };
-                let Some(mut at) = input.open::<$memory, _>() else { return $crate::StepOutput::unreadable() };
+                let Some(mut at) = input.parse::<$memory, _>() else { return $crate::StepOutput::invalid_memory() };
                 let outcome = match state { $(State::$state => $undo(context, &mut at).await.map_err($crate::StepError::from)),+ };
-                at.close(outcome.map(|()| $crate::Next::Done))
+                at.into_output(outcome.map(|()| $crate::Next::Done))
             }
         }
     };

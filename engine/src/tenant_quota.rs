@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{Hint, Id, ids, state::Lane};
+use domain::{Id, JobHint, ids, state::Lane};
 
 /// Maximum number of waiting hints.
 const CAPACITY: usize = 20_000;
@@ -27,7 +27,7 @@ const FEWEST: usize = 4;
 
 /// How many runs of a kind a node executes at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limits {
+pub(crate) struct RunLimits {
     interactive: usize,
     bulk: usize,
     background: usize,
@@ -36,7 +36,7 @@ pub(crate) struct Limits {
     all_aside: usize,
 }
 
-impl Limits {
+impl RunLimits {
     /// The limits of a node with this number of permits, and this limit for the bulk work of one tenant.
     pub(crate) fn new(permits: usize, bulk: usize) -> Self {
         Self {
@@ -69,7 +69,7 @@ enum Class {
 /// The runs of one tenant that share a limit.
 type Share = (Id<ids::Tenant>, Class);
 
-fn share(hint: &Hint) -> Share {
+fn share(hint: &JobHint) -> Share {
     let class = match hint.lane {
         Lane::Interactive => Class::Interactive,
         Lane::Bulk => Class::Bulk,
@@ -88,7 +88,7 @@ struct Inner {
     background: usize,
     /// Runs that stepped aside.
     aside: HashMap<Share, usize>,
-    waiting: HashMap<Share, VecDeque<Hint>>,
+    waiting: HashMap<Share, VecDeque<JobHint>>,
     /// The shares with waiting hints, in the order of their turns.
     turns: VecDeque<Share>,
     runs: HashSet<Id<ids::Run>>,
@@ -100,7 +100,7 @@ impl TenantQuota {
     }
 
     /// Returns the hints that may be claimed now; the others wait.
-    pub(crate) fn admit(&self, hints: &[Hint], limits: Limits) -> Vec<Hint> {
+    pub(crate) fn admit(&self, hints: &[JobHint], limits: RunLimits) -> Vec<JobHint> {
         let mut inner = self.inner();
         let mut admitted = Vec::with_capacity(hints.len());
         for hint in hints {
@@ -116,7 +116,7 @@ impl TenantQuota {
     }
 
     /// Up to `max` waiting hints whose tenants are below their limits again, with tenants taking turns.
-    pub(crate) fn next_ready(&self, max: usize, limits: Limits) -> Vec<Hint> {
+    pub(crate) fn next_ready(&self, max: usize, limits: RunLimits) -> Vec<JobHint> {
         let mut inner = self.inner();
         let mut ready = Vec::new();
         let mut refused = 0;
@@ -135,7 +135,7 @@ impl TenantQuota {
 
     /// How long a worker may wait for other hints: not at all if a hint waiting here may be claimed, and only
     /// briefly if one waits for its tenant's share.
-    pub(crate) fn max_wait(&self, limits: Limits) -> Duration {
+    pub(crate) fn max_wait(&self, limits: RunLimits) -> Duration {
         let inner = self.inner();
         match inner.turns.is_empty() {
             true => Duration::from_secs(1),
@@ -145,30 +145,30 @@ impl TenantQuota {
     }
 
     /// Records that an admitted run was released, or could not be claimed.
-    pub(crate) fn release(&self, hint: &Hint) {
+    pub(crate) fn release(&self, hint: &JobHint) {
         self.inner().release(share(hint));
     }
 
     /// Lets an admitted run step aside, if the limits allow one more; [`Self::release_aside`] has to follow in place of
     /// [`Self::release`].
-    pub(crate) fn step_aside(&self, hint: &Hint, limits: Limits) -> bool {
+    pub(crate) fn step_aside(&self, hint: &JobHint, limits: RunLimits) -> bool {
         self.inner().try_step_aside(share(hint), limits)
     }
 
     /// Records that a run which had stepped aside was released.
-    pub(crate) fn release_aside(&self, hint: &Hint) {
+    pub(crate) fn release_aside(&self, hint: &JobHint) {
         self.inner().release_aside(share(hint));
     }
 }
 
 impl Inner {
-    fn has_room(&self, share: Share, limits: Limits) -> bool {
+    fn has_room(&self, share: Share, limits: RunLimits) -> bool {
         let (_, class) = share;
         let at_work = self.at_work.get(&share).copied().unwrap_or_default();
         at_work < limits.of(class) && (class != Class::Background || self.background < limits.all_background)
     }
 
-    fn try_admit(&mut self, share: Share, limits: Limits) -> bool {
+    fn try_admit(&mut self, share: Share, limits: RunLimits) -> bool {
         let has_room = self.has_room(share, limits);
         if has_room {
             *self.at_work.entry(share).or_default() += 1;
@@ -183,7 +183,7 @@ impl Inner {
         }
     }
 
-    fn try_step_aside(&mut self, share: Share, limits: Limits) -> bool {
+    fn try_step_aside(&mut self, share: Share, limits: RunLimits) -> bool {
         let of_share = self.aside.get(&share).copied().unwrap_or_default();
         let has_room = of_share < limits.aside && self.aside.values().sum::<usize>() < limits.all_aside;
         if has_room {
@@ -205,7 +205,7 @@ impl Inner {
         }
     }
 
-    fn wait(&mut self, hint: Hint) {
+    fn wait(&mut self, hint: JobHint) {
         if self.runs.len() < CAPACITY && self.runs.insert(hint.run) {
             let line = self.waiting.entry(share(&hint)).or_default();
             if line.is_empty() {
@@ -215,7 +215,7 @@ impl Inner {
         }
     }
 
-    fn next_of(&mut self, share: Share) -> Option<Hint> {
+    fn next_of(&mut self, share: Share) -> Option<JobHint> {
         let line = self.waiting.get_mut(&share)?;
         let hint = line.pop_front()?;
         if line.is_empty() {
@@ -244,24 +244,24 @@ mod tests {
 
     use super::*;
 
-    fn hint(tenant: u128, run: u128, lane: Lane) -> Hint {
+    fn hint(tenant: u128, run: u128, lane: Lane) -> JobHint {
         let (run, tenant) = (Uuid::from_u128(run), Uuid::from_u128(tenant));
-        Hint { run: Id::from_uuid(run), tenant: Id::from_uuid(tenant), lane }
+        JobHint { run: Id::from_uuid(run), tenant: Id::from_uuid(tenant), lane }
     }
 
     /// The limits of a node with many permits.
-    fn limits(bulk: usize) -> Limits {
-        Limits::new(1_000, bulk)
+    fn limits(bulk: usize) -> RunLimits {
+        RunLimits::new(1_000, bulk)
     }
 
-    fn runs(hints: &[Hint]) -> Vec<u128> {
+    fn runs(hints: &[JobHint]) -> Vec<u128> {
         hints.iter().map(|hint| hint.run.uuid().as_u128()).collect()
     }
 
     #[test]
     fn a_tenant_works_on_no_more_than_its_share_and_the_rest_waits_in_order() {
         let tenant_quota = TenantQuota::default();
-        let many: Vec<Hint> = (0..5).map(|run| hint(1, run, Lane::Bulk)).collect();
+        let many: Vec<JobHint> = (0..5).map(|run| hint(1, run, Lane::Bulk)).collect();
         assert_eq!(runs(&tenant_quota.admit(&many, limits(2))), [0, 1]);
         assert_eq!(tenant_quota.next_ready(10, limits(2)), []);
         let others = [hint(2, 10, Lane::Bulk), hint(1, 11, Lane::Bulk), hint(1, 12, Lane::Interactive)];
@@ -291,7 +291,7 @@ mod tests {
         for tenant in 1..=2 {
             let first = [hint(tenant, 100 + tenant, Lane::Bulk)];
             assert_eq!(tenant_quota.admit(&first, limits(1)).len(), 1);
-            let more: Vec<Hint> = (0..2).map(|n| hint(tenant, 10 * tenant + n, Lane::Bulk)).collect();
+            let more: Vec<JobHint> = (0..2).map(|n| hint(tenant, 10 * tenant + n, Lane::Bulk)).collect();
             assert!(
                 tenant_quota.admit(&more, limits(1)).is_empty()
                     && tenant_quota.admit(&more, limits(1)).is_empty()
@@ -303,8 +303,8 @@ mod tests {
 
     #[test]
     fn interactive_runs_of_one_tenant_leave_permits_to_all_others() {
-        let (quota, limits) = (TenantQuota::default(), Limits::new(32, 64));
-        let many: Vec<Hint> = (0..9).map(|run| hint(1, run, Lane::Interactive)).collect();
+        let (quota, limits) = (TenantQuota::default(), RunLimits::new(32, 64));
+        let many: Vec<JobHint> = (0..9).map(|run| hint(1, run, Lane::Interactive)).collect();
         assert_eq!(runs(&quota.admit(&many, limits)), [0, 1, 2, 3]);
         assert_eq!(runs(&quota.admit(&[hint(2, 20, Lane::Interactive)], limits)), [20]);
         quota.release(&many[0]);
@@ -313,8 +313,8 @@ mod tests {
 
     #[test]
     fn background_runs_have_little_of_their_tenants_share_and_half_of_the_permits() {
-        let (quota, limits) = (TenantQuota::default(), Limits::new(16, 24));
-        let of = |tenant: u128| -> Vec<Hint> {
+        let (quota, limits) = (TenantQuota::default(), RunLimits::new(16, 24));
+        let of = |tenant: u128| -> Vec<JobHint> {
             (0..5).map(|run| hint(tenant, 10 * tenant + run, Lane::Background)).collect()
         };
         assert_eq!(runs(&quota.admit(&of(1), limits)), [10, 11, 12], "an eighth of 24");
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn who_steps_aside_leaves_its_place_within_limits() {
-        let (quota, limits) = (TenantQuota::default(), Limits::new(16, 64));
+        let (quota, limits) = (TenantQuota::default(), RunLimits::new(16, 64));
         let of = |run| hint(1, run, Lane::Interactive);
         let admit = |run| quota.admit(&[of(run)], limits).len();
         for run in 0..4 {
@@ -346,7 +346,7 @@ mod tests {
 
     #[test]
     fn bulk_and_background_runs_that_step_aside_count_among_their_tenants() {
-        let (quota, limits) = (TenantQuota::default(), Limits::new(16, 8));
+        let (quota, limits) = (TenantQuota::default(), RunLimits::new(16, 8));
         let background = |tenant| hint(tenant, tenant, Lane::Background);
         for tenant in 0..8 {
             assert_eq!(quota.admit(&[background(tenant)], limits).len(), 1);

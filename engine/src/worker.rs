@@ -15,12 +15,12 @@ use crate::{
 };
 
 /// Lifetime of a lease without a heartbeat.
-pub const LEASE: Duration = Duration::from_secs(15);
+pub const RUN_LEASE: Duration = Duration::from_secs(15);
 /// Interval at which leases are renewed.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Interval at which a stopping node checks whether it still holds a claim.
 const LAST_BEATS: Duration = Duration::from_millis(100);
-/// Number of runs that [`Engine::drain`] executes in one round.
+/// Number of runs that [`Engine::run_until_idle`] executes in one round.
 const DRAINED_AT_ONCE: u32 = 256;
 
 impl<C: Context> Engine<C> {
@@ -44,13 +44,13 @@ impl<C: Context> Engine<C> {
     /// Releases the leases that this node still holds, because their steps took too long or could not be committed.
     /// Called at shutdown.
     pub async fn release_leases(&self) {
-        if let Err(error) = self.storage().release_node(self.node()).await {
+        if let Err(error) = self.storage().end_node_leases(self.node()).await {
             tracing::warn!(%error, "leases were not ended; they will run out");
         }
     }
 
     /// Executes all due runs until none is left; used by tests. Returns the number of committed steps.
-    pub async fn drain(&self) -> Result<usize, DatabaseError> {
+    pub async fn run_until_idle(&self) -> Result<usize, DatabaseError> {
         let mut steps = 0;
         loop {
             let hints = self.storage().sweep(Some(Duration::ZERO), DRAINED_AT_ONCE).await?;
@@ -58,7 +58,7 @@ impl<C: Context> Engine<C> {
             if works.is_empty() {
                 return Ok(steps);
             }
-            let results = join_all(works.iter().map(|work| self.work(work))).await;
+            let results = join_all(works.iter().map(|work| self.execute_step(work))).await;
             let written = self.commit(results).await;
             steps += written.iter().filter(|(_, written)| *written).count();
         }
@@ -76,7 +76,7 @@ impl<C: Context> Engine<C> {
             if stop.is_cancelled() && claims.is_empty() {
                 return;
             }
-            if let Err(error) = self.storage().renew(&claims, LEASE).await {
+            if let Err(error) = self.storage().renew(&claims, RUN_LEASE).await {
                 tracing::warn!(%error, "leases were not renewed");
             }
         }
@@ -84,8 +84,8 @@ impl<C: Context> Engine<C> {
 
     /// Ends all leases when the only process that uses the database starts, because no other process can hold one.
     pub(crate) async fn end_stale_leases(&self) {
-        if self.storage().is_exclusive()
-            && let Err(error) = self.storage().release_all().await
+        if self.storage().is_sole_process()
+            && let Err(error) = self.storage().end_all_leases().await
         {
             tracing::warn!(%error, "old leases were not ended; they will run out");
         }

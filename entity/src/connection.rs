@@ -40,7 +40,7 @@ crate::table::tenant_table! {
         unreadable_count: i32,
         /// Number of unreadable items whose times are unknown, so that they block nothing.
         unknown_count: i32,
-        /// Up to 20 examples of unreadable items, as `domain::Unreadable`; those that block nothing come first.
+        /// Up to 20 examples of unreadable items, as `domain::UnreadableItem`; those that block nothing come first.
         unreadable: Json,
         /// The calendars of the mailbox, a list of `providers::CalendarListing`; null before they are first listed.
         calendars: Option<Json>,

@@ -57,9 +57,9 @@ pub mod verification;
 pub use failure::DatabaseError;
 pub use state_name::StateName;
 pub use store::{Logins, ReadTransaction, Store, StoreError};
-pub use stored::{Stored, UnknownWord, holds};
+pub use stored::{Stored, UnknownWord, column_holds};
 
 /// Proves that the calling code depends on this crate and could therefore access every row anyway. `services`
 /// requires it wherever a caller is asserted instead of authenticated. Nothing that is visible to `api` provides it.
 #[derive(Debug, Clone, Copy)]
-pub struct Trusted;
+pub struct TrustedCode;

@@ -6,7 +6,7 @@ use sea_orm::DbErr;
 
 /// Creates the database file if the URL requests it, and restricts access to its owner. SQLite gives its write-ahead
 /// log and its shared index the same permissions.
-pub(crate) fn keep_private(url: &str) -> Result<(), DbErr> {
+pub(crate) fn restrict_file_access(url: &str) -> Result<(), DbErr> {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let path = path.trim_start_matches("sqlite:").trim_start_matches("//");
     if path.is_empty() || path == ":memory:" {

@@ -26,11 +26,11 @@ use sea_orm::{
     Value,
 };
 
-use self::begin::Beginnings;
+use self::begin::TransactionStarter;
 pub use self::{
     logins::{APP_ROLE, ENGINE_ROLE, Logins},
     reader::ReadTransaction,
-    role::Role,
+    role::LoginRole,
 };
 use crate::{DatabaseError, sqlite_file};
 
@@ -110,7 +110,7 @@ pub struct Store {
     engine: DatabaseConnection,
     by_key: DatabaseConnection,
     /// Starts transactions.
-    beginnings: Beginnings,
+    beginnings: TransactionStarter,
     /// Counts the statements of reading transactions, if they are counted.
     statements: Option<Arc<AtomicU64>>,
 }
@@ -128,7 +128,7 @@ impl Store {
     }
 
     async fn sqlite(url: &str, connections: u32) -> Result<Self, DbErr> {
-        sqlite_file::keep_private(url)?;
+        sqlite_file::restrict_file_access(url)?;
         let options = |url: &str, size: u32, read_only: bool| {
             let mut options = ConnectOptions::new(url);
             options.max_connections(size).min_connections(1).sqlx_logging(false);
@@ -152,7 +152,7 @@ impl Store {
             by_key: write.clone(),
             write,
             read,
-            beginnings: Beginnings::new(connections),
+            beginnings: TransactionStarter::new(connections),
             statements: None,
         })
     }
@@ -175,7 +175,7 @@ impl Store {
             connections,
             write: app.clone(),
             read: app,
-            beginnings: Beginnings::new(connections),
+            beginnings: TransactionStarter::new(connections),
             statements: None,
             engine,
             by_key,
@@ -196,11 +196,11 @@ impl Store {
     }
 
     /// A connection as the database owner, for migrations and the operator's own maintenance.
-    pub async fn owner(url: &str) -> Result<DatabaseConnection, DbErr> {
+    pub async fn connect_as_owner(url: &str) -> Result<DatabaseConnection, DbErr> {
         let mut options = ConnectOptions::new(url);
         options.max_connections(1).sqlx_logging(false);
         if url.starts_with("sqlite:") {
-            sqlite_file::keep_private(url)?;
+            sqlite_file::restrict_file_access(url)?;
             options.map_sqlx_sqlite_opts(|sqlite| sqlite.pragma("journal_mode", "WAL").foreign_keys(true));
         }
         Database::connect(options).await
@@ -208,7 +208,7 @@ impl Store {
 
     /// Counts every statement from now on, except those that begin or end a transaction; for measuring cost.
     #[must_use]
-    pub fn counted(mut self, statements: &Arc<AtomicU64>) -> Self {
+    pub fn count_statements(mut self, statements: &Arc<AtomicU64>) -> Self {
         for connection in [&mut self.write, &mut self.read, &mut self.engine, &mut self.by_key] {
             let statements = Arc::clone(statements);
             connection.set_metric_callback(move |_| {
@@ -254,8 +254,10 @@ impl Store {
             ..TransactionOptions::default()
         };
         let write = self.write.clone();
-        let txn =
-            self.beginnings.uninterrupted(async move { write.begin_with_options(options).await }).await?;
+        let txn = self
+            .beginnings
+            .begin_uninterrupted(async move { write.begin_with_options(options).await })
+            .await?;
         self.confine(&txn, confine, tenants).await?;
         Ok(txn)
     }
@@ -271,7 +273,7 @@ impl Store {
             DatabaseBackend::Postgres => {
                 let pool = self.read.get_postgres_connection_pool().clone();
                 let statements = self.statements.clone();
-                self.beginnings.uninterrupted(ReadTransaction::postgres(pool, tenant, statements)).await
+                self.beginnings.begin_uninterrupted(ReadTransaction::postgres(pool, tenant, statements)).await
             }
             _ => Ok(ReadTransaction::sqlite(self.read.begin().await?)),
         }
@@ -288,7 +290,7 @@ impl Store {
     }
 
     /// Like [`Self::engine`], for statements over sets of keys: the planner uses the keys' indexes and plans once.
-    pub fn by_key(&self) -> &DatabaseConnection {
+    pub fn engine_by_key(&self) -> &DatabaseConnection {
         &self.by_key
     }
 
@@ -308,8 +310,8 @@ impl Store {
 
 /// Fails if row-level security does not apply to the connection's role.
 async fn held(connection: &DatabaseConnection, wanted: &'static str) -> Result<(), StoreError> {
-    let role = Role::of(connection).await?;
-    let faults = role.faults(wanted);
+    let role = LoginRole::of_connection(connection).await?;
+    let faults = role.find_faults(wanted);
     if faults.is_empty() {
         return Ok(());
     }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use domain::Word;
+use domain::WordEnum;
 use sea_orm::{
     ColIdx, ColumnTrait, ColumnType, DbErr, QueryResult, TryFromU64, TryGetError, TryGetable, Value,
     sea_query::{ArrayType, Expr, Nullable, ValueType, ValueTypeErr},
@@ -36,7 +36,7 @@ pub struct UnknownWord {
     pub word: String,
 }
 
-impl<W: Word> Stored<W> {
+impl<W: WordEnum> Stored<W> {
     /// Parses the text of a column.
     pub fn from_text(text: String) -> Self {
         Self(W::from_word(&text).map_or(Content::Unknown(text), Content::Known))
@@ -68,32 +68,32 @@ impl<W: Word> Stored<W> {
 }
 
 /// Filters rows whose column holds this word or, with `None`, any word that this version does not know.
-pub fn holds<W: Word>(column: impl ColumnTrait, word: Option<W>) -> Expr {
+pub fn column_holds<W: WordEnum>(column: impl ColumnTrait, word: Option<W>) -> Expr {
     match word {
         Some(word) => column.eq(word.word()),
         None => column.is_not_in(W::all().iter().map(|word| word.word())),
     }
 }
 
-impl<W: Word> From<W> for Stored<W> {
+impl<W: WordEnum> From<W> for Stored<W> {
     fn from(word: W) -> Self {
         Self(Content::Known(word))
     }
 }
 
-impl<W: Word> PartialEq<W> for Stored<W> {
+impl<W: WordEnum> PartialEq<W> for Stored<W> {
     fn eq(&self, word: &W) -> bool {
         self.known() == Some(*word)
     }
 }
 
-impl<W: Word> fmt::Display for Stored<W> {
+impl<W: WordEnum> fmt::Display for Stored<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-impl<W: Word> fmt::Debug for Stored<W> {
+impl<W: WordEnum> fmt::Debug for Stored<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Content::Known(word) => fmt::Debug::fmt(word, f),
@@ -102,13 +102,13 @@ impl<W: Word> fmt::Debug for Stored<W> {
     }
 }
 
-impl<W: Word> Serialize for Stored<W> {
+impl<W: WordEnum> Serialize for Stored<W> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }
 }
 
-impl<W: Word> From<Stored<W>> for Value {
+impl<W: WordEnum> From<Stored<W>> for Value {
     fn from(stored: Stored<W>) -> Self {
         match stored.0 {
             Content::Known(word) => word.word().into(),
@@ -117,13 +117,13 @@ impl<W: Word> From<Stored<W>> for Value {
     }
 }
 
-impl<W: Word> TryGetable for Stored<W> {
+impl<W: WordEnum> TryGetable for Stored<W> {
     fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
         String::try_get_by(row, index).map(Self::from_text)
     }
 }
 
-impl<W: Word> ValueType for Stored<W> {
+impl<W: WordEnum> ValueType for Stored<W> {
     fn try_from(value: Value) -> Result<Self, ValueTypeErr> {
         <String as ValueType>::try_from(value).map(Self::from_text)
     }
@@ -141,14 +141,14 @@ impl<W: Word> ValueType for Stored<W> {
     }
 }
 
-impl<W: Word> Nullable for Stored<W> {
+impl<W: WordEnum> Nullable for Stored<W> {
     fn null() -> Value {
         String::null()
     }
 }
 
 /// Required for primary keys; always fails, because words are not numbers.
-impl<W: Word> TryFromU64 for Stored<W> {
+impl<W: WordEnum> TryFromU64 for Stored<W> {
     fn try_from_u64(_: u64) -> Result<Self, DbErr> {
         Err(DbErr::ConvertFromU64("a word"))
     }

@@ -1,5 +1,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|body: &[u8]| {
-    providers::fuzzing::graph(body);
+    providers::fuzzing::parse_graph(body);
 });

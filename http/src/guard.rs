@@ -7,7 +7,7 @@ use url::{Host, Url};
 
 /// Why an address may not be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Rule {
+pub enum Refusal {
     /// The address has no host.
     #[error("it names no host")]
     NamesNoHost,
@@ -28,22 +28,22 @@ pub enum Rule {
 /// Hosts that the operator allowed although they are private or use plain http, such as an Exchange server
 /// on-premises or the sandbox on loopback.
 #[derive(Debug, Clone, Default)]
-pub struct Allowance {
+pub struct AllowedHosts {
     hosts: Vec<String>,
 }
 
 /// Why an address may be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum AddressClass {
     /// The address is on the public internet, as far as that is known before its name is resolved.
     Public,
     /// The operator allowed its host by name, whatever its address.
     Allowed,
 }
 
-impl Allowance {
+impl AllowedHosts {
     /// Allows these host names and literal addresses, with any port.
-    pub fn hosts(hosts: impl IntoIterator<Item = String>) -> Self {
+    pub fn from_hosts(hosts: impl IntoIterator<Item = String>) -> Self {
         Self { hosts: hosts.into_iter().map(|host| host.to_ascii_lowercase()).collect() }
     }
 
@@ -52,21 +52,21 @@ impl Allowance {
     }
 
     /// Checks the URL itself; host names are checked again when they are resolved.
-    pub(crate) fn check(&self, url: &Url) -> Result<Reach, Rule> {
-        let host = url.host().ok_or(Rule::NamesNoHost)?;
+    pub(crate) fn check(&self, url: &Url) -> Result<AddressClass, Refusal> {
+        let host = url.host().ok_or(Refusal::NamesNoHost)?;
         let text = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
         match url.scheme() {
-            "http" | "https" if self.covers(&text) => return Ok(Reach::Allowed),
+            "http" | "https" if self.covers(&text) => return Ok(AddressClass::Allowed),
             "https" => {}
-            "http" => return Err(Rule::PlainHttp),
-            _ => return Err(Rule::OnlyHttps),
+            "http" => return Err(Refusal::PlainHttp),
+            _ => return Err(Refusal::OnlyHttps),
         }
         let literal = match host {
-            Host::Domain(_) => return Ok(Reach::Public),
+            Host::Domain(_) => return Ok(AddressClass::Public),
             Host::Ipv4(ip) => IpAddr::V4(ip),
             Host::Ipv6(ip) => IpAddr::V6(ip),
         };
-        if is_public(literal) { Ok(Reach::Public) } else { Err(Rule::PrivateAddress) }
+        if is_public(literal) { Ok(AddressClass::Public) } else { Err(Refusal::PrivateAddress) }
     }
 }
 
@@ -106,7 +106,7 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
 struct Refused;
 
 /// Whether a connection error was caused by the resolver's refusal.
-pub(crate) fn was_refused(error: &reqwest::Error) -> bool {
+pub(crate) fn is_guard_refusal(error: &reqwest::Error) -> bool {
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         if error.is::<Refused>() {
@@ -118,7 +118,7 @@ pub(crate) fn was_refused(error: &reqwest::Error) -> bool {
 }
 
 /// Resolves names and drops every address that may not be called.
-pub(crate) struct Resolver(pub(crate) Allowance);
+pub(crate) struct Resolver(pub(crate) AllowedHosts);
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
@@ -138,13 +138,13 @@ impl Resolve for Resolver {
 mod tests {
     use super::*;
 
-    fn verdict(allowance: &Allowance, url: &str) -> Result<Reach, Rule> {
+    fn verdict(allowance: &AllowedHosts, url: &str) -> Result<AddressClass, Refusal> {
         allowance.check(&url.parse().unwrap())
     }
 
     #[test]
     fn private_literals_are_refused_in_every_spelling() {
-        let none = Allowance::default();
+        let none = AllowedHosts::default();
         for url in [
             "https://127.0.0.1/",
             "https://0x7f000001/",
@@ -164,14 +164,14 @@ mod tests {
         ] {
             assert!(verdict(&none, url).is_err(), "{url} must be refused");
         }
-        assert_eq!(verdict(&none, "https://93.184.215.14/"), Ok(Reach::Public));
-        assert_eq!(verdict(&none, "https://[2606:4700::1]/"), Ok(Reach::Public));
+        assert_eq!(verdict(&none, "https://93.184.215.14/"), Ok(AddressClass::Public));
+        assert_eq!(verdict(&none, "https://[2606:4700::1]/"), Ok(AddressClass::Public));
     }
 
     #[test]
     fn an_allowed_host_may_be_private_and_plain() {
-        let allowance = Allowance::hosts(["127.0.0.1".to_owned()]);
-        assert_eq!(verdict(&allowance, "http://127.0.0.1:9000/x"), Ok(Reach::Allowed));
+        let allowance = AllowedHosts::from_hosts(["127.0.0.1".to_owned()]);
+        assert_eq!(verdict(&allowance, "http://127.0.0.1:9000/x"), Ok(AddressClass::Allowed));
         assert!(verdict(&allowance, "http://127.0.0.2/").is_err());
     }
 

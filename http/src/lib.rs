@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-pub use guard::{Allowance, Reach, Rule};
+pub use guard::{AddressClass, AllowedHosts, Refusal};
 pub use reqwest::{
     Method, StatusCode,
     header::{self, HeaderMap, HeaderName, HeaderValue},
 };
 use url::Url;
-pub use wait::{MAX_WAIT, MIN_WAIT, clamp_wait, read_wait};
+pub use wait::{MAX_RETRY_WAIT, MIN_RETRY_WAIT, clamp_retry_wait, parse_retry_wait};
 
 /// Limits of one client.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ pub struct Config {
     /// The largest response body that is read, in bytes.
     pub max_body: usize,
     /// Hosts beyond the public internet that may be called.
-    pub allowance: Allowance,
+    pub allowance: AllowedHosts,
 }
 
 impl Default for Config {
@@ -39,7 +39,7 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(30),
             max_body: 16 * 1024 * 1024,
-            allowance: Allowance::default(),
+            allowance: AllowedHosts::default(),
         }
     }
 }
@@ -106,7 +106,7 @@ impl Response {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The wait that a `Retry-After` header requests, limited to [`MIN_WAIT`] and [`MAX_WAIT`].
+    /// The wait that a `Retry-After` header requests, limited to [`MIN_RETRY_WAIT`] and [`MAX_RETRY_WAIT`].
     pub fn retry_after(&self) -> Option<Duration> {
         wait::retry_after(self.header("retry-after")?, self.header("date"))
     }
@@ -131,7 +131,7 @@ pub enum Error {
         /// The host of the refused address.
         host: String,
         /// The rule that refused the address.
-        why: Rule,
+        why: Refusal,
     },
     /// No connection could be established. Nothing was sent.
     #[error("{host} could not be reached")]
@@ -163,7 +163,7 @@ pub enum Error {
 
 impl Error {
     /// Whether the request may have taken effect.
-    pub fn is_unknown(&self) -> bool {
+    pub fn may_have_taken_effect(&self) -> bool {
         matches!(self, Self::Broken { .. } | Self::TooLarge { .. })
     }
 
@@ -200,7 +200,7 @@ impl Client {
     }
 
     /// Checks whether an address may be called; returns why it may. A host name is checked again when it is resolved.
-    pub fn reach(&self, url: &Url) -> Result<Reach, Error> {
+    pub fn check_url(&self, url: &Url) -> Result<AddressClass, Error> {
         let host = || url.host_str().unwrap_or_default().to_owned();
         self.config.allowance.check(url).map_err(|why| Error::Forbidden { host: host(), why })
     }
@@ -208,10 +208,10 @@ impl Client {
     /// Sends a request and reads its response to the end.
     pub async fn send(&self, request: Request) -> Result<Response, Error> {
         let host = request.url.host_str().unwrap_or_default().to_owned();
-        self.reach(&request.url)?;
+        self.check_url(&request.url)?;
         let broken = |source: reqwest::Error| match source.is_connect() {
-            true if guard::was_refused(&source) => {
-                Error::Forbidden { host: host.clone(), why: Rule::ResolvesToPrivate }
+            true if guard::is_guard_refusal(&source) => {
+                Error::Forbidden { host: host.clone(), why: Refusal::ResolvesToPrivate }
             }
             // What the network says would repeat the address, query included.
             true => Error::Unreachable { host: host.clone(), source: source.without_url() },

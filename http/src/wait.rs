@@ -6,19 +6,19 @@
 use std::time::Duration;
 
 /// Longest accepted wait; after a day the server is called again.
-pub const MAX_WAIT: Duration = Duration::from_hours(24);
+pub const MAX_RETRY_WAIT: Duration = Duration::from_hours(24);
 
 /// Shortest wait after a refusal, even if the server allows an immediate retry.
-pub const MIN_WAIT: Duration = Duration::from_secs(1);
+pub const MIN_RETRY_WAIT: Duration = Duration::from_secs(1);
 
 /// Limits a wait to these bounds.
-pub fn clamp_wait(asked: Duration) -> Duration {
-    asked.clamp(MIN_WAIT, MAX_WAIT)
+pub fn clamp_retry_wait(asked: Duration) -> Duration {
+    asked.clamp(MIN_RETRY_WAIT, MAX_RETRY_WAIT)
 }
 
 /// Parses a wait given as a number of `unit`s and limits it. A number too large for any type becomes the longest
 /// wait; `None` for a negative number or other text.
-pub fn read_wait(number: &str, unit: Duration) -> Option<Duration> {
+pub fn parse_retry_wait(number: &str, unit: Duration) -> Option<Duration> {
     let number = number.trim();
     let whole = number.split('.').next().unwrap_or_default();
     let fraction = number.strip_prefix(whole).and_then(|rest| rest.strip_prefix('.')).unwrap_or("0");
@@ -29,18 +29,18 @@ pub fn read_wait(number: &str, unit: Duration) -> Option<Duration> {
     let wait = u32::try_from(whole.parse::<u64>().unwrap_or(u64::MAX)).ok().and_then(|n| unit.checked_mul(n));
     // Less than a unit more is still less than what was asked for.
     let more = if fraction.bytes().any(|digit| digit != b'0') { unit } else { Duration::ZERO };
-    Some(clamp_wait(wait.and_then(|wait| wait.checked_add(more)).unwrap_or(MAX_WAIT)))
+    Some(clamp_retry_wait(wait.and_then(|wait| wait.checked_add(more)).unwrap_or(MAX_RETRY_WAIT)))
 }
 
 /// Parses and limits the wait in a `Retry-After` header (RFC 9110 section 10.2.3). A date is compared with the
 /// server's own clock, as given by its `Date` header; without that header it is ignored.
 pub(crate) fn retry_after(header: &str, date: Option<&str>) -> Option<Duration> {
-    if let Some(wait) = read_wait(header, Duration::from_secs(1)) {
+    if let Some(wait) = parse_retry_wait(header, Duration::from_secs(1)) {
         return Some(wait);
     }
     let until = httpdate::parse_http_date(header.trim()).ok()?;
     let now = httpdate::parse_http_date(date?.trim()).ok()?;
-    Some(clamp_wait(until.duration_since(now).unwrap_or(Duration::ZERO)))
+    Some(clamp_retry_wait(until.duration_since(now).unwrap_or(Duration::ZERO)))
 }
 
 #[cfg(test)]
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn no_number_is_obeyed_beyond_a_day() {
-        let day = MAX_WAIT.as_secs();
+        let day = MAX_RETRY_WAIT.as_secs();
         for (asked, given) in [
             ("7", 7),
             (" 120 ", 120),
@@ -84,7 +84,7 @@ mod tests {
             ("Sunday, 29-Nov-26 12:01:00 GMT", 60),
             ("Sun Nov 29 12:00:05 2026", 5),
             ("Sun, 29 Nov 2026 11:00:00 GMT", 1),
-            ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_WAIT.as_secs()),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_RETRY_WAIT.as_secs()),
         ] {
             assert_eq!(seconds(asked), Some(given), "{asked}");
         }
@@ -95,8 +95,8 @@ mod tests {
     #[test]
     fn other_units_are_clamped_too() {
         let millisecond = Duration::from_millis(1);
-        assert_eq!(read_wait("297749", millisecond), Some(Duration::from_millis(297_749)));
-        assert_eq!(read_wait("18446744073709551615", millisecond), Some(MAX_WAIT));
-        assert_eq!(read_wait("1", millisecond), Some(MIN_WAIT));
+        assert_eq!(parse_retry_wait("297749", millisecond), Some(Duration::from_millis(297_749)));
+        assert_eq!(parse_retry_wait("18446744073709551615", millisecond), Some(MAX_RETRY_WAIT));
+        assert_eq!(parse_retry_wait("1", millisecond), Some(MIN_RETRY_WAIT));
     }
 }

@@ -4,12 +4,12 @@
 //! which runs have work, [`Fanout`] carries events to the subscribers of all nodes, [`Limits`] keep all nodes together
 //! within the providers' limits, [`Quotas`] keep callers within Muster's. Each has an in-process and a Redis
 //! implementation, which pass the same tests; [`connect`] chooses by the URL. Only this crate depends on the crate
-//! `redis`. [`OutsideTime`] is kept by each process alone.
+//! `redis`. [`ExternalTime`] is kept by each process alone.
 
+pub mod external_wait;
 pub mod fanout;
 pub mod hints;
 pub mod limits;
-pub mod outside;
 pub mod quotas;
 
 mod error;
@@ -26,14 +26,14 @@ use std::sync::{
 use domain::{Ids, SharedClock};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::link::{Link, Timeouts};
+use self::link::{RedisLink, Timeouts};
 pub use self::{
     error::Error,
+    external_wait::{ExternalTime, ExternalWait},
     fanout::{Delivery, Fanout, Message, Subscription},
-    hints::{Hint, Hints},
+    hints::{Hints, JobHint},
     key::Key,
     limits::{Limit, Limits, Permit, Wait},
-    outside::{OutsideTime, OutsideWait},
     quotas::{Quota, Quotas},
 };
 
@@ -84,14 +84,15 @@ pub fn connect(
         return Err(Error::Url);
     }
     let client = redis::Client::open(url).map_err(|_| Error::Url)?;
-    let link = |timeouts| Arc::new(Link::new(client.clone(), timeouts, clock.clone(), ids.clone()));
+    let link = |timeouts| Arc::new(RedisLink::new(client.clone(), timeouts, clock.clone(), ids.clone()));
     let (commands, nodes) = (link(Timeouts::Short), Arc::new(AtomicU32::new(1)));
     let hints =
         hints::Redis::new(prefix, commands.clone(), link(Timeouts::Blocking), ids.clone(), token.clone());
     let fanout =
         fanout::Redis::start(prefix, client.clone(), commands.clone(), &ids, nodes.clone(), tracker, token);
     let quotas = quotas::Redis::new(prefix, commands.clone(), nodes.clone());
-    let limits = limits::Redis::start(prefix, commands, ids, nodes.clone(), limits::LEASE, tracker, token);
+    let limits =
+        limits::Redis::start(prefix, commands, ids, nodes.clone(), limits::PERMIT_LEASE, tracker, token);
     Ok(Lanes {
         hints: Arc::new(hints),
         fanout: Arc::new(fanout),

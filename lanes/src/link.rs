@@ -20,19 +20,19 @@ use tokio::time::Instant;
 use crate::Error;
 
 /// Maximum duration of a blocking read.
-pub(crate) const MAX_BLOCK: Duration = Duration::from_secs(2);
+pub(crate) const MAX_BLOCKING_READ: Duration = Duration::from_secs(2);
 
 /// Time-outs for responses from Redis.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Timeouts {
     /// Time-outs for commands that return at once.
     Short,
-    /// Time-outs for reads that block for at most [`MAX_BLOCK`].
+    /// Time-outs for reads that block for at most [`MAX_BLOCKING_READ`].
     Blocking,
 }
 
 /// A connection to Redis; see the module documentation.
-pub(crate) struct Link {
+pub(crate) struct RedisLink {
     client: redis::Client,
     config: AsyncConnectionConfig,
     ids: Ids,
@@ -49,19 +49,19 @@ struct State {
     not_before: Option<Instant>,
 }
 
-impl std::fmt::Debug for Link {
+impl std::fmt::Debug for RedisLink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The client's own form could show a password.
-        f.write_str("Link")
+        f.write_str("RedisLink")
     }
 }
 
-impl Link {
+impl RedisLink {
     pub(crate) fn new(client: redis::Client, timeouts: Timeouts, clock: SharedClock, ids: Ids) -> Self {
         let second = Duration::from_secs(1);
         let answer = match timeouts {
             Timeouts::Short => second,
-            Timeouts::Blocking => MAX_BLOCK + second,
+            Timeouts::Blocking => MAX_BLOCKING_READ + second,
         };
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(second))
@@ -139,7 +139,7 @@ impl Link {
 pub(crate) fn back_off(failures: u32, ids: &Ids) -> Duration {
     let longest = 50_u64 << failures.min(6);
     let longest = longest.min(2_000);
-    Duration::from_millis(longest / 2 + ids.below(longest / 2 + 1))
+    Duration::from_millis(longest / 2 + ids.random_below(longest / 2 + 1))
 }
 
 /// Logs outages of Redis, at most once per ten seconds.

@@ -6,8 +6,8 @@ use domain::{Id, Ids, SharedClock, SystemClock, ids};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Hint, Lanes, connect,
-    link::{Link, Timeouts},
+    JobHint, Lanes, connect,
+    link::{RedisLink, Timeouts},
 };
 
 /// Generates a test of each suite for both implementations.
@@ -65,8 +65,8 @@ impl Node {
     }
 
     /// Opens a connection for commands, separate from the node's own.
-    pub(crate) fn link(&self) -> Arc<Link> {
-        Arc::new(Link::new(self.client(), Timeouts::Short, clock(), self.ids.clone()))
+    pub(crate) fn link(&self) -> Arc<RedisLink> {
+        Arc::new(RedisLink::new(self.client(), Timeouts::Short, clock(), self.ids.clone()))
     }
 
     pub(crate) fn hints(
@@ -74,8 +74,8 @@ impl Node {
         count: usize,
         tenant: Id<ids::Tenant>,
         lane: domain::state::Lane,
-    ) -> Vec<Hint> {
-        (0..count).map(|_| Hint { run: self.ids.make(), tenant, lane }).collect()
+    ) -> Vec<JobHint> {
+        (0..count).map(|_| JobHint { run: self.ids.make(), tenant, lane }).collect()
     }
 }
 
@@ -89,5 +89,5 @@ pub(crate) fn ids() -> Ids {
 
 /// A key for a limit in tests.
 pub(crate) fn key(name: &str) -> crate::Key {
-    crate::Key::of_integration(domain::Id::nil(), domain::Id::nil()).part("test", name)
+    crate::Key::of_integration(domain::Id::nil(), domain::Id::nil()).with_part("test", name)
 }

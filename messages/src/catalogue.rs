@@ -37,7 +37,7 @@ fn bundle(tag: &str, files: &[(&str, &str)]) -> Bundle {
 
 /// The sentence of a message; `None` if the catalogue lacks it, or it lacks an argument.
 pub(crate) fn sentence(message: &Message, language: Language, zone: Option<&Zone>) -> Option<String> {
-    let Some(id) = message.id() else { return message.finished().map(str::to_owned) };
+    let Some(id) = message.id() else { return message.verbatim_text().map(str::to_owned) };
     let bundle = match language {
         Language::English => &*OF_ENGLISH,
     };
@@ -56,7 +56,7 @@ fn value(arg: &Arg, language: Language, zone: Option<&Zone>) -> Option<FluentVal
         Arg::Text(text) => text.clone().into(),
         Arg::Number(number) => (*number).into(),
         Arg::Moment { moment: at } => moment(*at, zone).into(),
-        Arg::Said { message } => sentence(message, language, zone)?.into(),
+        Arg::Nested { message } => sentence(message, language, zone)?.into(),
         Arg::Unknown(_) => return None,
     })
 }

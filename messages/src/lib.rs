@@ -23,7 +23,7 @@ impl Language {
     pub const ALL: [Self; 1] = [Self::English];
 
     /// The files of the catalogue, each with its name and content.
-    pub const fn files(self) -> &'static [(&'static str, &'static str)] {
+    pub const fn catalogue_files(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::English => catalogue::ENGLISH,
         }

@@ -80,7 +80,7 @@ impl MigratorTrait for Migrator {
 
 /// Migrates a database to the newest schema. Several nodes may call it one after the other.
 pub async fn up(connection: &sea_orm_migration::sea_orm::DatabaseConnection) -> Result<(), DbErr> {
-    roles::make(connection).await?;
+    roles::create_roles(connection).await?;
     Migrator::up(connection, None).await
 }
 

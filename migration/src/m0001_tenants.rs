@@ -124,7 +124,7 @@ impl MigrationTrait for Migration {
         ddl(manager, TABLES).await?;
         row_level_security::allow_app(manager, &["tenant", "tenant_feature", "api_key", "signing_key"])
             .await?;
-        row_level_security::enable(
+        row_level_security::restrict_to_tenant(
             manager,
             &["tenant_user", "role", "user_role", "audit", "idempotency", "event_log"],
         )

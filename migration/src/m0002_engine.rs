@@ -99,7 +99,7 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         ddl(manager, TABLES).await?;
         let tables = ["run", "run_history", "job", "signal"];
-        row_level_security::enable(manager, &tables).await?;
+        row_level_security::restrict_to_tenant(manager, &tables).await?;
         row_level_security::allow_engine(manager, &tables).await?;
         row_level_security::allow_app(manager, &["schedule"]).await?;
         row_level_security::allow_engine(manager, &["schedule"]).await

@@ -257,6 +257,6 @@ impl MigrationTrait for Migration {
             "campaign",
             "campaign_item",
         ];
-        row_level_security::enable(manager, &walled).await
+        row_level_security::restrict_to_tenant(manager, &walled).await
     }
 }

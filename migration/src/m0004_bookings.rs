@@ -118,7 +118,7 @@ impl MigrationTrait for Migration {
         ddl(manager, TABLES).await?;
         let only_here = if is_postgres(manager) { EXCLUSION } else { TRIGGERS };
         manager.get_connection().execute_unprepared(only_here).await?;
-        row_level_security::enable(
+        row_level_security::restrict_to_tenant(
             manager,
             &["booking", "booking_participant", "booking_change", "occupancy"],
         )

@@ -36,7 +36,7 @@ impl MigrationTrait for Migration {
         if !is_postgres(manager) {
             return Ok(());
         }
-        row_level_security::recreate(manager).await?;
+        row_level_security::recreate_policies(manager).await?;
         manager.get_connection().execute_unprepared(POSTGRES).await.map(|_| ())
     }
 }

@@ -47,6 +47,6 @@ impl MigrationTrait for Migration {
             format!("ALTER TABLE api_key ADD COLUMN permissions {{json}} NOT NULL DEFAULT '{EVERYTHING}';");
         ddl(manager, &permissions).await?;
         ddl(manager, TABLES).await?;
-        row_level_security::enable(manager, &["access_token"]).await
+        row_level_security::restrict_to_tenant(manager, &["access_token"]).await
     }
 }

@@ -115,6 +115,6 @@ impl MigrationTrait for Migration {
         }
         // Which organisation is bound is kept unique by the key; a stranger's row need not be seen for that.
         let walled = ["connect_link", "connect_session", "channel", "external_binding", "tenant_feature"];
-        row_level_security::enable(manager, &walled).await
+        row_level_security::restrict_to_tenant(manager, &walled).await
     }
 }

@@ -80,7 +80,7 @@ impl MigrationTrait for Migration {
         let is_postgres = is_postgres(manager);
         connection.execute_unprepared(if is_postgres { POSTGRES } else { SQLITE }).await?;
         ddl(manager, TABLES).await?;
-        row_level_security::enable(manager, &["audit_chain"]).await?;
+        row_level_security::restrict_to_tenant(manager, &["audit_chain"]).await?;
         if is_postgres {
             connection.execute_unprepared(RIGHTS).await?;
         }

@@ -76,6 +76,7 @@ impl MigrationTrait for Migration {
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         ddl(manager, TABLES).await?;
-        row_level_security::enable(manager, &["openid_issuer", "openid_identity", "sign_in"]).await
+        row_level_security::restrict_to_tenant(manager, &["openid_issuer", "openid_identity", "sign_in"])
+            .await
     }
 }

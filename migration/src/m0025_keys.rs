@@ -44,6 +44,6 @@ impl MigrationTrait for Migration {
         if is_postgres(manager) {
             manager.get_connection().execute_unprepared(POSTGRES).await?;
         }
-        row_level_security::enable(manager, &["former_data_key"]).await
+        row_level_security::restrict_to_tenant(manager, &["former_data_key"]).await
     }
 }

@@ -41,6 +41,6 @@ impl MigrationTrait for Migration {
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         ddl(manager, TABLES).await?;
-        row_level_security::enable(manager, &["openid_unlinked"]).await
+        row_level_security::restrict_to_tenant(manager, &["openid_unlinked"]).await
     }
 }

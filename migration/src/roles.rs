@@ -10,7 +10,7 @@ use sea_orm_migration::{
 };
 
 /// The roles as which nodes log in: for requests, and for the engine.
-pub const NODES: [&str; 2] = ["muster_app", "muster_engine"];
+pub const NODE_ROLES: [&str; 2] = ["muster_app", "muster_engine"];
 
 /// Code of the error if the roles are missing and the owner may not create them; see `docs/errors.md`.
 const MISSING: &str = "DATABASE_ROLES_MISSING";
@@ -31,12 +31,12 @@ DO $$ DECLARE wanted text; BEGIN
 END $$";
 
 /// Creates the roles if they are missing, and permits them to log in.
-pub async fn make(owner: &DatabaseConnection) -> Result<(), DbErr> {
+pub async fn create_roles(owner: &DatabaseConnection) -> Result<(), DbErr> {
     if owner.get_database_backend() != DatabaseBackend::Postgres {
         return Ok(());
     }
     owner.execute_unprepared(MAKE).await.map(|_| ()).map_err(|error| {
-        let [app, engine] = NODES;
+        let [app, engine] = NODE_ROLES;
         DbErr::Custom(format!(
             "{MISSING}: The owner may not make the roles that nodes log in as ({error}). Have an administrator of the \
              PostgreSQL server run: CREATE ROLE {app} LOGIN PASSWORD '...'; CREATE ROLE {engine} LOGIN PASSWORD '...';"
@@ -44,7 +44,7 @@ pub async fn make(owner: &DatabaseConnection) -> Result<(), DbErr> {
     })
 }
 
-/// Sets the password of one of [`NODES`]; the server receives only a verifier.
+/// Sets the password of one of [`NODE_ROLES`]; the server receives only a verifier.
 pub async fn set_password(owner: &DatabaseConnection, role: &str, verifier: &str) -> Result<(), DbErr> {
     // A statement that alters a role takes no parameters; `format` quotes.
     let quote = Statement::from_sql_and_values(

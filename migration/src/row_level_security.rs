@@ -15,7 +15,7 @@ const OURS: &str = "(tenant_id = ANY ((SELECT \
     string_to_array(nullif(current_setting('app.tenants', true), ''), ',')::uuid[])::uuid[])) IS TRUE";
 
 /// Restricts a table by its `tenant_id`, for requests and committers.
-pub(crate) async fn enable(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
+pub(crate) async fn restrict_to_tenant(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
     if !is_postgres(manager) {
         return Ok(());
     }
@@ -48,7 +48,7 @@ pub(crate) async fn allow_engine(manager: &SchemaManager<'_>, tables: &[&str]) -
 }
 
 /// Replaces policies created by earlier versions.
-pub(crate) async fn recreate(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+pub(crate) async fn recreate_policies(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let sql = format!(
         "DO $$ DECLARE walled name; BEGIN
              FOR walled IN SELECT tablename FROM pg_policies

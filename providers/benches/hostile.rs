@@ -82,7 +82,7 @@ fn inputs() -> Vec<(&'static str, Vec<u8>, Reader)> {
 fn xml() -> Vec<(&'static str, Vec<u8>, Reader)> {
     let dav = "<D:multistatus xmlns:D='DAV:'>";
     let member = "<D:response><D:href>/c/e.ics</D:href><D:propstat><D:prop><D:getetag>\"1\"</D:getetag></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>";
-    let (multistatus, soap): (Reader, Reader) = (fuzzing::multistatus, fuzzing::soap);
+    let (multistatus, soap): (Reader, Reader) = (fuzzing::parse_multistatus, fuzzing::parse_soap);
     let item = "<t:CalendarItem xmlns:t='http://schemas.microsoft.com/exchange/services/2006/types'><t:ItemId Id='a'/></t:CalendarItem>";
     vec![
         ("xml: 500,000 elements with attributes", repeated("<a>", "<b c='1' d='2'/>", "</a>", 500_000), soap),
@@ -115,7 +115,7 @@ fn xml() -> Vec<(&'static str, Vec<u8>, Reader)> {
 }
 
 fn json() -> Vec<(&'static str, Vec<u8>, Reader)> {
-    let (graph, google): (Reader, Reader) = (fuzzing::graph, fuzzing::google);
+    let (graph, google): (Reader, Reader) = (fuzzing::parse_graph, fuzzing::parse_google);
     let event = r#"{"id":"1","showAs":"busy","isAllDay":false,"start":{"dateTime":"2026-12-08T09:00:00","timeZone":"UTC"},"end":{"dateTime":"2026-12-08T10:00:00","timeZone":"UTC"}},"#;
     let days = r#"{"id":"1","start":{"date":"2026-12-08"},"end":{"date":"2026-12-09"}},"#;
     let attendee = r#"{"emailAddress":{"address":"a@b.test"}},"#;

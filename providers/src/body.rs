@@ -1,6 +1,6 @@
 //! Response bodies: decoded leniently and parsed within a budget.
 //!
-//! Parsing any body uses at most [`MEMORY`] bytes beyond the body itself, whose size the HTTP client
+//! Parsing any body uses at most [`PARSE_MEMORY_BYTES`] bytes beyond the body itself, whose size the HTTP client
 //! limits. The parsers themselves charge the budget, because a thread cannot be stopped from outside. Large bodies
 //! are parsed on blocking threads, because parsing one would block all other tasks of an async thread.
 
@@ -10,7 +10,7 @@ pub(crate) use decode::decode;
 
 /// Memory limit for parsing one body, in bytes: the resulting tree, and the text if it has to be rewritten. Growing
 /// buffers are up to a quarter larger than their content, so 12 MiB can use 15.
-pub(crate) const MEMORY: usize = 12 * 1024 * 1024;
+pub(crate) const PARSE_MEMORY_BYTES: usize = 12 * 1024 * 1024;
 
 /// Size in bytes below which a body is parsed on the current thread, because moving it to another would take
 /// longer.
@@ -29,12 +29,12 @@ pub(crate) enum BodyRejected {
 
 /// The number of bytes or steps that parsing a body may still use.
 #[derive(Debug)]
-pub(crate) struct Budget(usize);
+pub(crate) struct BodyBudget(usize);
 
-impl Budget {
+impl BodyBudget {
     /// Creates a full budget of this number of bytes or steps.
-    pub(crate) fn of(all: usize) -> Self {
-        Self(all)
+    pub(crate) fn new(total: usize) -> Self {
+        Self(total)
     }
 
     /// Charges `cost` to the budget; called before the memory or the steps are used.
@@ -45,8 +45,8 @@ impl Budget {
 
     /// The amount spent, given the initial budget.
     #[cfg(test)]
-    pub(crate) fn spent(&self, all: usize) -> usize {
-        all - self.0
+    pub(crate) fn spent(&self, total: usize) -> usize {
+        total - self.0
     }
 }
 

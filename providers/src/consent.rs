@@ -64,7 +64,7 @@ impl std::fmt::Debug for Secret {
 impl Secret {
     /// Creates the consent from a service account's key file. Fails if the text is not a key file.
     pub fn service_account(key: &str) -> Result<Self> {
-        ServiceAccountKey::read(key)?;
+        ServiceAccountKey::parse(key)?;
         Ok(Self::ServiceAccount { key: key.to_owned() })
     }
 
@@ -105,7 +105,7 @@ impl Secret {
     }
 
     /// The error for a consent from another provider.
-    pub(crate) fn foreign() -> Error {
+    pub(crate) fn wrong_provider() -> Error {
         let message = messages::foreign_consent();
         Error::new(ErrorKind::GrantLost, Remedy::Reconnect, "FOREIGN_CONSENT", message)
     }
@@ -118,7 +118,7 @@ impl Secret {
                 Some(Credential::Basic { user: user.clone(), password: password.clone().into() })
             }
             Self::ServiceAccount { key } => {
-                Some(Credential::ServiceAccount(Arc::new(ServiceAccountKey::read(key)?)))
+                Some(Credential::ServiceAccount(Arc::new(ServiceAccountKey::parse(key)?)))
             }
             Self::Keyless { service_account, .. } => {
                 Some(Credential::Keyless(service_account.as_str().into()))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{Message, text};
-use http::Rule;
+use http::Refusal;
 
 use crate::{messages, sanitize::Sanitize};
 
@@ -84,20 +84,20 @@ impl Error {
     /// Creates the error for a request that certainly had no effect.
     pub fn new(kind: ErrorKind, remedy: Remedy, code: impl Into<String>, message: Message) -> Self {
         // Both may quote the provider, or a redirect that anybody can type.
-        let code = text::line(code.into(), LONGEST_CODE);
-        let message = message.with_texts(&|text| text::line(text, LONGEST_TEXT));
+        let code = text::clean_line(code.into(), LONGEST_CODE);
+        let message = message.map_texts(&|text| text::clean_line(text, LONGEST_TEXT));
         Self { kind, remedy, code, message, request_id: None, unknown: false }
     }
 
     /// Marks the outcome as unknown: the request may have taken effect.
     #[must_use]
-    pub fn unknown(mut self) -> Self {
+    pub fn with_unknown_outcome(mut self) -> Self {
         self.unknown = true;
         self
     }
 
     /// What the operator must do; `None` if the customer must act instead.
-    pub fn operators_action(&self) -> Option<Message> {
+    pub fn operator_action(&self) -> Option<Message> {
         (self.kind == ErrorKind::Signing).then(messages::repair_the_signing_service)
     }
 
@@ -127,7 +127,10 @@ impl From<http::Error> for Error {
             http::Error::Forbidden { .. } => (ErrorKind::Misconfigured, Remedy::Never),
             _ => (ErrorKind::Unavailable, Remedy::RetryAfter(Duration::from_secs(2))),
         };
-        Self { unknown: error.is_unknown(), ..Self::new(kind, remedy, error.code(), explain(&error)) }
+        Self {
+            unknown: error.may_have_taken_effect(),
+            ..Self::new(kind, remedy, error.code(), explain(&error))
+        }
     }
 }
 
@@ -136,11 +139,11 @@ fn explain(error: &http::Error) -> Message {
         http::Error::Forbidden { host, why } => {
             let host = host.as_str();
             match why {
-                Rule::NamesNoHost => messages::address_names_no_host(host),
-                Rule::PlainHttp => messages::address_is_plain_http(host),
-                Rule::OnlyHttps => messages::address_is_not_https(host),
-                Rule::PrivateAddress => messages::address_is_private(host),
-                Rule::ResolvesToPrivate => messages::address_resolves_to_private(host),
+                Refusal::NamesNoHost => messages::address_names_no_host(host),
+                Refusal::PlainHttp => messages::address_is_plain_http(host),
+                Refusal::OnlyHttps => messages::address_is_not_https(host),
+                Refusal::PrivateAddress => messages::address_is_private(host),
+                Refusal::ResolvesToPrivate => messages::address_resolves_to_private(host),
             }
         }
         http::Error::Unreachable { host, .. } => messages::host_unreachable(host.as_str()),
@@ -152,7 +155,7 @@ fn explain(error: &http::Error) -> Message {
 impl Sanitize for Error {
     fn cleaned(self) -> Self {
         let Self { kind, remedy, code, message, request_id, unknown } = self;
-        let request_id = request_id.map(|id| text::line(id, LONGEST_CODE));
+        let request_id = request_id.map(|id| text::clean_line(id, LONGEST_CODE));
         Self { request_id, unknown, ..Self::new(kind, remedy, code, message) }
     }
 }

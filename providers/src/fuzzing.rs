@@ -6,27 +6,27 @@
 use domain::TimeRange;
 
 /// A window of two months, as long as those that Muster reads.
-pub(crate) fn window() -> TimeRange {
+pub(crate) fn fuzz_window() -> TimeRange {
     let at = |text: &str| text.parse().unwrap_or_default();
     TimeRange { start: at("2026-12-01T00:00:00Z"), end: at("2027-01-30T00:00:00Z") }
 }
 
 /// Parses a response of Microsoft Graph.
-pub fn graph(body: &[u8]) -> bool {
-    crate::microsoft::fuzz::read(body)
+pub fn parse_graph(body: &[u8]) -> bool {
+    crate::microsoft::fuzz::parse_response(body)
 }
 
 /// Parses a response of Google's APIs.
-pub fn google(body: &[u8]) -> bool {
-    crate::google::fuzz::read(body)
+pub fn parse_google(body: &[u8]) -> bool {
+    crate::google::fuzz::parse_response(body)
 }
 
 /// Parses a response of Exchange Web Services.
-pub fn soap(body: &[u8]) -> bool {
-    crate::exchange::fuzz::read(body)
+pub fn parse_soap(body: &[u8]) -> bool {
+    crate::exchange::fuzz::parse_response(body)
 }
 
 /// Parses a CalDAV server's response to PROPFIND and REPORT.
-pub fn multistatus(body: &[u8]) -> bool {
+pub fn parse_multistatus(body: &[u8]) -> bool {
     crate::caldav::read_multistatus(body)
 }

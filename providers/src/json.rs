@@ -2,7 +2,7 @@
 //!
 //! A response is scanned once before it is parsed: the number and depth of its values are checked, and what no
 //! parser accepts is repaired (control characters in strings, and unpaired surrogates). Lists are parsed item by
-//! item ([`Members`]), so that one malformed item does not affect the others. The functions for `deserialize_with`
+//! item ([`LenientList`]), so that one malformed item does not affect the others. The functions for `deserialize_with`
 //! are for inessential members: a value of an unexpected type counts as absent.
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
@@ -14,7 +14,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::body::{self, BodyRejected, Budget, MEMORY, decode};
+use crate::body::{self, BodyBudget, BodyRejected, PARSE_MEMORY_BYTES, decode};
 
 /// Maximum number of values in one response. Each takes about 80 bytes once parsed.
 const VALUES: usize = 200_000;
@@ -32,7 +32,7 @@ pub(crate) async fn read<T: DeserializeOwned + Send + 'static>(body: &Bytes) -> 
 
 /// Parses a response on the current thread.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyRejected> {
-    let mut budget = Budget::of(MEMORY);
+    let mut budget = BodyBudget::new(PARSE_MEMORY_BYTES);
     let text = decode(body, &mut budget)?;
     let text = match look_over(&text)? {
         Looks::Sound => text,
@@ -51,9 +51,9 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyRejected>
 const SHORT: usize = 256 * 1024;
 
 /// Parses a response that is expected to be short, such as a token or an error. Longer ones are refused.
-pub(crate) fn short<T: DeserializeOwned>(answer: &http::Response) -> Result<T, BodyRejected> {
-    match answer.body.len() <= SHORT {
-        true => parse(&answer.body),
+pub(crate) fn parse_short<T: DeserializeOwned>(response: &http::Response) -> Result<T, BodyRejected> {
+    match response.body.len() <= SHORT {
+        true => parse(&response.body),
         false => Err(BodyRejected::OverBudget),
     }
 }
@@ -152,18 +152,18 @@ fn repaired(text: &str) -> String {
 
 /// The items of a list, parsed one by one; `None` for a malformed item.
 #[derive(Debug)]
-pub(crate) struct Members<T>(pub Vec<Option<T>>);
+pub(crate) struct LenientList<T>(pub Vec<Option<T>>);
 
-impl<T> Default for Members<T> {
+impl<T> Default for LenientList<T> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<T> Members<T> {
+impl<T> LenientList<T> {
     /// Returns the readable items and logs the number of unreadable ones, because a directory that lacks one user is
     /// still usable.
-    pub(crate) fn readable(self, what: &'static str) -> impl Iterator<Item = T> {
+    pub(crate) fn into_readable(self, what: &'static str) -> impl Iterator<Item = T> {
         let lost = self.0.iter().filter(|member| member.is_none()).count();
         if lost > 0 {
             tracing::warn!(lost, what, "members of a list cannot be read and are left out");
@@ -172,17 +172,17 @@ impl<T> Members<T> {
     }
 }
 
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Members<T> {
+impl<'de, T: DeserializeOwned> Deserialize<'de> for LenientList<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct List<T>(PhantomData<T>);
         impl<'de, T: DeserializeOwned> Visitor<'de> for List<T> {
-            type Value = Members<T>;
+            type Value = LenientList<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Members<T>, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<LenientList<T>, A::Error> {
                 let mut all = Vec::new();
                 while let Some(raw) = seq.next_element::<&RawValue>()? {
                     if all.len() == MEMBERS {
@@ -190,7 +190,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Members<T> {
                     }
                     all.push(serde_json::from_str(raw.get()).ok());
                 }
-                Ok(Members(all))
+                Ok(LenientList(all))
             }
         }
         deserializer.deserialize_seq(List(PhantomData))
@@ -198,12 +198,14 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Members<T> {
 }
 
 /// A value of the expected type; `None` for any other.
-pub(crate) fn value<'de, T: DeserializeOwned, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn lenient_value<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
     Ok(serde_json::from_str(<&RawValue>::deserialize(from)?.get()).ok())
 }
 
 /// A string; a number or boolean is converted to its text.
-pub(crate) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+pub(crate) fn lenient_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let raw = <&RawValue>::deserialize(from)?.get();
     Ok(match raw.as_bytes().first() {
         Some(b'"') => serde_json::from_str(raw).ok(),
@@ -213,13 +215,15 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>,
 }
 
 /// The readable items of a list; empty if the value is not a list.
-pub(crate) fn list<'de, T: DeserializeOwned, D: Deserializer<'de>>(from: D) -> Result<Vec<T>, D::Error> {
-    let members: Option<Members<T>> = value(from)?;
+pub(crate) fn lenient_list<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Vec<T>, D::Error> {
+    let members: Option<LenientList<T>> = lenient_value(from)?;
     Ok(members.unwrap_or_default().0.into_iter().flatten().collect())
 }
 
 /// Whether a value is present and not `null`.
-pub(crate) fn is_there<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+pub(crate) fn is_present<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
     Ok(Option::<IgnoredAny>::deserialize(from)?.is_some())
 }
 

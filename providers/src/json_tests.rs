@@ -4,13 +4,13 @@ use super::*;
 
 #[derive(Debug, Default, PartialEq, Deserialize)]
 struct Person {
-    #[serde(default, deserialize_with = "text")]
+    #[serde(default, deserialize_with = "lenient_text")]
     name: Option<String>,
-    #[serde(default, deserialize_with = "value")]
+    #[serde(default, deserialize_with = "lenient_value")]
     age: Option<u8>,
-    #[serde(default, deserialize_with = "list")]
+    #[serde(default, deserialize_with = "lenient_list")]
     tags: Vec<String>,
-    #[serde(default, deserialize_with = "is_there")]
+    #[serde(default, deserialize_with = "is_present")]
     gone: bool,
 }
 
@@ -40,13 +40,17 @@ fn a_value_of_another_type_is_no_value() {
 
 #[test]
 fn members_of_a_list_are_read_one_by_one() {
-    let all: Members<Person> = parse(br#"[{"name":"a"},null,7,"x",[],{"name":"b"}]"#).unwrap();
+    let all: LenientList<Person> = parse(br#"[{"name":"a"},null,7,"x",[],{"name":"b"}]"#).unwrap();
     let names: Vec<_> = all.0.iter().map(|one| one.as_ref().and_then(|one| one.name.clone())).collect();
     // A list in place of an object is read in the order of the members, which is none.
     assert_eq!(names, [Some("a".to_owned()), None, None, None, None, Some("b".to_owned())]);
-    assert_eq!(all.readable("people").filter(|one| one.name.is_some()).count(), 2);
+    assert_eq!(all.into_readable("people").filter(|one| one.name.is_some()).count(), 2);
     for none in ["null", "{}", "7", ""] {
-        assert_eq!(parse::<Members<Person>>(none.as_bytes()).err(), Some(BodyRejected::Malformed), "{none}");
+        assert_eq!(
+            parse::<LenientList<Person>>(none.as_bytes()).err(),
+            Some(BodyRejected::Malformed),
+            "{none}"
+        );
     }
 }
 
@@ -77,7 +81,11 @@ fn bombs_are_over_budget() {
     for (name, bomb) in
         [("deep", deep), ("closed", closed), ("wide", wide), ("objects", objects), ("long", long)]
     {
-        assert_eq!(parse::<Members<Person>>(bomb.as_bytes()).err(), Some(BodyRejected::OverBudget), "{name}");
+        assert_eq!(
+            parse::<LenientList<Person>>(bomb.as_bytes()).err(),
+            Some(BodyRejected::OverBudget),
+            "{name}"
+        );
     }
     let text = format!("{{\"name\":\"{}\"}}", "[,".repeat(1_000_000));
     assert_eq!(parse::<Person>(text.as_bytes()).unwrap().name.unwrap().len(), 2_000_000, "a text is no list");

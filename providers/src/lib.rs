@@ -53,12 +53,12 @@ pub use model::{
     Page, Party, Person, RoomInfo,
 };
 pub use onboarding::{
-    AuthorizationRequest, CodeExchange, ConsentShape, Declined, IssuedToken, Onboarding, RedirectPaths,
-    SignIn, SignedIn, UnfitServer,
+    AuthorizationRequest, CodeExchange, ConsentDeclined, ConsentFlow, IssuedToken, Onboarding, RedirectPaths,
+    SignInPurpose, SignedInAccount, UnsupportedServer,
 };
-pub use push::{Notice, Notices, Push, PushRequest};
-pub use sanitize::Sanitized;
-pub use session::{Credential, Credentials, Gate, OpenGate, Permit, Session, StaticCredentials};
+pub use push::{Notice, ParsedPush, Push, PushRequest};
+pub use sanitize::SanitizedProvider;
+pub use session::{Credential, Credentials, Gate, Permit, Session, StaticCredentials, UnlimitedGate};
 
 /// The result of every connector method.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -1,6 +1,8 @@
 //! The protocol-independent types in which connectors and Muster exchange data.
 
-use domain::{Busy, BusyKind, TimeRange, Timestamp, Unreadable, provider::Capabilities, state::Answer};
+use domain::{
+    BusyKind, BusyTime, TimeRange, Timestamp, UnreadableItem, provider::Capabilities, state::Answer,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, ErrorKind, Remedy, messages};
@@ -21,7 +23,7 @@ pub struct EventPage {
     /// count as busy.
     pub items: Vec<Event>,
     /// The items that cannot be read.
-    pub unreadable: Vec<Unreadable>,
+    pub unreadable: Vec<UnreadableItem>,
     /// The cursor of the next page; `None` on the last one.
     pub next: Option<String>,
 }
@@ -30,13 +32,13 @@ pub struct EventPage {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FreeBusy {
     /// The busy times in order, cut to the window; those of one kind do not overlap.
-    pub busy: Vec<Busy>,
+    pub busy: Vec<BusyTime>,
     /// The items that cannot be read.
-    pub unreadable: Vec<Unreadable>,
+    pub unreadable: Vec<UnreadableItem>,
 }
 
-impl From<Vec<Busy>> for FreeBusy {
-    fn from(busy: Vec<Busy>) -> Self {
+impl From<Vec<BusyTime>> for FreeBusy {
+    fn from(busy: Vec<BusyTime>) -> Self {
         Self { busy, unreadable: Vec::new() }
     }
 }
@@ -217,7 +219,7 @@ pub struct NewEvent {
 
 impl NewEvent {
     /// Returns an error if the event requests an online meeting; for providers without online meetings.
-    pub(crate) fn wants_no_meeting(&self) -> crate::Result<()> {
+    pub(crate) fn check_no_meeting(&self) -> crate::Result<()> {
         let message = messages::no_online_meetings();
         match self.online_meeting {
             true => Err(Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_ONLINE_MEETINGS", message)),
@@ -288,7 +290,7 @@ pub enum OnlineMeeting {
 impl OnlineMeeting {
     /// Creates the state for a join URL, pending if there is none yet. Only https URLs are accepted, because browsers
     /// are redirected there.
-    pub(crate) fn at(url: Option<String>) -> Self {
+    pub(crate) fn from_url(url: Option<String>) -> Self {
         let https = |url: &String| url::Url::parse(url).is_ok_and(|url| url.scheme() == "https");
         url.filter(https).map_or(Self::Pending, Self::Ready)
     }
@@ -303,7 +305,7 @@ pub struct Changes {
     /// New and changed events; a changed series comes with all its occurrences in the window.
     pub changed: Vec<Event>,
     /// New and changed items that cannot be read.
-    pub unreadable: Vec<Unreadable>,
+    pub unreadable: Vec<UnreadableItem>,
     /// The cursor to continue with.
     pub cursor: String,
     /// Whether the next page is available now; otherwise the cursor waits for later changes.

@@ -4,7 +4,7 @@
 //! item whose times are entirely unknown blocks nothing; both kinds are marked.
 
 use chrono::{Duration, NaiveDate, NaiveDateTime, SubsecRound};
-use domain::{BusyKind, TimeRange, Timestamp, Unreadable, UnreadableReason, Zone};
+use domain::{BusyKind, TimeRange, Timestamp, UnreadableItem, UnreadableReason, Zone};
 
 use crate::{Event, EventPage};
 
@@ -15,21 +15,21 @@ const WEST: Duration = Duration::hours(12);
 
 /// Length of a complete date and time, `2026-12-01T09:00:00`. Shorter texts are truncated and may denote a different
 /// time.
-pub(crate) const CLOCK: usize = 19;
+pub(crate) const DATE_TIME_LENGTH: usize = 19;
 
 /// Parses a complete date.
-pub(crate) fn date(text: &str) -> Option<NaiveDate> {
+pub(crate) fn parse_date(text: &str) -> Option<NaiveDate> {
     text.parse().ok().filter(|_| text.len() >= "2026-12-01".len())
 }
 
 /// Parses a complete date and time without an offset.
-pub(crate) fn clock(text: &str) -> Option<NaiveDateTime> {
-    text.parse().ok().filter(|_| text.len() >= CLOCK)
+pub(crate) fn parse_date_time(text: &str) -> Option<NaiveDateTime> {
+    text.parse().ok().filter(|_| text.len() >= DATE_TIME_LENGTH)
 }
 
 /// A start or an end, as far as its text could be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Moment {
+pub(crate) enum ParsedTime {
     /// A known instant.
     At(Timestamp),
     /// A local time in an unknown zone.
@@ -38,7 +38,7 @@ pub(crate) enum Moment {
     Unknown,
 }
 
-impl Moment {
+impl ParsedTime {
     /// Creates a known moment, truncated to microseconds.
     pub(crate) fn at(instant: Timestamp) -> Self {
         Self::At(instant.trunc_subsecs(6))
@@ -86,16 +86,16 @@ pub(crate) enum Span {
 
 /// Determines the span between two moments. An unknown moment extends the span to the edge of the window; without a
 /// window the span is unknown.
-pub(crate) fn span(start: Moment, end: Moment, window: Option<TimeRange>) -> Span {
+pub(crate) fn span(start: ParsedTime, end: ParsedTime, window: Option<TimeRange>) -> Span {
     match (start, end) {
-        (Moment::At(start), Moment::At(end)) => {
+        (ParsedTime::At(start), ParsedTime::At(end)) => {
             return TimeRange::new(start, end).map_or(Span::Nothing, Span::Exact);
         }
-        (Moment::Local(start), Moment::Local(end)) if end <= start => return Span::Nothing,
-        (Moment::Unknown, Moment::Unknown) => return Span::Unknown(UnreadableReason::NoTimes),
+        (ParsedTime::Local(start), ParsedTime::Local(end)) if end <= start => return Span::Nothing,
+        (ParsedTime::Unknown, ParsedTime::Unknown) => return Span::Unknown(UnreadableReason::NoTimes),
         _ => {}
     }
-    let reason = match [start, end].contains(&Moment::Unknown) {
+    let reason = match [start, end].contains(&ParsedTime::Unknown) {
         true => UnreadableReason::NoTimes,
         false => UnreadableReason::TimeZone,
     };
@@ -115,13 +115,13 @@ pub(crate) enum ItemReading {
     /// An item that takes no time.
     Nothing,
     /// An item that blocks the widest range it may cover, with its mark.
-    Blocked(Box<Event>, Unreadable),
+    Blocked(Box<Event>, UnreadableItem),
     /// An item with unknown times, which blocks nothing.
-    Unknown(Unreadable),
+    Unknown(UnreadableItem),
 }
 
 /// A placeholder event that blocks a range and has no other details.
-pub(crate) fn blocking(id: String, uid: String, range: TimeRange) -> Event {
+pub(crate) fn busy_placeholder(id: String, uid: String, range: TimeRange) -> Event {
     Event {
         id,
         uid,
@@ -150,24 +150,24 @@ impl ItemReading {
         let name = format!("{}/{}", range.start.timestamp(), range.end.timestamp());
         let id = id.or_else(|| uid.clone()).unwrap_or(name);
         let uid = uid.unwrap_or_else(|| id.clone());
-        let mark = Unreadable { uid: uid.clone(), reason, blocks: true };
-        Self::Blocked(Box::new(blocking(id, uid, range)), mark)
+        let mark = UnreadableItem { uid: uid.clone(), reason, blocks: true };
+        Self::Blocked(Box::new(busy_placeholder(id, uid, range)), mark)
     }
 
     /// An item that blocks nothing, because nothing is known about its times.
-    pub(crate) fn unknown(id: Option<String>, uid: Option<String>, reason: UnreadableReason) -> Self {
-        Self::Unknown(Unreadable { uid: uid.or(id).unwrap_or_default(), reason, blocks: false })
+    pub(crate) fn unknown_times(id: Option<String>, uid: Option<String>, reason: UnreadableReason) -> Self {
+        Self::Unknown(UnreadableItem { uid: uid.or(id).unwrap_or_default(), reason, blocks: false })
     }
 
     /// The placeholder for a part of a window that could not be read.
-    pub(crate) fn lost(range: TimeRange) -> Self {
+    pub(crate) fn unreadable_range(range: TimeRange) -> Self {
         Self::blocked(None, None, range, UnreadableReason::NotDelivered)
     }
 }
 
 impl EventPage {
     /// Adds the result of reading one item.
-    pub(crate) fn take(&mut self, reading: ItemReading) {
+    pub(crate) fn add_reading(&mut self, reading: ItemReading) {
         match reading {
             ItemReading::Event(event) => self.items.push(*event),
             ItemReading::Nothing => {}
@@ -188,21 +188,21 @@ mod tests {
         format!("2026-12-{text}:00Z").parse().unwrap()
     }
 
-    fn local(text: &str) -> Moment {
-        Moment::Local(at(text).naive_utc())
+    fn local(text: &str) -> ParsedTime {
+        ParsedTime::Local(at(text).naive_utc())
     }
 
     fn range(start: &str, end: &str) -> TimeRange {
         TimeRange::new(at(start), at(end)).unwrap()
     }
 
-    fn found(start: Moment, end: Moment) -> Span {
+    fn found(start: ParsedTime, end: ParsedTime) -> Span {
         span(start, end, Some(range("01T00:00", "31T00:00")))
     }
 
     #[test]
     fn what_is_known_is_exact_and_an_end_before_its_start_takes_no_time() {
-        let (nine, ten) = (Moment::At(at("08T09:00")), Moment::At(at("08T10:00")));
+        let (nine, ten) = (ParsedTime::At(at("08T09:00")), ParsedTime::At(at("08T10:00")));
         assert_eq!(found(nine, ten), Span::Exact(range("08T09:00", "08T10:00")));
         assert_eq!(found(ten, nine), Span::Nothing);
         assert_eq!(found(nine, nine), Span::Nothing);
@@ -214,7 +214,7 @@ mod tests {
         let widest = |start, end| Span::Widest(range(start, end), UnreadableReason::TimeZone);
         assert_eq!(found(local("08T10:00"), local("08T11:00")), widest("07T20:00", "08T23:00"));
         assert_eq!(found(local("01T01:00"), local("01T02:00")), widest("01T00:00", "01T14:00"));
-        assert_eq!(found(Moment::At(at("08T10:00")), local("08T11:00")), widest("08T10:00", "08T23:00"));
+        assert_eq!(found(ParsedTime::At(at("08T10:00")), local("08T11:00")), widest("08T10:00", "08T23:00"));
         let outside = span(local("08T10:00"), local("08T11:00"), Some(range("20T00:00", "21T00:00")));
         assert_eq!(outside, Span::Nothing);
     }
@@ -222,17 +222,17 @@ mod tests {
     #[test]
     fn an_unknown_time_is_as_wide_as_the_window() {
         let widest = |start, end| Span::Widest(range(start, end), UnreadableReason::NoTimes);
-        let ten = Moment::At(at("08T10:00"));
-        assert_eq!(found(ten, Moment::Unknown), widest("08T10:00", "31T00:00"));
-        assert_eq!(found(Moment::Unknown, ten), widest("01T00:00", "08T10:00"));
-        assert_eq!(found(Moment::Unknown, Moment::Unknown), Span::Unknown(UnreadableReason::NoTimes));
-        assert_eq!(span(ten, Moment::Unknown, None), Span::Unknown(UnreadableReason::NoTimes));
+        let ten = ParsedTime::At(at("08T10:00"));
+        assert_eq!(found(ten, ParsedTime::Unknown), widest("08T10:00", "31T00:00"));
+        assert_eq!(found(ParsedTime::Unknown, ten), widest("01T00:00", "08T10:00"));
+        assert_eq!(found(ParsedTime::Unknown, ParsedTime::Unknown), Span::Unknown(UnreadableReason::NoTimes));
+        assert_eq!(span(ten, ParsedTime::Unknown, None), Span::Unknown(UnreadableReason::NoTimes));
     }
 
     #[test]
     fn times_at_the_end_of_the_calendar_do_not_overflow() {
-        let last = Moment::Local(NaiveDateTime::MAX);
-        let first = Moment::Local(NaiveDateTime::MIN);
+        let last = ParsedTime::Local(NaiveDateTime::MAX);
+        let first = ParsedTime::Local(NaiveDateTime::MIN);
         assert_eq!(
             found(first, last),
             Span::Widest(range("01T00:00", "31T00:00"), UnreadableReason::TimeZone)

@@ -11,7 +11,7 @@ use crate::{Error, ErrorKind, Remedy, Result, Secret, messages};
 
 /// What an administrator does to connect an organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConsentShape {
+pub enum ConsentFlow {
     /// Signs in on the provider's pages and consents there for the organisation.
     Pages,
     /// Enters a server and the login of a technical account.
@@ -42,7 +42,7 @@ pub struct RedirectPaths {
 
 /// Purpose of a sign-in at the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SignIn {
+pub enum SignInPurpose {
     /// An administrator proves who they are.
     Administrator,
     /// A user consents to access to their own calendar.
@@ -79,7 +79,7 @@ pub struct CodeExchange<'a> {
 
 /// The account that signed in, according to the provider's validated ID token.
 #[derive(Debug, Clone)]
-pub struct SignedIn {
+pub struct SignedInAccount {
     /// The provider's id of the account, equal to its [`crate::Person::id`].
     pub account: String,
     /// The address or sign-in name, for display and for comparison with what was entered.
@@ -88,7 +88,7 @@ pub struct SignedIn {
     pub organisation: Option<String>,
     /// The mail domain of the organisation that manages the account, where `organisation` is `None`.
     pub domain: Option<String>,
-    /// Whether the account may consent for its organisation. Always `false` for [`SignIn::OwnConsent`],
+    /// Whether the account may consent for its organisation. Always `false` for [`SignInPurpose::OwnConsent`],
     /// and where an administrator consents elsewhere.
     pub may_consent: bool,
     /// The refresh token for lasting access; `None` if the provider issued none.
@@ -108,18 +108,18 @@ pub struct IssuedToken {
 
 /// The person declined on the provider's page, as opposed to an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Declined;
+pub struct ConsentDeclined;
 
 /// Why a server cannot be connected through this provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnfitServer {
+pub struct UnsupportedServer {
     /// Stable code for programs; documented in `docs/errors.md`.
     pub code: &'static str,
     /// Explanation for a person, in one sentence.
     pub message: Message,
 }
 
-impl UnfitServer {
+impl UnsupportedServer {
     /// Creates the refusal; nothing was sent to the server.
     pub fn new(code: &'static str, message: Message) -> Self {
         Self { code, message }
@@ -130,7 +130,7 @@ impl UnfitServer {
 #[async_trait]
 pub trait Onboarding: Send + Sync + std::fmt::Debug {
     /// What an administrator does to connect an organisation.
-    fn consent_shape(&self) -> ConsentShape;
+    fn consent_flow(&self) -> ConsentFlow;
 
     /// The paths to which the provider redirects browsers.
     fn redirect_paths(&self) -> RedirectPaths {
@@ -138,12 +138,12 @@ pub trait Onboarding: Send + Sync + std::fmt::Debug {
     }
 
     /// Returns an error if the entered server must be connected through a different provider.
-    fn check_server(&self, _server: &Url) -> std::result::Result<(), UnfitServer> {
+    fn check_server(&self, _server: &Url) -> std::result::Result<(), UnsupportedServer> {
         Ok(())
     }
 
     /// The URL of the provider's sign-in page.
-    fn sign_in_url(&self, _purpose: SignIn, _request: &AuthorizationRequest<'_>) -> Result<Url> {
+    fn sign_in_url(&self, _purpose: SignInPurpose, _request: &AuthorizationRequest<'_>) -> Result<Url> {
         Err(no_pages())
     }
 
@@ -153,12 +153,20 @@ pub trait Onboarding: Send + Sync + std::fmt::Debug {
     }
 
     /// Exchanges the code of a sign-in. `None` if the response does not identify an account.
-    async fn redeem(&self, _purpose: SignIn, _brought: &CodeExchange<'_>) -> Result<Option<SignedIn>> {
+    async fn redeem(
+        &self,
+        _purpose: SignInPurpose,
+        _brought: &CodeExchange<'_>,
+    ) -> Result<Option<SignedInAccount>> {
         Err(no_pages())
     }
 
     /// Interprets the error in a redirect from the provider.
-    fn redirect_error(&self, _error: &str, _description: &str) -> std::result::Result<Declined, Error> {
+    fn redirect_error(
+        &self,
+        _error: &str,
+        _description: &str,
+    ) -> std::result::Result<ConsentDeclined, Error> {
         Err(no_pages())
     }
 
@@ -175,7 +183,7 @@ pub trait Onboarding: Send + Sync + std::fmt::Debug {
     /// Exchanges a consent without [`Secret::fixed_credential`] for an access token. `claims` are the claims that the
     /// provider requires in the new token.
     async fn token(&self, _secret: &Secret, _claims: Option<&str>) -> Result<IssuedToken> {
-        Err(Secret::foreign())
+        Err(Secret::wrong_provider())
     }
 
     /// Whether an error with a new consent may be temporary, because the provider has not applied the consent

@@ -7,7 +7,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use chrono::Duration;
-use domain::{Busy, BusyKind, TimeRange, Unreadable, UnreadableReason};
+use domain::{BusyKind, BusyTime, TimeRange, UnreadableItem, UnreadableReason};
 use futures::future::BoxFuture;
 
 use crate::{
@@ -22,11 +22,11 @@ const REQUESTS: usize = 96;
 const HOPELESS: usize = 14;
 
 /// The code for an unparseable response.
-pub(crate) const UNREADABLE: &str = "ANSWER_UNREADABLE";
+pub(crate) const UNREADABLE_RESPONSE: &str = "ANSWER_UNREADABLE";
 /// The code for a response over the size limit.
-pub(crate) const TOO_LARGE: &str = "ANSWER_TOO_LARGE";
+pub(crate) const RESPONSE_TOO_LARGE: &str = "ANSWER_TOO_LARGE";
 /// The code for a response that does not come from the calendar system, such as a proxy's error page.
-pub(crate) const FOREIGN: &str = "ANSWER_FOREIGN";
+pub(crate) const FOREIGN_RESPONSE: &str = "ANSWER_FOREIGN";
 
 /// Error texts, in lower case, for a view that contains an unreadable item.
 const CORRUPT: [&str; 8] = [
@@ -46,7 +46,7 @@ const TOO_MUCH: [&str; 5] =
 /// Whether a part of the window may be readable although the whole is not.
 pub(crate) fn can_be_split(error: &Error) -> bool {
     let code = error.code.to_ascii_lowercase();
-    error.code == UNREADABLE
+    error.code == UNREADABLE_RESPONSE
         || CORRUPT.contains(&code.as_str())
         || holds_too_much(error)
         || error.kind == ErrorKind::Invalid && error.remedy == Remedy::Never
@@ -58,9 +58,9 @@ fn holds_too_much(error: &Error) -> bool {
 }
 
 /// The error for a response whose body cannot be parsed. It concerns only this request, which is repeated later.
-pub(crate) fn unreadable(refused: BodyRejected, body: &[u8], system: &str) -> Error {
+pub(crate) fn unreadable_body(refused: BodyRejected, body: &[u8], system: &str) -> Error {
     // A proxy or portal between us and the server responds with the same page to all parts of a window.
-    let is_page = body.trim_ascii_start().first() == Some(&b'<') && system != EXCHANGE
+    let is_page = body.trim_ascii_start().first() == Some(&b'<') && system != EXCHANGE_SERVER
         || body
             .trim_ascii_start()
             .get(..14)
@@ -68,10 +68,10 @@ pub(crate) fn unreadable(refused: BodyRejected, body: &[u8], system: &str) -> Er
         || body.trim_ascii_start().get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"<html"));
     let (code, wait, message) = match refused {
         _ if is_page || body.trim_ascii().is_empty() => {
-            (FOREIGN, 60, messages::something_else_responded(system))
+            (FOREIGN_RESPONSE, 60, messages::something_else_responded(system))
         }
-        BodyRejected::Malformed => (UNREADABLE, 5, messages::response_not_understood(system)),
-        BodyRejected::OverBudget => (TOO_LARGE, 60, messages::response_too_large(system)),
+        BodyRejected::Malformed => (UNREADABLE_RESPONSE, 5, messages::response_not_understood(system)),
+        BodyRejected::OverBudget => (RESPONSE_TOO_LARGE, 60, messages::response_too_large(system)),
     };
     Error::new(
         ErrorKind::Unavailable,
@@ -82,18 +82,18 @@ pub(crate) fn unreadable(refused: BodyRejected, body: &[u8], system: &str) -> Er
 }
 
 /// Name of an Exchange server in error messages.
-pub(crate) const EXCHANGE: &str = "The Exchange server";
+pub(crate) const EXCHANGE_SERVER: &str = "The Exchange server";
 
 /// A window that was read in parts.
 #[derive(Debug)]
-pub(crate) struct Parts<T> {
+pub(crate) struct WindowParts<T> {
     /// The results of the readable parts, in order.
     pub read: Vec<T>,
     /// The unreadable parts, in order; adjacent ones are merged.
     pub lost: Vec<TimeRange>,
 }
 
-impl Parts<EventPage> {
+impl WindowParts<EventPage> {
     /// All events without duplicates, with the unreadable parts as busy.
     pub(crate) fn into_page(self) -> EventPage {
         let mut whole = EventPage::default();
@@ -105,13 +105,13 @@ impl Parts<EventPage> {
                 .extend(part.unreadable.into_iter().filter(|mark| marked.insert(mark.uid.clone())));
         }
         for piece in self.lost {
-            whole.take(ItemReading::lost(piece));
+            whole.add_reading(ItemReading::unreadable_range(piece));
         }
         whole
     }
 }
 
-impl Parts<FreeBusy> {
+impl WindowParts<FreeBusy> {
     /// All busy times, with the unreadable parts as busy.
     pub(crate) fn into_free_busy(self) -> FreeBusy {
         let mut whole = FreeBusy::default();
@@ -120,9 +120,13 @@ impl Parts<FreeBusy> {
             whole.unreadable.extend(part.unreadable);
         }
         for range in self.lost {
-            whole.busy.push(Busy { range, kind: BusyKind::Busy });
+            whole.busy.push(BusyTime { range, kind: BusyKind::Busy });
             let uid = format!("{}/{}", range.start.timestamp(), range.end.timestamp());
-            whole.unreadable.push(Unreadable { uid, reason: UnreadableReason::NotDelivered, blocks: true });
+            whole.unreadable.push(UnreadableItem {
+                uid,
+                reason: UnreadableReason::NotDelivered,
+                blocks: true,
+            });
         }
         whole
     }
@@ -130,11 +134,11 @@ impl Parts<FreeBusy> {
 
 /// Reads a window in parts after reading the whole failed with `refusal`. Fails with `refusal` if no part can be read
 /// either.
-pub(crate) async fn read<'a, T>(
+pub(crate) async fn read_in_parts<'a, T>(
     window: TimeRange,
     refusal: Error,
     ask: impl Fn(TimeRange) -> BoxFuture<'a, Result<T>> + Send,
-) -> Result<Parts<T>> {
+) -> Result<WindowParts<T>> {
     // The longest part is next, so that all parts that remain unreadable have the same length.
     let mut waiting = VecDeque::from(split_in_half(window));
     let (mut read, mut lost, mut asked, mut failed) = (Vec::new(), Vec::new(), 0, 0);
@@ -160,7 +164,7 @@ pub(crate) async fn read<'a, T>(
         return Err(refusal);
     }
     tracing::warn!(code = refusal.code, asked, lost = lost.len(), "a calendar was read in parts");
-    Ok(Parts { read, lost: merge_adjacent(lost) })
+    Ok(WindowParts { read, lost: merge_adjacent(lost) })
 }
 
 fn split_in_half(window: TimeRange) -> Vec<TimeRange> {
@@ -199,9 +203,9 @@ mod tests {
     }
 
     /// Reads a window whose parts fail if they overlap `bad`; returns the result and the number of requests.
-    async fn try_all(whole: TimeRange, bad: TimeRange) -> (Result<Parts<TimeRange>>, usize) {
+    async fn try_all(whole: TimeRange, bad: TimeRange) -> (Result<WindowParts<TimeRange>>, usize) {
         let asked = AtomicUsize::new(0);
-        let parts = read(whole, corrupt(), |part| {
+        let parts = read_in_parts(whole, corrupt(), |part| {
             asked.fetch_add(1, Ordering::Relaxed);
             Box::pin(async move { if part.overlaps(&bad) { Err(corrupt()) } else { Ok(part) } })
         });
@@ -214,7 +218,7 @@ mod tests {
         let bad =
             TimeRange::new(whole.start + Duration::minutes(50_001), whole.start + Duration::minutes(50_002));
         let (parts, asked) = try_all(whole, bad.unwrap()).await;
-        let Parts { read, lost } = parts.unwrap();
+        let WindowParts { read, lost } = parts.unwrap();
         let [lost] = lost.as_slice() else { panic!("{lost:?}") };
         assert!(lost.contains(&bad.unwrap()) && lost.duration() <= MIN_WINDOW, "{lost:?}");
         let found: i64 = read.iter().map(|part| part.duration().num_seconds()).sum();
@@ -245,7 +249,8 @@ mod tests {
     async fn another_error_ends_it() {
         let wait = Remedy::RetryAfter(MIN_WINDOW.to_std().unwrap());
         let gone = || Error::new(ErrorKind::Throttled, wait, "429", domain::Message::verbatim("x"));
-        let parts = read(window(24), corrupt(), |_| Box::pin(async move { Err::<(), _>(gone()) })).await;
+        let parts =
+            read_in_parts(window(24), corrupt(), |_| Box::pin(async move { Err::<(), _>(gone()) })).await;
         assert_eq!(parts.unwrap_err().kind, ErrorKind::Throttled);
     }
 }

@@ -19,7 +19,7 @@ pub struct PushRequest<'a> {
 
 /// The parsed content of a push request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notices {
+pub enum ParsedPush {
     /// The provider validates the endpoint and expects this text as the response.
     Handshake(String),
     /// Notifications about channels; may be empty.
@@ -51,8 +51,8 @@ pub trait Push: Send + Sync + std::fmt::Debug {
     }
 
     /// Reads what was sent to [`Self::hook`].
-    fn read_push(&self, _request: &PushRequest<'_>) -> Notices {
-        Notices::Malformed
+    fn read_push(&self, _request: &PushRequest<'_>) -> ParsedPush {
+        ParsedPush::Malformed
     }
 
     /// Subscribes `url` to push notifications about a mailbox, authenticated by `secret`.

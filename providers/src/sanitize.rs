@@ -1,13 +1,13 @@
 //! The only place where texts from providers are cleaned: a wrapper around every connector.
 //!
-//! [`Sanitized`] wraps each connector when it is added to an installation, so all results contain clean
+//! [`SanitizedProvider`] wraps each connector when it is added to an installation, so all results contain clean
 //! texts: both stores accept them, and an odd character in a calendar affects only the text that contains it. Each
 //! result type declares in [`Sanitize`] what its texts are; a new field does not compile until it is handled there.
 //!
 //! Texts for people lose forbidden characters and are cut to a maximum length. In texts that are compared with
-//! others (addresses, iCalendar UIDs) forbidden characters are replaced, see [`text::identifier`]. Tokens that the
+//! others (addresses, iCalendar UIDs) these are replaced, see [`text::clean_identifier`]. Tokens that the
 //! connector receives back later (ids, cursors) are escaped here and restored on the way back, so that an event
-//! with an odd id can still be changed and removed, see [`text::escape`].
+//! with an odd id can still be changed and removed, see [`text::escape_token`].
 
 mod values;
 
@@ -17,28 +17,28 @@ use async_trait::async_trait;
 use domain::{ProviderKind, TimeRange, text};
 use url::Url;
 
-pub(crate) use self::values::{Sanitize, identifier, name};
+pub(crate) use self::values::{Sanitize, clean_identifier, clean_name};
 
 use crate::{
     AuthorizationRequest, CalendarInfo, CalendarListing, ChangeCheck, ChangeFeed, Changes, Channel,
-    CodeExchange, ConsentShape, Declined, Directory, Error, Event, EventChange, EventPage, Events, FreeBusy,
-    IssuedToken, Mailbox, NewEvent, Notices, Onboarding, Organisation, Page, Person, Provider,
+    CodeExchange, ConsentDeclined, ConsentFlow, Directory, Error, Event, EventChange, EventPage, Events,
+    FreeBusy, IssuedToken, Mailbox, NewEvent, Onboarding, Organisation, Page, ParsedPush, Person, Provider,
     ProviderFeatures, Push, PushRequest, RedirectPaths, RequestLimits, Result, RoomInfo, Secret, Session,
-    SignIn, SignedIn, UnfitServer,
+    SignInPurpose, SignedInAccount, UnsupportedServer,
 };
 
 /// A connector whose results contain only clean texts.
 #[derive(Debug)]
-pub struct Sanitized(Arc<dyn Provider>);
+pub struct SanitizedProvider(Arc<dyn Provider>);
 
-impl Sanitized {
+impl SanitizedProvider {
     /// Wraps a connector so that its results are cleaned.
     pub fn new(provider: Arc<dyn Provider>) -> Self {
         Self(provider)
     }
 }
 
-impl Provider for Sanitized {
+impl Provider for SanitizedProvider {
     fn kind(&self) -> ProviderKind {
         self.0.kind()
     }
@@ -53,33 +53,37 @@ impl Provider for Sanitized {
 }
 
 #[async_trait]
-impl Onboarding for Sanitized {
-    fn consent_shape(&self) -> ConsentShape {
-        self.0.consent_shape()
+impl Onboarding for SanitizedProvider {
+    fn consent_flow(&self) -> ConsentFlow {
+        self.0.consent_flow()
     }
 
     fn redirect_paths(&self) -> RedirectPaths {
         self.0.redirect_paths()
     }
 
-    fn check_server(&self, server: &Url) -> std::result::Result<(), UnfitServer> {
+    fn check_server(&self, server: &Url) -> std::result::Result<(), UnsupportedServer> {
         self.0.check_server(server)
     }
 
-    fn sign_in_url(&self, purpose: SignIn, request: &AuthorizationRequest<'_>) -> Result<Url> {
+    fn sign_in_url(&self, purpose: SignInPurpose, request: &AuthorizationRequest<'_>) -> Result<Url> {
         self.0.sign_in_url(purpose, request).map_err(Error::cleaned)
     }
 
     fn consent_url(&self, organisation: &str, redirect_uri: &str, state: &str) -> Result<Url> {
-        let organisation = text::unescape(organisation);
+        let organisation = text::unescape_token(organisation);
         self.0.consent_url(&organisation, redirect_uri, state).map_err(Error::cleaned)
     }
 
-    async fn redeem(&self, purpose: SignIn, brought: &CodeExchange<'_>) -> Result<Option<SignedIn>> {
+    async fn redeem(
+        &self,
+        purpose: SignInPurpose,
+        brought: &CodeExchange<'_>,
+    ) -> Result<Option<SignedInAccount>> {
         self.0.redeem(purpose, brought).await.cleaned()
     }
 
-    fn redirect_error(&self, error: &str, description: &str) -> std::result::Result<Declined, Error> {
+    fn redirect_error(&self, error: &str, description: &str) -> std::result::Result<ConsentDeclined, Error> {
         self.0.redirect_error(error, description).map_err(Error::cleaned)
     }
 
@@ -105,18 +109,18 @@ impl Onboarding for Sanitized {
 }
 
 #[async_trait]
-impl Directory for Sanitized {
+impl Directory for SanitizedProvider {
     async fn organisation(&self, session: &Session) -> Result<Organisation> {
         self.0.organisation(session).await.cleaned()
     }
 
     async fn people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>> {
-        let after = after.map(text::unescape);
+        let after = after.map(text::unescape_token);
         self.0.people(session, after.as_deref()).await.cleaned()
     }
 
     async fn rooms(&self, session: &Session, after: Option<&str>) -> Result<Page<RoomInfo>> {
-        let after = after.map(text::unescape);
+        let after = after.map(text::unescape_token);
         self.0.rooms(session, after.as_deref()).await.cleaned()
     }
 
@@ -130,7 +134,7 @@ impl Directory for Sanitized {
 }
 
 #[async_trait]
-impl Events for Sanitized {
+impl Events for SanitizedProvider {
     async fn calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
         self.0.calendar(session, mailbox).await.cleaned()
     }
@@ -153,7 +157,7 @@ impl Events for Sanitized {
         window: TimeRange,
         after: Option<&str>,
     ) -> Result<EventPage> {
-        let after = after.map(text::unescape);
+        let after = after.map(text::unescape_token);
         self.0.events(session, mailbox, window, after.as_deref()).await.cleaned()
     }
 
@@ -169,7 +173,7 @@ impl Events for Sanitized {
         window: TimeRange,
         after: Option<&str>,
     ) -> Result<EventPage> {
-        let (calendar, after) = (text::unescape(calendar), after.map(text::unescape));
+        let (calendar, after) = (text::unescape_token(calendar), after.map(text::unescape_token));
         self.0.events_of(session, mailbox, &calendar, window, after.as_deref()).await.cleaned()
     }
 
@@ -182,7 +186,7 @@ impl Events for Sanitized {
     }
 
     async fn event(&self, session: &Session, mailbox: &str, id: &str) -> Result<Option<Event>> {
-        self.0.event(session, mailbox, &text::unescape(id)).await.cleaned()
+        self.0.event(session, mailbox, &text::unescape_token(id)).await.cleaned()
     }
 
     async fn update_event(
@@ -192,15 +196,18 @@ impl Events for Sanitized {
         id: &str,
         change: &EventChange,
     ) -> Result<Event> {
-        self.0.update_event(session, mailbox, &text::unescape(id), change).await.cleaned()
+        self.0.update_event(session, mailbox, &text::unescape_token(id), change).await.cleaned()
     }
 
     async fn cancel_event(&self, session: &Session, mailbox: &str, id: &str, message: &str) -> Result<()> {
-        self.0.cancel_event(session, mailbox, &text::unescape(id), message).await.map_err(Error::cleaned)
+        self.0
+            .cancel_event(session, mailbox, &text::unescape_token(id), message)
+            .await
+            .map_err(Error::cleaned)
     }
 
     async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
-        self.0.delete_event(session, mailbox, &text::unescape(id)).await.map_err(Error::cleaned)
+        self.0.delete_event(session, mailbox, &text::unescape_token(id)).await.map_err(Error::cleaned)
     }
 
     async fn remove_copies(
@@ -215,7 +222,7 @@ impl Events for Sanitized {
 }
 
 #[async_trait]
-impl ChangeFeed for Sanitized {
+impl ChangeFeed for SanitizedProvider {
     async fn changes(
         &self,
         session: &Session,
@@ -223,7 +230,7 @@ impl ChangeFeed for Sanitized {
         window: TimeRange,
         cursor: Option<&str>,
     ) -> Result<Changes> {
-        let cursor = cursor.map(text::unescape);
+        let cursor = cursor.map(text::unescape_token);
         self.0.changes(session, mailbox, window, cursor.as_deref()).await.cleaned()
     }
 
@@ -234,19 +241,19 @@ impl ChangeFeed for Sanitized {
         window: TimeRange,
         watermark: Option<&str>,
     ) -> Result<ChangeCheck> {
-        let watermark = watermark.map(text::unescape);
+        let watermark = watermark.map(text::unescape_token);
         self.0.poll_changes(session, mailbox, window, watermark.as_deref()).await.cleaned()
     }
 }
 
 #[async_trait]
-impl Push for Sanitized {
+impl Push for SanitizedProvider {
     fn hook(&self) -> Option<&'static str> {
         self.0.hook()
     }
 
     /// Not sanitised, because the content is only compared with stored values and never stored.
-    fn read_push(&self, request: &PushRequest<'_>) -> Notices {
+    fn read_push(&self, request: &PushRequest<'_>) -> ParsedPush {
         self.0.read_push(request)
     }
 
@@ -255,11 +262,11 @@ impl Push for Sanitized {
     }
 
     async fn renew(&self, session: &Session, channel: &str) -> Result<Channel> {
-        self.0.renew(session, &text::unescape(channel)).await.cleaned()
+        self.0.renew(session, &text::unescape_token(channel)).await.cleaned()
     }
 
     async fn unwatch(&self, session: &Session, channel: &str) -> Result<()> {
-        self.0.unwatch(session, &text::unescape(channel)).await.map_err(Error::cleaned)
+        self.0.unwatch(session, &text::unescape_token(channel)).await.map_err(Error::cleaned)
     }
 }
 

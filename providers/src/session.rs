@@ -22,7 +22,7 @@ pub enum Credential {
     },
     /// A service account's key, with which the connector obtains one token per mailbox.
     ServiceAccount(Arc<crate::google::ServiceAccountKey>),
-    /// A service account's address: the operator's source signs for it ([`crate::google::Keyless`]).
+    /// A service account's address: the operator's source signs for it ([`crate::google::KeylessSigner`]).
     Keyless(Arc<str>),
 }
 
@@ -54,9 +54,9 @@ pub trait Gate: Send + Sync + std::fmt::Debug {
 pub struct Permit(Option<Box<dyn std::any::Any + Send + Sync>>);
 
 impl Permit {
-    /// Creates a permit that owns `place` and drops it when released.
-    pub fn holding(place: impl std::any::Any + Send + Sync) -> Self {
-        Self(Some(Box::new(place)))
+    /// Creates a permit that owns `guard` and drops it when released.
+    pub fn holding(guard: impl std::any::Any + Send + Sync) -> Self {
+        Self(Some(Box::new(guard)))
     }
 }
 
@@ -68,10 +68,10 @@ impl std::fmt::Display for Permit {
 
 /// A gate without limits; for tools that send only a few requests.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct OpenGate;
+pub struct UnlimitedGate;
 
 #[async_trait]
-impl Gate for OpenGate {
+impl Gate for UnlimitedGate {
     async fn enter(&self, _mailbox: Option<&str>) -> Result<Permit> {
         Ok(Permit::default())
     }

@@ -3,7 +3,7 @@
 use std::{error::Error, fmt::Debug};
 
 use async_trait::async_trait;
-use domain::Hint;
+use domain::JobHint;
 use entity::{DatabaseError, event_log};
 use sea_orm::DatabaseTransaction;
 
@@ -42,7 +42,7 @@ pub trait ChangeWriter: Debug + Send + Sync + 'static {
 #[derive(Debug, Default)]
 pub struct CommittedRuns {
     /// Hints for runs that are due immediately.
-    pub hints: Vec<Hint>,
+    pub hints: Vec<JobHint>,
     /// The stored change events, one for each step of a run that is not a background run.
     pub events: Vec<event_log::Model>,
 }
@@ -67,7 +67,7 @@ impl From<sea_orm::DbErr> for WriteError {
 impl WriteError {
     /// Whether repeating the transaction may succeed, because it conflicted with another one or its connection broke
     /// (in which case it may have been committed).
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         matches!(self, Self::Database(error) if error.is_contention() || error.is_connection_lost())
     }
 }

@@ -11,7 +11,7 @@ use crate::{Run, Storage, lane, postgres, sqlite};
 
 /// A claimed job: the node may work on it until its lease expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claimed {
+pub struct JobClaim {
     /// The id of the run to execute.
     pub run: Id<ids::Run>,
     /// The tenant that owns the run.
@@ -42,7 +42,7 @@ pub struct Signal {
 }
 
 /// Maximum interval between two crashes that are counted together.
-pub(crate) const CRASHES_WITHIN: Duration = Duration::from_hours(72);
+pub(crate) const CRASH_WINDOW: Duration = Duration::from_hours(72);
 
 impl Storage {
     /// Claims those of the given runs that are due and unclaimed, for `node` and for the duration of `lease`.
@@ -51,7 +51,7 @@ impl Storage {
         node: &str,
         runs: &[Id<ids::Run>],
         lease: Duration,
-    ) -> Result<Vec<Claimed>, DatabaseError> {
+    ) -> Result<Vec<JobClaim>, DatabaseError> {
         if runs.is_empty() {
             return Ok(Vec::new());
         }
@@ -59,13 +59,13 @@ impl Storage {
             true => postgres::claim(&*self.clock, node, runs, lease),
             false => sqlite::claim(&*self.clock, node, runs, lease),
         };
-        let rows = self.store.by_key().query_all_raw(statement).await?;
+        let rows = self.store.engine_by_key().query_all_raw(statement).await?;
         rows.iter().map(claimed).collect()
     }
 
     /// Reads runs with their pending signals, oldest first. Call it after claiming them. It fails rather than return
     /// an incomplete list, because a step that missed a signal would keep waiting for it.
-    pub async fn read(
+    pub async fn read_runs(
         &self,
         runs: &[Id<ids::Run>],
     ) -> Result<HashMap<Id<ids::Run>, (Run, Vec<Signal>)>, DatabaseError> {
@@ -74,7 +74,8 @@ impl Storage {
         let rows = run::all_tenants().filter(store.id_in(run::Column::Id, runs));
         let signals = signal::all_tenants().filter(store.id_in(signal::Column::RunId, runs));
         let signals = signals.order_by_asc(signal::Column::Id);
-        let (rows, signals) = tokio::join!(rows.all(store.by_key()), signals.all(store.by_key()));
+        let (rows, signals) =
+            tokio::join!(rows.all(store.engine_by_key()), signals.all(store.engine_by_key()));
         let mut found: HashMap<_, _> = rows?.into_iter().map(|row| (row.id, (row, Vec::new()))).collect();
         for signal in signals? {
             if let Some((_, signals)) = found.get_mut(&signal.run_id) {
@@ -97,27 +98,27 @@ impl Storage {
             true => postgres::renew(&*self.clock, claims, lease),
             false => sqlite::renew(&*self.clock, claims, lease),
         };
-        let rows = self.store.by_key().query_all_raw(statement).await?;
+        let rows = self.store.engine_by_key().query_all_raw(statement).await?;
         rows.iter().map(|row| Ok(row.try_get("", "run_id")?)).collect()
     }
 
     /// Releases a claim without working on it, because the node does not know the workflow. The sweep offers the job
     /// again after its usual interval, so that this node does not claim it again immediately.
-    pub async fn release(&self, claimed: &Claimed) -> Result<(), DatabaseError> {
+    pub async fn release(&self, claimed: &JobClaim) -> Result<(), DatabaseError> {
         let sql = "UPDATE job SET lease_until = NULL, leased_by = NULL WHERE run_id = $1 AND epoch = $2";
         let values = [claimed.run.into(), claimed.epoch.into()];
         let statement = Statement::from_sql_and_values(self.store.backend(), sql, values);
-        self.store.by_key().execute_raw(statement).await?;
+        self.store.engine_by_key().execute_raw(statement).await?;
         Ok(())
     }
 
     /// Ends the leases that a stopping node still holds because their steps took too long or could not be committed,
     /// and makes their jobs available again. As the outcome is unknown, each counts as a crash, like an expired
     /// lease.
-    pub async fn release_node(&self, node: &str) -> Result<(), DatabaseError> {
+    pub async fn end_node_leases(&self, node: &str) -> Result<(), DatabaseError> {
         let statement = match self.is_postgres() {
-            true => postgres::release_node(&*self.clock, node),
-            false => sqlite::release_node(&*self.clock, node),
+            true => postgres::end_node_leases(&*self.clock, node),
+            false => sqlite::end_node_leases(&*self.clock, node),
         };
         self.store.engine().execute_raw(statement).await?;
         Ok(())
@@ -126,7 +127,7 @@ impl Storage {
     /// Ends every lease and removes every hint; called when the only process of an SQLite database starts. The lease
     /// holders no longer exist, so the next worker need not wait; each lease ended this way counts as a crash, like
     /// an expired one.
-    pub async fn release_all(&self) -> Result<(), DatabaseError> {
+    pub async fn end_all_leases(&self) -> Result<(), DatabaseError> {
         let sql = "UPDATE job SET lease_until = CASE WHEN lease_until > $1 THEN $1 ELSE lease_until END,
             offered_at = NULL WHERE offered_at IS NOT NULL OR lease_until > $1";
         let statement = Statement::from_sql_and_values(self.store.backend(), sql, [self.clock.now().into()]);
@@ -135,8 +136,8 @@ impl Storage {
     }
 }
 
-fn claimed(row: &QueryResult) -> Result<Claimed, DatabaseError> {
-    Ok(Claimed {
+fn claimed(row: &QueryResult) -> Result<JobClaim, DatabaseError> {
+    Ok(JobClaim {
         run: row.try_get("", "run_id")?,
         tenant: row.try_get("", "tenant_id")?,
         lane: lane(row)?,

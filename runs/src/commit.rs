@@ -7,7 +7,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use domain::{Hint, Id, Topic, ids};
+use domain::{Id, JobHint, Topic, ids};
 use entity::{DatabaseError, event_log};
 use sea_orm::{ConnectionTrait, QueryResult};
 
@@ -18,7 +18,7 @@ use crate::{
 
 /// Outcome of committing a step's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum CommitOutcome {
     /// The result was written and the claim is kept: the worker continues with the run.
     Kept,
     /// The result was written and the claim was released.
@@ -29,9 +29,9 @@ pub enum Fate {
 
 /// Summary of one committed transaction.
 #[derive(Debug)]
-pub struct Committed<After> {
+pub struct BatchOutcome<After> {
     /// The outcome of each result, in the order of the batch.
-    pub fates: Vec<Fate>,
+    pub fates: Vec<CommitOutcome>,
     /// Notifications about the runs.
     pub runs: CommittedRuns,
     /// Notifications about the changes.
@@ -39,7 +39,7 @@ pub struct Committed<After> {
 }
 
 /// A transition to be written, with the ids of the rows that it inserts.
-pub(crate) struct Moved<'a> {
+pub(crate) struct NewTransition<'a> {
     pub(crate) transition: &'a Transition,
     pub(crate) line: Id<ids::Row>,
     /// `None` if subscribers are not notified.
@@ -56,9 +56,9 @@ pub(crate) struct Job {
 }
 
 /// The jobs after a commit, by run and by the epoch and revision before it.
-pub(crate) type MovedJobs = HashMap<Key, Job>;
+pub(crate) type JobsAfterCommit = HashMap<Key, Job>;
 
-pub(crate) fn job(row: &QueryResult) -> Result<Job, DatabaseError> {
+pub(crate) fn parse_job(row: &QueryResult) -> Result<Job, DatabaseError> {
     let (kept, hint_due): (bool, bool) = (row.try_get("", "kept")?, row.try_get("", "hint_due")?);
     Ok(Job { kept, hint_due: hint_due && !kept })
 }
@@ -72,32 +72,32 @@ impl Storage {
         writer: &W,
         (node, lease): (&str, Duration),
         batch: &[StepResult<W::Change>],
-    ) -> Result<Committed<W::AfterCommit>, WriteError> {
+    ) -> Result<BatchOutcome<W::AfterCommit>, WriteError> {
         let now = self.clock.now();
         let event = |result: &StepResult<W::Change>| {
             let transition = &result.transition;
             let event =
                 || event_log::new(&self.ids, transition.tenant, Topic::Run, transition.run.any(), now);
-            transition.is_told().then(event)
+            transition.notifies_subscribers().then(event)
         };
         let events: Vec<Option<event_log::Model>> = batch.iter().map(event).collect();
-        let rows: Vec<Moved<'_>> = batch
+        let rows: Vec<NewTransition<'_>> = batch
             .iter()
             .zip(&events)
             .map(|(result, event)| self.row(&result.transition, event.as_ref()))
             .collect();
         let batch = Batch { storage: self, node, lease, results: batch, rows, events: &events };
-        match self.is_postgres() && batch.results.iter().all(StepResult::is_plain) {
+        match self.is_postgres() && batch.results.iter().all(StepResult::has_no_changes) {
             true => {
-                let moved = batch.move_together(self.store.by_key()).await?;
+                let moved = batch.move_together(self.store.engine_by_key()).await?;
                 Ok(batch.committed(&moved, W::AfterCommit::default()))
             }
             false => batch.write(writer).await,
         }
     }
 
-    fn row<'a>(&self, transition: &'a Transition, event: Option<&'a event_log::Model>) -> Moved<'a> {
-        Moved { transition, line: self.ids.make(), event }
+    fn row<'a>(&self, transition: &'a Transition, event: Option<&'a event_log::Model>) -> NewTransition<'a> {
+        NewTransition { transition, line: self.ids.make(), event }
     }
 }
 
@@ -107,13 +107,13 @@ struct Batch<'a, Change> {
     node: &'a str,
     lease: Duration,
     results: &'a [StepResult<Change>],
-    rows: Vec<Moved<'a>>,
+    rows: Vec<NewTransition<'a>>,
     events: &'a [Option<event_log::Model>],
 }
 
 impl<Change> Batch<'_, Change> {
     /// Writes the batch in a transaction that may access the rows of its tenants.
-    async fn write<W>(self, writer: &W) -> Result<Committed<W::AfterCommit>, WriteError>
+    async fn write<W>(self, writer: &W) -> Result<BatchOutcome<W::AfterCommit>, WriteError>
     where
         W: ChangeWriter<Change = Change>,
     {
@@ -131,7 +131,7 @@ impl<Change> Batch<'_, Change> {
         };
         let mut after = W::AfterCommit::default();
         for result in self.results {
-            if moved.contains_key(&result.key()) && !result.is_plain() {
+            if moved.contains_key(&result.key()) && !result.has_no_changes() {
                 writer.write(&txn, &result.transition, &result.changes, &mut after).await?;
             }
         }
@@ -141,33 +141,39 @@ impl<Change> Batch<'_, Change> {
     }
 
     /// Updates all runs with one statement; PostgreSQL only.
-    async fn move_together(&self, connection: &impl ConnectionTrait) -> Result<MovedJobs, DatabaseError> {
+    async fn move_together(
+        &self,
+        connection: &impl ConnectionTrait,
+    ) -> Result<JobsAfterCommit, DatabaseError> {
         let clock = &*self.storage.clock;
         let event = (Topic::Run.as_str(), clock.now());
         let statement = postgres::commit(clock, (self.node, self.lease), &self.rows, event);
         let rows = connection.query_all_raw(statement).await?;
         let read = |row: &QueryResult| {
-            Ok(((row.try_get("", "id")?, row.try_get("", "epoch")?, row.try_get("", "revision")?), job(row)?))
+            Ok((
+                (row.try_get("", "id")?, row.try_get("", "epoch")?, row.try_get("", "revision")?),
+                parse_job(row)?,
+            ))
         };
         rows.iter().map(read).collect()
     }
 
-    fn committed<After>(self, moved: &MovedJobs, after: After) -> Committed<After> {
+    fn committed<After>(self, moved: &JobsAfterCommit, after: After) -> BatchOutcome<After> {
         let (mut fates, mut runs) = (Vec::with_capacity(self.results.len()), CommittedRuns::default());
         for (result, event) in self.results.iter().zip(self.events) {
             let transition = &result.transition;
             // The batch may contain a zombie's result for the same run.
             let Some(job) = moved.get(&transition.key()) else {
-                fates.push(Fate::TooLate);
+                fates.push(CommitOutcome::TooLate);
                 continue;
             };
-            fates.push(if job.kept { Fate::Kept } else { Fate::Written });
+            fates.push(if job.kept { CommitOutcome::Kept } else { CommitOutcome::Written });
             runs.events.extend(event.clone());
             if job.hint_due {
                 let Transition { run, tenant, lane, .. } = *transition;
-                runs.hints.push(Hint { run, tenant, lane });
+                runs.hints.push(JobHint { run, tenant, lane });
             }
         }
-        Committed { fates, runs, after }
+        BatchOutcome { fates, runs, after }
     }
 }

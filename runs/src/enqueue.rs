@@ -1,6 +1,6 @@
 //! Enqueues runs, always in the transaction that causes them.
 
-use domain::{AnyId, Hint, Id, Timestamp, ids, state::Lane};
+use domain::{AnyId, Id, JobHint, Timestamp, ids, state::Lane};
 use entity::DatabaseError;
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use serde_json::Value as Json;
@@ -37,14 +37,14 @@ pub async fn enqueue(
     txn: &DatabaseTransaction,
     runs: &[NewRun],
     at: Timestamp,
-) -> Result<Vec<Hint>, DatabaseError> {
+) -> Result<Vec<JobHint>, DatabaseError> {
     let mut hints = Vec::new();
     for runs in runs.chunks(AT_ONCE) {
         let inserted = match is_postgres(txn.get_database_backend()) {
             true => postgres::enqueue(txn, runs, at).await?,
             false => sqlite::enqueue(txn, runs, at).await?,
         };
-        let hint = |run: &NewRun| Hint { run: run.id, tenant: run.tenant, lane: run.lane };
+        let hint = |run: &NewRun| JobHint { run: run.id, tenant: run.tenant, lane: run.lane };
         hints.extend(runs.iter().filter(|run| inserted.contains(&run.id)).map(hint));
     }
     Ok(hints)

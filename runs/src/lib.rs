@@ -33,15 +33,15 @@ use sea_orm::{DatabaseBackend, QueryResult, Value};
 
 pub use self::{
     changes::{ChangeWriter, CommittedRuns, WriteError},
-    claim::{Claimed, Signal},
-    commit::{Committed, Fate},
+    claim::{JobClaim, Signal},
+    commit::{BatchOutcome, CommitOutcome},
     enqueue::{NewRun, enqueue},
     postgres::commit_sql,
     revive::{Revival, revive},
     signal::{request_cancel, signal, wake_all_because},
     transition::{HistoryEntry, StepResult, Transition},
 };
-pub use domain::Hint;
+pub use domain::JobHint;
 pub use entity::{DatabaseError, run::Model as Run};
 
 /// The engine's access to the rows of runs. Cheap to clone.
@@ -75,7 +75,7 @@ impl Storage {
     }
 
     /// Whether this process is the only one that uses the database.
-    pub fn is_exclusive(&self) -> bool {
+    pub fn is_sole_process(&self) -> bool {
         !self.is_postgres()
     }
 
@@ -95,8 +95,8 @@ fn lane(row: &QueryResult) -> Result<Lane, DatabaseError> {
 }
 
 /// The hint for a job.
-fn hint(row: &QueryResult) -> Result<Hint, DatabaseError> {
-    Ok(Hint { run: row.try_get("", "run_id")?, tenant: row.try_get("", "tenant_id")?, lane: lane(row)? })
+fn hint(row: &QueryResult) -> Result<JobHint, DatabaseError> {
+    Ok(JobHint { run: row.try_get("", "run_id")?, tenant: row.try_get("", "tenant_id")?, lane: lane(row)? })
 }
 
 /// Serialises a reason for storage; `None` when there is nothing to explain.

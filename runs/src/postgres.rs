@@ -4,17 +4,17 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use domain::{Clock, Hint, Id, Timestamp, ids, state::RunStatus};
+use domain::{Clock, Id, JobHint, Timestamp, ids, state::RunStatus};
 use entity::DatabaseError;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Statement, Value};
 use serde_json::{Value as Json, json};
 
 use crate::{
     NewRun, Transition,
-    claim::CRASHES_WITHIN,
-    commit::Moved,
+    claim::CRASH_WINDOW,
+    commit::NewTransition,
     json,
-    unnest::{columns, statement},
+    unnest::{build_statement, columns},
     value,
 };
 
@@ -57,13 +57,13 @@ pub(crate) async fn enqueue(
     at: Timestamp,
 ) -> Result<HashSet<Id<ids::Run>>, DatabaseError> {
     let scalars = [("status", RunStatus::Ordered.as_str().into()), ("at", at.into())];
-    let rows = txn.query_all_raw(statement(ENQUEUE, [new_runs(runs)], scalars)).await?;
+    let rows = txn.query_all_raw(build_statement(ENQUEUE, [new_runs(runs)], scalars)).await?;
     rows.iter().map(|row| Ok(row.try_get("", "run_id")?)).collect()
 }
 
 columns! {
     /// Jobs to insert.
-    new_jobs(Hint) {
+    new_jobs(JobHint) {
         run_id: "uuid" = |job| job.run;
         tenant_id: "uuid" = |job| job.tenant;
         lane: "text" = |job| job.lane.to_string();
@@ -71,18 +71,18 @@ columns! {
 }
 
 /// Inserts jobs for existing runs, due immediately.
-pub(crate) fn insert_jobs(jobs: &[Hint], at: Timestamp) -> Statement {
+pub(crate) fn insert_jobs(jobs: &[JobHint], at: Timestamp) -> Statement {
     let sql = "INSERT INTO job (run_id, tenant_id, lane, due_at, offered_at, epoch, attempt, crashes, wakes)
         SELECT run_id, tenant_id, lane, least({at}, now()), least({at}, now()), 0, 0, 0, 0 FROM {new_jobs}";
-    statement(sql, [new_jobs(jobs)], [("at", at.into())])
+    build_statement(sql, [new_jobs(jobs)], [("at", at.into())])
 }
 
 /// Makes a job due now.
-pub(crate) fn wake(tenant: Id<ids::Tenant>, run: Id<ids::Run>, at: Timestamp) -> Statement {
+pub(crate) fn wake_job(tenant: Id<ids::Tenant>, run: Id<ids::Run>, at: Timestamp) -> Statement {
     let sql = "UPDATE job SET wakes = wakes + 1, offered_at = least({at}, now()),
         due_at = CASE WHEN due_at > least({at}, now()) THEN least({at}, now()) ELSE due_at END
         WHERE tenant_id = {tenant} AND run_id = {run} RETURNING run_id, tenant_id, lane";
-    statement(sql, [], [("tenant", tenant.into()), ("run", run.into()), ("at", at.into())])
+    build_statement(sql, [], [("tenant", tenant.into()), ("run", run.into()), ("at", at.into())])
 }
 
 /// Makes the jobs of all runs due that wait for a reason with this code.
@@ -92,7 +92,7 @@ pub(crate) fn wake_all_because(tenant: Id<ids::Tenant>, code: &str, at: Timestam
         FROM run WHERE run.id = job.run_id AND run.tenant_id = {tenant} AND job.tenant_id = {tenant}
           AND run.finished_at IS NULL AND run.reason->>'code' = {code}
         RETURNING job.run_id, job.tenant_id, job.lane";
-    statement(sql, [], [("tenant", tenant.into()), ("code", code.into()), ("at", at.into())])
+    build_statement(sql, [], [("tenant", tenant.into()), ("code", code.into()), ("at", at.into())])
 }
 
 // A claim does not wait for the disk. One that a crash of the database takes back is as if it had never been: another
@@ -119,9 +119,9 @@ pub(crate) fn claim(clock: &dyn Clock, node: &str, runs: &[Id<ids::Run>], lease:
         ("lease_ms", millis(lease)),
         ("node", node.into()),
         ("runs", runs.to_vec().into()),
-        ("within_ms", millis(CRASHES_WITHIN)),
+        ("within_ms", millis(CRASH_WINDOW)),
     ];
-    statement(CLAIM, [], scalars)
+    build_statement(CLAIM, [], scalars)
 }
 
 columns! {
@@ -138,14 +138,14 @@ pub(crate) fn renew(clock: &dyn Clock, claims: &[(Id<ids::Run>, i64)], lease: Du
         FROM {held}
         WHERE j.run_id = held.run_id AND j.epoch = held.epoch AND j.lease_until IS NOT NULL
         RETURNING j.run_id";
-    statement(sql, [held(claims)], [("now", value(clock.sql())), ("lease_ms", millis(lease))])
+    build_statement(sql, [held(claims)], [("now", value(clock.sql())), ("lease_ms", millis(lease))])
 }
 
 /// Statement that ends the leases of a node.
-pub(crate) fn release_node(clock: &dyn Clock, node: &str) -> Statement {
+pub(crate) fn end_node_leases(clock: &dyn Clock, node: &str) -> Statement {
     let sql = "UPDATE job SET lease_until = coalesce({now}, now()), offered_at = NULL
         WHERE leased_by = {node} AND lease_until > coalesce({now}, now())";
-    statement(sql, [], [("now", value(clock.sql())), ("node", node.into())])
+    build_statement(sql, [], [("now", value(clock.sql())), ("node", node.into())])
 }
 
 // Tenants are found by jumping from one to the next in the indexes, so that a tenant with a million jobs costs no more
@@ -186,13 +186,13 @@ RETURNING run_id, tenant_id, lane";
 pub(crate) fn sweep(clock: &dyn Clock, again: Option<Duration>, max: u32) -> Statement {
     let again = again.map(|again| again.as_millis() as i64);
     let scalars = [("now", value(clock.sql())), ("again_ms", again.into()), ("max", i64::from(max).into())];
-    statement(SWEEP, [], scalars)
+    build_statement(SWEEP, [], scalars)
 }
 
 /// Statement that reads the earliest due time of a job that has not been offered.
 pub(crate) fn next_due(clock: &dyn Clock) -> Statement {
     let sql = "SELECT due_at, coalesce({now}, now()) AS at FROM job WHERE offered_at IS NULL ORDER BY due_at LIMIT 1";
-    statement(sql, [], [("now", value(clock.sql()))])
+    build_statement(sql, [], [("now", value(clock.sql()))])
 }
 
 // A claim that is kept is not written while half of its lease is left: whoever would take it from its worker moves the
@@ -249,7 +249,7 @@ SELECT id, epoch, revision, kept, hint_due FROM moved";
 // Arrays hold no NULL: the empty text and JSON null stand for it.
 columns! {
     /// Transitions to write.
-    i(Moved<'_>) {
+    i(NewTransition<'_>) {
         run_id: "uuid" = |m| m.transition.run;
         epoch: "bigint" = |m| m.transition.epoch;
         revision: "bigint" = |m| m.transition.revision;
@@ -291,7 +291,7 @@ columns! {
 pub(crate) fn commit(
     clock: &dyn Clock,
     (node, lease): (&str, Duration),
-    rows: &[Moved<'_>],
+    rows: &[NewTransition<'_>],
     (topic, event_at): (&str, Timestamp),
 ) -> Statement {
     let consumed = rows.iter().flat_map(|row| row.transition.consumed.iter().map(|id| (*id, row.transition)));
@@ -303,7 +303,7 @@ pub(crate) fn commit(
         ("topic", topic.into()),
         ("event_at", event_at.into()),
     ];
-    statement(COMMIT, [i(rows), e(&consumed)], scalars)
+    build_statement(COMMIT, [i(rows), e(&consumed)], scalars)
 }
 
 /// The statement that commits a batch on PostgreSQL, for the test of its plan.

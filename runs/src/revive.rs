@@ -1,7 +1,7 @@
 //! Revives a run that failed or was quarantined.
 
 use domain::{
-    Hint, Id, Timestamp, ids,
+    Id, JobHint, Timestamp, ids,
     state::{Lane, RunStatus, StepOutcome},
 };
 use entity::{
@@ -21,7 +21,7 @@ use crate::{Run, is_postgres, postgres, sqlite};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Revival {
     /// The run was revived and has a job that is due now; the caller publishes the hint after its commit.
-    Revived(Hint),
+    Revived(JobHint),
     /// Nothing was changed: the run's status does not allow it, or another caller revived it first.
     NotRetryable,
     /// Another unfinished run has the same key. The transaction must be rolled back.
@@ -51,7 +51,7 @@ pub async fn revive(
     insert_entry(txn, run, (entry, by), at).await?;
     // A lane that only a newer version knows counts as the least urgent.
     let lane = run.lane.known().unwrap_or(Lane::Background);
-    let hint = Hint { run: run.id, tenant: run.tenant_id, lane };
+    let hint = JobHint { run: run.id, tenant: run.tenant_id, lane };
     let job = match is_postgres(txn.get_database_backend()) {
         true => postgres::insert_jobs(&[hint], at),
         false => sqlite::insert_jobs(&[hint], at),

@@ -1,6 +1,6 @@
 //! Wakes and cancels runs, always in the transaction that causes it.
 
-use domain::{Hint, Id, Timestamp, ids};
+use domain::{Id, JobHint, Timestamp, ids};
 use entity::{DatabaseError, signal};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseTransaction, EntityTrait, Statement};
 use serde_json::Value as Json;
@@ -15,8 +15,8 @@ pub async fn signal(
     name: &str,
     payload: Json,
     at: Timestamp,
-) -> Result<Option<Hint>, DatabaseError> {
-    let Some(hint) = wake(txn, tenant, run, at).await? else { return Ok(None) };
+) -> Result<Option<JobHint>, DatabaseError> {
+    let Some(hint) = wake_job(txn, tenant, run, at).await? else { return Ok(None) };
     let row = signal::ActiveModel {
         id: Set(id),
         tenant_id: Set(tenant),
@@ -35,8 +35,8 @@ pub async fn request_cancel(
     tenant: Id<ids::Tenant>,
     run: Id<ids::Run>,
     at: Timestamp,
-) -> Result<Option<Hint>, DatabaseError> {
-    let Some(hint) = wake(txn, tenant, run, at).await? else { return Ok(None) };
+) -> Result<Option<JobHint>, DatabaseError> {
+    let Some(hint) = wake_job(txn, tenant, run, at).await? else { return Ok(None) };
     let sql = "UPDATE run SET cancel_requested = true WHERE tenant_id = $1 AND id = $2";
     let values = [tenant.into(), run.into()];
     txn.execute_raw(Statement::from_sql_and_values(txn.get_database_backend(), sql, values)).await?;
@@ -49,7 +49,7 @@ pub async fn wake_all_because(
     tenant: Id<ids::Tenant>,
     code: &str,
     at: Timestamp,
-) -> Result<Vec<Hint>, DatabaseError> {
+) -> Result<Vec<JobHint>, DatabaseError> {
     let statement = match is_postgres(txn.get_database_backend()) {
         true => postgres::wake_all_because(tenant, code, at),
         false => sqlite::wake_all_because(tenant, code, at),
@@ -58,15 +58,15 @@ pub async fn wake_all_because(
 }
 
 /// Makes an unfinished run's job due now; `None` if the run has ended.
-async fn wake(
+async fn wake_job(
     txn: &DatabaseTransaction,
     tenant: Id<ids::Tenant>,
     run: Id<ids::Run>,
     at: Timestamp,
-) -> Result<Option<Hint>, DatabaseError> {
+) -> Result<Option<JobHint>, DatabaseError> {
     let statement = match is_postgres(txn.get_database_backend()) {
-        true => postgres::wake(tenant, run, at),
-        false => sqlite::wake(tenant, run, at),
+        true => postgres::wake_job(tenant, run, at),
+        false => sqlite::wake_job(tenant, run, at),
     };
     txn.query_one_raw(statement).await?.as_ref().map(hint).transpose()
 }

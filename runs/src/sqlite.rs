@@ -3,7 +3,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use domain::{Clock, Hint, Id, Timestamp, ids, state::RunStatus};
+use domain::{Clock, Id, JobHint, Timestamp, ids, state::RunStatus};
 use entity::{DatabaseError, event_log};
 use sea_orm::{
     ActiveValue::Set, ConnectionTrait, DatabaseBackend, DatabaseTransaction, EntityTrait, IntoActiveModel,
@@ -13,8 +13,8 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     NewRun, Transition,
-    claim::CRASHES_WITHIN,
-    commit::{Job, Moved, MovedJobs, job},
+    claim::CRASH_WINDOW,
+    commit::{Job, JobsAfterCommit, NewTransition, parse_job},
     json,
 };
 
@@ -34,7 +34,8 @@ pub(crate) async fn enqueue(
         .await?;
     let inserted: HashSet<Id<ids::Run>> = inserted.into_iter().collect();
     let jobs = runs.iter().filter(|run| inserted.contains(&run.id));
-    let jobs: Vec<Hint> = jobs.map(|run| Hint { run: run.id, tenant: run.tenant, lane: run.lane }).collect();
+    let jobs: Vec<JobHint> =
+        jobs.map(|run| JobHint { run: run.id, tenant: run.tenant, lane: run.lane }).collect();
     if !jobs.is_empty() {
         txn.execute_raw(insert_jobs(&jobs, at)).await?;
     }
@@ -67,7 +68,7 @@ fn row(run: &NewRun, at: Timestamp) -> entity::run::ActiveModel {
 }
 
 /// Inserts jobs for existing runs, due immediately.
-pub(crate) fn insert_jobs(jobs: &[Hint], at: Timestamp) -> Statement {
+pub(crate) fn insert_jobs(jobs: &[JobHint], at: Timestamp) -> Statement {
     let row = "(?, ?, ?, ?, ?, 0, 0, 0, 0)";
     let sql = format!(
         "INSERT INTO job (run_id, tenant_id, lane, due_at, offered_at, epoch, attempt, crashes, wakes) VALUES {}",
@@ -80,7 +81,7 @@ pub(crate) fn insert_jobs(jobs: &[Hint], at: Timestamp) -> Statement {
 }
 
 /// Makes a job due now.
-pub(crate) fn wake(tenant: Id<ids::Tenant>, run: Id<ids::Run>, at: Timestamp) -> Statement {
+pub(crate) fn wake_job(tenant: Id<ids::Tenant>, run: Id<ids::Run>, at: Timestamp) -> Statement {
     let sql = "UPDATE job SET wakes = wakes + 1, offered_at = $3,
         due_at = CASE WHEN due_at > $3 THEN $3 ELSE due_at END
         WHERE tenant_id = $1 AND run_id = $2 RETURNING run_id, tenant_id, lane";
@@ -115,7 +116,7 @@ pub(crate) fn claim(clock: &dyn Clock, node: &str, runs: &[Id<ids::Run>], lease:
         (now + lease).into(),
         node.into(),
         json!(runs).to_string().into(),
-        (now - CRASHES_WITHIN).into(),
+        (now - CRASH_WINDOW).into(),
     ];
     statement(CLAIM, values)
 }
@@ -130,7 +131,7 @@ pub(crate) fn renew(clock: &dyn Clock, claims: &[(Id<ids::Run>, i64)], lease: Du
 }
 
 /// Statement that ends the leases of a node.
-pub(crate) fn release_node(clock: &dyn Clock, node: &str) -> Statement {
+pub(crate) fn end_node_leases(clock: &dyn Clock, node: &str) -> Statement {
     let sql = "UPDATE job SET lease_until = $1, offered_at = NULL WHERE leased_by = $2 AND lease_until > $1";
     statement(sql, [clock.now().into(), node.into()])
 }
@@ -162,11 +163,11 @@ pub(crate) async fn commit(
     txn: &DatabaseTransaction,
     clock: &dyn Clock,
     (node, lease): (&str, Duration),
-    rows: &[Moved<'_>],
-) -> Result<MovedJobs, DatabaseError> {
+    rows: &[NewTransition<'_>],
+) -> Result<JobsAfterCommit, DatabaseError> {
     // The step's own time may lie back: its result may have waited for its batch, or the clock may have been set.
     let now = clock.now();
-    let mut moved = MovedJobs::new();
+    let mut moved = JobsAfterCommit::new();
     for row in rows {
         let transition = row.transition;
         let Some(job) = write_job(txn, transition, now, lease).await? else { continue };
@@ -208,7 +209,7 @@ async fn write_job(
         (now + lease / 2).into(),
     ];
     let row = txn.query_one_raw(statement(UPDATE_JOB, claim.into_iter().chain(values))).await?;
-    row.as_ref().map(job).transpose()
+    row.as_ref().map(parse_job).transpose()
 }
 
 // A claim that is kept is made longer when half of its lease is gone, as on PostgreSQL.
@@ -246,7 +247,7 @@ fn update_run(transition: &Transition) -> Statement {
     statement(sql, values)
 }
 
-fn insert_history(row: &Moved<'_>, node: &str) -> Statement {
+fn insert_history(row: &NewTransition<'_>, node: &str) -> Statement {
     let sql = "INSERT INTO run_history
         (id, tenant_id, run_id, revision, state, outcome, next_state, attempt, reason, node, at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use domain::{Hint, Timestamp};
+use domain::{JobHint, Timestamp};
 use entity::DatabaseError;
 use sea_orm::ConnectionTrait;
 
@@ -16,7 +16,7 @@ impl Storage {
     /// Returns up to `max` due jobs whose hint has not been published yet and, if `again` is given, those whose hint
     /// was published at least that long ago; oldest first, with tenants taking turns. The returned jobs are marked as
     /// offered.
-    pub async fn sweep(&self, again: Option<Duration>, max: u32) -> Result<Vec<Hint>, DatabaseError> {
+    pub async fn sweep(&self, again: Option<Duration>, max: u32) -> Result<Vec<JobHint>, DatabaseError> {
         let statement = match self.is_postgres() {
             true => postgres::sweep(&*self.clock, again, max),
             false => sqlite::sweep(&*self.clock, again, max),

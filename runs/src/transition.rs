@@ -95,7 +95,7 @@ impl Transition {
 
     /// Whether subscribers are notified of the transition. They are not for background runs, which are numerous and
     /// which nobody waits for.
-    pub(crate) fn is_told(&self) -> bool {
+    pub(crate) fn notifies_subscribers(&self) -> bool {
         self.lane != Lane::Background
     }
 
@@ -106,7 +106,7 @@ impl Transition {
 
 impl<Change> StepResult<Change> {
     /// Whether the result writes only the run, its job, its history and its change event.
-    pub fn is_plain(&self) -> bool {
+    pub fn has_no_changes(&self) -> bool {
         self.changes.is_empty() && self.transition.is_routine()
     }
 

@@ -2,12 +2,12 @@
 //!
 //! A batch is passed as one array for each column, so that the statement is the same, and planned once, for any number
 //! of rows. [`columns!`] declares each column on one line: its name, its type in PostgreSQL, and its value for a row.
-//! [`statement`] numbers the parameters, so that nobody counts them.
+//! [`build_statement`] numbers the parameters, so that nobody counts them.
 
 use sea_orm::{DatabaseBackend, Statement, Value};
 
 /// The rows of a batch, as referred to by a statement template.
-pub(crate) struct Rows {
+pub(crate) struct BatchRows {
     /// The placeholder in the template: `{name}`.
     pub(crate) name: &'static str,
     /// The name and the type of each column.
@@ -20,8 +20,8 @@ pub(crate) struct Rows {
 macro_rules! columns {
     ($(#[$doc:meta])* $name:ident($row:ty) { $($column:ident : $kind:literal = |$each:ident| $value:expr;)+ }) => {
         $(#[$doc])*
-        fn $name(rows: &[$row]) -> $crate::unnest::Rows {
-            $crate::unnest::Rows {
+        fn $name(rows: &[$row]) -> $crate::unnest::BatchRows {
+            $crate::unnest::BatchRows {
                 name: stringify!($name),
                 columns: &[$((stringify!($column), $kind)),+],
                 values: vec![$(rows.iter().map(|$each| $value).collect::<Vec<_>>().into()),+],
@@ -32,13 +32,13 @@ macro_rules! columns {
 pub(crate) use columns;
 
 /// Fills in a template: `{rows}` becomes `unnest($1::uuid[], ..) AS rows (id, ..)`, and `{now}` a parameter.
-pub(crate) fn statement(
+pub(crate) fn build_statement(
     template: &str,
-    batches: impl IntoIterator<Item = Rows>,
+    batches: impl IntoIterator<Item = BatchRows>,
     scalars: impl IntoIterator<Item = (&'static str, Value)>,
 ) -> Statement {
     let (mut sql, mut values) = (template.to_owned(), Vec::new());
-    for Rows { name, columns, values: arrays } in batches {
+    for BatchRows { name, columns, values: arrays } in batches {
         let first = values.len() + 1;
         let arrays_of = columns.iter().enumerate();
         let arrays_of: Vec<String> =
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn parameters_are_numbered_in_the_order_of_columns_and_scalars() {
         let scalars = [("now", Value::from(7_i64)), ("most", Value::from(8_i64))];
-        let made = statement("SELECT {now} + {most} + {now} FROM {people}", [people(&[1, 2])], scalars);
+        let made = build_statement("SELECT {now} + {most} + {now} FROM {people}", [people(&[1, 2])], scalars);
         let table = "unnest($1::bigint[], $2::text[]) AS people (id, name)";
         assert_eq!(made.sql, format!("SELECT $3 + $4 + $3 FROM {table}"));
         let values = made.values.unwrap().0;

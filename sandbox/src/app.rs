@@ -14,10 +14,10 @@ use crate::{
     Error,
     deliveries::Deliveries,
     fault::Faults,
-    gate::Gates,
     journal::Journal,
+    mailbox_gates::MailboxGates,
     microsoft::identity::keys::Signer,
-    store::{Change, Notice, Store},
+    store::{Change, ChangeNotice, Store},
 };
 
 /// Shared by every request and background task.
@@ -30,7 +30,7 @@ pub struct App {
     /// The injected faults.
     pub faults: Faults,
     /// Concurrent requests by mailbox.
-    pub gates: Gates,
+    pub gates: MailboxGates,
     /// Signs tokens.
     pub signer: Signer,
     /// Generates ids and secrets.
@@ -40,7 +40,7 @@ pub struct App {
     clock: SharedClock,
     offset_ms: AtomicI64,
     store: Mutex<Store>,
-    notices: mpsc::UnboundedSender<Notice>,
+    notices: mpsc::UnboundedSender<ChangeNotice>,
 }
 
 impl App {
@@ -50,7 +50,7 @@ impl App {
         journal: Journal,
         clock: SharedClock,
         ids: Ids,
-        notices: mpsc::UnboundedSender<Notice>,
+        notices: mpsc::UnboundedSender<ChangeNotice>,
     ) -> Result<Arc<Self>, Error> {
         let signer = match &store.state().signing_key {
             Some(key) => Signer::from_text(key)?,
@@ -69,7 +69,7 @@ impl App {
             journal,
             deliveries: Deliveries::default(),
             faults: Faults::default(),
-            gates: Gates::default(),
+            gates: MailboxGates::default(),
             signer,
             ids,
             client,
@@ -86,7 +86,7 @@ impl App {
     }
 
     /// Moves the sandbox's clock forward.
-    pub fn advance(&self, by_ms: i64) -> Result<(), Error> {
+    pub fn advance_clock(&self, by_ms: i64) -> Result<(), Error> {
         self.commit(&mut self.store(), vec![Change::Advanced(by_ms)])?;
         self.offset_ms.fetch_add(by_ms, Ordering::SeqCst);
         Ok(())
@@ -107,7 +107,7 @@ impl App {
     }
 
     /// A random GUID.
-    pub fn guid(&self) -> Uuid {
-        uuid::Builder::from_random_bytes(self.ids.bytes::<16>()).into_uuid()
+    pub fn new_guid(&self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.ids.random_bytes::<16>()).into_uuid()
     }
 }

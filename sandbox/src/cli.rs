@@ -86,7 +86,7 @@ async fn answer(order: ControlCommand, url: Option<Url>, json: bool) -> Result<S
     if json {
         return Ok(format!("{told}\n"));
     }
-    Ok(order.tell(&told))
+    Ok(order.describe(&told))
 }
 
 /// Executes a command line, such as `sandbox journal --after 3`, and returns its output.
@@ -94,7 +94,7 @@ async fn answer(order: ControlCommand, url: Option<Url>, json: bool) -> Result<S
 /// # Errors
 ///
 /// [`Error::Order`] for a malformed command line, and whatever the sandbox refuses.
-pub async fn answer_line<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<String, Error> {
+pub async fn run_line<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<String, Error> {
     #[derive(clap::Parser)]
     #[command(name = "muster sandbox")]
     struct Line {

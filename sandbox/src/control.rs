@@ -17,24 +17,24 @@ use crate::{
     Error,
     app::App,
     fault::Fault,
-    fixture::{self, Fixture, Invalid, Planted},
+    fixture::{self, FixtureError, MeetingFixture, OrganisationFixture},
     generate::{self, GenerateOptions},
     google,
     microsoft::{
         self,
-        graph::zones::zulu,
-        identity::{certificate, permissions::FULL_SERVICE},
+        graph::zones::format_utc,
+        identity::{certificate, permissions::DEFAULT_PERMISSIONS},
     },
-    model::{Application, Consent, Event, Hosting, Mailbox, Organisation, Purpose, Settings},
+    model::{Application, Consent, DelaySettings, Event, Hosting, Mailbox, MailboxPurpose, Organisation},
     store::{Change, State},
-    wire::{Answer, Request},
+    wire::{Request, WireResponse},
 };
 
 /// Longest wait for a journal entry.
 const WAIT_MOST_MS: u64 = 60_000;
 
 /// Why a control request was refused.
-pub(crate) enum Refused {
+pub(crate) enum ControlError {
     /// The request cannot be parsed.
     Unreadable(serde_json::Error),
     /// The request is invalid.
@@ -45,37 +45,37 @@ pub(crate) enum Refused {
     Broken(Error),
 }
 
-impl From<Error> for Refused {
+impl From<Error> for ControlError {
     fn from(error: Error) -> Self {
         Self::Broken(error)
     }
 }
 
-impl From<Invalid> for Refused {
-    fn from(invalid: Invalid) -> Self {
+impl From<FixtureError> for ControlError {
+    fn from(invalid: FixtureError) -> Self {
         Self::Invalid(invalid.to_string())
     }
 }
 
 /// Handles a request below `/control`.
-pub async fn route(app: &Arc<App>, request: &Request) -> Answer {
+pub async fn route(app: &Arc<App>, request: &Request) -> WireResponse {
     match dispatch(app, request).await {
-        Ok(value) => Answer::json(200, value),
-        Err(Refused::Unreadable(cause)) => refused(400, "UNREADABLE", &cause.to_string()),
-        Err(Refused::Invalid(why)) => refused(400, "INVALID", &why),
-        Err(Refused::NotFound(what)) => refused(404, "NOT_FOUND", &format!("there is no such {what}")),
-        Err(Refused::Broken(error)) => refused(500, error.code(), &error.to_string()),
+        Ok(value) => WireResponse::json(200, value),
+        Err(ControlError::Unreadable(cause)) => refused(400, "UNREADABLE", &cause.to_string()),
+        Err(ControlError::Invalid(why)) => refused(400, "INVALID", &why),
+        Err(ControlError::NotFound(what)) => refused(404, "NOT_FOUND", &format!("there is no such {what}")),
+        Err(ControlError::Broken(error)) => refused(500, error.code(), &error.to_string()),
     }
 }
 
-fn refused(status: u16, code: &str, message: &str) -> Answer {
-    Answer::json(status, json!({ "error": { "code": code, "message": message } }))
+fn refused(status: u16, code: &str, message: &str) -> WireResponse {
+    WireResponse::json(status, json!({ "error": { "code": code, "message": message } }))
 }
 
-async fn dispatch(app: &Arc<App>, request: &Request) -> Result<Value, Refused> {
+async fn dispatch(app: &Arc<App>, request: &Request) -> Result<Value, ControlError> {
     // Whoever looks after a request was answered sees what the rooms made of it.
-    microsoft::answer_invitations(app)?;
-    let parts = request.parts();
+    microsoft::respond_to_invitations(app)?;
+    let parts = request.path_segments();
     match (request.method.as_str(), &parts[1..]) {
         ("GET", ["journal"]) => {
             let (after, limit) = wanted(request)?;
@@ -92,10 +92,10 @@ async fn dispatch(app: &Arc<App>, request: &Request) -> Result<Value, Refused> {
             }
             Ok(json!(app.deliveries.after(after)))
         }
-        ("POST", ["organisations"]) => create(app, body(request)?),
+        ("POST", ["organisations"]) => create(app, parse_body(request)?),
         ("POST", ["organisations", "generate"]) => {
-            let order: GenerateOptions = body(request)?;
-            create(app, generate::fixture(&order, app.now()))
+            let order: GenerateOptions = parse_body(request)?;
+            create(app, generate::generate_fixture(&order, app.now()))
         }
         ("GET", ["organisations"]) => {
             let store = app.store();
@@ -104,14 +104,14 @@ async fn dispatch(app: &Arc<App>, request: &Request) -> Result<Value, Refused> {
             Ok(all.into_iter().map(show).collect())
         }
         ("POST", ["organisations", id, "lifecycle"]) => {
-            lifecycle::trigger(app, identify(app, id)?, body(request)?).await
+            lifecycle::trigger(app, identify(app, id)?, parse_body(request)?).await
         }
         (method, ["organisations", id, rest @ ..]) => organisation(app, request, method, id, rest),
-        ("POST", ["apps"]) => register(app, body(request)?),
-        ("POST", ["apps", client, "secret"]) => secrets::change(app, client, body(request)?),
-        (method, ["google", rest @ ..]) => google::control::installation(app, request, method, rest),
+        ("POST", ["apps"]) => register(app, parse_body(request)?),
+        ("POST", ["apps", client, "secret"]) => secrets::change_secret(app, client, parse_body(request)?),
+        (method, ["google", rest @ ..]) => google::control::route_installation(app, request, method, rest),
         ("POST", ["faults"]) => {
-            app.faults.plant(body::<Fault>(request)?);
+            app.faults.plant(parse_body::<Fault>(request)?);
             Ok(json!({ "planted": app.faults.list().len() }))
         }
         ("GET", ["faults"]) => Ok(json!(app.faults.list())),
@@ -119,12 +119,12 @@ async fn dispatch(app: &Arc<App>, request: &Request) -> Result<Value, Refused> {
             app.faults.clear();
             Ok(json!({ "planted": 0 }))
         }
-        ("GET", ["clock"]) => Ok(time::show(app)),
-        ("POST", ["clock", "advance"]) => time::advance(app, &body(request)?),
-        ("POST", ["clock", "skew"]) => time::skew(app, &body(request)?),
-        ("POST", ["tokens", "expire"]) => time::expire(app, request),
+        ("GET", ["clock"]) => Ok(time::show_clock(app)),
+        ("POST", ["clock", "advance"]) => time::advance_clock(app, &parse_body(request)?),
+        ("POST", ["clock", "skew"]) => time::shift_token_clock(app, &parse_body(request)?),
+        ("POST", ["tokens", "expire"]) => time::expire_tokens(app, request),
         ("POST", ["cursors", "forget"]) => time::forget_cursors(app),
-        _ => Err(Refused::NotFound("control")),
+        _ => Err(ControlError::NotFound("control")),
     }
 }
 
@@ -134,73 +134,75 @@ fn organisation(
     method: &str,
     id: &str,
     rest: &[&str],
-) -> Result<Value, Refused> {
+) -> Result<Value, ControlError> {
     let id = identify(app, id)?;
     match (method, rest) {
-        ("GET", []) => Ok(show(find(app.store().state(), id)?)),
+        ("GET", []) => Ok(show(find_organisation(app.store().state(), id)?)),
         ("GET", ["mails"]) => {
             let store = app.store();
-            find(store.state(), id)?;
+            find_organisation(store.state(), id)?;
             Ok(json!(store.state().mails.get(&id).cloned().unwrap_or_default()))
         }
         ("GET", ["events"]) => events(app, id, request.query("mailbox")),
-        ("POST", ["events"]) => plant(app, id, body(request)?),
-        (method, ["google", rest @ ..]) => google::control::organisation(app, request, method, id, rest),
-        ("POST", ["revoke-consent"]) => revoke(app, id, body(request)?),
-        ("POST", ["technical-account"]) => technical::keep(app, id, body(request)?),
-        ("POST", ["scope"]) => mailboxes::scope(app, id, &body(request)?),
-        ("POST", ["mailbox"]) => mailboxes::change(app, id, &body(request)?),
-        ("POST", ["room"]) => mailboxes::change_room(app, id, &body(request)?),
-        ("POST", ["room", "answer"]) => mailboxes::answer(app, id, &body(request)?),
+        ("POST", ["events"]) => plant(app, id, parse_body(request)?),
+        (method, ["google", rest @ ..]) => {
+            google::control::route_organisation(app, request, method, id, rest)
+        }
+        ("POST", ["revoke-consent"]) => revoke(app, id, parse_body(request)?),
+        ("POST", ["technical-account"]) => technical::save_account(app, id, parse_body(request)?),
+        ("POST", ["scope"]) => mailboxes::change_scope(app, id, &parse_body(request)?),
+        ("POST", ["mailbox"]) => mailboxes::change_mailbox(app, id, &parse_body(request)?),
+        ("POST", ["room"]) => mailboxes::change_room(app, id, &parse_body(request)?),
+        ("POST", ["room", "answer"]) => mailboxes::decide_for_room(app, id, &parse_body(request)?),
         ("POST", ["settings"]) => {
-            let settings: Settings = body(request)?;
-            find(app.store().state(), id)?;
+            let settings: DelaySettings = parse_body(request)?;
+            find_organisation(app.store().state(), id)?;
             app.commit(&mut app.store(), vec![Change::Settings(id, settings)])?;
             Ok(json!(settings))
         }
-        _ => Err(Refused::NotFound("control")),
+        _ => Err(ControlError::NotFound("control")),
     }
 }
 
 /// Finds an organisation by its id or domain.
-fn identify(app: &App, key: &str) -> Result<Uuid, Refused> {
+fn identify(app: &App, key: &str) -> Result<Uuid, ControlError> {
     if let Ok(id) = Uuid::try_parse(key) {
         return Ok(id);
     }
     let store = app.store();
     let mut all = store.state().organisations.values();
     let found = all.find(|organisation| organisation.domain.eq_ignore_ascii_case(key));
-    found.map(|organisation| organisation.id).ok_or(Refused::NotFound("organisation"))
+    found.map(|organisation| organisation.id).ok_or(ControlError::NotFound("organisation"))
 }
 
-pub(crate) fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refused> {
-    request.json().map_err(Refused::Unreadable)
+pub(crate) fn parse_body<T: DeserializeOwned>(request: &Request) -> Result<T, ControlError> {
+    request.json().map_err(ControlError::Unreadable)
 }
 
-pub(crate) fn find(state: &State, id: Uuid) -> Result<&Organisation, Refused> {
-    state.organisations.get(&id).ok_or(Refused::NotFound("organisation"))
+pub(crate) fn find_organisation(state: &State, id: Uuid) -> Result<&Organisation, ControlError> {
+    state.organisations.get(&id).ok_or(ControlError::NotFound("organisation"))
 }
 
 /// The number of the last entry already known, and how long to wait for the next one.
-fn wanted(request: &Request) -> Result<(u64, Duration), Refused> {
+fn wanted(request: &Request) -> Result<(u64, Duration), ControlError> {
     let number = |name: &str| request.query(name).map_or(Ok(0), str::parse::<u64>);
     let numbers = number("after").and_then(|after| Ok((after, number("wait_ms")?)));
     let (after, wait) =
-        numbers.map_err(|_| Refused::Invalid("after and wait_ms must be numbers".to_owned()))?;
+        numbers.map_err(|_| ControlError::Invalid("after and wait_ms must be numbers".to_owned()))?;
     Ok((after, Duration::from_millis(wait.min(WAIT_MOST_MS))))
 }
 
-fn create(app: &App, fixture: Fixture) -> Result<Value, Refused> {
+fn create(app: &App, fixture: OrganisationFixture) -> Result<Value, ControlError> {
     let mut store = app.store();
     let known = &store.state().organisations;
     let taken = known.values().any(|other| other.domain.eq_ignore_ascii_case(&fixture.domain));
-    let (organisation, changes) = fixture::build(app, known.len() as u64 + 1, taken, fixture)?;
+    let (organisation, changes) = fixture::build_organisation(app, known.len() as u64 + 1, taken, fixture)?;
     app.commit(&mut store, changes)?;
     Ok(show(&organisation))
 }
 
 fn show(organisation: &Organisation) -> Value {
-    let of = |purpose: Purpose| {
+    let of = |purpose: MailboxPurpose| {
         let mut found: Vec<&Mailbox> =
             organisation.mailboxes.values().filter(|mailbox| mailbox.purpose == purpose).collect();
         found.sort_by_key(|mailbox| (!mailbox.admin, &mailbox.address));
@@ -212,9 +214,9 @@ fn show(organisation: &Organisation) -> Value {
         "domain": organisation.domain,
         "zone": organisation.zone,
         "admin": organisation.administrators().next().map(mailbox),
-        "users": of(Purpose::User),
-        "shared": of(Purpose::Shared),
-        "rooms": of(Purpose::Room),
+        "users": of(MailboxPurpose::User),
+        "shared": of(MailboxPurpose::Shared),
+        "rooms": of(MailboxPurpose::Room),
         "consents": organisation.consents,
         "settings": organisation.settings,
     })
@@ -240,17 +242,17 @@ fn mailbox(mailbox: &Mailbox) -> Value {
     value
 }
 
-fn events(app: &App, id: Uuid, wanted: Option<&str>) -> Result<Value, Refused> {
+fn events(app: &App, id: Uuid, wanted: Option<&str>) -> Result<Value, ControlError> {
     let store = app.store();
-    let organisation = find(store.state(), id)?;
+    let organisation = find_organisation(store.state(), id)?;
     let mailboxes: Vec<&Mailbox> = match wanted {
-        Some(wanted) => vec![organisation.find(wanted).ok_or(Refused::NotFound("mailbox"))?],
+        Some(wanted) => vec![organisation.find(wanted).ok_or(ControlError::NotFound("mailbox"))?],
         None => organisation.mailboxes.values().collect(),
     };
     let mut all = Vec::new();
     for mailbox in mailboxes {
         let owner = (id, mailbox.id.clone());
-        let mut events: Vec<&Event> = store.state().calendar(&owner).collect();
+        let mut events: Vec<&Event> = store.state().calendar_events(&owner).collect();
         events.sort_by_key(|event| (event.range.start, &event.id));
         all.extend(events.into_iter().map(|found| event(mailbox, found)));
     }
@@ -265,8 +267,8 @@ fn event(mailbox: &Mailbox, event: &Event) -> Value {
         "etag": event.etag(),
         "subject": event.subject,
         "body": event.body,
-        "start": zulu(event.range.start),
-        "end": zulu(event.range.end),
+        "start": format_utc(event.range.start),
+        "end": format_utc(event.range.end),
         "location": event.location.as_ref().and_then(|place| place["displayName"].as_str()),
         "show_as": event.show_as,
         "sensitivity": event.sensitivity,
@@ -280,9 +282,9 @@ fn event(mailbox: &Mailbox, event: &Event) -> Value {
     })
 }
 
-fn plant(app: &App, id: Uuid, planted: Planted) -> Result<Value, Refused> {
+fn plant(app: &App, id: Uuid, planted: MeetingFixture) -> Result<Value, ControlError> {
     let mut store = app.store();
-    let (event, changes) = fixture::plant(app, find(store.state(), id)?, planted)?;
+    let (event, changes) = fixture::plant_meeting(app, find_organisation(store.state(), id)?, planted)?;
     app.commit(&mut store, changes)?;
     Ok(json!({ "id": event }))
 }
@@ -306,20 +308,20 @@ fn unnamed() -> String {
     "Calendar application".to_owned()
 }
 
-fn register(app: &App, new: NewApplication) -> Result<Value, Refused> {
+fn register(app: &App, new: NewApplication) -> Result<Value, ControlError> {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     let certificates = new
         .certificates
         .iter()
-        .map(|text| certificate::read(text).map(|der| STANDARD.encode(der)))
+        .map(|text| certificate::parse_certificate(text).map(|der| STANDARD.encode(der)))
         .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| Refused::Invalid("a certificate cannot be read".to_owned()))?;
+        .ok_or_else(|| ControlError::Invalid("a certificate cannot be read".to_owned()))?;
     let permissions = match new.permissions {
         Some(names) => names.into_iter().collect(),
-        None => FULL_SERVICE.map(str::to_owned).into(),
+        None => DEFAULT_PERMISSIONS.map(str::to_owned).into(),
     };
     let application = Application {
-        client_id: new.client_id.unwrap_or_else(|| app.guid().to_string()),
+        client_id: new.client_id.unwrap_or_else(|| app.new_guid().to_string()),
         name: new.name,
         secret: new.secret,
         secret_expires_at: new.secret_expires_at,
@@ -346,10 +348,12 @@ struct Revoke {
     disable: bool,
 }
 
-fn revoke(app: &App, id: Uuid, revoke: Revoke) -> Result<Value, Refused> {
+fn revoke(app: &App, id: Uuid, revoke: Revoke) -> Result<Value, ControlError> {
     let mut store = app.store();
-    let consent =
-        find(store.state(), id)?.consents.get(&revoke.client_id).ok_or(Refused::NotFound("consent"))?;
+    let consent = find_organisation(store.state(), id)?
+        .consents
+        .get(&revoke.client_id)
+        .ok_or(ControlError::NotFound("consent"))?;
     let epoch = consent.epoch + 1;
     let consent = if revoke.disable {
         Consent { disabled: true, epoch, ..consent.clone() }
@@ -364,9 +368,15 @@ fn revoke(app: &App, id: Uuid, revoke: Revoke) -> Result<Value, Refused> {
     Ok(json!({ "revoked": true }))
 }
 
-fn edit(app: &App, id: Uuid, address: &str, change: impl FnOnce(&mut Mailbox)) -> Result<Value, Refused> {
+fn edit(
+    app: &App,
+    id: Uuid,
+    address: &str,
+    change: impl FnOnce(&mut Mailbox),
+) -> Result<Value, ControlError> {
     let mut store = app.store();
-    let found = find(store.state(), id)?.find(address).ok_or(Refused::NotFound("mailbox"))?;
+    let found =
+        find_organisation(store.state(), id)?.find(address).ok_or(ControlError::NotFound("mailbox"))?;
     let mut changed = found.clone();
     change(&mut changed);
     let answer = mailbox(&changed);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Fault {
     /// Which requests the fault affects; all provider requests if absent.
     #[serde(default, rename = "match")]
-    pub when: When,
+    pub when: FaultFilter,
     /// Number of requests that the fault still affects.
     #[serde(default = "once")]
     pub times: u32,
@@ -18,7 +18,7 @@ pub struct Fault {
     pub skip: u32,
     /// What goes wrong.
     #[serde(flatten)]
-    pub action: Action,
+    pub action: FaultAction,
 }
 
 fn once() -> u32 {
@@ -27,7 +27,7 @@ fn once() -> u32 {
 
 /// Selects the requests that a fault affects.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct When {
+pub struct FaultFilter {
     /// HTTP method or, for a notification, the kind of change: `created`, `updated` or `deleted`.
     pub method: Option<String>,
     /// Part of the decoded path or, for a notification, of the mailbox's address.
@@ -39,7 +39,7 @@ pub struct When {
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
-pub enum Action {
+pub enum FaultAction {
     /// Responds with 429, with `Retry-After` if seconds are given.
     Throttle {
         /// Wait in seconds.
@@ -77,7 +77,7 @@ pub enum Action {
     ForgeNotice,
 }
 
-impl Action {
+impl FaultAction {
     /// Whether the fault affects notifications, which the sandbox sends, and not requests, which it receives.
     pub const fn is_about_notices(&self) -> bool {
         matches!(self, Self::LoseNotice | Self::DuplicateNotice | Self::ReorderNotice | Self::ForgeNotice)
@@ -109,17 +109,17 @@ impl Faults {
     }
 
     /// The first fault that affects this request; its count decreases by one.
-    pub fn take(&self, method: &str, path: &str, body: &[u8]) -> Option<Action> {
+    pub fn take_for_request(&self, method: &str, path: &str, body: &[u8]) -> Option<FaultAction> {
         self.hit(method, path, body, false)
     }
 
     /// The first fault that affects a notification of this change (`created`, `updated` or `deleted`) to this
     /// resource.
-    pub fn take_notice(&self, change: &str, resource: &str) -> Option<Action> {
+    pub fn take_for_notice(&self, change: &str, resource: &str) -> Option<FaultAction> {
         self.hit(change, resource, b"", true)
     }
 
-    fn hit(&self, method: &str, path: &str, body: &[u8], notices: bool) -> Option<Action> {
+    fn hit(&self, method: &str, path: &str, body: &[u8], notices: bool) -> Option<FaultAction> {
         let mut faults = self.lock();
         let hit = faults.iter_mut().find_map(|fault| {
             if fault.action.is_about_notices() != notices || !fault.when.matches(method, path, body) {
@@ -141,7 +141,7 @@ impl Faults {
     }
 }
 
-impl When {
+impl FaultFilter {
     fn matches(&self, method: &str, path: &str, body: &[u8]) -> bool {
         let holds = |part: &String| String::from_utf8_lossy(body).contains(part.as_str());
         self.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
@@ -163,11 +163,11 @@ mod tests {
             }))
             .unwrap(),
         );
-        let post = || faults.take("POST", "/v1.0/users/a/events", b"");
-        assert_eq!(faults.take("GET", "/v1.0/users/a/events", b""), None);
+        let post = || faults.take_for_request("POST", "/v1.0/users/a/events", b"");
+        assert_eq!(faults.take_for_request("GET", "/v1.0/users/a/events", b""), None);
         assert_eq!(
             [post(), post(), post(), post()],
-            [None, Some(Action::Outage), Some(Action::Outage), None]
+            [None, Some(FaultAction::Outage), Some(FaultAction::Outage), None]
         );
     }
     #[test]
@@ -179,7 +179,10 @@ mod tests {
             )
             .unwrap(),
         );
-        assert_eq!(faults.take("POST", "/EWS/Exchange.asmx", b"<m:GetItem/>"), None);
-        assert_eq!(faults.take("POST", "/EWS/Exchange.asmx", b"<m:CreateItem/>"), Some(Action::Outage));
+        assert_eq!(faults.take_for_request("POST", "/EWS/Exchange.asmx", b"<m:GetItem/>"), None);
+        assert_eq!(
+            faults.take_for_request("POST", "/EWS/Exchange.asmx", b"<m:CreateItem/>"),
+            Some(FaultAction::Outage)
+        );
     }
 }

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use crate::{
     app::App,
     microsoft::graph::{
-        events::blank,
-        meetings::{Draft, event_id},
+        events::blank_event,
+        meetings::{CalendarDraft, event_id},
         zones::Zone,
     },
     model::{
-        Attendee, Event, Hosting, Mailbox, Organisation, Part, Party, Purpose, Response, Room, Settings,
-        ShowAs,
+        Attendee, AttendeeRole, DelaySettings, Event, Hosting, InvitationResponse, Mailbox, MailboxPurpose,
+        NamedAddress, Organisation, Room, ShowAs,
     },
     store::Change,
 };
@@ -23,7 +23,7 @@ use crate::{
 /// The description of an organisation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Fixture {
+pub struct OrganisationFixture {
     /// A display name.
     pub name: String,
     /// The mail domain of all addresses; unique in the sandbox.
@@ -33,22 +33,22 @@ pub struct Fixture {
     pub zone: String,
     /// People and shared mailboxes. `it-admin@…` is added if nobody is an administrator.
     #[serde(default)]
-    pub users: Vec<User>,
+    pub users: Vec<UserFixture>,
     /// The bookable places, each with a mailbox of its own.
     #[serde(default)]
     pub rooms: Vec<RoomFixture>,
     /// Meetings already in the calendars.
     #[serde(default)]
-    pub events: Vec<Planted>,
+    pub events: Vec<MeetingFixture>,
     /// The delays with which the organisation's services react.
     #[serde(default)]
-    pub settings: Settings,
+    pub settings: DelaySettings,
 }
 
 /// A person or a shared mailbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct User {
+pub struct UserFixture {
     /// The primary address, also the sign-in name.
     pub address: String,
     /// A display name.
@@ -67,7 +67,7 @@ pub struct User {
     pub hides_details: bool,
     /// Who uses the mailbox.
     #[serde(default = "user")]
-    pub purpose: Purpose,
+    pub purpose: MailboxPurpose,
     /// Further addresses of the mailbox.
     #[serde(default)]
     pub aliases: Vec<String>,
@@ -110,7 +110,7 @@ pub struct RoomFixture {
 /// A meeting that all attendees have already accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Planted {
+pub struct MeetingFixture {
     /// The organiser's address.
     pub mailbox: String,
     /// The title.
@@ -141,8 +141,8 @@ fn yes() -> bool {
     true
 }
 
-fn user() -> Purpose {
-    Purpose::User
+fn user() -> MailboxPurpose {
+    MailboxPurpose::User
 }
 
 fn busy() -> ShowAs {
@@ -155,7 +155,7 @@ fn normal() -> String {
 
 /// Why an organisation cannot be created from a fixture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Invalid {
+pub enum FixtureError {
     /// Another organisation has this domain.
     #[error("the domain {0} is taken by another organisation")]
     DomainTaken(String),
@@ -174,18 +174,18 @@ pub enum Invalid {
 }
 
 /// Creates an organisation from a fixture: the changes to commit, and its record.
-pub fn build(
+pub fn build_organisation(
     app: &App,
     serial: u64,
     taken: bool,
-    fixture: Fixture,
-) -> Result<(Organisation, Vec<Change>), Invalid> {
+    fixture: OrganisationFixture,
+) -> Result<(Organisation, Vec<Change>), FixtureError> {
     if taken {
-        return Err(Invalid::DomainTaken(fixture.domain));
+        return Err(FixtureError::DomainTaken(fixture.domain));
     }
-    Zone::find(&fixture.zone).map_err(|_| Invalid::UnknownZone(fixture.zone.clone()))?;
+    Zone::find(&fixture.zone).map_err(|_| FixtureError::UnknownZone(fixture.zone.clone()))?;
     let mut organisation = Organisation {
-        id: app.guid(),
+        id: app.new_guid(),
         serial,
         name: fixture.name,
         domain: fixture.domain.to_lowercase(),
@@ -197,13 +197,13 @@ pub fn build(
         addresses: BTreeMap::new(),
     };
     let administrated = fixture.users.iter().any(|user| user.admin);
-    let administrator = (!administrated).then(|| administrator(&organisation.domain));
+    let administrator = (!administrated).then(|| default_administrator(&organisation.domain));
     let people = administrator.into_iter().chain(fixture.users).map(|user| person(app, user));
     for mailbox in people.chain(fixture.rooms.into_iter().map(|fixture| room(app, fixture))) {
         let known = |address: &String| organisation.addresses.contains_key(&address.to_lowercase());
         if let Some(address) = std::iter::once(&mailbox.address).chain(&mailbox.aliases).find(|at| known(at))
         {
-            return Err(Invalid::AddressTaken(address.clone()));
+            return Err(FixtureError::AddressTaken(address.clone()));
         }
         for address in std::iter::once(&mailbox.address).chain(&mailbox.aliases) {
             organisation.addresses.insert(address.to_lowercase(), mailbox.id.clone());
@@ -212,32 +212,32 @@ pub fn build(
     }
     let rooms = organisation.mailboxes.values().filter_map(|mailbox| mailbox.room.as_ref());
     for approver in rooms.filter_map(|room| room.approver.as_ref()) {
-        organisation.find(approver).ok_or_else(|| Invalid::UnknownMailbox(approver.clone()))?;
+        organisation.find(approver).ok_or_else(|| FixtureError::UnknownMailbox(approver.clone()))?;
     }
     let mut changes = vec![Change::Organisation(Box::new(organisation.clone()))];
     for planted in fixture.events {
-        changes.extend(plant(app, &organisation, planted)?.1);
+        changes.extend(plant_meeting(app, &organisation, planted)?.1);
     }
     Ok((organisation, changes))
 }
 
 /// The account that is added when nobody else is an administrator.
-pub fn administrator(domain: &str) -> User {
-    User {
+pub fn default_administrator(domain: &str) -> UserFixture {
+    UserFixture {
         address: format!("it-admin@{domain}"),
         name: "IT Administrator".to_owned(),
         admin: true,
         licensed: true,
         in_scope: true,
         hides_details: false,
-        purpose: Purpose::User,
+        purpose: MailboxPurpose::User,
         aliases: Vec::new(),
     }
 }
 
-fn person(app: &App, user: User) -> Mailbox {
+fn person(app: &App, user: UserFixture) -> Mailbox {
     Mailbox {
-        id: app.guid().to_string(),
+        id: app.new_guid().to_string(),
         upn: user.address.clone(),
         address: user.address,
         aliases: user.aliases,
@@ -254,12 +254,12 @@ fn person(app: &App, user: User) -> Mailbox {
 
 fn room(app: &App, room: RoomFixture) -> Mailbox {
     Mailbox {
-        id: app.guid().to_string(),
+        id: app.new_guid().to_string(),
         upn: room.address.clone(),
         address: room.address,
         aliases: Vec::new(),
         name: room.name,
-        purpose: Purpose::Room,
+        purpose: MailboxPurpose::Room,
         admin: false,
         hosting: Hosting::Normal,
         in_scope: room.in_scope,
@@ -279,16 +279,17 @@ fn room(app: &App, room: RoomFixture) -> Mailbox {
 }
 
 /// Adds a meeting to everybody's calendar, as if all had accepted it long ago. Returns the id of the organiser's copy.
-pub fn plant(
+pub fn plant_meeting(
     app: &App,
     organisation: &Organisation,
-    planted: Planted,
-) -> Result<(String, Vec<Change>), Invalid> {
-    let find =
-        |address: &str| organisation.find(address).ok_or_else(|| Invalid::UnknownMailbox(address.to_owned()));
+    planted: MeetingFixture,
+) -> Result<(String, Vec<Change>), FixtureError> {
+    let find = |address: &str| {
+        organisation.find(address).ok_or_else(|| FixtureError::UnknownMailbox(address.to_owned()))
+    };
     let organizer = find(&planted.mailbox)?;
     let range = TimeRange::new(planted.start, planted.end)
-        .ok_or_else(|| Invalid::EmptyEvent(planted.subject.clone()))?;
+        .ok_or_else(|| FixtureError::EmptyEvent(planted.subject.clone()))?;
     let guests = planted.attendees.iter().map(|address| find(address)).collect::<Result<Vec<_>, _>>()?;
     let location = guests.iter().find(|guest| guest.room.is_some()).map(|room| place(room));
     let event = Event {
@@ -299,11 +300,11 @@ pub fn plant(
         sensitivity: planted.sensitivity,
         attendees: guests.iter().map(|guest| accepted(guest, app.now())).collect(),
         location,
-        ..blank(app, organizer, range)
+        ..blank_event(app, organizer, range)
     };
     let id = event.id.clone();
     let store = crate::store::State::default();
-    let mut draft = Draft::new(app, &store, organisation);
+    let mut draft = CalendarDraft::new(app, &store, organisation);
     for guest in guests.into_iter().filter(|guest| guest.id != organizer.id) {
         let replaces = guest.room.as_ref().is_some_and(|room| room.replaces_titles);
         let subject = if replaces { &organizer.name } else { &event.subject };
@@ -311,21 +312,21 @@ pub fn plant(
             id: event_id(app),
             subject: subject.clone(),
             is_organizer: false,
-            response: Response::Accepted,
+            response: InvitationResponse::Accepted,
             responded_at: Some(app.now()),
             ..event.clone()
         };
-        draft.put(&(organisation.id, guest.id.clone()), copy);
+        draft.put_event(&(organisation.id, guest.id.clone()), copy);
     }
-    draft.put(&(organisation.id, organizer.id.clone()), event);
+    draft.put_event(&(organisation.id, organizer.id.clone()), event);
     Ok((id, draft.changes))
 }
 
 fn accepted(guest: &Mailbox, now: Timestamp) -> Attendee {
     Attendee {
-        party: Party { name: guest.name.clone(), address: guest.address.clone() },
-        part: if guest.room.is_some() { Part::Resource } else { Part::Required },
-        response: Response::Accepted,
+        party: NamedAddress { name: guest.name.clone(), address: guest.address.clone() },
+        part: if guest.room.is_some() { AttendeeRole::Resource } else { AttendeeRole::Required },
+        response: InvitationResponse::Accepted,
         responded_at: Some(now),
     }
 }

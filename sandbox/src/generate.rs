@@ -7,9 +7,9 @@ use domain::Timestamp;
 use serde::Deserialize;
 
 use crate::{
-    fixture::{Fixture, Planted, RoomFixture, User, administrator},
+    fixture::{MeetingFixture, OrganisationFixture, RoomFixture, UserFixture, default_administrator},
     microsoft::{graph::zones::Zone, identity::keys::sha256},
-    model::{Purpose, Settings, ShowAs},
+    model::{DelaySettings, MailboxPurpose, ShowAs},
 };
 
 /// Options for generating an organisation.
@@ -34,7 +34,7 @@ pub struct GenerateOptions {
     pub seed: u64,
     /// Number of people whose mailboxes applications may not reach; `true` means one.
     #[serde(default)]
-    pub out_of_scope: Count,
+    pub out_of_scope: GeneratedCount,
     /// Time zone of the mailboxes.
     #[serde(default = "berlin")]
     pub zone: String,
@@ -54,14 +54,14 @@ fn berlin() -> String {
 /// How many to generate: a number, or a boolean for none or one.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(untagged)]
-pub enum Count {
+pub enum GeneratedCount {
     /// None for `false`, one for `true`.
     Any(bool),
     /// Exactly this number.
     Exactly(usize),
 }
 
-impl Default for Count {
+impl Default for GeneratedCount {
     fn default() -> Self {
         Self::Exactly(0)
     }
@@ -101,29 +101,37 @@ const TEAM: usize = 7;
 const HALVES: usize = 16;
 
 /// Generates the organisation for these options.
-pub fn fixture(order: &GenerateOptions, now: Timestamp) -> Fixture {
-    let mut random = Random(order.seed ^ 0x5eed);
-    let domain = order.domain.clone().unwrap_or_else(|| format!("{}.test", slug(&order.name)));
-    let mut users = people(order, &domain, &mut random);
-    let mut rooms = rooms(order.rooms, &domain, &mut random);
-    for room in rooms.iter_mut().filter(|_| order.resource_calendars) {
+pub fn generate_fixture(options: &GenerateOptions, now: Timestamp) -> OrganisationFixture {
+    let mut random = Random(options.seed ^ 0x5eed);
+    let domain = options.domain.clone().unwrap_or_else(|| format!("{}.test", slug(&options.name)));
+    let mut users = people(options, &domain, &mut random);
+    let mut rooms = rooms(options.rooms, &domain, &mut random);
+    for room in rooms.iter_mut().filter(|_| options.resource_calendars) {
         room.address = resource_address(&room.address);
     }
-    let from = order.from.unwrap_or_else(|| {
+    let from = options.from.unwrap_or_else(|| {
         let today = now.date_naive();
         today - Days::new(u64::from(today.weekday().num_days_from_monday()))
     });
-    let zone = Zone::find(&order.zone).unwrap_or_else(|_| Zone::utc());
-    let events = Planner::new(&users, &rooms, zone, &mut random).plan(from, order.weeks);
-    users.push(User {
-        purpose: Purpose::Shared,
+    let zone = Zone::find(&options.zone).unwrap_or_else(|_| Zone::utc());
+    let events = Planner::new(&users, &rooms, zone, &mut random).plan(from, options.weeks);
+    users.push(UserFixture {
+        purpose: MailboxPurpose::Shared,
         admin: false,
         name: "Bookings".to_owned(),
         address: format!("bookings@{domain}"),
-        ..administrator(&domain)
+        ..default_administrator(&domain)
     });
-    let settings = Settings::default();
-    Fixture { name: order.name.clone(), domain, zone: order.zone.clone(), users, rooms, events, settings }
+    let settings = DelaySettings::default();
+    OrganisationFixture {
+        name: options.name.clone(),
+        domain,
+        zone: options.zone.clone(),
+        users,
+        rooms,
+        events,
+        settings,
+    }
 }
 
 /// The address that Google assigns to a room's calendar.
@@ -143,25 +151,25 @@ fn slug(name: &str) -> String {
     if words.is_empty() { "organisation".to_owned() } else { words.join("-") }
 }
 
-fn people(order: &GenerateOptions, domain: &str, random: &mut Random) -> Vec<User> {
+fn people(options: &GenerateOptions, domain: &str, random: &mut Random) -> Vec<UserFixture> {
     let start = random.below(GIVEN.len() * FAMILY.len());
-    let mut users = vec![administrator(domain)];
-    for index in 0..order.users.saturating_sub(1) {
+    let mut users = vec![default_administrator(domain)];
+    for index in 0..options.users.saturating_sub(1) {
         // The two lists share no divisor, so every pair comes once before one comes again.
         let at = start + index;
         let (given, family) = (GIVEN[at % GIVEN.len()], FAMILY[at % FAMILY.len()]);
         let round = index / (GIVEN.len() * FAMILY.len());
         let number = if round == 0 { String::new() } else { (round + 1).to_string() };
-        users.push(User {
+        users.push(UserFixture {
             address: format!("{}.{}{number}@{domain}", given.to_lowercase(), family.to_lowercase()),
             name: format!("{given} {family}"),
             admin: false,
-            ..administrator(domain)
+            ..default_administrator(domain)
         });
     }
-    let out = match order.out_of_scope {
-        Count::Any(any) => usize::from(any),
-        Count::Exactly(count) => count,
+    let out = match options.out_of_scope {
+        GeneratedCount::Any(any) => usize::from(any),
+        GeneratedCount::Exactly(count) => count,
     };
     // The last ones, so that the first people that a test picks are within reach.
     for user in users.iter_mut().skip(1).rev().take(out) {
@@ -207,11 +215,11 @@ struct Planner<'a> {
     zone: Zone,
     random: &'a mut Random,
     taken: BTreeMap<(String, NaiveDate), u32>,
-    events: Vec<Planted>,
+    events: Vec<MeetingFixture>,
 }
 
 impl<'a> Planner<'a> {
-    fn new(users: &'a [User], rooms: &'a [RoomFixture], zone: Zone, random: &'a mut Random) -> Self {
+    fn new(users: &'a [UserFixture], rooms: &'a [RoomFixture], zone: Zone, random: &'a mut Random) -> Self {
         Self {
             users: users.iter().map(|user| user.address.as_str()).collect(),
             rooms: rooms.iter().map(|room| room.address.as_str()).collect(),
@@ -222,7 +230,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn plan(mut self, from: NaiveDate, weeks: u64) -> Vec<Planted> {
+    fn plan(mut self, from: NaiveDate, weeks: u64) -> Vec<MeetingFixture> {
         let days = (0..weeks * 7).filter_map(|offset| from.checked_add_days(Days::new(offset)));
         for day in days.filter(|day| day.weekday().num_days_from_monday() < 5) {
             self.absences(day);
@@ -248,7 +256,7 @@ impl<'a> Planner<'a> {
             let (start, end) =
                 (self.zone.instant(midnight), self.zone.instant(midnight + TimeDelta::days(1)));
             let event = Self::event(who, "Out of office", (start, end));
-            self.events.push(Planted { show_as: ShowAs::Oof, all_day: true, ..event });
+            self.events.push(MeetingFixture { show_as: ShowAs::Oof, all_day: true, ..event });
         }
     }
 
@@ -310,18 +318,20 @@ impl<'a> Planner<'a> {
         let alone = guests.is_empty();
         let event = match self.random.below(12) {
             0 if alone => {
-                Planted { sensitivity: "private".to_owned(), subject: "Doctor".to_owned(), ..event }
+                MeetingFixture { sensitivity: "private".to_owned(), subject: "Doctor".to_owned(), ..event }
             }
-            1 if alone => Planted { show_as: ShowAs::Tentative, ..event },
-            2 if alone => Planted { show_as: ShowAs::Free, ..event },
+            1 if alone => MeetingFixture { show_as: ShowAs::Tentative, ..event },
+            2 if alone => MeetingFixture { show_as: ShowAs::Free, ..event },
             _ => event,
         };
-        self.events
-            .push(Planted { attendees: guests.iter().map(|guest| (*guest).to_owned()).collect(), ..event });
+        self.events.push(MeetingFixture {
+            attendees: guests.iter().map(|guest| (*guest).to_owned()).collect(),
+            ..event
+        });
     }
 
-    fn event(who: &str, subject: &str, (start, end): (Timestamp, Timestamp)) -> Planted {
-        Planted {
+    fn event(who: &str, subject: &str, (start, end): (Timestamp, Timestamp)) -> MeetingFixture {
+        MeetingFixture {
             mailbox: who.to_owned(),
             subject: subject.to_owned(),
             start,
@@ -368,16 +378,16 @@ mod tests {
 
     #[test]
     fn the_same_order_gives_the_same_organisation_and_another_seed_another_one() {
-        let one = fixture(&order(7), Timestamp::UNIX_EPOCH);
-        assert_eq!(one, fixture(&order(7), Timestamp::MAX_UTC));
-        assert_ne!(one.users, fixture(&order(8), Timestamp::UNIX_EPOCH).users);
+        let one = generate_fixture(&order(7), Timestamp::UNIX_EPOCH);
+        assert_eq!(one, generate_fixture(&order(7), Timestamp::MAX_UTC));
+        assert_ne!(one.users, generate_fixture(&order(8), Timestamp::UNIX_EPOCH).users);
     }
 
     #[test]
     fn an_order_is_filled_with_people_rooms_and_meetings_that_do_not_overlap() {
-        let made = fixture(&order(7), Timestamp::UNIX_EPOCH);
+        let made = generate_fixture(&order(7), Timestamp::UNIX_EPOCH);
         assert_eq!(made.domain, "acme-works.test");
-        assert_eq!(made.users.iter().filter(|user| user.purpose == Purpose::User).count(), 40);
+        assert_eq!(made.users.iter().filter(|user| user.purpose == MailboxPurpose::User).count(), 40);
         assert_eq!(made.users.iter().filter(|user| !user.in_scope).count(), 1);
         assert_eq!(made.rooms.len(), 6);
         assert!(made.events.len() > 300, "{}", made.events.len());

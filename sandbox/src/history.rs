@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{model::Event, store::Owner};
+use crate::{model::Event, store::CalendarKey};
 
 /// When each event was touched, in all calendars. Rebuilt from the log at every start.
 #[derive(Debug, Default)]
@@ -11,7 +11,7 @@ pub struct History {
     pub count: u64,
     /// How often all cursors were invalidated: a cursor of another epoch is unknown.
     pub epoch: u64,
-    calendars: BTreeMap<Owner, BTreeMap<String, EventChange>>,
+    calendars: BTreeMap<CalendarKey, BTreeMap<String, EventChange>>,
 }
 
 /// The history of one event.
@@ -27,7 +27,7 @@ pub struct EventChange {
 
 impl History {
     /// Records that an event was written or removed.
-    pub fn touch(&mut self, owner: &Owner, id: &str, gone: Option<Event>) {
+    pub fn record_touch(&mut self, owner: &CalendarKey, id: &str, gone: Option<Event>) {
         self.count += 1;
         let (last, gone) = (self.count, gone.map(Box::new));
         let calendar = self.calendars.entry(owner.clone()).or_default();
@@ -36,23 +36,27 @@ impl History {
     }
 
     /// The touched events of a calendar, by their ids.
-    pub fn of<'a>(&'a self, owner: &Owner) -> impl Iterator<Item = (&'a str, &'a EventChange)> + use<'a> {
+    pub fn changes_of<'a>(
+        &'a self,
+        owner: &CalendarKey,
+    ) -> impl Iterator<Item = (&'a str, &'a EventChange)> + use<'a> {
         self.calendars.get(owner).into_iter().flatten().map(|(id, touched)| (id.as_str(), touched))
     }
 
     /// The count when an event was last touched; 0 if it never was.
-    pub fn last(&self, owner: &Owner, id: &str) -> u64 {
+    pub fn last_touch(&self, owner: &CalendarKey, id: &str) -> u64 {
         self.calendars.get(owner).and_then(|all| all.get(id)).map_or(0, |touched| touched.last)
     }
 
     /// The removed events of a calendar.
-    pub fn gone<'a>(&'a self, owner: &Owner) -> impl Iterator<Item = &'a Event> + use<'a> {
-        self.of(owner).filter_map(|(_, touched)| touched.gone.as_deref())
+    pub fn removed_events<'a>(&'a self, owner: &CalendarKey) -> impl Iterator<Item = &'a Event> + use<'a> {
+        self.changes_of(owner).filter_map(|(_, touched)| touched.gone.as_deref())
     }
 
     /// The events of a calendar touched after `count`, oldest touch first.
-    pub fn since<'a>(&'a self, owner: &Owner, count: u64) -> Vec<(&'a str, &'a EventChange)> {
-        let mut touched: Vec<_> = self.of(owner).filter(|(_, touched)| touched.last > count).collect();
+    pub fn changes_since<'a>(&'a self, owner: &CalendarKey, count: u64) -> Vec<(&'a str, &'a EventChange)> {
+        let mut touched: Vec<_> =
+            self.changes_of(owner).filter(|(_, touched)| touched.last > count).collect();
         touched.sort_unstable_by_key(|(_, touched)| touched.last);
         touched
     }

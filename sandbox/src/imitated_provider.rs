@@ -6,7 +6,7 @@ use crate::{
     Error,
     app::App,
     exchange, google, microsoft,
-    wire::{Answer, Note, Request},
+    wire::{JournalNote, Request, WireResponse},
 };
 
 /// One of the calendar systems whose protocols the sandbox speaks.
@@ -22,10 +22,10 @@ pub enum ImitatedProvider {
 
 impl ImitatedProvider {
     /// Determines the provider by the path.
-    pub fn of(request: &Request) -> Self {
-        if google::serves(request) {
+    pub fn from_request(request: &Request) -> Self {
+        if google::is_google_request(request) {
             Self::Google
-        } else if exchange::is_asked(request) {
+        } else if exchange::is_exchange_request(request) {
             Self::Exchange
         } else {
             Self::Microsoft
@@ -33,7 +33,12 @@ impl ImitatedProvider {
     }
 
     /// Handles a request to this provider.
-    pub async fn route(self, app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
+    pub async fn route(
+        self,
+        app: &Arc<App>,
+        request: &Request,
+        note: &mut JournalNote,
+    ) -> Result<WireResponse, Error> {
         match self {
             Self::Microsoft => microsoft::route(app, request, note).await,
             Self::Google => google::route(app, request, note),
@@ -42,29 +47,29 @@ impl ImitatedProvider {
     }
 
     /// The response to a throttled request.
-    pub fn throttled(self, app: &App, request: &Request, retry_after: Option<u32>) -> Answer {
+    pub fn throttle_response(self, app: &App, request: &Request, retry_after: Option<u32>) -> WireResponse {
         match self {
-            Self::Microsoft => microsoft::throttled(app, request, retry_after),
-            Self::Google => google::throttled(retry_after),
-            Self::Exchange => exchange::throttled(retry_after),
+            Self::Microsoft => microsoft::throttle_response(app, request, retry_after),
+            Self::Google => google::throttle_response(retry_after),
+            Self::Exchange => exchange::throttle_response(retry_after),
         }
     }
 
     /// The response to every request during an outage.
-    pub fn outage(self, app: &App, request: &Request) -> Answer {
+    pub fn outage_response(self, app: &App, request: &Request) -> WireResponse {
         match self {
-            Self::Microsoft => microsoft::outage(app, request),
-            Self::Google => google::outage(),
-            Self::Exchange => exchange::outage(),
+            Self::Microsoft => microsoft::outage_response(app, request),
+            Self::Google => google::outage_response(),
+            Self::Exchange => exchange::outage_response(),
         }
     }
 
     /// The response to a request that a planted fault refuses, in the provider's error format.
-    pub fn refused(self, app: &App, request: &Request, status: u16, reason: &str) -> Answer {
+    pub fn error_response(self, app: &App, request: &Request, status: u16, reason: &str) -> WireResponse {
         match self {
-            Self::Microsoft => microsoft::refused(app, request, status, reason),
-            Self::Google => google::refused(status, reason),
-            Self::Exchange => exchange::refused(reason),
+            Self::Microsoft => microsoft::error_response(app, request, status, reason),
+            Self::Google => google::error_response(status, reason),
+            Self::Exchange => exchange::error_response(reason),
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::{
     Error,
-    store::{append_line, open_lines, own_folder},
+    store::{append_line, create_private_folder, open_lines},
 };
 
 /// A provider request and its result.
@@ -57,7 +57,7 @@ impl Journal {
         let mut written = Written { entries: Vec::new(), file: None };
         if let Some(path) = path {
             if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-                own_folder(folder)?;
+                create_private_folder(folder)?;
             }
             let (file, lines) = open_lines(path)?;
             for (number, line) in lines.iter().enumerate() {

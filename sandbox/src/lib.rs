@@ -14,12 +14,12 @@ pub mod deliveries;
 pub mod exchange;
 pub mod fault;
 pub mod fixture;
-pub mod gate;
 pub mod generate;
 pub mod google;
 pub mod history;
 pub mod imitated_provider;
 pub mod journal;
+pub mod mailbox_gates;
 pub mod microsoft;
 pub mod model;
 mod notices;
@@ -57,26 +57,26 @@ pub struct Sandbox;
 
 impl Sandbox {
     /// Starts a sandbox and returns when it accepts connections. Needs a tokio runtime.
-    pub async fn start(config: Config) -> Result<Running, Error> {
+    pub async fn start(config: Config) -> Result<RunningSandbox, Error> {
         server::start(config, None)
     }
 
     /// Like [`Self::start`], over https.
-    pub async fn start_tls(config: Config, tls: &Tls) -> Result<Running, Error> {
+    pub async fn start_tls(config: Config, tls: &Tls) -> Result<RunningSandbox, Error> {
         server::start(config, Some(tls))
     }
 }
 
 /// Handle to a server that accepts connections.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningSandbox {
     url: Url,
     server: actix_web::dev::ServerHandle,
     stopping: CancellationToken,
     work: TaskTracker,
 }
 
-impl Running {
+impl RunningSandbox {
     /// Base URL of the sandbox, with a trailing slash.
     pub fn url(&self) -> Url {
         self.url.clone()

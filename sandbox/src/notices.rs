@@ -10,11 +10,11 @@ use tokio::{sync::mpsc, task::JoinSet};
 use crate::{
     app::App,
     deliveries::Delivery,
-    fault::Action,
+    fault::FaultAction,
     google,
     microsoft::graph::zones,
     model::Subscription,
-    store::{Notice, Owner, State},
+    store::{CalendarKey, ChangeNotice, State},
 };
 
 const ATTEMPTS: u32 = 4;
@@ -37,18 +37,18 @@ pub(crate) struct OutgoingNotice {
 }
 
 /// Delivers notifications until the channel is closed. An unreachable receiver does not delay the others.
-pub(crate) async fn deliver(app: Arc<App>, mut notices: mpsc::UnboundedReceiver<Notice>) {
+pub(crate) async fn deliver(app: Arc<App>, mut notices: mpsc::UnboundedReceiver<ChangeNotice>) {
     let mut running = JoinSet::new();
-    let mut held: HashMap<Owner, Vec<OutgoingNotice>> = HashMap::new();
+    let mut held: HashMap<CalendarKey, Vec<OutgoingNotice>> = HashMap::new();
     while let Some(notice) = notices.recv().await {
         let mailbox = address(&app, &notice);
         for letters in queued(&app, &notice, &mailbox, &mut held) {
             let (app, mailbox, change) = (Arc::clone(&app), mailbox.clone(), notice.change);
             // What goes to one receiver keeps its order.
             running.spawn(async move {
-                for letter in letters {
-                    let status = send(&app, &letter).await;
-                    note(&app, &mailbox, change, letter.forged, status);
+                for outgoing in letters {
+                    let status = send(&app, &outgoing).await;
+                    note(&app, &mailbox, change, outgoing.forged, status);
                 }
             });
         }
@@ -65,45 +65,45 @@ fn note(app: &App, mailbox: &str, change: &'static str, forged: bool, status: Op
 /// The notifications to send about a change, one list per receiver.
 fn queued(
     app: &App,
-    notice: &Notice,
+    notice: &ChangeNotice,
     mailbox: &str,
-    held: &mut HashMap<Owner, Vec<OutgoingNotice>>,
+    held: &mut HashMap<CalendarKey, Vec<OutgoingNotice>>,
 ) -> Vec<Vec<OutgoingNotice>> {
     let letters = outgoing_notices(app, app.store().state(), notice);
     if letters.is_empty() {
         return Vec::new();
     }
-    match app.faults.take_notice(notice.change, mailbox) {
-        Some(Action::LoseNotice) => {
+    match app.faults.take_for_notice(notice.change, mailbox) {
+        Some(FaultAction::LoseNotice) => {
             for _ in &letters {
                 note(app, mailbox, notice.change, false, None);
             }
             Vec::new()
         }
-        Some(Action::DuplicateNotice) => {
-            letters.into_iter().map(|letter| vec![letter.clone(), letter]).collect()
+        Some(FaultAction::DuplicateNotice) => {
+            letters.into_iter().map(|outgoing| vec![outgoing.clone(), outgoing]).collect()
         }
-        Some(Action::ReorderNotice) => {
+        Some(FaultAction::ReorderNotice) => {
             held.entry(notice.owner.clone()).or_default().extend(letters);
             Vec::new()
         }
-        Some(Action::ForgeNotice) => {
-            letters.into_iter().map(|letter| vec![letter.forged(app), letter]).collect()
+        Some(FaultAction::ForgeNotice) => {
+            letters.into_iter().map(|outgoing| vec![outgoing.forged(app), outgoing]).collect()
         }
         _ => {
             let mut late = held.remove(&notice.owner).unwrap_or_default();
-            let with_late = |letter: OutgoingNotice| {
+            let with_late = |outgoing: OutgoingNotice| {
                 let (same, other): (Vec<_>, Vec<_>) =
-                    std::mem::take(&mut late).into_iter().partition(|held| held.url == letter.url);
+                    std::mem::take(&mut late).into_iter().partition(|held| held.url == outgoing.url);
                 late = other;
-                std::iter::once(letter).chain(same).collect()
+                std::iter::once(outgoing).chain(same).collect()
             };
             letters.into_iter().map(with_late).collect()
         }
     }
 }
 
-fn address(app: &App, notice: &Notice) -> String {
+fn address(app: &App, notice: &ChangeNotice) -> String {
     let store = app.store();
     let organisation = store.state().organisations.get(&notice.owner.0);
     let mailbox = organisation.and_then(|organisation| organisation.mailboxes.get(&notice.owner.1));
@@ -115,23 +115,25 @@ impl OutgoingNotice {
     fn forged(&self, app: &App) -> Self {
         let mut forged = Self { forged: true, ..self.clone() };
         if let Some(item) = forged.body.as_mut().and_then(|body| body["value"].get_mut(0)) {
-            item["id"] = json!(app.guid());
+            item["id"] = json!(app.new_guid());
             item["clientState"] = json!(GUESSED);
             item["resourceData"]["id"] = json!("AAMkADforged=");
         }
-        for (_, token) in forged.headers.iter_mut().filter(|(name, _)| *name == google::notices::TOKEN) {
+        for (_, token) in
+            forged.headers.iter_mut().filter(|(name, _)| *name == google::notices::CHANNEL_TOKEN_HEADER)
+        {
             GUESSED.clone_into(token);
         }
         forged
     }
 }
 
-fn outgoing_notices(app: &App, state: &State, notice: &Notice) -> Vec<OutgoingNotice> {
+fn outgoing_notices(app: &App, state: &State, notice: &ChangeNotice) -> Vec<OutgoingNotice> {
     let now = app.now();
     google::notices::outgoing_notices(state, notice, now).chain(graph(app, state, notice, now)).collect()
 }
 
-fn graph(app: &App, state: &State, notice: &Notice, now: Timestamp) -> Vec<OutgoingNotice> {
+fn graph(app: &App, state: &State, notice: &ChangeNotice, now: Timestamp) -> Vec<OutgoingNotice> {
     state
         .subscriptions
         .values()
@@ -147,12 +149,12 @@ fn graph(app: &App, state: &State, notice: &Notice, now: Timestamp) -> Vec<Outgo
         .collect()
 }
 
-fn item(app: &App, subscription: &Subscription, notice: &Notice) -> Value {
+fn item(app: &App, subscription: &Subscription, notice: &ChangeNotice) -> Value {
     let path = format!("Users/{}/Events/{}", subscription.mailbox, notice.event);
     json!({
-        "id": app.guid(),
+        "id": app.new_guid(),
         "subscriptionId": subscription.id,
-        "subscriptionExpirationDateTime": zones::zulu(subscription.expires_at),
+        "subscriptionExpirationDateTime": zones::format_utc(subscription.expires_at),
         "clientState": subscription.client_state,
         "changeType": notice.change,
         "resource": path,
@@ -167,14 +169,14 @@ fn item(app: &App, subscription: &Subscription, notice: &Notice) -> Value {
 }
 
 /// Sends a notification, and repeats it after a while if it is not received. Returns the HTTP status.
-pub(crate) async fn send(app: &App, letter: &OutgoingNotice) -> Option<u16> {
+pub(crate) async fn send(app: &App, outgoing: &OutgoingNotice) -> Option<u16> {
     let mut pause = FIRST_PAUSE;
     for _ in 0..ATTEMPTS {
-        let mut request = app.client.post(&letter.url);
-        for (name, value) in &letter.headers {
+        let mut request = app.client.post(&outgoing.url);
+        for (name, value) in &outgoing.headers {
             request = request.header(*name, value);
         }
-        let request = match &letter.body {
+        let request = match &outgoing.body {
             Some(body) => request.json(body),
             None => request.header("content-length", "0"),
         };

@@ -13,21 +13,21 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
 use crate::{
-    Config, Error, Running, Tls,
+    Config, Error, RunningSandbox, Tls,
     app::App,
     control,
-    fault::Action,
+    fault::FaultAction,
     imitated_provider::ImitatedProvider,
     journal::{Entry, Journal},
     microsoft, notices,
     store::Store,
-    wire::{Answer, Note, Request},
+    wire::{JournalNote, Request, WireResponse},
 };
 
 const BODY_LIMIT: usize = 4 << 20;
 const SETTLE_EVERY: Duration = Duration::from_millis(50);
 
-pub(crate) fn start(config: Config, tls: Option<&Tls>) -> Result<Running, Error> {
+pub(crate) fn start(config: Config, tls: Option<&Tls>) -> Result<RunningSandbox, Error> {
     let store = Store::open(config.data.as_deref())?;
     let journal = Journal::open(config.journal.as_deref())?;
     let (sender, receiver) = mpsc::unbounded_channel();
@@ -46,7 +46,7 @@ pub(crate) fn start(config: Config, tls: Option<&Tls>) -> Result<Running, Error>
     let http = HttpServer::new(site).workers(2).disable_signals().shutdown_timeout(0);
     let (http, scheme) = match tls {
         None => (http.bind(config.listen)?, "http"),
-        Some(tls) => (http.bind_rustls_0_23(config.listen, tls.config()?)?, "https"),
+        Some(tls) => (http.bind_rustls_0_23(config.listen, tls.server_config()?)?, "https"),
     };
     let address = http.addrs().first().copied().unwrap_or(config.listen);
     let server = http.run();
@@ -59,17 +59,17 @@ pub(crate) fn start(config: Config, tls: Option<&Tls>) -> Result<Running, Error>
         }
     });
     work.spawn(stopping.clone().run_until_cancelled_owned(notices::deliver(Arc::clone(&app), receiver)));
-    work.spawn(stopping.clone().run_until_cancelled_owned(answer_invitations(app)));
+    work.spawn(stopping.clone().run_until_cancelled_owned(respond_to_invitations(app)));
     let url = Url::parse(&format!("{scheme}://{address}/")).map_err(std::io::Error::other)?;
-    Ok(Running { url, server: handle, stopping, work })
+    Ok(RunningSandbox { url, server: handle, stopping, work })
 }
 
 /// Sends due responses of rooms, even if no request arrives.
-async fn answer_invitations(app: Arc<App>) {
+async fn respond_to_invitations(app: Arc<App>) {
     let mut ticks = tokio::time::interval(SETTLE_EVERY);
     loop {
         ticks.tick().await;
-        if let Err(cause) = microsoft::answer_invitations(&app) {
+        if let Err(cause) = microsoft::respond_to_invitations(&app) {
             tracing::error!(%cause, "the sandbox's rooms could not answer");
         }
     }
@@ -97,7 +97,7 @@ impl Names {
         let own = host.map(|host| format!("http://{host}"));
         let mut origins = request.headers().get_all(header::ORIGIN).map(|origin| origin.to_str().ok());
         let is_foreign = origins.any(|origin| origin != own.as_deref());
-        let refusal = match hosts::check(host, std::iter::empty(), &[], &[]) {
+        let refusal = match hosts::check_hosts(host, std::iter::empty(), &[], &[]) {
             Ok(()) if is_foreign => Err(HostRefusal::Origin),
             checked => checked,
         };
@@ -118,12 +118,12 @@ async fn serve(app: Data<App>, http: HttpRequest, body: Bytes) -> HttpResponse {
         return refused;
     }
     let app = app.into_inner();
-    let request = Request::read(&http, body);
+    let request = Request::from_actix(&http, body);
     if request.segments.first().is_some_and(|first| first == "control") {
-        return control::route(&app, &request).await.respond();
+        return control::route(&app, &request).await.into_http();
     }
     match handle_provider_request(&app, &request).await {
-        Ok(Some(answer)) => answer.respond(),
+        Ok(Some(answer)) => answer.into_http(),
         Ok(None) => cut(),
         Err(cause) => {
             tracing::error!(%cause, "the sandbox could not keep what it did");
@@ -136,44 +136,44 @@ async fn serve(app: Data<App>, http: HttpRequest, body: Bytes) -> HttpResponse {
 pub(crate) async fn handle_provider_request(
     app: &Arc<App>,
     request: &Request,
-) -> Result<Option<Answer>, Error> {
-    microsoft::answer_invitations(app)?;
-    let house = ImitatedProvider::of(request);
-    let fault = app.faults.take(&request.method, &request.segments.join("/"), &request.body);
-    let mut note = Note::default();
+) -> Result<Option<WireResponse>, Error> {
+    microsoft::respond_to_invitations(app)?;
+    let house = ImitatedProvider::from_request(request);
+    let fault = app.faults.take_for_request(&request.method, &request.segments.join("/"), &request.body);
+    let mut note = JournalNote::default();
     let answer = match &fault {
-        Some(Action::Throttle { retry_after }) => {
+        Some(FaultAction::Throttle { retry_after }) => {
             note.outcome = Some("throttled");
-            Some(house.throttled(app, request, *retry_after))
+            Some(house.throttle_response(app, request, *retry_after))
         }
-        Some(Action::Outage) => {
+        Some(FaultAction::Outage) => {
             note.outcome = Some("outage");
-            Some(house.outage(app, request))
+            Some(house.outage_response(app, request))
         }
-        Some(Action::TimeoutBefore { .. }) => {
+        Some(FaultAction::TimeoutBefore { .. }) => {
             note.outcome = Some("timed out");
             None
         }
-        Some(Action::Refuse { status, reason }) => {
+        Some(FaultAction::Refuse { status, reason }) => {
             note.outcome = Some("refused");
-            Some(house.refused(app, request, *status, reason))
+            Some(house.error_response(app, request, *status, reason))
         }
         Some(
-            Action::DropAfter
-            | Action::Slow { .. }
-            | Action::LoseNotice
-            | Action::DuplicateNotice
-            | Action::ReorderNotice
-            | Action::ForgeNotice,
+            FaultAction::DropAfter
+            | FaultAction::Slow { .. }
+            | FaultAction::LoseNotice
+            | FaultAction::DuplicateNotice
+            | FaultAction::ReorderNotice
+            | FaultAction::ForgeNotice,
         )
         | None => Some(house.route(app, request, &mut note).await?),
     };
     app.journal.append(entry(app, request, answer.as_ref(), &note, fault.as_ref()))?;
     match fault {
-        Some(Action::Slow { ms } | Action::TimeoutBefore { ms }) => {
+        Some(FaultAction::Slow { ms } | FaultAction::TimeoutBefore { ms }) => {
             tokio::time::sleep(Duration::from_millis(ms)).await;
         }
-        Some(Action::DropAfter) => return Ok(None),
+        Some(FaultAction::DropAfter) => return Ok(None),
         _ => {}
     }
     Ok(answer)
@@ -182,11 +182,11 @@ pub(crate) async fn handle_provider_request(
 fn entry(
     app: &App,
     request: &Request,
-    answer: Option<&Answer>,
-    note: &Note,
-    fault: Option<&Action>,
+    answer: Option<&WireResponse>,
+    note: &JournalNote,
+    fault: Option<&FaultAction>,
 ) -> Entry {
-    let status = answer.filter(|_| fault != Some(&Action::DropAfter)).map_or(0, |answer| answer.status);
+    let status = answer.filter(|_| fault != Some(&FaultAction::DropAfter)).map_or(0, |answer| answer.status);
     let refused = answer.is_some_and(|answer| answer.status >= 400);
     let fallback = if refused { "refused" } else { "read" };
     Entry {

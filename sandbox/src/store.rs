@@ -19,13 +19,13 @@ use crate::{
     google::state as google,
     history::History,
     model::{
-        Application, Code, Consent, Event, Mail, Mailbox, Organisation, Pending, Pull, Refresh, Settings,
-        Subscription, Technical,
+        Application, AuthorisationCode, Consent, DelaySettings, Event, Mail, Mailbox, Organisation,
+        PendingResponse, PullSubscription, RefreshToken, Subscription, TechnicalAccount,
     },
 };
 
 /// The calendar of a mailbox: the organisation's id and the mailbox's directory id.
-pub type Owner = (Uuid, String);
+pub type CalendarKey = (Uuid, String);
 
 /// The whole state of the sandbox.
 #[derive(Debug, Default)]
@@ -35,23 +35,23 @@ pub struct State {
     /// Applications by client id.
     pub applications: BTreeMap<String, Application>,
     /// Events by calendar and id.
-    pub events: BTreeMap<Owner, BTreeMap<String, Event>>,
+    pub events: BTreeMap<CalendarKey, BTreeMap<String, Event>>,
     /// The order in which events were touched.
     pub history: History,
     /// The transaction ids used in each calendar, with their events; kept for ever.
-    pub transactions: BTreeMap<(Owner, String), String>,
+    pub transactions: BTreeMap<(CalendarKey, String), String>,
     /// Rooms that still have to respond, by their copy of the event.
-    pub pending: BTreeMap<(Owner, String), Pending>,
+    pub pending: BTreeMap<(CalendarKey, String), PendingResponse>,
     /// Mails by organisation.
     pub mails: BTreeMap<Uuid, Vec<Mail>>,
     /// Authorisation codes.
-    pub codes: BTreeMap<String, Code>,
+    pub codes: BTreeMap<String, AuthorisationCode>,
     /// Refresh tokens.
-    pub refreshes: BTreeMap<String, Refresh>,
+    pub refreshes: BTreeMap<String, RefreshToken>,
     /// Subscriptions by id.
     pub subscriptions: BTreeMap<String, Subscription>,
     /// Pull subscriptions by id.
-    pub pulls: BTreeMap<String, Pull>,
+    pub pulls: BTreeMap<String, PullSubscription>,
     /// How often all access tokens were made to expire.
     pub token_epoch: u64,
     /// How far the sandbox's clock is ahead of the one it was given, in milliseconds.
@@ -61,7 +61,7 @@ pub struct State {
     /// The key that signs tokens: PKCS #8, base64; `None` until it is generated.
     pub signing_key: Option<String>,
     /// Service accounts of Exchange servers, by organisation.
-    pub technical: BTreeMap<Uuid, Technical>,
+    pub technical: BTreeMap<Uuid, TechnicalAccount>,
     /// State that only Google has.
     pub google: google::State,
 }
@@ -77,23 +77,23 @@ pub enum Change {
     /// What an application was granted.
     Consent(Uuid, String, Consent),
     /// An organisation's delays.
-    Settings(Uuid, Settings),
+    Settings(Uuid, DelaySettings),
     /// A new or changed application.
     Application(Application),
     /// A new or changed event.
-    Event(Owner, Box<Event>),
+    Event(CalendarKey, Box<Event>),
     /// Removes an event from a calendar, by its id.
-    EventGone(Owner, String),
+    EventGone(CalendarKey, String),
     /// A room has to respond.
-    Pending(Pending),
+    Pending(PendingResponse),
     /// A room has responded, or no longer has to.
-    PendingDone(Owner, String),
+    PendingDone(CalendarKey, String),
     /// A mail was sent.
     Mail(Uuid, Mail),
     /// A new or redeemed code.
-    Code(String, Code),
+    Code(String, AuthorisationCode),
     /// A new refresh token.
-    Refresh(String, Refresh),
+    Refresh(String, RefreshToken),
     /// All refresh tokens of a client in an organisation become invalid; `None` for those of all clients.
     RefreshesGone(Option<(Uuid, String)>),
     /// A refresh token was withdrawn.
@@ -103,7 +103,7 @@ pub enum Change {
     /// Ends a Graph subscription, by its id.
     SubscriptionGone(String),
     /// A new pull subscription.
-    Pull(Pull),
+    Pull(PullSubscription),
     /// Ends a pull subscription, by its id.
     PullGone(String),
     /// All access tokens issued so far become invalid.
@@ -117,16 +117,16 @@ pub enum Change {
     /// Stores the generated private half: PKCS #8, base64.
     SigningKey(String),
     /// A new or changed service account of an Exchange server.
-    Technical(Uuid, Technical),
+    Technical(Uuid, TechnicalAccount),
     /// A mutation of Google's state.
     Google(google::Change),
 }
 
 /// A change of an event, for subscribers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
+pub struct ChangeNotice {
     /// The calendar that holds the event.
-    pub owner: Owner,
+    pub owner: CalendarKey,
     /// The id of the changed copy.
     pub event: String,
     /// The copy's version after the change.
@@ -147,7 +147,7 @@ impl Store {
     pub fn open(data: Option<&Path>) -> Result<Self, Error> {
         let mut store = Self { state: State::default(), log: None };
         let Some(data) = data else { return Ok(store) };
-        own_folder(data)?;
+        create_private_folder(data)?;
         let (file, lines) = open_lines(&data.join("sandbox.log"))?;
         for (number, line) in lines.iter().enumerate() {
             let changes: Vec<Change> =
@@ -166,7 +166,7 @@ impl Store {
     }
 
     /// Makes the changes durable, then applies them. Returns the notices for subscribers.
-    pub fn commit(&mut self, changes: Vec<Change>) -> Result<Vec<Notice>, Error> {
+    pub fn commit(&mut self, changes: Vec<Change>) -> Result<Vec<ChangeNotice>, Error> {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
@@ -179,21 +179,21 @@ impl Store {
 
 impl State {
     /// The existing events of a calendar, ordered by id.
-    pub fn calendar(&self, owner: &Owner) -> impl Iterator<Item = &Event> {
+    pub fn calendar_events(&self, owner: &CalendarKey) -> impl Iterator<Item = &Event> {
         self.events.get(owner).into_iter().flat_map(BTreeMap::values)
     }
 
-    fn apply(&mut self, change: Change) -> Option<Notice> {
+    fn apply(&mut self, change: Change) -> Option<ChangeNotice> {
         match change {
             Change::Event(owner, event) => return Some(self.put_event(owner, *event)),
             Change::EventGone(owner, id) => return self.remove_event(owner, &id),
             Change::Organisation(mut organisation) => {
-                organisation.index();
+                organisation.rebuild_index();
                 self.organisations.insert(organisation.id, *organisation);
             }
             Change::Mailbox(tenant, mailbox) => self.change(tenant, |organisation| {
                 organisation.mailboxes.insert(mailbox.id.clone(), mailbox);
-                organisation.index();
+                organisation.rebuild_index();
             }),
             Change::Consent(tenant, client, consent) => self.change(tenant, |organisation| {
                 organisation.consents.insert(client, consent);
@@ -229,7 +229,7 @@ impl State {
             Change::Google(change) => {
                 let channel = self.google.apply(change)?;
                 let etag = String::new();
-                return Some(Notice { owner: channel.owner, event: channel.id, etag, change: "sync" });
+                return Some(ChangeNotice { owner: channel.owner, event: channel.id, etag, change: "sync" });
             }
         }
         None
@@ -241,27 +241,31 @@ impl State {
         }
     }
 
-    fn put_event(&mut self, owner: Owner, event: Event) -> Notice {
+    fn put_event(&mut self, owner: CalendarKey, event: Event) -> ChangeNotice {
         if let (true, Some(key)) = (event.is_organizer, &event.transaction_id) {
             self.transactions.insert((owner.clone(), key.clone()), event.id.clone());
         }
-        self.history.touch(&owner, &event.id, None);
-        let notice =
-            Notice { owner: owner.clone(), event: event.id.clone(), etag: event.etag(), change: "updated" };
+        self.history.record_touch(&owner, &event.id, None);
+        let notice = ChangeNotice {
+            owner: owner.clone(),
+            event: event.id.clone(),
+            etag: event.etag(),
+            change: "updated",
+        };
         let known = self.events.entry(owner).or_default().insert(event.id.clone(), event);
-        Notice { change: if known.is_some() { "updated" } else { "created" }, ..notice }
+        ChangeNotice { change: if known.is_some() { "updated" } else { "created" }, ..notice }
     }
 
-    fn remove_event(&mut self, owner: Owner, id: &str) -> Option<Notice> {
+    fn remove_event(&mut self, owner: CalendarKey, id: &str) -> Option<ChangeNotice> {
         let event = self.events.get_mut(&owner)?.remove(id)?;
-        self.history.touch(&owner, id, Some(event.clone()));
+        self.history.record_touch(&owner, id, Some(event.clone()));
         self.pending.remove(&(owner.clone(), id.to_owned()));
-        Some(Notice { owner, etag: event.etag(), event: event.id, change: "deleted" })
+        Some(ChangeNotice { owner, etag: event.etag(), event: event.id, change: "deleted" })
     }
 }
 
 /// Creates a folder that only its owner can read; an existing folder is not changed.
-pub(crate) fn own_folder(path: &Path) -> std::io::Result<()> {
+pub(crate) fn create_private_folder(path: &Path) -> std::io::Result<()> {
     let mut folder = DirBuilder::new();
     folder.recursive(true);
     std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);

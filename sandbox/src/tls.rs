@@ -20,7 +20,7 @@ pub struct Tls {
 }
 
 impl Tls {
-    pub(crate) fn config(&self) -> Result<ServerConfig, Error> {
+    pub(crate) fn server_config(&self) -> Result<ServerConfig, Error> {
         let unusable = |cause: String| Error::Certificate(cause);
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&self.certificate)
             .collect::<Result<_, _>>()

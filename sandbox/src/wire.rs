@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::form_urlencoded;
 
-use crate::gate::Permit;
+use crate::mailbox_gates::Permit;
 
 /// A request that was read to its end.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct Request {
 
 impl Request {
     /// Copies the relevant parts of an actix request.
-    pub fn read(request: &HttpRequest, body: Bytes) -> Self {
+    pub fn from_actix(request: &HttpRequest, body: Bytes) -> Self {
         let path = request.uri().path().to_owned();
         let info = request.connection_info();
         Self {
@@ -55,7 +55,7 @@ impl Request {
     /// A request inside a batch, with the outer request's token unless it has its own. `url` is relative to the outer
     /// request's first segment.
     #[must_use]
-    pub fn within(
+    pub fn inner_request(
         &self,
         method: &str,
         url: &str,
@@ -86,7 +86,7 @@ impl Request {
     }
 
     /// The segments, for matching.
-    pub fn parts(&self) -> Vec<&str> {
+    pub fn path_segments(&self) -> Vec<&str> {
         self.segments.iter().map(String::as_str).collect()
     }
 
@@ -106,7 +106,7 @@ impl Request {
     }
 
     /// The values of all `Prefer` headers.
-    pub fn preferences(&self) -> Vec<String> {
+    pub fn prefer_headers(&self) -> Vec<String> {
         self.headers
             .get_all("prefer")
             .filter_map(|value| value.to_str().ok())
@@ -137,7 +137,7 @@ impl Form {
     }
 
     /// All values of a field.
-    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub fn get_all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
@@ -184,7 +184,7 @@ fn unescape(text: &str) -> String {
 
 /// A response to send.
 #[derive(Debug)]
-pub struct Answer {
+pub struct WireResponse {
     /// The HTTP status.
     pub status: u16,
     /// Headers besides the content type.
@@ -206,7 +206,7 @@ pub enum Body {
     Xml(String),
 }
 
-impl Answer {
+impl WireResponse {
     /// A JSON response with a status.
     pub fn json(status: u16, value: Value) -> Self {
         Self { status, headers: Vec::new(), body: Body::Json(value) }
@@ -234,13 +234,13 @@ impl Answer {
 
     /// The same response with another header.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
     /// Converts the response for actix.
-    pub fn respond(self) -> HttpResponse {
+    pub fn into_http(self) -> HttpResponse {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = HttpResponseBuilder::new(status);
         for (name, value) in self.headers {
@@ -257,7 +257,7 @@ impl Answer {
 
 /// What the journal records about a request besides its method and path.
 #[derive(Debug, Default)]
-pub struct Note {
+pub struct JournalNote {
     /// The client id of the caller.
     pub app: Option<String>,
     /// The address of the mailbox acted on.

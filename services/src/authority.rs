@@ -11,13 +11,13 @@ use domain::{
     access::{Denied, Rule},
     ids,
 };
-use entity::Trusted;
+use entity::TrustedCode;
 use sea_orm::ConnectionTrait;
 
 use crate::{
     Caller, Result, Services, Tx, access,
-    caller::Presented,
-    issuers::person,
+    caller::PresentedCredential,
+    issuers::token_user,
     keys,
     proof::{Allowed, Member},
     roles,
@@ -29,34 +29,34 @@ impl Services {
     /// rule.
     pub(crate) async fn begin_access_change<R: Rule>(&self, by: &Allowed<R>) -> Result<(Tx, Allowed<R>)> {
         let (tx, _) = self.begin_locked(by.tenant()).await?;
-        let by = renewed(&tx, by).await?.allow()?;
+        let by = reload_caller(&tx, by).await?.allow()?;
         Ok((tx, by))
     }
 }
 
 /// Returns the caller with its current permissions; refuses one who no longer exists or whose credential has expired
 /// or been revoked.
-pub(crate) async fn renewed(tx: &Tx, by: &Member) -> Result<Caller> {
-    let (conn, tenant, kind) = (tx.conn(), tx.tenant(), by.by());
-    let is_valid = match (by.presented(), kind) {
-        (Presented::Token(token), _) => access::is_live(conn, tenant, token).await?,
-        (Presented::Issuer { issuer, issued_at }, CallerKind::User(user)) => {
-            access::is_accepted(conn, tenant, user, issued_at).await?
-                && person::identity_of(tx, issuer, user).await?.is_some()
+pub(crate) async fn reload_caller(tx: &Tx, by: &Member) -> Result<Caller> {
+    let (conn, tenant, kind) = (tx.conn(), tx.tenant(), by.kind());
+    let is_valid = match (by.credential(), kind) {
+        (PresentedCredential::Token(token), _) => access::is_token_live(conn, tenant, token).await?,
+        (PresentedCredential::Issuer { issuer, issued_at }, CallerKind::User(user)) => {
+            access::is_external_token_valid(conn, tenant, user, issued_at).await?
+                && token_user::find_identity(tx, issuer, user).await?.is_some()
         }
-        (Presented::Issuer { .. } | Presented::Other, _) => true,
+        (PresentedCredential::Issuer { .. } | PresentedCredential::Other, _) => true,
     };
     if !is_valid {
         return Err(Denied::Unauthenticated.into());
     }
     let permissions = match kind {
         CallerKind::Anonymous => None,
-        CallerKind::User(user) => roles::permissions_within(conn, tenant, user).await?,
-        CallerKind::Vendor(key) => keys::permissions_now(conn, key, tenant, tx.now()).await?,
-        CallerKind::Operator => return Ok(Caller::operator(Trusted, tenant)),
+        CallerKind::User(user) => roles::permissions_in_tx(conn, tenant, user).await?,
+        CallerKind::Vendor(key) => keys::current_permissions(conn, key, tenant, tx.now()).await?,
+        CallerKind::Operator => return Ok(Caller::operator(TrustedCode, tenant)),
     };
-    let caller = Caller::new(Trusted, kind, Some(tenant), permissions.ok_or(Denied::Unauthenticated)?);
-    Ok(caller.by(by.presented()))
+    let caller = Caller::new(TrustedCode, kind, Some(tenant), permissions.ok_or(Denied::Unauthenticated)?);
+    Ok(caller.with_credential(by.credential()))
 }
 
 /// The current permissions of the actor of an earlier change; none if the actor no longer exists. A key that was
@@ -68,9 +68,9 @@ pub(crate) async fn permissions_of_actor(
     now: Timestamp,
 ) -> Result<BTreeSet<Permission>> {
     let permissions = if let Ok(user) = actor.parse::<Id<ids::User>>() {
-        roles::permissions_within(conn, tenant, user).await?
+        roles::permissions_in_tx(conn, tenant, user).await?
     } else if let Ok(key) = actor.parse::<Id<ids::ApiKey>>() {
-        keys::permissions_of_line(conn, key, tenant, now).await?
+        keys::successor_permissions(conn, key, tenant, now).await?
     } else {
         None
     };

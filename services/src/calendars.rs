@@ -4,14 +4,14 @@
 //! reports concurrent changes. Two concurrent readers each write a copy and its watermark together, one after the
 //! other; whichever remains is consistent.
 
-use domain::{Id, TimeRange, Timestamp, Unreadable, UnreadableReason, ids};
+use domain::{Id, TimeRange, Timestamp, UnreadableItem, UnreadableReason, ids};
 use providers::{ChangeCheck, Error, ErrorKind, Event, Provider, Remedy, Session};
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, sea_query::Expr};
 
 use crate::{
     Change, Result, Services,
-    change::{CalendarCopy, UnchangedCalendar, window as covered},
-    connections::counted,
+    change::{CalendarCopy, UnchangedCalendar, stored_window as covered},
+    connections::chosen_calendars,
     messages,
 };
 
@@ -21,7 +21,7 @@ const MOST_EVENTS: usize = 20_000;
 const LONGEST_WATERMARK: usize = 8_000;
 
 /// The window that copies cover: from yesterday to the horizon, in whole days.
-pub fn window(services: &Services) -> TimeRange {
+pub fn copy_window(services: &Services) -> TimeRange {
     let today = services.now().date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
     let start = today - chrono::Duration::days(1);
     let horizon = chrono::Duration::from_std(services.settings.horizon).unwrap_or(chrono::Duration::days(60));
@@ -47,7 +47,7 @@ pub(crate) async fn invalidate_copies(
 
 /// Brings a copy up to date: asks the provider whether anything has changed, and reads the window if it has, if that
 /// cannot be determined, or if the window has moved. So every calendar is read at least once a day.
-pub async fn refresh(
+pub async fn refresh_copy(
     provider: &dyn Provider,
     session: &Session,
     connection: &entity::connection::Model,
@@ -79,7 +79,7 @@ pub async fn refresh(
 }
 
 /// Reads a mailbox's whole window from the provider. An existing watermark is kept.
-pub async fn read(
+pub async fn read_window(
     provider: &dyn Provider,
     session: &Session,
     connection: &entity::connection::Model,
@@ -105,7 +105,7 @@ async fn ask(
     window: TimeRange,
 ) -> providers::Result<ChangeCheck> {
     // What a provider tells of changes is about the calendars that count by its own rule.
-    if counted(connection).is_some() {
+    if chosen_calendars(connection).is_some() {
         return Ok(ChangeCheck::Changed(None));
     }
     let known = connection.watermark.as_deref();
@@ -128,7 +128,7 @@ fn storable(watermark: Option<String>) -> Option<String> {
 #[derive(Default)]
 struct WindowEvents {
     items: Vec<Event>,
-    unreadable: Vec<Unreadable>,
+    unreadable: Vec<UnreadableItem>,
 }
 
 /// Reads the calendars that make the owner busy: those chosen by an administrator, otherwise those counted by the
@@ -140,7 +140,7 @@ async fn events(
     window: TimeRange,
 ) -> providers::Result<WindowEvents> {
     let mut events = WindowEvents::default();
-    let Some(chosen) = counted(connection) else {
+    let Some(chosen) = chosen_calendars(connection) else {
         pages(provider, session, connection, window, None, &mut events).await?;
         return Ok(events);
     };
@@ -149,7 +149,7 @@ async fn events(
             // It was deleted since it was chosen. The others are still read, and somebody has to choose again.
             Err(error) if error.kind == ErrorKind::Gone => {
                 let reason = UnreadableReason::NotDelivered;
-                events.unreadable.push(Unreadable { uid: calendar, reason, blocks: false });
+                events.unreadable.push(UnreadableItem { uid: calendar, reason, blocks: false });
             }
             read => read?,
         }

@@ -10,14 +10,14 @@ use domain::{
     access::{Denied, Rule},
     ids,
 };
-use entity::Trusted;
+use entity::TrustedCode;
 
 use crate::proof::{Allowed, Member, Own, OwnOr, Staff};
 
 /// The credential with which a caller was authenticated, if it can be revoked independently of its user and
 /// permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Presented {
+pub(crate) enum PresentedCredential {
     /// A credential that cannot be revoked independently of its bearer, such as a vendor key.
     #[default]
     Other,
@@ -38,39 +38,39 @@ pub struct Caller {
     kind: CallerKind,
     tenant: Option<Id<ids::Tenant>>,
     permissions: BTreeSet<Permission>,
-    presented: Presented,
+    presented: PresentedCredential,
 }
 
 impl Caller {
     /// Creates the anonymous caller, who has no credential.
     pub fn anonymous() -> Self {
-        Self::new(Trusted, CallerKind::Anonymous, None, BTreeSet::new())
+        Self::new(TrustedCode, CallerKind::Anonymous, None, BTreeSet::new())
     }
 
     /// Creates a caller with the given identity and permissions; for authentication and tests.
     pub fn new(
-        _: Trusted,
+        _: TrustedCode,
         kind: CallerKind,
         tenant: Option<Id<ids::Tenant>>,
         permissions: BTreeSet<Permission>,
     ) -> Self {
-        Self { kind, tenant, permissions, presented: Presented::default() }
+        Self { kind, tenant, permissions, presented: PresentedCredential::default() }
     }
 
     /// Sets the credential with which the caller was authenticated.
-    pub(crate) fn by(self, presented: Presented) -> Self {
+    pub(crate) fn with_credential(self, presented: PresentedCredential) -> Self {
         Self { presented, ..self }
     }
 
     /// Creates the operator as a caller for one tenant. Needs no credential, because access to the server's
     /// configuration implies access to the database.
-    pub fn operator(_: Trusted, tenant: Id<ids::Tenant>) -> Self {
+    pub fn operator(_: TrustedCode, tenant: Id<ids::Tenant>) -> Self {
         let permissions = [Permission::RunView, Permission::RunEdit].into();
-        Self::new(Trusted, CallerKind::Operator, Some(tenant), permissions)
+        Self::new(TrustedCode, CallerKind::Operator, Some(tenant), permissions)
     }
 
     /// The credential with which the caller was authenticated.
-    pub(crate) fn presented(&self) -> Presented {
+    pub(crate) fn credential(&self) -> PresentedCredential {
         self.presented
     }
 
@@ -101,8 +101,8 @@ impl Caller {
     /// Returns a proof that the caller is this user or satisfies a rule.
     pub fn allow_own_or<R: Rule>(&self, user: Id<ids::User>) -> Result<OwnOr<R>, Denied> {
         match self.allow_own() {
-            Ok(own) if own.user() == user => Ok(OwnOr::own(own)),
-            _ => Ok(OwnOr::other(self.allow()?, user)),
+            Ok(own) if own.user() == user => Ok(OwnOr::from_own(own)),
+            _ => Ok(OwnOr::for_other(self.allow()?, user)),
         }
     }
 

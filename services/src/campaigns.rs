@@ -92,7 +92,7 @@ impl Campaigns {
             return Err(Error::refuse("NOTHING_TO_RETRY", message));
         }
         let campaign = insert(&self.services, &mut tx, old.integration_id, &by.actor()).await?;
-        let rows = failed.into_iter().map(|item| item_row(tx.tenant(), campaign.id, item.connection_id));
+        let rows = failed.into_iter().map(|item| new_item_row(tx.tenant(), campaign.id, item.connection_id));
         let rows: Vec<_> = rows.collect();
         for rows in rows.chunks(200) {
             Entity::insert_many(rows.to_vec()).exec_without_returning(tx.conn()).await?;
@@ -155,7 +155,7 @@ impl Campaigns {
     ) -> Result<Page<entity::campaign::Model>> {
         let tenant = by.tenant();
         let txn = self.services.read(tenant).await?;
-        page::read(entity::campaign::of(tenant), entity::campaign::Column::Id, args, &txn).await
+        page::read_page(entity::campaign::of(tenant), entity::campaign::Column::Id, args, &txn).await
     }
 
     /// The results of a campaign, one for each mailbox.
@@ -257,7 +257,7 @@ async fn enqueue(
 }
 
 /// Creates the row of a mailbox that has no result yet.
-pub fn item_row(
+pub fn new_item_row(
     tenant: Id<ids::Tenant>,
     campaign: Id<ids::Campaign>,
     connection: Id<ids::Connection>,
@@ -274,7 +274,7 @@ pub fn item_row(
 }
 
 /// Lists the mailboxes that a campaign must activate and enqueues their activations, in one transaction. Idempotent.
-pub async fn enlist(
+pub async fn enqueue_activations(
     system: &System,
     tenant: Id<ids::Tenant>,
     campaign: &run_inputs::Campaign,
@@ -285,7 +285,7 @@ pub async fn enlist(
     let mut tx = system.begin(tenant).await?;
     if !campaign.listed_only {
         let found = waiting(tx.conn(), tenant, campaign.integration).await?;
-        let rows: Vec<_> = found.into_iter().map(|id| item_row(tenant, campaign.campaign, id)).collect();
+        let rows: Vec<_> = found.into_iter().map(|id| new_item_row(tenant, campaign.campaign, id)).collect();
         for rows in rows.chunks(200) {
             Entity::insert_many(rows.to_vec())
                 .on_conflict(OnConflict::new().do_nothing().to_owned())

@@ -27,7 +27,7 @@ pub struct WorkflowInfo {
 }
 
 /// The workflows that this binary can run. Implemented by `workflows` and provided by the root.
-pub trait Catalogue: Send + Sync + std::fmt::Debug {
+pub trait WorkflowCatalogue: Send + Sync + std::fmt::Debug {
     /// All workflows, sorted by name.
     fn workflows(&self) -> Vec<WorkflowInfo>;
 

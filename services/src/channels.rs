@@ -16,7 +16,7 @@ use entity::{
     tenant_lookup::{self, Kind},
 };
 use providers::{Channel, ErrorKind};
-pub use providers::{Notice, Notices, PushRequest};
+pub use providers::{Notice, ParsedPush, PushRequest};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder,
@@ -41,7 +41,7 @@ crate::noun! {
 
 impl Channels {
     /// Active connections of providers that support push, but whose channel is missing or ends soon.
-    pub async fn without_channel(
+    pub async fn find_without_channel(
         &self,
         _by: &System,
         tenant: Id<ids::Tenant>,
@@ -84,10 +84,14 @@ impl Channels {
     /// Creates or renews the channel of a connection.
     pub async fn open_or_renew(&self, by: &System, connection: &entity::connection::Model) -> Result<()> {
         let tenant = connection.tenant_id;
-        let rows =
-            self.services.integrations().by_ids(by.within(tenant), &[connection.integration_id]).await?;
+        let rows = self
+            .services
+            .integrations()
+            .by_ids(by.tenant_scope(tenant), &[connection.integration_id])
+            .await?;
         let Some(integration) = rows.into_iter().next() else { return Ok(()) };
-        let (provider, session) = self.services.grants().session_of(by, &integration, connection).await?;
+        let (provider, session) =
+            self.services.grants().open_for_mailbox(by, &integration, connection).await?;
         if let Some(known) = self.of(connection).await? {
             match provider.renew(&session, &known.external_id).await {
                 Ok(channel) => return self.renewed(connection, known.id, &channel).await,
@@ -95,9 +99,9 @@ impl Channels {
                 Err(error) => return Err(error.into()),
             }
         }
-        let (id, secret) = (self.services.ids.make::<ids::Row>(), self.services.ids.secret());
+        let (id, secret) = (self.services.ids.make::<ids::Row>(), self.services.ids.random_secret());
         let Some(hook) = provider.hook() else { return Ok(()) };
-        let url = self.services.settings.link(hook);
+        let url = self.services.settings.absolute_url(hook);
         let channel = provider.watch(&session, &connection.address, &url, &secret).await?;
         self.store(connection, id, &channel, &secret).await
     }
@@ -150,8 +154,8 @@ impl Channels {
     }
 
     /// Parses a push request to `path`; `None` if no provider of this installation uses that path.
-    pub fn read_push(&self, _by: Anyone, path: &str, request: &PushRequest<'_>) -> Option<Notices> {
-        self.services.connectors.at_hook(path).map(|connector| connector.read_push(request))
+    pub fn read_push(&self, _by: Anyone, path: &str, request: &PushRequest<'_>) -> Option<ParsedPush> {
+        self.services.connectors.by_webhook_path(path).map(|connector| connector.read_push(request))
     }
 
     /// Processes the notifications of one request. Returns how many channels they concern; see
@@ -166,7 +170,7 @@ impl Channels {
     /// Processes a notification about one channel: the mailbox is read again soon. `false` if the channel is unknown
     /// or the secret is wrong; then nothing happens.
     pub async fn handle_push(&self, _by: Anyone, external_id: &str, secret: &str) -> Result<bool> {
-        let (name, store) = (text::escape(external_id.to_owned()), &self.services.store);
+        let (name, store) = (text::escape_token(external_id.to_owned()), &self.services.store);
         let Some(tenant) = tenant_lookup::tenant_of(store, Kind::Channel, key_of(&name)).await? else {
             return Ok(false);
         };
@@ -192,7 +196,7 @@ impl Channels {
     pub async fn handle_notices(&self, _by: Anyone, notices: &[Notice]) -> Result<usize> {
         let mut by_channel: ByChannel<'_> = BTreeMap::new();
         for notice in notices {
-            by_channel.entry(text::escape(notice.channel.clone())).or_default().push(notice);
+            by_channel.entry(text::escape_token(notice.channel.clone())).or_default().push(notice);
         }
         let keys = by_channel.keys().map(|name| key_of(name).to_vec());
         let tenants = tenant_lookup::tenants_of(&self.services.store, Kind::Channel, keys).await?;

@@ -3,7 +3,7 @@
 mod counted;
 
 use domain::{
-    AnyId, Id, Route, Unreadable, ids, may,
+    AnyId, Id, Route, UnreadableItem, ids, may,
     provider::Capabilities,
     state::{ConnectionState, IntegrationState, Lane, RunStatus},
 };
@@ -23,7 +23,7 @@ use crate::{
     run_inputs::{Activate, RunInput},
 };
 
-pub use counted::{calendars, counted, listing};
+pub use counted::{calendars, calendars_to_json, chosen_calendars};
 pub use providers::{CalendarKind, CalendarListing};
 
 crate::noun! {
@@ -33,7 +33,7 @@ crate::noun! {
 
 /// Selects connections. A connection must match every member that is given.
 #[derive(Debug, Clone, Default)]
-pub struct ConnectionScope {
+pub struct ConnectionFilter {
     /// Only connections of this integration.
     pub integration: Option<Id<ids::Integration>>,
     /// Only connections in this state; `Some(None)` for states that only a newer version knows.
@@ -59,16 +59,16 @@ impl Connections {
     pub async fn list(
         &self,
         by: &Allowed<may::ConnectionView>,
-        wanted: &ConnectionScope,
+        wanted: &ConnectionFilter,
         args: PageArgs,
     ) -> Result<Page<entity::connection::Model>> {
         let tenant = by.tenant();
         let txn = self.services.read(tenant).await?;
-        page::read(select(tenant, wanted), entity::connection::Column::Id, args, &txn).await
+        page::read_page(select(tenant, wanted), entity::connection::Column::Id, args, &txn).await
     }
 
     /// Number of matching connections.
-    pub async fn count(&self, by: &Allowed<may::ConnectionView>, wanted: &ConnectionScope) -> Result<u64> {
+    pub async fn count(&self, by: &Allowed<may::ConnectionView>, wanted: &ConnectionFilter) -> Result<u64> {
         let tenant = by.tenant();
         let txn = self.services.read(tenant).await?;
         Ok(select(tenant, wanted).count(&txn).await?)
@@ -107,7 +107,7 @@ impl Connections {
         let mut tx = self.services.begin(by.tenant()).await?;
         let row = entity::connection::one(tx.tenant(), id).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("connection"))?;
-        let run = enqueue(&mut tx, &row, &by.actor()).await?;
+        let run = enqueue_activation(&mut tx, &row, &by.actor()).await?;
         tx.commit().await?;
         Ok(run)
     }
@@ -141,7 +141,7 @@ impl Connections {
         })?;
         let new = NewConnection { integration: integration.id, user: Some(user.id), room: None, address };
         let row = find_or_insert(&self.services, &mut tx, new).await?;
-        let run = enqueue(&mut tx, &row, &by.actor()).await?;
+        let run = enqueue_activation(&mut tx, &row, &by.actor()).await?;
         tx.commit().await?;
         Ok(run)
     }
@@ -184,7 +184,7 @@ impl Connections {
         let waiting = [S::Pending, S::Verifying, S::Unreachable].map(S::as_str);
         let due = Condition::all().add(Column::State.is_in(waiting)).add(Column::RetryAt.lte(now));
         let rows = of(tenant)
-            .filter(Column::IntegrationId.is_in(integrations::usable(&txn, tenant).await?))
+            .filter(Column::IntegrationId.is_in(integrations::usable_integrations(&txn, tenant).await?))
             .filter(Condition::any().add(due).add(stuck))
             .order_by_asc(Column::Failures)
             .order_by_asc(Column::Id)
@@ -220,7 +220,7 @@ impl Connections {
         let before = row.state;
         let row = change.update(tx.conn()).await?;
         tx.event(topic::CONNECTION, row.id);
-        let facts = AuditFacts::changed(json!({ "state": before }), json!({ "state": row.state }));
+        let facts = AuditFacts::for_change(json!({ "state": before }), json!({ "state": row.state }));
         tx.audit(&by.actor(), "connection.exclude", id.to_string(), facts);
         tx.commit().await?;
         Ok(row)
@@ -261,7 +261,7 @@ pub(crate) async fn find_or_insert(
 }
 
 /// Enqueues an activation; returns the run already in progress if there is one.
-pub(crate) async fn enqueue(
+pub(crate) async fn enqueue_activation(
     tx: &mut Tx,
     row: &entity::connection::Model,
     actor: &str,
@@ -271,7 +271,7 @@ pub(crate) async fn enqueue(
     let mut facts = AuditFacts::from(Json::Null);
     if row.state.require()? == ConnectionState::Excluded {
         take_in(tx, row.id).await?;
-        facts = AuditFacts::changed(
+        facts = AuditFacts::for_change(
             json!({ "state": row.state }),
             json!({ "state": ConnectionState::Pending.as_str() }),
         );
@@ -304,14 +304,14 @@ async fn take_in(tx: &mut Tx, connection: Id<ids::Connection>) -> Result<()> {
     Ok(())
 }
 
-fn select(tenant: Id<ids::Tenant>, wanted: &ConnectionScope) -> sea_orm::Select<entity::connection::Entity> {
+fn select(tenant: Id<ids::Tenant>, wanted: &ConnectionFilter) -> sea_orm::Select<entity::connection::Entity> {
     use entity::connection::{Column, of};
     let mut rows = of(tenant);
     if let Some(integration) = wanted.integration {
         rows = rows.filter(Column::IntegrationId.eq(integration));
     }
     if let Some(state) = wanted.state {
-        rows = rows.filter(entity::holds(Column::State, state));
+        rows = rows.filter(entity::column_holds(Column::State, state));
     }
     match wanted.rooms {
         Some(true) => rows.filter(Column::RoomId.is_not_null()),
@@ -321,7 +321,7 @@ fn select(tenant: Id<ids::Tenant>, wanted: &ConnectionScope) -> sea_orm::Select<
 }
 
 /// Why the calendar of a user without any connection is not known.
-pub fn never_connected() -> domain::Reason {
+pub fn never_connected_reason() -> domain::Reason {
     domain::Reason::new("CALENDAR_NOT_CONNECTED", messages::calendar_not_connected())
         .with_next_action(messages::connect_the_calendar())
 }
@@ -332,7 +332,7 @@ pub fn is_readable(row: &entity::connection::Model) -> bool {
 }
 
 /// Whether the mailbox is reached with its owner's own consent.
-pub fn is_own(row: &entity::connection::Model) -> bool {
+pub fn has_own_consent(row: &entity::connection::Model) -> bool {
     row.user_id.is_some() && row.route == Route::Own
 }
 
@@ -343,7 +343,7 @@ pub fn capabilities(row: &entity::connection::Model) -> Capabilities {
 
 /// Examples of a mailbox's unreadable items, those that block nothing first. Examples with a reason from a newer
 /// version are left out.
-pub fn unreadable(row: &entity::connection::Model) -> Vec<Unreadable> {
+pub fn unreadable_examples(row: &entity::connection::Model) -> Vec<UnreadableItem> {
     let examples = row.unreadable.as_array().map(Vec::as_slice).unwrap_or_default();
     examples.iter().filter_map(|one| serde_json::from_value(one.clone()).ok()).collect()
 }
@@ -364,12 +364,13 @@ mod tests {
             address: "ada@acme.example".to_owned(),
         };
         let mut row = pending_connection(Id::nil(), Id::nil(), new, domain::Timestamp::UNIX_EPOCH);
-        assert_eq!(unreadable(&row), []);
+        assert_eq!(unreadable_examples(&row), []);
         row.unreadable = json!([
             { "uid": "a", "reason": "NEWER", "blocks": false },
             { "uid": "b", "reason": "RECURRENCE", "blocks": true },
         ]);
-        let known = Unreadable { uid: "b".to_owned(), reason: UnreadableReason::Recurrence, blocks: true };
-        assert_eq!(unreadable(&row), [known]);
+        let known =
+            UnreadableItem { uid: "b".to_owned(), reason: UnreadableReason::Recurrence, blocks: true };
+        assert_eq!(unreadable_examples(&row), [known]);
     }
 }

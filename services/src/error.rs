@@ -34,21 +34,21 @@ pub struct Refusal {
 /// The sentence of a refusal: a translatable message of the catalogue or, for refusals that are shown at once and never
 /// stored as a reason, plain text.
 #[derive(Debug, Clone)]
-pub struct Sentence(Message);
+pub struct RefusalMessage(Message);
 
-impl From<Message> for Sentence {
+impl From<Message> for RefusalMessage {
     fn from(message: Message) -> Self {
         Self(message)
     }
 }
 
-impl From<&str> for Sentence {
+impl From<&str> for RefusalMessage {
     fn from(finished: &str) -> Self {
         Self(Message::verbatim(finished))
     }
 }
 
-impl From<String> for Sentence {
+impl From<String> for RefusalMessage {
     fn from(finished: String) -> Self {
         Self(Message::verbatim(finished))
     }
@@ -56,7 +56,7 @@ impl From<String> for Sentence {
 
 impl Refusal {
     /// Creates a refusal that concerns the whole request.
-    pub fn new(code: &'static str, message: impl Into<Sentence>) -> Self {
+    pub fn new(code: &'static str, message: impl Into<RefusalMessage>) -> Self {
         Self { code, message: message.into().0, field: None, excess: None }
     }
 
@@ -132,7 +132,7 @@ impl Error {
     }
 
     /// Refusal that concerns the whole request.
-    pub fn refuse(code: &'static str, message: impl Into<Sentence>) -> Self {
+    pub fn refuse(code: &'static str, message: impl Into<RefusalMessage>) -> Self {
         Self::Refused(Refusal::new(code, message))
     }
 
@@ -202,6 +202,6 @@ pub(crate) fn is_duplicate(error: &DbErr) -> bool {
 }
 
 /// Whether the database refused a row because a booking blocks the time already.
-pub(crate) fn is_taken(error: &DbErr) -> bool {
+pub(crate) fn is_time_taken(error: &DbErr) -> bool {
     error.to_string().contains("occupancy_taken")
 }

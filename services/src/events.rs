@@ -56,14 +56,14 @@ pub enum WatchEvent {
     Lagged,
 }
 
-pub(crate) fn message(event: &entity::event_log::Model) -> Message {
+pub(crate) fn to_fanout_message(event: &entity::event_log::Model) -> Message {
     let payload = serde_json::json!({ "subject": event.subject });
     Message { tenant: event.tenant_id, topic: event.topic.to_string(), id: event.id, payload }
 }
 
 impl Events {
     /// Changes of integrations in the caller's tenant, from now on.
-    pub fn integrations(
+    pub fn watch_integrations(
         &self,
         by: &Allowed<may::SeeIntegrations>,
     ) -> impl Stream<Item = WatchEvent> + Send + use<> {
@@ -71,7 +71,7 @@ impl Events {
     }
 
     /// Changes of connections in the caller's tenant, from now on.
-    pub fn connections(
+    pub fn watch_connections(
         &self,
         by: &Allowed<may::ConnectionView>,
     ) -> impl Stream<Item = WatchEvent> + Send + use<> {
@@ -79,7 +79,7 @@ impl Events {
     }
 
     /// Progress of campaigns in the caller's tenant, from now on.
-    pub fn campaigns(
+    pub fn watch_campaigns(
         &self,
         by: &Allowed<may::ConnectionView>,
     ) -> impl Stream<Item = WatchEvent> + Send + use<> {
@@ -87,18 +87,24 @@ impl Events {
     }
 
     /// Changes of bookings in the caller's tenant, from now on.
-    pub fn bookings(&self, by: &Allowed<may::BookingView>) -> impl Stream<Item = WatchEvent> + Send + use<> {
+    pub fn watch_bookings(
+        &self,
+        by: &Allowed<may::BookingView>,
+    ) -> impl Stream<Item = WatchEvent> + Send + use<> {
         self.watch(by, topic::BOOKING)
     }
 
     /// Steps of runs in the caller's tenant, from now on. An event contains only the id of the run, so every member may
     /// subscribe to the runs that it started.
-    pub fn runs(&self, by: &Member) -> impl Stream<Item = WatchEvent> + Send + use<> {
+    pub fn watch_runs(&self, by: &Member) -> impl Stream<Item = WatchEvent> + Send + use<> {
         self.watch(by, topic::RUN)
     }
 
     /// Runs in the caller's tenant that are quarantined from now on.
-    pub fn parked_runs(&self, by: &Allowed<may::RunView>) -> impl Stream<Item = WatchEvent> + Send + use<> {
+    pub fn watch_parked_runs(
+        &self,
+        by: &Allowed<may::RunView>,
+    ) -> impl Stream<Item = WatchEvent> + Send + use<> {
         self.watch(by, topic::RUN_PARKED)
     }
 
@@ -128,7 +134,7 @@ impl Events {
     /// been pruned. A reader that continues with the last returned event misses none, however late a transaction
     /// commits: events newer than a transaction in progress are held back until that ends. The cursors of streams are
     /// not suitable for `after`, because streams deliver events at once and in any order.
-    pub async fn since(
+    pub async fn list_after(
         &self,
         _by: &System,
         tenant: Id<ids::Tenant>,

@@ -34,7 +34,7 @@ const SILENT_FOR: Duration = Duration::from_mins(10);
 
 /// Which of a tenant's servers is called. Each is tracked separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum ForeignServer {
+pub(crate) enum CustomerServer {
     /// The published configuration and keys of an issuer.
     IssuerMetadata,
     /// The endpoint at which an issuer exchanges codes.
@@ -45,14 +45,14 @@ pub(crate) enum ForeignServer {
 
 /// Calls of this node that wait for servers of customers.
 #[derive(Debug, Default)]
-pub(crate) struct ForeignCalls(Mutex<State>);
+pub(crate) struct CustomerCalls(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
     /// Calls in progress, oldest first.
     waiting: Vec<Waiting>,
     /// Servers that did not respond in time, and until when they count as unresponsive.
-    silent: HashMap<(Id<ids::Tenant>, ForeignServer), Timestamp>,
+    silent: HashMap<(Id<ids::Tenant>, CustomerServer), Timestamp>,
     last: u64,
 }
 
@@ -64,7 +64,7 @@ struct Waiting {
     gives_way: Arc<Notify>,
 }
 
-impl ForeignCalls {
+impl CustomerCalls {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -115,18 +115,18 @@ impl State {
 /// Reserved capacity for one call; released on drop.
 #[derive(Debug)]
 struct Place<'a> {
-    calls: &'a ForeignCalls,
+    calls: &'a CustomerCalls,
     number: u64,
     tenant: Id<ids::Tenant>,
     gives_way: Arc<Notify>,
 }
 
 impl Place<'_> {
-    fn answered(&self, server: ForeignServer) {
+    fn answered(&self, server: CustomerServer) {
         self.calls.state().silent.remove(&(self.tenant, server));
     }
 
-    fn unanswered(&self, server: ForeignServer, now: Timestamp) {
+    fn unanswered(&self, server: CustomerServer, now: Timestamp) {
         self.calls.state().silent.insert((self.tenant, server), now + SILENT_FOR);
     }
 }
@@ -140,9 +140,9 @@ impl Drop for Place<'_> {
 impl Services {
     /// Calls a server configured by this tenant. Fails with [`Error::Overloaded`] if too many requests are waiting
     /// for such servers; the inner result is that of the call.
-    pub(crate) async fn foreign_call<T>(
+    pub(crate) async fn call_customer_server<T>(
         &self,
-        (tenant, server): (Id<ids::Tenant>, ForeignServer),
+        (tenant, server): (Id<ids::Tenant>, CustomerServer),
         call: impl Future<Output = providers::Result<T>>,
     ) -> Result<providers::Result<T>> {
         let mut call = pin!(call);
@@ -151,7 +151,7 @@ impl Services {
         }
         let place = self.foreign_calls.enter(tenant, self.settings.foreign_calls, self.now());
         let (place, begun) = (place.ok_or(Error::Overloaded)?, self.now());
-        self.leave_reading().await;
+        self.release_read_transaction().await;
         let result = tokio::select! {
             biased;
             result = call => Some(result),
@@ -194,13 +194,13 @@ mod tests {
     }
 
     /// Exhausts the limit with calls of four tenants.
-    fn taken(calls: &ForeignCalls, now: Timestamp) -> Vec<Place<'_>> {
+    fn taken(calls: &CustomerCalls, now: Timestamp) -> Vec<Place<'_>> {
         (0..PLACES as u128).map(|call| calls.enter(tenant(call % 4), PLACES, now).unwrap()).collect()
     }
 
     #[test]
     fn a_tenant_has_a_quarter_of_the_places() {
-        let calls = ForeignCalls::default();
+        let calls = CustomerCalls::default();
         let held: Vec<_> = (0..4).map(|_| calls.enter(tenant(1), PLACES, at(0)).unwrap()).collect();
         assert!(calls.enter(tenant(1), PLACES, at(0)).is_none());
         let other = calls.enter(tenant(2), PLACES, at(0));
@@ -210,7 +210,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_waits_longest_gives_way_once_it_has_waited_long_enough() {
-        let calls = ForeignCalls::default();
+        let calls = CustomerCalls::default();
         let each = |call: u128| calls.enter(tenant(call), PLACES, at(0)).unwrap();
         let held: Vec<_> = (0..PLACES as u128).map(each).collect();
         assert!(calls.enter(tenant(99), PLACES, at(1)).is_none(), "all have a right to a little time");
@@ -224,7 +224,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_tenant_with_the_most_calls_gives_way_to_one_with_fewer() {
-        let calls = ForeignCalls::default();
+        let calls = CustomerCalls::default();
         let held = taken(&calls, at(0));
         let first = calls.enter(tenant(9), PLACES, at(0)).unwrap();
         held[0].gives_way.notified().await;
@@ -236,22 +236,22 @@ mod tests {
 
     #[test]
     fn tenants_whose_servers_did_not_answer_share_a_quarter_until_they_answer() {
-        let calls = ForeignCalls::default();
+        let calls = CustomerCalls::default();
         for silent in 0..8 {
             let place = calls.enter(tenant(silent), PLACES, at(0)).unwrap();
-            place.unanswered(ForeignServer::IssuerToken, at(10));
+            place.unanswered(CustomerServer::IssuerToken, at(10));
         }
         let held: Vec<_> =
             (0..4).map(|silent| calls.enter(tenant(silent), PLACES, at(11)).unwrap()).collect();
         assert!(calls.enter(tenant(0), PLACES, at(11)).is_none(), "one at a time");
         assert!(calls.enter(tenant(4), PLACES, at(11)).is_none(), "a quarter for all of them");
         assert!(calls.enter(tenant(9), PLACES, at(11)).is_some(), "nobody else has to wait for them");
-        held[0].answered(ForeignServer::IssuerMetadata);
+        held[0].answered(CustomerServer::IssuerMetadata);
         assert!(
             calls.enter(tenant(0), PLACES, at(11)).is_none(),
             "that another server answers changes nothing"
         );
-        held[0].answered(ForeignServer::IssuerToken);
+        held[0].answered(CustomerServer::IssuerToken);
         assert!(calls.enter(tenant(0), PLACES, at(11)).is_some());
         drop(held);
         let forgotten = at(10) + SILENT_FOR;

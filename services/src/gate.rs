@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use lanes::{Key, Limit, Limits, OutsideWait};
+use lanes::{ExternalWait, Key, Limit, Limits};
 use providers::{Error, ErrorKind, Gate, Permit, RateLimit, Remedy, RequestLimits};
 
 use crate::{Services, messages};
 
 /// Error code of a request that was not sent because Muster's own rate limits left no room.
-pub const OWN_LIMIT: &str = "own_limit";
+pub const OWN_LIMIT_CODE: &str = "own_limit";
 
 /// How long a request waits for a permit before its worker is released.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,13 +32,13 @@ impl IntegrationGate {
     }
 
     fn mailbox_key(&self, mailbox: &str) -> Key {
-        self.whole.part("mailbox", mailbox)
+        self.whole.with_part("mailbox", mailbox)
     }
 
     async fn place(&self, key: &Key, limit: &Limit) -> providers::Result<lanes::Permit> {
         self.limits.enter(key, limit, PATIENCE).await.map_err(|lanes::Wait(wait)| {
             let message = messages::own_limit();
-            Error::new(ErrorKind::Throttled, Remedy::RetryAfter(wait), OWN_LIMIT, message)
+            Error::new(ErrorKind::Throttled, Remedy::RetryAfter(wait), OWN_LIMIT_CODE, message)
         })
     }
 }
@@ -46,7 +46,7 @@ impl IntegrationGate {
 #[async_trait]
 impl Gate for IntegrationGate {
     async fn enter(&self, mailbox: Option<&str>) -> providers::Result<Permit> {
-        let outside = OutsideWait::begin();
+        let outside = ExternalWait::begin();
         let mailbox = match mailbox {
             Some(mailbox) => Some(self.place(&self.mailbox_key(mailbox), &self.mailbox_limit).await?),
             None => None,
@@ -64,7 +64,7 @@ impl Gate for IntegrationGate {
 #[cfg(test)]
 mod tests {
     use domain::{Id, TestClock, Timestamp};
-    use lanes::{OutsideTime, limits::InProcess};
+    use lanes::{ExternalTime, limits::InProcess};
 
     use super::*;
 
@@ -74,7 +74,7 @@ mod tests {
         let (limits, whole) = (Arc::new(InProcess::default()), Key::of_tenant(Id::nil()));
         let gate = IntegrationGate { limits, whole, whole_limit: limit, mailbox_limit: limit };
         let clock = TestClock::at(Timestamp::UNIX_EPOCH);
-        let (outside, second) = (OutsideTime::new(Arc::new(clock.clone())), chrono::Duration::seconds(1));
+        let (outside, second) = (ExternalTime::new(Arc::new(clock.clone())), chrono::Duration::seconds(1));
         outside
             .measure(async {
                 let permit = gate.enter(Some("anna@acme.example")).await.unwrap();

@@ -14,13 +14,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use domain::{Id, ProviderKind, ids};
 use lanes::Key;
 use providers::{
-    Credentials, Error as ProviderError, ErrorKind, Provider, Remedy, Sanitized, Session, StaticCredentials,
-    openid::OpenId,
+    Credentials, Error as ProviderError, ErrorKind, Provider, Remedy, SanitizedProvider, Session,
+    StaticCredentials, openid::OpenIdClient,
 };
 pub use providers::{Secret, SignedInAdministrator};
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 
-use self::broker::{Broker, Tokens, Trial};
+use self::broker::{GrantCredentials, TokenCache, TrialCredentials};
 use crate::{
     Error, Result, System,
     gate::IntegrationGate,
@@ -32,21 +32,21 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub struct Connectors {
     by_kind: BTreeMap<ProviderKind, Arc<dyn Provider>>,
-    openid: Option<OpenId>,
-    tokens: Tokens,
+    openid: Option<OpenIdClient>,
+    tokens: TokenCache,
 }
 
 impl Connectors {
-    /// Adds a connector. Connectors obtained from here sanitise texts, see [`Sanitized`].
+    /// Adds a connector. Connectors obtained from here sanitise texts, see [`SanitizedProvider`].
     #[must_use]
-    pub fn with(mut self, provider: Arc<dyn Provider>) -> Self {
-        self.by_kind.insert(provider.kind(), Arc::new(Sanitized::new(provider)));
+    pub fn with_provider(mut self, provider: Arc<dyn Provider>) -> Self {
+        self.by_kind.insert(provider.kind(), Arc::new(SanitizedProvider::new(provider)));
         self
     }
 
     /// Adds the client for tenants' OpenID issuers.
     #[must_use]
-    pub fn with_openid(mut self, openid: OpenId) -> Self {
+    pub fn with_openid(mut self, openid: OpenIdClient) -> Self {
         self.openid = Some(openid);
         self
     }
@@ -65,19 +65,19 @@ impl Connectors {
     }
 
     /// Kinds of calendar systems that verify the identity of an organisation.
-    pub(crate) fn verifying(&self) -> impl Iterator<Item = ProviderKind> {
+    pub(crate) fn verifying_kinds(&self) -> impl Iterator<Item = ProviderKind> {
         let verifying =
             self.by_kind.iter().filter(|(_, connector)| connector.features().verified_organisation);
         verifying.map(|(kind, _)| *kind)
     }
 
     /// The connector that receives push notifications at a path; `None` if there is none.
-    pub(crate) fn at_hook(&self, path: &str) -> Option<&Arc<dyn Provider>> {
+    pub(crate) fn by_webhook_path(&self, path: &str) -> Option<&Arc<dyn Provider>> {
         self.by_kind.values().find(|connector| connector.hook() == Some(path))
     }
 
     /// The client for tenants' OpenID issuers.
-    pub fn openid(&self) -> Result<&OpenId> {
+    pub fn openid(&self) -> Result<&OpenIdClient> {
         self.openid
             .as_ref()
             .ok_or_else(|| Error::refuse("PROVIDER_NOT_AVAILABLE", messages::no_sign_in_by_issuers()))
@@ -143,7 +143,7 @@ impl Grants {
 
     /// Opens a session with an integration's calendar system: through the service account, or with a user's own
     /// consent. Refused while the integration is suspended or in a state that this version does not know.
-    pub async fn session(
+    pub async fn open_session(
         &self,
         _by: &System,
         integration: &entity::integration::Model,
@@ -152,7 +152,7 @@ impl Grants {
         self.open(integration, user).await
     }
 
-    /// [`Self::session`], for use cases that open one themselves.
+    /// [`Self::open_session`], for use cases that open one themselves.
     pub(crate) async fn open(
         &self,
         integration: &entity::integration::Model,
@@ -173,7 +173,7 @@ impl Grants {
         let limited = match connector.features().verified_organisation {
             true => {
                 let external = integration.external_tenant.as_deref().unwrap_or_default();
-                let binding = binding(&txn, kind, external, integration.tenant_id).await?;
+                let binding = find_binding(&txn, kind, external, integration.tenant_id).await?;
                 let bound = binding.ok_or_else(lost)?;
                 Key::of_organisation(kind, &bound.external_tenant)
             }
@@ -181,8 +181,8 @@ impl Grants {
         };
         // Whoever waits for a second connection while holding one can bring a full pool to a halt.
         drop(txn);
-        self.services.leave_reading().await;
-        let broker = Broker {
+        self.services.release_read_transaction().await;
+        let broker = GrantCredentials {
             services: self.services.clone(),
             tenant: integration.tenant_id,
             grant: grant.id,
@@ -203,7 +203,7 @@ impl Grants {
     }
 
     /// Opens a session with a consent that is not in effect yet, to try it.
-    pub fn trial(
+    pub fn open_trial(
         &self,
         _by: &System,
         integration: &entity::integration::Model,
@@ -217,7 +217,7 @@ impl Grants {
             Some(credential) => Arc::new(StaticCredentials(credential)),
             // A person's consent is in force at once.
             None if secret.is_personal() => return Err(lost().into()),
-            None => Arc::new(Trial { connector: Arc::clone(&connector), secret: secret.clone() }),
+            None => Arc::new(TrialCredentials { connector: Arc::clone(&connector), secret: secret.clone() }),
         };
         let session = Session {
             credentials,
@@ -244,7 +244,7 @@ impl Grants {
 }
 
 /// The binding of the organisation to this tenant, if there is one.
-pub(crate) async fn binding(
+pub(crate) async fn find_binding(
     txn: &impl ConnectionTrait,
     provider: ProviderKind,
     external: &str,

@@ -27,7 +27,7 @@ const LONGEST_CODE: usize = 100;
 
 /// What an error at one mailbox says about the mailbox and its integration.
 #[derive(Debug, Clone)]
-pub enum Judgement {
+pub enum Diagnosis {
     /// The provider denies access to the whole integration: a person must consent again, or the operator must fix a
     /// problem.
     Lost(Error),
@@ -43,50 +43,50 @@ pub enum Judgement {
 /// Determines whether an error of `mailbox` concerns that mailbox or the whole integration. "Access denied" may mean
 /// either, so a mailbox known to be in scope is tried first; if the error may concern all mailboxes, the directory is
 /// queried.
-pub async fn judge(
+pub async fn diagnose(
     provider: &dyn Provider,
     session: &Session,
     known_good: Option<&str>,
     mailbox: &str,
     error: &Error,
-) -> Judgement {
+) -> Diagnosis {
     match error.remedy {
-        Remedy::RetryAfter(_) | Remedy::Resync | Remedy::Reread => Judgement::Passing(error.clone()),
-        Remedy::RefreshToken if session.own => Judgement::Passing(error.clone()),
+        Remedy::RetryAfter(_) | Remedy::Resync | Remedy::Reread => Diagnosis::Passing(error.clone()),
+        Remedy::RefreshToken if session.own => Diagnosis::Passing(error.clone()),
         // A person's own consent concerns nobody else.
-        _ if session.own => Judgement::Mailbox,
+        _ if session.own => Diagnosis::Mailbox,
         Remedy::SkipMailbox if error.kind == ErrorKind::OutOfScope => match known_good {
             Some(known) if !known.eq_ignore_ascii_case(mailbox) => {
                 match provider.calendar(session, known).await {
                     Err(error) if is_refusal(&error) => integration(provider, session).await,
-                    _ => Judgement::Mailbox,
+                    _ => Diagnosis::Mailbox,
                 }
             }
-            _ => Judgement::Mailbox,
+            _ => Diagnosis::Mailbox,
         },
-        Remedy::SkipMailbox => Judgement::Mailbox,
+        Remedy::SkipMailbox => Diagnosis::Mailbox,
         Remedy::Reconnect => integration(provider, session).await,
         Remedy::RefreshToken | Remedy::Never if is_refusal(error) => integration(provider, session).await,
-        Remedy::RefreshToken => Judgement::Passing(error.clone()),
-        Remedy::Never => Judgement::Refused,
+        Remedy::RefreshToken => Diagnosis::Passing(error.clone()),
+        Remedy::Never => Diagnosis::Refused,
     }
 }
 
 /// Whether the integration has access, independently of single mailboxes.
-async fn integration(provider: &dyn Provider, session: &Session) -> Judgement {
+async fn integration(provider: &dyn Provider, session: &Session) -> Diagnosis {
     match provider.organisation(session).await {
-        Ok(_) => Judgement::Refused,
-        Err(error) if is_refusal(&error) => Judgement::Lost(error),
-        Err(error) => Judgement::Passing(error),
+        Ok(_) => Diagnosis::Refused,
+        Err(error) if is_refusal(&error) => Diagnosis::Lost(error),
+        Err(error) => Diagnosis::Passing(error),
     }
 }
 
 /// Why a provider failed, including what the operator must do. The caller adds what the customer must do.
-pub fn reason(error: &Error) -> Reason {
+pub fn provider_reason(error: &Error) -> Reason {
     Reason {
         code: error.kind_code().to_owned(),
         message: error.message.clone(),
-        next_action: error.operators_action(),
+        next_action: error.operator_action(),
     }
 }
 
@@ -97,13 +97,13 @@ pub fn mailbox_reason(error: &Error, own: bool) -> Reason {
         Remedy::Reconnect if own => messages::ask_the_owner_to_connect_again(),
         _ => messages::ask_why_the_mailbox_is_refused(),
     };
-    let reason = reason(error);
+    let reason = provider_reason(error);
     if reason.next_action.is_some() { reason } else { reason.with_next_action(next) }
 }
 
 /// Builds the change that records a failed attempt to access a mailbox. `counts` tells whether the failure counts
 /// together with those of other mailboxes that fail in the same way.
-pub fn failure(
+pub fn mailbox_failure(
     services: &Services,
     connection: &entity::connection::Model,
     error: &Error,
@@ -123,7 +123,7 @@ pub fn failure(
 }
 
 /// Builds the change that records a failed attempt to access a mailbox, for a run that could not continue.
-pub fn failure_because(
+pub fn mailbox_failure_because(
     services: &Services,
     connection: &entity::connection::Model,
     reason: &Reason,
@@ -144,7 +144,11 @@ fn way(error: &Error) -> String {
 }
 
 /// Whether a mailbox has been failing in this way for longer than one retry cycle.
-pub fn is_persistent(services: &Services, connection: &entity::connection::Model, error: &Error) -> bool {
+pub fn is_persistent_failure(
+    services: &Services,
+    connection: &entity::connection::Model,
+    error: &Error,
+) -> bool {
     let since = connection.failing_since.filter(|_| connection.failing_code.as_deref() == Some(&way(error)));
     since.is_some_and(|since| since <= services.now() - services.settings.reread_after)
 }
@@ -156,7 +160,7 @@ pub(crate) fn backoff(services: &Services, failures: i32) -> Duration {
     let first = services.settings.reread_after.min(LONGEST_BACKOFF);
     let whole = first.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
     let quarter = u64::try_from(whole.as_millis() / 4).unwrap_or(u64::MAX);
-    whole.saturating_sub(Duration::from_millis(services.ids.below(quarter)))
+    whole.saturating_sub(Duration::from_millis(services.ids.random_below(quarter)))
 }
 
 /// Marks a mailbox that was active as unreachable, and the integration as degraded.
@@ -173,17 +177,17 @@ pub fn mailbox_unreachable(connection: &entity::connection::Model, error: &Error
 
 /// Marks an integration as failing. Only one that was in use changes.
 pub fn integration_failing(integration: Id<ids::Integration>, error: &Error) -> Change {
-    lost_because(integration, lost_reason(error))
+    integration_failing_because(integration, lost_reason(error))
 }
 
 fn lost_reason(error: &Error) -> Reason {
-    let reason = reason(error);
+    let reason = provider_reason(error);
     let again = messages::connect_again_as_administrator();
     if reason.next_action.is_some() { reason } else { reason.with_next_action(again) }
 }
 
 /// [`integration_failing`], for a reason that is already known.
-pub fn lost_because(integration: Id<ids::Integration>, reason: Reason) -> Change {
+pub fn integration_failing_because(integration: Id<ids::Integration>, reason: Reason) -> Change {
     Change::Integration(IntegrationChange {
         id: integration,
         state: Some(IntegrationState::Failing),

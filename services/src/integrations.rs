@@ -16,7 +16,7 @@ use crate::{
     Error, Page, PageArgs, Refusal, Result, Tx,
     audit::AuditFacts,
     events::topic,
-    foreign_calls::ForeignServer,
+    foreign_calls::CustomerServer,
     page,
     proof::{Allowed, Member, TenantScope},
     run_inputs::{Connect, RunInput, Verify},
@@ -60,7 +60,7 @@ impl Integrations {
     /// may set a service mailbox with it (S4.18).
     pub async fn create(
         &self,
-        by: &Allowed<may::Connect>,
+        by: &Allowed<may::ConnectCalendars>,
         new: NewIntegration,
     ) -> Result<entity::integration::Model> {
         let tenant = by.tenant();
@@ -87,15 +87,17 @@ impl Integrations {
         if new.access_level == AccessLevel::FreeBusy {
             return Err(Refusal::new("ACCESS_LEVEL_CANNOT_WRITE", CANNOT_WRITE).at("accessLevel").into());
         }
-        let name = tenants::checked_name(&new.name)?;
+        let name = tenants::validate_name(&new.name)?;
         if let Some(group) = &new.scope_group {
             text::check(group, Shape::Line, LONGEST_GROUP, "scopeGroup")?;
         }
         if let Some(url) = &new.return_url {
-            self.services.tenants().require_return(tx.conn(), tx.tenant(), url).await?;
+            self.services.tenants().require_return_url(tx.conn(), tx.tenant(), url).await?;
         }
-        let mailbox =
-            new.service_mailbox.map(|address| crate::service_accounts::address(&address)).transpose()?;
+        let mailbox = new
+            .service_mailbox
+            .map(|address| crate::service_accounts::parse_address(&address))
+            .transpose()?;
         let row = entity::integration::Model {
             id: self.services.ids.make::<ids::Integration>(),
             tenant_id: tx.tenant(),
@@ -126,7 +128,7 @@ impl Integrations {
         let order = RunInput::Connect(Connect { integration: row.id, again: false });
         tx.enqueue(order, actor, Lane::Interactive).await?;
         tx.event(topic::INTEGRATION, row.id);
-        let facts = AuditFacts::created(json!({
+        let facts = AuditFacts::for_creation(json!({
             "name": row.name, "provider": row.provider, "accessLevel": row.access_level,
             "scopeGroup": row.scope_group, "serviceMailbox": row.service_mailbox,
         }));
@@ -158,7 +160,7 @@ impl Integrations {
     ) -> Result<Page<entity::integration::Model>> {
         let tenant = by.tenant();
         let txn = self.services.read(tenant).await?;
-        page::read(entity::integration::of(tenant), entity::integration::Column::Id, args, &txn).await
+        page::read_page(entity::integration::of(tenant), entity::integration::Column::Id, args, &txn).await
     }
 
     /// The integrations with these ids.
@@ -174,7 +176,7 @@ impl Integrations {
     /// Authorises Muster to use what the provider granted (S3.5). No mailbox is accessed before.
     pub async fn authorise(
         &self,
-        by: &Allowed<may::Connect>,
+        by: &Allowed<may::ConnectCalendars>,
         id: Id<ids::Integration>,
     ) -> Result<entity::integration::Model> {
         let mut tx = self.services.begin(by.tenant()).await?;
@@ -185,13 +187,17 @@ impl Integrations {
     }
 
     /// Repeats the verification. Returns the run.
-    pub async fn verify(&self, by: &Allowed<may::Connect>, id: Id<ids::Integration>) -> Result<Id<ids::Run>> {
+    pub async fn verify(
+        &self,
+        by: &Allowed<may::ConnectCalendars>,
+        id: Id<ids::Integration>,
+    ) -> Result<Id<ids::Run>> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let row = find(&tx, id).await?;
         require_consented(&row)?;
         let order = RunInput::Verify(Verify { integration: row.id, candidate: None });
         let run = tx.enqueue(order, &by.actor(), Lane::Interactive).await?;
-        let run = run.ok_or_else(verification_runs)?;
+        let run = run.ok_or_else(verification_in_progress)?;
         tx.audit(&by.actor(), "integration.verify", shown(row.id), json!({}));
         tx.commit().await?;
         Ok(run)
@@ -201,7 +207,7 @@ impl Integrations {
     /// stay as they are. Returns the run.
     pub async fn reconnect(
         &self,
-        by: &Allowed<may::Connect>,
+        by: &Allowed<may::ConnectCalendars>,
         id: Id<ids::Integration>,
     ) -> Result<Id<ids::Run>> {
         let mut tx = self.services.begin(by.tenant()).await?;
@@ -252,7 +258,7 @@ impl Integrations {
     }
 
     /// Which terms were accepted for an integration, by whom and when.
-    pub async fn acceptances(
+    pub async fn terms_acceptances(
         &self,
         by: &Allowed<may::SeeIntegrations>,
         id: Id<ids::Integration>,
@@ -275,7 +281,10 @@ impl Integrations {
         let (provider, session) = self.services.grants().open(&row, None).await?;
         Ok(self
             .services
-            .foreign_call((row.tenant_id, ForeignServer::Directory), provider.people(&session, after))
+            .call_customer_server(
+                (row.tenant_id, CustomerServer::Directory),
+                provider.people(&session, after),
+            )
             .await??)
     }
 }
@@ -291,12 +300,12 @@ pub fn provider(row: &entity::integration::Model) -> Result<ProviderKind> {
 }
 
 /// Decodes the reason stored with a row.
-pub fn reason(json: Option<&serde_json::Value>) -> Option<Reason> {
+pub fn parse_reason(json: Option<&serde_json::Value>) -> Option<Reason> {
     json.and_then(|json| serde_json::from_value(json.clone()).ok())
 }
 
 /// The integrations through which mailboxes may be accessed.
-pub(crate) async fn usable(
+pub(crate) async fn usable_integrations(
     txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
 ) -> Result<Vec<Id<ids::Integration>>> {
@@ -318,14 +327,14 @@ pub(crate) async fn authorise(tx: &mut Tx, row: &entity::integration::Model, act
             or it has already been authorised.";
         return Err(Error::refuse("NOTHING_TO_AUTHORISE", message));
     }
-    signal(tx, row.id, "authorised", json!({ "by": actor })).await?;
-    crate::connect::forget_stored(tx, row.id).await?;
+    signal_connect_run(tx, row.id, "authorised", json!({ "by": actor })).await?;
+    crate::connect::delete_stored_consents(tx, row.id).await?;
     tx.audit(actor, "integration.authorise", shown(row.id), json!({}));
     Ok(())
 }
 
 /// Sends a signal to the run that connects an integration.
-pub(crate) async fn signal(
+pub(crate) async fn signal_connect_run(
     tx: &mut Tx,
     integration: Id<ids::Integration>,
     name: &str,
@@ -353,7 +362,7 @@ pub(crate) fn require_consented(row: &entity::integration::Model) -> Result<()> 
     }
 }
 
-pub(crate) fn verification_runs() -> Error {
+pub(crate) fn verification_in_progress() -> Error {
     let message = "This integration is being verified at the moment. Try again when that has finished.";
     Error::refuse("VERIFICATION_RUNS", message)
 }

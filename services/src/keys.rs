@@ -23,18 +23,18 @@ use serde_json::json;
 
 use crate::{
     Error, Page, PageArgs, Refusal, Result, System, Tx,
-    audit::{AuditFacts, OPERATOR},
+    audit::{AuditFacts, OPERATOR_ACTOR},
     error::is_duplicate,
     page,
     proof::Staff,
     roles,
 };
 
-pub use signing::Signing;
+pub use signing::OpenedKeyCache;
 pub(crate) use signing::SigningKey;
 
 /// Prefix of every vendor key.
-pub const PREFIX: &str = "muster_";
+pub const KEY_PREFIX: &str = "muster_";
 /// Number of characters of a key stored in clear text, so that people can tell keys apart.
 const SHOWN: usize = 12;
 const DIGITS: usize = 64;
@@ -75,7 +75,7 @@ impl Keys {
     ///
     /// The caller must hold every permission of the key. A key for one tenant cannot have `STAFF`.
     pub async fn create(&self, by: &Staff, new: NewKey) -> Result<(Model, String)> {
-        roles::may_give(|permission| by.has_permission(permission), &new.permissions)?;
+        roles::require_grantable(|permission| by.has_permission(permission), &new.permissions)?;
         if new.tenant.is_some() && new.permissions.contains(&Permission::Staff) {
             let message = "A key for one tenant cannot hold STAFF, which acts for the whole installation.";
             return Err(Refusal::new("KEY_SCOPE", message).at("tenantId").into());
@@ -95,7 +95,7 @@ impl Keys {
         let mut tx = self.services.begin_installation().await?;
         self.locked(by, Some(&[by.key(), by.key()]), tx.conn()).await?;
         insert(&key, tx.conn()).await?;
-        tx.audit(&by.actor(), "key.create", shown(&key), AuditFacts::created(audit_json(&key)));
+        tx.audit(&by.actor(), "key.create", shown(&key), AuditFacts::for_creation(audit_json(&key)));
         tx.commit().await?;
         Ok((key, secret))
     }
@@ -137,11 +137,11 @@ impl Keys {
         let mut old = old.into_active_model();
         (old.expires_at, old.replaced_by) = (Set(Some(old_ends)), Set(Some(key.id)));
         let old = old.update(tx.conn()).await?;
-        let facts =
-            AuditFacts::changed(before, audit_json(&old)).with(json!({ "successor": audit_json(&key) }));
+        let facts = AuditFacts::for_change(before, audit_json(&old))
+            .with_details(json!({ "successor": audit_json(&key) }));
         tx.audit(&by.actor(), "key.rotate", shown(&old), facts);
         // Nodes remember when the old one ends.
-        tx.access_changed();
+        tx.notify_access_changed();
         tx.commit().await?;
         Ok((key, secret))
     }
@@ -151,7 +151,7 @@ impl Keys {
     /// If `secret` is given, stores that key unless it is stored already. Otherwise, if there is no key at all, creates
     /// one and returns it, to be shown once. The key has every permission and does not expire, because the operator
     /// configures it. Called when a node starts, never for a request.
-    pub async fn ensure_first(
+    pub async fn ensure_first_key(
         &self,
         _by: &System,
         secret: Option<&str>,
@@ -159,7 +159,8 @@ impl Keys {
     ) -> Result<Option<(Model, String)>> {
         let secret = match secret {
             Some(secret) if !is_well_formed(secret) => {
-                let message = format!("A vendor key consists of {PREFIX} and {DIGITS} hexadecimal digits.");
+                let message =
+                    format!("A vendor key consists of {KEY_PREFIX} and {DIGITS} hexadecimal digits.");
                 return Err(Error::refuse("KEY_MALFORMED", message));
             }
             Some(secret) => secret.to_owned(),
@@ -172,7 +173,12 @@ impl Keys {
         let mut tx = self.services.begin_installation().await?;
         match insert(&key, tx.conn()).await {
             Ok(()) => {
-                tx.audit(OPERATOR, "key.create", shown(&key), AuditFacts::created(audit_json(&key)));
+                tx.audit(
+                    OPERATOR_ACTOR,
+                    "key.create",
+                    shown(&key),
+                    AuditFacts::for_creation(audit_json(&key)),
+                );
                 tx.commit().await?;
             }
             Err(Error::Database(error)) if is_duplicate(&error) => return Ok(None),
@@ -196,14 +202,14 @@ impl Keys {
         for key in meant {
             revoked.created.push(revoke(&mut tx, by, key).await?);
         }
-        tx.access_changed();
+        tx.notify_access_changed();
         tx.commit().await?;
         Ok(revoked)
     }
 
     /// One page of all keys, including expired and revoked ones.
     pub async fn list(&self, _by: &Staff, args: PageArgs) -> Result<Page<Model>> {
-        page::read(Entity::find(), Column::Id, args, self.services.store.installation()).await
+        page::read_page(Entity::find(), Column::Id, args, self.services.store.installation()).await
     }
 
     /// The key with this secret, if it is valid. Records its use.
@@ -278,7 +284,7 @@ impl Keys {
     }
 
     fn secret(&self) -> String {
-        format!("{PREFIX}{}", self.services.ids.secret())
+        format!("{KEY_PREFIX}{}", self.services.ids.random_secret())
     }
 
     async fn row(
@@ -290,7 +296,7 @@ impl Keys {
     ) -> Result<Model> {
         Ok(Model {
             id: self.services.ids.make::<ids::ApiKey>(),
-            name: crate::tenants::checked_name(&new.name)?,
+            name: crate::tenants::validate_name(&new.name)?,
             prefix: secret.chars().take(SHOWN).collect(),
             hash: self.services.secrets().digest(secret).await?,
             created_at: self.services.now(),
@@ -341,17 +347,17 @@ async fn revoke(tx: &mut Tx, by: &Staff, mut key: Model) -> Result<Model> {
         revoked.revoked_at = Set(Some(tx.now()));
         key = revoked.update(tx.conn()).await?;
     }
-    tx.audit(&by.actor(), "key.revoke", shown(&key), AuditFacts::changed(before, audit_json(&key)));
+    tx.audit(&by.actor(), "key.revoke", shown(&key), AuditFacts::for_change(before, audit_json(&key)));
     Ok(key)
 }
 
 fn may_take(by: &Staff, key: &Model) -> Result<()> {
-    roles::may_take_by(|permission| by.has_permission(permission), &permissions_of(key))
+    roles::require_revocable(|permission| by.has_permission(permission), &permissions_of(key))
 }
 
 /// Permissions of a key. Permissions that only a newer version knows are omitted.
 pub fn permissions_of(key: &Model) -> BTreeSet<Permission> {
-    let mut permissions = roles::parsed(&key.permissions);
+    let mut permissions = roles::parse_permissions(&key.permissions);
     if key.tenant_id.is_some() {
         permissions.remove(&Permission::Staff);
     }
@@ -364,7 +370,7 @@ fn is_in_force(key: &Model, now: Timestamp) -> bool {
 
 /// A key's current permissions within a tenant; `None` if the key has expired, was revoked or acts for another
 /// tenant.
-pub(crate) async fn permissions_now(
+pub(crate) async fn current_permissions(
     conn: &impl ConnectionTrait,
     key: Id<ids::ApiKey>,
     tenant: Id<ids::Tenant>,
@@ -376,7 +382,7 @@ pub(crate) async fn permissions_now(
 }
 
 /// The current permissions of a key, or of the key that replaced it.
-pub(crate) async fn permissions_of_line(
+pub(crate) async fn successor_permissions(
     conn: &impl ConnectionTrait,
     key: Id<ids::ApiKey>,
     tenant: Id<ids::Tenant>,
@@ -384,7 +390,7 @@ pub(crate) async fn permissions_of_line(
 ) -> Result<Option<BTreeSet<Permission>>> {
     let mut next = Some(key);
     while let Some(id) = next {
-        let permissions = permissions_now(conn, id, tenant, now).await?;
+        let permissions = current_permissions(conn, id, tenant, now).await?;
         if permissions.is_some() {
             return Ok(permissions);
         }
@@ -395,7 +401,7 @@ pub(crate) async fn permissions_of_line(
 }
 
 /// Whether an actor is a revoked key. Objects created with an expired key remain valid.
-pub(crate) async fn is_revoked(conn: &impl ConnectionTrait, actor: &str) -> Result<bool> {
+pub(crate) async fn is_revoked_key(conn: &impl ConnectionTrait, actor: &str) -> Result<bool> {
     let Ok(key) = actor.parse::<Id<ids::ApiKey>>() else { return Ok(false) };
     let key = Entity::find_by_id(key).one(conn).await?;
     Ok(key.is_some_and(|key| key.revoked_at.is_some()))
@@ -425,5 +431,7 @@ async fn by_digest(digest: &[u8], conn: &impl ConnectionTrait) -> Result<Option<
 
 fn is_well_formed(secret: &str) -> bool {
     let is_digit = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-    secret.strip_prefix(PREFIX).is_some_and(|digits| digits.len() == DIGITS && digits.chars().all(is_digit))
+    secret
+        .strip_prefix(KEY_PREFIX)
+        .is_some_and(|digits| digits.len() == DIGITS && digits.chars().all(is_digit))
 }

@@ -26,8 +26,10 @@ pub mod health;
 pub mod idempotency;
 pub mod integrations;
 pub mod issuers;
+mod keyed_locks;
 pub mod keys;
 pub mod links;
+pub mod maintenance;
 pub mod messages;
 pub mod page;
 pub mod proof;
@@ -47,9 +49,7 @@ mod system;
 mod tenant_lock;
 pub mod tenants;
 mod text;
-mod turns;
 pub mod tx;
-pub mod upkeep;
 pub mod users;
 pub mod vault;
 pub mod verification;
@@ -62,11 +62,11 @@ use lanes::Lanes;
 
 use self::reader::RequestReader;
 pub use caller::Caller;
-pub use catalogue::Catalogue;
+pub use catalogue::WorkflowCatalogue;
 pub use change::Change;
 pub use domain::may;
-pub use error::{Error, Excess, Refusal, Sentence};
-pub use gate::OWN_LIMIT;
+pub use error::{Error, Excess, Refusal, RefusalMessage};
+pub use gate::OWN_LIMIT_CODE;
 pub use page::{Page, PageArgs};
 pub use proof::{Allowed, Anyone, Member, Own, OwnOr, Staff, TenantScope};
 pub use providers;
@@ -104,19 +104,19 @@ pub struct Inner {
     /// The operator's settings.
     pub settings: Settings,
     /// Provides the audit key.
-    sealer: audit::Sealer,
+    sealer: audit::AuditKeyProvider,
     /// This node's cache of authentication results.
-    identities: access::Identities,
+    identities: access::IdentityCache,
     /// This node's cache of opened keys.
-    signing: OnceLock<keys::Signing>,
+    signing: OnceLock<keys::OpenedKeyCache>,
     /// Descriptions of workflows; set after construction.
-    catalogue: OnceLock<Arc<dyn Catalogue>>,
+    catalogue: OnceLock<Arc<dyn WorkflowCatalogue>>,
     /// Limits the calls of this node that wait for servers of customers.
-    foreign_calls: foreign_calls::ForeignCalls,
+    foreign_calls: foreign_calls::CustomerCalls,
     /// Serialises this node's transactions that lock the same tenant.
-    tenant_turns: turns::Turns<Id<ids::Tenant>>,
+    tenant_locks: keyed_locks::KeyedLocks<Id<ids::Tenant>>,
     /// Serialises calls to an issuer for sign-ins from the same address.
-    sign_in_turns: turns::Turns<(std::net::IpAddr, domain::Id<domain::ids::OpenIdIssuer>)>,
+    sign_in_locks: keyed_locks::KeyedLocks<(std::net::IpAddr, domain::Id<domain::ids::OpenIdIssuer>)>,
 }
 
 impl std::ops::Deref for Services {
@@ -137,8 +137,8 @@ impl Services {
         connectors: grants::Connectors,
         settings: Settings,
     ) -> Self {
-        let identities = access::Identities::new(&*queue.fanout);
-        let sealer = audit::Sealer::new(vault.clone(), ids.clone());
+        let identities = access::IdentityCache::new(&*queue.fanout);
+        let sealer = audit::AuditKeyProvider::new(vault.clone(), ids.clone());
         let (signing, catalogue) = (OnceLock::new(), OnceLock::new());
         let inner = Arc::new(Inner {
             store,
@@ -152,15 +152,15 @@ impl Services {
             identities,
             signing,
             catalogue,
-            foreign_calls: foreign_calls::ForeignCalls::default(),
-            tenant_turns: turns::Turns::default(),
-            sign_in_turns: turns::Turns::default(),
+            foreign_calls: foreign_calls::CustomerCalls::default(),
+            tenant_locks: keyed_locks::KeyedLocks::default(),
+            sign_in_locks: keyed_locks::KeyedLocks::default(),
         });
         Self { inner, reader: None }
     }
 
     /// Returns services for one request, whose reads share a transaction until a write or
-    /// [`Services::end_reading`].
+    /// [`Services::end_read_transaction`].
     #[must_use]
     pub fn for_request(&self) -> Self {
         Self { inner: Arc::clone(&self.inner), reader: Some(Arc::default()) }
@@ -181,14 +181,14 @@ impl Services {
     }
 
     /// Ends the request's reading transaction before the request waits for an external server.
-    pub(crate) async fn leave_reading(&self) {
+    pub(crate) async fn release_read_transaction(&self) {
         if let Some(reader) = &self.reader {
-            reader.leave().await;
+            reader.release().await;
         }
     }
 
     /// Ends the request's reading transaction.
-    pub async fn end_reading(&self) {
+    pub async fn end_read_transaction(&self) {
         if let Some(reader) = &self.reader {
             reader.end().await;
         }
@@ -201,37 +201,37 @@ impl Services {
 
     /// Begins a transaction of one tenant.
     pub(crate) async fn begin(&self, tenant: Id<ids::Tenant>) -> Result<Tx> {
-        self.end_reading().await;
+        self.end_read_transaction().await;
         Ok(Tx::new(self.clone(), self.store.write(tenant).await?, tenant))
     }
 
     /// Begins a transaction of one tenant for the vendor's staff: its audit entries are added to the chains of the
     /// tenant and of the installation.
     pub(crate) async fn begin_as_staff(&self, tenant: Id<ids::Tenant>) -> Result<Tx> {
-        self.end_reading().await;
-        let txn = self.store.write_both([tenant, audit::INSTALLATION]).await?;
-        Ok(Tx::new(self.clone(), txn, tenant).also_of_the_installation())
+        self.end_read_transaction().await;
+        let txn = self.store.write_both([tenant, audit::INSTALLATION_CHAIN]).await?;
+        Ok(Tx::new(self.clone(), txn, tenant).with_installation_audit())
     }
 
     /// Begins a transaction about the installation, such as its keys. Its audit entries are added to the
     /// installation's chain.
     pub(crate) async fn begin_installation(&self) -> Result<Tx> {
-        self.begin(audit::INSTALLATION).await
+        self.begin(audit::INSTALLATION_CHAIN).await
     }
 
     /// Whether the database responds, and this node has the keys to decrypt its content.
     pub async fn is_ready(&self, _by: Anyone) -> bool {
-        let opens = self.secrets().has_the_key_in_force().await;
+        let opens = self.secrets().has_current_master_key().await;
         opens.is_ok_and(|opens| opens) && self.store.engine().ping().await.is_ok()
     }
 
-    pub(crate) fn set_catalogue(&self, catalogue: Arc<dyn Catalogue>) {
+    pub(crate) fn set_catalogue(&self, catalogue: Arc<dyn WorkflowCatalogue>) {
         // A second call would come from a second assembly in one process; the first answer stays.
         let _already_set = self.catalogue.set(catalogue);
     }
 
     /// Descriptions of workflows, for tables and diagrams.
-    pub fn catalogue(&self) -> Option<&Arc<dyn Catalogue>> {
+    pub fn catalogue(&self) -> Option<&Arc<dyn WorkflowCatalogue>> {
         self.catalogue.get()
     }
 }
@@ -291,7 +291,7 @@ nouns! {
     /// Customer organisations.
     tenants: tenants::Tenants,
     /// Periodic maintenance of connections.
-    upkeep: upkeep::Upkeep,
+    maintenance: maintenance::Maintenance,
     /// Users of a tenant.
     users: users::Users,
 }

@@ -35,7 +35,7 @@ crate::noun! {
 
 /// Details of a new invitation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewLink {
+pub struct NewInvitation {
     /// Email address of the invited person.
     pub email: String,
     /// Where to redirect the browser at the end; must lie below one of the tenant's return URLs.
@@ -51,7 +51,7 @@ pub struct NewLink {
 /// Only [`Links::open`] creates it, so it proves that the caller holds a valid link.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct OpenLink {
+pub struct OpenedLink {
     /// The link's own row.
     pub link: Model,
     /// The tenant whose calendar system is to be connected.
@@ -63,19 +63,19 @@ impl Links {
     ///
     /// The invited person becomes a user with the roles, or an existing user with this email address receives them.
     /// The caller must hold every permission of the roles, and `ROLE_EDIT` for any but the default one.
-    pub async fn invite(&self, by: &Allowed<may::UserCreate>, new: NewLink) -> Result<(Model, String)> {
+    pub async fn invite(&self, by: &Allowed<may::UserCreate>, new: NewInvitation) -> Result<(Model, String)> {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
         require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
         let email = checked_email(&new.email, "email")?;
         if let Some(url) = &new.return_url {
-            self.services.tenants().require_return(tx.conn(), tx.tenant(), url).await?;
+            self.services.tenants().require_return_url(tx.conn(), tx.tenant(), url).await?;
         }
         if let Some(integration) = new.integration {
             let found = entity::integration::one(tx.tenant(), integration).one(tx.conn()).await?;
             found.ok_or_else(|| Error::not_found("integration"))?;
         }
         let user = self.invited(&mut tx, &by, &email, &new.roles).await?;
-        let token = self.services.ids.secret();
+        let token = self.services.ids.random_secret();
         let id = self.services.ids.make::<ids::ConnectLink>();
         let link = Model {
             id,
@@ -90,13 +90,13 @@ impl Links {
             expires_at: tx.now() + self.services.settings.link_lifetime,
         };
         Entity::insert(ActiveModel::from(link.clone())).exec_without_returning(tx.conn()).await?;
-        let facts = AuditFacts::created(json!({
+        let facts = AuditFacts::for_creation(json!({
             "user": user, "email": link.email, "expiresAt": link.expires_at,
             "integration": new.integration, "returnUrl": link.return_url,
         }));
         tx.audit(&by.actor(), "link.create", id.to_string(), facts);
         tx.commit().await?;
-        Ok((link, self.services.settings.link(&format!("/connect/{token}"))))
+        Ok((link, self.services.settings.absolute_url(&format!("/connect/{token}"))))
     }
 
     /// Ends an invitation and the sessions that it opened. The invited user and the user's roles stay.
@@ -113,7 +113,7 @@ impl Links {
             .col_expr(Column::ExpiresAt, Expr::value(link.expires_at.min(tx.now())))
             .exec(tx.conn())
             .await?;
-        let facts = AuditFacts::deleted(json!({
+        let facts = AuditFacts::for_deletion(json!({
             "user": link.user_id, "email": link.email, "expiresAt": link.expires_at,
             "sessions": ended.rows_affected,
         }));
@@ -122,7 +122,7 @@ impl Links {
     }
 
     /// The link with this token, if it is still valid.
-    pub async fn open(&self, _by: Anyone, token: &str) -> Result<OpenLink> {
+    pub async fn open(&self, _by: Anyone, token: &str) -> Result<OpenedLink> {
         let unknown =
             || Error::refuse("LINK_UNKNOWN", "This link is not known. Check that the address is complete.");
         let digest = self.services.secrets().digest(token).await?;
@@ -136,11 +136,11 @@ impl Links {
         // Whoever waits for a second connection while holding one can bring a full pool to a halt.
         drop(txn);
         let tenant = self.services.tenants().find(link.tenant_id).await?;
-        Ok(OpenLink { link, tenant: tenant.ok_or_else(unknown)? })
+        Ok(OpenedLink { link, tenant: tenant.ok_or_else(unknown)? })
     }
 
     /// The integration that the link is to connect, if it names one that exists.
-    pub async fn integration(&self, open: &OpenLink) -> Result<Option<entity::integration::Model>> {
+    pub async fn integration(&self, open: &OpenedLink) -> Result<Option<entity::integration::Model>> {
         let (tenant, Some(id)) = (open.link.tenant_id, open.link.integration_id) else { return Ok(None) };
         let txn = self.services.read(tenant).await?;
         Ok(entity::integration::one(tenant, id).one(&txn).await?)
@@ -156,7 +156,7 @@ impl Links {
     ) -> Result<Id<ids::User>> {
         let present =
             tenant_user::of(tx.tenant()).filter(tenant_user::Column::Email.eq(email)).one(tx.conn()).await?;
-        let default = [roles::standard(tx, StandardRole::CalendarConnector).await?.id];
+        let default = [roles::find_standard_role(tx, StandardRole::CalendarConnector).await?.id];
         let roles = if roles.is_empty() { &default } else { roles };
         if roles != default && !by.has_permission(Permission::RoleEdit) {
             return Err(Denied::Forbidden(Permission::RoleEdit).into());
@@ -164,13 +164,13 @@ impl Links {
         let actor = by.actor();
         let user = match present {
             Some(user) => {
-                let facts = AuditFacts::created(json!({ "roles": roles }));
+                let facts = AuditFacts::for_creation(json!({ "roles": roles }));
                 tx.audit(&actor, "role.assign", user.id.to_string(), facts);
                 user.id
             }
             None => self.newcomer(tx, by, email, roles).await?,
         };
-        roles::give(tx, by, &[user], roles).await?;
+        roles::grant_roles(tx, by, &[user], roles).await?;
         if !may_connect(tx.conn(), tx.tenant(), user).await? {
             let message = "With these roles the invited person may not connect a calendar system. Add the role \
                 Calendar Connector.";
@@ -200,24 +200,25 @@ impl Links {
         };
         let row = tenant_user::ActiveModel::from(user.clone());
         tenant_user::Entity::insert(row).exec_without_returning(tx.conn()).await?;
-        let facts = AuditFacts::created(users::audit_json(&user)).with(json!({ "roles": given }));
+        let facts =
+            AuditFacts::for_creation(users::audit_json(&user)).with_details(json!({ "roles": given }));
         tx.audit(&by.actor(), "user.create", user.id.to_string(), facts);
         Ok(user.id)
     }
 }
 
-/// Refuses an invitation that has expired, or that [`require_rightful`] refuses.
+/// Refuses an invitation that has expired, or that [`require_entitled`] refuses.
 pub(crate) async fn require_valid(conn: &impl ConnectionTrait, link: &Model, now: Timestamp) -> Result<()> {
     if link.expires_at <= now {
         let message = "This link has expired. Ask the person who sent it for a new one.";
         return Err(Error::refuse("LINK_EXPIRED", message));
     }
-    require_rightful(conn, link, now).await
+    require_entitled(conn, link, now).await
 }
 
 /// Refuses an invitation whose sender may no longer invite, or whose user may no longer connect calendars, and one to a
 /// tenant whose plan or features no longer include it.
-pub(crate) async fn require_rightful(
+pub(crate) async fn require_entitled(
     conn: &impl ConnectionTrait,
     link: &Model,
     now: Timestamp,
@@ -241,6 +242,6 @@ async fn may_connect(
     tenant: Id<ids::Tenant>,
     user: Id<ids::User>,
 ) -> Result<bool> {
-    let held = roles::permissions_within(conn, tenant, user).await?;
-    Ok(held.is_some_and(|held| may::Connect::is_met(&held)))
+    let held = roles::permissions_in_tx(conn, tenant, user).await?;
+    Ok(held.is_some_and(|held| may::ConnectCalendars::is_met(&held)))
 }

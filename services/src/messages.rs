@@ -11,7 +11,7 @@ domain::messages! {
     word_unknown(word: Text);
     master_key_unknown(what: Text, key: Text);
     stored_value_unreadable(what: Text);
-    user_of_list(index: Number, cause: Said);
+    user_of_list(index: Number, cause: Nested);
 
     provider_not_available();
     no_sign_in_by_issuers();
@@ -67,7 +67,7 @@ domain::messages! {
     calendar_read_in_part(start: Moment, end: Moment);
     unreadable_items(count: Number);
     ask_the_owner_to_correct_items();
-    calendar_unknown(name: Text, cause: Said);
+    calendar_unknown(name: Text, cause: Nested);
     calendar_not_read_for_that_time(name: Text);
     outside_working_hours(zone: Text);
     outside_search_window();
@@ -76,10 +76,10 @@ domain::messages! {
     tentative_from_to(name: Text, start: Moment, end: Moment);
     busy_then(name: Text);
     tentative_then(name: Text);
-    cannot_tell_whether_free(name: Text, cause: Said);
+    cannot_tell_whether_free(name: Text, cause: Nested);
 
     earlier_check_failed();
-    evidence_of_failure(message: Said, code: Text);
+    evidence_of_failure(message: Nested, code: Text);
     system_responds();
     system_grants_access();
     system_belongs_to(name: Text);

@@ -6,12 +6,12 @@ use uuid::Uuid;
 use crate::{Error, Refusal, Result};
 
 /// Number of items of a page whose size is not given.
-pub const DEFAULT: u64 = 50;
+pub const DEFAULT_PAGE_SIZE: u64 = 50;
 
 /// Selects a page of a list, by the ids that its cursors represent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PageArgs {
-    /// Number of items from the start, 1 to 100; defaults to [`DEFAULT`] if neither `first` nor `last` is
+    /// Number of items from the start, 1 to 100; defaults to [`DEFAULT_PAGE_SIZE`] if neither `first` nor `last` is
     /// given.
     pub first: Option<u64>,
     /// Number of items from the end, 1 to 100; not together with `first`.
@@ -52,7 +52,7 @@ impl PageArgs {
                 return Err(Error::refuse("PAGE_AMBIGUOUS", "Give either first or last, not both."));
             }
             (None, Some(last)) => (last, true),
-            (first, None) => (first.unwrap_or(DEFAULT), false),
+            (first, None) => (first.unwrap_or(DEFAULT_PAGE_SIZE), false),
         };
         if (1..=100).contains(&size) {
             return Ok((size, backwards));
@@ -62,7 +62,7 @@ impl PageArgs {
 }
 
 /// Reads one page of a query, ordered by `id`.
-pub(crate) async fn read<E, C>(
+pub(crate) async fn read_page<E, C>(
     select: Select<E>,
     id: C,
     args: PageArgs,
@@ -73,11 +73,11 @@ where
     E::Model: ModelTrait + Send + Sync,
     C: ColumnTrait,
 {
-    read_by(select, id, (args.after, args.before), args, conn).await
+    read_page_by(select, id, (args.after, args.before), args, conn).await
 }
 
 /// Reads one page of a query, ordered by a column and bounded by two of its values.
-pub(crate) async fn read_by<E, C, V>(
+pub(crate) async fn read_page_by<E, C, V>(
     select: Select<E>,
     id: C,
     (after, before): (Option<V>, Option<V>),

@@ -20,7 +20,7 @@ use domain::{
     ids,
 };
 
-use crate::caller::Presented;
+use crate::caller::PresentedCredential;
 
 /// Proof that a caller belongs to a tenant, with its identity, tenant and permissions.
 ///
@@ -30,7 +30,7 @@ pub struct Member {
     tenant: Id<ids::Tenant>,
     by: CallerKind,
     permissions: BTreeSet<Permission>,
-    presented: Presented,
+    presented: PresentedCredential,
 }
 
 impl Member {
@@ -38,13 +38,13 @@ impl Member {
         tenant: Id<ids::Tenant>,
         by: CallerKind,
         permissions: BTreeSet<Permission>,
-        presented: Presented,
+        presented: PresentedCredential,
     ) -> Self {
         Self { tenant, by, permissions, presented }
     }
 
     /// The credential by which the caller was authenticated.
-    pub(crate) fn presented(&self) -> Presented {
+    pub(crate) fn credential(&self) -> PresentedCredential {
         self.presented
     }
 
@@ -59,7 +59,7 @@ impl Member {
     }
 
     /// The identity of the caller.
-    pub fn by(&self) -> CallerKind {
+    pub fn kind(&self) -> CallerKind {
         self.by
     }
 
@@ -73,9 +73,9 @@ impl Member {
         &self.permissions
     }
 
-    /// Whether the caller may connect calendars (see [`may::Connect`]).
+    /// Whether the caller may connect calendars (see [`may::ConnectCalendars`]).
     pub fn may_connect(&self) -> bool {
-        may::Connect::is_met(&self.permissions)
+        may::ConnectCalendars::is_met(&self.permissions)
     }
 
     /// The actor as recorded in the audit: the id of a user or key, `operator` or `anonymous`.
@@ -162,11 +162,11 @@ pub struct OwnOr<R> {
 }
 
 impl<R: Rule> OwnOr<R> {
-    pub(crate) fn own(own: Own) -> Self {
+    pub(crate) fn from_own(own: Own) -> Self {
         Self { member: own.member, user: own.user, is_own: true, rule: PhantomData }
     }
 
-    pub(crate) fn other(by: Allowed<R>, user: Id<ids::User>) -> Self {
+    pub(crate) fn for_other(by: Allowed<R>, user: Id<ids::User>) -> Self {
         Self { member: by.member, user, is_own: false, rule: PhantomData }
     }
 }

@@ -58,7 +58,7 @@ pub enum QuotaSubject<'a> {
 
 /// A quota and its current balance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Account {
+pub struct QuotaBalance {
     /// Name of the quota: `caller`, `tenant`, `address` or `refused`.
     pub name: &'static str,
     /// The quota's rate and burst.
@@ -73,7 +73,7 @@ pub struct ChargeResult {
     /// How long to wait before retrying; `None` if the request may proceed.
     pub refused_for: Option<Duration>,
     /// The quotas that were charged.
-    pub accounts: Vec<Account>,
+    pub accounts: Vec<QuotaBalance>,
 }
 
 impl Quotas {
@@ -86,7 +86,8 @@ impl Quotas {
         let quotas: Vec<(Key, Quota)> = named.iter().map(|(_, key, quota)| (key.clone(), *quota)).collect();
         let spending = self.services.queue.quotas.spend(&quotas, units).await;
         let accounts = named.into_iter().zip(spending.balances);
-        let accounts = accounts.map(|((name, _, quota), balance)| Account { name, quota, balance }).collect();
+        let accounts =
+            accounts.map(|((name, _, quota), balance)| QuotaBalance { name, quota, balance }).collect();
         ChargeResult { refused_for: spending.refused_for, accounts }
     }
 }
@@ -107,11 +108,11 @@ impl QuotaSubject<'_> {
             }
             Self::Address(address) => [Some(("address", Key::of_address(address), settings.address)), None],
             Self::Page(address) => {
-                let key = Key::of_address(address).part("pages", "");
+                let key = Key::of_address(address).with_part("pages", "");
                 [Some(("address", key, settings.address)), None]
             }
             Self::Refused(address) => {
-                let key = Key::of_address(address).part("refused", "");
+                let key = Key::of_address(address).with_part("refused", "");
                 [Some(("refused", key, settings.refused)), None]
             }
         };

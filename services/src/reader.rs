@@ -52,7 +52,7 @@ impl RequestReader {
     }
 
     /// Ends the transaction and stops sharing for the rest of the request.
-    pub(crate) async fn leave(&self) {
+    pub(crate) async fn release(&self) {
         *self.0.lock().await = State::Left;
     }
 }

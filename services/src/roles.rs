@@ -1,7 +1,7 @@
 //! Roles: named sets of permissions, and their assignment to users.
 //!
 //! Callers can grant and take away only permissions that they have: a caller who lacks a permission can neither
-//! create, change, assign nor unassign a role that grants it ([`may_hand_on`], [`may_take`]).
+//! create, change, assign nor unassign a role that grants it ([`require_grantable_by`], [`require_revocable_by`]).
 //! A tenant that has an administrator always keeps one. No role grants staff permissions.
 
 use std::collections::{BTreeSet, HashMap};
@@ -21,12 +21,12 @@ use serde_json::json;
 
 use crate::{
     Error, Refusal, Result, System, Tx,
-    access::revoke_outgrown,
+    access::revoke_exceeding_requester,
     audit::AuditFacts,
     error::is_duplicate,
-    issuers::identity::unlink_outgrown,
+    issuers::identity::unlink_exceeding_creator,
     proof::{Allowed, Member, TenantScope},
-    tenants::checked_name,
+    tenants::validate_name,
 };
 
 /// Maximum number of roles of a tenant, the standard ones included.
@@ -68,9 +68,9 @@ impl Roles {
 
     /// Creates a custom role.
     pub async fn create(&self, by: &Allowed<may::RoleEdit>, new: NewRole) -> Result<Model> {
-        let name = checked_name(&new.name)?;
+        let name = validate_name(&new.name)?;
         let (mut tx, by) = self.services.begin_access_change(by).await?;
-        may_hand_on(&by, &new.permissions)?;
+        require_grantable_by(&by, &new.permissions)?;
         let count = entity::role::of(tx.tenant()).count(tx.conn()).await?;
         if count >= MAX {
             let refusal = Refusal::new("TOO_MANY", format!("A tenant has at most {MAX} roles."));
@@ -81,7 +81,7 @@ impl Roles {
         let inserted =
             Entity::insert(ActiveModel::from(role.clone())).exec_without_returning(tx.conn()).await;
         inserted.map_err(name_taken)?;
-        tx.audit(&by.actor(), "role.create", id.to_string(), AuditFacts::created(audit_json(&role)));
+        tx.audit(&by.actor(), "role.create", id.to_string(), AuditFacts::for_creation(audit_json(&role)));
         tx.commit().await?;
         Ok(role)
     }
@@ -97,13 +97,13 @@ impl Roles {
         let role = custom(&tx, id).await?;
         let mut statement = entity::role::update(tx.tenant()).filter(Column::Id.eq(role.id));
         if let Some(permissions) = &change.permissions {
-            let had = permissions_in(&role);
-            may_hand_on(&by, &permissions.difference(&had).copied().collect())?;
-            may_take(&by, &had.difference(permissions).copied().collect())?;
-            tx.access_changed();
+            let had = role_permissions(&role);
+            require_grantable_by(&by, &permissions.difference(&had).copied().collect())?;
+            require_revocable_by(&by, &had.difference(permissions).copied().collect())?;
+            tx.notify_access_changed();
             statement = statement.col_expr(Column::Permissions, Expr::value(permission_names(permissions)));
         }
-        let name = change.name.as_deref().map_or(Ok(role.name.clone()), checked_name)?;
+        let name = change.name.as_deref().map_or(Ok(role.name.clone()), validate_name)?;
         statement = statement.col_expr(Column::Name, Expr::value(name));
         statement.exec(tx.conn()).await.map_err(name_taken)?;
         let before = role;
@@ -116,7 +116,7 @@ impl Roles {
             &by.actor(),
             "role.update",
             id.to_string(),
-            AuditFacts::changed(audit_json(&before), audit_json(&role)),
+            AuditFacts::for_change(audit_json(&before), audit_json(&role)),
         );
         tx.commit().await?;
         Ok(role)
@@ -126,10 +126,10 @@ impl Roles {
     pub async fn delete(&self, by: &Allowed<may::RoleEdit>, id: Id<ids::Role>) -> Result<()> {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
         let role = custom(&tx, id).await?;
-        may_take(&by, &permissions_in(&role))?;
-        tx.access_changed();
-        let facts = AuditFacts::deleted(audit_json(&role));
-        let facts = facts.with(json!({ "holders": holders(&tx, role.id).await? }));
+        require_revocable_by(&by, &role_permissions(&role))?;
+        tx.notify_access_changed();
+        let facts = AuditFacts::for_deletion(audit_json(&role));
+        let facts = facts.with_details(json!({ "holders": holders(&tx, role.id).await? }));
         entity::role::delete(tx.tenant()).filter(Column::Id.eq(role.id)).exec(tx.conn()).await?;
         tx.audit(&by.actor(), "role.delete", id.to_string(), facts);
         tx.commit().await
@@ -146,12 +146,12 @@ impl Roles {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
         let user_row = entity::tenant_user::one(tx.tenant(), user).one(tx.conn()).await?;
         user_row.ok_or_else(|| Error::not_found("user"))?;
-        give(&mut tx, &by, &[user], roles).await?;
+        grant_roles(&mut tx, &by, &[user], roles).await?;
         tx.audit(
             &by.actor(),
             "role.assign",
             user.to_string(),
-            AuditFacts::created(json!({ "roles": roles })),
+            AuditFacts::for_creation(json!({ "roles": roles })),
         );
         tx.commit().await
     }
@@ -167,7 +167,7 @@ impl Roles {
         some(roles)?;
         let (mut tx, by) = self.services.begin_access_change(by).await?;
         let taken = require_roles(&tx, roles).await?;
-        may_take(&by, &taken.iter().flat_map(permissions_in).collect())?;
+        require_revocable_by(&by, &taken.iter().flat_map(role_permissions).collect())?;
         let done = delete(tx.tenant())
             .filter(Column::UserId.eq(user))
             .filter(Column::RoleId.is_in(taken.iter().map(|role| role.id)))
@@ -179,12 +179,12 @@ impl Roles {
         if taken.iter().any(is_administrator) {
             require_administrator(&tx).await?;
         }
-        tx.access_changed();
+        tx.notify_access_changed();
         tx.audit(
             &by.actor(),
             "role.unassign",
             user.to_string(),
-            AuditFacts::deleted(json!({ "roles": roles })),
+            AuditFacts::for_deletion(json!({ "roles": roles })),
         );
         tx.commit().await
     }
@@ -206,12 +206,12 @@ impl Roles {
         tenant: Id<ids::Tenant>,
         user: Id<ids::User>,
     ) -> Result<Option<BTreeSet<Permission>>> {
-        permissions_within(&self.services.read(tenant).await?, tenant, user).await
+        permissions_in_tx(&self.services.read(tenant).await?, tenant, user).await
     }
 }
 
 /// The permissions of a user as seen by a transaction of the user's tenant. `None` if there is no such user.
-pub(crate) async fn permissions_within(
+pub(crate) async fn permissions_in_tx(
     conn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     user: Id<ids::User>,
@@ -220,23 +220,23 @@ pub(crate) async fn permissions_within(
         return Ok(None);
     }
     let roles = of_users(conn, tenant, [user]).await?;
-    Ok(Some(roles.values().flatten().flat_map(permissions_in).collect()))
+    Ok(Some(roles.values().flatten().flat_map(role_permissions).collect()))
 }
 
 /// Permissions of a role, without permissions that only a newer version knows and without staff permissions.
-pub fn permissions_in(role: &Model) -> BTreeSet<Permission> {
-    let mut permissions = parsed(&role.permissions);
+pub fn role_permissions(role: &Model) -> BTreeSet<Permission> {
+    let mut permissions = parse_permissions(&role.permissions);
     permissions.remove(&Permission::Staff);
     permissions
 }
 
 /// Parses stored permissions. Permissions that only a newer version knows are omitted.
-pub(crate) fn parsed(words: &Json) -> BTreeSet<Permission> {
+pub(crate) fn parse_permissions(words: &Json) -> BTreeSet<Permission> {
     words.as_array().into_iter().flatten().filter_map(Json::as_str).filter_map(Permission::parse).collect()
 }
 
 /// Inserts the standard roles of a new tenant.
-pub(crate) async fn insert_standard(ids: &Ids, tx: &Tx) -> Result<()> {
+pub(crate) async fn insert_standard_roles(ids: &Ids, tx: &Tx) -> Result<()> {
     let rows = StandardRole::ALL.iter().map(|standard| {
         let id = ids.make::<ids::Role>();
         ActiveModel::from(row(id, tx, standard.to_string(), true, &standard.permissions()))
@@ -246,7 +246,7 @@ pub(crate) async fn insert_standard(ids: &Ids, tx: &Tx) -> Result<()> {
 }
 
 /// The tenant's row of a standard role.
-pub(crate) async fn standard(tx: &Tx, role: StandardRole) -> Result<Model> {
+pub(crate) async fn find_standard_role(tx: &Tx, role: StandardRole) -> Result<Model> {
     let found = entity::role::of(tx.tenant())
         .filter(Column::Standard.eq(true))
         .filter(Column::Name.eq(role.as_str()))
@@ -256,14 +256,14 @@ pub(crate) async fn standard(tx: &Tx, role: StandardRole) -> Result<Model> {
 }
 
 /// Assigns roles to users, if the caller holds every permission that the roles grant.
-pub(crate) async fn give(
+pub(crate) async fn grant_roles(
     tx: &mut Tx,
     by: &Member,
     users: &[Id<ids::User>],
     roles: &[Id<ids::Role>],
 ) -> Result<()> {
     let found = require_roles(tx, roles).await?;
-    may_hand_on(by, &found.iter().flat_map(permissions_in).collect())?;
+    require_grantable_by(by, &found.iter().flat_map(role_permissions).collect())?;
     for role in &found {
         let holder = |user: &Id<ids::User>| user_role::ActiveModel {
             tenant_id: Set(tx.tenant()),
@@ -276,15 +276,15 @@ pub(crate) async fn give(
             .await?;
     }
     require_few(tx, users).await?;
-    tx.access_changed();
+    tx.notify_access_changed();
     end_outgrown(tx, by, users).await
 }
 
 /// Revokes tokens and links with which somebody with fewer permissions could act as one of these users, who were
 /// given more permissions.
 async fn end_outgrown(tx: &mut Tx, by: &Member, users: &[Id<ids::User>]) -> Result<()> {
-    unlink_outgrown(tx, by, users).await?;
-    revoke_outgrown(tx, by, users).await
+    unlink_exceeding_creator(tx, by, users).await?;
+    revoke_exceeding_requester(tx, by, users).await
 }
 
 /// Returns an error if a user would hold too many roles.
@@ -325,7 +325,7 @@ pub(crate) fn is_administrator(role: &Model) -> bool {
 /// Returns an error if a change has left the tenant without an administrator; called after the change, within its
 /// transaction, which has locked the tenant.
 pub(crate) async fn require_administrator(tx: &Tx) -> Result<()> {
-    let role = standard(tx, StandardRole::Administrator).await?;
+    let role = find_standard_role(tx, StandardRole::Administrator).await?;
     let holders = user_role::of(tx.tenant()).filter(user_role::Column::RoleId.eq(role.id));
     if holders.count(tx.conn()).await? > 0 {
         return Ok(());
@@ -335,7 +335,7 @@ pub(crate) async fn require_administrator(tx: &Tx) -> Result<()> {
 }
 
 /// The roles of a user.
-pub(crate) async fn held_by(tx: &Tx, user: Id<ids::User>) -> Result<Vec<Model>> {
+pub(crate) async fn roles_of_user(tx: &Tx, user: Id<ids::User>) -> Result<Vec<Model>> {
     let held = of_users(tx.conn(), tx.tenant(), [user]).await?;
     Ok(held.into_values().flatten().collect())
 }
@@ -379,7 +379,10 @@ async fn custom(tx: &Tx, id: Id<ids::Role>) -> Result<Model> {
 
 /// Checks that the caller may grant permissions: the caller must hold all of them. Only staff may grant staff
 /// permissions.
-pub(crate) fn may_give(has: impl Fn(Permission) -> bool, permissions: &BTreeSet<Permission>) -> Result<()> {
+pub(crate) fn require_grantable(
+    has: impl Fn(Permission) -> bool,
+    permissions: &BTreeSet<Permission>,
+) -> Result<()> {
     match permissions.iter().find(|permission| !has(**permission)) {
         None => Ok(()),
         Some(permission) => {
@@ -391,7 +394,7 @@ pub(crate) fn may_give(has: impl Fn(Permission) -> bool, permissions: &BTreeSet<
 }
 
 /// Checks that the caller may remove access from a user: refused if that user has more permissions.
-pub(crate) fn may_take_by(
+pub(crate) fn require_revocable(
     has: impl Fn(Permission) -> bool,
     permissions: &BTreeSet<Permission>,
 ) -> Result<()> {
@@ -405,20 +408,20 @@ pub(crate) fn may_take_by(
     }
 }
 
-/// [`may_give`] within a tenant, where nobody can grant staff permissions. Whoever may connect calendars by
+/// [`require_grantable`] within a tenant, where nobody can grant staff permissions. Whoever may connect calendars by
 /// any rule (S1.3) may grant the permission to connect them.
-pub(crate) fn may_hand_on(by: &Member, permissions: &BTreeSet<Permission>) -> Result<()> {
+pub(crate) fn require_grantable_by(by: &Member, permissions: &BTreeSet<Permission>) -> Result<()> {
     let has = |permission| match permission {
         Permission::Staff => false,
         Permission::CalendarConnect => by.may_connect(),
         _ => by.has_permission(permission),
     };
-    may_give(has, permissions)
+    require_grantable(has, permissions)
 }
 
-/// [`may_take_by`] within a tenant.
-pub(crate) fn may_take(by: &Member, permissions: &BTreeSet<Permission>) -> Result<()> {
-    may_take_by(|permission| by.has_permission(permission), permissions)
+/// [`require_revocable`] within a tenant.
+pub(crate) fn require_revocable_by(by: &Member, permissions: &BTreeSet<Permission>) -> Result<()> {
+    require_revocable(|permission| by.has_permission(permission), permissions)
 }
 
 fn row(

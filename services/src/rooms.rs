@@ -47,7 +47,7 @@ impl Rooms {
             rooms = rooms.filter(Column::Building.eq(building));
         }
         let txn = self.services.read(tenant).await?;
-        page::read(rooms, Column::Id, args, &txn).await
+        page::read_page(rooms, Column::Id, args, &txn).await
     }
 
     /// One room. Needs `CONNECTION_VIEW` or `AVAILABILITY_VIEW`.

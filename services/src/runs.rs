@@ -64,9 +64,9 @@ impl Runs {
             runs = runs.filter(Column::Workflow.eq(workflow));
         }
         if let Some(status) = filter.status {
-            runs = runs.filter(entity::holds(Column::Status, status));
+            runs = runs.filter(entity::column_holds(Column::Status, status));
         }
-        page::read(runs, Column::Id, args, &txn).await
+        page::read_page(runs, Column::Id, args, &txn).await
     }
 
     /// The run with this id.
@@ -187,7 +187,7 @@ impl Runs {
         name: &str,
         payload: Json,
     ) -> Result<Model> {
-        if name.is_empty() || text::accept(name, Shape::Line, LONGEST_SIGNAL).is_err() {
+        if name.is_empty() || text::check_visible(name, Shape::Line, LONGEST_SIGNAL).is_err() {
             let message = format!("A signal's name has 1 to {LONGEST_SIGNAL} characters.");
             let refusal = Refusal::new("NAME_MALFORMED", message).at("name");
             return Err(refusal.exceeding(LONGEST_SIGNAL, name.chars().count()).into());

@@ -41,16 +41,16 @@ pub(crate) struct KeyRing(Arc<[Key]>);
 
 impl KeyRing {
     /// Opens a value; `None` if it names a key that is not in the ring.
-    fn open(&self, place: SealContext, sealed: &[u8]) -> Option<Result<Vec<u8>>> {
+    fn open(&self, context: SealContext, sealed: &[u8]) -> Option<Result<Vec<u8>>> {
         match key_id(sealed) {
-            Some(id) => self.0.iter().find(|key| key.id == id).map(|key| key.open(place, sealed)),
-            None => Some(self.unkeyed(place, sealed)),
+            Some(id) => self.0.iter().find(|key| key.id == id).map(|key| key.open(context, sealed)),
+            None => Some(self.unkeyed(context, sealed)),
         }
     }
 
-    fn unkeyed(&self, place: SealContext, sealed: &[u8]) -> Result<Vec<u8>> {
-        let opened = self.0.iter().find_map(|key| key.open(place, sealed).ok());
-        opened.ok_or(Error::Unreadable { what: place.what() })
+    fn unkeyed(&self, context: SealContext, sealed: &[u8]) -> Result<Vec<u8>> {
+        let opened = self.0.iter().find_map(|key| key.open(context, sealed).ok());
+        opened.ok_or(Error::Unreadable { what: context.table_name() })
     }
 }
 
@@ -61,17 +61,17 @@ impl Secrets {
     /// # Errors
     ///
     /// `MASTER_KEY_UNKNOWN` if the configuration lacks the current master key.
-    pub async fn ready(&self, _by: &System) -> Result<()> {
-        self.open_pepper().await
+    pub async fn ensure_ready(&self, _by: &System) -> Result<()> {
+        self.load_pepper().await
     }
 
-    pub(super) async fn open_pepper(&self) -> Result<()> {
+    pub(super) async fn load_pepper(&self) -> Result<()> {
         let vault = &self.services.vault;
-        let pepper = match vault.stored(self.services.store.installation()).await? {
-            Some(row) => vault.opened_pepper(&row)?,
+        let pepper = match vault.find_secret(self.services.store.installation()).await? {
+            Some(row) => vault.open_pepper(&row)?,
             None => {
                 let txn = self.services.store.write_installation().await?;
-                let pepper = vault.opened_pepper(&vault.own_secret(&txn).await?)?;
+                let pepper = vault.open_pepper(&vault.find_or_create_secret(&txn).await?)?;
                 txn.commit().await?;
                 pepper
             }
@@ -81,9 +81,9 @@ impl Secrets {
     }
 
     /// Whether this node has the current master key.
-    pub(crate) async fn has_the_key_in_force(&self) -> Result<bool> {
-        let row = self.services.vault.stored(self.services.store.installation()).await?;
-        Ok(row.and_then(|row| key_id(&row.sealed)).is_none_or(|id| self.services.vault.knows(id)))
+    pub(crate) async fn has_current_master_key(&self) -> Result<bool> {
+        let row = self.services.vault.find_secret(self.services.store.installation()).await?;
+        Ok(row.and_then(|row| key_id(&row.sealed)).is_none_or(|id| self.services.vault.has_key(id)))
     }
 
     /// Digest under which a token or key is looked up.
@@ -91,7 +91,7 @@ impl Secrets {
         if let Some(digest) = self.services.vault.digest(token) {
             return Ok(digest);
         }
-        self.open_pepper().await?;
+        self.load_pepper().await?;
         self.services.vault.digest(token).ok_or(Error::Unreadable { what: "installation_secret" })
     }
 
@@ -99,56 +99,56 @@ impl Secrets {
     pub(crate) async fn seal(
         &self,
         txn: &impl ConnectionTrait,
-        place: SealContext,
+        context: SealContext,
         plain: &[u8],
     ) -> Result<Vec<u8>> {
-        let key = self.held_data_key(txn, place.tenant()).await?;
-        self.services.vault.seal_with(&key, place, plain)
+        let key = self.held_data_key(txn, context.tenant()).await?;
+        self.services.vault.seal_with(&key, context, plain)
     }
 
     /// Opens a secret of a tenant.
-    pub(crate) async fn open(&self, place: SealContext, sealed: &[u8]) -> Result<Vec<u8>> {
-        if let Some(opened) = self.open_as_known(place, sealed) {
+    pub(crate) async fn open(&self, context: SealContext, sealed: &[u8]) -> Result<Vec<u8>> {
+        if let Some(opened) = self.open_as_known(context, sealed) {
             return opened;
         }
-        let ring = self.key_ring(place.tenant()).await?;
-        self.open_and_remember(place, sealed, ring)
+        let ring = self.key_ring(context.tenant()).await?;
+        self.open_and_remember(context, sealed, ring)
     }
 
     /// Like [`Secrets::open`], for callers that already hold a connection, because waiting for a second one can
     /// exhaust the pool.
-    pub(crate) async fn open_within(
+    pub(crate) async fn open_in_tx(
         &self,
         txn: &impl ConnectionTrait,
-        place: SealContext,
+        context: SealContext,
         sealed: &[u8],
     ) -> Result<Vec<u8>> {
-        if let Some(opened) = self.open_as_known(place, sealed) {
+        if let Some(opened) = self.open_as_known(context, sealed) {
             return opened;
         }
-        let ring = self.key_ring_within(txn, place.tenant()).await?;
-        self.open_and_remember(place, sealed, ring)
+        let ring = self.key_ring_within(txn, context.tenant()).await?;
+        self.open_and_remember(context, sealed, ring)
     }
 
     /// Opens a value with the keys cached by this node; `None` if none of them sealed it.
-    fn open_as_known(&self, place: SealContext, sealed: &[u8]) -> Option<Result<Vec<u8>>> {
-        let ring = self.services.keys().opened().data_keys.get(&place.tenant())?;
-        ring.open(place, sealed)
+    fn open_as_known(&self, context: SealContext, sealed: &[u8]) -> Option<Result<Vec<u8>>> {
+        let ring = self.services.keys().opened_keys().data_keys.get(&context.tenant())?;
+        ring.open(context, sealed)
     }
 
-    fn open_and_remember(&self, place: SealContext, sealed: &[u8], ring: KeyRing) -> Result<Vec<u8>> {
-        self.services.keys().opened().data_keys.insert(place.tenant(), ring.clone());
-        ring.open(place, sealed).unwrap_or(Err(Error::Unreadable { what: place.what() }))
+    fn open_and_remember(&self, context: SealContext, sealed: &[u8], ring: KeyRing) -> Result<Vec<u8>> {
+        self.services.keys().opened_keys().data_keys.insert(context.tenant(), ring.clone());
+        ring.open(context, sealed).unwrap_or(Err(Error::Unreadable { what: context.table_name() }))
     }
 
     /// Seals a secret of the installation, in the transaction that stores it.
     pub(crate) async fn seal_for_installation(
         &self,
         txn: &impl ConnectionTrait,
-        place: SealContext,
+        context: SealContext,
         plain: &[u8],
     ) -> Result<Vec<u8>> {
-        self.services.vault.seal_in_force(txn, place, plain).await
+        self.services.vault.seal_with_current_key(txn, context, plain).await
     }
 
     /// Creates a data key for a tenant and returns it sealed, in the transaction that stores it.
@@ -169,7 +169,7 @@ impl Secrets {
 
     fn data_key(&self, row: &tenant::Model) -> Result<Key> {
         let plain = self.services.vault.open(Column::TenantDataKey.at(row.id, row.id), &row.data_key)?;
-        Key::read(plain, "data key")
+        Key::from_bytes(plain, "data key")
     }
 
     /// All data keys that may have sealed a tenant's secrets.
@@ -185,8 +185,8 @@ impl Secrets {
         let former = former_data_key::of(tenant).order_by_desc(former_data_key::Column::Id);
         let mut keys = vec![present];
         for row in former.all(txn).await? {
-            let place = Column::FormerDataKey.at(tenant, row.id);
-            keys.push(Key::read(self.services.vault.open(place, &row.sealed)?, "data key")?);
+            let context = Column::FormerDataKey.at(tenant, row.id);
+            keys.push(Key::from_bytes(self.services.vault.open(context, &row.sealed)?, "data key")?);
         }
         Ok(KeyRing(keys.into()))
     }

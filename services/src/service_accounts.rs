@@ -25,27 +25,27 @@ impl ServiceAccounts {
     /// Adds or changes the service mailbox (S4.1, S4.2). It becomes the current one only after its verification has
     /// succeeded (S4.3); until then, and if it fails, the previous one stays. Existing bookings keep the account with
     /// which they were written. Returns the run. Needs `SERVICE_ACCOUNT_EDIT`.
-    pub async fn propose(
+    pub async fn propose_mailbox(
         &self,
         by: &Allowed<may::ServiceAccountEdit>,
         integration: Id<ids::Integration>,
         mailbox: &str,
     ) -> Result<Id<ids::Run>> {
-        let candidate = address(mailbox)?;
+        let candidate = parse_address(mailbox)?;
         let mut tx = self.services.begin(by.tenant()).await?;
         let row = integrations::find(&tx, integration).await?;
         integrations::require_consented(&row)?;
         let order = RunInput::Verify(Verify { integration: row.id, candidate: Some(candidate.clone()) });
         let run = tx.enqueue(order, &by.actor(), Lane::Interactive).await?;
-        let run = run.ok_or_else(integrations::verification_runs)?;
-        let facts = AuditFacts::changed(json!(row.service_mailbox), json!(candidate));
+        let run = run.ok_or_else(integrations::verification_in_progress)?;
+        let facts = AuditFacts::for_change(json!(row.service_mailbox), json!(candidate));
         tx.audit(&by.actor(), "service_account.propose", integration.to_string(), facts);
         tx.commit().await?;
         Ok(run)
     }
 
     /// Current and former service mailboxes of integrations.
-    pub async fn of(
+    pub async fn of_integrations(
         &self,
         scope: TenantScope,
         integrations: &[Id<ids::Integration>],
@@ -59,7 +59,7 @@ impl ServiceAccounts {
 }
 
 /// The service account with which an integration currently writes bookings.
-pub async fn current(
+pub async fn find_current(
     conn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     integration: Id<ids::Integration>,
@@ -72,7 +72,7 @@ pub async fn current(
 }
 
 /// Parses a mailbox address into its stored form, in lower case.
-pub fn address(text: &str) -> Result<String> {
+pub fn parse_address(text: &str) -> Result<String> {
     let message = "This is not the address of a mailbox.";
     let malformed = |_| Refusal::new("ADDRESS_MALFORMED", message).at("mailbox").into();
     checked_email(text, "mailbox").map_err(malformed)

@@ -56,7 +56,7 @@ pub struct Settings {
 
 impl Settings {
     /// Default settings for a server at `public_url`.
-    pub fn at(public_url: Url) -> Self {
+    pub fn for_url(public_url: Url) -> Self {
         let hours = Duration::from_hours;
         Self {
             public_url,
@@ -84,7 +84,7 @@ impl Settings {
     }
 
     /// Builds an absolute URL on this server.
-    pub fn link(&self, path: &str) -> String {
+    pub fn absolute_url(&self, path: &str) -> String {
         format!("{}{path}", self.public_url.as_str().trim_end_matches('/'))
     }
 }

@@ -8,8 +8,8 @@ use lanes::Lanes;
 use sea_orm::ConnectionTrait;
 
 use crate::{
-    Catalogue, Result, Services, Settings, TenantScope, Tx, Vault, audit::INSTALLATION, grants::Connectors,
-    vault::SealContext,
+    Result, Services, Settings, TenantScope, Tx, Vault, WorkflowCatalogue, audit::INSTALLATION_CHAIN,
+    grants::Connectors, vault::SealContext,
 };
 
 /// The use cases of a node together with their dependencies. It gives unrestricted access to every tenant.
@@ -76,11 +76,11 @@ impl System {
     /// Begins a transaction about the installation, such as its keys. Its audit entries are added to the
     /// installation's chain.
     pub async fn begin_installation(&self) -> Result<Tx> {
-        self.begin(INSTALLATION).await
+        self.begin(INSTALLATION_CHAIN).await
     }
 
     /// The scope for looking up rows of a tenant.
-    pub fn within(&self, tenant: Id<ids::Tenant>) -> TenantScope {
+    pub fn tenant_scope(&self, tenant: Id<ids::Tenant>) -> TenantScope {
         TenantScope::new(tenant)
     }
 
@@ -88,19 +88,19 @@ impl System {
     pub async fn seal(
         &self,
         txn: &impl ConnectionTrait,
-        place: SealContext,
+        context: SealContext,
         plain: &[u8],
     ) -> Result<Vec<u8>> {
-        self.secrets().seal(txn, place, plain).await
+        self.secrets().seal(txn, context, plain).await
     }
 
     /// Opens a sealed secret of a tenant.
-    pub async fn open(&self, place: SealContext, sealed: &[u8]) -> Result<Vec<u8>> {
-        self.secrets().open(place, sealed).await
+    pub async fn open(&self, context: SealContext, sealed: &[u8]) -> Result<Vec<u8>> {
+        self.secrets().open(context, sealed).await
     }
 
     /// Sets the descriptions of workflows; called once when a node is built.
-    pub fn set_catalogue(&self, catalogue: Arc<dyn Catalogue>) {
+    pub fn set_catalogue(&self, catalogue: Arc<dyn WorkflowCatalogue>) {
         self.services.set_catalogue(catalogue);
     }
 }

@@ -11,10 +11,10 @@ use domain::{Id, ids};
 use entity::tenant::{Entity, Model};
 use sea_orm::{EntityTrait, QuerySelect, sea_query::LockType};
 
-use crate::{Error, Result, Services, Tx, turns::HeldTurn};
+use crate::{Error, Result, Services, Tx, keyed_locks::KeyedLockGuard};
 
 /// Held while a transaction locks its tenant.
-pub(crate) type TenantTurn = HeldTurn<Id<ids::Tenant>>;
+pub(crate) type TenantLockGuard = KeyedLockGuard<Id<ids::Tenant>>;
 
 impl Services {
     /// Begins a transaction of one tenant, and locks the tenant until it ends.
@@ -29,16 +29,16 @@ impl Services {
         self.begin_as_staff(tenant).await?.locked(turn).await
     }
 
-    async fn turn(&self, tenant: Id<ids::Tenant>) -> TenantTurn {
+    async fn turn(&self, tenant: Id<ids::Tenant>) -> TenantLockGuard {
         // Nobody waits for a turn while holding a connection.
-        self.end_reading().await;
-        self.tenant_turns.take(tenant).await
+        self.end_read_transaction().await;
+        self.tenant_locks.acquire(tenant).await
     }
 }
 
 impl Tx {
-    async fn locked(self, turn: TenantTurn) -> Result<(Self, Model)> {
-        let mut tx = self.in_turn(turn);
+    async fn locked(self, turn: TenantLockGuard) -> Result<(Self, Model)> {
+        let mut tx = self.with_lock_guard(turn);
         // Weaker than FOR UPDATE, which would also wait for every insertion of a row that refers to the tenant.
         let found = Entity::find_by_id(tx.tenant()).lock(LockType::NoKeyUpdate).one(tx.conn()).await?;
         let tenant = found.ok_or_else(|| Error::not_found("tenant"))?;

@@ -23,7 +23,7 @@ use sea_orm::{
 use serde_json::json;
 
 pub use self::locale::owner_zone;
-pub(crate) use self::locale::zone as checked_zone;
+pub(crate) use self::locale::validate_zone as checked_zone;
 use crate::{
     Error, Page, PageArgs, Refusal, Result, Tx,
     audit::AuditFacts,
@@ -69,10 +69,10 @@ pub struct TenantChange {
 impl Tenants {
     /// Creates a tenant with its data key and the standard roles.
     pub async fn create(&self, by: &Staff, new: NewTenant) -> Result<Model> {
-        let return_urls = return_url::checked(&new.return_urls)?;
-        let name = checked_name(&new.name)?;
-        let time_zone = new.time_zone.map(locale::zone).transpose()?;
-        let language = new.language.as_deref().map(locale::language).transpose()?;
+        let return_urls = return_url::normalize_urls(&new.return_urls)?;
+        let name = validate_name(&new.name)?;
+        let time_zone = new.time_zone.map(locale::validate_zone).transpose()?;
+        let language = new.language.as_deref().map(locale::normalize_language).transpose()?;
         let id = self.services.ids.make::<ids::Tenant>();
         let mut tx = self.services.begin_as_staff(id).await?;
         let tenant = Model {
@@ -88,8 +88,8 @@ impl Tenants {
             created_at: tx.now(),
         };
         Entity::insert(ActiveModel::from(tenant.clone())).exec_without_returning(tx.conn()).await?;
-        roles::insert_standard(&self.services.ids, &tx).await?;
-        tx.audit(&by.actor(), "tenant.create", id.to_string(), AuditFacts::created(audit_json(&tenant)));
+        roles::insert_standard_roles(&self.services.ids, &tx).await?;
+        tx.audit(&by.actor(), "tenant.create", id.to_string(), AuditFacts::for_creation(audit_json(&tenant)));
         tx.commit().await?;
         Ok(tenant)
     }
@@ -101,7 +101,7 @@ impl Tenants {
 
     /// One page of all tenants.
     pub async fn list(&self, _by: &Staff, args: PageArgs) -> Result<Page<Model>> {
-        page::read(Entity::find(), Column::Id, args, self.services.store.installation()).await
+        page::read_page(Entity::find(), Column::Id, args, self.services.store.installation()).await
     }
 
     /// The tenant with this id, not necessarily the caller's own.
@@ -124,13 +124,13 @@ impl Tenants {
         }
         let mut columns = Vec::new();
         if let Some(name) = wanted.name {
-            columns.push((Column::Name, Expr::value(checked_name(&name)?)));
+            columns.push((Column::Name, Expr::value(validate_name(&name)?)));
         }
         if let Some(zone) = wanted.time_zone {
-            columns.push((Column::TimeZone, Expr::value(zone.map(locale::zone).transpose()?)));
+            columns.push((Column::TimeZone, Expr::value(zone.map(locale::validate_zone).transpose()?)));
         }
         if let Some(language) = wanted.language {
-            let language = language.as_deref().map(locale::language).transpose()?;
+            let language = language.as_deref().map(locale::normalize_language).transpose()?;
             columns.push((Column::Language, Expr::value(language)));
         }
         let after = change(&tx, columns).await?;
@@ -141,7 +141,7 @@ impl Tenants {
             &by.actor(),
             "tenant.update",
             id.to_string(),
-            AuditFacts::changed(audit_json(&before), audit_json(&after)),
+            AuditFacts::for_change(audit_json(&before), audit_json(&after)),
         );
         tx.commit().await?;
         Ok(after)
@@ -157,7 +157,7 @@ impl Tenants {
             &by.actor(),
             "tenant.plan",
             id.to_string(),
-            AuditFacts::changed(audit_json(&before), audit_json(&tenant)),
+            AuditFacts::for_change(audit_json(&before), audit_json(&tenant)),
         );
         tx.commit().await?;
         Ok(tenant)
@@ -179,8 +179,8 @@ impl Tenants {
         }
         let changed = write_feature(&tx, by, feature, on).await?;
         suspension::follow_features(&mut tx, &by.actor()).await?;
-        let facts =
-            AuditFacts::changed(json!(on != changed), json!(on)).with(json!({ "feature": feature.as_str() }));
+        let facts = AuditFacts::for_change(json!(on != changed), json!(on))
+            .with_details(json!({ "feature": feature.as_str() }));
         tx.audit(&by.actor(), "tenant.feature", id.to_string(), facts);
         let tenant = change(&tx, []).await?;
         tx.commit().await?;
@@ -214,27 +214,27 @@ impl Tenants {
         id: Id<ids::Tenant>,
         urls: Vec<String>,
     ) -> Result<Model> {
-        let urls = return_url::checked(&urls)?;
+        let urls = return_url::normalize_urls(&urls)?;
         let (mut tx, before) = self.services.begin_locked_as_staff(id).await?;
         let tenant = change(&tx, [(Column::ReturnUrls, Expr::value(json!(urls)))]).await?;
         tx.audit(
             &by.actor(),
             "tenant.return_urls",
             id.to_string(),
-            AuditFacts::changed(audit_json(&before), audit_json(&tenant)),
+            AuditFacts::for_change(audit_json(&before), audit_json(&tenant)),
         );
         tx.commit().await?;
         Ok(tenant)
     }
 
     /// Whether a browser may be redirected to a URL: it must be, or lie below, one of the tenant's return URLs.
-    pub async fn allows_return(&self, _by: Anyone, tenant: Id<ids::Tenant>, url: &str) -> Result<bool> {
+    pub async fn allows_return_url(&self, _by: Anyone, tenant: Id<ids::Tenant>, url: &str) -> Result<bool> {
         let model = self.find(tenant).await?;
         Ok(model.is_some_and(|tenant| return_url::is_allowed(&tenant, url)))
     }
 
-    /// Refuses a URL that [`Self::allows_return`] does not allow.
-    pub(crate) async fn require_return(
+    /// Refuses a URL that [`Self::allows_return_url`] does not allow.
+    pub(crate) async fn require_return_url(
         &self,
         conn: &impl ConnectionTrait,
         tenant: Id<ids::Tenant>,
@@ -279,11 +279,11 @@ pub(crate) async fn require_feature(
 }
 
 /// Validates a display name: 1 to 200 characters on one line, some of them visible.
-pub(crate) fn checked_name(name: &str) -> Result<String> {
+pub(crate) fn validate_name(name: &str) -> Result<String> {
     let name = name.trim();
     let refusal = |message: String| Refusal::new("NAME_MALFORMED", message).at("name");
     let rule = format!("A name has 1 to {LONGEST_NAME} characters on one line");
-    match text::accept(name, Shape::Line, LONGEST_NAME) {
+    match text::check_visible(name, Shape::Line, LONGEST_NAME) {
         Ok(()) if name.is_empty() => Err(refusal(format!("{rule}.")).into()),
         Ok(()) => Ok(name.to_owned()),
         Err(Fault::TooLong { found, limit }) => {

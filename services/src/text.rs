@@ -10,7 +10,7 @@ pub(crate) const MAX_URL_LEN: usize = 2_000;
 /// Refuses a text of more than `limit` characters (`TEXT_TOO_LONG`), or with characters that are not allowed
 /// (`TEXT_MALFORMED`).
 pub(crate) fn check(text: &str, shape: Shape, limit: usize, field: &'static str) -> Result<()> {
-    let fault = match text::accept(text, shape, limit) {
+    let fault = match text::check_visible(text, shape, limit) {
         Ok(()) => return Ok(()),
         Err(fault) => fault,
     };

@@ -1,6 +1,6 @@
 //! A transaction, and the notifications to send after its commit.
 
-use domain::Hint;
+use domain::JobHint;
 use domain::{AnyId, Id, Ids, Timestamp, ids, state::Lane};
 use entity::DatabaseError;
 use sea_orm::{
@@ -13,7 +13,7 @@ use crate::{
     access::AccessChange,
     audit::{self, AuditFacts, AuditRecord},
     run_inputs::RunInput,
-    tenant_lock::TenantTurn,
+    tenant_lock::TenantLockGuard,
 };
 
 /// A column of events, as an array.
@@ -30,9 +30,9 @@ pub struct Tx {
     now: Timestamp,
     after: AfterCommit,
     /// Whether audit entries are also added to the installation's chain.
-    also_of_the_installation: bool,
+    with_installation_audit: bool,
     /// Held by a transaction that locks its tenant. Dropped last, after the transaction.
-    turn: Option<TenantTurn>,
+    turn: Option<TenantLockGuard>,
 }
 
 /// Notifications to send after a commit. If they are lost, work is only delayed: the sweep finds the jobs, and
@@ -40,7 +40,7 @@ pub struct Tx {
 #[derive(Debug, Default)]
 pub struct AfterCommit {
     /// Runs that are due.
-    pub hints: Vec<Hint>,
+    pub hints: Vec<JobHint>,
     /// Events for subscribers: stored in the transaction, published after it.
     pub events: Vec<entity::event_log::Model>,
     /// Changes of access, for which nodes discard cached authentication results.
@@ -88,7 +88,7 @@ impl AfterCommit {
     }
 
     /// Adds the notifications of another commit.
-    pub fn join(&mut self, other: Self) {
+    pub fn merge(&mut self, other: Self) {
         self.hints.extend(other.hints);
         self.events.extend(other.events);
         self.access.extend(other.access);
@@ -103,8 +103,9 @@ impl AfterCommit {
     pub(crate) async fn send(self, services: &Services) {
         let events = async {
             // Who may listen is told before what there is to hear.
-            let access = self.access.iter().map(|change| change.message(services.ids.make()));
-            let messages: Vec<_> = access.chain(self.events.iter().map(crate::events::message)).collect();
+            let access = self.access.iter().map(|change| change.to_fanout_message(services.ids.make()));
+            let messages: Vec<_> =
+                access.chain(self.events.iter().map(crate::events::to_fanout_message)).collect();
             if !messages.is_empty() {
                 services.queue.fanout.publish(messages).await;
             }
@@ -129,16 +130,16 @@ impl Tx {
             tenant,
             now,
             after: AfterCommit::default(),
-            also_of_the_installation: false,
+            with_installation_audit: false,
             turn: None,
         }
     }
 
-    pub(crate) fn also_of_the_installation(self) -> Self {
-        Self { also_of_the_installation: true, ..self }
+    pub(crate) fn with_installation_audit(self) -> Self {
+        Self { with_installation_audit: true, ..self }
     }
 
-    pub(crate) fn in_turn(self, turn: TenantTurn) -> Self {
+    pub(crate) fn with_lock_guard(self, turn: TenantLockGuard) -> Self {
         Self { turn: Some(turn), ..self }
     }
 
@@ -208,7 +209,7 @@ impl Tx {
     }
 
     /// Adds a hint to send after the commit.
-    pub fn hint(&mut self, hint: Hint) {
+    pub fn hint(&mut self, hint: JobHint) {
         self.after.hints.push(hint);
     }
 
@@ -220,8 +221,8 @@ impl Tx {
 
     /// Notifies every node that permissions of this tenant's users have changed or, in a transaction about the
     /// installation, those of any caller.
-    pub fn access_changed(&mut self) {
-        let change = match self.tenant == audit::INSTALLATION {
+    pub fn notify_access_changed(&mut self) {
+        let change = match self.tenant == audit::INSTALLATION_CHAIN {
             true => AccessChange::Everybody,
             false => AccessChange::Tenant(self.tenant),
         };
@@ -245,11 +246,11 @@ impl Tx {
             action,
             subject,
             facts: facts.into(),
-            request: audit::request(),
+            request: audit::current_request_id(),
             at: self.now,
         };
-        if self.also_of_the_installation {
-            self.after.acts.push(AuditRecord { chain: audit::INSTALLATION, ..act.clone() });
+        if self.with_installation_audit {
+            self.after.acts.push(AuditRecord { chain: audit::INSTALLATION_CHAIN, ..act.clone() });
         }
         self.after.acts.push(act);
     }
@@ -260,7 +261,7 @@ impl Tx {
         self.txn.commit().await?;
         drop(self.turn);
         // What a request read before its write is out of date.
-        self.services.end_reading().await;
+        self.services.end_read_transaction().await;
         self.after.send(&self.services).await;
         Ok(())
     }

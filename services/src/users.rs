@@ -19,11 +19,11 @@ use crate::{
     roles,
 };
 
-pub(crate) use check::email as checked_email;
+pub(crate) use check::check_email as checked_email;
 pub(crate) use connect::connect_to_live_integrations;
 
 /// Maximum number of users created by one request.
-pub const MAX_AT_ONCE: usize = 500;
+pub const MAX_USERS_PER_REQUEST: usize = 500;
 
 crate::noun! {
     /// Users of a tenant.
@@ -69,10 +69,10 @@ impl Users {
 
     /// Creates up to 500 users, either all of them or none. A refusal names the index of the user that caused it.
     pub async fn create_many(&self, by: &Allowed<may::UserCreate>, new: Vec<NewUser>) -> Result<Vec<Model>> {
-        if new.len() > MAX_AT_ONCE {
-            let message = format!("Create at most {MAX_AT_ONCE} users at once.");
+        if new.len() > MAX_USERS_PER_REQUEST {
+            let message = format!("Create at most {MAX_USERS_PER_REQUEST} users at once.");
             let refusal = Refusal::new("TOO_MANY", message).at("users");
-            return Err(refusal.exceeding(MAX_AT_ONCE, new.len()).into());
+            return Err(refusal.exceeding(MAX_USERS_PER_REQUEST, new.len()).into());
         }
         self.make(by, new).await.map_err(|(index, error)| match (index, error) {
             (Some(index), Error::Refused(refusal)) => {
@@ -93,14 +93,14 @@ impl Users {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
         let before = self.present(&tx, id).await?;
         let confirms = change.confirm_email;
-        let mut after = check::changed(&before, change)?;
+        let mut after = check::apply_change(&before, change)?;
         if confirms || before.email != after.email {
             // Whoever may set an address may take the account over that signs in with it.
             self.may_take(&tx, &by, &before).await?;
             after.email_set_with = roles::permission_names(by.permissions());
         }
         if before.email != after.email {
-            issuers::identity::rest_on(&tx, &by, id).await?;
+            issuers::identity::bind_links_to_editor(&tx, &by, id).await?;
         }
         let statement = entity::tenant_user::update(tx.tenant())
             .filter(Column::Id.eq(id))
@@ -111,19 +111,19 @@ impl Users {
             .col_expr(Column::CalendarAddress, Expr::value(after.calendar_address.clone()))
             .col_expr(Column::TimeZone, Expr::value(after.time_zone.clone()))
             .col_expr(Column::Version, Expr::value(before.version + 1));
-        if statement.exec(tx.conn()).await.map_err(check::taken)?.rows_affected == 0 {
+        if statement.exec(tx.conn()).await.map_err(check::refuse_duplicate)?.rows_affected == 0 {
             let message = "Somebody else has changed this user. Read it again, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         if before.calendar_address != after.calendar_address {
-            connect::disconnect(&mut tx, &before).await?;
+            connect::disconnect_mailboxes(&mut tx, &before).await?;
             connect_to_live_integrations(&self.services.ids, &mut tx, &after).await?;
         }
         if before.time_zone != after.time_zone {
             calendars::invalidate_copies(tx.conn(), tx.tenant(), Some(after.id)).await?;
         }
-        let facts = AuditFacts::changed(audit_json(&before), audit_json(&after));
-        let facts = if confirms { facts.with(json!({ "email": "confirmed" })) } else { facts };
+        let facts = AuditFacts::for_change(audit_json(&before), audit_json(&after));
+        let facts = if confirms { facts.with_details(json!({ "email": "confirmed" })) } else { facts };
         tx.audit(&by.actor(), "user.update", id.to_string(), facts);
         tx.commit().await?;
         Ok(after)
@@ -139,15 +139,15 @@ impl Users {
             return Err(Error::refuse("USER_HAS_BOOKINGS", message));
         }
         self.may_take(&tx, &by, &user).await?;
-        let held = roles::held_by(&tx, user.id).await?;
-        connect::forget(&mut tx, &user).await?;
+        let held = roles::roles_of_user(&tx, user.id).await?;
+        connect::delete_user_data(&mut tx, &user).await?;
         entity::tenant_user::delete(tx.tenant()).filter(Column::Id.eq(user.id)).exec(tx.conn()).await?;
         if held.iter().any(roles::is_administrator) {
             roles::require_administrator(&tx).await?;
         }
-        tx.access_changed();
+        tx.notify_access_changed();
         let held: Vec<_> = held.iter().map(|role| role.id).collect();
-        let facts = AuditFacts::deleted(audit_json(&user)).with(json!({ "roles": held }));
+        let facts = AuditFacts::for_deletion(audit_json(&user)).with_details(json!({ "roles": held }));
         tx.audit(&by.actor(), "user.delete", id.to_string(), facts);
         tx.commit().await
     }
@@ -161,7 +161,7 @@ impl Users {
     pub async fn list(&self, by: &Allowed<may::UserView>, args: PageArgs) -> Result<Page<Model>> {
         let tenant = by.tenant();
         let txn = self.services.read(tenant).await?;
-        page::read(entity::tenant_user::of(tenant), Column::Id, args, &txn).await
+        page::read_page(entity::tenant_user::of(tenant), Column::Id, args, &txn).await
     }
 
     /// The tenant's users with these ids, for a data loader.
@@ -196,11 +196,11 @@ impl Users {
         let mut made = Vec::with_capacity(new.len());
         let made_with = roles::permission_names(by.permissions());
         for (index, new) in new.iter().enumerate() {
-            let user = check::new(self.services.ids.make(), &tx, new, &made_with)
+            let user = check::new_row(self.services.ids.make(), &tx, new, &made_with)
                 .map_err(|error| (Some(index), error))?;
             made.push(user);
         }
-        check::unique(&tx, &made).await?;
+        check::require_unique(&tx, &made).await?;
         self.insert(&mut tx, &by, &made, &new).await.map_err(whole)?;
         tx.commit().await.map_err(whole)?;
         Ok(made)
@@ -209,15 +209,19 @@ impl Users {
     async fn insert(&self, tx: &mut Tx, by: &Member, made: &[Model], new: &[NewUser]) -> Result<()> {
         for users in made.chunks(100) {
             let rows = users.iter().map(|user| ActiveModel::from(user.clone()));
-            Entity::insert_many(rows).exec_without_returning(tx.conn()).await.map_err(check::taken)?;
+            Entity::insert_many(rows)
+                .exec_without_returning(tx.conn())
+                .await
+                .map_err(check::refuse_duplicate)?;
         }
         for (user, new) in made.iter().zip(new) {
             if !new.roles.is_empty() {
-                roles::give(tx, by, &[user.id], &new.roles).await?;
+                roles::grant_roles(tx, by, &[user.id], &new.roles).await?;
             }
             connect_to_live_integrations(&self.services.ids, tx, user).await?;
             let subject = user.id.to_string();
-            let facts = AuditFacts::created(audit_json(user)).with(json!({ "roles": new.roles }));
+            let facts =
+                AuditFacts::for_creation(audit_json(user)).with_details(json!({ "roles": new.roles }));
             tx.audit(&by.actor(), "user.create", subject, facts);
         }
         Ok(())
@@ -226,8 +230,8 @@ impl Users {
     /// Returns an error if a user whose email address or identity is to be changed has more permissions than the
     /// caller.
     async fn may_take(&self, tx: &Tx, by: &Member, user: &Model) -> Result<()> {
-        let held = roles::permissions_within(tx.conn(), by.tenant(), user.id).await?;
-        roles::may_take(by, &held.unwrap_or_default())
+        let held = roles::permissions_in_tx(tx.conn(), by.tenant(), user.id).await?;
+        roles::require_revocable_by(by, &held.unwrap_or_default())
     }
 
     async fn present(&self, tx: &Tx, id: Id<ids::User>) -> Result<Model> {

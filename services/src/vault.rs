@@ -20,12 +20,12 @@ use secrecy::{ExposeSecret, SecretBox};
 use sha2::{Digest, Sha256};
 
 pub use self::{
-    column::{Column, Owner, SealContext},
+    column::{Column, KeyOwner, SealContext},
     key::KeyId,
 };
 pub(crate) use self::{
     installation::seal_context as own_place,
-    key::{HEADER_LEN, Key, MIN_LEN, head, key_id},
+    key::{HEADER_LEN, Key, MIN_SEALED_LEN, key_header, key_id},
 };
 use crate::{Error, Result};
 
@@ -43,7 +43,7 @@ struct Keys {
 
 impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Vault").field(&self.current()).finish()
+        f.debug_tuple("Vault").field(&self.current_key_id()).finish()
     }
 }
 
@@ -60,54 +60,54 @@ impl Vault {
     }
 
     /// Id of the configuration's current master key.
-    pub fn current(&self) -> KeyId {
+    pub fn current_key_id(&self) -> KeyId {
         self.0.current.id
     }
 
     /// Ids of the former keys.
-    pub fn former(&self) -> impl Iterator<Item = KeyId> {
+    pub fn former_key_ids(&self) -> impl Iterator<Item = KeyId> {
         self.0.former.iter().map(|key| key.id)
     }
 
     /// Whether the configuration contains a key.
-    pub fn knows(&self, id: KeyId) -> bool {
+    pub fn has_key(&self, id: KeyId) -> bool {
         self.keys().any(|key| key.id == id)
     }
 
     /// Seals a value with one of the master keys.
-    pub(crate) fn seal(&self, key: KeyId, place: SealContext, plain: &[u8]) -> Result<Vec<u8>> {
-        let unknown = || Error::MasterKeyUnknown { what: place.what(), key };
-        self.keys().find(|known| known.id == key).ok_or_else(unknown)?.seal(&self.0.ids, place, plain)
+    pub(crate) fn seal(&self, key: KeyId, context: SealContext, plain: &[u8]) -> Result<Vec<u8>> {
+        let unknown = || Error::MasterKeyUnknown { what: context.table_name(), key };
+        self.keys().find(|known| known.id == key).ok_or_else(unknown)?.seal(&self.0.ids, context, plain)
     }
 
     /// Opens a value that is sealed with one of the master keys.
-    pub fn open(&self, place: SealContext, sealed: &[u8]) -> Result<Vec<u8>> {
-        self.opened(place, sealed).map(|(_, plain)| plain)
+    pub fn open(&self, context: SealContext, sealed: &[u8]) -> Result<Vec<u8>> {
+        self.open_with_key_id(context, sealed).map(|(_, plain)| plain)
     }
 
     /// Opens a value and returns the id of the key that opened it.
-    pub(crate) fn opened(&self, place: SealContext, sealed: &[u8]) -> Result<(KeyId, Vec<u8>)> {
+    pub(crate) fn open_with_key_id(&self, context: SealContext, sealed: &[u8]) -> Result<(KeyId, Vec<u8>)> {
         match key_id(sealed) {
             Some(id) => {
-                let unknown = || Error::MasterKeyUnknown { what: place.what(), key: id };
+                let unknown = || Error::MasterKeyUnknown { what: context.table_name(), key: id };
                 let key = self.keys().find(|known| known.id == id).ok_or_else(unknown)?;
-                Ok((id, key.open(place, sealed)?))
+                Ok((id, key.open(context, sealed)?))
             }
             None => {
-                let opened = self.keys().find_map(|key| Some((key.id, key.open(place, sealed).ok()?)));
-                opened.ok_or(Error::Unreadable { what: place.what() })
+                let opened = self.keys().find_map(|key| Some((key.id, key.open(context, sealed).ok()?)));
+                opened.ok_or(Error::Unreadable { what: context.table_name() })
             }
         }
     }
 
     /// Creates a random data key.
     pub(crate) fn new_data_key(&self) -> Key {
-        Key::new(self.0.ids.bytes())
+        Key::new(self.0.ids.random_bytes())
     }
 
     /// Seals a value with an opened data key.
-    pub(crate) fn seal_with(&self, key: &Key, place: SealContext, plain: &[u8]) -> Result<Vec<u8>> {
-        key.seal(&self.0.ids, place, plain)
+    pub(crate) fn seal_with(&self, key: &Key, context: SealContext, plain: &[u8]) -> Result<Vec<u8>> {
+        key.seal(&self.0.ids, context, plain)
     }
 
     /// Keyed digest by which a token or key is looked up; `None` until the digest key is known.
@@ -126,7 +126,7 @@ impl Vault {
     }
 
     /// The digest key of an installation that does not store it yet: derived from its only master key.
-    pub(crate) fn derived_pepper(&self, key: KeyId) -> Option<[u8; 32]> {
+    pub(crate) fn derive_pepper(&self, key: KeyId) -> Option<[u8; 32]> {
         let key = self.keys().find(|known| known.id == key)?;
         Some(Sha256::digest([b"muster digest v1".as_slice(), key.bytes()].concat()).into())
     }
@@ -156,11 +156,11 @@ mod tests {
     fn a_sealed_value_opens_only_at_its_place_and_with_its_key() {
         let ids = ids();
         let (tenant, row) = (ids.make(), ids.make::<ids::Row>());
-        let vault = Vault::new(ids.bytes(), ids.clone());
+        let vault = Vault::new(ids.random_bytes(), ids.clone());
         let key = vault.new_data_key();
-        let place = Column::ConsentGrantSecret.at(tenant, row);
-        let sealed = vault.seal_with(&key, place, b"token").unwrap();
-        assert_eq!(key.open(place, &sealed).unwrap(), b"token");
+        let context = Column::ConsentGrantSecret.at(tenant, row);
+        let sealed = vault.seal_with(&key, context, b"token").unwrap();
+        assert_eq!(key.open(context, &sealed).unwrap(), b"token");
         assert!(!sealed.windows(5).any(|window| window == b"token"));
 
         for elsewhere in [
@@ -170,48 +170,51 @@ mod tests {
         ] {
             assert!(key.open(elsewhere, &sealed).is_err(), "another place must not open it: {elsewhere:?}");
         }
-        assert!(vault.new_data_key().open(place, &sealed).is_err(), "another key must not open it");
+        assert!(vault.new_data_key().open(context, &sealed).is_err(), "another key must not open it");
         for index in 0..sealed.len() {
             let mut damaged = sealed.clone();
             damaged[index] ^= 1;
-            assert!(key.open(place, &damaged).is_err(), "byte {index} is damaged: it must not open");
-            assert!(key.open(place, &sealed[..index]).is_err(), "cut at byte {index}: it must not open");
+            assert!(key.open(context, &damaged).is_err(), "byte {index} is damaged: it must not open");
+            assert!(key.open(context, &sealed[..index]).is_err(), "cut at byte {index}: it must not open");
         }
     }
 
     #[test]
     fn a_value_names_the_master_key_that_opens_it_and_one_that_is_not_there_is_named() {
         let ids = ids();
-        let (old, new): ([u8; 32], [u8; 32]) = (ids.bytes(), ids.bytes());
+        let (old, new): ([u8; 32], [u8; 32]) = (ids.random_bytes(), ids.random_bytes());
         let before = Vault::new(old, ids.clone());
         let after = Vault::with_former(new, &[old], ids.clone());
-        let place = Column::SigningKeyPrivate.at(Id::nil(), ids.make::<ids::SigningKey>());
-        let sealed = before.seal(before.current(), place, b"key").unwrap();
-        assert_eq!(after.opened(place, &sealed).unwrap(), (before.current(), b"key".to_vec()));
-        let sealed = after.seal(after.current(), place, b"key").unwrap();
-        let error = before.open(place, &sealed).unwrap_err();
+        let context = Column::SigningKeyPrivate.at(Id::nil(), ids.make::<ids::SigningKey>());
+        let sealed = before.seal(before.current_key_id(), context, b"key").unwrap();
+        assert_eq!(
+            after.open_with_key_id(context, &sealed).unwrap(),
+            (before.current_key_id(), b"key".to_vec())
+        );
+        let sealed = after.seal(after.current_key_id(), context, b"key").unwrap();
+        let error = before.open(context, &sealed).unwrap_err();
         assert_eq!(error.code(), "MASTER_KEY_UNKNOWN");
-        assert!(error.to_string().contains(&after.current().to_string()), "{error}");
-        assert!(before.seal(after.current(), place, b"key").is_err(), "it has no such key");
+        assert!(error.to_string().contains(&after.current_key_id().to_string()), "{error}");
+        assert!(before.seal(after.current_key_id(), context, b"key").is_err(), "it has no such key");
     }
 
     /// Values in the first version's format contain no key id, so every known key is tried.
     #[test]
     fn a_value_of_the_first_version_opens_with_whichever_key_it_was_sealed() {
         let ids = ids();
-        let (old, new): ([u8; 32], [u8; 32]) = (ids.bytes(), ids.bytes());
-        let place = Column::SigningKeyPrivate.at(Id::nil(), ids.make::<ids::SigningKey>());
-        let sealed = Key::new(old).seal_unkeyed(&ids, place, b"key").unwrap();
+        let (old, new): ([u8; 32], [u8; 32]) = (ids.random_bytes(), ids.random_bytes());
+        let context = Column::SigningKeyPrivate.at(Id::nil(), ids.make::<ids::SigningKey>());
+        let sealed = Key::new(old).seal_without_key_id(&ids, context, b"key").unwrap();
         let vault = Vault::with_former(new, &[old], ids.clone());
-        assert_eq!(vault.opened(place, &sealed).unwrap(), (Key::new(old).id, b"key".to_vec()));
-        let error = Vault::new(new, ids).open(place, &sealed).unwrap_err();
+        assert_eq!(vault.open_with_key_id(context, &sealed).unwrap(), (Key::new(old).id, b"key".to_vec()));
+        let error = Vault::new(new, ids).open(context, &sealed).unwrap_err();
         assert_eq!(error.code(), "UNREADABLE");
     }
 
     #[test]
     fn nothing_of_a_key_is_in_what_is_printed() {
         let vault = Vault::new([0xab; 32], ids());
-        let printed = format!("{vault:?} {:?} {}", vault.new_data_key(), vault.current());
+        let printed = format!("{vault:?} {:?} {}", vault.new_data_key(), vault.current_key_id());
         assert!(!printed.contains("abababab") && !printed.contains("171, 171"), "{printed}");
     }
 }

@@ -70,7 +70,7 @@ impl Report {
     }
 
     /// The first failed check.
-    pub fn failure(&self) -> Option<&Check> {
+    pub fn first_failure(&self) -> Option<&Check> {
         self.checks.iter().find(|check| check.verdict == Verdict::Failed)
     }
 }
@@ -83,7 +83,7 @@ pub async fn run(
     mailbox: Option<&str>,
     probe: Uuid,
 ) -> Result<Report> {
-    let (provider, session) = system.grants().session(system, integration, None).await?;
+    let (provider, session) = system.grants().open_session(system, integration, None).await?;
     let mut checklist = Checklist {
         services: system.services(),
         provider: &*provider,
@@ -159,7 +159,7 @@ impl Checklist<'_> {
                         ("REACHABLE", messages::check_that_the_system_is_reachable())
                     }
                     _ => {
-                        let next = error.operators_action();
+                        let next = error.operator_action();
                         ("ACCEPTED", next.unwrap_or_else(messages::connect_again_as_administrator))
                     }
                 };
@@ -288,7 +288,7 @@ impl Checklist<'_> {
     }
 
     fn probe_event(&self, address: &str, name: &str, key: &str) -> NewEvent {
-        let day = crate::calendars::window(self.services).end - chrono::Duration::days(2);
+        let day = crate::calendars::copy_window(self.services).end - chrono::Duration::days(2);
         NewEvent {
             effect_key: key.to_owned(),
             title: "Connection test".to_owned(),
@@ -368,7 +368,7 @@ impl Checklist<'_> {
 }
 
 /// The service mailbox to verify: the candidate or, without one, the current one.
-pub fn mailbox_to_prove<'a>(
+pub fn mailbox_to_verify<'a>(
     integration: &'a entity::integration::Model,
     candidate: Option<&'a str>,
 ) -> Option<&'a str> {

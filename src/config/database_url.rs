@@ -31,7 +31,7 @@ const SQLITE: [&str; 4] = ["mode", "cache", "immutable", "vfs"];
 /// The parameter whose value is a secret.
 const PASSWORD: &str = "password";
 /// Placeholder for values that may be secret.
-pub(super) const HIDDEN: &str = "***";
+pub(super) const REDACTED: &str = "***";
 
 fn is_known(url: &Url, name: &str) -> bool {
     match url.scheme() {
@@ -58,13 +58,13 @@ pub(super) fn check(key: &'static str, url: &str) -> Result<(), Error> {
     match unknown {
         None => Ok(()),
         Some(name) if is_plain(&name) => Err(Error::UnknownParameter { key, name: name.into_owned() }),
-        Some(_) => Err(Error::UnknownParameter { key, name: HIDDEN.to_owned() }),
+        Some(_) => Err(Error::UnknownParameter { key, name: REDACTED.to_owned() }),
     }
 }
 
 /// The URL with its secrets replaced; `None` if it cannot be parsed completely, because any part of it may then be a
 /// password.
-pub(super) fn without_secrets(text: &str) -> Option<String> {
+pub(super) fn redact_secrets(text: &str) -> Option<String> {
     let mut url = Url::parse(&text.replace("{domain}", "domain")).ok()?;
     let is_understood = url.fragment().is_none()
         && !url.path().contains('@')
@@ -77,12 +77,12 @@ pub(super) fn without_secrets(text: &str) -> Option<String> {
         return Some(text.to_owned());
     }
     if url.password().is_some() {
-        url.set_password(Some(HIDDEN)).ok()?;
+        url.set_password(Some(REDACTED)).ok()?;
     }
     let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
     url.set_query(None);
     for (name, value) in &pairs {
-        let value = if name == PASSWORD { HIDDEN } else { value };
+        let value = if name == PASSWORD { REDACTED } else { value };
         url.query_pairs_mut().append_pair(name, value);
     }
     Some(url.into())
@@ -107,7 +107,7 @@ mod tests {
             "redis://r/?canary",
             "canary",
         ] {
-            assert_eq!(without_secrets(url), None, "{url}");
+            assert_eq!(redact_secrets(url), None, "{url}");
         }
         for (url, shown) in [
             ("postgres://u:canary@db/m?sslmode=require", "postgres://u:***@db/m?sslmode=require"),
@@ -116,7 +116,7 @@ mod tests {
             ("memory:", "memory:"),
             ("https://autodiscover.{domain}/x", "https://autodiscover.{domain}/x"),
         ] {
-            assert_eq!(without_secrets(url).as_deref(), Some(shown));
+            assert_eq!(redact_secrets(url).as_deref(), Some(shown));
         }
     }
 

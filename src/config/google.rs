@@ -29,13 +29,13 @@ pub struct Google {
     #[serde(default = "google_directory_url")]
     pub directory_url: Url,
     /// The signer for service accounts that are named without their keys; without one such accounts are not offered.
-    pub keyless: Option<Keyless>,
+    pub keyless: Option<KeylessSigning>,
 }
 
 /// The source of the tokens with which Google signs for service accounts.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Keyless {
+pub struct KeylessSigning {
     /// A URL that returns a token, such as the metadata server's.
     pub token_url: Option<Url>,
     /// A header for that URL, such as `Metadata-Flavor: Google`.
@@ -64,12 +64,12 @@ impl Google {
     }
 }
 
-impl Keyless {
+impl KeylessSigning {
     fn check(&self) -> Result<(), &'static str> {
         if self.token_url.is_some() == self.token_file.is_some() {
             return Err("google.keyless needs one source of tokens: token_url or token_file.");
         }
-        if self.token_header.is_some() && (self.token_url.is_none() || self.header().is_none()) {
+        if self.token_header.is_some() && (self.token_url.is_none() || self.token_header().is_none()) {
             return Err(
                 "google.keyless.token_header is one header for token_url, such as \"Metadata-Flavor: Google\".",
             );
@@ -84,7 +84,7 @@ impl Keyless {
     }
 
     /// The name and value of `token_header`.
-    pub fn header(&self) -> Option<(HeaderName, SecretString)> {
+    pub fn token_header(&self) -> Option<(HeaderName, SecretString)> {
         let (name, value) = self.token_header.as_ref()?.expose_secret().split_once(':')?;
         let value = value.trim();
         HeaderValue::from_str(value).ok().filter(|value| !value.is_empty())?;

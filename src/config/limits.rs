@@ -41,14 +41,14 @@ impl RateLimits {
     }
 
     /// Whether every quota is ever refilled.
-    pub fn is_possible(&self) -> bool {
+    pub fn refills(&self) -> bool {
         [self.caller, self.tenant, self.address, self.refused].iter().all(|limit| limit.seconds != 0)
     }
 }
 
 impl RateLimit {
     /// A quota without a limit.
-    pub const NONE: Self = Self { units: 0, seconds: 1 };
+    pub const UNLIMITED: Self = Self { units: 0, seconds: 1 };
 
     fn quota(self) -> Option<Quota> {
         let per = Duration::from_secs(self.seconds);

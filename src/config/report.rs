@@ -6,7 +6,7 @@ use config::ValueKind;
 
 use super::{
     Error,
-    database_url::{self, HIDDEN},
+    database_url::{self, REDACTED},
     sources::Setting,
 };
 use crate::config::sources::{DEFAULTS, Sources};
@@ -20,7 +20,7 @@ pub struct Args {
 }
 
 /// Returns the output of `muster config`. An invalid configuration is printed too.
-pub fn report(args: &Args, file: Option<&std::path::Path>) -> Result<String, Error> {
+pub fn format_report(args: &Args, file: Option<&std::path::Path>) -> Result<String, Error> {
     if args.defaults {
         return Ok(DEFAULTS.to_owned());
     }
@@ -37,7 +37,7 @@ pub fn report(args: &Args, file: Option<&std::path::Path>) -> Result<String, Err
 /// A value in TOML, with secrets removed. The value of an unknown key may be that of a mistyped secret one.
 fn shown(setting: &Setting, known: &BTreeSet<String>) -> String {
     match is_secret(&setting.key) || !known.contains(&setting.key) {
-        true => format!("\"{HIDDEN}\""),
+        true => format!("\"{REDACTED}\""),
         false => toml(&setting.value, setting.key.ends_with("url")),
     }
 }
@@ -74,8 +74,8 @@ fn toml(value: &ValueKind, is_url: bool) -> String {
         }
         // Removes the password from a URL.
         ValueKind::String(text) if is_url || text.contains("://") => {
-            let shown = database_url::without_secrets(text);
-            toml::Value::String(shown.unwrap_or_else(|| HIDDEN.to_owned())).to_string()
+            let shown = database_url::redact_secrets(text);
+            toml::Value::String(shown.unwrap_or_else(|| REDACTED.to_owned())).to_string()
         }
         ValueKind::String(text) => toml::Value::String(text.clone()).to_string(),
         other => other.to_string(),
@@ -93,7 +93,7 @@ mod tests {
             vendor_key = \"canary\"\nformer_master_keys = [\"canary\"]\nlisten = \"127.0.0.1:1\"\n\
             [microsoft]\nclient_secret = \"canary\"\n[google.keyless]\ntoken_header = \"canary: canary\"";
         std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
-        let text = report(&Args { defaults: false }, Some(file.path())).unwrap();
+        let text = format_report(&Args { defaults: false }, Some(file.path())).unwrap();
         assert!(!text.contains("canary"), "{text}");
         let path = file.path().display();
         for line in [
@@ -117,7 +117,7 @@ mod tests {
             queue_url = \"redis://r/?password=canary\"\n[microsoft]\nclient_secrets = \"canary\"\n\
             client_id = \"our-id\"";
         std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
-        let text = report(&Args { defaults: false }, Some(file.path())).unwrap();
+        let text = format_report(&Args { defaults: false }, Some(file.path())).unwrap();
         assert!(!text.contains("canary"), "{text}");
         for known in
             ["microsoft.client_id = \"our-id\"", "requests_at_once = 128", "rate_limits.caller.units = 60000"]

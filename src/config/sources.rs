@@ -5,7 +5,7 @@ use std::path::Path;
 use config::{Environment, File, FileFormat, Map, Value, ValueKind};
 use serde::Deserialize as _;
 
-use super::{Config, Error, unreadable::unreadable};
+use super::{Config, Error, unreadable::unreadable_config};
 
 /// The default configuration, with a description of every key.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -51,7 +51,7 @@ impl Sources {
         variables: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, Error> {
         let defaults = config::Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
-        let defaults = defaults.build().map_err(unreadable)?;
+        let defaults = defaults.build().map_err(unreadable_config)?;
         let mut environment = Environment::with_prefix("MUSTER")
             .prefix_separator("_")
             .separator("__")
@@ -68,14 +68,14 @@ impl Sources {
         if let Some(file) = file {
             sources = sources.add_source(File::from(file).format(FileFormat::Toml));
         }
-        let merged = sources.add_source(environment).build().map_err(unreadable)?;
+        let merged = sources.add_source(environment).build().map_err(unreadable_config)?;
         Ok(Self { merged, file: file.map(|file| file.display().to_string()).unwrap_or_default() })
     }
 
     /// Parses the configuration; fails if a key is unknown or a value has the wrong type. Does not check whether
     /// the combination is possible.
     pub fn config(&self) -> Result<Config, Error> {
-        Config::deserialize(self.merged.clone()).map_err(unreadable)
+        Config::deserialize(self.merged.clone()).map_err(unreadable_config)
     }
 
     /// All values, in the order of the keys.

@@ -5,7 +5,7 @@ use config::ConfigError;
 use super::Error;
 
 /// The error with the position in the file and what was expected there.
-pub(super) fn unreadable(error: ConfigError) -> Error {
+pub(super) fn unreadable_config(error: ConfigError) -> Error {
     Error::Unreadable(said(&error))
 }
 

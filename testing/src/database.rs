@@ -85,7 +85,7 @@ fn server() -> String {
 }
 
 async fn execute(statement: &str) {
-    let owner = Store::owner(&server()).await.unwrap();
+    let owner = Store::connect_as_owner(&server()).await.unwrap();
     owner.execute_unprepared(statement).await.unwrap();
     owner.close().await.unwrap();
 }

@@ -94,7 +94,7 @@ async fn the_owner_prunes_the_record_and_that_is_recorded() {
         let (acme, other) = (ids.make(), ids.make());
         fill(&server, acme, 1200).await;
         fill(&server, other, 20).await;
-        let operator = environment(&Logins::at(&url).app, &owner);
+        let operator = environment(&Logins::from_url(&url).app, &owner);
         let said = async |arguments: &[&str]| nodes::said(arguments, &operator).await;
         let (fine, told) = said(&["audit", "verify"]).await;
         assert!(!fine && told.contains("audit key is missing"), "{told}");
@@ -138,7 +138,7 @@ async fn the_owner_prunes_the_record_and_that_is_recorded() {
         let name = other;
         assert!(!fine && told.contains(&format!("BROKEN  {name}: entry 7 was changed")), "{told}");
         let mut node = operator.clone();
-        node.insert("MUSTER_MIGRATION_URL".to_owned(), Logins::at(&url).app);
+        node.insert("MUSTER_MIGRATION_URL".to_owned(), Logins::from_url(&url).app);
         let (fine, said) = nodes::said(&["audit", "prune", "--older-than-days", "0"], &node).await;
         assert!(!fine && said.contains("migration_url"), "a node's role does not prune: {said}");
         hand_back(&server, &role).await;

@@ -98,7 +98,7 @@ fn environment(service: &Service, variables: &BTreeMap<&str, String>) -> Environ
 fn moved(mut environment: Environment, compose: &Compose, database: &str, prefix: &str) -> Environment {
     let queue =
         std::env::var("MUSTER_TEST_REDIS").expect("MUSTER_TEST_REDIS names a Redis; scripts/test starts one");
-    let nodes = Logins::at(database).app;
+    let nodes = Logins::from_url(database).app;
     for (name, real) in
         [("MUSTER_DATABASE_URL", &*nodes), ("MUSTER_MIGRATION_URL", database), ("MUSTER_QUEUE_URL", &queue)]
     {
@@ -124,11 +124,11 @@ const NEW_TENANT: &str =
 async fn two_nodes_of_the_compose_file_serve_and_stop() {
     on_a_database(async |database| {
         let ids = Ids::random(Arc::new(SystemClock));
-        let vendor_key = format!("muster_{}", ids.secret());
+        let vendor_key = format!("muster_{}", ids.random_secret());
         let variables = BTreeMap::from([
-            ("POSTGRES_PASSWORD", ids.secret()),
-            ("NODES_PASSWORD", ids.secret()),
-            ("MUSTER_MASTER_KEY", ids.secret()),
+            ("POSTGRES_PASSWORD", ids.random_secret()),
+            ("NODES_PASSWORD", ids.random_secret()),
+            ("MUSTER_MASTER_KEY", ids.random_secret()),
             ("MUSTER_VENDOR_KEY", vendor_key.clone()),
         ]);
         let compose = compose();

@@ -15,7 +15,7 @@ async fn the_database_and_its_log_are_the_owners_alone() {
             fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
         }
         let url = format!("sqlite://{}?mode=rwc", file.display());
-        let owner = Store::owner(&url).await.unwrap();
+        let owner = Store::connect_as_owner(&url).await.unwrap();
         owner.execute_unprepared("CREATE TABLE secret (word text)").await.unwrap();
         let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(Result::unwrap).collect();
         assert!(files.iter().any(|file| file.file_name().to_string_lossy().ends_with("-wal")));

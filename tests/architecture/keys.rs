@@ -27,7 +27,7 @@ enum Owner {
 
 /// Every place in the sources that keeps something under a key, by file: the declaration, and whose the key is.
 const KEPT: &[(&str, &str, Owner)] = &[
-    ("api/src/transport/validate/mod.rs", "kept: Cache<[u8; 32], Arc<Checked>>", Owner::Content),
+    ("api/src/transport/validate/mod.rs", "kept: Cache<[u8; 32], Arc<CheckedDocument>>", Owner::Content),
     // A caller: a user, a tenant or an address, after authentication.
     ("api/src/holder_counts.rs", "struct HolderCounts<H>(Arc<Mutex<HashMap<H, usize>>>)", Owner::Ours),
     ("lanes/src/fanout/hub.rs", "topics: Mutex<HashMap<Topic, Vec<Arc<Mailbox>>>>", Owner::Ours),
@@ -55,24 +55,24 @@ const KEPT: &[(&str, &str, Owner)] = &[
         Owner::Content,
     ),
     ("services/src/keys/signing.rs", "data_keys: Cache<Id<ids::Tenant>, KeyRing>", Owner::Ours),
-    ("services/src/turns.rs", "struct Turns<K>(Arc<Mutex<HashMap<K, Turn>>>)", Owner::Ours),
+    ("services/src/keyed_locks.rs", "struct KeyedLocks<K>(Arc<Mutex<HashMap<K, Turn>>>)", Owner::Ours),
     (
         "providers/src/google/tokens.rs",
-        "struct Tokens(Cache<(Arc<str>, String, String, Scope), Slot>)",
+        "struct TokenCache(Cache<(Arc<str>, String, String, Scope), Slot>)",
         Owner::Scope,
     ),
     // An issuer's registration, which belongs to one tenant.
     ("providers/src/openid/mod.rs", "kept: Cache<Uuid, Arc<Mutex<CachedMetadata>>>", Owner::Ours),
     ("providers/src/exchange/mod.rs", "servers: Cache<String, Url>", Owner::Scope),
     ("providers/src/exchange/mod.rs", "rooms: Cache<String, Arc<Vec<RoomInfo>>>", Owner::Scope),
-    ("providers/src/caldav/mod.rs", "places: Cache<String, Arc<Located>>", Owner::Scope),
+    ("providers/src/caldav/mod.rs", "places: Cache<String, Arc<LocatedMailbox>>", Owner::Scope),
     ("providers/src/caldav/mod.rs", "accounts: Cache<String, Arc<Account>>", Owner::Scope),
-    ("providers/src/caldav/mod.rs", "lists: Cache<String, Arc<Cached<Listing>>>", Owner::Scope),
+    ("providers/src/caldav/mod.rs", "lists: Cache<String, Arc<Cached<PrincipalListing>>>", Owner::Scope),
     ("providers/src/caldav/mod.rs", "homes: Cache<String, Arc<Cached<Vec<Collection>>>>", Owner::Scope),
-    ("providers/src/caldav/mod.rs", "aliases: Cache<String, Arc<Option<Alias>>>", Owner::Scope),
+    ("providers/src/caldav/mod.rs", "aliases: Cache<String, Arc<Option<PrincipalAlias>>>", Owner::Scope),
     ("providers/src/caldav/mod.rs", "hidden: Cache<String, Arc<Vec<url::Url>>>", Owner::Scope),
     ("providers/src/caldav/auth.rs", "refused: Cache<String, ()>", Owner::Scope),
-    ("providers/src/caldav/auth.rs", "handshakes: Cache<String, Arc<Handshake>>", Owner::Scope),
+    ("providers/src/caldav/auth.rs", "handshakes: Cache<String, Arc<DigestChallenge>>", Owner::Scope),
 ];
 
 /// The entries in Redis, as the sources write their keys.
@@ -185,11 +185,11 @@ fn every_key_in_redis_is_listed_with_whose_it_is() {
 #[test]
 fn what_connectors_keep_begins_with_the_scope_of_its_session() {
     let makers = [
-        ("providers/src/caldav/transport.rs", "fn key("),
-        ("providers/src/caldav/auth.rs", "fn key("),
+        ("providers/src/caldav/transport.rs", "fn cache_key("),
+        ("providers/src/caldav/auth.rs", "fn credential_key("),
         ("providers/src/exchange/endpoint.rs", "let key ="),
         ("providers/src/exchange/rooms.rs", "fn rooms_key"),
-        ("providers/src/google/request.rs", "self.acting_as("),
+        ("providers/src/google/request.rs", "self.token_for_subject("),
     ];
     let sources: BTreeMap<String, String> = sources().into_iter().collect();
     for (file, maker) in makers {

@@ -39,7 +39,7 @@ async fn execute(store: &Store, tenant: Id<ids::Tenant>, sql: &str) {
 
 async fn a_lookup_leads_to_its_tenant(url: &str) {
     migrated(url).await.close().await.unwrap();
-    let store = Store::connect(&Logins::at(url), 2).await.unwrap();
+    let store = Store::connect(&Logins::from_url(url), 2).await.unwrap();
     let tenant = Ids::random(Arc::new(SystemClock)).make();
     for sql in WRITTEN {
         execute(&store, tenant, sql).await;
@@ -74,7 +74,7 @@ async fn a_lookup_leads_to_its_tenant_and_goes_with_its_row_on_postgres() {
 async fn no_node_leads_a_lookup_to_another_tenant() {
     on_a_database(async |url| {
         migrated(&url).await.close().await.unwrap();
-        let node = Store::owner(&Logins::at(&url).app).await.unwrap();
+        let node = Store::connect_as_owner(&Logins::from_url(&url).app).await.unwrap();
         node.execute_unprepared("CREATE TEMP TABLE mine (external_id text, tenant_id uuid)").await.unwrap();
         for attempt in [
             "INSERT INTO tenant_lookup VALUES ('channel', '', gen_random_uuid())",

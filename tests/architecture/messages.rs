@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use domain::message::Declared;
+use domain::message::Declaration;
 use fluent_syntax::{
     ast::{Entry, Expression, InlineExpression, Pattern, PatternElement},
     parser,
@@ -13,7 +13,7 @@ use fluent_syntax::{
 use messages::Language;
 
 /// The list of each crate, by the name of its file in the catalogue.
-const LISTS: [(&str, &[Declared]); 6] = [
+const LISTS: [(&str, &[Declaration]); 6] = [
     ("engine", engine::messages::ALL),
     ("general", messages::general::ALL),
     ("memory", providers::memory::messages::ALL),
@@ -101,15 +101,15 @@ fn of_inline(inline: &InlineExpression<&str>, args: &mut BTreeSet<String>) {
     }
 }
 
-fn listed(list: &[Declared]) -> BTreeMap<String, BTreeSet<String>> {
-    let args = |one: &Declared| one.args.iter().map(|(name, _)| (*name).to_owned()).collect();
+fn listed(list: &[Declaration]) -> BTreeMap<String, BTreeSet<String>> {
+    let args = |one: &Declaration| one.args.iter().map(|(name, _)| (*name).to_owned()).collect();
     list.iter().map(|one| (one.id.to_owned(), args(one))).collect()
 }
 
 #[test]
 fn every_message_is_in_the_catalogue_with_exactly_its_arguments() {
     for language in Language::ALL {
-        let files: BTreeMap<_, _> = language.files().iter().copied().collect();
+        let files: BTreeMap<_, _> = language.catalogue_files().iter().copied().collect();
         let names: Vec<_> = LISTS.iter().map(|(name, _)| *name).collect();
         assert_eq!(files.keys().copied().collect::<Vec<_>>(), names, "{language:?}");
         for (name, list) in LISTS {
@@ -187,7 +187,7 @@ fn nobody_makes_a_message_of_a_finished_sentence() {
     for folder in ["domain", "runs", "engine", "providers", "services", "workflows", "api", "messages", "."] {
         for path in sources(&root.join(folder).join("src")) {
             let code = code(&path);
-            if code.contains("verbatim(") || code.contains("Message::declared(") {
+            if code.contains("verbatim(") || code.contains("Message::from_catalogue(") {
                 let file = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
                 found.insert(file.trim_start_matches("./").to_owned());
             }

@@ -86,6 +86,6 @@ impl Node {
 }
 
 fn client() -> http::Client {
-    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+    let allowance = http::AllowedHosts::from_hosts(["127.0.0.1".to_owned()]);
     http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap()
 }

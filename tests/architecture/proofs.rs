@@ -89,7 +89,7 @@ fn a_use_case_takes_no_proof_of_another_permission() {
         Case {
             code: "use services::{Allowed, Services, may};
                 pub fn listen(services: &Services, by: &Allowed<{}>) {
-                    drop(services.events().bookings(by));
+                    drop(services.events().watch_bookings(by));
                 }",
             works: "may::BookingView",
             fails: &[("may::RunView", "E0308"), ("may::SeeRooms", "E0308")],
@@ -97,7 +97,7 @@ fn a_use_case_takes_no_proof_of_another_permission() {
         Case {
             code: "use services::{Allowed, Member, Services, Staff, System, may};
                 pub async fn rotate(services: &Services, by: &{}) {
-                    let _ = services.keys().rotate_signing(by).await;
+                    let _ = services.keys().rotate_signing_key(by).await;
                 }",
             works: "System",
             fails: &[("Services", "E0308"), ("Staff", "E0308"), ("Allowed<may::Staff>", "E0308")],
@@ -128,7 +128,7 @@ fn nobody_but_a_caller_makes_a_proof_and_nobody_in_front_makes_a_system() {
             works: "known.caller",
             fails: &[
                 ("Caller { tenant: None, ..known.caller }", "E0451"),
-                ("Caller::new(entity::Trusted, known.caller.kind(), None, [].into())", "E0433"),
+                ("Caller::new(entity::TrustedCode, known.caller.kind(), None, [].into())", "E0433"),
                 ("Caller::new((), known.caller.kind(), None, [].into())", "E0308"),
             ],
         },

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::{Id, Ids, SystemClock, ids};
 use entity::{
     Logins, Store, StoreError,
-    store::{APP_ROLE, Role},
+    store::{APP_ROLE, LoginRole},
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement, TransactionTrait};
 
@@ -75,7 +75,7 @@ async fn ways_out(
 async fn nothing_that_a_node_says_leads_out_of_row_level_security() {
     on_a_database(async |url| {
         let Filled { owner, ours, theirs, .. } = filled(&url).await;
-        let node = Store::owner(&Logins::at(&url).app).await.unwrap();
+        let node = Store::connect_as_owner(&Logins::from_url(&url).app).await.unwrap();
         assert_eq!(ways_out(&node, "SELECT 1", [ours, theirs]).await, [""; 0]);
         // As nodes logged in before: as the owner, who takes the role. The attempts do lead out of that.
         let ways = ways_out(&owner, "SET LOCAL ROLE muster_app", [ours, theirs]).await;
@@ -114,19 +114,19 @@ async fn a_node_refuses_a_role_that_could_leave_row_level_security() {
         ] {
             let role = new_role(&owner, rights).await;
             owner.execute_unprepared(&then.replace("{role}", &role)).await.unwrap();
-            let connection = Store::owner(&as_role(&url, &role)).await.unwrap();
-            let found = Role::of(&connection).await.unwrap();
-            assert_eq!(found.faults(&role).join(", "), fault);
-            assert_eq!(found.faults(APP_ROLE)[0], "is not muster_app");
+            let connection = Store::connect_as_owner(&as_role(&url, &role)).await.unwrap();
+            let found = LoginRole::of_connection(&connection).await.unwrap();
+            assert_eq!(found.find_faults(&role).join(", "), fault);
+            assert_eq!(found.find_faults(APP_ROLE)[0], "is not muster_app");
             connection.close().await.unwrap();
             owner.execute_unprepared(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
         }
-        for logins in [Logins::new(&url, None), Logins::new(&Logins::at(&url).app, Some(&url))] {
+        for logins in [Logins::new(&url, None), Logins::new(&Logins::from_url(&url).app, Some(&url))] {
             let refused = Store::connect(&logins, 2).await.unwrap_err();
             assert_eq!(refused.code(), "DATABASE_ROLE_UNSAFE", "{refused}");
             assert!(matches!(refused, StoreError::RoleUnsafe { role, .. } if role == "postgres"));
         }
-        Store::connect(&Logins::at(&url), 2).await.unwrap();
+        Store::connect(&Logins::from_url(&url), 2).await.unwrap();
     })
     .await;
 }
@@ -138,7 +138,7 @@ pub fn environment(database: &str, owner: &str) -> Environment {
         ("MUSTER_MIGRATION_URL", owner.to_owned()),
         ("MUSTER_PUBLIC_URL", "http://127.0.0.1:1".to_owned()),
         ("MUSTER_LISTEN", "127.0.0.1:0".to_owned()),
-        ("MUSTER_MASTER_KEY", ids.secret()),
+        ("MUSTER_MASTER_KEY", ids.random_secret()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
@@ -147,7 +147,7 @@ pub fn environment(database: &str, owner: &str) -> Environment {
 #[tokio::test]
 async fn the_doctor_says_who_logs_in_and_fails_for_an_owner() {
     on_a_database(async |owner| {
-        let node = environment(&Logins::at(&owner).app, &owner);
+        let node = environment(&Logins::from_url(&owner).app, &owner);
         let (migrated, said) = nodes::said(&["migrate"], &node).await;
         assert!(migrated, "{said}");
         let (sound, said) = nodes::said(&["doctor"], &node).await;
@@ -161,7 +161,7 @@ async fn the_doctor_says_who_logs_in_and_fails_for_an_owner() {
             assert!(!sound && said.contains("DATABASE_ROLE_UNSAFE"), "{command}: {said}");
             assert!(said.contains("is a superuser"), "{command}: {said}");
         }
-        let mut node = environment(&Logins::at(&owner).app, &owner);
+        let mut node = environment(&Logins::from_url(&owner).app, &owner);
         node.remove("MUSTER_MIGRATION_URL");
         let (migrated, said) = nodes::said(&["migrate"], &node).await;
         assert!(!migrated && said.contains("migration_url"), "{said}");
@@ -174,7 +174,7 @@ async fn an_owner_who_is_no_superuser_migrates_and_nodes_work() {
     on_a_database(async |url| {
         let (server, role) = owned_by_a_plain_role(&url).await;
         let owner = migrated(&as_role(&url, &role)).await;
-        let store = Store::connect(&Logins::at(&url), 2).await.unwrap();
+        let store = Store::connect(&Logins::from_url(&url), 2).await.unwrap();
         let tenant = Ids::random(Arc::new(SystemClock)).make();
         let txn = store.write(tenant).await.unwrap();
         for sql in WRITTEN {
@@ -210,8 +210,8 @@ pub async fn hand_back(server: &DatabaseConnection, role: &str) {
 
 /// The server's own connection, once the roles of nodes are made: this owner may not make them.
 async fn migrated_roles(url: &str) -> DatabaseConnection {
-    let server = Store::owner(url).await.unwrap();
-    migration::roles::make(&server).await.unwrap();
+    let server = Store::connect_as_owner(url).await.unwrap();
+    migration::roles::create_roles(&server).await.unwrap();
     server
 }
 

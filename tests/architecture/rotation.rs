@@ -61,7 +61,8 @@ async fn refused(arguments: &[&str], environment: &Environment) -> String {
 
 async fn replaces_the_master_key(base: Environment) {
     let ids = Ids::random(Arc::new(SystemClock));
-    let (first, second, vendor) = (ids.secret(), ids.secret(), format!("muster_{}", ids.secret()));
+    let (first, second, vendor) =
+        (ids.random_secret(), ids.random_secret(), format!("muster_{}", ids.random_secret()));
     let mut base = base;
     base.insert("MUSTER_VENDOR_KEY".to_owned(), vendor.clone());
     let (old, both) = (with_keys(&base, &first, ""), with_keys(&base, &second, &first));
@@ -106,7 +107,7 @@ async fn replaces_the_master_key(base: Environment) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_replaces_the_master_key_while_nodes_serve_on_postgres() {
     on_a_database(async |owner| {
-        replaces_the_master_key(environment(&Logins::at(&owner).app, &owner)).await;
+        replaces_the_master_key(environment(&Logins::from_url(&owner).app, &owner)).await;
     })
     .await;
 }

@@ -85,7 +85,7 @@ async fn seen(through: &impl ConnectionTrait, table: &str) -> Vec<Id<ids::Tenant
 }
 
 pub async fn migrated(url: &str) -> DatabaseConnection {
-    let owner = Store::owner(url).await.unwrap();
+    let owner = Store::connect_as_owner(url).await.unwrap();
     migration::up(&owner).await.unwrap();
     owner
 }
@@ -104,7 +104,7 @@ pub async fn filled(url: &str) -> Filled {
     let (ours, theirs) = (ids.make(), ids.make());
     let fill = FILL.replace("{a}", &ours.uuid().to_string()).replace("{b}", &theirs.uuid().to_string());
     owner.execute_unprepared(&fill).await.unwrap();
-    let store = Store::connect(&Logins::at(url), 2).await.unwrap();
+    let store = Store::connect(&Logins::from_url(url), 2).await.unwrap();
     Filled { owner, store, ours, theirs }
 }
 

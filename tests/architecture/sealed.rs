@@ -81,7 +81,7 @@ fn every_column_of_bytes_is_listed_and_what_is_sealed_is_rotated() {
     assert_eq!(declared(), listed.keys().cloned().collect(), "list the column with what is in it");
     let sealed: BTreeSet<_> =
         BYTES.iter().filter(|row| row.2 == Sealed).map(|(table, column, _)| (*table, *column)).collect();
-    let rotated: BTreeSet<_> = Column::iter().map(Column::name).collect();
+    let rotated: BTreeSet<_> = Column::iter().map(Column::table_and_column).collect();
     assert_eq!(sealed, rotated, "services/src/vault/column.rs names what is sealed");
 }
 

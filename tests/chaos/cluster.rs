@@ -103,18 +103,18 @@ impl Cluster {
         let sandbox = Sandbox::start(folder.path(), client.clone()).await;
         let port = free_port();
         let base: Url = format!("http://127.0.0.1:{port}").parse().unwrap();
-        let (client_id, secret) = (ids.uuid().to_string(), ids.secret());
-        seed::register(&sandbox.url, &client_id, &secret, &base).await.unwrap();
-        let key = format!("muster_{}", ids.secret());
+        let (client_id, secret) = (ids.uuid().to_string(), ids.random_secret());
+        seed::register_app(&sandbox.url, &client_id, &secret, &base).await.unwrap();
+        let key = format!("muster_{}", ids.random_secret());
         let graph = sandbox.url.join("/v1.0").unwrap();
         let environment = [
             ("PATH", std::env::var("PATH").unwrap_or_default()),
-            ("MUSTER_DATABASE_URL", entity::Logins::at(&postgres.url()).app),
+            ("MUSTER_DATABASE_URL", entity::Logins::from_url(&postgres.url()).app),
             ("MUSTER_MIGRATION_URL", postgres.url()),
             ("MUSTER_QUEUE_URL", redis.url()),
             ("MUSTER_LISTEN", format!("127.0.0.1:{port}")),
             ("MUSTER_PUBLIC_URL", base.to_string()),
-            ("MUSTER_MASTER_KEY", ids.secret()),
+            ("MUSTER_MASTER_KEY", ids.random_secret()),
             ("MUSTER_VENDOR_KEY", key.clone()),
             ("MUSTER_MICROSOFT__CLIENT_ID", client_id),
             ("MUSTER_MICROSOFT__CLIENT_SECRET", secret),
@@ -234,7 +234,10 @@ impl Cluster {
             ("service_mailbox".to_owned(), text(&sandbox["shared"][0]["address"])),
         ];
         let mut browser = Browser::new(self.api.client.clone(), answers);
-        browser.walk(&link).await.unwrap_or_else(|error| panic!("{error}: {}", tail(&self.nodes[0].log)));
+        browser
+            .complete_pages(&link)
+            .await
+            .unwrap_or_else(|error| panic!("{error}: {}", tail(&self.nodes[0].log)));
         self.until("the organisation is connected", async |cluster| {
             let active = "SELECT count(*) AS n FROM connection WHERE state = 'ACTIVE'";
             cluster.database.count(active).await == (size.users + size.rooms) as u64

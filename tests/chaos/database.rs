@@ -37,7 +37,7 @@ impl Database {
         let mut connection = self.connection.lock().await;
         loop {
             if connection.is_none() {
-                *connection = entity::Store::owner(&self.url).await.ok();
+                *connection = entity::Store::connect_as_owner(&self.url).await.ok();
             }
             let error = match &*connection {
                 Some(open) => {

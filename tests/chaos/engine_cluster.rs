@@ -6,7 +6,7 @@
 use std::{path::PathBuf, process::Command, sync::Arc};
 
 use domain::{Id, Ids, SharedClock, SystemClock, ids, state::Lane};
-use engine::Flow;
+use engine::Workflow;
 use entity::{Logins, Store};
 use runs::NewRun;
 use services::{Anyone, Settings, System, Vault, grants::Connectors};
@@ -15,7 +15,7 @@ use testing::{
     process::{Process, bound},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use workflows::{StepContext, engine_of};
+use workflows::{StepContext, engine_with};
 
 use super::database::Database;
 
@@ -60,11 +60,11 @@ impl Child {
 async fn services(postgres: &str, redis: &str, tracker: &TaskTracker, stop: &CancellationToken) -> System {
     let clock: SharedClock = Arc::new(SystemClock);
     let ids = Ids::random(Arc::clone(&clock));
-    let store = Store::connect(&Logins::at(postgres), 6).await.unwrap();
+    let store = Store::connect(&Logins::from_url(postgres), 6).await.unwrap();
     let queue = lanes::connect(redis, "chaos", Arc::clone(&clock), ids.clone(), tracker, stop).unwrap();
     // The same for every node of a database, as the operator gives it.
     let vault = Vault::new([7; 32], ids.clone());
-    let settings = Settings::at("http://127.0.0.1:1".parse().unwrap());
+    let settings = Settings::for_url("http://127.0.0.1:1".parse().unwrap());
     System::new(store, clock, ids, queue, vault, Connectors::default(), settings)
 }
 
@@ -75,13 +75,13 @@ impl EngineCluster {
         // PostgreSQL runs as a user of its own and has to get at its folder.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
         let (postgres, redis) = (Postgres::start(folder.path()), Redis::start(folder.path()));
-        let owner = Store::owner(&postgres.url()).await.unwrap();
+        let owner = Store::connect_as_owner(&postgres.url()).await.unwrap();
         migration::up(&owner).await.unwrap();
         owner.close().await.unwrap();
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let services = services(&postgres.url(), &redis.url(), &tracker, &stop).await;
-        let key = format!("muster_{}", services.ids.secret());
-        services.keys().ensure_first(&services, Some(&key), "test").await.unwrap();
+        let key = format!("muster_{}", services.ids.random_secret());
+        services.keys().ensure_first_key(&services, Some(&key), "test").await.unwrap();
         let caller = services
             .access()
             .authenticate(Anyone, Some(&format!("Bearer {key}")), None)
@@ -138,15 +138,15 @@ impl EngineCluster {
 
     /// In a child: works with the workflows of its kind until it is asked to end, and returns `true`. In a test:
     /// answers `false`.
-    pub async fn join(flows: impl Fn(&str) -> Vec<Box<dyn Flow<StepContext>>>) -> bool {
+    pub async fn join(flows: impl Fn(&str) -> Vec<Box<dyn Workflow<StepContext>>>) -> bool {
         let Ok(kind) = std::env::var(KIND) else { return false };
         tracing_subscriber::fmt().with_writer(std::io::stderr).init();
         let [postgres, redis] = STORES.map(|name| std::env::var(name).unwrap());
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let services = services(&postgres, &redis, &tracker, &stop).await;
-        let node = format!("{}-{}", std::process::id(), &services.ids.secret()[..8]);
-        engine_of(&services, &node, flows(&kind)).start(&tracker, &stop, 8);
-        muster::app::interrupted().await.unwrap();
+        let node = format!("{}-{}", std::process::id(), &services.ids.random_secret()[..8]);
+        engine_with(&services, &node, flows(&kind)).start(&tracker, &stop, 8);
+        muster::app::wait_for_interrupt().await.unwrap();
         stop.cancel();
         tracker.close();
         tracker.wait().await;

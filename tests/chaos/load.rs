@@ -139,7 +139,7 @@ impl Shared {
                 self.orders.fetch_sub(1, Ordering::Relaxed);
                 return;
             }
-            let lot = self.draw.below(100);
+            let lot = self.draw.random_below(100);
             let taken = if lot < self.mix.moves + self.mix.cancels { self.take() } else { None };
             let ordered = match taken {
                 None => self.create().await,
@@ -156,7 +156,7 @@ impl Shared {
     /// Some booking that nobody is at.
     fn take(&self) -> Option<Known> {
         let mut free = lock(&self.free);
-        let index = self.draw.below(free.len().max(1) as u64) as usize;
+        let index = self.draw.random_below(free.len().max(1) as u64) as usize;
         (index < free.len()).then(|| free.swap_remove(index))
     }
 

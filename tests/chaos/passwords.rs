@@ -11,7 +11,7 @@ use testing::Postgres;
 fn config(folder: &std::path::Path, owner: &str, password: &str) -> Config {
     let node = owner.replace("postgres@", &format!("muster_app:{password}@"));
     let file = folder.join("muster.toml");
-    let key = Ids::random(Arc::new(SystemClock)).secret();
+    let key = Ids::random(Arc::new(SystemClock)).random_secret();
     let text = format!(
         "database_url = \"{node}\"\nmigration_url = \"{owner}\"\npublic_url = \"http://127.0.0.1:1\"\nmaster_key = \"{key}\"\n"
     );

@@ -98,7 +98,7 @@ struct Plan {
 
 impl Plan {
     fn read(ids: &Ids) -> Self {
-        let seed = testing::number("MUSTER_TEST_SOAK_SEED").unwrap_or_else(|| ids.below(1_000_000));
+        let seed = testing::number("MUSTER_TEST_SOAK_SEED").unwrap_or_else(|| ids.random_below(1_000_000));
         let minutes = testing::number("MUSTER_TEST_SOAK_MINUTES");
         let runs =
             testing::number("MUSTER_TEST_SOAK_RUNS").unwrap_or(minutes.map_or(60, |minutes| 500 * minutes));
@@ -186,15 +186,15 @@ impl Soak {
         let mut first: Vec<Disaster> = EVERY.to_vec();
         loop {
             let pause = match self.plan.lasts {
-                Some(_) => 500 + self.draw.below(4_000),
+                Some(_) => 500 + self.draw.random_below(4_000),
                 None => 300,
             };
             self.wait(Duration::from_millis(pause)).await;
             let disaster = match (first.len() as u64, self.plan.lasts) {
                 (0, None) => break,
                 (0, Some(lasts)) if began.elapsed() >= lasts => break,
-                (0, Some(_)) => DRAWN[self.draw.below(DRAWN.len() as u64) as usize],
-                (left, _) => first.swap_remove(self.draw.below(left) as usize),
+                (0, Some(_)) => DRAWN[self.draw.random_below(DRAWN.len() as u64) as usize],
+                (left, _) => first.swap_remove(self.draw.random_below(left) as usize),
             };
             self.strike(disaster).await;
         }
@@ -270,18 +270,20 @@ impl Soak {
             D::CrashPostgres => {
                 let held = self.under_way().await;
                 self.blows += 1;
-                self.cluster.postgres.crash(Duration::from_millis(100 + self.draw.below(2_000))).await;
+                self.cluster.postgres.crash(Duration::from_millis(100 + self.draw.random_below(2_000))).await;
                 held
             }
             D::CrashProvider => {
                 let held = self.under_way().await;
-                self.cluster.sandbox.crash(Duration::from_millis(100 + self.draw.below(2_000))).await;
+                self.cluster.sandbox.crash(Duration::from_millis(100 + self.draw.random_below(2_000))).await;
                 self.cluster.sandbox.fault(slow()).await;
                 held
             }
-            D::Outage => self.fault(json!({ "times": 5 + self.draw.below(20), "action": "outage" })).await,
+            D::Outage => {
+                self.fault(json!({ "times": 5 + self.draw.random_below(20), "action": "outage" })).await
+            }
             D::CutAnswers => {
-                let most = 2 + self.draw.below(8);
+                let most = 2 + self.draw.random_below(8);
                 let fault = |method: &str| {
                     json!({ "match": { "method": method, "path_contains": "/events" },
                     "times": most, "action": "drop_after" })
@@ -289,7 +291,7 @@ impl Soak {
                 self.fault(fault("POST")).await + self.fault(fault("PATCH")).await
             }
             D::Throttle => {
-                let times = 2 + self.draw.below(5);
+                let times = 2 + self.draw.random_below(5);
                 self.fault(
                     json!({ "match": { "path_contains": "/events" }, "times": times, "action": "throttle",
                     "retry_after": 1 }),
@@ -316,7 +318,7 @@ impl Soak {
     async fn kill(&mut self, role: Role) -> u64 {
         let of_role = |(index, node): (usize, &super::cluster::Node)| (node.role == role).then_some(index);
         let indices: Vec<usize> = self.cluster.nodes.iter().enumerate().filter_map(of_role).collect();
-        let index = indices[self.draw.below(indices.len() as u64) as usize];
+        let index = indices[self.draw.random_below(indices.len() as u64) as usize];
         // In a single round the danger is looked for; in a long one it is met often enough.
         for _ in 0..if self.plan.lasts.is_none() { 400 } else { 0 } {
             let held = self.cluster.database.held_by(&self.cluster.nodes[index].mark()).await;
@@ -381,7 +383,7 @@ impl Soak {
                 lost
             }
             D::EmptyRedis => {
-                let away = Duration::from_millis(200 + self.draw.below(3_000));
+                let away = Duration::from_millis(200 + self.draw.random_below(3_000));
                 let lost = servers::restart_empty(&mut self.cluster.redis, away).await;
                 self.redis_is_back().await;
                 lost
@@ -390,7 +392,8 @@ impl Soak {
                 let still = Lane::of(&self.cluster.redis).hints();
                 let most = if self.plan.lasts.is_some() { 60 } else { 3 };
                 self.cluster.redis.suspend();
-                self.paused_until = Some(Instant::now() + Duration::from_secs(2 + self.draw.below(most - 1)));
+                self.paused_until =
+                    Some(Instant::now() + Duration::from_secs(2 + self.draw.random_below(most - 1)));
                 still
             }
         }

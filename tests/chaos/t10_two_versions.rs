@@ -6,7 +6,7 @@ use std::{
 };
 
 use domain::{Id, Ids, SystemClock, ids};
-use engine::Flow;
+use engine::Workflow;
 use serde_json::json;
 use workflows::StepContext;
 
@@ -37,7 +37,7 @@ mod old {
     }
 
     async fn ring(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
-        if at.take("bell").is_none() {
+        if at.take_signal("bell").is_none() {
             return Ok(Next::Wait { until: None, or: Some("bell") });
         }
         at.memory.path.push_str(" ring");
@@ -71,7 +71,7 @@ mod new {
     }
 
     async fn ring(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
-        if at.take("bell").is_none() {
+        if at.take_signal("bell").is_none() {
             return Ok(Next::Wait { until: None, or: Some("bell") });
         }
         at.memory.path.push_str(" ring");
@@ -84,7 +84,7 @@ mod new {
     }
 }
 
-fn flows(kind: &str) -> Vec<Box<dyn Flow<StepContext>>> {
+fn flows(kind: &str) -> Vec<Box<dyn Workflow<StepContext>>> {
     match kind {
         "old" => vec![Box::new(old::Change)],
         _ => vec![Box::new(old::Change), Box::new(new::Change)],
@@ -135,7 +135,8 @@ async fn t10_runs_end_on_the_version_they_began_with_while_two_binaries_share_a_
     until_waiting(&cluster, runs.len()).await;
     // By chance: the nodes take turns, and so would we.
     let draw = Ids::seeded(Arc::new(SystemClock), 10);
-    let (now, later): (Vec<Id<ids::Run>>, Vec<Id<ids::Run>>) = runs.iter().partition(|_| draw.below(2) == 0);
+    let (now, later): (Vec<Id<ids::Run>>, Vec<Id<ids::Run>>) =
+        runs.iter().partition(|_| draw.random_below(2) == 0);
     for run in &now {
         cluster.signal(*run, "bell").await;
     }

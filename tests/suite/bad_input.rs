@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     harness::{
         Org, TestApp,
-        steps::{EVENING, TICKED, at, evening, landed, member, nodes},
+        steps::{ACCEPTED_TERMS, EVENING, at, evening, landed, member, nodes},
     },
     t16::{evil::MaliciousIssuer, forge::Signer},
 };
@@ -358,7 +358,7 @@ async fn a_provider_that_is_down_is_told_apart_and_leaves_nothing(app: TestApp) 
         .await;
     let place = app.send(&mut browser, &page, &[]).await;
     let place = match place {
-        Location::Page(page) => app.send(&mut browser, &page, TICKED).await,
+        Location::Page(page) => app.send(&mut browser, &page, ACCEPTED_TERMS).await,
         Location::Landed(_) => place,
     };
     assert_eq!(landed(place)["reason"], "PROVIDER_UNAVAILABLE");
@@ -372,7 +372,7 @@ async fn a_provider_that_is_down_is_told_apart_and_leaves_nothing(app: TestApp) 
     // The same of a query that asks the provider.
     app.clear_faults().await;
     let mut browser = app.browser(&org);
-    app.beside_jobs(browser.walk(&link)).await.unwrap();
+    app.beside_jobs(browser.complete_pages(&link)).await.unwrap();
     app.run_jobs().await;
     let before = everything(&app, &org.tenant).await;
     app.fault(json!({ "times": 100, "action": "outage" })).await;

@@ -62,7 +62,7 @@ async fn consent(app: &TestApp, vendor: &Asker, radicale: &Radicale, integration
     ];
     let answers = answers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let mut browser = Browser::new(demo::browser::client().unwrap(), answers);
-    app.beside_jobs(browser.walk(made["url"].as_str().unwrap())).await.unwrap();
+    app.beside_jobs(browser.complete_pages(made["url"].as_str().unwrap())).await.unwrap();
     app.run_jobs().await;
     let rows = vendor
         .query(
@@ -239,7 +239,7 @@ async fn a_stranger(stack: Stack) {
     for typed in [organisation.as_str(), "svc", &victim.id.to_string(), it.radicale.url.as_str()] {
         let secret = Secret::Basic { user: typed.to_owned(), password: "x".to_owned() };
         let (provider, session) =
-            services.grants().trial(services, &stranger, &secret, typed, Some(server.clone())).unwrap();
+            services.grants().open_trial(services, &stranger, &secret, typed, Some(server.clone())).unwrap();
         let refused = provider.organisation(&session).await.unwrap_err();
         assert_eq!(refused.kind, providers::ErrorKind::Throttled, "{refused:?}");
         for mailbox in [organiser["email"].as_str().unwrap(), "svc@127.0.0.1"] {

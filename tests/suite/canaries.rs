@@ -122,7 +122,7 @@ async fn microsoft(app: &TestApp, needles: &mut Needles) {
         .await;
     app.settle().await;
     crash::in_step(app, &org).await;
-    app.node.services.keys().rotate_signing(&app.node.services).await.unwrap();
+    app.node.services.keys().rotate_signing_key(&app.node.services).await.unwrap();
     for user in &users {
         needles.add(Kind::AccessToken, &token(app, &org, user).await);
     }
@@ -177,7 +177,7 @@ async fn exchange(app: &TestApp) {
     let mut browser = Browser::new(demo::browser::client().unwrap(), answers);
     let link = app.invite(&org).await;
     // Whether it gets there is another test's: the password was sent.
-    let _walked = app.beside_jobs(browser.walk(&link)).await;
+    let _walked = app.beside_jobs(browser.complete_pages(&link)).await;
     app.run_jobs().await;
 }
 

@@ -32,8 +32,8 @@ async fn ids(app: &TestApp, org: &Org, users: &[String]) -> Vec<String> {
 }
 
 async fn no_made_up_operation_breaks_anything(app: TestApp) {
-    let seed =
-        testing::number("MUSTER_TEST_CASES_SEED").unwrap_or_else(|| app.node.services.ids.below(1 << 32));
+    let seed = testing::number("MUSTER_TEST_CASES_SEED")
+        .unwrap_or_else(|| app.node.services.ids.random_below(1 << 32));
     let count = testing::number("MUSTER_TEST_CASES").unwrap_or(400);
     println!("seed {seed}");
     let org = app.with_tenant("Cases", 4, 2).await;

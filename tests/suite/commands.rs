@@ -7,7 +7,7 @@ use std::{
 };
 
 use domain::{Id, Ids, SharedClock, SystemClock, ids, state::Lane};
-use entity::Trusted;
+use entity::TrustedCode;
 use muster::{
     app,
     config::{Config, Role},
@@ -35,7 +35,7 @@ impl Installation {
         let ids = Ids::random(Arc::clone(&clock));
         let file = folder.path().join("muster.toml");
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("m.db").display());
-        let (key, vendor) = (ids.secret(), format!("muster_{}", ids.secret()));
+        let (key, vendor) = (ids.random_secret(), format!("muster_{}", ids.random_secret()));
         let text = format!(
             "database_url = \"{url}\"\npublic_url = \"http://127.0.0.1:1\"\nmaster_key = \"{key}\"\nvendor_key = \"{vendor}\"\n"
         );
@@ -57,7 +57,7 @@ impl Installation {
         let order = RunInput::Verify(Verify { integration: ids.make(), candidate: None });
         let run = tx.enqueue(order, "test", Lane::Bulk).await.unwrap().unwrap();
         tx.commit().await.unwrap();
-        let by = Caller::new(Trusted, caller.kind(), Some(tenant.id), caller.permissions().clone());
+        let by = Caller::new(TrustedCode, caller.kind(), Some(tenant.id), caller.permissions().clone());
         let new = services::users::NewUser {
             email: "ada@acme.test".to_owned(),
             name: "Ada".to_owned(),
@@ -77,7 +77,7 @@ impl Installation {
     pub async fn sql(&self, sql: &str) {
         use sea_orm::ConnectionTrait;
         let url = Config::read(Some(&self.file)).unwrap().database_url;
-        let owner = entity::Store::owner(&url).await.unwrap();
+        let owner = entity::Store::connect_as_owner(&url).await.unwrap();
         assert_ne!(owner.execute_unprepared(sql).await.unwrap().rows_affected(), 0, "{sql}");
         owner.close().await.unwrap();
     }

@@ -34,7 +34,7 @@ impl<'a> Mailbox<'a> {
         let integration = entity::integration::of(org.id()).one(&txn).await.unwrap().unwrap();
         drop(txn);
         let (provider, session) =
-            app.node.services.grants().session(&app.node.services, &integration, None).await.unwrap();
+            app.node.services.grants().open_session(&app.node.services, &integration, None).await.unwrap();
         let address = org.people()[org.insider()].to_lowercase();
         Self { app, org, address, provider, session }
     }
@@ -107,9 +107,10 @@ impl<'a> Mailbox<'a> {
     /// What a reader finds now, and has not written yet.
     async fn reader(&self) -> Change {
         let services = &self.app.node.services;
-        let window = calendars::window(services);
+        let window = calendars::copy_window(services);
         let row = self.row().await;
-        let found = calendars::refresh(&*self.provider, &self.session, &row, window, self.app.now()).await;
+        let found =
+            calendars::refresh_copy(&*self.provider, &self.session, &row, window, self.app.now()).await;
         found.unwrap()
     }
 

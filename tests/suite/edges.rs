@@ -94,7 +94,7 @@ async fn the_configuration_switches_graphiql_off_and_https_is_insisted_on() {
     let folder = tempfile::tempdir().unwrap();
     let clock: SharedClock = Arc::new(SystemClock);
     let ids = Ids::random(Arc::clone(&clock));
-    let master_key = ids.secret();
+    let master_key = ids.random_secret();
     let at = |public_url: &str, graphiql: bool| {
         let file = folder.path().join("muster.toml");
         let database = folder.path().join("m.db").display().to_string();

@@ -130,7 +130,7 @@ async fn a_revoked_consent_turns_the_status_and_a_reconnection_turns_it_back(app
         json!({ "email": org.admin(), "returnUrl": crate::harness::steps::LANDING, "integrationId": id });
     let link = vendor.mutate("inviteAdministrator", "url", input).await;
     let mut browser = app.browser(&org);
-    app.beside_jobs(browser.walk(link["url"].as_str().unwrap())).await.unwrap();
+    app.beside_jobs(browser.complete_pages(link["url"].as_str().unwrap())).await.unwrap();
     app.run_jobs().await;
     assert_eq!(state(&app, &org).await, ("ACTIVE".to_owned(), String::new()));
     app.reconcile(Reconciler::Health).await;

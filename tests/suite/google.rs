@@ -3,13 +3,13 @@
 
 use chrono::Duration;
 use demo::browser::{Browser, Location, Page};
-use providers::google::DELEGATED;
+use providers::google::DELEGATED_SCOPES;
 use serde_json::{Value, json};
 use workflows::reconcile::Reconciler;
 
 use crate::harness::{
     Org, Stack, TestApp,
-    steps::{TICKED, member},
+    steps::{ACCEPTED_TERMS, member},
 };
 
 /// A tenant whose organisation lives at Google, and its users.
@@ -38,7 +38,7 @@ pub async fn connect(app: &TestApp, org: &Org, integration: Option<&str>, delay_
     delegate(app, org, &key, delay_s).await;
     let mut browser = browser(org, &[("key", key.to_string())]);
     let link = invite(app, org, integration).await;
-    let walk = browser.walk(&link);
+    let walk = browser.complete_pages(&link);
     let mut walk = Box::pin(app.beside_jobs(walk));
     // Time passes once Google has refused what it has not spread yet.
     let refused = refusals(app).await;
@@ -70,7 +70,7 @@ fn text(value: &Value) -> String {
 
 /// The organisation's administrator authorises a service account.
 async fn delegate(app: &TestApp, org: &Org, account: &Value, delay_s: i64) {
-    let order = json!({ "client_id": account["client_id"], "scopes": DELEGATED, "delay_s": delay_s });
+    let order = json!({ "client_id": account["client_id"], "scopes": DELEGATED_SCOPES, "delay_s": delay_s });
     app.control(&format!("{}/delegations", at(org)), order).await;
 }
 
@@ -151,7 +151,7 @@ async fn no_key(stack: Stack) {
     let (org, users) = organisation(&app).await;
     let (account, mut browser) = named(&app, &org).await;
     let link = invite(&app, &org, None).await;
-    app.beside_jobs(browser.walk(&link)).await.unwrap();
+    app.beside_jobs(browser.complete_pages(&link)).await.unwrap();
     app.run_jobs().await;
     assert_eq!(standing(&app, &org).await.0, "ACTIVE");
     let booking = app.book(&org, &users[org.insider()], "first", json!({})).await;
@@ -211,7 +211,7 @@ async fn a_namesake_of_the_administrator(stack: Stack) {
         body["address"] = org.admin().into();
         app.control(&format!("{}/{control}", at(&org)), body).await;
         let link = invite(&app, &org, None).await;
-        app.beside_jobs(browser.walk(&link)).await.unwrap_err();
+        app.beside_jobs(browser.complete_pages(&link)).await.unwrap_err();
         app.run_jobs().await;
         let (state, code, _) = standing(&app, &org).await;
         assert_eq!((state.as_str(), code.as_str()), ("FAILED", "ACCOUNT_MISMATCH"), "{control}");
@@ -231,7 +231,7 @@ pub async fn answer_as(app: &TestApp, browser: &mut Browser, page: Page, account
     while let Location::Page(page) = &place
         && at_google(page)
     {
-        place = app.send(browser, page, TICKED).await;
+        place = app.send(browser, page, ACCEPTED_TERMS).await;
     }
     place
 }

@@ -58,7 +58,7 @@ pub struct TestApp {
     /// The id and the secret of our application at the sandbox.
     pub application: (String, String),
     client: http::Client,
-    running: Option<sandbox::Running>,
+    running: Option<sandbox::RunningSandbox>,
     finished: bool,
     _database: Database,
 }
@@ -128,18 +128,18 @@ impl TestApp {
         let owner = database.url().to_owned();
         let (database_url, migration_url, queue_url) = match stack {
             Stack::Embedded => (owner, None, "memory:".to_owned()),
-            Stack::Servers => (entity::Logins::at(&owner).app, Some(owner), testing::shared_redis()),
+            Stack::Servers => (entity::Logins::from_url(&owner).app, Some(owner), testing::shared_redis()),
         };
         let client_id = ids.uuid().to_string();
-        let client_secret = ids.secret();
-        seed::register(&sandbox, &client_id, &client_secret, &base).await.unwrap();
-        let vendor_key = format!("muster_{}", ids.secret());
+        let client_secret = ids.random_secret();
+        seed::register_app(&sandbox, &client_id, &client_secret, &base).await.unwrap();
+        let vendor_key = format!("muster_{}", ids.random_secret());
         let application = (client_id.clone(), client_secret.clone());
         let google = muster::dev::google(&sandbox, &client_id, &client_secret).unwrap();
         let config = Config {
             migration_url,
             queue_url,
-            queue_prefix: format!("t{}", &ids.secret()[..12]),
+            queue_prefix: format!("t{}", &ids.random_secret()[..12]),
             listen: listener.local_addr().unwrap(),
             // No worker: tests step the engine by hand.
             roles: vec![Role::Api],
@@ -161,13 +161,13 @@ impl TestApp {
             push: true,
             // Tests ask faster than anybody should.
             rate_limits: RateLimits {
-                caller: RateLimit::NONE,
-                tenant: RateLimit::NONE,
-                address: RateLimit::NONE,
-                refused: RateLimit::NONE,
+                caller: RateLimit::UNLIMITED,
+                tenant: RateLimit::UNLIMITED,
+                address: RateLimit::UNLIMITED,
+                refused: RateLimit::UNLIMITED,
             },
             open_introspection: true,
-            ..Config::new(&database_url, &base, &ids.secret()).unwrap()
+            ..Config::new(&database_url, &base, &ids.random_secret()).unwrap()
         };
         let config = (setting.config)(config);
         muster::database::migrate(&config, &ids).await.unwrap();
@@ -194,12 +194,12 @@ impl TestApp {
 
     /// Works off everything that is due now.
     pub async fn run_jobs(&self) -> usize {
-        self.node.engine.drain().await.unwrap()
+        self.node.engine.run_until_idle().await.unwrap()
     }
 
     /// Does one round of a reconciler, and works off the runs that it enqueued.
     pub async fn reconcile(&self, reconciler: workflows::reconcile::Reconciler) {
-        reconciler.round(&self.node.services).await.unwrap();
+        reconciler.run_round(&self.node.services).await.unwrap();
         self.run_jobs().await;
     }
 
@@ -314,14 +314,14 @@ impl TestApp {
             ("provider".to_owned(), "MICROSOFT_365".to_owned()),
             ("service_mailbox".to_owned(), mailbox),
         ];
-        Browser::new(self.client.clone(), answers).landing_at(steps::LANDING.parse().unwrap())
+        Browser::new(self.client.clone(), answers).with_landing(steps::LANDING.parse().unwrap())
     }
 
     /// Connects the organisation as its administrator does, and activates every mailbox. Returns the integration's id.
     pub async fn connect(&self, org: &Org) -> String {
         let link = self.invite(org).await;
         let mut browser = self.browser(org);
-        self.beside_jobs(browser.walk(&link)).await.unwrap();
+        self.beside_jobs(browser.complete_pages(&link)).await.unwrap();
         self.run_jobs().await;
         let rows = self
             .vendor_for(&org.tenant)

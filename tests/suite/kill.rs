@@ -58,16 +58,16 @@ impl Walk {
         let (sandbox_process, sandbox) = start_sandbox(folder.path());
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let base: Url = format!("http://127.0.0.1:{port}").parse().unwrap();
-        let (client_id, secret) = (ids.uuid().to_string(), ids.secret());
-        seed::register(&sandbox, &client_id, &secret, &base).await.unwrap();
-        let vendor_key = format!("muster_{}", ids.secret());
+        let (client_id, secret) = (ids.uuid().to_string(), ids.random_secret());
+        seed::register_app(&sandbox, &client_id, &secret, &base).await.unwrap();
+        let vendor_key = format!("muster_{}", ids.random_secret());
         let graph = sandbox.join("/v1.0").unwrap();
         let environment = [
             ("MUSTER_DATABASE_URL", format!("sqlite://{}?mode=rwc", folder.path().join("m.db").display())),
             ("MUSTER_QUEUE_URL", "memory:".to_owned()),
             ("MUSTER_LISTEN", format!("127.0.0.1:{port}")),
             ("MUSTER_PUBLIC_URL", base.to_string()),
-            ("MUSTER_MASTER_KEY", ids.secret()),
+            ("MUSTER_MASTER_KEY", ids.random_secret()),
             ("MUSTER_VENDOR_KEY", vendor_key.clone()),
             ("MUSTER_MICROSOFT__CLIENT_ID", client_id),
             ("MUSTER_MICROSOFT__CLIENT_SECRET", secret),
@@ -186,9 +186,10 @@ impl Walk {
     /// How many bookings stand, by the database that survived the kills.
     async fn bookings_that_stand(&self) -> usize {
         use sea_orm::{ConnectionTrait, Statement};
-        let store = entity::Store::connect(&entity::Logins::at(&self.environment["MUSTER_DATABASE_URL"]), 2)
-            .await
-            .unwrap();
+        let store =
+            entity::Store::connect(&entity::Logins::from_url(&self.environment["MUSTER_DATABASE_URL"]), 2)
+                .await
+                .unwrap();
         let conn = store.installation();
         let sql = "SELECT count(*) AS n FROM booking WHERE state NOT IN ('CANCELLED', 'FAILED')";
         let row = conn.query_one_raw(Statement::from_string(conn.get_database_backend(), sql)).await.unwrap();
@@ -217,7 +218,7 @@ fn tail(text: &str) -> String {
 async fn killing_the_server_at_any_moment_loses_nothing_and_writes_no_event_twice() {
     let clock: SharedClock = std::sync::Arc::new(SystemClock);
     let fresh = Ids::random(clock.clone());
-    let seed = testing::number("MUSTER_TEST_KILL_SEED").unwrap_or_else(|| fresh.below(1_000_000));
+    let seed = testing::number("MUSTER_TEST_KILL_SEED").unwrap_or_else(|| fresh.random_below(1_000_000));
     let wanted = usize::try_from(testing::number("MUSTER_TEST_KILLS").unwrap_or(10)).unwrap();
     let draw = Ids::seeded(clock, seed);
     let (mut killed, mut walks, mut entries) = (0, 0, ENTRIES);
@@ -225,7 +226,7 @@ async fn killing_the_server_at_any_moment_loses_nothing_and_writes_no_event_twic
         walks += 1;
         assert!(walks <= 2 * wanted, "the walks are over before they can be killed");
         let mut at: Vec<u64> =
-            (0..KILLS_A_WALK.min(wanted - killed)).map(|_| 1 + draw.below(entries)).collect();
+            (0..KILLS_A_WALK.min(wanted - killed)).map(|_| 1 + draw.random_below(entries)).collect();
         at.sort_unstable();
         at.dedup();
         println!("seed {seed}, walk {walks}: killing after entries {at:?}");

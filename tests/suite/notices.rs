@@ -161,7 +161,7 @@ async fn a_change_is_read_once_it_is_told(stack: Stack, provider: ProviderKind) 
 async fn a_forged_notice_changes_nothing(stack: Stack, provider: ProviderKind) {
     let mut watched = Watched::new(stack, provider).await;
     let unknown = watched.app.node.services.ids.uuid().to_string();
-    let secret = watched.app.node.services.ids.secret();
+    let secret = watched.app.node.services.ids.random_secret();
     for (channel, secret) in [
         (watched.channel.as_str(), "guessed"),
         (watched.channel.as_str(), ""),

@@ -1,7 +1,7 @@
 //! S1: connecting the service account, as the administrator's browser and the vendor's back end see it.
 
 use chrono::Duration;
-use demo::browser::{Location, TICKED};
+use demo::browser::{ACCEPTED_TERMS, Location};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -83,7 +83,7 @@ async fn s1_6_the_first_page_explains_what_will_happen_before_anything_is_sent(a
     }
     assert!(!page.form().unwrap().is_post, "going on is reading on");
     let next = browser.submit(&page, &[]).await.unwrap().page().unwrap();
-    assert!(next.form().unwrap().asks("terms"), "the next page asks for the terms");
+    assert!(next.form().unwrap().has_field("terms"), "the next page asks for the terms");
     assert_eq!(app.journal(before).await, Vec::<Value>::new(), "the provider has heard of it");
     assert!(app.integrations(&org).await.is_empty(), "something was made");
     app.finish().await;
@@ -101,7 +101,7 @@ async fn s1_8_linking_is_impossible_until_both_boxes_are_ticked_and_who_ticked_i
     }
     assert!(app.integrations(&org).await.is_empty(), "something was made");
     assert_eq!(app.journal(before).await, Vec::<Value>::new());
-    app.send(&mut browser, &page, TICKED).await;
+    app.send(&mut browser, &page, ACCEPTED_TERMS).await;
     let query = "{ integrations(first: 1) { edges { node { \
                  acceptances { document documentVersion acceptedBy acceptedAt } } } } }";
     let rows = app.vendor_for(&org.tenant).query(query, json!({})).await;
@@ -197,7 +197,7 @@ async fn s1_12_an_authorisation_refused_takes_the_consent_out_of_force(app: Test
     assert_eq!(app.remains(&org).await, []);
     // The same link begins anew, and the organisation is free to be connected.
     let mut browser = app.browser(&org);
-    app.beside_jobs(browser.walk(&link)).await.unwrap();
+    app.beside_jobs(browser.complete_pages(&link)).await.unwrap();
     app.run_jobs().await;
     assert_eq!(app.integration(&org).await["state"], "ACTIVE");
     app.finish().await;
@@ -299,7 +299,7 @@ async fn s1_12_an_expired_link_says_so_and_makes_nothing(app: TestApp) {
     app.advance(Duration::days(7)).await;
     let again = browser.open(link.parse().unwrap()).await.unwrap().page().unwrap();
     assert_eq!(again.code.as_deref(), Some("LINK_EXPIRED"), "{}", again.text);
-    let sent = browser.submit(&page, TICKED).await.unwrap().page().unwrap();
+    let sent = browser.submit(&page, ACCEPTED_TERMS).await.unwrap().page().unwrap();
     assert_eq!(sent.code.as_deref(), Some("LINK_EXPIRED"), "{}", sent.text);
     let unknown = app.base.join("/connect/made-up").unwrap();
     let unknown = browser.open(unknown).await.unwrap().page().unwrap();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     TestApp,
-    steps::{TICKED, at},
+    steps::{ACCEPTED_TERMS, at},
 };
 
 fn creation(access: &str) -> Value {
@@ -43,7 +43,7 @@ async fn s2_1_without_the_plan_the_feature_is_refused_with_a_clear_message(app: 
     app.vendor().mutate("setPlan", "tenant { id }", basic).await;
     let mut browser = app.browser(&app.with_tenant("Other", 2, 1).await);
     let page = app.walk_to(&mut browser, link["url"].as_str().unwrap(), at::choice).await;
-    let refused = browser.submit(&page, TICKED).await.unwrap().page().unwrap();
+    let refused = browser.submit(&page, ACCEPTED_TERMS).await.unwrap().page().unwrap();
     assert_eq!(refused.code.as_deref(), Some("FEATURE_NOT_IN_PLAN"), "{}", refused.text);
     let rows = vendor.query("{ integrations(first: 5) { edges { node { id } } } }", json!({})).await;
     assert_eq!(rows["integrations"]["edges"], json!([]));
@@ -60,7 +60,7 @@ async fn s2_3_full_and_restricted_are_accepted_and_free_busy_is_refused_with_the
     let link = app.invite(&org).await;
     let mut browser = app.browser(&org);
     let page = app.walk_to(&mut browser, &link, at::choice).await;
-    let mut free_busy = TICKED.to_vec();
+    let mut free_busy = ACCEPTED_TERMS.to_vec();
     free_busy.push(("access", "FREE_BUSY"));
     let refused = browser.submit(&page, &free_busy).await.unwrap().page().unwrap();
     assert_eq!(refused.code.as_deref(), Some("ACCESS_LEVEL_CANNOT_WRITE"), "{}", refused.text);
@@ -104,7 +104,7 @@ async fn s2_6_a_permission_that_only_reads_fails_the_check_and_is_not_used(app: 
     app.permit(&["Calendars.Read", "User.Read.All", "Place.Read.All", "MailboxSettings.Read"]).await;
     let link = app.invite(&org).await;
     let mut browser = app.browser(&org);
-    app.beside_jobs(browser.walk(&link)).await.unwrap();
+    app.beside_jobs(browser.complete_pages(&link)).await.unwrap();
     app.run_jobs().await;
     // A fresh permission may still spread: it is tried again for a day before it counts as missing.
     let waits = app.integration(&org).await;

@@ -79,7 +79,7 @@ async fn s3_3_an_it_person_is_invited_with_the_one_permission_that_connecting_ne
         nodes(&seen["users"]).into_iter().find(|user| user["email"] == "second@invited.test").unwrap();
     assert_eq!(second["roles"][0]["permissions"], json!(["PLATFORM_ADMINISTRATION"]));
     let mut browser = app.browser(&org);
-    app.beside_jobs(browser.walk(&link)).await.unwrap();
+    app.beside_jobs(browser.complete_pages(&link)).await.unwrap();
     app.run_jobs().await;
     assert_eq!(app.integration(&org).await["state"], "ACTIVE");
     app.finish().await;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     Org, TestApp,
-    steps::{EVENING, TICKED, at, evening},
+    steps::{ACCEPTED_TERMS, EVENING, at, evening},
 };
 
 const MARK: &str = "This booking has been made via a service account";
@@ -14,7 +14,7 @@ async fn connect_without_mailbox(app: &TestApp, org: &Org) -> String {
     let link = app.invite(org).await;
     let mut browser = app.browser(org);
     let page = app.walk_to(&mut browser, &link, at::choice).await;
-    let mut none = TICKED.to_vec();
+    let mut none = ACCEPTED_TERMS.to_vec();
     none.push(("service_mailbox", ""));
     let place = app.send(&mut browser, &page, &none).await;
     app.send_all(&mut browser, &place.page().unwrap()).await;

@@ -105,8 +105,13 @@ impl Scene {
         let integration = entity::integration::one(self.tenant, grant.integration_id).one(&txn).await;
         drop(txn);
         let integration = integration.unwrap().unwrap();
-        let session =
-            node.services.grants().session(&node.services, &integration, Some(self.user)).await.unwrap().1;
+        let session = node
+            .services
+            .grants()
+            .open_session(&node.services, &integration, Some(self.user))
+            .await
+            .unwrap()
+            .1;
         self.credentials.push(session.credentials);
         self.nodes.push(node);
     }
@@ -167,7 +172,7 @@ impl Scene {
 
     async fn owner(&self, sql: &str) {
         let url = self.app.config.migration_url.as_deref().unwrap();
-        entity::Store::owner(url).await.unwrap().execute_unprepared(sql).await.unwrap();
+        entity::Store::connect_as_owner(url).await.unwrap().execute_unprepared(sql).await.unwrap();
     }
 
     async fn finish(self) {
@@ -321,7 +326,7 @@ async fn many_consents(scene: &mut Scene) -> usize {
         let account = &scene.address;
         services.grants().store(&tx, integration.id, Some(user.id), account, &secret).await.unwrap();
         tx.commit().await.unwrap();
-        let session = services.grants().session(services, &integration, Some(user.id)).await.unwrap().1;
+        let session = services.grants().open_session(services, &integration, Some(user.id)).await.unwrap().1;
         scene.credentials.push(session.credentials);
     }
     users.len()

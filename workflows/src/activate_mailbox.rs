@@ -12,7 +12,7 @@ use services::{
     Change, calendars,
     change::{ConnectionChange, IntegrationChange, ItemResult},
     connections,
-    health::{self, Judgement},
+    health::{self, Diagnosis},
     integrations,
     run_inputs::Activate,
 };
@@ -49,14 +49,18 @@ struct Mailbox {
 async fn open(context: &StepContext, at: &Step<Memory>) -> Result<Mailbox, StepError> {
     let gone = || StepError::fail("NOT_FOUND", messages::mailbox_removed());
     let services = &context.services;
-    let rows =
-        services.connections().by_ids(services.within(at.tenant), &[at.memory.order.connection]).await?;
+    let rows = services
+        .connections()
+        .by_ids(services.tenant_scope(at.tenant), &[at.memory.order.connection])
+        .await?;
     let connection = rows.into_iter().next().ok_or_else(gone)?;
     let state = connection.state.require()?;
-    let rows =
-        services.integrations().by_ids(services.within(at.tenant), &[connection.integration_id]).await?;
+    let rows = services
+        .integrations()
+        .by_ids(services.tenant_scope(at.tenant), &[connection.integration_id])
+        .await?;
     let integration = rows.into_iter().next().ok_or_else(gone)?;
-    let (provider, session) = services.grants().session_of(services, &integration, &connection).await?;
+    let (provider, session) = services.grants().open_for_mailbox(services, &integration, &connection).await?;
     Ok(Mailbox { connection, state, integration, provider, session })
 }
 
@@ -80,7 +84,7 @@ async fn look(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     at.memory.capabilities = calendar.capabilities;
     let route = if mailbox.session.own { Route::Own } else { Route::Delegated };
     let was_active = mailbox.state == ConnectionState::Active;
-    at.change(Change::Connection(ConnectionChange {
+    at.add_change(Change::Connection(ConnectionChange {
         id: mailbox.connection.id,
         state: (!was_active).then_some(ConnectionState::Verifying),
         reason: Some(None),
@@ -96,7 +100,7 @@ async fn look(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
 /// list.
 async fn listed(mailbox: &Mailbox) -> Option<serde_json::Value> {
     match mailbox.provider.calendars(&mailbox.session, &mailbox.connection.address).await {
-        Ok(calendars) => Some(connections::listing(&calendars)),
+        Ok(calendars) => Some(connections::calendars_to_json(&calendars)),
         Err(error) => {
             tracing::debug!(code = error.code, connection = %mailbox.connection.id, "calendars are not listed");
             None
@@ -109,15 +113,16 @@ async fn read_the_window(context: &StepContext, at: &mut Step<Memory>) -> Outcom
     if left_out(at, &mailbox) {
         return Ok(Next::Done);
     }
-    let window = calendars::window(&context.services);
+    let window = calendars::copy_window(&context.services);
     let read =
-        calendars::read(&*mailbox.provider, &mailbox.session, &mailbox.connection, window, at.now).await;
+        calendars::read_window(&*mailbox.provider, &mailbox.session, &mailbox.connection, window, at.now)
+            .await;
     let copy = match read {
         Ok(copy) => copy,
         Err(error) => return cannot(context, at, &mailbox, error).await,
     };
-    at.change(Change::Calendar(Box::new(copy)));
-    let (state, reason) = match at.memory.capabilities.writes() {
+    at.add_change(Change::Calendar(Box::new(copy)));
+    let (state, reason) = match at.memory.capabilities.can_write() {
         true => (ConnectionState::Active, None),
         false => {
             let reason = Reason::new("READ_ONLY", messages::read_only());
@@ -125,7 +130,7 @@ async fn read_the_window(context: &StepContext, at: &mut Step<Memory>) -> Outcom
         }
     };
     if state == ConnectionState::Active && mailbox.integration.known_good.is_none() {
-        at.change(Change::Integration(IntegrationChange {
+        at.add_change(Change::Integration(IntegrationChange {
             id: mailbox.integration.id,
             known_good: Some(mailbox.connection.address.clone()),
             ..IntegrationChange::default()
@@ -139,7 +144,7 @@ async fn read_the_window(context: &StepContext, at: &mut Step<Memory>) -> Outcom
 fn left_out(at: &mut Step<Memory>, mailbox: &Mailbox) -> bool {
     let state = mailbox.state;
     if state == ConnectionState::Excluded {
-        settle(at, state, integrations::reason(mailbox.connection.reason.as_ref()));
+        settle(at, state, integrations::parse_reason(mailbox.connection.reason.as_ref()));
     }
     state == ConnectionState::Excluded
 }
@@ -154,27 +159,27 @@ async fn cannot(
     let (connection, own) = (&mailbox.connection, mailbox.session.own);
     let (known_good, state) = (mailbox.integration.known_good.as_deref(), mailbox.state);
     let address = &connection.address;
-    match health::judge(&*mailbox.provider, &mailbox.session, known_good, address, &error).await {
-        Judgement::Passing(error) => return Err(error.into()),
-        Judgement::Lost(error) => {
-            at.change(health::integration_failing(mailbox.integration.id, &error));
+    match health::diagnose(&*mailbox.provider, &mailbox.session, known_good, address, &error).await {
+        Diagnosis::Passing(error) => return Err(error.into()),
+        Diagnosis::Lost(error) => {
+            at.add_change(health::integration_failing(mailbox.integration.id, &error));
             let state = if state == ConnectionState::Verifying { ConnectionState::Pending } else { state };
-            at.change(health::failure(&context.services, connection, &error, false));
-            settle(at, state, Some(health::reason(&error)));
+            at.add_change(health::mailbox_failure(&context.services, connection, &error, false));
+            settle(at, state, Some(health::provider_reason(&error)));
             return Ok(Next::Done);
         }
-        Judgement::Refused => {
-            at.change(health::failure(&context.services, connection, &error, true));
+        Diagnosis::Refused => {
+            at.add_change(health::mailbox_failure(&context.services, connection, &error, true));
             // One that is in use stays so until the refusal lasts.
-            if state.is_readable() && !health::is_persistent(&context.services, connection, &error) {
-                settle(at, state, integrations::reason(connection.reason.as_ref()));
+            if state.is_readable() && !health::is_persistent_failure(&context.services, connection, &error) {
+                settle(at, state, integrations::parse_reason(connection.reason.as_ref()));
                 return Ok(Next::Done);
             }
         }
-        Judgement::Mailbox => {}
+        Diagnosis::Mailbox => {}
     }
     if state == ConnectionState::Active {
-        at.change(health::integration_degraded(mailbox.integration.id));
+        at.add_change(health::integration_degraded(mailbox.integration.id));
     }
     settle(at, ConnectionState::Unreachable, Some(health::mailbox_reason(&error, own)));
     Ok(Next::Done)
@@ -186,7 +191,7 @@ async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let rows = context
         .services
         .connections()
-        .by_ids(context.services.within(at.tenant), &[at.memory.order.connection])
+        .by_ids(context.services.tenant_scope(at.tenant), &[at.memory.order.connection])
         .await?;
     let Some(row) = rows.into_iter().next() else { return Ok(()) };
     let state = match row.state.require()? {
@@ -198,7 +203,7 @@ async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let reason =
         at.failure.clone().map(|reason| reason.with_next_action(messages::try_the_activation_again()));
     if let Some(reason) = &reason {
-        at.change(health::failure_because(&context.services, &row, reason));
+        at.add_change(health::mailbox_failure_because(&context.services, &row, reason));
     }
     settle(at, state, reason);
     Ok(())
@@ -208,7 +213,7 @@ async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
 fn settle(at: &mut Step<Memory>, state: ConnectionState, reason: Option<Reason>) {
     let connection = at.memory.order.connection;
     let route = (state == ConnectionState::Unreachable).then_some(Route::ServiceAccount);
-    at.change(Change::Connection(ConnectionChange {
+    at.add_change(Change::Connection(ConnectionChange {
         id: connection,
         state: Some(state),
         reason: Some(reason.clone()),
@@ -216,6 +221,6 @@ fn settle(at: &mut Step<Memory>, state: ConnectionState, reason: Option<Reason>)
         ..ConnectionChange::default()
     }));
     if let Some(campaign) = at.memory.order.campaign {
-        at.change(Change::Item(ItemResult { campaign, connection, result: state, reason }));
+        at.add_change(Change::Item(ItemResult { campaign, connection, result: state, reason }));
     }
 }

@@ -36,13 +36,16 @@ async fn discover(context: &StepContext, at: &mut Step<run_inputs::Campaign>) ->
         return Ok(Next::Go(State::Enlist));
     }
     let integration = at.memory.integration;
-    let rows =
-        context.services.integrations().by_ids(context.services.within(at.tenant), &[integration]).await?;
+    let rows = context
+        .services
+        .integrations()
+        .by_ids(context.services.tenant_scope(at.tenant), &[integration])
+        .await?;
     let row = rows
         .into_iter()
         .next()
         .ok_or_else(|| StepError::fail("NOT_FOUND", messages::integration_removed()))?;
-    let (provider, session) = context.services.grants().session(&context.services, &row, None).await?;
+    let (provider, session) = context.services.grants().open_session(&context.services, &row, None).await?;
     let (mut rooms, mut after) = (Vec::new(), None);
     loop {
         let page = provider.rooms(&session, after.as_deref()).await?;
@@ -52,7 +55,7 @@ async fn discover(context: &StepContext, at: &mut Step<run_inputs::Campaign>) ->
             break;
         }
     }
-    at.change(Change::Rooms(RoomList { integration, rooms }));
+    at.add_change(Change::Rooms(RoomList { integration, rooms }));
     let txn = context.services.store.read(at.tenant).await?;
     let users = entity::tenant_user::of(at.tenant)
         .filter(entity::tenant_user::Column::CalendarAddress.is_not_null())
@@ -62,35 +65,35 @@ async fn discover(context: &StepContext, at: &mut Step<run_inputs::Campaign>) ->
         let address = user.calendar_address?;
         Some(NewConnection { integration, user: Some(user.id), room: None, address })
     });
-    at.change(Change::NewConnections(found.collect()));
+    at.add_change(Change::NewConnections(found.collect()));
     Ok(Next::Go(State::Enlist))
 }
 
 /// Ends a campaign that cannot continue; the remaining mailboxes can be activated by the next one.
 async fn finish(context: &StepContext, at: &mut Step<run_inputs::Campaign>) -> UndoOutcome {
     campaign_state(context, at).await?;
-    at.change(Change::CampaignFinished(at.memory.campaign));
+    at.add_change(Change::CampaignFinished(at.memory.campaign));
     Ok(())
 }
 
 async fn enlist(context: &StepContext, at: &mut Step<run_inputs::Campaign>) -> Outcome<State> {
-    campaigns::enlist(&context.services, at.tenant, &at.memory, &at.asked_by).await?;
+    campaigns::enqueue_activations(&context.services, at.tenant, &at.memory, &at.asked_by).await?;
     Ok(Next::Go(State::AwaitResults))
 }
 
 async fn count_results(context: &StepContext, at: &mut Step<run_inputs::Campaign>) -> Outcome<State> {
-    while at.take("results_complete").is_some() {}
+    while at.take_signal("results_complete").is_some() {}
     campaign_state(context, at).await?;
     let open = open_items(context, at).await?;
     if open.is_empty() {
-        at.change(Change::CampaignFinished(at.memory.campaign));
+        at.add_change(Change::CampaignFinished(at.memory.campaign));
         return Ok(Next::Done);
     }
     let mut left = open.len();
     for row in settled_elsewhere(context, at.tenant, &open).await? {
         let (campaign, connection, result) = (at.memory.campaign, row.id, row.state.require()?);
-        let reason = integrations::reason(row.reason.as_ref());
-        at.change(Change::Item(ItemResult { campaign, connection, result, reason }));
+        let reason = integrations::parse_reason(row.reason.as_ref());
+        at.add_change(Change::Item(ItemResult { campaign, connection, result, reason }));
         left -= 1;
     }
     let until = if left == 0 { at.now } else { at.now + LOOK_EVERY };
@@ -145,7 +148,9 @@ async fn settled_elsewhere(
     let mut rows = Vec::new();
     // One statement holds a few thousand parameters at most on both stores.
     for idle in idle.chunks(1000) {
-        rows.extend(context.services.connections().by_ids(context.services.within(tenant), idle).await?);
+        rows.extend(
+            context.services.connections().by_ids(context.services.tenant_scope(tenant), idle).await?,
+        );
     }
     Ok(rows)
 }

@@ -10,7 +10,7 @@ use providers::ErrorKind;
 use serde::{Deserialize, Serialize};
 use services::{
     Change,
-    bookings::{BookingDetails, TargetCalendar, effect_key, meeting_over, time_of},
+    bookings::{BookingDetails, TargetCalendar, effect_key, online_meeting_removal, time_of},
     change::BookingChange,
     run_inputs::CancelBooking as RunInput,
 };
@@ -18,7 +18,7 @@ use services::{
 use crate::{
     Outcome, Step, StepContext, StepError, UndoOutcome, messages,
     move_booking::{cannot_have_changed, wait_for_others, wait_for_rooms_again},
-    write_booking::{is_over, load},
+    write_booking::{is_over, load_booking},
 };
 
 engine::workflow! {
@@ -51,12 +51,12 @@ async fn take_over(context: &StepContext, at: &mut Step<Memory>) -> Outcome<Stat
 }
 
 async fn cancel(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
-    let details = load(context, at.tenant, at.memory.order.booking).await?;
+    let details = load_booking(context, at.tenant, at.memory.order.booking).await?;
     if is_over(&details) {
         return Ok(Next::Done);
     }
     let Some(target) =
-        context.services.bookings().target_calendar(&context.services, &details.booking).await?
+        context.services.bookings().open_target_calendar(&context.services, &details.booking).await?
     else {
         return Ok(Next::Go(State::Settle));
     };
@@ -89,7 +89,7 @@ async fn take_out(target: &TargetCalendar, details: &BookingDetails, message: &s
 /// Finishes a cancellation whose event is already cancelled and cannot be restored: the booking is cancelled as
 /// well.
 async fn let_go(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
-    let details = load(context, at.tenant, at.memory.order.booking).await?;
+    let details = load_booking(context, at.tenant, at.memory.order.booking).await?;
     if !is_over(&details) && !stands(context, &details).await? {
         cancelled(context, at, &details).await?;
     }
@@ -99,13 +99,13 @@ async fn let_go(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
 /// Whether the event is still in the calendar. A calendar that denies access cannot have cancelled the event
 /// either.
 async fn stands(context: &StepContext, details: &BookingDetails) -> Result<bool, StepError> {
-    let target = match context.services.bookings().target_calendar(&context.services, &details.booking).await
-    {
-        Ok(Some(target)) => target,
-        Ok(None) => return Ok(false),
-        Err(services::Error::Provider(error)) if cannot_have_changed(&error) => return Ok(true),
-        Err(error) => return Err(error.into()),
-    };
+    let target =
+        match context.services.bookings().open_target_calendar(&context.services, &details.booking).await {
+            Ok(Some(target)) => target,
+            Ok(None) => return Ok(false),
+            Err(services::Error::Provider(error)) if cannot_have_changed(&error) => return Ok(true),
+            Err(error) => return Err(error.into()),
+        };
     let (session, mailbox) = (&target.session, &target.via.mailbox);
     let found = match details.booking.external_id.as_deref() {
         Some(external) => target.provider.event(session, mailbox, external).await,
@@ -120,7 +120,7 @@ async fn stands(context: &StepContext, details: &BookingDetails) -> Result<bool,
 }
 
 async fn settle(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
-    let details = load(context, at.tenant, at.memory.order.booking).await?;
+    let details = load_booking(context, at.tenant, at.memory.order.booking).await?;
     cancelled(context, at, &details).await?;
     Ok(Next::Done)
 }
@@ -132,11 +132,11 @@ async fn cancelled(
     details: &BookingDetails,
 ) -> Result<(), StepError> {
     let RunInput { booking, by, .. } = at.memory.order.clone();
-    at.change(Change::Booking(BookingChange {
+    at.add_change(Change::Booking(BookingChange {
         id: booking,
         state: Some(BookingState::Cancelled),
         reason: Some(None),
-        meeting: meeting_over(&details.booking),
+        meeting: online_meeting_removal(&details.booking),
         free: true,
         record: Some((BookingChangeKind::Cancelled, time_of(&details.booking), by)),
         ..BookingChange::default()
@@ -146,20 +146,20 @@ async fn cancelled(
     {
         let own =
             context.services.bookings().own_event(&context.services, details, (external, uid), None).await?;
-        at.change(Change::OwnEvent(own));
+        at.add_change(Change::OwnEvent(own));
     }
     Ok(())
 }
 
 /// Leaves the booking unchanged and records why it was not cancelled.
 async fn complain(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
-    let details = load(context, at.tenant, at.memory.order.booking).await?;
+    let details = load_booking(context, at.tenant, at.memory.order.booking).await?;
     if is_over(&details) {
         return Ok(());
     }
     let again = messages::cancel_again();
     let reason = at.failure.clone().map(|reason| reason.with_next_action(again));
-    at.change(Change::Booking(BookingChange {
+    at.add_change(Change::Booking(BookingChange {
         id: details.booking.id,
         reason: Some(reason),
         ..BookingChange::default()

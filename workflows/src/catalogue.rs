@@ -12,12 +12,12 @@ use crate::Engine;
 pub(crate) struct Catalogue(Engine);
 
 impl Catalogue {
-    pub(crate) fn of(engine: &Engine) -> Arc<dyn services::Catalogue> {
+    pub(crate) fn of(engine: &Engine) -> Arc<dyn services::WorkflowCatalogue> {
         Arc::new(Self(engine.clone()))
     }
 }
 
-impl services::Catalogue for Catalogue {
+impl services::WorkflowCatalogue for Catalogue {
     fn workflows(&self) -> Vec<WorkflowInfo> {
         let info = |table: &'static Table| WorkflowInfo {
             name: table.name,

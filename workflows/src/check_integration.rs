@@ -12,7 +12,7 @@ use providers::{Error, ErrorKind, Provider, Remedy, Session};
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use services::{
-    Change, OWN_LIMIT, System, change::IntegrationChange, health, run_inputs::CheckIntegration as Input,
+    Change, OWN_LIMIT_CODE, System, change::IntegrationChange, health, run_inputs::CheckIntegration as Input,
 };
 
 use crate::{Outcome, Step, StepContext, messages};
@@ -50,8 +50,10 @@ enum Probe {
 /// Only a definite refusal changes the integration's state; an outage of the provider is temporary.
 async fn check(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let services = &context.services;
-    let rows =
-        services.integrations().by_ids(services.within(at.tenant), &[at.memory.input.integration]).await?;
+    let rows = services
+        .integrations()
+        .by_ids(services.tenant_scope(at.tenant), &[at.memory.input.integration])
+        .await?;
     let Some(integration) = rows.into_iter().next() else { return Ok(Next::Done) };
     let state = integration.state.require()?;
     // It may have been disconnected since the run was enqueued.
@@ -59,7 +61,7 @@ async fn check(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
         return Ok(Next::Done);
     }
     let mut changes = Vec::new();
-    let probed = match services.grants().session(services, &integration, None).await {
+    let probed = match services.grants().open_session(services, &integration, None).await {
         Ok((provider, session)) => {
             let asked = ask(services, &integration, &*provider, &session, &mut changes);
             tokio::time::timeout(LONGEST, asked).await.unwrap_or_else(|_| Ok(Probe::Failed(too_slow())))?
@@ -82,13 +84,13 @@ async fn check(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
         Probe::Failed(error) if health::is_refusal(&error) => {
             changes.push(health::integration_failing(integration.id, &error));
         }
-        Probe::Failed(error) if error.code == OWN_LIMIT => return Err(error.into()),
+        Probe::Failed(error) if error.code == OWN_LIMIT_CODE => return Err(error.into()),
         Probe::Failed(error) => {
             tracing::info!(code = error.kind_code(), integration = %integration.id, "not asked for now");
             return Ok(Next::Done);
         }
     }
-    at.change_all(changes);
+    at.add_changes(changes);
     Ok(Next::Done)
 }
 
@@ -126,7 +128,7 @@ async fn probe(
         Ok(_) => return Ok(Probe::Works),
         Err(error) if is_clear(&error) => {
             let row = known_row(services, integration, known).await?;
-            refused.extend(row.map(|row| health::failure(services, &row, &error, true)));
+            refused.extend(row.map(|row| health::mailbox_failure(services, &row, &error, true)));
         }
         Err(error) => return Ok(Probe::Failed(error)),
     }
@@ -141,7 +143,7 @@ async fn probe(
                 return Ok(Probe::Works);
             }
             Err(error) if is_clear(&error) => {
-                refused.push(health::failure(services, &other, &error, true));
+                refused.push(health::mailbox_failure(services, &other, &error, true));
             }
             Err(error) => return Ok(Probe::Failed(error)),
         }

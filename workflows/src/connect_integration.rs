@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use services::{
     Change,
-    change::{IntegrationChange, NewVerification, TenantLocale},
-    connect::Consented,
+    change::{IntegrationChange, TenantLocale, VerificationResult},
+    connect::ConsentSignal,
     run_inputs::Connect,
     verification::{self, Report},
 };
@@ -47,7 +47,7 @@ pub struct Memory {
     deadline: Option<Timestamp>,
     /// The consent that the connect page reported.
     #[serde(default)]
-    consented: Option<Consented>,
+    consented: Option<ConsentSignal>,
     /// Prefix of the keys of the probe events.
     #[serde(default)]
     probe: Option<Uuid>,
@@ -64,11 +64,11 @@ pub struct Memory {
 
 async fn await_terms(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let deadline = *at.memory.deadline.get_or_insert(at.now + context.services.settings.link_lifetime);
-    if at.take("terms_accepted").is_some() {
+    if at.take_signal("terms_accepted").is_some() {
         require_known(context, at).await?;
         let reason = Reason::new("CONSENT_PENDING", messages::consent_pending())
             .with_next_action(messages::finish_the_consent());
-        at.change(state(at, IntegrationState::AwaitingConsent, Some(reason)));
+        at.add_change(state(at, IntegrationState::AwaitingConsent, Some(reason)));
         return Ok(Next::Go(State::AwaitConsent));
     }
     wait(at, deadline, "terms_accepted")
@@ -80,7 +80,7 @@ async fn close(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     context
         .services
         .connect()
-        .forget_stored_consent(&context.services, at.tenant, at.memory.order.integration)
+        .delete_consents_after_run(&context.services, at.tenant, at.memory.order.integration)
         .await?;
     let reason =
         at.failure.clone().unwrap_or_else(|| Reason::new("CONNECT_FAILED", messages::connect_failed()));
@@ -95,15 +95,15 @@ async fn close(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     } else {
         reason.with_next_action(messages::start_the_connection_again())
     };
-    at.change(state(at, end, Some(reason)));
+    at.add_change(state(at, end, Some(reason)));
     Ok(())
 }
 
 async fn await_consent(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     declined(at)?;
     // The terms may be ticked again by a second browser; that changes nothing.
-    while at.take("terms_accepted").is_some() {}
-    if let Some(said) = at.take("consented") {
+    while at.take_signal("terms_accepted").is_some() {}
+    if let Some(said) = at.take_signal("consented") {
         let said = serde_json::from_value(said);
         at.memory.consented =
             Some(said.map_err(|_| StepError::fail("MEMORY_UNREADABLE", messages::consent_unreadable()))?);
@@ -124,7 +124,7 @@ async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<S
         consented.ok_or_else(|| StepError::fail("MEMORY_UNREADABLE", messages::consent_missing()))?;
     let secret = services.connect().stored_consent(services, at.tenant, row.id, consented.session).await?;
     let (provider, session) =
-        services.grants().trial(services, &row, &secret, &consented.by, consented.server.clone())?;
+        services.grants().open_trial(services, &row, &secret, &consented.by, consented.server.clone())?;
     let organisation =
         provider.organisation(&session).await.map_err(|error| trial_trouble(&*provider, error))?;
     if secret.organisation().is_some_and(|signed| !provider.is_same_organisation(signed, &organisation.id)) {
@@ -138,14 +138,14 @@ async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<S
         let listed = provider.person(&session, &consented.by).await;
         let listed = listed.map_err(|error| trial_trouble(&*provider, error))?;
         if !signed_in.is_listed_as(&listed, &organisation) {
-            return Err(services::connect::other_administrator(&consented.by).into());
+            return Err(services::connect::wrong_administrator(&consented.by).into());
         }
     }
-    services.connect().put_in_force(services, &row, &consented, &secret, &organisation).await?;
+    services.connect().activate_consent(services, &row, &consented, &secret, &organisation).await?;
     at.memory.probe = Some(services.ids.uuid());
     let reason = Reason::new("AUTHORISATION_PENDING", messages::authorisation_pending())
         .with_next_action(messages::authorise_the_access());
-    at.change(state(at, IntegrationState::AwaitingAuthorization, Some(reason)));
+    at.add_change(state(at, IntegrationState::AwaitingAuthorization, Some(reason)));
     Ok(Next::Go(State::AwaitAuthorization))
 }
 
@@ -180,10 +180,10 @@ async fn revoke_grant(context: &StepContext, at: &mut Step<Memory>) -> UndoOutco
 
 async fn await_authorization(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     declined(at)?;
-    if at.take("authorised").is_some() {
+    if at.take_signal("authorised").is_some() {
         require_known(context, at).await?;
         at.memory.spread_by = Some(at.now + context.services.settings.propagation);
-        at.change(state(at, IntegrationState::Verifying, None));
+        at.add_change(state(at, IntegrationState::Verifying, None));
         return Ok(Next::Go(State::Verify));
     }
     let deadline = at.memory.deadline.unwrap_or(at.now);
@@ -193,42 +193,46 @@ async fn await_authorization(context: &StepContext, at: &mut Step<Memory>) -> Ou
 async fn climb_the_ladder(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let row = integration(context, at).await?;
     let probe = at.memory.probe.unwrap_or(at.run.uuid());
-    let mailbox = verification::mailbox_to_prove(&row, None);
-    let climb = verification::run(&context.services, &row, mailbox, probe).await?;
-    if let Some(error) = climb.again {
+    let mailbox = verification::mailbox_to_verify(&row, None);
+    let report = verification::run(&context.services, &row, mailbox, probe).await?;
+    if let Some(error) = report.again {
         return Err(error.into());
     }
-    record(at, row.id, &climb);
+    record_report(at, row.id, &report);
     // Nothing else is written before the connection stands: what fails yet leaves nothing half-connected.
-    if climb.verdict() == Verdict::Failed {
-        let spreading = climb.spreading && at.memory.spread_by.is_some_and(|by| at.now < by);
+    if report.verdict() == Verdict::Failed {
+        let spreading = report.spreading && at.memory.spread_by.is_some_and(|by| at.now < by);
         if !spreading {
-            return Err(StepError::because(check_reason(&climb)));
+            return Err(StepError::from_reason(check_reason(&report)));
         }
         let reason = Reason::new("PERMISSION_SPREADING", messages::permission_spreading());
-        at.change(state(at, IntegrationState::AwaitingPropagation, Some(reason)));
+        at.add_change(state(at, IntegrationState::AwaitingPropagation, Some(reason)));
         return Ok(Next::Go(State::AwaitPropagation));
     }
-    at.memory.proven = mailbox.map(str::to_owned).zip(climb.service_name);
+    at.memory.proven = mailbox.map(str::to_owned).zip(report.service_name);
     Ok(Next::Go(State::Activate))
 }
 
 /// Records the results of a verification. The tenant's locale is updated only if the verification did not fail.
-pub(crate) fn record<M>(at: &mut Step<M>, integration: Id<ids::Integration>, climb: &Report) {
-    if let Some(organisation) = climb.organisation.clone()
-        && climb.verdict() != Verdict::Failed
+pub(crate) fn record_report<M>(at: &mut Step<M>, integration: Id<ids::Integration>, report: &Report) {
+    if let Some(organisation) = report.organisation.clone()
+        && report.verdict() != Verdict::Failed
     {
         let (zone, language) = (organisation.zone.clone(), organisation.language.clone());
-        at.change(Change::Locale(TenantLocale { zone, language }));
-        at.change(Change::Organisation { integration, organisation });
+        at.add_change(Change::Locale(TenantLocale { zone, language }));
+        at.add_change(Change::Organisation { integration, organisation });
     }
-    let checks = serde_json::to_value(&climb.checks).unwrap_or(Value::Null);
-    at.change(Change::Verification(NewVerification { integration, verdict: climb.verdict(), checks }));
+    let checks = serde_json::to_value(&report.checks).unwrap_or(Value::Null);
+    at.add_change(Change::Verification(VerificationResult {
+        integration,
+        verdict: report.verdict(),
+        checks,
+    }));
 }
 
 /// The reason of a failed verification: its first failed check.
-pub(crate) fn check_reason(climb: &Report) -> Reason {
-    let Some(check) = climb.failure() else {
+pub(crate) fn check_reason(report: &Report) -> Reason {
+    let Some(check) = report.first_failure() else {
         return Reason::new("VERIFICATION_FAILED", messages::verification_failed());
     };
     let code = format!("CHECK_{}_FAILED", check.name);
@@ -242,7 +246,7 @@ async fn wait_for_permission(context: &StepContext, at: &mut Step<Memory>) -> Ou
     }
     require_known(context, at).await?;
     at.memory.resume_at = None;
-    at.change(state(at, IntegrationState::Verifying, None));
+    at.add_change(state(at, IntegrationState::Verifying, None));
     Ok(Next::Go(State::Verify))
 }
 
@@ -250,11 +254,11 @@ async fn activate(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State
     require_known(context, at).await?;
     let integration = at.memory.order.integration;
     if let Some((address, name)) = at.memory.proven.take() {
-        at.change(Change::ServiceMailbox { integration, address, name });
+        at.add_change(Change::ServiceMailbox { integration, address, name });
     }
-    at.change(state(at, IntegrationState::Active, None));
+    at.add_change(state(at, IntegrationState::Active, None));
     // The campaign reads the rooms.
-    at.change(Change::StartCampaign(integration));
+    at.add_change(Change::StartCampaign(integration));
     Ok(Next::Done)
 }
 
@@ -274,7 +278,7 @@ async fn integration(
     let rows = context
         .services
         .integrations()
-        .by_ids(context.services.within(at.tenant), &[at.memory.order.integration])
+        .by_ids(context.services.tenant_scope(at.tenant), &[at.memory.order.integration])
         .await?;
     let row = rows.into_iter().next();
     let row = row.ok_or_else(|| StepError::fail("NOT_FOUND", messages::integration_removed()))?;
@@ -284,7 +288,7 @@ async fn integration(
 
 /// Lets the run wait while the integration is in a state that this version does not know.
 async fn require_known(context: &StepContext, at: &Step<Memory>) -> Result<(), StepError> {
-    let scope = context.services.within(at.tenant);
+    let scope = context.services.tenant_scope(at.tenant);
     let rows = context.services.integrations().by_ids(scope, &[at.memory.order.integration]).await?;
     for row in rows {
         row.state.require()?;
@@ -294,9 +298,9 @@ async fn require_known(context: &StepContext, at: &Step<Memory>) -> Result<(), S
 
 /// Fails if the administrator, or the provider on the administrator's behalf, declined.
 fn declined(at: &mut Step<Memory>) -> Result<(), StepError> {
-    let Some(said) = at.take("declined") else { return Ok(()) };
+    let Some(said) = at.take_signal("declined") else { return Ok(()) };
     let unnamed = || Reason::new("CONSENT_DECLINED", messages::consent_declined());
-    Err(StepError::because(serde_json::from_value(said).unwrap_or_else(|_| unnamed())))
+    Err(StepError::from_reason(serde_json::from_value(said).unwrap_or_else(|_| unnamed())))
 }
 
 /// Waits for a signal until the attempt expires.

@@ -2,7 +2,7 @@
 //!
 //! A workflow file begins with its purpose and table, followed by its memory, steps with their undos, and tests.
 //! The binary calls [`engine()`] with the services; `api` sees tables and diagrams only through
-//! `services::Catalogue`. How workflows are executed is in the crate `engine`, which knows nothing of calendars; what
+//! `services::WorkflowCatalogue`. How workflows are executed is in the crate `engine`, which knows nothing of calendars; what
 //! steps get and return here is in `step`.
 
 mod catalogue;
@@ -21,7 +21,7 @@ pub mod refresh_calendar;
 pub mod verify_integration;
 pub mod write_booking;
 
-use engine::{Flow, Settings};
+use engine::{Settings, Workflow};
 use services::System;
 
 use self::catalogue::Catalogue;
@@ -46,7 +46,7 @@ pub const TABLES: [engine::Table; 10] = [
 
 /// Creates the engine of a node with all workflows. Also registers it as the catalogue of workflows.
 pub fn engine(services: &System, node: &str) -> Engine {
-    let engine = engine_of(
+    let engine = engine_with(
         services,
         node,
         vec![
@@ -67,7 +67,7 @@ pub fn engine(services: &System, node: &str) -> Engine {
 }
 
 /// Creates the engine of a node with only these workflows.
-pub fn engine_of(services: &System, node: &str, flows: Vec<Box<dyn Flow<StepContext>>>) -> Engine {
+pub fn engine_with(services: &System, node: &str, flows: Vec<Box<dyn Workflow<StepContext>>>) -> Engine {
     let storage = runs::Storage::new(services.store.clone(), services.clock.clone(), services.ids.clone());
     let tenant_runs_at_once = services.settings.tenant_runs_at_once;
     let settings = Settings { node: node.to_owned(), tenant_runs_at_once };
@@ -87,7 +87,7 @@ mod tests {
         ordered.sort_unstable();
         assert_eq!(names, ordered);
         for table in TABLES {
-            assert_eq!(table.faults(), Vec::<String>::new(), "{}", table.name);
+            assert_eq!(table.find_faults(), Vec::<String>::new(), "{}", table.name);
         }
     }
 }

@@ -14,7 +14,7 @@ use providers::{ErrorKind, EventChange};
 use serde::{Deserialize, Serialize};
 use services::{
     Change,
-    bookings::{BookingDetails, awaits_meeting},
+    bookings::{BookingDetails, awaits_online_meeting},
     change::BookingChange,
     health,
     run_inputs::{self, MoveBooking as RunInput},
@@ -22,7 +22,7 @@ use services::{
 
 use crate::{
     Outcome, Step, StepContext, StepError, UndoOutcome, messages,
-    write_booking::{SUPERSEDED, is_awaiting_rooms, is_over, load, target_calendar},
+    write_booking::{SUPERSEDED_SIGNAL, is_awaiting_rooms, is_over, load_booking, target_calendar},
 };
 
 engine::workflow! {
@@ -55,8 +55,8 @@ async fn take_over(context: &StepContext, at: &mut Step<Memory>) -> Outcome<Stat
         return Ok(wait);
     }
     // A move that failed has given the new time back; when it is retried, somebody else may have it.
-    let details = load(context, at.tenant, booking).await?;
-    if !context.services.bookings().holds(&context.services, &details.booking, at.memory.order.to).await? {
+    let details = load_booking(context, at.tenant, booking).await?;
+    if !context.services.bookings().occupies(&context.services, &details.booking, at.memory.order.to).await? {
         return Err(StepError::fail("SLOT_TAKEN", messages::slot_taken()));
     }
     Ok(Next::Go(State::Change))
@@ -82,14 +82,14 @@ pub(crate) async fn wait_for_others<M, S>(
         if is_awaiting_rooms(&run) && !told.contains(&run.id) {
             told.push(run.id);
             let payload = serde_json::Value::Null;
-            at.change(Change::Signal { run: run.id, name: SUPERSEDED, payload });
+            at.add_change(Change::Signal { run: run.id, name: SUPERSEDED_SIGNAL, payload });
         }
     }
     Ok(Some(Next::Wait { until: Some(at.now + Duration::seconds(1)), or: None }))
 }
 
 async fn change(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
-    let details = load(context, at.tenant, at.memory.order.booking).await?;
+    let details = load_booking(context, at.tenant, at.memory.order.booking).await?;
     let (false, Some(external)) = (is_over(&details), details.booking.external_id.as_deref()) else {
         return Err(StepError::fail("BOOKING_OVER", messages::booking_over()));
     };
@@ -102,7 +102,7 @@ async fn change(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
     let changed = target.provider.update_event(&target.session, &target.via.mailbox, external, &change).await;
     match changed {
         Ok(_) => Ok(Next::Go(State::Settle)),
-        Err(error) if error.kind == ErrorKind::Gone => Err(StepError::because(event_gone())),
+        Err(error) if error.kind == ErrorKind::Gone => Err(StepError::from_reason(event_gone())),
         Err(error) => Err(error.into()),
     }
 }
@@ -113,14 +113,14 @@ fn event_gone() -> Reason {
 
 async fn settle(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let RunInput { booking, from, to, by } = at.memory.order.clone();
-    let details = load(context, at.tenant, booking).await?;
+    let details = load_booking(context, at.tenant, booking).await?;
     let target = target_calendar(context, &details).await?;
     let rooms = details.participants.iter().filter(|one| one.room_id.is_some());
     // Where rooms do not answer by themselves, the connector has moved their entries too: they stay accepted.
     let answer = if target.provider.features().rooms_answer { Answer::None } else { Answer::Accepted };
     let answers: Vec<_> = rooms.map(|room| (room.address.clone(), answer)).collect();
     let asks = !answers.is_empty() && answer == Answer::None;
-    at.change(Change::Booking(BookingChange {
+    at.add_change(Change::Booking(BookingChange {
         id: booking,
         state: Some(if asks { BookingState::RoomPending } else { BookingState::Confirmed }),
         reason: Some(None),
@@ -137,10 +137,10 @@ async fn settle(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
             .bookings()
             .own_event(&context.services, &details, (external, uid), Some(to))
             .await?;
-        at.change(Change::OwnEvent(own));
+        at.add_change(Change::OwnEvent(own));
     }
-    if asks || awaits_meeting(&details.booking) {
-        at.change(Change::RunInput(
+    if asks || awaits_online_meeting(&details.booking) {
+        at.add_change(Change::RunInput(
             run_inputs::RunInput::WriteBooking(run_inputs::WriteBooking { booking }),
             Lane::Interactive,
         ));
@@ -150,16 +150,16 @@ async fn settle(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
 
 /// Moves the event back to its old time, if it was moved.
 async fn put_back(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
-    let details = load(context, at.tenant, at.memory.order.booking).await?;
+    let details = load_booking(context, at.tenant, at.memory.order.booking).await?;
     let Some(external) = details.booking.external_id.as_deref() else { return Ok(()) };
     let from = at.memory.order.from;
-    let target = match context.services.bookings().target_calendar(&context.services, &details.booking).await
-    {
-        Ok(Some(target)) => target,
-        Ok(None) => return Ok(()),
-        Err(services::Error::Provider(error)) if cannot_have_changed(&error) => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
+    let target =
+        match context.services.bookings().open_target_calendar(&context.services, &details.booking).await {
+            Ok(Some(target)) => target,
+            Ok(None) => return Ok(()),
+            Err(services::Error::Provider(error)) if cannot_have_changed(&error) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
     let (session, mailbox) = (&target.session, &target.via.mailbox);
     let restored = match target.provider.event(session, mailbox, external).await {
         Ok(Some(event)) if event.range != from => {
@@ -190,8 +190,8 @@ pub(crate) fn cannot_have_changed(error: &providers::Error) -> bool {
 
 /// Leaves the booking at its old time and records why.
 async fn stay(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
-    let details = load(context, at.tenant, at.memory.order.booking).await?;
-    at.change(Change::Booking(BookingChange {
+    let details = load_booking(context, at.tenant, at.memory.order.booking).await?;
+    at.add_change(Change::Booking(BookingChange {
         id: details.booking.id,
         reason: Some(at.failure.clone()),
         time: Some(at.memory.order.from),
@@ -205,8 +205,8 @@ async fn stay(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
 pub(crate) fn wait_for_rooms_again<M>(at: &mut Step<M>, details: &BookingDetails) {
     let waited =
         matches!(details.booking.state.known(), Some(BookingState::Written | BookingState::RoomPending));
-    if waited || awaits_meeting(&details.booking) {
+    if waited || awaits_online_meeting(&details.booking) {
         let order = run_inputs::WriteBooking { booking: details.booking.id };
-        at.change(Change::RunInput(run_inputs::RunInput::WriteBooking(order), Lane::Interactive));
+        at.add_change(Change::RunInput(run_inputs::RunInput::WriteBooking(order), Lane::Interactive));
     }
 }

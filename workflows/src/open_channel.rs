@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::state::ConnectionState;
 use engine::{Next, nothing};
 use serde::{Deserialize, Serialize};
-use services::{OWN_LIMIT, run_inputs::OpenChannel as Input};
+use services::{OWN_LIMIT_CODE, run_inputs::OpenChannel as Input};
 
 use crate::{Outcome, Step, StepContext};
 
@@ -33,7 +33,7 @@ const LONGEST: Duration = Duration::from_mins(2);
 async fn open(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let services = &context.services;
     let connection = at.memory.input.connection;
-    let rows = services.connections().by_ids(services.within(at.tenant), &[connection]).await?;
+    let rows = services.connections().by_ids(services.tenant_scope(at.tenant), &[connection]).await?;
     let Some(row) =
         rows.into_iter().next().filter(|row| row.state.known().is_some_and(ConnectionState::is_readable))
     else {
@@ -41,7 +41,7 @@ async fn open(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     };
     match tokio::time::timeout(LONGEST, services.channels().open_or_renew(services, &row)).await {
         Ok(Ok(())) => {}
-        Ok(Err(services::Error::Provider(error))) if error.code != OWN_LIMIT => {
+        Ok(Err(services::Error::Provider(error))) if error.code != OWN_LIMIT_CODE => {
             tracing::info!(code = error.code, %connection, "no channel for now");
         }
         Ok(Err(error)) => return Err(error.into()),

@@ -11,8 +11,8 @@ use engine::Next;
 use providers::{Error, ErrorKind, Remedy};
 use serde::{Deserialize, Serialize};
 use services::{
-    Change, OWN_LIMIT, System, calendars,
-    health::{self, Judgement},
+    Change, OWN_LIMIT_CODE, System, calendars,
+    health::{self, Diagnosis},
     run_inputs::RefreshCalendar as Input,
 };
 
@@ -41,8 +41,10 @@ async fn connection(
     at: &Step<Memory>,
 ) -> services::Result<Option<entity::connection::Model>> {
     let services = &context.services;
-    let rows =
-        services.connections().by_ids(services.within(at.tenant), &[at.memory.input.connection]).await?;
+    let rows = services
+        .connections()
+        .by_ids(services.tenant_scope(at.tenant), &[at.memory.input.connection])
+        .await?;
     Ok(rows.into_iter().next())
 }
 
@@ -55,52 +57,55 @@ async fn reread(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
     else {
         return Ok(Next::Done);
     };
-    let rows =
-        services.integrations().by_ids(services.within(at.tenant), &[connection.integration_id]).await?;
+    let rows = services
+        .integrations()
+        .by_ids(services.tenant_scope(at.tenant), &[connection.integration_id])
+        .await?;
     let Some(integration) = rows.into_iter().next().filter(services::integrations::is_usable) else {
         return Ok(Next::Done);
     };
-    let own = services::connections::is_own(&connection);
-    let (provider, session) = match services.grants().session_of(services, &integration, &connection).await {
-        Ok(opened) => opened,
-        // Without any consent there is no directory to ask.
-        Err(services::Error::Provider(error)) => {
-            let judgement = match health::is_refusal(&error) {
-                true if own => Judgement::Mailbox,
-                true => Judgement::Lost(error.clone()),
-                false => Judgement::Passing(error.clone()),
-            };
-            at.change_all(failed(services, &connection, own, judgement, &error));
-            return Ok(Next::Done);
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let window = calendars::window(services);
-    let reading = calendars::refresh(&*provider, &session, &connection, window, services.now());
+    let own = services::connections::has_own_consent(&connection);
+    let (provider, session) =
+        match services.grants().open_for_mailbox(services, &integration, &connection).await {
+            Ok(opened) => opened,
+            // Without any consent there is no directory to ask.
+            Err(services::Error::Provider(error)) => {
+                let judgement = match health::is_refusal(&error) {
+                    true if own => Diagnosis::Mailbox,
+                    true => Diagnosis::Lost(error.clone()),
+                    false => Diagnosis::Passing(error.clone()),
+                };
+                at.add_changes(failed(services, &connection, own, judgement, &error));
+                return Ok(Next::Done);
+            }
+            Err(error) => return Err(error.into()),
+        };
+    let window = calendars::copy_window(services);
+    let reading = calendars::refresh_copy(&*provider, &session, &connection, window, services.now());
     let error = match tokio::time::timeout(LONGEST, reading).await {
         Ok(Ok(change)) => {
-            at.change(change);
+            at.add_change(change);
             return Ok(Next::Done);
         }
         Ok(Err(error)) => error,
         Err(_) => too_slow(),
     };
     // That our own limits leave no room says nothing of the mailbox.
-    if error.code == OWN_LIMIT {
+    if error.code == OWN_LIMIT_CODE {
         return Err(error.into());
     }
     let known_good = integration.known_good.as_deref();
-    let judging = health::judge(&*provider, &session, known_good, &connection.address, &error);
+    let judging = health::diagnose(&*provider, &session, known_good, &connection.address, &error);
     let judgement = tokio::time::timeout(LONGEST, judging).await;
-    let judgement = judgement.unwrap_or_else(|_| Judgement::Passing(error.clone()));
-    at.change_all(failed(services, &connection, session.own, judgement, &error));
+    let judgement = judgement.unwrap_or_else(|_| Diagnosis::Passing(error.clone()));
+    at.add_changes(failed(services, &connection, session.own, judgement, &error));
     Ok(Next::Done)
 }
 
 /// Records a failure of this mailbox even for a defect in Muster, so that it is not retried immediately.
 async fn record_failure(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     if let (Some(reason), Some(row)) = (at.failure.clone(), connection(context, at).await?) {
-        at.change(health::failure_because(&context.services, &row, &reason));
+        at.add_change(health::mailbox_failure_because(&context.services, &row, &reason));
     }
     Ok(())
 }
@@ -116,16 +121,16 @@ fn failed(
     services: &System,
     connection: &entity::connection::Model,
     own: bool,
-    judgement: Judgement,
+    judgement: Diagnosis,
     error: &Error,
 ) -> Vec<Change> {
     match judgement {
-        Judgement::Lost(error) => vec![health::integration_failing(connection.integration_id, &error)],
-        Judgement::Mailbox => health::mailbox_unreachable(connection, error, own),
-        Judgement::Passing(error) => vec![health::failure(services, connection, &error, false)],
-        Judgement::Refused => {
-            let mut changes = vec![health::failure(services, connection, error, true)];
-            if health::is_persistent(services, connection, error) {
+        Diagnosis::Lost(error) => vec![health::integration_failing(connection.integration_id, &error)],
+        Diagnosis::Mailbox => health::mailbox_unreachable(connection, error, own),
+        Diagnosis::Passing(error) => vec![health::mailbox_failure(services, connection, &error, false)],
+        Diagnosis::Refused => {
+            let mut changes = vec![health::mailbox_failure(services, connection, error, true)];
+            if health::is_persistent_failure(services, connection, error) {
                 changes.extend(health::mailbox_unreachable(connection, error, own));
             }
             changes

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{Id, Message, Reason, ids};
 use providers::Remedy;
-use services::{Change, System, audit::in_request};
+use services::{Change, System, audit::with_request_id};
 
 use crate::messages;
 
@@ -37,7 +37,7 @@ impl engine::Context for StepContext {
         run: Id<ids::Run>,
         step: F,
     ) -> impl Future<Output = F::Output> + Send {
-        in_request(run.to_string(), step)
+        with_request_id(run.to_string(), step)
     }
 }
 
@@ -59,7 +59,7 @@ impl StepError {
     }
 
     /// A permanent failure for a known reason.
-    pub fn because(reason: Reason) -> Self {
+    pub fn from_reason(reason: Reason) -> Self {
         Self(engine::StepError::Fail(reason))
     }
 }
@@ -73,9 +73,9 @@ impl From<StepError> for engine::StepError {
 impl From<providers::Error> for StepError {
     fn from(error: providers::Error) -> Self {
         use engine::StepError::{Fail, Later, Retry};
-        let reason = services::health::reason(&error);
+        let reason = services::health::provider_reason(&error);
         Self(match error.remedy {
-            Remedy::RetryAfter(after) if error.code == services::OWN_LIMIT => Later { reason, after },
+            Remedy::RetryAfter(after) if error.code == services::OWN_LIMIT_CODE => Later { reason, after },
             Remedy::RetryAfter(after) => Retry { reason, after: Some(after) },
             Remedy::RefreshToken | Remedy::Resync | Remedy::Reread => Retry { reason, after: None },
             Remedy::Reconnect | Remedy::SkipMailbox | Remedy::Never => Fail(reason),

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     Outcome, Step, StepContext, StepError,
-    connect_integration::{check_reason, record},
+    connect_integration::{check_reason, record_report},
     messages,
 };
 
@@ -46,36 +46,36 @@ async fn climb(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let rows = context
         .services
         .integrations()
-        .by_ids(context.services.within(at.tenant), &[order.integration])
+        .by_ids(context.services.tenant_scope(at.tenant), &[order.integration])
         .await?;
     let row = rows
         .into_iter()
         .next()
         .ok_or_else(|| StepError::fail("NOT_FOUND", messages::integration_removed()))?;
     row.state.require()?;
-    let mailbox = verification::mailbox_to_prove(&row, order.candidate.as_deref());
-    let climb =
+    let mailbox = verification::mailbox_to_verify(&row, order.candidate.as_deref());
+    let report =
         verification::run(&context.services, &row, mailbox, at.memory.probe.unwrap_or(at.run.uuid())).await?;
-    if let Some(error) = climb.again {
+    if let Some(error) = report.again {
         return Err(error.into());
     }
-    record(at, row.id, &climb);
-    let reached = climb.organisation.is_some();
-    if climb.verdict() == Verdict::Failed {
-        let reason = check_reason(&climb);
+    record_report(at, row.id, &report);
+    let reached = report.organisation.is_some();
+    if report.verdict() == Verdict::Failed {
+        let reason = check_reason(&report);
         if !reached {
-            at.change(health::lost_because(row.id, reason.clone()));
+            at.add_change(health::integration_failing_because(row.id, reason.clone()));
         }
         return match order.candidate {
-            Some(_) => Err(StepError::because(reason)),
+            Some(_) => Err(StepError::from_reason(reason)),
             None => Ok(Next::Done),
         };
     }
-    at.change(Change::Rooms(RoomList { integration: row.id, rooms: climb.rooms }));
-    if let (Some(address), Some(name)) = (mailbox, climb.service_name) {
+    at.add_change(Change::Rooms(RoomList { integration: row.id, rooms: report.rooms }));
+    if let (Some(address), Some(name)) = (mailbox, report.service_name) {
         let (integration, address) = (row.id, address.to_owned());
-        at.change(Change::ServiceMailbox { integration, address, name });
+        at.add_change(Change::ServiceMailbox { integration, address, name });
     }
-    at.change(health::integration_recovered(row.id));
+    at.add_change(health::integration_recovered(row.id));
     Ok(Next::Done)
 }

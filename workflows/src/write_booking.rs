@@ -17,9 +17,12 @@ use providers::{Event, NewEvent, Remedy};
 use serde::{Deserialize, Serialize};
 use services::{
     Change,
-    bookings::{BookingDetails, TargetCalendar, effect_key, event_of, meeting_of, meeting_over},
+    bookings::{
+        BookingDetails, TargetCalendar, build_event, effect_key, online_meeting_change,
+        online_meeting_removal,
+    },
     change::{BookingChange, ConnectionChange},
-    health::{self, Judgement},
+    health::{self, Diagnosis},
     run_inputs::WriteBooking as RunInput,
 };
 
@@ -38,7 +41,7 @@ engine::workflow! {
 }
 
 /// Name of the signal that another run takes over the booking.
-pub(crate) const SUPERSEDED: &str = "superseded";
+pub(crate) const SUPERSEDED_SIGNAL: &str = "superseded";
 
 /// Whether a run of this workflow has written the event and waits for the rooms' responses.
 pub(crate) fn is_awaiting_rooms(run: &entity::run::Model) -> bool {
@@ -75,15 +78,15 @@ async fn route(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let via = context
         .services
         .bookings()
-        .route(&context.services, at.tenant, &details.booking, &at.memory.without)
+        .choose_target(&context.services, at.tenant, &details.booking, &at.memory.without)
         .await?;
     let via = via.ok_or_else(|| {
-        StepError::because(
+        StepError::from_reason(
             Reason::new("NO_CALENDAR_TO_WRITE", messages::no_writable_calendar())
                 .with_next_action(messages::activate_a_calendar()),
         )
     })?;
-    at.change(Change::Booking(BookingChange {
+    at.add_change(Change::Booking(BookingChange {
         id: details.booking.id,
         via: Some(via),
         ..BookingChange::default()
@@ -115,7 +118,7 @@ async fn put(target: &TargetCalendar, details: &BookingDetails, again: bool) -> 
     {
         return Ok(event);
     }
-    let event = event_of(details, &target.via);
+    let event = build_event(details, &target.via);
     // The calendar that it was asked for may have become unreachable: the booking is worth more than its meeting.
     let online_meeting = event.online_meeting && target.provider.features().online_meetings;
     target.provider.create_event(session, mailbox, &NewEvent { online_meeting, ..event }).await
@@ -131,15 +134,19 @@ async fn written(
     let range = services::bookings::time_of(&details.booking);
     let ids = (event.id.as_str(), event.uid.as_str());
     let own = context.services.bookings().own_event(&context.services, details, ids, Some(range)).await?;
-    at.change(Change::Booking(BookingChange {
+    at.add_change(Change::Booking(BookingChange {
         id: details.booking.id,
         state: Some(BookingState::Written),
         reason: Some(None),
         event: Some((event.id.clone(), event.uid.clone())),
-        meeting: meeting_of(&details.booking, target.provider.features(), event.online_meeting.as_ref()),
+        meeting: online_meeting_change(
+            &details.booking,
+            target.provider.features(),
+            event.online_meeting.as_ref(),
+        ),
         ..BookingChange::default()
     }));
-    at.change(Change::OwnEvent(own));
+    at.add_change(Change::OwnEvent(own));
     at.memory.wrote = true;
     Ok(Next::Go(State::AwaitRooms))
 }
@@ -149,20 +156,20 @@ async fn written(
 async fn refused(at: &mut Step<Memory>, target: &TargetCalendar, error: providers::Error) -> Outcome<State> {
     let (integration, mailbox) = (&target.integration, target.via.mailbox.as_str());
     let (known_good, own) = (integration.known_good.as_deref(), target.session.own);
-    match health::judge(&*target.provider, &target.session, known_good, mailbox, &error).await {
-        Judgement::Passing(error) => Err(error.into()),
-        Judgement::Lost(error) => {
-            at.change(health::integration_failing(integration.id, &error));
-            Ok(abandon_because(at, health::reason(&error)))
+    match health::diagnose(&*target.provider, &target.session, known_good, mailbox, &error).await {
+        Diagnosis::Passing(error) => Err(error.into()),
+        Diagnosis::Lost(error) => {
+            at.add_change(health::integration_failing(integration.id, &error));
+            Ok(abandon_because(at, health::provider_reason(&error)))
         }
-        Judgement::Refused if error.remedy == Remedy::SkipMailbox => {
-            Ok(abandon_because(at, health::reason(&error)))
+        Diagnosis::Refused if error.remedy == Remedy::SkipMailbox => {
+            Ok(abandon_because(at, health::provider_reason(&error)))
         }
-        Judgement::Refused => Err(error.into()),
-        Judgement::Mailbox => {
+        Diagnosis::Refused => Err(error.into()),
+        Diagnosis::Mailbox => {
             at.memory.without.push(mailbox.to_owned());
             if let (WrittenVia::Organiser, Some(connection)) = (target.via.written_via, target.connection) {
-                at.change(unreachable(connection, &error, own));
+                at.add_change(unreachable(connection, &error, own));
             }
             Ok(Next::Go(State::Route))
         }
@@ -190,21 +197,21 @@ fn abandon_because(at: &mut Step<Memory>, reason: Reason) -> Next<State> {
 /// Fails in a separate step, so that the results of the previous step are committed.
 async fn abandon(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let unnamed = || Reason::new("NO_CALENDAR_TO_WRITE", messages::booking_not_written());
-    Err(StepError::because(at.memory.abandoned.clone().unwrap_or_else(unnamed)))
+    Err(StepError::from_reason(at.memory.abandoned.clone().unwrap_or_else(unnamed)))
 }
 
 /// Cancels an event that may have been written, so that nothing is left at the provider.
 async fn take_back(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let details = details(context, at).await?;
-    let target = match context.services.bookings().target_calendar(&context.services, &details.booking).await
-    {
-        Ok(Some(target)) => target,
-        Ok(None) => return Ok(()),
-        Err(services::Error::Provider(error)) if !at.memory.wrote && health::is_refusal(&error) => {
-            return Ok(());
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let target =
+        match context.services.bookings().open_target_calendar(&context.services, &details.booking).await {
+            Ok(Some(target)) => target,
+            Ok(None) => return Ok(()),
+            Err(services::Error::Provider(error)) if !at.memory.wrote && health::is_refusal(&error) => {
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
     let (session, mailbox) = (&target.session, &target.via.mailbox);
     let undone = match target.provider.find_event(session, mailbox, &effect_key(&details.booking)).await {
         Ok(Some(event)) => target.provider.cancel_event(session, mailbox, &event.id, "").await,
@@ -220,7 +227,7 @@ async fn take_back(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome 
         let external = details.booking.external_id.as_deref().unwrap_or_default();
         let own =
             context.services.bookings().own_event(&context.services, &details, (external, uid), None).await?;
-        at.change(Change::OwnEvent(own));
+        at.add_change(Change::OwnEvent(own));
     }
     Ok(())
 }
@@ -231,11 +238,11 @@ async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     if is_over(&details) || (details.booking.external_id.is_some() && !at.memory.wrote) {
         return Ok(());
     }
-    at.change(Change::Booking(BookingChange {
+    at.add_change(Change::Booking(BookingChange {
         id: details.booking.id,
         state: Some(BookingState::Failed),
         reason: Some(at.failure.clone()),
-        meeting: meeting_over(&details.booking),
+        meeting: online_meeting_removal(&details.booking),
         free: true,
         ..BookingChange::default()
     }));
@@ -243,12 +250,12 @@ async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
 }
 
 async fn details(context: &StepContext, at: &Step<Memory>) -> Result<BookingDetails, StepError> {
-    load(context, at.tenant, at.memory.order.booking).await
+    load_booking(context, at.tenant, at.memory.order.booking).await
 }
 
 /// Loads a booking with its participants. The run waits while the booking is in a state that this version does not
 /// know.
-pub(crate) async fn load(
+pub(crate) async fn load_booking(
     context: &StepContext,
     tenant: Id<ids::Tenant>,
     booking: Id<ids::Booking>,
@@ -264,10 +271,11 @@ pub(crate) async fn target_calendar(
     context: &StepContext,
     details: &BookingDetails,
 ) -> Result<TargetCalendar, StepError> {
-    let target = context.services.bookings().target_calendar(&context.services, &details.booking).await?;
+    let target =
+        context.services.bookings().open_target_calendar(&context.services, &details.booking).await?;
     target.ok_or_else(|| StepError::fail("NO_CALENDAR_TO_WRITE", messages::no_calendar_chosen()))
 }
 
 pub(crate) fn is_over(details: &BookingDetails) -> bool {
-    details.booking.state.known().is_some_and(|state| !state.blocks())
+    details.booking.state.known().is_some_and(|state| !state.blocks_time())
 }

@@ -10,8 +10,8 @@ use services::{access, rows::access_token::Model};
 use super::{
     context::{ContextExt, format_id, parse_id, parse_ids},
     failure::{Result, null_if_missing},
-    page::{args, connection},
-    payload::{answer, payload},
+    page::{connection, parse_page_args},
+    payload::{catch_refusals, payload},
     scalar::DateTime,
 };
 
@@ -99,8 +99,9 @@ impl AccessTokenQuery {
         null_if_missing(async {
             ctx.caller().allow_member()?;
             let by = ctx.caller().allow_own_or(parse_id(&user_id, "user", "userId")?)?;
-            let page = ctx.services().access().tokens(&by, args(first, last, after, before)?).await?;
-            Ok(IssuedTokenConnection::of(page, None))
+            let page =
+                ctx.services().access().tokens(&by, parse_page_args(first, last, after, before)?).await?;
+            Ok(IssuedTokenConnection::from_page(page, None))
         })
         .await
     }
@@ -153,7 +154,7 @@ impl AccessTokenMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createAccessToken`.")] input: CreateAccessTokenInput,
     ) -> Result<CreateAccessTokenPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow_staff()?;
             let tenant = parse_id(&input.tenant_id, "tenant", "tenantId")?;
             let user = parse_id(&input.user_id, "user", "userId")?;
@@ -173,7 +174,7 @@ impl AccessTokenMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `revokeAccessTokens`.")] input: RevokeAccessTokensInput,
     ) -> Result<RevokeAccessTokensPayload> {
-        answer(async {
+        catch_refusals(async {
             ctx.caller().allow_member()?;
             let user = parse_id(&input.user_id, "user", "userId")?;
             let tokens = input.token_ids.map(|ids| at_most(&ids)).transpose()?;

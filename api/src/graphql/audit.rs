@@ -10,7 +10,7 @@ use services::{
 use super::{
     context::{ContextExt, format_id},
     failure::{Result, null_if_missing},
-    page::{args, connection},
+    page::{connection, parse_page_args},
     scalar::DateTime,
 };
 
@@ -83,7 +83,7 @@ impl AuditEntry {
 
     /// SHA-256 hash of the entry and of the previous entry's hash, in hexadecimal.
     async fn hash(&self) -> String {
-        audit::hash_of(&self.0)
+        audit::hash_hex(&self.0)
     }
 }
 
@@ -139,8 +139,12 @@ impl AuditQuery {
         null_if_missing(async {
             let by = ctx.caller().allow::<may::RoleEdit>()?;
             let filter = filter.map(Into::into).unwrap_or_default();
-            let page = ctx.services().audit().list(&by, filter, args(first, last, after, before)?).await?;
-            Ok(AuditEntryConnection::of(page, None))
+            let page = ctx
+                .services()
+                .audit()
+                .list(&by, filter, parse_page_args(first, last, after, before)?)
+                .await?;
+            Ok(AuditEntryConnection::from_page(page, None))
         })
         .await
     }
@@ -165,9 +169,9 @@ impl AuditQuery {
             let page = ctx
                 .services()
                 .audit()
-                .list_installation(&by, filter, args(first, last, after, before)?)
+                .list_installation(&by, filter, parse_page_args(first, last, after, before)?)
                 .await?;
-            Ok(AuditEntryConnection::of(page, None))
+            Ok(AuditEntryConnection::from_page(page, None))
         })
         .await
     }

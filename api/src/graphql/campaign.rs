@@ -13,8 +13,8 @@ use super::{
     enums::{CampaignState, ConnectedMailboxState},
     failure::{Result, null_if_missing},
     integration::{self, Integration},
-    page::{args, connection, slice},
-    payload::{answer, payload},
+    page::{connection, paginate, parse_page_args},
+    payload::{catch_refusals, payload},
     reason::Reason,
     scalar::DateTime,
 };
@@ -43,7 +43,7 @@ impl Campaign {
 
     /// The integration whose mailboxes the campaign activates.
     async fn integration(&self, ctx: &Context<'_>) -> Option<Result<Integration>> {
-        integration::referred(ctx, Some(self.0.integration_id)).await
+        integration::load_referenced(ctx, Some(self.0.integration_id)).await
     }
 
     /// Number of mailboxes by result so far.
@@ -71,8 +71,12 @@ impl Campaign {
             let by = ctx.caller().allow::<may::ConnectionView>()?;
             let items = ctx.services().campaigns().items(&by, self.0.id).await?;
             let total = items.len() as u64;
-            let page = slice(items, |item| item.connection_id.uuid(), args(first, last, after, before)?)?;
-            Ok(CampaignItemConnection::of(page, Some(total)))
+            let page = paginate(
+                items,
+                |item| item.connection_id.uuid(),
+                parse_page_args(first, last, after, before)?,
+            )?;
+            Ok(CampaignItemConnection::from_page(page, Some(total)))
         })
         .await
     }
@@ -120,7 +124,7 @@ impl CampaignItem {
 
     /// Why the mailbox is in this state and what to do next; null if there is nothing to explain.
     async fn reason(&self) -> Option<Reason> {
-        Reason::stored(self.0.reason.as_ref())
+        Reason::from_stored(self.0.reason.as_ref())
     }
 
     /// Time at which the mailbox had a result; null until then.
@@ -182,11 +186,15 @@ impl From<campaigns::Preview> for CampaignPreview {
 
 /// The campaign with this id in the caller's tenant. Needs `CONNECTION_VIEW`.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Campaign> {
-    visible(ctx.services(), &ctx.caller(), parse_id(id, "campaign", "id")?).await
+    read_for_caller(ctx.services(), &ctx.caller(), parse_id(id, "campaign", "id")?).await
 }
 
 /// Reads a campaign as [`read`] does, for a subscription, which has no query context.
-pub(super) async fn visible(services: &Services, caller: &Caller, id: Id<ids::Campaign>) -> Result<Campaign> {
+pub(super) async fn read_for_caller(
+    services: &Services,
+    caller: &Caller,
+    id: Id<ids::Campaign>,
+) -> Result<Campaign> {
     let by = caller.allow::<may::ConnectionView>()?;
     Ok(services.campaigns().get(&by, id).await?.into())
 }
@@ -219,8 +227,9 @@ impl CampaignQuery {
     ) -> Option<Result<CampaignConnection>> {
         null_if_missing(async {
             let by = ctx.caller().allow::<may::ConnectionView>()?;
-            let page = ctx.services().campaigns().list(&by, args(first, last, after, before)?).await?;
-            Ok(CampaignConnection::of(page, None))
+            let page =
+                ctx.services().campaigns().list(&by, parse_page_args(first, last, after, before)?).await?;
+            Ok(CampaignConnection::from_page(page, None))
         })
         .await
     }
@@ -281,7 +290,7 @@ impl CampaignMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `startCampaign`.")] input: StartCampaignInput,
     ) -> Result<StartCampaignPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::UserEdit>()?;
             let id = parse_id(&input.integration_id, "integration", "integrationId")?;
             let campaign = ctx.services().campaigns().start(&by, id).await?;
@@ -296,7 +305,7 @@ impl CampaignMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `retryCampaign`.")] input: RetryCampaignInput,
     ) -> Result<RetryCampaignPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::UserEdit>()?;
             let campaign =
                 ctx.services().campaigns().retry(&by, parse_id(&input.id, "campaign", "id")?).await?;

@@ -4,7 +4,7 @@ use async_graphql::{Context, Description, Enum, ID, InputObject, Object, SimpleO
 use domain::{Id, Permission, Route as Way, ids, may};
 use services::{
     Caller, Services,
-    connections::{self, ConnectionScope},
+    connections::{self, ConnectionFilter},
     rows::connection::Model,
 };
 
@@ -13,8 +13,8 @@ use super::{
     enums::{ConnectedMailboxState, Route},
     failure::{Result, null_if_missing},
     integration::{self, Integration},
-    page::{args, connection},
-    payload::{answer, payload},
+    page::{connection, parse_page_args},
+    payload::{catch_refusals, payload},
     reason::Reason,
     room::{self, Room},
     run::{self, Run},
@@ -51,7 +51,7 @@ impl ConnectedMailbox {
 
     /// Why the connected mailbox is in its current state and what to do next; null if there is nothing to explain.
     async fn reason(&self) -> Option<Reason> {
-        Reason::stored(self.0.reason.as_ref())
+        Reason::from_stored(self.0.reason.as_ref())
     }
 
     /// Time at which the connected mailbox entered its current state.
@@ -92,13 +92,14 @@ impl ConnectedMailbox {
     /// Identifiers of the calendars that make the owner busy, as set by `setCountedCalendars`; null if the provider's
     /// own rule applies, which `calendars.counts` shows.
     async fn counted_calendar_ids(&self) -> Option<Vec<String>> {
-        connections::counted(&self.0)
+        connections::chosen_calendars(&self.0)
     }
 
     /// Items that could not be read when the calendar was last read. Items whose times are partly known count as busy
     /// for as long as they may last; items whose times are unknown block nothing.
     async fn unreadable(&self) -> UnreadableItems {
-        let examples = connections::unreadable(&self.0).into_iter().map(UnreadableItem::from).collect();
+        let examples =
+            connections::unreadable_examples(&self.0).into_iter().map(UnreadableItem::from).collect();
         UnreadableItems { count: self.0.unreadable_count, unknown: self.0.unknown_count, examples }
     }
 
@@ -113,17 +114,17 @@ impl ConnectedMailbox {
 
     /// The user who owns the mailbox; null for a room. Needs `USER_VIEW` unless the caller is that user.
     async fn user(&self, ctx: &Context<'_>) -> Option<Result<User>> {
-        user::referred(ctx, self.0.user_id).await
+        user::load_referenced(ctx, self.0.user_id).await
     }
 
     /// The room that owns the mailbox; null for a user.
     async fn room(&self, ctx: &Context<'_>) -> Option<Result<Room>> {
-        room::referred(ctx, self.0.room_id).await
+        room::load_referenced(ctx, self.0.room_id).await
     }
 
     /// The integration that gives access to the mailbox.
     async fn integration(&self, ctx: &Context<'_>) -> Option<Result<Integration>> {
-        integration::referred(ctx, Some(self.0.integration_id)).await
+        integration::load_referenced(ctx, Some(self.0.integration_id)).await
     }
 
     /// Incremented on every change; pass as `ifVersion`.
@@ -266,9 +267,9 @@ pub struct UnreadableItem {
     blocks: bool,
 }
 
-impl From<domain::Unreadable> for UnreadableItem {
-    fn from(item: domain::Unreadable) -> Self {
-        let domain::Unreadable { uid, reason, blocks } = item;
+impl From<domain::UnreadableItem> for UnreadableItem {
+    fn from(item: domain::UnreadableItem) -> Self {
+        let domain::UnreadableItem { uid, reason, blocks } = item;
         Self { uid, reason: reason.into(), blocks }
     }
 }
@@ -285,20 +286,20 @@ pub struct ConnectedMailboxFilter {
 }
 
 impl ConnectedMailboxFilter {
-    fn wanted(&self) -> Result<ConnectionScope> {
+    fn wanted(&self) -> Result<ConnectionFilter> {
         let of = |id| parse_id::<ids::Integration>(id, "integration", "integrationId");
         let integration = self.integration_id.as_ref().map(of).transpose()?;
-        Ok(ConnectionScope { integration, state: self.state.map(Into::into), rooms: self.rooms })
+        Ok(ConnectionFilter { integration, state: self.state.map(Into::into), rooms: self.rooms })
     }
 }
 
 /// The connected mailbox with this id in the caller's tenant. Needs `CONNECTION_VIEW`.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<ConnectedMailbox> {
-    visible(ctx.services(), &ctx.caller(), parse_id(id, "connection", "id")?).await
+    read_for_caller(ctx.services(), &ctx.caller(), parse_id(id, "connection", "id")?).await
 }
 
 /// Reads a connected mailbox as [`read`] does, for a subscription, which has no query context.
-pub(super) async fn visible(
+pub(super) async fn read_for_caller(
     services: &Services,
     caller: &Caller,
     id: Id<ids::Connection>,
@@ -308,16 +309,16 @@ pub(super) async fn visible(
 }
 
 /// One page of connected mailboxes. Counts the whole list only if the query selects `totalCount`.
-pub(super) async fn list(
+pub(super) async fn read_page(
     ctx: &Context<'_>,
-    wanted: ConnectionScope,
+    wanted: ConnectionFilter,
     page: services::PageArgs,
 ) -> Result<ConnectedMailboxConnection> {
     let by = ctx.caller().allow::<may::ConnectionView>()?;
     let connections = ctx.services().connections();
     let is_counted = ctx.look_ahead().field("totalCount").exists();
     let total = if is_counted { Some(connections.count(&by, &wanted).await?) } else { None };
-    Ok(ConnectedMailboxConnection::of(connections.list(&by, &wanted, page).await?, total))
+    Ok(ConnectedMailboxConnection::from_page(connections.list(&by, &wanted, page).await?, total))
 }
 
 #[derive(Default)]
@@ -352,7 +353,7 @@ impl ConnectionQuery {
         Some(
             async {
                 let wanted = filter.unwrap_or_default().wanted()?;
-                list(ctx, wanted, args(first, last, after, before)?).await
+                read_page(ctx, wanted, parse_page_args(first, last, after, before)?).await
             }
             .await,
         )
@@ -418,11 +419,11 @@ impl ConnectionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `activateConnectedMailbox`.")] input: ActivateConnectedMailboxInput,
     ) -> Result<ActivateConnectedMailboxPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::UserEdit>()?;
             let run =
                 ctx.services().connections().activate(&by, parse_id(&input.id, "connection", "id")?).await?;
-            Ok(ActivateConnectedMailboxPayload::done(run::of(ctx, &by, run).await?))
+            Ok(ActivateConnectedMailboxPayload::done(run::read_enqueued(ctx, &by, run).await?))
         })
         .await
     }
@@ -433,11 +434,12 @@ impl ConnectionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `setCountedCalendars`.")] input: SetCountedCalendarsInput,
     ) -> Result<SetCountedCalendarsPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::UserEdit>()?;
             let id = parse_id(&input.connected_mailbox_id, "connection", "connectedMailboxId")?;
             let connections = ctx.services().connections();
-            let row = connections.count_calendars(&by, id, input.calendar_ids, input.if_version).await?;
+            let row =
+                connections.set_counted_calendars(&by, id, input.calendar_ids, input.if_version).await?;
             Ok(SetCountedCalendarsPayload::done(if_visible(
                 ctx,
                 Permission::ConnectionView,
@@ -453,7 +455,7 @@ impl ConnectionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `excludeConnectedMailbox`.")] input: ExcludeConnectedMailboxInput,
     ) -> Result<ExcludeConnectedMailboxPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::UserEdit>()?;
             let row =
                 ctx.services().connections().exclude(&by, parse_id(&input.id, "connection", "id")?).await?;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use async_graphql::{Context, ID, MaybeUndefined};
-use domain::{Id, Kind, Permission};
+use domain::{Id, IdKind, Permission};
 use services::{Caller, Refusal, Services};
 
 use super::{failure::Result, loaders::Loaders};
@@ -42,18 +42,22 @@ pub(super) fn if_visible<T>(ctx: &Context<'_>, permission: Permission, changed: 
 }
 
 /// Parses the id of an input field. A malformed id is refused like one that does not exist.
-pub(super) fn parse_id<K: Kind>(id: &ID, what: &'static str, field: &'static str) -> Result<Id<K>> {
+pub(super) fn parse_id<K: IdKind>(id: &ID, what: &'static str, field: &'static str) -> Result<Id<K>> {
     let unknown = |_| Refusal::new("NOT_FOUND", format!("There is no such {what}.")).at(field);
     Ok(id.parse().map_err(unknown)?)
 }
 
 /// Parses a list of ids of an input field.
-pub(super) fn parse_ids<K: Kind>(ids: &[ID], what: &'static str, field: &'static str) -> Result<Vec<Id<K>>> {
+pub(super) fn parse_ids<K: IdKind>(
+    ids: &[ID],
+    what: &'static str,
+    field: &'static str,
+) -> Result<Vec<Id<K>>> {
     ids.iter().map(|id| parse_id(id, what, field)).collect()
 }
 
 /// Formats a stored id with its prefix.
-pub(super) fn format_id<K: Kind>(id: Id<K>) -> ID {
+pub(super) fn format_id<K: IdKind>(id: Id<K>) -> ID {
     ID(id.to_string())
 }
 

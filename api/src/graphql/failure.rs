@@ -1,7 +1,7 @@
 //! Maps failures of use cases to GraphQL.
 //!
 //! Resolvers use `?` on everything; this module decides where a failure goes. A refusal becomes an entry of a
-//! mutation's `userErrors` ([`super::payload::answer`]), anything else a top-level error with
+//! mutation's `userErrors` ([`super::payload::catch_refusals`]), anything else a top-level error with
 //! `extensions {code, retryable}`. [`Failure`] has no `Display` on purpose: async-graphql would turn it into an error
 //! without a code.
 

@@ -10,8 +10,8 @@ use super::{
     context::{ContextExt, format_id, parse_id},
     enums::Permission,
     failure::{Result, null_if_missing},
-    page::{args, connection},
-    payload::{answer, payload},
+    page::{connection, parse_page_args},
+    payload::{catch_refusals, payload},
     scalar::DateTime,
 };
 
@@ -105,8 +105,8 @@ impl KeyQuery {
     ) -> Option<Result<ApiKeyConnection>> {
         null_if_missing(async {
             let by = ctx.caller().allow_staff()?;
-            let page = ctx.services().keys().list(&by, args(first, last, after, before)?).await?;
-            Ok(ApiKeyConnection::of(page, None))
+            let page = ctx.services().keys().list(&by, parse_page_args(first, last, after, before)?).await?;
+            Ok(ApiKeyConnection::from_page(page, None))
         })
         .await
     }
@@ -185,7 +185,7 @@ impl KeyMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createApiKey`.")] input: CreateApiKeyInput,
     ) -> Result<CreateApiKeyPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow_staff()?;
             let tenant = input.tenant_id.map(|id| parse_id(&id, "tenant", "tenantId")).transpose()?;
             let new = NewKey {
@@ -208,7 +208,7 @@ impl KeyMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `rotateApiKey`.")] input: RotateApiKeyInput,
     ) -> Result<RotateApiKeyPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow_staff()?;
             let id = parse_id(&input.id, "key", "id")?;
             let overlap = chrono::Duration::seconds(input.overlap_seconds.into());
@@ -225,7 +225,7 @@ impl KeyMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `revokeApiKey`.")] input: RevokeApiKeyInput,
     ) -> Result<RevokeApiKeyPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow_staff()?;
             let id = parse_id(&input.id, "key", "id")?;
             let revoked = ctx.services().keys().revoke(&by, id, input.include_created).await?;

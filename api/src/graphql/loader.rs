@@ -58,7 +58,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> Loader<K, V> {
     }
 
     /// The value with this id; `None` if there is none or no id is given.
-    pub(super) async fn load_some(&self, key: Option<K>) -> Result<Option<V>> {
+    pub(super) async fn load_optional(&self, key: Option<K>) -> Result<Option<V>> {
         match key {
             None => Ok(None),
             Some(key) => self.load(key).await,

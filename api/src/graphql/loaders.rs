@@ -92,7 +92,7 @@ impl Loaders {
                     }
                 })
             },
-            service_accounts: many!(services, scope, keys => services.service_accounts().of(scope, &keys), |row| {
+            service_accounts: many!(services, scope, keys => services.service_accounts().of_integrations(scope, &keys), |row| {
                 Some(row.integration_id)
             }),
             participants: many!(services, scope, keys => services.bookings().participants_of(scope, &keys), |row| {
@@ -116,16 +116,16 @@ fn grouped<K: Eq + Hash, V>(rows: Vec<V>, of: impl Fn(&V) -> Option<K>) -> HashM
 }
 
 /// Extension that gives every request its own data loaders and reading transaction.
-pub(super) struct PerRequest(pub(super) Services);
+pub(super) struct LoadersExtension(pub(super) Services);
 
-impl ExtensionFactory for PerRequest {
+impl ExtensionFactory for LoadersExtension {
     fn create(&self) -> Arc<dyn Extension> {
         Arc::new(Self(self.0.for_request()))
     }
 }
 
 #[async_trait]
-impl Extension for PerRequest {
+impl Extension for LoadersExtension {
     async fn prepare_request(
         &self,
         ctx: &ExtensionContext<'_>,
@@ -148,7 +148,7 @@ impl Extension for PerRequest {
         let ends = info.path_node.parent.is_none() && info.parent_type == "Mutation";
         let resolved = next.run(ctx, info).await;
         if ends {
-            self.0.end_reading().await;
+            self.0.end_read_transaction().await;
         }
         resolved
     }
@@ -161,7 +161,7 @@ impl Extension for PerRequest {
         next: NextExecute<'_>,
     ) -> Response {
         let response = next.run(ctx, operation_name).await;
-        self.0.end_reading().await;
+        self.0.end_read_transaction().await;
         response
     }
 }

@@ -36,7 +36,7 @@ mod workflow;
 use async_graphql::{MergedObject, SDLExportOptions, SchemaBuilder};
 use services::Services;
 
-use crate::{budget::BudgetExtension, mutation_access::MutationAccessExtension};
+use crate::{mutation_access::MutationAccessExtension, response_budget::BudgetExtension};
 
 use self::{
     access_token::{AccessTokenMutation, AccessTokenQuery},
@@ -52,7 +52,7 @@ use self::{
     },
     issuer::{IssuerMutation, IssuerQuery},
     key::{KeyMutation, KeyQuery},
-    loaders::PerRequest,
+    loaders::LoadersExtension,
     node::{Node, NodeQuery},
     payload::UserError,
     role::{RoleMutation, RoleQuery},
@@ -110,11 +110,11 @@ pub struct Mutation(PeopleMutation, AccessMutation, WorkMutation);
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// Builds the executable schema over the use cases.
-pub fn schema(services: Services) -> Schema {
+pub fn build_schema(services: Services) -> Schema {
     builder()
         .extension(BudgetExtension)
         .extension(MutationAccessExtension)
-        .extension(PerRequest(services.clone()))
+        .extension(LoadersExtension(services.clone()))
         .data(services)
         .finish()
 }

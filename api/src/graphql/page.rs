@@ -22,7 +22,7 @@ pub struct PageInfo {
 
 impl PageInfo {
     /// Page information with the cursors of the first and last item.
-    pub(super) fn of<T>(page: &Page<T>, cursor: impl Fn(&T) -> String) -> Self {
+    pub(super) fn from_page<T>(page: &Page<T>, cursor: impl Fn(&T) -> String) -> Self {
         Self {
             has_next_page: page.has_next,
             has_previous_page: page.has_previous,
@@ -33,12 +33,12 @@ impl PageInfo {
 }
 
 /// The opaque cursor of an item, made from its id.
-pub(super) fn cursor(id: Uuid) -> String {
+pub(super) fn encode_cursor(id: Uuid) -> String {
     BASE64.encode(id.as_bytes())
 }
 
 /// Converts the pagination arguments of a field and decodes their cursors.
-pub(super) fn args(
+pub(super) fn parse_page_args(
     first: Option<i32>,
     last: Option<i32>,
     after: Option<String>,
@@ -64,7 +64,7 @@ fn decode_cursor(text: &str, field: &'static str) -> Result<Uuid> {
 }
 
 /// Returns one page of a list that has been read completely.
-pub(super) fn slice<T>(items: Vec<T>, id: impl Fn(&T) -> Uuid, args: PageArgs) -> Result<Page<T>> {
+pub(super) fn paginate<T>(items: Vec<T>, id: impl Fn(&T) -> Uuid, args: PageArgs) -> Result<Page<T>> {
     let total = items.len();
     let (size, backwards) = size(args)?;
     let position = |wanted: Uuid| items.iter().position(|item| id(item) == wanted);
@@ -122,12 +122,12 @@ macro_rules! connection {
         }
 
         impl $connection {
-            fn of(page: services::Page<$model>, total_count: Option<u64>) -> Self {
-                use $crate::graphql::page::{PageInfo, cursor};
+            fn from_page(page: services::Page<$model>, total_count: Option<u64>) -> Self {
+                use $crate::graphql::page::{PageInfo, encode_cursor};
                 let id: fn(&$model) -> uuid::Uuid = $id;
-                let page_info = PageInfo::of(&page, |model| cursor(id(model)));
+                let page_info = PageInfo::from_page(&page, |model| encode_cursor(id(model)));
                 let nodes = page.items.iter().cloned().map($node::from).collect();
-                let edge = |model: $model| $edge { cursor: cursor(id(&model)), node: model.into() };
+                let edge = |model: $model| $edge { cursor: encode_cursor(id(&model)), node: model.into() };
                 Self { edges: page.items.into_iter().map(edge).collect(), nodes, page_info, total_count }
             }
         }
@@ -142,14 +142,14 @@ mod tests {
     fn page(first: Option<u64>, last: Option<u64>, after: Option<u128>, before: Option<u128>) -> Page<u128> {
         let args =
             PageArgs { first, last, after: after.map(Uuid::from_u128), before: before.map(Uuid::from_u128) };
-        slice((1..=5).collect(), |n| Uuid::from_u128(*n), args).unwrap()
+        paginate((1..=5).collect(), |n| Uuid::from_u128(*n), args).unwrap()
     }
 
     #[test]
     fn a_cursor_comes_back_as_the_id_it_was_made_of() {
         let id = Uuid::from_u128(7);
-        assert_eq!(args(Some(3), None, Some(cursor(id)), None).unwrap().after, Some(id));
-        assert!(args(None, None, Some("bkg_1".to_owned()), None).is_err());
+        assert_eq!(parse_page_args(Some(3), None, Some(encode_cursor(id)), None).unwrap().after, Some(id));
+        assert!(parse_page_args(None, None, Some("bkg_1".to_owned()), None).is_err());
     }
 
     #[test]
@@ -169,7 +169,7 @@ mod tests {
     fn a_page_of_a_slice_holds_one_to_a_hundred() {
         for first in [0, 101] {
             let args = PageArgs { first: Some(first), ..PageArgs::default() };
-            assert!(slice(vec![1_u128], |n| Uuid::from_u128(*n), args).is_err(), "{first}");
+            assert!(paginate(vec![1_u128], |n| Uuid::from_u128(*n), args).is_err(), "{first}");
         }
     }
 }

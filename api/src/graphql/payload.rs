@@ -149,7 +149,7 @@ pub(super) trait Payload {
 }
 
 /// Finishes a mutation: refusals become `userErrors`, other failures stay errors.
-pub(super) async fn answer<P: Payload>(work: impl Future<Output = Result<P>>) -> Result<P> {
+pub(super) async fn catch_refusals<P: Payload>(work: impl Future<Output = Result<P>>) -> Result<P> {
     match work.await {
         Err(Failure::Refused(refusal)) => Ok(P::refused(refusal.into())),
         Err(Failure::SlotTaken(taken)) => Ok(P::refused(taken.into())),

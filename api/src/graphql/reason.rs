@@ -19,14 +19,14 @@ pub struct Reason {
 
 impl Reason {
     /// The reason as a person reads it, with its times in the reader's zone if that is known.
-    pub(super) fn of(reason: &domain::Reason, zone: Option<&Zone>) -> Self {
+    pub(super) fn from_domain(reason: &domain::Reason, zone: Option<&Zone>) -> Self {
         let Explanation { code, message, next_action } = wording::explanation(reason, zone);
         Self { code, message, next_action }
     }
 
     /// Decodes the reason stored with an object; `None` if there is none.
-    pub(super) fn stored(json: Option<&serde_json::Value>) -> Option<Self> {
-        services::integrations::reason(json).map(|reason| Self::of(&reason, None))
+    pub(super) fn from_stored(json: Option<&serde_json::Value>) -> Option<Self> {
+        services::integrations::parse_reason(json).map(|reason| Self::from_domain(&reason, None))
     }
 
     /// What to do next; `None` if there is nothing to do.

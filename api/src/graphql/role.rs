@@ -3,7 +3,7 @@
 use async_graphql::{Context, Description, ID, InputObject, Object, SimpleObject};
 use domain::{ids, may};
 use services::{
-    roles::{NewRole, RoleChange, permissions_in},
+    roles::{NewRole, RoleChange, role_permissions},
     rows::role::Model,
 };
 
@@ -11,7 +11,7 @@ use super::{
     context::{ContextExt, format_id, parse_id, parse_ids},
     enums::Permission,
     failure::{Result, null_if_missing},
-    payload::{answer, payload},
+    payload::{catch_refusals, payload},
     scalar::DateTime,
     user::{self, User},
 };
@@ -48,7 +48,7 @@ impl Role {
 
     /// Permissions that the role grants.
     async fn permissions(&self) -> Vec<Permission> {
-        permissions_in(&self.0).into_iter().map(Permission::from).collect()
+        role_permissions(&self.0).into_iter().map(Permission::from).collect()
     }
 
     /// Time at which the role was created.
@@ -201,7 +201,7 @@ impl RoleMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createRole`.")] input: CreateRoleInput,
     ) -> Result<CreateRolePayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::RoleEdit>()?;
             let permissions = input.permissions.into_iter().map(Into::into).collect();
             let role = ctx.services().roles().create(&by, NewRole { name: input.name, permissions }).await?;
@@ -216,7 +216,7 @@ impl RoleMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateRole`.")] input: UpdateRoleInput,
     ) -> Result<UpdateRolePayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::RoleEdit>()?;
             let permissions = input.permissions.map(|all| all.into_iter().map(Into::into).collect());
             let change = RoleChange { name: input.name, permissions };
@@ -232,7 +232,7 @@ impl RoleMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `deleteRole`.")] input: DeleteRoleInput,
     ) -> Result<DeleteRolePayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::RoleEdit>()?;
             ctx.services().roles().delete(&by, parse_id(&input.id, "role", "id")?).await?;
             Ok(DeleteRolePayload::done(input.id))
@@ -247,11 +247,11 @@ impl RoleMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `assignRoles`.")] input: AssignRolesInput,
     ) -> Result<AssignRolesPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::RoleEdit>()?;
             let (user, roles) = of_user(&input.user_id, &input.role_ids)?;
             ctx.services().roles().assign(&by, user, &roles).await?;
-            Ok(AssignRolesPayload::done(user::visible(ctx.services(), &ctx.caller(), user).await?))
+            Ok(AssignRolesPayload::done(user::read_if_visible(ctx.services(), &ctx.caller(), user).await?))
         })
         .await
     }
@@ -263,11 +263,11 @@ impl RoleMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `unassignRoles`.")] input: UnassignRolesInput,
     ) -> Result<UnassignRolesPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::RoleEdit>()?;
             let (user, roles) = of_user(&input.user_id, &input.role_ids)?;
             ctx.services().roles().unassign(&by, user, &roles).await?;
-            Ok(UnassignRolesPayload::done(user::visible(ctx.services(), &ctx.caller(), user).await?))
+            Ok(UnassignRolesPayload::done(user::read_if_visible(ctx.services(), &ctx.caller(), user).await?))
         })
         .await
     }
@@ -276,11 +276,11 @@ impl RoleMutation {
 type OfUser = (domain::Id<ids::User>, Vec<domain::Id<ids::Role>>);
 
 fn of_user(user: &ID, roles: &[ID]) -> Result<OfUser> {
-    Ok((parse_id(user, "user", "userId")?, at_most(roles)?))
+    Ok((parse_id(user, "user", "userId")?, parse_role_ids(roles)?))
 }
 
 /// Parses the ids in an input's `roleIds`, up to 20.
-pub(super) fn at_most(roles: &[ID]) -> Result<Vec<domain::Id<ids::Role>>> {
+pub(super) fn parse_role_ids(roles: &[ID]) -> Result<Vec<domain::Id<ids::Role>>> {
     if roles.len() > MAX {
         let refusal = services::Refusal::new("TOO_MANY", format!("Give at most {MAX} roles at once."));
         return Err(refusal.at("roleIds").exceeding(MAX, roles.len()).into());

@@ -8,7 +8,7 @@ use super::{
     connection::ConnectedMailbox,
     context::{ContextExt, format_id, parse_id},
     failure::{Result, null_if_missing},
-    page::{args, connection},
+    page::{connection, parse_page_args},
     scalar::EmailAddress,
 };
 
@@ -105,19 +105,19 @@ pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Room> {
 }
 
 /// A room that another object refers to. Whoever may see that object may see the room.
-pub(super) async fn referred(ctx: &Context<'_>, id: Option<Id<ids::Room>>) -> Option<Result<Room>> {
-    ctx.loaders().rooms.load_some(id).await.map(|room| room.map(Room)).transpose()
+pub(super) async fn load_referenced(ctx: &Context<'_>, id: Option<Id<ids::Room>>) -> Option<Result<Room>> {
+    ctx.loaders().rooms.load_optional(id).await.map(|room| room.map(Room)).transpose()
 }
 
 /// One page of the rooms of an integration.
-pub(super) async fn of_integration(
+pub(super) async fn rooms_of_integration(
     ctx: &Context<'_>,
     integration: Id<ids::Integration>,
     page: services::PageArgs,
 ) -> Result<RoomConnection> {
     let by = ctx.caller().allow::<may::SeeRooms>()?;
     let filter = Filter { integration: Some(integration), ..Filter::default() };
-    Ok(RoomConnection::of(ctx.services().rooms().list(&by, filter, page).await?, None))
+    Ok(RoomConnection::from_page(ctx.services().rooms().list(&by, filter, page).await?, None))
 }
 
 #[derive(Default)]
@@ -152,9 +152,12 @@ impl RoomQuery {
             async {
                 let by = ctx.caller().allow::<may::SeeRooms>()?;
                 let wanted = filter.unwrap_or_default().wanted()?;
-                let page =
-                    ctx.services().rooms().list(&by, wanted, args(first, last, after, before)?).await?;
-                Ok(RoomConnection::of(page, None))
+                let page = ctx
+                    .services()
+                    .rooms()
+                    .list(&by, wanted, parse_page_args(first, last, after, before)?)
+                    .await?;
+                Ok(RoomConnection::from_page(page, None))
             }
             .await,
         )

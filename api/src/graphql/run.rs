@@ -14,8 +14,8 @@ use super::{
     enums::{RunStatus, StepOutcome},
     failure::{Result, null_if_missing},
     node::{self, Node},
-    page::{args, connection, slice},
-    payload::{answer, payload},
+    page::{connection, paginate, parse_page_args},
+    payload::{catch_refusals, payload},
     reason::Reason,
     scalar::DateTime,
 };
@@ -73,12 +73,12 @@ impl Run {
 
     /// Why the run is in its current status; null if there is nothing to explain.
     async fn reason(&self) -> Option<Reason> {
-        Reason::stored(self.0.reason.as_ref())
+        Reason::from_stored(self.0.reason.as_ref())
     }
 
     /// What a person should do next; null if there is nothing to do.
     async fn next_action(&self) -> Option<String> {
-        Reason::stored(self.0.reason.as_ref())?.into_next_action()
+        Reason::from_stored(self.0.reason.as_ref())?.into_next_action()
     }
 
     /// Name of the signal for which the run waits; null if it waits for none.
@@ -123,8 +123,8 @@ impl Run {
             let by = ctx.caller().allow::<may::RunView>()?;
             let steps = ctx.services().runs().history(&by, self.0.id).await?;
             let total = steps.len() as u64;
-            let page = slice(steps, |step| step.id.uuid(), args(first, last, after, before)?)?;
-            Ok(RunStepConnection::of(page, Some(total)))
+            let page = paginate(steps, |step| step.id.uuid(), parse_page_args(first, last, after, before)?)?;
+            Ok(RunStepConnection::from_page(page, Some(total)))
         })
         .await
     }
@@ -187,7 +187,7 @@ impl RunStep {
 
     /// Why the step had this outcome; null if there is nothing to explain.
     async fn reason(&self) -> Option<Reason> {
-        Reason::stored(self.0.reason.as_ref())
+        Reason::from_stored(self.0.reason.as_ref())
     }
 
     /// Name of the server node that executed the step, or the id of the person who retried the run.
@@ -206,7 +206,7 @@ connection!(RunStep, run_history::Model, RunStepConnection, RunStepEdge, "steps 
     .uuid());
 
 /// The run that a mutation has just enqueued, visible to whoever started it.
-pub(super) async fn of(ctx: &Context<'_>, by: &Member, run: Id<ids::Run>) -> Result<Run> {
+pub(super) async fn read_enqueued(ctx: &Context<'_>, by: &Member, run: Id<ids::Run>) -> Result<Run> {
     let run = ctx.services().runs().by_ids(by.scope(), &[run]).await?.pop();
     Ok(run.ok_or_else(|| services::Error::not_found("run"))?.into())
 }
@@ -214,11 +214,11 @@ pub(super) async fn of(ctx: &Context<'_>, by: &Member, run: Id<ids::Run>) -> Res
 /// The run with this id in the caller's tenant: any run with `RUN_VIEW`, otherwise only runs that the caller started.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Run> {
     let id = parse_id(id, "run", "id")?;
-    visible(ctx.services(), &ctx.caller(), id).await
+    read_for_caller(ctx.services(), &ctx.caller(), id).await
 }
 
 /// Reads a run as [`read`] does, for a subscription, which has no query context.
-pub(super) async fn visible(
+pub(super) async fn read_for_caller(
     services: &services::Services,
     caller: &services::Caller,
     id: Id<ids::Run>,
@@ -268,8 +268,12 @@ impl RunQuery {
                 let by = ctx.caller().allow::<may::RunView>()?;
                 let subject = subject_id.map(|id| any(&id)).transpose()?;
                 let filter = RunFilter { subject, workflow, status: status.map(Into::into) };
-                let page = ctx.services().runs().list(&by, filter, args(first, last, after, before)?).await?;
-                Ok(RunConnection::of(page, None))
+                let page = ctx
+                    .services()
+                    .runs()
+                    .list(&by, filter, parse_page_args(first, last, after, before)?)
+                    .await?;
+                Ok(RunConnection::from_page(page, None))
             }
             .await,
         )
@@ -340,7 +344,7 @@ impl RunMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `retryRun`.")] input: RetryRunInput,
     ) -> Result<RetryRunPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::RunEdit>()?;
             let run = ctx.services().runs().retry(&by, parse_id(&input.id, "run", "id")?).await?;
             Ok(RetryRunPayload::done(if_visible(ctx, Permission::RunView, Run(run))))
@@ -354,7 +358,7 @@ impl RunMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `cancelRun`.")] input: CancelRunInput,
     ) -> Result<CancelRunPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::RunEdit>()?;
             let run = ctx.services().runs().cancel(&by, parse_id(&input.id, "run", "id")?).await?;
             Ok(CancelRunPayload::done(if_visible(ctx, Permission::RunView, Run(run))))
@@ -368,7 +372,7 @@ impl RunMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `signalRun`.")] input: SignalRunInput,
     ) -> Result<SignalRunPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::RunEdit>()?;
             let id = parse_id(&input.id, "run", "id")?;
             let payload = input.payload.map(|payload| payload.0).unwrap_or_default();

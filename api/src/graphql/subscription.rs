@@ -2,8 +2,8 @@
 
 use async_graphql::{Context, Description, ID, Subscription as Fields};
 use async_trait::async_trait;
-use domain::{Id, Kind, ids, may, state::RunStatus};
-use services::{PageArgs, bookings, connections::ConnectionScope, runs::RunFilter};
+use domain::{Id, IdKind, ids, may, state::RunStatus};
+use services::{PageArgs, bookings, connections::ConnectionFilter, runs::RunFilter};
 
 use super::{
     booking::{self, Booking},
@@ -13,11 +13,11 @@ use super::{
     failure::Result,
     integration::{self, Integration},
     run::{self, Run},
-    watch::{self, EventStream, Listener, Watched, WatchedPage},
+    watch::{self, EventStream, Subscriber, WatchedObjects, WatchedPage},
 };
 
 /// Arguments of the next full page of a list that is sent page by page.
-fn next<K: Kind>(after: Option<Id<K>>) -> PageArgs {
+fn next<K: IdKind>(after: Option<Id<K>>) -> PageArgs {
     PageArgs { first: Some(100), after: after.map(Id::uuid), ..PageArgs::default() }
 }
 
@@ -26,11 +26,11 @@ fn next<K: Kind>(after: Option<Id<K>>) -> PageArgs {
 struct Connections(Option<Id<ids::Integration>>);
 
 #[async_trait]
-impl Watched for Connections {
+impl WatchedObjects for Connections {
     type Item = ConnectedMailbox;
     type Kind = ids::Connection;
 
-    async fn one(&self, listener: Listener, id: Id<ids::Connection>) -> Result<Option<ConnectedMailbox>> {
+    async fn one(&self, listener: Subscriber, id: Id<ids::Connection>) -> Result<Option<ConnectedMailbox>> {
         let by = listener.caller.allow::<may::ConnectionView>()?;
         let row = listener.services.connections().get(&by, id).await?;
         Ok(self.0.is_none_or(|only| row.integration_id == only).then(|| row.into()))
@@ -38,11 +38,11 @@ impl Watched for Connections {
 
     async fn page(
         &self,
-        listener: Listener,
+        listener: Subscriber,
         after: Option<Id<ids::Connection>>,
     ) -> Result<WatchedPage<Self>> {
         let by = listener.caller.allow::<may::ConnectionView>()?;
-        let wanted = ConnectionScope { integration: self.0, ..ConnectionScope::default() };
+        let wanted = ConnectionFilter { integration: self.0, ..ConnectionFilter::default() };
         let page = listener.services.connections().list(&by, &wanted, next(after)).await?;
         let last = page.items.last().filter(|_| page.has_next).map(|row| row.id);
         Ok((page.items.into_iter().map(ConnectedMailbox::from).collect(), last))
@@ -54,15 +54,15 @@ impl Watched for Connections {
 struct Bookings;
 
 #[async_trait]
-impl Watched for Bookings {
+impl WatchedObjects for Bookings {
     type Item = Booking;
     type Kind = ids::Booking;
 
-    async fn one(&self, listener: Listener, id: Id<ids::Booking>) -> Result<Option<Booking>> {
-        booking::visible(&listener.services, &listener.caller, id).await.map(Some)
+    async fn one(&self, listener: Subscriber, id: Id<ids::Booking>) -> Result<Option<Booking>> {
+        booking::read_for_caller(&listener.services, &listener.caller, id).await.map(Some)
     }
 
-    async fn page(&self, listener: Listener, after: Option<Id<ids::Booking>>) -> Result<WatchedPage<Self>> {
+    async fn page(&self, listener: Subscriber, after: Option<Id<ids::Booking>>) -> Result<WatchedPage<Self>> {
         let by = listener.caller.allow::<may::BookingView>()?;
         let filter = bookings::Filter { from: Some(listener.services.now()), ..bookings::Filter::default() };
         let page = listener.services.bookings().list(&by, filter, next(after)).await?;
@@ -76,17 +76,17 @@ impl Watched for Bookings {
 struct ParkedRuns;
 
 #[async_trait]
-impl Watched for ParkedRuns {
+impl WatchedObjects for ParkedRuns {
     type Item = Run;
     type Kind = ids::Run;
 
-    async fn one(&self, listener: Listener, id: Id<ids::Run>) -> Result<Option<Run>> {
+    async fn one(&self, listener: Subscriber, id: Id<ids::Run>) -> Result<Option<Run>> {
         let by = listener.caller.allow::<may::RunView>()?;
         let run = listener.services.runs().get(&by, id).await?;
         Ok((run.status == RunStatus::Quarantined).then(|| run.into()))
     }
 
-    async fn page(&self, listener: Listener, after: Option<Id<ids::Run>>) -> Result<WatchedPage<Self>> {
+    async fn page(&self, listener: Subscriber, after: Option<Id<ids::Run>>) -> Result<WatchedPage<Self>> {
         let by = listener.caller.allow::<may::RunView>()?;
         let filter = RunFilter { status: Some(Some(RunStatus::Quarantined)), ..RunFilter::default() };
         let page = listener.services.runs().list(&by, filter, next(after)).await?;
@@ -112,9 +112,16 @@ impl Subscription {
     ) -> Result<EventStream<Integration>> {
         let by = ctx.caller().allow::<may::SeeIntegrations>()?;
         let id = parse_id(&id, "integration", "id")?;
-        let read =
-            move |at: Listener| async move { integration::visible(&at.services, &at.caller, id).await };
-        watch::one(Listener::of(ctx), ctx.services().events().integrations(&by), id, read).await
+        let read = move |at: Subscriber| async move {
+            integration::read_for_caller(&at.services, &at.caller, id).await
+        };
+        watch::watch_one(
+            Subscriber::from_context(ctx),
+            ctx.services().events().watch_integrations(&by),
+            id,
+            read,
+        )
+        .await
     }
 
     /// Sends each connection of the tenant, or of one integration, now and again whenever it changes. Needs
@@ -128,7 +135,11 @@ impl Subscription {
         let by = ctx.caller().allow::<may::ConnectionView>()?;
         let of = |id| parse_id::<ids::Integration>(&id, "integration", "integrationId");
         let only = integration_id.map(of).transpose()?;
-        Ok(watch::many(Listener::of(ctx), ctx.services().events().connections(&by), Connections(only)))
+        Ok(watch::watch_many(
+            Subscriber::from_context(ctx),
+            ctx.services().events().watch_connections(&by),
+            Connections(only),
+        ))
     }
 
     /// Sends a campaign now, and again whenever it makes progress. Needs `CONNECTION_VIEW`.
@@ -139,8 +150,16 @@ impl Subscription {
     ) -> Result<EventStream<Campaign>> {
         let by = ctx.caller().allow::<may::ConnectionView>()?;
         let id = parse_id(&id, "campaign", "id")?;
-        let read = move |at: Listener| async move { campaign::visible(&at.services, &at.caller, id).await };
-        watch::one(Listener::of(ctx), ctx.services().events().campaigns(&by), id, read).await
+        let read = move |at: Subscriber| async move {
+            campaign::read_for_caller(&at.services, &at.caller, id).await
+        };
+        watch::watch_one(
+            Subscriber::from_context(ctx),
+            ctx.services().events().watch_campaigns(&by),
+            id,
+            read,
+        )
+        .await
     }
 
     /// Sends a booking now, and again whenever it changes. Without an id, sends every booking of the tenant that is
@@ -152,11 +171,17 @@ impl Subscription {
     ) -> Result<EventStream<Booking>> {
         let by = ctx.caller().allow::<may::BookingView>()?;
         let Some(id) = id else {
-            return Ok(watch::many(Listener::of(ctx), ctx.services().events().bookings(&by), Bookings));
+            return Ok(watch::watch_many(
+                Subscriber::from_context(ctx),
+                ctx.services().events().watch_bookings(&by),
+                Bookings,
+            ));
         };
         let id = parse_id(&id, "booking", "id")?;
-        let read = move |at: Listener| async move { booking::visible(&at.services, &at.caller, id).await };
-        watch::one(Listener::of(ctx), ctx.services().events().bookings(&by), id, read).await
+        let read =
+            move |at: Subscriber| async move { booking::read_for_caller(&at.services, &at.caller, id).await };
+        watch::watch_one(Subscriber::from_context(ctx), ctx.services().events().watch_bookings(&by), id, read)
+            .await
     }
 
     /// Sends a run now, and again after every step. Needs `RUN_VIEW` unless the caller started the run.
@@ -167,14 +192,20 @@ impl Subscription {
     ) -> Result<EventStream<Run>> {
         let by = ctx.caller().allow_member()?;
         let id = parse_id(&id, "run", "id")?;
-        let read = move |at: Listener| async move { run::visible(&at.services, &at.caller, id).await };
-        watch::one(Listener::of(ctx), ctx.services().events().runs(&by), id, read).await
+        let read =
+            move |at: Subscriber| async move { run::read_for_caller(&at.services, &at.caller, id).await };
+        watch::watch_one(Subscriber::from_context(ctx), ctx.services().events().watch_runs(&by), id, read)
+            .await
     }
 
     /// Sends each run of the tenant that is `QUARANTINED`, and then each that becomes so. Such runs need a person:
     /// read the reason and the history, then call `retryRun`. Needs `RUN_VIEW`.
     async fn run_parked(&self, ctx: &Context<'_>) -> Result<EventStream<Run>> {
         let by = ctx.caller().allow::<may::RunView>()?;
-        Ok(watch::many(Listener::of(ctx), ctx.services().events().parked_runs(&by), ParkedRuns))
+        Ok(watch::watch_many(
+            Subscriber::from_context(ctx),
+            ctx.services().events().watch_parked_runs(&by),
+            ParkedRuns,
+        ))
     }
 }

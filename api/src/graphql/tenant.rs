@@ -11,8 +11,8 @@ use super::{
     context::{ContextExt, format_id, parse_id, patch_field},
     enums::{Feature, Plan},
     failure::{Failure, Result, null_if_missing},
-    page::{args, connection},
-    payload::{answer, payload},
+    page::{connection, parse_page_args},
+    payload::{catch_refusals, payload},
     scalar::{DateTime, LanguageTag, TimeZone, Url},
 };
 
@@ -129,8 +129,9 @@ impl TenantQuery {
     ) -> Option<Result<TenantConnection>> {
         null_if_missing(async {
             let by = ctx.caller().allow_staff()?;
-            let page = ctx.services().tenants().list(&by, args(first, last, after, before)?).await?;
-            Ok(TenantConnection::of(page, None))
+            let page =
+                ctx.services().tenants().list(&by, parse_page_args(first, last, after, before)?).await?;
+            Ok(TenantConnection::from_page(page, None))
         })
         .await
     }
@@ -245,7 +246,7 @@ impl TenantMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createTenant`.")] input: CreateTenantInput,
     ) -> Result<CreateTenantPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow_staff()?;
             let return_urls = input.return_urls.into_iter().map(|url| url.0).collect();
             let new = NewTenant {
@@ -267,7 +268,7 @@ impl TenantMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateTenant`.")] input: UpdateTenantInput,
     ) -> Result<UpdateTenantPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow_staff()?;
             let id = parse_id(&input.tenant_id, "tenant", "tenantId")?;
             let change = TenantChange {
@@ -288,7 +289,7 @@ impl TenantMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `setPlan`.")] input: SetPlanInput,
     ) -> Result<SetPlanPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow_staff()?;
             let id = parse_id(&input.tenant_id, "tenant", "tenantId")?;
             let tenant = ctx.services().tenants().set_plan(&by, id, input.plan.into()).await?;
@@ -304,7 +305,7 @@ impl TenantMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `setFeature`.")] input: SetFeatureInput,
     ) -> Result<SetFeaturePayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow_staff()?;
             let id = parse_id(&input.tenant_id, "tenant", "tenantId")?;
             let tenants = ctx.services().tenants();
@@ -320,7 +321,7 @@ impl TenantMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateReturnUrls`.")] input: UpdateReturnUrlsInput,
     ) -> Result<UpdateReturnUrlsPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow_staff()?;
             let id = parse_id(&input.tenant_id, "tenant", "tenantId")?;
             let urls = input.return_urls.into_iter().map(|url| url.0).collect();

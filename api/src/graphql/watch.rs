@@ -8,7 +8,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use async_graphql::Context;
 use async_trait::async_trait;
-use domain::{AnyId, Id, Kind};
+use domain::{AnyId, Id, IdKind};
 use futures::{
     Stream, StreamExt, future,
     stream::{self, BoxStream},
@@ -19,14 +19,14 @@ use super::{
     context::ContextExt,
     failure::{Failure, Result},
 };
-use crate::{budget::AnswerBudget, request::CurrentCaller};
+use crate::{request::CurrentCaller, response_budget::ResponseBudget};
 
 /// The stream of a subscription's events.
 pub(super) type EventStream<T> = BoxStream<'static, Result<T>>;
 
 /// The subscriber, with everything needed to read data on behalf of its caller.
 #[derive(Clone)]
-pub(super) struct Listener {
+pub(super) struct Subscriber {
     pub(super) services: Services,
     pub(super) caller: Caller,
     /// The caller on whose behalf the fields of an event are read.
@@ -35,18 +35,18 @@ pub(super) struct Listener {
     time: Duration,
 }
 
-/// [`Listener::time`] if the transport set no limit.
+/// [`Subscriber::time`] if the transport set no limit.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-impl Listener {
+impl Subscriber {
     /// Creates the listener for a request.
-    pub(super) fn of(ctx: &Context<'_>) -> Self {
-        let time = ctx.data_opt::<Arc<AnswerBudget>>().and_then(|budget| budget.time).unwrap_or(PATIENCE);
+    pub(super) fn from_context(ctx: &Context<'_>) -> Self {
+        let time = ctx.data_opt::<Arc<ResponseBudget>>().and_then(|budget| budget.time).unwrap_or(PATIENCE);
         let (services, caller) = (ctx.services().without_request(), (*ctx.caller()).clone());
         Self { services, caller, current: ctx.data_opt().cloned(), time }
     }
 
-    /// The result of `read`, or an error if it takes longer than [`Listener::time`].
+    /// The result of `read`, or an error if it takes longer than [`Subscriber::time`].
     async fn in_time<T>(&self, read: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::time::timeout(self.time, read).await.unwrap_or_else(|_| {
             let message = "The response took too long. Subscribe again later.".to_owned();
@@ -56,7 +56,7 @@ impl Listener {
 
     /// The listener with the caller's current permissions, which the fields of the event read, too.
     async fn now(&self) -> Result<Self> {
-        let caller = self.services.access().refreshed(&self.caller).await?;
+        let caller = self.services.access().refresh_caller(&self.caller).await?;
         if let Some(current) = &self.current {
             current.set(caller.clone());
         }
@@ -65,15 +65,15 @@ impl Listener {
 }
 
 /// Streams one object: now, then whenever it changes. If the first read fails, the subscription itself fails.
-pub(super) async fn one<T, F, Fut>(
-    listener: Listener,
+pub(super) async fn watch_one<T, F, Fut>(
+    listener: Subscriber,
     heard: impl Stream<Item = WatchEvent> + Send + 'static,
     id: impl Into<AnyId>,
     read: F,
 ) -> Result<EventStream<T>>
 where
     T: Send + 'static,
-    F: Fn(Listener) -> Fut + Clone + Send + Sync + 'static,
+    F: Fn(Subscriber) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<T>> + Send + 'static,
 {
     let id = id.into();
@@ -91,25 +91,25 @@ where
 
 /// A kind of object whose changes a subscription watches.
 #[async_trait]
-pub(super) trait Watched: Clone + Send + Sync + 'static {
+pub(super) trait WatchedObjects: Clone + Send + Sync + 'static {
     /// The type of the events.
     type Item: Send + 'static;
     /// The kind of the objects' ids.
-    type Kind: Kind;
+    type Kind: IdKind;
 
     /// One object by id; `None` if the subscription does not include it.
-    async fn one(&self, listener: Listener, id: Id<Self::Kind>) -> Result<Option<Self::Item>>;
+    async fn one(&self, listener: Subscriber, id: Id<Self::Kind>) -> Result<Option<Self::Item>>;
 
     /// A page of the objects that are sent first, and the id after which the next page starts.
-    async fn page(&self, listener: Listener, after: Option<Id<Self::Kind>>) -> Result<WatchedPage<Self>>;
+    async fn page(&self, listener: Subscriber, after: Option<Id<Self::Kind>>) -> Result<WatchedPage<Self>>;
 }
 
 /// A page of objects, and the id after which the next page starts; `None` after the last page.
-pub(super) type WatchedPage<W> = (Vec<<W as Watched>::Item>, Option<Id<<W as Watched>::Kind>>);
+pub(super) type WatchedPage<W> = (Vec<<W as WatchedObjects>::Item>, Option<Id<<W as WatchedObjects>::Kind>>);
 
 /// Streams many objects: all of them now, then each that changes.
-pub(super) fn many<W: Watched>(
-    listener: Listener,
+pub(super) fn watch_many<W: WatchedObjects>(
+    listener: Subscriber,
     heard: impl Stream<Item = WatchEvent> + Send + 'static,
     watched: W,
 ) -> EventStream<W::Item> {
@@ -122,7 +122,7 @@ pub(super) fn many<W: Watched>(
     until_failure(items).boxed()
 }
 
-fn changed<W: Watched>(listener: Listener, watched: W, id: Id<W::Kind>) -> EventStream<W::Item> {
+fn changed<W: WatchedObjects>(listener: Subscriber, watched: W, id: Id<W::Kind>) -> EventStream<W::Item> {
     let read = async move {
         let read = listener.in_time(async { watched.one(listener.now().await?, id).await }).await;
         match read {
@@ -136,7 +136,7 @@ fn changed<W: Watched>(listener: Listener, watched: W, id: Id<W::Kind>) -> Event
 
 /// All objects, page by page; each page is read when the previous one has been sent. The fields of each object are
 /// read with the permissions of that moment.
-fn all<W: Watched>(listener: Listener, watched: W) -> EventStream<W::Item> {
+fn all<W: WatchedObjects>(listener: Subscriber, watched: W) -> EventStream<W::Item> {
     let again = listener.clone();
     let pages = stream::unfold(Some(None), move |place: Option<Option<Id<W::Kind>>>| {
         let (listener, watched) = (listener.clone(), watched.clone());

@@ -6,8 +6,8 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use services::{
     Anyone, Error, Refusal, Services,
-    connect::{Choice, ConsentShape, Progress, RedirectAnswer, TypedCredentials, label},
-    links::OpenLink,
+    connect::{ConnectChoices, ConsentFlow, EnteredCredentials, Progress, RedirectParams, provider_label},
+    links::OpenedLink,
 };
 
 use super::{cookie, is_own_form, layout, onward};
@@ -43,7 +43,7 @@ async fn read(services: web::Data<Services>, token: web::Path<String>) -> HttpRe
         p.dim { "You need: a reachable calendar system, an administrator's account, and about five minutes. Nothing is installed." }
         form method="get" action=(format!("/connect/{token}/choose")) data-muster-next { button { "Connect" } }
     };
-    layout::page("Connect your calendars", false, body)
+    layout::render_page("Connect your calendars", false, body)
 }
 
 /// The second page: offers one button for each calendar system that the tenant may use (S1.7), and the terms
@@ -51,13 +51,13 @@ async fn read(services: web::Data<Services>, token: web::Path<String>) -> HttpRe
 async fn choose(services: web::Data<Services>, token: web::Path<String>) -> HttpResponse {
     match offered(&services, &token).await {
         Ok((open, kinds)) => {
-            layout::page("Choose your calendar system", false, choice(&token, &open, &kinds))
+            layout::render_page("Choose your calendar system", false, choice(&token, &open, &kinds))
         }
         Err(error) => layout::error_page(&error),
     }
 }
 
-async fn offered(services: &Services, token: &str) -> services::Result<(OpenLink, Vec<ProviderKind>)> {
+async fn offered(services: &Services, token: &str) -> services::Result<(OpenedLink, Vec<ProviderKind>)> {
     let open = services.links().open(Anyone, token).await?;
     let only = services.links().integration(&open).await?;
     let fits = |kind: &ProviderKind| only.as_ref().is_none_or(|row| row.provider == *kind);
@@ -65,7 +65,7 @@ async fn offered(services: &Services, token: &str) -> services::Result<(OpenLink
     Ok((open, kinds))
 }
 
-fn choice(token: &str, open: &OpenLink, kinds: &[ProviderKind]) -> Markup {
+fn choice(token: &str, open: &OpenedLink, kinds: &[ProviderKind]) -> Markup {
     html! {
         p { "You connect the calendars of " strong { (open.tenant.name) } ", invited as " strong { (open.link.email) } "." }
         p.dim { "Your calendar system will ask you, as its administrator, to let Muster read the list of people and rooms, and read and write their calendars; Muster asks for no mail, no files and no chats." }
@@ -84,14 +84,14 @@ fn choice(token: &str, open: &OpenLink, kinds: &[ProviderKind]) -> Markup {
             }
             h2 { "Your calendar system" }
             @for kind in kinds {
-                button name="provider" value=(kind.as_str()) { (label(*kind)) }
+                button name="provider" value=(kind.as_str()) { (provider_label(*kind)) }
             }
         }
         p.dim {
             "Guides: "
             @for (index, kind) in kinds.iter().enumerate() {
                 @if index > 0 { ", " }
-                a href=(format!("/guides/{}", kind.as_str().to_lowercase().replace('_', "-"))) { (label(*kind)) }
+                a href=(format!("/guides/{}", kind.as_str().to_lowercase().replace('_', "-"))) { (provider_label(*kind)) }
             }
         }
     }
@@ -113,7 +113,7 @@ async fn chosen(
     form: web::Form<ChoiceForm>,
 ) -> HttpResponse {
     if !is_own_form(&request, &services) {
-        return layout::error_page(&foreign_form());
+        return layout::error_page(&foreign_form_error());
     }
     let provider = ProviderKind::parse(&form.provider);
     let access_level = AccessLevel::parse(form.access.as_deref().unwrap_or("FULL"));
@@ -122,14 +122,14 @@ async fn chosen(
             &Refusal::new("BAD_REQUEST", "Choose one of the offered calendar systems.").into(),
         );
     };
-    let choice = Choice {
+    let choice = ConnectChoices {
         provider,
         terms: form.terms.is_some(),
         privacy: form.privacy.is_some(),
         access_level,
         service_mailbox: form.service_mailbox.clone().filter(|address| !address.trim().is_empty()),
     };
-    match services.connect().choose(Anyone, &token, choice).await {
+    match services.connect().submit_choices(Anyone, &token, choice).await {
         Ok((secret, next)) => onward(&services, next, Some(secret)),
         Err(error) => layout::error_page(&error),
     }
@@ -138,10 +138,10 @@ async fn chosen(
 async fn signed_in(
     request: HttpRequest,
     services: web::Data<Services>,
-    answer: web::Query<RedirectAnswer>,
+    answer: web::Query<RedirectParams>,
 ) -> HttpResponse {
     let (cookie, answer) = (cookie(&request, &services), answer.into_inner());
-    match services.connect().signed_in(Anyone, &cookie, request.path(), answer).await {
+    match services.connect().complete_sign_in(Anyone, &cookie, request.path(), answer).await {
         Ok(next) => onward(&services, next, None),
         Err(error) => layout::error_page(&error),
     }
@@ -149,7 +149,7 @@ async fn signed_in(
 
 /// The page before the organisation's consent: what is requested, from whom and for whom, and how to decline.
 async fn asked(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
-    let asked = match services.connect().asked(Anyone, &cookie(&request, &services)).await {
+    let asked = match services.connect().consent_question(Anyone, &cookie(&request, &services)).await {
         Ok(asked) => asked,
         Err(error) => return layout::error_page(&error),
     };
@@ -164,14 +164,14 @@ async fn asked(request: HttpRequest, services: web::Data<Services>) -> HttpRespo
         form method="post" action="/connect/consent" data-muster-next { button { "Continue to Microsoft" } }
         form method="post" action="/connect/decline" data-refuse { button.quiet { "This is the wrong account or organisation" } }
     };
-    layout::page("Let your organisation grant access", false, body)
+    layout::render_page("Let your organisation grant access", false, body)
 }
 
 async fn ask(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
     if !is_own_form(&request, &services) {
-        return layout::error_page(&foreign_form());
+        return layout::error_page(&foreign_form_error());
     }
-    match services.connect().ask_consent(Anyone, &cookie(&request, &services)).await {
+    match services.connect().redirect_to_consent(Anyone, &cookie(&request, &services)).await {
         Ok(next) => onward(&services, next, None),
         Err(error) => layout::error_page(&error),
     }
@@ -180,10 +180,10 @@ async fn ask(request: HttpRequest, services: web::Data<Services>) -> HttpRespons
 async fn consented(
     request: HttpRequest,
     services: web::Data<Services>,
-    answer: web::Query<RedirectAnswer>,
+    answer: web::Query<RedirectParams>,
 ) -> HttpResponse {
     let (cookie, answer) = (cookie(&request, &services), answer.into_inner());
-    match services.connect().consented(Anyone, &cookie, request.path(), answer).await {
+    match services.connect().complete_consent(Anyone, &cookie, request.path(), answer).await {
         Ok(next) => onward(&services, next, None),
         Err(error) => layout::error_page(&error),
     }
@@ -196,15 +196,15 @@ async fn credentials(request: HttpRequest, services: web::Data<Services>) -> Htt
     };
     let provider = open.integration.provider.known();
     let connector = provider.and_then(|kind| services.connectors.get(kind).ok());
-    let is_found = match connector.map(|connector| connector.consent_shape()) {
-        Some(ConsentShape::ServiceAccount { scopes, keyless }) => {
+    let is_found = match connector.map(|connector| connector.consent_flow()) {
+        Some(ConsentFlow::ServiceAccount { scopes, keyless }) => {
             let form = service_account(&open.tenant, scopes, keyless);
-            return layout::page("Enter the service account", false, form);
+            return layout::render_page("Enter the service account", false, form);
         }
-        Some(ConsentShape::Login { finds_server }) => finds_server,
-        Some(ConsentShape::Pages) | None => false,
+        Some(ConsentFlow::Login { finds_server }) => finds_server,
+        Some(ConsentFlow::Pages) | None => false,
     };
-    let system = provider.map_or("calendar system", label);
+    let system = provider.map_or("calendar system", provider_label);
     let body = html! {
         p { "Enter the technical account of " strong { (open.tenant) } " on your " (system) " server. The password is stored encrypted and shown to nobody." }
         form method="post" action="/connect/credentials" data-muster-next {
@@ -218,7 +218,7 @@ async fn credentials(request: HttpRequest, services: web::Data<Services>) -> Htt
             button { "Connect" }
         }
     };
-    layout::page("Enter the credentials", false, body)
+    layout::render_page("Enter the credentials", false, body)
 }
 
 /// The form for a Google service account: its key, or its address if the installation signs for accounts without a
@@ -257,14 +257,14 @@ async fn typed(
     form: web::Form<TypedForm>,
 ) -> HttpResponse {
     if !is_own_form(&request, &services) {
-        return layout::error_page(&foreign_form());
+        return layout::error_page(&foreign_form_error());
     }
     let TypedForm { server, user, password, service_account } = form.into_inner();
     // A key says by itself whose it is.
     let service_account =
         service_account.filter(|address| !address.trim().is_empty() && password.trim().is_empty());
-    let typed = TypedCredentials { server, user, password: password.into(), service_account };
-    match services.connect().submit(Anyone, &cookie(&request, &services), typed).await {
+    let typed = EnteredCredentials { server, user, password: password.into(), service_account };
+    match services.connect().submit_credentials(Anyone, &cookie(&request, &services), typed).await {
         Ok(next) => onward(&services, next, None),
         Err(error) => layout::error_page(&error),
     }
@@ -317,12 +317,12 @@ fn shown(progress: &Progress) -> HttpResponse {
         }
         p.dim data-muster-state=(progress.state.as_str()) { "State: " (progress.state.as_str()) }
     };
-    layout::page(title, waits || progress.state == S::Verifying, body)
+    layout::render_page(title, waits || progress.state == S::Verifying, body)
 }
 
 async fn authorise(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
     if !is_own_form(&request, &services) {
-        return layout::error_page(&foreign_form());
+        return layout::error_page(&foreign_form_error());
     }
     match services.connect().authorise(Anyone, &cookie(&request, &services)).await {
         Ok(next) => onward(&services, next, None),
@@ -332,7 +332,7 @@ async fn authorise(request: HttpRequest, services: web::Data<Services>) -> HttpR
 
 async fn decline(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
     if !is_own_form(&request, &services) {
-        return layout::error_page(&foreign_form());
+        return layout::error_page(&foreign_form_error());
     }
     match services.connect().decline(Anyone, &cookie(&request, &services)).await {
         Ok(next) => onward(&services, next, None),
@@ -340,7 +340,7 @@ async fn decline(request: HttpRequest, services: web::Data<Services>) -> HttpRes
     }
 }
 
-pub(super) fn foreign_form() -> Error {
+pub(super) fn foreign_form_error() -> Error {
     Refusal::new("ORIGIN_REFUSED", "This form was not sent from a page of this server. Open the page again.")
         .into()
 }

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use domain::ProviderKind;
 use maud::{Markup, html};
-use services::{Refusal, Services, connect::label, providers::google::DELEGATED};
+use services::{Refusal, Services, connect::provider_label, providers::google::DELEGATED_SCOPES};
 
 use super::layout;
 
@@ -16,8 +16,8 @@ pub(super) async fn guide(provider: web::Path<String>) -> HttpResponse {
         Some(ProviderKind::Exchange) => exchange(),
         _ => return layout::error_page(&Refusal::new("NOT_FOUND", "There is no such guide.").into()),
     };
-    let title = ProviderKind::parse(&word).map_or("Guide", label);
-    layout::page(title, false, body)
+    let title = ProviderKind::parse(&word).map_or("Guide", provider_label);
+    layout::render_page(title, false, body)
 }
 
 fn microsoft() -> Markup {
@@ -87,7 +87,7 @@ fn google() -> Markup {
             on the service account, and enter the service account's address in place of the key. You sign \
             in at Google as the administrator, once, so that nobody else can name your service account." }
         h2 { "What Muster asks for" }
-        pre { @for scope in DELEGATED { (scope) "\n" } }
+        pre { @for scope in DELEGATED_SCOPES { (scope) "\n" } }
         p { "Muster reads, writes, moves and cancels events, and reads busy times, people, rooms and the organisation's name. It cannot read mail or files. If one scope is missing, Google refuses that part altogether." }
         h2 { "How long it takes" }
         p { "Google takes up to a day, usually minutes, to apply a delegation everywhere. The connection \
@@ -117,7 +117,7 @@ pub(super) async fn terms(services: web::Data<Services>) -> HttpResponse {
         p.dim { "Version " (services.settings.terms_version) }
         p { "By connecting, you confirm that you may decide for your organisation that this service reads and writes its calendars to make appointments, and for nothing else. You can end the connection at any time here or at your calendar system; it takes effect at once." }
     };
-    layout::page("Terms of service", false, body)
+    layout::render_page("Terms of service", false, body)
 }
 
 pub(super) async fn privacy(services: web::Data<Services>) -> HttpResponse {
@@ -125,5 +125,5 @@ pub(super) async fn privacy(services: web::Data<Services>) -> HttpResponse {
         p.dim { "Version " (services.settings.privacy_version) }
         p { "This service stores the names and addresses of the connected users and rooms, the times and titles of their appointments within the coming weeks, and the secrets of the connection, encrypted with a key of your organisation. It does not read mail. What it stores is deleted with the connection." }
     };
-    layout::page("Privacy policy", false, body)
+    layout::render_page("Privacy policy", false, body)
 }

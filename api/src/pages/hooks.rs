@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use services::{
     Anyone, Services,
-    channels::{Notice, Notices, PushRequest},
+    channels::{Notice, ParsedPush, PushRequest},
 };
 
 /// Maximum length of a body, in bytes.
@@ -26,12 +26,12 @@ async fn pushed(services: web::Data<Services>, request: HttpRequest, body: web::
     let push = PushRequest { query: request.query_string(), headers: &headers, body: &body };
     match services.channels().read_push(Anyone, request.path(), &push) {
         None => HttpResponse::NotFound().finish(),
-        Some(Notices::Malformed) => HttpResponse::BadRequest().finish(),
-        Some(Notices::Handshake(token)) => HttpResponse::Ok()
+        Some(ParsedPush::Malformed) => HttpResponse::BadRequest().finish(),
+        Some(ParsedPush::Handshake(token)) => HttpResponse::Ok()
             .insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"))
             .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .body(token),
-        Some(Notices::About(notices)) => taken(&services, &notices).await,
+        Some(ParsedPush::About(notices)) => taken(&services, &notices).await,
     }
 }
 

@@ -28,7 +28,7 @@ label{display:block;margin:.6rem 0}input[type=text],input[type=url],input[type=e
 footer{max-width:40rem;margin:0 auto 4vh;padding:0 2.25rem;color:var(--dim);font-size:.85rem}";
 
 /// Renders a complete page; with `reload` the browser reloads it every second.
-pub(super) fn page(title: &str, reload: bool, body: Markup) -> HttpResponse {
+pub(super) fn render_page(title: &str, reload: bool, body: Markup) -> HttpResponse {
     respond(StatusCode::OK, title, reload, body)
 }
 

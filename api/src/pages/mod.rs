@@ -8,7 +8,7 @@ mod connect;
 mod guides;
 mod hooks;
 mod layout;
-mod own;
+mod own_calendar;
 mod sign_in;
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
@@ -29,7 +29,7 @@ pub fn configure(routes: &mut web::ServiceConfig, services: &Services) {
         .service(web::resource("/terms").get(guides::terms))
         .service(web::resource("/privacy").get(guides::privacy));
     hooks::configure(routes);
-    own::configure(routes);
+    own_calendar::configure(routes);
     connect::configure(routes);
     sign_in::configure(routes);
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use services::{
     Anyone, Error, Services,
     access::AccessToken,
-    sign_in::{CallbackParams, Request, SignedIn},
+    sign_in::{CallbackParams, SignInRequest, SignedIn},
 };
 
 use super::{is_encrypted, layout};
@@ -52,10 +52,13 @@ async fn begin(
     place: &(String, String),
 ) -> services::Result<(String, String)> {
     let (tenant, issuer) = ids_of(place)?;
-    let asked = CallbackParams::read(request.query_string())?;
+    let asked = CallbackParams::parse(request.query_string())?;
     let text = |name| asked.get(name).map(str::to_owned);
-    let asked =
-        Request { return_url: text("return_url"), challenge: text("code_challenge"), state: text("state") };
+    let asked = SignInRequest {
+        return_url: text("return_url"),
+        challenge: text("code_challenge"),
+        state: text("state"),
+    };
     let (cookie, to) = services.sign_in().begin(Anyone, tenant, issuer, asked).await?;
     Ok((cookie, to.into()))
 }
@@ -83,11 +86,11 @@ async fn answer(
     place: &(String, String),
 ) -> services::Result<SignedIn> {
     let (tenant, issuer) = ids_of(place)?;
-    let answer = CallbackParams::read(request.query_string())?;
+    let answer = CallbackParams::parse(request.query_string())?;
     let name = if is_encrypted(services) { COOKIE } else { PLAIN_COOKIE };
     let cookie = request.cookie(name).map(|cookie| cookie.value().to_owned()).unwrap_or_default();
     let state = request.app_data::<web::Data<State>>();
-    let from = state.and_then(|state| state.address_of(request));
+    let from = state.and_then(|state| state.client_address(request));
     services.sign_in().complete(Anyone, from, tenant, issuer, &cookie, &answer).await
 }
 
@@ -97,7 +100,7 @@ fn shown(token: &AccessToken) -> HttpResponse {
         pre data-muster-token style="white-space:pre-wrap;overflow-wrap:anywhere" { (token.token) }
         p.dim { "It ends at " (token.expires_at.format("%Y-%m-%d %H:%M")) " UTC." }
     };
-    layout::page("You are signed in", false, body)
+    layout::render_page("You are signed in", false, body)
 }
 
 /// Exchanges a code for a token, in the form of RFC 6749, section 4.1.3.
@@ -124,7 +127,7 @@ async fn redeemed(services: web::Data<Services>, body: web::Bytes) -> HttpRespon
 }
 
 async fn redeem(services: &Services, body: &[u8]) -> services::Result<AccessToken> {
-    let form = CallbackParams::read(std::str::from_utf8(body).unwrap_or_default())?;
+    let form = CallbackParams::parse(std::str::from_utf8(body).unwrap_or_default())?;
     let (code, verifier) =
         (form.get("code").unwrap_or_default(), form.get("code_verifier").unwrap_or_default());
     services.sign_in().redeem(Anyone, code, &verifier.into()).await

@@ -36,7 +36,7 @@ const BETWEEN_REQUESTS: usize = 512 * 1024;
 
 /// Activity of a connection, shared by its stream and its requests.
 #[derive(Debug, Default)]
-pub(crate) struct Activity {
+pub(crate) struct ConnectionActivity {
     requests: Cell<usize>,
     /// A request has ended and the stream has not noticed yet.
     has_ended: Cell<bool>,
@@ -45,21 +45,21 @@ pub(crate) struct Activity {
     place: RefCell<Option<CountGuard<IpAddr>>>,
 }
 
-impl Activity {
+impl ConnectionActivity {
     /// Marks a request as in progress until the returned guard is dropped.
-    pub(crate) fn begin(self: &Rc<Self>) -> RequestGuard {
+    pub(crate) fn begin_request(self: &Rc<Self>) -> RequestGuard {
         self.requests.set(self.requests.get() + 1);
         RequestGuard(Rc::clone(self))
     }
 
     /// Marks the connection as upgraded to another protocol, which has its own limits.
-    pub(crate) fn upgrade(&self) {
+    pub(crate) fn mark_upgraded(&self) {
         self.is_upgraded.set(true);
         self.place.take();
     }
 
     /// Marks the upgraded protocol as ended: further input counts towards the time limit between two requests.
-    pub(crate) fn close(&self) {
+    pub(crate) fn mark_closed(&self) {
         self.is_upgraded.set(false);
         self.has_ended.set(true);
     }
@@ -71,7 +71,7 @@ impl Activity {
 
 /// Guard of a request that is in progress.
 #[derive(Debug)]
-pub(crate) struct RequestGuard(Rc<Activity>);
+pub(crate) struct RequestGuard(Rc<ConnectionActivity>);
 
 impl Drop for RequestGuard {
     fn drop(&mut self) {
@@ -125,7 +125,7 @@ impl ReadProgress {
 /// A stream that ends when its client exceeds a time limit.
 pub(super) struct DeadlineStream<T> {
     stream: T,
-    activity: Rc<Activity>,
+    activity: Rc<ConnectionActivity>,
     timeouts: ClientTimeouts,
     /// Whether the time for the head is running.
     has_begun: bool,
@@ -141,7 +141,8 @@ impl<T> DeadlineStream<T> {
     /// Wraps the stream of a newly accepted connection, which counts towards the limit of its address.
     pub(super) fn new(stream: T, timeouts: ClientTimeouts, place: Option<CountGuard<IpAddr>>) -> Self {
         let deadline = Box::pin(sleep_until(Instant::now() + timeouts.head));
-        let activity = Rc::new(Activity { place: RefCell::new(place), ..Activity::default() });
+        let activity =
+            Rc::new(ConnectionActivity { place: RefCell::new(place), ..ConnectionActivity::default() });
         Self {
             stream,
             activity,
@@ -155,7 +156,7 @@ impl<T> DeadlineStream<T> {
     }
 
     /// The activity that the connection's requests share.
-    pub(super) fn activity(&self) -> &Rc<Activity> {
+    pub(super) fn activity(&self) -> &Rc<ConnectionActivity> {
         &self.activity
     }
 

@@ -23,17 +23,17 @@ use actix_web::{
     web,
 };
 use bytes::Bytes;
-use services::audit::in_request;
+use services::audit::with_request_id;
 use tokio::time::timeout;
 
-use super::{connection::Activity, hosts, path};
+use super::{connection::ConnectionActivity, hosts, path};
 use crate::{
-    admission::{Holder, Overloaded},
+    admission::{Overloaded, PermitHolder},
     error::Error,
     open_requests::OpenRequest,
-    request::{REQUEST_ID, RequestId},
+    request::{REQUEST_ID_HEADER, RequestId},
     state::State,
-    transport::{answer::Answer, body, charge},
+    transport::{body, charge, response::GraphQlResponse},
 };
 
 /// Routes that read their bodies and enforce their time limits themselves.
@@ -50,21 +50,21 @@ const LITTLE: usize = 64 * 1024;
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Checks a request and passes it on, or refuses it.
-pub(super) async fn guard<B: MessageBody + 'static>(
+pub(super) async fn guard_request<B: MessageBody + 'static>(
     state: web::Data<State>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let activity = request.conn_data::<Rc<Activity>>().cloned();
-    let under_way = activity.as_ref().map(Activity::begin);
-    let id = RequestId::of(request.request(), &state.ids);
-    let mut response = in_request(id.to_string(), answer(&state, request, next)).await?;
+    let activity = request.conn_data::<Rc<ConnectionActivity>>().cloned();
+    let under_way = activity.as_ref().map(ConnectionActivity::begin_request);
+    let id = RequestId::from_request(request.request(), &state.ids);
+    let mut response = with_request_id(id.to_string(), answer(&state, request, next)).await?;
     secure(&state, response.headers_mut());
     name(&id, response.headers_mut());
     if response.status() == StatusCode::SWITCHING_PROTOCOLS
         && let Some(activity) = &activity
     {
-        activity.upgrade();
+        activity.mark_upgraded();
     }
     drop(under_way);
     Ok(response)
@@ -75,29 +75,29 @@ async fn answer<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    if let Err(error) = hosts::check(request.request(), &state.config) {
+    if let Err(error) = hosts::check_host(request.request(), &state.config) {
         return Ok(refuse(state, request, &error).await);
     }
-    if !path::is_normal(request.path()) {
+    if !path::is_normalized(request.path()) {
         return Ok(refuse(state, request, &Error::PathMalformed).await);
     }
-    let address = state.address_of(request.request());
+    let address = state.client_address(request.request());
     if UNCOUNTED.contains(&request.path()) {
         return admit(state, request, next, address).await;
     }
-    let holder = state.holder_of(request.request(), address);
+    let holder = state.permit_holder(request.request(), address);
     let opened = match state.open_request(holder) {
         Ok(held) => held,
         Err(error) => return Ok(refuse(state, request, &error).await),
     };
-    if let Some(arriving) = opened.arriving() {
+    if let Some(arriving) = opened.arriving_body() {
         match request.parts() {
             (_, Payload::None) => drop(arriving.read(std::future::ready(())).await),
             (http, _) => drop(http.extensions_mut().insert(arriving)),
         }
     }
     let answered = admit(state, request, next, address).await?;
-    opened.responding();
+    opened.mark_responding();
     // It is open until its answer has been sent.
     Ok(answered.map_body(|_, body| BoxBody::new(CountedBody { body, _opened: opened })))
 }
@@ -128,12 +128,12 @@ async fn admit<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     if OWN.contains(&request.path()) {
         if is_hopeless(state, request.request(), address) {
-            return Ok(refuse(state, request, &state.overloaded()).await);
+            return Ok(refuse(state, request, &state.overload_error()).await);
         }
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
     let is_charged = !UNCOUNTED.contains(&request.path()) && !request.path().starts_with(HOOKS);
-    if is_charged && let (_, Err(error)) = charge::page(state, address).await {
+    if is_charged && let (_, Err(error)) = charge::charge_page(state, address).await {
         return Ok(refuse(state, request, &error).await);
     }
     // Before a place is taken: whoever sends slowly keeps nobody else from one.
@@ -142,9 +142,9 @@ async fn admit<B: MessageBody + 'static>(
     }
     let place = match UNCOUNTED.contains(&request.path()) {
         true => None,
-        false => match state.admission.enter(Holder::Address(address)).await {
+        false => match state.admission.acquire(PermitHolder::Address(address)).await {
             Ok(place) => Some(place),
-            Err(Overloaded) => return Ok(refuse(state, request, &state.overloaded()).await),
+            Err(Overloaded) => return Ok(refuse(state, request, &state.overload_error()).await),
         },
     };
     let answered = serve(state, request, next).await;
@@ -155,7 +155,7 @@ async fn admit<B: MessageBody + 'static>(
 /// Whether a request would be refused for lack of a permit, judging by what is known without I/O; if so, its body is
 /// not even read.
 fn is_hopeless(state: &State, request: &HttpRequest, address: Option<IpAddr>) -> bool {
-    state.admission.is_full(state.holder_of(request, address))
+    state.admission.is_full(state.permit_holder(request, address))
 }
 
 async fn serve<B: MessageBody + 'static>(
@@ -163,7 +163,7 @@ async fn serve<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let id = RequestId::of(request.request(), &state.ids);
+    let id = RequestId::from_request(request.request(), &state.ids);
     match timeout(state.config.execution_timeout, next.call(request)).await {
         Ok(answered) => Ok(answered?.map_into_boxed_body()),
         Err(late) => {
@@ -183,7 +183,7 @@ fn secure(state: &State, headers: &mut HeaderMap) {
 
 /// Adds the request id, as used in the log and the audit log, to the response headers if it is missing.
 fn name(id: &RequestId, headers: &mut HeaderMap) {
-    let said = HeaderName::from_static(REQUEST_ID);
+    let said = HeaderName::from_static(REQUEST_ID_HEADER);
     if !headers.contains_key(&said)
         && let Ok(id) = HeaderValue::from_str(id.as_str())
     {
@@ -199,7 +199,7 @@ async fn take_body(state: &State, request: &mut ServiceRequest) -> Result<(), Er
         return Ok(());
     }
     let (limit, time) = (state.config.body_limit, state.config.body_timeout);
-    match body::read(request.request(), &mut payload, limit, time).await {
+    match body::read_body(request.request(), &mut payload, limit, time).await {
         Ok(body) => {
             request.set_payload(Payload::from(body));
             Ok(())
@@ -213,9 +213,9 @@ async fn take_body(state: &State, request: &mut ServiceRequest) -> Result<(), Er
 
 async fn refuse(state: &State, request: ServiceRequest, error: &Error) -> ServiceResponse<BoxBody> {
     let (request, mut unread) = request.into_parts();
-    let id = RequestId::of(&request, &state.ids);
+    let id = RequestId::from_request(&request, &state.ids);
     if error.retry_after().is_some()
-        && body::drain(&request, &mut unread, LITTLE, state.config.head_timeout).await
+        && body::discard_body(&request, &mut unread, LITTLE, state.config.head_timeout).await
     {
         // The client will retry: a connection that is closed while its body arrives is reset before the client has read
         // the response.
@@ -231,9 +231,9 @@ async fn refuse(state: &State, request: ServiceRequest, error: &Error) -> Servic
 fn refusal(id: &RequestId, error: &Error) -> HttpResponse {
     tracing::debug!(request_id = %id, code = error.code(), "a request was refused");
     let mut response = HttpResponse::build(error.status());
-    charge::add_retry(&mut response, error);
+    charge::add_retry_after(&mut response, error);
     response
-        .insert_header((REQUEST_ID, id.as_str()))
+        .insert_header((REQUEST_ID_HEADER, id.as_str()))
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(Answer::refused(error, id))
+        .json(GraphQlResponse::from_error(error, id))
 }

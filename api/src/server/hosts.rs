@@ -10,17 +10,19 @@ use domain::hosts::{self, HostRefusal};
 use crate::{error::Error, request::header, state::Config};
 
 /// Refuses a request for a host name that is not served, or from a page of such a host.
-pub(super) fn check(request: &HttpRequest, config: &Config) -> Result<(), Error> {
+pub(super) fn check_host(request: &HttpRequest, config: &Config) -> Result<(), Error> {
     if config.hosts.is_empty() {
         return Ok(());
     }
     let authority = request.uri().authority().map(Authority::as_str);
     let asked = authority.or_else(|| header(request, "host"));
     let origins = request.headers().get_all("origin").map(|origin| origin.to_str().ok());
-    hosts::check(asked, origins, &config.hosts, &config.allowed_origins).map_err(|refusal| match refusal {
-        HostRefusal::Host => Error::HostRefused,
-        HostRefusal::Origin => Error::OriginRefused,
-    })
+    hosts::check_hosts(asked, origins, &config.hosts, &config.allowed_origins).map_err(
+        |refusal| match refusal {
+            HostRefusal::Host => Error::HostRefused,
+            HostRefusal::Origin => Error::OriginRefused,
+        },
+    )
 }
 
 #[cfg(test)]
@@ -35,8 +37,8 @@ mod tests {
             let request = TestRequest::default().insert_header(("host", "any.example"));
             request.insert_header(("origin", "https://any.example")).to_http_request()
         };
-        assert_eq!(check(&request(), &Config::default()), Ok(()));
+        assert_eq!(check_host(&request(), &Config::default()), Ok(()));
         let config = Config { hosts: vec!["muster.example.com".to_owned()], ..Config::default() };
-        assert_eq!(check(&request(), &config), Err(Error::HostRefused));
+        assert_eq!(check_host(&request(), &config), Err(Error::HostRefused));
     }
 }

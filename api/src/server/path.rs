@@ -6,7 +6,7 @@
 
 /// Whether a path is in normal form: no empty segment except the last, no dot segment, and no percent-encoding that is
 /// unnecessary or that servers interpret differently.
-pub(super) fn is_normal(path: &str) -> bool {
+pub(super) fn is_normalized(path: &str) -> bool {
     let Some(segments) = path.strip_prefix('/') else { return false };
     let mut segments = segments.split('/');
     let last = segments.next_back().unwrap_or_default();
@@ -56,7 +56,7 @@ mod tests {
             "/x/",
             "/a%20b%C3%BC",
         ] {
-            assert!(is_normal(path), "{path}");
+            assert!(is_normalized(path), "{path}");
         }
         for path in [
             "",
@@ -85,7 +85,7 @@ mod tests {
             "/a b",
             "/x//",
         ] {
-            assert!(!is_normal(path), "{path}");
+            assert!(!is_normalized(path), "{path}");
         }
     }
 }

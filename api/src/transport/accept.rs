@@ -6,14 +6,14 @@ use actix_web::http::header::HeaderMap;
 
 /// Media types that the server can produce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Media {
+pub enum MediaType {
     /// `application/json`: the status only says whether the HTTP request was valid.
     Json,
     /// `application/graphql-response+json`: the status reflects the GraphQL result.
     GraphQl,
 }
 
-impl Media {
+impl MediaType {
     /// The value of `Content-Type`.
     pub const fn content_type(self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ struct Range {
 /// The media type that the client prefers; `None` if it accepts none that the server can produce.
 ///
 /// A missing header and wildcards mean `application/json`, for the sake of old clients.
-pub fn negotiate(headers: &HeaderMap) -> Option<Media> {
+pub fn negotiate(headers: &HeaderMap) -> Option<MediaType> {
     let ranges: Vec<Range> = headers
         .get_all("accept")
         .filter_map(|value| value.to_str().ok())
@@ -50,10 +50,10 @@ pub fn negotiate(headers: &HeaderMap) -> Option<Media> {
         .map(parse)
         .collect();
     if ranges.is_empty() {
-        return Some(Media::Json);
+        return Some(MediaType::Json);
     }
     // Of equals the last one wins: what only wildcards ask for is JSON.
-    [Media::GraphQl, Media::Json]
+    [MediaType::GraphQl, MediaType::Json]
         .into_iter()
         .filter_map(|media| rate(media, &ranges).map(|rating| (rating, media)))
         .max_by_key(|(rating, _)| *rating)
@@ -85,7 +85,7 @@ fn thousandths(value: &str) -> u16 {
 
 /// Sort key for a media type: its q-value by the most specific entry, then whether it is named explicitly, then its
 /// position in the header.
-fn rate(media: Media, ranges: &[Range]) -> Option<(u16, bool, Reverse<usize>)> {
+fn rate(media: MediaType, ranges: &[Range]) -> Option<(u16, bool, Reverse<usize>)> {
     let (specificity, Reverse(place), range) = ranges
         .iter()
         .enumerate()
@@ -95,7 +95,7 @@ fn rate(media: Media, ranges: &[Range]) -> Option<(u16, bool, Reverse<usize>)> {
     (range.thousandths > 0).then_some((range.thousandths, specificity == 2, Reverse(place)))
 }
 
-fn specificity(media: Media, range: &str) -> Option<u8> {
+fn specificity(media: MediaType, range: &str) -> Option<u8> {
     match range {
         "*/*" => Some(0),
         "application/*" => Some(1),
@@ -110,29 +110,29 @@ mod tests {
 
     use super::*;
 
-    fn of(accept: &str) -> Option<Media> {
+    fn of(accept: &str) -> Option<MediaType> {
         negotiate(TestRequest::default().insert_header(("accept", accept)).to_http_request().headers())
     }
 
     #[test]
     fn the_q_value_decides_then_the_order() {
-        assert_eq!(of("application/graphql-response+json, application/json"), Some(Media::GraphQl));
-        assert_eq!(of("application/json, application/graphql-response+json"), Some(Media::Json));
+        assert_eq!(of("application/graphql-response+json, application/json"), Some(MediaType::GraphQl));
+        assert_eq!(of("application/json, application/graphql-response+json"), Some(MediaType::Json));
         assert_eq!(
             of("application/json;q=0.5, application/graphql-response+json;q=0.9"),
-            Some(Media::GraphQl)
+            Some(MediaType::GraphQl)
         );
-        assert_eq!(of("application/graphql-response+json;q=0.2, */*;q=0.8"), Some(Media::Json));
-        assert_eq!(of("application/graphql-response+json; charset=utf-8, */*"), Some(Media::GraphQl));
+        assert_eq!(of("application/graphql-response+json;q=0.2, */*;q=0.8"), Some(MediaType::Json));
+        assert_eq!(of("application/graphql-response+json; charset=utf-8, */*"), Some(MediaType::GraphQl));
     }
 
     #[test]
     fn wildcards_and_silence_mean_json() {
-        assert_eq!(negotiate(TestRequest::default().to_http_request().headers()), Some(Media::Json));
-        assert_eq!(of("*/*"), Some(Media::Json));
-        assert_eq!(of("application/*"), Some(Media::Json));
-        assert_eq!(of("text/html, */*;q=0.1"), Some(Media::Json));
-        assert_eq!(of("application/json;q=0, */*"), Some(Media::GraphQl));
+        assert_eq!(negotiate(TestRequest::default().to_http_request().headers()), Some(MediaType::Json));
+        assert_eq!(of("*/*"), Some(MediaType::Json));
+        assert_eq!(of("application/*"), Some(MediaType::Json));
+        assert_eq!(of("text/html, */*;q=0.1"), Some(MediaType::Json));
+        assert_eq!(of("application/json;q=0, */*"), Some(MediaType::GraphQl));
     }
 
     #[test]

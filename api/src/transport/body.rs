@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _, stream};
 
 use crate::{
-    error::{Error, RETRY_SECONDS},
+    error::{Error, RETRY_AFTER_SECONDS},
     open_requests::ArrivingBody,
 };
 
@@ -32,7 +32,7 @@ pub fn check_content_type(request: &HttpRequest) -> Result<(), Error> {
 }
 
 /// Reads the whole body within its size and time limits, unless the request has to give way to another.
-pub async fn read(
+pub async fn read_body(
     request: &HttpRequest,
     body: &mut (impl Stream<Item = Result<Bytes, PayloadError>> + Unpin),
     limit: usize,
@@ -46,7 +46,9 @@ pub async fn read(
     let read = tokio::time::timeout(timeout, collect(body, limit));
     let arriving = request.extensions().get::<ArrivingBody>().cloned();
     let read = match arriving {
-        Some(arriving) => arriving.read(read).await.ok_or(Error::Overloaded { after: RETRY_SECONDS })?,
+        Some(arriving) => {
+            arriving.read(read).await.ok_or(Error::Overloaded { after: RETRY_AFTER_SECONDS })?
+        }
         None => read.await,
     };
     read.map_err(|_| Error::BodyTimeout)?
@@ -69,7 +71,7 @@ async fn collect(
 }
 
 /// Reads a body to its end and discards it; `false` if it is too large, too slow or broken.
-pub async fn drain(
+pub async fn discard_body(
     request: &HttpRequest,
     body: &mut (impl Stream<Item = Result<Bytes, PayloadError>> + Unpin),
     limit: usize,

@@ -8,12 +8,12 @@ use actix_web::{HttpResponseBuilder, http::header};
 use domain::CallerKind;
 use services::{
     Caller,
-    quotas::{Account, ChargeResult, QuotaSubject},
+    quotas::{ChargeResult, QuotaBalance, QuotaSubject},
 };
 
 use crate::{
-    admission::Holder,
-    authenticate::{AuthError, Authenticated},
+    admission::PermitHolder,
+    authenticate::{AuthError, AuthenticatedCaller},
     error::Error,
     state::State,
     transport::validate::{OperationKind, ValidatedOperation},
@@ -34,7 +34,7 @@ fn whose(caller: &Caller, address: Option<IpAddr>) -> Option<QuotaSubject<'_>> {
 }
 
 /// Charges for a document; returns the charge and, if a quota is exceeded, the error.
-pub async fn document(
+pub async fn charge_document(
     state: &State,
     caller: &Caller,
     address: Option<IpAddr>,
@@ -47,7 +47,7 @@ pub async fn document(
 }
 
 /// Charges for parsing an unknown document, whatever the outcome, to the apparent sender.
-pub async fn for_parsing(
+pub async fn charge_parsing(
     state: &State,
     known: Option<&Caller>,
     address: Option<IpAddr>,
@@ -62,7 +62,7 @@ pub async fn for_parsing(
 }
 
 /// Charges for a page or a request of similar cost.
-pub async fn page(state: &State, address: Option<IpAddr>) -> (ChargeResult, Result<(), Error>) {
+pub async fn charge_page(state: &State, address: Option<IpAddr>) -> (ChargeResult, Result<(), Error>) {
     settle(state, address.map(QuotaSubject::Page), 1).await
 }
 
@@ -87,7 +87,7 @@ pub async fn authenticate_caller(
     state: &State,
     address: Option<IpAddr>,
     presented: Result<PresentedCredentials<'_>, AuthError>,
-) -> Result<Authenticated, Error> {
+) -> Result<AuthenticatedCaller, Error> {
     let known = match presented {
         Ok((authorization, tenant)) => look_up(state, address, authorization, tenant).await?,
         Err(refused) => Err(refused),
@@ -106,24 +106,25 @@ async fn look_up(
     address: Option<IpAddr>,
     authorization: Option<&str>,
     tenant: Option<&str>,
-) -> Result<Result<Authenticated, AuthError>, Error> {
+) -> Result<Result<AuthenticatedCaller, AuthError>, Error> {
     if let Some(known) = state.authenticate.remembered(authorization, tenant) {
         return Ok(Ok(known));
     }
     let recent = state.authenticate.recently_authenticated(authorization, tenant);
-    let holder = recent.map_or(Holder::Address(address), |caller| Holder::of(&caller, address));
-    let place = state.admission.enter(holder).await;
-    let _place = place.map_err(|_| state.overloaded())?;
+    let holder =
+        recent.map_or(PermitHolder::Address(address), |caller| PermitHolder::from_caller(&caller, address));
+    let place = state.admission.acquire(holder).await;
+    let _place = place.map_err(|_| state.overload_error())?;
     Ok(state.authenticate.authenticate(authorization, tenant).await)
 }
 
 /// Adds headers that report the state of a request's quotas.
-pub fn add_headers(response: &mut HttpResponseBuilder, charge: &ChargeResult) {
+pub fn add_quota_headers(response: &mut HttpResponseBuilder, charge: &ChargeResult) {
     if charge.accounts.is_empty() {
         return;
     }
     let (mut policies, mut balances) = (String::new(), String::new());
-    for Account { name, quota, balance } in &charge.accounts {
+    for QuotaBalance { name, quota, balance } in &charge.accounts {
         let comma = if policies.is_empty() { "" } else { ", " };
         let (window, full) = (whole_seconds(quota.per), whole_seconds(balance.full_after));
         let _ = write!(policies, "{comma}\"{name}\";q={};w={window}", quota.units);
@@ -133,7 +134,7 @@ pub fn add_headers(response: &mut HttpResponseBuilder, charge: &ChargeResult) {
 }
 
 /// Adds a header with the number of seconds after which the request may be repeated.
-pub fn add_retry(response: &mut HttpResponseBuilder, error: &Error) {
+pub fn add_retry_after(response: &mut HttpResponseBuilder, error: &Error) {
     if let Some(seconds) = error.retry_after() {
         response.insert_header((header::RETRY_AFTER, seconds.to_string()));
     }

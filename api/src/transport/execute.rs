@@ -8,29 +8,29 @@ use std::{any::Any, net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 use actix_web::web;
 use async_graphql::{Request, Response, Variables};
 use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
-use services::audit::in_request;
+use services::audit::with_request_id;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
 use crate::{
-    admission::Holder,
-    authenticate::Authenticated,
-    budget::AnswerBudget,
+    admission::PermitHolder,
+    authenticate::AuthenticatedCaller,
     error::Error,
     mutation_access::MutationAccess,
     request::{Credentials, CurrentCaller, RequestId, with_context},
+    response_budget::ResponseBudget,
     state::State,
     transport::{
-        answer,
-        params::Params,
-        validate::{Checked, OperationKind},
+        params::RequestParams,
+        response,
+        validate::{CheckedDocument, OperationKind},
     },
 };
 
 /// The party that sends an operation.
 pub struct Requester<'a> {
     /// The authenticated caller.
-    pub by: &'a Authenticated,
+    pub by: &'a AuthenticatedCaller,
     /// The caller for resolvers; the operations of a socket share it.
     pub current: &'a CurrentCaller,
     /// The caller's credentials.
@@ -42,12 +42,12 @@ pub struct Requester<'a> {
 }
 
 /// A validated operation of an authenticated caller.
-pub struct ReadyOperation {
+pub struct AuthorisedOperation {
     /// Kind of the selected operation.
     pub kind: OperationKind,
-    holder: Holder,
+    holder: PermitHolder,
     request: Request,
-    budget: Arc<AnswerBudget>,
+    budget: Arc<ResponseBudget>,
     ends: Instant,
     id: RequestId,
 }
@@ -55,12 +55,12 @@ pub struct ReadyOperation {
 /// Checks whether the caller may execute this, and builds the engine's request.
 pub fn authorise(
     state: &State,
-    params: Params,
-    document: &Checked,
+    params: RequestParams,
+    document: &CheckedDocument,
     by: Requester<'_>,
     id: &RequestId,
-) -> Result<ReadyOperation, Error> {
-    let operation = document.operation(params.operation_name.as_deref())?;
+) -> Result<AuthorisedOperation, Error> {
+    let operation = document.operation_facts(params.operation_name.as_deref())?;
     if operation.introspects && !state.config.introspection.allows(&by.by.caller) {
         return Err(Error::IntrospectionDisabled);
     }
@@ -71,23 +71,23 @@ pub fn authorise(
     }
     request.set_parsed_query(document.parsed.clone());
     let time = (operation.kind != OperationKind::Mutation).then_some(state.config.execution_timeout);
-    let budget = Arc::new(AnswerBudget::new(state.config.answer_limit, time));
+    let budget = Arc::new(ResponseBudget::new(state.config.answer_limit, time));
     let mut request = with_context(request, by.current, id).data(Arc::clone(&budget));
-    let (holder, ends) = (Holder::of(&by.by.caller, by.address), by.ends);
+    let (holder, ends) = (PermitHolder::from_caller(&by.by.caller, by.address), by.ends);
     if operation.kind == OperationKind::Mutation {
         let (authenticate, caller) = (Arc::clone(&state.authenticate), by.current.clone());
         let access = MutationAccess { authenticate, credentials: by.credentials, caller, ends };
         request = request.data(Arc::new(access));
     }
-    Ok(ReadyOperation { kind: operation.kind, holder, request, budget, ends, id: id.clone() })
+    Ok(AuthorisedOperation { kind: operation.kind, holder, request, budget, ends, id: id.clone() })
 }
 
 /// Executes a query or mutation within its time limit, once it has a permit.
-pub async fn run(state: &web::Data<State>, ready: ReadyOperation) -> Result<Response, Error> {
-    let place = state.admission.enter(ready.holder).await.map_err(|_| state.overloaded())?;
+pub async fn run(state: &web::Data<State>, ready: AuthorisedOperation) -> Result<Response, Error> {
+    let place = state.admission.acquire(ready.holder).await.map_err(|_| state.overload_error())?;
     let engine = state.engine.clone();
     // Around the mutation's own task: what it leaves in the audit carries the request's id.
-    let running = in_request(ready.id.to_string(), async move {
+    let running = with_request_id(ready.id.to_string(), async move {
         let _place = place;
         let ended = AssertUnwindSafe(engine.execute(ready.request)).catch_unwind().await;
         caught(ended).and_then(|response| within(&ready.budget, response))
@@ -103,18 +103,18 @@ pub async fn run(state: &web::Data<State>, ready: ReadyOperation) -> Result<Resp
 }
 
 /// Executes a subscription.
-pub fn subscribe(state: &State, ready: ReadyOperation) -> BoxStream<'static, Result<Response, Error>> {
+pub fn subscribe(state: &State, ready: AuthorisedOperation) -> BoxStream<'static, Result<Response, Error>> {
     let events = AssertUnwindSafe(state.engine.subscribe(ready.request)).catch_unwind();
     let budget = ready.budget;
     events.map(move |event| caught(event).and_then(|response| within(&budget, response))).boxed()
 }
 
 /// The response, unless it exceeded its budget.
-fn within(budget: &AnswerBudget, response: Response) -> Result<Response, Error> {
-    if budget.is_late() {
+fn within(budget: &ResponseBudget, response: Response) -> Result<Response, Error> {
+    if budget.has_timed_out() {
         return Err(Error::Timeout);
     }
-    match budget.excess().or_else(|| answer::excess(&response, budget.bytes)) {
+    match budget.exceeded_bytes().or_else(|| response::size_over_limit(&response, budget.bytes)) {
         Some(found) => Err(Error::AnswerTooLarge { limit: budget.bytes, found }),
         None => Ok(response),
     }

@@ -17,36 +17,36 @@ use tracing::Instrument as _;
 
 use crate::{
     error::Error,
-    request::{Credentials, CurrentCaller, REQUEST_ID, RequestId, presented},
+    request::{Credentials, CurrentCaller, REQUEST_ID_HEADER, RequestId, read_credentials},
     state::State,
     transport::{
-        accept::{self, Media},
-        answer::Answer,
+        accept::{self, MediaType},
         body, charge,
         execute::{self, Requester},
-        params::Params,
+        params::RequestParams,
+        response::GraphQlResponse,
         validate::{OperationKind, ValidatedOperation},
     },
 };
 
 /// Serves `/graphql`.
 pub async fn handle(request: HttpRequest, mut body: web::Payload, state: web::Data<State>) -> HttpResponse {
-    let id = RequestId::of(&request, &state.ids);
+    let id = RequestId::from_request(&request, &state.ids);
     let span = tracing::info_span!("graphql", request_id = %id);
     let media = accept::negotiate(request.headers());
     let mut charge = ChargeResult::default();
     let answered = answer(&request, &mut body, &state, media, &id, &mut charge).instrument(span).await;
-    respond(answered, media.unwrap_or(Media::Json), &id, &charge, body)
+    respond(answered, media.unwrap_or(MediaType::Json), &id, &charge, body)
 }
 
 async fn answer(
     request: &HttpRequest,
     body: &mut web::Payload,
     state: &web::Data<State>,
-    media: Option<Media>,
+    media: Option<MediaType>,
     id: &RequestId,
     charge: &mut ChargeResult,
-) -> Result<Answer, Error> {
+) -> Result<GraphQlResponse, Error> {
     let is_get = match *request.method() {
         Method::GET => true,
         Method::POST => false,
@@ -56,20 +56,22 @@ async fn answer(
         return Err(Error::NotAcceptable);
     }
     let params = if is_get {
-        Params::from_query_string(request.query_string())?
+        RequestParams::from_query_string(request.query_string())?
     } else {
         body::check_content_type(request)?;
         let config = &state.config;
-        Params::from_json(&body::read(request, body, config.body_limit, config.body_timeout).await?)?
+        RequestParams::from_json(
+            &body::read_body(request, body, config.body_limit, config.body_timeout).await?,
+        )?
     };
     let params = state.config.documents.resolve(params)?;
-    let address = state.address_of(request);
-    let known = presented(request).ok();
+    let address = state.client_address(request);
+    let known = read_credentials(request).ok();
     let known =
         known.and_then(|(authorization, tenant)| state.authenticate.remembered(authorization, tenant));
-    charge::for_parsing(state, known.as_ref().map(|by| &by.caller), address, &params.query).await?;
-    let approved = state.validator.check(&params, is_get)?;
-    let kind = approved.document.operation(params.operation_name.as_deref())?.kind;
+    charge::charge_parsing(state, known.as_ref().map(|by| &by.caller), address, &params.query).await?;
+    let approved = state.validator.validate(&params, is_get)?;
+    let kind = approved.document.operation_facts(params.operation_name.as_deref())?.kind;
     if kind == OperationKind::Subscription {
         return Err(Error::SubscriptionNeedsSocket);
     }
@@ -82,13 +84,13 @@ async fn answer(
 async fn authenticate_and_run(
     request: &HttpRequest,
     state: &web::Data<State>,
-    params: Params,
+    params: RequestParams,
     (approved, kind, ends): (&ValidatedOperation, OperationKind, Instant),
     id: &RequestId,
     charge: &mut ChargeResult,
-) -> Result<Answer, Error> {
-    let address = state.address_of(request);
-    let presented = presented(request);
+) -> Result<GraphQlResponse, Error> {
+    let address = state.client_address(request);
+    let presented = read_credentials(request);
     let by = charge::authenticate_caller(state, address, presented).await?;
     let (authorization, tenant) = presented.unwrap_or_default();
     let owned = |text: Option<&str>| text.map(str::to_owned);
@@ -97,29 +99,29 @@ async fn authenticate_and_run(
     let requester = Requester { by: &by, current, credentials, address, ends };
     let ready = execute::authorise(state, params, &approved.document, requester, id)?;
     let charged;
-    (*charge, charged) = charge::document(state, &by.caller, address, approved, kind).await;
+    (*charge, charged) = charge::charge_document(state, &by.caller, address, approved, kind).await;
     charged?;
-    Ok(Answer::executed(execute::run(state, ready).await?, id))
+    Ok(GraphQlResponse::from_execution(execute::run(state, ready).await?, id))
 }
 
 fn respond(
-    answered: Result<Answer, Error>,
-    media: Media,
+    answered: Result<GraphQlResponse, Error>,
+    media: MediaType,
     id: &RequestId,
     charge: &ChargeResult,
     unread: web::Payload,
 ) -> HttpResponse {
     let (answer, status, refused) = match answered {
         Ok(answer) => {
-            let refused = !answer.has_executed() && media == Media::GraphQl;
+            let refused = !answer.was_executed() && media == MediaType::GraphQl;
             let status = if refused { StatusCode::BAD_REQUEST } else { StatusCode::OK };
             (answer, status, None)
         }
         Err(error) => {
-            let hidden = media == Media::Json && error.is_well_formed();
+            let hidden = media == MediaType::Json && error.is_request_well_formed();
             let status = if hidden { StatusCode::OK } else { error.status() };
             tracing::debug!(request_id = %id, code = error.code(), %error, "a request was refused");
-            (Answer::refused(&error, id), status, Some(error))
+            (GraphQlResponse::from_error(&error, id), status, Some(error))
         }
     };
     let mut response = HttpResponse::build(status);
@@ -127,8 +129,8 @@ fn respond(
         .insert_header((header::CONTENT_TYPE, media.content_type()))
         .insert_header((header::VARY, "Accept"))
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((REQUEST_ID, id.as_str()));
-    charge::add_headers(&mut response, charge);
+        .insert_header((REQUEST_ID_HEADER, id.as_str()));
+    charge::add_quota_headers(&mut response, charge);
     if let Some(error) = &refused {
         add_advice(&mut response, error);
     }
@@ -146,7 +148,7 @@ fn respond(
 
 /// Headers that tell a client which method or media type to use instead.
 fn add_advice(response: &mut actix_web::HttpResponseBuilder, error: &Error) {
-    charge::add_retry(response, error);
+    charge::add_retry_after(response, error);
     match error {
         Error::MethodNotAllowed => {
             response.insert_header((header::ALLOW, "GET, POST"));

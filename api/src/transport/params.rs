@@ -6,7 +6,7 @@ use crate::error::Error;
 
 /// A request of valid shape whose document has not been checked yet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Params {
+pub struct RequestParams {
     /// Text of the document; empty while only its id is known.
     pub query: String,
     /// Id of a persisted document, in place of the text.
@@ -17,7 +17,7 @@ pub struct Params {
     pub variables: Map<String, Value>,
 }
 
-impl Params {
+impl RequestParams {
     /// Parses a JSON body.
     pub fn from_json(body: &[u8]) -> Result<Self, Error> {
         Self::from_value(serde_json::from_slice(body).map_err(|_| Error::MalformedJson)?)
@@ -90,20 +90,24 @@ mod tests {
             r#"{"query":"{a}","operationName":7}"#,
             r#"{"query":"{a}","extensions":"x"}"#,
         ] {
-            let refused = Params::from_json(bad.as_bytes());
+            let refused = RequestParams::from_json(bad.as_bytes());
             assert!(matches!(refused, Err(Error::MalformedRequest(_))), "{bad} gave {refused:?}");
         }
-        assert_eq!(Params::from_json(b"[]"), Err(Error::BatchRefused));
-        assert_eq!(Params::from_json(b"{"), Err(Error::MalformedJson));
+        assert_eq!(RequestParams::from_json(b"[]"), Err(Error::BatchRefused));
+        assert_eq!(RequestParams::from_json(b"{"), Err(Error::MalformedJson));
     }
 
     #[test]
     fn a_query_string_carries_variables_as_json() {
         let params =
-            Params::from_query_string("query=%7Ba%7D&variables=%7B%22n%22%3A1%7D&operationName=A").unwrap();
+            RequestParams::from_query_string("query=%7Ba%7D&variables=%7B%22n%22%3A1%7D&operationName=A")
+                .unwrap();
         assert_eq!(params.query, "{a}");
         assert_eq!(params.operation_name.as_deref(), Some("A"));
         assert_eq!(params.variables.get("n"), Some(&Value::from(1)));
-        assert!(Params::from_query_string("query=a&query=b").is_err(), "a parameter that is there twice");
+        assert!(
+            RequestParams::from_query_string("query=a&query=b").is_err(),
+            "a parameter that is there twice"
+        );
     }
 }

@@ -20,7 +20,7 @@ const MAKERS: [&str; 7] = [
     "Reason::new(",
     "Trouble::fail(",
     "Self::failed(",
-    "UnfitServer::new(",
+    "UnsupportedServer::new(",
 ];
 
 /// Words that look like codes: of the database, of documents, of outcomes, of the environment.

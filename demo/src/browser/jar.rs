@@ -13,11 +13,11 @@ struct Cookie {
 
 /// The cookies that a browser has received.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Jar(BTreeMap<String, BTreeMap<String, Cookie>>);
+pub struct CookieJar(BTreeMap<String, BTreeMap<String, Cookie>>);
 
-impl Jar {
+impl CookieJar {
     /// Stores the cookie of a `Set-Cookie` header received from `url`.
-    pub fn set(&mut self, url: &Url, header: &str) {
+    pub fn store(&mut self, url: &Url, header: &str) {
         let mut parts = header.split(';').map(str::trim);
         let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else { return };
         let mut path = directory(url);
@@ -39,7 +39,7 @@ impl Jar {
     }
 
     /// The `Cookie` header for a request to `url`; `None` if there are no cookies.
-    pub fn header(&self, url: &Url) -> Option<String> {
+    pub fn cookie_header(&self, url: &Url) -> Option<String> {
         let cookies = self.0.get(&origin(url))?.iter().filter(|(_, cookie)| covers(&cookie.path, url.path()));
         let pairs: Vec<String> = cookies.map(|(name, cookie)| format!("{name}={}", cookie.value)).collect();
         (!pairs.is_empty()).then(|| pairs.join("; "))
@@ -74,8 +74,8 @@ mod tests {
 
     #[test]
     fn a_cookie_goes_back_to_its_own_origin_and_path_only() {
-        let mut jar = Jar::default();
-        jar.set(&url("http://a.test:1/connect/x"), "session=1; Path=/connect; HttpOnly; SameSite=Lax");
+        let mut jar = CookieJar::default();
+        jar.store(&url("http://a.test:1/connect/x"), "session=1; Path=/connect; HttpOnly; SameSite=Lax");
         for (at, sent) in [
             ("http://a.test:1/connect", true),
             ("http://a.test:1/connect/progress", true),
@@ -85,19 +85,19 @@ mod tests {
             ("https://a.test:1/connect", false),
             ("http://b.test:1/connect", false),
         ] {
-            assert_eq!(jar.header(&url(at)).as_deref(), sent.then_some("session=1"), "{at}");
+            assert_eq!(jar.cookie_header(&url(at)).as_deref(), sent.then_some("session=1"), "{at}");
         }
     }
 
     #[test]
     fn a_cookie_is_replaced_and_taken_away() {
-        let mut jar = Jar::default();
+        let mut jar = CookieJar::default();
         let at = url("http://a.test/sign/in");
-        jar.set(&at, "a=1");
-        jar.set(&at, "b=2; Path=/");
-        jar.set(&at, "a=3");
-        assert_eq!(jar.header(&url("http://a.test/sign/out")).as_deref(), Some("a=3; b=2"));
-        jar.set(&at, "a=; Max-Age=0");
-        assert_eq!(jar.header(&at).as_deref(), Some("b=2"));
+        jar.store(&at, "a=1");
+        jar.store(&at, "b=2; Path=/");
+        jar.store(&at, "a=3");
+        assert_eq!(jar.cookie_header(&url("http://a.test/sign/out")).as_deref(), Some("a=3; b=2"));
+        jar.store(&at, "a=; Max-Age=0");
+        assert_eq!(jar.cookie_header(&at).as_deref(), Some("b=2"));
     }
 }

@@ -9,7 +9,7 @@ mod page;
 use std::time::Duration;
 
 use http::{Client, Method, Request, Response, header};
-pub use jar::Jar;
+pub use jar::CookieJar;
 pub use page::{Form, Page};
 use url::{Url, form_urlencoded};
 
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The answers that accept all mandatory terms.
-pub const TICKED: &[(&str, &str)] = &[("terms", "yes"), ("privacy", "yes")];
+pub const ACCEPTED_TERMS: &[(&str, &str)] = &[("terms", "yes"), ("privacy", "yes")];
 const MOST_REDIRECTS: usize = 20;
 const MOST_PAGES: usize = 20;
 /// How long a page may make the browser wait.
@@ -47,12 +47,12 @@ impl Location {
 
 /// A client for servers on this machine.
 pub fn client() -> Result<Client> {
-    client_for(["127.0.0.1".to_owned(), "localhost".to_owned()])
+    client_for_hosts(["127.0.0.1".to_owned(), "localhost".to_owned()])
 }
 
 /// A client that may call these hosts although they are private.
-pub fn client_for(hosts: impl IntoIterator<Item = String>) -> Result<Client> {
-    let config = http::Config { allowance: http::Allowance::hosts(hosts), ..http::Config::default() };
+pub fn client_for_hosts(hosts: impl IntoIterator<Item = String>) -> Result<Client> {
+    let config = http::Config { allowance: http::AllowedHosts::from_hosts(hosts), ..http::Config::default() };
     Client::new(config).map_err(|error| Error::Client(error.to_string()))
 }
 
@@ -62,7 +62,7 @@ pub struct Browser {
     client: Client,
     answers: Vec<(String, String)>,
     landing: Option<Url>,
-    jar: Jar,
+    jar: CookieJar,
     /// Whether a request was repeated, so that the first attempt may have used up a single-use token.
     pub repeated: bool,
 }
@@ -70,34 +70,34 @@ pub struct Browser {
 impl Browser {
     /// A browser whose user fills in forms with these answers, by field name.
     pub fn new(client: Client, answers: Vec<(String, String)>) -> Self {
-        Self { client, answers, landing: None, jar: Jar::default(), repeated: false }
+        Self { client, answers, landing: None, jar: CookieJar::default(), repeated: false }
     }
 
     /// Sets the URL at which walks end.
     #[must_use]
-    pub fn landing_at(self, landing: Url) -> Self {
+    pub fn with_landing(self, landing: Url) -> Self {
         Self { landing: Some(landing), ..self }
     }
 
     /// Follows a connect link to the end: accepts the terms, fills in forms, consents and authorises. Returns the
     /// landing URL, or the page from which no form leads on.
-    pub async fn walk(&mut self, link: &str) -> Result<Location> {
+    pub async fn complete_pages(&mut self, link: &str) -> Result<Location> {
         let link = link.parse().map_err(|_| unexpected(format!("{link} is no address")))?;
-        let mut place = self.open(link).await?;
+        let mut location = self.open(link).await?;
         for _ in 0..MOST_PAGES {
-            place = self.wait(place).await?;
-            let Location::Page(page) = place else { return Ok(place) };
+            location = self.wait(location).await?;
+            let Location::Page(page) = location else { return Ok(location) };
             if page.next.is_none() {
-                return if page.code.is_none() { Ok(Location::Page(page)) } else { Err(page.stops()) };
+                return if page.code.is_none() { Ok(Location::Page(page)) } else { Err(page.stop_error()) };
             }
-            place = self.submit(&page, TICKED).await?;
+            location = self.submit(&page, ACCEPTED_TERMS).await?;
         }
         Err(unexpected("the pages do not end"))
     }
 
     /// The `Cookie` header for a URL.
-    pub fn cookies(&self, url: &Url) -> Option<String> {
-        self.jar.header(url)
+    pub fn cookie_header(&self, url: &Url) -> Option<String> {
+        self.jar.cookie_header(url)
     }
 
     /// Requests a URL.
@@ -111,7 +111,7 @@ impl Browser {
         let answers = self.answers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let known: Vec<_> = more.iter().copied().chain(answers).collect();
         let mut pairs = form_urlencoded::Serializer::new(String::new());
-        pairs.extend_pairs(form.filled(&known));
+        pairs.extend_pairs(form.fill_in(&known));
         let sent = pairs.finish();
         if form.is_post {
             // As the Fetch standard has it: forms of a page that keeps its address to itself come from nowhere.
@@ -125,12 +125,12 @@ impl Browser {
     }
 
     /// Reloads a page for as long as it is marked as waiting.
-    pub async fn wait(&mut self, place: Location) -> Result<Location> {
-        let mut place = Some(place);
-        backoff::until("the page's progress", WAITS, async || match place.take() {
+    pub async fn wait(&mut self, location: Location) -> Result<Location> {
+        let mut location = Some(location);
+        backoff::poll_until("the page's progress", WAITS, async || match location.take() {
             Some(Location::Page(page)) if page.waits => {
                 let state = page.state.clone().unwrap_or_else(|| page.title.clone());
-                place = Some(self.open(page.url).await?);
+                location = Some(self.open(page.url).await?);
                 Ok(Poll::NotYet(state))
             }
             Some(there) => Ok(Poll::Done(there)),
@@ -149,7 +149,7 @@ impl Browser {
             if !answer.status.is_redirection() {
                 let is_secretive =
                     answer.header("referrer-policy").is_some_and(|policy| policy == "no-referrer");
-                return Ok(Location::Page(Box::new(Page::read(url, &answer.text(), is_secretive)?)));
+                return Ok(Location::Page(Box::new(Page::parse(url, &answer.text(), is_secretive)?)));
             }
             let to = answer.header("location").and_then(|to| url.join(to).ok());
             url = to.ok_or_else(|| unexpected(format!("{url} redirects to nowhere")))?;
@@ -167,50 +167,50 @@ impl Browser {
         body: Option<&(String, String)>,
     ) -> Result<Response> {
         let mut request = Request::new(method.clone(), url.clone()).header(header::ACCEPT, "text/html");
-        if let Some(cookies) = self.jar.header(url) {
+        if let Some(cookies) = self.jar.cookie_header(url) {
             request = request.header(header::COOKIE, &cookies);
         }
         if let Some((sent, origin)) = body {
             let form = "application/x-www-form-urlencoded";
             request = request.header(header::ORIGIN, origin).body(form, sent.clone());
         }
-        let answer = wire::send_noting(&self.client, request, &mut self.repeated).await?;
+        let answer = wire::send_reporting_repeat(&self.client, request, &mut self.repeated).await?;
         for header in answer.headers.get_all(header::SET_COOKIE) {
             if let Ok(header) = header.to_str() {
-                self.jar.set(url, header);
+                self.jar.store(url, header);
             }
         }
         Ok(answer)
     }
 }
 
-fn is_at(url: &Url, place: &Url) -> bool {
-    url.origin() == place.origin() && url.path() == place.path()
+fn is_at(url: &Url, location: &Url) -> bool {
+    url.origin() == location.origin() && url.path() == location.path()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scripted::{answer, server};
+    use crate::scripted::{response, start_server};
 
     fn browser() -> Browser {
         let answers = vec![("user".to_owned(), "a b".to_owned())];
-        Browser::new(client().unwrap(), answers).landing_at("https://vendor.test/settings".parse().unwrap())
+        Browser::new(client().unwrap(), answers).with_landing("https://vendor.test/settings".parse().unwrap())
     }
 
     #[tokio::test]
     async fn it_follows_redirects_with_its_cookies_and_sends_the_form_it_finds() {
         let form = "<form method=\"post\" action=\"/go\" data-muster-next><input name=\"user\"></form>";
-        let (url, asked, _tasks) = server(vec![
-            answer("303 See Other\r\nlocation: /form\r\nset-cookie: s=1; Path=/", ""),
-            answer("200 OK", form),
-            answer("302 Found\r\nlocation: https://vendor.test/settings?state=VERIFYING", ""),
+        let (url, asked, _tasks) = start_server(vec![
+            response("303 See Other\r\nlocation: /form\r\nset-cookie: s=1; Path=/", ""),
+            response("200 OK", form),
+            response("302 Found\r\nlocation: https://vendor.test/settings?state=VERIFYING", ""),
         ])
         .await;
         let mut browser = browser();
         let page = browser.open(url.join("/begin").unwrap()).await.unwrap().page().unwrap();
-        let place = browser.submit(&page, &[]).await.unwrap();
-        let Location::Landed(landed) = place else { panic!("it must land: {place:?}") };
+        let location = browser.submit(&page, &[]).await.unwrap();
+        let Location::Landed(landed) = location else { panic!("it must land: {location:?}") };
         assert_eq!(landed.query(), Some("state=VERIFYING"));
         let asked = asked.lock().unwrap();
         assert!(asked[1].starts_with("GET /form ") && asked[1].contains("cookie: s=1"), "{}", asked[1]);
@@ -222,12 +222,15 @@ mod tests {
     #[tokio::test]
     async fn it_reads_a_page_again_while_the_page_waits() {
         let waits = "<main data-muster-wait><p data-muster-state=\"AWAITING_CONSENT\">State</p></main>";
-        let (url, _asked, _tasks) =
-            server(vec![answer("200 OK", waits), answer("200 OK", waits), answer("200 OK", "<h1>Done</h1>")])
-                .await;
+        let (url, _asked, _tasks) = start_server(vec![
+            response("200 OK", waits),
+            response("200 OK", waits),
+            response("200 OK", "<h1>Done</h1>"),
+        ])
+        .await;
         let mut browser = browser();
-        let place = browser.open(url).await.unwrap();
-        let page = browser.wait(place).await.unwrap().page().unwrap();
+        let location = browser.open(url).await.unwrap();
+        let page = browser.wait(location).await.unwrap().page().unwrap();
         assert_eq!(page.title, "Done");
     }
 
@@ -235,25 +238,25 @@ mod tests {
     async fn it_walks_from_the_link_to_the_last_page() {
         let form = "<form data-muster-next><input type=\"checkbox\" name=\"terms\" value=\"yes\"></form>";
         let (url, asked, _tasks) =
-            server(vec![answer("200 OK", form), answer("200 OK", "<h1>Done</h1>")]).await;
-        let place = browser().walk(url.as_str()).await.unwrap();
-        assert_eq!(place.page().unwrap().title, "Done");
+            start_server(vec![response("200 OK", form), response("200 OK", "<h1>Done</h1>")]).await;
+        let location = browser().complete_pages(url.as_str()).await.unwrap();
+        assert_eq!(location.page().unwrap().title, "Done");
         assert!(asked.lock().unwrap()[1].starts_with("GET /?terms=yes "), "the box must be ticked");
     }
 
     #[tokio::test]
     async fn a_walk_that_ends_on_a_problem_is_an_error() {
         let problem = "<h1>No</h1><p data-muster-code=\"LINK_UNKNOWN\">x</p>";
-        let (url, _asked, _tasks) = server(vec![answer("404 Not Found", problem)]).await;
-        assert_eq!(browser().walk(url.as_str()).await.unwrap_err().code(), "LINK_UNKNOWN");
+        let (url, _asked, _tasks) = start_server(vec![response("404 Not Found", problem)]).await;
+        assert_eq!(browser().complete_pages(url.as_str()).await.unwrap_err().code(), "LINK_UNKNOWN");
     }
 
     #[tokio::test]
     async fn the_forms_of_a_page_without_referrer_come_from_nowhere() {
         let form = "<form method=\"post\" data-muster-next></form>";
-        let (url, asked, _tasks) = server(vec![
-            answer("200 OK\r\nreferrer-policy: no-referrer", form),
-            answer("200 OK", "<h1>Done</h1>"),
+        let (url, asked, _tasks) = start_server(vec![
+            response("200 OK\r\nreferrer-policy: no-referrer", form),
+            response("200 OK", "<h1>Done</h1>"),
         ])
         .await;
         let mut browser = browser();

@@ -45,12 +45,12 @@ pub struct Field {
     /// The initial value of the control.
     pub value: String,
     /// When the control is submitted.
-    pub kind: Kind,
+    pub kind: FieldKind,
 }
 
 /// When a control is submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FieldKind {
     /// Always submitted, with the typed text.
     Text,
     /// Always submitted, unchanged.
@@ -66,7 +66,7 @@ pub enum Kind {
 
 impl Page {
     /// Parses the HTML that `url` returned; an error if several of its forms are marked as the next step.
-    pub fn read(url: Url, html: &str, is_secretive: bool) -> Result<Self> {
+    pub fn parse(url: Url, html: &str, is_secretive: bool) -> Result<Self> {
         let html = Html::parse_document(html);
         let mut forms = find(&html, "form[data-muster-next]");
         if forms.len() > 1 {
@@ -93,11 +93,11 @@ impl Page {
 
     /// The form that leads to the next step; an error with the page's message if there is none.
     pub fn form(&self) -> Result<&Form> {
-        self.next.as_ref().ok_or_else(|| self.stops())
+        self.next.as_ref().ok_or_else(|| self.stop_error())
     }
 
     /// The error that explains why no form leads on.
-    pub fn stops(&self) -> Error {
+    pub fn stop_error(&self) -> Error {
         Error::Page {
             title: self.title.clone(),
             code: self.code.clone().unwrap_or_else(|| "PAGE_WITHOUT_FORM".to_owned()),
@@ -121,22 +121,24 @@ impl Form {
     }
 
     /// Whether the form has a control with this name.
-    pub fn asks(&self, name: &str) -> bool {
+    pub fn has_field(&self, name: &str) -> bool {
         self.fields.iter().any(|field| field.name == name)
     }
 
     /// The submission with the known answers filled in. An answer sets a text, ticks a choice with that value, or
     /// presses a button with that value.
-    pub fn filled(&self, known: &[(&str, &str)]) -> Vec<(String, String)> {
+    pub fn fill_in(&self, known: &[(&str, &str)]) -> Vec<(String, String)> {
         let wanted = |name: &str| known.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
         let sent = self.fields.iter().filter_map(|field| {
             let wish = wanted(&field.name);
             let value = match (field.kind, wish) {
-                (Kind::Text, wish) => wish.unwrap_or(&field.value),
-                (Kind::Hidden, _) => &field.value,
-                (Kind::Choice { .. } | Kind::Button, Some(wish)) => (field.value == wish).then_some(wish)?,
-                (Kind::Choice { checked }, None) => checked.then_some(field.value.as_str())?,
-                (Kind::Button, None) => return None,
+                (FieldKind::Text, wish) => wish.unwrap_or(&field.value),
+                (FieldKind::Hidden, _) => &field.value,
+                (FieldKind::Choice { .. } | FieldKind::Button, Some(wish)) => {
+                    (field.value == wish).then_some(wish)?
+                }
+                (FieldKind::Choice { checked }, None) => checked.then_some(field.value.as_str())?,
+                (FieldKind::Button, None) => return None,
             };
             Some((field.name.clone(), value.to_owned()))
         });
@@ -148,12 +150,14 @@ impl Field {
     fn read(element: &Element) -> Option<Self> {
         let kind = match (element.name(), element.attr("type").unwrap_or("text")) {
             ("button", "reset" | "button") | ("input", "reset" | "button" | "image") => return None,
-            ("button", _) | ("input", "submit") => Kind::Button,
-            ("input", "hidden") => Kind::Hidden,
-            ("input", "checkbox" | "radio") => Kind::Choice { checked: element.attr("checked").is_some() },
-            _ => Kind::Text,
+            ("button", _) | ("input", "submit") => FieldKind::Button,
+            ("input", "hidden") => FieldKind::Hidden,
+            ("input", "checkbox" | "radio") => {
+                FieldKind::Choice { checked: element.attr("checked").is_some() }
+            }
+            _ => FieldKind::Text,
         };
-        let fallback = if matches!(kind, Kind::Choice { .. }) { "on" } else { "" };
+        let fallback = if matches!(kind, FieldKind::Choice { .. }) { "on" } else { "" };
         let value = element.attr("value").unwrap_or(fallback).to_owned();
         Some(Self { name: element.attr("name")?.to_owned(), value, kind })
     }
@@ -173,7 +177,7 @@ mod tests {
     use super::*;
 
     fn read(html: &str) -> Page {
-        Page::read("http://a.test/connect/t/choose".parse().unwrap(), html, false).unwrap()
+        Page::parse("http://a.test/connect/t/choose".parse().unwrap(), html, false).unwrap()
     }
 
     const CHOICE: &str = r#"<title>x</title><main><h1>Choose</h1>
@@ -186,7 +190,7 @@ mod tests {
         </form><form method="post" action="/no" data-refuse><button>No</button></form></main>"#;
 
     fn sent(known: &[(&str, &str)]) -> String {
-        let pairs = read(CHOICE).form().unwrap().filled(known);
+        let pairs = read(CHOICE).form().unwrap().fill_in(known);
         pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
     }
 
@@ -211,9 +215,9 @@ mod tests {
         let form = page.form().unwrap();
         assert_eq!((form.action.as_str(), form.is_post), ("http://a.test/connect/t", true));
         assert_eq!(page.title, "Choose");
-        assert!(form.asks("terms") && !form.asks("password"));
+        assert!(form.has_field("terms") && !form.has_field("password"));
         let two = "<form data-muster-next></form><form data-muster-next></form>";
-        assert!(Page::read("http://a.test/".parse().unwrap(), two, false).is_err(), "two ways on are none");
+        assert!(Page::parse("http://a.test/".parse().unwrap(), two, false).is_err(), "two ways on are none");
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub struct Event {
 
 impl Event {
     /// Parses the events of an iCalendar text.
-    pub(super) fn all(text: &str) -> Vec<Self> {
+    pub(super) fn parse_all(text: &str) -> Vec<Self> {
         let unfolded = text.replace("\r\n", "\n").replace("\n ", "").replace("\n\t", "");
         let (mut events, mut current) = (Vec::new(), None::<Self>);
         for line in unfolded.lines() {
@@ -60,6 +60,6 @@ mod tests {
             start: "DTSTART;TZID=Europe/Berlin:20260101T090000".to_owned(),
             is_in_target: false,
         };
-        assert_eq!(Event::all(text), [event]);
+        assert_eq!(Event::parse_all(text), [event]);
     }
 }

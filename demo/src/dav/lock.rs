@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::Dav;
+use super::DavClient;
 use crate::error::{Error, Result, ensure, unexpected};
 
 /// How the technical account's access is revoked and restored.
 #[derive(Debug, Clone)]
-pub enum Lock {
+pub enum AccessControl {
     /// Access is controlled by a file with lines of `user:password`, which the server reads for every request.
     File(PathBuf),
     /// Access is controlled by the operator's shell commands.
@@ -19,26 +19,26 @@ pub enum Lock {
     },
 }
 
-impl Dav {
+impl DavClient {
     /// Revokes the access: changes the password to `fresh`, or runs the operator's command.
     pub async fn revoke(&self, fresh: &str) -> Result<()> {
         match &self.lock {
-            Lock::File(path) => {
+            AccessControl::File(path) => {
                 let file = |source| Error::File { path: path.display().to_string(), source };
                 let text = std::fs::read_to_string(path).map_err(file)?;
                 let changed = with_password(&text, &self.user, fresh)
                     .ok_or_else(|| unexpected(format!("the users file does not name {}", self.user)))?;
                 std::fs::write(path, changed).map_err(file)
             }
-            Lock::Commands { revoke, .. } => shell(revoke).await,
+            AccessControl::Commands { revoke, .. } => shell(revoke).await,
         }
     }
 
     /// Restores the access. Returns the password from now on; a changed password stays changed.
     pub async fn restore(&self, before: &str, fresh: &str) -> Result<String> {
         match &self.lock {
-            Lock::File(_) => Ok(fresh.to_owned()),
-            Lock::Commands { restore, .. } => shell(restore).await.map(|()| before.to_owned()),
+            AccessControl::File(_) => Ok(fresh.to_owned()),
+            AccessControl::Commands { restore, .. } => shell(restore).await.map(|()| before.to_owned()),
         }
     }
 }

@@ -10,7 +10,7 @@ use http::{Client, HeaderName, Method, Request, StatusCode};
 use url::Url;
 
 use self::multistatus::Resource;
-pub use self::{event::Event, lock::Lock};
+pub use self::{event::Event, lock::AccessControl};
 use super::{
     error::{Result, ensure, unexpected},
     wire,
@@ -23,13 +23,13 @@ const EVERYTHING: &str = r#"<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:p
 
 /// A CalDAV server with the technical account's credentials.
 #[derive(Debug, Clone)]
-pub struct Dav {
+pub struct DavClient {
     client: Client,
     /// The base address of the server, ending in a slash.
     pub url: Url,
     /// The user name of the technical account.
     pub user: String,
-    lock: Lock,
+    lock: AccessControl,
 }
 
 /// A response of the server.
@@ -40,9 +40,9 @@ struct Answer {
     text: String,
 }
 
-impl Dav {
+impl DavClient {
     /// The server at `url`, to which a trailing slash is added.
-    pub fn new(client: Client, mut url: Url, user: String, lock: Lock) -> Self {
+    pub fn new(client: Client, mut url: Url, user: String, lock: AccessControl) -> Self {
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
         }
@@ -51,7 +51,7 @@ impl Dav {
 
     /// Whether the server accepts the technical account's login.
     pub async fn accepts_login(&self, password: &str) -> Result<bool> {
-        Ok(self.own(password).await?.is_some())
+        Ok(self.own_principal(password).await?.is_some())
     }
 
     /// The technical account's mail address: the published one, else its user name if that is an address, else its user
@@ -66,7 +66,7 @@ impl Dav {
     }
 
     /// Whether the technical account can write to a calendar of this mailbox.
-    pub async fn reaches(&self, mailbox: &str, password: &str) -> Result<bool> {
+    pub async fn can_write_to(&self, mailbox: &str, password: &str) -> Result<bool> {
         Ok(!self.calendars(mailbox, password).await?.targets.is_empty())
     }
 
@@ -79,8 +79,8 @@ impl Dav {
             let answer = self.send(b"REPORT", calendar, "1", EVERYTHING, password).await?;
             let status = answer.status;
             ensure(status.is_success(), || format!("the calendar server answered {status} to {calendar}"))?;
-            let events = Resource::all(&answer.url, &answer.text)?;
-            let events = events.iter().flat_map(|resource| Event::all(resource.text("calendar-data")));
+            let events = Resource::parse_all(&answer.url, &answer.text)?;
+            let events = events.iter().flat_map(|resource| Event::parse_all(resource.text("calendar-data")));
             found.extend(events.map(|event| Event { is_in_target, ..event }));
         }
         Ok(found)
@@ -90,7 +90,7 @@ impl Dav {
     async fn list(&self, place: &Url, depth: &str, body: &str, password: &str) -> Result<Vec<Resource>> {
         let answer = self.send(b"PROPFIND", place, depth, body, password).await?;
         if answer.status.is_success() {
-            return Resource::all(&answer.url, &answer.text);
+            return Resource::parse_all(&answer.url, &answer.text);
         }
         let absent = [
             StatusCode::UNAUTHORIZED,
@@ -142,28 +142,28 @@ impl Dav {
 mod tests {
     use super::*;
     use crate::{
-        browser::client_for,
-        scripted::{answer, server},
+        browser::client_for_hosts,
+        scripted::{response, start_server},
     };
 
     const LED_ON: &str = "301 Moved Permanently\r\nlocation: ";
     const ACCOUNT: &str = r#"<multistatus xmlns="DAV:"><response><href>/dav/</href><propstat><prop>
         <current-user-principal><href>/p/svc/</href></current-user-principal></prop></propstat></response></multistatus>"#;
 
-    fn dav(url: &Url) -> Dav {
-        let client = client_for(["127.0.0.1".to_owned()]).unwrap();
-        let lock = Lock::Commands { revoke: String::new(), restore: String::new() };
-        Dav::new(client, url.clone(), "svc".to_owned(), lock)
+    fn dav(url: &Url) -> DavClient {
+        let client = client_for_hosts(["127.0.0.1".to_owned()]).unwrap();
+        let lock = AccessControl::Commands { revoke: String::new(), restore: String::new() };
+        DavClient::new(client, url.clone(), "svc".to_owned(), lock)
     }
 
     #[tokio::test]
     async fn the_account_is_found_where_the_well_known_address_leads() {
         let answers = vec![
-            answer("404 Not Found", ""),
-            answer(&format!("{LED_ON}/dav"), ""),
-            answer("207 Multi-Status", ACCOUNT),
+            response("404 Not Found", ""),
+            response(&format!("{LED_ON}/dav"), ""),
+            response("207 Multi-Status", ACCOUNT),
         ];
-        let (url, asked, _tasks) = server(answers).await;
+        let (url, asked, _tasks) = start_server(answers).await;
         assert!(dav(&url).accepts_login("secret").await.unwrap());
         let asked = asked.lock().unwrap();
         let places: Vec<_> = asked.iter().map(|request| request.lines().next().unwrap()).collect();
@@ -174,19 +174,20 @@ mod tests {
     #[tokio::test]
     async fn somebody_whom_the_server_takes_for_anonymous_is_not_let_in() {
         let anonymous = ACCOUNT.replace("<href>/p/svc/</href>", "<unauthenticated/>");
-        let anonymous = answer("207 Multi-Status", &anonymous);
+        let anonymous = response("207 Multi-Status", &anonymous);
         let (url, _asked, _tasks) =
-            server(vec![anonymous.clone(), answer("401 Unauthorized", ""), anonymous]).await;
+            start_server(vec![anonymous.clone(), response("401 Unauthorized", ""), anonymous]).await;
         assert!(!dav(&url).accepts_login("secret").await.unwrap());
     }
 
     #[tokio::test]
     async fn the_password_goes_to_no_other_server_and_nowhere_for_ever() {
-        let (url, asked, _tasks) = server(vec![answer(&format!("{LED_ON}http://localhost:1/"), "")]).await;
+        let (url, asked, _tasks) =
+            start_server(vec![response(&format!("{LED_ON}http://localhost:1/"), "")]).await;
         let refused = dav(&url).accepts_login("secret").await.unwrap_err().to_string();
         assert!(refused.contains("leads to another server"), "{refused}");
         assert_eq!(asked.lock().unwrap().len(), 1);
-        let (url, _asked, _tasks) = server(vec![answer(&format!("{LED_ON}/"), ""); REDIRECTS]).await;
+        let (url, _asked, _tasks) = start_server(vec![response(&format!("{LED_ON}/"), ""); REDIRECTS]).await;
         let refused = dav(&url).accepts_login("secret").await.unwrap_err().to_string();
         assert!(refused.contains("leads on and on"), "{refused}");
     }

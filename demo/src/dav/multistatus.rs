@@ -29,7 +29,7 @@ pub(super) struct Resource {
 
 impl Resource {
     /// Parses the resources of a response to a request to `base`.
-    pub(super) fn all(base: &Url, xml: &str) -> Result<Vec<Self>> {
+    pub(super) fn parse_all(base: &Url, xml: &str) -> Result<Vec<Self>> {
         let root = Element::read(xml)?;
         let answers = root.children("multistatus").flat_map(|all| all.children("response"));
         Ok(answers.filter_map(|answer| Self::of(base, answer)).collect())
@@ -69,7 +69,7 @@ impl Resource {
     }
 
     /// Whether the collection accepts events; one that does not say accepts everything.
-    pub(super) fn takes_events(&self) -> bool {
+    pub(super) fn accepts_events(&self) -> bool {
         let components = self.property("supported-calendar-component-set");
         components.is_none_or(|set| set.children("comp").any(|one| one.label.eq_ignore_ascii_case("VEVENT")))
     }
@@ -172,7 +172,7 @@ mod tests {
         </m:propstat></m:response></m:multistatus>"#;
 
     fn read(xml: &str) -> Vec<Resource> {
-        Resource::all(&"http://dav.test/".parse().unwrap(), xml).unwrap()
+        Resource::parse_all(&"http://dav.test/".parse().unwrap(), xml).unwrap()
     }
 
     #[test]
@@ -184,16 +184,16 @@ mod tests {
         assert_eq!(calendar.hrefs("owner"), ["/ada/"]);
         assert_eq!(calendar.urls("calendar-home-set"), [], "no password goes to another server");
         assert_eq!(calendar.text("displayname"), "", "it was refused");
-        assert!(!calendar.takes_events() && !calendar.is_writable());
+        assert!(!calendar.accepts_events() && !calendar.is_writable());
         assert_eq!(all[1].text("calendar-data"), "A\r<B&");
-        assert!(all[1].takes_events() && all[1].is_writable(), "what is not said is not refused");
+        assert!(all[1].accepts_events() && all[1].is_writable(), "what is not said is not refused");
     }
 
     #[test]
     fn an_answer_that_is_cut_short_is_refused() {
         let base = "http://dav.test/".parse().unwrap();
         let cut = XML.strip_suffix("</m:response></m:multistatus>").unwrap();
-        assert!(Resource::all(&base, cut).is_err());
-        assert!(Resource::all(&base, "<multistatus></multistatus></x>").is_err());
+        assert!(Resource::parse_all(&base, cut).is_err());
+        assert!(Resource::parse_all(&base, "<multistatus></multistatus></x>").is_err());
     }
 }

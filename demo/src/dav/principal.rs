@@ -7,7 +7,7 @@
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::{Dav, multistatus::Resource};
+use super::{DavClient, multistatus::Resource};
 use crate::error::{Result, unexpected};
 
 const OWN: &str =
@@ -18,7 +18,7 @@ const DEFAULT: &str = r#"<propfind xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:
 
 /// The calendars of a mailbox that are visible to the technical account.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Calendars {
+pub(super) struct VisibleCalendars {
     /// URLs of all of them, including those to which Muster must not write.
     pub(super) all: Vec<Url>,
     /// Calendars to which events may be written: the default one (RFC 6638, section 9.2) or, if the server names
@@ -27,22 +27,22 @@ pub(super) struct Calendars {
 }
 
 /// The technical account's own principal.
-pub(super) struct Own {
+pub(super) struct OwnPrincipal {
     principal: Url,
     /// Collections that list other principals.
     collections: Vec<Url>,
 }
 
-impl Dav {
+impl DavClient {
     /// The technical account's principal; `None` if the server refuses the login.
-    pub(super) async fn own(&self, password: &str) -> Result<Option<Own>> {
+    pub(super) async fn own_principal(&self, password: &str) -> Result<Option<OwnPrincipal>> {
         for place in ["", "/.well-known/caldav", "/"] {
             let place = self.url.join(place).map_err(|_| unexpected("the server has no address"))?;
             for found in self.list(&place, "0", OWN, password).await? {
                 let (principals, collections) =
                     (found.urls("current-user-principal"), found.urls("principal-collection-set"));
                 if let Some(principal) = principals.into_iter().next() {
-                    return Ok(Some(Own { principal, collections }));
+                    return Ok(Some(OwnPrincipal { principal, collections }));
                 }
             }
         }
@@ -51,19 +51,19 @@ impl Dav {
 
     /// The mail address published for the technical account.
     pub(super) async fn own_address(&self, password: &str) -> Result<Option<String>> {
-        let Some(own) = self.own(password).await? else { return Ok(None) };
+        let Some(own) = self.own_principal(password).await? else { return Ok(None) };
         let found = self.list(&own.principal, "0", PRINCIPAL, password).await?;
         Ok(found.iter().flat_map(addresses).next().map(str::to_owned))
     }
 
     /// The calendars of a mailbox; empty if the account sees none.
-    pub(super) async fn calendars(&self, mailbox: &str, password: &str) -> Result<Calendars> {
-        let own = self.own(password).await?;
+    pub(super) async fn calendars(&self, mailbox: &str, password: &str) -> Result<VisibleCalendars> {
+        let own = self.own_principal(password).await?;
         let own = own.ok_or_else(|| unexpected("the calendar server does not let the account in"))?;
         let mine = self.list(&own.principal, "0", PRINCIPAL, password).await?;
         let own_homes = mine.iter().flat_map(|mine| mine.urls("calendar-home-set")).collect::<Vec<_>>();
         let Some(principal) = self.principal(&own, mine, mailbox, password).await? else {
-            return Ok(Calendars::default());
+            return Ok(VisibleCalendars::default());
         };
         let is_own = same(&principal.url, &own.principal);
         let mut collections = Vec::new();
@@ -79,7 +79,7 @@ impl Dav {
     /// The principal of a mailbox, among all that the server lists or finds.
     async fn principal(
         &self,
-        own: &Own,
+        own: &OwnPrincipal,
         mine: Vec<Resource>,
         mailbox: &str,
         password: &str,
@@ -106,7 +106,7 @@ impl Dav {
         );
         let answer = self.send(b"REPORT", collection, "0", &body, password).await?;
         match answer.status.as_u16() {
-            207 => Resource::all(&answer.url, &answer.text),
+            207 => Resource::parse_all(&answer.url, &answer.text),
             // Not every server searches.
             _ => Ok(Vec::new()),
         }
@@ -151,10 +151,10 @@ fn belongs(collection: &Resource, principal: &Url, is_their_home: bool) -> bool 
     let owners = collection.urls("owner");
     let is_theirs =
         if owners.is_empty() { is_their_home } else { owners.iter().any(|owner| same(owner, principal)) };
-    collection.is_a("calendar") && collection.takes_events() && is_theirs
+    collection.is_a("calendar") && collection.accepts_events() && is_theirs
 }
 
-fn chosen(collections: Vec<Resource>, default: &[Url]) -> Calendars {
+fn chosen(collections: Vec<Resource>, default: &[Url]) -> VisibleCalendars {
     // Some servers take any calendar for the default one, even one that is closed to the account.
     let is_default =
         |one: &&Resource| one.is_writable() && default.iter().any(|default| same(default, &one.url));
@@ -163,7 +163,7 @@ fn chosen(collections: Vec<Resource>, default: &[Url]) -> Calendars {
         let may_be = |one: &&Resource| one.is_writable() && !one.is_transparent();
         targets.extend(collections.iter().filter(may_be).map(|one| one.url.clone()));
     }
-    Calendars { all: collections.into_iter().map(|one| one.url).collect(), targets }
+    VisibleCalendars { all: collections.into_iter().map(|one| one.url).collect(), targets }
 }
 
 /// Whether two URLs denote the same resource, independently of their spelling.
@@ -188,7 +188,7 @@ mod tests {
             r#"<multistatus xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><response><href>{path}</href><propstat>
             <prop>{properties}</prop><status>HTTP/1.1 200 OK</status></propstat></response></multistatus>"#
         );
-        Resource::all(&"http://dav.test/".parse().unwrap(), &xml).unwrap().remove(0)
+        Resource::parse_all(&"http://dav.test/".parse().unwrap(), &xml).unwrap().remove(0)
     }
 
     fn principal(path: &str, addresses: &[&str]) -> Resource {
@@ -265,15 +265,18 @@ mod tests {
             ["birthdays", "ideas", "personal", "travel"].map(|name| url(&format!("/a/{name}/"))).to_vec();
         let of = |default: &[Url]| chosen(collections(), default);
         let travel = vec![url("/a/travel/")];
-        assert_eq!(of(&[url("/a/travel")]), Calendars { all: all.clone(), targets: travel });
+        assert_eq!(of(&[url("/a/travel")]), VisibleCalendars { all: all.clone(), targets: travel });
         let writable = all[2..].to_vec();
-        assert_eq!(of(&[url("/svc/elsewhere/")]), Calendars { all: all.clone(), targets: writable.clone() });
+        assert_eq!(
+            of(&[url("/svc/elsewhere/")]),
+            VisibleCalendars { all: all.clone(), targets: writable.clone() }
+        );
         let closed = of(&[url("/a/birthdays/")]);
         assert_eq!(
             closed,
-            Calendars { all: all.clone(), targets: writable.clone() },
+            VisibleCalendars { all: all.clone(), targets: writable.clone() },
             "the default is read-only"
         );
-        assert_eq!(of(&[]), Calendars { all, targets: writable });
+        assert_eq!(of(&[]), VisibleCalendars { all, targets: writable });
     }
 }

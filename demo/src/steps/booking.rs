@@ -6,16 +6,16 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{
-    provider::{Mark, Written, events},
+    provider::{EventKey, ProviderEvent, find_events},
     time::ZONE,
 };
 use crate::{
     Demo,
-    backoff::{Poll, until},
+    backoff::{Poll, poll_until},
     error::{Result, ensure, unexpected},
-    graph::{list, text},
-    plan::{Step, System},
-    state::{Booked, Person, Slot},
+    graph::{list_at, text_at},
+    plan::{CalendarSystem, Step},
+    state::{BookingRecord, Person, Slot},
 };
 
 const WRITTEN: Duration = Duration::from_mins(2);
@@ -33,7 +33,7 @@ const BOOKING: &str = "query($id: ID!) { booking(id: $id) {
     state reason { code message } start writtenVia mailbox serviceAccountLabel organiserLine
     participants { kind answer } run { status } changes { what } } }";
 
-pub(super) async fn steps(demo: &mut Demo) -> Result<()> {
+pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     demo.step(Step::Book, book).await?;
     demo.step(Step::RoomAnswer, room_answer).await?;
     demo.step(Step::BookByService, book_by_service).await?;
@@ -64,7 +64,7 @@ async fn book(demo: &mut Demo) -> Result<String> {
         ignore_unknown: false,
     };
     let (booked, seen) = create(demo, &wish).await?;
-    let via = text(&seen, "/writtenVia")?;
+    let via = text_at(&seen, "/writtenVia")?;
     ensure(via == "ORGANISER", || format!("it was written via {via}"))?;
     ensure(seen["serviceAccountLabel"].is_null(), || "it is marked as a service account's".to_owned())?;
     let is_own = booked.mailbox.eq_ignore_ascii_case(&organiser.address);
@@ -73,18 +73,18 @@ async fn book(demo: &mut Demo) -> Result<String> {
     Ok(format!(
         "in the calendar of {} with two people and a room, state {}",
         organiser.name,
-        text(&seen, "/state")?
+        text_at(&seen, "/state")?
     ))
 }
 
 async fn room_answer(demo: &mut Demo) -> Result<String> {
     let booked = booked(demo, OWN)?;
     let seen = settled(demo, &booked.id, &["CONFIRMED"]).await?;
-    let room = list(&seen, "/participants")?.iter().find(|one| one["kind"] == "ROOM").cloned();
+    let room = list_at(&seen, "/participants")?.iter().find(|one| one["kind"] == "ROOM").cloned();
     let answer = room.ok_or_else(|| unexpected("no room takes part"))?;
     ensure(answer["answer"] == "ACCEPTED", || format!("the room answered {}", answer["answer"]))?;
     if let Some(uid) = &booked.uid {
-        let held = events(demo, &booked.room, Mark::Uid(uid)).await?.unwrap_or_default();
+        let held = find_events(demo, &booked.room, EventKey::Uid(uid)).await?.unwrap_or_default();
         let accepted = held.iter().all(|event| event.response == "accepted");
         ensure(accepted, || format!("at the provider the room answered {held:?}"))?;
     }
@@ -102,25 +102,26 @@ async fn book_by_service(demo: &mut Demo) -> Result<String> {
         ignore_unknown: true,
     };
     let (booked, seen) = create(demo, &wish).await?;
-    let via = text(&seen, "/writtenVia")?;
+    let via = text_at(&seen, "/writtenVia")?;
     ensure(via == "SERVICE_ACCOUNT", || format!("it was written via {via}"))?;
-    let label = text(&seen, "/serviceAccountLabel")?;
+    let label = text_at(&seen, "/serviceAccountLabel")?;
     ensure(label == MARK, || format!("the label is \"{label}\""))?;
-    let line = text(&seen, "/organiserLine")?;
+    let line = text_at(&seen, "/organiserLine")?;
     let expected = format!("Organised by {}", organiser.name);
     ensure(line == expected, || format!("the organiser line is \"{line}\" and not \"{expected}\""))?;
     let service = demo.state.made.service_mailbox.clone().unwrap_or_default();
     ensure(booked.mailbox.eq_ignore_ascii_case(&service), || {
         format!("it was written to {}", booked.mailbox)
     })?;
-    Ok(format!("for {} in {}, state {}", organiser.name, booked.mailbox, text(&seen, "/state")?))
+    Ok(format!("for {} in {}, state {}", organiser.name, booked.mailbox, text_at(&seen, "/state")?))
 }
 
 /// Checks at the provider that the event contains the label and the organiser's name.
 async fn marked(demo: &mut Demo) -> Result<String> {
     let booked = booked(demo, SERVICE)?;
     let organiser = demo.state.made.outsider.as_ref().map(|person| person.name.clone()).unwrap_or_default();
-    let Some(event) = one_event(demo, &booked.mailbox, Mark::Title(&booked.title), &slot(demo, 2)?).await?
+    let Some(event) =
+        one_event(demo, &booked.mailbox, EventKey::Title(&booked.title), &slot(demo, 2)?).await?
     else {
         return Ok("in the API; nobody can look at the provider".to_owned());
     };
@@ -132,40 +133,40 @@ async fn marked(demo: &mut Demo) -> Result<String> {
 
 async fn move_on(demo: &mut Demo) -> Result<String> {
     let (booked, to) = (booked(demo, OWN)?, slot(demo, 1)?);
-    let key = demo.state.key("move")?;
+    let key = demo.state.idempotency_key("move")?;
     let input = json!({ "id": booked.id, "start": to.start, "end": to.end, "idempotencyKey": key });
-    demo.graph.change(MOVE, json!({ "input": input })).await?;
-    let seen = until("the move", WRITTEN, async || {
+    demo.graph.mutate(MOVE, json!({ "input": input })).await?;
+    let seen = poll_until("the move", WRITTEN, async || {
         let seen = read(demo, &booked.id).await?;
-        let start = text(&seen, "/start")?.parse() == Ok(to.start);
-        let is_there = start && is_quiet(&seen) && text(&seen, "/state")? == "CONFIRMED";
+        let start = text_at(&seen, "/start")?.parse() == Ok(to.start);
+        let is_there = start && is_quiet(&seen) && text_at(&seen, "/state")? == "CONFIRMED";
         Ok(if is_there { Poll::Done(seen) } else { Poll::NotYet(seen.to_string()) })
     })
     .await?;
     both_hold_it(demo, &booked, &to).await?;
-    Ok(format!("to {}, state {}", to.start, text(&seen, "/state")?))
+    Ok(format!("to {}, state {}", to.start, text_at(&seen, "/state")?))
 }
 
 async fn cancel(demo: &mut Demo) -> Result<String> {
     let booked = booked(demo, OWN)?;
-    let key = demo.state.key("cancel")?;
+    let key = demo.state.idempotency_key("cancel")?;
     let input = json!({ "id": booked.id, "message": "The demo is over.", "idempotencyKey": key });
-    demo.graph.change(CANCEL, json!({ "input": input })).await?;
+    demo.graph.mutate(CANCEL, json!({ "input": input })).await?;
     settled(demo, &booked.id, &["CANCELLED"]).await?;
     let Some(uid) = &booked.uid else {
         return Ok("CANCELLED; nobody can look at the provider".to_owned());
     };
     for mailbox in [&booked.mailbox, &booked.room] {
-        let left = events(demo, mailbox, Mark::Uid(uid)).await?.unwrap_or_default();
+        let left = find_events(demo, mailbox, EventKey::Uid(uid)).await?.unwrap_or_default();
         ensure(left.is_empty(), || format!("the event is still in {mailbox}: {left:?}"))?;
     }
     Ok("CANCELLED, and the event is gone".to_owned())
 }
 
 /// Creates a booking, or finds the one created with the same key, and waits until it is written.
-async fn create(demo: &mut Demo, wish: &BookingRequest<'_>) -> Result<(Booked, Value)> {
+async fn create(demo: &mut Demo, wish: &BookingRequest<'_>) -> Result<(BookingRecord, Value)> {
     let room = wish.slot.rooms.first().ok_or_else(|| unexpected("no room is free"))?;
-    let key = demo.state.key(wish.what)?;
+    let key = demo.state.idempotency_key(wish.what)?;
     let others: Vec<&str> = wish.others.iter().map(|person| person.id.as_str()).collect();
     let input = json!({
         "organiserId": wish.organiser.id,
@@ -179,14 +180,14 @@ async fn create(demo: &mut Demo, wish: &BookingRequest<'_>) -> Result<(Booked, V
         "ignoreUnknown": wish.ignore_unknown,
         "idempotencyKey": key,
     });
-    let made = demo.graph.change(CREATE, json!({ "input": input })).await?;
-    let id = text(&made, "/booking/id")?.to_owned();
+    let made = demo.graph.mutate(CREATE, json!({ "input": input })).await?;
+    let id = text_at(&made, "/booking/id")?.to_owned();
     let seen = settled(demo, &id, first_state(demo.system)).await?;
     let known = demo.state.made.rooms.iter().find(|known| known.id == *room);
     let known = known.ok_or_else(|| unexpected(format!("the room {room} is not known")))?;
-    let mailbox = text(&seen, "/mailbox")?.to_owned();
-    let event = one_event(demo, &mailbox, Mark::Title(&wish.title), &wish.slot).await?;
-    let booked = Booked {
+    let mailbox = text_at(&seen, "/mailbox")?.to_owned();
+    let event = one_event(demo, &mailbox, EventKey::Title(&wish.title), &wish.slot).await?;
+    let booked = BookingRecord {
         id,
         title: wish.title.clone(),
         mailbox,
@@ -199,19 +200,19 @@ async fn create(demo: &mut Demo, wish: &BookingRequest<'_>) -> Result<(Booked, V
 }
 
 /// The possible states of a booking directly after its event was written.
-const fn first_state(system: System) -> &'static [&'static str] {
+const fn first_state(system: CalendarSystem) -> &'static [&'static str] {
     match system {
-        System::Microsoft365 | System::GoogleWorkspace | System::Exchange => {
+        CalendarSystem::Microsoft365 | CalendarSystem::GoogleWorkspace | CalendarSystem::Exchange => {
             &["WRITTEN", "ROOM_PENDING", "CONFIRMED"]
         }
-        System::CalDav => &["CONFIRMED"],
+        CalendarSystem::CalDav => &["CONFIRMED"],
     }
 }
 
 async fn settled(demo: &Demo, id: &str, wanted: &[&str]) -> Result<Value> {
-    until(&format!("the booking's state {}", wanted.join(" or ")), WRITTEN, async || {
+    poll_until(&format!("the booking's state {}", wanted.join(" or ")), WRITTEN, async || {
         let seen = read(demo, id).await?;
-        let state = text(&seen, "/state")?;
+        let state = text_at(&seen, "/state")?;
         if wanted.contains(&state) {
             return Ok(Poll::Done(seen));
         }
@@ -226,31 +227,36 @@ fn is_quiet(seen: &Value) -> bool {
 }
 
 async fn read(demo: &Demo, id: &str) -> Result<Value> {
-    let mut read = demo.graph.ask(BOOKING, json!({ "id": id })).await?;
+    let mut read = demo.graph.query(BOOKING, json!({ "id": id })).await?;
     ensure(!read["booking"].is_null(), || format!("there is no booking {id}"))?;
     Ok(read["booking"].take())
 }
 
 /// Checks that the target calendar and the room's calendar contain the event exactly once.
-async fn both_hold_it(demo: &Demo, booked: &Booked, slot: &Slot) -> Result<()> {
+async fn both_hold_it(demo: &Demo, booked: &BookingRecord, slot: &Slot) -> Result<()> {
     for mailbox in [&booked.mailbox, &booked.room] {
         if let Some(uid) = &booked.uid {
-            one_event(demo, mailbox, Mark::Uid(uid), slot).await?;
+            one_event(demo, mailbox, EventKey::Uid(uid), slot).await?;
         }
     }
     Ok(())
 }
 
 /// Checks that there is exactly one event at the right time; `None` if the provider cannot be queried.
-async fn one_event(demo: &Demo, mailbox: &str, mark: Mark<'_>, slot: &Slot) -> Result<Option<Written>> {
-    let Some(mut found) = events(demo, mailbox, mark).await? else { return Ok(None) };
+async fn one_event(
+    demo: &Demo,
+    mailbox: &str,
+    mark: EventKey<'_>,
+    slot: &Slot,
+) -> Result<Option<ProviderEvent>> {
+    let Some(mut found) = find_events(demo, mailbox, mark).await? else { return Ok(None) };
     ensure(found.len() == 1, || format!("{mailbox} holds {} events and not one: {found:?}", found.len()))?;
-    ensure(found[0].begins_at(slot.start), || format!("{found:?} does not begin at {}", slot.start))?;
+    ensure(found[0].starts_at(slot.start), || format!("{found:?} does not begin at {}", slot.start))?;
     ensure(found[0].is_in_target, || format!("{found:?} is not in the default calendar of {mailbox}"))?;
     Ok(found.pop())
 }
 
-fn booked(demo: &Demo, what: &str) -> Result<Booked> {
+fn booked(demo: &Demo, what: &str) -> Result<BookingRecord> {
     demo.state.made.bookings.get(what).cloned().ok_or_else(|| unexpected("there is no booking"))
 }
 

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::tenant::administrator;
+use super::tenant::administrator_address;
 use crate::{
     Demo,
-    backoff::{Poll, until},
-    browser::{Browser, Location, Page, TICKED},
+    backoff::{Poll, poll_until},
+    browser::{ACCEPTED_TERMS, Browser, Location, Page},
     error::{Result, ensure, unexpected},
-    graph::{list, text},
-    plan::{Step, System},
+    graph::{list_at, text_at},
+    plan::{CalendarSystem, Step},
     report::Verdict,
 };
 
@@ -43,8 +43,11 @@ const VERIFICATION: &str = "query($id: ID!) { integration(id: $id) {
     state serviceAccounts { address isCurrent }
     verifications(first: 1) { verdict checks { name mailbox verdict evidence } } } }";
 
-pub(super) async fn steps(demo: &mut Demo) -> Result<()> {
-    if WALK.iter().all(|step| step.missing(demo.system).is_some() || demo.state.done(*step).is_some()) {
+pub(super) async fn run(demo: &mut Demo) -> Result<()> {
+    if WALK
+        .iter()
+        .all(|step| step.missing_reason(demo.system).is_some() || demo.state.recorded_result(*step).is_some())
+    {
         for step in WALK {
             demo.is_settled(step);
         }
@@ -56,20 +59,20 @@ pub(super) async fn steps(demo: &mut Demo) -> Result<()> {
 
 /// Performs the walk, and reports each of its completed steps.
 async fn first_walk(demo: &mut Demo) -> Result<()> {
-    let mut trail = WalkProgress::begin();
-    let walked = connect(demo, &mut trail, false).await;
-    let mut seen = trail.seen.into_iter().peekable();
+    let mut progress = WalkProgress::new();
+    let walked = connect(demo, &mut progress, false).await;
+    let mut seen = progress.seen.into_iter().peekable();
     for step in WALK {
         if demo.is_settled(step) {
             continue;
         }
         if seen.peek().is_some_and(|(known, ..)| *known == step) {
             let Some((_, note, took)) = seen.next() else { continue };
-            demo.state.finish(step, &note)?;
-            demo.report.note(step, Verdict::Done(note), took);
+            demo.state.record_result(step, &note)?;
+            demo.report.record(step, Verdict::Done(note), took);
         } else {
             let error = walked.err().unwrap_or_else(|| unexpected("this page never came"));
-            demo.report.note(step, Verdict::Failed(error.to_string()), trail.since.elapsed());
+            demo.report.record(step, Verdict::Failed(error.to_string()), progress.since.elapsed());
             return Err(error);
         }
     }
@@ -83,7 +86,7 @@ pub(super) struct WalkProgress {
 }
 
 impl WalkProgress {
-    pub(super) fn begin() -> Self {
+    pub(super) fn new() -> Self {
         Self { seen: Vec::new(), since: Instant::now() }
     }
 
@@ -99,25 +102,25 @@ impl WalkProgress {
 
 /// Performs the walk from the invitation to the landing page. A walk during which the server became unreachable is
 /// restarted, as long as it has had no effect.
-pub(super) async fn connect(demo: &mut Demo, trail: &mut WalkProgress, again: bool) -> Result<()> {
-    if demo.system != System::CalDav && demo.sandbox.is_none() {
-        return by_hand(demo, trail).await;
+pub(super) async fn connect(demo: &mut Demo, progress: &mut WalkProgress, again: bool) -> Result<()> {
+    if demo.system != CalendarSystem::CalDav && demo.sandbox.is_none() {
+        return by_hand(demo, progress).await;
     }
     for walk in 1.. {
         let mut browser = browser(demo).await?;
-        let Err(error) = follow(demo, &mut browser, trail, again).await else { return Ok(()) };
+        let Err(error) = follow(demo, &mut browser, progress, again).await else { return Ok(()) };
         if !browser.repeated || walk == WALKS {
             return Err(error);
         }
         match state(demo).await?.as_deref() {
-            Some("AWAITING_AUTHORIZATION") => return authorise_without_page(demo, trail).await,
+            Some("AWAITING_AUTHORIZATION") => return authorise_without_page(demo, progress).await,
             Some("VERIFYING" | "AWAITING_PROPAGATION" | "ACTIVE" | "DEGRADED")
-                if trail.has(last_before_authorise(demo)) =>
+                if progress.has(last_before_authorise(demo)) =>
             {
-                beyond(demo, trail);
+                beyond(demo, progress);
                 return Ok(());
             }
-            _ => *trail = WalkProgress::begin(),
+            _ => *progress = WalkProgress::new(),
         }
     }
     Ok(())
@@ -125,33 +128,35 @@ pub(super) async fn connect(demo: &mut Demo, trail: &mut WalkProgress, again: bo
 
 const fn last_before_authorise(demo: &Demo) -> Step {
     match demo.system {
-        System::Microsoft365 => Step::Consent,
-        System::GoogleWorkspace | System::CalDav | System::Exchange => Step::TypeCredentials,
+        CalendarSystem::Microsoft365 => Step::Consent,
+        CalendarSystem::GoogleWorkspace | CalendarSystem::CalDav | CalendarSystem::Exchange => {
+            Step::TypeCredentials
+        }
     }
 }
 
 /// Continues without the pages after the server became unreachable, if the integration's state permits it.
-async fn authorise_without_page(demo: &Demo, trail: &mut WalkProgress) -> Result<()> {
-    let (id, _) = integration(demo).await?.ok_or_else(|| unexpected("there is no integration"))?;
-    demo.graph.change(AUTHORISE, json!({ "input": { "id": id } })).await?;
-    beyond(demo, trail);
+async fn authorise_without_page(demo: &Demo, progress: &mut WalkProgress) -> Result<()> {
+    let (id, _) = find_integration(demo).await?.ok_or_else(|| unexpected("there is no integration"))?;
+    demo.graph.mutate(AUTHORISE, json!({ "input": { "id": id } })).await?;
+    beyond(demo, progress);
     Ok(())
 }
 
 /// Reports the remaining steps of the walk that the integration's state shows to be completed.
-fn beyond(demo: &Demo, trail: &mut WalkProgress) {
+fn beyond(demo: &Demo, progress: &mut WalkProgress) {
     for step in WALK {
-        if step.missing(demo.system).is_none() && !trail.has(step) {
-            trail.did(step, "seen in the API: the server was away while the page was sent");
+        if step.missing_reason(demo.system).is_none() && !progress.has(step) {
+            progress.did(step, "seen in the API: the server was away while the page was sent");
         }
     }
-    trail.seen.sort_by_key(|(step, ..)| *step);
+    progress.seen.sort_by_key(|(step, ..)| *step);
 }
 
 async fn browser(demo: &Demo) -> Result<Browser> {
     let mut answers = vec![
-        ("provider", demo.system.word().to_owned()),
-        ("address", administrator(demo).await?),
+        ("provider", demo.system.api_name().to_owned()),
+        ("address", administrator_address(demo).await?),
         ("service_mailbox", demo.state.made.service_mailbox.clone().unwrap_or_default()),
     ];
     if let Some(dav) = &demo.dav {
@@ -159,25 +164,25 @@ async fn browser(demo: &Demo) -> Result<Browser> {
         answers.push(("user", dav.user.clone()));
         answers.push(("password", demo.password().to_owned()));
     }
-    if let (System::Exchange, Some(sandbox), Some(user)) =
+    if let (CalendarSystem::Exchange, Some(sandbox), Some(user)) =
         (demo.system, &demo.sandbox, &demo.state.made.account)
     {
         answers.push(("server", sandbox.base().to_string()));
         answers.push(("user", user.clone()));
         answers.push(("password", demo.password().to_owned()));
     }
-    if let (System::GoogleWorkspace, Some(sandbox), Some(organisation)) =
+    if let (CalendarSystem::GoogleWorkspace, Some(sandbox), Some(organisation)) =
         (demo.system, &demo.sandbox, &demo.state.made.organisation)
     {
-        answers.push(("user", administrator(demo).await?));
-        answers.push(("key", sandbox.service_account(organisation, &demo.state.made.name).await?));
+        answers.push(("user", administrator_address(demo).await?));
+        answers.push(("key", sandbox.create_service_account(organisation, &demo.state.made.name).await?));
     }
     let answers = answers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    Ok(Browser::new(demo.client.clone(), answers).landing_at(demo.landing.clone()))
+    Ok(Browser::new(demo.client.clone(), answers).with_landing(demo.landing.clone()))
 }
 
 /// Performs one walk.
-async fn follow(demo: &Demo, browser: &mut Browser, trail: &mut WalkProgress, again: bool) -> Result<()> {
+async fn follow(demo: &Demo, browser: &mut Browser, progress: &mut WalkProgress, again: bool) -> Result<()> {
     let link: Url = demo
         .state
         .made
@@ -185,51 +190,56 @@ async fn follow(demo: &Demo, browser: &mut Browser, trail: &mut WalkProgress, ag
         .as_deref()
         .and_then(|link| link.parse().ok())
         .ok_or_else(|| unexpected("there is no link"))?;
-    demo.report.doing(Step::OpenLink);
+    demo.report.show_step(Step::OpenLink);
     let page = browser.open(link.clone()).await?.page()?;
     page.form()?;
-    trail.did(Step::OpenLink, format!("\"{}\"", page.title));
-    demo.report.doing(Step::TickTerms);
+    progress.did(Step::OpenLink, format!("\"{}\"", page.title));
+    demo.report.show_step(Step::TickTerms);
     let page = browser.submit(&page, &[]).await?.page()?;
     let place = tick(demo, browser, &page).await?;
-    trail.did(Step::TickTerms, format!("refused without the ticks; {} chosen with them", demo.system.word()));
+    progress.did(
+        Step::TickTerms,
+        format!("refused without the ticks; {} chosen with them", demo.system.api_name()),
+    );
     let place = match demo.system {
-        System::Microsoft365 => at_the_provider(demo, browser, trail, &link, place).await?,
-        System::GoogleWorkspace | System::CalDav | System::Exchange => {
-            demo.report.doing(Step::TypeCredentials);
+        CalendarSystem::Microsoft365 => at_the_provider(demo, browser, progress, &link, place).await?,
+        CalendarSystem::GoogleWorkspace | CalendarSystem::CalDav | CalendarSystem::Exchange => {
+            demo.report.show_step(Step::TypeCredentials);
             let page = place.page()?;
-            let secret = if demo.system == System::GoogleWorkspace { "key" } else { "password" };
-            ensure(page.form()?.asks(secret), || format!("\"{}\" asks for no {secret}", page.title))?;
+            let secret = if demo.system == CalendarSystem::GoogleWorkspace { "key" } else { "password" };
+            ensure(page.form()?.has_field(secret), || format!("\"{}\" asks for no {secret}", page.title))?;
             let place = browser.submit(&page, &[]).await?;
-            trail.did(Step::TypeCredentials, "typed and stored encrypted");
+            progress.did(Step::TypeCredentials, "typed and stored encrypted");
             place
         }
     };
-    authorise(demo, browser, trail, place, again).await
+    authorise(demo, browser, progress, place, again).await
 }
 
 /// Submits the choice without accepting the terms, which must be refused, and then with it.
 async fn tick(demo: &Demo, browser: &mut Browser, page: &Page) -> Result<Location> {
     let form = page.form()?;
-    ensure(form.asks("terms") && form.asks("privacy"), || format!("\"{}\" asks for no ticks", page.title))?;
+    ensure(form.has_field("terms") && form.has_field("privacy"), || {
+        format!("\"{}\" asks for no ticks", page.title)
+    })?;
     let offered =
-        form.fields.iter().any(|field| field.name == "provider" && field.value == demo.system.word());
-    ensure(offered, || format!("\"{}\" does not offer {}", page.title, demo.system.word()))?;
+        form.fields.iter().any(|field| field.name == "provider" && field.value == demo.system.api_name());
+    ensure(offered, || format!("\"{}\" does not offer {}", page.title, demo.system.api_name()))?;
     let refused = browser.submit(page, &[]).await?.page()?;
     let code = refused.code.as_deref().unwrap_or("no code");
     ensure(code == "TERMS_NOT_ACCEPTED", || format!("without the ticks the page answers {code}"))?;
-    browser.submit(page, TICKED).await
+    browser.submit(page, ACCEPTED_TERMS).await
 }
 
 /// Signs in and consents on the provider's pages, until the browser is redirected back.
 async fn at_the_provider(
     demo: &Demo,
     browser: &mut Browser,
-    trail: &mut WalkProgress,
+    progress: &mut WalkProgress,
     link: &Url,
     place: Location,
 ) -> Result<Location> {
-    demo.report.doing(Step::SignIn);
+    demo.report.show_step(Step::SignIn);
     let mut place = place;
     for _ in 0..MOST_FORMS {
         let page = match place {
@@ -240,14 +250,14 @@ async fn at_the_provider(
                 page
             }
             back => {
-                ensure(trail.has(Step::SignIn), || "the provider asked for no consent".to_owned())?;
-                trail.did(Step::Consent, "granted for the organisation");
+                ensure(progress.has(Step::SignIn), || "the provider asked for no consent".to_owned())?;
+                progress.did(Step::Consent, "granted for the organisation");
                 return Ok(back);
             }
         };
-        if !trail.has(Step::SignIn) && page.url.path().contains("adminconsent") {
-            trail.did(Step::SignIn, administrator(demo).await?);
-            demo.report.doing(Step::Consent);
+        if !progress.has(Step::SignIn) && page.url.path().contains("adminconsent") {
+            progress.did(Step::SignIn, administrator_address(demo).await?);
+            demo.report.show_step(Step::Consent);
         }
         place = browser.submit(&page, &[]).await?;
     }
@@ -258,67 +268,68 @@ async fn at_the_provider(
 async fn authorise(
     demo: &Demo,
     browser: &mut Browser,
-    trail: &mut WalkProgress,
+    progress: &mut WalkProgress,
     place: Location,
     again: bool,
 ) -> Result<()> {
-    demo.report.doing(Step::Authorise);
+    demo.report.show_step(Step::Authorise);
     let page = browser.wait(place).await?.page()?;
     page.form()?;
-    let (_, seen) = integration(demo).await?.ok_or_else(|| unexpected("there is no integration"))?;
-    let state = text(&seen, "/state")?;
+    let (_, seen) = find_integration(demo).await?.ok_or_else(|| unexpected("there is no integration"))?;
+    let state = text_at(&seen, "/state")?;
     ensure(state == "AWAITING_AUTHORIZATION", || format!("before the authorisation the state is {state}"))?;
     let touched = seen.pointer("/connectedMailboxes/totalCount").and_then(Value::as_u64);
     ensure(again || touched == Some(0), || format!("{touched:?} mailboxes before the authorisation"))?;
     let place = browser.submit(&page, &[]).await?;
     let Location::Landed(landed) = place else {
-        return Err(place.page()?.stops());
+        return Err(place.page()?.stop_error());
     };
-    trail.did(Step::Authorise, "no mailbox was touched before");
+    progress.did(Step::Authorise, "no mailbox was touched before");
     let said =
         |name: &str| landed.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
     let state = said("state").unwrap_or_default();
     ensure(said("integration").is_some(), || format!("{landed} names no integration"))?;
-    trail.did(Step::Land, format!("{}{} with state {state}", landed.authority(), landed.path()));
+    progress.did(Step::Land, format!("{}{} with state {state}", landed.authority(), landed.path()));
     Ok(())
 }
 
 /// Without a sandbox, waits while a person completes the pages.
-async fn by_hand(demo: &Demo, trail: &mut WalkProgress) -> Result<()> {
+async fn by_hand(demo: &Demo, progress: &mut WalkProgress) -> Result<()> {
     let link = demo.state.made.link.as_deref().unwrap_or_default();
-    demo.report.say(&format!("\nOpen this link in a browser and connect the organisation:\n\n  {link}\n"));
-    until("the connection by hand", BY_HAND, async || {
+    demo.report
+        .print_line(&format!("\nOpen this link in a browser and connect the organisation:\n\n  {link}\n"));
+    poll_until("the connection by hand", BY_HAND, async || {
         Ok(match state(demo).await?.as_deref() {
             Some("VERIFYING" | "AWAITING_PROPAGATION" | "ACTIVE" | "DEGRADED") => Poll::Done(()),
             other => Poll::NotYet(other.unwrap_or("no integration").to_owned()),
         })
     })
     .await?;
-    for step in WALK.into_iter().filter(|step| step.missing(demo.system).is_none()) {
-        trail.did(step, "by hand");
+    for step in WALK.into_iter().filter(|step| step.missing_reason(demo.system).is_none()) {
+        progress.did(step, "by hand");
     }
     Ok(())
 }
 
 /// The tenant's integration: its id and its fields.
-pub(super) async fn integration(demo: &Demo) -> Result<Option<(String, Value)>> {
-    let read = demo.graph.ask(INTEGRATIONS, json!({})).await?;
-    let first = list(&read, "/integrations/nodes")?.first();
-    first.map(|one| Ok((text(one, "/id")?.to_owned(), one.clone()))).transpose()
+pub(super) async fn find_integration(demo: &Demo) -> Result<Option<(String, Value)>> {
+    let read = demo.graph.query(INTEGRATIONS, json!({})).await?;
+    let first = list_at(&read, "/integrations/nodes")?.first();
+    first.map(|one| Ok((text_at(one, "/id")?.to_owned(), one.clone()))).transpose()
 }
 
 async fn state(demo: &Demo) -> Result<Option<String>> {
-    let found = integration(demo).await?;
-    found.map(|(_, seen)| Ok(text(&seen, "/state")?.to_owned())).transpose()
+    let found = find_integration(demo).await?;
+    found.map(|(_, seen)| Ok(text_at(&seen, "/state")?.to_owned())).transpose()
 }
 
 /// Waits until the integration is in one of these states; fails early in a final state.
-pub(super) async fn wait_for(demo: &Demo, wanted: &[&str], limit: Duration) -> Result<Value> {
-    until(&format!("the state {}", wanted.join(" or ")), limit, async || {
-        let Some((_, seen)) = integration(demo).await? else {
+pub(super) async fn wait_for_state(demo: &Demo, wanted: &[&str], limit: Duration) -> Result<Value> {
+    poll_until(&format!("the state {}", wanted.join(" or ")), limit, async || {
+        let Some((_, seen)) = find_integration(demo).await? else {
             return Ok(Poll::NotYet("no integration".to_owned()));
         };
-        let state = text(&seen, "/state")?;
+        let state = text_at(&seen, "/state")?;
         if wanted.contains(&state) {
             return Ok(Poll::Done(seen));
         }
@@ -332,17 +343,20 @@ pub(super) async fn wait_for(demo: &Demo, wanted: &[&str], limit: Duration) -> R
 }
 
 async fn verify(demo: &mut Demo) -> Result<String> {
-    wait_for(demo, &["ACTIVE", "DEGRADED"], VERIFIED).await?;
-    let (id, _) = integration(demo).await?.ok_or_else(|| unexpected("there is no integration"))?;
-    let read = demo.graph.ask(VERIFICATION, json!({ "id": id })).await?;
+    wait_for_state(demo, &["ACTIVE", "DEGRADED"], VERIFIED).await?;
+    let (id, _) = find_integration(demo).await?.ok_or_else(|| unexpected("there is no integration"))?;
+    let read = demo.graph.query(VERIFICATION, json!({ "id": id })).await?;
     demo.state.made.integration = Some(id);
-    let checks = list(&read, "/integration/verifications/0/checks")?;
+    let checks = list_at(&read, "/integration/verifications/0/checks")?;
     for check in checks {
-        let verdict = text(check, "/verdict")?;
+        let verdict = text_at(check, "/verdict")?;
         let mailbox = check["mailbox"].as_str().unwrap_or_default();
-        let line =
-            format!("  {verdict:<8} {:<16} {mailbox} {}", text(check, "/name")?, text(check, "/evidence")?);
-        demo.report.say(&line);
+        let line = format!(
+            "  {verdict:<8} {:<16} {mailbox} {}",
+            text_at(check, "/name")?,
+            text_at(check, "/evidence")?
+        );
+        demo.report.print_line(&line);
     }
     for name in ["REACHABLE", "ACCEPTED", "PEOPLE", "SERVICE_MAILBOX", "WRITE"] {
         let passed = checks.iter().any(|check| check["name"] == name && check["verdict"] == "PASSED");
@@ -350,7 +364,7 @@ async fn verify(demo: &mut Demo) -> Result<String> {
     }
     let rooms = checks.iter().filter(|check| check["name"] == "ROOM" && check["verdict"] == "PASSED").count();
     ensure(rooms > 0, || "no room was reached".to_owned())?;
-    let account = text(&read, "/integration/serviceAccounts/0/address")?;
+    let account = text_at(&read, "/integration/serviceAccounts/0/address")?;
     // Whoever connected by hand chose it.
     demo.state.made.service_mailbox = Some(account.to_owned());
     Ok(format!("{} checks, {rooms} rooms reached, service mailbox {account}", checks.len()))

@@ -5,14 +5,14 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{
-    connect::{WalkProgress, connect, wait_for},
-    tenant::invite,
+    connect::{WalkProgress, connect, wait_for_state},
+    tenant::invite_administrator,
 };
 use crate::{
     Demo,
     error::{Result, ensure, unexpected},
-    graph::text,
-    plan::{Step, System},
+    graph::text_at,
+    plan::{CalendarSystem, Step},
 };
 
 /// How long an integration's state may take to change: a health check runs every few minutes.
@@ -24,7 +24,7 @@ const BY_HAND: Duration = Duration::from_hours(1);
 const VERIFY: &str = "mutation($input: VerifyIntegrationInput!) {
     verifyIntegration(input: $input) { run { id } userErrors { code message } } }";
 
-pub(super) async fn steps(demo: &mut Demo) -> Result<()> {
+pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     demo.step(Step::Revoke, revoke).await?;
     demo.step(Step::TurnsFailing, turns).await?;
     demo.step(Step::Reconnect, reconnect).await?;
@@ -32,25 +32,25 @@ pub(super) async fn steps(demo: &mut Demo) -> Result<()> {
 }
 
 async fn revoke(demo: &mut Demo) -> Result<String> {
-    if let (System::Exchange, Some(sandbox)) = (demo.system, demo.sandbox.clone()) {
+    if let (CalendarSystem::Exchange, Some(sandbox)) = (demo.system, demo.sandbox.clone()) {
         let fresh = format!("changed-{}", demo.state.made.name);
         let organisation = demo.state.made.organisation.clone().unwrap_or_default();
-        sandbox.technical_account(&organisation, &fresh).await?;
+        sandbox.set_technical_account(&organisation, &fresh).await?;
         demo.state.made.password = Some(fresh);
         return Ok("the technical account's password was changed".to_owned());
     }
     if let (Some(sandbox), Some(organisation)) = (&demo.sandbox, &demo.state.made.organisation) {
-        if demo.system == System::GoogleWorkspace {
-            let revoked = sandbox.withdraw(organisation).await?;
+        if demo.system == CalendarSystem::GoogleWorkspace {
+            let revoked = sandbox.withdraw_delegations(organisation).await?;
             ensure(revoked > 0, || "there was no delegation at the provider".to_owned())?;
             return Ok("the administrator removed the client from domain-wide delegation".to_owned());
         }
-        let revoked = sandbox.revoke(organisation).await?;
+        let revoked = sandbox.revoke_consents(organisation).await?;
         ensure(revoked > 0, || "there was no consent at the provider".to_owned())?;
         return Ok("the administrator removed the application".to_owned());
     }
     let Some(dav) = demo.dav.clone() else {
-        demo.report.say("\nTake the consent back at the provider now: remove the application.\n");
+        demo.report.print_line("\nTake the consent back at the provider now: remove the application.\n");
         return Ok("asked for, to be done by hand".to_owned());
     };
     let before = demo.password().to_owned();
@@ -63,20 +63,20 @@ async fn revoke(demo: &mut Demo) -> Result<String> {
 }
 
 async fn turns(demo: &mut Demo) -> Result<String> {
-    let limit = if demo.system != System::CalDav && demo.sandbox.is_none() { BY_HAND } else { TURNS };
-    let seen = match wait_for(demo, &["FAILING"], NUDGE).await {
+    let limit = if demo.system != CalendarSystem::CalDav && demo.sandbox.is_none() { BY_HAND } else { TURNS };
+    let seen = match wait_for_state(demo, &["FAILING"], NUDGE).await {
         Ok(seen) => seen,
         Err(_) => {
             check_now(demo).await?;
-            wait_for(demo, &["FAILING"], limit).await?
+            wait_for_state(demo, &["FAILING"], limit).await?
         }
     };
-    Ok(format!("FAILING: {}", text(&seen, "/reason/message")?))
+    Ok(format!("FAILING: {}", text_at(&seen, "/reason/message")?))
 }
 
 async fn check_now(demo: &Demo) -> Result<()> {
     let input = json!({ "input": { "id": demo.state.made.integration } });
-    match demo.graph.change(VERIFY, input).await {
+    match demo.graph.mutate(VERIFY, input).await {
         Err(error) if error.code() != "VERIFICATION_RUNS" => Err(error),
         _ => Ok(()),
     }
@@ -91,12 +91,12 @@ async fn reconnect(demo: &mut Demo) -> Result<String> {
     }
     let integration =
         demo.state.made.integration.clone().ok_or_else(|| unexpected("there is no integration"))?;
-    let email = invite(demo, Some(&integration)).await?;
-    connect(demo, &mut WalkProgress::begin(), true).await?;
+    let email = invite_administrator(demo, Some(&integration)).await?;
+    connect(demo, &mut WalkProgress::new(), true).await?;
     Ok(format!("{email} walked the pages again, with a new link"))
 }
 
 async fn active_again(demo: &mut Demo) -> Result<String> {
-    let seen = wait_for(demo, &["ACTIVE"], TURNS).await?;
-    Ok(text(&seen, "/state")?.to_owned())
+    let seen = wait_for_state(demo, &["ACTIVE"], TURNS).await?;
+    Ok(text_at(&seen, "/state")?.to_owned())
 }

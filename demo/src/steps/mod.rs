@@ -11,11 +11,11 @@ mod time;
 use super::{Demo, error::Result};
 
 /// Runs all steps until one fails.
-pub async fn all(demo: &mut Demo) -> Result<()> {
-    tenant::steps(demo).await?;
-    connect::steps(demo).await?;
-    people::steps(demo).await?;
-    time::steps(demo).await?;
-    booking::steps(demo).await?;
-    consent::steps(demo).await
+pub async fn run_all(demo: &mut Demo) -> Result<()> {
+    tenant::run(demo).await?;
+    connect::run(demo).await?;
+    people::run(demo).await?;
+    time::run(demo).await?;
+    booking::run(demo).await?;
+    consent::run(demo).await
 }

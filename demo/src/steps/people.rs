@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::tenant::administrator;
+use super::tenant::administrator_address;
 use crate::{
     Demo,
-    backoff::{Backoff, MAX_OUTAGE, Poll, until},
+    backoff::{Backoff, MAX_OUTAGE, Poll, poll_until},
     error::{Error, Result, ensure, unexpected},
-    graph::{Attempt, list, number, payload, text},
+    graph::{Attempt, list_at, mutation_payload, number_at, text_at},
     plan::Step,
     state::{Person, Room},
 };
@@ -30,7 +30,7 @@ const START: &str = "mutation($input: StartCampaignInput!) {
 const CAMPAIGN: &str = "query($id: ID!) { campaign(id: $id) {
     state progress { total finished active freeBusyOnly unreachable } } }";
 
-pub(super) async fn steps(demo: &mut Demo) -> Result<()> {
+pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     demo.step(Step::CreateUsers, create_users).await?;
     demo.step(Step::Activate, activate).await?;
     demo.step(Step::AddUser, add_user).await
@@ -73,11 +73,12 @@ async fn create_users(demo: &mut Demo) -> Result<String> {
 async fn directory(demo: &Demo) -> Result<Vec<Listed>> {
     let integration = demo.state.made.integration.clone();
     let (mut after, mut people) = (Value::Null, Vec::new());
-    let hidden = [Some(administrator(demo).await?), demo.state.made.service_mailbox.clone()];
+    let hidden = [Some(administrator_address(demo).await?), demo.state.made.service_mailbox.clone()];
     loop {
-        let page = demo.graph.ask(DIRECTORY, json!({ "id": integration, "after": after })).await?;
-        for person in list(&page, "/directory/people")? {
-            let (name, address) = (text(person, "/name")?.to_owned(), text(person, "/address")?.to_owned());
+        let page = demo.graph.query(DIRECTORY, json!({ "id": integration, "after": after })).await?;
+        for person in list_at(&page, "/directory/people")? {
+            let (name, address) =
+                (text_at(person, "/name")?.to_owned(), text_at(person, "/address")?.to_owned());
             let is_hidden = hidden.iter().flatten().any(|hidden| hidden.eq_ignore_ascii_case(&address));
             if !is_hidden {
                 people.push(Listed { name, address });
@@ -93,12 +94,12 @@ async fn directory(demo: &Demo) -> Result<Vec<Listed>> {
 /// Whether the technical account can access the mailbox, according to the provider.
 async fn is_within_reach(demo: &Demo, address: &str) -> Result<bool> {
     if let (Some(sandbox), Some(organisation)) = (&demo.sandbox, &demo.state.made.organisation) {
-        let read = sandbox.read(organisation).await?;
-        let known = list(&read, "/users")?.iter().find(|user| user["address"] == address);
+        let read = sandbox.read_organisation(organisation).await?;
+        let known = list_at(&read, "/users")?.iter().find(|user| user["address"] == address);
         return Ok(known.is_some_and(|user| user["in_scope"] == true));
     }
     match &demo.dav {
-        Some(dav) => dav.reaches(address, demo.password()).await,
+        Some(dav) => dav.can_write_to(address, demo.password()).await,
         None => Ok(true),
     }
 }
@@ -122,7 +123,7 @@ async fn ensure_users<'a>(
     demo: &Demo,
     wanted: impl Iterator<Item = &'a Listed> + Clone,
 ) -> Result<Vec<Person>> {
-    let mut patience = Backoff::of(MAX_OUTAGE);
+    let mut patience = Backoff::with_limit(MAX_OUTAGE);
     loop {
         let known = users(demo).await?;
         let find = |address: &str| known.iter().find(|user| is_at(user, address));
@@ -132,8 +133,8 @@ async fn ensure_users<'a>(
             let found = wanted.filter_map(|user| find(&user.address).map(|known| (user, known)));
             return found.map(|(user, known)| person(user, known)).collect();
         }
-        match demo.graph.once(CREATE_USERS, json!({ "input": { "users": missing } })).await? {
-            Attempt::Answered(data) => drop(payload(data)?),
+        match demo.graph.send_once(CREATE_USERS, json!({ "input": { "users": missing } })).await? {
+            Attempt::Answered(data) => drop(mutation_payload(data)?),
             Attempt::Unknown(_) if patience.wait().await => {}
             Attempt::Unknown(why) => return Err(Error::Unreachable { what: "the API".to_owned(), why }),
         }
@@ -154,7 +155,7 @@ fn new(user: &Listed) -> Value {
 }
 
 fn person(user: &Listed, known: &Value) -> Result<Person> {
-    let id = text(known, "/id")?.to_owned();
+    let id = text_at(known, "/id")?.to_owned();
     Ok(Person { id, name: user.name.clone(), address: user.address.clone() })
 }
 
@@ -162,8 +163,8 @@ fn person(user: &Listed, known: &Value) -> Result<Person> {
 async fn users(demo: &Demo) -> Result<Vec<Value>> {
     let (mut after, mut users) = (Value::Null, Vec::new());
     loop {
-        let page = demo.graph.ask(USERS, json!({ "after": after })).await?;
-        users.extend_from_slice(list(&page, "/users/nodes")?);
+        let page = demo.graph.query(USERS, json!({ "after": after })).await?;
+        users.extend_from_slice(list_at(&page, "/users/nodes")?);
         if page["users"]["pageInfo"]["hasNextPage"] != true {
             return Ok(users);
         }
@@ -173,15 +174,15 @@ async fn users(demo: &Demo) -> Result<Vec<Value>> {
 
 async fn activate(demo: &mut Demo) -> Result<String> {
     let integration = demo.state.made.integration.clone();
-    let started = demo.graph.change(START, json!({ "input": { "integrationId": integration } })).await?;
-    let campaign = text(&started, "/campaign/id")?.to_owned();
+    let started = demo.graph.mutate(START, json!({ "input": { "integrationId": integration } })).await?;
+    let campaign = text_at(&started, "/campaign/id")?.to_owned();
     demo.state.made.campaign = Some(campaign.clone());
-    let bar = demo.report.bar("mailboxes");
-    let progress = until("the end of the campaign", ACTIVATED, async || {
-        let read = demo.graph.ask(CAMPAIGN, json!({ "id": campaign })).await?;
+    let bar = demo.report.add_bar("mailboxes");
+    let progress = poll_until("the end of the campaign", ACTIVATED, async || {
+        let read = demo.graph.query(CAMPAIGN, json!({ "id": campaign })).await?;
         let progress = &read["campaign"]["progress"];
         show(demo, &bar).await?;
-        let state = text(&read, "/campaign/state")?;
+        let state = text_at(&read, "/campaign/state")?;
         Ok(if state == "FINISHED" {
             Poll::Done(progress.clone())
         } else {
@@ -195,7 +196,7 @@ async fn activate(demo: &mut Demo) -> Result<String> {
     let people = demo.state.made.people.len();
     ensure(people >= 3, || format!("{people} people are active; three are needed"))?;
     demo.state.made.rooms = rooms(demo).await?;
-    let (total, unreachable) = (number(&progress, "/total")?, number(&progress, "/unreachable")?);
+    let (total, unreachable) = (number_at(&progress, "/total")?, number_at(&progress, "/unreachable")?);
     Ok(format!(
         "{people} people and {} rooms are active; the campaign had {total} mailboxes, {unreachable} out of reach",
         demo.state.made.rooms.len()
@@ -219,7 +220,7 @@ fn has_result(user: &Value) -> bool {
 /// any of them may be out of scope.
 async fn settled(demo: &Demo) -> Result<Vec<Value>> {
     let outsider = demo.state.made.outsider.as_ref().map(|person| person.address.clone()).unwrap_or_default();
-    let states = until("a result for every mailbox", ACTIVATED, async || {
+    let states = poll_until("a result for every mailbox", ACTIVATED, async || {
         let users = users(demo).await?;
         let wanted = users.iter().filter(|user| !user["calendarAddress"].is_null());
         match wanted.clone().find(|user| !has_result(user)) {
@@ -241,9 +242,9 @@ async fn settled(demo: &Demo) -> Result<Vec<Value>> {
 /// Waits until every room is active.
 async fn rooms(demo: &Demo) -> Result<Vec<Room>> {
     let id = demo.state.made.integration.clone();
-    let rooms = until("a result for every room", ACTIVATED, async || {
-        let read = demo.graph.ask(ROOMS, json!({ "id": id })).await?;
-        let rooms = list(&read, "/rooms/nodes")?;
+    let rooms = poll_until("a result for every room", ACTIVATED, async || {
+        let read = demo.graph.query(ROOMS, json!({ "id": id })).await?;
+        let rooms = list_at(&read, "/rooms/nodes")?;
         let open = rooms.iter().find(|room| room["connectedMailbox"]["state"] != "ACTIVE");
         Ok(match open {
             Some(open) => Poll::NotYet(open.to_string()),
@@ -256,7 +257,7 @@ async fn rooms(demo: &Demo) -> Result<Vec<Room>> {
 }
 
 fn room(room: &Value) -> Result<Room> {
-    let part = |pointer: &str| Ok::<_, Error>(text(room, pointer)?.to_owned());
+    let part = |pointer: &str| Ok::<_, Error>(text_at(room, pointer)?.to_owned());
     Ok(Room { id: part("/id")?, name: part("/name")?, address: part("/address")? })
 }
 
@@ -265,7 +266,7 @@ async fn add_user(demo: &mut Demo) -> Result<String> {
     let listed = Listed { name: newcomer.name, address: newcomer.address };
     let made = ensure_users(demo, std::iter::once(&listed)).await?;
     demo.state.made.newcomer = made.into_iter().next();
-    let user = until("the activation of the new user", ACTIVATED, async || {
+    let user = poll_until("the activation of the new user", ACTIVATED, async || {
         let users = users(demo).await?;
         let user = users.into_iter().find(|user| is_at(user, &listed.address));
         Ok(match user {

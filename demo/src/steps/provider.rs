@@ -7,7 +7,7 @@ use crate::{Demo, error::Result};
 
 /// An event as the provider holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Written {
+pub(super) struct ProviderEvent {
     /// The UID shared by all copies.
     pub(super) uid: String,
     /// The title. A room's calendar may show the organiser's name instead.
@@ -22,9 +22,9 @@ pub(super) struct Written {
     pub(super) is_in_target: bool,
 }
 
-impl Written {
+impl ProviderEvent {
     /// Whether the event begins at this instant.
-    pub(super) fn begins_at(&self, at: Timestamp) -> bool {
+    pub(super) fn starts_at(&self, at: Timestamp) -> bool {
         if let Ok(start) = DateTime::parse_from_rfc3339(&self.start) {
             return start == at;
         }
@@ -39,15 +39,15 @@ impl Written {
 
 /// How an event is identified.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Mark<'a> {
+pub(super) enum EventKey<'a> {
     /// The event is identified by its title, in the organiser's calendar.
     Title(&'a str),
     /// The event is identified by the UID that all its copies share.
     Uid(&'a str),
 }
 
-impl Mark<'_> {
-    fn fits(self, event: &Written) -> bool {
+impl EventKey<'_> {
+    fn fits(self, event: &ProviderEvent) -> bool {
         match self {
             Self::Title(title) => event.title == title,
             Self::Uid(uid) => event.uid == uid,
@@ -56,8 +56,12 @@ impl Mark<'_> {
 }
 
 /// The identified events in a mailbox; `None` if the provider cannot be queried.
-pub(super) async fn events(demo: &Demo, mailbox: &str, mark: Mark<'_>) -> Result<Option<Vec<Written>>> {
-    let all: Vec<Written> =
+pub(super) async fn find_events(
+    demo: &Demo,
+    mailbox: &str,
+    mark: EventKey<'_>,
+) -> Result<Option<Vec<ProviderEvent>>> {
+    let all: Vec<ProviderEvent> =
         if let (Some(sandbox), Some(organisation)) = (&demo.sandbox, &demo.state.made.organisation) {
             sandbox.events(organisation, mailbox).await?.iter().map(of_sandbox).collect()
         } else if let Some(dav) = &demo.dav {
@@ -68,9 +72,9 @@ pub(super) async fn events(demo: &Demo, mailbox: &str, mark: Mark<'_>) -> Result
     Ok(Some(all.into_iter().filter(|event| mark.fits(event)).collect()))
 }
 
-fn of_sandbox(event: &serde_json::Value) -> Written {
+fn of_sandbox(event: &serde_json::Value) -> ProviderEvent {
     let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
-    Written {
+    ProviderEvent {
         uid: text("ical_uid"),
         title: text("subject"),
         text: text("body"),
@@ -80,9 +84,9 @@ fn of_sandbox(event: &serde_json::Value) -> Written {
     }
 }
 
-fn of_dav(event: crate::dav::Event) -> Written {
+fn of_dav(event: crate::dav::Event) -> ProviderEvent {
     let crate::dav::Event { uid, title, text, start, is_in_target } = event;
-    Written { uid, title, text, start, response: String::new(), is_in_target }
+    ProviderEvent { uid, title, text, start, response: String::new(), is_in_target }
 }
 
 #[cfg(test)]
@@ -93,7 +97,7 @@ mod tests {
     fn the_same_time_is_recognised_however_it_is_written() {
         let at: Timestamp = "2026-07-01T08:30:00Z".parse().unwrap();
         let begins = |start: &str| {
-            of_dav(crate::dav::Event { start: start.to_owned(), ..Default::default() }).begins_at(at)
+            of_dav(crate::dav::Event { start: start.to_owned(), ..Default::default() }).starts_at(at)
         };
         for same in [
             "2026-07-01T08:30:00Z",

@@ -6,8 +6,8 @@ use crate::{
     Demo,
     backoff::{Backoff, MAX_OUTAGE},
     error::{Error, Result, ensure, unexpected},
-    graph::{Attempt, list, payload, text},
-    plan::{Step, System},
+    graph::{Attempt, list_at, mutation_payload, text_at},
+    plan::{CalendarSystem, Step},
 };
 
 /// Error codes of a feature that the tenant cannot use.
@@ -27,12 +27,12 @@ const SET_FEATURE: &str = "mutation($input: SetFeatureInput!) {
 const INVITE: &str = "mutation($input: InviteAdministratorInput!) {
     inviteAdministrator(input: $input) { url userErrors { code message } } }";
 
-pub(super) async fn steps(demo: &mut Demo) -> Result<()> {
+pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     demo.step(Step::CreateTenant, create).await?;
     demo.step(Step::RefusedBefore, refused_before).await?;
     demo.step(Step::SwitchOn, switch_on).await?;
     demo.step(Step::Invite, async |demo| {
-        let email = invite(demo, None).await?;
+        let email = invite_administrator(demo, None).await?;
         Ok(format!("{email} has a link"))
     })
     .await
@@ -51,13 +51,13 @@ async fn create(demo: &mut Demo) -> Result<String> {
 async fn organisation(demo: &mut Demo) -> Result<()> {
     let Some(sandbox) = demo.sandbox.clone() else { return Ok(()) };
     let name = &demo.state.made.name;
-    let id = sandbox.organisation(name, demo.users + BESIDE, ROOMS, demo.system).await?;
-    let read = sandbox.read(&id).await?;
+    let id = sandbox.ensure_organisation(name, demo.users + BESIDE, ROOMS, demo.system).await?;
+    let read = sandbox.read_organisation(&id).await?;
     if demo.state.made.service_mailbox.is_none() {
-        demo.state.made.service_mailbox = Some(text(&read, "/shared/0/address")?.to_owned());
+        demo.state.made.service_mailbox = Some(text_at(&read, "/shared/0/address")?.to_owned());
     }
-    if demo.system == System::Exchange {
-        demo.state.made.account = Some(sandbox.technical_account(&id, demo.password()).await?);
+    if demo.system == CalendarSystem::Exchange {
+        demo.state.made.account = Some(sandbox.set_technical_account(&id, demo.password()).await?);
     }
     demo.state.made.organisation = Some(id);
     demo.state.save()
@@ -67,13 +67,13 @@ async fn organisation(demo: &mut Demo) -> Result<()> {
 /// attempt.
 async fn tenant(demo: &Demo, name: &str) -> Result<String> {
     let input = json!({ "input": { "name": name, "plan": "BASIC", "returnUrls": [demo.landing.as_str()] } });
-    let mut patience = Backoff::of(MAX_OUTAGE);
+    let mut patience = Backoff::with_limit(MAX_OUTAGE);
     loop {
         if let Some(known) = find(demo, name).await? {
             return Ok(known);
         }
-        match demo.graph.once(CREATE, input.clone()).await? {
-            Attempt::Answered(data) => return Ok(text(&payload(data)?, "/tenant/id")?.to_owned()),
+        match demo.graph.send_once(CREATE, input.clone()).await? {
+            Attempt::Answered(data) => return Ok(text_at(&mutation_payload(data)?, "/tenant/id")?.to_owned()),
             Attempt::Unknown(_) if patience.wait().await => {}
             Attempt::Unknown(why) => return Err(Error::Unreachable { what: "the API".to_owned(), why }),
         }
@@ -83,10 +83,10 @@ async fn tenant(demo: &Demo, name: &str) -> Result<String> {
 async fn find(demo: &Demo, name: &str) -> Result<Option<String>> {
     let mut after = Value::Null;
     loop {
-        let page = demo.graph.ask(TENANTS, json!({ "after": after })).await?;
-        let known = list(&page, "/tenants/nodes")?.iter().find(|tenant| tenant["name"] == name);
+        let page = demo.graph.query(TENANTS, json!({ "after": after })).await?;
+        let known = list_at(&page, "/tenants/nodes")?.iter().find(|tenant| tenant["name"] == name);
         if let Some(known) = known {
-            return Ok(Some(text(known, "/id")?.to_owned()));
+            return Ok(Some(text_at(known, "/id")?.to_owned()));
         }
         if page["tenants"]["pageInfo"]["hasNextPage"] != true {
             return Ok(None);
@@ -96,7 +96,7 @@ async fn find(demo: &Demo, name: &str) -> Result<Option<String>> {
 }
 
 async fn refused_before(demo: &mut Demo) -> Result<String> {
-    match invite(demo, None).await {
+    match invite_administrator(demo, None).await {
         Err(Error::Refused { code, .. }) if NOT_THERE.contains(&code.as_str()) => Ok(code),
         Err(error) => Err(error),
         Ok(_) => Err(unexpected("an IT person could be invited although the feature is off")),
@@ -106,33 +106,35 @@ async fn refused_before(demo: &mut Demo) -> Result<String> {
 async fn switch_on(demo: &mut Demo) -> Result<String> {
     let tenant = demo.state.made.tenant.clone();
     let plan = json!({ "input": { "tenantId": tenant, "plan": "PLUS" } });
-    demo.graph.change(SET_PLAN, plan).await?;
+    demo.graph.mutate(SET_PLAN, plan).await?;
     let feature = json!({ "input": { "tenantId": tenant, "feature": "SERVICE_ACCOUNT", "on": true } });
-    let set = demo.graph.change(SET_FEATURE, feature).await?;
+    let set = demo.graph.mutate(SET_FEATURE, feature).await?;
     let features = &set["tenant"]["features"];
     ensure(*features == json!(["SERVICE_ACCOUNT"]), || format!("the features are {features}"))?;
     Ok("PLUS with SERVICE_ACCOUNT".to_owned())
 }
 
 /// Invites the IT administrator; repeating it creates another link, which does no harm. Returns the address.
-pub(super) async fn invite(demo: &mut Demo, integration: Option<&str>) -> Result<String> {
-    let email = administrator(demo).await?;
+pub(super) async fn invite_administrator(demo: &mut Demo, integration: Option<&str>) -> Result<String> {
+    let email = administrator_address(demo).await?;
     let mut input = json!({ "email": email, "returnUrl": demo.landing.as_str() });
     if let Some(integration) = integration {
         input["integrationId"] = integration.into();
     }
-    let invited = demo.graph.change(INVITE, json!({ "input": input })).await?;
-    demo.state.made.link = Some(text(&invited, "/url")?.to_owned());
+    let invited = demo.graph.mutate(INVITE, json!({ "input": input })).await?;
+    demo.state.made.link = Some(text_at(&invited, "/url")?.to_owned());
     demo.state.save()?;
     Ok(email)
 }
 
 /// Address of the IT administrator: at the sandbox that of an administrator, who can consent.
-pub(super) async fn administrator(demo: &Demo) -> Result<String> {
+pub(super) async fn administrator_address(demo: &Demo) -> Result<String> {
     match (&demo.sandbox, &demo.state.made.organisation, demo.system) {
-        (Some(sandbox), Some(organisation), System::Microsoft365 | System::GoogleWorkspace) => {
-            Ok(text(&sandbox.read(organisation).await?, "/admin/address")?.to_owned())
-        }
+        (
+            Some(sandbox),
+            Some(organisation),
+            CalendarSystem::Microsoft365 | CalendarSystem::GoogleWorkspace,
+        ) => Ok(text_at(&sandbox.read_organisation(organisation).await?, "/admin/address")?.to_owned()),
         _ => Ok(format!("it-department@{}.test", demo.state.made.name)),
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     Demo,
     error::{Result, ensure, unexpected},
-    graph::{list, text},
+    graph::{list_at, text_at},
     plan::Step,
     state::Slot,
 };
@@ -23,7 +23,7 @@ const SEARCH: &str = "query($input: AvailabilityInput!) { availability(input: $i
     slots { start end rooms { id } }
     participants { holder { id name } known asOf reason { code } } } }";
 
-pub(super) async fn steps(demo: &mut Demo) -> Result<()> {
+pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     demo.step(Step::FindTime, find_time).await
 }
 
@@ -41,14 +41,14 @@ async fn find_time(demo: &mut Demo) -> Result<String> {
         "userIds": people,
         "rooms": { "anyOf": rooms },
     });
-    let found = demo.graph.ask(SEARCH, json!({ "input": input })).await?;
-    let participants = list(&found, "/availability/participants")?;
+    let found = demo.graph.query(SEARCH, json!({ "input": input })).await?;
+    let participants = list_at(&found, "/availability/participants")?;
     ensure(participants.len() == people.len() + rooms.len(), || {
         format!("{} participants are answered for", participants.len())
     })?;
     let unknown = participants.iter().find(|participant| participant["known"] != true);
     ensure(unknown.is_none(), || format!("a calendar is not known: {}", unknown.unwrap_or(&Value::Null)))?;
-    let slots = list(&found, "/availability/slots")?.iter().map(slot).collect::<Result<Vec<_>>>()?;
+    let slots = list_at(&found, "/availability/slots")?.iter().map(slot).collect::<Result<Vec<_>>>()?;
     let chosen = choose(&slots)?;
     let note = format!("{} times in {DAYS} days, the first at {}", slots.len(), chosen[0].start);
     demo.state.made.slots = chosen;
@@ -62,10 +62,10 @@ fn working_hours() -> Value {
 
 fn slot(slot: &Value) -> Result<Slot> {
     let time = |pointer: &str| -> Result<Timestamp> {
-        let text = text(slot, pointer)?;
+        let text = text_at(slot, pointer)?;
         text.parse().map_err(|_| unexpected(format!("{text} is no time")))
     };
-    let rooms = list(slot, "/rooms")?.iter().map(|room| Ok(text(room, "/id")?.to_owned()));
+    let rooms = list_at(slot, "/rooms")?.iter().map(|room| Ok(text_at(room, "/id")?.to_owned()));
     Ok(Slot { start: time("/start")?, end: time("/end")?, rooms: rooms.collect::<Result<_>>()? })
 }
 

@@ -43,7 +43,7 @@ mod tests {
             "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART:20261201T100000Z\n{lines}\nEND:VEVENT\nEND:VCALENDAR"
         );
         let calendar = Calendar::read(text.as_bytes()).unwrap();
-        busy_kind(calendar.main().unwrap(), &["ada@corp.test", "ada@old.test"])
+        busy_kind(calendar.main_event().unwrap(), &["ada@corp.test", "ada@old.test"])
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use super::{
     line::Property,
-    moment::{Moment, says_date},
-    span::Span,
+    moment::{Moment, has_date_values},
+    span::EventLength,
     tree::Component,
     zone::Zones,
 };
@@ -39,7 +39,7 @@ pub enum BusyStatus {
 
 /// The CLASS of an event: who may read its details.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Class {
+pub enum Classification {
     /// Everybody who may read the calendar sees the details.
     #[default]
     Public,
@@ -49,7 +49,7 @@ pub enum Class {
 
 /// A display name and a mail address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Party {
+pub struct CalendarUser {
     /// The CN parameter; empty when there is none.
     pub name: String,
     /// The mail address, without `mailto:`.
@@ -60,7 +60,7 @@ pub struct Party {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attendee {
     /// The name and address of the invited person or room.
-    pub party: Party,
+    pub party: CalendarUser,
     /// Whether attendance is optional (ROLE=OPT-PARTICIPANT).
     pub optional: bool,
     /// Whether the attendee is a room or a resource (CUTYPE=ROOM or RESOURCE).
@@ -83,13 +83,13 @@ pub struct Event {
     /// The start (DTSTART).
     pub start: Moment,
     /// The length, from DTEND or DURATION.
-    pub span: Span,
+    pub span: EventLength,
     /// The recurrence rules (RRULE), unparsed.
     pub rules: Vec<String>,
     /// Starts of occurrences excluded from the series (EXDATE).
     pub except: Vec<Moment>,
     /// Additional occurrences (RDATE), some with a length of their own.
-    pub also: Vec<(Moment, Option<Span>)>,
+    pub also: Vec<(Moment, Option<EventLength>)>,
     /// Whether the event takes place (STATUS); `Confirmed` when absent.
     pub status: Status,
     /// Whether the event leaves the time free (TRANSP:TRANSPARENT).
@@ -97,7 +97,7 @@ pub struct Event {
     /// How Outlook shows the time (X-MICROSOFT-CDO-BUSYSTATUS); `None` when absent or unknown.
     pub busy_status: Option<BusyStatus>,
     /// Who may read the details (CLASS).
-    pub class: Class,
+    pub class: Classification,
     /// The title (SUMMARY).
     pub summary: Option<String>,
     /// The body text (DESCRIPTION).
@@ -105,7 +105,7 @@ pub struct Event {
     /// The location, as free text (LOCATION).
     pub location: Option<String>,
     /// The person or resource that organises the event (ORGANIZER).
-    pub organiser: Option<Party>,
+    pub organiser: Option<CalendarUser>,
     /// The invited people and rooms, one per ATTENDEE property.
     pub attendees: Vec<Attendee>,
     /// The revision number of the event (SEQUENCE), incremented by the organiser; 0 when absent.
@@ -163,9 +163,9 @@ impl Event {
             Some(start) => span(event, start, zones, &mut defects),
             // The end alone may still say something.
             None => match event.get("DTEND").and_then(|property| Moment::read(property, zones)) {
-                Some(Moment::Date(day)) => Span::Until(Moment::Date(day.succ_opt().unwrap_or(day))),
-                Some(end) => Span::Until(end),
-                None => Span::Length { days: 0, seconds: 0 },
+                Some(Moment::Date(day)) => EventLength::Until(Moment::Date(day.succ_opt().unwrap_or(day))),
+                Some(end) => EventLength::Until(end),
+                None => EventLength::Length { days: 0, seconds: 0 },
             },
         };
         let start = start.unwrap_or(Moment::Date(chrono::NaiveDate::MIN));
@@ -175,8 +175,8 @@ impl Event {
             defects.push(Defect::Additional);
         }
         let also: Vec<_> = starts.map(|start| (start, None)).chain(also.into_iter().flatten()).collect();
-        let ends = |span: &Span| matches!(span, Span::Until(end) if end.is_doubtful());
-        if start.is_doubtful() || ends(&span) || also.iter().any(|(at, _)| at.is_doubtful()) {
+        let ends = |span: &EventLength| matches!(span, EventLength::Until(end) if end.has_uncertain_zone());
+        if start.has_uncertain_zone() || ends(&span) || also.iter().any(|(at, _)| at.has_uncertain_zone()) {
             defects.push(Defect::Zone);
         }
         Self {
@@ -198,9 +198,9 @@ impl Event {
                 .filter_map(|property| busy_status(&property.value))
                 .max(),
             class: match words(event, "CLASS").next().as_deref() {
-                None | Some("PUBLIC") => Class::Public,
+                None | Some("PUBLIC") => Classification::Public,
                 // Names that are not known must be treated as private (RFC 5545 section 3.8.1.3).
-                Some(_) => Class::Private,
+                Some(_) => Classification::Private,
             },
             summary: text("SUMMARY"),
             description: text("DESCRIPTION"),
@@ -219,7 +219,7 @@ impl Event {
     }
 
     /// Whether the event has this defect.
-    pub(super) fn has(&self, defect: Defect) -> bool {
+    pub(super) fn has_defect(&self, defect: Defect) -> bool {
         self.defects.contains(&defect)
     }
 
@@ -229,7 +229,7 @@ impl Event {
     }
 
     /// The value of an X- property; `None` when absent.
-    pub fn extra(&self, name: &str) -> Option<&str> {
+    pub fn extension_property(&self, name: &str) -> Option<&str> {
         self.extras.iter().find(|(extra, _)| extra == name).map(|(_, value)| value.as_str())
     }
 
@@ -245,7 +245,7 @@ fn list<'a>(
     event: &'a Component,
     name: &'a str,
     zones: &'a Zones,
-) -> impl Iterator<Item = Option<(Moment, Option<Span>)>> + 'a {
+) -> impl Iterator<Item = Option<(Moment, Option<EventLength>)>> + 'a {
     event.all(name).flat_map(|property| Moment::read_list(property, zones))
 }
 
@@ -275,7 +275,9 @@ fn starts(event: &Component, zones: &Zones, defects: &mut Vec<Defect>) -> Vec<Mo
     let mut read: Vec<Moment> = Vec::new();
     let mut is_torn = false;
     for (number, property) in event.all("DTSTART").enumerate() {
-        match Moment::read(property, zones).map(|at| if says_date(property) { at.whole_day() } else { at }) {
+        match Moment::read(property, zones)
+            .map(|at| if has_date_values(property) { at.to_whole_day() } else { at })
+        {
             Some(at) if !read.contains(&at) => read.push(at),
             Some(_) => {}
             None => is_torn |= !property.value.trim().is_empty(),
@@ -297,22 +299,26 @@ fn span_is_said(event: &Component) -> bool {
 
 /// The length of the event: the longer of DTEND and DURATION; without either, a day for a DATE and no time for a
 /// DATE-TIME.
-fn span(event: &Component, start: &Moment, zones: &Zones, defects: &mut Vec<Defect>) -> Span {
+fn span(event: &Component, start: &Moment, zones: &Zones, defects: &mut Vec<Defect>) -> EventLength {
     let ends = event.all("DTEND").take(SAID).filter_map(|property| Moment::read(property, zones));
     let ends: Vec<Moment> = ends.map(|end| whole_days(end, start)).collect();
-    let lengths = event.all("DURATION").take(SAID).filter_map(|property| Span::read(&property.value));
-    let lengths: Vec<Span> = lengths.collect();
+    let lengths = event.all("DURATION").take(SAID).filter_map(|property| EventLength::read(&property.value));
+    let lengths: Vec<EventLength> = lengths.collect();
     if span_is_said(event) && ends.is_empty() && lengths.is_empty() {
         defects.push(Defect::End);
     }
     // Several programs end a whole day on the day it begins.
-    let ends = ends.into_iter().filter(|end| !start.is_date() || end.wall() > start.wall()).map(Span::Until);
-    let lengths = lengths.into_iter().map(|length| if start.is_date() { length.in_days() } else { length });
+    let ends = ends
+        .into_iter()
+        .filter(|end| !start.is_date() || end.wall_time() > start.wall_time())
+        .map(EventLength::Until);
+    let lengths =
+        lengths.into_iter().map(|length| if start.is_date() { length.to_whole_days() } else { length });
     // A time that is said to be a day is one, wherever it begins.
-    let is_day = start.is_date() || event.get("DTSTART").is_some_and(says_date);
-    let day = is_day.then_some(Span::Length { days: 1, seconds: 0 });
+    let is_day = start.is_date() || event.get("DTSTART").is_some_and(has_date_values);
+    let day = is_day.then_some(EventLength::Length { days: 1, seconds: 0 });
     let longest = ends.chain(lengths).chain(day).max_by_key(|span| span.end(start, start, &Zone::UTC));
-    longest.unwrap_or(Span::Length { days: 0, seconds: 0 })
+    longest.unwrap_or(EventLength::Length { days: 0, seconds: 0 })
 }
 
 /// Aligns an end with a start of another type: for a DATE start, the day of the end counts in full; for a DATE-TIME
@@ -320,10 +326,10 @@ fn span(event: &Component, start: &Moment, zones: &Zones, defects: &mut Vec<Defe
 fn whole_days(end: Moment, start: &Moment) -> Moment {
     let next = |day: chrono::NaiveDate| day.succ_opt().unwrap_or(day);
     match (&end, start.is_date()) {
-        (Moment::Date(day), false) => start.moved_to(next(*day).and_time(chrono::NaiveTime::MIN)),
+        (Moment::Date(day), false) => start.with_wall_time(next(*day).and_time(chrono::NaiveTime::MIN)),
         (Moment::Date(_), true) | (_, false) => end,
-        (at, true) if at.wall().time() == chrono::NaiveTime::MIN => Moment::Date(at.wall().date()),
-        (at, true) => Moment::Date(next(at.wall().date())),
+        (at, true) if at.wall_time().time() == chrono::NaiveTime::MIN => Moment::Date(at.wall_time().date()),
+        (at, true) => Moment::Date(next(at.wall_time().date())),
     }
 }
 
@@ -338,13 +344,16 @@ fn busy_status(value: &str) -> Option<BusyStatus> {
     })
 }
 
-fn party(property: &Property) -> Party {
+fn party(property: &Property) -> CalendarUser {
     let value = property.value.trim();
     let mail = value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("mailto:"));
     // Some programs put a principal's address into the value and the mail address into EMAIL.
     let address =
         property.param_value("EMAIL").filter(|_| !mail).unwrap_or(if mail { &value[7..] } else { value });
-    Party { name: property.param_value("CN").unwrap_or_default().to_owned(), address: address.to_owned() }
+    CalendarUser {
+        name: property.param_value("CN").unwrap_or_default().to_owned(),
+        address: address.to_owned(),
+    }
 }
 
 fn attendee(property: &Property) -> Attendee {

@@ -21,7 +21,7 @@ use super::{
     event::{Defect, Event, Status},
 };
 use crate::{
-    Budget, Unreadable, UnreadableReason, Zone,
+    BodyBudget, UnreadableItem, UnreadableReason, Zone,
     time::{TimeRange, Timestamp},
 };
 
@@ -43,7 +43,7 @@ pub struct Instance<'a> {
 
 /// Time that an event may occupy, because parts of it cannot be read.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Blocked<'a> {
+pub struct BlockedTime<'a> {
     /// The event that may occupy the time. Its own times may be placeholders.
     pub event: &'a Event,
     /// The time that may be occupied.
@@ -56,9 +56,9 @@ pub struct Expansion<'a> {
     /// Occurrences that overlap the window, in order, without those that are cancelled or take no time.
     pub instances: Vec<Instance<'a>>,
     /// Further times that count as busy, cut to the window.
-    pub blocked: Vec<Blocked<'a>>,
+    pub blocked: Vec<BlockedTime<'a>>,
     /// Items that could not be read, each listed once.
-    pub unreadable: Vec<Unreadable>,
+    pub unreadable: Vec<UnreadableItem>,
 }
 
 /// Expands the events of one resource. `owner` is the zone used for whole days and for times without a zone.
@@ -66,7 +66,7 @@ pub fn expand<'a>(
     calendar: &'a Calendar,
     window: TimeRange,
     owner: &Zone,
-    budget: &mut Budget,
+    budget: &mut BodyBudget,
 ) -> Expansion<'a> {
     let mut work = Work { window, owner, budget, found: Expansion::default(), marked: HashMap::new() };
     let mut order: Vec<&str> = Vec::new();
@@ -82,7 +82,7 @@ pub fn expand<'a>(
         for event in &by_uid[uid] {
             work.defects(event);
         }
-        let whole = by_uid[uid].iter().copied().filter(|event| !event.has(Defect::Start));
+        let whole = by_uid[uid].iter().copied().filter(|event| !event.has_defect(Defect::Start));
         Series::of(whole, owner).expand(&mut work);
     }
     work.found.unreadable.extend(calendar.misshapen());
@@ -96,7 +96,7 @@ pub fn expand<'a>(
 struct Work<'a, 'b> {
     window: TimeRange,
     owner: &'b Zone,
-    budget: &'b mut Budget,
+    budget: &'b mut BodyBudget,
     found: Expansion<'a>,
     /// Index in `unreadable` of the entry for a UID.
     marked: HashMap<String, usize>,
@@ -109,20 +109,20 @@ impl<'a> Work<'a, '_> {
         if event.is_free() {
             return;
         }
-        if event.has(Defect::Start) {
+        if event.has_defect(Defect::Start) {
             return self.without_start(event);
         }
         let start = event.start.instant(self.owner);
-        if event.has(Defect::Zone) {
+        if event.has_defect(Defect::Zone) {
             self.mark(event, UnreadableReason::TimeZone, true);
         }
-        if event.has(Defect::Occurrence) {
+        if event.has_defect(Defect::Occurrence) {
             self.mark(event, UnreadableReason::Recurrence, true);
         }
-        if event.has(Defect::Prior) {
+        if event.has_defect(Defect::Prior) {
             self.mark(event, UnreadableReason::Recurrence, false);
         }
-        if event.has(Defect::End) {
+        if event.has_defect(Defect::End) {
             // It may last for ever.
             self.block_from(event, start.unwrap_or(self.window.start));
             self.mark(event, UnreadableReason::NoTimes, true);
@@ -136,12 +136,12 @@ impl<'a> Work<'a, '_> {
     fn without_start(&mut self, event: &'a Event) {
         let is_single = event.rules.is_empty() && event.also.is_empty() && event.recurrence_id.is_none();
         let end = match &event.span {
-            super::Span::Until(end) if is_single => end.instant(self.owner),
+            super::EventLength::Until(end) if is_single => end.instant(self.owner),
             _ => None,
         };
         let Some(end) = end else { return self.mark(event, UnreadableReason::NoTimes, false) };
         if let Some(range) = TimeRange::new(self.window.start, end.min(self.window.end)) {
-            self.found.blocked.push(Blocked { event, range });
+            self.found.blocked.push(BlockedTime { event, range });
             self.mark(event, UnreadableReason::NoTimes, true);
         }
     }
@@ -149,12 +149,12 @@ impl<'a> Work<'a, '_> {
     /// Blocks the time from `at` on, from where nothing is known about the event.
     fn block_from(&mut self, event: &'a Event, at: Timestamp) {
         if let Some(range) = TimeRange::new(at.max(self.window.start), self.window.end) {
-            self.found.blocked.push(Blocked { event, range });
+            self.found.blocked.push(BlockedTime { event, range });
         }
     }
 
     fn mark(&mut self, event: &Event, reason: UnreadableReason, blocks: bool) {
-        let mark = Unreadable { uid: event.uid.clone(), reason, blocks };
+        let mark = UnreadableItem { uid: event.uid.clone(), reason, blocks };
         let marks = &mut self.found.unreadable;
         match self.marked.entry(event.uid.clone()) {
             // What blocks nothing is the worst that can be said of an item.

@@ -3,20 +3,20 @@
 use super::{
     line::Property,
     moment::Moment,
-    span::Span,
+    span::EventLength,
     tree::{Component, Error},
     zone::Zones,
 };
 use crate::{
-    Budget, Zone,
-    time::{Busy, BusyKind, TimeRange, Timestamp},
+    BodyBudget, Zone,
+    time::{BusyKind, BusyTime, TimeRange, Timestamp},
 };
 
 /// Busy times parsed from a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PublishedTimes {
+pub struct PublishedBusy {
     /// The busy times in the order of the text; they may overlap.
-    pub busy: Vec<Busy>,
+    pub busy: Vec<BusyTime>,
     /// Number of busy times that cannot be read.
     pub unreadable: usize,
 }
@@ -25,18 +25,18 @@ pub struct PublishedTimes {
 ///
 /// Reads the periods of FREEBUSY lines and, as some servers write them, components that are themselves one period
 /// each, with FBTYPE as a property.
-pub fn free_busy(text: &[u8]) -> Result<PublishedTimes, Error> {
-    let mut budget = Budget::response();
+pub fn parse_free_busy(text: &[u8]) -> Result<PublishedBusy, Error> {
+    let mut budget = BodyBudget::for_response();
     let calendar = Component::read(text, &mut budget)?;
     let zones = Zones::of(&calendar, &mut budget);
-    let mut told = PublishedTimes::default();
+    let mut told = PublishedBusy::default();
     for component in calendar.named("VFREEBUSY") {
         for line in component.all("FREEBUSY") {
             let Some(kind) = kind(line.param_value("FBTYPE")) else { continue };
             for read in Moment::read_list(line, &zones) {
                 match read.and_then(|(start, span)| Some((start, span?))) {
                     Some((start, span)) => {
-                        told.busy.extend(period(&start, &span).map(|range| Busy { range, kind }));
+                        told.busy.extend(period(&start, &span).map(|range| BusyTime { range, kind }));
                     }
                     None => told.unreadable += 1,
                 }
@@ -46,7 +46,7 @@ pub fn free_busy(text: &[u8]) -> Result<PublishedTimes, Error> {
             let Some(kind) = kind(Some(&own.value)) else { continue };
             match whole(component, &zones) {
                 Some((start, span)) => {
-                    told.busy.extend(period(&start, &span).map(|range| Busy { range, kind }));
+                    told.busy.extend(period(&start, &span).map(|range| BusyTime { range, kind }));
                 }
                 None => told.unreadable += 1,
             }
@@ -64,14 +64,16 @@ fn kind(name: Option<&str>) -> Option<BusyKind> {
     }
 }
 
-fn whole(component: &Component, zones: &Zones) -> Option<(Moment, Span)> {
+fn whole(component: &Component, zones: &Zones) -> Option<(Moment, EventLength)> {
     let at = |name| component.get(name).and_then(|line: &Property| Moment::read(line, zones));
     let start = at("DTSTART")?;
-    let span = at("DTEND").map(Span::Until).or_else(|| component.value("DURATION").and_then(Span::read))?;
+    let span = at("DTEND")
+        .map(EventLength::Until)
+        .or_else(|| component.value("DURATION").and_then(EventLength::read))?;
     Some((start, span))
 }
 
-fn period(start: &Moment, span: &Span) -> Option<TimeRange> {
+fn period(start: &Moment, span: &EventLength) -> Option<TimeRange> {
     // All times are in UTC by the standard; a local one without a zone is read as such.
     let from: Timestamp = start.instant(&Zone::UTC)?;
     TimeRange::new(from, span.end(start, start, &Zone::UTC)?)
@@ -83,11 +85,11 @@ mod tests {
 
     fn told(body: &str) -> Vec<String> {
         let text = format!("BEGIN:VCALENDAR\n{body}\nEND:VCALENDAR\n");
-        let show = |busy: Busy| {
+        let show = |busy: BusyTime| {
             let at = |at: Timestamp| at.format("%dT%H:%M").to_string();
             format!("{}/{} {:?}", at(busy.range.start), at(busy.range.end), busy.kind)
         };
-        free_busy(text.as_bytes()).unwrap().busy.into_iter().map(show).collect()
+        parse_free_busy(text.as_bytes()).unwrap().busy.into_iter().map(show).collect()
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::{borrow::Cow, fmt::Write};
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The properties that determine when an event takes place.
-pub(super) const OF_TIMES: [&str; 6] = ["DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "RECURRENCE-ID"];
+pub(super) const TIME_PROPERTIES: [&str; 6] =
+    ["DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "RECURRENCE-ID"];
 
 /// One property: `NAME;PARAM=value:value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,17 +59,17 @@ impl Property {
     }
 
     /// Parses an unfolded line; `None` if it is not a property. A line that contains only the name of a property in
-    /// [`OF_TIMES`] is that property without a value.
+    /// [`TIME_PROPERTIES`] is that property without a value.
     pub(super) fn read(line: &str) -> Option<Self> {
         let line = line.trim_start_matches(|char: char| char.is_whitespace() || char == BYTE_ORDER_MARK);
         Self::read_whole(line).or_else(|| Self::read_torn(line))
     }
 
-    /// Parses a malformed property in [`OF_TIMES`]: with `=` in place of the colon, or with an unclosed quote.
+    /// Parses a malformed property in [`TIME_PROPERTIES`]: with `=` in place of the colon, or with an unclosed quote.
     fn read_torn(line: &str) -> Option<Self> {
         let (name, rest) = line.split_at(line.find([';', ':', '=']).unwrap_or(line.len()));
         let name = bare_name(name);
-        if !OF_TIMES.contains(&name.as_str()) {
+        if !TIME_PROPERTIES.contains(&name.as_str()) {
             return None;
         }
         let value = rest.strip_prefix('=').map(|value| Self::new(&name, value));
@@ -79,7 +80,7 @@ impl Property {
     fn read_whole(line: &str) -> Option<Self> {
         let end = line.find([';', ':'])?;
         let name = bare_name(&line[..end]);
-        if !is_name(&name) {
+        if !is_property_name(&name) {
             return None;
         }
         let mut rest = &line[end..];
@@ -119,7 +120,7 @@ fn bare_name(name: &str) -> String {
 }
 
 /// Whether a text is the name of a property or a component.
-pub(super) fn is_name(name: &str) -> bool {
+pub(super) fn is_property_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 

@@ -2,14 +2,13 @@
 //!
 //! The CalDAV connector calls it with resources from a server, so input is never trusted. Non-standard input is
 //! accepted if its meaning is clear; what cannot be read counts as busy over the widest span that it may cover, and
-//! is marked ([`Expansion`]). Work is counted by a [`Budget`], so that no event can keep a worker busy.
+//! is marked ([`Expansion`]). Work is counted by a [`BodyBudget`], so that no event can keep a worker busy.
 //!
 //! Expansion uses the local time of the event and converts it afterwards: a weekly meeting at ten stays at ten
 //! across a daylight-saving change. All-day and floating times are in the zone of the calendar's owner, which the
 //! caller passes in.
 
 mod busy;
-mod described;
 mod event;
 mod expand;
 mod free_busy;
@@ -19,24 +18,25 @@ mod raw_date_time;
 mod recurrence;
 mod span;
 mod tree;
+mod vtimezone;
 mod write;
 mod zone;
 mod zone_name;
 
 pub use busy::busy_kind;
-pub use described::Described;
-pub use event::{Attendee, BusyStatus, Class, Event, Party, Status};
-pub use expand::{Blocked, Expansion, Instance, expand};
-pub use free_busy::{PublishedTimes, free_busy};
+pub use event::{Attendee, BusyStatus, CalendarUser, Classification, Event, Status};
+pub use expand::{BlockedTime, Expansion, Instance, expand};
+pub use free_busy::{PublishedBusy, parse_free_busy};
 pub use line::{Property, escape_text, unescape_text};
 pub use moment::Moment;
-pub use span::Span;
+pub use span::EventLength;
 pub use tree::{Component, Error};
-pub use write::{Draft, basic_utc};
+pub use vtimezone::VTimeZone;
+pub use write::{EventDraft, format_utc};
 pub use zone::EventZone;
-pub use zone_name::iana as zone_named;
+pub use zone_name::find_iana_zone;
 
-use crate::{Budget, Unreadable, UnreadableReason};
+use crate::{BodyBudget, UnreadableItem, UnreadableReason};
 
 /// A parsed calendar resource.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,22 +52,22 @@ pub struct Calendar {
 impl Calendar {
     /// Parses a single resource.
     pub fn read(text: &[u8]) -> Result<Self, Error> {
-        Self::read_within(text, &mut Budget::response())
+        Self::read_within(text, &mut BodyBudget::for_response())
     }
 
     /// Parses one of several resources in a response, within their shared budget.
-    pub fn read_within(text: &[u8], budget: &mut Budget) -> Result<Self, Error> {
-        budget.next_item();
+    pub fn read_within(text: &[u8], budget: &mut BodyBudget) -> Result<Self, Error> {
+        budget.start_item();
         let tree = Component::read(text, budget)?;
         Ok(Self::of(tree, budget))
     }
 
     /// Reads the events of a component tree that was built in memory.
     pub fn from_tree(tree: Component) -> Self {
-        Self::of(tree, &mut Budget::response())
+        Self::of(tree, &mut BodyBudget::for_response())
     }
 
-    fn of(tree: Component, budget: &mut Budget) -> Self {
+    fn of(tree: Component, budget: &mut BodyBudget) -> Self {
         let zones = zone::Zones::of(&tree, budget);
         let events = tree.named("VEVENT").map(|component| Event::of(component, &zones)).collect();
         let misshapen = is_misshapen(&tree);
@@ -76,18 +76,18 @@ impl Calendar {
 
     /// The event that represents the resource: the master, or the first override if there is no master. Ignores
     /// events whose start cannot be read.
-    pub fn main(&self) -> Option<&Event> {
-        let mut events = self.events.iter().filter(|event| !event.has(event::Defect::Start));
+    pub fn main_event(&self) -> Option<&Event> {
+        let mut events = self.events.iter().filter(|event| !event.has_defect(event::Defect::Start));
         let first = events.clone().next();
         events.find(|event| event.recurrence_id.is_none()).or(first)
     }
 
     /// The mark for a resource with content that may have been an event but cannot be read.
-    fn misshapen(&self) -> Option<Unreadable> {
+    fn misshapen(&self) -> Option<UnreadableItem> {
         let uid = || {
             self.tree.value("UID").or_else(|| self.tree.components.iter().find_map(|part| part.value("UID")))
         };
-        self.misshapen.then(|| Unreadable {
+        self.misshapen.then(|| UnreadableItem {
             uid: uid().unwrap_or_default().trim().to_owned(),
             reason: UnreadableReason::Malformed,
             blocks: false,
@@ -112,15 +112,15 @@ fn is_misshapen(tree: &Component) -> bool {
         "VRESOURCE",
     ];
     let is_strange = |part: &Component| !KNOWN.contains(&part.name.as_str()) && !part.name.starts_with("X-");
-    let has_times = |part: &Component| line::OF_TIMES.iter().any(|name| part.get(name).is_some());
+    let has_times = |part: &Component| line::TIME_PROPERTIES.iter().any(|name| part.get(name).is_some());
     // In a text that is indented the lines of a component have become part of its name.
-    let is_torn = |part: &Component| !line::is_name(&part.name) || has_times(part);
+    let is_torn = |part: &Component| !line::is_property_name(&part.name) || has_times(part);
     has_times(tree) || tree.components.iter().any(|part| is_strange(part) && is_torn(part))
 }
 
 /// The IANA zone that a `VTIMEZONE` text names, such as the value of the property `calendar-timezone`.
-pub fn named_zone(text: &[u8]) -> Option<crate::Zone> {
-    let tree = Component::read(text, &mut Budget::response()).ok()?;
+pub fn read_zone(text: &[u8]) -> Option<crate::Zone> {
+    let tree = Component::read(text, &mut BodyBudget::for_response()).ok()?;
     let zone = tree.named("VTIMEZONE").next()?;
-    [zone.value("TZID"), zone.value("X-LIC-LOCATION")].into_iter().flatten().find_map(zone_named)
+    [zone.value("TZID"), zone.value("X-LIC-LOCATION")].into_iter().flatten().find_map(find_iana_zone)
 }

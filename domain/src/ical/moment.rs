@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use super::{
     line::Property,
     raw_date_time::{RawDateTime, parse},
-    span::Span,
+    span::EventLength,
     zone::{EventZone, Zones},
 };
 use crate::{Zone, time::Timestamp};
@@ -35,7 +35,7 @@ impl Moment {
                 let (rest, value) = property.value.rsplit_once(':')?;
                 Self::read_value(value, Some(&format!("{}:{rest}", zone?)), zones)
             }
-            at if says_date(property) => at.map(Self::date_at_midnight),
+            at if has_date_values(property) => at.map(Self::date_at_midnight),
             at => at,
         }
     }
@@ -44,7 +44,7 @@ impl Moment {
     pub(super) fn read_list<'a>(
         property: &'a Property,
         zones: &'a Zones,
-    ) -> impl Iterator<Item = Option<(Self, Option<Span>)>> + 'a {
+    ) -> impl Iterator<Item = Option<(Self, Option<EventLength>)>> + 'a {
         let zone = zone_name(property);
         // vCalendar 1.0 puts semicolons between them.
         property.value.split([',', ';']).map(str::trim).map(move |value| {
@@ -54,9 +54,9 @@ impl Moment {
             let start = Self::read_value(start, zone, zones)?;
             let span = match rest {
                 None => None,
-                Some(rest) => Some(match Span::read(rest) {
+                Some(rest) => Some(match EventLength::read(rest) {
                     Some(length) => length,
-                    None => Span::Until(Self::read_value(rest, zone, zones)?),
+                    None => EventLength::Until(Self::read_value(rest, zone, zones)?),
                 }),
             };
             Some((start, span))
@@ -79,14 +79,14 @@ impl Moment {
 
     /// Converts midnight to a date, because some programs write whole days as times at midnight.
     fn date_at_midnight(self) -> Self {
-        let wall = self.wall();
+        let wall = self.wall_time();
         if wall.time() == NaiveTime::MIN { Self::Date(wall.date()) } else { self }
     }
 
     /// The date of a start declared to be a whole day. A time in UTC stays unchanged, because it may be the owner's
     /// midnight.
-    pub(super) fn whole_day(self) -> Self {
-        if matches!(self, Self::Utc(_)) { self } else { Self::Date(self.wall().date()) }
+    pub(super) fn to_whole_day(self) -> Self {
+        if matches!(self, Self::Utc(_)) { self } else { Self::Date(self.wall_time().date()) }
     }
 
     /// The date that the value means in a series of whole days: a UTC time that is midnight for the owner means the
@@ -98,7 +98,7 @@ impl Moment {
                 return local.date();
             }
         }
-        self.wall().date()
+        self.wall_time().date()
     }
 
     /// The instant; values without a zone are in the owner's zone.
@@ -112,7 +112,7 @@ impl Moment {
     }
 
     /// The local time, in the zone in which it was written.
-    pub(super) fn wall(&self) -> NaiveDateTime {
+    pub(super) fn wall_time(&self) -> NaiveDateTime {
         match self {
             Self::Utc(at) => at.naive_utc(),
             Self::Zoned(at, _) | Self::Floating(at) | Self::Unzoned(at) => *at,
@@ -121,7 +121,7 @@ impl Moment {
     }
 
     /// The local time of an instant in this value's zone; in UTC for a zone defined in the resource.
-    pub(super) fn wall_at(&self, at: Timestamp, owner: &Zone) -> NaiveDateTime {
+    pub(super) fn wall_time_at(&self, at: Timestamp, owner: &Zone) -> NaiveDateTime {
         match self {
             Self::Utc(_) | Self::Zoned(_, EventZone::Described(_)) => at.naive_utc(),
             Self::Zoned(_, EventZone::Named(zone) | EventZone::Witnessed(zone, _)) => zone.local(at),
@@ -133,12 +133,12 @@ impl Moment {
     }
 
     /// Whether the zone is defined in the resource, with or without a known name.
-    pub(super) const fn is_described(&self) -> bool {
+    pub(super) const fn has_embedded_zone(&self) -> bool {
         matches!(self, Self::Zoned(_, EventZone::Described(_) | EventZone::Witnessed(..)))
     }
 
     /// Another local time in the same zone.
-    pub(super) fn moved_to(&self, wall: NaiveDateTime) -> Self {
+    pub(super) fn with_wall_time(&self, wall: NaiveDateTime) -> Self {
         match self {
             Self::Utc(_) => Self::Utc(DateTime::from_naive_utc_and_offset(wall, Utc)),
             Self::Zoned(_, zone) => Self::Zoned(wall, zone.clone()),
@@ -149,7 +149,7 @@ impl Moment {
     }
 
     /// Whether the zone is uncertain.
-    pub(super) fn is_doubtful(&self) -> bool {
+    pub(super) fn has_uncertain_zone(&self) -> bool {
         match self {
             Self::Unzoned(_) => true,
             Self::Zoned(_, EventZone::Described(described)) => described.is_doubtful,
@@ -169,7 +169,7 @@ impl Moment {
 }
 
 /// Whether a property declares its values as dates (VALUE=DATE).
-pub(super) fn says_date(property: &Property) -> bool {
+pub(super) fn has_date_values(property: &Property) -> bool {
     property.param_value("VALUE").is_some_and(|kind| kind.eq_ignore_ascii_case("DATE"))
         || property.params.iter().any(|(name, values)| name == "DATE" && values.is_empty())
 }

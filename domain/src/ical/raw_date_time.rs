@@ -2,7 +2,7 @@
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
-use super::zone::offset;
+use super::zone::parse_offset;
 
 /// A date or time as written, before its zone is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(super) fn parse(text: &str) -> Option<RawDateTime> {
     match zone.trim() {
         "" => Some(RawDateTime::Local(at)),
         "Z" | "z" => Some(RawDateTime::Utc(at)),
-        zone => Some(RawDateTime::Utc(at.checked_sub_signed(offset(zone)?)?)),
+        zone => Some(RawDateTime::Utc(at.checked_sub_signed(parse_offset(zone)?)?)),
     }
 }
 
@@ -90,7 +90,7 @@ fn clock_on(day: NaiveDate, clock: &str) -> Option<NaiveDateTime> {
 }
 
 /// Parses a local time, such as the onset of an observance.
-pub(super) fn local(text: &str) -> Option<NaiveDateTime> {
+pub(super) fn parse_local(text: &str) -> Option<NaiveDateTime> {
     Some(match parse(text)? {
         RawDateTime::Date(day) => day.and_time(NaiveTime::MIN),
         RawDateTime::Local(at) | RawDateTime::Utc(at) => at,

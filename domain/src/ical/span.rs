@@ -12,7 +12,7 @@ const LONGEST: i64 = 3_652_500;
 
 /// The length of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Span {
+pub enum EventLength {
     /// Ends at this point, exclusive.
     Until(Moment),
     /// Lasts a number of calendar days, followed by a number of exact seconds.
@@ -24,7 +24,7 @@ pub enum Span {
     },
 }
 
-impl Span {
+impl EventLength {
     /// Parses a DURATION. A negative one, as in alarms, counts as zero. `None` if it exceeds the maximum.
     pub(super) fn read(text: &str) -> Option<Self> {
         let text = text.trim().to_ascii_uppercase();
@@ -65,12 +65,15 @@ impl Span {
     pub(super) fn end(&self, first: &Moment, start: &Moment, owner: &Zone) -> Option<Timestamp> {
         match self {
             Self::Length { days, seconds } => {
-                let wall = start.wall().checked_add_signed(Duration::try_days(*days)?)?;
-                start.moved_to(wall).instant(owner)?.checked_add_signed(Duration::try_seconds(*seconds)?)
+                let wall = start.wall_time().checked_add_signed(Duration::try_days(*days)?)?;
+                start
+                    .with_wall_time(wall)
+                    .instant(owner)?
+                    .checked_add_signed(Duration::try_seconds(*seconds)?)
             }
             Self::Until(until) if first.is_date() => {
-                let days = until.wall().date() - first.wall().date();
-                start.moved_to(start.wall().checked_add_signed(days)?).instant(owner)
+                let days = until.wall_time().date() - first.wall_time().date();
+                start.with_wall_time(start.wall_time().checked_add_signed(days)?).instant(owner)
             }
             Self::Until(until) => {
                 start.instant(owner)?.checked_add_signed(length_until(until, first, owner)?)
@@ -80,7 +83,7 @@ impl Span {
 
     /// The length of an event that begins on a date: whole days, at least one. Some programs end a whole day on the
     /// day it begins, or with the length of a working day.
-    pub(super) fn in_days(self) -> Self {
+    pub(super) fn to_whole_days(self) -> Self {
         match self {
             Self::Length { days, seconds } => {
                 let begun = seconds.div_euclid(DAY) + i64::from(seconds.rem_euclid(DAY) > 0);
@@ -95,7 +98,7 @@ impl Span {
 /// longer time counts; likewise if the end would precede the start.
 fn length_until(until: &Moment, first: &Moment, owner: &Zone) -> Option<Duration> {
     let exact = until.instant(owner)? - first.instant(owner)?;
-    let on_the_wall = until.wall() - first.wall();
+    let on_the_wall = until.wall_time() - first.wall_time();
     let is_clear = until.has_zone() == first.has_zone() && exact > Duration::zero();
     Some(if is_clear { exact } else { exact.max(on_the_wall) })
 }
@@ -103,32 +106,32 @@ fn length_until(until: &Moment, first: &Moment, owner: &Zone) -> Option<Duration
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ical::{raw_date_time::local, zone::EventZone};
+    use crate::ical::{raw_date_time::parse_local, zone::EventZone};
 
     #[test]
     fn durations_are_read_and_nonsense_is_refused() {
-        assert_eq!(Span::read("P1W"), Some(Span::Length { days: 7, seconds: 0 }));
-        assert_eq!(Span::read("P1DT2H30M"), Some(Span::Length { days: 1, seconds: 9000 }));
+        assert_eq!(EventLength::read("P1W"), Some(EventLength::Length { days: 7, seconds: 0 }));
+        assert_eq!(EventLength::read("P1DT2H30M"), Some(EventLength::Length { days: 1, seconds: 9000 }));
         assert_eq!(
-            Span::read("-PT1H"),
-            Some(Span::Length { days: 0, seconds: 0 }),
+            EventLength::read("-PT1H"),
+            Some(EventLength::Length { days: 0, seconds: 0 }),
             "it ends before it begins"
         );
         for text in
             ["", "1H", "P", "PT", "PT5", "P1H", "PT99999999999H", "P4000000D", "P99999999999999999999D"]
         {
-            assert_eq!(Span::read(text), None, "{text} is no length");
+            assert_eq!(EventLength::read(text), None, "{text} is no length");
         }
     }
 
     #[test]
     fn a_day_on_the_wall_is_23_hours_when_clocks_go_forward() {
         let start = Moment::Zoned(
-            local("20260328T120000").unwrap(),
+            parse_local("20260328T120000").unwrap(),
             EventZone::Named(Zone::named("Europe/Berlin").unwrap()),
         );
-        let nominal = Span::read("P1D").unwrap().end(&start, &start, &Zone::UTC).unwrap();
-        let exact = Span::read("PT24H").unwrap().end(&start, &start, &Zone::UTC).unwrap();
+        let nominal = EventLength::read("P1D").unwrap().end(&start, &start, &Zone::UTC).unwrap();
+        let exact = EventLength::read("PT24H").unwrap().end(&start, &start, &Zone::UTC).unwrap();
         assert_eq!(exact - nominal, Duration::hours(1));
     }
 }

@@ -1,7 +1,7 @@
 //! Components: the content between `BEGIN` and `END`.
 
 use super::line::{self, Property};
-use crate::{Budget, UnreadableReason};
+use crate::{BodyBudget, UnreadableReason};
 
 /// Maximum nesting of components; VCALENDAR, VEVENT, VALARM need three levels.
 const DEPTH: usize = 8;
@@ -73,7 +73,7 @@ impl Component {
     /// Parses the VCALENDAR in a text. Components that are not closed, or closed in the wrong order, are closed
     /// where the position is clear, and their content is kept. Several calendars, and components outside any
     /// calendar, become one calendar.
-    pub fn read(text: &[u8], budget: &mut Budget) -> Result<Self, Error> {
+    pub fn read(text: &[u8], budget: &mut BodyBudget) -> Result<Self, Error> {
         if text.len() > SIZE {
             return Err(Error::TooLarge);
         }
@@ -159,7 +159,7 @@ fn joined(parts: Vec<Component>) -> Option<Component> {
     for calendar in calendars {
         whole_calendar.components.extend(calendar.components);
         // Times outside of all components are told of; the rest is said once.
-        let of_times = |property: &Property| line::OF_TIMES.contains(&property.name.as_str());
+        let of_times = |property: &Property| line::TIME_PROPERTIES.contains(&property.name.as_str());
         whole_calendar.properties.extend(calendar.properties.into_iter().filter(of_times));
     }
     whole_calendar.components.extend(others);
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8]) -> Result<Component, Error> {
-        Component::read(text, &mut Budget::response())
+        Component::read(text, &mut BodyBudget::for_response())
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::time::{TimeRange, Timestamp};
 /// Content of a new event. Times are written in UTC, which every program interprets alike and which needs no
 /// VTIMEZONE; the display zone is written as `X-WR-TIMEZONE`.
 #[derive(Debug, Clone)]
-pub struct Draft<'a> {
+pub struct EventDraft<'a> {
     /// Permanent UID of the event.
     pub uid: &'a str,
     /// When the event is written (DTSTAMP).
@@ -25,16 +25,16 @@ pub struct Draft<'a> {
     pub properties: Vec<Property>,
 }
 
-impl Draft<'_> {
+impl EventDraft<'_> {
     /// Builds the complete resource.
-    pub fn compose(self) -> Component {
+    pub fn into_component(self) -> Component {
         let mut event = Component::new("VEVENT");
         event.properties.extend([
             Property::text("UID", self.uid),
-            Property::new("DTSTAMP", basic_utc(self.stamp)),
+            Property::new("DTSTAMP", format_utc(self.stamp)),
             Property::new("SEQUENCE", "0"),
-            Property::new("DTSTART", basic_utc(self.range.start)),
-            Property::new("DTEND", basic_utc(self.range.end)),
+            Property::new("DTSTART", format_utc(self.range.start)),
+            Property::new("DTEND", format_utc(self.range.end)),
             Property::text("SUMMARY", self.summary),
         ]);
         if !self.description.is_empty() {
@@ -54,7 +54,7 @@ impl Draft<'_> {
 }
 
 /// Formats an instant as `20261201T100000Z`.
-pub fn basic_utc(at: Timestamp) -> String {
+pub fn format_utc(at: Timestamp) -> String {
     at.format("%Y%m%dT%H%M%SZ").to_string()
 }
 
@@ -67,7 +67,7 @@ mod tests {
     fn a_composed_event_reads_back_as_it_was_meant() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let range = TimeRange::new(at("2026-12-01T09:00:00Z"), at("2026-12-01T10:00:00Z")).unwrap();
-        let draft = Draft {
+        let draft = EventDraft {
             uid: "muster-1",
             stamp: at("2026-11-20T09:00:00Z"),
             range,
@@ -77,14 +77,14 @@ mod tests {
             location: Some("Atlas"),
             properties: vec![Property::text("X-MUSTER-EFFECT", "1")],
         };
-        let text = draft.compose().to_text();
+        let text = draft.into_component().to_text();
         let calendar = Calendar::read(text.as_bytes()).unwrap();
-        let event = calendar.main().unwrap();
+        let event = calendar.main_event().unwrap();
         assert_eq!(event.start, Moment::Utc(range.start));
         assert_eq!(event.range(&crate::Zone::UTC), Some(range));
         assert_eq!(event.summary.as_deref(), Some("Interview; round 2, \\ über"));
         assert_eq!(event.description.as_deref(), Some("First line\nSecond line"));
-        assert_eq!(event.extra("X-MUSTER-EFFECT"), Some("1"));
+        assert_eq!(event.extension_property("X-MUSTER-EFFECT"), Some("1"));
         assert_eq!(text.matches("\r\n").count(), text.matches('\n').count());
     }
 }

@@ -8,8 +8,8 @@ use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use chrono::{Duration, NaiveDateTime};
 
-use super::{described::Described, line::unescape_text, tree::Component, zone_name};
-use crate::{Budget, Zone, time::Timestamp, zone::tzdata};
+use super::{line::unescape_text, tree::Component, vtimezone::VTimeZone, zone_name};
+use crate::{BodyBudget, Zone, time::Timestamp, zone::tzdata};
 
 /// Maximum number of zone definitions read per resource.
 const DESCRIBED: usize = 64;
@@ -24,9 +24,9 @@ pub enum EventZone {
     /// A zone of the IANA database.
     Named(Zone),
     /// A zone of the IANA database, with a definition in the resource that may be newer.
-    Witnessed(Zone, Arc<Described>),
+    Witnessed(Zone, Arc<VTimeZone>),
     /// A zone without a known name, defined by a VTIMEZONE in the resource.
-    Described(Arc<Described>),
+    Described(Arc<VTimeZone>),
     /// A fixed offset from UTC, in seconds.
     Offset(i32),
 }
@@ -63,13 +63,13 @@ pub(super) struct Zones {
 
 impl Zones {
     /// Parses the VTIMEZONE components of a calendar.
-    pub(super) fn of(calendar: &Component, budget: &mut Budget) -> Self {
+    pub(super) fn of(calendar: &Component, budget: &mut BodyBudget) -> Self {
         let mut zones = HashMap::new();
         for component in calendar.named("VTIMEZONE").take(DESCRIBED) {
             let Some(id) = component.value("TZID").filter(|id| id.len() <= NAME) else { continue };
             let alias = component.value("X-LIC-LOCATION");
-            let named = zone_name::named(id).or_else(|| alias.and_then(zone_name::named));
-            let described = Described::read(component, budget).map(Arc::new);
+            let named = zone_name::parse_zone_name(id).or_else(|| alias.and_then(zone_name::parse_zone_name));
+            let described = VTimeZone::read(component, budget).map(Arc::new);
             let zone = match (named, described) {
                 (Some(EventZone::Named(zone)), Some(described)) => EventZone::Witnessed(zone, described),
                 // An offset in a name says less than the rules beside it.
@@ -95,7 +95,7 @@ impl Zones {
         if named.len() >= NAMED && !named.contains_key(id) {
             return None;
         }
-        named.entry(id.to_owned()).or_insert_with(|| zone_name::named(id)).clone()
+        named.entry(id.to_owned()).or_insert_with(|| zone_name::parse_zone_name(id)).clone()
     }
 }
 
@@ -105,7 +105,7 @@ fn key(id: &str) -> String {
 }
 
 /// Parses an offset such as `+0100`, `-03:30` or `+023000`; positive is east of UTC.
-pub(super) fn offset(text: &str) -> Option<Duration> {
+pub(super) fn parse_offset(text: &str) -> Option<Duration> {
     let text = text.trim();
     let (sign, digits) = match text.split_at_checked(1)? {
         ("+", digits) => (1, digits),
@@ -129,12 +129,12 @@ mod tests {
 
     fn zones(lines: &str) -> Zones {
         let text = format!("BEGIN:VCALENDAR\n{lines}\nEND:VCALENDAR\n");
-        let mut budget = Budget::response();
+        let mut budget = BodyBudget::for_response();
         Zones::of(&Component::read(text.as_bytes(), &mut budget).unwrap(), &mut budget)
     }
 
     fn utc(zone: &EventZone, text: &str) -> String {
-        zone.instant(raw_date_time::local(text).unwrap()).unwrap().format("%Y%m%dT%H%M%SZ").to_string()
+        zone.instant(raw_date_time::parse_local(text).unwrap()).unwrap().format("%Y%m%dT%H%M%SZ").to_string()
     }
 
     const DESCRIBED: &str = "BEGIN:VTIMEZONE\nTZID:Office\nBEGIN:STANDARD\n\
@@ -246,10 +246,10 @@ mod tests {
         for (text, minutes) in
             [("+0100", 60), ("-03:30", -210), ("+05", 300), ("-000000", 0), ("+054500", 345)]
         {
-            assert_eq!(offset(text), Some(Duration::minutes(minutes)), "{text}");
+            assert_eq!(parse_offset(text), Some(Duration::minutes(minutes)), "{text}");
         }
         for text in ["", "0100", "+1", "+9900", "+0175", "+01000", "x"] {
-            assert_eq!(offset(text), None, "{text}");
+            assert_eq!(parse_offset(text), None, "{text}");
         }
     }
 }

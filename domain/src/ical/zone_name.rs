@@ -5,11 +5,11 @@ use std::{collections::BTreeSet, sync::LazyLock};
 
 use windows_timezones::WindowsTimezone;
 
-use super::{line::unescape_text, zone::EventZone, zone::offset};
+use super::{line::unescape_text, zone::EventZone, zone::parse_offset};
 use crate::Zone;
 
 /// The zone with this name; `None` if the name is unknown, because a guess would be worse.
-pub(super) fn named(name: &str) -> Option<EventZone> {
+pub(super) fn parse_zone_name(name: &str) -> Option<EventZone> {
     let name = unescape_text(name.trim().trim_matches(['"', '\'']));
     let name = name.trim();
     if name.is_empty() {
@@ -21,8 +21,8 @@ pub(super) fn named(name: &str) -> Option<EventZone> {
 }
 
 /// The IANA zone for a name in any of these forms.
-pub fn iana(name: &str) -> Option<Zone> {
-    match named(name)? {
+pub fn find_iana_zone(name: &str) -> Option<Zone> {
+    match parse_zone_name(name)? {
         EventZone::Named(zone) => Some(zone),
         _ => None,
     }
@@ -107,9 +107,9 @@ fn fixed_seconds(name: &str) -> Option<i64> {
     let text = text.trim().replace('.', ":").replace('\u{2212}', "-");
     let seconds = match text.split_at_checked(1)? {
         // One digit of hours, which the standard does not have.
-        (sign, hour) if hour.len() == 1 => offset(&format!("{sign}0{hour}"))?,
-        (sign, rest) if rest.len() == 4 && rest.contains(':') => offset(&format!("{sign}0{rest}"))?,
-        _ => offset(&text)?,
+        (sign, hour) if hour.len() == 1 => parse_offset(&format!("{sign}0{hour}"))?,
+        (sign, rest) if rest.len() == 4 && rest.contains(':') => parse_offset(&format!("{sign}0{rest}"))?,
+        _ => parse_offset(&text)?,
     };
     Some(seconds.num_seconds())
 }
@@ -135,7 +135,7 @@ mod tests {
             "(UTC+01:00) Amsterdam\\, Berlin\\, Bern\\, Rome\\, Stockholm\\, Vienna",
             "(UTC+01:00) Amsterdam, Berlin, Bern, Rom, Stockholm, Wien",
         ] {
-            assert_eq!(iana(name), Zone::named("Europe/Berlin"), "{name}");
+            assert_eq!(find_iana_zone(name), Zone::named("Europe/Berlin"), "{name}");
         }
         for (name, expected) in [
             ("/x.example/2025/America/Indiana/Knox", "America/Indiana/Knox"),
@@ -144,7 +144,7 @@ mod tests {
             ("Eastern Time (US & Canada)", "America/New_York"),
             ("tzone://Microsoft/Utc", "UTC"),
         ] {
-            assert_eq!(iana(name), Zone::named(expected), "{name}");
+            assert_eq!(find_iana_zone(name), Zone::named(expected), "{name}");
         }
     }
 
@@ -158,7 +158,7 @@ mod tests {
             ("(UTC+02:00)", 120),
             ("GMT-3:30", -210),
         ] {
-            assert_eq!(named(name), Some(EventZone::Offset(minutes * 60)), "{name}");
+            assert_eq!(parse_zone_name(name), Some(EventZone::Offset(minutes * 60)), "{name}");
         }
         for name in [
             "Customized Time Zone",
@@ -169,9 +169,9 @@ mod tests {
             "GMT+99",
             "+",
         ] {
-            assert_eq!(named(name), None, "{name}");
+            assert_eq!(parse_zone_name(name), None, "{name}");
         }
         // The signs of these names of the database are reversed.
-        assert_eq!(iana("Etc/GMT+5"), Zone::named("Etc/GMT+5"));
+        assert_eq!(find_iana_zone("Etc/GMT+5"), Zone::named("Etc/GMT+5"));
     }
 }

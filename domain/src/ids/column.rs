@@ -6,7 +6,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{AnyId, Id, Kind};
+use super::{AnyId, Id, IdKind};
 
 macro_rules! uuid_column {
     ([$($generics:tt)*] $id:ty) => {
@@ -63,5 +63,5 @@ macro_rules! uuid_column {
     };
 }
 
-uuid_column!([K: Kind] Id<K>);
+uuid_column!([K: IdKind] Id<K>);
 uuid_column!([] AnyId);

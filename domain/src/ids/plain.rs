@@ -6,10 +6,10 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use super::{Id, Kind};
+use super::{Id, IdKind};
 
 /// An id, or a container of ids, with its plain form.
-pub trait Plain: Sized {
+pub trait PlainForm: Sized {
     /// The same type with plain UUIDs in place of ids.
     type Form: Serialize + for<'de> Deserialize<'de>;
 
@@ -20,7 +20,7 @@ pub trait Plain: Sized {
     fn from_form(form: Self::Form) -> Self;
 }
 
-impl<K: Kind> Plain for Id<K> {
+impl<K: IdKind> PlainForm for Id<K> {
     type Form = Uuid;
 
     fn to_form(&self) -> Uuid {
@@ -32,7 +32,7 @@ impl<K: Kind> Plain for Id<K> {
     }
 }
 
-impl<T: Plain> Plain for Option<T> {
+impl<T: PlainForm> PlainForm for Option<T> {
     type Form = Option<T::Form>;
 
     fn to_form(&self) -> Self::Form {
@@ -44,7 +44,7 @@ impl<T: Plain> Plain for Option<T> {
     }
 }
 
-impl<T: Plain> Plain for Vec<T> {
+impl<T: PlainForm> PlainForm for Vec<T> {
     type Form = Vec<T::Form>;
 
     fn to_form(&self) -> Self::Form {
@@ -57,12 +57,12 @@ impl<T: Plain> Plain for Vec<T> {
 }
 
 /// Writes the plain form.
-pub fn serialize<T: Plain, S: Serializer>(id: &T, serializer: S) -> Result<S::Ok, S::Error> {
+pub fn serialize<T: PlainForm, S: Serializer>(id: &T, serializer: S) -> Result<S::Ok, S::Error> {
     id.to_form().serialize(serializer)
 }
 
 /// Reads the plain form.
-pub fn deserialize<'de, T: Plain, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+pub fn deserialize<'de, T: PlainForm, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     T::Form::deserialize(deserializer).map(T::from_form)
 }
 

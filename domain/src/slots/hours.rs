@@ -9,7 +9,7 @@ use crate::{
 
 /// One span of working hours in a week.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
+pub struct WeeklySpan {
     /// Day on which the span starts.
     pub weekday: Weekday,
     /// Local time at which the span starts.
@@ -27,18 +27,18 @@ pub struct WorkingHours {
     /// Zone of the local times.
     pub zone: Zone,
     /// The spans of a week. Adjacent spans are merged.
-    pub spans: Vec<Span>,
+    pub spans: Vec<WeeklySpan>,
 }
 
 impl WorkingHours {
     /// The same hours from Monday to Friday.
     pub fn weekdays(zone: Zone, from: NaiveTime, to: NaiveTime) -> Self {
         let days = [Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri];
-        Self { zone, spans: days.map(|weekday| Span { weekday, from, to }).to_vec() }
+        Self { zone, spans: days.map(|weekday| WeeklySpan { weekday, from, to }).to_vec() }
     }
 
     /// The open ranges that overlap or touch `window`, in order and disjoint.
-    pub fn open(&self, window: TimeRange) -> Vec<TimeRange> {
+    pub fn open_ranges(&self, window: TimeRange) -> Vec<TimeRange> {
         let first = self.zone.local(window.start).date() - Duration::days(2);
         let last = self.zone.local(window.end).date();
         let mut ranges: Vec<TimeRange> = first

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use super::{Obstacle, Participant, Participants, Query, Refusal, hours::merge};
 use crate::{
     bitmap::{Bitmap, GRID_MINUTES, MicrosRange},
-    time::{Busy, BusyKind, TimeRange},
+    time::{BusyKind, BusyTime, TimeRange},
 };
 
 /// The combined busy times of several participants.
@@ -25,28 +25,33 @@ pub(super) enum LayerVerdict {
 }
 
 impl<'a, K> Layer<'a, K> {
-    pub(super) fn over(query: &Query, members: Vec<&'a Participant<K>>) -> Self {
+    pub(super) fn combine(query: &Query, members: Vec<&'a Participant<K>>) -> Self {
         let reach = query.required_range();
-        let mut bitmap = Bitmap::free(reach, GRID_MINUTES);
+        let mut bitmap = Bitmap::all_free(reach, GRID_MINUTES);
         for member in &members {
             if bitmap.union(&member.taken).is_err() {
-                member.busy.iter().filter(|busy| query.counts(busy)).for_each(|busy| bitmap.mark(busy.range));
+                member
+                    .busy
+                    .iter()
+                    .filter(|busy| query.counts(busy))
+                    .for_each(|busy| bitmap.mark_busy(busy.range));
             }
-            uncovered(reach, &member.taken).for_each(|range| bitmap.mark(range));
+            uncovered(reach, &member.taken).for_each(|range| bitmap.mark_busy(range));
         }
         let tentative_is_taken = query.tentative_is_taken;
         Self { members, reach, tentative_is_taken, bitmap, exact: OnceCell::new() }
     }
 
-    pub(super) fn groups(query: &Query, who: &'a Participants<K>) -> Vec<Vec<Self>> {
-        let group =
-            |group: &'a Vec<Participant<K>>| group.iter().map(|one| Self::over(query, vec![one])).collect();
+    pub(super) fn for_groups(query: &Query, who: &'a Participants<K>) -> Vec<Vec<Self>> {
+        let group = |group: &'a Vec<Participant<K>>| {
+            group.iter().map(|one| Self::combine(query, vec![one])).collect()
+        };
         who.any_of.iter().map(group).collect()
     }
 
     /// The conflict of each member with `needed`; a busy time takes precedence over a tentative one.
     pub(super) fn refusals(&self, needed: TimeRange, group: Option<usize>) -> Vec<Obstacle<'a, K>> {
-        if matches!(self.look(needed.into()), LayerVerdict::Free) {
+        if matches!(self.check(needed.into()), LayerVerdict::Free) {
             return Vec::new();
         }
         let refusal = |member: &Participant<K>| {
@@ -63,16 +68,16 @@ impl<'a, K> Layer<'a, K> {
             .collect()
     }
 
-    fn counts(&self, busy: &Busy) -> bool {
+    fn counts(&self, busy: &BusyTime) -> bool {
         self.tentative_is_taken || busy.kind == BusyKind::Busy
     }
 
     /// Whether `needed` is free. A marked cell entirely inside decides without exact times; only a marked cell at
     /// an edge requires them.
-    pub(super) fn look(&self, needed: MicrosRange) -> LayerVerdict {
+    pub(super) fn check(&self, needed: MicrosRange) -> LayerVerdict {
         let cells = self.bitmap.cells(needed);
         let (inner_from, inner_to) = cells.inside;
-        if let Some(cell) = self.bitmap.last_marked(inner_from, inner_to) {
+        if let Some(cell) = self.bitmap.last_busy_cell(inner_from, inner_to) {
             return LayerVerdict::Taken(self.bitmap.cell_micros(cell));
         }
         let (from, to) = cells.touched;
@@ -81,7 +86,9 @@ impl<'a, K> Layer<'a, K> {
         }
         for cell in [from, to - 1] {
             let is_edge = cell < inner_from || cell >= inner_to;
-            if is_edge && self.bitmap.last_marked(cell, cell + 1).is_some() && !self.is_free_at(needed, cell)
+            if is_edge
+                && self.bitmap.last_busy_cell(cell, cell + 1).is_some()
+                && !self.is_free_at(needed, cell)
             {
                 return LayerVerdict::Taken(needed.from);
             }

@@ -44,14 +44,14 @@ fn query(from: Timestamp, to: Timestamp) -> Query {
     }
 }
 
-fn participant<K>(key: K, busy: Vec<Busy>, query: &Query) -> Participant<K> {
+fn participant<K>(key: K, busy: Vec<BusyTime>, query: &Query) -> Participant<K> {
     let counted = busy.iter().filter(|busy| query.counts(busy)).map(|busy| busy.range);
     let taken = Bitmap::from_busy(query.required_range(), GRID_MINUTES, counted);
     Participant { key, busy, taken }
 }
 
-fn busy(from: Timestamp, to: Timestamp) -> Busy {
-    Busy { range: range(from, to), kind: BusyKind::Busy }
+fn busy(from: Timestamp, to: Timestamp) -> BusyTime {
+    BusyTime { range: range(from, to), kind: BusyKind::Busy }
 }
 
 fn starts<K>(slots: &[Slot<K>]) -> Vec<String> {
@@ -75,7 +75,7 @@ fn a_slot_is_offered_when_everybody_and_one_room_is_free() {
     assert_eq!(starts(&slots), ["09:30", "10:00"]);
     assert_eq!(slots[0].free, [[&"two"]]);
     assert_eq!(slots[1].free, [[&"one", &"two"]]);
-    let refused = refused(&query, &who, 10);
+    let refused = explain_refusals(&query, &who, 10);
     assert_eq!(refused.len(), 2);
     assert_eq!(refused[0].why[0].key, Some(&"ada"), "nine o'clock");
     assert_eq!(
@@ -110,10 +110,10 @@ fn times_off_the_grid_are_decided_by_the_exact_times() {
 fn what_is_not_known_is_not_offered() {
     let query = query(at(9, 0), at(11, 0));
     let mut ada = participant("ada", Vec::new(), &query);
-    ada.taken = Bitmap::free(range(at(9, 30), at(10, 30)), GRID_MINUTES);
+    ada.taken = Bitmap::all_free(range(at(9, 30), at(10, 30)), GRID_MINUTES);
     let who = Participants { required: vec![ada], any_of: Vec::new() };
     assert_eq!(starts(&find(&query, &who)), ["09:30", "10:00"]);
-    assert_eq!(explain(&query, &who, at(9, 0))[0].refusal.code(), "CALENDAR_UNKNOWN");
+    assert_eq!(explain_refusal(&query, &who, at(9, 0))[0].refusal.code(), "CALENDAR_UNKNOWN");
     let unknown = Participant { key: "eve", busy: Vec::new(), taken: Bitmap::unknown() };
     let who = Participants { required: vec![unknown], any_of: Vec::new() };
     assert_eq!(find(&query, &who), []);
@@ -121,13 +121,13 @@ fn what_is_not_known_is_not_offered() {
 
 #[test]
 fn tentative_times_count_when_the_caller_says_so() {
-    let tentative = Busy { range: range(at(9, 0), at(9, 30)), kind: BusyKind::Tentative };
+    let tentative = BusyTime { range: range(at(9, 0), at(9, 30)), kind: BusyKind::Tentative };
     for (tentative_is_taken, first) in [(true, "09:30"), (false, "09:00")] {
         let query = Query { tentative_is_taken, ..query(at(9, 0), at(11, 0)) };
         let who =
             Participants { required: vec![participant("ada", vec![tentative], &query)], any_of: Vec::new() };
         assert_eq!(starts(&find(&query, &who))[0], first);
-        assert_eq!(explain(&query, &who, at(9, 0)).is_empty(), !tentative_is_taken);
+        assert_eq!(explain_refusal(&query, &who, at(9, 0)).is_empty(), !tentative_is_taken);
     }
 }
 
@@ -137,7 +137,8 @@ fn a_group_without_anybody_and_a_time_outside_are_explained() {
     let nine = NaiveTime::from_hms_opt(9, 0, 0).unwrap();
     query.hours = vec![WorkingHours::weekdays(berlin(), nine, NaiveTime::from_hms_opt(12, 0, 0).unwrap())];
     let who: Participants<&str> = Participants { required: Vec::new(), any_of: vec![Vec::new()] };
-    let codes: Vec<_> = explain(&query, &who, at(11, 0)).iter().map(|why| why.refusal.code()).collect();
+    let codes: Vec<_> =
+        explain_refusal(&query, &who, at(11, 0)).iter().map(|why| why.refusal.code()).collect();
     assert_eq!(codes, ["OUTSIDE_WINDOW", "OUTSIDE_WORKING_HOURS", "NOBODY_TO_CHOOSE"]);
 }
 
@@ -145,11 +146,11 @@ fn a_group_without_anybody_and_a_time_outside_are_explained() {
 fn working_hours_follow_the_clock_on_the_wall() {
     let nine = NaiveTime::from_hms_opt(9, 0, 0).unwrap();
     let ten = NaiveTime::from_hms_opt(10, 0, 0).unwrap();
-    let spans = vec![Span { weekday: Weekday::Sun, from: nine, to: ten }];
+    let spans = vec![WeeklySpan { weekday: Weekday::Sun, from: nine, to: ten }];
     let hours = WorkingHours { zone: berlin(), spans };
     let window = range(day("2026-03-21"), day("2026-04-01"));
     let opened: Vec<_> =
-        hours.open(window).iter().map(|open| open.start.format("%d %H").to_string()).collect();
+        hours.open_ranges(window).iter().map(|open| open.start.format("%d %H").to_string()).collect();
     assert_eq!(opened, ["22 08", "29 07"]);
 }
 
@@ -210,7 +211,7 @@ prop_compose! {
     ) -> WorkingHours {
         let time = |minute: u32| NaiveTime::from_num_seconds_from_midnight_opt(minute * 60, 0).unwrap();
         let span = |(weekday, from, to): (u8, u32, u32)| {
-            Span { weekday: Weekday::try_from(weekday).unwrap(), from: time(from), to: time(to) }
+            WeeklySpan { weekday: Weekday::try_from(weekday).unwrap(), from: time(from), to: time(to) }
         };
         WorkingHours { zone: super::tests::zone(zone), spans: spans.into_iter().map(span).collect() }
     }
@@ -243,7 +244,7 @@ fn calendar(key: usize, events: &[(i64, i64, bool)], cut: Option<i64>, query: &Q
     let event = |(from, length, firm): &(i64, i64, bool)| {
         let start = query.window.start + Duration::minutes(*from);
         let kind = if *firm { BusyKind::Busy } else { BusyKind::Tentative };
-        Busy { range: range(start, start + Duration::minutes(*length)), kind }
+        BusyTime { range: range(start, start + Duration::minutes(*length)), kind }
     };
     let mut one = participant(key, events.iter().map(event).collect(), query);
     if let Some(cut) = cut {
@@ -272,7 +273,7 @@ proptest! {
         let free = |slot: &Slot<usize>| slot.free.iter().map(|free| free.iter().map(|key| **key).collect()).collect();
         let fast: Vec<(Timestamp, Vec<Vec<usize>>)> = found.iter().map(|slot| (slot.range.start, free(slot))).collect();
         prop_assert_eq!(&fast, &slowly(&query, &who));
-        let refused = refused(&query, &who, usize::MAX);
+        let refused = explain_refusals(&query, &who, usize::MAX);
         prop_assert!(refused.iter().all(|refused| fast.iter().all(|(start, _)| *start != refused.range.start)));
         let candidates = (query.window.duration() - minutes(query.duration_minutes.get())).num_minutes().div_euclid(i64::from(query.step_minutes.get())) + 1;
         prop_assert_eq!((refused.len() + fast.len()) as i64, candidates.max(0));

@@ -8,10 +8,10 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{
-    Clock, Hint, Id, Ids, SharedClock, TestClock, Timestamp, Topic, ids,
+    Clock, Id, Ids, JobHint, SharedClock, TestClock, Timestamp, Topic, ids,
     state::{Lane, RunStatus},
 };
-use engine::{Context, Flow, Settings, Transition};
+use engine::{Context, Settings, Transition, Workflow};
 use entity::{Logins, Store, store::APP_ROLE};
 use lanes::{Lanes, Message};
 use runs::{ChangeWriter, CommittedRuns, NewRun, Revival, Run, Storage, WriteError};
@@ -95,7 +95,7 @@ impl ChangeWriter for Notes {
 }
 
 /// Pushes hints. Where nobody listens they are left out in the end: the sweep finds their jobs.
-async fn tell(lanes: &Lanes, hints: &[Hint]) {
+async fn tell(lanes: &Lanes, hints: &[JobHint]) {
     if let Err(error) = lanes.hints.push(hints).await {
         assert!(matches!(error, lanes::Error::Full { .. }), "{error}");
     }
@@ -112,7 +112,12 @@ pub struct Node {
 
 impl Node {
     /// A node of a database. `clock` is what the product reads.
-    pub fn new(name: &str, store: Store, clock: SharedClock, flows: Vec<Box<dyn Flow<TestContext>>>) -> Self {
+    pub fn new(
+        name: &str,
+        store: Store,
+        clock: SharedClock,
+        flows: Vec<Box<dyn Workflow<TestContext>>>,
+    ) -> Self {
         Self::with_limit(name, store, clock, flows, usize::MAX)
     }
 
@@ -121,7 +126,7 @@ impl Node {
         name: &str,
         store: Store,
         clock: SharedClock,
-        flows: Vec<Box<dyn Flow<TestContext>>>,
+        flows: Vec<Box<dyn Workflow<TestContext>>>,
         tenant_runs_at_once: usize,
     ) -> Self {
         let ids = Ids::random(Arc::clone(&clock));
@@ -140,12 +145,12 @@ impl Node {
     }
 
     /// Another node beside this one, on the same connections.
-    pub fn beside(&self, name: &str, clock: SharedClock, flows: Vec<Box<dyn Flow<TestContext>>>) -> Self {
+    pub fn beside(&self, name: &str, clock: SharedClock, flows: Vec<Box<dyn Workflow<TestContext>>>) -> Self {
         Self::new(name, self.store.clone(), clock, flows)
     }
 
     /// Enqueues runs in a transaction of their tenant; returns the hints of those that were inserted.
-    pub async fn enqueue_all(&self, tenant: Id<ids::Tenant>, runs: &[NewRun]) -> Vec<Hint> {
+    pub async fn enqueue_all(&self, tenant: Id<ids::Tenant>, runs: &[NewRun]) -> Vec<JobHint> {
         let txn = self.store.write(tenant).await.unwrap();
         let hints = runs::enqueue(&txn, runs, self.now()).await.unwrap();
         txn.commit().await.unwrap();
@@ -216,7 +221,7 @@ impl Clock for Wrong {
 }
 
 /// With a clock that moves only when it is told to.
-pub async fn still(postgres: bool, flows: Vec<Box<dyn Flow<TestContext>>>) -> Bench {
+pub async fn still(postgres: bool, flows: Vec<Box<dyn Workflow<TestContext>>>) -> Bench {
     let clock = TestClock::at(Timestamp::UNIX_EPOCH + chrono::Duration::days(20_000));
     at(postgres, clock.clone(), Arc::new(clock), flows).await
 }
@@ -226,16 +231,16 @@ pub async fn at(
     postgres: bool,
     clock: TestClock,
     shared: SharedClock,
-    flows: Vec<Box<dyn Flow<TestContext>>>,
+    flows: Vec<Box<dyn Workflow<TestContext>>>,
 ) -> Bench {
     let database = Database::on(postgres).await;
     let url = database.url().to_owned();
-    let owner = Store::owner(&url).await.unwrap();
+    let owner = Store::connect_as_owner(&url).await.unwrap();
     migration::up(&owner).await.unwrap();
     owner.execute_unprepared(&table(owner.get_database_backend())).await.unwrap();
     owner.close().await.unwrap();
     let statements = Arc::default();
-    let store = Store::connect(&Logins::at(&url), 4).await.unwrap().counted(&statements);
+    let store = Store::connect(&Logins::from_url(&url), 4).await.unwrap().count_statements(&statements);
     let node = Node::new("here", store, shared, flows);
     let tenant = new_tenant(&node).await;
     Bench { engine: node.engine.clone(), node, clock, tenant, url, statements, _database: database }
@@ -255,7 +260,7 @@ pub async fn new_tenant(node: &Node) -> Id<ids::Tenant> {
     let id = node.ids.make();
     let tenant = entity::tenant::Model {
         id,
-        name: node.ids.secret(),
+        name: node.ids.random_secret(),
         plan: domain::state::Plan::Plus.into(),
         return_urls: serde_json::json!([]),
         time_zone: None,
@@ -324,7 +329,7 @@ impl Bench {
         self.node.read(self.tenant, id).await
     }
 
-    pub async fn sweep(&self) -> Vec<Hint> {
+    pub async fn sweep(&self) -> Vec<JobHint> {
         self.node.storage.sweep(Some(Duration::ZERO), 1000).await.unwrap()
     }
 
@@ -332,7 +337,7 @@ impl Bench {
     pub async fn work(&self, works: &[engine::ClaimedRun]) -> Vec<StepResult> {
         let mut results = Vec::with_capacity(works.len());
         for work in works {
-            results.push(self.engine.work(work).await);
+            results.push(self.engine.execute_step(work).await);
         }
         results
     }
@@ -351,7 +356,7 @@ impl Bench {
 
     /// The notes of a run, sorted.
     pub async fn notes(&self, run: Id<ids::Run>) -> Vec<i32> {
-        let owner = Store::owner(&self.url).await.unwrap();
+        let owner = Store::connect_as_owner(&self.url).await.unwrap();
         let notes = notes(&owner, run).await;
         owner.close().await.unwrap();
         notes

@@ -24,7 +24,7 @@ struct Memory {
 
 async fn write(_context: &TestContext, at: &mut Step<Memory>) -> Outcome<State> {
     if at.memory.mode == "note" {
-        at.change(Note(1));
+        at.add_change(Note(1));
     }
     Ok(Next::Done)
 }
@@ -39,8 +39,10 @@ async fn stuck(watcher: &DatabaseConnection) -> i64 {
 #[tokio::test]
 async fn a_plain_step_waits_for_nobodys_changes() {
     let bench = bench::still(true, vec![Box::new(Clerk)]).await;
-    let (holder, watcher) =
-        (Store::owner(&bench.url).await.unwrap(), Store::owner(&bench.url).await.unwrap());
+    let (holder, watcher) = (
+        Store::connect_as_owner(&bench.url).await.unwrap(),
+        Store::connect_as_owner(&bench.url).await.unwrap(),
+    );
     let lock = holder.begin().await.unwrap();
     lock.execute_unprepared("LOCK TABLE note IN EXCLUSIVE MODE").await.unwrap();
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -77,7 +79,8 @@ pub async fn of_a_claim_that_the_database_forgot_and_the_next_one_result_is_writ
         bench.tamper(forget).await;
         let next = claim().await;
         assert_eq!(forgotten.claimed.epoch, next.claimed.epoch);
-        let (one, other) = (bench.engine.work(&forgotten).await, bench.engine.work(&next).await);
+        let (one, other) =
+            (bench.engine.execute_step(&forgotten).await, bench.engine.execute_step(&next).await);
         let written = if is_together {
             bench.engine.commit(vec![one, other]).await
         } else {
@@ -88,9 +91,9 @@ pub async fn of_a_claim_that_the_database_forgot_and_the_next_one_result_is_writ
         assert_eq!(written.iter().filter(|(_, written)| *written).count(), 1, "{written:?}");
         let done = bench.run(run).await;
         assert_eq!((done.revision, done.state), (1, Some("Ring".into())));
-        bench.engine.drain().await.unwrap();
+        bench.engine.run_until_idle().await.unwrap();
         assert!(bench.signal(run).await);
-        bench.engine.drain().await.unwrap();
+        bench.engine.run_until_idle().await.unwrap();
         assert_eq!(bench.run(run).await.status, RunStatus::Done, "and the run goes on");
     }
 }
@@ -100,8 +103,8 @@ async fn a_result_whose_connection_broke_is_written_over_another() {
     let bench = crate::bench(true).await;
     let run = bench.enqueue(bench.tenant, "").await;
     let work = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
-    let transition = bench.engine.work(&work).await;
-    let owner = Store::owner(&bench.url).await.unwrap();
+    let transition = bench.engine.execute_step(&work).await;
+    let owner = Store::connect_as_owner(&bench.url).await.unwrap();
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid()";
     owner.execute_unprepared(cut).await.unwrap();

@@ -17,14 +17,14 @@ async fn a_batch_of_plain_steps_is_one_statement() {
             bench.enqueue(bench.tenant, "").await;
         }
         let works = bench.engine.claim(&bench.sweep().await).await.unwrap();
-        let transition = join_all(works.iter().map(|work| bench.engine.work(work))).await;
+        let transition = join_all(works.iter().map(|work| bench.engine.execute_step(work))).await;
         assert_eq!(transition.len(), size);
         let before = bench.statements.load(Ordering::Relaxed);
         let written = bench.engine.commit(transition).await;
         let statements = bench.statements.load(Ordering::Relaxed) - before;
         assert!(written.iter().all(|(_, written)| *written));
         assert_eq!(statements, 1, "for {size} steps");
-        bench.engine.drain().await.unwrap();
+        bench.engine.run_until_idle().await.unwrap();
     }
 }
 
@@ -34,7 +34,7 @@ async fn a_batch_of_plain_steps_is_one_statement() {
 async fn a_batch_goes_by_the_keys_on_tables_without_statistics() {
     let bench = crate::bench(true).await;
     bench.enqueue(bench.tenant, "").await;
-    let alone = bench.node.store.by_key().begin().await.unwrap();
+    let alone = bench.node.store.engine_by_key().begin().await.unwrap();
     let walled = bench.node.store.write_many(&[bench.tenant]).await.unwrap();
     for txn in [alone, walled] {
         let sql = runs::commit_sql();
@@ -80,7 +80,7 @@ async fn orders_of_any_number_are_one_statement() {
 async fn a_run_is_found_by_its_id_on_tables_without_statistics() {
     let bench = crate::bench(true).await;
     bench.enqueue(bench.tenant, "").await;
-    let owner: DatabaseConnection = Store::owner(&bench.url).await.unwrap();
+    let owner: DatabaseConnection = Store::connect_as_owner(&bench.url).await.unwrap();
     owner
         .execute_unprepared(
             "PREPARE ask(uuid, uuid) AS SELECT 1 FROM ONLY run x WHERE tenant_id = $1 AND id = $2 FOR KEY SHARE OF x",

@@ -44,7 +44,7 @@ struct Memory {
 async fn begin(_context: &TestContext, at: &mut Step<Memory>) -> Outcome<State> {
     match at.memory.mode.as_str() {
         "note" => {
-            at.change(Note(1));
+            at.add_change(Note(1));
             Ok(Next::Go(State::Ring))
         }
         "done" => Ok(Next::Done),
@@ -55,7 +55,7 @@ async fn begin(_context: &TestContext, at: &mut Step<Memory>) -> Outcome<State> 
         "fail" | "stuck" => Err(StepError::fail("TOY_FAILED", Message::verbatim("It failed."))),
         "poison" => {
             // A row that cannot be stored.
-            at.change(Note(-1));
+            at.add_change(Note(-1));
             Ok(Next::Go(State::Ring))
         }
         _ => Ok(Next::Go(State::Ring)),
@@ -75,7 +75,11 @@ async fn undo_begin(_context: &TestContext, at: &mut Step<Memory>) -> UndoOutcom
 }
 
 async fn ring(_context: &TestContext, at: &mut Step<Memory>) -> Outcome<State> {
-    if at.take("bell").is_some() { Ok(Next::Done) } else { Ok(Next::Wait { until: None, or: Some("bell") }) }
+    if at.take_signal("bell").is_some() {
+        Ok(Next::Done)
+    } else {
+        Ok(Next::Wait { until: None, or: Some("bell") })
+    }
 }
 
 async fn bench(postgres: bool) -> Bench {
@@ -84,23 +88,23 @@ async fn bench(postgres: bool) -> Bench {
 
 async fn a_run_waits_for_its_signal_and_ends(bench: Bench) {
     let run = bench.enqueue(bench.tenant, "").await;
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     let row = bench.run(run).await;
     assert_eq!(
         (row.status.as_str(), row.wait_signal.as_deref(), row.version),
         ("WAITING", Some("bell"), Some(1))
     );
     assert!(bench.signal(run).await);
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     assert_eq!(bench.run(run).await.status, RunStatus::Done);
     assert!(!bench.signal(run).await, "a signal to a finished run changes nothing");
-    assert_eq!(bench.engine.drain().await.unwrap(), 0);
+    assert_eq!(bench.engine.run_until_idle().await.unwrap(), 0);
 }
 
 async fn a_signal_that_comes_early_is_kept(bench: Bench) {
     let run = bench.enqueue(bench.tenant, "").await;
     assert!(bench.signal(run).await);
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     assert_eq!(bench.run(run).await.status, RunStatus::Done);
 }
 
@@ -113,7 +117,7 @@ async fn a_signal_during_the_step_is_not_slept_through(bench: Bench) {
         bench.signal(run).await;
         bench.engine.commit(results).await;
     }
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     assert_eq!(bench.run(run).await.status, RunStatus::Done, "the signal woke the run after its commit");
 }
 
@@ -123,7 +127,7 @@ async fn a_worker_that_lost_its_lease_cannot_commit(bench: Bench) {
     assert!(bench.sweep().await.is_empty(), "a leased job is not offered");
     bench.clock.advance(chrono::Duration::seconds(16));
     let second = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
-    let (late, good) = (bench.engine.work(&zombie).await, bench.engine.work(&second).await);
+    let (late, good) = (bench.engine.execute_step(&zombie).await, bench.engine.execute_step(&second).await);
     assert_eq!(bench.engine.commit(vec![late]).await, [(run, false)]);
     assert_eq!(bench.run(run).await.revision, 0, "nothing of the zombie is written");
     assert_eq!(bench.engine.commit(vec![good]).await, [(run, true)]);
@@ -135,7 +139,7 @@ async fn a_zombie_beside_its_successor_in_one_batch_writes_nothing(bench: Bench)
     let zombie = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
     bench.clock.advance(chrono::Duration::seconds(16));
     let second = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
-    let (late, good) = (bench.engine.work(&zombie).await, bench.engine.work(&second).await);
+    let (late, good) = (bench.engine.execute_step(&zombie).await, bench.engine.execute_step(&second).await);
     let mut written = bench.engine.commit(vec![late, good]).await;
     written.sort_unstable();
     assert_eq!(written, [(run, false), (run, true)]);
@@ -150,12 +154,12 @@ async fn a_zombie_from_before_a_retry_cannot_take_the_new_job_away(bench: Bench)
         assert_eq!(bench.engine.claim(&bench.sweep().await).await.unwrap().len(), 1);
     }
     bench.clock.advance(chrono::Duration::seconds(16));
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     assert_eq!(bench.run(run).await.status, RunStatus::Quarantined);
     assert!(bench.node.revive(bench.tenant, run).await);
     let second = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
     assert_eq!(second.claimed.epoch, zombie.claimed.epoch, "the danger is there");
-    let (late, good) = (bench.engine.work(&zombie).await, bench.engine.work(&second).await);
+    let (late, good) = (bench.engine.execute_step(&zombie).await, bench.engine.execute_step(&second).await);
     assert_eq!(bench.engine.commit(vec![late]).await, [(run, false)]);
     assert_eq!(bench.engine.commit(vec![good]).await, [(run, true)]);
     assert_eq!(bench.run(run).await.status, RunStatus::Done);
@@ -163,22 +167,22 @@ async fn a_zombie_from_before_a_retry_cannot_take_the_new_job_away(bench: Bench)
 
 async fn signals_that_cannot_be_read_are_not_slept_through(bench: Bench) {
     let run = bench.enqueue(bench.tenant, "").await;
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     bench.signal(run).await;
-    let owner = Store::owner(&bench.url).await.unwrap();
+    let owner = Store::connect_as_owner(&bench.url).await.unwrap();
     owner.execute_unprepared("ALTER TABLE signal RENAME TO elsewhere").await.unwrap();
     assert!(bench.engine.claim(&bench.sweep().await).await.is_err());
     owner.execute_unprepared("ALTER TABLE elsewhere RENAME TO signal").await.unwrap();
     owner.close().await.unwrap();
     bench.clock.advance(chrono::Duration::seconds(16));
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     assert_eq!(bench.run(run).await.status, RunStatus::Done);
 }
 
 async fn a_step_that_panics_ends_its_run_and_says_so(bench: Bench) {
     let (run, other) =
         (bench.enqueue(bench.tenant, "panic").await, bench.enqueue(bench.tenant, "done").await);
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     let row = bench.run(run).await;
     let code = row.reason.clone().unwrap()["code"].clone();
     assert_eq!((row.status.as_str(), code), ("FAILED", "STEP_PANICKED".into()));
@@ -186,7 +190,7 @@ async fn a_step_that_panics_ends_its_run_and_says_so(bench: Bench) {
     assert_eq!(bench.run(other).await.status, RunStatus::Done, "nobody else is touched");
     // A panic while a step is taken back parks the run: a person has to look.
     let run = bench.enqueue(bench.tenant, "panic twice").await;
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     let row = bench.run(run).await;
     let code = row.reason.unwrap()["code"].clone();
     assert_eq!((row.status.as_str(), code, row.undoing), ("QUARANTINED", "STEP_PANICKED".into(), true));
@@ -203,7 +207,7 @@ async fn a_step_that_panics_does_not_keep_its_lease(bench: Bench) {
     let ended = tokio::time::timeout(Duration::from_secs(30), tracker.wait()).await;
     assert!(ended.is_ok(), "the claim of the broken step was kept for ever");
     bench.clock.advance(chrono::Duration::seconds(16));
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     assert_eq!(bench.run(run).await.status, RunStatus::Failed);
 }
 
@@ -236,9 +240,9 @@ async fn a_node_whose_clock_is_ahead_does_not_wait_for_itself() {
     let bench =
         bench::at(true, TestClock::at(Timestamp::UNIX_EPOCH), Arc::new(Wrong(1)), vec![Box::new(Toy)]).await;
     let run = bench.enqueue(bench.tenant, "").await;
-    assert_eq!(bench.engine.drain().await.unwrap(), 2, "both steps were due at once");
+    assert_eq!(bench.engine.run_until_idle().await.unwrap(), 2, "both steps were due at once");
     bench.signal(run).await;
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     assert_eq!(bench.run(run).await.status, RunStatus::Done);
 }
 
@@ -255,7 +259,7 @@ async fn one_bad_result_never_fails_its_neighbours(bench: Bench) {
 
 async fn a_failed_run_is_undone_and_says_why(bench: Bench) {
     let run = bench.enqueue(bench.tenant, "fail").await;
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     let row = bench.run(run).await;
     assert_eq!(row.status, RunStatus::Failed);
     assert_eq!(row.reason.unwrap()["code"], "TOY_FAILED");
@@ -266,7 +270,7 @@ async fn a_failed_run_is_undone_and_says_why(bench: Bench) {
 async fn what_a_node_holds_when_it_leaves_is_there_for_the_others_at_once(bench: Bench) {
     let run = bench.enqueue(bench.tenant, "note").await;
     let left = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
-    let late = bench.engine.work(&left).await;
+    let late = bench.engine.execute_step(&left).await;
     assert!(bench.sweep().await.is_empty(), "a leased job is not offered");
     bench.engine.release_leases().await;
     // No time has passed.
@@ -287,9 +291,9 @@ async fn one_tenants_many_jobs_do_not_hide_anothers_single_one(bench: Bench) {
 
 async fn a_run_asked_to_stop_undoes_what_it_did(bench: Bench) {
     let run = bench.enqueue(bench.tenant, "").await;
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     assert!(bench.node.cancel(bench.tenant, run).await);
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     let row = bench.run(run).await;
     assert_eq!((row.status.as_str(), &row.memory["undone"]), ("CANCELLED", &serde_json::Value::Bool(true)));
 }
@@ -297,7 +301,7 @@ async fn a_run_asked_to_stop_undoes_what_it_did(bench: Bench) {
 async fn the_history_holds_one_line_per_commit_and_no_job_is_left(bench: Bench) {
     let run = bench.enqueue(bench.tenant, "").await;
     bench.signal(run).await;
-    let steps = bench.engine.drain().await.unwrap();
+    let steps = bench.engine.run_until_idle().await.unwrap();
     let txn = bench.node.store.read(bench.tenant).await.unwrap();
     let history = entity::run_history::of(bench.tenant);
     let lines = sea_orm::PaginatorTrait::count(history, &txn).await.unwrap();

@@ -46,8 +46,8 @@ mod work;
 
 use std::{cell::RefCell, collections::BTreeMap, marker::PhantomData, rc::Rc, sync::Arc, time::Duration};
 
-use domain::{Clock, Hint, Id, ids};
-use engine::{ClaimedRun, Fate};
+use domain::{Clock, Id, JobHint, ids};
+use engine::{ClaimedRun, CommitOutcome};
 use entity::Store;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
@@ -88,7 +88,7 @@ impl Bed {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (bench, owner, other, engines) = runtime.block_on(async {
             let bench = bench::still(postgres, Vec::new()).await;
-            let owner = Store::owner(&bench.url).await.unwrap();
+            let owner = Store::connect_as_owner(&bench.url).await.unwrap();
             let other = bench::new_tenant(&bench.node).await;
             let node = |n: usize| {
                 let (name, clock) = (format!("node {n}"), Arc::new(bench.clock.clone()));
@@ -135,9 +135,9 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
         self.runs.iter().position(|(id, _)| *id == run).unwrap()
     }
 
-    fn hint(&self, run: usize) -> Hint {
+    fn hint(&self, run: usize) -> JobHint {
         let (run, tenant) = self.runs[run];
-        Hint { run, tenant, lane: domain::state::Lane::Bulk }
+        JobHint { run, tenant, lane: domain::state::Lane::Bulk }
     }
 
     async fn enqueue(&mut self, key: u8, memory: serde_json::Value) -> bool {
@@ -152,7 +152,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
     }
 
     async fn claim(&mut self, worker: Option<usize>, hints: &[usize]) -> Vec<(usize, i64)> {
-        let hints: Vec<Hint> = hints.iter().map(|run| self.hint(*run)).collect();
+        let hints: Vec<JobHint> = hints.iter().map(|run| self.hint(*run)).collect();
         let engine = worker.map_or(&self.ground.stranger, |worker| &self.ground.engines[worker]);
         let mut works = engine.claim(&hints).await.unwrap();
         works.sort_by_key(|work| self.index(work.claimed.run));
@@ -163,7 +163,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
         claimed
     }
 
-    async fn commit(&mut self, worker: usize, picked: &[usize], keep: bool) -> Vec<(usize, Fate)> {
+    async fn commit(&mut self, worker: usize, picked: &[usize], keep: bool) -> Vec<(usize, CommitOutcome)> {
         let mut results: Vec<Option<(ClaimedRun, StepResult)>> =
             self.worker_states[worker].1.drain(..).map(Some).collect();
         let batch: Vec<_> = picked.iter().map(|index| results[*index].take().unwrap()).collect();
@@ -172,14 +172,14 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
         for result in &mut batch {
             result.transition.keep = keep && result.transition.is_due();
         }
-        let mut committed = self.ground.engines[worker].commit_keeping(batch).await;
+        let mut committed = self.ground.engines[worker].commit_and_keep_claims(batch).await;
         let mut fates = Vec::new();
         for mut work in works {
             let key = (work.claimed.run, work.claimed.epoch, work.row.revision);
-            let is_its = |(result, _): &(StepResult, Fate)| result.key() == key;
+            let is_its = |(result, _): &(StepResult, CommitOutcome)| result.key() == key;
             let (result, fate) = committed.remove(committed.iter().position(is_its).unwrap());
             fates.push((self.index(work.claimed.run), fate));
-            if fate == Fate::Kept {
+            if fate == CommitOutcome::Kept {
                 work.advance(result.transition);
                 self.worker_states[worker].0.push(work);
             }
@@ -193,7 +193,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
         let claims =
             claims.chain(results.iter().map(|(_, result)| (result.transition.run, result.transition.epoch)));
         let claims: Vec<_> = claims.collect();
-        let kept = self.ground.node().storage.renew(&claims, engine::LEASE).await.unwrap();
+        let kept = self.ground.node().storage.renew(&claims, engine::RUN_LEASE).await.unwrap();
         let mut kept: Vec<usize> = kept.into_iter().map(|run| self.index(run)).collect();
         kept.sort_unstable();
         kept
@@ -229,7 +229,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
                 if !works.is_empty() {
                     let work = works.remove(which % works.len());
                     for _ in 0..=u8::from(*twice) {
-                        results.push((copy(&work), ground.engines[*worker].work(&work).await));
+                        results.push((copy(&work), ground.engines[*worker].execute_step(&work).await));
                     }
                 }
             }
@@ -425,7 +425,7 @@ fn drive<const POSTGRES: bool>(cases: u32) {
     let cases = testing::number("MUSTER_TEST_CASES").map_or(cases, |cases| cases as u32);
     let seed = testing::number("MUSTER_TEST_SEED").unwrap_or_else(|| {
         let clock = domain::TestClock::at(origin());
-        domain::Ids::random(std::sync::Arc::new(clock)).below(u64::MAX)
+        domain::Ids::random(std::sync::Arc::new(clock)).random_below(u64::MAX)
     });
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());

@@ -11,7 +11,7 @@ pub async fn what_crashes_three_workers_is_quarantined_and_its_writer_hears_of_i
         assert_eq!(dead.len(), 1);
         bench.clock.advance(chrono::Duration::seconds(16));
     }
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     let row = bench.run(run).await;
     assert_eq!(
         (row.status.as_str(), row.reason.unwrap()["code"].clone()),
@@ -19,18 +19,18 @@ pub async fn what_crashes_three_workers_is_quarantined_and_its_writer_hears_of_i
     );
     assert_eq!(bench.notes(run).await, [PARKED], "its writer hears of it");
     assert!(bench.node.revive(bench.tenant, run).await);
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     assert_eq!((bench.run(run).await.status.as_str(), bench.notes(run).await.len()), ("WAITING", 1));
 }
 
 pub async fn a_run_parked_while_undoing_goes_on_undoing(bench: Bench) {
     let run = bench.enqueue(bench.tenant, "stuck").await;
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     let row = bench.run(run).await;
     let code = |row: &runs::Run| row.reason.clone().unwrap()["code"].clone();
     assert_eq!((row.status.as_str(), code(&row), row.undoing), ("QUARANTINED", "TOY_STUCK".into(), true));
     assert!(bench.node.revive(bench.tenant, run).await);
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     assert_eq!(bench.run(run).await.status, RunStatus::Quarantined, "its step was not done once more");
     let txn = bench.node.store.read(bench.tenant).await.unwrap();
     let history = entity::run_history::of(bench.tenant).all(&txn).await.unwrap();
@@ -44,6 +44,6 @@ pub async fn crashes_that_lie_days_apart_park_nothing(bench: Bench) {
         assert_eq!(bench.engine.claim(&bench.sweep().await).await.unwrap().len(), 1, "and its worker dies");
         bench.clock.advance(chrono::Duration::hours(40));
     }
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     assert_eq!(bench.run(run).await.status, RunStatus::Waiting);
 }

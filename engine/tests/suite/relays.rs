@@ -36,7 +36,7 @@ async fn write_at_once(node: &Node, tenant: Id<ids::Tenant>) -> BTreeSet<Id<ids:
             let txn = node.store.write(tenant).await.unwrap();
             assert_eq!(runs::enqueue(&txn, &[run], node.now()).await.unwrap().len(), 1);
             // Others go first for a while.
-            for _ in 0..node.ids.below(12) {
+            for _ in 0..node.ids.random_below(12) {
                 let ping = Statement::from_string(txn.get_database_backend(), "SELECT 1");
                 txn.query_one_raw(ping).await.unwrap();
             }
@@ -54,7 +54,7 @@ async fn write_at_once(node: &Node, tenant: Id<ids::Tenant>) -> BTreeSet<Id<ids:
 #[tokio::test]
 async fn every_committed_order_is_claimed_once_though_relays_die() {
     let bench = bench::still(true, Vec::new()).await;
-    let store = Store::connect(&Logins::at(&bench.url), WRITERS as u32 + 8).await.unwrap();
+    let store = Store::connect(&Logins::from_url(&bench.url), WRITERS as u32 + 8).await.unwrap();
     let node = Node::new("wide", store, Arc::new(bench.clock.clone()), Vec::new());
     let (claimed, lost) = (Mutex::new(BTreeMap::<Id<ids::Run>, usize>::new()), AtomicUsize::new(0));
     let written = AtomicUsize::new(usize::MAX);
@@ -77,7 +77,7 @@ async fn every_committed_order_is_claimed_once_though_relays_die() {
             }
             let runs: Vec<Id<ids::Run>> = hints.iter().map(|hint| hint.run).collect();
             let name = format!("relay {relay}");
-            for claim in node.storage.claim(&name, &runs, engine::LEASE).await.unwrap() {
+            for claim in node.storage.claim(&name, &runs, engine::RUN_LEASE).await.unwrap() {
                 *claimed.lock().unwrap().entry(claim.run).or_default() += 1;
             }
         }

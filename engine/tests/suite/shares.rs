@@ -50,7 +50,7 @@ async fn hold(_context: &TestContext, at: &mut Step<Memory>) -> Outcome<State> {
         *now += 1;
         *most = (*most).max(*now);
     });
-    let _outside = (at.memory.mode == OUTSIDE).then(lanes::OutsideWait::begin);
+    let _outside = (at.memory.mode == OUTSIDE).then(lanes::ExternalWait::begin);
     BEGUN.send_modify(|begun| begun.push(at.tenant));
     ENDS.acquire().await.unwrap().forget();
     count(at.tenant, |(now, _)| *now -= 1);

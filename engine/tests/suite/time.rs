@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use chrono::{NaiveDate, NaiveTime, TimeZone, Utc, Weekday};
 use domain::{
     Clock, Id, Message, TestClock, TimeRange, Timestamp, ids,
-    slots::{Span, WorkingHours},
+    slots::{WeeklySpan, WorkingHours},
     state::RunStatus,
 };
-use engine::{Flow, Next, Outcome, StepError, nothing};
+use engine::{Next, Outcome, StepError, Workflow, nothing};
 use sea_orm::{ConnectionTrait, Statement};
 use serde::{Deserialize, Serialize};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -39,9 +39,9 @@ async fn ring(_context: &TestContext, at: &mut Step<Bell>) -> Outcome<State> {
     let day =
         [Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri, Weekday::Sat, Weekday::Sun];
     let to = bell.wall + chrono::Duration::hours(1);
-    let spans = day.map(|weekday| Span { weekday, from: bell.wall, to }).to_vec();
+    let spans = day.map(|weekday| WeeklySpan { weekday, from: bell.wall, to }).to_vec();
     let soon = TimeRange::new(at.now, at.now + chrono::Duration::days(3)).unwrap();
-    let open = WorkingHours { zone: bell.zone.parse().unwrap(), spans }.open(soon);
+    let open = WorkingHours { zone: bell.zone.parse().unwrap(), spans }.open_ranges(soon);
     let next = open.into_iter().map(|range| range.start).find(|start| *start > at.now).unwrap();
     bell.until = Some(next);
     Ok(if next > bell.last { Next::Done } else { Next::Wait { until: Some(next), or: None } })
@@ -149,7 +149,7 @@ async fn every_bell_rings_once_and_on_the_second(bench: Bench, from: &str, last:
     let (from, last, clock) = (utc(from), utc(last), &bench.clock);
     clock.advance(from - clock.now());
     let due = hang(&bench, from, last, each).await;
-    assert_eq!(bench.engine.drain().await.unwrap(), due.len());
+    assert_eq!(bench.engine.run_until_idle().await.unwrap(), due.len());
     let mut instants: BTreeMap<Timestamp, usize> = BTreeMap::new();
     for at in due.values().flatten() {
         *instants.entry(*at).or_default() += 1;
@@ -161,7 +161,7 @@ async fn every_bell_rings_once_and_on_the_second(bench: Bench, from: &str, last:
         clock.advance(second);
         if n % 20 == 7 {
             clock.advance(-hour);
-            assert_eq!(bench.engine.drain().await.unwrap(), 0, "it is not {at} any more");
+            assert_eq!(bench.engine.run_until_idle().await.unwrap(), 0, "it is not {at} any more");
             clock.advance(hour);
         }
         if n % 20 == 13 {
@@ -169,12 +169,20 @@ async fn every_bell_rings_once_and_on_the_second(bench: Bench, from: &str, last:
             clock.advance(-hour);
             let results = bench.work(&works).await;
             assert!(bench.engine.commit(results).await.iter().all(|(_, written)| *written));
-            assert_eq!((works.len(), bench.engine.drain().await.unwrap()), (*bells, 0), "once, at {at}");
+            assert_eq!(
+                (works.len(), bench.engine.run_until_idle().await.unwrap()),
+                (*bells, 0),
+                "once, at {at}"
+            );
             clock.advance(hour);
-            assert_eq!(bench.engine.drain().await.unwrap(), 0, "{at} comes again, and rings no bell again");
+            assert_eq!(
+                bench.engine.run_until_idle().await.unwrap(),
+                0,
+                "{at} comes again, and rings no bell again"
+            );
             continue;
         }
-        assert_eq!(bench.engine.drain().await.unwrap(), *bells, "all bells ring at {at}");
+        assert_eq!(bench.engine.run_until_idle().await.unwrap(), *bells, "all bells ring at {at}");
     }
     let steps = steps(&bench).await;
     for (run, due) in due {
@@ -184,7 +192,7 @@ async fn every_bell_rings_once_and_on_the_second(bench: Bench, from: &str, last:
     }
 }
 
-fn alarm() -> Vec<Box<dyn Flow<TestContext>>> {
+fn alarm() -> Vec<Box<dyn Workflow<TestContext>>> {
     vec![Box::new(Alarm)]
 }
 
@@ -209,7 +217,7 @@ async fn after_an_outage_the_oldest_come_first(bench: Bench) {
     clock.advance(from - clock.now());
     let due = hang(&bench, from, utc("2025-01-01T00:00:01Z"), 40).await;
     // Each is to ring at a second of its own, in an order that is not the order of the ids.
-    let owner = entity::Store::owner(&bench.url).await.unwrap();
+    let owner = entity::Store::connect_as_owner(&bench.url).await.unwrap();
     let mut expected = Vec::new();
     for (n, run) in due.keys().enumerate() {
         let at = from + chrono::Duration::seconds((n as i64 * 7_919) % 100_003);
@@ -229,7 +237,7 @@ async fn after_an_outage_the_oldest_come_first(bench: Bench) {
         oldest.sort_unstable();
         assert_eq!(offered, oldest);
     }
-    assert_eq!(bench.engine.drain().await.unwrap(), due.len());
+    assert_eq!(bench.engine.run_until_idle().await.unwrap(), due.len());
 }
 
 #[tokio::test]
@@ -323,7 +331,7 @@ mod wrong_clocks {
     }
 
     async fn due_now(bench: &Bench) {
-        let owner = entity::Store::owner(&bench.url).await.unwrap();
+        let owner = entity::Store::connect_as_owner(&bench.url).await.unwrap();
         owner.execute_unprepared("UPDATE job SET due_at = now(), offered_at = NULL").await.unwrap();
         owner.close().await.unwrap();
     }
@@ -331,12 +339,16 @@ mod wrong_clocks {
     async fn retries_and_waits_are_due_by_the_databases_clock(hours: i64) {
         let bench = bench(hours).await;
         let run = enqueue(&bench, Night { refused: true, sleep_ms: 2_400_000, until: None }).await;
-        assert_eq!(bench.engine.drain().await.unwrap(), 1, "it is due at once, whatever the node thinks");
+        assert_eq!(
+            bench.engine.run_until_idle().await.unwrap(),
+            1,
+            "it is due at once, whatever the node thinks"
+        );
         assert_eq!(due_in_minutes(&bench).await, 30);
         due_now(&bench).await;
-        assert_eq!(bench.engine.drain().await.unwrap(), 2, "it goes on, and sleeps");
+        assert_eq!(bench.engine.run_until_idle().await.unwrap(), 2, "it goes on, and sleeps");
         assert_eq!((bench.run(run).await.status.as_str(), due_in_minutes(&bench).await), ("WAITING", 40));
-        assert_eq!(bench.engine.drain().await.unwrap(), 0, "it is not woken early");
+        assert_eq!(bench.engine.run_until_idle().await.unwrap(), 0, "it is not woken early");
     }
 
     #[tokio::test]
@@ -353,7 +365,7 @@ mod wrong_clocks {
     async fn two_nodes_two_hours_apart_wake_every_run_once_and_none_early() {
         const RUNS: usize = 120;
         let bench = bench(1).await;
-        let store = entity::Store::connect(&entity::Logins::at(&bench.url), 4).await.unwrap();
+        let store = entity::Store::connect(&entity::Logins::from_url(&bench.url), 4).await.unwrap();
         let behind = Node::new("behind", store, Arc::new(Wrong(-1)), vec![Box::new(Sleeper)]);
         let engines = [bench.engine.clone(), behind.engine.clone()];
         let (mut here, mut there) = (bench.subscribe(&bench.node), bench.subscribe(&behind));

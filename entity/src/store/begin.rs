@@ -17,9 +17,9 @@ use super::ACQUIRE_TIMEOUT;
 
 /// Starts the transactions of a pool. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Beginnings(Arc<Semaphore>);
+pub(super) struct TransactionStarter(Arc<Semaphore>);
 
-impl Beginnings {
+impl TransactionStarter {
     /// Creates a starter for a pool of this size; the same number of transactions may wait for a connection.
     pub(super) fn new(connections: u32) -> Self {
         let at_once = usize::try_from(connections).unwrap_or_default().max(1) * 2;
@@ -28,7 +28,7 @@ impl Beginnings {
 
     /// Begins a transaction; once sent, `BEGIN` is completed even if the caller stops waiting.
     #[expect(clippy::disallowed_methods, reason = "it ends with the round trip")]
-    pub(super) async fn uninterrupted<T: Send + 'static>(
+    pub(super) async fn begin_uninterrupted<T: Send + 'static>(
         &self,
         begin: impl Future<Output = Result<T, DbErr>> + Send + 'static,
     ) -> Result<T, DbErr> {
@@ -58,14 +58,14 @@ mod tests {
 
     #[tokio::test]
     async fn callers_who_gave_up_leave_no_more_than_two_for_each_connection() {
-        let (beginnings, started) = (Beginnings::new(2), Arc::new(AtomicUsize::new(0)));
+        let (beginnings, started) = (TransactionStarter::new(2), Arc::new(AtomicUsize::new(0)));
         for _ in 0..20 {
             let count = Arc::clone(&started);
             let begin = async move {
                 count.fetch_add(1, Ordering::SeqCst);
                 pending::<Result<(), DbErr>>().await
             };
-            let mut caller = Box::pin(beginnings.uninterrupted(begin));
+            let mut caller = Box::pin(beginnings.begin_uninterrupted(begin));
             let waits = poll_fn(|cx| Poll::Ready(caller.as_mut().poll(cx).is_pending())).await;
             assert!(waits, "nobody gets a connection");
             tokio::task::yield_now().await;
@@ -75,10 +75,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_is_free_again_when_its_transaction_has_begun_or_failed() {
-        let beginnings = Beginnings::new(1);
+        let beginnings = TransactionStarter::new(1);
         for _ in 0..10 {
-            assert_eq!(beginnings.uninterrupted(async { Ok(7) }).await, Ok(7));
-            let failed = beginnings.uninterrupted(async { Err::<(), _>(DbErr::RecordNotInserted) });
+            assert_eq!(beginnings.begin_uninterrupted(async { Ok(7) }).await, Ok(7));
+            let failed = beginnings.begin_uninterrupted(async { Err::<(), _>(DbErr::RecordNotInserted) });
             assert_eq!(failed.await, Err(DbErr::RecordNotInserted));
         }
     }

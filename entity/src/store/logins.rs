@@ -34,7 +34,7 @@ impl Logins {
     }
 
     /// Derives the URLs of both roles from the URL of a database that names another user, such as its owner.
-    pub fn at(url: &str) -> Self {
+    pub fn from_url(url: &str) -> Self {
         Self { app: with_user(url, APP_ROLE), engine: with_user(url, ENGINE_ROLE) }
     }
 
@@ -88,7 +88,7 @@ mod tests {
         }
         let given = Logins::new("postgres://a@db/m", Some("postgres://b@other/m"));
         assert_eq!(given.engine, "postgres://b@other/m");
-        let at = Logins::at("postgres://owner:p@db/m");
+        let at = Logins::from_url("postgres://owner:p@db/m");
         assert_eq!(
             (at.app.as_str(), at.engine.as_str()),
             ("postgres://muster_app:p@db/m", "postgres://muster_engine:p@db/m")

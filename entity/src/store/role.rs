@@ -9,7 +9,7 @@ use sea_orm::{DatabaseConnection, DbErr, FromQueryResult, Statement};
 
 /// The role with which a connection logged in.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
-pub struct Role {
+pub struct LoginRole {
     /// The role's name in PostgreSQL's catalogue.
     pub name: String,
     acts_as_another: bool,
@@ -34,16 +34,16 @@ SELECT r.rolname::text AS name, current_user <> session_user AS acts_as_another,
                              WHERE m.member = r.oid ORDER BY 1), ', ') AS member_of
 FROM pg_roles r WHERE r.rolname = session_user";
 
-impl Role {
+impl LoginRole {
     /// Reads the role of a connection to PostgreSQL.
-    pub async fn of(connection: &DatabaseConnection) -> Result<Self, DbErr> {
+    pub async fn of_connection(connection: &DatabaseConnection) -> Result<Self, DbErr> {
         let statement = Statement::from_string(connection.get_database_backend(), ASK);
         let found = Self::find_by_statement(statement).one(connection).await?;
         found.ok_or_else(|| DbErr::RecordNotFound("the connection's role".to_owned()))
     }
 
     /// Why a node may not use the role, as predicates of a sentence that begins with the role's name; empty if it may.
-    pub fn faults(&self, wanted: &str) -> Vec<String> {
+    pub fn find_faults(&self, wanted: &str) -> Vec<String> {
         let told = [
             (self.name != wanted, format!("is not {wanted}")),
             (self.superuser, "is a superuser".to_owned()),

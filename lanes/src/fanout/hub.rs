@@ -14,13 +14,13 @@ use futures::{Stream, task::AtomicWaker};
 use super::{Delivery, Message};
 
 /// Maximum number of messages that may wait for one subscriber.
-pub(super) const CAPACITY: usize = 256;
+pub(super) const SUBSCRIBER_CAPACITY: usize = 256;
 
 type Topic = (Id<ids::Tenant>, String);
 
 /// Delivers messages to the subscribers of one node.
 #[derive(Debug, Default)]
-pub(super) struct Hub {
+pub(super) struct SubscriberHub {
     topics: Mutex<HashMap<Topic, Vec<Arc<Mailbox>>>>,
 }
 
@@ -39,12 +39,12 @@ struct Waiting {
 /// One subscriber's messages. Ends when the node stops; dropping it ends the subscription.
 #[derive(Debug)]
 pub struct Subscription {
-    hub: Weak<Hub>,
+    hub: Weak<SubscriberHub>,
     topic: Topic,
     mailbox: Arc<Mailbox>,
 }
 
-impl Hub {
+impl SubscriberHub {
     pub(super) fn subscribe(self: &Arc<Self>, tenant: Id<ids::Tenant>, topic: &str) -> Subscription {
         let (topic, mailbox) = ((tenant, topic.to_owned()), Arc::new(Mailbox::default()));
         self.topics().entry(topic.clone()).or_default().push(mailbox.clone());
@@ -64,7 +64,7 @@ impl Hub {
     }
 
     /// Tells every subscriber that messages may be missing.
-    pub(super) fn lag(&self) {
+    pub(super) fn notify_lag(&self) {
         self.topics().values().flatten().for_each(|mailbox| mailbox.put(Delivery::Lagged));
     }
 
@@ -91,7 +91,7 @@ impl Mailbox {
     /// the current state anyway.
     fn put(&self, delivery: Delivery) {
         let mut waiting = self.waiting();
-        if waiting.deliveries.len() >= CAPACITY {
+        if waiting.deliveries.len() >= SUBSCRIBER_CAPACITY {
             waiting.deliveries.clear();
             waiting.deliveries.push_back(Delivery::Lagged);
         }

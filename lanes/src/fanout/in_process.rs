@@ -6,18 +6,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Fanout, Message, Subscription, hub::Hub};
+use super::{Fanout, Message, Subscription, hub::SubscriberHub};
 
 /// The in-process implementation of [`Fanout`].
 #[derive(Debug)]
 pub struct InProcess {
-    hub: Arc<Hub>,
+    hub: Arc<SubscriberHub>,
 }
 
 impl InProcess {
     /// A fan-out whose subscriptions end when `token` is cancelled.
     pub fn new(tracker: &TaskTracker, token: &CancellationToken) -> Self {
-        let hub = Arc::new(Hub::default());
+        let hub = Arc::new(SubscriberHub::default());
         let (stopped, closing) = (token.clone().cancelled_owned(), hub.clone());
         tracker.spawn(async move {
             stopped.await;

@@ -26,10 +26,10 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use super::{Fanout, Message, Subscription, hub::Hub};
+use super::{Fanout, Message, Subscription, hub::SubscriberHub};
 use crate::{
     Error,
-    link::{Link, back_off},
+    link::{RedisLink, back_off},
 };
 
 /// Maximum number of messages published with one command.
@@ -45,9 +45,9 @@ pub struct Redis {
 }
 
 struct Shared {
-    hub: Arc<Hub>,
+    hub: Arc<SubscriberHub>,
     client: redis::Client,
-    commands: Arc<Link>,
+    commands: Arc<RedisLink>,
     channel: String,
     node: Uuid,
     ids: Ids,
@@ -76,7 +76,7 @@ impl Redis {
     pub(crate) fn start(
         prefix: &str,
         client: redis::Client,
-        commands: Arc<Link>,
+        commands: Arc<RedisLink>,
         ids: &Ids,
         nodes: Arc<AtomicU32>,
         tracker: &TaskTracker,
@@ -106,7 +106,7 @@ impl Redis {
 
     /// Waits until this node has started to listen more than `times` times.
     #[cfg(test)]
-    pub(super) async fn listens(&self, times: u64) {
+    pub(super) async fn wait_until_listening(&self, times: u64) {
         let mut listening = self.shared.listening.subscribe();
         listening.wait_for(|begun| *begun > times).await.unwrap();
     }
@@ -158,7 +158,7 @@ impl Shared {
         let (mut sink, mut messages) = soon(self.client.get_async_pubsub()).await?.split();
         soon(sink.subscribe(&self.channel)).await?;
         // What was published before this moment did not reach this node.
-        self.hub.lag();
+        self.hub.notify_lag();
         self.listening.send_modify(|begun| *begun += 1);
         let mut tick = interval(TICK);
         loop {
@@ -178,10 +178,10 @@ impl Shared {
     fn receive(&self, text: &[u8]) {
         match serde_json::from_slice::<Envelope>(text) {
             Ok(envelope) if envelope.node == self.node => {}
-            Ok(envelope) if envelope.messages.is_empty() => self.hub.lag(),
+            Ok(envelope) if envelope.messages.is_empty() => self.hub.notify_lag(),
             Ok(envelope) => self.hub.deliver(envelope.messages),
             // A node of another version: what it said is lost on this one.
-            Err(_) => self.hub.lag(),
+            Err(_) => self.hub.notify_lag(),
         }
     }
 

@@ -26,7 +26,7 @@ async fn listening(node: &Node) -> Redis {
     let nodes = Arc::new(AtomicU32::new(1));
     let fanout =
         Redis::start(&node.prefix, node.client(), node.link(), &node.ids, nodes, &node.tracker, &node.token);
-    fanout.listens(0).await;
+    fanout.wait_until_listening(0).await;
     fanout
 }
 
@@ -73,7 +73,7 @@ async fn a_subscriber_that_is_too_slow_is_told_and_goes_on() {
         assert_eq!(quick.next().await, Some(Delivery::Message(Arc::new(message.clone()))));
     }
     assert_eq!(slow.next().await, Some(Delivery::Lagged));
-    for message in &sent[hub::CAPACITY..] {
+    for message in &sent[hub::SUBSCRIBER_CAPACITY..] {
         assert_eq!(slow.next().await, Some(Delivery::Message(Arc::new(message.clone()))));
     }
 }
@@ -137,5 +137,5 @@ async fn other_nodes_are_told_of_what_could_not_be_published() {
     server.command("CLIENT KILL TYPE normal");
     here.publish(vec![lost]).await;
     assert_eq!(subscription.next().await, Some(Delivery::Lagged), "told by the notice that the node owed");
-    there.listens(0).await;
+    there.wait_until_listening(0).await;
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque, hash_map::Entry};
 
 use domain::{Id, ids, state::Lane};
 
-use super::Hint;
+use super::JobHint;
 
 /// For each lane, how many times it may be passed over while hints are waiting in it.
 const PATIENCE: [u32; 3] = [0, 7, 31];
@@ -28,7 +28,7 @@ struct TenantRing {
 
 impl FairQueue {
     /// Adds a hint, unless its run is already waiting in this lane or a more urgent one.
-    pub(super) fn push(&mut self, hint: Hint) {
+    pub(super) fn push(&mut self, hint: JobHint) {
         match self.waiting.entry(hint.run) {
             Entry::Occupied(entry) if *entry.get() <= hint.lane => return,
             Entry::Occupied(mut entry) => {
@@ -42,7 +42,7 @@ impl FairQueue {
     }
 
     /// Whether a hint for the run is in the queue.
-    pub(super) fn holds(&self, run: Id<ids::Run>) -> bool {
+    pub(super) fn contains_run(&self, run: Id<ids::Run>) -> bool {
         self.waiting.contains_key(&run)
     }
 
@@ -52,12 +52,12 @@ impl FairQueue {
     }
 
     /// The approximate number of hints waiting in a lane.
-    pub(super) fn len_of(&self, lane: Lane) -> usize {
+    pub(super) fn lane_len(&self, lane: Lane) -> usize {
         self.lanes[lane as usize].len
     }
 
     /// Returns the next hints, at most `max`.
-    pub(super) fn take(&mut self, max: usize) -> Vec<Hint> {
+    pub(super) fn take(&mut self, max: usize) -> Vec<JobHint> {
         let mut taken = Vec::with_capacity(max.min(self.len()));
         while taken.len() < max {
             let Some(lane) = self.lane() else { break };
@@ -65,7 +65,7 @@ impl FairQueue {
             if self.waiting.get(&run) == Some(&lane) {
                 self.waiting.remove(&run);
                 self.count(lane);
-                taken.push(Hint { run, tenant, lane });
+                taken.push(JobHint { run, tenant, lane });
             }
         }
         taken
@@ -73,7 +73,7 @@ impl FairQueue {
 
     /// The most urgent lane with hints, or one that has been passed over too often.
     fn lane(&self) -> Option<Lane> {
-        let with_hints = || Lane::ALL.iter().copied().filter(|lane| self.len_of(*lane) > 0);
+        let with_hints = || Lane::ALL.iter().copied().filter(|lane| self.lane_len(*lane) > 0);
         let starved = |lane: &Lane| self.passed_over[*lane as usize] >= PATIENCE[*lane as usize];
         with_hints()
             .rev()
@@ -83,7 +83,7 @@ impl FairQueue {
 
     fn count(&mut self, taken: Lane) {
         for lane in Lane::ALL {
-            let waits = *lane != taken && self.len_of(*lane) > 0;
+            let waits = *lane != taken && self.lane_len(*lane) > 0;
             let passed_over = &mut self.passed_over[*lane as usize];
             *passed_over = if waits { *passed_over + 1 } else { 0 };
         }

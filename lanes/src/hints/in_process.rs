@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Hint, Hints, fair_queue::FairQueue};
+use super::{Hints, JobHint, fair_queue::FairQueue};
 use crate::Error;
 
 /// Maximum number of waiting runs; the sweep offers the others again.
@@ -42,7 +42,7 @@ impl InProcess {
     }
 
     /// Returns the next hints, and wakes another waiter if some are left.
-    fn take(&self, max: usize) -> Vec<Hint> {
+    fn take(&self, max: usize) -> Vec<JobHint> {
         let mut waiting = self.line();
         let taken = waiting.take(max);
         if waiting.len() > 0 {
@@ -54,12 +54,12 @@ impl InProcess {
 
 #[async_trait]
 impl Hints for InProcess {
-    async fn push(&self, hints: &[Hint]) -> Result<(), Error> {
+    async fn push(&self, hints: &[JobHint]) -> Result<(), Error> {
         let mut left_out = 0;
         {
             let mut waiting = self.line();
             for hint in hints {
-                if waiting.len() < self.capacity || waiting.holds(hint.run) {
+                if waiting.len() < self.capacity || waiting.contains_run(hint.run) {
                     waiting.push(*hint);
                 } else {
                     left_out += 1;
@@ -70,7 +70,7 @@ impl Hints for InProcess {
         if left_out > 0 { Err(Error::Full { left_out }) } else { Ok(()) }
     }
 
-    async fn next(&self, max: usize, wait: Duration) -> Result<Vec<Hint>, Error> {
+    async fn next(&self, max: usize, wait: Duration) -> Result<Vec<JobHint>, Error> {
         let until = Instant::now() + wait;
         loop {
             let taken = self.take(max);
@@ -90,7 +90,7 @@ impl Hints for InProcess {
         Ok(self.line().len())
     }
 
-    async fn acknowledge(&self, _: &[Hint]) -> Result<(), Error> {
+    async fn acknowledge(&self, _: &[JobHint]) -> Result<(), Error> {
         Ok(())
     }
 }

@@ -19,10 +19,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Hint, Hints, fair_queue::FairQueue};
+use super::{Hints, JobHint, fair_queue::FairQueue};
 use crate::{
     Error,
-    link::{Link, MAX_BLOCK},
+    link::{MAX_BLOCKING_READ, RedisLink},
 };
 
 /// Number of streams per lane.
@@ -45,8 +45,8 @@ type StreamEntry = (usize, String);
 /// See [`Hints`] and the module.
 #[derive(Debug)]
 pub struct Redis {
-    commands: Arc<Link>,
-    reader: Arc<Link>,
+    commands: Arc<RedisLink>,
+    reader: Arc<RedisLink>,
     /// The keys of the streams, lane by lane.
     streams: Vec<String>,
     push: Script,
@@ -62,8 +62,8 @@ pub struct Redis {
 impl Redis {
     pub(crate) fn new(
         prefix: &str,
-        commands: Arc<Link>,
-        reader: Arc<Link>,
+        commands: Arc<RedisLink>,
+        reader: Arc<RedisLink>,
         ids: Ids,
         token: CancellationToken,
     ) -> Self {
@@ -89,7 +89,7 @@ impl Redis {
     async fn fill(&self, read: &mut FairQueue, max: usize) -> Result<(), Error> {
         let share = max.div_ceil(8);
         // Interactive hints are looked for every time, the others only when their stock runs low.
-        let low = |lane: &Lane| *lane == Lane::Interactive || read.len_of(*lane) <= 2 * share;
+        let low = |lane: &Lane| *lane == Lane::Interactive || read.lane_len(*lane) <= 2 * share;
         let streams: Vec<usize> =
             Lane::ALL.iter().filter(|lane| low(lane)).flat_map(|lane| shards(*lane)).collect();
         let full = self.read_from(read, &streams, max.div_ceil(SHARDS), None).await?;
@@ -97,8 +97,8 @@ impl Redis {
             let more: Vec<usize> =
                 full.iter().copied().filter(|stream| shards(*lane).contains(stream)).collect();
             let missing = match lane {
-                Lane::Interactive => max.saturating_sub(read.len_of(*lane)),
-                _ => max.saturating_sub(read.len()).max(share.saturating_sub(read.len_of(*lane))),
+                Lane::Interactive => max.saturating_sub(read.lane_len(*lane)),
+                _ => max.saturating_sub(read.len()).max(share.saturating_sub(read.lane_len(*lane))),
             };
             if missing > 0 && !more.is_empty() {
                 self.read_from(read, &more, missing.div_ceil(more.len()), None).await?;
@@ -155,7 +155,7 @@ impl Redis {
             if let (Some(run), Some(tenant)) = (id(1), id(3)) {
                 let (run, tenant) = (Id::from_uuid(run), Id::from_uuid(tenant));
                 unsettled.entry(run).or_default().push((stream, entry));
-                read.push(Hint { run, tenant, lane });
+                read.push(JobHint { run, tenant, lane });
             }
         }
     }
@@ -173,17 +173,17 @@ impl Redis {
     }
 
     /// Waits until a hint arrives.
-    async fn wait_for(&self, max: usize, until: Instant) -> Vec<Hint> {
+    async fn wait_for(&self, max: usize, until: Instant) -> Vec<JobHint> {
         let Ok(mut read) = timeout_at(until, self.read.lock()).await else { return Vec::new() };
         let every: Vec<usize> = (0..self.streams.len()).collect();
         loop {
             let mut outcome = self.fill(&mut read, max).await;
             let left = until.saturating_duration_since(Instant::now());
             if outcome.is_ok() && read.len() == 0 && !left.is_zero() {
-                let block = Some(left.min(MAX_BLOCK));
+                let block = Some(left.min(MAX_BLOCKING_READ));
                 outcome = self.read_from(&mut read, &every, max.div_ceil(SHARDS), block).await.map(drop);
             }
-            if outcome.as_ref().is_err_and(Error::is_no_group) {
+            if outcome.as_ref().is_err_and(Error::is_missing_group) {
                 outcome = self.make_groups().await;
             }
             let hints = read.take(max);
@@ -191,7 +191,7 @@ impl Redis {
                 return hints;
             }
             if outcome.is_err() {
-                let pause = Duration::from_millis(50 + self.ids.below(100));
+                let pause = Duration::from_millis(50 + self.ids.random_below(100));
                 sleep(pause.min(until.saturating_duration_since(Instant::now()))).await;
                 return Vec::new();
             }
@@ -201,7 +201,7 @@ impl Redis {
 
 #[async_trait]
 impl Hints for Redis {
-    async fn push(&self, hints: &[Hint]) -> Result<(), Error> {
+    async fn push(&self, hints: &[JobHint]) -> Result<(), Error> {
         for hints in hints.chunks(BATCH) {
             let mut script = self.push.prepare_invoke();
             self.streams.iter().for_each(|stream| {
@@ -223,7 +223,7 @@ impl Hints for Redis {
         Ok(())
     }
 
-    async fn next(&self, max: usize, wait: Duration) -> Result<Vec<Hint>, Error> {
+    async fn next(&self, max: usize, wait: Duration) -> Result<Vec<JobHint>, Error> {
         if max == 0 {
             return Ok(Vec::new());
         }
@@ -245,7 +245,7 @@ impl Hints for Redis {
         Ok(lengths.into_iter().sum())
     }
 
-    async fn acknowledge(&self, hints: &[Hint]) -> Result<(), Error> {
+    async fn acknowledge(&self, hints: &[JobHint]) -> Result<(), Error> {
         let mut entries: HashMap<usize, Vec<String>> = HashMap::new();
         {
             let mut unsettled = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner);
@@ -273,7 +273,7 @@ fn shards(lane: Lane) -> std::ops::Range<usize> {
 }
 
 /// The two different streams of a tenant in a lane.
-fn choices(hint: &Hint) -> (usize, usize) {
+fn choices(hint: &JobHint) -> (usize, usize) {
     // Written out, because it has to be the same on every node and in every version: the halves of the id,
     // mixed by multiplication until every bit hangs on every other.
     let (high, low) = hint.tenant.uuid().as_u64_pair();

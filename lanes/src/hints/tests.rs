@@ -15,16 +15,16 @@ use crate::test_node::{Node, on_both};
 const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_millis(20);
 
-fn runs(hints: &[Hint]) -> HashSet<Id<ids::Run>> {
+fn runs(hints: &[JobHint]) -> HashSet<Id<ids::Run>> {
     hints.iter().map(|hint| hint.run).collect()
 }
 
-fn count(hints: &[Hint], lane: Lane) -> usize {
+fn count(hints: &[JobHint], lane: Lane) -> usize {
     hints.iter().filter(|hint| hint.lane == lane).count()
 }
 
 /// Takes `want` hints, at most `max` at a time, and acknowledges each.
-async fn take(node: &Node, want: usize, max: usize) -> Vec<Hint> {
+async fn take(node: &Node, want: usize, max: usize) -> Vec<JobHint> {
     let mut taken = Vec::new();
     while taken.len() < want {
         let hints = node.lanes.hints.next(max, LONG).await.unwrap();
@@ -47,7 +47,7 @@ on_both!(
 );
 
 async fn what_is_pushed_comes_out_once(node: Node) {
-    let pushed: Vec<Hint> =
+    let pushed: Vec<JobHint> =
         Lane::ALL.iter().flat_map(|lane| node.hints(40, node.ids.make(), *lane)).collect();
     node.lanes.hints.push(&pushed).await.unwrap();
     let taken = take(&node, 120, 7).await;
@@ -112,10 +112,10 @@ async fn a_run_may_be_told_again_after_it_was_given(node: Node) {
 async fn in_one_process_a_run_waits_once_and_in_its_most_urgent_lane() {
     let node = Node::in_process();
     let first = node.hints(3, node.ids.make(), Background);
-    let urgent = Hint { lane: Interactive, ..first[2] };
+    let urgent = JobHint { lane: Interactive, ..first[2] };
     node.lanes.hints.push(&first).await.unwrap();
     node.lanes.hints.push(&first).await.unwrap();
-    node.lanes.hints.push(&[urgent, Hint { lane: Bulk, ..urgent }]).await.unwrap();
+    node.lanes.hints.push(&[urgent, JobHint { lane: Bulk, ..urgent }]).await.unwrap();
     assert_eq!(take(&node, 3, 10).await, [urgent, first[0], first[1]]);
     assert_eq!(node.lanes.hints.next(10, SHORT).await.unwrap(), []);
 }

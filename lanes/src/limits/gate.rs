@@ -44,7 +44,7 @@ struct State {
 }
 
 /// The outcome of an attempt to enter.
-pub(super) enum Attempt {
+pub(super) enum EntryAttempt {
     Inside(Permit),
     /// The rate limit allows the next call only after this time.
     After(Duration),
@@ -79,7 +79,7 @@ impl Gate {
         attempt: impl Fn() -> Attempts,
     ) -> Result<Permit, Wait>
     where
-        Attempts: Future<Output = Attempt>,
+        Attempts: Future<Output = EntryAttempt>,
     {
         let until = Instant::now() + patience;
         if let Some(closed) = self.closed_for().filter(|closed| *closed > patience) {
@@ -91,16 +91,16 @@ impl Gate {
             tokio::pin!(freed);
             freed.as_mut().enable();
             let outcome = match self.closed_for() {
-                Some(closed) => Attempt::After(closed),
+                Some(closed) => EntryAttempt::After(closed),
                 None => attempt().await,
             };
             let left = until.saturating_duration_since(Instant::now());
             match outcome {
-                Attempt::Inside(place) => return Ok(place),
-                Attempt::After(wait) if wait > left => return Err(Wait(wait)),
-                Attempt::After(wait) => sleep(wait).await,
-                Attempt::Full(_) if left.is_zero() => return Err(Wait(SOME_TIME)),
-                Attempt::Full(again) => {
+                EntryAttempt::Inside(place) => return Ok(place),
+                EntryAttempt::After(wait) if wait > left => return Err(Wait(wait)),
+                EntryAttempt::After(wait) => sleep(wait).await,
+                EntryAttempt::Full(_) if left.is_zero() => return Err(Wait(SOME_TIME)),
+                EntryAttempt::Full(again) => {
                     let look = again.map_or(until, |again| until.min(Instant::now() + again));
                     // Either way the next attempt shows whether somebody left.
                     let _ = timeout_at(look, freed).await;
@@ -110,23 +110,23 @@ impl Gate {
     }
 
     /// Tries to acquire a permit using only this node's state.
-    pub(super) fn attempt(self: &Arc<Self>, limit: &Limit) -> Attempt {
+    pub(super) fn attempt(self: &Arc<Self>, limit: &Limit) -> EntryAttempt {
         let now = Instant::now();
         let mut state = self.state();
         let mut due = state.due.map_or(now, |due| due.max(now));
         if let Some((interval, ahead)) = limit.pace() {
             if due > now + ahead {
-                return Attempt::After(due - ahead - now);
+                return EntryAttempt::After(due - ahead - now);
             }
             due += interval;
         }
         if limit.concurrency > 0 && state.inside >= limit.concurrency {
-            return Attempt::Full(None);
+            return EntryAttempt::Full(None);
         }
         state.due = Some(due);
         state.inside += 1;
         let gate = self.clone();
-        Attempt::Inside(Permit::new(move || gate.leave()))
+        EntryAttempt::Inside(Permit::new(move || gate.leave()))
     }
 
     pub(super) fn pause(&self, for_: Duration) {

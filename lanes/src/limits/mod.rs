@@ -18,7 +18,7 @@ pub use self::{in_process::InProcess, redis::Redis};
 use crate::Key;
 
 /// Lifetime of a permit whose node has died; live nodes renew their permits.
-pub const LEASE: Duration = Duration::from_secs(15);
+pub const PERMIT_LEASE: Duration = Duration::from_secs(15);
 
 /// Maximum pause of a gate, even if the provider requests a longer one.
 pub const MAX_PAUSE: Duration = Duration::from_hours(24);

@@ -25,9 +25,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Limit, Limits, MAX_PAUSE, Permit, Wait,
-    gate::{Attempt, Gate, Gates},
+    gate::{EntryAttempt, Gate, Gates},
 };
-use crate::{Error, Key, link::Link};
+use crate::{Error, Key, link::RedisLink};
 
 /// Minimum wait before a full gate is tried again, because a permit may be free on another node; the actual wait is
 /// up to twice as long.
@@ -41,7 +41,7 @@ const TRY_AGAIN: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub struct Redis {
     prefix: String,
-    commands: Arc<Link>,
+    commands: Arc<RedisLink>,
     ids: Ids,
     nodes: Arc<AtomicU32>,
     lease: Duration,
@@ -74,7 +74,7 @@ impl Redis {
     /// Starts the task that returns permits, on `tracker`.
     pub(crate) fn start(
         prefix: &str,
-        commands: Arc<Link>,
+        commands: Arc<RedisLink>,
         ids: Ids,
         nodes: Arc<AtomicU32>,
         lease: Duration,
@@ -104,7 +104,7 @@ impl Redis {
         format!("{{{}:limit:{key}}}:{what}", self.prefix)
     }
 
-    async fn attempt(&self, key: &str, gate: &Arc<Gate>, limit: &Limit) -> Attempt {
+    async fn attempt(&self, key: &str, gate: &Arc<Gate>, limit: &Limit) -> EntryAttempt {
         let (places, lease) = (self.key(key, "places"), self.ids.uuid().simple().to_string());
         let (interval, ahead) = limit.pace().unwrap_or_default();
         let mut script = self.enter.prepare_invoke();
@@ -124,14 +124,14 @@ impl Redis {
                 if limit.concurrency > 0 {
                     self.held.lock().insert(lease, places);
                 }
-                Attempt::Inside(place)
+                EntryAttempt::Inside(place)
             }
             Ok((refusal, wait)) => {
                 place.forget();
-                let again = LOOK_AGAIN_MS + self.ids.below(LOOK_AGAIN_MS);
+                let again = LOOK_AGAIN_MS + self.ids.random_below(LOOK_AGAIN_MS);
                 match refusal {
-                    1 => Attempt::After(Duration::from_micros(wait.max(1))),
-                    _ => Attempt::Full(Some(Duration::from_millis(again))),
+                    1 => EntryAttempt::After(Duration::from_micros(wait.max(1))),
+                    _ => EntryAttempt::Full(Some(Duration::from_millis(again))),
                 }
             }
             Err(_) => gate.attempt(&limit.share(self.nodes.load(Ordering::Relaxed))),
@@ -176,7 +176,7 @@ impl Limits for Redis {
 /// Renews and returns this node's permits at Redis, one after the other, so that a permit is never renewed after it
 /// was returned.
 struct PermitKeeper {
-    commands: Arc<Link>,
+    commands: Arc<RedisLink>,
     held: Arc<HeldPermits>,
     lease: Duration,
 }

@@ -218,7 +218,7 @@ async fn a_caller_who_stops_waiting_takes_no_place_with_it() {
 #[tokio::test]
 async fn without_redis_each_node_keeps_its_share() {
     let (mut server, node) = alone().await;
-    let limits = start(&node, 2, LEASE);
+    let limits = start(&node, 2, PERMIT_LEASE);
     drop(fill(&limits, "ada", FOUR, 4).await);
     server.kill();
     let inside = fill(&limits, "bob", FOUR, 2).await;

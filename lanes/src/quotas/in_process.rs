@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use tokio::time::{Duration, Instant};
 
-use super::{Quota, Quotas, Spending};
+use super::{Quota, Quotas, SpendOutcome};
 use crate::Key;
 
 /// The number of keys kept before full buckets, which need not be kept, are removed.
@@ -22,7 +22,7 @@ pub struct InProcess {
 }
 
 impl InProcess {
-    pub(super) fn spend_here(&self, quotas: &[(Key, Quota)], units: u32) -> Spending {
+    pub(super) fn spend_locally(&self, quotas: &[(Key, Quota)], units: u32) -> SpendOutcome {
         let now = Instant::now();
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         if full_at.len() >= KEYS && full_at.len() == full_at.capacity() {
@@ -39,7 +39,7 @@ impl InProcess {
                 full_at.insert(key.clone(), now + Duration::from_micros(*owed));
             }
         }
-        Spending::of(quotas, wait, &owed)
+        SpendOutcome::of(quotas, wait, &owed)
     }
 
     #[cfg(test)]
@@ -54,7 +54,7 @@ fn micros(duration: Duration) -> u64 {
 
 #[async_trait]
 impl Quotas for InProcess {
-    async fn spend(&self, quotas: &[(Key, Quota)], units: u32) -> Spending {
-        self.spend_here(quotas, units)
+    async fn spend(&self, quotas: &[(Key, Quota)], units: u32) -> SpendOutcome {
+        self.spend_locally(quotas, units)
     }
 }

@@ -36,7 +36,7 @@ pub struct Balance {
 
 /// The outcome of spending units.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spending {
+pub struct SpendOutcome {
     /// The wait until the units are available; `None` if they were spent. A refused request takes nothing from any
     /// quota.
     pub refused_for: Option<Duration>,
@@ -51,7 +51,7 @@ pub trait Quotas: Send + Sync + fmt::Debug {
     ///
     /// A request for more units than a quota holds counts as one for all of them: it is refused until the bucket is
     /// full, but not for ever.
-    async fn spend(&self, quotas: &[(Key, Quota)], units: u32) -> Spending;
+    async fn spend(&self, quotas: &[(Key, Quota)], units: u32) -> SpendOutcome;
 }
 
 impl Quota {
@@ -83,7 +83,7 @@ impl Quota {
     }
 }
 
-impl Spending {
+impl SpendOutcome {
     /// The outcome for quotas that are full again after `owed` microseconds each, and for the longest wait if the
     /// request was refused.
     fn of(quotas: &[(Key, Quota)], wait: u64, owed: &[u64]) -> Self {

@@ -8,14 +8,14 @@ use std::sync::{
 use async_trait::async_trait;
 use redis::Script;
 
-use super::{InProcess, Quota, Quotas, Spending};
-use crate::{Error, Key, link::Link};
+use super::{InProcess, Quota, Quotas, SpendOutcome};
+use crate::{Error, Key, link::RedisLink};
 
 /// The Redis implementation of [`Quotas`].
 #[derive(Debug)]
 pub struct Redis {
     prefix: String,
-    commands: Arc<Link>,
+    commands: Arc<RedisLink>,
     nodes: Arc<AtomicU32>,
     script: Script,
     /// Quotas enforced by this node alone while Redis is unreachable.
@@ -23,7 +23,7 @@ pub struct Redis {
 }
 
 impl Redis {
-    pub(crate) fn new(prefix: &str, commands: Arc<Link>, nodes: Arc<AtomicU32>) -> Self {
+    pub(crate) fn new(prefix: &str, commands: Arc<RedisLink>, nodes: Arc<AtomicU32>) -> Self {
         let script = Script::new(include_str!("spend.lua"));
         Self { prefix: prefix.to_owned(), commands, nodes, script, alone: InProcess::default() }
     }
@@ -31,7 +31,7 @@ impl Redis {
 
 #[async_trait]
 impl Quotas for Redis {
-    async fn spend(&self, quotas: &[(Key, Quota)], units: u32) -> Spending {
+    async fn spend(&self, quotas: &[(Key, Quota)], units: u32) -> SpendOutcome {
         let mut script = self.script.prepare_invoke();
         for (key, quota) in quotas {
             script.key(format!("{{{}:quota}}:{}", self.prefix, key.as_str()));
@@ -44,10 +44,10 @@ impl Quotas for Redis {
         if let Ok(answer) = answer
             && let Some((wait, owed)) = answer.split_first()
         {
-            return Spending::of(quotas, *wait, owed);
+            return SpendOutcome::of(quotas, *wait, owed);
         }
         let nodes = self.nodes.load(Ordering::Relaxed);
         let shares: Vec<_> = quotas.iter().map(|(key, quota)| (key.clone(), quota.share(nodes))).collect();
-        self.alone.spend_here(&shares, units)
+        self.alone.spend_locally(&shares, units)
     }
 }

@@ -10,7 +10,7 @@ use crate::test_node::{Node, key, on_both};
 /// A quota that is practically not refilled while a test runs.
 const TEN: Quota = Quota { units: 10, per: Duration::from_hours(24) };
 
-async fn spend(node: &Node, name: &str, units: u32) -> Spending {
+async fn spend(node: &Node, name: &str, units: u32) -> SpendOutcome {
     node.lanes.quotas.spend(&[(key(name), TEN)], units).await
 }
 
@@ -89,7 +89,7 @@ fn buckets_that_are_full_again_are_forgotten() {
     let quick = Quota { units: 1, per: Duration::from_micros(1) };
     let mut most = 0;
     for number in 0..40_000 {
-        let spending = quotas.spend_here(&[(key(&number.to_string()), quick)], 1);
+        let spending = quotas.spend_locally(&[(key(&number.to_string()), quick)], 1);
         assert_eq!(spending.refused_for, None);
         most = most.max(quotas.len());
     }

@@ -9,10 +9,10 @@ use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-use super::{BodyRejected, Budget};
+use super::{BodyBudget, BodyRejected};
 
 /// Decodes the text of a body. Memory for a converted text is charged to the budget.
-pub(crate) fn decode<'b>(bytes: &'b [u8], budget: &mut Budget) -> Result<Cow<'b, str>, BodyRejected> {
+pub(crate) fn decode<'b>(bytes: &'b [u8], budget: &mut BodyBudget) -> Result<Cow<'b, str>, BodyRejected> {
     let (encoding, mark) = Encoding::for_bom(bytes).unwrap_or((UTF_8, 0));
     let bytes = &bytes[mark..];
     let encoding = if mark == 0 { without_mark(bytes) } else { encoding };
@@ -57,7 +57,7 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
 }
 
 /// Repairs UTF-8 that contains invalid bytes.
-fn mend(bytes: &[u8], budget: &mut Budget) -> Result<String, BodyRejected> {
+fn mend(bytes: &[u8], budget: &mut BodyBudget) -> Result<String, BodyRejected> {
     let mut wrong = 0_usize;
     for chunk in bytes.utf8_chunks() {
         wrong += chunk.invalid().len();
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     fn text(bytes: &[u8]) -> String {
-        decode(bytes, &mut Budget::of(1 << 20)).unwrap().into_owned()
+        decode(bytes, &mut BodyBudget::new(1 << 20)).unwrap().into_owned()
     }
 
     #[test]
@@ -170,8 +170,8 @@ mod tests {
     #[test]
     fn what_is_written_anew_is_paid_for() {
         let latin = vec![0xFC; 1000];
-        assert_eq!(decode(&latin, &mut Budget::of(2999)), Err(BodyRejected::OverBudget));
-        assert_eq!(decode(&latin, &mut Budget::of(3000)).unwrap().chars().count(), 1000);
-        assert!(decode(&[b'x'; 1000], &mut Budget::of(0)).is_ok(), "what is borrowed costs nothing");
+        assert_eq!(decode(&latin, &mut BodyBudget::new(2999)), Err(BodyRejected::OverBudget));
+        assert_eq!(decode(&latin, &mut BodyBudget::new(3000)).unwrap().chars().count(), 1000);
+        assert!(decode(&[b'x'; 1000], &mut BodyBudget::new(0)).is_ok(), "what is borrowed costs nothing");
     }
 }

@@ -6,11 +6,11 @@ use futures::FutureExt;
 use url::Url;
 
 use super::{
-    failure::{self, About},
+    failure::{self, Subject},
     href,
     multistatus::Resource,
     principal::{self, Principal},
-    transport::{Call, DavClient},
+    transport::{DavClient, DavRequest},
     xml::{CALDAV, DAV},
 };
 use crate::{Error, ErrorKind, Organisation, Result};
@@ -47,18 +47,18 @@ pub(super) struct Outbox {
 impl Account {
     /// Whether `mailbox` is the account's own mailbox: either a published address or the one entered by the
     /// administrator.
-    pub(super) fn is(&self, dav: &DavClient<'_>, mailbox: &str) -> bool {
+    pub(super) fn owns_mailbox(&self, dav: &DavClient<'_>, mailbox: &str) -> bool {
         let typed = &dav.session.account;
-        let with_domain = || format!("{typed}@{}", domain(dav, self.address()));
+        let with_domain = || format!("{typed}@{}", mail_domain(dav, self.address()));
         self.addresses.iter().any(|own| own.eq_ignore_ascii_case(mailbox))
             || typed.eq_ignore_ascii_case(mailbox)
             || (!typed.contains('@') && with_domain().eq_ignore_ascii_case(mailbox))
     }
 
     /// Whether a principal is the account's own.
-    pub(super) fn is_itself(&self, principal: &Principal) -> bool {
-        href::same(&principal.url, &self.principal)
-            || (principal.is_published && self.addresses.iter().any(|own| principal.has(own)))
+    pub(super) fn is_own_principal(&self, principal: &Principal) -> bool {
+        href::is_same_resource(&principal.url, &self.principal)
+            || (principal.is_published && self.addresses.iter().any(|own| principal.has_address(own)))
     }
 
     /// The first published address.
@@ -68,13 +68,13 @@ impl Account {
 
     /// Whether a URL is one of the account's own calendar homes.
     pub(super) fn has_home(&self, url: &Url) -> bool {
-        self.homes.iter().any(|home| href::same(home, url))
+        self.homes.iter().any(|home| href::is_same_resource(home, url))
     }
 }
 
 /// The mail domain for principals whose name contains none: the configured one, otherwise that of the account's
 /// address, otherwise the server's host.
-pub(super) fn domain(dav: &DavClient<'_>, published: Option<&str>) -> String {
+pub(super) fn mail_domain(dav: &DavClient<'_>, published: Option<&str>) -> String {
     let configured = dav.caldav.config.addresses.domain.clone();
     let of = |address: &str| address.split_once('@').map(|(_, domain)| domain.to_owned());
     configured
@@ -84,9 +84,9 @@ pub(super) fn domain(dav: &DavClient<'_>, published: Option<&str>) -> String {
 }
 
 /// The account, cached if it was found before.
-pub(super) async fn account(dav: &DavClient<'_>) -> Result<Arc<Account>> {
-    let load = async { own(dav).await.map(Arc::new) };
-    let found = super::remembered(&dav.caldav.accounts, dav.key("account"), load.boxed()).await;
+pub(super) async fn cached_account(dav: &DavClient<'_>) -> Result<Arc<Account>> {
+    let load = async { find_account(dav).await.map(Arc::new) };
+    let found = super::remembered(&dav.caldav.accounts, dav.cache_key("account"), load.boxed()).await;
     found.map_err(|error| as_transient(dav, error))
 }
 
@@ -97,13 +97,13 @@ pub(super) fn as_transient(dav: &DavClient<'_>, error: Error) -> Error {
 
 /// Finds the account's own principal (RFC 5397): at the given URL, otherwise at the well-known one, otherwise at the
 /// root.
-pub(super) async fn own(dav: &DavClient<'_>) -> Result<Account> {
+pub(super) async fn find_account(dav: &DavClient<'_>) -> Result<Account> {
     let mut first = None;
     for url in
         [Some(dav.server.clone()), dav.server.join("/.well-known/caldav").ok(), dav.server.join("/").ok()]
     {
         let Some(url) = url else { continue };
-        let found = match dav.propfind(&url, "0", OWN, About::Server).await {
+        let found = match dav.propfind(&url, "0", OWN, Subject::Server).await {
             Ok(found) => found.into_iter().find_map(|one| Some((principal_of(&url, &one)?, one))),
             Err(error) if is_elsewhere(&error) => {
                 first = first.or(Some(error));
@@ -140,7 +140,7 @@ fn collections(base: &Url, found: &Resource) -> Vec<Url> {
 
 /// Reads the account's principal. If it may not be read, the account has no addresses and no homes.
 async fn look(dav: &DavClient<'_>, principal: Url, collections: Vec<Url>) -> Result<Account> {
-    let found = match dav.propfind(&principal, "0", ACCOUNT, About::Server).await {
+    let found = match dav.propfind(&principal, "0", ACCOUNT, Subject::Server).await {
         Err(error) if is_elsewhere(&error) => Vec::new(),
         found => found?,
     };
@@ -152,7 +152,10 @@ async fn look(dav: &DavClient<'_>, principal: Url, collections: Vec<Url>) -> Res
         outbox: None,
         collections,
     };
-    let own = found.iter().find(|one| href::same(&one.url, &account.principal)).or_else(|| found.first());
+    let own = found
+        .iter()
+        .find(|one| href::is_same_resource(&one.url, &account.principal))
+        .or_else(|| found.first());
     let Some(own) = own else { return Ok(account) };
     account.addresses = principal::addresses(own);
     account.name = own.text(DAV, "displayname").map(str::to_owned);
@@ -173,7 +176,7 @@ async fn look(dav: &DavClient<'_>, principal: Url, collections: Vec<Url>) -> Res
 fn with_list(mut account: Account, base: &Url) -> Account {
     let mut all: Vec<Url> = Vec::new();
     for url in account.collections.drain(..).chain([href::normalise(base.clone())]) {
-        if !all.iter().any(|known| href::same(known, &url)) {
+        if !all.iter().any(|known| href::is_same_resource(known, &url)) {
             all.push(url);
         }
     }
@@ -181,9 +184,9 @@ fn with_list(mut account: Account, base: &Url) -> Account {
 }
 
 /// Verifies that the server speaks CalDAV and accepts the account.
-pub(super) async fn organisation(dav: &DavClient<'_>) -> Result<Organisation> {
-    let own = own(dav).await?;
-    let options = dav.send(Call::options(&own.principal)).await?;
+pub(super) async fn read_organisation(dav: &DavClient<'_>) -> Result<Organisation> {
+    let own = find_account(dav).await?;
+    let options = dav.send(DavRequest::options(&own.principal)).await?;
     let classes = options.headers.get_all("dav").iter().filter_map(|value| value.to_str().ok());
     if !classes.flat_map(|value| value.split(',')).any(|class| class.trim() == "calendar-access") {
         return Err(failure::not_caldav());
@@ -193,7 +196,7 @@ pub(super) async fn organisation(dav: &DavClient<'_>) -> Result<Organisation> {
     Ok(Organisation {
         id: own.principal.to_string(),
         name,
-        domains: vec![domain(dav, own.address())],
+        domains: vec![mail_domain(dav, own.address())],
         zone: None,
         language: None,
     })

@@ -12,20 +12,20 @@ use moka::sync::Cache;
 use secrecy::ExposeSecret;
 use sha2::{Digest as _, Sha256};
 
-use super::digest::{Challenge, Handshake};
+use super::digest::{Challenge, DigestChallenge};
 use crate::{Credential, Session};
 
 /// Cache of refused credentials and of the challenges that servers sent.
 #[derive(Debug, Clone)]
-pub(super) struct Logins {
+pub(super) struct AuthCache {
     ids: Ids,
     refused: Cache<String, ()>,
-    handshakes: Cache<String, Arc<Handshake>>,
+    handshakes: Cache<String, Arc<DigestChallenge>>,
 }
 
 /// How to react to a 401.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum UnauthorizedOutcome {
     /// Send the request again with the challenge that the server sent.
     Again,
     /// The server does not accept the credential.
@@ -34,7 +34,7 @@ pub(super) enum Verdict {
     Unspoken(Vec<String>),
 }
 
-impl Logins {
+impl AuthCache {
     pub(super) fn new(ids: Ids) -> Self {
         Self {
             ids,
@@ -49,13 +49,13 @@ impl Logins {
     }
 
     /// Records that a credential was refused, so that it is not sent again.
-    pub(super) fn refuse(&self, key: String) {
+    pub(super) fn record_refusal(&self, key: String) {
         self.handshakes.invalidate(&key);
         self.refused.insert(key, ());
     }
 
     /// The `Authorization` header of a request.
-    pub(super) fn authorization(
+    pub(super) fn authorization_header(
         &self,
         key: &str,
         credential: &Credential,
@@ -66,8 +66,8 @@ impl Logins {
             Credential::Bearer(token) => format!("Bearer {}", token.expose_secret()),
             Credential::Basic { user, password } => match self.handshakes.get(key) {
                 Some(handshake) => {
-                    let nonce = hex(&self.ids.bytes::<16>());
-                    handshake.answer(user, password.expose_secret(), method, uri, &nonce)
+                    let nonce = hex(&self.ids.random_bytes::<16>());
+                    handshake.authorization_header(user, password.expose_secret(), method, uri, &nonce)
                 }
                 None => {
                     let pair = format!("{user}:{}", password.expose_secret());
@@ -80,40 +80,40 @@ impl Logins {
     }
 
     /// Interprets a 401. `is_second` is true if the request has already been repeated with a fresh nonce.
-    pub(super) fn judge(
+    pub(super) fn handle_unauthorized(
         &self,
         key: &str,
         credential: &Credential,
         headers: &HeaderMap,
         is_second: bool,
-    ) -> Verdict {
+    ) -> UnauthorizedOutcome {
         let challenges = challenges(headers);
         let offers = |scheme: &str| challenges.iter().any(|one| one.scheme.eq_ignore_ascii_case(scheme));
         if challenges.is_empty() || !matches!(credential, Credential::Basic { .. }) {
-            return Verdict::Refused;
+            return UnauthorizedOutcome::Refused;
         }
         let before = self.handshakes.get(key);
         if before.is_none() && offers("Basic") {
-            return Verdict::Refused;
+            return UnauthorizedOutcome::Refused;
         }
-        let Some(handshake) = Handshake::best(&challenges) else {
+        let Some(handshake) = DigestChallenge::strongest(&challenges) else {
             return match before {
-                Some(_) => Verdict::Refused,
-                None => Verdict::Unspoken(challenges.into_iter().map(|one| one.scheme).collect()),
+                Some(_) => UnauthorizedOutcome::Refused,
+                None => UnauthorizedOutcome::Unspoken(challenges.into_iter().map(|one| one.scheme).collect()),
             };
         };
         // A nonce that was used before may have been forgotten by the server, whether it says so or not.
-        let is_spent = before.as_ref().is_none_or(|before| handshake.is_stale || before.was_reused());
+        let is_spent = before.as_ref().is_none_or(|before| handshake.is_stale || before.was_nonce_reused());
         if is_second || !is_spent {
-            return Verdict::Refused;
+            return UnauthorizedOutcome::Refused;
         }
         self.handshakes.insert(key.to_owned(), Arc::new(handshake));
-        Verdict::Again
+        UnauthorizedOutcome::Again
     }
 }
 
 /// The key under which a credential is remembered: its scope, the server it was sent to, and its digest.
-pub(super) fn key(session: &Session, origin: &str, credential: &Credential) -> String {
+pub(super) fn credential_key(session: &Session, origin: &str, credential: &Credential) -> String {
     let text = match credential {
         Credential::Bearer(token) => format!("bearer\n{}", token.expose_secret()),
         Credential::Basic { user, password } => format!("basic\n{user}\n{}", password.expose_secret()),
@@ -135,7 +135,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
     let values = headers.get_all(header::WWW_AUTHENTICATE).iter();
     let texts = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    texts.flat_map(|text| Challenge::read_all(&text)).collect()
+    texts.flat_map(|text| Challenge::parse_all(&text)).collect()
 }
 
 #[cfg(test)]
@@ -144,9 +144,9 @@ mod tests {
 
     use super::*;
 
-    fn logins() -> Logins {
+    fn logins() -> AuthCache {
         let clock: SharedClock = Arc::new(TestClock::at("2026-11-25T09:00:00Z".parse().unwrap()));
-        Logins::new(Ids::seeded(clock, 1))
+        AuthCache::new(Ids::seeded(clock, 1))
     }
 
     fn told(values: &[&str]) -> HeaderMap {
@@ -162,40 +162,64 @@ mod tests {
     fn a_refusal_is_told_from_a_server_that_wants_another_scheme() {
         let digest = r#"Digest realm="r", nonce="n", qop="auth""#;
         for (headers, expected) in [
-            (told(&[r#"Basic realm="a""#]), Verdict::Refused),
-            (told(&[digest, "Basic realm=x"]), Verdict::Refused),
-            (told(&[]), Verdict::Refused),
-            (told(&[digest]), Verdict::Again),
-            (told(&["Negotiate", "NTLM"]), Verdict::Unspoken(vec!["Negotiate".into(), "NTLM".into()])),
-            (told(&["Negotiate, NTLM"]), Verdict::Unspoken(vec!["Negotiate".into(), "NTLM".into()])),
-            (told(&[r#"Bearer realm="x", error="y""#]), Verdict::Unspoken(vec!["Bearer".into()])),
+            (told(&[r#"Basic realm="a""#]), UnauthorizedOutcome::Refused),
+            (told(&[digest, "Basic realm=x"]), UnauthorizedOutcome::Refused),
+            (told(&[]), UnauthorizedOutcome::Refused),
+            (told(&[digest]), UnauthorizedOutcome::Again),
+            (
+                told(&["Negotiate", "NTLM"]),
+                UnauthorizedOutcome::Unspoken(vec!["Negotiate".into(), "NTLM".into()]),
+            ),
+            (
+                told(&["Negotiate, NTLM"]),
+                UnauthorizedOutcome::Unspoken(vec!["Negotiate".into(), "NTLM".into()]),
+            ),
+            (told(&[r#"Bearer realm="x", error="y""#]), UnauthorizedOutcome::Unspoken(vec!["Bearer".into()])),
             (
                 told(&[r#"Digest realm="r", nonce="n", algorithm=X-OWN"#]),
-                Verdict::Unspoken(vec!["Digest".into()]),
+                UnauthorizedOutcome::Unspoken(vec!["Digest".into()]),
             ),
         ] {
-            assert_eq!(logins().judge("k", &basic(), &headers, false), expected, "{headers:?}");
+            assert_eq!(logins().handle_unauthorized("k", &basic(), &headers, false), expected, "{headers:?}");
         }
         let bearer = Credential::Bearer("t".to_owned().into());
-        assert_eq!(logins().judge("k", &bearer, &told(&[digest]), false), Verdict::Refused);
+        assert_eq!(
+            logins().handle_unauthorized("k", &bearer, &told(&[digest]), false),
+            UnauthorizedOutcome::Refused
+        );
     }
 
     #[test]
     fn a_nonce_is_used_again_until_the_server_wants_another_one() {
         let logins = logins();
         let fresh = |nonce: &str| told(&[&format!(r#"Digest realm="r", nonce="{nonce}", qop="auth""#)]);
-        let send = || logins.authorization("k", &basic(), "GET", "/");
+        let send = || logins.authorization_header("k", &basic(), "GET", "/");
         assert!(send().starts_with("Basic "));
-        assert_eq!(logins.judge("k", &basic(), &fresh("one"), false), Verdict::Again);
+        assert_eq!(
+            logins.handle_unauthorized("k", &basic(), &fresh("one"), false),
+            UnauthorizedOutcome::Again
+        );
         assert!(send().contains("nc=00000001"));
-        assert_eq!(logins.judge("k", &basic(), &fresh("two"), false), Verdict::Refused, "a fresh nonce");
+        assert_eq!(
+            logins.handle_unauthorized("k", &basic(), &fresh("two"), false),
+            UnauthorizedOutcome::Refused,
+            "a fresh nonce"
+        );
         assert!(send().contains("nc=00000002"));
-        assert_eq!(logins.judge("k", &basic(), &fresh("two"), false), Verdict::Again, "an old nonce");
+        assert_eq!(
+            logins.handle_unauthorized("k", &basic(), &fresh("two"), false),
+            UnauthorizedOutcome::Again,
+            "an old nonce"
+        );
         assert!(send().contains(r#"nonce="two""#));
         let stale = told(&[r#"Digest realm="r", nonce="three", stale=TRUE"#]);
-        assert_eq!(logins.judge("k", &basic(), &stale, false), Verdict::Again);
-        assert_eq!(logins.judge("k", &basic(), &stale, true), Verdict::Refused, "not for ever");
-        logins.refuse("k".to_owned());
+        assert_eq!(logins.handle_unauthorized("k", &basic(), &stale, false), UnauthorizedOutcome::Again);
+        assert_eq!(
+            logins.handle_unauthorized("k", &basic(), &stale, true),
+            UnauthorizedOutcome::Refused,
+            "not for ever"
+        );
+        logins.record_refusal("k".to_owned());
         assert!(logins.is_refused("k") && !logins.is_refused("other"));
     }
 }

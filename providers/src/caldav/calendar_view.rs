@@ -1,12 +1,12 @@
 //! What the account can read from a mailbox: the events of its calendars, or only busy times.
 
-use domain::{Busy, TimeRange, Unreadable, UnreadableReason};
+use domain::{BusyTime, TimeRange, UnreadableItem, UnreadableReason};
 
 use super::{
     collection::Collection,
     free_busy, href,
-    interpret::{self, Reader},
-    locate::{self, Located},
+    interpret::{self, CalendarOwner},
+    locate::{self, LocatedMailbox},
     read::ReadResources,
     transport::DavClient,
 };
@@ -18,7 +18,7 @@ pub(super) enum CalendarView {
     /// All events, as iCalendar resources.
     Events(ReadResources),
     /// Only the busy times are readable.
-    Busy(Vec<Busy>),
+    Busy(Vec<BusyTime>),
     /// Nothing can be read, although the calendar belongs to the owner.
     Nothing,
 }
@@ -27,24 +27,29 @@ pub(super) enum CalendarView {
 pub(super) type CalendarViews = Vec<(Collection, CalendarView)>;
 
 /// The owner's zone and addresses, for interpreting a calendar of a mailbox.
-pub(super) fn reader(dav: &DavClient<'_>, place: &Located, mailbox: &str, calendar: &Collection) -> Reader {
+pub(super) fn calendar_owner(
+    dav: &DavClient<'_>,
+    place: &LocatedMailbox,
+    mailbox: &str,
+    calendar: &Collection,
+) -> CalendarOwner {
     let mut addresses = place.principal.addresses.clone();
-    if !place.principal.has(mailbox) {
+    if !place.principal.has_address(mailbox) {
         addresses.push(mailbox.to_owned());
     }
-    Reader { zone: locate::zone(dav, calendar), addresses }
+    CalendarOwner { zone: locate::calendar_zone(dav, calendar), addresses }
 }
 
 /// The entry for a calendar from which nothing can be read.
-fn mark(calendar: &Collection) -> Unreadable {
-    let uid = href::id(&calendar.url);
-    Unreadable { uid, reason: UnreadableReason::NotDelivered, blocks: false }
+fn mark(calendar: &Collection) -> UnreadableItem {
+    let uid = href::resource_id(&calendar.url);
+    UnreadableItem { uid, reason: UnreadableReason::NotDelivered, blocks: false }
 }
 
 /// The readable content of all calendars as events, in order.
-pub(super) async fn events(
+pub(super) async fn read_events(
     dav: &DavClient<'_>,
-    place: &Located,
+    place: &LocatedMailbox,
     mailbox: &str,
     window: TimeRange,
     seen: CalendarViews,
@@ -53,13 +58,13 @@ pub(super) async fn events(
     for (calendar, one) in seen {
         match one {
             CalendarView::Events(found) => {
-                let reader = reader(dav, place, mailbox, &calendar);
-                let (events, unreadable) = interpret::events(found, reader, window).await?;
+                let reader = calendar_owner(dav, place, mailbox, &calendar);
+                let (events, unreadable) = interpret::to_events(found, reader, window).await?;
                 page.items.extend(events);
                 page.unreadable.extend(unreadable);
             }
             CalendarView::Busy(busy) => {
-                page.items.extend(busy.iter().map(|busy| free_busy::event(&calendar.url, busy)));
+                page.items.extend(busy.iter().map(|busy| free_busy::busy_event(&calendar.url, busy)));
             }
             CalendarView::Nothing => page.unreadable.push(mark(&calendar)),
         }
@@ -69,9 +74,9 @@ pub(super) async fn events(
 }
 
 /// The readable content of all calendars as busy times.
-pub(super) async fn busy(
+pub(super) async fn read_busy(
     dav: &DavClient<'_>,
-    place: &Located,
+    place: &LocatedMailbox,
     mailbox: &str,
     window: TimeRange,
     seen: CalendarViews,
@@ -80,8 +85,8 @@ pub(super) async fn busy(
     for (calendar, one) in seen {
         match one {
             CalendarView::Events(found) => {
-                let reader = reader(dav, place, mailbox, &calendar);
-                let (busy, unreadable) = interpret::busy(found, reader, window).await?;
+                let reader = calendar_owner(dav, place, mailbox, &calendar);
+                let (busy, unreadable) = interpret::to_busy(found, reader, window).await?;
                 all.busy.extend(busy);
                 all.unreadable.extend(unreadable);
             }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use chrono::Duration;
-use domain::{TimeRange, Unreadable};
+use domain::{TimeRange, UnreadableItem};
 use url::Url;
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
     collection::Collection,
     cursor::{Cursor, Position, is_digest},
     free_busy, href,
-    locate::Located,
+    locate::LocatedMailbox,
     multiget, repair, sync,
     transport::DavClient,
     watermark,
@@ -38,7 +38,7 @@ const TRUST_CLOSED: Duration = Duration::days(1);
 struct ChangeReader<'a> {
     pub caldav: &'a CalDav,
     pub dav: &'a DavClient<'a>,
-    pub place: &'a Located,
+    pub place: &'a LocatedMailbox,
     pub mailbox: &'a str,
 }
 
@@ -67,7 +67,7 @@ impl ChangeFeed for CalDav {
     ) -> Result<ChangeCheck> {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.place(&dav, mailbox).await?;
-        self.check(&dav, mailbox, watermark::ask(&dav, &place, watermark).await).await
+        self.check(&dav, mailbox, watermark::check_for_changes(&dav, &place, watermark).await).await
     }
 }
 
@@ -78,7 +78,7 @@ async fn page(follower: ChangeReader<'_>, window: TimeRange, cursor: Option<&str
     };
     let now = follower.caldav.clock.now();
     let counted: Vec<String> = paths(follower.place);
-    let mut cursor = Cursor::read(text)
+    let mut cursor = Cursor::parse(text)
         .filter(|cursor| cursor.positions.keys().eq(&counted))
         .filter(|cursor| cursor.positions.values().all(|position| now - cursor.begun < trust(position)))
         .ok_or_else(forgotten)?;
@@ -89,22 +89,23 @@ async fn page(follower: ChangeReader<'_>, window: TimeRange, cursor: Option<&str
         cursor: String::new(),
         more: false,
     };
-    for calendar in follower.place.counted() {
-        let Some(position) = cursor.positions.get(&href::id(&calendar.url)) else { continue };
+    for calendar in follower.place.busy_calendars() {
+        let Some(position) = cursor.positions.get(&href::resource_id(&calendar.url)) else { continue };
         let Some(step) = follow(follower, calendar, cursor.window, position).await? else { continue };
         changes.gone.extend(step.gone);
         changes.changed.extend(step.changed);
         changes.unreadable.extend(step.unreadable);
         changes.more |= step.more;
-        cursor.positions.insert(href::id(&calendar.url), step.position);
+        cursor.positions.insert(href::resource_id(&calendar.url), step.position);
     }
-    changes.cursor = cursor.write();
+    changes.cursor = cursor.serialise();
     Ok(changes)
 }
 
 /// The paths of the followed calendars, in order.
-fn paths(place: &Located) -> Vec<String> {
-    let mut paths: Vec<String> = place.counted().map(|calendar| href::id(&calendar.url)).collect();
+fn paths(place: &LocatedMailbox) -> Vec<String> {
+    let mut paths: Vec<String> =
+        place.busy_calendars().map(|calendar| href::resource_id(&calendar.url)).collect();
     paths.sort_unstable();
     paths
 }
@@ -125,35 +126,35 @@ fn forgotten() -> Error {
 async fn begin(follower: ChangeReader<'_>, window: TimeRange) -> Result<Changes> {
     let ChangeReader { caldav, dav, place, mailbox } = follower;
     let (mut positions, mut all) = (BTreeMap::new(), Vec::new());
-    for calendar in place.counted() {
+    for calendar in place.busy_calendars() {
         // The position comes first: what changes while the window is read is told once more later.
         let position = position(dav, calendar).await;
         let seen = caldav.look(dav, place, mailbox, calendar, window).await?;
         let position = match &seen {
-            CalendarView::Busy(busy) => Position::Busy(free_busy::digest(busy)),
+            CalendarView::Busy(busy) => Position::Busy(free_busy::busy_digest(busy)),
             CalendarView::Events(_) => position?,
             CalendarView::Nothing => Position::Nothing,
         };
-        positions.insert(href::id(&calendar.url), position);
+        positions.insert(href::resource_id(&calendar.url), position);
         all.push((calendar.clone(), seen));
     }
-    let page = calendar_view::events(dav, place, mailbox, window, all).await?;
+    let page = calendar_view::read_events(dav, place, mailbox, window, all).await?;
     let cursor = Cursor { window, begun: caldav.clock.now(), positions };
     Ok(Changes {
         gone: Vec::new(),
         changed: page.items,
         unreadable: page.unreadable,
-        cursor: cursor.write(),
+        cursor: cursor.serialise(),
         more: false,
     })
 }
 
 async fn position(dav: &DavClient<'_>, calendar: &Collection) -> Result<Position> {
-    let state = sync::state(dav, calendar).await?;
-    if let Some(token) = sync::begin(dav, calendar, &state).await? {
+    let state = sync::read_state(dav, calendar).await?;
+    if let Some(token) = sync::obtain_token(dav, calendar, &state).await? {
         return Ok(Position::Token { token, ctag: state.ctag, before: None });
     }
-    let members = sync::members(dav, calendar).await?;
+    let members = sync::member_digests(dav, calendar).await?;
     let again = state.ctag.as_deref().is_some_and(|tag| !is_digest(tag));
     Ok(Position::Members { ctag: state.ctag, members, again })
 }
@@ -162,7 +163,7 @@ async fn position(dav: &DavClient<'_>, calendar: &Collection) -> Result<Position
 struct Step {
     gone: Vec<String>,
     changed: Vec<Event>,
-    unreadable: Vec<Unreadable>,
+    unreadable: Vec<UnreadableItem>,
     position: Position,
     more: bool,
 }
@@ -183,11 +184,11 @@ async fn follow(
 ) -> Result<Option<Step>> {
     match position {
         Position::Token { token, ctag, before: None } => {
-            let told = sync::report(follower.dav, calendar, token).await?.ok_or_else(forgotten)?;
+            let told = sync::read_changes(follower.dav, calendar, token).await?.ok_or_else(forgotten)?;
             follow_token(follower, calendar, window, (token, ctag.as_deref()), told).await
         }
         Position::Token { token, ctag, before: Some((before, digest)) } => {
-            let told = sync::report(follower.dav, calendar, before).await?.ok_or_else(forgotten)?;
+            let told = sync::read_changes(follower.dav, calendar, before).await?.ok_or_else(forgotten)?;
             if told.token == *token && told.digest == *digest {
                 // No change was missed.
                 let position = Position::Token { token: token.clone(), ctag: ctag.clone(), before: None };
@@ -211,11 +212,11 @@ async fn follow_members(
     members: &BTreeMap<String, String>,
     is_same: impl Fn(&Option<String>) -> bool,
 ) -> Result<Option<Step>> {
-    let state = sync::state(follower.dav, calendar).await?;
+    let state = sync::read_state(follower.dav, calendar).await?;
     if is_same(&state.ctag) {
         return Ok(None);
     }
-    let now = sync::members(follower.dav, calendar).await?;
+    let now = sync::member_digests(follower.dav, calendar).await?;
     let urls = |path: &String| href::resolve(&calendar.url, path);
     let gone = members.keys().filter(|path| !now.contains_key(*path)).filter_map(urls).collect();
     let differs = |(path, mark): &(&String, &String)| mark.is_empty() || members.get(*path) != Some(*mark);
@@ -233,13 +234,13 @@ async fn follow_busy(
     window: TimeRange,
     before: &str,
 ) -> Result<Option<Step>> {
-    let busy = free_busy::query(follower.dav, calendar, window).await?;
-    let digest = free_busy::digest(&busy);
+    let busy = free_busy::query_busy(follower.dav, calendar, window).await?;
+    let digest = free_busy::busy_digest(&busy);
     if digest == before {
         return Ok(None);
     }
-    let changed = busy.iter().map(|busy| free_busy::event(&calendar.url, busy)).collect();
-    let gone = vec![href::id(&calendar.url)];
+    let changed = busy.iter().map(|busy| free_busy::busy_event(&calendar.url, busy)).collect();
+    let gone = vec![href::resource_id(&calendar.url)];
     let position = Position::Busy(digest);
     Ok(Some(Step { gone, changed, unreadable: Vec::new(), position, more: false }))
 }
@@ -260,7 +261,7 @@ async fn follow_token(
     }
     // Asked for after the report: the tag is never older than the token.
     let unknown = told.more || (told.is_empty() && ctag.is_none());
-    let now = if unknown { None } else { sync::state(dav, calendar).await?.ctag };
+    let now = if unknown { None } else { sync::read_state(dav, calendar).await?.ctag };
     if told.is_empty() && ctag.is_some() && now.as_deref() != ctag {
         // Something has changed, and the server tells nothing: it did not know the token.
         return Err(forgotten());
@@ -281,10 +282,10 @@ async fn step(
     position: Position,
 ) -> Result<Step> {
     let ChangeReader { dav, place, mailbox, .. } = follower;
-    let found = multiget::fetch(dav, calendar, &changed).await?.read().await?;
-    let found = repair::place(dav, calendar, window, found).await?;
-    let gone = gone.iter().chain(&changed).map(href::id).collect();
-    let page = calendar_view::events(
+    let found = multiget::fetch(dav, calendar, &changed).await?.parse_texts().await?;
+    let found = repair::determine_times(dav, calendar, window, found).await?;
+    let gone = gone.iter().chain(&changed).map(href::resource_id).collect();
+    let page = calendar_view::read_events(
         dav,
         place,
         mailbox,

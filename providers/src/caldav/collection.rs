@@ -6,7 +6,7 @@ use url::Url;
 use super::{
     href,
     multistatus::Resource,
-    transport::{Call, DavClient},
+    transport::{DavClient, DavRequest},
     xml::{CALDAV, CALENDARSERVER, DAV},
 };
 use crate::{CalendarKind, CalendarListing, Error, ErrorKind, Remedy, Result, messages};
@@ -44,7 +44,7 @@ pub(super) struct Collection {
 
 impl Collection {
     /// Parses a resource; `None` when it is not a calendar that accepts events.
-    pub(super) fn of(found: &Resource) -> Option<Self> {
+    pub(super) fn from_resource(found: &Resource) -> Option<Self> {
         let components = found.prop(CALDAV, "supported-calendar-component-set");
         let mut names = components.into_iter().flat_map(|set| set.all(CALDAV, "comp")).peekable();
         let takes_events = names.peek().is_none()
@@ -58,15 +58,14 @@ impl Collection {
         if !found.is_a(CALDAV, "calendar") || !takes_events || is_other {
             return None;
         }
-        let url = href::folder(found.url.clone());
-        let segment = href::segment(&url);
+        let url = href::with_trailing_slash(found.url.clone());
+        let segment = href::last_segment(&url);
         let privileges = found.prop(DAV, "current-user-privilege-set").map(|set| {
             let all = set.all(DAV, "privilege").flat_map(|privilege| &privilege.children);
             all.map(|privilege| privilege.name().to_owned()).collect()
         });
-        let zone = found
-            .text(CALDAV, "calendar-timezone")
-            .and_then(|text| domain::ical::named_zone(text.as_bytes()));
+        let zone =
+            found.text(CALDAV, "calendar-timezone").and_then(|text| domain::ical::read_zone(text.as_bytes()));
         let transparency = found.prop(CALDAV, "schedule-calendar-transp");
         Some(Self {
             name: found.text(DAV, "displayname").map_or_else(|| segment.clone(), str::to_owned),
@@ -81,7 +80,7 @@ impl Collection {
     }
 
     /// Whether the server says that free/busy may be read but events may not.
-    pub(super) fn is_closed(&self) -> bool {
+    pub(super) fn is_free_busy_only(&self) -> bool {
         self.privileges.is_some() && self.has(&["read-free-busy"]) && !self.has(&["all", "read"])
     }
 
@@ -96,16 +95,16 @@ impl Collection {
 
     /// A sort key, best calendar for bookings first: not generated, writable, not transparent, named like a user's
     /// first calendar; then by URL, so that the choice is stable.
-    pub(super) fn rank(&self) -> (bool, bool, bool, usize, String) {
-        let segment = own_name(&href::segment(&self.url));
+    pub(super) fn booking_rank(&self) -> (bool, bool, bool, usize, String) {
+        let segment = own_name(&href::last_segment(&self.url));
         let named = FIRST.iter().position(|name| segment == *name).unwrap_or(FIRST.len());
-        (self.is_generated, self.is_read_only(), self.is_transparent, named, href::id(&self.url))
+        (self.is_generated, self.is_read_only(), self.is_transparent, named, href::resource_id(&self.url))
     }
 
     /// The collection as the API lists it.
-    pub(super) fn listing(&self, kind: CalendarKind) -> CalendarListing {
+    pub(super) fn to_listing(&self, kind: CalendarKind) -> CalendarListing {
         let counts = kind != CalendarKind::Shared && !self.is_transparent;
-        CalendarListing { id: href::id(&self.url), name: self.name.clone(), kind, counts }
+        CalendarListing { id: href::resource_id(&self.url), name: self.name.clone(), kind, counts }
     }
 }
 
@@ -113,10 +112,10 @@ impl Collection {
 /// list the sharee in `DAV:owner`.
 fn owner(found: &Resource) -> Option<Url> {
     let invite = found.prop(CALENDARSERVER, "invite").and_then(|invite| {
-        invite.child(CALENDARSERVER, "organizer").and_then(|organiser| organiser.text_of(DAV, "href"))
+        invite.child(CALENDARSERVER, "organizer").and_then(|organiser| organiser.child_text(DAV, "href"))
     });
     let sharing = [found.text(OWNCLOUD, "owner-principal"), invite];
-    let principal = found.prop(DAV, "owner").and_then(|owner| owner.text_of(DAV, "href"));
+    let principal = found.prop(DAV, "owner").and_then(|owner| owner.child_text(DAV, "href"));
     let mut named = sharing.into_iter().chain([principal]).flatten().filter(|href| !href.is_empty());
     named.find_map(|at| {
         // ownCloud omits the path of its service from the URLs of principals.
@@ -157,7 +156,7 @@ pub(super) async fn capabilities(dav: &DavClient<'_>, calendar: &Collection) -> 
 }
 
 async fn offered(dav: &DavClient<'_>, calendar: &Collection) -> Result<Capabilities> {
-    let options = dav.send(Call::options(&calendar.url)).await?;
+    let options = dav.send(DavRequest::options(&calendar.url)).await?;
     let methods: Vec<&str> =
         options.headers.get_all("allow").iter().filter_map(|value| value.to_str().ok()).collect();
     let lets = |method: &str| methods.iter().flat_map(|all| all.split(',')).any(|one| one.trim() == method);

@@ -86,7 +86,7 @@ pub(super) struct PrincipalFacts<'a> {
 
 impl RoomRule {
     /// Whether a principal is a room.
-    pub(super) fn matches(&self, face: PrincipalFacts<'_>) -> bool {
+    pub(super) fn matches(&self, facts: PrincipalFacts<'_>) -> bool {
         let is_kind = |kind: &str| ["ROOM", "RESOURCE"].iter().any(|room| kind.eq_ignore_ascii_case(room));
         let begins = |text: &str, prefix: &String| {
             !prefix.is_empty()
@@ -94,15 +94,15 @@ impl RoomRule {
         };
         let below = |collection: &String| {
             let collection = collection.trim_matches('/');
-            !collection.is_empty() && begins(face.path.trim_start_matches('/'), &format!("{collection}/"))
+            !collection.is_empty() && begins(facts.path.trim_start_matches('/'), &format!("{collection}/"))
         };
         let field = |field: &str| !self.mark.is_empty() && field.trim().eq_ignore_ascii_case(&self.mark);
-        face.kind.is_some_and(is_kind)
-            || self.path_prefixes.iter().any(|prefix| begins(face.segment, prefix))
-            || self.name_prefixes.iter().any(|prefix| begins(face.name, prefix))
-            || self.addresses.iter().any(|form| face.addresses.iter().any(|one| has_form(one, form)))
+        facts.kind.is_some_and(is_kind)
+            || self.path_prefixes.iter().any(|prefix| begins(facts.segment, prefix))
+            || self.name_prefixes.iter().any(|prefix| begins(facts.name, prefix))
+            || self.addresses.iter().any(|form| facts.addresses.iter().any(|one| has_form(one, form)))
             || self.collections.iter().any(below)
-            || face.description.split(';').any(field)
+            || facts.description.split(';').any(field)
     }
 }
 

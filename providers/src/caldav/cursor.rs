@@ -36,7 +36,7 @@ pub(super) enum Position {
         /// The calendar's tag (`getctag`) at that time, if it has one.
         ctag: Option<String>,
         /// If changes of the same moment may have been missed: the previous token, to be used once more, and a
-        /// digest of what was reported then ([`mark`]).
+        /// digest of what was reported then ([`short_digest`]).
         #[serde(default)]
         before: Option<(String, String)>,
     },
@@ -44,13 +44,13 @@ pub(super) enum Position {
     Members {
         /// The calendar's tag (`getctag`) just before the members were listed, if it has one.
         ctag: Option<String>,
-        /// Digests of the members' entity tags ([`mark`]), by path.
+        /// Digests of the members' entity tags ([`short_digest`]), by path.
         members: BTreeMap<String, String>,
         /// Whether a simultaneous change could have the same tag, so that the members must be listed once more.
         #[serde(default)]
         again: bool,
     },
-    /// Only busy times are readable: a digest of them, made by [`mark`].
+    /// Only busy times are readable: a digest of them, made by [`short_digest`].
     Busy(String),
     /// Nothing in the calendar can be read.
     Nothing,
@@ -58,13 +58,13 @@ pub(super) enum Position {
 
 impl Cursor {
     /// Parses a cursor; `None` if it is malformed or of another version.
-    pub(super) fn read(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text.strip_prefix(FORM)?).ok()?;
         serde_json::from_slice(&bytes).ok()
     }
 
-    /// The opaque text that callers store; [`Self::read`] parses it.
-    pub(super) fn write(&self) -> String {
+    /// The opaque text that callers store; [`Self::parse`] parses it.
+    pub(super) fn serialise(&self) -> String {
         // Texts, times and maps with text keys are always JSON.
         let json = serde_json::to_vec(self).unwrap_or_default();
         format!("{FORM}{}", BASE64_URL_SAFE_NO_PAD.encode(json))
@@ -83,7 +83,7 @@ pub(super) fn is_digest(tag: &str) -> bool {
 }
 
 /// A short digest of a text.
-pub(super) fn mark(text: &str) -> String {
+pub(super) fn short_digest(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     BASE64_URL_SAFE_NO_PAD.encode(digest.get(..MARK).unwrap_or(&digest))
 }
@@ -96,26 +96,26 @@ mod tests {
     fn a_cursor_reads_back_as_it_was_written_and_nonsense_is_none() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let window = TimeRange::new(at("2026-12-01T00:00:00Z"), at("2026-12-08T00:00:00Z")).unwrap();
-        let members = BTreeMap::from([("/ada/ä.ics".to_owned(), mark("\"1\""))]);
+        let members = BTreeMap::from([("/ada/ä.ics".to_owned(), short_digest("\"1\""))]);
         for position in [
             Position::Token {
                 token: "http://x/ns/sync/1".to_owned(),
                 ctag: None,
-                before: Some(("t".to_owned(), mark("x"))),
+                before: Some(("t".to_owned(), short_digest("x"))),
             },
             Position::Members { ctag: Some("7".to_owned()), members, again: true },
-            Position::Busy(mark("none")),
+            Position::Busy(short_digest("none")),
             Position::Nothing,
         ] {
             let positions =
                 BTreeMap::from([("/ada/".to_owned(), position.clone()), ("/x/".to_owned(), position)]);
             let cursor = Cursor { window, begun: window.start, positions };
-            assert_eq!(Cursor::read(&cursor.write()), Some(cursor));
+            assert_eq!(Cursor::parse(&cursor.serialise()), Some(cursor));
         }
         for text in ["", "dav2.", "dav1.e30", "dav2.e30", "dav2.%%%", "http://x/ns/sync/1"] {
-            assert_eq!(Cursor::read(text), None, "{text}");
+            assert_eq!(Cursor::parse(text), None, "{text}");
         }
-        assert_ne!(mark("\"1\""), mark("W/\"1\""));
+        assert_ne!(short_digest("\"1\""), short_digest("W/\"1\""));
     }
 
     #[test]

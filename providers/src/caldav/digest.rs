@@ -20,7 +20,7 @@ pub(super) struct Challenge {
 
 impl Challenge {
     /// Reads all challenges of one header value.
-    pub(super) fn read_all(text: &str) -> Vec<Self> {
+    pub(super) fn parse_all(text: &str) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         for piece in pieces(text) {
             let (name, value) = match piece.split_once('=') {
@@ -98,7 +98,7 @@ impl Hash {
 
 /// A supported Digest challenge, and how often its nonce was used.
 #[derive(Debug)]
-pub(super) struct Handshake {
+pub(super) struct DigestChallenge {
     /// Whether the server says that only the nonce was stale.
     pub is_stale: bool,
     hash: Hash,
@@ -113,9 +113,9 @@ pub(super) struct Handshake {
     count: AtomicU32,
 }
 
-impl Handshake {
+impl DigestChallenge {
     /// The strongest Digest challenge that we support.
-    pub(super) fn best(challenges: &[Challenge]) -> Option<Self> {
+    pub(super) fn strongest(challenges: &[Challenge]) -> Option<Self> {
         let digests = challenges.iter().filter(|one| one.scheme.eq_ignore_ascii_case("digest"));
         digests.filter_map(Self::of).max_by_key(|one| one.hash)
     }
@@ -152,12 +152,12 @@ impl Handshake {
     }
 
     /// Whether the nonce was used for more than one request.
-    pub(super) fn was_reused(&self) -> bool {
+    pub(super) fn was_nonce_reused(&self) -> bool {
         self.count.load(Ordering::Relaxed) > 1
     }
 
     /// The `Authorization` header of the next request (RFC 7616 section 3.4).
-    pub(super) fn answer(
+    pub(super) fn authorization_header(
         &self,
         user: &str,
         password: &str,
@@ -224,9 +224,9 @@ mod tests {
     const NONCE: &str = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v";
 
     fn answer(challenge: &str) -> String {
-        let handshake = Handshake::best(&Challenge::read_all(challenge)).unwrap();
+        let handshake = DigestChallenge::strongest(&Challenge::parse_all(challenge)).unwrap();
         let client = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ";
-        handshake.answer("Mufasa", "Circle of Life", "GET", "/dir/index.html", client)
+        handshake.authorization_header("Mufasa", "Circle of Life", "GET", "/dir/index.html", client)
     }
 
     #[test]
@@ -235,7 +235,7 @@ mod tests {
         let both = format!(
             r#"Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm=MD5, nonce="{NONCE}", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS", Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm=SHA-256, nonce="{NONCE}""#
         );
-        assert_eq!(Challenge::read_all(&both).len(), 2);
+        assert_eq!(Challenge::parse_all(&both).len(), 2);
         let strong = answer(&both);
         let expected = "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1";
         assert!(strong.contains(expected) && strong.contains("algorithm=SHA-256"), "{strong}");
@@ -247,11 +247,11 @@ mod tests {
     #[test]
     fn older_and_session_forms_are_answered_in_their_own_terms() {
         // RFC 2069 section 2.4, with the response that its erratum corrects.
-        let old = Handshake::best(&Challenge::read_all(
+        let old = DigestChallenge::strongest(&Challenge::parse_all(
             r#"Digest realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", opaque="5ccc069c403ebaf9f0171e9517f40e41""#,
         ))
         .unwrap();
-        let old = old.answer("Mufasa", "CircleOfLife", "GET", "/dir/index.html", "x");
+        let old = old.authorization_header("Mufasa", "CircleOfLife", "GET", "/dir/index.html", "x");
         assert!(old.contains("1949323746fe6a43ef61f9606e7febea") && !old.contains("qop"), "{old}");
         let cyrus =
             answer(r#"Digest nonce="n=",realm="localhost",qop="auth",charset=utf-8,algorithm=md5-sess"#);
@@ -259,8 +259,9 @@ mod tests {
         let hidden = answer(r#"Digest realm="r", nonce="n", userhash=true, algorithm=SHA-512-256"#);
         assert!(!hidden.contains("Mufasa") && hidden.contains("userhash=true"), "{hidden}");
         let handshake =
-            Handshake::best(&Challenge::read_all(r#"Digest realm="a \"b\"", nonce="n""#)).unwrap();
-        let header = handshake.answer("Zoë", "p", "GET", "/", "c");
+            DigestChallenge::strongest(&Challenge::parse_all(r#"Digest realm="a \"b\"", nonce="n""#))
+                .unwrap();
+        let header = handshake.authorization_header("Zoë", "p", "GET", "/", "c");
         assert!(header.contains("username*=UTF-8''Zo%C3%AB") && header.contains(r#"realm="a \"b\"""#));
     }
 
@@ -274,9 +275,9 @@ mod tests {
             r#"Digest realm="r", nonce="n", qop="auth-int""#,
             r#"Digest realm="r", nonce="n", algorithm=AKAv1-MD5"#,
         ] {
-            assert!(Handshake::best(&Challenge::read_all(text)).is_none(), "{text}");
+            assert!(DigestChallenge::strongest(&Challenge::parse_all(text)).is_none(), "{text}");
         }
-        let both = Challenge::read_all(r#"Negotiate, NTLM, Basic realm="a, b=c" , Digest nonce=x"#);
+        let both = Challenge::parse_all(r#"Negotiate, NTLM, Basic realm="a, b=c" , Digest nonce=x"#);
         let schemes: Vec<_> = both.iter().map(|one| one.scheme.as_str()).collect();
         assert_eq!(schemes, ["Negotiate", "NTLM", "Basic", "Digest"]);
         assert_eq!(both[2].param("realm"), Some("a, b=c"));

@@ -9,16 +9,16 @@ use crate::{Directory, Mailbox, MailboxKind, Organisation, Page, Person, Result,
 impl Directory for CalDav {
     async fn organisation(&self, session: &Session) -> Result<Organisation> {
         let dav = self.dav(session, None)?;
-        account::organisation(&dav).await
+        account::read_organisation(&dav).await
     }
 
     async fn people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>> {
         let dav = self.dav(session, None)?;
-        let account = account::account(&dav).await?;
-        let all = listing::principals(&dav, &account, after.is_none()).await?;
+        let account = account::cached_account(&dav).await?;
+        let all = listing::list_principals(&dav, &account, after.is_none()).await?;
         let people = all.value.all()?.iter().filter(|found| {
             // The service account is not a person's mailbox; a user's own consent covers only that user.
-            !found.is_room() && account.is_itself(found) == session.own
+            !found.is_room() && account.is_own_principal(found) == session.own
         });
         let person = |found: &Principal| Person {
             id: found.id(),
@@ -31,8 +31,8 @@ impl Directory for CalDav {
 
     async fn rooms(&self, session: &Session, after: Option<&str>) -> Result<Page<RoomInfo>> {
         let dav = self.dav(session, None)?;
-        let account = account::account(&dav).await?;
-        let all = listing::principals(&dav, &account, after.is_none()).await?;
+        let account = account::cached_account(&dav).await?;
+        let all = listing::list_principals(&dav, &account, after.is_none()).await?;
         let rooms = all.value.all()?.iter().cloned().filter_map(Principal::into_room).collect();
         Ok(page(rooms, after, |room| &room.id))
     }
@@ -50,7 +50,7 @@ impl Directory for CalDav {
             address: place.principal.address().to_owned(),
             name: place.principal.name.clone(),
             kind,
-            zone: place.calendar().zone.as_ref().map(|zone| zone.name().to_owned()),
+            zone: place.booking_calendar().zone.as_ref().map(|zone| zone.name().to_owned()),
             // RFC 4791 has no precondition against events at the same time.
             accepts_conflicts: Some(true),
         })

@@ -2,56 +2,56 @@
 
 use domain::{
     BusyKind, TimeRange,
-    ical::{self, Calendar, Class, Component, Draft, Property, busy_kind},
+    ical::{self, Calendar, Classification, Component, EventDraft, Property, busy_kind},
     state::Answer,
 };
 
-use super::{href, read::Stored};
+use super::{href, read::EventResource};
 use crate::{Attendee, AttendeeRole, Event, NewEvent, Party};
 
 /// Property that contains the effect key.
-pub(super) const EFFECT: &str = "X-MUSTER-EFFECT";
+pub(super) const EFFECT_KEY_PROPERTY: &str = "X-MUSTER-EFFECT";
 /// Property that names a room with a copy of the event, one per room; kept as long as the event exists.
-pub(super) const ROOM: &str = "X-MUSTER-ROOM";
+pub(super) const ROOM_PROPERTY: &str = "X-MUSTER-ROOM";
 
 /// The UID of the event with this effect key.
-pub(super) fn uid(effect_key: &str) -> String {
+pub(super) fn event_uid(effect_key: &str) -> String {
     format!("muster-{effect_key}")
 }
 
 /// The file name of the resource with this effect key.
-pub(super) fn name(effect_key: &str) -> String {
+pub(super) fn file_name(effect_key: &str) -> String {
     format!("muster-{effect_key}.ics")
 }
 
 /// Converts one occurrence to an event.
 pub(super) fn to_event(
-    stored: &Stored,
+    stored: &EventResource,
     event: &ical::Event,
     range: TimeRange,
     occurrence: Option<domain::Timestamp>,
     addresses: &[String],
 ) -> Event {
     let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
-    let path = href::id(&stored.url);
+    let path = href::resource_id(&stored.url);
     Event {
-        id: occurrence.map_or(path.clone(), |at| format!("{path}#{}", ical::basic_utc(at))),
+        id: occurrence.map_or(path.clone(), |at| format!("{path}#{}", ical::format_utc(at))),
         uid: event.uid.clone(),
         version: stored.etag.clone(),
         series: occurrence.map(|_| path.clone()),
-        effect_key: event.extra(EFFECT).map(str::to_owned),
+        effect_key: event.extension_property(EFFECT_KEY_PROPERTY).map(str::to_owned),
         title: event.summary.clone(),
         range,
         all_day: event.start.is_date(),
         busy: busy_kind(event, &addresses),
-        private: event.class == Class::Private,
+        private: event.class == Classification::Private,
         organiser: event.organiser.as_ref().map(party),
         attendees: event.attendees.iter().map(attendee).collect(),
         online_meeting: None,
     }
 }
 
-fn party(party: &ical::Party) -> Party {
+fn party(party: &ical::CalendarUser) -> Party {
     Party { name: party.name.clone(), address: party.address.clone() }
 }
 
@@ -65,7 +65,7 @@ fn attendee(attendee: &ical::Attendee) -> Attendee {
 }
 
 /// Builds the resource of a new event.
-pub(super) fn compose(event: &NewEvent, stamp: domain::Timestamp) -> Component {
+pub(super) fn build_event(event: &NewEvent, stamp: domain::Timestamp) -> Component {
     let (status, transparency) = match event.busy {
         Some(BusyKind::Busy) => ("CONFIRMED", "OPAQUE"),
         Some(BusyKind::Tentative) => ("TENTATIVE", "OPAQUE"),
@@ -74,14 +74,14 @@ pub(super) fn compose(event: &NewEvent, stamp: domain::Timestamp) -> Component {
     let mut properties = vec![
         Property::new("STATUS", status),
         Property::new("TRANSP", transparency),
-        Property::text(EFFECT, &event.effect_key),
+        Property::text(EFFECT_KEY_PROPERTY, &event.effect_key),
     ];
     properties
         .push(with_name(Property::new("ORGANIZER", mailto(&event.organiser.address)), &event.organiser));
-    properties.extend(attendee_lines(&event.attendees, &event.organiser.address));
-    properties.extend(room_lines(event.attendees.iter()));
-    Draft {
-        uid: &uid(&event.effect_key),
+    properties.extend(attendee_properties(&event.attendees, &event.organiser.address));
+    properties.extend(room_properties(event.attendees.iter()));
+    EventDraft {
+        uid: &event_uid(&event.effect_key),
         stamp,
         range: event.range,
         zone: &event.zone,
@@ -90,11 +90,11 @@ pub(super) fn compose(event: &NewEvent, stamp: domain::Timestamp) -> Component {
         location: event.location.as_deref(),
         properties,
     }
-    .compose()
+    .into_component()
 }
 
 /// The ATTENDEE properties. Rooms are booked by writing copies, so they count as accepted, like the organiser.
-pub(super) fn attendee_lines<'a>(
+pub(super) fn attendee_properties<'a>(
     attendees: &'a [Attendee],
     organiser: &'a str,
 ) -> impl Iterator<Item = Property> + 'a {
@@ -123,12 +123,12 @@ pub(super) fn attendee_lines<'a>(
 }
 
 /// The properties that name rooms with copies.
-pub(super) fn room_lines<'a>(
+pub(super) fn room_properties<'a>(
     attendees: impl Iterator<Item = &'a Attendee>,
 ) -> impl Iterator<Item = Property> {
     attendees
         .filter(|attendee| attendee.role == AttendeeRole::Room)
-        .map(|room| Property::text(ROOM, &room.party.address))
+        .map(|room| Property::text(ROOM_PROPERTY, &room.party.address))
 }
 
 fn with_name(line: Property, party: &Party) -> Property {
@@ -147,9 +147,9 @@ fn mailto(address: &str) -> String {
 }
 
 /// Whether two resources have the same content, ignoring the order and form of their lines.
-pub(super) fn same(one: &Calendar, other: &Calendar) -> bool {
+pub(super) fn has_same_content(one: &Calendar, other: &Calendar) -> bool {
     let face = |calendar: &Calendar| {
-        calendar.main().map(|event| {
+        calendar.main_event().map(|event| {
             let mut attendees: Vec<_> =
                 event.attendees.iter().map(|all| (all.party.clone(), all.room)).collect();
             attendees.sort_by(|a, b| a.0.address.cmp(&b.0.address));

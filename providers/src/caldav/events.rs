@@ -17,9 +17,9 @@ impl Events for CalDav {
     async fn calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.fresh_place(&dav, mailbox).await?;
-        let capabilities = collection::capabilities(&dav, place.calendar()).await?;
+        let capabilities = collection::capabilities(&dav, place.booking_calendar()).await?;
         let capabilities = self.measured(&dav, &place, mailbox, capabilities).await?;
-        Ok(CalendarInfo { id: href::id(&place.calendar().url), capabilities })
+        Ok(CalendarInfo { id: href::resource_id(&place.booking_calendar().url), capabilities })
     }
 
     async fn busy(
@@ -57,7 +57,7 @@ impl Events for CalDav {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.place(&dav, mailbox).await?;
         let seen = self.look_at_all(&dav, &place, mailbox, window).await?;
-        calendar_view::events(&dav, &place, mailbox, window, seen).await
+        calendar_view::read_events(&dav, &place, mailbox, window, seen).await
     }
 
     async fn calendars(&self, session: &Session, mailbox: &str) -> Result<Vec<CalendarListing>> {
@@ -75,14 +75,15 @@ impl Events for CalDav {
     ) -> Result<EventPage> {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.place(&dav, mailbox).await?;
-        let found = place.calendars.iter().chain(&place.shared).find(|one| href::id(&one.url) == calendar);
+        let found =
+            place.calendars.iter().chain(&place.shared).find(|one| href::resource_id(&one.url) == calendar);
         let found = found.ok_or_else(no_calendar)?.clone();
         let seen = self.look(&dav, &place, mailbox, &found, window).await?;
-        calendar_view::events(&dav, &place, mailbox, window, vec![(found, seen)]).await
+        calendar_view::read_events(&dav, &place, mailbox, window, vec![(found, seen)]).await
     }
 
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {
-        event.wants_no_meeting()?;
+        event.check_no_meeting()?;
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.place(&dav, mailbox).await?;
         let written = write::create(self, &dav, &place, mailbox, event).await;
@@ -92,7 +93,7 @@ impl Events for CalDav {
     async fn find_event(&self, session: &Session, mailbox: &str, effect_key: &str) -> Result<Option<Event>> {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.place(&dav, mailbox).await?;
-        let found = write::find_whole(self, &dav, &place, mailbox, effect_key).await;
+        let found = write::find_and_complete(self, &dav, &place, mailbox, effect_key).await;
         self.check(&dav, mailbox, found).await
     }
 
@@ -100,16 +101,16 @@ impl Events for CalDav {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.place(&dav, mailbox).await?;
         let (path, occurrence) = id.split_once('#').map_or((id, None), |(path, at)| (path, Some(at)));
-        if let Some(busy) = occurrence.and_then(free_busy::read_id) {
+        if let Some(busy) = occurrence.and_then(free_busy::parse_event_id) {
             let seen = self.look_at_all(&dav, &place, mailbox, busy.range).await?;
-            let all = calendar_view::events(&dav, &place, mailbox, busy.range, seen).await?.items;
+            let all = calendar_view::read_events(&dav, &place, mailbox, busy.range, seen).await?.items;
             return Ok(all.into_iter().find(|event| event.id == id));
         }
-        let url = dav.object(&place, path)?;
-        let stored = self.check(&dav, mailbox, read::object(&dav, &url).await).await?;
-        let calendar = place.holder(&url).unwrap_or_else(|| place.calendar());
-        let reader = calendar_view::reader(&dav, &place, mailbox, calendar);
-        Ok(stored.and_then(|stored| interpret::one(&stored, &reader, occurrence)))
+        let url = dav.event_url(&place, path)?;
+        let stored = self.check(&dav, mailbox, read::read_resource(&dav, &url).await).await?;
+        let calendar = place.calendar_containing(&url).unwrap_or_else(|| place.booking_calendar());
+        let reader = calendar_view::calendar_owner(&dav, &place, mailbox, calendar);
+        Ok(stored.and_then(|stored| interpret::to_single_event(&stored, &reader, occurrence)))
     }
 
     async fn update_event(
@@ -145,6 +146,6 @@ impl Events for CalDav {
         rooms: &[String],
     ) -> Result<()> {
         let dav = self.dav(session, Some(mailbox))?;
-        rooms::remove_by_key(self, &dav, rooms, effect_key).await
+        rooms::remove_copies_by_key(self, &dav, rooms, effect_key).await
     }
 }

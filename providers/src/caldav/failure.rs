@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::{
-    transport::Answer,
+    transport::DavResponse,
     xml::{CALDAV, DAV, Element},
 };
 use crate::{Error, ErrorKind, Remedy, messages};
@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// The subject of a request: the same status means different things for different subjects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum About {
+pub(super) enum Subject {
     /// The request concerns the server, or the service account itself.
     Server,
     /// The request concerns one mailbox or its calendar.
@@ -25,13 +25,13 @@ pub(super) enum About {
 }
 
 /// Converts an error response. `write` is true if the request would have changed something.
-pub(super) fn error(answer: &Answer, about: About, write: bool) -> Error {
-    let status = answer.status.as_u16();
-    let code = condition(&answer.body).unwrap_or_else(|| status.to_string());
-    let wait = Remedy::RetryAfter(answer.retry_after.unwrap_or(PAUSE));
+pub(super) fn error_from_response(response: &DavResponse, about: Subject, write: bool) -> Error {
+    let status = response.status.as_u16();
+    let code = failed_precondition(&response.body).unwrap_or_else(|| status.to_string());
+    let wait = Remedy::RetryAfter(response.retry_after.unwrap_or(PAUSE));
     let found = |kind, remedy, message| Error::new(kind, remedy, code.clone(), message);
     match (status, about) {
-        (401, _) => refused(),
+        (401, _) => login_refused(),
         // Some servers respond with 412 to requests whose failure does not concern the version.
         (412, _) if write && !is_about_content(&code) => {
             found(ErrorKind::Conflict, Remedy::Reread, messages::caldav_event_changed())
@@ -42,16 +42,16 @@ pub(super) fn error(answer: &Answer, about: About, write: bool) -> Error {
             "need-privileges" => out_of_scope(code),
             _ => found(ErrorKind::Invalid, Remedy::Never, messages::caldav_event_refused()),
         },
-        (403, About::Server) => {
+        (403, Subject::Server) => {
             found(ErrorKind::GrantLost, Remedy::Reconnect, messages::caldav_principal_not_readable())
         }
         (403, _) => out_of_scope(code),
-        (404 | 410, About::Server) => {
+        (404 | 410, Subject::Server) => {
             found(ErrorKind::Misconfigured, Remedy::Never, messages::caldav_no_service())
         }
-        (404 | 410, About::Mailbox) => no_mailbox(code),
+        (404 | 410, Subject::Mailbox) => no_mailbox(code),
         (409, _) if write => no_mailbox(code),
-        (404 | 410, About::Object) => found(ErrorKind::Gone, Remedy::Never, messages::caldav_event_gone()),
+        (404 | 410, Subject::Object) => found(ErrorKind::Gone, Remedy::Never, messages::caldav_event_gone()),
         (405 | 501, _) => found(ErrorKind::Misconfigured, Remedy::Never, messages::caldav_blocked()),
         (412, _) => found(ErrorKind::Conflict, Remedy::Reread, messages::caldav_event_changed()),
         (429, _) => found(ErrorKind::Throttled, wait, messages::caldav_slow_down()),
@@ -59,7 +59,7 @@ pub(super) fn error(answer: &Answer, about: About, write: bool) -> Error {
         (507, _) => found(ErrorKind::Invalid, Remedy::Never, messages::caldav_no_space()),
         (500.., _) => {
             let error = found(ErrorKind::Unavailable, wait, messages::caldav_temporary_problem());
-            if write { error.unknown() } else { error }
+            if write { error.with_unknown_outcome() } else { error }
         }
         (300..=399, _) => found(ErrorKind::Misconfigured, Remedy::Never, messages::caldav_redirects()),
         _ => found(ErrorKind::Invalid, Remedy::Never, messages::caldav_request_refused()),
@@ -82,12 +82,12 @@ fn is_about_content(condition: &str) -> bool {
 }
 
 /// Whether a scheduling server refused a change to an attendee's copy (RFC 6638 section 3.2.2.1).
-pub(super) fn is_organisers_alone(error: &Error) -> bool {
+pub(super) fn is_organiser_only(error: &Error) -> bool {
     matches!(error.code.as_str(), "attendee-allowed" | "allowed-attendee-scheduling-object-change")
 }
 
 /// The error for a refused password.
-pub(super) fn refused() -> Error {
+pub(super) fn login_refused() -> Error {
     let message = messages::caldav_login_refused();
     Error::new(ErrorKind::GrantLost, Remedy::Reconnect, "401", message)
 }
@@ -116,8 +116,8 @@ pub(super) fn unreadable_response() -> Error {
 }
 
 /// The error for an unreadable response.
-pub(super) fn unclear(about: About) -> Error {
-    if about == About::Server { not_caldav() } else { unreadable_response() }
+pub(super) fn unreadable_response_about(about: Subject) -> Error {
+    if about == Subject::Server { not_caldav() } else { unreadable_response() }
 }
 
 /// Whether a response exceeded the size limit.
@@ -133,21 +133,21 @@ pub(super) fn unsupported_login(schemes: &[String]) -> Error {
 }
 
 /// The error for a mailbox of which only other owners' calendars are visible.
-pub(super) fn not_the_owners() -> Error {
+pub(super) fn no_own_calendar() -> Error {
     let message = messages::caldav_not_the_owners();
     Error::new(ErrorKind::OutOfScope, Remedy::SkipMailbox, "NOT_THE_OWNERS", message)
 }
 
 /// The name of the failed precondition in a `D:error` body.
-pub(super) fn condition(body: &[u8]) -> Option<String> {
-    let error = Element::read(body).ok().filter(|error| error.is(DAV, "error"))?;
+pub(super) fn failed_precondition(body: &[u8]) -> Option<String> {
+    let error = Element::parse(body).ok().filter(|error| error.is(DAV, "error"))?;
     error.children.into_iter().next().map(|condition| condition.name().to_owned())
 }
 
 /// Whether a report matched more resources than the server returns at once.
-pub(super) fn is_too_many(answer: &Answer) -> bool {
-    matches!(answer.status, StatusCode::FORBIDDEN | StatusCode::INSUFFICIENT_STORAGE)
-        && Element::read(&answer.body).is_ok_and(|error| {
+pub(super) fn is_truncated(response: &DavResponse) -> bool {
+    matches!(response.status, StatusCode::FORBIDDEN | StatusCode::INSUFFICIENT_STORAGE)
+        && Element::parse(&response.body).is_ok_and(|error| {
             error.children.iter().any(|is| {
                 is.is(DAV, "number-of-matches-within-limits")
                     || is.is(CALDAV, "number-of-matches-within-limits")
@@ -159,21 +159,21 @@ pub(super) fn is_too_many(answer: &Answer) -> bool {
 mod tests {
     use super::*;
 
-    fn sorted(status: u16, body: &str, about: About, write: bool) -> (ErrorKind, Remedy, bool) {
-        let answer = Answer {
+    fn sorted(status: u16, body: &str, about: Subject, write: bool) -> (ErrorKind, Remedy, bool) {
+        let response = DavResponse {
             status: StatusCode::from_u16(status).unwrap(),
             headers: http::HeaderMap::new(),
             retry_after: None,
             body: body.to_owned().into(),
             url: "https://cal.test/".parse().unwrap(),
         };
-        let error = error(&answer, about, write);
+        let error = error_from_response(&response, about, write);
         (error.kind, error.remedy, error.unknown)
     }
 
     #[test]
     fn every_status_says_what_to_do() {
-        use About::{Mailbox, Object, Server};
+        use Subject::{Mailbox, Object, Server};
         let wait = Remedy::RetryAfter(PAUSE);
         let uid = r#"<e:error xmlns:e="DAV:"><x:no-uid-conflict xmlns:x="urn:ietf:params:xml:ns:caldav"/></e:error>"#;
         let bad =

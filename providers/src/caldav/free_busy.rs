@@ -7,8 +7,8 @@
 use std::{fmt::Write, time::Duration};
 
 use domain::{
-    Busy, BusyKind, TimeRange,
-    ical::{Component, Property, basic_utc, free_busy},
+    BusyKind, BusyTime, TimeRange,
+    ical::{Component, Property, format_utc, parse_free_busy},
 };
 use http::StatusCode;
 use url::Url;
@@ -16,10 +16,10 @@ use url::Url;
 use super::{
     CalDav, account,
     collection::Collection,
-    cursor::mark,
-    failure::{self, About},
+    cursor::short_digest,
+    failure::{self, Subject},
     href, interpret,
-    transport::{Call, DavClient},
+    transport::{DavClient, DavRequest},
     xml::{CALDAV, DAV, Element},
 };
 use crate::{Error, ErrorKind, Event, Remedy, Result, messages};
@@ -30,18 +30,18 @@ const ID: &str = "busy-";
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// The busy times of a calendar, joined and cut to the window.
-pub(super) async fn query(
+pub(super) async fn query_busy(
     dav: &DavClient<'_>,
     calendar: &Collection,
     window: TimeRange,
-) -> Result<Vec<Busy>> {
+) -> Result<Vec<BusyTime>> {
     let body = format!(
         r#"<C:free-busy-query xmlns:C="urn:ietf:params:xml:ns:caldav"><C:time-range start="{}" end="{}"/></C:free-busy-query>"#,
-        basic_utc(window.start),
-        basic_utc(window.end)
+        format_utc(window.start),
+        format_utc(window.end)
     );
     // With the default depth of 0 only the collection itself would be examined.
-    let answer = dav.send(Call::xml(b"REPORT", &calendar.url, "1", body)).await?;
+    let answer = dav.send(DavRequest::xml(b"REPORT", &calendar.url, "1", body)).await?;
     match answer.status {
         StatusCode::OK => times(&answer.body, window).ok_or_else(failure::unreadable_response),
         // A caller without permission receives an empty result (RFC 4791 section 7.10).
@@ -50,26 +50,26 @@ pub(super) async fn query(
         StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
             Err(failure::out_of_scope("NO_FREE_BUSY_QUERY"))
         }
-        _ => Err(failure::error(&answer, About::Mailbox, false)),
+        _ => Err(failure::error_from_response(&answer, Subject::Mailbox, false)),
     }
 }
 
 /// Requests the busy times of an address; `None` if the server does not support that or returns nothing.
-pub(super) async fn ask(
+pub(super) async fn request_from_outbox(
     caldav: &CalDav,
     dav: &DavClient<'_>,
     mailbox: &str,
     window: TimeRange,
-) -> Result<Option<Vec<Busy>>> {
-    let account = account::account(dav).await?;
+) -> Result<Option<Vec<BusyTime>>> {
+    let account = account::cached_account(dav).await?;
     let Some(outbox) = &account.outbox else { return Ok(None) };
     let text = request(&outbox.organiser, mailbox, window, caldav.clock.now());
-    let answer = dav.send(Call::post(&outbox.url, text)).await?;
+    let answer = dav.send(DavRequest::post(&outbox.url, text)).await?;
     if answer.status == StatusCode::OK {
         return response(&answer.body, mailbox, window);
     }
     // A server that offers an outbox but accepts no requests must not cause a failure.
-    match failure::error(&answer, About::Object, false) {
+    match failure::error_from_response(&answer, Subject::Object, false) {
         error if passes_or_concerns_all(&error) => Err(error),
         _ => Ok(None),
     }
@@ -83,10 +83,10 @@ const fn passes_or_concerns_all(error: &Error) -> bool {
 /// The body of a free/busy request (RFC 6638 section 5).
 fn request(organiser: &str, mailbox: &str, window: TimeRange, now: domain::Timestamp) -> String {
     let mut question = Component::new("VFREEBUSY");
-    let (start, end) = (basic_utc(window.start), basic_utc(window.end));
+    let (start, end) = (format_utc(window.start), format_utc(window.end));
     question.properties.extend([
-        Property::text("UID", &format!("muster-{}", mark(&format!("{mailbox} {start} {end}")))),
-        Property::new("DTSTAMP", basic_utc(now)),
+        Property::text("UID", &format!("muster-{}", short_digest(&format!("{mailbox} {start} {end}")))),
+        Property::new("DTSTAMP", format_utc(now)),
         Property::new("DTSTART", start),
         Property::new("DTEND", end),
         Property::new("ORGANIZER", organiser),
@@ -102,15 +102,15 @@ fn request(organiser: &str, mailbox: &str, window: TimeRange, now: domain::Times
     calendar.to_text()
 }
 
-fn response(body: &[u8], mailbox: &str, window: TimeRange) -> Result<Option<Vec<Busy>>> {
-    let document = Element::read(body).ok().filter(|document| document.is(CALDAV, "schedule-response"));
+fn response(body: &[u8], mailbox: &str, window: TimeRange) -> Result<Option<Vec<BusyTime>>> {
+    let document = Element::parse(body).ok().filter(|document| document.is(CALDAV, "schedule-response"));
     let document = document.ok_or_else(failure::unreadable_response)?;
     let is_about = |one: &&Element| {
-        let to = one.child(CALDAV, "recipient").and_then(|to| to.text_of(DAV, "href")).unwrap_or_default();
+        let to = one.child(CALDAV, "recipient").and_then(|to| to.child_text(DAV, "href")).unwrap_or_default();
         to.get(7..).is_some_and(|address| address.eq_ignore_ascii_case(mailbox))
     };
     let Some(one) = document.all(CALDAV, "response").find(is_about) else { return Ok(None) };
-    match one.text_of(CALDAV, "request-status").unwrap_or_default() {
+    match one.child_text(CALDAV, "request-status").unwrap_or_default() {
         status if status.starts_with("2.") => {
             let data = one.child(CALDAV, "calendar-data").map(|data| data.text.as_str());
             Ok(data.and_then(|data| times(data.as_bytes(), window)))
@@ -125,21 +125,21 @@ fn response(body: &[u8], mailbox: &str, window: TimeRange) -> Result<Option<Vec<
 }
 
 /// Parses the busy times in a response; `None` if any of it cannot be parsed, because the result would be incomplete.
-fn times(text: &[u8], window: TimeRange) -> Option<Vec<Busy>> {
-    let told = free_busy(text).ok().filter(|told| told.unreadable == 0)?;
-    let cut = |busy: Busy| Some(Busy { range: busy.range.intersect(&window)?, kind: busy.kind });
+fn times(text: &[u8], window: TimeRange) -> Option<Vec<BusyTime>> {
+    let told = parse_free_busy(text).ok().filter(|told| told.unreadable == 0)?;
+    let cut = |busy: BusyTime| Some(BusyTime { range: busy.range.intersect(&window)?, kind: busy.kind });
     Some(interpret::merge_adjacent(told.busy.into_iter().filter_map(cut).collect()))
 }
 
 /// A busy time as an event without details; `about` is the calendar or resource it comes from.
-pub(super) fn event(about: &Url, busy: &Busy) -> Event {
-    let about = href::id(about);
+pub(super) fn busy_event(about: &Url, busy: &BusyTime) -> Event {
+    let about = href::resource_id(about);
     let kind = if busy.kind == BusyKind::Busy { "b" } else { "t" };
-    let (start, end) = (basic_utc(busy.range.start), basic_utc(busy.range.end));
+    let (start, end) = (format_utc(busy.range.start), format_utc(busy.range.end));
     let id = format!("{about}#{ID}{start}-{end}-{kind}");
     Event {
         uid: id.clone(),
-        version: mark(&id),
+        version: short_digest(&id),
         id,
         series: Some(about),
         effect_key: None,
@@ -155,7 +155,7 @@ pub(super) fn event(about: &Url, busy: &Busy) -> Event {
 }
 
 /// The busy time encoded in an event id; `None` for other ids.
-pub(super) fn read_id(id: &str) -> Option<Busy> {
+pub(super) fn parse_event_id(id: &str) -> Option<BusyTime> {
     let mut parts = id.strip_prefix(ID)?.split('-');
     let mut at = || {
         let text = parts.next()?;
@@ -163,15 +163,15 @@ pub(super) fn read_id(id: &str) -> Option<Busy> {
     };
     let range = TimeRange::new(at()?, at()?)?;
     let kind = if parts.next()? == "b" { BusyKind::Busy } else { BusyKind::Tentative };
-    Some(Busy { range, kind })
+    Some(BusyTime { range, kind })
 }
 
 /// A short digest of a list of busy times.
-pub(super) fn digest(busy: &[Busy]) -> String {
+pub(super) fn busy_digest(busy: &[BusyTime]) -> String {
     let mut text = String::new();
     for one in busy {
         // Writing to a String cannot fail.
         let _ = write!(text, "{} {} {:?};", one.range.start, one.range.end, one.kind);
     }
-    mark(&text)
+    short_digest(&text)
 }

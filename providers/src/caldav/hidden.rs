@@ -22,8 +22,8 @@ const MAX: usize = 50;
 const YEARS: (i32, i32) = (1902, 2038);
 
 /// Finds the members that no query over a window lists. They need not be events.
-pub(super) async fn members(dav: &DavClient<'_>, calendar: &Collection) -> Result<Arc<Vec<Url>>> {
-    let key = dav.key(&format!("hidden\n{}", href::id(&calendar.url)));
+pub(super) async fn find_hidden_members(dav: &DavClient<'_>, calendar: &Collection) -> Result<Arc<Vec<Url>>> {
+    let key = dav.cache_key(&format!("hidden\n{}", href::resource_id(&calendar.url)));
     let load = async { compare(dav, calendar).await.map(Arc::new) };
     match super::remembered(&dav.caldav.hidden, key, load.boxed()).await {
         Err(error) if error.remedy == Remedy::Reconnect || error.kind == ErrorKind::Throttled => Err(error),
@@ -33,21 +33,21 @@ pub(super) async fn members(dav: &DavClient<'_>, calendar: &Collection) -> Resul
 }
 
 async fn compare(dav: &DavClient<'_>, calendar: &Collection) -> Result<Vec<Url>> {
-    let Some(queried) = read::all_events(dav, calendar).await? else { return Ok(Vec::new()) };
-    let ids: BTreeSet<String> = queried.iter().map(href::id).collect();
-    let listed = match sync::report(dav, calendar, "").await? {
+    let Some(queried) = read::list_event_urls(dav, calendar).await? else { return Ok(Vec::new()) };
+    let ids: BTreeSet<String> = queried.iter().map(href::resource_id).collect();
+    let listed = match sync::read_changes(dav, calendar, "").await? {
         Some(told) if !told.more => told.changed,
         _ => {
-            let members = sync::members(dav, calendar).await?.into_keys();
+            let members = sync::member_digests(dav, calendar).await?.into_keys();
             members.filter_map(|path| href::resolve(&calendar.url, &path)).collect()
         }
     };
-    let left_out = listed.into_iter().filter(|url| !ids.contains(&href::id(url)));
+    let left_out = listed.into_iter().filter(|url| !ids.contains(&href::resource_id(url)));
     let mut hidden: Vec<Url> = left_out.take(MAX).collect();
     // If a server does not search windows of this length, nothing can be concluded about its events.
-    if let Ok(Some(placed)) = read::overlapping(dav, calendar, ever()).await {
-        let placed: BTreeSet<String> = placed.iter().map(href::id).collect();
-        let nowhere = queried.into_iter().filter(|url| !placed.contains(&href::id(url)));
+    if let Ok(Some(placed)) = read::find_overlapping(dav, calendar, ever()).await {
+        let placed: BTreeSet<String> = placed.iter().map(href::resource_id).collect();
+        let nowhere = queried.into_iter().filter(|url| !placed.contains(&href::resource_id(url)));
         hidden.extend(nowhere.take(MAX));
     }
     Ok(hidden)

@@ -18,13 +18,14 @@ pub(super) fn resolve(base: &Url, href: &str) -> Option<Url> {
 fn rooted(base: &Url, href: &str) -> Option<Url> {
     let first = href.split('/').next().filter(|first| !first.is_empty() && !first.contains(':'))?;
     let url = base.join(&format!("/{href}")).ok()?;
-    let own = base.path_segments()?.next().map(decode)?;
-    (href.contains('/') && !own.is_empty() && own == decode(first)).then_some(url)
+    let own = base.path_segments()?.next().map(percent_decode)?;
+    (href.contains('/') && !own.is_empty() && own == percent_decode(first)).then_some(url)
 }
 
 /// Normalises a URL: for example, `@` and `%40` become the same.
 pub(super) fn normalise(mut url: Url) -> Url {
-    let segments: Vec<String> = url.path_segments().map(|all| all.map(decode).collect()).unwrap_or_default();
+    let segments: Vec<String> =
+        url.path_segments().map(|all| all.map(percent_decode).collect()).unwrap_or_default();
     if let Ok(mut path) = url.path_segments_mut() {
         path.clear().extend(segments);
     }
@@ -34,7 +35,7 @@ pub(super) fn normalise(mut url: Url) -> Url {
 }
 
 /// Whether two normalised URLs denote the same resource; a trailing slash is ignored.
-pub(super) fn same(one: &Url, other: &Url) -> bool {
+pub(super) fn is_same_resource(one: &Url, other: &Url) -> bool {
     one.origin() == other.origin() && one.path().trim_end_matches('/') == other.path().trim_end_matches('/')
 }
 
@@ -45,7 +46,7 @@ pub(super) fn is_below(collection: &Url, url: &Url) -> bool {
 }
 
 /// The URL of a member of a collection.
-pub(super) fn child(collection: &Url, name: &str) -> Url {
+pub(super) fn child_url(collection: &Url, name: &str) -> Url {
     let mut url = collection.clone();
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().push(name);
@@ -54,7 +55,7 @@ pub(super) fn child(collection: &Url, name: &str) -> Url {
 }
 
 /// The collection's URL with a trailing slash.
-pub(super) fn folder(mut url: Url) -> Url {
+pub(super) fn with_trailing_slash(mut url: Url) -> Url {
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));
     }
@@ -62,22 +63,22 @@ pub(super) fn folder(mut url: Url) -> Url {
 }
 
 /// The decoded last segment of a path.
-pub(super) fn segment(url: &Url) -> String {
-    url.path().trim_end_matches('/').rsplit('/').next().map(decode).unwrap_or_default()
+pub(super) fn last_segment(url: &Url) -> String {
+    url.path().trim_end_matches('/').rsplit('/').next().map(percent_decode).unwrap_or_default()
 }
 
 /// The id of a resource in Muster: its path, which does not depend on the host name used.
-pub(super) fn id(url: &Url) -> String {
+pub(super) fn resource_id(url: &Url) -> String {
     url.path().to_owned()
 }
 
 /// The decoded path of a URL.
-pub(super) fn decoded(url: &Url) -> String {
-    decode(url.path())
+pub(super) fn decoded_path(url: &Url) -> String {
+    percent_decode(url.path())
 }
 
 /// Decodes percent-encoding; bytes that are not UTF-8 stay encoded.
-pub(super) fn decode(segment: &str) -> String {
+pub(super) fn percent_decode(segment: &str) -> String {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
@@ -106,10 +107,10 @@ mod tests {
         for href in
             ["/ada%40corp.test/work", "https://cal.test/ada@corp.test/work/", "../ada%40corp.test/%77ork/"]
         {
-            assert!(same(&resolve(&base, href).unwrap(), &plain), "{href}");
+            assert!(is_same_resource(&resolve(&base, href).unwrap(), &plain), "{href}");
         }
-        assert_eq!(segment(&resolve(&base, "/ada%40corp.test/").unwrap()), "ada@corp.test");
-        assert!(!same(&resolve(&base, "/a%2Fb/").unwrap(), &url("https://cal.test/a/b/")));
+        assert_eq!(last_segment(&resolve(&base, "/ada%40corp.test/").unwrap()), "ada@corp.test");
+        assert!(!is_same_resource(&resolve(&base, "/a%2Fb/").unwrap(), &url("https://cal.test/a/b/")));
     }
 
     #[test]

@@ -16,11 +16,11 @@ use url::Url;
 use super::{
     account::{self, Account},
     collection::Collection,
-    failure::{self, About},
+    failure::{self, Subject},
     href,
     multistatus::{self, Resource},
-    principal::{PROPERTIES, Principal},
-    transport::{Call, DavClient},
+    principal::{PROPFIND_BODY, Principal},
+    transport::{DavClient, DavRequest},
     xml::{CALENDARSERVER, DAV},
 };
 use crate::{ErrorKind, Result};
@@ -49,12 +49,12 @@ impl<T> Cached<T> {
 
 /// The listed principals, sorted by id. A refusal is cached like a list, because requests are expensive.
 #[derive(Debug)]
-pub(super) struct Listing {
+pub(super) struct PrincipalListing {
     all: Vec<Principal>,
     refusal: Option<crate::Error>,
 }
 
-impl Listing {
+impl PrincipalListing {
     /// All listed principals. If there are none because the server refused to list them, returns its error.
     pub(super) fn all(&self) -> Result<&[Principal]> {
         match &self.refusal {
@@ -65,12 +65,12 @@ impl Listing {
 }
 
 /// All principals. `fresh` bypasses the cache.
-pub(super) async fn principals(
+pub(super) async fn list_principals(
     dav: &DavClient<'_>,
     account: &Account,
     fresh: bool,
-) -> Result<Arc<Cached<Listing>>> {
-    let key = dav.key("principals");
+) -> Result<Arc<Cached<PrincipalListing>>> {
+    let key = dav.cache_key("principals");
     if fresh {
         dav.caldav.lists.invalidate(&key).await;
     }
@@ -83,22 +83,22 @@ pub(super) async fn principals(
 }
 
 /// Finds the principal that publishes an address, otherwise the one whose path corresponds to it.
-pub(super) async fn by_address(
+pub(super) async fn find_by_address(
     dav: &DavClient<'_>,
     account: &Account,
     mailbox: &str,
 ) -> Result<Option<Principal>> {
     let pick = |all: &[Principal]| {
-        let mut known = all.iter().filter(|one| one.has(mailbox)).collect::<Vec<_>>();
+        let mut known = all.iter().filter(|one| one.has_address(mailbox)).collect::<Vec<_>>();
         known.sort_by_key(|one| !one.is_published);
         known.first().map(|one| (*one).clone())
     };
-    let list = principals(dav, account, false).await?;
+    let list = list_principals(dav, account, false).await?;
     if let Some(found) = pick(&list.value.all) {
         return Ok(Some(found));
     }
     if list.is_stale(dav)
-        && let Some(found) = pick(&principals(dav, account, true).await?.value.all)
+        && let Some(found) = pick(&list_principals(dav, account, true).await?.value.all)
     {
         return Ok(Some(found));
     }
@@ -112,12 +112,12 @@ pub(super) async fn by_address(
 }
 
 /// The calendars in the account's own homes: its own ones, and those that others share with it.
-pub(super) async fn own_home(
+pub(super) async fn own_home_calendars(
     dav: &DavClient<'_>,
     account: &Account,
     fresh: bool,
 ) -> Result<Arc<Cached<Vec<Collection>>>> {
-    let key = dav.key("home");
+    let key = dav.cache_key("home");
     if fresh {
         dav.caldav.homes.invalidate(&key).await;
     }
@@ -136,13 +136,13 @@ const FOLDERS: usize = 8;
 
 /// The calendars directly in a home, or one level deeper if there are none.
 pub(super) async fn calendars_in(dav: &DavClient<'_>, home: &Url) -> Result<Vec<Collection>> {
-    let listed = dav.propfind(home, "1", PROPERTIES, About::Mailbox).await?;
-    let mut found: Vec<Collection> = listed.iter().filter_map(Collection::of).collect();
+    let listed = dav.propfind(home, "1", PROPFIND_BODY, Subject::Mailbox).await?;
+    let mut found: Vec<Collection> = listed.iter().filter_map(Collection::from_resource).collect();
     if found.is_empty() {
         for folder in folders(home, &listed) {
-            match dav.propfind(&folder, "1", PROPERTIES, About::Mailbox).await {
-                Ok(listed) => found.extend(listed.iter().filter_map(Collection::of)),
-                Err(error) if is_about_one(&error) => {}
+            match dav.propfind(&folder, "1", PROPFIND_BODY, Subject::Mailbox).await {
+                Ok(listed) => found.extend(listed.iter().filter_map(Collection::from_resource)),
+                Err(error) if concerns_one_resource(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -159,7 +159,7 @@ fn folders(home: &Url, listed: &[Resource]) -> Vec<Url> {
 }
 
 /// Whether an error only means that this resource is not visible.
-pub(super) fn is_about_one(error: &crate::Error) -> bool {
+pub(super) fn concerns_one_resource(error: &crate::Error) -> bool {
     matches!(
         error.kind,
         ErrorKind::OutOfScope
@@ -172,11 +172,12 @@ pub(super) fn is_about_one(error: &crate::Error) -> bool {
 
 /// Reads the lists one after the other, each first as a collection and then by searches, until one contains a
 /// principal other than the account. Principals that share a calendar with the account are added.
-async fn read(dav: &DavClient<'_>, account: &Account) -> Result<Listing> {
-    let is_alone = |found: &[Principal]| found.iter().all(|one| href::same(&one.url, &account.principal));
+async fn read(dav: &DavClient<'_>, account: &Account) -> Result<PrincipalListing> {
+    let is_alone =
+        |found: &[Principal]| found.iter().all(|one| href::is_same_resource(&one.url, &account.principal));
     let (mut refused, mut found) = (None, Vec::new());
     for url in &account.collections {
-        match dav.propfind(url, "1", PROPERTIES, About::Server).await {
+        match dav.propfind(url, "1", PROPFIND_BODY, Subject::Server).await {
             Ok(listed) => found.extend(only_principals(dav, account, url, &listed)),
             Err(error)
                 if matches!(
@@ -198,14 +199,14 @@ async fn read(dav: &DavClient<'_>, account: &Account) -> Result<Listing> {
     if is_alone(&found) {
         found.extend(owners(dav, account).await?);
     }
-    Ok(Listing { all: tidy(found), refusal: refused })
+    Ok(PrincipalListing { all: tidy(found), refusal: refused })
 }
 
 /// Sorts by id and removes duplicates, by path and by address. A principal that publishes an address takes precedence
 /// over one whose name merely resembles it.
 fn tidy(mut found: Vec<Principal>) -> Vec<Principal> {
     found.sort_by_key(|one| (one.id(), !one.is_published));
-    found.dedup_by(|later, earlier| href::same(&later.url, &earlier.url));
+    found.dedup_by(|later, earlier| href::is_same_resource(&later.url, &earlier.url));
     let published: Vec<(usize, String)> = found
         .iter()
         .enumerate()
@@ -232,26 +233,29 @@ fn only_principals(dav: &DavClient<'_>, account: &Account, list: &Url, found: &[
         // Proxy groups publish the addresses of the person for whom their members may act.
         one.is_a(CALENDARSERVER, "calendar-proxy-read") || one.is_a(CALENDARSERVER, "calendar-proxy-write")
     };
-    let is_one =
-        |one: &&Resource| one.is_a(DAV, "principal") && !is_proxy(one) && !href::same(&one.url, list);
-    found.iter().filter(is_one).map(|one| Principal::of(dav, account.address(), one)).collect()
+    let is_one = |one: &&Resource| {
+        one.is_a(DAV, "principal") && !is_proxy(one) && !href::is_same_resource(&one.url, list)
+    };
+    found.iter().filter(is_one).map(|one| Principal::from_resource(dav, account.address(), one)).collect()
 }
 
 /// The owners of calendars in the account's own home.
 async fn owners(dav: &DavClient<'_>, account: &Account) -> Result<Vec<Principal>> {
-    let home = match own_home(dav, account, true).await {
-        Err(error) if is_about_one(&error) => return Ok(Vec::new()),
+    let home = match own_home_calendars(dav, account, true).await {
+        Err(error) if concerns_one_resource(&error) => return Ok(Vec::new()),
         home => home?,
     };
     let mut urls: Vec<Url> = home.value.iter().filter_map(|one| one.owner.clone()).collect();
-    urls.retain(|url| !href::same(url, &account.principal));
+    urls.retain(|url| !href::is_same_resource(url, &account.principal));
     urls.sort();
     urls.dedup();
     let mut found = Vec::new();
     for url in urls.into_iter().take(OWNERS) {
-        match dav.try_propfind(&url, "0", PROPERTIES).await {
-            Ok(shown) => found.extend(shown.first().map(|one| Principal::of(dav, account.address(), one))),
-            Err(error) if is_about_one(&error) => {}
+        match dav.try_propfind(&url, "0", PROPFIND_BODY).await {
+            Ok(shown) => {
+                found.extend(shown.first().map(|one| Principal::from_resource(dav, account.address(), one)))
+            }
+            Err(error) if concerns_one_resource(&error) => {}
             Err(error) => return Err(error),
         }
     }
@@ -274,7 +278,7 @@ struct Question<'a> {
 
 /// Tries one search after the other until a principal other than the account is found.
 async fn searched(dav: &DavClient<'_>, account: &Account, url: &Url) -> Result<Vec<Principal>> {
-    let domain = account::domain(dav, account.address());
+    let domain = account::mail_domain(dav, account.address());
     let questions = [
         (Property::Name, ""),
         (Property::Address, "@"),
@@ -284,7 +288,7 @@ async fn searched(dav: &DavClient<'_>, account: &Account, url: &Url) -> Result<V
     ];
     for (property, text) in questions {
         let found = search(dav, account, url, &Question { property, text }).await?;
-        if found.iter().any(|one| !href::same(&one.url, &account.principal)) {
+        if found.iter().any(|one| !href::is_same_resource(&one.url, &account.principal)) {
             return Ok(found);
         }
     }
@@ -312,13 +316,13 @@ async fn search(
         r#"<D:principal-property-search xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:CS="http://calendarserver.org/ns/"><D:property-search><D:prop>{property}</D:prop><D:match>{}</D:match></D:property-search><D:prop><D:resourcetype/><D:displayname/><C:calendar-user-address-set/><CS:email-address-set/><C:calendar-user-type/><C:calendar-description/></D:prop></D:principal-property-search>"#,
         escape(question.text)
     );
-    let answer = dav.send(Call::xml(b"REPORT", url, "0", body)).await?;
+    let answer = dav.send(DavRequest::xml(b"REPORT", url, "0", body)).await?;
     match answer.status.as_u16() {
         207 => {
-            let found = multistatus::read(&answer.url, &answer.body).unwrap_or_default();
+            let found = multistatus::parse(&answer.url, &answer.body).unwrap_or_default();
             Ok(only_principals(dav, account, url, &found))
         }
-        429 | 502..=504 => Err(failure::error(&answer, About::Mailbox, false)),
+        429 | 502..=504 => Err(failure::error_from_response(&answer, Subject::Mailbox, false)),
         _ => Ok(Vec::new()),
     }
 }

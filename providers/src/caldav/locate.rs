@@ -15,11 +15,11 @@ use url::Url;
 use super::{
     account::{self, Account},
     collection::Collection,
-    failure::{self, About},
+    failure::{self, Subject},
     href,
-    listing::{self, is_about_one},
+    listing::{self, concerns_one_resource},
     multistatus::Resource,
-    principal::{self, PROPERTIES, Principal},
+    principal::{self, PROPFIND_BODY, Principal},
     transport::DavClient,
     xml::{CALDAV, DAV},
 };
@@ -31,7 +31,7 @@ const DEFAULT: &str = r#"<D:propfind xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml
 
 /// A mailbox that was found on the server.
 #[derive(Debug, Clone)]
-pub(super) struct Located {
+pub(super) struct LocatedMailbox {
     /// The owner of the mailbox.
     pub principal: Principal,
     /// Whether the mailbox is the service account's own.
@@ -42,50 +42,50 @@ pub(super) struct Located {
     pub shared: Vec<Collection>,
 }
 
-impl Located {
+impl LocatedMailbox {
     /// The calendar to which bookings are written.
-    pub(super) fn calendar(&self) -> &Collection {
+    pub(super) fn booking_calendar(&self) -> &Collection {
         &self.calendars[0]
     }
 
     /// The calendars whose events make the owner busy.
-    pub(super) fn counted(&self) -> impl Iterator<Item = &Collection> {
+    pub(super) fn busy_calendars(&self) -> impl Iterator<Item = &Collection> {
         self.calendars.iter().filter(|one| !one.is_transparent)
     }
 
     /// The calendar that contains a resource.
-    pub(super) fn holder(&self, url: &Url) -> Option<&Collection> {
+    pub(super) fn calendar_containing(&self, url: &Url) -> Option<&Collection> {
         self.calendars.iter().find(|one| href::is_below(&one.url, url))
     }
 
     /// All calendars, the default one first.
     pub(super) fn listings(&self) -> Vec<CalendarListing> {
         let own = self.calendars.iter().enumerate().map(|(at, one)| {
-            one.listing(match (at, one.is_generated) {
+            one.to_listing(match (at, one.is_generated) {
                 (0, _) => CalendarKind::Default,
                 (_, true) => CalendarKind::Generated,
                 (_, false) => CalendarKind::Secondary,
             })
         });
-        own.chain(self.shared.iter().map(|one| one.listing(CalendarKind::Shared))).collect()
+        own.chain(self.shared.iter().map(|one| one.to_listing(CalendarKind::Shared))).collect()
     }
 }
 
 /// The zone in which a calendar's whole days and floating times are read.
-pub(super) fn zone(dav: &DavClient<'_>, calendar: &Collection) -> Zone {
+pub(super) fn calendar_zone(dav: &DavClient<'_>, calendar: &Collection) -> Zone {
     calendar.zone.clone().or_else(|| dav.session.zone.clone()).unwrap_or(Zone::UTC)
 }
 
 /// Finds a mailbox and its calendars.
-pub(super) async fn locate(dav: &DavClient<'_>, mailbox: &str) -> Result<Located> {
-    let account = account::account(dav).await?;
-    if account.is(dav, mailbox) {
+pub(super) async fn locate(dav: &DavClient<'_>, mailbox: &str) -> Result<LocatedMailbox> {
+    let account = account::cached_account(dav).await?;
+    if account.owns_mailbox(dav, mailbox) {
         return at(dav, &account, &account.principal.clone(), None).await;
     }
     if !mailbox.contains('@') {
         return Err(failure::no_mailbox("UNKNOWN_ADDRESS"));
     }
-    if let Some(principal) = listing::by_address(dav, &account, mailbox).await? {
+    if let Some(principal) = listing::find_by_address(dav, &account, mailbox).await? {
         match at(dav, &account, &principal.url, None).await {
             // The cached list may contain a principal that no longer exists.
             Err(error) if error.kind == ErrorKind::NoMailbox => {}
@@ -96,13 +96,13 @@ pub(super) async fn locate(dav: &DavClient<'_>, mailbox: &str) -> Result<Located
 }
 
 /// Tries the paths that the configured rules derive from the address.
-async fn guess(dav: &DavClient<'_>, account: &Account, mailbox: &str) -> Result<Located> {
+async fn guess(dav: &DavClient<'_>, account: &Account, mailbox: &str) -> Result<LocatedMailbox> {
     let (mut first, mut is_refused) = (None, false);
     for url in candidates(dav, account, mailbox) {
         match at(dav, account, &url, Some(mailbox)).await {
             Ok(found) => return Ok(found),
             Err(error) if error.code == "401" => is_refused = true,
-            Err(error) if is_about_one(&error) => {
+            Err(error) if concerns_one_resource(&error) => {
                 first = first.or(Some(error).filter(|error| error.kind == ErrorKind::OutOfScope));
             }
             Err(error) => return Err(error),
@@ -110,7 +110,7 @@ async fn guess(dav: &DavClient<'_>, account: &Account, mailbox: &str) -> Result<
     }
     if is_refused {
         // The password is refused either only there, or everywhere from now on.
-        account::own(dav).await.map_err(|error| account::as_transient(dav, error))?;
+        account::find_account(dav).await.map_err(|error| account::as_transient(dav, error))?;
     }
     match first {
         Some(refusal) if !refuses_anything(dav).await? => Err(refusal),
@@ -120,21 +120,21 @@ async fn guess(dav: &DavClient<'_>, account: &Account, mailbox: &str) -> Result<
 
 /// Whether the server refuses even a path that cannot exist; a refusal then proves nothing about a mailbox.
 async fn refuses_anything(dav: &DavClient<'_>) -> Result<bool> {
-    let mut nowhere = href::folder(dav.server.clone());
+    let mut nowhere = href::with_trailing_slash(dav.server.clone());
     if let Ok(mut path) = nowhere.path_segments_mut() {
         path.pop_if_empty().push("muster-looks-for-nobody").push("");
     }
     match dav.try_propfind(&nowhere, "0", DEFAULT).await {
-        Err(error) if is_about_one(&error) => Ok(error.kind == ErrorKind::OutOfScope),
+        Err(error) if concerns_one_resource(&error) => Ok(error.kind == ErrorKind::OutOfScope),
         answer => answer.map(|_| false),
     }
 }
 
 /// The URLs at which a mailbox may be, by the configured rules.
 fn candidates(dav: &DavClient<'_>, account: &Account, mailbox: &str) -> Vec<Url> {
-    let domain = account::domain(dav, account.address());
+    let domain = account::mail_domain(dav, account.address());
     let local = mailbox.split_once('@').filter(|(_, own)| own.eq_ignore_ascii_case(&domain));
-    let base = href::folder(dav.server.clone());
+    let base = href::with_trailing_slash(dav.server.clone());
     let paths = dav.caldav.config.addresses.paths.iter().filter_map(|path| {
         let (mark, name) =
             if path.contains("{local}") { ("{local}", local?.0) } else { ("{address}", mailbox) };
@@ -153,12 +153,17 @@ fn candidates(dav: &DavClient<'_>, account: &Account, mailbox: &str) -> Vec<Url>
 
 /// The principal at a URL with its calendars. If the URL is only a guess for the address `guessed`, the principal must
 /// publish that address, or publish none and be found under exactly this path.
-async fn at(dav: &DavClient<'_>, account: &Account, url: &Url, guessed: Option<&str>) -> Result<Located> {
+async fn at(
+    dav: &DavClient<'_>,
+    account: &Account,
+    url: &Url,
+    guessed: Option<&str>,
+) -> Result<LocatedMailbox> {
     let found = match guessed {
-        Some(_) => dav.try_propfind(url, "1", PROPERTIES).await?,
-        None => dav.propfind(url, "1", PROPERTIES, About::Mailbox).await?,
+        Some(_) => dav.try_propfind(url, "1", PROPFIND_BODY).await?,
+        None => dav.propfind(url, "1", PROPFIND_BODY, Subject::Mailbox).await?,
     };
-    let itself = found.iter().find(|one| href::same(&one.url, url));
+    let itself = found.iter().find(|one| href::is_same_resource(&one.url, url));
     let publishes = |one: &&Resource| {
         let addresses = principal::addresses(one);
         guessed.is_some_and(|mailbox| addresses.iter().any(|own| own.eq_ignore_ascii_case(mailbox)))
@@ -168,11 +173,11 @@ async fn at(dav: &DavClient<'_>, account: &Account, url: &Url, guessed: Option<&
         .or_else(|| found.iter().find(publishes))
         .or_else(|| found.first().filter(|one| guessed.is_none() && one.is_a(DAV, "principal")))
         .ok_or_else(|| failure::no_mailbox("NO_PRINCIPAL"))?;
-    let principal = Principal::of(dav, account.address(), own);
+    let principal = Principal::from_resource(dav, account.address(), own);
     if guessed.is_some() && principal.is_published && !publishes(&own) {
         return Err(failure::no_mailbox("ANOTHER_ADDRESS"));
     }
-    let search = Search { dav, account, is_account: account.is_itself(&principal), principal };
+    let search = Search { dav, account, is_account: account.is_own_principal(&principal), principal };
     search.run(own, &found).await
 }
 
@@ -185,10 +190,10 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    async fn run(self, own: &Resource, below: &[Resource]) -> Result<Located> {
+    async fn run(self, own: &Resource, below: &[Resource]) -> Result<LocatedMailbox> {
         let (mut mine, mut others, mut refused) = (Vec::new(), Vec::new(), None);
         // Calendars directly below the principal's path count as a home.
-        for one in below.iter().filter_map(Collection::of) {
+        for one in below.iter().filter_map(Collection::from_resource) {
             self.sort(one, true, &mut mine, &mut others).await?;
         }
         let mut is_askers = false;
@@ -204,7 +209,7 @@ impl Search<'_> {
                         self.sort(one, is_personal, &mut mine, &mut others).await?;
                     }
                 }
-                Err(error) if is_about_one(&error) => refused = refused.or(Some(error)),
+                Err(error) if concerns_one_resource(&error) => refused = refused.or(Some(error)),
                 Err(error) => return Err(error),
             }
         }
@@ -214,13 +219,13 @@ impl Search<'_> {
         let Some(mut calendars) = Some(mine).filter(|mine| !mine.is_empty()) else {
             return Err(none(is_askers || !others.is_empty(), refused));
         };
-        calendars.sort_by_key(Collection::rank);
-        calendars.dedup_by(|one, other| href::same(&one.url, &other.url));
+        calendars.sort_by_key(Collection::booking_rank);
+        calendars.dedup_by(|one, other| href::is_same_resource(&one.url, &other.url));
         self.put_default_first(own, &mut calendars).await?;
         others.sort_by(|one, other| one.url.cmp(&other.url));
-        others.dedup_by(|one, other| href::same(&one.url, &other.url));
+        others.dedup_by(|one, other| href::is_same_resource(&one.url, &other.url));
         let Self { principal, is_account, .. } = self;
-        Ok(Located { principal, is_account, calendars, shared: others })
+        Ok(LocatedMailbox { principal, is_account, calendars, shared: others })
     }
 
     /// The homes that the principal names, except those already listed with it.
@@ -228,7 +233,9 @@ impl Search<'_> {
         let hrefs = own.hrefs(CALDAV, "calendar-home-set").into_iter();
         let mut homes: Vec<Url> = Vec::new();
         for home in hrefs.filter_map(|home| href::resolve(&own.url, home)) {
-            if !href::same(&home, &own.url) && !homes.iter().any(|known| href::same(known, &home)) {
+            if !href::is_same_resource(&home, &own.url)
+                && !homes.iter().any(|known| href::is_same_resource(known, &home))
+            {
                 homes.push(home);
             }
         }
@@ -239,7 +246,7 @@ impl Search<'_> {
     /// Whether a home may belong to one person: it must not contain the account's own calendars.
     fn is_personal(&self, home: &Url) -> bool {
         let mut accounts = self.account.homes.iter().chain([&self.account.principal]);
-        self.is_account || !accounts.any(|own| href::same(own, home) || href::is_below(home, own))
+        self.is_account || !accounts.any(|own| href::is_same_resource(own, home) || href::is_below(home, own))
     }
 
     async fn sort(
@@ -252,7 +259,7 @@ impl Search<'_> {
         let is_mine = match &one.owner {
             // Several servers name the sharee as the owner of a shared calendar.
             Some(owner) if one.is_shared && is_personal => {
-                !href::same(owner, &self.principal.url) && self.is_owner(owner).await?
+                !href::is_same_resource(owner, &self.principal.url) && self.is_owner(owner).await?
             }
             Some(owner) => self.is_owner(owner).await?,
             None => is_personal && !one.is_shared,
@@ -270,8 +277,8 @@ impl Search<'_> {
     async fn shared_with_account(&self) -> Result<Vec<Collection>> {
         let mut fresh = false;
         loop {
-            let list = match listing::own_home(self.dav, self.account, fresh).await {
-                Err(error) if is_about_one(&error) => return Ok(Vec::new()),
+            let list = match listing::own_home_calendars(self.dav, self.account, fresh).await {
+                Err(error) if concerns_one_resource(&error) => return Ok(Vec::new()),
                 list => list?,
             };
             let mut found = Vec::new();
@@ -291,17 +298,17 @@ impl Search<'_> {
 
     /// Whether an owner is this principal, possibly under another path.
     async fn is_owner(&self, owner: &Url) -> Result<bool> {
-        if href::same(owner, &self.principal.url) {
+        if href::is_same_resource(owner, &self.principal.url) {
             return Ok(true);
         }
-        if href::same(owner, &self.account.principal) && !self.is_account {
+        if href::is_same_resource(owner, &self.account.principal) && !self.is_account {
             return Ok(false);
         }
-        let key = self.dav.key(&format!("owner\n{owner}"));
+        let key = self.dav.cache_key(&format!("owner\n{owner}"));
         let load = async {
-            match self.dav.try_propfind(owner, "0", PROPERTIES).await {
-                Ok(found) => Ok(Arc::new(found.first().map(Alias::of))),
-                Err(error) if is_about_one(&error) => Ok(Arc::new(None)),
+            match self.dav.try_propfind(owner, "0", PROPFIND_BODY).await {
+                Ok(found) => Ok(Arc::new(found.first().map(PrincipalAlias::from_resource))),
+                Err(error) if concerns_one_resource(&error) => Ok(Arc::new(None)),
                 Err(error) => Err(error),
             }
         };
@@ -324,11 +331,12 @@ impl Search<'_> {
         {
             default = match self.dav.try_propfind(&inbox, "0", DEFAULT).await {
                 Ok(found) => found.iter().find_map(named),
-                Err(error) if is_about_one(&error) => None,
+                Err(error) if concerns_one_resource(&error) => None,
                 Err(error) => return Err(error),
             };
         }
-        let position = default.and_then(|url| calendars.iter().position(|one| href::same(&one.url, &url)));
+        let position =
+            default.and_then(|url| calendars.iter().position(|one| href::is_same_resource(&one.url, &url)));
         if let Some(at) = position.filter(|at| !calendars[*at].is_read_only()) {
             calendars[..=at].rotate_right(1);
         }
@@ -346,28 +354,28 @@ impl Search<'_> {
 
 /// A path under which the same principal is also known.
 #[derive(Debug)]
-pub(super) struct Alias {
+pub(super) struct PrincipalAlias {
     urls: Vec<Url>,
     addresses: Vec<String>,
 }
 
-impl Alias {
-    fn of(found: &Resource) -> Self {
+impl PrincipalAlias {
+    fn from_resource(found: &Resource) -> Self {
         let named =
             found.hrefs(DAV, "principal-URL").into_iter().filter_map(|at| href::resolve(&found.url, at));
         Self { urls: named.chain([found.url.clone()]).collect(), addresses: principal::addresses(found) }
     }
 
     fn is(&self, principal: &Principal) -> bool {
-        self.urls.iter().any(|url| href::same(url, &principal.url))
-            || (principal.is_published && self.addresses.iter().any(|address| principal.has(address)))
+        self.urls.iter().any(|url| href::is_same_resource(url, &principal.url))
+            || (principal.is_published && self.addresses.iter().any(|address| principal.has_address(address)))
     }
 }
 
 /// The error for a mailbox without a calendar.
 fn none(are_others: bool, refused: Option<Error>) -> Error {
     match refused {
-        _ if are_others => failure::not_the_owners(),
+        _ if are_others => failure::no_own_calendar(),
         Some(error) if error.kind == ErrorKind::OutOfScope => error,
         _ => failure::out_of_scope("NO_CALENDAR_VISIBLE"),
     }

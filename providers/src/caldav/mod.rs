@@ -58,11 +58,11 @@ use moka::future::Cache;
 
 use self::{
     account::Account,
-    auth::Logins,
+    auth::AuthCache,
     calendar_view::{CalendarView, CalendarViews},
     collection::Collection,
-    listing::{Cached, Listing},
-    locate::{Alias, Located},
+    listing::{Cached, PrincipalListing},
+    locate::{LocatedMailbox, PrincipalAlias},
     transport::DavClient,
 };
 use crate::{
@@ -86,18 +86,18 @@ pub struct CalDav {
     client: http::Client,
     clock: SharedClock,
     /// Refused credentials, and the authentication schemes of servers.
-    logins: Logins,
+    logins: AuthCache,
     /// Cache of the locations of mailboxes, which saves several requests per call; an entry is dropped when it
     /// turns out to be wrong.
-    places: Cache<String, Arc<Located>>,
+    places: Cache<String, Arc<LocatedMailbox>>,
     /// Cache of the accounts of credentials.
     accounts: Cache<String, Arc<Account>>,
     /// Cache of the principals that accounts can see.
-    lists: Cache<String, Arc<Cached<Listing>>>,
+    lists: Cache<String, Arc<Cached<PrincipalListing>>>,
     /// Cache of the calendars in accounts' own homes.
     homes: Cache<String, Arc<Cached<Vec<Collection>>>>,
     /// Cache of the principals that own calendars.
-    aliases: Cache<String, Arc<Option<Alias>>>,
+    aliases: Cache<String, Arc<Option<PrincipalAlias>>>,
     /// Cache of the members of calendars that no query lists.
     hidden: Cache<String, Arc<Vec<url::Url>>>,
 }
@@ -109,7 +109,7 @@ impl CalDav {
             config,
             client,
             clock,
-            logins: Logins::new(ids),
+            logins: AuthCache::new(ids),
             places: remembering(50_000, PLACES_FOR),
             accounts: remembering(1_000, PLACES_FOR),
             lists: remembering(1_000, PLACES_FOR),
@@ -124,7 +124,7 @@ impl CalDav {
     }
 
     /// The location of `mailbox`, cached if possible.
-    async fn place(&self, dav: &DavClient<'_>, mailbox: &str) -> Result<Arc<Located>> {
+    async fn place(&self, dav: &DavClient<'_>, mailbox: &str) -> Result<Arc<LocatedMailbox>> {
         let key = place_key(dav, mailbox);
         if let Some(place) = self.places.get(&key).await {
             return Ok(place);
@@ -132,7 +132,7 @@ impl CalDav {
         self.fresh_place(dav, mailbox).await
     }
 
-    async fn fresh_place(&self, dav: &DavClient<'_>, mailbox: &str) -> Result<Arc<Located>> {
+    async fn fresh_place(&self, dav: &DavClient<'_>, mailbox: &str) -> Result<Arc<LocatedMailbox>> {
         let key = place_key(dav, mailbox);
         match locate::locate(dav, mailbox).await {
             Ok(place) => {
@@ -162,10 +162,13 @@ impl CalDav {
             Err(error) => Err(error),
         };
         match seen {
-            Ok((place, seen)) => calendar_view::busy(&dav, &place, mailbox, window, seen).await,
+            Ok((place, seen)) => calendar_view::read_busy(&dav, &place, mailbox, window, seen).await,
             // If the calendars cannot be read, busy times may still be available through the account's own outbox.
             Err(error) if error.kind == ErrorKind::OutOfScope => {
-                free_busy::ask(self, &dav, mailbox, window).await?.map(FreeBusy::from).ok_or(error)
+                free_busy::request_from_outbox(self, &dav, mailbox, window)
+                    .await?
+                    .map(FreeBusy::from)
+                    .ok_or(error)
             }
             Err(error) => Err(error),
         }
@@ -175,12 +178,12 @@ impl CalDav {
     async fn look_at_all(
         &self,
         dav: &DavClient<'_>,
-        place: &Located,
+        place: &LocatedMailbox,
         mailbox: &str,
         window: TimeRange,
     ) -> Result<CalendarViews> {
         let mut all = Vec::new();
-        for calendar in place.counted() {
+        for calendar in place.busy_calendars() {
             all.push((calendar.clone(), self.look(dav, place, mailbox, calendar, window).await?));
         }
         Ok(all)
@@ -191,19 +194,19 @@ impl CalDav {
     async fn look(
         &self,
         dav: &DavClient<'_>,
-        place: &Located,
+        place: &LocatedMailbox,
         mailbox: &str,
         calendar: &Collection,
         window: TimeRange,
     ) -> Result<CalendarView> {
-        let found = if calendar.is_closed() {
+        let found = if calendar.is_free_busy_only() {
             Err(failure::out_of_scope("FREE_BUSY_ONLY"))
         } else {
-            read::window(dav, calendar, window).await.map(CalendarView::Events)
+            read::read_window(dav, calendar, window).await.map(CalendarView::Events)
         };
         let seen = match found {
             Err(error) if error.kind == ErrorKind::OutOfScope => {
-                match free_busy::query(dav, calendar, window).await {
+                match free_busy::query_busy(dav, calendar, window).await {
                     Ok(busy) => Ok(CalendarView::Busy(busy)),
                     // The first error is more informative.
                     Err(second) if second.remedy == Remedy::SkipMailbox => Err(error),
@@ -212,7 +215,7 @@ impl CalDav {
             }
             found => found,
         };
-        let is_default = href::same(&calendar.url, &place.calendar().url);
+        let is_default = href::is_same_resource(&calendar.url, &place.booking_calendar().url);
         match self.check(dav, mailbox, seen).await {
             Err(error) if !is_default && error.remedy == Remedy::SkipMailbox => Ok(CalendarView::Nothing),
             seen => seen,
@@ -224,13 +227,13 @@ impl CalDav {
     async fn measured(
         &self,
         dav: &DavClient<'_>,
-        place: &Located,
+        place: &LocatedMailbox,
         mailbox: &str,
         stated: Capabilities,
     ) -> Result<Capabilities> {
         let now = self.clock.now();
         let hour = TimeRange { start: now, end: now + chrono::Duration::hours(1) };
-        match self.look(dav, place, mailbox, place.calendar(), hour).await? {
+        match self.look(dav, place, mailbox, place.booking_calendar(), hour).await? {
             CalendarView::Events(_) => Ok(stated),
             CalendarView::Busy(_) | CalendarView::Nothing => {
                 Ok(Capabilities { list: true, free_busy: true, ..Capabilities::default() })
@@ -267,7 +270,7 @@ impl Provider for CalDav {
 }
 
 fn place_key(dav: &DavClient<'_>, mailbox: &str) -> String {
-    dav.key(&format!("place\n{}", mailbox.to_ascii_lowercase()))
+    dav.cache_key(&format!("place\n{}", mailbox.to_ascii_lowercase()))
 }
 
 /// Creates a cache of limited size, whose entries expire.
@@ -301,5 +304,6 @@ fn page<T>(all: Vec<T>, after: Option<&str>, id: impl Fn(&T) -> &String) -> Page
 /// Parses a response to PROPFIND or REPORT, for fuzzing.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn read_multistatus(body: &[u8]) -> bool {
-    url::Url::parse("https://dav.test/").is_ok_and(|base| multistatus::synced(&base, body).is_some())
+    url::Url::parse("https://dav.test/")
+        .is_ok_and(|base| multistatus::parse_with_sync_token(&base, body).is_some())
 }

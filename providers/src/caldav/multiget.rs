@@ -3,17 +3,17 @@
 
 use std::fmt::Write;
 
-use domain::{TimeRange, UnreadableReason, ical::basic_utc};
+use domain::{TimeRange, UnreadableReason, ical::format_utc};
 use http::StatusCode;
 use quick_xml::escape::escape;
 use url::Url;
 
 use super::{
     collection::Collection,
-    failure::{self, About},
+    failure::{self, Subject},
     href,
-    read::{self, Member, ReadResources, Report, UnreadableResource},
-    transport::{Call, DavClient},
+    read::{self, ReadResources, ReportMember, ReportResponse, UnreadableResource},
+    transport::{DavClient, DavRequest},
 };
 use crate::{Remedy, Result};
 
@@ -26,15 +26,15 @@ pub(super) async fn fetch(dav: &DavClient<'_>, calendar: &Collection, urls: &[Ur
     let mut groups: Vec<Vec<Url>> = urls.chunks(AT_ONCE).map(<[Url]>::to_vec).rev().collect();
     while let Some(mut group) = groups.pop() {
         match query(dav, calendar, &group, None).await? {
-            Some(Report::Members(members)) => {
+            Some(ReportResponse::Members(members)) => {
                 for member in members {
-                    let Member { url, etag, refusal, text } = member;
+                    let ReportMember { url, etag, refusal, text } = member;
                     let text = text.filter(|text| !text.trim().is_empty());
                     if text.is_some() || matches!(refusal, Some(404 | 410)) {
-                        group.retain(|asked| !href::same(asked, &url));
+                        group.retain(|asked| !href::is_same_resource(asked, &url));
                     }
                     if let Some(text) = text {
-                        found.take(url, etag, text);
+                        found.add_text(url, etag, text);
                     }
                 }
                 for url in &group {
@@ -58,26 +58,26 @@ pub(super) async fn fetch(dav: &DavClient<'_>, calendar: &Collection, urls: &[Ur
 }
 
 /// Fetches the resources expanded by the server within a window. Resources missing in the response are left out.
-pub(super) async fn expanded(
+pub(super) async fn fetch_expanded(
     dav: &DavClient<'_>,
     calendar: &Collection,
     urls: &[Url],
     window: TimeRange,
 ) -> Result<ReadResources> {
     let mut found = ReadResources::default();
-    if let Some(Report::Members(members)) = query(dav, calendar, urls, Some(window)).await? {
+    if let Some(ReportResponse::Members(members)) = query(dav, calendar, urls, Some(window)).await? {
         for member in members {
             if let Some(text) = member.text.filter(|text| !text.trim().is_empty()) {
-                found.take(member.url, member.etag, text);
+                found.add_text(member.url, member.etag, text);
             }
         }
     }
-    found.read().await
+    found.parse_texts().await
 }
 
 /// Fetches a single resource.
 async fn single(dav: &DavClient<'_>, url: &Url, found: &mut ReadResources) -> Result<()> {
-    let answer = match dav.send(Call::get(url)).await {
+    let answer = match dav.send(DavRequest::get(url)).await {
         Err(error) if failure::is_too_large(&error) => {
             found.lost.push(UnreadableResource::new(url.clone(), UnreadableReason::TooLarge));
             return Ok(());
@@ -87,10 +87,10 @@ async fn single(dav: &DavClient<'_>, url: &Url, found: &mut ReadResources) -> Re
     match answer.status {
         StatusCode::OK => {
             let text = String::from_utf8_lossy(&answer.body).into_owned();
-            found.take(url.clone(), answer.etag(), text);
+            found.add_text(url.clone(), answer.etag(), text);
         }
         StatusCode::NOT_FOUND | StatusCode::GONE => {}
-        status => match failure::error(&answer, About::Object, false) {
+        status => match failure::error_from_response(&answer, Subject::Object, false) {
             // A permanent error concerns only this resource; a temporary one concerns the server.
             error if matches!(error.remedy, Remedy::RetryAfter(_)) && status.as_u16() != 500 => {
                 return Err(error);
@@ -107,7 +107,7 @@ async fn query(
     calendar: &Collection,
     urls: &[Url],
     expand: Option<TimeRange>,
-) -> Result<Option<Report>> {
+) -> Result<Option<ReportResponse>> {
     let mut hrefs = String::new();
     for url in urls {
         // Writing to a String cannot fail.
@@ -116,22 +116,24 @@ async fn query(
     let data = expand.map_or_else(
         || "<C:calendar-data/>".to_owned(),
         |window| {
-            let (start, end) = (basic_utc(window.start), basic_utc(window.end));
+            let (start, end) = (format_utc(window.start), format_utc(window.end));
             format!(r#"<C:calendar-data><C:expand start="{start}" end="{end}"/></C:calendar-data>"#)
         },
     );
     let body = format!(
         r#"<C:calendar-multiget xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><D:getetag/>{data}</D:prop>{hrefs}</C:calendar-multiget>"#
     );
-    let answer = match dav.send(Call::xml(b"REPORT", &calendar.url, "1", body)).await {
-        Err(error) if failure::is_too_large(&error) => return Ok(Some(Report::Unclear)),
+    let answer = match dav.send(DavRequest::xml(b"REPORT", &calendar.url, "1", body)).await {
+        Err(error) if failure::is_too_large(&error) => return Ok(Some(ReportResponse::Unclear)),
         answer => answer?,
     };
     match answer.status {
-        StatusCode::MULTI_STATUS => Ok(Some(read::report(calendar, &answer))),
+        StatusCode::MULTI_STATUS => Ok(Some(read::parse_report(calendar, &answer))),
         StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Ok(None),
-        StatusCode::INTERNAL_SERVER_ERROR | StatusCode::INSUFFICIENT_STORAGE => Ok(Some(Report::Unclear)),
+        StatusCode::INTERNAL_SERVER_ERROR | StatusCode::INSUFFICIENT_STORAGE => {
+            Ok(Some(ReportResponse::Unclear))
+        }
         status if status.is_success() => Err(failure::unreadable_response()),
-        _ => Err(failure::error(&answer, About::Mailbox, false)),
+        _ => Err(failure::error_from_response(&answer, Subject::Mailbox, false)),
     }
 }

@@ -52,25 +52,25 @@ impl Resource {
 }
 
 /// Reads the resources of a response to a request to `base`; those of other origins are left out.
-pub(super) fn read(base: &Url, body: &[u8]) -> Option<Vec<Resource>> {
-    synced(base, body).map(|(resources, _)| resources)
+pub(super) fn parse(base: &Url, body: &[u8]) -> Option<Vec<Resource>> {
+    parse_with_sync_token(base, body).map(|(resources, _)| resources)
 }
 
-/// Like [`read`], but also returns the sync token (RFC 6578 section 6.4).
-pub(super) fn synced(base: &Url, body: &[u8]) -> Option<(Vec<Resource>, Option<String>)> {
-    let document = Element::read(body).ok().filter(|document| document.is(DAV, "multistatus"))?;
-    let token = document.text_of(DAV, "sync-token").filter(|token| !token.is_empty()).map(str::to_owned);
+/// Like [`parse`], but also returns the sync token (RFC 6578 section 6.4).
+pub(super) fn parse_with_sync_token(base: &Url, body: &[u8]) -> Option<(Vec<Resource>, Option<String>)> {
+    let document = Element::parse(body).ok().filter(|document| document.is(DAV, "multistatus"))?;
+    let token = document.child_text(DAV, "sync-token").filter(|token| !token.is_empty()).map(str::to_owned);
     let responses = document.children.into_iter().filter(|child| child.is(DAV, "response"));
     Some((responses.filter_map(|child| resource(base, child)).collect(), token))
 }
 
 fn resource(base: &Url, response: Element) -> Option<Resource> {
-    let url = href::resolve(base, response.text_of(DAV, "href")?)?;
-    let status = response.text_of(DAV, "status").and_then(code);
+    let url = href::resolve(base, response.child_text(DAV, "href")?)?;
+    let status = response.child_text(DAV, "status").and_then(code);
     let (mut props, mut is_hidden) = (Vec::new(), false);
     for part in response.children.into_iter().filter(|child| child.is(DAV, "propstat")) {
         // A propstat without a status is not a refusal.
-        match part.text_of(DAV, "status").and_then(code) {
+        match part.child_text(DAV, "status").and_then(code) {
             None | Some(200..=299) => {
                 let had = part.children.into_iter().filter(|child| child.is(DAV, "prop"));
                 props.extend(had.flat_map(|prop| prop.children));
@@ -97,7 +97,7 @@ mod tests {
             <m:propstat><m:prop><m:owner/></m:prop><m:status>HTTP/1.1 404 Not Found</m:status></m:propstat></m:response>
             <m:response><m:href>https://evil.test/</m:href></m:response>
             <m:response><m:href>/gone.ics</m:href><m:status>HTTP/1.1 404 Not Found</m:status></m:response></m:multistatus>"#;
-        let all = read(&"https://cal.test/".parse().unwrap(), body.as_bytes()).unwrap();
+        let all = parse(&"https://cal.test/".parse().unwrap(), body.as_bytes()).unwrap();
         assert_eq!(all.len(), 2, "the foreign one is left out");
         assert_eq!(all[0].url.path(), "/a@b/");
         assert_eq!(all[0].text(DAV, "displayname"), Some("Ada"));
@@ -111,7 +111,7 @@ mod tests {
             let body = format!(
                 r#"<multistatus xmlns="DAV:"><response><href>/a/</href>{inner}</response></multistatus>"#
             );
-            read(&"https://cal.test/".parse().unwrap(), body.as_bytes()).unwrap().remove(0)
+            parse(&"https://cal.test/".parse().unwrap(), body.as_bytes()).unwrap().remove(0)
         };
         let part = |status: u16| {
             format!("<propstat><prop><owner/></prop><status>HTTP/1.1 {status} X</status></propstat>")

@@ -1,10 +1,10 @@
 //! Connecting with a login on the customer's own server.
 
 use super::CalDav;
-use crate::{ConsentShape, Onboarding};
+use crate::{ConsentFlow, Onboarding};
 
 impl Onboarding for CalDav {
-    fn consent_shape(&self) -> ConsentShape {
-        ConsentShape::Login { finds_server: false }
+    fn consent_flow(&self) -> ConsentFlow {
+        ConsentFlow::Login { finds_server: false }
     }
 }

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::{
-    account::domain,
+    account::mail_domain,
     config::PrincipalFacts,
     href,
     multistatus::Resource,
@@ -13,7 +13,7 @@ use super::{
 use crate::RoomInfo;
 
 /// The properties requested of principals and of calendars: one request finds both below a URL.
-pub(super) const PROPERTIES: &str = r#"<D:propfind xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:CS="http://calendarserver.org/ns/" xmlns:O="http://owncloud.org/ns"><D:prop><D:resourcetype/><D:displayname/><D:owner/><D:principal-URL/><D:current-user-privilege-set/><C:calendar-home-set/><C:calendar-user-address-set/><CS:email-address-set/><C:calendar-user-type/><C:schedule-inbox-URL/><C:schedule-default-calendar-URL/><C:calendar-description/><C:supported-calendar-component-set/><C:calendar-timezone/><C:schedule-calendar-transp/><CS:invite/><O:owner-principal/></D:prop></D:propfind>"#;
+pub(super) const PROPFIND_BODY: &str = r#"<D:propfind xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:CS="http://calendarserver.org/ns/" xmlns:O="http://owncloud.org/ns"><D:prop><D:resourcetype/><D:displayname/><D:owner/><D:principal-URL/><D:current-user-privilege-set/><C:calendar-home-set/><C:calendar-user-address-set/><CS:email-address-set/><C:calendar-user-type/><C:schedule-inbox-URL/><C:schedule-default-calendar-URL/><C:calendar-description/><C:supported-calendar-component-set/><C:calendar-timezone/><C:schedule-calendar-transp/><CS:invite/><O:owner-principal/></D:prop></D:propfind>"#;
 
 /// A principal that may own calendars.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ pub(super) struct Principal {
 impl Principal {
     /// A stable id.
     pub(super) fn id(&self) -> String {
-        href::id(&self.url)
+        href::resource_id(&self.url)
     }
 
     /// The preferred address.
@@ -42,7 +42,7 @@ impl Principal {
     }
 
     /// Whether this is one of the principal's addresses.
-    pub(super) fn has(&self, address: &str) -> bool {
+    pub(super) fn has_address(&self, address: &str) -> bool {
         self.addresses.iter().any(|own| own.eq_ignore_ascii_case(address))
     }
 
@@ -57,30 +57,30 @@ impl Principal {
     }
 
     /// Parses the properties that the server publishes about a principal.
-    pub(super) fn of(dav: &DavClient<'_>, account: Option<&str>, found: &Resource) -> Self {
-        let segment = href::segment(&found.url);
+    pub(super) fn from_resource(dav: &DavClient<'_>, account: Option<&str>, found: &Resource) -> Self {
+        let segment = href::last_segment(&found.url);
         let mut addresses = addresses(found);
         let is_published = !addresses.is_empty();
         if !is_published {
             let derived = if segment.contains('@') {
                 segment.clone()
             } else {
-                format!("{segment}@{}", domain(dav, account))
+                format!("{segment}@{}", mail_domain(dav, account))
             };
             addresses.push(derived);
         }
         let local = segment.split('@').next().unwrap_or_default().to_owned();
         let name = found.text(DAV, "displayname").map_or(local, str::to_owned);
         let description = found.text(CALDAV, "calendar-description").unwrap_or_default();
-        let face = PrincipalFacts {
-            path: &href::decoded(&found.url),
+        let facts = PrincipalFacts {
+            path: &href::decoded_path(&found.url),
             segment: &segment,
             name: &name,
             addresses: &addresses,
             description,
             kind: found.text(CALDAV, "calendar-user-type"),
         };
-        let room = dav.rooms().matches(face).then(|| room(&found.url, &addresses, &name, description));
+        let room = dav.room_rule().matches(facts).then(|| room(&found.url, &addresses, &name, description));
         Self { url: found.url.clone(), addresses, is_published, name, room }
     }
 }
@@ -94,7 +94,7 @@ fn room(url: &Url, addresses: &[String], name: &str, description: &str) -> RoomI
     let equipment = field("EQUIPMENT").unwrap_or_default();
     let equipment = equipment.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned);
     RoomInfo {
-        id: href::id(url),
+        id: href::resource_id(url),
         address: addresses.first().cloned().unwrap_or_default(),
         name: name.to_owned(),
         capacity: field("CAPACITY").and_then(|count| count.parse().ok()),
@@ -130,7 +130,7 @@ fn mail(href: &str) -> Option<String> {
 }
 
 fn plain(address: &str) -> Option<String> {
-    let address = href::decode(address.trim());
+    let address = href::percent_decode(address.trim());
     let is_address = address
         .split_once('@')
         .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'))
@@ -151,7 +151,7 @@ mod tests {
             <href preferred="1"> Mailto:ada%40corp.test?subject=x </href></c:calendar-user-address-set>
             <s:email-address-set><s:email-address>third@corp.test</s:email-address><s:email-address>x</s:email-address>
             </s:email-address-set></prop><status>HTTP/1.1 200 OK</status></propstat></response></multistatus>"#;
-        let found = multistatus::read(&"https://cal.test/".parse().unwrap(), body.as_bytes()).unwrap();
+        let found = multistatus::parse(&"https://cal.test/".parse().unwrap(), body.as_bytes()).unwrap();
         assert_eq!(addresses(&found[0]), ["ada@corp.test", "second@corp.test", "third@corp.test"]);
     }
 }

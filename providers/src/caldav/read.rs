@@ -14,8 +14,8 @@ use std::borrow::Cow;
 
 use chrono::Duration;
 use domain::{
-    Budget, TimeRange, UnreadableReason,
-    ical::{self, Calendar, Status, basic_utc},
+    BodyBudget, TimeRange, UnreadableReason,
+    ical::{self, Calendar, Status, format_utc},
 };
 use http::StatusCode;
 use quick_xml::escape::escape;
@@ -23,9 +23,9 @@ use url::Url;
 
 use super::{
     collection::Collection,
-    failure::{self, About},
+    failure::{self, Subject},
     hidden, href, multiget, multistatus, repair, sync,
-    transport::{Answer, Call, DavClient},
+    transport::{DavClient, DavRequest, DavResponse},
     xml::{CALDAV, DAV},
 };
 use crate::Result;
@@ -37,7 +37,7 @@ const MIN_WINDOW: Duration = Duration::hours(1);
 
 /// An event resource that was read.
 #[derive(Debug)]
-pub(super) struct Stored {
+pub(super) struct EventResource {
     /// The absolute URL of the resource.
     pub url: Url,
     /// The entity tag; empty when the server sends none.
@@ -67,24 +67,24 @@ impl UnreadableResource {
 #[derive(Debug)]
 pub(super) struct ReadResources {
     /// The resources that could be read.
-    pub stored: Vec<Stored>,
+    pub stored: Vec<EventResource>,
     /// The resources that could not. One whose times only the server can tell is in both lists.
     pub lost: Vec<UnreadableResource>,
     /// Texts that came with the response and are not parsed yet: URL, entity tag, text.
     texts: Vec<(Url, String, String)>,
     /// The remaining budget for parsing the whole result.
-    pub budget: Budget,
+    pub budget: BodyBudget,
 }
 
 impl Default for ReadResources {
     fn default() -> Self {
-        Self { stored: Vec::new(), lost: Vec::new(), texts: Vec::new(), budget: Budget::response() }
+        Self { stored: Vec::new(), lost: Vec::new(), texts: Vec::new(), budget: BodyBudget::for_response() }
     }
 }
 
 impl ReadResources {
     /// Adds a resource's text from a response.
-    pub(super) fn take(&mut self, url: Url, etag: Option<String>, text: String) {
+    pub(super) fn add_text(&mut self, url: Url, etag: Option<String>, text: String) {
         self.texts.push((href::normalise(url), etag.unwrap_or_default(), text));
     }
 
@@ -95,7 +95,7 @@ impl ReadResources {
     }
 
     /// Parses the added texts on a blocking thread. Afterwards each resource is listed once, in order.
-    pub(super) async fn read(self) -> Result<Self> {
+    pub(super) async fn parse_texts(self) -> Result<Self> {
         let mut found = run_blocking(move || self.read_here()).await?;
         found.stored.sort_by(|one, other| one.url.cmp(&other.url));
         found.stored.dedup_by(|one, other| one.url == other.url);
@@ -109,7 +109,7 @@ impl ReadResources {
         for (url, etag, text) in std::mem::take(&mut self.texts) {
             let text = without_attachments(&text);
             match Calendar::read_within(text.as_bytes(), &mut self.budget) {
-                Ok(calendar) => self.stored.push(Stored { url, etag, calendar }),
+                Ok(calendar) => self.stored.push(EventResource { url, etag, calendar }),
                 Err(error) => self.lost.push(UnreadableResource::new(url, reason(error))),
             }
         }
@@ -152,7 +152,7 @@ pub(super) async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + S
 
 /// One member of a response.
 #[derive(Debug)]
-pub(super) struct Member {
+pub(super) struct ReportMember {
     pub url: Url,
     pub etag: Option<String>,
     /// The member's own status, or that of a refusal to show it.
@@ -163,8 +163,8 @@ pub(super) struct Member {
 
 /// A response to a report about many members.
 #[derive(Debug)]
-pub(super) enum Report {
-    Members(Vec<Member>),
+pub(super) enum ReportResponse {
+    Members(Vec<ReportMember>),
     /// There are more members than the server returns at once.
     TooMany,
     /// The response cannot be read, or is larger than the limit.
@@ -173,7 +173,7 @@ pub(super) enum Report {
 
 /// Reads the events that may overlap the window. The request covers an additional day on both sides, because servers
 /// choose the zone for whole days and times without a zone themselves.
-pub(super) async fn window(
+pub(super) async fn read_window(
     dav: &DavClient<'_>,
     calendar: &Collection,
     window: TimeRange,
@@ -184,25 +184,25 @@ pub(super) async fn window(
         return Err(failure::out_of_scope("403"));
     }
     let (mut found, mut missing) = (ReadResources::default(), Vec::new());
-    let known: Vec<String> = members.iter().map(|one| href::id(&one.url)).collect();
+    let known: Vec<String> = members.iter().map(|one| href::resource_id(&one.url)).collect();
     for member in members {
         match (member.text.filter(|text| !text.trim().is_empty()), member.refusal) {
-            (Some(text), _) => found.take(member.url, member.etag, text),
+            (Some(text), _) => found.add_text(member.url, member.etag, text),
             (None, Some(404 | 410)) => {}
             (None, _) => missing.push(member.url),
         }
     }
     if is_sparing {
-        let all = sync::members(dav, calendar).await?.into_keys();
+        let all = sync::member_digests(dav, calendar).await?.into_keys();
         let left_out = all.filter(|path| !known.contains(path));
         missing.extend(left_out.take(LEFT_OUT).filter_map(|path| href::resolve(&calendar.url, &path)));
     }
-    let hidden = hidden::members(dav, calendar).await?;
-    missing.extend(hidden.iter().filter(|url| !known.contains(&href::id(url))).cloned());
+    let hidden = hidden::find_hidden_members(dav, calendar).await?;
+    missing.extend(hidden.iter().filter(|url| !known.contains(&href::resource_id(url))).cloned());
     missing.sort();
     missing.dedup();
     found.extend(multiget::fetch(dav, calendar, &missing).await?);
-    repair::place(dav, calendar, window, found.read().await?).await
+    repair::determine_times(dav, calendar, window, found.parse_texts().await?).await
 }
 
 /// The members of a window with their texts, and whether the server left out data.
@@ -210,21 +210,21 @@ async fn listed(
     dav: &DavClient<'_>,
     calendar: &Collection,
     window: TimeRange,
-) -> Result<(Vec<Member>, bool)> {
-    let (mut parts, mut members, mut is_sparing) = (vec![window], Vec::<Member>::new(), false);
+) -> Result<(Vec<ReportMember>, bool)> {
+    let (mut parts, mut members, mut is_sparing) = (vec![window], Vec::<ReportMember>::new(), false);
     while let Some(part) = parts.pop() {
-        let mut report = query(dav, calendar, &time_range(part), WITH_DATA).await?;
-        if let Report::Members(all) = &report {
-            let is_bare = |one: &Member| {
+        let mut report = query(dav, calendar, &time_range_xml(part), WITH_DATA).await?;
+        if let ReportResponse::Members(all) = &report {
+            let is_bare = |one: &ReportMember| {
                 one.refusal.is_none() && one.text.as_ref().is_none_or(|text| text.trim().is_empty())
             };
             is_sparing |= all.iter().any(is_bare);
         }
-        if matches!(report, Report::Unclear) {
-            report = query(dav, calendar, &time_range(part), "").await?;
+        if matches!(report, ReportResponse::Unclear) {
+            report = query(dav, calendar, &time_range_xml(part), "").await?;
         }
         match report {
-            Report::Members(all) => members.extend(all),
+            ReportResponse::Members(all) => members.extend(all),
             _ => parts.extend(split_in_half(part).ok_or_else(failure::unreadable_response)?),
         }
     }
@@ -242,116 +242,125 @@ pub(super) fn split_in_half(part: TimeRange) -> Option<[TimeRange; 2]> {
     Some([TimeRange::new(part.start, middle)?, TimeRange::new(middle, part.end)?])
 }
 
-pub(super) fn time_range(part: TimeRange) -> String {
-    format!(r#"<C:time-range start="{}" end="{}"/>"#, basic_utc(part.start), basic_utc(part.end))
+pub(super) fn time_range_xml(part: TimeRange) -> String {
+    format!(r#"<C:time-range start="{}" end="{}"/>"#, format_utc(part.start), format_utc(part.end))
 }
 
 const WITH_DATA: &str = "<C:calendar-data/>";
 
 /// The URLs of the members that overlap a time range according to the server; `None` if the response is unclear.
-pub(super) async fn overlapping(
+pub(super) async fn find_overlapping(
     dav: &DavClient<'_>,
     calendar: &Collection,
     part: TimeRange,
 ) -> Result<Option<Vec<Url>>> {
-    Ok(match query(dav, calendar, &time_range(part), "").await? {
-        Report::Members(all) => {
+    Ok(match query(dav, calendar, &time_range_xml(part), "").await? {
+        ReportResponse::Members(all) => {
             Some(all.into_iter().filter(|one| one.refusal.is_none()).map(|one| one.url).collect())
         }
-        Report::TooMany | Report::Unclear => None,
+        ReportResponse::TooMany | ReportResponse::Unclear => None,
     })
 }
 
 /// The URLs of all members in which a query finds events; `None` if the response is unclear.
-pub(super) async fn all_events(dav: &DavClient<'_>, calendar: &Collection) -> Result<Option<Vec<Url>>> {
+pub(super) async fn list_event_urls(dav: &DavClient<'_>, calendar: &Collection) -> Result<Option<Vec<Url>>> {
     Ok(match query(dav, calendar, "", "").await? {
-        Report::Members(all) => Some(all.into_iter().map(|one| one.url).collect()),
-        Report::TooMany | Report::Unclear => None,
+        ReportResponse::Members(all) => Some(all.into_iter().map(|one| one.url).collect()),
+        ReportResponse::TooMany | ReportResponse::Unclear => None,
     })
 }
 
 /// The resources of a calendar that hold an event with this UID.
-pub(super) async fn by_uid(dav: &DavClient<'_>, calendar: &Collection, uid: &str) -> Result<Vec<Stored>> {
+pub(super) async fn find_by_uid(
+    dav: &DavClient<'_>,
+    calendar: &Collection,
+    uid: &str,
+) -> Result<Vec<EventResource>> {
     let filter = format!(
         r#"<C:prop-filter name="UID"><C:text-match collation="i;octet">{}</C:text-match></C:prop-filter>"#,
         escape(uid)
     );
-    let Report::Members(members) = query(dav, calendar, &filter, WITH_DATA).await? else {
+    let ReportResponse::Members(members) = query(dav, calendar, &filter, WITH_DATA).await? else {
         return Err(failure::unreadable_response());
     };
     let (mut found, mut missing) = (ReadResources::default(), Vec::new());
     for member in members.into_iter().filter(|one| one.refusal.is_none()) {
         match member.text.filter(|text| !text.trim().is_empty()) {
-            Some(text) => found.take(member.url, member.etag, text),
+            Some(text) => found.add_text(member.url, member.etag, text),
             None => missing.push(member.url),
         }
     }
     found.extend(multiget::fetch(dav, calendar, &missing).await?);
-    let found = found.read().await?;
+    let found = found.parse_texts().await?;
     // A text-match finds parts of a UID too.
-    let exact = |stored: &Stored| stored.calendar.main().is_some_and(|event| event.uid == uid);
+    let exact = |stored: &EventResource| stored.calendar.main_event().is_some_and(|event| event.uid == uid);
     Ok(found.stored.into_iter().filter(exact).collect())
 }
 
-async fn query(dav: &DavClient<'_>, calendar: &Collection, filter: &str, data: &str) -> Result<Report> {
+async fn query(
+    dav: &DavClient<'_>,
+    calendar: &Collection,
+    filter: &str,
+    data: &str,
+) -> Result<ReportResponse> {
     let body = format!(
         r#"<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><D:getetag/>{data}</D:prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">{filter}</C:comp-filter></C:comp-filter></C:filter></C:calendar-query>"#
     );
-    let answer = match dav.send(Call::xml(b"REPORT", &calendar.url, "1", body)).await {
-        Err(error) if failure::is_too_large(&error) => return Ok(Report::Unclear),
-        answer => answer?,
+    let response = match dav.send(DavRequest::xml(b"REPORT", &calendar.url, "1", body)).await {
+        Err(error) if failure::is_too_large(&error) => return Ok(ReportResponse::Unclear),
+        response => response?,
     };
-    if failure::is_too_many(&answer) {
-        return Ok(Report::TooMany);
+    if failure::is_truncated(&response) {
+        return Ok(ReportResponse::TooMany);
     }
-    match answer.status {
-        StatusCode::MULTI_STATUS => Ok(report(calendar, &answer)),
+    match response.status {
+        StatusCode::MULTI_STATUS => Ok(parse_report(calendar, &response)),
         // A member that the server itself stumbles over is found by listing without data; a server that cannot even
         // do that has a fault of its own.
-        StatusCode::INTERNAL_SERVER_ERROR if !data.is_empty() => Ok(Report::Unclear),
+        StatusCode::INTERNAL_SERVER_ERROR if !data.is_empty() => Ok(ReportResponse::Unclear),
         status if status.is_success() => Err(failure::unreadable_response()),
-        _ => Err(failure::error(&answer, About::Mailbox, false)),
+        _ => Err(failure::error_from_response(&response, Subject::Mailbox, false)),
     }
 }
 
 /// Reads a `207` about members.
-pub(super) fn report(calendar: &Collection, answer: &Answer) -> Report {
-    let Some(resources) = multistatus::read(&answer.url, &answer.body) else {
-        return Report::Unclear;
+pub(super) fn parse_report(calendar: &Collection, response: &DavResponse) -> ReportResponse {
+    let Some(resources) = multistatus::parse(&response.url, &response.body) else {
+        return ReportResponse::Unclear;
     };
     if resources.iter().any(|one| one.status == Some(507)) {
-        return Report::TooMany;
+        return ReportResponse::TooMany;
     }
-    let members = resources.into_iter().filter(|one| !href::same(&one.url, &calendar.url));
-    let members = members.map(|one| Member {
+    let members = resources.into_iter().filter(|one| !href::is_same_resource(&one.url, &calendar.url));
+    let members = members.map(|one| ReportMember {
         etag: one.text(DAV, "getetag").map(str::to_owned),
         refusal: one.refusal(),
         text: one.prop(CALDAV, "calendar-data").map(|data| data.text.clone()),
         url: one.url,
     });
-    Report::Members(members.collect())
+    ReportResponse::Members(members.collect())
 }
 
 /// One resource; `None` when it no longer exists.
-pub(super) async fn object(dav: &DavClient<'_>, url: &Url) -> Result<Option<Stored>> {
-    let answer = dav.send(Call::get(url)).await?;
-    match answer.status {
+pub(super) async fn read_resource(dav: &DavClient<'_>, url: &Url) -> Result<Option<EventResource>> {
+    let response = dav.send(DavRequest::get(url)).await?;
+    match response.status {
         StatusCode::OK => {
-            let etag = answer.etag().unwrap_or_default();
-            match Calendar::read(&answer.body) {
-                Ok(calendar) => Ok(Some(Stored { url: href::normalise(url.clone()), etag, calendar })),
+            let etag = response.etag().unwrap_or_default();
+            match Calendar::read(&response.body) {
+                Ok(calendar) => Ok(Some(EventResource { url: href::normalise(url.clone()), etag, calendar })),
                 // A resource that exists but cannot be read was not deleted.
                 Err(_) => Err(failure::unreadable_response()),
             }
         }
         StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
-        _ => Err(failure::error(&answer, About::Object, false)),
+        _ => Err(failure::error_from_response(&response, Subject::Object, false)),
     }
 }
 
 /// Whether the event was cancelled without being deleted.
-pub(super) fn is_cancelled(stored: &Stored) -> bool {
-    stored.calendar.main().is_none_or(|event| event.status == Status::Cancelled)
+pub(super) fn is_cancelled(stored: &EventResource) -> bool {
+    stored.calendar.main_event().is_none_or(|event| event.status == Status::Cancelled)
 }
 
 #[cfg(test)]

@@ -29,14 +29,14 @@ const FINE: Duration = Duration::minutes(15);
 
 /// Determines which times unreadable resources occupy, and reads those that the server can expand. Includes resources
 /// that were read but whose times are unknown.
-pub(super) async fn place(
+pub(super) async fn determine_times(
     dav: &DavClient<'_>,
     calendar: &Collection,
     window: TimeRange,
     found: ReadResources,
 ) -> Result<ReadResources> {
-    let zone = super::locate::zone(dav, calendar);
-    let (mut found, doubtful) = interpret::of_unknown_time(found, zone.clone(), window).await?;
+    let zone = super::locate::calendar_zone(dav, calendar);
+    let (mut found, doubtful) = interpret::find_unknown_times(found, zone.clone(), window).await?;
     let mut lost = std::mem::take(&mut found.lost);
     lost.extend(doubtful.into_iter().map(|(url, reason)| UnreadableResource::new(url, reason)));
     if lost.is_empty() {
@@ -44,10 +44,10 @@ pub(super) async fn place(
     }
     let urls: Vec<Url> = lost.iter().take(EXPANDED).map(|lost| lost.url.clone()).collect();
     let wide = window.widened(Duration::days(1), Duration::days(1));
-    let expanded = told(multiget::expanded(dav, calendar, &urls, wide).await)?;
+    let expanded = told(multiget::fetch_expanded(dav, calendar, &urls, wide).await)?;
     // An expansion without events says nothing: the server may have left out what it could not read either.
     let (expanded, still_doubtful) =
-        interpret::of_unknown_time(expanded.unwrap_or_default(), zone.clone(), window).await?;
+        interpret::find_unknown_times(expanded.unwrap_or_default(), zone.clone(), window).await?;
     for stored in expanded.stored {
         if !stored.calendar.events.is_empty() && !still_doubtful.iter().any(|(url, _)| *url == stored.url) {
             lost.retain(|lost| lost.url != stored.url);
@@ -56,8 +56,8 @@ pub(super) async fn place(
         }
     }
     if !lost.is_empty() && !halve(dav, calendar, window, &mut lost).await? {
-        let busy = told(free_busy::query(dav, calendar, window).await)?.unwrap_or_default();
-        let known = interpret::all_busy(&found, &zone, window);
+        let busy = told(free_busy::query_busy(dav, calendar, window).await)?.unwrap_or_default();
+        let known = interpret::all_event_times(&found, &zone, window);
         let unexplained = subtract(busy.iter().map(|busy| busy.range).collect(), &known);
         if let Some(first) = lost.iter_mut().find(|lost| lost.spans.is_empty()) {
             first.spans = unexplained;
@@ -90,7 +90,7 @@ async fn halve(
     let Some(nothing) = nothing.and_then(|start| TimeRange::new(start, start + Duration::hours(1))) else {
         return Ok(false);
     };
-    let Some(always) = told(read::overlapping(dav, calendar, nothing).await)?.flatten() else {
+    let Some(always) = told(read::find_overlapping(dav, calendar, nothing).await)?.flatten() else {
         return Ok(false);
     };
     let believed: Vec<usize> = (0..lost.len()).filter(|at| !always.contains(&lost[*at].url)).collect();
@@ -100,7 +100,7 @@ async fn halve(
             continue;
         }
         let listed =
-            if left == 0 { None } else { told(read::overlapping(dav, calendar, part).await)?.flatten() };
+            if left == 0 { None } else { told(read::find_overlapping(dav, calendar, part).await)?.flatten() };
         left = left.saturating_sub(1);
         // If no further request is possible, all resources that overlap the larger part may overlap this one.
         let within: Vec<usize> = match &listed {

@@ -2,7 +2,7 @@
 //! it or cannot be trusted.
 //!
 //! Servers react differently to a token that they have forgotten: 403, 409 and 412 are common, 400 and 500 occur,
-//! and some respond with 207 as if nothing were wrong. [`report`] returns `None` for every unclear response, and
+//! and some respond with 207 as if nothing were wrong. [`read_changes`] returns `None` for every unclear response, and
 //! [`is_replay`] detects a server that reports everything as new and omits deletions.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,10 +13,10 @@ use url::Url;
 
 use super::{
     collection::Collection,
-    cursor::mark,
-    failure::{self, About},
+    cursor::short_digest,
+    failure::{self, Subject},
     href, multistatus,
-    transport::{Answer, Call, DavClient},
+    transport::{DavClient, DavRequest, DavResponse},
     xml::{CALDAV, CALENDARSERVER, DAV},
 };
 use crate::{Error, ErrorKind, Remedy, Result, messages};
@@ -29,7 +29,7 @@ const PAGES: usize = 1_000;
 
 /// The state of a calendar according to its properties.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct SyncState {
     /// The current sync token.
     pub token: Option<String>,
     /// The tag (`getctag`) that changes with every change.
@@ -49,7 +49,7 @@ pub(super) struct SyncResponse {
     pub token: String,
     /// Whether more changes are available already.
     pub more: bool,
-    /// A digest of the reported members and entity tags ([`mark`]).
+    /// A digest of the reported members and entity tags ([`short_digest`]).
     pub digest: String,
 }
 
@@ -61,15 +61,15 @@ impl SyncResponse {
 }
 
 /// Reads the state of a calendar.
-pub(super) async fn state(dav: &DavClient<'_>, calendar: &Collection) -> Result<State> {
-    let found = dav.propfind(&calendar.url, "0", STATE, About::Mailbox).await?;
-    let Some(own) = found.iter().find(|one| href::same(&one.url, &calendar.url)) else {
-        return Ok(State::default());
+pub(super) async fn read_state(dav: &DavClient<'_>, calendar: &Collection) -> Result<SyncState> {
+    let found = dav.propfind(&calendar.url, "0", STATE, Subject::Mailbox).await?;
+    let Some(own) = found.iter().find(|one| href::is_same_resource(&one.url, &calendar.url)) else {
+        return Ok(SyncState::default());
     };
     let reports = own.prop(DAV, "supported-report-set").into_iter();
     let reports = reports.flat_map(|set| set.all(DAV, "supported-report"));
     let mut reports = reports.filter_map(|one| one.child(DAV, "report"));
-    Ok(State {
+    Ok(SyncState {
         token: own.text(DAV, "sync-token").map(str::to_owned),
         ctag: own.text(CALENDARSERVER, "getctag").map(str::to_owned),
         offers_sync: reports.any(|report| report.child(DAV, "sync-collection").is_some()),
@@ -78,7 +78,7 @@ pub(super) async fn state(dav: &DavClient<'_>, calendar: &Collection) -> Result<
 
 /// Changes since a token; an empty token stands for the beginning. `None` if the server does not know the token or
 /// the report, or if its response cannot be trusted.
-pub(super) async fn report(
+pub(super) async fn read_changes(
     dav: &DavClient<'_>,
     calendar: &Collection,
     token: &str,
@@ -87,23 +87,23 @@ pub(super) async fn report(
     let body = format!(
         r#"<D:sync-collection xmlns:D="DAV:"><D:sync-token>{token}</D:sync-token><D:sync-level>1</D:sync-level><D:prop><D:getetag/></D:prop></D:sync-collection>"#
     );
-    let mut answer = dav.send(Call::xml(b"REPORT", &calendar.url, "0", body.clone())).await?;
+    let mut answer = dav.send(DavRequest::xml(b"REPORT", &calendar.url, "0", body.clone())).await?;
     if answer.status == StatusCode::BAD_REQUEST {
         // Before RFC 6578 was finished the depth of this report was one.
-        answer = dav.send(Call::xml(b"REPORT", &calendar.url, "1", body)).await?;
+        answer = dav.send(DavRequest::xml(b"REPORT", &calendar.url, "1", body)).await?;
     }
     match answer.status.as_u16() {
         207 => Ok(told(calendar, &answer)),
-        404 | 423 | 429 | 502..=504 => Err(failure::error(&answer, About::Mailbox, false)),
-        403 if failure::condition(&answer.body).as_deref() == Some("need-privileges") => {
-            Err(failure::error(&answer, About::Mailbox, false))
+        404 | 423 | 429 | 502..=504 => Err(failure::error_from_response(&answer, Subject::Mailbox, false)),
+        403 if failure::failed_precondition(&answer.body).as_deref() == Some("need-privileges") => {
+            Err(failure::error_from_response(&answer, Subject::Mailbox, false))
         }
         _ => Ok(None),
     }
 }
 
-fn told(calendar: &Collection, answer: &Answer) -> Option<SyncResponse> {
-    let (resources, token) = multistatus::synced(&answer.url, &answer.body)?;
+fn told(calendar: &Collection, answer: &DavResponse) -> Option<SyncResponse> {
+    let (resources, token) = multistatus::parse_with_sync_token(&answer.url, &answer.body)?;
     let mut told = SyncResponse {
         changed: Vec::new(),
         gone: Vec::new(),
@@ -113,7 +113,7 @@ fn told(calendar: &Collection, answer: &Answer) -> Option<SyncResponse> {
     };
     let mut digest = String::new();
     for one in resources {
-        if href::same(&one.url, &calendar.url) {
+        if href::is_same_resource(&one.url, &calendar.url) {
             // The calendar itself: 507 says that the answer was cut (RFC 6578 section 3.6).
             told.more |= one.status == Some(507);
             continue;
@@ -129,15 +129,15 @@ fn told(calendar: &Collection, answer: &Answer) -> Option<SyncResponse> {
             _ => told.changed.push(one.url),
         }
     }
-    told.digest = mark(&digest);
+    told.digest = short_digest(&digest);
     Some(told)
 }
 
 /// Obtains a sync token, and tests that the server reports changes since it reliably; `None` if there is none.
-pub(super) async fn begin(
+pub(super) async fn obtain_token(
     dav: &DavClient<'_>,
     calendar: &Collection,
-    state: &State,
+    state: &SyncState,
 ) -> Result<Option<String>> {
     let token = match &state.token {
         Some(token) => Some(token.clone()),
@@ -145,7 +145,7 @@ pub(super) async fn begin(
         None => None,
     };
     let Some(token) = token else { return Ok(None) };
-    let tried = match report(dav, calendar, &token).await {
+    let tried = match read_changes(dav, calendar, &token).await {
         // If the report is refused or not supported, the list of tags may still be readable.
         Err(error) if error.remedy == Remedy::SkipMailbox => return Ok(None),
         tried => tried?,
@@ -158,7 +158,7 @@ pub(super) async fn begin(
 async fn last_token(dav: &DavClient<'_>, calendar: &Collection) -> Result<Option<String>> {
     let mut token = String::new();
     for _ in 0..PAGES {
-        match report(dav, calendar, &token).await? {
+        match read_changes(dav, calendar, &token).await? {
             Some(told) if told.more && told.token != token => token = told.token,
             Some(told) if !told.more => return Ok(Some(told.token)),
             _ => break,
@@ -177,14 +177,17 @@ pub(super) async fn is_replay(
     if told.changed.len() < 2 || !told.gone.is_empty() || told.more {
         return Ok(false);
     }
-    let changed: BTreeSet<String> = told.changed.iter().map(href::id).collect();
-    let members = members(dav, calendar).await?;
+    let changed: BTreeSet<String> = told.changed.iter().map(href::resource_id).collect();
+    let members = member_digests(dav, calendar).await?;
     Ok(members.keys().all(|member| changed.contains(member)))
 }
 
 /// Digests of the entity tags of a calendar's members, by path.
-pub(super) async fn members(dav: &DavClient<'_>, calendar: &Collection) -> Result<BTreeMap<String, String>> {
-    let found = match dav.propfind(&calendar.url, "1", ETAGS, About::Mailbox).await {
+pub(super) async fn member_digests(
+    dav: &DavClient<'_>,
+    calendar: &Collection,
+) -> Result<BTreeMap<String, String>> {
+    let found = match dav.propfind(&calendar.url, "1", ETAGS, Subject::Mailbox).await {
         // Some servers respond with just a 507 if a calendar is too large to be listed.
         Err(error) if error.kind == ErrorKind::Invalid => {
             let message = messages::caldav_too_many_events();
@@ -198,8 +201,8 @@ pub(super) async fn members(dav: &DavClient<'_>, calendar: &Collection) -> Resul
             && !one.is_a(CALDAV, "calendar");
         let is_there = is_member && !matches!(one.status, Some(404 | 410));
         // A member without a tag cannot be compared: it counts as changed each time.
-        let etag = one.text(DAV, "getetag").map(mark).unwrap_or_default();
-        is_there.then(|| (href::id(&one.url), etag))
+        let etag = one.text(DAV, "getetag").map(short_digest).unwrap_or_default();
+        is_there.then(|| (href::resource_id(&one.url), etag))
     });
     Ok(members.collect())
 }

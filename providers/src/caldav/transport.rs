@@ -7,10 +7,10 @@ use url::Url;
 
 use super::{
     CalDav, RoomRule,
-    auth::{self, Verdict},
-    failure::{self, About},
+    auth::{self, UnauthorizedOutcome},
+    failure::{self, Subject},
     href,
-    locate::Located,
+    locate::LocatedMailbox,
     multistatus::{self, Resource},
 };
 use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, messages};
@@ -34,7 +34,7 @@ pub(super) struct DavClient<'a> {
 
 /// A request to be sent; [`DavClient::send`] adds the credential.
 #[derive(Debug, Clone)]
-pub(super) struct Call {
+pub(super) struct DavRequest {
     method: &'static [u8],
     url: Url,
     headers: Vec<(header::HeaderName, String)>,
@@ -43,7 +43,7 @@ pub(super) struct Call {
 
 /// A response whose body was read, after redirects.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct DavResponse {
     /// The HTTP status code; 401 never arrives here.
     pub status: StatusCode,
     /// All headers of the last response.
@@ -56,14 +56,14 @@ pub(super) struct Answer {
     pub url: Url,
 }
 
-impl Answer {
+impl DavResponse {
     /// The entity tag, byte for byte.
     pub(super) fn etag(&self) -> Option<String> {
         self.headers.get(header::ETAG)?.to_str().ok().map(str::to_owned)
     }
 }
 
-impl Call {
+impl DavRequest {
     fn new(method: &'static [u8], url: &Url) -> Self {
         Self { method, url: url.clone(), headers: Vec::new(), body: None }
     }
@@ -125,17 +125,17 @@ impl<'a> DavClient<'a> {
     }
 
     /// A client for the same server, for requests about another mailbox.
-    pub(super) fn about(self, mailbox: &'a str) -> Self {
+    pub(super) fn for_mailbox(self, mailbox: &'a str) -> Self {
         Self { mailbox: Some(mailbox), ..self }
     }
 
     /// The rule that decides which principals are rooms.
-    pub(super) fn rooms(&self) -> &RoomRule {
+    pub(super) fn room_rule(&self) -> &RoomRule {
         self.session.rooms.as_deref().unwrap_or(&self.caldav.config.rooms)
     }
 
     /// The key under which a value is cached. It includes the session's scope, so that other sessions never read it.
-    pub(super) fn key(&self, name: &str) -> String {
+    pub(super) fn cache_key(&self, name: &str) -> String {
         format!("{}\n{}\n{name}", self.session.scope, self.server)
     }
 
@@ -145,9 +145,9 @@ impl<'a> DavClient<'a> {
     }
 
     /// The URL of an event by its id. Only events in the mailbox's own calendars can be addressed.
-    pub(super) fn object(&self, place: &Located, id: &str) -> Result<Url> {
+    pub(super) fn event_url(&self, place: &LocatedMailbox, id: &str) -> Result<Url> {
         let url = href::resolve(self.server, id);
-        url.filter(|url| place.holder(url).is_some()).ok_or_else(|| {
+        url.filter(|url| place.calendar_containing(url).is_some()).ok_or_else(|| {
             let message = messages::caldav_no_such_event();
             Error::new(ErrorKind::Invalid, Remedy::Never, "FOREIGN_ID", message)
         })
@@ -159,35 +159,35 @@ impl<'a> DavClient<'a> {
         url: &Url,
         depth: &str,
         body: &str,
-        about: About,
+        about: Subject,
     ) -> Result<Vec<Resource>> {
-        let answer = self.send(Call::xml(b"PROPFIND", url, depth, body.to_owned())).await?;
+        let answer = self.send(DavRequest::xml(b"PROPFIND", url, depth, body.to_owned())).await?;
         read_propfind(url, answer, about)
     }
 
     /// Reads properties of a URL that may not exist. A refused credential is not conclusive there.
     pub(super) async fn try_propfind(&self, url: &Url, depth: &str, body: &str) -> Result<Vec<Resource>> {
-        let call = Call::xml(b"PROPFIND", url, depth, body.to_owned());
+        let call = DavRequest::xml(b"PROPFIND", url, depth, body.to_owned());
         let answer = self.exchange(&call, true).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
             return Err(failure::out_of_scope("401"));
         }
-        read_propfind(url, answer, About::Mailbox)
+        read_propfind(url, answer, Subject::Mailbox)
     }
 
     /// Sends a request. The caller handles every status except 401.
-    pub(super) async fn send(&self, call: Call) -> Result<Answer> {
+    pub(super) async fn send(&self, call: DavRequest) -> Result<DavResponse> {
         self.exchange(&call, false).await
     }
 
-    async fn exchange(&self, call: &Call, is_guess: bool) -> Result<Answer> {
+    async fn exchange(&self, call: &DavRequest, is_guess: bool) -> Result<DavResponse> {
         let logins = &self.caldav.logins;
         let origin = self.server.origin().ascii_serialization();
         let mut credential = self.session.credentials.current().await?;
         let mut url = call.url.clone();
         let (mut hops, mut renewed, mut challenged) = (0, false, false);
         loop {
-            let key = auth::key(self.session, &origin, &credential);
+            let key = auth::credential_key(self.session, &origin, &credential);
             if !logins.is_refused(&key) {
                 let answer = self.once(call, &url, &credential, &key).await.map_err(|mut error| {
                     error.unknown &= call.writes();
@@ -203,28 +203,36 @@ impl<'a> DavClient<'a> {
                         _ => return Ok(answer),
                     }
                 }
-                match logins.judge(&key, &credential, &answer.headers, challenged) {
-                    Verdict::Again => {
+                match logins.handle_unauthorized(&key, &credential, &answer.headers, challenged) {
+                    UnauthorizedOutcome::Again => {
                         challenged = true;
                         continue;
                     }
-                    Verdict::Unspoken(schemes) => return Err(failure::unsupported_login(&schemes)),
-                    Verdict::Refused if is_guess => return Ok(answer),
-                    Verdict::Refused => logins.refuse(key),
+                    UnauthorizedOutcome::Unspoken(schemes) => {
+                        return Err(failure::unsupported_login(&schemes));
+                    }
+                    UnauthorizedOutcome::Refused if is_guess => return Ok(answer),
+                    UnauthorizedOutcome::Refused => logins.record_refusal(key),
                 }
             }
             if renewed {
-                return Err(failure::refused());
+                return Err(failure::login_refused());
             }
             (renewed, challenged) = (true, false);
             credential = self.session.credentials.renewed(&credential, None).await?;
         }
     }
 
-    async fn once(&self, call: &Call, url: &Url, credential: &Credential, key: &str) -> Result<Answer> {
+    async fn once(
+        &self,
+        call: &DavRequest,
+        url: &Url,
+        credential: &Credential,
+        key: &str,
+    ) -> Result<DavResponse> {
         let _permit = self.session.gate.enter(self.mailbox).await?;
         let method = Method::from_bytes(call.method).map_err(|_| failure::not_caldav())?;
-        let proof = self.caldav.logins.authorization(key, credential, method.as_str(), path_of(url));
+        let proof = self.caldav.logins.authorization_header(key, credential, method.as_str(), path_of(url));
         let mut request = http::Request::new(method, url.clone()).authorization(&proof);
         if let Some((content_type, body)) = &call.body {
             request = request.body(content_type, body.clone());
@@ -240,12 +248,12 @@ impl<'a> DavClient<'a> {
             self.session.gate.throttled(self.mailbox, wait).await;
         }
         let (status, headers, body) = (response.status, response.headers, response.body.to_vec());
-        Ok(Answer { status, headers, retry_after, body, url: url.clone() })
+        Ok(DavResponse { status, headers, retry_after, body, url: url.clone() })
     }
 }
 
 /// The target of a redirect within the server; `None` for any other response.
-fn redirected(answer: &Answer) -> Option<Url> {
+fn redirected(answer: &DavResponse) -> Option<Url> {
     let redirect = matches!(answer.status.as_u16(), 301 | 302 | 303 | 307 | 308);
     let location = redirect.then(|| answer.headers.get(header::LOCATION)).flatten()?;
     href::resolve(&answer.url, location.to_str().ok()?)
@@ -256,21 +264,23 @@ fn path_of(url: &Url) -> &str {
     &url[url::Position::BeforePath..url::Position::AfterQuery]
 }
 
-fn read_propfind(url: &Url, answer: Answer, about: About) -> Result<Vec<Resource>> {
+fn read_propfind(url: &Url, answer: DavResponse, about: Subject) -> Result<Vec<Resource>> {
     match answer.status {
         StatusCode::MULTI_STATUS => {
-            let found =
-                multistatus::read(&answer.url, &answer.body).ok_or_else(|| failure::unclear(about))?;
+            let found = multistatus::parse(&answer.url, &answer.body)
+                .ok_or_else(|| failure::unreadable_response_about(about))?;
             // Some servers wrap the refusal of the whole request into a list of one.
             let asked = href::normalise(url.clone());
-            let own = found.iter().find(|one| href::same(&one.url, &asked));
+            let own = found.iter().find(|one| href::is_same_resource(&one.url, &asked));
             let refused = own.and_then(Resource::refusal).and_then(|code| StatusCode::from_u16(code).ok());
             match refused {
-                Some(status) => Err(failure::error(&Answer { status, ..answer }, about, false)),
+                Some(status) => {
+                    Err(failure::error_from_response(&DavResponse { status, ..answer }, about, false))
+                }
                 None => Ok(found),
             }
         }
-        status if status.is_success() => Err(failure::unclear(about)),
-        _ => Err(failure::error(&answer, about, false)),
+        status if status.is_success() => Err(failure::unreadable_response_about(about)),
+        _ => Err(failure::error_from_response(&answer, about, false)),
     }
 }

@@ -10,9 +10,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    cursor::{is_digest, mark},
+    cursor::{is_digest, short_digest},
     href,
-    locate::Located,
+    locate::LocatedMailbox,
     sync,
     transport::DavClient,
 };
@@ -23,7 +23,7 @@ use crate::{ChangeCheck, Result};
 struct Watermark {
     /// The paths of the calendars.
     calendars: Vec<String>,
-    /// Digest of the state of the calendars ([`mark`]).
+    /// Digest of the state of the calendars ([`short_digest`]).
     state: String,
     /// Whether an unchanged state may hide a change.
     #[serde(default)]
@@ -32,16 +32,20 @@ struct Watermark {
 
 /// Compares calendars with an earlier state. Calendars that show only busy times cannot be compared, because their
 /// busy times may come from elsewhere.
-pub(super) async fn ask(dav: &DavClient<'_>, place: &Located, before: Option<&str>) -> Result<ChangeCheck> {
+pub(super) async fn check_for_changes(
+    dav: &DavClient<'_>,
+    place: &LocatedMailbox,
+    before: Option<&str>,
+) -> Result<ChangeCheck> {
     let (mut calendars, mut states, mut is_exact) = (Vec::new(), Vec::new(), true);
-    for calendar in place.counted() {
-        if calendar.is_closed() {
+    for calendar in place.busy_calendars() {
+        if calendar.is_free_busy_only() {
             return Ok(ChangeCheck::Changed(None));
         }
-        let said = sync::state(dav, calendar).await?;
+        let said = sync::read_state(dav, calendar).await?;
         states.push(match (&said.token, &said.ctag) {
             (None, None) => {
-                let members = sync::members(dav, calendar).await?;
+                let members = sync::member_digests(dav, calendar).await?;
                 // A member without a tag may have changed at any time.
                 if members.values().any(String::is_empty) {
                     return Ok(ChangeCheck::Changed(None));
@@ -53,10 +57,10 @@ pub(super) async fn ask(dav: &DavClient<'_>, place: &Located, before: Option<&st
                 format!("{said:?}")
             }
         });
-        calendars.push(href::id(&calendar.url));
+        calendars.push(href::resource_id(&calendar.url));
     }
     let before: Option<Watermark> = before.and_then(|before| serde_json::from_str(before).ok());
-    let mut now = Watermark { calendars, state: mark(&states.join("\n")), again: false };
+    let mut now = Watermark { calendars, state: short_digest(&states.join("\n")), again: false };
     let is_same =
         before.as_ref().is_some_and(|before| before.calendars == now.calendars && before.state == now.state);
     let is_settled = is_same && before.is_some_and(|before| !before.again);

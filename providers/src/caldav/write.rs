@@ -1,12 +1,12 @@
 //! Writes events so that every write can be repeated.
 //!
 //! The organiser's event is written first and names its rooms; the room copies follow. If a step is interrupted in
-//! between, the event shows what is missing: [`find_whole`], called by the engine after an unknown outcome,
+//! between, the event shows what is missing: [`find_and_complete`], called by the engine after an unknown outcome,
 //! completes it. If a room refuses permanently, [`create`] removes what it wrote.
 
 use domain::{
     Timestamp,
-    ical::{Calendar, Component, Property, basic_utc},
+    ical::{Calendar, Component, Property, format_utc},
     state::Answer,
 };
 use http::StatusCode;
@@ -16,12 +16,12 @@ use super::{
     CalDav, calendar_view,
     collection::Collection,
     event::{self, to_event},
-    failure::{self, About},
+    failure::{self, Subject},
     href,
-    locate::Located,
-    read::{self, Stored},
+    locate::LocatedMailbox,
+    read::{self, EventResource},
     rooms,
-    transport::{Call, DavClient},
+    transport::{DavClient, DavRequest},
 };
 use crate::{Attendee, Error, ErrorKind, Event, EventChange, NewEvent, Remedy, Result, messages};
 
@@ -29,13 +29,13 @@ use crate::{Attendee, Error, ErrorKind, Event, EventChange, NewEvent, Remedy, Re
 pub(super) async fn create(
     caldav: &CalDav,
     dav: &DavClient<'_>,
-    place: &Located,
+    place: &LocatedMailbox,
     mailbox: &str,
     event: &NewEvent,
 ) -> Result<Event> {
-    let draft = event::compose(event, caldav.clock.now());
+    let draft = event::build_event(event, caldav.clock.now());
     let rooms = rooms::current_rooms(&Calendar::from_tree(draft.clone()));
-    rooms::check_reach(caldav, dav, &rooms).await?;
+    rooms::check_rooms_reachable(caldav, dav, &rooms).await?;
     let stored = match find(dav, place, &event.effect_key).await? {
         Some(there) => usable(there)?,
         None => put_new(dav, place, &event.effect_key, &draft).await?,
@@ -48,20 +48,25 @@ pub(super) async fn create(
 
 /// Handles an event whose room copies could not be written: after a permanent error it is removed; after a temporary
 /// one it is kept, to be completed later.
-async fn take_back(caldav: &CalDav, dav: &DavClient<'_>, stored: &Stored, error: Error) -> Error {
+async fn take_back(caldav: &CalDav, dav: &DavClient<'_>, stored: &EventResource, error: Error) -> Error {
     if matches!(error.remedy, Remedy::RetryAfter(_) | Remedy::RefreshToken) {
-        return error.unknown();
+        return error.with_unknown_outcome();
     }
-    let removed = match rooms::remove(caldav, dav, &stored.calendar).await {
-        Ok(()) => remove(dav, &stored.url).await.map(drop),
+    let removed = match rooms::remove_room_copies(caldav, dav, &stored.calendar).await {
+        Ok(()) => remove_resource(dav, &stored.url).await.map(drop),
         failed => failed,
     };
-    if removed.is_ok() { Error { unknown: false, ..error } } else { error.unknown() }
+    if removed.is_ok() { Error { unknown: false, ..error } } else { error.with_unknown_outcome() }
 }
 
-async fn put_new(dav: &DavClient<'_>, place: &Located, key: &str, draft: &Component) -> Result<Stored> {
-    let url = href::child(&place.calendar().url, &event::name(key));
-    match put(dav, &url, draft, None).await {
+async fn put_new(
+    dav: &DavClient<'_>,
+    place: &LocatedMailbox,
+    key: &str,
+    draft: &Component,
+) -> Result<EventResource> {
+    let url = href::child_url(&place.booking_calendar().url, &event::file_name(key));
+    match put_resource(dav, &url, draft, None).await {
         Ok(stored) => Ok(stored),
         Err(error) if error.kind == ErrorKind::Conflict => {
             // The event exists already; with our key, only Muster can have written it.
@@ -73,7 +78,7 @@ async fn put_new(dav: &DavClient<'_>, place: &Located, key: &str, draft: &Compon
 
 /// Returns an error for an event that was cancelled without being deleted, because it cannot be written again under
 /// the same key.
-fn usable(stored: Stored) -> Result<Stored> {
+fn usable(stored: EventResource) -> Result<EventResource> {
     if !read::is_cancelled(&stored) {
         return Ok(stored);
     }
@@ -82,29 +87,29 @@ fn usable(stored: Stored) -> Result<Stored> {
 }
 
 /// Writes a resource and returns its state afterwards.
-pub(super) async fn put(
+pub(super) async fn put_resource(
     dav: &DavClient<'_>,
     url: &Url,
     tree: &Component,
     replaces: Option<&str>,
-) -> Result<Stored> {
-    let answer = dav.send(Call::put(url, tree.to_text(), replaces)).await?;
+) -> Result<EventResource> {
+    let answer = dav.send(DavRequest::put(url, tree.to_text(), replaces)).await?;
     if !answer.status.is_success() {
-        return Err(failure::error(&answer, About::Object, true));
+        return Err(failure::error_from_response(&answer, Subject::Object, true));
     }
     // With an entity tag the server kept what we sent (RFC 4791 section 5.3.4); without one it is read again.
     if let Some(etag) = answer.etag() {
-        return Ok(Stored { url: url.clone(), etag, calendar: Calendar::from_tree(tree.clone()) });
+        return Ok(EventResource { url: url.clone(), etag, calendar: Calendar::from_tree(tree.clone()) });
     }
-    let back = read::object(dav, url).await.map_err(Error::unknown)?;
-    back.ok_or_else(|| failure::unreadable_response().unknown())
+    let back = read::read_resource(dav, url).await.map_err(Error::with_unknown_outcome)?;
+    back.ok_or_else(|| failure::unreadable_response().with_unknown_outcome())
 }
 
 /// The event with this effect key: at its URL, otherwise by its UID, in case the server or its owner moved it.
 /// Searches all calendars, because the default one may have changed since.
-async fn find(dav: &DavClient<'_>, place: &Located, key: &str) -> Result<Option<Stored>> {
-    for calendar in place.calendars.iter().filter(|one| !one.is_closed()) {
-        let is_default = href::same(&calendar.url, &place.calendar().url);
+async fn find(dav: &DavClient<'_>, place: &LocatedMailbox, key: &str) -> Result<Option<EventResource>> {
+    for calendar in place.calendars.iter().filter(|one| !one.is_free_busy_only()) {
+        let is_default = href::is_same_resource(&calendar.url, &place.booking_calendar().url);
         let found = match find_in(dav, calendar, key).await {
             // An inaccessible calendar is skipped unless it is the default one.
             Err(error) if !is_default && error.remedy == Remedy::SkipMailbox => None,
@@ -117,19 +122,19 @@ async fn find(dav: &DavClient<'_>, place: &Located, key: &str) -> Result<Option<
     Ok(None)
 }
 
-async fn find_in(dav: &DavClient<'_>, calendar: &Collection, key: &str) -> Result<Option<Stored>> {
-    let url = href::child(&calendar.url, &event::name(key));
-    if let Some(stored) = read::object(dav, &url).await? {
+async fn find_in(dav: &DavClient<'_>, calendar: &Collection, key: &str) -> Result<Option<EventResource>> {
+    let url = href::child_url(&calendar.url, &event::file_name(key));
+    if let Some(stored) = read::read_resource(dav, &url).await? {
         return Ok(Some(stored));
     }
-    Ok(read::by_uid(dav, calendar, &event::uid(key)).await?.into_iter().next())
+    Ok(read::find_by_uid(dav, calendar, &event::event_uid(key)).await?.into_iter().next())
 }
 
 /// The event with this effect key, unless it was cancelled, after writing missing room copies.
-pub(super) async fn find_whole(
+pub(super) async fn find_and_complete(
     caldav: &CalDav,
     dav: &DavClient<'_>,
-    place: &Located,
+    place: &LocatedMailbox,
     mailbox: &str,
     key: &str,
 ) -> Result<Option<Event>> {
@@ -140,8 +145,8 @@ pub(super) async fn find_whole(
         Ok(()) => answer(dav, &stored, place, mailbox).map(Some),
         Err(error) if error.remedy == Remedy::Never => {
             // The event can never be completed, so it is removed and reported as missing.
-            rooms::remove(caldav, dav, &stored.calendar).await?;
-            remove(dav, &stored.url).await?;
+            rooms::remove_room_copies(caldav, dav, &stored.calendar).await?;
+            remove_resource(dav, &stored.url).await?;
             Ok(None)
         }
         Err(error) => Err(error),
@@ -152,27 +157,28 @@ pub(super) async fn find_whole(
 pub(super) async fn update(
     caldav: &CalDav,
     dav: &DavClient<'_>,
-    place: &Located,
+    place: &LocatedMailbox,
     mailbox: &str,
     id: &str,
     change: &EventChange,
 ) -> Result<Event> {
-    let url = dav.object(place, whole(id)?)?;
+    let url = dav.event_url(place, whole(id)?)?;
     let mut conflict = None;
     // Twice: after a conflict the event is read once more.
     for _ in 0..2 {
-        let Some(there) = read::object(dav, &url).await? else {
+        let Some(there) = read::read_resource(dav, &url).await? else {
             let message = messages::caldav_event_deleted();
             return Err(Error::new(ErrorKind::Gone, Remedy::Never, "404", message));
         };
         let changed = changed(&there, change, caldav.clock.now());
         let new = rooms::current_rooms(&Calendar::from_tree(changed.clone()));
-        rooms::check_reach(caldav, dav, &new).await?;
-        let is_done = event::same(&Calendar::from_tree(changed.clone()), &there.calendar);
-        let stored = if is_done { Ok(there) } else { put(dav, &url, &changed, Some(&there.etag)).await };
+        rooms::check_rooms_reachable(caldav, dav, &new).await?;
+        let is_done = event::has_same_content(&Calendar::from_tree(changed.clone()), &there.calendar);
+        let stored =
+            if is_done { Ok(there) } else { put_resource(dav, &url, &changed, Some(&there.etag)).await };
         match stored {
             Ok(stored) => {
-                rooms::update_room_copies(caldav, dav, &stored).await.map_err(Error::unknown)?;
+                rooms::update_room_copies(caldav, dav, &stored).await.map_err(Error::with_unknown_outcome)?;
                 return answer(dav, &stored, place, mailbox);
             }
             Err(error) if error.kind == ErrorKind::Conflict => conflict = Some(error),
@@ -183,10 +189,10 @@ pub(super) async fn update(
 }
 
 /// The resource after the change; everything that the change does not mention is kept, including unknown data.
-fn changed(there: &Stored, change: &EventChange, now: Timestamp) -> Component {
+fn changed(there: &EventResource, change: &EventChange, now: Timestamp) -> Component {
     let mut tree = there.calendar.tree.clone();
-    let sequence = there.calendar.main().map_or(0, |event| event.sequence) + 1;
-    let organiser = there.calendar.main().and_then(|event| event.organiser.clone()).unwrap_or_default();
+    let sequence = there.calendar.main_event().map_or(0, |event| event.sequence) + 1;
+    let organiser = there.calendar.main_event().and_then(|event| event.organiser.clone()).unwrap_or_default();
     let known = rooms::all_rooms(&there.calendar);
     if let Some(zone) = &change.zone {
         tree.replace("X-WR-TIMEZONE", [Property::text("X-WR-TIMEZONE", zone)]);
@@ -195,8 +201,8 @@ fn changed(there: &Stored, change: &EventChange, now: Timestamp) -> Component {
         return tree;
     };
     if let Some(range) = change.range {
-        event.replace("DTSTART", [Property::new("DTSTART", basic_utc(range.start))]);
-        event.replace("DTEND", [Property::new("DTEND", basic_utc(range.end))]);
+        event.replace("DTSTART", [Property::new("DTSTART", format_utc(range.start))]);
+        event.replace("DTEND", [Property::new("DTEND", format_utc(range.end))]);
         event.replace("DURATION", []);
         // The room copies move with it, so the rooms have accepted the new time as well.
         let rooms = event.properties.iter_mut().filter(|line| {
@@ -217,22 +223,22 @@ fn changed(there: &Stored, change: &EventChange, now: Timestamp) -> Component {
     }
     if let Some(attendees) = &change.attendees {
         let attendees = with_answers(attendees, there, change.range.is_some());
-        let lines: Vec<Property> = event::attendee_lines(&attendees, &organiser.address).collect();
+        let lines: Vec<Property> = event::attendee_properties(&attendees, &organiser.address).collect();
         event.replace("ATTENDEE", lines);
-        let new = event::room_lines(
+        let new = event::room_properties(
             attendees.iter().filter(|one| !known.contains(&one.party.address.to_ascii_lowercase())),
         );
         event.properties.extend(new);
     }
     event.replace("SEQUENCE", [Property::new("SEQUENCE", sequence.to_string())]);
-    event.replace("DTSTAMP", [Property::new("DTSTAMP", basic_utc(now))]);
-    event.replace("LAST-MODIFIED", [Property::new("LAST-MODIFIED", basic_utc(now))]);
+    event.replace("DTSTAMP", [Property::new("DTSTAMP", format_utc(now))]);
+    event.replace("LAST-MODIFIED", [Property::new("LAST-MODIFIED", format_utc(now))]);
     tree
 }
 
 /// Keeps the responses of attendees unless the event is moved, which requests new responses from everybody.
-fn with_answers(new: &[Attendee], there: &Stored, moves: bool) -> Vec<Attendee> {
-    let known = there.calendar.main().map_or(&[][..], |event| &event.attendees);
+fn with_answers(new: &[Attendee], there: &EventResource, moves: bool) -> Vec<Attendee> {
+    let known = there.calendar.main_event().map_or(&[][..], |event| &event.attendees);
     let answered = |one: &Attendee| {
         known
             .iter()
@@ -247,28 +253,35 @@ fn with_answers(new: &[Attendee], there: &Stored, moves: bool) -> Vec<Attendee> 
 }
 
 /// Removes an event and its room copies; the copies first, because the event names them.
-pub(super) async fn delete(caldav: &CalDav, dav: &DavClient<'_>, place: &Located, id: &str) -> Result<()> {
-    let url = dav.object(place, whole(id)?)?;
-    let Some(there) = read::object(dav, &url).await? else {
+pub(super) async fn delete(
+    caldav: &CalDav,
+    dav: &DavClient<'_>,
+    place: &LocatedMailbox,
+    id: &str,
+) -> Result<()> {
+    let url = dav.event_url(place, whole(id)?)?;
+    let Some(there) = read::read_resource(dav, &url).await? else {
         return Ok(());
     };
-    rooms::remove(caldav, dav, &there.calendar).await?;
-    remove(dav, &url).await.map(drop)
+    rooms::remove_room_copies(caldav, dav, &there.calendar).await?;
+    remove_resource(dav, &url).await.map(drop)
 }
 
 /// Removes a resource whatever its version. Succeeds, with `false`, if it no longer exists.
-pub(super) async fn remove(dav: &DavClient<'_>, url: &Url) -> Result<bool> {
+pub(super) async fn remove_resource(dav: &DavClient<'_>, url: &Url) -> Result<bool> {
     let mut failed = None;
     for _ in 0..2 {
-        let Some(there) = read::object(dav, url).await? else {
+        let Some(there) = read::read_resource(dav, url).await? else {
             return Ok(false);
         };
-        let answer = dav.send(Call::delete(url, &there.etag)).await?;
+        let answer = dav.send(DavRequest::delete(url, &there.etag)).await?;
         match answer.status {
             status if status.is_success() => return Ok(true),
             StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(false),
-            StatusCode::PRECONDITION_FAILED => failed = Some(failure::error(&answer, About::Object, true)),
-            _ => return Err(failure::error(&answer, About::Object, true)),
+            StatusCode::PRECONDITION_FAILED => {
+                failed = Some(failure::error_from_response(&answer, Subject::Object, true))
+            }
+            _ => return Err(failure::error_from_response(&answer, Subject::Object, true)),
         }
     }
     Err(failed.unwrap_or_else(failure::unreadable_response))
@@ -283,10 +296,15 @@ fn whole(id: &str) -> Result<&str> {
     Ok(id)
 }
 
-fn answer(dav: &DavClient<'_>, stored: &Stored, place: &Located, mailbox: &str) -> Result<Event> {
-    let calendar = place.holder(&stored.url).unwrap_or_else(|| place.calendar());
-    let reader = calendar_view::reader(dav, place, mailbox, calendar);
-    let event = stored.calendar.main().ok_or_else(failure::unreadable_response)?;
+fn answer(
+    dav: &DavClient<'_>,
+    stored: &EventResource,
+    place: &LocatedMailbox,
+    mailbox: &str,
+) -> Result<Event> {
+    let calendar = place.calendar_containing(&stored.url).unwrap_or_else(|| place.booking_calendar());
+    let reader = calendar_view::calendar_owner(dav, place, mailbox, calendar);
+    let event = stored.calendar.main_event().ok_or_else(failure::unreadable_response)?;
     let range = event.range(&reader.zone).ok_or_else(failure::unreadable_response)?;
     Ok(to_event(stored, event, range, None, &reader.addresses))
 }

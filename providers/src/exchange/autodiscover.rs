@@ -86,13 +86,13 @@ impl Exchange {
         );
         let answer = self.post(session, place, body).await?;
         match answer.status.as_u16() {
-            200 => Ok(Element::read_blocking(&answer.body)
+            200 => Ok(Element::parse_async(&answer.body)
                 .await
                 .map_or(DiscoveryResponse::Nothing, |root| read(&root))),
             301 | 302 | 307 | 308 => {
                 Ok(location(place, &answer).map_or(DiscoveryResponse::Nothing, DiscoveryResponse::Place))
             }
-            401 => Err(failure::refused_login(&answer)),
+            401 => Err(failure::login_refused(&answer)),
             _ => Ok(DiscoveryResponse::Nothing),
         }
     }
@@ -125,7 +125,7 @@ fn location(place: &Url, answer: &Response) -> Option<Url> {
 fn read(root: &Element) -> DiscoveryResponse {
     let account = root.child(RESPONSE, "Response").and_then(|response| response.child(RESPONSE, "Account"));
     let Some(account) = account else { return DiscoveryResponse::Nothing };
-    let text = |name: &str| account.text_of(RESPONSE, name).filter(|text| !text.is_empty());
+    let text = |name: &str| account.child_text(RESPONSE, name).filter(|text| !text.is_empty());
     let named = |url: Option<&str>| url.and_then(|url| url.parse().ok());
     match text("Action") {
         Some("redirectAddr") => text("RedirectAddr")
@@ -137,8 +137,8 @@ fn read(root: &Element) -> DiscoveryResponse {
             // EXPR is how the server is reached from outside, EXCH from inside.
             let of = |kind: &str| {
                 let all = account.all(RESPONSE, "Protocol");
-                let mut those = all.into_iter().filter(|one| one.text_of(RESPONSE, "Type") == Some(kind));
-                those.find_map(|one| named(one.text_of(RESPONSE, "EwsUrl")))
+                let mut those = all.into_iter().filter(|one| one.child_text(RESPONSE, "Type") == Some(kind));
+                those.find_map(|one| named(one.child_text(RESPONSE, "EwsUrl")))
             };
             of("EXPR").or_else(|| of("EXCH")).map_or(DiscoveryResponse::Nothing, DiscoveryResponse::Service)
         }
@@ -163,7 +163,7 @@ mod tests {
         let text = format!(
             r#"<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006"><Response xmlns="{RESPONSE}"><Account>{account}</Account></Response></Autodiscover>"#
         );
-        read(&Element::read(text.as_bytes()).unwrap())
+        read(&Element::parse(text.as_bytes()).unwrap())
     }
 
     #[test]

@@ -2,15 +2,15 @@
 //! impersonation.
 
 use chrono::Duration;
-use domain::{Busy, BusyKind, TimeRange, Unreadable};
+use domain::{BusyKind, BusyTime, TimeRange, UnreadableItem};
 use futures::future::BoxFuture;
 
 use super::{
     Exchange,
-    failure::{self, About},
+    failure::{self, Subject},
     item,
     soap::{self, MESSAGES, TYPES},
-    transport::{Answer, Call},
+    transport::{SoapRequest, SoapResponse},
 };
 use crate::{
     Error, FreeBusy, Result, Session,
@@ -30,7 +30,7 @@ const SLOT_MINUTES: i64 = 15;
 /// UTC as a zone definition whose transitions change nothing, because Exchange refuses a zone without transitions.
 const UTC: &str = "<t:TimeZone><t:Bias>0</t:Bias><t:StandardTime><t:Bias>0</t:Bias><t:Time>02:00:00</t:Time><t:DayOrder>5</t:DayOrder><t:Month>10</t:Month><t:DayOfWeek>Sunday</t:DayOfWeek></t:StandardTime><t:DaylightTime><t:Bias>0</t:Bias><t:Time>02:00:00</t:Time><t:DayOrder>5</t:DayOrder><t:Month>3</t:Month><t:DayOfWeek>Sunday</t:DayOfWeek></t:DaylightTime></t:TimeZone>";
 
-type Verdicts = Vec<Result<FreeBusy>>;
+type BusyResults = Vec<Result<FreeBusy>>;
 
 impl Exchange {
     pub(super) async fn read_busy(
@@ -41,7 +41,7 @@ impl Exchange {
     ) -> Result<Vec<(String, Result<FreeBusy>)>> {
         let mut answers = Vec::with_capacity(mailboxes.len());
         for batch in mailboxes.chunks(BATCH) {
-            let mut verdicts: Verdicts = batch.iter().map(|_| Ok(FreeBusy::default())).collect();
+            let mut verdicts: BusyResults = batch.iter().map(|_| Ok(FreeBusy::default())).collect();
             for part in parts(window) {
                 for (verdict, part) in
                     verdicts.iter_mut().zip(self.busy_of_batch(session, batch, part).await?)
@@ -75,7 +75,7 @@ impl Exchange {
         session: &Session,
         batch: &[String],
         window: TimeRange,
-    ) -> Result<Verdicts> {
+    ) -> Result<BusyResults> {
         let verdicts = match self.busy_at_once(session, batch, window).await {
             Err(error) if parts::can_be_split(&error) => batch.iter().map(|_| Err(error.clone())).collect(),
             verdicts => verdicts?,
@@ -104,7 +104,7 @@ impl Exchange {
             Box::pin(async move {
                 let one = std::slice::from_ref(mailbox);
                 let verdict = self.busy_at_once(session, one, part).await?.pop();
-                verdict.unwrap_or_else(|| Err(failure::not_understood()))
+                verdict.unwrap_or_else(|| Err(failure::unexpected_response()))
             })
         };
         let refusal = match is_one_of_many {
@@ -114,17 +114,22 @@ impl Exchange {
             },
             false => refusal,
         };
-        Ok(parts::read(window, refusal, alone).await?.into_free_busy())
+        Ok(parts::read_in_parts(window, refusal, alone).await?.into_free_busy())
     }
 
     /// Requests the busy times of all these mailboxes at once.
-    async fn busy_at_once(&self, session: &Session, batch: &[String], window: TimeRange) -> Result<Verdicts> {
-        let answer = self.call(session, Call::new("GetUserAvailability", body(batch, window))).await?;
+    async fn busy_at_once(
+        &self,
+        session: &Session,
+        batch: &[String],
+        window: TimeRange,
+    ) -> Result<BusyResults> {
+        let answer = self.call(session, SoapRequest::new("GetUserAvailability", body(batch, window))).await?;
         let array = answer.response.child(MESSAGES, "FreeBusyResponseArray");
         let told: Vec<&Element> =
             array.into_iter().flat_map(|all| all.all(MESSAGES, "FreeBusyResponse")).collect();
         if told.len() != batch.len() {
-            return Err(failure::not_understood());
+            return Err(failure::unexpected_response());
         }
         let both = batch.iter().zip(told);
         Ok(both.map(|(mailbox, told)| verdict(&answer, told, mailbox, window)).collect())
@@ -155,52 +160,57 @@ fn body(batch: &[String], window: TimeRange) -> String {
     let end = window.end + Duration::milliseconds(999);
     format!(
         "<m:GetUserAvailabilityRequest>{UTC}<m:MailboxDataArray>{mailboxes}</m:MailboxDataArray><t:FreeBusyViewOptions><t:TimeWindow>{}{}</t:TimeWindow><t:MergedFreeBusyIntervalInMinutes>{SLOT_MINUTES}</t:MergedFreeBusyIntervalInMinutes><t:RequestedView>FreeBusyMerged</t:RequestedView></t:FreeBusyViewOptions></m:GetUserAvailabilityRequest>",
-        soap::element("t:StartTime", &soap::local(window.start)),
-        soap::element("t:EndTime", &soap::local(end)),
+        soap::element("t:StartTime", &soap::format_local(window.start)),
+        soap::element("t:EndTime", &soap::format_local(end)),
     )
 }
 
-fn verdict(answer: &Answer, told: &Element, mailbox: &str, window: TimeRange) -> Result<FreeBusy> {
-    let message = told.child(MESSAGES, "ResponseMessage").ok_or_else(failure::not_understood)?;
+fn verdict(answer: &SoapResponse, told: &Element, mailbox: &str, window: TimeRange) -> Result<FreeBusy> {
+    let message = told.child(MESSAGES, "ResponseMessage").ok_or_else(failure::unexpected_response)?;
     // The request is made as the technical account, but each result in it is about one mailbox.
-    answer.judge_as(message, About::Mailbox)?;
-    let view = told.child(MESSAGES, "FreeBusyView").ok_or_else(failure::not_understood)?;
-    let digits = view.text_of(TYPES, "MergedFreeBusy");
+    answer.check_message_about(message, Subject::Mailbox)?;
+    let view = told.child(MESSAGES, "FreeBusyView").ok_or_else(failure::unexpected_response)?;
+    let digits = view.child_text(TYPES, "MergedFreeBusy");
     let events = view.child(TYPES, "CalendarEventArray");
-    match (view.text_of(TYPES, "FreeBusyViewType").unwrap_or("None"), events) {
+    match (view.child_text(TYPES, "FreeBusyViewType").unwrap_or("None"), events) {
         ("None", _) => Err(failure::no_access("ErrorNoFreeBusyAccess")),
         ("MergedOnly", None) => {
-            let digits = digits.ok_or_else(failure::not_understood)?;
+            let digits = digits.ok_or_else(failure::unexpected_response)?;
             Ok(merged(digits, window).into())
         }
         // Entries may be omitted if there are none; the digits show whether there are any.
         (_, None) => Ok(digits.map(|digits| merged(digits, window)).unwrap_or_default().into()),
-        (_, Some(events)) => Ok(entries(events, digits, mailbox, window)),
+        (_, Some(events)) => Ok(parse_entries(events, digits, mailbox, window)),
     }
 }
 
 /// The busy times in a response, entry by entry. If an entry cannot be read, the merged view limits when it may be.
-pub(super) fn entries(events: &Element, digits: Option<&str>, mailbox: &str, window: TimeRange) -> FreeBusy {
+pub(super) fn parse_entries(
+    events: &Element,
+    digits: Option<&str>,
+    mailbox: &str,
+    window: TimeRange,
+) -> FreeBusy {
     let mut all = FreeBusy::default();
     let slots = digits.map_or(0, |digits| i32::try_from(digits.len()).unwrap_or(i32::MAX));
     let covered =
         Duration::minutes(SLOT_MINUTES).checked_mul(slots).is_some_and(|all| all >= window.duration());
     let digits = digits.filter(|_| covered);
     for event in &events.children {
-        let Some(kind) = item::busy_kind(event.text_of(TYPES, "BusyType")) else { continue };
-        let at = |name: &str| item::moment(event.text_of(TYPES, name));
-        let mark = |reason, blocks| Unreadable { uid: mailbox.to_owned(), reason, blocks };
+        let Some(kind) = item::busy_kind(event.child_text(TYPES, "BusyType")) else { continue };
+        let at = |name: &str| item::parse_time(event.child_text(TYPES, name));
+        let mark = |reason, blocks| UnreadableItem { uid: mailbox.to_owned(), reason, blocks };
         match (span(at("StartTime"), at("EndTime"), Some(window)), digits) {
             (Span::Nothing, _) => {}
             (Span::Exact(range), _) => {
-                all.busy.extend(range.intersect(&window).map(|range| Busy { range, kind }));
+                all.busy.extend(range.intersect(&window).map(|range| BusyTime { range, kind }));
             }
             (Span::Widest(_, reason) | Span::Unknown(reason), Some(digits)) => {
                 all.busy.extend(merged(digits, window));
                 all.unreadable.push(mark(reason, true));
             }
             (Span::Widest(range, reason), None) => {
-                all.busy.push(Busy { range, kind: BusyKind::Busy });
+                all.busy.push(BusyTime { range, kind: BusyKind::Busy });
                 all.unreadable.push(mark(reason, true));
             }
             (Span::Unknown(reason), None) => all.unreadable.push(mark(reason, false)),
@@ -211,7 +221,7 @@ pub(super) fn entries(events: &Element, digits: Option<&str>, mailbox: &str, win
 
 /// Decodes the merged view, one digit per slot: 0 is free, 1 tentative; all others, including "no data", count as
 /// busy.
-fn merged(digits: &str, window: TimeRange) -> Vec<Busy> {
+fn merged(digits: &str, window: TimeRange) -> Vec<BusyTime> {
     let slot = Duration::minutes(SLOT_MINUTES);
     let mut start = window.start;
     let mut all = Vec::new();
@@ -222,16 +232,16 @@ fn merged(digits: &str, window: TimeRange) -> Vec<Busy> {
             _ => "Busy",
         };
         let range = TimeRange::new(start, start + slot).and_then(|range| range.intersect(&window));
-        all.extend(range.zip(item::busy_kind(Some(status))).map(|(range, kind)| Busy { range, kind }));
+        all.extend(range.zip(item::busy_kind(Some(status))).map(|(range, kind)| BusyTime { range, kind }));
         start += slot;
     }
     all
 }
 
 /// Sorts busy times and merges overlapping and adjacent ones of the same kind.
-fn merge_adjacent(mut all: Vec<Busy>) -> Vec<Busy> {
+fn merge_adjacent(mut all: Vec<BusyTime>) -> Vec<BusyTime> {
     all.sort_by_key(|busy| (busy.kind, busy.range));
-    let mut joined: Vec<Busy> = Vec::with_capacity(all.len());
+    let mut joined: Vec<BusyTime> = Vec::with_capacity(all.len());
     for busy in all {
         match joined.last_mut() {
             Some(last) if last.kind == busy.kind && busy.range.start <= last.range.end => {

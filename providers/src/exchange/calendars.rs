@@ -4,8 +4,8 @@ use domain::TimeRange;
 
 use super::{
     Exchange, failure,
-    soap::{self, CALENDAR, MESSAGES, TYPES},
-    transport::{Answer, Call},
+    soap::{self, DEFAULT_CALENDAR, MESSAGES, TYPES},
+    transport::{SoapRequest, SoapResponse},
 };
 use crate::{CalendarKind, CalendarListing, EventPage, Result, Session, parts, xml::Element};
 
@@ -26,10 +26,10 @@ impl Exchange {
         let body = format!(
             r#"<m:FindFolder Traversal="Deep"><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties><t:FieldURI FieldURI="folder:DisplayName"/><t:FieldURI FieldURI="folder:FolderClass"/></t:AdditionalProperties></m:FolderShape><m:IndexedPageFolderView MaxEntriesReturned="{MAX}" Offset="0" BasePoint="Beginning"/><m:Restriction><t:Contains ContainmentMode="Prefixed" ContainmentComparison="IgnoreCase"><t:FieldURI FieldURI="folder:FolderClass"/><t:Constant Value="{CLASS}"/></t:Contains></m:Restriction><m:ParentFolderIds><t:DistinguishedFolderId Id="msgfolderroot"/></m:ParentFolderIds></m:FindFolder>"#
         );
-        let found = self.call(session, Call::new("FindFolder", body).of(mailbox)).await;
-        let message = |answer: Answer| answer.into_messages().into_iter().next();
+        let found = self.call(session, SoapRequest::new("FindFolder", body).in_mailbox(mailbox)).await;
+        let message = |answer: SoapResponse| answer.into_messages().into_iter().next();
         let message =
-            found.and_then(|answer| message(answer).unwrap_or_else(|| Err(failure::not_understood())));
+            found.and_then(|answer| message(answer).unwrap_or_else(|| Err(failure::unexpected_response())));
         let folders = match message {
             // The default calendar is known in any case.
             Err(error) if parts::can_be_split(&error) => Vec::new(),
@@ -50,7 +50,7 @@ impl Exchange {
     }
 
     /// One page of the events of a calendar, identified by its folder id.
-    pub(super) async fn list_calendar(
+    pub(super) async fn list_calendar_events(
         &self,
         session: &Session,
         mailbox: &str,
@@ -58,34 +58,35 @@ impl Exchange {
         window: TimeRange,
         after: Option<&str>,
     ) -> Result<EventPage> {
-        let folder = format!(r#"<t:FolderId Id="{}"/>"#, soap::text(calendar));
+        let folder = format!(r#"<t:FolderId Id="{}"/>"#, soap::escape_text(calendar));
         self.list_events(session, mailbox, &folder, window, after).await
     }
 
     /// One page of the events of the default calendar.
-    pub(super) async fn list_default(
+    pub(super) async fn list_default_events(
         &self,
         session: &Session,
         mailbox: &str,
         window: TimeRange,
         after: Option<&str>,
     ) -> Result<EventPage> {
-        self.list_events(session, mailbox, CALENDAR, window, after).await
+        self.list_events(session, mailbox, DEFAULT_CALENDAR, window, after).await
     }
 }
 
 fn folders(mut message: Element) -> Vec<Element> {
-    let root = message.take(MESSAGES, "RootFolder").and_then(|mut root| root.take(TYPES, "Folders"));
+    let root =
+        message.take_child(MESSAGES, "RootFolder").and_then(|mut root| root.take_child(TYPES, "Folders"));
     root.map(|folders| folders.children).unwrap_or_default()
 }
 
 fn listing(folder: &Element) -> Option<CalendarListing> {
     let id = folder.child(TYPES, "FolderId")?.attribute("Id")?.to_owned();
-    let class = folder.text_of(TYPES, "FolderClass").unwrap_or(CLASS);
+    let class = folder.child_text(TYPES, "FolderClass").unwrap_or(CLASS);
     let kind = match class.eq_ignore_ascii_case(CLASS) {
         true => CalendarKind::Secondary,
         false => CalendarKind::Generated,
     };
-    let name = folder.text_of(TYPES, "DisplayName").filter(|name| !name.is_empty()).unwrap_or("Calendar");
+    let name = folder.child_text(TYPES, "DisplayName").filter(|name| !name.is_empty()).unwrap_or("Calendar");
     Some(CalendarListing { id, name: name.to_owned(), kind, counts: false })
 }

@@ -8,15 +8,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use domain::{TimeRange, Unreadable, UnreadableReason, Zone};
+use domain::{TimeRange, UnreadableItem, UnreadableReason, Zone};
 
 use super::{
     Exchange, failure,
     item::{self, SeriesRole},
     read::ReadItem,
-    soap::{self, CALENDAR, MESSAGES},
-    transport::{Answer, Call},
-    view::{self, Listed, View},
+    soap::{self, DEFAULT_CALENDAR, MESSAGES},
+    transport::{SoapRequest, SoapResponse},
+    view::{self, CalendarView, ListedItem},
 };
 use crate::{
     Changes, Error, ErrorKind, EventPage, Remedy, Result, Session, messages, moment::ItemReading, parts,
@@ -37,13 +37,13 @@ struct SyncResponse {
     /// Ids of deleted items.
     gone: Vec<String>,
     /// Marks for items that were returned without an id.
-    nameless: Vec<Unreadable>,
+    nameless: Vec<UnreadableItem>,
     state: String,
     more: bool,
 }
 
 impl Exchange {
-    pub(super) async fn follow_changes(
+    pub(super) async fn read_changes(
         &self,
         session: &Session,
         mailbox: &str,
@@ -67,23 +67,24 @@ impl Exchange {
         let ItemsByChange { gone, mut page, series, mut refused } = page;
         page.unreadable.extend(told.nameless);
         if !series.is_empty() || !refused.is_empty() {
-            let View { listed, lost, .. } = self.view(session, mailbox, CALENDAR, window).await?;
+            let CalendarView { listed, lost, .. } =
+                self.read_view(session, mailbox, DEFAULT_CALENDAR, window).await?;
             let (known, rest): (Vec<_>, Vec<_>) =
                 listed.into_iter().partition(|one| refused.remove(&one.handle.id));
             for one in known {
-                page.take(view::busy_from_outline(one));
+                page.add_reading(view::busy_from_listed(one));
             }
             let those = rest.into_iter().filter(|one| is_of(one, &series)).collect();
             let occurrences = self.read_listed(session, mailbox, those, &series, window).await?;
             page.items.extend(occurrences.items);
             page.unreadable.extend(occurrences.unreadable);
             for piece in lost {
-                page.take(ItemReading::lost(piece));
+                page.add_reading(ItemReading::unreadable_range(piece));
             }
         }
         // It may be a series whose occurrences cannot be identified.
         for id in refused {
-            page.take(ItemReading::unknown(Some(id), None, UnreadableReason::NotDelivered));
+            page.add_reading(ItemReading::unknown_times(Some(id), None, UnreadableReason::NotDelivered));
         }
         let gone = if first { Vec::new() } else { gone };
         let kind = if first && told.more { FIRST } else { NEXT };
@@ -116,28 +117,29 @@ impl Exchange {
         most: usize,
     ) -> Result<SyncResponse> {
         let body = format!(
-            "<m:SyncFolderItems><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape><m:SyncFolderId>{CALENDAR}</m:SyncFolderId>{state}<m:MaxChangesReturned>{most}</m:MaxChangesReturned></m:SyncFolderItems>"
+            "<m:SyncFolderItems><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape><m:SyncFolderId>{DEFAULT_CALENDAR}</m:SyncFolderId>{state}<m:MaxChangesReturned>{most}</m:MaxChangesReturned></m:SyncFolderItems>"
         );
-        let answer = self.call(session, Call::new("SyncFolderItems", body).of(mailbox)).await?;
+        let answer =
+            self.call(session, SoapRequest::new("SyncFolderItems", body).in_mailbox(mailbox)).await?;
         told(&answer)
     }
 }
 
-fn told(answer: &Answer) -> Result<SyncResponse> {
-    let message = answer.message()?;
-    let text = |name: &str| message.text_of(MESSAGES, name);
+fn told(answer: &SoapResponse) -> Result<SyncResponse> {
+    let message = answer.single_message()?;
+    let text = |name: &str| message.child_text(MESSAGES, name);
     let mut told = SyncResponse {
-        state: text("SyncState").ok_or_else(failure::not_understood)?.to_owned(),
+        state: text("SyncState").ok_or_else(failure::unexpected_response)?.to_owned(),
         more: text("IncludesLastItemInRange") == Some("false"),
         ..SyncResponse::default()
     };
     // A page without changes has an empty list of them.
-    let changes = message.child(MESSAGES, "Changes").ok_or_else(failure::not_understood)?;
+    let changes = message.child(MESSAGES, "Changes").ok_or_else(failure::unexpected_response)?;
     let mut seen = HashSet::new();
     for change in &changes.children {
         let handle = match change.name() {
-            "Create" | "Update" => change.children.first().and_then(item::handle),
-            "Delete" | "ReadFlagChange" => item::handle(change),
+            "Create" | "Update" => change.children.first().and_then(item::item_id),
+            "Delete" | "ReadFlagChange" => item::item_id(change),
             _ => None,
         };
         match (change.name(), handle) {
@@ -146,7 +148,7 @@ fn told(answer: &Answer) -> Result<SyncResponse> {
             // An item may occur twice on one page; it is read once.
             (_, Some(handle)) if seen.insert(handle.id.clone()) => told.there.push(handle.id),
             (_, Some(_)) => {}
-            (_, None) => told.nameless.push(Unreadable {
+            (_, None) => told.nameless.push(UnreadableItem {
                 uid: String::new(),
                 reason: UnreadableReason::Malformed,
                 blocks: false,
@@ -196,13 +198,13 @@ impl ItemsByChange {
         match item::read(&read.item, days, Some(window)) {
             ItemReading::Event(event) if !event.range.overlaps(&window) => self.gone.push(id),
             ItemReading::Nothing => self.gone.push(id),
-            reading => self.page.take(reading),
+            reading => self.page.add_reading(reading),
         }
         Ok(())
     }
 }
 
-fn is_of(listed: &Listed, series: &HashMap<String, String>) -> bool {
+fn is_of(listed: &ListedItem, series: &HashMap<String, String>) -> bool {
     listed.place == SeriesRole::Occurrence && series.contains_key(&listed.uid)
 }
 

@@ -19,7 +19,7 @@ pub(super) fn check_server(server: &Url) -> Result<()> {
         }
         _ => false,
     };
-    if is_online { Err(online("EXCHANGE_ONLINE")) } else { Ok(()) }
+    if is_online { Err(online_unsupported("EXCHANGE_ONLINE")) } else { Ok(()) }
 }
 
 fn ends_a_label(rest: &str) -> bool {
@@ -27,13 +27,13 @@ fn ends_a_label(rest: &str) -> bool {
 }
 
 /// The error for a mailbox in Microsoft's cloud.
-pub(super) fn online(code: &str) -> Error {
+pub(super) fn online_unsupported(code: &str) -> Error {
     let message = messages::exchange_online();
     Error::new(ErrorKind::Misconfigured, Remedy::Never, code, message)
 }
 
 /// The URL of the EWS endpoint on a server: as given if it names the endpoint, otherwise at the usual path.
-pub(super) fn service(server: &Url) -> Url {
+pub(super) fn ews_url(server: &Url) -> Url {
     let mut url = server.clone();
     url.set_query(None);
     url.set_fragment(None);
@@ -52,7 +52,7 @@ impl Exchange {
     pub(super) async fn endpoint(&self, session: &Session) -> Result<Url> {
         if let Some(server) = &session.server {
             check_server(server)?;
-            return Ok(service(server));
+            return Ok(ews_url(server));
         }
         let key = format!("{}\n{}", session.scope, session.account);
         if let Some(known) = self.servers.get(&key).await {
@@ -109,7 +109,7 @@ mod tests {
                 "https://mail.corp.test:444/ews/exchange.asmx",
             ),
         ] {
-            assert_eq!(service(&url(typed)).as_str(), meant, "{typed}");
+            assert_eq!(ews_url(&url(typed)).as_str(), meant, "{typed}");
         }
     }
 }

@@ -21,11 +21,11 @@ const BUSY: Duration = Duration::from_mins(1);
 const MOVE: Duration = Duration::from_mins(10);
 
 /// The code of an error that was reported by a web server without Exchange.
-pub(super) const ELSEWHERE: &str = "NOT_SERVED_HERE";
+pub(super) const NOT_SERVED_HERE: &str = "NOT_SERVED_HERE";
 
 /// The subject of a request: the same code means different things for different subjects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum About {
+pub(super) enum Subject {
     /// The request concerns the server, or the service account itself.
     Server,
     /// The request concerns one mailbox or its calendar.
@@ -36,9 +36,9 @@ pub(super) enum About {
 
 /// The context of a failed request, which determines what its error means.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Refused {
+pub(super) struct FailureContext {
     /// The subject of the request.
-    pub about: About,
+    pub about: Subject,
     /// Whether the request would have changed something.
     pub writes: bool,
     /// Random duration added to waits that the server did not request.
@@ -47,29 +47,29 @@ pub(super) struct Refused {
 
 /// An error code, and the wait that the server requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Code {
+pub(super) struct ResponseCode {
     /// The response code, such as `ErrorServerBusy`.
     pub name: String,
     /// The requested wait (`BackOffMilliseconds`); `None` when the server requests none.
     pub back_off: Option<Duration>,
 }
 
-impl Code {
+impl ResponseCode {
     /// The code of a SOAP fault (HTTP 500).
-    pub(super) fn of_fault(envelope: &Element) -> Option<Self> {
+    pub(super) fn from_fault(envelope: &Element) -> Option<Self> {
         let fault = envelope.child(SOAP, "Body")?.child(SOAP, "Fault")?;
         let detail = fault.child("", "detail");
-        let told = detail.and_then(|detail| detail.text_of(ERRORS, "ResponseCode"));
+        let told = detail.and_then(|detail| detail.child_text(ERRORS, "ResponseCode"));
         // Some faults have no detail: the fault code, without its prefix, is all there is.
-        let plain = || fault.text_of("", "faultcode").map(|code| code.rsplit(':').next().unwrap_or(code));
+        let plain = || fault.child_text("", "faultcode").map(|code| code.rsplit(':').next().unwrap_or(code));
         let name = told.or_else(plain)?.to_owned();
         Some(Self { name, back_off: detail.and_then(back_off) })
     }
 
     /// The code of a response message that is an error.
-    pub(super) fn of_message(message: &Element) -> Self {
+    pub(super) fn from_message(message: &Element) -> Self {
         let name =
-            message.text_of(super::soap::MESSAGES, "ResponseCode").unwrap_or("ErrorUnknown").to_owned();
+            message.child_text(super::soap::MESSAGES, "ResponseCode").unwrap_or("ErrorUnknown").to_owned();
         Self { name, back_off: back_off(message) }
     }
 }
@@ -79,16 +79,16 @@ fn back_off(parent: &Element) -> Option<Duration> {
     let details = parent.children.iter().find(|child| child.name() == "MessageXml")?;
     let values = details.all(TYPES, "Value");
     let told = values.into_iter().find(|value| value.attribute("Name") == Some("BackOffMilliseconds"))?;
-    http::read_wait(&told.text, Duration::from_millis(1))
+    http::parse_retry_wait(&told.text, Duration::from_millis(1))
 }
 
 /// The error for a code. `fault` is true for a SOAP fault and false for a response message.
-pub(super) fn by_code(code: &Code, refused: Refused, fault: bool) -> Error {
+pub(super) fn error_from_code(code: &ResponseCode, refused: FailureContext, fault: bool) -> Error {
     let found = |kind, remedy, message| Error::new(kind, remedy, code.name.clone(), message);
     let wait = |pause: Duration| Remedy::RetryAfter(code.back_off.unwrap_or(pause + refused.jitter));
     let later = |pause| {
         let error = found(Kind::Unavailable, wait(pause), messages::exchange_temporary_problem());
-        if refused.writes { error.unknown() } else { error }
+        if refused.writes { error.with_unknown_outcome() } else { error }
     };
     match (code.name.as_str(), refused.about) {
         ("ErrorServerBusy" | "ErrorExceededConnectionCount" | "ErrorExceededFindCountLimit", _) => {
@@ -103,13 +103,13 @@ pub(super) fn by_code(code: &Code, refused: Refused, fault: bool) -> Error {
         ("ErrorImpersonateUserDenied", _) => {
             found(Kind::OutOfScope, Remedy::SkipMailbox, messages::exchange_outside_impersonation())
         }
-        ("ErrorAccountDisabled", About::Server) => {
+        ("ErrorAccountDisabled", Subject::Server) => {
             found(Kind::GrantLost, Remedy::Reconnect, messages::exchange_account_disabled())
         }
         ("ErrorAccountDisabled", _) => {
             found(Kind::NotServed, Remedy::SkipMailbox, messages::exchange_mailbox_disabled())
         }
-        ("ErrorNonExistentMailbox" | "ErrorMissingEmailAddress", About::Server) => {
+        ("ErrorNonExistentMailbox" | "ErrorMissingEmailAddress", Subject::Server) => {
             found(Kind::Misconfigured, Remedy::Never, messages::exchange_account_needs_mailbox())
         }
         (
@@ -120,11 +120,11 @@ pub(super) fn by_code(code: &Code, refused: Refused, fault: bool) -> Error {
             | "ErrorNameResolutionNoMailbox",
             _,
         ) => no_mailbox(&code.name),
-        ("ErrorAccessDenied" | "ErrorNoFreeBusyAccess", About::Server) => {
+        ("ErrorAccessDenied" | "ErrorNoFreeBusyAccess", Subject::Server) => {
             found(Kind::GrantLost, Remedy::Reconnect, messages::exchange_account_denied())
         }
         ("ErrorAccessDenied" | "ErrorNoFreeBusyAccess" | "ErrorFolderNotFound", _) => no_access(&code.name),
-        ("ErrorItemNotFound", _) => gone(),
+        ("ErrorItemNotFound", _) => event_gone(),
         (
             "ErrorInvalidSyncStateData"
             | "ErrorInvalidWatermark"
@@ -184,51 +184,51 @@ fn is_ours_to_blame(code: &str) -> bool {
 }
 
 /// The error for a response of the web server without a response code.
-pub(super) fn by_status(answer: &Response, refused: Refused) -> Error {
-    let status = answer.status.as_u16();
+pub(super) fn error_from_status(response: &Response, refused: FailureContext) -> Error {
+    let status = response.status.as_u16();
     let found = |kind, remedy, message| Error::new(kind, remedy, format!("HTTP_{status}"), message);
     let misconfigured = |message| found(Kind::Misconfigured, Remedy::Never, message);
     match status {
-        401 => refused_login(answer),
-        403 if answer.header("x-ews-policy-reason").is_some() && refused.about == About::Server => {
-            endpoint::online("EWS_POLICY")
+        401 => login_refused(response),
+        403 if response.header("x-ews-policy-reason").is_some() && refused.about == Subject::Server => {
+            endpoint::online_unsupported("EWS_POLICY")
         }
-        403 if answer.header("x-ews-policy-reason").is_some() => Error::new(
+        403 if response.header("x-ews-policy-reason").is_some() => Error::new(
             Kind::NotServed,
             Remedy::SkipMailbox,
             "EWS_POLICY",
             messages::exchange_services_off_for_mailbox(),
         ),
         // The server answers for others: one mailbox may lie behind a part of it that is not there at the moment.
-        403 | 404 | 405 | 300..=399 if refused.about != About::Server => Error::new(
+        403 | 404 | 405 | 300..=399 if refused.about != Subject::Server => Error::new(
             Kind::Unavailable,
             Remedy::RetryAfter(BUSY + refused.jitter),
-            ELSEWHERE,
+            NOT_SERVED_HERE,
             messages::exchange_mailbox_elsewhere(),
         ),
         403 => misconfigured(messages::exchange_services_denied()),
         404 | 405 => misconfigured(messages::exchange_no_services()),
         300..=399 => misconfigured(messages::exchange_redirects()),
         429 | 500.. => {
-            let wait = answer.retry_after().unwrap_or(PAUSE + refused.jitter);
+            let wait = response.retry_after().unwrap_or(PAUSE + refused.jitter);
             let (kind, message) = match status {
                 429 => (Kind::Throttled, messages::exchange_slow_down()),
                 _ => (Kind::Unavailable, messages::exchange_unavailable()),
             };
             let error = found(kind, Remedy::RetryAfter(wait), message);
-            if refused.writes && status >= 500 { error.unknown() } else { error }
+            if refused.writes && status >= 500 { error.with_unknown_outcome() } else { error }
         }
         200..=299 => {
             let error = misconfigured(messages::exchange_not_spoken());
-            if refused.writes { error.unknown() } else { error }
+            if refused.writes { error.with_unknown_outcome() } else { error }
         }
         _ => found(Kind::Invalid, Remedy::Never, messages::exchange_request_refused()),
     }
 }
 
 /// The error for a refused login. A server that does not support this kind of login says so in its challenges.
-pub(super) fn refused_login(answer: &Response) -> Error {
-    let challenges = answer.headers.get_all("www-authenticate");
+pub(super) fn login_refused(response: &Response) -> Error {
+    let challenges = response.headers.get_all("www-authenticate");
     let offered: Vec<&str> = challenges.iter().filter_map(|value| value.to_str().ok()).collect();
     let takes = |scheme: &str| {
         offered
@@ -256,12 +256,12 @@ pub(super) fn no_access(code: &str) -> Error {
 }
 
 /// The error for an event that no longer exists.
-pub(super) fn gone() -> Error {
+pub(super) fn event_gone() -> Error {
     Error::new(Kind::Gone, Remedy::Never, "ErrorItemNotFound", messages::appointment_gone())
 }
 
 /// The error for a well-formed response with unexpected content.
-pub(super) fn not_understood() -> Error {
+pub(super) fn unexpected_response() -> Error {
     let message = messages::exchange_not_understood();
     Error::new(Kind::Unavailable, Remedy::RetryAfter(PAUSE), "ANSWER_UNREADABLE", message)
 }

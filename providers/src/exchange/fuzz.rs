@@ -2,20 +2,20 @@
 
 use domain::Zone;
 
-use super::{availability, failure::Code, item, soap::TYPES, view};
-use crate::{fuzzing::window, xml::Element};
+use super::{availability, failure::ResponseCode, item, soap::TYPES, view};
+use crate::{fuzzing::fuzz_window, xml::Element};
 
-pub(crate) fn read(body: &[u8]) -> bool {
-    let Ok(envelope) = Element::read(body) else { return false };
-    let _ = Code::of_fault(&envelope);
+pub(crate) fn parse_response(body: &[u8]) -> bool {
+    let Ok(envelope) = Element::parse(body) else { return false };
+    let _ = ResponseCode::from_fault(&envelope);
     let mut open = vec![&envelope];
     while let Some(element) = open.pop() {
-        let _ = Code::of_message(element);
+        let _ = ResponseCode::from_message(element);
         if element.is(TYPES, "Items") {
-            view::sorted(&element.children, &Zone::UTC, window());
+            view::sort_items(&element.children, &Zone::UTC, fuzz_window());
         }
         if element.is(TYPES, "CalendarEventArray") {
-            availability::entries(element, Some("0123"), "ada@corp.test", window());
+            availability::parse_entries(element, Some("0123"), "ada@corp.test", fuzz_window());
         }
         if element.is(TYPES, "CalendarItem") {
             item::read(element, &Zone::UTC, None);

@@ -7,12 +7,12 @@ use super::soap::TYPES;
 use crate::{
     Attendee, AttendeeRole, Event, Party,
     microsoft::PROPERTY_SET,
-    moment::{self, ItemReading, Moment, Span},
+    moment::{self, ItemReading, ParsedTime, Span},
     xml::Element,
 };
 
 /// The properties requested for single items.
-pub(super) const FIELDS: &[&str] = &[
+pub(super) const ITEM_FIELDS: &[&str] = &[
     "item:Subject",
     "item:Sensitivity",
     "calendar:Start",
@@ -30,7 +30,7 @@ pub(super) const FIELDS: &[&str] = &[
 ];
 
 /// The properties requested for lists, which have neither attendees nor the organiser's address.
-pub(super) const LISTED: &[&str] = &[
+pub(super) const LIST_FIELDS: &[&str] = &[
     "item:Sensitivity",
     "calendar:Start",
     "calendar:End",
@@ -43,7 +43,7 @@ pub(super) const LISTED: &[&str] = &[
 
 /// The id of an item, and its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Handle {
+pub(super) struct ItemId {
     /// The item's id, valid within this folder.
     pub id: String,
     /// The change key, which differs for each version of the item.
@@ -62,15 +62,15 @@ pub(super) enum SeriesRole {
 }
 
 /// The `ItemId` of an item, or of an element that contains one.
-pub(super) fn handle(item: &Element) -> Option<Handle> {
+pub(super) fn item_id(item: &Element) -> Option<ItemId> {
     let id = item.child(TYPES, "ItemId")?;
     let key = id.attribute("ChangeKey").unwrap_or_default().to_owned();
-    Some(Handle { id: id.attribute("Id")?.to_owned(), key })
+    Some(ItemId { id: id.attribute("Id")?.to_owned(), key })
 }
 
 /// Whether the item is a series, an occurrence of one, or a single item.
-pub(super) fn place(item: &Element) -> SeriesRole {
-    match item.text_of(TYPES, "CalendarItemType") {
+pub(super) fn series_role(item: &Element) -> SeriesRole {
+    match item.child_text(TYPES, "CalendarItemType") {
         Some("RecurringMaster") => SeriesRole::Series,
         Some("Occurrence" | "Exception") => SeriesRole::Occurrence,
         _ => SeriesRole::Single,
@@ -80,14 +80,14 @@ pub(super) fn place(item: &Element) -> SeriesRole {
 /// The time of an item. Whole days are days of the zone `days`: a server returns midnights in UTC for items written
 /// without a zone. An unknown time covers the whole window.
 pub(super) fn span(item: &Element, days: &Zone, window: Option<TimeRange>) -> Span {
-    let texts = (item.text_of(TYPES, "Start"), item.text_of(TYPES, "End"));
-    let told = moment::span(moment(texts.0), moment(texts.1), window);
+    let texts = (item.child_text(TYPES, "Start"), item.child_text(TYPES, "End"));
+    let told = moment::span(parse_time(texts.0), parse_time(texts.1), window);
     let dates = texts.0.and_then(midnight).zip(texts.1.and_then(midnight)).map(|(start, end)| {
         let first = |date: NaiveDate| days.instants(date.and_time(NaiveTime::MIN)).map(|(first, _)| first);
-        let moment = |date| first(date).map_or(Moment::Unknown, Moment::At);
+        let moment = |date| first(date).map_or(ParsedTime::Unknown, ParsedTime::At);
         moment::span(moment(start), moment(end), window)
     });
-    match (item.text_of(TYPES, "IsAllDayEvent"), dates, told) {
+    match (item.child_text(TYPES, "IsAllDayEvent"), dates, told) {
         (Some("true"), Some(dates), _) => dates,
         (Some("false"), ..) | (_, None, _) => told,
         // These may be midnights in UTC or days in the owner's zone; the item does not say which.
@@ -100,25 +100,25 @@ pub(super) fn span(item: &Element, days: &Zone, window: Option<TimeRange>) -> Sp
 }
 
 /// Parses a time with an offset or, without one, in the request's zone.
-pub(super) fn moment(text: Option<&str>) -> Moment {
-    text.and_then(instant).map_or(Moment::Unknown, Moment::At)
+pub(super) fn parse_time(text: Option<&str>) -> ParsedTime {
+    text.and_then(parse_instant).map_or(ParsedTime::Unknown, ParsedTime::At)
 }
 
 /// The date of a time that is midnight in the request's zone.
 fn midnight(text: &str) -> Option<NaiveDate> {
-    let at = instant(text)?.naive_utc();
+    let at = parse_instant(text)?.naive_utc();
     (at.time() == NaiveTime::MIN).then(|| at.date())
 }
 
 /// The UID, shared by all copies and occurrences; empty when absent.
 pub(super) fn uid(item: &Element) -> &str {
-    item.text_of(TYPES, "UID").unwrap_or_default()
+    item.child_text(TYPES, "UID").unwrap_or_default()
 }
 
 /// Parses a time with an offset or, without one, in the request's zone; `None` if malformed.
-pub(super) fn instant(text: &str) -> Option<Timestamp> {
+pub(super) fn parse_instant(text: &str) -> Option<Timestamp> {
     let zoned = DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc));
-    let at = zoned.ok().or_else(|| moment::clock(text).map(|local| local.and_utc()))?;
+    let at = zoned.ok().or_else(|| moment::parse_date_time(text).map(|local| local.and_utc()))?;
     Some(at.trunc_subsecs(6))
 }
 
@@ -133,11 +133,11 @@ pub(super) fn busy_kind(status: Option<&str>) -> Option<BusyKind> {
 
 /// Reads an item; [`span`] explains the arguments.
 pub(super) fn read(item: &Element, days: &Zone, window: Option<TimeRange>) -> ItemReading {
-    let text = |name: &str| item.text_of(TYPES, name);
+    let text = |name: &str| item.child_text(TYPES, name);
     let is = |name: &str| text(name) == Some("true");
     let blocks = !is("IsCancelled") && text("MyResponseType") != Some("Decline");
     let busy = busy_kind(text("LegacyFreeBusyStatus")).filter(|_| blocks);
-    let handle = handle(item);
+    let handle = item_id(item);
     let (id, known_uid) = (handle.as_ref().map(|handle| handle.id.clone()), uid(item));
     let known_uid = Some(known_uid.to_owned()).filter(|uid| !uid.is_empty());
     let range = match span(item, days, window) {
@@ -146,7 +146,7 @@ pub(super) fn read(item: &Element, days: &Zone, window: Option<TimeRange>) -> It
         // An item that leaves its owner's time free blocks nothing, whatever its times are.
         _ if busy.is_none() => return ItemReading::Nothing,
         Span::Widest(range, reason) => return ItemReading::blocked(id, known_uid, range, reason),
-        Span::Unknown(reason) => return ItemReading::unknown(id, known_uid, reason),
+        Span::Unknown(reason) => return ItemReading::unknown_times(id, known_uid, reason),
     };
     let Some(handle) = handle else {
         return match busy {
@@ -179,7 +179,7 @@ fn effect_key(item: &Element) -> Option<String> {
     };
     let mut properties = item.all(TYPES, "ExtendedProperty");
     let ours = properties.find(|one| one.child(TYPES, "ExtendedFieldURI").is_some_and(is_ours))?;
-    ours.text_of(TYPES, "Value").map(str::to_owned)
+    ours.child_text(TYPES, "Value").map(str::to_owned)
 }
 
 /// The attendees of all three lists: required, optional and resources.
@@ -197,7 +197,7 @@ pub(super) fn attendees(item: &Element) -> Vec<Attendee> {
 }
 
 fn attendee(one: &Element, role: AttendeeRole) -> Option<Attendee> {
-    let answer = match one.text_of(TYPES, "ResponseType") {
+    let answer = match one.child_text(TYPES, "ResponseType") {
         Some("Accept" | "Organizer") => Answer::Accepted,
         Some("Tentative") => Answer::Tentative,
         Some("Decline") => Answer::Declined,
@@ -209,8 +209,8 @@ fn attendee(one: &Element, role: AttendeeRole) -> Option<Attendee> {
 /// The mailbox of an attendee or organiser; `None` without an SMTP address.
 fn party(one: &Element) -> Option<Party> {
     let mailbox = one.child(TYPES, "Mailbox")?;
-    let address = mailbox.text_of(TYPES, "EmailAddress").filter(|address| address.contains('@'))?;
-    let name = mailbox.text_of(TYPES, "Name").unwrap_or(address);
+    let address = mailbox.child_text(TYPES, "EmailAddress").filter(|address| address.contains('@'))?;
+    let name = mailbox.child_text(TYPES, "Name").unwrap_or(address);
     Some(Party { name: name.to_owned(), address: address.to_owned() })
 }
 

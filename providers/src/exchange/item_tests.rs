@@ -10,7 +10,7 @@ fn range(start: &str, end: &str) -> TimeRange {
 
 fn raw(inside: &str) -> Element {
     let text = format!(r#"<CalendarItem xmlns="{TYPES}">{inside}</CalendarItem>"#);
-    Element::read(text.as_bytes()).unwrap()
+    Element::parse(text.as_bytes()).unwrap()
 }
 
 fn item(inside: &str) -> Element {

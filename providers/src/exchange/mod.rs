@@ -126,7 +126,7 @@ impl Directory for Exchange {
     }
 
     async fn people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>> {
-        self.walk_people(session, after).await
+        self.list_people(session, after).await
     }
 
     async fn rooms(&self, session: &Session, after: Option<&str>) -> Result<Page<RoomInfo>> {
@@ -160,7 +160,7 @@ impl Events for Exchange {
         window: TimeRange,
         after: Option<&str>,
     ) -> Result<EventPage> {
-        self.list_default(session, mailbox, window, after).await
+        self.list_default_events(session, mailbox, window, after).await
     }
 
     async fn calendars(&self, session: &Session, mailbox: &str) -> Result<Vec<CalendarListing>> {
@@ -175,11 +175,11 @@ impl Events for Exchange {
         window: TimeRange,
         after: Option<&str>,
     ) -> Result<EventPage> {
-        self.list_calendar(session, mailbox, calendar, window, after).await
+        self.list_calendar_events(session, mailbox, calendar, window, after).await
     }
 
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {
-        event.wants_no_meeting()?;
+        event.check_no_meeting()?;
         self.write_event(session, mailbox, event).await
     }
 
@@ -202,11 +202,11 @@ impl Events for Exchange {
     }
 
     async fn cancel_event(&self, session: &Session, mailbox: &str, id: &str, message: &str) -> Result<()> {
-        self.call_off_event(session, mailbox, id, message).await
+        self.cancel_meeting(session, mailbox, id, message).await
     }
 
     async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
-        self.remove_event(session, mailbox, id, write::Removal::Quiet).await
+        self.remove_event(session, mailbox, id, write::RemovalMode::Quiet).await
     }
 }
 
@@ -219,7 +219,7 @@ impl ChangeFeed for Exchange {
         window: TimeRange,
         cursor: Option<&str>,
     ) -> Result<Changes> {
-        self.follow_changes(session, mailbox, window, cursor).await
+        self.read_changes(session, mailbox, window, cursor).await
     }
 
     async fn poll_changes(
@@ -229,6 +229,6 @@ impl ChangeFeed for Exchange {
         _window: TimeRange,
         watermark: Option<&str>,
     ) -> Result<ChangeCheck> {
-        self.ask_for_changes(session, mailbox, watermark).await
+        self.check_for_changes(session, mailbox, watermark).await
     }
 }

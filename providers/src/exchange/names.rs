@@ -4,8 +4,8 @@ use domain::provider::Capabilities;
 
 use super::{
     Exchange, failure,
-    soap::{self, CALENDAR, MESSAGES, TYPES},
-    transport::Call,
+    soap::{self, DEFAULT_CALENDAR, MESSAGES, TYPES},
+    transport::SoapRequest,
 };
 use crate::{
     CalendarInfo, Error, ErrorKind, Mailbox, MailboxKind, Organisation, Remedy, Result, Session, messages,
@@ -14,7 +14,7 @@ use crate::{
 
 /// A mailbox found for a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Resolved {
+pub(super) struct ResolvedMailbox {
     /// Primary address of the mailbox.
     pub address: String,
     /// Display name of the mailbox.
@@ -25,7 +25,7 @@ pub(super) struct Resolved {
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     /// The matches, without groups and contacts.
-    pub found: Vec<Resolved>,
+    pub found: Vec<ResolvedMailbox>,
     /// Whether there are more matches than the server returns.
     pub cut: bool,
 }
@@ -39,11 +39,11 @@ impl Exchange {
     pub(super) async fn read_organisation(&self, session: &Session) -> Result<Organisation> {
         let account = session.account.trim();
         let domain = if let Some((_, domain)) = account.rsplit_once('@') {
-            self.resolve_by(session, &format!("smtp:{account}"), Call::discovers).await?;
+            self.resolve_by(session, &format!("smtp:{account}"), SoapRequest::as_discovery).await?;
             domain.to_owned()
         } else {
             let name = account.rsplit('\\').next().unwrap_or(account);
-            let found = self.resolve_by(session, name, Call::discovers).await?.found;
+            let found = self.resolve_by(session, name, SoapRequest::as_discovery).await?.found;
             let domain = match found.as_slice() {
                 [one] => one.address.rsplit_once('@').map(|(_, domain)| domain.to_owned()),
                 _ => None,
@@ -67,7 +67,7 @@ impl Exchange {
     }
 
     /// Searches the directory for a name. With the prefix `smtp:`, all addresses are searched by prefix.
-    pub(super) async fn resolve(&self, session: &Session, name: &str) -> Result<Candidates> {
+    pub(super) async fn resolve_name(&self, session: &Session, name: &str) -> Result<Candidates> {
         self.resolve_by(session, name, |call| call).await
     }
 
@@ -75,18 +75,18 @@ impl Exchange {
         &self,
         session: &Session,
         name: &str,
-        kind: impl FnOnce(Call<'static>) -> Call<'static>,
+        kind: impl FnOnce(SoapRequest<'static>) -> SoapRequest<'static>,
     ) -> Result<Candidates> {
         let body = format!(
             r#"<m:ResolveNames ReturnFullContactData="false" SearchScope="ActiveDirectory">{}</m:ResolveNames>"#,
             soap::element("m:UnresolvedEntry", name)
         );
-        let answer = self.call(session, kind(Call::new("ResolveNames", body))).await?;
-        let message = match answer.message() {
+        let answer = self.call(session, kind(SoapRequest::new("ResolveNames", body))).await?;
+        let message = match answer.single_message() {
             Err(error) if error.code == "ErrorNameResolutionNoResults" => return Ok(Candidates::default()),
             message => message?,
         };
-        let set = message.child(MESSAGES, "ResolutionSet").ok_or_else(|| answer.unreadable())?;
+        let set = message.child(MESSAGES, "ResolutionSet").ok_or_else(|| answer.unreadable_error())?;
         let told: Vec<&Element> = set.all(TYPES, "Resolution").collect();
         let cut = told.len() >= MAX || set.attribute("IncludesLastItemInRange") == Some("false");
         Ok(Candidates { found: told.into_iter().filter_map(resolved).collect(), cut })
@@ -94,7 +94,7 @@ impl Exchange {
 
     /// Reads a mailbox from the directory; a mailbox hidden from the directory is opened instead.
     pub(super) async fn read_mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
-        let found = self.resolve(session, &format!("smtp:{mailbox}")).await?.found;
+        let found = self.resolve_name(session, &format!("smtp:{mailbox}")).await?.found;
         let exact = found.iter().position(|one| one.address.eq_ignore_ascii_case(mailbox));
         // An alias of the mailbox matches; an address that only has the same prefix is another mailbox.
         let other = (found.len() == 1 && !begins_with(&found[0].address, mailbox)).then_some(0);
@@ -111,8 +111,8 @@ impl Exchange {
                 accepts_conflicts: None,
             });
         };
-        let Resolved { address, name } = found[position].clone();
-        let rooms = self.known_rooms(session).await?;
+        let ResolvedMailbox { address, name } = found[position].clone();
+        let rooms = self.cached_rooms(session).await?;
         let is_room = rooms.iter().any(|room| room.address.eq_ignore_ascii_case(&address));
         // People and shared mailboxes look the same to Exchange's web services.
         let kind = if is_room { MailboxKind::Room } else { MailboxKind::Unknown };
@@ -124,20 +124,20 @@ impl Exchange {
     /// right to change and delete them.
     pub(super) async fn read_calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
         let body = format!(
-            r#"<m:GetFolder><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties><t:FieldURI FieldURI="folder:EffectiveRights"/></t:AdditionalProperties></m:FolderShape><m:FolderIds>{CALENDAR}</m:FolderIds></m:GetFolder>"#
+            r#"<m:GetFolder><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties><t:FieldURI FieldURI="folder:EffectiveRights"/></t:AdditionalProperties></m:FolderShape><m:FolderIds>{DEFAULT_CALENDAR}</m:FolderIds></m:GetFolder>"#
         );
-        let answer = self.call(session, Call::new("GetFolder", body).of(mailbox)).await?;
+        let answer = self.call(session, SoapRequest::new("GetFolder", body).in_mailbox(mailbox)).await?;
         let folder = answer
-            .message()?
+            .single_message()?
             .child(MESSAGES, "Folders")
             .and_then(|folders| folders.children.first())
-            .ok_or_else(failure::not_understood)?;
+            .ok_or_else(failure::unexpected_response)?;
         let id = folder.child(TYPES, "FolderId").and_then(|id| id.attribute("Id"));
         let rights = folder.child(TYPES, "EffectiveRights");
-        let may = |name: &str| rights.is_some_and(|all| all.text_of(TYPES, name) == Some("true"));
+        let may = |name: &str| rights.is_some_and(|all| all.child_text(TYPES, name) == Some("true"));
         let writes = may("CreateContents");
         Ok(CalendarInfo {
-            id: id.ok_or_else(failure::not_understood)?.to_owned(),
+            id: id.ok_or_else(failure::unexpected_response)?.to_owned(),
             capabilities: Capabilities {
                 list: true,
                 free_busy: true,
@@ -156,14 +156,15 @@ fn begins_with(address: &str, start: &str) -> bool {
 }
 
 /// Converts a match to a mailbox; `None` for groups, contacts and public folders.
-fn resolved(resolution: &Element) -> Option<Resolved> {
+fn resolved(resolution: &Element) -> Option<ResolvedMailbox> {
     let mailbox = resolution.child(TYPES, "Mailbox")?;
-    mailbox_of(mailbox).filter(|_| mailbox.text_of(TYPES, "MailboxType").is_none_or(|kind| kind == "Mailbox"))
+    parse_mailbox(mailbox)
+        .filter(|_| mailbox.child_text(TYPES, "MailboxType").is_none_or(|kind| kind == "Mailbox"))
 }
 
 /// Name and SMTP address of a mailbox element; `None` without an SMTP address.
-pub(super) fn mailbox_of(mailbox: &Element) -> Option<Resolved> {
-    let address = mailbox.text_of(TYPES, "EmailAddress").filter(|address| address.contains('@'))?;
-    let name = mailbox.text_of(TYPES, "Name").filter(|name| !name.is_empty()).unwrap_or(address);
-    Some(Resolved { address: address.to_owned(), name: name.to_owned() })
+pub(super) fn parse_mailbox(mailbox: &Element) -> Option<ResolvedMailbox> {
+    let address = mailbox.child_text(TYPES, "EmailAddress").filter(|address| address.contains('@'))?;
+    let name = mailbox.child_text(TYPES, "Name").filter(|name| !name.is_empty()).unwrap_or(address);
+    Some(ResolvedMailbox { address: address.to_owned(), name: name.to_owned() })
 }

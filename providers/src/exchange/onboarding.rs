@@ -3,14 +3,15 @@
 use url::Url;
 
 use super::{Exchange, check_server};
-use crate::{ConsentShape, Onboarding, UnfitServer};
+use crate::{ConsentFlow, Onboarding, UnsupportedServer};
 
 impl Onboarding for Exchange {
-    fn consent_shape(&self) -> ConsentShape {
-        ConsentShape::Login { finds_server: true }
+    fn consent_flow(&self) -> ConsentFlow {
+        ConsentFlow::Login { finds_server: true }
     }
 
-    fn check_server(&self, server: &Url) -> std::result::Result<(), UnfitServer> {
-        check_server(server).map_err(|online| UnfitServer::new("SERVER_IS_EXCHANGE_ONLINE", online.message))
+    fn check_server(&self, server: &Url) -> std::result::Result<(), UnsupportedServer> {
+        check_server(server)
+            .map_err(|online| UnsupportedServer::new("SERVER_IS_EXCHANGE_ONLINE", online.message))
     }
 }

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Exchange, failure,
-    soap::{self, CALENDAR, MESSAGES, TYPES},
-    transport::{Answer, Call},
+    soap::{self, DEFAULT_CALENDAR, MESSAGES, TYPES},
+    transport::{SoapRequest, SoapResponse},
 };
 use crate::{ChangeCheck, Remedy, Result, Session};
 
@@ -48,7 +48,7 @@ struct PullResponse {
 }
 
 impl Exchange {
-    pub(super) async fn ask_for_changes(
+    pub(super) async fn check_for_changes(
         &self,
         session: &Session,
         mailbox: &str,
@@ -75,12 +75,12 @@ impl Exchange {
     async fn subscribe(&self, session: &Session, mailbox: &str) -> Result<Watermark> {
         let kinds = KINDS.map(|kind| soap::element("t:EventType", kind)).concat();
         let body = format!(
-            "<m:Subscribe><m:PullSubscriptionRequest><t:FolderIds>{CALENDAR}</t:FolderIds><t:EventTypes>{kinds}</t:EventTypes><t:Timeout>{TIMEOUT_MINUTES}</t:Timeout></m:PullSubscriptionRequest></m:Subscribe>"
+            "<m:Subscribe><m:PullSubscriptionRequest><t:FolderIds>{DEFAULT_CALENDAR}</t:FolderIds><t:EventTypes>{kinds}</t:EventTypes><t:Timeout>{TIMEOUT_MINUTES}</t:Timeout></m:PullSubscriptionRequest></m:Subscribe>"
         );
-        let answer = self.call(session, Call::new("Subscribe", body).of(mailbox)).await?;
-        let message = answer.message()?;
+        let answer = self.call(session, SoapRequest::new("Subscribe", body).in_mailbox(mailbox)).await?;
+        let message = answer.single_message()?;
         let text = |name: &str| {
-            message.text_of(MESSAGES, name).map(str::to_owned).ok_or_else(failure::not_understood)
+            message.child_text(MESSAGES, name).map(str::to_owned).ok_or_else(failure::unexpected_response)
         };
         Ok(Watermark { subscription: text("SubscriptionId")?, mark: text("Watermark")? })
     }
@@ -89,26 +89,27 @@ impl Exchange {
         let subscription = soap::element("m:SubscriptionId", &known.subscription);
         let body =
             format!("<m:GetEvents>{subscription}{}</m:GetEvents>", soap::element("m:Watermark", &known.mark));
-        told(&self.call(session, Call::new("GetEvents", body).of(mailbox)).await?)
+        told(&self.call(session, SoapRequest::new("GetEvents", body).in_mailbox(mailbox)).await?)
     }
 
     /// Ends a subscription that has too many pending events; it would otherwise expire.
     async fn unsubscribe(&self, session: &Session, mailbox: &str, known: &Watermark) {
         let subscription = soap::element("m:SubscriptionId", &known.subscription);
         let body = format!("<m:Unsubscribe>{subscription}</m:Unsubscribe>");
-        let answer = self.call(session, Call::new("Unsubscribe", body).of(mailbox)).await;
-        if let Err(error) = answer.as_ref().map_err(Clone::clone).and_then(Answer::message) {
+        let answer = self.call(session, SoapRequest::new("Unsubscribe", body).in_mailbox(mailbox)).await;
+        if let Err(error) = answer.as_ref().map_err(Clone::clone).and_then(SoapResponse::single_message) {
             tracing::debug!(code = error.code, "a subscription was not ended; it will end by itself");
         }
     }
 }
 
-fn told(answer: &Answer) -> Result<PullResponse> {
-    let said = answer.message()?.child(MESSAGES, "Notification").ok_or_else(failure::not_understood)?;
-    let more = said.text_of(TYPES, "MoreEvents") == Some("true");
+fn told(answer: &SoapResponse) -> Result<PullResponse> {
+    let said =
+        answer.single_message()?.child(MESSAGES, "Notification").ok_or_else(failure::unexpected_response)?;
+    let more = said.child_text(TYPES, "MoreEvents") == Some("true");
     let events: Vec<_> = said.children.iter().filter(|one| one.name().ends_with("Event")).collect();
     // Each event contains the watermark that follows it.
-    let mark = events.last().and_then(|last| last.text_of(TYPES, "Watermark"));
-    let mark = mark.ok_or_else(failure::not_understood)?.to_owned();
+    let mark = events.last().and_then(|last| last.child_text(TYPES, "Watermark"));
+    let mark = mark.ok_or_else(failure::unexpected_response)?.to_owned();
     Ok(PullResponse { mark, anything: events.iter().any(|one| one.name() != NOTHING), more })
 }

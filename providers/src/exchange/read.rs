@@ -6,10 +6,10 @@ use domain::Zone;
 
 use super::{
     Exchange, failure,
-    item::{self, Handle, SeriesRole},
-    soap::{self, CALENDAR, MESSAGES},
-    transport::Call,
-    view::Listed,
+    item::{self, ItemId, SeriesRole},
+    soap::{self, DEFAULT_CALENDAR, MESSAGES},
+    transport::SoapRequest,
+    view::ListedItem,
 };
 use crate::{Attendee, ErrorKind, Event, Result, Session, moment::ItemReading, parts, xml::Element};
 
@@ -20,7 +20,7 @@ const BATCH: usize = 50;
 #[derive(Debug)]
 pub(super) struct ReadItem {
     /// The item's id and version.
-    pub handle: Handle,
+    pub handle: ItemId,
     /// Whether the item is a series, an occurrence of one, or a single item.
     pub place: SeriesRole,
     /// The invited people and rooms.
@@ -44,12 +44,12 @@ impl Exchange {
     ) -> Result<Option<Event>> {
         let filter = format!(
             r#"<m:IndexedPageItemView MaxEntriesReturned="20" Offset="0" BasePoint="Beginning"/><m:Restriction><t:IsEqualTo>{}<t:FieldURIOrConstant><t:Constant Value="{}"/></t:FieldURIOrConstant></t:IsEqualTo></m:Restriction>"#,
-            soap::effect_field(),
-            soap::text(effect_key)
+            soap::effect_key_field(),
+            soap::escape_text(effect_key)
         );
         let shape = "<m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape>";
-        let (found, _) = self.find(session, mailbox, CALENDAR, shape, &filter).await?;
-        let ids: Vec<String> = found.iter().filter_map(item::handle).map(|handle| handle.id).collect();
+        let (found, _) = self.find_items(session, mailbox, DEFAULT_CALENDAR, shape, &filter).await?;
+        let ids: Vec<String> = found.iter().filter_map(item::item_id).map(|handle| handle.id).collect();
         let read = self.read_items(session, mailbox, &ids).await?;
         let events = read.into_iter().filter_map(|read| read.ok().flatten()?.event);
         let mut live = events.filter(|event| event.effect_key.as_deref() == Some(effect_key));
@@ -66,7 +66,7 @@ impl Exchange {
         self.read_items(session, mailbox, &[id.to_owned()])
             .await?
             .pop()
-            .unwrap_or_else(|| Err(failure::not_understood()))
+            .unwrap_or_else(|| Err(failure::unexpected_response()))
     }
 
     /// Reads items with all their properties, in the order of the ids; `None` for those that no longer exist. If the
@@ -100,17 +100,17 @@ impl Exchange {
         mailbox: &str,
         ids: &[String],
     ) -> Result<Vec<Result<Option<ReadItem>>>> {
-        let named = ids.iter().map(|id| format!(r#"<t:ItemId Id="{}"/>"#, soap::text(id)));
-        let shape = soap::shape("ItemShape", item::FIELDS, &soap::effect_field());
+        let named = ids.iter().map(|id| format!(r#"<t:ItemId Id="{}"/>"#, soap::escape_text(id)));
+        let shape = soap::response_shape("ItemShape", item::ITEM_FIELDS, &soap::effect_key_field());
         let read = self.get(session, mailbox, &shape, &named.collect::<Vec<_>>().concat()).await?;
         if read.len() != ids.len() {
-            return Err(failure::not_understood());
+            return Err(failure::unexpected_response());
         }
         let days = session.zone.clone().unwrap_or(Zone::UTC);
         let read = ids.iter().zip(read).map(|(id, one)| match one {
             // If another item is returned instead, nothing is known about this one.
-            Ok(item) if item::handle(&item).is_some_and(|handle| handle.id != *id) => {
-                Err(failure::not_understood())
+            Ok(item) if item::item_id(&item).is_some_and(|handle| handle.id != *id) => {
+                Err(failure::unexpected_response())
             }
             Ok(item) => whole(item, &days).map(Some),
             Err(error) if error.kind == ErrorKind::Gone => Ok(None),
@@ -128,18 +128,19 @@ impl Exchange {
         ids: &str,
     ) -> Result<Vec<Result<Element>>> {
         let body = format!("<m:GetItem>{shape}<m:ItemIds>{ids}</m:ItemIds></m:GetItem>");
-        let answer = self.call(session, Call::new("GetItem", body).of(mailbox).items()).await?;
-        let first = |mut message: Element| message.take(MESSAGES, "Items")?.children.into_iter().next();
+        let answer =
+            self.call(session, SoapRequest::new("GetItem", body).in_mailbox(mailbox).about_items()).await?;
+        let first = |mut message: Element| message.take_child(MESSAGES, "Items")?.children.into_iter().next();
         let messages = answer.into_messages().into_iter();
-        Ok(messages.map(|message| first(message?).ok_or_else(failure::not_understood)).collect())
+        Ok(messages.map(|message| first(message?).ok_or_else(failure::unexpected_response)).collect())
     }
 
     /// The series of occurrences: ids of series by UID, which occurrences share with their series.
-    pub(super) async fn series_of(
+    pub(super) async fn find_series_ids(
         &self,
         session: &Session,
         mailbox: &str,
-        listed: &[Listed],
+        listed: &[ListedItem],
     ) -> Result<HashMap<String, String>> {
         let mut unknown: HashMap<&str, &str> = HashMap::new();
         for one in listed.iter().filter(|one| one.place == SeriesRole::Occurrence) {
@@ -151,7 +152,9 @@ impl Exchange {
         for batch in unknown.chunks(BATCH) {
             let ids: String = batch
                 .iter()
-                .map(|(_, id)| format!(r#"<t:RecurringMasterItemId OccurrenceId="{}"/>"#, soap::text(id)))
+                .map(|(_, id)| {
+                    format!(r#"<t:RecurringMasterItemId OccurrenceId="{}"/>"#, soap::escape_text(id))
+                })
                 .collect::<Vec<_>>()
                 .concat();
             let masters = match self.get(session, mailbox, shape, &ids).await {
@@ -160,7 +163,7 @@ impl Exchange {
                 masters => masters?,
             };
             for ((uid, _), master) in batch.iter().zip(masters) {
-                if let Some(handle) = master.ok().as_ref().and_then(item::handle) {
+                if let Some(handle) = master.ok().as_ref().and_then(item::item_id) {
                     series.insert((*uid).to_owned(), handle.id);
                 }
             }
@@ -171,8 +174,8 @@ impl Exchange {
 
 fn whole(item: Element, days: &Zone) -> Result<ReadItem> {
     Ok(ReadItem {
-        handle: item::handle(&item).ok_or_else(failure::not_understood)?,
-        place: item::place(&item),
+        handle: item::item_id(&item).ok_or_else(failure::unexpected_response)?,
+        place: item::series_role(&item),
         attendees: item::attendees(&item),
         event: match item::read(&item, days, None) {
             ItemReading::Event(event) => Some(*event),

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Exchange, PAGE,
-    names::mailbox_of,
+    names::parse_mailbox,
     soap::{self, MESSAGES, TYPES},
-    transport::Call,
+    transport::SoapRequest,
 };
 use crate::{Page, Result, RoomInfo, Session};
 
@@ -15,8 +15,8 @@ impl Exchange {
     /// One page of rooms, by address. The first page reads all rooms; later pages use the result.
     pub(super) async fn list_rooms(&self, session: &Session, after: Option<&str>) -> Result<Page<RoomInfo>> {
         let all = match after {
-            None => self.fresh_rooms(session).await?,
-            Some(_) => self.known_rooms(session).await?,
+            None => self.fetch_rooms(session).await?,
+            Some(_) => self.cached_rooms(session).await?,
         };
         let mut rest = all.iter().filter(|room| after.is_none_or(|after| room.id.as_str() > after));
         let items: Vec<RoomInfo> = rest.by_ref().take(PAGE).cloned().collect();
@@ -25,20 +25,21 @@ impl Exchange {
     }
 
     /// The rooms, cached if possible.
-    pub(super) async fn known_rooms(&self, session: &Session) -> Result<Arc<Vec<RoomInfo>>> {
+    pub(super) async fn cached_rooms(&self, session: &Session) -> Result<Arc<Vec<RoomInfo>>> {
         match self.rooms.get(&self.rooms_key(session).await?).await {
             Some(known) => Ok(known),
-            None => self.fresh_rooms(session).await,
+            None => self.fetch_rooms(session).await,
         }
     }
 
     /// Reads the rooms, sorted by address.
-    pub(super) async fn fresh_rooms(&self, session: &Session) -> Result<Arc<Vec<RoomInfo>>> {
-        let answer = self.call(session, Call::new("GetRoomLists", "<m:GetRoomLists/>".to_owned())).await?;
-        let lists = answer.judge(&answer.response)?.child(MESSAGES, "RoomLists");
+    pub(super) async fn fetch_rooms(&self, session: &Session) -> Result<Arc<Vec<RoomInfo>>> {
+        let answer =
+            self.call(session, SoapRequest::new("GetRoomLists", "<m:GetRoomLists/>".to_owned())).await?;
+        let lists = answer.check_message(&answer.response)?.child(MESSAGES, "RoomLists");
         let lists = lists.map(|lists| lists.children.as_slice()).unwrap_or_default();
         let mut all = BTreeMap::new();
-        for list in lists.iter().filter_map(mailbox_of) {
+        for list in lists.iter().filter_map(parse_mailbox) {
             for room in self.rooms_of(session, &list.address).await? {
                 all.insert(room.id.clone(), room);
             }
@@ -51,14 +52,14 @@ impl Exchange {
     async fn rooms_of(&self, session: &Session, list: &str) -> Result<Vec<RoomInfo>> {
         let address = soap::element("t:EmailAddress", list);
         let body = format!("<m:GetRooms><m:RoomList>{address}</m:RoomList></m:GetRooms>");
-        let answer = self.call(session, Call::new("GetRooms", body)).await?;
-        let told = match answer.judge(&answer.response) {
+        let answer = self.call(session, SoapRequest::new("GetRooms", body)).await?;
+        let told = match answer.check_message(&answer.response) {
             // The list was deleted after it was listed.
             Err(error) if error.code == "ErrorNameResolutionNoResults" => return Ok(Vec::new()),
             told => told?,
         };
         let rooms = told.child(MESSAGES, "Rooms").map(|rooms| rooms.children.as_slice()).unwrap_or_default();
-        let found = rooms.iter().filter_map(|room| mailbox_of(room.child(TYPES, "Id")?));
+        let found = rooms.iter().filter_map(|room| parse_mailbox(room.child(TYPES, "Id")?));
         Ok(found
             .map(|room| RoomInfo {
                 id: room.address.to_ascii_lowercase(),

@@ -19,7 +19,7 @@ pub(super) const TYPES: &str = "http://schemas.microsoft.com/exchange/services/2
 /// The namespace of details of faults.
 pub(super) const ERRORS: &str = "http://schemas.microsoft.com/exchange/services/2006/errors";
 /// The element that denotes the default calendar of the mailbox.
-pub(super) const CALENDAR: &str = r#"<t:DistinguishedFolderId Id="calendar"/>"#;
+pub(super) const DEFAULT_CALENDAR: &str = r#"<t:DistinguishedFolderId Id="calendar"/>"#;
 
 /// A whole request: an operation, executed as the service account or as the owner of a mailbox. Times are UTC.
 pub(super) fn envelope(impersonated: Option<&str>, operation: &str) -> String {
@@ -43,27 +43,27 @@ pub(super) fn envelope(impersonated: Option<&str>, operation: &str) -> String {
 
 /// An element that contains a text.
 pub(super) fn element(name: &str, content: &str) -> String {
-    format!("<{name}>{}</{name}>", text(content))
+    format!("<{name}>{}</{name}>", escape_text(content))
 }
 
 /// Escapes a text for use in an element or attribute; omits characters that XML 1.0 forbids.
-pub(super) fn text(content: &str) -> String {
+pub(super) fn escape_text(content: &str) -> String {
     let fits = |c: &char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     escape(content.chars().filter(fits).collect::<String>()).into_owned()
 }
 
 /// A time in RFC 3339, in UTC and to the second.
-pub(super) fn instant(at: Timestamp) -> String {
+pub(super) fn format_instant(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// A time without an offset, in the request's own zone, which is UTC.
-pub(super) fn local(at: Timestamp) -> String {
+pub(super) fn format_local(at: Timestamp) -> String {
     at.format("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
 /// The extended property that holds the effect key.
-pub(super) fn effect_field() -> String {
+pub(super) fn effect_key_field() -> String {
     format!(
         r#"<t:ExtendedFieldURI PropertySetId="{}" PropertyName="effectKey" PropertyType="String"/>"#,
         PROPERTY_SET.hyphenated()
@@ -71,14 +71,14 @@ pub(super) fn effect_field() -> String {
 }
 
 /// The element that selects the properties in a response: ids, and the given fields.
-pub(super) fn shape(around: &str, fields: &[&str], more: &str) -> String {
+pub(super) fn response_shape(element_name: &str, fields: &[&str], more: &str) -> String {
     let fields: String = fields
         .iter()
         .map(|field| format!(r#"<t:FieldURI FieldURI="{field}"/>"#))
         .collect::<Vec<_>>()
         .concat();
     format!(
-        "<m:{around}><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties>{fields}{more}</t:AdditionalProperties></m:{around}>"
+        "<m:{element_name}><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties>{fields}{more}</t:AdditionalProperties></m:{element_name}>"
     )
 }
 
@@ -91,13 +91,13 @@ mod tests {
     fn whatever_a_title_holds_is_a_well_formed_request_and_comes_back() {
         let title = "a < b & \"c\" 'd' ]]> \u{1f600} ü\u{0}\u{b}";
         let request = envelope(Some("o'neil&co@corp.test"), &element("t:Subject", title));
-        let read = Element::read(request.as_bytes()).unwrap();
+        let read = Element::parse(request.as_bytes()).unwrap();
         let body = read.child(SOAP, "Body").unwrap();
-        assert_eq!(body.text_of(TYPES, "Subject"), Some("a < b & \"c\" 'd' ]]> \u{1f600} ü"));
+        assert_eq!(body.child_text(TYPES, "Subject"), Some("a < b & \"c\" 'd' ]]> \u{1f600} ü"));
         let header = read.child(SOAP, "Header").unwrap();
         let sid =
             header.child(TYPES, "ExchangeImpersonation").unwrap().child(TYPES, "ConnectingSID").unwrap();
-        assert_eq!(sid.text_of(TYPES, "PrimarySmtpAddress"), Some("o'neil&co@corp.test"));
+        assert_eq!(sid.child_text(TYPES, "PrimarySmtpAddress"), Some("o'neil&co@corp.test"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::{
     Exchange,
-    failure::{self, About, Code},
+    failure::{self, ResponseCode, Subject},
     soap::{self, MESSAGES, SOAP},
 };
 use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, body::BodyRejected, parts, xml::Element};
@@ -25,110 +25,117 @@ const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id
 
 /// An operation to be sent, without credentials.
 #[derive(Debug, Clone)]
-pub(super) struct Call<'a> {
+pub(super) struct SoapRequest<'a> {
     name: &'static str,
     body: String,
     mailbox: Option<&'a str>,
-    about: About,
+    about: Subject,
     writes: bool,
     discovers: bool,
 }
 
-impl<'a> Call<'a> {
+impl<'a> SoapRequest<'a> {
     /// Creates an operation executed as the technical account itself. `name` is the name of the operation, `body`
     /// its element.
     pub(super) fn new(name: &'static str, body: String) -> Self {
-        Self { name, body, mailbox: None, about: About::Server, writes: false, discovers: false }
+        Self { name, body, mailbox: None, about: Subject::Server, writes: false, discovers: false }
     }
 
     /// Executes the operation inside a mailbox, as its owner.
-    pub(super) fn of(self, mailbox: &'a str) -> Self {
-        Self { mailbox: Some(mailbox), about: About::Mailbox, ..self }
+    pub(super) fn in_mailbox(self, mailbox: &'a str) -> Self {
+        Self { mailbox: Some(mailbox), about: Subject::Mailbox, ..self }
     }
 
     /// Marks the operation as one about single events.
-    pub(super) fn items(self) -> Self {
-        Self { about: About::Item, ..self }
+    pub(super) fn about_items(self) -> Self {
+        Self { about: Subject::Item, ..self }
     }
 
     /// Marks the operation as a test for whether there is an Exchange server at all.
-    pub(super) fn discovers(self) -> Self {
+    pub(super) fn as_discovery(self) -> Self {
         Self { discovers: true, ..self }
     }
 
     /// Marks the operation as a write.
-    pub(super) fn writes(self) -> Self {
+    pub(super) fn as_write(self) -> Self {
         Self { writes: true, ..self }
     }
 }
 
 /// A response, with the context that determines what errors in its messages mean.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct SoapResponse {
     /// The response element of the operation.
     pub response: Element,
-    refused: failure::Refused,
+    refused: failure::FailureContext,
     request_id: Option<String>,
 }
 
-impl Answer {
+impl SoapResponse {
     /// The response messages, one for each requested item, each a success or an error.
     pub(super) fn messages(&self) -> impl Iterator<Item = Result<&Element>> {
         let all = self.response.child(MESSAGES, "ResponseMessages");
-        all.into_iter().flat_map(|all| &all.children).map(|message| self.judge(message))
+        all.into_iter().flat_map(|all| &all.children).map(|message| self.check_message(message))
     }
 
     /// Like [`Self::messages`], by value.
     pub(super) fn into_messages(mut self) -> Vec<Result<Element>> {
-        let all =
-            self.response.take(MESSAGES, "ResponseMessages").map(|all| all.children).unwrap_or_default();
-        all.into_iter().map(|message| self.judge(&message).map(drop).map(|()| message)).collect()
+        let all = self
+            .response
+            .take_child(MESSAGES, "ResponseMessages")
+            .map(|all| all.children)
+            .unwrap_or_default();
+        all.into_iter().map(|message| self.check_message(&message).map(drop).map(|()| message)).collect()
     }
 
     /// The only response message.
-    pub(super) fn message(&self) -> Result<&Element> {
-        self.messages().next().unwrap_or_else(|| Err(self.unreadable()))
+    pub(super) fn single_message(&self) -> Result<&Element> {
+        self.messages().next().unwrap_or_else(|| Err(self.unreadable_error()))
     }
 
     /// Returns the message, or the error if it reports one or was not processed.
-    pub(super) fn judge<'e>(&self, message: &'e Element) -> Result<&'e Element> {
-        self.judge_as(message, self.refused.about)
+    pub(super) fn check_message<'e>(&self, message: &'e Element) -> Result<&'e Element> {
+        self.check_message_about(message, self.refused.about)
     }
 
-    /// Like [`Self::judge`], for a message about another subject than the request as a whole.
-    pub(super) fn judge_as<'e>(&self, message: &'e Element, about: About) -> Result<&'e Element> {
-        let stopped = || message.text_of(MESSAGES, "ResponseCode") == Some("ErrorBatchProcessingStopped");
+    /// Like [`Self::check_message`], for a message about another subject than the request as a whole.
+    pub(super) fn check_message_about<'e>(
+        &self,
+        message: &'e Element,
+        about: Subject,
+    ) -> Result<&'e Element> {
+        let stopped = || message.child_text(MESSAGES, "ResponseCode") == Some("ErrorBatchProcessingStopped");
         match message.attribute("ResponseClass") {
             Some("Success") => Ok(message),
             Some("Warning") if !stopped() => Ok(message),
             Some("Warning" | "Error") => {
-                let error = failure::by_code(
-                    &Code::of_message(message),
-                    failure::Refused { about, ..self.refused },
+                let error = failure::error_from_code(
+                    &ResponseCode::from_message(message),
+                    failure::FailureContext { about, ..self.refused },
                     false,
                 );
                 Err(Error { request_id: self.request_id.clone(), ..error })
             }
-            _ => Err(self.unreadable()),
+            _ => Err(self.unreadable_error()),
         }
     }
 
     /// The error for an unexpected response; a write may have taken effect.
-    pub(super) fn unreadable(&self) -> Error {
-        let error = Error { request_id: self.request_id.clone(), ..failure::not_understood() };
-        if self.refused.writes { error.unknown() } else { error }
+    pub(super) fn unreadable_error(&self) -> Error {
+        let error = Error { request_id: self.request_id.clone(), ..failure::unexpected_response() };
+        if self.refused.writes { error.with_unknown_outcome() } else { error }
     }
 }
 
 impl Exchange {
     /// Sends an operation and returns its response element. Items inside it may still be errors.
-    pub(super) async fn call(&self, session: &Session, call: Call<'_>) -> Result<Answer> {
+    pub(super) async fn call(&self, session: &Session, call: SoapRequest<'_>) -> Result<SoapResponse> {
         let endpoint = self.endpoint(session).await?;
         let credential = session.credentials.current().await?;
         let mut answer = self.once(session, &endpoint, &call, &credential).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
             if let Credential::Basic { .. } = credential {
-                return Err(failure::refused_login(&answer));
+                return Err(failure::login_refused(&answer));
             }
             let fresh = session.credentials.renewed(&credential, None).await?;
             answer = self.once(session, &endpoint, &call, &fresh).await?;
@@ -151,7 +158,7 @@ impl Exchange {
     /// Sends a request without mailbox and impersonation, such as to Autodiscover. The caller handles every status.
     pub(super) async fn post(&self, session: &Session, url: &Url, body: String) -> Result<Response> {
         let credential = session.credentials.current().await?;
-        let call = Call::new("Autodiscover", body);
+        let call = SoapRequest::new("Autodiscover", body);
         self.send(session, url, &call, call.body.clone(), &credential).await
     }
 
@@ -159,7 +166,7 @@ impl Exchange {
         &self,
         session: &Session,
         endpoint: &Url,
-        call: &Call<'_>,
+        call: &SoapRequest<'_>,
         credential: &Credential,
     ) -> Result<Response> {
         let owner = call.mailbox.filter(|mailbox| !is_login(session, credential, mailbox));
@@ -177,7 +184,7 @@ impl Exchange {
         &self,
         session: &Session,
         url: &Url,
-        call: &Call<'_>,
+        call: &SoapRequest<'_>,
         body: String,
         credential: &Credential,
     ) -> Result<Response> {
@@ -197,11 +204,11 @@ impl Exchange {
         })
     }
 
-    async fn judge(&self, call: &Call<'_>, answer: &Response) -> Result<Answer> {
-        let jitter = Duration::from_millis(self.ids.below(2_000));
-        let refused = failure::Refused { about: call.about, writes: call.writes, jitter };
+    async fn judge(&self, call: &SoapRequest<'_>, answer: &Response) -> Result<SoapResponse> {
+        let jitter = Duration::from_millis(self.ids.random_below(2_000));
+        let refused = failure::FailureContext { about: call.about, writes: call.writes, jitter };
         let request_id = answer.header("request-id").map(str::to_owned);
-        let read = Element::read_blocking(&answer.body).await;
+        let read = Element::parse_async(&answer.body).await;
         let refusal = read.as_ref().err().copied();
         let envelope = read.ok();
         let response = format!("{}Response", call.name);
@@ -212,16 +219,16 @@ impl Exchange {
             (Some(position), Some(mut envelope)) => {
                 let body = envelope.children.iter_mut().find(|one| one.is(SOAP, "Body"));
                 let response = body.map(|body| body.children.swap_remove(position)).unwrap_or_default();
-                return Ok(Answer { response, refused, request_id });
+                return Ok(SoapResponse { response, refused, request_id });
             }
-            (_, envelope) => match envelope.as_ref().and_then(Code::of_fault) {
-                Some(code) => failure::by_code(&code, refused, true),
+            (_, envelope) => match envelope.as_ref().and_then(ResponseCode::from_fault) {
+                Some(code) => failure::error_from_code(&code, refused, true),
                 None if answer.status.is_success() && !call.discovers => {
                     let refusal = refusal.unwrap_or(BodyRejected::Malformed);
-                    let error = parts::unreadable(refusal, &answer.body, parts::EXCHANGE);
-                    if call.writes { error.unknown() } else { error }
+                    let error = parts::unreadable_body(refusal, &answer.body, parts::EXCHANGE_SERVER);
+                    if call.writes { error.with_unknown_outcome() } else { error }
                 }
-                None => failure::by_status(answer, refused),
+                None => failure::error_from_status(answer, refused),
             },
         };
         tracing::info!(
@@ -240,7 +247,7 @@ impl Exchange {
         match (error.kind, error.remedy) {
             (ErrorKind::Throttled, Remedy::RetryAfter(wait)) => session.gate.throttled(None, wait).await,
             (ErrorKind::Misconfigured, _) => self.forget_endpoint(session).await,
-            _ if error.code == failure::ELSEWHERE => self.forget_endpoint(session).await,
+            _ if error.code == failure::NOT_SERVED_HERE => self.forget_endpoint(session).await,
             _ => {}
         }
     }

@@ -7,14 +7,14 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::Duration;
-use domain::{TimeRange, Timestamp, Unreadable, UnreadableReason, Zone};
+use domain::{TimeRange, Timestamp, UnreadableItem, UnreadableReason, Zone};
 use futures::future::BoxFuture;
 
 use super::{
     Exchange, PAGE, failure,
-    item::{self, Handle, SeriesRole},
+    item::{self, ItemId, SeriesRole},
     soap::{self, MESSAGES, TYPES},
-    transport::Call,
+    transport::SoapRequest,
 };
 use crate::{
     Error, ErrorKind, Event, EventPage, Remedy, Result, Session, messages,
@@ -30,9 +30,9 @@ const LONGEST: Duration = Duration::days(700);
 
 /// One item of a list.
 #[derive(Debug)]
-pub(super) struct Listed {
+pub(super) struct ListedItem {
     /// The item's id and version.
-    pub handle: Handle,
+    pub handle: ItemId,
     /// The time of the item, as far as it is known.
     pub range: TimeRange,
     /// Whether the item is a series, an occurrence of one, or a single item.
@@ -45,9 +45,9 @@ pub(super) struct Listed {
 
 /// The items of a window of a calendar.
 #[derive(Debug, Default)]
-pub(super) struct View {
+pub(super) struct CalendarView {
     /// The items, sorted by start and id; occurrences of series are separate items.
-    pub listed: Vec<Listed>,
+    pub listed: Vec<ListedItem>,
     /// Items without an id or without times, about which nothing more can be requested.
     pub nameless: Vec<ItemReading>,
     /// The parts of the window that the server cannot list.
@@ -71,32 +71,33 @@ impl Exchange {
         let Some(rest) = TimeRange::new(from, window.end) else {
             return Ok(EventPage::default());
         };
-        let View { mut listed, nameless, lost } = self.view(session, mailbox, folder, rest).await?;
-        let place = |one: &Listed| (one.range.start, one.handle.id.clone());
+        let CalendarView { mut listed, nameless, lost } =
+            self.read_view(session, mailbox, folder, rest).await?;
+        let place = |one: &ListedItem| (one.range.start, one.handle.id.clone());
         listed.retain(|one| after.as_ref().is_none_or(|after| place(one) > *after));
         let next = listed
             .get(PAGE)
             .and(listed.get(PAGE - 1))
             .map(|last| format!("{} {}", last.range.start.timestamp_micros(), last.handle.id));
         listed.truncate(PAGE);
-        let series = self.series_of(session, mailbox, &listed).await?;
+        let series = self.find_series_ids(session, mailbox, &listed).await?;
         let mut page = self.read_listed(session, mailbox, listed, &series, window).await?;
         if after.is_none() {
-            for reading in nameless.into_iter().chain(lost.into_iter().map(ItemReading::lost)) {
-                page.take(reading);
+            for reading in nameless.into_iter().chain(lost.into_iter().map(ItemReading::unreadable_range)) {
+                page.add_reading(reading);
             }
         }
         Ok(EventPage { next, ..page })
     }
 
     /// Reads a whole window.
-    pub(super) async fn view(
+    pub(super) async fn read_view(
         &self,
         session: &Session,
         mailbox: &str,
         folder: &str,
         window: TimeRange,
-    ) -> Result<View> {
+    ) -> Result<CalendarView> {
         let whole = match window.duration() > LONGEST {
             true => Err(too_many()),
             false => self.view_part(session, mailbox, folder, window).await,
@@ -105,13 +106,13 @@ impl Exchange {
             Err(error) if parts::can_be_split(&error) => {
                 let ask =
                     |part| -> BoxFuture<'_, _> { Box::pin(self.view_part(session, mailbox, folder, part)) };
-                let parts = parts::read(window, error, ask).await?;
+                let parts = parts::read_in_parts(window, error, ask).await?;
                 (parts.read.into_iter().flatten().collect(), parts.lost)
             }
             whole => (whole?, Vec::new()),
         };
         let days = session.zone.clone().unwrap_or(Zone::UTC);
-        Ok(View { lost, ..sorted(&found, &days, window) })
+        Ok(CalendarView { lost, ..sort_items(&found, &days, window) })
     }
 
     async fn view_part(
@@ -124,18 +125,18 @@ impl Exchange {
         if part.duration() > LONGEST {
             return Err(too_many());
         }
-        let end = soap::instant(part.end + Duration::milliseconds(999));
+        let end = soap::format_instant(part.end + Duration::milliseconds(999));
         let view = format!(
             r#"<m:CalendarView MaxEntriesReturned="{VIEW}" StartDate="{}" EndDate="{end}"/>"#,
-            soap::instant(part.start)
+            soap::format_instant(part.start)
         );
-        let shape = soap::shape("ItemShape", item::LISTED, "");
-        let (items, is_whole) = self.find(session, mailbox, folder, &shape, &view).await?;
+        let shape = soap::response_shape("ItemShape", item::LIST_FIELDS, "");
+        let (items, is_whole) = self.find_items(session, mailbox, folder, &shape, &view).await?;
         if is_whole { Ok(items) } else { Err(too_many()) }
     }
 
     /// FindItem in a calendar. Returns the items, and whether these are all.
-    pub(super) async fn find(
+    pub(super) async fn find_items(
         &self,
         session: &Session,
         mailbox: &str,
@@ -146,16 +147,17 @@ impl Exchange {
         let body = format!(
             r#"<m:FindItem Traversal="Shallow">{shape}{filter}<m:ParentFolderIds>{folder}</m:ParentFolderIds></m:FindItem>"#
         );
-        let answer = self.call(session, Call::new("FindItem", body).of(mailbox)).await?;
+        let answer = self.call(session, SoapRequest::new("FindItem", body).in_mailbox(mailbox)).await?;
         let message =
-            answer.into_messages().into_iter().next().unwrap_or_else(|| Err(failure::not_understood()));
-        let mut root = message?.take(MESSAGES, "RootFolder").ok_or_else(failure::not_understood)?;
+            answer.into_messages().into_iter().next().unwrap_or_else(|| Err(failure::unexpected_response()));
+        let mut root =
+            message?.take_child(MESSAGES, "RootFolder").ok_or_else(failure::unexpected_response)?;
         let is_whole = root.attribute("IncludesLastItemInRange") != Some("false");
         // A response that counts items but lists none is not usable.
         let count = root.attribute("TotalItemsInView").and_then(|count| count.parse::<u64>().ok());
-        match root.take(TYPES, "Items") {
+        match root.take_child(TYPES, "Items") {
             Some(items) => Ok((items.children, is_whole)),
-            None if count.unwrap_or_default() > 0 => Err(failure::not_understood()),
+            None if count.unwrap_or_default() > 0 => Err(failure::unexpected_response()),
             None => Ok((Vec::new(), is_whole)),
         }
     }
@@ -166,7 +168,7 @@ impl Exchange {
         &self,
         session: &Session,
         mailbox: &str,
-        listed: Vec<Listed>,
+        listed: Vec<ListedItem>,
         series: &HashMap<String, String>,
         window: TimeRange,
     ) -> Result<EventPage> {
@@ -181,10 +183,10 @@ impl Exchange {
                 Ok(None) => ItemReading::Nothing,
                 Ok(Some(read)) => item::read(&read.item, &days, Some(window)),
                 Err(error) if concerns_whole_mailbox(&error) => return Err(error),
-                Err(_) => busy_from_outline(listed),
+                Err(_) => busy_from_listed(listed),
             };
             let of_series = |event: Box<Event>| Box::new(Event { series: belongs, ..*event });
-            page.take(match reading {
+            page.add_reading(match reading {
                 ItemReading::Event(event) => ItemReading::Event(of_series(event)),
                 ItemReading::Blocked(event, mark) => ItemReading::Blocked(of_series(event), mark),
                 other => other,
@@ -195,8 +197,8 @@ impl Exchange {
 }
 
 /// Sorts and classifies the items of a view. Items that only touch the edge of the window are left out.
-pub(super) fn sorted(items: &[Element], days: &Zone, window: TimeRange) -> View {
-    let mut view = View::default();
+pub(super) fn sort_items(items: &[Element], days: &Zone, window: TimeRange) -> CalendarView {
+    let mut view = CalendarView::default();
     let mut seen = HashSet::new();
     for item in items {
         let outline = item::read(item, days, Some(window));
@@ -206,11 +208,11 @@ pub(super) fn sorted(items: &[Element], days: &Zone, window: TimeRange) -> View 
             Span::Exact(_) | Span::Nothing => continue,
             Span::Unknown(_) => None,
         };
-        match (item::handle(item), range) {
-            (Some(handle), Some(range)) if seen.insert(handle.id.clone()) => view.listed.push(Listed {
+        match (item::item_id(item), range) {
+            (Some(handle), Some(range)) if seen.insert(handle.id.clone()) => view.listed.push(ListedItem {
                 handle,
                 range,
-                place: item::place(item),
+                place: item::series_role(item),
                 uid: item::uid(item).to_owned(),
                 outline,
             }),
@@ -223,11 +225,11 @@ pub(super) fn sorted(items: &[Element], days: &Zone, window: TimeRange) -> View 
 }
 
 /// Converts a listed item that cannot be read: its time, and whether it blocks.
-pub(super) fn busy_from_outline(listed: Listed) -> ItemReading {
+pub(super) fn busy_from_listed(listed: ListedItem) -> ItemReading {
     let ItemReading::Event(event) = listed.outline else { return listed.outline };
     match event.busy {
         Some(_) => {
-            let mark = Unreadable {
+            let mark = UnreadableItem {
                 uid: Some(listed.uid).filter(|uid| !uid.is_empty()).unwrap_or_else(|| event.id.clone()),
                 reason: UnreadableReason::NotDelivered,
                 blocks: true,

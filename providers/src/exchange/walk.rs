@@ -20,16 +20,16 @@ const LONGEST: usize = 128;
 
 impl Exchange {
     /// One page of people; `after` is the prefix to continue with.
-    pub(super) async fn walk_people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>> {
+    pub(super) async fn list_people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>> {
         let rooms = match after {
-            None => self.fresh_rooms(session).await?,
-            Some(_) => self.known_rooms(session).await?,
+            None => self.fetch_rooms(session).await?,
+            Some(_) => self.cached_rooms(session).await?,
         };
         let mut items = Vec::new();
         let mut next = Some(after.map_or_else(|| first(""), str::to_owned));
         for _ in 0..REQUESTS {
             let Some(start) = next.clone().filter(|_| items.len() < ENOUGH) else { break };
-            let told = self.resolve(session, &format!("smtp:{start}")).await?;
+            let told = self.resolve_name(session, &format!("smtp:{start}")).await?;
             if told.cut && start.len() < LONGEST {
                 next = Some(first(&start));
                 continue;

@@ -9,15 +9,15 @@ use domain::BusyKind;
 use super::{
     Exchange, failure, item,
     read::ReadItem,
-    soap::{self, CALENDAR, MESSAGES},
-    transport::Call,
+    soap::{self, DEFAULT_CALENDAR, MESSAGES},
+    transport::SoapRequest,
     zones,
 };
 use crate::{Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, NewEvent, Result, Session};
 
 /// How an event is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Removal {
+pub(super) enum RemovalMode {
     /// Deletes the event permanently, without notifying anybody.
     Quiet,
     /// Moves the event to the folder Deleted Items and notifies the attendees, if there are any.
@@ -35,13 +35,13 @@ impl Exchange {
         if let Some(there) = self.search_event(session, mailbox, &new.effect_key).await? {
             return Ok(there);
         }
-        let call = Call::new("CreateItem", creation(new)).of(mailbox).writes();
+        let call = SoapRequest::new("CreateItem", creation(new)).in_mailbox(mailbox).as_write();
         let answer = self.call(session, call).await?;
-        let message = answer.message()?;
+        let message = answer.single_message()?;
         let made = message.child(MESSAGES, "Items").and_then(|items| items.children.first());
-        let made = made.and_then(item::handle).ok_or_else(|| answer.unreadable())?;
-        let read = self.read_item(session, mailbox, &made.id).await.map_err(Error::unknown)?;
-        read.and_then(|read| read.event).ok_or_else(|| failure::not_understood().unknown())
+        let made = made.and_then(item::item_id).ok_or_else(|| answer.unreadable_error())?;
+        let read = self.read_item(session, mailbox, &made.id).await.map_err(Error::with_unknown_outcome)?;
+        read.and_then(|read| read.event).ok_or_else(|| failure::unexpected_response().with_unknown_outcome())
     }
 
     /// Applies a change to an event. A version conflict changes nothing, so the event is then read again and the
@@ -55,21 +55,25 @@ impl Exchange {
     ) -> Result<Event> {
         let mut conflict = None;
         for _ in 0..2 {
-            let there = self.read_item(session, mailbox, id).await?.ok_or_else(failure::gone)?;
+            let there = self.read_item(session, mailbox, id).await?.ok_or_else(failure::event_gone)?;
             let updates = updates(change);
             if updates.is_empty() {
-                return there.event.ok_or_else(failure::not_understood);
+                return there.event.ok_or_else(failure::unexpected_response);
             }
             match self.update(session, mailbox, &there, change, &updates).await {
                 Ok(()) => {
-                    let read = self.read_item(session, mailbox, id).await.map_err(Error::unknown)?;
-                    return read.ok_or_else(failure::gone)?.event.ok_or_else(failure::not_understood);
+                    let read =
+                        self.read_item(session, mailbox, id).await.map_err(Error::with_unknown_outcome)?;
+                    return read
+                        .ok_or_else(failure::event_gone)?
+                        .event
+                        .ok_or_else(failure::unexpected_response);
                 }
                 Err(error) if error.kind == ErrorKind::Conflict => conflict = Some(error),
                 Err(error) => return Err(error),
             }
         }
-        Err(conflict.unwrap_or_else(failure::not_understood))
+        Err(conflict.unwrap_or_else(failure::unexpected_response))
     }
 
     async fn update(
@@ -94,13 +98,13 @@ impl Exchange {
             r#"<m:UpdateItem MessageDisposition="SaveOnly" ConflictResolution="NeverOverwrite" SendMeetingInvitationsOrCancellations="{told}"><m:ItemChanges><t:ItemChange>{}<t:Updates>{updates}</t:Updates></t:ItemChange></m:ItemChanges></m:UpdateItem>"#,
             named("t:ItemId", there)
         );
-        let call = Call::new("UpdateItem", body).of(mailbox).items().writes();
-        self.call(session, call).await?.message().map(drop)
+        let call = SoapRequest::new("UpdateItem", body).in_mailbox(mailbox).about_items().as_write();
+        self.call(session, call).await?.single_message().map(drop)
     }
 
     /// Cancels an event with a message. This works only for the organiser's copy of a meeting; any other event is
     /// deleted.
-    pub(super) async fn call_off_event(
+    pub(super) async fn cancel_meeting(
         &self,
         session: &Session,
         mailbox: &str,
@@ -109,18 +113,18 @@ impl Exchange {
     ) -> Result<()> {
         let Some(there) = self.read_item(session, mailbox, id).await? else { return Ok(()) };
         if there.attendees.is_empty() {
-            return self.remove(session, mailbox, &there, Removal::Told).await;
+            return self.remove(session, mailbox, &there, RemovalMode::Told).await;
         }
         let body = format!(
             r#"<m:CreateItem MessageDisposition="SendAndSaveCopy"><m:Items><t:CancelCalendarItem>{}<t:NewBodyContent BodyType="Text">{}</t:NewBodyContent></t:CancelCalendarItem></m:Items></m:CreateItem>"#,
             named("t:ReferenceItemId", &there),
-            soap::text(message)
+            soap::escape_text(message)
         );
-        let call = Call::new("CreateItem", body).of(mailbox).items().writes();
-        match self.call(session, call).await.and_then(|answer| answer.message().map(drop)) {
+        let call = SoapRequest::new("CreateItem", body).in_mailbox(mailbox).about_items().as_write();
+        match self.call(session, call).await.and_then(|answer| answer.single_message().map(drop)) {
             Err(error) if error.kind == ErrorKind::Gone => Ok(()),
             Err(error) if error.code == "ErrorCalendarIsNotOrganizer" => {
-                self.remove(session, mailbox, &there, Removal::Quiet).await
+                self.remove(session, mailbox, &there, RemovalMode::Quiet).await
             }
             done => done,
         }
@@ -132,7 +136,7 @@ impl Exchange {
         session: &Session,
         mailbox: &str,
         id: &str,
-        removal: Removal,
+        removal: RemovalMode,
     ) -> Result<()> {
         match self.read_item(session, mailbox, id).await? {
             Some(there) => self.remove(session, mailbox, &there, removal).await,
@@ -145,19 +149,19 @@ impl Exchange {
         session: &Session,
         mailbox: &str,
         there: &ReadItem,
-        removal: Removal,
+        removal: RemovalMode,
     ) -> Result<()> {
         let (kind, told) = match removal {
-            Removal::Quiet => ("HardDelete", "SendToNone"),
-            Removal::Told if there.attendees.is_empty() => ("MoveToDeletedItems", "SendToNone"),
-            Removal::Told => ("MoveToDeletedItems", "SendToAllAndSaveCopy"),
+            RemovalMode::Quiet => ("HardDelete", "SendToNone"),
+            RemovalMode::Told if there.attendees.is_empty() => ("MoveToDeletedItems", "SendToNone"),
+            RemovalMode::Told => ("MoveToDeletedItems", "SendToAllAndSaveCopy"),
         };
         let body = format!(
             r#"<m:DeleteItem DeleteType="{kind}" SendMeetingCancellations="{told}"><m:ItemIds>{}</m:ItemIds></m:DeleteItem>"#,
             named("t:ItemId", there)
         );
-        let call = Call::new("DeleteItem", body).of(mailbox).items().writes();
-        match self.call(session, call).await.and_then(|answer| answer.message().map(drop)) {
+        let call = SoapRequest::new("DeleteItem", body).in_mailbox(mailbox).about_items().as_write();
+        match self.call(session, call).await.and_then(|answer| answer.single_message().map(drop)) {
             Err(error) if error.kind == ErrorKind::Gone => Ok(()),
             done => done,
         }
@@ -166,7 +170,7 @@ impl Exchange {
 
 /// The element that identifies a version of an item in a request.
 fn named(element: &str, there: &ReadItem) -> String {
-    let (id, key) = (soap::text(&there.handle.id), soap::text(&there.handle.key));
+    let (id, key) = (soap::escape_text(&there.handle.id), soap::escape_text(&there.handle.key));
     format!(r#"<{element} Id="{id}" ChangeKey="{key}"/>"#)
 }
 
@@ -177,19 +181,19 @@ fn creation(new: &NewEvent) -> String {
         Some(BusyKind::Tentative) => "Tentative",
         None => "Free",
     };
-    let zone = zones::windows(&new.zone).map(soap::text);
+    let zone = zones::windows_name(&new.zone).map(soap::escape_text);
     let zoned =
         |name: &str| zone.as_ref().map(|zone| format!(r#"<t:{name} Id="{zone}"/>"#)).unwrap_or_default();
     let item = [
         soap::element("t:Subject", &new.title),
-        format!(r#"<t:Body BodyType="Text">{}</t:Body>"#, soap::text(&new.text)),
+        format!(r#"<t:Body BodyType="Text">{}</t:Body>"#, soap::escape_text(&new.text)),
         format!(
             "<t:ExtendedProperty>{}{}</t:ExtendedProperty>",
-            soap::effect_field(),
+            soap::effect_key_field(),
             soap::element("t:Value", &new.effect_key)
         ),
-        soap::element("t:Start", &soap::instant(new.range.start)),
-        soap::element("t:End", &soap::instant(new.range.end)),
+        soap::element("t:Start", &soap::format_instant(new.range.start)),
+        soap::element("t:End", &soap::format_instant(new.range.end)),
         "<t:IsAllDayEvent>false</t:IsAllDayEvent>".to_owned(),
         soap::element("t:LegacyFreeBusyStatus", status),
         new.location.as_ref().map(|place| soap::element("t:Location", place)).unwrap_or_default(),
@@ -199,7 +203,7 @@ fn creation(new: &NewEvent) -> String {
     ]
     .concat();
     format!(
-        r#"<m:CreateItem SendMeetingInvitations="{told}"><m:SavedItemFolderId>{CALENDAR}</m:SavedItemFolderId><m:Items><t:CalendarItem>{item}</t:CalendarItem></m:Items></m:CreateItem>"#
+        r#"<m:CreateItem SendMeetingInvitations="{told}"><m:SavedItemFolderId>{DEFAULT_CALENDAR}</m:SavedItemFolderId><m:Items><t:CalendarItem>{item}</t:CalendarItem></m:Items></m:CreateItem>"#
     )
 }
 
@@ -236,16 +240,19 @@ fn updates(change: &EventChange) -> String {
         all.push(set("item:Subject", soap::element("t:Subject", title)));
     }
     if let Some(text) = &change.text {
-        all.push(set("item:Body", format!(r#"<t:Body BodyType="Text">{}</t:Body>"#, soap::text(text))));
+        all.push(set(
+            "item:Body",
+            format!(r#"<t:Body BodyType="Text">{}</t:Body>"#, soap::escape_text(text)),
+        ));
     }
     if let Some(range) = change.range {
-        all.push(set("calendar:Start", soap::element("t:Start", &soap::instant(range.start))));
-        all.push(set("calendar:End", soap::element("t:End", &soap::instant(range.end))));
-        if let Some(zone) = change.zone.as_deref().and_then(zones::windows) {
+        all.push(set("calendar:Start", soap::element("t:Start", &soap::format_instant(range.start))));
+        all.push(set("calendar:End", soap::element("t:End", &soap::format_instant(range.end))));
+        if let Some(zone) = change.zone.as_deref().and_then(zones::windows_name) {
             for name in ["StartTimeZone", "EndTimeZone"] {
                 all.push(set(
                     &format!("calendar:{name}"),
-                    format!(r#"<t:{name} Id="{}"/>"#, soap::text(zone)),
+                    format!(r#"<t:{name} Id="{}"/>"#, soap::escape_text(zone)),
                 ));
             }
         }

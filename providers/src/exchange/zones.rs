@@ -19,7 +19,7 @@ const FORMER: [(&str, &str); 12] = [
 ];
 
 /// The Windows name of an IANA zone; `None` if Windows has no such zone, because a guess would be worse.
-pub(super) fn windows(iana: &str) -> Option<&'static str> {
+pub(super) fn windows_name(iana: &str) -> Option<&'static str> {
     let former = FORMER.iter().find(|(now, _)| *now == iana).map_or(iana, |(_, former)| former);
     let zone: chrono_tz::Tz = former.parse().ok()?;
     WindowsTimezone::try_from(zone).ok().map(WindowsTimezone::name)
@@ -41,10 +41,10 @@ mod tests {
             ("Europe/Kiev", "FLE Standard Time"),
             ("Etc/UTC", "UTC"),
         ] {
-            assert_eq!(windows(iana), Some(name), "{iana}");
+            assert_eq!(windows_name(iana), Some(name), "{iana}");
         }
-        assert_eq!(windows("Middle/Earth"), None);
-        let lost: Vec<_> = FORMER.iter().filter(|(now, _)| windows(now).is_none()).collect();
+        assert_eq!(windows_name("Middle/Earth"), None);
+        let lost: Vec<_> = FORMER.iter().filter(|(now, _)| windows_name(now).is_none()).collect();
         assert!(lost.is_empty(), "{lost:?}");
     }
 }

@@ -2,13 +2,13 @@
 
 use super::{
     Google,
-    request::{Call, endless, is_resource, with_query},
+    request::{Call, is_resource, too_many_pages, with_query},
     scopes::Scope,
     wire,
 };
 use crate::{
     CalendarKind, CalendarListing, Error, ErrorKind, Result, Session,
-    rest::{MAX_PAGES, RestApi, below},
+    rest::{MAX_PAGES, RestApi, url_below},
 };
 
 /// Parts of the ids of calendars that Google generates from other data.
@@ -29,19 +29,19 @@ impl Google {
         for _ in 0..MAX_PAGES {
             let mut query = vec![("maxResults", "250"), ("showHidden", "true")];
             query.extend(token.as_deref().map(|token| ("pageToken", token)));
-            let url = below(&self.config.calendar, &["users", "me", "calendarList"])?;
-            let call = Call::get(with_query(url, &query), Scope::Lists).of(mailbox);
+            let url = url_below(&self.config.calendar, &["users", "me", "calendarList"])?;
+            let call = Call::get(with_query(url, &query), Scope::Lists).for_mailbox(mailbox);
             let page: wire::CalendarList = match self.call_json(session, &call).await {
                 Err(error) if is_not_allowed(&error) => return Ok(vec![default(mailbox, None)]),
                 page => page?,
             };
-            all.extend(page.items.readable("calendars"));
+            all.extend(page.items.into_readable("calendars"));
             token = page.next_page_token;
             if token.is_none() {
                 return Ok(listings(all, mailbox));
             }
         }
-        Err(endless())
+        Err(too_many_pages())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Duration, SecondsFormat};
-use domain::{Busy, BusyKind, TimeRange, Timestamp, Unreadable, provider::Capabilities};
+use domain::{BusyKind, BusyTime, TimeRange, Timestamp, UnreadableItem, provider::Capabilities};
 use futures::future::BoxFuture;
 use serde_json::{json, value::RawValue};
 
@@ -15,11 +15,11 @@ use super::{
 };
 use crate::{
     CalendarInfo, Error, ErrorKind, FreeBusy, Remedy, Result, Session,
-    json::Members,
+    json::LenientList,
     messages,
-    moment::{Moment, Span, span},
+    moment::{ParsedTime, Span, span},
     parts,
-    rest::{RestApi, below},
+    rest::{RestApi, url_below},
 };
 
 /// Maximum number of calendars that Google accepts per request.
@@ -29,19 +29,23 @@ const LONGEST_WINDOW: Duration = Duration::days(60);
 /// Maximum number of mailboxes on whose behalf the request is tried.
 const ASKERS: usize = 4;
 
-pub(super) type Verdicts = Vec<Result<FreeBusy>>;
+pub(super) type BusyResults = Vec<Result<FreeBusy>>;
 
 impl Google {
     /// Reads the metadata that accompanies a list of events: the calendar's properties and the caller's access to
     /// it.
-    pub(super) async fn read_calendar_head(&self, session: &Session, mailbox: &str) -> Result<wire::Head> {
+    pub(super) async fn read_calendar_metadata(
+        &self,
+        session: &Session,
+        mailbox: &str,
+    ) -> Result<wire::CalendarMetadata> {
         let url = self.calendar_url(mailbox, &["events"])?;
         let url = with_query(url, &[("maxResults", "1"), ("fields", "accessRole,summary,timeZone")]);
-        self.call_json(session, &Call::get(url, Scope::Events).of(mailbox)).await
+        self.call_json(session, &Call::get(url, Scope::Events).for_mailbox(mailbox)).await
     }
 
     pub(super) async fn read_calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
-        let role = self.read_calendar_head(session, mailbox).await?.access_role.unwrap_or_default();
+        let role = self.read_calendar_metadata(session, mailbox).await?.access_role.unwrap_or_default();
         let writes = matches!(role.as_str(), "owner" | "writer");
         let reads = writes || matches!(role.as_str(), "reader" | "writerWithoutPrivateAccess");
         Ok(CalendarInfo {
@@ -67,7 +71,7 @@ impl Google {
     ) -> Result<Vec<(String, Result<FreeBusy>)>> {
         let mut answers = Vec::with_capacity(mailboxes.len());
         for batch in mailboxes.chunks(BATCH) {
-            let mut verdicts: Verdicts = batch.iter().map(|_| Ok(FreeBusy::default())).collect();
+            let mut verdicts: BusyResults = batch.iter().map(|_| Ok(FreeBusy::default())).collect();
             for part in parts(window) {
                 let read = self.busy_of_batch(session, batch, part).await?;
                 for (verdict, part) in verdicts.iter_mut().zip(read) {
@@ -96,7 +100,7 @@ impl Google {
         session: &Session,
         batch: &[String],
         window: TimeRange,
-    ) -> Result<Verdicts> {
+    ) -> Result<BusyResults> {
         match self.busy_at_once(session, batch, window).await {
             Err(error) if parts::can_be_split(&error) => {
                 let mut all = Vec::with_capacity(batch.len());
@@ -125,21 +129,26 @@ impl Google {
         };
         match alone(window).await {
             Err(error) if parts::can_be_split(&error) => {
-                Ok(parts::read(window, refusal.clone(), alone).await?.into_free_busy())
+                Ok(parts::read_in_parts(window, refusal.clone(), alone).await?.into_free_busy())
             }
             told => told,
         }
     }
 
     /// Requests the busy times of all these calendars at once.
-    async fn busy_at_once(&self, session: &Session, batch: &[String], window: TimeRange) -> Result<Verdicts> {
+    async fn busy_at_once(
+        &self,
+        session: &Session,
+        batch: &[String],
+        window: TimeRange,
+    ) -> Result<BusyResults> {
         let told = match self.free_busy(session, batch, window).await {
             Err(error) if error.remedy == Remedy::SkipMailbox => {
                 return Ok(batch.iter().map(|_| Err(error.clone())).collect());
             }
             told => told?,
         };
-        Ok(sorted(told, batch, window))
+        Ok(results_in_order(told, batch, window))
     }
 
     /// Requests busy times on behalf of a user of the organisation: the administrator or, if that account has no
@@ -152,18 +161,19 @@ impl Google {
     ) -> Result<wire::FreeBusy> {
         let items: Vec<_> = batch.iter().map(|mailbox| json!({ "id": mailbox })).collect();
         let body = json!({
-            "timeMin": instant(window.start),
-            "timeMax": instant(window.end),
+            "timeMin": format_instant(window.start),
+            "timeMax": format_instant(window.end),
             "timeZone": "UTC",
             "calendarExpansionMax": BATCH,
             "items": items,
         });
-        let url = below(&self.config.calendar, &["freeBusy"])?;
+        let url = url_below(&self.config.calendar, &["freeBusy"])?;
         let members = batch.iter().map(String::as_str).filter(|member| *member != session.account);
         let people = members.filter(|member| !super::request::is_resource(member));
         let mut last = missing();
         for asker in std::iter::once(session.account.as_str()).chain(people).take(ASKERS) {
-            let call = Call::post(url.clone(), Scope::Busy, body.clone()).asks().of(asker);
+            let call =
+                Call::post(url.clone(), Scope::Busy, body.clone()).without_effects().for_mailbox(asker);
             match self.call_json(session, &call).await {
                 Err(error) if error.remedy == Remedy::SkipMailbox => last = error,
                 answer => return answer,
@@ -174,7 +184,7 @@ impl Google {
 }
 
 /// Formats an instant for queries and bodies.
-pub(super) fn instant(at: Timestamp) -> String {
+pub(super) fn format_instant(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
@@ -199,9 +209,9 @@ fn parts(window: TimeRange) -> Vec<TimeRange> {
 }
 
 /// One result per mailbox, in the requested order.
-pub(super) fn sorted(told: wire::FreeBusy, batch: &[String], window: TimeRange) -> Verdicts {
+pub(super) fn results_in_order(response: wire::FreeBusy, batch: &[String], window: TimeRange) -> BusyResults {
     let read = |raw: Box<RawValue>| serde_json::from_str(raw.get()).ok();
-    let told = told.calendars.into_iter().filter_map(|(id, raw)| Some((id.to_lowercase(), read(raw)?)));
+    let told = response.calendars.into_iter().filter_map(|(id, raw)| Some((id.to_lowercase(), read(raw)?)));
     let found: HashMap<String, wire::BusyCalendar> = told.collect();
     let of = |mailbox: &String| verdict(found.get(&mailbox.to_lowercase()), mailbox, window);
     batch.iter().map(of).collect()
@@ -211,12 +221,14 @@ pub(super) fn sorted(told: wire::FreeBusy, batch: &[String], window: TimeRange) 
 fn verdict(calendar: Option<&wire::BusyCalendar>, mailbox: &str, window: TimeRange) -> Result<FreeBusy> {
     let calendar = calendar.ok_or_else(missing)?;
     if let Some(errors) = &calendar.errors {
-        let errors: Option<Members<wire::BusyError>> = serde_json::from_str(errors.get()).ok();
+        let errors: Option<LenientList<wire::BusyError>> = serde_json::from_str(errors.get()).ok();
         let first = errors.map(|errors| errors.0.into_iter().next().map(Option::unwrap_or_default));
         match first {
             Some(None) => {}
-            Some(Some(error)) => return Err(classify::busy(error.reason.as_deref().unwrap_or_default())),
-            None => return Err(classify::busy("")),
+            Some(Some(error)) => {
+                return Err(classify::free_busy_error(error.reason.as_deref().unwrap_or_default()));
+            }
+            None => return Err(classify::free_busy_error("")),
         }
     }
     let times = calendar.busy.as_ref().ok_or_else(missing)?;
@@ -225,8 +237,8 @@ fn verdict(calendar: Option<&wire::BusyCalendar>, mailbox: &str, window: TimeRan
         let time = time.as_ref();
         let (start, end) =
             (time.and_then(|time| time.start.as_ref()), time.and_then(|time| time.end.as_ref()));
-        let busy = |range| Busy { range, kind: BusyKind::Busy };
-        let mark = |reason, blocks| Unreadable { uid: mailbox.to_owned(), reason, blocks };
+        let busy = |range| BusyTime { range, kind: BusyKind::Busy };
+        let mark = |reason, blocks| UnreadableItem { uid: mailbox.to_owned(), reason, blocks };
         match span(moment(start), moment(end), Some(window)) {
             Span::Nothing => {}
             Span::Exact(range) => all.busy.extend(range.intersect(&window).map(busy)),
@@ -240,15 +252,15 @@ fn verdict(calendar: Option<&wire::BusyCalendar>, mailbox: &str, window: TimeRan
     Ok(all)
 }
 
-fn moment(text: Option<&String>) -> Moment {
+fn moment(text: Option<&String>) -> ParsedTime {
     let at = text.and_then(|text| DateTime::parse_from_rfc3339(text.trim()).ok());
-    at.map_or(Moment::Unknown, |at| Moment::at(at.with_timezone(&chrono::Utc)))
+    at.map_or(ParsedTime::Unknown, |at| ParsedTime::at(at.with_timezone(&chrono::Utc)))
 }
 
 /// Sorts busy times and merges overlapping and adjacent ones; Google reports only one kind.
-fn merge(mut all: Vec<Busy>) -> Vec<Busy> {
+fn merge(mut all: Vec<BusyTime>) -> Vec<BusyTime> {
     all.sort_by_key(|busy| busy.range);
-    let mut merged: Vec<Busy> = Vec::with_capacity(all.len());
+    let mut merged: Vec<BusyTime> = Vec::with_capacity(all.len());
     for busy in all {
         match merged.last_mut() {
             Some(last) if busy.range.start <= last.range.end => {
@@ -299,7 +311,7 @@ mod tests {
         for none in [json!([]), json!(null)] {
             let over = json!({ "start": "2026-11-30T10:00:00Z", "end": "2026-12-01T10:00:00Z" });
             let found = read(json!({ "errors": none, "busy": [over] })).unwrap();
-            assert_eq!(found.busy, [Busy { range: hours(0, 10), kind: BusyKind::Busy }]);
+            assert_eq!(found.busy, [BusyTime { range: hours(0, 10), kind: BusyKind::Busy }]);
         }
     }
 
@@ -309,14 +321,14 @@ mod tests {
         let good = time("2026-12-01T09:00:00+01:00", "2026-12-01T10:00:00+01:00");
         let open = json!({ "start": "2026-12-01T20:00:00Z" });
         let found = read(json!({ "busy": [open, good, null, time("x", "y")] })).unwrap();
-        let busy = |range| Busy { range, kind: BusyKind::Busy };
+        let busy = |range| BusyTime { range, kind: BusyKind::Busy };
         assert_eq!(merge(found.busy), [busy(hours(8, 9)), busy(hours(20, 24))]);
         assert_eq!(found.unreadable.iter().map(|mark| mark.blocks).collect::<Vec<_>>(), [true, false, false]);
     }
 
     #[test]
     fn touching_pieces_are_joined() {
-        let busy = |range| Busy { range, kind: BusyKind::Busy };
+        let busy = |range| BusyTime { range, kind: BusyKind::Busy };
         let merged = merge(vec![busy(hours(4, 5)), busy(hours(1, 3)), busy(hours(3, 4)), busy(hours(8, 9))]);
         assert_eq!(merged, [busy(hours(1, 5)), busy(hours(8, 9))]);
     }

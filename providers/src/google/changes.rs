@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Google,
-    calendars::instant,
+    calendars::format_instant,
     classify::Subject,
     event,
-    events::PAGE,
-    request::{Call, unreadable, with_query},
+    events::PAGE_SIZE,
+    request::{Call, unreadable_response, with_query},
     scopes::Scope,
     wire,
 };
@@ -48,7 +48,7 @@ impl Cursor {
     }
 
     fn write(&self) -> Result<String> {
-        Ok(URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).map_err(|_| unreadable())?))
+        Ok(URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).map_err(|_| unreadable_response())?))
     }
 }
 
@@ -62,38 +62,38 @@ impl Google {
     ) -> Result<Changes> {
         let begun = Cursor { from: window.start, until: window.end, sync: None, page: None };
         let at = cursor.map_or(Ok(begun), Cursor::read)?;
-        let (from, until) = (instant(at.from), instant(at.until));
-        let mut query = vec![("singleEvents", "true"), ("maxResults", PAGE)];
+        let (from, until) = (format_instant(at.from), format_instant(at.until));
+        let mut query = vec![("singleEvents", "true"), ("maxResults", PAGE_SIZE)];
         match &at.sync {
             Some(token) => query.push(("syncToken", token)),
             None => query.extend([("timeMin", from.as_str()), ("timeMax", until.as_str())]),
         }
         query.extend(at.page.as_deref().map(|token| ("pageToken", token)));
         let url = with_query(self.calendar_url(mailbox, &["events"])?, &query);
-        let call = Call::get(url, Scope::Events).of(mailbox).on(Subject::Changes);
+        let call = Call::get(url, Scope::Events).for_mailbox(mailbox).with_subject(Subject::Changes);
         let list: wire::Events = self.call_json(session, &call).await?;
 
         let (mut gone, mut page) = (Vec::new(), EventPage::default());
         let window = TimeRange::new(at.from, at.until);
-        let zone = event::zone_of_days(list.time_zone.as_deref(), session);
+        let zone = event::all_day_zone(list.time_zone.as_deref(), session);
         for raw in list.items.0 {
             let id = raw.as_ref().and_then(|raw| raw.id.clone());
             let reading = match raw {
                 Some(raw) => event::read(raw, zone.as_ref(), window),
-                None => ItemReading::unknown(None, None, UnreadableReason::Malformed),
+                None => ItemReading::unknown_times(None, None, UnreadableReason::Malformed),
             };
             match reading {
                 ItemReading::Event(event) if !window.is_some_and(|window| event.range.overlaps(&window)) => {
                     gone.extend(id);
                 }
                 ItemReading::Nothing => gone.extend(id),
-                reading => page.take(reading),
+                reading => page.add_reading(reading),
             }
         }
         let (next, more) = match (list.next_page_token, list.next_sync_token) {
             (Some(page), _) => (Cursor { page: Some(page), ..at }, true),
             (None, Some(sync)) => (Cursor { sync: Some(sync), page: None, ..at }, false),
-            (None, None) => return Err(unreadable()),
+            (None, None) => return Err(unreadable_response()),
         };
         let EventPage { items: changed, unreadable, .. } = page;
         Ok(Changes { gone, changed, unreadable, cursor: next.write()?, more })

@@ -30,7 +30,7 @@ pub(super) enum Subject {
 }
 
 /// Default wait if the provider names none.
-pub(super) const PAUSE: Duration = Duration::from_secs(5);
+pub(super) const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 /// Wait after "Calendar usage limits exceeded": too many invitations by one account recently.
 const QUOTA_PAUSE: Duration = Duration::from_hours(1);
 /// Wait after the daily quota is used up.
@@ -65,10 +65,15 @@ struct Envelope {
 }
 
 /// Classifies an error response. `writes` says whether the request may have had an effect.
-pub(super) fn refusal(answer: &Response, subject: Subject, writes: bool, jitter: Duration) -> Error {
-    let error = crate::json::short::<Envelope>(answer).unwrap_or_default().error;
+pub(super) fn error_from_response(
+    response: &Response,
+    subject: Subject,
+    writes: bool,
+    jitter: Duration,
+) -> Error {
+    let error = crate::json::parse_short::<Envelope>(response).unwrap_or_default().error;
     let reasons = reasons(&error);
-    let status = answer.status.as_u16();
+    let status = response.status.as_u16();
     let meaning = reasons
         .iter()
         .find_map(|reason| by_reason(reason, subject))
@@ -77,10 +82,10 @@ pub(super) fn refusal(answer: &Response, subject: Subject, writes: bool, jitter:
     let pause = match meaning {
         Meaning::Quota => QUOTA_PAUSE,
         Meaning::Day => DAY_PAUSE,
-        _ => PAUSE,
+        _ => DEFAULT_WAIT,
     };
-    let wait = answer.retry_after().unwrap_or(pause + jitter);
-    let code = online::code(&error).or_else(|| reasons.into_iter().next());
+    let wait = response.retry_after().unwrap_or(pause + jitter);
+    let code = online::refusal_code(&error).or_else(|| reasons.into_iter().next());
     let code = code.unwrap_or_else(|| format!("HTTP_{status}"));
     let unknown = writes && (status >= 500 && status != 501 || meaning == Meaning::Conflict);
     Error { unknown, ..express(meaning, code, wait) }
@@ -88,11 +93,11 @@ pub(super) fn refusal(answer: &Response, subject: Subject, writes: bool, jitter:
 
 /// Converts an error that a fresh token did not fix: the consent is lost.
 pub(super) fn grant_lost(error: Error) -> Error {
-    express(Meaning::GrantLost, error.code, PAUSE)
+    express(Meaning::GrantLost, error.code, DEFAULT_WAIT)
 }
 
 /// Classifies the error of one calendar within a successful response about busy times.
-pub(super) fn busy(reason: &str) -> Error {
+pub(super) fn free_busy_error(reason: &str) -> Error {
     let meaning = match reason {
         "notFound" => Meaning::NoMailbox,
         "internalError" | "backendError" => Meaning::Unavailable,

@@ -13,14 +13,14 @@ fn refused(status: u16, reason: &str, subject: Subject) -> Error {
         "errors": [{ "domain": "global", "reason": reason, "message": "secret words" }],
         "code": status, "message": "secret words",
     }});
-    refusal(&answer(status, &body), subject, true, Duration::ZERO)
+    error_from_response(&answer(status, &body), subject, true, Duration::ZERO)
 }
 
 #[test]
 fn every_reason_has_its_kind_and_remedy() {
     use Subject::{Calendar, Changes, Directory, Item, Person};
     let hour = Remedy::RetryAfter(Duration::from_hours(1));
-    let soon = Remedy::RetryAfter(PAUSE);
+    let soon = Remedy::RetryAfter(DEFAULT_WAIT);
     let rows = [
         (429, "rateLimitExceeded", Calendar, Kind::Throttled, soon),
         (403, "rateLimitExceeded", Calendar, Kind::Throttled, soon),
@@ -58,7 +58,8 @@ fn every_reason_has_its_kind_and_remedy() {
 
 #[test]
 fn both_meanings_of_410_are_told_apart_without_a_reason_too() {
-    let bare = |subject| refusal(&answer(410, &Value::Null), subject, true, Duration::ZERO).remedy;
+    let bare =
+        |subject| error_from_response(&answer(410, &Value::Null), subject, true, Duration::ZERO).remedy;
     assert_eq!(bare(Subject::Changes), Remedy::Resync);
     assert_eq!(bare(Subject::Item), Remedy::Never);
 }
@@ -78,6 +79,6 @@ fn newer_front_ends_are_understood() {
         "code": 403, "status": "PERMISSION_DENIED", "message": "off",
         "details": [{ "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "SERVICE_DISABLED" }],
     }});
-    let error = refusal(&answer(403, &body), Subject::Calendar, false, Duration::ZERO);
+    let error = error_from_response(&answer(403, &body), Subject::Calendar, false, Duration::ZERO);
     assert_eq!((error.kind, error.code.as_str()), (Kind::Misconfigured, "SERVICE_DISABLED"));
 }

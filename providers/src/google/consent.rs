@@ -12,16 +12,16 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
-    Application, Google,
+    Google, OAuthApplication,
     request::with_query,
-    scopes::{OWN, SIGN_IN},
+    scopes::{OWN_CONSENT_SCOPES, SIGN_IN_SCOPES},
     tokens,
 };
-use crate::{Error, ErrorKind, Remedy, Result, messages, rest::below, sanitize};
+use crate::{Error, ErrorKind, Remedy, Result, messages, rest::url_below, sanitize};
 
 /// The account that consented.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
+pub struct ConsentingAccount {
     /// Google's permanent id of the account.
     pub id: String,
     /// Email address of the account.
@@ -32,7 +32,7 @@ pub struct Person {
 
 /// Purpose of redirecting a browser to Google.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ask {
+pub enum AuthorizationPurpose {
     /// The browser is sent to authenticate the user, and nothing else.
     SignIn,
     /// The browser is sent for lasting consent to access the user's own calendar.
@@ -48,7 +48,7 @@ pub struct Tokens {
     /// stored.
     pub refresh_token: Option<SecretString>,
     /// The account that consented; only after exchanging a code.
-    pub person: Option<Person>,
+    pub person: Option<ConsentingAccount>,
     /// Remaining lifetime of the access token.
     pub expires_in: Duration,
 }
@@ -70,7 +70,7 @@ struct Claims {
 }
 
 impl Google {
-    fn application(&self) -> Result<&Application> {
+    fn application(&self) -> Result<&OAuthApplication> {
         self.config.application.as_ref().ok_or_else(|| {
             Error::new(
                 ErrorKind::Misconfigured,
@@ -84,17 +84,17 @@ impl Google {
     /// The URL of the consent page. `challenge` is the PKCE challenge (S256).
     pub fn consent_url(
         &self,
-        ask: Ask,
+        ask: AuthorizationPurpose,
         redirect_uri: &str,
         state: &str,
         nonce: &str,
         challenge: &str,
         login_hint: Option<&str>,
     ) -> Result<Url> {
-        let url = below(&self.config.accounts, &["o", "oauth2", "v2", "auth"])?;
+        let url = url_below(&self.config.accounts, &["o", "oauth2", "v2", "auth"])?;
         let scope = match ask {
-            Ask::SignIn => SIGN_IN.join(" "),
-            Ask::OwnConsent => OWN.join(" "),
+            AuthorizationPurpose::SignIn => SIGN_IN_SCOPES.join(" "),
+            AuthorizationPurpose::OwnConsent => OWN_CONSENT_SCOPES.join(" "),
         };
         let mut query = vec![
             ("client_id", self.application()?.client_id.as_str()),
@@ -107,9 +107,9 @@ impl Google {
             ("code_challenge_method", "S256"),
         ];
         query.extend(match ask {
-            Ask::SignIn => [("access_type", "online"), ("prompt", "select_account")],
+            AuthorizationPurpose::SignIn => [("access_type", "online"), ("prompt", "select_account")],
             // Without `prompt` Google gives no refresh token to somebody who consented before.
-            Ask::OwnConsent => [("access_type", "offline"), ("prompt", "consent")],
+            AuthorizationPurpose::OwnConsent => [("access_type", "offline"), ("prompt", "consent")],
         });
         query.extend(login_hint.map(|hint| ("login_hint", hint)));
         Ok(with_query(url, &query))
@@ -127,7 +127,7 @@ impl Google {
         let granted = answer.scope.as_deref().unwrap_or_default();
         let lacks =
             |wanted: &&str| wanted.starts_with("https://") && !granted.split(' ').any(|one| one == *wanted);
-        if OWN.iter().any(lacks) {
+        if OWN_CONSENT_SCOPES.iter().any(lacks) {
             return Err(Error::new(
                 ErrorKind::GrantLost,
                 Remedy::Reconnect,
@@ -145,7 +145,7 @@ impl Google {
         verifier: &SecretString,
         redirect_uri: &str,
         nonce: &str,
-    ) -> Result<Person> {
+    ) -> Result<ConsentingAccount> {
         Ok(self.redeem(code, verifier, redirect_uri, nonce).await?.1)
     }
 
@@ -155,7 +155,7 @@ impl Google {
         verifier: &SecretString,
         redirect_uri: &str,
         nonce: &str,
-    ) -> Result<(tokens::TokenAnswer, Person)> {
+    ) -> Result<(tokens::TokenResponse, ConsentingAccount)> {
         let application = self.application()?;
         let form = [
             ("grant_type", "authorization_code"),
@@ -165,7 +165,7 @@ impl Google {
             ("client_id", &application.client_id),
             ("client_secret", application.secret.expose_secret()),
         ];
-        let answer = tokens::fetch(self, &form).await?;
+        let answer = tokens::request_token(self, &form).await?;
         let id_token = answer.id_token.as_deref().ok_or_else(|| doubtful("MISSING"))?;
         let person = self.person(id_token, &application.client_id, nonce)?;
         Ok((answer, person))
@@ -180,10 +180,10 @@ impl Google {
             ("client_id", &application.client_id),
             ("client_secret", application.secret.expose_secret()),
         ];
-        Ok(given(&tokens::fetch(self, &form).await?))
+        Ok(given(&tokens::request_token(self, &form).await?))
     }
 
-    fn person(&self, id_token: &str, client_id: &str, nonce: &str) -> Result<Person> {
+    fn person(&self, id_token: &str, client_id: &str, nonce: &str) -> Result<ConsentingAccount> {
         let payload = id_token.split('.').nth(1).unwrap_or_default();
         let bytes =
             URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).map_err(|_| doubtful("MALFORMED"))?;
@@ -197,21 +197,21 @@ impl Google {
             () if claims.nonce != nonce || nonce.is_empty() => Err(doubtful("NONCE")),
             () if !claims.email_verified || claims.email.is_empty() => Err(doubtful("EMAIL")),
             () if claims.hd.is_empty() => Err(doubtful("NO_ORGANISATION")),
-            () => Ok(Person {
-                id: sanitize::identifier(claims.sub),
-                email: sanitize::identifier(claims.email),
-                domain: sanitize::identifier(claims.hd),
+            () => Ok(ConsentingAccount {
+                id: sanitize::clean_identifier(claims.sub),
+                email: sanitize::clean_identifier(claims.email),
+                domain: sanitize::clean_identifier(claims.hd),
             }),
         }
     }
 }
 
-fn given(answer: &tokens::TokenAnswer) -> Tokens {
+fn given(answer: &tokens::TokenResponse) -> Tokens {
     Tokens {
         access_token: answer.access_token.clone().into(),
         refresh_token: answer.refresh_token.clone().map(SecretString::from),
         person: None,
-        expires_in: Duration::from_secs(answer.expires_in).min(http::MAX_WAIT),
+        expires_in: Duration::from_secs(answer.expires_in).min(http::MAX_RETRY_WAIT),
     }
 }
 

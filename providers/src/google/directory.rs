@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     Google,
-    request::{Call, endless, is_resource, with_query},
+    request::{Call, is_resource, too_many_pages, with_query},
     scopes::Scope,
     wire,
 };
@@ -45,7 +45,7 @@ impl Google {
             Err(error) => return Err(error),
         };
         let mut names = Vec::new();
-        for domain in found.domains.readable("domains").filter(|domain| domain.verified == Some(true)) {
+        for domain in found.domains.into_readable("domains").filter(|domain| domain.verified == Some(true)) {
             let aliases = domain.domain_aliases.into_iter().filter(|alias| alias.verified == Some(true));
             names.push(domain.domain_name);
             names.extend(aliases.map(|alias| alias.domain_alias_name));
@@ -64,7 +64,7 @@ impl Google {
         query.extend(after.map(|token| ("pageToken", token)));
         let url = with_query(self.directory_url(&["users"])?, &query);
         let page: wire::Users = self.call_json(session, &Call::get(url, Scope::People)).await?;
-        let alive = page.users.readable("people").filter(is_alive);
+        let alive = page.users.into_readable("people").filter(is_alive);
         Ok(Page { items: alive.map(person).collect(), next: page.next_page_token })
     }
 
@@ -74,7 +74,7 @@ impl Google {
         let url = self.directory_url(&["customer", OWN_CUSTOMER, "resources", "calendars"])?;
         let call = Call::get(with_query(url, &query), Scope::Rooms);
         let page: wire::Resources = self.call_json(session, &call).await?;
-        let rooms: Vec<wire::Resource> = page.items.readable("rooms").collect();
+        let rooms: Vec<wire::Resource> = page.items.into_readable("rooms").collect();
         let buildings = match rooms.iter().any(|room| room.building_id.is_some()) {
             true => self.buildings(session).await?,
             false => HashMap::new(),
@@ -95,7 +95,7 @@ impl Google {
             let page: wire::Buildings = self.call_json(session, &call).await?;
             names.extend(
                 page.buildings
-                    .readable("buildings")
+                    .into_readable("buildings")
                     .filter_map(|found| Some((found.building_id, found.building_name?))),
             );
             token = page.next_page_token;
@@ -103,7 +103,7 @@ impl Google {
                 return Ok(names);
             }
         }
-        Err(endless())
+        Err(too_many_pages())
     }
 
     /// Reads a mailbox: its user or room from the directory, whether it is served and its zone from the calendar.
@@ -112,7 +112,7 @@ impl Google {
             return self.own_mailbox(session, mailbox).await;
         }
         if is_resource(mailbox) {
-            let calendar = self.read_calendar_head(session, mailbox).await?;
+            let calendar = self.read_calendar_metadata(session, mailbox).await?;
             return Ok(Mailbox {
                 id: mailbox.to_owned(),
                 address: mailbox.to_owned(),
@@ -123,7 +123,7 @@ impl Google {
             });
         }
         let user = self.read_user(session, mailbox).await?;
-        let calendar = self.read_calendar_head(session, mailbox).await?;
+        let calendar = self.read_calendar_metadata(session, mailbox).await?;
         let Person { id, address, name, .. } = person(user);
         Ok(Mailbox {
             id,
@@ -139,7 +139,8 @@ impl Google {
     /// Reads a user of the organisation; the directory shows an administrator no users of other organisations.
     pub(super) async fn read_user(&self, session: &Session, address: &str) -> Result<wire::User> {
         let url = with_query(self.directory_url(&["users", address])?, &[("projection", "basic")]);
-        let user: wire::User = self.call_json(session, &Call::get(url, Scope::People).about(address)).await?;
+        let user: wire::User =
+            self.call_json(session, &Call::get(url, Scope::People).about_user(address)).await?;
         if is_alive(&user) {
             return Ok(user);
         }
@@ -153,7 +154,7 @@ impl Google {
 
     /// Reads the mailbox for a user's own consent, whose calendar id is the email address.
     async fn own_mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
-        let call = Call::get(self.calendar_url("primary", &[])?, Scope::Events).of(mailbox);
+        let call = Call::get(self.calendar_url("primary", &[])?, Scope::Events).for_mailbox(mailbox);
         let calendar: wire::Calendar = self.call_json(session, &call).await?;
         if !calendar.id.eq_ignore_ascii_case(mailbox) {
             return Err(Error::new(

@@ -9,7 +9,7 @@ use super::{online, wire};
 use crate::{
     Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, NewEvent, Party, Remedy, Result, Session,
     messages,
-    moment::{self, ItemReading, Moment, Span, span},
+    moment::{self, ItemReading, ParsedTime, Span, span},
 };
 
 /// The private extended property that contains the effect key. Never changes, because events in customers'
@@ -22,7 +22,7 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
 
 /// The id of the event with an effect key. The same key always gives the same id, so that a repeated write is
 /// recognised.
-pub(super) fn id_of(effect_key: &str) -> Result<String> {
+pub(super) fn event_id(effect_key: &str) -> Result<String> {
     let fits = (1..=64).contains(&effect_key.len())
         && effect_key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     if !fits {
@@ -44,9 +44,9 @@ pub(super) fn id_of(effect_key: &str) -> Result<String> {
 }
 
 /// The request body for a new event.
-pub(super) fn body(new: &NewEvent) -> Result<Value> {
+pub(super) fn new_event_body(new: &NewEvent) -> Result<Value> {
     let mut body = json!({
-        "id": id_of(&new.effect_key)?,
+        "id": event_id(&new.effect_key)?,
         "summary": new.title,
         "description": new.text,
         "start": time(new.range.start, &new.zone),
@@ -63,14 +63,14 @@ pub(super) fn body(new: &NewEvent) -> Result<Value> {
         body["location"] = json!(place);
     }
     if new.online_meeting {
-        body["conferenceData"] = online::ask(&new.effect_key);
+        body["conferenceData"] = online::conference_request(&new.effect_key);
     }
     Ok(body)
 }
 
 /// The request body for a change. Lists are replaced as a whole, so the responses of remaining attendees are
 /// included.
-pub(super) fn changed(change: &EventChange, stands: &wire::Event) -> Value {
+pub(super) fn change_body(change: &EventChange, current: &wire::Event) -> Value {
     let mut body = Map::new();
     if let Some(range) = change.range {
         let zone = change.zone.as_deref().unwrap_or("UTC");
@@ -84,7 +84,7 @@ pub(super) fn changed(change: &EventChange, stands: &wire::Event) -> Value {
         body.insert("description".to_owned(), json!(text));
     }
     if let Some(list) = &change.attendees {
-        let known = &stands.attendees;
+        let known = &current.attendees;
         // A new time requests new responses from all attendees.
         let keeps = change.range.is_none();
         let answer = |attendee: &Attendee| {
@@ -124,27 +124,27 @@ fn time(at: Timestamp, zone: &str) -> Value {
             "dateTime": tz.at(at).to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false),
             "timeZone": zone,
         }),
-        None => json!({ "dateTime": super::calendars::instant(at), "timeZone": "UTC" }),
+        None => json!({ "dateTime": super::calendars::format_instant(at), "timeZone": "UTC" }),
     }
 }
 
 /// Whether the event was deleted or cancelled.
-pub(super) fn is_gone(raw: &wire::Event) -> bool {
+pub(super) fn is_deleted(raw: &wire::Event) -> bool {
     raw.status.as_deref() == Some("cancelled")
 }
 
 /// The zone of a calendar's whole days: its own, otherwise the session's, otherwise UTC. `None` if its own zone is
 /// unknown.
-pub(super) fn zone_of_days(told: Option<&str>, session: &Session) -> Option<Zone> {
-    match told.filter(|name| !name.trim().is_empty()) {
-        Some(name) => domain::ical::zone_named(name.trim()),
+pub(super) fn all_day_zone(zone_name: Option<&str>, session: &Session) -> Option<Zone> {
+    match zone_name.filter(|name| !name.trim().is_empty()) {
+        Some(name) => domain::ical::find_iana_zone(name.trim()),
         None => Some(session.zone.clone().unwrap_or(Zone::UTC)),
     }
 }
 
 /// Converts an event. Whole days are in `zone`; `None` means an unknown zone. Unknown times cover the whole window.
 pub(super) fn read(raw: wire::Event, zone: Option<&Zone>, window: Option<TimeRange>) -> ItemReading {
-    if is_gone(&raw) {
+    if is_deleted(&raw) {
         return ItemReading::Nothing;
     }
     let (start, end) = (raw.start.as_ref(), raw.end.as_ref());
@@ -156,7 +156,7 @@ pub(super) fn read(raw: wire::Event, zone: Option<&Zone>, window: Option<TimeRan
         // An item that leaves its owner's time free blocks nothing, whatever its times are.
         _ if busy.is_none() => return ItemReading::Nothing,
         Span::Widest(range, reason) => return ItemReading::blocked(raw.id, raw.ical_uid, range, reason),
-        Span::Unknown(reason) => return ItemReading::unknown(raw.id, raw.ical_uid, reason),
+        Span::Unknown(reason) => return ItemReading::unknown_times(raw.id, raw.ical_uid, reason),
     };
     if raw.id.is_none() {
         return match busy {
@@ -164,7 +164,7 @@ pub(super) fn read(raw: wire::Event, zone: Option<&Zone>, window: Option<TimeRan
             None => ItemReading::Nothing,
         };
     }
-    let online_meeting = online::told(&raw);
+    let online_meeting = online::read_conference(&raw);
     let visibility = raw.visibility.unwrap_or_default();
     ItemReading::Event(Box::new(Event {
         uid: raw.ical_uid.unwrap_or_default(),
@@ -185,11 +185,11 @@ pub(super) fn read(raw: wire::Event, zone: Option<&Zone>, window: Option<TimeRan
 }
 
 /// Reads a single event; `None` if it takes no time.
-pub(super) fn single(raw: wire::Event, session: &Session) -> Result<Option<Event>> {
-    match read(raw, zone_of_days(None, session).as_ref(), None) {
+pub(super) fn single_event(raw: wire::Event, session: &Session) -> Result<Option<Event>> {
+    match read(raw, all_day_zone(None, session).as_ref(), None) {
         ItemReading::Event(event) => Ok(Some(*event)),
         ItemReading::Nothing => Ok(None),
-        ItemReading::Blocked(..) | ItemReading::Unknown(_) => Err(not_understood()),
+        ItemReading::Blocked(..) | ItemReading::Unknown(_) => Err(unexpected_response()),
     }
 }
 
@@ -210,24 +210,24 @@ fn busy(raw: &wire::Event) -> Option<BusyKind> {
 }
 
 /// Reads a time: an instant, a local time in a named zone, or a day in the calendar's zone.
-fn time_of(at: Option<&wire::EventTime>, days: Option<&Zone>) -> Moment {
-    let Some(at) = at else { return Moment::Unknown };
+fn time_of(at: Option<&wire::EventTime>, days: Option<&Zone>) -> ParsedTime {
+    let Some(at) = at else { return ParsedTime::Unknown };
     let text = at.date_time.as_deref().map(str::trim).unwrap_or_default();
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
-        return Moment::at(instant.with_timezone(&Utc));
+        return ParsedTime::at(instant.with_timezone(&Utc));
     }
-    if let Some(clock) = moment::clock(text) {
+    if let Some(clock) = moment::parse_date_time(text) {
         // Without an offset and without a zone of its own it may have been cut.
-        return Moment::local(clock, at.time_zone.as_deref().and_then(Zone::named).as_ref());
+        return ParsedTime::local(clock, at.time_zone.as_deref().and_then(Zone::named).as_ref());
     }
-    let Some(midnight) = at.date.as_deref().and_then(|date| moment::date(date.trim())) else {
-        return Moment::Unknown;
+    let Some(midnight) = at.date.as_deref().and_then(|date| moment::parse_date(date.trim())) else {
+        return ParsedTime::Unknown;
     };
     let midnight = midnight.and_time(NaiveTime::MIN);
     match days {
         // Where the clock leaps over midnight, the day begins with the leap.
-        Some(zone) => zone.instants(midnight).map_or(Moment::Unknown, |(first, _)| Moment::At(first)),
-        None => Moment::Local(midnight),
+        Some(zone) => zone.instants(midnight).map_or(ParsedTime::Unknown, |(first, _)| ParsedTime::At(first)),
+        None => ParsedTime::Local(midnight),
     }
 }
 
@@ -253,7 +253,7 @@ fn attendee(raw: wire::Attendee) -> Option<Attendee> {
     })
 }
 
-pub(super) fn not_understood() -> Error {
+pub(super) fn unexpected_response() -> Error {
     Error::new(
         ErrorKind::Unavailable,
         Remedy::RetryAfter(std::time::Duration::from_secs(5)),

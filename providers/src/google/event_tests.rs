@@ -1,4 +1,4 @@
-use domain::Unreadable;
+use domain::UnreadableItem;
 
 use super::*;
 
@@ -39,12 +39,12 @@ fn at(text: &str) -> Timestamp {
 
 #[test]
 fn an_id_is_made_of_its_key_with_the_characters_that_google_takes() {
-    let id = id_of("run-1").unwrap();
-    assert_eq!(id, id_of("run-1").unwrap());
-    assert_ne!(id, id_of("run-2").unwrap());
+    let id = event_id("run-1").unwrap();
+    assert_eq!(id, event_id("run-1").unwrap());
+    assert_ne!(id, event_id("run-2").unwrap());
     assert!((5..=1024).contains(&id.len()) && id.bytes().all(|b| ALPHABET.contains(&b)), "{id}");
     for malformed in ["", "a b", "ü", &"x".repeat(65)] {
-        assert_eq!(id_of(malformed).unwrap_err().code, "EFFECT_KEY");
+        assert_eq!(event_id(malformed).unwrap_err().code, "EFFECT_KEY");
     }
 }
 
@@ -86,7 +86,7 @@ fn what_takes_time_is_told_by_status_answer_and_kind() {
 
 #[test]
 fn those_who_stay_keep_their_answers_unless_the_time_changes() {
-    let stands = raw(&json!({ "id": "a", "attendees": [
+    let current = raw(&json!({ "id": "a", "attendees": [
         { "email": "Bob@corp.test", "responseStatus": "accepted" },
     ] }));
     let invited = |address: &str| Attendee {
@@ -96,12 +96,12 @@ fn those_who_stay_keep_their_answers_unless_the_time_changes() {
     };
     let list = Some(vec![invited("bob@corp.test"), invited("eve@corp.test")]);
     let change = EventChange { attendees: list.clone(), ..EventChange::default() };
-    let body = changed(&change, &stands);
+    let body = change_body(&change, &current);
     assert_eq!(body["attendees"][0]["responseStatus"], "accepted");
     assert_eq!(body["attendees"][1]["responseStatus"], "needsAction");
     let range = TimeRange::new(at("2026-12-01T09:00:00Z"), at("2026-12-01T10:00:00Z"));
     let moved = EventChange { range, attendees: list, ..EventChange::default() };
-    assert_eq!(changed(&moved, &stands)["attendees"][0]["responseStatus"], "needsAction");
+    assert_eq!(change_body(&moved, &current)["attendees"][0]["responseStatus"], "needsAction");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn what_is_not_known_of_its_times_is_as_wide_as_it_may_be() {
         json!({ "id": "a", "start": clock("2026-12-01T10:00:00"), "end": clock("2026-12-01T11:00:00") });
     assert_eq!(blocked(local, berlin), told("11-30T20:00", "12-01T23:00", TimeZone));
     let nothing = json!({ "id": "x1", "status": "confirmed", "summary": "x" });
-    let mark = Unreadable { uid: "x1".to_owned(), reason: NoTimes, blocks: false };
+    let mark = UnreadableItem { uid: "x1".to_owned(), reason: NoTimes, blocks: false };
     assert_eq!(reading(nothing), ItemReading::Unknown(mark));
     let nameless = json!({ "start": nine, "end": { "dateTime": "2026-12-01T10:00:00Z" } });
     let known = told("12-01T09:00", "12-01T10:00", UnreadableReason::Malformed);

@@ -6,11 +6,11 @@ use serde_json::Map;
 
 use super::{
     Google,
-    calendars::instant,
+    calendars::format_instant,
     classify::Subject,
-    event::{self, body, changed, id_of, is_gone, not_understood},
+    event::{self, change_body, event_id, is_deleted, new_event_body, unexpected_response},
     online,
-    request::{Call, endless, with_query},
+    request::{Call, too_many_pages, with_query},
     scopes::Scope,
     wire,
 };
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Maximum number of events per page.
-pub(super) const PAGE: &str = "250";
+pub(super) const PAGE_SIZE: &str = "250";
 
 /// Query parameter by which all guests are notified of a change.
 const ALL: (&str, &str) = ("sendUpdates", "all");
@@ -37,12 +37,12 @@ impl Google {
         window: TimeRange,
         after: Option<&str>,
     ) -> Result<EventPage> {
-        self.list_calendar(session, mailbox, mailbox, window, after).await
+        self.list_calendar_events(session, mailbox, mailbox, window, after).await
     }
 
     /// One page of a calendar visible to the owner of `mailbox`. If the page cannot be read, the window is read in
     /// parts from its start and returned as one page, so events of earlier pages are repeated.
-    pub(super) async fn list_calendar(
+    pub(super) async fn list_calendar_events(
         &self,
         session: &Session,
         mailbox: &str,
@@ -55,7 +55,7 @@ impl Google {
                 let ask = |part| -> BoxFuture<'_, _> {
                     Box::pin(self.whole_calendar(session, mailbox, calendar, part))
                 };
-                Ok(parts::read(window, error, ask).await?.into_page())
+                Ok(parts::read_in_parts(window, error, ask).await?.into_page())
             }
             page => page,
         }
@@ -78,7 +78,7 @@ impl Google {
                 return Ok(whole);
             }
         }
-        Err(endless())
+        Err(too_many_pages())
     }
 
     async fn page(
@@ -89,23 +89,24 @@ impl Google {
         window: TimeRange,
         after: Option<&str>,
     ) -> Result<EventPage> {
-        let (from, until) = (instant(window.start), instant(window.end));
+        let (from, until) = (format_instant(window.start), format_instant(window.end));
         let mut query = vec![
             ("timeMin", from.as_str()),
             ("timeMax", until.as_str()),
             ("singleEvents", "true"),
             ("orderBy", "startTime"),
-            ("maxResults", PAGE),
+            ("maxResults", PAGE_SIZE),
         ];
         query.extend(after.map(|token| ("pageToken", token)));
         let url = with_query(self.calendar_url(calendar, &["events"])?, &query);
-        let list: wire::Events = self.call_json(session, &Call::get(url, Scope::Events).of(mailbox)).await?;
-        let zone = event::zone_of_days(list.time_zone.as_deref(), session);
+        let list: wire::Events =
+            self.call_json(session, &Call::get(url, Scope::Events).for_mailbox(mailbox)).await?;
+        let zone = event::all_day_zone(list.time_zone.as_deref(), session);
         let mut page = EventPage { next: list.next_page_token, ..EventPage::default() };
         for raw in list.items.0 {
-            page.take(match raw {
+            page.add_reading(match raw {
                 Some(raw) => event::read(raw, zone.as_ref(), Some(window)),
-                None => ItemReading::unknown(None, None, UnreadableReason::Malformed),
+                None => ItemReading::unknown_times(None, None, UnreadableReason::Malformed),
             });
         }
         Ok(page)
@@ -119,21 +120,21 @@ impl Google {
         mailbox: &str,
         new: &NewEvent,
     ) -> Result<Event> {
-        let query: &[_] = if new.online_meeting { &[ALL, online::VERSION] } else { &[ALL] };
+        let query: &[_] = if new.online_meeting { &[ALL, online::CONFERENCE_VERSION] } else { &[ALL] };
         let url = with_query(self.calendar_url(mailbox, &["events"])?, query);
-        let call = Call::post(url, Scope::Events, body(new)?).of(mailbox);
+        let call = Call::post(url, Scope::Events, new_event_body(new)?).for_mailbox(mailbox);
         match self.call_json(session, &call).await {
             // Nothing was written: the event is worth more than its conference.
-            Err(error) if new.online_meeting && online::is_refused(&error) => {
+            Err(error) if new.online_meeting && online::is_conference_refused(&error) => {
                 let without = NewEvent { online_meeting: false, ..new.clone() };
                 let written = Box::pin(self.insert_event(session, mailbox, &without)).await?;
                 Ok(Event { online_meeting: Some(OnlineMeeting::Failed), ..written })
             }
-            Ok(raw) => event::single(raw, session)
-                .and_then(|event| event.ok_or_else(not_understood))
-                .map_err(Error::unknown),
+            Ok(raw) => event::single_event(raw, session)
+                .and_then(|event| event.ok_or_else(unexpected_response))
+                .map_err(Error::with_unknown_outcome),
             Err(error) if error.code == "duplicate" => {
-                self.find_by_key(session, mailbox, &new.effect_key).await?.ok_or_else(|| Error {
+                self.find_by_effect_key(session, mailbox, &new.effect_key).await?.ok_or_else(|| Error {
                     kind: ErrorKind::Gone,
                     remedy: Remedy::Never,
                     message: messages::appointment_removed_since(),
@@ -146,13 +147,13 @@ impl Google {
 
     /// Finds an event by its effect key. Its id derives from the key, so no search is needed, whose index might be
     /// out of date.
-    pub(super) async fn find_by_key(
+    pub(super) async fn find_by_effect_key(
         &self,
         session: &Session,
         mailbox: &str,
         effect_key: &str,
     ) -> Result<Option<Event>> {
-        let found = self.read_event(session, mailbox, &id_of(effect_key)?).await?;
+        let found = self.read_event(session, mailbox, &event_id(effect_key)?).await?;
         Ok(found.filter(|event| event.effect_key.as_deref() == Some(effect_key)))
     }
 
@@ -163,7 +164,7 @@ impl Google {
         id: &str,
     ) -> Result<Option<Event>> {
         match self.raw_event(session, mailbox, id).await? {
-            Some(raw) => event::single(raw, session),
+            Some(raw) => event::single_event(raw, session),
             None => Ok(None),
         }
     }
@@ -171,11 +172,11 @@ impl Google {
     /// Reads an event; a deleted one is returned as cancelled.
     async fn raw_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<Option<wire::Event>> {
         let url = self.calendar_url(mailbox, &["events", id])?;
-        let call = Call::get(url, Scope::Events).of(mailbox).on(Subject::Item);
+        let call = Call::get(url, Scope::Events).for_mailbox(mailbox).with_subject(Subject::Item);
         match self.call_json::<wire::Event>(session, &call).await {
             Err(error) if error.kind == ErrorKind::Gone => Ok(None),
             Err(error) => Err(error),
-            Ok(raw) => Ok(Some(raw).filter(|raw| !is_gone(raw))),
+            Ok(raw) => Ok(Some(raw).filter(|raw| !is_deleted(raw))),
         }
     }
 
@@ -203,20 +204,22 @@ impl Google {
         id: &str,
         change: &EventChange,
     ) -> Result<Event> {
-        let stands = self.raw_event(session, mailbox, id).await?.ok_or_else(gone)?;
-        let body = changed(change, &stands);
+        let current = self.raw_event(session, mailbox, id).await?.ok_or_else(gone)?;
+        let body = change_body(change, &current);
         if body.as_object().is_some_and(Map::is_empty) {
-            return event::single(stands, session)?.ok_or_else(gone);
+            return event::single_event(current, session)?.ok_or_else(gone);
         }
         let url = with_query(self.calendar_url(mailbox, &["events", id])?, &[ALL]);
-        let version = stands.etag.unwrap_or_default();
-        let call = Call::patch(url, body, &version).of(mailbox).on(Subject::Item);
+        let version = current.etag.unwrap_or_default();
+        let call = Call::patch(url, body, &version).for_mailbox(mailbox).with_subject(Subject::Item);
         let raw = self.call_json(session, &call).await?;
-        event::single(raw, session).and_then(|event| event.ok_or_else(not_understood)).map_err(Error::unknown)
+        event::single_event(raw, session)
+            .and_then(|event| event.ok_or_else(unexpected_response))
+            .map_err(Error::with_unknown_outcome)
     }
 
     /// Cancels an event. Google notifies the guests with its own text; a cancellation cannot contain a message.
-    pub(super) async fn call_off_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
+    pub(super) async fn cancel_meeting(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
         self.delete(session, mailbox, id, ALL).await
     }
 
@@ -226,7 +229,7 @@ impl Google {
 
     async fn delete(&self, session: &Session, mailbox: &str, id: &str, tell: (&str, &str)) -> Result<()> {
         let url = with_query(self.calendar_url(mailbox, &["events", id])?, &[tell]);
-        match self.call(session, &Call::delete(url).of(mailbox).on(Subject::Item)).await {
+        match self.call(session, &Call::delete(url).for_mailbox(mailbox).with_subject(Subject::Item)).await {
             Err(error) if error.kind != ErrorKind::Gone => Err(error),
             _ => Ok(()),
         }

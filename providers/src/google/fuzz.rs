@@ -3,16 +3,16 @@
 use domain::Zone;
 
 use super::{calendars, event, wire};
-use crate::{fuzzing::window, json};
+use crate::{fuzzing::fuzz_window, json};
 
-pub(crate) fn read(body: &[u8]) -> bool {
+pub(crate) fn parse_response(body: &[u8]) -> bool {
     let events = json::parse::<wire::Events>(body);
     let is_read = events.is_ok();
     for raw in events.into_iter().flat_map(|list| list.items.0).flatten() {
-        event::read(raw, Some(&Zone::UTC), Some(window()));
+        event::read(raw, Some(&Zone::UTC), Some(fuzz_window()));
     }
     if let Ok(told) = json::parse::<wire::FreeBusy>(body) {
-        calendars::sorted(told, &["ada@corp.test".to_owned()], window());
+        calendars::results_in_order(told, &["ada@corp.test".to_owned()], fuzz_window());
     }
     let _ = json::parse::<wire::Users>(body);
     let _ = json::parse::<wire::Resources>(body);

@@ -38,7 +38,7 @@ struct KeyFile {
 
 /// Claims of an assertion: who requests access on whose behalf, with which scopes, and for how long.
 #[derive(Serialize)]
-pub(super) struct Claims<'a> {
+pub(super) struct AssertionClaims<'a> {
     iss: &'a str,
     sub: &'a str,
     scope: &'a str,
@@ -47,7 +47,7 @@ pub(super) struct Claims<'a> {
     exp: i64,
 }
 
-impl<'a> Claims<'a> {
+impl<'a> AssertionClaims<'a> {
     /// Claims by which the service account `issuer` requests a token from the token endpoint `audience` to act as
     /// `subject`.
     pub(super) fn new(
@@ -64,7 +64,7 @@ impl<'a> Claims<'a> {
 
 impl ServiceAccountKey {
     /// Parses a key file. [`ErrorKind::Misconfigured`] if it is not the key of a service account.
-    pub fn read(json: &str) -> Result<Self> {
+    pub fn parse(json: &str) -> Result<Self> {
         let file: KeyFile = serde_json::from_str(json).map_err(|_| unusable())?;
         if file.kind != "service_account" || file.client_email.is_empty() || file.private_key_id.is_empty() {
             return Err(unusable());
@@ -93,7 +93,7 @@ impl ServiceAccountKey {
         now: Timestamp,
     ) -> Result<SecretString> {
         let header = Header { kid: Some(self.id.clone()), ..Header::new(Algorithm::RS256) };
-        let claims = Claims::new(&self.email, subject, scope, audience, now);
+        let claims = AssertionClaims::new(&self.email, subject, scope, audience, now);
         let key =
             EncodingKey::from_rsa_pem(self.private_key.expose_secret().as_bytes()).map_err(|_| unusable())?;
         let signed = jsonwebtoken::encode(&header, &claims, &key).map_err(|_| unusable())?;
@@ -116,7 +116,7 @@ mod tests {
         let broken =
             r#"{"type":"service_account","client_email":"a@b.test","private_key_id":"1","private_key":"x"}"#;
         for text in ["", "{}", "not json", user, broken] {
-            let error = ServiceAccountKey::read(text).unwrap_err();
+            let error = ServiceAccountKey::parse(text).unwrap_err();
             assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Misconfigured, "KEY_UNREADABLE"));
         }
     }

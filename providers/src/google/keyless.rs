@@ -17,8 +17,8 @@ use serde_json::json;
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::classify::PAUSE;
-use crate::{Error, ErrorKind, Remedy, Result, messages, rest::below};
+use super::classify::DEFAULT_WAIT;
+use crate::{Error, ErrorKind, Remedy, Result, messages, rest::url_below};
 
 /// Wait before the token source is queried again after a failure.
 const MENDED_IN: Duration = Duration::from_mins(1);
@@ -41,7 +41,7 @@ pub enum TokenSource {
 
 /// Signs assertions through Google's API. Clones share the source's token.
 #[derive(Debug, Clone)]
-pub struct Keyless {
+pub struct KeylessSigner {
     source: TokenSource,
     iam: Url,
     client: http::Client,
@@ -67,7 +67,7 @@ struct Signed {
     signed_jwt: String,
 }
 
-impl Keyless {
+impl KeylessSigner {
     /// Creates a signer that uses the API at `iam` (`https://iamcredentials.googleapis.com/v1`). `client` must be
     /// used for nothing else: it may call the source, usually a private address, which must stay unreachable for
     /// URLs from customers.
@@ -92,13 +92,14 @@ impl Keyless {
         if !answer.status.is_success() {
             return Err(refusal(&answer, jitter));
         }
-        let signed: Signed = crate::json::short(&answer).map_err(|_| unserved("SIGNATURE_UNREADABLE"))?;
+        let signed: Signed =
+            crate::json::parse_short(&answer).map_err(|_| unserved("SIGNATURE_UNREADABLE"))?;
         Ok(signed.signed_jwt.into())
     }
 
     async fn ask(&self, account: &str, claims: &str, token: &SecretString) -> Result<Response> {
         let call = format!("{account}:signJwt");
-        let url = below(&self.iam, &["projects", "-", "serviceAccounts", &call])?;
+        let url = url_below(&self.iam, &["projects", "-", "serviceAccounts", &call])?;
         let request = Request::new(Method::POST, url)
             .authorization(&format!("Bearer {}", token.expose_secret()))
             .body("application/json", json!({ "payload": claims }).to_string());
@@ -128,7 +129,7 @@ impl Keyless {
         if !answer.status.is_success() {
             return Err(unserved(&format!("SOURCE_{}", answer.status.as_u16())));
         }
-        let given: Given = crate::json::short(&answer).map_err(|_| unserved("SOURCE_UNREADABLE"))?;
+        let given: Given = crate::json::parse_short(&answer).map_err(|_| unserved("SOURCE_UNREADABLE"))?;
         let token = SecretString::from(given.access_token);
         let ends = now + chrono::Duration::seconds(given.expires_in.clamp(0, 12 * 3_600));
         *live = Some(CachedToken { token: token.clone(), ends });
@@ -152,13 +153,13 @@ fn unserved(code: &str) -> Error {
 }
 
 /// The error if no source is configured although a service account was connected without a key.
-pub(super) fn absent() -> Error {
+pub(super) fn missing_signer() -> Error {
     Error::new(ErrorKind::Signing, Remedy::Never, "SOURCE_ABSENT", messages::google_signing_absent())
 }
 
 /// The error if Google refuses an assertion that it signed itself: the operator's clock is wrong, or the failure is
 /// temporary.
-pub(super) fn own_statement_refused(code: &str) -> Error {
+pub(super) fn own_assertion_refused(code: &str) -> Error {
     unserved(code)
 }
 
@@ -168,7 +169,7 @@ fn refusal(answer: &Response, jitter: Duration) -> Error {
     match status {
         401 => unserved(&code),
         429 | 500.. => {
-            let wait = answer.retry_after().unwrap_or(PAUSE + jitter);
+            let wait = answer.retry_after().unwrap_or(DEFAULT_WAIT + jitter);
             Error::new(ErrorKind::Signing, Remedy::RetryAfter(wait), code, messages::google_signing_silent())
         }
         _ => {

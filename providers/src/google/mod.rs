@@ -3,7 +3,7 @@
 //! An organisation is connected through a service account of its own, whose client id an administrator authorises
 //! for domain-wide delegation. With the account's key ([`ServiceAccountKey`], as [`Credential::ServiceAccount`])
 //! the connector signs an assertion for each mailbox for which it acts, and caches the resulting tokens; without
-//! the key ([`Credential::Keyless`]) Google signs, authorised by the operator's token source ([`Keyless`]).
+//! the key ([`Credential::Keyless`]) Google signs, authorised by the operator's token source ([`KeylessSigner`]).
 //! [`Session::account`] is the administrator, as whom the connector acts in the directory, in the calendars of
 //! rooms, and for busy times. A user's own consent ([`consent`]) is one token for that user's calendar.
 //!
@@ -44,10 +44,10 @@ use async_trait::async_trait;
 use domain::{Ids, ProviderKind, SharedClock, TimeRange};
 pub use event::EFFECT_KEY;
 pub use key::ServiceAccountKey;
-pub use keyless::{Keyless, TokenSource};
+pub use keyless::{KeylessSigner, TokenSource};
 pub use onboarding::{OWN_CONSENTED, SIGNED_IN};
 pub use push::HOOK;
-pub use scopes::{DELEGATED, OWN};
+pub use scopes::{DELEGATED_SCOPES, OWN_CONSENT_SCOPES};
 use secrecy::SecretString;
 use url::Url;
 
@@ -59,7 +59,7 @@ use crate::{
 
 /// The OAuth application for users' own consents; not needed for service accounts.
 #[derive(Debug, Clone)]
-pub struct Application {
+pub struct OAuthApplication {
     /// The id that Google issued at registration, `....apps.googleusercontent.com`.
     pub client_id: String,
     /// The client secret that Google issued with it.
@@ -78,9 +78,9 @@ pub struct Config {
     /// The Directory API: `https://admin.googleapis.com/admin/directory/v1`.
     pub directory: Url,
     /// The application for users' own consents; `None` if these are not offered.
-    pub application: Option<Application>,
+    pub application: Option<OAuthApplication>,
     /// The signer for service accounts without a key; `None` if these are not offered.
-    pub keyless: Option<Keyless>,
+    pub keyless: Option<KeylessSigner>,
 }
 
 /// The connector for Google. Cheap to clone; clones share their tokens, and one connector serves every tenant.
@@ -90,18 +90,18 @@ pub struct Google {
     client: http::Client,
     clock: SharedClock,
     ids: Ids,
-    tokens: tokens::Tokens,
+    tokens: tokens::TokenCache,
 }
 
 impl Google {
     /// Creates a connector with these endpoints.
     pub fn new(config: Config, client: http::Client, clock: SharedClock, ids: Ids) -> Self {
-        Self { config, client, clock, ids, tokens: tokens::Tokens::default() }
+        Self { config, client, clock, ids, tokens: tokens::TokenCache::default() }
     }
 
     /// Whether a service account can be connected without its key. This also needs an application, with which its
     /// administrator signs in.
-    pub fn is_keyless(&self) -> bool {
+    pub fn supports_keyless(&self) -> bool {
         self.config.keyless.is_some() && self.config.application.is_some()
     }
 }
@@ -193,7 +193,7 @@ impl Events for Google {
         window: TimeRange,
         after: Option<&str>,
     ) -> Result<EventPage> {
-        self.list_calendar(session, mailbox, calendar, window, after).await
+        self.list_calendar_events(session, mailbox, calendar, window, after).await
     }
 
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {
@@ -201,7 +201,7 @@ impl Events for Google {
     }
 
     async fn find_event(&self, session: &Session, mailbox: &str, effect_key: &str) -> Result<Option<Event>> {
-        self.find_by_key(session, mailbox, effect_key).await
+        self.find_by_effect_key(session, mailbox, effect_key).await
     }
 
     async fn event(&self, session: &Session, mailbox: &str, id: &str) -> Result<Option<Event>> {
@@ -219,7 +219,7 @@ impl Events for Google {
     }
 
     async fn cancel_event(&self, session: &Session, mailbox: &str, id: &str, _message: &str) -> Result<()> {
-        self.call_off_event(session, mailbox, id).await
+        self.cancel_meeting(session, mailbox, id).await
     }
 
     async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
@@ -246,6 +246,6 @@ impl ChangeFeed for Google {
         window: TimeRange,
         watermark: Option<&str>,
     ) -> Result<ChangeCheck> {
-        self.ask_for_changes(session, mailbox, window, watermark).await
+        self.check_for_changes(session, mailbox, window, watermark).await
     }
 }

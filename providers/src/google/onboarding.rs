@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use secrecy::ExposeSecret;
 use url::Url;
 
-use super::{Google, consent::Ask, scopes::DELEGATED};
+use super::{Google, consent::AuthorizationPurpose, scopes::DELEGATED_SCOPES};
 use crate::{
-    AuthorizationRequest, CodeExchange, ConsentShape, Declined, Error, ErrorKind, IssuedToken, Onboarding,
-    RedirectPaths, Remedy, Result, Secret, SignIn, SignedIn, messages,
+    AuthorizationRequest, CodeExchange, ConsentDeclined, ConsentFlow, Error, ErrorKind, IssuedToken,
+    Onboarding, RedirectPaths, Remedy, Result, Secret, SignInPurpose, SignedInAccount, messages,
 };
 
 /// Path to which Google redirects after the sign-in of an administrator who named a service account.
@@ -17,35 +17,39 @@ pub const OWN_CONSENTED: &str = "/connect/google/own";
 
 #[async_trait]
 impl Onboarding for Google {
-    fn consent_shape(&self) -> ConsentShape {
-        ConsentShape::ServiceAccount { scopes: &DELEGATED, keyless: self.is_keyless() }
+    fn consent_flow(&self) -> ConsentFlow {
+        ConsentFlow::ServiceAccount { scopes: &DELEGATED_SCOPES, keyless: self.supports_keyless() }
     }
 
     fn redirect_paths(&self) -> RedirectPaths {
         RedirectPaths { signed_in: Some(SIGNED_IN), consented: None, own: Some(OWN_CONSENTED) }
     }
 
-    fn sign_in_url(&self, purpose: SignIn, request: &AuthorizationRequest<'_>) -> Result<Url> {
+    fn sign_in_url(&self, purpose: SignInPurpose, request: &AuthorizationRequest<'_>) -> Result<Url> {
         let AuthorizationRequest { redirect_uri, state, nonce, challenge, login_hint } = *request;
         let ask = match purpose {
-            SignIn::Administrator => Ask::SignIn,
-            SignIn::OwnConsent => Ask::OwnConsent,
+            SignInPurpose::Administrator => AuthorizationPurpose::SignIn,
+            SignInPurpose::OwnConsent => AuthorizationPurpose::OwnConsent,
         };
         self.consent_url(ask, redirect_uri, state, nonce, challenge, login_hint)
     }
 
-    async fn redeem(&self, purpose: SignIn, brought: &CodeExchange<'_>) -> Result<Option<SignedIn>> {
+    async fn redeem(
+        &self,
+        purpose: SignInPurpose,
+        brought: &CodeExchange<'_>,
+    ) -> Result<Option<SignedInAccount>> {
         let CodeExchange { code, verifier, redirect_uri, nonce } = *brought;
         let (person, refresh_token) = match purpose {
-            SignIn::Administrator => {
+            SignInPurpose::Administrator => {
                 (Some(self.redeem_sign_in(code, verifier, redirect_uri, nonce).await?), None)
             }
-            SignIn::OwnConsent => {
+            SignInPurpose::OwnConsent => {
                 let tokens = self.redeem_code(code, verifier, redirect_uri, nonce).await?;
                 (tokens.person, tokens.refresh_token)
             }
         };
-        Ok(person.map(|person| SignedIn {
+        Ok(person.map(|person| SignedInAccount {
             account: person.id,
             username: person.email,
             organisation: None,
@@ -55,12 +59,12 @@ impl Onboarding for Google {
         }))
     }
 
-    fn redirect_error(&self, error: &str, _description: &str) -> std::result::Result<Declined, Error> {
+    fn redirect_error(&self, error: &str, _description: &str) -> std::result::Result<ConsentDeclined, Error> {
         let (kind, remedy, message) = match error {
-            "access_denied" | "permission_denied" => return Ok(Declined),
+            "access_denied" | "permission_denied" => return Ok(ConsentDeclined),
             "temporarily_unavailable" | "server_error" => (
                 ErrorKind::Unavailable,
-                Remedy::RetryAfter(super::classify::PAUSE),
+                Remedy::RetryAfter(super::classify::DEFAULT_WAIT),
                 messages::google_sign_in_problem(),
             ),
             _ => (ErrorKind::Invalid, Remedy::Never, messages::google_sign_in_refused()),
@@ -73,7 +77,9 @@ impl Onboarding for Google {
     }
 
     async fn token(&self, secret: &Secret, _claims: Option<&str>) -> Result<IssuedToken> {
-        let Secret::GoogleUser { external, refresh_token } = secret else { return Err(Secret::foreign()) };
+        let Secret::GoogleUser { external, refresh_token } = secret else {
+            return Err(Secret::wrong_provider());
+        };
         let tokens = self.refresh(&refresh_token.clone().into()).await?;
         let next = tokens.refresh_token.as_ref().map(|token| Secret::GoogleUser {
             external: external.clone(),

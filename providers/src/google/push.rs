@@ -11,13 +11,13 @@ use serde_json::json;
 use super::{
     Google,
     classify::Subject,
-    request::{Call, unreadable},
+    request::{Call, unreadable_response},
     scopes::Scope,
     wire,
 };
 use crate::{
-    Channel, Error, ErrorKind, Notice, Notices, Push, PushRequest, Remedy, Result, Session, messages,
-    rest::{RestApi, below, push},
+    Channel, Error, ErrorKind, Notice, ParsedPush, Push, PushRequest, Remedy, Result, Session, messages,
+    rest::{RestApi, push, url_below},
 };
 
 /// Requested lifetime of a channel; Google may grant less and reports the actual one.
@@ -36,12 +36,12 @@ impl Push for Google {
 
     /// Notifications have no body: their headers contain the channel's id and our secret. The first one of a channel
     /// (`sync`) only confirms that it is open.
-    fn read_push(&self, request: &PushRequest<'_>) -> Notices {
+    fn read_push(&self, request: &PushRequest<'_>) -> ParsedPush {
         let header = |name: &str| request.headers.get(name).cloned().unwrap_or_default();
         if header("x-goog-resource-state") == "sync" {
-            return Notices::About(Vec::new());
+            return ParsedPush::About(Vec::new());
         }
-        Notices::About(vec![Notice {
+        ParsedPush::About(vec![Notice {
             channel: header("x-goog-channel-id"),
             is_part: true,
             secret: header("x-goog-channel-token"),
@@ -59,9 +59,9 @@ impl Push for Google {
             "params": { "ttl": LIFE.num_seconds().to_string() },
         });
         let call = Call::post(self.calendar_url(mailbox, &["events", "watch"])?, Scope::Events, body);
-        let opened: wire::Channel = self.call_json(session, &call.of(mailbox)).await?;
+        let opened: wire::Channel = self.call_json(session, &call.for_mailbox(mailbox)).await?;
         let expires = opened.expiration.as_deref().and_then(|text| text.parse().ok());
-        let expires = expires.and_then(DateTime::from_timestamp_millis).ok_or_else(unreadable)?;
+        let expires = expires.and_then(DateTime::from_timestamp_millis).ok_or_else(unreadable_response)?;
         Ok(Channel {
             id: format!("{}|{}|{mailbox}", opened.id, opened.resource_id),
             expires_at: expires.trunc_subsecs(6),
@@ -82,9 +82,9 @@ impl Push for Google {
                 messages::google_channel_malformed(),
             ));
         };
-        let url = below(&self.config.calendar, &["channels", "stop"])?;
+        let url = url_below(&self.config.calendar, &["channels", "stop"])?;
         let call = Call::post(url, Scope::Events, json!({ "id": id, "resourceId": resource }));
-        push::ended(self.call(session, &call.of(mailbox).on(Subject::Item)).await)
+        push::ignore_gone(self.call(session, &call.for_mailbox(mailbox).with_subject(Subject::Item)).await)
     }
 }
 

@@ -13,7 +13,7 @@ use domain::Message;
 use http::Response;
 use serde::Deserialize;
 
-use super::classify::PAUSE;
+use super::classify::DEFAULT_WAIT;
 use crate::{Error, ErrorKind as Kind, Remedy, messages};
 
 #[derive(Debug, Default, Deserialize)]
@@ -25,10 +25,10 @@ struct Refusal {
 }
 
 /// Classifies an error response of the token endpoint.
-pub(super) fn token(answer: &Response, jitter: Duration) -> Error {
-    let refusal: Refusal = crate::json::short(answer).unwrap_or_default();
-    let status = answer.status.as_u16();
-    let wait = answer.retry_after().unwrap_or(PAUSE + jitter);
+pub(super) fn token_error(response: &Response, jitter: Duration) -> Error {
+    let refusal: Refusal = crate::json::parse_short(response).unwrap_or_default();
+    let status = response.status.as_u16();
+    let wait = response.retry_after().unwrap_or(DEFAULT_WAIT + jitter);
     let (kind, remedy, message) = match by_error(&refusal) {
         Some((Kind::Unavailable, message)) => (Kind::Unavailable, Remedy::RetryAfter(wait), message),
         Some((kind, message)) => (kind, remedy(kind), message),

@@ -10,7 +10,7 @@ fn refused(status: u16, error: &str, description: &str) -> (Kind, Remedy) {
         headers: HeaderMap::new(),
         body: body.into(),
     };
-    let error = token(&answer, Duration::ZERO);
+    let error = token_error(&answer, Duration::ZERO);
     (error.kind, error.remedy)
 }
 
@@ -19,7 +19,7 @@ fn every_word_of_the_token_endpoint_has_its_meaning() {
     let lost = (Kind::GrantLost, Remedy::Reconnect);
     let ours = (Kind::Misconfigured, Remedy::Never);
     let skip = (Kind::NoMailbox, Remedy::SkipMailbox);
-    let later = (Kind::Unavailable, Remedy::RetryAfter(PAUSE));
+    let later = (Kind::Unavailable, Remedy::RetryAfter(DEFAULT_WAIT));
     let rows = [
         (401, "unauthorized_client", "Unauthorized client or scope in request.", lost),
         (401, "access_denied", "Requested client not authorized.", lost),

@@ -16,22 +16,22 @@ use super::{
     Google,
     classify::{self, Subject},
     scopes::Scope,
-    tokens::Account,
+    tokens::SigningAccount,
 };
 use crate::{
     Credential, Error, ErrorKind, Remedy, Result, Session, messages,
-    rest::{self, RestApi, below},
+    rest::{self, RestApi, url_below},
 };
 
 /// Suffix of the addresses of resource calendars: rooms, which cannot be impersonated.
 const RESOURCE: &str = "@resource.calendar.google.com";
 
 /// A request to one of Google's APIs.
-pub(super) type Call<'a> = rest::Call<'a, Detail>;
+pub(super) type Call<'a> = rest::Call<'a, RequestDetails>;
 
 /// Google-specific details of a request.
 #[derive(Debug, Clone)]
-pub(crate) struct Detail {
+pub(crate) struct RequestDetails {
     version: Option<String>,
     scope: Scope,
     subject: Subject,
@@ -41,8 +41,9 @@ pub(crate) struct Detail {
 
 impl<'a> Call<'a> {
     pub(super) fn get(url: Url, scope: Scope) -> Self {
-        let detail = Detail { version: None, scope, subject: Subject::Directory, acts_for_owner: false };
-        Self::reading(Method::GET, url, detail)
+        let detail =
+            RequestDetails { version: None, scope, subject: Subject::Directory, acts_for_owner: false };
+        Self::new_read_only(Method::GET, url, detail)
     }
 
     pub(super) fn post(url: Url, scope: Scope, body: Value) -> Self {
@@ -53,7 +54,7 @@ impl<'a> Call<'a> {
     pub(super) fn patch(url: Url, body: Value, version: &str) -> Self {
         let call = Self { method: Method::PATCH, ..Self::post(url, Scope::Events, body) };
         let version = Some(version.to_owned()).filter(|version| !version.is_empty());
-        Self { detail: Detail { version, ..call.detail }, ..call }
+        Self { detail: RequestDetails { version, ..call.detail }, ..call }
     }
 
     pub(super) fn delete(url: Url) -> Self {
@@ -62,15 +63,15 @@ impl<'a> Call<'a> {
 
     /// Sets the mailbox that the request is about; the service account acts for its owner, or for the administrator
     /// if it is a room.
-    pub(super) fn of(self, mailbox: &'a str) -> Self {
+    pub(super) fn for_mailbox(self, mailbox: &'a str) -> Self {
         let acts_for_owner = !is_resource(mailbox);
-        let detail = Detail { acts_for_owner, subject: Subject::Calendar, ..self.detail };
+        let detail = RequestDetails { acts_for_owner, subject: Subject::Calendar, ..self.detail };
         Self { mailbox: Some(mailbox), detail, ..self }
     }
 
     /// Sets the directory user that the request is about; the service account acts for the administrator.
-    pub(super) fn about(self, mailbox: &'a str) -> Self {
-        let detail = Detail { acts_for_owner: false, subject: Subject::Person, ..self.detail };
+    pub(super) fn about_user(self, mailbox: &'a str) -> Self {
+        let detail = RequestDetails { acts_for_owner: false, subject: Subject::Person, ..self.detail };
         Self { mailbox: Some(mailbox), detail, ..self }
     }
 
@@ -80,8 +81,8 @@ impl<'a> Call<'a> {
     }
 
     /// Sets the subject by which "not found" and "forbidden" are interpreted.
-    pub(super) fn on(self, subject: Subject) -> Self {
-        Self { detail: Detail { subject, ..self.detail }, ..self }
+    pub(super) fn with_subject(self, subject: Subject) -> Self {
+        Self { detail: RequestDetails { subject, ..self.detail }, ..self }
     }
 }
 
@@ -92,7 +93,7 @@ pub(super) fn is_resource(mailbox: &str) -> bool {
 
 #[async_trait]
 impl RestApi for Google {
-    type Detail = Detail;
+    type RequestDetails = RequestDetails;
     const NAME: &'static str = "Google";
 
     fn client(&self) -> &http::Client {
@@ -113,14 +114,16 @@ impl RestApi for Google {
         refused: Option<(&SecretString, &Response)>,
     ) -> Result<SecretString> {
         let account = match credential {
-            Credential::ServiceAccount(key) => Some(Account::Key(key)),
-            Credential::Keyless(address) => Some(Account::Keyless(address)),
+            Credential::ServiceAccount(key) => Some(SigningAccount::Key(key)),
+            Credential::Keyless(address) => Some(SigningAccount::Keyless(address)),
             _ => None,
         };
         if let Some(account) = account {
             let subject = call.acts().unwrap_or(&session.account);
             let refused = refused.map(|(token, _)| token);
-            return self.acting_as(&session.scope, account, subject, call.detail.scope, refused).await;
+            return self
+                .token_for_subject(&session.scope, account, subject, call.detail.scope, refused)
+                .await;
         }
         let fresh = match refused {
             Some(_) => session.credentials.renewed(credential, None).await?,
@@ -154,7 +157,7 @@ impl RestApi for Google {
     }
 
     fn classify(&self, answer: &Response, call: &Call<'_>, jitter: Duration) -> Error {
-        classify::refusal(answer, call.detail.subject, call.writes, jitter)
+        classify::error_from_response(answer, call.detail.subject, call.writes, jitter)
     }
 
     fn grant_lost(&self, error: Error) -> Error {
@@ -165,12 +168,12 @@ impl RestApi for Google {
 impl Google {
     /// The URL of a resource in a mailbox's calendar.
     pub(super) fn calendar_url(&self, mailbox: &str, parts: &[&str]) -> Result<Url> {
-        below(&self.config.calendar, &[&["calendars", mailbox], parts].concat())
+        url_below(&self.config.calendar, &[&["calendars", mailbox], parts].concat())
     }
 
     /// The URL of a resource in the directory.
     pub(super) fn directory_url(&self, parts: &[&str]) -> Result<Url> {
-        below(&self.config.directory, parts)
+        url_below(&self.config.directory, parts)
     }
 }
 
@@ -180,11 +183,11 @@ pub(super) fn with_query(mut url: Url, query: &[(&str, &str)]) -> Url {
     url
 }
 
-pub(super) fn unreadable() -> Error {
-    rest::not_understood(Google::NAME)
+pub(super) fn unreadable_response() -> Error {
+    rest::unexpected_response(Google::NAME)
 }
 
 /// The error for a list that never ends.
-pub(super) fn endless() -> Error {
-    rest::endless(Google::NAME)
+pub(super) fn too_many_pages() -> Error {
+    rest::too_many_pages(Google::NAME)
 }

@@ -12,7 +12,7 @@ const DIRECTORY_RESOURCES: &str =
 const DIRECTORY_USERS: &str = "https://www.googleapis.com/auth/admin.directory.user.readonly";
 
 /// Scopes that an administrator authorises for the service account's client id under "Domain-wide delegation".
-pub const DELEGATED: [&str; 7] = [
+pub const DELEGATED_SCOPES: [&str; 7] = [
     CALENDAR_EVENTS,
     CALENDAR_BUSY,
     CALENDAR_LISTS,
@@ -23,11 +23,11 @@ pub const DELEGATED: [&str; 7] = [
 ];
 
 /// Scopes requested from a user who connects only the user's own calendar.
-pub const OWN: [&str; 6] =
+pub const OWN_CONSENT_SCOPES: [&str; 6] =
     ["openid", "email", CALENDAR_EVENTS, CALENDAR_BUSY, CALENDAR_NAMES, CALENDAR_LISTS];
 
 /// Scopes requested to authenticate a user.
-pub const SIGN_IN: [&str; 2] = ["openid", "email"];
+pub const SIGN_IN_SCOPES: [&str; 2] = ["openid", "email"];
 
 /// The scopes of one kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -18,7 +18,7 @@ use url::form_urlencoded;
 
 use super::{
     Google,
-    key::{Claims, ServiceAccountKey},
+    key::{AssertionClaims, ServiceAccountKey},
     keyless, refusal,
     scopes::Scope,
 };
@@ -33,7 +33,7 @@ const CAPACITY: u64 = 100_000;
 
 /// Tokens by the session's scope, the service account, the user on whose behalf it acts, and the kind of request.
 #[derive(Debug, Clone)]
-pub(super) struct Tokens(Cache<(Arc<str>, String, String, Scope), Slot>);
+pub(super) struct TokenCache(Cache<(Arc<str>, String, String, Scope), Slot>);
 
 type Slot = Arc<Mutex<Option<CachedToken>>>;
 
@@ -43,7 +43,7 @@ struct CachedToken {
     ends: Timestamp,
 }
 
-impl Default for Tokens {
+impl Default for TokenCache {
     fn default() -> Self {
         Self(Cache::builder().max_capacity(CAPACITY).build())
     }
@@ -51,14 +51,14 @@ impl Default for Tokens {
 
 /// The service account, and how its assertions are signed.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Account<'a> {
+pub(super) enum SigningAccount<'a> {
     /// A service account with its key.
     Key(&'a ServiceAccountKey),
     /// The address of a service account without a key; the operator's source authorises signing.
     Keyless(&'a str),
 }
 
-impl Account<'_> {
+impl SigningAccount<'_> {
     /// The cache key of the account. A service account key is identified by a digest, which contains no `@` and
     /// therefore never equals an address.
     fn mark(self) -> String {
@@ -71,7 +71,7 @@ impl Account<'_> {
 
 /// A response of the token endpoint.
 #[derive(Deserialize)]
-pub(super) struct TokenAnswer {
+pub(super) struct TokenResponse {
     pub access_token: String,
     pub expires_in: u64,
     pub refresh_token: Option<String>,
@@ -82,10 +82,10 @@ pub(super) struct TokenAnswer {
 impl Google {
     /// Returns a token to act as `subject` that differs from `refused`. Cached by the session's scope, so that
     /// entering another customer's account and subject never yields their token.
-    pub(super) async fn acting_as(
+    pub(super) async fn token_for_subject(
         &self,
         owner: &Arc<str>,
-        account: Account<'_>,
+        account: SigningAccount<'_>,
         subject: &str,
         scope: Scope,
         refused: Option<&SecretString>,
@@ -103,12 +103,12 @@ impl Google {
         *live = None;
         let assertion = self.statement(account, subject, scope, now).await?;
         let form = [("grant_type", JWT_BEARER), ("assertion", assertion.expose_secret())];
-        let answer = fetch(self, &form).await.map_err(|error| match account {
+        let answer = request_token(self, &form).await.map_err(|error| match account {
             // There is no key that somebody could enter again.
-            Account::Keyless(_)
+            SigningAccount::Keyless(_)
                 if error.kind == ErrorKind::Misconfigured && error.code == "invalid_grant" =>
             {
-                keyless::own_statement_refused(&error.code)
+                keyless::own_assertion_refused(&error.code)
             }
             _ => error,
         })?;
@@ -120,19 +120,19 @@ impl Google {
 
     async fn statement(
         &self,
-        account: Account<'_>,
+        account: SigningAccount<'_>,
         subject: &str,
         scope: Scope,
         now: Timestamp,
     ) -> Result<SecretString> {
         let (audience, scope) = (self.config.token.as_str(), scope.name());
         match account {
-            Account::Key(key) => key.sign(subject, scope, audience, now),
-            Account::Keyless(address) => {
-                let keyless = self.config.keyless.as_ref().ok_or_else(keyless::absent)?;
-                let claims = Claims::new(address, subject, scope, audience, now);
-                let claims = serde_json::to_string(&claims).map_err(|_| keyless::absent())?;
-                let jitter = Duration::from_millis(self.ids.below(2_000));
+            SigningAccount::Key(key) => key.sign(subject, scope, audience, now),
+            SigningAccount::Keyless(address) => {
+                let keyless = self.config.keyless.as_ref().ok_or_else(keyless::missing_signer)?;
+                let claims = AssertionClaims::new(address, subject, scope, audience, now);
+                let claims = serde_json::to_string(&claims).map_err(|_| keyless::missing_signer())?;
+                let jitter = Duration::from_millis(self.ids.random_below(2_000));
                 keyless.sign(address, &claims, now, jitter).await
             }
         }
@@ -140,7 +140,7 @@ impl Google {
 }
 
 /// Sends a request to the token endpoint.
-pub(super) async fn fetch(google: &Google, form: &[(&str, &str)]) -> Result<TokenAnswer> {
+pub(super) async fn request_token(google: &Google, form: &[(&str, &str)]) -> Result<TokenResponse> {
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
     let request = Request::new(Method::POST, google.config.token.clone())
         .header(HeaderName::from_static("accept"), "application/json")
@@ -148,11 +148,11 @@ pub(super) async fn fetch(google: &Google, form: &[(&str, &str)]) -> Result<Toke
     let answer =
         google.client.send(request).await.map_err(|error| Error { unknown: false, ..error.into() })?;
     if !answer.status.is_success() {
-        let error = refusal::token(&answer, Duration::from_millis(google.ids.below(2_000)));
+        let error = refusal::token_error(&answer, Duration::from_millis(google.ids.random_below(2_000)));
         tracing::info!(code = error.code, status = answer.status.as_u16(), "Google gave no token");
         return Err(error);
     }
-    crate::json::short(&answer).map_err(|_| {
+    crate::json::parse_short(&answer).map_err(|_| {
         Error::new(
             ErrorKind::Unavailable,
             Remedy::RetryAfter(Duration::from_secs(5)),

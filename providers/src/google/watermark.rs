@@ -9,9 +9,9 @@ use domain::TimeRange;
 
 use super::{
     Google,
-    calendars::instant,
+    calendars::format_instant,
     classify::Subject,
-    request::{Call, unreadable, with_query},
+    request::{Call, unreadable_response, with_query},
     scopes::Scope,
     wire,
 };
@@ -28,16 +28,16 @@ const MOST_PAGES: usize = 200;
 const FIELDS: &str = "items(id),nextPageToken,nextSyncToken";
 
 impl Google {
-    pub(super) async fn ask_for_changes(
+    pub(super) async fn check_for_changes(
         &self,
         session: &Session,
         mailbox: &str,
         window: TimeRange,
         known: Option<&str>,
     ) -> Result<ChangeCheck> {
-        watermark::poll("token", (mailbox, window), known, |token| {
+        watermark::poll_watermark("token", (mailbox, window), known, |token| {
             Box::pin(async move {
-                let (from, until) = (instant(window.start), instant(window.end));
+                let (from, until) = (format_instant(window.start), format_instant(window.end));
                 let bounds = match &token {
                     Some(token) => vec![("syncToken", token.as_str())],
                     None => vec![("timeMin", from.as_str()), ("timeMax", until.as_str())],
@@ -61,15 +61,15 @@ impl Google {
             query.extend_from_slice(bounds);
             query.extend(page.as_deref().map(|token| ("pageToken", token)));
             let url = with_query(self.calendar_url(mailbox, &["events"])?, &query);
-            let call = Call::get(url, Scope::Events).of(mailbox).on(Subject::Changes);
-            let list: wire::Touched = self.call_json(session, &call).await?;
+            let call = Call::get(url, Scope::Events).for_mailbox(mailbox).with_subject(Subject::Changes);
+            let list: wire::EventsWithoutDetails = self.call_json(session, &call).await?;
             told |= !list.items.is_empty();
             match (list.next_page_token, list.next_sync_token) {
                 (Some(next), _) => page = Some(next),
                 (None, Some(token)) => return Ok((token, told)),
-                (None, None) => return Err(unreadable()),
+                (None, None) => return Err(unreadable_response()),
             }
         }
-        Err(unreadable())
+        Err(unreadable_response())
     }
 }

@@ -5,41 +5,41 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::json::{self, Members};
+use crate::json::{self, LenientList};
 
 /// The customer resource of the Directory API: the organisation.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Customer {
     pub id: String,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub customer_domain: Option<String>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub postal_address: Option<PostalAddress>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub language: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PostalAddress {
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub organization_name: Option<String>,
 }
 
 /// The domains of the organisation.
 #[derive(Debug, Deserialize)]
 pub(super) struct Domains {
-    pub domains: Members<Domain>,
+    pub domains: LenientList<Domain>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Domain {
     pub domain_name: String,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub verified: Option<bool>,
-    #[serde(default, deserialize_with = "json::list")]
+    #[serde(default, deserialize_with = "json::lenient_list")]
     pub domain_aliases: Vec<DomainAlias>,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Domain {
 #[serde(rename_all = "camelCase")]
 pub(super) struct DomainAlias {
     pub domain_alias_name: String,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub verified: Option<bool>,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct DomainAlias {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Users {
-    pub users: Members<User>,
+    pub users: LenientList<User>,
     pub next_page_token: Option<String>,
 }
 
@@ -65,20 +65,20 @@ pub(super) struct Users {
 pub(super) struct User {
     pub id: String,
     pub primary_email: String,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub customer_id: Option<String>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub name: Option<UserName>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub suspended: Option<bool>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub archived: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct UserName {
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub full_name: Option<String>,
 }
 
@@ -86,7 +86,7 @@ pub(super) struct UserName {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Resources {
-    pub items: Members<Resource>,
+    pub items: LenientList<Resource>,
     pub next_page_token: Option<String>,
 }
 
@@ -94,19 +94,19 @@ pub(super) struct Resources {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Resource {
     pub resource_id: String,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub resource_email: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub resource_name: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub resource_category: Option<String>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub capacity: Option<i32>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub building_id: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub floor_name: Option<String>,
-    #[serde(default, deserialize_with = "json::list")]
+    #[serde(default, deserialize_with = "json::lenient_list")]
     pub feature_instances: Vec<FeatureInstance>,
 }
 
@@ -124,7 +124,7 @@ pub(super) struct Feature {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Buildings {
-    pub buildings: Members<Building>,
+    pub buildings: LenientList<Building>,
     pub next_page_token: Option<String>,
 }
 
@@ -132,7 +132,7 @@ pub(super) struct Buildings {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Building {
     pub building_id: String,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub building_name: Option<String>,
 }
 
@@ -141,7 +141,7 @@ pub(super) struct Building {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Calendar {
     pub id: String,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub time_zone: Option<String>,
 }
 
@@ -149,7 +149,7 @@ pub(super) struct Calendar {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct CalendarList {
-    pub items: Members<ListedCalendar>,
+    pub items: LenientList<ListedCalendar>,
     pub next_page_token: Option<String>,
 }
 
@@ -157,15 +157,15 @@ pub(super) struct CalendarList {
 #[serde(rename_all = "camelCase")]
 pub(super) struct ListedCalendar {
     pub id: String,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub summary: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub summary_override: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub access_role: Option<String>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub primary: Option<bool>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub deleted: Option<bool>,
 }
 
@@ -177,35 +177,35 @@ pub(super) struct FreeBusy {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct BusyCalendar {
-    #[serde(default, deserialize_with = "json::value")]
-    pub busy: Option<Members<BusyTime>>,
+    #[serde(default, deserialize_with = "json::lenient_value")]
+    pub busy: Option<LenientList<BusyTime>>,
     #[serde(default)]
     pub errors: Option<Box<RawValue>>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct BusyTime {
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub start: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub end: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct BusyError {
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub reason: Option<String>,
 }
 
 /// Metadata in a list of events: its calendar and the caller's access to it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Head {
-    #[serde(default, deserialize_with = "json::text")]
+pub(super) struct CalendarMetadata {
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub summary: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub time_zone: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub access_role: Option<String>,
 }
 
@@ -213,8 +213,8 @@ pub(super) struct Head {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Events {
-    pub items: Members<Event>,
-    #[serde(default, deserialize_with = "json::text")]
+    pub items: LenientList<Event>,
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub time_zone: Option<String>,
     pub next_page_token: Option<String>,
     pub next_sync_token: Option<String>,
@@ -223,8 +223,8 @@ pub(super) struct Events {
 /// One page of events without details, of which only the number matters.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Touched {
-    #[serde(default, deserialize_with = "json::list")]
+pub(super) struct EventsWithoutDetails {
+    #[serde(default, deserialize_with = "json::lenient_list")]
     pub items: Vec<serde::de::IgnoredAny>,
     pub next_page_token: Option<String>,
     pub next_sync_token: Option<String>,
@@ -234,117 +234,117 @@ pub(super) struct Touched {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Event {
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub id: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub status: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub etag: Option<String>,
-    #[serde(rename = "iCalUID", default, deserialize_with = "json::text")]
+    #[serde(rename = "iCalUID", default, deserialize_with = "json::lenient_text")]
     pub ical_uid: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub summary: Option<String>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub start: Option<EventTime>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub end: Option<EventTime>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub transparency: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub visibility: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub event_type: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub recurring_event_id: Option<String>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub organizer: Option<Person>,
-    #[serde(default, deserialize_with = "json::list")]
+    #[serde(default, deserialize_with = "json::lenient_list")]
     pub attendees: Vec<Attendee>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub extended_properties: Option<ExtendedProperties>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub hangout_link: Option<String>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub conference_data: Option<ConferenceData>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ConferenceData {
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub create_request: Option<ConferenceRequest>,
-    #[serde(default, deserialize_with = "json::list")]
+    #[serde(default, deserialize_with = "json::lenient_list")]
     pub entry_points: Vec<EntryPoint>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ConferenceRequest {
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub status: Option<ConferenceStatus>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ConferenceStatus {
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub status_code: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct EntryPoint {
-    #[serde(rename = "entryPointType", default, deserialize_with = "json::text")]
+    #[serde(rename = "entryPointType", default, deserialize_with = "json::lenient_text")]
     pub kind: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub uri: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct EventTime {
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub date: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub date_time: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub time_zone: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Person {
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub email: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub display_name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Attendee {
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub email: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub display_name: Option<String>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub optional: Option<bool>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub resource: Option<bool>,
-    #[serde(rename = "self", default, deserialize_with = "json::value")]
+    #[serde(rename = "self", default, deserialize_with = "json::lenient_value")]
     pub is_self: Option<bool>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub response_status: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ExtendedProperties {
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub private: Option<PrivateProperties>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct PrivateProperties {
     /// The value of [`super::EFFECT_KEY`].
-    #[serde(rename = "musterEffectKey", default, deserialize_with = "json::text")]
+    #[serde(rename = "musterEffectKey", default, deserialize_with = "json::lenient_text")]
     pub effect_key: Option<String>,
 }
 
@@ -354,6 +354,6 @@ pub(super) struct PrivateProperties {
 pub(super) struct Channel {
     pub id: String,
     pub resource_id: String,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub expiration: Option<String>,
 }

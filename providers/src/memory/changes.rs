@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Memory, Method, PAGE, Request, messages,
-    record::{Entry, Record},
+    record::{StoredEvent, SystemState},
 };
 use crate::{ChangeCheck, ChangeFeed, Changes, Error, ErrorKind, Remedy, Result, Session};
 
@@ -28,9 +28,9 @@ impl ChangeFeed for Memory {
         window: TimeRange,
         cursor: Option<&str>,
     ) -> Result<Changes> {
-        let request = Request::of(Method::Changes, mailbox, session);
+        let request = Request::new(Method::Changes, mailbox, session);
         self.call(session, request, |record| {
-            record.require(mailbox)?;
+            record.require_mailbox(mailbox)?;
             match cursor {
                 Some(cursor) => {
                     let position = record.read(cursor).filter(|position| position.mailbox == mailbox);
@@ -52,9 +52,9 @@ impl ChangeFeed for Memory {
         if !self.record().tells_changes {
             return Ok(ChangeCheck::Changed(None));
         }
-        let request = Request::of(Method::PollChanges, mailbox, session);
+        let request = Request::new(Method::PollChanges, mailbox, session);
         self.call(session, request, |record| {
-            record.require(mailbox)?;
+            record.require_mailbox(mailbox)?;
             let known = watermark.and_then(|text| record.read(text));
             let known = known.filter(|known| known.mailbox == mailbox && known.window == window);
             let now = record.position(mailbox, window, record.revision).write();
@@ -72,7 +72,7 @@ impl Position {
     }
 }
 
-impl Record {
+impl SystemState {
     fn position(&self, mailbox: &str, window: TimeRange, revision: u64) -> Position {
         Position { mailbox: mailbox.to_owned(), window, epoch: self.epoch, revision }
     }
@@ -84,15 +84,15 @@ impl Record {
     }
 
     /// The events of a mailbox that changed since a position, including deleted ones.
-    fn touched<'a>(&'a self, since: &'a Position) -> impl Iterator<Item = &'a Entry> {
+    fn touched<'a>(&'a self, since: &'a Position) -> impl Iterator<Item = &'a StoredEvent> {
         let entries = self.entries.values().filter(|entry| entry.mailbox == since.mailbox);
         entries.filter(|entry| entry.revision > since.revision)
     }
 
     /// One page of changes, oldest first. `is_first` omits events that are deleted or outside the window.
     fn since(&self, position: &Position, is_first: bool) -> Changes {
-        let is_here = |entry: &&Entry| !entry.deleted && entry.event.range.overlaps(&position.window);
-        let mut touched: Vec<&Entry> =
+        let is_here = |entry: &&StoredEvent| !entry.deleted && entry.event.range.overlaps(&position.window);
+        let mut touched: Vec<&StoredEvent> =
             self.touched(position).filter(|entry| !is_first || is_here(entry)).collect();
         touched.sort_by_key(|entry| entry.revision);
         let more = touched.len() > PAGE;
@@ -101,7 +101,7 @@ impl Record {
             Some(last) => last.revision,
             None => self.revision,
         };
-        let (changed, gone): (Vec<&Entry>, Vec<&Entry>) = touched.into_iter().partition(is_here);
+        let (changed, gone): (Vec<&StoredEvent>, Vec<&StoredEvent>) = touched.into_iter().partition(is_here);
         Changes {
             gone: gone.into_iter().map(|entry| entry.event.id.clone()).collect(),
             changed: changed.into_iter().map(|entry| entry.event.clone()).collect(),

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Memory, Method, PAGE, Request, messages, record::Record};
+use super::{Memory, Method, PAGE, Request, messages, record::SystemState};
 use crate::{
     Directory, Error, ErrorKind, Mailbox, MailboxKind, Organisation, Page, Person, Remedy, Result, RoomInfo,
     Session,
@@ -11,24 +11,24 @@ use crate::{
 #[async_trait]
 impl Directory for Memory {
     async fn organisation(&self, session: &Session) -> Result<Organisation> {
-        let request = Request::of(Method::Organisation, "", session);
+        let request = Request::new(Method::Organisation, "", session);
         self.call(session, request, |record| Ok(record.organisation.clone())).await
     }
 
     async fn people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>> {
-        let request = Request::of(Method::People, "", session);
+        let request = Request::new(Method::People, "", session);
         self.call(session, request, |record| page(&record.people, after)).await
     }
 
     async fn rooms(&self, session: &Session, after: Option<&str>) -> Result<Page<RoomInfo>> {
-        let request = Request::of(Method::Rooms, "", session);
+        let request = Request::new(Method::Rooms, "", session);
         self.call(session, request, |record| page(&record.rooms, after)).await
     }
 
     async fn mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
-        let request = Request::of(Method::Mailbox, mailbox, session);
+        let request = Request::new(Method::Mailbox, mailbox, session);
         self.call(session, request, |record| {
-            record.require(mailbox)?;
+            record.require_mailbox(mailbox)?;
             let is_room = record.rooms.iter().any(|room| room.address == mailbox);
             let person = record.people.iter().find(|person| person.address == mailbox);
             Ok(Mailbox {
@@ -48,7 +48,7 @@ impl Directory for Memory {
     }
 
     async fn person(&self, session: &Session, address: &str) -> Result<Person> {
-        let request = Request::of(Method::Person, address, session);
+        let request = Request::new(Method::Person, address, session);
         self.call(session, request, |record| {
             let person = record.people.iter().find(|person| person.address == address);
             person.cloned().ok_or_else(no_mailbox)
@@ -58,7 +58,7 @@ impl Directory for Memory {
 }
 
 impl Request {
-    pub(super) fn of(method: Method, mailbox: &str, session: &Session) -> Self {
+    pub(super) fn new(method: Method, mailbox: &str, session: &Session) -> Self {
         Self {
             method,
             mailbox: mailbox.to_owned(),
@@ -69,9 +69,9 @@ impl Request {
     }
 }
 
-impl Record {
+impl SystemState {
     /// Returns an error if the address has no mailbox.
-    pub(super) fn require(&self, mailbox: &str) -> Result<()> {
+    pub(super) fn require_mailbox(&self, mailbox: &str) -> Result<()> {
         let mut listed = self.people.iter().map(|person| &person.address);
         let is_room = || self.rooms.iter().any(|room| room.address == mailbox);
         match self.only_listed && !listed.any(|address| address == mailbox) && !is_room() {

@@ -1,13 +1,13 @@
 //! Calendars and the events in them.
 
 use async_trait::async_trait;
-use domain::{Busy, BusyKind, TimeRange, provider::Capabilities, state::Answer};
+use domain::{BusyKind, BusyTime, TimeRange, provider::Capabilities, state::Answer};
 
 use super::{
     Memory, Method, Request,
     directory::page,
     messages,
-    record::{DEFAULT, Entry, Record},
+    record::{DEFAULT_CALENDAR, StoredEvent, SystemState},
 };
 use crate::{
     CalendarInfo, CalendarListing, Error, ErrorKind, Event, EventChange, EventPage, Events, FreeBusy,
@@ -17,9 +17,9 @@ use crate::{
 #[async_trait]
 impl Events for Memory {
     async fn calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
-        let request = Request::of(Method::Calendar, mailbox, session);
+        let request = Request::new(Method::Calendar, mailbox, session);
         self.call(session, request, |record| {
-            record.require(mailbox)?;
+            record.require_mailbox(mailbox)?;
             let writes = !record.read_only.contains(mailbox);
             let capabilities = Capabilities {
                 list: true,
@@ -30,7 +30,7 @@ impl Events for Memory {
                 delete: writes,
                 online_meetings: record.features.online_meetings,
             };
-            Ok(CalendarInfo { id: DEFAULT.to_owned(), capabilities })
+            Ok(CalendarInfo { id: DEFAULT_CALENDAR.to_owned(), capabilities })
         })
         .await
     }
@@ -43,7 +43,7 @@ impl Events for Memory {
     ) -> Result<Vec<(String, Result<FreeBusy>)>> {
         let mut verdicts = Vec::with_capacity(mailboxes.len());
         for mailbox in mailboxes {
-            let request = Request::of(Method::Busy, mailbox, session);
+            let request = Request::new(Method::Busy, mailbox, session);
             let verdict = self.call(session, request, |record| record.busy(mailbox, window)).await;
             verdicts.push((mailbox.clone(), verdict));
         }
@@ -57,18 +57,18 @@ impl Events for Memory {
         window: TimeRange,
         after: Option<&str>,
     ) -> Result<EventPage> {
-        let request = Request::of(Method::Events, mailbox, session);
+        let request = Request::new(Method::Events, mailbox, session);
         self.call(session, request, |record| {
-            record.require(mailbox)?;
-            event_page(record.counted(mailbox), window, after)
+            record.require_mailbox(mailbox)?;
+            event_page(record.busy_entries(mailbox), window, after)
         })
         .await
     }
 
     async fn calendars(&self, session: &Session, mailbox: &str) -> Result<Vec<CalendarListing>> {
-        let request = Request::of(Method::Calendars, mailbox, session);
+        let request = Request::new(Method::Calendars, mailbox, session);
         self.call(session, request, |record| {
-            record.require(mailbox)?;
+            record.require_mailbox(mailbox)?;
             Ok(record.calendars.clone())
         })
         .await
@@ -83,25 +83,27 @@ impl Events for Memory {
         after: Option<&str>,
     ) -> Result<EventPage> {
         let calendar = Some(calendar.to_owned());
-        let request = Request { calendar: calendar.clone(), ..Request::of(Method::Events, mailbox, session) };
+        let request =
+            Request { calendar: calendar.clone(), ..Request::new(Method::Events, mailbox, session) };
         self.call(session, request, |record| {
-            record.require(mailbox)?;
+            record.require_mailbox(mailbox)?;
             if !record.calendars.iter().any(|listed| Some(&listed.id) == calendar.as_ref()) {
                 let message = crate::messages::no_such_calendar();
                 return Err(Error::new(ErrorKind::Gone, Remedy::Never, "NO_CALENDAR", message));
             }
-            let of_calendar = record.of(mailbox).filter(|entry| Some(&entry.calendar) == calendar.as_ref());
+            let of_calendar =
+                record.events_of(mailbox).filter(|entry| Some(&entry.calendar) == calendar.as_ref());
             event_page(of_calendar, window, after)
         })
         .await
     }
 
     async fn create_event(&self, session: &Session, mailbox: &str, new: &NewEvent) -> Result<Event> {
-        let request = Request::of(Method::Create, mailbox, session);
+        let request = Request::new(Method::Create, mailbox, session);
         self.call(session, request, |record| {
             record.require_writable(mailbox)?;
             if !record.features.online_meetings {
-                new.wants_no_meeting()?;
+                new.check_no_meeting()?;
             }
             let key = (mailbox.to_owned(), new.effect_key.clone());
             match record.created.contains_key(&key) && !record.forgets_keys {
@@ -113,12 +115,12 @@ impl Events for Memory {
     }
 
     async fn find_event(&self, session: &Session, mailbox: &str, effect_key: &str) -> Result<Option<Event>> {
-        let request = Request::of(Method::Find, mailbox, session);
+        let request = Request::new(Method::Find, mailbox, session);
         self.call(session, request, |record| Ok(record.find(mailbox, effect_key))).await
     }
 
     async fn event(&self, session: &Session, mailbox: &str, id: &str) -> Result<Option<Event>> {
-        let request = Request::of(Method::Read, mailbox, session);
+        let request = Request::new(Method::Read, mailbox, session);
         self.call(session, request, |record| Ok(record.event(mailbox, id))).await
     }
 
@@ -129,9 +131,9 @@ impl Events for Memory {
         id: &str,
         change: &EventChange,
     ) -> Result<Event> {
-        let request = Request::of(Method::Update, mailbox, session);
+        let request = Request::new(Method::Update, mailbox, session);
         self.call(session, request, |record| {
-            let key = record.place(mailbox, id).ok_or_else(gone)?;
+            let key = record.key_of(mailbox, id).ok_or_else(gone)?;
             record.require_writable(mailbox)?;
             record.change(key, |entry| update(entry, change));
             record.event(mailbox, id).ok_or_else(gone)
@@ -140,7 +142,7 @@ impl Events for Memory {
     }
 
     async fn cancel_event(&self, session: &Session, mailbox: &str, id: &str, _message: &str) -> Result<()> {
-        let request = Request::of(Method::Cancel, mailbox, session);
+        let request = Request::new(Method::Cancel, mailbox, session);
         self.call(session, request, |record| {
             record.remove(mailbox, id);
             Ok(())
@@ -149,7 +151,7 @@ impl Events for Memory {
     }
 
     async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
-        let request = Request::of(Method::Delete, mailbox, session);
+        let request = Request::new(Method::Delete, mailbox, session);
         self.call(session, request, |record| {
             record.remove(mailbox, id);
             Ok(())
@@ -158,9 +160,9 @@ impl Events for Memory {
     }
 }
 
-impl Record {
+impl SystemState {
     fn require_writable(&self, mailbox: &str) -> Result<()> {
-        self.require(mailbox)?;
+        self.require_mailbox(mailbox)?;
         match self.read_only.contains(mailbox) {
             true => {
                 let message = messages::memory_read_only();
@@ -171,38 +173,38 @@ impl Record {
     }
 
     fn find(&self, mailbox: &str, effect_key: &str) -> Option<Event> {
-        let mut here = self.of(mailbox).map(|entry| &entry.event);
+        let mut here = self.events_of(mailbox).map(|entry| &entry.event);
         here.find(|event| event.effect_key.as_deref() == Some(effect_key)).cloned()
     }
 
     fn event(&self, mailbox: &str, id: &str) -> Option<Event> {
-        self.place(mailbox, id).and_then(|key| self.entries.get(&key)).map(|entry| entry.event.clone())
+        self.key_of(mailbox, id).and_then(|key| self.entries.get(&key)).map(|entry| entry.event.clone())
     }
 
     fn remove(&mut self, mailbox: &str, id: &str) {
-        if let Some(key) = self.place(mailbox, id) {
+        if let Some(key) = self.key_of(mailbox, id) {
             self.change(key, |entry| entry.deleted = true);
         }
     }
 
     /// The events of the calendars that count.
-    pub(super) fn counted<'a>(&'a self, mailbox: &'a str) -> impl Iterator<Item = &'a Entry> {
+    pub(super) fn busy_entries<'a>(&'a self, mailbox: &'a str) -> impl Iterator<Item = &'a StoredEvent> {
         let counts = |id: &String| self.calendars.iter().any(|listed| listed.counts && listed.id == *id);
-        self.of(mailbox).filter(move |entry| counts(&entry.calendar))
+        self.events_of(mailbox).filter(move |entry| counts(&entry.calendar))
     }
 
     fn busy(&self, mailbox: &str, window: TimeRange) -> Result<FreeBusy> {
-        self.require(mailbox)?;
-        let mut busy: Vec<Busy> = Vec::new();
+        self.require_mailbox(mailbox)?;
+        let mut busy: Vec<BusyTime> = Vec::new();
         for kind in [BusyKind::Busy, BusyKind::Tentative] {
-            let of_kind = self.counted(mailbox).filter(|entry| entry.event.busy == Some(kind));
+            let of_kind = self.busy_entries(mailbox).filter(|entry| entry.event.busy == Some(kind));
             let mut ranges: Vec<TimeRange> =
                 of_kind.filter_map(|entry| cut_to(entry.event.range, window)).collect();
             ranges.sort();
             for range in ranges {
                 match busy.last_mut().filter(|last| last.kind == kind && range.start <= last.range.end) {
                     Some(last) => last.range.end = last.range.end.max(range.end),
-                    None => busy.push(Busy { range, kind }),
+                    None => busy.push(BusyTime { range, kind }),
                 }
             }
         }
@@ -217,7 +219,7 @@ fn cut_to(range: TimeRange, window: TimeRange) -> Option<TimeRange> {
 
 /// One page of those events that overlap the window.
 fn event_page<'a>(
-    entries: impl Iterator<Item = &'a Entry>,
+    entries: impl Iterator<Item = &'a StoredEvent>,
     window: TimeRange,
     after: Option<&str>,
 ) -> Result<EventPage> {
@@ -228,7 +230,7 @@ fn event_page<'a>(
 }
 
 /// Applies a change. A new time resets all responses.
-fn update(entry: &mut Entry, change: &EventChange) {
+fn update(entry: &mut StoredEvent, change: &EventChange) {
     let EventChange { range, zone: _, title, text, attendees, location: _ } = change.clone();
     let event = &mut entry.event;
     if let Some(attendees) = attendees {

@@ -1,11 +1,11 @@
 //! Injected faults: permanent refusals, failures of single requests, and crashes of callers.
 //!
-//! For each request, faults are applied in this order: a [`Cut`], a permanent refusal, a failure injected
+//! For each request, faults are applied in this order: a [`RequestFault`], a permanent refusal, a failure injected
 //! for the next request of its method.
 
 use std::{collections::VecDeque, future::pending, sync::Arc, time::Duration};
 
-use super::{Memory, Method, Request, messages, record::Record};
+use super::{Memory, Method, Request, messages, record::SystemState};
 use crate::{Credential, Error, ErrorKind, Remedy, Result, Session};
 
 /// Placeholder for every mailbox.
@@ -13,7 +13,7 @@ const EVERY: &str = "*";
 
 /// Whether an injected failure occurs before or after the request takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
+pub enum FaultTiming {
     /// The request has no effect.
     Before,
     /// The request has its effect, and its response is lost.
@@ -22,7 +22,7 @@ pub enum When {
 
 /// A fault that affects one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cut {
+pub enum RequestFault {
     /// The request is not sent, and the caller receives an error.
     NotSent,
     /// The request is executed, but its response is lost.
@@ -33,7 +33,7 @@ pub enum Cut {
     DiesAfter,
 }
 
-impl Cut {
+impl RequestFault {
     /// All variants.
     pub const ALL: [Self; 4] = [Self::NotSent, Self::AnswerLost, Self::DiesBefore, Self::DiesAfter];
 }
@@ -45,8 +45,8 @@ type Watcher = Arc<dyn Fn(&Request) + Send + Sync>;
 #[derive(Default)]
 pub(super) struct Faults {
     refusals: Vec<(Option<Method>, String, Error)>,
-    next: VecDeque<(Method, When, Error)>,
-    cut: Option<(usize, Cut)>,
+    next: VecDeque<(Method, FaultTiming, Error)>,
+    cut: Option<(usize, RequestFault)>,
     calls: usize,
     cuts: usize,
     hangs: Option<Method>,
@@ -64,11 +64,11 @@ impl std::fmt::Debug for Faults {
 
 impl Faults {
     /// A copy with the permanent refusals only: no counters, and no faults of single requests.
-    pub(super) fn standing(&self) -> Self {
+    pub(super) fn only_refusals(&self) -> Self {
         Self { refusals: self.refusals.clone(), ..Self::default() }
     }
 
-    fn count(&mut self) -> Option<Cut> {
+    fn count(&mut self) -> Option<RequestFault> {
         let n = self.calls;
         self.calls += 1;
         let cut = self.cut.filter(|(at, _)| *at == n).map(|(_, cut)| cut);
@@ -84,7 +84,7 @@ impl Faults {
         found.map(|(.., error)| error.clone())
     }
 
-    fn planted(&mut self, method: Method) -> Option<(When, Error)> {
+    fn planted(&mut self, method: Method) -> Option<(FaultTiming, Error)> {
         let at = self.next.iter().position(|(planted, ..)| *planted == method)?;
         self.next.remove(at).map(|(_, when, error)| (when, error))
     }
@@ -97,23 +97,23 @@ impl Faults {
 /// Methods that inject faults.
 impl Memory {
     /// Refuses requests of a method, or of any, about a mailbox; `*` stands for every mailbox and the empty text for
-    /// the directory. In effect until [`Self::relent`].
-    pub fn refuse(&self, method: impl Into<Option<Method>>, mailbox: &str, error: Error) {
+    /// the directory. In effect until [`Self::stop_refusing`].
+    pub fn refuse_requests(&self, method: impl Into<Option<Method>>, mailbox: &str, error: Error) {
         self.faults().refusals.push((method.into(), mailbox.to_owned(), error));
     }
 
     /// Removes all refusals for this mailbox.
-    pub fn relent(&self, mailbox: &str) {
+    pub fn stop_refusing(&self, mailbox: &str) {
         self.faults().refusals.retain(|(_, about, _)| about != mailbox);
     }
 
     /// Makes the next request of a method fail.
-    pub fn fail_next(&self, method: Method, when: When, error: Error) {
+    pub fn fail_next(&self, method: Method, when: FaultTiming, error: Error) {
         self.faults().next.push_back((method, when, error));
     }
 
     /// Injects a fault into the `n`-th request, counted from 0.
-    pub fn cut(&self, n: usize, cut: Cut) {
+    pub fn inject_fault(&self, n: usize, cut: RequestFault) {
         self.faults().cut = Some((n, cut));
     }
 
@@ -127,14 +127,14 @@ impl Memory {
         self.faults().watcher = Some(Arc::new(watcher));
     }
 
-    /// Returns the number of requests so far, and how many of them were affected by a [`Cut`].
-    pub fn counts(&self) -> (usize, usize) {
+    /// Returns the number of requests so far, and how many of them were affected by a [`RequestFault`].
+    pub fn request_counts(&self) -> (usize, usize) {
         let faults = self.faults();
         (faults.calls, faults.cuts)
     }
 
-    /// Waits until a [`Cut`] makes a caller crash.
-    pub async fn died(&self) {
+    /// Waits until a [`RequestFault`] makes a caller crash.
+    pub async fn wait_for_crash(&self) {
         self.shared.died.notified().await;
     }
 
@@ -148,7 +148,7 @@ impl Memory {
         &self,
         session: &Session,
         request: Request,
-        act: impl FnOnce(&mut Record) -> Result<T> + Send,
+        act: impl FnOnce(&mut SystemState) -> Result<T> + Send,
     ) -> Result<T> {
         let _permit = session.gate.enter(Some(request.mailbox.as_str()).filter(|at| !at.is_empty())).await?;
         self.log_in(session).await?;
@@ -162,14 +162,14 @@ impl Memory {
         self.record().requests.push(request.clone());
         match cut {
             _ if hangs => pending().await,
-            Some(Cut::NotSent) => return Err(lost_on_the_way()),
-            Some(Cut::DiesBefore) => self.die().await,
+            Some(RequestFault::NotSent) => return Err(lost_on_the_way()),
+            Some(RequestFault::DiesBefore) => self.die().await,
             _ => {}
         }
         let answer = self.carry_out(&request, act);
         match cut {
-            Some(Cut::AnswerLost) => Err(lost_on_the_way().unknown()),
-            Some(Cut::DiesAfter) => {
+            Some(RequestFault::AnswerLost) => Err(lost_on_the_way().with_unknown_outcome()),
+            Some(RequestFault::DiesAfter) => {
                 self.die().await;
                 answer
             }
@@ -177,7 +177,7 @@ impl Memory {
         }
     }
 
-    fn carry_out<T>(&self, request: &Request, act: impl FnOnce(&mut Record) -> Result<T>) -> Result<T> {
+    fn carry_out<T>(&self, request: &Request, act: impl FnOnce(&mut SystemState) -> Result<T>) -> Result<T> {
         let (refusal, planted) = {
             let mut faults = self.faults();
             let refusal = faults.refusal(request);
@@ -185,10 +185,10 @@ impl Memory {
             (refusal, planted)
         };
         match (refusal, planted) {
-            (Some(error), _) | (None, Some((When::Before, error))) => Err(error),
-            (None, Some((When::After, error))) => {
+            (Some(error), _) | (None, Some((FaultTiming::Before, error))) => Err(error),
+            (None, Some((FaultTiming::After, error))) => {
                 act(&mut self.record())?;
-                Err(error.unknown())
+                Err(error.with_unknown_outcome())
             }
             (None, None) => act(&mut self.record()),
         }

@@ -5,8 +5,8 @@
 //! the events as written, [`Memory::requests`] the requests.
 //!
 //! Work that a real provider does asynchronously - delivering invitations, responding for rooms, creating online
-//! meetings - is done by [`Memory::settle`], or step by step with [`Memory::answer`] and
-//! [`Memory::meet`].
+//! meetings - is done by [`Memory::finish_pending_work`], or step by step with [`Memory::set_response`] and
+//! [`Memory::enable_meetings`].
 
 mod changes;
 mod directory;
@@ -27,9 +27,9 @@ use std::{
 use domain::{ProviderKind, TimeRange, state::Answer};
 use tokio::sync::Notify;
 
-use self::{faults::Faults, record::Record};
+use self::{faults::Faults, record::SystemState};
 pub use self::{
-    faults::{Cut, When},
+    faults::{FaultTiming, RequestFault},
     push::SentPush,
     record::{Method, Request},
 };
@@ -50,7 +50,7 @@ pub struct Memory {
 
 #[derive(Debug)]
 struct Shared {
-    record: Mutex<Record>,
+    record: Mutex<SystemState>,
     faults: Mutex<Faults>,
     died: Notify,
 }
@@ -59,10 +59,10 @@ impl Memory {
     /// Creates an empty system that stands in for a kind of provider. It supports everything except online meetings,
     /// push and users' own consents; any login is accepted, and every address has a mailbox.
     pub fn new(kind: ProviderKind) -> Self {
-        Self::with_record(kind, Record::default(), Faults::default())
+        Self::with_record(kind, SystemState::default(), Faults::default())
     }
 
-    fn with_record(kind: ProviderKind, record: Record, faults: Faults) -> Self {
+    fn with_record(kind: ProviderKind, record: SystemState, faults: Faults) -> Self {
         let shared = Shared { record: Mutex::new(record), faults: Mutex::new(faults), died: Notify::new() };
         Self { kind, shared: Arc::new(shared) }
     }
@@ -70,11 +70,11 @@ impl Memory {
     /// Creates an independent copy with the same calendars and permanent refusals, without recorded requests.
     #[must_use]
     pub fn fork(&self) -> Self {
-        let record = Record { requests: Vec::new(), taken: 0, ..self.record().clone() };
-        Self::with_record(self.kind, record, self.faults().standing())
+        let record = SystemState { requests: Vec::new(), taken: 0, ..self.record().clone() };
+        Self::with_record(self.kind, record, self.faults().only_refusals())
     }
 
-    fn record(&self) -> MutexGuard<'_, Record> {
+    fn record(&self) -> MutexGuard<'_, SystemState> {
         self.shared.record.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -86,7 +86,7 @@ impl Memory {
 /// Methods that configure the system.
 impl Memory {
     /// Changes the features that the system supports.
-    pub fn offer(&self, change: impl FnOnce(&mut ProviderFeatures)) {
+    pub fn change_features(&self, change: impl FnOnce(&mut ProviderFeatures)) {
         change(&mut self.record().features);
     }
 
@@ -96,95 +96,101 @@ impl Memory {
     }
 
     /// Sets the organisation that the directory reports.
-    pub fn name(&self, organisation: crate::Organisation) {
+    pub fn set_organisation(&self, organisation: crate::Organisation) {
         self.record().organisation = organisation;
     }
 
     /// Adds people to the directory.
-    pub fn employ(&self, people: impl IntoIterator<Item = Person>) {
+    pub fn add_people(&self, people: impl IntoIterator<Item = Person>) {
         self.record().people.extend(people);
     }
 
     /// Adds rooms to the directory.
-    pub fn build(&self, rooms: impl IntoIterator<Item = RoomInfo>) {
+    pub fn add_rooms(&self, rooms: impl IntoIterator<Item = RoomInfo>) {
         self.record().rooms.extend(rooms);
     }
 
     /// Limits mailboxes to addresses listed in the directory.
-    pub fn only_listed(&self) {
+    pub fn restrict_to_directory(&self) {
         self.record().only_listed = true;
     }
 
     /// Sets the calendars of every mailbox; by default each has one.
-    pub fn list_calendars(&self, calendars: &[CalendarListing]) {
+    pub fn set_calendars(&self, calendars: &[CalendarListing]) {
         self.record().calendars = calendars.to_vec();
     }
 
     /// Makes a mailbox read-only.
-    pub fn lock_for_writing(&self, mailbox: &str) {
+    pub fn make_read_only(&self, mailbox: &str) {
         self.record().read_only.insert(mailbox.to_owned());
     }
 
     /// Ignores effect keys, so that a repeated write creates another event.
-    pub fn forget_keys(&self) {
+    pub fn ignore_effect_keys(&self) {
         self.record().forgets_keys = true;
     }
 
     /// Disables change checks, so that calendars must be read in full.
-    pub fn tell_no_changes(&self) {
+    pub fn disable_change_checks(&self) {
         self.record().tells_changes = false;
     }
 
     /// Invalidates all cursors and watermarks issued so far.
-    pub fn forget_cursors(&self) {
+    pub fn invalidate_cursors(&self) {
         self.record().epoch += 1;
     }
 
     /// Enables online meetings, and sets the state of all existing and future ones.
-    pub fn meet(&self, meeting: OnlineMeeting) {
-        self.record().meet(meeting);
+    pub fn enable_meetings(&self, meeting: OnlineMeeting) {
+        self.record().set_meetings(meeting);
     }
 
     /// Disables online meetings.
-    pub fn meet_no_more(&self) {
-        self.offer(|features| features.online_meetings = false);
+    pub fn disable_meetings(&self) {
+        self.change_features(|features| features.online_meetings = false);
     }
 }
 
 /// Methods that simulate actions of people and rooms.
 impl Memory {
     /// Simulates somebody else adding an event to a mailbox's calendar, by default the default one. Returns its id.
-    pub fn write(&self, mailbox: &str, calendar: Option<&str>, title: &str, range: TimeRange) -> String {
-        self.record().write_foreign(mailbox, calendar, title, range)
+    pub fn add_simple_event(
+        &self,
+        mailbox: &str,
+        calendar: Option<&str>,
+        title: &str,
+        range: TimeRange,
+    ) -> String {
+        self.record().add_foreign_event(mailbox, calendar, title, range)
     }
 
     /// Simulates somebody else adding this event to a mailbox's calendar; its id and version are replaced. Returns
     /// the id.
-    pub fn write_event(&self, mailbox: &str, calendar: &str, event: Event) -> String {
-        self.record().put(mailbox, calendar, event)
+    pub fn add_event(&self, mailbox: &str, calendar: &str, event: Event) -> String {
+        self.record().put_event(mailbox, calendar, event)
     }
 
     /// Simulates somebody deleting every event that Muster wrote.
-    pub fn wipe(&self) {
-        self.record().wipe();
+    pub fn delete_written_events(&self) {
+        self.record().delete_written_events();
     }
 
     /// Sets the response of this attendee to every invitation.
-    pub fn answer(&self, address: &str, answer: Answer) {
-        self.record().answer(|attendee| attendee.party.address == address, answer);
+    pub fn set_response(&self, address: &str, answer: Answer) {
+        self.record().set_responses(|attendee| attendee.party.address == address, answer);
     }
 
     /// Sets the response of every room that has not responded yet. Returns whether there was one.
-    pub fn rooms_answer(&self, answer: Answer) -> bool {
+    pub fn set_room_responses(&self, answer: Answer) -> bool {
         let waits =
             |one: &crate::Attendee| one.role == crate::AttendeeRole::Room && one.answer == Answer::None;
-        self.record().answer(waits, answer) > 0
+        self.record().set_responses(waits, answer) > 0
     }
 
     /// Completes the system's asynchronous work: invitations are delivered or withdrawn, rooms accept if they are
     /// free and decline otherwise, online meetings become ready.
-    pub fn settle(&self) {
-        self.record().settle();
+    pub fn finish_pending_work(&self) {
+        self.record().finish_pending_work();
     }
 }
 
@@ -192,21 +198,21 @@ impl Memory {
 impl Memory {
     /// All events as written, with their mailboxes; excludes invitations in other calendars.
     pub fn events(&self) -> Vec<(String, Event)> {
-        self.record().written()
+        self.record().written_events()
     }
 
     /// The text of an event; `None` if there is no such event.
-    pub fn text(&self, id: &str) -> Option<String> {
-        self.record().text(id)
+    pub fn event_text(&self, id: &str) -> Option<String> {
+        self.record().event_text(id)
     }
 
     /// Number of times that an event was created, by mailbox and effect key.
-    pub fn created(&self) -> BTreeMap<(String, String), usize> {
+    pub fn creation_counts(&self) -> BTreeMap<(String, String), usize> {
         self.record().created.clone()
     }
 
-    /// Whether somebody has called [`Self::wipe`].
-    pub fn was_wiped(&self) -> bool {
+    /// Whether somebody has called [`Self::delete_written_events`].
+    pub fn were_events_deleted(&self) -> bool {
         self.record().was_wiped
     }
 
@@ -221,12 +227,12 @@ impl Memory {
     }
 
     /// The push notifications that the system would have sent.
-    pub fn pushes(&self) -> Vec<SentPush> {
+    pub fn sent_pushes(&self) -> Vec<SentPush> {
         self.record().pushes.clone()
     }
 
     /// The addresses of all rooms in the directory.
-    pub fn rooms(&self) -> BTreeSet<String> {
+    pub fn room_addresses(&self) -> BTreeSet<String> {
         self.record().rooms.iter().map(|room| room.address.clone()).collect()
     }
 }

@@ -1,11 +1,11 @@
 //! Connecting with a login, with or without a server address.
 
-use crate::{ConsentShape, Onboarding};
+use crate::{ConsentFlow, Onboarding};
 
 use super::Memory;
 
 impl Onboarding for Memory {
-    fn consent_shape(&self) -> ConsentShape {
-        ConsentShape::Login { finds_server: true }
+    fn consent_flow(&self) -> ConsentFlow {
+        ConsentFlow::Login { finds_server: true }
     }
 }

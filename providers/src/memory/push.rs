@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use domain::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Memory, Method, Request, messages, record::Record};
-use crate::{Channel, Error, ErrorKind, Notice, Notices, Push, PushRequest, Remedy, Result, Session};
+use super::{Memory, Method, Request, messages, record::SystemState};
+use crate::{Channel, Error, ErrorKind, Notice, ParsedPush, Push, PushRequest, Remedy, Result, Session};
 
 /// Path to which the system would send push notifications.
 const HOOK: &str = "/hooks/memory";
@@ -41,17 +41,17 @@ impl Push for Memory {
         self.record().features.push.then_some(HOOK)
     }
 
-    fn read_push(&self, request: &PushRequest<'_>) -> Notices {
+    fn read_push(&self, request: &PushRequest<'_>) -> ParsedPush {
         let Ok(Body { channel, secret }) = serde_json::from_slice(request.body) else {
-            return Notices::Malformed;
+            return ParsedPush::Malformed;
         };
-        Notices::About(vec![Notice { channel, is_part: false, secret, has_lapsed: false }])
+        ParsedPush::About(vec![Notice { channel, is_part: false, secret, has_lapsed: false }])
     }
 
     async fn watch(&self, session: &Session, mailbox: &str, url: &str, secret: &str) -> Result<Channel> {
-        let request = Request::of(Method::Watch, mailbox, session);
+        let request = Request::new(Method::Watch, mailbox, session);
         self.call(session, request, |record| {
-            record.require(mailbox)?;
+            record.require_mailbox(mailbox)?;
             if !record.features.push {
                 let message = messages::memory_no_push();
                 return Err(Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_PUSH", message));
@@ -66,7 +66,7 @@ impl Push for Memory {
     }
 
     async fn renew(&self, session: &Session, channel: &str) -> Result<Channel> {
-        let request = Request::of(Method::Renew, "", session);
+        let request = Request::new(Method::Renew, "", session);
         self.call(session, request, |record| match record.subscriptions.contains_key(channel) {
             true => Ok(Channel { id: channel.to_owned(), expires_at: ends() }),
             false => {
@@ -78,7 +78,7 @@ impl Push for Memory {
     }
 
     async fn unwatch(&self, session: &Session, channel: &str) -> Result<()> {
-        let request = Request::of(Method::Unwatch, "", session);
+        let request = Request::new(Method::Unwatch, "", session);
         self.call(session, request, |record| {
             record.subscriptions.remove(channel);
             Ok(())
@@ -91,9 +91,9 @@ fn ends() -> Timestamp {
     Timestamp::from_timestamp(ENDS, 0).unwrap_or_default()
 }
 
-impl Record {
+impl SystemState {
     /// Sends push notifications for all channels of a mailbox.
-    pub(super) fn announce(&mut self, mailbox: &str) {
+    pub(super) fn send_pushes(&mut self, mailbox: &str) {
         let watching = self.subscriptions.iter().filter(|(_, one)| one.mailbox == mailbox);
         let sent = watching.map(|(id, one)| {
             let body = Body { channel: id.clone(), secret: one.secret.clone() };

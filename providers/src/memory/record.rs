@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The calendar to which bookings are written.
-pub(super) const DEFAULT: &str = "default";
+pub(super) const DEFAULT_CALENDAR: &str = "default";
 
 /// The trait method that made a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,7 +75,7 @@ pub struct Request {
 
 /// A stored event with internal data.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
+pub(super) struct StoredEvent {
     pub(super) mailbox: String,
     pub(super) calendar: String,
     pub(super) event: Event,
@@ -90,7 +90,7 @@ pub(super) struct Entry {
 
 /// The complete state of the system.
 #[derive(Debug, Clone)]
-pub(super) struct Record {
+pub(super) struct SystemState {
     pub(super) features: ProviderFeatures,
     pub(super) login: Option<(String, String)>,
     pub(super) organisation: Organisation,
@@ -103,7 +103,7 @@ pub(super) struct Record {
     pub(super) tells_changes: bool,
     /// State of new online meetings.
     pub(super) meeting: OnlineMeeting,
-    pub(super) entries: BTreeMap<u64, Entry>,
+    pub(super) entries: BTreeMap<u64, StoredEvent>,
     pub(super) created: BTreeMap<(String, String), usize>,
     pub(super) was_wiped: bool,
     /// Number of changes so far; also the source of ids.
@@ -117,11 +117,15 @@ pub(super) struct Record {
     pub(super) pushes: Vec<SentPush>,
 }
 
-impl Default for Record {
+impl Default for SystemState {
     fn default() -> Self {
         let name = "Default".to_owned();
-        let default =
-            CalendarListing { id: DEFAULT.to_owned(), name, kind: CalendarKind::Default, counts: true };
+        let default = CalendarListing {
+            id: DEFAULT_CALENDAR.to_owned(),
+            name,
+            kind: CalendarKind::Default,
+            counts: true,
+        };
         Self {
             features: ProviderFeatures {
                 verified_organisation: false,
@@ -162,7 +166,7 @@ impl Default for Record {
     }
 }
 
-impl Record {
+impl SystemState {
     pub(super) fn take_requests(&mut self) -> Vec<Request> {
         let new = self.requests.get(self.taken..).unwrap_or_default().to_vec();
         self.taken = self.requests.len();
@@ -170,16 +174,16 @@ impl Record {
     }
 
     /// The existing events of a mailbox, including invitations, in order of creation.
-    pub(super) fn of<'a>(&'a self, mailbox: &'a str) -> impl Iterator<Item = &'a Entry> {
+    pub(super) fn events_of<'a>(&'a self, mailbox: &'a str) -> impl Iterator<Item = &'a StoredEvent> {
         self.entries.values().filter(move |entry| entry.mailbox == mailbox && !entry.deleted)
     }
 
-    pub(super) fn written(&self) -> Vec<(String, Event)> {
+    pub(super) fn written_events(&self) -> Vec<(String, Event)> {
         let written = self.entries.values().filter(|entry| entry.invited_by.is_none() && !entry.deleted);
         written.map(|entry| (entry.mailbox.clone(), entry.event.clone())).collect()
     }
 
-    pub(super) fn text(&self, id: &str) -> Option<String> {
+    pub(super) fn event_text(&self, id: &str) -> Option<String> {
         self.entries
             .values()
             .find(|entry| entry.event.id == id && !entry.deleted)
@@ -187,13 +191,13 @@ impl Record {
     }
 
     /// The key of an event in a mailbox.
-    pub(super) fn place(&self, mailbox: &str, id: &str) -> Option<u64> {
-        let here = |entry: &Entry| entry.mailbox == mailbox && entry.event.id == id && !entry.deleted;
+    pub(super) fn key_of(&self, mailbox: &str, id: &str) -> Option<u64> {
+        let here = |entry: &StoredEvent| entry.mailbox == mailbox && entry.event.id == id && !entry.deleted;
         self.entries.iter().find(|(_, entry)| here(entry)).map(|(key, _)| *key)
     }
 
     /// Adds an event, assigning an id and a version.
-    pub(super) fn add(&mut self, mut entry: Entry) -> Event {
+    pub(super) fn add(&mut self, mut entry: StoredEvent) -> Event {
         self.revision += 1;
         let key = self.revision;
         entry.event.id = format!("event-{key}");
@@ -202,12 +206,12 @@ impl Record {
         let event = entry.event.clone();
         let mailbox = entry.mailbox.clone();
         self.entries.insert(key, entry);
-        self.announce(&mailbox);
+        self.send_pushes(&mailbox);
         event
     }
 
     /// Changes an event and assigns a new version.
-    pub(super) fn change(&mut self, key: u64, change: impl FnOnce(&mut Entry)) {
+    pub(super) fn change(&mut self, key: u64, change: impl FnOnce(&mut StoredEvent)) {
         self.revision += 1;
         let revision = self.revision;
         let Some(entry) = self.entries.get_mut(&key) else { return };
@@ -215,7 +219,7 @@ impl Record {
         entry.revision = revision;
         entry.event.version = revision.to_string();
         let mailbox = entry.mailbox.clone();
-        self.announce(&mailbox);
+        self.send_pushes(&mailbox);
     }
 
     pub(super) fn create(&mut self, mailbox: &str, new: &NewEvent) -> Event {
@@ -223,9 +227,9 @@ impl Record {
         let event = Event { online_meeting, ..event(new) };
         let key = (mailbox.to_owned(), new.effect_key.clone());
         *self.created.entry(key).or_default() += 1;
-        self.add(Entry {
+        self.add(StoredEvent {
             mailbox: mailbox.to_owned(),
-            calendar: DEFAULT.to_owned(),
+            calendar: DEFAULT_CALENDAR.to_owned(),
             event,
             text: new.text.clone(),
             invited_by: None,
@@ -234,7 +238,7 @@ impl Record {
         })
     }
 
-    pub(super) fn write_foreign(
+    pub(super) fn add_foreign_event(
         &mut self,
         mailbox: &str,
         calendar: Option<&str>,
@@ -256,11 +260,11 @@ impl Record {
         };
         let uid = format!("uid-foreign-{}", self.revision + 1);
         let event = Event { effect_key: None, uid, ..event(&new) };
-        self.put(mailbox, calendar.unwrap_or(DEFAULT), event)
+        self.put_event(mailbox, calendar.unwrap_or(DEFAULT_CALENDAR), event)
     }
 
-    pub(super) fn put(&mut self, mailbox: &str, calendar: &str, event: Event) -> String {
-        let entry = Entry {
+    pub(super) fn put_event(&mut self, mailbox: &str, calendar: &str, event: Event) -> String {
+        let entry = StoredEvent {
             mailbox: mailbox.to_owned(),
             calendar: calendar.to_owned(),
             event,
@@ -272,18 +276,18 @@ impl Record {
         self.add(entry).id
     }
 
-    pub(super) fn wipe(&mut self) {
+    pub(super) fn delete_written_events(&mut self) {
         self.was_wiped = true;
-        let ours = self.keys(|entry| entry.event.effect_key.is_some());
+        let ours = self.keys_where(|entry| entry.event.effect_key.is_some());
         for key in ours {
             self.change(key, |entry| entry.deleted = true);
         }
     }
 
     /// Sets the response of every attendee selected by `is_meant`; returns their number.
-    pub(super) fn answer(&mut self, is_meant: impl Fn(&Attendee) -> bool, answer: Answer) -> usize {
+    pub(super) fn set_responses(&mut self, is_meant: impl Fn(&Attendee) -> bool, answer: Answer) -> usize {
         let mut answered = 0;
-        for key in self.keys(|entry| entry.event.attendees.iter().any(&is_meant)) {
+        for key in self.keys_where(|entry| entry.event.attendees.iter().any(&is_meant)) {
             self.change(key, |entry| {
                 let meant = entry.event.attendees.iter_mut().filter(|attendee| is_meant(attendee));
                 answered += meant.map(|attendee| attendee.answer = answer).count();
@@ -292,16 +296,16 @@ impl Record {
         answered
     }
 
-    pub(super) fn meet(&mut self, meeting: OnlineMeeting) {
+    pub(super) fn set_meetings(&mut self, meeting: OnlineMeeting) {
         self.features.online_meetings = true;
-        for key in self.keys(|entry| entry.event.online_meeting.is_some()) {
+        for key in self.keys_where(|entry| entry.event.online_meeting.is_some()) {
             self.change(key, |entry| entry.event.online_meeting = Some(meeting.clone()));
         }
         self.meeting = meeting;
     }
 
     /// The keys of the existing events selected by `is_meant`, in order of creation.
-    pub(super) fn keys(&self, is_meant: impl Fn(&Entry) -> bool) -> Vec<u64> {
+    pub(super) fn keys_where(&self, is_meant: impl Fn(&StoredEvent) -> bool) -> Vec<u64> {
         let meant = self.entries.iter().filter(|(_, entry)| !entry.deleted && is_meant(entry));
         meant.map(|(key, _)| *key).collect()
     }

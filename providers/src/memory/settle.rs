@@ -2,30 +2,30 @@
 
 use domain::state::Answer;
 
-use super::record::{DEFAULT, Entry, Record};
+use super::record::{DEFAULT_CALENDAR, StoredEvent, SystemState};
 use crate::{AttendeeRole, Event, OnlineMeeting};
 
-impl Record {
+impl SystemState {
     /// Brings invitations, responses of rooms and online meetings up to date with the events.
-    pub(super) fn settle(&mut self) {
-        for key in self.keys(|entry| entry.event.online_meeting == Some(OnlineMeeting::Pending)) {
+    pub(super) fn finish_pending_work(&mut self) {
+        for key in self.keys_where(|entry| entry.event.online_meeting == Some(OnlineMeeting::Pending)) {
             let ready = OnlineMeeting::Ready(format!("https://meet.memory.example/{key}"));
             self.change(key, |entry| entry.event.online_meeting = Some(ready));
         }
         self.withdraw();
-        for key in self.keys(|entry| entry.invited_by.is_none() && !entry.event.attendees.is_empty()) {
+        for key in self.keys_where(|entry| entry.invited_by.is_none() && !entry.event.attendees.is_empty()) {
             self.invite(key);
         }
     }
 
     /// Removes invitations to events that no longer exist or no longer include the mailbox.
     fn withdraw(&mut self) {
-        let stands = |record: &Self, entry: &Entry| {
+        let stands = |record: &Self, entry: &StoredEvent| {
             let by = entry.invited_by.as_ref();
             let original = record.entries.values().find(|one| Some(&one.event.id) == by && !one.deleted);
             original.is_some_and(|one| invites(&one.event, &entry.mailbox))
         };
-        let left: Vec<u64> = self.keys(|entry| entry.invited_by.is_some());
+        let left: Vec<u64> = self.keys_where(|entry| entry.invited_by.is_some());
         for key in left {
             if self.entries.get(&key).is_some_and(|entry| !stands(self, entry)) {
                 self.change(key, |entry| entry.deleted = true);
@@ -59,15 +59,16 @@ impl Record {
     }
 
     /// Adds an invitation to a mailbox, or updates the existing one.
-    fn deliver(&mut self, mailbox: &str, original: &Entry) {
-        let copies =
-            |entry: &Entry| entry.mailbox == mailbox && entry.invited_by.as_ref() == Some(&original.event.id);
+    fn deliver(&mut self, mailbox: &str, original: &StoredEvent) {
+        let copies = |entry: &StoredEvent| {
+            entry.mailbox == mailbox && entry.invited_by.as_ref() == Some(&original.event.id)
+        };
         let invitation = Event { effect_key: None, ..original.event.clone() };
-        let Some(key) = self.keys(copies).first().copied() else {
+        let Some(key) = self.keys_where(copies).first().copied() else {
             let invited_by = Some(original.event.id.clone());
-            self.add(Entry {
+            self.add(StoredEvent {
                 mailbox: mailbox.to_owned(),
-                calendar: DEFAULT.to_owned(),
+                calendar: DEFAULT_CALENDAR.to_owned(),
                 event: invitation,
                 invited_by,
                 ..original.clone()
@@ -85,11 +86,11 @@ impl Record {
     }
 
     /// Whether a room is free at the time of an event.
-    fn is_free(&self, room: &str, wanted: &Entry) -> bool {
-        let other = |entry: &&Entry| {
+    fn is_free(&self, room: &str, wanted: &StoredEvent) -> bool {
+        let other = |entry: &&StoredEvent| {
             entry.invited_by.as_ref() != Some(&wanted.event.id) && entry.event.busy.is_some()
         };
-        !self.of(room).filter(other).any(|entry| entry.event.range.overlaps(&wanted.event.range))
+        !self.events_of(room).filter(other).any(|entry| entry.event.range.overlaps(&wanted.event.range))
     }
 }
 

@@ -7,7 +7,7 @@ use domain::Message;
 use http::Response;
 use serde::Deserialize;
 
-use super::classify::PAUSE;
+use super::classify::DEFAULT_WAIT;
 use crate::{Error, ErrorKind as Kind, Remedy, messages};
 
 #[derive(Debug, Default, Deserialize)]
@@ -20,21 +20,21 @@ struct TokenRefusal {
 }
 
 /// Classifies an error response of the token endpoint: by the AADSTS number, then `error`, then the status.
-pub(super) fn token(answer: &Response, jitter: Duration) -> Error {
-    let refusal: TokenRefusal = crate::json::short(answer).unwrap_or_default();
-    let status = answer.status.as_u16();
+pub(super) fn token_error(response: &Response, jitter: Duration) -> Error {
+    let refusal: TokenRefusal = crate::json::parse_short(response).unwrap_or_default();
+    let status = response.status.as_u16();
     let number = refusal.error_codes.first().copied().or_else(|| aadsts(&refusal.error_description));
     let verdict = number
         .and_then(by_number)
         .or_else(|| by_error(&refusal.error))
         .unwrap_or(if status == 429 || status >= 500 { RETRY } else { BUG });
-    let wait = answer.retry_after().unwrap_or(verdict.0.pause() + jitter);
+    let wait = response.retry_after().unwrap_or(verdict.0.pause() + jitter);
     let code = match number {
         Some(number) => format!("AADSTS{number}"),
         None if refusal.error.is_empty() => format!("HTTP_{status}"),
         None => refusal.error,
     };
-    let request_id = refusal.trace_id.or_else(|| answer.header("x-ms-request-id").map(str::to_owned));
+    let request_id = refusal.trace_id.or_else(|| response.header("x-ms-request-id").map(str::to_owned));
     let (kind, remedy) = verdict.0.express(wait);
     Error { request_id, ..Error::new(kind, remedy, code, verdict.1()) }
 }
@@ -57,7 +57,7 @@ enum Class {
 
 impl Class {
     fn pause(self) -> Duration {
-        if self == Self::Slow { Duration::from_mins(5) } else { PAUSE }
+        if self == Self::Slow { Duration::from_mins(5) } else { DEFAULT_WAIT }
     }
 
     fn express(self, wait: Duration) -> (Kind, Remedy) {
@@ -124,10 +124,10 @@ fn by_error(error: &str) -> Option<Verdict> {
 }
 
 /// Classifies the error in a redirect from Microsoft, by the query parameters `error` and `error_description`.
-pub(super) fn redirect(error: &str, description: &str) -> Error {
+pub(super) fn redirect_error(error: &str, description: &str) -> Error {
     let number = aadsts(description);
     let (class, message) = number.and_then(by_number).or_else(|| by_error(error)).unwrap_or(BUG);
-    let (kind, remedy) = class.express(PAUSE);
+    let (kind, remedy) = class.express(DEFAULT_WAIT);
     let known = by_error(error).map_or("UNKNOWN", |_| error);
     Error::new(kind, remedy, number.map_or_else(|| known.to_owned(), |n| format!("AADSTS{n}")), message())
 }

@@ -11,7 +11,7 @@ fn answer(status: u16, body: &Value) -> Response {
 fn of_token(status: u16, error: &str, number: Option<u32>) -> (Kind, Remedy) {
     let numbers: Vec<u32> = number.into_iter().collect();
     let body = json!({"error": error, "error_codes": numbers, "trace_id": "t-1"});
-    let error = token(&answer(status, &body), Duration::ZERO);
+    let error = token_error(&answer(status, &body), Duration::ZERO);
     assert_eq!(error.request_id.as_deref(), Some("t-1"));
     (error.kind, error.remedy)
 }
@@ -40,7 +40,7 @@ fn every_number_of_the_sign_in_has_its_class() {
     }
     for number in [50033, 50087, 90006, 90012, 90024, 90033, 90090] {
         let found = of_token(400, "invalid_grant", Some(number));
-        assert_eq!(found, (Kind::Unavailable, Remedy::RetryAfter(PAUSE)), "{number}");
+        assert_eq!(found, (Kind::Unavailable, Remedy::RetryAfter(DEFAULT_WAIT)), "{number}");
     }
     for number in [90055, 50196] {
         let found = of_token(400, "invalid_grant", Some(number));
@@ -75,15 +75,15 @@ fn without_a_known_number_the_error_and_then_the_status_decide() {
 fn a_number_that_stands_in_the_text_alone_is_found() {
     let body =
         json!({"error": "invalid_grant", "error_description": "AADSTS53003: Access has been blocked."});
-    let error = token(&answer(400, &body), Duration::ZERO);
+    let error = token_error(&answer(400, &body), Duration::ZERO);
     assert_eq!((error.code.as_str(), error.message), ("AADSTS53003", POLICY.1()));
 }
 
 #[test]
 fn a_redirect_with_an_error_is_classified_without_repeating_its_text() {
-    let declined = redirect("access_denied", "AADSTS65004: User declined to consent. Trace ID: x");
+    let declined = redirect_error("access_denied", "AADSTS65004: User declined to consent. Trace ID: x");
     assert_eq!((declined.kind, declined.code.as_str()), (Kind::GrantLost, "AADSTS65004"));
-    let strange = redirect("<script>", "<b>hello</b>");
+    let strange = redirect_error("<script>", "<b>hello</b>");
     assert_eq!((strange.kind, strange.code.as_str()), (Kind::Invalid, "UNKNOWN"));
     assert_eq!(strange.message.args().count(), 0, "text of the redirect must not be passed on");
 }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::{Error, ErrorKind, Remedy, Result, messages};
 
 /// Value of `client_assertion_type`.
-pub(super) const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Validity of an assertion in seconds.
 const LIFE: i64 = 600;
@@ -27,7 +27,7 @@ struct Claims<'a> {
 }
 
 /// Signs an assertion for a token endpoint (PS256; the header names the certificate by its SHA-256 thumbprint).
-pub(super) fn sign(
+pub(super) fn sign_assertion(
     endpoint: &str,
     client_id: &str,
     certificate_der: &[u8],

@@ -10,10 +10,10 @@ use super::{Microsoft, request::Call, wire};
 use crate::{Error, ErrorKind, Remedy, Result, Session, messages, parts, rest::RestApi};
 
 /// Maximum number of requests that Graph accepts per batch.
-pub(super) const MAX: usize = 20;
+pub(super) const MAX_REQUESTS: usize = 20;
 
 impl Microsoft {
-    /// Sends at most [`MAX`] requests at once; returns one result each, in their order. The gate counts the
+    /// Sends at most [`MAX_REQUESTS`] requests at once; returns one result each, in their order. The gate counts the
     /// batch for the mailbox of the first request. A missing response is an error, never an empty result.
     pub(super) async fn send_batch(
         &self,
@@ -22,13 +22,13 @@ impl Microsoft {
     ) -> Result<Vec<Result<Response>>> {
         let Some(first) = calls.first() else { return Ok(Vec::new()) };
         let items: Vec<Value> =
-            calls.iter().enumerate().map(|(n, call)| call.in_batch(n, &self.config.graph)).collect();
-        let mut whole = Call::post(self.url(&["$batch"])?, json!({ "requests": items })).asks();
+            calls.iter().enumerate().map(|(n, call)| call.to_batch_member(n, &self.config.graph)).collect();
+        let mut whole = Call::post(self.url(&["$batch"])?, json!({ "requests": items })).without_effects();
         if let Some(mailbox) = first.mailbox {
-            whole = whole.of(mailbox);
+            whole = whole.for_mailbox(mailbox);
         }
         let answers = self.call_json::<wire::Batch>(session, &whole).await?.responses;
-        let mut answers: Vec<_> = answers.readable("batch").collect();
+        let mut answers: Vec<_> = answers.into_readable("batch").collect();
         let mut verdicts = Vec::with_capacity(calls.len());
         for (n, call) in calls.iter().enumerate() {
             let place = answers.iter().position(|answer| answer.id == n.to_string());
@@ -45,11 +45,11 @@ impl Microsoft {
 fn missing() -> Error {
     let pause = std::time::Duration::from_secs(5);
     let message = messages::microsoft_response_missing();
-    Error::new(ErrorKind::Unavailable, Remedy::RetryAfter(pause), parts::UNREADABLE, message)
+    Error::new(ErrorKind::Unavailable, Remedy::RetryAfter(pause), parts::UNREADABLE_RESPONSE, message)
 }
 
 /// Converts one response of a batch to an ordinary response.
-fn read(answer: wire::BatchAnswer) -> Response {
+fn read(answer: wire::BatchResponse) -> Response {
     let mut headers = HeaderMap::new();
     for (name, value) in answer.headers.into_iter().flatten() {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {

@@ -4,7 +4,7 @@ use domain::{TimeRange, provider::Capabilities};
 
 use super::{
     Microsoft, online,
-    request::{Call, endless, with_query},
+    request::{Call, too_many_pages, with_query},
     wire,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 impl Microsoft {
     /// Reads the default calendar and the session's capabilities in it.
     pub(super) async fn read_calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
-        let call = Call::get(self.mailbox_url(mailbox, &["calendar"])?).of(mailbox);
+        let call = Call::get(self.mailbox_url(mailbox, &["calendar"])?).for_mailbox(mailbox);
         let calendar: wire::Calendar = self.call_json(session, &call).await?;
         let writes = calendar.can_edit.unwrap_or_default();
         Ok(CalendarInfo {
@@ -44,15 +44,15 @@ impl Microsoft {
         for _ in 0..MAX_PAGES {
             let Some(url) = next else { return Ok(listings(all, mailbox)) };
             let list: wire::List<wire::Calendar> =
-                self.call_json(session, &Call::get(url).of(mailbox)).await?;
-            all.extend(list.value.readable("calendars"));
-            next = list.next.map(|link| self.follow(&link)).transpose()?;
+                self.call_json(session, &Call::get(url).for_mailbox(mailbox)).await?;
+            all.extend(list.value.into_readable("calendars"));
+            next = list.next.map(|link| self.next_page_url(&link)).transpose()?;
         }
-        Err(endless())
+        Err(too_many_pages())
     }
 
     /// One page of the events of a calendar.
-    pub(super) async fn list_calendar(
+    pub(super) async fn list_calendar_events(
         &self,
         session: &Session,
         mailbox: &str,

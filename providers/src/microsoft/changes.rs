@@ -12,13 +12,13 @@ use url::Url;
 
 use super::{
     Microsoft,
-    events::not_understood,
-    request::{Call, endless, with_query},
+    events::unexpected_response,
+    request::{Call, too_many_pages, with_query},
     wire,
 };
 use crate::{
     Changes, ErrorKind, EventPage, Result, Session,
-    json::Members,
+    json::LenientList,
     rest::{MAX_PAGES, RestApi},
 };
 
@@ -31,29 +31,29 @@ impl Microsoft {
         cursor: Option<&str>,
     ) -> Result<Changes> {
         let url = match cursor {
-            Some(link) => self.follow(link)?,
-            None => begin(self, mailbox, window)?,
+            Some(link) => self.next_page_url(link)?,
+            None => first_delta_url(self, mailbox, window)?,
         };
-        let call = Call::get(url).of(mailbox).pages_of(200);
+        let call = Call::get(url).for_mailbox(mailbox).with_page_size(200);
         let page: wire::Delta = self.call_json(session, &call).await?;
         let (cursor, more) = match (page.next, page.delta) {
             (Some(next), _) => (next, true),
             (None, Some(delta)) => (delta, false),
-            (None, None) => return Err(not_understood()),
+            (None, None) => return Err(unexpected_response()),
         };
-        let (mut gone, mut series, mut events) = (Vec::new(), BTreeSet::new(), Members::default());
+        let (mut gone, mut series, mut events) = (Vec::new(), BTreeSet::new(), LenientList::default());
         for item in page.value.0 {
-            match item.map(sort) {
-                Some(Sorted::Gone(id)) => gone.push(id),
-                Some(Sorted::Series(id)) => drop(series.insert(id)),
-                Some(Sorted::Changed(raw)) => events.0.push(Some(*raw)),
+            match item.map(classify_entry) {
+                Some(DeltaEntry::Gone(id)) => gone.push(id),
+                Some(DeltaEntry::Series(id)) => drop(series.insert(id)),
+                Some(DeltaEntry::Changed(raw)) => events.0.push(Some(*raw)),
                 None => events.0.push(None),
             }
         }
         let told = |of: &Option<String>| of.as_ref().is_some_and(|of| series.contains(of));
         events.0.retain(|raw| !raw.as_ref().is_some_and(|raw| told(&raw.series_master_id)));
         let EventPage { items: mut changed, mut unreadable, .. } =
-            self.read_all(session, mailbox, events, window).await?;
+            self.read_items(session, mailbox, events, window).await?;
         for master in series {
             let page = self.occurrences(session, mailbox, &master, window).await?;
             changed.extend(page.items);
@@ -76,22 +76,22 @@ impl Microsoft {
         let mut all = EventPage::default();
         for _ in 0..MAX_PAGES {
             let Some(url) = next else { return Ok(all) };
-            let call = Call::get(url).of(mailbox).item();
+            let call = Call::get(url).for_mailbox(mailbox).about_object();
             let list: wire::List<wire::Event> = match self.call_json(session, &call).await {
                 Err(error) if error.kind == ErrorKind::Gone => return Ok(EventPage::default()),
                 answer => answer?,
             };
-            let page = self.read_all(session, mailbox, list.value, window).await?;
+            let page = self.read_items(session, mailbox, list.value, window).await?;
             all.items.extend(page.items);
             all.unreadable.extend(page.unreadable);
-            next = list.next.map(|link| self.follow(&link)).transpose()?;
+            next = list.next.map(|link| self.next_page_url(&link)).transpose()?;
         }
-        Err(endless())
+        Err(too_many_pages())
     }
 }
 
 /// The URL of the first round.
-pub(super) fn begin(microsoft: &Microsoft, mailbox: &str, window: TimeRange) -> Result<Url> {
+pub(super) fn first_delta_url(microsoft: &Microsoft, mailbox: &str, window: TimeRange) -> Result<Url> {
     let url = microsoft.mailbox_url(mailbox, &["calendarView", "delta"])?;
     Ok(with_query(url, &between(window).as_pairs()))
 }
@@ -111,21 +111,21 @@ fn between(window: TimeRange) -> DeltaWindow {
 }
 
 /// The meaning of one entry.
-pub(super) enum Sorted {
+pub(super) enum DeltaEntry {
     Gone(String),
     Changed(Box<wire::Event>),
     /// A series whose occurrences must be read.
     Series(String),
 }
 
-pub(super) fn sort(item: wire::Event) -> Sorted {
+pub(super) fn classify_entry(item: wire::Event) -> DeltaEntry {
     match (&item.id, &item.series_master_id) {
-        (Some(id), _) if item.removed => Sorted::Gone(id.clone()),
+        (Some(id), _) if item.removed => DeltaEntry::Gone(id.clone()),
         (Some(id), _) if item.recurrence || item.kind.as_deref() == Some("seriesMaster") => {
-            Sorted::Series(id.clone())
+            DeltaEntry::Series(id.clone())
         }
         // Shortened: what it has in common with its series is missing.
-        (_, Some(master)) if item.show_as.is_none() => Sorted::Series(master.clone()),
-        _ => Sorted::Changed(Box::new(item)),
+        (_, Some(master)) if item.show_as.is_none() => DeltaEntry::Series(master.clone()),
+        _ => DeltaEntry::Changed(Box::new(item)),
     }
 }

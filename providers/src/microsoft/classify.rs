@@ -23,7 +23,7 @@ pub(super) enum Subject {
 }
 
 /// Default wait if the provider names none.
-pub(super) const PAUSE: Duration = Duration::from_secs(5);
+pub(super) const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 
 /// Meaning of a code; wait times are added later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,18 +50,23 @@ struct Envelope {
 }
 
 /// Classifies an error response of Graph. `writes` says whether the request may have had an effect.
-pub(super) fn graph(answer: &Response, subject: Subject, writes: bool, jitter: Duration) -> Error {
-    let error = crate::json::short::<Envelope>(answer).unwrap_or_default().error;
+pub(super) fn error_from_response(
+    response: &Response,
+    subject: Subject,
+    writes: bool,
+    jitter: Duration,
+) -> Error {
+    let error = crate::json::parse_short::<Envelope>(response).unwrap_or_default().error;
     let codes = codes(&error);
-    let status = answer.status.as_u16();
+    let status = response.status.as_u16();
     let meaning = codes
         .iter()
         .find_map(|code| by_code(code, subject))
         .filter(|meaning| *meaning != Meaning::Invalid || status < 500)
         .unwrap_or_else(|| by_status(status, subject));
-    let wait = answer.retry_after().unwrap_or(PAUSE + jitter);
+    let wait = response.retry_after().unwrap_or(DEFAULT_WAIT + jitter);
     let code = codes.into_iter().next().unwrap_or_else(|| format!("HTTP_{status}"));
-    let request_id = answer.header("request-id").map(str::to_owned).or_else(|| inner_request_id(&error));
+    let request_id = response.header("request-id").map(str::to_owned).or_else(|| inner_request_id(&error));
     let named_conflict = matches!(meaning, Meaning::Duplicate) || status == 412;
     let unknown = writes && (status >= 500 && status != 507 || status == 409 && !named_conflict);
     Error { request_id, unknown, ..express(meaning, code, wait) }
@@ -70,11 +75,11 @@ pub(super) fn graph(answer: &Response, subject: Subject, writes: bool, jitter: D
 /// Converts an error that a fresh token did not fix: the consent is lost.
 pub(super) fn grant_lost(error: Error) -> Error {
     let Error { code, request_id, .. } = error;
-    Error { request_id, ..express(Meaning::GrantLost, code, PAUSE) }
+    Error { request_id, ..express(Meaning::GrantLost, code, DEFAULT_WAIT) }
 }
 
 /// Classifies the error of one mailbox within a successful getSchedule response.
-pub(super) fn schedule(code: &str) -> Error {
+pub(super) fn schedule_error(code: &str) -> Error {
     let meaning = match by_code(code, Subject::Mailbox) {
         None if code == "5009" => Meaning::NoMailbox,
         None => Meaning::Unavailable,

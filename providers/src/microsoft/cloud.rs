@@ -26,7 +26,7 @@ impl Cloud {
     pub const ALL: [Self; 4] = [Self::Global, Self::UsGov, Self::UsDod, Self::China];
 
     /// URL of the identity platform.
-    pub fn login(self) -> Url {
+    pub fn login_url(self) -> Url {
         constant(match self {
             Self::Global => "https://login.microsoftonline.com",
             Self::UsGov | Self::UsDod => "https://login.microsoftonline.us",
@@ -35,12 +35,12 @@ impl Cloud {
     }
 
     /// URL of Graph, including its version.
-    pub fn graph(self) -> Url {
-        constant(&format!("{}/v1.0", self.resource()))
+    pub fn graph_url(self) -> Url {
+        constant(&format!("{}/v1.0", self.graph_resource()))
     }
 
     /// Name of Graph as the resource for which permissions are requested.
-    pub const fn resource(self) -> &'static str {
+    pub const fn graph_resource(self) -> &'static str {
         match self {
             Self::Global => "https://graph.microsoft.com",
             Self::UsGov => "https://graph.microsoft.us",

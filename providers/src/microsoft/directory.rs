@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{
     Microsoft,
-    request::{Call, endless, with_query},
+    request::{Call, too_many_pages, with_query},
     wire, zones,
 };
 use crate::{
@@ -23,7 +23,7 @@ impl Microsoft {
         let fields = [("$select", "id,displayName,verifiedDomains,preferredLanguage")];
         let url = with_query(self.url(&["organization"])?, &fields);
         let list: wire::List<wire::Organization> = self.call_json(session, &Call::get(url)).await?;
-        let found = list.value.readable("organisations").next().ok_or_else(|| {
+        let found = list.value.into_readable("organisations").next().ok_or_else(|| {
             Error::new(
                 ErrorKind::GrantLost,
                 Remedy::Reconnect,
@@ -44,14 +44,14 @@ impl Microsoft {
     /// with the list of rooms.
     pub(super) async fn list_people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>> {
         let url = match after {
-            Some(link) => self.follow(link)?,
+            Some(link) => self.next_page_url(link)?,
             None => with_query(self.url(&["users"])?, &[("$select", USER_FIELDS), ("$top", "999")]),
         };
         let list: wire::List<wire::User> = self.call_json(session, &Call::get(url)).await?;
         let rooms = self.room_addresses(session).await?;
         let items = list
             .value
-            .readable("people")
+            .into_readable("people")
             .filter_map(person)
             .filter(|p| !rooms.contains(&p.address.to_lowercase()));
         Ok(Page { items: items.collect(), next: list.next })
@@ -65,11 +65,11 @@ impl Microsoft {
 
     pub(super) async fn list_rooms(&self, session: &Session, after: Option<&str>) -> Result<Page<RoomInfo>> {
         let url = match after {
-            Some(link) => self.follow(link)?,
+            Some(link) => self.next_page_url(link)?,
             None => with_query(self.rooms_url()?, &[("$top", "100")]),
         };
         let list: wire::List<wire::Room> = self.call_json(session, &Call::get(url)).await?;
-        Ok(Page { items: list.value.readable("rooms").filter_map(room).collect(), next: list.next })
+        Ok(Page { items: list.value.into_readable("rooms").filter_map(room).collect(), next: list.next })
     }
 
     fn rooms_url(&self) -> Result<Url> {
@@ -86,22 +86,23 @@ impl Microsoft {
         for _ in 0..MAX_PAGES {
             let Some(url) = next else { return Ok(all) };
             let list: wire::List<T> = self.call_json(session, &Call::get(url)).await?;
-            all.extend(list.value.readable("rooms"));
-            next = list.next.map(|link| self.follow(&link)).transpose()?;
+            all.extend(list.value.into_readable("rooms"));
+            next = list.next.map(|link| self.next_page_url(&link)).transpose()?;
         }
-        Err(endless())
+        Err(too_many_pages())
     }
 
     pub(super) async fn read_mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
         let user = self.user(session, mailbox).await?;
         let url = self.mailbox_url(&user.id, &["mailboxSettings"])?;
-        let settings: wire::MailboxSettings = self.call_json(session, &Call::get(url).of(mailbox)).await?;
+        let settings: wire::MailboxSettings =
+            self.call_json(session, &Call::get(url).for_mailbox(mailbox)).await?;
         Ok(Mailbox {
             name: user.display_name.unwrap_or_else(|| mailbox.to_owned()),
             address: user.mail.unwrap_or_else(|| mailbox.to_owned()),
             id: user.id,
             kind: kind(settings.user_purpose.as_deref()),
-            zone: settings.time_zone.as_deref().and_then(zones::iana),
+            zone: settings.time_zone.as_deref().and_then(zones::iana_name),
             accepts_conflicts: None,
         })
     }
@@ -119,14 +120,14 @@ impl Microsoft {
             return self.own_user(session, address).await;
         }
         let url = with_query(self.mailbox_url(address, &[])?, &[("$select", USER_FIELDS)]);
-        match self.call_json(session, &Call::get(url).of(address)).await {
+        match self.call_json(session, &Call::get(url).for_mailbox(address)).await {
             Err(error) if error.kind == ErrorKind::NoMailbox => {
                 let quoted = address.to_lowercase().replace('\'', "''");
                 let filter = format!("proxyAddresses/any(p:p eq 'smtp:{quoted}')");
                 let query = [("$filter", filter.as_str()), ("$select", USER_FIELDS)];
                 let url = with_query(self.url(&["users"])?, &query);
                 let list: wire::List<wire::User> = self.call_json(session, &Call::get(url)).await?;
-                list.value.readable("people").next().ok_or(error)
+                list.value.into_readable("people").next().ok_or(error)
             }
             answer => answer,
         }
@@ -136,7 +137,7 @@ impl Microsoft {
     async fn own_user(&self, session: &Session, address: &str) -> Result<wire::User> {
         let fields = format!("{USER_FIELDS},proxyAddresses");
         let url = with_query(self.url(&["me"])?, &[("$select", &fields)]);
-        let user: wire::User = self.call_json(session, &Call::get(url).of(address)).await?;
+        let user: wire::User = self.call_json(session, &Call::get(url).for_mailbox(address)).await?;
         if is_known_as(&user, address) {
             return Ok(user);
         }

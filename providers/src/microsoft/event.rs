@@ -6,14 +6,14 @@
 use chrono::{NaiveDate, NaiveTime};
 use domain::{BusyKind, TimeRange, UnreadableReason, Zone, state::Answer};
 
-use super::{events::property, online, wire, zones};
+use super::{events::effect_key_property, online, wire, zones};
 use crate::{
     Attendee, AttendeeRole, Event, Party,
-    moment::{ItemReading, Moment, Span, span},
+    moment::{ItemReading, ParsedTime, Span, span},
 };
 
 /// Whether an event may cover whole days, whose times depend on the owner's zone.
-pub(super) fn has_days(raw: &wire::Event) -> bool {
+pub(super) fn may_be_all_day(raw: &wire::Event) -> bool {
     raw.is_all_day != Some(false) && days(raw).is_some()
 }
 
@@ -26,7 +26,7 @@ pub(super) fn read(raw: wire::Event, zone: &Zone, window: Option<TimeRange>) -> 
         // An item that leaves its owner's time free blocks nothing, whatever its times are.
         _ if busy.is_none() => return ItemReading::Nothing,
         Span::Widest(range, reason) => return ItemReading::blocked(raw.id, raw.ical_uid, range, reason),
-        Span::Unknown(reason) => return ItemReading::unknown(raw.id, raw.ical_uid, reason),
+        Span::Unknown(reason) => return ItemReading::unknown_times(raw.id, raw.ical_uid, reason),
     };
     if raw.id.is_none() {
         return match busy {
@@ -36,7 +36,8 @@ pub(super) fn read(raw: wire::Event, zone: &Zone, window: Option<TimeRange>) -> 
     }
     let online_meeting = online::read_meeting(&raw);
     let effect_key = raw.single_value_extended_properties.into_iter();
-    let effect_key = effect_key.filter(|p| p.id.eq_ignore_ascii_case(&property())).map(|p| p.value).next();
+    let effect_key =
+        effect_key.filter(|p| p.id.eq_ignore_ascii_case(&effect_key_property())).map(|p| p.value).next();
     let sensitivity = raw.sensitivity.unwrap_or_default().to_ascii_lowercase();
     ItemReading::Event(Box::new(Event {
         uid: raw.ical_uid.unwrap_or_default(),
@@ -57,10 +58,10 @@ pub(super) fn read(raw: wire::Event, zone: &Zone, window: Option<TimeRange>) -> 
 }
 
 fn times(raw: &wire::Event, zone: &Zone, window: Option<TimeRange>) -> Span {
-    let told = span(zones::moment(raw.start.as_ref()), zones::moment(raw.end.as_ref()), window);
+    let told = span(zones::parse_time(raw.start.as_ref()), zones::parse_time(raw.end.as_ref()), window);
     let days = days(raw).map(|(start, end)| {
         let first = |date: NaiveDate| zone.instants(date.and_time(NaiveTime::MIN)).map(|(first, _)| first);
-        let moment = |date| first(date).map_or(Moment::Unknown, Moment::At);
+        let moment = |date| first(date).map_or(ParsedTime::Unknown, ParsedTime::At);
         span(moment(start), moment(end), window)
     });
     match (raw.is_all_day, days, told) {
@@ -76,7 +77,7 @@ fn times(raw: &wire::Event, zone: &Zone, window: Option<TimeRange>) -> Span {
 
 /// The dates of an event that begins and ends at midnight.
 fn days(raw: &wire::Event) -> Option<(NaiveDate, NaiveDate)> {
-    Some((zones::midnight(raw.start.as_ref())?, zones::midnight(raw.end.as_ref())?))
+    Some((zones::midnight_date(raw.start.as_ref())?, zones::midnight_date(raw.end.as_ref())?))
 }
 
 /// Maps a status of Graph to a kind of busy time; an unknown status counts as busy.

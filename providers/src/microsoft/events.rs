@@ -9,13 +9,13 @@ use uuid::Uuid;
 
 use super::{
     Microsoft, PROPERTY_SET, event, online,
-    request::{Call, endless, with_query},
+    request::{Call, too_many_pages, with_query},
     wire, zones,
 };
 use crate::{
     Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, EventPage, NewEvent, Party, Remedy, Result,
     Session,
-    json::Members,
+    json::LenientList,
     messages,
     moment::ItemReading,
     parts,
@@ -25,12 +25,12 @@ use crate::{
 const FIELDS: &str = "id,iCalUId,changeKey,subject,start,end,isAllDay,isCancelled,showAs,sensitivity,organizer,attendees,type,seriesMasterId";
 
 /// Id of the extended property that contains the effect key.
-pub(super) fn property() -> String {
+pub(super) fn effect_key_property() -> String {
     format!("String {{{}}} Name effectKey", PROPERTY_SET.hyphenated())
 }
 
 fn expand() -> String {
-    format!("singleValueExtendedProperties($filter=id eq '{}')", property())
+    format!("singleValueExtendedProperties($filter=id eq '{}')", effect_key_property())
 }
 
 impl Microsoft {
@@ -55,14 +55,14 @@ impl Microsoft {
         after: Option<&str>,
     ) -> Result<EventPage> {
         let url = match after {
-            Some(link) => self.follow(link)?,
+            Some(link) => self.next_page_url(link)?,
             None => self.view_url(mailbox, path, window)?,
         };
         match self.page(session, mailbox, url, window).await {
             Err(error) if parts::can_be_split(&error) => {
                 let ask =
                     |part| -> BoxFuture<'_, _> { Box::pin(self.whole_view(session, mailbox, path, part)) };
-                Ok(parts::read(window, error, ask).await?.into_page())
+                Ok(parts::read_in_parts(window, error, ask).await?.into_page())
             }
             page => page,
         }
@@ -94,48 +94,49 @@ impl Microsoft {
             let page = self.page(session, mailbox, url, window).await?;
             whole.items.extend(page.items);
             whole.unreadable.extend(page.unreadable);
-            next = page.next.map(|link| self.follow(&link)).transpose()?;
+            next = page.next.map(|link| self.next_page_url(&link)).transpose()?;
         }
-        Err(endless())
+        Err(too_many_pages())
     }
 
     async fn page(&self, session: &Session, mailbox: &str, url: Url, window: TimeRange) -> Result<EventPage> {
-        let list: wire::List<wire::Event> = self.call_json(session, &Call::get(url).of(mailbox)).await?;
-        let mut page = self.read_all(session, mailbox, list.value, window).await?;
+        let list: wire::List<wire::Event> =
+            self.call_json(session, &Call::get(url).for_mailbox(mailbox)).await?;
+        let mut page = self.read_items(session, mailbox, list.value, window).await?;
         page.next = list.next;
         Ok(page)
     }
 
     /// Reads the items of a list one by one.
-    pub(super) async fn read_all(
+    pub(super) async fn read_items(
         &self,
         session: &Session,
         mailbox: &str,
-        list: Members<wire::Event>,
+        list: LenientList<wire::Event>,
         window: TimeRange,
     ) -> Result<EventPage> {
-        let zone = match list.0.iter().flatten().any(event::has_days) {
-            true => self.zone_of_days(session, mailbox).await?,
+        let zone = match list.0.iter().flatten().any(event::may_be_all_day) {
+            true => self.all_day_zone(session, mailbox).await?,
             false => Zone::UTC,
         };
         let mut page = EventPage::default();
         for raw in list.0 {
-            page.take(match raw {
+            page.add_reading(match raw {
                 Some(raw) => event::read(raw, &zone, Some(window)),
-                None => ItemReading::unknown(None, None, UnreadableReason::Malformed),
+                None => ItemReading::unknown_times(None, None, UnreadableReason::Malformed),
             });
         }
         Ok(page)
     }
 
     /// The zone of whole days: the mailbox's, otherwise the session's, otherwise UTC.
-    pub(super) async fn zone_of_days(&self, session: &Session, mailbox: &str) -> Result<Zone> {
-        let call = Call::get(self.mailbox_url(mailbox, &["mailboxSettings"])?).of(mailbox);
+    pub(super) async fn all_day_zone(&self, session: &Session, mailbox: &str) -> Result<Zone> {
+        let call = Call::get(self.mailbox_url(mailbox, &["mailboxSettings"])?).for_mailbox(mailbox);
         let told = match self.call_json::<wire::MailboxSettings>(session, &call).await {
             Err(error) if error.kind == ErrorKind::Throttled || error.remedy == Remedy::Reconnect => {
                 return Err(error);
             }
-            told => told.ok().and_then(|settings| zones::iana(settings.time_zone.as_deref()?)),
+            told => told.ok().and_then(|settings| zones::iana_name(settings.time_zone.as_deref()?)),
         };
         let told = told.and_then(|name| Zone::named(&name));
         Ok(told.or_else(|| session.zone.clone()).unwrap_or(Zone::UTC))
@@ -143,14 +144,14 @@ impl Microsoft {
 
     /// Converts a single event; `None` if it takes no time.
     async fn single(&self, session: &Session, mailbox: &str, raw: wire::Event) -> Result<Option<Event>> {
-        let zone = match event::has_days(&raw) {
-            true => self.zone_of_days(session, mailbox).await?,
+        let zone = match event::may_be_all_day(&raw) {
+            true => self.all_day_zone(session, mailbox).await?,
             false => Zone::UTC,
         };
         match event::read(raw, &zone, None) {
             ItemReading::Event(event) => Ok(Some(*event)),
             ItemReading::Nothing => Ok(None),
-            ItemReading::Blocked(..) | ItemReading::Unknown(_) => Err(not_understood()),
+            ItemReading::Blocked(..) | ItemReading::Unknown(_) => Err(unexpected_response()),
         }
     }
 
@@ -159,14 +160,14 @@ impl Microsoft {
         let may_meet = self.may_request_meeting(session, mailbox, new).await?;
         let mut body = body(new);
         if may_meet {
-            online::ask(&mut body);
+            online::request_meeting(&mut body);
         }
         let url = self.mailbox_url(mailbox, &["calendar", "events"])?;
-        let written = match self.call_json(session, &Call::post(url, body).of(mailbox)).await {
+        let written = match self.call_json(session, &Call::post(url, body).for_mailbox(mailbox)).await {
             Ok(raw) => {
                 let written = self.single(session, mailbox, raw).await;
-                let written = written.and_then(|event| event.ok_or_else(not_understood));
-                let written = written.map_err(Error::unknown)?;
+                let written = written.and_then(|event| event.ok_or_else(unexpected_response));
+                let written = written.map_err(Error::with_unknown_outcome)?;
                 Event { effect_key: Some(new.effect_key.clone()), ..written }
             }
             Err(error) if error.code.eq_ignore_ascii_case("ErrorDuplicateTransactionId") => {
@@ -191,16 +192,18 @@ impl Microsoft {
         check_key(effect_key)?;
         let wanted = format!(
             "singleValueExtendedProperties/Any(ep: ep/id eq '{}' and ep/value eq '{effect_key}')",
-            property()
+            effect_key_property()
         );
         let query = [("$filter", wanted.as_str()), ("$expand", &expand())];
         let mut next = Some(with_query(self.mailbox_url(mailbox, &["calendar", "events"])?, &query));
         for _ in 0..MAX_PAGES {
             let Some(url) = next else { return Ok(None) };
-            let list: wire::List<wire::Event> = self.call_json(session, &Call::get(url).of(mailbox)).await?;
+            let list: wire::List<wire::Event> =
+                self.call_json(session, &Call::get(url).for_mailbox(mailbox)).await?;
             let ours = |raw: &wire::Event| {
                 let mut properties = raw.single_value_extended_properties.iter();
-                properties.any(|one| one.id.eq_ignore_ascii_case(&property()) && one.value == effect_key)
+                properties
+                    .any(|one| one.id.eq_ignore_ascii_case(&effect_key_property()) && one.value == effect_key)
             };
             let all = list.value.0.into_iter().flatten();
             let live = all.filter(|raw| raw.is_cancelled != Some(true) && ours(raw));
@@ -209,9 +212,9 @@ impl Microsoft {
                     return Ok(Some(found));
                 }
             }
-            next = list.next.map(|link| self.follow(&link)).transpose()?;
+            next = list.next.map(|link| self.next_page_url(&link)).transpose()?;
         }
-        Err(endless())
+        Err(too_many_pages())
     }
 
     pub(super) async fn read_event(
@@ -221,7 +224,7 @@ impl Microsoft {
         id: &str,
     ) -> Result<Option<Event>> {
         let url = with_query(self.mailbox_url(mailbox, &["events", id])?, &[("$expand", &expand())]);
-        match self.call_json(session, &Call::get(url).of(mailbox).item()).await {
+        match self.call_json(session, &Call::get(url).for_mailbox(mailbox).about_object()).await {
             Err(error) if error.kind == ErrorKind::Gone => Ok(None),
             Err(error) => Err(error),
             Ok(raw) => self.single(session, mailbox, raw).await,
@@ -244,7 +247,9 @@ impl Microsoft {
         if body.as_object().is_some_and(Map::is_empty) {
             return self.read_event(session, mailbox, id).await?.ok_or_else(gone);
         }
-        let call = Call::patch(self.mailbox_url(mailbox, &["events", id])?, body).of(mailbox).item();
+        let call = Call::patch(self.mailbox_url(mailbox, &["events", id])?, body)
+            .for_mailbox(mailbox)
+            .about_object();
         let raw = match self.call_json(session, &call).await {
             Err(error) if error.kind == ErrorKind::Conflict && !error.unknown => {
                 self.read_event(session, mailbox, id).await?.ok_or_else(gone)?;
@@ -253,12 +258,12 @@ impl Microsoft {
             answer => answer?,
         };
         let written = self.single(session, mailbox, raw).await;
-        written.and_then(|event| event.ok_or_else(not_understood)).map_err(Error::unknown)
+        written.and_then(|event| event.ok_or_else(unexpected_response)).map_err(Error::with_unknown_outcome)
     }
 
     /// Cancels an event with a message. This works only for the organiser's copy of a meeting; any other event is
     /// deleted.
-    pub(super) async fn call_off_event(
+    pub(super) async fn cancel_meeting(
         &self,
         session: &Session,
         mailbox: &str,
@@ -266,7 +271,7 @@ impl Microsoft {
         message: &str,
     ) -> Result<()> {
         let url = self.mailbox_url(mailbox, &["events", id, "cancel"])?;
-        let call = Call::post(url, json!({ "comment": message })).of(mailbox).item();
+        let call = Call::post(url, json!({ "comment": message })).for_mailbox(mailbox).about_object();
         match self.call(session, &call).await {
             Err(error) if error.kind == ErrorKind::Invalid => self.remove_event(session, mailbox, id).await,
             Err(error) if error.kind != ErrorKind::Gone => Err(error),
@@ -275,7 +280,8 @@ impl Microsoft {
     }
 
     pub(super) async fn remove_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
-        let call = Call::delete(self.mailbox_url(mailbox, &["events", id])?).of(mailbox).item();
+        let call =
+            Call::delete(self.mailbox_url(mailbox, &["events", id])?).for_mailbox(mailbox).about_object();
         match self.call(session, &call).await {
             Err(error) if error.kind != ErrorKind::Gone => Err(error),
             _ => Ok(()),
@@ -291,7 +297,7 @@ fn check_key(key: &str) -> Result<()> {
     })
 }
 
-pub(super) fn not_understood() -> Error {
+pub(super) fn unexpected_response() -> Error {
     Error::new(
         ErrorKind::Unavailable,
         Remedy::RetryAfter(std::time::Duration::from_secs(5)),
@@ -310,7 +316,7 @@ fn transaction_id(effect_key: &str) -> Uuid {
 }
 
 fn body(new: &NewEvent) -> Value {
-    let (start, end) = zones::written(new.range, &new.zone);
+    let (start, end) = zones::format_range(new.range, &new.zone);
     let show_as = match new.busy {
         Some(domain::BusyKind::Busy) => "busy",
         Some(domain::BusyKind::Tentative) => "tentative",
@@ -318,14 +324,14 @@ fn body(new: &NewEvent) -> Value {
     };
     let mut body = json!({
         "subject": new.title,
-        "body": online::plain(&new.text),
+        "body": online::plain_text_body(&new.text),
         "start": start,
         "end": end,
         "attendees": attendees(&new.attendees),
         "showAs": show_as,
         "allowNewTimeProposals": false,
         "transactionId": transaction_id(&new.effect_key),
-        "singleValueExtendedProperties": [{ "id": property(), "value": new.effect_key }],
+        "singleValueExtendedProperties": [{ "id": effect_key_property(), "value": new.effect_key }],
     });
     if let Some(place) = &new.location {
         body["location"] = json!({ "displayName": place });
@@ -336,7 +342,7 @@ fn body(new: &NewEvent) -> Value {
 fn changed(change: &EventChange) -> Value {
     let mut body = Map::new();
     if let Some(range) = change.range {
-        let (start, end) = zones::written(range, change.zone.as_deref().unwrap_or("UTC"));
+        let (start, end) = zones::format_range(range, change.zone.as_deref().unwrap_or("UTC"));
         body.insert("start".to_owned(), json!(start));
         body.insert("end".to_owned(), json!(end));
     }

@@ -3,20 +3,20 @@
 use domain::Zone;
 
 use super::{delta, event, schedule, wire};
-use crate::{fuzzing::window, json};
+use crate::{fuzzing::fuzz_window, json};
 
-pub(crate) fn read(body: &[u8]) -> bool {
+pub(crate) fn parse_response(body: &[u8]) -> bool {
     let events = json::parse::<wire::List<wire::Event>>(body);
     let is_read = events.is_ok();
     for raw in events.into_iter().flat_map(|list| list.value.0).flatten() {
-        event::read(raw, &Zone::UTC, Some(window()));
+        event::read(raw, &Zone::UTC, Some(fuzz_window()));
     }
     let changes = json::parse::<wire::Delta>(body);
     for raw in changes.into_iter().flat_map(|page| page.value.0).flatten() {
         let _ = delta::sort(raw);
     }
     if let Ok(schedules) = json::parse::<wire::List<wire::Schedule>>(body) {
-        let _ = schedule::sorted(schedules.value, &["ada@corp.test".to_owned()], window());
+        let _ = schedule::results_in_order(schedules.value, &["ada@corp.test".to_owned()], fuzz_window());
     }
     let _ = json::parse::<wire::List<wire::User>>(body);
     let _ = json::parse::<wire::List<wire::Room>>(body);

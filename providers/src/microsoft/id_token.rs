@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use url::Url;
 use uuid::{Uuid, uuid};
 
-use crate::{Error, ErrorKind, Remedy, Result, messages, rest::below, sanitize};
+use crate::{Error, ErrorKind, Remedy, Result, messages, rest::url_below, sanitize};
 
 /// The tenant of all personal accounts, which belong to no organisation.
 const PERSONAL: Uuid = uuid!("9188040d-6c67-4c5b-b112-36a304b66dad");
@@ -29,7 +29,7 @@ const KEEP: Duration = Duration::hours(24);
 
 /// The account that signed in at Microsoft, identified by tenant and object id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedIn {
+pub struct SignedInAccount {
     /// Id of the organisation, proven by the token's signature.
     pub tenant_id: String,
     /// Permanent id of the account within the organisation.
@@ -96,14 +96,14 @@ struct CachedKeys {
 
 /// The signing keys published by one authority.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(super) struct SigningKeys {
     login: Url,
     client: Client,
     clock: SharedClock,
     kept: Mutex<CachedKeys>,
 }
 
-impl Keys {
+impl SigningKeys {
     pub(super) fn new(login: Url, client: Client, clock: SharedClock) -> Self {
         Self { login, client, clock, kept: Mutex::default() }
     }
@@ -133,7 +133,7 @@ impl Keys {
     }
 
     async fn look(&self) -> Result<KeySet> {
-        let url = below(&self.login, &["organizations", "v2.0", ".well-known", "openid-configuration"])?;
+        let url = url_below(&self.login, &["organizations", "v2.0", ".well-known", "openid-configuration"])?;
         let metadata: Metadata = self.get(url).await?;
         if metadata.jwks_uri.origin() != self.login.origin() {
             return Err(refused("KEYS_ELSEWHERE"));
@@ -155,22 +155,22 @@ impl Keys {
         if !answer.status.is_success() {
             return Err(unavailable());
         }
-        crate::json::short(&answer).map_err(|_| unavailable())
+        crate::json::parse_short(&answer).map_err(|_| unavailable())
     }
 
     /// Validates an ID token issued for `client_id` and for the sign-in that began with `nonce`.
-    pub(super) async fn verify(&self, token: &str, client_id: &str, nonce: &str) -> Result<SignedIn> {
+    pub(super) async fn verify(&self, token: &str, client_id: &str, nonce: &str) -> Result<SignedInAccount> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| refused("ID_TOKEN_MALFORMED"))?;
         let kid = header.kid.ok_or_else(|| refused("ID_TOKEN_KEY"))?;
         let set = self.with(&kid).await?;
         let key = set.find(&kid).ok_or_else(|| refused("ID_TOKEN_KEY"))?;
         let claims = claims(token, key, client_id)?;
         check(&claims, key, &set.issuer, client_id, nonce, self.clock.now())?;
-        let username = sanitize::identifier(claims.preferred_username.unwrap_or_default());
-        Ok(SignedIn {
-            name: claims.name.map_or_else(|| username.clone(), sanitize::name),
-            tenant_id: sanitize::identifier(claims.tid),
-            object_id: sanitize::identifier(claims.oid),
+        let username = sanitize::clean_identifier(claims.preferred_username.unwrap_or_default());
+        Ok(SignedInAccount {
+            name: claims.name.map_or_else(|| username.clone(), sanitize::clean_name),
+            tenant_id: sanitize::clean_identifier(claims.tid),
+            object_id: sanitize::clean_identifier(claims.oid),
             username,
         })
     }

@@ -7,7 +7,7 @@ use aws_lc_rs::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::TestClock;
-use http::{Allowance, Config};
+use http::{AllowedHosts, Config};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 use tokio::{
@@ -24,7 +24,7 @@ const NONCE: &str = "our-nonce";
 
 /// A local authority that publishes one key and counts the downloads.
 struct Authority {
-    keys: Keys,
+    keys: SigningKeys,
     clock: TestClock,
     looks: Arc<AtomicUsize>,
     signer: EncodingKey,
@@ -47,9 +47,9 @@ impl Authority {
         let mut server = JoinSet::new();
         server.spawn(serve(listener, login.clone(), key, Arc::clone(&looks)));
         let clock = TestClock::at("2026-12-01T09:00:00Z".parse().unwrap());
-        let allowance = Allowance::hosts(["127.0.0.1".to_owned()]);
+        let allowance = AllowedHosts::from_hosts(["127.0.0.1".to_owned()]);
         let client = Client::new(Config { allowance, ..Config::default() }).unwrap();
-        let keys = Keys::new(login, client, Arc::new(clock.clone()));
+        let keys = SigningKeys::new(login, client, Arc::new(clock.clone()));
         let signer = EncodingKey::from_rsa_pem(pem(der.as_ref()).as_bytes()).unwrap();
         Self { keys, clock, looks, signer, _server: server }
     }
@@ -113,7 +113,7 @@ async fn a_good_token_names_tenant_and_person() {
     let authority = Authority::start().await;
     let token = authority.sign(&authority.claims());
     let signed_in = authority.keys.verify(&token, CLIENT, NONCE).await.unwrap();
-    let expected = SignedIn {
+    let expected = SignedInAccount {
         tenant_id: TENANT.to_owned(),
         object_id: "o-1".to_owned(),
         name: "Ada".to_owned(),

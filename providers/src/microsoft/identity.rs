@@ -1,8 +1,8 @@
 //! The Microsoft identity platform (v2.0): sign-in, consent, tokens.
 //!
 //! Called by the connect flow and by the token broker. A redirect from Microsoft proves nothing, because anybody
-//! can send a browser to its URL. Tokens prove the tenant ([`Identity::verify_id_token`]), the user's role
-//! ([`Identity::is_administrator`]) and the consent ([`Identity::app_token`]).
+//! can send a browser to its URL. Tokens prove the tenant ([`IdentityClient::verify_id_token`]), the user's role
+//! ([`IdentityClient::is_administrator`]) and the consent ([`IdentityClient::app_token`]).
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,17 +12,17 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::{Url, form_urlencoded};
 
-pub use super::id_token::SignedIn;
+pub use super::id_token::SignedInAccount;
 use super::{
     ClientCredential, Config, aadsts, assertion, classify,
-    id_token::Keys,
+    id_token::SigningKeys,
     request::{CLIENT_REQUEST_ID, with_query},
     wire,
 };
-use crate::{Error, ErrorKind, Remedy, Result, messages, rest::below};
+use crate::{Error, ErrorKind, Remedy, Result, messages, rest::url_below};
 
 /// Path segment that stands for any organisation's tenant.
-pub const ORGANIZATIONS: &str = "organizations";
+pub const ANY_ORGANIZATION: &str = "organizations";
 
 /// Template ids of the roles whose holders may consent for the whole organisation.
 const ADMINISTRATORS: [&str; 2] = [
@@ -37,14 +37,14 @@ const MAX_ROLE_PAGES: usize = 20;
 
 /// Purpose of redirecting a browser to Microsoft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ask {
+pub enum AuthorizationPurpose {
     /// The browser is sent to authenticate the user and read the user's roles, always with a fresh sign-in.
     SignIn,
     /// The browser is sent for lasting consent to access the user's own calendar.
     OwnConsent,
 }
 
-impl Ask {
+impl AuthorizationPurpose {
     const fn scope(self) -> &'static str {
         match self {
             Self::SignIn => "openid profile email User.Read",
@@ -70,7 +70,7 @@ pub struct Tokens {
 }
 
 #[derive(Deserialize)]
-struct TokenAnswer {
+struct TokenResponse {
     access_token: String,
     refresh_token: Option<String>,
     id_token: Option<String>,
@@ -79,32 +79,32 @@ struct TokenAnswer {
 
 /// Client of the identity platform. Cheap to clone; clones share the cached signing keys.
 #[derive(Debug, Clone)]
-pub struct Identity {
+pub struct IdentityClient {
     config: Config,
     client: http::Client,
     clock: SharedClock,
     ids: Ids,
-    keys: Arc<Keys>,
+    keys: Arc<SigningKeys>,
 }
 
-impl Identity {
+impl IdentityClient {
     /// Creates a client with these endpoints and this registration.
     pub fn new(config: Config, client: http::Client, clock: SharedClock, ids: Ids) -> Self {
-        let keys = Arc::new(Keys::new(config.login.clone(), client.clone(), Arc::clone(&clock)));
+        let keys = Arc::new(SigningKeys::new(config.login.clone(), client.clone(), Arc::clone(&clock)));
         Self { config, client, clock, ids, keys }
     }
 
     /// The URL to which a browser is sent to sign in. `challenge` is the PKCE challenge (S256).
     pub fn authorize_url(
         &self,
-        ask: Ask,
+        ask: AuthorizationPurpose,
         redirect_uri: &str,
         state: &str,
         nonce: &str,
         challenge: &str,
         login_hint: Option<&str>,
     ) -> Result<Url> {
-        let url = below(&self.config.login, &[ORGANIZATIONS, "oauth2", "v2.0", "authorize"])?;
+        let url = url_below(&self.config.login, &[ANY_ORGANIZATION, "oauth2", "v2.0", "authorize"])?;
         let mut query = vec![
             ("client_id", self.config.client_id.as_str()),
             ("response_type", "code"),
@@ -116,7 +116,7 @@ impl Identity {
             ("code_challenge", challenge),
             ("code_challenge_method", "S256"),
         ];
-        query.extend((ask == Ask::SignIn).then_some(("prompt", "login")));
+        query.extend((ask == AuthorizationPurpose::SignIn).then_some(("prompt", "login")));
         query.extend(login_hint.map(|hint| ("login_hint", hint)));
         Ok(with_query(url, &query))
     }
@@ -124,7 +124,7 @@ impl Identity {
     /// The URL to which a browser is sent so that an administrator of tenant `tid` consents for the whole
     /// organisation.
     pub fn admin_consent_url(&self, tid: &str, redirect_uri: &str, state: &str) -> Result<Url> {
-        let url = below(&self.config.login, &[tid, "v2.0", "adminconsent"])?;
+        let url = url_below(&self.config.login, &[tid, "v2.0", "adminconsent"])?;
         let scope = self.default_scope();
         let query = [
             ("client_id", self.config.client_id.as_str()),
@@ -137,10 +137,10 @@ impl Identity {
 
     /// Classifies the error in a redirect. Check for it first: `admin_consent=True` is sent with errors too.
     pub fn redirect_error(error: &str, description: &str) -> Error {
-        aadsts::redirect(error, description)
+        aadsts::redirect_error(error, description)
     }
 
-    /// Exchanges an authorisation code. `tenant` is [`ORGANIZATIONS`] if not known yet.
+    /// Exchanges an authorisation code. `tenant` is [`ANY_ORGANIZATION`] if not known yet.
     pub async fn redeem_code(
         &self,
         code: &str,
@@ -180,15 +180,15 @@ impl Identity {
         self.token(tenant, &form).await
     }
 
-    /// Validates an ID token; see [`SignedIn`].
-    pub async fn verify_id_token(&self, id_token: &SecretString, nonce: &str) -> Result<SignedIn> {
+    /// Validates an ID token; see [`SignedInAccount`].
+    pub async fn verify_id_token(&self, id_token: &SecretString, nonce: &str) -> Result<SignedInAccount> {
         self.keys.verify(id_token.expose_secret(), &self.config.client_id, nonce).await
     }
 
     /// Whether the user of this token may consent for the whole organisation.
     pub async fn is_administrator(&self, access_token: &SecretString) -> Result<bool> {
         let parts = ["me", "transitiveMemberOf", "microsoft.graph.directoryRole"];
-        let url = below(&self.config.graph, &parts)?;
+        let url = url_below(&self.config.graph, &parts)?;
         let mut next = Some(with_query(url, &[("$select", "roleTemplateId")]));
         for _ in 0..MAX_ROLE_PAGES {
             let Some(url) = next else { return Ok(false) };
@@ -216,9 +216,14 @@ impl Identity {
             .header(CLIENT_REQUEST_ID, &self.ids.uuid().to_string());
         let answer = self.client.send(request).await?;
         if !answer.status.is_success() {
-            return Err(classify::graph(&answer, classify::Subject::Directory, false, self.jitter()));
+            return Err(classify::error_from_response(
+                &answer,
+                classify::Subject::Directory,
+                false,
+                self.jitter(),
+            ));
         }
-        crate::json::short(&answer).map_err(|_| unreadable())
+        crate::json::parse_short(&answer).map_err(|_| unreadable())
     }
 
     fn default_scope(&self) -> String {
@@ -226,11 +231,11 @@ impl Identity {
     }
 
     fn jitter(&self) -> Duration {
-        Duration::from_millis(self.ids.below(2_000))
+        Duration::from_millis(self.ids.random_below(2_000))
     }
 
     async fn token(&self, tenant: &str, grant: &[(&str, &str)]) -> Result<Tokens> {
-        let endpoint = below(&self.config.login, &[tenant, "oauth2", "v2.0", "token"])?;
+        let endpoint = url_below(&self.config.login, &[tenant, "oauth2", "v2.0", "token"])?;
         let form = self.form(&endpoint, grant)?;
         let request = Request::new(Method::POST, endpoint)
             .header(HeaderName::from_static("accept"), "application/json")
@@ -239,16 +244,16 @@ impl Identity {
         let answer =
             self.client.send(request).await.map_err(|error| Error { unknown: false, ..error.into() })?;
         if !answer.status.is_success() {
-            let error = aadsts::token(&answer, self.jitter());
+            let error = aadsts::token_error(&answer, self.jitter());
             tracing::info!(code = error.code, request_id = error.request_id, "no token was given");
             return Err(error);
         }
-        let given: TokenAnswer = crate::json::short(&answer).map_err(|_| unreadable())?;
+        let given: TokenResponse = crate::json::parse_short(&answer).map_err(|_| unreadable())?;
         Ok(Tokens {
             access_token: given.access_token.into(),
             refresh_token: given.refresh_token.map(SecretString::from),
             id_token: given.id_token.map(SecretString::from),
-            expires_in: Duration::from_secs(given.expires_in).min(http::MAX_WAIT),
+            expires_in: Duration::from_secs(given.expires_in).min(http::MAX_RETRY_WAIT),
         })
     }
 
@@ -263,9 +268,15 @@ impl Identity {
             ClientCredential::Certificate { certificate_der, private_key_pem } => {
                 let (now, client_id) = (self.clock.now(), &self.config.client_id);
                 let endpoint = endpoint.as_str();
-                let signed =
-                    assertion::sign(endpoint, client_id, certificate_der, private_key_pem, now, &self.ids)?;
-                form.append_pair("client_assertion_type", assertion::TYPE);
+                let signed = assertion::sign_assertion(
+                    endpoint,
+                    client_id,
+                    certificate_der,
+                    private_key_pem,
+                    now,
+                    &self.ids,
+                )?;
+                form.append_pair("client_assertion_type", assertion::ASSERTION_TYPE);
                 form.append_pair("client_assertion", &signed);
             }
         }

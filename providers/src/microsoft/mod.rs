@@ -1,6 +1,6 @@
 //! Microsoft 365: Exchange Online over Microsoft Graph, and the Microsoft identity platform.
 //!
-//! [`Microsoft`] is the connector. [`identity::Identity`] handles sign-in, consent and tokens. Both take their
+//! [`Microsoft`] is the connector. [`identity::IdentityClient`] handles sign-in, consent and tokens. Both take their
 //! base URLs from [`Config`] (national clouds have other hosts) and keep no state beyond the published signing keys.
 //!
 //! Events are written with a `transactionId` and carry the effect key as an extended property of our own, so a
@@ -68,11 +68,11 @@ pub enum ClientCredential {
 /// Microsoft's endpoints, and the operator's registration there.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The identity platform: [`Cloud::login`].
+    /// The identity platform: [`Cloud::login_url`].
     pub login: Url,
-    /// Graph with its version: [`Cloud::graph`].
+    /// Graph with its version: [`Cloud::graph_url`].
     pub graph: Url,
-    /// The resource for which Graph permissions are requested: [`Cloud::resource`].
+    /// The resource for which Graph permissions are requested: [`Cloud::graph_resource`].
     pub resource: String,
     /// The application (client) id of the registration.
     pub client_id: String,
@@ -82,11 +82,11 @@ pub struct Config {
 
 impl Config {
     /// A registration in a national or the world-wide cloud.
-    pub fn of(cloud: Cloud, client_id: impl Into<String>, credential: ClientCredential) -> Self {
+    pub fn for_cloud(cloud: Cloud, client_id: impl Into<String>, credential: ClientCredential) -> Self {
         Self {
-            login: cloud.login(),
-            graph: cloud.graph(),
-            resource: cloud.resource().to_owned(),
+            login: cloud.login_url(),
+            graph: cloud.graph_url(),
+            resource: cloud.graph_resource().to_owned(),
             client_id: client_id.into(),
             credential,
         }
@@ -94,7 +94,7 @@ impl Config {
 
     /// A registration in the world-wide cloud, with the given hosts.
     pub fn new(login: Url, graph: Url, client_id: impl Into<String>, credential: ClientCredential) -> Self {
-        Self { login, graph, ..Self::of(Cloud::Global, client_id, credential) }
+        Self { login, graph, ..Self::for_cloud(Cloud::Global, client_id, credential) }
     }
 }
 
@@ -105,14 +105,14 @@ pub struct Microsoft {
     client: http::Client,
     clock: SharedClock,
     ids: Ids,
-    identity: identity::Identity,
+    identity: identity::IdentityClient,
 }
 
 impl Microsoft {
     /// Creates a connector with these endpoints and this registration.
     pub fn new(config: Config, client: http::Client, clock: SharedClock, ids: Ids) -> Self {
         let identity =
-            identity::Identity::new(config.clone(), client.clone(), Arc::clone(&clock), ids.clone());
+            identity::IdentityClient::new(config.clone(), client.clone(), Arc::clone(&clock), ids.clone());
         Self { config, client, clock, ids, identity }
     }
 }
@@ -205,7 +205,7 @@ impl Events for Microsoft {
         window: TimeRange,
         after: Option<&str>,
     ) -> Result<EventPage> {
-        self.list_calendar(session, mailbox, calendar, window, after).await
+        self.list_calendar_events(session, mailbox, calendar, window, after).await
     }
 
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {
@@ -231,7 +231,7 @@ impl Events for Microsoft {
     }
 
     async fn cancel_event(&self, session: &Session, mailbox: &str, id: &str, message: &str) -> Result<()> {
-        self.call_off_event(session, mailbox, id, message).await
+        self.cancel_meeting(session, mailbox, id, message).await
     }
 
     async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
@@ -258,6 +258,6 @@ impl ChangeFeed for Microsoft {
         window: TimeRange,
         watermark: Option<&str>,
     ) -> Result<ChangeCheck> {
-        self.ask_for_changes(session, mailbox, window, watermark).await
+        self.check_for_changes(session, mailbox, window, watermark).await
     }
 }

@@ -6,11 +6,11 @@ use url::Url;
 
 use super::{
     Microsoft,
-    identity::{Ask, Identity, ORGANIZATIONS},
+    identity::{ANY_ORGANIZATION, AuthorizationPurpose, IdentityClient},
 };
 use crate::{
-    AuthorizationRequest, CodeExchange, ConsentShape, Declined, Error, ErrorKind, IssuedToken, Onboarding,
-    RedirectPaths, Result, Secret, SignIn, SignedIn,
+    AuthorizationRequest, CodeExchange, ConsentDeclined, ConsentFlow, Error, ErrorKind, IssuedToken,
+    Onboarding, RedirectPaths, Result, Secret, SignInPurpose, SignedInAccount,
 };
 
 /// Path to which Microsoft redirects after the administrator's sign-in.
@@ -22,19 +22,19 @@ pub const OWN_CONSENTED: &str = "/connect/microsoft/own";
 
 #[async_trait]
 impl Onboarding for Microsoft {
-    fn consent_shape(&self) -> ConsentShape {
-        ConsentShape::Pages
+    fn consent_flow(&self) -> ConsentFlow {
+        ConsentFlow::Pages
     }
 
     fn redirect_paths(&self) -> RedirectPaths {
         RedirectPaths { signed_in: Some(SIGNED_IN), consented: Some(CONSENTED), own: Some(OWN_CONSENTED) }
     }
 
-    fn sign_in_url(&self, purpose: SignIn, request: &AuthorizationRequest<'_>) -> Result<Url> {
+    fn sign_in_url(&self, purpose: SignInPurpose, request: &AuthorizationRequest<'_>) -> Result<Url> {
         let AuthorizationRequest { redirect_uri, state, nonce, challenge, login_hint } = *request;
         let ask = match purpose {
-            SignIn::Administrator => Ask::SignIn,
-            SignIn::OwnConsent => Ask::OwnConsent,
+            SignInPurpose::Administrator => AuthorizationPurpose::SignIn,
+            SignInPurpose::OwnConsent => AuthorizationPurpose::OwnConsent,
         };
         self.identity.authorize_url(ask, redirect_uri, state, nonce, challenge, login_hint)
     }
@@ -43,16 +43,20 @@ impl Onboarding for Microsoft {
         self.identity.admin_consent_url(organisation, redirect_uri, state)
     }
 
-    async fn redeem(&self, purpose: SignIn, brought: &CodeExchange<'_>) -> Result<Option<SignedIn>> {
+    async fn redeem(
+        &self,
+        purpose: SignInPurpose,
+        brought: &CodeExchange<'_>,
+    ) -> Result<Option<SignedInAccount>> {
         let CodeExchange { code, verifier, redirect_uri, nonce } = *brought;
-        let tokens = self.identity.redeem_code(code, verifier, redirect_uri, ORGANIZATIONS).await?;
+        let tokens = self.identity.redeem_code(code, verifier, redirect_uri, ANY_ORGANIZATION).await?;
         let Some(id_token) = &tokens.id_token else { return Ok(None) };
         let who = self.identity.verify_id_token(id_token, nonce).await?;
         let may_consent = match purpose {
-            SignIn::Administrator => self.identity.is_administrator(&tokens.access_token).await?,
-            SignIn::OwnConsent => false,
+            SignInPurpose::Administrator => self.identity.is_administrator(&tokens.access_token).await?,
+            SignInPurpose::OwnConsent => false,
         };
-        Ok(Some(SignedIn {
+        Ok(Some(SignedInAccount {
             account: who.object_id,
             username: who.username,
             organisation: Some(who.tenant_id),
@@ -62,11 +66,11 @@ impl Onboarding for Microsoft {
         }))
     }
 
-    fn redirect_error(&self, error: &str, description: &str) -> std::result::Result<Declined, Error> {
+    fn redirect_error(&self, error: &str, description: &str) -> std::result::Result<ConsentDeclined, Error> {
         // The number means that the person pressed "Cancel".
         match matches!(error, "access_denied" | "permission_denied") || description.contains("AADSTS65004") {
-            true => Ok(Declined),
-            false => Err(Identity::redirect_error(error, description)),
+            true => Ok(ConsentDeclined),
+            false => Err(IdentityClient::redirect_error(error, description)),
         }
     }
 
@@ -89,7 +93,7 @@ impl Onboarding for Microsoft {
                 (tokens, next)
             }
             Secret::MicrosoftApp { external } => (self.identity.app_token(external, claims).await?, None),
-            _ => return Err(Secret::foreign()),
+            _ => return Err(Secret::wrong_provider()),
         };
         Ok(IssuedToken { token: tokens.access_token, expires_in: tokens.expires_in, next })
     }

@@ -30,7 +30,7 @@ pub(super) fn allows_meetings(calendar: &wire::Calendar) -> bool {
 /// Parses the online meeting of an event.
 pub(super) fn read_meeting(raw: &wire::Event) -> Option<OnlineMeeting> {
     let url = raw.online_meeting.as_ref().and_then(|meeting| meeting.join_url.clone());
-    raw.is_online_meeting.unwrap_or_default().then(|| OnlineMeeting::at(url))
+    raw.is_online_meeting.unwrap_or_default().then(|| OnlineMeeting::from_url(url))
 }
 
 impl Microsoft {
@@ -57,7 +57,8 @@ impl Microsoft {
     ) -> Result<Value> {
         let fields = [("$select", "body,isOnlineMeeting,onlineMeeting")];
         let url = with_query(self.mailbox_url(mailbox, &["events", id])?, &fields);
-        let stands: wire::Text = self.call_json(session, &Call::get(url).of(mailbox).item()).await?;
+        let stands: wire::BodyAndMeeting =
+            self.call_json(session, &Call::get(url).for_mailbox(mailbox).about_object()).await?;
         let url = stands.online_meeting.and_then(|meeting| meeting.join_url);
         let html = stands.body.and_then(|body| body.content).unwrap_or_default();
         match (stands.is_online_meeting.unwrap_or_default(), join_part(&html, url.as_deref())) {
@@ -71,18 +72,18 @@ impl Microsoft {
                 "JOIN_TEXT_UNKNOWN",
                 messages::microsoft_text_holds_the_meeting(),
             )),
-            _ => Ok(plain(text)),
+            _ => Ok(plain_text_body(text)),
         }
     }
 }
 
 /// A plain text as an event body.
-pub(super) fn plain(text: &str) -> Value {
+pub(super) fn plain_text_body(text: &str) -> Value {
     json!({ "contentType": "text", "content": text })
 }
 
 /// Adds a meeting request to a new event.
-pub(super) fn ask(body: &mut Value) {
+pub(super) fn request_meeting(body: &mut Value) {
     body["isOnlineMeeting"] = true.into();
     body["onlineMeetingProvider"] = TEAMS.into();
 }

@@ -8,7 +8,7 @@ use url::form_urlencoded;
 
 use super::{Microsoft, request::Call, wire};
 use crate::{
-    Channel, Notice, Notices, Push, PushRequest, Result, Session,
+    Channel, Notice, ParsedPush, Push, PushRequest, Result, Session,
     rest::{RestApi, push},
 };
 
@@ -64,17 +64,19 @@ impl Push for Microsoft {
     }
 
     /// The handshake echoes the validation token if it is harmless.
-    fn read_push(&self, request: &PushRequest<'_>) -> Notices {
+    fn read_push(&self, request: &PushRequest<'_>) -> ParsedPush {
         let mut query = form_urlencoded::parse(request.query.as_bytes());
         if let Some((_, token)) = query.find(|(name, _)| name == "validationToken") {
             return match token.len() > LONGEST_TOKEN || token.chars().any(char::is_control) {
-                true => Notices::Malformed,
-                false => Notices::Handshake(token.into_owned()),
+                true => ParsedPush::Malformed,
+                false => ParsedPush::Handshake(token.into_owned()),
             };
         }
         match serde_json::from_slice::<Notifications>(request.body) {
-            Ok(told) => Notices::About(told.value.into_iter().take(MOST_ITEMS).map(Notice::from).collect()),
-            Err(_) => Notices::Malformed,
+            Ok(told) => {
+                ParsedPush::About(told.value.into_iter().take(MOST_ITEMS).map(Notice::from).collect())
+            }
+            Err(_) => ParsedPush::Malformed,
         }
     }
 
@@ -89,19 +91,19 @@ impl Push for Microsoft {
             "clientState": secret,
             "latestSupportedTlsVersion": "v1_2",
         });
-        let call = Call::post(self.url(&["subscriptions"])?, body).of(mailbox);
+        let call = Call::post(self.url(&["subscriptions"])?, body).for_mailbox(mailbox);
         self.call_json(session, &call).await.map(channel)
     }
 
     async fn renew(&self, session: &Session, id: &str) -> Result<Channel> {
         let body = json!({ "expirationDateTime": self.channel_end() });
-        let call = Call::patch(self.url(&["subscriptions", id])?, body).item();
+        let call = Call::patch(self.url(&["subscriptions", id])?, body).about_object();
         self.call_json(session, &call).await.map(channel)
     }
 
     async fn unwatch(&self, session: &Session, id: &str) -> Result<()> {
-        let call = Call::delete(self.url(&["subscriptions", id])?).item();
-        push::ended(self.call(session, &call).await)
+        let call = Call::delete(self.url(&["subscriptions", id])?).about_object();
+        push::ignore_gone(self.call(session, &call).await)
     }
 }
 

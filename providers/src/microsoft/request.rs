@@ -13,7 +13,7 @@ use url::Url;
 use super::{Microsoft, classify};
 use crate::{
     Credential, Error, ErrorKind, Remedy, Result, Session, messages,
-    rest::{self, RestApi, below},
+    rest::{self, RestApi, url_below},
 };
 
 /// Requests ids that stay the same when an item is moved within its mailbox, and times in UTC. Never mixed with
@@ -24,11 +24,11 @@ const PREFER: &str = r#"IdType="ImmutableId", outlook.timezone="UTC""#;
 pub(super) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
 /// A request to Graph.
-pub(super) type Call<'a> = rest::Call<'a, Detail>;
+pub(super) type Call<'a> = rest::Call<'a, RequestDetails>;
 
 /// Graph-specific details of a request.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Detail {
+pub(crate) struct RequestDetails {
     /// Whether "not found" means a single object and not the whole mailbox.
     item: bool,
     /// Page size, if the query cannot set it.
@@ -37,7 +37,7 @@ pub(crate) struct Detail {
 
 impl<'a> Call<'a> {
     pub(super) fn get(url: Url) -> Self {
-        Self::reading(Method::GET, url, Detail::default())
+        Self::new_read_only(Method::GET, url, RequestDetails::default())
     }
 
     pub(super) fn post(url: Url, body: Value) -> Self {
@@ -53,22 +53,22 @@ impl<'a> Call<'a> {
     }
 
     /// Sets the mailbox that the request is about.
-    pub(super) fn of(self, mailbox: &'a str) -> Self {
+    pub(super) fn for_mailbox(self, mailbox: &'a str) -> Self {
         Self { mailbox: Some(mailbox), ..self }
     }
 
     /// Marks the request as one about a single object, such as an event.
-    pub(super) fn item(self) -> Self {
-        Self { detail: Detail { item: true, ..self.detail }, ..self }
+    pub(super) fn about_object(self) -> Self {
+        Self { detail: RequestDetails { item: true, ..self.detail }, ..self }
     }
 
     /// Sets the page size.
-    pub(super) fn pages_of(self, members: usize) -> Self {
-        Self { detail: Detail { page: Some(members), ..self.detail }, ..self }
+    pub(super) fn with_page_size(self, members: usize) -> Self {
+        Self { detail: RequestDetails { page: Some(members), ..self.detail }, ..self }
     }
 
     /// The request as the `n`th member of a batch; its URL is relative to Graph's root.
-    pub(super) fn in_batch(&self, n: usize, root: &Url) -> Value {
+    pub(super) fn to_batch_member(&self, n: usize, root: &Url) -> Value {
         let address = &self.url[url::Position::BeforePath..];
         let address = address.strip_prefix(root.path().trim_end_matches('/')).unwrap_or(address);
         let mut headers = json!({ "Prefer": self.preferences() });
@@ -99,7 +99,7 @@ impl<'a> Call<'a> {
 
 #[async_trait]
 impl RestApi for Microsoft {
-    type Detail = Detail;
+    type RequestDetails = RequestDetails;
     const NAME: &'static str = "Microsoft 365";
 
     fn client(&self) -> &http::Client {
@@ -147,7 +147,7 @@ impl RestApi for Microsoft {
     }
 
     fn classify(&self, answer: &Response, call: &Call<'_>, jitter: Duration) -> Error {
-        classify::graph(answer, call.subject(), call.writes, jitter)
+        classify::error_from_response(answer, call.subject(), call.writes, jitter)
     }
 
     fn grant_lost(&self, error: Error) -> Error {
@@ -162,7 +162,7 @@ impl RestApi for Microsoft {
 impl Microsoft {
     /// The URL of a resource below Graph's root; each part becomes one segment.
     pub(super) fn url(&self, parts: &[&str]) -> Result<Url> {
-        below(&self.config.graph, parts)
+        url_below(&self.config.graph, parts)
     }
 
     /// The URL of a resource in a mailbox.
@@ -177,7 +177,7 @@ impl Microsoft {
 
     /// The URL of the next page. A link to a host other than Graph's is refused, because our token would be sent
     /// there.
-    pub(super) fn follow(&self, link: &str) -> Result<Url> {
+    pub(super) fn next_page_url(&self, link: &str) -> Result<Url> {
         let base = &self.config.graph;
         let root = base.path().trim_end_matches('/');
         Url::parse(link)
@@ -218,6 +218,6 @@ fn claims_challenge(answer: &Response) -> Option<String> {
 }
 
 /// The error for a list that never ends.
-pub(super) fn endless() -> Error {
-    rest::endless(Microsoft::NAME)
+pub(super) fn too_many_pages() -> Error {
+    rest::too_many_pages(Microsoft::NAME)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::Duration;
-use domain::{Busy, BusyKind, TimeRange, Unreadable};
+use domain::{BusyKind, BusyTime, TimeRange, UnreadableItem};
 use futures::future::BoxFuture;
 use serde_json::json;
 
@@ -16,9 +16,9 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, FreeBusy, Remedy, Result, Session,
-    json::Members,
+    json::LenientList,
     messages,
-    moment::{Moment, Span, span},
+    moment::{ParsedTime, Span, span},
     parts,
     rest::RestApi,
 };
@@ -33,7 +33,7 @@ const ASKERS: usize = 4;
 /// Length of the slots of an availability view.
 const SLOT: Duration = Duration::minutes(30);
 
-pub(super) type Verdicts = Vec<Result<FreeBusy>>;
+pub(super) type BusyResults = Vec<Result<FreeBusy>>;
 
 impl Microsoft {
     pub(super) async fn read_busy(
@@ -45,7 +45,7 @@ impl Microsoft {
         let mut answers = Vec::with_capacity(mailboxes.len());
         let mut told = self.told_together(session, mailboxes, window).await?.into_iter();
         for batch in mailboxes.chunks(BATCH) {
-            let mut verdicts: Verdicts = batch.iter().map(|_| Ok(FreeBusy::default())).collect();
+            let mut verdicts: BusyResults = batch.iter().map(|_| Ok(FreeBusy::default())).collect();
             for part in parts(window) {
                 let read = self.busy_of_batch(session, batch, part, told.next().flatten()).await?;
                 for (verdict, part) in verdicts.iter_mut().zip(read) {
@@ -72,7 +72,7 @@ impl Microsoft {
         session: &Session,
         mailboxes: &[String],
         window: TimeRange,
-    ) -> Result<Vec<Option<Members<wire::Schedule>>>> {
+    ) -> Result<Vec<Option<LenientList<wire::Schedule>>>> {
         let Some(account) = Some(session.account.as_str()).filter(|account| account.contains('@')) else {
             return Ok(Vec::new());
         };
@@ -85,7 +85,7 @@ impl Microsoft {
             return Ok(Vec::new());
         }
         let mut told = Vec::with_capacity(calls.len());
-        for together in calls.chunks(batch::MAX) {
+        for together in calls.chunks(batch::MAX_REQUESTS) {
             for (call, answer) in together.iter().zip(self.send_batch(session, together).await?) {
                 told.push(match answer {
                     Err(error) if error.remedy == Remedy::SkipMailbox => None,
@@ -103,10 +103,10 @@ impl Microsoft {
         session: &Session,
         batch: &[String],
         window: TimeRange,
-        told: Option<Members<wire::Schedule>>,
-    ) -> Result<Verdicts> {
+        told: Option<LenientList<wire::Schedule>>,
+    ) -> Result<BusyResults> {
         let verdicts = match told {
-            Some(told) => Ok(sorted(told, batch, window)),
+            Some(told) => Ok(results_in_order(told, batch, window)),
             None => self.busy_at_once(session, batch, window).await,
         };
         let verdicts = match verdicts {
@@ -136,12 +136,17 @@ impl Microsoft {
     }
 
     /// Requests the busy times of all these mailboxes at once.
-    async fn busy_at_once(&self, session: &Session, batch: &[String], window: TimeRange) -> Result<Verdicts> {
+    async fn busy_at_once(
+        &self,
+        session: &Session,
+        batch: &[String],
+        window: TimeRange,
+    ) -> Result<BusyResults> {
         match self.schedules(session, batch, window).await {
             Err(error) if error.remedy == Remedy::SkipMailbox => {
                 Ok(batch.iter().map(|_| Err(error.clone())).collect())
             }
-            told => Ok(sorted(told?, batch, window)),
+            told => Ok(results_in_order(told?, batch, window)),
         }
     }
 
@@ -158,7 +163,7 @@ impl Microsoft {
         refusal: Error,
     ) -> Result<FreeBusy> {
         let ask = |part| -> BoxFuture<'_, _> { Box::pin(self.busy_of_one(session, mailbox, part)) };
-        Ok(parts::read(window, refusal, ask).await?.into_free_busy())
+        Ok(parts::read_in_parts(window, refusal, ask).await?.into_free_busy())
     }
 
     /// Requests schedules on behalf of a mailbox: the service mailbox or, if that fails, a member of the batch, so
@@ -168,7 +173,7 @@ impl Microsoft {
         session: &Session,
         batch: &[String],
         window: TimeRange,
-    ) -> Result<Members<wire::Schedule>> {
+    ) -> Result<LenientList<wire::Schedule>> {
         let account = Some(session.account.as_str()).filter(|account| account.contains('@'));
         let members = batch.iter().map(String::as_str).filter(|member| Some(*member) != account);
         let mut last = missing();
@@ -185,11 +190,13 @@ impl Microsoft {
     fn question<'a>(&self, asker: &'a str, batch: &[String], window: TimeRange) -> Result<Call<'a>> {
         let body = json!({
             "schedules": batch,
-            "startTime": DateTimeZone::utc(window.start),
-            "endTime": DateTimeZone::utc(window.end),
+            "startTime": DateTimeZone::from_instant(window.start),
+            "endTime": DateTimeZone::from_instant(window.end),
             "availabilityViewInterval": 30,
         });
-        Ok(Call::post(self.mailbox_url(asker, &["calendar", "getSchedule"])?, body).asks().of(asker))
+        Ok(Call::post(self.mailbox_url(asker, &["calendar", "getSchedule"])?, body)
+            .without_effects()
+            .for_mailbox(asker))
     }
 }
 
@@ -214,9 +221,14 @@ fn parts(window: TimeRange) -> Vec<TimeRange> {
 }
 
 /// One result per mailbox, in the requested order.
-pub(super) fn sorted(told: Members<wire::Schedule>, batch: &[String], window: TimeRange) -> Verdicts {
-    let told =
-        told.readable("schedules").filter_map(|one| Some((one.schedule_id.clone()?.to_lowercase(), one)));
+pub(super) fn results_in_order(
+    schedules: LenientList<wire::Schedule>,
+    batch: &[String],
+    window: TimeRange,
+) -> BusyResults {
+    let told = schedules
+        .into_readable("schedules")
+        .filter_map(|one| Some((one.schedule_id.clone()?.to_lowercase(), one)));
     let found: HashMap<String, wire::Schedule> = told.collect();
     batch.iter().map(|mailbox| verdict(found.get(&mailbox.to_lowercase()), mailbox, window)).collect()
 }
@@ -226,7 +238,9 @@ fn verdict(schedule: Option<&wire::Schedule>, mailbox: &str, window: TimeRange) 
     let view = schedule.availability_view.as_deref();
     if let Some(error) = &schedule.error {
         let error: Option<wire::ScheduleError> = serde_json::from_str(error.get()).ok();
-        return Err(classify::schedule(&error.and_then(|error| error.response_code).unwrap_or_default()));
+        return Err(classify::schedule_error(
+            &error.and_then(|error| error.response_code).unwrap_or_default(),
+        ));
     }
     // Graph returns an empty view for a mailbox that it cannot read.
     if view == Some("") {
@@ -243,15 +257,15 @@ fn verdict(schedule: Option<&wire::Schedule>, mailbox: &str, window: TimeRange) 
     };
     let mut all = FreeBusy::default();
     for item in items {
-        let mark = |reason, blocks| Unreadable { uid: mailbox.to_owned(), reason, blocks };
-        let (start, end) = item.as_ref().map_or((Moment::Unknown, Moment::Unknown), |item| {
-            (zones::moment(item.start.as_ref()), zones::moment(item.end.as_ref()))
+        let mark = |reason, blocks| UnreadableItem { uid: mailbox.to_owned(), reason, blocks };
+        let (start, end) = item.as_ref().map_or((ParsedTime::Unknown, ParsedTime::Unknown), |item| {
+            (zones::parse_time(item.start.as_ref()), zones::parse_time(item.end.as_ref()))
         });
         let Some(kind) = busy_kind(item.as_ref().and_then(|item| item.status.as_deref())) else { continue };
         match (span(start, end, Some(window)), view) {
             (Span::Nothing, _) => {}
             (Span::Exact(range), _) => {
-                all.busy.extend(range.intersect(&window).map(|range| Busy { range, kind }));
+                all.busy.extend(range.intersect(&window).map(|range| BusyTime { range, kind }));
             }
             // The view shows when the mailbox is busy, but not why.
             (Span::Widest(_, reason) | Span::Unknown(reason), Some(view)) if covers(view, window) => {
@@ -259,7 +273,7 @@ fn verdict(schedule: Option<&wire::Schedule>, mailbox: &str, window: TimeRange) 
                 all.unreadable.push(mark(reason, true));
             }
             (Span::Widest(range, reason), _) => {
-                all.busy.push(Busy { range, kind: BusyKind::Busy });
+                all.busy.push(BusyTime { range, kind: BusyKind::Busy });
                 all.unreadable.push(mark(reason, true));
             }
             (Span::Unknown(reason), _) => all.unreadable.push(mark(reason, false)),
@@ -276,7 +290,7 @@ fn covers(view: &str, window: TimeRange) -> bool {
 
 /// The busy slots of an availability view: 0 is free, 1 tentative; all others, including unknown ones, count as
 /// busy.
-fn slots(view: &str, window: TimeRange) -> impl Iterator<Item = Busy> {
+fn slots(view: &str, window: TimeRange) -> impl Iterator<Item = BusyTime> {
     let ends = (1..).map(move |n| window.start + SLOT * n);
     view.chars().zip(ends).filter_map(move |(digit, end)| {
         let kind = match digit {
@@ -284,7 +298,7 @@ fn slots(view: &str, window: TimeRange) -> impl Iterator<Item = Busy> {
             '1' => BusyKind::Tentative,
             _ => BusyKind::Busy,
         };
-        TimeRange::new(end - SLOT, end)?.intersect(&window).map(|range| Busy { range, kind })
+        TimeRange::new(end - SLOT, end)?.intersect(&window).map(|range| BusyTime { range, kind })
     })
 }
 
@@ -294,9 +308,9 @@ fn merged(all: FreeBusy) -> FreeBusy {
 }
 
 /// Sorts busy times and merges overlapping and adjacent ones of the same kind.
-fn merge(mut all: Vec<Busy>) -> Vec<Busy> {
+fn merge(mut all: Vec<BusyTime>) -> Vec<BusyTime> {
     all.sort_by_key(|busy| (busy.kind, busy.range));
-    let mut merged: Vec<Busy> = Vec::with_capacity(all.len());
+    let mut merged: Vec<BusyTime> = Vec::with_capacity(all.len());
     for busy in all {
         match merged.last_mut() {
             Some(last) if last.kind == busy.kind && busy.range.start <= last.range.end => {
@@ -331,7 +345,7 @@ mod tests {
 
     #[test]
     fn pieces_of_one_kind_are_joined_and_kinds_kept_apart() {
-        let busy = |range, kind| Busy { range, kind };
+        let busy = |range, kind| BusyTime { range, kind };
         let merged = merge(vec![
             busy(hours(4, 5), BusyKind::Busy),
             busy(hours(1, 3), BusyKind::Busy),
@@ -374,10 +388,10 @@ mod tests {
     fn an_item_that_cannot_be_read_takes_no_other_with_it() {
         let over = item(time("2026-11-30T10:00:00"), time("2026-12-01T10:00:00"));
         let whole = read(json!({ "scheduleItems": [over] })).unwrap();
-        assert_eq!(whole.busy, [Busy { range: hours(0, 10), kind: BusyKind::Busy }]);
+        assert_eq!(whole.busy, [BusyTime { range: hours(0, 10), kind: BusyKind::Busy }]);
         let items = json!([over, item(time("later"), time("2026-12-01T20:00:00")), null, 7]);
         let found = read(json!({ "scheduleItems": items })).unwrap();
-        assert_eq!(merge(found.busy), [Busy { range: hours(0, 20), kind: BusyKind::Busy }]);
+        assert_eq!(merge(found.busy), [BusyTime { range: hours(0, 20), kind: BusyKind::Busy }]);
         let blocks: Vec<_> = found.unreadable.iter().map(|mark| mark.blocks).collect();
         assert_eq!(blocks, [true, false, false]);
     }
@@ -390,7 +404,7 @@ mod tests {
             let half = hours(9, 10).start + SLOT;
             let perhaps = TimeRange::new(hours(9, 10).start, half).unwrap();
             let surely = TimeRange::new(half, hours(9, 10).end).unwrap();
-            let busy = |range, kind| Busy { range, kind };
+            let busy = |range, kind| BusyTime { range, kind };
             assert_eq!(found.busy, [busy(perhaps, BusyKind::Tentative), busy(surely, BusyKind::Busy)]);
             assert!(found.unreadable[0].blocks, "{items}");
         }

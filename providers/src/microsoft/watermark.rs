@@ -11,9 +11,9 @@ use url::Url;
 
 use super::{
     Microsoft,
-    changes::begin,
-    events::not_understood,
-    request::{Call, endless},
+    changes::first_delta_url,
+    events::unexpected_response,
+    request::{Call, too_many_pages},
     wire,
 };
 use crate::{
@@ -22,18 +22,18 @@ use crate::{
 };
 
 impl Microsoft {
-    pub(super) async fn ask_for_changes(
+    pub(super) async fn check_for_changes(
         &self,
         session: &Session,
         mailbox: &str,
         window: TimeRange,
         known: Option<&str>,
     ) -> Result<ChangeCheck> {
-        watermark::poll("link", (mailbox, window), known, |link| {
+        watermark::poll_watermark("link", (mailbox, window), known, |link| {
             Box::pin(async move {
                 let url = match link {
-                    Some(link) => self.follow(&link)?,
-                    None => begin(self, mailbox, window)?,
+                    Some(link) => self.next_page_url(&link)?,
+                    None => first_delta_url(self, mailbox, window)?,
                 };
                 self.walk_changes(session, mailbox, url).await
             })
@@ -46,15 +46,15 @@ impl Microsoft {
     async fn walk_changes(&self, session: &Session, mailbox: &str, mut url: Url) -> Result<(String, bool)> {
         let mut told = false;
         for _ in 0..MAX_PAGES {
-            let call = Call::get(url).of(mailbox).pages_of(200);
+            let call = Call::get(url).for_mailbox(mailbox).with_page_size(200);
             let page: wire::Delta = self.call_json(session, &call).await?;
             told |= !page.value.0.is_empty();
             match (page.next, page.delta) {
-                (Some(next), _) => url = self.follow(&next)?,
+                (Some(next), _) => url = self.next_page_url(&next)?,
                 (None, Some(delta)) => return Ok((delta, told)),
-                (None, None) => return Err(not_understood()),
+                (None, None) => return Err(unexpected_response()),
             }
         }
-        Err(endless())
+        Err(too_many_pages())
     }
 }

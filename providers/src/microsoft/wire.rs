@@ -3,13 +3,13 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::json::{self, Members};
+use crate::json::{self, LenientList};
 
 /// One page of any list.
 #[derive(Debug, Deserialize)]
 #[serde(bound = "T: serde::de::DeserializeOwned")]
 pub(super) struct List<T> {
-    pub value: Members<T>,
+    pub value: LenientList<T>,
     #[serde(rename = "@odata.nextLink")]
     pub next: Option<String>,
 }
@@ -17,7 +17,7 @@ pub(super) struct List<T> {
 /// One page of changes. A deleted entry consists of its id only.
 #[derive(Debug, Deserialize)]
 pub(super) struct Delta {
-    pub value: Members<Event>,
+    pub value: LenientList<Event>,
     #[serde(rename = "@odata.nextLink")]
     pub next: Option<String>,
     #[serde(rename = "@odata.deltaLink")]
@@ -27,14 +27,14 @@ pub(super) struct Delta {
 /// The responses of a batch, in any order.
 #[derive(Debug, Deserialize)]
 pub(super) struct Batch {
-    pub responses: Members<BatchAnswer>,
+    pub responses: LenientList<BatchResponse>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct BatchAnswer {
+pub(super) struct BatchResponse {
     pub id: String,
     pub status: u16,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub headers: Option<std::collections::BTreeMap<String, String>>,
     pub body: Option<Box<RawValue>>,
 }
@@ -44,15 +44,15 @@ pub(super) struct BatchAnswer {
 #[serde(rename_all = "camelCase")]
 pub(super) struct User {
     pub id: String,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub display_name: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub mail: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub user_principal_name: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub user_type: Option<String>,
-    #[serde(default, deserialize_with = "json::list")]
+    #[serde(default, deserialize_with = "json::lenient_list")]
     pub proxy_addresses: Vec<String>,
 }
 
@@ -60,9 +60,9 @@ pub(super) struct User {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct MailboxSettings {
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub time_zone: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub user_purpose: Option<String>,
 }
 
@@ -71,11 +71,11 @@ pub(super) struct MailboxSettings {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Organization {
     pub id: String,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub display_name: Option<String>,
-    #[serde(default, deserialize_with = "json::list")]
+    #[serde(default, deserialize_with = "json::lenient_list")]
     pub verified_domains: Vec<Domain>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub preferred_language: Option<String>,
 }
 
@@ -88,7 +88,7 @@ pub(super) struct Domain {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DirectoryRole {
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub role_template_id: Option<String>,
 }
 
@@ -97,25 +97,25 @@ pub(super) struct DirectoryRole {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Room {
     pub id: String,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub email_address: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub display_name: Option<String>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub capacity: Option<i32>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub building: Option<String>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub floor_number: Option<i32>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub floor_label: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub audio_device_name: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub video_device_name: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub display_device_name: Option<String>,
-    #[serde(default, deserialize_with = "json::list")]
+    #[serde(default, deserialize_with = "json::lenient_list")]
     pub tags: Vec<String>,
 }
 
@@ -124,15 +124,15 @@ pub(super) struct Room {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Calendar {
     pub id: String,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub name: Option<String>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub is_default_calendar: Option<bool>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub can_edit: Option<bool>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub owner: Option<EmailAddress>,
-    #[serde(default, deserialize_with = "json::list")]
+    #[serde(default, deserialize_with = "json::lenient_list")]
     pub allowed_online_meeting_providers: Vec<String>,
 }
 
@@ -140,11 +140,11 @@ pub(super) struct Calendar {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Schedule {
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub schedule_id: Option<String>,
-    #[serde(default, deserialize_with = "json::value")]
-    pub schedule_items: Option<Members<ScheduleItem>>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
+    pub schedule_items: Option<LenientList<ScheduleItem>>,
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub availability_view: Option<String>,
     #[serde(default)]
     pub error: Option<Box<RawValue>>,
@@ -152,29 +152,29 @@ pub(super) struct Schedule {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ScheduleItem {
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub status: Option<String>,
-    #[serde(default, deserialize_with = "json::value")]
-    pub start: Option<When>,
-    #[serde(default, deserialize_with = "json::value")]
-    pub end: Option<When>,
+    #[serde(default, deserialize_with = "json::lenient_value")]
+    pub start: Option<EventTime>,
+    #[serde(default, deserialize_with = "json::lenient_value")]
+    pub end: Option<EventTime>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ScheduleError {
     /// Error code of the mailbox: a name or a number.
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub response_code: Option<String>,
 }
 
 /// Graph's type `dateTimeTimeZone`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct When {
-    #[serde(default, deserialize_with = "json::text")]
+pub(super) struct EventTime {
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub date_time: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub time_zone: Option<String>,
 }
 
@@ -182,45 +182,45 @@ pub(super) struct When {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Event {
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub id: Option<String>,
-    #[serde(rename = "@odata.etag", default, deserialize_with = "json::text")]
+    #[serde(rename = "@odata.etag", default, deserialize_with = "json::lenient_text")]
     pub etag: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub change_key: Option<String>,
-    #[serde(rename = "iCalUId", default, deserialize_with = "json::text")]
+    #[serde(rename = "iCalUId", default, deserialize_with = "json::lenient_text")]
     pub ical_uid: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub subject: Option<String>,
-    #[serde(default, deserialize_with = "json::value")]
-    pub start: Option<When>,
-    #[serde(default, deserialize_with = "json::value")]
-    pub end: Option<When>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
+    pub start: Option<EventTime>,
+    #[serde(default, deserialize_with = "json::lenient_value")]
+    pub end: Option<EventTime>,
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub is_all_day: Option<bool>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub is_cancelled: Option<bool>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub show_as: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub sensitivity: Option<String>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub organizer: Option<Recipient>,
-    #[serde(default, deserialize_with = "json::list")]
+    #[serde(default, deserialize_with = "json::lenient_list")]
     pub attendees: Vec<Attendee>,
-    #[serde(default, deserialize_with = "json::list")]
+    #[serde(default, deserialize_with = "json::lenient_list")]
     pub single_value_extended_properties: Vec<Property>,
-    #[serde(rename = "type", default, deserialize_with = "json::text")]
+    #[serde(rename = "type", default, deserialize_with = "json::lenient_text")]
     pub kind: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub series_master_id: Option<String>,
-    #[serde(default, deserialize_with = "json::is_there")]
+    #[serde(default, deserialize_with = "json::is_present")]
     pub recurrence: bool,
-    #[serde(rename = "@removed", default, deserialize_with = "json::is_there")]
+    #[serde(rename = "@removed", default, deserialize_with = "json::is_present")]
     pub removed: bool,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub is_online_meeting: Option<bool>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub online_meeting: Option<OnlineMeeting>,
 }
 
@@ -228,57 +228,57 @@ pub(super) struct Event {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OnlineMeeting {
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub join_url: Option<String>,
 }
 
 /// The body of an event and its online meeting, read before the body is replaced.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Text {
-    #[serde(default, deserialize_with = "json::value")]
+pub(super) struct BodyAndMeeting {
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub body: Option<Body>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub is_online_meeting: Option<bool>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub online_meeting: Option<OnlineMeeting>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Body {
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub content: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Recipient {
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub email_address: Option<EmailAddress>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct EmailAddress {
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub name: Option<String>,
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub address: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Attendee {
-    #[serde(rename = "type", default, deserialize_with = "json::text")]
+    #[serde(rename = "type", default, deserialize_with = "json::lenient_text")]
     pub kind: Option<String>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub email_address: Option<EmailAddress>,
-    #[serde(default, deserialize_with = "json::value")]
+    #[serde(default, deserialize_with = "json::lenient_value")]
     pub status: Option<ResponseStatus>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ResponseStatus {
-    #[serde(default, deserialize_with = "json::text")]
+    #[serde(default, deserialize_with = "json::lenient_text")]
     pub response: Option<String>,
 }
 

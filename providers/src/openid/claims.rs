@@ -44,7 +44,7 @@ impl Claims {
     }
 
     /// Replaces the claims with these names by those from another source.
-    pub(super) fn take(&mut self, from: UniqueMembers, names: &[&str]) {
+    pub(super) fn replace_claims(&mut self, from: UniqueMembers, names: &[&str]) {
         for name in names {
             self.claims.remove(*name);
         }

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Claims, Issuer, OpenId, Published, Use, refused, unavailable, userinfo};
+use super::{Claims, Issuer, OpenIdClient, Published, TokenUse, refused, unavailable, userinfo};
 use crate::{Error, Result};
 
 /// Requested scopes: identity and email address, without offline access.
@@ -34,7 +34,7 @@ pub struct ClientLogin<'a> {
 
 /// The random values of one sign-in.
 #[derive(Debug, Clone)]
-pub struct Attempt {
+pub struct SignInAttempt {
     /// Value that the redirect must return.
     pub state: String,
     /// Value that the ID token must contain.
@@ -63,9 +63,9 @@ type OAuth = oauth2::Client<
     EndpointSet,
 >;
 
-impl OpenId {
+impl OpenIdClient {
     /// The URL to which a browser is sent to sign in.
-    pub async fn authorize_url(&self, login: ClientLogin<'_>, attempt: &Attempt) -> Result<Url> {
+    pub async fn authorize_url(&self, login: ClientLogin<'_>, attempt: &SignInAttempt) -> Result<Url> {
         let published = self.published(login.issuer, None).await?;
         let client = oauth(login, &published)?;
         let verifier = PkceCodeVerifier::new(attempt.verifier.expose_secret().to_owned());
@@ -80,7 +80,7 @@ impl OpenId {
 
     /// Returns an error for a redirect that names another issuer, or names none although this issuer always does (RFC
     /// 9207).
-    pub async fn check_answering(&self, issuer: &Issuer, named: Option<&str>) -> Result<()> {
+    pub async fn check_response_issuer(&self, issuer: &Issuer, named: Option<&str>) -> Result<()> {
         let published = self.published(issuer, None).await?;
         let always = published.metadata.authorization_response_iss_parameter_supported;
         match named {
@@ -91,7 +91,12 @@ impl OpenId {
     }
 
     /// Exchanges the authorisation code; returns the claims of the user who signed in.
-    pub async fn redeem(&self, login: ClientLogin<'_>, code: &str, attempt: &Attempt) -> Result<Claims> {
+    pub async fn redeem_code(
+        &self,
+        login: ClientLogin<'_>,
+        code: &str,
+        attempt: &SignInAttempt,
+    ) -> Result<Claims> {
         let published = self.published(login.issuer, None).await?;
         let client = oauth(login, &published)?;
         let verifier = PkceCodeVerifier::new(attempt.verifier.expose_secret().to_owned());
@@ -101,10 +106,10 @@ impl OpenId {
         let send = move |request| send(caller.clone(), request);
         let given = request.request_async(&send).await.map_err(not_given)?;
         let token = given.extra_fields().id_token.as_deref().ok_or_else(|| refused("ID_TOKEN_MISSING"))?;
-        let claims = self.verify(login.issuer, token, Use::SignIn { nonce: &attempt.nonce }).await?;
+        let claims = self.verify(login.issuer, token, TokenUse::SignIn { nonce: &attempt.nonce }).await?;
         match (login.email_claim, &published.metadata.userinfo_endpoint) {
             (Some(claim), Some(endpoint)) if !claims.has(claim) => {
-                userinfo::with_address(&self.client, endpoint, given.access_token(), claims, claim).await
+                userinfo::add_email(&self.client, endpoint, given.access_token(), claims, claim).await
             }
             _ => Ok(claims),
         }

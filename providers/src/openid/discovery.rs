@@ -1,7 +1,7 @@
 //! An issuer's discovery document (OpenID Connect Discovery 1.0, RFC 8414).
 
 use bytes::Bytes;
-use http::{Client, Method, Reach, Request};
+use http::{AddressClass, Client, Method, Request};
 use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
 
@@ -50,7 +50,7 @@ impl Metadata {
             reachable(client, &own, endpoint)?;
         }
         let offers = |name: &str| self.id_token_signing_alg_values_supported.iter().any(|alg| alg == name);
-        if !issuer.algorithms.iter().any(|algorithm| offers(super::keys::jose(*algorithm))) {
+        if !issuer.algorithms.iter().any(|algorithm| offers(super::keys::jose_name(*algorithm))) {
             let message = messages::openid_no_chosen_algorithm();
             return Err(unusable("DISCOVERY_ALGORITHMS", message));
         }
@@ -66,16 +66,16 @@ impl Metadata {
 /// allowed an internal host for its own purpose, not as a target for a third party's document.
 fn reachable(client: &Client, issuer: &Url, endpoint: &Url) -> Result<()> {
     let is_plain = endpoint.username().is_empty() && endpoint.password().is_none();
-    let reach = client.reach(endpoint).map_err(Error::from)?;
+    let reach = client.check_url(endpoint).map_err(Error::from)?;
     match reach {
-        Reach::Public if is_plain => Ok(()),
-        Reach::Allowed if is_plain && endpoint.origin() == issuer.origin() => Ok(()),
+        AddressClass::Public if is_plain => Ok(()),
+        AddressClass::Allowed if is_plain && endpoint.origin() == issuer.origin() => Ok(()),
         _ => Err(unusable("DISCOVERY_ENDPOINT", messages::openid_forbidden_endpoint())),
     }
 }
 
 /// Reads the issuer's document and checks it against the registration.
-pub(super) async fn read(client: &Client, issuer: &Issuer) -> Result<Metadata> {
+pub(super) async fn read_metadata(client: &Client, issuer: &Issuer) -> Result<Metadata> {
     let own = Url::parse(&issuer.url).map_err(|_| malformed())?;
     let is_plain = own.query().is_none() && own.fragment().is_none();
     let has_user = !own.username().is_empty() || own.password().is_some();
@@ -83,13 +83,13 @@ pub(super) async fn read(client: &Client, issuer: &Issuer) -> Result<Metadata> {
         return Err(malformed());
     }
     let address = format!("{}/{PATH}", issuer.url.trim_end_matches('/'));
-    let metadata: Metadata = get(client, Url::parse(&address).map_err(|_| malformed())?).await?;
+    let metadata: Metadata = get_document(client, Url::parse(&address).map_err(|_| malformed())?).await?;
     metadata.check(client, issuer)?;
     Ok(metadata)
 }
 
 /// Reads a document of an issuer. A redirect counts as a failure and is not followed.
-pub(super) async fn get<T: DeserializeOwned>(client: &Client, url: Url) -> Result<T> {
+pub(super) async fn get_document<T: DeserializeOwned>(client: &Client, url: Url) -> Result<T> {
     let request = Request::new(Method::GET, url).header(http::header::ACCEPT, "application/json");
     let answer = client.send(request).await?;
     match answer.status {

@@ -34,13 +34,13 @@ struct Published {
 
 /// A key with the algorithms for which it can be used.
 #[derive(Debug)]
-pub(super) struct Key {
+pub(super) struct SigningKey {
     kid: String,
     good_for: Vec<SigningAlgorithm>,
     pub(super) key: DecodingKey,
 }
 
-impl Key {
+impl SigningKey {
     /// The algorithms by which a token may be signed with the key, limited to those in the registration.
     pub(super) fn algorithms(&self, pinned: &[SigningAlgorithm]) -> Vec<Algorithm> {
         self.good_for.iter().filter(|algorithm| pinned.contains(algorithm)).copied().map(known).collect()
@@ -49,7 +49,7 @@ impl Key {
 
 /// The usable signing keys of an issuer.
 #[derive(Debug)]
-pub(super) struct KeySet(Vec<Key>);
+pub(super) struct KeySet(Vec<SigningKey>);
 
 impl KeySet {
     pub(super) fn has(&self, kid: &str) -> bool {
@@ -57,14 +57,14 @@ impl KeySet {
     }
 
     /// The key with this id; `None` if there is none or several.
-    pub(super) fn find(&self, kid: &str) -> Option<&Key> {
+    pub(super) fn find(&self, kid: &str) -> Option<&SigningKey> {
         let mut named = self.0.iter().filter(|key| key.kid == kid);
         named.next().filter(|_| named.next().is_none())
     }
 }
 
 /// Name of an algorithm in JOSE headers and key sets.
-pub(super) fn jose(algorithm: SigningAlgorithm) -> &'static str {
+pub(super) fn jose_name(algorithm: SigningAlgorithm) -> &'static str {
     match algorithm {
         SigningAlgorithm::Rs256 => "RS256",
         SigningAlgorithm::Ps256 => "PS256",
@@ -83,13 +83,13 @@ fn known(algorithm: SigningAlgorithm) -> Algorithm {
 }
 
 /// Downloads an issuer's keys. Keys of unknown types are ignored.
-pub(super) async fn read(client: &Client, url: &Url) -> Result<KeySet> {
-    let list: List = discovery::get(client, url.clone()).await?;
+pub(super) async fn read_keys(client: &Client, url: &Url) -> Result<KeySet> {
+    let list: List = discovery::get_document(client, url.clone()).await?;
     Ok(KeySet(list.keys.into_iter().take(MAX).filter_map(usable).collect()))
 }
 
 /// Converts a key that may sign; `None` for others. Its type, curve and `alg` determine the algorithms.
-fn usable(key: Value) -> Option<Key> {
+fn usable(key: Value) -> Option<SigningKey> {
     use SigningAlgorithm as A;
     let key: Published = serde_json::from_value(key).ok()?;
     let signs = key.r#use.as_deref().is_none_or(|usage| usage == "sig")
@@ -101,9 +101,9 @@ fn usable(key: Value) -> Option<Key> {
         ("OKP", Some("Ed25519")) => (&[A::EdDsa], DecodingKey::from_ed_components(x?)),
         _ => return None,
     };
-    let is_named = |algorithm: A| key.alg.as_deref().is_none_or(|alg| alg == jose(algorithm));
+    let is_named = |algorithm: A| key.alg.as_deref().is_none_or(|alg| alg == jose_name(algorithm));
     let good_for: Vec<_> = good_for.iter().copied().filter(|algorithm| is_named(*algorithm)).collect();
-    (signs && !good_for.is_empty()).then_some(Key { kid: key.kid, good_for, key: public.ok()? })
+    (signs && !good_for.is_empty()).then_some(SigningKey { kid: key.kid, good_for, key: public.ok()? })
 }
 
 #[cfg(test)]

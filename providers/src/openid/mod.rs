@@ -23,8 +23,8 @@ use uuid::Uuid;
 
 pub use self::{
     claims::Claims,
-    code::{Attempt, ClientLogin},
-    token::Use,
+    code::{ClientLogin, SignInAttempt},
+    token::TokenUse,
 };
 use self::{discovery::Metadata, keys::KeySet};
 use crate::{Error, ErrorKind, Remedy, Result, messages};
@@ -67,25 +67,25 @@ struct CachedMetadata {
 
 /// Client for all registered issuers. Cheap to clone; clones share the cache.
 #[derive(Debug, Clone)]
-pub struct OpenId {
+pub struct OpenIdClient {
     client: Client,
     clock: SharedClock,
     kept: Cache<Uuid, Arc<Mutex<CachedMetadata>>>,
 }
 
-impl OpenId {
+impl OpenIdClient {
     /// Creates a client that uses `client`, whose limits apply to all responses.
     pub fn new(client: Client, clock: SharedClock) -> Self {
         Self { client, clock, kept: Cache::new(ISSUERS) }
     }
 
     /// Downloads an issuer's configuration and keys without caching them, to check that it can be registered.
-    pub async fn try_out(&self, issuer: &Issuer) -> Result<()> {
+    pub async fn check_issuer(&self, issuer: &Issuer) -> Result<()> {
         self.look(issuer).await.map(|_| ())
     }
 
     /// Removes an issuer from the cache.
-    pub fn forget(&self, issuer: Uuid) {
+    pub fn forget_issuer(&self, issuer: Uuid) {
         self.kept.invalidate(&issuer);
     }
 
@@ -124,8 +124,8 @@ impl OpenId {
     }
 
     async fn look(&self, issuer: &Issuer) -> Result<Published> {
-        let metadata = discovery::read(&self.client, issuer).await?;
-        let keys = keys::read(&self.client, &metadata.jwks_uri).await?;
+        let metadata = discovery::read_metadata(&self.client, issuer).await?;
+        let keys = keys::read_keys(&self.client, &metadata.jwks_uri).await?;
         Ok(Published { metadata, keys })
     }
 }

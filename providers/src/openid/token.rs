@@ -9,7 +9,7 @@ use chrono::Duration;
 use domain::Timestamp;
 use jsonwebtoken::{Header, Validation};
 
-use super::{Claims, Issuer, OpenId, claims::UniqueMembers, keys::Key, refused};
+use super::{Claims, Issuer, OpenIdClient, claims::UniqueMembers, keys::SigningKey, refused};
 use crate::Result;
 
 /// Tolerated difference between two clocks.
@@ -21,7 +21,7 @@ const LONGEST: usize = 16 * 1024;
 
 /// The purpose for which a token is presented.
 #[derive(Debug, Clone, Copy)]
-pub enum Use<'a> {
+pub enum TokenUse<'a> {
     /// An access token (RFC 9068) for this audience.
     AccessToken {
         /// Required audience of the token.
@@ -36,9 +36,9 @@ pub enum Use<'a> {
     },
 }
 
-impl OpenId {
+impl OpenIdClient {
     /// Validates a token issued by a registered issuer.
-    pub async fn verify(&self, issuer: &Issuer, token: &str, what: Use<'_>) -> Result<Claims> {
+    pub async fn verify(&self, issuer: &Issuer, token: &str, what: TokenUse<'_>) -> Result<Claims> {
         if token.len() > LONGEST {
             return Err(refused("TOKEN_SIZE"));
         }
@@ -57,18 +57,18 @@ impl OpenId {
 
 /// Whether the header declares the type for which the token is presented: an access token is never accepted as an
 /// ID token or vice versa, nor a logout token or any other type as one of them.
-fn is_typed(header: &Header, what: Use<'_>) -> bool {
+fn is_typed(header: &Header, what: TokenUse<'_>) -> bool {
     let typ = header.typ.as_ref().map(|typ| typ.to_ascii_lowercase());
     let typ = typ.as_deref().map(|typ| typ.strip_prefix("application/").unwrap_or(typ));
     match what {
-        Use::AccessToken { .. } => typ == Some("at+jwt"),
-        Use::IdToken | Use::SignIn { .. } => typ.is_none_or(|typ| typ == "jwt"),
+        TokenUse::AccessToken { .. } => typ == Some("at+jwt"),
+        TokenUse::IdToken | TokenUse::SignIn { .. } => typ.is_none_or(|typ| typ == "jwt"),
     }
 }
 
 /// The claims of a token with a valid signature. The algorithm must be allowed by both the key and the
 /// registration.
-fn signed(token: &str, key: &Key, issuer: &Issuer) -> Result<UniqueMembers> {
+fn signed(token: &str, key: &SigningKey, issuer: &Issuer) -> Result<UniqueMembers> {
     use jsonwebtoken::errors::ErrorKind as E;
     let mut rules = Validation { algorithms: key.algorithms(&issuer.algorithms), ..Validation::default() };
     rules.required_spec_claims.clear();
@@ -88,7 +88,7 @@ fn signed(token: &str, key: &Key, issuer: &Issuer) -> Result<UniqueMembers> {
 fn check(
     claims: &UniqueMembers,
     issuer: &Issuer,
-    what: Use<'_>,
+    what: TokenUse<'_>,
     now: Timestamp,
 ) -> Result<(Timestamp, Timestamp)> {
     let time = |name| claims.seconds(name).and_then(|at| Timestamp::from_timestamp(at, 0));
@@ -113,11 +113,11 @@ fn check(
 
 /// Whether the token was issued for Muster. An ID token with several audiences must name Muster as authorised
 /// party.
-fn is_for_us(claims: &UniqueMembers, audience: &[&str], issuer: &Issuer, what: Use<'_>) -> bool {
+fn is_for_us(claims: &UniqueMembers, audience: &[&str], issuer: &Issuer, what: TokenUse<'_>) -> bool {
     let client = issuer.client_id.as_str();
     match what {
-        Use::AccessToken { audience: wanted } => !wanted.is_empty() && audience.contains(&wanted),
-        Use::IdToken | Use::SignIn { .. } => {
+        TokenUse::AccessToken { audience: wanted } => !wanted.is_empty() && audience.contains(&wanted),
+        TokenUse::IdToken | TokenUse::SignIn { .. } => {
             let party = claims.text("azp");
             audience.contains(&client)
                 && (audience.len() == 1 || party.is_some())
@@ -127,8 +127,8 @@ fn is_for_us(claims: &UniqueMembers, audience: &[&str], issuer: &Issuer, what: U
 }
 
 /// Whether a token belongs to the sign-in that is being completed.
-fn is_answer(claims: &UniqueMembers, what: Use<'_>) -> bool {
-    let Use::SignIn { nonce } = what else { return true };
+fn is_answer(claims: &UniqueMembers, what: TokenUse<'_>) -> bool {
+    let TokenUse::SignIn { nonce } = what else { return true };
     let said = claims.text("nonce").unwrap_or_default();
     !nonce.is_empty() && verify_slices_are_equal(said.as_bytes(), nonce.as_bytes()).is_ok()
 }

@@ -13,7 +13,7 @@ use crate::Result;
 
 /// Adds the email address from UserInfo, and whether the issuer has verified it. All other claims are those of the
 /// ID token. A response about another subject is refused (section 5.3.4).
-pub(super) async fn with_address(
+pub(super) async fn add_email(
     client: &Client,
     endpoint: &Url,
     token: &AccessToken,
@@ -32,6 +32,6 @@ pub(super) async fn with_address(
     if told.text("sub").is_none() || told.text("sub") != claims.subject("sub") {
         return Err(refused("USERINFO_SUBJECT"));
     }
-    claims.take(told, &[claim, "email_verified"]);
+    claims.replace_claims(told, &[claim, "email_verified"]);
     Ok(claims)
 }

@@ -5,7 +5,7 @@ use url::Url;
 use crate::{Error, ErrorKind, Remedy, Result, messages};
 
 /// A URL below `base`; each part becomes one percent-encoded segment.
-pub(crate) fn below(base: &Url, parts: &[&str]) -> Result<Url> {
+pub(crate) fn url_below(base: &Url, parts: &[&str]) -> Result<Url> {
     let malformed = || {
         Error::new(
             ErrorKind::Invalid,

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-pub(crate) use self::address::below;
+pub(crate) use self::address::url_below;
 use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, json, messages, parts};
 
 /// Maximum number of pages of a list; a longer list is treated as an endless loop.
@@ -43,12 +43,12 @@ pub(crate) struct Call<'a, D> {
 
 impl<D> Call<'_, D> {
     /// Creates a request without side effects.
-    pub(crate) fn reading(method: Method, url: Url, detail: D) -> Self {
+    pub(crate) fn new_read_only(method: Method, url: Url, detail: D) -> Self {
         Self { method, url, body: None, writes: false, mailbox: None, detail }
     }
 
     /// Marks a POST request as one without side effects.
-    pub(crate) fn asks(self) -> Self {
+    pub(crate) fn without_effects(self) -> Self {
         Self { writes: false, ..self }
     }
 }
@@ -57,7 +57,7 @@ impl<D> Call<'_, D> {
 #[async_trait]
 pub(crate) trait RestApi: Send + Sync {
     /// API-specific details of a request.
-    type Detail: std::fmt::Debug + Send + Sync;
+    type RequestDetails: std::fmt::Debug + Send + Sync;
     /// The provider's name for messages and logs.
     const NAME: &'static str;
 
@@ -72,16 +72,21 @@ pub(crate) trait RestApi: Send + Sync {
     async fn token(
         &self,
         session: &Session,
-        call: &Call<'_, Self::Detail>,
+        call: &Call<'_, Self::RequestDetails>,
         credential: &Credential,
         refused: Option<(&SecretString, &Response)>,
     ) -> Result<SecretString>;
 
     /// Builds the HTTP request.
-    fn request(&self, session: &Session, call: &Call<'_, Self::Detail>, token: &SecretString) -> Request;
+    fn request(
+        &self,
+        session: &Session,
+        call: &Call<'_, Self::RequestDetails>,
+        token: &SecretString,
+    ) -> Request;
 
     /// Classifies an error response. `jitter` is added to waits that the provider does not specify.
-    fn classify(&self, answer: &Response, call: &Call<'_, Self::Detail>, jitter: Duration) -> Error;
+    fn classify(&self, answer: &Response, call: &Call<'_, Self::RequestDetails>, jitter: Duration) -> Error;
 
     /// Converts an error that a fresh token did not fix: the consent is lost.
     fn grant_lost(&self, error: Error) -> Error;
@@ -92,7 +97,7 @@ pub(crate) trait RestApi: Send + Sync {
     }
 
     /// Sends a request; an error response becomes an error.
-    async fn call(&self, session: &Session, call: &Call<'_, Self::Detail>) -> Result<Response> {
+    async fn call(&self, session: &Session, call: &Call<'_, Self::RequestDetails>) -> Result<Response> {
         let permit = session.gate.enter(call.mailbox).await?;
         let credential = session.credentials.current().await?;
         let token = self.token(session, call, &credential, None).await?;
@@ -115,7 +120,7 @@ pub(crate) trait RestApi: Send + Sync {
     async fn call_json<T: DeserializeOwned + Send + 'static>(
         &self,
         session: &Session,
-        call: &Call<'_, Self::Detail>,
+        call: &Call<'_, Self::RequestDetails>,
     ) -> Result<T> {
         let answer = self.call(session, call).await?;
         self.parse(call, &answer).await
@@ -124,13 +129,13 @@ pub(crate) trait RestApi: Send + Sync {
     /// Parses the JSON of a response.
     async fn parse<T: DeserializeOwned + Send + 'static>(
         &self,
-        call: &Call<'_, Self::Detail>,
+        call: &Call<'_, Self::RequestDetails>,
         answer: &Response,
     ) -> Result<T> {
         json::read(&answer.body).await.map_err(|refused| Error {
             request_id: self.request_id(answer),
             unknown: call.writes,
-            ..parts::unreadable(refused, &answer.body, Self::NAME)
+            ..parts::unreadable_body(refused, &answer.body, Self::NAME)
         })
     }
 
@@ -138,7 +143,7 @@ pub(crate) trait RestApi: Send + Sync {
     async fn send(
         &self,
         session: &Session,
-        call: &Call<'_, Self::Detail>,
+        call: &Call<'_, Self::RequestDetails>,
         token: &SecretString,
     ) -> Result<Response> {
         let request = self.request(session, call, token);
@@ -152,7 +157,7 @@ pub(crate) trait RestApi: Send + Sync {
     async fn judge(
         &self,
         session: &Session,
-        call: &Call<'_, Self::Detail>,
+        call: &Call<'_, Self::RequestDetails>,
         answer: Response,
     ) -> Result<Response> {
         if answer.status.is_success() {
@@ -177,22 +182,22 @@ pub(crate) trait RestApi: Send + Sync {
 
     /// A random addition to a wait.
     fn jitter(&self) -> Duration {
-        Duration::from_millis(self.ids().below(JITTER_MS))
+        Duration::from_millis(self.ids().random_below(JITTER_MS))
     }
 }
 
 /// The error for a response with unexpected content.
-pub(crate) fn not_understood(name: &str) -> Error {
+pub(crate) fn unexpected_response(name: &str) -> Error {
     Error::new(
         ErrorKind::Unavailable,
         Remedy::RetryAfter(Duration::from_secs(5)),
-        parts::UNREADABLE,
+        parts::UNREADABLE_RESPONSE,
         messages::response_not_understood(name),
     )
 }
 
 /// The error for a list that never ends.
-pub(crate) fn endless(name: &str) -> Error {
+pub(crate) fn too_many_pages(name: &str) -> Error {
     Error::new(
         ErrorKind::Unavailable,
         Remedy::RetryAfter(Duration::from_mins(1)),

@@ -12,7 +12,7 @@ use crate::{ChangeCheck, Remedy, Result};
 /// Checks whether anything has changed since `known`. `walk` reads the list of changes from a position (or from the
 /// start) to its end, and returns the final position and whether the list contained anything. `key` names the
 /// position in the watermark.
-pub(crate) async fn poll<'a>(
+pub(crate) async fn poll_watermark<'a>(
     key: &str,
     (mailbox, window): (&str, TimeRange),
     known: Option<&str>,

@@ -6,15 +6,16 @@ use std::{
 };
 
 use domain::{
-    BusyKind, Unreadable, UnreadableReason, message::Arg, provider::Capabilities, state::Answer, text::Shape,
+    BusyKind, UnreadableItem, UnreadableReason, message::Arg, provider::Capabilities, state::Answer,
+    text::Shape,
 };
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{values::distinct, *};
 use crate::{
-    Attendee, AttendeeRole, CalendarKind, Credential, ErrorKind, MailboxKind, OnlineMeeting, OpenGate, Party,
-    RateLimit, Remedy, StaticCredentials, messages,
+    Attendee, AttendeeRole, CalendarKind, Credential, ErrorKind, MailboxKind, OnlineMeeting, Party,
+    RateLimit, Remedy, StaticCredentials, UnlimitedGate, messages,
 };
 
 /// An id that no store accepts unescaped.
@@ -47,8 +48,8 @@ fn event() -> Event {
     }
 }
 
-fn unreadable() -> Unreadable {
-    Unreadable { uid: odd("uid"), reason: UnreadableReason::NoTimes, blocks: true }
+fn unreadable() -> UnreadableItem {
+    UnreadableItem { uid: odd("uid"), reason: UnreadableReason::NoTimes, blocks: true }
 }
 
 /// A connector that returns odd texts everywhere, and records the ids and cursors it receives.
@@ -109,12 +110,12 @@ impl Provider for Odd {
 
 #[async_trait]
 impl Onboarding for Odd {
-    fn consent_shape(&self) -> ConsentShape {
-        ConsentShape::Pages
+    fn consent_flow(&self) -> ConsentFlow {
+        ConsentFlow::Pages
     }
 
-    async fn redeem(&self, _: SignIn, _: &CodeExchange<'_>) -> Result<Option<SignedIn>> {
-        let signed_in = SignedIn {
+    async fn redeem(&self, _: SignInPurpose, _: &CodeExchange<'_>) -> Result<Option<SignedInAccount>> {
+        let signed_in = SignedInAccount {
             account: ID.to_owned(),
             username: odd("anna@acme.example"),
             organisation: Some(ID.to_owned()),
@@ -277,7 +278,7 @@ fn session() -> Session {
         scope: "test".into(),
         rooms: None,
         credentials: Arc::new(StaticCredentials(password)),
-        gate: Arc::new(OpenGate),
+        gate: Arc::new(UnlimitedGate),
         server: None,
         account: String::new(),
         own: false,
@@ -344,7 +345,7 @@ impl Seen {
 }
 
 /// Calls every method once, and with each returned id and cursor every method that accepts one.
-async fn ask_everything(provider: &Sanitized) -> Seen {
+async fn ask_everything(provider: &SanitizedProvider) -> Seen {
     let mut seen = Seen::default();
     ask_directory(provider, &session(), &mut seen).await;
     read_calendars(provider, &session(), &mut seen).await;
@@ -354,13 +355,13 @@ async fn ask_everything(provider: &Sanitized) -> Seen {
 
 /// The returned token or, without one, the original id.
 fn or_id(token: Option<String>) -> String {
-    token.unwrap_or_else(|| text::escape(ID.to_owned()))
+    token.unwrap_or_else(|| text::escape_token(ID.to_owned()))
 }
 
-async fn ask_directory(provider: &Sanitized, s: &Session, seen: &mut Seen) {
+async fn ask_directory(provider: &SanitizedProvider, s: &Session, seen: &mut Seen) {
     let m = "anna@acme.example";
     let brought = CodeExchange { code: "", verifier: &"".into(), redirect_uri: "", nonce: "" };
-    let signed_in = provider.redeem(SignIn::OwnConsent, &brought).await;
+    let signed_in = provider.redeem(SignInPurpose::OwnConsent, &brought).await;
     seen.take(
         signed_in.map(|found| found.map(|who| (who.account, who.username, who.organisation, who.domain))),
     );
@@ -373,7 +374,7 @@ async fn ask_directory(provider: &Sanitized, s: &Session, seen: &mut Seen) {
     seen.take(provider.calendar(s, m).await);
 }
 
-async fn read_calendars(provider: &Sanitized, s: &Session, seen: &mut Seen) {
+async fn read_calendars(provider: &SanitizedProvider, s: &Session, seen: &mut Seen) {
     let (m, window) = ("anna@acme.example", window());
     for (_, verdict) in provider.busy(s, &[m.to_owned()], window).await.unwrap_or_default() {
         seen.take(verdict.map(|found| found.unreadable));
@@ -394,7 +395,7 @@ async fn read_calendars(provider: &Sanitized, s: &Session, seen: &mut Seen) {
     seen.take(provider.poll_changes(s, m, window, Some(&watermark)).await.map(ChangeCheck::watermark));
 }
 
-async fn write_events(provider: &Sanitized, s: &Session, seen: &mut Seen) {
+async fn write_events(provider: &SanitizedProvider, s: &Session, seen: &mut Seen) {
     let m = "anna@acme.example";
     let made = provider.create_event(s, m, &new_event()).await;
     let id = or_id(made.as_ref().ok().map(|event| event.id.clone()));
@@ -414,7 +415,7 @@ async fn write_events(provider: &Sanitized, s: &Session, seen: &mut Seen) {
 #[tokio::test]
 async fn no_answer_holds_a_text_that_a_store_refuses_and_every_id_goes_back_as_it_was() {
     let odd = Arc::new(Odd::default());
-    let seen = ask_everything(&Sanitized::new(odd.clone())).await;
+    let seen = ask_everything(&SanitizedProvider::new(odd.clone())).await;
     assert!(seen.texts.len() > 80, "only {} texts were looked at", seen.texts.len());
     for text in &seen.texts {
         assert_eq!(text::check(text, Shape::Line, 10_000), Ok(()), "{text:?}");
@@ -431,7 +432,7 @@ async fn no_answer_holds_a_text_that_a_store_refuses_and_every_id_goes_back_as_i
 #[tokio::test]
 async fn no_error_holds_a_text_that_a_store_refuses() {
     let odd = Arc::new(Odd { fails: true, ..Odd::default() });
-    let seen = ask_everything(&Sanitized::new(odd)).await;
+    let seen = ask_everything(&SanitizedProvider::new(odd)).await;
     assert!(seen.texts.is_empty(), "everything fails");
     assert_eq!(seen.errors.len(), 24);
     seen.errors.into_iter().for_each(assert_fits);
@@ -474,7 +475,7 @@ fn the_wrapper_has_every_method_of_the_traits() {
     for (name, source, least) in traits {
         let wanted = methods(source, &format!("pub trait {name}:"));
         assert!(wanted.len() >= least, "{name}: {wanted:?}");
-        let wrapped = methods(include_str!("../sanitize.rs"), &format!("impl {name} for Sanitized"));
+        let wrapped = methods(include_str!("../sanitize.rs"), &format!("impl {name} for SanitizedProvider"));
         assert_eq!(wrapped, wanted, "{name}");
     }
 }

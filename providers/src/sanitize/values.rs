@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use domain::{Unreadable, text};
+use domain::{UnreadableItem, text};
 
 use crate::{
     Attendee, CalendarInfo, CalendarListing, ChangeCheck, Changes, Channel, Error, Event, EventPage,
-    FreeBusy, Mailbox, OnlineMeeting, Organisation, Page, Party, Person, Result, RoomInfo, SignedIn,
+    FreeBusy, Mailbox, OnlineMeeting, Organisation, Page, Party, Person, Result, RoomInfo, SignedInAccount,
 };
 
 /// Maximum length of a name in bytes.
@@ -21,18 +21,18 @@ const IDENTIFIER: usize = 2_000;
 const LINK: usize = 8_000;
 
 /// Cleans a display name.
-pub(crate) fn name(text: String) -> String {
-    text::line(text, NAME)
+pub(crate) fn clean_name(text: String) -> String {
+    text::clean_line(text, NAME)
 }
 
 /// Cleans a keyword, such as a time zone.
 fn word(text: String) -> String {
-    text::line(text, WORD)
+    text::clean_line(text, WORD)
 }
 
 /// Cleans an address or id that is compared with others.
-pub(crate) fn identifier(text: String) -> String {
-    text::identifier(text, IDENTIFIER)
+pub(crate) fn clean_identifier(text: String) -> String {
+    text::clean_identifier(text, IDENTIFIER)
 }
 
 /// A value whose texts can be cleaned.
@@ -63,17 +63,17 @@ impl<T: Sanitize> Sanitize for Vec<T> {
 impl<T: Sanitize> Sanitize for Page<T> {
     fn cleaned(self) -> Self {
         let Self { items, next } = self;
-        Self { items: items.cleaned(), next: next.map(text::escape) }
+        Self { items: items.cleaned(), next: next.map(text::escape_token) }
     }
 }
 
 impl Sanitize for Organisation {
     fn cleaned(self) -> Self {
         let Self { id, name, domains, zone, language } = self;
-        let domains = domains.into_iter().map(identifier).collect();
+        let domains = domains.into_iter().map(clean_identifier).collect();
         Self {
-            id: text::escape(id),
-            name: self::name(name),
+            id: text::escape_token(id),
+            name: clean_name(name),
             domains,
             zone: zone.map(word),
             language: language.map(word),
@@ -81,14 +81,14 @@ impl Sanitize for Organisation {
     }
 }
 
-impl Sanitize for SignedIn {
+impl Sanitize for SignedInAccount {
     fn cleaned(self) -> Self {
         let Self { account, username, organisation, domain, may_consent, refresh_token } = self;
         Self {
-            account: text::escape(account),
-            username: identifier(username),
-            organisation: organisation.map(text::escape),
-            domain: domain.map(identifier),
+            account: text::escape_token(account),
+            username: clean_identifier(username),
+            organisation: organisation.map(text::escape_token),
+            domain: domain.map(clean_identifier),
             may_consent,
             refresh_token,
         }
@@ -99,10 +99,10 @@ impl Sanitize for Person {
     fn cleaned(self) -> Self {
         let Self { id, address, name, organisation } = self;
         Self {
-            id: text::escape(id),
-            address: identifier(address),
-            name: self::name(name),
-            organisation: organisation.map(text::escape),
+            id: text::escape_token(id),
+            address: clean_identifier(address),
+            name: clean_name(name),
+            organisation: organisation.map(text::escape_token),
         }
     }
 }
@@ -111,13 +111,13 @@ impl Sanitize for RoomInfo {
     fn cleaned(self) -> Self {
         let Self { id, address, name, capacity, building, floor, equipment } = self;
         Self {
-            id: text::escape(id),
-            address: identifier(address),
-            name: self::name(name),
+            id: text::escape_token(id),
+            address: clean_identifier(address),
+            name: clean_name(name),
             capacity,
-            building: building.map(self::name),
-            floor: floor.map(self::name),
-            equipment: distinct(equipment.into_iter().map(self::name)),
+            building: building.map(clean_name),
+            floor: floor.map(clean_name),
+            equipment: distinct(equipment.into_iter().map(clean_name)),
         }
     }
 }
@@ -133,9 +133,9 @@ impl Sanitize for Mailbox {
     fn cleaned(self) -> Self {
         let Self { id, address, name, kind, zone, accepts_conflicts } = self;
         Self {
-            id: text::escape(id),
-            address: identifier(address),
-            name: self::name(name),
+            id: text::escape_token(id),
+            address: clean_identifier(address),
+            name: clean_name(name),
             kind,
             zone: zone.map(word),
             accepts_conflicts,
@@ -146,28 +146,28 @@ impl Sanitize for Mailbox {
 impl Sanitize for CalendarInfo {
     fn cleaned(self) -> Self {
         let Self { id, capabilities } = self;
-        Self { id: text::escape(id), capabilities }
+        Self { id: text::escape_token(id), capabilities }
     }
 }
 
 impl Sanitize for CalendarListing {
     fn cleaned(self) -> Self {
         let Self { id, name, kind, counts } = self;
-        Self { id: text::escape(id), name: self::name(name), kind, counts }
+        Self { id: text::escape_token(id), name: clean_name(name), kind, counts }
     }
 }
 
-impl Sanitize for Unreadable {
+impl Sanitize for UnreadableItem {
     fn cleaned(self) -> Self {
         let Self { uid, reason, blocks } = self;
-        Self { uid: identifier(uid), reason, blocks }
+        Self { uid: clean_identifier(uid), reason, blocks }
     }
 }
 
 impl Sanitize for EventPage {
     fn cleaned(self) -> Self {
         let Self { items, unreadable, next } = self;
-        Self { items: items.cleaned(), unreadable: unreadable.cleaned(), next: next.map(text::escape) }
+        Self { items: items.cleaned(), unreadable: unreadable.cleaned(), next: next.map(text::escape_token) }
     }
 }
 
@@ -181,7 +181,7 @@ impl Sanitize for FreeBusy {
 impl Sanitize for Party {
     fn cleaned(self) -> Self {
         let Self { name, address } = self;
-        Self { name: self::name(name), address: identifier(address) }
+        Self { name: clean_name(name), address: clean_identifier(address) }
     }
 }
 
@@ -210,12 +210,12 @@ impl Sanitize for Event {
             online_meeting,
         } = self;
         Self {
-            id: text::escape(id),
-            uid: identifier(uid),
-            version: text::escape(version),
-            series: series.map(text::escape),
-            effect_key: effect_key.map(identifier),
-            title: title.map(|title| text::line(title, SENTENCE)),
+            id: text::escape_token(id),
+            uid: clean_identifier(uid),
+            version: text::escape_token(version),
+            series: series.map(text::escape_token),
+            effect_key: effect_key.map(clean_identifier),
+            title: title.map(|title| text::clean_line(title, SENTENCE)),
             range,
             all_day,
             busy,
@@ -241,10 +241,10 @@ impl Sanitize for Changes {
     fn cleaned(self) -> Self {
         let Self { gone, changed, unreadable, cursor, more } = self;
         Self {
-            gone: gone.into_iter().map(text::escape).collect(),
+            gone: gone.into_iter().map(text::escape_token).collect(),
             changed: changed.cleaned(),
             unreadable: unreadable.cleaned(),
-            cursor: text::escape(cursor),
+            cursor: text::escape_token(cursor),
             more,
         }
     }
@@ -253,8 +253,8 @@ impl Sanitize for Changes {
 impl Sanitize for ChangeCheck {
     fn cleaned(self) -> Self {
         match self {
-            Self::Same(watermark) => Self::Same(text::escape(watermark)),
-            Self::Changed(watermark) => Self::Changed(watermark.map(text::escape)),
+            Self::Same(watermark) => Self::Same(text::escape_token(watermark)),
+            Self::Changed(watermark) => Self::Changed(watermark.map(text::escape_token)),
         }
     }
 }
@@ -262,6 +262,6 @@ impl Sanitize for ChangeCheck {
 impl Sanitize for Channel {
     fn cleaned(self) -> Self {
         let Self { id, expires_at } = self;
-        Self { id: text::escape(id), expires_at }
+        Self { id: text::escape_token(id), expires_at }
     }
 }

@@ -58,13 +58,13 @@ pub(crate) struct Element {
 
 impl Element {
     /// Parses a document.
-    pub(crate) fn read(body: &[u8]) -> Result<Self, BodyRejected> {
-        reader::read(body, &mut body::Budget::of(body::MEMORY))
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, BodyRejected> {
+        reader::parse_document(body, &mut body::BodyBudget::new(body::PARSE_MEMORY_BYTES))
     }
 
     /// Parses a document without blocking an async worker.
-    pub(crate) async fn read_blocking(body: &Bytes) -> Result<Self, BodyRejected> {
-        body::run_blocking(body, Self::read).await
+    pub(crate) async fn parse_async(body: &Bytes) -> Result<Self, BodyRejected> {
+        body::run_blocking(body, Self::parse).await
     }
 
     /// The namespace; empty for none.
@@ -93,13 +93,13 @@ impl Element {
     }
 
     /// Removes the first child with this namespace and name, and returns it.
-    pub(crate) fn take(&mut self, namespace: &str, name: &str) -> Option<Self> {
+    pub(crate) fn take_child(&mut self, namespace: &str, name: &str) -> Option<Self> {
         let position = self.children.iter().position(|child| child.is(namespace, name))?;
         Some(self.children.swap_remove(position))
     }
 
     /// The trimmed text of the first child with this namespace and name.
-    pub(crate) fn text_of(&self, namespace: &str, name: &str) -> Option<&str> {
+    pub(crate) fn child_text(&self, namespace: &str, name: &str) -> Option<&str> {
         self.child(namespace, name).map(|child| child.text.trim())
     }
 

@@ -10,7 +10,7 @@ use quick_xml::{
 };
 
 use super::{Attribute, Element, Tag};
-use crate::body::{BodyRejected, Budget, decode};
+use crate::body::{BodyBudget, BodyRejected, decode};
 
 /// Maximum nesting of elements.
 const DEPTH: usize = 64;
@@ -22,7 +22,7 @@ const TAG: usize = 256;
 const ATTRIBUTES: usize = size_of::<Vec<Attribute>>();
 
 /// Parses a document within a budget of bytes.
-pub(super) fn read(body: &[u8], budget: &mut Budget) -> Result<Element, BodyRejected> {
+pub(super) fn parse_document(body: &[u8], budget: &mut BodyBudget) -> Result<Element, BodyRejected> {
     let text = decode(body, budget)?;
     let mut reader = NsReader::from_str(&text);
     reader.config_mut().allow_dangling_amp = true;
@@ -68,7 +68,7 @@ struct Tree<'b> {
     open: Vec<Element>,
     /// Known tags, by namespace and name.
     tags: HashMap<Box<str>, HashMap<Box<str>, Arc<Tag>>>,
-    budget: &'b mut Budget,
+    budget: &'b mut BodyBudget,
 }
 
 impl Tree<'_> {

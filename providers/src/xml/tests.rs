@@ -1,8 +1,8 @@
 use super::*;
-use crate::body::{Budget, MEMORY};
+use crate::body::{BodyBudget, PARSE_MEMORY_BYTES};
 
 fn read(text: &str) -> Element {
-    Element::read(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"))
+    Element::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 #[test]
@@ -14,7 +14,7 @@ fn prefixes_do_not_matter() {
     ] {
         let element = read(text);
         assert!(element.is(DAV, "a"), "{text}");
-        assert_eq!(element.text_of(DAV, "b"), Some("x & y ü"), "{text}");
+        assert_eq!(element.child_text(DAV, "b"), Some("x & y ü"), "{text}");
     }
     assert!(!read("<D:a xmlns:D='other'/>").is(DAV, "a"));
 }
@@ -34,7 +34,7 @@ fn hostile_documents_are_refused() {
         "text",
         "\u{0}",
     ] {
-        assert_eq!(Element::read(text.as_bytes()).err(), Some(BodyRejected::Malformed), "{text}");
+        assert_eq!(Element::parse(text.as_bytes()).err(), Some(BodyRejected::Malformed), "{text}");
     }
 }
 
@@ -73,7 +73,7 @@ fn what_is_not_quite_xml_is_read_as_it_is_meant() {
     assert_eq!(read("<a k='1' k='2'/>").attribute("k"), Some("1"));
     assert_eq!(read("\u{feff}<a>x</a>").text, "x");
     assert_eq!(read("\n<?xml version='1.0'?><a>x</a>\n").text, "x");
-    let latin = Element::read(b"<a k='\xFC'>Pl\xE4ne</a>").unwrap();
+    let latin = Element::parse(b"<a k='\xFC'>Pl\xE4ne</a>").unwrap();
     assert_eq!((latin.text.as_str(), latin.attribute("k")), ("Pläne", Some("ü")));
 }
 
@@ -87,7 +87,7 @@ fn line_breaks_are_normalised_and_references_to_them_are_kept() {
 #[test]
 fn a_fold_inside_a_character_is_mended_before_anything_else() {
     let folded = b"<a>SUMMARY:Gr\xC3\r\n \xBC\xC3\x9Fe</a>";
-    assert_eq!(Element::read(folded).unwrap().text, "SUMMARY:Grü\n ße");
+    assert_eq!(Element::parse(folded).unwrap().text, "SUMMARY:Grü\n ße");
 }
 
 #[test]
@@ -99,9 +99,9 @@ fn attributes_with_a_namespace_and_bindings_are_no_attributes() {
 
 /// The number of bytes that a document takes from a full budget.
 fn cost(document: &str) -> Result<usize, BodyRejected> {
-    let mut budget = Budget::of(MEMORY);
-    reader::read(document.as_bytes(), &mut budget)?;
-    Ok(budget.spent(MEMORY))
+    let mut budget = BodyBudget::new(PARSE_MEMORY_BYTES);
+    reader::parse_document(document.as_bytes(), &mut budget)?;
+    Ok(budget.spent(PARSE_MEMORY_BYTES))
 }
 
 #[test]
@@ -147,6 +147,6 @@ fn a_long_list_of_a_real_server_is_within_the_budget() {
 async fn large_documents_are_read_apart_with_the_same_result() {
     for length in [10, 100_000] {
         let document = Bytes::from(format!("<a>{}</a>", "x".repeat(length)));
-        assert_eq!(Element::read_blocking(&document).await.unwrap().text.len(), length);
+        assert_eq!(Element::parse_async(&document).await.unwrap().text.len(), length);
     }
 }

@@ -263,7 +263,7 @@ async fn without_a_default_a_writable_calendar_of_the_owners_own_comes_first() {
 async fn a_read_only_calendar_is_not_written_to() {
     let setup = home(&[("/c/ada/holidays/", calendar(rights(false)))]);
     let rights = caldav().calendar(&setup.session(), ADA).await.unwrap().capabilities;
-    assert!(rights.read_details && !rights.writes());
+    assert!(rights.read_details && !rights.can_write());
 }
 
 #[tokio::test]

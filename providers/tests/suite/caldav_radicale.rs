@@ -92,7 +92,7 @@ async fn a_mailbox_says_whose_it_is_and_what_may_be_done() {
     let calendar = caldav.calendar(&session, ADA).await.unwrap();
     assert_eq!(calendar.id, "/ada.lovelace@corp.test/calendar/");
     assert!(
-        calendar.capabilities.writes()
+        calendar.capabilities.can_write()
             && calendar.capabilities.free_busy
             && calendar.capabilities.read_details
     );

@@ -213,10 +213,10 @@ async fn rights_are_what_the_server_says_and_else_what_it_lets_through() {
     let read = "<current-user-privilege-set><privilege><read/></privilege></current-user-privilege-set>";
     let script = Script::play([ada(read), multistatus("")]);
     let found = caldav().calendar(&session(&script), "ada@corp.test").await.unwrap().capabilities;
-    assert!(found.read_details && !found.writes());
+    assert!(found.read_details && !found.can_write());
     let allow = (200, vec![("Allow", "GET, PUT, DELETE, REPORT".to_owned())], String::new());
     let script = Script::play([ada(""), allow.clone(), multistatus("")]);
-    assert!(caldav().calendar(&session(&script), "ada@corp.test").await.unwrap().capabilities.writes());
+    assert!(caldav().calendar(&session(&script), "ada@corp.test").await.unwrap().capabilities.can_write());
     // What is stated is not what is let through: neither events nor times.
     let script = Script::play([ada(""), allow, plain(403), plain(404)]);
     let error = caldav().calendar(&session(&script), "ada@corp.test").await.unwrap_err();

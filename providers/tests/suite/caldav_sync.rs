@@ -98,11 +98,11 @@ async fn s4_16_a_calendar_that_shows_no_more_than_busy_times_is_still_read_and_f
     let open = caldav.busy(&session, &[BO.to_owned()], weeks()).await.unwrap().remove(0).1.unwrap().busy;
     server.close(BO);
     let rights = caldav.calendar(&session, BO).await.unwrap().capabilities;
-    assert!(rights.list && rights.free_busy && !rights.read_details && !rights.writes(), "{rights:?}");
+    assert!(rights.list && rights.free_busy && !rights.read_details && !rights.can_write(), "{rights:?}");
     let busy = caldav.busy(&session, &[BO.to_owned()], weeks()).await.unwrap().remove(0).1.unwrap().busy;
     assert!(!busy.is_empty());
     for one in &busy {
-        let covered = |known: &domain::Busy| known.range.contains(&one.range);
+        let covered = |known: &domain::BusyTime| known.range.contains(&one.range);
         assert!(open.iter().any(covered), "{one:?} is among what the events say");
     }
     let first = changes(&caldav, &session, BO, None).await;

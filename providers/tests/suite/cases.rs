@@ -111,7 +111,7 @@ async fn set_zone(server: &Server, zone: Option<&str>) -> bool {
     let request = http::Request::new(http::Method::from_bytes(b"PROPPATCH").unwrap(), url)
         .authorization(&format!("Basic {login}"))
         .body("application/xml", body);
-    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+    let allowance = http::AllowedHosts::from_hosts(["127.0.0.1".to_owned()]);
     let client = http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
     client.send(request).await.unwrap().status.as_u16() == 207
 }

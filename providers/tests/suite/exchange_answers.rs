@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use domain::{Busy, BusyKind};
+use domain::{BusyKind, BusyTime};
 use providers::{
     ChangeCheck, ChangeFeed as _, Credential, Credentials, Directory as _, ErrorKind, Events as _, Gate,
     Permit, Remedy, Result, Session,
@@ -57,7 +57,7 @@ async fn busy_times_are_matched_by_their_order_and_read_with_and_without_offsets
     let asked: Vec<String> =
         ["a", "b", "c", "d", "e"].iter().map(|name| format!("{name}@corp.test")).collect();
     let answers = exchange(&[]).busy(&session(&script), &asked, day()).await.unwrap();
-    let busy = |start: &str, end: &str, kind| Busy { range: window(start, end), kind };
+    let busy = |start: &str, end: &str, kind| BusyTime { range: window(start, end), kind };
     let verdicts: Vec<_> = answers
         .into_iter()
         .map(|(_, verdict)| verdict.map(|told| told.busy).map_err(|error| (error.kind, error.remedy)))

@@ -8,7 +8,8 @@ use chrono::Duration;
 use domain::Ids;
 use google_setup::{METADATA, Setup, config, keyless_from, text};
 use providers::{
-    Credential, Directory as _, Error, ErrorKind, Events as _, OpenGate, Remedy, Session, StaticCredentials,
+    Credential, Directory as _, Error, ErrorKind, Events as _, Remedy, Session, StaticCredentials,
+    UnlimitedGate,
     google::{Google, TokenSource},
 };
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ async fn acme() -> (Setup, Value, Session) {
     let credential = Credential::Keyless(text(&setup.key["client_email"]).into());
     let session = Session {
         credentials: Arc::new(StaticCredentials(credential)),
-        gate: Arc::new(OpenGate),
+        gate: Arc::new(UnlimitedGate),
         server: None,
         account: text(&organisation["admin"]["address"]).to_owned(),
         own: false,
@@ -146,7 +147,7 @@ async fn a_source_that_fails_is_the_operators_and_passes() {
         let error = look(&setup, &session).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Signing, "{path} {action}: {error:?}");
         assert!(matches!(error.remedy, Remedy::RetryAfter(_)), "{path} {action}: {error:?}");
-        assert!(!error.unknown && error.operators_action().is_some(), "{error:?}");
+        assert!(!error.unknown && error.operator_action().is_some(), "{error:?}");
     }
     look(&setup, &session).await.unwrap();
 }
@@ -176,7 +177,7 @@ async fn a_wrong_clock_and_an_absent_source_are_the_operators_too() {
     let clock = Arc::new(setup.clock.clone());
     let places = providers::google::Config { keyless: None, ..config(&base) };
     let google = Google::new(places, setup.client.clone(), clock.clone(), Ids::seeded(clock, 3));
-    assert!(!google.is_keyless());
+    assert!(!google.supports_keyless());
     let error = google.organisation(&session).await.unwrap_err();
     assert_eq!((told(&error), error.code.as_str()), ((ErrorKind::Signing, Remedy::Never), "SOURCE_ABSENT"));
 }

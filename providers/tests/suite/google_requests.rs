@@ -55,7 +55,7 @@ fn key_file() -> Value {
 }
 
 async fn service_account() -> Bench {
-    let key = ServiceAccountKey::read(&key_file().to_string()).unwrap();
+    let key = ServiceAccountKey::parse(&key_file().to_string()).unwrap();
     bench(Credential::ServiceAccount(Arc::new(key))).await
 }
 
@@ -142,7 +142,7 @@ async fn a_fresh_token_that_is_refused_too_is_a_lost_grant() {
 #[tokio::test]
 async fn another_key_never_gets_the_tokens_of_the_first() {
     let Bench { server, google, session } = service_account().await;
-    let other = ServiceAccountKey::read(&key_file().to_string()).unwrap();
+    let other = ServiceAccountKey::parse(&key_file().to_string()).unwrap();
     let credential = Credential::ServiceAccount(Arc::new(other));
     let mut stranger = session.clone();
     stranger.credentials = Arc::new(providers::StaticCredentials(credential));

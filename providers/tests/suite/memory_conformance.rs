@@ -8,10 +8,10 @@ use std::{
 
 use domain::{Message, ProviderKind, TimeRange};
 use providers::{
-    Credential, Directory as _, Error, ErrorKind, Events as _, NewEvent, Notice, Notices, OnlineMeeting,
-    OpenGate, Organisation, Party, Person, Push as _, PushRequest, Remedy, RoomInfo, Session,
-    StaticCredentials,
-    memory::{Cut, Memory, Method, When},
+    Credential, Directory as _, Error, ErrorKind, Events as _, NewEvent, Notice, OnlineMeeting, Organisation,
+    ParsedPush, Party, Person, Push as _, PushRequest, Remedy, RoomInfo, Session, StaticCredentials,
+    UnlimitedGate,
+    memory::{FaultTiming, Memory, Method, RequestFault},
 };
 
 use crate::conformance::{self, Fixture};
@@ -42,7 +42,7 @@ fn session(password: &str) -> Session {
     let login = Credential::Basic { user: "svc".to_owned(), password: password.into() };
     Session {
         credentials: Arc::new(StaticCredentials(login)),
-        gate: Arc::new(OpenGate),
+        gate: Arc::new(UnlimitedGate),
         server: None,
         account: "svc".to_owned(),
         own: false,
@@ -64,10 +64,10 @@ fn out_of_scope() -> Error {
 fn system() -> Memory {
     let memory = Memory::new(ProviderKind::CalDav);
     memory.require_login("svc", "right");
-    memory.employ((0..PEOPLE).map(person));
-    memory.build((0..ROOMS).map(room));
-    memory.only_listed();
-    memory.refuse(None, "person-0@acme.example", out_of_scope());
+    memory.add_people((0..PEOPLE).map(person));
+    memory.add_rooms((0..ROOMS).map(room));
+    memory.restrict_to_directory();
+    memory.refuse_requests(None, "person-0@acme.example", out_of_scope());
     memory
 }
 
@@ -96,8 +96,8 @@ async fn fixture_of(memory: Memory) -> Fixture {
         crowd: (1..30).map(|n| person(n).address).collect(),
         day: day(),
         many: EVENTS,
-        settle: Box::new(move || settling.settle()),
-        forget_cursors: Box::new(move || forgetful.forget_cursors()),
+        settle: Box::new(move || settling.finish_pending_work()),
+        forget_cursors: Box::new(move || forgetful.invalidate_cursors()),
         keep: Box::new(()),
         provider: Box::new(memory),
     }
@@ -118,8 +118,8 @@ mod with_everything {
 
     async fn fixture() -> Fixture {
         let memory = super::system();
-        memory.meet(OnlineMeeting::Pending);
-        memory.offer(|features| features.push = true);
+        memory.enable_meetings(OnlineMeeting::Pending);
+        memory.change_features(|features| features.push = true);
         super::fixture_of(memory).await
     }
 
@@ -150,53 +150,53 @@ async fn a_wrong_login_is_refused() {
         ..system().organisation(&session("right")).await.unwrap()
     };
     let memory = system();
-    memory.name(named.clone());
+    memory.set_organisation(named.clone());
     assert_eq!(memory.organisation(&session("right")).await.unwrap(), named);
 }
 
 #[tokio::test]
 async fn a_planted_failure_strikes_once_before_or_after_the_effect() {
     let (memory, session, mailbox) = (system(), session("right"), person(1).address);
-    for (when, events) in [(When::Before, 0), (When::After, 1)] {
+    for (when, events) in [(FaultTiming::Before, 0), (FaultTiming::After, 1)] {
         memory.fail_next(Method::Create, when, out_of_scope());
         let error = memory.create_event(&session, &mailbox, &event("planted")).await.unwrap_err();
-        assert_eq!((error.unknown, memory.events().len()), (when == When::After, events));
+        assert_eq!((error.unknown, memory.events().len()), (when == FaultTiming::After, events));
     }
     let repeated = memory.create_event(&session, &mailbox, &event("planted")).await.unwrap();
-    assert_eq!((memory.events().len(), memory.text(&repeated.id).as_deref()), (1, Some("Agenda")));
-    memory.forget_keys();
+    assert_eq!((memory.events().len(), memory.event_text(&repeated.id).as_deref()), (1, Some("Agenda")));
+    memory.ignore_effect_keys();
     memory.create_event(&session, &mailbox, &event("planted")).await.unwrap();
-    assert_eq!(memory.created().into_values().collect::<Vec<_>>(), [2], "nobody looked first");
+    assert_eq!(memory.creation_counts().into_values().collect::<Vec<_>>(), [2], "nobody looked first");
 }
 
 #[tokio::test]
 async fn one_request_is_cut_and_its_caller_may_die_of_it() {
-    for cut in Cut::ALL {
+    for cut in RequestFault::ALL {
         let (memory, session, mailbox) = (system(), session("right"), person(1).address);
-        memory.cut(0, cut);
+        memory.inject_fault(0, cut);
         let new = event("cut");
         let outcome = tokio::select! {
             answer = memory.create_event(&session, &mailbox, &new) => Some(answer),
-            () = memory.died() => None,
+            () = memory.wait_for_crash() => None,
         };
-        let is_done = matches!(cut, Cut::AnswerLost | Cut::DiesAfter);
+        let is_done = matches!(cut, RequestFault::AnswerLost | RequestFault::DiesAfter);
         assert_eq!(memory.events().len(), usize::from(is_done), "{cut:?}");
         match outcome {
-            Some(answer) => assert_eq!(answer.unwrap_err().unknown, cut == Cut::AnswerLost),
-            None => assert!(matches!(cut, Cut::DiesBefore | Cut::DiesAfter), "{cut:?}"),
+            Some(answer) => assert_eq!(answer.unwrap_err().unknown, cut == RequestFault::AnswerLost),
+            None => assert!(matches!(cut, RequestFault::DiesBefore | RequestFault::DiesAfter), "{cut:?}"),
         }
-        assert_eq!(memory.counts(), (1, 1));
-        assert_eq!(memory.fork().counts(), (0, 0), "another course of events");
+        assert_eq!(memory.request_counts(), (1, 1));
+        assert_eq!(memory.fork().request_counts(), (0, 0), "another course of events");
     }
 }
 
 #[tokio::test]
 async fn a_refusal_stands_until_it_is_taken_back_and_a_hanging_request_never_ends() {
     let (memory, session, mailbox) = (system(), session("right"), person(1).address);
-    memory.refuse(Method::Calendar, "*", out_of_scope());
+    memory.refuse_requests(Method::Calendar, "*", out_of_scope());
     memory.calendar(&session, &mailbox).await.unwrap_err();
     memory.fork().calendar(&session, &mailbox).await.unwrap_err();
-    memory.relent("*");
+    memory.stop_refusing("*");
     memory.calendar(&session, &mailbox).await.unwrap();
     memory.hang_next(Method::Calendar);
     let wait = tokio::time::timeout(Duration::from_millis(1), memory.calendar(&session, &mailbox));
@@ -210,11 +210,11 @@ async fn a_refusal_stands_until_it_is_taken_back_and_a_hanging_request_never_end
 #[tokio::test]
 async fn a_push_goes_to_whoever_watches_and_is_read_as_what_it_says() {
     let (memory, session, mailbox) = (system(), session("right"), person(1).address);
-    memory.offer(|features| features.push = true);
+    memory.change_features(|features| features.push = true);
     let channel = memory.watch(&session, &mailbox, "https://cal.test/hooks/memory", "secret").await.unwrap();
-    memory.write(&mailbox, None, "Lunch", event("x").range);
-    memory.write(&person(2).address, None, "Lunch", event("x").range);
-    let [sent] = &memory.pushes()[..] else { panic!("{:?}", memory.pushes()) };
+    memory.add_simple_event(&mailbox, None, "Lunch", event("x").range);
+    memory.add_simple_event(&person(2).address, None, "Lunch", event("x").range);
+    let [sent] = &memory.sent_pushes()[..] else { panic!("{:?}", memory.sent_pushes()) };
     let request = PushRequest { query: "", headers: &BTreeMap::default(), body: sent.body.as_bytes() };
     let told = Notice {
         channel: channel.id.clone(),
@@ -222,12 +222,12 @@ async fn a_push_goes_to_whoever_watches_and_is_read_as_what_it_says() {
         secret: "secret".to_owned(),
         has_lapsed: false,
     };
-    assert_eq!(memory.read_push(&request), Notices::About(vec![told]));
+    assert_eq!(memory.read_push(&request), ParsedPush::About(vec![told]));
     memory.unwatch(&session, &channel.id).await.unwrap();
     assert_eq!(memory.renew(&session, &channel.id).await.unwrap_err().kind, ErrorKind::Gone);
 }
 
 #[test]
 fn the_rooms_are_those_of_the_directory() {
-    assert_eq!(system().rooms(), (0..ROOMS).map(|n| room(n).address).collect::<BTreeSet<_>>());
+    assert_eq!(system().room_addresses(), (0..ROOMS).map(|n| room(n).address).collect::<BTreeSet<_>>());
 }

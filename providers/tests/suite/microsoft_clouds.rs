@@ -7,10 +7,11 @@ use std::sync::Arc;
 use domain::{Ids, TestClock, TimeRange};
 use microsoft_recorder::Recorder;
 use providers::{
-    ChangeFeed as _, Credential, Directory as _, Events as _, OpenGate, Remedy, Session, StaticCredentials,
+    ChangeFeed as _, Credential, Directory as _, Events as _, Remedy, Session, StaticCredentials,
+    UnlimitedGate,
     microsoft::{
         ClientCredential, Cloud, Config, Microsoft,
-        identity::{Ask, Identity},
+        identity::{AuthorizationPurpose, IdentityClient},
     },
 };
 use secrecy::SecretString;
@@ -21,19 +22,19 @@ const BACK: &str = "https://muster.test/connect/back";
 const TENANT: &str = "5a7c2f10-1111-4222-8333-444455566677";
 
 fn registration(cloud: Cloud) -> Config {
-    Config::of(cloud, "client", ClientCredential::Secret(SecretString::from("made for this test")))
+    Config::for_cloud(cloud, "client", ClientCredential::Secret(SecretString::from("made for this test")))
 }
 
 fn parts() -> (http::Client, Arc<TestClock>, Ids) {
-    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+    let allowance = http::AllowedHosts::from_hosts(["127.0.0.1".to_owned()]);
     let client = http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
     let clock = Arc::new(TestClock::at("2026-12-01T09:00:00Z".parse().unwrap()));
     (client, clock.clone(), Ids::seeded(clock, 1))
 }
 
-fn identity(config: Config) -> Identity {
+fn identity(config: Config) -> IdentityClient {
     let (client, clock, ids) = parts();
-    Identity::new(config, client, clock, ids)
+    IdentityClient::new(config, client, clock, ids)
 }
 
 fn connector(config: Config) -> Microsoft {
@@ -44,7 +45,7 @@ fn connector(config: Config) -> Microsoft {
 fn session() -> Session {
     Session {
         credentials: Arc::new(StaticCredentials(Credential::Bearer(SecretString::from("token")))),
-        gate: Arc::new(OpenGate),
+        gate: Arc::new(UnlimitedGate),
         server: None,
         account: "svc@acme.test".to_owned(),
         own: false,
@@ -67,7 +68,9 @@ async fn consent_and_tokens_are_asked_of_the_cloud_that_was_chosen() {
         (Cloud::China, "login.partner.microsoftonline.cn", "https://microsoftgraph.chinacloudapi.cn"),
     ] {
         let identity = identity(registration(cloud));
-        let sign_in = identity.authorize_url(Ask::SignIn, BACK, "state", "nonce", "challenge", None).unwrap();
+        let sign_in = identity
+            .authorize_url(AuthorizationPurpose::SignIn, BACK, "state", "nonce", "challenge", None)
+            .unwrap();
         let consent = identity.admin_consent_url(TENANT, BACK, "state").unwrap();
         for url in [&sign_in, &consent] {
             assert_eq!((url.scheme(), url.host_str()), ("https", Some(login)), "{cloud:?}");
@@ -96,7 +99,7 @@ async fn a_link_into_another_cloud_gets_no_token() {
     for cloud in Cloud::ALL {
         let connector = connector(registration(cloud));
         for other in Cloud::ALL.into_iter().filter(|other| *other != cloud) {
-            let link = |path: &str| format!("{}/{path}?$skiptoken=x", other.graph());
+            let link = |path: &str| format!("{}/{path}?$skiptoken=x", other.graph_url());
             let (people, events) = (link("users"), link("users/ada@acme.test/calendar/calendarView"));
             let delta = link("users/ada@acme.test/calendarView/delta");
             let refused = [
@@ -116,7 +119,7 @@ async fn a_link_into_another_cloud_gets_no_token() {
 async fn requests_go_to_the_graph_of_the_cloud_and_to_nobody_else() {
     let (login, graph) = (Recorder::start().await, Recorder::start().await);
     let config = Config { login: login.url("/"), graph: graph.url("/v1.0"), ..registration(Cloud::UsDod) };
-    let elsewhere = format!("{}/users?$skiptoken=2", Cloud::UsGov.graph());
+    let elsewhere = format!("{}/users?$skiptoken=2", Cloud::UsGov.graph_url());
     graph.tell(200, &json!({ "value": [] }));
     graph.tell(200, &json!({ "value": [], "@odata.nextLink": elsewhere }));
     let connector = connector(config);

@@ -20,7 +20,7 @@ use providers::{
     ErrorKind, Remedy,
     microsoft::{
         ClientCredential, Config,
-        identity::{Ask, Identity},
+        identity::{AuthorizationPurpose, IdentityClient},
     },
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -30,13 +30,13 @@ use sha2::{Digest, Sha256};
 const TENANT: &str = "5a7c2f10-1111-4222-8333-944455566677";
 const BACK: &str = "https://muster.test/connect/back";
 
-async fn identity(credential: ClientCredential) -> (Recorder, Identity) {
+async fn identity(credential: ClientCredential) -> (Recorder, IdentityClient) {
     let server = Recorder::start().await;
     let config = Config::new(server.url("/"), server.url("/v1.0"), "client", credential);
-    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+    let allowance = http::AllowedHosts::from_hosts(["127.0.0.1".to_owned()]);
     let client = http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
     let clock = Arc::new(TestClock::at("2026-12-01T09:00:00Z".parse().unwrap()));
-    let identity = Identity::new(config, client, clock.clone(), Ids::seeded(clock, 1));
+    let identity = IdentityClient::new(config, client, clock.clone(), Ids::seeded(clock, 1));
     (server, identity)
 }
 
@@ -55,8 +55,9 @@ fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 #[tokio::test]
 async fn a_sign_in_asks_for_little_and_a_consent_of_ones_own_for_the_calendar() {
     let (_server, identity) = identity(secret()).await;
-    let url =
-        identity.authorize_url(Ask::SignIn, BACK, "st&te", "nonce", "chall", Some("ada@acme.test")).unwrap();
+    let url = identity
+        .authorize_url(AuthorizationPurpose::SignIn, BACK, "st&te", "nonce", "chall", Some("ada@acme.test"))
+        .unwrap();
     assert!(url.path().ends_with("/organizations/oauth2/v2.0/authorize"), "{url}");
     let query: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
     let expected = map(&[
@@ -73,7 +74,7 @@ async fn a_sign_in_asks_for_little_and_a_consent_of_ones_own_for_the_calendar() 
         ("login_hint", "ada@acme.test"),
     ]);
     assert_eq!(query, expected);
-    let url = identity.authorize_url(Ask::OwnConsent, BACK, "s", "n", "c", None).unwrap();
+    let url = identity.authorize_url(AuthorizationPurpose::OwnConsent, BACK, "s", "n", "c", None).unwrap();
     let scope = url.query_pairs().find(|(name, _)| name == "scope").unwrap().1.into_owned();
     assert_eq!(
         scope,

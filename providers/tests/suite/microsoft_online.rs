@@ -10,8 +10,8 @@ use domain::{BusyKind, Ids, TestClock, TimeRange, Timestamp};
 use microsoft_recorder::{Asked, Recorder};
 use microsoft_setup::{Setup, text};
 use providers::{
-    Credential, EventChange, Events as _, NewEvent, OnlineMeeting, OpenGate, Party, Remedy, Session,
-    StaticCredentials,
+    Credential, EventChange, Events as _, NewEvent, OnlineMeeting, Party, Remedy, Session, StaticCredentials,
+    UnlimitedGate,
     microsoft::{ClientCredential, Config, Microsoft},
 };
 use secrecy::SecretString;
@@ -44,13 +44,13 @@ async fn bench() -> (Recorder, Microsoft, Session) {
     let server = Recorder::start().await;
     let secret = ClientCredential::Secret(SecretString::from("made for this test"));
     let config = Config::new(server.url("/"), server.url("/v1.0"), "client", secret);
-    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+    let allowance = http::AllowedHosts::from_hosts(["127.0.0.1".to_owned()]);
     let client = http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
     let clock = Arc::new(TestClock::at("2026-12-01T08:00:00Z".parse().unwrap()));
     let connector = Microsoft::new(config, client, clock.clone(), Ids::seeded(clock, 1));
     let session = Session {
         credentials: Arc::new(StaticCredentials(Credential::Bearer(SecretString::from("token")))),
-        gate: Arc::new(OpenGate),
+        gate: Arc::new(UnlimitedGate),
         server: None,
         account: "svc@acme.test".to_owned(),
         own: false,
@@ -179,7 +179,7 @@ async fn a_meeting_that_comes_later_is_read_back_and_a_calendar_without_gets_non
     let closed = json!({ "address": mailbox, "online_meetings": false });
     setup.control(&format!("{path}/mailbox"), &closed).await;
     let calendar = setup.microsoft.calendar(&session, mailbox).await.unwrap();
-    assert!(!calendar.capabilities.online_meetings && calendar.capabilities.writes());
+    assert!(!calendar.capabilities.online_meetings && calendar.capabilities.can_write());
     let second = NewEvent { effect_key: "bkg-2".to_owned(), ..event.clone() };
     let created = setup.microsoft.create_event(&session, mailbox, &second).await.unwrap();
     assert_eq!(created.online_meeting, Some(OnlineMeeting::Failed));

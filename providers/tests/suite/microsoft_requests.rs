@@ -69,7 +69,7 @@ async fn bench() -> Bench {
     let server = Recorder::start().await;
     let secret = ClientCredential::Secret(SecretString::from("a secret made for this test"));
     let config = Config::new(server.url("/"), server.url("/v1.0"), "client", secret);
-    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+    let allowance = http::AllowedHosts::from_hosts(["127.0.0.1".to_owned()]);
     let client = http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
     let clock = Arc::new(TestClock::at(at("2026-12-01T09:00:00Z")));
     let connector = Microsoft::new(config, client, clock.clone(), Ids::seeded(clock, 1));

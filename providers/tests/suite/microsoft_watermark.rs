@@ -7,7 +7,7 @@ use std::sync::Arc;
 use domain::{Ids, TestClock, TimeRange, Timestamp};
 use microsoft_recorder::Recorder;
 use providers::{
-    ChangeCheck, ChangeFeed as _, Credential, OpenGate, Session, StaticCredentials,
+    ChangeCheck, ChangeFeed as _, Credential, Session, StaticCredentials, UnlimitedGate,
     microsoft::{ClientCredential, Config, Microsoft},
 };
 use secrecy::SecretString;
@@ -23,12 +23,12 @@ fn at(text: &str) -> Timestamp {
 pub fn connector(server: &Recorder) -> (Microsoft, Session) {
     let secret = ClientCredential::Secret(SecretString::from("a secret made for this test"));
     let config = Config::new(server.url("/"), server.url("/v1.0"), "client", secret);
-    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+    let allowance = http::AllowedHosts::from_hosts(["127.0.0.1".to_owned()]);
     let client = http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
     let clock = Arc::new(TestClock::at(at("2026-12-01T09:00:00Z")));
     let session = Session {
         credentials: Arc::new(StaticCredentials(Credential::Bearer(SecretString::from("t1")))),
-        gate: Arc::new(OpenGate),
+        gate: Arc::new(UnlimitedGate),
         server: None,
         account: "svc@acme.test".to_owned(),
         own: false,

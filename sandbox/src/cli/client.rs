@@ -41,7 +41,7 @@ impl Request {
 
     /// Adds a query parameter if `value` is given.
     #[must_use]
-    pub(super) fn with(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
+    pub(super) fn with_query(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
         self.query.extend(value.map(|value| (name, value.to_string())));
         self
     }

@@ -8,20 +8,20 @@ use std::{collections::BTreeMap, path::Path};
 
 use chrono::{Datelike, Days, NaiveDate, NaiveTime};
 use domain::{
-    Budget, BusyKind, TimeRange, Zone,
-    ical::{BusyStatus, Calendar, Class, Instance, busy_kind, expand},
+    BodyBudget, BusyKind, TimeRange, Zone,
+    ical::{BusyStatus, Calendar, Classification, Instance, busy_kind, expand},
 };
 use serde_json::Value;
 
 use crate::{
     Error,
-    fixture::{Fixture, Planted, RoomFixture, User, administrator},
-    model::{Settings, ShowAs},
+    fixture::{MeetingFixture, OrganisationFixture, RoomFixture, UserFixture, default_administrator},
+    model::{DelaySettings, ShowAs},
 };
 
 /// Options that a folder does not contain.
 #[derive(Debug, Clone, clap::Args)]
-pub(super) struct Reading {
+pub(super) struct FolderOptions {
     /// The organisation's name; derived from its domain if absent.
     #[arg(long)]
     pub name: Option<String>,
@@ -37,13 +37,14 @@ pub(super) struct Reading {
 }
 
 /// Reads the organisation in a file or folder, in the sandbox's format.
-pub(super) fn read(path: &Path, reading: &Reading, today: NaiveDate) -> Result<Value, Error> {
+pub(super) fn read(path: &Path, reading: &FolderOptions, today: NaiveDate) -> Result<Value, Error> {
     if path.is_dir() {
         let fixture = calendars(path, reading, today)?;
         return serde_json::to_value(fixture).map_err(|error| unusable(path, &error.to_string()));
     }
     let text = std::fs::read_to_string(path).map_err(|error| unusable(path, &error.to_string()))?;
-    let fixture: Fixture = serde_json::from_str(&text).map_err(|error| unusable(path, &error.to_string()))?;
+    let fixture: OrganisationFixture =
+        serde_json::from_str(&text).map_err(|error| unusable(path, &error.to_string()))?;
     serde_json::to_value(fixture).map_err(|error| unusable(path, &error.to_string()))
 }
 
@@ -51,7 +52,7 @@ fn unusable(path: &Path, why: &str) -> Error {
     Error::Order(format!("{} cannot be used: {why}.", path.display()))
 }
 
-fn calendars(folder: &Path, reading: &Reading, today: NaiveDate) -> Result<Fixture, Error> {
+fn calendars(folder: &Path, reading: &FolderOptions, today: NaiveDate) -> Result<OrganisationFixture, Error> {
     let monday = today - Days::new(u64::from(today.weekday().num_days_from_monday()));
     let from = reading.from.unwrap_or(monday);
     let window = from
@@ -64,14 +65,14 @@ fn calendars(folder: &Path, reading: &Reading, today: NaiveDate) -> Result<Fixtu
     if domains.clone().any(|other| !other.eq_ignore_ascii_case(domain)) {
         return Err(unusable(folder, "its addresses are of several domains"));
     }
-    let mut fixture = Fixture {
+    let mut fixture = OrganisationFixture {
         name: reading.name.clone().unwrap_or_else(|| domain.to_owned()),
         domain: domain.to_owned(),
         zone: reading.zone.name().to_owned(),
         users: Vec::new(),
         rooms: Vec::new(),
         events: Vec::new(),
-        settings: Settings::default(),
+        settings: DelaySettings::default(),
     };
     for (address, files) in &mailboxes {
         let mut name = None;
@@ -119,7 +120,7 @@ fn start_of(day: NaiveDate, zone: &Zone) -> Option<domain::Timestamp> {
     zone.instants(day.and_time(NaiveTime::MIN)).map(|(first, _)| first)
 }
 
-fn add(fixture: &mut Fixture, address: &str, name: String) {
+fn add(fixture: &mut OrganisationFixture, address: &str, name: String) {
     if address.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("room")) {
         fixture.rooms.push(RoomFixture {
             address: address.to_owned(),
@@ -135,8 +136,8 @@ fn add(fixture: &mut Fixture, address: &str, name: String) {
             in_scope: true,
         });
     } else {
-        let user = User { admin: false, ..administrator(&fixture.domain) };
-        fixture.users.push(User { address: address.to_owned(), name, ..user });
+        let user = UserFixture { admin: false, ..default_administrator(&fixture.domain) };
+        fixture.users.push(UserFixture { address: address.to_owned(), name, ..user });
     }
 }
 
@@ -156,8 +157,8 @@ fn events(
     window: TimeRange,
     zone: &Zone,
     file: &Path,
-) -> Result<Vec<Planted>, Error> {
-    let found = expand(calendar, window, zone, &mut Budget::response());
+) -> Result<Vec<MeetingFixture>, Error> {
+    let found = expand(calendar, window, zone, &mut BodyBudget::for_response());
     if let Some(mark) = found.unreadable.first() {
         return Err(unusable(
             file,
@@ -167,7 +168,7 @@ fn events(
     Ok(found.instances.iter().map(|instance| planted(address, instance)).collect())
 }
 
-fn planted(address: &str, instance: &Instance<'_>) -> Planted {
+fn planted(address: &str, instance: &Instance<'_>) -> MeetingFixture {
     let event = instance.event;
     let show_as = match (event.busy_status, busy_kind(event, &[address])) {
         (_, None) => ShowAs::Free,
@@ -175,13 +176,13 @@ fn planted(address: &str, instance: &Instance<'_>) -> Planted {
         (_, Some(BusyKind::Tentative)) => ShowAs::Tentative,
         (_, Some(BusyKind::Busy)) => ShowAs::Busy,
     };
-    Planted {
+    MeetingFixture {
         mailbox: address.to_owned(),
         subject: event.summary.clone().unwrap_or_else(|| "(no title)".to_owned()),
         start: instance.range.start,
         end: instance.range.end,
         show_as,
-        sensitivity: if event.class == Class::Private { "private" } else { "normal" }.to_owned(),
+        sensitivity: if event.class == Classification::Private { "private" } else { "normal" }.to_owned(),
         all_day: instance.all_day,
         attendees: Vec::new(),
     }

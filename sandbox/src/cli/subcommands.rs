@@ -10,10 +10,10 @@ use clap::{ArgAction::Set, Subcommand, ValueEnum};
 use domain::{Clock, SystemClock, Timestamp};
 use serde_json::{Value, json};
 
-use self::values::{Fault, Kind, Reach, Verdict};
+use self::values::{FaultKind, HostingKind, Reach, Verdict};
 use super::{
     client::Request,
-    folder::{self, Reading},
+    folder::{self, FolderOptions},
 };
 use crate::Error;
 
@@ -55,7 +55,7 @@ pub(super) enum ControlCommand {
         /// The file or folder.
         path: PathBuf,
         #[command(flatten)]
-        reading: Reading,
+        reading: FolderOptions,
     },
     /// Lists the events of an organisation, or of one of its mailboxes.
     Events {
@@ -133,7 +133,7 @@ pub(super) enum ControlCommand {
         address: String,
         /// In the cloud, nowhere, or on a server of the organisation.
         #[arg(long)]
-        kind: Option<Kind>,
+        kind: Option<HostingKind>,
         /// Whether others only see when the owner is busy.
         #[arg(long, action = Set)]
         hide_details: Option<bool>,
@@ -227,7 +227,7 @@ pub(super) enum FaultCommand {
     /// Makes later requests or notifications go wrong.
     Plant {
         /// What goes wrong.
-        action: Fault,
+        action: FaultKind,
         /// Only requests with this method, or notifications about this kind of change.
         #[arg(long)]
         method: Option<String>,
@@ -293,9 +293,8 @@ impl ControlCommand {
             Self::Load { path, reading } => {
                 Request::post(["organisations"], folder::read(path, reading, today())?)
             }
-            Self::Events { organisation, mailbox } => {
-                Request::get(["organisations", organisation, "events"]).with("mailbox", mailbox.as_ref())
-            }
+            Self::Events { organisation, mailbox } => Request::get(["organisations", organisation, "events"])
+                .with_query("mailbox", mailbox.as_ref()),
             Self::Plant {
                 organisation,
                 mailbox,
@@ -314,7 +313,7 @@ impl ControlCommand {
             ),
             Self::Mails { organisation } => Request::get(["organisations", organisation, "mails"]),
             Self::Journal { after, wait_ms } => {
-                Request::get(["journal"]).with("after", *after).with("wait_ms", *wait_ms)
+                Request::get(["journal"]).with_query("after", *after).with_query("wait_ms", *wait_ms)
             }
             Self::Fault(fault) => fault.request(),
             Self::Clock(ClockCommand::Show) => Request::get(["clock"]),

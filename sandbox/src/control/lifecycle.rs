@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Refused, find};
+use super::{ControlError, find_organisation};
 use crate::{
     app::App,
-    microsoft::graph::zones::zulu,
+    microsoft::graph::zones::format_utc,
     model::Subscription,
     notices::{self, OutgoingNotice},
     store::Change,
@@ -18,7 +18,7 @@ use crate::{
 /// A lifecycle event for the subscriptions of an organisation, or of one of its mailboxes.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Lifecycle {
+pub(super) struct LifecycleRequest {
     event: LifecycleEvent,
     /// Address of the mailbox; `None` for all mailboxes.
     mailbox: Option<String>,
@@ -37,12 +37,18 @@ enum LifecycleEvent {
 }
 
 /// Triggers the event, and returns when every subscriber with a lifecycle URL has been notified.
-pub(super) async fn trigger(app: &Arc<App>, organisation: Uuid, order: Lifecycle) -> Result<Value, Refused> {
+pub(super) async fn trigger(
+    app: &Arc<App>,
+    organisation: Uuid,
+    input: LifecycleRequest,
+) -> Result<Value, ControlError> {
     let concerned = {
         let store = app.store();
-        let mailboxes = find(store.state(), organisation)?;
-        let wanted = match &order.mailbox {
-            Some(address) => Some(mailboxes.find(address).ok_or(Refused::NotFound("mailbox"))?.id.clone()),
+        let mailboxes = find_organisation(store.state(), organisation)?;
+        let wanted = match &input.mailbox {
+            Some(address) => {
+                Some(mailboxes.find(address).ok_or(ControlError::NotFound("mailbox"))?.id.clone())
+            }
             None => None,
         };
         let all = store.state().subscriptions.values();
@@ -52,12 +58,12 @@ pub(super) async fn trigger(app: &Arc<App>, organisation: Uuid, order: Lifecycle
             .cloned()
             .collect::<Vec<_>>()
     };
-    if order.event == LifecycleEvent::SubscriptionRemoved {
+    if input.event == LifecycleEvent::SubscriptionRemoved {
         let gone = concerned.iter().map(|found| Change::SubscriptionGone(found.id.clone()));
         app.commit(&mut app.store(), gone.collect())?;
     }
     let mut told = 0;
-    for letter in concerned.iter().filter_map(|found| letter(found, order.event)) {
+    for letter in concerned.iter().filter_map(|found| letter(found, input.event)) {
         notices::send(app, &letter).await;
         told += 1;
     }
@@ -67,7 +73,7 @@ pub(super) async fn trigger(app: &Arc<App>, organisation: Uuid, order: Lifecycle
 fn letter(subscription: &Subscription, event: LifecycleEvent) -> Option<OutgoingNotice> {
     let item = json!({
         "subscriptionId": subscription.id,
-        "subscriptionExpirationDateTime": zulu(subscription.expires_at),
+        "subscriptionExpirationDateTime": format_utc(subscription.expires_at),
         "tenantId": subscription.tenant,
         "clientState": subscription.client_state,
         "lifecycleEvent": event,

@@ -4,30 +4,30 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Refused, edit, find};
+use super::{ControlError, edit, find_organisation};
 use crate::{
     app::App,
     microsoft::graph::rooms,
-    model::{Hosting, Response, Room},
+    model::{Hosting, InvitationResponse, Room},
 };
 
 /// The body of `POST scope`: a mailbox's address, and whether applications may reach it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Scope {
+pub(super) struct ScopeChange {
     mailbox: String,
     in_scope: bool,
 }
 
 /// Moves a mailbox into or out of the applications' scope.
-pub(super) fn scope(app: &App, id: Uuid, scope: &Scope) -> Result<Value, Refused> {
+pub(super) fn change_scope(app: &App, id: Uuid, scope: &ScopeChange) -> Result<Value, ControlError> {
     edit(app, id, &scope.mailbox, |mailbox| mailbox.in_scope = scope.in_scope)
 }
 
 /// The body of `POST mailbox`; absent members stay as they are.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Hosted {
+pub(super) struct MailboxChange {
     address: String,
     kind: Option<Hosting>,
     hides_details: Option<bool>,
@@ -37,7 +37,7 @@ pub(super) struct Hosted {
 }
 
 /// Changes where a mailbox is hosted and what it shows.
-pub(super) fn change(app: &App, id: Uuid, new: &Hosted) -> Result<Value, Refused> {
+pub(super) fn change_mailbox(app: &App, id: Uuid, new: &MailboxChange) -> Result<Value, ControlError> {
     edit(app, id, &new.address, |mailbox| {
         mailbox.hosting = new.kind.unwrap_or(mailbox.hosting);
         mailbox.hides_details = new.hides_details.unwrap_or(mailbox.hides_details);
@@ -61,17 +61,17 @@ pub(super) struct RoomChange {
 }
 
 /// Changes how a room responds to invitations.
-pub(super) fn change_room(app: &App, id: Uuid, new: &RoomChange) -> Result<Value, Refused> {
+pub(super) fn change_room(app: &App, id: Uuid, new: &RoomChange) -> Result<Value, ControlError> {
     {
         let store = app.store();
-        let organisation = find(store.state(), id)?;
-        let known = organisation.find(&new.address).ok_or(Refused::NotFound("mailbox"))?;
+        let organisation = find_organisation(store.state(), id)?;
+        let known = organisation.find(&new.address).ok_or(ControlError::NotFound("mailbox"))?;
         if known.room.is_none() {
-            return Err(Refused::NotFound("room"));
+            return Err(ControlError::NotFound("room"));
         }
         let approver = new.approver.as_ref().filter(|approver| !approver.is_empty());
         if approver.is_some_and(|approver| organisation.find(approver).is_none()) {
-            return Err(Refused::NotFound("approver"));
+            return Err(ControlError::NotFound("approver"));
         }
     }
     edit(app, id, &new.address, |mailbox| {
@@ -95,7 +95,7 @@ fn apply(room: &mut Room, new: &RoomChange) {
 /// The body of `POST room/answer`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Decision {
+pub(super) struct RoomDecision {
     room: String,
     /// The event's id in the room's calendar, or its iCalUId; `None` for every waiting event.
     event: Option<String>,
@@ -103,13 +103,14 @@ pub(super) struct Decision {
 }
 
 /// Responds for a room whose meetings a person decides about.
-pub(super) fn answer(app: &App, id: Uuid, decision: &Decision) -> Result<Value, Refused> {
+pub(super) fn decide_for_room(app: &App, id: Uuid, decision: &RoomDecision) -> Result<Value, ControlError> {
     let room = {
         let store = app.store();
-        let found = find(store.state(), id)?.find(&decision.room).filter(|found| found.room.is_some());
-        found.ok_or(Refused::NotFound("room"))?.id.clone()
+        let found =
+            find_organisation(store.state(), id)?.find(&decision.room).filter(|found| found.room.is_some());
+        found.ok_or(ControlError::NotFound("room"))?.id.clone()
     };
-    let response = if decision.accept { Response::Accepted } else { Response::Declined };
-    let decided = rooms::decide(app, id, &room, decision.event.as_deref(), response)?;
+    let response = if decision.accept { InvitationResponse::Accepted } else { InvitationResponse::Declined };
+    let decided = rooms::apply_decision(app, id, &room, decision.event.as_deref(), response)?;
     Ok(json!({ "answered": decided }))
 }

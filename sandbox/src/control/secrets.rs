@@ -4,13 +4,13 @@ use domain::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Refused;
+use super::ControlError;
 use crate::{app::App, model::Application, store::Change};
 
 /// The body of `apps/{client}/secret`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Secret {
+pub(super) struct SecretChange {
     /// The new secret; if absent, the current one is kept.
     secret: Option<String>,
     /// When the secret expires; never if absent.
@@ -18,9 +18,9 @@ pub(super) struct Secret {
 }
 
 /// Gives an application a new secret, or sets when the current one expires.
-pub(super) fn change(app: &App, client: &str, new: Secret) -> Result<Value, Refused> {
+pub(super) fn change_secret(app: &App, client: &str, new: SecretChange) -> Result<Value, ControlError> {
     let mut store = app.store();
-    let known = store.state().applications.get(client).ok_or(Refused::NotFound("application"))?;
+    let known = store.state().applications.get(client).ok_or(ControlError::NotFound("application"))?;
     let changed = Application {
         secret: new.secret.or_else(|| known.secret.clone()),
         secret_expires_at: new.expires_at,

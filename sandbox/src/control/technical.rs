@@ -4,34 +4,35 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Refused, find};
-use crate::{app::App, model::Technical, store::Change};
+use super::{ControlError, find_organisation};
+use crate::{app::App, model::TechnicalAccount, store::Change};
 
 /// The body for changing a technical account; absent members keep their value.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Account {
+pub(super) struct AccountChange {
     user: Option<String>,
     password: Option<String>,
     impersonates: Option<bool>,
 }
 
 /// Creates or changes the technical account of an organisation's Exchange server.
-pub(super) fn keep(app: &App, id: Uuid, account: Account) -> Result<Value, Refused> {
+pub(super) fn save_account(app: &App, id: Uuid, account: AccountChange) -> Result<Value, ControlError> {
     let mut store = app.store();
-    let domain = &find(store.state(), id)?.domain;
+    let domain = &find_organisation(store.state(), id)?.domain;
     let known = store.state().technical.get(&id);
     let user = account.user.or_else(|| known.map(|known| known.user.clone()));
     let user = user.unwrap_or_else(|| format!("svc-calendar@{domain}"));
     let password = account.password.or_else(|| known.map(|known| known.password.clone()));
-    let password = password.ok_or_else(|| Refused::Invalid("a new account needs a password".to_owned()))?;
+    let password =
+        password.ok_or_else(|| ControlError::Invalid("a new account needs a password".to_owned()))?;
     let impersonates = account.impersonates.or_else(|| known.map(|known| known.impersonates)).unwrap_or(true);
     let mut others = store.state().technical.iter().filter(|(other, _)| **other != id);
     if others.any(|(_, other)| other.user.eq_ignore_ascii_case(&user)) {
-        return Err(Refused::Invalid(format!("the user name {user} is taken by another organisation")));
+        return Err(ControlError::Invalid(format!("the user name {user} is taken by another organisation")));
     }
     let answer = json!({ "user": user, "impersonates": impersonates });
-    let account = Technical { user, password, impersonates };
+    let account = TechnicalAccount { user, password, impersonates };
     app.commit(&mut store, vec![Change::Technical(id, account)])?;
     Ok(answer)
 }

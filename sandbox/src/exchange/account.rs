@@ -6,24 +6,24 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use uuid::Uuid;
 
 use super::{
-    failure::{Failure, Refused},
+    failure::{Failure, RequestError},
     xml::{Element, TYPES},
 };
 use crate::{
     app::App,
     microsoft::graph::zones::Zone,
-    model::{Hosting, Mailbox, Organisation, Technical},
-    store::{Owner, State},
-    wire::{Note, Request},
+    model::{Hosting, Mailbox, Organisation, TechnicalAccount},
+    store::{CalendarKey, State},
+    wire::{JournalNote, Request},
 };
 
 /// A request whose login was accepted.
 #[derive(Debug)]
-pub struct Call<'a> {
+pub struct CallContext<'a> {
     /// The sandbox.
     pub app: &'a Arc<App>,
     /// The details for the journal.
-    pub note: &'a mut Note,
+    pub note: &'a mut JournalNote,
     /// The id of the organisation.
     pub tenant: Uuid,
     /// The mailbox acted on; `None` for an account without one.
@@ -33,28 +33,28 @@ pub struct Call<'a> {
 }
 
 /// Checks user name and password.
-pub fn log_in(app: &App, request: &Request) -> Result<(Uuid, Technical), Refused> {
+pub fn log_in(app: &App, request: &Request) -> Result<(Uuid, TechnicalAccount), RequestError> {
     let header = request.header("authorization").unwrap_or_default();
     let basic = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
     let plain = basic.and_then(|(_, token)| BASE64_STANDARD.decode(token.trim()).ok());
     let plain = plain.and_then(|plain| String::from_utf8(plain).ok()).unwrap_or_default();
-    let (user, password) = plain.split_once(':').ok_or(Refused::NotLoggedIn)?;
+    let (user, password) = plain.split_once(':').ok_or(RequestError::NotLoggedIn)?;
     let store = app.store();
     let found = store.state().technical.iter().find(|(_, known)| known.user.eq_ignore_ascii_case(user));
-    let (tenant, account) = found.ok_or(Refused::NotLoggedIn)?;
+    let (tenant, account) = found.ok_or(RequestError::NotLoggedIn)?;
     if account.password != password {
-        return Err(Refused::NotLoggedIn);
+        return Err(RequestError::NotLoggedIn);
     }
     Ok((*tenant, account.clone()))
 }
 
-impl<'a> Call<'a> {
+impl<'a> CallContext<'a> {
     /// Determines from the request's header as whom the account acts.
-    pub fn begin(
+    pub fn from_request(
         app: &'a Arc<App>,
-        note: &'a mut Note,
+        note: &'a mut JournalNote,
         tenant: Uuid,
-        account: Technical,
+        account: TechnicalAccount,
         header: &Element,
     ) -> Result<Self, Failure> {
         let zone = zone(header)?;
@@ -86,7 +86,7 @@ impl<'a> Call<'a> {
     }
 
     /// The calendar acted on.
-    pub fn owner(&self) -> Result<Owner, Failure> {
+    pub fn own_calendar(&self) -> Result<CalendarKey, Failure> {
         match &self.mailbox {
             Some(mailbox) => Ok((self.tenant, mailbox.id.clone())),
             None => Err(Failure::new(
@@ -97,21 +97,22 @@ impl<'a> Call<'a> {
     }
 
     /// The calendar, if `folder` names the mailbox's own one by its distinguished name or its id.
-    pub fn calendar(&self, folder: &Element) -> Result<Owner, Failure> {
-        let owner = self.owner()?;
+    pub fn calendar_of_folder(&self, folder: &Element) -> Result<CalendarKey, Failure> {
+        let owner = self.own_calendar()?;
         let id = folder.attribute("Id").unwrap_or_default();
         let not_found =
             || Failure::new("ErrorFolderNotFound", "The specified folder could not be found in the store.");
         match folder.name.as_str() {
             "DistinguishedFolderId" if id == "calendar" => {
-                let other = folder.child(TYPES, "Mailbox").and_then(|mailbox| mailbox.typed("EmailAddress"));
+                let other =
+                    folder.child(TYPES, "Mailbox").and_then(|mailbox| mailbox.child_text("EmailAddress"));
                 let own = self.mailbox.as_ref().is_some_and(|mailbox| {
                     other.is_none_or(|other| mailbox.address.eq_ignore_ascii_case(other))
                 });
                 // Nobody has shared a calendar with the account.
-                if own { Ok(owner) } else { Err(Failure::denied()) }
+                if own { Ok(owner) } else { Err(Failure::access_denied()) }
             }
-            "FolderId" if id == super::folders::id(&owner, "calendar") => Ok(owner),
+            "FolderId" if id == super::folders::folder_id(&owner, "calendar") => Ok(owner),
             _ => Err(not_found()),
         }
     }
@@ -121,10 +122,10 @@ fn zone(header: &Element) -> Result<Zone, Failure> {
     let context =
         header.child(TYPES, "TimeZoneContext").and_then(|one| one.child(TYPES, "TimeZoneDefinition"));
     let Some(name) = context.and_then(|zone| zone.attribute("Id")) else { return Ok(Zone::utc()) };
-    super::zones::find(name)
+    super::zones::find_zone(name)
 }
 
-fn impersonated(account: &Technical, mailbox: Option<Mailbox>) -> Result<Mailbox, Failure> {
+fn impersonated(account: &TechnicalAccount, mailbox: Option<Mailbox>) -> Result<Mailbox, Failure> {
     if !account.impersonates {
         let message = "The account does not have the right to impersonate.";
         return Err(Failure::new("ErrorImpersonationDenied", message));

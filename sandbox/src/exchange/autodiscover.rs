@@ -4,22 +4,26 @@ use std::sync::Arc;
 
 use super::{
     account,
-    failure::Refused,
-    xml::{Element, element},
+    failure::RequestError,
+    xml::{Element, text_element},
 };
 use crate::{
     app::App,
-    wire::{Answer, Note, Request},
+    wire::{JournalNote, Request, WireResponse},
 };
 
 const REQUEST: &str = "http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006";
 const RESPONSE: &str = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a";
 
 /// Handles `POST /autodiscover/autodiscover.xml`.
-pub fn answer(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Refused> {
+pub fn handle(
+    app: &Arc<App>,
+    request: &Request,
+    note: &mut JournalNote,
+) -> Result<WireResponse, RequestError> {
     let (tenant, account) = account::log_in(app, request)?;
     note.app = Some(account.user);
-    let asked = Element::read(&request.body);
+    let asked = Element::parse(&request.body);
     let asked = asked.as_ref().and_then(|root| root.child(REQUEST, "Request"));
     let address = asked.and_then(|asked| asked.child(REQUEST, "EMailAddress")).map(|one| one.text.trim());
     let domain = address.and_then(|address| address.rsplit_once('@')).map(|(_, domain)| domain);
@@ -28,18 +32,18 @@ pub fn answer(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answ
     let known = organisation.filter(|found| domain.is_some_and(|at| at.eq_ignore_ascii_case(&found.domain)));
     let inside = match known {
         Some(found) => {
-            let service = element("EwsUrl", &format!("{}/EWS/Exchange.asmx", request.origin));
+            let service = text_element("EwsUrl", &format!("{}/EWS/Exchange.asmx", request.origin));
             let protocol = |kind: &str| format!("<Protocol><Type>{kind}</Type>{service}</Protocol>");
             format!(
                 "<User>{}</User><Account><AccountType>email</AccountType><Action>settings</Action>{}{}</Account>",
-                element("DisplayName", &found.name),
+                text_element("DisplayName", &found.name),
                 protocol("EXCH"),
                 protocol("EXPR"),
             )
         }
         None => r#"<Error Time="00:00:00.0000000" Id="1"><ErrorCode>500</ErrorCode><Message>The email address can't be found.</Message><DebugData/></Error>"#.to_owned(),
     };
-    Ok(Answer::xml(
+    Ok(WireResponse::xml(
         200,
         format!(
             r#"<?xml version="1.0" encoding="utf-8"?><Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006"><Response xmlns="{RESPONSE}">{inside}</Response></Autodiscover>"#

@@ -4,10 +4,10 @@ use chrono::Duration;
 use domain::{TimeRange, Timestamp};
 
 use super::{
-    account::Call,
-    bias::Bias,
+    account::CallContext,
+    bias::ZoneBias,
     failure::Failure,
-    xml::{Element, TYPES, element},
+    xml::{Element, TYPES, text_element},
 };
 use crate::{
     model::{Event, Hosting, Organisation, ShowAs},
@@ -19,7 +19,7 @@ const DAYS_MOST: i64 = 42;
 const ENTRIES_MOST: usize = 1000;
 
 struct Asked<'e> {
-    zone: Bias,
+    zone: ZoneBias,
     mailboxes: &'e [Element],
     window: TimeRange,
     interval: Duration,
@@ -27,7 +27,7 @@ struct Asked<'e> {
 }
 
 /// Handles GetUserAvailability: one result per mailbox, in the requested order, without addresses.
-pub fn route(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
+pub fn handle(call: &CallContext<'_>, operation: &Element) -> Result<String, Failure> {
     let asked = read(operation)?;
     let store = call.app.store();
     let state = store.state();
@@ -36,12 +36,12 @@ pub fn route(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
         .mailboxes
         .iter()
         .map(|data| {
-            let address = data.child(TYPES, "Email").and_then(|email| email.typed("Address"));
+            let address = data.child(TYPES, "Email").and_then(|email| email.child_text("Address"));
             let verdict = match one(state, organisation, address.unwrap_or_default(), &asked) {
                 Ok(view) => format!(
                     r#"<m:ResponseMessage ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode></m:ResponseMessage>{view}"#
                 ),
-                Err(failure) => failure.as_message("m:ResponseMessage"),
+                Err(failure) => failure.to_message("m:ResponseMessage"),
             };
             format!("<m:FreeBusyResponse>{verdict}</m:FreeBusyResponse>")
         })
@@ -55,8 +55,8 @@ fn read(operation: &Element) -> Result<Asked<'_>, Failure> {
     let zone = operation
         .child(TYPES, "TimeZone")
         .ok_or_else(|| Failure::new("ErrorTimeZone", "The request must have the element TimeZone."))?;
-    let zone = Bias::read(zone)?;
-    let mailboxes = operation.members("MailboxDataArray");
+    let zone = ZoneBias::parse(zone)?;
+    let mailboxes = operation.children_of("MailboxDataArray");
     if mailboxes.is_empty() || mailboxes.len() > MAILBOXES_MOST {
         let message = format!("The number of mailboxes must be between 1 and {MAILBOXES_MOST}.");
         return Err(Failure::new("ErrorMailboxDataArrayTooBig", message));
@@ -65,7 +65,7 @@ fn read(operation: &Element) -> Result<Asked<'_>, Failure> {
         || Failure::new("ErrorInvalidFreeBusyViewType", "The free/busy view is not asked for properly.");
     let options = operation.child(TYPES, "FreeBusyViewOptions").ok_or_else(missing)?;
     let times = options.child(TYPES, "TimeWindow").ok_or_else(missing)?;
-    let at = |name: &str| times.typed(name).and_then(|text| zone.instant(text));
+    let at = |name: &str| times.child_text(name).and_then(|text| zone.parse_instant(text));
     let window = at("StartTime").zip(at("EndTime")).and_then(|(start, end)| TimeRange::new(start, end));
     let window = window.ok_or_else(|| {
         Failure::new("ErrorInvalidTimeInterval", "The end of the time window must be after its start.")
@@ -74,11 +74,12 @@ fn read(operation: &Element) -> Result<Asked<'_>, Failure> {
         let message = format!("The time window is longer than {DAYS_MOST} days.");
         return Err(Failure::new("ErrorTimeIntervalTooBig", message));
     }
-    let minutes = options.typed("MergedFreeBusyIntervalInMinutes").map_or(Some(30), |text| text.parse().ok());
+    let minutes =
+        options.child_text("MergedFreeBusyIntervalInMinutes").map_or(Some(30), |text| text.parse().ok());
     let minutes = minutes.filter(|minutes| (5..=1440).contains(minutes)).ok_or_else(|| {
         Failure::new("ErrorInvalidMergedFreeBusyInterval", "The interval must be between 5 and 1440 minutes.")
     })?;
-    let view = options.typed("RequestedView").unwrap_or("FreeBusy");
+    let view = options.child_text("RequestedView").unwrap_or("FreeBusy");
     Ok(Asked { zone, mailboxes, window, interval: Duration::minutes(minutes), view })
 }
 
@@ -95,7 +96,7 @@ fn one(
     })?;
     let owner = (organisation.id, mailbox.id.clone());
     let mut events: Vec<&Event> =
-        state.calendar(&owner).filter(|event| event.range.overlaps(&asked.window)).collect();
+        state.calendar_events(&owner).filter(|event| event.range.overlaps(&asked.window)).collect();
     if events.len() > ENTRIES_MOST {
         let message = format!("The result set contains more than {ENTRIES_MOST} entries.");
         return Err(Failure::new("ErrorResultSetTooBig", message));
@@ -103,7 +104,7 @@ fn one(
     events.sort_by_key(|event| (event.range.start, &event.id));
     let details = asked.view.starts_with("Detailed");
     let merged = match asked.view.ends_with("Merged") || asked.view == "MergedOnly" {
-        true => element("t:MergedFreeBusy", &digits(&events, asked)),
+        true => text_element("t:MergedFreeBusy", &digits(&events, asked)),
         false => String::new(),
     };
     let entries: String = match asked.view {
@@ -125,21 +126,21 @@ fn entry(event: &Event, asked: &Asked<'_>, details: bool) -> String {
     let details = match details && !private {
         true => format!(
             "<t:CalendarEventDetails>{}<t:IsMeeting>{}</t:IsMeeting><t:IsRecurring>false</t:IsRecurring><t:IsException>false</t:IsException><t:IsReminderSet>false</t:IsReminderSet><t:IsPrivate>false</t:IsPrivate></t:CalendarEventDetails>",
-            element("t:Subject", &event.subject),
+            text_element("t:Subject", &event.subject),
             !event.attendees.is_empty(),
         ),
         false => String::new(),
     };
     format!(
         "<t:CalendarEvent>{}{}{}{details}</t:CalendarEvent>",
-        element("t:StartTime", &asked.zone.local(event.range.start)),
-        element("t:EndTime", &asked.zone.local(event.range.end)),
-        element("t:BusyType", status(event.show_as)),
+        text_element("t:StartTime", &asked.zone.format_local(event.range.start)),
+        text_element("t:EndTime", &asked.zone.format_local(event.range.end)),
+        text_element("t:BusyType", status_name(event.show_as)),
     )
 }
 
 /// Exchange's name of a free/busy status.
-pub fn status(show_as: ShowAs) -> &'static str {
+pub fn status_name(show_as: ShowAs) -> &'static str {
     match show_as {
         ShowAs::Free => "Free",
         ShowAs::Tentative => "Tentative",

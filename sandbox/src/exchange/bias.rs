@@ -10,7 +10,7 @@ use super::{
 
 /// A time zone: the minutes to add to a local time to get UTC, and when they change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bias {
+pub struct ZoneBias {
     minutes: i64,
     standard: Rule,
     daylight: Rule,
@@ -27,19 +27,19 @@ struct Rule {
     day: Weekday,
 }
 
-impl Bias {
+impl ZoneBias {
     /// Parses `t:TimeZone`.
-    pub fn read(zone: &Element) -> Result<Self, Failure> {
+    pub fn parse(zone: &Element) -> Result<Self, Failure> {
         let bad = || Failure::new("ErrorInvalidTimeZone", "The time zone of the request cannot be used.");
-        let minutes = |of: &Element| of.typed("Bias").and_then(|text| text.parse().ok());
+        let minutes = |of: &Element| of.child_text("Bias").and_then(|text| text.parse().ok());
         let rule = |name: &str| {
             let rule = zone.child(TYPES, name)?;
             Some(Rule {
                 minutes: minutes(rule)?,
-                time: rule.typed("Time")?.parse().ok()?,
-                order: rule.typed("DayOrder")?.parse().ok().filter(|order| (1..=5).contains(order))?,
-                month: rule.typed("Month")?.parse().ok().filter(|month| (1..=12).contains(month))?,
-                day: rule.typed("DayOfWeek")?.parse().ok()?,
+                time: rule.child_text("Time")?.parse().ok()?,
+                order: rule.child_text("DayOrder")?.parse().ok().filter(|order| (1..=5).contains(order))?,
+                month: rule.child_text("Month")?.parse().ok().filter(|month| (1..=12).contains(month))?,
+                day: rule.child_text("DayOfWeek")?.parse().ok()?,
             })
         };
         let whole = || {
@@ -53,7 +53,7 @@ impl Bias {
     }
 
     /// Parses a time with an offset or, without one, in this zone.
-    pub fn instant(&self, text: &str) -> Option<Timestamp> {
+    pub fn parse_instant(&self, text: &str) -> Option<Timestamp> {
         if let Ok(at) = DateTime::parse_from_rfc3339(text) {
             return Some(at.with_timezone(&Utc));
         }
@@ -62,7 +62,7 @@ impl Bias {
     }
 
     /// Formats a local time without an offset.
-    pub fn local(&self, at: Timestamp) -> String {
+    pub fn format_local(&self, at: Timestamp) -> String {
         let utc = at.naive_utc();
         // The rules are told in local time: standard time is tried first.
         let guess = utc - Duration::minutes(self.minutes + self.standard.minutes);
@@ -105,16 +105,16 @@ mod tests {
             rule(0, "03", 10),
             rule(-60, "02", 3)
         );
-        let berlin = Bias::read(&Element::read(text.as_bytes()).unwrap()).unwrap();
+        let berlin = ZoneBias::parse(&Element::parse(text.as_bytes()).unwrap()).unwrap();
         for (local, utc) in [
             ("2026-12-01T10:00:00", "2026-12-01T09:00:00+00:00"),
             ("2026-07-01T10:00:00", "2026-07-01T08:00:00+00:00"),
             ("2026-10-25T10:00:00", "2026-10-25T09:00:00+00:00"),
         ] {
-            let at = berlin.instant(local).unwrap();
+            let at = berlin.parse_instant(local).unwrap();
             assert_eq!(at.to_rfc3339(), utc);
-            assert_eq!(berlin.local(at), local);
+            assert_eq!(berlin.format_local(at), local);
         }
-        assert!(Bias::read(&Element::default()).is_err());
+        assert!(ZoneBias::parse(&Element::default()).is_err());
     }
 }

@@ -6,48 +6,50 @@ use domain::TimeRange;
 use serde_json::json;
 
 use super::{
-    account::Call,
-    failure::{Failure, Refused},
+    account::CallContext,
+    failure::{Failure, RequestError},
     fields, items, remove, render,
-    restriction::property,
-    xml::{Element, TYPES, response, success},
+    restriction::property_id,
+    xml::{Element, TYPES, operation_response, success_message},
 };
 use crate::{
-    microsoft::graph::{events::blank, meetings::Draft},
-    model::{Attendee, Event, Part, Party, Response, ShowAs},
+    microsoft::graph::{events::blank_event, meetings::CalendarDraft},
+    model::{Attendee, AttendeeRole, Event, InvitationResponse, NamedAddress, ShowAs},
 };
 
 /// Handles CreateItem.
-pub fn route(call: &mut Call<'_>, operation: &Element) -> Result<String, Refused> {
+pub fn handle(call: &mut CallContext<'_>, operation: &Element) -> Result<String, RequestError> {
     let mut messages = Vec::new();
-    for item in operation.members("Items") {
+    for item in operation.children_of("Items") {
         let made = match item.name.as_str() {
             "CalendarItem" => create(call, operation, item),
-            "CancelCalendarItem" => remove::cancel(call, item),
-            "AcceptItem" => remove::respond(call, item, Response::Accepted),
-            "TentativelyAcceptItem" => remove::respond(call, item, Response::TentativelyAccepted),
-            "DeclineItem" => remove::respond(call, item, Response::Declined),
+            "CancelCalendarItem" => remove::cancel_meeting(call, item),
+            "AcceptItem" => remove::respond_to_meeting(call, item, InvitationResponse::Accepted),
+            "TentativelyAcceptItem" => {
+                remove::respond_to_meeting(call, item, InvitationResponse::TentativelyAccepted)
+            }
+            "DeclineItem" => remove::respond_to_meeting(call, item, InvitationResponse::Declined),
             other => {
                 Err(Failure::new("ErrorInvalidRequest", format!("{other} is not kept by this server."))
                     .into())
             }
         };
         messages.push(match made {
-            Ok(inside) => success("CreateItem", &format!("<m:Items>{inside}</m:Items>")),
+            Ok(inside) => success_message("CreateItem", &format!("<m:Items>{inside}</m:Items>")),
             // The schema is checked before anything is done.
-            Err(Refused::Because(failure)) if failure.code == "ErrorSchemaValidation" => {
+            Err(RequestError::Because(failure)) if failure.code == "ErrorSchemaValidation" => {
                 return Err(failure.into());
             }
-            Err(Refused::Because(failure)) => failure.about_item("CreateItem"),
+            Err(RequestError::Because(failure)) => failure.to_item_message("CreateItem"),
             Err(other) => return Err(other),
         });
     }
-    Ok(response("CreateItem", &messages))
+    Ok(operation_response("CreateItem", &messages))
 }
 
-fn create(call: &mut Call<'_>, operation: &Element, item: &Element) -> Result<String, Refused> {
+fn create(call: &mut CallContext<'_>, operation: &Element, item: &Element) -> Result<String, RequestError> {
     if let Some(name) = fields::first_misplaced(item.children.iter().map(|child| child.name.as_str())) {
-        return Err(Failure::schema(name).into());
+        return Err(Failure::schema_violation(name).into());
     }
     let told = operation.attribute("SendMeetingInvitations").ok_or_else(|| {
         Failure::new(
@@ -55,9 +57,9 @@ fn create(call: &mut Call<'_>, operation: &Element, item: &Element) -> Result<St
             "SendMeetingInvitations attribute is required for calendar items.",
         )
     })?;
-    let owner = match super::folders::named(operation, "SavedItemFolderId") {
-        Some(folder) => call.calendar(folder)?,
-        None => call.owner()?,
+    let owner = match super::folders::named_folder(operation, "SavedItemFolderId") {
+        Some(folder) => call.calendar_of_folder(folder)?,
+        None => call.own_calendar()?,
     };
     let event = new(call, item)?;
     call.note.key = event.effect_key();
@@ -65,13 +67,13 @@ fn create(call: &mut Call<'_>, operation: &Element, item: &Element) -> Result<St
     let handle = {
         // The version is what it is after it was put.
         let put = Event { change: event.change + 1, ..event.clone() };
-        render::id("t:ItemId", &put)
+        render::item_id("t:ItemId", &put)
     };
     let mut store = call.app.store();
     let state = store.state();
-    let mut draft = Draft::new(call.app, state, call.organisation(state)?);
+    let mut draft = CalendarDraft::new(call.app, state, call.organisation(state)?);
     if told == "SendToNone" {
-        draft.put(&owner, event);
+        draft.put_event(&owner, event);
     } else {
         draft.create(&owner, event);
     }
@@ -81,32 +83,32 @@ fn create(call: &mut Call<'_>, operation: &Element, item: &Element) -> Result<St
     Ok(format!("<t:CalendarItem>{handle}</t:CalendarItem>"))
 }
 
-fn new(call: &Call<'_>, item: &Element) -> Result<Event, Failure> {
-    let mailbox = call.mailbox.as_ref().ok_or_else(Failure::denied)?;
-    let at = |name: &str| item.typed(name).and_then(|text| call.zone.read(text));
+fn new(call: &CallContext<'_>, item: &Element) -> Result<Event, Failure> {
+    let mailbox = call.mailbox.as_ref().ok_or_else(Failure::access_denied)?;
+    let at = |name: &str| item.child_text(name).and_then(|text| call.zone.parse_time(text));
     // A new item without times begins now and lasts half an hour.
     let start = at("Start").unwrap_or_else(|| call.app.now());
     let end = at("End").unwrap_or(start + chrono::Duration::minutes(30));
-    let range = TimeRange::new(start, end).ok_or_else(earlier)?;
-    let mut event = blank(call.app, mailbox, range);
+    let range = TimeRange::new(start, end).ok_or_else(end_before_start)?;
+    let mut event = blank_event(call.app, mailbox, range);
     event.zones = (call.zone.name.clone(), call.zone.name.clone());
     for child in &item.children {
-        apply(call, &mut event, child)?;
+        apply_property(call, &mut event, child)?;
     }
     Ok(event)
 }
 
 /// The error for an event that ends before it begins.
-pub fn earlier() -> Failure {
+pub fn end_before_start() -> Failure {
     Failure::new("ErrorCalendarEndDateIsEarlierThanStartDate", "EndDate is earlier than StartDate.")
 }
 
 /// Applies one property to an event. The caller checks start and end, because they depend on each other.
-pub fn apply(call: &Call<'_>, event: &mut Event, child: &Element) -> Result<(), Failure> {
+pub fn apply_property(call: &CallContext<'_>, event: &mut Event, child: &Element) -> Result<(), Failure> {
     let text = child.text.trim();
     let time = || {
-        let invalid = || Failure::schema(&child.name);
-        call.zone.read(text).ok_or_else(invalid)
+        let invalid = || Failure::schema_violation(&child.name);
+        call.zone.parse_time(text).ok_or_else(invalid)
     };
     match child.name.as_str() {
         "Subject" => text.clone_into(&mut event.subject),
@@ -125,12 +127,12 @@ pub fn apply(call: &Call<'_>, event: &mut Event, child: &Element) -> Result<(), 
         "End" => event.range.end = time()?,
         "IsAllDayEvent" => event.all_day = text == "true",
         "LegacyFreeBusyStatus" => {
-            event.show_as = show_as(text).ok_or_else(|| Failure::schema(&child.name))?;
+            event.show_as = show_as(text).ok_or_else(|| Failure::schema_violation(&child.name))?;
         }
         "Location" => event.location = Some(json!({ "displayName": text })),
-        "RequiredAttendees" => replace(call, event, child, Part::Required)?,
-        "OptionalAttendees" => replace(call, event, child, Part::Optional)?,
-        "Resources" => replace(call, event, child, Part::Resource)?,
+        "RequiredAttendees" => replace(call, event, child, AttendeeRole::Required)?,
+        "OptionalAttendees" => replace(call, event, child, AttendeeRole::Optional)?,
+        "Resources" => replace(call, event, child, AttendeeRole::Resource)?,
         "StartTimeZone" | "MeetingTimeZone" => event.zones.0 = items::zone_name(child)?,
         "EndTimeZone" => event.zones.1 = items::zone_name(child)?,
         // Kept as they came and never told: nobody asks for them.
@@ -141,8 +143,8 @@ pub fn apply(call: &Call<'_>, event: &mut Event, child: &Element) -> Result<(), 
 
 fn extended(child: &Element) -> Result<(String, String), Failure> {
     let invalid = || Failure::new("ErrorInvalidExtendedProperty", "The extended property is not valid.");
-    let id = child.child(TYPES, "ExtendedFieldURI").and_then(property).ok_or_else(invalid)?;
-    Ok((id, child.typed("Value").ok_or_else(invalid)?.to_owned()))
+    let id = child.child(TYPES, "ExtendedFieldURI").and_then(property_id).ok_or_else(invalid)?;
+    Ok((id, child.child_text("Value").ok_or_else(invalid)?.to_owned()))
 }
 
 fn show_as(text: &str) -> Option<ShowAs> {
@@ -158,9 +160,14 @@ fn show_as(text: &str) -> Option<ShowAs> {
 }
 
 /// Replaces the attendees of one kind. Existing attendees keep their responses.
-fn replace(call: &Call<'_>, event: &mut Event, list: &Element, part: Part) -> Result<(), Failure> {
+fn replace(
+    call: &CallContext<'_>,
+    event: &mut Event,
+    list: &Element,
+    part: AttendeeRole,
+) -> Result<(), Failure> {
     if list.children.is_empty() {
-        return Err(Failure::schema(&list.name));
+        return Err(Failure::schema_violation(&list.name));
     }
     let store = call.app.store();
     let organisation = call.organisation(store.state())?;
@@ -168,18 +175,18 @@ fn replace(call: &Call<'_>, event: &mut Event, list: &Element, part: Part) -> Re
         event.attendees.iter().map(|one| (one.party.address.to_lowercase(), one.clone())).collect();
     event.attendees.retain(|one| one.part != part);
     for one in &list.children {
-        let mailbox = one.child(TYPES, "Mailbox").ok_or_else(|| Failure::schema(&one.name))?;
+        let mailbox = one.child(TYPES, "Mailbox").ok_or_else(|| Failure::schema_violation(&one.name))?;
         let address = mailbox
-            .typed("EmailAddress")
+            .child_text("EmailAddress")
             .ok_or_else(|| Failure::new("ErrorInvalidRecipients", "At least one recipient isn't valid."))?;
         let found = organisation.find(address);
-        let name = found.map(|found| found.name.as_str()).or(mailbox.typed("Name")).unwrap_or(address);
-        let party = Party { name: name.to_owned(), address: address.to_owned() };
+        let name = found.map(|found| found.name.as_str()).or(mailbox.child_text("Name")).unwrap_or(address);
+        let party = NamedAddress { name: name.to_owned(), address: address.to_owned() };
         let before = known.get(&address.to_lowercase());
         event.attendees.push(Attendee {
             party,
             part,
-            response: before.map_or(Response::NotResponded, |before| before.response),
+            response: before.map_or(InvitationResponse::NotResponded, |before| before.response),
             responded_at: before.and_then(|before| before.responded_at),
         });
     }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::xml::{ERRORS, SOAP, TYPES, element, quoted};
-use crate::{Error, wire::Answer};
+use super::xml::{ERRORS, SOAP, TYPES, escape_attribute, text_element};
+use crate::{Error, wire::WireResponse};
 
 /// An error with its response code and message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Failure {
 
 /// Why a request was not served.
 #[derive(Debug)]
-pub enum Refused {
+pub enum RequestError {
     /// The caller is at fault.
     Because(Failure),
     /// The user name or password is wrong.
@@ -27,13 +27,13 @@ pub enum Refused {
     Broken(Error),
 }
 
-impl From<Failure> for Refused {
+impl From<Failure> for RequestError {
     fn from(failure: Failure) -> Self {
         Self::Because(failure)
     }
 }
 
-impl From<Error> for Refused {
+impl From<Error> for RequestError {
     fn from(error: Error) -> Self {
         Self::Broken(error)
     }
@@ -51,12 +51,12 @@ impl Failure {
     }
 
     /// The error for a missing right.
-    pub fn denied() -> Self {
+    pub fn access_denied() -> Self {
         Self::new("ErrorAccessDenied", "Access is denied. Check credentials and try again.")
     }
 
     /// The error for an element that the schema does not allow there.
-    pub fn schema(element: &str) -> Self {
+    pub fn schema_violation(element: &str) -> Self {
         Self::new(
             "ErrorSchemaValidation",
             format!("The request failed schema validation: the element '{element}' is not expected here."),
@@ -70,49 +70,49 @@ impl Failure {
     }
 
     /// The error as a SOAP fault, for the whole request.
-    pub fn fault(&self) -> Answer {
+    pub fn to_soap_fault(&self) -> WireResponse {
         let text = format!(
             r#"<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="{SOAP}"><s:Body><s:Fault><faultcode xmlns:a="{TYPES}">a:{code}</faultcode><faultstring xml:lang="en-US">{message}</faultstring><detail><e:ResponseCode xmlns:e="{ERRORS}">{code}</e:ResponseCode><e:Message xmlns:e="{ERRORS}">{message}</e:Message>{more}</detail></s:Fault></s:Body></s:Envelope>"#,
             code = self.code,
-            message = quoted(&self.message),
+            message = escape_attribute(&self.message),
             more = self.message_xml(),
         );
-        Answer::xml(500, text)
+        WireResponse::xml(500, text)
     }
 
     /// The error as a response message about one item.
-    pub fn about_item(&self, operation: &str) -> String {
-        self.as_message(&format!("m:{operation}ResponseMessage"))
+    pub fn to_item_message(&self, operation: &str) -> String {
+        self.to_message(&format!("m:{operation}ResponseMessage"))
     }
 
     /// The error as a response message with this name.
-    pub fn as_message(&self, name: &str) -> String {
-        format!(r#"<{name} ResponseClass="Error">{}</{name}>"#, self.inside())
+    pub fn to_message(&self, name: &str) -> String {
+        format!(r#"<{name} ResponseClass="Error">{}</{name}>"#, self.message_content())
     }
 
     /// The content of a response message.
-    pub fn inside(&self) -> String {
+    pub fn message_content(&self) -> String {
         format!(
             "{}<m:ResponseCode>{}</m:ResponseCode><m:DescriptiveLinkKey>0</m:DescriptiveLinkKey>",
-            element("m:MessageText", &self.message),
+            text_element("m:MessageText", &self.message),
             self.code
         )
     }
 }
 
 /// The response to a throttled request. `retry_after` is in seconds.
-pub fn throttled(retry_after: Option<u32>) -> Answer {
+pub fn throttle_response(retry_after: Option<u32>) -> WireResponse {
     let message = "The server cannot service this request right now. Try again later.";
     let back_off_ms = retry_after.map(|seconds| u64::from(seconds) * 1_000);
-    Failure { back_off_ms, ..Failure::new("ErrorServerBusy", message) }.fault()
+    Failure { back_off_ms, ..Failure::new("ErrorServerBusy", message) }.to_soap_fault()
 }
 
 /// The error for the whole request, with any response code.
-pub fn refused(code: &str) -> Answer {
-    Failure::new(code.to_owned(), "The request was refused.").fault()
+pub fn error_response(code: &str) -> WireResponse {
+    Failure::new(code.to_owned(), "The request was refused.").to_soap_fault()
 }
 
 /// The response to every request during an outage of the web server.
-pub fn outage() -> Answer {
-    Answer::html(503, "<html><body>Service Unavailable</body></html>".to_owned())
+pub fn outage_response() -> WireResponse {
+    WireResponse::html(503, "<html><body>Service Unavailable</body></html>".to_owned())
 }

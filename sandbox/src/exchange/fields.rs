@@ -1,7 +1,7 @@
 //! Properties of a calendar item, in the order of the schema.
 
 /// The elements of `CalendarItemType` and its base types, in the order of types.xsd.
-pub const ORDER: &[&str] = &[
+pub const SCHEMA_ORDER: &[&str] = &[
     "MimeContent",
     "ItemId",
     "ParentFolderId",
@@ -91,7 +91,7 @@ pub const ORDER: &[&str] = &[
 pub fn first_misplaced<'n>(names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let mut last = 0;
     for name in names {
-        match ORDER.iter().position(|known| *known == name) {
+        match SCHEMA_ORDER.iter().position(|known| *known == name) {
             // Extended properties may come several times in a row.
             Some(at) if at > last || (at == last && (name == "ExtendedProperty" || last == 0)) => last = at,
             _ => return Some(name),

@@ -4,11 +4,11 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::{
-    account::Call,
+    account::CallContext,
     failure::Failure,
-    xml::{Element, MESSAGES, TYPES, element, quoted, response, success},
+    xml::{Element, MESSAGES, TYPES, escape_attribute, operation_response, success_message, text_element},
 };
-use crate::store::Owner;
+use crate::store::CalendarKey;
 
 /// A folder: its distinguished name, its title, and its folder class.
 type Folder = (&'static str, &'static str, &'static str);
@@ -24,7 +24,7 @@ const SEEN: [Folder; 4] = [
 ];
 
 /// Encodes the id of the folder with this distinguished name in the mailbox of `owner`.
-pub fn id(owner: &Owner, folder: &str) -> String {
+pub fn folder_id(owner: &CalendarKey, folder: &str) -> String {
     format!(
         "AAMkAGFolder/+{}=",
         BASE64_STANDARD.encode(format!("{}:{folder}", owner.1)).trim_end_matches('=')
@@ -32,53 +32,53 @@ pub fn id(owner: &Owner, folder: &str) -> String {
 }
 
 /// Handles GetFolder.
-pub fn get(call: &Call<'_>, operation: &Element) -> String {
+pub fn get_folder(call: &CallContext<'_>, operation: &Element) -> String {
     let messages: Vec<String> = operation
-        .members("FolderIds")
+        .children_of("FolderIds")
         .iter()
         .map(|wanted| match one(call, wanted) {
-            Ok(folder) => success("GetFolder", &format!("<m:Folders>{folder}</m:Folders>")),
-            Err(failure) => failure.about_item("GetFolder"),
+            Ok(folder) => success_message("GetFolder", &format!("<m:Folders>{folder}</m:Folders>")),
+            Err(failure) => failure.to_item_message("GetFolder"),
         })
         .collect();
-    response("GetFolder", &messages)
+    operation_response("GetFolder", &messages)
 }
 
-fn one(call: &Call<'_>, wanted: &Element) -> Result<String, Failure> {
-    let owner = call.owner()?;
+fn one(call: &CallContext<'_>, wanted: &Element) -> Result<String, Failure> {
+    let owner = call.own_calendar()?;
     let folder = [ROOT, TOP].into_iter().chain(SEEN).find(|folder| is(wanted, &owner, folder.0));
     let folder = folder.ok_or_else(|| {
         Failure::new("ErrorFolderNotFound", "The specified folder could not be found in the store.")
     })?;
     if folder.0 == "calendar" {
-        call.calendar(wanted)?;
+        call.calendar_of_folder(wanted)?;
     }
     Ok(show(call, &owner, folder))
 }
 
 /// Whether an element identifies a folder, by its distinguished name or its id.
-fn is(wanted: &Element, owner: &Owner, folder: &str) -> bool {
+fn is(wanted: &Element, owner: &CalendarKey, folder: &str) -> bool {
     let name = wanted.attribute("Id").unwrap_or_default();
-    if wanted.name == "DistinguishedFolderId" { name == folder } else { name == id(owner, folder) }
+    if wanted.name == "DistinguishedFolderId" { name == folder } else { name == folder_id(owner, folder) }
 }
 
 /// Handles FindFolder; all folders count as children of the others.
-pub fn find(call: &Call<'_>, operation: &Element) -> String {
-    let owner = match call.owner() {
+pub fn find_folder(call: &CallContext<'_>, operation: &Element) -> String {
+    let owner = match call.own_calendar() {
         Ok(owner) => owner,
-        Err(failure) => return response("FindFolder", &[failure.about_item("FindFolder")]),
+        Err(failure) => return operation_response("FindFolder", &[failure.to_item_message("FindFolder")]),
     };
     let condition = operation.child(MESSAGES, "Restriction").and_then(|inside| inside.children.first());
     let below = |parent: &Element| [ROOT, TOP].iter().any(|(name, ..)| is(parent, &owner, name));
     let messages: Vec<String> = operation
-        .members("ParentFolderIds")
+        .children_of("ParentFolderIds")
         .iter()
         .map(|parent| {
             let mut found = if below(parent) { SEEN.to_vec() } else { Vec::new() };
             found.retain(|(_, _, class)| condition.is_none_or(|condition| is_meant(condition, class)));
             let inside = found.iter().map(|folder| show(call, &owner, *folder)).collect::<Vec<_>>().concat();
             let count = found.len();
-            success(
+            success_message(
                 "FindFolder",
                 &format!(
                     r#"<m:RootFolder IndexedPagingOffset="{count}" TotalItemsInView="{count}" IncludesLastItemInRange="true"><t:Folders>{inside}</t:Folders></m:RootFolder>"#
@@ -86,7 +86,7 @@ pub fn find(call: &Call<'_>, operation: &Element) -> String {
             )
         })
         .collect();
-    response("FindFolder", &messages)
+    operation_response("FindFolder", &messages)
 }
 
 /// Whether a restriction selects folders of this class. Only classes can be queried.
@@ -104,7 +104,7 @@ fn is_meant(condition: &Element, class: &str) -> bool {
     }
 }
 
-fn show(call: &Call<'_>, owner: &Owner, (folder, title, class): Folder) -> String {
+fn show(call: &CallContext<'_>, owner: &CalendarKey, (folder, title, class): Folder) -> String {
     let is_calendar = folder == "calendar";
     let kind = if is_calendar { "t:CalendarFolder" } else { "t:Folder" };
     let (parent, children) = match folder {
@@ -113,19 +113,19 @@ fn show(call: &Call<'_>, owner: &Owner, (folder, title, class): Folder) -> Strin
         _ => ("msgfolderroot", 0),
     };
     let store = call.app.store();
-    let events = if is_calendar { store.state().calendar(owner).count() } else { 0 };
+    let events = if is_calendar { store.state().calendar_events(owner).count() } else { 0 };
     // Acting as its owner, one may do everything.
     let rights = "<t:EffectiveRights><t:CreateAssociated>true</t:CreateAssociated><t:CreateContents>true</t:CreateContents><t:CreateHierarchy>true</t:CreateHierarchy><t:Delete>true</t:Delete><t:Modify>true</t:Modify><t:Read>true</t:Read><t:ViewPrivateItems>true</t:ViewPrivateItems></t:EffectiveRights>";
     format!(
         r#"<{kind}><t:FolderId Id="{}" ChangeKey="AgAAAA=="/><t:ParentFolderId Id="{}" ChangeKey="AQAAAA=="/>{}{}<t:TotalCount>{events}</t:TotalCount><t:ChildFolderCount>{children}</t:ChildFolderCount>{rights}</{kind}>"#,
-        quoted(&id(owner, folder)),
-        quoted(&id(owner, parent)),
-        element("t:FolderClass", class),
-        element("t:DisplayName", title),
+        escape_attribute(&folder_id(owner, folder)),
+        escape_attribute(&folder_id(owner, parent)),
+        text_element("t:FolderClass", class),
+        text_element("t:DisplayName", title),
     )
 }
 
 /// The folder that an operation names inside a wrapper element.
-pub fn named<'e>(operation: &'e Element, wrapper: &str) -> Option<&'e Element> {
-    operation.members(wrapper).iter().find(|one| one.namespace == TYPES)
+pub fn named_folder<'e>(operation: &'e Element, wrapper: &str) -> Option<&'e Element> {
+    operation.children_of(wrapper).iter().find(|one| one.namespace == TYPES)
 }

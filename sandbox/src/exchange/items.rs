@@ -4,12 +4,12 @@ use chrono::Duration;
 use domain::TimeRange;
 
 use super::{
-    account::Call,
+    account::CallContext,
     failure::Failure,
     folders,
-    render::Shape,
+    render::ItemShape,
     restriction,
-    xml::{Element, MESSAGES, response, success},
+    xml::{Element, MESSAGES, operation_response, success_message},
     zones,
 };
 use crate::model::Event;
@@ -21,20 +21,21 @@ const MOST_RESTRICTED: usize = 250;
 const DAYS_MOST: i64 = 731;
 
 /// Handles FindItem.
-pub fn find(call: &Call<'_>, operation: &Element) -> String {
+pub fn find_item(call: &CallContext<'_>, operation: &Element) -> String {
     let message = match found(call, operation) {
-        Ok(inside) => success("FindItem", &inside),
-        Err(failure) => failure.about_item("FindItem"),
+        Ok(inside) => success_message("FindItem", &inside),
+        Err(failure) => failure.to_item_message("FindItem"),
     };
-    response("FindItem", &[message])
+    operation_response("FindItem", &[message])
 }
 
-fn found(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
-    let folder = folders::named(operation, "ParentFolderIds").ok_or_else(|| Failure::schema("FindItem"))?;
-    let owner = call.calendar(folder)?;
-    let shape = Shape::read(operation, true);
+fn found(call: &CallContext<'_>, operation: &Element) -> Result<String, Failure> {
+    let folder = folders::named_folder(operation, "ParentFolderIds")
+        .ok_or_else(|| Failure::schema_violation("FindItem"))?;
+    let owner = call.calendar_of_folder(folder)?;
+    let shape = ItemShape::from_operation(operation, true);
     let store = call.app.store();
-    let mut events: Vec<&Event> = store.state().calendar(&owner).collect();
+    let mut events: Vec<&Event> = store.state().calendar_events(&owner).collect();
     let view = operation.child(MESSAGES, "CalendarView");
     let (offset, most) = match view {
         Some(view) => {
@@ -54,7 +55,7 @@ fn found(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
         Some(condition) => {
             let mut kept = Vec::new();
             for event in events {
-                if restriction::matches(condition, event)? {
+                if restriction::matches_event(condition, event)? {
                     kept.push(event);
                 }
             }
@@ -65,7 +66,7 @@ fn found(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
     };
     let total = events.len();
     let items: String =
-        events.iter().skip(offset).take(most).map(|event| shape.item(&owner, event)).collect();
+        events.iter().skip(offset).take(most).map(|event| shape.render_item(&owner, event)).collect();
     let end = total.min(offset + most);
     let paging = view.map_or_else(|| format!(r#" IndexedPagingOffset="{end}""#), |_| String::new());
     Ok(format!(
@@ -78,8 +79,8 @@ fn number(element: &Element, name: &str) -> Option<usize> {
     element.attribute(name)?.parse().ok()
 }
 
-fn window(call: &Call<'_>, view: &Element) -> Result<TimeRange, Failure> {
-    let at = |name: &str| view.attribute(name).and_then(|text| call.zone.read(text));
+fn window(call: &CallContext<'_>, view: &Element) -> Result<TimeRange, Failure> {
+    let at = |name: &str| view.attribute(name).and_then(|text| call.zone.parse_time(text));
     let window = at("StartDate").zip(at("EndDate")).and_then(|(start, end)| TimeRange::new(start, end));
     let window = window.ok_or_else(|| {
         Failure::new("ErrorCalendarEndDateIsEarlierThanStartDate", "EndDate is earlier than StartDate.")
@@ -92,39 +93,39 @@ fn window(call: &Call<'_>, view: &Element) -> Result<TimeRange, Failure> {
 }
 
 /// Handles GetItem: one message per id.
-pub fn get(call: &Call<'_>, operation: &Element) -> String {
-    let shape = Shape::read(operation, false);
+pub fn get_item(call: &CallContext<'_>, operation: &Element) -> String {
+    let shape = ItemShape::from_operation(operation, false);
     let messages: Vec<String> = operation
-        .members("ItemIds")
+        .children_of("ItemIds")
         .iter()
         .map(|wanted| match one(call, wanted, &shape) {
-            Ok(item) => success("GetItem", &format!("<m:Items>{item}</m:Items>")),
-            Err(failure) => failure.about_item("GetItem"),
+            Ok(item) => success_message("GetItem", &format!("<m:Items>{item}</m:Items>")),
+            Err(failure) => failure.to_item_message("GetItem"),
         })
         .collect();
-    response("GetItem", &messages)
+    operation_response("GetItem", &messages)
 }
 
-fn one(call: &Call<'_>, wanted: &Element, shape: &Shape<'_>) -> Result<String, Failure> {
-    let owner = call.owner()?;
+fn one(call: &CallContext<'_>, wanted: &Element, shape: &ItemShape<'_>) -> Result<String, Failure> {
+    let owner = call.own_calendar()?;
     let store = call.app.store();
     let events = store.state().events.get(&owner);
     let event = wanted.attribute("Id").and_then(|id| events?.get(id)).ok_or_else(Failure::item_not_found)?;
-    Ok(shape.item(&owner, event))
+    Ok(shape.render_item(&owner, event))
 }
 
 /// Handles ConvertId; ids of this server have only one format.
-pub fn convert(operation: &Element) -> String {
-    let ids = operation.members("SourceIds");
+pub fn convert_id(operation: &Element) -> String {
+    let ids = operation.children_of("SourceIds");
     let messages: Vec<String> = ids
         .iter()
-        .map(|_| Failure::new("ErrorInvalidIdMalformed", "Id is malformed.").about_item("ConvertId"))
+        .map(|_| Failure::new("ErrorInvalidIdMalformed", "Id is malformed.").to_item_message("ConvertId"))
         .collect();
-    response("ConvertId", &messages)
+    operation_response("ConvertId", &messages)
 }
 
 /// The zone that an item names.
 pub fn zone_name(element: &Element) -> Result<String, Failure> {
     let name = element.attribute("Id").unwrap_or_default();
-    zones::find(name).map(|zone| zone.name)
+    zones::find_zone(name).map(|zone| zone.name)
 }

@@ -26,40 +26,40 @@ mod zones;
 
 use std::sync::Arc;
 
-pub use self::failure::{outage, refused, throttled};
+pub use self::failure::{error_response, outage_response, throttle_response};
 use self::{
-    account::Call,
-    failure::{Failure, Refused},
+    account::CallContext,
+    failure::{Failure, RequestError},
     xml::{Element, SOAP, TYPES},
 };
 use crate::{
     Error,
     app::App,
-    wire::{Answer, Note, Request},
+    wire::{JournalNote, Request, WireResponse},
 };
 
 /// Whether a request is meant for Exchange.
-pub fn is_asked(request: &Request) -> bool {
+pub fn is_exchange_request(request: &Request) -> bool {
     let first = request.segments.first().map(|first| first.to_ascii_lowercase());
     matches!(first.as_deref(), Some("ews" | "autodiscover"))
 }
 
 /// Handles a request to Exchange.
-pub fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
+pub fn route(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Result<WireResponse, Error> {
     let answered = match path(request).as_slice() {
         ["ews", "exchange.asmx"] if request.method == "POST" => serve(app, request, note),
         ["autodiscover", "autodiscover.xml"] if request.method == "POST" => {
-            autodiscover::answer(app, request, note)
+            autodiscover::handle(app, request, note)
         }
-        _ => Ok(Answer::empty(404)),
+        _ => Ok(WireResponse::empty(404)),
     };
     match answered {
-        Ok(answer) => Ok(answer.with("request-id", app.guid().to_string())),
-        Err(Refused::Because(failure)) => Ok(failure.fault()),
-        Err(Refused::NotLoggedIn) => {
-            Ok(Answer::empty(401).with("www-authenticate", "Basic realm=\"exchange.test\""))
+        Ok(answer) => Ok(answer.with_header("request-id", app.new_guid().to_string())),
+        Err(RequestError::Because(failure)) => Ok(failure.to_soap_fault()),
+        Err(RequestError::NotLoggedIn) => {
+            Ok(WireResponse::empty(401).with_header("www-authenticate", "Basic realm=\"exchange.test\""))
         }
-        Err(Refused::Broken(error)) => Err(error),
+        Err(RequestError::Broken(error)) => Err(error),
     }
 }
 
@@ -72,12 +72,12 @@ fn path(request: &Request) -> Vec<&'static str> {
     request.segments.iter().map(known).collect()
 }
 
-fn serve(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Refused> {
+fn serve(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Result<WireResponse, RequestError> {
     let (tenant, account) = account::log_in(app, request)?;
     note.app = Some(account.user.clone());
     let schema = |text: &str| Failure::new("ErrorSchemaValidation", text);
-    let envelope = Element::read(&request.body)
-        .filter(|root| root.is(SOAP, "Envelope"))
+    let envelope = Element::parse(&request.body)
+        .filter(|root| root.has_name(SOAP, "Envelope"))
         .ok_or_else(|| schema("The request failed schema validation: it is no SOAP envelope."))?;
     let operation = envelope
         .child(SOAP, "Body")
@@ -85,9 +85,9 @@ fn serve(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, R
         .ok_or_else(|| schema("The request failed schema validation: the body is empty."))?;
     let header = envelope.child(SOAP, "Header").cloned().unwrap_or_default();
     check_version(&header)?;
-    let mut call = Call::begin(app, note, tenant, account, &header)?;
+    let mut call = CallContext::from_request(app, note, tenant, account, &header)?;
     let response = dispatch(&mut call, operation)?;
-    Ok(Answer::xml(200, xml::envelope(&response)))
+    Ok(WireResponse::xml(200, xml::soap_envelope(&response)))
 }
 
 const VERSIONS: [&str; 8] = [
@@ -112,25 +112,25 @@ fn check_version(header: &Element) -> Result<(), Failure> {
     }
 }
 
-fn dispatch(call: &mut Call<'_>, operation: &Element) -> Result<String, Refused> {
+fn dispatch(call: &mut CallContext<'_>, operation: &Element) -> Result<String, RequestError> {
     match operation.name.as_str() {
-        "GetFolder" => Ok(folders::get(call, operation)),
-        "FindFolder" => Ok(folders::find(call, operation)),
-        "FindItem" => Ok(items::find(call, operation)),
-        "GetItem" => Ok(items::get(call, operation)),
-        "ConvertId" => Ok(items::convert(operation)),
-        "CreateItem" => create::route(call, operation),
-        "UpdateItem" => update::route(call, operation),
-        "DeleteItem" => remove::route(call, operation),
-        "SyncFolderItems" => Ok(sync::route(call, operation)),
+        "GetFolder" => Ok(folders::get_folder(call, operation)),
+        "FindFolder" => Ok(folders::find_folder(call, operation)),
+        "FindItem" => Ok(items::find_item(call, operation)),
+        "GetItem" => Ok(items::get_item(call, operation)),
+        "ConvertId" => Ok(items::convert_id(operation)),
+        "CreateItem" => create::handle(call, operation),
+        "UpdateItem" => update::handle(call, operation),
+        "DeleteItem" => remove::handle(call, operation),
+        "SyncFolderItems" => Ok(sync::handle(call, operation)),
         "Subscribe" => pull::subscribe(call, operation),
-        "GetEvents" => Ok(pull::events(call, operation)),
+        "GetEvents" => Ok(pull::get_events(call, operation)),
         "Unsubscribe" => pull::unsubscribe(call, operation),
-        "GetUserAvailabilityRequest" => Ok(availability::route(call, operation)?),
-        "ResolveNames" => Ok(names::resolve(call, operation)?),
-        "GetRoomLists" => Ok(rooms::lists(call)?),
-        "GetRooms" => Ok(rooms::rooms(call, operation)?),
-        "GetServerTimeZones" => Ok(zones::route(call, operation)),
+        "GetUserAvailabilityRequest" => Ok(availability::handle(call, operation)?),
+        "ResolveNames" => Ok(names::resolve_names(call, operation)?),
+        "GetRoomLists" => Ok(rooms::get_room_lists(call)?),
+        "GetRooms" => Ok(rooms::get_rooms(call, operation)?),
+        "GetServerTimeZones" => Ok(zones::handle(call, operation)),
         name => Err(Failure::new(
             "ErrorInvalidRequest",
             format!("The request is invalid: this server has no operation {name}."),

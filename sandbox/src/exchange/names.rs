@@ -1,9 +1,9 @@
 //! ResolveNames: finds mailboxes by name.
 
 use super::{
-    account::Call,
+    account::CallContext,
     failure::Failure,
-    xml::{Element, MESSAGES, element, response},
+    xml::{Element, MESSAGES, operation_response, text_element},
 };
 use crate::model::{Hosting, Mailbox};
 
@@ -12,9 +12,11 @@ const MAX: usize = 100;
 
 /// Handles ResolveNames. With the prefix `smtp:`, all addresses are searched by prefix; without, the words of the
 /// name and the primary address.
-pub fn resolve(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
+pub fn resolve_names(call: &CallContext<'_>, operation: &Element) -> Result<String, Failure> {
     let entry = operation.child(MESSAGES, "UnresolvedEntry").map(|entry| entry.text.trim().to_lowercase());
-    let entry = entry.filter(|entry| !entry.is_empty()).ok_or_else(|| Failure::schema("UnresolvedEntry"))?;
+    let entry = entry
+        .filter(|entry| !entry.is_empty())
+        .ok_or_else(|| Failure::schema_violation("UnresolvedEntry"))?;
     let store = call.app.store();
     let organisation = call.organisation(store.state())?;
     let mut found: Vec<&Mailbox> = organisation
@@ -27,11 +29,13 @@ pub fn resolve(call: &Call<'_>, operation: &Element) -> Result<String, Failure> 
     found.truncate(MAX);
     if found.is_empty() {
         let failure = Failure::new("ErrorNameResolutionNoResults", "No results were found.");
-        return Ok(response("ResolveNames", &[failure.about_item("ResolveNames")]));
+        return Ok(operation_response("ResolveNames", &[failure.to_item_message("ResolveNames")]));
     }
     let all: String = found
         .iter()
-        .map(|mailbox| format!("<t:Resolution><t:Mailbox>{}</t:Mailbox></t:Resolution>", address(mailbox)))
+        .map(|mailbox| {
+            format!("<t:Resolution><t:Mailbox>{}</t:Mailbox></t:Resolution>", mailbox_content(mailbox))
+        })
         .collect::<Vec<_>>()
         .concat();
     let (class, code) = match found.len() {
@@ -45,7 +49,7 @@ pub fn resolve(call: &Call<'_>, operation: &Element) -> Result<String, Failure> 
         r#"<m:ResolveNamesResponseMessage ResponseClass="{class}">{code}<m:ResolutionSet TotalItemsInView="{}" IncludesLastItemInRange="{whole}">{all}</m:ResolutionSet></m:ResolveNamesResponseMessage>"#,
         found.len()
     );
-    Ok(response("ResolveNames", &[message]))
+    Ok(operation_response("ResolveNames", &[message]))
 }
 
 fn matches(mailbox: &Mailbox, entry: &str) -> bool {
@@ -64,15 +68,15 @@ fn matches(mailbox: &Mailbox, entry: &str) -> bool {
 }
 
 /// The content of a mailbox element.
-pub fn address(mailbox: &Mailbox) -> String {
-    named(&mailbox.name, &mailbox.address, "Mailbox")
+pub fn mailbox_content(mailbox: &Mailbox) -> String {
+    address_content(&mailbox.name, &mailbox.address, "Mailbox")
 }
 
 /// The content of a mailbox element, for anything with a name and an address.
-pub fn named(name: &str, address: &str, kind: &str) -> String {
+pub fn address_content(name: &str, address: &str, kind: &str) -> String {
     format!(
         "{}{}<t:RoutingType>SMTP</t:RoutingType><t:MailboxType>{kind}</t:MailboxType>",
-        element("t:Name", name),
-        element("t:EmailAddress", address)
+        text_element("t:Name", name),
+        text_element("t:EmailAddress", address)
     )
 }

@@ -9,14 +9,14 @@ use chrono::{Duration, SecondsFormat};
 use domain::Timestamp;
 
 use super::{
-    account::Call,
-    failure::{Failure, Refused},
+    account::CallContext,
+    failure::{Failure, RequestError},
     folders,
-    xml::{Element, MESSAGES, TYPES, element, quoted, response, success},
+    xml::{Element, MESSAGES, TYPES, escape_attribute, operation_response, success_message, text_element},
 };
 use crate::{
     history::EventChange,
-    model::Pull,
+    model::PullSubscription,
     store::{Change, State},
 };
 
@@ -26,59 +26,65 @@ const MAX: usize = 50;
 const LONGEST: i64 = 1_440;
 
 /// Handles Subscribe, for pull subscriptions only.
-pub fn subscribe(call: &Call<'_>, operation: &Element) -> Result<String, Refused> {
+pub fn subscribe(call: &CallContext<'_>, operation: &Element) -> Result<String, RequestError> {
     let asked = operation.child(MESSAGES, "PullSubscriptionRequest");
-    let made = match asked.ok_or_else(|| Failure::schema("Subscribe")).and_then(|asked| ask(call, asked)) {
+    let made = match asked
+        .ok_or_else(|| Failure::schema_violation("Subscribe"))
+        .and_then(|asked| ask(call, asked))
+    {
         Ok(made) => made,
-        Err(failure) => return Ok(response("Subscribe", &[failure.about_item("Subscribe")])),
+        Err(failure) => return Ok(operation_response("Subscribe", &[failure.to_item_message("Subscribe")])),
     };
     let mut store = call.app.store();
     let mark = Mark { subscription: made.id.clone(), count: store.state().history.count, at: call.app.now() };
-    let inside =
-        format!("{}{}", element("m:SubscriptionId", &made.id), element("m:Watermark", &mark.write()));
+    let inside = format!(
+        "{}{}",
+        text_element("m:SubscriptionId", &made.id),
+        text_element("m:Watermark", &mark.write())
+    );
     call.app.commit(&mut store, vec![Change::Pull(made)])?;
-    Ok(response("Subscribe", &[success("Subscribe", &inside)]))
+    Ok(operation_response("Subscribe", &[success_message("Subscribe", &inside)]))
 }
 
-fn ask(call: &Call<'_>, asked: &Element) -> Result<Pull, Failure> {
+fn ask(call: &CallContext<'_>, asked: &Element) -> Result<PullSubscription, Failure> {
     let inside = |name: &str| asked.child(TYPES, name).map(|one| one.children.as_slice()).unwrap_or_default();
-    let [folder] = inside("FolderIds") else { return Err(Failure::schema("FolderIds")) };
-    let owner = call.calendar(folder)?;
-    let timeout_minutes = asked.typed("Timeout").and_then(|minutes| minutes.parse().ok());
+    let [folder] = inside("FolderIds") else { return Err(Failure::schema_violation("FolderIds")) };
+    let owner = call.calendar_of_folder(folder)?;
+    let timeout_minutes = asked.child_text("Timeout").and_then(|minutes| minutes.parse().ok());
     let timeout_minutes = timeout_minutes.filter(|minutes| (1..=LONGEST).contains(minutes));
     let kinds = inside("EventTypes").iter().map(|kind| kind.text.trim().to_owned()).collect::<Vec<_>>();
     if kinds.is_empty() {
-        return Err(Failure::schema("EventTypes"));
+        return Err(Failure::schema_violation("EventTypes"));
     }
-    let id = BASE64_STANDARD.encode(call.app.guid().as_bytes());
+    let id = BASE64_STANDARD.encode(call.app.new_guid().as_bytes());
     let epoch = call.app.store().state().history.epoch;
-    let timeout_minutes = timeout_minutes.ok_or_else(|| Failure::schema("Timeout"))?;
-    Ok(Pull { id, owner, kinds, timeout_minutes, epoch })
+    let timeout_minutes = timeout_minutes.ok_or_else(|| Failure::schema_violation("Timeout"))?;
+    Ok(PullSubscription { id, owner, kinds, timeout_minutes, epoch })
 }
 
 /// Handles GetEvents.
-pub fn events(call: &Call<'_>, operation: &Element) -> String {
+pub fn get_events(call: &CallContext<'_>, operation: &Element) -> String {
     let message = match told(call, operation) {
-        Ok(inside) => success("GetEvents", &inside),
-        Err(failure) => failure.about_item("GetEvents"),
+        Ok(inside) => success_message("GetEvents", &inside),
+        Err(failure) => failure.to_item_message("GetEvents"),
     };
-    response("GetEvents", &[message])
+    operation_response("GetEvents", &[message])
 }
 
 /// Ends a pull subscription, after which its id is unknown.
-pub fn unsubscribe(call: &Call<'_>, operation: &Element) -> Result<String, Refused> {
+pub fn unsubscribe(call: &CallContext<'_>, operation: &Element) -> Result<String, RequestError> {
     let mut store = call.app.store();
     let message = match known(call, store.state(), operation).map(|known| known.id.clone()) {
         Ok(id) => {
             call.app.commit(&mut store, vec![Change::PullGone(id)])?;
-            success("Unsubscribe", "")
+            success_message("Unsubscribe", "")
         }
-        Err(failure) => failure.about_item("Unsubscribe"),
+        Err(failure) => failure.to_item_message("Unsubscribe"),
     };
-    Ok(response("Unsubscribe", &[message]))
+    Ok(operation_response("Unsubscribe", &[message]))
 }
 
-fn told(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
+fn told(call: &CallContext<'_>, operation: &Element) -> Result<String, Failure> {
     let store = call.app.store();
     let state = store.state();
     let pull = known(call, state, operation)?;
@@ -90,32 +96,32 @@ fn told(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
     if now > mark.at + Duration::minutes(pull.timeout_minutes) {
         return Err(not_found());
     }
-    let mut all = state.history.since(&pull.owner, mark.count);
+    let mut all = state.history.changes_since(&pull.owner, mark.count);
     all.retain(|(_, touched)| pull.kinds.iter().any(|wanted| wanted == kind(touched, mark.count)));
     let more = all.len() > MAX;
     all.truncate(MAX);
     let at = |count| Mark { subscription: pull.id.clone(), count, at: now }.write();
-    let time = element("t:TimeStamp", &now.to_rfc3339_opts(SecondsFormat::Secs, true));
-    let folder = quoted(&folders::id(&pull.owner, "calendar"));
+    let time = text_element("t:TimeStamp", &now.to_rfc3339_opts(SecondsFormat::Secs, true));
+    let folder = escape_attribute(&folders::folder_id(&pull.owner, "calendar"));
     let mut events: Vec<String> = all
         .iter()
         .map(|(id, touched)| {
             format!(
                 r#"<t:{kind}>{}{time}<t:ItemId Id="{}" ChangeKey="AQAAAA=="/><t:ParentFolderId Id="{folder}" ChangeKey="AQAAAA=="/></t:{kind}>"#,
-                element("t:Watermark", &at(touched.last)),
-                quoted(id),
+                text_element("t:Watermark", &at(touched.last)),
+                escape_attribute(id),
                 kind = kind(touched, mark.count),
             )
         })
         .collect();
     if all.is_empty() {
-        let mark = element("t:Watermark", &at(state.history.count));
+        let mark = text_element("t:Watermark", &at(state.history.count));
         events.push(format!("<t:StatusEvent>{mark}</t:StatusEvent>"));
     }
     Ok(format!(
         "<m:Notification>{}{}<t:MoreEvents>{more}</t:MoreEvents>{}</m:Notification>",
-        element("t:SubscriptionId", &pull.id),
-        element("t:PreviousWatermark", text),
+        text_element("t:SubscriptionId", &pull.id),
+        text_element("t:PreviousWatermark", text),
         events.concat(),
     ))
 }
@@ -130,10 +136,14 @@ fn kind(touched: &EventChange, count: u64) -> &'static str {
 }
 
 /// The subscription that an operation names, if it belongs to the calendar acted on.
-fn known<'s>(call: &Call<'_>, state: &'s State, operation: &Element) -> Result<&'s Pull, Failure> {
+fn known<'s>(
+    call: &CallContext<'_>,
+    state: &'s State,
+    operation: &Element,
+) -> Result<&'s PullSubscription, Failure> {
     let id = operation.child(MESSAGES, "SubscriptionId").map(|one| one.text.trim()).unwrap_or_default();
     let pull = state.pulls.get(id).filter(|pull| pull.epoch == state.history.epoch).ok_or_else(not_found)?;
-    if pull.owner == call.owner()? {
+    if pull.owner == call.own_calendar()? {
         return Ok(pull);
     }
     Err(Failure::new("ErrorSubscriptionAccessDenied", "The subscription belongs to somebody else."))

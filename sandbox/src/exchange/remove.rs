@@ -1,46 +1,46 @@
 //! DeleteItem, and operations that cancel or respond to a meeting.
 
 use super::{
-    account::Call,
-    failure::{Failure, Refused},
-    update::find,
-    xml::{Element, TYPES, response, success},
+    account::CallContext,
+    failure::{Failure, RequestError},
+    update::find_event,
+    xml::{Element, TYPES, operation_response, success_message},
 };
 use crate::{
-    microsoft::graph::meetings::Draft,
-    model::{Event, Response},
+    microsoft::graph::meetings::CalendarDraft,
+    model::{Event, InvitationResponse},
     store::Change,
 };
 
 /// Handles DeleteItem: one message per id. An item moved to Deleted Items gets another id there, so both kinds of
 /// removal look the same to a client that knows the old id.
-pub fn route(call: &mut Call<'_>, operation: &Element) -> Result<String, Refused> {
+pub fn handle(call: &mut CallContext<'_>, operation: &Element) -> Result<String, RequestError> {
     let mut messages = Vec::new();
-    for wanted in operation.members("ItemIds") {
+    for wanted in operation.children_of("ItemIds") {
         messages.push(match one(call, operation, wanted) {
-            Ok(()) => success("DeleteItem", ""),
-            Err(Refused::Because(failure)) => failure.about_item("DeleteItem"),
+            Ok(()) => success_message("DeleteItem", ""),
+            Err(RequestError::Because(failure)) => failure.to_item_message("DeleteItem"),
             Err(other) => return Err(other),
         });
     }
-    Ok(response("DeleteItem", &messages))
+    Ok(operation_response("DeleteItem", &messages))
 }
 
-fn one(call: &mut Call<'_>, operation: &Element, wanted: &Element) -> Result<(), Refused> {
+fn one(call: &mut CallContext<'_>, operation: &Element, wanted: &Element) -> Result<(), RequestError> {
     let told = operation.attribute("SendMeetingCancellations").ok_or_else(|| {
         Failure::new(
             "ErrorSendMeetingCancellationsRequired",
             "SendMeetingCancellations attribute is required for calendar items.",
         )
     })?;
-    let event = find(call, wanted)?;
+    let event = find_event(call, wanted)?;
     take_away(call, &event, event.is_organizer && told != "SendToNone")?;
     call.note.outcome = Some("deleted");
     Ok(())
 }
 
 /// Handles CancelCalendarItem.
-pub fn cancel(call: &mut Call<'_>, item: &Element) -> Result<String, Refused> {
+pub fn cancel_meeting(call: &mut CallContext<'_>, item: &Element) -> Result<String, RequestError> {
     let event = referred(call, item)?;
     if !event.is_organizer {
         let message = "You must be the organizer to perform this action.";
@@ -52,16 +52,20 @@ pub fn cancel(call: &mut Call<'_>, item: &Element) -> Result<String, Refused> {
 }
 
 /// Handles AcceptItem and the other responses.
-pub fn respond(call: &mut Call<'_>, item: &Element, response: Response) -> Result<String, Refused> {
+pub fn respond_to_meeting(
+    call: &mut CallContext<'_>,
+    item: &Element,
+    response: InvitationResponse,
+) -> Result<String, RequestError> {
     let event = referred(call, item)?;
     if event.is_organizer {
         let message = "The organizer cannot respond to the own meeting.";
         return Err(Failure::new("ErrorCalendarIsOrganizerForAccept", message).into());
     }
-    let owner = call.owner()?;
+    let owner = call.own_calendar()?;
     let mut store = call.app.store();
     let state = store.state();
-    let mut draft = Draft::new(call.app, state, call.organisation(state)?);
+    let mut draft = CalendarDraft::new(call.app, state, call.organisation(state)?);
     draft.respond(&owner, &event, response, true);
     let changes = draft.changes;
     call.app.commit(&mut store, changes)?;
@@ -69,17 +73,17 @@ pub fn respond(call: &mut Call<'_>, item: &Element, response: Response) -> Resul
     Ok(String::new())
 }
 
-fn referred(call: &mut Call<'_>, item: &Element) -> Result<Event, Failure> {
-    let wanted = item.child(TYPES, "ReferenceItemId").ok_or_else(|| Failure::schema(&item.name))?;
-    find(call, wanted)
+fn referred(call: &mut CallContext<'_>, item: &Element) -> Result<Event, Failure> {
+    let wanted = item.child(TYPES, "ReferenceItemId").ok_or_else(|| Failure::schema_violation(&item.name))?;
+    find_event(call, wanted)
 }
 
 /// Removes an event from all calendars or from this one alone.
-fn take_away(call: &Call<'_>, event: &Event, from_all: bool) -> Result<(), Refused> {
-    let owner = call.owner()?;
+fn take_away(call: &CallContext<'_>, event: &Event, from_all: bool) -> Result<(), RequestError> {
+    let owner = call.own_calendar()?;
     let mut store = call.app.store();
     let state = store.state();
-    let mut draft = Draft::new(call.app, state, call.organisation(state)?);
+    let mut draft = CalendarDraft::new(call.app, state, call.organisation(state)?);
     if from_all {
         draft.cancel(&owner, event);
     } else {

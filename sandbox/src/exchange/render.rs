@@ -4,21 +4,21 @@ use chrono::SecondsFormat;
 use domain::Timestamp;
 
 use super::{
-    availability::status,
-    fields::ORDER,
+    availability::status_name,
+    fields::SCHEMA_ORDER,
     folders,
-    names::named,
-    restriction::property,
-    xml::{Element, MESSAGES, TYPES, element, quoted},
+    names::address_content,
+    restriction::property_id,
+    xml::{Element, MESSAGES, TYPES, escape_attribute, text_element},
 };
 use crate::{
-    model::{Attendee, Event, Part, Response},
-    store::Owner,
+    model::{Attendee, AttendeeRole, Event, InvitationResponse},
+    store::CalendarKey,
 };
 
 /// The properties to render.
 #[derive(Debug)]
-pub struct Shape<'e> {
+pub struct ItemShape<'e> {
     names: Vec<&'e str>,
     extended: Vec<&'e Element>,
     /// Whether the item is in a list: lists contain neither texts nor attendees.
@@ -29,13 +29,13 @@ pub struct Shape<'e> {
 const DEFAULT: &[&str] =
     &["Subject", "Start", "End", "LegacyFreeBusyStatus", "Location", "HasAttachments", "CalendarItemType"];
 
-impl<'e> Shape<'e> {
+impl<'e> ItemShape<'e> {
     /// The shape that an operation requests.
-    pub fn read(operation: &'e Element, listed: bool) -> Self {
+    pub fn from_operation(operation: &'e Element, listed: bool) -> Self {
         let shape = operation.child(MESSAGES, "ItemShape");
-        let base = shape.and_then(|shape| shape.typed("BaseShape")).unwrap_or("IdOnly");
+        let base = shape.and_then(|shape| shape.child_text("BaseShape")).unwrap_or("IdOnly");
         let mut names = match base {
-            "AllProperties" => ORDER.to_vec(),
+            "AllProperties" => SCHEMA_ORDER.to_vec(),
             "Default" => DEFAULT.to_vec(),
             _ => Vec::new(),
         };
@@ -51,11 +51,11 @@ impl<'e> Shape<'e> {
     }
 
     /// Renders an event as an item.
-    pub fn item(&self, owner: &Owner, event: &Event) -> String {
-        let inside: String = ORDER
+    pub fn render_item(&self, owner: &CalendarKey, event: &Event) -> String {
+        let inside: String = SCHEMA_ORDER
             .iter()
             .map(|name| match *name {
-                "ItemId" => id("t:ItemId", event),
+                "ItemId" => item_id("t:ItemId", event),
                 "ExtendedProperty" => {
                     self.extended.iter().filter_map(|field| extended(field, event)).collect()
                 }
@@ -71,15 +71,15 @@ impl<'e> Shape<'e> {
         format!("<t:CalendarItem>{inside}</t:CalendarItem>")
     }
 
-    fn one(&self, name: &str, owner: &Owner, event: &Event) -> String {
-        let text = |value: &str| element(&format!("t:{name}"), value);
+    fn one(&self, name: &str, owner: &CalendarKey, event: &Event) -> String {
+        let text = |value: &str| text_element(&format!("t:{name}"), value);
         let is = |value: bool| text(if value { "true" } else { "false" });
-        let list = |part: Part| attendees(name, event, part);
+        let list = |part: AttendeeRole| attendees(name, event, part);
         match name {
             "ParentFolderId" => {
                 format!(
                     r#"<t:ParentFolderId Id="{}" ChangeKey="AgAAAA=="/>"#,
-                    quoted(&folders::id(owner, "calendar"))
+                    escape_attribute(&folders::folder_id(owner, "calendar"))
                 )
             }
             "ItemClass" => text("IPM.Appointment"),
@@ -87,16 +87,18 @@ impl<'e> Shape<'e> {
             "Sensitivity" => text(&capital(&event.sensitivity)),
             "Body" => {
                 let kind = if event.body_type == "text" { "Text" } else { "HTML" };
-                format!(r#"<t:Body BodyType="{kind}">{}</t:Body>"#, quoted(&event.body))
+                format!(r#"<t:Body BodyType="{kind}">{}</t:Body>"#, escape_attribute(&event.body))
             }
-            "DateTimeCreated" | "DateTimeReceived" | "DateTimeSent" => text(&instant(event.created_at)),
-            "LastModifiedTime" | "DateTimeStamp" => text(&instant(event.modified_at)),
+            "DateTimeCreated" | "DateTimeReceived" | "DateTimeSent" => {
+                text(&format_instant(event.created_at))
+            }
+            "LastModifiedTime" | "DateTimeStamp" => text(&format_instant(event.modified_at)),
             "HasAttachments" | "IsRecurring" | "IsCancelled" | "IsAssociated" => is(false),
             "UID" => text(&event.ical_uid),
-            "Start" => text(&instant(event.range.start)),
-            "End" => text(&instant(event.range.end)),
+            "Start" => text(&format_instant(event.range.start)),
+            "End" => text(&format_instant(event.range.end)),
             "IsAllDayEvent" => is(event.all_day),
-            "LegacyFreeBusyStatus" => text(status(event.show_as)),
+            "LegacyFreeBusyStatus" => text(status_name(event.show_as)),
             "Location" => {
                 let place = event.location.as_ref().and_then(|place| place["displayName"].as_str());
                 place.map(text).unwrap_or_default()
@@ -107,14 +109,14 @@ impl<'e> Shape<'e> {
             "Organizer" => {
                 let (name, address) = (&event.organizer.name, &event.organizer.address);
                 let inside = match self.listed {
-                    true => element("t:Name", name),
-                    false => named(name, address, "Mailbox"),
+                    true => text_element("t:Name", name),
+                    false => address_content(name, address, "Mailbox"),
                 };
                 format!("<t:Organizer><t:Mailbox>{inside}</t:Mailbox></t:Organizer>")
             }
-            "RequiredAttendees" => list(Part::Required),
-            "OptionalAttendees" => list(Part::Optional),
-            "Resources" => list(Part::Resource),
+            "RequiredAttendees" => list(AttendeeRole::Required),
+            "OptionalAttendees" => list(AttendeeRole::Optional),
+            "Resources" => list(AttendeeRole::Resource),
             "StartTimeZone" => zone(name, &event.zones.0),
             "EndTimeZone" => zone(name, &event.zones.1),
             _ => String::new(),
@@ -123,12 +125,16 @@ impl<'e> Shape<'e> {
 }
 
 /// The element with the id and version of an event.
-pub fn id(name: &str, event: &Event) -> String {
-    format!(r#"<{name} Id="{}" ChangeKey="{}"/>"#, quoted(&event.id), quoted(&event.change_key()))
+pub fn item_id(name: &str, event: &Event) -> String {
+    format!(
+        r#"<{name} Id="{}" ChangeKey="{}"/>"#,
+        escape_attribute(&event.id),
+        escape_attribute(&event.change_key())
+    )
 }
 
 /// Formats an instant with the suffix `Z`.
-pub fn instant(at: Timestamp) -> String {
+pub fn format_instant(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
@@ -136,46 +142,51 @@ fn zone(name: &str, zone: &str) -> String {
     // An event of another system may have an IANA name, which Exchange cannot tell.
     let known =
         zone.parse::<windows_timezones::WindowsTimezone>().ok().map(windows_timezones::WindowsTimezone::name);
-    known.map(|known| format!(r#"<t:{name} Id="{0}" Name="{0}"/>"#, quoted(known))).unwrap_or_default()
+    known
+        .map(|known| format!(r#"<t:{name} Id="{0}" Name="{0}"/>"#, escape_attribute(known)))
+        .unwrap_or_default()
 }
 
 fn extended(field: &Element, event: &Event) -> Option<String> {
-    let id = property(field)?;
+    let id = property_id(field)?;
     let (_, held) = event.extended.iter().find(|(known, _)| known.eq_ignore_ascii_case(&id))?;
     let attributes: String = field
         .attributes
         .iter()
-        .map(|(name, value)| format!(r#" {name}="{}""#, quoted(value)))
+        .map(|(name, value)| format!(r#" {name}="{}""#, escape_attribute(value)))
         .collect::<Vec<_>>()
         .concat();
     Some(format!(
         "<t:ExtendedProperty><t:ExtendedFieldURI{attributes}/>{}</t:ExtendedProperty>",
-        element("t:Value", held)
+        text_element("t:Value", held)
     ))
 }
 
-fn attendees(name: &str, event: &Event, part: Part) -> String {
+fn attendees(name: &str, event: &Event, part: AttendeeRole) -> String {
     let those: String = event.attendees.iter().filter(|one| one.part == part).map(attendee).collect();
     if those.is_empty() { those } else { format!("<t:{name}>{those}</t:{name}>") }
 }
 
 fn attendee(one: &Attendee) -> String {
-    let at = one.responded_at.map(|at| element("t:LastResponseTime", &instant(at))).unwrap_or_default();
+    let at = one
+        .responded_at
+        .map(|at| text_element("t:LastResponseTime", &format_instant(at)))
+        .unwrap_or_default();
     format!(
         "<t:Attendee><t:Mailbox>{}</t:Mailbox>{}{at}</t:Attendee>",
-        named(&one.party.name, &one.party.address, "Mailbox"),
-        element("t:ResponseType", answer(one.response))
+        address_content(&one.party.name, &one.party.address, "Mailbox"),
+        text_element("t:ResponseType", answer(one.response))
     )
 }
 
-fn answer(response: Response) -> &'static str {
+fn answer(response: InvitationResponse) -> &'static str {
     match response {
-        Response::None => "Unknown",
-        Response::Organizer => "Organizer",
-        Response::TentativelyAccepted => "Tentative",
-        Response::Accepted => "Accept",
-        Response::Declined => "Decline",
-        Response::NotResponded => "NoResponseReceived",
+        InvitationResponse::None => "Unknown",
+        InvitationResponse::Organizer => "Organizer",
+        InvitationResponse::TentativelyAccepted => "Tentative",
+        InvitationResponse::Accepted => "Accept",
+        InvitationResponse::Declined => "Decline",
+        InvitationResponse::NotResponded => "NoResponseReceived",
     }
 }
 

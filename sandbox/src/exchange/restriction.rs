@@ -7,8 +7,9 @@ use super::{
 use crate::model::Event;
 
 /// Whether an event matches a condition.
-pub fn matches(condition: &Element, event: &Event) -> Result<bool, Failure> {
-    let all = || condition.children.iter().map(|inner| matches(inner, event)).collect::<Result<Vec<_>, _>>();
+pub fn matches_event(condition: &Element, event: &Event) -> Result<bool, Failure> {
+    let all =
+        || condition.children.iter().map(|inner| matches_event(inner, event)).collect::<Result<Vec<_>, _>>();
     match condition.name.as_str() {
         "And" => Ok(all()?.into_iter().all(|one| one)),
         "Or" => Ok(all()?.into_iter().any(|one| one)),
@@ -33,7 +34,7 @@ fn constant(condition: &Element) -> Option<&str> {
 fn value(field: &Element, event: &Event) -> Option<String> {
     match field.name.as_str() {
         "ExtendedFieldURI" => {
-            let id = property(field)?;
+            let id = property_id(field)?;
             event
                 .extended
                 .iter()
@@ -50,7 +51,7 @@ fn value(field: &Element, event: &Event) -> Option<String> {
 }
 
 /// The id of an extended property in Graph's format, because both interfaces show the same properties.
-pub fn property(field: &Element) -> Option<String> {
+pub fn property_id(field: &Element) -> Option<String> {
     let set = match field.attribute("DistinguishedPropertySetId") {
         Some("PublicStrings") => "00020329-0000-0000-c000-000000000046",
         Some(_) => return None,

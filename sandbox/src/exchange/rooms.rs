@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    account::Call,
+    account::CallContext,
     failure::Failure,
-    names::{address, named},
+    names::{address_content, mailbox_content},
     xml::{Element, MESSAGES},
 };
 use crate::model::{Mailbox, Organisation};
@@ -33,11 +33,13 @@ fn all(organisation: &Organisation) -> Lists<'_> {
 }
 
 /// Handles GetRoomLists.
-pub fn lists(call: &Call<'_>) -> Result<String, Failure> {
+pub fn get_room_lists(call: &CallContext<'_>) -> Result<String, Failure> {
     let store = call.app.store();
     let lists: String = all(call.organisation(store.state())?)
         .into_iter()
-        .map(|(list, (name, _))| format!("<t:Address>{}</t:Address>", named(&name, &list, "PublicDL")))
+        .map(|(list, (name, _))| {
+            format!("<t:Address>{}</t:Address>", address_content(&name, &list, "PublicDL"))
+        })
         .collect::<Vec<_>>()
         .concat();
     Ok(format!(
@@ -46,17 +48,17 @@ pub fn lists(call: &Call<'_>) -> Result<String, Failure> {
 }
 
 /// Handles GetRooms.
-pub fn rooms(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
-    let asked = operation.child(MESSAGES, "RoomList").and_then(|list| list.typed("EmailAddress"));
+pub fn get_rooms(call: &CallContext<'_>, operation: &Element) -> Result<String, Failure> {
+    let asked = operation.child(MESSAGES, "RoomList").and_then(|list| list.child_text("EmailAddress"));
     let store = call.app.store();
     let lists = all(call.organisation(store.state())?);
     let Some((_, rooms)) = lists.get(&asked.unwrap_or_default().to_lowercase()) else {
         let failure = Failure::new("ErrorNameResolutionNoResults", "No results were found.");
-        return Ok(failure.as_message("m:GetRoomsResponse"));
+        return Ok(failure.to_message("m:GetRoomsResponse"));
     };
     let rooms: String = rooms
         .iter()
-        .map(|room| format!("<t:Room><t:Id>{}</t:Id></t:Room>", address(room)))
+        .map(|room| format!("<t:Room><t:Id>{}</t:Id></t:Room>", mailbox_content(room)))
         .collect::<Vec<_>>()
         .concat();
     Ok(format!(

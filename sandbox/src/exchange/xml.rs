@@ -33,7 +33,7 @@ pub struct Element {
 
 impl Element {
     /// Parses a document; `None` if it is malformed.
-    pub fn read(body: &[u8]) -> Option<Self> {
+    pub fn parse(body: &[u8]) -> Option<Self> {
         let mut reader = NsReader::from_str(std::str::from_utf8(body).ok()?);
         let mut open = vec![Self::default()];
         loop {
@@ -78,22 +78,22 @@ impl Element {
     }
 
     /// Whether the element has this namespace and name.
-    pub fn is(&self, namespace: &str, name: &str) -> bool {
+    pub fn has_name(&self, namespace: &str, name: &str) -> bool {
         self.namespace == namespace && self.name == name
     }
 
     /// The first child with this namespace and name.
     pub fn child(&self, namespace: &str, name: &str) -> Option<&Self> {
-        self.children.iter().find(|child| child.is(namespace, name))
+        self.children.iter().find(|child| child.has_name(namespace, name))
     }
 
     /// The children of the first child with this name in the namespace of messages.
-    pub fn members(&self, name: &str) -> &[Self] {
+    pub fn children_of(&self, name: &str) -> &[Self] {
         self.child(MESSAGES, name).map(|child| child.children.as_slice()).unwrap_or_default()
     }
 
     /// The trimmed text of a child in the namespace of types.
-    pub fn typed(&self, name: &str) -> Option<&str> {
+    pub fn child_text(&self, name: &str) -> Option<&str> {
         self.child(TYPES, name).map(|child| child.text.trim())
     }
 
@@ -104,24 +104,24 @@ impl Element {
 }
 
 /// A whole response.
-pub fn envelope(body: &str) -> String {
+pub fn soap_envelope(body: &str) -> String {
     format!(
         r#"<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="{SOAP}"><s:Header><h:ServerVersionInfo MajorVersion="15" MinorVersion="2" MajorBuildNumber="1544" MinorBuildNumber="4" Version="V2017_07_11" xmlns:h="{TYPES}"/></s:Header><s:Body xmlns:m="{MESSAGES}" xmlns:t="{TYPES}">{body}</s:Body></s:Envelope>"#
     )
 }
 
 /// An element that contains a text.
-pub fn element(name: &str, text: &str) -> String {
+pub fn text_element(name: &str, text: &str) -> String {
     format!("<{name}>{}</{name}>", escape(text))
 }
 
 /// A text, escaped for use in an attribute.
-pub fn quoted(text: &str) -> String {
+pub fn escape_attribute(text: &str) -> String {
     escape(text).into_owned()
 }
 
 /// The response to an operation: one message per item.
-pub fn response(operation: &str, messages: &[String]) -> String {
+pub fn operation_response(operation: &str, messages: &[String]) -> String {
     format!(
         "<m:{operation}Response><m:ResponseMessages>{}</m:ResponseMessages></m:{operation}Response>",
         messages.concat()
@@ -129,7 +129,7 @@ pub fn response(operation: &str, messages: &[String]) -> String {
 }
 
 /// A response message that reports success, with its content.
-pub fn success(operation: &str, inside: &str) -> String {
+pub fn success_message(operation: &str, inside: &str) -> String {
     format!(
         r#"<m:{operation}ResponseMessage ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>{inside}</m:{operation}ResponseMessage>"#
     )

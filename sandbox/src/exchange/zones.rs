@@ -4,14 +4,14 @@ use chrono::{Datelike as _, Duration, NaiveDate, Utc};
 use domain::Timestamp;
 
 use super::{
-    account::Call,
+    account::CallContext,
     failure::Failure,
-    xml::{Element, quoted, response, success},
+    xml::{Element, escape_attribute, operation_response, success_message},
 };
 use crate::microsoft::graph::zones::Zone;
 
 /// Finds a zone by name; Exchange knows only Windows names.
-pub fn find(name: &str) -> Result<Zone, Failure> {
+pub fn find_zone(name: &str) -> Result<Zone, Failure> {
     let known = name.parse::<windows_timezones::WindowsTimezone>().is_ok();
     let zone = Zone::find(name).ok().filter(|_| known || name == "UTC");
     zone.ok_or_else(|| {
@@ -20,16 +20,16 @@ pub fn find(name: &str) -> Result<Zone, Failure> {
 }
 
 /// Handles GetServerTimeZones, for zones requested by id.
-pub fn route(call: &Call<'_>, operation: &Element) -> String {
+pub fn handle(call: &CallContext<'_>, operation: &Element) -> String {
     let year = call.app.now().year();
     let all: String = operation
-        .members("Ids")
+        .children_of("Ids")
         .iter()
-        .filter_map(|id| find(id.text.trim()).ok())
+        .filter_map(|id| find_zone(id.text.trim()).ok())
         .map(|zone| definition(&zone, year))
         .collect();
     let inside = format!("<m:TimeZoneDefinitions>{all}</m:TimeZoneDefinitions>");
-    response("GetServerTimeZones", &[success("GetServerTimeZones", &inside)])
+    operation_response("GetServerTimeZones", &[success_message("GetServerTimeZones", &inside)])
 }
 
 /// Name of the standard or daylight-saving period of a zone.
@@ -41,7 +41,7 @@ fn period(kind: &str, offset_s: i32) -> String {
 }
 
 fn definition(zone: &Zone, year: i32) -> String {
-    let name = quoted(&zone.name);
+    let name = escape_attribute(&zone.name);
     let changes = changes(&zone.rules, year);
     let standard =
         changes.iter().map(|change| change.1).chain(first_offset(&zone.rules, year)).min().unwrap_or(0);

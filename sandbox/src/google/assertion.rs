@@ -4,8 +4,8 @@ use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-use super::{state::ServiceAccount, token::Refusal};
-use crate::{app::App, microsoft::identity::keys::Parsed, store::State};
+use super::{state::ServiceAccount, token::OAuthError};
+use crate::{app::App, microsoft::identity::keys::ParsedToken, store::State};
 
 /// The longest validity of an assertion, in seconds.
 const LONGEST_S: i64 = 3_600;
@@ -29,22 +29,27 @@ pub struct VerifiedAssertion {
 }
 
 /// Checks an assertion that was sent to the token endpoint `audience`.
-pub fn check(app: &App, state: &State, text: &str, audience: &str) -> Result<VerifiedAssertion, Refusal> {
-    let malformed = || Refusal::new(400, "invalid_grant", "Invalid JWT: Failed to parse the token.");
-    let token = Parsed::read(text).ok_or_else(malformed)?;
+pub fn verify_assertion(
+    app: &App,
+    state: &State,
+    text: &str,
+    audience: &str,
+) -> Result<VerifiedAssertion, OAuthError> {
+    let malformed = || OAuthError::new(400, "invalid_grant", "Invalid JWT: Failed to parse the token.");
+    let token = ParsedToken::parse(text).ok_or_else(malformed)?;
     let claim = |name: &str| token.claims[name].as_str().map(str::to_owned);
     let issuer = claim("iss").ok_or_else(malformed)?;
     let account = state.google.accounts.get(&issuer);
     let account =
-        account.ok_or_else(|| Refusal::new(400, "invalid_grant", "Invalid grant: account not found"))?;
+        account.ok_or_else(|| OAuthError::new(400, "invalid_grant", "Invalid grant: account not found"))?;
     if account.disabled {
-        return Err(Refusal::new(401, "disabled_client", "The OAuth client was disabled."));
+        return Err(OAuthError::new(401, "disabled_client", "The OAuth client was disabled."));
     }
     if !signed(account, &token) {
-        return Err(Refusal::new(400, "invalid_grant", "Invalid JWT Signature."));
+        return Err(OAuthError::new(400, "invalid_grant", "Invalid JWT Signature."));
     }
     if ![Some(audience), Some(REAL)].contains(&claim("aud").as_deref()) {
-        return Err(Refusal::new(
+        return Err(OAuthError::new(
             400,
             "invalid_grant",
             "Invalid JWT: Failed audience check. The right audience is the token endpoint.",
@@ -52,15 +57,15 @@ pub fn check(app: &App, state: &State, text: &str, audience: &str) -> Result<Ver
     }
     let (now, time) = (app.now().timestamp(), |name: &str| token.claims[name].as_i64());
     let (Some(from), Some(until)) = (time("iat"), time("exp")) else {
-        return Err(Refusal::new(400, "invalid_grant", CLOCK));
+        return Err(OAuthError::new(400, "invalid_grant", CLOCK));
     };
     if until <= now - SKEW_S || from > now + SKEW_S || until - from > LONGEST_S || until <= from {
-        return Err(Refusal::new(400, "invalid_grant", CLOCK));
+        return Err(OAuthError::new(400, "invalid_grant", CLOCK));
     }
     let scopes = scopes(&token.claims["scope"]);
-    if scopes.is_empty() || scopes.iter().any(|scope| !known(scope)) {
+    if scopes.is_empty() || scopes.iter().any(|scope| !is_known_scope(scope)) {
         let text = "Some requested scopes were invalid.";
-        return Err(Refusal::new(400, "invalid_scope", text));
+        return Err(OAuthError::new(400, "invalid_scope", text));
     }
     Ok(VerifiedAssertion {
         account: account.clone(),
@@ -69,7 +74,7 @@ pub fn check(app: &App, state: &State, text: &str, audience: &str) -> Result<Ver
     })
 }
 
-fn signed(account: &ServiceAccount, token: &Parsed<'_>) -> bool {
+fn signed(account: &ServiceAccount, token: &ParsedToken<'_>) -> bool {
     let named = token.header["kid"].as_str();
     let algorithm = token.header["alg"] == "RS256";
     let mut keys = account.keys.iter().filter(|(id, _)| named.is_none_or(|named| named == *id));
@@ -87,7 +92,7 @@ fn scopes(value: &Value) -> Vec<String> {
 }
 
 /// Whether Google has a scope with this name.
-pub fn known(scope: &str) -> bool {
+pub fn is_known_scope(scope: &str) -> bool {
     matches!(scope, "openid" | "email" | "profile")
         || scope
             .strip_prefix("https://www.googleapis.com/auth/")

@@ -10,15 +10,15 @@ use super::failure::Failure;
 use crate::{
     Error,
     app::App,
-    model::{Hosting, Mailbox, Organisation, Purpose},
-    store::{Owner, State},
-    wire::{Note, Request},
+    model::{Hosting, Mailbox, MailboxPurpose, Organisation},
+    store::{CalendarKey, State},
+    wire::{JournalNote, Request},
 };
 
 /// The prefix of access tokens.
 const MARK: &str = "ya29.";
 /// The lifetime of an access token, in seconds.
-pub const LIFE_S: i64 = 3_599;
+pub const TOKEN_LIFETIME_S: i64 = 3_599;
 /// Concurrent requests of one client that a mailbox serves.
 const CONCURRENT: u32 = 16;
 
@@ -41,7 +41,7 @@ pub struct Caller {
 
 /// What a caller may do in a calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
+pub enum CalendarRole {
     /// The caller sees when the owner is busy.
     FreeBusyReader,
     /// The caller sees the events.
@@ -50,7 +50,7 @@ pub enum Role {
     Owner,
 }
 
-impl Role {
+impl CalendarRole {
     /// The role's name in lists.
     pub const fn name(self) -> &'static str {
         match self {
@@ -63,11 +63,11 @@ impl Role {
 
 impl Caller {
     /// Issues a signed access token that is valid until it expires or `token_epoch` changes.
-    pub fn token(&self, app: &App, token_epoch: u64) -> Result<String, Error> {
+    pub fn issue_token(&self, app: &App, token_epoch: u64) -> Result<String, Error> {
         let claims = json!({
             "org": self.organisation, "sub": self.account, "azp": self.client_id, "dwd": self.delegated,
-            "scope": self.scopes, "epoch": self.epoch, "all": token_epoch, "jti": app.guid(),
-            "exp": (app.now() + Duration::seconds(LIFE_S)).timestamp(),
+            "scope": self.scopes, "epoch": self.epoch, "all": token_epoch, "jti": app.new_guid(),
+            "exp": (app.now() + Duration::seconds(TOKEN_LIFETIME_S)).timestamp(),
         });
         Ok(format!("{MARK}{}", app.signer.sign(&claims)?))
     }
@@ -106,23 +106,23 @@ impl Caller {
 
 /// A request with a valid token.
 #[derive(Debug)]
-pub struct Call<'a> {
+pub struct CallContext<'a> {
     /// The sandbox.
     pub app: &'a Arc<App>,
     /// The request as received, with its path and body.
     pub request: &'a Request,
     /// The details for the journal.
-    pub note: &'a mut Note,
+    pub note: &'a mut JournalNote,
     /// The account and client of the token.
     pub caller: Caller,
 }
 
-impl Call<'_> {
+impl CallContext<'_> {
     /// Refuses a token without any of these scopes, given without Google's prefix.
-    pub fn scope(&self, any: &[&str]) -> Result<(), Failure> {
+    pub fn require_scope(&self, any: &[&str]) -> Result<(), Failure> {
         let held =
             |name: &&str| self.caller.scopes.contains(&format!("https://www.googleapis.com/auth/{name}"));
-        if any.iter().any(held) { Ok(()) } else { Err(Failure::scope()) }
+        if any.iter().any(held) { Ok(()) } else { Err(Failure::missing_scope()) }
     }
 
     /// The caller's organisation.
@@ -131,19 +131,19 @@ impl Call<'_> {
     }
 
     /// The mailbox whose token the request carries; fails if it no longer exists.
-    pub fn account<'s>(&self, state: &'s State) -> Result<&'s Mailbox, Failure> {
+    pub fn own_mailbox<'s>(&self, state: &'s State) -> Result<&'s Mailbox, Failure> {
         let account = self.organisation(state)?.mailboxes.get(&self.caller.account);
         account.ok_or_else(Failure::unauthenticated)
     }
 
     /// The calendar that `key` names, and the caller's role in it. The owner may do everything, an administrator
     /// everything in the calendars of rooms; others see rooms' events and when people are busy.
-    pub fn calendar<'s>(
+    pub fn calendar_access<'s>(
         &mut self,
         state: &'s State,
         key: &str,
-    ) -> Result<(Owner, &'s Mailbox, Role), Failure> {
-        let account = self.account(state)?;
+    ) -> Result<(CalendarKey, &'s Mailbox, CalendarRole), Failure> {
+        let account = self.own_mailbox(state)?;
         check(account)?;
         let mailbox = match key {
             "primary" => account,
@@ -151,16 +151,16 @@ impl Call<'_> {
         };
         self.note.mailbox = Some(mailbox.address.clone());
         let role = match (mailbox.id == account.id, mailbox.purpose) {
-            (true, _) => Role::Owner,
-            (false, Purpose::Room) if account.admin => Role::Owner,
-            (false, Purpose::Room) => Role::Reader,
-            (false, _) => Role::FreeBusyReader,
+            (true, _) => CalendarRole::Owner,
+            (false, MailboxPurpose::Room) if account.admin => CalendarRole::Owner,
+            (false, MailboxPurpose::Room) => CalendarRole::Reader,
+            (false, _) => CalendarRole::FreeBusyReader,
         };
         check(mailbox)?;
         let owner = (self.caller.organisation, mailbox.id.clone());
         if self.note.permit.is_none() {
-            let permit = self.app.gates.enter(&self.caller.client_id, &owner, CONCURRENT);
-            let limit = || Failure::limit(403, "rateLimitExceeded", "Rate Limit Exceeded");
+            let permit = self.app.gates.try_acquire(&self.caller.client_id, &owner, CONCURRENT);
+            let limit = || Failure::rate_limited(403, "rateLimitExceeded", "Rate Limit Exceeded");
             self.note.permit = Some(permit.ok_or_else(limit)?);
         }
         Ok((owner, mailbox, role))
@@ -172,6 +172,6 @@ fn check(mailbox: &Mailbox) -> Result<(), Failure> {
     match (mailbox.hosting, mailbox.in_scope) {
         (Hosting::Normal, true) => Ok(()),
         (Hosting::Normal, false) => Err(Failure::forbidden()),
-        _ => Err(Failure::no_calendar()),
+        _ => Err(Failure::calendar_disabled()),
     }
 }

@@ -9,10 +9,10 @@ use super::{assertion, page};
 use crate::{
     Error,
     app::App,
-    microsoft::identity::page::{pack, target, unpack},
-    model::{Code, Grant, Mailbox, Organisation},
+    microsoft::identity::page::{decode_flow, encode_flow, redirect_url},
+    model::{AuthorisationCode, Grant, Mailbox, Organisation},
     store::{Change, State},
-    wire::{Answer, Note, Request},
+    wire::{JournalNote, Request, WireResponse},
 };
 
 const CODE_LIVES_MINUTES: i64 = 10;
@@ -33,29 +33,29 @@ struct Ask {
 }
 
 /// Handles `GET /o/oauth2/v2/auth`.
-pub fn begin(app: &App, request: &Request, note: &mut Note) -> Answer {
+pub fn begin_consent(app: &App, request: &Request, note: &mut JournalNote) -> WireResponse {
     note.app = request.query("client_id").map(str::to_owned);
     let store = app.store();
     let state = store.state();
     let take = |name: &str| request.query(name).filter(|value| !value.is_empty()).map(str::to_owned);
     let Some(application) = take("client_id").and_then(|id| state.applications.get(&id)) else {
-        return page::error(401, "invalid_client", "The OAuth client was not found.");
+        return page::error_page(401, "invalid_client", "The OAuth client was not found.");
     };
     let registered = |uri: &String| application.redirect_uris.contains(uri);
     let Some(redirect_uri) = take("redirect_uri").filter(registered) else {
-        return page::error(400, "redirect_uri_mismatch", "The redirect URI is not registered.");
+        return page::error_page(400, "redirect_uri_mismatch", "The redirect URI is not registered.");
     };
     let scopes: Vec<String> =
         take("scope").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
-    if scopes.is_empty() || scopes.iter().any(|scope| !assertion::known(scope)) {
-        return page::error(400, "invalid_scope", "Some requested scopes cannot be shown.");
+    if scopes.is_empty() || scopes.iter().any(|scope| !assertion::is_known_scope(scope)) {
+        return page::error_page(400, "invalid_scope", "Some requested scopes cannot be shown.");
     }
     if request.query("response_type") != Some("code") {
-        return page::error(400, "unsupported_response_type", "The sandbox gives codes only.");
+        return page::error_page(400, "unsupported_response_type", "The sandbox gives codes only.");
     }
     let challenge = take("code_challenge");
     if challenge.is_some() && request.query("code_challenge_method") != Some("S256") {
-        return page::error(400, "invalid_request", "The code challenge must be of the method S256.");
+        return page::error_page(400, "invalid_request", "The code challenge must be of the method S256.");
     }
     let ask = Ask {
         client_id: application.client_id.clone(),
@@ -70,17 +70,18 @@ pub fn begin(app: &App, request: &Request, note: &mut Note) -> Answer {
         always: request.query("prompt").is_some_and(|prompt| prompt.contains("consent")),
     };
     let accounts = accounts(state, ask.domain.as_deref(), ask.hint.as_deref());
-    page::accounts(&request.path, &pack(&ask), &application.name, &accounts)
+    page::account_page(&request.path, &encode_flow(&ask), &application.name, &accounts)
 }
 
 /// Handles the form of one of its pages.
-pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
+pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Result<WireResponse, Error> {
     let form = request.form();
-    let Some(ask) = form.get("flow").and_then(unpack::<Ask>) else {
-        return Ok(page::error(400, "invalid_request", "This sign-in was not begun here."));
+    let Some(ask) = form.get("flow").and_then(decode_flow::<Ask>) else {
+        return Ok(page::error_page(400, "invalid_request", "This sign-in was not begun here."));
     };
     note.app = Some(ask.client_id.clone());
-    let back = |members: &[(&str, Option<&str>)]| Answer::redirect(target(&ask.redirect_uri, members));
+    let back =
+        |members: &[(&str, Option<&str>)]| WireResponse::redirect(redirect_url(&ask.redirect_uri, members));
     if form.get("decision") == Some("refuse") {
         note.outcome = Some("refused");
         return Ok(back(&[("error", Some("access_denied")), ("state", ask.state.as_deref())]));
@@ -91,7 +92,7 @@ pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut Note) -> Result
     let found = named
         .and_then(|address| state.organisations.values().find_map(|one| Some((one, one.find(address)?))));
     let Some((organisation, account)) = found else {
-        return Ok(page::error(400, "invalid_account", "Couldn't find this Google account."));
+        return Ok(page::error_page(400, "invalid_account", "Couldn't find this Google account."));
     };
     note.mailbox = Some(account.address.clone());
     let (openid, asked): (Vec<&str>, Vec<&str>) =
@@ -101,11 +102,11 @@ pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut Note) -> Result
     let known = consent.present && asked.iter().all(|scope| held.contains(*scope));
     if form.get("step") != Some("consent") && (!known || ask.always) {
         let name = state.applications.get(&ask.client_id).map_or("", |found| found.name.as_str());
-        return Ok(page::consent(&request.path, &pack(&ask), name, account, &asked));
+        return Ok(page::consent_page(&request.path, &encode_flow(&ask), name, account, &asked));
     }
     let ticked: BTreeSet<String> = match form.get("step") {
         Some("consent") => {
-            form.all("scope").filter(|scope| asked.contains(scope)).map(str::to_owned).collect()
+            form.get_all("scope").filter(|scope| asked.contains(scope)).map(str::to_owned).collect()
         }
         _ => held.clone(),
     };
@@ -116,8 +117,8 @@ pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut Note) -> Result
     scopes.extend(openid.into_iter().map(str::to_owned));
     // A refresh token comes with the first consent and with one that was asked for anew.
     scopes.extend((ask.offline && (first || ask.always)).then(|| "offline".to_owned()));
-    let value = format!("4/{}", app.ids.secret());
-    let code = Code {
+    let value = format!("4/{}", app.ids.random_secret());
+    let code = AuthorisationCode {
         grant: Grant {
             tenant: organisation.id,
             account: account.id.clone(),
@@ -158,8 +159,9 @@ fn accounts<'s>(
         .filter(|found| domain.is_none_or(|domain| found.domain.eq_ignore_ascii_case(domain)))
         .collect();
     organisations.sort_by_key(|found| std::cmp::Reverse(found.serial));
-    let people =
-        organisations.into_iter().flat_map(|one| one.accounts().into_iter().map(move |who| (one, who)));
+    let people = organisations
+        .into_iter()
+        .flat_map(|one| one.sign_in_accounts().into_iter().map(move |who| (one, who)));
     let mut people: Vec<_> = people.collect();
     people.sort_by_key(|(_, who)| hint.is_none_or(|hint| !who.address.eq_ignore_ascii_case(hint)));
     people

@@ -14,14 +14,14 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    PREFIX,
-    iam::{MACHINE, Managed},
+    PATH_PREFIX,
+    iam::{MACHINE_ACCOUNT, ManagedKey},
     state::{Change, Delegation, ServiceAccount},
 };
 use crate::{
     Error,
     app::App,
-    control::{Refused, body, find},
+    control::{ControlError, find_organisation, parse_body},
     microsoft::identity::keys::Signer,
     model::Organisation,
     store::{self, State},
@@ -29,62 +29,64 @@ use crate::{
 };
 
 /// Handles a request below `/control/google`.
-pub(crate) fn installation(
+pub(crate) fn route_installation(
     app: &App,
     request: &Request,
     method: &str,
     rest: &[&str],
-) -> Result<Value, Refused> {
+) -> Result<Value, ControlError> {
     match (method, rest) {
-        ("POST", ["service-accounts"]) => Ok(create(app, &request.origin, &body(request)?)?),
+        ("POST", ["service-accounts"]) => Ok(create(app, &request.origin, &parse_body(request)?)?),
         ("POST", ["service-accounts", email, "rotate"]) => {
-            rotate(app, &request.origin, email)?.ok_or(Refused::NotFound("service account"))
+            rotate(app, &request.origin, email)?.ok_or(ControlError::NotFound("service account"))
         }
         ("POST", ["service-accounts", email, "signers"]) => {
-            let Signers { signers } = body(request)?;
+            let Signers { signers } = parse_body(request)?;
             let allowed = allow(app, email, signers.into_iter().collect())?;
-            allowed.ok_or(Refused::NotFound("service account without a key"))
+            allowed.ok_or(ControlError::NotFound("service account without a key"))
         }
-        _ => Err(Refused::NotFound("control")),
+        _ => Err(ControlError::NotFound("control")),
     }
 }
 
 /// Handles a request below `/control/organisations/{id}/google`.
-pub(crate) fn organisation(
+pub(crate) fn route_organisation(
     app: &App,
     request: &Request,
     method: &str,
     id: Uuid,
     rest: &[&str],
-) -> Result<Value, Refused> {
-    find(app.store().state(), id)?;
+) -> Result<Value, ControlError> {
+    find_organisation(app.store().state(), id)?;
     match (method, rest) {
         ("GET", []) => {
             let store = app.store();
-            Ok(show(store.state(), find(store.state(), id)?))
+            Ok(show(store.state(), find_organisation(store.state(), id)?))
         }
-        ("POST", ["delegations"]) => Ok(authorise(app, id, body(request)?)?),
-        ("POST", ["delegations", "revoke"]) => Ok(revoke(app, id, body(request)?)?),
+        ("POST", ["delegations"]) => Ok(authorise(app, id, parse_body(request)?)?),
+        ("POST", ["delegations", "revoke"]) => Ok(revoke(app, id, parse_body(request)?)?),
         ("POST", ["domains"]) => {
-            let Domain { name, verified } = body(request)?;
+            let Domain { name, verified } = parse_body(request)?;
             Ok(write(app, Change::Domain(id, name, verified))?)
         }
         ("POST", ["hosted"]) => {
-            let Hosted { address, domain } = body(request)?;
-            let account = find(app.store().state(), id)?.find(&address).map(|account| account.id.clone());
-            Ok(write(app, Change::Hosted(account.ok_or(Refused::NotFound("mailbox"))?, domain))?)
+            let Hosted { address, domain } = parse_body(request)?;
+            let account =
+                find_organisation(app.store().state(), id)?.find(&address).map(|account| account.id.clone());
+            Ok(write(app, Change::Hosted(account.ok_or(ControlError::NotFound("mailbox"))?, domain))?)
         }
         ("POST", ["namesakes"]) => {
-            let Namesake { address } = body(request)?;
-            let account = find(app.store().state(), id)?.find(&address).map(|account| account.id.clone());
-            Ok(write(app, Change::Namesake(account.ok_or(Refused::NotFound("mailbox"))?))?)
+            let Namesake { address } = parse_body(request)?;
+            let account =
+                find_organisation(app.store().state(), id)?.find(&address).map(|account| account.id.clone());
+            Ok(write(app, Change::Namesake(account.ok_or(ControlError::NotFound("mailbox"))?))?)
         }
         ("POST", ["resold"]) => {
-            let Resold { organisation } = body(request)?;
-            find(app.store().state(), organisation)?;
+            let Resold { organisation } = parse_body(request)?;
+            find_organisation(app.store().state(), organisation)?;
             Ok(write(app, Change::Resold(id, organisation))?)
         }
-        _ => Err(Refused::NotFound("control")),
+        _ => Err(ControlError::NotFound("control")),
     }
 }
 
@@ -124,7 +126,7 @@ fn create(app: &App, origin: &str, new: &NewAccount) -> Result<Value, Error> {
     let email = format!("{}@{}.iam.gserviceaccount.com", new.name, new.project);
     let known = app.store().state().google.accounts.get(&email).cloned();
     let account = known.unwrap_or_else(|| ServiceAccount {
-        client_id: super::directory::number(&email),
+        client_id: super::directory::numeric_id(&email),
         project: new.project.clone(),
         keys: std::collections::BTreeMap::new(),
         disabled: false,
@@ -137,10 +139,9 @@ fn create(app: &App, origin: &str, new: &NewAccount) -> Result<Value, Error> {
 /// Creates a key of a service account that Google keeps; returns what its owner sees.
 fn manage_key(app: &App, mut account: ServiceAccount) -> Result<Value, Error> {
     let (signer, private) = Signer::generate()?;
-    account.keys.insert(signer.kid().to_owned(), STANDARD.encode(signer.public_half()));
-    account.managed = Some(Managed { private, signers: [MACHINE.to_owned()].into() });
-    let known =
-        json!({ "client_email": account.email, "client_id": account.client_id, "signers": [MACHINE] });
+    account.keys.insert(signer.key_id().to_owned(), STANDARD.encode(signer.public_key_der()));
+    account.managed = Some(ManagedKey { private, signers: [MACHINE_ACCOUNT.to_owned()].into() });
+    let known = json!({ "client_email": account.email, "client_id": account.client_id, "signers": [MACHINE_ACCOUNT] });
     let mut store = app.store();
     app.commit(&mut store, vec![store::Change::Google(Change::Account(account))])?;
     Ok(known)
@@ -168,7 +169,7 @@ fn rotate(app: &App, origin: &str, email: &str) -> Result<Option<Value>, Error> 
 fn give_key(app: &App, origin: &str, mut account: ServiceAccount) -> Result<Value, Error> {
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| Error::SigningKey)?;
     let der = AsDer::<Pkcs8V1Der<'static>>::as_der(&pair).map_err(|_| Error::SigningKey)?;
-    let id = app.ids.bytes::<20>().iter().fold(String::new(), |id, byte| format!("{id}{byte:02x}"));
+    let id = app.ids.random_bytes::<20>().iter().fold(String::new(), |id, byte| format!("{id}{byte:02x}"));
     account.keys.insert(id.clone(), STANDARD.encode(pair.public_key().as_ref()));
     let file = json!({
         "type": "service_account",
@@ -177,8 +178,8 @@ fn give_key(app: &App, origin: &str, mut account: ServiceAccount) -> Result<Valu
         "private_key": pem(der.as_ref()),
         "client_email": account.email,
         "client_id": account.client_id,
-        "auth_uri": format!("{origin}/{PREFIX}/o/oauth2/v2/auth"),
-        "token_uri": format!("{origin}/{PREFIX}/token"),
+        "auth_uri": format!("{origin}/{PATH_PREFIX}/o/oauth2/v2/auth"),
+        "token_uri": format!("{origin}/{PATH_PREFIX}/token"),
         "universe_domain": "googleapis.com",
     });
     let mut store = app.store();

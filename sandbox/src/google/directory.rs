@@ -6,14 +6,14 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::{
-    caller::Call,
-    failure::{Failure, Refused},
+    caller::CallContext,
+    failure::{Failure, RequestError},
 };
 use crate::{
     microsoft::identity::keys::sha256,
-    model::{Hosting, Mailbox, Organisation, Purpose},
+    model::{Hosting, Mailbox, MailboxPurpose, Organisation},
     store::State,
-    wire::Answer,
+    wire::WireResponse,
 };
 
 const USERS: &[&str] = &["admin.directory.user.readonly", "admin.directory.user"];
@@ -25,7 +25,7 @@ const PAGE: usize = 100;
 const PAGE_MOST: usize = 500;
 
 /// Handles a request below `/admin/directory/v1`.
-pub fn dispatch(call: &mut Call<'_>, rest: &[&str]) -> Result<Answer, Refused> {
+pub fn dispatch(call: &mut CallContext<'_>, rest: &[&str]) -> Result<WireResponse, RequestError> {
     let store = call.app.store();
     let state = store.state();
     let organisation = call.organisation(state)?;
@@ -35,35 +35,35 @@ pub fn dispatch(call: &mut Call<'_>, rest: &[&str]) -> Result<Answer, Refused> {
         ["customer", _, "domains"] => DOMAINS,
         _ => RESOURCES,
     };
-    call.scope(scopes)?;
-    if !call.account(state)?.admin {
-        return Err(Failure::not_authorized().into());
+    call.require_scope(scopes)?;
+    if !call.own_mailbox(state)?.admin {
+        return Err(Failure::not_administrator().into());
     }
     match (call.request.method.as_str(), rest) {
         ("GET", ["customers", key]) if ours(organisation, key) => {
-            Ok(Answer::json(200, customer(organisation)))
+            Ok(WireResponse::json(200, customer(organisation)))
         }
         ("GET", ["users"]) => users(call, organisation),
         ("GET", ["users", key]) => {
             let resold = resold(state, organisation);
             let mut seen = std::iter::once(organisation).chain(resold);
             let found = seen.find_map(|one| Some((one, one.find(key).or_else(|| by_number(one, key))?)));
-            let found = found.filter(|(_, found)| found.purpose != Purpose::Room);
+            let found = found.filter(|(_, found)| found.purpose != MailboxPurpose::Room);
             let found = found.filter(|(_, found)| found.hosting != Hosting::OnPrem);
             let missing = || Failure::new(404, "global", "notFound", "Resource Not Found: userKey");
             let (owner, found) = found.ok_or_else(missing)?;
             call.note.mailbox = Some(found.address.clone());
-            Ok(Answer::json(200, user(owner, found)))
+            Ok(WireResponse::json(200, user(owner, found)))
         }
         ("GET", ["customer", key, "domains"]) if ours(organisation, key) => {
-            Ok(Answer::json(200, domains(state, organisation)))
+            Ok(WireResponse::json(200, domains(state, organisation)))
         }
         ("GET", ["customer", key, "resources", "calendars"]) if ours(organisation, key) => {
             resources(call, organisation)
         }
         ("GET", ["customer", key, "resources", "calendars", id]) if ours(organisation, key) => {
-            let found = rooms(organisation).into_iter().find(|room| number(&room.id) == *id);
-            Ok(Answer::json(200, resource(found.ok_or_else(Failure::not_found)?)))
+            let found = rooms(organisation).into_iter().find(|room| numeric_id(&room.id) == *id);
+            Ok(WireResponse::json(200, resource(found.ok_or_else(Failure::not_found)?)))
         }
         ("GET", ["customer", key, "resources", "buildings"]) if ours(organisation, key) => {
             buildings(call, organisation)
@@ -79,11 +79,11 @@ fn resold<'s>(state: &'s State, reseller: &Organisation) -> impl Iterator<Item =
 }
 
 fn by_number<'a>(organisation: &'a Organisation, key: &str) -> Option<&'a Mailbox> {
-    organisation.mailboxes.values().find(|mailbox| number(&mailbox.id) == key)
+    organisation.mailboxes.values().find(|mailbox| numeric_id(&mailbox.id) == key)
 }
 
 /// A directory id in Google's format: digits only.
-pub fn number(id: &str) -> String {
+pub fn numeric_id(id: &str) -> String {
     let hash = sha256(id.as_bytes());
     let value = hash.iter().take(8).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
     format!("1{value:020}")
@@ -127,7 +127,7 @@ fn domains(state: &State, organisation: &Organisation) -> Value {
     json!({ "kind": "admin#directory#domains", "etag": etag("domains"), "domains": all })
 }
 
-fn users(call: &Call<'_>, organisation: &Organisation) -> Result<Answer, Refused> {
+fn users(call: &CallContext<'_>, organisation: &Organisation) -> Result<WireResponse, RequestError> {
     let query = |name| call.request.query(name);
     let named = query("customer").is_some_and(|key| ours(organisation, key))
         || query("domain").is_some_and(|domain| domain.eq_ignore_ascii_case(&organisation.domain));
@@ -142,7 +142,7 @@ fn users(call: &Call<'_>, organisation: &Organisation) -> Result<Answer, Refused
     let mut found: Vec<&Mailbox> = organisation
         .mailboxes
         .values()
-        .filter(|mailbox| mailbox.purpose != Purpose::Room && mailbox.hosting != Hosting::OnPrem)
+        .filter(|mailbox| mailbox.purpose != MailboxPurpose::Room && mailbox.hosting != Hosting::OnPrem)
         .filter(|mailbox| wants(mailbox))
         .collect();
     found.sort_by_key(|mailbox| &mailbox.address);
@@ -154,7 +154,7 @@ fn user(organisation: &Organisation, mailbox: &Mailbox) -> Value {
     let (given, family) = mailbox.name.split_once(' ').unwrap_or((&mailbox.name, "-"));
     json!({
         "kind": "admin#directory#user",
-        "id": number(&mailbox.id),
+        "id": numeric_id(&mailbox.id),
         "etag": etag(&mailbox.address),
         "primaryEmail": mailbox.address,
         "name": { "givenName": given, "familyName": family, "fullName": mailbox.name },
@@ -175,12 +175,12 @@ fn user(organisation: &Organisation, mailbox: &Mailbox) -> Value {
 
 fn rooms(organisation: &Organisation) -> Vec<&Mailbox> {
     let mut found: Vec<&Mailbox> =
-        organisation.mailboxes.values().filter(|mailbox| mailbox.purpose == Purpose::Room).collect();
+        organisation.mailboxes.values().filter(|mailbox| mailbox.purpose == MailboxPurpose::Room).collect();
     found.sort_by_key(|mailbox| (&mailbox.name, &mailbox.id));
     found
 }
 
-fn resources(call: &Call<'_>, organisation: &Organisation) -> Result<Answer, Refused> {
+fn resources(call: &CallContext<'_>, organisation: &Organisation) -> Result<WireResponse, RequestError> {
     let values = rooms(organisation).into_iter().map(resource).collect();
     page(call, "admin#directory#resources#calendars#calendarResourcesList", "items", values)
 }
@@ -189,7 +189,7 @@ fn resource(mailbox: &Mailbox) -> Value {
     let mut value = json!({
         "kind": "admin#directory#resources#calendars#CalendarResource",
         "etags": etag(&mailbox.address),
-        "resourceId": number(&mailbox.id),
+        "resourceId": numeric_id(&mailbox.id),
         "resourceName": mailbox.name,
         "generatedResourceName": mailbox.name,
         "resourceEmail": mailbox.address,
@@ -211,7 +211,7 @@ fn resource(mailbox: &Mailbox) -> Value {
     value
 }
 
-fn buildings(call: &Call<'_>, organisation: &Organisation) -> Result<Answer, Refused> {
+fn buildings(call: &CallContext<'_>, organisation: &Organisation) -> Result<WireResponse, RequestError> {
     let names: BTreeSet<&str> = organisation
         .mailboxes
         .values()
@@ -236,17 +236,22 @@ fn etag(text: &str) -> String {
 }
 
 /// One page of a list. An empty list is omitted, as by Google.
-fn page(call: &Call<'_>, kind: &str, name: &str, values: Vec<Value>) -> Result<Answer, Refused> {
+fn page(
+    call: &CallContext<'_>,
+    kind: &str,
+    name: &str,
+    values: Vec<Value>,
+) -> Result<WireResponse, RequestError> {
     let number = |name: &str| call.request.query(name).map(str::parse::<usize>).transpose();
-    let bad = |_| Failure::invalid("Invalid Input: maxResults");
+    let bad = |_| Failure::invalid_request("Invalid Input: maxResults");
     let most = number("maxResults").map_err(bad)?.unwrap_or(PAGE);
     if most == 0 || most > PAGE_MOST {
-        return Err(Failure::invalid("Invalid Input: maxResults").into());
+        return Err(Failure::invalid_request("Invalid Input: maxResults").into());
     }
     let token = call.request.query("pageToken");
     let skip = token.map(|token| token.strip_prefix("~!!~").and_then(|skip| skip.parse::<usize>().ok()));
     let skip = match skip {
-        Some(None) => return Err(Failure::invalid("Invalid Input: pageToken").into()),
+        Some(None) => return Err(Failure::invalid_request("Invalid Input: pageToken").into()),
         Some(Some(skip)) => skip,
         None => 0,
     };
@@ -259,5 +264,5 @@ fn page(call: &Call<'_>, kind: &str, name: &str, values: Vec<Value>) -> Result<A
     if !part.is_empty() {
         body[name] = part.into();
     }
-    Ok(Answer::json(200, body))
+    Ok(WireResponse::json(200, body))
 }

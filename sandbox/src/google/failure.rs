@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{Error, wire::Answer};
+use crate::{Error, wire::WireResponse};
 
 /// An error response with its status, reason and message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,20 +19,20 @@ pub struct Failure {
 
 /// Why a request was not served.
 #[derive(Debug)]
-pub enum Refused {
+pub enum RequestError {
     /// The caller is at fault.
     Because(Failure),
     /// The sandbox itself failed.
     Broken(Error),
 }
 
-impl From<Failure> for Refused {
+impl From<Failure> for RequestError {
     fn from(failure: Failure) -> Self {
         Self::Because(failure)
     }
 }
 
-impl From<Error> for Refused {
+impl From<Error> for RequestError {
     fn from(error: Error) -> Self {
         Self::Broken(error)
     }
@@ -45,17 +45,17 @@ impl Failure {
     }
 
     /// A rate limit was reached.
-    pub fn limit(status: u16, reason: &str, message: &str) -> Self {
+    pub fn rate_limited(status: u16, reason: &str, message: &str) -> Self {
         Self::new(status, "usageLimits", reason, message)
     }
 
     /// A value in the request is invalid; `message` names it.
-    pub fn invalid(message: impl Into<String>) -> Self {
+    pub fn invalid_request(message: impl Into<String>) -> Self {
         Self::new(400, "global", "invalid", message)
     }
 
     /// The request lacks something.
-    pub fn required(message: impl Into<String>) -> Self {
+    pub fn missing_value(message: impl Into<String>) -> Self {
         Self::new(400, "global", "required", message)
     }
 
@@ -65,7 +65,7 @@ impl Failure {
     }
 
     /// The token lacks a scope.
-    pub fn scope() -> Self {
+    pub fn missing_scope() -> Self {
         let message = "Request had insufficient authentication scopes.";
         Self::new(403, "global", "insufficientPermissions", message)
     }
@@ -76,12 +76,12 @@ impl Failure {
     }
 
     /// The caller is not an administrator.
-    pub fn not_authorized() -> Self {
+    pub fn not_administrator() -> Self {
         Self::new(403, "global", "forbidden", "Not Authorized to access this resource/api")
     }
 
     /// Calendar is switched off for the account.
-    pub fn no_calendar() -> Self {
+    pub fn calendar_disabled() -> Self {
         let message = "The user must be signed up for Google Calendar.";
         Self::new(403, "calendar", "notACalendarUser", message)
     }
@@ -92,8 +92,8 @@ impl Failure {
     }
 
     /// The HTTP response in Google's JSON format for errors.
-    pub fn answer(&self) -> Answer {
-        let answer = Answer::json(
+    pub fn to_response(&self) -> WireResponse {
+        let answer = WireResponse::json(
             self.status,
             json!({ "error": {
                 "errors": [{ "domain": self.domain, "reason": self.reason, "message": self.message }],
@@ -102,7 +102,7 @@ impl Failure {
             }}),
         );
         match self.status {
-            401 => answer.with(
+            401 => answer.with_header(
                 "www-authenticate",
                 "Bearer realm=\"https://accounts.google.com/\", error=\"invalid_token\"",
             ),

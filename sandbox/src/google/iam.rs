@@ -12,16 +12,16 @@ use chrono::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{caller::LIFE_S, state::ServiceAccount};
+use super::{caller::TOKEN_LIFETIME_S, state::ServiceAccount};
 use crate::{
     Error,
     app::App,
     microsoft::identity::keys::Signer,
-    wire::{Answer, Note, Request},
+    wire::{JournalNote, Request, WireResponse},
 };
 
 /// The service account of the machine's tokens.
-pub const MACHINE: &str = "machine@operator-project.iam.gserviceaccount.com";
+pub const MACHINE_ACCOUNT: &str = "machine@operator-project.iam.gserviceaccount.com";
 /// Prefix of the machine's tokens.
 const MARK: &str = "ya29.c.";
 /// Maximum validity of a signed assertion in seconds.
@@ -29,7 +29,7 @@ const LONGEST_S: i64 = 12 * 3_600;
 
 /// A key that Google keeps for a service account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Managed {
+pub struct ManagedKey {
     /// The private key as stored; the public key is in the account's list of keys.
     pub private: String,
     /// Accounts that are allowed to sign as this account.
@@ -37,16 +37,24 @@ pub struct Managed {
 }
 
 /// Handles `GET /computeMetadata/v1/instance/service-accounts/default/token`.
-pub fn token(app: &App, request: &Request, note: &mut Note) -> Result<Answer, Error> {
+pub fn issue_machine_token(
+    app: &App,
+    request: &Request,
+    note: &mut JournalNote,
+) -> Result<WireResponse, Error> {
     if request.header("metadata-flavor") != Some("Google") {
         return Ok(refusal(403, "PERMISSION_DENIED", "Missing Metadata-Flavor:Google header."));
     }
     let epoch = app.store().state().token_epoch;
-    let ends = app.now() + Duration::seconds(LIFE_S);
-    let claims = json!({ "machine": MACHINE, "all": epoch, "jti": app.guid(), "exp": ends.timestamp() });
+    let ends = app.now() + Duration::seconds(TOKEN_LIFETIME_S);
+    let claims =
+        json!({ "machine": MACHINE_ACCOUNT, "all": epoch, "jti": app.new_guid(), "exp": ends.timestamp() });
     note.outcome = Some("token");
     let token = format!("{MARK}{}", app.signer.sign(&claims)?);
-    Ok(Answer::json(200, json!({ "access_token": token, "expires_in": LIFE_S, "token_type": "Bearer" })))
+    Ok(WireResponse::json(
+        200,
+        json!({ "access_token": token, "expires_in": TOKEN_LIFETIME_S, "token_type": "Bearer" }),
+    ))
 }
 
 /// The account of a request with a machine token.
@@ -65,7 +73,12 @@ struct Sign {
 }
 
 /// Handles `POST /v1/projects/-/serviceAccounts/{email}:signJwt`.
-pub fn sign(app: &Arc<App>, request: &Request, account: &str, note: &mut Note) -> Result<Answer, Error> {
+pub fn sign_jwt(
+    app: &Arc<App>,
+    request: &Request,
+    account: &str,
+    note: &mut JournalNote,
+) -> Result<WireResponse, Error> {
     let Some(caller) = machine(app, request) else {
         let message = "Request had invalid authentication credentials.";
         return Ok(refusal(401, "UNAUTHENTICATED", message));
@@ -84,10 +97,10 @@ pub fn sign(app: &Arc<App>, request: &Request, account: &str, note: &mut Note) -
     note.key = Some(account.client_id);
     note.outcome = Some("signed");
     let signer = Signer::from_text(&managed.private)?;
-    Ok(Answer::json(200, json!({ "keyId": signer.kid(), "signedJwt": signer.sign(&claims)? })))
+    Ok(WireResponse::json(200, json!({ "keyId": signer.key_id(), "signedJwt": signer.sign(&claims)? })))
 }
 
-fn may_sign(account: ServiceAccount, caller: &str) -> Option<(ServiceAccount, Managed)> {
+fn may_sign(account: ServiceAccount, caller: &str) -> Option<(ServiceAccount, ManagedKey)> {
     let managed = account.managed.clone().filter(|managed| managed.signers.contains(caller))?;
     (!account.disabled).then_some((account, managed))
 }
@@ -100,6 +113,6 @@ fn payload(app: &App, request: &Request) -> Option<Value> {
     (ends <= app.now().timestamp() + LONGEST_S).then_some(claims)
 }
 
-fn refusal(status: u16, word: &str, message: &str) -> Answer {
-    Answer::json(status, json!({ "error": { "code": status, "message": message, "status": word } }))
+fn refusal(status: u16, word: &str, message: &str) -> WireResponse {
+    WireResponse::json(status, json!({ "error": { "code": status, "message": message, "status": word } }))
 }

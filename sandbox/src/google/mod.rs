@@ -15,52 +15,52 @@ pub mod token;
 
 use std::sync::Arc;
 
-use caller::{Call, Caller};
-use failure::{Failure, Refused};
+use caller::{CallContext, Caller};
+use failure::{Failure, RequestError};
 use serde_json::json;
 
 use crate::{
     Error,
     app::App,
-    wire::{Answer, Note, Request},
+    wire::{JournalNote, Request, WireResponse},
 };
 
 /// The first segment of Google's paths.
-pub const PREFIX: &str = "google";
+pub const PATH_PREFIX: &str = "google";
 
 /// Whether a request is for Google.
-pub fn serves(request: &Request) -> bool {
-    request.segments.first().is_some_and(|first| first == PREFIX)
+pub fn is_google_request(request: &Request) -> bool {
+    request.segments.first().is_some_and(|first| first == PATH_PREFIX)
 }
 
 /// Handles a request below `/google`.
-pub fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
-    let parts = request.parts();
+pub fn route(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Result<WireResponse, Error> {
+    let parts = request.path_segments();
     match (request.method.as_str(), &parts[1..]) {
-        ("POST", ["token"]) => token::issue(app, request, note),
-        ("POST", ["revoke"]) => token::revoke(app, request),
-        ("GET", ["o", "oauth2", "v2", "auth"]) => Ok(consent::begin(app, request, note)),
+        ("POST", ["token"]) => token::issue_tokens(app, request, note),
+        ("POST", ["revoke"]) => token::revoke_token(app, request),
+        ("GET", ["o", "oauth2", "v2", "auth"]) => Ok(consent::begin_consent(app, request, note)),
         ("POST", ["o", "oauth2", "v2", "auth"]) => consent::handle_form(app, request, note),
         ("GET", [".well-known", "openid-configuration"]) => Ok(discovery(request)),
         ("GET", ["oauth2", "v3", "certs"]) => {
-            Ok(Answer::json(200, json!({ "keys": [app.signer.public(&origin(request))] })))
+            Ok(WireResponse::json(200, json!({ "keys": [app.signer.public_jwk(&base_url(request))] })))
         }
         ("GET", ["computeMetadata", "v1", "instance", "service-accounts", "default", "token"]) => {
-            iam::token(app, request, note)
+            iam::issue_machine_token(app, request, note)
         }
         ("POST", ["iam", "v1", "projects", "-", "serviceAccounts", call]) => {
             match call.strip_suffix(":signJwt") {
-                Some(account) => iam::sign(app, request, account, note),
-                None => Ok(Failure::not_found().answer()),
+                Some(account) => iam::sign_jwt(app, request, account, note),
+                None => Ok(Failure::not_found().to_response()),
             }
         }
         (_, [api @ ("calendar" | "admin"), rest @ ..]) => {
             let caller = match Caller::authenticate(app, request) {
                 Ok(caller) => caller,
-                Err(failure) => return Ok(failure.answer()),
+                Err(failure) => return Ok(failure.to_response()),
             };
             note.app = Some(caller.client_id.clone());
-            let call = &mut Call { app, request, note, caller };
+            let call = &mut CallContext { app, request, note, caller };
             let answer = match (*api, rest) {
                 ("calendar", ["v3", rest @ ..]) => calendar::dispatch(call, rest),
                 ("admin", ["directory", "v1", rest @ ..]) => directory::dispatch(call, rest),
@@ -68,22 +68,22 @@ pub fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answe
             };
             match answer {
                 Ok(answer) => Ok(answer),
-                Err(Refused::Because(failure)) => Ok(failure.answer()),
-                Err(Refused::Broken(error)) => Err(error),
+                Err(RequestError::Because(failure)) => Ok(failure.to_response()),
+                Err(RequestError::Broken(error)) => Err(error),
             }
         }
-        _ => Ok(Failure::not_found().answer()),
+        _ => Ok(Failure::not_found().to_response()),
     }
 }
 
 /// Base URL of the imitation, without a trailing slash; also the issuer of its ID tokens.
-pub fn origin(request: &Request) -> String {
-    format!("{}/{PREFIX}", request.origin)
+pub fn base_url(request: &Request) -> String {
+    format!("{}/{PATH_PREFIX}", request.origin)
 }
 
-fn discovery(request: &Request) -> Answer {
-    let origin = origin(request);
-    Answer::json(
+fn discovery(request: &Request) -> WireResponse {
+    let origin = base_url(request);
+    WireResponse::json(
         200,
         json!({
             "issuer": origin,
@@ -103,22 +103,22 @@ fn discovery(request: &Request) -> Answer {
 }
 
 /// The response to a throttled request.
-pub fn throttled(retry_after: Option<u32>) -> Answer {
-    let answer = Failure::limit(429, "rateLimitExceeded", "Rate Limit Exceeded").answer();
+pub fn throttle_response(retry_after: Option<u32>) -> WireResponse {
+    let answer = Failure::rate_limited(429, "rateLimitExceeded", "Rate Limit Exceeded").to_response();
     match retry_after {
-        Some(seconds) => answer.with("retry-after", seconds.to_string()),
+        Some(seconds) => answer.with_header("retry-after", seconds.to_string()),
         None => answer,
     }
 }
 
 /// The response for a planted refusal.
-pub fn refused(status: u16, reason: &str) -> Answer {
+pub fn error_response(status: u16, reason: &str) -> WireResponse {
     let domain =
         if reason.contains("LimitExceeded") || reason == "quotaExceeded" { "usageLimits" } else { "global" };
-    Failure::new(status, domain, reason, reason).answer()
+    Failure::new(status, domain, reason, reason).to_response()
 }
 
 /// The response to every request during an outage.
-pub fn outage() -> Answer {
-    Failure::new(503, "global", "backendError", "Backend Error").answer()
+pub fn outage_response() -> WireResponse {
+    Failure::new(503, "global", "backendError", "Backend Error").to_response()
 }

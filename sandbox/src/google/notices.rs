@@ -5,16 +5,16 @@ use domain::Timestamp;
 use super::state::Channel;
 use crate::{
     notices::OutgoingNotice,
-    store::{Notice, State},
+    store::{ChangeNotice, State},
 };
 
 /// Header that contains the channel's secret.
-pub(crate) const TOKEN: &str = "x-goog-channel-token";
+pub(crate) const CHANNEL_TOKEN_HEADER: &str = "x-goog-channel-token";
 
 /// The notifications to open channels about a change.
 pub(crate) fn outgoing_notices<'a>(
     state: &'a State,
-    notice: &'a Notice,
+    notice: &'a ChangeNotice,
     now: Timestamp,
 ) -> impl Iterator<Item = OutgoingNotice> + 'a {
     let channels = state.google.channels.values().filter(move |channel| channel.expires_at > now);
@@ -31,7 +31,7 @@ pub(crate) fn outgoing_notices<'a>(
 }
 
 /// The headers of a notification. The first one of a channel only says that it is open.
-fn headers(channel: &Channel, count: u64, notice: &Notice) -> Vec<(&'static str, String)> {
+fn headers(channel: &Channel, count: u64, notice: &ChangeNotice) -> Vec<(&'static str, String)> {
     let first = notice.change == "sync";
     let number = if first { 1 } else { count + 1 };
     let mut headers = vec![
@@ -42,6 +42,6 @@ fn headers(channel: &Channel, count: u64, notice: &Notice) -> Vec<(&'static str,
         ("x-goog-resource-uri", channel.resource_uri.clone()),
         ("x-goog-channel-expiration", channel.expires_at.format("%a, %d %b %Y %H:%M:%S GMT").to_string()),
     ];
-    headers.extend(channel.token.clone().map(|token| (TOKEN, token)));
+    headers.extend(channel.token.clone().map(|token| (CHANNEL_TOKEN_HEADER, token)));
     headers
 }

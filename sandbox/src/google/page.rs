@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::{
     model::{Mailbox, Organisation},
-    wire::Answer,
+    wire::WireResponse,
 };
 
 const STYLE: &str = "body{margin:0;font:16px/1.5 system-ui,sans-serif;background:#f0f4f9;color:#1f1f1f}\
@@ -20,8 +20,8 @@ input[type=text]{font:inherit;width:100%;box-sizing:border-box}";
 /// Maximum number of accounts listed; others can be typed.
 const LISTED: usize = 60;
 
-fn page(status: u16, title: &str, content: &str) -> Answer {
-    Answer::html(
+fn page(status: u16, title: &str, content: &str) -> WireResponse {
+    WireResponse::html(
         status,
         format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
@@ -33,13 +33,18 @@ fn page(status: u16, title: &str, content: &str) -> Answer {
 }
 
 /// A page that ends the flow with an error.
-pub fn error(status: u16, code: &str, text: &str) -> Answer {
+pub fn error_page(status: u16, code: &str, text: &str) -> WireResponse {
     let content = format!("<p>{}</p><p><small>Error {status}: {}</small></p>\n", escape(text), escape(code));
     page(status, "Access blocked", &content)
 }
 
 /// Asks which account signs in; the first one is preselected.
-pub fn accounts(path: &str, flow: &str, application: &str, accounts: &[(&Organisation, &Mailbox)]) -> Answer {
+pub fn account_page(
+    path: &str,
+    flow: &str,
+    application: &str,
+    accounts: &[(&Organisation, &Mailbox)],
+) -> WireResponse {
     let mut list = String::new();
     for (index, (_, account)) in accounts.iter().take(LISTED).enumerate() {
         let _ = writeln!(
@@ -66,7 +71,13 @@ pub fn accounts(path: &str, flow: &str, application: &str, accounts: &[(&Organis
 }
 
 /// Lists the requested scopes, each of which can be deselected.
-pub fn consent(path: &str, flow: &str, application: &str, account: &Mailbox, asked: &[&str]) -> Answer {
+pub fn consent_page(
+    path: &str,
+    flow: &str,
+    application: &str,
+    account: &Mailbox,
+    asked: &[&str],
+) -> WireResponse {
     let mut list = String::new();
     for scope in asked {
         let _ = writeln!(

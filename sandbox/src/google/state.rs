@@ -7,8 +7,8 @@ use domain::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::iam::Managed;
-use crate::store::Owner;
+use super::iam::ManagedKey;
+use crate::store::CalendarKey;
 
 /// All of Google's state.
 #[derive(Debug, Default)]
@@ -69,7 +69,7 @@ pub struct ServiceAccount {
     pub disabled: bool,
     /// The key that Google keeps for the account; `None` if it signs with its owner's keys.
     #[serde(default)]
-    pub managed: Option<Managed>,
+    pub managed: Option<ManagedKey>,
 }
 
 /// What an administrator permits a client.
@@ -91,7 +91,7 @@ pub struct Channel {
     /// The URL of the watched resource.
     pub resource_uri: String,
     /// The watched calendar.
-    pub owner: Owner,
+    pub owner: CalendarKey,
     /// The client id and subject that opened the channel.
     pub opener: (String, String),
     /// The URL for notifications.

@@ -7,17 +7,16 @@ use chrono::Duration;
 use serde_json::json;
 
 use super::{
-    assertion,
-    caller::{Caller, LIFE_S},
-    origin,
+    assertion, base_url,
+    caller::{Caller, TOKEN_LIFETIME_S},
 };
 use crate::{
     Error,
     app::App,
     microsoft::identity::keys::sha256,
-    model::{Code, Grant, Hosting, Mailbox, Organisation, Purpose, Refresh},
+    model::{AuthorisationCode, Grant, Hosting, Mailbox, MailboxPurpose, Organisation, RefreshToken},
     store::{Change, State},
-    wire::{Answer, Form, Note, Request},
+    wire::{Form, JournalNote, Request, WireResponse},
 };
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -25,68 +24,72 @@ const REFRESH_LIVES_DAYS: i64 = 183;
 
 /// An OAuth error response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct OAuthError {
     status: u16,
     error: &'static str,
     description: String,
 }
 
-impl Refusal {
+impl OAuthError {
     /// Builds an OAuth error response with its code and description.
     pub fn new(status: u16, error: &'static str, description: impl Into<String>) -> Self {
         Self { status, error, description: description.into() }
     }
 
-    fn answer(&self) -> Answer {
-        Answer::json(self.status, json!({ "error": self.error, "error_description": self.description }))
+    fn to_response(&self) -> WireResponse {
+        WireResponse::json(self.status, json!({ "error": self.error, "error_description": self.description }))
     }
 }
 
 /// Why no token was issued.
-enum Refused {
-    Because(Refusal),
+enum RequestError {
+    Because(OAuthError),
     Broken(Error),
 }
 
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
+impl From<OAuthError> for RequestError {
+    fn from(refusal: OAuthError) -> Self {
         Self::Because(refusal)
     }
 }
 
-impl From<Error> for Refused {
+impl From<Error> for RequestError {
     fn from(error: Error) -> Self {
         Self::Broken(error)
     }
 }
 
 /// Handles `POST /token`.
-pub fn issue(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
+pub fn issue_tokens(
+    app: &Arc<App>,
+    request: &Request,
+    note: &mut JournalNote,
+) -> Result<WireResponse, Error> {
     let form = request.form();
     let result = Endpoint { app, request, form: &form }.answer(note);
     match result {
         Ok(answer) => {
             note.outcome = Some("token");
-            Ok(answer.with("cache-control", "no-store"))
+            Ok(answer.with_header("cache-control", "no-store"))
         }
-        Err(Refused::Because(refusal)) => Ok(refusal.answer()),
-        Err(Refused::Broken(error)) => Err(error),
+        Err(RequestError::Because(refusal)) => Ok(refusal.to_response()),
+        Err(RequestError::Broken(error)) => Err(error),
     }
 }
 
 /// Handles `POST /revoke`.
-pub fn revoke(app: &Arc<App>, request: &Request) -> Result<Answer, Error> {
+pub fn revoke_token(app: &Arc<App>, request: &Request) -> Result<WireResponse, Error> {
     let form = request.form();
     let token = form.get("token").or_else(|| request.query("token")).unwrap_or_default().to_owned();
     let mut store = app.store();
     if !store.state().refreshes.contains_key(&token) {
-        return Ok(Answer::json(
+        return Ok(WireResponse::json(
             400,
             json!({ "error": "invalid_token", "error_description": "Token expired or revoked" }),
         ));
     }
     app.commit(&mut store, vec![Change::RefreshGone(token)])?;
-    Ok(Answer::json(200, json!({})))
+    Ok(WireResponse::json(200, json!({})))
 }
 
 struct Endpoint<'a> {
@@ -96,29 +99,29 @@ struct Endpoint<'a> {
 }
 
 impl Endpoint<'_> {
-    fn answer(&self, note: &mut Note) -> Result<Answer, Refused> {
+    fn answer(&self, note: &mut JournalNote) -> Result<WireResponse, RequestError> {
         match self.form.get("grant_type") {
             Some(JWT_BEARER) => self.service_account(note),
             Some("authorization_code") => self.code(note),
             Some("refresh_token") => self.refresh(note),
             Some(other) => {
-                Err(Refusal::new(400, "unsupported_grant_type", format!("Invalid grant_type: {other}"))
+                Err(OAuthError::new(400, "unsupported_grant_type", format!("Invalid grant_type: {other}"))
                     .into())
             }
             None => Err(missing("grant_type").into()),
         }
     }
 
-    fn service_account(&self, note: &mut Note) -> Result<Answer, Refused> {
+    fn service_account(&self, note: &mut JournalNote) -> Result<WireResponse, RequestError> {
         let store = self.app.store();
         let state = store.state();
         let text = self.form.get("assertion").ok_or_else(|| missing("assertion"))?;
-        let endpoint = format!("{}/token", origin(self.request));
-        let stated = assertion::check(self.app, state, text, &endpoint)?;
+        let endpoint = format!("{}/token", base_url(self.request));
+        let stated = assertion::verify_assertion(self.app, state, text, &endpoint)?;
         note.app = Some(stated.account.client_id.clone());
         let subject = stated.subject.ok_or_else(|| {
             // A service account by itself has no calendar here, and no organisation.
-            Refusal::new(
+            OAuthError::new(
                 401,
                 "unauthorized_client",
                 "The sandbox gives a service account no token of its own.",
@@ -135,8 +138,11 @@ impl Endpoint<'_> {
             scopes: stated.scopes.into_iter().collect(),
             epoch: 0,
         };
-        let token = caller.token(self.app, state.token_epoch)?;
-        Ok(Answer::json(200, json!({ "access_token": token, "expires_in": LIFE_S, "token_type": "Bearer" })))
+        let token = caller.issue_token(self.app, state.token_epoch)?;
+        Ok(WireResponse::json(
+            200,
+            json!({ "access_token": token, "expires_in": TOKEN_LIFETIME_S, "token_type": "Bearer" }),
+        ))
     }
 
     /// The scopes that the organisation's administrator has authorised.
@@ -146,10 +152,10 @@ impl Endpoint<'_> {
         organisation: &Organisation,
         client_id: &str,
         scopes: &[String],
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), OAuthError> {
         let held = state.google.delegations.get(&(organisation.id, client_id.to_owned()));
         let Some(held) = held.filter(|held| held.effective_at <= self.app.now()) else {
-            return Err(Refusal::new(
+            return Err(OAuthError::new(
                 401,
                 "unauthorized_client",
                 "Client is unauthorized to retrieve access tokens using this method, or client not authorized for any of the scopes requested.",
@@ -158,66 +164,67 @@ impl Endpoint<'_> {
         if scopes.iter().all(|scope| held.scopes.contains(scope)) {
             return Ok(());
         }
-        Err(Refusal::new(401, "access_denied", "Requested client not authorized."))
+        Err(OAuthError::new(401, "access_denied", "Requested client not authorized."))
     }
 
     /// The application of this request, authenticated by its secret.
-    fn application(&self, state: &State, note: &mut Note) -> Result<String, Refusal> {
+    fn application(&self, state: &State, note: &mut JournalNote) -> Result<String, OAuthError> {
         let client_id = self.form.get("client_id").ok_or_else(|| missing("client_id"))?;
         note.app = Some(client_id.to_owned());
         let known = state.applications.get(client_id);
         let known =
-            known.ok_or_else(|| Refusal::new(401, "invalid_client", "The OAuth client was not found."))?;
+            known.ok_or_else(|| OAuthError::new(401, "invalid_client", "The OAuth client was not found."))?;
         if known.secret.as_deref() != self.form.get("client_secret") {
-            return Err(Refusal::new(401, "invalid_client", "Unauthorized"));
+            return Err(OAuthError::new(401, "invalid_client", "Unauthorized"));
         }
         Ok(client_id.to_owned())
     }
 
-    fn code(&self, note: &mut Note) -> Result<Answer, Refused> {
+    fn code(&self, note: &mut JournalNote) -> Result<WireResponse, RequestError> {
         let mut store = self.app.store();
         let state = store.state();
         let client_id = self.application(state, note)?;
         let value = self.form.get("code").ok_or_else(|| missing("code"))?;
         let code = state.codes.get(value).filter(|code| code.grant.client_id == client_id);
-        let malformed = || Refusal::new(400, "invalid_grant", "Malformed auth code.");
+        let malformed = || OAuthError::new(400, "invalid_grant", "Malformed auth code.");
         let code = code.ok_or_else(malformed)?.clone();
         if code.used || code.expires_at <= self.app.now() {
-            return Err(Refusal::new(400, "invalid_grant", "Bad Request").into());
+            return Err(OAuthError::new(400, "invalid_grant", "Bad Request").into());
         }
         if self.form.get("redirect_uri") != Some(&code.redirect_uri) {
-            return Err(Refusal::new(400, "redirect_uri_mismatch", "Bad Request").into());
+            return Err(OAuthError::new(400, "redirect_uri_mismatch", "Bad Request").into());
         }
         let verifier = self.form.get("code_verifier");
         let verifier = verifier.map(|text| URL_SAFE_NO_PAD.encode(sha256(text.as_bytes())));
         if verifier != code.challenge {
-            return Err(Refusal::new(400, "invalid_grant", "Invalid code verifier.").into());
+            return Err(OAuthError::new(400, "invalid_grant", "Invalid code verifier.").into());
         }
         let mut body = self.grant(state, &code.grant)?;
         body["id_token"] = self.identity(state, &code)?.into();
-        let mut changes = vec![Change::Code(value.to_owned(), Code { used: true, ..code.clone() })];
+        let mut changes =
+            vec![Change::Code(value.to_owned(), AuthorisationCode { used: true, ..code.clone() })];
         if code.grant.scopes.contains("offline") {
-            let token = format!("1//{}", self.app.ids.secret());
+            let token = format!("1//{}", self.app.ids.random_secret());
             let expires_at = self.app.now() + Duration::days(REFRESH_LIVES_DAYS);
             body["refresh_token"] = token.clone().into();
-            changes.push(Change::Refresh(token, Refresh { grant: code.grant, expires_at }));
+            changes.push(Change::Refresh(token, RefreshToken { grant: code.grant, expires_at }));
         }
         self.app.commit(&mut store, changes)?;
-        Ok(Answer::json(200, body))
+        Ok(WireResponse::json(200, body))
     }
 
-    fn refresh(&self, note: &mut Note) -> Result<Answer, Refused> {
+    fn refresh(&self, note: &mut JournalNote) -> Result<WireResponse, RequestError> {
         let store = self.app.store();
         let state = store.state();
         let client_id = self.application(state, note)?;
         let value = self.form.get("refresh_token").ok_or_else(|| missing("refresh_token"))?;
         let held = state.refreshes.get(value).filter(|held| held.grant.client_id == client_id);
         let held = held.filter(|held| held.expires_at > self.app.now()).ok_or_else(dead)?;
-        Ok(Answer::json(200, self.grant(state, &held.grant)?))
+        Ok(WireResponse::json(200, self.grant(state, &held.grant)?))
     }
 
     /// Issues the tokens of a consent that is still valid.
-    fn grant(&self, state: &State, grant: &Grant) -> Result<serde_json::Value, Refused> {
+    fn grant(&self, state: &State, grant: &Grant) -> Result<serde_json::Value, RequestError> {
         let organisation = state.organisations.get(&grant.tenant).ok_or_else(dead)?;
         let consent = organisation.consents.get(&grant.client_id).ok_or_else(dead)?;
         if !consent.present || consent.disabled || consent.epoch != grant.epoch {
@@ -235,22 +242,22 @@ impl Endpoint<'_> {
         };
         let text = scopes.into_iter().collect::<Vec<_>>().join(" ");
         Ok(json!({
-            "access_token": caller.token(self.app, state.token_epoch)?,
-            "expires_in": LIFE_S, "scope": text, "token_type": "Bearer",
+            "access_token": caller.issue_token(self.app, state.token_epoch)?,
+            "expires_in": TOKEN_LIFETIME_S, "scope": text, "token_type": "Bearer",
         }))
     }
 
-    fn identity(&self, state: &State, code: &Code) -> Result<String, Refused> {
+    fn identity(&self, state: &State, code: &AuthorisationCode) -> Result<String, RequestError> {
         let organisation = state.organisations.get(&code.grant.tenant).ok_or_else(dead)?;
         let account = organisation.mailboxes.get(&code.grant.account).ok_or_else(dead)?;
         let now = self.app.now().timestamp();
         let domain = state.google.hosted.get(&account.id).unwrap_or(&organisation.domain);
         let subject = match state.google.namesakes.contains(&account.id) {
-            true => super::directory::number(&format!("namesake of {}", account.id)),
-            false => super::directory::number(&account.id),
+            true => super::directory::numeric_id(&format!("namesake of {}", account.id)),
+            false => super::directory::numeric_id(&account.id),
         };
         let mut claims = json!({
-            "iss": origin(self.request), "azp": code.grant.client_id, "aud": code.grant.client_id,
+            "iss": base_url(self.request), "azp": code.grant.client_id, "aud": code.grant.client_id,
             "sub": subject, "hd": domain,
             "email": account.address, "email_verified": true, "iat": now, "exp": now + 3_600,
         });
@@ -261,21 +268,21 @@ impl Endpoint<'_> {
     }
 }
 
-fn subject_of<'s>(state: &'s State, subject: &str) -> Result<(&'s Organisation, &'s Mailbox), Refusal> {
+fn subject_of<'s>(state: &'s State, subject: &str) -> Result<(&'s Organisation, &'s Mailbox), OAuthError> {
     if !subject.contains('@') {
-        return Err(Refusal::new(400, "invalid_request", "Invalid impersonation prn email address."));
+        return Err(OAuthError::new(400, "invalid_request", "Invalid impersonation prn email address."));
     }
     let found = state.organisations.values().find_map(|one| Some((one, one.find(subject)?)));
     // A room is no user: nobody can act for it.
-    let person = found.filter(|(_, mailbox)| mailbox.purpose != Purpose::Room);
+    let person = found.filter(|(_, mailbox)| mailbox.purpose != MailboxPurpose::Room);
     let alive = person.filter(|(_, mailbox)| mailbox.hosting != Hosting::OnPrem);
-    alive.ok_or_else(|| Refusal::new(400, "invalid_grant", "Invalid email or User ID"))
+    alive.ok_or_else(|| OAuthError::new(400, "invalid_grant", "Invalid email or User ID"))
 }
 
-fn missing(name: &str) -> Refusal {
-    Refusal::new(400, "invalid_request", format!("Required parameter is missing: {name}"))
+fn missing(name: &str) -> OAuthError {
+    OAuthError::new(400, "invalid_request", format!("Required parameter is missing: {name}"))
 }
 
-fn dead() -> Refusal {
-    Refusal::new(400, "invalid_grant", "Token has been expired or revoked.")
+fn dead() -> OAuthError {
+    OAuthError::new(400, "invalid_grant", "Token has been expired or revoked.")
 }

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use crate::{
     Error,
     app::App,
-    wire::{Answer, Body, Note, Request},
+    wire::{Body, JournalNote, Request, WireResponse},
 };
 
 /// Handles a request to the identity platform or Graph.
-pub async fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
+pub async fn route(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Result<WireResponse, Error> {
     if request.segments.first().is_some_and(|first| first == "v1.0") {
         graph::route(app, request, note).await
     } else {
@@ -21,23 +21,23 @@ pub async fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result
 }
 
 /// Sends the responses of rooms that are due.
-pub fn answer_invitations(app: &App) -> Result<(), Error> {
-    graph::rooms::answer_invitations(app)
+pub fn respond_to_invitations(app: &App) -> Result<(), Error> {
+    graph::rooms::respond_to_invitations(app)
 }
 
 /// The response to a throttled request.
-pub fn throttled(app: &App, request: &Request, retry_after: Option<u32>) -> Answer {
-    let answer = graph::failure::Failure::throttled().answer(app, request);
+pub fn throttle_response(app: &App, request: &Request, retry_after: Option<u32>) -> WireResponse {
+    let answer = graph::failure::Failure::throttled().to_response(app, request);
     match retry_after {
-        Some(seconds) => answer.with("retry-after", seconds.to_string()),
+        Some(seconds) => answer.with_header("retry-after", seconds.to_string()),
         None => answer,
     }
 }
 
 /// An error response in Graph's format.
-pub fn refused(app: &App, request: &Request, status: u16, code: &str) -> Answer {
+pub fn error_response(app: &App, request: &Request, status: u16, code: &str) -> WireResponse {
     let failure = graph::failure::Failure::unavailable();
-    let mut answer = graph::failure::Failure { status, ..failure }.answer(app, request);
+    let mut answer = graph::failure::Failure { status, ..failure }.to_response(app, request);
     if let Body::Json(value) = &mut answer.body {
         value["error"]["code"] = code.into();
     }
@@ -45,6 +45,6 @@ pub fn refused(app: &App, request: &Request, status: u16, code: &str) -> Answer 
 }
 
 /// The response to every request during an outage.
-pub fn outage(app: &App, request: &Request) -> Answer {
-    graph::failure::Failure::unavailable().answer(app, request)
+pub fn outage_response(app: &App, request: &Request) -> WireResponse {
+    graph::failure::Failure::unavailable().to_response(app, request)
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// How an attendee has responded, in Graph's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Response {
+pub enum InvitationResponse {
     /// No response is requested.
     None,
     /// The organiser, who does not respond.
@@ -45,7 +45,7 @@ pub enum ShowAs {
 /// How an attendee takes part in an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Part {
+pub enum AttendeeRole {
     /// A person who has to come.
     Required,
     /// A person who may come.
@@ -56,7 +56,7 @@ pub enum Part {
 
 /// A display name and a mail address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Party {
+pub struct NamedAddress {
     /// A display name.
     pub name: String,
     /// The mail address, as the client spelt it.
@@ -68,11 +68,11 @@ pub struct Party {
 pub struct Attendee {
     /// The invited name and mail address.
     #[serde(flatten)]
-    pub party: Party,
+    pub party: NamedAddress,
     /// Whether the attendee must come, may come, or is a room.
-    pub part: Part,
+    pub part: AttendeeRole,
     /// The response so far.
-    pub response: Response,
+    pub response: InvitationResponse,
     /// The time of the response; `None` before it.
     pub responded_at: Option<Timestamp>,
 }
@@ -101,13 +101,13 @@ pub struct Event {
     /// The place, as the client sent it.
     pub location: Option<serde_json::Value>,
     /// The organiser's name and address.
-    pub organizer: Party,
+    pub organizer: NamedAddress,
     /// Whether this is the organiser's copy.
     pub is_organizer: bool,
     /// The invited people and rooms.
     pub attendees: Vec<Attendee>,
     /// The response of this copy's owner.
-    pub response: Response,
+    pub response: InvitationResponse,
     /// The time of the owner's response; `None` before it.
     pub responded_at: Option<Timestamp>,
     /// How the event blocks the calendar.
@@ -156,14 +156,14 @@ impl Event {
     }
 
     /// Whether the event makes its calendar busy.
-    pub fn blocks(&self) -> bool {
+    pub fn blocks_time(&self) -> bool {
         matches!(self.show_as, ShowAs::Tentative | ShowAs::Busy | ShowAs::Oof)
     }
 }
 
 /// A response that a room still has to give.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pending {
+pub struct PendingResponse {
     /// The id of the organisation.
     pub tenant: Uuid,
     /// The room's directory id.
@@ -234,7 +234,7 @@ pub struct Subscription {
 
 /// An Exchange pull subscription: keeps the events of a calendar until the client asks for them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pull {
+pub struct PullSubscription {
     /// The subscription's primary key, which GetEvents names.
     pub id: String,
     /// The calendar: the organisation and the mailbox's directory id.

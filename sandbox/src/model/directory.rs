@@ -48,7 +48,7 @@ pub struct Organisation {
     pub consents: BTreeMap<String, Consent>,
     /// The delays of the organisation's services.
     #[serde(default)]
-    pub settings: Settings,
+    pub settings: DelaySettings,
     /// Directory ids by lower-case address; derived from `mailboxes`.
     #[serde(skip)]
     pub addresses: BTreeMap<String, String>,
@@ -57,7 +57,7 @@ pub struct Organisation {
 /// The delays of an organisation's services.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Settings {
+pub struct DelaySettings {
     /// Seconds until rooms respond.
     pub room_delay_s: u32,
     /// Seconds until an online meeting can be joined.
@@ -78,7 +78,7 @@ impl Organisation {
     }
 
     /// Rebuilds `addresses`.
-    pub fn index(&mut self) {
+    pub fn rebuild_index(&mut self) {
         self.addresses = self
             .mailboxes
             .values()
@@ -94,9 +94,9 @@ impl Organisation {
     }
 
     /// The accounts that can sign in, administrators first, then by address.
-    pub fn accounts(&self) -> Vec<&Mailbox> {
+    pub fn sign_in_accounts(&self) -> Vec<&Mailbox> {
         let mut accounts: Vec<&Mailbox> =
-            self.mailboxes.values().filter(|mailbox| mailbox.purpose == Purpose::User).collect();
+            self.mailboxes.values().filter(|mailbox| mailbox.purpose == MailboxPurpose::User).collect();
         accounts.sort_by_key(|account| (!account.admin, account.address.clone()));
         accounts
     }
@@ -117,7 +117,7 @@ pub struct Mailbox {
     /// A display name.
     pub name: String,
     /// Who uses the mailbox.
-    pub purpose: Purpose,
+    pub purpose: MailboxPurpose,
     /// Whether the account is a Global Administrator.
     pub admin: bool,
     /// Where the mailbox is hosted.
@@ -130,7 +130,7 @@ pub struct Mailbox {
     /// Whether the calendar may have online meetings.
     #[serde(default = "yes")]
     pub online_meetings: bool,
-    /// The details of a room; only with [`Purpose::Room`].
+    /// The details of a room; only with [`MailboxPurpose::Room`].
     pub room: Option<Room>,
 }
 
@@ -143,7 +143,7 @@ impl Mailbox {
 /// Who uses a mailbox, in the words of `userPurpose`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Purpose {
+pub enum MailboxPurpose {
     /// One person.
     User,
     /// The mailbox is shared by several people.

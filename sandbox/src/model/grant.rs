@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 /// A code with which a client obtains the tokens of a sign-in, once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Code {
+pub struct AuthorisationCode {
     /// The grant for which the code is exchanged.
     pub grant: Grant,
     /// The URL to which the browser was sent back.
@@ -40,7 +40,7 @@ pub struct Grant {
 
 /// A token with which a client obtains new access tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refresh {
+pub struct RefreshToken {
     /// The grant for which the token is exchanged.
     pub grant: Grant,
     /// The time from which the token is refused, by the sandbox's clock.

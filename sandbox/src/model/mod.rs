@@ -9,8 +9,11 @@ mod grant;
 mod technical;
 
 pub use calendar::{
-    Attendee, Event, Mail, MailKind, Meeting, Part, Party, Pending, Pull, Response, ShowAs, Subscription,
+    Attendee, AttendeeRole, Event, InvitationResponse, Mail, MailKind, Meeting, NamedAddress,
+    PendingResponse, PullSubscription, ShowAs, Subscription,
 };
-pub use directory::{Application, Consent, Hosting, Mailbox, Organisation, Purpose, Room, Settings};
-pub use grant::{Code, Grant, Refresh};
-pub use technical::Technical;
+pub use directory::{
+    Application, Consent, DelaySettings, Hosting, Mailbox, MailboxPurpose, Organisation, Room,
+};
+pub use grant::{AuthorisationCode, Grant, RefreshToken};
+pub use technical::TechnicalAccount;

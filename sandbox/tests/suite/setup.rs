@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use domain::{Ids, SharedClock, TestClock};
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, redirect::Policy};
-use sandbox::{Config, Running, Sandbox, microsoft::identity::keys::sha256};
+use sandbox::{Config, RunningSandbox, Sandbox, microsoft::identity::keys::sha256};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -22,7 +22,7 @@ pub fn start() -> DateTime<Utc> {
 }
 
 pub struct Setup {
-    pub running: Running,
+    pub running: RunningSandbox,
     pub client: Client,
     pub base: String,
     pub tenant: String,
@@ -42,11 +42,11 @@ impl Setup {
         Self::furnish(running).await
     }
 
-    pub async fn furnish(running: Running) -> Self {
+    pub async fn furnish(running: RunningSandbox) -> Self {
         Self::furnish_over(running, Client::builder()).await
     }
 
-    pub async fn furnish_over(running: Running, client: ClientBuilder) -> Self {
+    pub async fn furnish_over(running: RunningSandbox, client: ClientBuilder) -> Self {
         let client = client.redirect(Policy::none()).build().unwrap();
         let base = running.url().as_str().trim_end_matches('/').to_owned();
         let mut setup = Self { running, client, base, tenant: String::new(), organisation: Value::Null };
@@ -201,7 +201,7 @@ impl Setup {
     }
 }
 
-pub async fn launch(data: Option<&Path>, journal: Option<&Path>) -> Running {
+pub async fn launch(data: Option<&Path>, journal: Option<&Path>) -> RunningSandbox {
     let clock: SharedClock = Arc::new(TestClock::at(start()));
     let config = Config {
         listen: ([127, 0, 0, 1], 0).into(),

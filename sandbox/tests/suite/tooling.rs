@@ -41,7 +41,7 @@ impl Setup {
     async fn try_types(&self, line: &str) -> Result<String, String> {
         let mut words = words(line);
         words.extend(["--url".to_owned(), format!("{}/", self.base)]);
-        let said = sandbox::cli::answer_line(words.iter().map(String::as_str)).await;
+        let said = sandbox::cli::run_line(words.iter().map(String::as_str)).await;
         said.map_err(|error| error.to_string())
     }
 
@@ -164,7 +164,7 @@ async fn what_cannot_be_done_is_said_in_words() {
     let url = setup.running.url();
     setup.running.stop().await;
     let line = ["muster sandbox", "organisations", "--url", url.as_str()];
-    let error = sandbox::cli::answer_line(line).await.unwrap_err().to_string();
+    let error = sandbox::cli::run_line(line).await.unwrap_err().to_string();
     assert!(error.starts_with("No sandbox answers at"), "{error}");
 }
 

@@ -7,16 +7,16 @@ use std::collections::BTreeSet;
 
 use domain::{CallerKind, Id, Permission, access::Denied, ids, openid::IssuerTokens};
 use entity::openid_issuer::{Column, Model};
-use providers::{ErrorKind, openid::Claims, openid::Use};
+use providers::{ErrorKind, openid::Claims, openid::TokenUse};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Deserialize;
 
 use super::{Access, Authenticated, token};
 use crate::{
     Caller, Error, Result,
-    caller::Presented,
-    foreign_calls::ForeignServer,
-    issuers::{self, audience_of, person},
+    caller::PresentedCredential,
+    foreign_calls::CustomerServer,
+    issuers::{self, audience_of, token_user},
     roles,
 };
 
@@ -49,13 +49,13 @@ impl Audience {
 
 impl Access {
     /// Unverified claims of a JWT whose issuer is not this installation.
-    pub(super) fn issued_elsewhere(&self, token: &str) -> Option<UnverifiedToken> {
+    pub(super) fn parse_external_token(&self, token: &str) -> Option<UnverifiedToken> {
         let foreign: UnverifiedToken = jsonwebtoken::dangerous::insecure_decode_claims(token).ok()?;
         (foreign.iss != self.issuer()).then_some(foreign)
     }
 
     /// Authenticates an issuer's token; returns the user to whom it belongs.
-    pub(super) async fn external(
+    pub(super) async fn authenticate_external(
         &self,
         token: &str,
         foreign: UnverifiedToken,
@@ -71,16 +71,16 @@ impl Access {
         let claims = self.verified(&row, token).await?;
         let user = self.user_of(&row, &claims).await?;
         let txn = self.services.read(tenant).await?;
-        let permissions = roles::permissions_within(&txn, tenant, user).await?;
+        let permissions = roles::permissions_in_tx(&txn, tenant, user).await?;
         let permissions: BTreeSet<Permission> = permissions.ok_or_else(unknown)?;
         // Read after the permissions: a link that ends because its user is given more ends before they count.
         let issued_at = claims.issued_at();
-        let is_accepted = token::is_accepted(&txn, tenant, user, issued_at).await?;
-        if !is_accepted || person::linked(&txn, &row, &claims).await? != Some(user) {
+        let is_accepted = token::is_external_token_valid(&txn, tenant, user, issued_at).await?;
+        if !is_accepted || token_user::find_linked_user(&txn, &row, &claims).await? != Some(user) {
             return Err(unknown());
         }
-        let caller = Caller::new(entity::Trusted, CallerKind::User(user), Some(tenant), permissions)
-            .by(Presented::Issuer { issuer: row.id, issued_at });
+        let caller = Caller::new(entity::TrustedCode, CallerKind::User(user), Some(tenant), permissions)
+            .with_credential(PresentedCredential::Issuer { issuer: row.id, issued_at });
         Ok(Authenticated { caller, expires_at: Some(claims.expires_at()) })
     }
 
@@ -104,15 +104,18 @@ impl Access {
     async fn verified(&self, row: &Model, token: &str) -> Result<Claims> {
         let unknown = || Error::Denied(Denied::Unauthenticated);
         let what = match row.accepts.known() {
-            Some(IssuerTokens::AccessToken) => Use::AccessToken { audience: &row.audience },
-            Some(IssuerTokens::IdToken) => Use::IdToken,
+            Some(IssuerTokens::AccessToken) => TokenUse::AccessToken { audience: &row.audience },
+            Some(IssuerTokens::IdToken) => TokenUse::IdToken,
             Some(IssuerTokens::None) | None => return Err(unknown()),
         };
-        let issuer = issuers::registered(row);
+        let issuer = issuers::to_issuer(row);
         let openid = self.services.connectors.openid()?;
         let verified = self
             .services
-            .foreign_call((row.tenant_id, ForeignServer::IssuerMetadata), openid.verify(&issuer, token, what))
+            .call_customer_server(
+                (row.tenant_id, CustomerServer::IssuerMetadata),
+                openid.verify(&issuer, token, what),
+            )
             .await?;
         verified.map_err(|error| match error.kind {
             ErrorKind::Unavailable => error.into(),
@@ -124,13 +127,14 @@ impl Access {
     }
 
     async fn user_of(&self, row: &Model, claims: &Claims) -> Result<Id<ids::User>> {
-        let known = person::linked(&self.services.read(row.tenant_id).await?, row, claims).await?;
+        let known =
+            token_user::find_linked_user(&self.services.read(row.tenant_id).await?, row, claims).await?;
         if let Some(user) = known {
             return Ok(user);
         }
         // Locked: the user's address could change between the look-up and the link.
         let (mut tx, _) = self.services.begin_locked(row.tenant_id).await?;
-        match person::link(&mut tx, row.id, claims).await {
+        match token_user::find_or_link_user(&mut tx, row.id, claims).await {
             Ok(user) => {
                 tx.commit().await?;
                 Ok(user)

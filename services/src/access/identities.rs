@@ -53,7 +53,7 @@ impl AccessChange {
         }
     }
 
-    pub(crate) fn message(self, id: Id<ids::Event>) -> Message {
+    pub(crate) fn to_fanout_message(self, id: Id<ids::Event>) -> Message {
         let tenant = match self {
             Self::Tenant(tenant) => Some(tenant.uuid()),
             Self::Everybody => None,
@@ -92,7 +92,7 @@ pub(super) struct AccessEpoch(u64);
 
 /// A cache of authentication results; see the module documentation.
 #[derive(Debug)]
-pub(crate) struct Identities {
+pub(crate) struct IdentityCache {
     known: Cache<CredentialDigest, CachedIdentity>,
     familiar: Cache<CredentialDigest, CachedIdentity>,
     changes: Mutex<Changes>,
@@ -114,7 +114,7 @@ struct Changes {
     tenants: HashMap<Id<ids::Tenant>, AccessEpoch>,
 }
 
-impl Identities {
+impl IdentityCache {
     pub(crate) fn new(fanout: &dyn Fanout) -> Self {
         let changes = Changes {
             subscription: fanout.subscribe(Id::nil(), TOPIC),
@@ -147,7 +147,7 @@ impl Identities {
     }
 
     /// Caches a result that was read after `epoch` was obtained.
-    pub(super) fn remember(
+    pub(super) fn insert(
         &self,
         presented: CredentialDigest,
         epoch: AccessEpoch,
@@ -161,11 +161,7 @@ impl Identities {
 
     /// The caller last seen with this credential, up to an hour ago, unless a change since then could have invalidated
     /// it.
-    pub(super) fn recently_authenticated(
-        &self,
-        presented: CredentialDigest,
-        now: Timestamp,
-    ) -> Option<Caller> {
+    pub(super) fn find_recent_caller(&self, presented: CredentialDigest, now: Timestamp) -> Option<Caller> {
         let known = self.familiar.get(&presented)?;
         self.is_unchanged(&known, now).then_some(known.by.caller)
     }
@@ -199,7 +195,7 @@ impl Changes {
 }
 
 /// Stream of all changes of access from now on, on any node.
-pub(super) fn changes(services: &Services) -> impl Stream<Item = AccessChange> + Send + use<> {
+pub(super) fn watch_changes(services: &Services) -> impl Stream<Item = AccessChange> + Send + use<> {
     let subscription = services.queue.fanout.subscribe(Id::nil(), TOPIC);
     stream::unfold(subscription, |mut subscription| async move {
         let heard = subscription.next().await?;

@@ -11,16 +11,18 @@ mod token;
 use std::collections::BTreeSet;
 
 use domain::{CallerKind, Id, Permission, Timestamp, access::Denied, ids};
-use entity::Trusted;
+use entity::TrustedCode;
 use futures::Stream;
 
 pub use identities::AccessChange;
-pub(crate) use identities::Identities;
+pub(crate) use identities::IdentityCache;
 pub use token::AccessToken;
-pub(crate) use token::{IssuedFor, LEEWAY, is_accepted, is_live, revoke_outgrown};
+pub(crate) use token::{
+    LEEWAY_SECONDS, TokenOrigin, is_external_token_valid, is_token_live, revoke_exceeding_requester,
+};
 
 use self::identities::CredentialDigest;
-use crate::{Caller, Error, Result, caller::Presented, keys, proof::Anyone, roles};
+use crate::{Caller, Error, Result, caller::PresentedCredential, keys, proof::Anyone, roles};
 
 crate::noun! {
     /// Callers' identities: keys, tokens and roles.
@@ -47,25 +49,25 @@ impl Access {
         authorization: Option<&str>,
         tenant_header: Option<&str>,
     ) -> Result<Authenticated> {
-        if let Some(known) = self.remembered(Anyone, authorization, tenant_header) {
+        if let Some(known) = self.authenticate_from_cache(Anyone, authorization, tenant_header) {
             return Ok(known);
         }
         let credential = authorization.and_then(bearer).ok_or(Denied::Unauthenticated)?;
         let presented = CredentialDigest::new(credential, tenant_header);
         let (epoch, now) = (self.services.identities.epoch(), self.services.now());
-        let known = if credential.starts_with(keys::PREFIX) {
+        let known = if credential.starts_with(keys::KEY_PREFIX) {
             self.vendor(credential, tenant_header).await?
-        } else if let Some(foreign) = self.issued_elsewhere(credential) {
-            self.external(credential, foreign, tenant_header).await?
+        } else if let Some(foreign) = self.parse_external_token(credential) {
+            self.authenticate_external(credential, foreign, tenant_header).await?
         } else {
             self.user(credential, tenant_header).await?
         };
-        self.services.identities.remember(presented, epoch, now, known.clone());
+        self.services.identities.insert(presented, epoch, now, known.clone());
         Ok(known)
     }
 
     /// The result of [`Access::authenticate`] if this node has cached it; never queries the database.
-    pub fn remembered(
+    pub fn authenticate_from_cache(
         &self,
         _by: Anyone,
         authorization: Option<&str>,
@@ -80,31 +82,32 @@ impl Access {
 
     /// The caller who presented this credential within the last hour, if it was valid then. Used only to attribute a
     /// request to queues and quotas before it is authenticated; grants no rights.
-    pub fn recently_authenticated(
+    pub fn find_recent_caller(
         &self,
         _by: Anyone,
         authorization: Option<&str>,
         tenant_header: Option<&str>,
     ) -> Option<Caller> {
         let presented = CredentialDigest::new(bearer(authorization?)?, tenant_header);
-        self.services.identities.recently_authenticated(presented, self.services.now())
+        self.services.identities.find_recent_caller(presented, self.services.now())
     }
 
     /// Reads the caller's current permissions again, because those of users may change during a subscription.
-    pub async fn refreshed(&self, caller: &Caller) -> Result<Caller> {
+    pub async fn refresh_caller(&self, caller: &Caller) -> Result<Caller> {
         let (CallerKind::User(user), Some(tenant)) = (caller.kind(), caller.tenant()) else {
             return Ok(caller.clone());
         };
         let txn = self.services.read(tenant).await?;
-        let permissions = roles::permissions_within(&txn, tenant, user).await?;
+        let permissions = roles::permissions_in_tx(&txn, tenant, user).await?;
         let permissions = permissions.ok_or(Denied::Unauthenticated)?;
-        Ok(Caller::new(Trusted, caller.kind(), Some(tenant), permissions).by(caller.presented()))
+        Ok(Caller::new(TrustedCode, caller.kind(), Some(tenant), permissions)
+            .with_credential(caller.credential()))
     }
 
     /// Stream of changes to callers' permissions on any node. A socket authenticates again when a change concerns its
     /// caller.
-    pub fn changes(&self, _by: Anyone) -> impl Stream<Item = AccessChange> + Send + use<> {
-        identities::changes(&self.services)
+    pub fn watch_changes(&self, _by: Anyone) -> impl Stream<Item = AccessChange> + Send + use<> {
+        identities::watch_changes(&self.services)
     }
 
     async fn vendor(&self, secret: &str, tenant_header: Option<&str>) -> Result<Authenticated> {
@@ -116,7 +119,7 @@ impl Access {
         };
         let kind = CallerKind::Vendor(key.id);
         let permissions = keys::permissions_of(&key);
-        let caller = Caller::new(Trusted, kind, tenant, permissions);
+        let caller = Caller::new(TrustedCode, kind, tenant, permissions);
         Ok(Authenticated { caller, expires_at: key.expires_at })
     }
 
@@ -138,13 +141,13 @@ impl Access {
             return Err(Error::not_found("tenant"));
         }
         let txn = self.services.read(tenant).await?;
-        if !token::is_in_force(&txn, &claims).await? {
+        if !token::is_token_in_force(&txn, &claims).await? {
             return Err(Denied::Unauthenticated.into());
         }
-        let permissions = roles::permissions_within(&txn, tenant, user).await?;
+        let permissions = roles::permissions_in_tx(&txn, tenant, user).await?;
         let permissions: BTreeSet<Permission> = permissions.ok_or(Denied::Unauthenticated)?;
-        let caller = Caller::new(Trusted, CallerKind::User(user), Some(tenant), permissions);
-        let caller = caller.by(Presented::Token(claims.jti));
+        let caller = Caller::new(TrustedCode, CallerKind::User(user), Some(tenant), permissions);
+        let caller = caller.with_credential(PresentedCredential::Token(claims.jti));
         Ok(Authenticated { caller, expires_at: Some(claims.expiry()?) })
     }
 }

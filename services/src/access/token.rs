@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     Error, Page, PageArgs, Refusal, Result, System, Tx,
-    audit::{AuditFacts, OPERATOR},
+    audit::{AuditFacts, OPERATOR_ACTOR},
     keys::{self, SigningKey},
     page,
     proof::{Member, OwnOr, Staff},
@@ -30,7 +30,7 @@ const AUDIENCE: &str = "muster";
 /// Media type in the header `typ` (RFC 9068 section 2.1); no other kind of JWT is accepted as an access token.
 const TYPE: &str = "at+jwt";
 /// Tolerated difference between the clocks of two machines, in seconds.
-pub(crate) const LEEWAY: i64 = 30;
+pub(crate) const LEEWAY_SECONDS: i64 = 30;
 
 /// A newly signed access token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,12 +58,12 @@ pub(super) struct Claims {
 
 /// A signing key with the lifetime of the tokens that it signs.
 #[derive(Debug)]
-pub(crate) struct Signer {
+pub(crate) struct TokenSigner {
     key: SigningKey,
     lifetime: Duration,
 }
 
-impl Signer {
+impl TokenSigner {
     fn sign(&self, claims: &Claims) -> Result<String> {
         let header = Header {
             kid: Some(self.key.id.uuid().to_string()),
@@ -77,7 +77,7 @@ impl Signer {
 
 /// Why a token is issued.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum IssuedFor<'a> {
+pub(crate) enum TokenOrigin<'a> {
     /// Requested by the vendor's staff.
     Vendor(&'a Staff),
     /// Requested by the operator.
@@ -111,10 +111,10 @@ impl Access {
             let refusal = Refusal::new("TOKEN_LIFETIME", message).at("lifetimeSeconds");
             return Err(refusal.exceeding(longest.as_secs(), lifetime.as_secs()).into());
         }
-        let signer = self.signer(lifetime).await?;
+        let signer = self.signer_for(lifetime).await?;
         // Locked, or the user could be given permissions before there is a token to revoke.
         let (mut tx, _) = self.services.begin_locked(tenant).await?;
-        let held = roles::permissions_within(tx.conn(), tenant, user).await?;
+        let held = roles::permissions_in_tx(tx.conn(), tenant, user).await?;
         let held = held.ok_or_else(|| Error::not_found("user"))?;
         if let Some(permission) = held.iter().find(|permission| !by.has_permission(**permission)) {
             let message = format!(
@@ -122,7 +122,7 @@ impl Access {
             );
             return Err(Refusal::new("PERMISSION_NOT_YOURS", message).at("userId").into());
         }
-        let token = self.issue_within(&mut tx, &signer, user, IssuedFor::Vendor(by)).await?;
+        let token = self.issue_in_tx(&mut tx, &signer, user, TokenOrigin::Vendor(by)).await?;
         tx.commit().await?;
         Ok(token)
     }
@@ -134,35 +134,35 @@ impl Access {
         tenant: Id<ids::Tenant>,
         user: Id<ids::User>,
     ) -> Result<AccessToken> {
-        let signer = self.signer(None).await?;
+        let signer = self.signer_for(None).await?;
         let mut tx = self.services.begin(tenant).await?;
-        let token = self.issue_within(&mut tx, &signer, user, IssuedFor::Operator).await?;
+        let token = self.issue_in_tx(&mut tx, &signer, user, TokenOrigin::Operator).await?;
         tx.commit().await?;
         Ok(token)
     }
 
     /// Creates a signer for tokens with this lifetime; defaults to the maximum. Call it before beginning a
     /// transaction, because creating a key needs a transaction of its own.
-    pub(crate) async fn signer(&self, lifetime: impl Into<Option<Duration>>) -> Result<Signer> {
+    pub(crate) async fn signer_for(&self, lifetime: impl Into<Option<Duration>>) -> Result<TokenSigner> {
         let lifetime = lifetime.into().unwrap_or(self.services.settings.token_lifetime);
-        Ok(Signer { key: self.services.keys().signing_key().await?, lifetime })
+        Ok(TokenSigner { key: self.services.keys().signing_key().await?, lifetime })
     }
 
     /// Issues an access token for a user of the transaction's tenant.
-    pub(crate) async fn issue_within(
+    pub(crate) async fn issue_in_tx(
         &self,
         tx: &mut Tx,
-        signer: &Signer,
+        signer: &TokenSigner,
         user: Id<ids::User>,
-        reason: IssuedFor<'_>,
+        reason: TokenOrigin<'_>,
     ) -> Result<AccessToken> {
         let (by, issuer, issued_with) = match reason {
-            IssuedFor::Vendor(by) => (by.actor(), None, Some(roles::permission_names(by.permissions()))),
-            IssuedFor::Operator => {
+            TokenOrigin::Vendor(by) => (by.actor(), None, Some(roles::permission_names(by.permissions()))),
+            TokenOrigin::Operator => {
                 let all = Permission::ALL.iter().copied().collect();
-                (OPERATOR.to_owned(), None, Some(roles::permission_names(&all)))
+                (OPERATOR_ACTOR.to_owned(), None, Some(roles::permission_names(&all)))
             }
-            IssuedFor::SignIn(issuer) => (user.to_string(), Some(issuer), None),
+            TokenOrigin::SignIn(issuer) => (user.to_string(), Some(issuer), None),
         };
         let claims = self.claims(tx.tenant(), user, signer.lifetime);
         let token = signer.sign(&claims)?;
@@ -181,14 +181,14 @@ impl Access {
             issued_with,
         };
         Entity::insert(ActiveModel::from(row)).exec_without_returning(tx.conn()).await?;
-        let facts = AuditFacts::created(json!({ "user": user, "expiresAt": expires_at }));
+        let facts = AuditFacts::for_creation(json!({ "user": user, "expiresAt": expires_at }));
         tx.audit(&by, "token.issue", id.to_string(), facts);
         Ok(AccessToken { id, token, expires_at })
     }
 
     /// Revokes the tokens and codes that one user, or every user, obtained by signing in through an issuer; called when
     /// that way of signing in ends.
-    pub(crate) async fn revoke_through(
+    pub(crate) async fn revoke_from_issuer(
         tx: &mut Tx,
         issuer: Id<ids::OpenIdIssuer>,
         user: Option<Id<ids::User>>,
@@ -202,7 +202,7 @@ impl Access {
         }
         statement.exec(tx.conn()).await?;
         end_codes(tx, Some(issuer), user).await?;
-        tx.access_changed();
+        tx.notify_access_changed();
         Ok(())
     }
 
@@ -211,7 +211,7 @@ impl Access {
         let (tenant, user) = (by.tenant(), by.user());
         let txn = self.services.read(tenant).await?;
         let tokens = entity::access_token::of(tenant).filter(Column::UserId.eq(user));
-        page::read(tokens, Column::Id, args, &txn).await
+        page::read_page(tokens, Column::Id, args, &txn).await
     }
 
     /// Revokes the given access tokens of the proof's user, or all if `None`, and closes the sockets opened with them
@@ -228,16 +228,16 @@ impl Access {
         // Locked: a code could be exchanged between the look at the tokens and their end.
         let (mut tx, _) = self.services.begin_locked(by.tenant()).await?;
         let user = by.user();
-        let held = roles::permissions_within(tx.conn(), by.tenant(), user).await?;
+        let held = roles::permissions_in_tx(tx.conn(), by.tenant(), user).await?;
         if !by.is_own() {
             let held = held.ok_or_else(|| Error::not_found("user"))?;
-            roles::may_take(by, &held)?;
+            roles::require_revocable_by(by, &held)?;
         }
         let mut statement = entity::access_token::update(tx.tenant())
             .filter(Column::UserId.eq(user))
             .filter(Column::RevokedAt.is_null())
             // A token is accepted a little longer than it lasts.
-            .filter(Column::ExpiresAt.gt(tx.now() - chrono::Duration::seconds(LEEWAY)))
+            .filter(Column::ExpiresAt.gt(tx.now() - chrono::Duration::seconds(LEEWAY_SECONDS)))
             .col_expr(Column::RevokedAt, Expr::value(tx.now()));
         if let Some(tokens) = tokens {
             statement = statement.filter(Column::Id.is_in(tokens.iter().copied()));
@@ -249,7 +249,7 @@ impl Access {
         } else if revoked == 0 {
             return Ok(0);
         }
-        tx.access_changed();
+        tx.notify_access_changed();
         tx.audit(
             &by.actor(),
             "token.revoke",
@@ -288,13 +288,13 @@ impl Access {
         validation.validate_nbf = false;
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).map_err(|_| dead())?.claims;
         let now = self.services.now().timestamp();
-        let begun = claims.nbf.max(claims.iat) <= now.saturating_add(LEEWAY);
-        let ended = claims.exp <= now.saturating_sub(LEEWAY);
+        let begun = claims.nbf.max(claims.iat) <= now.saturating_add(LEEWAY_SECONDS);
+        let ended = claims.exp <= now.saturating_sub(LEEWAY_SECONDS);
         if begun && !ended { Ok(claims) } else { Err(dead()) }
     }
 
     pub(super) fn issuer(&self) -> String {
-        self.services.settings.link("")
+        self.services.settings.absolute_url("")
     }
 }
 
@@ -349,17 +349,20 @@ async fn end_codes(
 /// Revokes the tokens of users who now hold a permission that the requester of the token lacks; the requester could
 /// otherwise act with more permissions than their own. Called after every change that gives users permissions, within
 /// its transaction.
-pub(crate) async fn revoke_outgrown(tx: &mut Tx, by: &Member, users: &[Id<ids::User>]) -> Result<()> {
+pub(crate) async fn revoke_exceeding_requester(
+    tx: &mut Tx,
+    by: &Member,
+    users: &[Id<ids::User>],
+) -> Result<()> {
     let live = entity::access_token::of(tx.tenant())
         .filter(Column::UserId.is_in(users.iter().copied()))
         .filter(Column::IssuedWith.is_not_null())
         .filter(Column::RevokedAt.is_null())
-        .filter(Column::ExpiresAt.gt(tx.now() - chrono::Duration::seconds(LEEWAY)));
+        .filter(Column::ExpiresAt.gt(tx.now() - chrono::Duration::seconds(LEEWAY_SECONDS)));
     let mut outgrown: BTreeMap<Id<ids::User>, Vec<Id<ids::AccessToken>>> = BTreeMap::new();
     for token in live.all(tx.conn()).await? {
-        let held =
-            roles::permissions_within(tx.conn(), tx.tenant(), token.user_id).await?.unwrap_or_default();
-        let issued_with = token.issued_with.as_ref().map(roles::parsed).unwrap_or_default();
+        let held = roles::permissions_in_tx(tx.conn(), tx.tenant(), token.user_id).await?.unwrap_or_default();
+        let issued_with = token.issued_with.as_ref().map(roles::parse_permissions).unwrap_or_default();
         if !held.is_subset(&issued_with) {
             outgrown.entry(token.user_id).or_default().push(token.id);
         }
@@ -370,7 +373,7 @@ pub(crate) async fn revoke_outgrown(tx: &mut Tx, by: &Member, users: &[Id<ids::U
             .col_expr(Column::RevokedAt, Expr::value(tx.now()))
             .exec(tx.conn())
             .await?;
-        tx.access_changed();
+        tx.notify_access_changed();
         let facts =
             json!({ "tokens": tokens, "revoked": tokens.len(), "because": "the user was given permissions" });
         tx.audit(&by.actor(), "token.revoke", user.to_string(), facts);
@@ -380,7 +383,7 @@ pub(crate) async fn revoke_outgrown(tx: &mut Tx, by: &Member, users: &[Id<ids::U
 
 /// Whether a token was issued by this installation, and neither it nor the vendor key that requested it has been
 /// revoked.
-pub(super) async fn is_in_force(conn: &impl ConnectionTrait, claims: &Claims) -> Result<bool> {
+pub(super) async fn is_token_in_force(conn: &impl ConnectionTrait, claims: &Claims) -> Result<bool> {
     let record = entity::access_token::one(claims.tenant, claims.jti).one(conn).await?;
     let is_live =
         |record: &Model| record.user_id == claims.sub && record.expires_at.timestamp() == claims.exp;
@@ -402,7 +405,7 @@ async fn end_foreign_tokens(tx: &Tx, user: Id<ids::User>) -> Result<()> {
 }
 
 /// Whether a token that the tenant's own issuer issued to a user at `issued_at` has not been revoked.
-pub(crate) async fn is_accepted(
+pub(crate) async fn is_external_token_valid(
     conn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     user: Id<ids::User>,
@@ -413,7 +416,7 @@ pub(crate) async fn is_accepted(
 }
 
 /// Whether a token that was valid before is still not revoked.
-pub(crate) async fn is_live(
+pub(crate) async fn is_token_live(
     conn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     token: Id<ids::AccessToken>,
@@ -426,5 +429,5 @@ pub(crate) async fn is_live(
 
 async fn is_not_revoked(conn: &impl ConnectionTrait, record: &Model) -> Result<bool> {
     let by_key = record.issuer_id.is_none();
-    Ok(record.revoked_at.is_none() && !(by_key && keys::is_revoked(conn, &record.issued_by).await?))
+    Ok(record.revoked_at.is_none() && !(by_key && keys::is_revoked_key(conn, &record.issued_by).await?))
 }

@@ -16,21 +16,21 @@ use serde_json::{Map, json};
 use super::{CHANGED, chain_name};
 
 /// The hash that precedes the first entry of a chain.
-pub(super) const NOTHING: [u8; 32] = [0; 32];
+pub(super) const GENESIS_HASH: [u8; 32] = [0; 32];
 
 /// Suffixes of member names whose values are secret.
 const SECRETS: [&str; 6] = ["secret", "password", "privatekey", "refreshtoken", "accesstoken", "masterkey"];
 
 /// An entry as one line of an export, with the hash of the previous entry.
-pub fn line(row: &Model, previous: &[u8]) -> String {
+pub fn export_line(row: &Model, previous: &[u8]) -> String {
     let mut members = members(row, previous);
     members.insert("hash", json!(hex(row.hash.as_deref().unwrap_or_default())));
-    text(&json!(members))
+    to_canonical_json(&json!(members))
 }
 
 /// Computes the hash of an entry, given the hash of the previous one.
-pub(super) fn hash(row: &Model, previous: &[u8]) -> Vec<u8> {
-    digest(&SHA256, text(&json!(members(row, previous))).as_bytes()).as_ref().to_vec()
+pub(super) fn entry_hash(row: &Model, previous: &[u8]) -> Vec<u8> {
+    digest(&SHA256, to_canonical_json(&json!(members(row, previous))).as_bytes()).as_ref().to_vec()
 }
 
 fn members(row: &Model, previous: &[u8]) -> BTreeMap<&'static str, Json> {
@@ -52,23 +52,23 @@ fn members(row: &Model, previous: &[u8]) -> BTreeMap<&'static str, Json> {
 }
 
 /// Truncates a time to microseconds, the precision of both databases.
-pub(super) fn stored(at: Timestamp) -> Timestamp {
+pub(super) fn truncate_to_micros(at: Timestamp) -> Timestamp {
     at.trunc_subsecs(6)
 }
 
 /// Prepares a value for recording: removes secrets, and fractional numbers, which the two databases return
 /// differently.
-pub(super) fn recordable(value: Json) -> Json {
+pub(super) fn sanitize(value: Json) -> Json {
     match value {
         Json::Object(members) => {
             let member = |(name, value): (String, Json)| {
                 let kept =
-                    if is_secret(&name) && !value.is_null() { json!(CHANGED) } else { recordable(value) };
+                    if is_secret(&name) && !value.is_null() { json!(CHANGED) } else { sanitize(value) };
                 (name, kept)
             };
             Json::Object(members.into_iter().map(member).collect::<Map<_, _>>())
         }
-        Json::Array(values) => values.into_iter().map(recordable).collect(),
+        Json::Array(values) => values.into_iter().map(sanitize).collect(),
         Json::Number(number) if !(number.is_i64() || number.is_u64()) => json!(number.to_string()),
         other => other,
     }
@@ -80,7 +80,7 @@ fn is_secret(name: &str) -> bool {
 }
 
 /// Serialises JSON with sorted members and no white space.
-pub(super) fn text(value: &Json) -> String {
+pub(super) fn to_canonical_json(value: &Json) -> String {
     let mut out = String::new();
     write(&mut out, value);
     out
@@ -125,7 +125,10 @@ mod tests {
     #[test]
     fn the_text_has_sorted_members_and_no_white_space() {
         let value = json!({ "b": [1, { "z": null, "a": "\u{1f}\"é" }], "a": {}, "c": [] });
-        assert_eq!(text(&value), "{\"a\":{},\"b\":[1,{\"a\":\"\\u001f\\\"é\",\"z\":null}],\"c\":[]}");
+        assert_eq!(
+            to_canonical_json(&value),
+            "{\"a\":{},\"b\":[1,{\"a\":\"\\u001f\\\"é\",\"z\":null}],\"c\":[]}"
+        );
     }
 
     #[test]
@@ -135,6 +138,6 @@ mod tests {
         let kept = json!({
             "client_secret": "changed", "deep": [{ "newPassword": "changed" }], "refreshToken": null, "n": "1.5",
         });
-        assert_eq!(recordable(value), kept);
+        assert_eq!(sanitize(value), kept);
     }
 }

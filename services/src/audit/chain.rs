@@ -17,8 +17,8 @@ use sea_orm::{
 
 use super::{
     AuditFacts,
-    canonical::{hash, recordable, stored},
-    key::{AuditKey, Sealer},
+    canonical::{entry_hash, sanitize, truncate_to_micros},
+    key::{AuditKey, AuditKeyProvider},
     unreadable,
 };
 use crate::Result;
@@ -26,7 +26,7 @@ use crate::Result;
 /// An action to be appended to an audit chain.
 #[derive(Debug, Clone)]
 pub(crate) struct AuditRecord {
-    /// The chain: a tenant, or [`super::INSTALLATION`].
+    /// The chain: a tenant, or [`super::INSTALLATION_CHAIN`].
     pub(crate) chain: Id<ids::Tenant>,
     pub(crate) actor: String,
     pub(crate) action: &'static str,
@@ -39,15 +39,15 @@ pub(crate) struct AuditRecord {
 /// Appends actions in order. The transaction must not acquire further locks afterwards.
 pub(crate) async fn append(
     txn: &impl ConnectionTrait,
-    sealer: &Sealer,
+    sealer: &AuditKeyProvider,
     acts: Vec<AuditRecord>,
 ) -> Result<()> {
     if acts.is_empty() {
         return Ok(());
     }
-    let key = sealer.key(txn).await?;
+    let key = sealer.get_or_create(txn).await?;
     let chains: BTreeSet<Id<ids::Tenant>> = acts.iter().map(|act| act.chain).collect();
-    let mut ends = lock(txn, &key, &chains).await?;
+    let mut ends = lock_heads(txn, &key, &chains).await?;
     let mut rows = Vec::with_capacity(acts.len());
     for act in acts {
         let end = ends.get_mut(&act.chain).ok_or_else(unreadable)?;
@@ -55,11 +55,11 @@ pub(crate) async fn append(
         (end.seq, end.hash) = (end.seq + 1, row.hash.clone().unwrap_or_default());
         rows.push(row);
     }
-    write(txn, ends.into_values().map(|end| resealed(&key, end)).collect(), rows).await
+    write(txn, ends.into_values().map(|end| reseal_head(&key, end)).collect(), rows).await
 }
 
 /// Returns the current heads of chains, locked until the transaction ends; missing chains are created.
-pub(super) async fn lock(
+pub(super) async fn lock_heads(
     txn: &impl ConnectionTrait,
     key: &AuditKey,
     chains: &BTreeSet<Id<ids::Tenant>>,
@@ -86,7 +86,7 @@ async fn held(
         .all(txn)
         .await?;
     let seen = |mut end: audit_chain::Model| {
-        if !key.is_sealed(&end) {
+        if !key.has_valid_seal(&end) {
             // The act goes on; that the end was changed stays to be seen, because it never gets a seal again.
             tracing::error!(chain = %end.tenant_id, "the end of an audit chain was changed: run muster audit verify");
             end.seal.clear();
@@ -97,8 +97,8 @@ async fn held(
 }
 
 /// Seals the head again, unless its previous seal was broken.
-pub(super) fn resealed(key: &AuditKey, end: audit_chain::Model) -> audit_chain::Model {
-    if end.seal.is_empty() { end } else { key.sealed(end) }
+pub(super) fn reseal_head(key: &AuditKey, end: audit_chain::Model) -> audit_chain::Model {
+    if end.seal.is_empty() { end } else { key.seal_head(end) }
 }
 
 /// Creates the entry for an action and advances the head of its chain.
@@ -107,22 +107,22 @@ pub(super) fn append_entry(
     act: AuditRecord,
     end: &audit_chain::Model,
 ) -> audit::Model {
-    let value = |value: Option<Json>| value.filter(|value| !value.is_null()).map(recordable);
+    let value = |value: Option<Json>| value.filter(|value| !value.is_null()).map(sanitize);
     let mut row = audit::Model {
         id,
         tenant_id: act.chain,
         actor: act.actor,
         action: act.action.to_owned(),
         subject: act.subject,
-        details: recordable(act.facts.details),
-        at: stored(act.at),
+        details: sanitize(act.facts.details),
+        at: truncate_to_micros(act.at),
         request: act.request,
         old_value: value(act.facts.old),
         new_value: value(act.facts.new),
         seq: Some(end.seq + 1),
         hash: None,
     };
-    row.hash = Some(hash(&row, &end.hash));
+    row.hash = Some(entry_hash(&row, &end.hash));
     row
 }
 
@@ -139,13 +139,13 @@ async fn write(
         audit::Entity::insert_many(rows).exec_without_returning(txn).await?;
     }
     for end in ends {
-        update_end(txn, end).await?;
+        update_head(txn, end).await?;
     }
     Ok(())
 }
 
 /// Stores the new head of a chain.
-pub(super) async fn update_end(txn: &impl ConnectionTrait, end: audit_chain::Model) -> Result<()> {
+pub(super) async fn update_head(txn: &impl ConnectionTrait, end: audit_chain::Model) -> Result<()> {
     use audit_chain::Column;
     audit_chain::update(end.tenant_id)
         .filter(Column::TenantId.eq(end.tenant_id))

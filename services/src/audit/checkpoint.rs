@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    canonical::{hex, stored, text},
+    canonical::{hex, to_canonical_json, truncate_to_micros},
     chain_name,
     key::AuditKey,
 };
@@ -45,8 +45,8 @@ impl Checkpoint {
             chain: chain_name(end.tenant_id),
             seq: end.seq,
             hash: hex(&end.hash),
-            at: stored(at),
-            key: key.public(),
+            at: truncate_to_micros(at),
+            key: key.public_key(),
             signature: String::new(),
         };
         made.signature = key.sign(&made.said());
@@ -57,30 +57,30 @@ impl Checkpoint {
     fn said(&self) -> String {
         let Self { v, chain, seq, hash, at, key, signature: _ } = self;
         let at = at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-        text(&json!({ "v": v, "chain": chain, "seq": seq, "hash": hash, "at": at, "key": key }))
+        to_canonical_json(&json!({ "v": v, "chain": chain, "seq": seq, "hash": hash, "at": at, "key": key }))
     }
 
     /// Whether the checkpoint was signed by this installation and has not been altered.
-    pub(super) fn is_ours(&self, key: &AuditKey) -> bool {
-        self.key == key.public() && key.has_signed(&self.said(), &self.signature)
+    pub(super) fn is_signed_by(&self, key: &AuditKey) -> bool {
+        self.key == key.public_key() && key.verify_signature(&self.said(), &self.signature)
     }
 
     /// Serialises the checkpoint as one line.
-    pub fn line(&self) -> String {
+    pub fn to_json_line(&self) -> String {
         let mut members = serde_json::to_value(self).unwrap_or_default();
         members["at"] = json!(self.at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true));
-        text(&members)
+        to_canonical_json(&members)
     }
 }
 
 /// Creates a checkpoint of every chain whose head has a valid seal; also returns the names of the other chains.
-pub async fn checkpoints(
+pub async fn create_checkpoints(
     owner: &impl ConnectionTrait,
     key: &AuditKey,
     at: Timestamp,
 ) -> Result<(Vec<Checkpoint>, BTreeSet<String>)> {
     let ends = audit_chain::all_tenants().order_by_asc(audit_chain::Column::TenantId).all(owner).await?;
-    let (sound, broken): (Vec<_>, Vec<_>) = ends.into_iter().partition(|end| key.is_sealed(end));
+    let (sound, broken): (Vec<_>, Vec<_>) = ends.into_iter().partition(|end| key.has_valid_seal(end));
     let made = sound.iter().map(|end| Checkpoint::signed(end, key, at)).collect();
     Ok((made, broken.iter().map(|end| chain_name(end.tenant_id)).collect()))
 }

@@ -23,7 +23,7 @@ use sea_orm::{
 };
 
 use super::{
-    canonical::{NOTHING, hex},
+    canonical::{GENESIS_HASH, hex},
     chain_name, unreadable,
 };
 use crate::{
@@ -77,22 +77,22 @@ impl AuditKey {
         let empty = audit_chain::Model {
             tenant_id: chain,
             seq: 0,
-            hash: NOTHING.to_vec(),
+            hash: GENESIS_HASH.to_vec(),
             base_seq: 0,
-            base_hash: NOTHING.to_vec(),
+            base_hash: GENESIS_HASH.to_vec(),
             seal: Vec::new(),
         };
-        self.sealed(empty)
+        self.seal_head(empty)
     }
 
     /// Seals the head of a chain.
-    pub(super) fn sealed(&self, ends: audit_chain::Model) -> audit_chain::Model {
+    pub(super) fn seal_head(&self, ends: audit_chain::Model) -> audit_chain::Model {
         let seal = hmac::sign(&self.seals, said(&ends).as_bytes()).as_ref().to_vec();
         audit_chain::Model { seal, ..ends }
     }
 
     /// Whether the head of a chain has a valid seal.
-    pub(super) fn is_sealed(&self, ends: &audit_chain::Model) -> bool {
+    pub(super) fn has_valid_seal(&self, ends: &audit_chain::Model) -> bool {
         hmac::verify(&self.seals, said(ends).as_bytes(), &ends.seal).is_ok()
     }
 
@@ -102,14 +102,14 @@ impl AuditKey {
     }
 
     /// Whether the signature was made with this key.
-    pub(super) fn has_signed(&self, text: &str, signature: &str) -> bool {
+    pub(super) fn verify_signature(&self, text: &str, signature: &str) -> bool {
         let key = UnparsedPublicKey::new(&ED25519, self.signs.public_key().as_ref());
         let signature = URL_SAFE_NO_PAD.decode(signature);
         signature.is_ok_and(|signature| key.verify(text.as_bytes(), &signature).is_ok())
     }
 
     /// The public key in base64url.
-    pub fn public(&self) -> String {
+    pub fn public_key(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.signs.public_key().as_ref())
     }
 }
@@ -121,13 +121,13 @@ fn said(ends: &audit_chain::Model) -> String {
 
 /// Provides the audit key, creating it on first use. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Sealer {
+pub struct AuditKeyProvider {
     vault: Vault,
     ids: Ids,
     known: Arc<OnceLock<Arc<AuditKey>>>,
 }
 
-impl Sealer {
+impl AuditKeyProvider {
     /// Creates a sealer for the installation whose master key the vault holds.
     pub fn new(vault: Vault, ids: Ids) -> Self {
         Self { vault, ids, known: Arc::default() }
@@ -150,12 +150,12 @@ impl Sealer {
 
     /// The key, created within this transaction if there is none. A new key is not cached, because the transaction may
     /// still be rolled back.
-    pub(super) async fn key(&self, txn: &impl ConnectionTrait) -> Result<Arc<AuditKey>> {
+    pub(super) async fn get_or_create(&self, txn: &impl ConnectionTrait) -> Result<Arc<AuditKey>> {
         if let Some(key) = self.find(txn).await? {
             return Ok(key);
         }
-        let seed: [u8; 32] = self.ids.bytes();
-        let sealed = self.vault.seal_in_force(txn, seal_context(), &seed).await?;
+        let seed: [u8; 32] = self.ids.random_bytes();
+        let sealed = self.vault.seal_with_current_key(txn, seal_context(), &seed).await?;
         let row = Model { id: Id::nil(), seed: sealed, created_at: self.ids.now() };
         let nothing = OnConflict::column(audit_key::Column::Id).do_nothing().to_owned();
         Entity::insert(ActiveModel::from(row)).on_conflict(nothing).exec_without_returning(txn).await?;
@@ -167,7 +167,7 @@ impl Sealer {
     /// change the key. Returns whether anything changed.
     pub async fn reseal(&self, owner: &DatabaseConnection) -> Result<bool> {
         let txn = owner.begin().await?;
-        let in_force = self.vault.in_force(&txn).await?;
+        let in_force = self.vault.lock_current_key(&txn).await?;
         let Some(row) = audit_key::find_key().one(&txn).await? else { return Ok(false) };
         if key_id(&row.seed) == Some(in_force) {
             return Ok(false);

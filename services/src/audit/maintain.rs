@@ -17,12 +17,11 @@ use sea_orm::{
 use serde_json::json;
 
 use super::{
-    AuditFacts, AuditRecord, INSTALLATION, OPERATOR,
-    canonical::{hash, line},
-    chain::{append, lock, resealed, update_end},
-    chain_name,
-    key::{AuditKey, Sealer},
-    request,
+    AuditFacts, AuditRecord, INSTALLATION_CHAIN, OPERATOR_ACTOR,
+    canonical::{entry_hash, export_line},
+    chain::{append, lock_heads, reseal_head, update_head},
+    chain_name, current_request_id,
+    key::{AuditKey, AuditKeyProvider},
     verify::{ChainFault, ChainWalker},
 };
 use crate::{Error, Result};
@@ -40,8 +39,8 @@ fn act(
     facts: AuditFacts,
     at: Timestamp,
 ) -> AuditRecord {
-    let actor = OPERATOR.to_owned();
-    AuditRecord { chain, actor, action, subject: chain_name(about), facts, request: request(), at }
+    let actor = OPERATOR_ACTOR.to_owned();
+    AuditRecord { chain, actor, action, subject: chain_name(about), facts, request: current_request_id(), at }
 }
 
 /// Records the same action in the chain that it concerns and in the installation's chain.
@@ -51,7 +50,7 @@ fn in_both(
     facts: AuditFacts,
     at: Timestamp,
 ) -> Vec<AuditRecord> {
-    let chains = BTreeSet::from([chain, INSTALLATION]);
+    let chains = BTreeSet::from([chain, INSTALLATION_CHAIN]);
     chains.into_iter().map(|one| act(one, action, chain, facts.clone(), at)).collect()
 }
 
@@ -62,7 +61,7 @@ fn in_both(
 /// `even_if_broken`, because pruning would destroy the evidence.
 pub async fn prune(
     owner: &DatabaseConnection,
-    sealer: &Sealer,
+    sealer: &AuditKeyProvider,
     chain: Id<ids::Tenant>,
     before: Timestamp,
     now: Timestamp,
@@ -72,7 +71,7 @@ pub async fn prune(
     let mut through = None;
     loop {
         let txn = owner.begin().await?;
-        let key = sealer.key(&txn).await?;
+        let key = sealer.get_or_create(&txn).await?;
         let known = audit_chain::of(chain).one(&txn).await?;
         let through = match (through, known) {
             (Some(through), _) => through,
@@ -88,12 +87,12 @@ pub async fn prune(
             );
             append(&txn, sealer, in_both(chain, "audit.prune", facts, now)).await?;
         }
-        let mut ends = lock(&txn, &key, &BTreeSet::from([chain])).await?;
+        let mut ends = lock_heads(&txn, &key, &BTreeSet::from([chain])).await?;
         let end = ends.remove(&chain).ok_or_else(super::unreadable)?;
         let base = checked(&end, &key, &old, even_if_broken)?;
         removed += delete(chain).filter(Column::Seq.lte(last)).exec(&txn).await?.rows_affected;
         let end = audit_chain::Model { base_seq: last, base_hash: base, ..end };
-        update_end(&txn, if even_if_broken { key.sealed(end) } else { resealed(&key, end) }).await?;
+        update_head(&txn, if even_if_broken { key.seal_head(end) } else { reseal_head(&key, end) }).await?;
         txn.commit().await?;
     }
 }
@@ -113,11 +112,11 @@ async fn last_before(
 /// Verifies the oldest entries and returns the hash of the last of them.
 fn checked(end: &audit_chain::Model, key: &AuditKey, old: &[Model], even_if_broken: bool) -> Result<Vec<u8>> {
     let none = BTreeMap::new();
-    let mut walk = ChainWalker::from(end, &none);
+    let mut walk = ChainWalker::new(end, &none);
     for row in old {
-        walk.step(row);
+        walk.verify_entry(row);
     }
-    let broken = walk.broken.clone().or((!key.is_sealed(end)).then_some(ChainFault::Seal));
+    let broken = walk.broken.clone().or((!key.has_valid_seal(end)).then_some(ChainFault::Seal));
     match broken {
         Some(_) if even_if_broken => Ok(old.last().and_then(|row| row.hash.clone()).unwrap_or_default()),
         Some(broken) => {
@@ -128,14 +127,18 @@ fn checked(end: &audit_chain::Model, key: &AuditKey, old: &[Model], even_if_brok
             );
             Err(Error::refuse("AUDIT_BROKEN", message))
         }
-        None => Ok(walk.reached().1.to_vec()),
+        None => Ok(walk.position().1.to_vec()),
     }
 }
 
 /// Appends entries without a sequence number to their chains. Such entries were written by a version without chains,
 /// before the migration or by nodes still running it. Creates the chain of every tenant that has none. Records the
 /// operation and returns the number of entries appended.
-pub async fn adopt(owner: &DatabaseConnection, sealer: &Sealer, now: Timestamp) -> Result<u64> {
+pub async fn append_unnumbered(
+    owner: &DatabaseConnection,
+    sealer: &AuditKeyProvider,
+    now: Timestamp,
+) -> Result<u64> {
     let txn = owner.begin().await?;
     let without: Vec<Id<ids::Tenant>> = all_tenants()
         .filter(Column::Seq.is_null())
@@ -170,12 +173,12 @@ pub async fn adopt(owner: &DatabaseConnection, sealer: &Sealer, now: Timestamp) 
 
 async fn adopt_into(
     txn: &impl ConnectionTrait,
-    sealer: &Sealer,
+    sealer: &AuditKeyProvider,
     chain: Id<ids::Tenant>,
     now: Timestamp,
 ) -> Result<u64> {
-    let key = sealer.key(txn).await?;
-    let mut ends = lock(txn, &key, &BTreeSet::from([chain])).await?;
+    let key = sealer.get_or_create(txn).await?;
+    let mut ends = lock_heads(txn, &key, &BTreeSet::from([chain])).await?;
     let mut end = ends.remove(&chain).ok_or_else(super::unreadable)?;
     let mut adopted = 0;
     loop {
@@ -186,7 +189,7 @@ async fn adopt_into(
         }
         for mut row in rows {
             row.seq = Some(end.seq + 1);
-            let hash = hash(&row, &end.hash);
+            let hash = entry_hash(&row, &end.hash);
             row.hash = Some(hash.clone());
             let (seq, mut change) = (row.seq, row.into_active_model());
             (change.seq, change.hash) =
@@ -196,7 +199,7 @@ async fn adopt_into(
             adopted += 1;
         }
     }
-    update_end(txn, resealed(&key, end)).await?;
+    update_head(txn, reseal_head(&key, end)).await?;
     let facts = AuditFacts::from(json!({ "entries": adopted }));
     append(txn, sealer, in_both(chain, "audit.adopt", facts, now)).await?;
     Ok(adopted)
@@ -204,7 +207,7 @@ async fn adopt_into(
 
 /// The part of a chain to export.
 #[derive(Debug, Clone, Default)]
-pub struct Span {
+pub struct ExportRange {
     /// Start with the first entry at or after this time.
     pub since: Option<Timestamp>,
     /// End with the last entry before this time.
@@ -215,7 +218,7 @@ pub struct Span {
 pub async fn export(
     conn: &impl ConnectionTrait,
     chain: Id<ids::Tenant>,
-    span: &Span,
+    span: &ExportRange,
     mut take: impl FnMut(&str) -> std::io::Result<()>,
 ) -> Result<std::io::Result<u64>> {
     let Some(end) = audit_chain::of(chain).one(conn).await? else { return Ok(Ok(0)) };
@@ -251,7 +254,7 @@ pub async fn export(
         let rows = rows.all(conn).await?;
         let Some(reached) = rows.last().and_then(|row| row.seq) else { break };
         for row in rows {
-            if let Err(error) = take(&line(&row, &previous)) {
+            if let Err(error) = take(&export_line(&row, &previous)) {
                 return Ok(Err(error));
             }
             lines += 1;

@@ -22,9 +22,9 @@ use uuid::Uuid;
 
 pub(crate) use self::chain::{AuditRecord, append};
 pub use self::{
-    canonical::line,
-    checkpoint::{Checkpoint, checkpoints},
-    key::{AuditKey, Sealer},
+    canonical::export_line,
+    checkpoint::{Checkpoint, create_checkpoints},
+    key::{AuditKey, AuditKeyProvider},
 };
 use crate::{
     Error, Page, PageArgs, Refusal, Result, page,
@@ -32,12 +32,12 @@ use crate::{
 };
 
 /// The chain of the installation, beside those of the tenants.
-pub const INSTALLATION: Id<ids::Tenant> = Id::nil();
+pub const INSTALLATION_CHAIN: Id<ids::Tenant> = Id::nil();
 
 /// Actor of the operator's actions; corresponds to [`domain::CallerKind::Operator`].
-pub const OPERATOR: &str = "operator";
+pub const OPERATOR_ACTOR: &str = "operator";
 /// Actor of actions that the engine performs on its own.
-pub(crate) const ENGINE: &str = "engine";
+pub(crate) const ENGINE_ACTOR: &str = "engine";
 
 /// Placeholder for a secret that was changed.
 const CHANGED: &str = "changed";
@@ -50,12 +50,12 @@ tokio::task_local! {
 ///
 /// Transports call it once for each request, the engine for each step with the run's id, commands with an id of their
 /// own. Tasks spawned meanwhile are not included.
-pub async fn in_request<F: Future>(id: impl Into<String>, work: F) -> F::Output {
+pub async fn with_request_id<F: Future>(id: impl Into<String>, work: F) -> F::Output {
     REQUEST.scope(id.into(), work).await
 }
 
 /// The id of the current request.
-pub(crate) fn request() -> Option<String> {
+pub(crate) fn current_request_id() -> Option<String> {
     REQUEST.try_with(Clone::clone).ok()
 }
 
@@ -76,7 +76,7 @@ impl From<Json> for AuditFacts {
 
 impl AuditFacts {
     /// Facts about a change of values. Members that are equal in both objects are omitted.
-    pub fn changed(old: Json, new: Json) -> Self {
+    pub fn for_change(old: Json, new: Json) -> Self {
         let (old, new) = match (old, new) {
             (Json::Object(mut old), Json::Object(mut new)) => {
                 let same: Vec<String> = old
@@ -96,18 +96,18 @@ impl AuditFacts {
     }
 
     /// Facts about a creation, with the new values.
-    pub fn created(new: Json) -> Self {
+    pub fn for_creation(new: Json) -> Self {
         Self { new: Some(new), ..Self::from(Json::Null) }
     }
 
     /// Facts about a removal, with the old values.
-    pub fn deleted(old: Json) -> Self {
+    pub fn for_deletion(old: Json) -> Self {
         Self { old: Some(old), ..Self::from(Json::Null) }
     }
 
     /// Adds further details.
     #[must_use]
-    pub fn with(self, details: Json) -> Self {
+    pub fn with_details(self, details: Json) -> Self {
         Self { details, ..self }
     }
 }
@@ -150,7 +150,7 @@ impl Audit {
         filter: AuditFilter,
         args: PageArgs,
     ) -> Result<Page<Model>> {
-        self.read(INSTALLATION, filter, args).await
+        self.read(INSTALLATION_CHAIN, filter, args).await
     }
 
     async fn read(&self, chain: Id<ids::Tenant>, filter: AuditFilter, args: PageArgs) -> Result<Page<Model>> {
@@ -170,7 +170,7 @@ impl Audit {
         }
         let (after, before) = (seq_of(args.after, "after")?, seq_of(args.before, "before")?);
         let txn = self.services.read(chain).await?;
-        page::read_by(entries, Column::Seq, (after, before), args, &txn).await
+        page::read_page_by(entries, Column::Seq, (after, before), args, &txn).await
     }
 }
 
@@ -194,22 +194,22 @@ fn seq_of(cursor: Option<Uuid>, field: &'static str) -> Result<Option<i64>> {
 }
 
 /// The hash of an entry in hexadecimal.
-pub fn hash_of(row: &Model) -> String {
+pub fn hash_hex(row: &Model) -> String {
     canonical::hex(row.hash.as_deref().unwrap_or_default())
 }
 
 /// The name of a chain outside the database.
 pub fn chain_name(chain: Id<ids::Tenant>) -> String {
-    match chain == INSTALLATION {
+    match chain == INSTALLATION_CHAIN {
         true => "installation".to_owned(),
         false => chain.to_string(),
     }
 }
 
 /// The chain with this name.
-pub fn chain_of(name: &str) -> Option<Id<ids::Tenant>> {
+pub fn parse_chain_name(name: &str) -> Option<Id<ids::Tenant>> {
     match name {
-        "installation" => Some(INSTALLATION),
+        "installation" => Some(INSTALLATION_CHAIN),
         tenant => tenant.parse::<Id<ids::Tenant>>().ok(),
     }
 }

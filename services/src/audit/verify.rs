@@ -15,11 +15,11 @@ use sea_orm::{
 };
 
 use super::{
-    INSTALLATION,
-    canonical::{NOTHING, hash, hex},
-    chain_of,
+    INSTALLATION_CHAIN,
+    canonical::{GENESIS_HASH, entry_hash, hex},
     checkpoint::Checkpoint,
     key::AuditKey,
+    parse_chain_name,
 };
 use crate::Result;
 
@@ -69,7 +69,7 @@ pub enum ChainFault {
 /// Result of verifying a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// The chain: a tenant, or [`INSTALLATION`].
+    /// The chain: a tenant, or [`INSTALLATION_CHAIN`].
     pub chain: Id<ids::Tenant>,
     /// Number of entries that were read.
     pub entries: u64,
@@ -83,22 +83,23 @@ pub struct Verdict {
 
 /// Checkpoints read from a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KeptCheckpoints {
+pub struct SavedCheckpoints {
     of_chain: BTreeMap<Id<ids::Tenant>, BTreeMap<i64, String>>,
     /// Numbers, from 1, of the lines that are not checkpoints of this installation or were changed; they prove
     /// nothing.
     pub forged: Vec<usize>,
 }
 
-impl KeptCheckpoints {
+impl SavedCheckpoints {
     /// Parses a file with one checkpoint on each line.
-    pub fn read(text: &str, key: &AuditKey) -> Self {
+    pub fn parse(text: &str, key: &AuditKey) -> Self {
         let mut kept = Self::default();
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let known =
-                serde_json::from_str::<Checkpoint>(line).ok().filter(|checkpoint| checkpoint.is_ours(key));
-            let known =
-                known.and_then(|checkpoint| chain_of(&checkpoint.chain).map(|chain| (chain, checkpoint)));
+            let known = serde_json::from_str::<Checkpoint>(line)
+                .ok()
+                .filter(|checkpoint| checkpoint.is_signed_by(key));
+            let known = known
+                .and_then(|checkpoint| parse_chain_name(&checkpoint.chain).map(|chain| (chain, checkpoint)));
             match known {
                 Some((chain, checkpoint)) => {
                     kept.of_chain.entry(chain).or_default().insert(checkpoint.seq, checkpoint.hash);
@@ -111,9 +112,9 @@ impl KeptCheckpoints {
 }
 
 /// Every chain that exists or should exist: those with a head or entries, and those of tenants and checkpoints.
-pub async fn chains(
+pub async fn list_chains(
     conn: &impl ConnectionTrait,
-    kept: &KeptCheckpoints,
+    kept: &SavedCheckpoints,
 ) -> Result<BTreeSet<Id<ids::Tenant>>> {
     #[expect(clippy::disallowed_methods, reason = "the table of tenants begins with itself")]
     let tenants: Vec<Id<ids::Tenant>> = {
@@ -126,16 +127,16 @@ pub async fn chains(
         tenants.into_iter().chain(kept.of_chain.keys().copied()).collect();
     all.extend(ends.into_tuple::<Id<ids::Tenant>>().all(conn).await?);
     all.extend(entries.into_tuple::<Id<ids::Tenant>>().all(conn).await?);
-    all.insert(INSTALLATION);
+    all.insert(INSTALLATION_CHAIN);
     Ok(all)
 }
 
 /// Verifies one chain.
-pub async fn chain(
+pub async fn verify_chain(
     conn: &impl ConnectionTrait,
     key: &AuditKey,
     chain: Id<ids::Tenant>,
-    kept: &KeptCheckpoints,
+    kept: &SavedCheckpoints,
 ) -> Result<Verdict> {
     let none = BTreeMap::new();
     let kept = kept.of_chain.get(&chain).unwrap_or(&none);
@@ -143,13 +144,13 @@ pub async fn chain(
     let Some(end) = audit_chain::of(chain).one(conn).await? else {
         let entries = of(chain).count(conn).await?;
         // An installation that was never used has none.
-        let may_be_none = chain == INSTALLATION && entries == 0 && kept.is_empty();
+        let may_be_none = chain == INSTALLATION_CHAIN && entries == 0 && kept.is_empty();
         verdict.broken = (!may_be_none).then_some(ChainFault::Gone);
         return Ok(verdict);
     };
     verdict.places = Some((end.base_seq + 1, end.seq));
     verdict.pruned = kept.range(..end.base_seq).count();
-    let mut walk = ChainWalker::from(&end, kept);
+    let mut walk = ChainWalker::new(&end, kept);
     let mut last = None;
     while walk.broken.is_none() {
         let mut entries = of(chain).order_by_asc(Column::Seq).order_by_asc(Column::Id).limit(READ);
@@ -160,7 +161,7 @@ pub async fn chain(
         let entries = entries.all(conn).await?;
         last = entries.last().and_then(|row| row.seq);
         for row in &entries {
-            walk.step(row);
+            walk.verify_entry(row);
         }
         if (entries.len() as u64) < READ {
             break;
@@ -171,8 +172,9 @@ pub async fn chain(
         Some(_) => 0,
         None => of(chain).filter(Column::Seq.is_null()).count(conn).await?,
     };
-    verdict.broken =
-        walk.end(key.is_sealed(&end)).or((without_place > 0).then_some(ChainFault::Outside(without_place)));
+    verdict.broken = walk
+        .end(key.has_valid_seal(&end))
+        .or((without_place > 0).then_some(ChainFault::Outside(without_place)));
     Ok(verdict)
 }
 
@@ -188,9 +190,9 @@ pub(super) struct ChainWalker<'a> {
 
 impl<'a> ChainWalker<'a> {
     /// Starts at the first entry that pruning has left.
-    pub(super) fn from(end: &'a audit_chain::Model, kept: &'a BTreeMap<i64, String>) -> Self {
+    pub(super) fn new(end: &'a audit_chain::Model, kept: &'a BTreeMap<i64, String>) -> Self {
         let (seq, hash) = (end.base_seq, end.base_hash.clone());
-        let is_beginning = seq != 0 || hash == NOTHING;
+        let is_beginning = seq != 0 || hash == GENESIS_HASH;
         let mut walk =
             Self { end, kept, seq, hash, entries: 0, broken: (!is_beginning).then_some(ChainFault::Seal) };
         walk.compare();
@@ -198,11 +200,11 @@ impl<'a> ChainWalker<'a> {
     }
 
     /// The sequence number reached, and the hash there.
-    pub(super) fn reached(&self) -> (i64, &[u8]) {
+    pub(super) fn position(&self) -> (i64, &[u8]) {
         (self.seq, &self.hash)
     }
 
-    pub(super) fn step(&mut self, row: &Model) {
+    pub(super) fn verify_entry(&mut self, row: &Model) {
         if self.broken.is_some() {
             return;
         }
@@ -216,7 +218,7 @@ impl<'a> ChainWalker<'a> {
             Some(ChainFault::Behind(seq))
         } else if seq > wanted {
             Some(ChainFault::Missing(wanted))
-        } else if row.hash.as_deref() != Some(&*hash(row, &self.hash)) {
+        } else if row.hash.as_deref() != Some(&*entry_hash(row, &self.hash)) {
             Some(ChainFault::Changed(seq))
         } else {
             None
@@ -234,7 +236,7 @@ impl<'a> ChainWalker<'a> {
         }
     }
 
-    fn end(self, is_sealed: bool) -> Option<ChainFault> {
+    fn end(self, has_valid_seal: bool) -> Option<ChainFault> {
         if self.broken.is_some() {
             return self.broken;
         }
@@ -244,7 +246,7 @@ impl<'a> ChainWalker<'a> {
         if self.hash != self.end.hash {
             return Some(ChainFault::End(self.seq));
         }
-        if !is_sealed {
+        if !has_valid_seal {
             return Some(ChainFault::Seal);
         }
         let further = self.kept.keys().next_back().filter(|seq| **seq > self.end.seq);

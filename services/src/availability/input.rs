@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use chrono::{Duration, NaiveTime, SubsecRound, Weekday};
 use domain::{
     Id, TimeRange, Timestamp, ids,
-    slots::{self, Span, WorkingHours},
+    slots::{self, WeeklySpan, WorkingHours},
 };
 
 use crate::Refusal;
@@ -17,9 +17,9 @@ pub(crate) const MAX_PARTICIPANTS: usize = 100;
 /// Maximum number of slots in one result.
 const MOST_SLOTS: usize = 1_000;
 /// Longest buffer in minutes.
-pub(crate) const MAX_BUFFER: u32 = 240;
+pub(crate) const MAX_BUFFER_MINUTES: u32 = 240;
 /// Minutes of a day: the longest slot and the longest booking.
-pub(crate) const DAY_MINUTES: u32 = 24 * 60;
+pub(crate) const MINUTES_PER_DAY: u32 = 24 * 60;
 
 /// Parameters of an availability search.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,9 +47,9 @@ pub struct Query {
     /// Whether tentative events count as busy.
     pub tentative_is_busy: bool,
     /// How to treat participants whose calendar is unknown.
-    pub on_unknown: OnUnknown,
+    pub on_unknown: UnknownPolicy,
     /// How to treat unreadable items whose times are unknown.
-    pub on_unreadable: OnUnreadable,
+    pub on_unreadable: UnreadablePolicy,
     /// Maximum number of slots to return.
     pub max_slots: usize,
 }
@@ -81,7 +81,7 @@ pub enum RoomChoice {
 
 /// How a search treats a participant whose calendar is unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum OnUnknown {
+pub enum UnknownPolicy {
     /// No slot is offered.
     #[default]
     Refuse,
@@ -92,7 +92,7 @@ pub enum OnUnknown {
 /// How to treat unreadable items whose times are unknown. Unreadable items whose times are partly known always count
 /// as busy for as long as they may last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub enum OnUnreadable {
+pub enum UnreadablePolicy {
     /// The item blocks nothing.
     #[default]
     Offer,
@@ -100,10 +100,10 @@ pub enum OnUnreadable {
     Refuse,
 }
 
-impl OnUnreadable {
+impl UnreadablePolicy {
     /// Whether this is the default, which is left out of a request's digest.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-    pub(crate) fn is_offer(&self) -> bool {
+    pub(crate) fn is_default(&self) -> bool {
         *self == Self::Offer
     }
 }
@@ -123,23 +123,24 @@ impl Query {
             users: Vec::new(),
             rooms: RoomChoice::None,
             tentative_is_busy: true,
-            on_unknown: OnUnknown::Refuse,
-            on_unreadable: OnUnreadable::Offer,
+            on_unknown: UnknownPolicy::Refuse,
+            on_unreadable: UnreadablePolicy::Offer,
             max_slots: 200,
         }
     }
 
     /// Validates and converts the search. Candidates before `now` are left out.
-    pub(super) fn search(&self, now: Option<Timestamp>) -> Result<slots::Query, Refusal> {
-        let zone = zone(&self.zone)?;
+    pub(super) fn to_slot_query(&self, now: Option<Timestamp>) -> Result<slots::Query, Refusal> {
+        let zone = parse_zone(&self.zone)?;
         let window = self.window()?;
         let duration_minutes =
             within_a_day(self.duration_minutes, "DURATION_OUT_OF_RANGE", "durationMinutes")?;
         let step_minutes = within_a_day(self.step_minutes, "STEP_OUT_OF_RANGE", "stepMinutes")?;
-        buffer(self.buffer_before_minutes, "bufferBeforeMinutes")?;
-        buffer(self.buffer_after_minutes, "bufferAfterMinutes")?;
+        check_buffer(self.buffer_before_minutes, "bufferBeforeMinutes")?;
+        check_buffer(self.buffer_after_minutes, "bufferAfterMinutes")?;
         self.check_participants()?;
-        let spans = self.hours.iter().map(|day| Span { weekday: day.weekday, from: day.from, to: day.to });
+        let spans =
+            self.hours.iter().map(|day| WeeklySpan { weekday: day.weekday, from: day.from, to: day.to });
         let hours = WorkingHours { zone, spans: spans.collect() };
         let (before_minutes, after_minutes) = (self.buffer_before_minutes, self.buffer_after_minutes);
         let search = slots::Query {
@@ -177,8 +178,8 @@ impl Query {
         if self.users.is_empty() && rooms == 0 {
             return Err(Refusal::new("PARTICIPANTS_MISSING", "Give at least one user or room.").at("userIds"));
         }
-        at_most(self.users.len(), "userIds")?;
-        at_most(rooms, "roomIds")
+        check_count(self.users.len(), "userIds")?;
+        check_count(rooms, "roomIds")
     }
 }
 
@@ -200,7 +201,7 @@ fn from_now(mut search: slots::Query, now: Timestamp) -> slots::Query {
 }
 
 /// Parses an IANA time zone name.
-pub(crate) fn zone(name: &str) -> Result<domain::Zone, Refusal> {
+pub(crate) fn parse_zone(name: &str) -> Result<domain::Zone, Refusal> {
     domain::Zone::named(name).ok_or_else(|| {
         Refusal::new("ZONE_UNKNOWN", "Use the IANA name of a time zone, such as Europe/Berlin.")
             .at("timeZone")
@@ -208,16 +209,16 @@ pub(crate) fn zone(name: &str) -> Result<domain::Zone, Refusal> {
 }
 
 /// Returns an error if a buffer is too long.
-pub(crate) fn buffer(minutes: u32, field: &'static str) -> Result<(), Refusal> {
-    if minutes <= MAX_BUFFER {
+pub(crate) fn check_buffer(minutes: u32, field: &'static str) -> Result<(), Refusal> {
+    if minutes <= MAX_BUFFER_MINUTES {
         return Ok(());
     }
-    let message = format!("A buffer is at most {MAX_BUFFER} minutes long.");
-    Err(Refusal::new("BUFFER_OUT_OF_RANGE", message).at(field).exceeding(MAX_BUFFER, minutes))
+    let message = format!("A buffer is at most {MAX_BUFFER_MINUTES} minutes long.");
+    Err(Refusal::new("BUFFER_OUT_OF_RANGE", message).at(field).exceeding(MAX_BUFFER_MINUTES, minutes))
 }
 
 /// Returns an error if there are too many participants.
-pub(crate) fn at_most(count: usize, field: &'static str) -> Result<(), Refusal> {
+pub(crate) fn check_count(count: usize, field: &'static str) -> Result<(), Refusal> {
     if count <= MAX_PARTICIPANTS {
         return Ok(());
     }
@@ -226,8 +227,8 @@ pub(crate) fn at_most(count: usize, field: &'static str) -> Result<(), Refusal> 
 }
 
 fn within_a_day(minutes: u32, code: &'static str, field: &'static str) -> Result<NonZeroU32, Refusal> {
-    NonZeroU32::new(minutes).filter(|minutes| minutes.get() <= DAY_MINUTES).ok_or_else(|| {
-        let refusal = Refusal::new(code, format!("Give 1 to {DAY_MINUTES} minutes.")).at(field);
-        refusal.exceeding(DAY_MINUTES, minutes)
+    NonZeroU32::new(minutes).filter(|minutes| minutes.get() <= MINUTES_PER_DAY).ok_or_else(|| {
+        let refusal = Refusal::new(code, format!("Give 1 to {MINUTES_PER_DAY} minutes.")).at(field);
+        refusal.exceeding(MINUTES_PER_DAY, minutes)
     })
 }

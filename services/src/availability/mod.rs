@@ -17,9 +17,9 @@ use domain::{
 };
 use entity::Stored;
 
-pub use self::input::{DayHours, OnUnknown, OnUnreadable, Query, RoomChoice};
-pub(crate) use self::input::{at_most, buffer, zone};
-use self::snapshot::{Calendar, CalendarSnapshot, RoomScope, SnapshotScope, UNKNOWN};
+pub use self::input::{DayHours, Query, RoomChoice, UnknownPolicy, UnreadablePolicy};
+pub(crate) use self::input::{check_buffer, check_count, parse_zone};
+use self::snapshot::{CALENDAR_UNKNOWN, Calendar, CalendarSnapshot, RoomScope, SnapshotScope};
 use crate::{
     Result, messages,
     proof::{Allowed, Member},
@@ -132,7 +132,7 @@ pub struct Obstacle {
 impl Availability {
     /// Finds slots at which everybody can meet. Needs `AVAILABILITY_VIEW`.
     pub async fn find(&self, by: &Allowed<may::AvailabilityView>, query: &Query) -> Result<SearchResult> {
-        let search = query.search(Some(self.services.now()))?;
+        let search = query.to_slot_query(Some(self.services.now()))?;
         let snapshot = self.snapshot(by, query, &search, search.needs_exact_times()).await?;
         let participants = snapshot.calendars().map(status).collect();
         let who = who(&snapshot, query, &search);
@@ -151,10 +151,10 @@ impl Availability {
         query: &Query,
         start: Timestamp,
     ) -> Result<Vec<Obstacle>> {
-        let search = query.search(None)?;
+        let search = query.to_slot_query(None)?;
         let snapshot = self.snapshot(by, query, &search, true).await?;
         let who = who(&snapshot, query, &search);
-        let whys = slots::explain(&search, &who, start);
+        let whys = slots::explain_refusal(&search, &who, start);
         Ok(whys.into_iter().map(|why| describe_obstacle(&snapshot, why.key.copied(), &why.refusal)).collect())
     }
 
@@ -187,7 +187,7 @@ fn who(snapshot: &CalendarSnapshot, query: &Query, search: &slots::Query) -> Par
         key: calendar.holder,
         busy: calendar.busy.clone(),
         taken: match query.on_unknown {
-            OnUnknown::Ignore if !calendar.is_refused() => over(search.required_range(), calendar),
+            UnknownPolicy::Ignore if !calendar.is_refused() => over(search.required_range(), calendar),
             _ => calendar.bits.clone(),
         },
     };
@@ -205,11 +205,11 @@ fn who(snapshot: &CalendarSnapshot, query: &Query, search: &slots::Query) -> Par
 
 /// A bitmap of the whole time range in which unknown times count as free and bookings as busy.
 fn over(reach: TimeRange, calendar: &Calendar) -> Bitmap {
-    let mut bits = Bitmap::free(reach, GRID_MINUTES);
+    let mut bits = Bitmap::all_free(reach, GRID_MINUTES);
     if bits.union(&calendar.bits).is_err() {
         return calendar.bits.clone();
     }
-    calendar.busy.iter().for_each(|busy| bits.mark(busy.range));
+    calendar.busy.iter().for_each(|busy| bits.mark_busy(busy.range));
     bits
 }
 
@@ -219,7 +219,7 @@ fn status(calendar: &Calendar) -> ParticipantStatus {
         connection: calendar.state(),
         as_of: calendar.as_of(),
         known: calendar.unknown.is_none(),
-        unreadable: calendar.unreadable(),
+        unreadable: calendar.unreadable_count(),
         reason: calendar.unknown.as_ref().map(|(_, reason)| reason.clone()),
     }
 }
@@ -239,9 +239,9 @@ fn describe_obstacle(snapshot: &CalendarSnapshot, holder: Option<Holder>, cause:
         Cause::NobodyToChoose => messages::no_room_matches(),
     };
     let code = match cause {
-        Cause::Unknown => {
-            calendar.and_then(|calendar| calendar.unknown.as_ref()).map_or(UNKNOWN, |(doubt, _)| doubt.code())
-        }
+        Cause::Unknown => calendar
+            .and_then(|calendar| calendar.unknown.as_ref())
+            .map_or(CALENDAR_UNKNOWN, |(doubt, _)| doubt.code()),
         _ => cause.code(),
     };
     Obstacle { participant: holder, code, message, as_of: calendar.and_then(Calendar::as_of) }

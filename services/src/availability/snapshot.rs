@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    AnyId, Busy, BusyKind, Id, Message, Reason, Route, TimeRange, Timestamp,
+    AnyId, BusyKind, BusyTime, Id, Message, Reason, Route, TimeRange, Timestamp,
     bitmap::{Bitmap, GRID_MINUTES},
     ids,
     state::{ConnectionState, IntegrationState},
@@ -16,7 +16,7 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
 };
 
-use super::{Holder, OnUnreadable};
+use super::{Holder, UnreadablePolicy};
 use crate::{Refusal, Result, Services, change, messages, suspension};
 
 /// Maximum number of rooms considered when any room of a given capacity suffices: the smallest that are large enough.
@@ -38,7 +38,7 @@ pub(crate) struct SnapshotScope<'a> {
     /// Whether tentative events count as busy.
     pub tentative_is_busy: bool,
     /// How to treat unreadable items whose times are unknown.
-    pub on_unreadable: OnUnreadable,
+    pub on_unreadable: UnreadablePolicy,
 }
 
 /// Selects the rooms of a snapshot.
@@ -66,7 +66,7 @@ pub(crate) struct Calendar {
     /// Why the calendar is not completely known; `None` if it is.
     pub unknown: Option<(UnknownCause, Reason)>,
     /// Exact busy times: occupancy always, events if they were requested.
-    pub busy: Vec<Busy>,
+    pub busy: Vec<BusyTime>,
     /// Busy times on the grid, for the range that is known.
     pub bits: Bitmap,
 }
@@ -83,7 +83,7 @@ impl Calendar {
     }
 
     /// Number of unreadable items whose times are unknown.
-    pub fn unreadable(&self) -> i32 {
+    pub fn unreadable_count(&self) -> i32 {
         self.connection.as_ref().map_or(0, |connection| connection.unknown_count)
     }
 
@@ -94,7 +94,7 @@ impl Calendar {
     }
 
     /// The first busy time that overlaps `time`.
-    pub fn first_conflict(&self, time: TimeRange) -> Option<Busy> {
+    pub fn first_conflict(&self, time: TimeRange) -> Option<BusyTime> {
         self.busy
             .iter()
             .filter(|busy| busy.range.overlaps(&time))
@@ -127,13 +127,13 @@ impl UnknownCause {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Items => UNREADABLE,
-            Self::Partly | Self::Stale | Self::Unreadable | Self::NotConnected => UNKNOWN,
+            Self::Partly | Self::Stale | Self::Unreadable | Self::NotConnected => CALENDAR_UNKNOWN,
         }
     }
 }
 
 /// Code of a calendar that is unknown.
-pub(crate) const UNKNOWN: &str = "CALENDAR_UNKNOWN";
+pub(crate) const CALENDAR_UNKNOWN: &str = "CALENDAR_UNKNOWN";
 /// Code of a calendar in which only some items are unknown.
 const UNREADABLE: &str = "CALENDAR_UNREADABLE";
 
@@ -180,8 +180,8 @@ pub(crate) async fn load(
             calendar.bits = copy.bits.unwrap_or_else(|| bitmap_from_busy(calendar));
         }
         for range in occupied.get(&calendar.holder.any()).into_iter().flatten() {
-            calendar.bits.mark(*range);
-            calendar.busy.push(Busy { range: *range, kind: BusyKind::Busy });
+            calendar.bits.mark_busy(*range);
+            calendar.busy.push(BusyTime { range: *range, kind: BusyKind::Busy });
         }
     }
     Ok(CalendarSnapshot { tenant, users, rooms })
@@ -195,7 +195,7 @@ fn readable(calendar: &Calendar) -> Option<Id<ids::Connection>> {
 
 /// A bitmap of the copy's range, made from its exact times.
 fn bitmap_from_busy(calendar: &Calendar) -> Bitmap {
-    let Some(window) = calendar.connection.as_ref().and_then(change::window) else {
+    let Some(window) = calendar.connection.as_ref().and_then(change::stored_window) else {
         return Bitmap::unknown();
     };
     Bitmap::from_busy(window, GRID_MINUTES, calendar.busy.iter().map(|busy| busy.range))
@@ -336,13 +336,13 @@ fn cause(
         let (cause, reason) = UnknownCause::Unreadable.because(message);
         return Some((cause, Reason { next_action, ..reason }));
     }
-    let (Some(as_of), Some(window)) = (row.as_of, change::window(row)) else {
+    let (Some(as_of), Some(window)) = (row.as_of, change::stored_window(row)) else {
         return Some(UnknownCause::Stale.because(messages::calendar_not_read_yet()));
     };
     if as_of < freshest {
         return Some(UnknownCause::Stale.because(messages::calendar_read_too_long_ago()));
     }
-    if wanted.on_unreadable == OnUnreadable::Refuse && row.unknown_count > 0 {
+    if wanted.on_unreadable == UnreadablePolicy::Refuse && row.unknown_count > 0 {
         let message = messages::unreadable_items(row.unknown_count);
         let (cause, reason) = UnknownCause::Items.because(message);
         return Some((cause, reason.with_next_action(messages::ask_the_owner_to_correct_items())));
@@ -363,7 +363,7 @@ fn rank(row: &entity::connection::Model) -> u8 {
 /// The content of one connection's calendar copy.
 #[derive(Debug, Default)]
 struct Known {
-    busy: Vec<Busy>,
+    busy: Vec<BusyTime>,
     bits: Option<Bitmap>,
 }
 
@@ -429,7 +429,7 @@ async fn events(
         if let (Some(range), Some(copy)) =
             (TimeRange::new(row.start_at, row.end_at), copies.get_mut(&row.connection_id))
         {
-            copy.busy.push(Busy { range, kind });
+            copy.busy.push(BusyTime { range, kind });
         }
     }
     Ok(copies)

@@ -13,9 +13,8 @@ use super::{Conflict, Outcome, SlotTaken};
 use crate::{
     Refusal, Result, Services,
     availability::{
-        Holder, OnUnreadable, describe_busy,
+        Holder, UnreadablePolicy, describe_busy, parse_zone,
         snapshot::{self, Calendar, CalendarSnapshot, RoomScope, SnapshotScope, UnknownCause},
-        zone,
     },
     messages,
 };
@@ -43,12 +42,12 @@ pub(super) struct SlotRequest {
     /// The booking that is being moved, whose own occupancy is ignored.
     pub except: Option<entity::booking::Model>,
     /// How to treat unreadable items whose times are unknown.
-    pub on_unreadable: OnUnreadable,
+    pub on_unreadable: UnreadablePolicy,
 }
 
 impl SlotRequest {
     /// The requested time with its buffers.
-    pub fn blocked(&self) -> TimeRange {
+    pub fn blocked_range(&self) -> TimeRange {
         let minutes = |minutes: u32| Duration::minutes(i64::from(minutes));
         self.time.widened(minutes(self.before), minutes(self.after))
     }
@@ -81,7 +80,7 @@ impl SlotRequest {
 
 /// Locks the participants until this transaction ends, so that other bookings of them wait. Not needed on SQLite,
 /// which has a single writer. Without the lock, bursts of requests would cause deadlocks on the exclusion constraint.
-pub(super) async fn lock(txn: &impl ConnectionTrait, holders: &[AnyId]) -> Result<()> {
+pub(super) async fn lock_holders(txn: &impl ConnectionTrait, holders: &[AnyId]) -> Result<()> {
     if txn.get_database_backend() != DatabaseBackend::Postgres {
         return Ok(());
     }
@@ -97,7 +96,11 @@ pub(super) async fn lock(txn: &impl ConnectionTrait, holders: &[AnyId]) -> Resul
 
 /// Returns an error for participants whose calendars are unknown. Rooms must always be known. Users may be ignored,
 /// and users without any accessible mailbox are booked through the service account if there is one.
-pub(super) fn known(snapshot: &CalendarSnapshot, ignore_people: bool, by_service: bool) -> Result<()> {
+pub(super) fn require_known_calendars(
+    snapshot: &CalendarSnapshot,
+    ignore_people: bool,
+    by_service: bool,
+) -> Result<()> {
     let blocks = |calendar: &&Calendar| match calendar.holder {
         Holder::Room(_) => true,
         Holder::User(_) => calendar.is_refused() || (!ignore_people && (calendar.reachable || !by_service)),
@@ -112,7 +115,7 @@ pub(super) fn known(snapshot: &CalendarSnapshot, ignore_people: bool, by_service
 }
 
 /// Returns an error for participants who are busy.
-pub(super) fn free(snapshot: &CalendarSnapshot, blocked: TimeRange) -> Outcome<()> {
+pub(super) fn require_free(snapshot: &CalendarSnapshot, blocked: TimeRange) -> Outcome<()> {
     let conflict = |calendar: &Calendar| {
         let busy = calendar.first_conflict(blocked)?;
         let code = if busy.kind == BusyKind::Busy { "BUSY" } else { "TENTATIVE" };
@@ -127,7 +130,7 @@ pub(super) fn free(snapshot: &CalendarSnapshot, blocked: TimeRange) -> Outcome<(
 }
 
 /// Up to three free times of the same length on the same local day, as near to the requested time as possible.
-pub(super) async fn alternatives(
+pub(super) async fn find_alternatives(
     services: &Services,
     tenant: Id<ids::Tenant>,
     request: &SlotRequest,
@@ -173,8 +176,8 @@ fn participant(calendar: &Calendar) -> Option<Participant<Holder>> {
 
 /// The rest of the request's local day, starting at the next quarter of an hour.
 fn day_of(request: &SlotRequest, now: Timestamp) -> Result<Option<TimeRange>> {
-    let zone = zone(&request.zone)?;
-    let Some((from, to)) = domain::zone::day(&zone, zone.local(request.time.start).date()) else {
+    let zone = parse_zone(&request.zone)?;
+    let Some((from, to)) = domain::zone::day_bounds(&zone, zone.local(request.time.start).date()) else {
         return Ok(None);
     };
     let quarter = i64::from(STEP_MINUTES) * 60;

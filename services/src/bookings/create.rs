@@ -19,7 +19,7 @@ use crate::{
     Refusal, Result, Tx,
     audit::AuditFacts,
     availability::{Holder, snapshot::CalendarSnapshot},
-    error::is_taken,
+    error::is_time_taken,
     events::topic,
     idempotency::{self, BeginOutcome},
     proof::{Allowed, Member},
@@ -40,7 +40,7 @@ impl Bookings {
         new: NewBooking,
         idempotency_key: &str,
     ) -> Outcome<BookingReceipt> {
-        let new = new.checked()?;
+        let new = new.validate()?;
         let request = SlotRequest {
             users: new.people(),
             rooms: new.rooms.clone(),
@@ -52,7 +52,7 @@ impl Bookings {
             on_unreadable: new.on_unreadable,
         };
         let made = self.retry_on_contention(|| self.place(by, &new, &request, idempotency_key)).await;
-        self.with_alternatives(by.tenant(), &request, made).await
+        self.add_alternatives(by.tenant(), &request, made).await
     }
 
     async fn place(
@@ -68,22 +68,23 @@ impl Bookings {
             BeginOutcome::New(ticket) => ticket,
             BeginOutcome::Replay(run) => return Ok(self.receipt_of_run(&tx, run.of()).await?),
         };
-        input::in_the_future(request.time, tx.now())?;
-        check::lock(tx.conn(), &request.holders()).await?;
+        input::require_future(request.time, tx.now())?;
+        check::lock_holders(tx.conn(), &request.holders()).await?;
         organiser_exists(&tx, new.organiser).await?;
-        let snapshot = request.snapshot(&self.services, tx.conn(), tx.tenant(), request.blocked()).await?;
-        let routes = route::routes(tx.conn(), tx.tenant(), new.organiser, &[]).await?;
-        check::known(&snapshot, new.ignore_unknown, routes.service.is_some())?;
-        check::free(&snapshot, request.blocked())?;
+        let snapshot =
+            request.snapshot(&self.services, tx.conn(), tx.tenant(), request.blocked_range()).await?;
+        let routes = route::find_routes(tx.conn(), tx.tenant(), new.organiser, &[]).await?;
+        check::require_known_calendars(&snapshot, new.ignore_unknown, routes.service.is_some())?;
+        check::require_free(&snapshot, request.blocked_range())?;
         let Some(via) = routes.decide() else {
             let message = "Neither the organiser's calendar nor a service mailbox can be written to. Ask an \
                 administrator to activate one of them.";
             return Err(Refusal::new("NO_CALENDAR_TO_WRITE", message).at("organiserId").into());
         };
         if new.online_meeting {
-            online::check(&self.services, tx.conn(), tx.tenant(), &via).await?;
+            online::require_online_meetings(&self.services, tx.conn(), tx.tenant(), &via).await?;
         }
-        let receipt = self.write(&mut tx, by, new, &snapshot, request.blocked()).await?;
+        let receipt = self.write(&mut tx, by, new, &snapshot, request.blocked_range()).await?;
         ticket.finish(&tx, receipt.run).await?;
         tx.commit().await?;
         Ok(receipt)
@@ -112,10 +113,11 @@ impl Bookings {
         let holders: Vec<AnyId> = snapshot.calendars().map(|calendar| calendar.holder.any()).collect();
         self.occupy(tx, id, &holders, blocked).await?;
         tx.event(topic::BOOKING, id);
-        let facts =
-            AuditFacts::created(json!({ "start": new.start, "end": new.end, "organiser": new.organiser }));
+        let facts = AuditFacts::for_creation(
+            json!({ "start": new.start, "end": new.end, "organiser": new.organiser }),
+        );
         tx.audit(&by.actor(), "booking.create", id.to_string(), facts);
-        let notice = route::notice(tx.conn(), &booking, &[]).await?;
+        let notice = route::service_account_notice(tx.conn(), &booking, &[]).await?;
         Ok(BookingReceipt { booking, run, notice })
     }
 
@@ -184,7 +186,7 @@ impl Bookings {
         let gone = || crate::Error::not_found("booking");
         let order = entity::run::one(tx.tenant(), run).one(tx.conn()).await?.ok_or_else(gone)?;
         let row = booking::one(tx.tenant(), order.subject.of()).one(tx.conn()).await?.ok_or_else(gone)?;
-        let notice = route::notice(tx.conn(), &row, &[]).await?;
+        let notice = route::service_account_notice(tx.conn(), &row, &[]).await?;
         Ok(BookingReceipt { booking: row, run, notice })
     }
 
@@ -196,16 +198,16 @@ impl Bookings {
         for failed in 1..ATTEMPTS {
             match attempt().await {
                 Err(Error::Other(crate::Error::Database(error)))
-                    if error.is_contention() || is_taken(&error) =>
+                    if error.is_contention() || is_time_taken(&error) =>
                 {
-                    let wait = self.services.ids.below(10 << failed);
+                    let wait = self.services.ids.random_below(10 << failed);
                     tokio::time::sleep(Duration::from_millis(wait)).await;
                 }
                 done => return done,
             }
         }
         match attempt().await {
-            Err(Error::Other(crate::Error::Database(error))) if is_taken(&error) => {
+            Err(Error::Other(crate::Error::Database(error))) if is_time_taken(&error) => {
                 Err(Error::SlotTaken(SlotTaken::default()))
             }
             done => done,
@@ -213,7 +215,7 @@ impl Bookings {
     }
 
     /// Adds alternative times to a refusal, outside the refused transaction.
-    pub(super) async fn with_alternatives<T>(
+    pub(super) async fn add_alternatives<T>(
         &self,
         tenant: Id<ids::Tenant>,
         request: &SlotRequest,
@@ -221,7 +223,7 @@ impl Bookings {
     ) -> Outcome<T> {
         match made {
             Err(Error::SlotTaken(taken)) => {
-                let alternatives = check::alternatives(&self.services, tenant, request).await?;
+                let alternatives = check::find_alternatives(&self.services, tenant, request).await?;
                 Err(Error::SlotTaken(SlotTaken { alternatives, ..taken }))
             }
             made => made,

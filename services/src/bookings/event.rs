@@ -17,7 +17,7 @@ pub fn effect_key(booking: &booking::Model) -> String {
 
 /// The event to be written for a booking. Calendars require the owner of the calendar as organiser; if that is the
 /// service mailbox, the text names the real organiser, who is invited (S4.7 to S4.9).
-pub fn event_of(details: &BookingDetails, via: &WriteTarget) -> NewEvent {
+pub fn build_event(details: &BookingDetails, via: &WriteTarget) -> NewEvent {
     let BookingDetails { booking, participants } = details;
     let organiser = participants.iter().find(|one| one.user_id == Some(booking.organiser_id));
     let organiser_name = organiser.map_or("", |one| one.name.as_str());

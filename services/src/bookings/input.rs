@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     Refusal, Result,
-    availability::{OnUnreadable, at_most, buffer, zone},
+    availability::{UnreadablePolicy, check_buffer, check_count, parse_zone},
     text,
 };
 
@@ -49,8 +49,8 @@ pub struct NewBooking {
     /// Whether to book users whose calendars are unknown. Rooms whose calendars are unknown are always refused.
     pub ignore_unknown: bool,
     /// How to treat unreadable items whose times are unknown. The default is left out of a request's digest.
-    #[serde(skip_serializing_if = "OnUnreadable::is_offer")]
-    pub on_unreadable: OnUnreadable,
+    #[serde(skip_serializing_if = "UnreadablePolicy::is_default")]
+    pub on_unreadable: UnreadablePolicy,
     /// Whether to add an online meeting. `false` is left out of a request's digest, so that requests made before this
     /// field existed keep theirs.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -78,35 +78,35 @@ pub struct NewTime {
     /// See [`NewBooking::ignore_unknown`].
     pub ignore_unknown: bool,
     /// See [`NewBooking::on_unreadable`].
-    #[serde(skip_serializing_if = "OnUnreadable::is_offer")]
-    pub on_unreadable: OnUnreadable,
+    #[serde(skip_serializing_if = "UnreadablePolicy::is_default")]
+    pub on_unreadable: UnreadablePolicy,
 }
 
 impl NewBooking {
     /// Normalises the input, or refuses what is wrong with it by itself.
-    pub(super) fn checked(mut self) -> Result<Self> {
+    pub(super) fn validate(mut self) -> Result<Self> {
         self.title = String::from(self.title.trim());
         if self.title.is_empty() {
             return Err(Refusal::new("TITLE_MISSING", "Enter a title for the booking.").at("title").into());
         }
-        no_longer(&self.title, LONGEST_TITLE, "TITLE_TOO_LONG", "title")?;
+        check_length(&self.title, LONGEST_TITLE, "TITLE_TOO_LONG", "title")?;
         text::check(&self.title, Shape::Line, LONGEST_TITLE, "title")?;
-        no_longer(&self.description, LONGEST_DESCRIPTION, "DESCRIPTION_TOO_LONG", "description")?;
+        check_length(&self.description, LONGEST_DESCRIPTION, "DESCRIPTION_TOO_LONG", "description")?;
         text::check(&self.description, Shape::Lines, LONGEST_DESCRIPTION, "description")?;
-        self.description = domain::text::lines(self.description, usize::MAX);
+        self.description = domain::text::clean_lines(self.description, usize::MAX);
         (self.start, self.end) = (self.start.trunc_subsecs(6), self.end.trunc_subsecs(6));
         time(self.start, self.end)?;
-        zone(&self.zone)?;
-        buffer(self.buffer_before_minutes, "bufferBeforeMinutes")?;
-        buffer(self.buffer_after_minutes, "bufferAfterMinutes")?;
-        at_most(self.users.len(), "userIds")?;
-        at_most(self.rooms.len(), "roomIds")?;
-        at_most(self.guests.len(), "guests")?;
+        parse_zone(&self.zone)?;
+        check_buffer(self.buffer_before_minutes, "bufferBeforeMinutes")?;
+        check_buffer(self.buffer_after_minutes, "bufferAfterMinutes")?;
+        check_count(self.users.len(), "userIds")?;
+        check_count(self.rooms.len(), "roomIds")?;
+        check_count(self.guests.len(), "guests")?;
         let mut seen = BTreeSet::new();
         for guest in &mut self.guests {
             guest.email = crate::users::checked_email(&guest.email, "guests")?;
             guest.name = String::from(guest.name.trim());
-            no_longer(&guest.name, LONGEST_NAME, "NAME_TOO_LONG", "guests")?;
+            check_length(&guest.name, LONGEST_NAME, "NAME_TOO_LONG", "guests")?;
             text::check(&guest.name, Shape::Line, LONGEST_NAME, "guests")?;
         }
         self.guests.retain(|guest| seen.insert(guest.email.clone()));
@@ -128,10 +128,10 @@ impl NewBooking {
 
 impl NewTime {
     /// Normalises the input, or refuses what is wrong with it by itself.
-    pub(super) fn checked(mut self) -> Result<Self> {
+    pub(super) fn validate(mut self) -> Result<Self> {
         (self.start, self.end) = (self.start.trunc_subsecs(6), self.end.trunc_subsecs(6));
         time(self.start, self.end)?;
-        self.zone.as_deref().map(zone).transpose()?;
+        self.zone.as_deref().map(parse_zone).transpose()?;
         Ok(self)
     }
 
@@ -142,7 +142,7 @@ impl NewTime {
 }
 
 /// Returns an error for a time that has already begun. Repeated requests return earlier and are not checked.
-pub(super) fn in_the_future(time: TimeRange, now: Timestamp) -> Result<()> {
+pub(super) fn require_future(time: TimeRange, now: Timestamp) -> Result<()> {
     if time.start >= now {
         return Ok(());
     }
@@ -161,7 +161,7 @@ fn time(start: Timestamp, end: Timestamp) -> Result<TimeRange> {
     Ok(range)
 }
 
-pub(super) fn no_longer(text: &str, most: usize, code: &'static str, field: &'static str) -> Result<()> {
+pub(super) fn check_length(text: &str, most: usize, code: &'static str, field: &'static str) -> Result<()> {
     let found = text.chars().count();
     if found <= most {
         return Ok(());

@@ -19,10 +19,10 @@ use entity::booking::Model;
 use sea_orm::{ColumnTrait, DbErr, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 
 pub use self::{
-    event::{effect_key, event_of},
+    event::{build_event, effect_key},
     input::{Guest, NewBooking, NewTime},
-    online::{awaits_meeting, meeting_of, meeting_over},
-    route::{SERVICE_NOTICE, TargetCalendar},
+    online::{awaits_online_meeting, online_meeting_change, online_meeting_removal},
+    route::{SERVICE_ACCOUNT_NOTICE, TargetCalendar},
 };
 use crate::{
     Page, PageArgs, Refusal, Result, System,
@@ -129,7 +129,7 @@ pub struct BookingDetails {
 }
 
 /// The range that a booking at `time` blocks, including its buffers.
-pub(crate) fn blocked(row: &Model, time: TimeRange) -> TimeRange {
+pub(crate) fn blocked_range(row: &Model, time: TimeRange) -> TimeRange {
     let minutes = |minutes: i32| Duration::minutes(i64::from(minutes));
     time.widened(minutes(row.buffer_before_minutes), minutes(row.buffer_after_minutes))
 }
@@ -174,10 +174,10 @@ impl Bookings {
             rows = rows.filter(Column::StartAt.lt(until));
         }
         if let Some(state) = filter.state {
-            rows = rows.filter(entity::holds(Column::State, state));
+            rows = rows.filter(entity::column_holds(Column::State, state));
         }
         let txn = self.services.read(tenant).await?;
-        page::read(rows, Column::Id, args, &txn).await
+        page::read_page(rows, Column::Id, args, &txn).await
     }
 
     /// The tenant's bookings with these ids, for a data loader.
@@ -265,9 +265,9 @@ impl Bookings {
     }
 
     /// Whether the booking blocks this time for all its participants, for workflows.
-    pub async fn holds(&self, _by: &System, booking: &Model, time: TimeRange) -> Result<bool> {
+    pub async fn occupies(&self, _by: &System, booking: &Model, time: TimeRange) -> Result<bool> {
         use entity::occupancy::{Column, of};
-        let (tenant, blocked) = (booking.tenant_id, blocked(booking, time));
+        let (tenant, blocked) = (booking.tenant_id, blocked_range(booking, time));
         let txn = self.services.read(tenant).await?;
         let held = of(tenant)
             .filter(Column::BookingId.eq(booking.id))

@@ -12,19 +12,19 @@ use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter};
 use crate::{Error, Refusal, Result, Services, change::WriteTarget};
 
 /// Whether a booking is still waiting for the online meeting it requested.
-pub fn awaits_meeting(booking: &booking::Model) -> bool {
+pub fn awaits_online_meeting(booking: &booking::Model) -> bool {
     booking.online_meeting.as_ref().is_some_and(|state| *state == OnlineMeetingState::Pending)
 }
 
 /// The change of a booking's online meeting after its event was read: `Some(Some(url))` for a new join URL,
 /// `Some(None)` if there is no meeting, `None` if nothing has changed.
-pub fn meeting_of(
+pub fn online_meeting_change(
     booking: &booking::Model,
     offers: ProviderFeatures,
     seen: Option<&OnlineMeeting>,
 ) -> Option<Option<String>> {
     match seen {
-        _ if !awaits_meeting(booking) => None,
+        _ if !awaits_online_meeting(booking) => None,
         Some(OnlineMeeting::Ready(url)) => Some(Some(url.clone())),
         Some(OnlineMeeting::Failed) => Some(None),
         Some(OnlineMeeting::Pending) | None => (!offers.online_meetings).then_some(None),
@@ -32,13 +32,13 @@ pub fn meeting_of(
 }
 
 /// The change that removes the join URL of a booking that is over.
-pub fn meeting_over(booking: &booking::Model) -> Option<Option<String>> {
+pub fn online_meeting_removal(booking: &booking::Model) -> Option<Option<String>> {
     booking.online_meeting.as_ref().map(|_| None)
 }
 
 /// Returns an error if the target calendar permits no online meetings. For a service mailbox this is known only when
 /// the event is written.
-pub(super) async fn check(
+pub(super) async fn require_online_meetings(
     services: &Services,
     txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,

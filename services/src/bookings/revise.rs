@@ -11,7 +11,7 @@ use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, QuerySelect, sea_query::Expr}
 use serde_json::json;
 
 use super::{
-    BookingReceipt, Bookings, NewTime, Outcome, blocked,
+    BookingReceipt, Bookings, NewTime, Outcome, blocked_range,
     check::{self, SlotRequest},
     input, route, time_of,
 };
@@ -42,13 +42,13 @@ impl Bookings {
         if_version: Option<i64>,
         idempotency_key: &str,
     ) -> Outcome<BookingReceipt> {
-        let (to, tenant) = (to.checked()?, by.tenant());
+        let (to, tenant) = (to.validate()?, by.tenant());
         let Some(request) = self.request(tenant, id, &to).await? else {
             return Err(crate::Error::not_found("booking").into());
         };
         let moved =
             self.retry_on_contention(|| self.move_once(by, &request, &to, if_version, idempotency_key)).await;
-        self.with_alternatives(tenant, &request, moved).await
+        self.add_alternatives(tenant, &request, moved).await
     }
 
     /// The participants and time that a move needs. Participants never change, so they may be read before anything is
@@ -88,22 +88,23 @@ impl Bookings {
             Ok(ticket) => ticket,
             Err(replay) => return Ok(replay),
         };
-        check::lock(tx.conn(), &request.holders()).await?;
+        check::lock_holders(tx.conn(), &request.holders()).await?;
         let row = present(&tx, id, if_version).await?;
         may_move(&tx, &row).await?;
-        input::in_the_future(request.time, tx.now())?;
-        let snapshot = request.snapshot(&self.services, tx.conn(), tx.tenant(), request.blocked()).await?;
-        let routes = route::routes(tx.conn(), tx.tenant(), row.organiser_id, &[]).await?;
-        check::known(&snapshot, to.ignore_unknown, routes.service.is_some())?;
-        check::free(&snapshot, request.blocked())?;
+        input::require_future(request.time, tx.now())?;
+        let snapshot =
+            request.snapshot(&self.services, tx.conn(), tx.tenant(), request.blocked_range()).await?;
+        let routes = route::find_routes(tx.conn(), tx.tenant(), row.organiser_id, &[]).await?;
+        check::require_known_calendars(&snapshot, to.ignore_unknown, routes.service.is_some())?;
+        check::require_free(&snapshot, request.blocked_range())?;
         let (from, actor) = (time_of(&row), by.actor());
-        if blocked(&row, from) != request.blocked() {
-            self.occupy(&tx, id, &request.holders(), request.blocked()).await?;
+        if blocked_range(&row, from) != request.blocked_range() {
+            self.occupy(&tx, id, &request.holders(), request.blocked_range()).await?;
         }
         let order =
             RunInput::MoveBooking(MoveBooking { booking: id, from, to: request.time, by: actor.clone() });
         let run = tx.enqueue(order, &actor, Lane::Interactive).await?.ok_or_else(in_progress)?;
-        let facts = AuditFacts::changed(json!(from), json!(request.time));
+        let facts = AuditFacts::for_change(json!(from), json!(request.time));
         tx.audit(&actor, "booking.move", id.to_string(), facts);
         self.ordered(tx, ticket, row, run, Some(&request.zone)).await
     }
@@ -119,7 +120,7 @@ impl Bookings {
         message: &str,
         idempotency_key: &str,
     ) -> Outcome<BookingReceipt> {
-        input::no_longer(message, LONGEST_MESSAGE, "MESSAGE_TOO_LONG", "message")?;
+        input::check_length(message, LONGEST_MESSAGE, "MESSAGE_TOO_LONG", "message")?;
         text::check(message, Shape::Lines, LONGEST_MESSAGE, "message")?;
         self.retry_on_contention(|| self.cancel_once(by, id, message, idempotency_key)).await
     }
@@ -156,7 +157,7 @@ impl Bookings {
             &actor,
             "booking.cancel",
             id.to_string(),
-            AuditFacts::deleted(json!({ "start": row.start_at, "end": row.end_at })),
+            AuditFacts::for_deletion(json!({ "start": row.start_at, "end": row.end_at })),
         );
         self.ordered(tx, ticket, row, run, None).await
     }

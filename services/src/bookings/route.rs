@@ -18,7 +18,7 @@ use super::Bookings;
 use crate::{Error, Result, System, change::WriteTarget, suspension};
 
 /// Notice to an organiser before the first booking that goes through a service account.
-pub const SERVICE_NOTICE: &str = "This booking is made through the service account, because the organiser's calendar \
+pub const SERVICE_ACCOUNT_NOTICE: &str = "This booking is made through the service account, because the organiser's calendar \
      cannot be reached: responses go to the service mailbox, and the organiser does not receive these emails.";
 
 /// The calendars to which a booking could be written.
@@ -40,7 +40,7 @@ impl Routes {
 impl Bookings {
     /// Chooses the calendar to which a booking is written; for workflows. `without` lists mailboxes that have just
     /// refused access.
-    pub async fn route(
+    pub async fn choose_target(
         &self,
         _by: &System,
         tenant: Id<ids::Tenant>,
@@ -48,13 +48,13 @@ impl Bookings {
         without: &[String],
     ) -> Result<Option<WriteTarget>> {
         let txn = self.services.read(tenant).await?;
-        Ok(routes(&txn, tenant, booking.organiser_id, without).await?.decide())
+        Ok(find_routes(&txn, tenant, booking.organiser_id, without).await?.decide())
     }
 
     /// Opens the calendar that was chosen for a booking; for workflows. Always the same one, even if the service
     /// account has changed since (S4.14). `None` if none has been chosen yet. Fails if a newer version chose a kind
     /// of calendar that this version does not know.
-    pub async fn target_calendar(
+    pub async fn open_target_calendar(
         &self,
         by: &System,
         booking: &booking::Model,
@@ -73,8 +73,8 @@ impl Bookings {
         let integration = row.ok_or_else(|| Error::not_found("integration"))?;
         let grants = self.services.grants();
         let (provider, session) = match &connection {
-            Some(connection) => grants.session_of(by, &integration, connection).await?,
-            None => grants.session(by, &integration, None).await?,
+            Some(connection) => grants.open_for_mailbox(by, &integration, connection).await?,
+            None => grants.open_session(by, &integration, None).await?,
         };
         Ok(Some(TargetCalendar {
             via,
@@ -114,7 +114,7 @@ fn recorded(booking: &booking::Model) -> Option<WriteTarget> {
 /// Reads to which calendars a booking of this organiser could be written. Fails if that depends on a state that this
 /// version does not know, because the route must not change for that reason, and if there is none because an integration
 /// is suspended.
-pub(super) async fn routes(
+pub(super) async fn find_routes(
     txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     organiser: Id<ids::User>,
@@ -182,11 +182,11 @@ fn may_write(row: &integration::Model) -> bool {
 
 fn writes(row: &connection::Model) -> bool {
     let measured = serde_json::from_value::<Capabilities>(row.capabilities.clone()).unwrap_or_default();
-    row.state == ConnectionState::Active && measured.writes()
+    row.state == ConnectionState::Active && measured.can_write()
 }
 
 /// Notice to the organiser that the booking is written through a service account; shown until a booking has been.
-pub(super) async fn notice(
+pub(super) async fn service_account_notice(
     txn: &impl ConnectionTrait,
     booking: &booking::Model,
     without: &[String],
@@ -195,7 +195,7 @@ pub(super) async fn notice(
     let via = match &booking.written_via {
         Some(word) => word.known(),
         None => {
-            let routes = routes(txn, booking.tenant_id, booking.organiser_id, without).await?;
+            let routes = find_routes(txn, booking.tenant_id, booking.organiser_id, without).await?;
             routes.decide().map(|via| via.written_via)
         }
     };
@@ -209,5 +209,5 @@ pub(super) async fn notice(
         .filter(Column::Id.lt(booking.id))
         .count(txn)
         .await?;
-    Ok((earlier == 0).then(|| SERVICE_NOTICE.to_owned()))
+    Ok((earlier == 0).then(|| SERVICE_ACCOUNT_NOTICE.to_owned()))
 }

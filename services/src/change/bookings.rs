@@ -63,7 +63,7 @@ pub struct OwnEvent {
 }
 
 impl Writer<'_> {
-    pub(super) async fn booking(&mut self, change: BookingChange) -> Result<()> {
+    pub(super) async fn write_booking(&mut self, change: BookingChange) -> Result<()> {
         use entity::booking::{Column, update};
         let mut statement = update(self.tenant)
             .filter(Column::Id.eq(change.id))
@@ -120,7 +120,7 @@ impl Writer<'_> {
         use entity::occupancy::{Column, delete};
         let row = entity::booking::one(self.tenant, booking).one(self.txn).await?;
         let Some(row) = row else { return Ok(()) };
-        let blocked = crate::bookings::blocked(&row, time);
+        let blocked = crate::bookings::blocked_range(&row, time);
         delete(self.tenant)
             .filter(Column::BookingId.eq(booking))
             .filter(Column::StartAt.ne(blocked.start).or(Column::EndAt.ne(blocked.end)))
@@ -169,9 +169,9 @@ impl Writer<'_> {
         Ok(())
     }
 
-    pub(super) async fn own_event(&mut self, event: OwnEvent) -> Result<()> {
+    pub(super) async fn write_own_event(&mut self, event: OwnEvent) -> Result<()> {
         use entity::calendar_event::{Column, delete};
-        let calendars = self.locked(&event.connections).await?;
+        let calendars = self.lock_connections(&event.connections).await?;
         self.mark_copies_mixed(&event.connections).await?;
         delete(self.tenant)
             .filter(Column::ConnectionId.is_in(event.connections.iter().copied()))

@@ -1,6 +1,6 @@
 //! Writes copies of calendars: events and busy bitmaps, consistent within one transaction.
 
-use domain::{BusyKind, Id, TimeRange, Timestamp, Unreadable, bitmap::Bitmap, ids};
+use domain::{BusyKind, Id, TimeRange, Timestamp, UnreadableItem, bitmap::Bitmap, ids};
 use providers::Event;
 use sea_orm::{
     ActiveValue::Set,
@@ -8,7 +8,7 @@ use sea_orm::{
     sea_query::{Expr, LockType, OnConflict},
 };
 
-use super::{Writer, integrations::window, marks::Mark};
+use super::{Writer, integrations::stored_window, marks::UnreadableSummary};
 use crate::{Result, events::topic};
 
 /// Minutes represented by one bit of a busy bitmap.
@@ -27,7 +27,7 @@ pub struct CalendarCopy {
     /// Events that overlap the window.
     pub events: Vec<Event>,
     /// Items that cannot be read.
-    pub unreadable: Vec<Unreadable>,
+    pub unreadable: Vec<UnreadableItem>,
     /// When reading began: the copy is at least as new as this.
     pub as_of: Timestamp,
     /// Watermark obtained before reading; with it, the provider reports changes that the reading missed.
@@ -50,7 +50,7 @@ pub struct UnchangedCalendar {
 }
 
 impl Writer<'_> {
-    pub(super) async fn calendar(&mut self, copy: CalendarCopy) -> Result<()> {
+    pub(super) async fn store_copy(&mut self, copy: CalendarCopy) -> Result<()> {
         use entity::{calendar_event, connection};
         // First, because it locks the calendar: its bitmap is drawn from all its events, so one writer at a time.
         connection::update(self.tenant)
@@ -65,7 +65,7 @@ impl Writer<'_> {
             .filter(calendar_event::Column::ConnectionId.eq(copy.connection))
             .exec(self.txn)
             .await?;
-        self.succeeded(copy.connection, Some(&Mark::of(&copy.unreadable))).await?;
+        self.succeeded(copy.connection, Some(&UnreadableSummary::of(&copy.unreadable))).await?;
         let rows: Vec<_> = copy.events.iter().map(|event| self.copied(copy.connection, event)).collect();
         for rows in rows.chunks(200) {
             calendar_event::Entity::insert_many(rows.to_vec()).exec_without_returning(self.txn).await?;
@@ -75,7 +75,11 @@ impl Writer<'_> {
 
     /// Records a successful access to a mailbox, which ends its series of failures. A full read also reports the
     /// unreadable items. The connection is written only if something differs.
-    async fn succeeded(&mut self, connection: Id<ids::Connection>, mark: Option<&Mark>) -> Result<()> {
+    async fn succeeded(
+        &mut self,
+        connection: Id<ids::Connection>,
+        mark: Option<&UnreadableSummary>,
+    ) -> Result<()> {
         use entity::connection::{Column, update};
         let mut differs = Condition::any().add(Column::FailingCode.is_not_null());
         let mut statement = update(self.tenant)
@@ -103,7 +107,7 @@ impl Writer<'_> {
 
     /// Marks a copy as up to date, unless another copy, or an event written by Muster, has been stored since the
     /// provider was queried.
-    pub(super) async fn unchanged_calendar(&mut self, same: UnchangedCalendar) -> Result<()> {
+    pub(super) async fn confirm_unchanged(&mut self, same: UnchangedCalendar) -> Result<()> {
         use entity::connection::{Column, update};
         update(self.tenant)
             .filter(Column::Id.eq(same.connection))
@@ -182,7 +186,7 @@ impl Writer<'_> {
     }
 
     /// Locks connections in a fixed order, so that each writer sees the events of the previous one.
-    pub(super) async fn locked(
+    pub(super) async fn lock_connections(
         &self,
         connections: &[Id<ids::Connection>],
     ) -> Result<Vec<entity::connection::Model>> {
@@ -199,7 +203,7 @@ impl Writer<'_> {
         connections: Vec<entity::connection::Model>,
     ) -> Result<()> {
         for connection in connections {
-            if let Some(window) = window(&connection) {
+            if let Some(window) = stored_window(&connection) {
                 self.rebuild_bitmap(connection.id, window).await?;
             }
         }

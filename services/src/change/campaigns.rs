@@ -28,7 +28,7 @@ pub struct ItemResult {
 
 impl Writer<'_> {
     /// Records a result; the last one wakes the campaign's run.
-    pub(super) async fn item(&mut self, item: ItemResult) -> Result<()> {
+    pub(super) async fn record_item_result(&mut self, item: ItemResult) -> Result<()> {
         use entity::campaign_item::{Column, of, update};
         update(self.tenant)
             .filter(Column::CampaignId.eq(item.campaign))
@@ -80,7 +80,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    pub(super) async fn campaign_finished(&mut self, campaign: Id<ids::Campaign>) -> Result<()> {
+    pub(super) async fn finish_campaign(&mut self, campaign: Id<ids::Campaign>) -> Result<()> {
         use entity::campaign::{Column, update};
         // A state that only a newer version knows stays as it is.
         update(self.tenant)

@@ -38,7 +38,7 @@ const OURS: [ConnectionState; 4] = [
 ];
 
 impl Writer<'_> {
-    pub(super) async fn failure(&mut self, failure: MailboxFailure) -> Result<()> {
+    pub(super) async fn record_failure(&mut self, failure: MailboxFailure) -> Result<()> {
         use entity::connection::{Column, update};
         let this = || {
             update(self.tenant)
@@ -64,7 +64,7 @@ impl Writer<'_> {
         }
         match failure.concerns {
             Some(reason) if self.is_everywhere(failure.integration, &failure.way).await? => {
-                self.one(health::lost_because(failure.integration, reason)).await
+                self.one(health::integration_failing_because(failure.integration, reason)).await
             }
             _ => Ok(()),
         }

@@ -48,7 +48,7 @@ pub struct ConnectionChange {
     pub capabilities: Option<Capabilities>,
     /// Time zone of the mailbox.
     pub time_zone: Option<String>,
-    /// Calendars of the mailbox, see [`crate::connections::listing`].
+    /// Calendars of the mailbox, see [`crate::connections::calendars_to_json`].
     pub calendars: Option<Json>,
 }
 
@@ -76,7 +76,7 @@ pub struct RoomList {
 
 /// Result of a verification.
 #[derive(Debug, Clone, PartialEq)]
-pub struct NewVerification {
+pub struct VerificationResult {
     /// Integration that was verified.
     pub integration: Id<ids::Integration>,
     /// Overall verdict.
@@ -106,7 +106,7 @@ fn set_unless_suspended(
 }
 
 impl Writer<'_> {
-    pub(super) async fn integration(&mut self, change: IntegrationChange) -> Result<()> {
+    pub(super) async fn write_integration(&mut self, change: IntegrationChange) -> Result<()> {
         use entity::integration::{Column, update};
         let mut statement = update(self.tenant)
             .filter(Column::Id.eq(change.id))
@@ -142,7 +142,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    pub(super) async fn connection(&mut self, change: ConnectionChange) -> Result<()> {
+    pub(super) async fn write_connection(&mut self, change: ConnectionChange) -> Result<()> {
         use entity::connection::{Column, update};
         // What an administrator left out meanwhile stays out: only a person takes it in again. A state that only a newer
         // version knows stays as it is.
@@ -179,7 +179,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    pub(super) async fn new_connections(&mut self, found: Vec<NewConnection>) -> Result<()> {
+    pub(super) async fn insert_connections(&mut self, found: Vec<NewConnection>) -> Result<()> {
         let rows: Vec<_> = found.into_iter().map(|new| self.pending(new)).collect();
         for rows in rows.chunks(200) {
             entity::connection::Entity::insert_many(rows.to_vec())
@@ -194,7 +194,7 @@ impl Writer<'_> {
         pending_connection(self.services.ids.make(), self.tenant, new, self.at).into()
     }
 
-    pub(super) async fn rooms(&mut self, list: RoomList) -> Result<()> {
+    pub(super) async fn replace_rooms(&mut self, list: RoomList) -> Result<()> {
         use entity::room::Column;
         for room in list.rooms {
             let row = entity::room::ActiveModel {
@@ -227,10 +227,10 @@ impl Writer<'_> {
             room: Some(room.id),
             address: room.address,
         });
-        self.new_connections(found.collect()).await
+        self.insert_connections(found.collect()).await
     }
 
-    pub(super) async fn verification(&mut self, new: NewVerification) -> Result<()> {
+    pub(super) async fn insert_verification(&mut self, new: VerificationResult) -> Result<()> {
         let row = entity::verification::ActiveModel {
             id: Set(self.services.ids.make()),
             tenant_id: Set(self.tenant),
@@ -245,7 +245,7 @@ impl Writer<'_> {
     }
 
     /// Rows of former service accounts are kept, because existing bookings refer to them.
-    pub(super) async fn service_mailbox(
+    pub(super) async fn set_service_mailbox(
         &mut self,
         integration: Id<ids::Integration>,
         address: String,
@@ -324,6 +324,6 @@ pub(crate) fn pending_connection(
 }
 
 /// The window that a connection's copy covers.
-pub(crate) fn window(connection: &entity::connection::Model) -> Option<TimeRange> {
+pub(crate) fn stored_window(connection: &entity::connection::Model) -> Option<TimeRange> {
     TimeRange::new(connection.read_from?, connection.read_until?)
 }

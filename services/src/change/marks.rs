@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::Unreadable;
+use domain::UnreadableItem;
 use sea_orm::prelude::Json;
 
 /// Maximum number of examples stored for a calendar.
@@ -12,7 +12,7 @@ const LONGEST_UID: usize = 255;
 
 /// Summary of one calendar's unreadable items.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(super) struct UnreadableSummary {
     /// Number of unreadable items.
     pub count: i32,
     /// Number of unreadable items that block no time.
@@ -21,21 +21,21 @@ pub(super) struct Mark {
     pub examples: Json,
 }
 
-impl Mark {
+impl UnreadableSummary {
     /// Summarises these items. An item that is reported several times counts once; it blocks only if every report says
     /// so.
-    pub fn of(items: &[Unreadable]) -> Self {
-        let mut distinct: BTreeMap<&str, &Unreadable> = BTreeMap::new();
+    pub fn of(items: &[UnreadableItem]) -> Self {
+        let mut distinct: BTreeMap<&str, &UnreadableItem> = BTreeMap::new();
         for item in items {
             let known = distinct.entry(&item.uid).or_insert(item);
             if (item.blocks, item.reason) < (known.blocks, known.reason) {
                 *known = item;
             }
         }
-        let mut items: Vec<&Unreadable> = distinct.into_values().collect();
+        let mut items: Vec<&UnreadableItem> = distinct.into_values().collect();
         items.sort_by_key(|item| item.blocks);
         let unknown = items.iter().filter(|item| !item.blocks).count();
-        let examples: Vec<Unreadable> = items.iter().take(EXAMPLES).map(|item| example(item)).collect();
+        let examples: Vec<UnreadableItem> = items.iter().take(EXAMPLES).map(|item| example(item)).collect();
         Self {
             count: i32::try_from(items.len()).unwrap_or(i32::MAX),
             unknown: i32::try_from(unknown).unwrap_or(i32::MAX),
@@ -45,9 +45,9 @@ impl Mark {
 }
 
 /// An item as it is stored, with its UID on one line.
-fn example(item: &Unreadable) -> Unreadable {
+fn example(item: &UnreadableItem) -> UnreadableItem {
     let uid = item.uid.chars().filter(|c| !c.is_control()).take(LONGEST_UID).collect();
-    Unreadable { uid, ..item.clone() }
+    UnreadableItem { uid, ..item.clone() }
 }
 
 #[cfg(test)]
@@ -56,8 +56,8 @@ mod tests {
 
     use super::*;
 
-    fn item(uid: &str, reason: Why, blocks: bool) -> Unreadable {
-        Unreadable { uid: uid.to_owned(), reason, blocks }
+    fn item(uid: &str, reason: Why, blocks: bool) -> UnreadableItem {
+        UnreadableItem { uid: uid.to_owned(), reason, blocks }
     }
 
     #[test]
@@ -69,22 +69,22 @@ mod tests {
             item("c", Why::Malformed, true),
             item("a", Why::TimeZone, true),
         ];
-        let mark = Mark::of(&items);
+        let mark = UnreadableSummary::of(&items);
         assert_eq!((mark.count, mark.unknown), (3, 1));
         let uids: Vec<_> = mark.examples.as_array().unwrap().iter().map(|one| one["uid"].clone()).collect();
         assert_eq!(uids, ["a", "b", "c"], "what blocks nothing comes first");
         assert_eq!(mark.examples[0]["reason"], "NO_TIMES");
         let backwards: Vec<_> = items.iter().rev().cloned().collect();
-        assert_eq!(Mark::of(&backwards), mark);
+        assert_eq!(UnreadableSummary::of(&backwards), mark);
     }
 
     #[test]
     fn many_items_are_counted_and_few_are_kept() {
         let items: Vec<_> =
             (0..1_000).map(|n| item(&format!("{n:0>400}\0\n"), Why::Malformed, n % 2 == 0)).collect();
-        let mark = Mark::of(&items);
+        let mark = UnreadableSummary::of(&items);
         assert_eq!((mark.count, mark.unknown), (1_000, 500));
-        let kept: Vec<Unreadable> = serde_json::from_value(mark.examples).unwrap();
+        let kept: Vec<UnreadableItem> = serde_json::from_value(mark.examples).unwrap();
         assert_eq!(kept.len(), EXAMPLES);
         for one in kept {
             assert!(one.uid.chars().count() <= LONGEST_UID && !one.uid.contains(char::is_control), "{one:?}");
@@ -94,6 +94,9 @@ mod tests {
 
     #[test]
     fn a_clean_reading_has_the_mark_of_no_item() {
-        assert_eq!(Mark::of(&[]), Mark { count: 0, unknown: 0, examples: serde_json::json!([]) });
+        assert_eq!(
+            UnreadableSummary::of(&[]),
+            UnreadableSummary { count: 0, unknown: 0, examples: serde_json::json!([]) }
+        );
     }
 }

@@ -23,8 +23,8 @@ pub use bookings::{BookingChange, OwnEvent, WriteTarget};
 pub use calendars::{CalendarCopy, UnchangedCalendar};
 pub use campaigns::ItemResult;
 pub use failures::MailboxFailure;
-pub use integrations::{ConnectionChange, IntegrationChange, NewConnection, NewVerification, RoomList};
-pub(crate) use integrations::{pending_connection, window};
+pub use integrations::{ConnectionChange, IntegrationChange, NewConnection, RoomList, VerificationResult};
+pub(crate) use integrations::{pending_connection, stored_window};
 pub use tenants::TenantLocale;
 
 use crate::{
@@ -50,7 +50,7 @@ pub enum Change {
     /// Replaces the rooms of an integration by those in the directory.
     Rooms(RoomList),
     /// Stores the result of a verification.
-    Verification(NewVerification),
+    Verification(VerificationResult),
     /// Stores the tenant's locale from its directory.
     Locale(TenantLocale),
     /// Stores the current data of the organisation to which an integration is bound.
@@ -123,7 +123,7 @@ impl ChangeWriter for System {
     ) -> std::result::Result<(), WriteError> {
         let (run, tenant, asked_by) = (transition.run, transition.tenant, &transition.asked_by);
         let mut writer = Writer::new(self, txn, tenant, asked_by, after);
-        audit::in_request(run.to_string(), writer.write(changes.to_vec())).await?;
+        audit::with_request_id(run.to_string(), writer.write(changes.to_vec())).await?;
         if transition.status == RunStatus::Quarantined {
             writer.event(topic::RUN_PARKED, run);
         }
@@ -141,7 +141,7 @@ impl ChangeWriter for System {
     async fn publish(&self, after: Vec<AfterCommit>, runs: CommittedRuns) {
         let mut all = AfterCommit::default();
         for one in after {
-            all.join(one);
+            all.merge(one);
         }
         all.hints.extend(runs.hints);
         all.events.extend(runs.events);
@@ -181,27 +181,27 @@ impl<'a> Writer<'a> {
 
     async fn one(&mut self, change: Change) -> Result<()> {
         match change {
-            Change::Integration(change) => self.integration(change).await,
-            Change::Connection(change) => self.connection(change).await,
-            Change::Failure(failure) => Box::pin(self.failure(failure)).await,
-            Change::NewConnections(found) => self.new_connections(found).await,
-            Change::Rooms(list) => self.rooms(list).await,
-            Change::Verification(verification) => self.verification(verification).await,
-            Change::Locale(locale) => self.locale(locale).await,
+            Change::Integration(change) => self.write_integration(change).await,
+            Change::Connection(change) => self.write_connection(change).await,
+            Change::Failure(failure) => Box::pin(self.record_failure(failure)).await,
+            Change::NewConnections(found) => self.insert_connections(found).await,
+            Change::Rooms(list) => self.replace_rooms(list).await,
+            Change::Verification(verification) => self.insert_verification(verification).await,
+            Change::Locale(locale) => self.fill_locale(locale).await,
             Change::Organisation { integration, organisation } => {
                 let connectors = &self.services.connectors;
-                domains::store(connectors, self.txn, self.tenant, integration, &organisation).await
+                domains::store_domains(connectors, self.txn, self.tenant, integration, &organisation).await
             }
             Change::ServiceMailbox { integration, address, name } => {
-                self.service_mailbox(integration, address, name).await
+                self.set_service_mailbox(integration, address, name).await
             }
-            Change::Calendar(copy) => self.calendar(*copy).await,
-            Change::UnchangedCalendar(same) => self.unchanged_calendar(same).await,
-            Change::OwnEvent(event) => self.own_event(event).await,
-            Change::Item(result) => self.item(result).await,
+            Change::Calendar(copy) => self.store_copy(*copy).await,
+            Change::UnchangedCalendar(same) => self.confirm_unchanged(same).await,
+            Change::OwnEvent(event) => self.write_own_event(event).await,
+            Change::Item(result) => self.record_item_result(result).await,
             Change::StartCampaign(integration) => self.start_campaign(integration).await,
-            Change::CampaignFinished(campaign) => self.campaign_finished(campaign).await,
-            Change::Booking(change) => self.booking(change).await,
+            Change::CampaignFinished(campaign) => self.finish_campaign(campaign).await,
+            Change::Booking(change) => self.write_booking(change).await,
             Change::RunInput(order, lane) => self.enqueue(order, lane).await,
             Change::Signal { run, name, payload } => self.signal(run, name, payload).await,
             Change::Audit { actor, action, subject, details } => {
@@ -233,7 +233,7 @@ impl<'a> Writer<'a> {
 
     fn audit(&mut self, actor: String, action: &'static str, subject: String, facts: impl Into<AuditFacts>) {
         let (chain, facts, at) = (self.tenant, facts.into(), self.at);
-        let request = audit::request();
+        let request = audit::current_request_id();
         self.after.acts.push(AuditRecord { chain, actor, action, subject, facts, request, at });
     }
 }

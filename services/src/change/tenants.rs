@@ -18,10 +18,10 @@ pub struct TenantLocale {
 }
 
 impl Writer<'_> {
-    pub(super) async fn locale(&mut self, told: TenantLocale) -> Result<()> {
+    pub(super) async fn fill_locale(&mut self, told: TenantLocale) -> Result<()> {
         use entity::tenant::Column;
         let zone = told.zone.filter(|name| Zone::named(name).is_some());
-        let language = told.language.as_deref().and_then(language::tag);
+        let language = told.language.as_deref().and_then(language::parse_tag);
         for (column, key, value) in
             [(Column::TimeZone, "timeZone", zone), (Column::Language, "language", language)]
         {
@@ -31,8 +31,8 @@ impl Writer<'_> {
                     calendars::invalidate_copies(self.txn, self.tenant, None).await?;
                 }
                 let subject = self.tenant.to_string();
-                let facts = AuditFacts::changed(json!({ key: null }), json!({ key: value }));
-                let facts = facts.with(json!({ "from": "directory" }));
+                let facts = AuditFacts::for_change(json!({ key: null }), json!({ key: value }));
+                let facts = facts.with_details(json!({ "from": "directory" }));
                 self.audit(self.asked_by.to_owned(), "tenant.update", subject, facts);
             }
         }

@@ -13,19 +13,19 @@ use serde_json::json;
 use url::Url;
 
 use super::{
-    Connect, Consented, SessionRow, actor, domains,
-    session::{consent_context, session_over},
+    Connect, ConsentSignal, SessionRow, actor, domains,
+    session::{consent_context, session_ended},
 };
 use crate::{
     Error, Result, System, Tx,
-    audit::{AuditFacts, ENGINE},
+    audit::{AuditFacts, ENGINE_ACTOR},
     integrations, messages,
 };
 
 impl Connect {
     /// Stores a consent, sealed, in the session and signals the integration's run. The consent takes effect only
     /// after the run has tried it.
-    pub(super) async fn store_for_run(
+    pub(super) async fn store_consent_for_run(
         &self,
         tx: &mut Tx,
         session: &mut SessionRow,
@@ -41,13 +41,13 @@ impl Connect {
         *session = change.update(tx.conn()).await?;
         let facts = json!({ "account": account, "server": server.map(Url::as_str), "secret": "changed" });
         let subject = session.integration_id.to_string();
-        tx.audit(&actor(session), "integration.credentials", subject, AuditFacts::created(facts));
-        let said = Consented { session: session.id, by: account.to_owned(), server: server.cloned() };
+        tx.audit(&actor(session), "integration.credentials", subject, AuditFacts::for_creation(facts));
+        let said = ConsentSignal { session: session.id, by: account.to_owned(), server: server.cloned() };
         let said = serde_json::to_value(said).map_err(|_| Error::Unreadable { what: "consent" })?;
-        integrations::signal(tx, session.integration_id, "consented", said).await
+        integrations::signal_connect_run(tx, session.integration_id, "consented", said).await
     }
 
-    /// The consent that [`Connect::store_for_run`] stored for an integration; read by the integration's run.
+    /// The consent that [`Connect::store_consent_for_run`] stored for an integration; read by the integration's run.
     pub async fn stored_consent(
         &self,
         _by: &System,
@@ -60,7 +60,7 @@ impl Connect {
         let row = one(tenant, session).filter(Column::IntegrationId.eq(integration)).one(&txn).await?;
         // Whoever waits for a second connection while holding one can bring a full pool to a halt.
         drop(txn);
-        let row = row.ok_or_else(session_over)?;
+        let row = row.ok_or_else(session_ended)?;
         let sealed = row.consent.as_deref().unwrap_or_default();
         let plain = self.services.secrets().open(consent_context(&row), sealed).await?;
         serde_json::from_slice(&plain).map_err(|_| Error::Unreadable { what: "consent" })
@@ -68,18 +68,18 @@ impl Connect {
 
     /// Makes a tried consent permanent in one transaction: binds the organisation at the provider to this tenant and
     /// no other, and stores the secret. Idempotent.
-    pub async fn put_in_force(
+    pub async fn activate_consent(
         &self,
         _by: &System,
         integration: &entity::integration::Model,
-        consented: &Consented,
+        consented: &ConsentSignal,
         secret: &Secret,
         organisation: &providers::Organisation,
     ) -> Result<()> {
         let (mut tx, _) = self.services.begin_locked(integration.tenant_id).await?;
         bind(&tx, integration, &organisation.id).await?;
         let connectors = &self.services.connectors;
-        domains::store(connectors, tx.conn(), tx.tenant(), integration.id, organisation).await?;
+        domains::store_domains(connectors, tx.conn(), tx.tenant(), integration.id, organisation).await?;
         let mut change = entity::integration::ActiveModel::from(integration.clone());
         change.server_url = Set(consented.server.as_ref().map(Url::to_string));
         change.external_tenant = Set(Some(organisation.id.clone()));
@@ -101,19 +101,19 @@ impl Connect {
         set_granted(&tx, integration.id, consented.session).await?;
         let session = entity::connect_session::one(tx.tenant(), consented.session).one(tx.conn()).await?;
         let actor = session.as_ref().map_or_else(|| "connect".to_owned(), actor);
-        tx.audit(&actor, "integration.consent", subject, AuditFacts::changed(before, after));
+        tx.audit(&actor, "integration.consent", subject, AuditFacts::for_change(before, after));
         tx.commit().await
     }
 
     /// Deletes the consents that sessions stored for an integration's run, after the run has ended.
-    pub async fn forget_stored_consent(
+    pub async fn delete_consents_after_run(
         &self,
         _by: &System,
         tenant: Id<ids::Tenant>,
         integration: Id<ids::Integration>,
     ) -> Result<()> {
         let tx = self.services.begin(tenant).await?;
-        forget_stored(&tx, integration).await?;
+        delete_stored_consents(&tx, integration).await?;
         tx.commit().await
     }
 
@@ -128,10 +128,10 @@ impl Connect {
         let mut tx = self.services.begin(tenant).await?;
         self.services.grants().remove(&tx, integration, None).await?;
         delete(tenant).filter(Column::IntegrationId.eq(integration)).exec(tx.conn()).await?;
-        forget_stored(&tx, integration).await?;
-        forget_organisation(&tx, integration).await?;
+        delete_stored_consents(&tx, integration).await?;
+        clear_organisation(&tx, integration).await?;
         let subject = integration.to_string();
-        tx.audit(ENGINE, "integration.abandon", subject, json!({}));
+        tx.audit(ENGINE_ACTOR, "integration.abandon", subject, json!({}));
         tx.commit().await
     }
 }
@@ -185,7 +185,7 @@ async fn set_granted(
 }
 
 /// Deletes the consents that sessions stored for an integration's run, once it has made one permanent or given up.
-pub(crate) async fn forget_stored(tx: &Tx, integration: Id<ids::Integration>) -> Result<()> {
+pub(crate) async fn delete_stored_consents(tx: &Tx, integration: Id<ids::Integration>) -> Result<()> {
     use entity::connect_session::{Column, update};
     update(tx.tenant())
         .filter(Column::IntegrationId.eq(integration))
@@ -198,7 +198,7 @@ pub(crate) async fn forget_stored(tx: &Tx, integration: Id<ids::Integration>) ->
 
 /// Clears the organisation of an integration whose consent never took effect, so that it can be connected to another
 /// one.
-pub(super) async fn forget_organisation(tx: &Tx, integration: Id<ids::Integration>) -> Result<()> {
+pub(super) async fn clear_organisation(tx: &Tx, integration: Id<ids::Integration>) -> Result<()> {
     use entity::integration::{Column, update};
     let none = || Expr::value(Option::<String>::None);
     update(tx.tenant())

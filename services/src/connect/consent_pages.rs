@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use domain::connect::{ConnectPurpose, ConnectStep};
-use providers::{AuthorizationRequest, CodeExchange, ConsentShape, Provider, SignIn};
+use providers::{AuthorizationRequest, CodeExchange, ConsentFlow, Provider, SignInPurpose};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, sea_query::Expr};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Connect, ConsentQuestion, NextPage, SessionRow,
-    session::{session_over, set_step, verifier_context},
+    session::{session_ended, set_step, verifier_context},
 };
 use crate::{
     Error, Refusal, Result, Tx, integrations, messages,
@@ -21,7 +21,7 @@ use crate::{
 
 /// The account that signed in at the provider; stored in the session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct SignedIn {
+pub(super) struct SessionAccount {
     pub(super) external: String,
     account: String,
 }
@@ -34,26 +34,27 @@ impl Connect {
             .integrations()
             .by_ids(TenantScope::new(session.tenant_id), &[session.integration_id])
             .await?;
-        let row = rows.into_iter().next().ok_or_else(session_over)?;
+        let row = rows.into_iter().next().ok_or_else(session_ended)?;
         self.services.connectors.get(integrations::provider(&row)?)
     }
 
     /// Handles the redirect to `path` after the administrator's sign-in at the provider. The attempt ends unless the
     /// sign-in is valid and is that of the right administrator.
-    pub async fn signed_in(
+    pub async fn complete_sign_in(
         &self,
         _by: Anyone,
         cookie: &str,
         path: &str,
-        answer: RedirectAnswer,
+        answer: RedirectParams,
     ) -> Result<NextPage> {
-        let (session, verifier) = self.take_redirect(cookie, ConnectPurpose::Connect, path, &answer).await?;
+        let (session, verifier) =
+            self.consume_redirect(cookie, ConnectPurpose::Connect, path, &answer).await?;
         let connector = self.connector_of(&session).await?;
-        let redirect = Redirect { session, verifier, path, answer };
-        match connector.consent_shape() {
-            ConsentShape::Pages => self.administrator_signed_in(&*connector, redirect).await,
-            ConsentShape::Login { .. } | ConsentShape::ServiceAccount { .. } => {
-                self.named_administrator_signed_in(&*connector, redirect).await
+        let redirect = ValidRedirect { session, verifier, path, answer };
+        match connector.consent_flow() {
+            ConsentFlow::Pages => self.administrator_signed_in(&*connector, redirect).await,
+            ConsentFlow::Login { .. } | ConsentFlow::ServiceAccount { .. } => {
+                self.complete_administrator_sign_in(&*connector, redirect).await
             }
         }
     }
@@ -61,7 +62,7 @@ impl Connect {
     async fn administrator_signed_in(
         &self,
         connector: &dyn Provider,
-        redirect: Redirect<'_>,
+        redirect: ValidRedirect<'_>,
     ) -> Result<NextPage> {
         let signed = self.redeem_sign_in(connector, &redirect).await;
         let (tx, mut session) = self.begin_step(&redirect.session).await?;
@@ -77,7 +78,7 @@ impl Connect {
     }
 
     /// Returns the account, organisation and tenant of the consent, to be shown to the administrator beforehand.
-    pub async fn asked(&self, _by: Anyone, cookie: &str) -> Result<ConsentQuestion> {
+    pub async fn consent_question(&self, _by: Anyone, cookie: &str) -> Result<ConsentQuestion> {
         let (session, signed) = self.asking(cookie).await?;
         let tenant = self.services.tenants().find(session.tenant_id).await?;
         let tenant = tenant.map(|tenant| tenant.name).unwrap_or_default();
@@ -85,20 +86,21 @@ impl Connect {
     }
 
     /// Redirects to the organisation's consent.
-    pub async fn ask_consent(&self, _by: Anyone, cookie: &str) -> Result<NextPage> {
+    pub async fn redirect_to_consent(&self, _by: Anyone, cookie: &str) -> Result<NextPage> {
         let (session, signed) = self.asking(cookie).await?;
         let connector = self.connector_of(&session).await?;
-        let path = connector.redirect_paths().consented.ok_or_else(session_over)?;
+        let path = connector.redirect_paths().consented.ok_or_else(session_ended)?;
         let (tx, mut session) = self.begin_step(&session).await?;
-        let state = self.new_state(&tx, &mut session, path).await?;
-        let url = connector.consent_url(&signed.external, &self.services.settings.link(path), &state)?;
+        let state = self.create_redirect_state(&tx, &mut session, path).await?;
+        let url =
+            connector.consent_url(&signed.external, &self.services.settings.absolute_url(path), &state)?;
         tx.commit().await?;
         Ok(NextPage::Provider(url))
     }
 
     /// Finds a session whose administrator has signed in and may be redirected to the consent page, even repeatedly.
-    async fn asking(&self, cookie: &str) -> Result<(SessionRow, SignedIn)> {
-        let session = self.session(cookie, ConnectPurpose::Connect).await?;
+    async fn asking(&self, cookie: &str) -> Result<(SessionRow, SessionAccount)> {
+        let session = self.find_session(cookie, ConnectPurpose::Connect).await?;
         let signed = session.signed_in.clone().and_then(|signed| serde_json::from_value(signed).ok());
         match signed {
             Some(signed)
@@ -106,31 +108,35 @@ impl Connect {
             {
                 Ok((session, signed))
             }
-            _ => Err(session_over()),
+            _ => Err(session_ended()),
         }
     }
 
-    async fn redeem_sign_in(&self, connector: &dyn Provider, redirect: &Redirect<'_>) -> Result<SignedIn> {
-        let who = self.redeem(connector, SignIn::Administrator, redirect).await?;
+    async fn redeem_sign_in(
+        &self,
+        connector: &dyn Provider,
+        redirect: &ValidRedirect<'_>,
+    ) -> Result<SessionAccount> {
+        let who = self.redeem_code(connector, SignInPurpose::Administrator, redirect).await?;
         if !who.may_consent {
             let message = messages::not_an_administrator();
             return Err(Refusal::new("NOT_AN_ADMINISTRATOR", message).into());
         }
         let external = who.organisation.ok_or_else(sign_in_incomplete)?;
-        Ok(SignedIn { external, account: who.username })
+        Ok(SessionAccount { external, account: who.username })
     }
 
     /// Exchanges the authorisation code from a sign-in redirect.
-    pub(super) async fn redeem(
+    pub(super) async fn redeem_code(
         &self,
         connector: &dyn Provider,
-        purpose: SignIn,
-        redirect: &Redirect<'_>,
-    ) -> Result<providers::SignedIn> {
+        purpose: SignInPurpose,
+        redirect: &ValidRedirect<'_>,
+    ) -> Result<providers::SignedInAccount> {
         let brought = CodeExchange {
             code: redirect.answer.code(connector)?,
             verifier: &redirect.verifier,
-            redirect_uri: &self.services.settings.link(redirect.path),
+            redirect_uri: &self.services.settings.absolute_url(redirect.path),
             nonce: redirect.session.nonce.as_deref().unwrap_or_default(),
         };
         connector.redeem(purpose, &brought).await?.ok_or_else(sign_in_incomplete)
@@ -138,20 +144,21 @@ impl Connect {
 
     /// Handles the redirect after the organisation's consent. The organisation named in it is only compared with that
     /// of the sign-in.
-    pub async fn consented(
+    pub async fn complete_consent(
         &self,
         _by: Anyone,
         cookie: &str,
         path: &str,
-        answer: RedirectAnswer,
+        answer: RedirectParams,
     ) -> Result<NextPage> {
-        let (session, _verifier) = self.take_redirect(cookie, ConnectPurpose::Connect, path, &answer).await?;
+        let (session, _verifier) =
+            self.consume_redirect(cookie, ConnectPurpose::Connect, path, &answer).await?;
         let connector = self.connector_of(&session).await?;
-        let signed: Option<SignedIn> =
+        let signed: Option<SessionAccount> =
             session.signed_in.clone().and_then(|signed| serde_json::from_value(signed).ok());
         let (mut tx, mut session) = self.begin_step(&session).await?;
         let is_same =
-            |signed: &SignedIn, tenant: &str| connector.is_same_organisation(&signed.external, tenant);
+            |signed: &SessionAccount, tenant: &str| connector.is_same_organisation(&signed.external, tenant);
         let checked = answer.no_error(&*connector).and_then(|()| match (&signed, answer.tenant.as_deref()) {
             (Some(signed), Some(tenant)) if is_same(signed, tenant) => Ok(()),
             _ => {
@@ -162,9 +169,9 @@ impl Connect {
         if let Err(error) = checked {
             return self.give_up(tx, session, &error).await;
         }
-        let Some(signed) = signed else { return Err(session_over()) };
+        let Some(signed) = signed else { return Err(session_ended()) };
         let secret = connector.organisation_consent(signed.external)?;
-        self.store_for_run(&mut tx, &mut session, &signed.account, &secret, None).await?;
+        self.store_consent_for_run(&mut tx, &mut session, &signed.account, &secret, None).await?;
         tx.commit().await?;
         Ok(NextPage::Progress)
     }
@@ -175,29 +182,34 @@ impl Connect {
         tx: &Tx,
         session: &mut SessionRow,
         connector: &dyn Provider,
-        (purpose, path): (SignIn, Option<&str>),
+        (purpose, path): (SignInPurpose, Option<&str>),
         login_hint: Option<&str>,
     ) -> Result<NextPage> {
-        let path = path.ok_or_else(session_over)?;
-        let verifier = self.services.ids.secret();
+        let path = path.ok_or_else(session_ended)?;
+        let verifier = self.services.ids.random_secret();
         let challenge = base64url(&Sha256::digest(verifier.as_bytes()));
-        let nonce = self.services.ids.secret();
+        let nonce = self.services.ids.random_secret();
         let secrets = self.services.secrets();
         let sealed = secrets.seal(tx.conn(), verifier_context(session), verifier.as_bytes()).await?;
         let mut change = entity::connect_session::ActiveModel::from(session.clone());
         change.nonce = Set(Some(nonce.clone()));
         change.verifier = Set(Some(sealed));
         *session = change.update(tx.conn()).await?;
-        let state = self.new_state(tx, session, path).await?;
-        let redirect_uri = &self.services.settings.link(path);
+        let state = self.create_redirect_state(tx, session, path).await?;
+        let redirect_uri = &self.services.settings.absolute_url(path);
         let (state, nonce, challenge) = (&state, &nonce, &challenge);
         let request = AuthorizationRequest { redirect_uri, state, nonce, challenge, login_hint };
         Ok(NextPage::Provider(connector.sign_in_url(purpose, &request)?))
     }
 
     /// Creates a single-use state for the step that ends at `path`.
-    pub(super) async fn new_state(&self, tx: &Tx, session: &mut SessionRow, path: &str) -> Result<String> {
-        let state = self.services.ids.secret();
+    pub(super) async fn create_redirect_state(
+        &self,
+        tx: &Tx,
+        session: &mut SessionRow,
+        path: &str,
+    ) -> Result<String> {
+        let state = self.services.ids.random_secret();
         let mut change = entity::connect_session::ActiveModel::from(session.clone());
         change.state_hash = Set(Some(self.services.secrets().digest(&format!("{path}|{state}")).await?));
         change.step = Set(ConnectStep::AtProvider.into());
@@ -207,15 +219,15 @@ impl Connect {
 
     /// Validates a redirect: the session must belong to this browser, and the state must be the unused one of this
     /// step. The state is consumed even on failure.
-    pub(super) async fn take_redirect(
+    pub(super) async fn consume_redirect(
         &self,
         cookie: &str,
         purpose: ConnectPurpose,
         path: &str,
-        answer: &RedirectAnswer,
+        answer: &RedirectParams,
     ) -> Result<(SessionRow, SecretString)> {
         use entity::connect_session::{Column, update};
-        let session = self.session(cookie, purpose).await?;
+        let session = self.find_session(cookie, purpose).await?;
         let state = answer.state.as_deref().unwrap_or_default();
         let hash = self.services.secrets().digest(&format!("{path}|{state}")).await?;
         let tx = self.services.begin(session.tenant_id).await?;
@@ -239,7 +251,7 @@ impl Connect {
 
 /// Parameters of a provider's redirect. They are untrusted.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub struct RedirectAnswer {
+pub struct RedirectParams {
     /// The state that we sent.
     pub state: Option<String>,
     /// Authorisation code to exchange for a token.
@@ -252,11 +264,11 @@ pub struct RedirectAnswer {
     pub error_description: Option<String>,
 }
 
-impl RedirectAnswer {
+impl RedirectParams {
     fn no_error(&self, connector: &dyn Provider) -> Result<()> {
         let Some(error) = self.error.as_deref() else { return Ok(()) };
         let description = self.error_description.as_deref().unwrap_or_default();
-        let providers::Declined = connector.redirect_error(error, description)?;
+        let providers::ConsentDeclined = connector.redirect_error(error, description)?;
         let message = messages::consent_declined_at_provider();
         Err(Error::refuse("CONSENT_DECLINED", message))
     }
@@ -268,19 +280,19 @@ impl RedirectAnswer {
 }
 
 /// A validated redirect from the provider, whose state was valid and unused.
-pub(super) struct Redirect<'a> {
+pub(super) struct ValidRedirect<'a> {
     pub(super) session: SessionRow,
     pub(super) verifier: SecretString,
     /// Path to which the provider redirected.
     pub(super) path: &'a str,
-    pub(super) answer: RedirectAnswer,
+    pub(super) answer: RedirectParams,
 }
 
 fn sign_in_incomplete() -> Error {
     Error::refuse("SIGN_IN_INCOMPLETE", messages::sign_in_incomplete())
 }
 
-async fn set_signed_in(tx: &Tx, session: SessionRow, signed: &SignedIn) -> Result<SessionRow> {
+async fn set_signed_in(tx: &Tx, session: SessionRow, signed: &SessionAccount) -> Result<SessionRow> {
     let mut change = entity::connect_session::ActiveModel::from(session);
     change.signed_in = Set(serde_json::to_value(signed).ok());
     Ok(change.update(tx.conn()).await?)

@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, prelude::Json, sea_quer
 use super::{Connect, own_consent::account_mismatch};
 use crate::{
     Result,
-    grants::{Connectors, binding},
+    grants::{Connectors, find_binding},
     integrations,
 };
 
@@ -24,7 +24,7 @@ impl Connect {
         let external = integration.external_tenant.as_deref().unwrap_or_default();
         let provider = integrations::provider(integration)?;
         let txn = self.services.read(integration.tenant_id).await?;
-        let bound = binding(&txn, provider, external, integration.tenant_id).await?;
+        let bound = find_binding(&txn, provider, external, integration.tenant_id).await?;
         drop(txn);
         let known: Option<Vec<String>> = bound.and_then(|bound| serde_json::from_value(bound.domains?).ok());
         if known.as_ref().is_some_and(|known| has_all(known, named)) {
@@ -38,7 +38,7 @@ impl Connect {
         }
         let tx = self.services.begin(integration.tenant_id).await?;
         let connectors = &self.services.connectors;
-        store(connectors, tx.conn(), integration.tenant_id, integration.id, &found).await?;
+        store_domains(connectors, tx.conn(), integration.tenant_id, integration.id, &found).await?;
         tx.commit().await?;
         let are_hidden = known.is_none() && found.domains.is_empty();
         match are_hidden || has_all(&found.domains, named) {
@@ -54,7 +54,7 @@ fn has_all(known: &[String], named: [&str; 2]) -> bool {
 
 /// Stores the domains of the organisation bound to this integration. Stored domains are kept if the provider no
 /// longer lists any. Domains claimed by a customer's own server are not stored, because they are not verified.
-pub(crate) async fn store(
+pub(crate) async fn store_domains(
     connectors: &Connectors,
     conn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
@@ -68,7 +68,7 @@ pub(crate) async fn store(
     update(tenant)
         .filter(Column::IntegrationId.eq(integration))
         .filter(Column::ExternalTenant.eq(&organisation.id))
-        .filter(Column::Provider.is_in(connectors.verifying().map(ProviderKind::as_str)))
+        .filter(Column::Provider.is_in(connectors.verifying_kinds().map(ProviderKind::as_str)))
         .col_expr(Column::Domains, Expr::value(Json::from(organisation.domains.as_slice())))
         .exec(conn)
         .await?;

@@ -8,10 +8,10 @@
 mod consent;
 mod consent_pages;
 pub(crate) mod domains;
+mod entered_credentials;
 mod own_consent;
 mod service_account;
 mod session;
-mod typed_credentials;
 
 use domain::{
     Id, ProviderKind, Reason,
@@ -19,7 +19,7 @@ use domain::{
     ids,
     state::{IntegrationState, TermsDocument},
 };
-use providers::{Provider, SignIn};
+use providers::{Provider, SignInPurpose};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
 };
@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::Url;
 
-use self::session::{session_over, set_step};
+use self::session::{session_ended, set_step};
 use crate::{
     Error, Refusal, Result, Tx,
     audit::AuditFacts,
@@ -38,11 +38,11 @@ use crate::{
 };
 use entity::connect_session::Model as SessionRow;
 
-pub(crate) use self::consent::forget_stored;
-pub use self::consent_pages::RedirectAnswer;
-use self::consent_pages::SignedIn;
-pub use self::service_account::other_administrator;
-pub use providers::ConsentShape;
+pub(crate) use self::consent::delete_stored_consents;
+pub use self::consent_pages::RedirectParams;
+use self::consent_pages::SessionAccount;
+pub use self::service_account::wrong_administrator;
+pub use providers::ConsentFlow;
 
 crate::noun! {
     /// The steps of the connect page.
@@ -51,7 +51,7 @@ crate::noun! {
 
 /// The administrator's choices on the page.
 #[derive(Debug, Clone)]
-pub struct Choice {
+pub struct ConnectChoices {
     /// Calendar system to connect.
     pub provider: ProviderKind,
     /// Whether the terms of service were accepted.
@@ -66,7 +66,7 @@ pub struct Choice {
 
 /// Credentials entered on the page, for systems without consent pages.
 #[derive(Clone)]
-pub struct TypedCredentials {
+pub struct EnteredCredentials {
     /// Address of the server; may be empty for Exchange, where the user name can reveal it.
     pub server: String,
     /// User name; for Google the administrator for whom the service account acts.
@@ -124,7 +124,7 @@ pub struct Progress {
 
 /// Payload of the signal that informs the integration's run of a consent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Consented {
+pub struct ConsentSignal {
     /// The session that stores the sealed secret.
     #[serde(with = "domain::ids::plain")]
     pub session: Id<ids::ConnectSession>,
@@ -137,7 +137,12 @@ pub struct Consented {
 impl Connect {
     /// Accepts the terms, registers the integration if the link has none, and opens a session for this browser.
     /// Returns the cookie's secret and the next page.
-    pub async fn choose(&self, _by: Anyone, token: &str, choice: Choice) -> Result<(String, NextPage)> {
+    pub async fn submit_choices(
+        &self,
+        _by: Anyone,
+        token: &str,
+        choice: ConnectChoices,
+    ) -> Result<(String, NextPage)> {
         if !choice.terms || !choice.privacy {
             let message = messages::accept_the_terms_first();
             return Err(Refusal::new("TERMS_NOT_ACCEPTED", message).into());
@@ -152,18 +157,24 @@ impl Connect {
         let (cookie, mut session) =
             self.open_session(&tx, purpose, integration.id, Some(link.id), None).await?;
         let connector = self.services.connectors.get(choice.provider)?;
-        let onward = match connector.consent_shape() {
-            ConsentShape::Pages => {
-                let (ask, path) = (SignIn::Administrator, connector.redirect_paths().signed_in);
+        let onward = match connector.consent_flow() {
+            ConsentFlow::Pages => {
+                let (ask, path) = (SignInPurpose::Administrator, connector.redirect_paths().signed_in);
                 let hint = Some(link.email.as_str());
                 self.sign_in_redirect(&tx, &mut session, &*connector, (ask, path), hint).await?
             }
-            ConsentShape::Login { .. } | ConsentShape::ServiceAccount { .. } => {
+            ConsentFlow::Login { .. } | ConsentFlow::ServiceAccount { .. } => {
                 set_step(&tx, &mut session, ConnectStep::Credentials).await?;
                 NextPage::Credentials
             }
         };
-        integrations::signal(&mut tx, integration.id, "terms_accepted", json!({ "by": link.email })).await?;
+        integrations::signal_connect_run(
+            &mut tx,
+            integration.id,
+            "terms_accepted",
+            json!({ "by": link.email }),
+        )
+        .await?;
         tx.commit().await?;
         Ok((cookie, onward))
     }
@@ -174,7 +185,7 @@ impl Connect {
         &self,
         tx: &mut Tx,
         link: &entity::connect_link::Model,
-        choice: &Choice,
+        choice: &ConnectChoices,
     ) -> Result<entity::integration::Model> {
         use IntegrationState as S;
         let actor = link.id.to_string();
@@ -199,7 +210,7 @@ impl Connect {
         }
         let new = NewIntegration {
             provider: choice.provider,
-            name: label(choice.provider).to_owned(),
+            name: provider_label(choice.provider).to_owned(),
             access_level: choice.access_level,
             scope_group: None,
             service_mailbox: choice.service_mailbox.clone(),
@@ -238,19 +249,24 @@ impl Connect {
         let facts = json!({
             "terms": settings.terms_version, "privacy": settings.privacy_version, "invited": link.email,
         });
-        tx.audit(&link.id.to_string(), "terms.accept", integration.to_string(), AuditFacts::created(facts));
+        tx.audit(
+            &link.id.to_string(),
+            "terms.accept",
+            integration.to_string(),
+            AuditFacts::for_creation(facts),
+        );
         Ok(())
     }
 
     /// Progress of the session's integration.
     pub async fn progress(&self, _by: Anyone, cookie: &str) -> Result<Progress> {
-        let session = self.session(cookie, ConnectPurpose::Connect).await?;
+        let session = self.find_session(cookie, ConnectPurpose::Connect).await?;
         let tenant = self.services.tenants().find(session.tenant_id).await?;
         let txn = self.services.read(session.tenant_id).await?;
         let row = entity::integration::one(session.tenant_id, session.integration_id).one(&txn).await?;
-        let integration = row.ok_or_else(session_over)?;
+        let integration = row.ok_or_else(session_ended)?;
         let (state, reason) =
-            (integration.state.require()?, integrations::reason(integration.reason.as_ref()));
+            (integration.state.require()?, integrations::parse_reason(integration.reason.as_ref()));
         let connecting = is_connecting(&txn, session.tenant_id, integration.id).await?;
         drop(txn);
         let landing = self.landing(&integration, state, reason.as_ref()).await?;
@@ -261,7 +277,7 @@ impl Connect {
 
     /// Authorises Muster to use what the provider granted, as a separate, explicit step (S3.5).
     pub async fn authorise(&self, _by: Anyone, cookie: &str) -> Result<NextPage> {
-        let session = self.session(cookie, ConnectPurpose::Connect).await?;
+        let session = self.find_session(cookie, ConnectPurpose::Connect).await?;
         let connector = self.connector_of(&session).await?;
         let (mut tx, mut session) = self.begin_step(&session).await?;
         let row = integrations::find(&tx, session.integration_id).await?;
@@ -278,7 +294,7 @@ impl Connect {
 
     /// Records that the administrator declined, before or instead of the authorisation.
     pub async fn decline(&self, _by: Anyone, cookie: &str) -> Result<NextPage> {
-        let session = self.session(cookie, ConnectPurpose::Connect).await?;
+        let session = self.find_session(cookie, ConnectPurpose::Connect).await?;
         let (tx, session) = self.begin_step(&session).await?;
         let error = Refusal::new("CONSENT_DECLINED", messages::consent_declined_here());
         self.give_up(tx, session, &error.into()).await
@@ -289,7 +305,7 @@ impl Connect {
         set_step(&tx, &mut session, ConnectStep::Answered).await?;
         let reason = error.reason();
         let said = json!(reason);
-        integrations::signal(&mut tx, session.integration_id, "declined", said).await?;
+        integrations::signal_connect_run(&mut tx, session.integration_id, "declined", said).await?;
         let row = integrations::find(&tx, session.integration_id).await?;
         let subject = row.id.to_string();
         tx.audit(&actor(&session), "integration.decline", subject, json!({ "code": reason.code }));
@@ -307,7 +323,7 @@ impl Connect {
     ) -> Result<Option<Url>> {
         let Some(url) = integration.return_url.as_deref() else { return Ok(None) };
         let tenant = integration.tenant_id;
-        let allowed = self.services.tenants().allows_return(Anyone, tenant, url).await?;
+        let allowed = self.services.tenants().allows_return_url(Anyone, tenant, url).await?;
         Ok(landing(integration, state, reason).filter(|_| allowed))
     }
 }
@@ -337,7 +353,7 @@ fn actor(session: &SessionRow) -> String {
 /// Locks the link's row until the transaction ends, so that pressing a button twice creates only one integration.
 async fn held(tx: &Tx, link: Id<ids::ConnectLink>) -> Result<entity::connect_link::Model> {
     let row = entity::connect_link::one(tx.tenant(), link).lock_exclusive();
-    row.one(tx.conn()).await?.ok_or_else(session_over)
+    row.one(tx.conn()).await?.ok_or_else(session_ended)
 }
 
 /// Requires that the consent in force was granted in the session of the person who authorises, for the integration's
@@ -354,7 +370,7 @@ fn may_authorise(
         let message = messages::grant_access_first();
         return Err(Error::refuse("SIGN_IN_INCOMPLETE", message));
     }
-    let signed: Option<SignedIn> =
+    let signed: Option<SessionAccount> =
         session.signed_in.clone().and_then(|signed| serde_json::from_value(signed).ok());
     let known = row.external_tenant.as_deref().unwrap_or_default();
     if signed.is_some_and(|signed| !connector.is_same_organisation(&signed.external, known)) {
@@ -380,7 +396,7 @@ fn landing(
 }
 
 /// Name of a calendar system on pages.
-pub fn label(provider: ProviderKind) -> &'static str {
+pub fn provider_label(provider: ProviderKind) -> &'static str {
     match provider {
         ProviderKind::Microsoft365 => "Microsoft 365",
         ProviderKind::Exchange => "Exchange",

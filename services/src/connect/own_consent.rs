@@ -1,12 +1,14 @@
 //! A user's own consent: a single-use link, the provider's page, and the return to Muster.
 
 use domain::{Id, ProviderKind, connect::ConnectPurpose, ids, state::IntegrationState};
-use providers::{Remedy, Secret, SignIn, SignedIn};
+use providers::{Remedy, Secret, SignInPurpose, SignedInAccount};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, QuerySelect};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::{Connect, NextPage, RedirectAnswer, SessionRow, consent_pages::Redirect, session::session_over};
+use super::{
+    Connect, NextPage, RedirectParams, SessionRow, consent_pages::ValidRedirect, session::session_ended,
+};
 use crate::{
     Error, Result, Tx,
     audit::AuditFacts,
@@ -26,7 +28,7 @@ pub struct OwnInvitation {
 }
 
 /// The owner of the calendar to be connected.
-pub(super) struct Owner {
+pub(super) struct CalendarOwner {
     /// The integration with the calendar system.
     pub(super) integration: entity::integration::Model,
     /// Identifier of the user.
@@ -39,11 +41,11 @@ impl Connect {
     /// What the link of [`Connect::begin_own_consent`] is for. Opening the link does not consume it, because mail
     /// filters and previews open links too.
     pub async fn own_invitation(&self, _by: Anyone, secret: &str) -> Result<OwnInvitation> {
-        let session = self.session(secret, ConnectPurpose::Own).await?;
-        let Owner { integration, address, .. } = self.owner(&session).await?;
+        let session = self.find_session(secret, ConnectPurpose::Own).await?;
+        let CalendarOwner { integration, address, .. } = self.calendar_owner(&session).await?;
         let tenant = self.services.tenants().find(session.tenant_id).await?;
         let (tenant, provider) =
-            (tenant.ok_or_else(session_over)?.name, integrations::provider(&integration)?);
+            (tenant.ok_or_else(session_ended)?.name, integrations::provider(&integration)?);
         Ok(OwnInvitation { tenant, provider, address })
     }
 
@@ -68,25 +70,25 @@ impl Connect {
         let facts = json!({ "integration": integration.id });
         tx.audit(&by.actor(), "consent.begin", user.to_string(), facts);
         tx.commit().await?;
-        Ok(self.services.settings.link(&format!("/connect/own/{secret}")))
+        Ok(self.services.settings.absolute_url(&format!("/connect/own/{secret}")))
     }
 
     /// Exchanges the link of [`Connect::begin_own_consent`] for a cookie and the provider's page.
     pub async fn open_own_consent(&self, _by: Anyone, secret: &str) -> Result<(String, NextPage)> {
-        let session = self.session(secret, ConnectPurpose::Own).await?;
+        let session = self.find_session(secret, ConnectPurpose::Own).await?;
         let connector = self.connector_of(&session).await?;
         let (tx, mut session) = self.begin_step(&session).await?;
         if session.purpose != ConnectPurpose::Own {
-            return Err(session_over());
+            return Err(session_ended());
         }
-        let cookie = self.services.ids.secret();
+        let cookie = self.services.ids.random_secret();
         let mut change = entity::connect_session::ActiveModel::from(session);
         change.cookie_hash = Set(self.services.secrets().digest(&cookie).await?);
         change.purpose = Set(ConnectPurpose::OwnOpen.into());
         session = change.update(tx.conn()).await?;
         let user = entity::tenant_user::one(session.tenant_id, session.user_id.unwrap_or_default());
         let hint = user.one(tx.conn()).await?.and_then(|user| user.calendar_address);
-        let (ask, path) = (SignIn::OwnConsent, connector.redirect_paths().own);
+        let (ask, path) = (SignInPurpose::OwnConsent, connector.redirect_paths().own);
         let onward =
             self.sign_in_redirect(&tx, &mut session, &*connector, (ask, path), hint.as_deref()).await?;
         tx.commit().await?;
@@ -102,21 +104,22 @@ impl Connect {
     /// Handles the redirect to `path` after a user's own consent; the mailbox switches to the user's own route and is
     /// activated again. The account must be the one that the organisation's directory lists under the user's calendar
     /// address.
-    pub async fn own_consented(
+    pub async fn complete_own_consent(
         &self,
         _by: Anyone,
         cookie: &str,
         path: &str,
-        answer: RedirectAnswer,
+        answer: RedirectParams,
     ) -> Result<NextPage> {
-        let (session, verifier) = self.take_redirect(cookie, ConnectPurpose::OwnOpen, path, &answer).await?;
+        let (session, verifier) =
+            self.consume_redirect(cookie, ConnectPurpose::OwnOpen, path, &answer).await?;
         let connector = self.connector_of(&session).await?;
-        let redirect = Redirect { session, verifier, path, answer };
-        let who = self.redeem(&*connector, SignIn::OwnConsent, &redirect).await?;
-        let Owner { integration, user, address } = self.owner(&redirect.session).await?;
+        let redirect = ValidRedirect { session, verifier, path, answer };
+        let who = self.redeem_code(&*connector, SignInPurpose::OwnConsent, &redirect).await?;
+        let CalendarOwner { integration, user, address } = self.calendar_owner(&redirect.session).await?;
         self.require_organisation(&integration, &address, &who).await?;
-        self.require_owner(&integration, &address, &who.account).await?;
-        let external = integration.external_tenant.clone().ok_or_else(session_over)?;
+        self.require_listed_account(&integration, &address, &who.account).await?;
+        let external = integration.external_tenant.clone().ok_or_else(session_ended)?;
         let refresh_token = who.refresh_token.map(|token| token.expose_secret().to_owned());
         let refresh_token = refresh_token
             .ok_or_else(|| Error::refuse("CONSENT_INCOMPLETE", messages::consent_not_lasting()))?;
@@ -131,7 +134,7 @@ impl Connect {
         &self,
         integration: &entity::integration::Model,
         address: &str,
-        who: &SignedIn,
+        who: &SignedInAccount,
     ) -> Result<()> {
         match (&who.organisation, &who.domain) {
             (Some(organisation), _) if integration.external_tenant.as_ref() == Some(organisation) => Ok(()),
@@ -144,20 +147,20 @@ impl Connect {
     }
 
     /// The owner of the calendar that a session is about.
-    pub(super) async fn owner(&self, session: &SessionRow) -> Result<Owner> {
+    pub(super) async fn calendar_owner(&self, session: &SessionRow) -> Result<CalendarOwner> {
         let txn = self.services.read(session.tenant_id).await?;
         let integration =
             entity::integration::one(session.tenant_id, session.integration_id).one(&txn).await?;
-        let user = session.user_id.ok_or_else(session_over)?;
+        let user = session.user_id.ok_or_else(session_ended)?;
         let row = entity::tenant_user::one(session.tenant_id, user).one(&txn).await?;
-        let address = row.and_then(|row| row.calendar_address).ok_or_else(session_over)?;
-        Ok(Owner { integration: integration.ok_or_else(session_over)?, user, address })
+        let address = row.and_then(|row| row.calendar_address).ok_or_else(session_ended)?;
+        Ok(CalendarOwner { integration: integration.ok_or_else(session_ended)?, user, address })
     }
 
     /// Refuses an account unless the organisation's directory lists it under the given address. The address was typed
     /// by the tenant's staff and a sign-in name may be reassigned, so neither proves anything; an account that the
     /// directory does not know, or lists for another organisation, is refused.
-    pub(super) async fn require_owner(
+    pub(super) async fn require_listed_account(
         &self,
         integration: &entity::integration::Model,
         address: &str,
@@ -192,7 +195,7 @@ impl Connect {
         let facts = json!({
             "integration": integration.id, "address": address, "secret": "changed",
         });
-        tx.audit(&actor, "consent.own", actor.clone(), AuditFacts::created(facts));
+        tx.audit(&actor, "consent.own", actor.clone(), AuditFacts::for_creation(facts));
         let new = crate::change::NewConnection {
             integration: integration.id,
             user: Some(user),
@@ -203,7 +206,7 @@ impl Connect {
         let mut change = entity::connection::ActiveModel::from(connection.clone());
         change.route = Set(domain::Route::Own.into());
         change.update(tx.conn()).await?;
-        crate::connections::enqueue(&mut tx, &connection, &actor).await?;
+        crate::connections::enqueue_activation(&mut tx, &connection, &actor).await?;
         tx.commit().await?;
         let landed = self.landing(integration, IntegrationState::Active, None).await?;
         Ok(landed.map_or(NextPage::Progress, NextPage::Land))

@@ -6,14 +6,14 @@
 //! sign in as the administrator; otherwise anybody could connect an organisation that trusts that service account.
 
 use domain::text::Shape;
-use providers::{Provider, Secret, SignIn, SignedInAdministrator};
+use providers::{Provider, Secret, SignInPurpose, SignedInAdministrator};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Connect, NextPage, SessionRow, TypedCredentials, consent_pages::Redirect, session::session_over,
-    typed_credentials::LONGEST_USER,
+    Connect, EnteredCredentials, NextPage, SessionRow, consent_pages::ValidRedirect,
+    entered_credentials::MAX_USER_LEN, session::session_ended,
 };
 use crate::{Error, Refusal, Result, messages, text, users::checked_email};
 
@@ -26,25 +26,29 @@ struct Named {
 
 impl Connect {
     /// Accepts a key file and the address of an administrator.
-    pub(super) async fn typed_key(&self, session: SessionRow, typed: &TypedCredentials) -> Result<NextPage> {
+    pub(super) async fn submit_key(
+        &self,
+        session: SessionRow,
+        typed: &EnteredCredentials,
+    ) -> Result<NextPage> {
         let administrator = administrator(typed)?;
         let key = typed.password.expose_secret().trim();
         let secret = Secret::service_account(key);
         let secret =
             secret.map_err(|error| Refusal::new("SERVICE_KEY_MALFORMED", error.message).at("key"))?;
         let (mut tx, mut session) = self.begin_step(&session).await?;
-        self.store_for_run(&mut tx, &mut session, administrator, &secret, None).await?;
+        self.store_consent_for_run(&mut tx, &mut session, administrator, &secret, None).await?;
         tx.commit().await?;
         Ok(NextPage::Progress)
     }
 
     /// Accepts the addresses of an administrator and of a service account for which the installation signs. The
     /// administrator must sign in first.
-    pub(super) async fn named_service_account(
+    pub(super) async fn submit_service_account(
         &self,
         connector: &dyn Provider,
         mut session: SessionRow,
-        (typed, address): (&TypedCredentials, &str),
+        (typed, address): (&EnteredCredentials, &str),
         keyless: bool,
     ) -> Result<NextPage> {
         let administrator = administrator(typed)?.to_owned();
@@ -59,21 +63,21 @@ impl Connect {
         change.typed_account = Set(serde_json::to_value(&named).ok());
         session = change.update(tx.conn()).await?;
         let hint = Some(named.administrator.as_str());
-        let (ask, path) = (SignIn::Administrator, connector.redirect_paths().signed_in);
+        let (ask, path) = (SignInPurpose::Administrator, connector.redirect_paths().signed_in);
         let onward = self.sign_in_redirect(&tx, &mut session, connector, (ask, path), hint).await?;
         tx.commit().await?;
         Ok(onward)
     }
 
     /// Completes the sign-in of the named administrator. Any other account ends the attempt.
-    pub(super) async fn named_administrator_signed_in(
+    pub(super) async fn complete_administrator_sign_in(
         &self,
         connector: &dyn Provider,
-        redirect: Redirect<'_>,
+        redirect: ValidRedirect<'_>,
     ) -> Result<NextPage> {
         let named: Option<Named> =
             redirect.session.typed_account.clone().and_then(|named| serde_json::from_value(named).ok());
-        let named = named.ok_or_else(session_over)?;
+        let named = named.ok_or_else(session_ended)?;
         let proven = self.signed_in_administrator(connector, &redirect, &named).await;
         let (mut tx, mut session) = self.begin_step(&redirect.session).await?;
         let administrator = match proven {
@@ -81,7 +85,7 @@ impl Connect {
             Err(error) => return self.give_up(tx, session, &error).await,
         };
         let secret = Secret::Keyless { service_account: named.service_account, administrator };
-        self.store_for_run(&mut tx, &mut session, &named.administrator, &secret, None).await?;
+        self.store_consent_for_run(&mut tx, &mut session, &named.administrator, &secret, None).await?;
         tx.commit().await?;
         Ok(NextPage::Progress)
     }
@@ -89,26 +93,26 @@ impl Connect {
     async fn signed_in_administrator(
         &self,
         connector: &dyn Provider,
-        redirect: &Redirect<'_>,
+        redirect: &ValidRedirect<'_>,
         named: &Named,
     ) -> Result<SignedInAdministrator> {
-        let who = self.redeem(connector, SignIn::Administrator, redirect).await?;
+        let who = self.redeem_code(connector, SignInPurpose::Administrator, redirect).await?;
         match who.domain.filter(|_| who.username.eq_ignore_ascii_case(&named.administrator)) {
             Some(domain) => Ok(SignedInAdministrator { id: who.account, domain }),
-            None => Err(other_administrator(&named.administrator)),
+            None => Err(wrong_administrator(&named.administrator)),
         }
     }
 }
 
 /// The error for an account other than the entered one.
-pub fn other_administrator(entered: &str) -> Error {
+pub fn wrong_administrator(entered: &str) -> Error {
     Error::refuse("ACCOUNT_MISMATCH", messages::sign_in_as_administrator(entered))
 }
 
 /// The administrator on whose behalf the service account acts.
-fn administrator(typed: &TypedCredentials) -> Result<&str> {
+fn administrator(typed: &EnteredCredentials) -> Result<&str> {
     let administrator = typed.user.trim();
-    text::check(administrator, Shape::Line, LONGEST_USER, "user")?;
+    text::check(administrator, Shape::Line, MAX_USER_LEN, "user")?;
     if !administrator.contains('@') {
         let message = messages::administrators_address_needed();
         return Err(Refusal::new("CREDENTIALS_MISSING", message).at("user").into());

@@ -24,7 +24,7 @@ impl Connect {
         link: Option<Id<ids::ConnectLink>>,
         user: Option<Id<ids::User>>,
     ) -> Result<(String, SessionRow)> {
-        let secret = self.services.ids.secret();
+        let secret = self.services.ids.random_secret();
         let row = SessionRow {
             id: self.services.ids.make::<ids::ConnectSession>(),
             tenant_id: tx.tenant(),
@@ -49,19 +49,19 @@ impl Connect {
     }
 
     /// The unexpired session of a cookie.
-    pub(super) async fn session(&self, cookie: &str, purpose: ConnectPurpose) -> Result<SessionRow> {
+    pub(super) async fn find_session(&self, cookie: &str, purpose: ConnectPurpose) -> Result<SessionRow> {
         use entity::{
             connect_session::{Column, of},
             tenant_lookup::{Kind, tenant_of},
         };
         let hash = self.services.secrets().digest(cookie).await?;
         let store = &self.services.store;
-        let tenant = tenant_of(store, Kind::ConnectSession, &hash).await?.ok_or_else(session_over)?;
+        let tenant = tenant_of(store, Kind::ConnectSession, &hash).await?.ok_or_else(session_ended)?;
         let txn = store.read(tenant).await?;
         let row = of(tenant).filter(Column::CookieHash.eq(hash)).filter(Column::Purpose.eq(purpose.as_str()));
         let row = row.one(&txn).await?;
         let now = self.services.now();
-        let row = row.filter(|row| row.expires_at > now).ok_or_else(session_over)?;
+        let row = row.filter(|row| row.expires_at > now).ok_or_else(session_ended)?;
         require_valid(&txn, &row, now).await?;
         Ok(row)
     }
@@ -72,7 +72,7 @@ impl Connect {
     pub(super) async fn begin_step(&self, session: &SessionRow) -> Result<(Tx, SessionRow)> {
         let (tx, _) = self.services.begin_locked(session.tenant_id).await?;
         let row = entity::connect_session::one(tx.tenant(), session.id).lock_exclusive().one(tx.conn());
-        let row = row.await?.filter(|row| row.expires_at > tx.now()).ok_or_else(session_over)?;
+        let row = row.await?.filter(|row| row.expires_at > tx.now()).ok_or_else(session_ended)?;
         require_valid(tx.conn(), &row, tx.now()).await?;
         Ok((tx, row))
     }
@@ -83,12 +83,12 @@ async fn require_valid(conn: &impl ConnectionTrait, session: &SessionRow, now: T
     let tenant = session.tenant_id;
     if let Some(user) = session.user_id {
         let user = entity::tenant_user::one(tenant, user).one(conn).await?;
-        user.ok_or_else(session_over)?;
+        user.ok_or_else(session_ended)?;
     }
     let Some(link) = session.link_id else { return Ok(()) };
-    let link = entity::connect_link::one(tenant, link).one(conn).await?.ok_or_else(session_over)?;
+    let link = entity::connect_link::one(tenant, link).one(conn).await?.ok_or_else(session_ended)?;
     // A page that was opened in time may be finished after the link's own end.
-    links::require_rightful(conn, &link, now).await
+    links::require_entitled(conn, &link, now).await
 }
 
 pub(super) async fn set_step(tx: &Tx, session: &mut SessionRow, step: ConnectStep) -> Result<()> {
@@ -106,6 +106,6 @@ pub(super) fn consent_context(session: &SessionRow) -> SealContext {
     Sealed::ConnectSessionConsent.at(session.tenant_id, session.id)
 }
 
-pub(super) fn session_over() -> Error {
+pub(super) fn session_ended() -> Error {
     Error::refuse("SESSION_OVER", messages::session_over())
 }

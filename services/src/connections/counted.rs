@@ -28,7 +28,7 @@ impl Connections {
     ///
     /// Refused if the mailbox lists no such calendar, if the list is empty, and if the connection has changed since
     /// `if_version`.
-    pub async fn count_calendars(
+    pub async fn set_counted_calendars(
         &self,
         by: &Allowed<may::UserEdit>,
         id: Id<ids::Connection>,
@@ -59,7 +59,7 @@ impl Connections {
             tx.enqueue(activate, &by.actor(), Lane::Interactive).await?;
         }
         tx.event(topic::CONNECTION, row.id);
-        let facts = AuditFacts::changed(json!(row.counted_calendars), json!(wanted));
+        let facts = AuditFacts::for_change(json!(row.counted_calendars), json!(wanted));
         tx.audit(&by.actor(), "connection.calendars", id.to_string(), facts);
         let after = one(tx.tenant(), row.id).one(tx.conn()).await?;
         tx.commit().await?;
@@ -90,7 +90,7 @@ fn checked(row: &Model, wanted: &[String]) -> Result<Json> {
 pub fn calendars(row: &Model) -> Vec<CalendarListing> {
     let listed: Option<Vec<CalendarListing>> =
         row.calendars.clone().and_then(|json| serde_json::from_value(json).ok());
-    let counted = counted(row);
+    let counted = chosen_calendars(row);
     let mut calendars = listed.unwrap_or_default();
     for calendar in &mut calendars {
         calendar.counts = counted.as_ref().map_or(calendar.counts, |ids| ids.contains(&calendar.id));
@@ -99,11 +99,11 @@ pub fn calendars(row: &Model) -> Vec<CalendarListing> {
 }
 
 /// Ids of the calendars that an administrator chose; `None` if the calendar system decides.
-pub fn counted(row: &Model) -> Option<Vec<String>> {
+pub fn chosen_calendars(row: &Model) -> Option<Vec<String>> {
     row.counted_calendars.clone().and_then(|json| serde_json::from_value(json).ok())
 }
 
 /// A list of calendars in its stored form.
-pub fn listing(calendars: &[CalendarListing]) -> Json {
+pub fn calendars_to_json(calendars: &[CalendarListing]) -> Json {
     json!(calendars[..calendars.len().min(MAX)])
 }

@@ -27,7 +27,7 @@ type Live = (SecretString, Timestamp);
 
 /// Access tokens in memory, one slot for each grant; the holder of a slot refreshes its token.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tokens {
+pub(super) struct TokenCache {
     slots: Arc<std::sync::Mutex<BTreeMap<Id<ids::Grant>, Slot>>>,
     /// Limits the database connections held while a provider responds.
     held: Arc<OnceLock<Semaphore>>,
@@ -36,7 +36,7 @@ pub(super) struct Tokens {
 /// The slot for one grant's access token.
 type Slot = Arc<Mutex<Option<Live>>>;
 
-impl Tokens {
+impl TokenCache {
     fn slot(&self, grant: Id<ids::Grant>) -> Slot {
         let mut slots = self.slots.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         Arc::clone(slots.entry(grant).or_default())
@@ -69,13 +69,13 @@ const EARLY: Duration = Duration::from_mins(5);
 
 /// The credentials of a consent that is not in effect yet.
 #[derive(Debug)]
-pub(super) struct Trial {
+pub(super) struct TrialCredentials {
     pub(super) connector: Arc<dyn Provider>,
     pub(super) secret: Secret,
 }
 
 #[async_trait]
-impl Credentials for Trial {
+impl Credentials for TrialCredentials {
     async fn current(&self) -> providers::Result<Credential> {
         Ok(Credential::Bearer(self.connector.token(&self.secret, None).await?.token))
     }
@@ -87,7 +87,7 @@ impl Credentials for Trial {
 
 /// Credentials of one grant.
 #[derive(Debug, Clone)]
-pub(super) struct Broker {
+pub(super) struct GrantCredentials {
     pub(super) services: Services,
     pub(super) tenant: Id<ids::Tenant>,
     pub(super) grant: Id<ids::Grant>,
@@ -96,7 +96,7 @@ pub(super) struct Broker {
 }
 
 #[async_trait]
-impl Credentials for Broker {
+impl Credentials for GrantCredentials {
     async fn current(&self) -> providers::Result<Credential> {
         self.token(Wanted::default()).await
     }
@@ -116,7 +116,7 @@ impl Credentials for Broker {
     }
 }
 
-impl Broker {
+impl GrantCredentials {
     async fn token(&self, wanted: Wanted<'_>) -> providers::Result<Credential> {
         let slot = self.services.connectors.tokens.slot(self.grant);
         let mut live = slot.lock().await;
@@ -166,7 +166,7 @@ impl Broker {
         let row = row.filter(|row| !row.lost).ok_or_else(lost)?;
         let secret = self.secret(&txn, &row).await?;
         if let Some(external) = secret.organisation() {
-            let binding = super::binding(&txn, self.kind, external, self.tenant).await?;
+            let binding = super::find_binding(&txn, self.kind, external, self.tenant).await?;
             binding.ok_or_else(lost)?;
         }
         let stored = self.stored(&txn, &row, wanted).await;
@@ -175,7 +175,7 @@ impl Broker {
 
     async fn secret(&self, txn: &impl ConnectionTrait, row: &entity::consent_grant::Model) -> Result<Secret> {
         let at = Column::ConsentGrantSecret.at(self.tenant, row.id);
-        read(&self.services.secrets().open_within(txn, at, &row.secret).await?)
+        read(&self.services.secrets().open_in_tx(txn, at, &row.secret).await?)
     }
 
     /// The access token that a node has stored, if it is still valid and meets the requirements. An unreadable one is
@@ -191,7 +191,7 @@ impl Broker {
             return None;
         }
         let at = Column::ConsentGrantAccessToken.at(self.tenant, row.id);
-        let plain = self.services.secrets().open_within(txn, at, sealed).await.ok()?;
+        let plain = self.services.secrets().open_in_tx(txn, at, sealed).await.ok()?;
         let token = SecretString::from(String::from_utf8(plain).ok()?);
         (!wanted.refuses(&token)).then_some((token, ends))
     }

@@ -11,14 +11,14 @@ use crate::{Result, System, connections, tenants};
 impl Grants {
     /// Opens a session for one mailbox, with its owner's own consent if there is one. All-day events and times without
     /// a zone use the zone of the mailbox, else of the user, else of the tenant.
-    pub async fn session_of(
+    pub async fn open_for_mailbox(
         &self,
         by: &System,
         integration: &entity::integration::Model,
         connection: &entity::connection::Model,
     ) -> Result<(Arc<dyn Provider>, Session)> {
-        let own = connection.user_id.filter(|_| connections::is_own(connection));
-        let (provider, session) = self.session(by, integration, own).await?;
+        let own = connection.user_id.filter(|_| connections::has_own_consent(connection));
+        let (provider, session) = self.open_session(by, integration, own).await?;
         let zone = self.zone_of(connection).await?;
         Ok((provider, Session { zone, ..session }))
     }

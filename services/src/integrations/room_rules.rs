@@ -49,7 +49,7 @@ impl Integrations {
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         tx.event(topic::INTEGRATION, row.id);
-        let facts = AuditFacts::changed(json!(row.room_rules), json!(rules));
+        let facts = AuditFacts::for_change(json!(row.room_rules), json!(rules));
         tx.audit(&by.actor(), "integration.room_rules", id.to_string(), facts);
         let after = find(&tx, row.id).await?;
         tx.commit().await?;

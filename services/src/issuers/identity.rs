@@ -11,7 +11,7 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use super::{Issuers, person};
+use super::{Issuers, token_user};
 use crate::{
     Error, Page, PageArgs, Refusal, Result, Tx,
     access::Access,
@@ -27,7 +27,7 @@ const LONGEST: usize = 255;
 impl Issuers {
     /// Links a user to an identity at an issuer, replacing any previous link. This allows signing in as the user, so
     /// the caller needs every permission of the user.
-    pub async fn link(
+    pub async fn link_identity(
         &self,
         by: &Allowed<may::UserEdit>,
         issuer: Id<ids::OpenIdIssuer>,
@@ -41,7 +41,7 @@ impl Issuers {
                 .into());
         }
         let (mut tx, by) = self.services.begin_access_change(by).await?;
-        let issuer = person::held(&tx, issuer).await?;
+        let issuer = token_user::lock_issuer(&tx, issuer).await?;
         may_take(&tx, &by, user).await?;
         let same = of(tx.tenant()).filter(Column::IssuerId.eq(issuer.id)).filter(Column::Subject.eq(subject));
         match same.one(tx.conn()).await? {
@@ -62,22 +62,23 @@ impl Issuers {
             .exec(tx.conn())
             .await?;
         let by = (by.actor(), Some(roles::permission_names(by.permissions())));
-        let row = person::insert(&mut tx, &issuer, user, subject.to_owned(), (&by.0, by.1)).await?;
+        let row =
+            token_user::insert_identity(&mut tx, &issuer, user, subject.to_owned(), (&by.0, by.1)).await?;
         tx.commit().await?;
         Ok(row)
     }
 
     /// Removes a user's link to an issuer and revokes the user's tokens and codes of that issuer. Afterwards a sign-in
-    /// does not link the same subject again, only [`Issuers::link`] does; a different subject is still linked
+    /// does not link the same subject again, only [`Issuers::link_identity`] does; a different subject is still linked
     /// by its verified email address. Returns whether there was a link.
-    pub async fn unlink(
+    pub async fn unlink_identity(
         &self,
         by: &Allowed<may::UserEdit>,
         issuer: Id<ids::OpenIdIssuer>,
         user: Id<ids::User>,
     ) -> Result<bool> {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
-        let issuer = person::held(&tx, issuer).await?;
+        let issuer = token_user::lock_issuer(&tx, issuer).await?;
         may_take(&tx, &by, user).await?;
         let former = remove(&mut tx, issuer.id, user).await?;
         if let Some(former) = &former {
@@ -89,7 +90,7 @@ impl Issuers {
     }
 
     /// One page of the links between the tenant's users and an issuer.
-    pub async fn identities(
+    pub async fn list_identities(
         &self,
         by: &Allowed<may::UserView>,
         issuer: Id<ids::OpenIdIssuer>,
@@ -98,20 +99,24 @@ impl Issuers {
         let tenant = by.tenant();
         self.find(tenant, issuer).await?;
         let txn = self.services.read(tenant).await?;
-        page::read(of(tenant).filter(Column::IssuerId.eq(issuer)), Column::Id, args, &txn).await
+        page::read_page(of(tenant).filter(Column::IssuerId.eq(issuer)), Column::Id, args, &txn).await
     }
 }
 
 /// Removes the links of users who now hold a permission that the creator of the link lacks; the creator could
 /// otherwise sign in as somebody with more permissions. Called after every change that gives users permissions,
 /// within its transaction.
-pub(crate) async fn unlink_outgrown(tx: &mut Tx, by: &Member, users: &[Id<ids::User>]) -> Result<()> {
+pub(crate) async fn unlink_exceeding_creator(
+    tx: &mut Tx,
+    by: &Member,
+    users: &[Id<ids::User>],
+) -> Result<()> {
     let linked = of(tx.tenant())
         .filter(Column::UserId.is_in(users.iter().copied()))
         .filter(Column::LinkedWith.is_not_null());
     for row in linked.all(tx.conn()).await? {
-        let held = roles::permissions_within(tx.conn(), tx.tenant(), row.user_id).await?.unwrap_or_default();
-        let linked_with = row.linked_with.as_ref().map(roles::parsed).unwrap_or_default();
+        let held = roles::permissions_in_tx(tx.conn(), tx.tenant(), row.user_id).await?.unwrap_or_default();
+        let linked_with = row.linked_with.as_ref().map(roles::parse_permissions).unwrap_or_default();
         if !held.is_subset(&linked_with)
             && let Some(former) = remove(tx, row.issuer_id, row.user_id).await?
         {
@@ -123,12 +128,12 @@ pub(crate) async fn unlink_outgrown(tx: &mut Tx, by: &Member, users: &[Id<ids::U
 
 /// Makes a user's links depend on the person who changes the user's email address as well, because the address
 /// determines who can sign in. The links end once the user has more permissions than that person; see
-/// [`unlink_outgrown`].
-pub(crate) async fn rest_on(tx: &Tx, by: &Member, user: Id<ids::User>) -> Result<()> {
+/// [`unlink_exceeding_creator`].
+pub(crate) async fn bind_links_to_editor(tx: &Tx, by: &Member, user: Id<ids::User>) -> Result<()> {
     for link in of(tx.tenant()).filter(Column::UserId.eq(user)).all(tx.conn()).await? {
         let mut with = by.permissions().clone();
         if let Some(linked_with) = &link.linked_with {
-            let linked_with = roles::parsed(linked_with);
+            let linked_with = roles::parse_permissions(linked_with);
             with.retain(|permission| linked_with.contains(permission));
         }
         let with = Expr::value(roles::permission_names(&with));
@@ -140,9 +145,9 @@ pub(crate) async fn rest_on(tx: &Tx, by: &Member, user: Id<ids::User>) -> Result
 
 /// Removes a user's link to an issuer, if there is one, and revokes what the user obtained through it.
 async fn remove(tx: &mut Tx, issuer: Id<ids::OpenIdIssuer>, user: Id<ids::User>) -> Result<Option<Model>> {
-    let Some(row) = person::identity_of(tx, issuer, user).await? else { return Ok(None) };
+    let Some(row) = token_user::find_identity(tx, issuer, user).await? else { return Ok(None) };
     delete(tx.tenant()).filter(Column::Id.eq(row.id)).exec(tx.conn()).await?;
-    Access::revoke_through(tx, issuer, Some(user)).await?;
+    Access::revoke_from_issuer(tx, issuer, Some(user)).await?;
     Ok(Some(row))
 }
 
@@ -169,11 +174,11 @@ async fn remember_unlinked(tx: &Tx, former: &Model) -> Result<()> {
 }
 
 fn audit_unlinked(tx: &mut Tx, by: &str, row: &Model) {
-    let facts = AuditFacts::deleted(json!({ "issuer": row.issuer_id, "subject": row.subject }));
+    let facts = AuditFacts::for_deletion(json!({ "issuer": row.issuer_id, "subject": row.subject }));
     tx.audit(by, "identity.unlink", row.user_id.to_string(), facts);
 }
 
 async fn may_take(tx: &Tx, by: &Member, user: Id<ids::User>) -> Result<()> {
-    let held = roles::permissions_within(tx.conn(), by.tenant(), user).await?;
-    roles::may_take(by, &held.ok_or_else(|| Error::not_found("user"))?)
+    let held = roles::permissions_in_tx(tx.conn(), by.tenant(), user).await?;
+    roles::require_revocable_by(by, &held.ok_or_else(|| Error::not_found("user"))?)
 }

@@ -6,7 +6,7 @@ use sea_orm::prelude::Json;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{IssuerChange, NewIssuer, audience_of};
-use crate::{Refusal, Result, Services, tenants::checked_name, text};
+use crate::{Refusal, Result, Services, tenants::validate_name, text};
 
 /// Longest issuer, audience, client id or secret, in characters.
 const LONGEST: usize = 500;
@@ -14,7 +14,7 @@ const LONGEST: usize = 500;
 const LONGEST_CLAIM: usize = 100;
 
 /// The row of a new registration, without its secret.
-pub(super) fn row(
+pub(super) fn new_row(
     id: Id<ids::OpenIdIssuer>,
     tenant: Id<ids::Tenant>,
     new: &NewIssuer,
@@ -23,7 +23,7 @@ pub(super) fn row(
     secret(new.client_secret.as_ref())?;
     let own = audience_of(&services.settings, tenant);
     let issuer = word(&new.issuer, "issuer")?;
-    if issuer == services.settings.link("") {
+    if issuer == services.settings.absolute_url("") {
         return Err(Refusal::new(
             "ISSUER_UNUSABLE",
             "This is Muster's own address. Enter your organisation's issuer.",
@@ -34,7 +34,7 @@ pub(super) fn row(
     Ok(Model {
         id,
         tenant_id: tenant,
-        name: checked_name(&new.name)?,
+        name: validate_name(&new.name)?,
         issuer,
         client_id: word(&new.client_id, "clientId")?,
         client_secret: None,
@@ -49,13 +49,13 @@ pub(super) fn row(
 }
 
 /// The row of a changed registration, with its previous secret.
-pub(super) fn changed(before: &Model, change: IssuerChange) -> Result<Model> {
+pub(super) fn apply_change(before: &Model, change: IssuerChange) -> Result<Model> {
     if let Some(new) = &change.client_secret {
         secret(new.as_ref())?;
     }
     let kept = before.clone();
     Ok(Model {
-        name: change.name.map_or(Ok(kept.name), |name| checked_name(&name))?,
+        name: change.name.map_or(Ok(kept.name), |name| validate_name(&name))?,
         client_id: change.client_id.map_or(Ok(kept.client_id), |text| word(&text, "clientId"))?,
         algorithms: change.algorithms.map_or(Ok(kept.algorithms), |list| algorithms(&list))?,
         accepts: change.accepts.map_or(kept.accepts, Into::into),

@@ -5,7 +5,7 @@
 
 pub(crate) mod identity;
 mod input;
-pub(crate) mod person;
+pub(crate) mod token_user;
 
 use domain::{
     Id, Permission, ids, may,
@@ -22,7 +22,7 @@ use crate::{
     access::Access,
     audit::AuditFacts,
     error::is_duplicate,
-    foreign_calls::ForeignServer,
+    foreign_calls::CustomerServer,
     page,
     proof::{Allowed, Member},
     vault::{Column as SealedColumn, SealContext},
@@ -86,7 +86,7 @@ impl Issuers {
         let tenant = by.tenant();
         let id = self.services.ids.make::<ids::OpenIdIssuer>();
         let secret = new.client_secret.clone();
-        let mut row = input::row(id, tenant, &new, &self.services)?;
+        let mut row = input::new_row(id, tenant, &new, &self.services)?;
         self.try_out(&row).await?;
         let (mut tx, by) = self.services.begin_access_change(by).await?;
         governs(&by)?;
@@ -98,7 +98,7 @@ impl Issuers {
         }
         let insert = Entity::insert(ActiveModel::from(row.clone())).exec_without_returning(tx.conn());
         insert.await.map_err(taken)?;
-        tx.audit(&by.actor(), "issuer.create", id.to_string(), AuditFacts::created(audit_json(&row)));
+        tx.audit(&by.actor(), "issuer.create", id.to_string(), AuditFacts::for_creation(audit_json(&row)));
         tx.commit().await?;
         Ok(row)
     }
@@ -116,7 +116,7 @@ impl Issuers {
         let tenant = by.tenant();
         let before = self.find(tenant, id).await?;
         let secret = change.client_secret.clone();
-        let mut after = input::changed(&before, change)?;
+        let mut after = input::apply_change(&before, change)?;
         if before.algorithms != after.algorithms {
             self.try_out(&after).await?;
         }
@@ -132,18 +132,18 @@ impl Issuers {
             .col_expr(Column::Audience, Expr::value(after.audience.clone()))
             .col_expr(Column::EmailClaim, Expr::value(after.email_claim.clone()))
             .col_expr(Column::Version, Expr::value(after.version));
-        let mut facts = AuditFacts::changed(audit_json(&before), audit_json(&after));
+        let mut facts = AuditFacts::for_change(audit_json(&before), audit_json(&after));
         // Only a new secret is written: the former one may be sealed anew in this moment.
         if let Some(secret) = secret {
             after.client_secret = self.sealed(&tx, &after, secret.as_ref()).await?;
             statement = statement.col_expr(Column::ClientSecret, Expr::value(after.client_secret.clone()));
-            facts = facts.with(json!({ "clientSecret": secret.is_some() }));
+            facts = facts.with_details(json!({ "clientSecret": secret.is_some() }));
         }
         if statement.exec(tx.conn()).await?.rows_affected == 0 {
             let message = "Somebody else has changed this issuer. Read it again, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
-        tx.access_changed();
+        tx.notify_access_changed();
         tx.audit(&by.actor(), "issuer.update", id.to_string(), facts);
         tx.commit().await?;
         Ok(after)
@@ -154,13 +154,13 @@ impl Issuers {
     pub async fn delete(&self, by: &Allowed<may::RoleEdit>, id: Id<ids::OpenIdIssuer>) -> Result<()> {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
         governs(&by)?;
-        let issuer = person::held(&tx, id).await?;
-        Access::revoke_through(&mut tx, issuer.id, None).await?;
+        let issuer = token_user::lock_issuer(&tx, id).await?;
+        Access::revoke_from_issuer(&mut tx, issuer.id, None).await?;
         entity::openid_issuer::delete(tx.tenant()).filter(Column::Id.eq(issuer.id)).exec(tx.conn()).await?;
-        tx.audit(&by.actor(), "issuer.delete", id.to_string(), AuditFacts::deleted(audit_json(&issuer)));
+        tx.audit(&by.actor(), "issuer.delete", id.to_string(), AuditFacts::for_deletion(audit_json(&issuer)));
         tx.commit().await?;
         if let Ok(openid) = self.services.connectors.openid() {
-            openid.forget(issuer.id.uuid());
+            openid.forget_issuer(issuer.id.uuid());
         }
         Ok(())
     }
@@ -169,17 +169,17 @@ impl Issuers {
     pub async fn list(&self, by: &Allowed<may::RoleEdit>, args: PageArgs) -> Result<Page<Model>> {
         let tenant = by.tenant();
         let txn = self.services.read(tenant).await?;
-        page::read(entity::openid_issuer::of(tenant), Column::Id, args, &txn).await
+        page::read_page(entity::openid_issuer::of(tenant), Column::Id, args, &txn).await
     }
 
     /// Redirect URI to register at the issuer; unique to this issuer.
     pub fn redirect_uri(&self, row: &Model) -> String {
-        self.services.settings.link(&format!("{}/callback", page_of(row)))
+        self.services.settings.absolute_url(&format!("{}/callback", page_of(row)))
     }
 
     /// Page on which users of the tenant start signing in.
     pub fn sign_in_url(&self, row: &Model) -> String {
-        self.services.settings.link(&page_of(row))
+        self.services.settings.absolute_url(&page_of(row))
     }
 
     pub(crate) async fn find(&self, tenant: Id<ids::Tenant>, id: Id<ids::OpenIdIssuer>) -> Result<Model> {
@@ -189,7 +189,7 @@ impl Issuers {
     }
 
     /// Opens the client secret.
-    pub(crate) async fn secret(&self, row: &Model) -> Result<Option<SecretString>> {
+    pub(crate) async fn open_secret(&self, row: &Model) -> Result<Option<SecretString>> {
         let Some(sealed) = &row.client_secret else { return Ok(None) };
         let plain = self.services.secrets().open(seal_context(row), sealed).await?;
         let secret = String::from_utf8(plain).map_err(|_| Error::Unreadable { what: "openid_issuer" })?;
@@ -204,20 +204,21 @@ impl Issuers {
 
     /// Fetches the issuer's published configuration, so that problems appear at registration.
     async fn try_out(&self, row: &Model) -> Result<()> {
-        let registered = registered(row);
-        let call = self.services.connectors.openid()?.try_out(&registered);
-        let tried = self.services.foreign_call((row.tenant_id, ForeignServer::IssuerMetadata), call).await?;
+        let registered = to_issuer(row);
+        let call = self.services.connectors.openid()?.check_issuer(&registered);
+        let tried =
+            self.services.call_customer_server((row.tenant_id, CustomerServer::IssuerMetadata), call).await?;
         tried.map_err(|error| Refusal::new("ISSUER_UNUSABLE", error.message).at("issuer").into())
     }
 }
 
 /// The audience that Muster assigns to a tenant: requests with a token for it need no header to name the tenant.
 pub fn audience_of(settings: &Settings, tenant: Id<ids::Tenant>) -> String {
-    settings.link(&format!("/{tenant}"))
+    settings.absolute_url(&format!("/{tenant}"))
 }
 
 /// A registration in the connector's form. Values from a newer version are omitted.
-pub(crate) fn registered(row: &Model) -> Issuer {
+pub(crate) fn to_issuer(row: &Model) -> Issuer {
     let algorithms = row.algorithms.as_array().into_iter().flatten();
     Issuer {
         id: row.id.uuid(),

@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 use super::Keys;
 use crate::{
     Error, Result, System,
-    access::LEEWAY,
-    audit::{AuditFacts, ENGINE, OPERATOR},
+    access::LEEWAY_SECONDS,
+    audit::{AuditFacts, ENGINE_ACTOR, OPERATOR_ACTOR},
     proof::Anyone,
     secrets::KeyRing,
     vault::{Column as Sealed, SealContext},
@@ -32,13 +32,13 @@ const OPENED_FOR: Duration = Duration::from_mins(1);
 
 /// This node's cache of opened keys: signing keys and tenants' data keys.
 #[derive(Debug)]
-pub struct Signing {
+pub struct OpenedKeyCache {
     current: Cache<(), SigningKey>,
     verifying: Cache<Id<ids::SigningKey>, (DecodingKey, Option<Timestamp>)>,
     pub(crate) data_keys: Cache<Id<ids::Tenant>, KeyRing>,
 }
 
-impl Default for Signing {
+impl Default for OpenedKeyCache {
     fn default() -> Self {
         fn cache<K, V>(size: u64) -> Cache<K, V>
         where
@@ -87,8 +87,8 @@ impl Keys {
 
     /// Adds a signing key at the operator's request. New tokens are signed with it; tokens signed with previous keys
     /// stay valid until they expire, after which those keys are deleted.
-    pub async fn rotate_signing(&self, _by: &System) -> Result<Id<ids::SigningKey>> {
-        self.rotate_signing_by(OPERATOR).await
+    pub async fn rotate_signing_key(&self, _by: &System) -> Result<Id<ids::SigningKey>> {
+        self.rotate_signing_by(OPERATOR_ACTOR).await
     }
 
     async fn rotate_signing_by(&self, actor: &str) -> Result<Id<ids::SigningKey>> {
@@ -96,7 +96,7 @@ impl Keys {
         let last = self.services.now() + self.services.settings.token_lifetime + OPENED_FOR;
         Entity::update_many()
             .filter(Column::RetiresAt.is_null())
-            .col_expr(Column::RetiresAt, Expr::value(last + TimeDelta::seconds(LEEWAY)))
+            .col_expr(Column::RetiresAt, Expr::value(last + TimeDelta::seconds(LEEWAY_SECONDS)))
             .exec(tx.conn())
             .await?;
         let key = self.make_signing_key(tx.conn()).await?;
@@ -104,16 +104,16 @@ impl Keys {
             actor,
             "signing_key.rotate",
             key.id.uuid().to_string(),
-            AuditFacts::created(audit_json(&key)),
+            AuditFacts::for_creation(audit_json(&key)),
         );
         tx.commit().await?;
-        self.opened().current.invalidate_all();
-        self.opened().verifying.invalidate_all();
+        self.opened_keys().current.invalidate_all();
+        self.opened_keys().verifying.invalidate_all();
         Ok(key.id)
     }
 
     /// Rotates the signing key when it is due, and destroys retired keys. Called periodically by the engine.
-    pub async fn renew_signing(&self, _by: &System) -> Result<()> {
+    pub async fn maintain_signing_keys(&self, _by: &System) -> Result<()> {
         let now = self.services.now();
         let keys = self.signing_keys(self.services.store.installation()).await?;
         if keys.iter().any(|key| !self.verifies(key.retires_at)) {
@@ -122,24 +122,24 @@ impl Keys {
             Entity::delete_many().filter(Column::RetiresAt.lte(now)).exec(tx.conn()).await?;
             for key in retired {
                 tx.audit(
-                    ENGINE,
+                    ENGINE_ACTOR,
                     "signing_key.retire",
                     key.id.uuid().to_string(),
-                    AuditFacts::deleted(audit_json(&key)),
+                    AuditFacts::for_deletion(audit_json(&key)),
                 );
             }
             tx.commit().await?;
         }
         let signs = keys.iter().rfind(|key| key.retires_at.is_none());
         if signs.is_some_and(|key| key.created_at + self.services.settings.signing_key_lifetime <= now) {
-            self.rotate_signing_by(ENGINE).await?;
+            self.rotate_signing_by(ENGINE_ACTOR).await?;
         }
         Ok(())
     }
 
     /// The current signing key, created if there is none yet.
     pub(crate) async fn signing_key(&self) -> Result<SigningKey> {
-        if let Some(key) = self.opened().current.get(&()) {
+        if let Some(key) = self.opened_keys().current.get(&()) {
             return Ok(key);
         }
         let newest = self.signs(self.services.store.installation()).await?;
@@ -149,19 +149,19 @@ impl Keys {
         };
         let private = self.services.vault.open(seal_context(row.id), &row.private_key)?;
         let key = SigningKey { id: row.id, key: Arc::new(EncodingKey::from_ed_der(&private)) };
-        self.opened().current.insert((), key.clone());
+        self.opened_keys().current.insert((), key.clone());
         Ok(key)
     }
 
     /// The public key with this `kid`; `None` if it never existed here or has retired.
     pub(crate) async fn verifying_key(&self, id: Id<ids::SigningKey>) -> Result<Option<DecodingKey>> {
-        let known = match self.opened().verifying.get(&id) {
+        let known = match self.opened_keys().verifying.get(&id) {
             Some(known) => known,
             None => {
                 let row = Entity::find_by_id(id).one(self.services.store.installation()).await?;
                 let Some(row) = row else { return Ok(None) };
                 let known = (DecodingKey::from_ed_der(&row.public_key), row.retires_at);
-                self.opened().verifying.insert(id, known.clone());
+                self.opened_keys().verifying.insert(id, known.clone());
                 known
             }
         };
@@ -178,8 +178,8 @@ impl Keys {
     }
 
     /// This node's cache of opened keys.
-    pub(crate) fn opened(&self) -> &Signing {
-        self.services.signing.get_or_init(Signing::default)
+    pub(crate) fn opened_keys(&self) -> &OpenedKeyCache {
+        self.services.signing.get_or_init(OpenedKeyCache::default)
     }
 
     /// Checks again for a key within a writing transaction, because another node may have created one, and
@@ -191,10 +191,10 @@ impl Keys {
             None => {
                 let key = self.make_signing_key(tx.conn()).await?;
                 tx.audit(
-                    ENGINE,
+                    ENGINE_ACTOR,
                     "signing_key.create",
                     key.id.uuid().to_string(),
-                    AuditFacts::created(audit_json(&key)),
+                    AuditFacts::for_creation(audit_json(&key)),
                 );
                 key
             }
@@ -209,7 +209,7 @@ impl Keys {
 
     async fn make_signing_key(&self, conn: &impl ConnectionTrait) -> Result<Model> {
         let unusable = || Error::Unreadable { what: "signing_key" };
-        let seed: [u8; 32] = self.services.ids.bytes();
+        let seed: [u8; 32] = self.services.ids.random_bytes();
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| unusable())?;
         let private = pair.to_pkcs8().map_err(|_| unusable())?;
         let id = self.services.ids.make();

@@ -16,13 +16,13 @@ use serde_json::json;
 use super::{KeyRing, Secrets};
 use crate::{
     Error, Result, System,
-    audit::{AuditFacts, OPERATOR},
-    vault::{Column, KeyId, MIN_LEN, Owner, SealContext, key_id, own_place},
+    audit::{AuditFacts, OPERATOR_ACTOR},
+    vault::{Column, KeyId, KeyOwner, MIN_SEALED_LEN, SealContext, key_id, own_place},
 };
 
 mod batch;
 
-pub(super) use batch::outdated;
+pub(super) use batch::count_outdated;
 
 /// Number of tenants looked up at a time.
 const TENANTS: u64 = 100;
@@ -69,7 +69,7 @@ pub type ProgressSink<'a> = &'a mut (dyn FnMut(Progress) -> ControlFlow<()> + Se
 
 impl Secrets {
     /// Makes the configured master key the current one and reseals with it everything that a master key seals, except
-    /// the audit key, which no node may change ([`crate::audit::Sealer::reseal`]). Then, depending on
+    /// the audit key, which no node may change ([`crate::audit::AuditKeyProvider::reseal`]). Then, depending on
     /// `scope`, creates new data keys for tenants and reseals their secrets. Safe to run at any time, repeatedly and
     /// concurrently; an interrupted rotation is continued. Called by the operator, never for a request.
     ///
@@ -77,13 +77,13 @@ impl Secrets {
     ///
     /// `MASTER_KEY_UNKNOWN` if something is sealed with a master key that the configuration lacks; `NOT_FOUND` if
     /// there is no such tenant. Steps committed before the error are kept.
-    pub async fn rotate(&self, _by: &System, scope: Scope, told: ProgressSink<'_>) -> Result<Report> {
-        self.open_pepper().await?;
+    pub async fn rotate(&self, _by: &System, scope: Scope, sink: ProgressSink<'_>) -> Result<Report> {
+        self.load_pepper().await?;
         if let Scope::DataKeyOf(tenant) = scope {
             self.services.tenants().find(tenant).await?.ok_or_else(|| Error::not_found("tenant"))?;
         }
         let mut report = Report::default();
-        report.master_values += self.put_into_force(told).await?;
+        report.master_values += self.put_into_force(sink).await?;
         report.master_values += self.reseal_signing_keys().await?;
         if scope == Scope::DataKeys {
             self.mark_all().await?;
@@ -98,9 +98,9 @@ impl Secrets {
                     Scope::DataKeyOf(only) if only == tenant => Renew::UnlessMoving,
                     _ => Renew::WhatIsDue,
                 };
-                self.rotate_tenant(tenant, renew, &mut report, told).await?;
+                self.rotate_tenant(tenant, renew, &mut report, sink).await?;
                 count += 1;
-                send_progress(told, Progress::Tenant(tenant, count))?;
+                send_progress(sink, Progress::Tenant(tenant, count))?;
             }
         }
         Ok(report)
@@ -108,35 +108,35 @@ impl Secrets {
 
     /// Seals the installation's own secret with the configured master key, with which every node seals from this commit
     /// on. Transactions that used the former key have committed by then.
-    async fn put_into_force(&self, told: ProgressSink<'_>) -> Result<usize> {
+    async fn put_into_force(&self, sink: ProgressSink<'_>) -> Result<usize> {
         let vault = &self.services.vault;
         let mut tx = self.services.begin_installation().await?;
         let held = installation_secret::Entity::find_by_id(InstallationSecret::Digest).lock_exclusive();
         let row = held.one(tx.conn()).await?.ok_or(Error::Unreadable { what: "installation_secret" })?;
         let former = key_id(&row.sealed);
-        if former == Some(vault.current()) {
+        if former == Some(vault.current_key_id()) {
             return Ok(0);
         }
-        let pepper = vault.opened_pepper(&row)?;
+        let pepper = vault.open_pepper(&row)?;
         let mut row = row.into_active_model();
-        row.sealed = Set(vault.seal(vault.current(), own_place(), &pepper)?);
+        row.sealed = Set(vault.seal(vault.current_key_id(), own_place(), &pepper)?);
         row.changed_at = Set(self.services.now());
         row.update(tx.conn()).await?;
         let told_of = |key: Option<KeyId>| json!(key.map(|key| key.to_string()));
-        let facts = AuditFacts::changed(told_of(former), told_of(Some(vault.current())));
-        tx.audit(OPERATOR, "master_key.rotate", "master_key".to_owned(), facts);
+        let facts = AuditFacts::for_change(told_of(former), told_of(Some(vault.current_key_id())));
+        tx.audit(OPERATOR_ACTOR, "master_key.rotate", "master_key".to_owned(), facts);
         tx.commit().await?;
-        send_progress(told, Progress::InForce(vault.current()))?;
+        send_progress(sink, Progress::InForce(vault.current_key_id()))?;
         Ok(1)
     }
 
     async fn reseal_signing_keys(&self) -> Result<usize> {
         let mut count = 0;
         let txn = self.services.store.write_installation().await?;
-        let in_force = self.services.vault.in_force(&txn).await?;
+        let in_force = self.services.vault.lock_current_key(&txn).await?;
         for row in signing_key::Entity::find().order_by_asc(signing_key::Column::Id).all(&txn).await? {
-            let place = Column::SigningKeyPrivate.at(Id::nil(), row.id);
-            if let Some(sealed) = self.under(in_force, place, &row.private_key)? {
+            let context = Column::SigningKeyPrivate.at(Id::nil(), row.id);
+            if let Some(sealed) = self.under(in_force, context, &row.private_key)? {
                 let mut row = row.into_active_model();
                 row.private_key = Set(sealed);
                 row.update(&txn).await?;
@@ -150,7 +150,7 @@ impl Secrets {
     /// Marks every tenant as due for a new data key, unless an earlier rotation is unfinished.
     async fn mark_all(&self) -> Result<()> {
         let txn = self.services.store.write_installation().await?;
-        if self.under_way(&txn).await? == 0 {
+        if self.count_unfinished(&txn).await? == 0 {
             let due = Expr::value(KeyRotation::Due.as_str());
             tenant::Entity::update_many().col_expr(tenant::Column::DataKeyRotation, due).exec(&txn).await?;
         }
@@ -158,7 +158,7 @@ impl Secrets {
     }
 
     /// Number of tenants whose data key is due for rotation or being rotated.
-    pub(super) async fn under_way(&self, conn: &impl ConnectionTrait) -> Result<u64> {
+    pub(super) async fn count_unfinished(&self, conn: &impl ConnectionTrait) -> Result<u64> {
         let marked = tenant::Entity::find().filter(tenant::Column::DataKeyRotation.is_not_null());
         Ok(marked.count(conn).await?)
     }
@@ -177,18 +177,18 @@ impl Secrets {
         tenant: Id<ids::Tenant>,
         renew: Renew,
         report: &mut Report,
-        told: ProgressSink<'_>,
+        sink: ProgressSink<'_>,
     ) -> Result<()> {
         let Some(replaced) = self.replace_data_key(tenant, renew, report).await? else { return Ok(()) };
         if replaced {
             report.new_data_keys += 1;
-            send_progress(told, Progress::NewDataKey(tenant))?;
+            send_progress(sink, Progress::NewDataKey(tenant))?;
         }
         let ring = self.key_ring(tenant).await?;
-        let keyed = |column: &Column| column.owner() == Owner::Tenant;
+        let keyed = |column: &Column| column.key_owner() == KeyOwner::Tenant;
         // Values of the first version are sealed anew too, so that all of them say what opens them.
         for column in Column::iter().filter(keyed) {
-            self.reseal(tenant, column, &ring, report, told).await?;
+            self.reseal(tenant, column, &ring, report, sink).await?;
         }
         self.finish(tenant).await
     }
@@ -204,12 +204,12 @@ impl Secrets {
         let mut tx = self.services.begin_as_staff(tenant).await?;
         let held = tenant::Entity::find_by_id(tenant).lock_exclusive().one(tx.conn()).await?;
         // A key that was destroyed stays so.
-        let sealed = |row: &tenant::Model| row.data_key.len() >= MIN_LEN;
+        let sealed = |row: &tenant::Model| row.data_key.len() >= MIN_SEALED_LEN;
         let Some(row) = held.filter(sealed) else { return Ok(None) };
-        let in_force = self.services.vault.in_force(tx.conn()).await?;
+        let in_force = self.services.vault.lock_current_key(tx.conn()).await?;
         for row in former_data_key::of(tenant).all(tx.conn()).await? {
-            let place = Column::FormerDataKey.at(tenant, row.id);
-            if let Some(sealed) = self.under(in_force, place, &row.sealed)? {
+            let context = Column::FormerDataKey.at(tenant, row.id);
+            if let Some(sealed) = self.under(in_force, context, &row.sealed)? {
                 let mut row = row.into_active_model();
                 row.sealed = Set(sealed);
                 row.update(tx.conn()).await?;
@@ -220,7 +220,7 @@ impl Secrets {
         if renew {
             self.put_in_place(tx.conn(), row, in_force).await?;
             let subject = tenant.to_string();
-            tx.audit(OPERATOR, "data_key.rotate", subject, json!({}));
+            tx.audit(OPERATOR_ACTOR, "data_key.rotate", subject, json!({}));
         } else if let Some(sealed) =
             self.under(in_force, Column::TenantDataKey.at(tenant, tenant), &row.data_key)?
         {
@@ -264,7 +264,7 @@ impl Secrets {
         use former_data_key::{Column, update};
         let txn = self.services.store.write(tenant).await?;
         let current = self.held_data_key(&txn, tenant).await?.id;
-        if outdated(&txn, tenant, current).await? == 0 {
+        if count_outdated(&txn, tenant, current).await? == 0 {
             update(tenant)
                 .filter(Column::UnusedSince.is_null())
                 .col_expr(Column::UnusedSince, Expr::value(self.services.now()))
@@ -281,12 +281,12 @@ impl Secrets {
     }
 
     /// Reseals a value with this master key unless it is already sealed with it.
-    fn under(&self, key: KeyId, place: SealContext, sealed: &[u8]) -> Result<Option<Vec<u8>>> {
+    fn under(&self, key: KeyId, context: SealContext, sealed: &[u8]) -> Result<Option<Vec<u8>>> {
         if key_id(sealed) == Some(key) {
             return Ok(None);
         }
-        let plain = self.services.vault.open(place, sealed)?;
-        self.services.vault.seal(key, place, &plain).map(Some)
+        let plain = self.services.vault.open(context, sealed)?;
+        self.services.vault.seal(key, context, &plain).map(Some)
     }
 }
 
@@ -308,8 +308,8 @@ impl Renew {
     }
 }
 
-fn send_progress(told: ProgressSink<'_>, progress: Progress) -> Result<()> {
-    match told(progress) {
+fn send_progress(sink: ProgressSink<'_>, progress: Progress) -> Result<()> {
+    match sink(progress) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(()) => {
             let message = "The rotation was interrupted. Run it again to continue it.";

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use entity::{former_data_key, signing_key, tenant};
 use sea_orm::EntityTrait;
 
-use super::{Secrets, rotation::outdated};
+use super::{Secrets, rotation::count_outdated};
 use crate::{
     Error, Result, System,
-    vault::{Column, KeyId, MIN_LEN, SealContext, key_id, own_place},
+    vault::{Column, KeyId, MIN_SEALED_LEN, SealContext, key_id, own_place},
 };
 
 /// Which master and data keys are in use, and how much is left to reseal.
@@ -37,25 +37,25 @@ pub struct Status {
 
 impl Status {
     /// Former master keys that are no longer used and can be removed from the configuration.
-    pub fn unused(&self) -> impl Iterator<Item = KeyId> {
+    pub fn unused_keys(&self) -> impl Iterator<Item = KeyId> {
         let used = |id: &KeyId| self.sealed.contains_key(id) || self.in_force == Some(*id);
         self.former.iter().copied().filter(move |id| !used(id))
     }
 
     /// Master keys that are still used but are missing from the configuration.
-    pub fn missing(&self) -> impl Iterator<Item = KeyId> {
+    pub fn missing_keys(&self) -> impl Iterator<Item = KeyId> {
         let known = |id: &KeyId| self.former.contains(id) || self.configured == Some(*id);
         self.sealed.keys().copied().filter(move |id| !known(id))
     }
 
     /// Whether `muster keys rotate` has work to do for master keys.
-    pub fn is_behind(&self) -> bool {
+    pub fn needs_rotation(&self) -> bool {
         self.in_force != self.configured || self.sealed.keys().any(|id| Some(*id) != self.configured)
     }
 
-    fn count(&mut self, secrets: &Secrets, place: SealContext, sealed: &[u8]) {
+    fn count(&mut self, secrets: &Secrets, context: SealContext, sealed: &[u8]) {
         let vault = &secrets.services.vault;
-        match vault.opened(place, sealed) {
+        match vault.open_with_key_id(context, sealed) {
             Ok((id, _)) | Err(Error::MasterKeyUnknown { key: id, .. }) => {
                 *self.sealed.entry(id).or_default() += 1;
             }
@@ -71,12 +71,12 @@ impl Secrets {
         let vault = &self.services.vault;
         let conn = self.services.store.installation();
         let mut status = Status {
-            configured: Some(vault.current()),
-            former: vault.former().collect(),
-            under_way: self.under_way(conn).await?,
+            configured: Some(vault.current_key_id()),
+            former: vault.former_key_ids().collect(),
+            under_way: self.count_unfinished(conn).await?,
             ..Status::default()
         };
-        if let Some(row) = vault.stored(conn).await? {
+        if let Some(row) = vault.find_secret(conn).await? {
             status.in_force = key_id(&row.sealed);
             status.count(self, own_place(), &row.sealed);
         }
@@ -84,8 +84,8 @@ impl Secrets {
             status.count(self, Column::AuditKeySeed.at(Id::nil(), AnyId::nil()), &row.seed);
         }
         for row in signing_key::Entity::find().all(conn).await? {
-            let place = Column::SigningKeyPrivate.at(Id::nil(), row.id);
-            status.count(self, place, &row.private_key);
+            let context = Column::SigningKeyPrivate.at(Id::nil(), row.id);
+            status.count(self, context, &row.private_key);
         }
         let mut after = None;
         loop {
@@ -102,7 +102,7 @@ impl Secrets {
         let txn = self.services.read(tenant).await?;
         let Some(row) = tenant::Entity::find_by_id(tenant).one(&txn).await? else { return Ok(()) };
         status.tenants += 1;
-        if row.data_key.len() < MIN_LEN {
+        if row.data_key.len() < MIN_SEALED_LEN {
             return Ok(());
         }
         status.count(self, Column::TenantDataKey.at(tenant, tenant), &row.data_key);
@@ -111,7 +111,7 @@ impl Secrets {
         }
         // Without the tenant's key nothing can be said of its values.
         let Ok(key) = self.data_key(&row) else { return Ok(()) };
-        let values = outdated(&txn, tenant, key.id).await?;
+        let values = count_outdated(&txn, tenant, key.id).await?;
         status.values_to_do += values;
         status.tenants_to_do += u64::from(values > 0);
         Ok(())

@@ -14,7 +14,7 @@ pub struct CallbackParams(BTreeMap<String, String>);
 impl CallbackParams {
     /// Parses a query string. Duplicate parameters are refused (RFC 6749 section 3.1), because two readers could use
     /// different ones.
-    pub fn read(query: &str) -> Result<Self> {
+    pub fn parse(query: &str) -> Result<Self> {
         let mut parameters = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             if parameters.insert(name.into_owned(), value.into_owned()).is_some() {
@@ -38,7 +38,7 @@ impl CallbackParams {
     /// Refuses a redirect that belongs to a different sign-in than the one this browser began.
     pub(super) fn check_state(&self, state: &str) -> Result<()> {
         let sent = self.get("state").unwrap_or_default();
-        verify_slices_are_equal(sent.as_bytes(), state.as_bytes()).map_err(|_| used())
+        verify_slices_are_equal(sent.as_bytes(), state.as_bytes()).map_err(|_| state_used())
     }
 
     /// Returns the authorisation code, or the issuer's error.
@@ -53,7 +53,7 @@ impl CallbackParams {
     }
 }
 
-pub(super) fn used() -> Error {
+pub(super) fn state_used() -> Error {
     let message = messages::state_invalid();
     Error::refuse("STATE_INVALID", message)
 }
@@ -64,16 +64,16 @@ mod tests {
 
     #[test]
     fn a_parameter_that_is_there_twice_is_refused() {
-        assert!(CallbackParams::read("state=a&code=b&iss=").is_ok());
+        assert!(CallbackParams::parse("state=a&code=b&iss=").is_ok());
         for twice in ["state=a&state=a", "code=a&st%61te=b&state=c", "x=1&x="] {
-            assert_eq!(CallbackParams::read(twice).unwrap_err().code(), "SIGN_IN_MALFORMED", "{twice}");
+            assert_eq!(CallbackParams::parse(twice).unwrap_err().code(), "SIGN_IN_MALFORMED", "{twice}");
         }
     }
 
     #[test]
     fn an_answer_belongs_to_the_state_that_was_sent_and_to_no_empty_one() {
         let belongs =
-            |query: &str, state: &str| CallbackParams::read(query).unwrap().check_state(state).is_ok();
+            |query: &str, state: &str| CallbackParams::parse(query).unwrap().check_state(state).is_ok();
         assert!(belongs("state=abc", "abc"));
         for other in ["state=abd", "state=ABC", "state=", "", "state=abc%20"] {
             assert!(!belongs(other, "abc"), "{other}");

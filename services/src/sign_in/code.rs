@@ -11,12 +11,12 @@ use sha2::{Digest, Sha256};
 use url::Url;
 use uuid::Uuid;
 
-use super::{SESSION_LIFETIME, SignIn, callback::used, session::Session};
+use super::{SESSION_LIFETIME, SignIn, callback::state_used, session::Session};
 use crate::{
     Error, Result, Tx,
-    access::{AccessToken, IssuedFor},
+    access::{AccessToken, TokenOrigin},
     error::is_duplicate,
-    issuers::person,
+    issuers::token_user,
     proof::Anyone,
 };
 
@@ -40,11 +40,11 @@ impl SignIn {
         let row = of(tenant).filter(Column::CodeHash.eq(hash)).one(&txn).await?.ok_or_else(dead)?;
         drop(txn);
         let access = self.services.access();
-        let signer = access.signer(None).await?;
+        let signer = access.signer_for(None).await?;
         // Locked: the user's link could end between its look-up and the token.
         let (mut tx, _) = self.services.begin_locked(tenant).await?;
-        person::held(&tx, row.issuer_id).await.map_err(|_| dead())?;
-        person::identity_of(&tx, row.issuer_id, row.user_id).await?.ok_or_else(dead)?;
+        token_user::lock_issuer(&tx, row.issuer_id).await.map_err(|_| dead())?;
+        token_user::find_identity(&tx, row.issuer_id, row.user_id).await?.ok_or_else(dead)?;
         let redeemed = update(tenant)
             .filter(Column::Id.eq(row.id))
             .filter(Column::RedeemedAt.is_null())
@@ -56,15 +56,15 @@ impl SignIn {
             return Err(dead());
         }
         let user = row.user_id;
-        let reason = IssuedFor::SignIn(row.issuer_id);
-        let token = access.issue_within(&mut tx, &signer, user, reason).await?;
+        let reason = TokenOrigin::SignIn(row.issuer_id);
+        let token = access.issue_in_tx(&mut tx, &signer, user, reason).await?;
         tx.commit().await?;
         Ok(token)
     }
 
     /// Records that a sign-in has succeeded. The record stays as long as the browser's cookie is valid, so that the
     /// same redirect does not count twice.
-    pub(super) async fn record(
+    pub(super) async fn record_sign_in(
         &self,
         tx: &Tx,
         session: &Session,
@@ -87,14 +87,14 @@ impl SignIn {
             redeemed_at: None,
         };
         let inserted = Entity::insert(ActiveModel::from(row)).exec_without_returning(tx.conn()).await;
-        inserted.map_err(|error| if is_duplicate(&error) { used() } else { error.into() })?;
+        inserted.map_err(|error| if is_duplicate(&error) { state_used() } else { error.into() })?;
         Ok(())
     }
 }
 
 /// The application's URL with the code and the application's state added.
-pub(super) fn with(url: &str, tenant: Id<ids::Tenant>, code: &str, state: Option<&str>) -> Result<Url> {
-    let mut url = Url::parse(url).map_err(|_| super::session::over())?;
+pub(super) fn with_code(url: &str, tenant: Id<ids::Tenant>, code: &str, state: Option<&str>) -> Result<Url> {
+    let mut url = Url::parse(url).map_err(|_| super::session::session_ended())?;
     url.query_pairs_mut().append_pair("code", &whole(tenant, code));
     if let Some(state) = state {
         url.query_pairs_mut().append_pair("state", state);

@@ -15,7 +15,7 @@ use std::{net::IpAddr, time::Duration};
 use domain::{Id, ids, text::Shape};
 use entity::openid_issuer::Model;
 use lanes::{Key, Limit};
-use providers::openid::{Attempt, Claims, ClientLogin};
+use providers::openid::{Claims, ClientLogin, SignInAttempt};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -23,9 +23,9 @@ pub use self::callback::CallbackParams;
 use self::session::Session;
 use crate::{
     Error, Refusal, Result,
-    access::{AccessToken, IssuedFor},
-    foreign_calls::ForeignServer,
-    issuers::{self, person},
+    access::{AccessToken, TokenOrigin},
+    foreign_calls::CustomerServer,
+    issuers::{self, token_user},
     proof::Anyone,
     quotas::QuotaSubject,
     text,
@@ -47,7 +47,7 @@ crate::noun! {
 
 /// Parameters that an application passes. Without a return URL the page shows the token.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Request {
+pub struct SignInRequest {
     /// Where the browser returns at the end; must lie below one of the tenant's return URLs.
     pub return_url: Option<String>,
     /// Digest of the verifier that the application will send with the code (RFC 7636, S256).
@@ -72,20 +72,20 @@ impl SignIn {
         _by: Anyone,
         tenant: Id<ids::Tenant>,
         issuer: Id<ids::OpenIdIssuer>,
-        request: Request,
+        request: SignInRequest,
     ) -> Result<(String, Url)> {
         let row = self.services.issuers().find(tenant, issuer).await?;
         self.check(tenant, &request).await?;
         let id = self.services.ids.make();
-        let attempt = self.attempt(tenant, id).await?;
+        let attempt = self.derive_attempt(tenant, id).await?;
         let url = self
-            .at_issuer(&row, ForeignServer::IssuerMetadata, async |openid, login| {
+            .at_issuer(&row, CustomerServer::IssuerMetadata, async |openid, login| {
                 openid.authorize_url(login, &attempt).await
             })
             .await?;
         let session =
             Session { id, issuer: row.id, request, expires_at: self.services.now() + SESSION_LIFETIME };
-        Ok((self.cookie(tenant, &session).await?, url))
+        Ok((self.encode_cookie(tenant, &session).await?, url))
     }
 
     /// Handles the issuer's redirect, in the browser that began the sign-in. `from` is the browser's address: calls to
@@ -100,11 +100,11 @@ impl SignIn {
         cookie: &str,
         answer: &CallbackParams,
     ) -> Result<SignedIn> {
-        let session = self.session(tenant, cookie).await?;
+        let session = self.decode_cookie(tenant, cookie).await?;
         if session.issuer != issuer || session.expires_at <= self.services.now() {
-            return Err(session::over());
+            return Err(session::session_ended());
         }
-        let attempt = self.attempt(tenant, session.id).await?;
+        let attempt = self.derive_attempt(tenant, session.id).await?;
         answer.check_state(&attempt.state)?;
         self.use_up(tenant, session.id).await?;
         let row = self.services.issuers().find(tenant, issuer).await?;
@@ -116,10 +116,10 @@ impl SignIn {
     /// Refuses a second redirect with the same state, even if the first one failed, because each makes Muster call
     /// the issuer.
     async fn use_up(&self, tenant: Id<ids::Tenant>, id: Id<ids::Row>) -> Result<()> {
-        let key = Key::of_tenant(tenant).part("sign_in", &id.uuid().simple().to_string());
+        let key = Key::of_tenant(tenant).with_part("sign_in", &id.uuid().simple().to_string());
         let once = Limit { concurrency: 0, rate: 1, per: SESSION_LIFETIME };
         let first = self.services.queue.limits.enter(&key, &once, Duration::ZERO).await;
-        first.map(drop).map_err(|_| callback::used())
+        first.map(drop).map_err(|_| callback::state_used())
     }
 
     /// Calls an issuer for a sign-in from an address, after earlier calls for that address and issuer have finished.
@@ -130,7 +130,7 @@ impl SignIn {
         ask: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         let Some(address) = from else { return ask.await };
-        let _turn = self.services.sign_in_turns.take((address, issuer)).await;
+        let _turn = self.services.sign_in_locks.acquire((address, issuer)).await;
         let (quotas, whose) = (self.services.quotas(), QuotaSubject::Refused(address));
         let left = quotas.charge(by, whose, 0).await.accounts;
         if left.iter().any(|account| account.balance.remaining == 0) {
@@ -146,17 +146,17 @@ impl SignIn {
     }
 
     /// The verified claims of the user who signed in.
-    async fn claims(&self, row: &Model, attempt: &Attempt, answer: &CallbackParams) -> Result<Claims> {
-        let registered = issuers::registered(row);
+    async fn claims(&self, row: &Model, attempt: &SignInAttempt, answer: &CallbackParams) -> Result<Claims> {
+        let registered = issuers::to_issuer(row);
         let openid = self.services.connectors.openid()?;
-        let check = openid.check_answering(&registered, answer.issuer());
+        let check = openid.check_response_issuer(&registered, answer.issuer());
         self.services
-            .foreign_call((row.tenant_id, ForeignServer::IssuerMetadata), check)
+            .call_customer_server((row.tenant_id, CustomerServer::IssuerMetadata), check)
             .await?
             .map_err(unverified)?;
         let code = answer.code()?;
-        self.at_issuer(row, ForeignServer::IssuerToken, async |openid, login| {
-            openid.redeem(login, code, attempt).await
+        self.at_issuer(row, CustomerServer::IssuerToken, async |openid, login| {
+            openid.redeem_code(login, code, attempt).await
         })
         .await
     }
@@ -164,21 +164,24 @@ impl SignIn {
     /// Issues a token, or a code for one, to the verified user.
     async fn taken_in(&self, row: &Model, session: &Session, claims: &Claims) -> Result<SignedIn> {
         let access = self.services.access();
-        let signer = access.signer(None).await?;
+        let signer = access.signer_for(None).await?;
         // The tenant's return URLs may have changed since the sign-in began.
         self.check(row.tenant_id, &session.request).await?;
         // Locked: the user's address or permissions could change between the look-up and the link or the token.
         let (mut tx, _) = self.services.begin_locked(row.tenant_id).await?;
-        let user = person::link(&mut tx, row.id, claims).await?;
-        let code = session.request.return_url.as_ref().map(|_| self.services.ids.secret());
-        self.record(&tx, session, user, code.as_deref()).await?;
+        let user = token_user::find_or_link_user(&mut tx, row.id, claims).await?;
+        let code = session.request.return_url.as_ref().map(|_| self.services.ids.random_secret());
+        self.record_sign_in(&tx, session, user, code.as_deref()).await?;
         let signed_in = match (&session.request.return_url, code) {
-            (Some(url), Some(code)) => {
-                SignedIn::Return(code::with(url, row.tenant_id, &code, session.request.state.as_deref())?)
-            }
+            (Some(url), Some(code)) => SignedIn::Return(code::with_code(
+                url,
+                row.tenant_id,
+                &code,
+                session.request.state.as_deref(),
+            )?),
             _ => {
-                let reason = IssuedFor::SignIn(row.id);
-                SignedIn::Token(access.issue_within(&mut tx, &signer, user, reason).await?)
+                let reason = TokenOrigin::SignIn(row.id);
+                SignedIn::Token(access.issue_in_tx(&mut tx, &signer, user, reason).await?)
             }
         };
         tx.commit().await?;
@@ -189,11 +192,11 @@ impl SignIn {
     async fn at_issuer<T>(
         &self,
         row: &Model,
-        server: ForeignServer,
-        speak: impl AsyncFnOnce(&providers::openid::OpenId, ClientLogin<'_>) -> providers::Result<T>,
+        server: CustomerServer,
+        speak: impl AsyncFnOnce(&providers::openid::OpenIdClient, ClientLogin<'_>) -> providers::Result<T>,
     ) -> Result<T> {
-        let (issuer, redirect_uri) = (issuers::registered(row), self.services.issuers().redirect_uri(row));
-        let secret = self.services.issuers().secret(row).await?;
+        let (issuer, redirect_uri) = (issuers::to_issuer(row), self.services.issuers().redirect_uri(row));
+        let secret = self.services.issuers().open_secret(row).await?;
         let login = ClientLogin {
             issuer: &issuer,
             secret: secret.as_ref(),
@@ -201,16 +204,16 @@ impl SignIn {
             email_claim: row.email_claim.as_deref(),
         };
         let call = speak(self.services.connectors.openid()?, login);
-        self.services.foreign_call((row.tenant_id, server), call).await?.map_err(unverified)
+        self.services.call_customer_server((row.tenant_id, server), call).await?.map_err(unverified)
     }
 
-    async fn check(&self, tenant: Id<ids::Tenant>, request: &Request) -> Result<()> {
+    async fn check(&self, tenant: Id<ids::Tenant>, request: &SignInRequest) -> Result<()> {
         if let Some(state) = &request.state {
             text::check(state, Shape::Line, LONGEST_STATE, "state")?;
         }
         let Some(url) = &request.return_url else { return Ok(()) };
         text::check(url, Shape::Line, LONGEST_RETURN, "return_url")?;
-        if !self.services.tenants().allows_return(Anyone, tenant, url).await? {
+        if !self.services.tenants().allows_return_url(Anyone, tenant, url).await? {
             let message =
                 "This return address is not allowed. Ask the vendor to add it to the tenant's return URLs.";
             return Err(Refusal::new("RETURN_URL_NOT_ALLOWED", message).at("return_url").into());

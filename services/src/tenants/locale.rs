@@ -14,14 +14,14 @@ pub fn owner_zone<'a>(user: Option<&'a tenant_user::Model>, tenant: &'a tenant::
 }
 
 /// Validates the name of an IANA time zone, or refuses with `ZONE_UNKNOWN`.
-pub(crate) fn zone(name: String) -> Result<String> {
-    availability::zone(&name)?;
+pub(crate) fn validate_zone(name: String) -> Result<String> {
+    availability::parse_zone(&name)?;
     Ok(name)
 }
 
 /// Normalises a well-formed language tag, or refuses with `LANGUAGE_UNKNOWN`.
-pub(super) fn language(tag: &str) -> Result<String> {
-    language::tag(tag).ok_or_else(|| {
+pub(super) fn normalize_language(tag: &str) -> Result<String> {
+    language::parse_tag(tag).ok_or_else(|| {
         let message = "This is not a language. Use a BCP 47 tag such as de or en-GB.";
         Refusal::new("LANGUAGE_UNKNOWN", message).at("language").into()
     })

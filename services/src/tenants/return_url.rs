@@ -8,7 +8,7 @@ use crate::{Refusal, Result, text::MAX_URL_LEN};
 const MAX: usize = 20;
 
 /// Validates the vendor's return URLs and normalises each.
-pub(super) fn checked(urls: &[String]) -> Result<Vec<String>> {
+pub(super) fn normalize_urls(urls: &[String]) -> Result<Vec<String>> {
     let malformed = |message: String| Refusal::new("RETURN_URL_MALFORMED", message).at("returnUrls");
     if urls.len() > MAX {
         let refusal = malformed(format!("A tenant has at most {MAX} return addresses."));
@@ -35,7 +35,7 @@ pub(super) fn is_allowed(tenant: &entity::tenant::Model, url: &str) -> bool {
 /// encoded slashes, because servers differ on how they resolve the latter.
 fn safe(text: &str) -> Option<Url> {
     // The parser drops line breaks and tabs; what is stored is the text.
-    text::accept(text, Shape::Line, MAX_URL_LEN).ok()?;
+    text::check_visible(text, Shape::Line, MAX_URL_LEN).ok()?;
     let url = Url::parse(text).ok()?;
     let loopback = match url.host()? {
         Host::Domain(name) => name == "localhost",
@@ -66,7 +66,7 @@ mod tests {
             "http://localhost/x",
             "http://[::1]/",
         ] {
-            assert!(checked(&[good.to_owned()]).is_ok(), "{good}");
+            assert!(normalize_urls(&[good.to_owned()]).is_ok(), "{good}");
         }
         for bad in [
             "http://app.example.com/",
@@ -79,7 +79,7 @@ mod tests {
             "https://app.example.com/\n",
             "https://app.example.com/\0",
         ] {
-            assert!(checked(&[bad.to_owned()]).is_err(), "{bad}");
+            assert!(normalize_urls(&[bad.to_owned()]).is_err(), "{bad}");
         }
     }
 

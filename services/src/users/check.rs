@@ -10,11 +10,11 @@ use super::{NewUser, UserChange};
 use crate::{
     Error, Refusal, Result, Tx,
     error::is_duplicate,
-    tenants::{checked_name, checked_zone},
+    tenants::{checked_zone, validate_name},
 };
 
 /// Parses an email address into lower case: `local@host`, as RFC 5321 writes it without quoting.
-pub(crate) fn email(text: &str, field: &'static str) -> Result<String> {
+pub(crate) fn check_email(text: &str, field: &'static str) -> Result<String> {
     let text = text.trim().to_lowercase();
     let is_local = |c: char| c.is_alphanumeric() || ".!#$%&'*+-/=?^_`{|}~".contains(c);
     let is_label = |label: &str| {
@@ -34,13 +34,13 @@ pub(crate) fn email(text: &str, field: &'static str) -> Result<String> {
 }
 
 /// Validates a new user and builds its row. `made_with` contains the permissions of the person who creates the user.
-pub(super) fn new(id: Id<ids::User>, tx: &Tx, new: &NewUser, made_with: &Json) -> Result<Model> {
+pub(super) fn new_row(id: Id<ids::User>, tx: &Tx, new: &NewUser, made_with: &Json) -> Result<Model> {
     Ok(Model {
         id,
         tenant_id: tx.tenant(),
-        email: email(&new.email, "email")?,
+        email: check_email(&new.email, "email")?,
         email_set_with: made_with.clone(),
-        name: checked_name(&new.name)?,
+        name: validate_name(&new.name)?,
         calendar_address: address(new.calendar_address.as_deref())?,
         time_zone: zone(new.time_zone.clone())?,
         tokens_since: None,
@@ -50,11 +50,11 @@ pub(super) fn new(id: Id<ids::User>, tx: &Tx, new: &NewUser, made_with: &Json) -
 }
 
 /// Validates a change of a user and builds the changed row.
-pub(super) fn changed(before: &Model, change: UserChange) -> Result<Model> {
+pub(super) fn apply_change(before: &Model, change: UserChange) -> Result<Model> {
     let kept = before.clone();
     Ok(Model {
-        email: change.email.map_or(Ok(kept.email), |text| email(&text, "email"))?,
-        name: change.name.map_or(Ok(kept.name), |name| checked_name(&name))?,
+        email: change.email.map_or(Ok(kept.email), |text| check_email(&text, "email"))?,
+        name: change.name.map_or(Ok(kept.name), |name| validate_name(&name))?,
         calendar_address: match change.calendar_address {
             None => kept.calendar_address,
             Some(text) => address(text.as_deref())?,
@@ -68,7 +68,10 @@ pub(super) fn changed(before: &Model, change: UserChange) -> Result<Model> {
 
 /// Returns an error for the first user whose email or calendar address is already used, by another of these users or
 /// in the database.
-pub(super) async fn unique(tx: &Tx, users: &[Model]) -> std::result::Result<(), (Option<usize>, Error)> {
+pub(super) async fn require_unique(
+    tx: &Tx,
+    users: &[Model],
+) -> std::result::Result<(), (Option<usize>, Error)> {
     let mut seen = HashMap::new();
     for (index, user) in users.iter().enumerate() {
         if seen.insert((false, user.email.as_str()), index).is_some() {
@@ -96,8 +99,8 @@ pub(super) async fn unique(tx: &Tx, users: &[Model]) -> std::result::Result<(), 
 }
 
 /// Converts the database's error into a refusal if another transaction has taken the address since the check by
-/// [`unique`].
-pub(super) fn taken(error: DbErr) -> Error {
+/// [`require_unique`].
+pub(super) fn refuse_duplicate(error: DbErr) -> Error {
     match is_duplicate(&error) {
         true if error.to_string().contains("address") => address_taken(),
         true => email_taken(),
@@ -118,7 +121,7 @@ pub(super) async fn has_bookings(tx: &Tx, user: &Model) -> Result<bool> {
 }
 
 fn address(text: Option<&str>) -> Result<Option<String>> {
-    text.map(|text| email(text, "calendarAddress")).transpose()
+    text.map(|text| check_email(text, "calendarAddress")).transpose()
 }
 
 fn zone(name: Option<String>) -> Result<Option<String>> {
@@ -143,7 +146,7 @@ mod tests {
         for good in
             ["Anna@Acme.example", "a.b+c@mail.acme.example", "o'neill@acme.example", "jürgen@müller.example"]
         {
-            assert!(email(good, "email").is_ok(), "{good}");
+            assert!(check_email(good, "email").is_ok(), "{good}");
         }
         for bad in [
             "",
@@ -156,8 +159,8 @@ mod tests {
             "a@b..c",
             ".a@b.c",
         ] {
-            assert!(email(bad, "email").is_err(), "{bad}");
+            assert!(check_email(bad, "email").is_err(), "{bad}");
         }
-        assert_eq!(email(" Anna@Acme.Example ", "email").unwrap(), "anna@acme.example");
+        assert_eq!(check_email(" Anna@Acme.Example ", "email").unwrap(), "anna@acme.example");
     }
 }

@@ -85,7 +85,7 @@ async fn pending(
 }
 
 /// Disconnects the user's mailboxes, removes the user's own consents to them, and cancels their runs.
-pub(super) async fn disconnect(tx: &mut Tx, user: &tenant_user::Model) -> Result<()> {
+pub(super) async fn disconnect_mailboxes(tx: &mut Tx, user: &tenant_user::Model) -> Result<()> {
     use connection::Column;
     use entity::consent_grant;
     consent_grant::delete(tx.tenant())
@@ -112,9 +112,9 @@ pub(super) async fn disconnect(tx: &mut Tx, user: &tenant_user::Model) -> Result
 }
 
 /// Disconnects the user's mailboxes and deletes all data that is stored only for the user.
-pub(super) async fn forget(tx: &mut Tx, user: &tenant_user::Model) -> Result<()> {
+pub(super) async fn delete_user_data(tx: &mut Tx, user: &tenant_user::Model) -> Result<()> {
     use entity::{connect_link, connect_session};
-    disconnect(tx, user).await?;
+    disconnect_mailboxes(tx, user).await?;
     let links =
         connect_link::of(tx.tenant()).filter(connect_link::Column::UserId.eq(user.id)).all(tx.conn()).await?;
     let through_links = connect_session::Column::LinkId.is_in(links.into_iter().map(|link| link.id));

@@ -35,7 +35,7 @@ pub enum Column {
 
 /// The owner of the key that seals a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
+pub enum KeyOwner {
     /// The tenant, with its data key.
     Tenant,
     /// The installation, with a master key.
@@ -44,7 +44,7 @@ pub enum Owner {
 
 impl Column {
     /// Names of the table and column.
-    pub fn name(self) -> (&'static str, &'static str) {
+    pub fn table_and_column(self) -> (&'static str, &'static str) {
         match self {
             Self::ConsentGrantSecret => ("consent_grant", "secret"),
             Self::ConsentGrantAccessToken => ("consent_grant", "access_token"),
@@ -61,25 +61,25 @@ impl Column {
     }
 
     /// The owner of the key that seals the column.
-    pub fn owner(self) -> Owner {
+    pub fn key_owner(self) -> KeyOwner {
         match self {
             Self::ConsentGrantSecret
             | Self::ConsentGrantAccessToken
             | Self::ConnectSessionVerifier
             | Self::ConnectSessionConsent
             | Self::ChannelSecret
-            | Self::OpenIdIssuerSecret => Owner::Tenant,
+            | Self::OpenIdIssuerSecret => KeyOwner::Tenant,
             Self::TenantDataKey
             | Self::FormerDataKey
             | Self::SigningKeyPrivate
             | Self::AuditKeySeed
-            | Self::InstallationSecret => Owner::Installation,
+            | Self::InstallationSecret => KeyOwner::Installation,
         }
     }
 
     /// The column to whose id a value is bound: the row's own id, except for channels, which are bound to their
     /// connection because they are replaced.
-    pub(crate) fn bound_to(self) -> &'static str {
+    pub(crate) fn bound_id_column(self) -> &'static str {
         match self {
             Self::ChannelSecret => "connection_id",
             _ => "id",
@@ -107,13 +107,13 @@ impl SealContext {
     }
 
     /// Name of the table, for messages.
-    pub(crate) fn what(self) -> &'static str {
-        self.column.name().0
+    pub(crate) fn table_name(self) -> &'static str {
+        self.column.table_and_column().0
     }
 
     /// Associated data that binds a value to its location and, except in the format's first version, to its key.
-    pub(super) fn bound(self, key: Option<KeyId>) -> String {
-        let (table, column) = self.column.name();
+    pub(super) fn associated_data(self, key: Option<KeyId>) -> String {
+        let (table, column) = self.column.table_and_column();
         let (tenant, row) = (self.tenant.uuid(), self.row.uuid());
         match key {
             Some(key) => format!("v2|{tenant}|{table}|{column}|{row}|{key}"),

@@ -11,7 +11,7 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 
-use super::{Column, KeyId, MIN_LEN, SealContext, Vault, key_id};
+use super::{Column, KeyId, MIN_SEALED_LEN, SealContext, Vault, key_id};
 use crate::{Error, Result};
 
 /// Location of the secret.
@@ -21,23 +21,26 @@ pub(crate) fn seal_context() -> SealContext {
 
 impl Vault {
     /// Seals a value of the installation, in the transaction that stores it.
-    pub(crate) async fn seal_in_force(
+    pub(crate) async fn seal_with_current_key(
         &self,
         txn: &impl ConnectionTrait,
-        place: SealContext,
+        context: SealContext,
         plain: &[u8],
     ) -> Result<Vec<u8>> {
-        self.seal(self.in_force(txn).await?, place, plain)
+        self.seal(self.lock_current_key(txn).await?, context, plain)
     }
 
     /// Returns the current master key, locked until the transaction ends.
-    pub(crate) async fn in_force(&self, txn: &impl ConnectionTrait) -> Result<KeyId> {
-        let row = self.own_secret(txn).await?;
+    pub(crate) async fn lock_current_key(&self, txn: &impl ConnectionTrait) -> Result<KeyId> {
+        let row = self.find_or_create_secret(txn).await?;
         key_id(&row.sealed).ok_or(Error::Unreadable { what: "installation_secret" })
     }
 
     /// The installation's own secret, locked against rotation; created if there is none yet.
-    pub(crate) async fn own_secret(&self, txn: &impl ConnectionTrait) -> Result<installation_secret::Model> {
+    pub(crate) async fn find_or_create_secret(
+        &self,
+        txn: &impl ConnectionTrait,
+    ) -> Result<installation_secret::Model> {
         let held =
             || installation_secret::Entity::find_by_id(InstallationSecret::Digest).lock_shared().one(txn);
         if let Some(row) = held().await? {
@@ -59,31 +62,32 @@ impl Vault {
     /// Creates the key of digests; returns it with the master key that seals it. If values were sealed or digested
     /// before this key was stored, returns the master key with which that was done, and the digest key derived from it.
     async fn first_pepper(&self, conn: &impl ConnectionTrait) -> Result<(KeyId, [u8; 32])> {
-        let derived = |key: KeyId| Some((key, self.derived_pepper(key)?));
+        let derived = |key: KeyId| Some((key, self.derive_pepper(key)?));
         let unreadable = || Error::Unreadable { what: "installation_secret" };
         // A tenant whose key was destroyed says nothing.
-        let sealed = Expr::cust(format!("length(data_key) >= {MIN_LEN}"));
+        let sealed = Expr::cust(format!("length(data_key) >= {MIN_SEALED_LEN}"));
         if let Some(row) = tenant::Entity::find().filter(sealed).one(conn).await? {
-            let (key, _) = self.opened(Column::TenantDataKey.at(row.id, row.id), &row.data_key)?;
+            let (key, _) = self.open_with_key_id(Column::TenantDataKey.at(row.id, row.id), &row.data_key)?;
             return derived(key).ok_or_else(unreadable);
         }
         if let Some(row) = entity::signing_key::Entity::find().one(conn).await? {
-            let place = Column::SigningKeyPrivate.at(Id::nil(), row.id);
-            let (key, _) = self.opened(place, &row.private_key)?;
+            let context = Column::SigningKeyPrivate.at(Id::nil(), row.id);
+            let (key, _) = self.open_with_key_id(context, &row.private_key)?;
             return derived(key).ok_or_else(unreadable);
         }
         if let Some(row) = entity::audit_key::find_key().one(conn).await? {
-            let (key, _) = self.opened(Column::AuditKeySeed.at(Id::nil(), AnyId::nil()), &row.seed)?;
+            let (key, _) =
+                self.open_with_key_id(Column::AuditKeySeed.at(Id::nil(), AnyId::nil()), &row.seed)?;
             return derived(key).ok_or_else(unreadable);
         }
         if entity::api_key::Entity::find().count(conn).await? > 0 {
-            return derived(self.current()).ok_or_else(unreadable);
+            return derived(self.current_key_id()).ok_or_else(unreadable);
         }
-        Ok((self.current(), self.ids().bytes()))
+        Ok((self.current_key_id(), self.ids().random_bytes()))
     }
 
     /// The stored row of the installation's own secret.
-    pub(crate) async fn stored(
+    pub(crate) async fn find_secret(
         &self,
         conn: &impl ConnectionTrait,
     ) -> Result<Option<installation_secret::Model>> {
@@ -91,7 +95,7 @@ impl Vault {
     }
 
     /// Opens the installation's own secret.
-    pub(crate) fn opened_pepper(&self, row: &installation_secret::Model) -> Result<[u8; 32]> {
+    pub(crate) fn open_pepper(&self, row: &installation_secret::Model) -> Result<[u8; 32]> {
         let plain = self.open(seal_context(), &row.sealed)?;
         plain.try_into().map_err(|_| Error::Unreadable { what: "installation_secret" })
     }

@@ -45,12 +45,12 @@ pub(crate) fn key_id(sealed: &[u8]) -> Option<KeyId> {
 }
 
 /// The header of values sealed with a key.
-pub(crate) fn head(key: KeyId) -> Vec<u8> {
+pub(crate) fn key_header(key: KeyId) -> Vec<u8> {
     [[KEYED].as_slice(), &key.0].concat()
 }
 
 /// Minimum length of a sealed value: version, nonce and tag.
-pub(crate) const MIN_LEN: usize = 1 + NONCE + 16;
+pub(crate) const MIN_SEALED_LEN: usize = 1 + NONCE + 16;
 
 /// An opened key of 256 bits. Cheap to clone; never printed.
 #[derive(Clone)]
@@ -74,7 +74,7 @@ impl Key {
     }
 
     /// Parses a stored key.
-    pub(crate) fn read(bytes: Vec<u8>, what: &'static str) -> Result<Self> {
+    pub(crate) fn from_bytes(bytes: Vec<u8>, what: &'static str) -> Result<Self> {
         bytes.try_into().map(Self::new).map_err(|_| Error::Unreadable { what })
     }
 
@@ -83,37 +83,42 @@ impl Key {
         self.bytes.expose_secret()
     }
 
-    pub(crate) fn seal(&self, ids: &Ids, place: SealContext, plain: &[u8]) -> Result<Vec<u8>> {
-        let bound = place.bound(Some(self.id));
-        let (nonce, ciphertext) = self.encrypt(ids, place, &bound, plain)?;
-        Ok([&head(self.id), nonce.as_slice(), &ciphertext].concat())
+    pub(crate) fn seal(&self, ids: &Ids, context: SealContext, plain: &[u8]) -> Result<Vec<u8>> {
+        let bound = context.associated_data(Some(self.id));
+        let (nonce, ciphertext) = self.encrypt(ids, context, &bound, plain)?;
+        Ok([&key_header(self.id), nonce.as_slice(), &ciphertext].concat())
     }
 
     #[cfg(test)]
-    pub(crate) fn seal_unkeyed(&self, ids: &Ids, place: SealContext, plain: &[u8]) -> Result<Vec<u8>> {
-        let (nonce, ciphertext) = self.encrypt(ids, place, &place.bound(None), plain)?;
+    pub(crate) fn seal_without_key_id(
+        &self,
+        ids: &Ids,
+        context: SealContext,
+        plain: &[u8],
+    ) -> Result<Vec<u8>> {
+        let (nonce, ciphertext) = self.encrypt(ids, context, &context.associated_data(None), plain)?;
         Ok([&[UNKEYED], nonce.as_slice(), &ciphertext].concat())
     }
 
     fn encrypt(
         &self,
         ids: &Ids,
-        place: SealContext,
+        context: SealContext,
         bound: &str,
         plain: &[u8],
     ) -> Result<([u8; NONCE], Vec<u8>)> {
-        let nonce: [u8; NONCE] = ids.bytes();
+        let nonce: [u8; NONCE] = ids.random_bytes();
         let payload = Payload { msg: plain, aad: bound.as_bytes() };
         let sealed = self.cipher().encrypt(&nonce.into(), payload);
-        Ok((nonce, sealed.map_err(|_| Error::Unreadable { what: place.what() })?))
+        Ok((nonce, sealed.map_err(|_| Error::Unreadable { what: context.table_name() })?))
     }
 
     /// Opens a value that was sealed with this key for the given context.
-    pub(crate) fn open(&self, place: SealContext, sealed: &[u8]) -> Result<Vec<u8>> {
-        let unreadable = || Error::Unreadable { what: place.what() };
+    pub(crate) fn open(&self, context: SealContext, sealed: &[u8]) -> Result<Vec<u8>> {
+        let unreadable = || Error::Unreadable { what: context.table_name() };
         let (rest, bound) = match (sealed.first(), key_id(sealed)) {
-            (_, Some(id)) if id == self.id => (&sealed[HEADER_LEN..], place.bound(Some(id))),
-            (Some(&UNKEYED), _) => (&sealed[1..], place.bound(None)),
+            (_, Some(id)) if id == self.id => (&sealed[HEADER_LEN..], context.associated_data(Some(id))),
+            (Some(&UNKEYED), _) => (&sealed[1..], context.associated_data(None)),
             _ => return Err(unreadable()),
         };
         let (nonce, ciphertext) = rest.split_first_chunk::<NONCE>().ok_or_else(unreadable)?;

@@ -28,7 +28,7 @@ fn said(arguments: &[&str], environment: &[(&str, String)]) -> String {
 #[test]
 fn t20_commands_that_fail_say_nothing_secret() {
     let ids = Ids::random(Arc::new(SystemClock));
-    let secret = || ids.secret();
+    let secret = || ids.random_secret();
     let (master, former, vendor) = (secret(), secret(), format!("muster_{}", secret()));
     let (client, password) = (secret(), secret());
     let folder = tempfile::tempdir().unwrap();

@@ -3,15 +3,15 @@
 use std::{net::TcpListener, sync::Arc};
 
 use actix_web::{HttpRequest, web};
-use api::{Engine, State, callers::Callers};
+use api::{Engine, State, service_adapter::ServiceAdapter};
 use async_graphql::{Request, Response};
 use domain::{Id, Ids, SystemClock};
-use engine::{Flow, StepInput, StepOutput, Table};
+use engine::{StepInput, StepOutput, Table, Workflow};
 use futures::stream::BoxStream;
 use serde_json::json;
 use services::Change;
 use uuid::Uuid;
-use workflows::{StepContext, engine_of, verify_integration::VerifyIntegration};
+use workflows::{StepContext, engine_with, verify_integration::VerifyIntegration};
 
 use super::needles::Needles;
 use crate::harness::{ANSWERS, Org, TestApp};
@@ -43,7 +43,7 @@ async fn breaks(request: HttpRequest, body: web::Bytes) -> String {
 struct BreaksInStep;
 
 #[async_trait::async_trait]
-impl Flow<StepContext> for BreaksInStep {
+impl Workflow<StepContext> for BreaksInStep {
     fn table(&self) -> &'static Table {
         &VerifyIntegration::TABLE
     }
@@ -54,11 +54,11 @@ impl Flow<StepContext> for BreaksInStep {
         let rows = context
             .services
             .integrations()
-            .by_ids(context.services.within(tenant), &[Id::from_uuid(id)])
+            .by_ids(context.services.tenant_scope(tenant), &[Id::from_uuid(id)])
             .await
             .unwrap();
         let (_, session) =
-            context.services.grants().session(&context.services, &rows[0], None).await.unwrap();
+            context.services.grants().open_session(&context.services, &rows[0], None).await.unwrap();
         let credential = session.credentials.current().await.unwrap();
         panic!("a step broke with {credential:?}, {session:?}, {:?} and {input:?}", rows[0])
     }
@@ -73,13 +73,13 @@ pub async fn in_step(app: &TestApp, org: &Org) {
     let integration = app.integration(org).await["id"].clone();
     let input = json!({ "id": integration });
     app.vendor_for(&org.tenant).mutate("verifyIntegration", "run { id }", input).await;
-    let engine = engine_of(&app.node.services, "breaks", vec![Box::new(BreaksInStep)]);
-    assert!(engine.drain().await.unwrap() > 0, "a step panicked");
+    let engine = engine_with(&app.node.services, "breaks", vec![Box::new(BreaksInStep)]);
+    assert!(engine.run_until_idle().await.unwrap() > 0, "a step panicked");
 }
 
 /// Sends every secret, as a credential, as a value and in the URL, to code that panics; returns the number of requests.
 pub async fn each(app: &TestApp, needles: &Needles) -> usize {
-    let callers = Arc::new(Callers(app.node.services.services().clone()));
+    let callers = Arc::new(ServiceAdapter(app.node.services.services().clone()));
     let ids = Ids::random(Arc::new(SystemClock));
     let engine = Arc::new(Breaks(api::graphql::sdl()));
     let config = api::Config { introspection: api::Introspection::Everyone, ..api::Config::default() };

@@ -138,7 +138,7 @@ impl Places<'_> {
     /// All SQLite files as stored on disk, or all rows of all tables in PostgreSQL's text format.
     async fn database(&self) -> Vec<u8> {
         let Some(owner) = &self.app.config.migration_url else { return self.files() };
-        let owner = entity::Store::owner(owner).await.unwrap();
+        let owner = entity::Store::connect_as_owner(owner).await.unwrap();
         let tables =
             rows(&owner, "SELECT quote_ident(tablename) AS t FROM pg_tables WHERE schemaname = 'public'")
                 .await;

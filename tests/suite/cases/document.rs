@@ -43,7 +43,7 @@ impl Writer {
     }
 
     pub fn below(&self, below: u64) -> u64 {
-        self.draw.below(below)
+        self.draw.random_below(below)
     }
 
     fn one_in(&self, many: u64) -> bool {

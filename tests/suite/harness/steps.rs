@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::Duration;
-pub use demo::browser::TICKED;
+pub use demo::browser::ACCEPTED_TERMS;
 use demo::browser::{Browser, Location, Page};
 use domain::{Id, ids};
 use sea_orm::{ColumnTrait, ConnectionTrait, PaginatorTrait, QueryFilter, Statement};
@@ -121,7 +121,7 @@ impl TestApp {
                 if is_there(&page) {
                     return page;
                 }
-                place = browser.submit(&page, TICKED).await.unwrap();
+                place = browser.submit(&page, ACCEPTED_TERMS).await.unwrap();
             }
             panic!("the browser does not get there")
         };
@@ -139,10 +139,12 @@ impl TestApp {
 
     /// Goes on from a page to the end.
     pub async fn send_all(&self, browser: &mut Browser, page: &Page) -> Location {
-        let mut place = self.send(browser, page, TICKED).await;
+        let mut place = self.send(browser, page, ACCEPTED_TERMS).await;
         for _ in 0..PAGES {
             match &place {
-                Location::Page(page) if page.next.is_some() => place = self.send(browser, page, TICKED).await,
+                Location::Page(page) if page.next.is_some() => {
+                    place = self.send(browser, page, ACCEPTED_TERMS).await
+                }
                 _ => break,
             }
         }

@@ -1,6 +1,6 @@
 //! A browser that goes one step at a time, so that an attacker can change each of them.
 
-use demo::browser::{self, Jar};
+use demo::browser::{self, CookieJar};
 use http::{Method, Request, Response, header};
 use scraper::{Html, Selector};
 use url::{Url, form_urlencoded};
@@ -12,12 +12,12 @@ const PAGES: usize = 15;
 #[derive(Clone)]
 pub struct Visitor {
     client: http::Client,
-    pub jar: Jar,
+    pub jar: CookieJar,
 }
 
 impl Visitor {
     pub fn new() -> Self {
-        Self { client: browser::client().unwrap(), jar: Jar::default() }
+        Self { client: browser::client().unwrap(), jar: CookieJar::default() }
     }
 
     /// Opens an address; a redirect is not followed.
@@ -53,12 +53,12 @@ impl Visitor {
     }
 
     async fn send(&mut self, url: &Url, mut request: Request) -> Response {
-        if let Some(cookies) = self.jar.header(url) {
+        if let Some(cookies) = self.jar.cookie_header(url) {
             request = request.header(header::COOKIE, &cookies);
         }
         let answer = self.client.send(request).await.unwrap();
         for cookie in answer.headers.get_all(header::SET_COOKIE) {
-            self.jar.set(url, cookie.to_str().unwrap());
+            self.jar.store(url, cookie.to_str().unwrap());
         }
         answer
     }

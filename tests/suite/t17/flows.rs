@@ -86,7 +86,7 @@ impl Flow {
         let mut browser = app.browser(org);
         let page = app.walk_to(&mut browser, &link, self.is_there()).await;
         Attempt {
-            cookie: browser.cookies(&app.base.join(self.path()).unwrap()).expect("a session"),
+            cookie: browser.cookie_header(&app.base.join(self.path()).unwrap()).expect("a session"),
             state: member(&page, "state"),
             organisation: org.sandbox["id"].as_str().unwrap().to_owned(),
             page: page.url,
@@ -98,7 +98,7 @@ impl Flow {
 /// Signs in at a provider's page with `account` and consents; returns the code in the redirect.
 pub async fn code(app: &TestApp, flow: Flow, page: &Url, account: &str) -> String {
     let back = app.base.join(flow.path()).unwrap();
-    let mut browser = Browser::new(client().unwrap(), Vec::new()).landing_at(back);
+    let mut browser = Browser::new(client().unwrap(), Vec::new()).with_landing(back);
     let mut place = browser.open(page.clone()).await.unwrap();
     for _ in 0..6 {
         match place {

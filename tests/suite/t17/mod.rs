@@ -35,7 +35,7 @@ fn drawn(mut variants: Vec<Variant>, random: &Ids) -> Vec<Variant> {
     }
     let mut drawn = Vec::new();
     while drawn.len() < DRAWN {
-        let index = usize::try_from(random.below(variants.len() as u64)).unwrap();
+        let index = usize::try_from(random.random_below(variants.len() as u64)).unwrap();
         drawn.push(variants.swap_remove(index));
     }
     drawn

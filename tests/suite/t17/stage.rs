@@ -54,7 +54,7 @@ impl Stage {
             at_google.push(Home { org, users });
         }
         let url = app.config.migration_url.as_deref().unwrap_or(&app.config.database_url);
-        let owner = entity::Store::owner(url).await.unwrap();
+        let owner = entity::Store::connect_as_owner(url).await.unwrap();
         let two = |homes: Vec<Home>| homes.try_into().unwrap_or_else(|_| panic!("two homes"));
         Self { app, owner, microsoft: two(microsoft), google: two(at_google) }
     }

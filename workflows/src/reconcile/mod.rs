@@ -14,7 +14,7 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 use entity::DatabaseError;
 use futures::FutureExt;
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, Value};
-use services::{System, upkeep::ReadOrder};
+use services::{System, maintenance::RefreshSelection};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// A periodic task that restores a desired state.
@@ -52,12 +52,12 @@ impl Reconciler {
     }
 
     /// Runs one round now.
-    pub async fn round(self, services: &System) -> services::Result<()> {
+    pub async fn run_round(self, services: &System) -> services::Result<()> {
         match self {
             Self::Health => check_integrations(services).await,
             Self::Calendars => refresh_calendars(services).await,
             Self::Channels => open_channels(services).await,
-            Self::Retention => retention::round(services).await,
+            Self::Retention => retention::run_round(services).await,
         }
     }
 }
@@ -73,8 +73,8 @@ const CHANNELS: usize = 1_000;
 
 async fn refresh_calendars(services: &System) -> services::Result<()> {
     let (upkeep, connections, tenants) =
-        (services.upkeep(), services.connections(), tenants(services).await?);
-    for (order, max) in [(ReadOrder::Healthy, CALENDARS), (ReadOrder::Failing, FAILING)] {
+        (services.maintenance(), services.connections(), tenants(services).await?);
+    for (order, max) in [(RefreshSelection::Healthy, CALENDARS), (RefreshSelection::Failing, FAILING)] {
         for tenant in &tenants {
             served(*tenant, upkeep.refresh_calendars(services, *tenant, order, max).await);
         }
@@ -87,7 +87,7 @@ async fn refresh_calendars(services: &System) -> services::Result<()> {
 
 async fn check_integrations(services: &System) -> services::Result<()> {
     for tenant in tenants(services).await? {
-        served(tenant, services.upkeep().check_integrations(services, tenant).await);
+        served(tenant, services.maintenance().check_integrations(services, tenant).await);
     }
     Ok(())
 }
@@ -97,7 +97,7 @@ async fn open_channels(services: &System) -> services::Result<()> {
         return Ok(());
     }
     for tenant in tenants(services).await? {
-        served(tenant, services.upkeep().open_channels(services, tenant, CHANNELS).await);
+        served(tenant, services.maintenance().open_channels(services, tenant, CHANNELS).await);
     }
     Ok(())
 }
@@ -135,7 +135,7 @@ pub fn start(services: &System, node: &str, tracker: &TaskTracker, stop: &Cancel
                 }
             }
             while !stop.is_cancelled() {
-                match take(&services, reconciler, &node).await {
+                match claim_round(&services, reconciler, &node).await {
                     Ok(true) => {
                         tokio::select! {
                             () = stop.cancelled() => {}
@@ -161,7 +161,7 @@ pub fn start(services: &System, node: &str, tracker: &TaskTracker, stop: &Cancel
 
 /// Runs one round. A round that panics counts as failed and does not prevent the next one.
 async fn guarded(reconciler: Reconciler, services: &System) {
-    match AssertUnwindSafe(reconciler.round(services)).catch_unwind().await {
+    match AssertUnwindSafe(reconciler.run_round(services)).catch_unwind().await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, reconciler = reconciler.name(), "a round failed"),
         Err(_) => tracing::error!(reconciler = reconciler.name(), "a round panicked"),
@@ -170,7 +170,11 @@ async fn guarded(reconciler: Reconciler, services: &System) {
 
 /// Claims a due round; `false` if it is not due or another node is running it. The next due time is set before the
 /// round, so that a crash delays the next round by at most a lease or a period, whichever is longer.
-pub async fn take(services: &System, reconciler: Reconciler, node: &str) -> Result<bool, DatabaseError> {
+pub async fn claim_round(
+    services: &System,
+    reconciler: Reconciler,
+    node: &str,
+) -> Result<bool, DatabaseError> {
     let name = reconciler.name();
     let first = "INSERT INTO schedule (name, due_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
     statement(services, first, vec![name.into(), services.now().into()]).await?;

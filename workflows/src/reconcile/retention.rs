@@ -20,9 +20,9 @@ const BATCH: u64 = 500;
 const BATCHES: usize = 200;
 
 /// Deletes old data once.
-pub(super) async fn round(services: &System) -> services::Result<()> {
+pub(super) async fn run_round(services: &System) -> services::Result<()> {
     runs(services).await?;
-    services.keys().renew_signing(services).await?;
+    services.keys().maintain_signing_keys(services).await?;
     let mut left = BATCHES;
     for tenant in super::tenants(services).await? {
         of_tenant(services, tenant, &mut left).await?;

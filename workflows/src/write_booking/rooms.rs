@@ -11,12 +11,12 @@ use engine::Next;
 use providers::{AttendeeRole, Event, ProviderFeatures};
 use services::{
     Change,
-    bookings::{BookingDetails, awaits_meeting, meeting_over},
+    bookings::{BookingDetails, awaits_online_meeting, online_meeting_removal},
     change::BookingChange,
 };
 
 use super::{
-    Memory, SUPERSEDED, State, WriteBooking, details, is_over,
+    Memory, SUPERSEDED_SIGNAL, State, WriteBooking, details, is_over,
     meeting::{self, Meeting},
     target_calendar,
 };
@@ -41,7 +41,7 @@ enum Found {
 /// the wait ends.
 pub(super) async fn await_rooms(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let details = details(context, at).await?;
-    let superseded = at.take(SUPERSEDED).is_some();
+    let superseded = at.take_signal(SUPERSEDED_SIGNAL).is_some();
     if superseded || is_over(&details) || others(context, at, &details).await? {
         return Ok(Next::Done);
     }
@@ -55,7 +55,11 @@ pub(super) async fn await_rooms(context: &StepContext, at: &mut Step<Memory>) ->
             return Ok(Next::Done);
         }
         Found::Gone => {
-            settle(at, &details, BookingChange { meeting: meeting_over(&details.booking), ..gone() });
+            settle(
+                at,
+                &details,
+                BookingChange { meeting: online_meeting_removal(&details.booking), ..gone() },
+            );
             return Ok(Next::Done);
         }
     };
@@ -68,14 +72,14 @@ pub(super) async fn await_rooms(context: &StepContext, at: &mut Step<Memory>) ->
         Some((_, offers)) if !offers.rooms_answer => Verdict::Accepted,
         _ => verdict(&details, &answers, is_late),
     };
-    let Meeting { news: meeting, waits } = meeting::look(&details, seen, is_late);
+    let Meeting { news: meeting, waits } = meeting::read_meeting(&details, seen, is_late);
     let waits = waits || verdict == Verdict::Waits;
     settle(at, &details, BookingChange { answers, meeting, ..following(&verdict) });
     if !waits {
         return Ok(Next::Done);
     }
     let pause = ((at.now - asked_at) / 2).clamp(Duration::seconds(PAUSES.0), Duration::seconds(PAUSES.1));
-    Ok(Next::Wait { until: Some((at.now + pause).min(asked_at + patience)), or: Some(SUPERSEDED) })
+    Ok(Next::Wait { until: Some((at.now + pause).min(asked_at + patience)), or: Some(SUPERSEDED_SIGNAL) })
 }
 
 fn rooms(details: &BookingDetails) -> impl Iterator<Item = &entity::booking_participant::Model> {
@@ -83,7 +87,7 @@ fn rooms(details: &BookingDetails) -> impl Iterator<Item = &entity::booking_part
 }
 
 async fn find(context: &StepContext, details: &BookingDetails) -> Result<Found, StepError> {
-    let (has_rooms, awaits) = (rooms(details).next().is_some(), awaits_meeting(&details.booking));
+    let (has_rooms, awaits) = (rooms(details).next().is_some(), awaits_online_meeting(&details.booking));
     if !has_rooms && !awaits {
         return Ok(Found::NothingToCome);
     }
@@ -186,7 +190,7 @@ fn settle(at: &mut Step<Memory>, details: &BookingDetails, change: BookingChange
     };
     let is_news = change.state.is_some() || change.reason.is_some() || change.meeting.is_some();
     if is_news || !change.answers.is_empty() {
-        at.change(Change::Booking(change));
+        at.add_change(Change::Booking(change));
     }
 }
 

@@ -13,7 +13,7 @@ use domain::{
     Id, WrittenVia, ids,
     state::{Answer, ConnectionState, IntegrationState, RunStatus},
 };
-use providers::memory::{Memory, Method, When};
+use providers::memory::{FaultTiming, Memory, Method};
 use services::{
     bookings::{BookingReceipt, NewBooking, NewTime},
     grants::Connectors,
@@ -48,7 +48,7 @@ enum Apps {
 impl Apps {
     async fn make(self) -> App {
         let calendars = calendar::system();
-        let connectors = Connectors::default().with(Arc::new(calendars.clone()));
+        let connectors = Connectors::default().with_provider(Arc::new(calendars.clone()));
         let setup = match self {
             Self::Sqlite => Setup::sqlite_with(connectors).await,
             Self::Postgres => Setup::postgres_with(connectors).await,
@@ -75,7 +75,7 @@ impl App {
             end,
             zone: None,
             ignore_unknown: false,
-            on_unreadable: services::availability::OnUnreadable::Offer,
+            on_unreadable: services::availability::UnreadablePolicy::Offer,
         };
         self.setup
             .services
@@ -92,13 +92,13 @@ impl App {
 
     /// Does one round of a reconciler, and works off the runs that it enqueued.
     async fn reconcile(&self, reconciler: workflows::reconcile::Reconciler) {
-        reconciler.round(&self.setup.services).await.unwrap();
+        reconciler.run_round(&self.setup.services).await.unwrap();
         self.work().await;
     }
 
     /// Works off what is due now.
     async fn work(&self) {
-        self.engine.drain().await.unwrap();
+        self.engine.run_until_idle().await.unwrap();
     }
 
     /// Works until nothing is left to do, moving the clock second by second.
@@ -124,12 +124,12 @@ impl App {
 
     async fn participants(&self, id: Id<ids::Booking>) -> Vec<entity::booking_participant::Model> {
         let services = &self.setup.services;
-        services.bookings().participants_of(services.within(self.setup.tenant), &[id]).await.unwrap()
+        services.bookings().participants_of(services.tenant_scope(self.setup.tenant), &[id]).await.unwrap()
     }
 
     async fn changes(&self, id: Id<ids::Booking>) -> Vec<entity::booking_change::Model> {
         let services = &self.setup.services;
-        services.bookings().changes_of(services.within(self.setup.tenant), &[id]).await.unwrap()
+        services.bookings().changes_of(services.tenant_scope(self.setup.tenant), &[id]).await.unwrap()
     }
 
     async fn booking(&self, id: Id<ids::Booking>) -> entity::booking::Model {
@@ -154,7 +154,7 @@ impl App {
     async fn mailbox_of(&self, user: Id<ids::User>) -> entity::connection::Model {
         let connections = self.setup.services.connections();
         connections
-            .of_holders(self.setup.services.within(self.setup.tenant), &[user.any()])
+            .of_holders(self.setup.services.tenant_scope(self.setup.tenant), &[user.any()])
             .await
             .unwrap()
             .remove(0)
@@ -196,13 +196,13 @@ async fn b16_a_room_is_pending_until_it_has_answered(apps: Apps) {
     let id = receipt.booking.id;
     app.work().await;
     assert_eq!(app.state(id).await, "ROOM_PENDING");
-    app.calendars.fail_next(Method::Read, When::Before, busy());
+    app.calendars.fail_next(Method::Read, FaultTiming::Before, busy());
     app.setup.clock.advance(Duration::seconds(2));
     app.work().await;
     assert_eq!(app.state(id).await, "ROOM_PENDING", "what cannot be read takes nothing back");
     let address = |rows: &[entity::booking_participant::Model]| rows[1].address.clone();
     let rows = app.participants(id).await;
-    app.calendars.answer(&address(&rows), Answer::Accepted);
+    app.calendars.set_response(&address(&rows), Answer::Accepted);
     app.work_through(id).await;
     assert_eq!(app.state(id).await, "CONFIRMED");
     let rows = app.participants(id).await;
@@ -228,7 +228,7 @@ async fn b16_a_room_that_declines_or_is_silent_is_not_called_confirmed(apps: App
         "it is asked again"
     );
     let rows = app.participants(id).await;
-    app.calendars.answer(&rows[1].address, Answer::Declined);
+    app.calendars.set_response(&rows[1].address, Answer::Declined);
     app.work_through(id).await;
     assert_eq!(
         (app.state(id).await.as_str(), app.code(id).await.as_deref()),
@@ -241,8 +241,8 @@ async fn s4_6_only_a_mailbox_that_cannot_be_reached_leads_to_the_service_account
     app.setup.service_mailbox().await;
     let organiser = app.setup.person(&[]).await;
     let mailbox = app.mailbox_of(organiser).await.address;
-    app.calendars.refuse(None, &mailbox, out_of_scope());
-    app.calendars.fail_next(Method::Create, When::Before, busy());
+    app.calendars.refuse_requests(None, &mailbox, out_of_scope());
+    app.calendars.fail_next(Method::Create, FaultTiming::Before, busy());
     let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
     app.work_through(receipt.booking.id).await;
     let row = app.booking(receipt.booking.id).await;
@@ -252,7 +252,7 @@ async fn s4_6_only_a_mailbox_that_cannot_be_reached_leads_to_the_service_account
     assert_eq!(event.attendees[0].party.address, mailbox, "S4.8: the organiser is invited");
     assert!(
         app.calendars
-            .text(&event.id)
+            .event_text(&event.id)
             .unwrap()
             .starts_with("This booking has been made via a service account\nOrganised by Person")
     );
@@ -265,7 +265,7 @@ async fn s4_6_a_passing_error_changes_no_route(apps: Apps) {
     app.setup.service_mailbox().await;
     let organiser = app.setup.person(&[]).await;
     for _ in 0..3 {
-        app.calendars.fail_next(Method::Create, When::Before, busy());
+        app.calendars.fail_next(Method::Create, FaultTiming::Before, busy());
     }
     let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
     app.work_through(receipt.booking.id).await;
@@ -278,7 +278,7 @@ async fn s4_6_a_passing_error_changes_no_route(apps: Apps) {
 async fn an_answer_that_was_lost_does_not_write_the_event_twice(apps: Apps) {
     let app = apps.make().await;
     let organiser = app.setup.person(&[]).await;
-    app.calendars.fail_next(Method::Create, When::After, busy());
+    app.calendars.fail_next(Method::Create, FaultTiming::After, busy());
     let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
     app.work_through(receipt.booking.id).await;
     assert_eq!(app.state(receipt.booking.id).await, "CONFIRMED");
@@ -286,9 +286,12 @@ async fn an_answer_that_was_lost_does_not_write_the_event_twice(apps: Apps) {
 }
 
 async fn a_booking_that_cannot_be_written_leaves_nothing_behind(apps: Apps) {
-    for (when, error) in
-        [(When::Before, refused()), (When::After, refused()), (When::Before, lost()), (When::After, lost())]
-    {
+    for (when, error) in [
+        (FaultTiming::Before, refused()),
+        (FaultTiming::After, refused()),
+        (FaultTiming::Before, lost()),
+        (FaultTiming::After, lost()),
+    ] {
         let app = apps.make().await;
         let organiser = app.setup.person(&[]).await;
         app.calendars.fail_next(Method::Create, when, error.clone());
@@ -330,17 +333,17 @@ async fn a_lost_consent_is_said_of_the_integration_and_of_the_booking(apps: Apps
     let integration = async || {
         let integrations = app.setup.services.integrations();
         integrations
-            .by_ids(app.setup.services.within(app.setup.tenant), &[app.setup.integration])
+            .by_ids(app.setup.services.tenant_scope(app.setup.tenant), &[app.setup.integration])
             .await
             .unwrap()
             .remove(0)
             .state
     };
-    app.calendars.refuse(None, &app.mailbox_of(organiser).await.address, lost());
+    app.calendars.refuse_requests(None, &app.mailbox_of(organiser).await.address, lost());
     for (hour, closed, expected) in
         [(10, "no mailbox", IntegrationState::Active), (12, DIRECTORY, IntegrationState::Failing)]
     {
-        app.calendars.refuse(None, closed, lost());
+        app.calendars.refuse_requests(None, closed, lost());
         let new = booking(organiser, at(hour, 0), at(hour + 1, 0));
         let bookings = app.setup.services.bookings();
         let receipt =
@@ -382,7 +385,7 @@ async fn a_move_changes_the_event_and_frees_the_old_time(apps: Apps) {
 }
 
 async fn a_move_that_is_refused_leaves_everything_where_it_was(apps: Apps) {
-    for when in [When::Before, When::After] {
+    for when in [FaultTiming::Before, FaultTiming::After] {
         let app = apps.make().await;
         let organiser = app.setup.person(&[]).await;
         let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
@@ -411,7 +414,7 @@ async fn a_failed_move_that_is_retried_does_not_take_a_time_that_was_given_away(
     let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
     let id = receipt.booking.id;
     app.work().await;
-    app.calendars.fail_next(Method::Update, When::Before, refused());
+    app.calendars.fail_next(Method::Update, FaultTiming::Before, refused());
     let moved = app.move_to(id, 14, 15, "move").await;
     app.work_through(id).await;
     let (bookings, admin) = (app.setup.services.bookings(), app.setup.admin());
@@ -446,7 +449,7 @@ async fn a_mailbox_that_was_left_out_is_not_touched_until_somebody_asks_for_it(a
         (app.mailbox_of(user).await.state.as_str(), calls(&app.calendars, Method::Mailbox)),
         ("EXCLUDED", 0)
     );
-    app.calendars.refuse(Method::Mailbox, &mailbox.address, refused());
+    app.calendars.refuse_requests(Method::Mailbox, &mailbox.address, refused());
     connections.activate(&admin.allow().unwrap(), mailbox.id).await.unwrap();
     app.work_through(mailbox.id.any().of()).await;
     assert_eq!(
@@ -470,21 +473,21 @@ async fn one_mailbox_that_leaves_the_scope_is_not_the_end_of_the_integration(app
     let row = async || {
         services
             .integrations()
-            .by_ids(services.within(tenant), &[app.setup.integration])
+            .by_ids(services.tenant_scope(tenant), &[app.setup.integration])
             .await
             .unwrap()
             .remove(0)
     };
-    app.calendars.refuse(None, &known.address, out_of_scope());
+    app.calendars.refuse_requests(None, &known.address, out_of_scope());
     app.reconcile(Reconciler::Health).await;
     assert_eq!((row().await.state.as_str(), row().await.known_good), ("ACTIVE", Some(other.address.clone())));
-    app.calendars.refuse(None, &other.address, out_of_scope());
+    app.calendars.refuse_requests(None, &other.address, out_of_scope());
     app.reconcile(Reconciler::Health).await;
     assert_eq!(row().await.state, IntegrationState::Active, "it may pass");
     app.setup.clock.advance(Duration::minutes(16));
     app.reconcile(Reconciler::Health).await;
     assert_eq!(row().await.state, IntegrationState::Failing, "nobody is in scope");
-    app.calendars.relent(&other.address);
+    app.calendars.stop_refusing(&other.address);
     app.reconcile(Reconciler::Health).await;
     assert_eq!(row().await.state, IntegrationState::Active);
 }
@@ -498,12 +501,12 @@ async fn a_degraded_integration_is_whole_again_when_its_lost_mailbox_is_left_out
     let row = async || {
         services
             .integrations()
-            .by_ids(services.within(tenant), &[app.setup.integration])
+            .by_ids(services.tenant_scope(tenant), &[app.setup.integration])
             .await
             .unwrap()
             .remove(0)
     };
-    app.calendars.refuse(None, &mailbox.address, out_of_scope());
+    app.calendars.refuse_requests(None, &mailbox.address, out_of_scope());
     app.setup.services.connections().activate(&app.setup.admin().allow().unwrap(), mailbox.id).await.unwrap();
     app.work_through(mailbox.id.any().of()).await;
     app.reconcile(Reconciler::Health).await;
@@ -537,7 +540,7 @@ async fn a_cancellation_takes_the_event_out_and_frees_the_time(apps: Apps) {
     let organiser = app.setup.person(&[]).await;
     let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
     let id = receipt.booking.id;
-    app.calendars.fail_next(Method::Cancel, When::After, busy());
+    app.calendars.fail_next(Method::Cancel, FaultTiming::After, busy());
     let cancelled = app.cancel(id).await;
     app.work_through(id).await;
     assert_eq!(app.state(id).await, "CANCELLED", "it was ordered while the event was being written");
@@ -554,7 +557,7 @@ async fn an_event_that_is_gone_is_cancelled_and_is_not_moved(apps: Apps) {
     let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
     let id = receipt.booking.id;
     app.work().await;
-    app.calendars.wipe();
+    app.calendars.delete_written_events();
     app.move_to(id, 14, 15, "move").await;
     app.work_through(id).await;
     assert_eq!(
@@ -573,13 +576,13 @@ async fn a_cancellation_that_is_refused_leaves_the_booking_and_says_why(apps: Ap
     let id = receipt.booking.id;
     app.work().await;
     let mailbox = app.mailbox_of(organiser).await.address;
-    app.calendars.refuse(None, &mailbox, out_of_scope());
+    app.calendars.refuse_requests(None, &mailbox, out_of_scope());
     app.cancel(id).await;
     app.work_through(id).await;
     let state = (app.state(id).await, app.code(id).await);
     assert_eq!(state, ("CONFIRMED".to_owned(), Some("MAILBOX_OUT_OF_SCOPE".to_owned())));
     assert_eq!(app.setup.occupied(id).await, 1);
-    app.calendars.relent(&mailbox);
+    app.calendars.stop_refusing(&mailbox);
     let bookings = app.setup.services.bookings();
     bookings.cancel(&app.setup.admin().allow().unwrap(), id, "", "once more").await.unwrap();
     app.work_through(id).await;

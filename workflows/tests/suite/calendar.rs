@@ -15,12 +15,12 @@ pub const DIRECTORY: &str = "";
 /// to look first, and its calendars are read as a whole each time.
 pub fn system() -> Memory {
     let memory = Memory::new(ProviderKind::Microsoft365);
-    memory.offer(|features| {
+    memory.change_features(|features| {
         features.verified_organisation = true;
         features.own_consent = true;
     });
-    memory.forget_keys();
-    memory.tell_no_changes();
+    memory.ignore_effect_keys();
+    memory.disable_change_checks();
     memory
 }
 

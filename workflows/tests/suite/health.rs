@@ -43,7 +43,7 @@ enum Apps {
 impl Apps {
     async fn make(self, people: usize) -> App {
         let calendars = calendar::system();
-        let connectors = Connectors::default().with(Arc::new(calendars.clone()));
+        let connectors = Connectors::default().with_provider(Arc::new(calendars.clone()));
         let setup = match self {
             Self::Sqlite => Setup::sqlite_with(connectors).await,
             Self::Postgres => Setup::postgres_with(connectors).await,
@@ -124,7 +124,7 @@ impl App {
     async fn integration(&self) -> String {
         let integrations = self.setup.services.integrations();
         integrations
-            .by_ids(self.setup.services.within(self.tenant()), &[self.setup.integration])
+            .by_ids(self.setup.services.tenant_scope(self.tenant()), &[self.setup.integration])
             .await
             .unwrap()
             .remove(0)
@@ -135,16 +135,16 @@ impl App {
     /// A vendor key, which exists: what a caller may do is read again before a user is changed.
     async fn vendor(&self) -> services::Caller {
         let (services, secret) =
-            (&self.setup.services, format!("muster_{}", self.setup.services.ids.secret()));
-        services.keys().ensure_first(services, Some(&secret), "vendor").await.unwrap();
+            (&self.setup.services, format!("muster_{}", self.setup.services.ids.random_secret()));
+        services.keys().ensure_first_key(services, Some(&secret), "vendor").await.unwrap();
         let (bearer, tenant) = (format!("Bearer {secret}"), self.tenant().to_string());
         services.access().authenticate(services::Anyone, Some(&bearer), Some(&tenant)).await.unwrap().caller
     }
 
     /// Does one round of a reconciler, and works off the runs that it enqueued.
     async fn reconcile(&self, reconciler: Reconciler) {
-        reconciler.round(&self.setup.services).await.unwrap();
-        self.engine.drain().await.unwrap();
+        reconciler.run_round(&self.setup.services).await.unwrap();
+        self.engine.run_until_idle().await.unwrap();
     }
 
     /// Lets time pass and reads what is old by then. Returns who was asked for events, in order.
@@ -186,7 +186,7 @@ impl App {
     /// Works off everything, moving the clock for those who try again.
     async fn work(&self) {
         for _ in 0..600 {
-            self.engine.drain().await.unwrap();
+            self.engine.run_until_idle().await.unwrap();
             let txn = self.setup.services.store.read(self.tenant()).await.unwrap();
             let live = entity::run::of(self.tenant()).all(&txn).await.unwrap();
             if live.iter().all(|run| run.finished_at.is_some()) {
@@ -202,7 +202,7 @@ async fn a_mailbox_that_fails_waits_longer_each_time_and_delays_no_other(apps: A
     let app = apps.make(12).await;
     // The oldest: it was the first of every round.
     let bad = app.connections().await[0].clone();
-    app.calendars.refuse(None, &bad.address, busy());
+    app.calendars.refuse_requests(None, &bad.address, busy());
     let first = app.round(16).await;
     assert_eq!((first.len(), app.connections().await[0].failures), (12, 1));
     let (mut attempts, mut last, mut waits) = (vec![app.setup.services.now()], 0, Vec::new());
@@ -226,7 +226,7 @@ async fn a_mailbox_that_fails_waits_longer_each_time_and_delays_no_other(apps: A
     );
     assert_eq!(app.integration().await, "ACTIVE", "a bad moment turns nothing");
 
-    app.calendars.relent(&bad.address);
+    app.calendars.stop_refusing(&bad.address);
     app.round(5 * 60).await;
     let row = app.connections().await[0].clone();
     assert_eq!((row.failures, row.failing_code, row.failing_since, row.retry_at), (0, None, None, None));
@@ -236,14 +236,14 @@ async fn what_one_mailbox_returns_degrades_its_integration_at_most(apps: Apps) {
     for error in [not_a_calendar(), lost(), refused(), out_of_scope()] {
         let app = apps.make(4).await;
         let bad = app.connections().await[0].clone();
-        app.calendars.refuse(None, &bad.address, error.clone());
+        app.calendars.refuse_requests(None, &bad.address, error.clone());
         let mut states = Vec::new();
         for _ in 0..12 {
             app.round(16).await;
             states.push(app.integration().await);
             app.reconcile(Reconciler::Health).await;
             states.push(app.integration().await);
-            app.engine.drain().await.unwrap();
+            app.engine.run_until_idle().await.unwrap();
         }
         assert!(!states.iter().any(|state| state == "FAILING"), "{}: {states:?}", error.code);
         assert_eq!(states.last().unwrap(), "DEGRADED", "{}", error.code);
@@ -255,7 +255,7 @@ async fn what_one_mailbox_returns_degrades_its_integration_at_most(apps: Apps) {
 async fn a_refusal_that_lasts_is_retried_and_heals_by_itself(apps: Apps) {
     let app = apps.make(4).await;
     let bad = app.connections().await[0].clone();
-    app.calendars.refuse(None, &bad.address, not_a_calendar());
+    app.calendars.refuse_requests(None, &bad.address, not_a_calendar());
     app.round(16).await;
     assert_eq!(
         (app.connections().await[0].state.as_str(), app.integration().await.as_str()),
@@ -265,7 +265,7 @@ async fn a_refusal_that_lasts_is_retried_and_heals_by_itself(apps: Apps) {
     let row = app.connections().await[0].clone();
     assert_eq!((row.state.as_str(), app.integration().await.as_str()), ("UNREACHABLE", "DEGRADED"));
     assert!(row.retry_at.is_some());
-    app.calendars.relent(&bad.address);
+    app.calendars.stop_refusing(&bad.address);
     app.round(60).await;
     app.work().await;
     let row = app.connections().await[0].clone();
@@ -278,7 +278,7 @@ async fn mailboxes_that_all_fail_in_the_same_way_turn_their_integration_when_it_
     for people in [1, 2, 3, 5] {
         let app = apps.make(people).await;
         for row in app.connections().await {
-            app.calendars.refuse(None, &row.address, not_a_calendar());
+            app.calendars.refuse_requests(None, &row.address, not_a_calendar());
         }
         app.round(16).await;
         assert_eq!(app.integration().await, "ACTIVE", "{people}: one round proves nothing");
@@ -294,7 +294,7 @@ async fn mailboxes_that_fail_while_others_are_read_or_each_in_its_way_turn_nothi
         let bad = if different { &rows[..] } else { &rows[..4] };
         for (n, row) in bad.iter().enumerate() {
             let code = if different { format!("code-{n}") } else { "same".to_owned() };
-            app.calendars.refuse(None, &row.address, Error { code, ..not_a_calendar() });
+            app.calendars.refuse_requests(None, &row.address, Error { code, ..not_a_calendar() });
         }
         for _ in 0..4 {
             app.round(16).await;
@@ -306,18 +306,18 @@ async fn mailboxes_that_fail_while_others_are_read_or_each_in_its_way_turn_nothi
 async fn a_lost_consent_turns_the_integration_at_once(apps: Apps) {
     let app = apps.make(4).await;
     for row in app.connections().await {
-        app.calendars.refuse(None, &row.address, lost());
+        app.calendars.refuse_requests(None, &row.address, lost());
     }
-    app.calendars.refuse(None, DIRECTORY, lost());
+    app.calendars.refuse_requests(None, DIRECTORY, lost());
     app.round(16).await;
     assert_eq!(app.integration().await, "FAILING");
     assert!(
         app.connections().await.iter().all(|row| row.state == ConnectionState::Active),
         "mailboxes keep their state"
     );
-    app.calendars.relent(DIRECTORY);
+    app.calendars.stop_refusing(DIRECTORY);
     for row in app.connections().await {
-        app.calendars.relent(&row.address);
+        app.calendars.stop_refusing(&row.address);
     }
     app.reconcile(Reconciler::Health).await;
     assert_eq!((app.integration().await.as_str(), app.round(1).await.len()), ("ACTIVE", 4));
@@ -342,12 +342,12 @@ async fn an_activation_that_failed_or_was_lost_is_tried_again(apps: Apps) {
         let rows = app.connections().await;
         rows.into_iter().find(|row| row.id == id).unwrap()
     };
-    app.calendars.refuse(None, &state(failed).await.address, busy());
+    app.calendars.refuse_requests(None, &state(failed).await.address, busy());
     app.activate(failed).await;
     let row = state(failed).await;
     assert_eq!((row.state.as_str(), row.failures), ("UNREACHABLE", 1));
     assert!(row.retry_at.is_some_and(|at| at > app.setup.services.now()));
-    app.calendars.relent(&row.address);
+    app.calendars.stop_refusing(&row.address);
     app.round(16).await;
     app.work().await;
     assert_eq!(state(failed).await.state, ConnectionState::Active);
@@ -417,22 +417,22 @@ async fn an_administrator_decides_which_calendars_of_a_mailbox_count(apps: Apps)
         listed("team", CalendarKind::Secondary, false),
         listed("holidays", CalendarKind::Generated, false),
     ];
-    app.calendars.list_calendars(&all);
+    app.calendars.set_calendars(&all);
     let soon = app.setup.services.now() + Duration::hours(1);
     let range = domain::TimeRange::new(soon, soon + Duration::hours(1)).unwrap();
     // One event of the same series in each calendar.
-    let id = app.calendars.write("planted@acme.example", None, "Planted", range);
+    let id = app.calendars.add_simple_event("planted@acme.example", None, "Planted", range);
     let planted = app.calendars.events().into_iter().find(|(_, event)| event.id == id).unwrap().1;
     for calendar in ["default", "team", "holidays"] {
         let event = Event { title: Some(calendar.to_owned()), ..planted.clone() };
-        app.calendars.write_event(&app.connections().await[0].address, calendar, event);
+        app.calendars.add_event(&app.connections().await[0].address, calendar, event);
     }
     let row = app.connections().await[0].clone();
     let (admin, id) = (app.setup.admin(), row.id);
     let connections = || app.setup.services.connections();
     let count = async |ids: Option<&[&str]>, version: Option<i64>| {
         let ids = ids.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
-        connections().count_calendars(&admin.allow().unwrap(), id, ids, version).await
+        connections().set_counted_calendars(&admin.allow().unwrap(), id, ids, version).await
     };
     let refused = count(Some(&["team"]), None).await.unwrap_err();
     assert_eq!(refused.code(), "CALENDAR_ID_UNKNOWN", "they were never listed");
@@ -446,7 +446,7 @@ async fn an_administrator_decides_which_calendars_of_a_mailbox_count(apps: Apps)
     app.set(&row, |row| row.watermark = Set(Some("of the default".to_owned()))).await;
     let after = count(Some(&["holidays", "default", "default"]), None).await.unwrap();
     assert_eq!(after.watermark, None);
-    assert_eq!(connections::counted(&after).unwrap(), ["default", "holidays"]);
+    assert_eq!(connections::chosen_calendars(&after).unwrap(), ["default", "holidays"]);
     let counts: Vec<_> = connections::calendars(&after).iter().map(|one| one.counts).collect();
     assert_eq!(counts, [true, false, true]);
     app.read();
@@ -457,12 +457,12 @@ async fn an_administrator_decides_which_calendars_of_a_mailbox_count(apps: Apps)
     assert_eq!(app.round(16).await, asked, "and from then on");
 
     // One that was deleted takes nothing from the others, and is seen.
-    app.calendars.list_calendars(&all[..1]);
+    app.calendars.set_calendars(&all[..1]);
     app.round(16).await;
     assert_eq!(app.titles(row.id).await, ["default"]);
     let marked = app.connections().await[0].clone();
     assert_eq!((marked.state.as_str(), marked.unknown_count), ("ACTIVE", 1));
-    assert_eq!(connections::unreadable(&marked)[0].uid, "holidays");
+    assert_eq!(connections::unreadable_examples(&marked)[0].uid, "holidays");
 
     count(None, Some(marked.version)).await.unwrap();
     app.work().await;
@@ -489,14 +489,14 @@ async fn a_directory_that_never_answers_holds_up_no_other_tenant(apps: Apps) {
 }
 
 async fn what_is_enqueued_is_not_enqueued_again_and_leaves_room_for_the_rest(apps: Apps) {
-    use services::upkeep::ReadOrder;
+    use services::maintenance::RefreshSelection;
     let app = apps.make(12).await;
     let (services, tenant) = (&app.setup.services, app.tenant());
     app.setup.clock.advance(Duration::minutes(16));
-    let upkeep = services.upkeep();
+    let upkeep = services.maintenance();
     let mut begun = Vec::new();
     for _ in 0..4 {
-        begun.push(upkeep.refresh_calendars(services, tenant, ReadOrder::Healthy, 5).await.unwrap());
+        begun.push(upkeep.refresh_calendars(services, tenant, RefreshSelection::Healthy, 5).await.unwrap());
     }
     assert_eq!(begun, [5, 5, 2, 0], "the oldest first, and nothing twice");
     for expected in [1, 0] {
@@ -512,7 +512,7 @@ async fn what_is_enqueued_is_not_enqueued_again_and_leaves_room_for_the_rest(app
     app.read();
     app.work().await;
     assert_eq!(app.read().len(), 12);
-    assert_eq!(upkeep.refresh_calendars(services, tenant, ReadOrder::Healthy, 5).await.unwrap(), 0);
+    assert_eq!(upkeep.refresh_calendars(services, tenant, RefreshSelection::Healthy, 5).await.unwrap(), 0);
 }
 
 /// Runs every test on both stores.

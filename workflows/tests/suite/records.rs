@@ -34,7 +34,7 @@ struct Memory {
 }
 
 async fn ring(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
-    let is_rung = at.take("bell").is_some();
+    let is_rung = at.take_signal("bell").is_some();
     match at.memory.mode.as_str() {
         "done" => Ok(Next::Done),
         "fail" => Err(StepError::fail("TOY_FAILED", Message::verbatim("It failed."))),
@@ -48,8 +48,9 @@ async fn bench(postgres: bool) -> Bench {
 }
 
 async fn a_round_is_one_nodes_until_its_lease_is_over(bench: Bench) {
-    let take =
-        async |node: &str| reconcile::take(&bench.services, Reconciler::Retention, node).await.unwrap();
+    let take = async |node: &str| {
+        reconcile::claim_round(&bench.services, Reconciler::Retention, node).await.unwrap()
+    };
     assert!(take("one").await);
     assert!(!take("other").await, "it is not due");
     // The round takes longer than its period, and the first node is dead.

@@ -84,7 +84,7 @@ pub enum RoomChoiceInput {
 
 /// How an availability search treats a participant whose calendar is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[graphql(remote = "free::OnUnknown")]
+#[graphql(remote = "free::UnknownPolicy")]
 pub enum OnUnknown {
     /// No slot is offered.
     Refuse,
@@ -95,7 +95,7 @@ pub enum OnUnknown {
 /// How to treat calendar items that cannot be read and whose times are unknown. Unreadable items whose times are
 /// partly known always count as busy for as long as they may last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[graphql(remote = "free::OnUnreadable")]
+#[graphql(remote = "free::UnreadablePolicy")]
 pub enum OnUnreadable {
     /// The item blocks nothing.
     Offer,
@@ -143,9 +143,9 @@ impl TryFrom<AvailabilityInput> for Query {
         let day =
             |day: WorkingHoursInput| DayHours { weekday: day.weekday.into(), from: day.from.0, to: day.to.0 };
         Ok(Self {
-            step_minutes: minutes(input.step_minutes),
-            buffer_before_minutes: minutes(input.buffer_before_minutes),
-            buffer_after_minutes: minutes(input.buffer_after_minutes),
+            step_minutes: to_unsigned_minutes(input.step_minutes),
+            buffer_before_minutes: to_unsigned_minutes(input.buffer_before_minutes),
+            buffer_after_minutes: to_unsigned_minutes(input.buffer_after_minutes),
             zone: input.time_zone.map_or_else(|| "UTC".to_owned(), |zone| zone.0),
             hours: input.working_hours.into_iter().map(day).collect(),
             users: parse_ids(&input.user_ids, "user", "userIds")?,
@@ -154,7 +154,7 @@ impl TryFrom<AvailabilityInput> for Query {
             on_unknown: input.on_unknown.into(),
             on_unreadable: input.on_unreadable.into(),
             max_slots: usize::try_from(input.max_slots).unwrap_or_default(),
-            ..Self::new(input.from.0, input.until.0, minutes(input.duration_minutes))
+            ..Self::new(input.from.0, input.until.0, to_unsigned_minutes(input.duration_minutes))
         })
     }
 }
@@ -168,7 +168,7 @@ fn choice(rooms: RoomChoiceInput) -> Result<free::RoomChoice> {
 }
 
 /// Converts minutes to an unsigned number; negative input becomes a value that validation rejects as too large.
-pub(crate) fn minutes(minutes: i32) -> u32 {
+pub(crate) fn to_unsigned_minutes(minutes: i32) -> u32 {
     u32::try_from(minutes).unwrap_or(u32::MAX)
 }
 
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_negative_number_of_minutes_is_not_taken_for_none() {
-        assert_eq!(minutes(30), 30);
-        assert_eq!(minutes(-1), u32::MAX);
+        assert_eq!(to_unsigned_minutes(30), 30);
+        assert_eq!(to_unsigned_minutes(-1), u32::MAX);
     }
 }

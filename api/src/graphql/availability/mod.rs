@@ -48,8 +48,8 @@ impl Holder {
     /// Display name; null if the user or room has been deleted.
     async fn name(&self, ctx: &Context<'_>) -> Option<Result<String>> {
         null_if_missing(async {
-            let user = ctx.loaders().users.load_some(self.user_id()).await?.map(|user| user.name);
-            let room = ctx.loaders().rooms.load_some(self.room_id()).await?.map(|room| room.name);
+            let user = ctx.loaders().users.load_optional(self.user_id()).await?.map(|user| user.name);
+            let room = ctx.loaders().rooms.load_optional(self.room_id()).await?.map(|room| room.name);
             Ok(user.or(room).ok_or_else(|| services::Error::not_found("holder"))?)
         })
         .await
@@ -57,12 +57,12 @@ impl Holder {
 
     /// The user; null for a room. Needs `USER_VIEW` unless the caller is that user.
     async fn user(&self, ctx: &Context<'_>) -> Option<Result<User>> {
-        user::referred(ctx, self.user_id()).await
+        user::load_referenced(ctx, self.user_id()).await
     }
 
     /// The room; null for a user.
     async fn room(&self, ctx: &Context<'_>) -> Option<Result<Room>> {
-        room::referred(ctx, self.room_id()).await
+        room::load_referenced(ctx, self.room_id()).await
     }
 }
 
@@ -133,7 +133,7 @@ impl ParticipantStatus {
             as_of: status.as_of.map(DateTime),
             known: status.known,
             unreadable: status.unreadable,
-            reason: status.reason.map(|reason| Reason::of(&reason, zone)),
+            reason: status.reason.map(|reason| Reason::from_domain(&reason, zone)),
         }
     }
 }

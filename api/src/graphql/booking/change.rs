@@ -6,10 +6,10 @@ use services::bookings::{BookingReceipt, Guest, NewBooking, NewTime};
 
 use super::Booking;
 use crate::graphql::{
-    availability::input::{OnUnreadable, minutes},
+    availability::input::{OnUnreadable, to_unsigned_minutes},
     context::{ContextExt, if_visible, parse_id, parse_ids},
     failure::{Failure, Result},
-    payload::{answer, payload},
+    payload::{catch_refusals, payload},
     run::{self, Run},
     scalar::{DateTime, EmailAddress, TimeZone},
 };
@@ -89,8 +89,8 @@ impl TryFrom<CreateBookingInput> for NewBooking {
             users: parse_ids(&input.user_ids, "user", "userIds")?,
             rooms: parse_ids(&input.room_ids, "room", "roomIds")?,
             guests: input.guests.into_iter().map(Guest::from).collect(),
-            buffer_before_minutes: minutes(input.buffer_before_minutes),
-            buffer_after_minutes: minutes(input.buffer_after_minutes),
+            buffer_before_minutes: to_unsigned_minutes(input.buffer_before_minutes),
+            buffer_after_minutes: to_unsigned_minutes(input.buffer_after_minutes),
             ignore_unknown: input.ignore_unknown,
             on_unreadable: input.on_unreadable.into(),
             online_meeting: input.online_meeting,
@@ -181,12 +181,12 @@ impl BookingMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createBooking`.")] input: CreateBookingInput,
     ) -> Result<CreateBookingPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::BookingEdit>()?;
             let key = input.idempotency_key.clone();
             let BookingReceipt { booking, run, notice } =
                 Box::pin(ctx.services().bookings().create(&by, input.try_into()?, &key)).await?;
-            Ok(CreateBookingPayload::done(Booking(booking), run::of(ctx, &by, run).await?, notice))
+            Ok(CreateBookingPayload::done(Booking(booking), run::read_enqueued(ctx, &by, run).await?, notice))
         })
         .await
     }
@@ -197,7 +197,7 @@ impl BookingMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `moveBooking`.")] input: MoveBookingInput,
     ) -> Result<MoveBookingPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::BookingEdit>()?;
             let (id, key) = (parse_id(&input.id, "booking", "id")?, &input.idempotency_key);
             let to = NewTime {
@@ -211,7 +211,7 @@ impl BookingMutation {
                 ctx.services().bookings().move_to(&by, id, to, input.if_version, key).await?;
             Ok(MoveBookingPayload::done(
                 if_visible(ctx, Permission::BookingView, Booking(booking)),
-                run::of(ctx, &by, run).await?,
+                run::read_enqueued(ctx, &by, run).await?,
                 notice,
             ))
         })
@@ -224,14 +224,14 @@ impl BookingMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `cancelBooking`.")] input: CancelBookingInput,
     ) -> Result<CancelBookingPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::BookingEdit>()?;
             let (id, key) = (parse_id(&input.id, "booking", "id")?, &input.idempotency_key);
             let BookingReceipt { booking, run, .. } =
                 ctx.services().bookings().cancel(&by, id, &input.message, key).await?;
             Ok(CancelBookingPayload::done(
                 if_visible(ctx, Permission::BookingView, Booking(booking)),
-                run::of(ctx, &by, run).await?,
+                run::read_enqueued(ctx, &by, run).await?,
             ))
         })
         .await

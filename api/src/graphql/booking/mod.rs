@@ -18,7 +18,7 @@ use super::{
     enums::{BookingChangeKind, BookingState, OnlineMeetingState, WrittenVia},
     failure::{Result, null_if_missing},
     integration::{self, Integration, ServiceAccount},
-    page::{args, connection},
+    page::{connection, parse_page_args},
     reason::Reason,
     run::Run,
     scalar::{DateTime, EmailAddress, TimeZone},
@@ -93,7 +93,7 @@ impl Booking {
 
     /// Why the booking is in its current state and what to do next; null if there is nothing to explain.
     async fn reason(&self) -> Option<Reason> {
-        Reason::stored(self.0.reason.as_ref())
+        Reason::from_stored(self.0.reason.as_ref())
     }
 
     /// Time at which the booking entered its current state.
@@ -104,7 +104,7 @@ impl Booking {
     /// The user who organises the meeting, whichever calendar it is written to. Needs `USER_VIEW` unless the caller is
     /// that user.
     async fn organiser(&self, ctx: &Context<'_>) -> Option<Result<User>> {
-        user::referred(ctx, Some(self.0.organiser_id)).await
+        user::load_referenced(ctx, Some(self.0.organiser_id)).await
     }
 
     /// Line that names the organiser, `Organised by <name>`; added to the event's text if the event is written through
@@ -122,7 +122,7 @@ impl Booking {
     /// All participants and their responses, organiser first; up to 301.
     async fn participants(&self, ctx: &Context<'_>) -> Option<Result<Vec<Participant>>> {
         let everybody = self.everybody(ctx).await;
-        let of = |row| Participant::of(row, self.0.organiser_id);
+        let of = |row| Participant::from_row(row, self.0.organiser_id);
         Some(everybody.map(|all| all.into_iter().map(of).collect()))
     }
 
@@ -147,7 +147,7 @@ impl Booking {
 
     /// The integration through which the event is written; null until Muster has decided.
     async fn integration(&self, ctx: &Context<'_>) -> Option<Result<Integration>> {
-        integration::referred(ctx, self.0.integration_id).await
+        integration::load_referenced(ctx, self.0.integration_id).await
     }
 
     /// The mailbox whose calendar contains the event; null until Muster has decided.
@@ -252,11 +252,15 @@ impl BookingFilter {
 
 /// The booking with this id in the caller's tenant. Needs `BOOKING_VIEW`.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Booking> {
-    visible(ctx.services(), &ctx.caller(), parse_id(id, "booking", "id")?).await
+    read_for_caller(ctx.services(), &ctx.caller(), parse_id(id, "booking", "id")?).await
 }
 
 /// Reads a booking as [`read`] does, for a subscription, which has no query context.
-pub(super) async fn visible(services: &Services, caller: &Caller, id: Id<ids::Booking>) -> Result<Booking> {
+pub(super) async fn read_for_caller(
+    services: &Services,
+    caller: &Caller,
+    id: Id<ids::Booking>,
+) -> Result<Booking> {
     let by = caller.allow::<may::BookingView>()?;
     Ok(services.bookings().get(&by, id).await?.into())
 }
@@ -292,9 +296,9 @@ impl BookingQuery {
             async {
                 let by = ctx.caller().allow::<may::BookingView>()?;
                 let wanted = filter.unwrap_or_default().wanted()?;
-                let page = args(first, last, after, before)?;
+                let page = parse_page_args(first, last, after, before)?;
                 let page = ctx.services().bookings().list(&by, wanted, page).await?;
-                Ok(BookingConnection::of(page, None))
+                Ok(BookingConnection::from_page(page, None))
             }
             .await,
         )

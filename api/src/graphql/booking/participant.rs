@@ -34,7 +34,7 @@ pub struct Participant {
 
 impl Participant {
     /// Creates a participant of a booking organised by this user.
-    pub(super) fn of(row: Model, organiser: Id<ids::User>) -> Self {
+    pub(super) fn from_row(row: Model, organiser: Id<ids::User>) -> Self {
         Self { organises: row.user_id == Some(organiser), row }
     }
 }
@@ -68,11 +68,11 @@ impl Participant {
 
     /// The user; null for rooms and guests. Needs `USER_VIEW` unless the caller is that user.
     async fn user(&self, ctx: &Context<'_>) -> Option<Result<User>> {
-        user::referred(ctx, self.row.user_id).await
+        user::load_referenced(ctx, self.row.user_id).await
     }
 
     /// The room; null for people.
     async fn room(&self, ctx: &Context<'_>) -> Option<Result<Room>> {
-        room::referred(ctx, self.row.room_id).await
+        room::load_referenced(ctx, self.row.room_id).await
     }
 }

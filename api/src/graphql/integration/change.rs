@@ -3,14 +3,14 @@
 
 use async_graphql::{Context, ID, InputObject, Object};
 use domain::{ids, may};
-use services::{integrations::NewIntegration, links::NewLink};
+use services::{integrations::NewIntegration, links::NewInvitation};
 
 use super::Integration;
 use crate::graphql::{
     context::{ContextExt, format_id, parse_id},
     enums::{AccessLevel, ProviderKind},
     failure::Result,
-    payload::{answer, payload},
+    payload::{catch_refusals, payload},
     role,
     run::{self, Run},
     scalar::{DateTime, EmailAddress, Url},
@@ -164,8 +164,8 @@ impl IntegrationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createIntegration`.")] input: CreateIntegrationInput,
     ) -> Result<CreateIntegrationPayload> {
-        answer(async {
-            let by = ctx.caller().allow::<may::Connect>()?;
+        catch_refusals(async {
+            let by = ctx.caller().allow::<may::ConnectCalendars>()?;
             let row = ctx.services().integrations().create(&by, input.into()).await?;
             Ok(CreateIntegrationPayload::done(Integration(row)))
         })
@@ -179,8 +179,8 @@ impl IntegrationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `authoriseIntegration`.")] input: AuthoriseIntegrationInput,
     ) -> Result<AuthoriseIntegrationPayload> {
-        answer(async {
-            let by = ctx.caller().allow::<may::Connect>()?;
+        catch_refusals(async {
+            let by = ctx.caller().allow::<may::ConnectCalendars>()?;
             let id = parse_id(&input.id, "integration", "id")?;
             let row = ctx.services().integrations().authorise(&by, id).await?;
             Ok(AuthoriseIntegrationPayload::done(Integration(row)))
@@ -194,11 +194,11 @@ impl IntegrationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `verifyIntegration`.")] input: VerifyIntegrationInput,
     ) -> Result<VerifyIntegrationPayload> {
-        answer(async {
-            let by = ctx.caller().allow::<may::Connect>()?;
+        catch_refusals(async {
+            let by = ctx.caller().allow::<may::ConnectCalendars>()?;
             let id = parse_id(&input.id, "integration", "id")?;
             let run = ctx.services().integrations().verify(&by, id).await?;
-            Ok(VerifyIntegrationPayload::done(run::of(ctx, &by, run).await?))
+            Ok(VerifyIntegrationPayload::done(run::read_enqueued(ctx, &by, run).await?))
         })
         .await
     }
@@ -210,11 +210,11 @@ impl IntegrationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `reconnectIntegration`.")] input: ReconnectIntegrationInput,
     ) -> Result<ReconnectIntegrationPayload> {
-        answer(async {
-            let by = ctx.caller().allow::<may::Connect>()?;
+        catch_refusals(async {
+            let by = ctx.caller().allow::<may::ConnectCalendars>()?;
             let id = parse_id(&input.id, "integration", "id")?;
             let run = ctx.services().integrations().reconnect(&by, id).await?;
-            Ok(ReconnectIntegrationPayload::done(run::of(ctx, &by, run).await?))
+            Ok(ReconnectIntegrationPayload::done(run::read_enqueued(ctx, &by, run).await?))
         })
         .await
     }
@@ -227,11 +227,11 @@ impl IntegrationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `setServiceMailbox`.")] input: SetServiceMailboxInput,
     ) -> Result<SetServiceMailboxPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::ServiceAccountEdit>()?;
             let id = parse_id(&input.integration_id, "integration", "integrationId")?;
-            let run = ctx.services().service_accounts().propose(&by, id, &input.mailbox.0).await?;
-            Ok(SetServiceMailboxPayload::done(run::of(ctx, &by, run).await?))
+            let run = ctx.services().service_accounts().propose_mailbox(&by, id, &input.mailbox.0).await?;
+            Ok(SetServiceMailboxPayload::done(run::read_enqueued(ctx, &by, run).await?))
         })
         .await
     }
@@ -244,13 +244,13 @@ impl IntegrationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `inviteAdministrator`.")] input: InviteAdministratorInput,
     ) -> Result<InviteAdministratorPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::UserCreate>()?;
             let of = |id| parse_id::<ids::Integration>(&id, "integration", "integrationId");
             let integration = input.integration_id.map(of).transpose()?;
             let return_url = input.return_url.map(|url| url.0);
-            let roles = role::at_most(&input.role_ids.unwrap_or_default())?;
-            let new = NewLink { email: input.email.0, return_url, integration, roles };
+            let roles = role::parse_role_ids(&input.role_ids.unwrap_or_default())?;
+            let new = NewInvitation { email: input.email.0, return_url, integration, roles };
             let (link, url) = ctx.services().links().invite(&by, new).await?;
             let expires_at = DateTime(link.expires_at);
             Ok(InviteAdministratorPayload::done(Url(url), expires_at, format_id(link.id)))
@@ -265,7 +265,7 @@ impl IntegrationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `revokeInvitation`.")] input: RevokeInvitationInput,
     ) -> Result<RevokeInvitationPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::UserCreate>()?;
             ctx.services().links().revoke(&by, parse_id(&input.id, "invitation", "id")?).await?;
             Ok(RevokeInvitationPayload::done(input.id))

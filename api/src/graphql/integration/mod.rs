@@ -20,7 +20,7 @@ use super::{
     context::{ContextExt, format_id, parse_id},
     enums::{AccessLevel, IntegrationState, ProviderKind},
     failure::{Result, null_if_missing},
-    page::{args, connection},
+    page::{connection, parse_page_args},
     reason::Reason,
     room::{self, RoomConnection},
     scalar::{DateTime, EmailAddress, Url},
@@ -60,7 +60,7 @@ impl Integration {
 
     /// Why the integration is in its current state and what to do next; null if there is nothing to explain.
     async fn reason(&self) -> Option<Reason> {
-        Reason::stored(self.0.reason.as_ref())
+        Reason::from_stored(self.0.reason.as_ref())
     }
 
     /// Time at which the integration entered its current state.
@@ -140,7 +140,7 @@ impl Integration {
     async fn acceptances(&self, ctx: &Context<'_>) -> Option<Result<Vec<TermsAcceptance>>> {
         null_if_missing(async {
             let by = ctx.caller().allow::<may::SeeIntegrations>()?;
-            let rows = ctx.services().integrations().acceptances(&by, self.0.id).await?;
+            let rows = ctx.services().integrations().terms_acceptances(&by, self.0.id).await?;
             Ok(rows.into_iter().map(TermsAcceptance::from).collect())
         })
         .await
@@ -159,9 +159,11 @@ impl Integration {
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<ConnectedMailboxConnection>> {
         let wanted =
-            services::connections::ConnectionScope { integration: Some(self.0.id), ..Default::default() };
-        null_if_missing(async { connection::list(ctx, wanted, args(first, last, after, before)?).await })
-            .await
+            services::connections::ConnectionFilter { integration: Some(self.0.id), ..Default::default() };
+        null_if_missing(async {
+            connection::read_page(ctx, wanted, parse_page_args(first, last, after, before)?).await
+        })
+        .await
     }
 
     /// Rooms of the integration. Needs `CONNECTION_VIEW` or `AVAILABILITY_VIEW`.
@@ -177,7 +179,7 @@ impl Integration {
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<RoomConnection>> {
         null_if_missing(async {
-            room::of_integration(ctx, self.0.id, args(first, last, after, before)?).await
+            room::rooms_of_integration(ctx, self.0.id, parse_page_args(first, last, after, before)?).await
         })
         .await
     }
@@ -219,11 +221,11 @@ connection!(Integration, Model, IntegrationConnection, IntegrationEdge, "integra
 
 /// The integration with this id in the caller's tenant. Needs `CONNECTION_VIEW` or the right to connect.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Integration> {
-    visible(ctx.services(), &ctx.caller(), parse_id(id, "integration", "id")?).await
+    read_for_caller(ctx.services(), &ctx.caller(), parse_id(id, "integration", "id")?).await
 }
 
 /// Reads an integration as [`read`] does, for a subscription, which has no query context.
-pub(super) async fn visible(
+pub(super) async fn read_for_caller(
     services: &Services,
     caller: &Caller,
     id: Id<ids::Integration>,
@@ -233,7 +235,7 @@ pub(super) async fn visible(
 }
 
 /// An integration that another object refers to, with the same permissions as [`read`].
-pub(super) async fn referred(
+pub(super) async fn load_referenced(
     ctx: &Context<'_>,
     id: Option<Id<ids::Integration>>,
 ) -> Option<Result<Integration>> {
@@ -274,8 +276,9 @@ impl IntegrationQuery {
     ) -> Option<Result<IntegrationConnection>> {
         null_if_missing(async {
             let by = ctx.caller().allow::<may::SeeIntegrations>()?;
-            let page = ctx.services().integrations().list(&by, args(first, last, after, before)?).await?;
-            Ok(IntegrationConnection::of(page, None))
+            let page =
+                ctx.services().integrations().list(&by, parse_page_args(first, last, after, before)?).await?;
+            Ok(IntegrationConnection::from_page(page, None))
         })
         .await
     }

@@ -106,10 +106,10 @@ impl PrerequisiteQuery {
             let (by, services) = (ctx.caller().allow_member()?, ctx.services());
             let provider = domain::ProviderKind::from(provider);
             let feature = services.tenants().features(&by).await?.contains(&Feature::ServiceAccount);
-            let permission = ctx.caller().allow::<may::Connect>().is_ok();
+            let permission = ctx.caller().allow::<may::ConnectCalendars>().is_ok();
             let available = services.connectors.kinds().any(|kind| kind == provider);
             let known = Known { provider, feature, permission, available };
-            Ok(list(known, &services.settings.link(guide(provider))))
+            Ok(list(known, &services.settings.absolute_url(guide(provider))))
         })
         .await
     }

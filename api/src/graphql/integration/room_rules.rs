@@ -8,7 +8,7 @@ use super::Integration;
 use crate::graphql::{
     context::{ContextExt, parse_id},
     failure::Result,
-    payload::{answer, payload},
+    payload::{catch_refusals, payload},
 };
 
 /// Rules that distinguish rooms from people on a CalDAV server. A principal that matches any of them is a room; case
@@ -94,7 +94,7 @@ impl RoomRulesMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `setRoomRules`.")] input: SetRoomRulesInput,
     ) -> Result<SetRoomRulesPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::ServiceAccountEdit>()?;
             let id = parse_id(&input.integration_id, "integration", "integrationId")?;
             let (rules, integrations) = (input.rules.map(RoomRule::from), ctx.services().integrations());

@@ -9,7 +9,7 @@ use crate::graphql::{
     context::{ContextExt, if_visible, parse_id, patch_field},
     enums::{IssuerTokens, SigningAlgorithm},
     failure::Result,
-    payload::{answer, payload},
+    payload::{catch_refusals, payload},
 };
 
 /// Fields of a new OpenID issuer.
@@ -140,7 +140,7 @@ impl IssuerMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createOpenIdIssuer`.")] input: CreateOpenIdIssuerInput,
     ) -> Result<CreateOpenIdIssuerPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::RoleEdit>()?;
             let new = NewIssuer {
                 name: input.name,
@@ -165,7 +165,7 @@ impl IssuerMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateOpenIdIssuer`.")] input: UpdateOpenIdIssuerInput,
     ) -> Result<UpdateOpenIdIssuerPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::RoleEdit>()?;
             let id = parse_id(&input.id, "issuer", "id")?;
             let version = input.if_version;
@@ -183,7 +183,7 @@ impl IssuerMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `deleteOpenIdIssuer`.")] input: DeleteOpenIdIssuerInput,
     ) -> Result<DeleteOpenIdIssuerPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::RoleEdit>()?;
             ctx.services().issuers().delete(&by, parse_id(&input.id, "issuer", "id")?).await?;
             Ok(DeleteOpenIdIssuerPayload::done(input.id))
@@ -198,11 +198,11 @@ impl IssuerMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `linkOpenIdIdentity`.")] input: LinkOpenIdIdentityInput,
     ) -> Result<LinkOpenIdIdentityPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::UserEdit>()?;
             let issuer = parse_id(&input.issuer_id, "issuer", "issuerId")?;
             let user = parse_id(&input.user_id, "user", "userId")?;
-            let identity = ctx.services().issuers().link(&by, issuer, user, &input.subject).await?;
+            let identity = ctx.services().issuers().link_identity(&by, issuer, user, &input.subject).await?;
             let identity = OpenIdIdentity(identity);
             Ok(LinkOpenIdIdentityPayload::done(if_visible(ctx, Permission::UserView, identity)))
         })
@@ -218,11 +218,11 @@ impl IssuerMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `unlinkOpenIdIdentity`.")] input: UnlinkOpenIdIdentityInput,
     ) -> Result<UnlinkOpenIdIdentityPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::UserEdit>()?;
             let issuer = parse_id(&input.issuer_id, "issuer", "issuerId")?;
             let user = parse_id(&input.user_id, "user", "userId")?;
-            let unlinked = ctx.services().issuers().unlink(&by, issuer, user).await?;
+            let unlinked = ctx.services().issuers().unlink_identity(&by, issuer, user).await?;
             Ok(UnlinkOpenIdIdentityPayload::done(unlinked))
         })
         .await

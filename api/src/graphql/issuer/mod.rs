@@ -10,7 +10,7 @@ use super::{
     context::{ContextExt, format_id, parse_id},
     enums::{IssuerTokens, SigningAlgorithm},
     failure::{Result, null_if_missing},
-    page::{args, connection},
+    page::{connection, parse_page_args},
     scalar::DateTime,
 };
 
@@ -167,8 +167,9 @@ impl IssuerQuery {
     ) -> Option<Result<OpenIdIssuerConnection>> {
         null_if_missing(async {
             let by = ctx.caller().allow::<may::RoleEdit>()?;
-            let page = ctx.services().issuers().list(&by, args(first, last, after, before)?).await?;
-            Ok(OpenIdIssuerConnection::of(page, None))
+            let page =
+                ctx.services().issuers().list(&by, parse_page_args(first, last, after, before)?).await?;
+            Ok(OpenIdIssuerConnection::from_page(page, None))
         })
         .await
     }
@@ -189,9 +190,9 @@ impl IssuerQuery {
         null_if_missing(async {
             let by = ctx.caller().allow::<may::UserView>()?;
             let issuer = parse_id(&issuer_id, "issuer", "issuerId")?;
-            let args = args(first, last, after, before)?;
-            let page = ctx.services().issuers().identities(&by, issuer, args).await?;
-            Ok(OpenIdIdentityConnection::of(page, None))
+            let args = parse_page_args(first, last, after, before)?;
+            let page = ctx.services().issuers().list_identities(&by, issuer, args).await?;
+            Ok(OpenIdIdentityConnection::from_page(page, None))
         })
         .await
     }

@@ -4,11 +4,11 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
 use domain::{ids, may};
 use services::users::{NewUser, UserChange};
 
-use super::{User, visible};
+use super::{User, read_if_visible};
 use crate::graphql::{
     context::{ContextExt, parse_id, parse_ids, patch_field},
     failure::Result,
-    payload::{answer, payload},
+    payload::{catch_refusals, payload},
     run::{self, Run},
     scalar::{EmailAddress, TimeZone, Url},
 };
@@ -149,7 +149,7 @@ impl UserMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createUser`.")] input: CreateUserInput,
     ) -> Result<CreateUserPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::UserCreate>()?;
             let user = ctx.services().users().create(&by, input.try_into()?).await?;
             Ok(CreateUserPayload::done(User(user)))
@@ -163,7 +163,7 @@ impl UserMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createUsers`.")] input: CreateUsersInput,
     ) -> Result<CreateUsersPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::UserCreate>()?;
             let new = input.users.into_iter().map(NewUser::try_from).collect::<Result<_>>()?;
             let users = ctx.services().users().create_many(&by, new).await?;
@@ -178,7 +178,7 @@ impl UserMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateUser`.")] input: UpdateUserInput,
     ) -> Result<UpdateUserPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::UserEdit>()?;
             let id = parse_id(&input.id, "user", "id")?;
             let change = UserChange {
@@ -189,7 +189,7 @@ impl UserMutation {
                 confirm_email: input.confirm_email,
             };
             ctx.services().users().update(&by, id, change, input.if_version).await?;
-            Ok(UpdateUserPayload::done(visible(ctx.services(), &ctx.caller(), id).await?))
+            Ok(UpdateUserPayload::done(read_if_visible(ctx.services(), &ctx.caller(), id).await?))
         })
         .await
     }
@@ -201,7 +201,7 @@ impl UserMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `deleteUser`.")] input: DeleteUserInput,
     ) -> Result<DeleteUserPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::UserDelete>()?;
             ctx.services().users().delete(&by, parse_id(&input.id, "user", "id")?).await?;
             Ok(DeleteUserPayload::done(input.id))
@@ -216,11 +216,11 @@ impl UserMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `activateUserCalendar`.")] input: ActivateUserCalendarInput,
     ) -> Result<ActivateUserCalendarPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow::<may::UserEdit>()?;
             let user = parse_id(&input.user_id, "user", "userId")?;
             let run = ctx.services().connections().activate_user(&by, user).await?;
-            Ok(ActivateUserCalendarPayload::done(run::of(ctx, &by, run).await?))
+            Ok(ActivateUserCalendarPayload::done(run::read_enqueued(ctx, &by, run).await?))
         })
         .await
     }
@@ -228,10 +228,10 @@ impl UserMutation {
     /// Connects the caller's own calendar through the service account, without signing in at the provider. Any user
     /// may call it.
     async fn activate_my_calendar(&self, ctx: &Context<'_>) -> Result<ActivateMyCalendarPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow_own()?;
             let run = ctx.services().connections().activate_own(&by).await?;
-            Ok(ActivateMyCalendarPayload::done(run::of(ctx, &by, run).await?))
+            Ok(ActivateMyCalendarPayload::done(run::read_enqueued(ctx, &by, run).await?))
         })
         .await
     }
@@ -239,7 +239,7 @@ impl UserMutation {
     /// Starts connecting the caller's calendar with the caller's own consent, for a calendar that the service account
     /// cannot access. Any user may call it.
     async fn connect_own_calendar(&self, ctx: &Context<'_>) -> Result<ConnectOwnCalendarPayload> {
-        answer(async {
+        catch_refusals(async {
             let by = ctx.caller().allow_own()?;
             let url = ctx.services().connect().begin_own_consent(&by).await?;
             Ok(ConnectOwnCalendarPayload::done(Url(url)))

@@ -15,7 +15,7 @@ use super::{
     context::{ContextExt, format_id, parse_id},
     enums::ConnectedMailboxState,
     failure::{Result, null_if_missing},
-    page::{args, connection},
+    page::{connection, parse_page_args},
     reason::Reason,
     role::Role,
     scalar::{DateTime, EmailAddress, TimeZone},
@@ -112,9 +112,9 @@ impl UserCalendar {
     /// Why the calendar is in its current state and what to do next; null if there is nothing to explain.
     async fn reason(&self) -> Option<Reason> {
         let Some(row) = &self.0 else {
-            return Some(Reason::of(&services::connections::never_connected(), None));
+            return Some(Reason::from_domain(&services::connections::never_connected_reason(), None));
         };
-        Reason::stored(row.reason.as_ref())
+        Reason::from_stored(row.reason.as_ref())
     }
 
     /// Time at which the calendar was last read; null if it has never been read.
@@ -142,7 +142,7 @@ pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<User> {
 
 /// The user that a mutation changed; `None` if the caller lacks `USER_VIEW`, because permission to change does not
 /// include permission to see.
-pub(super) async fn visible(
+pub(super) async fn read_if_visible(
     services: &Services,
     caller: &Caller,
     id: domain::Id<ids::User>,
@@ -155,13 +155,13 @@ pub(super) async fn visible(
 }
 
 /// A user that another object refers to. Needs `USER_VIEW` unless the caller is that user.
-pub(super) async fn referred(ctx: &Context<'_>, id: Option<Id<ids::User>>) -> Option<Result<User>> {
+pub(super) async fn load_referenced(ctx: &Context<'_>, id: Option<Id<ids::User>>) -> Option<Result<User>> {
     let is_own = ctx.caller().allow_own().is_ok_and(|own| Some(own.user()) == id);
     null_if_missing(async {
         if id.is_some() && !is_own {
             ctx.caller().allow::<may::UserView>()?;
         }
-        let user = ctx.loaders().users.load_some(id).await?;
+        let user = ctx.loaders().users.load_optional(id).await?;
         Ok(user.ok_or_else(|| services::Error::not_found("user"))?.into())
     })
     .await
@@ -195,8 +195,8 @@ impl UserQuery {
     ) -> Option<Result<UserConnection>> {
         null_if_missing(async {
             let by = ctx.caller().allow::<may::UserView>()?;
-            let page = ctx.services().users().list(&by, args(first, last, after, before)?).await?;
-            Ok(UserConnection::of(page, None))
+            let page = ctx.services().users().list(&by, parse_page_args(first, last, after, before)?).await?;
+            Ok(UserConnection::from_page(page, None))
         })
         .await
     }

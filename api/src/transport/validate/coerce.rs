@@ -18,7 +18,11 @@ use crate::error::ValidationError;
 const TOLD: usize = 10;
 
 /// Faults in the values; empty if there are none.
-pub fn check(schema: &Schema, operation: &Operation, values: &Map<String, Value>) -> Vec<ValidationError> {
+pub fn check_variables(
+    schema: &Schema,
+    operation: &Operation,
+    values: &Map<String, Value>,
+) -> Vec<ValidationError> {
     let mut check = Check { schema, faults: Vec::new() };
     for variable in &operation.variables {
         let place = format!("${}", variable.name);

@@ -21,7 +21,7 @@ use apollo_compiler::{
 use serde_json::Map;
 
 /// The cost of an operation. Saturates, because fragments can expand to more than a number holds.
-pub fn of(
+pub fn operation_cost(
     schema: &Schema,
     document: &ExecutableDocument,
     operation: &Operation,
@@ -255,7 +255,13 @@ mod tests {
     fn price(schema: &Valid<Schema>, text: &str, variables: serde_json::Value) -> u64 {
         let document = ExecutableDocument::parse(schema, text, "document").unwrap();
         let serde_json::Value::Object(variables) = variables else { panic!("variables are an object") };
-        of(schema, &document, document.operations.get(None).unwrap(), &variables, services::page::DEFAULT)
+        operation_cost(
+            schema,
+            &document,
+            document.operations.get(None).unwrap(),
+            &variables,
+            services::page::DEFAULT_PAGE_SIZE,
+        )
     }
 
     #[test]
@@ -359,7 +365,7 @@ mod tests {
     fn a_list_is_priced_by_what_it_may_return() {
         let schema = schema();
         let of = |text: &str| price(&schema, text, json!({}));
-        let default = services::page::DEFAULT;
+        let default = services::page::DEFAULT_PAGE_SIZE;
         assert_eq!(Limits::default().default_page, default);
         assert_eq!(of("{ users { nodes { id } } }"), 1 + default * 2);
         assert_eq!(of("{ roles { id } }"), 1 + 200);

@@ -55,7 +55,7 @@ pub struct OperationFacts {
 
 /// A document that passed all checks.
 #[derive(Debug)]
-pub struct Checked {
+pub struct CheckedDocument {
     pub(crate) document: Valid<ExecutableDocument>,
     /// The document as parsed by the engine, so that a repeated query is not parsed again.
     pub(crate) parsed: async_graphql::parser::types::ExecutableDocument,
@@ -63,17 +63,17 @@ pub struct Checked {
     pub(crate) bytes: usize,
 }
 
-impl Checked {
+impl CheckedDocument {
     /// The properties of the selected operation.
-    pub fn operation(&self, name: Option<&str>) -> Result<OperationFacts, Error> {
-        let operation = self.executable(name)?;
+    pub fn operation_facts(&self, name: Option<&str>) -> Result<OperationFacts, Error> {
+        let operation = self.find_operation(name)?;
         let introspects = operation
             .root_fields(&self.document)
             .any(|field| matches!(field.name.as_str(), "__schema" | "__type"));
         Ok(OperationFacts { kind: operation.operation_type.into(), introspects })
     }
 
-    pub(crate) fn executable(&self, name: Option<&str>) -> Result<&Node<Operation>, Error> {
+    pub(crate) fn find_operation(&self, name: Option<&str>) -> Result<&Node<Operation>, Error> {
         self.document
             .operations
             .get(name)
@@ -82,23 +82,23 @@ impl Checked {
 }
 
 /// Checks a document; calls `gate` with the kind of the selected operation as soon as it is known.
-pub fn check(
+pub fn check_document(
     schema: &Valid<Schema>,
     limits: &Limits,
     text: &str,
     name: Option<&str>,
     gate: impl Fn(OperationKind) -> Result<(), Error>,
-) -> Result<Checked, Error> {
-    limits::allow("bytes", text.len() as u64, limits.text_bytes as u64)?;
-    let count = tokens::count(text);
-    limits::allow("tokens", count.tokens, limits.tokens as u64)?;
-    limits::allow("brackets within each other", count.nesting, MAX_NESTING)?;
+) -> Result<CheckedDocument, Error> {
+    limits::check_limit("bytes", text.len() as u64, limits.text_bytes as u64)?;
+    let count = tokens::count_tokens(text);
+    limits::check_limit("tokens", count.tokens, limits.tokens as u64)?;
+    limits::check_limit("brackets within each other", count.nesting, MAX_NESTING)?;
     let text = &*tokens::without_descriptions(text);
     let syntax = Parser::new()
         .parse_ast(text, "document")
         .map_err(|faulty| Error::Unparsable(validation_errors(&faulty.errors)))?;
     gate(chosen(&syntax, name)?)?;
-    let twice = SelectionMeasurer::check(&syntax, limits)?;
+    let twice = SelectionMeasurer::check_limits(&syntax, limits)?;
     if let Some(field) = twice {
         let message = format!("An input object has the field `{field}` twice.");
         return Err(Error::Invalid(vec![ValidationError::new(&message, None)]));
@@ -106,7 +106,7 @@ pub fn check(
     let document = syntax
         .to_executable_validate(schema)
         .map_err(|faulty| Error::Invalid(validation_errors(&faulty.errors)))?;
-    let more = rules::check(schema, &document);
+    let more = rules::check_rules(schema, &document);
     if !more.is_empty() {
         return Err(Error::Invalid(more));
     }
@@ -121,7 +121,7 @@ pub fn check(
     // The engine's parser is asked here and not when the document runs, so that a difference between the
     // two is a refusal and not a failure.
     let parsed = async_graphql::parser::parse_query(text).map_err(|_| Error::Unparsable(Vec::new()))?;
-    Ok(Checked { document, parsed, bytes: text.len() })
+    Ok(CheckedDocument { document, parsed, bytes: text.len() })
 }
 
 /// Kind of the operation that would be executed, read from the syntax alone.

@@ -36,12 +36,12 @@ impl Default for Limits {
             directives: 10,
             root_fields: 20,
             cost: 20_000,
-            default_page: services::page::DEFAULT,
+            default_page: services::page::DEFAULT_PAGE_SIZE,
         }
     }
 }
 
 /// Returns an error if an amount exceeds its limit.
-pub(crate) fn allow(what: &'static str, found: u64, limit: u64) -> Result<(), Error> {
+pub(crate) fn check_limit(what: &'static str, found: u64, limit: u64) -> Result<(), Error> {
     if found > limit { Err(Error::LimitExceeded { what, found, limit }) } else { Ok(()) }
 }

@@ -44,7 +44,7 @@ impl<'a> SelectionMeasurer<'a> {
     /// Measures every operation and fragment, and refuses what exceeds a limit.
     ///
     /// Returns the name of a duplicate input field, which the validator does not detect.
-    pub fn check(document: &'a Document, limits: &Limits) -> Result<Option<&'a str>, Error> {
+    pub fn check_limits(document: &'a Document, limits: &Limits) -> Result<Option<&'a str>, Error> {
         let fragments = document
             .definitions
             .iter()
@@ -57,8 +57,8 @@ impl<'a> SelectionMeasurer<'a> {
         for definition in &document.definitions {
             survey.definition(definition, limits)?;
         }
-        limits::allow("aliases", survey.aliases, limits.aliases as u64)?;
-        limits::allow("directives", survey.directives, limits.directives as u64)?;
+        limits::check_limit("aliases", survey.aliases, limits.aliases as u64)?;
+        limits::check_limit("directives", survey.directives, limits.directives as u64)?;
         Ok(survey.twice)
     }
 
@@ -71,14 +71,14 @@ impl<'a> SelectionMeasurer<'a> {
                     variable.default_value.iter().for_each(|value| self.value(value));
                 }
                 let measure = self.set(&operation.selection_set);
-                limits::allow("root fields", measure.fields, limits.root_fields as u64)?;
-                limits::allow("levels of fields", measure.depth, limits.depth as u64)?;
+                limits::check_limit("root fields", measure.fields, limits.root_fields as u64)?;
+                limits::check_limit("levels of fields", measure.depth, limits.depth as u64)?;
                 let deepest = limits.introspection_depth as u64;
-                limits::allow("levels of introspection", measure.introspection_depth, deepest)
+                limits::check_limit("levels of introspection", measure.introspection_depth, deepest)
             }
             Definition::FragmentDefinition(fragment) => {
                 let measure = self.fragment(&fragment.name);
-                limits::allow("levels of fields", measure.depth, limits.introspection_depth as u64)
+                limits::check_limit("levels of fields", measure.depth, limits.introspection_depth as u64)
             }
             _ => Ok(()),
         }

@@ -20,10 +20,10 @@ use apollo_compiler::{Schema, validation::Valid};
 use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
-pub use document::{Checked, OperationFacts, OperationKind};
+pub use document::{CheckedDocument, OperationFacts, OperationKind};
 pub use limits::Limits;
 
-use crate::{error::Error, state::InvalidSchema, transport::params::Params};
+use crate::{error::Error, state::InvalidSchema, transport::params::RequestParams};
 
 /// Total size of the cached documents in bytes of text; they take a hundred times as much in memory.
 const KEPT: u64 = 1_024 * 1_024;
@@ -32,7 +32,7 @@ const KEPT: u64 = 1_024 * 1_024;
 #[derive(Debug, Clone)]
 pub struct ValidatedOperation {
     /// Parsed and checked against the schema; shared with later requests for the same text.
-    pub document: Arc<Checked>,
+    pub document: Arc<CheckedDocument>,
     /// Maximum cost of the request, see [`Limits::cost`].
     pub cost: u64,
 }
@@ -41,7 +41,7 @@ pub struct ValidatedOperation {
 pub struct Validator {
     schema: Valid<Schema>,
     limits: Limits,
-    kept: Cache<[u8; 32], Arc<Checked>>,
+    kept: Cache<[u8; 32], Arc<CheckedDocument>>,
 }
 
 impl Validator {
@@ -49,7 +49,8 @@ impl Validator {
     pub fn new(sdl: &str, limits: Limits) -> Result<Self, InvalidSchema> {
         let schema = Schema::parse_and_validate(sdl, "schema.graphql")
             .map_err(|invalid| InvalidSchema(invalid.errors.to_string()))?;
-        let weight = |_: &[u8; 32], checked: &Arc<Checked>| u32::try_from(checked.bytes).unwrap_or(u32::MAX);
+        let weight =
+            |_: &[u8; 32], checked: &Arc<CheckedDocument>| u32::try_from(checked.bytes).unwrap_or(u32::MAX);
         let kept = Cache::builder().weigher(weight).max_capacity(KEPT).build();
         Ok(Self { schema, limits, kept })
     }
@@ -58,17 +59,17 @@ impl Validator {
     ///
     /// With `only_queries` (a GET) the selected operation must be a query. This is checked after parsing and before
     /// validation, so that a client that sends a mutation is told to use POST even if there are other faults.
-    pub fn check(&self, params: &Params, only_queries: bool) -> Result<ValidatedOperation, Error> {
-        let checked = self.document(params, only_queries)?;
-        let operation = checked.executable(params.operation_name.as_deref())?;
-        let findings = coerce::check(&self.schema, operation, &params.variables);
+    pub fn validate(&self, params: &RequestParams, only_queries: bool) -> Result<ValidatedOperation, Error> {
+        let checked = self.check_document(params, only_queries)?;
+        let operation = checked.find_operation(params.operation_name.as_deref())?;
+        let findings = coerce::check_variables(&self.schema, operation, &params.variables);
         if !findings.is_empty() {
             return Err(Error::BadVariables(findings));
         }
-        texts::check(&self.schema, &checked.document, operation, &params.variables)?;
+        texts::check_strings(&self.schema, &checked.document, operation, &params.variables)?;
         let page = self.limits.default_page;
-        let cost = cost::of(&self.schema, &checked.document, operation, &params.variables, page);
-        limits::allow("units of cost", cost, self.limits.cost)?;
+        let cost = cost::operation_cost(&self.schema, &checked.document, operation, &params.variables, page);
+        limits::check_limit("units of cost", cost, self.limits.cost)?;
         Ok(ValidatedOperation { document: checked, cost })
     }
 
@@ -78,7 +79,11 @@ impl Validator {
     }
 
     /// Checks a document without its variables.
-    pub(crate) fn document(&self, params: &Params, only_queries: bool) -> Result<Arc<Checked>, Error> {
+    pub(crate) fn check_document(
+        &self,
+        params: &RequestParams,
+        only_queries: bool,
+    ) -> Result<Arc<CheckedDocument>, Error> {
         let gate = |kind: OperationKind| match (only_queries, kind) {
             (false, _) | (true, OperationKind::Query) => Ok(()),
             (true, OperationKind::Mutation | OperationKind::Subscription) => Err(Error::OnlyQueriesByGet),
@@ -86,10 +91,11 @@ impl Validator {
         let name = params.operation_name.as_deref();
         let key = digest(&params.query);
         if let Some(known) = self.kept.get(&key) {
-            gate(known.operation(name)?.kind)?;
+            gate(known.operation_facts(name)?.kind)?;
             return Ok(known);
         }
-        let checked = Arc::new(document::check(&self.schema, &self.limits, &params.query, name, gate)?);
+        let checked =
+            Arc::new(document::check_document(&self.schema, &self.limits, &params.query, name, gate)?);
         self.kept.insert(key, checked.clone());
         Ok(checked)
     }

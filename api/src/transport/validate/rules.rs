@@ -20,7 +20,7 @@ pub fn is_one_of(object: &InputObjectType) -> bool {
 }
 
 /// Faults in the document; empty if there are none.
-pub fn check(schema: &Schema, document: &ExecutableDocument) -> Vec<ValidationError> {
+pub fn check_rules(schema: &Schema, document: &ExecutableDocument) -> Vec<ValidationError> {
     let mut faults = Vec::new();
     for operation in document.operations.iter() {
         aliases(&operation.selection_set, &mut faults);

@@ -30,10 +30,10 @@ fn validator() -> Validator {
     Validator::new(SDL, Limits::default()).unwrap()
 }
 
-fn check(query: &str, variables: Value) -> Result<Arc<Checked>, Error> {
+fn check(query: &str, variables: Value) -> Result<Arc<CheckedDocument>, Error> {
     let Value::Object(variables) = variables else { panic!("variables are an object") };
     validator()
-        .check(&Params { query: query.to_owned(), variables, ..Params::default() }, false)
+        .validate(&RequestParams { query: query.to_owned(), variables, ..RequestParams::default() }, false)
         .map(|approved| approved.document)
 }
 
@@ -203,9 +203,9 @@ fn introspection_may_be_deeper_and_is_known_as_such() {
     let types = "ofType { ".repeat(9) + "name" + &" }".repeat(9);
     let query = format!("{{ __schema {{ types {{ fields {{ args {{ type {{ kind {types} }} }} }} }} }} }}");
     let checked = check(&query, json!({})).unwrap();
-    assert!(checked.operation(None).unwrap().introspects, "it looks at the schema");
+    assert!(checked.operation_facts(None).unwrap().introspects, "it looks at the schema");
     assert!(
-        !check("{ __typename a }", json!({})).unwrap().operation(None).unwrap().introspects,
+        !check("{ __typename a }", json!({})).unwrap().operation_facts(None).unwrap().introspects,
         "it does not"
     );
     let loops = "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }";
@@ -215,13 +215,16 @@ fn introspection_may_be_deeper_and_is_known_as_such() {
 #[test]
 fn by_get_the_chosen_operation_must_be_a_query() {
     let of = |query: &str, name: Option<&str>| {
-        let params =
-            Params { query: query.to_owned(), operation_name: name.map(str::to_owned), ..Params::default() };
+        let params = RequestParams {
+            query: query.to_owned(),
+            operation_name: name.map(str::to_owned),
+            ..RequestParams::default()
+        };
         let validator = validator();
-        let first = validator.check(&params, true).map(|_| ());
+        let first = validator.validate(&params, true).map(|_| ());
         assert_eq!(
             first,
-            validator.check(&params, true).map(|_| ()),
+            validator.validate(&params, true).map(|_| ()),
             "the second time is answered from memory"
         );
         first
@@ -299,7 +302,7 @@ fn a_text_is_as_long_as_its_type_allows_and_the_message_names_it() {
 fn every_field_with_a_rule_of_its_own_is_in_the_schema() {
     let schema =
         Schema::parse_and_validate(include_str!("../../../../schema.graphql"), "schema.graphql").unwrap();
-    for (owner, rule) in texts::FIELDS {
+    for (owner, rule) in texts::FIELD_RULES {
         let parts: Vec<_> = owner.split('.').collect();
         let ty = match *parts.as_slice() {
             [input, field] => {
@@ -312,7 +315,7 @@ fn every_field_with_a_rule_of_its_own_is_in_the_schema() {
             _ => None,
         };
         let ty = ty.unwrap_or_else(|| panic!("{owner} is not in the schema"));
-        let usual = texts::rule("", ty.inner_named_type());
+        let usual = texts::rule_for("", ty.inner_named_type());
         assert_ne!(*rule, usual, "{owner} needs no rule of its own");
     }
 }

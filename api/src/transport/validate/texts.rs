@@ -2,7 +2,7 @@
 //!
 //! Strings are found by walking the arguments of the operation along the schema, with the values of the variables, so
 //! that an argument or input field added later is held to the limits of its type without further work. Only fields
-//! that need more than their type allows are listed in [`FIELDS`]. Use cases have lower limits where they can give
+//! that need more than their type allows are listed in [`FIELD_RULES`]. Use cases have lower limits where they can give
 //! a better message (`NAME_MALFORMED`, `TITLE_TOO_LONG`).
 
 use std::collections::HashSet;
@@ -20,23 +20,23 @@ use crate::error::{Error, Excess, ValidationError};
 
 /// Limits of a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rule {
+pub struct TextRule {
     /// Whether line breaks are allowed.
     pub shape: Shape,
     /// Maximum length in characters.
     pub limit: usize,
 }
 
-const fn line(limit: usize) -> Rule {
-    Rule { shape: Shape::Line, limit }
+const fn line(limit: usize) -> TextRule {
+    TextRule { shape: Shape::Line, limit }
 }
 
-const fn lines(limit: usize) -> Rule {
-    Rule { shape: Shape::Lines, limit }
+const fn lines(limit: usize) -> TextRule {
+    TextRule { shape: Shape::Lines, limit }
 }
 
 /// Limits of strings by type; other types are held to [`ANY`].
-const TYPES: &[(&str, Rule)] = &[
+const TYPES: &[(&str, TextRule)] = &[
     ("ID", line(256)),
     ("EmailAddress", line(320)),
     ("URL", line(2_000)),
@@ -46,9 +46,9 @@ const TYPES: &[(&str, Rule)] = &[
     ("LocalTime", line(100)),
     ("JSON", lines(10_000)),
 ];
-const ANY: Rule = line(1_000);
+const ANY: TextRule = line(1_000);
 /// Arguments (`Type.field.argument`) and input fields (`Input.field`) that need more than their type allows.
-pub const FIELDS: &[(&str, Rule)] = &[
+pub const FIELD_RULES: &[(&str, TextRule)] = &[
     ("CreateBookingInput.description", lines(20_000)),
     ("CancelBookingInput.message", lines(20_000)),
     // The provider's own, which may be a whole address.
@@ -58,15 +58,15 @@ pub const FIELDS: &[(&str, Rule)] = &[
 const JSON_BYTES: usize = 64 * 1024;
 
 /// The limits of a string in an argument or input field.
-pub fn rule(owner: &str, ty: &str) -> Rule {
-    let named = |table: &[(&str, Rule)], name: &str| {
+pub fn rule_for(owner: &str, ty: &str) -> TextRule {
+    let named = |table: &[(&str, TextRule)], name: &str| {
         table.iter().find(|(known, _)| *known == name).map(|(_, rule)| *rule)
     };
-    named(FIELDS, owner).or_else(|| named(TYPES, ty)).unwrap_or(ANY)
+    named(FIELD_RULES, owner).or_else(|| named(TYPES, ty)).unwrap_or(ANY)
 }
 
 /// Refuses an operation that contains a string which is too long or has a forbidden character.
-pub fn check(
+pub fn check_strings(
     schema: &Schema,
     document: &ExecutableDocument,
     operation: &Operation,
@@ -87,7 +87,7 @@ struct Check<'a> {
 /// Path of a value, for the message, and its limits.
 struct At<'a> {
     place: String,
-    rule: Rule,
+    rule: TextRule,
     ty: &'a str,
 }
 
@@ -184,12 +184,12 @@ impl<'a> Check<'a> {
 
 fn at<'a>(owner: &str, place: String, ty: &'a Type) -> At<'a> {
     let ty = ty.inner_named_type().as_str();
-    At { place, rule: rule(owner, ty), ty }
+    At { place, rule: rule_for(owner, ty), ty }
 }
 
 impl At<'_> {
     fn text(&self, text: &str) -> Result<(), Error> {
-        let Err(fault) = text::accept(text, self.rule.shape, self.rule.limit) else { return Ok(()) };
+        let Err(fault) = text::check_visible(text, self.rule.shape, self.rule.limit) else { return Ok(()) };
         let finding = ValidationError::new(&format!("`{}` cannot be read: {fault}.", self.place), None);
         Err(match fault {
             Fault::TooLong { .. } => {

@@ -11,7 +11,7 @@ pub const MAX_NESTING: u64 = 64;
 
 /// Size of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Count {
+pub struct TokenCount {
     /// Number of punctuators, names, numbers and strings.
     pub tokens: u64,
     /// Maximum depth of nested brackets.
@@ -19,8 +19,8 @@ pub struct Count {
 }
 
 /// Counts tokens and nesting in one pass.
-pub fn count(text: &str) -> Count {
-    let (mut count, mut open) = (Count::default(), 0_u64);
+pub fn count_tokens(text: &str) -> TokenCount {
+    let (mut count, mut open) = (TokenCount::default(), 0_u64);
     for token in tokens(text) {
         count.tokens += 1;
         match text.as_bytes()[token.start] {
@@ -132,18 +132,21 @@ mod tests {
 
     #[test]
     fn tokens_are_counted_as_the_specification_counts_them() {
-        assert_eq!(count("query A($n: Int = -1.5) { a(n: $n) ...F }").tokens, 21);
-        assert_eq!(count("# only a comment\n, ,").tokens, 0);
-        assert_eq!(count(r#"{ a(s: "x { \" y") }"#), Count { tokens: 8, nesting: 2 });
-        assert_eq!(count("{ a(s: \"\"\"x \\\"\"\" { \" y\"\"\") }"), Count { tokens: 8, nesting: 2 });
+        assert_eq!(count_tokens("query A($n: Int = -1.5) { a(n: $n) ...F }").tokens, 21);
+        assert_eq!(count_tokens("# only a comment\n, ,").tokens, 0);
+        assert_eq!(count_tokens(r#"{ a(s: "x { \" y") }"#), TokenCount { tokens: 8, nesting: 2 });
+        assert_eq!(
+            count_tokens("{ a(s: \"\"\"x \\\"\"\" { \" y\"\"\") }"),
+            TokenCount { tokens: 8, nesting: 2 }
+        );
     }
 
     #[test]
     fn a_text_that_is_not_graphql_is_counted_to_its_end() {
-        assert_eq!(count("\"open").tokens, 1);
-        assert_eq!(count("\"open\\").tokens, 1);
-        assert_eq!(count(&"[".repeat(500)), Count { tokens: 500, nesting: 500 });
-        assert!(count("é€").tokens > 0, "what is no token of the language still counts");
+        assert_eq!(count_tokens("\"open").tokens, 1);
+        assert_eq!(count_tokens("\"open\\").tokens, 1);
+        assert_eq!(count_tokens(&"[".repeat(500)), TokenCount { tokens: 500, nesting: 500 });
+        assert!(count_tokens("é€").tokens > 0, "what is no token of the language still counts");
     }
     #[test]
     fn descriptions_are_taken_away_and_everything_else_keeps_its_place() {

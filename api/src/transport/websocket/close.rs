@@ -6,7 +6,7 @@ use actix_ws::{CloseCode, CloseReason};
 
 /// Why a socket is closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Close {
+pub enum CloseCause {
     /// The client violated the protocol; contains how.
     BadMessage(&'static str),
     /// `subscribe` came before the connection was acknowledged.
@@ -43,7 +43,7 @@ pub enum Close {
     Gone,
 }
 
-impl Close {
+impl CloseCause {
     /// The close code to send; `None` if the connection is gone.
     pub fn code(&self) -> Option<u16> {
         Some(match self {

@@ -13,7 +13,7 @@ use bytes::{Buf as _, Bytes};
 use futures::{Stream, StreamExt as _};
 use tokio::time::Instant;
 
-use super::close::Close;
+use super::close::CloseCause;
 
 /// Length of the longest head: two bytes, an extended length of eight, a mask of four.
 const LONGEST_HEAD: usize = 14;
@@ -47,7 +47,7 @@ struct Frames {
 }
 
 /// Passes the bytes through; fails at a frame of more than `limit` bytes or if there are too many frames.
-pub(super) fn limited(inbound: dev::Payload, limit: usize) -> dev::Payload {
+pub(super) fn limit_frames(inbound: dev::Payload, limit: usize) -> dev::Payload {
     let (mut frames, mut rate) = (Frames::default(), FrameRate(Instant::now()));
     let limited = inbound.map(move |chunk| {
         let chunk = chunk?;
@@ -59,16 +59,16 @@ pub(super) fn limited(inbound: dev::Payload, limit: usize) -> dev::Payload {
 }
 
 /// The reason for closing the socket if a frame or message was too large, or if there were too many.
-pub(super) fn refusal(error: &ProtocolError) -> Option<Close> {
+pub(super) fn close_cause(error: &ProtocolError) -> Option<CloseCause> {
     let error = match error {
-        ProtocolError::Overflow => return Some(Close::TooLarge),
+        ProtocolError::Overflow => return Some(CloseCause::TooLarge),
         ProtocolError::Io(error) => error,
         _ => return None,
     };
     match error.get_ref().and_then(|cause| cause.downcast_ref::<PayloadError>()) {
-        Some(PayloadError::Overflow) => Some(Close::TooLarge),
+        Some(PayloadError::Overflow) => Some(CloseCause::TooLarge),
         Some(PayloadError::Io(error)) if error.kind() == ErrorKind::QuotaExceeded => {
-            Some(Close::TooManyFrames)
+            Some(CloseCause::TooManyFrames)
         }
         _ => None,
     }

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::close::Close;
-use crate::transport::answer::{Answer, Problem};
+use super::close::CloseCause;
+use crate::transport::response::{GraphQlResponse, ResponseError};
 
 /// Maximum length of an operation id, in bytes.
 const LONGEST_ID: usize = 128;
@@ -48,14 +48,14 @@ pub enum ServerMessage<'a> {
         /// Id of the operation.
         id: &'a str,
         /// The response or event.
-        payload: &'a Answer,
+        payload: &'a GraphQlResponse,
     },
     /// The operation was refused; nothing more follows for this id.
     Error {
         /// Id of the operation.
         id: &'a str,
         /// Errors that explain the refusal.
-        payload: Vec<Problem>,
+        payload: Vec<ResponseError>,
     },
     /// The operation has ended.
     Complete {
@@ -66,56 +66,56 @@ pub enum ServerMessage<'a> {
 
 impl ClientMessage {
     /// Parses a message; an invalid one closes the socket.
-    pub fn parse(text: &str) -> Result<Self, Close> {
+    pub fn parse(text: &str) -> Result<Self, CloseCause> {
         let Ok(Value::Object(mut fields)) = serde_json::from_str(text) else {
-            return Err(Close::BadMessage("A message must be a JSON object"));
+            return Err(CloseCause::BadMessage("A message must be a JSON object"));
         };
         let Some(Value::String(kind)) = fields.remove("type") else {
-            return Err(Close::BadMessage("A message must have a type"));
+            return Err(CloseCause::BadMessage("A message must have a type"));
         };
         let payload = fields.remove("payload");
         match kind.as_str() {
             "connection_init" => match payload {
                 None | Some(Value::Null) => Ok(Self::ConnectionInit(Map::new())),
                 Some(Value::Object(payload)) => Ok(Self::ConnectionInit(payload)),
-                Some(_) => Err(Close::BadMessage("The payload of connection_init must be an object")),
+                Some(_) => Err(CloseCause::BadMessage("The payload of connection_init must be an object")),
             },
             "ping" => object_or_nothing(payload).map(Self::Ping),
             "pong" => object_or_nothing(payload).map(|_| Self::Pong),
             "subscribe" => match payload {
                 Some(payload @ Value::Object(_)) => Ok(Self::Subscribe { id: id(&mut fields)?, payload }),
-                _ => Err(Close::BadMessage("The payload of subscribe must be an object")),
+                _ => Err(CloseCause::BadMessage("The payload of subscribe must be an object")),
             },
             "complete" => Ok(Self::Complete(id(&mut fields)?)),
-            _ => Err(Close::BadMessage("The type of the message is unknown")),
+            _ => Err(CloseCause::BadMessage("The type of the message is unknown")),
         }
     }
 }
 
-fn object_or_nothing(payload: Option<Value>) -> Result<Option<Value>, Close> {
+fn object_or_nothing(payload: Option<Value>) -> Result<Option<Value>, CloseCause> {
     match payload {
         None | Some(Value::Null) => Ok(None),
         Some(payload @ Value::Object(_)) => Ok(Some(payload)),
-        Some(_) => Err(Close::BadMessage("The payload must be an object")),
+        Some(_) => Err(CloseCause::BadMessage("The payload must be an object")),
     }
 }
 
-fn id(fields: &mut Map<String, Value>) -> Result<String, Close> {
+fn id(fields: &mut Map<String, Value>) -> Result<String, CloseCause> {
     match fields.remove("id") {
         Some(Value::String(id)) if (1..=LONGEST_ID).contains(&id.len()) => Ok(id),
-        _ => Err(Close::BadMessage("The id must be a string of 1 to 128 bytes")),
+        _ => Err(CloseCause::BadMessage("The id must be a string of 1 to 128 bytes")),
     }
 }
 
 /// The value in `connection_init` under one of these names, ignoring case. Refused if it occurs twice or is not a
 /// string, as for headers.
-pub fn said(payload: &Map<String, Value>, names: &[&str]) -> Result<Option<String>, Close> {
+pub fn init_value(payload: &Map<String, Value>, names: &[&str]) -> Result<Option<String>, CloseCause> {
     let is_meant = |key: &str| names.iter().any(|name| key.eq_ignore_ascii_case(name));
     let mut values = payload.iter().filter(|(key, _)| is_meant(key)).map(|(_, value)| value);
     match (values.next(), values.next()) {
         (None | Some(Value::Null), None) => Ok(None),
         (Some(Value::String(text)), None) => Ok(Some(text.clone())),
-        _ => Err(Close::Forbidden),
+        _ => Err(CloseCause::Forbidden),
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
             r#"{"type":"subscribe","id":"1"}"#,
             r#"{"type":"complete","id":7}"#,
         ] {
-            assert!(matches!(ClientMessage::parse(bad), Err(Close::BadMessage(_))), "{bad}");
+            assert!(matches!(ClientMessage::parse(bad), Err(CloseCause::BadMessage(_))), "{bad}");
         }
     }
 

@@ -14,19 +14,19 @@ use std::{rc::Rc, time::Duration};
 
 use actix_web::{FromRequest as _, HttpRequest, HttpResponse, http::header, web};
 
-pub use close::Close;
+pub use close::CloseCause;
 pub use socket_limits::{SocketLimits, SocketPermit};
 
 use crate::{
     error::Error,
-    request::{REQUEST_ID, RequestId, presented},
-    server::Activity,
+    request::{REQUEST_ID_HEADER, RequestId, read_credentials},
+    server::ConnectionActivity,
     state::State,
-    transport::{answer::Answer, charge},
+    transport::{charge, response::GraphQlResponse},
 };
 
 /// The only supported subprotocol.
-pub const PROTOCOL: &str = "graphql-transport-ws";
+pub const SUBPROTOCOL: &str = "graphql-transport-ws";
 
 /// Configuration of WebSockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,20 +76,21 @@ pub async fn handle(request: HttpRequest, body: web::Payload, state: web::Data<S
     if state.closing.is_cancelled() {
         return refuse(&request, &state, &Error::ShuttingDown);
     }
-    let (authorization, tenant) = match presented(&request) {
+    let (authorization, tenant) = match read_credentials(&request) {
         Ok(presented) => presented,
         Err(refused) => return refuse(&request, &state, &refused.into()),
     };
-    let address = state.address_of(&request);
-    let Some(seat) = state.seats.take(address) else {
+    let address = state.client_address(&request);
+    let Some(seat) = state.seats.try_acquire(address) else {
         return refuse(&request, &state, &Error::TooManySockets);
     };
     let limit = state.config.socket.message_limit;
-    let mut inbound = frames::limited(body.into_inner(), limit);
+    let mut inbound = frames::limit_frames(body.into_inner(), limit);
     let Ok(body) = web::Payload::from_request(&request, &mut inbound).await else {
         return refuse(&request, &state, &Error::UpgradeRequired);
     };
-    let Ok((response, session, stream)) = actix_ws::handle_with_protocols(&request, body, &[PROTOCOL]) else {
+    let Ok((response, session, stream)) = actix_ws::handle_with_protocols(&request, body, &[SUBPROTOCOL])
+    else {
         return refuse(&request, &state, &Error::UpgradeRequired);
     };
     let speaks = response.headers().contains_key(header::SEC_WEBSOCKET_PROTOCOL);
@@ -100,20 +101,20 @@ pub async fn handle(request: HttpRequest, body: web::Payload, state: web::Data<S
         address,
     };
     let socket = socket::Socket::new(state.clone(), session, presented, seat);
-    let activity = request.conn_data::<Rc<Activity>>().cloned();
-    let ended = move || activity.iter().for_each(|activity| activity.close());
+    let activity = request.conn_data::<Rc<ConnectionActivity>>().cloned();
+    let ended = move || activity.iter().for_each(|activity| activity.mark_closed());
     state.tasks.spawn_local(socket.run(inbound, speaks, ended));
     response
 }
 
 fn refuse(request: &HttpRequest, state: &State, error: &Error) -> HttpResponse {
-    let id = RequestId::of(request, &state.ids);
+    let id = RequestId::from_request(request, &state.ids);
     let mut response = HttpResponse::build(error.status());
-    response.insert_header((REQUEST_ID, id.as_str()));
+    response.insert_header((REQUEST_ID_HEADER, id.as_str()));
     match error {
         Error::UpgradeRequired => response.insert_header((header::UPGRADE, "websocket")),
         _ => &mut response,
     };
-    charge::add_retry(&mut response, error);
-    response.json(Answer::refused(error, &id))
+    charge::add_retry_after(&mut response, error);
+    response.json(GraphQlResponse::from_error(error, &id))
 }

@@ -26,21 +26,21 @@ use tokio::{
 };
 
 use super::{
-    close::Close,
+    close::CloseCause,
     frames,
-    message::{ClientMessage, ServerMessage, said},
+    message::{ClientMessage, ServerMessage, init_value},
     socket_limits::SocketPermit,
 };
 use crate::{
-    authenticate::{AuthError, Authenticated},
+    authenticate::{AuthError, AuthenticatedCaller},
     error::Error,
     request::{Credentials, CurrentCaller, RequestId},
     state::State,
     transport::{
-        answer::Answer,
         charge,
-        execute::{self, ReadyOperation, Requester},
-        params::Params,
+        execute::{self, AuthorisedOperation, Requester},
+        params::RequestParams,
+        response::GraphQlResponse,
         validate::OperationKind,
     },
 };
@@ -65,27 +65,27 @@ pub struct PresentedCredentials {
 
 impl PresentedCredentials {
     /// Authenticates the credentials.
-    async fn ask(&self, state: &State) -> Result<Authenticated, Close> {
+    async fn ask(&self, state: &State) -> Result<AuthenticatedCaller, CloseCause> {
         let (authorization, tenant) = (self.authorization.as_deref(), self.tenant.as_deref());
         let asked = charge::authenticate_caller(state, self.address, Ok((authorization, tenant))).await;
         asked.map_err(|refused| match refused {
             Error::Auth(refused) => closing(refused),
-            _ => Close::TryLater,
+            _ => CloseCause::TryLater,
         })
     }
 
     /// Authenticates the credentials again; an open socket waits for no permit.
-    async fn ask_again(&self, state: &State) -> Result<Authenticated, Close> {
+    async fn ask_again(&self, state: &State) -> Result<AuthenticatedCaller, CloseCause> {
         let (authorization, tenant) = (self.authorization.as_deref(), self.tenant.as_deref());
         state.authenticate.authenticate(authorization, tenant).await.map_err(closing)
     }
 }
 
-const fn closing(refused: AuthError) -> Close {
+const fn closing(refused: AuthError) -> CloseCause {
     match refused {
-        AuthError::Expired => Close::TokenExpired,
-        AuthError::Unavailable => Close::TryLater,
-        AuthError::Invalid | AuthError::TenantNotFound => Close::Forbidden,
+        AuthError::Expired => CloseCause::TokenExpired,
+        AuthError::Unavailable => CloseCause::TryLater,
+        AuthError::Invalid | AuthError::TenantNotFound => CloseCause::Forbidden,
     }
 }
 
@@ -96,7 +96,7 @@ async fn next(changes: Option<&mut BoxStream<'static, AccessChange>>) -> Option<
 
 /// An event of an operation.
 enum Event {
-    Next(Answer),
+    Next(GraphQlResponse),
     Error(Error, RequestId),
     Complete,
 }
@@ -113,7 +113,7 @@ struct RunningOperation {
 
 /// State of a connection after its acknowledgement.
 struct AcknowledgedConnection {
-    by: Authenticated,
+    by: AuthenticatedCaller,
     /// The caller for resolvers of running operations.
     current: CurrentCaller,
     presented: PresentedCredentials,
@@ -178,10 +178,19 @@ impl Socket {
         }
     }
 
-    /// Serves the socket until it is closed. `speaks`: whether the client offered our subprotocol. `ended` is
+    /// Serves the socket until it is closed. `offers_protocol`: whether the client offered our subprotocol. `ended` is
     /// called when further input of the client is of no interest.
-    pub async fn run(mut self, mut inbound: AggregatedMessageStream, speaks: bool, ended: impl FnOnce()) {
-        let close = if speaks { self.converse(&mut inbound).await } else { Close::SubprotocolNotAcceptable };
+    pub async fn run(
+        mut self,
+        mut inbound: AggregatedMessageStream,
+        offers_protocol: bool,
+        ended: impl FnOnce(),
+    ) {
+        let close = if offers_protocol {
+            self.converse(&mut inbound).await
+        } else {
+            CloseCause::SubprotocolNotAcceptable
+        };
         ended();
         tracing::debug!(?close, "a socket is closed");
         self.tasks.shutdown().await;
@@ -197,13 +206,13 @@ impl Socket {
         let _ = tokio::time::timeout(FAREWELL, farewell).await;
     }
 
-    async fn converse(&mut self, inbound: &mut AggregatedMessageStream) -> Close {
-        let given_away = self.seat.evicted();
+    async fn converse(&mut self, inbound: &mut AggregatedMessageStream) -> CloseCause {
+        let given_away = self.seat.eviction_token();
         loop {
             let changes = self.acknowledged.as_mut().map(|acknowledged| &mut acknowledged.changes);
             let happened = tokio::select! {
                 () = self.state.closing.cancelled() => SocketInput::Closing,
-                () = given_away.cancelled() => return Close::TryLater,
+                () = given_away.cancelled() => return CloseCause::TryLater,
                 () = sleep_until(self.deadline) => SocketInput::Deadline,
                 _ = self.keep_alive.tick() => SocketInput::Heartbeat,
                 Some(change) = next(changes) => SocketInput::AccessChanged(change),
@@ -212,7 +221,7 @@ impl Socket {
                 Some(_) = self.tasks.join_next() => continue,
             };
             let next = match happened {
-                SocketInput::Closing => Err(Close::Restart),
+                SocketInput::Closing => Err(CloseCause::Restart),
                 SocketInput::Deadline => self.on_deadline(),
                 SocketInput::Heartbeat => self.beat().await,
                 SocketInput::AccessChanged(change) => self.on_change(change).await,
@@ -225,9 +234,9 @@ impl Socket {
         }
     }
 
-    fn on_deadline(&mut self) -> Result<(), Close> {
+    fn on_deadline(&mut self) -> Result<(), CloseCause> {
         match &self.acknowledged {
-            None => Err(Close::InitTimeout),
+            None => Err(CloseCause::InitTimeout),
             Some(acknowledged) => {
                 self.deadline = self.expiry(&acknowledged.by)?;
                 Ok(())
@@ -236,20 +245,20 @@ impl Socket {
     }
 
     /// When to check the token again; an error if it has expired.
-    fn expiry(&self, by: &Authenticated) -> Result<Instant, Close> {
+    fn expiry(&self, by: &AuthenticatedCaller) -> Result<Instant, CloseCause> {
         let left = match by.expires_at {
             None => FARTHEST,
             Some(at) => match (at - self.state.ids.now()).to_std() {
                 Ok(left) if !left.is_zero() => left.min(FARTHEST),
-                _ => return Err(Close::TokenExpired),
+                _ => return Err(CloseCause::TokenExpired),
             },
         };
         Ok(Instant::now() + left)
     }
 
-    async fn beat(&mut self) -> Result<(), Close> {
+    async fn beat(&mut self) -> Result<(), CloseCause> {
         if self.silent >= SILENT_PERIODS {
-            return Err(Close::Silent);
+            return Err(CloseCause::Silent);
         }
         self.silent += 1;
         if self.acknowledged.is_none() {
@@ -259,7 +268,7 @@ impl Socket {
         self.send(&ServerMessage::Ping).await
     }
 
-    async fn on_change(&mut self, change: AccessChange) -> Result<(), Close> {
+    async fn on_change(&mut self, change: AccessChange) -> Result<(), CloseCause> {
         match &self.acknowledged {
             Some(known) if change.concerns(known.by.caller.tenant()) => self.ask_again().await,
             _ => Ok(()),
@@ -267,11 +276,11 @@ impl Socket {
     }
 
     /// Authenticates again; closes the socket if the caller changed or lost access.
-    async fn ask_again(&mut self) -> Result<(), Close> {
+    async fn ask_again(&mut self) -> Result<(), CloseCause> {
         let Some(known) = &mut self.acknowledged else { return Ok(()) };
         let now = known.presented.ask_again(&self.state).await?;
         if (now.caller.kind(), now.caller.tenant()) != (known.by.caller.kind(), known.by.caller.tenant()) {
-            return Err(Close::Forbidden);
+            return Err(CloseCause::Forbidden);
         }
         known.current.set(now.caller.clone());
         known.by = now.clone();
@@ -279,23 +288,26 @@ impl Socket {
         Ok(())
     }
 
-    async fn hear(&mut self, message: Option<Result<AggregatedMessage, ProtocolError>>) -> Result<(), Close> {
+    async fn hear(
+        &mut self,
+        message: Option<Result<AggregatedMessage, ProtocolError>>,
+    ) -> Result<(), CloseCause> {
         self.silent = 0;
         match message {
-            Some(Err(error)) if let Some(close) = frames::refusal(&error) => Err(close),
-            None | Some(Err(ProtocolError::Io(_))) => Err(Close::Gone),
-            Some(Ok(AggregatedMessage::Close(theirs))) => Err(Close::Asked(theirs)),
-            Some(Err(_)) => Err(Close::ProtocolError),
+            Some(Err(error)) if let Some(close) = frames::close_cause(&error) => Err(close),
+            None | Some(Err(ProtocolError::Io(_))) => Err(CloseCause::Gone),
+            Some(Ok(AggregatedMessage::Close(theirs))) => Err(CloseCause::Asked(theirs)),
+            Some(Err(_)) => Err(CloseCause::ProtocolError),
             Some(Ok(AggregatedMessage::Ping(bytes))) => {
-                self.session.pong(&bytes).await.map_err(|_| Close::Gone)
+                self.session.pong(&bytes).await.map_err(|_| CloseCause::Gone)
             }
             Some(Ok(AggregatedMessage::Pong(_))) => Ok(()),
-            Some(Ok(AggregatedMessage::Binary(_))) => Err(Close::BadMessage("Messages must be text")),
+            Some(Ok(AggregatedMessage::Binary(_))) => Err(CloseCause::BadMessage("Messages must be text")),
             Some(Ok(AggregatedMessage::Text(text))) => self.obey(ClientMessage::parse(&text)?).await,
         }
     }
 
-    async fn obey(&mut self, message: ClientMessage) -> Result<(), Close> {
+    async fn obey(&mut self, message: ClientMessage) -> Result<(), CloseCause> {
         match message {
             ClientMessage::ConnectionInit(payload) => self.open(&payload).await,
             ClientMessage::Ping(payload) => self.send(&ServerMessage::Pong { payload }).await,
@@ -308,36 +320,37 @@ impl Socket {
         }
     }
 
-    async fn open(&mut self, payload: &Map<String, Value>) -> Result<(), Close> {
+    async fn open(&mut self, payload: &Map<String, Value>) -> Result<(), CloseCause> {
         if self.acknowledged.is_some() {
-            return Err(Close::TooManyInits);
+            return Err(CloseCause::TooManyInits);
         }
         let authorization =
-            said(payload, &["authorization"])?.or_else(|| self.presented.authorization.take());
-        let tenant = said(payload, &["tenant", "Muster-Tenant"])?.or_else(|| self.presented.tenant.take());
+            init_value(payload, &["authorization"])?.or_else(|| self.presented.authorization.take());
+        let tenant =
+            init_value(payload, &["tenant", "Muster-Tenant"])?.or_else(|| self.presented.tenant.take());
         let presented = PresentedCredentials { authorization, tenant, address: self.presented.address };
         // Changes are listened to before it is asked who calls, so that none falls between the two.
         let changes = self.state.authenticate.changes();
         let by = tokio::time::timeout_at(self.deadline, presented.ask(&self.state));
-        let by = by.await.map_err(|_| Close::TryLater)??;
+        let by = by.await.map_err(|_| CloseCause::TryLater)??;
         self.deadline = self.expiry(&by)?;
         if !self.seat.identify(&by.caller) {
-            return Err(Close::TryLater);
+            return Err(CloseCause::TryLater);
         }
         let current = CurrentCaller::new(by.caller.clone());
         self.acknowledged = Some(AcknowledgedConnection { by, current, presented, changes });
         self.send(&ServerMessage::ConnectionAck).await
     }
 
-    async fn start(&mut self, id: String, payload: Value) -> Result<(), Close> {
+    async fn start(&mut self, id: String, payload: Value) -> Result<(), CloseCause> {
         self.ask_again().await?;
         let Some(acknowledged) = &self.acknowledged else {
-            return Err(Close::Unauthorized);
+            return Err(CloseCause::Unauthorized);
         };
         if self.running.contains_key(&id) {
-            return Err(Close::DuplicateId(id));
+            return Err(CloseCause::DuplicateId(id));
         }
-        let request_id = RequestId::make(&self.state.ids);
+        let request_id = RequestId::generate(&self.state.ids);
         match self.prepare(payload, acknowledged, &request_id).await {
             Ok(ready) => {
                 self.run_operation(id, ready, request_id);
@@ -352,26 +365,26 @@ impl Socket {
         payload: Value,
         known: &AcknowledgedConnection,
         id: &RequestId,
-    ) -> Result<ReadyOperation, Error> {
+    ) -> Result<AuthorisedOperation, Error> {
         let limit = self.state.config.socket.operations;
         if self.running.len() >= limit {
             return Err(Error::TooManyOperations { limit });
         }
-        let params = self.state.config.documents.resolve(Params::from_value(payload)?)?;
+        let params = self.state.config.documents.resolve(RequestParams::from_value(payload)?)?;
         let address = known.presented.address;
-        charge::for_parsing(&self.state, Some(&known.by.caller), address, &params.query).await?;
-        let approved = self.state.validator.check(&params, false)?;
+        charge::charge_parsing(&self.state, Some(&known.by.caller), address, &params.query).await?;
+        let approved = self.state.validator.validate(&params, false)?;
         let (authorization, tenant) = (known.presented.authorization.clone(), known.presented.tenant.clone());
         let credentials = Credentials { authorization, tenant };
         let ends = Instant::now() + self.state.config.execution_timeout;
         let by = Requester { by: &known.by, current: &known.current, credentials, address, ends };
         let ready = execute::authorise(&self.state, params, &approved.document, by, id)?;
         let caller = &known.by.caller;
-        let (_, charged) = charge::document(&self.state, caller, address, &approved, ready.kind).await;
+        let (_, charged) = charge::charge_document(&self.state, caller, address, &approved, ready.kind).await;
         charged.map(|()| ready)
     }
 
-    fn run_operation(&mut self, id: String, ready: ReadyOperation, request_id: RequestId) {
+    fn run_operation(&mut self, id: String, ready: AuthorisedOperation, request_id: RequestId) {
         self.started += 1;
         let number = self.started;
         let events = self.events_of(ready, request_id);
@@ -388,7 +401,11 @@ impl Socket {
     }
 
     /// The operation's events: its responses, then its completion.
-    fn events_of(&self, ready: ReadyOperation, request_id: RequestId) -> impl Stream<Item = Event> + use<> {
+    fn events_of(
+        &self,
+        ready: AuthorisedOperation,
+        request_id: RequestId,
+    ) -> impl Stream<Item = Event> + use<> {
         let answers = if ready.kind == OperationKind::Subscription {
             Either::Left(execute::subscribe(&self.state, ready))
         } else {
@@ -396,19 +413,19 @@ impl Socket {
             Either::Right(stream::once(async move { execute::run(&state, ready).await }))
         };
         let answers = answers.map(move |answered| match answered {
-            Ok(response) => Event::Next(Answer::executed(response, &request_id)),
+            Ok(response) => Event::Next(GraphQlResponse::from_execution(response, &request_id)),
             Err(error) => Event::Error(error, request_id.clone()),
         });
         answers.chain(stream::once(async { Event::Complete }))
     }
 
-    async fn tell(&mut self, id: String, number: u64, event: Event) -> Result<(), Close> {
+    async fn tell(&mut self, id: String, number: u64, event: Event) -> Result<(), CloseCause> {
         if self.running.get(&id).is_none_or(|running| running.number != number) {
             return Ok(());
         }
         self.ask_again().await?;
         match event {
-            Event::Next(answer) if answer.has_executed() => {
+            Event::Next(answer) if answer.was_executed() => {
                 self.send(&ServerMessage::Next { id: &id, payload: &answer }).await
             }
             Event::Next(answer) => {
@@ -433,21 +450,21 @@ impl Socket {
         }
     }
 
-    async fn refuse(&mut self, id: &str, error: &Error, request_id: &RequestId) -> Result<(), Close> {
-        let payload = Answer::refused(error, request_id).into_errors();
+    async fn refuse(&mut self, id: &str, error: &Error, request_id: &RequestId) -> Result<(), CloseCause> {
+        let payload = GraphQlResponse::from_error(error, request_id).into_errors();
         self.send(&ServerMessage::Error { id, payload }).await
     }
 
-    async fn send(&mut self, message: &ServerMessage<'_>) -> Result<(), Close> {
+    async fn send(&mut self, message: &ServerMessage<'_>) -> Result<(), CloseCause> {
         let text = serde_json::to_string(message).map_err(|failed| {
             tracing::error!(error = %failed, "a message could not be written");
-            Close::Restart
+            CloseCause::Restart
         })?;
         let limit = self.state.config.socket.send_timeout;
         match tokio::time::timeout(limit, self.session.text(text)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Close::Gone),
-            Err(_) => Err(Close::Slow),
+            Ok(Err(_)) => Err(CloseCause::Gone),
+            Err(_) => Err(CloseCause::Slow),
         }
     }
 }

@@ -57,7 +57,7 @@ impl SocketLimits {
     /// Counts a new, unidentified socket, unless its address has reached its limit. If the limit for all
     /// unidentified sockets is exceeded, the oldest one is closed: clients that authenticate at once get in,
     /// however many do not.
-    pub fn take(&self, address: Option<IpAddr>) -> Option<SocketPermit> {
+    pub fn try_acquire(&self, address: Option<IpAddr>) -> Option<SocketPermit> {
         let held = self.count(address.map(Holder::Address).into_iter().collect())?;
         let given_away = CancellationToken::new();
         let mut waiting = self.waiting();
@@ -78,7 +78,7 @@ impl SocketLimits {
     }
 
     fn count(&self, holders: Vec<Holder>) -> Option<CountGuard<Holder>> {
-        self.taken.take(holders, |holder| match holder {
+        self.taken.try_acquire(holders, |holder| match holder {
             Holder::Address(_) => self.limits.unidentified_per_address,
             Holder::User(_) => self.limits.per_user,
             Holder::Tenant(_) => self.limits.per_tenant,
@@ -106,7 +106,7 @@ impl SocketPermit {
     }
 
     /// Cancelled when the socket must be closed in favour of another one.
-    pub fn evicted(&self) -> CancellationToken {
+    pub fn eviction_token(&self) -> CancellationToken {
         self.given_away.clone()
     }
 }
@@ -123,7 +123,7 @@ mod tests {
     use std::sync::Arc;
 
     use domain::{Ids, SystemClock};
-    use entity::Trusted;
+    use entity::TrustedCode;
 
     use super::*;
 
@@ -137,11 +137,11 @@ mod tests {
     fn a_seat_is_given_back_when_its_socket_ends() {
         let ids = Ids::seeded(Arc::new(SystemClock), 1);
         let tenant = ids.make();
-        let user = |kind| Caller::new(Trusted, kind, Some(tenant), [].into());
+        let user = |kind| Caller::new(TrustedCode, kind, Some(tenant), [].into());
         let (one, other) = (user(CallerKind::User(ids.make())), user(CallerKind::User(ids.make())));
         let seats = seats(|limits| (limits.per_user, limits.per_tenant) = (1, 2));
         let take = |caller: &Caller| {
-            let mut seat = seats.take(None)?;
+            let mut seat = seats.try_acquire(None)?;
             seat.identify(caller).then_some(seat)
         };
         let first = take(&one);
@@ -159,22 +159,28 @@ mod tests {
     fn sockets_of_nobody_known_are_counted_by_address_and_together() {
         let ids = Ids::seeded(Arc::new(SystemClock), 1);
         let seats = seats(|limits| (limits.unidentified_per_address, limits.unidentified) = (2, 3));
-        let take = |address: &str| seats.take(Some(address.parse().unwrap()));
+        let take = |address: &str| seats.try_acquire(Some(address.parse().unwrap()));
         let key = CallerKind::Vendor(ids.make());
-        let vendor = Caller::new(Trusted, key, None, [].into());
+        let vendor = Caller::new(TrustedCode, key, None, [].into());
         let mut first = take("192.0.2.1").unwrap();
         assert!(first.identify(&vendor), "a vendor without a tenant may have a socket");
         let mut second = take("192.0.2.1").unwrap();
         assert!(second.identify(&Caller::anonymous()), "so may nobody");
         assert!(take("192.0.2.1").is_none(), "and both are counted against their address");
         let mut third = take("2001:db8::1").unwrap();
-        assert!(third.identify(&Caller::new(Trusted, key, Some(ids.make()), [].into())), "whoever is known");
+        assert!(
+            third.identify(&Caller::new(TrustedCode, key, Some(ids.make()), [].into())),
+            "whoever is known"
+        );
         let fourth = take("2001:db8::1").unwrap();
-        assert!(!first.evicted().is_cancelled(), "leaves the seat to others");
+        assert!(!first.eviction_token().is_cancelled(), "leaves the seat to others");
         let fifth = take("198.51.100.1").unwrap();
-        assert!(first.evicted().is_cancelled(), "the one that came first makes room for the fourth of all");
+        assert!(
+            first.eviction_token().is_cancelled(),
+            "the one that came first makes room for the fourth of all"
+        );
         let others = [&second, &third, &fourth, &fifth];
-        assert!(others.iter().all(|seat| !seat.evicted().is_cancelled()), "and nobody else");
+        assert!(others.iter().all(|seat| !seat.eviction_token().is_cancelled()), "and nobody else");
         drop((first, second, third, fourth, fifth));
         assert!(seats.taken.is_empty() && seats.waiting().sockets.is_empty(), "nothing is left behind");
     }

@@ -7,7 +7,7 @@ use apollo_compiler::Schema;
 use domain::{CallerKind, Id, Permission, StandardRole, ids, state::IntegrationState};
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
 use serde_json::{Value, json};
-use services::{Caller, audit::in_request};
+use services::{Caller, audit::with_request_id};
 use uuid::Uuid;
 
 use crate::graphql::{
@@ -148,7 +148,7 @@ impl Scene {
             .setup
             .services
             .connections()
-            .of_holders(scene.setup.services.within(tenant), &[ada.any()])
+            .of_holders(scene.setup.services.tenant_scope(tenant), &[ada.any()])
             .await
             .unwrap();
         let connection = of_ada[0].id;
@@ -211,7 +211,7 @@ impl Scene {
         let document =
             format!("mutation{declared} {{ {field}{given} {{ {answers} userErrors {{ code message }} }} }}");
         let caller = self.caller(by);
-        let answer = in_request(request, self.setup.ask(&caller, &document, variables)).await;
+        let answer = with_request_id(request, self.setup.ask(&caller, &document, variables)).await;
         let answer = &answer[field];
         assert_eq!(answer["userErrors"], json!([]), "{field}: {answer}");
         for (name, value) in answer.as_object().unwrap() {

@@ -116,8 +116,12 @@ async fn s4_7_a_booking_through_the_service_account_is_marked_and_names_its_orga
     setup.change(tenant, vec![mailbox]).await;
     let admin = setup.user(tenant, StandardRole::Administrator).await;
     let made = setup.ask(&admin, CREATE, input(anna, &[], 9, "k1")).await["createBooking"]["booking"].clone();
-    let accounts =
-        setup.services.service_accounts().of(setup.services.within(tenant), &[integration]).await.unwrap();
+    let accounts = setup
+        .services
+        .service_accounts()
+        .of_integrations(setup.services.tenant_scope(tenant), &[integration])
+        .await
+        .unwrap();
     let via = WriteTarget {
         written_via: domain::WrittenVia::ServiceAccount,
         integration,

@@ -193,11 +193,11 @@ impl Scene {
         let args = services::PageArgs::default();
         let registered = issuers.list(&by.allow().unwrap(), args).await.unwrap().items;
         assert!(registered.len() == 1 && registered[0].client_id == "boss", "{what}: {registered:?}");
-        let linked = issuers.identities(&by.allow().unwrap(), self.issuer, args).await.unwrap().items;
+        let linked = issuers.list_identities(&by.allow().unwrap(), self.issuer, args).await.unwrap().items;
         assert!(linked.len() == 1 && linked[0].subject == "boss", "{what}: {linked:?}");
         let roles = self.setup.services.roles().list(&by.allow().unwrap()).await.unwrap();
         for role in roles.iter().filter(|role| !role.standard && role.id != self.powers) {
-            let allows = services::roles::permissions_in(role);
+            let allows = services::roles::role_permissions(role);
             assert!(allows.len() <= 1, "{what}: a role with more than one permission: {allows:?}");
         }
         let users = self

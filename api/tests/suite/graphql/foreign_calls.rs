@@ -14,7 +14,7 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use serde_json::{Value, json};
 use services::{
     Anyone, Caller,
-    sign_in::{CallbackParams, Request},
+    sign_in::{CallbackParams, SignInRequest},
 };
 use tokio::{net::TcpListener, time::timeout};
 
@@ -43,9 +43,9 @@ async fn a_redirect_makes_muster_call_its_issuer_once_even_if_it_fails() {
     let id: Id<ids::OpenIdIssuer> =
         made["createOpenIdIssuer"]["openIdIssuer"]["id"].as_str().unwrap().parse().unwrap();
     let sign_in = setup.services.sign_in();
-    let (cookie, url) = sign_in.begin(Anyone, tenant, id, Request::default()).await.unwrap();
+    let (cookie, url) = sign_in.begin(Anyone, tenant, id, SignInRequest::default()).await.unwrap();
     let (_, state) = url.query_pairs().find(|(name, _)| name == "state").unwrap();
-    let answer = CallbackParams::read(&format!("code=wrong&state={state}")).unwrap();
+    let answer = CallbackParams::parse(&format!("code=wrong&state={state}")).unwrap();
     let complete = async || sign_in.complete(Anyone, None, tenant, id, &cookie, &answer).await.unwrap_err();
     assert_ne!(complete().await.code(), "STATE_INVALID", "the issuer did not give a token");
     assert_eq!(complete().await.code(), "STATE_INVALID");
@@ -101,9 +101,14 @@ async fn a_slow_issuer_delays_no_sign_in_at_another_from_the_same_address() {
         let made = setup.ask(&administrator(&setup, tenant).await, CREATE, input(&url)).await;
         let id: Id<ids::OpenIdIssuer> =
             made["createOpenIdIssuer"]["openIdIssuer"]["id"].as_str().unwrap().parse().unwrap();
-        let (cookie, url) = sign_in.begin(Anyone, tenant, id, Request::default()).await.unwrap();
+        let (cookie, url) = sign_in.begin(Anyone, tenant, id, SignInRequest::default()).await.unwrap();
         let (_, state) = url.query_pairs().find(|(name, _)| name == "state").unwrap();
-        redirects.push((tenant, id, cookie, CallbackParams::read(&format!("code=x&state={state}")).unwrap()));
+        redirects.push((
+            tenant,
+            id,
+            cookie,
+            CallbackParams::parse(&format!("code=x&state={state}")).unwrap(),
+        ));
     }
     is_slow.store(true, Ordering::SeqCst);
     let from = Some("192.0.2.1".parse().unwrap());
@@ -133,9 +138,9 @@ async fn an_address_that_makes_up_redirects_has_to_wait() {
         made["createOpenIdIssuer"]["openIdIssuer"]["id"].as_str().unwrap().parse().unwrap();
     let sign_in = setup.services.sign_in();
     let made_up = async |from: &str, state: Option<&str>| {
-        let (cookie, url) = sign_in.begin(Anyone, tenant, id, Request::default()).await.unwrap();
+        let (cookie, url) = sign_in.begin(Anyone, tenant, id, SignInRequest::default()).await.unwrap();
         let (_, sent) = url.query_pairs().find(|(name, _)| name == "state").unwrap();
-        let answer = CallbackParams::read(&format!("code=zz&state={}", state.unwrap_or(&sent))).unwrap();
+        let answer = CallbackParams::parse(&format!("code=zz&state={}", state.unwrap_or(&sent))).unwrap();
         let from = Some(from.parse().unwrap());
         sign_in.complete(Anyone, from, tenant, id, &cookie, &answer).await.unwrap_err().code()
     };

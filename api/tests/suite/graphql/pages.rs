@@ -7,7 +7,7 @@ use std::{
 };
 
 use actix_web::{dev::ServerHandle, web};
-use api::{Config, State, callers::Callers, graphql};
+use api::{Config, State, graphql, service_adapter::ServiceAdapter};
 use serde_json::json;
 use services::providers::{google::HOOK as GOOGLE_HOOK, microsoft::HOOK as MICROSOFT_HOOK};
 use tokio::{
@@ -29,8 +29,8 @@ struct Pages {
 impl Pages {
     fn of(setup: &Setup, config: Config) -> Self {
         let services = setup.services.services().clone();
-        let callers = Arc::new(Callers(services.clone()));
-        let schema = Arc::new(graphql::schema(services.clone()));
+        let callers = Arc::new(ServiceAdapter(services.clone()));
+        let schema = Arc::new(graphql::build_schema(services.clone()));
         let ids = services.ids.clone();
         let state = web::Data::new(State::new(config, schema, callers.clone(), callers, ids).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -10,7 +10,7 @@ use domain::{
     provider::Capabilities,
     state::{ConnectionState, Feature, IntegrationState, Plan},
 };
-use entity::{Logins, Store, Trusted};
+use entity::{Logins, Store, TrustedCode};
 use futures::{StreamExt, stream::BoxStream};
 use sea_orm::ActiveModelTrait;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ use services::{
     providers::{
         RoomInfo,
         microsoft::{ClientCredential, Config, Microsoft},
-        openid::OpenId,
+        openid::OpenIdClient,
     },
     roles::NewRole,
     tenants::NewTenant,
@@ -54,7 +54,7 @@ pub fn text(at: Timestamp) -> String {
 /// A connector for integrations that are never talked to here.
 fn unreachable_microsoft(client: http::Client, clock: &SharedClock, ids: &Ids) -> Microsoft {
     let nowhere: url::Url = "https://nowhere.invalid/".parse().unwrap();
-    let secret = ClientCredential::Secret(ids.secret().into());
+    let secret = ClientCredential::Secret(ids.random_secret().into());
     Microsoft::new(
         Config::new(nowhere.clone(), nowhere, "client", secret),
         client,
@@ -67,28 +67,28 @@ impl Setup {
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("muster.db").display());
-        migration::up(&Store::owner(&url).await.unwrap()).await.unwrap();
+        migration::up(&Store::connect_as_owner(&url).await.unwrap()).await.unwrap();
         let statements = Arc::default();
-        let store = Store::connect(&Logins::at(&url), 4).await.unwrap().counted(&statements);
+        let store = Store::connect(&Logins::from_url(&url), 4).await.unwrap().count_statements(&statements);
         let clock: SharedClock = Arc::new(TestClock::at(at(0)));
         let ids = Ids::random(clock.clone());
         let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
         let queue =
             lanes::connect("memory:", "graphql", clock.clone(), ids.clone(), &tracker, &token).unwrap();
-        let vault = Vault::new(ids.bytes(), ids.clone());
-        let settings = Settings::at("https://muster.example".parse().unwrap());
-        let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+        let vault = Vault::new(ids.random_bytes(), ids.clone());
+        let settings = Settings::for_url("https://muster.example".parse().unwrap());
+        let allowance = http::AllowedHosts::from_hosts(["127.0.0.1".to_owned()]);
         let client = http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
-        let openid = OpenId::new(client.clone(), clock.clone());
+        let openid = OpenIdClient::new(client.clone(), clock.clone());
         let microsoft = unreachable_microsoft(client, &clock, &ids);
-        let connectors = Connectors::default().with(Arc::new(microsoft)).with_openid(openid);
+        let connectors = Connectors::default().with_provider(Arc::new(microsoft)).with_openid(openid);
         let services = System::new(store, clock, ids, queue, vault, connectors, settings);
-        let (_, key) = services.keys().ensure_first(&services, None, "the first").await.unwrap().unwrap();
+        let (_, key) = services.keys().ensure_first_key(&services, None, "the first").await.unwrap().unwrap();
         let known =
             services.access().authenticate(Anyone, Some(&format!("Bearer {key}")), None).await.unwrap();
         let (vendor, staff) = (known.caller.clone(), known.caller.allow_staff().unwrap());
         Self {
-            schema: api::graphql::schema(services.services().clone()),
+            schema: api::graphql::build_schema(services.services().clone()),
             services,
             staff,
             vendor,
@@ -120,7 +120,7 @@ impl Setup {
 
     /// The vendor's back end, acting for a tenant.
     pub fn vendor(&self, tenant: Id<ids::Tenant>) -> Caller {
-        Caller::new(Trusted, self.vendor.kind(), Some(tenant), self.vendor.permissions().clone())
+        Caller::new(TrustedCode, self.vendor.kind(), Some(tenant), self.vendor.permissions().clone())
     }
 
     pub fn allowed(&self, tenant: Id<ids::Tenant>) -> Caller {
@@ -156,7 +156,7 @@ impl Setup {
 
     /// The first role of a user.
     pub async fn role_of(&self, tenant: Id<ids::Tenant>, user: Id<ids::User>) -> Id<ids::Role> {
-        let held = self.services.roles().of_users(self.services.within(tenant), &[user]).await.unwrap();
+        let held = self.services.roles().of_users(self.services.tenant_scope(tenant), &[user]).await.unwrap();
         held[&user][0].id
     }
 
@@ -296,8 +296,12 @@ impl Setup {
     async fn connected(&self, tenant: Id<ids::Tenant>, found: NewConnection) {
         let holder = found.user.map(Id::any).or(found.room.map(Id::any)).unwrap();
         self.change(tenant, vec![Change::NewConnections(vec![found])]).await;
-        let rows =
-            self.services.connections().of_holders(self.services.within(tenant), &[holder]).await.unwrap();
+        let rows = self
+            .services
+            .connections()
+            .of_holders(self.services.tenant_scope(tenant), &[holder])
+            .await
+            .unwrap();
         let can = Capabilities {
             list: true,
             free_busy: true,

@@ -44,7 +44,7 @@ async fn a_role_that_is_taken_away_ends_a_subscription() {
     let mut told = setup.listen(&listener, document, json!({ "id": integration }));
     assert_eq!(told.next().await.unwrap(), json!({ "integrationStatus": { "state": "ACTIVE" } }));
     let domain::CallerKind::User(user) = listener.kind() else { panic!("the listener is a user") };
-    let roles = setup.services.roles().of_users(setup.services.within(tenant), &[user]).await.unwrap();
+    let roles = setup.services.roles().of_users(setup.services.tenant_scope(tenant), &[user]).await.unwrap();
     let role = roles[&user][0].id;
     setup.services.roles().unassign(&setup.allowed(tenant).allow().unwrap(), user, &[role]).await.unwrap();
     setup.become_(tenant, integration, IntegrationState::Failing).await;
@@ -94,7 +94,7 @@ async fn connections_are_told_all_at_first_and_then_each_that_changes() {
     let rows = setup
         .services
         .connections()
-        .of_holders(setup.services.within(tenant), &[elsewhere.any()])
+        .of_holders(setup.services.tenant_scope(tenant), &[elsewhere.any()])
         .await
         .unwrap();
     let lost = |id| {
@@ -102,7 +102,7 @@ async fn connections_are_told_all_at_first_and_then_each_that_changes() {
         Change::Connection(ConnectionChange { id, state, ..ConnectionChange::default() })
     };
     setup.change(tenant, vec![lost(rows[0].id)]).await;
-    let all = services::connections::ConnectionScope { integration: Some(one), ..Default::default() };
+    let all = services::connections::ConnectionFilter { integration: Some(one), ..Default::default() };
     let page = setup
         .services
         .connections()

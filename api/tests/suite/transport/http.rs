@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{Config, Introspection, documents::Documents};
+use api::{Config, Introspection, persisted_documents::PersistedDocuments};
 use serde_json::json;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
@@ -16,7 +16,10 @@ const QUERY: &str = r#"{"query":"{ hello }"}"#;
 
 #[tokio::test]
 async fn a_known_document_runs_by_its_id_and_others_only_where_they_may() {
-    let known = || Documents::read(br#"{"greeting":"query($n: String!) { hello(name: $n) }"}"#).unwrap();
+    let known = || {
+        PersistedDocuments::from_manifest(br#"{"greeting":"query($n: String!) { hello(name: $n) }"}"#)
+            .unwrap()
+    };
     let server = Server::with(Config { documents: known(), ..open() });
     let by_id = r#"{"documentId":"greeting","variables":{"n":"Ada"}}"#;
     assert_eq!(server.post(by_id).await.json()["data"]["hello"], "Hello, Ada!");
@@ -26,7 +29,7 @@ async fn a_known_document_runs_by_its_id_and_others_only_where_they_may() {
     assert_eq!(server.post(r#"{"documentId":"other"}"#).await.code(), "DOCUMENT_UNKNOWN");
     assert_eq!(server.query("{ hello }").await.status, 200, "texts run as well");
 
-    let strict = Server::with(Config { documents: known().only(true), ..open() });
+    let strict = Server::with(Config { documents: known().require_persisted(true), ..open() });
     assert_eq!(strict.post(by_id).await.status, 200);
     let reply = strict.query("{ hello }").await;
     assert_eq!((reply.status, reply.code().as_str()), (400, "DOCUMENT_REQUIRED"));

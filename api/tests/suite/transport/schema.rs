@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use api::{CurrentCaller, MutationAccessExtension, RequestId, budget::BudgetExtension};
+use api::{CurrentCaller, MutationAccessExtension, RequestId, response_budget::BudgetExtension};
 use async_graphql::{
     Context, Error, ErrorExtensions as _, InputObject, InputValueError, InputValueResult, OneofObject,
     Result, Scalar, ScalarType, Schema, Subscription, Value,

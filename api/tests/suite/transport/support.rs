@@ -14,8 +14,8 @@ use std::{
 
 use actix_web::{dev::ServerHandle, web};
 use api::{
-    AuthError, Authenticate, Authenticated, Config, Introspection, State,
-    health::{Check, Readiness},
+    AuthError, Authenticate, AuthenticatedCaller, Config, Introspection, State,
+    health::{DependencyCheck, Readiness},
 };
 use async_trait::async_trait;
 use domain::{CallerKind, Clock as _, Ids, Permission, StandardRole, SystemClock, Timestamp};
@@ -27,7 +27,7 @@ use lanes::{Quota, quotas::Balance};
 use services::{
     Caller,
     access::AccessChange,
-    quotas::{Account, ChargeResult, QuotaSubject},
+    quotas::{ChargeResult, QuotaBalance, QuotaSubject},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -36,7 +36,7 @@ use tokio::{
 };
 
 use crate::transport::schema::{Probe, small};
-use entity::Trusted;
+use entity::TrustedCode;
 
 /// Longer than anything here takes: only a hang reaches it.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -65,17 +65,17 @@ pub struct TestAuthenticator {
     held: watch::Sender<bool>,
     /// Notified when an authentication begins to be held.
     pub waits: Notify,
-    pub allowance: Allowance,
+    pub allowance: AllowedHosts,
 }
 
 /// How many units may still be spent, by what is charged.
-pub struct Allowance {
+pub struct AllowedHosts {
     pub caller: AtomicU32,
     pub address: AtomicU32,
     pub refused: AtomicU32,
 }
 
-impl Default for Allowance {
+impl Default for AllowedHosts {
     fn default() -> Self {
         let plenty = || AtomicU32::new(u32::MAX);
         Self { caller: plenty(), address: plenty(), refused: plenty() }
@@ -87,7 +87,7 @@ impl TestAuthenticator {
         let (tenant, user, key) = (ids.make(), ids.make(), ids.make());
         let (short, demoted, revoked) = (OnceLock::new(), AtomicBool::new(false), AtomicBool::new(false));
         let changes = broadcast::Sender::new(16);
-        let (held, waits, allowance) = (watch::Sender::new(false), Notify::new(), Allowance::default());
+        let (held, waits, allowance) = (watch::Sender::new(false), Notify::new(), AllowedHosts::default());
         Self { ids, tenant, user, key, short, demoted, revoked, changes, held, waits, allowance }
     }
 
@@ -119,15 +119,15 @@ impl Authenticate for TestAuthenticator {
         &self,
         token: Option<&str>,
         tenant: Option<&str>,
-    ) -> Result<Authenticated, AuthError> {
+    ) -> Result<AuthenticatedCaller, AuthError> {
         let user = |permissions: BTreeSet<Permission>| {
-            Caller::new(Trusted, CallerKind::User(self.user), Some(self.tenant), permissions)
+            Caller::new(TrustedCode, CallerKind::User(self.user), Some(self.tenant), permissions)
         };
         if token == Some("Bearer mortal") && *self.held.borrow() {
             self.waits.notify_one();
             self.held.subscribe().wait_for(|held| !held).await.unwrap();
         }
-        let for_ever = |caller| Ok(Authenticated { caller, expires_at: None });
+        let for_ever = |caller| Ok(AuthenticatedCaller { caller, expires_at: None });
         match token {
             None => for_ever(Caller::anonymous()),
             Some("Bearer user") => for_ever(user(StandardRole::HumanResources.permissions())),
@@ -138,12 +138,12 @@ impl Authenticate for TestAuthenticator {
             }
             Some("Bearer vendor") => match tenant {
                 Some("nowhere") => Err(AuthError::TenantNotFound),
-                _ => for_ever(Caller::new(Trusted, CallerKind::Vendor(self.key), None, BTreeSet::new())),
+                _ => for_ever(Caller::new(TrustedCode, CallerKind::Vendor(self.key), None, BTreeSet::new())),
             },
             Some("Bearer short") => {
                 let soon = || SystemClock.now() + chrono::Duration::milliseconds(400);
                 let expires_at = Some(*self.short.get_or_init(soon));
-                Ok(Authenticated { caller: user(BTreeSet::new()), expires_at })
+                Ok(AuthenticatedCaller { caller: user(BTreeSet::new()), expires_at })
             }
             Some("Bearer slow") => std::future::pending().await,
             Some("Bearer expired") => Err(AuthError::Expired),
@@ -152,13 +152,14 @@ impl Authenticate for TestAuthenticator {
         }
     }
 
-    fn remembered(&self, token: Option<&str>, _tenant: Option<&str>) -> Option<Authenticated> {
-        token.is_none().then(|| Authenticated { caller: Caller::anonymous(), expires_at: None })
+    fn remembered(&self, token: Option<&str>, _tenant: Option<&str>) -> Option<AuthenticatedCaller> {
+        token.is_none().then(|| AuthenticatedCaller { caller: Caller::anonymous(), expires_at: None })
     }
 
     fn recently_authenticated(&self, token: Option<&str>, _tenant: Option<&str>) -> Option<Caller> {
         let user = CallerKind::User(self.user);
-        (token == Some("Bearer user")).then(|| Caller::new(Trusted, user, Some(self.tenant), BTreeSet::new()))
+        (token == Some("Bearer user"))
+            .then(|| Caller::new(TrustedCode, user, Some(self.tenant), BTreeSet::new()))
     }
 
     /// Refuses who has spent what the test allows.
@@ -177,7 +178,7 @@ impl Authenticate for TestAuthenticator {
         };
         ChargeResult {
             refused_for: left.is_err().then_some(Duration::from_millis(6_100)),
-            accounts: vec![Account { name, quota, balance }],
+            accounts: vec![QuotaBalance { name, quota, balance }],
         }
     }
 
@@ -195,8 +196,8 @@ struct Always(bool);
 
 #[async_trait]
 impl Readiness for Always {
-    async fn check(&self) -> Vec<Check> {
-        vec![Check { name: "store", ok: self.0 }]
+    async fn check(&self) -> Vec<DependencyCheck> {
+        vec![DependencyCheck { name: "store", ok: self.0 }]
     }
 }
 

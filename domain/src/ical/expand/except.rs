@@ -38,8 +38,8 @@ impl ExceptionDates {
         except
     }
 
-    pub(super) fn covers(&self, start: &Moment, original: Timestamp) -> bool {
-        let wall = start.wall();
+    pub(super) fn excludes(&self, start: &Moment, original: Timestamp) -> bool {
+        let wall = start.wall_time();
         // In a series in UTC a day may be the owner's: near midnight nobody knows which occurrence is meant.
         let is_clear =
             || !matches!(start, Moment::Utc(_)) || self.owner.local(original).date() == wall.date();

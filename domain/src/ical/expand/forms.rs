@@ -337,13 +337,14 @@ fn counts(form: &str) -> (String, String) {
         form if form.contains(":202603") => window("2026-03-28", "2026-03-31"),
         _ => window("2026-12-01", "2026-12-20"),
     };
-    let found = expand(&calendar, window, &Zone::named(owner).unwrap(), &mut Budget::response());
+    let found = expand(&calendar, window, &Zone::named(owner).unwrap(), &mut BodyBudget::for_response());
     let instances = found.instances.iter().map(|one| (one.event, one.range));
     let blocked = found.blocked.iter().map(|one| (one.event, one.range));
     let busy = instances.chain(blocked).filter(|(event, _)| busy_kind(event, &[]).is_some());
     let mut ranges: Vec<TimeRange> = busy.filter_map(|(_, range)| range.intersect(&window)).collect();
     ranges.sort_unstable();
-    let mark = |mark: &Unreadable| format!("{}{}", mark.reason.code(), if mark.blocks { "" } else { "!" });
+    let mark =
+        |mark: &UnreadableItem| format!("{}{}", mark.reason.code(), if mark.blocks { "" } else { "!" });
     (shown(&ranges), found.unreadable.iter().map(mark).collect::<Vec<_>>().join(", "))
 }
 

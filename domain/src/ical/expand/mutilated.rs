@@ -42,7 +42,7 @@ fn cases() -> Vec<Case> {
 /// The merged busy times of a text, and whether any item is marked; `None` if the text is not a calendar.
 fn read(text: &[u8], case: &Case) -> Option<(Vec<TimeRange>, bool)> {
     let calendar = Calendar::read(text).ok()?;
-    let found = expand(&calendar, case.window, &case.zone, &mut Budget::response());
+    let found = expand(&calendar, case.window, &case.zone, &mut BodyBudget::for_response());
     let addresses: Vec<&str> = case.addresses.iter().map(String::as_str).collect();
     let instances = found.instances.iter().map(|one| (one.event, one.range));
     let blocked = found.blocked.iter().map(|one| (one.event, one.range));
@@ -88,7 +88,7 @@ fn is_valid(name: &str, value: &str) -> bool {
         "DTSTART" | "DTEND" | "EXDATE" | "RDATE" | "RECURRENCE-ID" => value
             .split(',')
             .all(|one| raw_date_time::parse(one.split('/').next().unwrap_or_default()).is_some()),
-        "DURATION" => span::Span::read(value).is_some(),
+        "DURATION" => span::EventLength::read(value).is_some(),
         "RRULE" => {
             let start = chrono::NaiveDateTime::default();
             crate::ical::recurrence::Rule::read(value, start).is_ok_and(|(_, doubtful)| !doubtful)

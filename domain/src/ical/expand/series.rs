@@ -11,7 +11,7 @@ use crate::{
         event::{Defect, Event},
         moment::Moment,
         recurrence::{Rule, RuleError, Until, WalkEnd},
-        span::Span,
+        span::EventLength,
     },
     time::{TimeRange, Timestamp},
 };
@@ -115,8 +115,8 @@ impl<'a> Series<'a> {
     /// The time of an occurrence to which an override for all later occurrences applies: shifted by the same amount
     /// as the overridden occurrence.
     fn shifted(&self, event: &Event, start: &Moment, owner: &Zone) -> Option<TimeRange> {
-        let moved = event.start.wall() - event.recurrence_id.as_ref()?.wall();
-        self.range(event, &event.start.moved_to(start.wall().checked_add_signed(moved)?), owner)
+        let moved = event.start.wall_time() - event.recurrence_id.as_ref()?.wall_time();
+        self.range(event, &event.start.with_wall_time(start.wall_time().checked_add_signed(moved)?), owner)
     }
 
     /// The override for all later occurrences that applies to this occurrence.
@@ -128,7 +128,7 @@ impl<'a> Series<'a> {
     /// Maximum distance, in either direction, by which an override for all later occurrences moves them.
     fn farthest_move(&self) -> TimeDelta {
         let moved = |(_, event): &(Timestamp, &Event)| {
-            Some((event.recurrence_id.as_ref()?.wall() - event.start.wall()).abs())
+            Some((event.recurrence_id.as_ref()?.wall_time() - event.start.wall_time()).abs())
         };
         self.onwards.iter().filter_map(moved).max().unwrap_or_default()
     }
@@ -154,14 +154,14 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
         let master = self.master;
         self.occur(&master.start, &master.span);
         self.additional();
-        if master.has(Defect::Additional) {
+        if master.has_defect(Defect::Additional) {
             self.every_day();
         }
         if master.rules.len() > RULES {
             self.too_costly(self.work.window.start);
         }
         for rule in master.rules.iter().take(RULES) {
-            match Rule::read(rule, master.start.wall()) {
+            match Rule::read(rule, master.start.wall_time()) {
                 Ok((rule, is_doubtful)) => {
                     if is_doubtful && !master.is_free() {
                         self.work.mark(master, UnreadableReason::Recurrence, true);
@@ -206,11 +206,11 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
     }
 
     fn is_taken(&self, start: &Moment, original: Timestamp) -> bool {
-        self.series.overrides.contains_key(&original) || self.except.covers(start, original)
+        self.series.overrides.contains_key(&original) || self.except.excludes(start, original)
     }
 
     /// Adds the occurrence that begins at `start`.
-    fn occur(&mut self, start: &Moment, span: &Span) {
+    fn occur(&mut self, start: &Moment, span: &EventLength) {
         let Some(original) = start.instant(self.work.owner) else { return };
         if !self.seen.insert(original) || self.is_taken(start, original) {
             return;
@@ -240,8 +240,8 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
         // The budget is lent, so that the visitor may use everything else.
         let mut budget = self.work.budget.clone();
         let mut cut = None;
-        let walk = rule.walk(master.start.wall(), stretch, &mut budget, &mut |wall| {
-            let start = master.start.moved_to(wall);
+        let walk = rule.walk(master.start.wall_time(), stretch, &mut budget, &mut |wall| {
+            let start = master.start.with_wall_time(wall);
             if !lies_before_end(rule, &start, self.work.owner) {
                 return false;
             }
@@ -257,8 +257,9 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
         });
         *self.work.budget = budget;
         if let WalkEnd::Exhausted(wall) = walk {
-            cut =
-                Some(master.start.moved_to(wall).instant(self.work.owner).unwrap_or(self.work.window.start));
+            cut = Some(
+                master.start.with_wall_time(wall).instant(self.work.owner).unwrap_or(self.work.window.start),
+            );
         }
         if let Some(at) = cut {
             self.too_costly(at - self.series.farthest_move());
@@ -268,12 +269,12 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
     /// The local times of the series from which occurrences may reach into the window.
     fn stretch(&self) -> Option<(NaiveDateTime, NaiveDateTime)> {
         // Clocks are changed by less than three hours; a described zone is not asked what its clock shows.
-        let slack = Duration::hours(if self.master.start.is_described() { 27 } else { 3 });
+        let slack = Duration::hours(if self.master.start.has_embedded_zone() { 27 } else { 3 });
         let slack = slack.checked_add(&self.series.farthest_move())?;
         let length = self.length().checked_add(&slack)?;
-        let wall = |at| self.master.start.wall_at(at, self.work.owner);
+        let wall = |at| self.master.start.wall_time_at(at, self.work.owner);
         let (first, last) = (wall(self.work.window.start), wall(self.work.window.end));
-        let first = first.checked_sub_signed(length).unwrap_or(self.master.start.wall());
+        let first = first.checked_sub_signed(length).unwrap_or(self.master.start.wall_time());
         Some((first, last.checked_add_signed(slack)?))
     }
 
@@ -292,7 +293,7 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
         if self.master.is_free() {
             return;
         }
-        if let Ok((rule, _)) = Rule::read(EVERY_DAY, self.master.start.wall()) {
+        if let Ok((rule, _)) = Rule::read(EVERY_DAY, self.master.start.wall_time()) {
             self.follow(&rule, Counts::Blocked);
         }
         self.work.mark(self.master, UnreadableReason::Recurrence, true);
@@ -305,7 +306,7 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
             from.zip(to).and_then(|(from, to)| TimeRange::new(from, to)?.intersect(&self.work.window));
         if let Some(range) = range {
             self.told += 1;
-            self.work.found.blocked.push(super::Blocked { event: self.master, range });
+            self.work.found.blocked.push(super::BlockedTime { event: self.master, range });
         }
     }
 
@@ -328,11 +329,11 @@ fn lies_before_end(rule: &Rule, start: &Moment, owner: &Zone) -> bool {
         None => true,
         // In a series in UTC a time without a zone may be the owner's.
         Some(Until::Wall(last)) => {
-            start.wall() <= last || matches!(start, Moment::Utc(at) if owner.local(*at) <= last)
+            start.wall_time() <= last || matches!(start, Moment::Utc(at) if owner.local(*at) <= last)
         }
         Some(Until::Utc(last)) => {
             start.instant(owner).is_some_and(|at| at.naive_utc() <= last)
-                || (start.is_date() && start.wall().date() <= last.date())
+                || (start.is_date() && start.wall_time().date() <= last.date())
         }
     }
 }
@@ -348,11 +349,11 @@ fn additional_starts(
 ) -> [Option<Moment>; 2] {
     match start {
         Moment::Date(day) if !series.is_date() => {
-            [Some(series.moved_to(day.and_time(series.wall().time()))), None]
+            [Some(series.with_wall_time(day.and_time(series.wall_time().time()))), None]
         }
         start if series.is_date() && !is_measured => [Some(Moment::Date(start.day(owner))), None],
         Moment::Floating(wall) | Moment::Unzoned(wall) if series.has_zone() => {
-            [Some(series.moved_to(*wall)), Some(start.clone())]
+            [Some(series.with_wall_time(*wall)), Some(start.clone())]
         }
         start => [Some(start.clone()), None],
     }
@@ -364,10 +365,10 @@ fn original(id: &Moment, master: Option<&&Event>, owner: &Zone) -> Option<Timest
     let start = master.map(|master| &master.start);
     match (id, start) {
         (Moment::Floating(wall) | Moment::Unzoned(wall), Some(start)) if !start.is_date() => {
-            start.moved_to(*wall).instant(owner)
+            start.with_wall_time(*wall).instant(owner)
         }
         (Moment::Date(day), Some(start)) if !start.is_date() => {
-            start.moved_to(day.and_time(start.wall().time())).instant(owner)
+            start.with_wall_time(day.and_time(start.wall_time().time())).instant(owner)
         }
         (id, Some(Moment::Date(_))) => Moment::Date(id.day(owner)).instant(owner),
         (id, _) => id.instant(owner),

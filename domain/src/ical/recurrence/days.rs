@@ -15,19 +15,19 @@ enum Scope {
 
 impl Rule {
     /// Whether a day matches all parts of the rule that select days.
-    pub(super) fn accepts(&self, day: NaiveDate) -> bool {
+    pub(super) fn matches_day(&self, day: NaiveDate) -> bool {
         let in_month = self.month_days.is_empty() || {
             let (number, length) = (day.day().cast_signed(), month_length(day.year(), day.month()));
             self.month_days.iter().any(|wanted| *wanted == number || *wanted == number - length - 1)
         };
-        in_month && self.months_contain(day.month()) && self.accepts_within_month(day)
+        in_month && self.includes_month(day.month()) && self.accepts_within_month(day)
     }
 
-    pub(super) fn months_contain(&self, month: u32) -> bool {
+    pub(super) fn includes_month(&self, month: u32) -> bool {
         self.months.is_empty() || self.months.contains(&month)
     }
 
-    /// Like [`Self::accepts`], without the parts that select months and days of the month.
+    /// Like [`Self::matches_day`], without the parts that select months and days of the month.
     fn accepts_within_month(&self, day: NaiveDate) -> bool {
         self.in_year_days(day) && self.in_weeks(day) && self.in_weekdays(day)
     }
@@ -99,7 +99,7 @@ impl Rule {
     }
 
     /// Number of days that [`Self::days_of_month`] examines.
-    pub(super) fn days_looked_at(&self) -> u64 {
+    pub(super) fn days_examined(&self) -> u64 {
         if self.month_days.is_empty() { 31 } else { self.month_days.len() as u64 }
     }
 }

@@ -81,7 +81,7 @@ impl Rule {
     }
 
     /// Whether the rule has a COUNT, so that it must be expanded from its start.
-    pub(super) const fn is_counted(&self) -> bool {
+    pub(super) const fn has_count(&self) -> bool {
         self.count.is_some()
     }
 }

@@ -165,7 +165,7 @@ impl Parts {
         let text = text.trim();
         let is_named = text.get(..6).is_some_and(|name| name.eq_ignore_ascii_case("RRULE:"));
         let text = if is_named { &text[6..] } else { text };
-        let translated = vcalendar::translated(text).transpose()?;
+        let translated = vcalendar::translate_rule(text).transpose()?;
         let parts = translated.as_deref().unwrap_or(text).trim().split(';').map(str::trim);
         let named = |part: &str| {
             let (name, value) = part.split_once('=')?;

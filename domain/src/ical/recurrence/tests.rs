@@ -2,16 +2,16 @@ use chrono::NaiveDate;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Budget, ical::raw_date_time};
+use crate::{BodyBudget, ical::raw_date_time};
 
 fn at(text: &str) -> NaiveDateTime {
-    raw_date_time::local(text).unwrap()
+    raw_date_time::parse_local(text).unwrap()
 }
 
 fn occurrences(rule: &str, start: &str, first: &str, last: &str) -> Vec<String> {
     let (rule, _) = Rule::read(rule, at(start)).unwrap();
     let mut found = Vec::new();
-    let walk = rule.walk(at(start), (at(first), at(last)), &mut Budget::response(), &mut |time| {
+    let walk = rule.walk(at(start), (at(first), at(last)), &mut BodyBudget::for_response(), &mut |time| {
         if time >= at(first) {
             found.push(time.format("%Y%m%dT%H%M").to_string());
         }
@@ -72,7 +72,7 @@ fn parts_that_cannot_be_read_make_a_rule_longer_or_unusable() {
 
 #[test]
 fn old_series_are_entered_near_the_window() {
-    let mut budget = Budget::response();
+    let mut budget = BodyBudget::for_response();
     for rule in [
         "FREQ=SECONDLY;INTERVAL=7",
         "FREQ=MINUTELY;BYHOUR=9",
@@ -83,7 +83,7 @@ fn old_series_are_entered_near_the_window() {
         let start = at("19000101T090000");
         let (rule, _) = Rule::read(rule, start).unwrap();
         let stretch = (at("20261201T000000"), at("20261202T000000"));
-        budget.next_item();
+        budget.start_item();
         assert_eq!(rule.walk(start, stretch, &mut budget, &mut |_| true), WalkEnd::Done);
     }
     assert!(budget.spent() < 20_000, "{} steps", budget.spent());
@@ -142,7 +142,7 @@ proptest! {
         let last = start + chrono::Duration::days(500);
         let (own, _) = Rule::read(&rule, start).unwrap();
         let mut found = Vec::new();
-        own.walk(start, (start, last), &mut Budget::response(), &mut |time| {
+        own.walk(start, (start, last), &mut BodyBudget::for_response(), &mut |time| {
             found.push(time);
             true
         });

@@ -6,7 +6,7 @@ use super::read::RuleError;
 use crate::ical::raw_date_time;
 
 /// Translates a vCalendar rule to iCalendar; `None` if the text is not a vCalendar rule.
-pub(super) fn translated(text: &str) -> Option<Result<String, RuleError>> {
+pub(super) fn translate_rule(text: &str) -> Option<Result<String, RuleError>> {
     let text = text.to_ascii_uppercase();
     let mut tokens = text.split_whitespace();
     let first = tokens.next()?;
@@ -109,14 +109,18 @@ mod tests {
             ("YM1 6 12 #0", "FREQ=YEARLY;INTERVAL=1;BYMONTH=6,12"),
             ("YD1 341", "FREQ=YEARLY;INTERVAL=1;BYYEARDAY=341;COUNT=?"),
         ] {
-            assert_eq!(translated(text), Some(Ok(expected.to_owned())), "{text}");
+            assert_eq!(translate_rule(text), Some(Ok(expected.to_owned())), "{text}");
         }
         for text in ["D1 0600 1500 #2", "W1 TU 1200 TH 1000", "D1 #2 M30 #3", "M15 #4"] {
-            assert_eq!(translated(text), Some(Err(RuleError::Anytime)), "{text}");
+            assert_eq!(translate_rule(text), Some(Err(RuleError::Anytime)), "{text}");
         }
-        assert_eq!(translated("MP1 1+ MO 2- TU #0"), Some(Err(RuleError::Daily)), "which belongs to which");
+        assert_eq!(
+            translate_rule("MP1 1+ MO 2- TU #0"),
+            Some(Err(RuleError::Daily)),
+            "which belongs to which"
+        );
         for text in ["", "FREQ=DAILY", "D", "X1 #2", "FREQ=DAILY;INTERVAL=2"] {
-            assert_eq!(translated(text), None, "{text}");
+            assert_eq!(translate_rule(text), None, "{text}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 
 use super::{Frequency, Rule, days::week_start};
-use crate::Budget;
+use crate::BodyBudget;
 
 /// Why an expansion ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(in crate::ical) enum WalkEnd {
 
 impl WalkEnd {
     /// Whether everything up to the end of the expansion is known.
-    pub(in crate::ical) const fn is_known(self) -> bool {
+    pub(in crate::ical) const fn is_complete(self) -> bool {
         !matches!(self, Self::Exhausted(_))
     }
 }
@@ -29,7 +29,7 @@ struct Walker<'a> {
     start: NaiveDateTime,
     last: NaiveDateTime,
     left: Option<u32>,
-    budget: &'a mut Budget,
+    budget: &'a mut BodyBudget,
     visit: &'a mut dyn FnMut(NaiveDateTime) -> bool,
 }
 
@@ -41,11 +41,11 @@ impl Rule {
         &self,
         start: NaiveDateTime,
         (first, last): (NaiveDateTime, NaiveDateTime),
-        budget: &mut Budget,
+        budget: &mut BodyBudget,
         visit: &mut dyn FnMut(NaiveDateTime) -> bool,
     ) -> WalkEnd {
         // Who counts has to count from the start.
-        let first = if self.is_counted() { start } else { first.max(start) };
+        let first = if self.has_count() { start } else { first.max(start) };
         let mut walker = Walker { rule: self, start, last, left: self.count, budget, visit };
         let mut period = self.period_before(start, first);
         loop {
@@ -156,21 +156,21 @@ impl Walker<'_> {
         match rule.frequency {
             Frequency::Yearly => {
                 let mut days = Vec::new();
-                for month in (1..=12).filter(|month| rule.months_contain(*month)) {
-                    self.spend(rule.days_looked_at())?;
+                for month in (1..=12).filter(|month| rule.includes_month(*month)) {
+                    self.spend(rule.days_examined())?;
                     days.extend(rule.days_of_month(year, month));
                 }
                 Ok(days)
             }
-            Frequency::Monthly if !rule.months_contain(month) => self.spend(1).map(|()| Vec::new()),
+            Frequency::Monthly if !rule.includes_month(month) => self.spend(1).map(|()| Vec::new()),
             Frequency::Monthly => {
-                self.spend(rule.days_looked_at())?;
+                self.spend(rule.days_examined())?;
                 Ok(rule.days_of_month(year, month))
             }
             frequency => {
                 let length = if frequency == Frequency::Weekly { 7 } else { 1 };
                 self.spend(length as u64)?;
-                Ok(begin.iter_days().take(length).filter(|day| rule.accepts(*day)).collect())
+                Ok(begin.iter_days().take(length).filter(|day| rule.matches_day(*day)).collect())
             }
         }
     }
@@ -195,7 +195,7 @@ impl Walker<'_> {
         let rule = self.rule;
         self.spend(1)?;
         let fits = |list: &[u32], value: u32| list.is_empty() || list.contains(&value);
-        let next = if !rule.accepts(begin.date()) {
+        let next = if !rule.matches_day(begin.date()) {
             begin.date().succ_opt().map(|day| day.and_time(NaiveTime::MIN))
         } else if !fits(&rule.hours, begin.hour()) {
             begin.with_minute(0).and_then(|at| at.with_second(0)?.checked_add_signed(TimeDelta::hours(1)))

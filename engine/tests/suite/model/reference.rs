@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::Timestamp;
-use engine::Fate;
+use engine::CommitOutcome;
 use proptest::prelude::*;
 use proptest_state_machine::ReferenceStateMachine;
 
@@ -35,7 +35,7 @@ pub enum Answer {
     /// These results, by their places in the worker's hands, are written or refused.
     Written {
         picked: Vec<usize>,
-        fates: Vec<(usize, Fate)>,
+        fates: Vec<(usize, CommitOutcome)>,
     },
     /// These claims are still the worker's.
     Kept(Vec<usize>),
@@ -302,7 +302,7 @@ impl Model {
             let claim = result.claim.clone();
             let fate = self.write(&result, keep);
             fates.push((result.run, fate));
-            if fate == Fate::Kept {
+            if fate == CommitOutcome::Kept {
                 self.met.count("a claim that is kept");
                 self.worker_states[worker].claims.push(claim.go_on(&result));
             }
@@ -311,20 +311,20 @@ impl Model {
     }
 
     /// A result is written if nobody else has claimed or moved the run meanwhile, and otherwise nothing of it is.
-    fn write(&mut self, result: &Worked, keep: bool) -> Fate {
+    fn write(&mut self, result: &Worked, keep: bool) -> CommitOutcome {
         let now = self.now;
         let run = &mut self.runs[result.run];
         let Some(job) = run.stored.job.clone() else {
             self.met.count("a result for a run that is over");
-            return Fate::TooLate;
+            return CommitOutcome::TooLate;
         };
         if job.epoch != result.epoch {
             self.met.count("a zombie with an old epoch");
-            return Fate::TooLate;
+            return CommitOutcome::TooLate;
         }
         if run.stored.revision + 1 != result.then.revision {
             self.met.count("a zombie with the epoch of another life or of a commit before");
-            return Fate::TooLate;
+            return CommitOutcome::TooLate;
         }
         if job.lease.is_none_or(|until| until <= now) {
             self.met.count("a result that comes late and is still awaited");
@@ -368,7 +368,7 @@ impl Model {
         (run.signals, then.signals) = (ids, names);
         run.stored = then;
         run.history.push(result.line.clone());
-        if is_kept { Fate::Kept } else { Fate::Written }
+        if is_kept { CommitOutcome::Kept } else { CommitOutcome::Written }
     }
 
     fn retry(&mut self, run: usize) -> Answer {

@@ -155,7 +155,7 @@ fn again() -> StepError {
 
 fn go(state: State, at: &mut Step<Memory>) -> Outcome<State> {
     let (mut memory, attempt, now) = (at.memory.clone(), at.attempt, at.now);
-    let outcome = act(state, &mut memory, attempt, now, &mut |name| at.take(name).is_some());
+    let outcome = act(state, &mut memory, attempt, now, &mut |name| at.take_signal(name).is_some());
     at.memory = memory;
     count(at);
     outcome
@@ -177,7 +177,7 @@ fn count(at: &mut Step<Memory>) {
     if !has_changes(at.memory.count) {
         return;
     }
-    at.change(Note(at.memory.count as i32));
+    at.add_change(Note(at.memory.count as i32));
 }
 
 macro_rules! steps {

@@ -10,7 +10,7 @@ use std::{
 
 use domain::{Ids, TestClock, TimeRange, Timestamp, UnreadableReason, Zone};
 use providers::{
-    Credential, EventPage, OpenGate, Provider, Session, StaticCredentials,
+    Credential, EventPage, Provider, Session, StaticCredentials, UnlimitedGate,
     exchange::{Config, Exchange},
     google::Google,
     microsoft::{self, ClientCredential, Microsoft},
@@ -97,7 +97,7 @@ pub fn connectors(url: &Url, zone: Option<&str>) -> Vec<(&'static str, Box<dyn P
     let login = Credential::Basic { user: "svc@corp.test".to_owned(), password: "pw".to_owned().into() };
     let session = |credential, server| Session {
         credentials: Arc::new(StaticCredentials(credential)),
-        gate: Arc::new(OpenGate),
+        gate: Arc::new(UnlimitedGate),
         server,
         account: "svc@corp.test".to_owned(),
         own: false,
@@ -113,7 +113,7 @@ pub fn connectors(url: &Url, zone: Option<&str>) -> Vec<(&'static str, Box<dyn P
 }
 
 fn client() -> http::Client {
-    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+    let allowance = http::AllowedHosts::from_hosts(["127.0.0.1".to_owned()]);
     let max_body = 1024 * 1024;
     http::Client::new(http::Config { allowance, max_body, ..http::Config::default() }).unwrap()
 }

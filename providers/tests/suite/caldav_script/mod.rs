@@ -9,7 +9,7 @@ use std::{
 
 use domain::{Ids, SharedClock, TestClock, TimeRange};
 use providers::{
-    Credential, OpenGate, Session, StaticCredentials,
+    Credential, Session, StaticCredentials, UnlimitedGate,
     caldav::{CalDav, Config},
 };
 use url::Url;
@@ -149,7 +149,7 @@ pub fn plain(status: u16) -> Reply {
 /// A connector whose clock stands still in the week before.
 pub fn caldav() -> CalDav {
     let clock: SharedClock = Arc::new(TestClock::at("2026-11-25T09:00:00Z".parse().unwrap()));
-    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+    let allowance = http::AllowedHosts::from_hosts(["127.0.0.1".to_owned()]);
     let client = http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
     CalDav::new(Config::default(), client, clock.clone(), Ids::seeded(clock, 1))
 }
@@ -163,7 +163,7 @@ pub fn basic(password: &str) -> Credential {
 pub fn session(script: &Script) -> Session {
     Session {
         credentials: Arc::new(StaticCredentials(basic("pw"))),
-        gate: Arc::new(OpenGate),
+        gate: Arc::new(UnlimitedGate),
         server: Some(script.url.clone()),
         account: "svc@corp.test".to_owned(),
         own: false,

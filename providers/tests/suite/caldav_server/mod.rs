@@ -11,7 +11,7 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use domain::{Ids, SharedClock, TestClock, Timestamp};
 use providers::{
-    Credential, OpenGate, Session, StaticCredentials,
+    Credential, Session, StaticCredentials, UnlimitedGate,
     caldav::{CalDav, Config},
 };
 use url::Url;
@@ -133,7 +133,7 @@ impl Server {
         let (user, password) = ("svc".to_owned(), password.to_owned().into());
         Session {
             credentials: Arc::new(StaticCredentials(Credential::Basic { user, password })),
-            gate: Arc::new(OpenGate),
+            gate: Arc::new(UnlimitedGate),
             server: Some(self.url.clone()),
             account: "svc@corp.test".to_owned(),
             own: false,
@@ -195,7 +195,7 @@ pub fn caldav_at(clock: Arc<TestClock>) -> CalDav {
 }
 
 fn client() -> http::Client {
-    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+    let allowance = http::AllowedHosts::from_hosts(["127.0.0.1".to_owned()]);
     http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap()
 }
 

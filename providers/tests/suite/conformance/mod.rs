@@ -229,7 +229,7 @@ pub async fn a_mailbox_is_there_or_missing_or_out_of_scope(f: &Fixture) {
 
 pub async fn the_calendar_of_a_person_can_be_written(f: &Fixture) {
     let calendar = f.provider.calendar(&f.session, &f.organiser.address).await.unwrap();
-    assert!(calendar.capabilities.writes(), "{:?}", calendar.capabilities);
+    assert!(calendar.capabilities.can_write(), "{:?}", calendar.capabilities);
     assert!(
         calendar.capabilities.list && calendar.capabilities.free_busy && calendar.capabilities.read_details
     );

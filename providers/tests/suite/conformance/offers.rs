@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use providers::{ConsentShape, ErrorKind, Notices, PushRequest, RedirectPaths, Remedy, Secret};
+use providers::{ConsentFlow, ErrorKind, ParsedPush, PushRequest, RedirectPaths, Remedy, Secret};
 
 use super::Fixture;
 
@@ -17,18 +17,18 @@ fn is_path(path: &str, folder: &str, end: Option<&str>) -> bool {
 }
 
 pub async fn what_is_said_of_consents_and_hooks_fits_together(f: &Fixture) {
-    let (features, shape) = (f.provider.features(), f.provider.consent_shape());
+    let (features, shape) = (f.provider.features(), f.provider.consent_flow());
     let RedirectPaths { signed_in, consented, own } = f.provider.redirect_paths();
     let all = [(signed_in, "signed-in"), (consented, "consented"), (own, "own")];
     for (path, end) in all {
         assert!(path.is_none_or(|path| is_path(path, "connect", Some(end))), "{path:?}");
     }
     match shape {
-        ConsentShape::Pages => assert!(signed_in.is_some() && consented.is_some()),
-        ConsentShape::ServiceAccount { scopes, keyless } => {
+        ConsentFlow::Pages => assert!(signed_in.is_some() && consented.is_some()),
+        ConsentFlow::ServiceAccount { scopes, keyless } => {
             assert!(!scopes.is_empty() && (signed_in.is_some() || !keyless));
         }
-        ConsentShape::Login { .. } => assert_eq!((signed_in, consented), (None, None)),
+        ConsentFlow::Login { .. } => assert_eq!((signed_in, consented), (None, None)),
     }
     assert!(own.is_some() || !features.own_consent, "a user who consents comes back somewhere");
     let hook = f.provider.hook();
@@ -36,7 +36,7 @@ pub async fn what_is_said_of_consents_and_hooks_fits_together(f: &Fixture) {
     assert!(hook.is_none_or(|path| is_path(path, "hooks", None)), "{hook:?}");
     let nothing = PushRequest { query: "", headers: &BTreeMap::new(), body: b"" };
     let read = f.provider.read_push(&nothing);
-    assert!(!matches!(read, Notices::Handshake(_)), "nothing is echoed unasked: {read:?}");
+    assert!(!matches!(read, ParsedPush::Handshake(_)), "nothing is echoed unasked: {read:?}");
     let limits = f.provider.limits();
     assert!(limits.mailbox.concurrency > 0 && limits.whole.concurrency >= limits.mailbox.concurrency);
     assert!(

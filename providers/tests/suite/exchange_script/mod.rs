@@ -10,7 +10,7 @@ use std::{
 
 use domain::{BusyKind, Ids, TestClock, TimeRange, Timestamp, state::Answer};
 use providers::{
-    Attendee, AttendeeRole, Credential, NewEvent, OpenGate, Party, Session, StaticCredentials,
+    Attendee, AttendeeRole, Credential, NewEvent, Party, Session, StaticCredentials, UnlimitedGate,
     exchange::{Config, Exchange},
 };
 use url::Url;
@@ -140,7 +140,7 @@ pub const CALENDAR: &str = r#"<t:DistinguishedFolderId Id="calendar"/>"#;
 
 pub fn exchange(autodiscover: &[String]) -> Exchange {
     let clock = Arc::new(TestClock::at(at("2026-11-25T09:00:00Z")));
-    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+    let allowance = http::AllowedHosts::from_hosts(["127.0.0.1".to_owned()]);
     let client = http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
     Exchange::new(Config { autodiscover: autodiscover.to_vec() }, client, Ids::seeded(clock, 1))
 }
@@ -149,7 +149,7 @@ pub fn session(script: &Script) -> Session {
     let basic = Credential::Basic { user: "svc@corp.test".to_owned(), password: "pw".to_owned().into() };
     Session {
         credentials: Arc::new(StaticCredentials(basic)),
-        gate: Arc::new(OpenGate),
+        gate: Arc::new(UnlimitedGate),
         server: Some(script.url.clone()),
         account: "svc@corp.test".to_owned(),
         own: false,

@@ -27,7 +27,7 @@ pub struct Setup {
     pub gate: Arc<Watched>,
     client: Client,
     url: Url,
-    _running: sandbox::Running,
+    _running: sandbox::RunningSandbox,
 }
 
 /// A gate that is always open and remembers who asked for a pause.
@@ -66,7 +66,7 @@ impl Setup {
         .await
         .unwrap();
         let url = running.url();
-        let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+        let allowance = http::AllowedHosts::from_hosts(["127.0.0.1".to_owned()]);
         let client = Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
         let places = ["nowhere", "autodiscover/autodiscover.xml"];
         let autodiscover = places.map(|place| url.join(place).unwrap().to_string()).into();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{BusyKind, Ids, TestClock, TimeRange, Timestamp, state::Answer};
 use providers::{
     Attendee, AttendeeRole, ChangeFeed as _, Credential, Directory as _, EventChange, Events as _, NewEvent,
-    OpenGate, Party, Push as _, Session, StaticCredentials, google::Google,
+    Party, Push as _, Session, StaticCredentials, UnlimitedGate, google::Google,
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -30,13 +30,13 @@ pub struct Bench {
 /// A connector that has this credential.
 pub async fn bench(credential: Credential) -> Bench {
     let server = Recorder::start().await;
-    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+    let allowance = http::AllowedHosts::from_hosts(["127.0.0.1".to_owned()]);
     let client = http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
     let clock = Arc::new(TestClock::at(at(NOW)));
     let google = Google::new(config(&server.url("/")), client, clock.clone(), Ids::seeded(clock, 1));
     let session = Session {
         credentials: Arc::new(StaticCredentials(credential)),
-        gate: Arc::new(OpenGate),
+        gate: Arc::new(UnlimitedGate),
         server: None,
         account: "admin@acme.test".to_owned(),
         own: false,

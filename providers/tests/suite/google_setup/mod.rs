@@ -5,8 +5,10 @@ use std::sync::Arc;
 use domain::{Ids, TestClock};
 use http::{Client, Method, Request};
 use providers::{
-    Credential, OpenGate, Session, StaticCredentials,
-    google::{Application, Config, DELEGATED, Google, Keyless, ServiceAccountKey, TokenSource},
+    Credential, Session, StaticCredentials, UnlimitedGate,
+    google::{
+        Config, DELEGATED_SCOPES, Google, KeylessSigner, OAuthApplication, ServiceAccountKey, TokenSource,
+    },
 };
 use serde_json::{Value, json};
 use url::Url;
@@ -28,7 +30,7 @@ pub struct Setup {
     pub key: Value,
     /// Where the sandbox is.
     pub url: Url,
-    _running: sandbox::Running,
+    _running: sandbox::RunningSandbox,
 }
 
 impl Setup {
@@ -46,7 +48,7 @@ impl Setup {
         .await
         .unwrap();
         let url = running.url();
-        let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+        let allowance = http::AllowedHosts::from_hosts(["127.0.0.1".to_owned()]);
         let client = Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
         let config = config(&url.join("google/").unwrap());
         let google = Google::new(config, client.clone(), shared.clone(), Ids::seeded(shared, 2));
@@ -83,7 +85,7 @@ impl Setup {
 
     /// Lets the administrator of an organisation authorise the service account.
     pub async fn authorise(&self, organisation: &Value, delay_s: i64) {
-        self.authorise_for(organisation, &DELEGATED, delay_s).await;
+        self.authorise_for(organisation, &DELEGATED_SCOPES, delay_s).await;
     }
 
     /// The same for some scopes alone.
@@ -106,10 +108,10 @@ impl Setup {
 
     /// The same with another key file.
     pub fn session_with(key: &Value, organisation: &Value) -> Session {
-        let key = ServiceAccountKey::read(&key.to_string()).unwrap();
+        let key = ServiceAccountKey::parse(&key.to_string()).unwrap();
         Session {
             credentials: Arc::new(StaticCredentials(Credential::ServiceAccount(Arc::new(key)))),
-            gate: Arc::new(OpenGate),
+            gate: Arc::new(UnlimitedGate),
             server: None,
             account: text(&organisation["admin"]["address"]).to_owned(),
             own: false,
@@ -135,7 +137,7 @@ pub fn config(base: &Url) -> Config {
         calendar: base.join("calendar/v3").unwrap(),
         directory: base.join("admin/directory/v1").unwrap(),
         keyless: Some(keyless(base)),
-        application: Some(Application { client_id: CLIENT_ID.to_owned(), secret: SECRET.into() }),
+        application: Some(OAuthApplication { client_id: CLIENT_ID.to_owned(), secret: SECRET.into() }),
     }
 }
 
@@ -143,17 +145,17 @@ pub fn config(base: &Url) -> Config {
 pub const METADATA: &str = "computeMetadata/v1/instance/service-accounts/default/token";
 
 /// Signatures for service accounts that are named without a key.
-pub fn keyless(base: &Url) -> Keyless {
+pub fn keyless(base: &Url) -> KeylessSigner {
     let header = (http::HeaderName::from_static("metadata-flavor"), "Google".into());
     let source = TokenSource::Url { url: base.join(METADATA).unwrap(), header: Some(header) };
     keyless_from(source, base)
 }
 
 /// The same from another source.
-pub fn keyless_from(source: TokenSource, base: &Url) -> Keyless {
-    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+pub fn keyless_from(source: TokenSource, base: &Url) -> KeylessSigner {
+    let allowance = http::AllowedHosts::from_hosts(["127.0.0.1".to_owned()]);
     let client = Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
-    Keyless::new(source, base.join("iam/v1").unwrap(), client)
+    KeylessSigner::new(source, base.join("iam/v1").unwrap(), client)
 }
 
 /// A member of a JSON answer that is a text.

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use domain::{Ids, TestClock};
 use http::{Client, Method, Request};
 use providers::{
-    Credential, Credentials, OpenGate, Result, Session,
-    microsoft::{ClientCredential, Config, Microsoft, identity::Identity},
+    Credential, Credentials, Result, Session, UnlimitedGate,
+    microsoft::{ClientCredential, Config, Microsoft, identity::IdentityClient},
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -33,10 +33,10 @@ pub struct Setup {
     /// The connector.
     pub microsoft: Microsoft,
     /// The identity platform.
-    pub identity: Identity,
+    pub identity: IdentityClient,
     /// Where the sandbox is.
     pub url: Url,
-    _running: sandbox::Running,
+    _running: sandbox::RunningSandbox,
 }
 
 impl Setup {
@@ -59,13 +59,13 @@ impl Setup {
         .await
         .unwrap();
         let url = running.url();
-        let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+        let allowance = http::AllowedHosts::from_hosts(["127.0.0.1".to_owned()]);
         let client = Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
         let config = Config::new(url.clone(), url.join("v1.0").unwrap(), CLIENT_ID, credential);
         let ids = Ids::seeded(shared.clone(), 2);
         let setup = Self {
             microsoft: Microsoft::new(config.clone(), client.clone(), shared.clone(), ids.clone()),
-            identity: Identity::new(config, client.clone(), shared, ids),
+            identity: IdentityClient::new(config, client.clone(), shared, ids),
             clock,
             client,
             url,
@@ -108,7 +108,7 @@ impl Setup {
                 tenant,
                 token: Mutex::default(),
             }),
-            gate: Arc::new(OpenGate),
+            gate: Arc::new(UnlimitedGate),
             server: None,
             account: text(&organisation["shared"][0]["address"]).to_owned(),
             own: false,
@@ -122,7 +122,7 @@ impl Setup {
 /// Credentials of the application itself, fetched when they are needed.
 #[derive(Debug)]
 struct AppOnly {
-    identity: Identity,
+    identity: IdentityClient,
     tenant: String,
     token: Mutex<Option<SecretString>>,
 }

@@ -16,7 +16,7 @@ use providers::{
     Credential, Directory as _, Error, ErrorKind, Events as _, Remedy, Result, Session, StaticCredentials,
     microsoft::{
         ClientCredential,
-        identity::{Ask, Identity, ORGANIZATIONS, Tokens},
+        identity::{ANY_ORGANIZATION, AuthorizationPurpose, IdentityClient, Tokens},
     },
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -35,17 +35,17 @@ fn verifier() -> SecretString {
 }
 
 /// Sends somebody to sign in; returns where the browser came back to.
-async fn go(setup: &Setup, ask: Ask, will: Will<'_>) -> url::Url {
+async fn go(setup: &Setup, ask: AuthorizationPurpose, will: Will<'_>) -> url::Url {
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER));
     let url = setup.identity.authorize_url(ask, BACK, "state", "nonce", &challenge, None).unwrap();
     visit(&setup.client, url, BACK, will).await
 }
 
-async fn sign_in(setup: &Setup, ask: Ask, person: &Value) -> Tokens {
+async fn sign_in(setup: &Setup, ask: AuthorizationPurpose, person: &Value) -> Tokens {
     let back = go(setup, ask, Will::Agree(text(&person["address"]))).await;
     assert_eq!(said(&back, "state").as_deref(), Some("state"));
     let code = said(&back, "code").unwrap();
-    setup.identity.redeem_code(&code, &verifier(), BACK, ORGANIZATIONS).await.unwrap()
+    setup.identity.redeem_code(&code, &verifier(), BACK, ANY_ORGANIZATION).await.unwrap()
 }
 
 /// The claims of an application's token.
@@ -69,7 +69,7 @@ async fn a_sign_in_proves_tenant_person_and_role() {
     let setup = Setup::start().await;
     let acme = setup.organisation("Acme", 3, 0).await;
     for (person, administrator) in [(&acme["admin"], true), (&acme["users"][1], false)] {
-        let tokens = sign_in(&setup, Ask::SignIn, person).await;
+        let tokens = sign_in(&setup, AuthorizationPurpose::SignIn, person).await;
         assert!(tokens.refresh_token.is_none(), "a sign-in leaves nothing lasting");
         let id_token = tokens.id_token.unwrap();
         let signed_in = setup.identity.verify_id_token(&id_token, "nonce").await.unwrap();
@@ -95,7 +95,7 @@ async fn a_tenant_that_somebody_typed_is_not_the_tenant_of_the_signer() {
     let typed = said(&redirect.parse().unwrap(), "tenant").unwrap();
     let token = setup.identity.app_token(&typed, None).await.unwrap().access_token;
     assert_eq!(claims(&token)["tid"], typed, "the victim's consent for another customer gives a token");
-    let tokens = sign_in(&setup, Ask::SignIn, &attacker["admin"]).await;
+    let tokens = sign_in(&setup, AuthorizationPurpose::SignIn, &attacker["admin"]).await;
     let signed_in = setup.identity.verify_id_token(&tokens.id_token.unwrap(), "nonce").await.unwrap();
     assert_ne!(signed_in.tenant_id, typed, "the sign-in shows who it really was");
     assert_eq!(signed_in.tenant_id, text(&attacker["id"]));
@@ -105,11 +105,11 @@ async fn a_tenant_that_somebody_typed_is_not_the_tenant_of_the_signer() {
 async fn a_code_is_good_once_and_only_with_its_verifier() {
     let setup = Setup::start().await;
     let acme = setup.organisation("Acme", 3, 0).await;
-    let back = go(&setup, Ask::SignIn, Will::Agree(text(&acme["admin"]["address"]))).await;
+    let back = go(&setup, AuthorizationPurpose::SignIn, Will::Agree(text(&acme["admin"]["address"]))).await;
     let code = said(&back, "code").unwrap();
     let redeem = async |verifier: &str| {
         let verifier = SecretString::from(verifier.to_owned());
-        setup.identity.redeem_code(&code, &verifier, BACK, ORGANIZATIONS).await
+        setup.identity.redeem_code(&code, &verifier, BACK, ANY_ORGANIZATION).await
     };
     assert_eq!(told(redeem("another-verifier").await), (ErrorKind::Invalid, "AADSTS501481".to_owned()));
     redeem(VERIFIER).await.unwrap();
@@ -120,12 +120,12 @@ async fn a_code_is_good_once_and_only_with_its_verifier() {
 async fn a_refusal_comes_back_as_a_declined_consent() {
     let setup = Setup::start().await;
     let acme = setup.organisation("Acme", 3, 0).await;
-    let back = go(&setup, Ask::OwnConsent, Will::Refuse).await;
+    let back = go(&setup, AuthorizationPurpose::OwnConsent, Will::Refuse).await;
     let consent = setup.identity.admin_consent_url(text(&acme["id"]), BACK, "state").unwrap();
     let consent = visit(&setup.client, consent, BACK, Will::Refuse).await;
     for back in [back, consent] {
         let (error, text) = (said(&back, "error").unwrap(), said(&back, "error_description").unwrap());
-        let error = Identity::redirect_error(&error, &text);
+        let error = IdentityClient::redirect_error(&error, &text);
         assert_eq!((error.kind, error.code.as_str()), (ErrorKind::GrantLost, "AADSTS65004"));
     }
 }
@@ -156,7 +156,8 @@ async fn a_consent_that_has_not_spread_gives_a_token_without_permissions() {
 async fn an_own_consent_lasts_until_it_is_revoked() {
     let setup = Setup::start().await;
     let acme = setup.organisation("Acme", 3, 0).await;
-    let first = sign_in(&setup, Ask::OwnConsent, &acme["users"][1]).await.refresh_token.unwrap();
+    let first =
+        sign_in(&setup, AuthorizationPurpose::OwnConsent, &acme["users"][1]).await.refresh_token.unwrap();
     let tenant = text(&acme["id"]);
     let second = setup.identity.refresh(tenant, &first, None).await.unwrap().refresh_token.unwrap();
     setup.identity.refresh(tenant, &second, None).await.unwrap();
@@ -171,7 +172,7 @@ async fn an_own_consent_opens_the_own_mailbox_and_no_other() {
     let setup = Setup::start().await;
     let acme = setup.organisation("Acme", 3, 0).await;
     let (own, other) = (text(&acme["users"][1]["address"]), text(&acme["admin"]["address"]));
-    let token = sign_in(&setup, Ask::OwnConsent, &acme["users"][1]).await.access_token;
+    let token = sign_in(&setup, AuthorizationPurpose::OwnConsent, &acme["users"][1]).await.access_token;
     let session = Session {
         credentials: Arc::new(StaticCredentials(Credential::Bearer(token))),
         account: own.to_owned(),
@@ -180,7 +181,7 @@ async fn an_own_consent_opens_the_own_mailbox_and_no_other() {
         ..setup.session(&acme)
     };
     assert_eq!(setup.microsoft.mailbox(&session, own).await.unwrap().address, own);
-    assert!(setup.microsoft.calendar(&session, own).await.unwrap().capabilities.writes());
+    assert!(setup.microsoft.calendar(&session, own).await.unwrap().capabilities.can_write());
     let another = setup.microsoft.mailbox(&session, other).await;
     assert_eq!(told(another), (ErrorKind::OutOfScope, "ANOTHER_ACCOUNT".to_owned()));
     let refused = setup.microsoft.calendar(&session, other).await.unwrap_err();

@@ -7,10 +7,10 @@ use crate::cli::table::table;
 
 impl ControlCommand {
     /// The sandbox's response in words.
-    pub(in crate::cli) fn tell(&self, told: &Value) -> String {
+    pub(in crate::cli) fn describe(&self, response: &Value) -> String {
         match self {
             Self::Organisations => table(
-                told,
+                response,
                 &[
                     ("DOMAIN", "domain"),
                     ("ID", "id"),
@@ -19,18 +19,18 @@ impl ControlCommand {
                     ("NAME", "name"),
                 ],
             ),
-            Self::Show { .. } | Self::Settings { .. } => pretty(told),
+            Self::Show { .. } | Self::Settings { .. } => pretty(response),
             Self::Generate { .. } | Self::Load { .. } => format!(
                 "{} is there. People: {}, shared mailboxes: {}, rooms: {}. Its id is {}; {} is its administrator.\n",
-                text(&told["domain"]),
-                count(&told["users"]),
-                count(&told["shared"]),
-                count(&told["rooms"]),
-                text(&told["id"]),
-                text(&told["admin"]["address"]),
+                text(&response["domain"]),
+                count(&response["users"]),
+                count(&response["shared"]),
+                count(&response["rooms"]),
+                text(&response["id"]),
+                text(&response["admin"]["address"]),
             ),
             Self::Events { .. } => table(
-                told,
+                response,
                 &[
                     ("START", "start"),
                     ("END", "end"),
@@ -40,13 +40,13 @@ impl ControlCommand {
                     ("SUBJECT", "subject"),
                 ],
             ),
-            Self::Plant { .. } => format!("Planted as {}.\n", text(&told["id"])),
+            Self::Plant { .. } => format!("Planted as {}.\n", text(&response["id"])),
             Self::Mails { .. } => table(
-                told,
+                response,
                 &[("AT", "at"), ("KIND", "kind"), ("FROM", "from"), ("TO", "to"), ("SUBJECT", "subject")],
             ),
             Self::Journal { .. } => table(
-                told,
+                response,
                 &[
                     ("N", "n"),
                     ("AT", "at"),
@@ -58,7 +58,7 @@ impl ControlCommand {
                 ],
             ),
             Self::Fault(FaultCommand::List) => table(
-                told,
+                response,
                 &[
                     ("ACTION", "action"),
                     ("TIMES", "times"),
@@ -67,26 +67,26 @@ impl ControlCommand {
                     ("PATH", "match.path_contains"),
                 ],
             ),
-            Self::Fault(_) => format!("Faults that wait: {}.\n", told["planted"]),
-            Self::Clock(ClockCommand::Advance { .. }) => format!("It is {} now.\n", text(&told["now"])),
+            Self::Fault(_) => format!("Faults that wait: {}.\n", response["planted"]),
+            Self::Clock(ClockCommand::Advance { .. }) => format!("It is {} now.\n", text(&response["now"])),
             Self::Clock(_) => format!(
                 "It is {} now; the token endpoints' clock is off by {} seconds.\n",
-                text(&told["now"]),
-                told["token_skew_s"]
+                text(&response["now"]),
+                response["token_skew_s"]
             ),
             Self::Revoke { client, .. } => format!("The consent for {client} is gone.\n"),
             Self::Scope { .. } | Self::Mailbox { .. } | Self::Room { .. } => {
-                format!("{} is now:\n{}", text(&told["address"]), pretty(told))
+                format!("{} is now:\n{}", text(&response["address"]), pretty(response))
             }
-            Self::Answer { .. } => format!("Meetings answered: {}.\n", told["answered"]),
-            Self::App { .. } => format!("{} is registered.\n", text(&told["client_id"])),
-            Self::Secret { .. } => match told["secret_expires_at"].as_str() {
-                Some(end) => format!("The secret of {} expires at {end}.\n", text(&told["client_id"])),
-                None => format!("The secret of {} does not expire.\n", text(&told["client_id"])),
+            Self::Answer { .. } => format!("Meetings answered: {}.\n", response["answered"]),
+            Self::App { .. } => format!("{} is registered.\n", text(&response["client_id"])),
+            Self::Secret { .. } => match response["secret_expires_at"].as_str() {
+                Some(end) => format!("The secret of {} expires at {end}.\n", text(&response["client_id"])),
+                None => format!("The secret of {} does not expire.\n", text(&response["client_id"])),
             },
             Self::Expire { .. } => "Every token that was issued so far is refused.\n".to_owned(),
             Self::Forget => {
-                format!("Every sync cursor is forgotten; times so far: {}.\n", told["sync_epoch"])
+                format!("Every sync cursor is forgotten; times so far: {}.\n", response["sync_epoch"])
             }
         }
     }

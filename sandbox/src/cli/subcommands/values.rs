@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 /// Kind of fault; see `docs/sandbox.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum Fault {
+pub(in crate::cli) enum FaultKind {
     /// The response has status 429.
     Throttle,
     /// The response has status 503.
@@ -36,7 +36,7 @@ pub(in crate::cli) enum Reach {
 
 /// Where a mailbox is hosted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum Kind {
+pub(in crate::cli) enum HostingKind {
     /// In the cloud.
     Normal,
     /// Nowhere: the account has no licence.

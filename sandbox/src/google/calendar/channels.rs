@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use super::READ;
 use crate::{
     google::{
-        caller::Call,
-        failure::{Failure, Refused},
+        caller::CallContext,
+        failure::{Failure, RequestError},
         state::{Change, Channel},
     },
     microsoft::identity::keys::sha256,
     store,
-    wire::Answer,
+    wire::WireResponse,
 };
 
 const LONGEST_S: i64 = 7 * 24 * 3_600;
@@ -20,23 +20,23 @@ const ID_MOST: usize = 64;
 const TOKEN_MOST: usize = 256;
 
 /// Handles `POST /calendars/{id}/events/watch`.
-pub fn open(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
-    call.scope(READ)?;
+pub fn open_channel(call: &mut CallContext<'_>, key: &str) -> Result<WireResponse, RequestError> {
+    call.require_scope(READ)?;
     let body = body(call)?;
     let text = |name: &str| body[name].as_str().map(str::to_owned);
     let mut store = call.app.store();
     let state = store.state();
-    let (owner, mailbox, _) = call.calendar(state, key)?;
+    let (owner, mailbox, _) = call.calendar_access(state, key)?;
     let id = text("id").filter(|id| !id.is_empty() && id.len() <= ID_MOST);
-    let id = id.ok_or_else(|| Failure::required("entity.id"))?;
+    let id = id.ok_or_else(|| Failure::missing_value("entity.id"))?;
     if body["type"] != "web_hook" && body["type"] != "webhook" {
-        return Err(Failure::invalid("Unknown channel type").into());
+        return Err(Failure::invalid_request("Unknown channel type").into());
     }
     let token = text("token");
     if token.as_ref().is_some_and(|token| token.len() > TOKEN_MOST) {
-        return Err(Failure::invalid("Channel token too long").into());
+        return Err(Failure::invalid_request("Channel token too long").into());
     }
-    let address = text("address").ok_or_else(|| Failure::required("entity.address"))?;
+    let address = text("address").ok_or_else(|| Failure::missing_value("entity.address"))?;
     check(&address)?;
     if state.google.channels.contains_key(&id) {
         let message = format!("Channel id {id} not unique");
@@ -68,7 +68,7 @@ pub fn open(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
         answer["token"] = token.clone().into();
     }
     call.app.commit(&mut store, vec![store::Change::Google(Change::Channel(channel))])?;
-    Ok(Answer::json(200, answer))
+    Ok(WireResponse::json(200, answer))
 }
 
 /// Refuses a notification URL that is neither https nor on this machine, where tests listen on http.
@@ -86,14 +86,14 @@ fn check(address: &str) -> Result<(), Failure> {
     ))
 }
 
-fn resource(owner: &store::Owner) -> String {
+fn resource(owner: &store::CalendarKey) -> String {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     URL_SAFE_NO_PAD.encode(&sha256(format!("{}|{}", owner.0, owner.1).as_bytes())[..20])
 }
 
 /// Handles `POST /channels/stop`.
-pub fn stop(call: &mut Call<'_>) -> Result<Answer, Refused> {
-    call.scope(READ)?;
+pub fn stop_channel(call: &mut CallContext<'_>) -> Result<WireResponse, RequestError> {
+    call.require_scope(READ)?;
     let body = body(call)?;
     let mut store = call.app.store();
     let (id, resource) = (body["id"].as_str().unwrap_or_default(), body["resourceId"].as_str());
@@ -110,9 +110,9 @@ pub fn stop(call: &mut Call<'_>) -> Result<Answer, Refused> {
     }
     call.note.outcome = Some("unsubscribed");
     call.app.commit(&mut store, vec![store::Change::Google(Change::ChannelGone(id.to_owned()))])?;
-    Ok(Answer::empty(204))
+    Ok(WireResponse::empty(204))
 }
 
-fn body(call: &Call<'_>) -> Result<Value, Failure> {
+fn body(call: &CallContext<'_>) -> Result<Value, Failure> {
     call.request.json().map_err(|_| Failure::new(400, "global", "parseError", "Parse Error"))
 }

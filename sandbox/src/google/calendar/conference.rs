@@ -5,31 +5,31 @@ use domain::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    google::{caller::Call, failure::Failure},
+    google::{caller::CallContext, failure::Failure},
     microsoft::identity::keys::sha256,
-    model::{Event, Mailbox, Meeting, Settings},
+    model::{DelaySettings, Event, Mailbox, Meeting},
 };
 
 const MEET: &str = "hangoutsMeet";
 
 /// The conference types that a mailbox's calendar permits.
-pub fn permitted(mailbox: &Mailbox) -> Vec<&'static str> {
+pub fn permitted_types(mailbox: &Mailbox) -> Vec<&'static str> {
     if mailbox.online_meetings { vec![MEET] } else { Vec::new() }
 }
 
 /// Applies the conference request in `body` to `event`. Ignored if the client does not name the conference data
 /// version.
-pub fn apply(
-    call: &Call<'_>,
+pub fn apply_request(
+    call: &CallContext<'_>,
     event: &mut Event,
     body: &Value,
     mailbox: &Mailbox,
-    settings: Settings,
+    settings: DelaySettings,
 ) -> Result<(), Failure> {
     match call.request.query("conferenceDataVersion") {
         None | Some("0") => return Ok(()),
         Some("1") => {}
-        Some(_) => return Err(Failure::invalid("Invalid value for: conferenceDataVersion")),
+        Some(_) => return Err(Failure::invalid_request("Invalid value for: conferenceDataVersion")),
     }
     match body.get("conferenceData") {
         None => Ok(()),
@@ -48,14 +48,14 @@ fn create(
     event: &mut Event,
     request: &Value,
     mailbox: &Mailbox,
-    settings: Settings,
+    settings: DelaySettings,
     now: Timestamp,
 ) -> Result<(), Failure> {
     let id = request["requestId"].as_str().filter(|id| !id.is_empty());
-    let id = id.ok_or_else(|| Failure::required("Missing conference request id."))?;
+    let id = id.ok_or_else(|| Failure::missing_value("Missing conference request id."))?;
     let kind = request["conferenceSolutionKey"]["type"].as_str().unwrap_or_default();
-    if !permitted(mailbox).contains(&kind) {
-        return Err(Failure::invalid("Invalid conference type value."));
+    if !permitted_types(mailbox).contains(&kind) {
+        return Err(Failure::invalid_request("Invalid conference type value."));
     }
     // The same request again is ignored.
     if event.meeting.as_ref().is_none_or(|known| known.request.as_deref() != Some(id)) {
@@ -66,7 +66,7 @@ fn create(
 }
 
 /// Adds the state of the conference of `event` at `now` to the response.
-pub fn show(value: &mut Value, event: &Event, now: Timestamp) {
+pub fn add_conference(value: &mut Value, event: &Event, now: Timestamp) {
     let Some(meeting) = &event.meeting else { return };
     let ready = meeting.ready_at <= now;
     let mut data = json!({});

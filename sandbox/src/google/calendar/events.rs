@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use super::{READ, calendars, render, sync};
 use crate::{
     google::{
-        caller::{Call, Role},
-        failure::{Failure, Refused},
+        caller::{CalendarRole, CallContext},
+        failure::{Failure, RequestError},
     },
     model::Event,
-    store::{Owner, State},
-    wire::Answer,
+    store::{CalendarKey, State},
+    wire::WireResponse,
 };
 
 const PAGE: usize = 250;
@@ -33,20 +33,20 @@ struct Asked {
     from: Option<Timestamp>,
     until: Option<Timestamp>,
     since: Option<u64>,
-    page: sync::Page,
+    page: sync::PagePosition,
     most: usize,
 }
 
 /// Handles `GET /calendars/{id}/events`.
-pub fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
-    call.scope(READ)?;
+pub fn list_events(call: &mut CallContext<'_>, key: &str) -> Result<WireResponse, RequestError> {
+    call.require_scope(READ)?;
     let store = call.app.store();
     let state = store.state();
-    let (owner, mailbox, role) = call.calendar(state, key)?;
+    let (owner, mailbox, role) = call.calendar_access(state, key)?;
     let asked = read(call, state, &owner)?;
-    let zone = calendars::zone(call.organisation(state)?);
+    let zone = calendars::calendar_zone(call.organisation(state)?);
     let now = call.app.now();
-    let shown = |event: &Event| render::event(event, mailbox, &zone, role, now);
+    let shown = |event: &Event| render::render_event(event, mailbox, &zone, role, now);
     let mut rows = rows(call, state, &owner, &asked, shown);
     let most = asked.most;
     let total = rows.len();
@@ -55,7 +55,7 @@ pub fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     let mut body = json!({
         "kind": "calendar#events",
         "etag": format!("\"p{}\"", state.history.count),
-        "summary": calendars::summary(mailbox),
+        "summary": calendars::calendar_title(mailbox),
         "description": "",
         "updated": call.app.now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
         "timeZone": zone.rules.name(),
@@ -64,15 +64,15 @@ pub fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
         "items": values,
     });
     if after < total {
-        body["nextPageToken"] = sync::Page { skip: after, ..asked.page }.write().into();
+        body["nextPageToken"] = sync::PagePosition { skip: after, ..asked.page }.encode().into();
     } else if call.request.query("orderBy").is_none() {
         // What changed while the pages were read is told next time.
-        body["nextSyncToken"] = sync::token(state, &owner, asked.page.clock, parameters(call)).into();
+        body["nextSyncToken"] = sync::sync_token(state, &owner, asked.page.clock, parameters(call)).into();
     }
-    Ok(Answer::json(200, fields(call, body)))
+    Ok(WireResponse::json(200, fields(call, body)))
 }
 
-fn read(call: &Call<'_>, state: &State, owner: &Owner) -> Result<Asked, Failure> {
+fn read(call: &CallContext<'_>, state: &State, owner: &CalendarKey) -> Result<Asked, Failure> {
     let query = |name: &str| call.request.query(name);
     let time = |name: &str| -> Result<Option<Timestamp>, Failure> {
         query(name)
@@ -86,9 +86,9 @@ fn read(call: &Call<'_>, state: &State, owner: &Owner) -> Result<Asked, Failure>
     }
     let most = query("maxResults")
         .map_or(Ok(PAGE), str::parse)
-        .map_err(|_| Failure::invalid("Invalid value for: maxResults"))?;
+        .map_err(|_| Failure::invalid_request("Invalid value for: maxResults"))?;
     if most == 0 {
-        return Err(Failure::invalid("Invalid value for: maxResults"));
+        return Err(Failure::invalid_request("Invalid value for: maxResults"));
     }
     let since = match query("syncToken") {
         Some(token) => {
@@ -96,7 +96,7 @@ fn read(call: &Call<'_>, state: &State, owner: &Owner) -> Result<Asked, Failure>
                 let text = format!("Sync token cannot be used with {name}.");
                 return Err(Failure::new(400, "global", "badRequest", text));
             }
-            Some(sync::since(state, owner, token, parameters(call))?)
+            Some(sync::parse_sync_token(state, owner, token, parameters(call))?)
         }
         None => None,
     };
@@ -105,16 +105,15 @@ fn read(call: &Call<'_>, state: &State, owner: &Owner) -> Result<Asked, Failure>
         return Err(Failure::new(400, "calendar", "timeRangeEmpty", "The specified time range is empty."));
     }
     let page = match query("pageToken") {
-        Some(token) => {
-            sync::Page::read(token).ok_or_else(|| Failure::invalid("Invalid page token value."))?
-        }
-        None => sync::Page { skip: 0, clock: state.history.count },
+        Some(token) => sync::PagePosition::decode(token)
+            .ok_or_else(|| Failure::invalid_request("Invalid page token value."))?,
+        None => sync::PagePosition { skip: 0, clock: state.history.count },
     };
     Ok(Asked { from, until, since, page, most: most.min(PAGE_MOST) })
 }
 
 /// The query parameters to which a sync token is bound.
-fn parameters(call: &Call<'_>) -> String {
+fn parameters(call: &CallContext<'_>) -> String {
     ["singleEvents", "showDeleted", "eventTypes", "showHiddenInvitations"]
         .map(|name| format!("{name}={}", call.request.query(name).unwrap_or_default()))
         .join("&")
@@ -122,15 +121,15 @@ fn parameters(call: &Call<'_>) -> String {
 
 /// The events to list: existing ones and, if requested, deleted ones.
 fn rows(
-    call: &Call<'_>,
+    call: &CallContext<'_>,
     state: &State,
-    owner: &Owner,
+    owner: &CalendarKey,
     asked: &Asked,
     shown: impl Fn(&Event) -> Value,
 ) -> Vec<Value> {
     let query = |name: &str| call.request.query(name);
     let touched = |event: &Event| {
-        let at = state.history.last(owner, &event.id);
+        let at = state.history.last_touch(owner, &event.id);
         at <= asked.page.clock && asked.since.is_none_or(|since| at > since)
     };
     let wanted = |event: &&Event| {
@@ -140,21 +139,24 @@ fn rows(
             && query("iCalUID").is_none_or(|uid| uid == event.ical_uid)
             && query("privateExtendedProperty").is_none_or(|pair| {
                 let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                event.extended.get(&format!("{}{name}", render::PRIVATE)).is_some_and(|held| held == value)
+                event
+                    .extended
+                    .get(&format!("{}{name}", render::PRIVATE_PREFIX))
+                    .is_some_and(|held| held == value)
             })
     };
-    let mut events: Vec<&Event> = state.calendar(owner).filter(wanted).collect();
-    events.sort_by_key(|event| (event.range.start, render::id(event)));
+    let mut events: Vec<&Event> = state.calendar_events(owner).filter(wanted).collect();
+    events.sort_by_key(|event| (event.range.start, render::event_id(event)));
     let mut rows: Vec<Value> = events.into_iter().map(shown).collect();
     if asked.since.is_some() || query("showDeleted") == Some("true") {
-        let gone = state.history.gone(owner).filter(wanted);
-        rows.extend(gone.map(render::cancelled));
+        let gone = state.history.removed_events(owner).filter(wanted);
+        rows.extend(gone.map(render::render_cancelled));
     }
     rows
 }
 
 /// Keeps only the members of the list that `fields` names; nested selections are ignored.
-fn fields(call: &Call<'_>, body: Value) -> Value {
+fn fields(call: &CallContext<'_>, body: Value) -> Value {
     let Some(wanted) = call.request.query("fields").filter(|fields| !fields.contains('*')) else {
         return body;
     };
@@ -169,28 +171,28 @@ fn fields(call: &Call<'_>, body: Value) -> Value {
 }
 
 /// Handles `GET /calendars/{id}/events/{event}`. A deleted event is returned as cancelled.
-pub fn one(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refused> {
-    call.scope(READ)?;
+pub fn get_event(call: &mut CallContext<'_>, key: &str, id: &str) -> Result<WireResponse, RequestError> {
+    call.require_scope(READ)?;
     let store = call.app.store();
     let state = store.state();
-    let (owner, mailbox, role) = call.calendar(state, key)?;
-    if role < Role::Reader {
+    let (owner, mailbox, role) = call.calendar_access(state, key)?;
+    if role < CalendarRole::Reader {
         return Err(Failure::not_found().into());
     }
     call.note.event_id = Some(id.to_owned());
-    let (zone, now) = (calendars::zone(call.organisation(state)?), call.app.now());
-    if let Some(event) = find(state, &owner, id) {
+    let (zone, now) = (calendars::calendar_zone(call.organisation(state)?), call.app.now());
+    if let Some(event) = find_event(state, &owner, id) {
         call.note.key = event.effect_key();
-        return Ok(Answer::json(200, render::event(event, mailbox, &zone, role, now)));
+        return Ok(WireResponse::json(200, render::render_event(event, mailbox, &zone, role, now)));
     }
-    let gone = state.history.gone(&owner).find(|event| render::id(event) == id);
+    let gone = state.history.removed_events(&owner).find(|event| render::event_id(event) == id);
     let gone = gone.ok_or_else(Failure::not_found)?;
-    let mut value = render::event(gone, mailbox, &zone, role, now);
+    let mut value = render::render_event(gone, mailbox, &zone, role, now);
     value["status"] = "cancelled".into();
-    Ok(Answer::json(200, value))
+    Ok(WireResponse::json(200, value))
 }
 
 /// Finds an existing event by Google's id.
-pub fn find<'s>(state: &'s State, owner: &Owner, id: &str) -> Option<&'s Event> {
-    state.calendar(owner).find(|event| render::id(event) == id)
+pub fn find_event<'s>(state: &'s State, owner: &CalendarKey, id: &str) -> Option<&'s Event> {
+    state.calendar_events(owner).find(|event| render::event_id(event) == id)
 }

@@ -1,20 +1,20 @@
 //! The Calendar API v3: calendars, events, free/busy, channels.
 
-pub mod busy;
 pub mod calendars;
 pub mod channels;
 pub mod conference;
 pub mod events;
+pub mod free_busy;
 pub mod parse;
 pub mod render;
 pub mod sync;
 pub mod write;
 
 use super::{
-    caller::Call,
-    failure::{Failure, Refused},
+    caller::CallContext,
+    failure::{Failure, RequestError},
 };
-use crate::wire::Answer;
+use crate::wire::WireResponse;
 
 /// Scopes that permit reading events.
 const READ: &[&str] = &[
@@ -43,22 +43,22 @@ const SETTINGS: &[&str] = &["calendar", "calendar.readonly", "calendar.settings.
 const BUSY: &[&str] = &["calendar", "calendar.readonly", "calendar.freebusy", "calendar.events.freebusy"];
 
 /// Handles a request below `/calendar/v3`.
-pub fn dispatch(call: &mut Call<'_>, rest: &[&str]) -> Result<Answer, Refused> {
+pub fn dispatch(call: &mut CallContext<'_>, rest: &[&str]) -> Result<WireResponse, RequestError> {
     let method = call.request.method.clone();
     match (method.as_str(), rest) {
-        ("GET", ["users", "me", "calendarList"]) => calendars::list(call),
-        ("GET", ["users", "me", "calendarList", key]) => calendars::entry(call, key),
-        ("GET", ["users", "me", "settings", name]) => calendars::setting(call, name),
-        ("GET", ["calendars", key]) => calendars::one(call, key),
-        ("POST", ["freeBusy"]) => busy::query(call),
-        ("POST", ["channels", "stop"]) => channels::stop(call),
-        ("POST", ["calendars", key, "events", "watch"]) => channels::open(call, key),
-        ("GET", ["calendars", key, "events"]) => events::list(call, key),
-        ("POST", ["calendars", key, "events"]) => write::insert(call, key),
-        ("GET", ["calendars", key, "events", id]) => events::one(call, key, id),
-        ("PATCH", ["calendars", key, "events", id]) => write::update(call, key, id, false),
-        ("PUT", ["calendars", key, "events", id]) => write::update(call, key, id, true),
-        ("DELETE", ["calendars", key, "events", id]) => write::delete(call, key, id),
+        ("GET", ["users", "me", "calendarList"]) => calendars::list_calendars(call),
+        ("GET", ["users", "me", "calendarList", key]) => calendars::get_list_entry(call, key),
+        ("GET", ["users", "me", "settings", name]) => calendars::get_setting(call, name),
+        ("GET", ["calendars", key]) => calendars::get_calendar(call, key),
+        ("POST", ["freeBusy"]) => free_busy::query_free_busy(call),
+        ("POST", ["channels", "stop"]) => channels::stop_channel(call),
+        ("POST", ["calendars", key, "events", "watch"]) => channels::open_channel(call, key),
+        ("GET", ["calendars", key, "events"]) => events::list_events(call, key),
+        ("POST", ["calendars", key, "events"]) => write::insert_event(call, key),
+        ("GET", ["calendars", key, "events", id]) => events::get_event(call, key, id),
+        ("PATCH", ["calendars", key, "events", id]) => write::update_event(call, key, id, false),
+        ("PUT", ["calendars", key, "events", id]) => write::update_event(call, key, id, true),
+        ("DELETE", ["calendars", key, "events", id]) => write::delete_event(call, key, id),
         _ => Err(Failure::not_found().into()),
     }
 }

@@ -6,11 +6,11 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use domain::{TimeRange, Timestamp};
 use serde_json::{Value, json};
 
-use super::render::PRIVATE;
+use super::render::PRIVATE_PREFIX;
 use crate::{
     google::failure::Failure,
     microsoft::graph::zones::Zone,
-    model::{Attendee, Event, Organisation, Part, Party, Response, ShowAs},
+    model::{Attendee, AttendeeRole, Event, InvitationResponse, NamedAddress, Organisation, ShowAs},
 };
 
 const NAME_MOST: usize = 44;
@@ -20,10 +20,12 @@ const KEPT: [&str; 5] =
     ["colorId", "guestsCanModify", "guestsCanInviteOthers", "guestsCanSeeOtherGuests", "reminders"];
 
 /// The times in a body, or those of `known` if it contains none.
-pub fn range(body: &Value, zone: &Zone, known: Option<&Event>) -> Result<(TimeRange, bool), Failure> {
+pub fn parse_range(body: &Value, zone: &Zone, known: Option<&Event>) -> Result<(TimeRange, bool), Failure> {
     let side = |name: &str, kept: Option<Timestamp>| match body.get(name) {
         Some(value) => instant(value, zone).map(|(at, day)| (at, Some(day))),
-        None => kept.map(|at| (at, None)).ok_or_else(|| Failure::required(format!("Missing {name} time."))),
+        None => {
+            kept.map(|at| (at, None)).ok_or_else(|| Failure::missing_value(format!("Missing {name} time.")))
+        }
     };
     let (start, day) = side("start", known.map(|event| event.range.start))?;
     let (end, _) = side("end", known.map(|event| event.range.end))?;
@@ -33,7 +35,7 @@ pub fn range(body: &Value, zone: &Zone, known: Option<&Event>) -> Result<(TimeRa
 }
 
 fn instant(value: &Value, zone: &Zone) -> Result<(Timestamp, bool), Failure> {
-    let bad = || Failure::invalid("Invalid start or end time.");
+    let bad = || Failure::invalid_request("Invalid start or end time.");
     if let Some(text) = value["date"].as_str() {
         let date: NaiveDate = text.parse().map_err(|_| bad())?;
         return Ok((zone.instant(date.and_time(NaiveTime::MIN)), true));
@@ -44,14 +46,14 @@ fn instant(value: &Value, zone: &Zone) -> Result<(Timestamp, bool), Failure> {
     }
     let named = value["timeZone"]
         .as_str()
-        .ok_or_else(|| Failure::required("Missing time zone definition for start time."))?;
-    let named =
-        Zone::find(named).map_err(|_| Failure::invalid("Invalid time zone definition for start time."))?;
-    Ok((named.read(text).ok_or_else(bad)?, false))
+        .ok_or_else(|| Failure::missing_value("Missing time zone definition for start time."))?;
+    let named = Zone::find(named)
+        .map_err(|_| Failure::invalid_request("Invalid time zone definition for start time."))?;
+    Ok((named.parse_time(text).ok_or_else(bad)?, false))
 }
 
 /// Assigns the members in `body` to `event`.
-pub fn apply(event: &mut Event, body: &Value, organisation: &Organisation) -> Result<(), Failure> {
+pub fn apply_body(event: &mut Event, body: &Value, organisation: &Organisation) -> Result<(), Failure> {
     let Value::Object(members) = body else {
         return Err(Failure::new(400, "global", "parseError", "Parse Error"));
     };
@@ -101,25 +103,25 @@ fn attendees(
 
 fn attendee(before: &[Attendee], entry: &Value, organisation: &Organisation) -> Result<Attendee, Failure> {
     let address = entry["email"].as_str().filter(|address| address.contains('@'));
-    let address = address.ok_or_else(|| Failure::required("Missing attendee email."))?;
+    let address = address.ok_or_else(|| Failure::missing_value("Missing attendee email."))?;
     let mailbox = organisation.find(address);
     let room = mailbox.is_some_and(|mailbox| mailbox.room.is_some());
     let known = before.iter().find(|known| known.party.address.eq_ignore_ascii_case(address));
     let response = match entry["responseStatus"].as_str() {
-        _ if room => known.map_or(Response::None, |known| known.response),
-        None | Some("needsAction") => Response::None,
-        Some("accepted") => Response::Accepted,
-        Some("tentative") => Response::TentativelyAccepted,
-        Some("declined") => Response::Declined,
-        Some(_) => return Err(Failure::invalid("Invalid response status.")),
+        _ if room => known.map_or(InvitationResponse::None, |known| known.response),
+        None | Some("needsAction") => InvitationResponse::None,
+        Some("accepted") => InvitationResponse::Accepted,
+        Some("tentative") => InvitationResponse::TentativelyAccepted,
+        Some("declined") => InvitationResponse::Declined,
+        Some(_) => return Err(Failure::invalid_request("Invalid response status.")),
     };
     let name = entry["displayName"].as_str().or(mailbox.map(|mailbox| mailbox.name.as_str()));
     Ok(Attendee {
-        party: Party { name: name.unwrap_or(address).to_owned(), address: address.to_owned() },
+        party: NamedAddress { name: name.unwrap_or(address).to_owned(), address: address.to_owned() },
         part: match (room || entry["resource"] == true, entry["optional"] == true) {
-            (true, _) => Part::Resource,
-            (false, true) => Part::Optional,
-            (false, false) => Part::Required,
+            (true, _) => AttendeeRole::Resource,
+            (false, true) => AttendeeRole::Optional,
+            (false, false) => AttendeeRole::Required,
         },
         response,
         responded_at: known.and_then(|known| known.responded_at),
@@ -133,9 +135,9 @@ fn extended(value: &Value) -> Result<BTreeMap<String, String>, Failure> {
         .map(|(name, value)| {
             let value = value.as_str().unwrap_or_default().to_owned();
             if name.len() > NAME_MOST || value.len() > VALUE_MOST {
-                return Err(Failure::invalid("Invalid extended property."));
+                return Err(Failure::invalid_request("Invalid extended property."));
             }
-            Ok((format!("{PRIVATE}{name}"), value))
+            Ok((format!("{PRIVATE_PREFIX}{name}"), value))
         })
         .collect()
 }

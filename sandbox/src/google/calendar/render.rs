@@ -7,18 +7,18 @@ use serde_json::{Map, Value, json};
 
 use super::conference;
 use crate::{
-    google::caller::Role,
+    google::caller::CalendarRole,
     microsoft::{graph::zones::Zone, identity::keys::sha256},
-    model::{Attendee, Event, Mailbox, Part, Party, Response, ShowAs},
+    model::{Attendee, AttendeeRole, Event, InvitationResponse, Mailbox, NamedAddress, ShowAs},
 };
 
 /// The suffix of iCalendar UIDs of events created at Google.
 const MADE_HERE: &str = "@google.com";
 /// The prefix under which a private extended property is stored.
-pub const PRIVATE: &str = "google.private.";
+pub const PRIVATE_PREFIX: &str = "google.private.";
 
 /// The id of an event, the same in all calendars that hold it.
-pub fn id(event: &Event) -> String {
+pub fn event_id(event: &Event) -> String {
     match event.ical_uid.strip_suffix(MADE_HERE) {
         Some(id) => id.to_owned(),
         None => foreign(&event.ical_uid),
@@ -26,7 +26,7 @@ pub fn id(event: &Event) -> String {
 }
 
 /// The UID of an event with an id of Google's.
-pub fn uid(id: &str) -> String {
+pub fn ical_uid(id: &str) -> String {
     format!("{id}{MADE_HERE}")
 }
 
@@ -40,22 +40,28 @@ fn foreign(uid: &str) -> String {
 }
 
 /// The version of this copy, in quotation marks, as `If-Match` compares it.
-pub fn etag(event: &Event) -> String {
+pub fn event_etag(event: &Event) -> String {
     let text = format!("{}|{}|{}", event.ical_uid, event.change, event.modified_at.timestamp_micros());
     format!("\"{}\"", URL_SAFE_NO_PAD.encode(&sha256(text.as_bytes())[..12]))
 }
 
 /// The entry for a deleted event.
-pub fn cancelled(event: &Event) -> Value {
-    json!({ "kind": "calendar#event", "etag": etag(event), "id": id(event), "status": "cancelled" })
+pub fn render_cancelled(event: &Event) -> Value {
+    json!({ "kind": "calendar#event", "etag": event_etag(event), "id": event_id(event), "status": "cancelled" })
 }
 
 /// An event as somebody with this role sees it at `now`.
-pub fn event(event: &Event, owner: &Mailbox, zone: &Zone, role: Role, now: Timestamp) -> Value {
+pub fn render_event(
+    event: &Event,
+    owner: &Mailbox,
+    zone: &Zone,
+    role: CalendarRole,
+    now: Timestamp,
+) -> Value {
     let mut value = json!({
         "kind": "calendar#event",
-        "etag": etag(event),
-        "id": id(event),
+        "etag": event_etag(event),
+        "id": event_id(event),
         "status": status(event),
         "iCalUID": event.ical_uid,
         "eventType": kind(event),
@@ -66,7 +72,7 @@ pub fn event(event: &Event, owner: &Mailbox, zone: &Zone, role: Role, now: Times
         value["transparency"] = "transparent".into();
     }
     let private = event.sensitivity != "normal";
-    if role < Role::Reader || role < Role::Owner && private {
+    if role < CalendarRole::Reader || role < CalendarRole::Owner && private {
         value["visibility"] = "private".into();
         return value;
     }
@@ -74,13 +80,13 @@ pub fn event(event: &Event, owner: &Mailbox, zone: &Zone, role: Role, now: Times
         value["visibility"] = "private".into();
     }
     details(&mut value, event, owner);
-    conference::show(&mut value, event, now);
+    conference::add_conference(&mut value, event, now);
     value
 }
 
 fn details(value: &mut Value, event: &Event, owner: &Mailbox) {
     let stamp = |at: Timestamp| at.trunc_subsecs(3).to_rfc3339_opts(SecondsFormat::Millis, true);
-    value["htmlLink"] = format!("https://www.google.com/calendar/event?eid={}", id(event)).into();
+    value["htmlLink"] = format!("https://www.google.com/calendar/event?eid={}", event_id(event)).into();
     value["created"] = stamp(event.created_at).into();
     value["updated"] = stamp(event.modified_at).into();
     value["sequence"] = event.change.into();
@@ -101,7 +107,7 @@ fn details(value: &mut Value, event: &Event, owner: &Mailbox) {
     let properties: Map<String, Value> = event
         .extended
         .iter()
-        .filter_map(|(name, held)| Some((name.strip_prefix(PRIVATE)?.to_owned(), held.clone().into())))
+        .filter_map(|(name, held)| Some((name.strip_prefix(PRIVATE_PREFIX)?.to_owned(), held.clone().into())))
         .collect();
     if !properties.is_empty() {
         value["extendedProperties"] = json!({ "private": properties });
@@ -134,7 +140,7 @@ fn time(event: &Event, zone: &Zone, at: Timestamp, which: usize) -> Value {
     json!({ "dateTime": local.to_rfc3339_opts(SecondsFormat::Secs, true), "timeZone": named })
 }
 
-fn person(party: &Party, owner: &Mailbox) -> Value {
+fn person(party: &NamedAddress, owner: &Mailbox) -> Value {
     let mut value = json!({ "email": party.address, "displayName": party.name });
     if party.address.eq_ignore_ascii_case(&owner.address) {
         value["self"] = true.into();
@@ -148,16 +154,16 @@ fn attendee(attendee: &Attendee, event: &Event, owner: &Mailbox) -> Value {
     let own = value["self"] == true && !event.is_organizer;
     let response = if own { event.response } else { attendee.response };
     value["responseStatus"] = match response {
-        Response::Accepted | Response::Organizer => "accepted",
-        Response::TentativelyAccepted => "tentative",
-        Response::Declined => "declined",
-        Response::None | Response::NotResponded => "needsAction",
+        InvitationResponse::Accepted | InvitationResponse::Organizer => "accepted",
+        InvitationResponse::TentativelyAccepted => "tentative",
+        InvitationResponse::Declined => "declined",
+        InvitationResponse::None | InvitationResponse::NotResponded => "needsAction",
     }
     .into();
     match attendee.part {
-        Part::Resource => value["resource"] = true.into(),
-        Part::Optional => value["optional"] = true.into(),
-        Part::Required => {}
+        AttendeeRole::Resource => value["resource"] = true.into(),
+        AttendeeRole::Optional => value["optional"] = true.into(),
+        AttendeeRole::Required => {}
     }
     if attendee.party.address.eq_ignore_ascii_case(&event.organizer.address) {
         value["organizer"] = true.into();

@@ -6,26 +6,26 @@ use serde::{Deserialize, Serialize};
 use crate::{
     google::failure::Failure,
     microsoft::identity::keys::sha256,
-    store::{Owner, State},
+    store::{CalendarKey, State},
 };
 
 /// Position in a list.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Page {
+pub struct PagePosition {
     /// Number of rows already returned.
     pub skip: usize,
     /// Number of touches when the list was started.
     pub clock: u64,
 }
 
-impl Page {
+impl PagePosition {
     /// Encodes the position as a page token.
-    pub fn write(&self) -> String {
+    pub fn encode(&self) -> String {
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
     }
 
     /// Decodes a page token.
-    pub fn read(text: &str) -> Option<Self> {
+    pub fn decode(text: &str) -> Option<Self> {
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
     }
 }
@@ -37,19 +37,24 @@ struct Token {
     about: String,
 }
 
-fn about(owner: &Owner, parameters: &str) -> String {
+fn about(owner: &CalendarKey, parameters: &str) -> String {
     URL_SAFE_NO_PAD.encode(&sha256(format!("{}|{}|{parameters}", owner.0, owner.1).as_bytes())[..12])
 }
 
 /// The sync token of a list that contains all changes up to `clock`.
-pub fn token(state: &State, owner: &Owner, clock: u64, parameters: String) -> String {
+pub fn sync_token(state: &State, owner: &CalendarKey, clock: u64, parameters: String) -> String {
     let token = Token { clock, epoch: state.history.epoch, about: about(owner, &parameters) };
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(&token).unwrap_or_default())
 }
 
 /// The number of touches up to which a sync token's list was complete. A token that was forgotten, or belongs to
 /// another calendar or other parameters, requires a full list.
-pub fn since(state: &State, owner: &Owner, token: &str, parameters: String) -> Result<u64, Failure> {
+pub fn parse_sync_token(
+    state: &State,
+    owner: &CalendarKey,
+    token: &str,
+    parameters: String,
+) -> Result<u64, Failure> {
     let read =
         |text: &str| -> Option<Token> { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok() };
     let good = |token: &Token| token.epoch == state.history.epoch && token.about == about(owner, &parameters);

@@ -13,7 +13,7 @@ use crate::{
     Error,
     app::App,
     server,
-    wire::{Answer, Body, Request},
+    wire::{Body, Request, WireResponse},
 };
 
 const MAX: usize = 20;
@@ -37,22 +37,22 @@ struct Item {
 }
 
 /// Handles `POST /$batch`.
-pub async fn run(app: &Arc<App>, request: &Request) -> Result<Answer, Error> {
+pub async fn handle(app: &Arc<App>, request: &Request) -> Result<WireResponse, Error> {
     let items = match read(request) {
         Ok(items) => items,
-        Err(failure) => return Ok(failure.answer(app, request)),
+        Err(failure) => return Ok(failure.to_response(app, request)),
     };
     let mut answers: Vec<Value> = Vec::with_capacity(items.len());
     let mut failed: Vec<String> = Vec::new();
     for item in items {
         let answer = if item.depends_on.iter().any(|id| failed.contains(id)) {
             Failure::new(424, "FailedDependency", "A request that this one depends on has failed.")
-                .answer(app, request)
+                .to_response(app, request)
         } else {
-            let inner = request.within(&item.method, &item.url, &item.headers, item.body.as_ref());
+            let inner = request.inner_request(&item.method, &item.url, &item.headers, item.body.as_ref());
             let served = Box::pin(server::handle_provider_request(app, &inner)).await?;
             served.unwrap_or_else(|| {
-                Failure::new(504, "GatewayTimeout", "The request has timed out.").answer(app, request)
+                Failure::new(504, "GatewayTimeout", "The request has timed out.").to_response(app, request)
             })
         };
         if answer.status >= 400 {
@@ -60,7 +60,7 @@ pub async fn run(app: &Arc<App>, request: &Request) -> Result<Answer, Error> {
         }
         answers.push(shown(&item.id, answer));
     }
-    Ok(Answer::json(200, json!({ "responses": answers })))
+    Ok(WireResponse::json(200, json!({ "responses": answers })))
 }
 
 fn read(request: &Request) -> Result<Vec<Item>, Failure> {
@@ -89,7 +89,7 @@ fn read(request: &Request) -> Result<Vec<Item>, Failure> {
     Ok(batch.requests)
 }
 
-fn shown(id: &str, answer: Answer) -> Value {
+fn shown(id: &str, answer: WireResponse) -> Value {
     let mut headers: Map<String, Value> =
         answer.headers.into_iter().map(|(name, value)| (canonical(name), value.into())).collect();
     let mut shown = json!({ "id": id, "status": answer.status });

@@ -4,32 +4,32 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use super::{
-    Call, READ_BASIC,
-    failure::{Failure, Refused},
-    odata, online,
+    CallContext, READ_BASIC,
+    failure::{Failure, RequestError},
+    odata, online_meetings,
 };
-use crate::{model::Mailbox, wire::Answer};
+use crate::{model::Mailbox, wire::WireResponse};
 
 /// Handles `GET /users/{id}/calendars`.
-pub fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
+pub fn list_calendars(call: &mut CallContext<'_>, key: &str) -> Result<WireResponse, RequestError> {
     let store = call.app.store();
     let (_, mailbox) = call.mailbox(store.state(), key, READ_BASIC)?;
-    let value = odata::select(call.request, show(mailbox));
+    let value = odata::apply_select(call.request, show(mailbox));
     let context = format!("users('{}')/calendars", mailbox.id);
-    Ok(Answer::json(200, odata::page(call.request, &context, &[value], (0, 10), "$skip")))
+    Ok(WireResponse::json(200, odata::collection_page(call.request, &context, &[value], (0, 10), "$skip")))
 }
 
 /// Handles `GET /users/{id}/calendar`.
-pub fn one(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
+pub fn get_calendar(call: &mut CallContext<'_>, key: &str) -> Result<WireResponse, RequestError> {
     let store = call.app.store();
     let (_, mailbox) = call.mailbox(store.state(), key, READ_BASIC)?;
     let mut value = show(mailbox);
-    value["@odata.context"] = odata::context(&format!("users('{}')/calendar/$entity", mailbox.id));
-    Ok(Answer::json(200, odata::select(call.request, value)))
+    value["@odata.context"] = odata::odata_context(&format!("users('{}')/calendar/$entity", mailbox.id));
+    Ok(WireResponse::json(200, odata::apply_select(call.request, value)))
 }
 
 /// Refuses a calendar that the mailbox does not have.
-pub fn check(call: &mut Call<'_>, key: &str, calendar: &str) -> Result<(), Failure> {
+pub fn check_calendar(call: &mut CallContext<'_>, key: &str, calendar: &str) -> Result<(), Failure> {
     let store = call.app.store();
     let (_, mailbox) = call.mailbox(store.state(), key, READ_BASIC)?;
     (id(mailbox) == calendar).then_some(()).ok_or_else(Failure::item_not_found)
@@ -50,8 +50,8 @@ fn show(mailbox: &Mailbox) -> Value {
         "canShare": true,
         "canViewPrivateItems": true,
         "canEdit": true,
-        "allowedOnlineMeetingProviders": online::permitted(mailbox),
-        "defaultOnlineMeetingProvider": online::permitted(mailbox).first().unwrap_or(&"unknown"),
+        "allowedOnlineMeetingProviders": online_meetings::permitted_providers(mailbox),
+        "defaultOnlineMeetingProvider": online_meetings::permitted_providers(mailbox).first().unwrap_or(&"unknown"),
         "isTallyingResponses": true,
         "isRemovable": false,
         "owner": { "name": mailbox.name, "address": mailbox.address },

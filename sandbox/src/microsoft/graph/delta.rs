@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Call, READ,
-    failure::{Failure, Refused},
+    CallContext, READ,
+    calendar_view::{parse_window, with_zone_header},
+    failure::{Failure, RequestError},
     odata, render,
-    view::{applied, window},
     zones::Zone,
 };
 use crate::{
     model::Mailbox,
-    store::{Owner, State},
-    wire::Answer,
+    store::{CalendarKey, State},
+    wire::WireResponse,
 };
 
 const PAGE: usize = 10;
@@ -44,7 +44,7 @@ struct Token {
 }
 
 /// Handles `GET /users/{id}/calendarView/delta` and its longer forms.
-pub fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
+pub fn list_changes(call: &mut CallContext<'_>, key: &str) -> Result<WireResponse, RequestError> {
     let store = call.app.store();
     let state = store.state();
     let (owner, mailbox) = call.mailbox(state, key, READ)?;
@@ -56,7 +56,7 @@ pub fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
         )
         .into());
     }
-    let zone = Zone::preferred(call.request)?;
+    let zone = Zone::from_preference(call.request)?;
     let token = token(call, state, &owner)?;
     let mut entries = entries(call, state, (&owner, mailbox), &token, &zone);
     let left = entries.len() > page_size(call);
@@ -64,7 +64,7 @@ pub fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     let after = entries.last().map_or(token.until, |(at, _)| *at);
     let values: Vec<Value> = entries.into_iter().map(|(_, value)| value).collect();
     let mut body = Map::new();
-    body.insert("@odata.context".to_owned(), odata::context("Collection(event)"));
+    body.insert("@odata.context".to_owned(), odata::odata_context("Collection(event)"));
     body.insert("value".to_owned(), values.into());
     let (name, cursor, next) = if left {
         ("@odata.nextLink", SKIP, Token { after, ..token })
@@ -72,10 +72,10 @@ pub fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
         ("@odata.deltaLink", DELTA, Token { after: token.until, since: Some(token.until), ..token })
     };
     body.insert(name.to_owned(), link(call, cursor, &next).into());
-    Ok(applied(Answer::json(200, Value::Object(body)), &zone))
+    Ok(with_zone_header(WireResponse::json(200, Value::Object(body)), &zone))
 }
 
-fn token(call: &Call<'_>, state: &State, owner: &Owner) -> Result<Token, Failure> {
+fn token(call: &CallContext<'_>, state: &State, owner: &CalendarKey) -> Result<Token, Failure> {
     let gone = || {
         Failure::new(
             410,
@@ -88,7 +88,7 @@ fn token(call: &Call<'_>, state: &State, owner: &Owner) -> Result<Token, Failure
     match (given(SKIP), given(DELTA)) {
         (None, None) => Ok(Token {
             mailbox: owner.1.clone(),
-            window: window(call)?,
+            window: parse_window(call)?,
             epoch,
             since: None,
             until: state.history.count,
@@ -109,9 +109,9 @@ fn token(call: &Call<'_>, state: &State, owner: &Owner) -> Result<Token, Failure
 
 /// The entries that this round still has to return, by the number of their change.
 fn entries(
-    call: &Call<'_>,
+    call: &CallContext<'_>,
     state: &State,
-    (owner, mailbox): (&Owner, &Mailbox),
+    (owner, mailbox): (&CalendarKey, &Mailbox),
     token: &Token,
     zone: &Zone,
 ) -> Vec<(u64, Value)> {
@@ -119,11 +119,11 @@ fn entries(
     let in_window = |id: &str| {
         events.and_then(|events| events.get(id)).filter(|event| event.range.overlaps(&token.window))
     };
-    let touched = state.history.since(owner, token.after).into_iter();
+    let touched = state.history.changes_since(owner, token.after).into_iter();
     touched
         .filter(|(_, touched)| touched.last <= token.until)
         .filter_map(|(id, touched)| match in_window(id) {
-            Some(event) => Some((touched.last, render::event(call, mailbox, event, zone))),
+            Some(event) => Some((touched.last, render::render_event(call, mailbox, event, zone))),
             // What has left the window is told as what is gone; what was never told is not.
             None => token
                 .since
@@ -133,13 +133,13 @@ fn entries(
         .collect()
 }
 
-fn page_size(call: &Call<'_>) -> usize {
+fn page_size(call: &CallContext<'_>) -> usize {
     let mut wanted = call.request.header("prefer").into_iter().flat_map(|prefer| prefer.split(','));
     let wanted = wanted.find_map(|one| one.trim().strip_prefix("odata.maxpagesize=")?.parse().ok());
     wanted.map_or(PAGE, |wanted: usize| wanted.clamp(1, PAGE_MOST))
 }
 
-fn link(call: &Call<'_>, cursor: &str, token: &Token) -> String {
+fn link(call: &CallContext<'_>, cursor: &str, token: &Token) -> String {
     // A token consists of text and numbers.
     let text = serde_json::to_vec(token).unwrap_or_default();
     format!("{}{}?{cursor}={}", call.request.origin, call.request.path, URL_SAFE_NO_PAD.encode(text))

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{
-    Call, SETTINGS,
-    failure::{Failure, Refused},
+    CallContext, SETTINGS,
+    failure::{Failure, RequestError},
     odata,
 };
 use crate::{
-    model::{Hosting, Mailbox, Purpose},
-    wire::Answer,
+    model::{Hosting, Mailbox, MailboxPurpose},
+    wire::WireResponse,
 };
 
 const ADMINISTRATOR: &str = "62e90394-69f5-4237-9190-012177145e10";
@@ -21,9 +21,10 @@ const DIRECTORY: &[&str] = &["User.Read.All", "Directory.Read.All"];
 const OWN: &[&str] = &["User.Read", "User.Read.All", "Directory.Read.All", "RoleManagement.Read.Directory"];
 
 /// Handles `GET /users`.
-pub fn list(call: &mut Call<'_>) -> Result<Answer, Refused> {
+pub fn list_users(call: &mut CallContext<'_>) -> Result<WireResponse, RequestError> {
     allow(call, DIRECTORY)?;
-    let (skip, top) = (odata::skip(call.request, "$skiptoken")?, odata::top(call.request, PAGE, PAGE_MOST)?);
+    let (skip, top) =
+        (odata::parse_skip(call.request, "$skiptoken")?, odata::parse_top(call.request, PAGE, PAGE_MOST)?);
     let filter = call.request.query("$filter").map(Filter::read).transpose()?;
     let store = call.app.store();
     let users: Vec<Value> = call
@@ -33,22 +34,25 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer, Refused> {
         .filter(|user| filter.as_ref().is_none_or(|filter| filter.matches(user)))
         .map(|user| show(call, user))
         .collect();
-    Ok(Answer::json(200, odata::page(call.request, "users", &users, (skip, top), "$skiptoken")))
+    Ok(WireResponse::json(
+        200,
+        odata::collection_page(call.request, "users", &users, (skip, top), "$skiptoken"),
+    ))
 }
 
 /// Handles `GET /users/{id | userPrincipalName}` and `GET /me`.
-pub fn one(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
+pub fn get_user(call: &mut CallContext<'_>, key: &str) -> Result<WireResponse, RequestError> {
     let own = call.bearer.delegated && call.bearer.object == key;
     allow(call, if own { OWN } else { DIRECTORY })?;
     let store = call.app.store();
     let user = user(call, store.state(), key)?;
     let mut value = show(call, user);
-    value["@odata.context"] = odata::context("users/$entity");
-    Ok(Answer::json(200, value))
+    value["@odata.context"] = odata::odata_context("users/$entity");
+    Ok(WireResponse::json(200, value))
 }
 
 /// Handles `GET /me/transitiveMemberOf/microsoft.graph.directoryRole`.
-pub fn roles(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
+pub fn list_roles(call: &mut CallContext<'_>, key: &str) -> Result<WireResponse, RequestError> {
     let own = call.bearer.delegated && call.bearer.object == key;
     allow(call, if own { OWN } else { DIRECTORY })?;
     let store = call.app.store();
@@ -61,14 +65,17 @@ pub fn roles(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
         "displayName": "Global Administrator",
         "roleTemplateId": ADMINISTRATOR,
     });
-    let held = if user.admin { vec![odata::select(call.request, role)] } else { Vec::new() };
-    Ok(Answer::json(200, odata::page(call.request, "directoryRoles", &held, (0, PAGE), "$skiptoken")))
+    let held = if user.admin { vec![odata::apply_select(call.request, role)] } else { Vec::new() };
+    Ok(WireResponse::json(
+        200,
+        odata::collection_page(call.request, "directoryRoles", &held, (0, PAGE), "$skiptoken"),
+    ))
 }
 
 /// Handles `GET /organization`.
-pub fn organisation(call: &mut Call<'_>) -> Result<Answer, Refused> {
+pub fn get_organisation(call: &mut CallContext<'_>) -> Result<WireResponse, RequestError> {
     if call.bearer.permissions.is_empty() {
-        return Err(Failure::forbidden().into());
+        return Err(Failure::directory_access_denied().into());
     }
     let store = call.app.store();
     let found = call.organisation(store.state())?;
@@ -84,22 +91,25 @@ pub fn organisation(call: &mut Call<'_>) -> Result<Answer, Refused> {
             "isDefault": true, "isInitial": true, "name": found.domain, "type": "Managed",
         }],
     });
-    let value = odata::select(call.request, value);
-    Ok(Answer::json(200, odata::page(call.request, "organization", &[value], (0, PAGE), "$skiptoken")))
+    let value = odata::apply_select(call.request, value);
+    Ok(WireResponse::json(
+        200,
+        odata::collection_page(call.request, "organization", &[value], (0, PAGE), "$skiptoken"),
+    ))
 }
 
 /// Handles `GET /users/{id}/mailboxSettings`.
-pub fn settings(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
+pub fn get_mailbox_settings(call: &mut CallContext<'_>, key: &str) -> Result<WireResponse, RequestError> {
     let store = call.app.store();
     let state = store.state();
     let (_, mailbox) = call.mailbox(state, key, SETTINGS)?;
     let zone = &call.organisation(state)?.zone;
-    Ok(Answer::json(
+    Ok(WireResponse::json(
         200,
-        odata::select(
+        odata::apply_select(
             call.request,
             json!({
-                "@odata.context": odata::context(&format!("users('{}')/mailboxSettings", mailbox.id)),
+                "@odata.context": odata::odata_context(&format!("users('{}')/mailboxSettings", mailbox.id)),
                 "archiveFolder": null,
                 "timeZone": zone,
                 "delegateMeetingMessageDeliveryOptions": "sendToDelegateOnly",
@@ -127,11 +137,15 @@ pub fn working_hours(zone: &str) -> Value {
     })
 }
 
-fn allow(call: &Call<'_>, permissions: &[&str]) -> Result<(), Failure> {
-    call.bearer.has(permissions).then_some(()).ok_or_else(Failure::forbidden)
+fn allow(call: &CallContext<'_>, permissions: &[&str]) -> Result<(), Failure> {
+    call.bearer.has_any(permissions).then_some(()).ok_or_else(Failure::directory_access_denied)
 }
 
-fn user<'s>(call: &Call<'_>, state: &'s crate::store::State, key: &str) -> Result<&'s Mailbox, Failure> {
+fn user<'s>(
+    call: &CallContext<'_>,
+    state: &'s crate::store::State,
+    key: &str,
+) -> Result<&'s Mailbox, Failure> {
     // The directory takes ids and sign-in names as keys, but not further addresses.
     let found = call.organisation(state)?.find(key);
     found
@@ -139,10 +153,10 @@ fn user<'s>(call: &Call<'_>, state: &'s crate::store::State, key: &str) -> Resul
         .ok_or_else(|| Failure::no_such_object(key))
 }
 
-fn show(call: &Call<'_>, user: &Mailbox) -> Value {
+fn show(call: &CallContext<'_>, user: &Mailbox) -> Value {
     let (given, family) = user.name.split_once(' ').unwrap_or((&user.name, ""));
     let has_mailbox = user.hosting != Hosting::None;
-    let person = user.purpose == Purpose::User;
+    let person = user.purpose == MailboxPurpose::User;
     let mut proxies = vec![format!("SMTP:{}", user.address)];
     proxies.extend(user.aliases.iter().map(|alias| format!("smtp:{alias}")));
     let all = json!({
@@ -182,13 +196,13 @@ impl Filter {
         let unsupported = || Failure::new(400, "Request_UnsupportedQuery", "Unsupported Query.");
         let mut clauses = Vec::new();
         for clause in text.split(" or ") {
-            let field = match odata::shape(clause).as_str() {
+            let field = match odata::expression_shape(clause).as_str() {
                 "maileq''" => Field::Mail,
                 "userprincipalnameeq''" => Field::Upn,
                 "proxyaddresses/any(p:peq'')" | "proxyaddresses/any(x:xeq'')" => Field::Proxy,
                 _ => return Err(unsupported()),
             };
-            clauses.push((field, odata::literals(clause).pop().ok_or_else(unsupported)?));
+            clauses.push((field, odata::string_literals(clause).pop().ok_or_else(unsupported)?));
         }
         Ok(Self(clauses))
     }

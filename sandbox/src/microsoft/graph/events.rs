@@ -4,82 +4,96 @@ use domain::TimeRange;
 use serde_json::Value;
 
 use super::{
-    Call, READ, WRITE, change,
-    failure::{Failure, Refused},
-    meetings::{Draft, event_id, ical_uid},
-    odata, online, parse, render, view,
+    CallContext, READ, WRITE, calendar_view, change,
+    failure::{Failure, RequestError},
+    meetings::{CalendarDraft, event_id, ical_uid},
+    odata, online_meetings, parse, render,
     zones::{self, Zone},
 };
 use crate::{
-    model::{Event, Mailbox, Party, Response, Settings, ShowAs},
-    store::{Owner, State},
-    wire::Answer,
+    model::{DelaySettings, Event, InvitationResponse, Mailbox, NamedAddress, ShowAs},
+    store::{CalendarKey, State},
+    wire::WireResponse,
 };
 
 const PAGE: usize = 10;
 const PAGE_MOST: usize = 1000;
 
 /// Handles a request below `/users/{id}/events`.
-pub fn route(call: &mut Call<'_>, method: &str, key: &str, rest: &[&str]) -> Result<Answer, Refused> {
+pub fn route(
+    call: &mut CallContext<'_>,
+    method: &str,
+    key: &str,
+    rest: &[&str],
+) -> Result<WireResponse, RequestError> {
     match (method, rest) {
         ("GET", []) => list(call, key),
         ("POST", []) => create(call, key),
         ("GET", [id]) => one(call, key, id),
-        ("PATCH", [id]) => change::update(call, key, id),
-        ("DELETE", [id]) => change::delete(call, key, id),
-        ("POST", [id, "cancel"]) => change::cancel(call, key, id),
-        ("POST", [id, "accept"]) => change::respond(call, key, id, Response::Accepted),
-        ("POST", [id, "decline"]) => change::respond(call, key, id, Response::Declined),
-        ("POST", [id, "tentativelyAccept"]) => change::respond(call, key, id, Response::TentativelyAccepted),
+        ("PATCH", [id]) => change::update_event(call, key, id),
+        ("DELETE", [id]) => change::delete_event(call, key, id),
+        ("POST", [id, "cancel"]) => change::cancel_meeting(call, key, id),
+        ("POST", [id, "accept"]) => change::respond_to_meeting(call, key, id, InvitationResponse::Accepted),
+        ("POST", [id, "decline"]) => change::respond_to_meeting(call, key, id, InvitationResponse::Declined),
+        ("POST", [id, "tentativelyAccept"]) => {
+            change::respond_to_meeting(call, key, id, InvitationResponse::TentativelyAccepted)
+        }
         _ => Err(super::unknown(rest)),
     }
 }
 
-fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
+fn list(call: &mut CallContext<'_>, key: &str) -> Result<WireResponse, RequestError> {
     let store = call.app.store();
     let (owner, mailbox) = call.mailbox(store.state(), key, READ)?;
-    let zone = Zone::preferred(call.request)?;
+    let zone = Zone::from_preference(call.request)?;
     let filter = call.request.query("$filter").map(Filter::read).transpose()?;
     if let Some(Filter::Extended(_, value)) = &filter {
         call.note.key = Some(value.clone());
     }
-    let (skip, top) = (odata::skip(call.request, "$skip")?, odata::top(call.request, PAGE, PAGE_MOST)?);
+    let (skip, top) =
+        (odata::parse_skip(call.request, "$skip")?, odata::parse_top(call.request, PAGE, PAGE_MOST)?);
     let mut events: Vec<&Event> = store
         .state()
-        .calendar(&owner)
+        .calendar_events(&owner)
         .filter(|event| filter.as_ref().is_none_or(|filter| filter.matches(event)))
         .collect();
     events.sort_by_key(|event| (event.created_at, &event.id));
     let values: Vec<Value> =
-        events.into_iter().map(|event| render::event(call, mailbox, event, &zone)).collect();
+        events.into_iter().map(|event| render::render_event(call, mailbox, event, &zone)).collect();
     let context = format!("users('{}')/events", mailbox.id);
-    let body = odata::page(call.request, &context, &values, (skip, top), "$skip");
-    Ok(view::applied(Answer::json(200, body), &zone))
+    let body = odata::collection_page(call.request, &context, &values, (skip, top), "$skip");
+    Ok(calendar_view::with_zone_header(WireResponse::json(200, body), &zone))
 }
 
-fn one(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refused> {
+fn one(call: &mut CallContext<'_>, key: &str, id: &str) -> Result<WireResponse, RequestError> {
     let store = call.app.store();
     let (owner, mailbox) = call.mailbox(store.state(), key, READ)?;
-    let zone = Zone::preferred(call.request)?;
+    let zone = Zone::from_preference(call.request)?;
     call.note.event_id = Some(id.to_owned());
     let event = store.state().events.get(&owner).and_then(|events| events.get(id));
     let event = event.ok_or_else(Failure::item_not_found)?;
-    Ok(shown(call, 200, event, mailbox, &zone))
+    Ok(event_response(call, 200, event, mailbox, &zone))
 }
 
 /// A response that contains an event.
-pub fn shown(call: &Call<'_>, status: u16, event: &Event, mailbox: &Mailbox, zone: &Zone) -> Answer {
-    let mut value = render::event(call, mailbox, event, zone);
-    value["@odata.context"] = odata::context(&format!("users('{}')/events/$entity", mailbox.id));
-    view::applied(Answer::json(status, value), zone)
+pub fn event_response(
+    call: &CallContext<'_>,
+    status: u16,
+    event: &Event,
+    mailbox: &Mailbox,
+    zone: &Zone,
+) -> WireResponse {
+    let mut value = render::render_event(call, mailbox, event, zone);
+    value["@odata.context"] = odata::odata_context(&format!("users('{}')/events/$entity", mailbox.id));
+    calendar_view::with_zone_header(WireResponse::json(status, value), zone)
 }
 
-fn create(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
+fn create(call: &mut CallContext<'_>, key: &str) -> Result<WireResponse, RequestError> {
     let mut store = call.app.store();
     let state = store.state();
     let (owner, mailbox) = call.mailbox(state, key, WRITE)?;
-    let zone = Zone::preferred(call.request)?;
-    let body = read_body(call)?;
+    let zone = Zone::from_preference(call.request)?;
+    let body = parse_json_body(call)?;
     let event = new(call, mailbox, &body, call.organisation(state)?.settings)?;
     call.note.key = event.effect_key();
     if let Some(transaction) = &event.transaction_id
@@ -95,19 +109,23 @@ fn create(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
         .into());
     }
     let id = event.id.clone();
-    let mut draft = Draft::new(call.app, state, call.organisation(state)?);
+    let mut draft = CalendarDraft::new(call.app, state, call.organisation(state)?);
     draft.create(&owner, event);
     let changes = draft.changes;
     call.app.commit(&mut store, changes)?;
     call.note.outcome = Some("created");
     call.note.event_id = Some(id.clone());
-    let (event, mailbox) = found(store.state(), &owner, &id)?;
+    let (event, mailbox) = find_event(store.state(), &owner, &id)?;
     let location = format!("{}{}/{}", call.request.origin, call.request.path, id.replace('/', "%2F"));
-    Ok(shown(call, 201, event, mailbox, &zone).with("location", location))
+    Ok(event_response(call, 201, event, mailbox, &zone).with_header("location", location))
 }
 
 /// An existing event and the mailbox that contains it.
-pub fn found<'s>(state: &'s State, owner: &Owner, id: &str) -> Result<(&'s Event, &'s Mailbox), Failure> {
+pub fn find_event<'s>(
+    state: &'s State,
+    owner: &CalendarKey,
+    id: &str,
+) -> Result<(&'s Event, &'s Mailbox), Failure> {
     let event = state.events.get(owner).and_then(|events| events.get(id));
     let organisation = state.organisations.get(&owner.0);
     let mailbox = organisation.and_then(|organisation| organisation.mailboxes.get(&owner.1));
@@ -115,27 +133,32 @@ pub fn found<'s>(state: &'s State, owner: &Owner, id: &str) -> Result<(&'s Event
 }
 
 /// Parses the JSON body of a request.
-pub fn read_body(call: &Call<'_>) -> Result<Value, Failure> {
+pub fn parse_json_body(call: &CallContext<'_>) -> Result<Value, Failure> {
     call.request
         .json()
         .map_err(|_| Failure::new(400, "RequestBodyRead", "The request body could not be read as JSON."))
 }
 
-fn new(call: &Call<'_>, mailbox: &Mailbox, body: &Value, settings: Settings) -> Result<Event, Failure> {
-    let missing = |name: &str| Failure::invalid(format!("The event must have the member '{name}'."));
-    let (start, _) = zones::read(body.get("start").ok_or_else(|| missing("start"))?)?;
-    let (end, _) = zones::read(body.get("end").ok_or_else(|| missing("end"))?)?;
+fn new(
+    call: &CallContext<'_>,
+    mailbox: &Mailbox,
+    body: &Value,
+    settings: DelaySettings,
+) -> Result<Event, Failure> {
+    let missing = |name: &str| Failure::invalid_request(format!("The event must have the member '{name}'."));
+    let (start, _) = zones::parse_date_time(body.get("start").ok_or_else(|| missing("start"))?)?;
+    let (end, _) = zones::parse_date_time(body.get("end").ok_or_else(|| missing("end"))?)?;
     let range = TimeRange::new(start, end)
-        .ok_or_else(|| Failure::invalid("The event's end must be after its start."))?;
-    let mut event = blank(call.app, mailbox, range);
+        .ok_or_else(|| Failure::invalid_request("The event's end must be after its start."))?;
+    let mut event = blank_event(call.app, mailbox, range);
     event.transaction_id = body["transactionId"].as_str().map(str::to_owned);
-    parse::apply(&mut event, body)?;
-    online::apply(&mut event, body, mailbox, settings, call.app.now());
+    parse::apply_body(&mut event, body)?;
+    online_meetings::apply_request(&mut event, body, mailbox, settings, call.app.now());
     Ok(event)
 }
 
 /// An empty event of this mailbox's owner.
-pub fn blank(app: &crate::app::App, mailbox: &Mailbox, range: TimeRange) -> Event {
+pub fn blank_event(app: &crate::app::App, mailbox: &Mailbox, range: TimeRange) -> Event {
     let now = app.now();
     Event {
         id: event_id(app),
@@ -148,10 +171,10 @@ pub fn blank(app: &crate::app::App, mailbox: &Mailbox, range: TimeRange) -> Even
         zones: ("UTC".to_owned(), "UTC".to_owned()),
         all_day: false,
         location: None,
-        organizer: Party { name: mailbox.name.clone(), address: mailbox.address.clone() },
+        organizer: NamedAddress { name: mailbox.name.clone(), address: mailbox.address.clone() },
         is_organizer: true,
         attendees: Vec::new(),
-        response: Response::Organizer,
+        response: InvitationResponse::Organizer,
         responded_at: None,
         show_as: ShowAs::Busy,
         sensitivity: "normal".to_owned(),
@@ -172,8 +195,9 @@ enum Filter {
 
 impl Filter {
     fn read(text: &str) -> Result<Self, Failure> {
-        let mut literals = odata::literals(text).into_iter();
-        let bare: String = odata::shape(text).chars().filter(|character| *character != '\'').collect();
+        let mut literals = odata::string_literals(text).into_iter();
+        let bare: String =
+            odata::expression_shape(text).chars().filter(|character| *character != '\'').collect();
         let known = match (bare.as_str(), literals.next(), literals.next()) {
             ("icaluideq", Some(uid), None) => Some(Self::Uid(uid)),
             (shape, Some(id), Some(value)) => extended_shape(shape).then_some(Self::Extended(id, value)),

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{
     Error,
     app::App,
-    wire::{Answer, Request},
+    wire::{Request, WireResponse},
 };
 
 /// An error response with its status, code and message.
@@ -23,20 +23,20 @@ pub struct Failure {
 
 /// Why a request was not served.
 #[derive(Debug)]
-pub enum Refused {
+pub enum RequestError {
     /// The caller is at fault.
     Because(Failure),
     /// The sandbox itself failed.
     Broken(Error),
 }
 
-impl From<Failure> for Refused {
+impl From<Failure> for RequestError {
     fn from(failure: Failure) -> Self {
         Self::Because(failure)
     }
 }
 
-impl From<Error> for Refused {
+impl From<Error> for RequestError {
     fn from(error: Error) -> Self {
         Self::Broken(error)
     }
@@ -49,7 +49,7 @@ impl Failure {
     }
 
     /// A value in the request is invalid; `message` names it.
-    pub fn invalid(message: impl Into<String>) -> Self {
+    pub fn invalid_request(message: impl Into<String>) -> Self {
         Self::new(400, "ErrorInvalidRequest", message)
     }
 
@@ -59,12 +59,12 @@ impl Failure {
     }
 
     /// The token does not permit this in Exchange.
-    pub fn denied() -> Self {
+    pub fn mailbox_access_denied() -> Self {
         Self::new(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
     }
 
     /// The token does not permit this in the directory.
-    pub fn forbidden() -> Self {
+    pub fn directory_access_denied() -> Self {
         Self::new(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
     }
 
@@ -95,10 +95,10 @@ impl Failure {
     }
 
     /// The HTTP response in Graph's JSON format for errors.
-    pub fn answer(&self, app: &App, request: &Request) -> Answer {
-        let id = app.guid().to_string();
+    pub fn to_response(&self, app: &App, request: &Request) -> WireResponse {
+        let id = app.new_guid().to_string();
         let client = request.header("client-request-id").unwrap_or(&id).to_owned();
-        let answer = Answer::json(
+        let answer = WireResponse::json(
             self.status,
             json!({ "error": {
                 "code": self.code,
@@ -110,13 +110,13 @@ impl Failure {
                 },
             }}),
         );
-        let answer = answer.with("request-id", id).with("client-request-id", client);
+        let answer = answer.with_header("request-id", id).with_header("client-request-id", client);
         let answer = match self.retry_after {
-            Some(seconds) => answer.with("retry-after", seconds.to_string()),
+            Some(seconds) => answer.with_header("retry-after", seconds.to_string()),
             None => answer,
         };
         if self.status == 401 {
-            return answer.with("www-authenticate", "Bearer realm=\"\"");
+            return answer.with_header("www-authenticate", "Bearer realm=\"\"");
         }
         answer
     }

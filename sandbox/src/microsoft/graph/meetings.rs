@@ -1,6 +1,6 @@
 //! Effects of a change of one calendar on others: copies for attendees, responses for organisers, mails.
 //!
-//! A [`Draft`] collects changes that are committed together, so that a meeting never exists for only some of
+//! A [`CalendarDraft`] collects changes that are committed together, so that a meeting never exists for only some of
 //! its participants.
 
 use chrono::Duration;
@@ -9,13 +9,16 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    model::{Attendee, Event, Hosting, Mail, MailKind, Mailbox, Organisation, Pending, Response, ShowAs},
-    store::{Change, Owner, State},
+    model::{
+        Attendee, Event, Hosting, InvitationResponse, Mail, MailKind, Mailbox, Organisation, PendingResponse,
+        ShowAs,
+    },
+    store::{CalendarKey, Change, State},
 };
 
 /// Changes of an organisation's calendars that are committed together.
 #[derive(Debug)]
-pub struct Draft<'a> {
+pub struct CalendarDraft<'a> {
     app: &'a App,
     state: &'a State,
     organisation: &'a Organisation,
@@ -24,25 +27,25 @@ pub struct Draft<'a> {
     pub changes: Vec<Change>,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> CalendarDraft<'a> {
     /// An empty draft.
     pub fn new(app: &'a App, state: &'a State, organisation: &'a Organisation) -> Self {
         Self { app, state, organisation, now: app.now(), changes: Vec::new() }
     }
 
     /// Adds a new event of an organiser, with all its effects.
-    pub fn create(&mut self, owner: &Owner, event: Event) {
+    pub fn create(&mut self, owner: &CalendarKey, event: Event) {
         for attendee in invited(&event) {
             self.invite(&event, attendee, MailKind::Request);
         }
-        self.put(owner, event);
+        self.put_event(owner, event);
     }
 
     /// Adds a changed event of an organiser, with all its effects.
-    pub fn update(&mut self, owner: &Owner, before: &Event, mut after: Event) {
+    pub fn update(&mut self, owner: &CalendarKey, before: &Event, mut after: Event) {
         if before.range != after.range {
             for attendee in &mut after.attendees {
-                attendee.response = Response::None;
+                attendee.response = InvitationResponse::None;
                 attendee.responded_at = None;
             }
         }
@@ -63,11 +66,11 @@ impl<'a> Draft<'a> {
                 (true, false) => {}
             }
         }
-        self.put(owner, after);
+        self.put_event(owner, after);
     }
 
     /// Removes an organiser's event from all calendars.
-    pub fn cancel(&mut self, owner: &Owner, event: &Event) {
+    pub fn cancel(&mut self, owner: &CalendarKey, event: &Event) {
         for attendee in invited(event) {
             self.uninvite(event, attendee);
         }
@@ -75,13 +78,14 @@ impl<'a> Draft<'a> {
     }
 
     /// Adds an attendee's response; `mail` says whether the organiser is also notified by mail.
-    pub fn respond(&mut self, owner: &Owner, copy: &Event, response: Response, mail: bool) {
-        if response == Response::Declined {
+    pub fn respond(&mut self, owner: &CalendarKey, copy: &Event, response: InvitationResponse, mail: bool) {
+        if response == InvitationResponse::Declined {
             self.changes.push(Change::EventGone(owner.clone(), copy.id.clone()));
         } else {
-            let show_as = if response == Response::Accepted { ShowAs::Busy } else { ShowAs::Tentative };
+            let show_as =
+                if response == InvitationResponse::Accepted { ShowAs::Busy } else { ShowAs::Tentative };
             let answered = Event { response, responded_at: Some(self.now), show_as, ..copy.clone() };
-            self.put(owner, answered);
+            self.put_event(owner, answered);
         }
         let Some(attendee) = self.organisation.mailboxes.get(&owner.1) else { return };
         if mail {
@@ -98,7 +102,7 @@ impl<'a> Draft<'a> {
                 listed.responded_at = Some(self.now);
             }
         }
-        self.put(&(self.organisation.id, organizer.id.clone()), original);
+        self.put_event(&(self.organisation.id, organizer.id.clone()), original);
     }
 
     fn invite(&mut self, event: &Event, attendee: &Attendee, kind: MailKind) {
@@ -119,7 +123,7 @@ impl<'a> Draft<'a> {
             },
             is_organizer: false,
             // An answer holds as long as the time does.
-            response: answered.map_or(Response::NotResponded, |known| known.response),
+            response: answered.map_or(InvitationResponse::NotResponded, |known| known.response),
             responded_at: answered.and_then(|known| known.responded_at),
             show_as: answered.map_or(open, |known| known.show_as),
             transaction_id: None,
@@ -130,13 +134,13 @@ impl<'a> Draft<'a> {
             self.ask(mailbox, &copy);
         }
         let owner = (self.organisation.id, mailbox.id.clone());
-        self.put(&owner, copy);
+        self.put_event(&owner, copy);
     }
 
     /// Schedules a room's response.
     fn ask(&mut self, room: &Mailbox, copy: &Event) {
         let delay = Duration::seconds(i64::from(self.organisation.settings.room_delay_s));
-        self.changes.push(Change::Pending(Pending {
+        self.changes.push(Change::Pending(PendingResponse {
             tenant: self.organisation.id,
             room: room.id.clone(),
             event: copy.id.clone(),
@@ -145,7 +149,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Asks the person who decides about a room to approve a meeting.
-    pub fn ask_approver(&mut self, room: &Owner, approver: &str, copy: &Event) {
+    pub fn ask_approver(&mut self, room: &CalendarKey, approver: &str, copy: &Event) {
         if let Some(room) = self.organisation.mailboxes.get(&room.1) {
             self.mail(MailKind::Request, &room.address, approver, copy);
         }
@@ -165,7 +169,7 @@ impl<'a> Draft<'a> {
 
     fn copy_of(&self, mailbox: &Mailbox, event: &Event) -> Option<&'a Event> {
         let owner = (self.organisation.id, mailbox.id.clone());
-        self.state.calendar(&owner).find(|copy| copy.ical_uid == event.ical_uid)
+        self.state.calendar_events(&owner).find(|copy| copy.ical_uid == event.ical_uid)
     }
 
     fn mail(&mut self, kind: MailKind, from: &str, to: &str, event: &Event) {
@@ -183,7 +187,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Writes an event with its next change number.
-    pub fn put(&mut self, owner: &Owner, event: Event) {
+    pub fn put_event(&mut self, owner: &CalendarKey, event: Event) {
         let event = Event { change: event.change + 1, modified_at: self.now, ..event };
         self.changes.push(Change::Event(owner.clone(), Box::new(event)));
     }
@@ -194,14 +198,14 @@ pub fn event_id(app: &App) -> String {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     format!(
         "AAMkAD{}/AAA+{}=",
-        URL_SAFE_NO_PAD.encode(app.ids.bytes::<18>()),
-        URL_SAFE_NO_PAD.encode(app.ids.bytes::<15>())
+        URL_SAFE_NO_PAD.encode(app.ids.random_bytes::<18>()),
+        URL_SAFE_NO_PAD.encode(app.ids.random_bytes::<15>())
     )
 }
 
 /// A new iCalUId for an event.
 pub fn ical_uid(app: &App) -> String {
-    let random = Uuid::from_bytes(app.ids.bytes::<16>()).simple().to_string().to_uppercase();
+    let random = Uuid::from_bytes(app.ids.random_bytes::<16>()).simple().to_string().to_uppercase();
     format!("040000008200E00074C5B7101A82E00800000000{random}")
 }
 

@@ -5,22 +5,22 @@ use serde_json::{Map, Value};
 use super::failure::Failure;
 use crate::wire::Request;
 
-/// Parses the page size `$top`, 1 to `most`.
-pub fn top(request: &Request, default: usize, most: usize) -> Result<usize, Failure> {
+/// Parses the page size `$top`, 1 to `max`.
+pub fn parse_top(request: &Request, default: usize, max: usize) -> Result<usize, Failure> {
     match request.query("$top") {
         None => Ok(default),
-        Some(text) => text.parse().ok().filter(|top| (1..=most).contains(top)).ok_or_else(|| {
+        Some(text) => text.parse().ok().filter(|top| (1..=max).contains(top)).ok_or_else(|| {
             Failure::new(
                 400,
                 "ErrorInvalidUrlQuery",
-                format!("The value '{text}' of the query option '$top' must be between 1 and {most}."),
+                format!("The value '{text}' of the query option '$top' must be between 1 and {max}."),
             )
         }),
     }
 }
 
 /// Parses the position at which a page begins.
-pub fn skip(request: &Request, name: &str) -> Result<usize, Failure> {
+pub fn parse_skip(request: &Request, name: &str) -> Result<usize, Failure> {
     match request.query(name) {
         None => Ok(0),
         Some(text) => text.parse().map_err(|_| {
@@ -30,7 +30,7 @@ pub fn skip(request: &Request, name: &str) -> Result<usize, Failure> {
 }
 
 /// One page of `all` as a collection, with a link to the next page.
-pub fn page(
+pub fn collection_page(
     request: &Request,
     context: &str,
     all: &[Value],
@@ -38,7 +38,7 @@ pub fn page(
     cursor: &str,
 ) -> Value {
     let mut body = Map::new();
-    body.insert("@odata.context".to_owned(), self::context(context));
+    body.insert("@odata.context".to_owned(), self::odata_context(context));
     if request.query("$count") == Some("true") {
         body.insert("@odata.count".to_owned(), all.len().into());
     }
@@ -58,12 +58,12 @@ fn next(request: &Request, cursor: &str, at: usize) -> String {
 }
 
 /// The value of `@odata.context`.
-pub fn context(of: &str) -> Value {
+pub fn odata_context(of: &str) -> Value {
     format!("https://graph.microsoft.com/v1.0/$metadata#{of}").into()
 }
 
 /// Keeps the selected members, the id and annotations.
-pub fn select(request: &Request, value: Value) -> Value {
+pub fn apply_select(request: &Request, value: Value) -> Value {
     let Some(selected) = request.query("$select") else { return value };
     let names: Vec<&str> = selected.split(',').map(str::trim).collect();
     match value {
@@ -77,7 +77,7 @@ pub fn select(request: &Request, value: Value) -> Value {
 }
 
 /// The string literals of an expression, in order; a doubled quote stands for one quote.
-pub fn literals(expression: &str) -> Vec<String> {
+pub fn string_literals(expression: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut characters = expression.chars().peekable();
     while let Some(character) = characters.next() {
@@ -101,7 +101,7 @@ pub fn literals(expression: &str) -> Vec<String> {
 }
 
 /// The expression in lower case without blanks, with every literal replaced by `''`.
-pub fn shape(expression: &str) -> String {
+pub fn expression_shape(expression: &str) -> String {
     let mut shape = String::new();
     let mut inside = false;
     for character in expression.chars() {
@@ -125,7 +125,10 @@ mod tests {
     fn literals_and_shape_take_a_filter_apart() {
         let filter =
             "singleValueExtendedProperties/Any(ep: ep/id eq 'String {x} Name k' and ep/value eq 'O''Hara')";
-        assert_eq!(literals(filter), ["String {x} Name k", "O'Hara"]);
-        assert_eq!(shape(filter), "singlevalueextendedproperties/any(ep:ep/ideq''andep/valueeq'''')");
+        assert_eq!(string_literals(filter), ["String {x} Name k", "O'Hara"]);
+        assert_eq!(
+            expression_shape(filter),
+            "singlevalueextendedproperties/any(ep:ep/ideq''andep/valueeq'''')"
+        );
     }
 }

@@ -3,35 +3,36 @@
 use serde_json::{Value, json};
 
 use super::{
-    Call,
-    failure::{Failure, Refused},
+    CallContext,
+    failure::{Failure, RequestError},
     odata,
 };
 use crate::{
     model::{Mailbox, Room},
-    wire::Answer,
+    wire::WireResponse,
 };
 
 const PAGE: usize = 100;
 const PAGE_MOST: usize = 1000;
 
 /// Handles `GET /places/microsoft.graph.room`.
-pub fn rooms(call: &mut Call<'_>) -> Result<Answer, Refused> {
-    if !call.bearer.has(&["Place.Read.All"]) {
-        return Err(Failure::denied().into());
+pub fn list_rooms(call: &mut CallContext<'_>) -> Result<WireResponse, RequestError> {
+    if !call.bearer.has_any(&["Place.Read.All"]) {
+        return Err(Failure::mailbox_access_denied().into());
     }
-    let (skip, top) = (odata::skip(call.request, "$skip")?, odata::top(call.request, PAGE, PAGE_MOST)?);
+    let (skip, top) =
+        (odata::parse_skip(call.request, "$skip")?, odata::parse_top(call.request, PAGE, PAGE_MOST)?);
     let store = call.app.store();
     let rooms: Vec<Value> = call
         .organisation(store.state())?
         .mailboxes
         .values()
         .filter_map(|mailbox| Some(show(mailbox, mailbox.room.as_ref()?)))
-        .map(|room| odata::select(call.request, room))
+        .map(|room| odata::apply_select(call.request, room))
         .collect();
-    Ok(Answer::json(
+    Ok(WireResponse::json(
         200,
-        odata::page(call.request, "places/microsoft.graph.room", &rooms, (skip, top), "$skip"),
+        odata::collection_page(call.request, "places/microsoft.graph.room", &rooms, (skip, top), "$skip"),
     ))
 }
 

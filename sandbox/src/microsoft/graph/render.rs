@@ -2,29 +2,29 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Call, odata, online, zones, zones::Zone};
+use super::{CallContext, odata, online_meetings, zones, zones::Zone};
 use crate::{
-    model::{Attendee, Event, Mailbox, Party, Response},
+    model::{Attendee, Event, InvitationResponse, Mailbox, NamedAddress},
     wire::Request,
 };
 use domain::Timestamp;
 
 /// Renders an event with the requested members and extended properties. If the mailbox hides its details, only
 /// times are shown, as for a private appointment.
-pub fn event(call: &Call<'_>, mailbox: &Mailbox, event: &Event, zone: &Zone) -> Value {
+pub fn render_event(call: &CallContext<'_>, mailbox: &Mailbox, event: &Event, zone: &Zone) -> Value {
     let request = call.request;
     let hidden = mailbox.hides_details.then(|| hidden(event));
     let event = hidden.as_ref().unwrap_or(event);
     let mut value = all(request, event, zone);
-    online::show(&mut value, event, call.app.now());
+    online_meetings::add_meeting(&mut value, event, call.app.now());
     if let Some(properties) = request.query("$expand").map(|expand| expanded(event, expand)) {
-        value = odata::select(request, value);
+        value = odata::apply_select(request, value);
         if !properties.is_empty() {
             value["singleValueExtendedProperties"] = properties.into();
         }
         return value;
     }
-    odata::select(request, value)
+    odata::apply_select(request, value)
 }
 
 fn hidden(event: &Event) -> Event {
@@ -32,7 +32,7 @@ fn hidden(event: &Event) -> Event {
         subject: "Private Appointment".to_owned(),
         body: String::new(),
         location: None,
-        organizer: Party { name: String::new(), address: String::new() },
+        organizer: NamedAddress { name: String::new(), address: String::new() },
         attendees: Vec::new(),
         sensitivity: "private".to_owned(),
         extended: std::collections::BTreeMap::new(),
@@ -47,8 +47,8 @@ fn all(request: &Request, event: &Event, zone: &Zone) -> Value {
     let mut value = json!({
         "@odata.etag": event.etag(),
         "id": event.id,
-        "createdDateTime": zones::zulu(event.created_at),
-        "lastModifiedDateTime": zones::zulu(event.modified_at),
+        "createdDateTime": zones::format_utc(event.created_at),
+        "lastModifiedDateTime": zones::format_utc(event.modified_at),
         "changeKey": event.change_key(),
         "categories": [],
         "originalStartTimeZone": event.zones.0,
@@ -79,8 +79,8 @@ fn all(request: &Request, event: &Event, zone: &Zone) -> Value {
         "recurrence": null,
         "responseStatus": status(event.response, event.responded_at),
         "body": body(request, event),
-        "start": zone.show(event.range.start),
-        "end": zone.show(event.range.end),
+        "start": zone.to_json(event.range.start),
+        "end": zone.to_json(event.range.end),
         "location": location(event),
         "locations": event.location.iter().cloned().collect::<Vec<_>>(),
         "attendees": event.attendees.iter().map(attendee).collect::<Vec<_>>(),
@@ -96,7 +96,7 @@ fn all(request: &Request, event: &Event, zone: &Zone) -> Value {
 }
 
 fn body(request: &Request, event: &Event) -> Value {
-    let text = request.preferences().iter().any(|part| part == "outlook.body-content-type=\"text\"");
+    let text = request.prefer_headers().iter().any(|part| part == "outlook.body-content-type=\"text\"");
     if text {
         return json!({ "contentType": "text", "content": plain(&event.body) });
     }
@@ -138,12 +138,12 @@ fn attendee(attendee: &Attendee) -> Value {
     })
 }
 
-fn party(party: &Party) -> Value {
+fn party(party: &NamedAddress) -> Value {
     json!({ "name": party.name, "address": party.address })
 }
 
-fn status(response: Response, at: Option<Timestamp>) -> Value {
-    let time = at.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), zones::zulu);
+fn status(response: InvitationResponse, at: Option<Timestamp>) -> Value {
+    let time = at.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), zones::format_utc);
     json!({ "response": response, "time": time })
 }
 
@@ -152,7 +152,7 @@ fn expanded(event: &Event, expand: &str) -> Vec<Value> {
     if !expand.to_lowercase().contains("singlevalueextendedproperties") {
         return Vec::new();
     }
-    let wanted = odata::literals(expand);
+    let wanted = odata::string_literals(expand);
     event
         .extended
         .iter()

@@ -2,16 +2,16 @@
 
 use uuid::Uuid;
 
-use super::meetings::Draft;
+use super::meetings::CalendarDraft;
 use crate::{
     Error,
     app::App,
-    model::{Event, Pending, Response},
+    model::{Event, InvitationResponse, PendingResponse},
     store::{Change, State},
 };
 
 /// Sends the responses of rooms that are due, oldest invitation first.
-pub fn answer_invitations(app: &App) -> Result<(), Error> {
+pub fn respond_to_invitations(app: &App) -> Result<(), Error> {
     loop {
         let mut store = app.store();
         let now = app.now();
@@ -24,7 +24,7 @@ pub fn answer_invitations(app: &App) -> Result<(), Error> {
     }
 }
 
-fn answer(app: &App, state: &State, pending: &Pending) -> Vec<Change> {
+fn answer(app: &App, state: &State, pending: &PendingResponse) -> Vec<Change> {
     let owner = (pending.tenant, pending.room.clone());
     let done = Change::PendingDone(owner.clone(), pending.event.clone());
     let organisation = state.organisations.get(&pending.tenant);
@@ -32,15 +32,15 @@ fn answer(app: &App, state: &State, pending: &Pending) -> Vec<Change> {
     let (Some(organisation), Some(copy)) = (organisation, copy) else { return vec![done] };
     let room = organisation.mailboxes.get(&pending.room).and_then(|mailbox| mailbox.room.as_ref());
     let taken = room.is_none_or(|room| !room.allow_conflicts)
-        && state.calendar(&owner).any(|other| holds(other) && conflicts(other, copy));
-    let mut draft = Draft::new(app, state, organisation);
+        && state.calendar_events(&owner).any(|other| holds(other) && conflicts(other, copy));
+    let mut draft = CalendarDraft::new(app, state, organisation);
     draft.changes.push(done);
     let approver = room.and_then(|room| room.approver.as_ref());
     match (taken, approver) {
-        (true, _) => draft.respond(&owner, copy, Response::Declined, true),
-        (false, None) => draft.respond(&owner, copy, Response::Accepted, true),
+        (true, _) => draft.respond(&owner, copy, InvitationResponse::Declined, true),
+        (false, None) => draft.respond(&owner, copy, InvitationResponse::Accepted, true),
         (false, Some(approver)) => {
-            draft.respond(&owner, copy, Response::TentativelyAccepted, true);
+            draft.respond(&owner, copy, InvitationResponse::TentativelyAccepted, true);
             draft.ask_approver(&owner, approver, copy);
         }
     }
@@ -49,24 +49,27 @@ fn answer(app: &App, state: &State, pending: &Pending) -> Vec<Change> {
 
 /// Applies a person's decision for a room: about one event of its calendar, or about all that wait. Returns their
 /// number.
-pub fn decide(
+pub fn apply_decision(
     app: &App,
     organisation: Uuid,
     room: &str,
     event: Option<&str>,
-    response: Response,
+    response: InvitationResponse,
 ) -> Result<usize, Error> {
     let mut store = app.store();
     let state = store.state();
     let owner = (organisation, room.to_owned());
     let Some(found) = state.organisations.get(&organisation) else { return Ok(0) };
     let waits = |copy: &&Event| {
-        let open = matches!(copy.response, Response::TentativelyAccepted | Response::NotResponded);
+        let open = matches!(
+            copy.response,
+            InvitationResponse::TentativelyAccepted | InvitationResponse::NotResponded
+        );
         !copy.is_organizer && open && event.is_none_or(|id| id == copy.id || id == copy.ical_uid)
     };
-    let mut draft = Draft::new(app, state, found);
+    let mut draft = CalendarDraft::new(app, state, found);
     let mut decided = 0;
-    for copy in state.calendar(&owner).filter(waits) {
+    for copy in state.calendar_events(&owner).filter(waits) {
         draft.respond(&owner, copy, response, true);
         decided += 1;
     }
@@ -77,7 +80,11 @@ pub fn decide(
 
 /// Whether the room has accepted the event, or is its organiser.
 fn holds(event: &Event) -> bool {
-    event.blocks() && matches!(event.response, Response::Accepted | Response::Organizer | Response::None)
+    event.blocks_time()
+        && matches!(
+            event.response,
+            InvitationResponse::Accepted | InvitationResponse::Organizer | InvitationResponse::None
+        )
 }
 
 fn conflicts(other: &Event, copy: &Event) -> bool {

@@ -5,16 +5,16 @@ use domain::{TimeRange, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
-    Call, READ_BASIC,
+    CallContext, READ_BASIC, calendar_view,
     directory::working_hours,
-    failure::{Failure, Refused},
-    odata, view, zones,
+    failure::{Failure, RequestError},
+    odata, zones,
     zones::Zone,
 };
 use crate::{
     model::{Event, Hosting, Organisation, ShowAs},
     store::State,
-    wire::Answer,
+    wire::WireResponse,
 };
 
 const SCHEDULES_MOST: usize = 20;
@@ -23,24 +23,24 @@ const ENTRIES_MOST: usize = 1000;
 const INTERVAL: i64 = 30;
 
 /// Handles `POST /users/{id}/calendar/getSchedule`.
-pub fn get(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
+pub fn get_schedule(call: &mut CallContext<'_>, key: &str) -> Result<WireResponse, RequestError> {
     let store = call.app.store();
     let state = store.state();
     call.mailbox(state, key, READ_BASIC)?;
     let asked = Asked::read(call)?;
-    let zone = Zone::preferred(call.request)?;
+    let zone = Zone::from_preference(call.request)?;
     let organisation = call.organisation(state)?;
-    let details = call.bearer.has(super::READ) && !call.bearer.delegated;
+    let details = call.bearer.has_any(super::READ) && !call.bearer.delegated;
     let value: Vec<Value> = asked
         .schedules
         .iter()
         .map(|address| one(state, organisation, address, &asked, &zone, details))
         .collect();
     let body = json!({
-        "@odata.context": odata::context("Collection(microsoft.graph.scheduleInformation)"),
+        "@odata.context": odata::odata_context("Collection(microsoft.graph.scheduleInformation)"),
         "value": value,
     });
-    Ok(view::applied(Answer::json(200, body), &zone))
+    Ok(calendar_view::with_zone_header(WireResponse::json(200, body), &zone))
 }
 
 struct Asked {
@@ -50,21 +50,22 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(call: &Call<'_>) -> Result<Self, Failure> {
+    fn read(call: &CallContext<'_>) -> Result<Self, Failure> {
         let body: Value = call
             .request
             .json()
             .map_err(|_| Failure::new(400, "RequestBodyRead", "The request body is not valid JSON."))?;
         let schedules: Vec<String> = serde_json::from_value(body["schedules"].clone())
-            .map_err(|_| Failure::invalid("The member 'schedules' must be a list of addresses."))?;
+            .map_err(|_| Failure::invalid_request("The member 'schedules' must be a list of addresses."))?;
         if schedules.is_empty() || schedules.len() > SCHEDULES_MOST {
-            return Err(Failure::invalid(format!(
+            return Err(Failure::invalid_request(format!(
                 "The number of schedules must be between 1 and {SCHEDULES_MOST}."
             )));
         }
-        let ((start, _), (end, _)) = (zones::read(&body["startTime"])?, zones::read(&body["endTime"])?);
+        let ((start, _), (end, _)) =
+            (zones::parse_date_time(&body["startTime"])?, zones::parse_date_time(&body["endTime"])?);
         let window = TimeRange::new(start, end)
-            .ok_or_else(|| Failure::invalid("The end time must be after the start time."))?;
+            .ok_or_else(|| Failure::invalid_request("The end time must be after the start time."))?;
         if window.duration() >= Duration::days(DAYS_MOST) {
             let days = window.duration().num_days().max(DAYS_MOST);
             return Err(Failure::new(
@@ -77,7 +78,7 @@ impl Asked {
         }
         let minutes = body["availabilityViewInterval"].as_i64().unwrap_or(INTERVAL);
         if !(5..=1440).contains(&minutes) {
-            return Err(Failure::invalid(
+            return Err(Failure::invalid_request(
                 "The availability view interval must be between 5 and 1440 minutes.",
             ));
         }
@@ -105,7 +106,7 @@ fn one(
     };
     let owner = (organisation.id, mailbox.id.clone());
     let mut events: Vec<&Event> =
-        state.calendar(&owner).filter(|event| event.range.overlaps(&asked.window)).collect();
+        state.calendar_events(&owner).filter(|event| event.range.overlaps(&asked.window)).collect();
     if events.len() > ENTRIES_MOST {
         return failed(
             address,
@@ -163,8 +164,8 @@ fn item(event: &Event, zone: &Zone, details: bool) -> Value {
     let mut item = json!({
         "isPrivate": private,
         "status": event.show_as,
-        "start": zone.show(event.range.start),
-        "end": zone.show(event.range.end),
+        "start": zone.to_json(event.range.start),
+        "end": zone.to_json(event.range.end),
     });
     if details && !private {
         item["subject"] = event.subject.clone().into();

@@ -6,12 +6,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Call, READ, events,
-    failure::{Failure, Refused},
+    CallContext, READ, events,
+    failure::{Failure, RequestError},
     odata,
     zones::{self, Zone},
 };
-use crate::{model::Subscription, store::Change, wire::Answer};
+use crate::{model::Subscription, store::Change, wire::WireResponse};
 
 const SHORTEST_MINUTES: i64 = 45;
 const LONGEST_MINUTES: i64 = 10_080;
@@ -29,8 +29,8 @@ struct Asked {
 }
 
 /// Handles `POST /subscriptions`: responds after the URLs have passed the validation handshake.
-pub async fn create(call: &mut Call<'_>) -> Result<Answer, Refused> {
-    let body = events::read_body(call)?;
+pub async fn create_subscription(call: &mut CallContext<'_>) -> Result<WireResponse, RequestError> {
+    let body = events::parse_json_body(call)?;
     let asked: Asked = serde_json::from_value(body).map_err(|cause| {
         Failure::new(400, "InvalidRequest", format!("The subscription cannot be read: {cause}."))
     })?;
@@ -41,64 +41,71 @@ pub async fn create(call: &mut Call<'_>) -> Result<Answer, Refused> {
     }
     call.note.outcome = Some("subscribed");
     call.note.key = Some(subscription.id.clone());
-    let answer = Answer::json(201, show(&subscription));
+    let answer = WireResponse::json(201, show(&subscription));
     call.app.commit(&mut call.app.store(), vec![Change::Subscription(subscription)])?;
     Ok(answer)
 }
 
 /// Handles `GET`, `PATCH` and `DELETE` of `/subscriptions/{id}`, and `GET /subscriptions`.
-pub fn one(call: &mut Call<'_>, method: &str, rest: &[&str]) -> Result<Answer, Refused> {
+pub fn handle_existing(
+    call: &mut CallContext<'_>,
+    method: &str,
+    rest: &[&str],
+) -> Result<WireResponse, RequestError> {
     match (method, rest) {
         ("GET", []) => Ok(list(call)),
-        ("GET", [id]) => Ok(Answer::json(200, show(&find(call, id)?))),
+        ("GET", [id]) => Ok(WireResponse::json(200, show(&find(call, id)?))),
         ("PATCH", [id]) => renew(call, id),
         ("POST", [id, "reauthorize"]) => {
             find(call, id)?;
-            Ok(Answer::empty(204))
+            Ok(WireResponse::empty(204))
         }
         ("DELETE", [id]) => {
             find(call, id)?;
             call.note.outcome = Some("unsubscribed");
             call.app.commit(&mut call.app.store(), vec![Change::SubscriptionGone((*id).to_owned())])?;
-            Ok(Answer::empty(204))
+            Ok(WireResponse::empty(204))
         }
         _ => Err(super::unknown(rest)),
     }
 }
 
-fn list(call: &Call<'_>) -> Answer {
+fn list(call: &CallContext<'_>) -> WireResponse {
     let store = call.app.store();
     let values: Vec<Value> =
         store.state().subscriptions.values().filter(|found| visible(call, found)).map(show).collect();
-    Answer::json(200, odata::page(call.request, "subscriptions", &values, (0, values.len()), "$skiptoken"))
+    WireResponse::json(
+        200,
+        odata::collection_page(call.request, "subscriptions", &values, (0, values.len()), "$skiptoken"),
+    )
 }
 
-fn renew(call: &mut Call<'_>, id: &str) -> Result<Answer, Refused> {
+fn renew(call: &mut CallContext<'_>, id: &str) -> Result<WireResponse, RequestError> {
     let mut subscription = find(call, id)?;
-    let body = events::read_body(call)?;
+    let body = events::parse_json_body(call)?;
     let wanted = body["expirationDateTime"].as_str();
-    let wanted = wanted.ok_or_else(|| Failure::invalid("Only expirationDateTime can be changed."))?;
+    let wanted = wanted.ok_or_else(|| Failure::invalid_request("Only expirationDateTime can be changed."))?;
     subscription.expires_at = expiry(call, wanted)?;
     call.note.outcome = Some("renewed");
-    let answer = Answer::json(200, show(&subscription));
+    let answer = WireResponse::json(200, show(&subscription));
     call.app.commit(&mut call.app.store(), vec![Change::Subscription(subscription)])?;
     Ok(answer)
 }
 
-fn find(call: &mut Call<'_>, id: &str) -> Result<Subscription, Failure> {
+fn find(call: &mut CallContext<'_>, id: &str) -> Result<Subscription, Failure> {
     call.note.key = Some(id.to_owned());
     let store = call.app.store();
     let found = store.state().subscriptions.get(id).filter(|found| visible(call, found));
     found.cloned().ok_or_else(|| Failure::new(404, "ResourceNotFound", "The object was not found."))
 }
 
-fn visible(call: &Call<'_>, found: &Subscription) -> bool {
+fn visible(call: &CallContext<'_>, found: &Subscription) -> bool {
     found.tenant == call.bearer.tenant
         && found.client_id == call.bearer.client_id
         && found.expires_at > call.app.now()
 }
 
-fn check(call: &mut Call<'_>, asked: Asked) -> Result<Subscription, Failure> {
+fn check(call: &mut CallContext<'_>, asked: Asked) -> Result<Subscription, Failure> {
     let bad = |message: &str| Failure::new(400, "InvalidRequest", message);
     let kinds = ["created", "updated", "deleted"];
     if !asked.change_type.split(',').all(|kind| kinds.contains(&kind.trim())) {
@@ -118,7 +125,7 @@ fn check(call: &mut Call<'_>, asked: Asked) -> Result<Subscription, Failure> {
     let store = call.app.store();
     let (owner, _) = call.mailbox(store.state(), key, READ)?;
     Ok(Subscription {
-        id: call.app.guid().to_string(),
+        id: call.app.new_guid().to_string(),
         tenant: owner.0,
         client_id: call.bearer.client_id.clone(),
         creator: call.bearer.object.clone(),
@@ -132,9 +139,9 @@ fn check(call: &mut Call<'_>, asked: Asked) -> Result<Subscription, Failure> {
     })
 }
 
-fn expiry(call: &Call<'_>, text: &str) -> Result<Timestamp, Failure> {
+fn expiry(call: &CallContext<'_>, text: &str) -> Result<Timestamp, Failure> {
     let bad = |message: &str| Failure::new(400, "InvalidRequest", message);
-    let at = Zone::utc().read(text).ok_or_else(|| bad("The expirationDateTime is not valid."))?;
+    let at = Zone::utc().parse_time(text).ok_or_else(|| bad("The expirationDateTime is not valid."))?;
     let now = call.app.now();
     if at <= now {
         return Err(bad("Subscription expiration must be in the future."));
@@ -146,13 +153,13 @@ fn expiry(call: &Call<'_>, text: &str) -> Result<Timestamp, Failure> {
 }
 
 /// Validates a notification URL: it must return the token it is sent, as plain text, within ten seconds.
-async fn shake_hands(call: &Call<'_>, url: &str) -> Result<(), Failure> {
+async fn shake_hands(call: &CallContext<'_>, url: &str) -> Result<(), Failure> {
     let refused = |message: String| Failure::new(400, "ValidationError", message);
     let mut target =
         url::Url::parse(url).map_err(|_| refused("The notificationUrl is not a URL.".to_owned()))?;
     let token = format!(
         "Validation: Testing client application reachability for subscription. Request-Id: {}",
-        call.app.guid()
+        call.app.new_guid()
     );
     target.query_pairs_mut().append_pair("validationToken", &token);
     let sent = call.app.client.post(target).header("content-type", "text/plain; charset=utf-8").send().await;
@@ -178,7 +185,7 @@ async fn shake_hands(call: &Call<'_>, url: &str) -> Result<(), Failure> {
 
 fn show(subscription: &Subscription) -> Value {
     json!({
-        "@odata.context": odata::context("subscriptions/$entity"),
+        "@odata.context": odata::odata_context("subscriptions/$entity"),
         "id": subscription.id,
         "resource": subscription.resource,
         "applicationId": subscription.client_id,
@@ -187,7 +194,7 @@ fn show(subscription: &Subscription) -> Value {
         "notificationUrl": subscription.notification_url,
         "notificationQueryOptions": null,
         "lifecycleNotificationUrl": subscription.lifecycle_url,
-        "expirationDateTime": zones::zulu(subscription.expires_at),
+        "expirationDateTime": zones::format_utc(subscription.expires_at),
         "creatorId": subscription.creator,
         "includeResourceData": null,
         "latestSupportedTlsVersion": "v1_2",

@@ -42,15 +42,15 @@ impl Zone {
     }
 
     /// The zone that `Prefer: outlook.timezone` names, else UTC.
-    pub fn preferred(request: &Request) -> Result<Self, Failure> {
-        let preferences = request.preferences();
+    pub fn from_preference(request: &Request) -> Result<Self, Failure> {
+        let preferences = request.prefer_headers();
         let wanted = preferences.iter().find_map(|part| part.strip_prefix("outlook.timezone="));
         wanted.map_or_else(|| Ok(Self::utc()), |name| Self::find(name.trim_matches('"')))
     }
 
     /// An instant as a `dateTimeTimeZone`.
-    pub fn show(&self, at: Timestamp) -> Value {
-        json!({ "dateTime": digits(self.rules.local(at)), "timeZone": self.name })
+    pub fn to_json(&self, at: Timestamp) -> Value {
+        json!({ "dateTime": format_local(self.rules.local(at)), "timeZone": self.name })
     }
 
     /// The instant of a local date-time; one skipped by a clock change counts as an hour later.
@@ -59,7 +59,7 @@ impl Zone {
     }
 
     /// Parses a date-time: with an offset, or else local in this zone.
-    pub fn read(&self, text: &str) -> Option<Timestamp> {
+    pub fn parse_time(&self, text: &str) -> Option<Timestamp> {
         if let Ok(at) = DateTime::parse_from_rfc3339(text) {
             return Some(at.with_timezone(&Utc));
         }
@@ -72,20 +72,20 @@ impl Zone {
 }
 
 /// A local date-time with seven decimals and without an offset.
-pub fn digits(local: NaiveDateTime) -> String {
+pub fn format_local(local: NaiveDateTime) -> String {
     format!("{}0", local.format("%Y-%m-%dT%H:%M:%S%.6f"))
 }
 
 /// An instant with the suffix `Z`.
-pub fn zulu(at: Timestamp) -> String {
+pub fn format_utc(at: Timestamp) -> String {
     format!("{}0Z", at.format("%Y-%m-%dT%H:%M:%S%.6f"))
 }
 
 /// Parses a `dateTimeTimeZone`.
-pub fn read(value: &Value) -> Result<(Timestamp, Zone), Failure> {
-    let bad = || Failure::invalid("A dateTimeTimeZone must have a valid dateTime and timeZone.");
+pub fn parse_date_time(value: &Value) -> Result<(Timestamp, Zone), Failure> {
+    let bad = || Failure::invalid_request("A dateTimeTimeZone must have a valid dateTime and timeZone.");
     let zone = value["timeZone"].as_str().map_or_else(|| Ok(Zone::utc()), Zone::find)?;
-    let at = value["dateTime"].as_str().and_then(|text| zone.read(text)).ok_or_else(bad)?;
+    let at = value["dateTime"].as_str().and_then(|text| zone.parse_time(text)).ok_or_else(bad)?;
     Ok((at, zone))
 }
 
@@ -97,9 +97,12 @@ mod tests {
     fn windows_and_iana_names_mean_the_same_zone() {
         for name in ["W. Europe Standard Time", "Europe/Berlin"] {
             let value = json!({ "dateTime": "2026-07-01T10:00:00", "timeZone": name });
-            let (at, zone) = read(&value).unwrap();
+            let (at, zone) = parse_date_time(&value).unwrap();
             assert_eq!(at.to_rfc3339(), "2026-07-01T08:00:00+00:00");
-            assert_eq!(zone.show(at), json!({ "dateTime": "2026-07-01T10:00:00.0000000", "timeZone": name }));
+            assert_eq!(
+                zone.to_json(at),
+                json!({ "dateTime": "2026-07-01T10:00:00.0000000", "timeZone": name })
+            );
         }
         assert_eq!(Zone::find("Middle Earth Time").unwrap_err().code, "TimeZoneNotSupportedException");
     }
@@ -107,6 +110,6 @@ mod tests {
     #[test]
     fn a_time_that_the_clock_leaps_over_counts_as_an_hour_later() {
         let zone = Zone::find("Europe/Berlin").unwrap();
-        assert_eq!(zone.read("2026-03-29T02:30:00").unwrap().to_rfc3339(), "2026-03-29T01:30:00+00:00");
+        assert_eq!(zone.parse_time("2026-03-29T02:30:00").unwrap().to_rfc3339(), "2026-03-29T01:30:00+00:00");
     }
 }

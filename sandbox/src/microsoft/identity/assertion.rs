@@ -6,23 +6,24 @@ use aws_lc_rs::signature::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use domain::Timestamp;
 
-use super::{certificate, failure::Failure, keys::Parsed};
+use super::{certificate, failure::Failure, keys::ParsedToken};
 use crate::model::Application;
 
 /// The only supported assertion type.
-pub const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Tolerated difference between clocks, in seconds.
 const SKEW_S: i64 = 300;
 
 /// Checks an application's assertion for a token endpoint.
-pub fn check(
+pub fn verify_assertion(
     application: &Application,
     assertion: &str,
     endpoints: &[String],
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let token = Parsed::read(assertion).ok_or_else(|| invalid("The assertion is not a JSON Web Token."))?;
+    let token =
+        ParsedToken::parse(assertion).ok_or_else(|| invalid("The assertion is not a JSON Web Token."))?;
     let certificate = application
         .certificates
         .iter()
@@ -37,7 +38,7 @@ pub fn check(
     claims(&token, application, endpoints, now)
 }
 
-fn named(token: &Parsed<'_>, der: &[u8]) -> bool {
+fn named(token: &ParsedToken<'_>, der: &[u8]) -> bool {
     let [sha1, sha256] = certificate::thumbprints(der);
     match token.header.get("x5t#S256") {
         Some(thumbprint) => *thumbprint == sha256,
@@ -45,7 +46,7 @@ fn named(token: &Parsed<'_>, der: &[u8]) -> bool {
     }
 }
 
-fn algorithm(token: &Parsed<'_>) -> Result<&'static RsaParameters, Failure> {
+fn algorithm(token: &ParsedToken<'_>) -> Result<&'static RsaParameters, Failure> {
     match token.header["alg"].as_str() {
         Some("PS256") => Ok(&RSA_PSS_2048_8192_SHA256),
         Some("RS256") => Ok(&RSA_PKCS1_2048_8192_SHA256),
@@ -54,7 +55,7 @@ fn algorithm(token: &Parsed<'_>) -> Result<&'static RsaParameters, Failure> {
 }
 
 fn claims(
-    token: &Parsed<'_>,
+    token: &ParsedToken<'_>,
     application: &Application,
     endpoints: &[String],
     now: Timestamp,

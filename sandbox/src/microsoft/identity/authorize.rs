@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    directory::{self, Tenant},
+    directory::{self, TenantSegment},
     failure::Failure,
-    page::{self, Shown},
-    permissions::{self, Asked},
+    page::{self, ConsentSubject},
+    permissions::{self, RequestedScopes},
 };
 use crate::{
     Error,
     app::App,
-    model::{Code, Consent, Grant, Mailbox, Organisation},
+    model::{AuthorisationCode, Consent, Grant, Mailbox, Organisation},
     store::{Change, State},
-    wire::{Answer, Form, Note, Request},
+    wire::{Form, JournalNote, Request, WireResponse},
 };
 
 const CODE_LIVES_MINUTES: i64 = 10;
@@ -38,13 +38,13 @@ struct Ask {
 }
 
 /// Handles `GET /{tenant}/oauth2/v2.0/authorize`.
-pub fn begin(app: &App, request: &Request, tenant: &str, note: &mut Note) -> Answer {
+pub fn begin_sign_in(app: &App, request: &Request, tenant: &str, note: &mut JournalNote) -> WireResponse {
     note.app = request.query("client_id").map(str::to_owned);
     let store = app.store();
-    let (redirect_uri, place) = match client(store.state(), request, tenant) {
+    let (redirect_uri, place) = match check_client(store.state(), request, tenant) {
         Ok(checked) => checked,
         Err(failure) => {
-            return page::error(
+            return page::error_page(
                 400,
                 "Sorry, but we're having trouble signing you in",
                 &failure.description(),
@@ -63,10 +63,10 @@ pub fn begin(app: &App, request: &Request, tenant: &str, note: &mut Note) -> Ans
 }
 
 /// Handles the form of one of its pages.
-pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
+pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Result<WireResponse, Error> {
     let form = request.form();
-    let Some(ask) = form.get("flow").and_then(page::unpack::<Ask>) else {
-        return Ok(page::error(400, "Start again", "This sign-in was not begun here."));
+    let Some(ask) = form.get("flow").and_then(page::decode_flow::<Ask>) else {
+        return Ok(page::error_page(400, "Start again", "This sign-in was not begun here."));
     };
     note.app = Some(ask.client_id.clone());
     if form.get("decision") == Some("refuse") {
@@ -76,15 +76,15 @@ pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut Note) -> Result
     }
     let mut store = app.store();
     let state = store.state();
-    let Ok(place) = Tenant::read(state, &ask.tenant) else {
-        return Ok(page::error(400, "Start again", "The organisation is gone."));
+    let Ok(place) = TenantSegment::parse(state, &ask.tenant) else {
+        return Ok(page::error_page(400, "Start again", "The organisation is gone."));
     };
     if form.get("step") == Some("choose") {
         return Ok(choose(state, place, &request.path, &ask, None));
     }
-    let Some((organisation, account)) = chosen(state, place, &form) else {
+    let Some((organisation, account)) = select_account(state, place, &form) else {
         let text = "AADSTS50034: The user account does not exist in this directory.";
-        return Ok(page::error(400, "We couldn't find an account", text));
+        return Ok(page::error_page(400, "We couldn't find an account", text));
     };
     note.mailbox = Some(account.address.clone());
     let consent = organisation.consents.get(&ask.client_id).cloned().unwrap_or_default();
@@ -104,11 +104,15 @@ pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut Note) -> Result
 
 /// Checks client and redirect URI. Errors are shown on a page, because an unknown client or unregistered redirect
 /// URI must not be redirected to.
-pub(super) fn client(state: &State, request: &Request, tenant: &str) -> Result<(String, Tenant), Failure> {
-    let client_id = request.query("client_id").ok_or_else(|| Failure::missing("client_id"))?;
-    let place = Tenant::read(state, tenant)?;
-    let application = directory::application(state, client_id, tenant)?;
-    let uri = request.query("redirect_uri").ok_or_else(|| Failure::missing("redirect_uri"))?;
+pub(super) fn check_client(
+    state: &State,
+    request: &Request,
+    tenant: &str,
+) -> Result<(String, TenantSegment), Failure> {
+    let client_id = request.query("client_id").ok_or_else(|| Failure::missing_parameter("client_id"))?;
+    let place = TenantSegment::parse(state, tenant)?;
+    let application = directory::find_application(state, client_id, tenant)?;
+    let uri = request.query("redirect_uri").ok_or_else(|| Failure::missing_parameter("redirect_uri"))?;
     if !application.redirect_uris.iter().any(|known| known == uri) {
         return Err(Failure::new(
             50011,
@@ -130,7 +134,7 @@ fn read(request: &Request, tenant: &str, redirect_uri: String, state: &State) ->
                 format!("response_type '{other}' is not enabled for the application."),
             ));
         }
-        None => return Err(Failure::missing("response_type")),
+        None => return Err(Failure::missing_parameter("response_type")),
     }
     if request.query("response_mode").is_some_and(|mode| mode != "query") {
         return Err(Failure::new(
@@ -146,10 +150,13 @@ fn read(request: &Request, tenant: &str, redirect_uri: String, state: &State) ->
         ));
     }
     let client_id = take("client_id").unwrap_or_default();
-    let scopes = match permissions::read(&take("scope").ok_or_else(|| Failure::missing("scope"))?)? {
-        Asked::These(scopes) => scopes,
-        Asked::Default => directory::application(state, &client_id, tenant)?.permissions.clone(),
-    };
+    let scopes =
+        match permissions::parse_scope(&take("scope").ok_or_else(|| Failure::missing_parameter("scope"))?)? {
+            RequestedScopes::These(scopes) => scopes,
+            RequestedScopes::Default => {
+                directory::find_application(state, &client_id, tenant)?.permissions.clone()
+            }
+        };
     Ok(Ask {
         tenant: tenant.to_owned(),
         client_id,
@@ -164,25 +171,25 @@ fn read(request: &Request, tenant: &str, redirect_uri: String, state: &State) ->
     })
 }
 
-fn choose(state: &State, place: Tenant, path: &str, ask: &Ask, hint: Option<&str>) -> Answer {
-    let accounts = directory::accounts(state, place, ask.domain.as_deref(), hint);
-    page::accounts(path, &page::pack(ask), "Pick an account", &accounts)
+fn choose(state: &State, place: TenantSegment, path: &str, ask: &Ask, hint: Option<&str>) -> WireResponse {
+    let accounts = directory::sign_in_accounts(state, place, ask.domain.as_deref(), hint);
+    page::account_page(path, &page::encode_flow(ask), "Pick an account", &accounts)
 }
 
 /// The account selected in a form: by address if one was typed, otherwise the selected one.
-pub(super) fn chosen<'a>(
+pub(super) fn select_account<'a>(
     state: &'a State,
-    place: Tenant,
+    place: TenantSegment,
     form: &Form,
 ) -> Option<(&'a Organisation, &'a Mailbox)> {
     if let Some(address) = form.get("address") {
-        let typed = |found: &&Organisation| place.covers(found.id) && found.find(address).is_some();
+        let typed = |found: &&Organisation| place.includes(found.id) && found.find(address).is_some();
         let organisation = state.organisations.values().find(typed)?;
         return Some((organisation, organisation.find(address)?));
     }
     let (tenant, account) = form.get("account")?.split_once('/')?;
     let organisation = state.organisations.get(&Uuid::try_parse(tenant).ok()?)?;
-    place.covers(organisation.id).then_some(())?;
+    place.includes(organisation.id).then_some(())?;
     Some((organisation, organisation.mailboxes.get(account)?))
 }
 
@@ -200,20 +207,20 @@ fn ask_consent(
     ask: &Ask,
     organisation: &Organisation,
     account: &Mailbox,
-) -> Answer {
+) -> WireResponse {
     let key = format!("{}/{}", organisation.id, account.id);
-    let shown = Shown {
+    let shown = ConsentSubject {
         key: &key,
         upn: &account.upn,
         application: state.applications.get(&ask.client_id).map_or("", |found| found.name.as_str()),
         organisation: &organisation.name,
     };
-    let flow = page::pack(ask);
+    let flow = page::encode_flow(ask);
     if !account.admin && ask.scopes.iter().any(|scope| permissions::needs_administrator(scope)) {
-        return page::needs_administrator(path, &flow, &shown);
+        return page::administrator_page(path, &flow, &shown);
     }
     let asked: Vec<String> = ask.scopes.iter().cloned().collect();
-    page::consent(path, &flow, &shown, &asked, false)
+    page::consent_page(path, &flow, &shown, &asked, false)
 }
 
 fn accept(
@@ -222,10 +229,10 @@ fn accept(
     organisation: &Organisation,
     account: &Mailbox,
     mut consent: Consent,
-) -> (Answer, Vec<Change>) {
+) -> (WireResponse, Vec<Change>) {
     consent.present = true;
     consent.by_account.entry(account.id.clone()).or_default().extend(ask.scopes.iter().cloned());
-    let code = Code {
+    let code = AuthorisationCode {
         grant: Grant {
             tenant: organisation.id,
             account: account.id.clone(),
@@ -239,9 +246,9 @@ fn accept(
         expires_at: app.now() + Duration::minutes(CODE_LIVES_MINUTES),
         used: false,
     };
-    let value = format!("1.A{}", app.ids.secret());
-    let session = app.guid().to_string();
-    let answer = Answer::redirect(page::target(
+    let value = format!("1.A{}", app.ids.random_secret());
+    let session = app.new_guid().to_string();
+    let answer = WireResponse::redirect(page::redirect_url(
         &ask.redirect_uri,
         &[("code", Some(&value)), ("state", ask.state.as_deref()), ("session_state", Some(&session))],
     ));
@@ -250,11 +257,11 @@ fn accept(
     (answer, changes)
 }
 
-fn refusal(redirect_uri: &str, state: Option<&str>, failure: &Failure) -> Answer {
-    Answer::redirect(page::target(
+fn refusal(redirect_uri: &str, state: Option<&str>, failure: &Failure) -> WireResponse {
+    WireResponse::redirect(page::redirect_url(
         redirect_uri,
         &[
-            ("error", Some(failure.error())),
+            ("error", Some(failure.error_code())),
             ("error_description", Some(&failure.description())),
             ("state", state),
         ],

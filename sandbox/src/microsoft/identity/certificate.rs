@@ -7,7 +7,7 @@ use base64::{
 };
 
 /// Parses PEM or base64 DER; returns the DER if it contains a public key.
-pub fn read(text: &str) -> Option<Vec<u8>> {
+pub fn parse_certificate(text: &str) -> Option<Vec<u8>> {
     let text: String = text.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
     let der = STANDARD.decode(text).ok()?;
     public_key(&der).is_some().then_some(der)

@@ -2,20 +2,20 @@
 
 use serde_json::json;
 
-use super::directory::{self, Tenant};
+use super::directory::{self, TenantSegment};
 use crate::{
     app::App,
-    wire::{Answer, Request},
+    wire::{Request, WireResponse},
 };
 
 /// Handles `GET /{tenant}/v2.0/.well-known/openid-configuration`.
-pub fn configuration(app: &App, request: &Request, tenant: &str) -> Answer {
+pub fn openid_configuration(app: &App, request: &Request, tenant: &str) -> WireResponse {
     let issuer = match issuer(app, request, tenant) {
         Ok(issuer) => issuer,
         Err(answer) => return answer,
     };
     let base = format!("{}/{tenant}", request.origin);
-    Answer::json(
+    WireResponse::json(
         200,
         json!({
             "token_endpoint": format!("{base}/oauth2/v2.0/token"),
@@ -41,17 +41,18 @@ pub fn configuration(app: &App, request: &Request, tenant: &str) -> Answer {
 }
 
 /// Handles `GET /{tenant}/discovery/v2.0/keys`.
-pub fn keys(app: &App, request: &Request, tenant: &str) -> Answer {
+pub fn signing_keys(app: &App, request: &Request, tenant: &str) -> WireResponse {
     match issuer(app, request, tenant) {
-        Ok(issuer) => Answer::json(200, json!({ "keys": [app.signer.public(&issuer)] })),
+        Ok(issuer) => WireResponse::json(200, json!({ "keys": [app.signer.public_jwk(&issuer)] })),
         Err(answer) => answer,
     }
 }
 
 /// The issuer; a template for `organizations`, as at Microsoft.
-fn issuer(app: &App, request: &Request, tenant: &str) -> Result<String, Answer> {
+fn issuer(app: &App, request: &Request, tenant: &str) -> Result<String, WireResponse> {
     let store = app.store();
-    Tenant::read(store.state(), tenant).map_err(|failure| failure.answer(app, request))?;
-    let id = directory::find(store.state(), tenant).map(|organisation| organisation.id.to_string());
+    TenantSegment::parse(store.state(), tenant).map_err(|failure| failure.to_response(app, request))?;
+    let id =
+        directory::find_organisation(store.state(), tenant).map(|organisation| organisation.id.to_string());
     Ok(format!("{}/{}/v2.0", request.origin, id.as_deref().unwrap_or("{tenantid}")))
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     app::App,
-    wire::{Answer, Request},
+    wire::{Request, WireResponse},
 };
 
 /// An error with its number and text.
@@ -25,7 +25,7 @@ impl Failure {
     }
 
     /// The error for a missing parameter.
-    pub fn missing(name: &str) -> Self {
+    pub fn missing_parameter(name: &str) -> Self {
         Self::new(900_144, format!("The request body must contain the following parameter: '{name}'."))
     }
 
@@ -63,7 +63,7 @@ impl Failure {
     }
 
     /// The value of `error` in the response.
-    pub fn error(&self) -> &'static str {
+    pub fn error_code(&self) -> &'static str {
         match self.code {
             54005 | 65001 | 70000 | 70008 | 700_005 | 700_082 | 501_481 => "invalid_grant",
             7_000_215 | 7_000_218 | 7_000_222 | 700_027 | 50012 | 500_133 => "invalid_client",
@@ -83,16 +83,16 @@ impl Failure {
     }
 
     /// The error response of the token endpoint.
-    pub fn answer(&self, app: &App, request: &Request) -> Answer {
-        let status = if self.error() == "invalid_client" { 401 } else { 400 };
-        let (trace, correlation) = (app.guid().to_string(), correlation(app, request));
+    pub fn to_response(&self, app: &App, request: &Request) -> WireResponse {
+        let status = if self.error_code() == "invalid_client" { 401 } else { 400 };
+        let (trace, correlation) = (app.new_guid().to_string(), correlation(app, request));
         let timestamp = app.now().format("%Y-%m-%d %H:%M:%SZ").to_string();
         let description = format!(
             "{} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {timestamp}",
             self.description()
         );
         let mut body = json!({
-            "error": self.error(),
+            "error": self.error_code(),
             "error_description": description,
             "error_codes": [self.code],
             "timestamp": timestamp,
@@ -103,10 +103,10 @@ impl Failure {
         if let Some(suberror) = self.suberror {
             body["suberror"] = Value::from(suberror);
         }
-        Answer::json(status, body).with("cache-control", "no-store")
+        WireResponse::json(status, body).with_header("cache-control", "no-store")
     }
 }
 
 fn correlation(app: &App, request: &Request) -> String {
-    request.header("client-request-id").map_or_else(|| app.guid().to_string(), str::to_owned)
+    request.header("client-request-id").map_or_else(|| app.new_guid().to_string(), str::to_owned)
 }

@@ -29,7 +29,7 @@ pub fn effective_consent<'a>(
 
 /// Issues tokens for one client in one organisation.
 #[derive(Debug)]
-pub struct Issuer<'a> {
+pub struct TokenIssuer<'a> {
     /// Holds the signing key and the clock.
     pub app: &'a App,
     /// The scheme, host and port by which the caller reached the sandbox.
@@ -44,9 +44,9 @@ pub struct Issuer<'a> {
     pub skew_s: i64,
 }
 
-impl Issuer<'_> {
+impl TokenIssuer<'_> {
     /// Issues an application's own access token. It contains no `roles` while nothing is granted.
-    pub fn application(&self, consent: &Consent, lives_s: i64) -> Result<String, Error> {
+    pub fn issue_app_token(&self, consent: &Consent, lives_s: i64) -> Result<String, Error> {
         let now = self.app.now();
         let mut claims = self.claims(now, lives_s, consent);
         let principal = principal(self.organisation.id, self.client_id);
@@ -60,7 +60,7 @@ impl Issuer<'_> {
     }
 
     /// Issues an access token of a person.
-    pub fn delegated(
+    pub fn issue_delegated_token(
         &self,
         consent: &Consent,
         account: &Mailbox,
@@ -78,7 +78,7 @@ impl Issuer<'_> {
     }
 
     /// Issues an ID token (OpenID Connect) for a person.
-    pub fn identity(
+    pub fn issue_id_token(
         &self,
         account: &Mailbox,
         scopes: &BTreeSet<String>,
@@ -110,12 +110,12 @@ impl Issuer<'_> {
     fn claims(&self, now: Timestamp, lives_s: i64, consent: &Consent) -> Value {
         let now = now.timestamp() + self.skew_s;
         json!({
-            "aud": permissions::GRAPH,
+            "aud": permissions::GRAPH_RESOURCE,
             "iss": format!("{}/{}/", self.origin, self.organisation.id),
             "iat": now, "nbf": now, "exp": now + lives_s,
             "appid": self.client_id,
             "tid": self.organisation.id,
-            "uti": URL_SAFE_NO_PAD.encode(self.app.ids.bytes::<16>()),
+            "uti": URL_SAFE_NO_PAD.encode(self.app.ids.random_bytes::<16>()),
             "ver": "1.0",
             "rh": format!("1.{}.{}", self.token_epoch, consent.epoch),
         })
@@ -139,14 +139,14 @@ pub struct Bearer {
 
 impl Bearer {
     /// Reads a token that the sandbox issued; `None` if it is no longer valid.
-    pub fn read(app: &App, state: &State, token: &str) -> Option<Self> {
+    pub fn from_token(app: &App, state: &State, token: &str) -> Option<Self> {
         let claims = app.signer.verify(token)?;
         let text = |name: &str| claims[name].as_str().map(str::to_owned);
         let tenant = Uuid::try_parse(claims["tid"].as_str()?).ok()?;
         let client_id = text("appid")?;
         let organisation = state.organisations.get(&tenant)?;
         let consent = effective_consent(organisation, &client_id).ok()?;
-        let alive = claims["aud"] == permissions::GRAPH
+        let alive = claims["aud"] == permissions::GRAPH_RESOURCE
             && claims["exp"].as_i64()? > app.now().timestamp()
             && text("rh")? == format!("1.{}.{}", state.token_epoch, consent.epoch);
         alive.then_some(())?;
@@ -160,7 +160,7 @@ impl Bearer {
     }
 
     /// Whether the bearer has one of these permissions.
-    pub fn has(&self, any: &[&str]) -> bool {
+    pub fn has_any(&self, any: &[&str]) -> bool {
         any.iter().any(|name| self.permissions.contains(*name))
     }
 }

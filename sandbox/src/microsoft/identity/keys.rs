@@ -65,18 +65,18 @@ impl Signer {
     }
 
     /// The value of `kid` in token headers and in the key set.
-    pub fn kid(&self) -> &str {
+    pub fn key_id(&self) -> &str {
         &self.kid
     }
 
     /// The public half (PKCS #1, DER).
-    pub fn public_half(&self) -> &[u8] {
+    pub fn public_key_der(&self) -> &[u8] {
         self.pair.public_key().as_ref()
     }
 
     /// The claims of a token that this key signed; `None` for any other.
     pub fn verify(&self, token: &str) -> Option<Value> {
-        let token = Parsed::read(token)?;
+        let token = ParsedToken::parse(token)?;
         UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, self.pair.public_key().as_ref())
             .verify(token.signed, &token.signature)
             .ok()?;
@@ -84,7 +84,7 @@ impl Signer {
     }
 
     /// The public key as a member of a JSON Web Key Set.
-    pub fn public(&self, issuer: &str) -> Value {
+    pub fn public_jwk(&self, issuer: &str) -> Value {
         let key = self.pair.public_key();
         json!({
             "kty": "RSA", "use": "sig", "kid": self.kid, "x5t": self.kid,
@@ -97,7 +97,7 @@ impl Signer {
 
 /// A token whose signature is not verified yet.
 #[derive(Debug)]
-pub struct Parsed<'a> {
+pub struct ParsedToken<'a> {
     /// The decoded first part of the token, with `alg` and `kid`.
     pub header: Value,
     /// The decoded second part of the token.
@@ -108,9 +108,9 @@ pub struct Parsed<'a> {
     pub signature: Vec<u8>,
 }
 
-impl<'a> Parsed<'a> {
+impl<'a> ParsedToken<'a> {
     /// Splits and decodes a token; `None` if it is malformed.
-    pub fn read(token: &'a str) -> Option<Self> {
+    pub fn parse(token: &'a str) -> Option<Self> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;
         let decode = |text: &str| serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok();

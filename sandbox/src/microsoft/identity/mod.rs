@@ -18,26 +18,30 @@ use std::sync::Arc;
 use crate::{
     Error,
     app::App,
-    wire::{Answer, Note, Request},
+    wire::{JournalNote, Request, WireResponse},
 };
 
 /// Handles a request.
-pub fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
-    match (request.method.as_str(), request.parts().as_slice()) {
+pub fn route(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Result<WireResponse, Error> {
+    match (request.method.as_str(), request.path_segments().as_slice()) {
         ("GET", [tenant, "v2.0", ".well-known", "openid-configuration"]) => {
-            Ok(discovery::configuration(app, request, tenant))
+            Ok(discovery::openid_configuration(app, request, tenant))
         }
-        ("GET", [tenant, "discovery", "v2.0", "keys"]) => Ok(discovery::keys(app, request, tenant)),
-        ("GET", [tenant, "oauth2", "v2.0", "authorize"]) => Ok(authorize::begin(app, request, tenant, note)),
+        ("GET", [tenant, "discovery", "v2.0", "keys"]) => Ok(discovery::signing_keys(app, request, tenant)),
+        ("GET", [tenant, "oauth2", "v2.0", "authorize"]) => {
+            Ok(authorize::begin_sign_in(app, request, tenant, note))
+        }
         ("POST", [_, "oauth2", "v2.0", "authorize"]) => authorize::handle_form(app, request, note),
         ("GET", [tenant, "v2.0", "adminconsent"]) => {
-            Ok(adminconsent::begin(app, request, tenant, true, note))
+            Ok(adminconsent::begin_consent(app, request, tenant, true, note))
         }
-        ("GET", [tenant, "adminconsent"]) => Ok(adminconsent::begin(app, request, tenant, false, note)),
+        ("GET", [tenant, "adminconsent"]) => {
+            Ok(adminconsent::begin_consent(app, request, tenant, false, note))
+        }
         ("POST", [_, "v2.0", "adminconsent"] | [_, "adminconsent"]) => {
             adminconsent::handle_form(app, request, note)
         }
-        ("POST", [tenant, "oauth2", "v2.0", "token"]) => token::issue(app, request, tenant, note),
-        _ => Ok(page::error(404, "There is nothing here", "This address is not one of the sandbox's.")),
+        ("POST", [tenant, "oauth2", "v2.0", "token"]) => token::issue_tokens(app, request, tenant, note),
+        _ => Ok(page::error_page(404, "There is nothing here", "This address is not one of the sandbox's.")),
     }
 }

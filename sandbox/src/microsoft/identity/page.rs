@@ -11,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::permissions;
 use crate::{
     model::{Mailbox, Organisation},
-    wire::Answer,
+    wire::WireResponse,
 };
 
 const STYLE: &str = "body{margin:0;font:16px/1.5 system-ui,sans-serif;background:#eef1f6;color:#1b1f27}\
@@ -26,8 +26,8 @@ color:#fff;cursor:pointer}form{margin:1rem 0 0}form[data-refuse] button{backgrou
 /// Maximum number of accounts listed; others can be typed.
 const LISTED: usize = 60;
 
-fn page(status: u16, title: &str, content: &str) -> Answer {
-    Answer::html(
+fn page(status: u16, title: &str, content: &str) -> WireResponse {
+    WireResponse::html(
         status,
         format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
@@ -39,12 +39,17 @@ fn page(status: u16, title: &str, content: &str) -> Answer {
 }
 
 /// A page that ends the flow.
-pub fn error(status: u16, title: &str, text: &str) -> Answer {
+pub fn error_page(status: u16, title: &str, text: &str) -> WireResponse {
     page(status, &escape(title), &format!("<p>{}</p>\n", escape(text)))
 }
 
 /// Asks which account signs in; the first one is preselected.
-pub fn accounts(path: &str, flow: &str, title: &str, accounts: &[(&Organisation, &Mailbox)]) -> Answer {
+pub fn account_page(
+    path: &str,
+    flow: &str,
+    title: &str,
+    accounts: &[(&Organisation, &Mailbox)],
+) -> WireResponse {
     let mut list = String::new();
     for (index, (organisation, account)) in accounts.iter().take(LISTED).enumerate() {
         let _ = writeln!(
@@ -74,10 +79,21 @@ pub fn accounts(path: &str, flow: &str, title: &str, accounts: &[(&Organisation,
 }
 
 /// Lists the requested permissions.
-pub fn consent(path: &str, flow: &str, account: &Shown<'_>, asked: &[String], everybody: bool) -> Answer {
+pub fn consent_page(
+    path: &str,
+    flow: &str,
+    account: &ConsentSubject<'_>,
+    asked: &[String],
+    everybody: bool,
+) -> WireResponse {
     let mut list = String::new();
     for name in asked {
-        let _ = writeln!(list, "<li>{} <small>{}</small></li>", permissions::describe(name), escape(name));
+        let _ = writeln!(
+            list,
+            "<li>{} <small>{}</small></li>",
+            permissions::describe_permission(name),
+            escape(name)
+        );
     }
     let whom = if everybody {
         format!(
@@ -107,7 +123,7 @@ pub fn consent(path: &str, flow: &str, account: &Shown<'_>, asked: &[String], ev
 }
 
 /// Says that this account may not grant the permissions. Continuing means choosing another account.
-pub fn needs_administrator(path: &str, flow: &str, account: &Shown<'_>) -> Answer {
+pub fn administrator_page(path: &str, flow: &str, account: &ConsentSubject<'_>) -> WireResponse {
     page(
         403,
         "Need admin approval",
@@ -129,7 +145,7 @@ pub fn needs_administrator(path: &str, flow: &str, account: &Shown<'_>) -> Answe
 
 /// Who consents, and to which application.
 #[derive(Debug)]
-pub struct Shown<'a> {
+pub struct ConsentSubject<'a> {
     /// The organisation and the account, as forms carry them.
     pub key: &'a str,
     /// The account's sign-in name.
@@ -160,17 +176,17 @@ fn escape(text: &str) -> String {
 }
 
 /// Encodes the parameters of a flow, so that its pages can carry them.
-pub fn pack(flow: &impl Serialize) -> String {
+pub fn encode_flow(flow: &impl Serialize) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(flow).unwrap_or_default())
 }
 
 /// Decodes the parameters of a flow; `None` if they are malformed.
-pub fn unpack<T: DeserializeOwned>(flow: &str) -> Option<T> {
+pub fn decode_flow<T: DeserializeOwned>(flow: &str) -> Option<T> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(flow).ok()?).ok()
 }
 
 /// A redirect URL with further query parameters.
-pub fn target(uri: &str, members: &[(&str, Option<&str>)]) -> String {
+pub fn redirect_url(uri: &str, members: &[(&str, Option<&str>)]) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     for (name, value) in members {
         if let Some(value) = value {

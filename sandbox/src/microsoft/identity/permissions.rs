@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use super::failure::Failure;
 
 /// The resource that all permissions belong to.
-pub const GRAPH: &str = "https://graph.microsoft.com";
+pub const GRAPH_RESOURCE: &str = "https://graph.microsoft.com";
 
 /// The application permissions of an application registered without a list.
-pub const FULL_SERVICE: [&str; 4] =
+pub const DEFAULT_PERMISSIONS: [&str; 4] =
     ["Calendars.ReadWrite", "User.Read.All", "Place.Read.All", "MailboxSettings.Read"];
 
 /// Name, whether only administrators may grant it as a delegated permission, and the text of consent pages.
@@ -32,7 +32,7 @@ const KNOWN: [(&str, bool, &str); 16] = [
 ];
 
 /// What a permission means, for people.
-pub fn describe(name: &str) -> &'static str {
+pub fn describe_permission(name: &str) -> &'static str {
     KNOWN.iter().find(|known| known.0 == name).map_or("Something the sandbox does not know", |known| known.2)
 }
 
@@ -48,7 +48,7 @@ pub fn is_openid(name: &str) -> bool {
 
 /// The permissions that a `scope` parameter requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
+pub enum RequestedScopes {
     /// Everything for which the application is configured (`.default`).
     Default,
     /// The permissions named one by one.
@@ -56,11 +56,11 @@ pub enum Asked {
 }
 
 /// Parses a `scope` parameter.
-pub fn read(scope: &str) -> Result<Asked, Failure> {
+pub fn parse_scope(scope: &str) -> Result<RequestedScopes, Failure> {
     let mut names = BTreeSet::new();
     let mut default = false;
     for part in scope.split_whitespace() {
-        let name = part.strip_prefix(GRAPH).and_then(|rest| rest.strip_prefix('/')).unwrap_or(part);
+        let name = part.strip_prefix(GRAPH_RESOURCE).and_then(|rest| rest.strip_prefix('/')).unwrap_or(part);
         if name == ".default" {
             default = true;
         } else if KNOWN.iter().any(|known| known.0 == name) {
@@ -75,11 +75,11 @@ pub fn read(scope: &str) -> Result<Asked, Failure> {
         }
     }
     match (default, names.iter().all(|name| is_openid(name))) {
-        (true, true) => Ok(Asked::Default),
+        (true, true) => Ok(RequestedScopes::Default),
         (true, false) => {
             Err(Failure::new(70011, ".default scope can't be combined with resource-specific scopes."))
         }
-        (false, _) if names.is_empty() => Err(Failure::missing("scope")),
-        (false, _) => Ok(Asked::These(names)),
+        (false, _) if names.is_empty() => Err(Failure::missing_parameter("scope")),
+        (false, _) => Ok(RequestedScopes::These(names)),
     }
 }

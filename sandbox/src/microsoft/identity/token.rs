@@ -11,55 +11,60 @@ use serde_json::json;
 
 use super::{
     assertion,
-    directory::{self, Tenant},
+    directory::{self, TenantSegment},
     failure::Failure,
-    grants::{Issuer, effective_consent, scope_text},
+    grants::{TokenIssuer, effective_consent, scope_text},
     keys::sha256,
-    permissions::{self, Asked},
+    permissions::{self, RequestedScopes},
 };
 use crate::{
     Error,
     app::App,
-    model::{Application, Code, Grant, Organisation, Refresh},
+    model::{Application, AuthorisationCode, Grant, Organisation, RefreshToken},
     store::{Change, State},
-    wire::{Answer, Form, Note, Request},
+    wire::{Form, JournalNote, Request, WireResponse},
 };
 
 const REFRESH_LIVES_DAYS: i64 = 90;
 const APPLICATION_LIVES_S: i64 = 3599;
 
 /// Why no token was issued.
-enum Refused {
+enum RequestError {
     /// The request must be refused.
     Because(Failure),
     /// The sandbox itself failed.
     Broken(Error),
 }
 
-impl From<Failure> for Refused {
+impl From<Failure> for RequestError {
     fn from(failure: Failure) -> Self {
         Self::Because(failure)
     }
 }
 
-impl From<Error> for Refused {
+impl From<Error> for RequestError {
     fn from(error: Error) -> Self {
         Self::Broken(error)
     }
 }
 
 /// Handles `POST /{tenant}/oauth2/v2.0/token`.
-pub fn issue(app: &Arc<App>, request: &Request, tenant: &str, note: &mut Note) -> Result<Answer, Error> {
+pub fn issue_tokens(
+    app: &Arc<App>,
+    request: &Request,
+    tenant: &str,
+    note: &mut JournalNote,
+) -> Result<WireResponse, Error> {
     let form = request.form();
     let client = client_id(request, &form);
     note.app.clone_from(&client);
-    let result = client.ok_or_else(|| Refused::from(Failure::missing("client_id"))).and_then(|client_id| {
-        Endpoint { app, request, tenant, form: &form, client_id: &client_id }.answer(note)
-    });
+    let result = client.ok_or_else(|| RequestError::from(Failure::missing_parameter("client_id"))).and_then(
+        |client_id| Endpoint { app, request, tenant, form: &form, client_id: &client_id }.answer(note),
+    );
     match result {
-        Ok(answer) => Ok(answer.with("cache-control", "no-store").with("pragma", "no-cache")),
-        Err(Refused::Because(failure)) => Ok(failure.answer(app, request)),
-        Err(Refused::Broken(error)) => Err(error),
+        Ok(answer) => Ok(answer.with_header("cache-control", "no-store").with_header("pragma", "no-cache")),
+        Err(RequestError::Because(failure)) => Ok(failure.to_response(app, request)),
+        Err(RequestError::Broken(error)) => Err(error),
     }
 }
 
@@ -72,11 +77,11 @@ struct Endpoint<'a> {
 }
 
 impl Endpoint<'_> {
-    fn answer(&self, note: &mut Note) -> Result<Answer, Refused> {
+    fn answer(&self, note: &mut JournalNote) -> Result<WireResponse, RequestError> {
         let mut store = self.app.store();
         let state = store.state();
-        let place = Tenant::read(state, self.tenant)?;
-        let application = directory::application(state, self.client_id, self.tenant)?;
+        let place = TenantSegment::parse(state, self.tenant)?;
+        let application = directory::find_application(state, self.client_id, self.tenant)?;
         self.authenticate(state, application)?;
         let (answer, changes) = match self.form.get("grant_type") {
             Some("client_credentials") => (self.client_credentials(state, place)?, Vec::new()),
@@ -89,7 +94,7 @@ impl Endpoint<'_> {
                 )
                 .into());
             }
-            None => return Err(Failure::missing("grant_type").into()),
+            None => return Err(Failure::missing_parameter("grant_type").into()),
         };
         note.outcome = Some("token");
         self.app.commit(&mut store, changes)?;
@@ -99,10 +104,15 @@ impl Endpoint<'_> {
     fn authenticate(&self, state: &State, application: &Application) -> Result<(), Failure> {
         let basic = basic(self.request).map(|(_, secret)| secret);
         if let Some(assertion) = self.form.get("client_assertion") {
-            if self.form.get("client_assertion_type") != Some(assertion::TYPE) {
-                return Err(Failure::missing("client_assertion_type"));
+            if self.form.get("client_assertion_type") != Some(assertion::ASSERTION_TYPE) {
+                return Err(Failure::missing_parameter("client_assertion_type"));
             }
-            return assertion::check(application, assertion, &self.endpoints(state), self.app.now());
+            return assertion::verify_assertion(
+                application,
+                assertion,
+                &self.endpoints(state),
+                self.app.now(),
+            );
         }
         match self.form.get("client_secret").map(str::to_owned).or(basic) {
             Some(secret) if application.secret.as_ref() == Some(&secret) => {
@@ -125,7 +135,7 @@ impl Endpoint<'_> {
 
     /// The URLs by which this endpoint is known.
     fn endpoints(&self, state: &State) -> Vec<String> {
-        let found = directory::find(state, self.tenant);
+        let found = directory::find_organisation(state, self.tenant);
         let ids = found.map(|found| [found.id.to_string(), found.domain.clone()]);
         ids.into_iter()
             .flatten()
@@ -134,18 +144,18 @@ impl Endpoint<'_> {
             .collect()
     }
 
-    fn client_credentials(&self, state: &State, place: Tenant) -> Result<Answer, Refused> {
-        let Tenant::One(tenant) = place else {
+    fn client_credentials(&self, state: &State, place: TenantSegment) -> Result<WireResponse, RequestError> {
+        let TenantSegment::One(tenant) = place else {
             return Err(Failure::new(9_001_023, "The grant type is not supported over the /common or /consumers endpoints. Please use the /organizations or tenant-specific endpoint.").into());
         };
-        let scope = self.form.get("scope").ok_or_else(|| Failure::missing("scope"))?;
-        if permissions::read(scope)? != Asked::Default {
+        let scope = self.form.get("scope").ok_or_else(|| Failure::missing_parameter("scope"))?;
+        if permissions::parse_scope(scope)? != RequestedScopes::Default {
             return Err(Failure::new(70011, format!("The provided value for the input parameter 'scope' is not valid. The scope {scope} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier.")).into());
         }
         let organisation = known(state, tenant)?;
         let consent = effective_consent(organisation, self.client_id)?;
-        let token = self.issuer(state, organisation).application(consent, APPLICATION_LIVES_S)?;
-        Ok(Answer::json(
+        let token = self.issuer(state, organisation).issue_app_token(consent, APPLICATION_LIVES_S)?;
+        Ok(WireResponse::json(
             200,
             json!({
                 "token_type": "Bearer",
@@ -156,21 +166,26 @@ impl Endpoint<'_> {
         ))
     }
 
-    fn code(&self, state: &State, place: Tenant, note: &mut Note) -> Result<(Answer, Vec<Change>), Refused> {
-        let value = self.form.get("code").ok_or_else(|| Failure::missing("code"))?;
+    fn code(
+        &self,
+        state: &State,
+        place: TenantSegment,
+        note: &mut JournalNote,
+    ) -> Result<(WireResponse, Vec<Change>), RequestError> {
+        let value = self.form.get("code").ok_or_else(|| Failure::missing_parameter("code"))?;
         let malformed = || Failure::new(9_002_313, "Invalid request. Request is malformed or invalid.");
         let code = state.codes.get(value).filter(|code| code.grant.client_id == self.client_id);
         let code = code.ok_or_else(malformed)?;
         self.check(code, place)?;
-        let redeemed = Change::Code(value.to_owned(), Code { used: true, ..code.clone() });
+        let redeemed = Change::Code(value.to_owned(), AuthorisationCode { used: true, ..code.clone() });
         let (answer, mut changes) =
             self.grant(state, &code.grant, code.grant.scopes.clone(), code.nonce.as_deref(), note)?;
         changes.push(redeemed);
         Ok((answer, changes))
     }
 
-    fn check(&self, code: &Code, place: Tenant) -> Result<(), Failure> {
-        if !place.covers(code.grant.tenant) {
+    fn check(&self, code: &AuthorisationCode, place: TenantSegment) -> Result<(), Failure> {
+        if !place.includes(code.grant.tenant) {
             return Err(Failure::new(
                 700_005,
                 "Provided Authorization Code is intended to use against other tenant, thus rejected.",
@@ -208,21 +223,22 @@ impl Endpoint<'_> {
     fn refresh(
         &self,
         state: &State,
-        place: Tenant,
-        note: &mut Note,
-    ) -> Result<(Answer, Vec<Change>), Refused> {
-        let value = self.form.get("refresh_token").ok_or_else(|| Failure::missing("refresh_token"))?;
+        place: TenantSegment,
+        note: &mut JournalNote,
+    ) -> Result<(WireResponse, Vec<Change>), RequestError> {
+        let value =
+            self.form.get("refresh_token").ok_or_else(|| Failure::missing_parameter("refresh_token"))?;
         let held = state.refreshes.get(value);
         let held = held
-            .filter(|held| held.grant.client_id == self.client_id && place.covers(held.grant.tenant))
+            .filter(|held| held.grant.client_id == self.client_id && place.includes(held.grant.tenant))
             .ok_or_else(|| Failure::new(70000, "Provided grant is invalid or malformed."))?;
         if held.expires_at <= self.app.now() {
             return Err(Failure::new(700_082, "The refresh token has expired due to inactivity.").into());
         }
-        let scopes = match self.form.get("scope").map(permissions::read).transpose()? {
-            None | Some(Asked::Default) => held.grant.scopes.clone(),
-            Some(Asked::These(asked)) if asked.is_subset(&held.grant.scopes) => asked,
-            Some(Asked::These(_)) => return Err(self.no_consent(state).into()),
+        let scopes = match self.form.get("scope").map(permissions::parse_scope).transpose()? {
+            None | Some(RequestedScopes::Default) => held.grant.scopes.clone(),
+            Some(RequestedScopes::These(asked)) if asked.is_subset(&held.grant.scopes) => asked,
+            Some(RequestedScopes::These(_)) => return Err(self.no_consent(state).into()),
         };
         self.grant(state, &held.grant, scopes, None, note)
     }
@@ -233,8 +249,8 @@ impl Endpoint<'_> {
         grant: &Grant,
         scopes: BTreeSet<String>,
         nonce: Option<&str>,
-        note: &mut Note,
-    ) -> Result<(Answer, Vec<Change>), Refused> {
+        note: &mut JournalNote,
+    ) -> Result<(WireResponse, Vec<Change>), RequestError> {
         let organisation = known(state, grant.tenant)?;
         let consent = effective_consent(organisation, self.client_id)?;
         let account = organisation
@@ -245,30 +261,30 @@ impl Endpoint<'_> {
         if consent.epoch != grant.epoch {
             return Err(self.no_consent(state).into());
         }
-        let lives_s = 3600 + self.app.ids.below(1800) as i64;
+        let lives_s = 3600 + self.app.ids.random_below(1800) as i64;
         let issuer = self.issuer(state, organisation);
         let mut body = json!({
             "token_type": "Bearer",
             "scope": scope_text(&scopes),
             "expires_in": lives_s,
             "ext_expires_in": lives_s,
-            "access_token": issuer.delegated(consent, account, &scopes, lives_s)?,
+            "access_token": issuer.issue_delegated_token(consent, account, &scopes, lives_s)?,
         });
         let mut changes = Vec::new();
         if grant.scopes.contains("offline_access") {
-            let value = format!("1.AX{}", self.app.ids.secret());
+            let value = format!("1.AX{}", self.app.ids.random_secret());
             let expires_at = self.app.now() + Duration::days(REFRESH_LIVES_DAYS);
             body["refresh_token"] = value.clone().into();
-            changes.push(Change::Refresh(value, Refresh { grant: grant.clone(), expires_at }));
+            changes.push(Change::Refresh(value, RefreshToken { grant: grant.clone(), expires_at }));
         }
         if scopes.contains("openid") {
-            body["id_token"] = issuer.identity(account, &scopes, nonce)?.into();
+            body["id_token"] = issuer.issue_id_token(account, &scopes, nonce)?.into();
         }
-        Ok((Answer::json(200, body), changes))
+        Ok((WireResponse::json(200, body), changes))
     }
 
-    fn issuer<'b>(&'b self, state: &State, organisation: &'b Organisation) -> Issuer<'b> {
-        Issuer {
+    fn issuer<'b>(&'b self, state: &State, organisation: &'b Organisation) -> TokenIssuer<'b> {
+        TokenIssuer {
             app: self.app,
             origin: &self.request.origin,
             organisation,

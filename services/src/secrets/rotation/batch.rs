@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, Iterable, Statement, Value};
 use super::{KeyRing, Progress, ProgressSink, Report, Secrets, send_progress};
 use crate::{
     Result,
-    vault::{Column, HEADER_LEN, KeyId, Owner, head},
+    vault::{Column, HEADER_LEN, KeyId, KeyOwner, key_header},
 };
 
 /// Number of values in one transaction.
@@ -15,18 +15,18 @@ const BATCH: usize = 200;
 const ATTEMPTS: usize = 20;
 
 /// Counts a tenant's values that are not sealed with its current data key.
-pub(crate) async fn outdated(
+pub(crate) async fn count_outdated(
     txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
     current: KeyId,
 ) -> Result<u64> {
     let mut found = 0;
-    for column in Column::iter().filter(|column| column.owner() == Owner::Tenant) {
-        let (table, name) = column.name();
+    for column in Column::iter().filter(|column| column.key_owner() == KeyOwner::Tenant) {
+        let (table, name) = column.table_and_column();
         let sql = format!(
             "SELECT count(*) AS n FROM {table} WHERE tenant_id = $1 AND substr({name}, 1, {HEADER_LEN}) <> $2"
         );
-        let values = [tenant.into(), head(current).into()];
+        let values = [tenant.into(), key_header(current).into()];
         let statement = Statement::from_sql_and_values(txn.get_database_backend(), sql, values);
         let row = txn.query_one_raw(statement).await?;
         let count: i64 = row.map_or(Ok(0), |row| row.try_get("", "n"))?;
@@ -70,7 +70,7 @@ impl Secrets {
         column: Column,
         ring: &KeyRing,
         report: &mut Report,
-        told: ProgressSink<'_>,
+        sink: ProgressSink<'_>,
     ) -> Result<()> {
         let mut unreadable = 0;
         for pass in PASSES {
@@ -81,7 +81,7 @@ impl Secrets {
                 unreadable += done.unreadable;
                 if done.moved > 0 {
                     report.values += done.moved;
-                    send_progress(told, Progress::Values(tenant, column.name().0, done.moved))?;
+                    send_progress(sink, Progress::Values(tenant, column.table_and_column().0, done.moved))?;
                 }
                 let Some(last) = done.last else { break };
                 after = last;
@@ -122,10 +122,10 @@ impl Secrets {
         let found = find(&txn, tenant, column, key.id, after, pass).await?;
         let mut done = BatchResult { last: found.last().map(|value| value.id), moved: 0, unreadable: 0 };
         for value in found {
-            let place = column.at(tenant, value.bound_to);
-            match ring.open(place, &value.sealed) {
+            let context = column.at(tenant, value.bound_to);
+            match ring.open(context, &value.sealed) {
                 Some(Ok(plain)) => {
-                    let sealed = self.services.vault.seal_with(&key, place, &plain)?;
+                    let sealed = self.services.vault.seal_with(&key, context, &plain)?;
                     done.moved += replace(&txn, tenant, column, &value, sealed).await?;
                 }
                 _ => done.unreadable += 1,
@@ -144,7 +144,7 @@ async fn find(
     after: AnyId,
     pass: BatchQuery,
 ) -> Result<Vec<SealedValue>> {
-    let ((table, name), bound_to, limit) = (column.name(), column.bound_to(), pass.limit);
+    let ((table, name), bound_to, limit) = (column.table_and_column(), column.bound_id_column(), pass.limit);
     let lock = match (txn.get_database_backend(), pass.skips) {
         (DatabaseBackend::Postgres, true) => "FOR UPDATE SKIP LOCKED",
         (DatabaseBackend::Postgres, false) => "FOR UPDATE",
@@ -154,7 +154,7 @@ async fn find(
         "SELECT id, {bound_to} AS bound_to, {name} AS sealed FROM {table}
          WHERE tenant_id = $1 AND id > $2 AND substr({name}, 1, {HEADER_LEN}) <> $3 ORDER BY id LIMIT {limit} {lock}"
     );
-    let values: [Value; 3] = [tenant.into(), after.into(), head(current).into()];
+    let values: [Value; 3] = [tenant.into(), after.into(), key_header(current).into()];
     let statement = Statement::from_sql_and_values(txn.get_database_backend(), sql, values);
     let found = txn.query_all_raw(statement).await?.into_iter().map(|row| {
         Ok(SealedValue {
@@ -174,7 +174,7 @@ async fn replace(
     value: &SealedValue,
     sealed: Vec<u8>,
 ) -> Result<usize> {
-    let (table, name) = column.name();
+    let (table, name) = column.table_and_column();
     let sql = format!("UPDATE {table} SET {name} = $1 WHERE tenant_id = $2 AND id = $3 AND {name} = $4");
     let values: [Value; 4] = [sealed.into(), tenant.into(), value.id.into(), value.sealed.clone().into()];
     let statement = Statement::from_sql_and_values(txn.get_database_backend(), sql, values);

@@ -1,10 +1,10 @@
 //! Free time.
 
 use chrono::{Duration, NaiveTime, Weekday};
-use domain::{Busy, BusyKind, Id, TimeRange, ids};
+use domain::{BusyKind, BusyTime, Id, TimeRange, ids};
 use services::{
     Error, PageArgs,
-    availability::{DayHours, Holder, OnUnknown, OnUnreadable, Query, RoomChoice, SearchResult},
+    availability::{DayHours, Holder, Query, RoomChoice, SearchResult, UnknownPolicy, UnreadablePolicy},
     bookings::NewBooking,
     rooms,
 };
@@ -28,7 +28,7 @@ async fn events_occupancy_and_tentative_times_count(setup: &Setup) {
     let maybe = setup.stranger(setup.tenant).await;
     let connection = setup.connection(Some(maybe), None, "FREE_BUSY_ONLY").await;
     setup
-        .read_kinds(connection, &[Busy { range: range(at(10, 0), at(11, 0)), kind: BusyKind::Tentative }])
+        .read_kinds(connection, &[BusyTime { range: range(at(10, 0), at(11, 0)), kind: BusyKind::Tentative }])
         .await;
     let new = NewBooking { buffer_after_minutes: 15, ..booking(busy, at(11, 0), at(11, 45)) };
     setup.services.bookings().create(&setup.admin().allow().unwrap(), new, "key").await.unwrap();
@@ -85,7 +85,7 @@ async fn b6_an_unknown_calendar_refuses_every_slot_and_says_why(setup: &Setup) {
         .unwrap();
     let whys: Vec<_> = whys.iter().map(|why| (why.participant, why.code)).collect();
     assert_eq!(whys, [(Some(Holder::User(unknown)), "CALENDAR_UNKNOWN")]);
-    let careless = Query { on_unknown: OnUnknown::Ignore, ..query };
+    let careless = Query { on_unknown: UnknownPolicy::Ignore, ..query };
     assert_eq!(find(setup, &careless).await.slots.len(), 4);
     setup.clock.advance(Duration::hours(6) + Duration::seconds(1));
     let later = Query { from: at(13, 0), until: at(15, 0), ..hourly(vec![known]) };
@@ -183,14 +183,14 @@ async fn the_answer_is_that_of_a_merge_of_exact_times(setup: &Setup) {
         let (mut users, mut busy) = (Vec::new(), Vec::new());
         for _ in 0..3 {
             let mut ranges = Vec::new();
-            for _ in 0..ids.below(12) {
-                let from = at(6, 0) + Duration::minutes(ids.below(2_880).cast_signed());
-                ranges.push(range(from, from + Duration::minutes(1 + ids.below(120).cast_signed())));
+            for _ in 0..ids.random_below(12) {
+                let from = at(6, 0) + Duration::minutes(ids.random_below(2_880).cast_signed());
+                ranges.push(range(from, from + Duration::minutes(1 + ids.random_below(120).cast_signed())));
             }
             users.push(setup.person(&ranges).await);
             busy.push(ranges);
         }
-        let below = |most: u64| u32::try_from(ids.below(most)).unwrap();
+        let below = |most: u64| u32::try_from(ids.random_below(most)).unwrap();
         let on_grid = round % 2 == 0;
         let scale = if on_grid { 5 } else { 1 };
         let query = Query {
@@ -225,14 +225,14 @@ async fn rooms_are_listed_by_what_they_are(setup: &Setup) {
     assert!(listed(elsewhere).await.is_empty());
     let stranger = of(setup.services.ids.make(), "0190a000-0000-7000-8000-00000000000c");
     assert_eq!(rooms.get(&stranger.allow().unwrap(), small).await.unwrap_err().code(), "NOT_FOUND");
-    assert_eq!(rooms.by_ids(setup.services.within(setup.tenant), &[large]).await.unwrap().len(), 1);
+    assert_eq!(rooms.by_ids(setup.services.tenant_scope(setup.tenant), &[large]).await.unwrap().len(), 1);
 }
 
 async fn items_of_which_nothing_is_known_are_counted_and_refuse_only_whoever_asks_for_it(setup: &Setup) {
     let person = setup.stranger(setup.tenant).await;
     let connection = setup.connection(Some(person), None, "ACTIVE").await;
     let room = setup.room(4, &[]).await;
-    let busy = Busy { range: range(at(9, 0), at(10, 0)), kind: BusyKind::Busy };
+    let busy = BusyTime { range: range(at(9, 0), at(10, 0)), kind: BusyKind::Busy };
     setup.read_with(connection, &[busy], &[unreadable("a", false), unreadable("b", true)]).await;
     let offer = Query { rooms: RoomChoice::All(vec![room]), ..hourly(vec![person]) };
     let answer = find(setup, &offer).await;
@@ -241,8 +241,8 @@ async fn items_of_which_nothing_is_known_are_counted_and_refuse_only_whoever_ask
     assert_eq!((one.known, one.unreadable, one.reason.is_none()), (true, 1, true));
     assert_eq!((other.known, other.unreadable), (true, 0));
 
-    let strict = Query { on_unreadable: OnUnreadable::Refuse, ..offer.clone() };
-    for on_unknown in [OnUnknown::Refuse, OnUnknown::Ignore] {
+    let strict = Query { on_unreadable: UnreadablePolicy::Refuse, ..offer.clone() };
+    for on_unknown in [UnknownPolicy::Refuse, UnknownPolicy::Ignore] {
         let strict = Query { on_unknown, ..strict.clone() };
         let answer = find(setup, &strict).await;
         assert!(answer.slots.is_empty(), "{on_unknown:?}");
@@ -261,13 +261,13 @@ async fn items_of_which_nothing_is_known_are_counted_and_refuse_only_whoever_ask
 
     let bookings = setup.services.bookings();
     let new = booking(person, at(10, 0), at(11, 0));
-    let strict = NewBooking { on_unreadable: OnUnreadable::Refuse, ignore_unknown: true, ..new.clone() };
+    let strict = NewBooking { on_unreadable: UnreadablePolicy::Refuse, ignore_unknown: true, ..new.clone() };
     let refused = bookings.create(&setup.admin().allow().unwrap(), strict, "strict").await.unwrap_err();
     assert_eq!(code(&refused), Some("CALENDAR_UNREADABLE"));
     bookings.create(&setup.admin().allow().unwrap(), new, "as usual").await.unwrap();
 
     setup.read_with(connection, &[busy], &[unreadable("b", true)]).await;
-    let strict = Query { on_unreadable: OnUnreadable::Refuse, ..offer };
+    let strict = Query { on_unreadable: UnreadablePolicy::Refuse, ..offer };
     assert_eq!(starts(&find(setup, &strict).await), ["11:00", "12:00"], "what blocks is known well enough");
 }
 
@@ -277,7 +277,7 @@ async fn a_second_connection_without_unreadable_items_is_preferred(setup: &Setup
         let connection = setup.connection(Some(person), None, "ACTIVE").await;
         setup.read_with(connection, &[], items).await;
     }
-    let strict = Query { on_unreadable: OnUnreadable::Refuse, ..hourly(vec![person]) };
+    let strict = Query { on_unreadable: UnreadablePolicy::Refuse, ..hourly(vec![person]) };
     let answer = find(setup, &strict).await;
     assert_eq!((answer.slots.len(), answer.participants[0].unreadable), (4, 0));
 }

@@ -58,7 +58,7 @@ async fn row(setup: &Setup, connection: Id<ids::Connection>) -> entity::connecti
     setup
         .services
         .connections()
-        .by_ids(setup.services.within(setup.tenant), &[connection])
+        .by_ids(setup.services.tenant_scope(setup.tenant), &[connection])
         .await
         .unwrap()
         .remove(0)
@@ -85,7 +85,7 @@ async fn what_cannot_be_read_is_marked_until_a_reading_without_it(setup: &Setup)
     setup.read_with(connection, &[], &items).await;
     let marked = row(setup, connection).await;
     assert_eq!((marked.unreadable_count, marked.unknown_count, marked.version), (31, 1, 2));
-    let examples = connections::unreadable(&marked);
+    let examples = connections::unreadable_examples(&marked);
     assert_eq!((examples.len(), examples[0].uid.as_str(), examples[0].blocks), (20, "nowhere", false));
     assert_eq!(told(setup, connection).await, 1);
 
@@ -99,7 +99,7 @@ async fn what_cannot_be_read_is_marked_until_a_reading_without_it(setup: &Setup)
     setup.read(connection, &[]).await;
     let again = row(setup, connection).await;
     assert_eq!((again.unreadable_count, again.unknown_count, again.version), (0, 0, 4));
-    assert_eq!((connections::unreadable(&again).len(), told(setup, connection).await), (0, 3));
+    assert_eq!((connections::unreadable_examples(&again).len(), told(setup, connection).await), (0, 3));
 }
 
 on_both_stores! {

@@ -73,7 +73,7 @@ async fn overlapping_sets_of_holders_neither_deadlock_nor_overlap(setup: &Setup)
                 for one in setup
                     .services
                     .bookings()
-                    .participants_of(setup.services.within(setup.tenant), &[booking])
+                    .participants_of(setup.services.tenant_scope(setup.tenant), &[booking])
                     .await
                     .unwrap()
                 {
@@ -150,7 +150,7 @@ async fn s4_6_an_organiser_without_a_mailbox_is_booked_through_the_service_accou
     assert_eq!(refused(create(setup, careless, "two").await), ("NO_CALENDAR_TO_WRITE", Some("organiserId")));
     setup.service_mailbox().await;
     let receipt = create(setup, first.clone(), "three").await.unwrap();
-    assert_eq!(receipt.notice.as_deref(), Some(services::bookings::SERVICE_NOTICE));
+    assert_eq!(receipt.notice.as_deref(), Some(services::bookings::SERVICE_ACCOUNT_NOTICE));
     assert_eq!(
         refused(create(setup, first, "four").await).0,
         "SLOT_TAKEN",
@@ -166,7 +166,7 @@ async fn s4_6_an_organiser_without_a_mailbox_is_booked_through_the_service_accou
 
 /// The calendar to which a booking is written while no mailbox has refused it.
 async fn route(setup: &Setup, booking: &entity::booking::Model) -> WriteTarget {
-    let found = setup.services.bookings().route(&setup.services, setup.tenant, booking, &[]).await;
+    let found = setup.services.bookings().choose_target(&setup.services, setup.tenant, booking, &[]).await;
     found.unwrap().unwrap()
 }
 
@@ -181,7 +181,7 @@ async fn s4_6_an_organiser_whose_calendar_can_be_written_keeps_it(setup: &Setup)
     let via = setup
         .services
         .bookings()
-        .route(&setup.services, setup.tenant, &receipt.booking, &refusing)
+        .choose_target(&setup.services, setup.tenant, &receipt.booking, &refusing)
         .await
         .unwrap();
     assert_eq!(via.unwrap().written_via.as_str(), "SERVICE_ACCOUNT");
@@ -266,8 +266,12 @@ async fn a_booking_holds_everybody_and_orders_its_run(setup: &Setup) {
     let receipt = create(setup, new, "key").await.unwrap();
     assert_eq!(receipt.booking.state, BookingState::Held);
     let id = receipt.booking.id;
-    let rows =
-        setup.services.bookings().participants_of(setup.services.within(setup.tenant), &[id]).await.unwrap();
+    let rows = setup
+        .services
+        .bookings()
+        .participants_of(setup.services.tenant_scope(setup.tenant), &[id])
+        .await
+        .unwrap();
     let kinds: Vec<_> = rows.iter().map(|row| (row.kind.as_str(), row.user_id, row.room_id)).collect();
     let expected = [
         ("USER", Some(organiser), None),

@@ -6,7 +6,7 @@ use providers::AttendeeRole;
 use sea_orm::{ColumnTrait, QueryFilter, sea_query::Expr};
 use services::{
     Change, Error as ServiceError,
-    bookings::{BookingReceipt, Error, Guest, NewBooking, NewTime, event_of},
+    bookings::{BookingReceipt, Error, Guest, NewBooking, NewTime, build_event},
     change::{BookingChange, WriteTarget},
 };
 
@@ -18,7 +18,7 @@ fn to(start: Timestamp, end: Timestamp) -> NewTime {
         end,
         zone: None,
         ignore_unknown: false,
-        on_unreadable: services::availability::OnUnreadable::Offer,
+        on_unreadable: services::availability::UnreadablePolicy::Offer,
     }
 }
 
@@ -205,11 +205,11 @@ async fn s4_7_an_event_of_the_service_account_says_so_and_invites_the_organiser(
     let own = setup
         .services
         .bookings()
-        .route(&setup.services, tenant, &receipt.booking, &[])
+        .choose_target(&setup.services, tenant, &receipt.booking, &[])
         .await
         .unwrap()
         .unwrap();
-    let event = event_of(&whole, &own);
+    let event = build_event(&whole, &own);
     assert_eq!(
         (event.text.as_str(), event.organiser.address.as_str()),
         ("Bring your passport", own.mailbox.as_str())
@@ -224,7 +224,7 @@ async fn s4_7_an_event_of_the_service_account_says_so_and_invites_the_organiser(
         service_account: None,
         mailbox: "service@acme.example".to_owned(),
     };
-    let event = event_of(&whole, &service);
+    let event = build_event(&whole, &service);
     let organiser = &whole.participants[0];
     let begin = format!(
         "This booking has been made via a service account\nOrganised by {}\n\nBring your passport",

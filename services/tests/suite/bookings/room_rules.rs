@@ -45,8 +45,10 @@ async fn room_rules_are_kept_for_the_integration_that_they_fit(setup: &Setup) {
 /// One calendar system with a directory of rooms, and one without.
 fn connectors() -> Connectors {
     let without = Memory::new(ProviderKind::CalDav);
-    without.offer(|features| features.room_directory = false);
-    Connectors::default().with(Arc::new(Memory::new(ProviderKind::Microsoft365))).with(Arc::new(without))
+    without.change_features(|features| features.room_directory = false);
+    Connectors::default()
+        .with_provider(Arc::new(Memory::new(ProviderKind::Microsoft365)))
+        .with_provider(Arc::new(without))
 }
 
 mod sqlite {

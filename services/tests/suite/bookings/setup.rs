@@ -7,13 +7,13 @@ use std::sync::{
 
 use chrono::Duration;
 use domain::{
-    AccessLevel, Busy, BusyKind, CallerKind, Clock, Id, Ids, ProviderKind, Route, StandardRole, TestClock,
-    TimeRange, Timestamp, Unreadable, UnreadableReason,
+    AccessLevel, BusyKind, BusyTime, CallerKind, Clock, Id, Ids, ProviderKind, Route, StandardRole,
+    TestClock, TimeRange, Timestamp, UnreadableItem, UnreadableReason,
     connect::SecretKind,
     ids,
     state::{IntegrationState, Plan},
 };
-use entity::{Logins, Store, Trusted};
+use entity::{Logins, Store, TrustedCode};
 use providers::Event;
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
 use serde_json::json;
@@ -55,7 +55,7 @@ pub fn range(from: Timestamp, to: Timestamp) -> TimeRange {
 pub fn of(tenant: Id<ids::Tenant>, user: &str) -> Caller {
     let kind = CallerKind::User(Id::from_uuid(user.parse().unwrap()));
     let permissions = StandardRole::Administrator.permissions();
-    Caller::new(Trusted, kind, Some(tenant), permissions)
+    Caller::new(TrustedCode, kind, Some(tenant), permissions)
 }
 
 impl Setup {
@@ -81,17 +81,17 @@ impl Setup {
 
     async fn on(database: Database, connectors: Connectors) -> Self {
         let url = database.url();
-        let owner = Store::owner(url).await.unwrap();
+        let owner = Store::connect_as_owner(url).await.unwrap();
         migration::up(&owner).await.unwrap();
         owner.close().await.unwrap();
         let clock = TestClock::at(start());
         let shared: domain::SharedClock = Arc::new(clock.clone());
         let ids = Ids::seeded(shared.clone(), 7);
-        let store = Store::connect(&Logins::at(url), 8).await.unwrap();
+        let store = Store::connect(&Logins::from_url(url), 8).await.unwrap();
         let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
         let queue = lanes::connect("memory:", "test", shared.clone(), ids.clone(), &tracker, &token).unwrap();
         let vault = Vault::new([7; 32], ids.clone());
-        let settings = Settings::at("http://localhost:8080".parse().unwrap());
+        let settings = Settings::for_url("http://localhost:8080".parse().unwrap());
         let services = System::new(store, shared, ids, queue, vault, connectors, settings);
         let (tenant, integration) = (services.ids.make(), Id::nil());
         let count = AtomicU32::new(0);
@@ -289,18 +289,24 @@ impl Setup {
 
     /// Stores a copy of a mailbox's calendar, from the day before to thirty days ahead, with these busy times.
     pub async fn read(&self, connection: Id<ids::Connection>, busy: &[TimeRange]) {
-        let busy: Vec<Busy> = busy.iter().map(|range| Busy { range: *range, kind: BusyKind::Busy }).collect();
+        let busy: Vec<BusyTime> =
+            busy.iter().map(|range| BusyTime { range: *range, kind: BusyKind::Busy }).collect();
         self.read_kinds(connection, &busy).await;
     }
 
     /// Like [`Self::read`], with tentative times.
-    pub async fn read_kinds(&self, connection: Id<ids::Connection>, busy: &[Busy]) {
+    pub async fn read_kinds(&self, connection: Id<ids::Connection>, busy: &[BusyTime]) {
         self.read_with(connection, busy, &[]).await;
     }
 
     /// Like [`Self::read`], with unreadable items.
-    pub async fn read_with(&self, connection: Id<ids::Connection>, busy: &[Busy], unreadable: &[Unreadable]) {
-        let event = |(n, busy): (usize, &Busy)| Event {
+    pub async fn read_with(
+        &self,
+        connection: Id<ids::Connection>,
+        busy: &[BusyTime],
+        unreadable: &[UnreadableItem],
+    ) {
+        let event = |(n, busy): (usize, &BusyTime)| Event {
             id: format!("event-{n}"),
             uid: format!("uid-{connection}-{n}"),
             version: "1".to_owned(),
@@ -361,13 +367,13 @@ pub fn booking(organiser: Id<ids::User>, from: Timestamp, to: Timestamp) -> NewB
         buffer_before_minutes: 0,
         buffer_after_minutes: 0,
         ignore_unknown: false,
-        on_unreadable: services::availability::OnUnreadable::Offer,
+        on_unreadable: services::availability::UnreadablePolicy::Offer,
         online_meeting: false,
     }
 }
 
 /// An unreadable item that blocks time, or whose times are unknown.
-pub fn unreadable(uid: &str, blocks: bool) -> Unreadable {
+pub fn unreadable(uid: &str, blocks: bool) -> UnreadableItem {
     let reason = if blocks { UnreadableReason::Recurrence } else { UnreadableReason::NoTimes };
-    Unreadable { uid: uid.to_owned(), reason, blocks }
+    UnreadableItem { uid: uid.to_owned(), reason, blocks }
 }

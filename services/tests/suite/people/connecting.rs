@@ -10,10 +10,10 @@ use sea_orm::sea_query::Expr;
 use serde_json::json;
 use services::{
     Anyone, Caller, Error,
-    connect::{Choice, Consented, NextPage, TypedCredentials},
+    connect::{ConnectChoices, ConsentSignal, EnteredCredentials, NextPage},
     grants::Secret,
     integrations::NewIntegration,
-    links::NewLink,
+    links::NewInvitation,
     users::UserChange,
 };
 
@@ -35,12 +35,18 @@ on_both!(
     a_mailbox_is_an_address_without_anything_invisible,
 );
 
-pub fn choice(provider: ProviderKind) -> Choice {
-    Choice { provider, terms: true, privacy: true, access_level: AccessLevel::Full, service_mailbox: None }
+pub fn choice(provider: ProviderKind) -> ConnectChoices {
+    ConnectChoices {
+        provider,
+        terms: true,
+        privacy: true,
+        access_level: AccessLevel::Full,
+        service_mailbox: None,
+    }
 }
 
-pub fn typed(server: &str) -> TypedCredentials {
-    TypedCredentials {
+pub fn typed(server: &str) -> EnteredCredentials {
+    EnteredCredentials {
         server: server.to_owned(),
         user: "svc".to_owned(),
         password: "pass".to_owned().into(),
@@ -54,7 +60,7 @@ pub async fn link(h: &Harness, tenant: Id<ids::Tenant>) -> String {
 }
 
 pub async fn link_back_to(h: &Harness, tenant: Id<ids::Tenant>, home: Option<String>) -> String {
-    let new = NewLink {
+    let new = NewInvitation {
         email: "it@acme.example".to_owned(),
         return_url: home,
         integration: None,
@@ -67,7 +73,7 @@ pub async fn link_back_to(h: &Harness, tenant: Id<ids::Tenant>, home: Option<Str
 /// Follows a link as far as the form for credentials. Returns the cookie.
 pub async fn follow(h: &Harness, link: &str) -> String {
     let (cookie, onward) =
-        h.services.connect().choose(Anyone, link, choice(ProviderKind::CalDav)).await.unwrap();
+        h.services.connect().submit_choices(Anyone, link, choice(ProviderKind::CalDav)).await.unwrap();
     assert_eq!(onward, NextPage::Credentials);
     cookie
 }
@@ -141,8 +147,8 @@ pub async fn adopted(h: &Harness, tenant: Id<ids::Tenant>, external: &str) -> in
 
 pub async fn adopt(h: &Harness, row: &integration::Model, external: &str) -> Result<(), Error> {
     let secret = Secret::MicrosoftApp { external: external.to_owned() };
-    let said = Consented { session: Id::nil(), by: "admin@acme.example".to_owned(), server: None };
-    h.services.connect().put_in_force(&h.services, row, &said, &secret, &organisation(external)).await
+    let said = ConsentSignal { session: Id::nil(), by: "admin@acme.example".to_owned(), server: None };
+    h.services.connect().activate_consent(&h.services, row, &said, &secret, &organisation(external)).await
 }
 
 /// With the permission for runs alone, `consented` could send a stored password to a server of one's choice, and
@@ -150,7 +156,7 @@ pub async fn adopt(h: &Harness, row: &integration::Model, external: &str) -> Res
 async fn nobody_signals_a_connection_by_hand(h: Harness) {
     let tenant = h.tenant("acme").await;
     let cookie = follow(&h, &link(&h, tenant).await).await;
-    h.services.connect().submit(Anyone, &cookie, typed("https://dav.example/")).await.unwrap();
+    h.services.connect().submit_credentials(Anyone, &cookie, typed("https://dav.example/")).await.unwrap();
     let session = sessions(&h, tenant).await.remove(0);
     let administrator = h.caller(tenant, StandardRole::Administrator).await;
     let by = &administrator;
@@ -176,11 +182,14 @@ async fn credentials_are_taken_once_and_only_where_they_are_asked_for(h: Harness
     let tenant = h.tenant("acme").await;
     let connect = h.services.connect();
     let cookie = follow(&h, &link(&h, tenant).await).await;
-    connect.submit(Anyone, &cookie, typed("https://dav.example/")).await.unwrap();
-    assert_eq!(refused(connect.submit(Anyone, &cookie, typed("https://evil.example/")).await), "STEP_OVER");
+    connect.submit_credentials(Anyone, &cookie, typed("https://dav.example/")).await.unwrap();
+    assert_eq!(
+        refused(connect.submit_credentials(Anyone, &cookie, typed("https://evil.example/")).await),
+        "STEP_OVER"
+    );
 
     let other = h.tenant("other").await;
-    let new = NewLink {
+    let new = NewInvitation {
         email: "it@other.example".to_owned(),
         return_url: None,
         integration: None,
@@ -188,9 +197,13 @@ async fn credentials_are_taken_once_and_only_where_they_are_asked_for(h: Harness
     };
     let (_, url) = h.services.links().invite(&h.vendor(other).await.allow().unwrap(), new).await.unwrap();
     let token = url.strip_prefix("https://muster.example/connect/").unwrap();
-    let (cookie, onward) = connect.choose(Anyone, token, choice(ProviderKind::Microsoft365)).await.unwrap();
+    let (cookie, onward) =
+        connect.submit_choices(Anyone, token, choice(ProviderKind::Microsoft365)).await.unwrap();
     assert!(matches!(onward, NextPage::Provider(_)));
-    assert_eq!(refused(connect.submit(Anyone, &cookie, typed("https://dav.example/")).await), "STEP_OVER");
+    assert_eq!(
+        refused(connect.submit_credentials(Anyone, &cookie, typed("https://dav.example/")).await),
+        "STEP_OVER"
+    );
 }
 
 async fn an_address_with_a_secret_in_it_is_refused(h: Harness) {
@@ -204,7 +217,7 @@ async fn an_address_with_a_secret_in_it_is_refused(h: Harness) {
         "ftp://dav.example/",
         "dav",
     ] {
-        let answer = h.services.connect().submit(Anyone, &cookie, typed(server)).await;
+        let answer = h.services.connect().submit_credentials(Anyone, &cookie, typed(server)).await;
         assert_eq!(refused(answer), "SERVER_URL_MALFORMED", "{server}");
     }
 }
@@ -223,7 +236,11 @@ async fn what_is_typed_has_a_length_and_no_odd_characters(h: Harness) {
         let answer = h
             .services
             .connect()
-            .submit(Anyone, &cookie, TypedCredentials { user: user.to_owned(), ..typed(server) })
+            .submit_credentials(
+                Anyone,
+                &cookie,
+                EnteredCredentials { user: user.to_owned(), ..typed(server) },
+            )
             .await;
         assert_eq!(refused(answer), code);
     }
@@ -232,16 +249,24 @@ async fn what_is_typed_has_a_length_and_no_odd_characters(h: Harness) {
 async fn an_exchange_server_may_be_left_to_be_found_and_exchange_online_is_refused(h: Harness) {
     let tenant = h.tenant("acme").await;
     let connect = h.services.connect();
-    let (cookie, _) =
-        connect.choose(Anyone, &link(&h, tenant).await, choice(ProviderKind::Exchange)).await.unwrap();
-    let online =
-        connect.submit(Anyone, &cookie, typed("https://outlook.office365.com/EWS/Exchange.asmx")).await;
+    let (cookie, _) = connect
+        .submit_choices(Anyone, &link(&h, tenant).await, choice(ProviderKind::Exchange))
+        .await
+        .unwrap();
+    let online = connect
+        .submit_credentials(Anyone, &cookie, typed("https://outlook.office365.com/EWS/Exchange.asmx"))
+        .await;
     assert_eq!(refused(online), "SERVER_IS_EXCHANGE_ONLINE");
-    let nameless =
-        connect.submit(Anyone, &cookie, TypedCredentials { user: "ACME\\svc".to_owned(), ..typed("") }).await;
+    let nameless = connect
+        .submit_credentials(Anyone, &cookie, EnteredCredentials { user: "ACME\\svc".to_owned(), ..typed("") })
+        .await;
     assert_eq!(refused(nameless), "SERVER_URL_MALFORMED", "nothing tells where the server is");
     connect
-        .submit(Anyone, &cookie, TypedCredentials { user: "svc@acme.example".to_owned(), ..typed(" ") })
+        .submit_credentials(
+            Anyone,
+            &cookie,
+            EnteredCredentials { user: "svc@acme.example".to_owned(), ..typed(" ") },
+        )
         .await
         .unwrap();
     let txn = h.services.store.read(tenant).await.unwrap();
@@ -250,7 +275,7 @@ async fn an_exchange_server_may_be_left_to_be_found_and_exchange_online_is_refus
     assert_eq!(consented.payload["server"], json!(null), "{:?}", consented.payload);
     drop(txn);
     let other = h.tenant("other").await;
-    let new = NewLink {
+    let new = NewInvitation {
         email: "it@other.example".to_owned(),
         return_url: None,
         integration: None,
@@ -259,7 +284,11 @@ async fn an_exchange_server_may_be_left_to_be_found_and_exchange_online_is_refus
     let (_, url) = h.services.links().invite(&h.vendor(other).await.allow().unwrap(), new).await.unwrap();
     let cookie = follow(&h, url.strip_prefix("https://muster.example/connect/").unwrap()).await;
     let empty = connect
-        .submit(Anyone, &cookie, TypedCredentials { user: "svc@acme.example".to_owned(), ..typed("") })
+        .submit_credentials(
+            Anyone,
+            &cookie,
+            EnteredCredentials { user: "svc@acme.example".to_owned(), ..typed("") },
+        )
         .await;
     assert_eq!(refused(empty), "SERVER_URL_MALFORMED", "a CalDAV server is not found by an address");
 }
@@ -271,13 +300,13 @@ async fn a_link_that_has_done_its_work_cannot_take_the_connection_down(h: Harnes
     put(&h, tenant, IntegrationState::Active).await;
     end_runs(&h, tenant).await;
     let connect = h.services.connect();
-    let again = connect.choose(Anyone, &token, choice(ProviderKind::CalDav)).await;
+    let again = connect.submit_choices(Anyone, &token, choice(ProviderKind::CalDav)).await;
     assert_eq!(refused(again), "INTEGRATION_NOT_RECONNECTABLE");
     let row = only(&h, tenant).await;
     assert_eq!(row.state, IntegrationState::Active);
     // Whoever may reconnect opens the door for the link again.
     h.services.integrations().reconnect(&h.vendor(tenant).await.allow().unwrap(), row.id).await.unwrap();
-    assert!(connect.choose(Anyone, &token, choice(ProviderKind::CalDav)).await.is_ok());
+    assert!(connect.submit_choices(Anyone, &token, choice(ProviderKind::CalDav)).await.is_ok());
 }
 
 async fn two_presses_of_a_button_make_one_integration(h: Harness) {
@@ -285,8 +314,8 @@ async fn two_presses_of_a_button_make_one_integration(h: Harness) {
     let token = link(&h, tenant).await;
     let connect = h.services.connect();
     let (one, two) = tokio::join!(
-        connect.choose(Anyone, &token, choice(ProviderKind::CalDav)),
-        connect.choose(Anyone, &token, choice(ProviderKind::CalDav)),
+        connect.submit_choices(Anyone, &token, choice(ProviderKind::CalDav)),
+        connect.submit_choices(Anyone, &token, choice(ProviderKind::CalDav)),
     );
     assert!(one.is_ok() && two.is_ok());
     assert_eq!(sessions(&h, tenant).await.len(), 2, "two browsers");
@@ -298,7 +327,7 @@ async fn s4_18_only_an_administrator_names_a_service_mailbox(h: Harness) {
     let integrations = h.services.integrations();
     let with_mailbox = || wanted(ProviderKind::CalDav, Some("bookings@acme.example"));
     for role in [StandardRole::HumanResources, StandardRole::CalendarConnector] {
-        let by = h.caller(tenant, role).await.allow::<may::Connect>().unwrap();
+        let by = h.caller(tenant, role).await.allow::<may::ConnectCalendars>().unwrap();
         let denied = integrations.create(&by, with_mailbox()).await.unwrap_err();
         assert!(
             matches!(denied, Error::Denied(Denied::Forbidden(Permission::ServiceAccountEdit))),
@@ -307,7 +336,7 @@ async fn s4_18_only_an_administrator_names_a_service_mailbox(h: Harness) {
         assert!(integrations.create(&by, wanted(ProviderKind::CalDav, None)).await.is_ok(), "{role}");
     }
     for role in [StandardRole::Administrator, StandardRole::PlatformAdministration] {
-        let by = h.caller(tenant, role).await.allow::<may::Connect>().unwrap();
+        let by = h.caller(tenant, role).await.allow::<may::ConnectCalendars>().unwrap();
         assert!(integrations.create(&by, with_mailbox()).await.is_ok(), "{role}");
     }
     let txn = h.services.store.read(tenant).await.unwrap();
@@ -336,12 +365,12 @@ async fn another_calendar_address_ends_the_users_own_consent(h: Harness) {
     h.services.grants().store(&tx, row.id, Some(anna.id), "anna@acme.example", &secret).await.unwrap();
     tx.commit().await.unwrap();
     let grants = h.services.grants();
-    assert!(grants.session(&h.services, &row, Some(anna.id)).await.is_ok());
+    assert!(grants.open_session(&h.services, &row, Some(anna.id)).await.is_ok());
     let change =
         UserChange { calendar_address: Some(Some("other@acme.example".to_owned())), ..UserChange::default() };
     h.services.users().update(&by.allow().unwrap(), anna.id, change, None).await.unwrap();
-    assert!(grants.session(&h.services, &row, Some(anna.id)).await.is_err());
-    assert!(grants.session(&h.services, &row, None).await.is_ok(), "the organisation's consent stays");
+    assert!(grants.open_session(&h.services, &row, Some(anna.id)).await.is_err());
+    assert!(grants.open_session(&h.services, &row, None).await.is_ok(), "the organisation's consent stays");
 }
 
 async fn whoever_is_removed_is_removed_from_the_connect_page_too(h: Harness) {
@@ -351,7 +380,9 @@ async fn whoever_is_removed_is_removed_from_the_connect_page_too(h: Harness) {
     let invited = h.services.links().open(Anyone, &token).await.unwrap().link.user_id.unwrap();
     h.services.users().delete(&h.vendor(tenant).await.allow().unwrap(), invited).await.unwrap();
     assert_eq!(
-        refused(h.services.connect().submit(Anyone, &cookie, typed("https://dav.example/")).await),
+        refused(
+            h.services.connect().submit_credentials(Anyone, &cookie, typed("https://dav.example/")).await
+        ),
         "SESSION_OVER"
     );
     assert_eq!(refused(h.services.links().open(Anyone, &token).await), "LINK_EXPIRED");
@@ -363,12 +394,12 @@ async fn a_typed_name_is_nobody_in_the_audit(h: Harness) {
     let opened = h.services.links().open(Anyone, &token).await.unwrap().link.id;
     let cookie = follow(&h, &token).await;
     let connect = h.services.connect();
-    let typed = TypedCredentials { user: "operator".to_owned(), ..typed("https://dav.example/") };
-    connect.submit(Anyone, &cookie, typed).await.unwrap();
+    let typed = EnteredCredentials { user: "operator".to_owned(), ..typed("https://dav.example/") };
+    connect.submit_credentials(Anyone, &cookie, typed).await.unwrap();
     let (row, session) = (only(&h, tenant).await, sessions(&h, tenant).await.remove(0).id);
     let secret = connect.stored_consent(&h.services, tenant, row.id, session).await.unwrap();
-    let said = Consented { session, by: "operator".to_owned(), server: None };
-    connect.put_in_force(&h.services, &row, &said, &secret, &organisation("dav")).await.unwrap();
+    let said = ConsentSignal { session, by: "operator".to_owned(), server: None };
+    connect.activate_consent(&h.services, &row, &said, &secret, &organisation("dav")).await.unwrap();
     let recorded = crate::people::audit::entries(&h, tenant).await;
     let consent = recorded.iter().find(|entry| entry.action == "integration.consent").unwrap();
     assert_eq!(consent.actor, opened.to_string());

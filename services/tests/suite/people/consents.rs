@@ -2,7 +2,7 @@
 
 use domain::{Id, ProviderKind, connect::ConnectStep, ids, state::IntegrationState};
 use entity::{consent_grant, integration};
-use services::{Anyone, Error, connect::Consented};
+use services::{Anyone, Error, connect::ConsentSignal};
 
 use crate::people::{
     connecting::{adopt, adopted, follow, link, made, only, organisation, put, sessions, typed},
@@ -27,16 +27,16 @@ async fn put_in_force(
     let (connect, row) = (h.services.connect(), only(h, tenant).await);
     let secret = connect.stored_consent(&h.services, tenant, row.id, session).await.unwrap();
     let server = Some("https://dav.example/".parse().unwrap());
-    let said = Consented { session, by: "svc".to_owned(), server };
+    let said = ConsentSignal { session, by: "svc".to_owned(), server };
     let organisation = organisation("https://dav.example/svc/");
-    connect.put_in_force(&h.services, &row, &said, &secret, &organisation).await.unwrap();
+    connect.activate_consent(&h.services, &row, &said, &secret, &organisation).await.unwrap();
     row
 }
 
 async fn a_consent_is_read_for_its_own_integration_alone(h: Harness) {
     let tenant = h.tenant("acme").await;
     let cookie = follow(&h, &link(&h, tenant).await).await;
-    h.services.connect().submit(Anyone, &cookie, typed("https://dav.example/")).await.unwrap();
+    h.services.connect().submit_credentials(Anyone, &cookie, typed("https://dav.example/")).await.unwrap();
     let session = sessions(&h, tenant).await.remove(0);
     let other = made(&h, &h.vendor(tenant).await, ProviderKind::CalDav).await;
     let connect = h.services.connect();
@@ -56,10 +56,10 @@ async fn only_the_browser_whose_consent_is_in_force_authorises_it(h: Harness) {
     let token = link(&h, tenant).await;
     let connect = h.services.connect();
     let granted = follow(&h, &token).await;
-    connect.submit(Anyone, &granted, typed("https://dav.example/")).await.unwrap();
+    connect.submit_credentials(Anyone, &granted, typed("https://dav.example/")).await.unwrap();
     let first = sessions(&h, tenant).await.remove(0).id;
     let other = follow(&h, &token).await;
-    connect.submit(Anyone, &other, typed("https://elsewhere.example/")).await.unwrap();
+    connect.submit_credentials(Anyone, &other, typed("https://elsewhere.example/")).await.unwrap();
     put_in_force(&h, tenant, first).await;
     put(&h, tenant, IntegrationState::AwaitingAuthorization).await;
     let undecided = follow(&h, &token).await;
@@ -78,7 +78,7 @@ async fn whose_consent_was_in_force_before_authorises_no_later_one(h: Harness) {
     let mut cookies = Vec::new();
     for _ in 0..2 {
         let cookie = follow(&h, &token).await;
-        connect.submit(Anyone, &cookie, typed("https://dav.example/")).await.unwrap();
+        connect.submit_credentials(Anyone, &cookie, typed("https://dav.example/")).await.unwrap();
         let handed_over = sessions(&h, tenant).await;
         let session = handed_over.iter().find(|row| row.step == ConnectStep::HandedOver).unwrap().id;
         put_in_force(&h, tenant, session).await;
@@ -93,7 +93,7 @@ async fn an_abandoned_consent_leaves_no_secret_and_no_organisation(h: Harness) {
     let tenant = h.tenant("acme").await;
     let cookie = follow(&h, &link(&h, tenant).await).await;
     let connect = h.services.connect();
-    connect.submit(Anyone, &cookie, typed("https://dav.example/")).await.unwrap();
+    connect.submit_credentials(Anyone, &cookie, typed("https://dav.example/")).await.unwrap();
     let session = sessions(&h, tenant).await.remove(0).id;
     let row = put_in_force(&h, tenant, session).await;
     connect.withdraw(&h.services, tenant, row.id).await.unwrap();
@@ -128,10 +128,10 @@ async fn a_consent_whose_organisation_is_not_bound_gives_no_access(h: Harness) {
     let tenant = h.tenant("acme").await;
     let row = adopted(&h, tenant, "org").await;
     let grants = h.services.grants();
-    assert!(grants.session(&h.services, &row, None).await.is_ok());
+    assert!(grants.open_session(&h.services, &row, None).await.is_ok());
     let tx = h.services.begin(tenant).await.unwrap();
     entity::external_binding::delete(tenant).exec(tx.conn()).await.unwrap();
     tx.commit().await.unwrap();
-    let error = grants.session(&h.services, &row, None).await.map(|_| ()).unwrap_err();
+    let error = grants.open_session(&h.services, &row, None).await.map(|_| ()).unwrap_err();
     assert!(matches!(error, Error::Provider(error) if error.kind == providers::ErrorKind::GrantLost));
 }

@@ -14,10 +14,10 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, sea_
 use serde_json::json;
 use services::{
     Anyone,
-    connect::{Choice, Consented, NextPage, TypedCredentials},
+    connect::{ConnectChoices, ConsentSignal, EnteredCredentials, NextPage},
     grants::Secret,
     integrations::NewIntegration,
-    links::NewLink,
+    links::NewInvitation,
     users::NewUser,
     vault::Column,
 };
@@ -57,7 +57,7 @@ fn wanted() -> NewIntegration {
 /// Follows a link as far as the form for the service account. Returns the cookie.
 async fn follow(h: &Harness) -> String {
     let tenant = h.tenant("acme").await;
-    let new = NewLink {
+    let new = NewInvitation {
         email: "it@acme.example".to_owned(),
         return_url: None,
         integration: None,
@@ -65,14 +65,14 @@ async fn follow(h: &Harness) -> String {
     };
     let (_, url) = h.services.links().invite(&h.vendor(tenant).await.allow().unwrap(), new).await.unwrap();
     let link = url.strip_prefix("https://muster.example/connect/").unwrap();
-    let choice = Choice {
+    let choice = ConnectChoices {
         provider: ProviderKind::GoogleWorkspace,
         terms: true,
         privacy: true,
         access_level: AccessLevel::Full,
         service_mailbox: None,
     };
-    let (cookie, onward) = h.services.connect().choose(Anyone, link, choice).await.unwrap();
+    let (cookie, onward) = h.services.connect().submit_choices(Anyone, link, choice).await.unwrap();
     assert_eq!(onward, NextPage::Credentials);
     cookie
 }
@@ -80,13 +80,13 @@ async fn follow(h: &Harness) -> String {
 async fn a_service_account_is_named_by_its_address_and_only_where_that_is_offered(h: Harness) {
     let cookie = follow(&h).await;
     let name = async |user: &str, address: &str| {
-        let typed = TypedCredentials {
+        let typed = EnteredCredentials {
             server: String::new(),
             user: user.to_owned(),
             password: String::new().into(),
             service_account: Some(address.to_owned()),
         };
-        refused(h.services.connect().submit(Anyone, &cookie, typed).await)
+        refused(h.services.connect().submit_credentials(Anyone, &cookie, typed).await)
     };
     let good = "calendars@project.iam.gserviceaccount.com";
     assert_eq!(name("administrator", good).await, "CREDENTIALS_MISSING");
@@ -110,7 +110,7 @@ async fn only_a_key_file_and_an_administrators_address_are_taken(h: Harness) {
     let cookie = follow(&h).await;
     let connect = h.services.connect();
     let key = key_file();
-    let typed = |user: &str, key: &str| TypedCredentials {
+    let typed = |user: &str, key: &str| EnteredCredentials {
         server: String::new(),
         user: user.to_owned(),
         password: key.to_owned().into(),
@@ -123,11 +123,14 @@ async fn only_a_key_file_and_an_administrators_address_are_taken(h: Harness) {
         ("it@acme.example", "{\"type\":\"authorized_user\"}", "SERVICE_KEY_MALFORMED"),
         ("it@acme.example", &key.replace("BEGIN", "SPOILT"), "SERVICE_KEY_MALFORMED"),
     ] {
-        assert_eq!(refused(connect.submit(Anyone, &cookie, typed(user, key)).await), code);
+        assert_eq!(refused(connect.submit_credentials(Anyone, &cookie, typed(user, key)).await), code);
     }
-    let taken = connect.submit(Anyone, &cookie, typed(" it@acme.example ", &key)).await.unwrap();
+    let taken = connect.submit_credentials(Anyone, &cookie, typed(" it@acme.example ", &key)).await.unwrap();
     assert_eq!(taken, NextPage::Progress);
-    assert_eq!(refused(connect.submit(Anyone, &cookie, typed("it@acme.example", &key)).await), "STEP_OVER");
+    assert_eq!(
+        refused(connect.submit_credentials(Anyone, &cookie, typed("it@acme.example", &key)).await),
+        "STEP_OVER"
+    );
 }
 
 async fn a_key_gives_a_session_only_while_its_organisation_is_bound(h: Harness) {
@@ -135,7 +138,7 @@ async fn a_key_gives_a_session_only_while_its_organisation_is_bound(h: Harness) 
     let row =
         h.services.integrations().create(&h.vendor(tenant).await.allow().unwrap(), wanted()).await.unwrap();
     let secret = Secret::ServiceAccount { key: key_file() };
-    let consented = Consented { session: Id::nil(), by: "it@acme.example".to_owned(), server: None };
+    let consented = ConsentSignal { session: Id::nil(), by: "it@acme.example".to_owned(), server: None };
     let organisation = Organisation {
         id: "C01".to_owned(),
         name: "Acme".to_owned(),
@@ -143,15 +146,19 @@ async fn a_key_gives_a_session_only_while_its_organisation_is_bound(h: Harness) 
         zone: None,
         language: None,
     };
-    h.services.connect().put_in_force(&h.services, &row, &consented, &secret, &organisation).await.unwrap();
-    let rows = h.services.integrations().by_ids(h.services.within(tenant), &[row.id]).await.unwrap();
-    let (_, session) = h.services.grants().session(&h.services, &rows[0], None).await.unwrap();
+    h.services
+        .connect()
+        .activate_consent(&h.services, &row, &consented, &secret, &organisation)
+        .await
+        .unwrap();
+    let rows = h.services.integrations().by_ids(h.services.tenant_scope(tenant), &[row.id]).await.unwrap();
+    let (_, session) = h.services.grants().open_session(&h.services, &rows[0], None).await.unwrap();
     assert_eq!((session.account.as_str(), session.own), ("it@acme.example", false));
     let credential = session.credentials.current().await.unwrap();
     let Credential::ServiceAccount(key) = credential else { panic!("{credential:?}") };
     assert_eq!(key.email, "m@p.iam.gserviceaccount.com");
     h.services.connect().withdraw(&h.services, tenant, row.id).await.unwrap();
-    assert!(h.services.grants().session(&h.services, &rows[0], None).await.is_err());
+    assert!(h.services.grants().open_session(&h.services, &rows[0], None).await.is_err());
     assert!(session.credentials.current().await.is_err(), "a session that is open loses its key too");
 }
 
@@ -172,7 +179,7 @@ async fn a_notice_is_believed_by_the_channels_own_id_and_secret(h: Harness) {
     let connection = h
         .services
         .connections()
-        .of_holders(h.services.within(tenant), &[anna.id.any()])
+        .of_holders(h.services.tenant_scope(tenant), &[anna.id.any()])
         .await
         .unwrap()
         .remove(0);

@@ -61,21 +61,21 @@ pub struct Harness {
 
 impl Harness {
     async fn at(url: &str) -> Self {
-        migration::up(&Store::owner(url).await.unwrap()).await.unwrap();
+        migration::up(&Store::connect_as_owner(url).await.unwrap()).await.unwrap();
         let statements = Arc::default();
-        let store = Store::connect(&Logins::at(url), 4).await.unwrap().counted(&statements);
+        let store = Store::connect(&Logins::from_url(url), 4).await.unwrap().count_statements(&statements);
         let clock = TestClock::at(Timestamp::UNIX_EPOCH + Duration::days(20_400));
         let shared: domain::SharedClock = Arc::new(clock.clone());
         let ids = Ids::random(shared.clone());
         let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
         let queue =
             lanes::connect("memory:", "people", shared.clone(), ids.clone(), &tracker, &token).unwrap();
-        let master = ids.bytes();
+        let master = ids.random_bytes();
         let vault = Vault::new(master, ids.clone());
-        let settings = Settings::at("https://muster.example".parse().unwrap());
+        let settings = Settings::for_url("https://muster.example".parse().unwrap());
         let connectors = connectors(&shared, &ids);
         let services = System::new(store, shared, ids, queue, vault.clone(), connectors, settings);
-        let (_, key) = services.keys().ensure_first(&services, None, "the first").await.unwrap().unwrap();
+        let (_, key) = services.keys().ensure_first_key(&services, None, "the first").await.unwrap().unwrap();
         let caller = services
             .access()
             .authenticate(Anyone, Some(&format!("Bearer {key}")), None)
@@ -96,7 +96,7 @@ impl Harness {
 
     /// The database as its owner, past the services.
     pub async fn owner(&self) -> DatabaseConnection {
-        Store::owner(&self.url).await.unwrap()
+        Store::connect_as_owner(&self.url).await.unwrap()
     }
 
     /// Another node on the same database, with other keys.
@@ -179,7 +179,7 @@ impl Harness {
 fn connectors(clock: &domain::SharedClock, ids: &Ids) -> Connectors {
     let client = http::Client::new(http::Config::default()).unwrap();
     let nowhere: url::Url = "https://nowhere.invalid/".parse().unwrap();
-    let secret = microsoft::ClientCredential::Secret(ids.secret().into());
+    let secret = microsoft::ClientCredential::Secret(ids.random_secret().into());
     let config = microsoft::Config::new(nowhere.clone(), nowhere.clone(), "client", secret);
     let graph = microsoft::Microsoft::new(config, client.clone(), clock.clone(), ids.clone());
     let ews = exchange::Exchange::new(exchange::Config::default(), client.clone(), ids.clone());
@@ -193,7 +193,11 @@ fn connectors(clock: &domain::SharedClock, ids: &Ids) -> Connectors {
         keyless: None,
     };
     let google = google::Google::new(config, client, clock.clone(), ids.clone());
-    Connectors::default().with(Arc::new(google)).with(Arc::new(graph)).with(Arc::new(ews)).with(Arc::new(dav))
+    Connectors::default()
+        .with_provider(Arc::new(google))
+        .with_provider(Arc::new(graph))
+        .with_provider(Arc::new(ews))
+        .with_provider(Arc::new(dav))
 }
 
 /// A user named `name`.

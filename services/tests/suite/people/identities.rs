@@ -70,7 +70,7 @@ async fn sign_in(h: &Harness, tenant: Id<ids::Tenant>, issuer: Id<ids::OpenIdIss
 
 async fn subjects(h: &Harness, tenant: Id<ids::Tenant>, issuer: Id<ids::OpenIdIssuer>) -> Vec<String> {
     let by = h.vendor(tenant).await;
-    let found = h.services.issuers().identities(&by.allow().unwrap(), issuer, PageArgs::default()).await;
+    let found = h.services.issuers().list_identities(&by.allow().unwrap(), issuer, PageArgs::default()).await;
     found.unwrap().items.into_iter().map(|row| row.subject).collect()
 }
 
@@ -86,8 +86,8 @@ async fn a_link_by_somebody_with_fewer_permissions_does_not_survive_a_promotion(
     let weak = h.caller(tenant, StandardRole::HumanResources).await;
     let [chief, deputy, own] =
         [user(&h, tenant, "chief").await, user(&h, tenant, "deputy").await, user(&h, tenant, "own").await];
-    issuers.link(&weak.allow().unwrap(), issuer, chief, "mine").await.unwrap();
-    issuers.link(&vendor.allow().unwrap(), issuer, deputy, "deputy").await.unwrap();
+    issuers.link_identity(&weak.allow().unwrap(), issuer, chief, "mine").await.unwrap();
+    issuers.link_identity(&vendor.allow().unwrap(), issuer, deputy, "deputy").await.unwrap();
     sign_in(&h, tenant, issuer, own).await;
     let connector = h.role(tenant, StandardRole::HumanResources.as_str()).await;
     roles.assign(&vendor.allow().unwrap(), chief, &[connector]).await.unwrap();
@@ -102,7 +102,7 @@ async fn a_link_by_somebody_with_fewer_permissions_does_not_survive_a_promotion(
     assert_eq!(unlinked.len(), 1);
     assert_eq!(unlinked[0].subject, chief.to_string());
     assert!(json!(unlinked[0].old_value).to_string().contains("mine"));
-    let again = issuers.link(&weak.allow().unwrap(), issuer, chief, "mine").await;
+    let again = issuers.link_identity(&weak.allow().unwrap(), issuer, chief, "mine").await;
     assert_eq!(refused(again), "PERMISSION_NOT_YOURS");
 }
 
@@ -132,7 +132,7 @@ async fn a_wider_role_ends_the_links_of_its_holders_too(h: Harness) {
     let new = NewRole { name: "R".to_owned(), permissions: [Permission::UserView].into() };
     let role = roles.create(&vendor.allow().unwrap(), new).await.unwrap().id;
     roles.assign(&vendor.allow().unwrap(), chief, &[role]).await.unwrap();
-    issuers.link(&weak.allow().unwrap(), issuer, chief, "mine").await.unwrap();
+    issuers.link_identity(&weak.allow().unwrap(), issuer, chief, "mine").await.unwrap();
     let wider = [Permission::UserView, Permission::RoleEdit].into();
     let change = RoleChange { permissions: Some(wider), ..RoleChange::default() };
     roles.update(&vendor.allow().unwrap(), role, change).await.unwrap();
@@ -170,13 +170,13 @@ async fn codes_end_with_the_tokens(h: Harness) {
     let (issuer, vendor) = (issuer(&h, tenant).await, h.vendor(tenant).await);
     let (anna, ben) = (user(&h, tenant, "anna").await, user(&h, tenant, "ben").await);
     let issuers = h.services.issuers();
-    issuers.link(&vendor.allow().unwrap(), issuer, anna, "anna").await.unwrap();
+    issuers.link_identity(&vendor.allow().unwrap(), issuer, anna, "anna").await.unwrap();
     code(&h, tenant, issuer, ben).await;
     code(&h, tenant, issuer, anna).await;
     h.services.access().revoke(&vendor.allow_own_or(anna).unwrap(), None).await.unwrap();
     assert_eq!(codes(&h, tenant).await, 1, "that of somebody else stays");
     code(&h, tenant, issuer, anna).await;
-    issuers.link(&vendor.allow().unwrap(), issuer, anna, "another").await.unwrap();
+    issuers.link_identity(&vendor.allow().unwrap(), issuer, anna, "another").await.unwrap();
     assert_eq!(codes(&h, tenant).await, 1, "a code of the former subject is worth nothing");
 }
 

@@ -7,7 +7,7 @@ use domain::{
 };
 use messages::Language;
 use serde_json::json;
-use services::{Anyone, keys::NewKey, links::NewLink};
+use services::{Anyone, keys::NewKey, links::NewInvitation};
 
 use crate::people::{
     audit::entries,
@@ -27,8 +27,8 @@ on_both!(
     a_rotated_key_leaves_its_invitations_to_its_successor,
 );
 
-pub fn invitation(email: &str) -> NewLink {
-    NewLink { email: email.to_owned(), return_url: None, integration: None, roles: Vec::new() }
+pub fn invitation(email: &str) -> NewInvitation {
+    NewInvitation { email: email.to_owned(), return_url: None, integration: None, roles: Vec::new() }
 }
 
 pub fn token(url: &str) -> &str {
@@ -64,9 +64,9 @@ async fn s3_3_an_it_person_is_invited_with_one_permission(h: Harness) {
     let user = link.user_id.unwrap();
     let invited = h.bearer(tenant, user).await;
     assert_eq!(invited.permissions(), &[Permission::CalendarConnect].into());
-    assert!(invited.allow::<may::Connect>().is_ok());
+    assert!(invited.allow::<may::ConnectCalendars>().is_ok());
     let administrator = h.role(tenant, StandardRole::PlatformAdministration.as_str()).await;
-    let more = NewLink { roles: vec![administrator], ..invitation("it@acme.example") };
+    let more = NewInvitation { roles: vec![administrator], ..invitation("it@acme.example") };
     assert_eq!(refused(h.services.links().invite(&by, more.clone()).await), "FORBIDDEN", "as by assignRoles");
     h.services.links().invite(&h.vendor(tenant).await.allow().unwrap(), more).await.unwrap();
     let both = [Permission::CalendarConnect, Permission::PlatformAdministration].into();
@@ -126,7 +126,8 @@ async fn an_invitation_rests_on_its_sender_and_on_the_invited_user(h: Harness) {
     let (cookie, invited) = (follow(&h, token(&url)).await, link.user_id.unwrap());
     let state = async || {
         let page = h.services.connect().progress(Anyone, &cookie).await.map(|_| ());
-        let typed = h.services.connect().submit(Anyone, &cookie, typed("no server")).await.map(|_| ());
+        let typed =
+            h.services.connect().submit_credentials(Anyone, &cookie, typed("no server")).await.map(|_| ());
         let opened = links.open(Anyone, token(&url)).await.map(|_| ());
         [opened, page, typed].map(|result| result.map_or_else(|error| error.code(), |()| "OPEN"))
     };

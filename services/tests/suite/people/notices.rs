@@ -29,7 +29,11 @@ pub async fn watched(h: &Harness, name: &str, users: &[&str]) -> (Id<ids::Tenant
         new.calendar_address = Some(format!("{user}@{name}.example"));
         let user = h.services.users().create(&by.allow().unwrap(), new).await.unwrap();
         mailboxes.extend(
-            h.services.connections().of_holders(h.services.within(tenant), &[user.id.any()]).await.unwrap(),
+            h.services
+                .connections()
+                .of_holders(h.services.tenant_scope(tenant), &[user.id.any()])
+                .await
+                .unwrap(),
         );
     }
     end_runs(h, tenant).await;
@@ -77,7 +81,7 @@ async fn a_push_does_not_bring_back_the_mailbox_of_somebody_who_left(h: Harness)
     assert!(channels.handle_push(Anyone, "acme-anna", "known").await.unwrap());
     assert_eq!(live(&h, tenant, mailbox.id).await, 1);
     let wanting = async || {
-        let wanting = channels.without_channel(&h.services, tenant).await.unwrap();
+        let wanting = channels.find_without_channel(&h.services, tenant).await.unwrap();
         wanting.iter().any(|connection| connection.id == mailbox.id)
     };
     let lapsed = async |secret: &str| {

@@ -148,7 +148,7 @@ async fn a_step_of_the_connect_page_waits_for_whoever_revokes_its_invitation(h: 
     let held = "SELECT 1 FROM tenant WHERE id = $1 FOR NO KEY UPDATE";
     revoking.query_all_raw(statement(held, [tenant.into()])).await.unwrap();
     let connect = h.services.connect();
-    let step = connect.submit(Anyone, &cookie, typed("https://dav.example/"));
+    let step = connect.submit_credentials(Anyone, &cookie, typed("https://dav.example/"));
     let rest = async {
         until_somebody_waits(&watch).await;
         // In a step that held the session by now, each would wait for the other.
@@ -240,7 +240,7 @@ async fn an_invitation_that_is_revoked_meanwhile_opens_nothing(h: Harness) {
     let held = "SELECT 1 FROM tenant WHERE id = $1 FOR NO KEY UPDATE";
     revoking.query_all_raw(statement(held, [tenant.into()])).await.unwrap();
     let connect = h.services.connect();
-    let opened = connect.choose(Anyone, token(&url), choice(ProviderKind::CalDav));
+    let opened = connect.submit_choices(Anyone, token(&url), choice(ProviderKind::CalDav));
     let rest = async {
         until_somebody_waits(&watch).await;
         // A moment after the other transaction began.

@@ -55,7 +55,7 @@ async fn what_revokes_nothing_changes_nothing(h: Harness) {
     let (tenant, user) = a_user(&h).await;
     let by = h.vendor(tenant).await;
     let before = entries(&h, tenant).await.len();
-    let mut changes = Box::pin(h.services.access().changes(Anyone));
+    let mut changes = Box::pin(h.services.access().watch_changes(Anyone));
     assert_eq!(h.services.access().revoke(&by.allow_own_or(user).unwrap(), Some(&[])).await.unwrap(), 0);
     assert_eq!(entries(&h, tenant).await.len(), before);
     assert_eq!(changes.next().now_or_never(), None, "nobody is authenticated again");
@@ -142,10 +142,7 @@ async fn every_change_of_access_ends_what_is_remembered(h: Harness) {
     services.roles().unassign(&by.allow().unwrap(), user, &[connector]).await.unwrap();
     assert!(!may(Permission::CalendarConnect).await, "unassigned");
     let is_familiar = |credential: &str| {
-        services
-            .access()
-            .recently_authenticated(Anyone, Some(&format!("Bearer {credential}")), None)
-            .is_some()
+        services.access().find_recent_caller(Anyone, Some(&format!("Bearer {credential}")), None).is_some()
     };
     assert!(is_familiar(&token), "whose places its requests take is known");
     services.users().delete(&by.allow().unwrap(), user).await.unwrap();
@@ -186,7 +183,7 @@ async fn another_node_hears_of_it(h: Harness) {
     let authorization = format!("Bearer {token}");
     let there = async || other.access().authenticate(Anyone, Some(&authorization), None).await;
     assert!(there().await.is_ok());
-    let mut changes = Box::pin(other.access().changes(Anyone));
+    let mut changes = Box::pin(other.access().watch_changes(Anyone));
     own.access().revoke(&h.vendor(tenant).await.allow_own_or(user).unwrap(), None).await.unwrap();
     assert_eq!(
         changes.next().now_or_never(),

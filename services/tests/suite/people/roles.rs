@@ -3,7 +3,7 @@
 use domain::{Permission, StandardRole, access::Denied, may};
 use services::{
     Error, Excess,
-    roles::{NewRole, RoleChange, permissions_in},
+    roles::{NewRole, RoleChange, role_permissions},
     users::NewUser,
 };
 
@@ -48,7 +48,7 @@ async fn a_tenant_has_a_bounded_number_of_roles_and_so_has_a_user(h: Harness) {
     let refused = roles.assign(&by.allow().unwrap(), bob, &made[50..51]).await.unwrap_err();
     let Error::Refused(refused) = refused else { panic!("{refused}") };
     assert_eq!((refused.code, refused.excess), ("TOO_MANY", Some(Excess { limit: 50, actual: 51 })));
-    let held = roles.of_users(h.services.within(tenant), &[bob]).await.unwrap();
+    let held = roles.of_users(h.services.tenant_scope(tenant), &[bob]).await.unwrap();
     let held: Vec<_> = held[&bob].iter().map(|role| role.id).collect();
     made[..50].sort_unstable();
     assert_eq!(held, made[..50], "in the order of their ids, and no more");
@@ -144,13 +144,13 @@ async fn custom_roles_change_what_their_holders_may_do(h: Harness) {
     for _ in 0..2 {
         roles.assign(&by.allow().unwrap(), bob.id, &[made.id]).await.unwrap();
     }
-    let held = roles.of_users(h.services.within(tenant), &[bob.id]).await.unwrap();
+    let held = roles.of_users(h.services.tenant_scope(tenant), &[bob.id]).await.unwrap();
     assert_eq!(held[&bob.id], std::slice::from_ref(&made), "given twice, held once");
     let change =
         RoleChange { permissions: Some([Permission::BookingEdit].into()), name: Some("Editor".to_owned()) };
     let changed = roles.update(&by.allow().unwrap(), made.id, change).await.unwrap();
     assert_eq!(
-        (changed.name.as_str(), permissions_in(&changed)),
+        (changed.name.as_str(), role_permissions(&changed)),
         ("Editor", [Permission::BookingEdit].into())
     );
     let permissions = roles.permissions_of(&h.services, tenant, bob.id).await.unwrap();

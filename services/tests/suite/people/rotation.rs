@@ -10,7 +10,7 @@ use entity::{channel, connect_session, consent_grant, former_data_key, tenant};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr};
 use services::{
     Anyone, System, Vault,
-    audit::Sealer,
+    audit::AuditKeyProvider,
     grants::Secret,
     secrets::{Progress, Report, Scope, Status},
     vault::Column,
@@ -57,7 +57,7 @@ async fn filled(h: &Harness, name: &str, consents: usize) -> Id<ids::Tenant> {
     }
     tx.commit().await.unwrap();
     let cookie = follow(h, &link_back_to(h, tenant, None).await).await;
-    h.services.connect().submit(Anyone, &cookie, typed("https://dav.example/")).await.unwrap();
+    h.services.connect().submit_credentials(Anyone, &cookie, typed("https://dav.example/")).await.unwrap();
     tenant
 }
 
@@ -112,7 +112,7 @@ async fn acts(h: &Harness, chain: Id<ids::Tenant>) -> Vec<String> {
 
 /// Seals the audit's key with the master key in force, as the owner does.
 async fn reseal(h: &Harness, vault: &Vault) -> bool {
-    let sealer = Sealer::new(vault.clone(), h.services.ids.clone());
+    let sealer = AuditKeyProvider::new(vault.clone(), h.services.ids.clone());
     sealer.reseal(&h.owner().await).await.unwrap()
 }
 
@@ -132,10 +132,10 @@ async fn nodes_of_an_old_and_a_new_configuration_work_side_by_side_and_the_forme
         .await
         .unwrap();
     let token = h.services.access().issue(&h.staff, acme, user.id, None).await.unwrap().token;
-    let key: [u8; 32] = h.services.ids.bytes();
+    let key: [u8; 32] = h.services.ids.random_bytes();
     let vault = Vault::with_former(key, &[h.master], h.services.ids.clone());
     let (old, new) = (&h.services, h.node(vault.clone()));
-    new.secrets().ready(&new).await.unwrap();
+    new.secrets().ensure_ready(&new).await.unwrap();
 
     // Before anybody says so, nothing changes: what the new node writes, the old one reads, and the other way about.
     let beta = h.plain_tenant("beta", domain::state::Plan::Plus).await;
@@ -159,24 +159,31 @@ async fn nodes_of_an_old_and_a_new_configuration_work_side_by_side_and_the_forme
     assert_eq!(snapshot(&new, acme).await, before);
     assert!(opens_the_door(&new, &h.key).await && opens_the_door(&new, &token).await);
     let seen = status(&new).await;
-    assert!(seen.is_behind() && seen.in_force == Some(h.vault.current()) && seen.unused().next().is_none());
+    assert!(
+        seen.needs_rotation()
+            && seen.in_force == Some(h.vault.current_key_id())
+            && seen.unused_keys().next().is_none()
+    );
 
     let report = rotate(&new, Scope::Master).await;
     assert_eq!((report.master_values, report.new_data_keys, report.values), (5, 0, 0), "{report:?}");
     let seen = status(&new).await;
-    assert!(seen.is_behind() && seen.unused().next().is_none(), "the audit's key is the owner's: {seen:?}");
+    assert!(
+        seen.needs_rotation() && seen.unused_keys().next().is_none(),
+        "the audit's key is the owner's: {seen:?}"
+    );
     assert!(reseal(&h, &vault).await);
     let seen = status(&new).await;
-    assert!(!seen.is_behind(), "{seen:?}");
-    assert_eq!(seen.sealed, BTreeMap::from([(vault.current(), 6)]));
-    assert_eq!(seen.unused().collect::<Vec<_>>(), [h.vault.current()]);
+    assert!(!seen.needs_rotation(), "{seen:?}");
+    assert_eq!(seen.sealed, BTreeMap::from([(vault.current_key_id(), 6)]));
+    assert_eq!(seen.unused_keys().collect::<Vec<_>>(), [h.vault.current_key_id()]);
     assert_eq!(acts(&h, Id::nil()).await.last().unwrap(), "master_key.rotate", "it is recorded");
     assert!(!old.is_ready(Anyone).await, "a node without the key takes no requests");
     assert!(new.is_ready(Anyone).await);
 
     // The former key goes, and everything opens as before.
     let last = h.node(Vault::new(key, h.services.ids.clone()));
-    last.secrets().ready(&last).await.unwrap();
+    last.secrets().ensure_ready(&last).await.unwrap();
     assert_eq!(snapshot(&last, acme).await, before);
     assert!(opens_the_door(&last, &h.key).await && opens_the_door(&last, &token).await);
     last.access().issue(&h.staff, acme, user.id, None).await.unwrap();
@@ -185,12 +192,12 @@ async fn nodes_of_an_old_and_a_new_configuration_work_side_by_side_and_the_forme
 
 async fn a_master_key_that_is_missing_is_named(h: Harness) {
     let acme = filled(&h, "acme", 1).await;
-    let key: [u8; 32] = h.services.ids.bytes();
+    let key: [u8; 32] = h.services.ids.random_bytes();
     // Somebody put a new key in the place of the old one.
     let alone = h.node(Vault::new(key, h.services.ids.clone()));
-    let error = alone.secrets().ready(&alone).await.unwrap_err();
+    let error = alone.secrets().ensure_ready(&alone).await.unwrap_err();
     assert_eq!(error.code(), "MASTER_KEY_UNKNOWN");
-    assert!(error.to_string().contains(&h.vault.current().to_string()), "{error}");
+    assert!(error.to_string().contains(&h.vault.current_key_id().to_string()), "{error}");
     let stopped = alone.secrets().rotate(&alone, Scope::DataKeys, &mut |_| ControlFlow::Continue(())).await;
     assert_eq!(stopped.unwrap_err().code(), "MASTER_KEY_UNKNOWN");
     assert_eq!(former(&h.services, acme).await, [], "nothing was touched");
@@ -206,15 +213,15 @@ async fn a_master_key_that_is_missing_is_named(h: Harness) {
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    alone.secrets().ready(&alone).await.unwrap();
+    alone.secrets().ensure_ready(&alone).await.unwrap();
     let seen = status(&alone).await;
-    assert_eq!(seen.missing().collect::<Vec<_>>(), [h.vault.current()]);
+    assert_eq!(seen.missing_keys().collect::<Vec<_>>(), [h.vault.current_key_id()]);
     let stopped = alone.secrets().rotate(&alone, Scope::Master, &mut |_| ControlFlow::Continue(())).await;
     assert_eq!(stopped.unwrap_err().code(), "MASTER_KEY_UNKNOWN");
-    assert_eq!(status(&new).await.unused().next(), None, "who has it is told that it is needed");
+    assert_eq!(status(&new).await.unused_keys().next(), None, "who has it is told that it is needed");
     rotate(&new, Scope::Master).await;
     assert!(reseal(&h, &new.vault).await);
-    assert_eq!(status(&alone).await.missing().next(), None);
+    assert_eq!(status(&alone).await.missing_keys().next(), None);
 }
 
 async fn one_tenants_data_key_is_replaced_and_nobody_elses(h: Harness) {

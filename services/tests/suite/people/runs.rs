@@ -169,6 +169,6 @@ async fn a_run_is_its_tenants_alone(h: Harness) {
     assert_eq!(refused(runs.retry(&stranger.allow().unwrap(), run).await), "NOT_FOUND");
     assert_eq!(refused(runs.cancel(&stranger.allow().unwrap(), run).await), "NOT_FOUND");
     assert_eq!(refused(runs.signal(&stranger.allow().unwrap(), run, "x", json!({})).await), "NOT_FOUND");
-    assert_eq!(runs.by_ids(h.services.within(other), &[run]).await.unwrap(), []);
-    assert_eq!(runs.by_ids(h.services.within(tenant), &[run]).await.unwrap().len(), 1);
+    assert_eq!(runs.by_ids(h.services.tenant_scope(other), &[run]).await.unwrap(), []);
+    assert_eq!(runs.by_ids(h.services.tenant_scope(tenant), &[run]).await.unwrap().len(), 1);
 }

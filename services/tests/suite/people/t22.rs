@@ -16,7 +16,7 @@ use domain::{Id, Ids, ids};
 use entity::{Logins, Store};
 use futures::FutureExt;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait};
-use services::{PageArgs, System, links::NewLink};
+use services::{PageArgs, System, links::NewInvitation};
 use tokio::task::JoinSet;
 
 use crate::people::harness::{Harness, on_postgres, person};
@@ -161,11 +161,11 @@ async fn tenants(h: &Harness) -> Vec<Id<ids::Tenant>> {
 }
 
 async fn few_connections(h: &Harness) -> Store {
-    Store::connect(&Logins::at(&h.url), CONNECTIONS).await.unwrap()
+    Store::connect(&Logins::from_url(&h.url), CONNECTIONS).await.unwrap()
 }
 
 fn random_of<'a, T>(random: &Ids, all: &'a [T]) -> &'a T {
-    &all[usize::try_from(random.below(all.len() as u64)).unwrap()]
+    &all[usize::try_from(random.random_below(all.len() as u64)).unwrap()]
 }
 
 /// Runs the transactions of all tenants concurrently and aborts most of them.
@@ -180,7 +180,7 @@ async fn storm(h: &Harness, tenants: &[Id<ids::Tenant>], rounds: usize, seed: u6
             for _ in 0..rounds {
                 let end = *random_of(&random, &ENDS);
                 // A transaction that needs fewer polls than this ends as `end` says.
-                let polls = usize::try_from(random.below(24)).unwrap();
+                let polls = usize::try_from(random.random_below(24)).unwrap();
                 let one = dropped_after(polls, visit(&store, tenant, &watch, end));
                 let _broken = AssertUnwindSafe(one).catch_unwind().await;
                 bare(&store, &watch).await;
@@ -248,7 +248,7 @@ fn act<'a>(
             2 => services.roles().list(&by.allow().unwrap()).await.is_ok(),
             3 => {
                 let email = format!("it{round}@acme.example");
-                let new = NewLink { email, return_url: None, integration: None, roles: Vec::new() };
+                let new = NewInvitation { email, return_url: None, integration: None, roles: Vec::new() };
                 services.links().invite(&by.allow().unwrap(), new).await.is_ok()
             }
             _ => {

@@ -7,7 +7,7 @@ use domain::{
 use services::{
     Anyone, Change, PageArgs,
     change::TenantLocale,
-    roles::permissions_in,
+    roles::role_permissions,
     tenants::{NewTenant, TenantChange},
     vault::Column,
 };
@@ -29,7 +29,7 @@ async fn a_tenant_begins_with_the_standard_roles_and_its_own_data_key(h: Harness
     let roles = h.services.roles().list(&h.vendor(acme).await.allow().unwrap()).await.unwrap();
     assert_eq!(roles.len(), StandardRole::ALL.len());
     for (role, standard) in roles.iter().zip(StandardRole::ALL) {
-        assert_eq!((role.name.as_str(), permissions_in(role)), (standard.as_str(), standard.permissions()));
+        assert_eq!((role.name.as_str(), role_permissions(role)), (standard.as_str(), standard.permissions()));
     }
     let (secrets, at) = (&h.services, |tenant| Column::ChannelSecret.at(tenant, AnyId::nil()));
     let tx = h.services.begin(acme).await.unwrap();
@@ -78,12 +78,14 @@ async fn s3_2_a_feature_works_once_staff_switch_it_on(h: Harness) {
 async fn s1_10_return_addresses_are_allowed_beforehand(h: Harness) {
     let tenants = h.services.tenants();
     let tenant = h.tenant("acme").await;
-    assert!(tenants.allows_return(Anyone, tenant, "https://acme.example/settings/calendar").await.unwrap());
-    assert!(!tenants.allows_return(Anyone, tenant, "https://acme.example/elsewhere").await.unwrap());
+    assert!(
+        tenants.allows_return_url(Anyone, tenant, "https://acme.example/settings/calendar").await.unwrap()
+    );
+    assert!(!tenants.allows_return_url(Anyone, tenant, "https://acme.example/elsewhere").await.unwrap());
     let urls = vec!["https://new.example/".to_owned()];
     tenants.update_return_urls(&h.staff, tenant, urls).await.unwrap();
-    assert!(tenants.allows_return(Anyone, tenant, "https://new.example/anything").await.unwrap());
-    assert!(!tenants.allows_return(Anyone, tenant, "https://acme.example/settings").await.unwrap());
+    assert!(tenants.allows_return_url(Anyone, tenant, "https://new.example/anything").await.unwrap());
+    assert!(!tenants.allows_return_url(Anyone, tenant, "https://acme.example/settings").await.unwrap());
     let plain = vec!["http://acme.example/".to_owned()];
     assert_eq!(
         refused(tenants.update_return_urls(&h.staff, tenant, plain.clone()).await),

@@ -102,15 +102,21 @@ async fn a_vendor_key_acts_for_one_existing_tenant_at_a_time(h: Harness) {
 
 async fn a_known_first_key_is_installed_once(h: Harness) {
     let keys = h.services.keys();
-    let secret = format!("muster_{}", h.services.ids.secret());
-    assert!(keys.ensure_first(&h.services, Some(&secret), "given").await.unwrap().is_some());
+    let secret = format!("muster_{}", h.services.ids.random_secret());
+    assert!(keys.ensure_first_key(&h.services, Some(&secret), "given").await.unwrap().is_some());
     assert!(
-        keys.ensure_first(&h.services, Some(&secret), "given").await.unwrap().is_none(),
+        keys.ensure_first_key(&h.services, Some(&secret), "given").await.unwrap().is_none(),
         "it is there already"
     );
-    assert!(keys.ensure_first(&h.services, None, "made").await.unwrap().is_none(), "there are keys already");
+    assert!(
+        keys.ensure_first_key(&h.services, None, "made").await.unwrap().is_none(),
+        "there are keys already"
+    );
     assert!(tried(&h, &secret).await.is_ok());
-    assert_eq!(refused(keys.ensure_first(&h.services, Some("muster_short"), "given").await), "KEY_MALFORMED");
+    assert_eq!(
+        refused(keys.ensure_first_key(&h.services, Some("muster_short"), "given").await),
+        "KEY_MALFORMED"
+    );
 }
 
 pub async fn a_user(h: &Harness) -> (Id<ids::Tenant>, Id<ids::User>) {
@@ -155,7 +161,7 @@ async fn tokens_of_a_former_signing_key_stay_valid(h: Harness) {
     let access = h.services.access();
     let before = access.issue(&h.staff, tenant, user, None).await.unwrap().token;
     h.clock.advance(Duration::seconds(1));
-    h.services.keys().rotate_signing(&h.services).await.unwrap();
+    h.services.keys().rotate_signing_key(&h.services).await.unwrap();
     let after = access.issue(&h.staff, tenant, user, None).await.unwrap().token;
     let kid = |token: &str| part(token, 0)["kid"].as_str().unwrap().to_owned();
     assert_ne!(kid(&before), kid(&after));
@@ -179,15 +185,15 @@ async fn a_former_signing_key_retires_when_its_last_token_has_ended(h: Harness) 
     let (tenant, user) = a_user(&h).await;
     let (access, keys) = (h.services.access(), h.services.keys());
     let before = access.issue(&h.staff, tenant, user, None).await.unwrap();
-    keys.rotate_signing(&h.services).await.unwrap();
+    keys.rotate_signing_key(&h.services).await.unwrap();
     let published = async || keys.jwks(Anyone).await.unwrap()["keys"].as_array().unwrap().len();
     h.clock.advance(before.expires_at - h.services.now());
-    keys.renew_signing(&h.services).await.unwrap();
+    keys.maintain_signing_keys(&h.services).await.unwrap();
     assert!(tried(&h, &before.token).await.is_ok(), "clocks may differ, so the key is still there");
     assert_eq!(published().await, 2);
     h.clock.advance(Duration::minutes(2));
     assert_eq!(published().await, 1, "it is published no longer than it is of use");
-    keys.renew_signing(&h.services).await.unwrap();
+    keys.maintain_signing_keys(&h.services).await.unwrap();
     let stored = entity::signing_key::Entity::find().count(h.services.store.installation()).await.unwrap();
     assert_eq!(stored, 1, "and destroyed");
 }
@@ -199,10 +205,10 @@ async fn signing_keys_are_rotated_by_schedule(h: Harness) {
         async || part(&access.issue(&h.staff, tenant, user, None).await.unwrap().token, 0)["kid"].clone();
     let first = kid().await;
     h.clock.advance(Duration::days(90) - Duration::seconds(1));
-    h.services.keys().renew_signing(&h.services).await.unwrap();
+    h.services.keys().maintain_signing_keys(&h.services).await.unwrap();
     assert_eq!(kid().await, first);
     h.clock.advance(Duration::seconds(1));
-    h.services.keys().renew_signing(&h.services).await.unwrap();
+    h.services.keys().maintain_signing_keys(&h.services).await.unwrap();
     assert_ne!(kid().await, first);
 }
 

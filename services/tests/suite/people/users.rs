@@ -40,7 +40,7 @@ async fn a_tenant_never_sees_anothers_user(h: Harness) {
         "NOT_FOUND"
     );
     assert_eq!(refused(users.delete(&stranger.allow().unwrap(), anna).await), "NOT_FOUND");
-    assert_eq!(users.by_ids(h.services.within(other), &[anna]).await.unwrap(), []);
+    assert_eq!(users.by_ids(h.services.tenant_scope(other), &[anna]).await.unwrap(), []);
     let listed = users.list(&stranger.allow().unwrap(), PageArgs::default()).await.unwrap().items;
     assert!(listed.iter().all(|user| user.tenant_id == other), "only their own are listed");
     assert!(users.get(&h.vendor(acme).await.allow().unwrap(), anna).await.is_ok(), "the user is untouched");

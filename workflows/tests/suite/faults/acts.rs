@@ -6,9 +6,9 @@ use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, Statement};
 use services::{
     Anyone,
     bookings::{NewBooking, NewTime},
-    connect::{Choice, TypedCredentials},
+    connect::{ConnectChoices, EnteredCredentials},
     integrations::NewIntegration,
-    links::NewLink,
+    links::NewInvitation,
     users::NewUser,
 };
 
@@ -43,8 +43,12 @@ impl Setup {
     /// The integration's row.
     pub async fn integration(&self) -> entity::integration::Model {
         let id = self.notes().integration;
-        let rows =
-            self.services.integrations().by_ids(self.services.within(self.tenant), &[id]).await.unwrap();
+        let rows = self
+            .services
+            .integrations()
+            .by_ids(self.services.tenant_scope(self.tenant), &[id])
+            .await
+            .unwrap();
         rows.into_iter().next().unwrap()
     }
 
@@ -80,7 +84,7 @@ impl Setup {
 
     /// The administrator follows the link and ticks the terms.
     pub async fn tick_the_terms(&self) {
-        let link = NewLink {
+        let link = NewInvitation {
             email: "admin@acme.example".to_owned(),
             return_url: None,
             integration: Some(self.notes().integration),
@@ -88,14 +92,14 @@ impl Setup {
         };
         let (_, url) = self.services.links().invite(&self.admin().allow().unwrap(), link).await.unwrap();
         let token = url.rsplit('/').next().unwrap();
-        let choice = Choice {
+        let choice = ConnectChoices {
             provider: ProviderKind::CalDav,
             terms: true,
             privacy: true,
             access_level: AccessLevel::Full,
             service_mailbox: None,
         };
-        let (cookie, _) = self.services.connect().choose(Anyone, token, choice).await.unwrap();
+        let (cookie, _) = self.services.connect().submit_choices(Anyone, token, choice).await.unwrap();
         self.notes().cookie = cookie;
     }
 
@@ -103,13 +107,13 @@ impl Setup {
     pub async fn consent(&self) {
         let cookie = self.notes().cookie.clone();
         let server = "https://calendar.acme.example/".to_owned();
-        let typed = TypedCredentials {
+        let typed = EnteredCredentials {
             server,
             user: "muster".to_owned(),
             password: "secret".to_owned().into(),
             service_account: None,
         };
-        self.services.connect().submit(Anyone, &cookie, typed).await.unwrap();
+        self.services.connect().submit_credentials(Anyone, &cookie, typed).await.unwrap();
     }
 
     /// The administrator goes on from page to page, as far as the run lets them: `false` when there is nothing to do
@@ -182,7 +186,7 @@ impl Setup {
             buffer_before_minutes: 0,
             buffer_after_minutes: 0,
             ignore_unknown: false,
-            on_unreadable: services::availability::OnUnreadable::Offer,
+            on_unreadable: services::availability::UnreadablePolicy::Offer,
             online_meeting: false,
         };
         let key = format!("book {from}");
@@ -205,7 +209,7 @@ impl Setup {
             end: at(from + 1),
             zone: None,
             ignore_unknown: false,
-            on_unreadable: services::availability::OnUnreadable::Offer,
+            on_unreadable: services::availability::UnreadablePolicy::Offer,
         };
         let key = format!("move {from}");
         self.services.bookings().move_to(&self.admin().allow().unwrap(), id, to, None, &key).await.unwrap();

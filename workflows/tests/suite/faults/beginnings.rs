@@ -2,7 +2,7 @@
 
 use domain::Message;
 use providers::{ErrorKind, memory::Method};
-use services::upkeep::ReadOrder;
+use services::maintenance::RefreshSelection;
 
 use crate::faults::{
     scenarios::{ANNA, DESK, RED, Scenario},
@@ -18,31 +18,31 @@ impl Scenario {
         match self {
             Self::Connect | Self::Spreading | Self::Declined | Self::Expired | Self::Unproven => {
                 match self {
-                    Self::Unproven => system.refuse(Method::People, "", refused()),
-                    Self::Spreading => system.refuse(Method::People, "", out_of_scope()),
+                    Self::Unproven => system.refuse_requests(Method::People, "", refused()),
+                    Self::Spreading => system.refuse_requests(Method::People, "", out_of_scope()),
                     _ => {}
                 }
                 setup.register().await;
             }
             Self::Reconnect | Self::ReconnectUnproven => {
                 if self == Self::ReconnectUnproven {
-                    system.refuse(Method::People, "", refused());
+                    system.refuse_requests(Method::People, "", refused());
                 }
                 services.integrations().reconnect(&admin.allow().unwrap(), integration).await.unwrap();
             }
             Self::Verify | Self::ConsentLost => {
                 if self == Self::ConsentLost {
-                    system.refuse(None, "*", lost());
+                    system.refuse_requests(None, "*", lost());
                 }
                 services.integrations().verify(&admin.allow().unwrap(), integration).await.unwrap();
             }
             Self::Candidate | Self::CandidateRefused => {
                 if self == Self::CandidateRefused {
-                    system.refuse(Method::Create, DESK, refused());
+                    system.refuse_requests(Method::Create, DESK, refused());
                 }
                 services
                     .service_accounts()
-                    .propose(&admin.allow().unwrap(), integration, DESK)
+                    .propose_mailbox(&admin.allow().unwrap(), integration, DESK)
                     .await
                     .unwrap();
             }
@@ -60,8 +60,8 @@ impl Scenario {
             }
             Self::Activate | Self::ActivateGone | Self::ActivateLost => {
                 match self {
-                    Self::ActivateGone => system.refuse(None, ANNA, gone_mailbox()),
-                    Self::ActivateLost => system.refuse(None, "*", lost()),
+                    Self::ActivateGone => system.refuse_requests(None, ANNA, gone_mailbox()),
+                    Self::ActivateLost => system.refuse_requests(None, "*", lost()),
                     _ => {}
                 }
                 let mailbox = setup.mailbox(ANNA).await;
@@ -77,17 +77,17 @@ impl Scenario {
     /// Enqueues what a reconciler would.
     async fn begin_upkeep(self, setup: &Setup) {
         let (services, tenant) = (&setup.services, setup.tenant);
-        let upkeep = services.upkeep();
+        let upkeep = services.maintenance();
         let enqueued = match self {
             Self::Refresh => {
                 let reread_after = services.settings.reread_after;
                 setup.clock.advance(chrono::Duration::from_std(reread_after * 2).unwrap());
-                upkeep.refresh_calendars(services, tenant, ReadOrder::Healthy, 1).await
+                upkeep.refresh_calendars(services, tenant, RefreshSelection::Healthy, 1).await
             }
             Self::OpenChannel => upkeep.open_channels(services, tenant, 1).await,
             _ => {
                 if self == Self::CheckRevoked {
-                    setup.system.refuse(None, "*", lost());
+                    setup.system.refuse_requests(None, "*", lost());
                 }
                 upkeep.check_integrations(services, tenant).await
             }
@@ -106,11 +106,11 @@ impl Scenario {
             Self::Service => setup.book(&[2, 1], None, 10).await,
             Self::Move => setup.move_to(14).await,
             Self::MoveRefused => {
-                system.refuse(Method::Update, ANNA, refused());
+                system.refuse_requests(Method::Update, ANNA, refused());
                 setup.move_to(14).await;
             }
             Self::MoveGone => {
-                system.wipe();
+                system.delete_written_events();
                 setup.move_to(14).await;
             }
             Self::SlotLost => {
@@ -124,7 +124,7 @@ impl Scenario {
             }
             Self::Cancel => setup.cancel().await,
             Self::CancelRefused => {
-                system.refuse(Method::Cancel, ANNA, refused());
+                system.refuse_requests(Method::Cancel, ANNA, refused());
                 setup.cancel().await;
             }
             Self::CancelEarly => {
@@ -133,13 +133,13 @@ impl Scenario {
             }
             _ => {
                 match self {
-                    Self::FoundLost => system.refuse(None, ANNA, out_of_scope()),
+                    Self::FoundLost => system.refuse_requests(None, ANNA, out_of_scope()),
                     Self::NoCalendar => {
-                        system.refuse(None, ANNA, out_of_scope());
-                        system.refuse(None, SERVICE, out_of_scope());
+                        system.refuse_requests(None, ANNA, out_of_scope());
+                        system.refuse_requests(None, SERVICE, out_of_scope());
                     }
-                    Self::Abandoned => system.refuse(None, "*", lost()),
-                    Self::Refused => system.refuse(Method::Create, "*", refused()),
+                    Self::Abandoned => system.refuse_requests(None, "*", lost()),
+                    Self::Refused => system.refuse_requests(Method::Create, "*", refused()),
                     _ => {}
                 }
                 setup.book(&[0, 1], None, 10).await;

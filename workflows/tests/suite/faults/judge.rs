@@ -73,8 +73,8 @@ impl Left {
             history: all!(run_history by Revision),
             channels: all!(channel by ConnectionId),
             events: setup.system.events(),
-            created: setup.system.created(),
-            wiped: setup.system.was_wiped(),
+            created: setup.system.creation_counts(),
+            wiped: setup.system.were_events_deleted(),
             jobs: 0,
             consents: 0,
             bindings: 0,
@@ -255,7 +255,7 @@ impl Left {
             let key = effect_key(row);
             let live: Vec<_> =
                 self.events.iter().filter(|(_, event)| event.effect_key.as_ref() == Some(&key)).collect();
-            let (here, wanted): (Vec<_>, Vec<_>) = match state.blocks() && !self.wiped {
+            let (here, wanted): (Vec<_>, Vec<_>) = match state.blocks_time() && !self.wiped {
                 true => {
                     let mailbox = row.mailbox.clone().unwrap_or_default();
                     (
@@ -271,7 +271,7 @@ impl Left {
                 .iter()
                 .filter(|one| one.booking_id == row.id && (one.user_id.is_some() || one.room_id.is_some()));
             let blocked: Vec<_> = self.occupancy.iter().filter(|one| one.booking_id == row.id).collect();
-            let wanted = if state.blocks() { holders.count() } else { 0 };
+            let wanted = if state.blocks_time() { holders.count() } else { 0 };
             let same =
                 |one: &&&entity::occupancy::Model| (one.start_at, one.end_at) == (row.start_at, row.end_at);
             let in_place = blocked.iter().filter(same).count();
@@ -284,7 +284,7 @@ impl Left {
             );
             let copies = self.copies.iter().filter(|copy| Some(&copy.uid) == row.event_uid.as_ref());
             let true_copy = |copy: &entity::calendar_event::Model| {
-                state.blocks() && (copy.start_at, copy.end_at) == (row.start_at, row.end_at)
+                state.blocks_time() && (copy.start_at, copy.end_at) == (row.start_at, row.end_at)
             };
             must(copies.clone().all(true_copy), format!("{name} stands wrongly in a copy"));
         }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use domain::{Message, Reason};
-use engine::{Flow, StepError, StepInput, StepOutput, Table};
+use engine::{StepError, StepInput, StepOutput, Table, Workflow};
 use services::Change;
 use workflows::StepContext;
 
@@ -38,8 +38,8 @@ impl Armed {
 }
 
 /// All workflows, under the same plan.
-pub fn flows(armed: &Armed) -> Vec<Box<dyn Flow<StepContext>>> {
-    let flows: Vec<Box<dyn Flow<StepContext>>> = vec![
+pub fn flows(armed: &Armed) -> Vec<Box<dyn Workflow<StepContext>>> {
+    let flows: Vec<Box<dyn Workflow<StepContext>>> = vec![
         Box::new(workflows::connect_integration::ConnectIntegration),
         Box::new(workflows::verify_integration::VerifyIntegration),
         Box::new(workflows::campaign::Campaign),
@@ -51,12 +51,12 @@ pub fn flows(armed: &Armed) -> Vec<Box<dyn Flow<StepContext>>> {
         Box::new(workflows::check_integration::CheckIntegration),
         Box::new(workflows::open_channel::OpenChannel),
     ];
-    let plant = |flow| -> Box<dyn Flow<StepContext>> { Box::new(Planted { flow, armed: armed.clone() }) };
+    let plant = |flow| -> Box<dyn Workflow<StepContext>> { Box::new(Planted { flow, armed: armed.clone() }) };
     flows.into_iter().map(plant).collect()
 }
 
 struct Planted {
-    flow: Box<dyn Flow<StepContext>>,
+    flow: Box<dyn Workflow<StepContext>>,
     armed: Armed,
 }
 
@@ -101,7 +101,7 @@ fn lost(fault: InStep) -> StepOutput<Change> {
 }
 
 #[async_trait::async_trait]
-impl Flow<StepContext> for Planted {
+impl Workflow<StepContext> for Planted {
     fn table(&self) -> &'static Table {
         self.flow.table()
     }

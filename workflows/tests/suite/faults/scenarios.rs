@@ -162,9 +162,9 @@ impl Scenario {
     /// An organisation that has not connected anything.
     pub async fn organisation(on: On) -> Setup {
         let setup = Setup::new(on).await;
-        setup.system.refuse(None, CARL, out_of_scope());
-        setup.system.write(ANNA, None, "Lunch", hour(12));
-        setup.system.write(RED, None, "Lunch", hour(12));
+        setup.system.refuse_requests(None, CARL, out_of_scope());
+        setup.system.add_simple_event(ANNA, None, "Lunch", hour(12));
+        setup.system.add_simple_event(RED, None, "Lunch", hour(12));
         setup
     }
 
@@ -183,16 +183,16 @@ impl Scenario {
         match self {
             Self::Campaign | Self::CampaignRetried => {
                 for address in LATECOMERS {
-                    system.refuse(None, address, out_of_scope());
+                    system.refuse_requests(None, address, out_of_scope());
                     setup.join(address).await;
                 }
                 settle().await;
-                system.relent(CARL);
-                system.relent(LATECOMERS[0]);
-                system.lock_for_writing(LATECOMERS[0]);
+                system.stop_refusing(CARL);
+                system.stop_refusing(LATECOMERS[0]);
+                system.make_read_only(LATECOMERS[0]);
                 if self == Self::CampaignRetried {
                     let integration = setup.notes().integration;
-                    system.refuse(None, CARL, out_of_scope());
+                    system.refuse_requests(None, CARL, out_of_scope());
                     setup
                         .services
                         .campaigns()
@@ -200,17 +200,17 @@ impl Scenario {
                         .await
                         .unwrap();
                     settle().await;
-                    system.relent(CARL);
+                    system.stop_refusing(CARL);
                 }
             }
             Self::CheckRestored => {
-                system.refuse(None, "*", lost());
-                setup.services.upkeep().check_integrations(&setup.services, setup.tenant).await.unwrap();
+                system.refuse_requests(None, "*", lost());
+                setup.services.maintenance().check_integrations(&setup.services, setup.tenant).await.unwrap();
                 settle().await;
                 assert_eq!(setup.integration().await.state, IntegrationState::Failing);
-                system.relent("*");
+                system.stop_refusing("*");
             }
-            Self::OpenChannel => system.offer(|features| features.push = true),
+            Self::OpenChannel => system.change_features(|features| features.push = true),
             Self::Move | Self::MoveRefused | Self::MoveGone | Self::Cancel | Self::CancelRefused => {
                 setup.book(&[0, 1], None, 10).await;
                 settle().await;
@@ -218,12 +218,12 @@ impl Scenario {
             Self::SlotLost => {
                 setup.book(&[0], None, 10).await;
                 settle().await;
-                system.refuse(Method::Update, ANNA, refused());
+                system.refuse_requests(Method::Update, ANNA, refused());
                 setup.move_to(14).await;
                 settle().await;
                 setup.book(&[0], None, 14).await;
                 settle().await;
-                system.relent(ANNA);
+                system.stop_refusing(ANNA);
             }
             _ => {}
         }
@@ -273,14 +273,14 @@ impl Scenario {
                 let state = IntegrationState::AwaitingPropagation;
                 let spreads = setup.integration().await.state == state;
                 if spreads {
-                    setup.system.relent("");
+                    setup.system.stop_refusing("");
                 }
                 spreads && setup.once("spread")
             }
             Self::Declined => setup.go_on_connecting(Answers::No).await,
             Self::Expired => setup.go_on_connecting(Answers::Nothing).await,
-            Self::RoomAccepts => setup.system.rooms_answer(Answer::Accepted),
-            Self::RoomDeclines => setup.system.rooms_answer(Answer::Declined),
+            Self::RoomAccepts => setup.system.set_room_responses(Answer::Accepted),
+            Self::RoomDeclines => setup.system.set_room_responses(Answer::Declined),
             Self::MoveBesideRoom => {
                 if waits_for_its_room(setup).await && setup.once("move") {
                     setup.move_to(14).await;
@@ -288,7 +288,7 @@ impl Scenario {
                 }
                 setup.notes().done.contains("move")
                     && setup.live("move_booking").await.is_empty()
-                    && setup.system.rooms_answer(Answer::Accepted)
+                    && setup.system.set_room_responses(Answer::Accepted)
             }
             Self::CancelBesideRoom => {
                 let cancels = waits_for_its_room(setup).await && setup.once("cancel");

@@ -10,7 +10,7 @@ use domain::{
     CallerKind, Id, Ids, SharedClock, StandardRole, TestClock, Timestamp, ids,
     state::{Feature, Plan},
 };
-use entity::{Logins, Store, Trusted};
+use entity::{Logins, Store, TrustedCode};
 use providers::memory::Memory;
 use sea_orm::EntityTrait;
 use services::{
@@ -18,7 +18,7 @@ use services::{
 };
 use testing::Database;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use workflows::{Engine, engine_of};
+use workflows::{Engine, engine_with};
 
 use crate::faults::{
     planted::{Armed, flows},
@@ -82,7 +82,7 @@ impl Setup {
             On::Sqlite => Database::sqlite(),
             On::Postgres => Database::postgres().await,
         };
-        let owner = Store::owner(database.url()).await.unwrap();
+        let owner = Store::connect_as_owner(database.url()).await.unwrap();
         migration::up(&owner).await.unwrap();
         owner.close().await.unwrap();
         let monday = "2026-06-01T06:00:00Z".parse().unwrap();
@@ -114,16 +114,16 @@ impl Setup {
         let clock = TestClock::at(at);
         let shared: SharedClock = Arc::new(clock.clone());
         let ids = Ids::seeded(Arc::clone(&shared), seed);
-        let store = Store::connect(&Logins::at(database.url()), 2).await.unwrap();
+        let store = Store::connect(&Logins::from_url(database.url()), 2).await.unwrap();
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let queue =
             lanes::connect("memory:", "t", Arc::clone(&shared), ids.clone(), &tracker, &stop).unwrap();
         let vault = Vault::new([7; 32], ids.clone());
-        let settings = Settings::at("http://localhost:8080".parse().unwrap());
-        let connectors = Connectors::default().with(Arc::new(system.clone()));
+        let settings = Settings::for_url("http://localhost:8080".parse().unwrap());
+        let connectors = Connectors::default().with_provider(Arc::new(system.clone()));
         let services = System::new(store, shared, ids, queue, vault, connectors, settings);
         let armed = Armed::default();
-        let engine = engine_of(&services, "here", flows(&armed));
+        let engine = engine_with(&services, "here", flows(&armed));
         let storage =
             runs::Storage::new(services.store.clone(), services.clock.clone(), services.ids.clone());
         let notes = Mutex::new(notes);
@@ -131,8 +131,8 @@ impl Setup {
     }
 
     async fn organisation(&self) -> Id<ids::Tenant> {
-        let key = format!("muster_{}", self.services.ids.secret());
-        self.services.keys().ensure_first(&self.services, Some(&key), "test").await.unwrap();
+        let key = format!("muster_{}", self.services.ids.random_secret());
+        self.services.keys().ensure_first_key(&self.services, Some(&key), "test").await.unwrap();
         let bearer = format!("Bearer {key}");
         let caller = self.services.access().authenticate(Anyone, Some(&bearer), None).await.unwrap().caller;
         let staff = caller.allow_staff().unwrap();
@@ -178,7 +178,7 @@ impl Setup {
     pub fn admin(&self) -> Caller {
         let kind = CallerKind::User(Id::from_uuid("0190a000-0000-7000-8000-00000000000a".parse().unwrap()));
         let permissions = StandardRole::Administrator.permissions();
-        Caller::new(Trusted, kind, Some(self.tenant), permissions)
+        Caller::new(TrustedCode, kind, Some(self.tenant), permissions)
     }
 
     /// What is remembered of the world.

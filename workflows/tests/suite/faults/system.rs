@@ -11,8 +11,8 @@ pub const SERVICE: &str = "service@acme.example";
 /// An organisation with two rooms, whose calendars are read as a whole each time.
 pub fn new() -> Memory {
     let memory = Memory::new(ProviderKind::CalDav);
-    memory.build(ROOMS.map(room));
-    memory.tell_no_changes();
+    memory.add_rooms(ROOMS.map(room));
+    memory.disable_change_checks();
     memory
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Write};
 
 use engine::{Retry, Row};
 use futures::{StreamExt, stream};
-use providers::memory::Cut;
+use providers::memory::RequestFault;
 
 use crate::faults::{
     judge::Left,
@@ -25,7 +25,7 @@ pub struct Plan {
     /// At steps.
     pub faults: Vec<(FaultPoint, Fault)>,
     /// At a request.
-    pub cut: Option<(usize, Cut)>,
+    pub cut: Option<(usize, RequestFault)>,
     /// The calendar system does not know a repeated effect key again.
     pub forgetful: bool,
 }
@@ -57,17 +57,17 @@ pub struct Walks {
 /// Walks once.
 pub async fn walk(scenario: Scenario, setup: &Setup, plan: Plan) -> Walked {
     if plan.forgetful {
-        setup.system.forget_keys();
+        setup.system.ignore_effect_keys();
     }
     scenario.begin(setup).await;
     if let Some((n, cut)) = plan.cut {
-        setup.system.cut(n, cut);
+        setup.system.inject_fault(n, cut);
     }
     let mut worker = Worker::new(setup, scenario, plan.faults.clone());
     worker.work_through().await;
     let left = Left::by(setup).await;
     let mut wrongs = left.wrongs(&setup.engine, HUMANS);
-    let (requests, cuts) = setup.system.counts();
+    let (requests, cuts) = setup.system.request_counts();
     let planted = plan.faults.len() + usize::from(plan.cut.is_some());
     if worker.struck + cuts != planted {
         wrongs.push(format!("{} of {planted} faults struck", worker.struck + cuts));
@@ -162,7 +162,8 @@ impl Walks {
         let faults = [Fault::InStep(InStep::RetryAfter), Fault::Crash, Fault::LoseLease(Late::Before)];
         let steps = places.iter().flat_map(|at| faults.clone().map(|fault| one(at, fault)));
         let requests = (0..self.plain.requests).flat_map(|n| {
-            [Cut::AnswerLost, Cut::DiesAfter].map(|cut| Plan { cut: Some((n, cut)), ..Plan::default() })
+            [RequestFault::AnswerLost, RequestFault::DiesAfter]
+                .map(|cut| Plan { cut: Some((n, cut)), ..Plan::default() })
         });
         let plans = steps.chain(requests).map(|plan| Plan { forgetful: true, ..plan });
         let wanted = self.plain.text.clone();
@@ -179,7 +180,7 @@ impl Walks {
         let requests: BTreeSet<usize> = about.flat_map(|(taken, end)| taken.requests..end).collect();
         let plans = requests
             .into_iter()
-            .flat_map(|n| Cut::ALL.map(|cut| Plan { cut: Some((n, cut)), ..Plan::default() }));
+            .flat_map(|n| RequestFault::ALL.map(|cut| Plan { cut: Some((n, cut)), ..Plan::default() }));
         let wanted = self.plain.text.clone();
         for walked in self.all(plans.collect()).await {
             self.judge(Some(&wanted), &walked);

@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-use domain::{Clock, Hint, Id, Timestamp, ids};
-use engine::{ClaimedRun, Fate, StepResult};
+use domain::{Clock, Id, JobHint, Timestamp, ids};
+use engine::{ClaimedRun, CommitOutcome, StepResult};
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::Value;
 use services::Change;
@@ -87,7 +87,7 @@ pub struct Worker<'a> {
     scenario: Scenario,
     plan: Vec<(FaultPoint, Fault)>,
     turns: BTreeMap<(&'static str, String, bool), usize>,
-    waiting: VecDeque<Hint>,
+    waiting: VecDeque<JobHint>,
     /// Everything that was worked on, in its order.
     pub taken: Vec<Taken>,
     /// The signals that were waited for.
@@ -145,12 +145,12 @@ impl<'a> Worker<'a> {
         true
     }
 
-    async fn claim(&self, hint: &Hint) -> Option<ClaimedRun> {
+    async fn claim(&self, hint: &JobHint) -> Option<ClaimedRun> {
         self.setup.engine.claim(std::slice::from_ref(hint)).await.unwrap().pop()
     }
 
     /// Takes a run through its states for as long as there is something to do at once, as a worker does.
-    async fn one(&mut self, hint: Hint) {
+    async fn one(&mut self, hint: JobHint) {
         let Some(mut work) = self.claim(&hint).await else { return };
         while let Some(next) = self.step(&hint, work).await {
             work = next;
@@ -158,10 +158,10 @@ impl<'a> Worker<'a> {
     }
 
     /// Does one step with what is planted for it; returns the work that its claim was kept for.
-    async fn step(&mut self, hint: &Hint, mut work: ClaimedRun) -> Option<ClaimedRun> {
+    async fn step(&mut self, hint: &JobHint, mut work: ClaimedRun) -> Option<ClaimedRun> {
         let place = self.place(&work);
         let planted = self.plan.iter().position(|(at, _)| *at == place);
-        self.taken.push(Taken { place, requests: self.setup.system.counts().0, goes_on: false });
+        self.taken.push(Taken { place, requests: self.setup.system.request_counts().0, goes_on: false });
         let Some(fault) = planted.map(|index| self.plan.swap_remove(index).1) else {
             let result = self.work(&work).await?;
             return self.commit(work, result).await;
@@ -215,8 +215,8 @@ impl<'a> Worker<'a> {
     async fn work(&self, work: &ClaimedRun) -> Option<StepResult<Change>> {
         tokio::select! {
             biased;
-            result = self.setup.engine.work(work) => Some(result),
-            () = self.setup.system.died() => None,
+            result = self.setup.engine.execute_step(work) => Some(result),
+            () = self.setup.system.wait_for_crash() => None,
         }
     }
 
@@ -226,22 +226,22 @@ impl<'a> Worker<'a> {
         if let Some(taken) = self.taken.last_mut() {
             taken.goes_on = result.transition.keep;
         }
-        let committed = self.setup.engine.commit_keeping(vec![result]).await;
+        let committed = self.setup.engine.commit_and_keep_claims(vec![result]).await;
         let (StepResult { transition, .. }, fate) = committed.into_iter().next().unwrap();
-        assert_ne!(fate, Fate::TooLate, "a step was not written although its worker had the lease");
+        assert_ne!(fate, CommitOutcome::TooLate, "a step was not written although its worker had the lease");
         if !transition.consumed.is_empty() {
             let left = self.setup.signals_of(transition.run).await;
             let is_left = transition.consumed.iter().any(|consumed| left.contains(consumed));
             assert!(!is_left, "a signal that was taken is still there");
         }
-        (fate == Fate::Kept).then(|| {
+        (fate == CommitOutcome::Kept).then(|| {
             work.advance(transition);
             work
         })
     }
 
     /// Two workers do the same step; the one that has the lease commits and the other is refused.
-    async fn lose_lease(&mut self, hint: &Hint, stale: ClaimedRun, late: Late) -> Option<ClaimedRun> {
+    async fn lose_lease(&mut self, hint: &JobHint, stale: ClaimedRun, late: Late) -> Option<ClaimedRun> {
         let engine = &self.setup.engine;
         let done = if late == Late::Asleep { None } else { Some(self.work(&stale).await?) };
         self.setup.clock.advance(LEASE_OVER);
@@ -270,7 +270,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Commits, and loses the hint: nobody hears of the run until the sweep looks for lost ones.
-    async fn lose_hint(&mut self, hint: &Hint, result: StepResult<Change>) {
+    async fn lose_hint(&mut self, hint: &JobHint, result: StepResult<Change>) {
         let (is_due, run) = (result.transition.is_due(), result.transition.run);
         assert_eq!(self.setup.engine.commit(vec![result]).await, [(run, true)]);
         self.gather(None).await;

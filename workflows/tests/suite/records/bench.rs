@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{CallerKind, Id, Ids, SharedClock, StandardRole, TestClock, Timestamp, ids, state::Lane};
-use engine::Flow;
-use entity::{Logins, Store, Trusted};
+use engine::Workflow;
+use entity::{Logins, Store, TrustedCode};
 use runs::NewRun;
 use services::{Anyone, Caller, Settings, System, Vault, grants::Connectors};
 use testing::Database;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use workflows::{Engine, StepContext, engine_of};
+use workflows::{Engine, StepContext, engine_with};
 
 pub struct Bench {
     pub services: System,
@@ -21,17 +21,17 @@ pub struct Bench {
 }
 
 /// With a clock that moves only when it is told to.
-pub async fn still(postgres: bool, flows: Vec<Box<dyn Flow<StepContext>>>) -> Bench {
+pub async fn still(postgres: bool, flows: Vec<Box<dyn Workflow<StepContext>>>) -> Bench {
     let clock = TestClock::at(Timestamp::UNIX_EPOCH + chrono::Duration::days(20_000));
     let shared: SharedClock = Arc::new(clock.clone());
     let database = Database::on(postgres).await;
     let url = database.url().to_owned();
-    let owner = Store::owner(&url).await.unwrap();
+    let owner = Store::connect_as_owner(&url).await.unwrap();
     migration::up(&owner).await.unwrap();
     owner.close().await.unwrap();
-    let store = Store::connect(&Logins::at(&url), 4).await.unwrap();
+    let store = Store::connect(&Logins::from_url(&url), 4).await.unwrap();
     let services = services(store, shared);
-    let engine = engine_of(&services, "here", flows);
+    let engine = engine_with(&services, "here", flows);
     let tenant = new_tenant(&services).await;
     Bench { services, engine, clock, tenant, url, _database: database }
 }
@@ -43,17 +43,17 @@ pub fn services(store: Store, clock: SharedClock) -> System {
     let queue = lanes::connect("memory:", "t", Arc::clone(&clock), ids.clone(), &tracker, &stop).unwrap();
     // The same for every node of a database, as the operator gives it.
     let vault = Vault::new([7; 32], ids.clone());
-    let settings = Settings::at("http://127.0.0.1:1".parse().unwrap());
+    let settings = Settings::for_url("http://127.0.0.1:1".parse().unwrap());
     System::new(store, clock, ids, queue, vault, Connectors::default(), settings)
 }
 
 pub async fn new_tenant(services: &System) -> Id<ids::Tenant> {
-    let key = format!("muster_{}", services.ids.secret());
-    services.keys().ensure_first(services, Some(&key), "test").await.unwrap();
+    let key = format!("muster_{}", services.ids.random_secret());
+    services.keys().ensure_first_key(services, Some(&key), "test").await.unwrap();
     let caller =
         services.access().authenticate(Anyone, Some(&format!("Bearer {key}")), None).await.unwrap().caller;
     let staff = caller.allow_staff().unwrap();
-    let name = services.ids.secret();
+    let name = services.ids.random_secret();
     let new = services::tenants::NewTenant {
         name,
         plan: domain::state::Plan::Plus,
@@ -68,7 +68,7 @@ pub async fn new_tenant(services: &System) -> Id<ids::Tenant> {
 pub fn admin(tenant: Id<ids::Tenant>) -> Caller {
     let kind = CallerKind::User(tenant.any().of());
     let permissions = StandardRole::Administrator.permissions();
-    Caller::new(Trusted, kind, Some(tenant), permissions)
+    Caller::new(TrustedCode, kind, Some(tenant), permissions)
 }
 
 /// A run that somebody wants.

@@ -32,7 +32,7 @@ fn each() -> usize {
 
 /// A node with a connection for every writer.
 async fn wide(bench: &Bench) -> System {
-    let store = Store::connect(&Logins::at(&bench.url), WRITERS as u32 + 8).await.unwrap();
+    let store = Store::connect(&Logins::from_url(&bench.url), WRITERS as u32 + 8).await.unwrap();
     bench::services(store, Arc::new(bench.clock.clone()))
 }
 
@@ -51,7 +51,7 @@ async fn write_something(services: &System, tx: &mut Tx) -> AnyId {
 
 /// Lets others go first for a while.
 async fn dawdle(services: &System, tx: &Tx) {
-    for _ in 0..services.ids.below(12) {
+    for _ in 0..services.ids.random_below(12) {
         let ping = Statement::from_string(tx.conn().get_database_backend(), "SELECT 1");
         tx.conn().query_one_raw(ping).await.unwrap();
     }
@@ -96,8 +96,11 @@ impl Kept {
     async fn read_on(&self, services: &System, tenant: Id<ids::Tenant>) {
         loop {
             let cursor = *self.cursor.lock().unwrap();
-            for event in
-                services.events().since(services, tenant, topic::RUN, cursor, portion() as u64).await.unwrap()
+            for event in services
+                .events()
+                .list_after(services, tenant, topic::RUN, cursor, portion() as u64)
+                .await
+                .unwrap()
             {
                 let mut cursor = self.cursor.lock().unwrap();
                 self.late.fetch_add(usize::from(event.id < *cursor), Ordering::Relaxed);
@@ -110,7 +113,7 @@ impl Kept {
     /// The same by readers that die again and again at any point.
     async fn read_on_and_die(&self, services: &System, tenant: Id<ids::Tenant>, all: impl Fn(usize) -> bool) {
         while !all(self.heard.lock().unwrap().len()) {
-            let life = Duration::from_millis(services.ids.below(30));
+            let life = Duration::from_millis(services.ids.random_below(30));
             drop(tokio::time::timeout(life, self.read_on(services, tenant)).await);
         }
     }
@@ -121,7 +124,7 @@ async fn an_event_that_is_committed_late_is_not_skipped() {
     let bench = bench::still(true, Vec::new()).await;
     let (tenant, services) = (bench.tenant, wide(&bench).await);
     let since = async |cursor: Id<ids::Event>| {
-        let events = services.events().since(&services, tenant, topic::RUN, cursor, 10).await.unwrap();
+        let events = services.events().list_after(&services, tenant, topic::RUN, cursor, 10).await.unwrap();
         events.into_iter().map(|event| (event.id, event.subject)).collect::<Vec<_>>()
     };
     let mut late = services.begin(bench.tenant).await.unwrap();
@@ -158,7 +161,7 @@ async fn a_clock_that_is_set_back_hides_no_event(bench: Bench) {
     let (first, second) = (tell(&bench.services).await, tell(&bench.services).await);
     bench.clock.advance(chrono::Duration::hours(-1));
     // A program that was running makes no id that is less than its last one; one that is started now does.
-    let store = Store::connect(&Logins::at(&bench.url), 2).await.unwrap();
+    let store = Store::connect(&Logins::from_url(&bench.url), 2).await.unwrap();
     let restarted = bench::services(store, Arc::new(bench.clock.clone()));
     let third = tell(&restarted).await;
     assert!(third < first, "the danger is there");
@@ -168,7 +171,7 @@ async fn a_clock_that_is_set_back_hides_no_event(bench: Bench) {
             for event in bench
                 .services
                 .events()
-                .since(&bench.services, bench.tenant, topic::RUN, cursor, 1)
+                .list_after(&bench.services, bench.tenant, topic::RUN, cursor, 1)
                 .await
                 .unwrap()
             {
@@ -183,7 +186,7 @@ async fn a_clock_that_is_set_back_hides_no_event(bench: Bench) {
         bench
             .services
             .events()
-            .since(&bench.services, bench.tenant, topic::BOOKING, Id::nil(), 9)
+            .list_after(&bench.services, bench.tenant, topic::BOOKING, Id::nil(), 9)
             .await
             .unwrap(),
         []

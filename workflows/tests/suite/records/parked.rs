@@ -11,7 +11,7 @@ pub async fn work_that_kills_three_workers_is_parked(bench: Bench) {
         assert_eq!(bench.claim().await.len(), 1);
         bench.clock.advance(chrono::Duration::seconds(16));
     }
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     let row = bench.run(run).await;
     assert_eq!(
         (row.status.as_str(), row.reason.unwrap()["code"].clone()),
@@ -26,6 +26,6 @@ pub async fn work_that_kills_three_workers_is_parked(bench: Bench) {
     let told: Vec<AnyId> = alerts().await.iter().map(|event| event.subject).collect();
     assert_eq!(told, [run], "somebody is told");
     bench.services.runs().retry(&bench.admin().allow().unwrap(), run).await.unwrap();
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     assert_eq!((bench.run(run).await.status.as_str(), alerts().await.len()), ("WAITING", 1));
 }

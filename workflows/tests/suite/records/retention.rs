@@ -17,7 +17,7 @@ pub async fn what_is_over_is_pruned_by_policy_and_what_lives_stays(bench: Bench)
         bench.enqueue(bench.tenant, "fail").await,
         bench.enqueue(bench.tenant, "").await,
     );
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     let lines = async || {
         let txn = bench.services.store.read(bench.tenant).await.unwrap();
         let history = entity::run_history::of(bench.tenant).all(&txn).await.unwrap();
@@ -35,7 +35,7 @@ pub async fn what_is_over_is_pruned_by_policy_and_what_lives_stays(bench: Bench)
     assert!(events > 0);
     let prune = async |days: i64| {
         bench.clock.advance(chrono::Duration::days(days));
-        Reconciler::Retention.round(&bench.services).await.unwrap();
+        Reconciler::Retention.run_round(&bench.services).await.unwrap();
         lines().await
     };
     assert_eq!(prune(6).await, (sorted(vec![done, failed, live]), events), "nothing is old yet");
@@ -43,7 +43,7 @@ pub async fn what_is_over_is_pruned_by_policy_and_what_lives_stays(bench: Bench)
     assert_eq!(prune(23).await.0, sorted(vec![failed, live]), "a run that ended well is kept for a month");
     assert_eq!(prune(60).await.0, [live], "a failed one for three");
     assert!(bench.signal(live).await, "what waits is never too old");
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     assert_eq!(bench.run(live).await.status, RunStatus::Done);
 }
 
@@ -105,7 +105,7 @@ pub async fn pruning_goes_on_until_nothing_old_is_left(bench: Bench) {
         link_id: None,
         user_id: None,
         integration_id: integration.id,
-        cookie_hash: ids.bytes::<32>().to_vec(),
+        cookie_hash: ids.random_bytes::<32>().to_vec(),
         purpose: ConnectPurpose::Connect.into(),
         step: ConnectStep::Open.into(),
         state_hash: None,
@@ -125,7 +125,7 @@ pub async fn pruning_goes_on_until_nothing_old_is_left(bench: Bench) {
     let sessions = sessions.map(entity::connect_session::ActiveModel::from);
     entity::connect_session::Entity::insert_many(sessions).exec_without_returning(&txn).await.unwrap();
     txn.commit().await.unwrap();
-    bench.engine.drain().await.unwrap();
+    bench.engine.run_until_idle().await.unwrap();
     let rows = async || {
         let txn = bench.services.store.read(bench.tenant).await.unwrap();
         [
@@ -139,6 +139,6 @@ pub async fn pruning_goes_on_until_nothing_old_is_left(bench: Bench) {
     let many = MANY as u64;
     assert_eq!(rows().await, [many, many, many, 2 * many, 2 * many]);
     bench.clock.advance(chrono::Duration::days(31));
-    Reconciler::Retention.round(&bench.services).await.unwrap();
+    Reconciler::Retention.run_round(&bench.services).await.unwrap();
     assert_eq!(rows().await, [0, 0, 0, many, many]);
 }

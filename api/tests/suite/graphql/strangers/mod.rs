@@ -19,7 +19,7 @@ use self::{
     victim::{MARK, TENANT, Victim},
 };
 use crate::graphql::setup::Setup;
-use entity::Trusted;
+use entity::TrustedCode;
 use services::Caller;
 
 /// Longer than anything here takes: only a hang reaches it.
@@ -38,8 +38,8 @@ async fn strangers(setup: &Setup, victim: &Victim) -> Vec<(&'static str, Caller)
     vec![
         ("nobody", Caller::anonymous()),
         ("another tenant's administrator", setup.user(other, StandardRole::Administrator).await),
-        ("a key for another tenant", Caller::new(Trusted, key, Some(other), everything)),
-        ("a key without a tenant", Caller::new(Trusted, key, None, BTreeSet::new())),
+        ("a key for another tenant", Caller::new(TrustedCode, key, Some(other), everything)),
+        ("a key without a tenant", Caller::new(TrustedCode, key, None, BTreeSet::new())),
         ("a colleague without any permission", setup.with(victim.tenant, &[]).await),
     ]
 }

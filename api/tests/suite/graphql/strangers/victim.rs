@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::{Id, Permission, StandardRole, ids};
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
 use serde_json::{Value, json};
-use services::{links::NewLink, roles::NewRole};
+use services::{links::NewInvitation, roles::NewRole};
 
 use crate::graphql::setup::{Setup, at, text};
 
@@ -29,7 +29,7 @@ impl Victim {
         let room = setup.room(tenant, integration, &format!("room-{MARK}")).await;
         let new = NewRole { name: MARK.to_owned(), permissions: [Permission::BookingView].into() };
         let role = setup.services.roles().create(&by.allow().unwrap(), new).await.unwrap();
-        let invitation = NewLink {
+        let invitation = NewInvitation {
             email: format!("it-{MARK}@acme.example"),
             return_url: None,
             integration: Some(integration),

@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 use services::{
     PageArgs,
     audit::{
-        AuditFilter, INSTALLATION, Sealer, checkpoints, in_request,
-        maintain::{self, Span},
-        verify::{self, ChainFault, KeptCheckpoints, Verdict},
+        AuditFilter, AuditKeyProvider, INSTALLATION_CHAIN, create_checkpoints,
+        maintain::{self, ExportRange},
+        verify::{self, ChainFault, SavedCheckpoints, Verdict},
+        with_request_id,
     },
     keys::NewKey,
     users::UserChange,
@@ -38,18 +39,18 @@ on_both! {
 }
 
 /// The installation's sealer, as the operator's commands have it.
-fn sealer(h: &Harness) -> Sealer {
-    Sealer::new(h.vault.clone(), h.services.ids.clone())
+fn sealer(h: &Harness) -> AuditKeyProvider {
+    AuditKeyProvider::new(h.vault.clone(), h.services.ids.clone())
 }
 
 /// What is found of every chain.
 async fn verdicts(h: &Harness, file: &str) -> Vec<Verdict> {
     let owner = h.owner().await;
     let key = sealer(h).find(&owner).await.unwrap().unwrap();
-    let kept = KeptCheckpoints::read(file, &key);
+    let kept = SavedCheckpoints::parse(file, &key);
     let mut found = Vec::new();
-    for chain in verify::chains(&owner, &kept).await.unwrap() {
-        found.push(verify::chain(&owner, &key, chain, &kept).await.unwrap());
+    for chain in verify::list_chains(&owner, &kept).await.unwrap() {
+        found.push(verify::verify_chain(&owner, &key, chain, &kept).await.unwrap());
     }
     found
 }
@@ -64,9 +65,9 @@ async fn broken(h: &Harness, file: &str) -> Vec<(Id<ids::Tenant>, ChainFault)> {
 async fn file(h: &Harness) -> String {
     let owner = h.owner().await;
     let key = sealer(h).find(&owner).await.unwrap().unwrap();
-    let (made, broken) = checkpoints(&owner, &key, h.services.now()).await.unwrap();
+    let (made, broken) = create_checkpoints(&owner, &key, h.services.now()).await.unwrap();
     assert_eq!(broken, BTreeSet::new());
-    made.iter().map(|checkpoint| checkpoint.line() + "\n").collect()
+    made.iter().map(|checkpoint| checkpoint.to_json_line() + "\n").collect()
 }
 
 pub async fn entries(h: &Harness, chain: Id<ids::Tenant>) -> Vec<audit::Model> {
@@ -89,7 +90,9 @@ async fn an_act_is_recorded_with_who_what_and_by_which_request(h: Harness) {
     let user = h.services.users().create(&by.allow().unwrap(), person("ada")).await.unwrap();
     let change = UserChange { name: Some("Ada L.".to_owned()), ..UserChange::default() };
     let id = user.id;
-    in_request("req_7", h.services.users().update(&by.allow().unwrap(), id, change, None)).await.unwrap();
+    with_request_id("req_7", h.services.users().update(&by.allow().unwrap(), id, change, None))
+        .await
+        .unwrap();
     let entries = entries(&h, tenant).await;
     let last = entries.last().unwrap();
     assert_eq!(
@@ -113,8 +116,8 @@ async fn an_act_is_recorded_with_who_what_and_by_which_request(h: Harness) {
 
 async fn what_staff_do_to_a_tenant_stands_in_both_chains(h: Harness) {
     let tenant = h.plain_tenant("acme", Plan::Basic).await;
-    in_request("req_1", h.services.tenants().set_plan(&h.staff, tenant, Plan::Plus)).await.unwrap();
-    for chain in [tenant, INSTALLATION] {
+    with_request_id("req_1", h.services.tenants().set_plan(&h.staff, tenant, Plan::Plus)).await.unwrap();
+    for chain in [tenant, INSTALLATION_CHAIN] {
         let entries = entries(&h, chain).await;
         let last = entries.last().unwrap();
         assert_eq!((last.action.as_str(), last.subject.clone()), ("tenant.plan", tenant.to_string()));
@@ -135,8 +138,8 @@ async fn keys_and_signing_keys_are_recorded_without_what_is_secret_in_them(h: Ha
     let (made, first) = keys.create(&h.staff, new).await.unwrap();
     let (successor, second) = keys.rotate(&h.staff, made.id, Duration::hours(1)).await.unwrap();
     keys.revoke(&h.staff, successor.id, false).await.unwrap();
-    keys.rotate_signing(&h.services).await.unwrap();
-    let entries = entries(&h, INSTALLATION).await;
+    keys.rotate_signing_key(&h.services).await.unwrap();
+    let entries = entries(&h, INSTALLATION_CHAIN).await;
     let actions: Vec<_> = entries.iter().map(|entry| entry.action.as_str()).collect();
     assert_eq!(actions, ["key.create", "key.create", "key.rotate", "key.revoke", "signing_key.rotate"]);
     let actors: Vec<_> = entries.iter().map(|entry| entry.actor.clone()).collect();
@@ -161,7 +164,7 @@ async fn what_is_taken_back_is_not_recorded(h: Harness) {
 
 async fn transactions_at_the_same_time_leave_a_chain_without_gaps(h: Harness) {
     let (one, other) = (h.tenant("one").await, h.tenant("other").await);
-    let before = entries(&h, INSTALLATION).await.len();
+    let before = entries(&h, INSTALLATION_CHAIN).await.len();
     let tasks = (0..40).map(|number| {
         let (services, staff) = (h.services.clone(), h.staff.clone());
         let tenant = if number % 2 == 0 { one } else { other };
@@ -171,7 +174,7 @@ async fn transactions_at_the_same_time_leave_a_chain_without_gaps(h: Harness) {
         }
     });
     futures::future::join_all(tasks).await;
-    assert_eq!(entries(&h, INSTALLATION).await.len(), before + 40);
+    assert_eq!(entries(&h, INSTALLATION_CHAIN).await.len(), before + 40);
     assert_eq!(broken(&h, "").await, []);
 }
 
@@ -196,7 +199,7 @@ fn verified(lines: &[String]) -> Result<Vec<i64>, String> {
     Ok(places)
 }
 
-async fn exported(h: &Harness, chain: Id<ids::Tenant>, span: Span) -> Vec<String> {
+async fn exported(h: &Harness, chain: Id<ids::Tenant>, span: ExportRange) -> Vec<String> {
     let mut lines = Vec::new();
     let take = |line: &str| {
         lines.push(line.to_owned());
@@ -215,13 +218,13 @@ async fn an_export_is_verified_by_whoever_has_it(h: Harness) {
     h.clock.advance(Duration::hours(1));
     let until = h.services.now();
     acts(&h, tenant, 2).await;
-    let mut lines = exported(&h, tenant, Span::default()).await;
+    let mut lines = exported(&h, tenant, ExportRange::default()).await;
     assert_eq!(verified(&lines), Ok((1..=made + 5).collect()));
-    let part = Span { since: Some(since), until: Some(until) };
+    let part = ExportRange { since: Some(since), until: Some(until) };
     let middle = exported(&h, tenant, part).await;
     assert_eq!(verified(&middle), Ok((made + 1..=made + 3).collect()));
     assert_eq!(middle[..], lines[made as usize..made as usize + 3], "a part says what the whole says");
-    let late = Span { since: Some(until + Duration::days(1)), until: None };
+    let late = ExportRange { since: Some(until + Duration::days(1)), until: None };
     assert_eq!(exported(&h, tenant, late).await, Vec::<String>::new());
     lines[1] = lines[1].replace("\"seq\":2", "\"seq\":3");
     assert_eq!(verified(&lines), Err("3 was changed".to_owned()));
@@ -244,18 +247,18 @@ async fn pruning_leaves_a_beginning_from_which_the_rest_is_verified(h: Harness) 
     let now = h.services.now();
     let seals = sealer(&h);
     let pruning = maintain::prune(&owner, &seals, tenant, before, now, false);
-    assert_eq!(in_request("cmd_1", pruning).await.unwrap(), there - 4, "more than one batch");
+    assert_eq!(with_request_id("cmd_1", pruning).await.unwrap(), there - 4, "more than one batch");
     let left = entries(&h, tenant).await;
     assert_eq!(left.len(), 5, "those that stay, and that it was pruned");
     let act = left.last().unwrap();
     assert_eq!((act.actor.as_str(), act.action.as_str()), ("operator", "audit.prune"));
     assert_eq!((act.request.as_deref(), &act.details["through"]), (Some("cmd_1"), &json!(there - 4)));
-    assert_eq!(entries(&h, INSTALLATION).await.last().unwrap().action, "audit.prune");
+    assert_eq!(entries(&h, INSTALLATION_CHAIN).await.last().unwrap().action, "audit.prune");
     assert_eq!(broken(&h, &kept).await, [], "a checkpoint from before proves nothing and breaks nothing");
     let found = verdicts(&h, &kept).await;
     let verdict = found.iter().find(|verdict| verdict.chain == tenant).unwrap();
     assert_eq!((verdict.pruned, verdict.entries), (1, 5));
-    assert_eq!(verified(&exported(&h, tenant, Span::default()).await).unwrap().len(), 5);
+    assert_eq!(verified(&exported(&h, tenant, ExportRange::default()).await).unwrap().len(), 5);
     let again = maintain::prune(&owner, &sealer(&h), tenant, before, now, false).await.unwrap();
     assert_eq!((again, entries(&h, tenant).await.len()), (0, 5), "nothing is old, so nothing is recorded");
     h.clock.advance(Duration::seconds(1));
@@ -303,7 +306,7 @@ async fn entries_of_an_earlier_version_are_given_a_place(h: Harness) {
     let owner = h.owner().await;
     audit::Entity::insert_many([old(tenant), old(tenant), old(bare)]).exec(&owner).await.unwrap();
     assert_eq!(broken(&h, "").await, [(tenant, ChainFault::Outside(2)), (bare, ChainFault::Gone)]);
-    assert_eq!(maintain::adopt(&owner, &sealer(&h), h.services.now()).await.unwrap(), 3);
+    assert_eq!(maintain::append_unnumbered(&owner, &sealer(&h), h.services.now()).await.unwrap(), 3);
     assert_eq!(broken(&h, "").await, []);
     for (chain, many) in [(tenant, 2), (bare, 1)] {
         let entries = entries(&h, chain).await;
@@ -311,7 +314,7 @@ async fn entries_of_an_earlier_version_are_given_a_place(h: Harness) {
         assert_eq!((last.action.as_str(), &last.details), ("audit.adopt", &json!({ "entries": many })));
         assert_eq!(entries[entries.len() - 2].actor, "old");
     }
-    assert_eq!(maintain::adopt(&owner, &sealer(&h), h.services.now()).await.unwrap(), 0, "once");
+    assert_eq!(maintain::append_unnumbered(&owner, &sealer(&h), h.services.now()).await.unwrap(), 0, "once");
     let acts =
         audit::all_tenants().filter(audit::Column::Action.eq("audit.adopt")).count(&owner).await.unwrap();
     assert_eq!(acts, 4, "of either chain there and at the installation");

@@ -13,7 +13,7 @@ use sea_orm::{
     QueryOrder, TransactionTrait, sea_query::Expr,
 };
 use serde_json::{Value, json};
-use services::audit::{line, verify::ChainFault};
+use services::audit::{export_line, verify::ChainFault};
 
 use super::{Harness, SHA256, acts, broken, digest, file};
 
@@ -256,7 +256,7 @@ async fn rehash(owner: &DatabaseConnection, chain: Id<ids::Tenant>, from: i64, t
     let mut hash = before.and_then(|row| row.hash).unwrap();
     let rows = audit::of(chain).filter(audit::Column::Seq.between(from, to)).order_by_asc(audit::Column::Seq);
     for row in rows.all(owner).await.unwrap() {
-        let mut entry: Value = serde_json::from_str(&line(&row, &hash)).unwrap();
+        let mut entry: Value = serde_json::from_str(&export_line(&row, &hash)).unwrap();
         entry.as_object_mut().unwrap().remove("hash");
         hash = digest(&SHA256, entry.to_string().as_bytes()).as_ref().to_vec();
         let made = audit::update(chain).filter(audit::Column::Id.eq(row.id));
@@ -308,11 +308,12 @@ async fn fill(
 ) -> audit_chain::Model {
     let mut half = None;
     for many in [entries / 2, entries - entries / 2] {
-        services::audit::in_request("req_1", async {
+        services::audit::with_request_id("req_1", async {
             let mut tx = h.services.begin(chain).await.unwrap();
             for number in 0..many {
-                let facts = services::audit::AuditFacts::changed(json!({ "a": number }), json!({ "a": "b" }));
-                let facts = facts.with(json!({ "number": number }));
+                let facts =
+                    services::audit::AuditFacts::for_change(json!({ "a": number }), json!({ "a": "b" }));
+                let facts = facts.with_details(json!({ "number": number }));
                 tx.audit("somebody", "thing.change", format!("thing_{number}"), facts);
             }
             tx.commit().await.unwrap();
@@ -324,7 +325,7 @@ async fn fill(
 }
 
 async fn t23_every_way_of_tampering_is_found_at_its_place(h: Harness) {
-    let seed = size("MUSTER_TEST_AUDIT_SEED", h.services.ids.below(1 << 32) as i64);
+    let seed = size("MUSTER_TEST_AUDIT_SEED", h.services.ids.random_below(1 << 32) as i64);
     let chains = size("MUSTER_TEST_AUDIT_CHAINS", 2 * WAYS.len() as i64);
     let entries = size("MUSTER_TEST_AUDIT_ENTRIES", 24);
     println!("seed {seed}: {chains} chains of {entries} entries");
@@ -339,7 +340,7 @@ async fn t23_every_way_of_tampering_is_found_at_its_place(h: Harness) {
             fill(&h, &owner, other, 24).await;
             others.push(other);
         }
-        let place = 2 + chance.below(entries.cast_unsigned() - 2) as i64;
+        let place = 2 + chance.random_below(entries.cast_unsigned() - 2) as i64;
         let place = Ord::min(place, entries - 2);
         targets.push(Target { chain, entries, place, half, other: *others.last().unwrap(), other_end: 24 });
     }
@@ -376,13 +377,13 @@ async fn t23_every_way_of_tampering_is_found_at_its_place(h: Harness) {
 }
 
 async fn t23_checkpoints_that_were_changed_are_found(h: Harness) {
-    use services::audit::verify::KeptCheckpoints;
+    use services::audit::verify::SavedCheckpoints;
     let chain = h.tenant("acme").await;
     acts(&h, chain, 3).await;
     let file = file(&h).await;
     let owner = h.owner().await;
     let key = super::sealer(&h).find(&owner).await.unwrap().unwrap();
-    assert_eq!(KeptCheckpoints::read(&file, &key).forged, Vec::<usize>::new());
+    assert_eq!(SavedCheckpoints::parse(&file, &key).forged, Vec::<usize>::new());
     let line: Value = serde_json::from_str(file.lines().next().unwrap()).unwrap();
     let other: Value = serde_json::from_str(file.lines().nth(1).unwrap()).unwrap();
     for (member, value) in [
@@ -396,7 +397,7 @@ async fn t23_checkpoints_that_were_changed_are_found(h: Harness) {
     ] {
         let mut changed = line.clone();
         changed[member] = value;
-        assert_eq!(KeptCheckpoints::read(&format!("\n{changed}\n"), &key).forged, [2], "{member}");
+        assert_eq!(SavedCheckpoints::parse(&format!("\n{changed}\n"), &key).forged, [2], "{member}");
     }
     // A checkpoint of another installation, whose key is another.
     let txn = owner.begin().await.unwrap();
@@ -404,5 +405,5 @@ async fn t23_checkpoints_that_were_changed_are_found(h: Harness) {
     txn.commit().await.unwrap();
     let fresh = super::sealer(&h);
     assert!(fresh.find(&owner).await.unwrap().is_none());
-    assert_eq!(KeptCheckpoints::read("no checkpoint at all", &key).forged, [1]);
+    assert_eq!(SavedCheckpoints::parse("no checkpoint at all", &key).forged, [1]);
 }

@@ -33,10 +33,10 @@ fn digest(key: &[u8; 32], token: &str) -> Vec<u8> {
 
 /// Makes the database as the first version would have left it.
 async fn age(h: &Harness, tenant: Id<ids::Tenant>) {
-    let owner = Store::owner(&h.url).await.unwrap();
+    let owner = Store::connect_as_owner(&h.url).await.unwrap();
     owner.execute_unprepared("DELETE FROM installation_secret").await.unwrap();
     owner.close().await.unwrap();
-    let (key, nonce): ([u8; 32], [u8; 12]) = (h.services.ids.bytes(), h.services.ids.bytes());
+    let (key, nonce): ([u8; 32], [u8; 12]) = (h.services.ids.random_bytes(), h.services.ids.random_bytes());
     let tx = h.services.begin(tenant).await.unwrap();
     let place = format!("v1|{0}|tenant|data_key|{0}", tenant.uuid());
     tenant::Entity::update_many()
@@ -69,21 +69,21 @@ async fn an_installation_of_before_there_were_key_ids_goes_on_with_its_keys_and_
     let acme = filled(&h, "acme", 3).await;
     age(&h, acme).await;
     // Somebody even changes the master key at the same moment.
-    let key: [u8; 32] = h.services.ids.bytes();
+    let key: [u8; 32] = h.services.ids.random_bytes();
     let forgetful = h.node(Vault::new(key, h.services.ids.clone()));
-    assert_eq!(forgetful.secrets().ready(&forgetful).await.unwrap_err().code(), "UNREADABLE");
+    assert_eq!(forgetful.secrets().ensure_ready(&forgetful).await.unwrap_err().code(), "UNREADABLE");
     let new = h.node(Vault::with_former(key, &[h.master], h.services.ids.clone()));
-    new.secrets().ready(&new).await.unwrap();
+    new.secrets().ensure_ready(&new).await.unwrap();
     assert!(opens_the_door(&new, &h.key).await, "the digest is what it was");
     let seen = status(&new).await;
-    assert_eq!((seen.in_force, seen.values_to_do, seen.unopened), (Some(h.vault.current()), 4, 0));
+    assert_eq!((seen.in_force, seen.values_to_do, seen.unopened), (Some(h.vault.current_key_id()), 4, 0));
     let report = rotate(&new, Scope::DataKeys).await;
     assert_eq!((report.new_data_keys, report.values, report.unreadable), (1, 4, 0));
     reseal(&h, &new.vault).await;
     let last = h.node(Vault::new(key, h.services.ids.clone()));
-    last.secrets().ready(&last).await.unwrap();
+    last.secrets().ensure_ready(&last).await.unwrap();
     assert!(opens_the_door(&last, &h.key).await);
     let kept = snapshot(&last, acme).await;
     assert!(kept.len() == 4 && kept.values().all(|plain| plain == b"old"), "{kept:?}");
-    assert_eq!(status(&last).await.missing().next(), None);
+    assert_eq!(status(&last).await.missing_keys().next(), None);
 }

@@ -6,7 +6,7 @@ use base64::{
 };
 use entity::{connect_link, signing_key, tenant};
 use sea_orm::EntityTrait;
-use services::{Anyone, links::NewLink};
+use services::{Anyone, links::NewInvitation};
 
 use super::forge::Forge;
 use crate::people::harness::Harness;
@@ -15,7 +15,7 @@ use crate::people::harness::Harness;
 pub async fn words(h: &Harness) -> Vec<(&'static str, String)> {
     let forge = Forge::new(h).await;
     let by = h.vendor(forge.tenant).await;
-    let new = NewLink {
+    let new = NewInvitation {
         email: "it@acme.example".to_owned(),
         return_url: None,
         integration: None,

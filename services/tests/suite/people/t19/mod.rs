@@ -56,7 +56,7 @@ async fn t19_a_token_that_is_not_exactly_ours_opens_nothing(h: Harness) {
 async fn t19_no_token_of_a_retired_key_opens_anything(h: Harness) {
     let forge = Forge::new(&h).await;
     let (tenant, user) = (forge.tenant, forge.user);
-    h.services.keys().rotate_signing(&h.services).await.unwrap();
+    h.services.keys().rotate_signing_key(&h.services).await.unwrap();
     assert!(tried(&h, &forge.genuine).await.is_ok(), "the former key no longer signs but still verifies");
     h.clock.advance(Duration::hours(2));
     let now = h.services.now().timestamp();
@@ -73,7 +73,7 @@ async fn t19_no_token_of_a_retired_key_opens_anything(h: Harness) {
         is_dead(&h, &forge.begin_own_consent(&forge.header, &claims)).await,
         "refused before the key is destroyed"
     );
-    h.services.keys().renew_signing(&h.services).await.unwrap();
+    h.services.keys().maintain_signing_keys(&h.services).await.unwrap();
     assert!(
         is_dead(&h, &forge.begin_own_consent(&forge.header, &claims)).await,
         "refused after the key is destroyed"

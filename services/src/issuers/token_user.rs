@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::{Error, Refusal, Result, Tx, audit::AuditFacts, roles};
 
 /// The user linked to the token's subject.
-pub(crate) async fn linked(
+pub(crate) async fn find_linked_user(
     conn: &impl ConnectionTrait,
     issuer: &Model,
     claims: &Claims,
@@ -30,14 +30,14 @@ pub(crate) async fn linked(
 }
 
 /// Returns the user of a token: already linked, or found by verified email address and linked now.
-pub(crate) async fn link(
+pub(crate) async fn find_or_link_user(
     tx: &mut Tx,
     issuer: Id<ids::OpenIdIssuer>,
     claims: &Claims,
 ) -> Result<Id<ids::User>> {
     // Held, so that the first two requests of a person make one link, and none is made of an issuer that is removed.
-    let issuer = held(tx, issuer).await?;
-    if let Some(user) = linked(tx.conn(), &issuer, claims).await? {
+    let issuer = lock_issuer(tx, issuer).await?;
+    if let Some(user) = find_linked_user(tx.conn(), &issuer, claims).await? {
         return Ok(user);
     }
     require_not_unlinked(tx, &issuer, claims).await?;
@@ -46,21 +46,21 @@ pub(crate) async fn link(
     let user =
         tenant_user::of(tx.tenant()).filter(tenant_user::Column::Email.eq(email)).one(tx.conn()).await?;
     let user = user.ok_or_else(nobody)?;
-    let vouched = roles::parsed(&user.email_set_with);
-    let held = roles::permissions_within(tx.conn(), tx.tenant(), user.id).await?.unwrap_or_default();
+    let vouched = roles::parse_permissions(&user.email_set_with);
+    let held = roles::permissions_in_tx(tx.conn(), tx.tenant(), user.id).await?.unwrap_or_default();
     if !held.is_subset(&vouched) {
         let message = "Your address was entered by somebody with fewer permissions than you have. Ask an \
             administrator with all your permissions to confirm it.";
         return Err(Error::refuse("ADDRESS_UNCONFIRMED", message));
     }
-    if identity_of(tx, issuer.id, user.id).await?.is_some() {
+    if find_identity(tx, issuer.id, user.id).await?.is_some() {
         let message = "This address belongs to a user who is linked to a different account of your \
             organisation's sign-in. Ask your administrator to link your account.";
         return Err(Error::refuse("IDENTITY_TAKEN", message));
     }
     let subject = claims.subject(&issuer.subject_claim).ok_or_else(nobody)?.to_owned();
     let by = issuer.id.to_string();
-    insert(tx, &issuer, user.id, subject, (&by, Some(user.email_set_with))).await?;
+    insert_identity(tx, &issuer, user.id, subject, (&by, Some(user.email_set_with))).await?;
     Ok(user.id)
 }
 
@@ -78,7 +78,7 @@ async fn require_not_unlinked(tx: &Tx, issuer: &Model, claims: &Claims) -> Resul
 }
 
 /// The identity of a user at an issuer.
-pub(crate) async fn identity_of(
+pub(crate) async fn find_identity(
     tx: &Tx,
     issuer: Id<ids::OpenIdIssuer>,
     user: Id<ids::User>,
@@ -91,7 +91,7 @@ pub(crate) async fn identity_of(
 
 /// Links a user to a subject. Also stores the permissions of the person responsible for the link: the one who created
 /// it, or who set the address by which a sign-in found the user.
-pub(super) async fn insert(
+pub(super) async fn insert_identity(
     tx: &mut Tx,
     issuer: &Model,
     user: Id<ids::User>,
@@ -109,13 +109,13 @@ pub(super) async fn insert(
     };
     let stored = openid_identity::ActiveModel::from(row.clone());
     openid_identity::Entity::insert(stored).exec_without_returning(tx.conn()).await?;
-    let facts = AuditFacts::created(json!({ "issuer": issuer.id, "subject": row.subject }));
+    let facts = AuditFacts::for_creation(json!({ "issuer": issuer.id, "subject": row.subject }));
     tx.audit(by, "identity.link", user.to_string(), facts);
     Ok(row)
 }
 
 /// The registration's row, locked until the transaction ends.
-pub(crate) async fn held(tx: &Tx, issuer: Id<ids::OpenIdIssuer>) -> Result<Model> {
+pub(crate) async fn lock_issuer(tx: &Tx, issuer: Id<ids::OpenIdIssuer>) -> Result<Model> {
     let row = entity::openid_issuer::one(tx.tenant(), issuer).lock_exclusive().one(tx.conn()).await?;
     row.ok_or_else(|| Error::not_found("issuer"))
 }

@@ -2,8 +2,8 @@
 
 use chrono::{Datelike, Duration, NaiveDateTime};
 
-use super::{raw_date_time, recurrence::Rule, tree::Component, zone::offset};
-use crate::{Budget, time::Timestamp};
+use super::{raw_date_time, recurrence::Rule, tree::Component, zone::parse_offset};
+use crate::{BodyBudget, time::Timestamp};
 
 /// Maximum number of observances read per zone.
 const OBSERVANCES: usize = 200;
@@ -19,7 +19,7 @@ const LAST_YEAR: i32 = 2100;
 /// A zone as a list of offset changes, each with the local time, in the old offset, from which the new offset
 /// applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Described {
+pub struct VTimeZone {
     first: Duration,
     changes: Vec<Change>,
     /// For each change, the local time before which no later change is in force.
@@ -36,23 +36,23 @@ struct Change {
     since: NaiveDateTime,
 }
 
-impl Described {
+impl VTimeZone {
     /// Parses the observances; `None` if none can be parsed.
-    pub(super) fn read(zone: &Component, budget: &mut Budget) -> Option<Self> {
+    pub(super) fn read(zone: &Component, budget: &mut BodyBudget) -> Option<Self> {
         let mut changes = Vec::new();
         let mut first: Option<(NaiveDateTime, Duration)> = None;
         // An observance without its beginning stands in the zone itself.
         let mut is_doubtful = zone.components.len() > OBSERVANCES || zone.get("TZOFFSETTO").is_some();
         for part in zone.components.iter().take(OBSERVANCES) {
             let (Some(to), Some(start)) = (
-                part.value("TZOFFSETTO").and_then(offset),
-                part.value("DTSTART").and_then(raw_date_time::local),
+                part.value("TZOFFSETTO").and_then(parse_offset),
+                part.value("DTSTART").and_then(raw_date_time::parse_local),
             ) else {
                 is_doubtful = true;
                 continue;
             };
             is_doubtful |= !matches!(part.name.as_str(), "STANDARD" | "DAYLIGHT");
-            let from = part.value("TZOFFSETFROM").and_then(offset).unwrap_or(to);
+            let from = part.value("TZOFFSETFROM").and_then(parse_offset).unwrap_or(to);
             if first.is_none_or(|(at, _)| start < at) {
                 first = Some((start, from));
             }
@@ -64,8 +64,10 @@ impl Described {
                     vec![start]
                 }
             };
-            let listed =
-                part.all("RDATE").flat_map(|dates| dates.value.split(',')).filter_map(raw_date_time::local);
+            let listed = part
+                .all("RDATE")
+                .flat_map(|dates| dates.value.split(','))
+                .filter_map(raw_date_time::parse_local);
             changes.extend(onsets.into_iter().chain(listed).map(|at| Change { at, to, since: start }));
         }
         changes.sort_by_key(|change| change.at);
@@ -113,7 +115,7 @@ fn onsets(
     rule: &str,
     start: NaiveDateTime,
     from: Duration,
-    budget: &mut Budget,
+    budget: &mut BodyBudget,
 ) -> Option<Vec<NaiveDateTime>> {
     let start = if start.year() < FIRST_YEAR { start.with_year(FIRST_YEAR).unwrap_or(start) } else { start };
     let (rule, _) = Rule::read(rule, start).ok().filter(|(_, is_doubtful)| !is_doubtful)?;
@@ -123,7 +125,7 @@ fn onsets(
         onsets.push(at);
         onsets.len() < ONSETS
     });
-    walk.is_known().then_some(onsets)
+    walk.is_complete().then_some(onsets)
 }
 
 fn end_of_calendar() -> NaiveDateTime {

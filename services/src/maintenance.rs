@@ -21,25 +21,25 @@ use crate::{
 
 crate::noun! {
     /// Periodic maintenance of connections.
-    Upkeep
+    Maintenance
 }
 
 /// Which calendars are to be read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReadOrder {
+pub enum RefreshSelection {
     /// Calendars whose last attempt succeeded, oldest copies first.
     Healthy,
     /// Failing calendars whose next attempt is due, those with the fewest failures first.
     Failing,
 }
 
-impl Upkeep {
+impl Maintenance {
     /// Enqueues runs that read calendars again whose copies are due. Returns their number.
     pub async fn refresh_calendars(
         &self,
         _by: &System,
         tenant: Id<ids::Tenant>,
-        order: ReadOrder,
+        order: RefreshSelection,
         max: usize,
     ) -> Result<usize> {
         let connections = self.outdated(tenant, order, max).await?;
@@ -51,12 +51,12 @@ impl Upkeep {
     async fn outdated(
         &self,
         tenant: Id<ids::Tenant>,
-        order: ReadOrder,
+        order: RefreshSelection,
         max: usize,
     ) -> Result<Vec<Id<ids::Connection>>> {
         use entity::connection::{Column, of};
         let txn = self.services.read(tenant).await?;
-        let usable = integrations::usable(&txn, tenant).await?;
+        let usable = integrations::usable_integrations(&txn, tenant).await?;
         let at_work = at_work(&txn, tenant, REFRESH_CALENDAR).await?;
         let (now, states) = (self.services.now(), ConnectionState::READABLE.map(ConnectionState::as_str));
         let before = now - self.services.settings.reread_after;
@@ -66,8 +66,8 @@ impl Upkeep {
             .filter(Column::State.is_in(states))
             .filter(old);
         let rows = match order {
-            ReadOrder::Healthy => rows.filter(Column::RetryAt.is_null()),
-            ReadOrder::Failing => rows.filter(Column::RetryAt.lte(now)).order_by_asc(Column::Failures),
+            RefreshSelection::Healthy => rows.filter(Column::RetryAt.is_null()),
+            RefreshSelection::Failing => rows.filter(Column::RetryAt.lte(now)).order_by_asc(Column::Failures),
         };
         // Those that are being read are the oldest too.
         let most = max.saturating_add(at_work.len());
@@ -96,7 +96,7 @@ impl Upkeep {
 
     /// Enqueues runs that open push channels that are missing or expire soon. Returns their number.
     pub async fn open_channels(&self, by: &System, tenant: Id<ids::Tenant>, max: usize) -> Result<usize> {
-        let missing = self.services.channels().without_channel(by, tenant).await?;
+        let missing = self.services.channels().find_without_channel(by, tenant).await?;
         let at_work = at_work(&self.services.read(tenant).await?, tenant, OPEN_CHANNEL).await?;
         let due = missing.into_iter().filter(|row| !at_work.contains(&row.id.any())).take(max);
         let open = |row: entity::connection::Model| RunInput::OpenChannel(OpenChannel { connection: row.id });

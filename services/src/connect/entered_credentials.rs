@@ -4,11 +4,11 @@ use domain::{
     connect::{ConnectPurpose, ConnectStep},
     text::Shape,
 };
-use providers::{ConsentShape, Provider, Secret};
+use providers::{ConsentFlow, Provider, Secret};
 use secrecy::ExposeSecret;
 use url::Url;
 
-use super::{Connect, NextPage, TypedCredentials};
+use super::{Connect, EnteredCredentials, NextPage};
 use crate::{
     Error, Refusal, Result, messages,
     proof::Anyone,
@@ -16,28 +16,33 @@ use crate::{
 };
 
 /// Longest user name in characters.
-pub(super) const LONGEST_USER: usize = 320;
+pub(super) const MAX_USER_LEN: usize = 320;
 
 impl Connect {
     /// Accepts entered credentials, which the integration's run then tries.
-    pub async fn submit(&self, _by: Anyone, cookie: &str, typed: TypedCredentials) -> Result<NextPage> {
-        let mut session = self.session(cookie, ConnectPurpose::Connect).await?;
+    pub async fn submit_credentials(
+        &self,
+        _by: Anyone,
+        cookie: &str,
+        typed: EnteredCredentials,
+    ) -> Result<NextPage> {
+        let mut session = self.find_session(cookie, ConnectPurpose::Connect).await?;
         if session.step != ConnectStep::Credentials {
             let message = messages::no_credentials_at_this_step();
             return Err(Error::refuse("STEP_OVER", message));
         }
         let connector = self.connector_of(&session).await?;
-        let finds_server = match connector.consent_shape() {
-            ConsentShape::ServiceAccount { keyless, .. } => {
+        let finds_server = match connector.consent_flow() {
+            ConsentFlow::ServiceAccount { keyless, .. } => {
                 return match &typed.service_account {
                     Some(address) => {
-                        self.named_service_account(&*connector, session, (&typed, address), keyless).await
+                        self.submit_service_account(&*connector, session, (&typed, address), keyless).await
                     }
-                    None => self.typed_key(session, &typed).await,
+                    None => self.submit_key(session, &typed).await,
                 };
             }
-            ConsentShape::Login { finds_server } => finds_server,
-            ConsentShape::Pages => false,
+            ConsentFlow::Login { finds_server } => finds_server,
+            ConsentFlow::Pages => false,
         };
         let (mut tx, locked) = self.begin_step(&session).await?;
         session = locked;
@@ -48,17 +53,21 @@ impl Connect {
                 .into());
         }
         let user = typed.user.trim().to_owned();
-        text::check(&user, Shape::Line, LONGEST_USER, "user")?;
+        text::check(&user, Shape::Line, MAX_USER_LEN, "user")?;
         let secret =
             Secret::Basic { user: user.clone(), password: typed.password.expose_secret().to_owned() };
-        self.store_for_run(&mut tx, &mut session, &user, &secret, server.as_ref()).await?;
+        self.store_consent_for_run(&mut tx, &mut session, &user, &secret, server.as_ref()).await?;
         tx.commit().await?;
         Ok(NextPage::Progress)
     }
 }
 
 /// The entered server. It may be omitted if the connector finds it by the account's address.
-fn server_of(connector: &dyn Provider, finds_server: bool, typed: &TypedCredentials) -> Result<Option<Url>> {
+fn server_of(
+    connector: &dyn Provider,
+    finds_server: bool,
+    typed: &EnteredCredentials,
+) -> Result<Option<Url>> {
     let refuse = |code, message| Err(Refusal::new(code, message).at("server").into());
     text::check(&typed.server, Shape::Line, MAX_URL_LEN, "server")?;
     let text = typed.server.trim();

@@ -5,24 +5,24 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::store::Owner;
+use crate::store::CalendarKey;
 
-type Key = (String, Owner);
+type Key = (String, CalendarKey);
 
 /// Counts running requests by application and mailbox.
 #[derive(Debug, Clone, Default)]
-pub struct Gates(Arc<Mutex<HashMap<Key, u32>>>);
+pub struct MailboxGates(Arc<Mutex<HashMap<Key, u32>>>);
 
 /// Permission for one concurrent request; returned when dropped.
 #[derive(Debug)]
 pub struct Permit {
-    gates: Gates,
+    gates: MailboxGates,
     key: Key,
 }
 
-impl Gates {
+impl MailboxGates {
     /// Takes a permit, unless `limit` requests are running.
-    pub fn enter(&self, application: &str, owner: &Owner, limit: u32) -> Option<Permit> {
+    pub fn try_acquire(&self, application: &str, owner: &CalendarKey, limit: u32) -> Option<Permit> {
         let key = (application.to_owned(), owner.clone());
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = running.entry(key.clone()).or_default();

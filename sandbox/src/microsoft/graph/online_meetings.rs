@@ -5,27 +5,33 @@ use chrono::Duration;
 use domain::Timestamp;
 use serde_json::{Value, json};
 
-use crate::model::{Event, Mailbox, Meeting, Settings};
+use crate::model::{DelaySettings, Event, Mailbox, Meeting};
 
 /// Name of the meeting provider Teams.
-pub const TEAMS: &str = "teamsForBusiness";
+pub const TEAMS_PROVIDER: &str = "teamsForBusiness";
 /// The line above and below Teams' part of an event's text.
 const RULE: &str = "________________________________________________________________________________";
 
 /// The meeting providers that a mailbox's calendar permits.
-pub fn permitted(mailbox: &Mailbox) -> Vec<&'static str> {
-    if mailbox.online_meetings { vec![TEAMS] } else { Vec::new() }
+pub fn permitted_providers(mailbox: &Mailbox) -> Vec<&'static str> {
+    if mailbox.online_meetings { vec![TEAMS_PROVIDER] } else { Vec::new() }
 }
 
 /// Makes `event` an online meeting if `body` requests one. It stays one unless a new text omits the joining
 /// information.
-pub fn apply(event: &mut Event, body: &Value, mailbox: &Mailbox, settings: Settings, now: Timestamp) {
+pub fn apply_request(
+    event: &mut Event,
+    body: &Value,
+    mailbox: &Mailbox,
+    settings: DelaySettings,
+    now: Timestamp,
+) {
     if event.meeting.is_some() && body.get("body").is_some() && !event.body.contains(&url(event)) {
         event.meeting = None;
         return;
     }
-    let provider = body["onlineMeetingProvider"].as_str().unwrap_or(TEAMS);
-    let asked = body["isOnlineMeeting"] == true && permitted(mailbox).contains(&provider);
+    let provider = body["onlineMeetingProvider"].as_str().unwrap_or(TEAMS_PROVIDER);
+    let asked = body["isOnlineMeeting"] == true && permitted_providers(mailbox).contains(&provider);
     if asked && event.meeting.is_none() {
         let ready_at = now + Duration::seconds(i64::from(settings.meeting_delay_s));
         event.meeting = Some(Meeting { ready_at, request: None });
@@ -53,10 +59,10 @@ fn with_join_part(event: &Event) -> String {
 }
 
 /// Adds the state of the meeting of `event` at `now` to the response.
-pub fn show(value: &mut Value, event: &Event, now: Timestamp) {
+pub fn add_meeting(value: &mut Value, event: &Event, now: Timestamp) {
     let Some(meeting) = &event.meeting else { return };
     value["isOnlineMeeting"] = true.into();
-    value["onlineMeetingProvider"] = TEAMS.into();
+    value["onlineMeetingProvider"] = TEAMS_PROVIDER.into();
     if meeting.ready_at <= now {
         value["onlineMeeting"] = json!({ "joinUrl": url(event) });
     }

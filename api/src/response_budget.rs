@@ -1,6 +1,6 @@
 //! Limits on the size and duration of one response.
 //!
-//! The transports create an [`AnswerBudget`] for every operation and refuse a response that exceeded it. The extension
+//! The transports create a [`ResponseBudget`] for every operation and refuse a response that exceeded it. The extension
 //! [`BudgetExtension`] enforces it during execution, so that an oversized response is abandoned at its limit and not
 //! once it is completely in memory. A surrounding time-out cannot stop a resolver that never awaits, so the time is
 //! checked before every field.
@@ -22,7 +22,7 @@ use tokio::time::{Instant, timeout};
 
 /// Limits for one response; each subscription event counts as a response.
 #[derive(Debug)]
-pub struct AnswerBudget {
+pub struct ResponseBudget {
     /// Maximum size of the response's values in bytes.
     pub(crate) bytes: usize,
     /// Maximum execution time; `None` for a mutation, which always runs to its end.
@@ -31,19 +31,19 @@ pub struct AnswerBudget {
     is_late: AtomicBool,
 }
 
-impl AnswerBudget {
+impl ResponseBudget {
     /// Creates an unused budget.
     pub(crate) const fn new(bytes: usize, time: Option<Duration>) -> Self {
         Self { bytes, time, used: AtomicUsize::new(0), is_late: AtomicBool::new(false) }
     }
 
     /// Size in bytes at which an oversized response was abandoned; `None` if it fits.
-    pub(crate) fn excess(&self) -> Option<usize> {
+    pub(crate) fn exceeded_bytes(&self) -> Option<usize> {
         Some(self.used.load(Relaxed)).filter(|used| *used > self.bytes)
     }
 
     /// Whether the response was abandoned because it took too long.
-    pub(crate) fn is_late(&self) -> bool {
+    pub(crate) fn has_timed_out(&self) -> bool {
         self.is_late.load(Relaxed)
     }
 
@@ -53,7 +53,7 @@ impl AnswerBudget {
     }
 }
 
-/// Extension that enforces the [`AnswerBudget`]. The transports report the abandoned response.
+/// Extension that enforces the [`ResponseBudget`]. The transports report the abandoned response.
 #[derive(Debug, Clone, Copy)]
 pub struct BudgetExtension;
 
@@ -87,7 +87,7 @@ impl Extension for RunningOperation {
         operation_name: Option<&str>,
         next: NextExecute<'_>,
     ) -> Response {
-        let Some(budget) = ctx.data_opt::<Arc<AnswerBudget>>() else {
+        let Some(budget) = ctx.data_opt::<Arc<ResponseBudget>>() else {
             return next.run(ctx, operation_name).await;
         };
         budget.begin();
@@ -105,13 +105,13 @@ impl Extension for RunningOperation {
         info: ResolveInfo<'_>,
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
-        let Some(budget) = ctx.data_opt::<Arc<AnswerBudget>>() else { return next.run(ctx, info).await };
+        let Some(budget) = ctx.data_opt::<Arc<ResponseBudget>>() else { return next.run(ctx, info).await };
         if self.ends().is_some_and(|ends| ends <= Instant::now()) {
             budget.is_late.store(true, Relaxed);
         }
         // A field of the operation itself may be a change, and is not left out for the sake of an answer.
         let is_root = info.path_node.parent.is_none();
-        if !is_root && (budget.is_late() || budget.excess().is_some()) {
+        if !is_root && (budget.has_timed_out() || budget.exceeded_bytes().is_some()) {
             return Err(given_up());
         }
         let name = info.alias.unwrap_or(info.name).len();

@@ -7,31 +7,31 @@ use serde_json::{Map, Value, json};
 use super::BUSY;
 use crate::{
     google::{
-        caller::Call,
-        failure::{Failure, Refused},
+        caller::CallContext,
+        failure::{Failure, RequestError},
     },
     model::{Event, Hosting, Mailbox, ShowAs},
     store::State,
-    wire::Answer,
+    wire::WireResponse,
 };
 
 const CALENDARS_MOST: usize = 50;
 const DAYS_MOST: i64 = 90;
 
 /// Handles `POST /freeBusy`.
-pub fn query(call: &mut Call<'_>) -> Result<Answer, Refused> {
-    call.scope(BUSY)?;
+pub fn query_free_busy(call: &mut CallContext<'_>) -> Result<WireResponse, RequestError> {
+    call.require_scope(BUSY)?;
     let body: Value =
         call.request.json().map_err(|_| Failure::new(400, "global", "parseError", "Parse Error"))?;
     let store = call.app.store();
     let state = store.state();
-    call.calendar(state, "primary")?;
+    call.calendar_access(state, "primary")?;
     let window = window(&body)?;
     let items = body["items"].as_array().cloned().unwrap_or_default();
     let organisation = call.organisation(state)?;
     let mut calendars = Map::new();
     for (index, item) in items.iter().enumerate() {
-        let id = item["id"].as_str().ok_or_else(|| Failure::required("Required"))?;
+        let id = item["id"].as_str().ok_or_else(|| Failure::missing_value("Required"))?;
         let found = organisation.find(id).filter(|found| found.hosting == Hosting::Normal && found.in_scope);
         let value = match found {
             _ if index >= CALENDARS_MOST => failed("tooManyCalendarsRequested"),
@@ -46,12 +46,12 @@ pub fn query(call: &mut Call<'_>) -> Result<Answer, Refused> {
         "timeMax": millis(window.end),
         "calendars": calendars,
     });
-    Ok(Answer::json(200, answer))
+    Ok(WireResponse::json(200, answer))
 }
 
 fn window(body: &Value) -> Result<TimeRange, Failure> {
     let time = |name: &str| -> Result<Timestamp, Failure> {
-        let text = body[name].as_str().ok_or_else(|| Failure::required("Required"))?;
+        let text = body[name].as_str().ok_or_else(|| Failure::missing_value("Required"))?;
         text.parse().map_err(|_| Failure::new(400, "global", "badRequest", "Bad Request"))
     };
     let empty = || Failure::new(400, "calendar", "timeRangeEmpty", "The specified time range is empty.");
@@ -71,8 +71,11 @@ fn failed(reason: &str) -> Value {
 fn busy(state: &State, (organisation, mailbox): (uuid::Uuid, &Mailbox), window: TimeRange) -> Vec<Value> {
     let owner = (organisation, mailbox.id.clone());
     let blocks = |event: &&Event| !matches!(event.show_as, ShowAs::Free | ShowAs::WorkingElsewhere);
-    let mut ranges: Vec<TimeRange> =
-        state.calendar(&owner).filter(blocks).filter_map(|event| event.range.intersect(&window)).collect();
+    let mut ranges: Vec<TimeRange> = state
+        .calendar_events(&owner)
+        .filter(blocks)
+        .filter_map(|event| event.range.intersect(&window))
+        .collect();
     ranges.sort();
     let mut merged: Vec<TimeRange> = Vec::new();
     for range in ranges {

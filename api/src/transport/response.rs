@@ -10,15 +10,15 @@ use serde::Serialize;
 use serde_json::{Map, json};
 
 use crate::{
-    error::{Error, Location, bounded},
+    error::{Error, Location, truncate_to_line},
     request::RequestId,
 };
 
 /// The response to one request, or one event of a subscription.
 #[derive(Debug, Serialize)]
-pub struct Answer {
+pub struct GraphQlResponse {
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<Problem>,
+    errors: Vec<ResponseError>,
     /// Result data; `None` if nothing was executed, which differs from null.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Value>,
@@ -28,7 +28,7 @@ pub struct Answer {
 
 /// One error in a response.
 #[derive(Debug, Serialize)]
-pub struct Problem {
+pub struct ResponseError {
     message: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     locations: Vec<Location>,
@@ -37,13 +37,13 @@ pub struct Problem {
     extensions: Map<String, serde_json::Value>,
 }
 
-impl Answer {
+impl GraphQlResponse {
     /// The response to a request that was refused before execution.
-    pub fn refused(error: &Error, id: &RequestId) -> Self {
+    pub fn from_error(error: &Error, id: &RequestId) -> Self {
         let errors = error
             .validation_errors()
             .into_iter()
-            .map(|finding| Problem {
+            .map(|finding| ResponseError {
                 message: finding.message,
                 locations: finding.location.into_iter().collect(),
                 path: Vec::new(),
@@ -54,25 +54,25 @@ impl Answer {
     }
 
     /// Converts the engine's response.
-    pub fn executed(response: Response, id: &RequestId) -> Self {
+    pub fn from_execution(response: Response, id: &RequestId) -> Self {
         let ran = !refused_by_engine(&response);
-        let errors = response.errors.into_iter().map(|error| Problem::of(error, ran, id)).collect();
+        let errors = response.errors.into_iter().map(|error| ResponseError::of(error, ran, id)).collect();
         Self { errors, data: ran.then_some(response.data), extensions: response.extensions }
     }
 
     /// Whether anything was executed.
-    pub fn has_executed(&self) -> bool {
+    pub fn was_executed(&self) -> bool {
         self.data.is_some()
     }
 
     /// The errors, for socket messages that carry nothing else.
-    pub fn into_errors(self) -> Vec<Problem> {
+    pub fn into_errors(self) -> Vec<ResponseError> {
         self.errors
     }
 }
 
 /// Size at which a response exceeded `limit`; `None` if it fits.
-pub fn excess(response: &Response, limit: usize) -> Option<usize> {
+pub fn size_over_limit(response: &Response, limit: usize) -> Option<usize> {
     let mut counter = Counter { written: 0, limit };
     serde_json::to_writer(&mut counter, response).is_err().then_some(counter.written)
 }
@@ -117,7 +117,7 @@ fn extensions(code: &str, id: &RequestId) -> Map<String, serde_json::Value> {
 /// request may succeed.
 fn refusal(error: &Error, id: &RequestId) -> Map<String, serde_json::Value> {
     let mut extensions = extensions(error.code(), id);
-    if let Some(excess) = error.excess() {
+    if let Some(excess) = error.exceeded_limit() {
         extensions.insert("limit".to_owned(), json!(excess.limit));
         extensions.insert("actual".to_owned(), json!(excess.actual));
     }
@@ -128,12 +128,12 @@ fn refusal(error: &Error, id: &RequestId) -> Map<String, serde_json::Value> {
     extensions
 }
 
-impl Problem {
+impl ResponseError {
     fn of(error: ServerError, ran: bool, id: &RequestId) -> Self {
         let locations =
             error.locations.iter().map(|at| Location { line: at.line, column: at.column }).collect();
         let (message, extensions) = match (code_of(&error), bad_value(&error.message)) {
-            (Some(_), _) => (bounded(&error.message), kept(&error, id)),
+            (Some(_), _) => (truncate_to_line(&error.message), kept(&error, id)),
             (None, Some(message)) => (message, extensions("BAD_USER_INPUT", id)),
             (None, None) if !ran => {
                 tracing::info!(request_id = %id, engine = %error.message, "the engine refused a document");
@@ -166,7 +166,7 @@ fn bad_value(engine: &str) -> Option<String> {
     if let Some(rest) = engine.strip_prefix("Failed to parse \"") {
         let (name, said) = rest.split_once("\": ")?;
         let said = said.split(" (occurred while parsing").next().unwrap_or_default();
-        return Some(bounded(&format!("A value is not a valid {name}: {said}")));
+        return Some(truncate_to_line(&format!("A value is not a valid {name}: {said}")));
     }
     let starts = ["Invalid value for argument ", "Expected input type ", "Invalid value for "];
     starts
@@ -185,8 +185,8 @@ mod tests {
     use super::*;
 
     fn answer(errors: Vec<ServerError>) -> serde_json::Value {
-        let id = RequestId::make(&Ids::seeded(Arc::new(SystemClock), 1));
-        serde_json::to_value(Answer::executed(Response::from_errors(errors), &id)).unwrap()
+        let id = RequestId::generate(&Ids::seeded(Arc::new(SystemClock), 1));
+        serde_json::to_value(GraphQlResponse::from_execution(Response::from_errors(errors), &id)).unwrap()
     }
 
     fn at_field(message: &str) -> ServerError {

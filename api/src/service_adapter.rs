@@ -11,27 +11,27 @@ use services::{
 };
 
 use crate::{
-    authenticate::{AuthError, Authenticate, Authenticated},
-    health::{Check, Readiness},
+    authenticate::{AuthError, Authenticate, AuthenticatedCaller},
+    health::{DependencyCheck, Readiness},
 };
 
 /// Authenticates callers and checks readiness through the services.
 #[derive(Debug, Clone)]
-pub struct Callers(pub Services);
+pub struct ServiceAdapter(pub Services);
 
-impl From<access::Authenticated> for Authenticated {
+impl From<access::Authenticated> for AuthenticatedCaller {
     fn from(known: access::Authenticated) -> Self {
         Self { caller: known.caller, expires_at: known.expires_at }
     }
 }
 
 #[async_trait]
-impl Authenticate for Callers {
+impl Authenticate for ServiceAdapter {
     async fn authenticate(
         &self,
         authorization: Option<&str>,
         tenant: Option<&str>,
-    ) -> Result<Authenticated, AuthError> {
+    ) -> Result<AuthenticatedCaller, AuthError> {
         match self.0.access().authenticate(Anyone, authorization, tenant).await {
             Ok(known) => Ok(known.into()),
             Err(Error::Denied(Denied::Unauthenticated)) => Err(AuthError::Invalid),
@@ -43,12 +43,12 @@ impl Authenticate for Callers {
         }
     }
 
-    fn remembered(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Authenticated> {
-        self.0.access().remembered(Anyone, authorization, tenant).map(Authenticated::from)
+    fn remembered(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<AuthenticatedCaller> {
+        self.0.access().authenticate_from_cache(Anyone, authorization, tenant).map(AuthenticatedCaller::from)
     }
 
     fn recently_authenticated(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Caller> {
-        self.0.access().recently_authenticated(Anyone, authorization, tenant)
+        self.0.access().find_recent_caller(Anyone, authorization, tenant)
     }
 
     async fn charge(&self, whose: QuotaSubject<'_>, units: u32) -> ChargeResult {
@@ -56,13 +56,13 @@ impl Authenticate for Callers {
     }
 
     fn changes(&self) -> BoxStream<'static, AccessChange> {
-        self.0.access().changes(Anyone).boxed()
+        self.0.access().watch_changes(Anyone).boxed()
     }
 }
 
 #[async_trait]
-impl Readiness for Callers {
-    async fn check(&self) -> Vec<Check> {
-        vec![Check { name: "store", ok: self.0.is_ready(Anyone).await }]
+impl Readiness for ServiceAdapter {
+    async fn check(&self) -> Vec<DependencyCheck> {
+        vec![DependencyCheck { name: "store", ok: self.0.is_ready(Anyone).await }]
     }
 }

@@ -11,14 +11,14 @@ use std::{
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::{error::Error, transport::params::Params};
+use crate::{error::Error, transport::params::RequestParams};
 
 /// Prefix of a document id that is the digest of the document.
 const DIGEST: &str = "sha256:";
 
 /// The persisted documents of an installation.
 #[derive(Debug, Clone, Default)]
-pub struct Documents {
+pub struct PersistedDocuments {
     texts: HashMap<String, String>,
     digests: HashSet<[u8; 32]>,
     is_closed: bool,
@@ -44,10 +44,10 @@ struct Operation {
     body: String,
 }
 
-impl Documents {
+impl PersistedDocuments {
     /// Parses a manifest: a JSON object that maps ids to documents, or one with `operations` that have `id` and
     /// `body`.
-    pub fn read(manifest: &[u8]) -> Result<Self, InvalidManifest> {
+    pub fn from_manifest(manifest: &[u8]) -> Result<Self, InvalidManifest> {
         let by_id: Vec<(String, String)> = match serde_json::from_slice(manifest).map_err(InvalidManifest)? {
             Manifest::Operations { operations } => {
                 operations.into_iter().map(|operation| (operation.id, operation.body)).collect()
@@ -66,7 +66,7 @@ impl Documents {
 
     /// Sets whether only persisted documents are accepted.
     #[must_use]
-    pub fn only(mut self, only: bool) -> Self {
+    pub fn require_persisted(mut self, only: bool) -> Self {
         self.is_closed = only;
         self
     }
@@ -78,7 +78,7 @@ impl Documents {
 
     /// Replaces an id by its document. If only persisted documents are allowed, a request with any other text is
     /// refused.
-    pub(crate) fn resolve(&self, mut params: Params) -> Result<Params, Error> {
+    pub(crate) fn resolve(&self, mut params: RequestParams) -> Result<RequestParams, Error> {
         match params.document_id.take() {
             Some(id) => params.query.clone_from(self.texts.get(&id).ok_or(Error::DocumentUnknown)?),
             None if self.is_closed && !self.digests.contains(&digest(&params.query)) => {
@@ -105,8 +105,12 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn asking(id: Option<&str>, query: &str) -> Params {
-        Params { query: query.to_owned(), document_id: id.map(str::to_owned), ..Params::default() }
+    fn asking(id: Option<&str>, query: &str) -> RequestParams {
+        RequestParams {
+            query: query.to_owned(),
+            document_id: id.map(str::to_owned),
+            ..RequestParams::default()
+        }
     }
 
     #[test]
@@ -114,7 +118,7 @@ mod tests {
         let apollo = br#"{"format":"apollo-persisted-query-manifest","version":1,
             "operations":[{"id":"a1","name":"A","type":"query","body":"{ a }"}]}"#;
         for manifest in [&br#"{"a1":"{ a }"}"#[..], apollo] {
-            let documents = Documents::read(manifest).unwrap();
+            let documents = PersistedDocuments::from_manifest(manifest).unwrap();
             let digest = format!("{DIGEST}{}", hex(&digest("{ a }")));
             for id in ["a1", digest.as_str()] {
                 assert_eq!(documents.resolve(asking(Some(id), "")).unwrap().query, "{ a }", "{id}");
@@ -122,18 +126,18 @@ mod tests {
             assert_eq!(documents.resolve(asking(Some("b1"), "")), Err(Error::DocumentUnknown));
         }
         for manifest in ["[]", "{\"a\":1}", "{\"operations\":[{\"id\":\"x\"}]}", ""] {
-            assert!(Documents::read(manifest.as_bytes()).is_err(), "{manifest}");
+            assert!(PersistedDocuments::from_manifest(manifest.as_bytes()).is_err(), "{manifest}");
         }
     }
 
     #[test]
     fn texts_of_others_are_refused_only_where_that_is_asked_for() {
-        let documents = Documents::read(br#"{"a1":"{ a }"}"#).unwrap();
+        let documents = PersistedDocuments::from_manifest(br#"{"a1":"{ a }"}"#).unwrap();
         assert!(documents.resolve(asking(None, "{ b }")).is_ok());
-        let documents = documents.only(true);
+        let documents = documents.require_persisted(true);
         assert_eq!(documents.resolve(asking(None, "{ b }")), Err(Error::DocumentRequired));
         assert!(documents.resolve(asking(None, "{ a }")).is_ok(), "a known text is known without its id");
-        let none = Documents::default().only(true);
+        let none = PersistedDocuments::default().require_persisted(true);
         assert_eq!(none.resolve(asking(None, "{ a }")), Err(Error::DocumentRequired));
     }
 }

@@ -13,41 +13,41 @@ type Turn = Arc<tokio::sync::Mutex<()>>;
 
 /// The locks of a node, by key. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Turns<K>(Arc<Mutex<HashMap<K, Turn>>>);
+pub(crate) struct KeyedLocks<K>(Arc<Mutex<HashMap<K, Turn>>>);
 
 /// Holds the lock of one key until dropped.
 #[derive(Debug)]
-pub(crate) struct HeldTurn<K: Eq + Hash> {
-    turns: Turns<K>,
+pub(crate) struct KeyedLockGuard<K: Eq + Hash> {
+    turns: KeyedLocks<K>,
     of: K,
     /// `None` while the caller is still waiting.
     held: Option<OwnedMutexGuard<()>>,
 }
 
-impl<K> Default for Turns<K> {
+impl<K> Default for KeyedLocks<K> {
     fn default() -> Self {
         Self(Arc::default())
     }
 }
 
-impl<K: Eq + Hash + Copy> Turns<K> {
+impl<K: Eq + Hash + Copy> KeyedLocks<K> {
     /// Acquires the lock of a key. Waiting callers acquire it in the order of arrival.
-    pub(crate) async fn take(&self, of: K) -> HeldTurn<K> {
+    pub(crate) async fn acquire(&self, of: K) -> KeyedLockGuard<K> {
         let turn = Arc::clone(self.all().entry(of).or_default());
         // Made before waiting, so that whoever gives up leaves nothing behind.
-        let mut taken = HeldTurn { turns: Self(Arc::clone(&self.0)), of, held: None };
+        let mut taken = KeyedLockGuard { turns: Self(Arc::clone(&self.0)), of, held: None };
         taken.held = Some(turn.lock_owned().await);
         taken
     }
 }
 
-impl<K> Turns<K> {
+impl<K> KeyedLocks<K> {
     fn all(&self) -> MutexGuard<'_, HashMap<K, Turn>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<K: Eq + Hash> Drop for HeldTurn<K> {
+impl<K: Eq + Hash> Drop for KeyedLockGuard<K> {
     fn drop(&mut self) {
         drop(self.held.take());
         let mut all = self.turns.all();
@@ -66,11 +66,11 @@ mod tests {
 
     #[tokio::test]
     async fn who_wants_the_same_takes_turns_and_nobody_else_waits() {
-        let turns = Turns::default();
-        let first = turns.take(1).await;
-        let mut second = Box::pin(turns.take(1));
+        let turns = KeyedLocks::default();
+        let first = turns.acquire(1).await;
+        let mut second = Box::pin(turns.acquire(1));
         assert!(second.as_mut().now_or_never().is_none(), "it waits for the first");
-        drop(turns.take(2).await);
+        drop(turns.acquire(2).await);
         drop(first);
         drop(second.now_or_never().expect("its turn has come"));
         assert!(turns.all().is_empty(), "nothing is left of turns that have ended");
@@ -78,10 +78,10 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_gives_up_waiting_takes_no_turn_and_leaves_nothing() {
-        let turns = Turns::default();
+        let turns = KeyedLocks::default();
         for gives_up_first in [true, false] {
-            let first = turns.take(1).await;
-            let mut gives_up = Box::pin(turns.take(1));
+            let first = turns.acquire(1).await;
+            let mut gives_up = Box::pin(turns.acquire(1));
             assert!(gives_up.as_mut().now_or_never().is_none());
             if gives_up_first {
                 drop(gives_up);
@@ -91,7 +91,7 @@ mod tests {
                 drop(gives_up);
             }
             assert!(turns.all().is_empty());
-            drop(turns.take(1).now_or_never().expect("nobody is waiting"));
+            drop(turns.acquire(1).now_or_never().expect("nobody is waiting"));
         }
     }
 }

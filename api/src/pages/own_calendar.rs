@@ -5,10 +5,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use maud::html;
 use services::{
     Anyone, Services,
-    connect::{self, RedirectAnswer, label},
+    connect::{self, RedirectParams, provider_label},
 };
 
-use super::{connect::foreign_form, cookie, is_own_form, layout, onward};
+use super::{connect::foreign_form_error, cookie, is_own_form, layout, onward};
 
 pub(super) fn configure(routes: &mut web::ServiceConfig) {
     routes
@@ -21,7 +21,7 @@ async fn invited(services: web::Data<Services>, secret: web::Path<String>) -> Ht
         Ok(invitation) => invitation,
         Err(error) => return layout::error_page(&error),
     };
-    let system = label(invitation.provider);
+    let system = provider_label(invitation.provider);
     let body = html! {
         p { strong { (invitation.tenant) } " asks you to connect your own calendar in " (system) "." }
         ul {
@@ -32,7 +32,7 @@ async fn invited(services: web::Data<Services>, secret: web::Path<String>) -> Ht
         }
         form method="post" action=(format!("/connect/own/{secret}")) data-muster-next { button { "Continue to " (system) } }
     };
-    layout::page("Connect your calendar", false, body)
+    layout::render_page("Connect your calendar", false, body)
 }
 
 async fn opened(
@@ -41,7 +41,7 @@ async fn opened(
     secret: web::Path<String>,
 ) -> HttpResponse {
     if !is_own_form(&request, &services) {
-        return layout::error_page(&foreign_form());
+        return layout::error_page(&foreign_form_error());
     }
     match services.connect().open_own_consent(Anyone, &secret).await {
         Ok((cookie, next)) => onward(&services, next, Some(cookie)),
@@ -52,17 +52,17 @@ async fn opened(
 async fn consented(
     request: HttpRequest,
     services: web::Data<Services>,
-    answer: web::Query<RedirectAnswer>,
+    answer: web::Query<RedirectParams>,
 ) -> HttpResponse {
     let (cookie, answer) = (cookie(&request, &services), answer.into_inner());
-    shown(&services, services.connect().own_consented(Anyone, &cookie, request.path(), answer).await)
+    shown(&services, services.connect().complete_own_consent(Anyone, &cookie, request.path(), answer).await)
 }
 
 fn shown(services: &Services, consented: services::Result<connect::NextPage>) -> HttpResponse {
     match consented {
         Ok(connect::NextPage::Progress) => {
             let body = html! { p { "You can close this page." } };
-            layout::page("Your calendar is connected", false, body)
+            layout::render_page("Your calendar is connected", false, body)
         }
         Ok(next) => onward(services, next, None),
         Err(error) => layout::error_page(&error),

@@ -11,12 +11,12 @@ use std::{
 use domain::SharedClock;
 
 tokio::task_local! {
-    static CURRENT: OutsideTime;
+    static CURRENT: ExternalTime;
 }
 
 /// The time that one task has waited for external servers. Cheap to clone; clones share the time.
 #[derive(Debug, Clone)]
-pub struct OutsideTime {
+pub struct ExternalTime {
     clock: SharedClock,
     inner: Arc<Mutex<Inner>>,
 }
@@ -29,7 +29,7 @@ struct Inner {
     since: Option<Duration>,
 }
 
-impl OutsideTime {
+impl ExternalTime {
     /// Starts at zero. Waits are measured by the monotonic time of `clock`.
     pub fn new(clock: SharedClock) -> Self {
         Self { clock, inner: Arc::default() }
@@ -69,12 +69,12 @@ impl OutsideTime {
 
 /// A wait for an external server; it ends when dropped.
 #[derive(Debug)]
-pub struct OutsideWait(Option<OutsideTime>);
+pub struct ExternalWait(Option<ExternalTime>);
 
-impl OutsideWait {
+impl ExternalWait {
     /// Begins a wait of the current task. Nothing is counted for a task that nobody measures.
     pub fn begin() -> Self {
-        let time = CURRENT.try_with(OutsideTime::clone).ok();
+        let time = CURRENT.try_with(ExternalTime::clone).ok();
         if let Some(time) = &time {
             time.begin();
         }
@@ -82,7 +82,7 @@ impl OutsideWait {
     }
 }
 
-impl Drop for OutsideWait {
+impl Drop for ExternalWait {
     fn drop(&mut self) {
         if let Some(time) = &self.0 {
             time.end();
@@ -99,12 +99,12 @@ mod tests {
     #[tokio::test]
     async fn only_waits_count_and_those_at_the_same_time_count_once() {
         let clock = TestClock::at(domain::Timestamp::UNIX_EPOCH);
-        let (time, second) = (OutsideTime::new(Arc::new(clock.clone())), chrono::Duration::seconds(1));
+        let (time, second) = (ExternalTime::new(Arc::new(clock.clone())), chrono::Duration::seconds(1));
         time.measure(async {
             clock.advance(second);
-            let first = OutsideWait::begin();
+            let first = ExternalWait::begin();
             clock.advance(second);
-            let other = OutsideWait::begin();
+            let other = ExternalWait::begin();
             assert_eq!(time.total(), Duration::from_secs(1), "the current wait counts");
             clock.advance(second);
             drop(first);
@@ -114,7 +114,7 @@ mod tests {
         })
         .await;
         assert_eq!(time.total(), Duration::from_secs(3));
-        let unmeasured = OutsideWait::begin();
+        let unmeasured = ExternalWait::begin();
         clock.advance(second);
         drop(unmeasured);
         assert_eq!(time.total(), Duration::from_secs(3));
