@@ -67,7 +67,7 @@ const SPENT: &str = "SELECT sum(calls)::float8 AS calls, sum(total_plan_time)::f
     FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = $1
     GROUP BY 5 ORDER BY sum(total_exec_time) DESC";
 
-/// Resets the counters.
+/// Begins a measurement: the counts of all earlier statements are forgotten.
 pub async fn reset_counters(servers: &Servers) -> Result<()> {
     servers.execute("postgres", "CREATE EXTENSION IF NOT EXISTS pg_stat_statements").await?;
     servers.execute("postgres", "SELECT pg_stat_statements_reset()").await

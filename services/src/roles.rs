@@ -334,7 +334,7 @@ pub(crate) async fn require_administrator(tx: &Tx) -> Result<()> {
     Err(Error::refuse("LAST_ADMINISTRATOR", message))
 }
 
-/// The roles of a user.
+/// The roles that a user has been given, in no particular order.
 pub(crate) async fn roles_of_user(tx: &Tx, user: Id<ids::User>) -> Result<Vec<Model>> {
     let held = of_users(tx.conn(), tx.tenant(), [user]).await?;
     Ok(held.into_values().flatten().collect())

@@ -64,7 +64,7 @@ impl Vault {
         self.0.current.id
     }
 
-    /// Ids of the former keys.
+    /// Ids of the keys that only open what was sealed before the last rotation.
     pub fn former_key_ids(&self) -> impl Iterator<Item = KeyId> {
         self.0.former.iter().map(|key| key.id)
     }

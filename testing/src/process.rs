@@ -19,7 +19,7 @@ impl Process {
         Self(child.unwrap_or_else(|error| panic!("{command:?} does not start: {error}")))
     }
 
-    /// The process id.
+    /// Id by which signals are sent.
     pub fn id(&self) -> u32 {
         self.0.id()
     }

@@ -276,7 +276,7 @@ fn starts(event: &Component, zones: &Zones, defects: &mut Vec<Defect>) -> Vec<Mo
     let mut is_torn = false;
     for (number, property) in event.all("DTSTART").enumerate() {
         match Moment::read(property, zones)
-            .map(|at| if has_date_values(property) { at.to_whole_day() } else { at })
+            .map(|at| if has_date_values(property) { at.into_whole_day() } else { at })
         {
             Some(at) if !read.contains(&at) => read.push(at),
             Some(_) => {}
@@ -313,7 +313,7 @@ fn span(event: &Component, start: &Moment, zones: &Zones, defects: &mut Vec<Defe
         .filter(|end| !start.is_date() || end.wall_time() > start.wall_time())
         .map(EventLength::Until);
     let lengths =
-        lengths.into_iter().map(|length| if start.is_date() { length.to_whole_days() } else { length });
+        lengths.into_iter().map(|length| if start.is_date() { length.into_whole_days() } else { length });
     // A time that is said to be a day is one, wherever it begins.
     let is_day = start.is_date() || event.get("DTSTART").is_some_and(has_date_values);
     let day = is_day.then_some(EventLength::Length { days: 1, seconds: 0 });

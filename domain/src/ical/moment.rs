@@ -85,7 +85,7 @@ impl Moment {
 
     /// The date of a start declared to be a whole day. A time in UTC stays unchanged, because it may be the owner's
     /// midnight.
-    pub(super) fn to_whole_day(self) -> Self {
+    pub(super) fn into_whole_day(self) -> Self {
         if matches!(self, Self::Utc(_)) { self } else { Self::Date(self.wall_time().date()) }
     }
 

@@ -10,7 +10,7 @@ const DAY: i64 = 24 * 3600;
 /// Maximum duration in days: ten thousand years.
 const LONGEST: i64 = 3_652_500;
 
-/// The length of an event.
+/// How long an event lasts, by its DTEND or DURATION.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventLength {
     /// Ends at this point, exclusive.
@@ -83,7 +83,7 @@ impl EventLength {
 
     /// The length of an event that begins on a date: whole days, at least one. Some programs end a whole day on the
     /// day it begins, or with the length of a working day.
-    pub(super) fn to_whole_days(self) -> Self {
+    pub(super) fn into_whole_days(self) -> Self {
         match self {
             Self::Length { days, seconds } => {
                 let begun = seconds.div_euclid(DAY) + i64::from(seconds.rem_euclid(DAY) > 0);

@@ -253,7 +253,7 @@ async fn owners(dav: &DavClient<'_>, account: &Account) -> Result<Vec<Principal>
     for url in urls.into_iter().take(OWNERS) {
         match dav.try_propfind(&url, "0", PROPFIND_BODY).await {
             Ok(shown) => {
-                found.extend(shown.first().map(|one| Principal::from_resource(dav, account.address(), one)))
+                found.extend(shown.first().map(|one| Principal::from_resource(dav, account.address(), one)));
             }
             Err(error) if concerns_one_resource(&error) => {}
             Err(error) => return Err(error),

@@ -279,7 +279,7 @@ pub(super) async fn remove_resource(dav: &DavClient<'_>, url: &Url) -> Result<bo
             status if status.is_success() => return Ok(true),
             StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(false),
             StatusCode::PRECONDITION_FAILED => {
-                failed = Some(failure::error_from_response(&answer, Subject::Object, true))
+                failed = Some(failure::error_from_response(&answer, Subject::Object, true));
             }
             _ => return Err(failure::error_from_response(&answer, Subject::Object, true)),
         }

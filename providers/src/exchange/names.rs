@@ -39,11 +39,11 @@ impl Exchange {
     pub(super) async fn read_organisation(&self, session: &Session) -> Result<Organisation> {
         let account = session.account.trim();
         let domain = if let Some((_, domain)) = account.rsplit_once('@') {
-            self.resolve_by(session, &format!("smtp:{account}"), SoapRequest::as_discovery).await?;
+            self.resolve_by(session, &format!("smtp:{account}"), SoapRequest::for_discovery).await?;
             domain.to_owned()
         } else {
             let name = account.rsplit('\\').next().unwrap_or(account);
-            let found = self.resolve_by(session, name, SoapRequest::as_discovery).await?.found;
+            let found = self.resolve_by(session, name, SoapRequest::for_discovery).await?.found;
             let domain = match found.as_slice() {
                 [one] => one.address.rsplit_once('@').map(|(_, domain)| domain.to_owned()),
                 _ => None,

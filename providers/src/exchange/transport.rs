@@ -52,12 +52,12 @@ impl<'a> SoapRequest<'a> {
     }
 
     /// Marks the operation as a test for whether there is an Exchange server at all.
-    pub(super) fn as_discovery(self) -> Self {
+    pub(super) fn for_discovery(self) -> Self {
         Self { discovers: true, ..self }
     }
 
     /// Marks the operation as a write.
-    pub(super) fn as_write(self) -> Self {
+    pub(super) fn for_write(self) -> Self {
         Self { writes: true, ..self }
     }
 }

@@ -35,7 +35,7 @@ impl Exchange {
         if let Some(there) = self.search_event(session, mailbox, &new.effect_key).await? {
             return Ok(there);
         }
-        let call = SoapRequest::new("CreateItem", creation(new)).in_mailbox(mailbox).as_write();
+        let call = SoapRequest::new("CreateItem", creation(new)).in_mailbox(mailbox).for_write();
         let answer = self.call(session, call).await?;
         let message = answer.single_message()?;
         let made = message.child(MESSAGES, "Items").and_then(|items| items.children.first());
@@ -98,7 +98,7 @@ impl Exchange {
             r#"<m:UpdateItem MessageDisposition="SaveOnly" ConflictResolution="NeverOverwrite" SendMeetingInvitationsOrCancellations="{told}"><m:ItemChanges><t:ItemChange>{}<t:Updates>{updates}</t:Updates></t:ItemChange></m:ItemChanges></m:UpdateItem>"#,
             named("t:ItemId", there)
         );
-        let call = SoapRequest::new("UpdateItem", body).in_mailbox(mailbox).about_items().as_write();
+        let call = SoapRequest::new("UpdateItem", body).in_mailbox(mailbox).about_items().for_write();
         self.call(session, call).await?.single_message().map(drop)
     }
 
@@ -120,7 +120,7 @@ impl Exchange {
             named("t:ReferenceItemId", &there),
             soap::escape_text(message)
         );
-        let call = SoapRequest::new("CreateItem", body).in_mailbox(mailbox).about_items().as_write();
+        let call = SoapRequest::new("CreateItem", body).in_mailbox(mailbox).about_items().for_write();
         match self.call(session, call).await.and_then(|answer| answer.single_message().map(drop)) {
             Err(error) if error.kind == ErrorKind::Gone => Ok(()),
             Err(error) if error.code == "ErrorCalendarIsNotOrganizer" => {
@@ -160,7 +160,7 @@ impl Exchange {
             r#"<m:DeleteItem DeleteType="{kind}" SendMeetingCancellations="{told}"><m:ItemIds>{}</m:ItemIds></m:DeleteItem>"#,
             named("t:ItemId", there)
         );
-        let call = SoapRequest::new("DeleteItem", body).in_mailbox(mailbox).about_items().as_write();
+        let call = SoapRequest::new("DeleteItem", body).in_mailbox(mailbox).about_items().for_write();
         match self.call(session, call).await.and_then(|answer| answer.single_message().map(drop)) {
             Err(error) if error.kind == ErrorKind::Gone => Ok(()),
             done => done,

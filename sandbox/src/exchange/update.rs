@@ -118,10 +118,10 @@ fn apply(call: &CallContext<'_>, event: &mut Event, update: &Element) -> Result<
         "DeleteItemField" => {
             match field.attribute("FieldURI").unwrap_or_default() {
                 "calendar:RequiredAttendees" => {
-                    event.attendees.retain(|one| one.part != AttendeeRole::Required)
+                    event.attendees.retain(|one| one.part != AttendeeRole::Required);
                 }
                 "calendar:OptionalAttendees" => {
-                    event.attendees.retain(|one| one.part != AttendeeRole::Optional)
+                    event.attendees.retain(|one| one.part != AttendeeRole::Optional);
                 }
                 "calendar:Resources" => event.attendees.retain(|one| one.part != AttendeeRole::Resource),
                 "calendar:Location" => event.location = None,

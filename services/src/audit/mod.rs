@@ -54,7 +54,7 @@ pub async fn with_request_id<F: Future>(id: impl Into<String>, work: F) -> F::Ou
     REQUEST.scope(id.into(), work).await
 }
 
-/// The id of the current request.
+/// The id of the request that the caller serves; `None` outside of requests.
 pub(crate) fn current_request_id() -> Option<String> {
     REQUEST.try_with(Clone::clone).ok()
 }
@@ -206,7 +206,7 @@ pub fn chain_name(chain: Id<ids::Tenant>) -> String {
     }
 }
 
-/// The chain with this name.
+/// The tenant whose chain has this name, [`INSTALLATION_CHAIN`] for `installation`; `None` if it names no chain.
 pub fn parse_chain_name(name: &str) -> Option<Id<ids::Tenant>> {
     match name {
         "installation" => Some(INSTALLATION_CHAIN),

@@ -74,7 +74,7 @@ pub struct RoomList {
     pub rooms: Vec<RoomInfo>,
 }
 
-/// Result of a verification.
+/// What a verification found, to be stored and shown.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerificationResult {
     /// Integration that was verified.

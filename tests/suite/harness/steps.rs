@@ -143,7 +143,7 @@ impl TestApp {
         for _ in 0..PAGES {
             match &place {
                 Location::Page(page) if page.next.is_some() => {
-                    place = self.send(browser, page, ACCEPTED_TERMS).await
+                    place = self.send(browser, page, ACCEPTED_TERMS).await;
                 }
                 _ => break,
             }
