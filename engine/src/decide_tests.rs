@@ -10,11 +10,21 @@ const TABLE: Table = Table {
     version: 1,
     about: "Walks through three states.",
     rows: &[
-        Row { state: "Begin", does: "begin", undone_by: "undo", retry: Retry::STANDARD, then: &["Middle"] },
-        Row { state: "Middle", does: "go_on", undone_by: "undo", retry: Retry::STANDARD, then: &["End"] },
-        Row { state: "End", does: "end", undone_by: "nothing", retry: Retry::STANDARD, then: &[] },
+        row("Begin", "begin", "undo", &["Middle"]),
+        row("Middle", "go_on", "undo", &["End"]),
+        row("End", "end", "nothing", &[]),
     ],
 };
+
+const fn row(
+    state: &'static str,
+    does: &'static str,
+    undone_by: &'static str,
+    then: &'static [&'static str],
+) -> Row {
+    let (step_commits, undo_commits) = (false, false);
+    Row { state, does, step_commits, undone_by, undo_commits, retry: Retry::STANDARD, then }
+}
 
 fn work(status: RunStatus, state: &str, trail: &[&str], attempt: i32) -> (ClaimedRun, Timestamp) {
     let clock = std::sync::Arc::new(domain::TestClock::at(Timestamp::UNIX_EPOCH));

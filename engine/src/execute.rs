@@ -58,10 +58,10 @@ impl<C: Context> Engine<C> {
         let attempt = u32::try_from(work.claimed.attempt + work.claimed.crashes).unwrap_or_default();
         let signals = work.signals.clone();
         let input = StepInput { row: &work.row, state: work.state(), attempt, signals, now };
-        let step = self.context().execute(work.claimed.run, async {
+        let step = self.contexts().plain().execute(work.claimed.run, async {
             match work.is_undoing() {
-                false => flow.step(self.context(), input).await,
-                true => flow.undo(self.context(), input).await,
+                false => flow.step(self.contexts(), input).await,
+                true => flow.undo(self.contexts(), input).await,
             }
         });
         // A panic is a failure like any other: what was done is undone, and whoever looks sees why the run ended.

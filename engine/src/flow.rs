@@ -6,7 +6,7 @@ use runs::{Run, Signal};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use crate::{Change, Context, Next, Step, StepError, Table, messages};
+use crate::{Change, Context, Contexts, Next, Step, StepError, Table, messages};
 
 /// A workflow whose steps take the context `C`.
 #[async_trait]
@@ -15,10 +15,10 @@ pub trait Workflow<C: Context>: Send + Sync {
     fn table(&self) -> &'static Table;
 
     /// Executes the step of a state.
-    async fn step(&self, context: &C, input: StepInput<'_>) -> StepOutput<Change<C>>;
+    async fn step(&self, contexts: &Contexts<C>, input: StepInput<'_>) -> StepOutput<Change<C>>;
 
     /// Executes the undo of a state's step.
-    async fn undo(&self, context: &C, input: StepInput<'_>) -> StepOutput<Change<C>>;
+    async fn undo(&self, contexts: &Contexts<C>, input: StepInput<'_>) -> StepOutput<Change<C>>;
 }
 
 /// The data of a run that the worker passes to its workflow.

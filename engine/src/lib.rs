@@ -40,7 +40,7 @@ use runs::Storage;
 
 use self::tenant_quota::RunLimits;
 pub use self::{
-    context::{Change, Context},
+    context::{Change, Context, Contexts},
     decide::{ClaimedRun, MAX_CRASHES},
     flow::{StepInput, StepOutput, Workflow},
     step::{Next, Outcome, Step, StepError, UndoOutcome, nothing},
@@ -66,7 +66,8 @@ pub struct Settings {
 }
 
 struct Inner<C: Context> {
-    context: C,
+    contexts: Contexts<C>,
+    writer: C::Writer,
     storage: Storage,
     lanes: Lanes,
     settings: Settings,
@@ -86,20 +87,16 @@ impl<C: Context> std::fmt::Debug for Engine<C> {
 }
 
 impl<C: Context> Engine<C> {
-    /// Creates an engine for these workflows.
+    /// Creates an engine for these workflows. `writer` writes the changes that steps return.
     pub fn new(
-        context: C,
+        contexts: Contexts<C>,
+        writer: C::Writer,
         storage: Storage,
         lanes: Lanes,
         settings: Settings,
         flows: Vec<Box<dyn Workflow<C>>>,
     ) -> Self {
-        Self(Arc::new(Inner { context, storage, lanes, settings, flows }))
-    }
-
-    /// The context passed to steps.
-    pub fn context(&self) -> &C {
-        &self.0.context
+        Self(Arc::new(Inner { contexts, writer, storage, lanes, settings, flows }))
     }
 
     /// Name of this process in leases and histories.
@@ -127,6 +124,10 @@ impl<C: Context> Engine<C> {
         tables.into_iter()
     }
 
+    pub(crate) fn contexts(&self) -> &Contexts<C> {
+        &self.0.contexts
+    }
+
     pub(crate) fn storage(&self) -> &Storage {
         &self.0.storage
     }
@@ -136,7 +137,7 @@ impl<C: Context> Engine<C> {
     }
 
     pub(crate) fn writer(&self) -> &C::Writer {
-        self.0.context.writer()
+        &self.0.writer
     }
 
     pub(crate) fn hints(&self) -> &dyn Hints {

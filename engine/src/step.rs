@@ -7,7 +7,7 @@ use runs::Signal;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::StepOutput;
+use crate::{Context, StepOutput};
 
 /// What a run does after a step.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,6 +127,6 @@ impl<M: Serialize, C> Step<M, C> {
 }
 
 /// The undo of states with nothing to undo.
-pub async fn nothing<X, M, C>(_context: &X, _at: &mut Step<M, C>) -> UndoOutcome {
+pub async fn nothing<X: Context, M, C>(_context: &X, _at: &mut Step<M, C>) -> UndoOutcome {
     Ok(())
 }

@@ -41,8 +41,12 @@ pub struct Row {
     pub state: &'static str,
     /// The name of the function that executes the step.
     pub does: &'static str,
+    /// Whether the step may commit by itself, besides the changes that it returns.
+    pub step_commits: bool,
     /// The name of the undo function; `nothing` for none.
     pub undone_by: &'static str,
+    /// Whether the undo may commit by itself, besides the changes that it returns.
+    pub undo_commits: bool,
     /// The retry policy.
     pub retry: Retry,
     /// The states that may follow.
@@ -114,12 +118,24 @@ impl Table {
 /// memory of the workflow: `async fn ring(context: &Context, at: &mut Step<Memory, Change>) -> Outcome<State>`, and the
 /// same with `UndoOutcome` for an undo. Duplicate states, missing functions and misspelt successors do not compile.
 /// `nothing` declares that there is nothing to undo.
+///
+/// A function that must commit by itself, for instance because it takes locks, is followed by the word `commits`:
+/// `Obtain: obtain_grant commits | revoke_grant commits | STANDARD | [Verify];`. It takes the context's
+/// [`Committing`](crate::Context::Committing) in place of the context. A row and a function that disagree about this do
+/// not compile.
 #[macro_export]
 macro_rules! workflow {
+    (@context $contexts:ident) => { $contexts.plain() };
+    (@context $contexts:ident commits) => { $contexts.committing() };
+    (@commits) => { false };
+    (@commits commits) => { true };
     (
         $(#[doc = $about:literal])+
         $flow:ident = $name:literal v $version:literal ($context:ty, $memory:ty);
-        $($state:ident : $does:ident | $undo:ident | $retry:ident | [$($then:ident),*];)+
+        $(
+            $state:ident : $does:ident $($step_commits:ident)? | $undo:ident $($undo_commits:ident)?
+                | $retry:ident | [$($then:ident),*];
+        )+
     ) => {
         $(#[doc = $about])+
         #[derive(Debug, Clone, Copy)]
@@ -157,7 +173,9 @@ macro_rules! workflow {
                 rows: &[$($crate::Row {
                     state: stringify!($state),
                     does: stringify!($does),
+                    step_commits: $crate::workflow!(@commits $($step_commits)?),
                     undone_by: stringify!($undo),
+                    undo_commits: $crate::workflow!(@commits $($undo_commits)?),
                     retry: $crate::Retry::$retry,
                     then: State::$state.successors(),
                 }),+],
@@ -172,23 +190,29 @@ macro_rules! workflow {
 
             async fn step(
                 &self,
-                context: &$context,
+                contexts: &$crate::Contexts<$context>,
                 input: $crate::StepInput<'_>,
             ) -> $crate::StepOutput<$crate::Change<$context>> {
                 let Some(state) = State::parse(input.state) else { return $crate::StepOutput::unknown_state() };
                 let Some(mut at) = input.parse::<$memory, _>() else { return $crate::StepOutput::invalid_memory() };
-                let outcome = match state { $(State::$state => $does(context, &mut at).await.map_err($crate::StepError::from)),+ };
+                let outcome = match state { $(State::$state => {
+                    let context = $crate::workflow!(@context contexts $($step_commits)?);
+                    $does(context, &mut at).await.map_err($crate::StepError::from)
+                }),+ };
                 at.into_output(outcome.map(|next| next.map(State::name)))
             }
 
             async fn undo(
                 &self,
-                context: &$context,
+                contexts: &$crate::Contexts<$context>,
                 input: $crate::StepInput<'_>,
             ) -> $crate::StepOutput<$crate::Change<$context>> {
                 let Some(state) = State::parse(input.state) else { return $crate::StepOutput::unknown_state() };
                 let Some(mut at) = input.parse::<$memory, _>() else { return $crate::StepOutput::invalid_memory() };
-                let outcome = match state { $(State::$state => $undo(context, &mut at).await.map_err($crate::StepError::from)),+ };
+                let outcome = match state { $(State::$state => {
+                    let context = $crate::workflow!(@context contexts $($undo_commits)?);
+                    $undo(context, &mut at).await.map_err($crate::StepError::from)
+                }),+ };
                 at.into_output(outcome.map(|()| $crate::Next::Done))
             }
         }

@@ -7,7 +7,7 @@
 //! | [`OwnOr`] | a user for the user's own data, or a caller who meets a rule |
 //! | [`Member`] | a caller who belongs to a tenant, whatever it may do there |
 //! | [`Staff`] | the vendor's staff |
-//! | [`System`](crate::System) | the engine, the reconcilers and the operator's commands |
+//! | [`System`](crate::System) | the engine, the reconcilers and the operator's commands, but no step |
 //! | [`Anyone`] | everybody; the result is public, or the request carries a secret of its own |
 //!
 //! Only [`Caller`](crate::Caller) creates the first five.

@@ -49,18 +49,10 @@ struct Mailbox {
 async fn open(context: &StepContext, at: &Step<Memory>) -> Result<Mailbox, StepError> {
     let gone = || StepError::fail("NOT_FOUND", messages::mailbox_removed());
     let services = &context.services;
-    let rows = services
-        .connections()
-        .by_ids(services.tenant_scope(at.tenant), &[at.memory.order.connection])
-        .await?;
-    let connection = rows.into_iter().next().ok_or_else(gone)?;
+    let connection = services.connection(at.tenant, at.memory.order.connection).await?.ok_or_else(gone)?;
     let state = connection.state.require()?;
-    let rows = services
-        .integrations()
-        .by_ids(services.tenant_scope(at.tenant), &[connection.integration_id])
-        .await?;
-    let integration = rows.into_iter().next().ok_or_else(gone)?;
-    let (provider, session) = services.grants().open_for_mailbox(services, &integration, &connection).await?;
+    let integration = services.integration(at.tenant, connection.integration_id).await?.ok_or_else(gone)?;
+    let (provider, session) = services.open_for_mailbox(&integration, &connection).await?;
     Ok(Mailbox { connection, state, integration, provider, session })
 }
 
@@ -113,7 +105,7 @@ async fn read_the_window(context: &StepContext, at: &mut Step<Memory>) -> Outcom
     if left_out(at, &mailbox) {
         return Ok(Next::Done);
     }
-    let window = calendars::copy_window(&context.services);
+    let window = context.services.copy_window();
     let read =
         calendars::read_window(&*mailbox.provider, &mailbox.session, &mailbox.connection, window, at.now)
             .await;
@@ -164,14 +156,14 @@ async fn cannot(
         Diagnosis::Lost(error) => {
             at.add_change(health::integration_failing(mailbox.integration.id, &error));
             let state = if state == ConnectionState::Verifying { ConnectionState::Pending } else { state };
-            at.add_change(health::mailbox_failure(&context.services, connection, &error, false));
+            at.add_change(context.services.mailbox_failure(connection, &error, false));
             settle(at, state, Some(health::provider_reason(&error)));
             return Ok(Next::Done);
         }
         Diagnosis::Refused => {
-            at.add_change(health::mailbox_failure(&context.services, connection, &error, true));
+            at.add_change(context.services.mailbox_failure(connection, &error, true));
             // One that is in use stays so until the refusal lasts.
-            if state.is_readable() && !health::is_persistent_failure(&context.services, connection, &error) {
+            if state.is_readable() && !context.services.is_persistent_failure(connection, &error) {
                 settle(at, state, integrations::parse_reason(connection.reason.as_ref()));
                 return Ok(Next::Done);
             }
@@ -188,12 +180,8 @@ async fn cannot(
 /// Records that the mailbox could not be activated, although nothing shows that it is unusable. An active mailbox
 /// stays active.
 async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
-    let rows = context
-        .services
-        .connections()
-        .by_ids(context.services.tenant_scope(at.tenant), &[at.memory.order.connection])
-        .await?;
-    let Some(row) = rows.into_iter().next() else { return Ok(()) };
+    let row = context.services.connection(at.tenant, at.memory.order.connection).await?;
+    let Some(row) = row else { return Ok(()) };
     let state = match row.state.require()? {
         ConnectionState::Active => ConnectionState::Active,
         ConnectionState::FreeBusyOnly => ConnectionState::FreeBusyOnly,
@@ -203,7 +191,7 @@ async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let reason =
         at.failure.clone().map(|reason| reason.with_next_action(messages::try_the_activation_again()));
     if let Some(reason) = &reason {
-        at.add_change(health::mailbox_failure_because(&context.services, &row, reason));
+        at.add_change(context.services.mailbox_failure_because(&row, reason));
     }
     settle(at, state, reason);
     Ok(())

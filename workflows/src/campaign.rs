@@ -4,19 +4,15 @@
 //! A campaign that was interrupted continues where it stopped: mailboxes are listed once, and a mailbox that
 //! another run is activating at the same time contributes its result too.
 
-use domain::{AnyId, Id, ids};
-use std::collections::HashSet;
-
 use domain::state::CampaignState;
 use engine::{Next, nothing};
-use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use services::{
-    Change, campaigns,
+    Change,
     change::{ItemResult, NewConnection, RoomList},
     integrations, run_inputs,
 };
 
-use crate::{Outcome, Step, StepContext, StepError, UndoOutcome, messages};
+use crate::{CommittingContext, Outcome, Step, StepContext, StepError, UndoOutcome, messages};
 
 engine::workflow! {
     /// Activates every mailbox of an integration that is not active yet.
@@ -24,7 +20,7 @@ engine::workflow! {
 
     // state       does             undone by   retry      then
     Discover:      discover       | finish    | STANDARD | [Enlist];
-    Enlist:        enlist         | nothing   | STANDARD | [AwaitResults];
+    Enlist:        enlist commits | nothing   | STANDARD | [AwaitResults];
     AwaitResults:  count_results  | nothing   | STANDARD | [];
 }
 
@@ -36,16 +32,9 @@ async fn discover(context: &StepContext, at: &mut Step<run_inputs::Campaign>) ->
         return Ok(Next::Go(State::Enlist));
     }
     let integration = at.memory.integration;
-    let rows = context
-        .services
-        .integrations()
-        .by_ids(context.services.tenant_scope(at.tenant), &[integration])
-        .await?;
-    let row = rows
-        .into_iter()
-        .next()
-        .ok_or_else(|| StepError::fail("NOT_FOUND", messages::integration_removed()))?;
-    let (provider, session) = context.services.grants().open_session(&context.services, &row, None).await?;
+    let row = context.services.integration(at.tenant, integration).await?;
+    let row = row.ok_or_else(|| StepError::fail("NOT_FOUND", messages::integration_removed()))?;
+    let (provider, session) = context.services.open_session(&row).await?;
     let (mut rooms, mut after) = (Vec::new(), None);
     loop {
         let page = provider.rooms(&session, after.as_deref()).await?;
@@ -56,11 +45,7 @@ async fn discover(context: &StepContext, at: &mut Step<run_inputs::Campaign>) ->
         }
     }
     at.add_change(Change::Rooms(RoomList { integration, rooms }));
-    let txn = context.services.store.read(at.tenant).await?;
-    let users = entity::tenant_user::of(at.tenant)
-        .filter(entity::tenant_user::Column::CalendarAddress.is_not_null())
-        .all(&txn)
-        .await?;
+    let users = context.services.users_with_mailbox(at.tenant).await?;
     let found = users.into_iter().filter_map(|user| {
         let address = user.calendar_address?;
         Some(NewConnection { integration, user: Some(user.id), room: None, address })
@@ -76,21 +61,22 @@ async fn finish(context: &StepContext, at: &mut Step<run_inputs::Campaign>) -> U
     Ok(())
 }
 
-async fn enlist(context: &StepContext, at: &mut Step<run_inputs::Campaign>) -> Outcome<State> {
-    campaigns::enqueue_activations(&context.services, at.tenant, &at.memory, &at.asked_by).await?;
+async fn enlist(context: &CommittingContext, at: &mut Step<run_inputs::Campaign>) -> Outcome<State> {
+    context.commits.enqueue_activations(at.tenant, &at.memory, &at.asked_by).await?;
     Ok(Next::Go(State::AwaitResults))
 }
 
 async fn count_results(context: &StepContext, at: &mut Step<run_inputs::Campaign>) -> Outcome<State> {
     while at.take_signal("results_complete").is_some() {}
     campaign_state(context, at).await?;
-    let open = open_items(context, at).await?;
+    let open = context.services.unfinished_mailboxes(at.tenant, at.memory.campaign).await?;
     if open.is_empty() {
         at.add_change(Change::CampaignFinished(at.memory.campaign));
         return Ok(Next::Done);
     }
     let mut left = open.len();
-    for row in settled_elsewhere(context, at.tenant, &open).await? {
+    // Another activation was in progress when this campaign enqueued its own.
+    for row in context.services.without_activation(at.tenant, &open).await? {
         let (campaign, connection, result) = (at.memory.campaign, row.id, row.state.require()?);
         let reason = integrations::parse_reason(row.reason.as_ref());
         at.add_change(Change::Item(ItemResult { campaign, connection, result, reason }));
@@ -105,52 +91,6 @@ async fn campaign_state(
     context: &StepContext,
     at: &Step<run_inputs::Campaign>,
 ) -> Result<Option<CampaignState>, StepError> {
-    let txn = context.services.store.read(at.tenant).await?;
-    let row = entity::campaign::one(at.tenant, at.memory.campaign).one(&txn).await?;
+    let row = context.services.campaign(at.tenant, at.memory.campaign).await?;
     Ok(row.map(|row| row.state.require()).transpose()?)
-}
-
-async fn open_items(
-    context: &StepContext,
-    at: &Step<run_inputs::Campaign>,
-) -> Result<Vec<Id<ids::Connection>>, StepError> {
-    use entity::campaign_item::{Column, of};
-    let txn = context.services.store.read(at.tenant).await?;
-    let rows = of(at.tenant)
-        .filter(Column::CampaignId.eq(at.memory.campaign))
-        .filter(Column::Result.is_null())
-        .all(&txn)
-        .await?;
-    Ok(rows.into_iter().map(|row| row.connection_id).collect())
-}
-
-/// Finds mailboxes without a result that no run is working on, because another activation was in progress when this
-/// campaign enqueued its own.
-async fn settled_elsewhere(
-    context: &StepContext,
-    tenant: Id<ids::Tenant>,
-    open: &[Id<ids::Connection>],
-) -> Result<Vec<entity::connection::Model>, StepError> {
-    let txn = context.services.store.read(tenant).await?;
-    let live: HashSet<AnyId> = entity::run::of(tenant)
-        .filter(entity::run::Column::Workflow.eq("activate_mailbox"))
-        .filter(entity::run::Column::FinishedAt.is_null())
-        .select_only()
-        .column(entity::run::Column::Subject)
-        .into_tuple::<AnyId>()
-        .all(&txn)
-        .await?
-        .into_iter()
-        .collect();
-    drop(txn);
-    let idle: Vec<Id<ids::Connection>> =
-        open.iter().copied().filter(|connection| !live.contains(&connection.any())).collect();
-    let mut rows = Vec::new();
-    // One statement holds a few thousand parameters at most on both stores.
-    for idle in idle.chunks(1000) {
-        rows.extend(
-            context.services.connections().by_ids(context.services.tenant_scope(tenant), idle).await?,
-        );
-    }
-    Ok(rows)
 }

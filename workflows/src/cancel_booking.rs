@@ -55,9 +55,7 @@ async fn cancel(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
     if is_over(&details) {
         return Ok(Next::Done);
     }
-    let Some(target) =
-        context.services.bookings().open_target_calendar(&context.services, &details.booking).await?
-    else {
+    let Some(target) = context.services.open_target_calendar(&details.booking).await? else {
         return Ok(Next::Go(State::Settle));
     };
     match take_out(&target, &details, &at.memory.order.message).await {
@@ -99,13 +97,12 @@ async fn let_go(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
 /// Whether the event is still in the calendar. A calendar that denies access cannot have cancelled the event
 /// either.
 async fn stands(context: &StepContext, details: &BookingDetails) -> Result<bool, StepError> {
-    let target =
-        match context.services.bookings().open_target_calendar(&context.services, &details.booking).await {
-            Ok(Some(target)) => target,
-            Ok(None) => return Ok(false),
-            Err(services::Error::Provider(error)) if cannot_have_changed(&error) => return Ok(true),
-            Err(error) => return Err(error.into()),
-        };
+    let target = match context.services.open_target_calendar(&details.booking).await {
+        Ok(Some(target)) => target,
+        Ok(None) => return Ok(false),
+        Err(services::Error::Provider(error)) if cannot_have_changed(&error) => return Ok(true),
+        Err(error) => return Err(error.into()),
+    };
     let (session, mailbox) = (&target.session, &target.via.mailbox);
     let found = match details.booking.external_id.as_deref() {
         Some(external) => target.provider.event(session, mailbox, external).await,
@@ -144,8 +141,7 @@ async fn cancelled(
     if let (Some(external), Some(uid)) =
         (details.booking.external_id.as_deref(), details.booking.event_uid.as_deref())
     {
-        let own =
-            context.services.bookings().own_event(&context.services, details, (external, uid), None).await?;
+        let own = context.services.own_event(details, (external, uid), None).await?;
         at.add_change(Change::OwnEvent(own));
     }
     Ok(())

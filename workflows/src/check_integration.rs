@@ -3,16 +3,13 @@
 
 use std::time::Duration;
 
-use domain::{
-    Route,
-    state::{ConnectionState, IntegrationState},
-};
+use domain::state::IntegrationState;
 use engine::{Next, nothing};
 use providers::{Error, ErrorKind, Provider, Remedy, Session};
-use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use services::{
-    Change, OWN_LIMIT_CODE, System, change::IntegrationChange, health, run_inputs::CheckIntegration as Input,
+    Change, OWN_LIMIT_CODE, StepServices, change::IntegrationChange, health,
+    run_inputs::CheckIntegration as Input,
 };
 
 use crate::{Outcome, Step, StepContext, messages};
@@ -50,18 +47,15 @@ enum Probe {
 /// Only a definite refusal changes the integration's state; an outage of the provider is temporary.
 async fn check(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let services = &context.services;
-    let rows = services
-        .integrations()
-        .by_ids(services.tenant_scope(at.tenant), &[at.memory.input.integration])
-        .await?;
-    let Some(integration) = rows.into_iter().next() else { return Ok(Next::Done) };
+    let integration = services.integration(at.tenant, at.memory.input.integration).await?;
+    let Some(integration) = integration else { return Ok(Next::Done) };
     let state = integration.state.require()?;
     // It may have been disconnected since the run was enqueued.
     if !matches!(state, IntegrationState::Active | IntegrationState::Degraded | IntegrationState::Failing) {
         return Ok(Next::Done);
     }
     let mut changes = Vec::new();
-    let probed = match services.grants().open_session(services, &integration, None).await {
+    let probed = match services.open_session(&integration).await {
         Ok((provider, session)) => {
             let asked = ask(services, &integration, &*provider, &session, &mut changes);
             tokio::time::timeout(LONGEST, asked).await.unwrap_or_else(|_| Ok(Probe::Failed(too_slow())))?
@@ -75,7 +69,7 @@ async fn check(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
         }
         Probe::Works => {
             let is_degraded = state == IntegrationState::Degraded;
-            if is_degraded && lost_mailboxes(services, &integration).await? == 0 {
+            if is_degraded && services.count_lost_mailboxes(&integration).await? == 0 {
                 changes.push(health::all_mailboxes_recovered(integration.id));
             }
         }
@@ -101,7 +95,7 @@ fn too_slow() -> Error {
 
 /// Queries the directory, then a mailbox.
 async fn ask(
-    services: &System,
+    services: &StepServices,
     integration: &entity::integration::Model,
     provider: &dyn Provider,
     session: &Session,
@@ -116,7 +110,7 @@ async fn ask(
 /// Tries the mailbox that is known to work. If it refuses, its owner may have left, so other active mailboxes are
 /// tried.
 async fn probe(
-    services: &System,
+    services: &StepServices,
     integration: &entity::integration::Model,
     provider: &dyn Provider,
     session: &Session,
@@ -127,12 +121,12 @@ async fn probe(
     match provider.calendar(session, known).await {
         Ok(_) => return Ok(Probe::Works),
         Err(error) if is_clear(&error) => {
-            let row = known_row(services, integration, known).await?;
-            refused.extend(row.map(|row| health::mailbox_failure(services, &row, &error, true)));
+            let row = services.included_connection(integration, known).await?;
+            refused.extend(row.map(|row| services.mailbox_failure(&row, &error, true)));
         }
         Err(error) => return Ok(Probe::Failed(error)),
     }
-    for other in others(services, integration, known).await? {
+    for other in services.other_active_mailboxes(integration, known, OTHERS).await? {
         match provider.calendar(session, &other.address).await {
             Ok(_) => {
                 changes.push(Change::Integration(IntegrationChange {
@@ -143,7 +137,7 @@ async fn probe(
                 return Ok(Probe::Works);
             }
             Err(error) if is_clear(&error) => {
-                refused.push(health::mailbox_failure(services, &other, &error, true));
+                refused.push(services.mailbox_failure(&other, &error, true));
             }
             Err(error) => return Ok(Probe::Failed(error)),
         }
@@ -154,49 +148,4 @@ async fn probe(
 /// Whether the error is a definite refusal, by one mailbox or for all.
 fn is_clear(error: &Error) -> bool {
     matches!(error.remedy, Remedy::SkipMailbox | Remedy::Never) || health::is_refusal(error)
-}
-
-/// The connection of the mailbox that is known to work, unless it is excluded.
-async fn known_row(
-    services: &System,
-    integration: &entity::integration::Model,
-    known: &str,
-) -> services::Result<Option<entity::connection::Model>> {
-    use entity::connection::{Column, of};
-    let txn = services.store.read(integration.tenant_id).await?;
-    let row = of(integration.tenant_id)
-        .filter(Column::IntegrationId.eq(integration.id))
-        .filter(Column::Address.eq(known.to_lowercase()))
-        .filter(Column::State.ne(ConnectionState::Excluded.as_str()));
-    Ok(row.one(&txn).await?)
-}
-
-/// Other mailboxes that are active through the service account.
-async fn others(
-    services: &System,
-    integration: &entity::integration::Model,
-    known: &str,
-) -> services::Result<Vec<entity::connection::Model>> {
-    use entity::connection::{Column, of};
-    let txn = services.store.read(integration.tenant_id).await?;
-    let others = of(integration.tenant_id)
-        .filter(Column::IntegrationId.eq(integration.id))
-        .filter(Column::State.eq(ConnectionState::Active.as_str()))
-        .filter(Column::Route.eq(Route::Delegated.as_str()))
-        .filter(Column::Address.ne(known));
-    Ok(others.order_by_asc(Column::Failures).order_by_asc(Column::Id).limit(OTHERS).all(&txn).await?)
-}
-
-/// Number of mailboxes that were readable before and cannot be reached now.
-async fn lost_mailboxes(
-    services: &System,
-    integration: &entity::integration::Model,
-) -> services::Result<u64> {
-    use entity::connection::{Column, of};
-    let txn = services.store.read(integration.tenant_id).await?;
-    let lost = of(integration.tenant_id)
-        .filter(Column::IntegrationId.eq(integration.id))
-        .filter(Column::State.eq(ConnectionState::Unreachable.as_str()))
-        .filter(Column::AsOf.is_not_null());
-    Ok(lost.count(&txn).await?)
 }

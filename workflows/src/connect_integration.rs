@@ -21,20 +21,20 @@ use services::{
 };
 use uuid::Uuid;
 
-use crate::{Outcome, Step, StepContext, StepError, UndoOutcome, messages};
+use crate::{CommittingContext, Outcome, Step, StepContext, StepError, UndoOutcome, messages};
 
 engine::workflow! {
     /// Connects an organisation's calendar system through a service account.
     ConnectIntegration = "connect_integration" v 1 (StepContext, Memory);
 
-    // state             does                  undone by        retry      then
-    AwaitTerms:          await_terms         | close          | NEVER    | [AwaitConsent];
-    AwaitConsent:        await_consent       | nothing        | NEVER    | [Obtain];
-    Obtain:              obtain_grant        | revoke_grant   | PATIENT  | [AwaitAuthorization];
-    AwaitAuthorization:  await_authorization | nothing        | NEVER    | [Verify];
-    Verify:              climb_the_ladder    | nothing        | STANDARD | [AwaitPropagation, Activate];
-    AwaitPropagation:    wait_for_permission | nothing        | NEVER    | [Verify];
-    Activate:            activate            | nothing        | STANDARD | [];
+    // state             does                   undone by              retry      then
+    AwaitTerms:          await_terms          | close commits        | NEVER    | [AwaitConsent];
+    AwaitConsent:        await_consent        | nothing              | NEVER    | [Obtain];
+    Obtain:              obtain_grant commits | revoke_grant commits | PATIENT  | [AwaitAuthorization];
+    AwaitAuthorization:  await_authorization  | nothing              | NEVER    | [Verify];
+    Verify:              climb_the_ladder     | nothing              | STANDARD | [AwaitPropagation, Activate];
+    AwaitPropagation:    wait_for_permission  | nothing              | NEVER    | [Verify];
+    Activate:            activate             | nothing              | STANDARD | [];
 }
 
 /// State of the run that is kept between steps.
@@ -63,7 +63,7 @@ pub struct Memory {
 }
 
 async fn await_terms(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
-    let deadline = *at.memory.deadline.get_or_insert(at.now + context.services.settings.link_lifetime);
+    let deadline = *at.memory.deadline.get_or_insert(at.now + context.services.settings().link_lifetime);
     if at.take_signal("terms_accepted").is_some() {
         require_known(context, at).await?;
         let reason = Reason::new("CONSENT_PENDING", messages::consent_pending())
@@ -75,13 +75,9 @@ async fn await_terms(context: &StepContext, at: &mut Step<Memory>) -> Outcome<St
 }
 
 /// Ends an unsuccessful attempt. As the last undo it also deletes typed credentials that were not tried.
-async fn close(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
-    require_known(context, at).await?;
-    context
-        .services
-        .connect()
-        .delete_consents_after_run(&context.services, at.tenant, at.memory.order.integration)
-        .await?;
+async fn close(context: &CommittingContext, at: &mut Step<Memory>) -> UndoOutcome {
+    require_known(&context.plain, at).await?;
+    context.commits.delete_consents_after_run(at.tenant, at.memory.order.integration).await?;
     let reason =
         at.failure.clone().unwrap_or_else(|| Reason::new("CONNECT_FAILED", messages::connect_failed()));
     let end = match (at.memory.order.again, reason.code.as_str()) {
@@ -115,16 +111,15 @@ async fn await_consent(_context: &StepContext, at: &mut Step<Memory>) -> Outcome
 
 /// Tries the consent and puts it into effect: it must be for the organisation that signed in, which no other tenant
 /// may have connected.
-async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+async fn obtain_grant(context: &CommittingContext, at: &mut Step<Memory>) -> Outcome<State> {
     declined(at)?;
-    let services = &context.services;
-    let row = integration(context, at).await?;
+    let services = &context.plain.services;
+    let row = integration(&context.plain, at).await?;
     let consented = at.memory.consented.clone();
     let consented =
         consented.ok_or_else(|| StepError::fail("MEMORY_UNREADABLE", messages::consent_missing()))?;
-    let secret = services.connect().stored_consent(services, at.tenant, row.id, consented.session).await?;
-    let (provider, session) =
-        services.grants().open_trial(services, &row, &secret, &consented.by, consented.server.clone())?;
+    let secret = services.stored_consent(at.tenant, row.id, consented.session).await?;
+    let (provider, session) = services.open_trial(&row, &secret, &consented.by, consented.server.clone())?;
     let organisation =
         provider.organisation(&session).await.map_err(|error| trial_trouble(&*provider, error))?;
     if secret.organisation().is_some_and(|signed| !provider.is_same_organisation(signed, &organisation.id)) {
@@ -141,8 +136,8 @@ async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<S
             return Err(services::connect::wrong_administrator(&consented.by).into());
         }
     }
-    services.connect().activate_consent(services, &row, &consented, &secret, &organisation).await?;
-    at.memory.probe = Some(services.ids.uuid());
+    context.commits.activate_consent(&row, &consented, &secret, &organisation).await?;
+    at.memory.probe = Some(services.new_uuid());
     let reason = Reason::new("AUTHORISATION_PENDING", messages::authorisation_pending())
         .with_next_action(messages::authorise_the_access());
     at.add_change(state(at, IntegrationState::AwaitingAuthorization, Some(reason)));
@@ -166,14 +161,10 @@ fn trial_trouble(provider: &dyn Provider, error: providers::Error) -> StepError 
 
 /// Withdraws the consent, so that the integration is not left half-connected; an earlier connection keeps its
 /// consent.
-async fn revoke_grant(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
+async fn revoke_grant(context: &CommittingContext, at: &mut Step<Memory>) -> UndoOutcome {
     if !at.memory.order.again {
-        require_known(context, at).await?;
-        context
-            .services
-            .connect()
-            .withdraw(&context.services, at.tenant, at.memory.order.integration)
-            .await?;
+        require_known(&context.plain, at).await?;
+        context.commits.withdraw_consent(at.tenant, at.memory.order.integration).await?;
     }
     Ok(())
 }
@@ -182,7 +173,7 @@ async fn await_authorization(context: &StepContext, at: &mut Step<Memory>) -> Ou
     declined(at)?;
     if at.take_signal("authorised").is_some() {
         require_known(context, at).await?;
-        at.memory.spread_by = Some(at.now + context.services.settings.propagation);
+        at.memory.spread_by = Some(at.now + context.services.settings().propagation);
         at.add_change(state(at, IntegrationState::Verifying, None));
         return Ok(Next::Go(State::Verify));
     }
@@ -194,7 +185,7 @@ async fn climb_the_ladder(context: &StepContext, at: &mut Step<Memory>) -> Outco
     let row = integration(context, at).await?;
     let probe = at.memory.probe.unwrap_or(at.run.uuid());
     let mailbox = verification::mailbox_to_verify(&row, None);
-    let report = verification::run(&context.services, &row, mailbox, probe).await?;
+    let report = context.services.verify(&row, mailbox, probe).await?;
     if let Some(error) = report.again {
         return Err(error.into());
     }
@@ -275,12 +266,7 @@ async fn integration(
     context: &StepContext,
     at: &Step<Memory>,
 ) -> Result<entity::integration::Model, StepError> {
-    let rows = context
-        .services
-        .integrations()
-        .by_ids(context.services.tenant_scope(at.tenant), &[at.memory.order.integration])
-        .await?;
-    let row = rows.into_iter().next();
+    let row = context.services.integration(at.tenant, at.memory.order.integration).await?;
     let row = row.ok_or_else(|| StepError::fail("NOT_FOUND", messages::integration_removed()))?;
     row.state.require()?;
     Ok(row)
@@ -288,9 +274,7 @@ async fn integration(
 
 /// Lets the run wait while the integration is in a state that this version does not know.
 async fn require_known(context: &StepContext, at: &Step<Memory>) -> Result<(), StepError> {
-    let scope = context.services.tenant_scope(at.tenant);
-    let rows = context.services.integrations().by_ids(scope, &[at.memory.order.integration]).await?;
-    for row in rows {
+    if let Some(row) = context.services.integration(at.tenant, at.memory.order.integration).await? {
         row.state.require()?;
     }
     Ok(())

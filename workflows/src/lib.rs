@@ -3,7 +3,7 @@
 //! A workflow file begins with its purpose and table, followed by its memory, steps with their undos, and tests.
 //! The binary calls [`engine()`] with the services; `api` sees tables and diagrams only through
 //! `services::WorkflowCatalogue`. How workflows are executed is in the crate `engine`, which knows nothing of calendars; what
-//! steps get and return here is in `step`.
+//! steps get and return here is in `step`. A step cannot commit, unless its row says `commits`.
 
 mod catalogue;
 pub mod messages;
@@ -21,11 +21,11 @@ pub mod refresh_calendar;
 pub mod verify_integration;
 pub mod write_booking;
 
-use engine::{Settings, Workflow};
+use engine::{Contexts, Settings, Workflow};
 use services::System;
 
 use self::catalogue::Catalogue;
-pub use self::step::{Outcome, Step, StepContext, StepError, UndoOutcome};
+pub use self::step::{CommittingContext, Outcome, Step, StepContext, StepError, UndoOutcome};
 
 /// The engine of a node, whose steps work with its services.
 pub type Engine = engine::Engine<StepContext>;
@@ -71,8 +71,10 @@ pub fn engine_with(services: &System, node: &str, flows: Vec<Box<dyn Workflow<St
     let storage = runs::Storage::new(services.store.clone(), services.clock.clone(), services.ids.clone());
     let tenant_runs_at_once = services.settings.tenant_runs_at_once;
     let settings = Settings { node: node.to_owned(), tenant_runs_at_once };
-    let context = StepContext { services: services.clone() };
-    Engine::new(context, storage, services.queue.clone(), settings, flows)
+    let plain = StepContext { services: services.for_steps() };
+    let committing = CommittingContext { plain: plain.clone(), commits: services.for_committing_steps() };
+    let (contexts, writer) = (Contexts::new(plain, committing), services.clone());
+    Engine::new(contexts, writer, storage, services.queue.clone(), settings, flows)
 }
 
 #[cfg(test)]

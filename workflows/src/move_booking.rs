@@ -56,7 +56,7 @@ async fn take_over(context: &StepContext, at: &mut Step<Memory>) -> Outcome<Stat
     }
     // A move that failed has given the new time back; when it is retried, somebody else may have it.
     let details = load_booking(context, at.tenant, booking).await?;
-    if !context.services.bookings().occupies(&context.services, &details.booking, at.memory.order.to).await? {
+    if !context.services.booking_occupies(&details.booking, at.memory.order.to).await? {
         return Err(StepError::fail("SLOT_TAKEN", messages::slot_taken()));
     }
     Ok(Next::Go(State::Change))
@@ -71,7 +71,7 @@ pub(crate) async fn wait_for_others<M, S>(
     workflows: &[&str],
     told: &mut Vec<Id<ids::Run>>,
 ) -> Result<Option<Next<S>>, StepError> {
-    let live = context.services.bookings().live_runs(&context.services, at.tenant, booking).await?;
+    let live = context.services.live_booking_runs(at.tenant, booking).await?;
     let is_earlier =
         |run: &entity::run::Model| run.id != at.run && workflows.contains(&run.workflow.as_str());
     let earlier: Vec<_> = live.into_iter().filter(is_earlier).collect();
@@ -132,11 +132,7 @@ async fn settle(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
     if let (Some(external), Some(uid)) =
         (details.booking.external_id.as_deref(), details.booking.event_uid.as_deref())
     {
-        let own = context
-            .services
-            .bookings()
-            .own_event(&context.services, &details, (external, uid), Some(to))
-            .await?;
+        let own = context.services.own_event(&details, (external, uid), Some(to)).await?;
         at.add_change(Change::OwnEvent(own));
     }
     if asks || awaits_online_meeting(&details.booking) {
@@ -153,13 +149,12 @@ async fn put_back(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let details = load_booking(context, at.tenant, at.memory.order.booking).await?;
     let Some(external) = details.booking.external_id.as_deref() else { return Ok(()) };
     let from = at.memory.order.from;
-    let target =
-        match context.services.bookings().open_target_calendar(&context.services, &details.booking).await {
-            Ok(Some(target)) => target,
-            Ok(None) => return Ok(()),
-            Err(services::Error::Provider(error)) if cannot_have_changed(&error) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
+    let target = match context.services.open_target_calendar(&details.booking).await {
+        Ok(Some(target)) => target,
+        Ok(None) => return Ok(()),
+        Err(services::Error::Provider(error)) if cannot_have_changed(&error) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
     let (session, mailbox) = (&target.session, &target.via.mailbox);
     let restored = match target.provider.event(session, mailbox, external).await {
         Ok(Some(event)) if event.range != from => {

@@ -10,14 +10,14 @@ use engine::{Next, nothing};
 use serde::{Deserialize, Serialize};
 use services::{OWN_LIMIT_CODE, run_inputs::OpenChannel as Input};
 
-use crate::{Outcome, Step, StepContext};
+use crate::{CommittingContext, Outcome, Step, StepContext};
 
 engine::workflow! {
     /// Opens or renews the push channel of one mailbox.
     OpenChannel = "open_channel" v 1 (StepContext, Memory);
 
-    // state   does    undone by   retry      then
-    Open:      open  | nothing   | STANDARD | [];
+    // state   does           undone by   retry      then
+    Open:      open commits | nothing   | STANDARD | [];
 }
 
 /// State of the run that is kept between steps.
@@ -30,16 +30,13 @@ pub struct Memory {
 /// How long opening a channel may take.
 const LONGEST: Duration = Duration::from_mins(2);
 
-async fn open(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
-    let services = &context.services;
+async fn open(context: &CommittingContext, at: &mut Step<Memory>) -> Outcome<State> {
     let connection = at.memory.input.connection;
-    let rows = services.connections().by_ids(services.tenant_scope(at.tenant), &[connection]).await?;
-    let Some(row) =
-        rows.into_iter().next().filter(|row| row.state.known().is_some_and(ConnectionState::is_readable))
-    else {
+    let row = context.plain.services.connection(at.tenant, connection).await?;
+    let Some(row) = row.filter(|row| row.state.known().is_some_and(ConnectionState::is_readable)) else {
         return Ok(Next::Done);
     };
-    match tokio::time::timeout(LONGEST, services.channels().open_or_renew(services, &row)).await {
+    match tokio::time::timeout(LONGEST, context.commits.open_or_renew_channel(&row)).await {
         Ok(Ok(())) => {}
         Ok(Err(services::Error::Provider(error))) if error.code != OWN_LIMIT_CODE => {
             tracing::info!(code = error.code, %connection, "no channel for now");

@@ -11,7 +11,7 @@ use engine::Next;
 use providers::{Error, ErrorKind, Remedy};
 use serde::{Deserialize, Serialize};
 use services::{
-    Change, OWN_LIMIT_CODE, System, calendars,
+    Change, OWN_LIMIT_CODE, StepServices, calendars,
     health::{self, Diagnosis},
     run_inputs::RefreshCalendar as Input,
 };
@@ -40,12 +40,7 @@ async fn connection(
     context: &StepContext,
     at: &Step<Memory>,
 ) -> services::Result<Option<entity::connection::Model>> {
-    let services = &context.services;
-    let rows = services
-        .connections()
-        .by_ids(services.tenant_scope(at.tenant), &[at.memory.input.connection])
-        .await?;
-    Ok(rows.into_iter().next())
+    context.services.connection(at.tenant, at.memory.input.connection).await
 }
 
 async fn reread(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
@@ -57,30 +52,26 @@ async fn reread(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
     else {
         return Ok(Next::Done);
     };
-    let rows = services
-        .integrations()
-        .by_ids(services.tenant_scope(at.tenant), &[connection.integration_id])
-        .await?;
-    let Some(integration) = rows.into_iter().next().filter(services::integrations::is_usable) else {
+    let integration = services.integration(at.tenant, connection.integration_id).await?;
+    let Some(integration) = integration.filter(services::integrations::is_usable) else {
         return Ok(Next::Done);
     };
     let own = services::connections::has_own_consent(&connection);
-    let (provider, session) =
-        match services.grants().open_for_mailbox(services, &integration, &connection).await {
-            Ok(opened) => opened,
-            // Without any consent there is no directory to ask.
-            Err(services::Error::Provider(error)) => {
-                let judgement = match health::is_refusal(&error) {
-                    true if own => Diagnosis::Mailbox,
-                    true => Diagnosis::Lost(error.clone()),
-                    false => Diagnosis::Passing(error.clone()),
-                };
-                at.add_changes(failed(services, &connection, own, judgement, &error));
-                return Ok(Next::Done);
-            }
-            Err(error) => return Err(error.into()),
-        };
-    let window = calendars::copy_window(services);
+    let (provider, session) = match services.open_for_mailbox(&integration, &connection).await {
+        Ok(opened) => opened,
+        // Without any consent there is no directory to ask.
+        Err(services::Error::Provider(error)) => {
+            let judgement = match health::is_refusal(&error) {
+                true if own => Diagnosis::Mailbox,
+                true => Diagnosis::Lost(error.clone()),
+                false => Diagnosis::Passing(error.clone()),
+            };
+            at.add_changes(failed(services, &connection, own, judgement, &error));
+            return Ok(Next::Done);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let window = services.copy_window();
     let reading = calendars::refresh_copy(&*provider, &session, &connection, window, services.now());
     let error = match tokio::time::timeout(LONGEST, reading).await {
         Ok(Ok(change)) => {
@@ -105,7 +96,7 @@ async fn reread(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
 /// Records a failure of this mailbox even for a defect in Muster, so that it is not retried immediately.
 async fn record_failure(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     if let (Some(reason), Some(row)) = (at.failure.clone(), connection(context, at).await?) {
-        at.add_change(health::mailbox_failure_because(&context.services, &row, &reason));
+        at.add_change(context.services.mailbox_failure_because(&row, &reason));
     }
     Ok(())
 }
@@ -118,7 +109,7 @@ fn too_slow() -> Error {
 /// The changes that follow from a failed attempt. If the provider keeps refusing, the mailbox becomes unreachable;
 /// attempts continue nevertheless.
 fn failed(
-    services: &System,
+    services: &StepServices,
     connection: &entity::connection::Model,
     own: bool,
     judgement: Diagnosis,
@@ -127,10 +118,10 @@ fn failed(
     match judgement {
         Diagnosis::Lost(error) => vec![health::integration_failing(connection.integration_id, &error)],
         Diagnosis::Mailbox => health::mailbox_unreachable(connection, error, own),
-        Diagnosis::Passing(error) => vec![health::mailbox_failure(services, connection, &error, false)],
+        Diagnosis::Passing(error) => vec![services.mailbox_failure(connection, &error, false)],
         Diagnosis::Refused => {
-            let mut changes = vec![health::mailbox_failure(services, connection, error, true)];
-            if health::is_persistent_failure(services, connection, error) {
+            let mut changes = vec![services.mailbox_failure(connection, error, true)];
+            if services.is_persistent_failure(connection, error) {
                 changes.extend(health::mailbox_unreachable(connection, error, own));
             }
             changes

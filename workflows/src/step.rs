@@ -4,15 +4,24 @@ use std::time::Duration;
 
 use domain::{Id, Message, Reason, ids};
 use providers::Remedy;
-use services::{Change, System, audit::with_request_id};
+use services::{Change, StepCommits, StepServices, System, audit::with_request_id};
 
 use crate::messages;
 
-/// Services available to every step.
+/// What every step works with. It cannot commit: what a step wants written is in its output.
 #[derive(Debug, Clone)]
 pub struct StepContext {
-    /// The use cases and their settings.
-    pub services: System,
+    /// Reads and provider sessions.
+    pub services: StepServices,
+}
+
+/// What a step works with that must commit by itself. Only functions whose row is marked `commits` take it.
+#[derive(Debug, Clone)]
+pub struct CommittingContext {
+    /// What every step works with.
+    pub plain: StepContext,
+    /// The use cases that commit for steps.
+    pub commits: StepCommits,
 }
 
 /// A run as its step sees it; see [`engine::Step`].
@@ -26,10 +35,7 @@ pub type UndoOutcome = engine::UndoOutcome<StepError>;
 
 impl engine::Context for StepContext {
     type Writer = System;
-
-    fn writer(&self) -> &System {
-        &self.services
-    }
+    type Committing = CommittingContext;
 
     /// Changes that a step commits itself are attributed to its run in the audit log.
     fn execute<F: Future + Send>(

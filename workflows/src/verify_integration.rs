@@ -37,25 +37,18 @@ pub struct Memory {
 
 /// Creates the keys of the probe events and stores them before the first one is written.
 async fn mint(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
-    at.memory.probe = Some(context.services.ids.uuid());
+    at.memory.probe = Some(context.services.new_uuid());
     Ok(Next::Go(State::Climb))
 }
 
 async fn climb(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let order = at.memory.order.clone();
-    let rows = context
-        .services
-        .integrations()
-        .by_ids(context.services.tenant_scope(at.tenant), &[order.integration])
-        .await?;
-    let row = rows
-        .into_iter()
-        .next()
-        .ok_or_else(|| StepError::fail("NOT_FOUND", messages::integration_removed()))?;
+    let row = context.services.integration(at.tenant, order.integration).await?;
+    let row = row.ok_or_else(|| StepError::fail("NOT_FOUND", messages::integration_removed()))?;
     row.state.require()?;
     let mailbox = verification::mailbox_to_verify(&row, order.candidate.as_deref());
-    let report =
-        verification::run(&context.services, &row, mailbox, at.memory.probe.unwrap_or(at.run.uuid())).await?;
+    let probe = at.memory.probe.unwrap_or(at.run.uuid());
+    let report = context.services.verify(&row, mailbox, probe).await?;
     if let Some(error) = report.again {
         return Err(error.into());
     }

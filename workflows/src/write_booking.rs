@@ -75,11 +75,7 @@ async fn route(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     if details.booking.external_id.is_some() {
         return Ok(Next::Go(State::AwaitRooms));
     }
-    let via = context
-        .services
-        .bookings()
-        .choose_target(&context.services, at.tenant, &details.booking, &at.memory.without)
-        .await?;
+    let via = context.services.choose_target(at.tenant, &details.booking, &at.memory.without).await?;
     let via = via.ok_or_else(|| {
         StepError::from_reason(
             Reason::new("NO_CALENDAR_TO_WRITE", messages::no_writable_calendar())
@@ -133,7 +129,7 @@ async fn written(
 ) -> Outcome<State> {
     let range = services::bookings::time_of(&details.booking);
     let ids = (event.id.as_str(), event.uid.as_str());
-    let own = context.services.bookings().own_event(&context.services, details, ids, Some(range)).await?;
+    let own = context.services.own_event(details, ids, Some(range)).await?;
     at.add_change(Change::Booking(BookingChange {
         id: details.booking.id,
         state: Some(BookingState::Written),
@@ -203,15 +199,14 @@ async fn abandon(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State
 /// Cancels an event that may have been written, so that nothing is left at the provider.
 async fn take_back(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let details = details(context, at).await?;
-    let target =
-        match context.services.bookings().open_target_calendar(&context.services, &details.booking).await {
-            Ok(Some(target)) => target,
-            Ok(None) => return Ok(()),
-            Err(services::Error::Provider(error)) if !at.memory.wrote && health::is_refusal(&error) => {
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        };
+    let target = match context.services.open_target_calendar(&details.booking).await {
+        Ok(Some(target)) => target,
+        Ok(None) => return Ok(()),
+        Err(services::Error::Provider(error)) if !at.memory.wrote && health::is_refusal(&error) => {
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
     let (session, mailbox) = (&target.session, &target.via.mailbox);
     let undone = match target.provider.find_event(session, mailbox, &effect_key(&details.booking)).await {
         Ok(Some(event)) => target.provider.cancel_event(session, mailbox, &event.id, "").await,
@@ -225,8 +220,7 @@ async fn take_back(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome 
     }
     if let (true, Some(uid)) = (at.memory.wrote, details.booking.event_uid.as_deref()) {
         let external = details.booking.external_id.as_deref().unwrap_or_default();
-        let own =
-            context.services.bookings().own_event(&context.services, &details, (external, uid), None).await?;
+        let own = context.services.own_event(&details, (external, uid), None).await?;
         at.add_change(Change::OwnEvent(own));
     }
     Ok(())
@@ -260,7 +254,7 @@ pub(crate) async fn load_booking(
     tenant: Id<ids::Tenant>,
     booking: Id<ids::Booking>,
 ) -> Result<BookingDetails, StepError> {
-    let details = context.services.bookings().details(&context.services, tenant, booking).await?;
+    let details = context.services.booking(tenant, booking).await?;
     let details = details.ok_or_else(|| StepError::fail("NOT_FOUND", messages::booking_removed()))?;
     details.booking.state.require()?;
     Ok(details)
@@ -271,8 +265,7 @@ pub(crate) async fn target_calendar(
     context: &StepContext,
     details: &BookingDetails,
 ) -> Result<TargetCalendar, StepError> {
-    let target =
-        context.services.bookings().open_target_calendar(&context.services, &details.booking).await?;
+    let target = context.services.open_target_calendar(&details.booking).await?;
     target.ok_or_else(|| StepError::fail("NO_CALENDAR_TO_WRITE", messages::no_calendar_chosen()))
 }
 

@@ -11,7 +11,7 @@ use domain::{
     Clock, Id, Ids, JobHint, SharedClock, TestClock, Timestamp, Topic, ids,
     state::{Lane, RunStatus},
 };
-use engine::{Context, Settings, Transition, Workflow};
+use engine::{Context, Contexts, Settings, Transition, Workflow};
 use entity::{Logins, Store, store::APP_ROLE};
 use lanes::{Lanes, Message};
 use runs::{ChangeWriter, CommittedRuns, NewRun, Revival, Run, Storage, WriteError};
@@ -36,15 +36,11 @@ pub const PARKED: i32 = 1_000;
 #[derive(Debug)]
 pub struct TestContext {
     pub store: Store,
-    writer: Notes,
 }
 
 impl Context for TestContext {
     type Writer = Notes;
-
-    fn writer(&self) -> &Notes {
-        &self.writer
-    }
+    type Committing = ();
 }
 
 /// Writes notes, and tells of commits over the lanes.
@@ -134,8 +130,9 @@ impl Node {
         let lanes = lanes::connect("memory:", "t", Arc::clone(&clock), ids.clone(), &tracker, &stop).unwrap();
         let storage = Storage::new(store.clone(), clock, ids.clone());
         let settings = Settings { node: name.to_owned(), tenant_runs_at_once };
-        let context = TestContext { store: store.clone(), writer: Notes(lanes.clone()) };
-        let engine = Engine::new(context, storage.clone(), lanes.clone(), settings, flows);
+        let (contexts, writer) =
+            (Contexts::new(TestContext { store: store.clone() }, ()), Notes(lanes.clone()));
+        let engine = Engine::new(contexts, writer, storage.clone(), lanes.clone(), settings, flows);
         Self { engine, store, storage, lanes, ids }
     }
 

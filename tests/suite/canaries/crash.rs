@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, web};
 use api::{Engine, State, service_adapter::ServiceAdapter};
 use async_graphql::{Request, Response};
 use domain::{Id, Ids, SystemClock};
-use engine::{StepInput, StepOutput, Table, Workflow};
+use engine::{Contexts, StepInput, StepOutput, Table, Workflow};
 use futures::stream::BoxStream;
 use serde_json::json;
 use services::Change;
@@ -48,22 +48,17 @@ impl Workflow<StepContext> for BreaksInStep {
         &VerifyIntegration::TABLE
     }
 
-    async fn step(&self, context: &StepContext, input: StepInput<'_>) -> StepOutput<Change> {
+    async fn step(&self, contexts: &Contexts<StepContext>, input: StepInput<'_>) -> StepOutput<Change> {
         let tenant = input.row.tenant_id;
         let id: Uuid = serde_json::from_value(input.row.memory["integration"].clone()).unwrap();
-        let rows = context
-            .services
-            .integrations()
-            .by_ids(context.services.tenant_scope(tenant), &[Id::from_uuid(id)])
-            .await
-            .unwrap();
-        let (_, session) =
-            context.services.grants().open_session(&context.services, &rows[0], None).await.unwrap();
+        let services = &contexts.plain().services;
+        let row = services.integration(tenant, Id::from_uuid(id)).await.unwrap().unwrap();
+        let (_, session) = services.open_session(&row).await.unwrap();
         let credential = session.credentials.current().await.unwrap();
-        panic!("a step broke with {credential:?}, {session:?}, {:?} and {input:?}", rows[0])
+        panic!("a step broke with {credential:?}, {session:?}, {row:?} and {input:?}")
     }
 
-    async fn undo(&self, _context: &StepContext, input: StepInput<'_>) -> StepOutput<Change> {
+    async fn undo(&self, _contexts: &Contexts<StepContext>, input: StepInput<'_>) -> StepOutput<Change> {
         panic!("an undo broke with {input:?}")
     }
 }

@@ -64,7 +64,7 @@ pub(super) async fn await_rooms(context: &StepContext, at: &mut Step<Memory>) ->
         }
     };
     let asked_at = *at.memory.asked_at.get_or_insert(at.now);
-    let patience = Duration::from_std(context.services.settings.room_patience).unwrap_or(Duration::days(1));
+    let patience = Duration::from_std(context.services.settings().room_patience).unwrap_or(Duration::days(1));
     let is_late = at.now - asked_at >= patience;
     let seen = seen.as_ref().map(|(event, offers)| (&**event, *offers));
     let answers = seen.map_or_else(Vec::new, |(event, _)| answers_of(event));
@@ -206,7 +206,6 @@ async fn others(
     at: &Step<Memory>,
     details: &BookingDetails,
 ) -> Result<bool, StepError> {
-    let live =
-        context.services.bookings().live_runs(&context.services, at.tenant, details.booking.id).await?;
+    let live = context.services.live_booking_runs(at.tenant, details.booking.id).await?;
     Ok(live.iter().any(|other| other.id != at.run && other.workflow != WriteBooking::TABLE.name))
 }

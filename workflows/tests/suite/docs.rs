@@ -8,17 +8,21 @@ use engine::{Retry, Row, Table};
 use sha2::{Digest, Sha256};
 use workflows::TABLES;
 
+fn function(name: &str, commits: bool) -> String {
+    format!("`{name}`{}", if commits { " *commits*" } else { "" })
+}
+
 fn page(table: &Table) -> String {
     let mut text = format!("# {} (version {})\n\n{}\n\n", table.name, table.version, table.about.trim());
     text += "| state | does | undone by | attempts | then |\n|---|---|---|---|---|\n";
     for row in table.rows {
         let then = if row.then.is_empty() { "the end".to_owned() } else { row.then.join(", ") };
-        writeln!(
-            text,
-            "| {} | `{}` | `{}` | {} | {then} |",
-            row.state, row.does, row.undone_by, row.retry.attempts
-        )
-        .unwrap();
+        let does = function(row.does, row.step_commits);
+        let undone_by = function(row.undone_by, row.undo_commits);
+        writeln!(text, "| {} | {does} | {undone_by} | {} | {then} |", row.state, row.retry.attempts).unwrap();
+    }
+    if table.rows.iter().any(|row| row.step_commits || row.undo_commits) {
+        text += "\nWhat is marked *commits* may commit by itself; all others only return changes.\n";
     }
     write!(text, "\n```mermaid\n{}```\n", table.mermaid(None)).unwrap();
     text

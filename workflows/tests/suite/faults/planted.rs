@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use domain::{Message, Reason};
-use engine::{StepError, StepInput, StepOutput, Table, Workflow};
+use engine::{Contexts, StepError, StepInput, StepOutput, Table, Workflow};
 use services::Change;
 use workflows::StepContext;
 
@@ -61,10 +61,15 @@ struct Planted {
 }
 
 impl Planted {
-    async fn take(&self, context: &StepContext, input: StepInput<'_>, is_undo: bool) -> StepOutput<Change> {
+    async fn take(
+        &self,
+        contexts: &Contexts<StepContext>,
+        input: StepInput<'_>,
+        is_undo: bool,
+    ) -> StepOutput<Change> {
         let once = async |input: StepInput<'_>| match is_undo {
-            false => self.flow.step(context, input).await,
-            true => self.flow.undo(context, input).await,
+            false => self.flow.step(contexts, input).await,
+            true => self.flow.undo(contexts, input).await,
         };
         match self.armed.take() {
             None => once(input).await,
@@ -106,11 +111,11 @@ impl Workflow<StepContext> for Planted {
         self.flow.table()
     }
 
-    async fn step(&self, context: &StepContext, input: StepInput<'_>) -> StepOutput<Change> {
-        self.take(context, input, false).await
+    async fn step(&self, contexts: &Contexts<StepContext>, input: StepInput<'_>) -> StepOutput<Change> {
+        self.take(contexts, input, false).await
     }
 
-    async fn undo(&self, context: &StepContext, input: StepInput<'_>) -> StepOutput<Change> {
-        self.take(context, input, true).await
+    async fn undo(&self, contexts: &Contexts<StepContext>, input: StepInput<'_>) -> StepOutput<Change> {
+        self.take(contexts, input, true).await
     }
 }
