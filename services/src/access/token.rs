@@ -39,7 +39,7 @@ pub struct AccessToken {
     pub id: Id<ids::AccessToken>,
     /// The token itself, for the header `Authorization` after `Bearer`.
     pub token: String,
-    /// When the token expires.
+    /// From this time on the token is refused.
     pub expires_at: Timestamp,
 }
 
