@@ -105,6 +105,7 @@ static CONFINE_BY_KEY: LazyLock<String> = LazyLock::new(|| {
 pub struct Store {
     backend: DatabaseBackend,
     connections: u32,
+    reading_connections: u32,
     write: DatabaseConnection,
     read: DatabaseConnection,
     engine: DatabaseConnection,
@@ -148,6 +149,7 @@ impl Store {
         Ok(Self {
             backend: DatabaseBackend::Sqlite,
             connections: 1,
+            reading_connections: connections.max(2),
             engine: write.clone(),
             by_key: write.clone(),
             write,
@@ -173,6 +175,7 @@ impl Store {
         Ok(Self {
             backend: DatabaseBackend::Postgres,
             connections,
+            reading_connections: connections,
             write: app.clone(),
             read: app,
             beginnings: TransactionStarter::new(connections),
@@ -227,6 +230,11 @@ impl Store {
     /// Maximum number of concurrent writing transactions on this node.
     pub fn connections(&self) -> u32 {
         self.connections
+    }
+
+    /// Maximum number of concurrent reading transactions on this node.
+    pub fn reading_connections(&self) -> u32 {
+        self.reading_connections
     }
 
     /// Begins a writing transaction that may access the rows of one tenant.

@@ -4,7 +4,10 @@ use domain::{
     Id, ids, may,
     state::{CampaignState, ConnectionState, Lane},
 };
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Select, sea_query::Expr,
+};
 use serde_json::json;
 
 use crate::{
@@ -113,23 +116,33 @@ impl Campaigns {
         let txn = self.services.read(tenant).await?;
         let known = entity::integration::one(tenant, integration).one(&txn).await?;
         known.ok_or_else(|| Error::not_found("integration"))?;
-        let rows = entity::connection::of(tenant)
-            .filter(entity::connection::Column::IntegrationId.eq(integration))
-            .all(&txn)
-            .await?;
-        let count = |state: ConnectionState| rows.iter().filter(|row| row.state == state).count();
-        let done = |row: &&entity::connection::Model| {
-            // What this version does not know is not for it to activate.
-            row.state.known().is_none_or(|state| SETTLED.contains(&state))
+        let mailboxes = || {
+            use entity::connection::{Column, of};
+            of(tenant).filter(Column::IntegrationId.eq(integration))
         };
-        let users = entity::tenant_user::of(tenant)
-            .filter(entity::tenant_user::Column::CalendarAddress.is_not_null())
-            .all(&txn)
-            .await?;
-        let settled: Vec<Id<ids::User>> = rows.iter().filter(done).filter_map(|row| row.user_id).collect();
+        // What this version does not know is not for it to activate.
+        let open = ConnectionState::ALL.iter().filter(|state| !SETTLED.contains(state));
+        let open: Vec<&str> = open.map(|state| state.as_str()).collect();
+        let rooms = {
+            use entity::connection::Column;
+            mailboxes().filter(Column::RoomId.is_not_null()).filter(Column::State.is_in(open.iter().copied()))
+        };
+        let users = {
+            use entity::{connection::Column as Mailbox, tenant_user::Column};
+            let settled = mailboxes()
+                .filter(Mailbox::UserId.is_not_null())
+                .filter(Mailbox::State.is_not_in(open))
+                .select_only()
+                .column(Mailbox::UserId);
+            entity::tenant_user::of(tenant)
+                .filter(Column::CalendarAddress.is_not_null())
+                .filter(Column::Id.not_in_subquery(settled.into_query()))
+        };
+        let states = count_by(mailboxes(), entity::connection::Column::State, &txn).await?;
+        let count = |state: ConnectionState| counted(&states, |word| word == Some(state.as_str()));
         Ok(Preview {
-            users: users.iter().filter(|user| !settled.contains(&user.id)).count(),
-            rooms: rows.iter().filter(|row| row.room_id.is_some() && !done(row)).count(),
+            users: users.count(&txn).await? as usize,
+            rooms: rooms.count(&txn).await? as usize,
             active: count(ConnectionState::Active),
             excluded: count(ConnectionState::Excluded),
         })
@@ -158,17 +171,18 @@ impl Campaigns {
         page::read_page(entity::campaign::of(tenant), entity::campaign::Column::Id, args, &txn).await
     }
 
-    /// The results of a campaign, one for each mailbox.
+    /// One page of the results of a campaign, one for each mailbox, by the ids of the mailboxes.
     pub async fn items(
         &self,
         by: &Allowed<may::ConnectionView>,
         campaign: Id<ids::Campaign>,
-    ) -> Result<Vec<entity::campaign_item::Model>> {
+        args: PageArgs,
+    ) -> Result<Page<entity::campaign_item::Model>> {
         use entity::campaign_item::{Column, of};
         let tenant = by.tenant();
         let txn = self.services.read(tenant).await?;
-        let rows = of(tenant).filter(Column::CampaignId.eq(campaign)).order_by_asc(Column::ConnectionId);
-        Ok(rows.all(&txn).await?)
+        let rows = of(tenant).filter(Column::CampaignId.eq(campaign));
+        page::read_page(rows, Column::ConnectionId, args, &txn).await
     }
 
     /// Number of mailboxes of a campaign by result.
@@ -177,18 +191,35 @@ impl Campaigns {
         by: &Allowed<may::ConnectionView>,
         campaign: Id<ids::Campaign>,
     ) -> Result<Progress> {
-        let items = self.items(by, campaign).await?;
-        let count = |state: ConnectionState| {
-            items.iter().filter(|item| item.result.as_ref().is_some_and(|result| *result == state)).count()
-        };
+        use entity::campaign_item::{Column, of};
+        let txn = self.services.read(by.tenant()).await?;
+        let items = of(by.tenant()).filter(Column::CampaignId.eq(campaign));
+        let results = count_by(items, Column::Result, &txn).await?;
+        let count = |state: ConnectionState| counted(&results, |word| word == Some(state.as_str()));
         Ok(Progress {
-            total: items.len(),
-            finished: items.iter().filter(|item| item.result.is_some()).count(),
+            total: counted(&results, |_| true),
+            finished: counted(&results, |word| word.is_some()),
             active: count(ConnectionState::Active),
             free_busy_only: count(ConnectionState::FreeBusyOnly),
             unreachable: count(ConnectionState::Unreachable),
         })
     }
+}
+
+/// Number of selected rows for each value of a column. The database counts: a tenant may have tens of thousands.
+async fn count_by<E: EntityTrait>(
+    rows: Select<E>,
+    column: impl ColumnTrait,
+    txn: &impl ConnectionTrait,
+) -> Result<Vec<(Option<String>, i64)>> {
+    let counts = rows.select_only().column(column).column_as(Expr::cust("count(*)"), "rows").group_by(column);
+    Ok(counts.into_tuple().all(txn).await?)
+}
+
+/// Sum of the counts whose value is chosen.
+fn counted(counts: &[(Option<String>, i64)], is_chosen: impl Fn(Option<&str>) -> bool) -> usize {
+    let chosen = counts.iter().filter(|(word, _)| is_chosen(word.as_deref()));
+    chosen.map(|(_, count)| usize::try_from(*count).unwrap_or(0)).sum()
 }
 
 /// Starts a campaign within an existing transaction.

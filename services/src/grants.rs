@@ -191,7 +191,7 @@ impl Grants {
         };
         let session = Session {
             credentials: Arc::new(broker),
-            gate: Arc::new(IntegrationGate::new(&self.services, connector.limits(), limited)),
+            gate: Arc::new(IntegrationGate::new(&self.services, integration, connector.limits(), limited)),
             server: integration.server_url.as_deref().and_then(|url| url.parse().ok()),
             account: grant.account,
             own: user.is_some(),
@@ -223,6 +223,7 @@ impl Grants {
             credentials,
             gate: Arc::new(IntegrationGate::new(
                 &self.services,
+                integration,
                 connector.limits(),
                 of_integration(integration),
             )),

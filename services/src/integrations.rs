@@ -69,7 +69,8 @@ impl Integrations {
         if new.service_mailbox.is_some() && !is_administrator {
             return Err(Denied::Forbidden(Permission::ServiceAccountEdit).into());
         }
-        let mut tx = self.services.begin(tenant).await?;
+        // Locked, or the feature could be taken away between the look at it and the commit.
+        let (mut tx, _) = self.services.begin_locked(tenant).await?;
         let row = self.insert(&mut tx, &by.actor(), new).await?;
         tx.commit().await?;
         Ok(row)
@@ -210,7 +211,7 @@ impl Integrations {
         by: &Allowed<may::ConnectCalendars>,
         id: Id<ids::Integration>,
     ) -> Result<Id<ids::Run>> {
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, _) = self.services.begin_locked(by.tenant()).await?;
         let row = find(&tx, id).await?;
         let run = self.enqueue_reconnection(&mut tx, &row, &by.actor()).await?;
         tx.commit().await?;

@@ -73,7 +73,8 @@ crate::noun! {
 impl Keys {
     /// Creates a vendor key. Also returns the secret, which is not shown again.
     ///
-    /// The caller must hold every permission of the key. A key for one tenant cannot have `STAFF`.
+    /// The caller must hold every permission of the key. A key for one tenant cannot have `STAFF`. The key expires no later
+    /// than the caller's own.
     pub async fn create(&self, by: &Staff, new: NewKey) -> Result<(Model, String)> {
         roles::require_grantable(|permission| by.has_permission(permission), &new.permissions)?;
         if new.tenant.is_some() && new.permissions.contains(&Permission::Staff) {
@@ -89,18 +90,26 @@ impl Keys {
             self.services.tenants().find(tenant).await?.ok_or_else(|| Error::not_found("tenant"))?;
         }
         let secret = self.secret();
-        let ends =
-            new.expires_at.unwrap_or_else(|| self.services.now() + self.services.settings.key_lifetime);
-        let key = self.row(&secret, &new, Some(ends), Some(by)).await?;
         let mut tx = self.services.begin_installation().await?;
-        self.locked(by, Some(&[by.key(), by.key()]), tx.conn()).await?;
+        let own = self.locked(by, Some(&[by.key(), by.key()]), tx.conn()).await?;
+        let own_end = own.first().and_then(|key| key.expires_at);
+        if let (Some(end), Some(last)) = (new.expires_at, own_end)
+            && end > last
+        {
+            let message =
+                "Your own key expires before that. Choose an earlier expiry, or use a key that lives longer.";
+            return Err(Refusal::new("EXPIRY_BEYOND_YOURS", message).at("expiresAt").into());
+        }
+        let usual = tx.now() + self.services.settings.key_lifetime;
+        let ends = new.expires_at.unwrap_or_else(|| own_end.map_or(usual, |last| last.min(usual)));
+        let key = self.row(&secret, &new, Some(ends), Some(by)).await?;
         insert(&key, tx.conn()).await?;
         tx.audit(&by.actor(), "key.create", shown(&key), AuditFacts::for_creation(audit_json(&key)));
         tx.commit().await?;
         Ok((key, secret))
     }
 
-    /// Creates a key that replaces another, with the same name, permissions and tenant. Both are valid for `overlap`,
+    /// Creates a key that replaces another, with the same name, permissions, tenant and lifetime. Both are valid for `overlap`,
     /// so that the back end can switch without interruption; then the old one expires.
     pub async fn rotate(
         &self,
@@ -129,7 +138,7 @@ impl Keys {
             expires_at: None,
         };
         let secret = self.secret();
-        let ends = now + self.services.settings.key_lifetime;
+        let ends = now + lifetime_of(&old, self.services.settings.key_lifetime);
         let key = self.row(&secret, &new, Some(ends), Some(by)).await?;
         insert(&key, tx.conn()).await?;
         let old_ends = old.expires_at.map_or(now + overlap, |end| end.min(now + overlap));
@@ -205,6 +214,15 @@ impl Keys {
         tx.notify_access_changed();
         tx.commit().await?;
         Ok(revoked)
+    }
+
+    /// Time until the caller's own key expires, at least a second; `None` if it does not expire.
+    pub(crate) async fn remaining_lifetime(&self, by: &Staff) -> Result<Option<std::time::Duration>> {
+        let key =
+            Entity::find().filter(Column::Id.eq(by.key())).one(self.services.store.installation()).await?;
+        let end = key.ok_or(Denied::Unauthenticated)?.expires_at;
+        let left = end.map(|end| (end - self.services.now()).num_seconds().max(1).unsigned_abs());
+        Ok(left.map(std::time::Duration::from_secs))
     }
 
     /// One page of all keys, including expired and revoked ones.
@@ -362,6 +380,13 @@ pub fn permissions_of(key: &Model) -> BTreeSet<Permission> {
         permissions.remove(&Permission::Staff);
     }
     permissions
+}
+
+/// How long a successor of a key lives: no longer than its predecessor was meant to, so that rotating a temporary key does
+/// not make it a lasting one.
+fn lifetime_of(key: &Model, usual: std::time::Duration) -> Duration {
+    let usual = Duration::from_std(usual).unwrap_or(Duration::MAX);
+    key.expires_at.map_or(usual, |end| usual.min(end - key.created_at))
 }
 
 fn is_in_force(key: &Model, now: Timestamp) -> bool {

@@ -66,7 +66,7 @@ pub use catalogue::WorkflowCatalogue;
 pub use change::Change;
 pub use domain::may;
 pub use error::{Error, Excess, Refusal, RefusalMessage};
-pub use gate::OWN_LIMIT_CODE;
+pub use gate::{OWN_LIMIT_CODE, SUSPENDED_CODE, SUSPENSION_PAUSE, is_unsent};
 pub use page::{Page, PageArgs};
 pub use proof::{Allowed, Anyone, Member, Own, OwnOr, Staff, TenantScope};
 pub use providers;
@@ -115,6 +115,9 @@ pub struct Inner {
     foreign_calls: foreign_calls::CustomerCalls,
     /// Serialises this node's transactions that lock the same tenant.
     tenant_locks: keyed_locks::KeyedLocks<Id<ids::Tenant>>,
+    /// The share of each tenant's requests in this node's connections for reading, so that those of one tenant never use
+    /// them up.
+    read_shares: keyed_locks::KeyedLocks<Id<ids::Tenant>>,
     /// Serialises calls to an issuer for sign-ins from the same address.
     sign_in_locks: keyed_locks::KeyedLocks<(std::net::IpAddr, domain::Id<domain::ids::OpenIdIssuer>)>,
 }
@@ -140,6 +143,7 @@ impl Services {
         let identities = access::IdentityCache::new(&*queue.fanout);
         let sealer = audit::AuditKeyProvider::new(vault.clone(), ids.clone());
         let (signing, catalogue) = (OnceLock::new(), OnceLock::new());
+        let read_shares = keyed_locks::KeyedLocks::with_permits(store.reading_connections() as usize / 2);
         let inner = Arc::new(Inner {
             store,
             clock,
@@ -154,6 +158,7 @@ impl Services {
             catalogue,
             foreign_calls: foreign_calls::CustomerCalls::default(),
             tenant_locks: keyed_locks::KeyedLocks::default(),
+            read_shares,
             sign_in_locks: keyed_locks::KeyedLocks::default(),
         });
         Self { inner, reader: None }
@@ -175,7 +180,7 @@ impl Services {
     /// Begins reading the rows of one tenant, or continues in the request's reading transaction.
     pub(crate) async fn read(&self, tenant: Id<ids::Tenant>) -> Result<ReadTransaction> {
         match &self.reader {
-            Some(reader) => Ok(reader.read(&self.store, tenant).await?),
+            Some(reader) => Ok(reader.read(&self.store, &self.read_shares, tenant).await?),
             None => Ok(self.store.read(tenant).await?),
         }
     }

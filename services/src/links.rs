@@ -22,6 +22,7 @@ use crate::{
     Error, Refusal, Result, Tx,
     audit::AuditFacts,
     authority::permissions_of_actor,
+    page::{self, Page, PageArgs},
     proof::{Allowed, Anyone, Member},
     roles,
     tenants::require_feature,
@@ -119,6 +120,21 @@ impl Links {
         }));
         tx.audit(&by.actor(), "link.revoke", id.to_string(), facts);
         tx.commit().await
+    }
+
+    /// One page of the tenant's invitations, those that have ended only on request.
+    pub async fn list(
+        &self,
+        by: &Allowed<may::UserCreate>,
+        include_ended: bool,
+        args: PageArgs,
+    ) -> Result<Page<Model>> {
+        let txn = self.services.read(by.tenant()).await?;
+        let mut links = connect_link::of(by.tenant());
+        if !include_ended {
+            links = links.filter(Column::ExpiresAt.gt(self.services.now()));
+        }
+        page::read_page(links, Column::Id, args, &txn).await
     }
 
     /// The link with this token, if it is still valid.

@@ -78,9 +78,21 @@ async fn resume(tx: &mut Tx, actor: &str) -> Result<()> {
         .col_expr(Column::SuspendedState, Expr::value(Option::<String>::None))
         .col_expr(Column::SuspendedReason, Expr::value(Option::<serde_json::Value>::None));
     record(tx, actor, "integration.resume", statement, &rows).await?;
+    forget_copies(tx, &rows).await?;
     for hint in ::runs::wake_all_because(tx.conn(), tx.tenant(), SUSPENDED, tx.now()).await? {
         tx.hint(hint);
     }
+    Ok(())
+}
+
+/// Makes calendars unknown until they are read again: nobody has followed them while their integration was suspended.
+async fn forget_copies(tx: &Tx, rows: &[Model]) -> Result<()> {
+    use entity::connection::{Column, update};
+    let copies = update(tx.tenant())
+        .filter(Column::IntegrationId.is_in(rows.iter().map(|row| row.id)))
+        .col_expr(Column::AsOf, Expr::value(Option::<domain::Timestamp>::None))
+        .col_expr(Column::Watermark, Expr::value(Option::<String>::None));
+    copies.exec(tx.conn()).await?;
     Ok(())
 }
 
@@ -103,9 +115,7 @@ async fn record(
     Ok(())
 }
 
-/// Whether a suspension changes anything: an integration that is over, or that nobody has begun to connect, uses
-/// nothing.
+/// Whether a suspension changes anything: an integration that is over uses nothing.
 const fn may_be_suspended(state: IntegrationState) -> bool {
-    use IntegrationState as S;
-    !state.is_over() && !matches!(state, S::Suspended | S::Retiring | S::Draft)
+    !state.is_over() && !matches!(state, IntegrationState::Suspended | IntegrationState::Retiring)
 }

@@ -11,9 +11,7 @@ use engine::{Next, nothing};
 use providers::{Error, ErrorKind, Provider, Remedy, Session};
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
-use services::{
-    Change, OWN_LIMIT_CODE, System, change::IntegrationChange, health, run_inputs::CheckIntegration as Input,
-};
+use services::{Change, System, change::IntegrationChange, health, run_inputs::CheckIntegration as Input};
 
 use crate::{Outcome, Step, StepContext, messages};
 
@@ -84,7 +82,7 @@ async fn check(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
         Probe::Failed(error) if health::is_refusal(&error) => {
             changes.push(health::integration_failing(integration.id, &error));
         }
-        Probe::Failed(error) if error.code == OWN_LIMIT_CODE => return Err(error.into()),
+        Probe::Failed(error) if services::is_unsent(&error) => return Err(error.into()),
         Probe::Failed(error) => {
             tracing::info!(code = error.kind_code(), integration = %integration.id, "not asked for now");
             return Ok(Next::Done);

@@ -11,7 +11,7 @@ use engine::Next;
 use providers::{Error, ErrorKind, Remedy};
 use serde::{Deserialize, Serialize};
 use services::{
-    Change, OWN_LIMIT_CODE, System, calendars,
+    Change, System, calendars,
     health::{self, Diagnosis},
     run_inputs::RefreshCalendar as Input,
 };
@@ -90,8 +90,8 @@ async fn reread(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
         Ok(Err(error)) => error,
         Err(_) => too_slow(),
     };
-    // That our own limits leave no room says nothing of the mailbox.
-    if error.code == OWN_LIMIT_CODE {
+    // What was not sent says nothing of the mailbox.
+    if services::is_unsent(&error) {
         return Err(error.into());
     }
     let known_good = integration.known_good.as_deref();

@@ -13,7 +13,7 @@ use super::{
     enums::{CampaignState, ConnectedMailboxState},
     failure::{Result, null_if_missing},
     integration::{self, Integration},
-    page::{connection, paginate, parse_page_args},
+    page::{connection, parse_page_args},
     payload::{catch_refusals, payload},
     reason::Reason,
     scalar::DateTime,
@@ -69,13 +69,9 @@ impl Campaign {
     ) -> Option<Result<CampaignItemConnection>> {
         null_if_missing(async {
             let by = ctx.caller().allow::<may::ConnectionView>()?;
-            let items = ctx.services().campaigns().items(&by, self.0.id).await?;
-            let total = items.len() as u64;
-            let page = paginate(
-                items,
-                |item| item.connection_id.uuid(),
-                parse_page_args(first, last, after, before)?,
-            )?;
+            let campaigns = ctx.services().campaigns();
+            let page = campaigns.items(&by, self.0.id, parse_page_args(first, last, after, before)?).await?;
+            let total = campaigns.progress(&by, self.0.id).await?.total as u64;
             Ok(CampaignItemConnection::from_page(page, Some(total)))
         })
         .await

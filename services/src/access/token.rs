@@ -111,7 +111,9 @@ impl Access {
             let refusal = Refusal::new("TOKEN_LIFETIME", message).at("lifetimeSeconds");
             return Err(refusal.exceeding(longest.as_secs(), lifetime.as_secs()).into());
         }
-        let signer = self.signer_for(lifetime).await?;
+        // A token ends no later than the key that issued it.
+        let left = self.services.keys().remaining_lifetime(by).await?;
+        let signer = self.signer_for(left.map_or(lifetime, |left| left.min(lifetime))).await?;
         // Locked, or the user could be given permissions before there is a token to revoke.
         let (mut tx, _) = self.services.begin_locked(tenant).await?;
         let held = roles::permissions_in_tx(tx.conn(), tenant, user).await?;

@@ -14,6 +14,7 @@ use crate::{
     audit::AuditFacts,
     integrations, messages,
     proof::{Anyone, Own},
+    suspension,
 };
 
 /// Information shown to a user before the redirect to the provider.
@@ -115,8 +116,9 @@ impl Connect {
             self.consume_redirect(cookie, ConnectPurpose::OwnOpen, path, &answer).await?;
         let connector = self.connector_of(&session).await?;
         let redirect = ValidRedirect { session, verifier, path, answer };
-        let who = self.redeem_code(&*connector, SignInPurpose::OwnConsent, &redirect).await?;
         let CalendarOwner { integration, user, address } = self.calendar_owner(&redirect.session).await?;
+        suspension::require_in_force(&integration)?;
+        let who = self.redeem_code(&*connector, SignInPurpose::OwnConsent, &redirect).await?;
         self.require_organisation(&integration, &address, &who).await?;
         self.require_listed_account(&integration, &address, &who.account).await?;
         let external = integration.external_tenant.clone().ok_or_else(session_ended)?;
