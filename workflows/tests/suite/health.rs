@@ -16,7 +16,7 @@ use providers::{
     memory::{Memory, Method, Request},
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, QueryOrder};
-use services::{connections, grants::Connectors};
+use services::grants::Connectors;
 use workflows::{Engine, reconcile::Reconciler};
 
 use self::{

@@ -1,4 +1,4 @@
-//! Bookings that are moved and cancelled, and what is left when either is refused.
+//! Bookings that are moved or cancelled, and what remains when the calendar system refuses.
 
 use chrono::Duration;
 use domain::state::RunStatus;

@@ -1,5 +1,4 @@
-//! What a lost consent, a mailbox out of scope and an excluded mailbox mean for the integration that bookings go
-//! through.
+//! Failures of a mailbox or a consent while bookings are written, and the resulting state of the integration.
 
 use chrono::Duration;
 use domain::state::IntegrationState;

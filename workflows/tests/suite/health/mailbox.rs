@@ -1,10 +1,9 @@
-//! How one mailbox is read: in which zone its days stand, which of its calendars count, and which of its items cannot
-//! be read.
+//! How one mailbox is read: the zone of its days, the calendars that count, and the items that cannot be read.
 
 use chrono::Duration;
 use domain::state::Verdict;
 use providers::{CalendarKind, CalendarListing, Event};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter};
+use sea_orm::ActiveValue::Set;
 use services::{Change, change::TenantLocale, connections, users::UserChange, verification::Check};
 
 use crate::{health::Apps, setup::unreadable};

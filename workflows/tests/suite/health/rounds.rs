@@ -1,4 +1,4 @@
-//! Rounds of the reconcilers: nobody is delayed by another one's failure, and nothing is enqueued twice.
+//! Rounds of the reconcilers: one failing mailbox or directory delays no other, and no run is enqueued twice.
 
 use chrono::Duration;
 use providers::memory::Method;
