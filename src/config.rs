@@ -4,16 +4,19 @@
 //! defaults, with a description of each key, are in `config/default.toml` and nowhere else. There are no "modes": the
 //! URLs determine which stores a node uses. Invalid combinations are rejected at start with one sentence.
 
+mod check;
 mod database_url;
 mod google;
 mod keys;
 mod limits;
+mod microsoft;
 pub mod report;
 mod sources;
 mod unreadable;
 
 use std::{net::SocketAddr, path::Path, path::PathBuf, time::Duration};
 
+pub use self::microsoft::Microsoft;
 use self::sources::Sources;
 use api::persisted_documents::PersistedDocuments;
 use domain::Ids;
@@ -21,7 +24,6 @@ pub use google::{Google, KeylessSigning};
 use ipnet::IpNet;
 pub use limits::{RateLimit, RateLimits};
 pub use providers::microsoft::Cloud;
-use providers::microsoft::{self, ClientCredential};
 use secrecy::SecretString;
 use serde::Deserialize;
 use services::Vault;
@@ -35,39 +37,6 @@ pub enum Role {
     Api,
     /// Executes runs and reconciles state.
     Worker,
-}
-
-/// The operator's application registration at Microsoft.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Microsoft {
-    /// The application (client) id of the registration.
-    pub client_id: String,
-    /// The client secret; exactly one of secret and certificate must be given.
-    pub client_secret: Option<SecretString>,
-    /// The file with the certificate (DER).
-    pub certificate_file: Option<PathBuf>,
-    /// The file with the certificate's RSA private key (PEM).
-    pub private_key_file: Option<PathBuf>,
-    /// The cloud of the registration; each has its own customers, sign-in and Graph.
-    #[serde(default)]
-    pub cloud: Cloud,
-    /// The URL of the identity platform; the cloud's by default.
-    pub login_url: Option<Url>,
-    /// The URL of Graph; the cloud's by default.
-    pub graph_url: Option<Url>,
-}
-
-impl Microsoft {
-    /// The registration, authenticated by `credential`.
-    pub fn registration(&self, credential: ClientCredential) -> microsoft::Config {
-        let cloud = microsoft::Config::for_cloud(self.cloud, self.client_id.clone(), credential);
-        microsoft::Config {
-            login: self.login_url.clone().unwrap_or(cloud.login),
-            graph: self.graph_url.clone().unwrap_or(cloud.graph),
-            ..cloud
-        }
-    }
 }
 
 /// The complete configuration of a node.
@@ -213,69 +182,6 @@ impl Config {
         Sources::read(None, variables.into_iter())?.config()
     }
 
-    /// Rejects invalid combinations of settings.
-    pub fn check(&self) -> Result<(), Error> {
-        let sqlite = self.database_url.starts_with("sqlite:");
-        let memory = self.queue_url == "memory:";
-        let whole = self.roles.contains(&Role::Api) && self.roles.contains(&Role::Worker);
-        if self.roles.is_empty() {
-            return Err(Error::Impossible("Give the node at least one role: api, worker, or both."));
-        }
-        if sqlite && !memory {
-            return Err(Error::Impossible(
-                "An SQLite database belongs to one process: use queue_url = \"memory:\" with it, or PostgreSQL with Redis.",
-            ));
-        }
-        if memory && !whole {
-            return Err(Error::Impossible(
-                "Without Redis a node must have both roles, api and worker: no other node receives its hints.",
-            ));
-        }
-        let urls = [
-            ("database_url", Some(&self.database_url)),
-            ("engine_database_url", self.engine_database_url.as_ref()),
-            ("migration_url", self.migration_url.as_ref()),
-        ];
-        for (key, url) in urls {
-            url.map_or(Ok(()), |url| database_url::check(key, url))?;
-        }
-        keys::check(&self.master_key, &self.former_master_keys).map_err(Error::Impossible)?;
-        let kept = [self.keep_runs_days, self.keep_failed_runs_days, self.keep_events_days];
-        if kept.iter().any(|days| *days < 2) {
-            return Err(Error::Impossible(
-                "Keep runs and events for at least two days: repeated requests need them for one day.",
-            ));
-        }
-        let none = self.requests_at_once == 0 || self.connections_per_address == 0;
-        if !self.rate_limits.refills() || none {
-            return Err(Error::Impossible(
-                "A rate limit needs at least one second, requests_at_once at least one request, and \
-                 connections_per_address at least one connection.",
-            ));
-        }
-        if self.only_documents && self.documents_file.is_none() {
-            return Err(Error::Impossible("only_documents needs a documents_file: nothing would run."));
-        }
-        let is_loopback = match self.public_url.host() {
-            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
-        if self.public_url.scheme() != "https" && !(self.public_url.scheme() == "http" && is_loopback) {
-            return Err(Error::Impossible("public_url must begin with https:// (or http:// on loopback)."));
-        }
-        if let Some(google) = &self.google {
-            google.check().map_err(Error::Impossible)?;
-        }
-        match &self.microsoft {
-            Some(Microsoft { client_secret: None, certificate_file: None, .. }) => Err(Error::Impossible(
-                "Microsoft needs a credential: microsoft.client_secret, or certificate_file and private_key_file.",
-            )),
-            _ => Ok(()),
-        }
-    }
-
     /// The URLs with which the node logs in to the database, one per role.
     pub fn logins(&self) -> entity::Logins {
         entity::Logins::new(&self.database_url, self.engine_database_url.as_deref())
@@ -317,6 +223,7 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use providers::microsoft::ClientCredential;
     use secrecy::ExposeSecret;
 
     use super::*;

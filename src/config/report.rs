@@ -129,7 +129,12 @@ mod tests {
     /// Compares the list of secret keys with the fields of type `SecretString`.
     #[test]
     fn every_secret_of_the_configuration_is_hidden() {
-        let sources = [include_str!("../config.rs"), include_str!("google.rs"), include_str!("limits.rs")];
+        let sources = [
+            include_str!("../config.rs"),
+            include_str!("google.rs"),
+            include_str!("limits.rs"),
+            include_str!("microsoft.rs"),
+        ];
         let fields = sources.iter().flat_map(|source| source.lines()).filter(|line| {
             line.trim_start().starts_with("pub ") && line.contains(": ") && line.contains("SecretString")
         });
