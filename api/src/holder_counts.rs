@@ -1,4 +1,4 @@
-//! Counts how many units of a limited resource each holder uses.
+//! Counts how many units of a limited resource each holder, such as a tenant or IP address, uses.
 
 use std::{
     collections::HashMap,

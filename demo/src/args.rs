@@ -33,16 +33,16 @@ pub struct Args {
     /// URL of the CalDAV server.
     #[arg(long)]
     pub calendar_url: Option<Url>,
-    /// Technical account on the CalDAV server.
+    /// Service account on the CalDAV server.
     #[arg(long, allow_hyphen_values = true)]
     pub calendar_user: Option<String>,
-    /// What the technical account logs in with.
+    /// What the service account logs in with.
     #[arg(long, env = "MUSTER_DEMO_CALENDAR_PASSWORD", hide_env_values = true, allow_hyphen_values = true)]
     pub calendar_password: Option<String>,
-    /// The CalDAV server's file of `user:password` lines, in which the demo changes the technical account's password.
+    /// The CalDAV server's file of `user:password` lines, in which the demo changes the service account's password.
     #[arg(long)]
     pub calendar_users_file: Option<PathBuf>,
-    /// Shell command that makes the CalDAV server refuse the technical account, instead of changing the file.
+    /// Shell command that makes the CalDAV server refuse the service account, instead of changing the file.
     #[arg(long, requires = "restore_command", conflicts_with = "calendar_users_file")]
     pub revoke_command: Option<String>,
     /// Shell command that undoes `--revoke-command`.
@@ -74,7 +74,7 @@ pub struct Args {
     pub json: bool,
 }
 
-/// The technical account on a CalDAV server.
+/// The service account on a CalDAV server.
 #[derive(Debug, Clone)]
 pub struct TechnicalAccount {
     /// The server's URL.

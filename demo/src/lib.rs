@@ -74,7 +74,7 @@ struct Demo {
     client: http::Client,
     sandbox: Option<sandbox::SandboxClient>,
     dav: Option<dav::DavClient>,
-    /// Initial password of the technical account.
+    /// Initial password of the service account.
     password: String,
     system: CalendarSystem,
     users: usize,
@@ -124,7 +124,7 @@ impl Demo {
         self.sandbox.is_some() || self.dav.is_some()
     }
 
-    /// Current password of the technical account.
+    /// Current password of the service account.
     fn password(&self) -> &str {
         self.state.made.password.as_deref().unwrap_or(&self.password)
     }

@@ -67,7 +67,7 @@ steps! {
     TickTerms = "Tick the terms and choose the calendar system",
     SignIn = "Sign in at the provider as an administrator",
     Consent = "Consent for the organisation",
-    TypeCredentials = "Type the technical account's credentials",
+    TypeCredentials = "Type the service account's credentials",
     Authorise = "Authorise the use of the access",
     Land = "Land back at the vendor",
     Verify = "Verify the connection",

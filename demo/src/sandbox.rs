@@ -78,7 +78,7 @@ impl SandboxClient {
         &self.base
     }
 
-    /// Gives the organisation's Exchange server a technical account, or the existing account another password. Returns
+    /// Gives the organisation's Exchange server a service account, or the existing account another password. Returns
     /// its user name.
     pub async fn set_technical_account(&self, organisation: &str, password: &str) -> Result<String> {
         let path = format!("organisations/{organisation}/technical-account");

@@ -93,10 +93,10 @@ pub struct CreatedObjects {
     pub bookings: BTreeMap<String, BookingRecord>,
     /// The idempotency keys of all writes at the provider, by their purpose.
     pub keys: BTreeMap<String, String>,
-    /// The technical account of the organisation at the provider's sandbox; `None` if it has none.
+    /// The service account of the organisation at the provider's sandbox; `None` if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// The technical account's password, once the demo has changed it.
+    /// The service account's password, once the demo has changed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
     /// The completed steps, with what was observed.

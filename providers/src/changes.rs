@@ -9,8 +9,9 @@ use crate::{ChangeCheck, Changes, Result, Session};
 #[async_trait]
 pub trait ChangeFeed: Send + Sync + std::fmt::Debug {
     /// One page of the changes in a calendar since a cursor. Without a cursor, everything that overlaps the window,
-    /// with series expanded; a cursor continues in the mailbox and window of its first call. [`crate::ErrorKind::Gone`]
-    /// with [`crate::Remedy::Resync`] if the provider has forgotten the cursor: begin again without one.
+    /// with series expanded; a cursor continues in the mailbox and window of its first call.
+    /// [`crate::ErrorKind::Gone`] with [`crate::Remedy::Resync`] if the provider has forgotten the cursor: start again
+    /// without a cursor.
     async fn changes(
         &self,
         session: &Session,

@@ -1,4 +1,4 @@
-//! Reading windows in parts if they cannot be read as a whole.
+//! Reads time ranges in parts if they cannot be read as a whole.
 //!
 //! One item can make a response about many unreadable: the server refuses to list it, or its data is broken or too
 //! large. The window is then halved, and its halves again, until the unreadable item is alone in a short range.
@@ -16,19 +16,21 @@ use crate::{
 
 /// The shortest range that is requested.
 const MIN_WINDOW: Duration = Duration::minutes(15);
-/// Maximum number of ranges requested. One bad item in 60 days takes 26 requests, one that lasts a day about 80.
+/// Maximum number of ranges requested. One unreadable item in 60 days requires 26 requests; one that lasts a day
+/// requires about 80.
 const REQUESTS: usize = 96;
-/// Maximum number of failed ranges before the first success. If all of them fail, the cause is not a single bad item.
+/// Maximum number of failed ranges before the first success. If all of them fail, the cause is not a single unreadable
+/// item.
 const HOPELESS: usize = 14;
 
-/// The code for an unparseable response.
+/// The error code for a response that cannot be parsed.
 pub(crate) const UNREADABLE_RESPONSE: &str = "ANSWER_UNREADABLE";
-/// The code for a response over the size limit.
+/// The error code for a response that exceeds the size limit.
 pub(crate) const RESPONSE_TOO_LARGE: &str = "ANSWER_TOO_LARGE";
-/// The code for a response that does not come from the calendar system, such as a proxy's error page.
+/// The error code for a response that does not come from the calendar system, such as a proxy's error page.
 pub(crate) const FOREIGN_RESPONSE: &str = "ANSWER_FOREIGN";
 
-/// Error texts, in lower case, for a view that contains an unreadable item.
+/// Lower-case fragments of the error messages with which Microsoft reports a view that contains an unreadable item.
 const CORRUPT: [&str; 8] = [
     "errorcorruptdata",
     "erroritemcorrupt",
@@ -39,7 +41,7 @@ const CORRUPT: [&str; 8] = [
     "errortimezone",
     "errorpropertyvalidationfailure",
 ];
-/// Error texts, in lower case, for a view that contains too many items.
+/// Lower-case fragments of the error messages with which Microsoft reports a view that contains too many items.
 const TOO_MUCH: [&str; 5] =
     ["answer_too_large", "provider_answer_too_large", "errorresultsettoobig", "too_many_events", "5006"];
 
@@ -84,7 +86,7 @@ pub(crate) fn unreadable_body(refused: BodyRejected, body: &[u8], system: &str) 
 /// Name of an Exchange server in error messages.
 pub(crate) const EXCHANGE_SERVER: &str = "The Exchange server";
 
-/// A window that was read in parts.
+/// The result of reading a time range in parts.
 #[derive(Debug)]
 pub(crate) struct WindowParts<T> {
     /// The results of the readable parts, in order.
@@ -132,8 +134,8 @@ impl WindowParts<FreeBusy> {
     }
 }
 
-/// Reads a window in parts after reading the whole failed with `refusal`. Fails with `refusal` if no part can be read
-/// either.
+/// Reads a time range in parts after reading it as a whole failed with `refusal`. Fails with `refusal` if no part can
+/// be read either.
 pub(crate) async fn read_in_parts<'a, T>(
     window: TimeRange,
     refusal: Error,

@@ -146,7 +146,7 @@ fn respond(
     }
 }
 
-/// Headers that tell a client which method or media type to use instead.
+/// Headers that name the method or media type that the client must use instead.
 fn add_advice(response: &mut actix_web::HttpResponseBuilder, error: &Error) {
     charge::add_retry_after(response, error);
     match error {

@@ -1,11 +1,11 @@
-//! Revokes and restores the technical account's access.
+//! Revokes and restores the service account's access.
 
 use std::path::PathBuf;
 
 use super::DavClient;
 use crate::error::{Error, Result, ensure, unexpected};
 
-/// How the technical account's access is revoked and restored.
+/// How the service account's access is revoked and restored.
 #[derive(Debug, Clone)]
 pub enum AccessControl {
     /// Access is controlled by a file with lines of `user:password`, which the server reads for every request.

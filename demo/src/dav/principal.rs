@@ -16,7 +16,7 @@ const PRINCIPAL: &str = r#"<propfind xmlns="DAV:" xmlns:C="urn:ietf:params:xml:n
 const COLLECTION: &str = r#"<propfind xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><prop><resourcetype/><owner/><current-user-privilege-set/><C:supported-calendar-component-set/><C:schedule-calendar-transp/></prop></propfind>"#;
 const DEFAULT: &str = r#"<propfind xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><prop><C:schedule-default-calendar-URL/></prop></propfind>"#;
 
-/// The calendars of a mailbox that are visible to the technical account.
+/// The calendars of a mailbox that are visible to the service account.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct VisibleCalendars {
     /// URLs of all of them, including those to which Muster must not write.
@@ -26,7 +26,7 @@ pub(super) struct VisibleCalendars {
     pub(super) targets: Vec<Url>,
 }
 
-/// The technical account's own principal.
+/// The service account's own principal.
 pub(super) struct OwnPrincipal {
     principal: Url,
     /// Collections that list other principals.
@@ -34,7 +34,7 @@ pub(super) struct OwnPrincipal {
 }
 
 impl DavClient {
-    /// The technical account's principal; `None` if the server refuses the login.
+    /// The service account's principal; `None` if the server refuses the login.
     pub(super) async fn own_principal(&self, password: &str) -> Result<Option<OwnPrincipal>> {
         for place in ["", "/.well-known/caldav", "/"] {
             let place = self.url.join(place).map_err(|_| unexpected("the server has no address"))?;
@@ -49,7 +49,7 @@ impl DavClient {
         Ok(None)
     }
 
-    /// The mail address published for the technical account.
+    /// The mail address published for the service account.
     pub(super) async fn own_address(&self, password: &str) -> Result<Option<String>> {
         let Some(own) = self.own_principal(password).await? else { return Ok(None) };
         let found = self.list(&own.principal, "0", PRINCIPAL, password).await?;

@@ -91,7 +91,7 @@ async fn directory(demo: &Demo) -> Result<Vec<Listed>> {
     }
 }
 
-/// Whether the technical account can access the mailbox, according to the provider.
+/// Whether the service account can access the mailbox, according to the provider.
 async fn is_within_reach(demo: &Demo, address: &str) -> Result<bool> {
     if let (Some(sandbox), Some(organisation)) = (&demo.sandbox, &demo.state.made.organisation) {
         let read = sandbox.read_organisation(organisation).await?;

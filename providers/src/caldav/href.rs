@@ -13,8 +13,8 @@ pub(super) fn resolve(base: &Url, href: &str) -> Option<Url> {
     (url.origin() == base.origin()).then(|| normalise(url))
 }
 
-/// Resolves an href that lacks its leading slash (RFC 4918 section 8.3), as some servers send: if it repeats the
-/// start of the request's path, it is meant from the root.
+/// Resolves an href that lacks its leading slash (RFC 4918 section 8.3), as some servers send: if it repeats the start
+/// of the request's path, it is relative to the root.
 fn rooted(base: &Url, href: &str) -> Option<Url> {
     let first = href.split('/').next().filter(|first| !first.is_empty() && !first.contains(':'))?;
     let url = base.join(&format!("/{href}")).ok()?;

@@ -1,5 +1,6 @@
-//! Reads given resources, many at a time (`calendar-multiget`, RFC 4791 section 7.9); in ever smaller groups if a
-//! response cannot be read, and one by one if the server does not support the report or leaves some out.
+//! Reads event resources by URL, many per request (`calendar-multiget`, RFC 4791 section 7.9). If a response cannot be
+//! read, the resources are requested in ever smaller groups; if the server does not support the report or omits
+//! resources, one at a time.
 
 use std::fmt::Write;
 

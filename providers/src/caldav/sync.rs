@@ -1,8 +1,8 @@
 //! Changes since a token: `sync-collection` (RFC 6578), and the list of entity tags if the server does not support
 //! it or cannot be trusted.
 //!
-//! Servers react differently to a token that they have forgotten: 403, 409 and 412 are common, 400 and 500 occur,
-//! and some respond with 207 as if nothing were wrong. [`read_changes`] returns `None` for every unclear response, and
+//! Servers react differently to a token that they have forgotten: 403, 409 and 412 are common, 400 and 500 occur, and
+//! some respond with 207 as if the token were valid. [`read_changes`] returns `None` for every ambiguous response, and
 //! [`is_replay`] detects a server that reports everything as new and omits deletions.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,9 +41,9 @@ pub(super) struct SyncState {
 /// A response to `sync-collection`.
 #[derive(Debug)]
 pub(super) struct SyncResponse {
-    /// New and changed members.
+    /// URLs of new and changed event resources.
     pub changed: Vec<Url>,
-    /// Deleted members.
+    /// URLs of deleted event resources.
     pub gone: Vec<Url>,
     /// The token with which to continue.
     pub token: String,
@@ -76,8 +76,8 @@ pub(super) async fn read_state(dav: &DavClient<'_>, calendar: &Collection) -> Re
     })
 }
 
-/// Changes since a token; an empty token stands for the beginning. `None` if the server does not know the token or
-/// the report, or if its response cannot be trusted.
+/// Changes since a token; an empty token stands for the beginning. `None` if the server rejects the token, does not
+/// support the report, or returns a response that cannot be trusted.
 pub(super) async fn read_changes(
     dav: &DavClient<'_>,
     calendar: &Collection,

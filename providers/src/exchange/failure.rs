@@ -20,7 +20,7 @@ const BUSY: Duration = Duration::from_mins(1);
 /// Wait while a mailbox is being moved to another database.
 const MOVE: Duration = Duration::from_mins(10);
 
-/// The code of an error that was reported by a web server without Exchange.
+/// The error code for a response from a web server that does not run Exchange.
 pub(super) const NOT_SERVED_HERE: &str = "NOT_SERVED_HERE";
 
 /// The subject of a request: the same code means different things for different subjects.
@@ -243,7 +243,7 @@ pub(super) fn login_refused(response: &Response) -> Error {
     Error::new(Kind::GrantLost, Remedy::Reconnect, "401", message)
 }
 
-/// The error for an address without a mailbox.
+/// The error for an email address without a mailbox.
 pub(super) fn no_mailbox(code: &str) -> Error {
     let message = messages::exchange_no_mailbox();
     Error::new(Kind::NoMailbox, Remedy::SkipMailbox, code, message)

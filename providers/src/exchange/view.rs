@@ -1,8 +1,8 @@
-//! The items of a window, as a calendar view lists them.
+//! The calendar items in a time range, as an Exchange calendar view lists them.
 //!
 //! A view expands series but neither sorts nor pages. A window with more items than the server returns at once is read
-//! in parts, and so is one in which the server cannot read an item; the items are sorted here, and only those of one
-//! page are read with their attendees, which no list includes.
+//! in parts, and so is one in which the server cannot read an item; the items are sorted here, and only the items of
+//! one page are read with their attendees, which lists do not include.
 
 use std::collections::{HashMap, HashSet};
 
@@ -135,7 +135,7 @@ impl Exchange {
         if is_whole { Ok(items) } else { Err(too_many()) }
     }
 
-    /// FindItem in a calendar. Returns the items, and whether these are all.
+    /// Executes FindItem in a calendar. Returns the items, and whether the list is complete.
     pub(super) async fn find_items(
         &self,
         session: &Session,
@@ -224,7 +224,7 @@ pub(super) fn sort_items(items: &[Element], days: &Zone, window: TimeRange) -> C
     view
 }
 
-/// Converts a listed item that cannot be read: its time, and whether it blocks.
+/// Converts a listed item whose details cannot be read: it counts as busy at the time given in the list.
 pub(super) fn busy_from_listed(listed: ListedItem) -> ItemReading {
     let ItemReading::Event(event) = listed.outline else { return listed.outline };
     match event.busy {

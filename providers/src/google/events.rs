@@ -25,7 +25,7 @@ use crate::{
 /// Maximum number of events per page.
 pub(super) const PAGE_SIZE: &str = "250";
 
-/// Query parameter by which all guests are notified of a change.
+/// Query parameter with which Google notifies all guests of a change.
 const ALL: (&str, &str) = ("sendUpdates", "all");
 const NOBODY: (&str, &str) = ("sendUpdates", "none");
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{ChangeCheck, ChangeFeed, Changes, Error, ErrorKind, Remedy, Result, Session};
 
-/// A position in the changes of one mailbox.
+/// A position in the sequence of changes of one mailbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Position {
     mailbox: String,

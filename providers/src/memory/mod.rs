@@ -1,8 +1,8 @@
 //! An in-memory calendar system for tests: directory, calendars, events, changes, push notifications and injected
 //! faults. Available only with the cargo feature `memory`, so that it is not part of released binaries.
 //!
-//! It can stand in for any kind of provider. Tests compare results with what it recorded: [`Memory::events`] returns
-//! the events as written, [`Memory::requests`] the requests.
+//! It can emulate any kind of provider. Tests compare results with its recorded data: [`Memory::events`] returns the
+//! events as written, [`Memory::requests`] the requests.
 //!
 //! Work that a real provider does asynchronously - delivering invitations, responding for rooms, creating online
 //! meetings - is done by [`Memory::finish_pending_work`], or step by step with [`Memory::set_response`] and
@@ -38,7 +38,7 @@ use crate::{
     RoomInfo,
 };
 
-/// Number of members or events per page.
+/// Number of directory entries or events per page.
 const PAGE: usize = 50;
 
 /// An in-memory calendar system. Cheap to clone; clones share their state.
@@ -201,7 +201,7 @@ impl Memory {
         self.record().written_events()
     }
 
-    /// The text of an event; `None` if there is no such event.
+    /// The description of an event; `None` if there is no such event.
     pub fn event_text(&self, id: &str) -> Option<String> {
         self.record().event_text(id)
     }
@@ -246,7 +246,7 @@ impl Provider for Memory {
         self.record().features
     }
 
-    /// Limits that no test reaches.
+    /// Request limits that no test reaches.
     fn limits(&self) -> RequestLimits {
         let limit = RateLimit { concurrency: 1_000, rate: 1_000_000, per: Duration::from_secs(1) };
         RequestLimits { whole: limit, mailbox: limit }

@@ -1,4 +1,4 @@
-//! Push notifications: those that the system would send, and parsing them.
+//! Push notifications of the in-memory provider: recording and parsing them.
 
 use async_trait::async_trait;
 use domain::Timestamp;
@@ -9,7 +9,7 @@ use crate::{Channel, Error, ErrorKind, Notice, ParsedPush, Push, PushRequest, Re
 
 /// Path to which the system would send push notifications.
 const HOOK: &str = "/hooks/memory";
-/// Expiry of channels in seconds since 1970: the end of the year 9999.
+/// Expiry of channels as a Unix timestamp in seconds: the end of the year 9999.
 const ENDS: i64 = 253_402_300_799;
 
 /// An open push channel.

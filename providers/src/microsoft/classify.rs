@@ -22,10 +22,10 @@ pub(super) enum Subject {
     Item,
 }
 
-/// Default wait if the provider names none.
+/// Default wait before a retry if the provider specifies none.
 pub(super) const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 
-/// Meaning of a code; wait times are added later.
+/// Classification of an error code; wait times are added later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
     Throttled,

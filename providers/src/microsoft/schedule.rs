@@ -27,7 +27,7 @@ use crate::{
 const BATCH: usize = 20;
 /// Longest window requested; Graph refuses 62 days.
 const LONGEST_WINDOW: Duration = Duration::days(61);
-/// Maximum number of mailboxes on whose behalf the request is tried.
+/// Maximum number of mailboxes on whose behalf a request for busy times is tried.
 const ASKERS: usize = 4;
 
 /// Length of the slots of an availability view.
@@ -166,8 +166,8 @@ impl Microsoft {
         Ok(parts::read_in_parts(window, refusal, ask).await?.into_free_busy())
     }
 
-    /// Requests schedules on behalf of a mailbox: the service mailbox or, if that fails, a member of the batch, so
-    /// that one closed mailbox does not hide all others.
+    /// Requests schedules on behalf of a mailbox: the service mailbox or, if that fails, a mailbox of the batch, so
+    /// that one closed mailbox does not prevent reading all others.
     async fn schedules(
         &self,
         session: &Session,
@@ -302,7 +302,7 @@ fn slots(view: &str, window: TimeRange) -> impl Iterator<Item = BusyTime> {
     })
 }
 
-/// The same result with its busy times merged and in order.
+/// The result with its busy times sorted and merged.
 fn merged(all: FreeBusy) -> FreeBusy {
     FreeBusy { busy: merge(all.busy), ..all }
 }

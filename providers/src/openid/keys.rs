@@ -32,7 +32,7 @@ struct Published {
     y: Option<String>,
 }
 
-/// A key with the algorithms for which it can be used.
+/// A signing key with the algorithms for which it can be used.
 #[derive(Debug)]
 pub(super) struct SigningKey {
     kid: String,

@@ -1,4 +1,4 @@
-//! Tests the wrapper with a connector whose every text is odd.
+//! Tests the wrapper with a connector that returns forbidden characters in every string.
 
 use std::{
     collections::BTreeSet,
@@ -52,7 +52,7 @@ fn unreadable() -> UnreadableItem {
     UnreadableItem { uid: odd("uid"), reason: UnreadableReason::NoTimes, blocks: true }
 }
 
-/// A connector that returns odd texts everywhere, and records the ids and cursors it receives.
+/// A connector that returns forbidden characters in every string, and records the ids and cursors that it receives.
 #[derive(Debug, Default)]
 struct Odd {
     fails: bool,
@@ -305,7 +305,7 @@ fn window() -> TimeRange {
     event().range
 }
 
-/// The observed results: texts and errors.
+/// The observed results: strings and errors.
 #[derive(Default)]
 struct Seen {
     texts: Vec<String>,
@@ -313,7 +313,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Records all texts of a result, or its error.
+    /// Records all strings of a result, or its error.
     fn take<T: Serialize>(&mut self, answer: Result<T>) {
         match answer {
             Ok(answer) => self.texts_of(&serde_json::to_value(answer).unwrap()),

@@ -1,6 +1,6 @@
 //! Exchange on-premises: Exchange Web Services and Autodiscover, for the same organisations as the cloud.
 //!
-//! A request is authenticated as the technical account of an organisation, acts as the mailbox that it
+//! A request is authenticated as the service account of an organisation, acts as the mailbox that it
 //! impersonates, and is answered operation by operation. Errors about the whole request are SOAP faults with HTTP
 //! 500, those about one item are messages inside a 200.
 

@@ -20,7 +20,7 @@ use apollo_compiler::{
 };
 use serde_json::Map;
 
-/// The cost of an operation. Saturates, because fragments can expand to more than a number holds.
+/// The cost of an operation. Saturates, because the expansion of fragments can exceed the range of the integer.
 pub fn operation_cost(
     schema: &Schema,
     document: &ExecutableDocument,
@@ -42,7 +42,7 @@ struct Pricing<'a> {
     /// Length of a list without arguments of its own at the current position; a list within it counts as [`LIST`]
     /// again.
     longest: u64,
-    /// Costs of fragments, for each such length.
+    /// Computed costs of fragments, by the length that applies to lists in them.
     known: HashMap<(&'a str, u64), u64>,
 }
 
@@ -180,10 +180,10 @@ impl<'a> Pricing<'a> {
     }
 }
 
-/// Length of a list whose field takes no size, such as the participants of a booking.
+/// Assumed length of a list whose field has no size argument, such as the participants of a booking.
 const LIST: u64 = 20;
 
-/// Lists that may be much longer, with the length that the services allow.
+/// Fields whose lists may be much longer than [`LIST`], with the maximum length that the services allow.
 const LONG: [(&str, &str, u64); 1] = [("Query", "roles", 200)];
 
 /// Computed items that cost as much as one row of the database: measured, 1,000 slots take 3 ms, 10 users with their

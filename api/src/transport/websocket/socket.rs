@@ -59,7 +59,7 @@ pub struct PresentedCredentials {
     pub authorization: Option<String>,
     /// Value of `Muster-Tenant`.
     pub tenant: Option<String>,
-    /// Address of the client.
+    /// IP address of the client.
     pub address: Option<IpAddr>,
 }
 
@@ -89,7 +89,7 @@ const fn closing(refused: AuthError) -> CloseCause {
     }
 }
 
-/// The next change of access; pending for ever while no caller is known.
+/// The next change of access permissions; pending for ever while no caller is known.
 async fn next(changes: Option<&mut BoxStream<'static, AccessChange>>) -> Option<AccessChange> {
     changes?.next().await
 }
@@ -106,7 +106,7 @@ type NumberedEvent = (String, u64, Event);
 
 /// An operation that has not ended.
 struct RunningOperation {
-    /// Tells the operation from an earlier one of the same id, whose events may still arrive.
+    /// Distinguishes the operation from an earlier one with the same id, whose events may still arrive.
     number: u64,
     task: AbortHandle,
 }
@@ -131,7 +131,7 @@ pub struct Socket {
     /// Number of operations started so far.
     started: u64,
     tasks: JoinSet<()>,
-    /// Where the tasks send their events.
+    /// Channel on which the operations' tasks send their events.
     outlet: mpsc::Sender<NumberedEvent>,
     events: mpsc::Receiver<NumberedEvent>,
     deadline: Instant,
@@ -150,7 +150,7 @@ enum SocketInput {
 }
 
 impl Socket {
-    /// Creates a socket that waits for its `connection_init`.
+    /// Creates a socket that expects `connection_init` as its first message.
     pub fn new(
         state: web::Data<State>,
         session: Session,
@@ -179,7 +179,7 @@ impl Socket {
     }
 
     /// Serves the socket until it is closed. `offers_protocol`: whether the client offered our subprotocol. `ended` is
-    /// called when further input of the client is of no interest.
+    /// called when further input of the client is ignored.
     pub async fn run(
         mut self,
         mut inbound: AggregatedMessageStream,
