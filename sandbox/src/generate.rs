@@ -1,4 +1,4 @@
-//! Generates plausible organisations: the same options give the same people, rooms and meetings.
+//! Generates plausible organisations. The same options always generate the same people, rooms and meetings.
 
 use std::collections::BTreeMap;
 
@@ -29,10 +29,10 @@ pub struct GenerateOptions {
     pub weeks: u64,
     /// First day with meetings; the Monday of this week if absent.
     pub from: Option<NaiveDate>,
-    /// Seed: another number generates other people.
+    /// Seed: different seeds generate different people.
     #[serde(default)]
     pub seed: u64,
-    /// Number of people whose mailboxes applications may not reach; `true` means one.
+    /// Number of people whose mailboxes applications cannot access; `true` means one.
     #[serde(default)]
     pub out_of_scope: GeneratedCount,
     /// Time zone of the mailboxes.
@@ -51,7 +51,7 @@ fn berlin() -> String {
     "W. Europe Standard Time".to_owned()
 }
 
-/// How many to generate: a number, or a boolean for none or one.
+/// Number of objects to generate: an integer, or a boolean for none or one.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(untagged)]
 pub enum GeneratedCount {
@@ -97,7 +97,7 @@ const SUBJECTS: [&str; 12] = [
     "Demo",
 ];
 const TEAM: usize = 7;
-/// Number of half-hours between nine and five.
+/// Number of half-hour slots in a working day, between nine and five.
 const HALVES: usize = 16;
 
 /// Generates the organisation for these options.
@@ -244,7 +244,7 @@ impl<'a> Planner<'a> {
         self.events
     }
 
-    /// Makes one in fifty people absent for a day.
+    /// Adds a day of absence for one in fifty people.
     fn absences(&mut self, day: NaiveDate) {
         for index in 0..self.users.len() {
             if self.random.below(50) != 0 {
