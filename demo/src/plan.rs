@@ -1,4 +1,4 @@
-//! The steps of the demo in order, and which of them a calendar system lacks.
+//! The steps of the demo in order, and the steps that a calendar system does not support.
 
 /// The calendar systems that the demo can connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -18,7 +18,7 @@ pub enum CalendarSystem {
 }
 
 impl CalendarSystem {
-    /// The word for the system in the API and on the pages.
+    /// The name of the calendar system in the API and on the pages.
     pub const fn api_name(self) -> &'static str {
         match self {
             Self::Microsoft365 => "MICROSOFT_365",

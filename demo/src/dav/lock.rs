@@ -34,7 +34,7 @@ impl DavClient {
         }
     }
 
-    /// Restores the access. Returns the password from now on; a changed password stays changed.
+    /// Restores the access. Returns the current password; a changed password stays changed.
     pub async fn restore(&self, before: &str, fresh: &str) -> Result<String> {
         match &self.lock {
             AccessControl::File(_) => Ok(fresh.to_owned()),

@@ -1,4 +1,4 @@
-//! Queries the calendar server without Muster: which events it contains, and whether it accepts the account.
+//! Queries the CalDAV server independently of Muster, to check its events and whether it accepts the service account.
 
 mod event;
 mod lock;
@@ -25,7 +25,7 @@ const EVERYTHING: &str = r#"<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:p
 #[derive(Debug, Clone)]
 pub struct DavClient {
     client: Client,
-    /// The base address of the server, ending in a slash.
+    /// The base URL of the server, ending in a slash.
     pub url: Url,
     /// The user name of the service account.
     pub user: String,
@@ -54,8 +54,8 @@ impl DavClient {
         Ok(self.own_principal(password).await?.is_some())
     }
 
-    /// The service account's mail address: the published one, else its user name if that is an address, else its user
-    /// name at the server's host.
+    /// The service account's email address: the published one, otherwise its user name if that is an email address,
+    /// otherwise its user name at the server's host.
     pub async fn account_address(&self, password: &str) -> Result<String> {
         let host = self.url.host_str().unwrap_or_default();
         Ok(match self.own_address(password).await? {
@@ -86,7 +86,8 @@ impl DavClient {
         Ok(found)
     }
 
-    /// The properties of a resource and, at depth 1, of its members; empty if it is absent or forbidden.
+    /// The properties of a resource and, at depth 1, of the resources in it; empty if the resource does not exist or
+    /// access is denied.
     async fn list(&self, place: &Url, depth: &str, body: &str, password: &str) -> Result<Vec<Resource>> {
         let answer = self.send(b"PROPFIND", place, depth, body, password).await?;
         if answer.status.is_success() {

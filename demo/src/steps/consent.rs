@@ -17,7 +17,7 @@ use crate::{
 
 /// How long an integration's state may take to change: a health check runs every few minutes.
 const TURNS: Duration = Duration::from_mins(10);
-/// Time after which the vendor's back end requests a check.
+/// Time after which the demo requests a verification instead of waiting for the next health check.
 const NUDGE: Duration = Duration::from_secs(20);
 const BY_HAND: Duration = Duration::from_hours(1);
 
