@@ -18,12 +18,16 @@ use super::{
 #[expect(clippy::duplicated_attributes, reason = "two fields of one type are no mistake")]
 #[derive(Debug, Clone, Interface)]
 #[graphql(
-    field(name = "code", ty = "String", desc = "Stable, machine-readable code; docs/errors.md lists all codes."),
+    field(
+        name = "code",
+        ty = "String",
+        desc = "Stable, machine-readable code; docs/errors.md lists all codes."
+    ),
     field(name = "message", ty = "String", desc = "Human-readable explanation in one sentence."),
     field(
         name = "path",
         ty = "Option<Vec<String>>",
-        desc = "Path of the input field that caused the error, starting with `input`; null if no single field caused it."
+        desc = "Path of the input field that caused the error, starting with `input`; null if there is no such field."
     ),
     field(
         name = "limit",
@@ -52,7 +56,7 @@ pub struct SimpleError {
     /// Human-readable explanation in one sentence.
     #[graphql(owned)]
     message: String,
-    /// Path of the input field that caused the error, starting with `input`; null if no single field caused it.
+    /// Path of the input field that caused the error, starting with `input`; null if there is no such field.
     #[graphql(owned)]
     path: Option<Vec<String>>,
     /// Maximum that is allowed, in the unit that `message` names; null unless a limit was exceeded.

@@ -115,7 +115,7 @@ async fn switch_on(demo: &mut Demo) -> Result<String> {
     Ok("PLUS with SERVICE_ACCOUNT".to_owned())
 }
 
-/// Invites the IT administrator; a repetition only creates another link. Returns the URL of the link.
+/// Invites the IT administrator; a repetition only creates another link. Returns the administrator's email address.
 pub(super) async fn invite_administrator(demo: &mut Demo, integration: Option<&str>) -> Result<String> {
     let email = administrator_address(demo).await?;
     let mut input = json!({ "email": email, "returnUrl": demo.landing.as_str() });

@@ -43,7 +43,7 @@ pub(super) struct Domain {
     pub domain_aliases: Vec<DomainAlias>,
 }
 
-/// An alias of a domain.
+/// An additional name of one of the organisation's domains.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DomainAlias {
