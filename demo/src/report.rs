@@ -16,14 +16,14 @@ const WIDTH: u16 = 150;
 /// Minimum width of the table; a narrower terminal wraps lines itself.
 const NARROWEST: u16 = 80;
 
-/// Result of a step.
+/// Outcome of one step of the demo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The step succeeded; describes what was observed.
     Done(String),
     /// The calendar system does not support the step; gives the reason.
     NotApplicable(&'static str),
-    /// The step failed.
+    /// An error occurred, described by its message.
     Failed(String),
     /// The step was not run because an earlier one failed.
     NotReached,

@@ -90,8 +90,8 @@ pub struct SignedInAccount {
     pub organisation: Option<String>,
     /// The mail domain of the organisation that manages the account, for use if `organisation` is `None`.
     pub domain: Option<String>,
-    /// Whether the account may consent for its organisation. Always `false` for [`SignInPurpose::OwnConsent`],
-    /// and where an administrator consents elsewhere.
+    /// Whether the account may consent for its organisation. Always `false` for [`SignInPurpose::OwnConsent`], and for
+    /// providers at which an administrator consents in another way.
     pub may_consent: bool,
     /// The refresh token for lasting access; `None` if the provider issued none.
     pub refresh_token: Option<SecretString>,

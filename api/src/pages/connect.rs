@@ -1,4 +1,4 @@
-//! The connect pages: explanation, terms, consent, authorisation, end.
+//! The connect pages, in order: explanation, terms, consent, authorisation and confirmation.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::{AccessLevel, ProviderKind, state::IntegrationState};

@@ -152,8 +152,8 @@ fn candidates(dav: &DavClient<'_>, account: &Account, mailbox: &str) -> Vec<Url>
     paths.collect()
 }
 
-/// The principal at a URL with its calendars. If the URL is only a guess for the address `guessed`, the principal must
-/// publish that address, or publish none and be found under exactly this path.
+/// The principal at a URL with its calendars. If the URL was only derived from the email address `guessed`, the
+/// principal must publish that address, or publish none and have exactly this path.
 async fn at(
     dav: &DavClient<'_>,
     account: &Account,

@@ -1,7 +1,7 @@
 //! Maps Exchange's errors to kinds and remedies, by tables.
 //!
-//! The response code of a fault or an item decides first, then the HTTP status. Messages are Muster's own; the server's
-//! text is never passed on.
+//! An error is classified by the response code of the fault or item or, if there is none, by the HTTP status. Messages
+//! are Muster's own; the server's text is never passed on.
 
 use std::time::Duration;
 

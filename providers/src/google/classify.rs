@@ -91,7 +91,7 @@ pub(super) fn error_from_response(
     Error { unknown, ..express(meaning, code, wait) }
 }
 
-/// Converts an error that a fresh token did not fix: the consent is lost.
+/// Converts an authentication error that persists with a fresh token to an error that requires a new consent.
 pub(super) fn grant_lost(error: Error) -> Error {
     express(Meaning::GrantLost, error.code, DEFAULT_WAIT)
 }

@@ -88,7 +88,7 @@ pub(crate) trait RestApi: Send + Sync {
     /// Classifies an error response. `jitter` is added to waits that the provider does not specify.
     fn classify(&self, answer: &Response, call: &Call<'_, Self::RequestDetails>, jitter: Duration) -> Error;
 
-    /// Converts an error that a fresh token did not fix: the consent is lost.
+    /// Converts an authentication error that persists with a fresh token to an error that requires a new consent.
     fn grant_lost(&self, error: Error) -> Error;
 
     /// The provider's id of a request; `None` if its responses name none.

@@ -26,7 +26,7 @@ fn page(status: u16, title: &str, content: &str) -> WireResponse {
         format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
              content=\"width=device-width\"><title>{title} - Sandbox</title><style>{STYLE}</style></head>\n\
-             <body><div class=\"ribbon\">Sandbox: an imitation of Google sign-in. No real account is used.</div>\n\
+             <body><div class=\"ribbon\">Sandbox: an emulation of Google sign-in. No real account is used.</div>\n\
              <main><h1>{title}</h1>\n{content}</main></body></html>\n"
         ),
     )

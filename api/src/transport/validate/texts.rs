@@ -2,8 +2,8 @@
 //!
 //! Strings are found by walking the arguments of the operation along the schema, with the values of the variables, so
 //! that the limits of its type automatically apply to an argument or input field that is added later. Only fields that
-//! need more than their type allows are listed in [`FIELD_RULES`]. Use cases have lower limits where they can give a
-//! better message (`NAME_MALFORMED`, `TITLE_TOO_LONG`).
+//! need more than their type allows are listed in [`FIELD_RULES`]. Use cases have lower limits where they can
+//! give a better message (`NAME_MALFORMED`, `TITLE_TOO_LONG`).
 
 use std::collections::HashSet;
 
@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Excess, ValidationError};
 
-/// Limits of a string.
+/// Maximum length of a string, and whether it may have several lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextRule {
     /// Whether line breaks are allowed.

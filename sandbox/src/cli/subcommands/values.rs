@@ -48,8 +48,8 @@ pub(in crate::cli) enum HostingKind {
 /// A decision about an invitation of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Verdict {
-    /// The room accepts.
+    /// The room accepts the invitation.
     Accept,
-    /// The room declines.
+    /// The room declines the invitation.
     Decline,
 }

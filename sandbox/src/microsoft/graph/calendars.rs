@@ -1,4 +1,4 @@
-//! Calendars. Every mailbox has exactly one.
+//! Calendars of the Microsoft Graph emulator. Every mailbox has exactly one calendar.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
