@@ -25,8 +25,8 @@ pub trait Authenticate: Send + Sync + 'static {
     /// The result of [`Authenticate::authenticate`] if it is cached; never does any I/O.
     fn remembered(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<AuthenticatedCaller>;
 
-    /// The caller who recently presented valid credentials like these. Used only to attribute a request to a holder
-    /// before authentication; grants no permissions.
+    /// The caller who recently presented valid credentials like these. Used only to attribute a request to a permit
+    /// holder before authentication; grants no permissions.
     fn recently_authenticated(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Caller>;
 
     /// Charges a request to the quotas of its caller.

@@ -32,7 +32,7 @@ pub(crate) struct MutationAccess {
 }
 
 impl MutationAccess {
-    /// Gives resolvers the caller's current permissions; an error if the caller has lost access or no longer exists.
+    /// Updates the caller's permissions for the resolvers; an error if the caller has lost access or no longer exists.
     async fn check(&self) -> Result<(), Error> {
         let Credentials { authorization, tenant } = &self.credentials;
         let now = self.authenticate.authenticate(authorization.as_deref(), tenant.as_deref()).await?.caller;

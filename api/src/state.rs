@@ -30,7 +30,7 @@ use services::Caller;
 /// Who may introspect the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Introspection {
-    /// Everybody, even without a token; for development.
+    /// All callers, even without a token; for development.
     Everyone,
     /// The vendor's staff and administrators of a tenant.
     #[default]
@@ -85,7 +85,7 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Host names, besides those of loopback, that this server serves and whose pages may call it; any if empty.
     pub hosts: Vec<String>,
-    /// Whether to send `Strict-Transport-Security`, which tells browsers to use https only.
+    /// Whether to send `Strict-Transport-Security`, which makes browsers use https only.
     pub hsts: bool,
     /// Limits on concurrent work.
     pub admission: AdmissionConfig,
@@ -198,7 +198,7 @@ impl State {
     }
 
     /// Sets headers in GraphiQL that became known after the start, such as a token for a tenant that was just created.
-    /// For development: everybody who opens the page sees them.
+    /// Only for development, because every visitor of the page can see them.
     pub fn set_graphiql_headers(&self, headers: serde_json::Map<String, serde_json::Value>) {
         *self.graphiql_headers.write().unwrap_or_else(std::sync::PoisonError::into_inner) = headers;
     }

@@ -9,7 +9,7 @@ use crate::{
 
 /// Reads and writes calendars and their events.
 ///
-/// `mailbox` is always the email address of the mailbox in the directory. All reads are half-open windows in UTC.
+/// `mailbox` is always the email address of the mailbox in the directory. All time ranges are half-open and in UTC.
 #[async_trait]
 pub trait Events: Send + Sync + std::fmt::Debug {
     /// The default calendar of a mailbox, and the session's capabilities in it.
@@ -24,8 +24,8 @@ pub trait Events: Send + Sync + std::fmt::Debug {
         window: TimeRange,
     ) -> Result<Vec<(String, Result<FreeBusy>)>>;
 
-    /// One page of the events that overlap the window, with series expanded, of the calendars that count by default
-    /// (see [`CalendarListing::counts`]). Unreadable items are reported and do not make the call fail.
+    /// One page of the events that overlap the time range, with series expanded, of the calendars that count by
+    /// default (see [`CalendarListing::counts`]). Unreadable items are reported and do not make the call fail.
     async fn events(
         &self,
         session: &Session,

@@ -16,7 +16,7 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// One page of the events of a window.
+/// One page of the events of a time range.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventPage {
     /// The events, in the provider's order, including unreadable items with partly known times, which have no title and
@@ -28,10 +28,10 @@ pub struct EventPage {
     pub next: Option<String>,
 }
 
-/// The busy times of a mailbox within a window.
+/// The busy times of a mailbox within a time range.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FreeBusy {
-    /// The busy times in order, clipped to the window; busy times of the same kind do not overlap.
+    /// The busy times in order, clipped to the time range; busy times of the same kind do not overlap.
     pub busy: Vec<BusyTime>,
     /// The items that cannot be read.
     pub unreadable: Vec<UnreadableItem>,
@@ -302,7 +302,7 @@ pub struct Changes {
     /// Ids of deleted events and series, and of series that are returned again. Before storing `changed`, remove every
     /// event that has one of these ids or belongs to a series with one of these ids.
     pub gone: Vec<String>,
-    /// New and changed events; a changed series comes with all its occurrences in the window.
+    /// New and changed events; a changed series comes with all its occurrences in the time range.
     pub changed: Vec<Event>,
     /// New and changed items that cannot be read.
     pub unreadable: Vec<UnreadableItem>,
@@ -314,8 +314,8 @@ pub struct Changes {
 
 /// Whether a calendar has changed since a watermark.
 ///
-/// The new watermark is older than the response: a caller that then reads the window and stores this watermark with
-/// it misses no later change.
+/// The new watermark is older than the response: a caller that then reads the time range and stores this watermark
+/// with it misses no later change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeCheck {
     /// Nothing has changed; use this watermark for the next check.

@@ -1,7 +1,7 @@
 //! Parsed start and end times, and the time range that an item with partly unknown times may occupy.
 //!
-//! An item with partly unknown times counts as busy over the widest span that it may cover within the window. Only an
-//! item whose times are entirely unknown blocks no time. Both kinds of items are reported as unreadable.
+//! An item with partly unknown times counts as busy over the widest span that it may cover within the time range. Only
+//! an item whose times are entirely unknown blocks no time. Both kinds of items are reported as unreadable.
 
 use chrono::{Duration, NaiveDate, NaiveDateTime, SubsecRound};
 use domain::{BusyKind, TimeRange, Timestamp, UnreadableItem, UnreadableReason, Zone};
@@ -44,7 +44,7 @@ impl ParsedTime {
         Self::At(instant.trunc_subsecs(6))
     }
 
-    /// A local time in a zone; `None` stands for an unknown zone.
+    /// A local time in a zone; `None` means an unknown zone.
     pub(crate) fn local(clock: NaiveDateTime, zone: Option<&Zone>) -> Self {
         match zone {
             Some(zone) => zone.instant(clock).map_or(Self::Unknown, Self::at),
@@ -71,12 +71,12 @@ impl ParsedTime {
     }
 }
 
-/// The time range that an item occupies within the window.
+/// The time range that an item occupies within the time range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Span {
     /// The item occupies exactly this range.
     Exact(TimeRange),
-    /// The item occupies no time, or certainly lies outside the window.
+    /// The item occupies no time, or certainly lies outside the time range.
     Nothing,
     /// The item lies within this range; its exact times are unknown.
     Widest(TimeRange, UnreadableReason),
@@ -85,7 +85,7 @@ pub(crate) enum Span {
 }
 
 /// Determines the time range between a start and an end. An unknown start or end extends the range to the edge of the
-/// window; without a window, the range is unknown.
+/// time range; without a time range, the range is unknown.
 pub(crate) fn span(start: ParsedTime, end: ParsedTime, window: Option<TimeRange>) -> Span {
     match (start, end) {
         (ParsedTime::At(start), ParsedTime::At(end)) => {
@@ -159,7 +159,7 @@ impl ItemReading {
         Self::Unknown(UnreadableItem { uid: uid.or(id).unwrap_or_default(), reason, blocks: false })
     }
 
-    /// The placeholder for a part of a window that could not be read.
+    /// The placeholder for a part of a time range that could not be read.
     pub(crate) fn unreadable_range(range: TimeRange) -> Self {
         Self::blocked(None, None, range, UnreadableReason::NotDelivered)
     }

@@ -1,7 +1,7 @@
 //! Reads time ranges in parts if they cannot be read as a whole.
 //!
 //! One item can make a response about many unreadable: the server refuses to list it, or its data is broken or too
-//! large. The window is then halved, and its halves again, until the unreadable item is alone in a short range.
+//! large. The time range is then halved, and its halves again, until the unreadable item is alone in a short range.
 //! Everything else is read, and that range counts as busy.
 
 use std::collections::{HashSet, VecDeque};
@@ -45,7 +45,7 @@ const CORRUPT: [&str; 8] = [
 const TOO_MUCH: [&str; 5] =
     ["answer_too_large", "provider_answer_too_large", "errorresultsettoobig", "too_many_events", "5006"];
 
-/// Whether a part of the window may be readable although the whole is not.
+/// Whether a part of the time range may be readable although the whole is not.
 pub(crate) fn can_be_split(error: &Error) -> bool {
     let code = error.code.to_ascii_lowercase();
     error.code == UNREADABLE_RESPONSE
@@ -61,7 +61,7 @@ fn holds_too_much(error: &Error) -> bool {
 
 /// The error for a response whose body cannot be parsed. It concerns only this request, which is repeated later.
 pub(crate) fn unreadable_body(refused: BodyRejected, body: &[u8], system: &str) -> Error {
-    // A proxy or portal between us and the server responds with the same page to all parts of a window.
+    // A proxy or portal between us and the server responds with the same page to all parts of a time range.
     let is_page = body.trim_ascii_start().first() == Some(&b'<') && system != EXCHANGE_SERVER
         || body
             .trim_ascii_start()
@@ -204,7 +204,7 @@ mod tests {
         Error::new(ErrorKind::Invalid, Remedy::Never, "ErrorCorruptData", domain::Message::verbatim("x"))
     }
 
-    /// Reads a window whose parts fail if they overlap `bad`; returns the result and the number of requests.
+    /// Reads a time range whose parts fail if they overlap `bad`; returns the result and the number of requests.
     async fn try_all(whole: TimeRange, bad: TimeRange) -> (Result<WindowParts<TimeRange>>, usize) {
         let asked = AtomicUsize::new(0);
         let parts = read_in_parts(whole, corrupt(), |part| {

@@ -111,9 +111,8 @@ pub struct Session {
     /// The time zone for all-day events and for times without a zone if the calendar has none: the owner's, otherwise
     /// the tenant's. `None` means UTC.
     pub zone: Option<domain::Zone>,
-    /// Identifies the integration and consent of the session. Connectors use it as a cache key, so that values
-    /// entered by a customer (a server or user name) never lead to another customer's data. A new consent has a new
-    /// scope.
+    /// Identifies the integration and consent of the session. Connectors use it as a cache key, so that values entered
+    /// by a customer (a server or user name) can never select another customer's data. A new consent has a new scope.
     pub scope: Arc<str>,
     /// The administrator's rule for which principals of a server without a room directory are rooms; `None` applies
     /// the installation's own rule.

@@ -31,7 +31,7 @@ pub struct OrganisationFixture {
     /// The zone of the mailboxes; a Windows or IANA name.
     #[serde(default = "zone")]
     pub zone: String,
-    /// People and shared mailboxes. `it-admin@…` is added if nobody is an administrator.
+    /// People and shared mailboxes. `it-admin@…` is added if no account is an administrator.
     #[serde(default)]
     pub users: Vec<UserFixture>,
     /// The bookable rooms, each with a mailbox of its own.

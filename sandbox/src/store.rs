@@ -36,7 +36,7 @@ pub struct State {
     pub applications: BTreeMap<String, Application>,
     /// Events by calendar and id.
     pub events: BTreeMap<CalendarKey, BTreeMap<String, Event>>,
-    /// The order in which events were touched.
+    /// The order in which events were changed.
     pub history: History,
     /// The transaction ids used in each calendar, with their events; kept for ever.
     pub transactions: BTreeMap<(CalendarKey, String), String>,

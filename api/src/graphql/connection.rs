@@ -122,7 +122,7 @@ impl ConnectedMailbox {
         room::load_referenced(ctx, self.0.room_id).await
     }
 
-    /// The integration that gives access to the mailbox.
+    /// The integration through which Muster accesses the mailbox.
     async fn integration(&self, ctx: &Context<'_>) -> Option<Result<Integration>> {
         integration::load_referenced(ctx, Some(self.0.integration_id)).await
     }

@@ -37,7 +37,7 @@ impl ApiKey {
         &self.0.name
     }
 
-    /// First characters of the secret, so that people can tell keys apart.
+    /// First characters of the secret, by which people can distinguish keys.
     async fn prefix(&self) -> &str {
         &self.0.prefix
     }

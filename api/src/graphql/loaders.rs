@@ -115,7 +115,7 @@ fn grouped<K: Eq + Hash, V>(rows: Vec<V>, of: impl Fn(&V) -> Option<K>) -> HashM
     groups
 }
 
-/// Extension that gives every request its own data loaders and reading transaction.
+/// Extension that creates the data loaders and the read transaction of every request.
 pub(super) struct LoadersExtension(pub(super) Services);
 
 impl ExtensionFactory for LoadersExtension {

@@ -245,8 +245,9 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Sends to a client for twenty seconds and returns the second in which it is disconnected. The list says how many
-    /// bytes the client reads each time: seven are all that is offered, zero is nothing for one second.
+    /// Sends to a client for twenty seconds and returns the second in which it is disconnected. The list contains the
+    /// number of bytes that the client reads at each step: seven is everything offered, zero is nothing for one
+    /// second.
     fn given_up_after(takes: &[usize]) -> Option<u32> {
         let (begin, mut progress) = (Instant::now(), ReadProgress::default());
         let mut takes = takes.iter().copied();

@@ -102,7 +102,7 @@ async fn answer<B: MessageBody + 'static>(
     Ok(answered.map_body(|_, body| BoxBody::new(CountedBody { body, _opened: opened })))
 }
 
-/// A response body that counts as open until it is dropped.
+/// A response body whose request counts as open until the body is dropped.
 struct CountedBody {
     body: BoxBody,
     _opened: OpenRequest,

@@ -7,7 +7,7 @@ use actix_web::http::header::HeaderMap;
 /// Media types that the server can produce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaType {
-    /// `application/json`: the status only says whether the HTTP request was valid.
+    /// `application/json`: the status only reports whether the HTTP request was valid.
     Json,
     /// `application/graphql-response+json`: the status reflects the GraphQL result.
     GraphQl,

@@ -27,7 +27,7 @@ pub(super) struct Account {
     pub name: Option<String>,
     /// The mail addresses that the principal publishes.
     pub addresses: Vec<String>,
-    /// The collections that hold the account's own calendars.
+    /// The collections that contain the account's own calendars.
     pub homes: Vec<Url>,
     /// The scheduling outbox for requesting other users' free/busy times; `None` when the server has none.
     pub outbox: Option<Outbox>,

@@ -1,9 +1,9 @@
 //! Changes in the calendars of a mailbox since a cursor.
 //!
-//! The first page reads the events in the window; later pages request the changes from the server and read only
-//! changed events. A changed resource is reported as both deleted and new, because only the caller knows its previous
+//! The first page reads the events in the time range; later pages request the changes from the server and read only
+//! changed events. A changed resource is reported as both deleted and new, because only the caller has its previous
 //! content: a single event may have become a series, a series may have lost occurrences, an event may have left the
-//! window.
+//! time range.
 //!
 //! A response that cannot be trusted ends in [`Remedy::Resync`]: reading everything again costs time, but a stored
 //! calendar that is silently wrong can cost somebody an appointment. For the same reason no cursor is used for longer
@@ -128,7 +128,7 @@ async fn begin(follower: ChangeReader<'_>, window: TimeRange) -> Result<Changes>
     let ChangeReader { caldav, dav, place, mailbox } = follower;
     let (mut positions, mut all) = (BTreeMap::new(), Vec::new());
     for calendar in place.busy_calendars() {
-        // The position comes first: what changes while the window is read is told once more later.
+        // The position comes first: what changes while the time range is read is told once more later.
         let position = position(dav, calendar).await;
         let seen = caldav.look(dav, place, mailbox, calendar, window).await?;
         let position = match &seen {

@@ -106,7 +106,7 @@ impl RoomRule {
     }
 }
 
-/// Whether an address matches a pattern in which one `*` may stand for any text.
+/// Whether an email address matches a pattern in which one `*` matches any characters.
 fn has_form(address: &str, form: &str) -> bool {
     let (address, form) = (address.to_ascii_lowercase(), form.trim().to_ascii_lowercase());
     let (start, end) = match form.split_once('*') {

@@ -1,7 +1,7 @@
 //! The cursor of [`super::changes`]: the state of the calendars at the last read.
 //!
-//! A cursor is opaque to callers. It contains the window and, for each calendar, the server's sync token or, if the
-//! server has none, the entity tags of the calendar's event resources.
+//! A cursor is opaque to callers. It contains the time range and, for each calendar, the server's sync token or, if
+//! the server has none, the entity tags of the calendar's event resources.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ const MARK: usize = 9;
 /// A parsed cursor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Cursor {
-    /// The window whose events are reported.
+    /// The time range whose events are reported.
     pub window: TimeRange,
     /// When all calendars were last read completely.
     pub begun: Timestamp,
@@ -42,11 +42,11 @@ pub(super) enum Position {
     },
     /// The state described by the entity tags of the calendar's event resources.
     Members {
-        /// The calendar's tag (`getctag`) just before the members were listed, if it has one.
+        /// The calendar's tag (`getctag`) just before its resources were listed, if it has one.
         ctag: Option<String>,
-        /// Digests of the members' entity tags ([`short_digest`]), by path.
+        /// Digests of the resources' entity tags ([`short_digest`]), by path.
         members: BTreeMap<String, String>,
-        /// Whether a simultaneous change could have the same tag, so that the members must be listed once more.
+        /// Whether a simultaneous change could have the same tag, so that the resources must be listed once more.
         #[serde(default)]
         again: bool,
     },

@@ -29,7 +29,7 @@ const ID: &str = "busy-";
 /// Wait after a temporary failure reported inside a response (request status 5.1).
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// The busy times of a calendar, merged and clipped to the window.
+/// The busy times of a calendar, merged and clipped to the time range.
 pub(super) async fn query_busy(
     dav: &DavClient<'_>,
     calendar: &Collection,

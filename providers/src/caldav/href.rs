@@ -45,7 +45,7 @@ pub(super) fn is_below(collection: &Url, url: &Url) -> bool {
     url.origin() == collection.origin() && rest.is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
 }
 
-/// The URL of a member of a collection.
+/// The URL of the resource with this name in a collection.
 pub(super) fn child_url(collection: &Url, name: &str) -> Url {
     let mut url = collection.clone();
     if let Ok(mut path) = url.path_segments_mut() {

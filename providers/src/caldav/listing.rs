@@ -112,7 +112,7 @@ pub(super) async fn find_by_address(
     Ok(pick(&named).filter(|one| one.is_published))
 }
 
-/// The calendars in the account's own homes: its own ones, and those that others share with it.
+/// The calendars in the account's own homes: its own calendars, and those that other users share with it.
 pub(super) async fn own_home_calendars(
     dav: &DavClient<'_>,
     account: &Account,

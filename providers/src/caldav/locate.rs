@@ -344,7 +344,8 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// The principal's scheduling inbox, unless it is the account's, which some servers return for everybody.
+    /// The principal's scheduling inbox, unless it is the account's own inbox, which some servers return for every
+    /// principal.
     fn inbox(&self, own: &Resource) -> Option<Url> {
         let inbox =
             own.hrefs(CALDAV, "schedule-inbox-URL").first().and_then(|at| href::resolve(&own.url, at))?;

@@ -73,7 +73,7 @@ use crate::{
 const ABREAST: usize = 4;
 /// How long located mailboxes are cached.
 const PLACES_FOR: Duration = Duration::from_mins(10);
-/// Interval between two comparisons of a calendar's member lists.
+/// Interval between two searches for resources of a calendar that queries do not list.
 const HIDDEN_FOR: Duration = Duration::from_hours(1);
 /// Number of people or rooms per page.
 const PAGE: usize = 200;
@@ -97,7 +97,7 @@ pub struct CalDav {
     homes: Cache<String, Arc<Cached<Vec<Collection>>>>,
     /// Cache of the principals that own calendars.
     aliases: Cache<String, Arc<Option<PrincipalAlias>>>,
-    /// Cache of the members of calendars that no query lists.
+    /// Cache of the calendars' resources that no query lists.
     hidden: Cache<String, Arc<Vec<url::Url>>>,
 }
 

@@ -58,7 +58,7 @@ pub(super) async fn fetch(dav: &DavClient<'_>, calendar: &Collection, urls: &[Ur
     Ok(found)
 }
 
-/// Fetches the resources expanded by the server within a window. Resources missing in the response are left out.
+/// Fetches the resources expanded by the server within a time range. Resources missing in the response are left out.
 pub(super) async fn fetch_expanded(
     dav: &DavClient<'_>,
     calendar: &Collection,

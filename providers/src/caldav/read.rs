@@ -1,13 +1,13 @@
 //! Reads event resources: by queries over a time range, individually, and with fallbacks for incomplete responses.
 //!
-//! Responses are read member by member; an entity tag is not required. A member without data is fetched by other means
-//! ([`multiget`]); if a whole response cannot be read or is too large, its members are listed without data and fetched
-//! in ever smaller groups, until the unreadable one is isolated. The times of members that still cannot be read are
-//! requested from the server ([`repair`]).
+//! Responses are read resource by resource; an entity tag is not required. A resource without data is fetched by other
+//! means ([`multiget`]); if a whole response cannot be read or is too large, its resources are listed without data and
+//! fetched in ever smaller groups, until the unreadable one is isolated. The times of resources that still cannot be
+//! read are requested from the server ([`repair`]).
 //!
-//! A server that has left out the data of a member is not trusted to list all members either: its members are
-//! listed and the missing ones fetched. Otherwise the server decides what lies outside the window, because
-//! comparing each response with the list of all members would cost more than the response; [`hidden`] compares them
+//! A server that has omitted the data of a resource is not trusted to list all resources either: its resources are
+//! listed and the missing ones fetched. Otherwise the server decides what lies outside the time range, because
+//! comparing each response with the list of all resources would cost more than the response; [`hidden`] compares them
 //! occasionally.
 
 use std::borrow::Cow;
@@ -30,7 +30,7 @@ use super::{
 };
 use crate::Result;
 
-/// Maximum number of members that are fetched because a query omitted them.
+/// Maximum number of resources that are fetched because a query omitted them.
 const LEFT_OUT: usize = 500;
 /// Minimum length of a time range that is split into halves.
 const MIN_WINDOW: Duration = Duration::hours(1);
@@ -53,7 +53,7 @@ pub(super) struct UnreadableResource {
     pub url: Url,
     /// Why the resource cannot be read.
     pub reason: UnreadableReason,
-    /// The times that the resource may occupy, as far as the server can tell.
+    /// The times that the resource may occupy, as far as the server can determine them.
     pub spans: Vec<TimeRange>,
 }
 
@@ -63,7 +63,7 @@ impl UnreadableResource {
     }
 }
 
-/// The result of reading a window or a set of resources.
+/// The result of reading a time range or a set of resources.
 #[derive(Debug)]
 pub(super) struct ReadResources {
     /// The resources that could be read.
@@ -171,8 +171,8 @@ pub(super) enum ReportResponse {
     Unclear,
 }
 
-/// Reads the events that may overlap the window. The request covers an additional day on both sides, because servers
-/// choose the zone for whole days and times without a zone themselves.
+/// Reads the events that may overlap the time range. The request covers an additional day on both sides, because
+/// servers choose the zone for whole days and times without a zone themselves.
 pub(super) async fn read_window(
     dav: &DavClient<'_>,
     calendar: &Collection,

@@ -1,9 +1,9 @@
 //! Determines which times unreadable resources occupy by querying the server, which may be able to parse them.
 //!
 //! First the server is requested to expand them (RFC 4791 section 9.6.5), which often yields readable data. Then
-//! queries determine by bisection which of them overlap which part of the window; a server that also returns them for
-//! a time range that cannot contain any event ignores times and is not trusted. Finally, `free-busy-query` reveals
-//! times that no readable event explains. The number of requests is limited; at the limit, the parts of the window
+//! queries determine by bisection which of them overlap which part of the time range; a server that also returns them
+//! for a time range that cannot contain any event ignores times and is not trusted. Finally, `free-busy-query` reveals
+//! times that no readable event explains. The number of requests is limited; at the limit, the parts of the time range
 //! that are still undecided count as busy.
 
 use std::collections::VecDeque;
@@ -22,7 +22,7 @@ use crate::{Error, Remedy, Result};
 
 /// Maximum number of resources that the server is requested to expand.
 const EXPANDED: usize = 20;
-/// Maximum number of parts of the window that are queried.
+/// Maximum number of parts of the time range that are queried.
 const PARTS: usize = 48;
 /// Minimum length of a time range; bisection ends at this length.
 const FINE: Duration = Duration::minutes(15);
@@ -77,7 +77,7 @@ fn told<T>(answer: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// Bisects the window to find out which unreadable resources overlap which part. Returns false if the server's
+/// Bisects the time range to find out which unreadable resources overlap which part. Returns false if the server's
 /// responses are not reliable.
 async fn halve(
     dav: &DavClient<'_>,

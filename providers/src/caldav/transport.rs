@@ -153,7 +153,7 @@ impl<'a> DavClient<'a> {
         })
     }
 
-    /// Reads properties of a resource, and of its members if `depth` is `1`.
+    /// Reads properties of a resource, and of the resources in it if `depth` is `1`.
     pub(super) async fn propfind(
         &self,
         url: &Url,

@@ -2,7 +2,7 @@
 //!
 //! Both the sync token (RFC 6578 section 4) and the tag of a calendar change with every change in the calendar. They
 //! are only compared, so it does not matter whether the server still accepts old tokens. If a calendar has neither,
-//! the entity tags of its members are compared.
+//! the entity tags of its resources are compared.
 //!
 //! Some servers derive tags from times in seconds, so that a second change within the same second would be missed.
 //! Therefore a change is reported once more on the next query, unless the tags are digests.

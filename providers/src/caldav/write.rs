@@ -236,7 +236,7 @@ fn changed(there: &EventResource, change: &EventChange, now: Timestamp) -> Compo
     tree
 }
 
-/// Keeps the responses of attendees unless the event is moved, which requests new responses from everybody.
+/// Keeps the responses of attendees unless the event is moved, which requests new responses from all attendees.
 fn with_answers(new: &[Attendee], there: &EventResource, moves: bool) -> Vec<Attendee> {
     let known = there.calendar.main_event().map_or(&[][..], |event| &event.attendees);
     let answered = |one: &Attendee| {

@@ -21,8 +21,8 @@ use crate::{
 
 /// Maximum number of mailboxes that Exchange accepts per request.
 const BATCH: usize = 100;
-/// Longest window requested. Exchange refuses more than 42 days, counted as days of the time zone; two days are kept
-/// as a margin.
+/// Longest time range requested at once. Exchange refuses more than 42 days, counted as days of the time zone; two
+/// days are kept as a margin.
 const LONGEST_WINDOW: Duration = Duration::days(40);
 /// Length of the slots of the merged view, which some servers return in place of entries, in minutes.
 const SLOT_MINUTES: i64 = 15;
@@ -157,7 +157,7 @@ fn body(batch: &[String], window: TimeRange) -> String {
             )
         })
         .collect::<Vec<_>>().concat();
-    // Seconds are the finest that is asked: the window is widened to whole ones and cut again afterwards.
+    // Seconds are the finest that is asked: the time range is widened to whole ones and cut again afterwards.
     let end = window.end + Duration::milliseconds(999);
     format!(
         "<m:GetUserAvailabilityRequest>{UTC}<m:MailboxDataArray>{mailboxes}</m:MailboxDataArray><t:FreeBusyViewOptions><t:TimeWindow>{}{}</t:TimeWindow><t:MergedFreeBusyIntervalInMinutes>{SLOT_MINUTES}</t:MergedFreeBusyIntervalInMinutes><t:RequestedView>FreeBusyMerged</t:RequestedView></t:FreeBusyViewOptions></m:GetUserAvailabilityRequest>",

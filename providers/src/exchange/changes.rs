@@ -1,8 +1,8 @@
 //! Changes in a calendar, by SyncFolderItems.
 //!
 //! The server reports the items of the whole folder, up to 512 at a time, and reports a series only as a whole. Each
-//! page is therefore compared with the window: items inside it are read, a series is returned as an id in `gone` and
-//! expanded again, and items outside count as deleted, because they may have been inside before. The cursor is the
+//! page is therefore compared with the time range: items inside it are read, a series is returned as an id in `gone`
+//! and expanded again, and items outside count as deleted, because they may have been inside before. The cursor is the
 //! server's sync state, prefixed with a letter that indicates whether the initial sync is complete; until then,
 //! nothing can have been deleted.
 

@@ -226,7 +226,7 @@ pub(super) fn error_from_status(response: &Response, refused: FailureContext) ->
     }
 }
 
-/// The error for a refused login. A server that does not support this kind of login says so in its challenges.
+/// The error for a refused login. A server that does not support this kind of login reports that in its challenges.
 pub(super) fn login_refused(response: &Response) -> Error {
     let challenges = response.headers.get_all("www-authenticate");
     let offered: Vec<&str> = challenges.iter().filter_map(|value| value.to_str().ok()).collect();

@@ -2,7 +2,7 @@
 //!
 //! An on-premises server cannot connect to Muster, but it can record change events: Subscribe starts the recording,
 //! and GetEvents returns the events. Our watermark consists of the subscription and the server's own watermark.
-//! SyncFolderItems would give the same information only after returning the whole folder once, including all past
+//! SyncFolderItems would return the same information only after returning the whole folder once, including all past
 //! events.
 //!
 //! A server drops a subscription if it is not polled for [`TIMEOUT_MINUTES`], if it restarts, and if the mailbox

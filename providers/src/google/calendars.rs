@@ -24,7 +24,7 @@ use crate::{
 
 /// Maximum number of calendars that Google accepts per request.
 const BATCH: usize = 50;
-/// Longest window requested; Google refuses about three months.
+/// Longest time range requested at once; Google refuses about three months.
 const LONGEST_WINDOW: Duration = Duration::days(60);
 /// Maximum number of mailboxes on whose behalf a request for busy times is tried.
 const ASKERS: usize = 4;

@@ -20,7 +20,7 @@ pub const EFFECT_KEY: &str = "musterEffectKey";
 /// event id.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
 
-/// The id of the event with an effect key. The same key always gives the same id, so that a repeated write is
+/// The id of the event with an effect key. The same key always produces the same id, so that a repeated write is
 /// recognised.
 pub(super) fn event_id(effect_key: &str) -> Result<String> {
     let fits = (1..=64).contains(&effect_key.len())

@@ -40,7 +40,7 @@ impl Google {
         self.list_calendar_events(session, mailbox, mailbox, window, after).await
     }
 
-    /// One page of a calendar visible to the owner of `mailbox`. If the page cannot be read, the window is read in
+    /// One page of a calendar visible to the owner of `mailbox`. If the page cannot be read, the time range is read in
     /// parts from its start and returned as one page, so events of earlier pages are repeated.
     pub(super) async fn list_calendar_events(
         &self,

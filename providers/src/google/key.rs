@@ -12,7 +12,7 @@ use crate::{Error, ErrorKind, Remedy, Result, messages};
 /// Validity of a signed assertion in seconds; Google accepts an hour at most.
 const LIFE: i64 = 3_600;
 
-/// The relevant members of a key file. Its `token_uri` is ignored: a file from a customer must not determine which
+/// The relevant fields of a key file. Its `token_uri` is ignored: a file from a customer must not determine which
 /// server Muster calls.
 #[derive(Debug, Clone)]
 pub struct ServiceAccountKey {
@@ -79,7 +79,7 @@ impl ServiceAccountKey {
         })
     }
 
-    /// A fingerprint of the private key, independent of the other members of the key file.
+    /// A fingerprint of the private key, independent of the other fields of the key file.
     pub(super) fn fingerprint(&self) -> &str {
         &self.fingerprint
     }

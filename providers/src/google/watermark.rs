@@ -1,6 +1,6 @@
 //! Detects whether a calendar has changed, by Google's sync tokens.
 //!
-//! A sync token comes at the end of a complete list, so for the first one the window is listed with only the ids
+//! A sync token comes at the end of a complete list, so for the first one the time range is listed with only the ids
 //! and the largest pages. Later lists have the same parameters and end at once if nothing has changed.
 //!
 //! Source: "Synchronize resources efficiently", guides of the Google Calendar API.

@@ -145,7 +145,7 @@ pub(super) struct Calendar {
     pub time_zone: Option<String>,
 }
 
-/// One page of the calendars in somebody's list.
+/// One page of a user's calendar list.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct CalendarList {

@@ -140,12 +140,12 @@ impl Memory {
         self.record().epoch += 1;
     }
 
-    /// Enables online meetings, and sets the state of all existing and future ones.
+    /// Enables online meetings, and sets the state of all existing and future meetings.
     pub fn enable_meetings(&self, meeting: OnlineMeeting) {
         self.record().set_meetings(meeting);
     }
 
-    /// Disables online meetings.
+    /// Makes the emulated provider report that it does not support online meetings.
     pub fn disable_meetings(&self) {
         self.change_features(|features| features.online_meetings = false);
     }
@@ -153,7 +153,8 @@ impl Memory {
 
 /// Methods that simulate actions of people and rooms.
 impl Memory {
-    /// Simulates somebody else adding an event to a mailbox's calendar, by default the default one. Returns its id.
+    /// Simulates another user adding an event to a calendar of a mailbox; without `calendar`, to the default one.
+    /// Returns the event's id.
     pub fn add_simple_event(
         &self,
         mailbox: &str,
@@ -164,13 +165,13 @@ impl Memory {
         self.record().add_foreign_event(mailbox, calendar, title, range)
     }
 
-    /// Simulates somebody else adding this event to a mailbox's calendar; its id and version are replaced. Returns
+    /// Simulates another user adding this event to a calendar of a mailbox; its id and version are replaced. Returns
     /// the id.
     pub fn add_event(&self, mailbox: &str, calendar: &str, event: Event) -> String {
         self.record().put_event(mailbox, calendar, event)
     }
 
-    /// Simulates somebody deleting every event that Muster wrote.
+    /// Simulates a user deleting every event that Muster wrote.
     pub fn delete_written_events(&self) {
         self.record().delete_written_events();
     }
@@ -211,7 +212,7 @@ impl Memory {
         self.record().created.clone()
     }
 
-    /// Whether somebody has called [`Self::delete_written_events`].
+    /// Whether [`Self::delete_written_events`] has been called.
     pub fn were_events_deleted(&self) -> bool {
         self.record().was_wiped
     }

@@ -1,7 +1,7 @@
 //! Changes in a mailbox, by `calendarView/delta`.
 //!
 //! The cursor is the link that Graph returned, unchanged. Graph abbreviates the occurrences of a series and may return
-//! the series itself: all its occurrences in the window are then read again, so that callers need not compute
+//! the series itself: all its occurrences in the time range are then read again, so that callers need not compute
 //! occurrences.
 
 use std::collections::BTreeSet;
@@ -63,7 +63,7 @@ impl Microsoft {
         Ok(Changes { gone, changed, unreadable, cursor, more })
     }
 
-    /// The occurrences of a series in the window; empty if it has been deleted.
+    /// The occurrences of a series in the time range; empty if it has been deleted.
     async fn occurrences(
         &self,
         session: &Session,
@@ -96,7 +96,7 @@ pub(super) fn first_delta_url(microsoft: &Microsoft, mailbox: &str, window: Time
     Ok(with_query(url, &between(window).as_pairs()))
 }
 
-/// A window in the format of Graph's query parameters.
+/// A time range in the format of Graph's query parameters.
 struct DeltaWindow(String, String);
 
 impl DeltaWindow {

@@ -310,7 +310,7 @@ fn gone() -> Error {
     Error::new(ErrorKind::Gone, Remedy::Never, "ErrorItemNotFound", messages::appointment_gone())
 }
 
-/// The transaction id of an event. The same key always gives the same id, so that a repeated write is recognised.
+/// The transaction id of an event. The same key always produces the same id, so that a repeated write is recognised.
 fn transaction_id(effect_key: &str) -> Uuid {
     Uuid::new_v5(&PROPERTY_SET, effect_key.as_bytes())
 }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{Error, ErrorKind, Remedy, Result, messages, rest::url_below};
 
-/// Path segment that stands for any organisation's tenant.
+/// Path segment that denotes the tenant of any organisation.
 pub const ANY_ORGANIZATION: &str = "organizations";
 
 /// Template ids of the directory roles whose members may consent for the whole organisation.

@@ -25,7 +25,7 @@ use crate::{
 
 /// Maximum number of mailboxes that Graph accepts per request.
 const BATCH: usize = 20;
-/// Longest window requested; Graph refuses 62 days.
+/// Longest time range requested at once; Graph refuses 62 days.
 const LONGEST_WINDOW: Duration = Duration::days(61);
 /// Maximum number of mailboxes on whose behalf a request for busy times is tried.
 const ASKERS: usize = 4;
@@ -282,7 +282,7 @@ fn verdict(schedule: Option<&wire::Schedule>, mailbox: &str, window: TimeRange) 
     Ok(all)
 }
 
-/// Whether an availability view covers every minute of the window.
+/// Whether an availability view covers every minute of the time range.
 fn covers(view: &str, window: TimeRange) -> bool {
     let slots = i32::try_from(view.len()).ok();
     slots.and_then(|slots| SLOT.checked_mul(slots)).is_some_and(|all| all >= window.duration())

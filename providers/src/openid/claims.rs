@@ -66,7 +66,7 @@ impl Claims {
     }
 }
 
-/// The members of a JSON object that has no duplicate names.
+/// The fields of a JSON object without duplicate field names.
 #[derive(Debug)]
 pub(super) struct UniqueMembers(Map<String, Value>);
 

@@ -1,14 +1,14 @@
 //! Computes the cost of a document: the maximum number of fields in its response.
 //!
-//! `first` and `last` give the length of a list; if a field takes them and neither is given, its default or the page
-//! size that the services use counts. A list without them counts as [`LIST`], or as long as it may be ([`LONG`]),
+//! `first` and `last` determine the length of a list; if a field takes them and neither is given, its default or the
+//! page size that the services use counts. A list without them counts as [`LIST`], or as long as it may be ([`LONG`]),
 //! except in a connection, whose length is known, in the payload of a mutation, whose lists are as long as those of
-//! its input, and in introspection, which has a fixed price. A list in an argument, at any depth, gives a length too: a
-//! resolver works, or responds, once for each element. Lists are priced by value and not by name, so that an argument
-//! added later has a price without further work. A field that gives one response to a whole list of arguments, such as
-//! `availability`, is priced once; the lists in it are as long as those in the arguments, or as an argument whose name
-//! begins with `max` allows. The cost depends on the variables, so it is computed for every request; each fragment
-//! once.
+//! its input, and in introspection, which has a fixed price. A list in an argument, at any depth, gives a length too:
+//! a resolver works, or responds, once for each element. Lists are priced by value and not by name, so that an
+//! argument added later has a price without further work. A field that gives one response to a whole list of
+//! arguments, such as `availability`, is priced once; the lists in it are as long as those in the arguments, or as an
+//! argument whose name begins with `max` allows. The cost depends on the variables, so it is computed for every
+//! request; each fragment once.
 
 use std::collections::HashMap;
 
@@ -196,7 +196,8 @@ fn responds_for_each(field: &Field) -> bool {
     field.definition.ty.is_list() || is_counted_above(field.definition.ty.inner_named_type())
 }
 
-/// Cost of an introspection query. As it takes no aliases, it cannot ask for more than one whole schema.
+/// Cost of an introspection query. As introspection permits no aliases, a query cannot request more than one complete
+/// schema.
 const INTROSPECTION: u64 = 2_000;
 
 /// Whether the enclosing field determines the length of the lists in a type.

@@ -163,7 +163,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The path of an object's member. The scalar's limits apply to members of a scalar such as `JSON`.
+    /// The path of a field of an object. The limits of a scalar such as `JSON` apply to its fields.
     fn member(&self, at: &At<'a>, name: &str) -> At<'a> {
         let field = self.input(at.ty).and_then(|input| Some((input, input.fields.get(name)?)));
         let place = format!("{}.{name}", at.place);

@@ -1,6 +1,6 @@
 //! Reasons for closing a socket: the codes of `graphql-transport-ws` and some of RFC 6455.
 //!
-//! The reference client reconnects by itself after 1001, 1012, 1013 and 4403, and never after the others.
+//! The reference client reconnects by itself after 1001, 1012, 1013 and 4403, and never after other codes.
 
 use actix_ws::{CloseCode, CloseReason};
 

@@ -32,7 +32,7 @@ pub fn effective_consent<'a>(
 pub struct TokenIssuer<'a> {
     /// The sandbox's state, with the signing key and the clock.
     pub app: &'a App,
-    /// The scheme, host and port by which the caller reached the sandbox.
+    /// The scheme, host and port to which the caller sent the request.
     pub origin: &'a str,
     /// The organisation whose consents determine the permissions in the tokens.
     pub organisation: &'a Organisation,
