@@ -281,7 +281,7 @@ impl Error {
         }
     }
 
-    /// The limit that was exceeded, for errors about a limit.
+    /// The exceeded limit and the actual amount; `None` for errors that do not concern a limit.
     pub const fn exceeded_limit(&self) -> Option<Excess> {
         match *self {
             Self::LimitExceeded { limit, found, .. } => Some(Excess { limit, actual: found }),

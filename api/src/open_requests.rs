@@ -197,7 +197,8 @@ impl OpenRequests {
     }
 }
 
-/// The body of a request of an unidentified client, while it arrives. Stored with the request.
+/// The incoming body of an unidentified client's request, whose reading ends if the request is closed; stored in the
+/// request's extensions.
 #[derive(Debug, Clone)]
 pub(crate) struct ArrivingBody {
     requests: OpenRequests,

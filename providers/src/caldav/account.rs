@@ -139,7 +139,8 @@ fn collections(base: &Url, found: &Resource) -> Vec<Url> {
     hrefs.filter_map(|at| href::resolve(base, at)).collect()
 }
 
-/// Reads the account's principal. If it may not be read, the account has no addresses and no homes.
+/// Reads the account's principal. If access to the principal is denied, the account has no email addresses and no
+/// calendar homes.
 async fn look(dav: &DavClient<'_>, principal: Url, collections: Vec<Url>) -> Result<Account> {
     let found = match dav.propfind(&principal, "0", ACCOUNT, Subject::Server).await {
         Err(error) if is_elsewhere(&error) => Vec::new(),

@@ -86,8 +86,8 @@ pub struct CalDav {
     clock: SharedClock,
     /// Refused credentials, and the authentication schemes of servers.
     logins: AuthCache,
-    /// Cache of the locations of mailboxes, which saves several requests per call; an entry is dropped when it
-    /// turns out to be wrong.
+    /// Cache of the locations of mailboxes, which saves several requests per call; an entry is removed when a request
+    /// shows that it is outdated.
     places: Cache<String, Arc<LocatedMailbox>>,
     /// Cache of the accounts of credentials.
     accounts: Cache<String, Arc<Account>>,

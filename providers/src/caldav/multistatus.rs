@@ -7,7 +7,7 @@ use super::{
     xml::{DAV, Element},
 };
 
-/// The part of a response about one resource.
+/// One resource in a response, with its status or properties.
 #[derive(Debug)]
 pub(super) struct Resource {
     /// The absolute URL of the resource.

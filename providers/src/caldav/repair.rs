@@ -139,7 +139,7 @@ fn merge_adjacent(mut spans: Vec<TimeRange>) -> Vec<TimeRange> {
     joined
 }
 
-/// The parts of `times` that `known` does not cover.
+/// Subtracts the ranges in `known` from those in `times`; returns the remaining ranges.
 fn subtract(times: Vec<TimeRange>, known: &[TimeRange]) -> Vec<TimeRange> {
     let known = merge_adjacent(known.to_vec());
     let mut left = Vec::new();

@@ -227,7 +227,7 @@ impl Memory {
         self.record().take_requests()
     }
 
-    /// The push notifications that the system would have sent.
+    /// The push notifications that a real provider would have sent.
     pub fn sent_pushes(&self) -> Vec<SentPush> {
         self.record().pushes.clone()
     }

@@ -1,8 +1,8 @@
 //! Counts the tokens and the nesting of a document before a parser reads it, and blanks syntax that our parsers do not
 //! support.
 //!
-//! Parsers recurse; this does not. It follows the lexical grammar of the specification (September 2025, section 2.1)
-//! and leaves it to the parser to report invalid syntax.
+//! Parsers recurse, whereas this module does not. It implements the lexical grammar of the specification (September
+//! 2025, section 2.1) and leaves it to the parser to report invalid syntax.
 
 use std::{borrow::Cow, ops::Range};
 

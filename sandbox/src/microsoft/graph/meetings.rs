@@ -33,7 +33,7 @@ impl<'a> CalendarDraft<'a> {
         Self { app, state, organisation, now: app.now(), changes: Vec::new() }
     }
 
-    /// Adds a new event of an organiser, with all its effects.
+    /// Adds a new event of an organiser, with its effects on the calendars of attendees.
     pub fn create(&mut self, owner: &CalendarKey, event: Event) {
         for attendee in invited(&event) {
             self.invite(&event, attendee, MailKind::Request);
@@ -41,7 +41,7 @@ impl<'a> CalendarDraft<'a> {
         self.put_event(owner, event);
     }
 
-    /// Adds a changed event of an organiser, with all its effects.
+    /// Adds a changed event of an organiser, with its effects on the calendars of attendees.
     pub fn update(&mut self, owner: &CalendarKey, before: &Event, mut after: Event) {
         if before.range != after.range {
             for attendee in &mut after.attendees {

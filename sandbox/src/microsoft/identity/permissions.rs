@@ -49,7 +49,7 @@ pub fn is_openid(name: &str) -> bool {
 /// The permissions that a `scope` parameter requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestedScopes {
-    /// Everything for which the application is configured (`.default`).
+    /// All permissions with which the application is configured (`.default`).
     Default,
     /// The permissions named one by one.
     These(BTreeSet<String>),
