@@ -1,4 +1,4 @@
-//! Generates plausible organisations: the same options give the same people, rooms and meetings.
+//! Generates plausible organisations. The same options always generate the same people, rooms and meetings.
 
 mod planner;
 
@@ -32,10 +32,10 @@ pub struct GenerateOptions {
     pub weeks: u64,
     /// First day with meetings; the Monday of this week if absent.
     pub from: Option<NaiveDate>,
-    /// Seed: another number generates other people.
+    /// Seed: different seeds generate different people.
     #[serde(default)]
     pub seed: u64,
-    /// Number of people whose mailboxes applications may not reach; `true` means one.
+    /// Number of people whose mailboxes applications cannot access; `true` means one.
     #[serde(default)]
     pub out_of_scope: GeneratedCount,
     /// Time zone of the mailboxes.
@@ -54,7 +54,7 @@ fn berlin() -> String {
     "W. Europe Standard Time".to_owned()
 }
 
-/// How many to generate: a number, or a boolean for none or one.
+/// Number of objects to generate: an integer, or a boolean for none or one.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(untagged)]
 pub enum GeneratedCount {

@@ -60,12 +60,12 @@ impl ConnectedMailbox {
         self.0.since.into()
     }
 
-    /// What Muster can do with the mailbox, as measured by the last check.
+    /// What Muster can do with the mailbox, as determined by the most recent check.
     async fn capabilities(&self) -> Capabilities {
         connections::capabilities(&self.0).into()
     }
 
-    /// How Muster reaches the mailbox.
+    /// Route by which Muster accesses the mailbox.
     async fn route(&self) -> Route {
         (&self.0.route).into()
     }
@@ -91,13 +91,13 @@ impl ConnectedMailbox {
     }
 
     /// Identifiers of the calendars that make the owner busy, as set by `setCountedCalendars`; null if the provider's
-    /// own rule applies, which `calendars.counts` shows.
+    /// default selection applies, which `calendars.counts` reports.
     async fn counted_calendar_ids(&self) -> Option<Vec<String>> {
         connections::chosen_calendars(&self.0)
     }
 
     /// Items that could not be read when the calendar was last read. Items whose times are partly known count as busy
-    /// for as long as they may last; items whose times are unknown block nothing.
+    /// for as long as they may last; items whose times are unknown block no time.
     async fn unreadable(&self) -> UnreadableItems {
         let examples =
             connections::unreadable_examples(&self.0).into_iter().map(UnreadableItem::from).collect();
@@ -113,17 +113,17 @@ impl ConnectedMailbox {
         Some(ConnectedMailboxFailure { code, since: since.into(), attempts, retry_at })
     }
 
-    /// The user who owns the mailbox; null for a room. Needs `USER_VIEW` unless the caller is that user.
+    /// The user who owns the mailbox; null if a room owns it. Needs `USER_VIEW` unless the caller is that user.
     async fn user(&self, ctx: &Context<'_>) -> Option<Result<User>> {
         user::load_referenced(ctx, self.0.user_id).await
     }
 
-    /// The room that owns the mailbox; null for a user.
+    /// The room that owns the mailbox; null if a user owns it.
     async fn room(&self, ctx: &Context<'_>) -> Option<Result<Room>> {
         room::load_referenced(ctx, self.0.room_id).await
     }
 
-    /// The integration that gives access to the mailbox.
+    /// The integration through which Muster accesses the mailbox.
     async fn integration(&self, ctx: &Context<'_>) -> Option<Result<Integration>> {
         integration::load_referenced(ctx, Some(self.0.integration_id)).await
     }
@@ -143,7 +143,7 @@ connection!(
     |row| row.id.uuid()
 );
 
-/// What Muster can do with a mailbox, as measured by its last check.
+/// What Muster can do with a mailbox, as determined by the most recent check.
 #[derive(SimpleObject)]
 pub struct Capabilities {
     /// Whether the calendar can be listed.
@@ -203,11 +203,11 @@ impl From<connections::CalendarListing> for MailboxCalendar {
 pub enum CalendarKind {
     /// The default calendar, to which bookings are written.
     Default,
-    /// Another calendar of the mailbox's owner.
+    /// An additional calendar of the mailbox's owner.
     Secondary,
     /// A calendar that the provider generates from other data, such as birthdays or holidays.
     Generated,
-    /// A calendar of somebody else, shared with the owner of the mailbox.
+    /// Another person's calendar that is shared with the mailbox's owner.
     Shared,
 }
 
@@ -231,11 +231,11 @@ pub enum UnreadableReason {
     NotDelivered,
 }
 
-/// Consecutive failed attempts to access a mailbox. Muster retries at growing intervals; the mailbox keeps its state
-/// at first and becomes `UNREACHABLE` if the provider's refusal persists.
+/// A series of consecutive failed attempts to access a mailbox. Muster retries at increasing intervals. The mailbox
+/// initially keeps its state and becomes `UNREACHABLE` if the provider keeps denying access.
 #[derive(SimpleObject)]
 pub struct ConnectedMailboxFailure {
-    /// Stable code for programs; docs/errors.md lists them all.
+    /// Stable, machine-readable code; docs/errors.md lists all codes.
     code: String,
     /// Time of the first failure in this series.
     since: DateTime,

@@ -15,9 +15,9 @@ use crate::{Error, ErrorKind, FreeBusy, Remedy, Result, Session, json::LenientLi
 
 /// Maximum number of mailboxes that Graph accepts per request.
 const BATCH: usize = 20;
-/// Longest window requested; Graph refuses 62 days.
+/// Longest time range requested at once; Graph refuses 62 days.
 const LONGEST_WINDOW: Duration = Duration::days(61);
-/// Maximum number of mailboxes on whose behalf the request is tried.
+/// Maximum number of mailboxes on whose behalf a request for busy times is tried.
 const ASKERS: usize = 4;
 
 pub(super) type BusyResults = Vec<Result<FreeBusy>>;
@@ -153,8 +153,8 @@ impl Microsoft {
         Ok(parts::read_in_parts(window, refusal, ask).await?.into_free_busy())
     }
 
-    /// Requests schedules on behalf of a mailbox: the service mailbox or, if that fails, a member of the batch, so
-    /// that one closed mailbox does not hide all others.
+    /// Requests schedules on behalf of a mailbox: the service mailbox or, if that fails, a mailbox of the batch, so
+    /// that one closed mailbox does not prevent reading all others.
     async fn schedules(
         &self,
         session: &Session,

@@ -1,4 +1,4 @@
-//! Tests the wrapper with a connector whose every text is odd.
+//! Tests the wrapper with a connector that returns forbidden characters in every string.
 
 mod odd;
 
@@ -45,7 +45,7 @@ fn window() -> TimeRange {
     event().range
 }
 
-/// The observed results: texts and errors.
+/// The observed results: strings and errors.
 #[derive(Default)]
 struct Seen {
     texts: Vec<String>,
@@ -53,7 +53,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Records all texts of a result, or its error.
+    /// Records all strings of a result, or its error.
     fn take<T: Serialize>(&mut self, answer: Result<T>) {
         match answer {
             Ok(answer) => self.texts_of(&serde_json::to_value(answer).unwrap()),

@@ -1,7 +1,7 @@
 //! Computes the cost of a document: the maximum number of fields in its response.
 //!
-//! `first` and `last` give the length of a list; if a field takes them and neither is given, its default or the page
-//! size that the services use counts. A list without them counts as [`LIST`], or as long as it may be ([`LONG`]),
+//! `first` and `last` determine the length of a list; if a field takes them and neither is given, its default or the
+//! page size that the services use counts. A list without them counts as [`LIST`], or as long as it may be ([`LONG`]),
 //! except in a connection, whose length is known, in the payload of a mutation, whose lists are as long as those of
 //! its input, and in introspection, which has a fixed price. A list in an argument, at any depth, gives a length too: a
 //! resolver works, or responds, once for each element. Lists are priced by value and not by name, so that an argument
@@ -21,7 +21,7 @@ use apollo_compiler::{
 use chrono::{DateTime, FixedOffset};
 use serde_json::Map;
 
-/// The cost of an operation. Saturates, because fragments can expand to more than a number holds.
+/// The cost of an operation. Saturates, because the expansion of fragments can exceed the range of the integer.
 pub fn operation_cost(
     schema: &Schema,
     document: &ExecutableDocument,
@@ -43,7 +43,7 @@ struct Pricing<'a> {
     /// Length of a list without arguments of its own at the current position; a list within it counts as [`LIST`]
     /// again.
     longest: u64,
-    /// Costs of fragments, for each such length.
+    /// Computed costs of fragments, by the length that applies to lists in them.
     known: HashMap<(&'a str, u64), u64>,
 }
 
@@ -217,10 +217,10 @@ impl<'a> Pricing<'a> {
     }
 }
 
-/// Length of a list whose field takes no size, such as the participants of a booking.
+/// Assumed length of a list whose field has no size argument, such as the participants of a booking.
 const LIST: u64 = 20;
 
-/// Lists that may be much longer, with the length that the services allow.
+/// Fields whose lists may be much longer than [`LIST`], with the maximum length that the services allow.
 const LONG: [(&str, &str, u64); 1] = [("Query", "roles", 200)];
 
 /// Computed items that cost as much as one row of the database: measured, 1,000 slots take 3 ms, 10 users with their
@@ -237,7 +237,8 @@ fn responds_for_each(field: &Field) -> bool {
     field.definition.ty.is_list() || is_counted_above(field.definition.ty.inner_named_type())
 }
 
-/// Cost of an introspection query. As it takes no aliases, it cannot ask for more than one whole schema.
+/// Cost of an introspection query. As introspection permits no aliases, a query cannot request more than one complete
+/// schema.
 const INTROSPECTION: u64 = 2_000;
 
 /// Whether the enclosing field determines the length of the lists in a type.

@@ -66,7 +66,7 @@ pub struct Socket {
     /// Number of operations started so far.
     started: u64,
     tasks: JoinSet<()>,
-    /// Where the tasks send their events.
+    /// Channel on which the operations' tasks send their events.
     outlet: mpsc::Sender<NumberedEvent>,
     events: mpsc::Receiver<NumberedEvent>,
     deadline: Instant,
@@ -85,7 +85,7 @@ enum SocketInput {
 }
 
 impl Socket {
-    /// Creates a socket that waits for its `connection_init`.
+    /// Creates a socket that expects `connection_init` as its first message.
     pub fn new(
         state: web::Data<State>,
         session: Session,
@@ -114,7 +114,7 @@ impl Socket {
     }
 
     /// Serves the socket until it is closed. `offers_protocol`: whether the client offered our subprotocol. `ended` is
-    /// called when further input of the client is of no interest.
+    /// called when further input of the client is ignored.
     pub async fn run(
         mut self,
         mut inbound: AggregatedMessageStream,
