@@ -39,7 +39,7 @@ pub struct AccessToken {
     pub id: Id<ids::AccessToken>,
     /// The token itself, for the header `Authorization` after `Bearer`.
     pub token: String,
-    /// When the token expires.
+    /// The time from which the token is refused.
     pub expires_at: Timestamp,
 }
 
