@@ -79,7 +79,7 @@ impl<C> StepOutput<C> {
         Self::failed("STATE_UNKNOWN", messages::state_unknown())
     }
 
-    /// The output for a step that panicked.
+    /// The output for a step whose function panicked, which fails the run.
     pub fn panicked() -> Self {
         Self::failed("STEP_PANICKED", messages::step_panicked())
     }

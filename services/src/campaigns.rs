@@ -1,4 +1,5 @@
-//! Campaigns: preview, execution, results by mailbox, and retry of the failed mailboxes.
+//! Campaigns, the bulk activations of mailboxes: preview, execution, results by mailbox, and retry of the failed
+//! mailboxes.
 
 use domain::{
     Id, ids, may,
@@ -15,7 +16,7 @@ use crate::{
     run_inputs::{self, RunInput},
 };
 
-/// The states of mailboxes that a campaign skips.
+/// The states of mailboxes that a campaign does not activate.
 const SETTLED: [ConnectionState; 2] = [ConnectionState::Active, ConnectionState::Excluded];
 
 crate::noun! {
@@ -23,7 +24,7 @@ crate::noun! {
     Campaigns
 }
 
-/// What a campaign would do if it started now.
+/// What a campaign would do if it were started now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preview {
     /// Number of users with a calendar address who would be activated.
@@ -79,7 +80,7 @@ impl Campaigns {
         let old = entity::campaign::one(tx.tenant(), id).one(tx.conn()).await?;
         let old = old.ok_or_else(|| Error::not_found("campaign"))?;
         if old.state.require()? == CampaignState::Running {
-            let message = "This campaign has not finished yet. Wait until it has, then retry.";
+            let message = "This campaign has not finished yet. Wait until it has finished, then retry.";
             return Err(Error::refuse("CAMPAIGN_RUNS", message));
         }
         let failed = of(tx.tenant())
@@ -103,7 +104,7 @@ impl Campaigns {
         Ok(campaign)
     }
 
-    /// What a campaign would do if it started now.
+    /// Returns what a campaign would do if it were started now.
     pub async fn preview(
         &self,
         by: &Allowed<may::ConnectionView>,
@@ -171,7 +172,7 @@ impl Campaigns {
         Ok(rows.all(&txn).await?)
     }
 
-    /// Number of mailboxes of a campaign by result.
+    /// Counts the mailboxes of a campaign by result.
     pub async fn progress(
         &self,
         by: &Allowed<may::ConnectionView>,
@@ -273,7 +274,8 @@ pub fn new_item_row(
     row.into()
 }
 
-/// Lists the mailboxes that a campaign must activate and enqueues their activations, in one transaction. Idempotent.
+/// Lists the mailboxes that a campaign must activate and enqueues their activation runs, in one transaction.
+/// Idempotent.
 pub async fn enqueue_activations(
     system: &System,
     tenant: Id<ids::Tenant>,

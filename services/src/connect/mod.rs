@@ -1,9 +1,10 @@
-//! Steps of the connect page: what an invited administrator does in the browser, from the terms to the authorisation.
+//! Steps of the connect page: an invited administrator completes them in the browser, from accepting the terms to
+//! authorising the use.
 //!
-//! The browser is bound to a session row by a cookie, of which only a digest is stored. The organisation at the
-//! provider is determined by the validated ID token of a fresh sign-in in that session, never by a redirect, whose
-//! address anybody can type. Each `state` is ours, single-use, and valid for one step of one session. Whatever ends a
-//! session early leaves the integration with a reason and nothing half-connected.
+//! The browser is bound to a connect session by a cookie, of which only a digest is stored. The organisation at the
+//! provider is determined by the validated ID token of a fresh sign-in in that session, never by a redirect, whose URL
+//! anybody can type. Each OAuth `state` is issued by Muster, single-use, and valid for one step of one session.
+//! Whatever ends a session early leaves the integration with a reason and without a partial connection.
 
 mod consent;
 mod consent_pages;
@@ -49,7 +50,7 @@ crate::noun! {
     Connect
 }
 
-/// The administrator's choices on the page.
+/// The administrator's choices on the connect page.
 #[derive(Debug, Clone)]
 pub struct ConnectChoices {
     /// Calendar system to connect.
@@ -58,37 +59,37 @@ pub struct ConnectChoices {
     pub terms: bool,
     /// Whether the privacy policy was accepted.
     pub privacy: bool,
-    /// How much the service account may access.
+    /// How much of the calendar system the service account may access.
     pub access_level: domain::AccessLevel,
-    /// Address of the service mailbox, if already known.
+    /// Email address of the service mailbox, if already known.
     pub service_mailbox: Option<String>,
 }
 
-/// Credentials entered on the page, for systems without consent pages.
+/// Credentials entered on the page, for calendar systems without consent pages.
 #[derive(Clone)]
 pub struct EnteredCredentials {
-    /// Address of the server; may be empty for Exchange, where the user name can reveal it.
+    /// URL of the server; may be empty for Exchange, for which it can be found by the user name.
     pub server: String,
-    /// User name; for Google the administrator for whom the service account acts.
+    /// User name; for Google, the administrator on whose behalf the service account acts.
     pub user: String,
     /// Password; for Google, the content of the key file.
     pub password: SecretString,
-    /// For Google, the service account's address in place of its key.
+    /// For Google, the service account's email address in place of its key.
     pub service_account: Option<String>,
 }
 
-/// The page to which the browser is sent next.
+/// The page to which the browser is redirected next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextPage {
     /// Redirects the browser to the calendar system, for sign-in or consent.
     Provider(Url),
-    /// Redirects to the page that shows what the organisation will be asked to approve.
+    /// The page that shows the access that the organisation will be asked to approve.
     Ask,
     /// Redirects to the form for credentials.
     Credentials,
     /// Redirects to the page that shows the progress.
     Progress,
-    /// Redirects to the vendor's product.
+    /// The return URL in the vendor's product.
     Land(Url),
 }
 
@@ -103,7 +104,7 @@ pub struct ConsentQuestion {
     pub organisation: String,
 }
 
-/// Progress of a session, for its page.
+/// Progress of a connect session, for its page.
 #[derive(Debug, Clone)]
 pub struct Progress {
     /// Name of the tenant.
@@ -114,7 +115,7 @@ pub struct Progress {
     pub state: IntegrationState,
     /// Why the integration is in this state.
     pub reason: Option<Reason>,
-    /// Where the browser returns at the end.
+    /// The URL to which the browser returns at the end.
     pub landing: Option<Url>,
     /// Whether the administrator has authorised or declined in this session; the run may not have processed this yet.
     pub answered: bool,
@@ -122,20 +123,20 @@ pub struct Progress {
     pub connecting: bool,
 }
 
-/// Payload of the signal that informs the integration's run of a consent.
+/// Payload of the signal that notifies the integration's run of a consent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConsentSignal {
-    /// The session that stores the sealed secret.
+    /// The connect session that contains the sealed secret.
     #[serde(with = "domain::ids::plain")]
     pub session: Id<ids::ConnectSession>,
     /// The account that consented.
     pub by: String,
-    /// Address of the customer's own server.
+    /// URL of the customer's own server.
     pub server: Option<Url>,
 }
 
 impl Connect {
-    /// Accepts the terms, registers the integration if the link has none, and opens a session for this browser.
+    /// Accepts the terms, registers the integration if the link has none, and opens a connect session for this browser.
     /// Returns the cookie's secret and the next page.
     pub async fn submit_choices(
         &self,
@@ -223,7 +224,7 @@ impl Connect {
         Ok(row)
     }
 
-    /// The link is recorded as the actor, because nothing proves that its holder is the invited person.
+    /// The link is recorded as the actor, because nothing proves that its bearer is the invited person.
     async fn accept_terms(
         &self,
         tx: &mut Tx,
