@@ -1,4 +1,5 @@
-//! Locks within a node, by key: callers that need the same resource wait here before they acquire anything else.
+//! Locks within a node, by key: callers that need the same resource wait for its lock before they acquire anything
+//! else.
 
 use std::{
     collections::HashMap,
@@ -15,12 +16,12 @@ type Turn = Arc<tokio::sync::Mutex<()>>;
 #[derive(Debug, Clone)]
 pub(crate) struct KeyedLocks<K>(Arc<Mutex<HashMap<K, Turn>>>);
 
-/// Holds the lock of one key until dropped.
+/// The lock of one key, released when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct KeyedLockGuard<K: Eq + Hash> {
     turns: KeyedLocks<K>,
     of: K,
-    /// `None` while the caller is still waiting.
+    /// `None` while the caller is still waiting for the lock.
     held: Option<OwnedMutexGuard<()>>,
 }
 

@@ -1,4 +1,4 @@
-//! The reading transaction of a request: all its reads share one database connection.
+//! The read-only transaction of a request: all reads of the request share one database connection.
 
 use domain::{Id, ids};
 use entity::{DatabaseError, ReadTransaction, Store};
@@ -15,13 +15,13 @@ enum State {
     Idle,
     /// The open transaction, shared by all reads.
     Open(Id<ids::Tenant>, ReadTransaction),
-    /// Sharing has ended, because the request waits for another server; a shared transaction would occupy its
+    /// Sharing has ended, because the request is waiting for another server; a shared transaction would occupy its
     /// connection until that server responds.
     Left,
 }
 
 impl RequestReader {
-    /// Returns the request's transaction, begun if there is none. A transaction for another tenant is replaced.
+    /// Returns the request's transaction, beginning one if there is none. A transaction for another tenant is replaced.
     pub(crate) async fn read(
         &self,
         store: &Store,
@@ -43,7 +43,7 @@ impl RequestReader {
         Ok(transaction)
     }
 
-    /// Ends the transaction, so that the next read sees newer data, also on SQLite.
+    /// Ends the transaction, so that the next read sees newer data, on SQLite too.
     pub(crate) async fn end(&self) {
         let mut state = self.0.lock().await;
         if let State::Open(..) = *state {
@@ -51,7 +51,7 @@ impl RequestReader {
         }
     }
 
-    /// Ends the transaction and stops sharing for the rest of the request.
+    /// Ends the transaction, and stops sharing for the rest of the request.
     pub(crate) async fn release(&self) {
         *self.0.lock().await = State::Left;
     }

@@ -1,4 +1,4 @@
-//! The operator's settings that use cases need.
+//! The operator's settings on which use cases depend.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::quotas::QuotaSettings;
 
-/// Settings of one installation. Tests move the clock instead of shortening durations.
+/// Settings of one installation. Tests advance the clock instead of shortening durations.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Base URL under which browsers and providers reach this server, without a path.
@@ -15,7 +15,7 @@ pub struct Settings {
     pub terms_version: String,
     /// Current version of the privacy policy.
     pub privacy_version: String,
-    /// Longest lifetime of an access token.
+    /// Maximum lifetime of an access token.
     pub token_lifetime: Duration,
     /// Lifetime of a vendor key that was created without an expiry.
     pub key_lifetime: Duration,
