@@ -78,7 +78,7 @@ pub async fn refresh_copy(
     }
 }
 
-/// Reads a mailbox's whole window from the provider. An existing watermark is kept.
+/// Reads all events of a mailbox in the time range of calendar copies from the provider. An existing watermark is kept.
 pub async fn read_window(
     provider: &dyn Provider,
     session: &Session,

@@ -69,7 +69,7 @@ impl Campaigns {
         Ok(campaign)
     }
 
-    /// Starts a new campaign for the mailboxes that did not become active in a finished one.
+    /// Starts a new campaign for the mailboxes that a finished campaign did not activate.
     pub async fn retry(
         &self,
         by: &Allowed<may::UserEdit>,

@@ -205,7 +205,7 @@ impl Integrations {
     }
 
     /// Requests a new consent for an integration whose consent was revoked or never completed. Mailboxes and bookings
-    /// stay as they are. Returns the run.
+    /// are left unchanged. Returns the run.
     pub async fn reconnect(
         &self,
         by: &Allowed<may::ConnectCalendars>,

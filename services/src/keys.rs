@@ -77,7 +77,7 @@ impl Keys {
     pub async fn create(&self, by: &Staff, new: NewKey) -> Result<(Model, String)> {
         roles::require_grantable(|permission| by.has_permission(permission), &new.permissions)?;
         if new.tenant.is_some() && new.permissions.contains(&Permission::Staff) {
-            let message = "A key for one tenant cannot have the STAFF permission, which applies to the whole installation.";
+            let message = "A key for one tenant cannot have STAFF, which applies to the whole installation.";
             return Err(Refusal::new("KEY_SCOPE", message).at("tenantId").into());
         }
         if new.expires_at.is_some_and(|end| end <= self.services.now()) {

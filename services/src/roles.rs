@@ -330,7 +330,7 @@ pub(crate) async fn require_administrator(tx: &Tx) -> Result<()> {
     if holders.count(tx.conn()).await? > 0 {
         return Ok(());
     }
-    let message = "This is the tenant's last administrator. Assign the administrator role to another user first.";
+    let message = "This is the tenant's last administrator. Make another user an administrator first.";
     Err(Error::refuse("LAST_ADMINISTRATOR", message))
 }
 

@@ -245,8 +245,7 @@ impl Tenants {
         if model.is_some_and(|tenant| return_url::is_allowed(&tenant, url)) {
             return Ok(());
         }
-        let message =
-            "This return URL is not allowed. Ask the vendor to add it to the tenant's return URLs.";
+        let message = "This return URL is not allowed. Ask the vendor to add it to the tenant's return URLs.";
         Err(Refusal::new("RETURN_URL_NOT_ALLOWED", message).at("returnUrl").into())
     }
 

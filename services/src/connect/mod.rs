@@ -276,7 +276,7 @@ impl Connect {
         Ok(Progress { tenant, integration, state, reason, landing, answered, connecting })
     }
 
-    /// Authorises Muster to use what the provider granted, as a separate, explicit step (S3.5).
+    /// Authorises Muster to use the access that the provider granted, as a separate, explicit step (S3.5).
     pub async fn authorise(&self, _by: Anyone, cookie: &str) -> Result<NextPage> {
         let session = self.find_session(cookie, ConnectPurpose::Connect).await?;
         let connector = self.connector_of(&session).await?;
@@ -301,7 +301,8 @@ impl Connect {
         self.give_up(tx, session, &error.into()).await
     }
 
-    /// Ends the attempt with an error: the run undoes its steps, and the browser is redirected with the reason (S1.12).
+    /// Ends the connect attempt with an error: the run undoes its steps, and the browser is redirected with the reason
+    /// (S1.12).
     async fn give_up(&self, mut tx: Tx, mut session: SessionRow, error: &Error) -> Result<NextPage> {
         set_step(&tx, &mut session, ConnectStep::Answered).await?;
         let reason = error.reason();
@@ -345,20 +346,20 @@ async fn is_connecting(
     Ok(run.is_some())
 }
 
-/// Name under which the audit log records a session's actions.
+/// The actor that the audit log records for the actions of a connect session.
 fn actor(session: &SessionRow) -> String {
     let link = |link: Id<ids::ConnectLink>| link.to_string();
     session.link_id.map_or_else(|| "connect".to_owned(), link)
 }
 
-/// Locks the link's row until the transaction ends, so that pressing a button twice creates only one integration.
+/// Locks the link's row until the transaction ends, so that submitting a form twice creates only one integration.
 async fn held(tx: &Tx, link: Id<ids::ConnectLink>) -> Result<entity::connect_link::Model> {
     let row = entity::connect_link::one(tx.tenant(), link).lock_exclusive();
     row.one(tx.conn()).await?.ok_or_else(session_ended)
 }
 
-/// Requires that the consent in force was granted in the session of the person who authorises, for the integration's
-/// current organisation: of two people with one link, neither confirms for the other.
+/// Requires that the consent in force was granted in the session of the person who authorises its use, for the
+/// integration's current organisation. If two people use one link, neither can authorise the other's consent.
 fn may_authorise(
     connector: &dyn Provider,
     session: &SessionRow,

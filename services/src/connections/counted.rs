@@ -50,8 +50,7 @@ impl Connections {
             .exec(tx.conn())
             .await?;
         if changed.rows_affected == 0 {
-            let message =
-                "This connection was changed in the meantime. Reload it, then repeat your change.";
+            let message = "This connection was changed in the meantime. Reload it, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         if is_readable(&row) {

@@ -179,7 +179,7 @@ impl GrantCredentials {
         read(&self.services.secrets().open_in_tx(txn, at, &row.secret).await?)
     }
 
-    /// The access token that a node has stored, if it is still valid and meets the requirements. An unreadable one is
+    /// The access token stored by any node, if it is still valid and meets the requirements. An unreadable token is
     /// ignored.
     async fn stored(
         &self,

@@ -44,8 +44,7 @@ impl Integrations {
             .exec(tx.conn())
             .await?;
         if changed.rows_affected == 0 {
-            let message =
-                "This integration was changed in the meantime. Reload it, then repeat your change.";
+            let message = "This integration was changed in the meantime. Reload it, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         tx.event(topic::INTEGRATION, row.id);

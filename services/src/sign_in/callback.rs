@@ -44,8 +44,7 @@ impl CallbackParams {
     /// Returns the authorisation code, or an error if the issuer reports one.
     pub(super) fn code(&self) -> Result<&str> {
         if self.0.contains_key("error") {
-            let message =
-                "Your organisation denied the sign-in. Start again, or contact your administrator.";
+            let message = "Your organisation denied the sign-in. Start again, or contact your administrator.";
             return Err(Refusal::new("SIGN_IN_DECLINED", message).into());
         }
         let missing = || Error::refuse("SIGN_IN_INCOMPLETE", messages::sign_in_incomplete());
