@@ -26,7 +26,7 @@ enum Content<W> {
 /// Error: only a newer version of Muster supports the stored word, so this version must not act on the row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "A newer version of Muster stored the word \"{word}\", which this version does not know. Try again when all \
+    "A newer version of Muster stored the word \"{word}\", which this version does not support. Try again when all \
      servers run the newer version."
 )]
 pub struct UnknownWord {
