@@ -61,8 +61,8 @@ pub fn check(text: &str, shape: Shape, limit: usize) -> Result<(), Fault> {
     }
 }
 
-/// Cleans one-line text to at most `longest` bytes: line breaks and tabs become spaces, other forbidden characters are
-/// removed.
+/// Cleans one-line text to at most `longest` bytes: line breaks and tabs become spaces, other forbidden
+/// characters are removed.
 pub fn clean_line(text: String, longest: usize) -> String {
     if check(&text, Shape::Line, usize::MAX).is_ok() {
         return cut(text, longest);

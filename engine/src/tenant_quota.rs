@@ -151,8 +151,8 @@ impl TenantQuota {
         self.inner().release(share(hint));
     }
 
-    /// Lets an admitted run step aside if the limits allow one more; [`Self::release_aside`] must then be called in
-    /// place of [`Self::release`].
+    /// Lets an admitted run step aside if the limits allow one more; [`Self::release_aside`] must then be
+    /// called in place of [`Self::release`].
     pub(crate) fn step_aside(&self, hint: &JobHint, limits: RunLimits) -> bool {
         self.inner().try_step_aside(share(hint), limits)
     }

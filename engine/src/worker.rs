@@ -24,8 +24,8 @@ const LAST_BEATS: Duration = Duration::from_millis(100);
 const DRAINED_AT_ONCE: u32 = 256;
 
 impl<C: Context> Engine<C> {
-    /// Starts the worker tasks, with up to `at_once` concurrent steps. After `stop` is cancelled, they finish or
-    /// release their work and end.
+    /// Starts the worker tasks, with up to `at_once` concurrent steps. After `stop` is cancelled,
+    /// they finish or release their work and end.
     pub fn start(&self, tracker: &TaskTracker, stop: &CancellationToken, at_once: usize) {
         let resources = Resources {
             committers: Committers::start(self, tracker),

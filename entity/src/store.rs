@@ -290,8 +290,8 @@ impl Store {
         &self.engine
     }
 
-    /// Like [`Self::engine`], for set-based statements by key: the planner uses the indexes of the keys and plans each
-    /// statement once.
+    /// Like [`Self::engine`], for set-based statements by key: the planner uses the indexes of the keys
+    /// and plans each statement once.
     pub fn engine_by_key(&self) -> &DatabaseConnection {
         &self.by_key
     }
