@@ -229,7 +229,7 @@ impl Config {
         }
         if memory && !whole {
             return Err(Error::Impossible(
-                "Without Redis a node must have both roles, api and worker: no other node receives its hints.",
+                "Without Redis a node must have both roles, api and worker: no other node can receive its hints.",
             ));
         }
         let urls = [
@@ -244,7 +244,7 @@ impl Config {
         let kept = [self.keep_runs_days, self.keep_failed_runs_days, self.keep_events_days];
         if kept.iter().any(|days| *days < 2) {
             return Err(Error::Impossible(
-                "Keep runs and events for at least two days: repeated requests need them for one day.",
+                "Keep runs and events for at least two days, because repeated requests refer to them for one day.",
             ));
         }
         let none = self.requests_at_once == 0 || self.connections_per_address == 0;

@@ -365,7 +365,7 @@ pub(crate) fn require_consented(row: &entity::integration::Model) -> Result<()> 
 }
 
 pub(crate) fn verification_in_progress() -> Error {
-    let message = "This integration is being verified at the moment. Try again when that has finished.";
+    let message = "This integration is being verified. Try again when the verification has finished.";
     Error::refuse("VERIFICATION_RUNS", message)
 }
 

@@ -186,7 +186,7 @@ fn seq_of(cursor: Option<Uuid>, field: &'static str) -> Result<Option<i64>> {
         Ok(seq) if high == 0 => Ok(Some(seq)),
         _ => Err(Refusal::new(
             "CURSOR_MALFORMED",
-            "This cursor is not valid. Use one that this list returned.",
+            "This cursor is not valid. Use a cursor that this list returned.",
         )
         .at(field)
         .into()),

@@ -36,7 +36,7 @@ impl Issuers {
     ) -> Result<Model> {
         text::check(subject, Shape::Line, LONGEST, "subject")?;
         if subject.is_empty() {
-            return Err(Refusal::new("TEXT_MALFORMED", "Enter the user's subject at the issuer.")
+            return Err(Refusal::new("TEXT_MALFORMED", "Enter the subject that identifies the user.")
                 .at("subject")
                 .into());
         }

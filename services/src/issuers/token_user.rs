@@ -72,7 +72,7 @@ async fn require_not_unlinked(tx: &Tx, issuer: &Model, claims: &Claims) -> Resul
         return Ok(());
     }
     let message =
-        "An administrator has ended this account's access. Ask your administrator to link your account.";
+        "An administrator has unlinked this account. Ask your administrator to link it again.";
     Err(Error::refuse("IDENTITY_UNLINKED", message))
 }
 
