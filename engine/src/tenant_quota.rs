@@ -39,7 +39,7 @@ pub(crate) struct RunLimits {
 }
 
 impl RunLimits {
-    /// The limits of a node with this number of permits, and this limit for the bulk runs of one tenant.
+    /// Computes the run limits of a node from the number of its permits and the limit for the bulk runs of one tenant.
     pub(crate) fn new(permits: usize, bulk: usize) -> Self {
         Self {
             interactive: permits.div_ceil(8).max(FEWEST),

@@ -123,8 +123,7 @@ impl Links {
 
     /// The connect link with this token, if it is still valid.
     pub async fn open(&self, _by: Anyone, token: &str) -> Result<OpenedLink> {
-        let unknown =
-            || Error::refuse("LINK_UNKNOWN", "This link is not valid. Check that it is complete.");
+        let unknown = || Error::refuse("LINK_UNKNOWN", "This link is not valid. Check that it is complete.");
         let digest = self.services.secrets().digest(token).await?;
         let store = &self.services.store;
         let tenant =

@@ -163,7 +163,8 @@ impl Runs {
                 return Err(Error::refuse("RUN_NOT_RETRYABLE", message));
             }
             Revival::AlreadyLive => {
-                let message = "Another run is already performing this task. Wait for that run, or cancel it first.";
+                let message =
+                    "Another run is already performing this task. Wait for that run, or cancel it first.";
                 return Err(Error::refuse("RUN_ALREADY_LIVE", message));
             }
         }

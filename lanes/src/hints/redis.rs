@@ -274,7 +274,7 @@ fn shards(lane: Lane) -> std::ops::Range<usize> {
     first..first + SHARDS
 }
 
-/// The two different streams of a tenant in a lane.
+/// The two streams of a lane between which the hints of one tenant are distributed.
 fn choices(hint: &JobHint) -> (usize, usize) {
     // Written out, because it has to be the same on every node and in every version: the halves of the id,
     // mixed by multiplication until every bit hangs on every other.

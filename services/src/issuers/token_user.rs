@@ -71,8 +71,7 @@ async fn require_not_unlinked(tx: &Tx, issuer: &Model, claims: &Claims) -> Resul
     if row.filter(Column::Subject.eq(subject)).one(tx.conn()).await?.is_none() {
         return Ok(());
     }
-    let message =
-        "An administrator has unlinked this account. Ask your administrator to link it again.";
+    let message = "An administrator has unlinked this account. Ask your administrator to link it again.";
     Err(Error::refuse("IDENTITY_UNLINKED", message))
 }
 
