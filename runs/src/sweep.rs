@@ -25,7 +25,8 @@ impl Storage {
         rows.iter().map(hint).collect()
     }
 
-    /// Time until the next timer is due, at most `most`; zero if a timer is overdue. The sweeper sleeps for this long.
+    /// Time until the next timer is due, at most `most`; zero if a timer is overdue. The sweeper sleeps for
+    /// this long.
     pub async fn next_due(&self, most: Duration) -> Result<Duration, DatabaseError> {
         let statement = match self.is_postgres() {
             true => postgres::next_due(&*self.clock),
