@@ -2,7 +2,7 @@
 //!
 //! Every key can be set as `MUSTER_<KEY>`; nested keys have two underscores (`MUSTER_MICROSOFT__CLIENT_ID`). The
 //! defaults, with a description of each key, are in `config/default.toml` and nowhere else. There are no "modes": the
-//! URLs determine which stores a node uses. Invalid combinations are rejected at start with one sentence.
+//! URLs determine which stores a node uses. Invalid combinations are rejected at startup with one sentence.
 
 mod check;
 mod database_url;
@@ -59,16 +59,16 @@ pub struct Config {
     pub public_url: Url,
     /// The key-encryption key, 64 hexadecimal digits. It is never stored in the database.
     pub master_key: SecretString,
-    /// Earlier master keys, under which something may still be sealed.
+    /// Earlier master keys, with which stored values may still be sealed.
     pub former_master_keys: Vec<SecretString>,
     /// Roles of this node.
     pub roles: Vec<Role>,
-    /// A vendor key that exists from the start: `muster_` and 64 hexadecimal digits.
+    /// A vendor key that exists from the first start: `muster_` and 64 hexadecimal digits.
     pub vendor_key: Option<SecretString>,
-    /// The registration at Microsoft; without one Microsoft 365 is not offered.
+    /// The application registration at Microsoft; without one, Microsoft 365 is not offered.
     pub microsoft: Option<Microsoft>,
-    /// Google's endpoints and registration; without them Google Workspace is not offered. An empty table stands for
-    /// Google's own endpoints.
+    /// Google's endpoints and the operator's registration; without this table Google Workspace is not offered. An empty
+    /// table stands for Google's own endpoints.
     pub google: Option<Google>,
     /// Whether CalDAV servers are offered.
     pub caldav: bool,
@@ -80,21 +80,22 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Origins whose pages may open a WebSocket.
     pub allowed_origins: Vec<String>,
-    /// The host names, besides `localhost` and loopback addresses, to which this server responds and whose pages may
+    /// The host names, besides `localhost` and loopback addresses, for which this server responds and whose pages may
     /// call it; empty for any.
     pub hosts: Vec<String>,
-    /// The networks of the operator's own proxies (`10.0.0.0/8`), whose `X-Forwarded-For` gives the client's
-    /// address. By default the client is whoever opened the connection.
+    /// The networks of the operator's own proxies (`10.0.0.0/8`), whose `X-Forwarded-For` header specifies the client's
+    /// IP address. By default the client is the peer that opened the connection.
     pub trusted_proxies: Vec<IpNet>,
     /// The rate limits for callers.
     pub rate_limits: RateLimits,
-    /// Number of requests that a node processes concurrently; further ones wait for a second before they are refused.
+    /// Number of requests that a node processes concurrently; further requests wait for a second before they are
+    /// refused.
     pub requests_at_once: usize,
-    /// Number of connections that an address may have on a node, WebSockets not counted.
+    /// Number of connections that one IP address may have to a node, WebSockets not counted.
     pub connections_per_address: usize,
     /// File of persisted documents: a JSON object that maps ids to documents, or a manifest of operations.
     pub documents_file: Option<PathBuf>,
-    /// Whether to execute only persisted documents. GraphiQL cannot be used then.
+    /// Whether to execute only persisted documents. GraphiQL is unusable then.
     pub only_documents: bool,
     /// Whether GraphiQL is served.
     pub graphiql: bool,
@@ -102,12 +103,12 @@ pub struct Config {
     pub connections: u32,
     /// Number of steps executed concurrently.
     pub steps_at_once: usize,
-    /// Seconds that a stopping node may spend on finishing its work; the process supervisor must wait a little
-    /// longer.
+    /// Maximum time in seconds that a stopping node spends on finishing its work; the process supervisor must wait a
+    /// little longer.
     pub stop_within_seconds: u64,
     /// Seconds between two checks of a consent.
     pub health_every_seconds: u64,
-    /// The age in seconds from which a calendar's copy is read again.
+    /// The age in seconds from which a calendar's stored copy is read again.
     pub reread_after_seconds: u64,
     /// Seconds until an access token expires.
     pub token_lifetime_seconds: u64,
@@ -121,7 +122,7 @@ pub struct Config {
     pub keep_failed_runs_days: u64,
     /// Days for which change events are kept.
     pub keep_events_days: u64,
-    /// Number of runs of one tenant executed concurrently over all nodes; interactive ones do not count.
+    /// Number of runs of one tenant executed concurrently over all nodes; interactive runs do not count.
     pub tenant_runs_at_once: usize,
     /// Whether providers can reach `public_url` and push changes to it.
     pub push: bool,
@@ -138,7 +139,7 @@ pub enum Error {
     /// The settings contradict each other; contains an explanation.
     #[error("{0}")]
     Impossible(&'static str),
-    /// A database URL has a parameter that is not known.
+    /// A database URL has an unsupported parameter.
     #[error(
         "{key} has a parameter that is not known: {name}. See the database's documentation for parameters."
     )]
@@ -153,7 +154,7 @@ pub enum Error {
     Documents {
         /// The path from `documents_file`.
         path: PathBuf,
-        /// What is wrong with the content.
+        /// Why the content of the file is invalid.
         source: api::persisted_documents::InvalidManifest,
     },
     /// A file named in the configuration cannot be read.
@@ -167,14 +168,14 @@ pub enum Error {
 }
 
 impl Config {
-    /// Reads the configuration: the defaults, overridden by a file, if one is given, and by the environment.
+    /// Reads the configuration: the defaults, overridden by a file, if one is specified, and by the environment.
     pub fn read(file: Option<&Path>) -> Result<Self, Error> {
         let config = Sources::read(file, std::env::vars())?.config()?;
         config.check()?;
         Ok(config)
     }
 
-    /// The default configuration with the values that have no default.
+    /// The default configuration with values for the keys that have no default.
     pub fn new(database_url: &str, public_url: &Url, master_key: &str) -> Result<Self, Error> {
         let required =
             [("DATABASE_URL", database_url), ("PUBLIC_URL", public_url.as_str()), ("MASTER_KEY", master_key)];
@@ -201,7 +202,7 @@ impl Config {
         Ok(known.require_persisted(self.only_documents))
     }
 
-    /// The settings for the use cases.
+    /// The settings for the use cases, from the configuration.
     pub fn settings(&self) -> services::Settings {
         let days = |days: u64| Duration::from_hours(24 * days);
         let mut settings = services::Settings::for_url(self.public_url.clone());
@@ -245,7 +246,7 @@ mod tests {
         config.check().map(|()| config)
     }
 
-    /// The names of a type's fields, taken from the parser's message about an unknown key.
+    /// The names of a type's fields, extracted from the parser's message about an unknown key.
     fn fields(table: &str) -> Vec<String> {
         let error = config(&format!("{table}\nno_such_key_at_all = 1")).unwrap_err();
         let Error::Unreadable(said) = error else { panic!("{error}") };

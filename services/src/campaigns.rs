@@ -1,4 +1,5 @@
-//! Campaigns: preview, execution, results by mailbox, and retry of the failed mailboxes.
+//! Campaigns, the bulk activations of mailboxes: preview, execution, results by mailbox, and retry of the failed
+//! mailboxes.
 
 use domain::{
     Id, ids, may,
@@ -18,7 +19,7 @@ use crate::{
     run_inputs::{self, RunInput},
 };
 
-/// The states of mailboxes that a campaign skips.
+/// The states of mailboxes that a campaign does not activate.
 const SETTLED: [ConnectionState; 2] = [ConnectionState::Active, ConnectionState::Excluded];
 
 crate::noun! {
@@ -26,7 +27,7 @@ crate::noun! {
     Campaigns
 }
 
-/// What a campaign would do if it started now.
+/// What a campaign would do if it were started now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preview {
     /// Number of users with a calendar address who would be activated.
@@ -71,7 +72,7 @@ impl Campaigns {
         Ok(campaign)
     }
 
-    /// Starts a new campaign for the mailboxes that did not become active in a finished one.
+    /// Starts a new campaign for the mailboxes that a finished campaign did not activate.
     pub async fn retry(
         &self,
         by: &Allowed<may::UserEdit>,
@@ -82,7 +83,7 @@ impl Campaigns {
         let old = entity::campaign::one(tx.tenant(), id).one(tx.conn()).await?;
         let old = old.ok_or_else(|| Error::not_found("campaign"))?;
         if old.state.require()? == CampaignState::Running {
-            let message = "This campaign has not finished yet. Wait until it has, then retry.";
+            let message = "This campaign has not finished yet. Wait until it has finished, then retry.";
             return Err(Error::refuse("CAMPAIGN_RUNS", message));
         }
         let failed = of(tx.tenant())
@@ -106,7 +107,7 @@ impl Campaigns {
         Ok(campaign)
     }
 
-    /// What a campaign would do if it started now.
+    /// Returns what a campaign would do if it were started now.
     pub async fn preview(
         &self,
         by: &Allowed<may::ConnectionView>,
@@ -185,7 +186,7 @@ impl Campaigns {
         page::read_page(rows, Column::ConnectionId, args, &txn).await
     }
 
-    /// Number of mailboxes of a campaign by result.
+    /// Counts the mailboxes of a campaign by result.
     pub async fn progress(
         &self,
         by: &Allowed<may::ConnectionView>,
@@ -304,7 +305,8 @@ pub fn new_item_row(
     row.into()
 }
 
-/// Lists the mailboxes that a campaign must activate and enqueues their activations, in one transaction. Idempotent.
+/// Lists the mailboxes that a campaign must activate and enqueues their activation runs, in one transaction.
+/// Idempotent.
 pub async fn enqueue_activations(
     system: &System,
     tenant: Id<ids::Tenant>,

@@ -1,4 +1,4 @@
-//! Enforces Muster's own rate limits, which keep requests below the limits of the provider.
+//! Enforces Muster's own rate limits, which keep the number of requests below the provider's limits.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use providers::{Error, ErrorKind, Gate, Permit, RateLimit, Remedy, RequestLimits
 
 use crate::{Services, messages};
 
-/// Error code of a request that was not sent because Muster's own rate limits left no room.
+/// Error code for a request that was not sent because it would have exceeded Muster's own rate limits.
 pub const OWN_LIMIT_CODE: &str = "own_limit";
 
 /// How long a request waits for a permit before its worker is released.

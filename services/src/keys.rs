@@ -1,8 +1,8 @@
-//! Vendor keys, and the keys that sign access tokens.
+//! Vendor keys, and the key pairs that sign access tokens.
 //!
 //! A vendor key is shown once and stored as a digest that is useless without the installation's secret. It has fixed
-//! permissions, acts for one tenant or for any, and expires. Signing keys are created at first use; several may be
-//! valid at once, each identified by the `kid` of the tokens that it signed.
+//! permissions, is valid for one tenant or for any, and expires. Signing keys are created at first use; several may be
+//! valid at the same time, each identified by the `kid` of the tokens that it signed.
 
 #![expect(clippy::disallowed_methods, reason = "keys belong to the installation")]
 
@@ -39,12 +39,12 @@ pub(crate) use signing::SigningKey;
 
 /// Prefix of every vendor key.
 pub const KEY_PREFIX: &str = "muster_";
-/// Number of characters of a key stored in clear text, so that people can tell keys apart.
+/// Number of characters of a key that are stored in clear text, so that people recognise the key in a list.
 const SHOWN: usize = 12;
 const DIGITS: usize = 64;
 /// Maximum time for which a rotated key stays valid alongside its successor.
 const LONGEST_OVERLAP: Duration = Duration::days(30);
-/// Resolution of `last_used_at`.
+/// Resolution of `last_used_at`, which limits how often it is written.
 const USE_RESOLUTION: Duration = Duration::minutes(1);
 
 /// Fields of a new vendor key.
@@ -54,18 +54,18 @@ pub struct NewKey {
     pub name: String,
     /// The key's permissions; a subset of its creator's.
     pub permissions: BTreeSet<Permission>,
-    /// The only tenant for which the key may act; `None` allows any, one per request.
+    /// The only tenant for which the key may be used; `None` allows any tenant, one per request.
     pub tenant: Option<Id<ids::Tenant>>,
     /// When the key expires; by default after [`crate::Settings::key_lifetime`].
     pub expires_at: Option<Timestamp>,
 }
 
-/// The keys that a revocation ended.
+/// The vendor keys that a revocation ended.
 #[derive(Debug, Clone)]
 pub struct RevokedKeys {
     /// The key whose revocation was requested.
     pub key: Model,
-    /// The keys created with it, if these were revoked too.
+    /// The keys created with the revoked key, if these were revoked too.
     pub created: Vec<Model>,
 }
 
@@ -82,7 +82,7 @@ impl Keys {
     pub async fn create(&self, by: &Staff, new: NewKey) -> Result<(Model, String)> {
         roles::require_grantable(|permission| by.has_permission(permission), &new.permissions)?;
         if new.tenant.is_some() && new.permissions.contains(&Permission::Staff) {
-            let message = "A key for one tenant cannot hold STAFF, which acts for the whole installation.";
+            let message = "A key for one tenant cannot have STAFF, which applies to the whole installation.";
             return Err(Refusal::new("KEY_SCOPE", message).at("tenantId").into());
         }
         if new.expires_at.is_some_and(|end| end <= self.services.now()) {
@@ -159,9 +159,9 @@ impl Keys {
         Ok((key, secret))
     }
 
-    /// Ensures that a first key exists.
+    /// Ensures that at least one vendor key exists.
     ///
-    /// If `secret` is given, stores that key unless it is stored already. Otherwise, if there is no key at all, creates
+    /// If `secret` is given, stores that key unless it is already stored. Otherwise, if there is no key at all, creates
     /// one and returns it, to be shown once. The key has every permission and does not expire, because the operator
     /// configures it. Called when a node starts, never for a request.
     pub async fn ensure_first_key(
@@ -200,9 +200,9 @@ impl Keys {
         Ok(Some((key, secret)))
     }
 
-    /// Revokes a key and the access tokens issued with it at once, and closes the sockets opened with either. With
-    /// `and_created`, also revokes all keys created directly or indirectly with it, because a thief may have created
-    /// some; the caller's own key and those created with that are kept.
+    /// Immediately revokes a key and the access tokens issued with it, and closes the WebSockets opened with either.
+    /// With `and_created`, also revokes all keys created directly or indirectly with the key, because a thief may have
+    /// created some; the caller's own key and those created with it are kept.
     pub async fn revoke(&self, by: &Staff, id: Id<ids::ApiKey>, and_created: bool) -> Result<RevokedKeys> {
         let mut tx = self.services.begin_installation().await?;
         let only = [by.key(), id];
@@ -234,7 +234,7 @@ impl Keys {
         page::read_page(Entity::find(), Column::Id, args, self.services.store.installation()).await
     }
 
-    /// The key with this secret, if it is valid. Records its use.
+    /// The valid key with this secret, if there is one. Records its use.
     pub(crate) async fn find(&self, secret: &str) -> Result<Option<Model>> {
         if !is_well_formed(secret) {
             return Ok(None);
@@ -279,7 +279,7 @@ impl Keys {
         Ok(key)
     }
 
-    /// Locks these keys, or all. The caller's own key must be among them and still be valid.
+    /// Locks these keys, or all keys. The caller's own key must be among them and still be valid.
     async fn locked(
         &self,
         by: &Staff,
@@ -360,7 +360,7 @@ fn created_with(keys: &[Model], first: Id<ids::ApiKey>, own: Id<ids::ApiKey>) ->
     }
 }
 
-/// Revokes a key, if the caller holds all its permissions.
+/// Revokes a key, if the caller has all its permissions.
 async fn revoke(tx: &mut Tx, by: &Staff, mut key: Model) -> Result<Model> {
     may_take(by, &key)?;
     let before = audit_json(&key);

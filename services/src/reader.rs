@@ -1,4 +1,4 @@
-//! The reading transaction of a request: all its reads share one database connection.
+//! The read-only transaction of a request: all reads of the request share one database connection.
 
 use domain::{Id, ids};
 use entity::{DatabaseError, ReadTransaction, Store};
@@ -53,7 +53,7 @@ impl RequestReader {
         Ok(transaction)
     }
 
-    /// Ends the transaction, so that the next read sees newer data, also on SQLite.
+    /// Ends the transaction, so that the next read sees newer data, on SQLite too.
     pub(crate) async fn end(&self) {
         let mut state = self.0.lock().await;
         if let State::Open { .. } = *state {
@@ -61,7 +61,7 @@ impl RequestReader {
         }
     }
 
-    /// Ends the transaction and stops sharing for the rest of the request.
+    /// Ends the transaction, and stops sharing for the rest of the request.
     pub(crate) async fn release(&self) {
         *self.0.lock().await = State::Left;
     }

@@ -1,8 +1,8 @@
 //! Roles: named sets of permissions, and their assignment to users.
 //!
-//! Callers can grant and take away only permissions that they have: a caller who lacks a permission can neither
-//! create, change, assign nor unassign a role that grants it ([`require_grantable_by`], [`require_revocable_by`]).
-//! A tenant that has an administrator always keeps one. No role grants staff permissions.
+//! Callers can grant and revoke only permissions that they have: a caller who lacks a permission can neither create,
+//! change, assign nor unassign a role that grants it ([`require_grantable_by`], [`require_revocable_by`]). A tenant
+//! that has an administrator always keeps at least one. No role grants staff permissions.
 
 mod permissions;
 
@@ -36,9 +36,9 @@ use crate::{
     tenants::validate_name,
 };
 
-/// Maximum number of roles of a tenant, the standard ones included.
+/// Maximum number of roles of a tenant, including the standard roles.
 const MAX: u64 = 200;
-/// Maximum number of roles that a user holds.
+/// Maximum number of roles that a user has.
 const MAX_HELD: u64 = 50;
 
 crate::noun! {
@@ -93,7 +93,7 @@ impl Roles {
         Ok(role)
     }
 
-    /// Changes a custom role and thereby the permissions of all its holders.
+    /// Changes a custom role and thereby the permissions of all users who have it.
     pub async fn update(
         &self,
         by: &Allowed<may::RoleEdit>,
@@ -129,7 +129,7 @@ impl Roles {
         Ok(role)
     }
 
-    /// Removes a custom role; its holders lose the permissions it granted.
+    /// Removes a custom role; the users who had it lose the permissions it granted.
     pub async fn delete(&self, by: &Allowed<may::RoleEdit>, id: Id<ids::Role>) -> Result<()> {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
         let role = custom(&tx, id).await?;
@@ -142,7 +142,7 @@ impl Roles {
         tx.commit().await
     }
 
-    /// Assigns all the given roles to a user, or none if any is refused.
+    /// Assigns all of these roles to a user, or none of them if any is refused.
     pub async fn assign(
         &self,
         by: &Allowed<may::RoleEdit>,
@@ -163,7 +163,7 @@ impl Roles {
         tx.commit().await
     }
 
-    /// Removes all the given roles from a user, or none if any is refused.
+    /// Removes all of these roles from a user, or none of them if any is refused.
     pub async fn unassign(
         &self,
         by: &Allowed<may::RoleEdit>,
@@ -237,7 +237,7 @@ pub(crate) async fn find_standard_role(tx: &Tx, role: StandardRole) -> Result<Mo
     found.ok_or_else(|| Error::not_found("role"))
 }
 
-/// Assigns roles to users, if the caller holds every permission that the roles grant.
+/// Assigns roles to users, if the caller has every permission that the roles grant.
 pub(crate) async fn grant_roles(
     tx: &mut Tx,
     by: &Member,
@@ -262,14 +262,14 @@ pub(crate) async fn grant_roles(
     end_outgrown(tx, by, users).await
 }
 
-/// Revokes tokens and links with which somebody with fewer permissions could act as one of these users, who were
-/// given more permissions.
+/// Revokes tokens and links with which somebody with fewer permissions could act as one of these users, who were given
+/// more permissions.
 async fn end_outgrown(tx: &mut Tx, by: &Member, users: &[Id<ids::User>]) -> Result<()> {
     unlink_exceeding_creator(tx, by, users).await?;
     revoke_exceeding_requester(tx, by, users).await
 }
 
-/// Returns an error if a user would hold too many roles.
+/// Returns an error if a user would have too many roles.
 async fn require_few(tx: &Tx, users: &[Id<ids::User>]) -> Result<()> {
     use user_role::{Column, of};
     let held = of(tx.tenant()).filter(Column::UserId.is_in(users.iter().copied())).all(tx.conn()).await?;
@@ -286,7 +286,7 @@ async fn require_few(tx: &Tx, users: &[Id<ids::User>]) -> Result<()> {
     }
 }
 
-/// The tenant's roles with these ids; refuses an unknown id.
+/// The tenant's roles with these ids; an unknown id is refused.
 async fn require_roles(tx: &Tx, roles: &[Id<ids::Role>]) -> Result<Vec<Model>> {
     let wanted: BTreeSet<Id<ids::Role>> = roles.iter().copied().collect();
     let found = entity::role::by_ids(tx.tenant(), wanted.iter().copied()).all(tx.conn()).await?;
@@ -312,11 +312,11 @@ pub(crate) async fn require_administrator(tx: &Tx) -> Result<()> {
     if holders.count(tx.conn()).await? > 0 {
         return Ok(());
     }
-    let message = "This is the tenant's last administrator. Make somebody else an administrator first.";
+    let message = "This is the tenant's last administrator. Make another user an administrator first.";
     Err(Error::refuse("LAST_ADMINISTRATOR", message))
 }
 
-/// The roles that a user has been given, in no particular order.
+/// The roles assigned to a user, in no particular order.
 pub(crate) async fn roles_of_user(tx: &Tx, user: Id<ids::User>) -> Result<Vec<Model>> {
     let held = of_users(tx.conn(), tx.tenant(), [user]).await?;
     Ok(held.into_values().flatten().collect())

@@ -1,8 +1,8 @@
 //! Suspends a tenant's integrations while its plan or features do not allow them (S6.11).
 //!
-//! A suspended integration is neither read nor written: [`require_in_force`] refuses every session, and a run that
-//! meets the refusal waits. Nothing is lost: what a run decides meanwhile about the integration's state is kept beside
-//! it, see [`IntegrationChange`](crate::IntegrationChange), and is in force again when the integration is resumed.
+//! A suspended integration is neither read nor written: [`require_in_force`] refuses every session, and a run that is
+//! refused waits. No state is lost: the state that a run determines for a suspended integration is stored separately,
+//! see [`IntegrationChange`](crate::IntegrationChange), and is restored when the integration is resumed.
 
 use domain::{
     Reason,
@@ -13,10 +13,11 @@ use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, sea_query::Expr};
 
 use crate::{Error, Refusal, Result, Tx, change::reason_json, events::topic, messages, tenants};
 
-/// Code of the refusal while an integration is suspended.
+/// Error code for requests to a suspended integration.
 pub(crate) const SUSPENDED: &str = "INTEGRATION_SUSPENDED";
 
-/// Whether a use case was refused because an integration is suspended, so that it may succeed once it is resumed.
+/// Whether a use case was refused because an integration is suspended, so that it may succeed once the integration is
+/// resumed.
 pub fn is_suspension(error: &Error) -> bool {
     matches!(error, Error::Refused(Refusal { code: SUSPENDED, .. }))
 }
@@ -25,13 +26,13 @@ pub(crate) fn refusal() -> Error {
     Error::refuse(SUSPENDED, messages::integration_suspended())
 }
 
-/// Why a suspended integration and its calendars cannot be used.
+/// The reason why a suspended integration and its calendars cannot be used.
 pub fn reason() -> Reason {
     Reason::new(SUSPENDED, messages::integration_suspended())
         .with_next_action(messages::ask_the_vendor_to_resume())
 }
 
-/// Refuses a suspended integration.
+/// Returns an error if the integration is suspended.
 pub(crate) fn require_in_force(row: &Model) -> Result<()> {
     match row.state.require()? {
         IntegrationState::Suspended => Err(refusal()),
@@ -39,8 +40,8 @@ pub(crate) fn require_in_force(row: &Model) -> Result<()> {
     }
 }
 
-/// Suspends or resumes the integrations of a tenant whose plan or features have just changed. Runs that waited for
-/// this continue.
+/// Suspends or resumes the integrations of a tenant whose plan or features have just changed. Runs that were waiting
+/// for the resumption continue.
 pub(crate) async fn follow_features(tx: &mut Tx, actor: &str) -> Result<()> {
     match tenants::require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await {
         Ok(()) => resume(tx, actor).await,

@@ -1,7 +1,7 @@
-//! Access tokens: signed, recorded by their `jti`, listed and revoked.
+//! Access tokens: signed, recorded by their `jti` claim, listed and revoked.
 //!
-//! A token is a JWT (RFC 7519) of the profile for access tokens (RFC 9068). It is valid only while its record exists
-//! and is not revoked; expired records are pruned.
+//! A token is a JWT (RFC 7519) according to the profile for access tokens (RFC 9068). It is valid only while its record
+//! exists and is not revoked; expired records are pruned.
 
 mod revocation;
 
@@ -28,9 +28,9 @@ use crate::{
     roles,
 };
 
-/// Audience of access tokens.
+/// The `aud` claim of Muster's access tokens.
 const AUDIENCE: &str = "muster";
-/// Media type in the header `typ` (RFC 9068 section 2.1); no other kind of JWT is accepted as an access token.
+/// Media type in the `typ` header (RFC 9068 section 2.1); no other kind of JWT is accepted as an access token.
 const TYPE: &str = "at+jwt";
 /// Tolerated difference between the clocks of two machines, in seconds.
 pub(crate) const LEEWAY_SECONDS: i64 = 30;
@@ -40,7 +40,7 @@ pub(crate) const LEEWAY_SECONDS: i64 = 30;
 pub struct AccessToken {
     /// Identifier by which the token is listed and revoked.
     pub id: Id<ids::AccessToken>,
-    /// The token itself, for the header `Authorization` after `Bearer`.
+    /// The token itself, to be sent in the `Authorization` header after `Bearer`.
     pub token: String,
     /// From this time on the token is refused.
     pub expires_at: Timestamp,
@@ -85,7 +85,7 @@ pub(crate) enum TokenOrigin<'a> {
     Vendor(&'a Staff),
     /// Requested by the operator.
     Operator,
-    /// The user signed in through this issuer.
+    /// Issued because the user signed in through this issuer.
     SignIn(Id<ids::OpenIdIssuer>),
 }
 
@@ -99,7 +99,7 @@ impl Access {
     /// Issues an access token for a user of a tenant. Only the vendor's staff may do so, with a key that has every
     /// permission of the user, because the bearer of the token can do everything that the user can.
     ///
-    /// Without a lifetime the token lasts as long as the settings allow.
+    /// If no lifetime is specified, the token has the maximum lifetime in the settings.
     pub async fn issue(
         &self,
         by: &Staff,
@@ -146,8 +146,8 @@ impl Access {
         Ok(token)
     }
 
-    /// Creates a signer for tokens with this lifetime; defaults to the maximum. Call it before beginning a
-    /// transaction, because creating a key needs a transaction of its own.
+    /// Creates a signer for tokens with this lifetime; defaults to the maximum. Call it before beginning a transaction,
+    /// because creating a signing key needs a transaction of its own.
     pub(crate) async fn signer_for(&self, lifetime: impl Into<Option<Duration>>) -> Result<TokenSigner> {
         let lifetime = lifetime.into().unwrap_or(self.services.settings.token_lifetime);
         Ok(TokenSigner { key: self.services.keys().signing_key().await?, lifetime })
@@ -237,9 +237,9 @@ impl Access {
     }
 }
 
-/// The header of a token. Only headers exactly like ours are accepted: members that contain a key or change the
-/// interpretation (`jwk`, `crit`, `b64`, `zip`, `cty`) and duplicates are refused, so that none of them has to be
-/// understood.
+/// The header of a JWT. Only headers with exactly the members of Muster's own tokens are accepted: members that contain
+/// a key or change the interpretation (`jwk`, `crit`, `b64`, `zip`, `cty`) and duplicates are refused, so that Muster
+/// need not interpret them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
@@ -254,7 +254,7 @@ impl Head {
         serde_json::from_slice(&bytes).ok()
     }
 
-    /// The key that it names, if it is of our type and names our algorithm.
+    /// The id of the signing key, if it is of the expected type and the header specifies the expected algorithm.
     fn key(&self) -> Option<Id<ids::SigningKey>> {
         let typ = self.typ.to_ascii_lowercase();
         let is_ours = typ.strip_prefix("application/").unwrap_or(&typ) == TYPE && self.alg == "EdDSA";
@@ -287,7 +287,7 @@ pub(crate) async fn is_external_token_valid(
     Ok(row.is_some_and(|row| row.tokens_since.is_none_or(|since| since < issued_at)))
 }
 
-/// Whether a token that was valid before is still not revoked.
+/// Whether an access token that was valid before is still not revoked.
 pub(crate) async fn is_token_live(
     conn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,

@@ -1,9 +1,10 @@
-//! Steps of the connect page: what an invited administrator does in the browser, from the terms to the authorisation.
+//! Steps of the connect page: an invited administrator completes them in the browser, from accepting the terms to
+//! authorising the use.
 //!
-//! The browser is bound to a session row by a cookie, of which only a digest is stored. The organisation at the
-//! provider is determined by the validated ID token of a fresh sign-in in that session, never by a redirect, whose
-//! address anybody can type. Each `state` is ours, single-use, and valid for one step of one session. Whatever ends a
-//! session early leaves the integration with a reason and nothing half-connected.
+//! The browser is bound to a connect session by a cookie, of which only a digest is stored. The organisation at the
+//! provider is determined by the validated ID token of a fresh sign-in in that session, never by a redirect, whose URL
+//! anybody can type. Each OAuth `state` is issued by Muster, single-use, and valid for one step of one session.
+//! Whatever ends a session early leaves the integration with a reason and without a partial connection.
 
 mod choices;
 mod consent;
@@ -46,28 +47,28 @@ crate::noun! {
 /// Credentials entered on the page, for systems without consent pages.
 #[derive(Clone)]
 pub struct EnteredCredentials {
-    /// Address of the server; may be empty for Exchange, where the user name can reveal it.
+    /// URL of the server; may be empty for Exchange, for which it can be found by the user name.
     pub server: String,
-    /// User name; for Google the administrator for whom the service account acts.
+    /// User name; for Google, the administrator on whose behalf the service account acts.
     pub user: String,
     /// Password; for Google, the content of the key file.
     pub password: SecretString,
-    /// For Google, the service account's address in place of its key.
+    /// For Google, the service account's email address in place of its key.
     pub service_account: Option<String>,
 }
 
-/// The page to which the browser is sent next.
+/// The page to which the browser is redirected next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextPage {
     /// Redirects the browser to the calendar system, for sign-in or consent.
     Provider(Url),
-    /// Redirects to the page that shows what the organisation will be asked to approve.
+    /// The page that shows the access that the organisation will be asked to approve.
     Ask,
     /// Redirects to the form for credentials.
     Credentials,
     /// Redirects to the page that shows the progress.
     Progress,
-    /// Redirects to the vendor's product.
+    /// The return URL in the vendor's product.
     Land(Url),
 }
 
@@ -82,7 +83,7 @@ pub struct ConsentQuestion {
     pub organisation: String,
 }
 
-/// Progress of a session, for its page.
+/// Progress of a connect session, for its page.
 #[derive(Debug, Clone)]
 pub struct Progress {
     /// Name of the tenant.
@@ -93,7 +94,7 @@ pub struct Progress {
     pub state: IntegrationState,
     /// Why the integration is in this state.
     pub reason: Option<Reason>,
-    /// Where the browser returns at the end.
+    /// The URL to which the browser returns at the end.
     pub landing: Option<Url>,
     /// Whether the administrator has authorised or declined in this session; the run may not have processed this yet.
     pub answered: bool,
@@ -101,15 +102,15 @@ pub struct Progress {
     pub connecting: bool,
 }
 
-/// Payload of the signal that informs the integration's run of a consent.
+/// Payload of the signal that notifies the integration's run of a consent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConsentSignal {
-    /// The session that stores the sealed secret.
+    /// The connect session that contains the sealed secret.
     #[serde(with = "domain::ids::plain")]
     pub session: Id<ids::ConnectSession>,
     /// The account that consented.
     pub by: String,
-    /// Address of the customer's own server.
+    /// URL of the customer's own server.
     pub server: Option<Url>,
 }
 
@@ -131,7 +132,7 @@ impl Connect {
         Ok(Progress { tenant, integration, state, reason, landing, answered, connecting })
     }
 
-    /// Authorises Muster to use what the provider granted, as a separate, explicit step (S3.5).
+    /// Authorises Muster to use the access that the provider granted, as a separate, explicit step (S3.5).
     pub async fn authorise(&self, _by: Anyone, cookie: &str) -> Result<NextPage> {
         let session = self.find_session(cookie, ConnectPurpose::Connect).await?;
         let connector = self.connector_of(&session).await?;
@@ -156,7 +157,8 @@ impl Connect {
         self.give_up(tx, session, &error.into()).await
     }
 
-    /// Ends the attempt with an error: the run undoes its steps, and the browser is redirected with the reason (S1.12).
+    /// Ends the connect attempt with an error: the run undoes its steps, and the browser is redirected with the reason
+    /// (S1.12).
     async fn give_up(&self, mut tx: Tx, mut session: SessionRow, error: &Error) -> Result<NextPage> {
         set_step(&tx, &mut session, ConnectStep::Answered).await?;
         let reason = error.reason();
@@ -200,20 +202,20 @@ async fn is_connecting(
     Ok(run.is_some())
 }
 
-/// Name under which the audit log records a session's actions.
+/// The actor that the audit log records for the actions of a connect session.
 fn actor(session: &SessionRow) -> String {
     let link = |link: Id<ids::ConnectLink>| link.to_string();
     session.link_id.map_or_else(|| "connect".to_owned(), link)
 }
 
-/// Locks the link's row until the transaction ends, so that pressing a button twice creates only one integration.
+/// Locks the link's row until the transaction ends, so that submitting a form twice creates only one integration.
 async fn held(tx: &Tx, link: Id<ids::ConnectLink>) -> Result<entity::connect_link::Model> {
     let row = entity::connect_link::one(tx.tenant(), link).lock_exclusive();
     row.one(tx.conn()).await?.ok_or_else(session_ended)
 }
 
-/// Requires that the consent in force was granted in the session of the person who authorises, for the integration's
-/// current organisation: of two people with one link, neither confirms for the other.
+/// Requires that the consent in force was granted in the session of the person who authorises its use, for the
+/// integration's current organisation. If two people use one link, neither can authorise the other's consent.
 fn may_authorise(
     connector: &dyn Provider,
     session: &SessionRow,
