@@ -1,4 +1,4 @@
-//! Builds a node from its parts; the only module that knows every crate. Contains no rules.
+//! Builds a node from its parts; the only module that depends on every crate. Contains no rules.
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ pub enum Error {
     /// The database cannot be used.
     #[error("{code}: {0}", code = .0.code())]
     Store(#[from] entity::StoreError),
-    /// A database statement failed.
+    /// A database statement failed while the node was starting.
     #[error("The database cannot be used: {0}")]
     Database(#[from] entity::DatabaseError),
     /// The queue cannot be used.
@@ -35,7 +35,7 @@ pub enum Error {
     /// A use case refused.
     #[error("{code}: {}", error_sentence(.0), code = .0.code())]
     Service(#[from] services::Error),
-    /// The address cannot be bound, or a file cannot be used.
+    /// The socket address cannot be bound, or a file cannot be used.
     #[error("{0}")]
     Io(#[from] std::io::Error),
     /// The schema is not valid.
@@ -69,9 +69,9 @@ impl From<sea_orm::DbErr> for Error {
 /// A running node.
 #[derive(Debug)]
 pub struct Node {
-    /// The use cases, with what the engine and commands may do.
+    /// The use cases, with the access of the engine and the commands.
     pub services: System,
-    /// The workflows; tests step it by hand.
+    /// The engine with the workflows; tests step it manually.
     pub engine: workflows::Engine,
     /// Tasks that execute runs; they end before the services they use.
     workers: TaskTracker,
@@ -189,8 +189,8 @@ fn connectors(config: &Config, clock: &SharedClock, ids: &Ids) -> Result<Connect
     Ok(connectors)
 }
 
-/// Client for tenants' OpenID issuers. Its time and size limits are low, because callers wait for it and issuers'
-/// documents are short.
+/// Builds the client for tenants' OpenID issuers. Its time and size limits are low, because callers wait for it and
+/// issuers' documents are short.
 fn openid(config: &Config, clock: &SharedClock) -> Result<OpenIdClient, Error> {
     let limits = http::Config {
         connect_timeout: Duration::from_secs(3),
@@ -202,8 +202,8 @@ fn openid(config: &Config, clock: &SharedClock) -> Result<OpenIdClient, Error> {
     Ok(OpenIdClient::new(client, Arc::clone(clock)))
 }
 
-/// Signer for service accounts without keys. It has an HTTP client of its own, because the metadata server must not
-/// become reachable through URLs from customers.
+/// Builds the signer for service accounts without keys. It has an HTTP client of its own, because the metadata server
+/// must not become reachable through URLs from customers.
 fn keyless(places: &KeylessSigning, allowed_hosts: &[String]) -> Result<google::KeylessSigner, Error> {
     let named = places.token_url.iter().chain([&places.iam_url]).filter_map(|url| url.host_str());
     let hosts = allowed_hosts.iter().cloned().chain(named.map(str::to_owned));
@@ -282,14 +282,14 @@ fn admission(at_once: usize) -> AdmissionConfig {
 }
 
 impl Node {
-    /// Sets headers in GraphiQL, for development.
+    /// Sets the HTTP headers that GraphiQL sends, for development.
     pub fn set_graphiql_headers(&self, headers: serde_json::Map<String, serde_json::Value>) {
         if let Some(front) = &self.front {
             front.state.set_graphiql_headers(headers);
         }
     }
 
-    /// Stops the node: it claims no new runs, tells WebSocket clients to reconnect elsewhere, and finishes or
+    /// Stops the node: it claims no new runs, asks WebSocket clients to reconnect to another node, and finishes or
     /// releases work in progress.
     pub async fn stop(self) {
         // First: requests may take as long as they are given, and nothing is begun meanwhile.

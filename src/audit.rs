@@ -1,7 +1,7 @@
-//! `muster audit`: verifies, exports and prunes the audit log as the owner of the database.
+//! `muster audit`: verifies, exports and prunes the audit log as the database owner.
 //!
-//! Nodes add to the log and read it; on PostgreSQL they may do nothing else. Commands that read all of it or remove
-//! entries therefore log in with `migration_url`. `docs/audit.md` describes the export format.
+//! Nodes add entries to the log and read it; on PostgreSQL they have no other privileges. Commands that read all of it
+//! or remove entries therefore log in with `migration_url`. `docs/audit.md` describes the export format.
 
 use std::{
     collections::BTreeSet,
@@ -76,7 +76,7 @@ pub struct ExportArgs {
     until: Option<Timestamp>,
 }
 
-/// Executes a command; fails if a chain is broken.
+/// Executes an audit command; fails if a chain is broken.
 pub async fn run(
     command: Command,
     config: &Config,
@@ -104,7 +104,7 @@ pub async fn run(
     Ok(code)
 }
 
-/// Id of a command, recorded in audit entries in place of a request id.
+/// Creates the id of a command, which is recorded in audit entries in place of a request id.
 pub fn command_id(ids: &Ids) -> String {
     format!("cmd_{}", ids.uuid().simple())
 }
@@ -134,7 +134,7 @@ async fn verify(
             println!("nothing has been recorded yet");
             return Ok(ExitCode::SUCCESS);
         }
-        eprintln!("The audit key is missing from the database: nothing can be verified.");
+        eprintln!("The audit key is missing from the database, so nothing can be verified.");
         return Ok(ExitCode::FAILURE);
     };
     let kept = SavedCheckpoints::parse(file, &key);

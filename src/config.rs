@@ -2,18 +2,21 @@
 //!
 //! Every key can be set as `MUSTER_<KEY>`; nested keys have two underscores (`MUSTER_MICROSOFT__CLIENT_ID`). The
 //! defaults, with a description of each key, are in `config/default.toml` and nowhere else. There are no "modes": the
-//! URLs determine which stores a node uses. Invalid combinations are rejected at start with one sentence.
+//! URLs determine which stores a node uses. Invalid combinations are rejected at startup with one sentence.
 
+mod check;
 mod database_url;
 mod google;
 mod keys;
 mod limits;
+mod microsoft;
 pub mod report;
 mod sources;
 mod unreadable;
 
 use std::{net::SocketAddr, path::Path, path::PathBuf, time::Duration};
 
+pub use self::microsoft::Microsoft;
 use self::sources::Sources;
 use api::persisted_documents::PersistedDocuments;
 use domain::Ids;
@@ -21,7 +24,6 @@ pub use google::{Google, KeylessSigning};
 use ipnet::IpNet;
 pub use limits::{RateLimit, RateLimits};
 pub use providers::microsoft::Cloud;
-use providers::microsoft::{self, ClientCredential};
 use secrecy::SecretString;
 use serde::Deserialize;
 use services::Vault;
@@ -35,39 +37,6 @@ pub enum Role {
     Api,
     /// Executes runs and reconciles state.
     Worker,
-}
-
-/// The operator's application registration at Microsoft.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Microsoft {
-    /// The application (client) id of the registration.
-    pub client_id: String,
-    /// The client secret; exactly one of secret and certificate must be given.
-    pub client_secret: Option<SecretString>,
-    /// The file with the certificate (DER).
-    pub certificate_file: Option<PathBuf>,
-    /// The file with the certificate's RSA private key (PEM).
-    pub private_key_file: Option<PathBuf>,
-    /// The cloud of the registration; each has its own customers, sign-in and Graph.
-    #[serde(default)]
-    pub cloud: Cloud,
-    /// The URL of the identity platform; the cloud's by default.
-    pub login_url: Option<Url>,
-    /// The URL of Graph; the cloud's by default.
-    pub graph_url: Option<Url>,
-}
-
-impl Microsoft {
-    /// The registration, authenticated by `credential`.
-    pub fn registration(&self, credential: ClientCredential) -> microsoft::Config {
-        let cloud = microsoft::Config::for_cloud(self.cloud, self.client_id.clone(), credential);
-        microsoft::Config {
-            login: self.login_url.clone().unwrap_or(cloud.login),
-            graph: self.graph_url.clone().unwrap_or(cloud.graph),
-            ..cloud
-        }
-    }
 }
 
 /// The complete configuration of a node.
@@ -90,16 +59,16 @@ pub struct Config {
     pub public_url: Url,
     /// The key-encryption key, 64 hexadecimal digits. It is never stored in the database.
     pub master_key: SecretString,
-    /// Earlier master keys, under which something may still be sealed.
+    /// Earlier master keys, with which stored values may still be sealed.
     pub former_master_keys: Vec<SecretString>,
     /// Roles of this node.
     pub roles: Vec<Role>,
-    /// A vendor key that exists from the start: `muster_` and 64 hexadecimal digits.
+    /// A vendor key that exists from the first start: `muster_` and 64 hexadecimal digits.
     pub vendor_key: Option<SecretString>,
-    /// The registration at Microsoft; without one Microsoft 365 is not offered.
+    /// The application registration at Microsoft; without one, Microsoft 365 is not offered.
     pub microsoft: Option<Microsoft>,
-    /// Google's endpoints and registration; without them Google Workspace is not offered. An empty table stands for
-    /// Google's own endpoints.
+    /// Google's endpoints and the operator's registration; without this table Google Workspace is not offered. An empty
+    /// table stands for Google's own endpoints.
     pub google: Option<Google>,
     /// Whether CalDAV servers are offered.
     pub caldav: bool,
@@ -111,21 +80,22 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Origins whose pages may open a WebSocket.
     pub allowed_origins: Vec<String>,
-    /// The host names, besides `localhost` and loopback addresses, to which this server responds and whose pages may
+    /// The host names, besides `localhost` and loopback addresses, for which this server responds and whose pages may
     /// call it; empty for any.
     pub hosts: Vec<String>,
-    /// The networks of the operator's own proxies (`10.0.0.0/8`), whose `X-Forwarded-For` gives the client's
-    /// address. By default the client is whoever opened the connection.
+    /// The networks of the operator's own proxies (`10.0.0.0/8`), whose `X-Forwarded-For` header specifies the client's
+    /// IP address. By default the client is the peer that opened the connection.
     pub trusted_proxies: Vec<IpNet>,
     /// The rate limits for callers.
     pub rate_limits: RateLimits,
-    /// Number of requests that a node processes concurrently; further ones wait for a second before they are refused.
+    /// Number of requests that a node processes concurrently; further requests wait for a second before they are
+    /// refused.
     pub requests_at_once: usize,
-    /// Number of connections that an address may have on a node, WebSockets not counted.
+    /// Number of connections that one IP address may have to a node, WebSockets not counted.
     pub connections_per_address: usize,
     /// File of persisted documents: a JSON object that maps ids to documents, or a manifest of operations.
     pub documents_file: Option<PathBuf>,
-    /// Whether to execute only persisted documents. GraphiQL cannot be used then.
+    /// Whether to execute only persisted documents. GraphiQL is unusable then.
     pub only_documents: bool,
     /// Whether GraphiQL is served.
     pub graphiql: bool,
@@ -133,12 +103,12 @@ pub struct Config {
     pub connections: u32,
     /// Number of steps executed concurrently.
     pub steps_at_once: usize,
-    /// Seconds that a stopping node may spend on finishing its work; the process supervisor must wait a little
-    /// longer.
+    /// Maximum time in seconds that a stopping node spends on finishing its work; the process supervisor must wait a
+    /// little longer.
     pub stop_within_seconds: u64,
     /// Seconds between two checks of a consent.
     pub health_every_seconds: u64,
-    /// The age in seconds from which a calendar's copy is read again.
+    /// The age in seconds from which a calendar's stored copy is read again.
     pub reread_after_seconds: u64,
     /// Seconds until an access token expires.
     pub token_lifetime_seconds: u64,
@@ -152,7 +122,7 @@ pub struct Config {
     pub keep_failed_runs_days: u64,
     /// Days for which change events are kept.
     pub keep_events_days: u64,
-    /// Number of runs of one tenant executed concurrently over all nodes; interactive ones do not count.
+    /// Number of runs of one tenant executed concurrently over all nodes; interactive runs do not count.
     pub tenant_runs_at_once: usize,
     /// Whether providers can reach `public_url` and push changes to it.
     pub push: bool,
@@ -169,7 +139,7 @@ pub enum Error {
     /// The settings contradict each other; contains an explanation.
     #[error("{0}")]
     Impossible(&'static str),
-    /// A database URL has a parameter that is not known.
+    /// A database URL has an unsupported parameter.
     #[error(
         "{key} has a parameter that is not known: {name}. See the database's documentation for parameters."
     )]
@@ -184,7 +154,7 @@ pub enum Error {
     Documents {
         /// The path from `documents_file`.
         path: PathBuf,
-        /// What is wrong with the content.
+        /// Why the content of the file is invalid.
         source: api::persisted_documents::InvalidManifest,
     },
     /// A file named in the configuration cannot be read.
@@ -198,82 +168,19 @@ pub enum Error {
 }
 
 impl Config {
-    /// Reads the configuration: the defaults, overridden by a file, if one is given, and by the environment.
+    /// Reads the configuration: the defaults, overridden by a file, if one is specified, and by the environment.
     pub fn read(file: Option<&Path>) -> Result<Self, Error> {
         let config = Sources::read(file, std::env::vars())?.config()?;
         config.check()?;
         Ok(config)
     }
 
-    /// The default configuration with the values that have no default.
+    /// The default configuration with values for the keys that have no default.
     pub fn new(database_url: &str, public_url: &Url, master_key: &str) -> Result<Self, Error> {
         let required =
             [("DATABASE_URL", database_url), ("PUBLIC_URL", public_url.as_str()), ("MASTER_KEY", master_key)];
         let variables = required.map(|(key, value)| (format!("MUSTER_{key}"), value.to_owned()));
         Sources::read(None, variables.into_iter())?.config()
-    }
-
-    /// Rejects invalid combinations of settings.
-    pub fn check(&self) -> Result<(), Error> {
-        let sqlite = self.database_url.starts_with("sqlite:");
-        let memory = self.queue_url == "memory:";
-        let whole = self.roles.contains(&Role::Api) && self.roles.contains(&Role::Worker);
-        if self.roles.is_empty() {
-            return Err(Error::Impossible("Give the node at least one role: api, worker, or both."));
-        }
-        if sqlite && !memory {
-            return Err(Error::Impossible(
-                "An SQLite database belongs to one process: use queue_url = \"memory:\" with it, or PostgreSQL with Redis.",
-            ));
-        }
-        if memory && !whole {
-            return Err(Error::Impossible(
-                "Without Redis a node must have both roles, api and worker: no other node receives its hints.",
-            ));
-        }
-        let urls = [
-            ("database_url", Some(&self.database_url)),
-            ("engine_database_url", self.engine_database_url.as_ref()),
-            ("migration_url", self.migration_url.as_ref()),
-        ];
-        for (key, url) in urls {
-            url.map_or(Ok(()), |url| database_url::check(key, url))?;
-        }
-        keys::check(&self.master_key, &self.former_master_keys).map_err(Error::Impossible)?;
-        let kept = [self.keep_runs_days, self.keep_failed_runs_days, self.keep_events_days];
-        if kept.iter().any(|days| *days < 2) {
-            return Err(Error::Impossible(
-                "Keep runs and events for at least two days: repeated requests need them for one day.",
-            ));
-        }
-        let none = self.requests_at_once == 0 || self.connections_per_address == 0;
-        if !self.rate_limits.refills() || none {
-            return Err(Error::Impossible(
-                "A rate limit needs at least one second, requests_at_once at least one request, and \
-                 connections_per_address at least one connection.",
-            ));
-        }
-        if self.only_documents && self.documents_file.is_none() {
-            return Err(Error::Impossible("only_documents needs a documents_file: nothing would run."));
-        }
-        let is_loopback = match self.public_url.host() {
-            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
-        if self.public_url.scheme() != "https" && !(self.public_url.scheme() == "http" && is_loopback) {
-            return Err(Error::Impossible("public_url must begin with https:// (or http:// on loopback)."));
-        }
-        if let Some(google) = &self.google {
-            google.check().map_err(Error::Impossible)?;
-        }
-        match &self.microsoft {
-            Some(Microsoft { client_secret: None, certificate_file: None, .. }) => Err(Error::Impossible(
-                "Microsoft needs a credential: microsoft.client_secret, or certificate_file and private_key_file.",
-            )),
-            _ => Ok(()),
-        }
     }
 
     /// The URLs with which the node logs in to the database, one per role.
@@ -295,7 +202,7 @@ impl Config {
         Ok(known.require_persisted(self.only_documents))
     }
 
-    /// The settings for the use cases.
+    /// The settings for the use cases, from the configuration.
     pub fn settings(&self) -> services::Settings {
         let days = |days: u64| Duration::from_hours(24 * days);
         let mut settings = services::Settings::for_url(self.public_url.clone());
@@ -317,6 +224,7 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use providers::microsoft::ClientCredential;
     use secrecy::ExposeSecret;
 
     use super::*;
@@ -338,7 +246,7 @@ mod tests {
         config.check().map(|()| config)
     }
 
-    /// The names of a type's fields, taken from the parser's message about an unknown key.
+    /// The names of a type's fields, extracted from the parser's message about an unknown key.
     fn fields(table: &str) -> Vec<String> {
         let error = config(&format!("{table}\nno_such_key_at_all = 1")).unwrap_err();
         let Error::Unreadable(said) = error else { panic!("{error}") };

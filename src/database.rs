@@ -1,4 +1,4 @@
-//! Access to the configured database: the roles as which nodes log in, and `muster migrate`, which creates those
+//! Access to the configured database: the roles with which nodes log in, and `muster migrate`, which creates those
 //! roles.
 
 use domain::Ids;

@@ -1,8 +1,8 @@
-//! `muster dev`: everything in one process on loopback.
+//! `muster dev`: runs a complete development installation in one process on loopback.
 //!
-//! API, worker, embedded store, and the provider sandbox on a port of its own, so that it is another origin like
-//! the real providers. The data folder contains the database, the sandbox's state, the master key and the vendor
-//! key; only its owner can read the keys.
+//! It runs the API, a worker, an embedded store, and the provider sandbox on a port of its own, so that the sandbox has
+//! a different origin, like the real providers. The data folder contains the database, the sandbox's state, the master
+//! key and the vendor key; only its owner can read the keys.
 
 use std::{
     io::Write,
@@ -58,7 +58,7 @@ pub struct Options {
     pub queue_url: Option<String>,
     /// Whether to create the two example tenants.
     pub seed: bool,
-    /// Further hosts that may be called although they are private.
+    /// Additional hosts that may be called although they are private.
     pub allowed_hosts: Vec<String>,
 }
 
@@ -114,7 +114,7 @@ impl demo::Launch for DevLauncher {
     }
 }
 
-/// Runs until the process is interrupted.
+/// Runs the development server until the process is interrupted.
 pub async fn run(args: Args) -> Result<(), Error> {
     if args.reset {
         reset(&args.data)?;
@@ -207,7 +207,7 @@ pub async fn start(options: Options) -> Result<DevServer, Error> {
     Ok(DevServer { base, sandbox, vendor_key, seeded, node, running })
 }
 
-/// Configuration of the sandbox's imitation of Google.
+/// Configuration of the sandbox's Google emulator.
 pub fn google(sandbox: &Url, client_id: &str, client_secret: &str) -> Result<Google, Error> {
     let at = |path: &str| sandbox.join(path).map_err(|_| not_a_url());
     Ok(Google {
@@ -319,7 +319,7 @@ fn reset(data: &Path) -> Result<(), Error> {
     }
 }
 
-/// Reads a secret from a file that only its owner can read, or creates it.
+/// Reads a secret from a file that only its owner can read, or creates the file with a new secret.
 fn kept_secret(path: &Path, make: impl FnOnce() -> String) -> Result<String, Error> {
     match std::fs::read_to_string(path) {
         Ok(secret) => return Ok(secret.trim().to_owned()),

@@ -55,7 +55,7 @@ async fn make_token(config: &Config, args: &TokenArgs, ids: &Ids) -> Result<(), 
     Ok(())
 }
 
-/// Checks the configuration and everything it refers to; prints one line each.
+/// Checks the configuration and every service to which it refers; prints one line for each.
 pub async fn run(config: &Config) -> Result<ExitCode, Error> {
     let mut sound = true;
     let mut say = |name: &str, verdict: Result<String, String>| {
@@ -87,7 +87,7 @@ pub async fn run(config: &Config) -> Result<ExitCode, Error> {
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Checks the database: whether it responds and, on PostgreSQL, the roles that log in and their rights.
+/// Checks the database: whether it responds and, on PostgreSQL, the roles that log in and their privileges.
 async fn database(config: &Config) -> Vec<(&'static str, Result<String, String>)> {
     let Logins { app, engine } = config.logins();
     if app.starts_with("sqlite:") {
@@ -104,7 +104,7 @@ async fn database(config: &Config) -> Vec<(&'static str, Result<String, String>)
     said
 }
 
-/// Checks a node's role, to which row-level security must apply.
+/// Checks that row-level security applies to a node's database role.
 async fn node_role(url: &str, wanted: &str) -> Result<String, String> {
     let role = role_of(url).await?;
     match role.find_faults(wanted) {

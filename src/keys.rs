@@ -1,7 +1,7 @@
-//! `muster keys`: replaces the installation's own keys, and reports which are in use.
+//! `muster keys`: replaces the installation's own keys, and reports which keys are in use.
 //!
-//! It logs in as nodes do: whoever has the master keys can open every sealed value, and rows of tenants are changed
-//! tenant by tenant, as row-level security requires. Only the audit key is changed as the database owner.
+//! The command logs in as nodes do: whoever has the master keys can open every sealed value, and rows of tenants are
+//! changed tenant by tenant, as row-level security requires. Only the audit key is changed as the database owner.
 
 use std::{ops::ControlFlow, process::ExitCode, sync::Arc};
 
@@ -48,8 +48,8 @@ pub async fn run(config: &Config, command: &Command) -> Result<ExitCode, Error> 
     done
 }
 
-/// Only the database owner may change the audit key. Without the owner's URL it stays sealed with the former master
-/// key, which the status reports.
+/// Reseals the audit key, which only the database owner may change. Without the owner's URL it stays sealed with the
+/// former master key, which the status reports.
 async fn reseal_audit_key(services: &System, config: &Config) -> Result<(), Error> {
     if config.migration_url.is_none() && !config.database_url.starts_with("sqlite:") {
         println!(
@@ -158,7 +158,7 @@ fn lines(status: &Status) -> Vec<String> {
     lines
 }
 
-/// The result of checking the keys for `muster doctor`.
+/// Checks the keys for `muster doctor`; returns the result as a sentence.
 pub async fn check_keys(services: &System) -> Result<String, String> {
     services.keys().jwks(Anyone).await.map_err(|error| error_sentence(&error))?;
     let status = services.secrets().status(services).await.map_err(|error| error_sentence(&error))?;

@@ -1,4 +1,4 @@
-//! The parts of the binary, as a library for its end-to-end tests.
+//! The modules of the binary, as a library for its end-to-end tests.
 
 pub mod app;
 pub mod audit;

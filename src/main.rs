@@ -1,4 +1,4 @@
-//! The `muster` binary: commands and wiring, no rules.
+//! The `muster` binary: command-line parsing and wiring, no rules.
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 

@@ -130,8 +130,8 @@ async fn about_runs(services: &System, command: Command) -> Result<(), Error> {
     Ok(())
 }
 
-/// The operator may manage the runs of every tenant, because access to the configuration implies access to the
-/// database.
+/// Creates the operator as a caller, who may manage the runs of every tenant, because access to the configuration
+/// implies access to the database.
 async fn operator(services: &System, run: Id<ids::Run>) -> Result<Caller, Error> {
     let tenant = services.runs().tenant_of(services, run).await?;
     Ok(Caller::operator(TrustedCode, tenant))

@@ -1,7 +1,7 @@
-//! The two example tenants of `muster dev`, created the way a vendor and an IT administrator would create them.
+//! The two example tenants of `muster dev`, created as a vendor and an IT administrator would create them.
 //!
-//! Tenant one is connected by the real workflow: its administrator's browser completes the connect pages and the
-//! sandbox's consent pages. Tenant two is waiting for consent, with a connect link ready. The created objects are
+//! The first tenant is connected by the real workflow: its administrator's browser completes the connect pages and the
+//! sandbox's consent pages. The second tenant has a pending consent and a valid connect link. The created objects are
 //! recorded in the data folder; a second start finds them and creates nothing.
 
 use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
@@ -25,7 +25,7 @@ use crate::app::Error;
 
 /// Name of the connected tenant.
 pub const CONNECTED_TENANT: &str = "Northwind Clinics";
-/// Name of the tenant that waits for consent.
+/// Name of the tenant whose consent is pending.
 pub const WAITING_TENANT: &str = "Fabrikam Studio";
 /// File in the data folder that records the created objects.
 pub const SEED_FILE: &str = "seeded.json";
@@ -33,7 +33,7 @@ pub const SEED_FILE: &str = "seeded.json";
 /// Time zone of the example users; the sandbox uses its Windows name.
 const ZONE: &str = "Europe/Berlin";
 
-/// How long the sandbox and the workers may take to activate 46 mailboxes.
+/// Maximum time that the sandbox and the workers take to activate 46 mailboxes.
 const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The created example data.
@@ -45,9 +45,9 @@ pub struct SeedData {
     pub admin: Id<ids::User>,
     /// An ordinary user of the connected tenant.
     pub user: Id<ids::User>,
-    /// The tenant that waits for consent.
+    /// The tenant whose consent is pending.
     pub waiting: Id<ids::Tenant>,
-    /// Address of the invited administrator of the waiting tenant.
+    /// Email address of the invited administrator of the waiting tenant.
     pub invited: String,
     /// Connect link of the waiting tenant.
     pub connect: String,
@@ -120,8 +120,8 @@ fn keep(seeded: &SeedData, data: &Path) -> Result<(), Error> {
     Ok(file.write_all(&text)?)
 }
 
-/// Reads the data of an earlier start and replaces its connect link, because the port may have changed and links
-/// expire.
+/// Reads the recorded data of an earlier start and replaces its connect link, because the port may have changed and
+/// links expire.
 async fn still_open(
     services: &Services,
     vendor_key: &str,
@@ -158,7 +158,7 @@ fn allowed<R: Rule>(caller: &Caller) -> Result<Allowed<R>, Error> {
     Ok(caller.allow().map_err(services::Error::from)?)
 }
 
-/// Creates the organisation at the sandbox, or finds the one of an interrupted earlier start.
+/// Creates the organisation at the sandbox, or finds the one that an interrupted earlier start created.
 async fn generate(sandbox: &Url, name: &str, users: usize, rooms: usize) -> Result<Value, Error> {
     let url = sandbox.join("/control/organisations").map_err(|error| Error::Dev(error.to_string()))?;
     let answer = browser::client()?.send(http::Request::new(http::Method::GET, url)).await;
@@ -187,7 +187,7 @@ async fn tenant(services: &Services, staff: &Staff, name: &str) -> Result<Id<ids
     Ok(id)
 }
 
-/// Creates users for the people in the directory; the first is the administrator.
+/// Creates users for the people in the directory; the first one is the administrator.
 async fn people(
     services: &Services,
     vendor: &Caller,
@@ -226,7 +226,7 @@ async fn invite(services: &Services, vendor: &Caller, email: &str) -> Result<Str
     Ok(services.links().invite(&allowed(vendor)?, new).await?.1)
 }
 
-/// Completes the pages as the administrator would, and waits until every mailbox has its result.
+/// Completes the connect pages as the administrator would, and waits until every mailbox has its result.
 async fn connect(services: &Services, vendor: &Caller, organisation: &Value) -> Result<(), Error> {
     let known = services.integrations().list(&allowed(vendor)?, PageArgs::default()).await?;
     let usable = |row: &entity::integration::Model| services::integrations::is_usable(row);

@@ -1,10 +1,11 @@
-//! Admission control: limits how many requests a node works on at a time, and decides who is next.
+//! Admission control: limits how many requests a node processes concurrently, and selects which waiting request starts
+//! next.
 //!
 //! A request needs a permit. While all permits are taken it waits briefly in a bounded queue; a request that cannot
-//! queue, or has waited too long, is refused with 503, so that accepted requests are served in time. Each holder (a
-//! tenant, or the address of an unidentified client) has its own queue, and a free permit goes to the holder with the
-//! fewest permits, so that a burst of requests delays only its own holder. The number of permits per holder is
-//! limited, so that a tenant with a slow calendar server does not block the others.
+//! queue, or has waited too long, is refused with 503, so that accepted requests are served in time. Each permit
+//! holder (a tenant, or the IP address of an unidentified client) has its own queue, and a free permit goes to the
+//! holder with the fewest permits, so that a burst of requests delays only its own holder. The number of permits per
+//! holder is limited, so that a tenant with a slow calendar server does not block the others.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -22,11 +23,11 @@ use tokio::{sync::oneshot, time::timeout};
 pub struct AdmissionConfig {
     /// Maximum number of requests in progress on a node.
     pub at_once: usize,
-    /// Maximum number of requests in progress for one holder.
+    /// Maximum number of requests in progress for one permit holder.
     pub each: usize,
     /// Maximum number of waiting requests on a node.
     pub waiting: usize,
-    /// Maximum number of waiting requests of one holder.
+    /// Maximum number of waiting requests of one permit holder.
     pub waiting_each: usize,
     /// How long a request may wait before it is refused.
     pub patience: Duration,
@@ -38,19 +39,20 @@ impl Default for AdmissionConfig {
     }
 }
 
-/// The party for which a request is counted.
+/// The tenant, vendor key or client against whose limit a request counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PermitHolder {
     /// A tenant, for requests whose tenant is known.
     Tenant(Id<ids::Tenant>),
     /// A vendor key used without a tenant.
     Key(Id<ids::ApiKey>),
-    /// An unidentified client, by its address.
+    /// An unidentified client, by its IP address.
     Address(Option<IpAddr>),
 }
 
 impl PermitHolder {
-    /// The holder for which a caller's request is counted.
+    /// The holder against whose limit a caller's request counts; `address` is used for callers with neither tenant nor
+    /// key.
     pub(crate) fn from_caller(caller: &Caller, address: Option<IpAddr>) -> Self {
         match (caller.tenant(), caller.kind()) {
             (Some(tenant), _) => Self::Tenant(tenant),
@@ -76,7 +78,8 @@ struct Occupancy {
     taken: usize,
     holders: HashMap<PermitHolder, Queue>,
     waiting: usize,
-    /// Counts the permits handed out; breaks ties in favour of the holder served longest ago.
+    /// Number of permits granted so far; breaks ties in favour of the holder that received its last permit longest
+    /// ago.
     turn: u64,
 }
 
@@ -192,7 +195,7 @@ impl Occupancy {
     }
 
     /// The waiting holder that gets the next free permit: the one with the fewest permits, and among equals the one
-    /// served longest ago.
+    /// that received its last permit longest ago.
     fn next(&mut self, each: usize) -> Option<(PermitHolder, oneshot::Sender<Permit>)> {
         let waiting =
             self.holders.iter().filter(|(_, queue)| !queue.waiters.is_empty() && queue.taken < each);

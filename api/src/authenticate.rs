@@ -25,14 +25,14 @@ pub trait Authenticate: Send + Sync + 'static {
     /// The result of [`Authenticate::authenticate`] if it is cached; never does any I/O.
     fn remembered(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<AuthenticatedCaller>;
 
-    /// The caller who recently presented valid credentials like these. Used only to attribute a request to a holder
-    /// before authentication; grants no rights.
+    /// The caller who recently presented valid credentials like these. Used only to attribute a request to a permit
+    /// holder before authentication; grants no permissions.
     fn recently_authenticated(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Caller>;
 
     /// Charges a request to the quotas of its caller.
     async fn charge(&self, whose: QuotaSubject<'_>, units: u32) -> ChargeResult;
 
-    /// Stream of changes to callers' permissions; a socket authenticates again when one concerns its caller.
+    /// Stream of changes to callers' permissions; a WebSocket authenticates again when a change affects its caller.
     fn changes(&self) -> BoxStream<'static, AccessChange>;
 }
 
@@ -41,7 +41,7 @@ pub trait Authenticate: Send + Sync + 'static {
 pub struct AuthenticatedCaller {
     /// The authenticated caller, or the anonymous one.
     pub caller: Caller,
-    /// When the token expires; a socket is closed then. `None` for keys that do not expire.
+    /// When the token expires, at which time a WebSocket is closed; `None` for keys that do not expire.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -54,7 +54,7 @@ pub enum AuthError {
     /// The token has expired.
     #[error("Sign in again: the token of this request has expired.")]
     Expired,
-    /// The named tenant does not exist, or the caller may not act for it.
+    /// The tenant named in the request does not exist, or the caller may not access it.
     #[error("The tenant that this request names was not found.")]
     TenantNotFound,
     /// Authentication is temporarily not possible, such as while the database is down.
@@ -63,7 +63,7 @@ pub enum AuthError {
 }
 
 impl AuthError {
-    /// Stable code for programs.
+    /// Stable, machine-readable code.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Invalid => "UNAUTHENTICATED",

@@ -1,16 +1,16 @@
-//! Determines the address from which a request comes.
+//! Determines the IP address of the client that sent a request.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use actix_web::HttpRequest;
 use ipnet::IpNet;
 
-/// Header to which each proxy appends the address of its client.
+/// Header to which each proxy appends the IP address of its client.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// The client's address: the peer of the connection or, if that is a trusted proxy, the address that the proxy
-/// reports. The header is read from its end for as long as trusted proxies wrote it, because the client may have
-/// written what precedes them.
+/// The client's IP address: that of the connection's peer or, if the peer is a trusted proxy, the address that the
+/// proxy reports. The header is read backwards and only as far as trusted proxies wrote it, because the client may
+/// have forged the entries before them.
 pub(crate) fn address(request: &HttpRequest, proxies: &[IpNet]) -> Option<IpAddr> {
     let mut address = request.peer_addr()?.ip().to_canonical();
     let headers = request.headers().get_all(FORWARDED_FOR);

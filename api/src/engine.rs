@@ -1,6 +1,6 @@
 //! Interface between the transports and a GraphQL engine.
 //!
-//! Only the transports call it, and only with documents that have been validated.
+//! Only the transports call the engine, and only with validated documents.
 
 use async_graphql::{ObjectType, Request, Response, Schema, SubscriptionType};
 use async_trait::async_trait;

@@ -1,7 +1,7 @@
 //! Errors of requests that are refused before execution, with Muster's own messages.
 //!
-//! Messages of the engine and the parser never reach a client, because they are multi-line drawings and may echo
-//! the input. Whatever a message here quotes is cut to a bounded length.
+//! Messages of the engine and the parser never reach a client, because they span several lines and may echo the input.
+//! Messages here quote input only up to a bounded length.
 
 use actix_web::http::StatusCode;
 use serde::Serialize;
@@ -40,7 +40,7 @@ impl ValidationError {
     }
 }
 
-/// Truncates a text from a client and puts it on one line.
+/// Truncates client input for quotation in a message, and replaces its line breaks.
 pub(crate) fn truncate_to_line(text: &str) -> String {
     let line: String =
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE_CHARS).collect();
@@ -64,7 +64,7 @@ pub enum Error {
     BodyTooLarge {
         /// Maximum size of a body in bytes.
         limit: usize,
-        /// The declared size in bytes, or the number of bytes that had arrived.
+        /// The declared size in bytes, or the number of bytes received so far.
         found: u64,
     },
     /// The body took too long to arrive.
@@ -76,7 +76,7 @@ pub enum Error {
     /// The body is not valid JSON.
     #[error("The body is not valid JSON.")]
     MalformedJson,
-    /// The JSON is not a GraphQL request; contains what is wrong.
+    /// The JSON is not a GraphQL request; contains a message that names the defect.
     #[error("{0}")]
     MalformedRequest(&'static str),
     /// The body contains several requests (a batch).
@@ -95,12 +95,12 @@ pub enum Error {
     #[error("A text is too long.")]
     TextTooLong(ValidationError, Excess),
     /// A string contains a character that its type does not allow.
-    #[error("A text contains a character that is not allowed.")]
+    #[error("A string contains a character that is not allowed.")]
     TextMalformed(ValidationError),
     /// The document exceeds a limit.
     #[error("The document has {found} {what}; {limit} are allowed.")]
     LimitExceeded {
-        /// What is limited, as a plural noun.
+        /// The limited quantity as a plural noun, such as `tokens`.
         what: &'static str,
         /// The amount in the document.
         found: u64,
@@ -111,7 +111,7 @@ pub enum Error {
     #[error("{0}")]
     OperationUnknown(&'static str),
     /// `documentId` is not the id of a persisted document.
-    #[error("This server knows no document with this id.")]
+    #[error("No document with this id is registered on this server.")]
     DocumentUnknown,
     /// Only persisted documents are allowed, and this document is not one of them.
     #[error("This server runs only persisted documents. Send the id of one in \"documentId\".")]
@@ -139,28 +139,28 @@ pub enum Error {
         "Write the path in its normal form: without empty or dot segments and without unnecessary percent-encoding."
     )]
     PathMalformed,
-    /// The quota of the caller, its tenant or its address is used up.
+    /// The quota of the caller, its tenant or its IP address is exhausted.
     #[error("You have used up your request quota for now. Try again in {after} s.")]
     RateLimited {
         /// How long to wait, in seconds.
         after: u64,
     },
-    /// The node has too much work to respond in time.
+    /// The node is overloaded and cannot respond in time.
     #[error("The server is overloaded. Try again in {after} s.")]
     Overloaded {
         /// How long to wait, in seconds.
         after: u64,
     },
-    /// The limit on open sockets has been reached.
-    #[error("There are too many open sockets. Try again shortly.")]
+    /// The limit on open WebSockets has been reached.
+    #[error("There are too many open WebSockets. Try again shortly.")]
     TooManySockets,
     /// A plain HTTP request was sent to the WebSocket endpoint.
-    #[error("Open a WebSocket with the subprotocol graphql-transport-ws at this address.")]
+    #[error("Open a WebSocket with the subprotocol graphql-transport-ws at this URL.")]
     UpgradeRequired,
-    /// The socket already runs its maximum number of operations.
+    /// The WebSocket already runs its maximum number of operations.
     #[error("This socket already runs {limit} operations. Complete one first, or open another socket.")]
     TooManyOperations {
-        /// Maximum number of operations on one socket.
+        /// Maximum number of concurrent operations on one WebSocket.
         limit: usize,
     },
     /// The response exceeds its size limit.
@@ -189,7 +189,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Stable code for programs.
+    /// Stable, machine-readable code.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
@@ -250,8 +250,8 @@ impl Error {
         }
     }
 
-    /// Whether only the GraphQL document is wrong and not the HTTP request: `application/json` responses have status
-    /// 200 then.
+    /// Whether the HTTP request is well formed and only its GraphQL document is invalid; `application/json` responses
+    /// then have status 200.
     pub const fn is_request_well_formed(&self) -> bool {
         matches!(
             self,
@@ -281,7 +281,7 @@ impl Error {
         }
     }
 
-    /// The limit that was exceeded, for errors about a limit.
+    /// The exceeded limit and the actual amount; `None` for errors that do not concern a limit.
     pub const fn exceeded_limit(&self) -> Option<Excess> {
         match *self {
             Self::LimitExceeded { limit, found, .. } => Some(Excess { limit, actual: found }),

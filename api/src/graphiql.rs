@@ -91,7 +91,7 @@ pub async fn serve_file(request: HttpRequest, path: web::Path<String>) -> HttpRe
     }
 }
 
-/// Half of a hash is enough to distinguish two versions of a file.
+/// Half of the file's hash as an entity tag, which is enough to distinguish two versions of the file.
 fn first_half(hash: [u8; 32]) -> [u8; 16] {
     let mut half = [0; 16];
     half.copy_from_slice(&hash[..16]);

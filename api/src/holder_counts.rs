@@ -1,4 +1,4 @@
-//! Counts how many units of a limited resource each holder uses.
+//! Counts how many units of a limited resource each holder, such as a tenant or IP address, uses.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct HolderCounts<H>(Arc<Mutex<HashMap<H, usize>>>);
 
-/// A unit counted for each of its holders; released on drop.
+/// One unit, counted for each of its holders until it is dropped.
 #[derive(Debug)]
 pub(crate) struct CountGuard<H: Hash + Eq> {
     tally: HolderCounts<H>,

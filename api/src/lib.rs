@@ -1,8 +1,8 @@
 //! The HTTP and WebSocket server, on actix-web and async-graphql.
 //!
 //! The root builds an HTTP server from [`configure`] and a [`State`]. async-graphql only executes documents: the
-//! transports here decide which bytes are a request, whether it may run, and how a response looks, so that the engine
-//! can be replaced by its next major version without clients noticing.
+//! transports in this crate parse requests, decide whether they may run, and format responses, so that the engine can
+//! be upgraded to its next major version without visible changes for clients.
 
 pub mod admission;
 pub mod authenticate;

@@ -1,8 +1,8 @@
-//! Checks between the root fields of a mutation that its caller may still act.
+//! Checks between the root fields of a mutation that its caller still has access.
 //!
 //! A mutation that has started runs to its end, and each of its fields may take long. So the caller is authenticated
-//! again before every root field after the first, and none begins once the client was told that the request took too
-//! long. The first field that must not begin ends the mutation with an error.
+//! again before every root field after the first, and no further field starts after the request has timed out. The
+//! first field that may not start ends the mutation with an error.
 
 use std::sync::{
     Arc,
@@ -32,7 +32,7 @@ pub(crate) struct MutationAccess {
 }
 
 impl MutationAccess {
-    /// Gives resolvers the caller's current permissions; an error if the caller has lost access or is gone.
+    /// Updates the caller's permissions for the resolvers; an error if the caller has lost access or no longer exists.
     async fn check(&self) -> Result<(), Error> {
         let Credentials { authorization, tenant } = &self.credentials;
         let now = self.authenticate.authenticate(authorization.as_deref(), tenant.as_deref()).await?.caller;
@@ -58,7 +58,7 @@ impl ExtensionFactory for MutationAccessExtension {
     }
 }
 
-/// One mutation that is executed.
+/// State of one mutation during its execution.
 #[derive(Default)]
 struct RunningMutation {
     has_begun: AtomicBool,

@@ -1,10 +1,10 @@
-//! Limits how many requests are open on a node: their bodies arriving, being executed, or their responses being sent.
+//! Limits how many requests are open on a node: from the arrival of their bodies until their responses have been sent.
 //!
 //! Unidentified clients may have half of all open requests. A client that sends its body slowly, or reads its response
-//! slowly, keeps a request open at almost no cost to itself, so an attacker could open all of them. Therefore, once the
-//! limit is reached, a new request closes an older one: the oldest of the address with the most open requests, if that
-//! address has more than the new request's address would have, or else the oldest that has been in transfer for some
-//! time. A request that is being executed is never closed.
+//! slowly, keeps a request open at almost no cost to itself, so an attacker could open all of them. Therefore, once
+//! the limit is reached, a new request closes an older one: the oldest one of the IP address with the most open
+//! requests, if that address has more than the new request's address would have; otherwise the oldest one that has
+//! been in transfer for some time. A request that is being executed is never closed.
 
 use std::{
     cmp::Reverse,
@@ -19,10 +19,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission::PermitHolder;
 
-/// How long a request may be in transfer before it is closed, when no address has more open requests than others.
+/// How long a request may be in transfer before it may be closed even if no IP address has more open requests than
+/// others.
 const UNDISTURBED: Duration = Duration::from_secs(2);
 
-/// The limits of a node.
+/// Limits on the open requests of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OpenRequestLimits {
     /// Maximum number of open requests.
@@ -38,7 +39,7 @@ pub(crate) struct OpenRequests(Arc<Mutex<Inner>>);
 #[derive(Debug, Default)]
 struct Inner {
     known: HashMap<PermitHolder, usize>,
-    /// The oldest first.
+    /// Open requests that may be closed, oldest first.
     unidentified: Vec<Unidentified>,
     last: u64,
 }
@@ -114,8 +115,8 @@ impl Inner {
         Some(Place::Unidentified { number, gives_way })
     }
 
-    /// The index of the request to close in favour of a new one, whose address already has `of_address` open requests;
-    /// `None` if no request can be closed.
+    /// The index of the request to close in favour of a new one, whose IP address already has `of_address` open
+    /// requests; `None` if no request can be closed.
     fn which_gives_way(&self, now: Instant, of_address: usize) -> Option<usize> {
         let mut held: HashMap<Option<IpAddr>, usize> = HashMap::new();
         for open in &self.unidentified {
@@ -196,7 +197,8 @@ impl OpenRequests {
     }
 }
 
-/// The body of a request of an unidentified client, while it arrives. Stored with the request.
+/// The incoming body of an unidentified client's request, whose reading ends if the request is closed; stored in the
+/// request's extensions.
 #[derive(Debug, Clone)]
 pub(crate) struct ArrivingBody {
     requests: OpenRequests,

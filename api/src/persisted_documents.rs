@@ -32,9 +32,9 @@ pub struct InvalidManifest(serde_json::Error);
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Manifest {
-    /// The format of Apollo's tools.
+    /// The manifest format of Apollo's tools.
     Operations { operations: Vec<Operation> },
-    /// The format of Relay's compiler and others.
+    /// The manifest format of Relay's compiler and other tools.
     Texts(HashMap<String, String>),
 }
 
@@ -71,12 +71,12 @@ impl PersistedDocuments {
         self
     }
 
-    /// The ids and texts of all persisted documents.
+    /// The ids and source texts of all persisted documents.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.texts.iter().map(|(id, text)| (id.as_str(), text.as_str()))
     }
 
-    /// Replaces an id by its document. If only persisted documents are allowed, a request with any other text is
+    /// Replaces an id by its document. If only persisted documents are allowed, a request with any other document is
     /// refused.
     pub(crate) fn resolve(&self, mut params: RequestParams) -> Result<RequestParams, Error> {
         match params.document_id.take() {

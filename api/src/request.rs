@@ -11,7 +11,7 @@ use services::Caller;
 
 /// Header that carries the request id in requests and responses.
 pub const REQUEST_ID_HEADER: &str = "x-request-id";
-/// Header that names the tenant for which a vendor key acts.
+/// Header that names the tenant that a request with a vendor key accesses.
 pub const TENANT_HEADER: &str = "muster-tenant";
 /// Maximum length of a request id accepted from a client, in characters.
 const LONGEST: usize = 64;
@@ -60,8 +60,8 @@ fn is_harmless(id: &str) -> bool {
 
 /// The credentials of a request: its headers `Authorization` and [`TENANT_HEADER`].
 ///
-/// Each is refused if it occurs more than once or is not valid text: a proxy or log in between may have read
-/// another value than Muster does.
+/// Each is refused if it occurs more than once or is not valid text: an intermediate proxy or log may have read a
+/// different value than Muster does.
 pub(crate) fn read_credentials(request: &HttpRequest) -> Result<(Option<&str>, Option<&str>), AuthError> {
     let one = |name: &str, refused: AuthError| {
         let mut values = request.headers().get_all(name);
@@ -88,8 +88,8 @@ pub struct Credentials {
     pub tenant: Option<String>,
 }
 
-/// The caller of an operation, with the permissions of this moment: they may change while a subscription or a mutation
-/// of several fields runs. Clones share the caller.
+/// The caller of an operation, with its current permissions, which may change while a subscription or a mutation of
+/// several fields runs. Clones share the caller.
 #[derive(Debug, Clone)]
 pub struct CurrentCaller(Arc<RwLock<Arc<Caller>>>);
 
@@ -104,7 +104,7 @@ impl CurrentCaller {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces the caller by the same one with its current permissions.
+    /// Replaces the caller's permissions by its current ones.
     pub(crate) fn set(&self, caller: Caller) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(caller);
     }

@@ -1,9 +1,9 @@
 //! Limits on the size and duration of one response.
 //!
-//! The transports create a [`ResponseBudget`] for every operation and refuse a response that exceeded it. The extension
-//! [`BudgetExtension`] enforces it during execution, so that an oversized response is abandoned at its limit and not
-//! once it is completely in memory. A surrounding time-out cannot stop a resolver that never awaits, so the time is
-//! checked before every field.
+//! The transports create a [`ResponseBudget`] for every operation and refuse a response that exceeded it. The
+//! extension [`BudgetExtension`] enforces it during execution, so that an oversized response is abandoned at the limit
+//! and not after it is completely in memory. A surrounding time-out cannot stop a resolver that never awaits, so the
+//! time is checked before every field.
 
 use std::{
     sync::{

@@ -119,7 +119,8 @@ pub fn serve(
     Ok(server.run())
 }
 
-/// The response to a connection above the limit of its address. Nothing of the request has been read.
+/// The response to a connection that exceeds the limit of its client's IP address. Nothing of the request has been
+/// read.
 fn too_many_connections(state: &State) -> Vec<u8> {
     let (id, error) = (RequestId::generate(&state.ids), state.overload_error());
     let body = serde_json::to_string(&GraphQlResponse::from_error(&error, &id)).unwrap_or_default();

@@ -30,7 +30,7 @@ use services::Caller;
 /// Who may introspect the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Introspection {
-    /// Everybody, even without a token; for development.
+    /// All callers, even without a token; for development.
     Everyone,
     /// The vendor's staff and administrators of a tenant.
     #[default]
@@ -69,7 +69,8 @@ pub struct Config {
     pub unread_timeout: Duration,
     /// Number of bytes that a client must read within `unread_timeout`.
     pub unread_least: usize,
-    /// Maximum number of connections of an address on a node, without sockets. Trusted proxies are not limited.
+    /// Maximum number of connections of one IP address on a node, not counting WebSockets. Trusted proxies are not
+    /// limited.
     pub connections_each: usize,
     /// Maximum size of a request body in bytes.
     pub body_limit: usize,
@@ -84,16 +85,16 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Host names, besides those of loopback, that this server serves and whose pages may call it; any if empty.
     pub hosts: Vec<String>,
-    /// Whether to send `Strict-Transport-Security`, which tells browsers to use https only.
+    /// Whether to send `Strict-Transport-Security`, which makes browsers use https only.
     pub hsts: bool,
     /// Limits on concurrent work.
     pub admission: AdmissionConfig,
     /// Maximum number of open requests on a node, including bodies and responses in transfer.
     pub requests: usize,
-    /// Maximum number of open requests of a tenant, or of an address with unidentified clients. All unidentified
-    /// clients together may have half of `requests`; when they have, slow ones give way to others.
+    /// Maximum number of open requests of a tenant, or of one IP address with unidentified clients. All unidentified
+    /// clients together may have half of `requests`; at that limit, new requests replace slow ones.
     pub requests_each: usize,
-    /// Networks of our own proxies, whose reports of client addresses are trusted.
+    /// Networks of our own proxies, whose headers are trusted to report the IP addresses of clients.
     pub trusted_proxies: Vec<IpNet>,
     /// Configuration of WebSockets.
     pub socket: SocketConfig,
@@ -129,19 +130,19 @@ impl Default for Config {
     }
 }
 
-/// The schema text is invalid. It comes from our own code, so this aborts the start.
+/// The schema definition is invalid. Because it is generated from our own code, this error aborts the start.
 #[derive(Debug, thiserror::Error)]
 #[error("the schema is not valid: {0}")]
 pub struct InvalidSchema(pub String);
 
 impl InvalidSchema {
-    /// Stable code for programs.
+    /// Stable, machine-readable code.
     pub const fn code(&self) -> &'static str {
         "SCHEMA_INVALID"
     }
 }
 
-/// A client address has reached its limit of connections.
+/// The IP address of a client has reached its limit of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooManyConnections;
 
@@ -197,7 +198,7 @@ impl State {
     }
 
     /// Sets headers in GraphiQL that became known after the start, such as a token for a tenant that was just created.
-    /// For development: everybody who opens the page sees them.
+    /// Only for development, because every visitor of the page can see them.
     pub fn set_graphiql_headers(&self, headers: serde_json::Map<String, serde_json::Value>) {
         *self.graphiql_headers.write().unwrap_or_else(std::sync::PoisonError::into_inner) = headers;
     }
@@ -206,12 +207,12 @@ impl State {
         self.graphiql_headers.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Address of the client that sent a request.
+    /// IP address of the client that sent a request.
     pub(crate) fn client_address(&self, request: &HttpRequest) -> Option<IpAddr> {
         client::address(request, &self.config.trusted_proxies)
     }
 
-    /// Counts a connection of a client address, unless the address has reached its limit. Connections of trusted
+    /// Counts a connection of a client's IP address, unless the address has reached its limit. Connections of trusted
     /// proxies are not counted: a proxy limits its own clients.
     pub(crate) fn count_connection(
         &self,
@@ -225,7 +226,7 @@ impl State {
         place.map(Some).ok_or(TooManyConnections)
     }
 
-    /// Holder of a request, judging by what is known without I/O.
+    /// The permit holder of a request, as far as it can be determined without I/O.
     pub(crate) fn permit_holder(&self, request: &HttpRequest, address: Option<IpAddr>) -> PermitHolder {
         let presented = read_credentials(request).ok();
         let recent = presented.and_then(|(authorization, tenant)| {

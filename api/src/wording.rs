@@ -1,19 +1,19 @@
-//! How messages are shown to clients: the one place in which their language is chosen.
+//! Renders messages for clients. The language is selected only here.
 
 use domain::{Message, Reason, Zone};
 use messages::{Explanation, Language};
 
-/// The sentence of a message. Times are in UTC.
+/// The text of a message, with its times in UTC.
 pub(crate) fn sentence(message: &Message) -> String {
     sentence_in(message, None)
 }
 
-/// The sentence of a message, with its times in the reader's zone if that is known.
+/// The text of a message, with its times in the reader's time zone if that is known, otherwise in UTC.
 pub(crate) fn sentence_in(message: &Message, zone: Option<&Zone>) -> String {
     messages::sentence(message, Language::default(), zone)
 }
 
-/// A reason as a person reads it, with its times in the reader's zone if that is known.
+/// The text of a reason, with its times in the reader's time zone if that is known, otherwise in UTC.
 pub(crate) fn explanation(reason: &Reason, zone: Option<&Zone>) -> Explanation {
     messages::render(reason, Language::default(), zone)
 }

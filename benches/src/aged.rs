@@ -1,4 +1,4 @@
-//! An installation with many finished runs: what they cost live runs, and what pruning them costs.
+//! Measures the cost of many finished runs for unfinished ones, and the cost of pruning them.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::{
     peers, rounds,
 };
 
-/// SQL that copies one finished run with its history until there are `many`, as after a year. They ended 40 days
+/// SQL that copies one finished run with its history until there are `many`, as after a year. The copies ended 40 days
 /// ago, so that they may be pruned.
 fn fill(many: usize) -> String {
     format!(
@@ -29,7 +29,7 @@ fn fill(many: usize) -> String {
     )
 }
 
-/// Measures live runs without and with many finished runs, in turn, and while these are pruned.
+/// Measures runs without and with many finished runs in the database, in turn, and while these are being pruned.
 pub async fn bench(setup: &Setup, size: &BenchArgs) -> Result<()> {
     let many: usize = match (size.full, size.short) {
         (true, _) => 1_000_000,

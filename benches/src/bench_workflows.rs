@@ -1,4 +1,4 @@
-//! The measured workflows. Their steps do nothing, so that only the engine is measured.
+//! The workflows used by the benchmarks. Their steps do nothing, so that only the engine is measured.
 
 use domain::{Id, ids};
 use std::{
@@ -12,19 +12,19 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// When the last step of a run began, by run; taken out by whoever waits for it.
+/// When the last step of each run began, by run; the entry is removed by the task that waits for it.
 static LAST: LazyLock<Mutex<HashMap<Id<ids::Run>, Instant>>> = LazyLock::new(Mutex::default);
 
 fn last() -> MutexGuard<'static, HashMap<Id<ids::Run>, Instant>> {
     LAST.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// When the last step of a run began in this process, if it has.
+/// When the last step of a run began in this process; `None` if it has not begun.
 pub fn take_last_step_time(run: Id<ids::Run>) -> Option<Instant> {
     last().remove(&run)
 }
 
-/// When the last step of a run began, as soon as it has.
+/// Waits until the last step of a run has begun; returns the time at which it began.
 pub async fn wait_for_last_step(run: Id<ids::Run>) -> crate::Result<Instant> {
     for _ in 0..10_000 {
         match take_last_step_time(run) {

@@ -1,4 +1,4 @@
-//! Counts of the database itself: rows that prove that nothing was lost or duplicated, and the cost of statements.
+//! Counters of the database: rows that prove that no run was lost or duplicated, and the cost of statements.
 
 use entity::Store;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, QueryResult, Statement};
@@ -14,7 +14,7 @@ pub struct RowCounts {
     pub done: i64,
     /// Rows of `run_history`.
     pub lines: i64,
-    /// Distinct steps among the history: a step committed twice counts once.
+    /// Distinct steps in the history: a step committed twice counts once.
     pub different: i64,
     /// Rows of `job`; 0 once every run has ended.
     pub jobs: i64,
@@ -40,7 +40,7 @@ pub async fn count_rows(servers: &Servers, database: &str) -> Result<RowCounts> 
 }
 
 impl RowCounts {
-    /// Fails unless exactly `runs` runs went through `steps` steps each and no job is left.
+    /// Fails unless exactly `runs` runs executed `steps` steps each and no job is left.
     pub fn check_counts(self, runs: u64, steps: i64) -> Result<()> {
         let runs = runs as i64;
         let wanted = Self { runs, done: runs, lines: runs * steps, different: runs * steps, jobs: 0 };
@@ -48,15 +48,15 @@ impl RowCounts {
     }
 }
 
-/// The cost of statements since the last [`reset_counters`].
+/// The cost of the statements executed since the last [`reset_counters`].
 #[derive(Debug, Clone)]
 pub struct StatementCosts {
     /// Number of statements, not counting those that begin or end a transaction.
     pub statements: f64,
     /// Number of COMMITs: transactions of several statements that wrote.
     pub commits: f64,
-    /// The most expensive kinds of statements: calls, total milliseconds of planning, total milliseconds of execution,
-    /// number of different texts, and the first 90 characters.
+    /// The most expensive statements: calls, total milliseconds of planning, total milliseconds of execution, number of
+    /// variants, and the first 90 characters.
     pub dearest: Vec<(f64, f64, f64, i64, String)>,
 }
 
@@ -67,7 +67,7 @@ const SPENT: &str = "SELECT sum(calls)::float8 AS calls, sum(total_plan_time)::f
     FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = $1
     GROUP BY 5 ORDER BY sum(total_exec_time) DESC";
 
-/// Begins a measurement: the counts of all earlier statements are forgotten.
+/// Begins a measurement: the counters of all earlier statements are reset.
 pub async fn reset_counters(servers: &Servers) -> Result<()> {
     servers.execute("postgres", "CREATE EXTENSION IF NOT EXISTS pg_stat_statements").await?;
     servers.execute("postgres", "SELECT pg_stat_statements_reset()").await
@@ -106,7 +106,7 @@ async fn one(servers: &Servers, database: &str, sql: &str) -> Result<QueryResult
     row.ok_or_else(|| "no row".into())
 }
 
-/// The processor time used by a process, in seconds; with `children`, by its child processes instead.
+/// The processor time used by a process, in seconds; if `children` is true, that of its child processes instead.
 pub fn processor_seconds(pid: u32, children: bool) -> Result<f64> {
     let mut ticks = 0;
     for entry in std::fs::read_dir("/proc")? {

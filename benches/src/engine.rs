@@ -124,7 +124,7 @@ const RATIOS: &[Ratio] = &[
     },
 ];
 
-/// Runs the rounds and prints the result.
+/// Runs the benchmark rounds and prints the result.
 pub async fn bench(setup: &Setup, size: &BenchArgs) -> Result<()> {
     setup.create("limits").await?;
     peers::prepare_limits(setup).await?;
@@ -194,7 +194,7 @@ fn note(round: &mut Round, names: &[&'static str; 3], load: &load::LoadReport) {
     round.insert(names[2], load.percentile(99));
 }
 
-/// The cost of each level by statement; measured separately, because counting takes time too.
+/// The cost of each load level by statement; measured separately, because counting takes time too.
 async fn spendings(setup: &Setup, size: &BenchArgs) -> Result<()> {
     println!(
         "| in flight | runs | statements a step | commits a step | processor microseconds a step: PostgreSQL | Muster | Redis |\n\
@@ -243,7 +243,7 @@ async fn spendings(setup: &Setup, size: &BenchArgs) -> Result<()> {
     Ok(())
 }
 
-/// Waiting runs: what they cost a node, and how fast a signal wakes one of them.
+/// Measures what waiting runs cost a node, and how fast a signal wakes one of them.
 async fn waiting(setup: &Setup, size: &BenchArgs) -> Result<()> {
     let many: usize = if size.short { 5_000 } else { 100_000 };
     setup.create("waiting").await?;

@@ -1,4 +1,4 @@
-//! A node with an HTTP interface, as a process of its own: the target of the load.
+//! A node with an HTTP interface, as a process of its own: the server that the load generator calls.
 //!
 //! `POST /three` responds when a run of three steps has ended. `POST /bell` signals a waiting run and returns the
 //! number of microseconds until its step began. `POST /timed` does the same for a new run.
@@ -12,10 +12,10 @@ use tokio::sync::Mutex;
 
 use crate::{Result, bench_workflows, node::Node};
 
-/// The runs that wait for the signal `bell`, with their tenants.
+/// The runs that are waiting for the signal `bell`, with their tenants.
 type Waiting = Mutex<Vec<(Id<ids::Run>, Id<ids::Tenant>)>>;
 
-/// Serves until the process is terminated.
+/// Serves HTTP requests until the process is terminated.
 pub async fn serve(node: Node, port: u16, at_once: usize) -> Result<()> {
     let waiting = web::Data::new(Waiting::default());
     node.start(at_once);

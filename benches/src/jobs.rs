@@ -45,13 +45,13 @@ const fn ratio(what: &'static str, over: &'static str, under: &'static str, reac
     Ratio { what, over, under: [under, under], less: false, times: 1.0, reach }
 }
 
-/// Number of jobs for apalis, whose script for due jobs fails for more than about 8,000.
+/// Number of jobs for apalis, whose script for due jobs fails with more than about 8,000 jobs.
 const APALIS_JOBS: usize = 6_000;
 
 /// Number of concurrent steps of the node that processes jobs.
 const AT_ONCE: usize = 256;
 
-/// Runs the rounds and prints the result.
+/// Runs the benchmark rounds and prints the result.
 pub async fn bench(setup: &Setup, size: &BenchArgs) -> Result<()> {
     let mut all = Vec::new();
     for number in 1..=size.rounds {
@@ -132,7 +132,8 @@ async fn step_wake(node: &Node, times: usize) -> Result<Vec<u64>> {
     Ok(took)
 }
 
-/// Runs a peer that takes a Redis URL and a number of jobs, and prints jobs added and jobs processed per second.
+/// Runs a peer program that takes a Redis URL and a number of jobs, and prints jobs added and jobs processed per
+/// second.
 async fn peer(setup: &Setup, name: &str, mut command: Command, many: usize) -> Result<(f64, f64)> {
     command.current_dir(&setup.peers).args([&setup.redis, &many.to_string()]);
     let printed = peers::run_command(setup, name, command).await?;
@@ -178,8 +179,8 @@ async fn until_idle(setup: &Setup, database: &str) -> Result<()> {
     Ok(())
 }
 
-/// Enqueues one job per tenant and copies it in the tables until there are `many`, like a million jobs whose hints
-/// are gone.
+/// Enqueues one job per tenant and copies it in the tables until there are `many` jobs, as if all their hints were
+/// lost.
 async fn fill(setup: &Setup, database: &str, node: &Node, many: usize, due: &str) -> Result<()> {
     node.enqueue_all(&[node.new_run("single")]).await?;
     let tenants: Vec<String> = node.tenants.iter().map(|id| format!("'{}'", id.uuid())).collect();
@@ -229,7 +230,7 @@ async fn steady(setup: &Setup, backlog: usize, time: Duration) -> Result<f64> {
     }
 }
 
-/// Jobs per second if all are due in the same second, from that second until the last has ended.
+/// Jobs per second if all are due at the same second, from that second until the last job has ended.
 async fn due(setup: &Setup, many: usize) -> Result<f64> {
     setup.create("due").await?;
     let node = Node::new(&setup.database("due"), &setup.redis, "due", 10).await?;

@@ -1,4 +1,4 @@
-//! Benchmark of the queue of hints, compared with what Redis can do with the same entries.
+//! Benchmark of the queue of hints, compared with the maximum throughput of Redis for the same entries.
 
 use std::{
     collections::HashSet,
@@ -18,7 +18,7 @@ const GROUP: &str = "workers";
 
 type Entries = Option<Vec<(String, Vec<(String, Vec<Vec<u8>>)>)>>;
 
-/// The limit of Redis: entries added, and entries read, acknowledged and deleted, per second.
+/// The maximum throughput of Redis: entries added, and entries read, acknowledged and deleted, per second.
 pub async fn measure_redis(redis: &str, many: usize) -> Result<(f64, f64)> {
     let mut connection = connect(redis).await?;
     connection.del::<_, ()>(STREAM).await?;
@@ -99,7 +99,7 @@ fn hints(node: &Node, many: usize) -> Vec<JobHint> {
     (0..many).map(hint).collect()
 }
 
-/// Times from XADD to the return of a blocked XREADGROUP, in sorted microseconds.
+/// Delays from XADD to the return of a blocked XREADGROUP, in sorted microseconds.
 pub async fn measure_redis_wake(redis: &str, times: usize) -> Result<Vec<u64>> {
     let (mut writer, mut reader) = (connect(redis).await?, connect(redis).await?);
     writer.del::<_, ()>(STREAM).await?;
@@ -131,7 +131,7 @@ pub async fn measure_redis_wake(redis: &str, times: usize) -> Result<Vec<u64>> {
     Ok(took)
 }
 
-/// Times from a push to the return of a waiting reader, in sorted microseconds.
+/// Delays from a push to the return of a waiting reader, in sorted microseconds.
 pub async fn measure_lane_wake(node: &Node, times: usize) -> Result<Vec<u64>> {
     let lane = &node.services.queue.hints;
     let mut took = Vec::new();

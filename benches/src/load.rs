@@ -1,4 +1,5 @@
-//! Clients that load an HTTP server: each sends its next request when the previous one was answered.
+//! Clients that generate load on an HTTP server: each client sends its next request when the response to the previous
+//! one has arrived.
 
 use std::{
     net::SocketAddr,
@@ -20,7 +21,7 @@ pub struct LoadReport {
     pub per_second: f64,
     /// All responses, including those before and after the measured time.
     pub answers: u64,
-    /// Response times in microseconds, sorted, for requests answered within the measured time.
+    /// Response times in microseconds, sorted, for responses within the measured time.
     pub took: Vec<u64>,
 }
 
@@ -149,7 +150,7 @@ pub async fn measure_throughput(
     Ok(load)
 }
 
-/// Sends requests at a steady rate, however slow the responses; returns the numbers in the bodies, sorted.
+/// Sends requests at a steady rate, however slow the responses are; returns the numbers in the response bodies, sorted.
 pub async fn send_at_rate(
     host: SocketAddr,
     path: &'static str,

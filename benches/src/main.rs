@@ -19,7 +19,7 @@ use clap::{Args, Parser, Subcommand};
 use entity::Store;
 use sea_orm::ConnectionTrait;
 
-/// Any failure ends the benchmark.
+/// Error type of the benchmarks; any failure ends the benchmark.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 /// The result of most functions here.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -77,7 +77,7 @@ enum Command {
     },
 }
 
-/// The extent of a measurement.
+/// The number and duration of measurements.
 #[derive(Debug, Clone, Args)]
 pub struct BenchArgs {
     /// Number of rounds.
@@ -89,7 +89,7 @@ pub struct BenchArgs {
     /// Uses the full run counts where the default ones are smaller.
     #[arg(long)]
     pub full: bool,
-    /// Leaves out the contenders whose names begin with one of these.
+    /// Leaves out the contenders whose names begin with one of these prefixes.
     #[arg(long, value_delimiter = ',')]
     pub without: Vec<String>,
 }
@@ -106,7 +106,7 @@ impl BenchArgs {
     }
 }
 
-/// The servers of a benchmark; nothing else uses them.
+/// The database servers of a benchmark; nothing else uses them.
 #[derive(Debug, Clone, Args)]
 pub struct Servers {
     /// URL of PostgreSQL, as its owner.
@@ -135,7 +135,7 @@ impl Servers {
         Ok(())
     }
 
-    /// Makes the servers flush what earlier measurements wrote, so that nobody waits for another's writes.
+    /// Makes the servers flush the writes of earlier measurements, so that no measurement waits for another's writes.
     pub async fn flush_writes(&self) -> Result<()> {
         self.execute("postgres", "CHECKPOINT").await?;
         tokio::process::Command::new("sync").status().await?;
@@ -151,7 +151,7 @@ impl Servers {
     }
 }
 
-/// What `scripts/bench` has prepared.
+/// Paths and processes that `scripts/bench` has prepared.
 #[derive(Debug, Clone, Args)]
 pub struct Setup {
     #[command(flatten)]

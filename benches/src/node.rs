@@ -1,5 +1,5 @@
 //! A node of Muster without its API: the engine with the benchmark workflows, enqueuing in shared commits, and
-//! notification of whoever waits for a run to end.
+//! notification of tasks that wait for a run to end.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -26,7 +26,7 @@ use crate::{
 
 /// Maximum number of runs enqueued by one transaction.
 const ORDERS: usize = 128;
-/// Number of tenants to which the runs belong, in turn.
+/// Number of tenants to which the runs are assigned in turn.
 const TENANTS: usize = 4;
 
 /// A node; see the module documentation. Cheap to clone.
@@ -44,7 +44,7 @@ pub struct Node {
     stop: CancellationToken,
 }
 
-/// A run to be enqueued, and a channel to notify when it is.
+/// A run to be enqueued, and a channel that is notified after its commit.
 struct NewRunRequest {
     run: NewRun,
     ordered: oneshot::Sender<bool>,
@@ -61,7 +61,7 @@ impl Waiting {
 }
 
 impl Node {
-    /// Connects to a new or existing database, and to Redis with a prefix of its own.
+    /// Connects to a new or existing database, and to Redis with a separate key prefix.
     pub async fn new(postgres: &str, redis: &str, prefix: &str, connections: u32) -> Result<Self> {
         let clock: SharedClock = Arc::new(SystemClock);
         let ids = Ids::random(Arc::clone(&clock));
@@ -99,7 +99,7 @@ impl Node {
         Ok(node)
     }
 
-    /// Starts the workers, which execute this number of steps concurrently.
+    /// Starts the workers, which execute up to this number of steps concurrently.
     pub fn start(&self, at_once: usize) {
         self.engine.start(&self.tracker, &self.stop, at_once);
     }

@@ -1,4 +1,4 @@
-//! The processes that are compared with each other. Each ends when its handle is dropped.
+//! The server processes that are compared with each other. Each ends when its handle is dropped.
 
 use std::{
     net::SocketAddr,
@@ -58,7 +58,7 @@ fn log(setup: &Setup, name: &str) -> Result<Stdio> {
     Ok(std::fs::OpenOptions::new().create(true).append(true).open(path)?.into())
 }
 
-/// Starts a command and waits until its first line says `ready`.
+/// Starts a command and waits until its first line of output contains `ready`.
 async fn ready(setup: &Setup, name: &str, mut command: Command) -> Result<Child> {
     command.kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log(setup, name)?);
     let mut child = command.spawn()?;
@@ -143,13 +143,12 @@ fn restate_server(peers: &Path) -> Result<PathBuf> {
     Err("no restate-server for this machine".into())
 }
 
-/// Whether a program is a native binary: one npm package contains the binary, the one beside it a script of the
-/// same name.
+/// Whether a program is a native binary: one npm package contains the binary, another a script of the same name.
 fn is_native(program: &Path) -> bool {
     std::fs::read(program).is_ok_and(|bytes| bytes.starts_with(b"\x7fELF"))
 }
 
-/// Repeats an attempt for up to half a minute.
+/// Repeats an attempt for up to half a minute, until it succeeds.
 async fn eventually<T>(name: &str, attempt: impl AsyncFn() -> Result<T>) -> Result<T> {
     let mut last = None;
     for _ in 0..300 {
@@ -163,7 +162,7 @@ async fn eventually<T>(name: &str, attempt: impl AsyncFn() -> Result<T>) -> Resu
     Err(format!("{name} did not start: {}", last.unwrap_or_default()).into())
 }
 
-/// Runs a command of a peer to its end and returns what it printed.
+/// Runs a command of a peer to its end and returns its output.
 pub async fn run_command(setup: &Setup, name: &str, mut command: Command) -> Result<String> {
     command.kill_on_drop(true).stdin(Stdio::null()).stderr(log(setup, name)?);
     let done = tokio::time::timeout(Duration::from_mins(5), command.output()).await??;
@@ -193,7 +192,7 @@ pub async fn prepare_limits(setup: &Setup) -> Result<()> {
     setup.execute("limits", LIMIT_TABLES).await
 }
 
-/// Transitions per second, at 32 clients.
+/// Transitions per second, with 32 clients.
 pub async fn measure_limit(setup: &Setup, limit: DatabaseLimit, time: Duration) -> Result<f64> {
     let (many, clients, name) = match limit {
         DatabaseLimit::One => (1, 32, "one"),

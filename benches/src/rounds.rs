@@ -1,15 +1,15 @@
-//! Rounds of measurements: all contenders one after the other, with the limit measured in each; a round whose limit
-//! deviates does not count.
+//! Rounds of measurements: each round measures all contenders one after the other, and the limit of the database; a
+//! round whose limit deviates does not count.
 
 use std::{collections::BTreeMap, fmt::Write};
 
-/// Maximum relative deviation of a round's limit from the median of all rounds' limits.
+/// Maximum relative deviation of a round's measured limit from the median of all rounds' limits.
 const MOVED: f64 = 0.25;
 
 /// Measurements of one round, by name.
 pub type Round = BTreeMap<&'static str, f64>;
 
-/// A line of the result: the ratio of two measurements, round by round.
+/// A row of the result: the ratio of two measurements, round by round.
 #[derive(Debug)]
 pub struct Ratio {
     /// Description of the ratio.
@@ -36,7 +36,7 @@ pub fn median(values: &mut [f64]) -> f64 {
     }
 }
 
-/// The rounds whose limit does not deviate too much.
+/// The rounds whose measured limit does not deviate too much.
 pub fn steady_rounds<'a>(rounds: &'a [Round], limit: &str) -> Vec<&'a Round> {
     let mut limits: Vec<f64> = rounds.iter().filter_map(|round| round.get(limit).copied()).collect();
     let middle = median(&mut limits);
@@ -45,7 +45,7 @@ pub fn steady_rounds<'a>(rounds: &'a [Round], limit: &str) -> Vec<&'a Round> {
     rounds.iter().filter(is_steady).collect()
 }
 
-/// The tables of a result: every figure, then every ratio, as Markdown.
+/// The tables of a result as Markdown: every measurement, then every ratio.
 pub fn format_tables(rounds: &[Round], limit: &str, ratios: &[Ratio]) -> String {
     let kept = steady_rounds(rounds, limit);
     let mut text = format!(

@@ -33,16 +33,16 @@ pub struct Args {
     /// URL of the CalDAV server.
     #[arg(long)]
     pub calendar_url: Option<Url>,
-    /// Technical account on the CalDAV server.
+    /// Service account on the CalDAV server.
     #[arg(long, allow_hyphen_values = true)]
     pub calendar_user: Option<String>,
-    /// What the technical account logs in with.
+    /// Password of the service account.
     #[arg(long, env = "MUSTER_DEMO_CALENDAR_PASSWORD", hide_env_values = true, allow_hyphen_values = true)]
     pub calendar_password: Option<String>,
-    /// The CalDAV server's file of `user:password` lines, in which the demo changes the technical account's password.
+    /// The CalDAV server's file of `user:password` lines, in which the demo changes the service account's password.
     #[arg(long)]
     pub calendar_users_file: Option<PathBuf>,
-    /// Shell command that makes the CalDAV server refuse the technical account, instead of changing the file.
+    /// Shell command that makes the CalDAV server refuse the service account, instead of changing the file.
     #[arg(long, requires = "restore_command", conflicts_with = "calendar_users_file")]
     pub revoke_command: Option<String>,
     /// Shell command that undoes `--revoke-command`.
@@ -51,16 +51,16 @@ pub struct Args {
     /// Mailbox for the bookings of unreachable organisers.
     #[arg(long)]
     pub service_mailbox: Option<String>,
-    /// Address of a person whose mailbox is out of scope; by default the first one in the directory.
+    /// Email address of a person whose mailbox is out of scope; by default the first such person in the directory.
     #[arg(long)]
     pub out_of_reach: Option<String>,
-    /// URL of the running server's provider sandbox. Without one, a Microsoft 365 organisation is connected by hand.
+    /// URL of the running server's provider sandbox. If omitted, a Microsoft 365 organisation is connected manually.
     #[arg(long, requires = "url")]
     pub sandbox: Option<Url>,
     /// Database of the demo's own server; by default SQLite in a temporary folder.
     #[arg(long, conflicts_with = "url")]
     pub database_url: Option<String>,
-    /// The same database as its owner; only for PostgreSQL.
+    /// URL of the same database for the role that owns its tables; only for PostgreSQL.
     #[arg(long, requires = "database_url")]
     pub migration_url: Option<String>,
     /// Queue of the demo's own server; in-process by default.
@@ -74,19 +74,19 @@ pub struct Args {
     pub json: bool,
 }
 
-/// The technical account on a CalDAV server.
+/// The service account on a CalDAV server.
 #[derive(Debug, Clone)]
 pub struct TechnicalAccount {
     /// The server's URL.
     pub url: Url,
-    /// The login name on the server.
+    /// The user name on the server.
     pub user: String,
-    /// What the account logs in with; the demo changes it to revoke access.
+    /// The account's password; the demo changes it to revoke access.
     pub password: String,
 }
 
 impl Args {
-    /// The CalDAV account from the arguments; an error if CalDAV was chosen without one.
+    /// The CalDAV account from the arguments; an error if CalDAV is selected without an account.
     pub fn account(&self) -> Result<Option<TechnicalAccount>> {
         if self.provider != CalendarSystem::CalDav {
             return Ok(None);
@@ -97,7 +97,7 @@ impl Args {
         }
     }
 
-    /// The hosts that may be called although they are private: those named in the arguments.
+    /// The hosts in the arguments, which may be called even if their IP addresses are private.
     pub fn private_hosts(&self) -> Vec<String> {
         let named = [&self.url, &self.calendar_url, &self.sandbox];
         let hosts = named.into_iter().flatten().filter_map(|url| url.host_str());

@@ -11,7 +11,7 @@ pub const POLL_INTERVAL: Duration = Duration::from_millis(250);
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// A wait that grows up to a limit.
+/// Increasing waits between attempts, up to a total limit.
 #[derive(Debug)]
 pub struct Backoff {
     since: Instant,
@@ -20,7 +20,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Starts a wait of at most `limit` in total.
+    /// Starts a series of waits of at most `limit` in total.
     pub fn with_limit(limit: Duration) -> Self {
         Self { since: Instant::now(), limit, next: FIRST }
     }

@@ -1,4 +1,4 @@
-//! Why a step of the demo fails.
+//! Errors of the demo's steps.
 
 /// Why the demo stopped.
 #[derive(Debug, thiserror::Error)]
@@ -9,17 +9,17 @@ pub enum Error {
     /// The API refused a mutation.
     #[error("{message} ({code})")]
     Refused {
-        /// Stable code of the refusal.
+        /// Stable, machine-readable code of the refusal.
         code: String,
-        /// The sentence for people.
+        /// The human-readable message.
         message: String,
     },
     /// A page reports a failure.
     #[error("the page \"{title}\" says: {message} ({code})")]
     Page {
-        /// The heading that people see first.
+        /// The heading of the page.
         title: String,
-        /// Stable code on the page; empty if it has none.
+        /// Stable, machine-readable code on the page; empty if it has none.
         code: String,
         /// The page's text.
         message: String,
@@ -27,7 +27,7 @@ pub enum Error {
     /// A server did not respond for longer than the demo waits.
     #[error("{what} could not be reached: {why}")]
     Unreachable {
-        /// Which server was called, in words for people.
+        /// Human-readable name of the server that was called.
         what: String,
         /// The last error of the network.
         why: String,
@@ -35,7 +35,7 @@ pub enum Error {
     /// An expected event did not happen in time.
     #[error("{what} did not happen within {seconds} s; the last answer was {last}")]
     TooLate {
-        /// The expected event, in words for people.
+        /// Human-readable description of the expected event.
         what: String,
         /// How long the demo waited, in seconds.
         seconds: u64,
@@ -48,7 +48,7 @@ pub enum Error {
     /// A file cannot be used.
     #[error("{path} cannot be used: {source}")]
     File {
-        /// What could not be used: a file's path, `sh`, or standard output.
+        /// The resource that could not be used: a file's path, `sh`, or standard output.
         path: String,
         /// The error of the operating system.
         source: std::io::Error,
@@ -62,7 +62,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Stable code for programs.
+    /// Stable, machine-readable code.
     pub fn code(&self) -> &str {
         match self {
             Self::Unexpected(_) => "UNEXPECTED",
@@ -85,7 +85,7 @@ pub(super) fn unexpected(what: impl Into<String>) -> Error {
     Error::Unexpected(what.into())
 }
 
-/// Fails with `otherwise` unless `holds`.
+/// Returns an error with the message `otherwise` unless the condition `holds`.
 pub(super) fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<()> {
     if holds { Ok(()) } else { Err(Error::Unexpected(otherwise())) }
 }

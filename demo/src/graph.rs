@@ -1,4 +1,4 @@
-//! The GraphQL API, called as a vendor's back end calls it.
+//! A client of Muster's GraphQL API, as a vendor's back end would use it.
 //!
 //! A request is repeated, with the same variables and so with the same `idempotencyKey`, while the server is
 //! unreachable or already working on it. A request without such a key is sent with [`GraphQlClient::send_once`], and
@@ -16,7 +16,7 @@ use super::{
 
 const TENANT: HeaderName = HeaderName::from_static("muster-tenant");
 
-/// A client of the API; acts for one tenant once that is known.
+/// A client of the GraphQL API; sends the tenant's id with every request after the tenant has been created.
 #[derive(Debug, Clone)]
 pub struct GraphQlClient {
     client: Client,
@@ -40,12 +40,12 @@ impl GraphQlClient {
         Self { client, url, key, tenant: None }
     }
 
-    /// Sets the tenant that later requests act for.
+    /// Sets the tenant that later requests access.
     pub fn act_for(&mut self, tenant: &str) {
         self.tenant = Some(tenant.to_owned());
     }
 
-    /// Runs a document until there is a response.
+    /// Executes a document, repeatedly until there is a response.
     pub async fn query(&self, document: &str, variables: Value) -> Result<Value> {
         let mut patience = Backoff::with_limit(MAX_OUTAGE);
         loop {
@@ -59,7 +59,7 @@ impl GraphQlClient {
         }
     }
 
-    /// Runs a mutation of one field until there is a response; a refusal is an error.
+    /// Executes a mutation with one field, repeatedly until there is a response; a refusal is an error.
     pub async fn mutate(&self, document: &str, variables: Value) -> Result<Value> {
         let mut patience = Backoff::with_limit(MAX_OUTAGE);
         loop {
@@ -71,7 +71,7 @@ impl GraphQlClient {
         }
     }
 
-    /// Runs a document once.
+    /// Executes a document once.
     pub async fn send_once(&self, document: &str, variables: Value) -> Result<Attempt> {
         let body = json!({ "query": document, "variables": variables }).to_string();
         let mut request = Request::new(Method::POST, self.url.clone())
@@ -130,7 +130,7 @@ fn is_in_progress(code: &str) -> bool {
     matches!(code, "IN_PROGRESS" | "BOOKING_IN_PROGRESS")
 }
 
-/// A text in a response; an error if it is absent.
+/// A string in a response; an error if it is absent.
 pub fn text_at<'a>(value: &'a Value, pointer: &str) -> Result<&'a str> {
     let found = value.pointer(pointer).and_then(Value::as_str);
     found.ok_or_else(|| unexpected(format!("the answer has no text at {pointer}: {value}")))

@@ -1,8 +1,8 @@
 //! A vendor's back end and an administrator's browser. `muster demo` performs the main use cases with them, over HTTP;
 //! the seed of `muster dev` and the end-to-end tests use the browser.
 //!
-//! The demo uses a running server or one of its own, which its caller launches ([`Launch`]). It knows nothing of the
-//! server's internals, and checks the results directly at the provider. Requests are repeated with the same idempotency
+//! The demo uses a running server or one of its own, which its caller launches ([`Launch`]). It uses only the server's
+//! public interface, and checks the results directly at the provider. Requests are repeated with the same idempotency
 //! keys while the server is unreachable, so that the server may be killed and restarted meanwhile. It exits with an
 //! error unless every step succeeds.
 
@@ -74,11 +74,11 @@ struct Demo {
     client: http::Client,
     sandbox: Option<sandbox::SandboxClient>,
     dav: Option<dav::DavClient>,
-    /// Initial password of the technical account.
+    /// Initial password of the service account.
     password: String,
     system: CalendarSystem,
     users: usize,
-    /// Address of a person out of scope, for directories that may not list one.
+    /// Email address of a person whose mailbox is out of scope, for directories that may not list such a person.
     out_of_reach: Option<String>,
     landing: url::Url,
     state: State,
@@ -86,7 +86,7 @@ struct Demo {
 }
 
 impl Demo {
-    /// Runs a step, unless the calendar system lacks it or an earlier run completed it.
+    /// Runs a step, unless the calendar system does not support it or an earlier run completed it.
     async fn step(&mut self, step: Step, work: impl AsyncFnOnce(&mut Self) -> Result<String>) -> Result<()> {
         if self.is_settled(step) {
             return Ok(());
@@ -102,7 +102,7 @@ impl Demo {
         }
     }
 
-    /// Whether a step need not be run; if so, that is recorded.
+    /// Whether a step can be skipped; records a step that the calendar system does not support.
     fn is_settled(&mut self, step: Step) -> bool {
         let verdict = match (step.missing_reason(self.system), self.state.recorded_result(step)) {
             (Some(why), _) => Verdict::NotApplicable(why),
@@ -124,7 +124,7 @@ impl Demo {
         self.sandbox.is_some() || self.dav.is_some()
     }
 
-    /// Current password of the technical account.
+    /// Current password of the service account.
     fn password(&self) -> &str {
         self.state.made.password.as_deref().unwrap_or(&self.password)
     }

@@ -1,4 +1,4 @@
-//! The steps of the demo in order, and which of them a calendar system lacks.
+//! The steps of the demo in order, and the steps that a calendar system does not support.
 
 /// The calendar systems that the demo can connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -18,7 +18,7 @@ pub enum CalendarSystem {
 }
 
 impl CalendarSystem {
-    /// The word for the system in the API and on the pages.
+    /// The name of the calendar system in the API and on the pages.
     pub const fn api_name(self) -> &'static str {
         match self {
             Self::Microsoft365 => "MICROSOFT_365",
@@ -67,7 +67,7 @@ steps! {
     TickTerms = "Tick the terms and choose the calendar system",
     SignIn = "Sign in at the provider as an administrator",
     Consent = "Consent for the organisation",
-    TypeCredentials = "Type the technical account's credentials",
+    TypeCredentials = "Type the service account's credentials",
     Authorise = "Authorise the use of the access",
     Land = "Land back at the vendor",
     Verify = "Verify the connection",

@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 
 use super::plan::{CalendarSystem, Step};
 
-/// Width of the table if the output is no terminal, in columns.
+/// Width of the table if the output is not a terminal, in columns.
 const WIDTH: u16 = 150;
 /// Minimum width of the table; a narrower terminal wraps lines itself.
 const NARROWEST: u16 = 80;
 
-/// How a step ended.
+/// Outcome of one step of the demo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The step succeeded; describes what was observed.
     Done(String),
     /// The calendar system does not support the step; gives the reason.
     NotApplicable(&'static str),
-    /// The step failed.
+    /// An error occurred, described by its message.
     Failed(String),
     /// The step was not run because an earlier one failed.
     NotReached,
@@ -60,7 +60,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Shows the progress bar and starts the clock.
+    /// Shows the progress bar and starts measuring the duration.
     pub fn begin(system: CalendarSystem) -> Self {
         let bars = MultiProgress::new();
         let whole = bars.add(ProgressBar::new(Step::ALL.len() as u64));
@@ -95,7 +95,7 @@ impl Report {
         }
     }
 
-    /// Records how a step ended.
+    /// Records the result of a step.
     pub fn record(&mut self, step: Step, verdict: Verdict, took: Duration) {
         let line = format!("{:<14} {} {}", verdict.word(), step.title(), shown(verdict.note()));
         self.print_line(line.trim_end());
@@ -114,13 +114,13 @@ impl Report {
         self.whole.finish_and_clear();
     }
 
-    /// Whether every step succeeded or does not apply.
+    /// Whether every step succeeded or is not supported by the calendar system.
     pub fn all_succeeded(&self) -> bool {
         let good = |verdict: &Verdict| matches!(verdict, Verdict::Done(_) | Verdict::NotApplicable(_));
         self.rows.len() == Step::ALL.len() && self.rows.iter().all(|(_, verdict, _)| good(verdict))
     }
 
-    /// The results for people: one row per step, with verdict, duration and observation.
+    /// The results as a table for people: one row per step, with result, duration and observation.
     pub fn table(&self) -> String {
         let mut table = Table::new();
         table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -150,7 +150,7 @@ impl Report {
         format!("{table}\n{end} ({:.1} s)", self.since.elapsed().as_secs_f64())
     }
 
-    /// The results for programs, as JSON, with what was created.
+    /// The results as JSON for programs, including the created objects.
     pub fn to_json(&self, made: &Value) -> Value {
         let steps = self.rows.iter().map(|(step, verdict, took)| {
             json!({

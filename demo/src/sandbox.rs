@@ -1,4 +1,4 @@
-//! The provider sandbox's control interface: the organisation, its events, its consents.
+//! A client for the provider sandbox's control interface, which manages organisations, events and consents.
 
 use http::{Client, Method, Request};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use super::{
     wire,
 };
 
-/// What an administrator of Google Workspace grants to the service account, as the connect page says.
+/// The scopes that a Google Workspace administrator grants to the service account, as listed on the connect page.
 const SCOPES: [&str; 7] = [
     "https://www.googleapis.com/auth/calendar.events",
     "https://www.googleapis.com/auth/calendar.events.freebusy",
@@ -78,8 +78,8 @@ impl SandboxClient {
         &self.base
     }
 
-    /// Gives the organisation's Exchange server a technical account, or the existing account another password. Returns
-    /// its user name.
+    /// Creates a service account on the organisation's Exchange server, or changes the existing account's password.
+    /// Returns its user name.
     pub async fn set_technical_account(&self, organisation: &str, password: &str) -> Result<String> {
         let path = format!("organisations/{organisation}/technical-account");
         let made = self.post(&path, &json!({ "password": password })).await?;
@@ -98,8 +98,8 @@ impl SandboxClient {
         Ok(clients.len())
     }
 
-    /// Creates a service account at Google that the organisation's administrator authorises; an existing one gets
-    /// another key. Returns the key file.
+    /// Creates a service account at Google that the organisation's administrator authorises; an existing account gets
+    /// a new key. Returns the key file.
     pub async fn create_service_account(&self, organisation: &str, name: &str) -> Result<String> {
         let key = self.post("google/service-accounts", &json!({ "name": name })).await?;
         let path = format!("organisations/{organisation}/google/delegations");

@@ -1,4 +1,4 @@
-//! A test server with prepared responses.
+//! A test server that sends predefined responses.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +8,7 @@ use tokio::{
 };
 use url::Url;
 
-/// Sends one prepared response for each request, and records the requests.
+/// Starts a server that sends one predefined response for each request, and records the requests.
 pub async fn start_server(answers: Vec<String>) -> (Url, Arc<Mutex<Vec<String>>>, JoinSet<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();

@@ -1,4 +1,4 @@
-//! The server that the demo uses: a running one, or one of its own in a temporary folder.
+//! The Muster server that the demo uses: a running one, or its own one in a temporary folder.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -21,21 +21,21 @@ use super::{
     state::State,
 };
 
-/// URL to which the administrator's browser is redirected; nobody listens there.
+/// Return URL to which the administrator's browser is redirected; no server listens at this URL.
 const LANDING: &str = "http://localhost/settings/calendar";
 
-/// What the demo's own server uses.
+/// Options for launching the demo's own server.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
     /// Folder for the server's files.
     pub data: PathBuf,
-    /// Database of the server; SQLite in `data` if none is named.
+    /// Database URL of the server; SQLite in `data` by default.
     pub database_url: Option<String>,
-    /// The same database as its owner; only for PostgreSQL.
+    /// URL of the same database for the role that owns its tables; only for PostgreSQL.
     pub migration_url: Option<String>,
-    /// Queue of the server; in-process if none is named.
+    /// Queue URL of the server; an in-process queue by default.
     pub queue_url: Option<String>,
-    /// Hosts that the server may call although they are private.
+    /// Hosts that the server may call even if their IP addresses are private.
     pub allowed_hosts: Vec<String>,
 }
 
@@ -47,20 +47,20 @@ pub struct LaunchedServer {
     pub key: String,
     /// URL of the sandbox.
     pub sandbox: Url,
-    /// Ends it, and returns when its files are no longer used.
+    /// Stops the server, and returns when its files are no longer in use.
     pub stop: Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>>,
 }
 
-/// Launches servers.
+/// Launches a server for the demo.
 pub trait Launch {
-    /// Launches an empty server; an error says why it does not start.
+    /// Launches an empty server; the error explains why the server does not start.
     fn launch(
         &self,
         options: ServerOptions,
     ) -> LocalBoxFuture<'_, std::result::Result<LaunchedServer, String>>;
 }
 
-/// A server, with the resources it uses.
+/// The server that the demo uses, with its resources.
 pub struct DemoServer {
     client: Client,
     graphql: Url,

@@ -18,9 +18,9 @@ use super::{
 pub struct Person {
     /// The user's id.
     pub id: String,
-    /// A display name.
+    /// The display name.
     pub name: String,
-    /// The address of the user's mailbox.
+    /// The email address of the user's mailbox.
     pub address: String,
 }
 
@@ -29,13 +29,13 @@ pub struct Person {
 pub struct Room {
     /// Identifier in the API, `rom_...`.
     pub id: String,
-    /// A display name.
+    /// The display name.
     pub name: String,
-    /// The address of the room's mailbox.
+    /// The email address of the room's mailbox.
     pub address: String,
 }
 
-/// A time that the API offered.
+/// A slot that the API offered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
     /// The start of the offered time.
@@ -53,9 +53,9 @@ pub struct BookingRecord {
     pub id: String,
     /// The title, unique per demo, by which the event is found.
     pub title: String,
-    /// The address of the mailbox that holds the event.
+    /// The email address of the mailbox whose calendar contains the event.
     pub mailbox: String,
-    /// The address of the room's mailbox.
+    /// The email address of the room's mailbox.
     pub room: String,
     /// The UID shared by all copies of the event; `None` if the provider cannot be queried.
     pub uid: Option<String>,
@@ -65,17 +65,18 @@ pub struct BookingRecord {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CreatedObjects {
-    /// Distinguishes this demo from others on the same server.
+    /// Name that distinguishes this run of the demo from other runs on the same server.
     pub name: String,
     /// The id of the organisation at the provider's sandbox.
     pub organisation: Option<String>,
-    /// The id of the customer at Muster, `ten_...`; `None` before its creation.
+    /// The id of the tenant in Muster, `ten_...`; `None` before its creation.
     pub tenant: Option<String>,
     /// The URL of the latest invitation.
     pub link: Option<String>,
-    /// The id of the link to the calendar system, `int_...`; `None` before its creation.
+    /// The id of the integration, `int_...`; `None` before its creation.
     pub integration: Option<String>,
-    /// The address for bookings of unreachable organisers; `None` until it is chosen.
+    /// The email address of the service mailbox, which receives the bookings of unreachable organisers; `None` until
+    /// it is selected.
     pub service_mailbox: Option<String>,
     /// The people, in the order of the directory.
     pub people: Vec<Person>,
@@ -93,26 +94,26 @@ pub struct CreatedObjects {
     pub bookings: BTreeMap<String, BookingRecord>,
     /// The idempotency keys of all writes at the provider, by their purpose.
     pub keys: BTreeMap<String, String>,
-    /// The technical account of the organisation at the provider's sandbox; `None` if it has none.
+    /// The service account of the organisation at the provider's sandbox; `None` if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// The technical account's password, once the demo has changed it.
+    /// The service account's current password if the demo has changed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
-    /// The completed steps, with what was observed.
+    /// The completed steps with their observed results.
     pub done: BTreeMap<String, String>,
 }
 
 /// [`CreatedObjects`], and the file that records it.
 #[derive(Debug)]
 pub struct State {
-    /// The recorded facts; [`State::save`] writes them.
+    /// The recorded objects, which [`State::save`] writes to the file.
     pub made: CreatedObjects,
     file: Option<PathBuf>,
 }
 
 impl State {
-    /// Reads the file of an earlier demo, or begins with `name`.
+    /// Reads the file of an earlier run of the demo, or starts a new run called `name`.
     pub fn open(file: Option<PathBuf>, name: impl FnOnce() -> String) -> Result<Self> {
         let read = file.as_ref().map(std::fs::read_to_string);
         let made = match read {
@@ -128,7 +129,7 @@ impl State {
         Ok(state)
     }
 
-    /// Writes the file, completely or not at all.
+    /// Writes the file atomically.
     pub fn save(&self) -> Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         let fresh = file.with_extension("partly");
@@ -144,7 +145,7 @@ impl State {
         write.map_err(|error| at(Some(file), error))
     }
 
-    /// The idempotency key for a purpose; the same at every repetition.
+    /// The idempotency key for a purpose; a repeated call returns the same key.
     pub fn idempotency_key(&mut self, what: &str) -> Result<String> {
         if let Some(key) = self.made.keys.get(what) {
             return Ok(key.clone());
@@ -155,7 +156,7 @@ impl State {
         Ok(key)
     }
 
-    /// What an earlier run observed when it completed the step; `None` if it did not.
+    /// The result that an earlier run observed when it completed the step; `None` if it did not complete the step.
     pub fn recorded_result(&self, step: Step) -> Option<&str> {
         self.made.done.get(step.name()).map(String::as_str)
     }

@@ -32,8 +32,8 @@ pub async fn send_reporting_repeat(
     }
 }
 
-/// Sends a request once. The inner error means that the server is unreachable, so that it is unknown whether the
-/// request had its effect.
+/// Sends a request once. The inner error means that the server is unreachable, and that it is unknown whether the
+/// request took effect.
 pub async fn send_once(client: &Client, request: Request) -> Result<std::result::Result<Response, String>> {
     match client.send(request).await {
         Ok(answer) if is_away(answer.status) => Ok(Err(format!("status {}", answer.status))),

@@ -1,5 +1,5 @@
-//! Permissions, the rules that proofs name, and why a caller is refused. Callers and their proofs are in `services`,
-//! which authenticates.
+//! Permissions, the rules that proof types such as `Allowed<UserEdit>` stand for, and the reasons for which a caller is
+//! denied access. The `services` crate authenticates callers and makes the proofs.
 
 use std::collections::BTreeSet;
 
@@ -8,15 +8,15 @@ use crate::{
     words,
 };
 
-/// Declares the permissions and, in [`may`], a rule of the same name for each of them.
+/// Declares the permissions and, in [`may`], a rule of the same name for each permission.
 macro_rules! permissions {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),* $(,)? }) => {
         words! { $(#[$doc])* $name { $($(#[$vdoc])* $variant = $word),* } }
 
-        /// Marker types for proofs: one for each permission, and one for each rule that several permissions can
-        /// satisfy.
+        /// Marker types for proofs of permission: one for each permission, and one for each rule that several
+        /// permissions can satisfy.
         ///
-        /// They have no values and appear only as type parameters, as in `Allowed<may::UserEdit>`.
+        /// The marker types have no values and appear only as type parameters, as in `Allowed<may::UserEdit>`.
         pub mod may {
             pub use super::rules::*;
 
@@ -69,13 +69,13 @@ permissions! {
     }
 }
 
-/// A rule that a proof establishes: a single permission, or a combination of several. Implemented only by the types
-/// in [`may`].
+/// An access rule that a proof establishes: the caller has one permission, or one of several combinations. Implemented
+/// only by the types in [`may`].
 pub trait Rule: sealed::Sealed {
-    /// The permission named in the error when the rule is not satisfied.
+    /// The permission named in the error when the caller does not satisfy the rule.
     const NAMED: Permission;
 
-    /// Whether these permissions satisfy the rule.
+    /// Whether a caller with these permissions satisfies the rule.
     fn is_met(permissions: &BTreeSet<Permission>) -> bool {
         permissions.contains(&Self::NAMED)
     }
@@ -85,14 +85,14 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// Rules that several combinations of permissions satisfy.
+/// Access rules that several combinations of permissions satisfy.
 mod rules {
     use std::collections::BTreeSet;
 
     use super::{Permission, Rule, sealed::Sealed};
 
-    /// Connect calendars: with `CALENDAR_CONNECT`, as platform administrator, or with every permission on users
-    /// (S1.3).
+    /// Permits connecting calendars: with `CALENDAR_CONNECT`, as platform administrator, or with every permission on
+    /// users (S1.3).
     #[derive(Debug, Clone, Copy)]
     pub enum ConnectCalendars {}
 
@@ -110,7 +110,8 @@ mod rules {
         }
     }
 
-    /// See integrations: with `CONNECTION_VIEW`, or because the caller may [`ConnectCalendars`] them.
+    /// Permits viewing integrations: with `CONNECTION_VIEW`, or because the caller may connect calendars
+    /// ([`ConnectCalendars`]).
     #[derive(Debug, Clone, Copy)]
     pub enum SeeIntegrations {}
 
@@ -124,7 +125,7 @@ mod rules {
         }
     }
 
-    /// See rooms: with `CONNECTION_VIEW` or `AVAILABILITY_VIEW`.
+    /// Permits viewing rooms: with `CONNECTION_VIEW` or `AVAILABILITY_VIEW`.
     #[derive(Debug, Clone, Copy)]
     pub enum SeeRooms {}
 
@@ -176,7 +177,7 @@ impl StandardRole {
     }
 }
 
-/// The identity behind a request, as authentication established it.
+/// The identity of the caller of a request, as established by authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallerKind {
     /// No valid credential came with the request.
@@ -192,19 +193,19 @@ pub enum CallerKind {
 /// Why a caller was denied access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// The request carries no valid key or token.
-    #[error("Sign in: this request carries no valid key or token.")]
+    /// The request contains no valid API key or access token.
+    #[error("Sign in: this request contains no valid API key or access token.")]
     Unauthenticated,
     /// The caller is known but lacks this permission.
     #[error("You may not do this: it needs the permission {0}.")]
     Forbidden(Permission),
-    /// The request needs a tenant, but the vendor key did not name one.
-    #[error("Name the tenant you act for in the header Muster-Tenant.")]
+    /// The request needs a tenant, but the request with the vendor key did not specify one.
+    #[error("Specify the tenant in the Muster-Tenant header.")]
     TenantMissing,
 }
 
 impl Denied {
-    /// The stable code for clients.
+    /// Stable, machine-readable code of the denial.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Unauthenticated => "UNAUTHENTICATED",

@@ -1,8 +1,8 @@
-//! Busy times as one bit per cell of a fixed grid.
+//! Bitmaps of busy times: one bit per cell of a fixed time grid.
 //!
-//! A calendar's bitmap is stored beside its events, so that a search for common free time reads and ORs a few
-//! kilobytes instead of merging every event. It is inexact in one direction only: a cell that any busy instant
-//! touches is marked. What the grid cannot decide, [`crate::slots`] looks up in the exact times.
+//! A calendar's bitmap is stored beside its events, so that a search for common free time reads and ORs a few kilobytes
+//! instead of merging every event. The bitmap is inexact in one direction only: a cell is marked if any part of it is
+//! busy. Where the grid is too coarse to decide, [`crate::slots`] uses the exact times.
 //!
 //! Cell `i` is bit `i % 8` of byte `i / 8`. Bits after the last cell are always zero.
 
@@ -10,10 +10,11 @@ use chrono::Duration;
 
 use crate::time::{TimeRange, Timestamp};
 
-/// The cell length of stored bitmaps, in minutes.
+/// The length of a grid cell in stored bitmaps, in minutes.
 pub const GRID_MINUTES: u32 = 5;
 
-/// The bytes before the bits: start in seconds (8), cell length in minutes (4), number of cells (4).
+/// Length of the header of a serialised bitmap, in bytes: start in seconds (8), cell length in minutes (4), number of
+/// cells (4).
 const HEADER: usize = 16;
 
 /// Marks which cells of a time window are busy.
@@ -25,7 +26,8 @@ pub struct Bitmap {
     bits: Vec<u8>,
 }
 
-/// A half-open range in microseconds since 1970; the search uses it because integers are cheaper than dates.
+/// A half-open time range in microseconds since 1970. The slot search uses it because integers are cheaper to compare
+/// than dates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MicrosRange {
     pub(crate) from: i64,
@@ -44,7 +46,7 @@ impl MicrosRange {
     }
 }
 
-/// The cells of a time range, as half-open ranges of cell numbers.
+/// The grid cells of a time range, as half-open ranges of cell numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CellRange {
     /// Cells that the time range touches.
@@ -64,7 +66,8 @@ pub struct GridMismatch {
 }
 
 impl Bitmap {
-    /// A free bitmap over `window`, extended to whole cells. A grid of 0 minutes counts as 1.
+    /// Creates a bitmap over `window`, extended to whole cells, in which every cell is free. A grid of 0 minutes counts
+    /// as 1.
     pub fn all_free(window: TimeRange, grid_minutes: u32) -> Self {
         let grid_minutes = grid_minutes.max(1);
         let grid = grid_micros(grid_minutes);
@@ -74,12 +77,12 @@ impl Bitmap {
         Self { start_micros: first * grid, grid_minutes, cells, bits: vec![0; cells.div_ceil(8)] }
     }
 
-    /// The bitmap of a calendar about which nothing is known: it covers no time.
+    /// The bitmap of a calendar whose busy times are unknown: it covers no time.
     pub fn unknown() -> Self {
         Self { start_micros: 0, grid_minutes: GRID_MINUTES, cells: 0, bits: Vec::new() }
     }
 
-    /// A bitmap over `window` in which every cell touched by one of the `busy` ranges is marked.
+    /// Creates a bitmap over `window` in which every cell touched by one of the `busy` ranges is marked.
     pub fn from_busy(
         window: TimeRange,
         grid_minutes: u32,
@@ -92,7 +95,7 @@ impl Bitmap {
         bitmap
     }
 
-    /// The time that the bitmap covers; `None` if it covers none.
+    /// The time range that the bitmap covers; `None` if it covers none.
     pub fn window(&self) -> Option<TimeRange> {
         TimeRange::new(instant(self.start_micros), instant(self.cell_micros(self.cells as i64)))
     }
@@ -102,7 +105,7 @@ impl Bitmap {
         self.grid_minutes
     }
 
-    /// Marks every cell that `range` touches. The part outside the window is ignored.
+    /// Marks every grid cell that `range` touches. Ignores the part of `range` outside the bitmap's window.
     pub fn mark_busy(&mut self, range: TimeRange) {
         let (from, to) = self.cells(range.into()).touched;
         let (from, to) = (clamp(from, self.cells), clamp(to, self.cells));
@@ -121,14 +124,14 @@ impl Bitmap {
         }
     }
 
-    /// Whether no cell that `range` touches is marked. Time outside the window counts as busy.
+    /// Whether no marked grid cell touches `range`. Time outside the bitmap's window counts as busy.
     pub fn is_free(&self, range: TimeRange) -> bool {
         let (from, to) = self.cells(range.into()).touched;
         from >= 0 && to <= self.cells as i64 && self.last_busy_cell(from, to).is_none()
     }
 
-    /// Marks every cell that `other` marks, whatever the windows of the two. Fails, and changes nothing, if the
-    /// cell lengths differ.
+    /// Adds the busy cells of `other` to this bitmap; the two windows may differ. Fails without changing the bitmap if
+    /// the cell lengths differ.
     pub fn union(&mut self, other: &Self) -> Result<(), GridMismatch> {
         if self.grid_minutes != other.grid_minutes {
             return Err(GridMismatch { left: self.grid_minutes, right: other.grid_minutes });
@@ -146,8 +149,8 @@ impl Bitmap {
         Ok(())
     }
 
-    /// The same window with every busy time extended: by `before` at its start and `after` at its end, both rounded
-    /// up to whole cells. Negative durations count as zero.
+    /// Returns a bitmap of the same window in which every busy time starts earlier by `before` and ends later by
+    /// `after`, both rounded up to whole cells. Negative durations count as zero.
     #[must_use]
     pub fn widened(&self, before: Duration, after: Duration) -> Self {
         let mut wide = self.clone();
@@ -156,7 +159,7 @@ impl Bitmap {
         wide
     }
 
-    /// Serialises the bitmap: start, cell length, number of cells, bits; big-endian.
+    /// Serialises the bitmap, big-endian: start, cell length, number of cells, bits.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEADER + self.bits.len());
         bytes.extend((self.start_micros / 1_000_000).to_be_bytes());
@@ -166,7 +169,7 @@ impl Bitmap {
         bytes
     }
 
-    /// Parses the output of [`Bitmap::to_bytes`]; `None` for anything else.
+    /// Parses the output of [`Bitmap::to_bytes`]; `None` for any other bytes.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (header, bits) = bytes.split_at_checked(HEADER)?;
         let seconds = i64::from_be_bytes(header[..8].try_into().ok()?);
@@ -181,7 +184,7 @@ impl Bitmap {
         (lies_on_grid && bits.len() == cells.div_ceil(8) && bitmap.bits == bits).then_some(bitmap)
     }
 
-    /// The cells of a time range. They may lie outside the window.
+    /// The grid cells of a time range; they may lie outside the bitmap's window.
     pub(crate) fn cells(&self, stretch: MicrosRange) -> CellRange {
         let (from, to) = (stretch.from - self.start_micros, stretch.to - self.start_micros);
         // A constant divisor is some times faster, and this is what a search spends its time on.
@@ -193,7 +196,7 @@ impl Bitmap {
         CellRange { touched: (from, to + i64::from(over)), inside: (from + i64::from(into), to) }
     }
 
-    /// The last marked cell of `from..to`. Cells outside the window are not marked.
+    /// The last marked cell in the cell numbers `from..to`. Cells outside the bitmap's window are not marked.
     pub(crate) fn last_busy_cell(&self, from: i64, to: i64) -> Option<i64> {
         let mut end = to;
         while end > from {
@@ -207,12 +210,12 @@ impl Bitmap {
         None
     }
 
-    /// The start of a cell, in microseconds since 1970.
+    /// The start of a grid cell, in microseconds since 1970.
     pub(crate) const fn cell_micros(&self, cell: i64) -> i64 {
         self.start_micros + cell * self.grid()
     }
 
-    /// The 64 cells from cell `at` on; those outside the window are not marked.
+    /// The bits of the 64 cells from cell `at` on, as a word; cells outside the window are not marked.
     fn word(&self, at: i64) -> u64 {
         let (byte, shift) = (at.div_euclid(8), at.rem_euclid(8));
         if let Some(nine) = usize::try_from(byte).ok().and_then(|byte| self.bits.get(byte..byte + 9)) {
@@ -241,8 +244,8 @@ impl Bitmap {
         }
     }
 
-    /// Extends every mark by `cells`; `direction` 1 extends to earlier cells, -1 to later ones. Doubles its stride
-    /// in each pass.
+    /// Extends every run of marked cells by `cells`: towards earlier cells if `direction` is 1, towards later ones if
+    /// -1. Doubles its stride in each pass.
     fn spread(&mut self, cells: i64, direction: i64) {
         let mut done = 0;
         let cells = cells.min(self.cells as i64);
@@ -255,7 +258,7 @@ impl Bitmap {
         self.clear_rest();
     }
 
-    /// Clears the bits after the last cell.
+    /// Clears the padding bits after the last cell.
     fn clear_rest(&mut self) {
         if let (used @ 1.., Some(last)) = (self.cells % 8, self.bits.last_mut()) {
             *last &= 0xff >> (8 - used);
@@ -271,7 +274,7 @@ const fn grid_micros(minutes: u32) -> i64 {
     minutes as i64 * 60_000_000
 }
 
-/// Divides; returns the quotient and whether there is a remainder.
+/// Divides `value` by `unit`; returns the quotient and whether there is a remainder.
 #[inline]
 const fn parts(value: i64, unit: i64) -> (i64, bool) {
     let whole = value.div_euclid(unit);

@@ -1,10 +1,10 @@
 //! Limits the work spent on parsing data from a provider.
 //!
-//! Anybody who may put an event into a calendar decides what it contains, so the work for a single text must be
-//! limited. Work is counted in steps of about the same size (a line read, a day examined) where it is done, because a
-//! busy thread cannot be stopped by another. What exceeds its budget counts as busy and is marked as unreadable.
+//! Anybody who can add an event to a calendar controls its content, so the work for parsing one item must be limited.
+//! Work is counted in steps of about the same size (a line parsed, a day examined) where it is done, because a busy
+//! thread cannot be stopped from outside. An item that exceeds its budget is marked as unreadable and counts as busy.
 
-/// Budget of steps shared by the items of one response.
+/// Budget of parsing steps, shared by the items of one provider response.
 #[derive(Debug, Clone)]
 pub struct BodyBudget {
     shared: u64,
@@ -13,15 +13,15 @@ pub struct BodyBudget {
 }
 
 impl BodyBudget {
-    /// Steps of one response beyond those reserved for each item.
+    /// Number of parsing steps that the items of one response share, in addition to the steps reserved for each item.
     const SHARED: u64 = 1_000_000;
-    /// Maximum number of steps for one item.
+    /// Maximum number of parsing steps for one item of a response.
     const ITEM: u64 = 250_000;
-    /// Steps reserved for each item, so that a few costly items take nothing from the others: enough for one day in
-    /// each week of two years.
+    /// Parsing steps reserved for each item, so that a few costly items do not use up the budget of the others: enough
+    /// for one day in each week of two years.
     const OWN: u64 = 200;
 
-    /// A full budget for one response.
+    /// Creates the full budget for one provider response.
     pub const fn for_response() -> Self {
         Self { shared: Self::SHARED, item: 0, spent: 0 }
     }
@@ -31,7 +31,7 @@ impl BodyBudget {
         self.item = 0;
     }
 
-    /// Spends steps; `false` if too few are left, in which case the item must be abandoned.
+    /// Spends parsing steps; returns `false` if too few are left, in which case the item must be abandoned.
     pub const fn spend(&mut self, steps: u64) -> bool {
         let item = self.item.saturating_add(steps);
         let beyond = item.saturating_sub(Self::OWN).saturating_sub(self.item.saturating_sub(Self::OWN));
@@ -44,7 +44,7 @@ impl BodyBudget {
         true
     }
 
-    /// Steps spent so far, over all items.
+    /// Parsing steps spent so far, over all items of the response.
     pub const fn spent(&self) -> u64 {
         self.spent
     }

@@ -1,8 +1,8 @@
 //! The only source of the current time.
 //!
-//! Nothing else in Muster reads the time. Instants are truncated to microseconds here, once, because PostgreSQL
-//! stores microseconds and SQLite stores whatever it is given: otherwise values would compare differently in the
-//! two databases.
+//! Nothing else in Muster reads the system time. Instants are truncated to microseconds once, in this module:
+//! PostgreSQL stores microseconds and SQLite any precision, so values would otherwise compare differently in the two
+//! databases.
 
 use std::{
     sync::{Arc, LazyLock, Mutex},
@@ -13,18 +13,19 @@ use chrono::{DateTime, Duration, SubsecRound, Utc};
 
 use crate::time::Timestamp;
 
-/// Source of the current time, shared by every part of a node.
+/// Source of the current time, shared by all components of a node.
 pub trait Clock: Send + Sync + std::fmt::Debug {
     /// The current time, truncated to microseconds.
     fn now(&self) -> Timestamp;
 
-    /// The value that SQL statements bind as "now" when they compare leases and due times.
+    /// The value that SQL statements bind as the current time when they compare leases and due times.
     ///
     /// `None` lets the database use its own clock, so that nodes with wrong clocks agree with each other. A test
     /// clock returns `Some`, so that the database's time follows the test's.
     fn sql(&self) -> Option<Timestamp>;
 
-    /// A monotonic time: the difference of two values is correct even if [`Clock::now`] was set back in between.
+    /// The time of a monotonic clock: the difference of two values is correct even if [`Clock::now`] was set back in
+    /// between.
     fn steady(&self) -> std::time::Duration {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         START.elapsed()

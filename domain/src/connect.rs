@@ -1,9 +1,9 @@
-//! Enums about connecting a calendar system and about stored secrets.
+//! Enums for connect sessions, which connect a calendar system in a browser, and for stored secrets.
 
 use crate::words;
 
 words! {
-    /// What a browser's connect session is for.
+    /// What a browser's connect session connects.
     ConnectPurpose {
         /// Connecting an integration.
         Connect = "CONNECT",
@@ -15,19 +15,19 @@ words! {
 }
 
 words! {
-    /// Progress of a connect session.
+    /// How far a connect session has progressed.
     ConnectStep {
         /// Nothing was entered yet.
         Open = "OPEN",
-        /// Waits for credentials to be entered.
+        /// The user has to enter credentials.
         Credentials = "CREDENTIALS",
-        /// The administrator has signed in and is shown what the organisation will be asked for.
+        /// The administrator has signed in and is reviewing the access that Muster will request from the organisation.
         Asking = "ASKING",
         /// The browser was sent to the provider.
         AtProvider = "PROVIDER",
-        /// A consent is stored for the run.
+        /// The consent is stored and available to the run.
         HandedOver = "PROGRESS",
-        /// The session's consent is in force, and its use is still to be authorised.
+        /// The consent of the session is in force, but the administrator has not authorised its use yet.
         Granted = "GRANTED",
         /// The administrator has authorised or declined.
         Answered = "ANSWERED",
@@ -35,7 +35,7 @@ words! {
 }
 
 words! {
-    /// What the secret of a consent consists of.
+    /// What kind of credential a stored secret contains.
     SecretKind {
         /// The operator's own application, admitted to a Microsoft tenant.
         MicrosoftApp = "MICROSOFT_APP",
@@ -47,7 +47,7 @@ words! {
         GoogleUser = "GOOGLE_USER",
         /// The key of a Google service account.
         ServiceAccount = "SERVICE_ACCOUNT",
-        /// The address of a Google service account for which the operator's signing service signs.
+        /// The email address of a Google service account; the operator's signing service signs on its behalf.
         Keyless = "KEYLESS",
     }
 }
@@ -55,19 +55,20 @@ words! {
 words! {
     /// A secret of the installation itself.
     InstallationSecret {
-        /// The key with which digests are computed.
+        /// The key for computing keyed digests.
         Digest = "digest",
     }
 }
 
 words! {
-    /// The tables whose rows are found by a key before their tenant is known.
+    /// The tables whose rows are found by a key before the tenant of the request is known.
     LookupKind {
-        /// An invitation, by the digest of its token.
+        /// An invitation, found by the digest of its token.
         ConnectLink = "connect_link",
-        /// A browser's session, by the digest of its cookie.
+        /// A browser session, found by the digest of its cookie.
         ConnectSession = "connect_session",
-        /// A channel, by the name that notifications use: its external id up to the first bar.
+        /// A notification channel, found by the name that provider notifications contain: its external id up to the
+        /// first vertical bar.
         Channel = "channel",
     }
 }

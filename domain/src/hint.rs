@@ -1,16 +1,16 @@
-//! Hints: notifications between nodes that a run has work to do.
+//! Job hints: notifications between nodes that a run may have work to do.
 
 use crate::{Id, ids, state::Lane};
 
-/// A notice that a run may have work to do; carries no work itself.
+/// A notification that a run may have work to do. The work itself stays in the database.
 ///
-/// The crate that stores runs creates a hint whenever it writes a job; the lanes between nodes deliver it, and may
-/// lose it.
+/// The crate that stores runs creates a hint whenever it writes a job. The lanes deliver it to other nodes and may lose
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct JobHint {
     /// The id of the run to claim.
     pub run: Id<ids::Run>,
-    /// The owning tenant; tenants take turns.
+    /// The tenant that owns the run; workers alternate between tenants.
     pub tenant: Id<ids::Tenant>,
     /// The priority of the work.
     pub lane: Lane,

@@ -1,18 +1,18 @@
-//! Limits the host names under which a server responds, and the origins from which it accepts requests.
+//! Restricts the host names for which the server responds, and the origins from which it accepts requests.
 //!
-//! With DNS rebinding, a page whose name resolves to this machine has the same origin as the server under that
-//! name, and could read a development server's token or control the sandbox. The request contains the attacker's
-//! host name, so only names that nobody else can own are accepted. A page of another origin can submit forms
-//! although it cannot read the response; the browser reports that origin.
+//! In a DNS rebinding attack, the attacker's host name resolves to this machine, so the attacker's page has the same
+//! origin as the server under that name: it could read a development server's token or control the sandbox. Such a
+//! request contains the attacker's host name, so the server accepts only host names that nobody else can own. A page of
+//! another origin can submit forms although it cannot read the response; browsers report the origin in the request.
 
 use url::{Host, Url};
 
-/// Why a request is refused.
+/// Why the server refuses a request for its host or origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostRefusal {
-    /// The request is for a host name that is not served.
+    /// The request is for a host name that this server does not serve.
     Host,
-    /// The request comes from a page of another origin.
+    /// The request comes from a page of a foreign origin.
     Origin,
 }
 

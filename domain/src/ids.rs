@@ -1,4 +1,5 @@
-//! Typed, prefixed identifiers over UUIDv7. All ids and all randomness are made here.
+//! Typed identifiers over UUIDv7 with a prefix for their type. All ids and all random values are generated in this
+//! module.
 
 #[cfg(feature = "sea-orm")]
 mod column;
@@ -17,9 +18,9 @@ use uuid::Uuid;
 
 use crate::{clock::SharedClock, time::Timestamp};
 
-/// A type of object that has ids; `PREFIX` is how its ids begin in the API.
+/// A type of object that has ids; `PREFIX` is the prefix of its ids in the API.
 pub trait IdKind: 'static {
-    /// Three letters, without the underscore.
+    /// Prefix of three letters, without the underscore.
     const PREFIX: &'static str;
 }
 
@@ -66,9 +67,9 @@ kinds! {
     Run = "run";
     /// An invitation to connect a calendar system.
     ConnectLink = "lnk";
-    /// A browser session that follows a connect link or connects a user's own calendar.
+    /// A browser session that was opened with a connect link or connects a user's own calendar.
     ConnectSession = "cse";
-    /// One recorded action, an entry in the hash chain of a tenant or of the installation.
+    /// One recorded action: an entry in the hash chain of a tenant or of the installation.
     AuditEntry = "aud";
     /// An OpenID issuer through which users of a tenant sign in.
     OpenIdIssuer = "iss";
@@ -82,22 +83,22 @@ kinds! {
     Row = "row";
 }
 
-/// The id of a `K`, written as `prefix_` and 32 hexadecimal digits.
+/// The id of an object of type `K`, written as `prefix_` and 32 hexadecimal digits.
 pub struct Id<K: IdKind>(Uuid, PhantomData<fn() -> K>);
 
 impl<K: IdKind> Id<K> {
-    /// Assigns a kind to a stored UUID without checking it.
+    /// Creates an id of kind `K` from a stored UUID, without checking the kind.
     pub const fn from_uuid(id: Uuid) -> Self {
         Self(id, PhantomData)
     }
 
-    /// The all-zero id: stands for the installation instead of a tenant, for the only row of a table, or for an id
-    /// that is not known yet.
+    /// The all-zero id: identifies the installation in place of a tenant or the only row of a table, or is a
+    /// placeholder for an id that is not known yet.
     pub const fn nil() -> Self {
         Self::from_uuid(Uuid::nil())
     }
 
-    /// The UUID as stored, without its prefix.
+    /// The UUID as stored, without the prefix of the id.
     pub const fn uuid(self) -> Uuid {
         self.0
     }
@@ -120,7 +121,7 @@ impl AnyId {
         Self(id)
     }
 
-    /// All zeros: an id that is not known yet.
+    /// The all-zero id: a placeholder for an id that is not known yet.
     pub const fn nil() -> Self {
         Self(Uuid::nil())
     }
@@ -160,7 +161,7 @@ impl<K: IdKind> fmt::Debug for Id<K> {
     }
 }
 
-/// Error: the text is not an id of the expected type.
+/// Error: the string is not an id of the expected type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not an id that begins with {expected}_")]
 pub struct MalformedId {
@@ -244,13 +245,13 @@ impl fmt::Debug for Ids {
 }
 
 impl Ids {
-    /// A generator that uses the operating system's randomness.
+    /// Creates a generator that uses the operating system's randomness.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that makes randomness")]
     pub fn random(clock: SharedClock) -> Self {
         Self::with(clock, StdRng::from_rng(&mut rand::rng()))
     }
 
-    /// A generator that repeats its ids for the same seed and times; for tests.
+    /// Creates a generator that produces the same ids for the same seed and times; for tests.
     pub fn seeded(clock: SharedClock, seed: u64) -> Self {
         Self::with(clock, StdRng::seed_from_u64(seed))
     }
@@ -305,7 +306,7 @@ impl Ids {
         if below == 0 { 0 } else { source.random.random_range(0..below) }
     }
 
-    /// The current time of the clock used for ids.
+    /// The current time of the clock from which ids get their timestamps.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }

@@ -2,11 +2,11 @@
 
 use icu_locale_core::{LanguageIdentifier, Locale};
 
-/// Maximum length of a tag in bytes; the longest that RFC 5646 expects has 35 (section 4.4.1).
+/// Maximum length of a language tag in bytes; the longest that RFC 5646 expects has 35 (section 4.4.1).
 const LONGEST: usize = 64;
 
-/// Normalises a well-formed BCP 47 tag (`de`, `en-GB`, `zh-Hant-TW`); `None` for anything else, and for `und`,
-/// which denotes no language. Does not check whether the language exists.
+/// Normalises a well-formed BCP 47 tag (`de`, `en-GB`, `zh-Hant-TW`); `None` for any other string, and for `und`, which
+/// denotes no language. Does not check whether the language exists.
 pub fn parse_tag(text: &str) -> Option<String> {
     if text.len() > LONGEST {
         return None;

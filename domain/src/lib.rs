@@ -1,8 +1,8 @@
 //! Domain types and rules of Muster, without I/O.
 //!
-//! Every other crate may depend on this one; it depends on none of them. All functions are pure: time and randomness
-//! are arguments ([`Clock`], [`Ids`]), so that the same input gives the same result in every test. Only time-zone
-//! rules come from outside: from the system's database, if it is newer than the binary's ([`zone`]).
+//! Every other crate may depend on this crate, which depends on none of them. All functions are pure: time and
+//! randomness are arguments ([`Clock`], [`Ids`]), so that the same input gives the same result in every test. Only
+//! time-zone rules come from outside: from the system's database, if it is newer than the one in the binary ([`zone`]).
 
 pub mod access;
 pub mod bitmap;

@@ -1,9 +1,9 @@
-//! Sentences for people as ids with typed arguments.
+//! Sentences for people, represented by message ids with typed arguments.
 //!
-//! Readers differ in language and time zone, so rows hold no sentences: a [`Message`] names an entry of the catalogue
-//! and carries the arguments for its placeholders. The crate `messages` turns it into a sentence when it is shown.
-//! Each crate lists its messages in its `messages` module with [`messages!`](crate::messages), which generates a
-//! constructor from each line: a missing argument, or one of another type, does not compile.
+//! Readers differ in language and time zone, so rows contain no sentences: a [`Message`] refers to an entry of the
+//! message catalogue and contains the arguments for its placeholders. The crate `messages` renders the sentence when it
+//! is displayed. Each crate lists its messages in its `messages` module with [`messages!`](crate::messages), which
+//! generates a constructor from each line: a missing argument, or one of another type, does not compile.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
 
-/// A sentence for a person: an id of the catalogue with its arguments.
+/// A sentence for a person: the id of a catalogue entry with its arguments.
 ///
-/// It has no `Display`, so that nobody shows the id by mistake.
+/// The type has no `Display`, so that nobody shows the id by mistake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Message(Box<Form>);
@@ -34,11 +34,11 @@ enum Form {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Arg {
-    /// A name, an address, a code, or a text written by somebody else.
+    /// A name, an email address, a code, or user-written text.
     Text(String),
     /// A count.
     Number(i64),
-    /// An instant, stored as RFC 3339 in UTC and shown in the reader's zone.
+    /// An instant, stored as RFC 3339 in UTC and shown in the reader's time zone.
     Moment {
         /// The instant.
         moment: Timestamp,
@@ -48,7 +48,7 @@ pub enum Arg {
         /// The sentence.
         message: Message,
     },
-    /// A value of a newer version.
+    /// A value that a newer version wrote.
     Unknown(serde_json::Value),
 }
 
@@ -68,7 +68,7 @@ pub struct Moment(Timestamp);
 #[derive(Debug, Clone)]
 pub struct Nested(Message);
 
-/// A message as its crate declares it; a test compares the declarations with the catalogue.
+/// The declaration of a message in its crate; a test compares the declarations with the message catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Declaration {
     /// The id in the catalogue.
@@ -78,13 +78,13 @@ pub struct Declaration {
 }
 
 impl Message {
-    /// A literal sentence, not from the catalogue: of a row that an older version wrote, or of an error that is shown
-    /// at once and never stored.
+    /// A literal sentence that is not in the message catalogue: it comes from a row that an older version wrote, or
+    /// from an error that is displayed at once and never stored.
     pub fn verbatim(text: impl Into<String>) -> Self {
         Self(Box::new(Form::Verbatim(text.into())))
     }
 
-    /// A message of the catalogue; called by the constructors that [`messages!`](crate::messages) generates.
+    /// Creates a message of the catalogue; called by the constructors that [`messages!`](crate::messages) generates.
     #[doc(hidden)]
     pub fn from_catalogue(id: &'static str, args: impl IntoIterator<Item = (&'static str, Arg)>) -> Self {
         let args = args.into_iter().map(|(name, arg)| (name.into(), arg)).collect();
@@ -116,7 +116,7 @@ impl Message {
         }
     }
 
-    /// The same message with `change` applied to every text in it, such as truncating it.
+    /// The same message with `change` applied to every text argument and literal sentence, for example to truncate it.
     #[must_use]
     pub fn map_texts(self, change: &impl Fn(String) -> String) -> Self {
         Self(Box::new(match *self.0 {
@@ -151,7 +151,7 @@ impl From<Text> for Arg {
     }
 }
 
-/// Counts beyond `i64::MAX` are stored as that.
+/// Implements the conversion for integer types; counts above `i64::MAX` are stored as `i64::MAX`.
 macro_rules! numbers {
     ($($kind:ty),*) => {$(
         impl From<$kind> for Number {
@@ -194,7 +194,7 @@ impl From<Nested> for Arg {
     }
 }
 
-/// Converts the name of a constructor to the id of its message: hyphens replace underscores.
+/// Converts the name of a message constructor to its message id: hyphens replace underscores.
 #[doc(hidden)]
 pub const fn kebab_case<const N: usize>(name: &str) -> [u8; N] {
     let (bytes, mut kebab, mut at) = (name.as_bytes(), [b'-'; N], 0);
@@ -207,9 +207,9 @@ pub const fn kebab_case<const N: usize>(name: &str) -> [u8; N] {
     kebab
 }
 
-/// The messages of a crate: for each line a constructor and an entry of `ALL`. The catalogue has them under the same
-/// names, with hyphens in place of underscores, in `messages/locales/<language>/<crate>.ftl`. A message that only
-/// stored rows still use keeps its line.
+/// Declares the messages of a crate: for each line a constructor and an entry of `ALL`. The catalogue contains them
+/// under the same names, with hyphens in place of underscores, in `messages/locales/<language>/<crate>.ftl`. A message
+/// that only stored rows still use keeps its line.
 ///
 /// ```ignore
 /// domain::messages! {

@@ -1,9 +1,9 @@
-//! Terms of sign-in through a tenant's OpenID issuer.
+//! Enums for sign-in through a tenant's OpenID issuer.
 
 use crate::words;
 
 words! {
-    /// A signature algorithm that an issuer may use (RFC 7518, RFC 8037). None of them is symmetric.
+    /// A signature algorithm that an OpenID issuer may use (RFC 7518, RFC 8037). None of them is symmetric.
     SigningAlgorithm {
         /// RSA with PKCS #1 v1.5 and SHA-256.
         Rs256 = "RS256",
@@ -17,7 +17,7 @@ words! {
 }
 
 words! {
-    /// Which of an issuer's tokens the API accepts directly.
+    /// Which tokens of an OpenID issuer the API accepts directly.
     IssuerTokens {
         /// None: users sign in on Muster's sign-in page and receive Muster's own tokens.
         None = "NONE",

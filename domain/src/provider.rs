@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Declares an enum that is stored and shown as one upper-case word, with `as_str` and `parse`.
+/// Declares an enum whose variants are stored and shown as upper-case words, with `as_str` and `parse`.
 #[macro_export]
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),* $(,)? }) => {
@@ -19,7 +19,7 @@ macro_rules! words {
                 match self { $(Self::$variant => $word),* }
             }
 
-            /// The value of a word; `None` for a word that this version does not know.
+            /// Parses a stored word; `None` for a word that this version does not support.
             pub fn parse(word: &str) -> Option<Self> {
                 match word { $($word => Some(Self::$variant),)* _ => None }
             }
@@ -66,7 +66,7 @@ words! {
         Full = "FULL",
         /// The calendars of a group, or chosen calendar folders.
         Restricted = "RESTRICTED",
-        /// Only busy times. Cannot write, so it is refused for a service account.
+        /// Only busy times. Not accepted for a service account, because it cannot write.
         FreeBusy = "FREE_BUSY",
     }
 }
@@ -84,7 +84,7 @@ words! {
 }
 
 words! {
-    /// Which calendar holds a booking's event.
+    /// Which calendar contains the event of a booking.
     WrittenVia {
         /// The organiser's own calendar.
         Organiser = "ORGANISER",
@@ -93,7 +93,7 @@ words! {
     }
 }
 
-/// What Muster can do with a mailbox, as measured when it was activated.
+/// What Muster can do with a mailbox, as determined by tests when the mailbox was activated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Capabilities {
@@ -109,13 +109,13 @@ pub struct Capabilities {
     pub update: bool,
     /// Events can be deleted.
     pub delete: bool,
-    /// Events can have an online meeting; false for capabilities stored before this was measured.
+    /// Events can have an online meeting; false if the capabilities were stored by a version that did not test this.
     #[serde(default)]
     pub online_meetings: bool,
 }
 
 impl Capabilities {
-    /// Whether bookings can be written: whether events can be created, changed and deleted.
+    /// Whether bookings can be written: events can be created, changed and deleted.
     pub const fn can_write(&self) -> bool {
         self.create && self.update && self.delete
     }

@@ -1,12 +1,12 @@
-//! Why an object is in its current state, and what a person should do next.
+//! The reason for the current state of an object, and what a person should do next.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Message;
 
-/// A stable code for programs, a sentence for people, and the next action.
+/// The reason for an object's state: a stable, machine-readable code, a sentence for people, and the next action.
 ///
-/// Stored as JSON. Rows of older versions hold literal sentences in place of messages and are read unchanged.
+/// Stored as JSON. Rows of older versions contain literal sentences in place of messages and can still be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reason {
@@ -19,7 +19,7 @@ pub struct Reason {
 }
 
 impl Reason {
-    /// A reason that requires no action.
+    /// Creates a reason that requires no action.
     pub fn new(code: impl Into<String>, message: Message) -> Self {
         Self { code: code.into(), message, next_action: None }
     }

@@ -1,11 +1,11 @@
 //! Finds times at which a set of participants can meet, and explains why other times are not offered.
 //!
-//! `services::availability` calls it with the stored calendars. [`find`] ORs the participants' bitmaps and examines
-//! the candidate slots; if the grid cannot decide, because a candidate begins or ends inside a marked cell, it uses
-//! the exact times. The result equals that of merging the exact times; a property test compares the two, including
+//! `services::availability` calls this module with the stored calendars. [`find`] ORs the participants' bitmaps and
+//! examines the candidate slots. If the grid is too coarse, because a candidate begins or ends inside a marked cell, it
+//! uses the exact times. The result equals that of merging the exact times; a property test compares the two, including
 //! days with a daylight-saving change.
 //!
-//! It fails closed: time that a participant's bitmap does not cover is not offered.
+//! The search fails closed: time that a participant's bitmap does not cover is not offered.
 
 mod hours;
 mod layer;
@@ -27,11 +27,12 @@ use crate::{
     zone::Zone,
 };
 
-/// Parameters of a search. The first candidate begins at the start of the window, further ones every step after it;
-/// each lies, without its buffers, entirely inside the window and inside the working hours of every given zone.
+/// Parameters of a slot search. The first candidate begins at the start of the window, and a further one after every
+/// step. Each candidate, without its buffers, lies entirely inside the window and inside all working hours of the
+/// query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
-    /// Window within which slots must lie.
+    /// Time range in which slots must lie.
     pub window: TimeRange,
     /// Length of a slot in minutes.
     pub duration_minutes: NonZeroU32,
@@ -49,7 +50,7 @@ pub struct Query {
     pub limit: usize,
 }
 
-/// A participant's calendar. `busy` may extend beyond the window and needs no order; it may be empty if
+/// A participant's calendar. `busy` may extend beyond the window and need not be sorted; it may be empty if
 /// [`Query::needs_exact_times`] is false.
 #[derive(Debug, Clone)]
 pub struct Participant<K> {
@@ -57,7 +58,7 @@ pub struct Participant<K> {
     pub key: K,
     /// Exact busy times of the participant.
     pub busy: Vec<BusyTime>,
-    /// The busy times that count, as a bitmap. Time that it does not cover is unknown.
+    /// The busy times that count, as a bitmap. Time that the bitmap does not cover is unknown.
     pub taken: Bitmap,
 }
 
@@ -79,7 +80,7 @@ pub struct Slot<'a, K> {
     pub free: Vec<Vec<&'a K>>,
 }
 
-/// One reason why a slot is not offered: one entry for each participant who is not available, or one for the time
+/// One reason why a slot is not offered: there is one entry for each unavailable participant, or one for the time
 /// itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Obstacle<'a, K> {
@@ -91,10 +92,10 @@ pub struct Obstacle<'a, K> {
     pub refusal: Refusal,
 }
 
-/// Why a slot is refused.
+/// Why a participant or time is not available for a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// The participant is busy; the range is `None` if no exact times were given.
+    /// The participant is busy; the range is `None` if no exact times were passed.
     Taken(BusyKind, Option<TimeRange>),
     /// The participant's calendar is unknown at that time.
     Unknown,
@@ -107,7 +108,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Stable code for programs.
+    /// Stable, machine-readable code of the refusal.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Taken(BusyKind::Busy, _) => "BUSY",
@@ -130,12 +131,12 @@ pub struct RefusedSlot<'a, K> {
 }
 
 impl Query {
-    /// The range that every bitmap must cover: the window with the buffers.
+    /// The time range that every bitmap must cover: the window with the buffers.
     pub fn required_range(&self) -> TimeRange {
         self.widened(self.window)
     }
 
-    /// Whether exact times are needed because candidates begin or end between cell boundaries.
+    /// Whether the search needs exact busy times because candidates begin or end between cell boundaries.
     pub fn needs_exact_times(&self) -> bool {
         let grid = i64::from(GRID_MINUTES) * 60_000_000;
         let odd = |minutes: u32| !minutes.is_multiple_of(GRID_MINUTES);
@@ -154,7 +155,7 @@ impl Query {
         TimeRange { start, end: start + minutes(self.duration_minutes.get()) }
     }
 
-    /// The parts of the window that lie inside everyone's working hours.
+    /// The parts of the window that lie inside all working hours of the query.
     fn open(&self) -> Vec<TimeRange> {
         self.hours
             .iter()
@@ -209,7 +210,7 @@ impl QueryLengths {
         }
     }
 
-    /// The first candidate that begins at or after `at`.
+    /// The first candidate slot that begins at or after `at`.
     fn candidate(&self, at: i64) -> i64 {
         let behind = (at - self.first).max(0);
         self.first - (-behind).div_euclid(self.step) * self.step
@@ -224,7 +225,7 @@ impl QueryLengths {
     }
 }
 
-/// Up to `limit` candidates that are not offered, in order, with the reasons.
+/// Up to `limit` candidates that are not offered, in order, each with its reasons.
 pub fn explain_refusals<'a, K>(
     query: &Query,
     who: &'a Participants<K>,
@@ -262,7 +263,7 @@ fn choose<'a, K>(groups: &[Vec<Layer<'a, K>>], needed: MicrosRange) -> Option<Ve
     groups.iter().map(free).collect()
 }
 
-/// Evaluates every participant separately, to find out who is not available.
+/// Evaluates every participant separately to determine who is not available.
 struct PerParticipant<'a, 'q, K> {
     query: &'q Query,
     required: Vec<Layer<'a, K>>,

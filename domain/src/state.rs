@@ -1,4 +1,4 @@
-//! The states of integrations, connections, bookings, runs and campaigns, as stored and shown (DESIGN section 4).
+//! The states of integrations, connections, bookings, runs and campaigns, as stored and as shown in the API.
 
 use crate::words;
 
@@ -37,7 +37,7 @@ words! {
 }
 
 impl IntegrationState {
-    /// The states in which Muster may access mailboxes through the integration.
+    /// The integration states in which Muster may access mailboxes through the integration.
     pub const USABLE: [Self; 2] = [Self::Active, Self::Degraded];
 
     /// Whether Muster may access mailboxes through the integration.
@@ -58,9 +58,9 @@ words! {
         Discovered = "DISCOVERED",
         /// An administrator excluded the mailbox.
         Excluded = "EXCLUDED",
-        /// The mailbox waits for its activation.
+        /// The mailbox is waiting to be activated.
         Pending = "PENDING",
-        /// Being activated: Muster checks what it can do with the mailbox.
+        /// The mailbox is being activated: Muster determines which operations it permits.
         Verifying = "VERIFYING",
         /// Muster reads and writes the mailbox.
         Active = "ACTIVE",
@@ -68,13 +68,13 @@ words! {
         FreeBusyOnly = "FREE_BUSY_ONLY",
         /// The mailbox cannot be reached; the reason says why.
         Unreachable = "UNREACHABLE",
-        /// The mailbox is no longer connected.
+        /// The mailbox is not connected any more.
         Disconnected = "DISCONNECTED",
     }
 }
 
 impl ConnectionState {
-    /// The states in which the mailbox's busy times are known.
+    /// The connection states in which the mailbox's busy times are known.
     pub const READABLE: [Self; 2] = [Self::Active, Self::FreeBusyOnly];
 
     /// Whether the mailbox's busy times are known.
@@ -86,7 +86,7 @@ impl ConnectionState {
 words! {
     /// The outcome of a step of a run, as recorded in its history.
     StepOutcome {
-        /// The run went on to another state.
+        /// The run moved to another state.
         WentOn = "WENT_ON",
         /// The run waits for a time or a signal.
         Waited = "WAITED",
@@ -98,7 +98,7 @@ words! {
         Done = "DONE",
         /// The step failed for good.
         Failed = "FAILED",
-        /// A person stopped the run.
+        /// A person cancelled the run.
         Cancelled = "CANCELLED",
         /// The run was quarantined because it crashed its worker repeatedly or could not be undone.
         Quarantined = "QUARANTINED",
@@ -142,9 +142,9 @@ words! {
         Confirmed = "CONFIRMED",
         /// A room does not accept the invitation.
         RoomDeclined = "ROOM_DECLINED",
-        /// Could not be written; nothing is left in any calendar.
+        /// The booking could not be written; no event remains in any calendar.
         Failed = "FAILED",
-        /// Withdrawn by a caller; its times are free again.
+        /// The booking was cancelled; its times are free again.
         Cancelled = "CANCELLED",
     }
 }
@@ -171,15 +171,15 @@ words! {
         Done = "DONE",
         /// The run could not finish; all its steps are undone.
         Failed = "FAILED",
-        /// A person stopped the run; all its steps are undone.
+        /// A person cancelled the run; all its steps are undone.
         Cancelled = "CANCELLED",
-        /// Stopped because it crashed its worker repeatedly; continues only when a person retries it.
+        /// The run was stopped because it crashed its worker repeatedly; it continues only when a person retries it.
         Quarantined = "QUARANTINED",
     }
 }
 
 impl RunStatus {
-    /// Whether the run stays in this status unless a person acts.
+    /// Whether the run keeps this status unless a person intervenes.
     pub const fn is_over(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Cancelled | Self::Quarantined)
     }
@@ -188,11 +188,11 @@ impl RunStatus {
 words! {
     /// The priority of a run's work.
     Lane {
-        /// Somebody is waiting for the result.
+        /// A person is waiting for the result.
         Interactive = "INTERACTIVE",
         /// One of many runs of the same kind.
         Bulk = "BULK",
-        /// Nobody is waiting for the result.
+        /// No person is waiting for the result.
         Background = "BACKGROUND",
     }
 }
@@ -204,7 +204,7 @@ words! {
         Passed = "PASSED",
         /// The check failed, so the integration cannot be used.
         Failed = "FAILED",
-        /// The integration is usable, but somebody should look.
+        /// The integration is usable, but an administrator should investigate.
         Warned = "WARNED",
         /// Not checked, because an earlier check failed or the provider lacks the feature.
         Skipped = "SKIPPED",
@@ -218,13 +218,13 @@ words! {
         Running = "RUNNING",
         /// Every mailbox has a result.
         Finished = "FINISHED",
-        /// A person stopped the campaign.
+        /// A person cancelled the campaign.
         Cancelled = "CANCELLED",
     }
 }
 
 words! {
-    /// What a tenant pays for.
+    /// The plan for which a tenant pays.
     Plan {
         /// Users may connect their own calendars only.
         Basic = "BASIC",
@@ -260,7 +260,7 @@ words! {
         User = "USER",
         /// A room of the tenant.
         Room = "ROOM",
-        /// Anyone else, identified only by an address.
+        /// Any other person, identified only by an email address.
         Guest = "GUEST",
     }
 }
@@ -270,7 +270,7 @@ words! {
     ServiceAccountStatus {
         /// New bookings use it.
         Active = "ACTIVE",
-        /// Only bookings written through it earlier still do.
+        /// Only bookings that were written through the service account earlier still use it.
         Retired = "RETIRED",
     }
 }
@@ -278,15 +278,15 @@ words! {
 words! {
     /// Progress of the rotation of a tenant's data key.
     KeyRotation {
-        /// A rotation of all tenants has yet to give the tenant a new data key.
+        /// The tenant has yet to receive a new data key in a rotation for all tenants.
         Due = "DUE",
-        /// The tenant has a new data key, and its values are being sealed with it.
+        /// The tenant has a new data key, and its stored secrets are being re-encrypted with it.
         Moving = "MOVING",
     }
 }
 
 words! {
-    /// The kind of object that a change event is about; one for each type that can be subscribed to.
+    /// The type of object that a change event is about; there is one topic for each subscription.
     Topic {
         /// An integration changed its state or reason.
         Integration = "integration",
@@ -296,9 +296,9 @@ words! {
         Campaign = "campaign",
         /// A booking changed.
         Booking = "booking",
-        /// A run made a step.
+        /// A run completed a step.
         Run = "run",
-        /// A run was quarantined and needs a person.
+        /// A run was quarantined and requires action by a person.
         RunParked = "run_parked",
     }
 }
@@ -312,7 +312,7 @@ words! {
         Accepted = "ACCEPTED",
         /// The invitation is tentatively accepted.
         Tentative = "TENTATIVE",
-        /// The invitation is refused.
+        /// The invitation is declined.
         Declined = "DECLINED",
     }
 }

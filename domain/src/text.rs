@@ -1,25 +1,24 @@
-//! Which characters a text may contain, and how texts from providers are cleaned.
+//! Validation of text input: which characters are allowed, and how text from providers is cleaned.
 //!
-//! PostgreSQL stores no NUL, and the other control characters and Unicode's noncharacters have no meaning in a text
-//! for people: they hide content, break lines in logs, and cannot be sent as XML or iCalendar. [`check`] refuses
-//! them in input from people and programs; a provider's text is cleaned instead, because one character must not
-//! make a calendar unreadable. Joiners, direction marks and all other characters that scripts and emoji need are
-//! kept.
+//! PostgreSQL stores no NUL, and the other control characters and Unicode's noncharacters have no meaning in text for
+//! people: they hide content, break lines in logs, and cannot be sent as XML or iCalendar. [`check`] refuses them in
+//! input from people and API clients. A provider's text is cleaned instead, because one character must not make a
+//! calendar unreadable. Joiners, direction marks and all other characters that scripts and emoji need are kept.
 
 mod legible;
 
 use std::borrow::Cow;
 
-/// How many lines a text may have.
+/// Whether a text may have several lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// One line: no tab and no line break.
+    /// One line: no tabs and no line breaks.
     Line,
     /// Several lines: tabs and line breaks are allowed.
     Lines,
 }
 
-/// Why a text is refused.
+/// Why a text input is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The text has more characters than are allowed.
@@ -30,24 +29,24 @@ pub enum Fault {
         /// The number of characters allowed.
         limit: usize,
     },
-    /// The text contains a character that its shape forbids.
+    /// The text contains a control character or another character that is not allowed in it.
     #[error("it has the character U+{:04X}, which is not allowed here", u32::from(*.0))]
     Character(char),
     /// The text is not blank, but none of its characters is visible.
     #[error("it has no character that can be seen")]
     Invisible,
-    /// An embedding or isolate of another direction is closed but not opened, or the other way round.
+    /// A directional embedding or isolate is closed without having been opened, or is left open.
     #[error("it changes the direction of writing and does not change it back")]
     Direction,
 }
 
-/// Refuses what [`check`] refuses, and a text that hides its content from the reader.
+/// Refuses text that [`check`] refuses, and text that hides its content from the reader.
 pub fn check_visible(text: &str, shape: Shape, limit: usize) -> Result<(), Fault> {
     check(text, shape, limit)?;
     legible::check(text)
 }
 
-/// Refuses a text of more than `limit` characters, or with a character that its shape forbids.
+/// Refuses text of more than `limit` characters, or with a character that its [`Shape`] forbids.
 pub fn check(text: &str, shape: Shape, limit: usize) -> Result<(), Fault> {
     // No character takes less than a byte, so most texts need not be counted.
     if text.len() > limit {
@@ -62,8 +61,8 @@ pub fn check(text: &str, shape: Shape, limit: usize) -> Result<(), Fault> {
     }
 }
 
-/// Cleans a one-line text of at most `longest` bytes: line breaks and tabs become spaces, other forbidden characters
-/// are removed.
+/// Cleans one-line text to at most `longest` bytes: line breaks and tabs become spaces, other forbidden
+/// characters are removed.
 pub fn clean_line(text: String, longest: usize) -> String {
     if check(&text, Shape::Line, usize::MAX).is_ok() {
         return cut(text, longest);
@@ -72,8 +71,8 @@ pub fn clean_line(text: String, longest: usize) -> String {
     cut(spaced.filter(|char| is_allowed(*char, Shape::Line)).collect(), longest)
 }
 
-/// Cleans a text of at most `longest` bytes and any number of lines: line breaks become `\n`, other forbidden
-/// characters are removed.
+/// Cleans text of any number of lines to at most `longest` bytes: line breaks become `\n`, other forbidden characters
+/// are removed.
 pub fn clean_lines(text: String, longest: usize) -> String {
     if !text.contains('\r') && check(&text, Shape::Lines, usize::MAX).is_ok() {
         return cut(text, longest);
@@ -82,8 +81,8 @@ pub fn clean_lines(text: String, longest: usize) -> String {
     cut(text.chars().filter(|char| is_allowed(*char, Shape::Lines)).collect(), longest)
 }
 
-/// Cleans a text that is compared with others, such as an address, to at most `longest` bytes. A forbidden character
-/// becomes U+FFFD and is not removed: one person's address must not turn into another's.
+/// Cleans an identifier, such as an email address, to at most `longest` bytes. A forbidden character becomes U+FFFD
+/// instead of being removed: one person's address must not become equal to another's.
 pub fn clean_identifier(text: String, longest: usize) -> String {
     let fits = text.len() <= longest;
     if fits && check(&text, Shape::Line, usize::MAX).is_ok() {
@@ -102,8 +101,8 @@ pub fn clean_identifier(text: String, longest: usize) -> String {
 /// Prefix of an escaped token.
 const ESCAPED: &str = "esc:";
 
-/// Escapes a token that its issuer gets back unchanged, such as an id or a cursor, so that it can be stored;
-/// [`unescape_token`] restores it. Nearly every token is unchanged.
+/// Escapes a token, such as a provider's id or cursor, so that it can be stored and later returned to its issuer
+/// unchanged; [`unescape_token`] restores it. Nearly every token needs no escaping.
 pub fn escape_token(token: String) -> String {
     if !token.starts_with(ESCAPED) && check(&token, Shape::Line, usize::MAX).is_ok() {
         return token;
@@ -122,7 +121,7 @@ pub fn escape_token(token: String) -> String {
     escaped
 }
 
-/// The original of an escaped token; a token that [`escape_token`] never changed stays as it is.
+/// Restores the original of an escaped token; a token that [`escape_token`] left unchanged stays as it is.
 pub fn unescape_token(token: &str) -> Cow<'_, str> {
     let Some(escaped) = token.strip_prefix(ESCAPED) else { return token.into() };
     let mut parts = escaped.split('%');
@@ -167,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    /// Texts in scripts, and emoji, that need formatting characters besides letters.
+    /// Sample texts in scripts, and emoji, that need formatting characters besides letters.
     const WRITTEN: &[&str] = &[
         "Besprechung",
         "👩‍👩‍👧 🇩🇪 👍🏽",

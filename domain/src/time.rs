@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// An instant in UTC, with microsecond precision at most.
 pub type Timestamp = DateTime<Utc>;
 
-/// A half-open range `[start, end)` that is never empty.
+/// A half-open time range `[start, end)` that is never empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TimeRange {
     /// The first instant inside.
@@ -16,7 +16,7 @@ pub struct TimeRange {
 }
 
 impl TimeRange {
-    /// A range; `None` unless the end is after the start.
+    /// Creates a range; `None` unless `end` is after `start`.
     pub fn new(start: Timestamp, end: Timestamp) -> Option<Self> {
         (start < end).then_some(Self { start, end })
     }
@@ -41,25 +41,25 @@ impl TimeRange {
         Self::new(self.start.max(other.start), self.end.min(other.end))
     }
 
-    /// The range extended on both sides.
+    /// The time range extended at its start and end.
     #[must_use]
     pub fn widened(&self, before: Duration, after: Duration) -> Self {
         Self { start: self.start - before, end: self.end + after }
     }
 }
 
-/// The instant after a wait, limited to the last supported instant.
+/// Adds a wait to an instant; the result is limited to the last supported instant.
 pub fn add_wait(at: Timestamp, wait: std::time::Duration) -> Timestamp {
     let wait = Duration::from_std(wait).ok();
     wait.and_then(|wait| at.checked_add_signed(wait)).unwrap_or(Timestamp::MAX_UTC)
 }
 
 crate::words! {
-    /// How firmly a busy time is taken.
+    /// Whether a busy time is definite.
     BusyKind {
-        /// The time may still become free.
+        /// The time is tentatively busy and may become free.
         Tentative = "TENTATIVE",
-        /// The time is definitely taken.
+        /// The time is definitely busy.
         Busy = "BUSY",
     }
 }

@@ -1,11 +1,11 @@
-//! Calendar items that cannot be read.
+//! Calendar items that cannot be parsed.
 //!
-//! One bad item affects only itself: it is left out of the result and marked. If its times are partly known, it
-//! counts as busy over the widest span that it may cover; otherwise it blocks nothing, and a search reports it.
+//! One unreadable item affects only itself: it is left out of the result and marked. If its times are partly known, it
+//! counts as busy over the widest time range that it may cover; otherwise it blocks no time, and a search reports it.
 
 use serde::{Deserialize, Serialize};
 
-/// Why an item cannot be read.
+/// Why a calendar item is unreadable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum UnreadableReason {
@@ -21,7 +21,7 @@ pub enum UnreadableReason {
     TooLarge,
     /// Expanding the item exceeds the budget for a single item.
     TooCostly,
-    /// The calendar system lists the item but does not return it.
+    /// The calendar system lists the item but does not return its content.
     NotDelivered,
 }
 
@@ -37,7 +37,7 @@ impl UnreadableReason {
         Self::NotDelivered,
     ];
 
-    /// Stable code for programs.
+    /// Stable, machine-readable code of the reason.
     pub const fn code(self) -> &'static str {
         match self {
             Self::NoTimes => "NO_TIMES",
@@ -50,21 +50,21 @@ impl UnreadableReason {
         }
     }
 
-    /// The reason with this code; `None` for a code of a newer version.
+    /// The reason with this code; `None` for a code that a newer version introduced.
     pub fn parse(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.code() == code)
     }
 }
 
-/// An item that cannot be read, completely or in part.
+/// A calendar item of which at least a part cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnreadableItem {
-    /// iCalendar UID of the item, or its id in the calendar system if no UID can be read.
+    /// iCalendar UID of the item, or its id in the calendar system if no UID can be parsed.
     pub uid: String,
     /// Why the item cannot be read.
     pub reason: UnreadableReason,
-    /// Whether the item counts as busy over the widest span it may cover. If not, its times are unknown and it
-    /// blocks nothing.
+    /// Whether the item counts as busy over the widest time range it may cover. If not, its times are unknown and it
+    /// blocks no time.
     pub blocks: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What all types of words have in common.
+//! The trait that all enums with stored words implement.
 
 use std::{fmt, hash::Hash};
 
@@ -14,7 +14,7 @@ pub trait WordEnum: Copy + Ord + Hash + fmt::Debug + fmt::Display + Send + Sync 
     /// The spelling.
     fn word(self) -> &'static str;
 
-    /// The word with this spelling; `None` for a word that this version does not know.
+    /// The variant with this word; `None` for a word that this version does not support.
     fn from_word(text: &str) -> Option<Self> {
         Self::all().iter().copied().find(|word| word.word() == text)
     }

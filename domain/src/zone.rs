@@ -1,7 +1,7 @@
 //! Time zones by their IANA names.
 //!
-//! The rules of zones change several times a year, so the newer of two databases is used: the system's, which the
-//! operator updates, and the one inside this binary. [`tzdata`] tells which one is in use.
+//! The rules of time zones change several times a year, so the newer of two databases is used: the system's, which the
+//! operator updates, and the one inside this binary. [`tzdata`] returns which one is in use.
 
 use std::{fmt, path::Path, str::FromStr, sync::LazyLock};
 
@@ -13,7 +13,7 @@ use jiff::{
 
 use crate::time::Timestamp;
 
-/// Where systems store their database.
+/// Folder in which operating systems store their time-zone database.
 const SYSTEM: &str = "/usr/share/zoneinfo";
 
 /// A time zone of the IANA database.
@@ -24,7 +24,7 @@ impl Zone {
     /// Coordinated universal time.
     pub const UTC: Self = Self(TimeZone::UTC);
 
-    /// The zone with an IANA name, in any letter case; `None` for anything else.
+    /// The zone with an IANA name, in any letter case; `None` for any other string.
     pub fn named(name: &str) -> Option<Self> {
         database().get(name).ok().map(Self)
     }
@@ -34,15 +34,15 @@ impl Zone {
         self.0.iana_name().unwrap_or("UTC")
     }
 
-    /// The instant of a local time. A time that occurs twice is its first occurrence; one that is skipped is read with
-    /// the offset before the gap (RFC 5545 section 3.3.5). `None` outside the years -9999 to 9999.
+    /// Converts a local time to an instant. Of a time that occurs twice, the first occurrence counts; a skipped time is
+    /// interpreted with the offset before the gap (RFC 5545 section 3.3.5). `None` outside the years -9999 to 9999.
     pub fn instant(&self, local: NaiveDateTime) -> Option<Timestamp> {
         let at = self.0.to_ambiguous_timestamp(civil(local)?).compatible().ok()?;
         from_jiff(at)
     }
 
-    /// The first and the last instant at which the clock shows a local time. Where the clock skips it, both are the
-    /// instant of the change.
+    /// The first and the last instant at which the clock shows a local time. If the clock skips the local time, both
+    /// are the instant of the clock change.
     pub fn instants(&self, local: NaiveDateTime) -> Option<(Timestamp, Timestamp)> {
         let ambiguous = self.0.to_ambiguous_timestamp(civil(local)?);
         match ambiguous.offset() {
@@ -68,7 +68,7 @@ impl Zone {
         self.at(at).naive_local()
     }
 
-    /// The instant with the zone's offset at that time.
+    /// The instant as a date and time with the zone's offset from UTC at that instant.
     pub fn at(&self, at: Timestamp) -> DateTime<FixedOffset> {
         let seconds = jiff::Timestamp::from_second(at.timestamp())
             .map_or(0, |instant| self.0.to_offset(instant).seconds());
@@ -135,12 +135,12 @@ fn from_jiff(at: jiff::Timestamp) -> Option<Timestamp> {
 pub struct Tzdata {
     /// Release of the database, such as `2026f`.
     pub version: String,
-    /// Whether the database is the system's, and not the one inside this binary.
+    /// Whether the database is the operating system's rather than the one inside this binary.
     pub is_system: bool,
 }
 
-/// The database in use. Chosen once, when the first zone is looked up: an update of the system's database takes
-/// effect at the next start.
+/// The time-zone database in use. It is chosen once, when the first zone is looked up: an update of the system's
+/// database takes effect at the next start.
 pub fn tzdata() -> &'static Tzdata {
     &CHOSEN.0
 }
@@ -164,7 +164,7 @@ fn choose(folder: &Path) -> (Tzdata, TimeZoneDatabase) {
     }
 }
 
-/// The release of the database in a folder, read from the files in which distributors record it.
+/// The release of the time-zone database in a folder, taken from the files in which distributors record it.
 fn system_version(folder: &Path) -> Option<String> {
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
     let stated = read("+VERSION").or_else(|| read("VERSION"));
@@ -177,15 +177,15 @@ fn is_newer(version: &str, than: &str) -> bool {
     release(version) > release(than)
 }
 
-/// Splits a release such as `2026f` into year and letters; letters are compared by their number first, because `z`
-/// is followed by `za`.
+/// Splits a release such as `2026f` into year and letters. Letters are compared by their number first, because `z` is
+/// followed by `za`.
 fn release(version: &str) -> Option<(u16, usize, &str)> {
     let year = version.get(..4)?.parse().ok()?;
     let letters = version[4..].split(|char: char| !char.is_ascii_lowercase()).next()?;
     Some((year, letters.len(), letters))
 }
 
-/// The day that begins on a date in a zone; it ends where the next day begins.
+/// The start and end of a date in a time zone; the day ends where the next day begins.
 pub fn day_bounds(zone: &Zone, date: NaiveDate) -> Option<(Timestamp, Timestamp)> {
     let start =
         |date: NaiveDate| zone.instants(date.and_time(chrono::NaiveTime::MIN)).map(|(first, _)| first);

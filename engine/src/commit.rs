@@ -1,7 +1,7 @@
-//! Commits all waiting results in one batch.
+//! Commits all pending step results in one batch.
 //!
-//! Results that only update their run are committed separately from the others, which take longer. A batch that fails
-//! is repeated result by result, so that one bad result never fails the others.
+//! Results that only update their run are committed separately from results with changes, which take longer. If a batch
+//! fails, its results are committed one by one, so that one bad result never fails the others.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -10,11 +10,11 @@ use runs::{BatchOutcome, ChangeWriter, CommitOutcome, CommittedRuns, StepResult,
 
 use crate::{Change, Context, Engine, RUN_LEASE};
 
-/// Maximum number of attempts to commit a result after conflicts or broken connections. The revision prevents it from
-/// being written twice.
+/// Maximum number of attempts to commit a result after conflicts or broken connections. The revision of the run
+/// prevents the result from being written twice.
 const ATTEMPTS: u32 = 5;
 
-/// The outcomes of a batch, and the notifications to publish.
+/// The outcomes of a committed batch, and the notifications to publish.
 pub(crate) struct CommitReport<C: Context> {
     /// Each result with its outcome.
     pub(crate) fates: Vec<(StepResult<Change<C>>, CommitOutcome)>,
@@ -56,7 +56,7 @@ impl<C: Context> PendingNotifications<C> {
 }
 
 impl<C: Context> Engine<C> {
-    /// Commits a batch and releases all claims; returns for each run whether it was written.
+    /// Commits a batch of step results and releases all claims; returns for each run whether its result was written.
     pub async fn commit(&self, mut batch: Vec<StepResult<Change<C>>>) -> Vec<(Id<ids::Run>, bool)> {
         for result in &mut batch {
             result.transition.keep = false;
@@ -68,8 +68,8 @@ impl<C: Context> Engine<C> {
             .collect()
     }
 
-    /// Commits a batch and returns each result with its outcome. Claims that workers want to keep are kept unless a
-    /// signal has arrived in the meantime.
+    /// Commits a batch of step results and returns each result with its outcome. A claim that its worker wants to keep
+    /// is kept unless a signal has arrived in the meantime.
     pub async fn commit_and_keep_claims(
         &self,
         batch: Vec<StepResult<Change<C>>>,
@@ -79,7 +79,7 @@ impl<C: Context> Engine<C> {
         fates
     }
 
-    /// Like [`Engine::commit_and_keep_claims`], but publishes nothing yet.
+    /// Like [`Engine::commit_and_keep_claims`], but leaves the publishing of notifications to the caller.
     pub(crate) async fn commit_without_publishing(
         &self,
         batch: Vec<StepResult<Change<C>>>,
@@ -135,7 +135,7 @@ impl<C: Context> Engine<C> {
         }
     }
 
-    /// Writes a batch; retries a single result if the failure is transient.
+    /// Writes a batch of step results; repeats the attempt for a single result if the failure is transient.
     async fn write(&self, batch: &[StepResult<Change<C>>]) -> Result<Written<C>, WriteError> {
         let write = || self.storage().commit(self.writer(), (self.node(), RUN_LEASE), batch);
         let mut written = write().await;

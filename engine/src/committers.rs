@@ -1,9 +1,9 @@
-//! Committers: commit the results of many workers together, and publish them.
+//! Committers: commit the step results of many workers together, and publish the notifications.
 //!
-//! On PostgreSQL, results of the same kind are committed together. Results without changes have one committer: it
-//! writes everything that arrived while it wrote the previous batch, so that batches grow with the load; a step in
-//! a large batch costs a third of one in a small batch. Results with changes need statements of their own in any
-//! batch, and never delay the others.
+//! On PostgreSQL, results of the same kind are committed together. Results without changes have one committer. It
+//! writes everything that arrived while it wrote the previous batch, so that batches grow with the load; a step in a
+//! large batch costs a third of one in a small batch. Results with changes need statements of their own in any batch,
+//! and never delay the others.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -13,11 +13,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::{Change, Context, Engine, commit::PendingNotifications};
 
-/// Maximum number of results in one commit.
+/// Maximum number of step results in one commit.
 const BATCH: usize = 128;
-/// Maximum number of commits waiting to be published before the committers wait too.
+/// Maximum number of unpublished commits before the committers pause.
 const MAX_UNPUBLISHED: usize = 16;
-/// Number of committers for results with changes: while one waits for its disk, another continues.
+/// Number of committers for results with changes: while one is waiting for the disk, another continues.
 const FOR_CHANGES: usize = 2;
 
 /// Channels to the committers of a node. The committers end when all channels are closed. Cheap to clone.
@@ -27,7 +27,7 @@ pub(crate) struct Committers<T> {
     others: Sender<T>,
 }
 
-/// A result to be committed, and the channel for its outcome.
+/// A step result to be committed, and the channel that returns its outcome.
 type PendingCommit<T> = (StepResult<T>, oneshot::Sender<(StepResult<T>, CommitOutcome)>);
 type Sender<T> = mpsc::Sender<PendingCommit<T>>;
 type Receiver<T> = mpsc::Receiver<PendingCommit<T>>;
@@ -61,7 +61,7 @@ impl<T: Send + Sync + 'static> Committers<T> {
         }
     }
 
-    /// Commits a result; returns it with its outcome, or `None` if the committers have ended.
+    /// Commits a step result; returns it with its outcome, or `None` if the committers have ended.
     pub(crate) async fn commit(&self, result: StepResult<T>) -> Option<(StepResult<T>, CommitOutcome)> {
         let inbox = match &self.plain {
             Some(plain) if result.has_no_changes() => plain,
@@ -100,7 +100,8 @@ impl<C: Context> Engine<C> {
         }
     }
 
-    /// Publishes committed results, so that no step waits for that; several commits at once if they accumulate.
+    /// Publishes the notifications of committed results, so that no step waits for that. Several commits are published
+    /// at once if they accumulate.
     async fn run_publisher(self, mut committed: mpsc::Receiver<PendingNotifications<C>>) {
         let mut waiting = Vec::new();
         while committed.recv_many(&mut waiting, MAX_UNPUBLISHED).await > 0 {
@@ -111,8 +112,8 @@ impl<C: Context> Engine<C> {
     }
 }
 
-/// Collects the next batch: all waiting results, and those of tasks that are ready to send one. `None` if no sender
-/// is left.
+/// Collects the next batch: all pending results, and those of tasks that are ready to send one. `None` if no sender is
+/// left.
 async fn gather<T>(inbox: &mut Receiver<T>) -> Vec<PendingCommit<T>> {
     let mut batch = Vec::new();
     inbox.recv_many(&mut batch, BATCH).await;

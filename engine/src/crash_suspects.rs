@@ -1,8 +1,9 @@
-//! Runs during which a worker died. Each may be the cause of the crash or may only have run concurrently.
+//! Runs during which a worker died. Such a run may have caused the crash or may only have been executed at the same
+//! time.
 //!
-//! A node works on one such run at a time and holds no lease on those that wait here. If the node dies again, the
-//! crash is counted only for the run it was working on. A run whose next crash would quarantine it is executed when
-//! all other work of the node has ended, so that no crash is counted for runs that merely ran beside it.
+//! A node executes one such run at a time and has no lease on those in this queue. If the node dies again, the crash is
+//! counted only for the run that it was executing. A run whose next crash would quarantine it is executed when all
+//! other work of the node has ended, so that no crash is counted for concurrent runs.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -14,10 +15,10 @@ use runs::DatabaseError;
 
 use crate::{ClaimedRun, Context, Engine, MAX_CRASHES, resources::Resources};
 
-/// Maximum number of waiting runs; the sweep offers the others again.
+/// Maximum number of runs in the queue; the sweep offers any further runs again.
 const CAPACITY: usize = 10_000;
 
-/// The queue of suspect runs; see the module documentation. Cheap to clone.
+/// The queue of runs that may have crashed a worker; see the module documentation. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CrashSuspects(Arc<Mutex<Inner>>);
 
@@ -33,14 +34,14 @@ struct Inner {
 pub(crate) enum Admission {
     /// The run may be executed now.
     Now,
-    /// The run waits for its turn; its lease must be released.
+    /// The run is queued; its lease must be released.
     Later,
-    /// The run has its turn, and is executed when all other work of the node has ended; its lease must be released.
+    /// The run is next, and is executed when all other work of the node has ended; its lease must be released.
     Alone,
 }
 
-/// Whether the next crash would quarantine the run. Such a run is executed alone, so that no crash is counted for
-/// other runs.
+/// Whether the next crash would quarantine the run. Such a run is executed alone, so that no crash is counted for other
+/// runs.
 fn is_last_chance(work: &ClaimedRun) -> bool {
     work.claimed.crashes + 1 >= MAX_CRASHES && work.claimed.crashes < MAX_CRASHES
 }
@@ -72,7 +73,7 @@ impl CrashSuspects {
         true
     }
 
-    /// Releases the admitted run and returns the next one to claim, if one waits.
+    /// Releases the admitted run and returns the next queued run to claim.
     pub(crate) fn next_suspect(&self) -> Option<JobHint> {
         let mut inner = self.inner();
         let next = inner.waiting.pop_front();
@@ -85,7 +86,7 @@ impl CrashSuspects {
 }
 
 impl<C: Context> Engine<C> {
-    /// Executes suspect runs one after the other: the first, if one was admitted, then the waiting ones.
+    /// Executes suspect runs one after the other: `first`, if it was admitted, then those in the queue.
     pub(crate) async fn execute_suspects(&self, first: Option<JobHint>, resources: &Resources<C>) {
         let mut next = first.or_else(|| resources.crash_suspects.next_suspect());
         while let Some(hint) = next {

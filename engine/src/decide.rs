@@ -1,4 +1,4 @@
-//! Derives the transition from a step's result; a pure function that contains the engine's rules.
+//! Derives the transition of a run from a step's result; a pure function that contains the engine's rules.
 
 use std::time::Duration;
 
@@ -13,16 +13,16 @@ use crate::{Next, Retry, Row, StepError, StepOutput, Table, messages};
 /// Number of crashes in one state after which a run is quarantined.
 pub const MAX_CRASHES: i32 = 3;
 
-/// Maximum wait that a step may request, even if a provider asks for more.
+/// Maximum wait that a step may request, even if a provider requests a longer one.
 const MAX_WAIT: Duration = Duration::from_hours(24);
 
-/// Maximum wait for a signal without a deadline.
+/// Maximum time for which a run waits for a signal without a deadline.
 const FOR_EVER: chrono::Duration = chrono::Duration::days(3650);
 
 /// A claimed run with the data that its step needs.
 #[derive(Debug)]
 pub struct ClaimedRun {
-    /// The claim, with its lease and fencing token.
+    /// The claim on the job, with its lease and fencing token.
     pub claimed: JobClaim,
     /// The row of the run as read after the claim.
     pub row: Run,
@@ -30,7 +30,7 @@ pub struct ClaimedRun {
     pub table: &'static Table,
     /// The signals received before the claim, oldest first.
     pub signals: Vec<Signal>,
-    /// The value of [`Clock::steady`] at the claim.
+    /// The value of [`Clock::steady`] when the job was claimed.
     pub since: Duration,
 }
 
@@ -46,7 +46,7 @@ impl ClaimedRun {
         JobHint { run: self.claimed.run, tenant: self.claimed.tenant, lane: self.claimed.lane }
     }
 
-    /// Continues with the next state after a commit that kept the claim.
+    /// Advances to the next state after a commit that kept the claim.
     pub fn advance(&mut self, transition: Transition) {
         self.row.version = Some(transition.version);
         self.row.state = Some(transition.state.into());
@@ -61,7 +61,7 @@ impl ClaimedRun {
         self.signals.retain(|signal| !transition.consumed.contains(&signal.id));
     }
 
-    /// The state whose step or undo is next.
+    /// The state whose step or undo is executed next.
     pub fn state(&self) -> &str {
         let first = || self.table.rows.first().map_or("", |row| row.state);
         self.row.state.as_ref().map_or_else(first, |state| state.as_str())
@@ -72,8 +72,8 @@ impl ClaimedRun {
         self.row.status == RunStatus::Undoing
     }
 
-    /// The transition without executing a step, if one is due: a run that keeps killing its workers is quarantined,
-    /// and one whose cancellation was requested is undone.
+    /// The transition that replaces the next step, if one is due: a run that repeatedly crashes its worker is
+    /// quarantined, and a run whose cancellation was requested is undone.
     pub fn decide_before_step(&self, now: Timestamp) -> Option<Transition> {
         if self.claimed.crashes >= MAX_CRASHES {
             let reason = Reason::new("RUN_QUARANTINED", messages::run_quarantined())
@@ -87,8 +87,9 @@ impl ClaimedRun {
         None
     }
 
-    /// Converts the output of a step or an undo to the result to be committed. `jitter` is a number from 0 to 99. A
-    /// failed step writes only its reason: its memory and changes are discarded, and the signals it consumed remain.
+    /// Converts the output of a step or an undo to the result to be committed. `jitter` is a number from 0 to 99. For a
+    /// failed step only the reason is written: its memory and changes are discarded, and the signals it consumed
+    /// remain.
     pub fn result_of<C>(&self, output: StepOutput<C>, now: Timestamp, jitter: u32) -> StepResult<C> {
         let StepOutput { memory, consumed, changes, outcome } = output;
         let mut transition = match (self.is_undoing(), outcome) {
@@ -167,7 +168,7 @@ impl ClaimedRun {
         }
     }
 
-    /// The transition after an undo: continues with the state before it, or ends the run.
+    /// The transition after an undo: the run continues with the undo of the previous state, or ends.
     fn backward(&self, now: Timestamp) -> Transition {
         let mut transition = self.base(StepOutcome::Undone, now);
         transition.reason = self.stored_reason();
@@ -216,8 +217,8 @@ impl ClaimedRun {
         }
     }
 
-    /// Starts undoing the run, beginning with the state that was entered last for the first time. This is not the
-    /// current state if the table led back to an earlier one.
+    /// Starts undoing the run, beginning with the state that was last to be entered for the first time. This is not the
+    /// current state if the run returned to an earlier state.
     fn start_undoing(&self, reason: Reason, outcome: StepOutcome, now: Timestamp) -> Transition {
         let mut transition = self.base(outcome, now);
         if let Some(last) = transition.trail.last().filter(|last| **last != transition.state).cloned() {
@@ -231,7 +232,7 @@ impl ClaimedRun {
         transition
     }
 
-    /// Quarantines the run until a person looks at it.
+    /// Quarantines the run until a person intervenes.
     fn park(&self, reason: Reason, now: Timestamp) -> Transition {
         let mut transition = self.base(StepOutcome::Quarantined, now);
         transition.status = RunStatus::Quarantined;

@@ -1,4 +1,4 @@
-//! Waits for hints, admits them within the tenants' quotas, and claims and executes their runs.
+//! Receives hints, admits them within the tenants' quotas, and claims and executes their runs.
 
 use std::{collections::HashSet, pin::pin, sync::Arc, time::Duration};
 
@@ -9,13 +9,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{ClaimedRun, Context, Engine, RUN_LEASE, crash_suspects::Admission, resources::Resources};
 
-/// Number of concurrent claim statements per node: while one waits for the database, the next hints are read.
+/// Number of concurrent claim statements per node: while one is waiting for the database, the next hints are read.
 const CLAIMS: usize = 2;
-/// Pause after a claim that failed.
+/// Pause after a claim statement that failed.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Time that a run may wait for external servers before it steps aside.
+/// Time for which a run may wait for external servers before it releases its permit.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Interval at which a run's wait for external servers is checked.
+/// Interval at which a run's waiting time for external servers is checked.
 const LOOK: Duration = Duration::from_millis(250);
 
 impl<C: Context> Engine<C> {
@@ -35,7 +35,7 @@ impl<C: Context> Engine<C> {
         }
     }
 
-    /// The next hints received from the lane, and the hints to claim now; `None` when the node stops.
+    /// The next hints received from the lane, and the hints whose runs can be claimed now; `None` when the node stops.
     async fn next_hints(&self, resources: &Resources<C>) -> Option<(Vec<JobHint>, Vec<JobHint>)> {
         let quota = &resources.tenant_quota;
         let free = resources.permits.wait_for_free().await;
@@ -111,7 +111,8 @@ impl<C: Context> Engine<C> {
         });
     }
 
-    /// Executes a claimed run with a permit, which is released early if the run steps aside.
+    /// Executes a claimed run with a permit, which is released early if the run waits for external servers for too
+    /// long.
     async fn work_with(
         &self,
         mut permit: Option<OwnedSemaphorePermit>,
@@ -146,7 +147,7 @@ impl<C: Context> Engine<C> {
         }
     }
 
-    /// Claims the runs of these hints and reads their rows.
+    /// Claims the runs to which the hints refer, and reads their rows.
     pub async fn claim(&self, hints: &[JobHint]) -> Result<Vec<ClaimedRun>, DatabaseError> {
         let ids: Vec<Id<ids::Run>> = hints.iter().map(|hint| hint.run).collect();
         // Before the claim: what passes meanwhile counts as passed.
@@ -168,8 +169,8 @@ impl<C: Context> Engine<C> {
         Ok(works)
     }
 
-    /// Releases a run whose workflow, version or status this binary does not know: a newer or older node has to claim
-    /// it.
+    /// Releases a run whose workflow, version or status this binary does not support, so that a newer or older node can
+    /// claim it.
     async fn release_unknown(&self, row: &Run, claimed: &JobClaim) {
         let (workflow, version) = (&row.workflow, row.version);
         tracing::warn!(run = %row.id, workflow, version, status = %row.status, "no such workflow or status here");

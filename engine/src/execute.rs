@@ -8,7 +8,7 @@ use runs::{CommitOutcome, StepResult};
 
 use crate::{Change, ClaimedRun, Context, Engine, StepInput, StepOutput, resources::Resources};
 
-/// Maximum number of steps that a worker executes under one lease before other runs have their turn.
+/// Maximum number of steps that a worker executes under one claim before other runs are executed.
 const MAX_STEPS_PER_CLAIM: usize = 16;
 
 impl<C: Context> Engine<C> {
@@ -23,7 +23,7 @@ impl<C: Context> Engine<C> {
         resources.held_leases.remove(claim);
     }
 
-    /// Executes the steps of a run under one lease, for as long as the next step is due at once.
+    /// Executes the steps of a run under one lease, for as long as the next step is due immediately.
     async fn run_steps(&self, mut work: ClaimedRun, resources: &Resources<C>) {
         for turn in 1..=MAX_STEPS_PER_CLAIM {
             let mut result = self.execute_step(&work).await;

@@ -1,4 +1,4 @@
-//! A workflow in the untyped form that the worker executes. [`workflow!`](crate::workflow) implements it.
+//! The untyped interface through which the worker executes a workflow. [`workflow!`](crate::workflow) implements it.
 
 use async_trait::async_trait;
 use domain::{Id, Message, Timestamp, ids};
@@ -30,14 +30,14 @@ pub struct StepInput<'a> {
     pub state: &'a str,
     /// See [`Step::attempt`].
     pub attempt: u32,
-    /// The waiting signals, oldest first.
+    /// The pending signals, oldest first.
     pub signals: Vec<Signal>,
     /// The current time.
     pub now: Timestamp,
 }
 
 impl StepInput<'_> {
-    /// Parses the saved memory; `None` if it does not match the workflow's type.
+    /// Parses the run's saved memory; `None` if it does not match the memory type of the workflow.
     pub fn parse<M: DeserializeOwned, C>(self) -> Option<Step<M, C>> {
         let failure = self.row.reason.clone().and_then(|json| serde_json::from_value(json).ok());
         Some(Step {
@@ -55,16 +55,16 @@ impl StepInput<'_> {
     }
 }
 
-/// The results of a step, without the workflow's types.
+/// The results of a step in the engine's untyped form.
 #[derive(Debug)]
 pub struct StepOutput<C> {
-    /// The new memory; `None` keeps the old one.
+    /// The new memory; `None` keeps the previous memory.
     pub memory: Option<Json>,
     /// The ids of the signals that the step consumed.
     pub consumed: Vec<Id<ids::Row>>,
-    /// The changes to write. Written on success only; a failed step stores nothing but its reason.
+    /// The changes to write. They are written on success only; for a failed step, only the reason is stored.
     pub changes: Vec<C>,
-    /// What follows, or why the step failed.
+    /// What the run does next, or why the step failed.
     pub outcome: Result<Next<&'static str>, StepError>,
 }
 
@@ -74,17 +74,17 @@ impl<C> StepOutput<C> {
         Self { memory: None, consumed: Vec::new(), changes: Vec::new(), outcome }
     }
 
-    /// The failure of a run in a state that its table does not have.
+    /// The output for a run in a state that its workflow's table does not contain.
     pub fn unknown_state() -> Self {
         Self::failed("STATE_UNKNOWN", messages::state_unknown())
     }
 
-    /// The failure of a step that panicked.
+    /// The output for a step whose function panicked, which fails the run.
     pub fn panicked() -> Self {
         Self::failed("STEP_PANICKED", messages::step_panicked())
     }
 
-    /// The failure of a run whose memory does not match its workflow's type.
+    /// The output for a run whose memory does not match the memory type of its workflow.
     pub fn invalid_memory() -> Self {
         Self::failed("MEMORY_UNREADABLE", messages::memory_unreadable())
     }

@@ -1,20 +1,20 @@
 //! The durable workflow engine.
 //!
-//! A run is a row, a step's result is one commit, and the database is authoritative: whatever Redis, a worker or a
-//! whole node loses is found again by the sweep. The engine knows nothing about what its workflows do: it is generic
-//! over the [`Context`] of steps and over the changes that they return, which a [`runs::ChangeWriter`] writes.
+//! A run is a row, a step's result is one commit, and the database is authoritative: the sweep finds all work again
+//! that Redis, a worker or a whole node loses. The engine does not depend on what its workflows do: it is generic over
+//! the [`Context`] of steps and over the changes that they return, which a [`runs::ChangeWriter`] writes.
 //!
-//! Read it in this order:
+//! Read the modules in this order:
 //!
-//! 1. What a workflow is: `table` (states as rows; [`workflow!`] makes them), `step` (what steps get and return),
-//!    `context` (what they work with), `flow` (a workflow without its types).
+//! 1. What a workflow is: `table` (states as rows; [`workflow!`] generates them), `step` (the input and result of a
+//!    step), `context` (the services that steps use), `flow` (a workflow in untyped form).
 //! 2. What follows from a step: `decide`, the engine's rules as pure functions.
-//! 3. How a node works: `worker` (its tasks), `dispatch` (from a hint to a claimed run), `execute` (from a claimed
-//!    run to its results), `committers` and `commit` (from results to transactions), `sweep` (what nobody was told of).
-//! 4. What these share: `resources`, `tenant_quota`, `crash_suspects`.
+//! 3. How a node works: `worker` (its tasks), `dispatch` (from a hint to a claimed run), `execute` (from a claimed run
+//!    to its results), `committers` and `commit` (from results to transactions), `sweep` (due jobs without a hint).
+//! 4. What these modules share: `resources`, `tenant_quota`, `crash_suspects`.
 //!
-//! The stored rows and the statements that write them are in the crate `runs`, the communication between nodes in
-//! `lanes`.
+//! The crate `runs` contains the stored rows and the statements that write them; the crate `lanes` implements the
+//! communication between nodes.
 
 mod commit;
 mod committers;
@@ -47,7 +47,7 @@ pub use self::{
     table::{Retry, Row, Table},
     worker::RUN_LEASE,
 };
-/// Used by [`workflow!`]; re-exported so that crates with workflows need not depend on it.
+/// Used by [`workflow!`]; re-exported so that crates with workflows need not depend on `async-trait`.
 #[doc(hidden)]
 pub use async_trait::async_trait;
 pub use runs::{CommitOutcome, Run, Signal, StepResult, Transition};
@@ -58,10 +58,10 @@ pub struct Engine<C: Context>(Arc<Inner<C>>);
 /// Settings and dependencies of a node's engine.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Name of this process in leases and histories.
+    /// Name of this process in leases and run histories.
     pub node: String,
-    /// Maximum number of bulk runs of one tenant that all nodes together execute at a time; for background runs it is
-    /// an eighth of that.
+    /// Maximum number of bulk runs of one tenant that are executed concurrently by all nodes together; for background
+    /// runs, the limit is an eighth of this number.
     pub tenant_runs_at_once: usize,
 }
 
@@ -99,18 +99,18 @@ impl<C: Context> Engine<C> {
         Self(Arc::new(Inner { contexts, writer, storage, lanes, settings, flows }))
     }
 
-    /// Name of this process in leases and histories.
+    /// Name of this process in leases and run histories.
     pub fn node(&self) -> &str {
         &self.0.settings.node
     }
 
-    /// The workflow with this name and version; `None` if this binary does not have it.
+    /// The workflow with this name and version; `None` if this binary does not contain it.
     pub fn workflow(&self, name: &str, version: i32) -> Option<&dyn Workflow<C>> {
         let mut flows = self.0.flows.iter().map(|flow| &**flow);
         flows.find(|flow| (flow.table().name, flow.table().version) == (name, version))
     }
 
-    /// The table for a run: of the run's version or, before the first step, the newest one.
+    /// The workflow table for a run: of the run's version or, before the first step, the newest one.
     pub fn table(&self, name: &str, version: Option<i32>) -> Option<&'static Table> {
         let fits =
             |table: &&Table| table.name == name && version.is_none_or(|version| table.version == version);
@@ -144,7 +144,7 @@ impl<C: Context> Engine<C> {
         &*self.0.lanes.hints
     }
 
-    /// Limits on the runs that this node executes at a time, with this number of permits.
+    /// The limits on concurrently executed runs of a node with this number of permits.
     pub(crate) fn limits(&self, permits: usize) -> RunLimits {
         RunLimits::new(permits, self.0.settings.tenant_runs_at_once.div_ceil(self.0.lanes.nodes()))
     }

@@ -37,12 +37,13 @@ impl<C: Context> Clone for Resources<C> {
     }
 }
 
-/// Permits to execute steps, one for each concurrent run that has not stepped aside. Cheap to clone.
+/// Permits to execute steps, one for each concurrent run, except runs waiting for external servers. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Permits {
     free: Arc<Semaphore>,
     total: usize,
-    /// Runs that stepped aside hold it for reading; whoever acquires all permits holds it for writing.
+    /// Read-locked by runs that released their permit while waiting for external servers; write-locked by the task that
+    /// acquires all permits.
     aside: Arc<RwLock<()>>,
 }
 
@@ -51,7 +52,7 @@ impl Permits {
         Self { free: Arc::new(Semaphore::new(total)), total, aside: Arc::default() }
     }
 
-    /// The number of free permits; waits until it is at least one.
+    /// Waits until at least one permit is free, and returns the number of free permits.
     pub(crate) async fn wait_for_free(&self) -> usize {
         let permit = self.free.acquire().await;
         self.free.available_permits() + usize::from(permit.is_ok())
@@ -63,33 +64,34 @@ impl Permits {
         Arc::clone(&self.free).acquire_many_owned(many).await.ok()
     }
 
-    /// The number of all permits, free or not.
+    /// The number of all permits, whether free or in use.
     pub(crate) fn total(&self) -> usize {
         self.total
     }
 
-    /// Releases the permit of a run that steps aside. [`Self::acquire_all`] waits for the run nevertheless.
+    /// Releases the permit of a run that is waiting for external servers. [`Self::acquire_all`] still waits for the
+    /// run.
     pub(crate) async fn release_aside(&self, permit: Option<OwnedSemaphorePermit>) -> AsideGuard {
         let aside = Arc::clone(&self.aside).read_owned().await;
         drop(permit);
         aside
     }
 
-    /// Acquires all permits: meanwhile the node executes no other run.
+    /// Acquires all permits: until they are released, the node executes no other run.
     pub(crate) async fn acquire_all(&self) -> Option<(OwnedSemaphorePermit, impl Sized)> {
         let all = self.acquire(self.total).await?;
         Some((all, Arc::clone(&self.aside).write_owned().await))
     }
 }
 
-/// Held by a run that stepped aside.
+/// Guard of a run that released its permit while waiting for external servers.
 pub(crate) type AsideGuard = OwnedRwLockReadGuard<()>;
 
 /// A run, and the epoch of the claim on its job.
 pub(crate) type Claim = (Id<ids::Run>, i64);
 
-/// The claims that this node works on. A run may be held twice: by a worker that lost its lease, and by the one that
-/// has it now.
+/// The claims that this node is working on. The same run may occur twice: claimed by a worker that lost its lease, and
+/// by the current one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct HeldLeases(Arc<Mutex<HashSet<Claim>>>);
 

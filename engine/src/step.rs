@@ -1,4 +1,4 @@
-//! What steps get and return.
+//! The input and the result of workflow steps.
 
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ pub enum Next<S> {
     Go(S),
     /// The run is done.
     Done,
-    /// The run repeats its state at a time or on a signal, whichever comes first; at least one must be given.
+    /// The run repeats its state at a time or on a signal, whichever comes first; at least one of them must be
+    /// specified.
     Wait {
         /// The time at which to continue; `None` to wait for the signal alone.
         until: Option<Timestamp>,
@@ -39,53 +40,54 @@ impl<S> Next<S> {
 /// Why a step failed or must be repeated.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StepError {
-    /// Executes the step again according to its retry policy, but not before the wait `after` that the provider may
+    /// The step is executed again according to its retry policy, but not before the wait `after` that the provider may
     /// have requested.
     Retry {
         /// The explanation shown until the next attempt.
         reason: Reason,
-        /// The shortest wait; `None` leaves the wait to the policy.
+        /// The minimum wait; `None` leaves the wait to the retry policy.
         after: Option<Duration>,
     },
-    /// The step cannot run now, because of our own rate limits or a stored value that only a newer version knows.
-    /// Executes it again after `after`, without limiting the number of attempts.
+    /// The step cannot be executed now, because of Muster's own rate limits or a stored value that only a newer version
+    /// supports. It is executed again after `after`, without a limit on the number of attempts.
     Later {
         /// The explanation shown until the next attempt.
         reason: Reason,
         /// How long to wait.
         after: Duration,
     },
-    /// Retrying does not help: undoes all steps so far.
+    /// Retrying does not help: all steps so far are undone.
     Fail(Reason),
 }
 
 impl StepError {
-    /// A permanent failure with a stable code and a message for people.
+    /// A permanent failure with a machine-readable code and a message for people.
     pub fn fail(code: &str, message: Message) -> Self {
         Self::Fail(Reason::new(code, message))
     }
 }
 
-/// The result of a step. Its error is turned into a [`StepError`] by [`workflow!`](crate::workflow).
+/// The result of a step. [`workflow!`](crate::workflow) converts its error to a [`StepError`].
 pub type Outcome<S, E = StepError> = Result<Next<S>, E>;
 
-/// The result of an undo, which must be safe when its step never ran and when the undo ran twice.
+/// The result of an undo. An undo must be safe if its step was never executed, and if it is executed twice.
 pub type UndoOutcome<E = StepError> = Result<(), E>;
 
-/// A run as its step sees it: `M` is the memory of its workflow, `C` the changes that steps may return.
+/// A run as its step sees it: `M` is the memory type of its workflow, `C` the type of the changes that steps may
+/// return.
 #[derive(Debug)]
 pub struct Step<M, C> {
     /// The primary key, the same for all steps of a run.
     pub run: Id<ids::Run>,
-    /// The owner of the run, within which the step acts.
+    /// The tenant that owns the run, within which the step operates.
     pub tenant: Id<ids::Tenant>,
     /// The actor who started the run.
     pub asked_by: String,
-    /// Failed attempts at this state so far.
+    /// Number of failed attempts at this state so far.
     pub attempt: u32,
     /// When the step began.
     pub now: Timestamp,
-    /// Why the run is being undone; `None` while it goes forward.
+    /// Why the run is being undone; `None` while it is not.
     pub failure: Option<Reason>,
     /// The run's memory; saved when the step commits.
     pub memory: M,
@@ -95,7 +97,7 @@ pub struct Step<M, C> {
 }
 
 impl<M, C> Step<M, C> {
-    /// Consumes the oldest pending signal with this name; it is deleted when the step commits.
+    /// Consumes the oldest pending signal with this name; the signal is deleted when the step commits.
     pub fn take_signal(&mut self, name: &str) -> Option<Json> {
         let index = self.signals.iter().position(|signal| signal.name == name)?;
         let signal = self.signals.remove(index);
@@ -108,7 +110,7 @@ impl<M, C> Step<M, C> {
         self.changes.push(change);
     }
 
-    /// Adds several changes, which are written in their order.
+    /// Adds several changes to be written in their order.
     pub fn add_changes(&mut self, changes: Vec<C>) {
         self.changes.extend(changes);
     }
@@ -126,7 +128,7 @@ impl<M: Serialize, C> Step<M, C> {
     }
 }
 
-/// The undo of states with nothing to undo.
+/// The undo function of states with nothing to undo.
 pub async fn nothing<X: Context, M, C>(_context: &X, _at: &mut Step<M, C>) -> UndoOutcome {
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Finds jobs for which no hint arrived: timers that are due, and jobs whose hint was lost.
+//! Finds jobs for which no hint arrived: jobs with due timers, and jobs whose hint was lost.
 
 use std::time::Duration;
 
@@ -6,24 +6,23 @@ use domain::JobHint;
 
 use crate::{Context, Engine, resources::Resources};
 
-/// Time after which a hint without effect counts as lost.
+/// Time after which the hint for an unclaimed job counts as lost.
 const SWEEP: Duration = Duration::from_secs(5);
-/// Longest interval between two sweeps.
+/// Maximum interval between two sweeps.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Shortest pause between two sweeps, and the pause after one that found as many jobs as it may offer.
+/// Minimum pause between two sweeps, and the pause after a sweep that found the maximum number of jobs.
 const SHORTEST_NAP: Duration = Duration::from_millis(20);
 const NAP_WHEN_BEHIND: Duration = Duration::from_millis(5);
-/// Maximum number of jobs offered per sweep, and the number offered if the queue is full, with tenants taking
-/// turns.
+/// Maximum number of jobs offered per sweep; also the number offered if the queue is full, with tenants taking turns.
 const OFFERED_AT_ONCE: u32 = 2000;
 const OFFERED_TO_A_FULL_LANE: u32 = 100;
-/// Number of waiting hints that keep every node busy until the next sweep: the queue is full.
+/// Number of pending hints that keep every node busy until the next sweep: the queue counts as full.
 const FULL_LANE_HINTS: usize = 2000;
-/// Number of waiting hints above which lost hints are assumed only after a longer time.
+/// Number of pending hints above which a hint counts as lost only after a longer time.
 const CROWD: usize = 10_000;
 
 impl<C: Context> Engine<C> {
-    /// Offers due jobs: those of timers at once, and from time to time those whose hint seems lost. Sleeps until
+    /// Offers due jobs: those of timers immediately, and from time to time those whose hint seems lost. Sleeps until
     /// the next timer is due.
     pub(crate) async fn run_sweeper(self, resources: Resources<C>) {
         let mut looked = None::<Duration>;
@@ -55,7 +54,7 @@ impl<C: Context> Engine<C> {
         }
     }
 
-    /// Offers due jobs to the lane, or executes them directly if the lane is unreachable. Returns their number.
+    /// Offers due jobs to the lane, or executes them directly if the lane is unreachable. Returns the number of jobs.
     async fn offer(&self, again: Option<Duration>, most: u32, resources: &Resources<C>) -> usize {
         match self.storage().sweep(again, most).await {
             Ok(hints) => {
@@ -72,7 +71,7 @@ impl<C: Context> Engine<C> {
         }
     }
 
-    /// Executes due jobs without the queue of hints, as many at a time as there are free permits.
+    /// Executes due jobs without the queue of hints, as many concurrently as there are free permits.
     async fn work_directly(&self, mut hints: &[JobHint], resources: &Resources<C>) {
         while !hints.is_empty() {
             let (now, later) = hints.split_at(resources.permits.wait_for_free().await.clamp(1, hints.len()));
@@ -86,8 +85,8 @@ impl<C: Context> Engine<C> {
     }
 }
 
-/// Time after which a hint without effect counts as lost. It is longer if many hints are waiting: a hint may then
-/// not have had its turn yet, and offering all of them again would only lengthen the queue.
+/// Time after which the hint for an unclaimed job counts as lost. The time is longer if many hints are pending: a hint
+/// may then not have been received yet, and offering all of them again would only lengthen the queue.
 fn lost_after(waiting: Option<usize>) -> Duration {
     match waiting {
         Some(waiting) if waiting > CROWD => SWEEP * 12,

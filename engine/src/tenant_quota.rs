@@ -1,15 +1,17 @@
-//! Limits the number of runs of one tenant that are executed at a time, so that nobody uses all permits of a node.
+//! Limits the number of concurrently executed runs of one tenant, so that no tenant uses all permits of a node.
 //!
-//! Any run may wait for a calendar system that never answers. Bulk work has a limit for all nodes together, of which
-//! each node enforces its share, by the number of nodes, and at most a quarter of its permits. Background work has an
-//! eighth of that limit, and that of all tenants at most half of the node's permits. Interactive runs, for which
-//! somebody is waiting, are delayed only if their tenant holds an eighth of the node's permits. Runs above a limit wait
-//! here, up to a number, until another run of the tenant ends; further ones are dropped and offered again by the sweep.
+//! Any run may wait for a calendar system that never responds. Bulk runs of a tenant have a limit for all nodes
+//! together, which is divided by the number of nodes; on one node, they also use at most a quarter of its permits.
+//! Background runs of a tenant have an eighth of that limit, and those of all tenants use at most half of the node's
+//! permits. Interactive runs, for which a person is waiting, are delayed only if their tenant uses an eighth of the
+//! node's permits. Runs above a limit are queued until another run of the tenant ends; when the queue is full, further
+//! runs are dropped and offered again by the sweep.
 //!
-//! A run that has waited long for an external server steps aside: its permit goes to another run, while it continues.
-//! So even many unresponsive servers, of many tenants, block nobody else's runs. Such runs have limits of their own.
-//! An interactive run that steps aside no longer counts among those of its tenant, whose other servers may be in good
-//! order; bulk and background runs go on counting, because their limits also protect the calendar systems.
+//! A run that has waited long for an external server steps aside: it releases its permit to another run and continues
+//! without one. So even many unresponsive servers, of many tenants, do not block the runs of other tenants. Such runs
+//! have limits of their own. An interactive run that steps aside no longer counts among those of its tenant, whose
+//! other servers may respond normally; bulk and background runs still count, because their limits also protect the
+//! calendar systems.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -19,13 +21,13 @@ use std::{
 
 use domain::{Id, JobHint, ids, state::Lane};
 
-/// Maximum number of waiting hints.
+/// Maximum number of hints in the queue.
 const CAPACITY: usize = 20_000;
 
-/// Number of runs of a kind that a node always executes for a tenant, however few permits the node has.
+/// Minimum number of runs of a kind that a node may execute for a tenant, however few permits the node has.
 const FEWEST: usize = 4;
 
-/// How many runs of a kind a node executes at a time.
+/// How many runs of each kind a node may execute concurrently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RunLimits {
     interactive: usize,
@@ -37,7 +39,7 @@ pub(crate) struct RunLimits {
 }
 
 impl RunLimits {
-    /// The limits of a node with this number of permits, and this limit for the bulk work of one tenant.
+    /// Computes the run limits of a node from the number of its permits and the limit for the bulk runs of one tenant.
     pub(crate) fn new(permits: usize, bulk: usize) -> Self {
         Self {
             interactive: permits.div_ceil(8).max(FEWEST),
@@ -58,7 +60,7 @@ impl RunLimits {
     }
 }
 
-/// Runs that share a limit.
+/// The kinds of runs that share a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Class {
     Interactive,
@@ -78,7 +80,7 @@ fn share(hint: &JobHint) -> Share {
     (hint.tenant, class)
 }
 
-/// The quotas of a node; see the module documentation. Cheap to clone.
+/// The tenant quotas of a node; see the module documentation. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TenantQuota(Arc<Mutex<Inner>>);
 
@@ -86,10 +88,10 @@ pub(crate) struct TenantQuota(Arc<Mutex<Inner>>);
 struct Inner {
     at_work: HashMap<Share, usize>,
     background: usize,
-    /// Runs that stepped aside.
+    /// Runs that released their permit while waiting for external servers.
     aside: HashMap<Share, usize>,
     waiting: HashMap<Share, VecDeque<JobHint>>,
-    /// The shares with waiting hints, in the order of their turns.
+    /// The shares with queued hints, in round-robin order.
     turns: VecDeque<Share>,
     runs: HashSet<Id<ids::Run>>,
 }
@@ -99,7 +101,7 @@ impl TenantQuota {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the hints that may be claimed now; the others wait.
+    /// Returns the hints that may be claimed now; the others are queued.
     pub(crate) fn admit(&self, hints: &[JobHint], limits: RunLimits) -> Vec<JobHint> {
         let mut inner = self.inner();
         let mut admitted = Vec::with_capacity(hints.len());
@@ -115,7 +117,7 @@ impl TenantQuota {
         admitted
     }
 
-    /// Up to `max` waiting hints whose tenants are below their limits again, with tenants taking turns.
+    /// Up to `max` queued hints whose tenants are below their limits again, with tenants taking turns.
     pub(crate) fn next_ready(&self, max: usize, limits: RunLimits) -> Vec<JobHint> {
         let mut inner = self.inner();
         let mut ready = Vec::new();
@@ -133,8 +135,8 @@ impl TenantQuota {
         ready
     }
 
-    /// How long a worker may wait for other hints: not at all if a hint waiting here may be claimed, and only
-    /// briefly if one waits for its tenant's share.
+    /// How long a worker may wait for other hints: no time if a queued hint may be claimed now, and only a short time
+    /// if one is queued because of its tenant's limit.
     pub(crate) fn max_wait(&self, limits: RunLimits) -> Duration {
         let inner = self.inner();
         match inner.turns.is_empty() {
@@ -144,18 +146,18 @@ impl TenantQuota {
         }
     }
 
-    /// Records that an admitted run was released, or could not be claimed.
+    /// Records that an admitted run was released or could not be claimed.
     pub(crate) fn release(&self, hint: &JobHint) {
         self.inner().release(share(hint));
     }
 
-    /// Lets an admitted run step aside, if the limits allow one more; [`Self::release_aside`] has to follow in place of
-    /// [`Self::release`].
+    /// Lets an admitted run step aside if the limits allow one more; [`Self::release_aside`] must then be
+    /// called in place of [`Self::release`].
     pub(crate) fn step_aside(&self, hint: &JobHint, limits: RunLimits) -> bool {
         self.inner().try_step_aside(share(hint), limits)
     }
 
-    /// Records that a run which had stepped aside was released.
+    /// Records that a run that had stepped aside was released.
     pub(crate) fn release_aside(&self, hint: &JobHint) {
         self.inner().release_aside(share(hint));
     }
@@ -228,7 +230,7 @@ impl Inner {
     }
 }
 
-/// Counts one less; whether there was one.
+/// Subtracts one from a count; returns whether the count was positive.
 fn subtract(counts: &mut HashMap<Share, usize>, share: Share) -> bool {
     let Some(count) = counts.get_mut(&share) else { return false };
     *count -= 1;

@@ -1,4 +1,4 @@
-//! The tasks of a node: a dispatcher, a sweeper, committers, a heartbeat, and one task for each run that is executed.
+//! The tasks of a node: a dispatcher, a sweeper, committers, a heartbeat, and one task for each run being executed.
 
 use std::time::Duration;
 
@@ -14,18 +14,18 @@ use crate::{
     tenant_quota::TenantQuota,
 };
 
-/// Lifetime of a lease without a heartbeat.
+/// Lifetime of a run's lease without a heartbeat.
 pub const RUN_LEASE: Duration = Duration::from_secs(15);
-/// Interval at which leases are renewed.
+/// Interval at which the leases of runs are renewed.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// Interval at which a stopping node checks whether it still holds a claim.
+/// Interval at which a stopping node checks whether it still has claims.
 const LAST_BEATS: Duration = Duration::from_millis(100);
 /// Number of runs that [`Engine::run_until_idle`] executes in one round.
 const DRAINED_AT_ONCE: u32 = 256;
 
 impl<C: Context> Engine<C> {
-    /// Starts the worker tasks, with up to `at_once` concurrent steps. After `stop` they finish or release their work
-    /// and end.
+    /// Starts the worker tasks, with up to `at_once` concurrent steps. After `stop` is cancelled,
+    /// they finish or release their work and end.
     pub fn start(&self, tracker: &TaskTracker, stop: &CancellationToken, at_once: usize) {
         let resources = Resources {
             committers: Committers::start(self, tracker),
@@ -41,7 +41,7 @@ impl<C: Context> Engine<C> {
         tracker.spawn(self.clone().run_dispatcher(resources));
     }
 
-    /// Releases the leases that this node still holds, because their steps took too long or could not be committed.
+    /// Releases the leases that this node still has, because their steps took too long or could not be committed.
     /// Called at shutdown.
     pub async fn release_leases(&self) {
         if let Err(error) = self.storage().end_node_leases(self.node()).await {
@@ -82,7 +82,7 @@ impl<C: Context> Engine<C> {
         }
     }
 
-    /// Ends all leases when the only process that uses the database starts, because no other process can hold one.
+    /// Ends all leases when the only process that uses the database starts, because no other process can have one.
     pub(crate) async fn end_stale_leases(&self) {
         if self.storage().is_sole_process()
             && let Err(error) = self.storage().end_all_leases().await

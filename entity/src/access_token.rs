@@ -5,7 +5,7 @@ crate::table::tenant_table! {
     "access_token": ids::AccessToken {
         /// The user on whose behalf the token's bearer acts.
         user_id: Id<ids::User>,
-        /// The actor who requested the token.
+        /// The actor who requested the token: the id of a user or of an API key.
         issued_by: String,
         /// When the token was signed.
         created_at: DateTimeUtc,
@@ -15,7 +15,7 @@ crate::table::tenant_table! {
         revoked_at: Option<DateTimeUtc>,
         /// The OpenID issuer through which the user signed in; null if the vendor requested the token.
         issuer_id: Option<Id<ids::OpenIdIssuer>>,
-        /// The permissions of the actor who requested the token; null if the user signed in.
+        /// The permissions of the actor who requested the token; null if the token was issued at a sign-in.
         issued_with: Option<Json>,
     }
 }

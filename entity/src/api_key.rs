@@ -1,4 +1,4 @@
-//! API keys of the vendor's back ends. Only a digest of a key is stored.
+//! API keys of the vendor's back ends. Only a digest of each key is stored.
 
 use domain::{Id, ids};
 use sea_orm::entity::prelude::*;
@@ -7,12 +7,12 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "api_key")]
 pub struct Model {
-    /// The id; the API shows it with the prefix `key_`.
+    /// The id; in the API it has the prefix `key_`.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Id<ids::ApiKey>,
     /// A display name, so that people can tell keys apart.
     pub name: String,
-    /// The first characters of the key, shown in lists.
+    /// The first characters of the key, shown in lists so that people recognise it.
     pub prefix: String,
     /// The keyed digest of the whole key.
     pub hash: Vec<u8>,
@@ -24,13 +24,13 @@ pub struct Model {
     pub revoked_at: Option<DateTimeUtc>,
     /// The names of the permissions that the key grants.
     pub permissions: Json,
-    /// The one tenant that the key may act for; null for a key that may act for any tenant, one per request.
+    /// The only tenant for which the key may be used; null if each request specifies its tenant.
     pub tenant_id: Option<Id<ids::Tenant>>,
     /// When the key was last used, to the minute; null before its first use.
     pub last_used_at: Option<DateTimeUtc>,
     /// The key that replaces this one after a rotation; null for a key that was never rotated.
     pub replaced_by: Option<Id<ids::ApiKey>>,
-    /// The key with which this one was created; null for a key from the operator's configuration.
+    /// The key with which a caller created this one; null for a key from the operator's configuration.
     pub created_by: Option<Id<ids::ApiKey>>,
 }
 

@@ -1,14 +1,14 @@
 //! The start and the end of each hash chain of `audit`.
 
 crate::table::tenant_junction! {
-    /// The start and the end of a chain. An all-zero tenant id stands for the installation.
+    /// The start and the end of one hash chain of the audit log. An all-zero tenant id identifies the installation.
     "audit_chain" {
         ;
-        /// The position of the last entry; 0 for a chain without entries.
+        /// The position of the last entry in the chain; 0 for a chain without entries.
         seq: i64,
         /// The hash of the last entry.
         hash: Vec<u8>,
-        /// The position of the last pruned entry; 0 if none was pruned.
+        /// The position of the last pruned entry in the chain; 0 if none was pruned.
         base_seq: i64,
         /// The hash of the last pruned entry.
         base_hash: Vec<u8>,
@@ -17,13 +17,13 @@ crate::table::tenant_junction! {
     }
 }
 
-/// Selects the chains of all tenants and of the installation; only for the operator's commands.
+/// Selects the hash chains of all tenants and of the installation; only for the operator's commands.
 #[expect(clippy::disallowed_methods, reason = "finders live here")]
 pub fn all_tenants() -> Select<Entity> {
     Entity::find()
 }
 
-/// The chains of the given tenants.
+/// Selects the hash chains of the given tenants.
 #[expect(clippy::disallowed_methods, reason = "finders live here")]
 pub fn of_tenants(tenants: impl IntoIterator<Item = Id<ids::Tenant>>) -> Select<Entity> {
     Entity::find().filter(Column::TenantId.is_in(tenants))

@@ -1,9 +1,10 @@
-//! The key that seals the audit's chains and signs checkpoints. The table has a single row with the all-zero id.
+//! The key that seals the audit log's hash chains and signs checkpoints. The table has a single row with the all-zero
+//! id.
 
 use domain::{Id, ids};
 use sea_orm::entity::prelude::*;
 
-/// The key that seals the audit's chains and signs checkpoints.
+/// The key that seals the audit log's hash chains and signs checkpoints.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "audit_key")]
 pub struct Model {

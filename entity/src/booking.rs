@@ -28,17 +28,17 @@ crate::table::tenant_table! {
         time_zone: String,
         /// Current state of the booking.
         state: Stored<BookingState>,
-        /// Why the booking is in its state, as a `domain::Reason`; null when there is nothing to explain.
+        /// Why the booking is in its state, as a `domain::Reason`; null when no explanation is needed.
         reason: Option<Json>,
         /// When the booking entered its state.
         since: DateTimeUtc,
-        /// Whose calendar holds the event; null until this has been decided.
+        /// Which calendar contains the event; null until the calendar has been chosen.
         written_via: Option<Stored<WrittenVia>>,
         /// The integration through which the event is written; null until the calendar has been chosen.
         integration_id: Option<Id<ids::Integration>>,
-        /// The service account whose calendar holds the event; null for events in the organiser's own calendar.
+        /// The service account whose calendar contains the event; null for events in the organiser's own calendar.
         service_account_id: Option<Id<ids::ServiceAccount>>,
-        /// The address of the mailbox whose calendar holds the event; null until the calendar has been chosen.
+        /// The email address of the mailbox whose calendar contains the event; null until the calendar has been chosen.
         mailbox: Option<String>,
         /// The provider's id of the event; null before it is written.
         external_id: Option<String>,

@@ -5,7 +5,7 @@ use domain::state::BookingChangeKind;
 use crate::Stored;
 
 crate::table::tenant_table! {
-    /// A move or a cancellation of a booking; never changed afterwards.
+    /// A recorded move or cancellation of a booking; the row is never changed afterwards.
     "booking_change": ids::Row {
         /// The booking that was moved or cancelled.
         booking_id: Id<ids::Booking>,

@@ -11,11 +11,11 @@ crate::table::tenant_table! {
         booking_id: Id<ids::Booking>,
         /// Whether a user or room of the tenant takes part, or a guest.
         kind: Stored<ParticipantKind>,
-        /// Set for a user of the tenant, null for rooms and guests.
+        /// The participating user of the tenant; null for rooms and guests.
         user_id: Option<Id<ids::User>>,
-        /// Set for a room of the tenant, null for users and guests.
+        /// The participating room of the tenant; null for users and guests.
         room_id: Option<Id<ids::Room>>,
-        /// The mailbox address in lower case; unique within the booking.
+        /// The participant's email address in lower case; unique within the booking.
         address: String,
         /// A display name, copied when the booking was made.
         name: String,

@@ -17,7 +17,7 @@ crate::table::tenant_table! {
         asked_by: String,
         /// When the campaign was created, before its first activation.
         started_at: DateTimeUtc,
-        /// When the last mailbox received its result; null while the campaign runs.
+        /// When the last mailbox received its result; null while the campaign is running.
         finished_at: Option<DateTimeUtc>,
     }
 }

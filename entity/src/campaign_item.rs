@@ -13,7 +13,7 @@ crate::table::tenant_junction! {
         connection_id: Id<ids::Connection>;
         /// The mailbox's state after the activation; null until there is a result.
         result: Option<Stored<ConnectionState>>,
-        /// Why the activation had this result, as a `domain::Reason`; null when there is nothing to explain.
+        /// Why the activation had this result, as a `domain::Reason`; null when no explanation is needed.
         reason: Option<Json>,
         /// When the mailbox received its result; null until then.
         finished_at: Option<DateTimeUtc>,

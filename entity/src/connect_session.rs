@@ -7,30 +7,30 @@ use crate::Stored;
 crate::table::tenant_table! {
     /// A browser session opened by a connect link, or in which a user connects their own calendar.
     "connect_session": ids::ConnectSession {
-        /// The link that opened the session; null when users connect their own calendars.
+        /// The connect link that opened the session; null when users connect their own calendars.
         link_id: Option<Id<ids::ConnectLink>>,
-        /// The user who connects their own calendar; null for a session opened by a link.
+        /// The user who connects their own calendar; null for a session opened by a connect link.
         user_id: Option<Id<ids::User>>,
         /// The integration to connect, or the one that gives access to the user's calendar.
         integration_id: Id<ids::Integration>,
         /// The keyed digest of the session's cookie or, before a user's own consent starts, of the secret in its URL.
         cookie_hash: Vec<u8>,
-        /// Connecting an integration, or a user's own consent.
+        /// Whether the session connects an integration or obtains a user's own consent.
         purpose: Stored<ConnectPurpose>,
-        /// Progress of the session.
+        /// How far the connect session has progressed.
         step: Stored<ConnectStep>,
-        /// The keyed digest of the OAuth `state` that the provider has to return; null outside a redirect.
+        /// The keyed digest of the OAuth `state` parameter that the provider has to return; null outside a redirect.
         state_hash: Option<Vec<u8>>,
-        /// The OpenID nonce that the id token has to carry; null before the redirect.
+        /// The OpenID nonce that the ID token must contain; null before the redirect.
         nonce: Option<String>,
-        /// The PKCE verifier of the last redirect; sealed; null before the first.
+        /// The sealed PKCE verifier of the last redirect; null before the first.
         verifier: Option<Vec<u8>>,
-        /// The consent that the integration's run has to try; sealed; null before it is granted, and once it is in
+        /// The sealed consent that the integration's run has yet to use; null before it is granted, and once it is in
         /// force.
         consent: Option<Vec<u8>>,
         /// The Microsoft account that signed in, and its organisation; null before the sign-in.
         signed_in: Option<Json>,
-        /// The Google service account without a key that the administrator typed, and that administrator's address;
+        /// The keyless Google service account that the administrator entered, and the administrator's email address;
         /// null for other consents.
         typed_account: Option<Json>,
         /// When the browser opened the session.

@@ -9,42 +9,43 @@ crate::table::tenant_table! {
     "connection": ids::Connection {
         /// The integration that gives access to the mailbox.
         integration_id: Id<ids::Integration>,
-        /// The user whose mailbox it is; null for a room's.
+        /// The user to whom the mailbox belongs; null for a room's mailbox.
         user_id: Option<Id<ids::User>>,
-        /// The room whose mailbox it is; null for a user's.
+        /// The room to which the mailbox belongs; null for a user's mailbox.
         room_id: Option<Id<ids::Room>>,
-        /// The mailbox address, in lower case.
+        /// The mailbox's email address, in lower case.
         address: String,
         /// Whether Muster reads and writes the mailbox.
         state: Stored<ConnectionState>,
-        /// Why the connection is in its state, as a `domain::Reason`; null when there is nothing to explain.
+        /// Why the connection is in its state, as a `domain::Reason`; null when no explanation is needed.
         reason: Option<Json>,
         /// When the connection entered its state.
         since: DateTimeUtc,
         /// How the mailbox is accessed.
         route: Stored<Route>,
-        /// Capabilities measured by the last activation, as `domain::Capabilities`.
+        /// What Muster can do with the mailbox, as determined at the last activation, as `domain::Capabilities`.
         capabilities: Json,
-        /// The mailbox's own zone, as an IANA name; null when the provider does not return one.
+        /// The mailbox's own time zone, as an IANA name; null when the provider does not return one.
         time_zone: Option<String>,
-        /// When the calendar was last read; null if never.
+        /// When the calendar was last read; null if it never was.
         as_of: Option<DateTimeUtc>,
-        /// The start of the window that the copy covers; null if the calendar was never read.
+        /// The start of the time range that the stored copy covers; null if the calendar was never read.
         read_from: Option<DateTimeUtc>,
-        /// The end of the window that the copy covers, exclusive; null if the calendar was never read.
+        /// The end of the time range that the stored copy covers, exclusive; null if the calendar was never read.
         read_until: Option<DateTimeUtc>,
-        /// The provider's change token, obtained before the copy was read. Null if the copy may no longer match what
-        /// was read.
+        /// The provider's change token, obtained before the calendar was read. Null if the stored copy may no longer
+        /// match it.
         watermark: Option<String>,
-        /// Number of unreadable items in the copy.
+        /// Number of unreadable calendar items in the stored copy.
         unreadable_count: i32,
-        /// Number of unreadable items whose times are unknown, so that they block nothing.
+        /// Number of unreadable calendar items that block no time because their times are unknown.
         unknown_count: i32,
-        /// Up to 20 examples of unreadable items, as `domain::UnreadableItem`; those that block nothing come first.
+        /// Up to 20 examples of unreadable calendar items, as `domain::UnreadableItem`; those that block no time come
+        /// first.
         unreadable: Json,
         /// The calendars of the mailbox, a list of `providers::CalendarListing`; null before they are first listed.
         calendars: Option<Json>,
-        /// The ids of the calendars that make the owner busy, a list of strings; null when the calendar system's own
+        /// The ids of the calendars that make the owner busy, as a list of strings; null when the calendar system's own
         /// rule applies.
         counted_calendars: Option<Json>,
         /// When the current series of identical failures began; null after a success.

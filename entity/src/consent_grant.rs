@@ -11,16 +11,17 @@ crate::table::tenant_table! {
         integration_id: Id<ids::Integration>,
         /// The user who consented for their own mailbox; null for an organisation-wide consent.
         user_id: Option<Id<ids::User>>,
-        /// What `secret` consists of.
+        /// What kind of credential `secret` contains.
         kind: Stored<SecretKind>,
         /// The account that consented, or to which the credentials belong.
         account: String,
-        /// The credentials, sealed with the tenant's data key; rotating refresh tokens are replaced here.
+        /// The credentials, sealed with the tenant's data key; a rotated refresh token replaces the previous one in
+        /// this column.
         secret: Vec<u8>,
-        /// The sealed access token last obtained with a user's consent, shared by all nodes; null for other kinds of
-        /// consent.
+        /// The last access token obtained with a user's consent, sealed and shared by all nodes; null for other kinds
+        /// of consent.
         access_token: Option<Vec<u8>>,
-        /// When `access_token` expires; null without one.
+        /// When `access_token` expires; null if there is none.
         expires_at: Option<DateTimeUtc>,
         /// Whether the provider has permanently withdrawn the consent.
         lost: bool,

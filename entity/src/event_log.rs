@@ -1,4 +1,4 @@
-//! Change events for subscribers, written in the transaction of the change.
+//! Change events for subscribers, written in the transaction that makes the change.
 
 use domain::{AnyId, Ids, Topic};
 
@@ -7,9 +7,9 @@ use crate::Stored;
 crate::table::tenant_table! {
     /// A change event for subscribers. It reports that an object changed, but not how.
     "event_log": ids::Event {
-        /// Which kind of thing changed.
+        /// The type of the object that changed.
         topic: Stored<Topic>,
-        /// The id of what changed.
+        /// The id of the object that changed.
         subject: AnyId,
         /// Currently an empty object: subscribers read the new state themselves, with their own permissions.
         payload: Json,
@@ -18,7 +18,7 @@ crate::table::tenant_table! {
     }
 }
 
-/// Creates an event that is not stored yet.
+/// Creates a change event that is not stored yet.
 pub fn new(ids: &Ids, tenant: Id<ids::Tenant>, topic: Topic, subject: AnyId, at: DateTimeUtc) -> Model {
     let payload = Json::Object(serde_json::Map::new());
     Model { id: ids.make(), tenant_id: tenant, topic: topic.into(), subject, payload, at }

@@ -18,7 +18,7 @@ pub struct Model {
     pub external_tenant: String,
     /// Muster's tenant that owns the binding.
     pub tenant_id: Id<ids::Tenant>,
-    /// The integration whose consent proved the organisation.
+    /// The integration whose consent proved that the tenant controls the organisation.
     pub integration_id: Id<ids::Integration>,
     /// When the consent took effect.
     pub bound_at: DateTimeUtc,

@@ -1,14 +1,14 @@
-//! Database errors, printed without values.
+//! Database errors, displayed without the values of rows.
 //!
-//! PostgreSQL includes values of rows in the details of an error, and in the message itself if it cannot parse one,
-//! and errors end up in logs. A crate therefore exposes database errors only as this type, which prints only the
-//! code and the names of tables, columns and constraints.
+//! PostgreSQL includes values of rows in the details of an error, and in the message itself if it cannot parse a value;
+//! errors are logged. A crate therefore exposes database errors only as this type, which displays only the code and the
+//! names of tables, columns and constraints.
 
 use std::fmt;
 
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
 
-/// An error of the database that prints no values.
+/// A database error that displays no values of rows.
 #[derive(Clone)]
 pub struct DatabaseError(DbErr);
 
@@ -19,7 +19,7 @@ impl From<DbErr> for DatabaseError {
 }
 
 impl DatabaseError {
-    /// Whether the transaction conflicted with another and should be repeated (40P01, 40001).
+    /// Whether the transaction conflicted with another and should be repeated (SQLSTATE 40P01 or 40001).
     pub fn is_contention(&self) -> bool {
         let text = self.0.to_string();
         text.contains("deadlock detected")
@@ -34,7 +34,7 @@ impl DatabaseError {
     }
 }
 
-/// Gives access to the underlying error for callers that distinguish kinds of errors.
+/// Provides the underlying error to callers that distinguish kinds of errors.
 impl std::ops::Deref for DatabaseError {
     type Target = DbErr;
 
@@ -43,7 +43,7 @@ impl std::ops::Deref for DatabaseError {
     }
 }
 
-/// Has no source, because printing the chain of causes would print the values.
+/// Has no source, because displaying the chain of causes would display the values.
 impl std::error::Error for DatabaseError {}
 
 impl fmt::Display for DatabaseError {
@@ -58,8 +58,7 @@ impl fmt::Debug for DatabaseError {
     }
 }
 
-/// Classes of SQLSTATE, and single codes, whose messages name roles, databases and objects of the schema but never a
-/// value.
+/// SQLSTATE classes, and single codes, whose messages name roles, databases and schema objects but never a value.
 const NAMES_ONLY: [&str; 15] =
     ["08", "23", "25", "28", "3D", "3F", "40", "53", "54", "55", "57", "58", "42501", "42703", "42P01"];
 
@@ -102,7 +101,7 @@ fn of_sqlx(error: &SqlxError) -> String {
     }
 }
 
-/// Keeps quoted names and removes any other quoted text.
+/// Keeps quoted names in an error message and removes any other quoted text.
 fn names(message: &str) -> String {
     let is_name = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let parts = message.split('"').enumerate();
@@ -112,7 +111,7 @@ fn names(message: &str) -> String {
         .join("\"")
 }
 
-/// Whether a message of SQLite may be printed completely: SQLite's codes are numbers, its messages name tables and
+/// Whether a message of SQLite may be displayed completely: SQLite's codes are numbers, its messages name tables and
 /// columns, and quoted text comes from a statement.
 fn is_names_only(code: &str, message: &str) -> bool {
     let is_sqlite = !code.is_empty() && code.len() <= 4 && code.bytes().all(|byte| byte.is_ascii_digit());

@@ -9,7 +9,7 @@ use crate::Stored;
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "installation_secret")]
 pub struct Model {
-    /// Which secret the row holds.
+    /// Which of the installation's secrets the row contains.
     #[sea_orm(primary_key, auto_increment = false)]
     pub name: Stored<InstallationSecret>,
     /// The secret, sealed under a master key.

@@ -1,8 +1,8 @@
-//! One file per table, with finders that begin with the tenant.
+//! One module per database table, with finders whose first argument is the tenant.
 //!
-//! `services` reads and writes through this crate; the set-based statements on runs and jobs are in `runs`. Enum
-//! values such as states are [`Stored`]: parsed once, here, and kept as text if only a newer version knows them, so
-//! that one such row never makes a whole list fail.
+//! `services` reads and writes tables through this crate; the set-based statements on runs and jobs are in `runs`. Enum
+//! values such as states are [`Stored`]: they are parsed once, in this crate, and kept as strings if only a newer
+//! version supports them, so that one such row never makes a whole list fail.
 
 mod failure;
 mod sqlite_file;
@@ -59,7 +59,7 @@ pub use state_name::StateName;
 pub use store::{Logins, ReadTransaction, Store, StoreError};
 pub use stored::{Stored, UnknownWord, column_holds};
 
-/// Proves that the calling code depends on this crate and could therefore access every row anyway. `services`
-/// requires it wherever a caller is asserted instead of authenticated. Nothing that is visible to `api` provides it.
+/// Proves that the calling code depends on this crate and could therefore access every row anyway. `services` requires
+/// the proof wherever a caller is asserted instead of authenticated. No item that is visible to `api` provides it.
 #[derive(Debug, Clone, Copy)]
 pub struct TrustedCode;

@@ -1,9 +1,9 @@
-//! The users' subjects at OpenID issuers.
+//! The subjects with which users are identified at OpenID issuers.
 
 crate::table::tenant_table! {
-    /// A user's subject at an OpenID issuer. Users and subjects correspond one to one.
+    /// A user's subject at an OpenID issuer. Each user has at most one subject per issuer, and each subject one user.
     "openid_identity": ids::OpenIdIdentity {
-        /// The OpenID issuer to which the subject belongs.
+        /// The OpenID issuer that issued the subject.
         issuer_id: Id<ids::OpenIdIssuer>,
         /// The user who signs in with the subject.
         user_id: Id<ids::User>,
@@ -11,8 +11,8 @@ crate::table::tenant_table! {
         subject: String,
         /// When the user and the subject were linked.
         created_at: DateTimeUtc,
-        /// The permissions of the actor who created the link, or who set the email address by which a sign-in created
-        /// it; null for links created by sign-ins in earlier versions.
+        /// The permissions of the actor who linked the subject, or who set the email address by which a sign-in linked
+        /// it; null if a sign-in of an earlier version linked it.
         linked_with: Option<Json>,
     }
 }

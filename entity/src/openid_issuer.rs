@@ -13,18 +13,18 @@ crate::table::tenant_table! {
         issuer: String,
         /// Muster's client id at the issuer.
         client_id: String,
-        /// The client's secret, sealed with the tenant's data key; null for a public client.
+        /// The client secret, sealed with the tenant's data key; null for a public client.
         client_secret: Option<Vec<u8>>,
-        /// The signature algorithms accepted from the issuer, a list of words.
+        /// The signature algorithms accepted from the issuer, as a list of `domain::SigningAlgorithm`.
         algorithms: Json,
         /// Which of the issuer's tokens the API accepts directly.
         accepts: Stored<IssuerTokens>,
-        /// The audience that the issuer's access tokens must carry.
+        /// The audience that the issuer's access tokens must contain.
         audience: String,
-        /// The claim that identifies the user at the issuer.
+        /// The token claim that identifies the user at the issuer.
         subject_claim: String,
-        /// The claim with the verified email address that identifies a user at the first sign-in; null if users are
-        /// linked in advance.
+        /// The token claim with the verified email address that identifies a user at the first sign-in; null if users
+        /// are linked in advance.
         email_claim: Option<String>,
         /// When the issuer was registered.
         created_at: DateTimeUtc,

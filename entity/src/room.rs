@@ -9,13 +9,13 @@ crate::table::tenant_table! {
         address: String,
         /// The display name from the directory.
         name: String,
-        /// Number of people the room holds; null when the directory does not say.
+        /// Number of people for whom the room has space; null when the directory does not specify it.
         capacity: Option<i32>,
-        /// Where the room is, as the directory spells it; null when the directory does not say.
+        /// The building of the room, as the directory spells it; null when the directory does not specify it.
         building: Option<String>,
-        /// The storey, as people name it; null when the directory does not say.
+        /// The floor of the room, as the directory spells it; null when the directory does not specify it.
         floor: Option<String>,
-        /// What the directory lists as available in the room: a list of strings.
+        /// The equipment of the room according to the directory, as a list of strings.
         equipment: Json,
         /// When the room was first listed.
         created_at: DateTimeUtc,

@@ -11,7 +11,7 @@ crate::table::tenant_table! {
         run_id: Id<ids::Run>,
         /// The run's revision after the step.
         revision: i64,
-        /// The state whose step was executed; empty if the run had none yet.
+        /// The state whose step was executed; empty if the run had no state yet.
         state: StateName,
         /// The outcome of the step; `REVIVED` for a retry by a person.
         outcome: Stored<StepOutcome>,
@@ -19,7 +19,7 @@ crate::table::tenant_table! {
         next_state: Option<StateName>,
         /// Number of the attempt, starting at 1; 0 for a retry by a person.
         attempt: i32,
-        /// Why the step ended as it did, as a `domain::Reason`; null when there is nothing to explain.
+        /// Why the step had this outcome, as a `domain::Reason`; null when no explanation is needed.
         reason: Option<Json>,
         /// The node that executed the step, or the actor who retried the run.
         node: String,

@@ -1,11 +1,12 @@
-//! Restricts the permissions of the SQLite file: only the server's own user may read or write it.
+//! Restricts the file permissions of the SQLite database: only the server's own operating-system user may read or write
+//! it.
 
 use std::{fs::OpenOptions, io, path::Path};
 
 use sea_orm::DbErr;
 
-/// Creates the database file if the URL requests it, and restricts access to its owner. SQLite gives its write-ahead
-/// log and its shared index the same permissions.
+/// Creates the database file if the URL requests it, and restricts access to the file's owner. SQLite applies the same
+/// permissions to its write-ahead log and its shared index.
 pub(crate) fn restrict_file_access(url: &str) -> Result<(), DbErr> {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let path = path.trim_start_matches("sqlite:").trim_start_matches("//");

@@ -4,12 +4,12 @@ use std::fmt;
 
 use sea_orm::DeriveValueType;
 
-/// The name of a state in a workflow. Each workflow defines its own names, so this is free text.
+/// The name of a state in a workflow. Each workflow defines its own names, so any string is possible.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, DeriveValueType)]
 pub struct StateName(String);
 
 impl StateName {
-    /// The spelling in the table.
+    /// The state's name as declared in the workflow's table.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,9 +1,9 @@
-//! Database connections and transactions that are limited to the rows of given tenants.
+//! Database connections and transactions that can access only the rows of the specified tenants.
 //!
-//! SQLite has one writing connection (every writing transaction begins IMMEDIATE) and a few reading ones.
-//! PostgreSQL has three pools: one whose role sees only the rows of the transaction's tenants, and two whose role
-//! sees the engine's own tables of all tenants, one of them for statements over sets of keys. Each pool logs in as
-//! its role, and a role that could bypass row-level security is refused.
+//! SQLite has one writing connection (every writing transaction begins IMMEDIATE) and a few reading connections.
+//! PostgreSQL has three pools. The role of the first sees only the rows of the transaction's tenants. The role of the
+//! other two sees the engine's own tables of all tenants; one of them is for set-based statements by key. Each pool
+//! logs in with its role, and a role that could bypass row-level security is refused.
 
 mod begin;
 mod logins;
@@ -50,10 +50,10 @@ pub enum StoreError {
         role: String,
         /// The database role expected for this pool.
         wanted: &'static str,
-        /// The problems found, as predicates of a sentence that begins with the role.
+        /// The problems found with the role, as predicates of a sentence that begins with the role.
         faults: String,
     },
-    /// The database refused a statement, or the connection broke.
+    /// The database rejected a statement, or the connection broke.
     #[error("The database does not respond as it should: {0}")]
     Database(#[from] DatabaseError),
 }
@@ -65,7 +65,7 @@ impl From<DbErr> for StoreError {
 }
 
 impl StoreError {
-    /// The stable code; documented in `docs/errors.md`.
+    /// Stable, machine-readable code of the error; documented in `docs/errors.md`.
     pub fn code(&self) -> &'static str {
         match self {
             Self::UnknownUrl => "DATABASE_URL_UNKNOWN",
@@ -75,14 +75,14 @@ impl StoreError {
     }
 }
 
-/// A connection idle for this long is tested before it is used. Connections in steady use are not tested, because
-/// that would cost a round trip for every statement.
+/// A connection that was idle for this long is tested before it is used. More recently used connections are not tested,
+/// because the test costs a round trip.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// How long a transaction or statement waits for a free connection.
+/// Maximum time that a transaction or statement waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Sets the tenants whose rows a transaction may touch.
+/// SQL statement that sets the tenants whose rows a transaction may access.
 const CONFINE: &str = "SELECT set_config('app.tenants', $1, true)";
 
 /// Planner settings for set-based statements by key. Without them the planner would scan never-analysed tables
@@ -94,7 +94,7 @@ const BY_KEY: [(&str, &str); 4] = [
     ("plan_cache_mode", "force_generic_plan"),
 ];
 
-/// Sets the tenants whose rows a transaction of set-based statements by key may touch.
+/// SQL statement that sets the tenants whose rows a transaction of set-based statements by key may access.
 static CONFINE_BY_KEY: LazyLock<String> = LazyLock::new(|| {
     let by_key = BY_KEY.map(|(name, value)| format!(", set_config('{name}', '{value}', true)"));
     CONFINE.to_owned() + &by_key.concat()
@@ -105,18 +105,19 @@ static CONFINE_BY_KEY: LazyLock<String> = LazyLock::new(|| {
 pub struct Store {
     backend: DatabaseBackend,
     connections: u32,
+    reading_connections: u32,
     write: DatabaseConnection,
     read: DatabaseConnection,
     engine: DatabaseConnection,
     by_key: DatabaseConnection,
     /// Starts transactions.
     beginnings: TransactionStarter,
-    /// Counts the statements of reading transactions, if they are counted.
+    /// Counter for the statements of reading transactions; `None` if they are not counted.
     statements: Option<Arc<AtomicU64>>,
 }
 
 impl Store {
-    /// Connects to `sqlite://path?mode=rwc` or `postgres://...`, with at most `connections` connections per pool.
+    /// Connects to `sqlite://path?mode=rwc` or `postgres://...`, with at most `connections` connections in each pool.
     pub async fn connect(logins: &Logins, connections: u32) -> Result<Self, StoreError> {
         if logins.is_sqlite() {
             Ok(Self::sqlite(&logins.app, connections).await?)
@@ -148,6 +149,7 @@ impl Store {
         Ok(Self {
             backend: DatabaseBackend::Sqlite,
             connections: 1,
+            reading_connections: connections.max(2),
             engine: write.clone(),
             by_key: write.clone(),
             write,
@@ -173,6 +175,7 @@ impl Store {
         Ok(Self {
             backend: DatabaseBackend::Postgres,
             connections,
+            reading_connections: connections,
             write: app.clone(),
             read: app,
             beginnings: TransactionStarter::new(connections),
@@ -182,8 +185,8 @@ impl Store {
         })
     }
 
-    /// The condition "the column is one of these ids". On PostgreSQL the ids are one parameter, so that the statement
-    /// is the same, and planned once, for any number of them.
+    /// The condition that the column contains one of these ids. On PostgreSQL the ids are one parameter, so that the
+    /// statement is planned only once, for any number of ids.
     pub fn id_in<I>(&self, column: impl ColumnTrait, ids: &[I]) -> Expr
     where
         I: Copy + Into<Value> + ValueType + NotU8,
@@ -195,7 +198,7 @@ impl Store {
         }
     }
 
-    /// A connection as the database owner, for migrations and the operator's own maintenance.
+    /// Opens a connection as the database owner, for migrations and the operator's own maintenance.
     pub async fn connect_as_owner(url: &str) -> Result<DatabaseConnection, DbErr> {
         let mut options = ConnectOptions::new(url);
         options.max_connections(1).sqlx_logging(false);
@@ -206,7 +209,8 @@ impl Store {
         Database::connect(options).await
     }
 
-    /// Counts every statement from now on, except those that begin or end a transaction; for measuring cost.
+    /// Counts every statement from now on, except those that begin or end a transaction. Used to measure the cost of
+    /// requests.
     #[must_use]
     pub fn count_statements(mut self, statements: &Arc<AtomicU64>) -> Self {
         for connection in [&mut self.write, &mut self.read, &mut self.engine, &mut self.by_key] {
@@ -227,6 +231,11 @@ impl Store {
     /// Maximum number of concurrent writing transactions on this node.
     pub fn connections(&self) -> u32 {
         self.connections
+    }
+
+    /// Maximum number of concurrent reading transactions on this node.
+    pub fn reading_connections(&self) -> u32 {
+        self.reading_connections
     }
 
     /// Begins a writing transaction that may access the rows of one tenant.
@@ -262,12 +271,12 @@ impl Store {
         Ok(txn)
     }
 
-    /// Begins a writing transaction that may access rows without a tenant, and tables used to look up a tenant.
+    /// Begins a writing transaction that may access rows without a tenant, and the tables used to look up a tenant.
     pub async fn write_installation(&self) -> Result<DatabaseTransaction, DbErr> {
         self.begin_write(CONFINE, &[]).await
     }
 
-    /// Begins a reading transaction that sees the rows of one tenant.
+    /// Begins a read-only transaction that sees the rows of one tenant.
     pub async fn read(&self, tenant: Id<ids::Tenant>) -> Result<ReadTransaction, DbErr> {
         match self.backend {
             DatabaseBackend::Postgres => {
@@ -279,17 +288,18 @@ impl Store {
         }
     }
 
-    /// A connection that sees rows without a tenant, and tables used to look up a tenant.
+    /// A connection that sees rows without a tenant, and the tables used to look up a tenant.
     pub fn installation(&self) -> &DatabaseConnection {
         &self.read
     }
 
-    /// A connection that sees only the engine's tables, but the rows of all tenants.
+    /// A connection that sees only the engine's own tables, but the rows of all tenants.
     pub fn engine(&self) -> &DatabaseConnection {
         &self.engine
     }
 
-    /// Like [`Self::engine`], for statements over sets of keys: the planner uses the keys' indexes and plans once.
+    /// Like [`Self::engine`], for set-based statements by key: the planner uses the indexes of the keys
+    /// and plans each statement once.
     pub fn engine_by_key(&self) -> &DatabaseConnection {
         &self.by_key
     }

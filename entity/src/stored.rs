@@ -1,7 +1,7 @@
-//! Columns that hold the word of a domain enum.
+//! Columns that contain a variant of a domain enum as a word.
 //!
-//! During a rolling upgrade a row may hold a word that only a newer binary knows. Reading such a row never fails:
-//! [`Stored`] keeps the text unchanged, and code that acts on the word obtains it with [`Stored::require`].
+//! During a rolling upgrade a row may contain a word that only a newer binary supports. Reading such a row never fails:
+//! [`Stored`] keeps the word unchanged, and code that acts on the word obtains it with [`Stored::require`].
 
 use std::fmt;
 
@@ -12,25 +12,25 @@ use sea_orm::{
 };
 use serde::{Serialize, Serializer};
 
-/// A stored word: either one that this version knows, or the verbatim text of an unknown one.
+/// An enum variant as stored: either one that this version supports, or the unchanged text of an unknown one.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Stored<W>(Content<W>);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Content<W> {
     Known(W),
-    /// A word that this version does not know.
+    /// A word that this version does not support.
     Unknown(String),
 }
 
-/// Error: a stored word that only a newer version of Muster knows, so the row must not be acted on.
+/// Error: only a newer version of Muster supports the stored word, so this version must not act on the row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "A newer version of Muster stored the word \"{word}\", which this version does not know. Try again when all \
+    "A newer version of Muster stored the word \"{word}\", which this version does not support. Try again when all \
      servers run the newer version."
 )]
 pub struct UnknownWord {
-    /// The type of words that the column holds.
+    /// The name of the enum to which the column's words belong.
     pub kind: &'static str,
     /// The text of the column.
     pub word: String,
@@ -42,7 +42,7 @@ impl<W: WordEnum> Stored<W> {
         Self(W::from_word(&text).map_or(Content::Unknown(text), Content::Known))
     }
 
-    /// The word; `None` if this version does not know it.
+    /// The variant; `None` if this version does not support the stored word.
     pub fn known(&self) -> Option<W> {
         match &self.0 {
             Content::Known(word) => Some(*word),
@@ -50,15 +50,15 @@ impl<W: WordEnum> Stored<W> {
         }
     }
 
-    /// The word, for code that acts on it.
+    /// The variant, for code that acts on it.
     ///
     /// # Errors
-    /// [`UnknownWord`] if this version does not know the word.
+    /// [`UnknownWord`] if this version does not support the stored word.
     pub fn require(&self) -> Result<W, UnknownWord> {
         self.known().ok_or_else(|| UnknownWord { kind: W::NAME, word: self.as_str().to_owned() })
     }
 
-    /// The text of the column, whether or not this version knows the word.
+    /// The text of the column, whether or not this version supports the word.
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Content::Known(word) => word.word(),
@@ -67,7 +67,7 @@ impl<W: WordEnum> Stored<W> {
     }
 }
 
-/// Filters rows whose column holds this word or, with `None`, any word that this version does not know.
+/// Filters rows whose column contains this word or, with `None`, any word that this version does not support.
 pub fn column_holds<W: WordEnum>(column: impl ColumnTrait, word: Option<W>) -> Expr {
     match word {
         Some(word) => column.eq(word.word()),

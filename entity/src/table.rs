@@ -1,7 +1,7 @@
-//! Macros that declare a tenant's table: its columns, and finders that begin with the tenant.
+//! Macros that declare a table with a tenant column: its columns, and finders whose first argument is the tenant.
 
-/// Declares an entity with `id`, whose kind follows the table's name, and `tenant_id`, and finders that begin with the
-/// tenant, such as `of` and `one`.
+/// Declares an entity with `id`, whose kind follows from the table, and `tenant_id`, and finders whose first argument
+/// is the tenant, such as `of` and `one`.
 macro_rules! tenant_table {
     ($(#[$doc:meta])* $table:literal : $kind:ty { $($(#[$fdoc:meta])* $field:ident : $ty:ty),* $(,)? }) => {
         use domain::{Id, ids};
@@ -11,10 +11,10 @@ macro_rules! tenant_table {
         #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
         #[sea_orm(table_name = $table)]
         pub struct Model {
-            /// The primary key, a UUIDv7; the API shows it with the prefix of its kind.
+            /// The primary key, a UUIDv7; in the API it has the prefix of its kind.
             #[sea_orm(primary_key, auto_increment = false)]
             pub id: Id<$kind>,
-            /// The owning tenant; every finder filters by it.
+            /// The tenant that owns the row; every finder filters by it.
             pub tenant_id: Id<ids::Tenant>,
             $($(#[$fdoc])* pub $field: $ty),*
         }
@@ -31,7 +31,7 @@ macro_rules! tenant_table {
             Entity::find().filter(Column::TenantId.eq(tenant))
         }
 
-        /// Selects the rows of all tenants: only for the engine's own role and the operator's own commands.
+        /// Selects the rows of all tenants; only for the engine's own role and the operator's commands.
         #[expect(clippy::disallowed_methods, reason = "finders live here")]
         pub fn all_tenants() -> Select<Entity> {
             Entity::find()
@@ -42,7 +42,7 @@ macro_rules! tenant_table {
             of(tenant).filter(Column::Id.eq(id))
         }
 
-        /// Selects the rows of a tenant with one of the given ids.
+        /// Selects the rows of a tenant that have one of the given ids.
         pub fn by_ids(tenant: Id<ids::Tenant>, ids: impl IntoIterator<Item = Id<$kind>>) -> Select<Entity> {
             of(tenant).filter(Column::Id.is_in(ids))
         }
@@ -71,7 +71,7 @@ macro_rules! tenant_junction {
         #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
         #[sea_orm(table_name = $table)]
         pub struct Model {
-            /// The owning tenant; every finder filters by it.
+            /// The tenant that owns the row; every finder filters by it.
             #[sea_orm(primary_key, auto_increment = false)]
             pub tenant_id: Id<ids::Tenant>,
             $($(#[$kdoc])* #[sea_orm(primary_key, auto_increment = false)] pub $key: $kty,)*

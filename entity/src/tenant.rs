@@ -10,14 +10,14 @@ use crate::Stored;
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "tenant")]
 pub struct Model {
-    /// The primary key; the API shows it with the prefix `ten_`.
+    /// The primary key; in the API it has the prefix `ten_`.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Id<ids::Tenant>,
     /// A display name.
     pub name: String,
-    /// What the tenant pays for.
+    /// The plan for which the tenant pays.
     pub plan: Stored<Plan>,
-    /// A list of URLs: browsers may be redirected to these and to any URL below them.
+    /// A list of permitted return URLs: browsers may be redirected to each of them and to any URL below it.
     pub return_urls: Json,
     /// The default time zone (IANA name) for whole days if neither the calendar nor the user has one; null if
     /// unknown.
@@ -26,7 +26,7 @@ pub struct Model {
     pub language: Option<String>,
     /// The tenant's current data key, sealed under a master key.
     pub data_key: Vec<u8>,
-    /// Progress of the data key rotation; null when none is in progress.
+    /// Progress of the data-key rotation; null when none is in progress.
     pub data_key_rotation: Option<Stored<KeyRotation>>,
     /// Incremented on every change; updates compare it with `ifVersion`.
     pub version: i64,

@@ -1,17 +1,17 @@
-//! Features that the vendor's staff switch on for single tenants.
+//! Features that the vendor's staff enable for individual tenants.
 
 use domain::state::Feature;
 
 use crate::Stored;
 
 crate::table::tenant_junction! {
-    /// A feature that the vendor's staff switched on for a tenant.
+    /// A feature that the vendor's staff enabled for a tenant.
     "tenant_feature" {
-        /// The feature that is switched on.
+        /// The enabled feature.
         feature: Stored<Feature>;
-        /// The id of the staff API key with which it was switched on.
+        /// The id of the staff API key with which the feature was enabled.
         enabled_by: String,
-        /// When the feature was switched on.
+        /// When a staff member enabled the feature.
         enabled_at: DateTimeUtc,
     }
 }

@@ -1,4 +1,4 @@
-//! Verifications: the recorded results of checking an integration step by step.
+//! Verifications: the recorded results of the checks of an integration.
 
 use domain::state::Verdict;
 
@@ -9,7 +9,7 @@ crate::table::tenant_table! {
     "verification": ids::Verification {
         /// The integration that was checked.
         integration_id: Id<ids::Integration>,
-        /// The worst result among the checks, skipped ones aside.
+        /// The worst result among the checks that were not skipped.
         verdict: Stored<Verdict>,
         /// The results of the individual checks in order, as JSON.
         checks: Json,

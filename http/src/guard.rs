@@ -1,48 +1,48 @@
-//! Decides which addresses may be called.
+//! Decides which URLs and IP addresses may be called.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-/// Why an address may not be called.
+/// Why a URL may not be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The address has no host.
+    /// The URL has no host.
     #[error("it names no host")]
     NamesNoHost,
     /// The host is not one that may be called without encryption.
     #[error("plain http is not allowed for it")]
     PlainHttp,
-    /// The address has another scheme.
+    /// The URL has a scheme other than https.
     #[error("only https is allowed")]
     OnlyHttps,
-    /// The host is an address that is not on the public internet.
+    /// The host is an IP address that is not on the public internet.
     #[error("it is a private address")]
     PrivateAddress,
-    /// The name of the host leads to addresses that are not on the public internet.
+    /// The host name resolves to IP addresses that are not on the public internet.
     #[error("it resolves to a private address")]
     ResolvesToPrivate,
 }
 
-/// Hosts that the operator allowed although they are private or use plain http, such as an Exchange server
-/// on-premises or the sandbox on loopback.
+/// Hosts that the operator allowed although they are private or use plain http, such as an Exchange server on-premises
+/// or the sandbox on loopback.
 #[derive(Debug, Clone, Default)]
 pub struct AllowedHosts {
     hosts: Vec<String>,
 }
 
-/// Why an address may be called.
+/// Why a URL may be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressClass {
-    /// The address is on the public internet, as far as that is known before its name is resolved.
+    /// The host is on the public internet, as far as that is known before its name is resolved.
     Public,
-    /// The operator allowed its host by name, whatever its address.
+    /// The operator allowed the host by name, whatever its IP address.
     Allowed,
 }
 
 impl AllowedHosts {
-    /// Allows these host names and literal addresses, with any port.
+    /// Allows these host names and literal IP addresses, with any port.
     pub fn from_hosts(hosts: impl IntoIterator<Item = String>) -> Self {
         Self { hosts: hosts.into_iter().map(|host| host.to_ascii_lowercase()).collect() }
     }
@@ -51,7 +51,7 @@ impl AllowedHosts {
         self.hosts.iter().any(|allowed| allowed == host)
     }
 
-    /// Checks the URL itself; host names are checked again when they are resolved.
+    /// Checks the host in a URL; a host name is checked again when it is resolved.
     pub(crate) fn check(&self, url: &Url) -> Result<AddressClass, Refusal> {
         let host = url.host().ok_or(Refusal::NamesNoHost)?;
         let text = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
@@ -70,7 +70,7 @@ impl AllowedHosts {
     }
 }
 
-/// Whether an address is on the public internet.
+/// Whether an IP address is on the public internet.
 fn is_public(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => {
@@ -117,7 +117,7 @@ pub(crate) fn is_guard_refusal(error: &reqwest::Error) -> bool {
     false
 }
 
-/// Resolves names and drops every address that may not be called.
+/// Resolves host names and drops every IP address that may not be called.
 pub(crate) struct Resolver(pub(crate) AllowedHosts);
 
 impl Resolve for Resolver {

@@ -1,9 +1,9 @@
-//! The guarded HTTP client, with which Muster makes every outgoing call.
+//! The guarded HTTP client, through which Muster makes all outgoing calls.
 //!
-//! Every request has time-outs and every response a size limit. Redirects are never followed here (a caller that
-//! knows its protocol decides), and plain `http` and private addresses are refused unless the operator allowed the
-//! host. Addresses are checked in the resolver that the connection itself uses, so that a name cannot resolve
-//! differently the second time. No part of a request's query, headers or body is logged.
+//! Every request has time-outs and every response a size limit. Redirects are never followed (a caller that knows its
+//! protocol decides), and plain `http` and private addresses are refused unless the operator allowed the host. IP
+//! addresses are checked in the resolver that the connection itself uses, so that a name cannot resolve differently the
+//! second time. No part of a request's query, headers or body is logged.
 
 mod guard;
 mod wait;
@@ -20,16 +20,16 @@ pub use reqwest::{
 use url::Url;
 pub use wait::{MAX_RETRY_WAIT, MIN_RETRY_WAIT, clamp_retry_wait, parse_retry_wait};
 
-/// Limits of one client.
+/// Limits of an HTTP client.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The longest time to establish a connection.
+    /// Maximum time to establish a connection.
     pub connect_timeout: Duration,
-    /// The longest time from the start of a request to the last byte of its response.
+    /// Maximum time from the start of a request to the last byte of its response.
     pub timeout: Duration,
-    /// The largest response body that is read, in bytes.
+    /// Maximum size of a response body, in bytes.
     pub max_body: usize,
-    /// Hosts beyond the public internet that may be called.
+    /// Hosts outside the public internet that may be called.
     pub allowance: AllowedHosts,
 }
 
@@ -63,7 +63,7 @@ impl Request {
         Self { method, url, headers: HeaderMap::new(), body: Bytes::new() }
     }
 
-    /// Adds a header; a value that no header may have is silently left out.
+    /// Adds a header; a value that no HTTP header may have is silently omitted.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -101,7 +101,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// The value of a header; `None` when absent or not text.
+    /// The value of a header; `None` when absent or not a valid string.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
@@ -116,7 +116,7 @@ impl Response {
         serde_json::from_slice(&self.body)
     }
 
-    /// The body as text; invalid UTF-8 is replaced.
+    /// The body as a string; invalid UTF-8 is replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -125,12 +125,12 @@ impl Response {
 /// Why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The client may not call this address. Nothing was sent.
+    /// The client may not call this URL. Nothing was sent.
     #[error("the address {host} may not be called: {why}")]
     Forbidden {
-        /// The host of the refused address.
+        /// The host of the refused URL.
         host: String,
-        /// The rule that refused the address.
+        /// The rule that refused the URL.
         why: Refusal,
     },
     /// No connection could be established. Nothing was sent.
@@ -142,7 +142,8 @@ pub enum Error {
         #[source]
         source: reqwest::Error,
     },
-    /// The connection broke or timed out after the request had been sent: whether the request took effect is unknown.
+    /// The connection broke or timed out after the request had been sent, so it is unknown whether the request took
+    /// effect.
     #[error("{host} did not finish its response")]
     Broken {
         /// The host name that was called.
@@ -167,7 +168,7 @@ impl Error {
         matches!(self, Self::Broken { .. } | Self::TooLarge { .. })
     }
 
-    /// Stable code for programs, see `docs/errors.md`.
+    /// Stable, machine-readable code of the error; see `docs/errors.md`.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Forbidden { .. } => "ADDRESS_FORBIDDEN",
@@ -199,13 +200,13 @@ impl Client {
         Ok(Self { inner, config })
     }
 
-    /// Checks whether an address may be called; returns why it may. A host name is checked again when it is resolved.
+    /// Checks whether a URL may be called; returns why it may. A host name is checked again when it is resolved.
     pub fn check_url(&self, url: &Url) -> Result<AddressClass, Error> {
         let host = || url.host_str().unwrap_or_default().to_owned();
         self.config.allowance.check(url).map_err(|why| Error::Forbidden { host: host(), why })
     }
 
-    /// Sends a request and reads its response to the end.
+    /// Sends a request and reads the whole response.
     pub async fn send(&self, request: Request) -> Result<Response, Error> {
         let host = request.url.host_str().unwrap_or_default().to_owned();
         self.check_url(&request.url)?;

@@ -1,23 +1,23 @@
-//! Limits the time for which a server may make us wait.
+//! Limits the waits that servers request, for example with `Retry-After`.
 //!
-//! Every wait that a server requests passes through here, so that no number in a response can stop work for ever or
-//! overflow a time.
+//! Every wait that a server requests is limited by this module, so that no number in a response can stop work
+//! permanently or overflow a time.
 
 use std::time::Duration;
 
-/// Longest accepted wait; after a day the server is called again.
+/// Maximum accepted wait; the server is called again after a day at the latest.
 pub const MAX_RETRY_WAIT: Duration = Duration::from_hours(24);
 
-/// Shortest wait after a refusal, even if the server allows an immediate retry.
+/// Minimum wait after a refusal, even if the server allows an immediate retry.
 pub const MIN_RETRY_WAIT: Duration = Duration::from_secs(1);
 
-/// Limits a wait to these bounds.
+/// Limits a requested wait to [`MIN_RETRY_WAIT`] and [`MAX_RETRY_WAIT`].
 pub fn clamp_retry_wait(asked: Duration) -> Duration {
     asked.clamp(MIN_RETRY_WAIT, MAX_RETRY_WAIT)
 }
 
-/// Parses a wait given as a number of `unit`s and limits it. A number too large for any type becomes the longest
-/// wait; `None` for a negative number or other text.
+/// Parses and limits a wait that is specified as a number of `unit`s. A number too large for any type becomes the
+/// maximum wait; `None` for a negative number or any other string.
 pub fn parse_retry_wait(number: &str, unit: Duration) -> Option<Duration> {
     let number = number.trim();
     let whole = number.split('.').next().unwrap_or_default();
@@ -32,8 +32,8 @@ pub fn parse_retry_wait(number: &str, unit: Duration) -> Option<Duration> {
     Some(clamp_retry_wait(wait.and_then(|wait| wait.checked_add(more)).unwrap_or(MAX_RETRY_WAIT)))
 }
 
-/// Parses and limits the wait in a `Retry-After` header (RFC 9110 section 10.2.3). A date is compared with the
-/// server's own clock, as given by its `Date` header; without that header it is ignored.
+/// Parses and limits the wait in a `Retry-After` header (RFC 9110 section 10.2.3). A date is compared with the server's
+/// own clock, according to its `Date` header; without that header it is ignored.
 pub(crate) fn retry_after(header: &str, date: Option<&str>) -> Option<Duration> {
     if let Some(wait) = parse_retry_wait(header, Duration::from_secs(1)) {
         return Some(wait);

@@ -1,4 +1,4 @@
-//! Errors in the communication between nodes. None of them loses work.
+//! Errors in the communication between nodes. None of these errors loses work.
 
 /// Why a message could not be sent to other nodes.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Stable code for programs.
+    /// Stable, machine-readable code of the error.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Url => "QUEUE_URL_INVALID",
@@ -31,8 +31,8 @@ impl Error {
         }
     }
 
-    /// Whether a stream has no consumer group, such as after a flush. A blocked read reports this with a different
-    /// message.
+    /// Whether the error reports that a stream has no consumer group, such as after a flush. A blocked read reports
+    /// this with a different message.
     pub(crate) fn is_missing_group(&self) -> bool {
         matches!(self, Self::Refused(error) if matches!(error.code(), Some("NOGROUP" | "UNBLOCKED")))
     }

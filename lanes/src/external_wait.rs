@@ -1,7 +1,7 @@
-//! How long a task has waited for servers outside the installation, such as calendar systems.
+//! Measures how long a task has waited for servers outside the installation, such as calendar systems.
 //!
-//! Such a server may respond late or never, even deliberately. Code that lends a scarce resource to a task finds out
-//! here whether the task uses the resource or only waits for a server.
+//! Such a server may respond late or never, even deliberately. Code that lends a scarce resource to a task uses this
+//! module to find out whether the task is using the resource or only waiting for a server.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -14,7 +14,7 @@ tokio::task_local! {
     static CURRENT: ExternalTime;
 }
 
-/// The time that one task has waited for external servers. Cheap to clone; clones share the time.
+/// The time that one task has waited for external servers. Clones are cheap and share the measured time.
 #[derive(Debug, Clone)]
 pub struct ExternalTime {
     clock: SharedClock,
@@ -24,23 +24,23 @@ pub struct ExternalTime {
 #[derive(Debug, Default)]
 struct Inner {
     ended: Duration,
-    /// Number of current waits; time during several waits counts once.
+    /// Number of current waits; time during several concurrent waits counts once.
     waits: u32,
     since: Option<Duration>,
 }
 
 impl ExternalTime {
-    /// Starts at zero. Waits are measured by the monotonic time of `clock`.
+    /// Creates a measurement that starts at zero, by the monotonic time of `clock`.
     pub fn new(clock: SharedClock) -> Self {
         Self { clock, inner: Arc::default() }
     }
 
-    /// Executes a task whose waits are counted here.
+    /// Executes a task and adds its waits for external servers to this measurement.
     pub async fn measure<F: Future>(&self, task: F) -> F::Output {
         CURRENT.scope(self.clone(), task).await
     }
 
-    /// The time so far, the current wait included.
+    /// The measured time so far, including the current wait.
     pub fn total(&self) -> Duration {
         let (inner, now) = (self.inner(), self.clock.steady());
         inner.ended + inner.since.map(|since| now.saturating_sub(since)).unwrap_or_default()
@@ -67,12 +67,12 @@ impl ExternalTime {
     }
 }
 
-/// A wait for an external server; it ends when dropped.
+/// A wait for an external server, which ends when the value is dropped.
 #[derive(Debug)]
 pub struct ExternalWait(Option<ExternalTime>);
 
 impl ExternalWait {
-    /// Begins a wait of the current task. Nothing is counted for a task that nobody measures.
+    /// Begins a wait of the current task. Has no effect unless the task's waits are measured.
     pub fn begin() -> Self {
         let time = CURRENT.try_with(ExternalTime::clone).ok();
         if let Some(time) = &time {

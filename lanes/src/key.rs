@@ -1,28 +1,28 @@
-//! Keys of rate limits; each begins with the owner of the limit.
+//! Keys of rate limits; each key begins with the owner of the limit.
 
 use std::net::IpAddr;
 
 use domain::{AnyId, Id, ProviderKind, ids};
 
-/// The key of a rate limit. It always begins with the owner of the limit, so that a limit is shared only by those who
-/// have proven ownership, and not by anyone who merely enters the same server, account or organisation.
+/// The key of a rate limit. It always begins with the owner of the limit, so that a limit is shared only by callers who
+/// have proven ownership, and not by anybody who merely enters the same server, account or organisation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(String);
 
 impl Key {
-    /// The key of a limit that applies to one integration: used before its organisation is verified, and for
-    /// customers' own servers.
+    /// The key of a limit that applies to one integration. Used until the organisation is verified, and for customers'
+    /// own servers.
     pub fn of_integration(tenant: Id<ids::Tenant>, integration: Id<ids::Integration>) -> Self {
         Self(format!("tenant/{}/integration/{}", tenant.uuid().simple(), integration.uuid().simple()))
     }
 
-    /// The key of an organisation at its provider. The caller must have read the organisation's binding, which proves
-    /// that the organisation belongs to exactly one tenant.
+    /// The key of a limit that applies to an organisation at its provider. The caller must have read the organisation's
+    /// binding, which proves that the organisation belongs to exactly one tenant.
     pub fn of_organisation(provider: ProviderKind, organisation: &str) -> Self {
         Self(format!("organisation/{}/{}", plain(provider.as_str()), plain(organisation)))
     }
 
-    /// The key of the quota for a tenant's requests to Muster.
+    /// The key of the quota for the requests of a tenant to Muster.
     pub fn of_tenant(tenant: Id<ids::Tenant>) -> Self {
         Self(format!("tenant/{}", tenant.uuid().simple()))
     }
@@ -33,13 +33,13 @@ impl Key {
         Self(format!("caller/{tenant}/{}", caller.uuid().simple()))
     }
 
-    /// The key of the quota of unauthenticated requests from an address.
+    /// The key of the quota of unauthenticated requests from an IP address.
     pub fn of_address(address: IpAddr) -> Self {
         Self(format!("address/{}", plain(&address.to_string())))
     }
 
-    /// The key of a part of this limit, such as one mailbox. The name, which anyone could have entered, is appended
-    /// to the owner's key.
+    /// The key of a sub-limit of this limit, such as for one mailbox. The name, which anybody could have entered, is
+    /// appended to the owner's key.
     #[must_use]
     pub fn with_part(&self, kind: &'static str, name: &str) -> Self {
         Self(format!("{}/{kind}/{}", self.0, plain(&name.to_lowercase())))
@@ -51,7 +51,7 @@ impl Key {
     }
 }
 
-/// The text with all characters escaped that have a meaning in a key or for Redis.
+/// Escapes all characters that have a special meaning in a key or in Redis.
 fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for byte in text.bytes() {

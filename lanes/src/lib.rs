@@ -1,10 +1,10 @@
 //! Communication between nodes, in one process or over Redis.
 //!
-//! Everything here may be lost at any moment without losing work, because the database is authoritative: [`Hints`] tell
-//! which runs have work, [`Fanout`] carries events to the subscribers of all nodes, [`Limits`] keep all nodes together
-//! within the providers' limits, [`Quotas`] keep callers within Muster's. Each has an in-process and a Redis
-//! implementation, which pass the same tests; [`connect`] chooses by the URL. Only this crate depends on the crate
-//! `redis`. [`ExternalTime`] is kept by each process alone.
+//! All data in the lanes may be lost at any moment without losing work, because the database is authoritative.
+//! [`Hints`] notify nodes of runs that have work, [`Fanout`] delivers events to the subscribers of all nodes,
+//! [`Limits`] enforce the providers' rate limits over all nodes, and [`Quotas`] enforce Muster's quotas for callers.
+//! Each has an in-process and a Redis implementation, which pass the same tests; [`connect`] selects the implementation
+//! by the URL. Only this crate depends on the crate `redis`. [`ExternalTime`] is measured within each process.
 
 pub mod external_wait;
 pub mod fanout;
@@ -52,17 +52,17 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// The number of nodes at the last count, this one included.
+    /// The number of nodes at the last count, including this one.
     pub fn nodes(&self) -> usize {
         self.nodes.load(Ordering::Relaxed).max(1) as usize
     }
 }
 
-/// Connects to the lanes at `url`: `memory:` for one process, `redis://...` or `rediss://...` for many.
+/// Connects to the lanes at `url`: `memory:` for one process, `redis://...` or `rediss://...` for several nodes.
 ///
-/// `prefix` begins every key, so that several installations can share a server. An unreachable Redis is not an error:
-/// the node operates in degraded mode and reconnects automatically. Background tasks run on `tracker` and end when
-/// `token` is cancelled, as do the waits of [`Hints::next`] and all subscriptions.
+/// Every key begins with `prefix`, so that several installations can share a server. An unreachable Redis is not an
+/// error: the node operates in degraded mode and reconnects automatically. Background tasks are spawned on `tracker`;
+/// they end when `token` is cancelled, as do the waits of [`Hints::next`] and all subscriptions.
 pub fn connect(
     url: &str,
     prefix: &str,

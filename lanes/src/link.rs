@@ -1,8 +1,8 @@
 //! A connection to Redis that reconnects automatically.
 //!
-//! While Redis is unreachable, commands fail at once with [`Error::Away`], so that nobody waits for a dead server;
-//! one caller at a time tries to reconnect, after a pause that grows to two seconds, with jitter. Outages are
-//! logged at most once per ten seconds, and once when Redis is back.
+//! While Redis is unreachable, commands fail immediately with [`Error::Away`], so that no caller waits for a dead
+//! server. One caller at a time tries to reconnect, after a pause that grows to two seconds, with jitter. Outages are
+//! logged at most once per ten seconds, and the end of an outage is logged once.
 
 use std::{
     future::Future,
@@ -19,13 +19,13 @@ use tokio::time::Instant;
 
 use crate::Error;
 
-/// Maximum duration of a blocking read.
+/// Maximum duration of a blocking read from Redis.
 pub(crate) const MAX_BLOCKING_READ: Duration = Duration::from_secs(2);
 
 /// Time-outs for responses from Redis.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Timeouts {
-    /// Time-outs for commands that return at once.
+    /// Time-outs for commands that return immediately.
     Short,
     /// Time-outs for reads that block for at most [`MAX_BLOCKING_READ`].
     Blocking,
@@ -77,7 +77,7 @@ impl RedisLink {
         }
     }
 
-    /// Runs commands on the connection.
+    /// Executes commands on the connection.
     pub(crate) async fn ask<T, F, Answer>(&self, question: F) -> Result<T, Error>
     where
         F: FnOnce(MultiplexedConnection) -> Answer,

@@ -10,7 +10,7 @@ use crate::{
     link::{RedisLink, Timeouts},
 };
 
-/// Generates a test of each suite for both implementations.
+/// Generates a test for each of the two implementations, in-process and Redis.
 macro_rules! on_both {
     ($($suite:ident),* $(,)?) => {
         mod in_process {

@@ -1,4 +1,4 @@
-//! The embedded files, and the look-up of a message in them.
+//! The embedded files of the message catalogue, and the look-up of a message in them.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use unic_langid::LanguageIdentifier;
 
 use crate::{Language, moment};
 
-/// The files of one language. Names are those of the crates that list the messages.
+/// Declares the files of one language, named after the crates that declare the messages.
 macro_rules! files {
     ($language:literal: $($name:literal),*) => {
         &[$(($name, include_str!(concat!("../locales/", $language, "/", $name, ".ftl")))),*]
@@ -35,7 +35,7 @@ fn bundle(tag: &str, files: &[(&str, &str)]) -> Bundle {
     bundle
 }
 
-/// The sentence of a message; `None` if the catalogue lacks it, or it lacks an argument.
+/// The rendered sentence of a message; `None` if the catalogue lacks the message, or the message lacks an argument.
 pub(crate) fn sentence(message: &Message, language: Language, zone: Option<&Zone>) -> Option<String> {
     let Some(id) = message.id() else { return message.verbatim_text().map(str::to_owned) };
     let bundle = match language {

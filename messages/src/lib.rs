@@ -1,10 +1,10 @@
-//! The catalogue: turns stored reasons and messages into sentences of the reader's language.
+//! The message catalogue: renders stored reasons and messages as sentences in the reader's language.
 //!
-//! Rows hold a [`Message`], which is an id with arguments. The API, the pages and the commands render it here when
-//! they show it to a person; the rendered text is never stored. A crate's messages are in
+//! Rows contain a [`Message`], which is an id with arguments. The API, the pages and the commands render it with this
+//! crate when they show it to a person; the rendered sentence is never stored. A crate's messages are in
 //! `locales/<language>/<crate>.ftl`, in the syntax of [Fluent](https://projectfluent.org), and are embedded in the
-//! binary. Every message can be shown: a message of an older version is a literal sentence, and for a message that
-//! only a newer version knows the code is shown.
+//! binary. Every message can be shown: a message of an older version is a literal sentence, and for a message that only
+//! a newer version contains, the code is shown.
 
 mod catalogue;
 
@@ -30,7 +30,7 @@ impl Language {
     }
 }
 
-/// The catalogue's own messages.
+/// The catalogue's own messages, about messages that cannot be rendered.
 pub mod general {
     domain::messages! {
         unknown_reason(code: Text);
@@ -38,10 +38,10 @@ pub mod general {
     }
 }
 
-/// A reason as a person reads it.
+/// A reason, rendered for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
-    /// Stable code for programs.
+    /// Stable, machine-readable code of the reason.
     pub code: String,
     /// One sentence.
     pub message: String,
@@ -49,8 +49,8 @@ pub struct Explanation {
     pub next_action: Option<String>,
 }
 
-/// Renders a reason. Times are shown in `zone`, or in UTC if it is `None`. A next action that only a newer version has
-/// is left out.
+/// Renders a reason. Times are shown in `zone`, or in UTC if it is `None`. A next action that only a newer version
+/// contains is left out.
 pub fn render(reason: &Reason, language: Language, zone: Option<&Zone>) -> Explanation {
     let of = |message: &Message| catalogue::sentence(message, language, zone);
     let message = of(&reason.message).or_else(|| of(&general::unknown_reason(reason.code.as_str())));
@@ -67,7 +67,7 @@ pub fn sentence(message: &Message, language: Language, zone: Option<&Zone>) -> S
     of(message).or_else(|| of(&general::unknown_message())).unwrap_or_default()
 }
 
-/// Formats an instant for a sentence: without a zone's name if it is the reader's.
+/// Formats an instant for a sentence. The zone's name is omitted if it is the reader's own.
 fn moment(at: Timestamp, zone: Option<&Zone>) -> String {
     match zone {
         Some(zone) => zone.local(at).format("%Y-%m-%d %H:%M").to_string(),

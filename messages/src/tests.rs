@@ -37,7 +37,7 @@ fn a_sentence_of_an_older_version_is_shown_as_it_is() {
 
 #[test]
 fn a_message_of_a_newer_version_is_shown_by_its_code() {
-    let general = "A newer version of Muster explains the code NEWER.";
+    let general = "Only a newer version of Muster can explain the code NEWER.";
     for message in [
         json!({ "id": "newer" }),
         json!({ "id": "room-declined" }),
@@ -47,7 +47,7 @@ fn a_message_of_a_newer_version_is_shown_by_its_code() {
         let shown = shown(json!({ "code": "NEWER", "message": message, "nextAction": message }));
         assert_eq!((shown.message.as_str(), shown.next_action), (general, None), "{message}");
         let alone = sentence(&serde_json::from_value(message).unwrap(), Language::English, None);
-        assert_eq!(alone, "A newer version of Muster explains this.");
+        assert_eq!(alone, "Only a newer version of Muster can show this message.");
     }
 }
 

@@ -1,9 +1,9 @@
-//! The database schema, one file per change, for SQLite and PostgreSQL.
+//! The database schema, one module per schema change, for SQLite and PostgreSQL.
 //!
-//! The SQL is written once, with placeholders for the few types that differ ([`ddl`]); what only one database has
-//! (row-level security, exclusion constraints, triggers) is in the same file behind a `match`. Every change runs in
-//! a transaction, so a failed one leaves nothing. On PostgreSQL migrations run as the owner; nodes log in as the
-//! [`roles`], which are created first.
+//! The SQL is written once, with placeholders for the few types that differ ([`ddl`]). Statements that only one
+//! database supports (row-level security, exclusion constraints, triggers) are in the same file behind a `match`. Every
+//! schema change is a transaction, so a failed one has no effect. On PostgreSQL migrations are executed as the owner;
+//! nodes log in as the [`roles`], which are created first.
 
 use sea_orm_migration::prelude::*;
 
@@ -89,7 +89,7 @@ fn is_postgres(manager: &SchemaManager<'_>) -> bool {
     manager.get_database_backend() == sea_orm_migration::sea_orm::DatabaseBackend::Postgres
 }
 
-/// A migration that executes statements, with types as [`ddl`] reads them.
+/// A migration that executes SQL statements with the type placeholders of [`ddl`].
 struct Statements {
     name: &'static str,
     sql: &'static str,
@@ -112,7 +112,7 @@ impl MigrationTrait for Statements {
     }
 }
 
-/// Executes statements whose types are written as `{uuid}`, `{time}`, `{json}`, `{bytes}` and `{bigint}`.
+/// Executes statements in which types are written as `{uuid}`, `{time}`, `{json}`, `{bytes}` and `{bigint}`.
 async fn ddl(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
     let types = match is_postgres(manager) {
         true => [

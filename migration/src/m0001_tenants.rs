@@ -12,7 +12,7 @@ impl MigrationName for Migration {
     }
 }
 
-/// Grants to the roles, which [`crate::roles`] has created before.
+/// Grants privileges to the roles, which [`crate::roles`] has created before.
 const POSTGRES: &str = "
 CREATE EXTENSION IF NOT EXISTS btree_gist;
 GRANT USAGE ON SCHEMA public TO muster_app, muster_engine;";

@@ -1,4 +1,4 @@
-//! Integrations, their consents, their service accounts, and the mailboxes that they reach.
+//! Integrations, their consents, their service accounts, and the mailboxes that they can access.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,7 +1,7 @@
-//! The order in which events can be read: by the transaction that wrote them.
+//! The order in which events are read: that of the transactions that wrote them.
 //!
-//! Ids are created before the commit, and on nodes whose clocks differ. PostgreSQL numbers its transactions, and
-//! everything older than the oldest running one is final. SQLite has one writer, so the order of the rows is that
+//! Ids are created before the commit, and on nodes whose clocks differ. PostgreSQL numbers its transactions, and all
+//! transactions older than the oldest running one have ended. SQLite has one writer, so the order of the rows is that
 //! of the commits.
 
 use sea_orm_migration::prelude::*;

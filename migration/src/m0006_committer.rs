@@ -1,6 +1,5 @@
-//! Changes that let the committer write a batch cheaply with one statement: policies that leave the keys' indexes
-//! to the planner, permission to notify of a changed run, free space for rows that change often, and no unused
-//! indexes.
+//! Changes that let the committer write a batch cheaply with one statement: policies that let the planner use the keys'
+//! indexes, the privilege to notify about changed runs, free space for rows that change often, and no unused indexes.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The watermark of a calendar's copy, from which changes are requested.
+//! The watermark of a calendar copy, with which changes are requested from the provider.
 
 use crate::Statements;
 

@@ -1,4 +1,4 @@
-//! The online meeting of a booking: whether one was requested, its state, and its joining address.
+//! The online meeting of a booking: whether one was requested, its state, and its join URL.
 
 use crate::Statements;
 

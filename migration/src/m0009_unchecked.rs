@@ -1,5 +1,5 @@
-//! Removes foreign keys from the rows that every step writes: the statement that moves a run takes the tenant and
-//! run of a history entry or event from the run's own row. Deleting a run still deletes its history.
+//! Removes foreign keys from the rows that every step writes: the statement that updates a run takes the tenant and run
+//! of a history entry or event from the run's own row. Deleting a run still deletes its history.
 
 use sea_orm_migration::prelude::*;
 

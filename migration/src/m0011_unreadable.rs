@@ -1,4 +1,4 @@
-//! Unreadable items of a calendar when its copy was made: their number, the number that block nothing, and some
+//! Unreadable items of a calendar at the time of its last read: their number, the number that block no time, and some
 //! examples.
 
 use crate::Statements;

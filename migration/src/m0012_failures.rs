@@ -1,4 +1,4 @@
-//! Failures of mailboxes: since when, in which way, how often, and the time of the next attempt.
+//! Failures of mailboxes: when they began, the kind of failure, their number, and the time of the next attempt.
 
 use crate::Statements;
 

@@ -1,13 +1,14 @@
-//! Access: permissions of vendor keys, records of access tokens, and retirement of signing keys.
+//! Permissions of vendor keys, records of access tokens, and retirement of signing keys.
 
 use sea_orm_migration::prelude::*;
 
 use crate::{ddl, row_level_security};
 
-/// Permissions of keys created before keys had permissions, which keep their access.
+/// Permissions of keys that were created before keys had permissions. Such keys keep their unrestricted access.
 const EVERYTHING: &str = r#"["USER_VIEW","USER_EDIT","USER_CREATE","USER_DELETE","ROLE_EDIT","CALENDAR_CONNECT","PLATFORM_ADMINISTRATION","SERVICE_ACCOUNT_EDIT","CONNECTION_VIEW","AVAILABILITY_VIEW","BOOKING_VIEW","BOOKING_EDIT","RUN_VIEW","RUN_EDIT","STAFF"]"#;
 
-/// A token signed before tokens were recorded is not found and so is refused; such tokens live for hours only.
+/// A token signed before tokens were recorded has no record and is therefore refused; such tokens are valid for hours
+/// only.
 const TABLES: &str = "
 ALTER TABLE api_key ADD COLUMN tenant_id {uuid} REFERENCES tenant (id);
 ALTER TABLE api_key ADD COLUMN last_used_at {time};

@@ -1,4 +1,4 @@
-//! Nodes log in as their own roles; only the owner may create objects in the schema.
+//! Nodes log in with their own roles; only the owner may create objects in the schema.
 
 use sea_orm_migration::prelude::*;
 
@@ -12,7 +12,7 @@ impl MigrationName for Migration {
     }
 }
 
-/// Before PostgreSQL 15 everybody could create objects in the schema, and upgraded databases still permit it.
+/// Before PostgreSQL 15 every role could create objects in the schema, and upgraded databases still permit it.
 const POSTGRES: &str = "REVOKE CREATE ON SCHEMA public FROM PUBLIC";
 
 #[async_trait::async_trait]

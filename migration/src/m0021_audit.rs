@@ -1,4 +1,4 @@
-//! A node may add and read audit entries, but neither change nor remove them. Only the owner prunes; row-level
+//! A node may add and read audit entries, but neither change nor remove them. Only the owner prunes the log; row-level
 //! security applies to the owner too.
 
 use sea_orm_migration::prelude::*;

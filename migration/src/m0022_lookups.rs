@@ -1,5 +1,5 @@
-//! Row-level security for tables that are searched before the tenant is known. A table without it maps the keys of
-//! such rows (a digest, or a provider's id of a channel) to their tenants; triggers maintain it.
+//! Row-level security for tables that are searched before the tenant is known. A lookup table without row-level
+//! security maps the keys of such rows (a digest, or a provider's channel id) to their tenants; triggers maintain it.
 
 use sea_orm_migration::prelude::*;
 
@@ -22,8 +22,8 @@ struct Looked {
     sqlite: &'static str,
 }
 
-/// The tables whose rows are looked up. Google's notifications contain the part of a channel's id before the bar;
-/// other ids contain no bar.
+/// The tables whose rows are looked up by key. Google's notifications contain the part of a channel's id before the
+/// vertical bar; other ids contain no bar.
 const LOOKED_UP: [Looked; 3] = [
     Looked {
         table: "connect_link",
@@ -53,8 +53,8 @@ CREATE TABLE tenant_lookup (
     PRIMARY KEY (kind, key)
 );";
 
-/// The trigger function runs as the owner: a node can read the table but not write it, so that it cannot redirect
-/// look-ups to another tenant. Nobody else may use the function for a table of their own.
+/// The trigger function is executed as the owner: a node can read the lookup table but not write it, so that it cannot
+/// redirect look-ups to another tenant. No other role may use the function for a table of its own.
 const POSTGRES: &str = "
 INSERT INTO tenant_lookup (kind, key, tenant_id) SELECT '{table}', {key of t}, t.tenant_id FROM {table} t;
 CREATE FUNCTION {table}_lookup() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER

@@ -1,9 +1,9 @@
-//! Audit entries get a position in a chain of their tenant or of the installation, the values before and after an
-//! action, and the id of the request. `audit_chain` contains the ends of each chain.
+//! Audit entries get a position in the hash chain of their tenant or of the installation, the values before and after
+//! an action, and the id of the request. `audit_chain` contains the start and end of each chain.
 //!
-//! The installation's chain has the tenant of all zeros, so an entry no longer references a row of `tenant`;
-//! entries therefore also outlive their tenant. New columns may be null, so that nodes of the previous version can
-//! still add entries; `muster migrate` adds those to their chains.
+//! The installation's chain has the all-zero tenant id, so an entry no longer references a row of `tenant`; entries
+//! therefore also outlive their tenant. New columns may be null, so that nodes of the previous version can still add
+//! entries; `muster migrate` adds those to their chains.
 
 use sea_orm_migration::prelude::*;
 
@@ -63,7 +63,7 @@ CREATE TABLE audit_key (
     created_at {time} NOT NULL
 );";
 
-/// A node may update the head of a chain but never remove it; the owner prunes.
+/// Privileges of the node's role: it may update the head of a chain but never remove it; the owner prunes.
 const RIGHTS: &str = "
 REVOKE DELETE ON audit_chain FROM muster_app;
 CREATE POLICY maintenance ON audit_chain TO CURRENT_USER USING (true) WITH CHECK (true);

@@ -5,7 +5,7 @@ use sea_orm_migration::prelude::*;
 
 use crate::{ddl, row_level_security};
 
-/// A token's `issuer_id` has no foreign key, which SQLite cannot add to an existing table: removing an issuer
+/// A token's `issuer_id` has no foreign key, which SQLite cannot add to an existing table. Instead, removing an issuer
 /// revokes its tokens in the same transaction.
 const TABLES: &str = "
 CREATE TABLE openid_issuer (

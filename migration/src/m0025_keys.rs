@@ -1,5 +1,5 @@
-//! Key rotation: the installation's own secret, which identifies the master key in force; the progress of a data
-//! key's rotation; and replaced data keys, kept while they still seal values.
+//! Key rotation: the installation's own secret, which identifies the current master key; the progress of a data key's
+//! rotation; and replaced data keys, kept while values are sealed with them.
 
 use sea_orm_migration::prelude::*;
 
@@ -30,7 +30,7 @@ CREATE TABLE former_data_key (
     UNIQUE (tenant_id, id)
 );";
 
-/// Grants without DELETE: no row is ever removed.
+/// Grants privileges without DELETE, because no row is ever removed.
 const POSTGRES: &str = "GRANT SELECT, INSERT, UPDATE ON installation_secret TO muster_app;";
 
 #[async_trait::async_trait]

@@ -1,5 +1,5 @@
 //! Stores the domains that a provider has verified for an organisation. The column is null until the organisation's
-//! directory is next read.
+//! directory is read again.
 
 use crate::Statements;
 

@@ -1,5 +1,5 @@
-//! Stores the permissions of the actor who linked an identity. Existing links count as created without any permission:
-//! they end when their user is given more permissions, and a verified sign-in creates them again.
+//! Stores the permissions of the actor who linked an identity. Existing links are treated as created without any
+//! permission: they are removed when their user is given more permissions, and a verified sign-in creates them again.
 
 use crate::Statements;
 

@@ -1,7 +1,7 @@
-//! Stores on whose authority access was given: the permissions of the actor who had a token issued or set a user's
-//! address, the key that created a key, and the accounts that an administrator has unlinked. Existing rows count as
-//! created without any permission: tokens end when their user is given more permissions, and a user with permissions
-//! who has never signed in needs an administrator to confirm the address.
+//! Stores the permissions on which access is based: those of the actor who had a token issued or set a user's email
+//! address. Also stores the key that created a key, and the accounts that an administrator has unlinked. Existing rows
+//! are treated as created without any permission: tokens are revoked when their user is given more permissions, and a
+//! user with permissions who has never signed in needs an administrator to confirm the email address.
 
 use sea_orm_migration::prelude::*;
 

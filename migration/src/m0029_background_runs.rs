@@ -1,4 +1,4 @@
-//! An index by which background runs are found when they have been kept long enough.
+//! An index for finding background runs whose retention period has ended.
 
 use crate::Statements;
 

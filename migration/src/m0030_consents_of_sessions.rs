@@ -1,6 +1,5 @@
-//! Separates what a connect session stores: the consent that it hands over from the PKCE verifier, and the service
-//! account that was typed from the account that signed in. A connect attempt in progress during the update has to be
-//! started again.
+//! Separates the data of a connect session: the consent for the run from the PKCE verifier, and the entered service
+//! account from the account that signed in. A connect attempt in progress during the update has to be started again.
 
 use crate::Statements;
 

@@ -1,5 +1,5 @@
-//! Stores when all tokens of a user were revoked. Tokens of the tenant's own issuer are not recorded by Muster, so
-//! they are compared by the time of issue.
+//! Stores when all tokens of a user were revoked. Muster does not record the tokens of the tenant's own issuer, so the
+//! time at which they were issued is compared with this time.
 
 use crate::Statements;
 

@@ -1,4 +1,4 @@
-//! Keeps the state to which a suspended integration returns.
+//! Stores the state to which a suspended integration returns.
 
 use crate::Statements;
 

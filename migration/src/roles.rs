@@ -1,22 +1,22 @@
-//! The two roles as which nodes log in. They belong to the whole PostgreSQL server and not to one database, so they
-//! are created before the first schema change, and later runs find them.
+//! The two PostgreSQL roles with which nodes log in. They belong to the whole server and not to one database, so they
+//! are created before the first schema change, and later migrations find them.
 //!
 //! An owner that may create roles (a superuser, or one with CREATEROLE) creates them and sets their passwords.
-//! Otherwise an administrator of the server creates them once, and nothing is done here.
+//! Otherwise an administrator of the server creates them once, and this module changes nothing.
 
 use sea_orm_migration::{
     prelude::*,
     sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement},
 };
 
-/// The roles as which nodes log in: for requests, and for the engine.
+/// The roles with which nodes log in: for requests, and for the engine.
 pub const NODE_ROLES: [&str; 2] = ["muster_app", "muster_engine"];
 
-/// Code of the error if the roles are missing and the owner may not create them; see `docs/errors.md`.
+/// Error code if the roles are missing and the owner may not create them; see `docs/errors.md`.
 const MISSING: &str = "DATABASE_ROLES_MISSING";
 
-/// Creates a role. Several databases of one server may be migrated at the same time: the second finds the role
-/// created or being changed, with the same result.
+/// SQL that creates a role. Several databases of one server may be migrated at the same time: the second migration
+/// finds the role existing or being changed, with the same result.
 const MAKE: &str = "
 DO $$ DECLARE wanted text; BEGIN
     FOREACH wanted IN ARRAY ARRAY['muster_app', 'muster_engine'] LOOP
@@ -44,7 +44,7 @@ pub async fn create_roles(owner: &DatabaseConnection) -> Result<(), DbErr> {
     })
 }
 
-/// Sets the password of one of [`NODE_ROLES`]; the server receives only a verifier.
+/// Sets the password of one of [`NODE_ROLES`]. The server receives only a verifier, never the password.
 pub async fn set_password(owner: &DatabaseConnection, role: &str, verifier: &str) -> Result<(), DbErr> {
     // A statement that alters a role takes no parameters; `format` quotes.
     let quote = Statement::from_sql_and_values(

@@ -1,20 +1,19 @@
-//! Row-level security: the second barrier between tenants, on PostgreSQL.
+//! Row-level security on PostgreSQL: the second barrier between tenants.
 //!
 //! `app.tenants` contains the tenants of the transaction, separated by commas. After the transaction it is an empty
-//! text and not NULL, so the cast is guarded. SQLite has no such barrier, only the finders that begin with the
-//! tenant.
+//! string and not NULL, so the cast is guarded. SQLite has no such barrier, only the finders with a tenant argument.
 
 use sea_orm_migration::prelude::*;
 
 use crate::is_postgres;
 
-/// The condition that a row must fulfil. The list is evaluated once per statement, not once per row. `IS TRUE`
-/// keeps the condition a filter: if an index could serve it, the planner would read a tenant's whole table instead
-/// of looking rows up by key, especially while the table has no statistics.
+/// The condition that a visible row must meet. The list is evaluated once per statement, not once per row. `IS TRUE`
+/// keeps the condition a filter: if an index could serve it, the planner would read a tenant's whole table instead of
+/// looking rows up by key, especially while the table has no statistics.
 const OURS: &str = "(tenant_id = ANY ((SELECT \
     string_to_array(nullif(current_setting('app.tenants', true), ''), ',')::uuid[])::uuid[])) IS TRUE";
 
-/// Restricts a table by its `tenant_id`, for requests and committers.
+/// Restricts access to a table by its `tenant_id`, for requests and committers.
 pub(crate) async fn restrict_to_tenant(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
     if !is_postgres(manager) {
         return Ok(());
@@ -32,7 +31,7 @@ pub(crate) async fn restrict_to_tenant(manager: &SchemaManager<'_>, tables: &[&s
     Ok(())
 }
 
-/// Lets the engine's role see every row of one of its own tables.
+/// Lets the engine's role access all rows of one of the engine's own tables.
 pub(crate) async fn allow_engine(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
     if !is_postgres(manager) {
         return Ok(());
@@ -61,7 +60,7 @@ pub(crate) async fn recreate_policies(manager: &SchemaManager<'_>) -> Result<(),
     manager.get_connection().execute_unprepared(&sql).await.map(|_| ())
 }
 
-/// Lets requests see a table that belongs to the installation and not to a tenant.
+/// Lets the role for requests access a table that belongs to the installation and not to a tenant.
 pub(crate) async fn allow_app(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
     if !is_postgres(manager) {
         return Ok(());

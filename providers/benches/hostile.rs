@@ -1,4 +1,4 @@
-//! Measures hostile responses: the processor time and memory that each takes in a release build.
+//! Measures the processor time and memory that a release build needs to parse hostile provider responses.
 //!
 //! Prints one row per input, and fails if one takes more than 100 ms of processor time or 16 MB beyond the response
 //! itself. Started by `scripts/bench hostile`.

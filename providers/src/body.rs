@@ -8,8 +8,8 @@ mod decode;
 
 pub(crate) use decode::decode;
 
-/// Memory limit for parsing one body, in bytes: the resulting tree, and the text if it has to be rewritten. Growing
-/// buffers are up to a quarter larger than their content, so 12 MiB can use 15.
+/// Memory limit for parsing one body, in bytes: the resulting tree, and the decoded text if it differs from the body.
+/// Growing buffers are up to a quarter larger than their content, so 12 MiB can use 15.
 pub(crate) const PARSE_MEMORY_BYTES: usize = 12 * 1024 * 1024;
 
 /// Size in bytes below which a body is parsed on the current thread, because moving it to another would take
@@ -27,7 +27,7 @@ pub(crate) enum BodyRejected {
     OverBudget,
 }
 
-/// The number of bytes or steps that parsing a body may still use.
+/// The remaining number of bytes or steps that parsing a body may use.
 #[derive(Debug)]
 pub(crate) struct BodyBudget(usize);
 

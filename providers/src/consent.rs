@@ -13,7 +13,8 @@ use crate::{
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Secret {
-    /// The application itself may act in a Microsoft tenant; its own credential is in the operator's configuration.
+    /// An application permission in a Microsoft tenant; the application's own credential is in the operator's
+    /// configuration.
     MicrosoftApp {
         /// Id of the tenant at Microsoft.
         external: String,
@@ -44,17 +45,17 @@ pub enum Secret {
         /// Content of the key file.
         key: String,
     },
-    /// A service account without its key: the operator's signing service signs for it.
+    /// A Google service account without its key: the operator's signing service signs its assertions.
     Keyless {
-        /// Address of the service account.
+        /// Email address of the service account.
         service_account: String,
-        /// The administrator's account, as the sign-in proved it; missing in consents stored by earlier versions.
+        /// The administrator's account, as proven by the sign-in; missing in consents stored by earlier versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         administrator: Option<SignedInAdministrator>,
     },
 }
 
-/// Prints only the kind.
+/// Prints only the kind of secret, never its value.
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.kind().as_str())
@@ -62,7 +63,7 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Secret {
-    /// Creates the consent from a service account's key file. Fails if the text is not a key file.
+    /// Creates the consent from a service account's key file. Fails if the string is not a key file.
     pub fn service_account(key: &str) -> Result<Self> {
         ServiceAccountKey::parse(key)?;
         Ok(Self::ServiceAccount { key: key.to_owned() })
@@ -95,8 +96,8 @@ impl Secret {
         matches!(self, Self::MicrosoftUser { .. } | Self::GoogleUser { .. })
     }
 
-    /// The administrator who signed in when the consent was given; `None` if none had to, or an earlier version stored
-    /// the consent.
+    /// The administrator who signed in when the consent was given; `None` if no sign-in was required, or if an earlier
+    /// version stored the consent.
     pub const fn administrator(&self) -> Option<&SignedInAdministrator> {
         match self {
             Self::Keyless { administrator, .. } => administrator.as_ref(),
@@ -110,8 +111,8 @@ impl Secret {
         Error::new(ErrorKind::GrantLost, Remedy::Reconnect, "FOREIGN_CONSENT", message)
     }
 
-    /// The consent as a credential, if it is one by itself; `None` if [`crate::Onboarding::token`] exchanges it for a
-    /// token.
+    /// The credential for a consent that is used directly; `None` if [`crate::Onboarding::token`] exchanges the
+    /// consent for a token.
     pub fn fixed_credential(&self) -> Result<Option<Credential>> {
         Ok(match self {
             Self::Basic { user, password } => {
@@ -139,8 +140,8 @@ pub struct SignedInAdministrator {
 
 impl SignedInAdministrator {
     /// Whether this is the account behind an entered address, according to the directory that the service account
-    /// reads for that administrator. An address alone is not sufficient: somebody may have an account of another
-    /// organisation under it.
+    /// reads for that administrator. The email address alone is not sufficient: an account of another organisation may
+    /// have the same address.
     pub fn is_listed_as(&self, listed: &Person, organisation: &Organisation) -> bool {
         let is_here = |domain: &String| domain.eq_ignore_ascii_case(&self.domain);
         let is_member = listed.organisation.as_deref().is_none_or(|customer| customer == organisation.id);

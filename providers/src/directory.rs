@@ -8,7 +8,7 @@ use crate::{
 
 /// The directory of an organisation.
 ///
-/// `mailbox` is always the address under which the mailbox is known in the directory.
+/// `mailbox` is always the email address of the mailbox in the directory.
 #[async_trait]
 pub trait Directory: Send + Sync + std::fmt::Debug {
     /// The organisation to which the session's credentials belong. Every verification begins with this request, which
@@ -24,9 +24,9 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// Reads one mailbox: whether it exists, its kind and its zone. [`Remedy::SkipMailbox`] if it cannot be served.
     async fn mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox>;
 
-    /// The person whom the organisation's directory lists under an address, whether or not the mailbox is in scope.
-    /// [`Remedy::SkipMailbox`] if there is no such person; [`ErrorKind::Unsupported`] for providers without users'
-    /// own consents.
+    /// The person whom the organisation's directory lists under an email address, whether or not the mailbox is in
+    /// scope. [`Remedy::SkipMailbox`] if there is no such person; [`ErrorKind::Unsupported`] for providers without
+    /// users' own consents.
     async fn person(&self, _session: &Session, _address: &str) -> Result<Person> {
         let message = messages::no_own_consent();
         Err(Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_OWN_CONSENT", message))

@@ -9,10 +9,10 @@ use crate::{messages, sanitize::Sanitize};
 
 /// Maximum length of a code or request id, in bytes.
 const LONGEST_CODE: usize = 200;
-/// Maximum length of each text in a message, in bytes.
+/// Maximum length of each string argument of a message, in bytes.
 const LONGEST_TEXT: usize = 4_000;
 
-/// What happened, as far as callers distinguish it.
+/// Classification of a failure, as far as callers distinguish it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The provider received too many requests.
@@ -23,13 +23,13 @@ pub enum ErrorKind {
     TokenRefused,
     /// The consent was withdrawn or lacks permissions.
     GrantLost,
-    /// Muster's registration or the customer's configuration is wrong.
+    /// Muster's registration at the provider, or the customer's configuration, is incorrect.
     Misconfigured,
     /// The operator's signing service does not work; the customer cannot fix that.
     Signing,
     /// The mailbox is outside the agreed scope.
     OutOfScope,
-    /// There is no such mailbox.
+    /// The mailbox does not exist.
     NoMailbox,
     /// The mailbox is on-premises, inactive or unlicensed.
     NotServed,
@@ -58,7 +58,7 @@ pub enum Remedy {
     Resync,
     /// Read the object again, decide again, and write again.
     Reread,
-    /// Retrying or other automatic reactions do not help.
+    /// No automatic reaction can resolve the error.
     Never,
 }
 
@@ -72,11 +72,12 @@ pub struct Error {
     pub remedy: Remedy,
     /// The provider's own code, for the log and for support; never a secret.
     pub code: String,
-    /// Explanation for a person, in one sentence.
+    /// Human-readable explanation in one sentence.
     pub message: Message,
     /// The provider's id of the request; `None` if it sent none.
     pub request_id: Option<String>,
-    /// Whether a write may have taken effect nevertheless; if so, look it up by its effect key before repeating it.
+    /// Whether a write may have taken effect nevertheless; if so, look up the event by its effect key before repeating
+    /// the write.
     pub unknown: bool,
 }
 
@@ -101,7 +102,7 @@ impl Error {
         (self.kind == ErrorKind::Signing).then(messages::repair_the_signing_service)
     }
 
-    /// Stable code of the kind for programs.
+    /// Stable, machine-readable code of the error's kind.
     pub const fn kind_code(&self) -> &'static str {
         match self.kind {
             ErrorKind::Throttled => "PROVIDER_THROTTLED",

@@ -9,8 +9,7 @@ use crate::{
 
 /// Reads and writes calendars and their events.
 ///
-/// `mailbox` is always the address under which the mailbox is known in the directory. All reads are half-open
-/// windows in UTC.
+/// `mailbox` is always the email address of the mailbox in the directory. All time ranges are half-open and in UTC.
 #[async_trait]
 pub trait Events: Send + Sync + std::fmt::Debug {
     /// The default calendar of a mailbox, and the session's capabilities in it.
@@ -25,8 +24,8 @@ pub trait Events: Send + Sync + std::fmt::Debug {
         window: TimeRange,
     ) -> Result<Vec<(String, Result<FreeBusy>)>>;
 
-    /// One page of the events that overlap the window, with series expanded, of the calendars that count by default
-    /// (see [`CalendarListing::counts`]). Unreadable items are reported and do not make the call fail.
+    /// One page of the events that overlap the time range, with series expanded, of the calendars that count by
+    /// default (see [`CalendarListing::counts`]). Unreadable items are reported and do not make the call fail.
     async fn events(
         &self,
         session: &Session,
@@ -74,9 +73,9 @@ pub trait Events: Send + Sync + std::fmt::Debug {
     /// longer exists.
     async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()>;
 
-    /// Removes the copies that [`Self::create_event`] wrote to the calendars of rooms, by the effect key, in case
-    /// the event was deleted without them. Does nothing for providers that invite rooms, because their copies follow
-    /// the event. Succeeds if nothing is left to remove.
+    /// Removes the copies that [`Self::create_event`] wrote to the calendars of rooms, by the effect key, in case the
+    /// event was deleted but its copies were not. Does nothing for providers that invite rooms, because their copies
+    /// follow the event. Succeeds if nothing is left to remove.
     async fn remove_copies(
         &self,
         _session: &Session,

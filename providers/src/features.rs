@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-/// What a provider supports in general. A mailbox's own capabilities are measured, see
+/// What a provider supports in general. The capabilities in a single mailbox are determined by checks, see
 /// [`domain::provider::Capabilities`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProviderFeatures {
-    /// The provider reports to which organisation credentials belong and which mail domains it has verified. False for
-    /// customers' own servers, whose statements cannot be trusted.
+    /// The provider reports the organisation to which credentials belong, and that organisation's verified mail
+    /// domains. False for customers' own servers, whose reports cannot be trusted.
     pub verified_organisation: bool,
     /// Users can connect their own mailboxes by their own consent.
     pub own_consent: bool,

@@ -5,7 +5,7 @@
 
 use domain::TimeRange;
 
-/// A window of two months, as long as those that Muster reads.
+/// A time range of two months, as long as those that Muster reads.
 pub(crate) fn fuzz_window() -> TimeRange {
     let at = |text: &str| text.parse().unwrap_or_default();
     TimeRange { start: at("2026-12-01T00:00:00Z"), end: at("2027-01-30T00:00:00Z") }

@@ -1,9 +1,9 @@
 //! Parses JSON responses leniently and within a budget.
 //!
-//! A response is scanned once before it is parsed: the number and depth of its values are checked, and what no
-//! parser accepts is repaired (control characters in strings, and unpaired surrogates). Lists are parsed item by
-//! item ([`LenientList`]), so that one malformed item does not affect the others. The functions for `deserialize_with`
-//! are for inessential members: a value of an unexpected type counts as absent.
+//! A response is scanned once before it is parsed: the number and depth of its values are checked, and what no parser
+//! accepts is repaired (control characters in strings, and unpaired surrogates). Lists are parsed item by item
+//! ([`LenientList`]), so that one malformed item does not affect the others. The functions for `deserialize_with` are
+//! for optional fields: a value of an unexpected type counts as absent.
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
@@ -16,13 +16,13 @@ use serde_json::value::RawValue;
 
 use crate::body::{self, BodyBudget, BodyRejected, PARSE_MEMORY_BYTES, decode};
 
-/// Maximum number of values in one response. Each takes about 80 bytes once parsed.
+/// Maximum number of JSON values in one response. A parsed value takes about 80 bytes of memory.
 const VALUES: usize = 200_000;
-/// Maximum nesting of values.
+/// Maximum nesting depth of JSON values.
 const DEPTH: usize = 64;
 /// Maximum length of a list that is parsed item by item: twice what any provider returns at once.
 const MEMBERS: usize = 5_000;
-/// Prefix of the error for a longer list.
+/// Prefix of the error message for a list that exceeds the maximum length.
 const TOO_LONG: &str = "more members than are read";
 
 /// Parses a response without blocking an async thread.
@@ -58,7 +58,7 @@ pub(crate) fn parse_short<T: DeserializeOwned>(response: &http::Response) -> Res
     }
 }
 
-/// Whether a text can be parsed without repairs.
+/// Whether a JSON document can be parsed without repairs.
 #[derive(Debug, PartialEq, Eq)]
 enum Looks {
     Sound,
@@ -161,7 +161,7 @@ impl<T> Default for LenientList<T> {
 }
 
 impl<T> LenientList<T> {
-    /// Returns the readable items and logs the number of unreadable ones, because a directory that lacks one user is
+    /// Returns the valid items and logs the number of malformed ones, because a directory without one of its users is
     /// still usable.
     pub(crate) fn into_readable(self, what: &'static str) -> impl Iterator<Item = T> {
         let lost = self.0.iter().filter(|member| member.is_none()).count();
@@ -204,7 +204,7 @@ pub(crate) fn lenient_value<'de, T: DeserializeOwned, D: Deserializer<'de>>(
     Ok(serde_json::from_str(<&RawValue>::deserialize(from)?.get()).ok())
 }
 
-/// A string; a number or boolean is converted to its text.
+/// A string; a number or boolean is converted to a string.
 pub(crate) fn lenient_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let raw = <&RawValue>::deserialize(from)?.get();
     Ok(match raw.as_bytes().first() {

@@ -1,13 +1,13 @@
 //! Calendar systems: the traits that a connector implements, and the connectors.
 //!
-//! A connector speaks one provider's protocol and nothing else: it keeps no state beyond caches, passes the
+//! A connector implements one provider's protocol and nothing else: it keeps no state beyond caches, passes the
 //! [`Gate`] before every request, takes its secrets from [`Credentials`], and classifies every failure by kind and
-//! [`Remedy`]. It never retries a write itself: only the engine knows whether the write may already have taken
+//! [`Remedy`]. It never retries a write itself: only the engine can determine whether the write may already have taken
 //! effect.
 //!
 //! A connector describes its provider as data or through the methods of five traits: [`Onboarding`] (how consent or
 //! credentials are obtained), [`Directory`], [`Events`], [`ChangeFeed`] and [`Push`]; [`Provider`] combines them. Code
-//! outside this crate branches on the kind of provider only to name it to people.
+//! outside this crate branches on the kind of provider only to display its name.
 
 mod body;
 pub mod caldav;

@@ -1,4 +1,4 @@
-//! What connectors say about failures. The sentences are in `messages/locales/en/providers.ftl`.
+//! Messages of connectors about failures. Their text is in `messages/locales/en/providers.ftl`.
 
 domain::messages! {
     repair_the_signing_service();

@@ -10,13 +10,13 @@ use crate::{Error, ErrorKind, Remedy, messages};
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// The members, in the provider's order.
+    /// The entries of this page, in the provider's order.
     pub items: Vec<T>,
-    /// The cursor of the next page; `None` on the last one.
+    /// The cursor of the next page; `None` on the last page.
     pub next: Option<String>,
 }
 
-/// One page of the events of a window.
+/// One page of the events of a time range.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventPage {
     /// The events, in the provider's order, including unreadable items with partly known times, which have no title and
@@ -24,14 +24,14 @@ pub struct EventPage {
     pub items: Vec<Event>,
     /// The items that cannot be read.
     pub unreadable: Vec<UnreadableItem>,
-    /// The cursor of the next page; `None` on the last one.
+    /// The cursor of the next page; `None` on the last page.
     pub next: Option<String>,
 }
 
-/// The busy times of a mailbox within a window.
+/// The busy times of a mailbox within a time range.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FreeBusy {
-    /// The busy times in order, cut to the window; those of one kind do not overlap.
+    /// The busy times in order, clipped to the time range; busy times of the same kind do not overlap.
     pub busy: Vec<BusyTime>,
     /// The items that cannot be read.
     pub unreadable: Vec<UnreadableItem>,
@@ -48,7 +48,7 @@ impl From<Vec<BusyTime>> for FreeBusy {
 pub struct CalendarListing {
     /// The provider's id of the calendar.
     pub id: String,
-    /// A display name.
+    /// The display name.
     pub name: String,
     /// Role of the calendar in the mailbox.
     pub kind: CalendarKind,
@@ -62,11 +62,11 @@ pub struct CalendarListing {
 pub enum CalendarKind {
     /// The default calendar, to which bookings are written.
     Default,
-    /// Another calendar of the owner's.
+    /// An additional calendar of the owner.
     Secondary,
     /// A calendar that the provider generates from other data, such as birthdays or holidays.
     Generated,
-    /// A calendar of another owner, shared with this one.
+    /// Another owner's calendar that is shared with the mailbox's owner.
     Shared,
 }
 
@@ -75,14 +75,14 @@ pub enum CalendarKind {
 pub struct Organisation {
     /// The provider's id: Microsoft's tenant id, Google's customer id, CalDAV's principal URL.
     pub id: String,
-    /// A display name.
+    /// The display name.
     pub name: String,
     /// The organisation's mail domains; empty if the provider does not list them.
     pub domains: Vec<String>,
-    /// The IANA name of the organisation's zone; `None` for all current providers, which only know the zones of
+    /// The IANA name of the organisation's zone; `None` for all current providers, which report only the time zones of
     /// mailboxes.
     pub zone: Option<String>,
-    /// The language as the provider spells it, usually a BCP 47 tag; `None` if it does not say.
+    /// The language as the provider spells it, usually a BCP 47 tag; `None` if the provider does not report it.
     pub language: Option<String>,
 }
 
@@ -91,12 +91,12 @@ pub struct Organisation {
 pub struct Person {
     /// The provider's stable id.
     pub id: String,
-    /// The mailbox address.
+    /// The email address of the mailbox.
     pub address: String,
-    /// A display name.
+    /// The display name.
     pub name: String,
-    /// The provider's id of the person's organisation; `None` if the directory does not say. A reseller's directory
-    /// also lists accounts of other organisations.
+    /// The provider's id of the person's organisation; `None` if the directory does not list it. A reseller's
+    /// directory also lists accounts of other organisations.
     pub organisation: Option<String>,
 }
 
@@ -105,17 +105,17 @@ pub struct Person {
 pub struct RoomInfo {
     /// The provider's stable id.
     pub id: String,
-    /// The mailbox address.
+    /// The email address of the mailbox.
     pub address: String,
-    /// A display name.
+    /// The display name.
     pub name: String,
-    /// Number of people the room holds; `None` if the directory does not say.
+    /// Number of seats in the room; `None` if the directory does not list it.
     pub capacity: Option<i32>,
-    /// Where the room is, as the directory spells it; `None` if the directory does not say.
+    /// Building of the room, spelled as in the directory; `None` if the directory does not list it.
     pub building: Option<String>,
-    /// The storey, as people name it; `None` if the directory does not say.
+    /// Floor as people call it, such as `2` or `Ground`; `None` if the directory does not list it.
     pub floor: Option<String>,
-    /// What the directory lists as available in the room.
+    /// Equipment of the room, as listed in the directory.
     pub equipment: Vec<String>,
 }
 
@@ -128,7 +128,7 @@ pub enum MailboxKind {
     Room,
     /// Several people use the mailbox, as with a service mailbox.
     Shared,
-    /// The provider does not say.
+    /// The provider does not report who uses the mailbox.
     Unknown,
 }
 
@@ -137,16 +137,16 @@ pub enum MailboxKind {
 pub struct Mailbox {
     /// The provider's stable id.
     pub id: String,
-    /// The primary address.
+    /// The primary email address.
     pub address: String,
-    /// A display name.
+    /// The display name.
     pub name: String,
     /// Who uses the mailbox.
     pub kind: MailboxKind,
-    /// The IANA name of the mailbox's zone; `None` if the provider does not say.
+    /// The IANA name of the mailbox's time zone; `None` if the provider does not report it.
     pub zone: Option<String>,
-    /// Whether two events at the same time are accepted, as a service mailbox must; `None` if the provider does not
-    /// say.
+    /// Whether the mailbox accepts overlapping events, which a service mailbox must; `None` if the provider does not
+    /// report it.
     pub accepts_conflicts: Option<bool>,
 }
 
@@ -159,7 +159,7 @@ pub struct CalendarInfo {
     pub capabilities: Capabilities,
 }
 
-/// A display name and a mail address.
+/// An organiser or attendee: a display name and an email address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Party {
     /// A display name; may be empty.
@@ -168,7 +168,7 @@ pub struct Party {
     pub address: String,
 }
 
-/// How an attendee takes part in an event.
+/// The role in which an attendee takes part in an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AttendeeRole {
     /// A person whose attendance is required.
@@ -205,15 +205,15 @@ pub struct NewEvent {
     pub zone: String,
     /// The location, as free text.
     pub location: Option<String>,
-    /// The organiser in the calendar's sense: the owner of the calendar to which the event is written.
+    /// The organiser as recorded in the calendar: the owner of the calendar to which the event is written.
     pub organiser: Party,
     /// The invited people and rooms.
     pub attendees: Vec<Attendee>,
     /// Kind of busy time; `None` leaves the time free.
     pub busy: Option<BusyKind>,
     /// Whether to add an online meeting of the provider's. [`ErrorKind::Unsupported`] unless
-    /// [`crate::ProviderFeatures::online_meetings`]; if only this calendar permits none, the event is written
-    /// without one and reports that.
+    /// [`crate::ProviderFeatures::online_meetings`]; if only this calendar does not permit one, the event is written
+    /// without an online meeting, and [`Event`] reports that.
     pub online_meeting: bool,
 }
 
@@ -228,7 +228,7 @@ impl NewEvent {
     }
 }
 
-/// The desired state of an event; members that are `None` stay unchanged.
+/// The desired state of an event; fields that are `None` stay unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventChange {
     /// The new time.
@@ -252,7 +252,7 @@ pub struct Event {
     pub id: String,
     /// The iCalendar UID, the same in every attendee's calendar.
     pub uid: String,
-    /// The provider's version tag; different after every change of the event.
+    /// The provider's version tag, which changes with every change of the event.
     pub version: String,
     /// The id of the series that the event is an occurrence of; `None` for a single event.
     pub series: Option<String>,
@@ -266,13 +266,13 @@ pub struct Event {
     pub all_day: bool,
     /// Kind of busy time; `None` if the event leaves the time free or is cancelled.
     pub busy: Option<BusyKind>,
-    /// Whether the details are withheld from Muster or marked private.
+    /// Whether the details are hidden from Muster or marked private.
     pub private: bool,
     /// The organiser; `None` if it cannot be read.
     pub organiser: Option<Party>,
     /// The invited people and rooms with their responses.
     pub attendees: Vec<Attendee>,
-    /// The online meeting; `None` without one, and in lists that omit it.
+    /// The online meeting; `None` if there is none, and in lists that omit it.
     pub online_meeting: Option<OnlineMeeting>,
 }
 
@@ -300,22 +300,22 @@ impl OnlineMeeting {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changes {
     /// Ids of deleted events and series, and of series that are returned again. Before storing `changed`, remove every
-    /// event with one of these ids or in a series with one.
+    /// event that has one of these ids or belongs to a series with one of these ids.
     pub gone: Vec<String>,
-    /// New and changed events; a changed series comes with all its occurrences in the window.
+    /// New and changed events; a changed series comes with all its occurrences in the time range.
     pub changed: Vec<Event>,
     /// New and changed items that cannot be read.
     pub unreadable: Vec<UnreadableItem>,
     /// The cursor to continue with.
     pub cursor: String,
-    /// Whether the next page is available now; otherwise the cursor waits for later changes.
+    /// Whether the next page is available now; otherwise use the cursor to read later changes.
     pub more: bool,
 }
 
 /// Whether a calendar has changed since a watermark.
 ///
-/// The new watermark is older than the response: a caller that then reads the window and stores this watermark with
-/// it misses no later change.
+/// The new watermark is older than the response: a caller that then reads the time range and stores this watermark
+/// with it misses no later change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeCheck {
     /// Nothing has changed; use this watermark for the next check.

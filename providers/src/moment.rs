@@ -1,20 +1,20 @@
-//! Starts and ends as far as they can be parsed, and the time that an item with partly unknown times blocks.
+//! Parsed start and end times, and the time range that an item with partly unknown times may occupy.
 //!
-//! An item with partly unknown times counts as busy over the widest span that it may cover within the window. Only an
-//! item whose times are entirely unknown blocks nothing; both kinds are marked.
+//! An item with partly unknown times counts as busy over the widest span that it may cover within the time range. Only
+//! an item whose times are entirely unknown blocks no time. Both kinds of items are reported as unreadable.
 
 use chrono::{Duration, NaiveDate, NaiveDateTime, SubsecRound};
 use domain::{BusyKind, TimeRange, Timestamp, UnreadableItem, UnreadableReason, Zone};
 
 use crate::{Event, EventPage};
 
-/// How far the easternmost zone is ahead of UTC.
+/// Offset of the easternmost time zone, ahead of UTC.
 const EAST: Duration = Duration::hours(14);
-/// How far the westernmost zone is behind UTC.
+/// Offset of the westernmost time zone, behind UTC.
 const WEST: Duration = Duration::hours(12);
 
-/// Length of a complete date and time, `2026-12-01T09:00:00`. Shorter texts are truncated and may denote a different
-/// time.
+/// Length of a complete date and time, `2026-12-01T09:00:00`, in characters. Shorter strings are truncated and may
+/// denote a different time.
 pub(crate) const DATE_TIME_LENGTH: usize = 19;
 
 /// Parses a complete date.
@@ -27,7 +27,7 @@ pub(crate) fn parse_date_time(text: &str) -> Option<NaiveDateTime> {
     text.parse().ok().filter(|_| text.len() >= DATE_TIME_LENGTH)
 }
 
-/// A start or an end, as far as its text could be parsed.
+/// A start or end time, as far as it could be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ParsedTime {
     /// A known instant.
@@ -39,12 +39,12 @@ pub(crate) enum ParsedTime {
 }
 
 impl ParsedTime {
-    /// Creates a known moment, truncated to microseconds.
+    /// Creates a known time, truncated to microseconds.
     pub(crate) fn at(instant: Timestamp) -> Self {
         Self::At(instant.trunc_subsecs(6))
     }
 
-    /// A local time in a zone; `None` stands for an unknown zone.
+    /// A local time in a zone; `None` means an unknown zone.
     pub(crate) fn local(clock: NaiveDateTime, zone: Option<&Zone>) -> Self {
         match zone {
             Some(zone) => zone.instant(clock).map_or(Self::Unknown, Self::at),
@@ -71,12 +71,12 @@ impl ParsedTime {
     }
 }
 
-/// The time that an item takes within the window.
+/// The time range that an item occupies within the time range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Span {
-    /// The item takes exactly this range.
+    /// The item occupies exactly this range.
     Exact(TimeRange),
-    /// The item takes no time, or certainly lies outside the window.
+    /// The item occupies no time, or certainly lies outside the time range.
     Nothing,
     /// The item lies within this range; its exact times are unknown.
     Widest(TimeRange, UnreadableReason),
@@ -84,8 +84,8 @@ pub(crate) enum Span {
     Unknown(UnreadableReason),
 }
 
-/// Determines the span between two moments. An unknown moment extends the span to the edge of the window; without a
-/// window the span is unknown.
+/// Determines the time range between a start and an end. An unknown start or end extends the range to the edge of the
+/// time range; without a time range, the range is unknown.
 pub(crate) fn span(start: ParsedTime, end: ParsedTime, window: Option<TimeRange>) -> Span {
     match (start, end) {
         (ParsedTime::At(start), ParsedTime::At(end)) => {
@@ -107,16 +107,16 @@ pub(crate) fn span(start: ParsedTime, end: ParsedTime, window: Option<TimeRange>
     inside.map_or(Span::Nothing, |range| Span::Widest(range, reason))
 }
 
-/// The result of reading one item.
+/// The result of parsing one calendar item.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ItemReading {
     /// A readable event with known times.
     Event(Box<Event>),
-    /// An item that takes no time.
+    /// An item that occupies no time.
     Nothing,
-    /// An item that blocks the widest range it may cover, with its mark.
+    /// An item that blocks the widest range that it may occupy, with its report as unreadable.
     Blocked(Box<Event>, UnreadableItem),
-    /// An item with unknown times, which blocks nothing.
+    /// An item with unknown times, which blocks no time.
     Unknown(UnreadableItem),
 }
 
@@ -140,7 +140,7 @@ pub(crate) fn busy_placeholder(id: String, uid: String, range: TimeRange) -> Eve
 }
 
 impl ItemReading {
-    /// An item that blocks a span. Without an id, the span serves as one.
+    /// An item that blocks a time range. If it has no id, the id is derived from the range.
     pub(crate) fn blocked(
         id: Option<String>,
         uid: Option<String>,
@@ -154,19 +154,19 @@ impl ItemReading {
         Self::Blocked(Box::new(busy_placeholder(id, uid, range)), mark)
     }
 
-    /// An item that blocks nothing, because nothing is known about its times.
+    /// An item that blocks no time, because its times are entirely unknown.
     pub(crate) fn unknown_times(id: Option<String>, uid: Option<String>, reason: UnreadableReason) -> Self {
         Self::Unknown(UnreadableItem { uid: uid.or(id).unwrap_or_default(), reason, blocks: false })
     }
 
-    /// The placeholder for a part of a window that could not be read.
+    /// The placeholder for a part of a time range that could not be read.
     pub(crate) fn unreadable_range(range: TimeRange) -> Self {
         Self::blocked(None, None, range, UnreadableReason::NotDelivered)
     }
 }
 
 impl EventPage {
-    /// Adds the result of reading one item.
+    /// Adds the result of parsing one item.
     pub(crate) fn add_reading(&mut self, reading: ItemReading) {
         match reading {
             ItemReading::Event(event) => self.items.push(*event),

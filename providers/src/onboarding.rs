@@ -9,21 +9,23 @@ use url::Url;
 
 use crate::{Error, ErrorKind, Remedy, Result, Secret, messages};
 
-/// What an administrator does to connect an organisation.
+/// The procedure by which an administrator connects an organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConsentFlow {
-    /// Signs in on the provider's pages and consents there for the organisation.
+    /// The administrator signs in on the provider's pages and gives consent for the organisation.
     Pages,
-    /// Enters a server and the login of a technical account.
+    /// The administrator enters a server URL and the user name and password of a service account.
     Login {
-        /// The server's address may be left empty if the user name is a mail address: the connector finds the server.
+        /// Whether the server URL may be left empty if the user name is an email address, so that the connector finds
+        /// the server.
         finds_server: bool,
     },
-    /// Enters a service account and the administrator for whom it acts in the directory.
+    /// The administrator enters a service account and the administrator on whose behalf it reads the directory.
     ServiceAccount {
         /// Scopes that the administrator must grant to the service account.
         scopes: &'static [&'static str],
-        /// Whether the service account's address suffices; the administrator then proves their identity by signing in.
+        /// Whether the service account's email address is sufficient without a key; administrators then prove their
+        /// identity by signing in.
         keyless: bool,
     },
 }
@@ -82,14 +84,14 @@ pub struct CodeExchange<'a> {
 pub struct SignedInAccount {
     /// The provider's id of the account, equal to its [`crate::Person::id`].
     pub account: String,
-    /// The address or sign-in name, for display and for comparison with what was entered.
+    /// The email address or sign-in name, for display and for comparison with the entered one.
     pub username: String,
     /// The provider's id of the account's organisation; `None` if the sign-in names domains only.
     pub organisation: Option<String>,
-    /// The mail domain of the organisation that manages the account, where `organisation` is `None`.
+    /// The mail domain of the organisation that manages the account, for use if `organisation` is `None`.
     pub domain: Option<String>,
-    /// Whether the account may consent for its organisation. Always `false` for [`SignInPurpose::OwnConsent`],
-    /// and where an administrator consents elsewhere.
+    /// Whether the account may consent for its organisation. Always `false` for [`SignInPurpose::OwnConsent`], and for
+    /// providers at which an administrator consents in another way.
     pub may_consent: bool,
     /// The refresh token for lasting access; `None` if the provider issued none.
     pub refresh_token: Option<SecretString>,
@@ -106,21 +108,21 @@ pub struct IssuedToken {
     pub next: Option<Secret>,
 }
 
-/// The person declined on the provider's page, as opposed to an error.
+/// The person declined the consent on the provider's page, as opposed to an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConsentDeclined;
 
 /// Why a server cannot be connected through this provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnsupportedServer {
-    /// Stable code for programs; documented in `docs/errors.md`.
+    /// Stable, machine-readable code; documented in `docs/errors.md`.
     pub code: &'static str,
-    /// Explanation for a person, in one sentence.
+    /// Human-readable explanation in one sentence.
     pub message: Message,
 }
 
 impl UnsupportedServer {
-    /// Creates the refusal; nothing was sent to the server.
+    /// Creates the error for a server to which nothing has been sent.
     pub fn new(code: &'static str, message: Message) -> Self {
         Self { code, message }
     }
@@ -129,7 +131,7 @@ impl UnsupportedServer {
 /// How a provider's consents are obtained and used.
 #[async_trait]
 pub trait Onboarding: Send + Sync + std::fmt::Debug {
-    /// What an administrator does to connect an organisation.
+    /// The procedure by which an administrator connects an organisation.
     fn consent_flow(&self) -> ConsentFlow;
 
     /// The paths to which the provider redirects browsers.
@@ -186,8 +188,8 @@ pub trait Onboarding: Send + Sync + std::fmt::Debug {
         Err(Secret::wrong_provider())
     }
 
-    /// Whether an error with a new consent may be temporary, because the provider has not applied the consent
-    /// everywhere yet.
+    /// Whether an error with a new consent may be temporary because the consent has not propagated to all of the
+    /// provider's servers yet.
     fn is_spreading(&self, _error: &Error) -> bool {
         false
     }

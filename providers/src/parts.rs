@@ -1,7 +1,7 @@
-//! Reading windows in parts if they cannot be read as a whole.
+//! Reads time ranges in parts if they cannot be read as a whole.
 //!
 //! One item can make a response about many unreadable: the server refuses to list it, or its data is broken or too
-//! large. The window is then halved, and its halves again, until the unreadable item is alone in a short range.
+//! large. The time range is then halved, and its halves again, until the unreadable item is alone in a short range.
 //! Everything else is read, and that range counts as busy.
 
 use std::collections::{HashSet, VecDeque};
@@ -16,19 +16,21 @@ use crate::{
 
 /// The shortest range that is requested.
 const MIN_WINDOW: Duration = Duration::minutes(15);
-/// Maximum number of ranges requested. One bad item in 60 days takes 26 requests, one that lasts a day about 80.
+/// Maximum number of ranges requested. One unreadable item in 60 days requires 26 requests; one that lasts a day
+/// requires about 80.
 const REQUESTS: usize = 96;
-/// Maximum number of failed ranges before the first success. If all of them fail, the cause is not a single bad item.
+/// Maximum number of failed ranges before the first success. If all of them fail, the cause is not a single unreadable
+/// item.
 const HOPELESS: usize = 14;
 
-/// The code for an unparseable response.
+/// The error code for a response that cannot be parsed.
 pub(crate) const UNREADABLE_RESPONSE: &str = "ANSWER_UNREADABLE";
-/// The code for a response over the size limit.
+/// The error code for a response that exceeds the size limit.
 pub(crate) const RESPONSE_TOO_LARGE: &str = "ANSWER_TOO_LARGE";
-/// The code for a response that does not come from the calendar system, such as a proxy's error page.
+/// The error code for a response that does not come from the calendar system, such as a proxy's error page.
 pub(crate) const FOREIGN_RESPONSE: &str = "ANSWER_FOREIGN";
 
-/// Error texts, in lower case, for a view that contains an unreadable item.
+/// Lower-case fragments of the error messages with which Microsoft reports a view that contains an unreadable item.
 const CORRUPT: [&str; 8] = [
     "errorcorruptdata",
     "erroritemcorrupt",
@@ -39,11 +41,11 @@ const CORRUPT: [&str; 8] = [
     "errortimezone",
     "errorpropertyvalidationfailure",
 ];
-/// Error texts, in lower case, for a view that contains too many items.
+/// Lower-case fragments of the error messages with which Microsoft reports a view that contains too many items.
 const TOO_MUCH: [&str; 5] =
     ["answer_too_large", "provider_answer_too_large", "errorresultsettoobig", "too_many_events", "5006"];
 
-/// Whether a part of the window may be readable although the whole is not.
+/// Whether a part of the time range may be readable although the whole is not.
 pub(crate) fn can_be_split(error: &Error) -> bool {
     let code = error.code.to_ascii_lowercase();
     error.code == UNREADABLE_RESPONSE
@@ -59,7 +61,7 @@ fn holds_too_much(error: &Error) -> bool {
 
 /// The error for a response whose body cannot be parsed. It concerns only this request, which is repeated later.
 pub(crate) fn unreadable_body(refused: BodyRejected, body: &[u8], system: &str) -> Error {
-    // A proxy or portal between us and the server responds with the same page to all parts of a window.
+    // A proxy or portal between us and the server responds with the same page to all parts of a time range.
     let is_page = body.trim_ascii_start().first() == Some(&b'<') && system != EXCHANGE_SERVER
         || body
             .trim_ascii_start()
@@ -84,7 +86,7 @@ pub(crate) fn unreadable_body(refused: BodyRejected, body: &[u8], system: &str) 
 /// Name of an Exchange server in error messages.
 pub(crate) const EXCHANGE_SERVER: &str = "The Exchange server";
 
-/// A window that was read in parts.
+/// The result of reading a time range in parts.
 #[derive(Debug)]
 pub(crate) struct WindowParts<T> {
     /// The results of the readable parts, in order.
@@ -132,8 +134,8 @@ impl WindowParts<FreeBusy> {
     }
 }
 
-/// Reads a window in parts after reading the whole failed with `refusal`. Fails with `refusal` if no part can be read
-/// either.
+/// Reads a time range in parts after reading it as a whole failed with `refusal`. Fails with `refusal` if no part can
+/// be read either.
 pub(crate) async fn read_in_parts<'a, T>(
     window: TimeRange,
     refusal: Error,
@@ -202,7 +204,7 @@ mod tests {
         Error::new(ErrorKind::Invalid, Remedy::Never, "ErrorCorruptData", domain::Message::verbatim("x"))
     }
 
-    /// Reads a window whose parts fail if they overlap `bad`; returns the result and the number of requests.
+    /// Reads a time range whose parts fail if they overlap `bad`; returns the result and the number of requests.
     async fn try_all(whole: TimeRange, bad: TimeRange) -> (Result<WindowParts<TimeRange>>, usize) {
         let asked = AtomicUsize::new(0);
         let parts = read_in_parts(whole, corrupt(), |part| {

@@ -11,7 +11,7 @@ use crate::{Channel, Result, Session};
 pub struct PushRequest<'a> {
     /// The query of the URL, without the question mark; empty if there is none.
     pub query: &'a str,
-    /// The headers that are text, by their names in lower case.
+    /// The headers whose values are valid text, by their lower-case names.
     pub headers: &'a BTreeMap<String, String>,
     /// The body; may be empty.
     pub body: &'a [u8],
@@ -20,7 +20,7 @@ pub struct PushRequest<'a> {
 /// The parsed content of a push request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParsedPush {
-    /// The provider validates the endpoint and expects this text as the response.
+    /// The provider validates the endpoint and expects this string as the body of the response.
     Handshake(String),
     /// Notifications about channels; may be empty.
     About(Vec<Notice>),
@@ -28,7 +28,7 @@ pub enum ParsedPush {
     Malformed,
 }
 
-/// A provider's notification about a channel.
+/// A provider's push notification about a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// The provider's id of the channel.
@@ -50,7 +50,7 @@ pub trait Push: Send + Sync + std::fmt::Debug {
         None
     }
 
-    /// Reads what was sent to [`Self::hook`].
+    /// Parses a request that was sent to [`Self::hook`].
     fn read_push(&self, _request: &PushRequest<'_>) -> ParsedPush {
         ParsedPush::Malformed
     }
@@ -59,8 +59,8 @@ pub trait Push: Send + Sync + std::fmt::Debug {
     /// [`crate::ErrorKind::Unsupported`] unless [`crate::ProviderFeatures::push`].
     async fn watch(&self, session: &Session, mailbox: &str, url: &str, secret: &str) -> Result<Channel>;
 
-    /// Extends a channel; an error with [`crate::Remedy::Never`] and [`crate::ErrorKind::Gone`] means: call
-    /// [`Self::watch`] again.
+    /// Extends a channel; an error with [`crate::Remedy::Never`] and [`crate::ErrorKind::Gone`] means that
+    /// [`Self::watch`] must be called again.
     async fn renew(&self, session: &Session, channel: &str) -> Result<Channel>;
 
     /// Ends a channel. Succeeds if it no longer exists.

@@ -1,13 +1,15 @@
-//! The only place where texts from providers are cleaned: a wrapper around every connector.
+//! Sanitises all strings from providers, in a wrapper around every connector.
 //!
-//! [`SanitizedProvider`] wraps each connector when it is added to an installation, so all results contain clean
-//! texts: both stores accept them, and an odd character in a calendar affects only the text that contains it. Each
-//! result type declares in [`Sanitize`] what its texts are; a new field does not compile until it is handled there.
+//! [`SanitizedProvider`] wraps each connector when it is added to an installation, so all results contain sanitised
+//! strings: both stores accept them, and an invalid character in a calendar affects only the string that contains it.
+//! Each result type declares in [`Sanitize`] how its strings are cleaned; a new field does not compile until it is
+//! handled there.
 //!
-//! Texts for people lose forbidden characters and are cut to a maximum length. In texts that are compared with
-//! others (addresses, iCalendar UIDs) these are replaced, see [`text::clean_identifier`]. Tokens that the
-//! connector receives back later (ids, cursors) are escaped here and restored on the way back, so that an event
-//! with an odd id can still be changed and removed, see [`text::escape_token`].
+//! In strings for display, forbidden characters are removed, and the strings are truncated to a maximum length. In
+//! strings that are compared with others (email addresses, iCalendar UIDs), forbidden characters are replaced, see
+//! [`text::clean_identifier`]. Tokens that the connector receives back later (ids, cursors) are escaped here and
+//! restored on the way back, so that an event whose id contains forbidden characters can still be changed and removed,
+//! see [`text::escape_token`].
 
 mod values;
 
@@ -27,12 +29,12 @@ use crate::{
     SignInPurpose, SignedInAccount, UnsupportedServer,
 };
 
-/// A connector whose results contain only clean texts.
+/// A connector whose results contain only sanitised strings.
 #[derive(Debug)]
 pub struct SanitizedProvider(Arc<dyn Provider>);
 
 impl SanitizedProvider {
-    /// Wraps a connector so that its results are cleaned.
+    /// Wraps a connector so that its results are sanitised.
     pub fn new(provider: Arc<dyn Provider>) -> Self {
         Self(provider)
     }

@@ -15,14 +15,15 @@ pub enum Credential {
     Bearer(SecretString),
     /// A login for HTTP Basic authentication.
     Basic {
-        /// The login name, as the administrator typed it.
+        /// The user name, as the administrator entered it.
         user: String,
-        /// The login's secret part; never logged.
+        /// The password; never logged.
         password: SecretString,
     },
     /// A service account's key, with which the connector obtains one token per mailbox.
     ServiceAccount(Arc<crate::google::ServiceAccountKey>),
-    /// A service account's address: the operator's source signs for it ([`crate::google::KeylessSigner`]).
+    /// The email address of a service account whose assertions are signed with the operator's token source
+    /// ([`crate::google::KeylessSigner`]).
     Keyless(Arc<str>),
 }
 
@@ -49,7 +50,7 @@ pub trait Gate: Send + Sync + std::fmt::Debug {
     async fn throttled(&self, mailbox: Option<&str>, wait: Duration);
 }
 
-/// Permission to send one request; returned on drop.
+/// Permission to send one request; released on drop.
 #[derive(Debug, Default)]
 pub struct Permit(Option<Box<dyn std::any::Any + Send + Sync>>);
 
@@ -97,24 +98,23 @@ impl Credentials for StaticCredentials {
 /// Access to one integration's calendar system.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// The source of the secrets.
+    /// The source of the credentials.
     pub credentials: Arc<dyn Credentials>,
-    /// The rate limits.
+    /// Enforces the rate limits of the session's requests.
     pub gate: Arc<dyn Gate>,
-    /// The customer's own server (CalDAV, Exchange); `None` where one host serves everybody.
+    /// URL of the customer's own server (CalDAV, Exchange); `None` for cloud providers.
     pub server: Option<Url>,
-    /// The service account's address at the provider.
+    /// The service account's email address or user name at the provider.
     pub account: String,
     /// Whether this is a user's own consent, whose token is valid for that mailbox alone.
     pub own: bool,
-    /// The zone for whole days and for times without a zone if the calendar has none: the owner's, otherwise the
-    /// tenant's. `None` means UTC.
+    /// The time zone for all-day events and for times without a zone if the calendar has none: the owner's, otherwise
+    /// the tenant's. `None` means UTC.
     pub zone: Option<domain::Zone>,
-    /// Identifies the integration and consent of the session. Connectors use it as a cache key, so that values
-    /// entered by a customer (a server or user name) never lead to another customer's data. A new consent has a new
-    /// scope.
+    /// Identifies the integration and consent of the session. Connectors use it as a cache key, so that values entered
+    /// by a customer (a server or user name) can never select another customer's data. A new consent has a new scope.
     pub scope: Arc<str>,
-    /// The administrator's rule for which principals of a server without a room directory are rooms; `None` leaves it
-    /// to the installation's own rule.
+    /// The administrator's rule for which principals of a server without a room directory are rooms; `None` applies
+    /// the installation's own rule.
     pub rooms: Option<Arc<crate::RoomRule>>,
 }

@@ -1,4 +1,4 @@
-//! The interface through which steps write data other than their run.
+//! The interface through which steps write data other than the row of their run.
 
 use std::{error::Error, fmt::Debug};
 
@@ -11,7 +11,7 @@ use crate::Transition;
 
 /// Writes the changes that steps return, in the same transaction as the transition of their run.
 ///
-/// This crate treats changes as opaque. `services` implements the trait for its own changes.
+/// This crate does not interpret changes. `services` implements the trait for its own changes.
 #[async_trait]
 pub trait ChangeWriter: Debug + Send + Sync + 'static {
     /// One write requested by a step.
@@ -33,8 +33,8 @@ pub trait ChangeWriter: Debug + Send + Sync + 'static {
     async fn store(&self, txn: &DatabaseTransaction, after: &mut Self::AfterCommit)
     -> Result<(), WriteError>;
 
-    /// Publishes the notifications of one or more commits. If they are lost, work is only delayed: the sweep finds
-    /// the jobs, and subscribers read the current state again.
+    /// Publishes the notifications of one or more commits. If notifications are lost, work is only delayed: the sweep
+    /// finds the jobs, and subscribers read the current state again.
     async fn publish(&self, after: Vec<Self::AfterCommit>, runs: CommittedRuns);
 }
 
@@ -43,7 +43,7 @@ pub trait ChangeWriter: Debug + Send + Sync + 'static {
 pub struct CommittedRuns {
     /// Hints for runs that are due immediately.
     pub hints: Vec<JobHint>,
-    /// The stored change events, one for each step of a run that is not a background run.
+    /// The stored change events, one for each step, except steps of background runs.
     pub events: Vec<event_log::Model>,
 }
 
@@ -65,8 +65,8 @@ impl From<sea_orm::DbErr> for WriteError {
 }
 
 impl WriteError {
-    /// Whether repeating the transaction may succeed, because it conflicted with another one or its connection broke
-    /// (in which case it may have been committed).
+    /// Whether repeating the transaction may succeed: it conflicted with another one, or its connection broke (in which
+    /// case it may have been committed).
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Database(error) if error.is_contention() || error.is_connection_lost())
     }

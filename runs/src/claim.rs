@@ -22,11 +22,11 @@ pub struct JobClaim {
     pub epoch: i64,
     /// Number of failed attempts at the current state so far.
     pub attempt: i32,
-    /// Number of workers that have died while holding the claim since the last commit.
+    /// Number of workers that have crashed with the claim since the last commit.
     pub crashes: i32,
     /// Number of signals received before the claim.
     pub wakes: i64,
-    /// When the job was claimed, by the clock that decides what is due: the database's, in production.
+    /// When the job was claimed, by the clock that determines which jobs are due: in production the database's.
     pub at: Timestamp,
 }
 
@@ -35,13 +35,13 @@ pub struct JobClaim {
 pub struct Signal {
     /// The primary key, by which the commit deletes a consumed signal.
     pub id: Id<ids::Row>,
-    /// The name for which a waiting step listens.
+    /// The name of the signal, by which a step waits for it.
     pub name: String,
     /// The data sent with the signal.
     pub payload: Json,
 }
 
-/// Maximum interval between two crashes that are counted together.
+/// Maximum interval between two crashes of the same run that are counted together.
 pub(crate) const CRASH_WINDOW: Duration = Duration::from_hours(72);
 
 impl Storage {
@@ -63,8 +63,8 @@ impl Storage {
         rows.iter().map(claimed).collect()
     }
 
-    /// Reads runs with their pending signals, oldest first. Call it after claiming them. It fails rather than return
-    /// an incomplete list, because a step that missed a signal would keep waiting for it.
+    /// Reads runs with their pending signals, oldest first. Call this function after claiming the runs. It fails rather
+    /// than return an incomplete list, because a step that missed a signal would continue to wait for it.
     pub async fn read_runs(
         &self,
         runs: &[Id<ids::Run>],
@@ -85,7 +85,7 @@ impl Storage {
         Ok(found)
     }
 
-    /// Extends the leases of the given claims (run and epoch); returns the runs whose claims this node still holds.
+    /// Extends the leases of the given claims (run and epoch); returns the runs whose claims this node still has.
     pub async fn renew(
         &self,
         claims: &[(Id<ids::Run>, i64)],
@@ -102,8 +102,8 @@ impl Storage {
         rows.iter().map(|row| Ok(row.try_get("", "run_id")?)).collect()
     }
 
-    /// Releases a claim without working on it, because the node does not know the workflow. The sweep offers the job
-    /// again after its usual interval, so that this node does not claim it again immediately.
+    /// Releases a claim without executing the run, because this node does not support its workflow. The sweep offers
+    /// the job again after its usual interval, so that this node does not claim it again immediately.
     pub async fn release(&self, claimed: &JobClaim) -> Result<(), DatabaseError> {
         let sql = "UPDATE job SET lease_until = NULL, leased_by = NULL WHERE run_id = $1 AND epoch = $2";
         let values = [claimed.run.into(), claimed.epoch.into()];
@@ -112,9 +112,9 @@ impl Storage {
         Ok(())
     }
 
-    /// Ends the leases that a stopping node still holds because their steps took too long or could not be committed,
-    /// and makes their jobs available again. As the outcome is unknown, each counts as a crash, like an expired
-    /// lease.
+    /// Ends the leases that a stopping node still has because their steps took too long or could not be committed, and
+    /// makes their jobs available again. As the outcome is unknown, each ended lease counts as a crash, like an expired
+    /// one.
     pub async fn end_node_leases(&self, node: &str) -> Result<(), DatabaseError> {
         let statement = match self.is_postgres() {
             true => postgres::end_node_leases(&*self.clock, node),
@@ -124,9 +124,9 @@ impl Storage {
         Ok(())
     }
 
-    /// Ends every lease and removes every hint; called when the only process of an SQLite database starts. The lease
-    /// holders no longer exist, so the next worker need not wait; each lease ended this way counts as a crash, like
-    /// an expired one.
+    /// Ends every lease and removes every hint; called when the only process of an SQLite database starts. The
+    /// processes with the leases no longer exist, so the next worker need not wait; each ended lease counts as a crash,
+    /// like an expired one.
     pub async fn end_all_leases(&self) -> Result<(), DatabaseError> {
         let sql = "UPDATE job SET lease_until = CASE WHEN lease_until > $1 THEN $1 ELSE lease_until END,
             offered_at = NULL WHERE offered_at IS NOT NULL OR lease_until > $1";

@@ -1,9 +1,9 @@
 //! Commits the results of steps in batches.
 //!
-//! A run whose epoch or revision has changed since its step began is skipped: its worker was a zombie, and nothing of
-//! its result is written. On PostgreSQL one statement moves the runs of a batch, whatever their number; if no step
-//! wrote anything else, that statement is the whole transaction. The engine decides what makes up a batch, and what to
-//! do with one that fails.
+//! A run whose epoch or revision has changed since its step began is skipped: its worker had lost the claim, and
+//! nothing of its result is written. On PostgreSQL one statement updates all runs of a batch; if no step wrote anything
+//! else, that statement is the whole transaction. The engine decides which results form a batch, and what to do if a
+//! batch fails.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -16,14 +16,14 @@ use crate::{
     transition::Key,
 };
 
-/// Outcome of committing a step's result.
+/// The outcome of committing the result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommitOutcome {
     /// The result was written and the claim is kept: the worker continues with the run.
     Kept,
     /// The result was written and the claim was released.
     Written,
-    /// Nothing was written: the worker had lost the claim.
+    /// Nothing was written, because the worker had lost the claim.
     TooLate,
 }
 
@@ -46,12 +46,12 @@ pub(crate) struct NewTransition<'a> {
     pub(crate) event: Option<&'a event_log::Model>,
 }
 
-/// The job of a run after a commit; a run that has ended has none.
+/// The job of a run after a commit; a run that has ended has no job.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Job {
-    /// Whether the claim is still held.
+    /// Whether the worker still has the claim.
     kept: bool,
-    /// Whether the job is due at once and its hint counts as published.
+    /// Whether the job is due immediately and its hint counts as published.
     hint_due: bool,
 }
 
@@ -64,9 +64,9 @@ pub(crate) fn parse_job(row: &QueryResult) -> Result<Job, DatabaseError> {
 }
 
 impl Storage {
-    /// Writes a batch in one transaction on behalf of `node`; kept claims are extended by `lease` from now. No two
-    /// results of a batch may have the same [key](StepResult::key), and batches that are written concurrently must be
-    /// sorted by run.
+    /// Writes a batch of step results in one transaction on behalf of `node`; kept claims are extended by `lease` from
+    /// now. No two results of a batch may have the same [key](StepResult::key), and batches that are written
+    /// concurrently must be sorted by run.
     pub async fn commit<W: ChangeWriter>(
         &self,
         writer: &W,
@@ -101,7 +101,7 @@ impl Storage {
     }
 }
 
-/// A batch with values derived from it.
+/// A batch of step results with values derived from them.
 struct Batch<'a, Change> {
     storage: &'a Storage,
     node: &'a str,

@@ -19,7 +19,7 @@ pub struct NewRun {
     pub tenant: Id<ids::Tenant>,
     /// The name of the workflow to execute.
     pub workflow: &'static str,
-    /// Identifies the run's task: at most one unfinished run exists per tenant, workflow and key.
+    /// Identifies the run's task: there is at most one unfinished run per tenant, workflow and key.
     pub business_key: String,
     /// The id of the integration, connection, campaign or booking that the run is about.
     pub subject: AnyId,
@@ -32,7 +32,7 @@ pub struct NewRun {
 }
 
 /// Inserts runs with their jobs, which are due immediately; the caller publishes the hints after its commit. A run is
-/// skipped if an unfinished run has the same key. Returns one hint per inserted run.
+/// skipped if an unfinished run with the same key exists. Returns one hint per inserted run.
 pub async fn enqueue(
     txn: &DatabaseTransaction,
     runs: &[NewRun],

@@ -1,19 +1,19 @@
-//! Storage of runs: the rows of runs, jobs, signals and histories, and every statement that writes them.
+//! Storage of runs: the tables of runs, jobs, signals and run histories, and every statement that writes them.
 //!
-//! A run is one execution of a workflow. A live run has exactly one job, which is rescheduled in place: a wait sets its
-//! due time, a signal makes it due now. A worker claims a job with a lease (for liveness) and an epoch (for safety):
-//! every claim increments the epoch, and a commit is accepted only with the epoch of its claim, so a worker that lost
-//! its lease cannot commit. `wakes` counts signals; a commit that has not seen the last one leaves the job due at once,
-//! so that no signal is missed.
+//! A run is one execution of a workflow. An unfinished run has exactly one job, which is rescheduled in place: a wait
+//! sets its due time, a signal makes it due now. A worker claims a job with a lease (for liveness) and an epoch (for
+//! safety): every claim increments the epoch, and a commit is accepted only with the epoch of its claim, so a worker
+//! that lost its lease cannot commit. `wakes` counts signals; a commit that has not taken the last one into account
+//! leaves the job due immediately, so that no signal is missed.
 //!
 //! There are two kinds of callers. Use cases [`enqueue`], [`signal`], [`request_cancel`] and [`revive`] runs in
 //! transactions of their own, so that a run and its cause are written together. The engine works through [`Storage`]:
-//! it claims, renews and releases jobs, sweeps for jobs without a hint, and commits what steps return.
+//! it claims, renews and releases jobs, sweeps for jobs without a hint, and commits the results of steps.
 //!
-//! Read it in this order: `transition` has the rows, `claim` and `sweep` find work, `commit` writes results. These
-//! decide nothing about SQL: `postgres` and `sqlite` have the statements, under the same names. Lists and pages of runs
-//! are read through the finders of `entity`, which are part of larger queries; nothing else writes these tables
-//! (`only_one_crate_writes_runs_jobs_signals_and_histories`).
+//! Read the modules in this order: `transition` defines what is written, `claim` and `sweep` find work, `commit` writes
+//! results. These modules are independent of the SQL dialect: `postgres` and `sqlite` contain the statements, under the
+//! same names. Lists and pages of runs are read through the finders of `entity`, as parts of larger queries; no other
+//! crate writes these tables (`only_one_crate_writes_runs_jobs_signals_and_histories`).
 
 mod changes;
 mod claim;
@@ -44,7 +44,7 @@ pub use self::{
 pub use domain::JobHint;
 pub use entity::{DatabaseError, run::Model as Run};
 
-/// The engine's access to the rows of runs. Cheap to clone.
+/// The engine's access to the stored runs. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Storage {
     store: Store,
@@ -53,13 +53,13 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Creates access to the runs in `store`. `clock` determines what is due; `ids` generates ids for histories and
-    /// events.
+    /// Creates access to the runs in `store`. `clock` determines which jobs are due; `ids` generates the ids of history
+    /// rows and events.
     pub fn new(store: Store, clock: SharedClock, ids: Ids) -> Self {
         Self { store, clock, ids }
     }
 
-    /// The clock that determines what is due.
+    /// The clock that determines which jobs are due.
     pub fn clock(&self) -> &SharedClock {
         &self.clock
     }
@@ -88,7 +88,7 @@ fn is_postgres(backend: DatabaseBackend) -> bool {
     backend == DatabaseBackend::Postgres
 }
 
-/// The lane of a job; a lane that only a newer version knows counts as the least urgent.
+/// The lane of a job; a lane that only a newer version supports counts as the least urgent.
 fn lane(row: &QueryResult) -> Result<Lane, DatabaseError> {
     let lane: Stored<Lane> = row.try_get("", "lane")?;
     Ok(lane.known().unwrap_or(Lane::Background))

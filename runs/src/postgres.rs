@@ -1,6 +1,6 @@
-//! The statements for PostgreSQL: set-based, using the database's own clock in production.
+//! The SQL statements for PostgreSQL: set-based, using the database's own clock in production.
 //!
-//! `coalesce({now}, now())` is the time by which leases and timers are compared: the parameter is NULL in production.
+//! `coalesce({now}, now())` is the time with which leases and timers are compared: the parameter is NULL in production.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
     value,
 };
 
-/// A duration as a parameter, in milliseconds.
+/// Converts a duration to a statement parameter in milliseconds.
 fn millis(time: Duration) -> Value {
     (time.as_millis() as i64).into()
 }
@@ -50,7 +50,7 @@ columns! {
     }
 }
 
-/// Inserts runs and their jobs with one statement, whatever their number; returns the inserted runs.
+/// Inserts runs and their jobs with a single statement; returns the inserted runs.
 pub(crate) async fn enqueue(
     txn: &DatabaseTransaction,
     runs: &[NewRun],
@@ -85,7 +85,7 @@ pub(crate) fn wake_job(tenant: Id<ids::Tenant>, run: Id<ids::Run>, at: Timestamp
     build_statement(sql, [], [("tenant", tenant.into()), ("run", run.into()), ("at", at.into())])
 }
 
-/// Makes the jobs of all runs due that wait for a reason with this code.
+/// Makes the jobs of all waiting runs whose reason has this code due immediately.
 pub(crate) fn wake_all_because(tenant: Id<ids::Tenant>, code: &str, at: Timestamp) -> Statement {
     let sql = "UPDATE job SET wakes = wakes + 1, offered_at = least({at}, now()),
         due_at = CASE WHEN due_at > least({at}, now()) THEN least({at}, now()) ELSE due_at END
@@ -287,7 +287,7 @@ columns! {
     }
 }
 
-/// Writes a whole batch, including the events of its runs.
+/// Writes a whole batch of step results, including the events of its runs.
 pub(crate) fn commit(
     clock: &dyn Clock,
     (node, lease): (&str, Duration),
@@ -306,7 +306,7 @@ pub(crate) fn commit(
     build_statement(COMMIT, [i(rows), e(&consumed)], scalars)
 }
 
-/// The statement that commits a batch on PostgreSQL, for the test of its plan.
+/// The statement that commits a batch on PostgreSQL, for a test of its query plan.
 pub fn commit_sql() -> String {
     commit(&domain::SystemClock, ("", Duration::ZERO), &[], ("", Timestamp::UNIX_EPOCH)).sql
 }

@@ -22,16 +22,16 @@ use crate::{Run, is_postgres, postgres, sqlite};
 pub enum Revival {
     /// The run was revived and has a job that is due now; the caller publishes the hint after its commit.
     Revived(JobHint),
-    /// Nothing was changed: the run's status does not allow it, or another caller revived it first.
+    /// Nothing was changed: the run's status does not permit a retry, or another caller revived the run first.
     NotRetryable,
-    /// Another unfinished run has the same key. The transaction must be rolled back.
+    /// Another unfinished run with the same key exists. The transaction must be rolled back.
     AlreadyLive,
 }
 
-/// Revives a run and resets its attempts.
+/// Revives a run and resets its number of attempts.
 ///
-/// A quarantined run continues in its state, forwards or undoing as before. A failed run has undone everything, so it
-/// starts again from its first state with the same memory. Adds the history row `entry`, which records `by` as the
+/// A quarantined run continues in its state, forwards or undoing as before. A failed run has undone all its steps, so
+/// it starts again from its first state with the same memory. Adds the history row `entry`, which records `by` as the
 /// actor.
 pub async fn revive(
     txn: &DatabaseTransaction,
@@ -60,8 +60,8 @@ pub async fn revive(
     Ok(Revival::Revived(hint))
 }
 
-/// The update of the run's row; `None` if its status does not allow it. The new revision fences off a worker that
-/// still holds the previous one.
+/// The update of the run's row; `None` if its status does not permit a retry. The new revision fences off a worker that
+/// still has the previous one.
 async fn update(
     txn: &DatabaseTransaction,
     run: &Run,
@@ -95,7 +95,7 @@ async fn update(
     }))
 }
 
-/// Lets a run go forward again: clears its reason and any cancellation request.
+/// Resets a run to forward execution: clears its reason and any cancellation request.
 fn forwards(update: UpdateMany<Entity>) -> UpdateMany<Entity> {
     update
         .col_expr(Column::Reason, Expr::value(None::<Json>))
@@ -111,7 +111,7 @@ fn from_the_first_state(update: UpdateMany<Entity>) -> UpdateMany<Entity> {
         .col_expr(Column::Trail, Expr::value(json!([])))
 }
 
-/// Why a run is being undone, read from its history: since it was quarantined, its row states why that happened.
+/// Why a run is being undone, from its history: the reason in its row is replaced when the run is quarantined.
 async fn reason_for_undoing(txn: &DatabaseTransaction, run: &Run) -> Result<Option<Json>, DatabaseError> {
     use run_history::{Column, of};
     let turned = of(run.tenant_id).filter(Column::RunId.eq(run.id)).filter(
@@ -121,7 +121,7 @@ async fn reason_for_undoing(txn: &DatabaseTransaction, run: &Run) -> Result<Opti
     Ok(line.and_then(|line| line.reason))
 }
 
-/// Deletes the signals sent to the failed attempt; they are not meant for the next one.
+/// Deletes the signals sent to the failed attempt; they do not apply to the next one.
 async fn delete_signals(txn: &DatabaseTransaction, run: &Run) -> Result<(), DatabaseError> {
     signal::delete(run.tenant_id).filter(signal::Column::RunId.eq(run.id)).exec(txn).await?;
     Ok(())

@@ -29,7 +29,7 @@ pub async fn signal(
     Ok(Some(hint))
 }
 
-/// Requests that an unfinished run stop and undo its steps; `None` if the run has ended.
+/// Requests that an unfinished run be stopped and its steps be undone; `None` if the run has ended.
 pub async fn request_cancel(
     txn: &DatabaseTransaction,
     tenant: Id<ids::Tenant>,
@@ -43,7 +43,7 @@ pub async fn request_cancel(
     Ok(Some(hint))
 }
 
-/// Makes all runs of a tenant due now that wait for a reason with this code.
+/// Makes all waiting runs of a tenant whose reason has this code due immediately.
 pub async fn wake_all_because(
     txn: &DatabaseTransaction,
     tenant: Id<ids::Tenant>,
@@ -57,7 +57,7 @@ pub async fn wake_all_because(
     txn.query_all_raw(statement).await?.iter().map(hint).collect()
 }
 
-/// Makes an unfinished run's job due now; `None` if the run has ended.
+/// Makes the job of an unfinished run due immediately; `None` if the run has ended.
 async fn wake_job(
     txn: &DatabaseTransaction,
     tenant: Id<ids::Tenant>,

@@ -1,5 +1,5 @@
-//! The statements for SQLite: there is one writer and no network, so results are written one after the other, in the
-//! transaction of their batch. The current time is that of the given clock.
+//! The SQL statements for SQLite: there is one writer and no network, so results are written one after the other, in
+//! the transaction of their batch. The current time is that of the passed clock.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -88,7 +88,7 @@ pub(crate) fn wake_job(tenant: Id<ids::Tenant>, run: Id<ids::Run>, at: Timestamp
     statement(sql, [tenant.into(), run.into(), at.into()])
 }
 
-/// Makes the jobs of all runs due that wait for a reason with this code.
+/// Makes the jobs of all waiting runs whose reason has this code due immediately.
 pub(crate) fn wake_all_because(tenant: Id<ids::Tenant>, code: &str, at: Timestamp) -> Statement {
     let sql = "UPDATE job SET wakes = wakes + 1, offered_at = $3,
         due_at = CASE WHEN due_at > $3 THEN $3 ELSE due_at END
@@ -186,7 +186,7 @@ pub(crate) async fn commit(
     Ok(moved)
 }
 
-/// Writes the job of a run, or deletes it if the run has ended; `None` if the claim is no longer held.
+/// Updates the job of a run, or deletes it if the run has ended; `None` if the claim was lost.
 async fn write_job(
     txn: &DatabaseTransaction,
     transition: &Transition,

@@ -1,8 +1,8 @@
 //! Finds due jobs for which no hint arrived: after a timer, a lost hint, a flushed Redis, or a crashed worker.
 //!
-//! `offered_at` is the time of a job's last hint. A job scheduled for later has none, so that it is found as soon
-//! as it is due; a job that is due now gets its hint when it is written, and is offered again only if it has not
-//! been claimed after a while.
+//! `offered_at` is the time of a job's last hint. A job scheduled for later has none, so that it is found as soon as it
+//! is due. For a job that is due now, the hint is published when the job is written; the job is offered again only if
+//! it has not been claimed after some time.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use sea_orm::ConnectionTrait;
 use crate::{Storage, hint, postgres, sqlite};
 
 impl Storage {
-    /// Returns up to `max` due jobs whose hint has not been published yet and, if `again` is given, those whose hint
-    /// was published at least that long ago; oldest first, with tenants taking turns. The returned jobs are marked as
-    /// offered.
+    /// Returns up to `max` due jobs whose hint has not been published yet and, if `again` is specified, those whose
+    /// hint was published at least that long ago; oldest first, with tenants taking turns. The returned jobs are marked
+    /// as offered.
     pub async fn sweep(&self, again: Option<Duration>, max: u32) -> Result<Vec<JobHint>, DatabaseError> {
         let statement = match self.is_postgres() {
             true => postgres::sweep(&*self.clock, again, max),
@@ -25,7 +25,8 @@ impl Storage {
         rows.iter().map(hint).collect()
     }
 
-    /// Time until the next timer is due, at most `most`; zero if one is overdue. The sweeper sleeps for this long.
+    /// Time until the next timer is due, at most `most`; zero if a timer is overdue. The sweeper sleeps for
+    /// this long.
     pub async fn next_due(&self, most: Duration) -> Result<Duration, DatabaseError> {
         let statement = match self.is_postgres() {
             true => postgres::next_due(&*self.clock),

@@ -1,4 +1,4 @@
-//! The data about a run that one committed step writes.
+//! The data of a run that a commit writes after one step.
 
 use domain::{
     Id, Reason, Timestamp, ids,
@@ -6,7 +6,7 @@ use domain::{
 };
 use serde_json::Value as Json;
 
-/// The state of a run after a step, the row for its history, and the claim under which the step was executed.
+/// The new state of a run after a step, its history row, and the claim under which the step was executed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transition {
     /// The id of the run to update.
@@ -30,17 +30,17 @@ pub struct Transition {
     pub state: String,
     /// The new status.
     pub status: RunStatus,
-    /// Whether the run is undoing its steps, or was when it was quarantined.
+    /// Whether the run is undoing its steps, or was undoing them when it was quarantined.
     pub undoing: bool,
     /// The new memory.
     pub memory: Json,
     /// The states entered so far, oldest first.
     pub trail: Vec<String>,
-    /// The name of the signal that wakes the run; `None` when it waits for none.
+    /// The name of the signal that wakes the run; `None` when it is not waiting for a signal.
     pub wait_signal: Option<&'static str>,
-    /// Why the run is in its status; `None` when there is nothing to explain.
+    /// Why the run is in its status; `None` when no explanation is needed.
     pub reason: Option<Reason>,
-    /// When this was decided, by the clock that determines what is due.
+    /// When the transition was decided, by the clock that determines which jobs are due.
     pub at: Timestamp,
     /// When the run is due again, by the same clock.
     pub due: Timestamp,
@@ -61,7 +61,7 @@ pub struct HistoryEntry {
     pub state: String,
     /// The result in one word, such as `DONE`.
     pub outcome: StepOutcome,
-    /// The state after the step; `None` when the run ended or stayed.
+    /// The state after the step; `None` when the run ended or kept its state.
     pub next: Option<String>,
     /// Number of the attempt, starting at 1.
     pub attempt: i32,
@@ -74,12 +74,12 @@ pub struct HistoryEntry {
 pub struct StepResult<Change> {
     /// The new state of the run.
     pub transition: Transition,
-    /// The step's other changes, written in the same transaction; none after a failed step.
+    /// The step's other changes, written in the same transaction; empty after a failed step.
     pub changes: Vec<Change>,
 }
 
-/// Identifies a result: run, epoch and revision. The epoch alone is not enough, because a stale worker from before a
-/// retry may hold the epoch of the revived run.
+/// Identifies a step result: run, epoch and revision. The epoch alone is not sufficient, because a worker from before a
+/// retry may have the same epoch as the revived run.
 pub(crate) type Key = (Id<ids::Run>, i64, i64);
 
 impl Transition {
@@ -88,13 +88,13 @@ impl Transition {
         !self.status.is_over() && self.due <= self.at
     }
 
-    /// Whether the transition has no side effects. False for a quarantined run, because a person must be notified.
+    /// Whether the transition has no side effects. False if the run is quarantined, because a person must be notified.
     pub fn is_routine(&self) -> bool {
         self.status != RunStatus::Quarantined
     }
 
-    /// Whether subscribers are notified of the transition. They are not for background runs, which are numerous and
-    /// which nobody waits for.
+    /// Whether subscribers are notified of the transition. They are not notified for background runs, which are
+    /// numerous and for which no person is waiting.
     pub(crate) fn notifies_subscribers(&self) -> bool {
         self.lane != Lane::Background
     }
@@ -110,7 +110,7 @@ impl<Change> StepResult<Change> {
         self.changes.is_empty() && self.transition.is_routine()
     }
 
-    /// Identifies the result among those of its batch: the run, and the epoch and revision of its claim.
+    /// Identifies the result within its batch: the run, and the epoch and revision of its claim.
     pub fn key(&self) -> (Id<ids::Run>, i64, i64) {
         self.transition.key()
     }

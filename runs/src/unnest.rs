@@ -1,8 +1,8 @@
-//! PostgreSQL statements over batches: rows are passed as named columns.
+//! PostgreSQL statements over batches of rows, which are passed as named columns.
 //!
-//! A batch is passed as one array for each column, so that the statement is the same, and planned once, for any number
-//! of rows. [`columns!`] declares each column on one line: its name, its type in PostgreSQL, and its value for a row.
-//! [`build_statement`] numbers the parameters, so that nobody counts them.
+//! A batch is passed as one array for each column, so that the statement is planned only once, for any number of rows.
+//! [`columns!`] declares each column on one line: its name, its type in PostgreSQL, and its value for a row.
+//! [`build_statement`] numbers the parameters automatically.
 
 use sea_orm::{DatabaseBackend, Statement, Value};
 
@@ -16,7 +16,7 @@ pub(crate) struct BatchRows {
     pub(crate) values: Vec<Value>,
 }
 
-/// Declares a function that turns the rows of a batch into columns.
+/// Declares a function that converts the rows of a batch to columns.
 macro_rules! columns {
     ($(#[$doc:meta])* $name:ident($row:ty) { $($column:ident : $kind:literal = |$each:ident| $value:expr;)+ }) => {
         $(#[$doc])*
@@ -31,7 +31,7 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
-/// Fills in a template: `{rows}` becomes `unnest($1::uuid[], ..) AS rows (id, ..)`, and `{now}` a parameter.
+/// Fills in a statement template: `{rows}` becomes `unnest($1::uuid[], ..) AS rows (id, ..)`, and `{now}` a parameter.
 pub(crate) fn build_statement(
     template: &str,
     batches: impl IntoIterator<Item = BatchRows>,

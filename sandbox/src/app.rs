@@ -20,7 +20,7 @@ use crate::{
     store::{Change, ChangeNotice, Store},
 };
 
-/// Shared by every request and background task.
+/// State shared by every request handler and background task of a sandbox.
 #[derive(Debug)]
 pub struct App {
     /// The journal of provider requests.
@@ -29,7 +29,7 @@ pub struct App {
     pub deliveries: Deliveries,
     /// The injected faults.
     pub faults: Faults,
-    /// Concurrent requests by mailbox.
+    /// Limits the concurrent requests of each application to each mailbox.
     pub gates: MailboxGates,
     /// Signs tokens.
     pub signer: Signer,
@@ -80,7 +80,7 @@ impl App {
         }))
     }
 
-    /// The sandbox's time: that of the given clock plus the time by which it was advanced.
+    /// The sandbox's time: that of its clock source plus the time by which it was advanced.
     pub fn now(&self) -> Timestamp {
         self.clock.now() + Duration::milliseconds(self.offset_ms.load(Ordering::SeqCst))
     }
@@ -92,7 +92,7 @@ impl App {
         Ok(())
     }
 
-    /// The state. The lock is never held across an await.
+    /// Locks and returns the stored state. The lock is never held across an await.
     pub fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,7 +1,7 @@
 //! The `sandbox` command of the `muster` binary: serves a sandbox, and controls and inspects a running one.
 //!
-//! Every command but `serve` is a thin client of `/control`: it sends one request and describes the result in
-//! words. `docs/sandbox.md` contains examples.
+//! Every command but `serve` is a thin client of `/control`: it sends one request and prints a description of the
+//! result. `docs/sandbox.md` contains examples.
 
 mod client;
 mod folder;
@@ -32,7 +32,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serves until interrupted; prints one line of JSON with its URL when it is ready.
+    /// Serves a sandbox until interrupted; prints one line of JSON with its URL when it is ready.
     Serve {
         /// Address to listen on; port 0 selects a free port.
         #[arg(long, default_value = "127.0.0.1:0")]
@@ -54,7 +54,7 @@ enum Command {
     Control(ControlCommand),
 }
 
-/// Executes the command; `serve` until interrupted.
+/// Executes the command; `serve` runs until interrupted.
 pub async fn run(args: Args) -> Result<(), Error> {
     match args.command {
         Command::Serve { listen, data, journal, certificate, key } => {
@@ -93,7 +93,7 @@ async fn answer(order: ControlCommand, url: Option<Url>, json: bool) -> Result<S
 ///
 /// # Errors
 ///
-/// [`Error::Order`] for a malformed command line, and whatever the sandbox refuses.
+/// [`Error::Order`] for a malformed command line, or the error of a command that the sandbox refuses.
 pub async fn run_line<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<String, Error> {
     #[derive(clap::Parser)]
     #[command(name = "muster sandbox")]

@@ -1,4 +1,5 @@
-//! `/control`: requests of tests to the sandbox itself. Never recorded in the journal.
+//! The control interface `/control`, with which tests configure and inspect the sandbox. Its requests are never
+//! recorded in the journal.
 
 mod lifecycle;
 mod mailboxes;
@@ -41,7 +42,7 @@ pub(crate) enum ControlError {
     Invalid(String),
     /// The object does not exist.
     NotFound(&'static str),
-    /// The sandbox itself failed.
+    /// An internal error of the sandbox.
     Broken(Error),
 }
 
@@ -183,7 +184,7 @@ pub(crate) fn find_organisation(state: &State, id: Uuid) -> Result<&Organisation
     state.organisations.get(&id).ok_or(ControlError::NotFound("organisation"))
 }
 
-/// The number of the last entry already known, and how long to wait for the next one.
+/// The sequence number of the last entry that the caller has seen, and how long to wait for the next one.
 fn wanted(request: &Request) -> Result<(u64, Duration), ControlError> {
     let number = |name: &str| request.query(name).map_or(Ok(0), str::parse::<u64>);
     let numbers = number("after").and_then(|after| Ok((after, number("wait_ms")?)));

@@ -1,6 +1,7 @@
-//! The record of change notifications: which were sent, where, with what response, and which were lost by a fault.
+//! Records change notifications: their receivers, the receivers' responses, and which notifications a fault
+//! suppressed.
 //!
-//! Tests of a receiver wait here until all expected notifications have been sent.
+//! Tests of a receiver use the record to wait until all expected notifications have been sent.
 
 use std::sync::Mutex;
 
@@ -15,7 +16,7 @@ pub struct Delivery {
     pub n: u64,
     /// Time of the notification, by the sandbox's clock.
     pub at: Timestamp,
-    /// Address of the changed mailbox.
+    /// Email address of the changed mailbox.
     pub mailbox: String,
     /// `created`, `updated`, `deleted`, or `sync` for the first notification of a Google channel.
     pub change: &'static str,
@@ -39,7 +40,7 @@ impl Default for Deliveries {
 }
 
 impl Deliveries {
-    /// Numbers a notification and records it.
+    /// Assigns a sequence number to a notification and records it.
     pub fn append(&self, mut delivery: Delivery) {
         let mut made = self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         delivery.n = made.len() as u64 + 1;
@@ -48,13 +49,13 @@ impl Deliveries {
         self.last.send_replace(last);
     }
 
-    /// Notifications after the `n`-th.
+    /// Notifications with a sequence number greater than `n`.
     pub fn after(&self, n: u64) -> Vec<Delivery> {
         let made = self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         made.get(usize::try_from(n).unwrap_or(usize::MAX)..).unwrap_or_default().to_vec()
     }
 
-    /// Waits until there is a notification after the `n`-th.
+    /// Waits until a notification with a sequence number greater than `n` is recorded.
     pub async fn wait_after(&self, n: u64) {
         // The sender lives as long as `self`, so waiting cannot fail.
         let _ = self.last.subscribe().wait_for(|last| *last > n).await;

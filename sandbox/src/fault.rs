@@ -1,10 +1,10 @@
-//! Planted faults: what goes wrong, for which requests, and how often.
+//! Injected faults: their effect, the requests that they affect, and how often.
 
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-/// A planted fault.
+/// An injected fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// Which requests the fault affects; all provider requests if absent.
@@ -16,7 +16,7 @@ pub struct Fault {
     /// Number of matching requests that are served normally first.
     #[serde(default)]
     pub skip: u32,
-    /// What goes wrong.
+    /// The effect of a fault.
     #[serde(flatten)]
     pub action: FaultAction,
 }
@@ -30,13 +30,13 @@ fn once() -> u32 {
 pub struct FaultFilter {
     /// HTTP method or, for a notification, the kind of change: `created`, `updated` or `deleted`.
     pub method: Option<String>,
-    /// Part of the decoded path or, for a notification, of the mailbox's address.
+    /// Substring of the decoded path or, for a notification, of the mailbox's email address.
     pub path_contains: Option<String>,
-    /// Part of the body, to distinguish operations that share a path, as in Exchange.
+    /// Substring of the body, to distinguish operations that share a path, as in Exchange.
     pub body_contains: Option<String>,
 }
 
-/// What goes wrong.
+/// The effect of a fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum FaultAction {
@@ -88,12 +88,12 @@ fn ten_minutes() -> u64 {
     600_000
 }
 
-/// The currently planted faults.
+/// The currently injected faults.
 #[derive(Debug, Default)]
 pub struct Faults(Mutex<Vec<Fault>>);
 
 impl Faults {
-    /// Adds a fault after those already planted.
+    /// Adds a fault; faults that were added earlier take precedence.
     pub fn plant(&self, fault: Fault) {
         self.lock().push(fault);
     }

@@ -1,4 +1,4 @@
-//! Organisations as tests describe them, and how the sandbox creates them.
+//! Descriptions of organisations for tests, from which the sandbox creates the organisations.
 
 use std::collections::BTreeMap;
 
@@ -24,17 +24,17 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OrganisationFixture {
-    /// A display name.
+    /// The display name.
     pub name: String,
     /// The mail domain of all addresses; unique in the sandbox.
     pub domain: String,
     /// The zone of the mailboxes; a Windows or IANA name.
     #[serde(default = "zone")]
     pub zone: String,
-    /// People and shared mailboxes. `it-admin@…` is added if nobody is an administrator.
+    /// People and shared mailboxes. `it-admin@…` is added if no account is an administrator.
     #[serde(default)]
     pub users: Vec<UserFixture>,
-    /// The bookable places, each with a mailbox of its own.
+    /// The bookable rooms, each with a mailbox of its own.
     #[serde(default)]
     pub rooms: Vec<RoomFixture>,
     /// Meetings already in the calendars.
@@ -51,7 +51,7 @@ pub struct OrganisationFixture {
 pub struct UserFixture {
     /// The primary address, also the sign-in name.
     pub address: String,
-    /// A display name.
+    /// The display name.
     pub name: String,
     /// Whether the person is a Global Administrator.
     #[serde(default)]
@@ -59,10 +59,10 @@ pub struct UserFixture {
     /// Whether the account has a mailbox.
     #[serde(default = "yes")]
     pub licensed: bool,
-    /// Whether applications may reach the mailbox.
+    /// Whether applications can access the mailbox.
     #[serde(default = "yes")]
     pub in_scope: bool,
-    /// Whether others only see when the owner is busy.
+    /// Whether other users see only when the owner is busy.
     #[serde(default)]
     pub hides_details: bool,
     /// Who uses the mailbox.
@@ -73,36 +73,36 @@ pub struct UserFixture {
     pub aliases: Vec<String>,
 }
 
-/// A bookable place with a mailbox of its own, as a test describes it.
+/// The description of a bookable room with a mailbox of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoomFixture {
     /// The primary address of the room's mailbox.
     pub address: String,
-    /// A display name.
+    /// The display name.
     pub name: String,
-    /// Number of people the room holds; `None` if the directory does not say.
+    /// Number of seats; `None` if the directory does not list it.
     pub capacity: Option<u32>,
-    /// Where the room is; `None` if the directory does not say.
+    /// Building of the room; `None` if the directory does not list it.
     pub building: Option<String>,
-    /// The storey, as the directory numbers it; `None` if the directory does not say.
+    /// Floor number; `None` if the directory does not list it.
     pub floor: Option<i32>,
-    /// What the directory lists as available in the room.
+    /// Equipment of the room, as listed in the directory.
     #[serde(default)]
     pub equipment: Vec<String>,
-    /// Whether the room responds to invitations by itself.
+    /// Whether the room responds to invitations automatically.
     #[serde(default = "yes")]
     pub auto_accept: bool,
     /// Whether the room accepts overlapping meetings.
     #[serde(default)]
     pub allow_conflicts: bool,
-    /// The address of the person who decides about the room's meetings; `None` for nobody.
+    /// The email address of the person who approves the room's meetings; `None` if no approval is needed.
     #[serde(default)]
     pub approver: Option<String>,
     /// Whether the room's calendar shows the organiser's name in place of the title.
     #[serde(default = "yes")]
     pub replaces_titles: bool,
-    /// Whether applications may reach the mailbox.
+    /// Whether applications can access the mailbox.
     #[serde(default = "yes")]
     pub in_scope: bool,
 }
@@ -111,7 +111,7 @@ pub struct RoomFixture {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MeetingFixture {
-    /// The organiser's address.
+    /// The organiser's email address.
     pub mailbox: String,
     /// The title.
     pub subject: String,
@@ -119,16 +119,16 @@ pub struct MeetingFixture {
     pub start: Timestamp,
     /// When the meeting ends, exclusive.
     pub end: Timestamp,
-    /// How the meeting blocks the calendar.
+    /// The free/busy status of the meeting.
     #[serde(default = "busy")]
     pub show_as: ShowAs,
     /// `normal`, `personal`, `private` or `confidential`.
     #[serde(default = "normal")]
     pub sensitivity: String,
-    /// Whether the meeting covers whole days.
+    /// Whether the meeting is an all-day event.
     #[serde(default)]
     pub all_day: bool,
-    /// The addresses of the people and rooms that take part.
+    /// The email addresses of the participating people and rooms.
     #[serde(default)]
     pub attendees: Vec<String>,
 }
@@ -156,16 +156,16 @@ fn normal() -> String {
 /// Why an organisation cannot be created from a fixture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FixtureError {
-    /// Another organisation has this domain.
+    /// Another organisation already has this domain.
     #[error("the domain {0} is taken by another organisation")]
     DomainTaken(String),
     /// Another mailbox has this address.
     #[error("the address {0} is there twice")]
     AddressTaken(String),
-    /// No zone has this name.
+    /// The time zone with this name does not exist.
     #[error("{0} is not a time zone")]
     UnknownZone(String),
-    /// An event or a room names an address that nobody has.
+    /// An event or a room refers to an email address without a mailbox.
     #[error("there is no mailbox {0}")]
     UnknownMailbox(String),
     /// An event ends before it begins.
@@ -221,7 +221,7 @@ pub fn build_organisation(
     Ok((organisation, changes))
 }
 
-/// The account that is added when nobody else is an administrator.
+/// The account that is added if no other account is an administrator.
 pub fn default_administrator(domain: &str) -> UserFixture {
     UserFixture {
         address: format!("it-admin@{domain}"),
@@ -278,7 +278,7 @@ fn room(app: &App, room: RoomFixture) -> Mailbox {
     }
 }
 
-/// Adds a meeting to everybody's calendar, as if all had accepted it long ago. Returns the id of the organiser's copy.
+/// Adds a meeting that all participants have accepted to their calendars. Returns the id of the organiser's copy.
 pub fn plant_meeting(
     app: &App,
     organisation: &Organisation,

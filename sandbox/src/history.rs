@@ -1,15 +1,15 @@
-//! The order in which the events of calendars were touched: the basis of every provider's change cursors.
+//! The order in which events were changed: the basis of every provider's change cursors.
 
 use std::collections::BTreeMap;
 
 use crate::{model::Event, store::CalendarKey};
 
-/// When each event was touched, in all calendars. Rebuilt from the log at every start.
+/// The number of the last change of each event, in all calendars. Rebuilt from the log at every start.
 #[derive(Debug, Default)]
 pub struct History {
-    /// Number of touches so far.
+    /// Number of event changes so far.
     pub count: u64,
-    /// How often all cursors were invalidated: a cursor of another epoch is unknown.
+    /// Number of times that all cursors were invalidated; cursors of an earlier epoch are invalid.
     pub epoch: u64,
     calendars: BTreeMap<CalendarKey, BTreeMap<String, EventChange>>,
 }
@@ -26,7 +26,7 @@ pub struct EventChange {
 }
 
 impl History {
-    /// Records that an event was written or removed.
+    /// Records that an event was written, or removed if `gone` contains its last version.
     pub fn record_touch(&mut self, owner: &CalendarKey, id: &str, gone: Option<Event>) {
         self.count += 1;
         let (last, gone) = (self.count, gone.map(Box::new));
@@ -35,7 +35,7 @@ impl History {
         calendar.insert(id.to_owned(), EventChange { made, last, gone });
     }
 
-    /// The touched events of a calendar, by their ids.
+    /// The changes of a calendar's events, by event id.
     pub fn changes_of<'a>(
         &'a self,
         owner: &CalendarKey,
@@ -43,7 +43,7 @@ impl History {
         self.calendars.get(owner).into_iter().flatten().map(|(id, touched)| (id.as_str(), touched))
     }
 
-    /// The count when an event was last touched; 0 if it never was.
+    /// The change number of an event's last change; 0 if there is none.
     pub fn last_touch(&self, owner: &CalendarKey, id: &str) -> u64 {
         self.calendars.get(owner).and_then(|all| all.get(id)).map_or(0, |touched| touched.last)
     }
@@ -53,7 +53,7 @@ impl History {
         self.changes_of(owner).filter_map(|(_, touched)| touched.gone.as_deref())
     }
 
-    /// The events of a calendar touched after `count`, oldest touch first.
+    /// The changes of a calendar's events after change number `count`, oldest first.
     pub fn changes_since<'a>(&'a self, owner: &CalendarKey, count: u64) -> Vec<(&'a str, &'a EventChange)> {
         let mut touched: Vec<_> =
             self.changes_of(owner).filter(|(_, touched)| touched.last > count).collect();

@@ -1,4 +1,4 @@
-//! Determines which provider a request is for. Each has paths of its own; all other paths belong to Microsoft.
+//! Routes requests to the emulated providers. Each provider has its own paths; all other paths belong to Microsoft.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use crate::{
     wire::{JournalNote, Request, WireResponse},
 };
 
-/// One of the calendar systems whose protocols the sandbox speaks.
+/// A calendar system that the sandbox emulates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImitatedProvider {
-    /// The identity platform and Graph.
+    /// Microsoft 365: the identity platform and Microsoft Graph.
     Microsoft,
-    /// Sign-in, Directory and Calendar.
+    /// Google Workspace: sign-in, Directory API and Calendar API.
     Google,
     /// Exchange on-premises.
     Exchange,
@@ -64,7 +64,7 @@ impl ImitatedProvider {
         }
     }
 
-    /// The response to a request that a planted fault refuses, in the provider's error format.
+    /// The response to a request that an injected fault refuses, in the provider's error format.
     pub fn error_response(self, app: &App, request: &Request, status: u16, reason: &str) -> WireResponse {
         match self {
             Self::Microsoft => microsoft::error_response(app, request, status, reason),

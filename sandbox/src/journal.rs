@@ -1,6 +1,7 @@
-//! The append-only journal of provider requests, by which tests that kill a server are judged.
+//! The append-only journal of provider requests, which tests that kill a server use to verify the results.
 //!
-//! An entry is on disk before the response is sent, so whoever has received a response finds its entry here.
+//! An entry is on disk before the response is sent, so the journal contains an entry for every response that a client
+//! has received.
 
 use std::{fs::File, path::Path, sync::Mutex};
 
@@ -26,9 +27,9 @@ pub struct Entry {
     pub method: String,
     /// The path, without the query.
     pub path: String,
-    /// Address of the mailbox that the request was about.
+    /// Email address of the mailbox that the request was about.
     pub mailbox: Option<String>,
-    /// For writes, the key that identifies the effect.
+    /// The effect key of a write.
     pub key: Option<String>,
     /// `created`, `updated`, `cancelled`, `deleted`, `read`, `duplicate`, `refused`, ...
     pub outcome: String,
@@ -38,7 +39,7 @@ pub struct Entry {
     pub event_id: Option<String>,
 }
 
-/// The journal; in memory, or in a file as well.
+/// The journal, in memory and optionally also in a file.
 #[derive(Debug)]
 pub struct Journal {
     written: Mutex<Written>,
@@ -71,7 +72,7 @@ impl Journal {
         Ok(Self { written: Mutex::new(written), last })
     }
 
-    /// Numbers an entry and makes it durable.
+    /// Assigns a sequence number to an entry and makes the entry durable.
     pub fn append(&self, mut entry: Entry) -> Result<(), Error> {
         let mut written = self.written.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         entry.n = written.entries.len() as u64 + 1;
@@ -83,13 +84,13 @@ impl Journal {
         Ok(())
     }
 
-    /// The entries after the `n`-th.
+    /// The entries with a sequence number greater than `n`.
     pub fn after(&self, n: u64) -> Vec<Entry> {
         let written = self.written.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         written.entries.get(usize::try_from(n).unwrap_or(usize::MAX)..).unwrap_or_default().to_vec()
     }
 
-    /// Waits until there is an entry after the `n`-th.
+    /// Waits until there is an entry with a sequence number greater than `n`.
     pub async fn wait_after(&self, n: u64) {
         // The sender lives as long as `self`, so waiting cannot fail.
         let _ = self.last.subscribe().wait_for(|last| *last > n).await;

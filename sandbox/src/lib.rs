@@ -1,11 +1,10 @@
-//! An imitation of the providers' HTTP endpoints: the Microsoft identity platform and Microsoft Graph, Google's
-//! sign-in, Directory API and Calendar API, and Exchange on-premises.
+//! Emulates the providers' HTTP endpoints: the Microsoft identity platform and Microsoft Graph, Google's sign-in,
+//! Directory API and Calendar API, and Exchange on-premises.
 //!
-//! A [`Sandbox`] is a server of its own, on a port of its own, so that it is another origin for browsers and
-//! clients. It is written from the providers' documents and shares no code with the connectors, so that a mistake
-//! in one is not repeated in the other. Requests and their results are recorded in an append-only [`journal`]; the
-//! state survives a crash at any moment ([`store`]); faults are planted, and organisations created, through
-//! `/control` ([`control`]).
+//! A [`Sandbox`] is a separate server on a separate port, so that it has a different origin from Muster's. It is
+//! written from the providers' documents and shares no code with the connectors, so that a mistake in one is not
+//! repeated in the other. Requests and their results are recorded in an append-only [`journal`]; the state survives a
+//! crash at any moment ([`store`]); faults are injected, and organisations created, through `/control` ([`control`]).
 
 pub mod app;
 pub mod cli;
@@ -51,7 +50,7 @@ pub struct Config {
     pub ids: Ids,
 }
 
-/// Starts sandboxes.
+/// A sandbox server that emulates the providers.
 #[derive(Debug)]
 pub struct Sandbox;
 
@@ -67,7 +66,7 @@ impl Sandbox {
     }
 }
 
-/// Handle to a server that accepts connections.
+/// Handle to a running sandbox.
 #[derive(Debug)]
 pub struct RunningSandbox {
     url: Url,
@@ -121,7 +120,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Stable code for programs.
+    /// Stable, machine-readable code.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Io(_) => "SANDBOX_IO",

@@ -13,7 +13,7 @@ type Key = (String, CalendarKey);
 #[derive(Debug, Clone, Default)]
 pub struct MailboxGates(Arc<Mutex<HashMap<Key, u32>>>);
 
-/// Permission for one concurrent request; returned when dropped.
+/// Permission for one concurrent request; released on drop.
 #[derive(Debug)]
 pub struct Permit {
     gates: MailboxGates,
@@ -21,7 +21,7 @@ pub struct Permit {
 }
 
 impl MailboxGates {
-    /// Takes a permit, unless `limit` requests are running.
+    /// Acquires a permit; `None` if `limit` requests are already running.
     pub fn try_acquire(&self, application: &str, owner: &CalendarKey, limit: u32) -> Option<Permit> {
         let key = (application.to_owned(), owner.clone());
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Delivers change notifications, and applies planted faults: notifications are lost, duplicated, reordered or
+//! Delivers change notifications, and applies injected faults: notifications are lost, duplicated, reordered or
 //! forged.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -20,7 +20,7 @@ use crate::{
 const ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
-/// Secret in forged notifications.
+/// Incorrect secret that forged notifications contain.
 const GUESSED: &str = "guessed";
 
 /// A notification to be sent.

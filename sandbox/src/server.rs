@@ -1,4 +1,5 @@
-//! The HTTP server: reads a request, applies planted faults, lets an imitation respond, and writes the journal.
+//! The HTTP server: reads a request, applies injected faults, passes the request to the emulated provider, and writes
+//! the journal.
 
 use std::{sync::Arc, time::Duration};
 
@@ -83,8 +84,7 @@ struct Names {
 }
 
 impl Names {
-    /// Refuses requests that a foreign page makes a browser on this machine send, because the control interface
-    /// requires no credential.
+    /// Refuses cross-site requests of browsers on this machine, because the control interface requires no credentials.
     fn refuse(self, request: &HttpRequest) -> Option<HttpResponse> {
         if !self.are_limited {
             return None;

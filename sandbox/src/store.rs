@@ -1,8 +1,8 @@
-//! The state, and the log that makes it durable.
+//! The sandbox's state, and the log that makes it durable.
 //!
 //! Every mutation is a list of [`Change`]s, written as one line of JSON and fsynced before it is applied: a line is
 //! complete or absent. At start the log is replayed; an incomplete last line, left by a process that died while
-//! writing, is cut off. Changes carry whole records, so replaying needs no rules.
+//! writing, is cut off. Changes contain complete records, so replaying needs no rules.
 
 use std::{
     collections::BTreeMap,
@@ -36,11 +36,11 @@ pub struct State {
     pub applications: BTreeMap<String, Application>,
     /// Events by calendar and id.
     pub events: BTreeMap<CalendarKey, BTreeMap<String, Event>>,
-    /// The order in which events were touched.
+    /// The order in which events were changed.
     pub history: History,
     /// The transaction ids used in each calendar, with their events; kept for ever.
     pub transactions: BTreeMap<(CalendarKey, String), String>,
-    /// Rooms that still have to respond, by their copy of the event.
+    /// Responses of rooms that have not been sent yet, by the room's copy of the event.
     pub pending: BTreeMap<(CalendarKey, String), PendingResponse>,
     /// Mails by organisation.
     pub mails: BTreeMap<Uuid, Vec<Mail>>,
@@ -52,17 +52,17 @@ pub struct State {
     pub subscriptions: BTreeMap<String, Subscription>,
     /// Pull subscriptions by id.
     pub pulls: BTreeMap<String, PullSubscription>,
-    /// How often all access tokens were made to expire.
+    /// Number of times that all access tokens were expired; tokens of an earlier epoch are invalid.
     pub token_epoch: u64,
-    /// How far the sandbox's clock is ahead of the one it was given, in milliseconds.
+    /// Time by which the sandbox's clock is ahead of its clock source, in milliseconds.
     pub offset_ms: i64,
-    /// How far the clock of the token endpoints is ahead of the sandbox's, in seconds; negative if behind.
+    /// Time by which the clock of the token endpoints is ahead of the sandbox's clock, in seconds; negative if behind.
     pub token_skew_s: i64,
     /// The key that signs tokens: PKCS #8, base64; `None` until it is generated.
     pub signing_key: Option<String>,
     /// Service accounts of Exchange servers, by organisation.
     pub technical: BTreeMap<Uuid, TechnicalAccount>,
-    /// State that only Google has.
+    /// State of the Google emulator.
     pub google: google::State,
 }
 
@@ -74,7 +74,7 @@ pub enum Change {
     Organisation(Box<Organisation>),
     /// A new or changed mailbox.
     Mailbox(Uuid, Mailbox),
-    /// What an application was granted.
+    /// A new or changed consent of an application.
     Consent(Uuid, String, Consent),
     /// An organisation's delays.
     Settings(Uuid, DelaySettings),
@@ -84,9 +84,9 @@ pub enum Change {
     Event(CalendarKey, Box<Event>),
     /// Removes an event from a calendar, by its id.
     EventGone(CalendarKey, String),
-    /// A room has to respond.
+    /// A response of a room is scheduled.
     Pending(PendingResponse),
-    /// A room has responded, or no longer has to.
+    /// A room has responded, or its response is no longer due.
     PendingDone(CalendarKey, String),
     /// A mail was sent.
     Mail(Uuid, Mail),
@@ -125,7 +125,7 @@ pub enum Change {
 /// A change of an event, for subscribers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeNotice {
-    /// The calendar that holds the event.
+    /// The calendar that contains the event.
     pub owner: CalendarKey,
     /// The id of the changed copy.
     pub event: String,
@@ -160,12 +160,12 @@ impl Store {
         Ok(store)
     }
 
-    /// The present records, with every committed change applied.
+    /// The current state, with every committed change applied.
     pub fn state(&self) -> &State {
         &self.state
     }
 
-    /// Makes the changes durable, then applies them. Returns the notices for subscribers.
+    /// Makes the changes durable, then applies them. Returns the notifications for subscribers.
     pub fn commit(&mut self, changes: Vec<Change>) -> Result<Vec<ChangeNotice>, Error> {
         if changes.is_empty() {
             return Ok(Vec::new());
@@ -272,8 +272,8 @@ pub(crate) fn create_private_folder(path: &Path) -> std::io::Result<()> {
     folder.create(path)
 }
 
-/// Opens a file of lines for appending and reads the complete ones; an incomplete last line is removed. The file
-/// contains tokens and keys, so access is restricted to its owner, also for an existing file.
+/// Opens a log file for appending and reads its complete lines; an incomplete last line is removed. The file contains
+/// tokens and keys, so access is restricted to its owner, also for an existing file.
 pub fn open_lines(path: &Path) -> Result<(File, Vec<String>), Error> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);

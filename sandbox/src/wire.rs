@@ -1,7 +1,7 @@
-//! Requests and responses, as the imitations see them.
+//! HTTP requests and responses, as the emulated providers process them.
 //!
-//! The imitations match on the decoded segments of a path instead of using a router, so that each provider's surface
-//! can be read in one `match`.
+//! The emulated providers match on the decoded segments of a path instead of using a router, so that one `match` lists
+//! each provider's endpoints.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// Copies the relevant parts of an actix request.
+    /// Converts an actix request.
     pub fn from_actix(request: &HttpRequest, body: Bytes) -> Self {
         let path = request.uri().path().to_owned();
         let info = request.connection_info();
@@ -255,20 +255,20 @@ impl WireResponse {
     }
 }
 
-/// What the journal records about a request besides its method and path.
+/// Details that the journal records about a request, besides its method and path.
 #[derive(Debug, Default)]
 pub struct JournalNote {
     /// The client id of the caller.
     pub app: Option<String>,
-    /// The address of the mailbox acted on.
+    /// The email address of the accessed mailbox.
     pub mailbox: Option<String>,
     /// The effect key of a write.
     pub key: Option<String>,
-    /// What was done; `None` stands for `read` or `refused`, depending on the status.
+    /// The recorded action; `None` stands for `read` or `refused`, depending on the status.
     pub outcome: Option<&'static str>,
     /// The id of the copy that the request read or wrote.
     pub event_id: Option<String>,
-    /// The request's permit among the concurrent ones of its mailbox, returned when it is answered.
+    /// The permit that counts the request among the concurrent ones to its mailbox; released after the response.
     pub permit: Option<Permit>,
 }
 

@@ -1,8 +1,8 @@
-//! Re-checks a caller's permissions when a change is written.
+//! Checks a caller's permissions again when a change is written.
 //!
 //! A request's permissions are read when it begins and may be withdrawn before its change is written, while it waits
-//! for a lock or an external server. So a change of users, roles, issuers or invitations reads them again, in its own
-//! transaction and with the tenant locked.
+//! for a lock or an external server. So a change of users, roles, issuers or invitations reads the permissions again,
+//! in its own transaction and with the tenant locked.
 
 use std::collections::BTreeSet;
 
@@ -34,8 +34,8 @@ impl Services {
     }
 }
 
-/// Returns the caller with its current permissions; refuses one who no longer exists or whose credential has expired
-/// or been revoked.
+/// Returns the caller with its current permissions. A caller who no longer exists, or whose credential has expired or
+/// been revoked, is refused.
 pub(crate) async fn reload_caller(tx: &Tx, by: &Member) -> Result<Caller> {
     let (conn, tenant, kind) = (tx.conn(), tx.tenant(), by.kind());
     let is_valid = match (by.credential(), kind) {
@@ -59,8 +59,8 @@ pub(crate) async fn reload_caller(tx: &Tx, by: &Member) -> Result<Caller> {
     Ok(caller.with_credential(by.credential()))
 }
 
-/// The current permissions of the actor of an earlier change; none if the actor no longer exists. A key that was
-/// rotated is represented by its successor.
+/// The current permissions of the actor of an earlier change; none if the actor no longer exists. A rotated key has the
+/// permissions of its successor.
 pub(crate) async fn permissions_of_actor(
     conn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,

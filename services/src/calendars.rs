@@ -1,8 +1,8 @@
-//! Copies of calendars: reads a window from the provider and stores the result.
+//! Stored copies of calendars: reads a time range of events from the provider and stores the result.
 //!
-//! A copy is stored with a watermark that the provider issued before it was read, so that the next query for changes
-//! reports concurrent changes. Two concurrent readers each write a copy and its watermark together, one after the
-//! other; whichever remains is consistent.
+//! A calendar copy is stored with a watermark that the provider issued before the events were read, so that the next
+//! query for changes reports concurrent changes. Two concurrent readers each write a copy and its watermark together,
+//! one after the other; the copy that remains is consistent.
 
 use domain::{Id, TimeRange, Timestamp, UnreadableItem, UnreadableReason, ids};
 use providers::{ChangeCheck, Error, ErrorKind, Event, Provider, Remedy, Session};
@@ -15,12 +15,12 @@ use crate::{
     messages,
 };
 
-/// Maximum number of events in a window; a calendar with more is reported as unreadable.
+/// Maximum number of events in the time range of a calendar copy; a calendar with more is reported as unreadable.
 const MOST_EVENTS: usize = 20_000;
-/// Longest watermark that is stored, in bytes; without one, the window is read every time.
+/// Maximum length of a stored watermark in bytes; if it is longer, all events are read every time.
 const LONGEST_WATERMARK: usize = 8_000;
 
-/// The window that copies cover: from yesterday to the horizon, in whole days.
+/// The time range that calendar copies cover: from yesterday to the horizon, in whole days.
 pub fn copy_window(services: &Services) -> TimeRange {
     let today = services.now().date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
     let start = today - chrono::Duration::days(1);
@@ -28,8 +28,8 @@ pub fn copy_window(services: &Services) -> TimeRange {
     TimeRange { start, end: today + horizon }
 }
 
-/// Marks the copies of a user, or of the whole tenant, to be read again even if the provider reports no change,
-/// because their time zone has changed.
+/// Marks the calendar copies of a user, or of the whole tenant, to be read again even if the provider reports no
+/// change, because their time zone has changed.
 pub(crate) async fn invalidate_copies(
     txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
@@ -45,8 +45,8 @@ pub(crate) async fn invalidate_copies(
     Ok(())
 }
 
-/// Brings a copy up to date: asks the provider whether anything has changed, and reads the window if it has, if that
-/// cannot be determined, or if the window has moved. So every calendar is read at least once a day.
+/// Brings a calendar copy up to date: queries the provider for changes, and reads all events if there are any, if that
+/// cannot be determined, or if the copy's time range has moved. So every calendar is read at least once a day.
 pub async fn refresh_copy(
     provider: &dyn Provider,
     session: &Session,
@@ -78,7 +78,7 @@ pub async fn refresh_copy(
     }
 }
 
-/// Reads a mailbox's whole window from the provider. An existing watermark is kept.
+/// Reads all events of a mailbox in the time range of calendar copies from the provider. An existing watermark is kept.
 pub async fn read_window(
     provider: &dyn Provider,
     session: &Session,
@@ -96,7 +96,7 @@ pub async fn read_window(
     Ok(CalendarCopy { connection: connection.id, window, events: items, unreadable, as_of, watermark })
 }
 
-/// Requests the watermark before the window is read. If the provider cannot return one, the window is read
+/// Requests the watermark before the events are read. If the provider cannot return one, the events are read
 /// nevertheless; throttling and authorisation errors are returned.
 async fn ask(
     provider: &dyn Provider,
@@ -124,15 +124,15 @@ fn storable(watermark: Option<String>) -> Option<String> {
     watermark.filter(|text| text.len() <= LONGEST_WATERMARK)
 }
 
-/// Events and unreadable items in a window.
+/// The events and unreadable items of a calendar in a time range.
 #[derive(Default)]
 struct WindowEvents {
     items: Vec<Event>,
     unreadable: Vec<UnreadableItem>,
 }
 
-/// Reads the calendars that make the owner busy: those chosen by an administrator, otherwise those counted by the
-/// calendar system.
+/// Reads the calendars that make the owner busy: those selected by an administrator, otherwise those that the calendar
+/// system counts.
 async fn events(
     provider: &dyn Provider,
     session: &Session,

@@ -1,6 +1,6 @@
-//! Callers: who sent a request, and which permissions they hold.
+//! Callers: who sent a request, and which permissions they have.
 //!
-//! Authentication creates callers ([`crate::access`]), and callers create the proofs that use cases demand
+//! Authentication creates callers ([`crate::access`]), and callers create the proofs that use cases require
 //! ([`crate::proof`]). Neither is defined in `domain`, because a proof that any crate could create would prove nothing.
 
 use std::collections::BTreeSet;
@@ -18,12 +18,12 @@ use crate::proof::{Allowed, Member, Own, OwnOr, Staff};
 /// permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum PresentedCredential {
-    /// A credential that cannot be revoked independently of its bearer, such as a vendor key.
+    /// A credential that cannot be revoked independently of its owner, such as a vendor key.
     #[default]
     Other,
     /// An access token.
     Token(Id<ids::AccessToken>),
-    /// A token of an issuer to which the user is linked.
+    /// A token of an OpenID issuer to which the user is linked.
     Issuer {
         /// The issuer's registration.
         issuer: Id<ids::OpenIdIssuer>,
@@ -62,7 +62,7 @@ impl Caller {
         Self { presented, ..self }
     }
 
-    /// Creates the operator as a caller for one tenant. Needs no credential, because access to the server's
+    /// Creates the operator as a caller within one tenant. Needs no credential, because access to the server's
     /// configuration implies access to the database.
     pub fn operator(_: TrustedCode, tenant: Id<ids::Tenant>) -> Self {
         let permissions = [Permission::RunView, Permission::RunEdit].into();
@@ -79,7 +79,7 @@ impl Caller {
         self.kind
     }
 
-    /// The tenant for which the request acts; `None` for a vendor key that names no tenant.
+    /// The tenant within which the request acts; `None` for a vendor key if the request specifies no tenant.
     pub fn tenant(&self) -> Option<Id<ids::Tenant>> {
         self.tenant
     }
@@ -127,7 +127,7 @@ impl Caller {
         Ok(member)
     }
 
-    /// Returns a proof that the caller is a member of the vendor's staff; needs no tenant.
+    /// Returns a proof that the caller belongs to the vendor's staff; no tenant is needed.
     pub fn allow_staff(&self) -> Result<Staff, Denied> {
         match self.kind {
             CallerKind::Anonymous => Err(Denied::Unauthenticated),
@@ -138,7 +138,7 @@ impl Caller {
         }
     }
 
-    /// Whether the caller holds a permission within its tenant; for display only, because it creates no proof.
+    /// Whether the caller has a permission within its tenant. For display only, because it creates no proof.
     pub fn has_permission(&self, permission: Permission) -> bool {
         self.within_tenant().is_ok_and(|member| member.has_permission(permission))
     }

@@ -1,10 +1,14 @@
-//! Campaigns: preview, execution, results by mailbox, and retry of the failed mailboxes.
+//! Campaigns, the bulk activations of mailboxes: preview, execution, results by mailbox, and retry of the failed
+//! mailboxes.
 
 use domain::{
     Id, ids, may,
     state::{CampaignState, ConnectionState, Lane},
 };
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Select, sea_query::Expr,
+};
 use serde_json::json;
 
 use crate::{
@@ -15,7 +19,7 @@ use crate::{
     run_inputs::{self, RunInput},
 };
 
-/// The states of mailboxes that a campaign skips.
+/// The states of mailboxes that a campaign does not activate.
 const SETTLED: [ConnectionState; 2] = [ConnectionState::Active, ConnectionState::Excluded];
 
 crate::noun! {
@@ -23,7 +27,7 @@ crate::noun! {
     Campaigns
 }
 
-/// What a campaign would do if it started now.
+/// What a campaign would do if it were started now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preview {
     /// Number of users with a calendar address who would be activated.
@@ -68,7 +72,7 @@ impl Campaigns {
         Ok(campaign)
     }
 
-    /// Starts a new campaign for the mailboxes that did not become active in a finished one.
+    /// Starts a new campaign for the mailboxes that a finished campaign did not activate.
     pub async fn retry(
         &self,
         by: &Allowed<may::UserEdit>,
@@ -79,7 +83,7 @@ impl Campaigns {
         let old = entity::campaign::one(tx.tenant(), id).one(tx.conn()).await?;
         let old = old.ok_or_else(|| Error::not_found("campaign"))?;
         if old.state.require()? == CampaignState::Running {
-            let message = "This campaign has not finished yet. Wait until it has, then retry.";
+            let message = "This campaign has not finished yet. Wait until it has finished, then retry.";
             return Err(Error::refuse("CAMPAIGN_RUNS", message));
         }
         let failed = of(tx.tenant())
@@ -103,7 +107,7 @@ impl Campaigns {
         Ok(campaign)
     }
 
-    /// What a campaign would do if it started now.
+    /// Returns what a campaign would do if it were started now.
     pub async fn preview(
         &self,
         by: &Allowed<may::ConnectionView>,
@@ -113,23 +117,33 @@ impl Campaigns {
         let txn = self.services.read(tenant).await?;
         let known = entity::integration::one(tenant, integration).one(&txn).await?;
         known.ok_or_else(|| Error::not_found("integration"))?;
-        let rows = entity::connection::of(tenant)
-            .filter(entity::connection::Column::IntegrationId.eq(integration))
-            .all(&txn)
-            .await?;
-        let count = |state: ConnectionState| rows.iter().filter(|row| row.state == state).count();
-        let done = |row: &&entity::connection::Model| {
-            // What this version does not know is not for it to activate.
-            row.state.known().is_none_or(|state| SETTLED.contains(&state))
+        let mailboxes = || {
+            use entity::connection::{Column, of};
+            of(tenant).filter(Column::IntegrationId.eq(integration))
         };
-        let users = entity::tenant_user::of(tenant)
-            .filter(entity::tenant_user::Column::CalendarAddress.is_not_null())
-            .all(&txn)
-            .await?;
-        let settled: Vec<Id<ids::User>> = rows.iter().filter(done).filter_map(|row| row.user_id).collect();
+        // What this version does not know is not for it to activate.
+        let open = ConnectionState::ALL.iter().filter(|state| !SETTLED.contains(state));
+        let open: Vec<&str> = open.map(|state| state.as_str()).collect();
+        let rooms = {
+            use entity::connection::Column;
+            mailboxes().filter(Column::RoomId.is_not_null()).filter(Column::State.is_in(open.iter().copied()))
+        };
+        let users = {
+            use entity::{connection::Column as Mailbox, tenant_user::Column};
+            let settled = mailboxes()
+                .filter(Mailbox::UserId.is_not_null())
+                .filter(Mailbox::State.is_not_in(open))
+                .select_only()
+                .column(Mailbox::UserId);
+            entity::tenant_user::of(tenant)
+                .filter(Column::CalendarAddress.is_not_null())
+                .filter(Column::Id.not_in_subquery(settled.into_query()))
+        };
+        let states = count_by(mailboxes(), entity::connection::Column::State, &txn).await?;
+        let count = |state: ConnectionState| counted(&states, |word| word == Some(state.as_str()));
         Ok(Preview {
-            users: users.iter().filter(|user| !settled.contains(&user.id)).count(),
-            rooms: rows.iter().filter(|row| row.room_id.is_some() && !done(row)).count(),
+            users: users.count(&txn).await? as usize,
+            rooms: rooms.count(&txn).await? as usize,
             active: count(ConnectionState::Active),
             excluded: count(ConnectionState::Excluded),
         })
@@ -158,37 +172,55 @@ impl Campaigns {
         page::read_page(entity::campaign::of(tenant), entity::campaign::Column::Id, args, &txn).await
     }
 
-    /// The results of a campaign, one for each mailbox.
+    /// One page of the results of a campaign, one for each mailbox, by the ids of the mailboxes.
     pub async fn items(
         &self,
         by: &Allowed<may::ConnectionView>,
         campaign: Id<ids::Campaign>,
-    ) -> Result<Vec<entity::campaign_item::Model>> {
+        args: PageArgs,
+    ) -> Result<Page<entity::campaign_item::Model>> {
         use entity::campaign_item::{Column, of};
         let tenant = by.tenant();
         let txn = self.services.read(tenant).await?;
-        let rows = of(tenant).filter(Column::CampaignId.eq(campaign)).order_by_asc(Column::ConnectionId);
-        Ok(rows.all(&txn).await?)
+        let rows = of(tenant).filter(Column::CampaignId.eq(campaign));
+        page::read_page(rows, Column::ConnectionId, args, &txn).await
     }
 
-    /// Number of mailboxes of a campaign by result.
+    /// Counts the mailboxes of a campaign by result.
     pub async fn progress(
         &self,
         by: &Allowed<may::ConnectionView>,
         campaign: Id<ids::Campaign>,
     ) -> Result<Progress> {
-        let items = self.items(by, campaign).await?;
-        let count = |state: ConnectionState| {
-            items.iter().filter(|item| item.result.as_ref().is_some_and(|result| *result == state)).count()
-        };
+        use entity::campaign_item::{Column, of};
+        let txn = self.services.read(by.tenant()).await?;
+        let items = of(by.tenant()).filter(Column::CampaignId.eq(campaign));
+        let results = count_by(items, Column::Result, &txn).await?;
+        let count = |state: ConnectionState| counted(&results, |word| word == Some(state.as_str()));
         Ok(Progress {
-            total: items.len(),
-            finished: items.iter().filter(|item| item.result.is_some()).count(),
+            total: counted(&results, |_| true),
+            finished: counted(&results, |word| word.is_some()),
             active: count(ConnectionState::Active),
             free_busy_only: count(ConnectionState::FreeBusyOnly),
             unreachable: count(ConnectionState::Unreachable),
         })
     }
+}
+
+/// Number of selected rows for each value of a column. The database counts: a tenant may have tens of thousands.
+async fn count_by<E: EntityTrait>(
+    rows: Select<E>,
+    column: impl ColumnTrait,
+    txn: &impl ConnectionTrait,
+) -> Result<Vec<(Option<String>, i64)>> {
+    let counts = rows.select_only().column(column).column_as(Expr::cust("count(*)"), "rows").group_by(column);
+    Ok(counts.into_tuple().all(txn).await?)
+}
+
+/// Sum of the counts whose value is chosen.
+fn counted(counts: &[(Option<String>, i64)], is_chosen: impl Fn(Option<&str>) -> bool) -> usize {
+    let chosen = counts.iter().filter(|(word, _)| is_chosen(word.as_deref()));
+    chosen.map(|(_, count)| usize::try_from(*count).unwrap_or(0)).sum()
 }
 
 /// Starts a campaign within an existing transaction.
@@ -273,7 +305,8 @@ pub fn new_item_row(
     row.into()
 }
 
-/// Lists the mailboxes that a campaign must activate and enqueues their activations, in one transaction. Idempotent.
+/// Lists the mailboxes that a campaign must activate and enqueues their activation runs, in one transaction.
+/// Idempotent.
 pub async fn enqueue_activations(
     system: &System,
     tenant: Id<ids::Tenant>,

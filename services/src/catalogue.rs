@@ -7,7 +7,7 @@ pub struct StateInfo {
     pub name: &'static str,
     /// Name of the step executed in this state.
     pub does: &'static str,
-    /// Name of the step that undoes it.
+    /// Name of the step that undoes this state's step.
     pub undone_by: &'static str,
     /// Names of the states that may follow.
     pub then: &'static [&'static str],
@@ -26,11 +26,11 @@ pub struct WorkflowInfo {
     pub states: Vec<StateInfo>,
 }
 
-/// The workflows that this binary can run. Implemented by `workflows` and provided by the root.
+/// The workflows that this binary can execute. Implemented by `workflows` and provided by the root crate.
 pub trait WorkflowCatalogue: Send + Sync + std::fmt::Debug {
     /// All workflows, sorted by name.
     fn workflows(&self) -> Vec<WorkflowInfo>;
 
-    /// Mermaid diagram of a workflow, with the state `present` marked.
+    /// Mermaid diagram of a workflow, with the current state `present` marked.
     fn diagram(&self, workflow: &str, version: i32, present: Option<&str>) -> Option<String>;
 }

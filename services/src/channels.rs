@@ -1,8 +1,8 @@
-//! Push channels: subscriptions to a provider's notifications, and what a notification does.
+//! Push channels: subscriptions to a provider's notifications, and the processing of notifications.
 //!
-//! A notification only hints that a mailbox has changed; the mailbox is then read again with the stored consent. The
-//! sender proves itself by the channel's secret, which only the provider knows; the rest of the notification is not
-//! trusted.
+//! A notification is only a hint that a mailbox has changed; the mailbox is then read again with the stored consent.
+//! The sender is authenticated by the channel's secret, which only the provider has; the rest of the notification is
+//! not trusted.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -31,7 +31,7 @@ use crate::{
     vault::{Column as Sealed, SealContext},
 };
 
-/// How long before its expiry a channel is renewed.
+/// How long before its expiry a push channel is renewed.
 const EARLY: chrono::Duration = chrono::Duration::hours(24);
 
 crate::noun! {
@@ -40,7 +40,7 @@ crate::noun! {
 }
 
 impl Channels {
-    /// Active connections of providers that support push, but whose channel is missing or ends soon.
+    /// Active connections of providers that support push, but whose push channel is missing or expires soon.
     pub async fn find_without_channel(
         &self,
         _by: &System,
@@ -81,7 +81,7 @@ impl Channels {
         Ok(row.one(&txn).await?)
     }
 
-    /// Creates or renews the channel of a connection.
+    /// Creates or renews the push channel of a connection.
     pub async fn open_or_renew(&self, by: &System, connection: &entity::connection::Model) -> Result<()> {
         let tenant = connection.tenant_id;
         let rows = self
@@ -106,7 +106,7 @@ impl Channels {
         self.store(connection, id, &channel, &secret).await
     }
 
-    /// The row of a renewed channel. The stored secret is kept, although another key may seal it by now.
+    /// The row of a renewed channel. The stored secret is kept, even if it was sealed with another key in the meantime.
     async fn renewed(
         &self,
         connection: &entity::connection::Model,
@@ -158,7 +158,7 @@ impl Channels {
         self.services.connectors.by_webhook_path(path).map(|connector| connector.read_push(request))
     }
 
-    /// Processes the notifications of one request. Returns how many channels they concern; see
+    /// Processes the notifications of one push request. Returns the number of affected channels; see
     /// [`Self::handle_push`] and [`Self::handle_notices`].
     pub async fn handle(&self, by: Anyone, notices: &[Notice]) -> Result<usize> {
         match notices {
@@ -167,8 +167,8 @@ impl Channels {
         }
     }
 
-    /// Processes a notification about one channel: the mailbox is read again soon. `false` if the channel is unknown
-    /// or the secret is wrong; then nothing happens.
+    /// Processes a notification about one channel: its mailbox will be read again soon. Returns `false`, without any
+    /// effect, if the channel is unknown or the secret is wrong.
     pub async fn handle_push(&self, _by: Anyone, external_id: &str, secret: &str) -> Result<bool> {
         let (name, store) = (text::escape_token(external_id.to_owned()), &self.services.store);
         let Some(tenant) = tenant_lookup::tenant_of(store, Kind::Channel, key_of(&name)).await? else {
@@ -186,13 +186,13 @@ impl Channels {
         Ok(true)
     }
 
-    /// Processes notifications about many channels, possibly of several tenants: the mailboxes are read again soon,
-    /// and channels that have lapsed are renewed or recreated in the next round. Returns how many channels they
-    /// concern; notifications with an unknown channel or a wrong secret are skipped.
+    /// Processes notifications about many channels, possibly of several tenants: their mailboxes will be read again
+    /// soon, and expired channels will be renewed or recreated in the next round. Returns the number of affected
+    /// channels; notifications with an unknown channel or a wrong secret are skipped.
     ///
-    /// The sender is not authenticated: all channels are looked up with one statement, however many are named, and
-    /// only existing ones cost more, a fixed number of statements for each tenant. If one tenant's notifications
-    /// cannot be stored, those of others still are; the error is returned after all were tried.
+    /// The sender is not authenticated yet: all channels are looked up with one statement, however many the request
+    /// names, and only existing channels cost more, a fixed number of statements for each tenant. If one tenant's
+    /// notifications cannot be stored, those of other tenants still are; the error is returned after all were tried.
     pub async fn handle_notices(&self, _by: Anyone, notices: &[Notice]) -> Result<usize> {
         let mut by_channel: ByChannel<'_> = BTreeMap::new();
         for notice in notices {
@@ -210,7 +210,7 @@ impl Channels {
         failed.map_or(Ok(taken), Err)
     }
 
-    /// Selects the notifications about one tenant's channels that carry the right secrets.
+    /// Selects the notifications about one tenant's channels that contain the right secrets.
     async fn notified_in(&self, tenant: Id<ids::Tenant>, notices: &ByChannel<'_>) -> Result<usize> {
         let txn = self.services.read(tenant).await?;
         let named = entity::channel::of(tenant).filter(Column::ExternalId.is_in(notices.keys()));
@@ -236,8 +236,8 @@ impl Channels {
         self.services.secrets().open(place, &channel.secret).await
     }
 
-    /// Enqueues reading the channels' mailboxes, and removes lapsed channels: notifications may have been lost with
-    /// them.
+    /// Enqueues reading the channels' mailboxes, and removes expired channels: notifications may have been lost when
+    /// they expired.
     async fn take(&self, tenant: Id<ids::Tenant>, channels: &[(Model, bool)]) -> Result<()> {
         let mut tx = self.services.begin(tenant).await?;
         let lapsed: Vec<Id<ids::Row>> =
@@ -262,10 +262,11 @@ impl Channels {
     }
 }
 
-/// The notifications of one push, by the channel that they name.
+/// The notifications of one push request, by the channel that they name.
 type ByChannel<'a> = BTreeMap<String, Vec<&'a Notice>>;
 
-/// The part of a channel's id by which its tenant is found: the part before the bar, which notifications contain.
+/// The part of a channel's id by which its tenant is found: the part before the vertical bar, which notifications
+/// contain.
 fn key_of(name: &str) -> &[u8] {
     name.split('|').next().unwrap_or_default().as_bytes()
 }
@@ -275,13 +276,13 @@ fn is_same(known: &[u8], given: &str) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(known, given.as_bytes()).is_ok()
 }
 
-/// Secrets are bound to the connection, because channels are replaced.
+/// The seal context of a channel's secret. Secrets are bound to the connection, because channels are replaced.
 fn seal_context(tenant: Id<ids::Tenant>, connection: Id<ids::Connection>) -> SealContext {
     Sealed::ChannelSecret.at(tenant, connection)
 }
 
-/// The channel with this name. Google's ids continue behind a bar with data that notifications lack; the part before
-/// the bar is our own id, so the prefix match finds nothing else.
+/// The condition that selects the channel with this name. Google's ids continue after a vertical bar with data that
+/// notifications lack; the part before the bar is Muster's own id, so the prefix match finds nothing else.
 fn named(external_id: &str) -> Condition {
     let whole = Condition::any().add(Column::ExternalId.eq(external_id));
     match Uuid::try_parse(external_id) {

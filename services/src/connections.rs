@@ -31,12 +31,12 @@ crate::noun! {
     Connections
 }
 
-/// Selects connections. A connection must match every member that is given.
+/// Selects connections. A connection must match every criterion that is specified.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectionFilter {
     /// Only connections of this integration.
     pub integration: Option<Id<ids::Integration>>,
-    /// Only connections in this state; `Some(None)` for states that only a newer version knows.
+    /// Only connections in this state; `Some(None)` for states that only a newer version supports.
     pub state: Option<Option<ConnectionState>>,
     /// Only connections of rooms (`true`) or only of users (`false`).
     pub rooms: Option<bool>,
@@ -84,7 +84,7 @@ impl Connections {
         Ok(entity::connection::by_ids(scope.tenant(), ids.iter().copied()).all(&txn).await?)
     }
 
-    /// The connections of these users and rooms.
+    /// The connections to the mailboxes of these users and rooms.
     pub async fn of_holders(
         &self,
         scope: TenantScope,
@@ -147,7 +147,7 @@ impl Connections {
     }
 
     /// Enqueues activations that are due again after a failure, and activations whose run no longer exists. A mailbox
-    /// whose run crashed its worker is left to a person. Returns how many activations were enqueued.
+    /// whose run crashed its worker is not retried automatically. Returns how many activations were enqueued.
     pub async fn retry_failed(&self, _by: &System, tenant: Id<ids::Tenant>, max: usize) -> Result<usize> {
         use entity::connection::{Column, update};
         let rows = self.to_retry(tenant, max).await?;
@@ -227,7 +227,7 @@ impl Connections {
     }
 }
 
-/// The integration that connects new mailboxes: the oldest that works.
+/// The integration that connects new mailboxes: the oldest one that is usable.
 pub(crate) async fn live_integration(tx: &Tx) -> Result<Option<entity::integration::Model>> {
     use entity::integration::{Column, of};
     use sea_orm::QueryOrder;
@@ -236,7 +236,7 @@ pub(crate) async fn live_integration(tx: &Tx) -> Result<Option<entity::integrati
     Ok(rows.one(tx.conn()).await?)
 }
 
-/// The connection of an address, created if there is none.
+/// The connection to the mailbox with this email address; created if there is none.
 pub(crate) async fn find_or_insert(
     services: &crate::Services,
     tx: &mut Tx,
@@ -289,7 +289,7 @@ pub(crate) async fn enqueue_activation(
     live.map(|run| run.id).ok_or_else(|| Error::refuse("IN_PROGRESS", "Try again in a moment."))
 }
 
-/// Ends the exclusion of a mailbox that somebody activates.
+/// Ends the exclusion of a mailbox when a person activates it.
 async fn take_in(tx: &mut Tx, connection: Id<ids::Connection>) -> Result<()> {
     use entity::connection::{Column, update};
     update(tx.tenant())
@@ -320,28 +320,28 @@ fn select(tenant: Id<ids::Tenant>, wanted: &ConnectionFilter) -> sea_orm::Select
     }
 }
 
-/// Why the calendar of a user without any connection is not known.
+/// The reason why the calendar of a user without any connection is unknown.
 pub fn never_connected_reason() -> domain::Reason {
     domain::Reason::new("CALENDAR_NOT_CONNECTED", messages::calendar_not_connected())
         .with_next_action(messages::connect_the_calendar())
 }
 
-/// Whether the mailbox's busy times are known.
+/// Whether the busy times of the connection's mailbox are known.
 pub fn is_readable(row: &entity::connection::Model) -> bool {
     row.state.known().is_some_and(ConnectionState::is_readable)
 }
 
-/// Whether the mailbox is reached with its owner's own consent.
+/// Whether the mailbox is accessed with its owner's own consent.
 pub fn has_own_consent(row: &entity::connection::Model) -> bool {
     row.user_id.is_some() && row.route == Route::Own
 }
 
-/// The measured capabilities of a connection.
+/// The capabilities of a connection, as determined at its last activation.
 pub fn capabilities(row: &entity::connection::Model) -> Capabilities {
     serde_json::from_value(row.capabilities.clone()).unwrap_or_default()
 }
 
-/// Examples of a mailbox's unreadable items, those that block nothing first. Examples with a reason from a newer
+/// Examples of a mailbox's unreadable items, those that block no time first. Examples with a reason from a newer
 /// version are left out.
 pub fn unreadable_examples(row: &entity::connection::Model) -> Vec<UnreadableItem> {
     let examples = row.unreadable.as_array().map(Vec::as_slice).unwrap_or_default();

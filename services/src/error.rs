@@ -10,29 +10,29 @@ use crate::messages;
 /// A limit and the amount that exceeded it, in the unit that the error message names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Excess {
-    /// The maximum that is allowed.
+    /// The maximum that is allowed, in the unit of the error message.
     pub limit: u64,
-    /// The amount found; if counting stopped at the limit, for instance because a body was not read to its end, the
+    /// The actual amount. If counting stopped at the limit, for instance because a body was not read to its end, the
     /// amount counted until then.
     pub actual: u64,
 }
 
-/// A refusal: the caller asked for something that the rules or the input do not allow. Nothing has changed.
+/// A refusal: the rules or the input do not allow the request. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}")]
 pub struct Refusal {
-    /// Stable code for programs; documented in `docs/errors.md`.
+    /// Stable, machine-readable code; documented in `docs/errors.md`.
     pub code: &'static str,
     /// Explanation for a person, in one sentence.
     pub message: Message,
-    /// The input field that caused the refusal, if there is one, as the schema spells it.
+    /// The input field that caused the refusal, as spelled in the schema; `None` if no single field did.
     pub field: Option<&'static str>,
     /// The exceeded limit; `None` if the refusal has another cause.
     pub excess: Option<Excess>,
 }
 
-/// The sentence of a refusal: a translatable message of the catalogue or, for refusals that are shown at once and never
-/// stored as a reason, plain text.
+/// The sentence of a refusal: a translatable message of the catalogue, or a plain sentence for a refusal that is
+/// displayed immediately and never stored as a reason.
 #[derive(Debug, Clone)]
 pub struct RefusalMessage(Message);
 
@@ -55,7 +55,7 @@ impl From<String> for RefusalMessage {
 }
 
 impl Refusal {
-    /// Creates a refusal that concerns the whole request.
+    /// Creates a refusal that applies to the whole request.
     pub fn new(code: &'static str, message: impl Into<RefusalMessage>) -> Self {
         Self { code, message: message.into().0, field: None, excess: None }
     }
@@ -88,7 +88,7 @@ pub enum Error {
     /// A provider failed.
     #[error(transparent)]
     Provider(#[from] providers::Error),
-    /// Too many requests are waiting for servers of customers. Nothing has changed.
+    /// Too many requests are waiting for customers' servers. Nothing was changed.
     #[error("The server is overloaded. Try again shortly.")]
     Overloaded,
     /// The database failed.
@@ -103,18 +103,18 @@ pub enum Error {
          former_master_keys"
     )]
     MasterKeyUnknown {
-        /// What is stored, for messages.
+        /// The kind of the stored value, for error messages.
         what: &'static str,
         /// Id of the missing master key.
         key: crate::vault::KeyId,
     },
-    /// A row holds a word that only a newer version knows. Nothing has changed.
+    /// A row contains a word that only a newer version supports. Nothing was changed.
     #[error(transparent)]
     UnknownWord(#[from] UnknownWord),
     /// A stored value cannot be read: the key is wrong, or the value is damaged.
     #[error("what is stored as {what} cannot be read")]
     Unreadable {
-        /// What is stored, for messages.
+        /// The kind of the stored value, for error messages.
         what: &'static str,
     },
 }
@@ -126,17 +126,17 @@ impl From<DbErr> for Error {
 }
 
 impl Error {
-    /// Refusal for an object that does not exist or belongs to another tenant; the two are not distinguished.
+    /// The error for an object that does not exist or belongs to another tenant; the two cases are not distinguished.
     pub fn not_found(what: &'static str) -> Self {
         Self::Refused(Refusal::new("NOT_FOUND", messages::not_found(what)))
     }
 
-    /// Refusal that concerns the whole request.
+    /// The error for a refusal that applies to the whole request.
     pub fn refuse(code: &'static str, message: impl Into<RefusalMessage>) -> Self {
         Self::Refused(Refusal::new(code, message))
     }
 
-    /// Stable code for programs.
+    /// Stable, machine-readable code of the error.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.code,
@@ -167,7 +167,7 @@ impl Error {
         }
     }
 
-    /// The error as the reason of a state.
+    /// Converts the error to the reason for a state.
     pub fn reason(&self) -> Reason {
         Reason::new(self.code(), self.message())
     }
@@ -196,12 +196,12 @@ impl From<Error> for WriteError {
     }
 }
 
-/// Whether the database refused a row because a unique index has it already.
+/// Whether the database refused a row because a unique index already contains its key.
 pub(crate) fn is_duplicate(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(sea_orm::SqlErr::UniqueConstraintViolation(_)))
 }
 
-/// Whether the database refused a row because a booking blocks the time already.
+/// Whether the database refused a row because a booking already blocks the time.
 pub(crate) fn is_time_taken(error: &DbErr) -> bool {
     error.to_string().contains("occupancy_taken")
 }

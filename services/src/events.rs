@@ -1,7 +1,7 @@
-//! Events for subscribers.
+//! Change events for subscribers.
 //!
-//! An event says that something changed, not how: receivers read the current state with their own permissions. Events
-//! are rows, written in the transaction of the change, and are then sent to all nodes.
+//! An event reports that an object changed, but not how: subscribers read the current state with their own permissions.
+//! Events are rows, written in the transaction of the change, and are then sent to all nodes.
 
 use domain::{AnyId, Id, Topic, ids, may};
 use entity::DatabaseError;
@@ -24,7 +24,7 @@ crate::noun! {
     Events
 }
 
-/// Topics of events.
+/// The topics of change events.
 pub mod topic {
     use domain::Topic;
 
@@ -42,7 +42,7 @@ pub mod topic {
     pub const RUN_PARKED: Topic = Topic::RunParked;
 }
 
-/// What a watcher receives.
+/// A notification for a subscriber.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WatchEvent {
     /// A subject changed.
@@ -62,7 +62,7 @@ pub(crate) fn to_fanout_message(event: &entity::event_log::Model) -> Message {
 }
 
 impl Events {
-    /// Changes of integrations in the caller's tenant, from now on.
+    /// Changes of integrations in the caller's tenant, from the time of the call.
     pub fn watch_integrations(
         &self,
         by: &Allowed<may::SeeIntegrations>,
@@ -70,7 +70,7 @@ impl Events {
         self.watch(by, topic::INTEGRATION)
     }
 
-    /// Changes of connections in the caller's tenant, from now on.
+    /// Changes of connections in the caller's tenant, from the time of the call.
     pub fn watch_connections(
         &self,
         by: &Allowed<may::ConnectionView>,
@@ -78,7 +78,7 @@ impl Events {
         self.watch(by, topic::CONNECTION)
     }
 
-    /// Progress of campaigns in the caller's tenant, from now on.
+    /// Progress of campaigns in the caller's tenant, from the time of the call.
     pub fn watch_campaigns(
         &self,
         by: &Allowed<may::ConnectionView>,
@@ -86,7 +86,7 @@ impl Events {
         self.watch(by, topic::CAMPAIGN)
     }
 
-    /// Changes of bookings in the caller's tenant, from now on.
+    /// Changes of bookings in the caller's tenant, from the time of the call.
     pub fn watch_bookings(
         &self,
         by: &Allowed<may::BookingView>,
@@ -94,13 +94,13 @@ impl Events {
         self.watch(by, topic::BOOKING)
     }
 
-    /// Steps of runs in the caller's tenant, from now on. An event contains only the id of the run, so every member may
-    /// subscribe to the runs that it started.
+    /// Steps of runs in the caller's tenant, from the time of the call. An event contains only the id of the run, so
+    /// every member may subscribe to the runs that they started.
     pub fn watch_runs(&self, by: &Member) -> impl Stream<Item = WatchEvent> + Send + use<> {
         self.watch(by, topic::RUN)
     }
 
-    /// Runs in the caller's tenant that are quarantined from now on.
+    /// Runs in the caller's tenant that are quarantined after the time of the call.
     pub fn watch_parked_runs(
         &self,
         by: &Allowed<may::RunView>,
@@ -130,10 +130,10 @@ impl Events {
         .boxed()
     }
 
-    /// Events of one topic in commit order, starting behind `after`; starts at the beginning if `after` is nil or has
-    /// been pruned. A reader that continues with the last returned event misses none, however late a transaction
-    /// commits: events newer than a transaction in progress are held back until that ends. The cursors of streams are
-    /// not suitable for `after`, because streams deliver events at once and in any order.
+    /// Events of one topic in commit order, starting after `after`, or at the beginning if `after` is nil or has been
+    /// pruned. A reader that continues with the last returned event misses none, however late a transaction commits:
+    /// events newer than a transaction in progress are held back until that transaction ends. The cursors of streams
+    /// are not suitable for `after`, because streams deliver events immediately and in any order.
     pub async fn list_after(
         &self,
         _by: &System,
@@ -169,7 +169,7 @@ impl Events {
     }
 }
 
-/// Position of an event in the log.
+/// The position of an event in the event log.
 async fn place<T: TryGetable>(
     txn: &impl ConnectionTrait,
     column: &str,

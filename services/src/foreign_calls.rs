@@ -1,14 +1,15 @@
-//! Limits how many requests wait for servers configured by customers, such as OpenID issuers.
+//! Limits how many requests wait for servers that customers configured, such as OpenID issuers.
 //!
-//! Such a server may be slow, by accident or on purpose, and a request that waits for it holds one of the node's
-//! permits. Only a limited number of calls may wait at a time; further ones are refused at once, so that permits remain
-//! for other requests. Results that are available without a call, such as cached keys, do not count.
+//! Such a server may be slow, by accident or on purpose, and a request that waits for it occupies one of the node's
+//! permits. Only a limited number of calls may wait at a time; further calls are refused immediately, so that permits
+//! remain for other requests. Results that are available without a call, such as cached keys, do not count.
 //!
-//! The limit is shared fairly, so that tenants with slow or unresponsive servers cannot exclude the others. When it is
-//! reached, a new call replaces the oldest call of the tenant with the most calls, if that tenant has more calls than
-//! the new call's tenant would have; otherwise it replaces the oldest call of all, if that has waited longer than a
-//! healthy server needs. A tenant may use a quarter of the limit. A tenant whose server timed out may make one call at
-//! a time until the server responds again, and all such tenants together may use a quarter of the limit.
+//! The limit is shared fairly, so that tenants with slow or unresponsive servers cannot exclude the others. When the
+//! limit is reached, a new call replaces the oldest call of the tenant with the most calls, if that tenant has more
+//! calls than the new call's tenant would have. Otherwise the new call replaces the oldest call of all, if that call
+//! has waited longer than a healthy server needs. A tenant may use a quarter of the limit. A tenant whose server timed
+//! out may make one call at a time until the server responds again, and all such tenants together may use a quarter of
+//! the limit.
 
 use std::{
     cmp::Reverse,
@@ -25,14 +26,14 @@ use tokio::sync::Notify;
 
 use crate::{Error, Result, Services, messages};
 
-/// Maximum time that a request waits for such a server.
+/// Maximum time that a request waits for a customer's server.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a call may wait before it can be replaced although its tenant has no more calls than others.
 const UNDISTURBED: Duration = Duration::from_secs(2);
 /// How long a tenant's server counts as unresponsive after a time-out.
 const SILENT_FOR: Duration = Duration::from_mins(10);
 
-/// Which of a tenant's servers is called. Each is tracked separately.
+/// Which server of a tenant is called. Each server is tracked separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum CustomerServer {
     /// The published configuration and keys of an issuer.
@@ -43,7 +44,7 @@ pub(crate) enum CustomerServer {
     Directory,
 }
 
-/// Calls of this node that wait for servers of customers.
+/// Calls of this node that are waiting for customers' servers.
 #[derive(Debug, Default)]
 pub(crate) struct CustomerCalls(Mutex<State>);
 
@@ -51,7 +52,7 @@ pub(crate) struct CustomerCalls(Mutex<State>);
 struct State {
     /// Calls in progress, oldest first.
     waiting: Vec<Waiting>,
-    /// Servers that did not respond in time, and until when they count as unresponsive.
+    /// Servers that did not respond in time, with the time until which each counts as unresponsive.
     silent: HashMap<(Id<ids::Tenant>, CustomerServer), Timestamp>,
     last: u64,
 }
@@ -94,7 +95,8 @@ impl CustomerCalls {
 }
 
 impl State {
-    /// Index of the call to be replaced by a new call of a tenant with `of_tenant` calls; `None` if there is none.
+    /// Index of the call to be replaced by a new call of a tenant that has `of_tenant` calls; `None` if no call can be
+    /// replaced.
     fn which_gives_way(&self, of_tenant: usize, now: Timestamp) -> Option<usize> {
         let mut calls: HashMap<Id<ids::Tenant>, (usize, usize)> = HashMap::new();
         for (index, waiting) in self.waiting.iter().enumerate() {
@@ -112,7 +114,7 @@ impl State {
     }
 }
 
-/// Reserved capacity for one call; released on drop.
+/// Capacity reserved for one call; released when dropped.
 #[derive(Debug)]
 struct Place<'a> {
     calls: &'a CustomerCalls,
@@ -138,7 +140,7 @@ impl Drop for Place<'_> {
 }
 
 impl Services {
-    /// Calls a server configured by this tenant. Fails with [`Error::Overloaded`] if too many requests are waiting
+    /// Calls a server that this tenant configured. Fails with [`Error::Overloaded`] if too many requests are waiting
     /// for such servers; the inner result is that of the call.
     pub(crate) async fn call_customer_server<T>(
         &self,

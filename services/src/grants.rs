@@ -1,10 +1,10 @@
-//! The token broker: the only place that opens a stored consent.
+//! The token broker: the only module that unseals a stored consent.
 //!
-//! A connector asks it for a credential with every request. Access tokens are cached in memory until shortly before
-//! they expire; one caller refreshes and the others wait. A user's consent is refreshed once for all nodes: under a
-//! lock on its row, where the access token and the rotated refresh token are stored, sealed, before either is used
-//! (`t18_a_consent_is_refreshed_once_for_all_nodes`). Every use checks that the organisation at the provider still
-//! belongs to the tenant.
+//! A connector requests a credential from the broker for every call. Access tokens are cached in memory until shortly
+//! before they expire; one caller refreshes a token while the others wait. A user's consent is refreshed once for all
+//! nodes: under a lock on its row, in which the access token and the rotated refresh token are stored, sealed, before
+//! either is used (`t18_a_consent_is_refreshed_once_for_all_nodes`). Before every use, the broker checks that the
+//! organisation at the provider still belongs to the tenant.
 
 mod broker;
 mod owner;
@@ -37,7 +37,7 @@ pub struct Connectors {
 }
 
 impl Connectors {
-    /// Adds a connector. Connectors obtained from here sanitise texts, see [`SanitizedProvider`].
+    /// Adds a connector. The texts that connectors return are sanitised, see [`SanitizedProvider`].
     #[must_use]
     pub fn with_provider(mut self, provider: Arc<dyn Provider>) -> Self {
         self.by_kind.insert(provider.kind(), Arc::new(SanitizedProvider::new(provider)));
@@ -142,7 +142,7 @@ impl Grants {
     }
 
     /// Opens a session with an integration's calendar system: through the service account, or with a user's own
-    /// consent. Refused while the integration is suspended or in a state that this version does not know.
+    /// consent. Refused while the integration is suspended or in a state that this version does not support.
     pub async fn open_session(
         &self,
         _by: &System,
@@ -152,7 +152,7 @@ impl Grants {
         self.open(integration, user).await
     }
 
-    /// [`Self::open_session`], for use cases that open one themselves.
+    /// Like [`Self::open_session`]; for use cases that open a session themselves.
     pub(crate) async fn open(
         &self,
         integration: &entity::integration::Model,
@@ -191,7 +191,7 @@ impl Grants {
         };
         let session = Session {
             credentials: Arc::new(broker),
-            gate: Arc::new(IntegrationGate::new(&self.services, connector.limits(), limited)),
+            gate: Arc::new(IntegrationGate::new(&self.services, integration, connector.limits(), limited)),
             server: integration.server_url.as_deref().and_then(|url| url.parse().ok()),
             account: grant.account,
             own: user.is_some(),
@@ -202,7 +202,7 @@ impl Grants {
         Ok((connector, session))
     }
 
-    /// Opens a session with a consent that is not in effect yet, to try it.
+    /// Opens a session with a consent that is not in effect yet, in order to test it.
     pub fn open_trial(
         &self,
         _by: &System,
@@ -223,6 +223,7 @@ impl Grants {
             credentials,
             gate: Arc::new(IntegrationGate::new(
                 &self.services,
+                integration,
                 connector.limits(),
                 of_integration(integration),
             )),
@@ -243,7 +244,7 @@ impl Grants {
     }
 }
 
-/// The binding of the organisation to this tenant, if there is one.
+/// The binding of the provider's organisation to this tenant, if there is one.
 pub(crate) async fn find_binding(
     txn: &impl ConnectionTrait,
     provider: ProviderKind,

@@ -1,9 +1,10 @@
-//! Distinguishes failures of an integration as a whole from failures of one mailbox.
+//! Distinguishes failures of a whole integration from failures of one mailbox.
 //!
-//! A single mailbox changes only its own state, and makes the integration `DEGRADED` at most. An integration becomes
-//! `FAILING` for one of two reasons: its directory or token is refused, which is checked whenever a mailbox's error may
-//! concern all mailboxes; or at least three mailboxes, or all if there are fewer, have been failing in the same way for
-//! longer than one round of retries while no other was read ([`Change::Failure`] counts them).
+//! The failure of a single mailbox changes only the state of that mailbox, and makes the integration `DEGRADED` at
+//! most. An integration becomes `FAILING` for one of two reasons. Its directory or token is refused, which is checked
+//! whenever a mailbox's error may affect all mailboxes. Or at least three mailboxes, or all if there are fewer, have
+//! been failing in the same way for longer than one round of retries while no other mailbox was read
+//! ([`Change::Failure`] counts them).
 
 use std::time::Duration;
 
@@ -19,30 +20,30 @@ use crate::{
     messages,
 };
 
-/// Longest interval between two attempts at a failing mailbox. Shorter than the time for which a copy counts as fresh,
-/// so that one successful attempt keeps the owner bookable.
+/// Maximum interval between two attempts to access a failing mailbox. It is shorter than the time for which a copy
+/// counts as fresh, so that one successful attempt keeps the owner bookable.
 const LONGEST_BACKOFF: Duration = Duration::from_hours(4);
-/// Longest part of a provider's code that distinguishes ways of failing, in characters.
+/// Maximum length of the part of a provider's error code that distinguishes ways of failing, in characters.
 const LONGEST_CODE: usize = 100;
 
-/// What an error at one mailbox says about the mailbox and its integration.
+/// What an error at one mailbox means for the mailbox and its integration.
 #[derive(Debug, Clone)]
 pub enum Diagnosis {
     /// The provider denies access to the whole integration: a person must consent again, or the operator must fix a
     /// problem.
     Lost(Error),
     /// The mailbox denies access although the integration as a whole has access. It is retried, and counts together
-    /// with others that fail in the same way.
+    /// with other mailboxes that fail in the same way.
     Refused,
     /// Only this mailbox cannot be used, and retrying does not help.
     Mailbox,
-    /// A temporary error, which allows no conclusion.
+    /// A temporary error, from which nothing can be concluded.
     Passing(Error),
 }
 
-/// Determines whether an error of `mailbox` concerns that mailbox or the whole integration. "Access denied" may mean
-/// either, so a mailbox known to be in scope is tried first; if the error may concern all mailboxes, the directory is
-/// queried.
+/// Determines whether an error of `mailbox` affects only that mailbox or the whole integration. "Access denied" may
+/// mean either, so a mailbox known to be in scope is tried first; if the error may affect all mailboxes, the directory
+/// is queried.
 pub async fn diagnose(
     provider: &dyn Provider,
     session: &Session,
@@ -72,7 +73,7 @@ pub async fn diagnose(
     }
 }
 
-/// Whether the integration has access, independently of single mailboxes.
+/// Determines whether the integration has access, independently of single mailboxes.
 async fn integration(provider: &dyn Provider, session: &Session) -> Diagnosis {
     match provider.organisation(session).await {
         Ok(_) => Diagnosis::Refused,
@@ -81,7 +82,7 @@ async fn integration(provider: &dyn Provider, session: &Session) -> Diagnosis {
     }
 }
 
-/// Why a provider failed, including what the operator must do. The caller adds what the customer must do.
+/// The reason why a provider failed, including what the operator must do. The caller adds what the customer must do.
 pub fn provider_reason(error: &Error) -> Reason {
     Reason {
         code: error.kind_code().to_owned(),
@@ -90,7 +91,7 @@ pub fn provider_reason(error: &Error) -> Reason {
     }
 }
 
-/// Why a mailbox cannot be reached, and who must do what about it.
+/// The reason why a mailbox cannot be accessed, and who must do what about it.
 pub fn mailbox_reason(error: &Error, own: bool) -> Reason {
     let next = match error.remedy {
         Remedy::SkipMailbox => messages::add_the_mailbox_to_the_scope(),
@@ -101,7 +102,7 @@ pub fn mailbox_reason(error: &Error, own: bool) -> Reason {
     if reason.next_action.is_some() { reason } else { reason.with_next_action(next) }
 }
 
-/// Builds the change that records a failed attempt to access a mailbox. `counts` tells whether the failure counts
+/// Builds the change that records a failed attempt to access a mailbox. `counts` determines whether the failure counts
 /// together with those of other mailboxes that fail in the same way.
 pub fn mailbox_failure(
     services: &Services,
@@ -137,7 +138,7 @@ pub fn mailbox_failure_because(
     })
 }
 
-/// Identifies how a mailbox fails: by the error kind and the provider's own code.
+/// Identifies how a mailbox fails: by the error kind and the provider's own error code.
 fn way(error: &Error) -> String {
     let code = error.code.chars().filter(|c| !c.is_control()).take(LONGEST_CODE);
     format!("{} {}", error.kind_code(), code.collect::<String>())
@@ -153,8 +154,8 @@ pub fn is_persistent_failure(
     since.is_some_and(|since| since <= services.now() - services.settings.reread_after)
 }
 
-/// Interval until the next attempt after this many failures: doubles each time up to some hours, and is shortened at
-/// random so that mailboxes that failed together are not tried together.
+/// Interval until the next attempt after this many failures: it doubles each time up to some hours, and is shortened at
+/// random so that mailboxes that failed together are not retried together.
 pub(crate) fn backoff(services: &Services, failures: i32) -> Duration {
     let doublings = u32::try_from(failures).unwrap_or(0).min(16);
     let first = services.settings.reread_after.min(LONGEST_BACKOFF);
@@ -175,7 +176,7 @@ pub fn mailbox_unreachable(connection: &entity::connection::Model, error: &Error
     vec![Change::Connection(change), integration_degraded(connection.integration_id)]
 }
 
-/// Marks an integration as failing. Only one that was in use changes.
+/// Marks an integration as failing. Only an integration that was in use is changed.
 pub fn integration_failing(integration: Id<ids::Integration>, error: &Error) -> Change {
     integration_failing_because(integration, lost_reason(error))
 }
@@ -186,7 +187,7 @@ fn lost_reason(error: &Error) -> Reason {
     if reason.next_action.is_some() { reason } else { reason.with_next_action(again) }
 }
 
-/// [`integration_failing`], for a reason that is already known.
+/// Like [`integration_failing`], for a reason that the caller has already determined.
 pub fn integration_failing_because(integration: Id<ids::Integration>, reason: Reason) -> Change {
     Change::Integration(IntegrationChange {
         id: integration,
@@ -208,7 +209,7 @@ pub fn integration_recovered(integration: Id<ids::Integration>) -> Change {
     })
 }
 
-/// Marks an integration as degraded because mailboxes that were active are not any more.
+/// Marks an integration as degraded because mailboxes that were active no longer are.
 pub fn integration_degraded(integration: Id<ids::Integration>) -> Change {
     let reason = Reason::new("MAILBOXES_LOST", messages::mailboxes_lost())
         .with_next_action(messages::check_unreachable_mailboxes());
@@ -232,7 +233,7 @@ pub fn all_mailboxes_recovered(integration: Id<ids::Integration>) -> Change {
     })
 }
 
-/// Whether the provider definitely refuses, as opposed to failing temporarily.
+/// Whether the provider permanently refuses the request, as opposed to failing temporarily.
 pub fn is_refusal(error: &Error) -> bool {
     error.remedy == Remedy::Reconnect
         || (error.kind == ErrorKind::Signing && error.remedy == Remedy::Never)

@@ -1,8 +1,8 @@
-//! Idempotency keys: requests that are executed once even if they are sent repeatedly.
+//! Idempotency keys: a request is executed once even if it is sent repeatedly.
 //!
-//! A key is stored in the transaction of its request, so that either both take effect or neither. A second request with
-//! the same key waits until the first has ended, and then returns the object that the first one created. Refusals are
-//! not stored: nothing was changed, so the same key may be used again.
+//! A key is stored in the transaction of its request, so that either both take effect or neither does. A second request
+//! with the same key waits until the first one has ended, and then returns the object that the first one created.
+//! Refusals are not stored: nothing was changed, so the same key may be used again.
 
 use chrono::Duration;
 use domain::text::{self, Shape};
@@ -18,11 +18,11 @@ use uuid::Uuid;
 
 use crate::{Error, Refusal, Result, Tx};
 
-/// How long keys are stored.
+/// How long idempotency keys are stored.
 const KEPT: Duration = Duration::hours(24);
 const LONGEST: usize = 128;
 
-/// Outcome of beginning a request.
+/// The outcome of beginning a request with an idempotency key.
 #[derive(Debug)]
 pub enum BeginOutcome {
     /// The request is new: execute it, then record the result with [`PendingRequest::finish`].
@@ -31,7 +31,7 @@ pub enum BeginOutcome {
     Replay(AnyId),
 }
 
-/// Reservation of a key for a new request.
+/// The reservation of an idempotency key for a new request.
 #[derive(Debug)]
 #[must_use = "a ticket that is not finished keeps its key unusable for a day"]
 pub struct PendingRequest {
@@ -68,7 +68,7 @@ pub async fn begin(
     let present = of(tx.tenant()).filter(same(&row)).one(tx.conn()).await?;
     match present {
         Some(present) if present.parameters != row.parameters => {
-            let message = "This idempotency key was used before, with other parameters. Use a new key.";
+            let message = "This idempotency key was already used with different parameters. Use a new key.";
             Err(refusal("IDEMPOTENCY_MISMATCH", message))
         }
         Some(present) if present.entity != AnyId::nil() => Ok(BeginOutcome::Replay(present.entity)),
@@ -77,7 +77,7 @@ pub async fn begin(
 }
 
 impl PendingRequest {
-    /// Records what the request created, to be returned when it is repeated.
+    /// Records the object that the request created, to be returned when the request is repeated.
     pub async fn finish(self, tx: &Tx, entity: impl Into<AnyId>) -> Result<()> {
         update(tx.tenant())
             .filter(Column::Id.eq(self.row))

@@ -23,11 +23,11 @@ use crate::{
     suspension, tenants, text,
 };
 
-/// Why free/busy access is refused for a service account (S2.3).
+/// Message that refuses free/busy access for a service account (S2.3).
 const CANNOT_WRITE: &str = "A service account with free-busy access cannot write appointments. \
                             Choose full access, or restricted access to the calendars that are needed.";
 
-/// Longest name of the group to which access is restricted, in characters.
+/// Maximum length of the name of the group to which access is restricted, in characters.
 const LONGEST_GROUP: usize = 256;
 
 pub use providers::RoomRule;
@@ -45,19 +45,19 @@ pub struct NewIntegration {
     pub provider: ProviderKind,
     /// Display name.
     pub name: String,
-    /// How much the service account may access.
+    /// How much of the calendar system the service account may access.
     pub access_level: AccessLevel,
-    /// The group of mailboxes to which restricted access is limited, as the customer names it; up to 256 characters.
+    /// The group of mailboxes to which access is restricted, as the customer names it; up to 256 characters.
     pub scope_group: Option<String>,
-    /// Address of the service mailbox, if already known (S4.2).
+    /// Email address of the service mailbox, if already known.
     pub service_mailbox: Option<String>,
-    /// Where to redirect the browser after the consent.
+    /// The URL to which the browser returns after the consent.
     pub return_url: Option<String>,
 }
 
 impl Integrations {
-    /// Registers a technical account as a service account and enqueues its connection (S1.1). Only an administrator
-    /// may set a service mailbox with it (S4.18).
+    /// Registers an integration with a service account and enqueues the run that connects it (S1.1). Only an
+    /// administrator may set a service mailbox at the same time (S4.18).
     pub async fn create(
         &self,
         by: &Allowed<may::ConnectCalendars>,
@@ -69,7 +69,8 @@ impl Integrations {
         if new.service_mailbox.is_some() && !is_administrator {
             return Err(Denied::Forbidden(Permission::ServiceAccountEdit).into());
         }
-        let mut tx = self.services.begin(tenant).await?;
+        // Locked, or the feature could be taken away between the look at it and the commit.
+        let (mut tx, _) = self.services.begin_locked(tenant).await?;
         let row = self.insert(&mut tx, &by.actor(), new).await?;
         tx.commit().await?;
         Ok(row)
@@ -173,7 +174,8 @@ impl Integrations {
         Ok(entity::integration::by_ids(scope.tenant(), ids.iter().copied()).all(&txn).await?)
     }
 
-    /// Authorises Muster to use what the provider granted (S3.5). No mailbox is accessed before.
+    /// Authorises Muster to use the access that the provider granted (S3.5). No mailbox is accessed before the
+    /// authorisation.
     pub async fn authorise(
         &self,
         by: &Allowed<may::ConnectCalendars>,
@@ -204,13 +206,13 @@ impl Integrations {
     }
 
     /// Requests a new consent for an integration whose consent was revoked or never completed. Mailboxes and bookings
-    /// stay as they are. Returns the run.
+    /// are left unchanged. Returns the run.
     pub async fn reconnect(
         &self,
         by: &Allowed<may::ConnectCalendars>,
         id: Id<ids::Integration>,
     ) -> Result<Id<ids::Run>> {
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, _) = self.services.begin_locked(by.tenant()).await?;
         let row = find(&tx, id).await?;
         let run = self.enqueue_reconnection(&mut tx, &row, &by.actor()).await?;
         tx.commit().await?;
@@ -269,7 +271,8 @@ impl Integrations {
         Ok(of(tenant).filter(Column::IntegrationId.eq(id)).order_by_asc(Column::Id).all(&txn).await?)
     }
 
-    /// The people listed in the calendar system's directory, read now. Requires a connected integration.
+    /// The people in the calendar system's directory, read from the provider at the time of the call. Requires a
+    /// connected integration.
     pub async fn directory(
         &self,
         by: &Allowed<may::UserCreate>,
@@ -294,12 +297,12 @@ pub fn is_usable(row: &entity::integration::Model) -> bool {
     row.state.known().is_some_and(IntegrationState::is_usable)
 }
 
-/// The calendar system of a row.
+/// The kind of calendar system of an integration.
 pub fn provider(row: &entity::integration::Model) -> Result<ProviderKind> {
     Ok(row.provider.require()?)
 }
 
-/// Decodes the reason stored with a row.
+/// Parses the reason stored with a row.
 pub fn parse_reason(json: Option<&serde_json::Value>) -> Option<Reason> {
     json.and_then(|json| serde_json::from_value(json.clone()).ok())
 }
@@ -320,7 +323,7 @@ pub(crate) async fn find(tx: &Tx, id: Id<ids::Integration>) -> Result<entity::in
     row.ok_or_else(|| Error::not_found("integration"))
 }
 
-/// Signals the authorisation, a separate and explicit step, to the integration's run.
+/// Signals the administrator's authorisation, a separate and explicit step, to the integration's run.
 pub(crate) async fn authorise(tx: &mut Tx, row: &entity::integration::Model, actor: &str) -> Result<()> {
     if row.state.require()? != IntegrationState::AwaitingAuthorization {
         let message = "This integration cannot be authorised now: the provider has not granted access yet, \
@@ -363,7 +366,7 @@ pub(crate) fn require_consented(row: &entity::integration::Model) -> Result<()> 
 }
 
 pub(crate) fn verification_in_progress() -> Error {
-    let message = "This integration is being verified at the moment. Try again when that has finished.";
+    let message = "This integration is being verified. Try again when the verification has finished.";
     Error::refuse("VERIFICATION_RUNS", message)
 }
 

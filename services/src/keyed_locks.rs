@@ -1,4 +1,5 @@
-//! Locks within a node, by key: callers that need the same resource wait here before they acquire anything else.
+//! Locks and shares within a node, by key: callers that need the same resource wait here before they acquire anything
+//! else.
 
 use std::{
     collections::HashMap,
@@ -6,44 +7,58 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The lock of one key.
-type Turn = Arc<tokio::sync::Mutex<()>>;
-
-/// The locks of a node, by key. Cheap to clone.
+/// The permits of a node, by key: as many for each as may be held at once. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct KeyedLocks<K>(Arc<Mutex<HashMap<K, Turn>>>);
+pub(crate) struct KeyedLocks<K> {
+    permits: usize,
+    all: Arc<Mutex<HashMap<K, Arc<Semaphore>>>>,
+}
 
-/// Holds the lock of one key until dropped.
+/// Holds a permit of one key until dropped.
 #[derive(Debug)]
 pub(crate) struct KeyedLockGuard<K: Eq + Hash> {
     turns: KeyedLocks<K>,
     of: K,
     /// `None` while the caller is still waiting.
-    held: Option<OwnedMutexGuard<()>>,
+    held: Option<OwnedSemaphorePermit>,
 }
 
+/// One permit for each key: a lock.
 impl<K> Default for KeyedLocks<K> {
     fn default() -> Self {
-        Self(Arc::default())
+        Self::with_permits(1)
     }
 }
 
 impl<K: Eq + Hash + Copy> KeyedLocks<K> {
-    /// Acquires the lock of a key. Waiting callers acquire it in the order of arrival.
+    /// Acquires a permit of a key. Waiting callers acquire theirs in the order of arrival.
     pub(crate) async fn acquire(&self, of: K) -> KeyedLockGuard<K> {
-        let turn = Arc::clone(self.all().entry(of).or_default());
+        let semaphore = {
+            let mut all = self.all();
+            Arc::clone(all.entry(of).or_insert_with(|| Arc::new(Semaphore::new(self.permits))))
+        };
         // Made before waiting, so that whoever gives up leaves nothing behind.
-        let mut taken = KeyedLockGuard { turns: Self(Arc::clone(&self.0)), of, held: None };
-        taken.held = Some(turn.lock_owned().await);
+        let mut taken = KeyedLockGuard {
+            turns: Self { permits: self.permits, all: Arc::clone(&self.all) },
+            of,
+            held: None,
+        };
+        // It is never closed.
+        taken.held = semaphore.acquire_owned().await.ok();
         taken
     }
 }
 
 impl<K> KeyedLocks<K> {
-    fn all(&self) -> MutexGuard<'_, HashMap<K, Turn>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Creates permits of which `permits` may be held at once for each key, at least one.
+    pub(crate) fn with_permits(permits: usize) -> Self {
+        Self { permits: permits.max(1), all: Arc::default() }
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<K, Arc<Semaphore>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -51,7 +66,7 @@ impl<K: Eq + Hash> Drop for KeyedLockGuard<K> {
     fn drop(&mut self) {
         drop(self.held.take());
         let mut all = self.turns.all();
-        // Whoever waits for the turn holds a reference to it.
+        // Whoever holds or awaits a permit has a reference to it.
         if all.get(&self.of).is_some_and(|turn| Arc::strong_count(turn) == 1) {
             all.remove(&self.of);
         }
@@ -74,6 +89,17 @@ mod tests {
         drop(first);
         drop(second.now_or_never().expect("its turn has come"));
         assert!(turns.all().is_empty(), "nothing is left of turns that have ended");
+    }
+
+    #[tokio::test]
+    async fn a_share_is_for_several_at_once_and_for_each_key() {
+        let shares = KeyedLocks::with_permits(2);
+        let (first, _second) = (shares.acquire(1).await, shares.acquire(1).await);
+        let mut third = Box::pin(shares.acquire(1));
+        assert!(third.as_mut().now_or_never().is_none(), "the share is used up");
+        drop(shares.acquire(2).await);
+        drop(first);
+        assert!(third.now_or_never().is_some());
     }
 
     #[tokio::test]

@@ -1,11 +1,12 @@
-//! Vendor keys, and the keys that sign access tokens.
+//! Vendor keys, and the key pairs that sign access tokens.
 //!
 //! A vendor key is shown once and stored as a digest that is useless without the installation's secret. It has fixed
-//! permissions, acts for one tenant or for any, and expires. Signing keys are created at first use; several may be
-//! valid at once, each identified by the `kid` of the tokens that it signed.
+//! permissions, is valid for one tenant or for any, and expires. Signing keys are created at first use; several may be
+//! valid at the same time, each identified by the `kid` of the tokens that it signed.
 
 #![expect(clippy::disallowed_methods, reason = "keys belong to the installation")]
 
+mod permissions;
 mod signing;
 
 use std::collections::BTreeSet;
@@ -30,17 +31,20 @@ use crate::{
     roles,
 };
 
+use self::permissions::is_in_force;
+pub use self::permissions::permissions_of;
+pub(crate) use self::permissions::{current_permissions, is_revoked_key, successor_permissions};
 pub use signing::OpenedKeyCache;
 pub(crate) use signing::SigningKey;
 
 /// Prefix of every vendor key.
 pub const KEY_PREFIX: &str = "muster_";
-/// Number of characters of a key stored in clear text, so that people can tell keys apart.
+/// Number of characters of a key that are stored in clear text, so that people recognise the key in a list.
 const SHOWN: usize = 12;
 const DIGITS: usize = 64;
 /// Maximum time for which a rotated key stays valid alongside its successor.
 const LONGEST_OVERLAP: Duration = Duration::days(30);
-/// Resolution of `last_used_at`.
+/// Resolution of `last_used_at`, which limits how often it is written.
 const USE_RESOLUTION: Duration = Duration::minutes(1);
 
 /// Fields of a new vendor key.
@@ -50,18 +54,18 @@ pub struct NewKey {
     pub name: String,
     /// The key's permissions; a subset of its creator's.
     pub permissions: BTreeSet<Permission>,
-    /// The only tenant for which the key may act; `None` allows any, one per request.
+    /// The only tenant for which the key may be used; `None` allows any tenant, one per request.
     pub tenant: Option<Id<ids::Tenant>>,
     /// When the key expires; by default after [`crate::Settings::key_lifetime`].
     pub expires_at: Option<Timestamp>,
 }
 
-/// The keys that a revocation ended.
+/// The vendor keys that a revocation ended.
 #[derive(Debug, Clone)]
 pub struct RevokedKeys {
     /// The key whose revocation was requested.
     pub key: Model,
-    /// The keys created with it, if these were revoked too.
+    /// The keys created with the revoked key, if these were revoked too.
     pub created: Vec<Model>,
 }
 
@@ -73,11 +77,12 @@ crate::noun! {
 impl Keys {
     /// Creates a vendor key. Also returns the secret, which is not shown again.
     ///
-    /// The caller must hold every permission of the key. A key for one tenant cannot have `STAFF`.
+    /// The caller must hold every permission of the key. A key for one tenant cannot have `STAFF`. The key expires no later
+    /// than the caller's own.
     pub async fn create(&self, by: &Staff, new: NewKey) -> Result<(Model, String)> {
         roles::require_grantable(|permission| by.has_permission(permission), &new.permissions)?;
         if new.tenant.is_some() && new.permissions.contains(&Permission::Staff) {
-            let message = "A key for one tenant cannot hold STAFF, which acts for the whole installation.";
+            let message = "A key for one tenant cannot have STAFF, which applies to the whole installation.";
             return Err(Refusal::new("KEY_SCOPE", message).at("tenantId").into());
         }
         if new.expires_at.is_some_and(|end| end <= self.services.now()) {
@@ -89,18 +94,26 @@ impl Keys {
             self.services.tenants().find(tenant).await?.ok_or_else(|| Error::not_found("tenant"))?;
         }
         let secret = self.secret();
-        let ends =
-            new.expires_at.unwrap_or_else(|| self.services.now() + self.services.settings.key_lifetime);
-        let key = self.row(&secret, &new, Some(ends), Some(by)).await?;
         let mut tx = self.services.begin_installation().await?;
-        self.locked(by, Some(&[by.key(), by.key()]), tx.conn()).await?;
+        let own = self.locked(by, Some(&[by.key(), by.key()]), tx.conn()).await?;
+        let own_end = own.first().and_then(|key| key.expires_at);
+        if let (Some(end), Some(last)) = (new.expires_at, own_end)
+            && end > last
+        {
+            let message =
+                "Your own key expires before that. Choose an earlier expiry, or use a key that lives longer.";
+            return Err(Refusal::new("EXPIRY_BEYOND_YOURS", message).at("expiresAt").into());
+        }
+        let usual = tx.now() + self.services.settings.key_lifetime;
+        let ends = new.expires_at.unwrap_or_else(|| own_end.map_or(usual, |last| last.min(usual)));
+        let key = self.row(&secret, &new, Some(ends), Some(by)).await?;
         insert(&key, tx.conn()).await?;
         tx.audit(&by.actor(), "key.create", shown(&key), AuditFacts::for_creation(audit_json(&key)));
         tx.commit().await?;
         Ok((key, secret))
     }
 
-    /// Creates a key that replaces another, with the same name, permissions and tenant. Both are valid for `overlap`,
+    /// Creates a key that replaces another, with the same name, permissions, tenant and lifetime. Both are valid for `overlap`,
     /// so that the back end can switch without interruption; then the old one expires.
     pub async fn rotate(
         &self,
@@ -129,7 +142,7 @@ impl Keys {
             expires_at: None,
         };
         let secret = self.secret();
-        let ends = now + self.services.settings.key_lifetime;
+        let ends = now + lifetime_of(&old, self.services.settings.key_lifetime);
         let key = self.row(&secret, &new, Some(ends), Some(by)).await?;
         insert(&key, tx.conn()).await?;
         let old_ends = old.expires_at.map_or(now + overlap, |end| end.min(now + overlap));
@@ -146,9 +159,9 @@ impl Keys {
         Ok((key, secret))
     }
 
-    /// Ensures that a first key exists.
+    /// Ensures that at least one vendor key exists.
     ///
-    /// If `secret` is given, stores that key unless it is stored already. Otherwise, if there is no key at all, creates
+    /// If `secret` is given, stores that key unless it is already stored. Otherwise, if there is no key at all, creates
     /// one and returns it, to be shown once. The key has every permission and does not expire, because the operator
     /// configures it. Called when a node starts, never for a request.
     pub async fn ensure_first_key(
@@ -187,9 +200,9 @@ impl Keys {
         Ok(Some((key, secret)))
     }
 
-    /// Revokes a key and the access tokens issued with it at once, and closes the sockets opened with either. With
-    /// `and_created`, also revokes all keys created directly or indirectly with it, because a thief may have created
-    /// some; the caller's own key and those created with that are kept.
+    /// Immediately revokes a key and the access tokens issued with it, and closes the WebSockets opened with either.
+    /// With `and_created`, also revokes all keys created directly or indirectly with the key, because a thief may have
+    /// created some; the caller's own key and those created with it are kept.
     pub async fn revoke(&self, by: &Staff, id: Id<ids::ApiKey>, and_created: bool) -> Result<RevokedKeys> {
         let mut tx = self.services.begin_installation().await?;
         let only = [by.key(), id];
@@ -207,12 +220,21 @@ impl Keys {
         Ok(revoked)
     }
 
+    /// Time until the caller's own key expires, at least a second; `None` if it does not expire.
+    pub(crate) async fn remaining_lifetime(&self, by: &Staff) -> Result<Option<std::time::Duration>> {
+        let key =
+            Entity::find().filter(Column::Id.eq(by.key())).one(self.services.store.installation()).await?;
+        let end = key.ok_or(Denied::Unauthenticated)?.expires_at;
+        let left = end.map(|end| (end - self.services.now()).num_seconds().max(1).unsigned_abs());
+        Ok(left.map(std::time::Duration::from_secs))
+    }
+
     /// One page of all keys, including expired and revoked ones.
     pub async fn list(&self, _by: &Staff, args: PageArgs) -> Result<Page<Model>> {
         page::read_page(Entity::find(), Column::Id, args, self.services.store.installation()).await
     }
 
-    /// The key with this secret, if it is valid. Records its use.
+    /// The valid key with this secret, if there is one. Records its use.
     pub(crate) async fn find(&self, secret: &str) -> Result<Option<Model>> {
         if !is_well_formed(secret) {
             return Ok(None);
@@ -257,7 +279,7 @@ impl Keys {
         Ok(key)
     }
 
-    /// Locks these keys, or all. The caller's own key must be among them and still be valid.
+    /// Locks these keys, or all keys. The caller's own key must be among them and still be valid.
     async fn locked(
         &self,
         by: &Staff,
@@ -338,7 +360,7 @@ fn created_with(keys: &[Model], first: Id<ids::ApiKey>, own: Id<ids::ApiKey>) ->
     }
 }
 
-/// Revokes a key, if the caller holds all its permissions.
+/// Revokes a key, if the caller has all its permissions.
 async fn revoke(tx: &mut Tx, by: &Staff, mut key: Model) -> Result<Model> {
     may_take(by, &key)?;
     let before = audit_json(&key);
@@ -355,56 +377,11 @@ fn may_take(by: &Staff, key: &Model) -> Result<()> {
     roles::require_revocable(|permission| by.has_permission(permission), &permissions_of(key))
 }
 
-/// Permissions of a key. Permissions that only a newer version knows are omitted.
-pub fn permissions_of(key: &Model) -> BTreeSet<Permission> {
-    let mut permissions = roles::parse_permissions(&key.permissions);
-    if key.tenant_id.is_some() {
-        permissions.remove(&Permission::Staff);
-    }
-    permissions
-}
-
-fn is_in_force(key: &Model, now: Timestamp) -> bool {
-    key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now < end)
-}
-
-/// A key's current permissions within a tenant; `None` if the key has expired, was revoked or acts for another
-/// tenant.
-pub(crate) async fn current_permissions(
-    conn: &impl ConnectionTrait,
-    key: Id<ids::ApiKey>,
-    tenant: Id<ids::Tenant>,
-    now: Timestamp,
-) -> Result<Option<BTreeSet<Permission>>> {
-    let key = Entity::find_by_id(key).one(conn).await?;
-    let acts = |key: &Model| is_in_force(key, now) && key.tenant_id.is_none_or(|only| only == tenant);
-    Ok(key.filter(acts).map(|key| permissions_of(&key)))
-}
-
-/// The current permissions of a key, or of the key that replaced it.
-pub(crate) async fn successor_permissions(
-    conn: &impl ConnectionTrait,
-    key: Id<ids::ApiKey>,
-    tenant: Id<ids::Tenant>,
-    now: Timestamp,
-) -> Result<Option<BTreeSet<Permission>>> {
-    let mut next = Some(key);
-    while let Some(id) = next {
-        let permissions = current_permissions(conn, id, tenant, now).await?;
-        if permissions.is_some() {
-            return Ok(permissions);
-        }
-        let ended = Entity::find_by_id(id).one(conn).await?;
-        next = ended.filter(|key| key.revoked_at.is_none()).and_then(|key| key.replaced_by);
-    }
-    Ok(None)
-}
-
-/// Whether an actor is a revoked key. Objects created with an expired key remain valid.
-pub(crate) async fn is_revoked_key(conn: &impl ConnectionTrait, actor: &str) -> Result<bool> {
-    let Ok(key) = actor.parse::<Id<ids::ApiKey>>() else { return Ok(false) };
-    let key = Entity::find_by_id(key).one(conn).await?;
-    Ok(key.is_some_and(|key| key.revoked_at.is_some()))
+/// How long a successor of a key lives: no longer than its predecessor was meant to, so that rotating a temporary key does
+/// not make it a lasting one.
+fn lifetime_of(key: &Model, usual: std::time::Duration) -> Duration {
+    let usual = Duration::from_std(usual).unwrap_or(Duration::MAX);
+    key.expires_at.map_or(usual, |end| usual.min(end - key.created_at))
 }
 
 fn shown(key: &Model) -> String {

@@ -1,8 +1,8 @@
-//! Use cases, one file per noun.
+//! Use cases, one module for each noun of the domain.
 //!
-//! Every use case has the same shape: refuse early; one transaction ([`tx::Tx`]); consequences (runs, signals, events,
-//! audit) are written in the same transaction; commit; then wake-ups, which may be lost. Each demands a proof of
-//! its caller ([`proof`]), and every finder begins with the tenant that the proof carries.
+//! Every use case has the same structure: refuse early; one transaction ([`tx::Tx`]); consequences (runs, signals,
+//! events, audit) are written in the same transaction; commit; then notifications, which may be lost. Each use case
+//! requires a proof of its caller ([`proof`]), and every finder is limited to the tenant that the proof contains.
 
 pub mod access;
 pub mod audit;
@@ -67,7 +67,7 @@ pub use catalogue::WorkflowCatalogue;
 pub use change::Change;
 pub use domain::may;
 pub use error::{Error, Excess, Refusal, RefusalMessage};
-pub use gate::OWN_LIMIT_CODE;
+pub use gate::{OWN_LIMIT_CODE, SUSPENDED_CODE, SUSPENSION_PAUSE, is_unsent};
 pub use page::{Page, PageArgs};
 pub use proof::{Allowed, Anyone, Member, Own, OwnOr, Staff, TenantScope};
 pub use providers;
@@ -84,7 +84,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, Clone)]
 pub struct Services {
     inner: Arc<Inner>,
-    /// The reading transaction of a request; none outside of requests, where every use case begins its own.
+    /// The read-only transaction of a request; `None` outside of requests, where every use case begins its own.
     reader: Option<Arc<RequestReader>>,
 }
 
@@ -113,10 +113,13 @@ pub struct Inner {
     signing: OnceLock<keys::OpenedKeyCache>,
     /// Descriptions of workflows; set after construction.
     catalogue: OnceLock<Arc<dyn WorkflowCatalogue>>,
-    /// Limits the calls of this node that wait for servers of customers.
+    /// Limits the calls of this node that wait for customers' servers.
     foreign_calls: foreign_calls::CustomerCalls,
     /// Serialises this node's transactions that lock the same tenant.
     tenant_locks: keyed_locks::KeyedLocks<Id<ids::Tenant>>,
+    /// The share of each tenant's requests in this node's connections for reading, so that those of one tenant never use
+    /// them up.
+    read_shares: keyed_locks::KeyedLocks<Id<ids::Tenant>>,
     /// Serialises calls to an issuer for sign-ins from the same address.
     sign_in_locks: keyed_locks::KeyedLocks<(std::net::IpAddr, domain::Id<domain::ids::OpenIdIssuer>)>,
 }
@@ -142,6 +145,7 @@ impl Services {
         let identities = access::IdentityCache::new(&*queue.fanout);
         let sealer = audit::AuditKeyProvider::new(vault.clone(), ids.clone());
         let (signing, catalogue) = (OnceLock::new(), OnceLock::new());
+        let read_shares = keyed_locks::KeyedLocks::with_permits(store.reading_connections() as usize / 2);
         let inner = Arc::new(Inner {
             store,
             clock,
@@ -156,6 +160,7 @@ impl Services {
             catalogue,
             foreign_calls: foreign_calls::CustomerCalls::default(),
             tenant_locks: keyed_locks::KeyedLocks::default(),
+            read_shares,
             sign_in_locks: keyed_locks::KeyedLocks::default(),
         });
         Self { inner, reader: None }
@@ -168,28 +173,28 @@ impl Services {
         Self { inner: Arc::clone(&self.inner), reader: Some(Arc::default()) }
     }
 
-    /// Returns services for work that outlasts a request, such as a subscription; no transaction is kept open.
+    /// Returns services for work that outlasts a request, such as a subscription; they keep no transaction open.
     #[must_use]
     pub fn without_request(&self) -> Self {
         Self { inner: Arc::clone(&self.inner), reader: None }
     }
 
-    /// Begins reading the rows of one tenant, or continues in the request's reading transaction.
+    /// Begins a read-only transaction for the rows of one tenant, or continues the one of the request.
     pub(crate) async fn read(&self, tenant: Id<ids::Tenant>) -> Result<ReadTransaction> {
         match &self.reader {
-            Some(reader) => Ok(reader.read(&self.store, tenant).await?),
+            Some(reader) => Ok(reader.read(&self.store, &self.read_shares, tenant).await?),
             None => Ok(self.store.read(tenant).await?),
         }
     }
 
-    /// Ends the request's reading transaction before the request waits for an external server.
+    /// Ends the request's read-only transaction before the request waits for an external server.
     pub(crate) async fn release_read_transaction(&self) {
         if let Some(reader) = &self.reader {
             reader.release().await;
         }
     }
 
-    /// Ends the request's reading transaction.
+    /// Ends the read-only transaction of the request.
     pub async fn end_read_transaction(&self) {
         if let Some(reader) = &self.reader {
             reader.end().await;
@@ -215,7 +220,7 @@ impl Services {
         Ok(Tx::new(self.clone(), txn, tenant).with_installation_audit())
     }
 
-    /// Begins a transaction about the installation, such as its keys. Its audit entries are added to the
+    /// Begins a transaction that changes the installation, such as its keys. Its audit entries are added to the
     /// installation's chain.
     pub(crate) async fn begin_installation(&self) -> Result<Tx> {
         self.begin(audit::INSTALLATION_CHAIN).await
@@ -238,7 +243,7 @@ impl Services {
     }
 }
 
-/// Declares the accessor of each noun's use cases: `services.bookings().move_to(..)`.
+/// Declares the accessor for the use cases of each noun: `services.bookings().move_to(..)`.
 macro_rules! nouns {
     ($($(#[$doc:meta])* $name:ident: $ty:ty),* $(,)?) => {
         impl Services {
@@ -248,7 +253,7 @@ macro_rules! nouns {
 }
 
 nouns! {
-    /// Callers' identities: keys, tokens and roles.
+    /// Authentication of callers by API keys and tokens.
     access: access::Access,
     /// The audit log.
     audit: audit::Audit,
@@ -298,7 +303,7 @@ nouns! {
     users: users::Users,
 }
 
-/// Declares the type that holds a noun's use cases.
+/// Declares the type that contains the use cases of a noun.
 macro_rules! noun {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -1,7 +1,7 @@
-//! Invitations for IT administrators, who need no account in the vendor's product.
+//! Connect links: invitations for IT administrators, who need no account in the vendor's product.
 //!
-//! A link opens the connect page and nothing else. Its token has 256 random bits, of which only a digest is stored, so
-//! that a link is shown only once, to whoever created it.
+//! A connect link opens the connect page and nothing else. Its token has 256 random bits, of which only a digest is
+//! stored, so the link can be shown only once, to its creator.
 
 use domain::{
     Id, Permission, StandardRole, Timestamp,
@@ -22,6 +22,7 @@ use crate::{
     Error, Refusal, Result, Tx,
     audit::AuditFacts,
     authority::permissions_of_actor,
+    page::{self, Page, PageArgs},
     proof::{Allowed, Anyone, Member},
     roles,
     tenants::require_feature,
@@ -38,7 +39,7 @@ crate::noun! {
 pub struct NewInvitation {
     /// Email address of the invited person.
     pub email: String,
-    /// Where to redirect the browser at the end; must lie below one of the tenant's return URLs.
+    /// The URL to which the browser returns at the end; must be one of the tenant's return URLs or lie below one.
     pub return_url: Option<String>,
     /// An existing integration to connect.
     pub integration: Option<Id<ids::Integration>>,
@@ -46,9 +47,9 @@ pub struct NewInvitation {
     pub roles: Vec<Id<ids::Role>>,
 }
 
-/// A valid link that somebody has opened.
+/// A valid connect link that somebody has opened.
 ///
-/// Only [`Links::open`] creates it, so it proves that the caller holds a valid link.
+/// Only [`Links::open`] creates this value, so it proves that the caller has a valid link.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct OpenedLink {
@@ -61,8 +62,8 @@ pub struct OpenedLink {
 impl Links {
     /// Invites an IT administrator. Also returns the link to be sent, which is not shown again.
     ///
-    /// The invited person becomes a user with the roles, or an existing user with this email address receives them.
-    /// The caller must hold every permission of the roles, and `ROLE_EDIT` for any but the default one.
+    /// The invited person becomes a user with the roles, or an existing user with this email address receives them. The
+    /// caller must have every permission of the roles, and `ROLE_EDIT` for any role but the default one.
     pub async fn invite(&self, by: &Allowed<may::UserCreate>, new: NewInvitation) -> Result<(Model, String)> {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
         require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
@@ -99,7 +100,7 @@ impl Links {
         Ok((link, self.services.settings.absolute_url(&format!("/connect/{token}"))))
     }
 
-    /// Ends an invitation and the sessions that it opened. The invited user and the user's roles stay.
+    /// Ends an invitation and the connect sessions that it opened. The invited user is kept, with all roles.
     pub async fn revoke(&self, by: &Allowed<may::UserCreate>, id: Id<ids::ConnectLink>) -> Result<()> {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
         let link = connect_link::one(tx.tenant(), id).lock_exclusive().one(tx.conn()).await?;
@@ -121,10 +122,24 @@ impl Links {
         tx.commit().await
     }
 
+    /// One page of the tenant's invitations, those that have ended only on request.
+    pub async fn list(
+        &self,
+        by: &Allowed<may::UserCreate>,
+        include_ended: bool,
+        args: PageArgs,
+    ) -> Result<Page<Model>> {
+        let txn = self.services.read(by.tenant()).await?;
+        let mut links = connect_link::of(by.tenant());
+        if !include_ended {
+            links = links.filter(Column::ExpiresAt.gt(self.services.now()));
+        }
+        page::read_page(links, Column::Id, args, &txn).await
+    }
+
     /// The link with this token, if it is still valid.
     pub async fn open(&self, _by: Anyone, token: &str) -> Result<OpenedLink> {
-        let unknown =
-            || Error::refuse("LINK_UNKNOWN", "This link is not known. Check that the address is complete.");
+        let unknown = || Error::refuse("LINK_UNKNOWN", "This link is not valid. Check that it is complete.");
         let digest = self.services.secrets().digest(token).await?;
         let store = &self.services.store;
         let tenant =
@@ -139,14 +154,14 @@ impl Links {
         Ok(OpenedLink { link, tenant: tenant.ok_or_else(unknown)? })
     }
 
-    /// The integration that the link is to connect, if it names one that exists.
+    /// The integration that the link is to connect, if the link specifies one that exists.
     pub async fn integration(&self, open: &OpenedLink) -> Result<Option<entity::integration::Model>> {
         let (tenant, Some(id)) = (open.link.tenant_id, open.link.integration_id) else { return Ok(None) };
         let txn = self.services.read(tenant).await?;
         Ok(entity::integration::one(tenant, id).one(&txn).await?)
     }
 
-    /// The user with this email, created if there is none, with the roles of the invitation.
+    /// The user with this email address, created if there is none, with the roles of the invitation.
     async fn invited(
         &self,
         tx: &mut Tx,
@@ -216,8 +231,8 @@ pub(crate) async fn require_valid(conn: &impl ConnectionTrait, link: &Model, now
     require_entitled(conn, link, now).await
 }
 
-/// Refuses an invitation whose sender may no longer invite, or whose user may no longer connect calendars, and one to a
-/// tenant whose plan or features no longer include it.
+/// Refuses an invitation whose sender may no longer invite, or whose user may no longer connect calendars, and an
+/// invitation to a tenant whose plan or features no longer include it.
 pub(crate) async fn require_entitled(
     conn: &impl ConnectionTrait,
     link: &Model,

@@ -1,7 +1,7 @@
-//! Periodic maintenance of connections: reading calendars again, checking consents, and keeping push channels open.
+//! Periodic maintenance of connections: reading calendars again, checking consents, and renewing push channels.
 //!
-//! This module finds due work and enqueues runs that do it, on all nodes and within the limits of tenants and
-//! providers. There is at most one live run per workflow and subject, so that slow work is not started twice.
+//! This module finds due work and enqueues the runs for it, on all nodes and within the limits of tenants and
+//! providers. There is at most one unfinished run per workflow and subject, so that slow work is not started twice.
 
 use std::collections::HashSet;
 
@@ -34,7 +34,7 @@ pub enum RefreshSelection {
 }
 
 impl Maintenance {
-    /// Enqueues runs that read calendars again whose copies are due. Returns their number.
+    /// Enqueues runs that read calendars whose copies are due to be read again. Returns the number of runs.
     pub async fn refresh_calendars(
         &self,
         _by: &System,
@@ -47,7 +47,7 @@ impl Maintenance {
         self.enqueue(tenant, connections.into_iter().map(refresh).collect()).await
     }
 
-    /// Connections of usable integrations whose copy is due to be read again and is not being read.
+    /// Connections of usable integrations whose calendar copy is due to be read again and is not being read.
     async fn outdated(
         &self,
         tenant: Id<ids::Tenant>,
@@ -76,7 +76,7 @@ impl Maintenance {
         Ok(ids.into_iter().filter(|id| !at_work.contains(&id.any())).take(max).collect())
     }
 
-    /// Enqueues a check of every integration that is in use or failing. Returns their number.
+    /// Enqueues a check of every integration that is in use or failing. Returns the number of checks.
     pub async fn check_integrations(&self, _by: &System, tenant: Id<ids::Tenant>) -> Result<usize> {
         use entity::integration::{Column, of};
         let checked = [IntegrationState::Active, IntegrationState::Degraded, IntegrationState::Failing];
@@ -94,7 +94,7 @@ impl Maintenance {
         self.enqueue(tenant, due.map(check).collect()).await
     }
 
-    /// Enqueues runs that open push channels that are missing or expire soon. Returns their number.
+    /// Enqueues runs that open push channels that are missing or expire soon. Returns the number of runs.
     pub async fn open_channels(&self, by: &System, tenant: Id<ids::Tenant>, max: usize) -> Result<usize> {
         let missing = self.services.channels().find_without_channel(by, tenant).await?;
         let at_work = at_work(&self.services.read(tenant).await?, tenant, OPEN_CHANNEL).await?;

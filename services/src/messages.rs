@@ -1,4 +1,4 @@
-//! Messages of use cases to people. Their sentences are in `messages/locales/en/services.ftl`.
+//! Messages of use cases for people. The sentences are in `messages/locales/en/services.ftl`.
 
 domain::messages! {
     sign_in_first();

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{Error, Refusal, Result};
 
-/// Number of items of a page whose size is not given.
+/// Number of items on a page if the caller does not specify a size.
 pub const DEFAULT_PAGE_SIZE: u64 = 50;
 
 /// Selects a page of a list, by the ids that its cursors represent.
@@ -45,11 +45,11 @@ impl<T> Page<T> {
 }
 
 impl PageArgs {
-    /// The page size, and whether the page is taken from the end.
+    /// The size of the page, and whether the page is taken from the end of the list.
     fn size(self) -> Result<(u64, bool)> {
         let (size, backwards) = match (self.first, self.last) {
             (Some(_), Some(_)) => {
-                return Err(Error::refuse("PAGE_AMBIGUOUS", "Give either first or last, not both."));
+                return Err(Error::refuse("PAGE_AMBIGUOUS", "Specify either first or last, not both."));
             }
             (None, Some(last)) => (last, true),
             (first, None) => (first.unwrap_or(DEFAULT_PAGE_SIZE), false),
@@ -76,7 +76,7 @@ where
     read_page_by(select, id, (args.after, args.before), args, conn).await
 }
 
-/// Reads one page of a query, ordered by a column and bounded by two of its values.
+/// Reads one page of a query, ordered by a column and limited to a range of its values.
 pub(crate) async fn read_page_by<E, C, V>(
     select: Select<E>,
     id: C,

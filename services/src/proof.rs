@@ -10,7 +10,7 @@
 //! | [`System`](crate::System) | the engine, the reconcilers and the operator's commands, but no step |
 //! | [`Anyone`] | everybody; the result is public, or the request carries a secret of its own |
 //!
-//! Only [`Caller`](crate::Caller) creates the first five.
+//! Only [`Caller`](crate::Caller) creates the first five of these proofs.
 
 use std::{collections::BTreeSet, fmt, marker::PhantomData, ops::Deref};
 
@@ -24,7 +24,7 @@ use crate::caller::PresentedCredential;
 
 /// Proof that a caller belongs to a tenant, with its identity, tenant and permissions.
 ///
-/// The proofs of callers within a tenant dereference to it.
+/// The other proofs of callers within a tenant dereference to this one.
 #[derive(Debug, Clone)]
 pub struct Member {
     tenant: Id<ids::Tenant>,
@@ -48,12 +48,12 @@ impl Member {
         self.presented
     }
 
-    /// The tenant within which the proof holds.
+    /// The tenant within which the proof is valid.
     pub fn tenant(&self) -> Id<ids::Tenant> {
         self.tenant
     }
 
-    /// The tenant, for looking up rows to which other rows refer.
+    /// The tenant, as the scope for looking up rows to which other rows refer.
     pub fn scope(&self) -> TenantScope {
         TenantScope::new(self.tenant)
     }
@@ -63,7 +63,7 @@ impl Member {
         self.by
     }
 
-    /// Whether the caller also holds another permission.
+    /// Whether the caller has another permission as well.
     pub fn has_permission(&self, permission: Permission) -> bool {
         self.permissions.contains(&permission)
     }
@@ -78,7 +78,7 @@ impl Member {
         may::ConnectCalendars::is_met(&self.permissions)
     }
 
-    /// The actor as recorded in the audit: the id of a user or key, `operator` or `anonymous`.
+    /// The actor as recorded in the audit log: the id of a user or key, `operator` or `anonymous`.
     pub fn actor(&self) -> String {
         match self.by {
             CallerKind::Anonymous => "anonymous".to_owned(),
@@ -133,7 +133,7 @@ impl Own {
         Self { member, user }
     }
 
-    /// The user who is the caller.
+    /// The user as whom the caller is authenticated.
     pub fn user(&self) -> Id<ids::User> {
         self.user
     }
@@ -172,12 +172,12 @@ impl<R: Rule> OwnOr<R> {
 }
 
 impl<R> OwnOr<R> {
-    /// The user on whose data the caller may act.
+    /// The user whose data the caller may access.
     pub fn user(&self) -> Id<ids::User> {
         self.user
     }
 
-    /// Whether the caller is that user.
+    /// Whether the caller is the user whose data is accessed.
     pub fn is_own(&self) -> bool {
         self.is_own
     }
@@ -197,7 +197,7 @@ impl<R> Deref for OwnOr<R> {
     }
 }
 
-/// Proof that a caller is a member of the vendor's staff.
+/// Proof that a caller belongs to the vendor's staff.
 #[derive(Debug, Clone)]
 pub struct Staff {
     key: Id<ids::ApiKey>,
@@ -209,7 +209,7 @@ impl Staff {
         Self { key, permissions }
     }
 
-    /// Whether the key also holds another permission.
+    /// Whether the vendor key has another permission as well.
     pub fn has_permission(&self, permission: Permission) -> bool {
         self.permissions.contains(&permission)
     }
@@ -224,14 +224,14 @@ impl Staff {
         self.key
     }
 
-    /// The actor as recorded in the audit: the id of the key.
+    /// The actor as recorded in the audit log: the id of the key.
     pub fn actor(&self) -> String {
         self.key.to_string()
     }
 }
 
-/// Requires no proof. A use case that takes it may be called by anyone, because its result is public or because it
-/// checks a secret itself, such as a link's token or a page's cookie.
+/// Requires no proof. A use case that takes this type may be called by anybody, because its result is public or because
+/// it checks a secret itself, such as a link's token or a page's cookie.
 #[derive(Debug, Clone, Copy)]
 pub struct Anyone;
 

@@ -1,9 +1,9 @@
 //! Request quotas, so that one caller's load does not delay others.
 //!
-//! An authenticated caller uses two quotas: its own and its tenant's. A vendor key has a separate quota for each
-//! tenant that it acts for, so that a vendor's back end that exceeds one customer's quota is not stopped for all. An
-//! unauthenticated client uses the quota of its address, and invalid credentials use another one, so that guessing is
-//! slowed down. What a valid credential may do never depends on its address.
+//! The requests of an authenticated caller are charged to two quotas: the caller's own and the tenant's. A vendor key
+//! has a separate quota for each tenant that it acts for, so that a back end that exceeds one customer's quota is not
+//! stopped for all. Unauthenticated requests are charged to the quota of their IP address, and invalid credentials to
+//! another one, so that guessing is slowed down. The quotas of a valid credential never depend on the IP address.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -25,9 +25,9 @@ pub struct QuotaSettings {
     pub caller: Option<Quota>,
     /// Quota shared by all callers of a tenant, in cost units.
     pub tenant: Option<Quota>,
-    /// Quota of an address for unauthenticated requests and for pages, in cost units.
+    /// Quota of a client IP address for unauthenticated requests and for pages, in cost units.
     pub address: Option<Quota>,
-    /// Quota of an address for requests with invalid credentials.
+    /// Quota of a client IP address for requests with invalid credentials.
     pub refused: Option<Quota>,
 }
 
@@ -43,16 +43,16 @@ impl Default for QuotaSettings {
     }
 }
 
-/// The party whose quotas a request uses.
+/// The caller or IP address whose quotas a request is charged to.
 #[derive(Debug, Clone, Copy)]
 pub enum QuotaSubject<'a> {
     /// An authenticated caller.
     Caller(&'a Caller),
-    /// An address with an unauthenticated request.
+    /// The IP address of an unauthenticated request.
     Address(IpAddr),
-    /// An address that requests a page.
+    /// The IP address of a request for a page.
     Page(IpAddr),
-    /// An address that sent an invalid credential.
+    /// The IP address of a request with an invalid credential.
     Refused(IpAddr),
 }
 
@@ -67,7 +67,7 @@ pub struct QuotaBalance {
     pub balance: Balance,
 }
 
-/// Result of charging a request.
+/// The result of charging a request to its quotas.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChargeResult {
     /// How long to wait before retrying; `None` if the request may proceed.
@@ -77,7 +77,7 @@ pub struct ChargeResult {
 }
 
 impl Quotas {
-    /// Charges a request if all its quotas suffice; otherwise none of them.
+    /// Charges a request if all its quotas suffice; otherwise none of the quotas is charged.
     pub async fn charge(&self, _by: Anyone, whose: QuotaSubject<'_>, units: u32) -> ChargeResult {
         let named = whose.quotas(&self.services.settings.quotas);
         if named.is_empty() {

@@ -1,8 +1,10 @@
 //! Roles: named sets of permissions, and their assignment to users.
 //!
-//! Callers can grant and take away only permissions that they have: a caller who lacks a permission can neither
-//! create, change, assign nor unassign a role that grants it ([`require_grantable_by`], [`require_revocable_by`]).
-//! A tenant that has an administrator always keeps one. No role grants staff permissions.
+//! Callers can grant and revoke only permissions that they have: a caller who lacks a permission can neither create,
+//! change, assign nor unassign a role that grants it ([`require_grantable_by`], [`require_revocable_by`]). A tenant
+//! that has an administrator always keeps at least one. No role grants staff permissions.
+
+mod permissions;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -19,6 +21,11 @@ use sea_orm::{
 };
 use serde_json::json;
 
+pub use self::permissions::role_permissions;
+pub(crate) use self::permissions::{
+    parse_permissions, permission_names, permissions_in_tx, require_grantable, require_grantable_by,
+    require_revocable, require_revocable_by,
+};
 use crate::{
     Error, Refusal, Result, System, Tx,
     access::revoke_exceeding_requester,
@@ -29,9 +36,9 @@ use crate::{
     tenants::validate_name,
 };
 
-/// Maximum number of roles of a tenant, the standard ones included.
+/// Maximum number of roles of a tenant, including the standard roles.
 const MAX: u64 = 200;
-/// Maximum number of roles that a user holds.
+/// Maximum number of roles that a user has.
 const MAX_HELD: u64 = 50;
 
 crate::noun! {
@@ -86,7 +93,7 @@ impl Roles {
         Ok(role)
     }
 
-    /// Changes a custom role and thereby the permissions of all its holders.
+    /// Changes a custom role and thereby the permissions of all users who have it.
     pub async fn update(
         &self,
         by: &Allowed<may::RoleEdit>,
@@ -122,7 +129,7 @@ impl Roles {
         Ok(role)
     }
 
-    /// Removes a custom role; its holders lose the permissions it granted.
+    /// Removes a custom role; the users who had it lose the permissions it granted.
     pub async fn delete(&self, by: &Allowed<may::RoleEdit>, id: Id<ids::Role>) -> Result<()> {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
         let role = custom(&tx, id).await?;
@@ -135,7 +142,7 @@ impl Roles {
         tx.commit().await
     }
 
-    /// Assigns all the given roles to a user, or none if any is refused.
+    /// Assigns all of these roles to a user, or none of them if any is refused.
     pub async fn assign(
         &self,
         by: &Allowed<may::RoleEdit>,
@@ -156,7 +163,7 @@ impl Roles {
         tx.commit().await
     }
 
-    /// Removes all the given roles from a user, or none if any is refused.
+    /// Removes all of these roles from a user, or none of them if any is refused.
     pub async fn unassign(
         &self,
         by: &Allowed<may::RoleEdit>,
@@ -210,31 +217,6 @@ impl Roles {
     }
 }
 
-/// The permissions of a user as seen by a transaction of the user's tenant. `None` if there is no such user.
-pub(crate) async fn permissions_in_tx(
-    conn: &impl ConnectionTrait,
-    tenant: Id<ids::Tenant>,
-    user: Id<ids::User>,
-) -> Result<Option<BTreeSet<Permission>>> {
-    if entity::tenant_user::one(tenant, user).one(conn).await?.is_none() {
-        return Ok(None);
-    }
-    let roles = of_users(conn, tenant, [user]).await?;
-    Ok(Some(roles.values().flatten().flat_map(role_permissions).collect()))
-}
-
-/// Permissions of a role, without permissions that only a newer version knows and without staff permissions.
-pub fn role_permissions(role: &Model) -> BTreeSet<Permission> {
-    let mut permissions = parse_permissions(&role.permissions);
-    permissions.remove(&Permission::Staff);
-    permissions
-}
-
-/// Parses stored permissions. Permissions that only a newer version knows are omitted.
-pub(crate) fn parse_permissions(words: &Json) -> BTreeSet<Permission> {
-    words.as_array().into_iter().flatten().filter_map(Json::as_str).filter_map(Permission::parse).collect()
-}
-
 /// Inserts the standard roles of a new tenant.
 pub(crate) async fn insert_standard_roles(ids: &Ids, tx: &Tx) -> Result<()> {
     let rows = StandardRole::ALL.iter().map(|standard| {
@@ -255,7 +237,7 @@ pub(crate) async fn find_standard_role(tx: &Tx, role: StandardRole) -> Result<Mo
     found.ok_or_else(|| Error::not_found("role"))
 }
 
-/// Assigns roles to users, if the caller holds every permission that the roles grant.
+/// Assigns roles to users, if the caller has every permission that the roles grant.
 pub(crate) async fn grant_roles(
     tx: &mut Tx,
     by: &Member,
@@ -280,14 +262,14 @@ pub(crate) async fn grant_roles(
     end_outgrown(tx, by, users).await
 }
 
-/// Revokes tokens and links with which somebody with fewer permissions could act as one of these users, who were
-/// given more permissions.
+/// Revokes tokens and links with which somebody with fewer permissions could act as one of these users, who were given
+/// more permissions.
 async fn end_outgrown(tx: &mut Tx, by: &Member, users: &[Id<ids::User>]) -> Result<()> {
     unlink_exceeding_creator(tx, by, users).await?;
     revoke_exceeding_requester(tx, by, users).await
 }
 
-/// Returns an error if a user would hold too many roles.
+/// Returns an error if a user would have too many roles.
 async fn require_few(tx: &Tx, users: &[Id<ids::User>]) -> Result<()> {
     use user_role::{Column, of};
     let held = of(tx.tenant()).filter(Column::UserId.is_in(users.iter().copied())).all(tx.conn()).await?;
@@ -304,7 +286,7 @@ async fn require_few(tx: &Tx, users: &[Id<ids::User>]) -> Result<()> {
     }
 }
 
-/// The tenant's roles with these ids; refuses an unknown id.
+/// The tenant's roles with these ids; an unknown id is refused.
 async fn require_roles(tx: &Tx, roles: &[Id<ids::Role>]) -> Result<Vec<Model>> {
     let wanted: BTreeSet<Id<ids::Role>> = roles.iter().copied().collect();
     let found = entity::role::by_ids(tx.tenant(), wanted.iter().copied()).all(tx.conn()).await?;
@@ -330,11 +312,11 @@ pub(crate) async fn require_administrator(tx: &Tx) -> Result<()> {
     if holders.count(tx.conn()).await? > 0 {
         return Ok(());
     }
-    let message = "This is the tenant's last administrator. Make somebody else an administrator first.";
+    let message = "This is the tenant's last administrator. Make another user an administrator first.";
     Err(Error::refuse("LAST_ADMINISTRATOR", message))
 }
 
-/// The roles that a user has been given, in no particular order.
+/// The roles assigned to a user, in no particular order.
 pub(crate) async fn roles_of_user(tx: &Tx, user: Id<ids::User>) -> Result<Vec<Model>> {
     let held = of_users(tx.conn(), tx.tenant(), [user]).await?;
     Ok(held.into_values().flatten().collect())
@@ -377,53 +359,6 @@ async fn custom(tx: &Tx, id: Id<ids::Role>) -> Result<Model> {
     Ok(role)
 }
 
-/// Checks that the caller may grant permissions: the caller must hold all of them. Only staff may grant staff
-/// permissions.
-pub(crate) fn require_grantable(
-    has: impl Fn(Permission) -> bool,
-    permissions: &BTreeSet<Permission>,
-) -> Result<()> {
-    match permissions.iter().find(|permission| !has(**permission)) {
-        None => Ok(()),
-        Some(permission) => {
-            let message =
-                format!("You cannot grant the permission {permission}: you do not have it yourself.");
-            Err(Refusal::new("PERMISSION_NOT_YOURS", message).at("permissions").into())
-        }
-    }
-}
-
-/// Checks that the caller may remove access from a user: refused if that user has more permissions.
-pub(crate) fn require_revocable(
-    has: impl Fn(Permission) -> bool,
-    permissions: &BTreeSet<Permission>,
-) -> Result<()> {
-    match permissions.iter().find(|permission| !has(**permission)) {
-        None => Ok(()),
-        Some(permission) => {
-            let message =
-                format!("You cannot take away the permission {permission}: you do not have it yourself.");
-            Err(Refusal::new("PERMISSION_NOT_YOURS", message).into())
-        }
-    }
-}
-
-/// [`require_grantable`] within a tenant, where nobody can grant staff permissions. Whoever may connect calendars by
-/// any rule (S1.3) may grant the permission to connect them.
-pub(crate) fn require_grantable_by(by: &Member, permissions: &BTreeSet<Permission>) -> Result<()> {
-    let has = |permission| match permission {
-        Permission::Staff => false,
-        Permission::CalendarConnect => by.may_connect(),
-        _ => by.has_permission(permission),
-    };
-    require_grantable(has, permissions)
-}
-
-/// [`require_revocable`] within a tenant.
-pub(crate) fn require_revocable_by(by: &Member, permissions: &BTreeSet<Permission>) -> Result<()> {
-    require_revocable(|permission| by.has_permission(permission), permissions)
-}
-
 fn row(
     id: Id<ids::Role>,
     tx: &Tx,
@@ -445,10 +380,6 @@ fn row(
 /// The audit representation of a role.
 fn audit_json(role: &Model) -> Json {
     json!({ "name": role.name, "permissions": role.permissions })
-}
-
-pub(crate) fn permission_names(permissions: &BTreeSet<Permission>) -> Json {
-    permissions.iter().map(|permission| permission.as_str()).collect()
 }
 
 fn name_taken(error: sea_orm::DbErr) -> Error {

@@ -15,7 +15,7 @@ crate::noun! {
     Rooms
 }
 
-/// Selects rooms. A room must match every member that is given.
+/// Selects rooms. A room must match every criterion that is specified.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Only rooms of this integration.

@@ -1,4 +1,4 @@
-//! Re-exports row types for `api`, without the finders in `entity`, on which `api` does not depend.
+//! Re-exports the row types of `entity` for `api`, without the finders, because `api` does not depend on `entity`.
 
 pub use entity::{StateName, Stored};
 

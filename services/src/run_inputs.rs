@@ -1,6 +1,7 @@
-//! Runs that use cases enqueue, each with the initial memory of its workflow.
+//! Inputs of the runs that use cases enqueue: each is the initial memory of its workflow.
 //!
-//! `workflows` claims them and sets version and first state; a test there checks that every variant has its workflow.
+//! `workflows` claims these runs and sets version and first state; a test in that crate checks that every variant has
+//! its workflow.
 
 use domain::{AnyId, Id, TimeRange, ids, state::Lane};
 use runs::NewRun;
@@ -92,8 +93,8 @@ pub struct Campaign {
     /// Identifier of the integration that owns the mailboxes.
     #[serde(with = "domain::ids::plain")]
     pub integration: Id<ids::Integration>,
-    /// Whether to activate only the mailboxes already listed by the campaign (a retry), and not every mailbox that is
-    /// not active yet.
+    /// Whether to activate only the mailboxes already listed by the campaign (a retry), instead of every mailbox that
+    /// is not active yet.
     pub listed_only: bool,
 }
 
@@ -124,7 +125,7 @@ pub struct MoveBooking {
     pub booking: Id<ids::Booking>,
     /// Current time range.
     pub from: TimeRange,
-    /// New time range. Both times stay blocked until the move is done.
+    /// New time range. Both time ranges stay blocked until the move is complete.
     pub to: TimeRange,
     /// Actor who moves the booking, for its history.
     pub by: String,

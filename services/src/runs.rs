@@ -1,4 +1,4 @@
-//! Runs of workflows, for people: list, retry, signal and cancel.
+//! Use cases for runs of workflows: listing, retrying, signalling and cancelling them.
 
 use domain::{
     AnyId, Id, Permission,
@@ -23,7 +23,7 @@ use crate::{
     proof::{Allowed, Member, TenantScope},
 };
 
-/// The longest name of a signal, in characters.
+/// Maximum length of the name of a signal, in characters.
 const LONGEST_SIGNAL: usize = 100;
 
 crate::noun! {
@@ -31,20 +31,20 @@ crate::noun! {
     Runs
 }
 
-/// Selects runs. A run must match every member that is given.
+/// Selects runs. A run must match every criterion that is specified.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunFilter {
     /// Only runs with this subject: the id of an integration, connection, campaign or booking.
     pub subject: Option<AnyId>,
     /// Only runs of this workflow.
     pub workflow: Option<String>,
-    /// Only runs with this status; `Some(None)` for a status that only a newer version knows.
+    /// Only runs with this status; `Some(None)` for a status that only a newer version supports.
     pub status: Option<Option<RunStatus>>,
 }
 
 impl Runs {
-    /// One page of the tenant's runs. Background runs are included only if the filter names a subject, a workflow or
-    /// a status.
+    /// One page of the tenant's runs. Background runs are included only if the filter specifies a subject, a workflow
+    /// or a status.
     pub async fn list(
         &self,
         by: &Allowed<may::RunView>,
@@ -107,7 +107,7 @@ impl Runs {
         Ok(runs.order_by_desc(Column::Id).limit(first).all(self.services.store.engine()).await?)
     }
 
-    /// The tenant of a run, for the operator's commands.
+    /// The tenant that owns a run; for the operator's commands.
     pub async fn tenant_of(&self, _by: &System, id: Id<ids::Run>) -> Result<Id<ids::Tenant>> {
         let run = entity::run::all_tenants().filter(Column::Id.eq(id));
         let run = run.one(self.services.store.engine()).await?;
@@ -149,8 +149,8 @@ impl Runs {
 
     /// Retries a run.
     ///
-    /// A quarantined run continues in its state, forwards or undoing as before. A failed run has undone everything, so
-    /// it starts again from its first state with the same memory.
+    /// A quarantined run continues in its state, forwards or undoing as before. A failed run has undone all its steps,
+    /// so it starts again from its first state with the same memory.
     pub async fn retry(&self, by: &Allowed<may::RunEdit>, id: Id<ids::Run>) -> Result<Model> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let run = present(&tx, id).await?;
@@ -163,14 +163,15 @@ impl Runs {
                 return Err(Error::refuse("RUN_NOT_RETRYABLE", message));
             }
             Revival::AlreadyLive => {
-                let message = "Another run is already doing this work. Wait for it, or cancel it first.";
+                let message =
+                    "Another run is already performing this task. Wait for that run, or cancel it first.";
                 return Err(Error::refuse("RUN_ALREADY_LIVE", message));
             }
         }
         self.done(tx, by, "run.retry", id, json!({ "was": run.status })).await
     }
 
-    /// Asks a run to stop and to undo its completed steps. The run continues until it reads the request.
+    /// Requests that a run stop and undo its completed steps. The run continues until it reads the request.
     pub async fn cancel(&self, by: &Allowed<may::RunEdit>, id: Id<ids::Run>) -> Result<Model> {
         let mut tx = self.services.begin(by.tenant()).await?;
         present(&tx, id).await?.status.require()?;
@@ -179,7 +180,7 @@ impl Runs {
         self.done(tx, by, "run.cancel", id, json!({})).await
     }
 
-    /// Sends a signal to a run, as if the event it waits for had happened.
+    /// Sends a signal to a run, as if the event that it is waiting for had happened.
     pub async fn signal(
         &self,
         by: &Allowed<may::RunEdit>,
@@ -228,5 +229,5 @@ async fn present(tx: &Tx, id: Id<ids::Run>) -> Result<Model> {
 }
 
 fn over() -> Error {
-    Error::refuse("RUN_OVER", "This run has ended: it can no longer be cancelled or signalled.")
+    Error::refuse("RUN_OVER", "This run has ended and can no longer be cancelled or signalled.")
 }

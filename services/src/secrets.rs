@@ -1,14 +1,14 @@
-//! Encryption at rest: which key seals what, and how keys are replaced while nodes are running.
+//! Encryption at rest: which key seals which values, and how keys are replaced while nodes are running.
 //!
 //! - A **master key** of the configuration seals the data keys, the signing keys and the installation's own secret.
 //!   The one that seals the installation's own secret is the *current* one. Every node seals with the current key,
 //!   whichever key its configuration calls the master key, so that nodes with an old and a new configuration work side
 //!   by side until [`Secrets::rotate`] makes the new key the current one.
-//! - A tenant's **data key** seals its secrets. While it is being replaced, the former one is kept beside it.
+//! - A tenant's **data key** seals its secrets. While it is being replaced, the former key is kept as well.
 //!
-//! To seal, a transaction reads the key and locks it against rotation until the value is committed. So no node seals
-//! with a key that has been replaced, and nodes need no notification of a rotation. To open, the key id in the value
-//! selects the key; the keys are read again if none has that id.
+//! To seal a value, a transaction reads the key and locks it against rotation until the value is committed. So no node
+//! seals with a key that has been replaced, and nodes need no notification of a rotation. To open a value, the key id
+//! in the value selects the key; the keys are read again if none has that id.
 
 #![expect(clippy::disallowed_methods, reason = "keys belong to the installation")]
 
@@ -35,12 +35,12 @@ crate::noun! {
     Secrets
 }
 
-/// The opened data keys of a tenant, the current one first.
+/// The unsealed data keys of a tenant, the current one first.
 #[derive(Debug, Clone)]
 pub(crate) struct KeyRing(Arc<[Key]>);
 
 impl KeyRing {
-    /// Opens a value; `None` if it names a key that is not in the ring.
+    /// Opens a sealed value; `None` if it was sealed with a key that is not in the ring.
     fn open(&self, context: SealContext, sealed: &[u8]) -> Option<Result<Vec<u8>>> {
         match key_id(sealed) {
             Some(id) => self.0.iter().find(|key| key.id == id).map(|key| key.open(context, sealed)),
@@ -86,7 +86,7 @@ impl Secrets {
         Ok(row.and_then(|row| key_id(&row.sealed)).is_none_or(|id| self.services.vault.has_key(id)))
     }
 
-    /// Digest under which a token or key is looked up.
+    /// The keyed digest under which a token or key is looked up.
     pub(crate) async fn digest(&self, token: &str) -> Result<Vec<u8>> {
         if let Some(digest) = self.services.vault.digest(token) {
             return Ok(digest);
@@ -115,8 +115,8 @@ impl Secrets {
         self.open_and_remember(context, sealed, ring)
     }
 
-    /// Like [`Secrets::open`], for callers that already hold a connection, because waiting for a second one can
-    /// exhaust the pool.
+    /// Like [`Secrets::open`], for callers that already use a connection, because waiting for a second one can exhaust
+    /// the pool.
     pub(crate) async fn open_in_tx(
         &self,
         txn: &impl ConnectionTrait,
@@ -130,7 +130,7 @@ impl Secrets {
         self.open_and_remember(context, sealed, ring)
     }
 
-    /// Opens a value with the keys cached by this node; `None` if none of them sealed it.
+    /// Opens a sealed value with the keys cached by this node; `None` if none of them sealed it.
     fn open_as_known(&self, context: SealContext, sealed: &[u8]) -> Option<Result<Vec<u8>>> {
         let ring = self.services.keys().opened_keys().data_keys.get(&context.tenant())?;
         ring.open(context, sealed)
@@ -178,7 +178,7 @@ impl Secrets {
         self.key_ring_within(&txn, tenant).await
     }
 
-    /// Reads the current key first: one that is replaced in between is then found among the former ones.
+    /// Reads the current key first: if it is replaced in between, it is then found among the former keys.
     async fn key_ring_within(&self, txn: &impl ConnectionTrait, tenant: Id<ids::Tenant>) -> Result<KeyRing> {
         let present = tenant::Entity::find_by_id(tenant).one(txn).await?;
         let present = self.data_key(&present.ok_or_else(|| Error::not_found("tenant"))?)?;

@@ -1,4 +1,4 @@
-//! Service accounts: the mailbox with which an integration writes bookings, and how it is replaced.
+//! Service accounts: the mailboxes with which integrations write bookings, and how they are replaced.
 
 use domain::{
     Id, ids, may,
@@ -23,8 +23,8 @@ crate::noun! {
 
 impl ServiceAccounts {
     /// Adds or changes the service mailbox (S4.1, S4.2). It becomes the current one only after its verification has
-    /// succeeded (S4.3); until then, and if it fails, the previous one stays. Existing bookings keep the account with
-    /// which they were written. Returns the run. Needs `SERVICE_ACCOUNT_EDIT`.
+    /// succeeded (S4.3); until then, and if the verification fails, the previous one is used. Existing bookings keep
+    /// the account with which they were written. Returns the run. Needs `SERVICE_ACCOUNT_EDIT`.
     pub async fn propose_mailbox(
         &self,
         by: &Allowed<may::ServiceAccountEdit>,
@@ -71,9 +71,9 @@ pub async fn find_current(
     Ok(rows.order_by_asc(Column::Position).one(conn).await?)
 }
 
-/// Parses a mailbox address into its stored form, in lower case.
+/// Parses an email address into its stored form, in lower case.
 pub fn parse_address(text: &str) -> Result<String> {
-    let message = "This is not the address of a mailbox.";
+    let message = "This is not a valid email address.";
     let malformed = |_| Refusal::new("ADDRESS_MALFORMED", message).at("mailbox").into();
     checked_email(text, "mailbox").map_err(malformed)
 }

@@ -1,4 +1,4 @@
-//! The operator's settings that use cases need.
+//! The operator's settings on which use cases depend.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::quotas::QuotaSettings;
 
-/// Settings of one installation. Tests move the clock instead of shortening durations.
+/// Settings of one installation. Tests advance the clock instead of shortening durations.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Base URL under which browsers and providers reach this server, without a path.
@@ -15,21 +15,21 @@ pub struct Settings {
     pub terms_version: String,
     /// Current version of the privacy policy.
     pub privacy_version: String,
-    /// Longest lifetime of an access token.
+    /// Maximum lifetime of an access token.
     pub token_lifetime: Duration,
     /// Lifetime of a vendor key that was created without an expiry.
     pub key_lifetime: Duration,
     /// How long a key signs access tokens before another one replaces it.
     pub signing_key_lifetime: Duration,
-    /// How long an invitation is valid, and an unfinished connection with it.
+    /// How long an invitation is valid; an unfinished connect attempt expires with it.
     pub link_lifetime: Duration,
     /// How long a browser's connect session is valid.
     pub session_lifetime: Duration,
     /// How far ahead calendars are read.
     pub horizon: Duration,
-    /// Age at which a calendar's copy is read again.
+    /// Age at which a calendar's stored copy is read again.
     pub reread_after: Duration,
-    /// Age at which a calendar's copy is no longer trusted and its owner counts as unknown.
+    /// Age at which a calendar's stored copy is outdated, so that the calendar counts as unknown.
     pub stale_after: Duration,
     /// Interval between checks of an integration's consent.
     pub health_every: Duration,
@@ -41,16 +41,16 @@ pub struct Settings {
     pub keep_runs: Duration,
     /// How long failed and quarantined runs are kept.
     pub keep_failed_runs: Duration,
-    /// How long events are kept for subscribers that reconnect.
+    /// How long change events are kept for subscribers that reconnect.
     pub keep_events: Duration,
-    /// Maximum number of runs of one tenant in progress on all nodes, not counting interactive ones.
+    /// Maximum number of concurrent runs of one tenant on all nodes, not counting interactive runs.
     pub tenant_runs_at_once: usize,
-    /// Maximum number of requests of a node that wait for servers configured by customers, such as OpenID issuers;
-    /// one tenant may use up to a quarter of them.
+    /// Maximum number of requests of a node that wait for customers' servers, such as OpenID issuers; one tenant may
+    /// use up to a quarter of them.
     pub foreign_calls: usize,
     /// Request quotas of callers.
     pub quotas: QuotaSettings,
-    /// Whether providers may push changes to `public_url`; `false` if they cannot reach it.
+    /// Whether providers can reach `public_url`, so that they may push changes to it.
     pub push: bool,
 }
 

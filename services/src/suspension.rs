@@ -1,8 +1,8 @@
 //! Suspends a tenant's integrations while its plan or features do not allow them (S6.11).
 //!
-//! A suspended integration is neither read nor written: [`require_in_force`] refuses every session, and a run that
-//! meets the refusal waits. Nothing is lost: what a run decides meanwhile about the integration's state is kept beside
-//! it, see [`IntegrationChange`](crate::IntegrationChange), and is in force again when the integration is resumed.
+//! A suspended integration is neither read nor written: [`require_in_force`] refuses every session, and a run that is
+//! refused waits. No state is lost: the state that a run determines for a suspended integration is stored separately,
+//! see [`IntegrationChange`](crate::IntegrationChange), and is restored when the integration is resumed.
 
 use domain::{
     Reason,
@@ -13,10 +13,11 @@ use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, sea_query::Expr};
 
 use crate::{Error, Refusal, Result, Tx, change::reason_json, events::topic, messages, tenants};
 
-/// Code of the refusal while an integration is suspended.
+/// Error code for requests to a suspended integration.
 pub(crate) const SUSPENDED: &str = "INTEGRATION_SUSPENDED";
 
-/// Whether a use case was refused because an integration is suspended, so that it may succeed once it is resumed.
+/// Whether a use case was refused because an integration is suspended, so that it may succeed once the integration is
+/// resumed.
 pub fn is_suspension(error: &Error) -> bool {
     matches!(error, Error::Refused(Refusal { code: SUSPENDED, .. }))
 }
@@ -25,13 +26,13 @@ pub(crate) fn refusal() -> Error {
     Error::refuse(SUSPENDED, messages::integration_suspended())
 }
 
-/// Why a suspended integration and its calendars cannot be used.
+/// The reason why a suspended integration and its calendars cannot be used.
 pub fn reason() -> Reason {
     Reason::new(SUSPENDED, messages::integration_suspended())
         .with_next_action(messages::ask_the_vendor_to_resume())
 }
 
-/// Refuses a suspended integration.
+/// Returns an error if the integration is suspended.
 pub(crate) fn require_in_force(row: &Model) -> Result<()> {
     match row.state.require()? {
         IntegrationState::Suspended => Err(refusal()),
@@ -39,8 +40,8 @@ pub(crate) fn require_in_force(row: &Model) -> Result<()> {
     }
 }
 
-/// Suspends or resumes the integrations of a tenant whose plan or features have just changed. Runs that waited for
-/// this continue.
+/// Suspends or resumes the integrations of a tenant whose plan or features have just changed. Runs that were waiting
+/// for the resumption continue.
 pub(crate) async fn follow_features(tx: &mut Tx, actor: &str) -> Result<()> {
     match tenants::require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await {
         Ok(()) => resume(tx, actor).await,
@@ -78,9 +79,21 @@ async fn resume(tx: &mut Tx, actor: &str) -> Result<()> {
         .col_expr(Column::SuspendedState, Expr::value(Option::<String>::None))
         .col_expr(Column::SuspendedReason, Expr::value(Option::<serde_json::Value>::None));
     record(tx, actor, "integration.resume", statement, &rows).await?;
+    forget_copies(tx, &rows).await?;
     for hint in ::runs::wake_all_because(tx.conn(), tx.tenant(), SUSPENDED, tx.now()).await? {
         tx.hint(hint);
     }
+    Ok(())
+}
+
+/// Makes calendars unknown until they are read again: nobody has followed them while their integration was suspended.
+async fn forget_copies(tx: &Tx, rows: &[Model]) -> Result<()> {
+    use entity::connection::{Column, update};
+    let copies = update(tx.tenant())
+        .filter(Column::IntegrationId.is_in(rows.iter().map(|row| row.id)))
+        .col_expr(Column::AsOf, Expr::value(Option::<domain::Timestamp>::None))
+        .col_expr(Column::Watermark, Expr::value(Option::<String>::None));
+    copies.exec(tx.conn()).await?;
     Ok(())
 }
 
@@ -103,9 +116,7 @@ async fn record(
     Ok(())
 }
 
-/// Whether a suspension changes anything: an integration that is over, or that nobody has begun to connect, uses
-/// nothing.
+/// Whether a suspension changes anything: an integration that is over uses nothing.
 const fn may_be_suspended(state: IntegrationState) -> bool {
-    use IntegrationState as S;
-    !state.is_over() && !matches!(state, S::Suspended | S::Retiring | S::Draft)
+    !state.is_over() && !matches!(state, IntegrationState::Suspended | IntegrationState::Retiring)
 }

@@ -1,4 +1,4 @@
-//! Use cases with unrestricted access, for the engine, the reconcilers and the operator's commands.
+//! Unrestricted access to the use cases, for the engine, the reconcilers and the operator's commands.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -12,10 +12,10 @@ use crate::{
     grants::Connectors, vault::SealContext,
 };
 
-/// The use cases of a node together with their dependencies. It gives unrestricted access to every tenant.
+/// The use cases of a node together with their dependencies. This type gives unrestricted access to every tenant.
 ///
-/// The root creates one for each node from a [`Store`]. `api` receives only the [`Services`] in it and cannot create
-/// one, because it does not depend on `entity`, which defines the store. Cheap to clone.
+/// The root crate creates one for each node from a [`Store`]. `api` receives only the [`Services`] in it and cannot
+/// create one, because it does not depend on `entity`, which defines the store. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct System(Arc<Parts>);
 
@@ -63,7 +63,7 @@ impl System {
         Self(Arc::new(Parts { store, queue, vault, services }))
     }
 
-    /// The use cases alone, for `api`.
+    /// The use cases alone, without unrestricted access; for `api`.
     pub fn services(&self) -> &Services {
         &self.services
     }
@@ -73,7 +73,7 @@ impl System {
         self.services.begin(tenant).await
     }
 
-    /// Begins a transaction about the installation, such as its keys. Its audit entries are added to the
+    /// Begins a transaction that changes the installation, such as its keys. Its audit entries are added to the
     /// installation's chain.
     pub async fn begin_installation(&self) -> Result<Tx> {
         self.begin(INSTALLATION_CHAIN).await

@@ -1,9 +1,10 @@
-//! Transactions that lock their tenant, for changes that depend on data read before, such as who the administrators
-//! are: on PostgreSQL, two concurrent transactions could otherwise each remove one of the last two administrators.
+//! Transactions that lock their tenant, for changes that depend on data read before, such as the list of
+//! administrators: on PostgreSQL, two concurrent transactions could otherwise each remove one of the last two
+//! administrators.
 //!
 //! The tenant is locked before any other row, so that these transactions never deadlock. Within a node they are
-//! serialised before they acquire a connection: however many changes of one tenant wait, only one of them holds a
-//! connection.
+//! serialised before they acquire a connection: however many changes of one tenant are waiting, only one of them
+//! occupies a connection.
 
 #![expect(clippy::disallowed_methods, reason = "a tenant is found by its own id")]
 
@@ -13,7 +14,7 @@ use sea_orm::{EntityTrait, QuerySelect, sea_query::LockType};
 
 use crate::{Error, Result, Services, Tx, keyed_locks::KeyedLockGuard};
 
-/// Held while a transaction locks its tenant.
+/// Guard that serialises the transactions that lock the same tenant.
 pub(crate) type TenantLockGuard = KeyedLockGuard<Id<ids::Tenant>>;
 
 impl Services {

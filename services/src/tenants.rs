@@ -1,7 +1,7 @@
 //! Tenants: customer organisations with their plan, features, data key and return URLs.
 //!
 //! Only the vendor's staff create and change tenants. A feature is available if the plan includes it and staff have
-//! switched it on; every use case behind a feature calls [`require_feature`] first.
+//! enabled it; every use case behind a feature first calls [`require_feature`].
 
 #![expect(clippy::disallowed_methods, reason = "the table of tenants begins with itself")]
 
@@ -32,7 +32,7 @@ use crate::{
     roles, suspension,
 };
 
-/// The longest name, in characters.
+/// Maximum length of a tenant's name, in characters.
 const LONGEST_NAME: usize = 200;
 
 crate::noun! {
@@ -45,9 +45,9 @@ crate::noun! {
 pub struct NewTenant {
     /// Display name.
     pub name: String,
-    /// The plan that the tenant pays for.
+    /// The plan for which the tenant pays.
     pub plan: Plan,
-    /// URLs to which browsers may be redirected: each of these and every URL below it.
+    /// Permitted return URLs: browsers may be redirected to each of these and to every URL below it.
     pub return_urls: Vec<String>,
     /// Default time zone as an IANA name.
     pub time_zone: Option<String>,
@@ -119,7 +119,7 @@ impl Tenants {
     ) -> Result<Model> {
         let (mut tx, before) = self.services.begin_locked_as_staff(id).await?;
         if if_version.is_some_and(|version| version != before.version) {
-            let message = "Somebody else has changed this tenant. Read it again, then repeat your change.";
+            let message = "This tenant was changed in the meantime. Reload it, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         let mut columns = Vec::new();
@@ -147,8 +147,8 @@ impl Tenants {
         Ok(after)
     }
 
-    /// Changes a tenant's plan. Integrations that the plan does not include are suspended at once, and resumed once it
-    /// includes them again.
+    /// Changes a tenant's plan. Integrations that the plan does not include are suspended immediately, and resumed once
+    /// a plan includes them again.
     pub async fn set_plan(&self, by: &Staff, id: Id<ids::Tenant>, plan: Plan) -> Result<Model> {
         let (mut tx, before) = self.services.begin_locked_as_staff(id).await?;
         let tenant = change(&tx, [(Column::Plan, Expr::value(plan.as_str()))]).await?;
@@ -163,7 +163,8 @@ impl Tenants {
         Ok(tenant)
     }
 
-    /// Turns a feature of a tenant on or off. Integrations are suspended at once without it, and resumed with it.
+    /// Enables or disables a feature of a tenant. Integrations that need the feature are suspended immediately when it
+    /// is disabled, and resumed when it is enabled.
     pub async fn set_feature(
         &self,
         by: &Staff,
@@ -207,7 +208,7 @@ impl Tenants {
         Ok(known.filter(|feature| includes(plan, *feature)).collect())
     }
 
-    /// Replaces the URLs to which browsers may be redirected.
+    /// Replaces the tenant's return URLs, to which browsers may be redirected.
     pub async fn update_return_urls(
         &self,
         by: &Staff,
@@ -227,7 +228,7 @@ impl Tenants {
         Ok(tenant)
     }
 
-    /// Whether a browser may be redirected to a URL: it must be, or lie below, one of the tenant's return URLs.
+    /// Whether a browser may be redirected to a URL: the URL must be, or lie below, one of the tenant's return URLs.
     pub async fn allows_return_url(&self, _by: Anyone, tenant: Id<ids::Tenant>, url: &str) -> Result<bool> {
         let model = self.find(tenant).await?;
         Ok(model.is_some_and(|tenant| return_url::is_allowed(&tenant, url)))
@@ -244,8 +245,7 @@ impl Tenants {
         if model.is_some_and(|tenant| return_url::is_allowed(&tenant, url)) {
             return Ok(());
         }
-        let message =
-            "This return address is not allowed. Ask the vendor to add it to the tenant's return URLs.";
+        let message = "This return URL is not allowed. Ask the vendor to add it to the tenant's return URLs.";
         Err(Refusal::new("RETURN_URL_NOT_ALLOWED", message).at("returnUrl").into())
     }
 
@@ -254,7 +254,7 @@ impl Tenants {
     }
 }
 
-/// Returns an error unless the tenant's plan includes the feature and staff have switched it on.
+/// Returns an error unless the tenant's plan includes the feature and staff have enabled it.
 pub(crate) async fn require_feature(
     conn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
@@ -278,7 +278,7 @@ pub(crate) async fn require_feature(
     Ok(())
 }
 
-/// Validates a display name: 1 to 200 characters on one line, some of them visible.
+/// Validates a display name: 1 to 200 characters on one line, at least one of them visible.
 pub(crate) fn validate_name(name: &str) -> Result<String> {
     let name = name.trim();
     let refusal = |message: String| Refusal::new("NAME_MALFORMED", message).at("name");
@@ -299,7 +299,7 @@ fn includes(plan: Plan, feature: Feature) -> bool {
     }
 }
 
-/// Stores whether a feature is on; returns whether this changed anything.
+/// Stores whether a feature is enabled; returns whether this changed anything.
 async fn write_feature(tx: &Tx, by: &Staff, feature: Feature, on: bool) -> Result<bool> {
     use entity::tenant_feature::{ActiveModel, Column, Entity, delete};
     if !on {

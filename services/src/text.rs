@@ -1,13 +1,13 @@
-//! Refuses texts that are too long or contain forbidden characters.
+//! Refuses text inputs that are too long or contain forbidden characters.
 
 use domain::text::{self, Fault, Shape};
 
 use crate::{Refusal, Result};
 
-/// Longest URL of a page in characters.
+/// Maximum length of the URL of a page in characters.
 pub(crate) const MAX_URL_LEN: usize = 2_000;
 
-/// Refuses a text of more than `limit` characters (`TEXT_TOO_LONG`), or with characters that are not allowed
+/// Refuses text of more than `limit` characters (`TEXT_TOO_LONG`), or with characters that are not allowed
 /// (`TEXT_MALFORMED`).
 pub(crate) fn check(text: &str, shape: Shape, limit: usize, field: &'static str) -> Result<()> {
     let fault = match text::check_visible(text, shape, limit) {

@@ -1,4 +1,4 @@
-//! A transaction, and the notifications to send after its commit.
+//! Transactions, with the notifications to send after the commit.
 
 use domain::JobHint;
 use domain::{AnyId, Id, Ids, Timestamp, ids, state::Lane};
@@ -16,7 +16,7 @@ use crate::{
     tenant_lock::TenantLockGuard,
 };
 
-/// A column of events, as an array.
+/// Converts one column of the events to an array parameter.
 fn list<T>(events: &[entity::event_log::Model], column: impl Fn(&entity::event_log::Model) -> T) -> Vec<T> {
     events.iter().map(column).collect()
 }
@@ -31,7 +31,7 @@ pub struct Tx {
     after: AfterCommit,
     /// Whether audit entries are also added to the installation's chain.
     with_installation_audit: bool,
-    /// Held by a transaction that locks its tenant. Dropped last, after the transaction.
+    /// Guard of a transaction that locks its tenant. Dropped last, after the transaction.
     turn: Option<TenantLockGuard>,
 }
 
@@ -39,11 +39,11 @@ pub struct Tx {
 /// subscribers read the current state again.
 #[derive(Debug, Default)]
 pub struct AfterCommit {
-    /// Runs that are due.
+    /// Hints for runs that are due.
     pub hints: Vec<JobHint>,
-    /// Events for subscribers: stored in the transaction, published after it.
+    /// Events for subscribers: stored in the transaction, published after the commit.
     pub events: Vec<entity::event_log::Model>,
-    /// Changes of access, for which nodes discard cached authentication results.
+    /// Access changes, for which nodes discard cached authentication results.
     pub access: Vec<AccessChange>,
     /// Actions to append to the audit log at the end of the transaction.
     pub(crate) acts: Vec<AuditRecord>,
@@ -57,7 +57,7 @@ impl AfterCommit {
         Box::pin(audit::append(txn, &services.sealer, std::mem::take(&mut self.acts))).await
     }
 
-    /// Inserts the events in few statements, on PostgreSQL in the same number for any number of events.
+    /// Inserts the events with few statements: on PostgreSQL, their number does not depend on the number of events.
     async fn store_events(&self, txn: &DatabaseTransaction) -> std::result::Result<(), DatabaseError> {
         if txn.get_database_backend() == DatabaseBackend::Postgres {
             return self.store_together(txn).await;
@@ -153,8 +153,8 @@ impl Tx {
         self.tenant
     }
 
-    /// When the transaction began or, if it locked its tenant, when it acquired the lock; the timestamp of all rows
-    /// that it writes.
+    /// When the transaction began or, if it locked its tenant, when it acquired the lock; used as the timestamp of all
+    /// rows that it writes.
     pub fn now(&self) -> Timestamp {
         self.now
     }
@@ -219,7 +219,7 @@ impl Tx {
         self.after.events.push(event);
     }
 
-    /// Notifies every node that permissions of this tenant's users have changed or, in a transaction about the
+    /// Notifies every node that permissions of this tenant's users have changed or, in a transaction of the
     /// installation, those of any caller.
     pub fn notify_access_changed(&mut self) {
         let change = match self.tenant == audit::INSTALLATION_CHAIN {
@@ -231,8 +231,8 @@ impl Tx {
         }
     }
 
-    /// Records an action in the audit log, with the id of the current request. The entry is written immediately
-    /// before the commit. Facts must contain no secret.
+    /// Records an action in the audit log, with the id of the current request. The entry is written immediately before
+    /// the commit. Facts must contain no secret.
     pub fn audit(
         &mut self,
         actor: &str,

@@ -1,7 +1,7 @@
-//! Users of a tenant.
+//! Use cases for the users of a tenant.
 //!
-//! Users with a calendar address are connected automatically: creating a user, or setting an address, enqueues the
-//! activation in the same transaction if the tenant has a live integration.
+//! Users with a calendar address are connected automatically: creating a user, or setting a calendar address, enqueues
+//! the activation in the same transaction if the tenant has a usable integration.
 
 mod check;
 mod connect;
@@ -37,7 +37,7 @@ pub struct NewUser {
     pub email: String,
     /// Display name.
     pub name: String,
-    /// Address of the user's mailbox.
+    /// Email address of the user's mailbox.
     pub calendar_address: Option<String>,
     /// Time zone as an IANA name.
     pub time_zone: Option<String>,
@@ -54,14 +54,14 @@ pub struct UserChange {
     pub name: Option<String>,
     /// New address of the user's mailbox; `Some(None)` removes it.
     pub calendar_address: Option<Option<String>>,
-    /// New time zone; `Some(None)` clears it.
+    /// New email address of the user's mailbox; `Some(None)` removes it.
     pub time_zone: Option<Option<String>>,
     /// Whether the caller confirms the email address, which somebody with fewer permissions may have entered.
     pub confirm_email: bool,
 }
 
 impl Users {
-    /// Creates a user, and connects the user's calendar if the tenant has a live integration.
+    /// Creates a user, and connects the user's calendar if the tenant has a usable integration.
     pub async fn create(&self, by: &Allowed<may::UserCreate>, new: NewUser) -> Result<Model> {
         let made = self.make(by, vec![new]).await.map_err(|(_, error)| error)?;
         made.into_iter().next().ok_or_else(|| Error::not_found("user"))
@@ -112,7 +112,7 @@ impl Users {
             .col_expr(Column::TimeZone, Expr::value(after.time_zone.clone()))
             .col_expr(Column::Version, Expr::value(before.version + 1));
         if statement.exec(tx.conn()).await.map_err(check::refuse_duplicate)?.rows_affected == 0 {
-            let message = "Somebody else has changed this user. Read it again, then repeat your change.";
+            let message = "This user was changed in the meantime. Reload it, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         if before.calendar_address != after.calendar_address {
@@ -135,7 +135,7 @@ impl Users {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
         let user = self.present(&tx, id).await?;
         if check::has_bookings(&tx, &user).await? {
-            let message = "This user takes part in bookings and therefore cannot be removed.";
+            let message = "This user cannot be removed because bookings refer to the user.";
             return Err(Error::refuse("USER_HAS_BOOKINGS", message));
         }
         self.may_take(&tx, &by, &user).await?;
@@ -171,7 +171,7 @@ impl Users {
         Ok(entity::tenant_user::by_ids(scope.tenant(), ids).all(&txn).await?)
     }
 
-    /// The caller's own user.
+    /// The user as whom the caller is authenticated.
     pub async fn me(&self, by: &Own) -> Result<Model> {
         self.of(by, by.user()).await
     }

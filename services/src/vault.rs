@@ -1,12 +1,12 @@
 //! Encryption of secrets at rest.
 //!
-//! Master keys come from the configuration and never enter the database. Every tenant has its own data key, sealed
-//! with one of them: destroying it makes all the tenant's secrets unreadable, backups included. A sealed value is `2 |
-//! key id | nonce | ciphertext` under AES-256-GCM, bound to its location and key by associated data
-//! (`v2|tenant|table|column|row|key id`), so that it cannot be moved to another row. Its key id selects one of several
-//! keys. Values of the first version (`1 | nonce | ciphertext`) name no key and are tried with each.
+//! Master keys come from the configuration and are never stored in the database. Every tenant has its own data key,
+//! sealed with a master key: destroying the data key makes all the tenant's secrets unreadable, backups included. A
+//! sealed value is `2 | key id | nonce | ciphertext` under AES-256-GCM, bound to its location and key by associated
+//! data (`v2|tenant|table|column|row|key id`), so that it cannot be moved to another row. Its key id selects one of
+//! several keys. Values of the first version (`1 | nonce | ciphertext`) contain no key id and are tried with each key.
 //!
-//! [`crate::secrets`] determines which key seals what, and when it changes.
+//! [`crate::secrets`] determines which key seals which values, and when keys are replaced.
 
 mod column;
 mod installation;
@@ -36,7 +36,7 @@ pub struct Vault(Arc<Keys>);
 struct Keys {
     current: Key,
     former: Vec<Key>,
-    /// Key of [`Vault::digest`], once known. It never changes.
+    /// Key for [`Vault::digest`], once it was loaded. It never changes.
     pepper: OnceLock<SecretBox<[u8; 32]>>,
     ids: Ids,
 }
@@ -64,7 +64,7 @@ impl Vault {
         self.0.current.id
     }
 
-    /// Ids of the keys that only open what was sealed before the last rotation.
+    /// Ids of the keys that can only open values sealed before the last rotation.
     pub fn former_key_ids(&self) -> impl Iterator<Item = KeyId> {
         self.0.former.iter().map(|key| key.id)
     }
@@ -105,12 +105,12 @@ impl Vault {
         Key::new(self.0.ids.random_bytes())
     }
 
-    /// Seals a value with an opened data key.
+    /// Seals a value with an unsealed data key.
     pub(crate) fn seal_with(&self, key: &Key, context: SealContext, plain: &[u8]) -> Result<Vec<u8>> {
         key.seal(&self.0.ids, context, plain)
     }
 
-    /// Keyed digest by which a token or key is looked up; `None` until the digest key is known.
+    /// Keyed digest by which a token or key is looked up; `None` until the digest key is loaded.
     pub(crate) fn digest(&self, token: &str) -> Option<Vec<u8>> {
         let pepper = self.0.pepper.get()?;
         let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(pepper.expose_secret())
@@ -119,7 +119,7 @@ impl Vault {
         Some(mac.finalize().into_bytes().to_vec())
     }
 
-    /// Sets the key of digests, which is stored in the database.
+    /// Sets the key for digests, which is stored in the database.
     pub(crate) fn set_pepper(&self, pepper: [u8; 32]) {
         // Whoever comes second read the same row.
         let _already_set = self.0.pepper.set(SecretBox::new(Box::new(pepper)));

@@ -1,7 +1,7 @@
 //! Verification of an integration: checks whether it works, and for which mailboxes.
 //!
-//! Every check has a verdict, evidence and a next action. If a check fails, those that depend on it are `SKIPPED`:
-//! an unreachable system says nothing about its rooms. Reading **and** writing are proven, the latter by two
+//! Every check has a verdict, evidence and a next action. If a check fails, those that depend on it are `SKIPPED`: an
+//! unreachable system proves nothing about its rooms. Both reading **and** writing are verified, the latter with two
 //! simultaneous probe events in the service mailbox, which are removed again (S2.6, S4.4).
 
 use domain::{
@@ -30,13 +30,13 @@ const PROBES: usize = 5;
 pub struct Check {
     /// Name of the check, in upper case.
     pub name: String,
-    /// The mailbox that was checked; `None` if the check concerns the whole system.
+    /// The mailbox that was checked; `None` if the check applies to the whole calendar system.
     pub mailbox: Option<String>,
     /// Result of the check.
     pub verdict: Verdict,
-    /// What the check observed.
+    /// The evidence that the check found, as a sentence.
     pub evidence: Message,
-    /// What to do about the result; `None` if nothing.
+    /// What to do about the result; `None` if nothing has to be done.
     pub next_action: Option<Message>,
 }
 
@@ -47,14 +47,14 @@ pub struct Report {
     pub checks: Vec<Check>,
     /// Rooms listed in the directory.
     pub rooms: Vec<RoomInfo>,
-    /// The organisation, if it was reached.
+    /// The organisation, if the calendar system was reached.
     pub organisation: Option<providers::Organisation>,
     /// Display name of the service mailbox, if one was verified.
     pub service_name: Option<String>,
     /// The first temporary error, because of which the verification must be repeated.
     pub again: Option<Error>,
     /// Whether permissions may be missing only because the provider has not fully applied a fresh consent yet. Always
-    /// `false` for providers whose permissions take effect at once.
+    /// `false` for providers whose permissions take effect immediately.
     pub spreading: bool,
 }
 
@@ -148,8 +148,8 @@ impl Checklist<'_> {
         self.note(name, mailbox, Verdict::Failed, evidence, Some(next));
     }
 
-    /// Checks that the system is reachable, grants access, and still belongs to the same organisation. Distinguishes
-    /// unreachable from refused.
+    /// Checks that the calendar system is reachable, grants access, and still belongs to the same organisation.
+    /// Distinguishes an unreachable system from one that denies access.
     async fn reach(&mut self, integration: &entity::integration::Model) -> bool {
         let organisation = match self.provider.organisation(self.session).await {
             Ok(organisation) => organisation,
@@ -178,7 +178,7 @@ impl Checklist<'_> {
         same
     }
 
-    /// Checks that people and rooms are listed.
+    /// Checks that people and rooms are listed in the directory.
     async fn directory(&mut self) -> bool {
         match self.provider.people(self.session, None).await {
             Ok(page) => {
@@ -292,7 +292,7 @@ impl Checklist<'_> {
         NewEvent {
             effect_key: key.to_owned(),
             title: "Connection test".to_owned(),
-            text: "Muster uses this entry to test that it can write appointments, and then removes it."
+            text: "Muster created this entry to check that it can write appointments, and will remove it."
                 .to_owned(),
             range: TimeRange { start: day, end: day + chrono::Duration::minutes(30) },
             zone: "UTC".to_owned(),
@@ -304,8 +304,8 @@ impl Checklist<'_> {
         }
     }
 
-    /// Checks which mailboxes contain unreadable items. These count as busy or, if their times are unknown, block
-    /// nothing.
+    /// Checks which mailboxes contain unreadable items. These items count as busy or, if their times are unknown, block
+    /// no time.
     async fn unreadable(&mut self, integration: &entity::integration::Model) -> Result<()> {
         use entity::connection::{Column, of};
         let txn = self.services.read(integration.tenant_id).await?;
@@ -337,9 +337,9 @@ impl Checklist<'_> {
         Ok(())
     }
 
-    /// Checks that every room can be reached. An unreachable room is a warning: partial access is a normal state
-    /// (S4.12). Busy times alone prove nothing, because Microsoft returns them for every room to anybody who may
-    /// query one mailbox.
+    /// Checks that every room is accessible. An inaccessible room is a warning: partial access is a normal state
+    /// (S4.12). Busy times alone prove nothing, because Microsoft returns them for every room to anybody who may query
+    /// one mailbox.
     async fn each_room(&mut self) {
         let addresses: Vec<String> = self.report.rooms.iter().map(|room| room.address.clone()).collect();
         if addresses.is_empty() {
@@ -367,7 +367,7 @@ impl Checklist<'_> {
     }
 }
 
-/// The service mailbox to verify: the candidate or, without one, the current one.
+/// The service mailbox to verify: the candidate or, if there is none, the current service mailbox.
 pub fn mailbox_to_verify<'a>(
     integration: &'a entity::integration::Model,
     candidate: Option<&'a str>,

@@ -1,5 +1,5 @@
-//! Parameters of database URLs. The database's client logs a parameter that it does not know, with its value, which may
-//! be a password; so such a URL is refused before.
+//! Checks the parameters of database URLs. The database's client logs an unsupported parameter with its value, which
+//! may be a password; so such a URL is rejected before.
 
 use url::Url;
 
@@ -30,7 +30,7 @@ const POSTGRES: [&str; 18] = [
 const SQLITE: [&str; 4] = ["mode", "cache", "immutable", "vfs"];
 /// The parameter whose value is a secret.
 const PASSWORD: &str = "password";
-/// Placeholder for values that may be secret.
+/// Placeholder for values in output that may be secret.
 pub(super) const REDACTED: &str = "***";
 
 fn is_known(url: &Url, name: &str) -> bool {
@@ -46,12 +46,12 @@ fn is_option(name: &str) -> bool {
     option.is_some_and(is_plain)
 }
 
-/// Whether a name is a plain word and not part of an unencoded password.
+/// Whether a parameter name is a plain word and not part of an unencoded password.
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
-/// Rejects a URL with a parameter that the database client does not know.
+/// Rejects a URL with a parameter that the database client does not support.
 pub(super) fn check(key: &'static str, url: &str) -> Result<(), Error> {
     let Ok(url) = Url::parse(url) else { return Ok(()) };
     let unknown = url.query_pairs().map(|(name, _)| name).find(|name| !is_known(&url, name));
@@ -62,8 +62,8 @@ pub(super) fn check(key: &'static str, url: &str) -> Result<(), Error> {
     }
 }
 
-/// The URL with its secrets replaced; `None` if it cannot be parsed completely, because any part of it may then be a
-/// password.
+/// The database URL with its secrets replaced; `None` if it cannot be parsed completely, because any part of it may
+/// then be a password.
 pub(super) fn redact_secrets(text: &str) -> Option<String> {
     let mut url = Url::parse(&text.replace("{domain}", "domain")).ok()?;
     let is_understood = url.fragment().is_none()

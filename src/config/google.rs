@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-/// Google's endpoints and the operator's registrations. Every customer has a service account of its own; an
-/// application of the operator's is needed only for users who connect their own calendars.
+/// Google's endpoints and the operator's registrations. Every customer has a separate service account; an application
+/// of the operator is needed only for users who connect their own calendars.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Google {
@@ -28,7 +28,8 @@ pub struct Google {
     /// The base URL of the Directory API.
     #[serde(default = "google_directory_url")]
     pub directory_url: Url,
-    /// The signer for service accounts that are named without their keys; without one such accounts are not offered.
+    /// The signer for service accounts that are connected without their keys; without a signer such accounts are not
+    /// offered.
     pub keyless: Option<KeylessSigning>,
 }
 
@@ -38,7 +39,7 @@ pub struct Google {
 pub struct KeylessSigning {
     /// A URL that returns a token, such as the metadata server's.
     pub token_url: Option<Url>,
-    /// A header for that URL, such as `Metadata-Flavor: Google`.
+    /// An HTTP header for requests to `token_url`, such as `Metadata-Flavor: Google`.
     pub token_header: Option<SecretString>,
     /// A file with a token that another program keeps up to date.
     pub token_file: Option<PathBuf>,
@@ -77,13 +78,13 @@ impl KeylessSigning {
         let mut urls = self.token_url.iter().chain([&self.iam_url]);
         if urls.any(|url| !matches!(url.scheme(), "http" | "https") || !url.has_host()) {
             return Err(
-                "The addresses in google.keyless must begin with https:// (or with http:// on a private network).",
+                "The URLs in google.keyless must begin with https:// (or with http:// on a private network).",
             );
         }
         Ok(())
     }
 
-    /// The name and value of `token_header`.
+    /// The name and value of the header in `token_header`.
     pub fn token_header(&self) -> Option<(HeaderName, SecretString)> {
         let (name, value) = self.token_header.as_ref()?.expose_secret().split_once(':')?;
         let value = value.trim();

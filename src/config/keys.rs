@@ -46,8 +46,8 @@ fn read(key: &SecretString) -> Option<[u8; 32]> {
     Some(key)
 }
 
-/// Whether a key looks random: 32 random bytes have fewer than 16 different values, or constant differences, less
-/// than once in 10^13 cases, unlike keys that people type.
+/// Whether a key looks random. Fewer than one in 10^13 random keys has fewer than 16 different bytes or constant
+/// differences; keys that people type often do.
 fn is_random(key: &[u8; 32]) -> bool {
     let values: BTreeSet<u8> = key.iter().copied().collect();
     let step = key[1].wrapping_sub(key[0]);

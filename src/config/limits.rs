@@ -1,4 +1,4 @@
-//! Rate limits of callers, and limits on concurrent work of a node.
+//! Rate limits for callers, and limits on a node's concurrent work.
 
 use std::time::Duration;
 
@@ -13,24 +13,24 @@ pub struct RateLimits {
     pub caller: RateLimit,
     /// Quota shared by all callers of a tenant, in cost units.
     pub tenant: RateLimit,
-    /// Quota of each client address without valid credentials, in cost units; also counts pages.
+    /// Quota of each client IP address without valid credentials, in cost units; also used for pages.
     pub address: RateLimit,
-    /// Number of attempts with invalid credentials that each client address may make.
+    /// Number of attempts with invalid credentials that each client IP address may make.
     pub refused: RateLimit,
 }
 
-/// A quota: the units available at once, and how long they take to be refilled.
+/// A quota: the units available immediately, and how long they take to be refilled.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {
-    /// Units available at once; 0 means no limit.
+    /// Units available immediately; 0 means no limit.
     pub units: u32,
     /// Seconds until all units are refilled; at least 1.
     pub seconds: u64,
 }
 
 impl RateLimits {
-    /// The quotas as settings of the use cases.
+    /// Converts the quotas to settings of the use cases.
     pub fn settings(&self) -> QuotaSettings {
         QuotaSettings {
             caller: self.caller.quota(),

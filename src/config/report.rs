@@ -34,7 +34,8 @@ pub fn format_report(args: &Args, file: Option<&std::path::Path>) -> Result<Stri
     Ok(lines.iter().map(|(text, origin)| format!("{text:width$}  # {origin}\n")).collect::<Vec<_>>().concat())
 }
 
-/// A value in TOML, with secrets removed. The value of an unknown key may be that of a mistyped secret one.
+/// A value in TOML, with secrets removed. The value of an unknown key is removed too, because the key may be a mistyped
+/// name of a secret.
 fn shown(setting: &Setting, known: &BTreeSet<String>) -> String {
     match is_secret(&setting.key) || !known.contains(&setting.key) {
         true => format!("\"{REDACTED}\""),
@@ -42,7 +43,7 @@ fn shown(setting: &Setting, known: &BTreeSet<String>) -> String {
     }
 }
 
-/// The keys in [`DEFAULTS`], those without a default included, which stand there as comments.
+/// The keys in [`DEFAULTS`], including keys without a default, which it contains as comments.
 fn known_keys() -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     let mut table = String::new();
@@ -60,7 +61,7 @@ fn known_keys() -> BTreeSet<String> {
     keys
 }
 
-/// Whether a key's value must not appear in a terminal or log: the fields of type `SecretString`.
+/// Whether a key's value must not appear in a terminal or log; true for the fields of type `SecretString`.
 fn is_secret(key: &str) -> bool {
     let name = key.rsplit('.').next().unwrap_or(key);
     matches!(name, "master_key" | "former_master_keys" | "vendor_key" | "client_secret" | "token_header")
@@ -129,7 +130,12 @@ mod tests {
     /// Compares the list of secret keys with the fields of type `SecretString`.
     #[test]
     fn every_secret_of_the_configuration_is_hidden() {
-        let sources = [include_str!("../config.rs"), include_str!("google.rs"), include_str!("limits.rs")];
+        let sources = [
+            include_str!("../config.rs"),
+            include_str!("google.rs"),
+            include_str!("limits.rs"),
+            include_str!("microsoft.rs"),
+        ];
         let fields = sources.iter().flat_map(|source| source.lines()).filter(|line| {
             line.trim_start().starts_with("pub ") && line.contains(": ") && line.contains("SecretString")
         });

@@ -13,8 +13,8 @@ pub const DEFAULTS: &str = include_str!("default.toml");
 /// Name of the source of values from [`DEFAULTS`].
 const DEFAULT: &str = "default";
 
-/// Variables with the prefix `MUSTER_` that are not configuration: those of tests, scripts and other commands,
-/// which Muster's documents tell people to set.
+/// Environment variables with the prefix `MUSTER_` that are not configuration: those of tests, scripts and other
+/// commands, which Muster's documentation mentions.
 const FOREIGN: [&str; 7] = [
     "MUSTER_TEST_",
     "MUSTER_PYTHON",
@@ -25,15 +25,15 @@ const FOREIGN: [&str; 7] = [
     "MUSTER_SANDBOX_URL",
 ];
 
-/// The values that were read, before they are validated.
+/// The configuration values that were read, before they are validated.
 #[derive(Debug)]
 pub struct Sources {
     merged: config::Config,
-    /// The configuration file, as named by the operator.
+    /// The configuration file, as specified by the operator.
     file: String,
 }
 
-/// An effective value.
+/// An effective configuration value with its source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {
     /// The key, with dots between nested names.
@@ -45,7 +45,7 @@ pub struct Setting {
 }
 
 impl Sources {
-    /// Reads the defaults, a file, if one is given, and these environment variables.
+    /// Reads the defaults, a file, if one is specified, and these environment variables.
     pub fn read(
         file: Option<&Path>,
         variables: impl Iterator<Item = (String, String)>,
@@ -72,8 +72,8 @@ impl Sources {
         Ok(Self { merged, file: file.map(|file| file.display().to_string()).unwrap_or_default() })
     }
 
-    /// Parses the configuration; fails if a key is unknown or a value has the wrong type. Does not check whether
-    /// the combination is possible.
+    /// Parses the configuration; fails if a key is unknown or a value has the wrong type. Does not check combinations
+    /// of values.
     pub fn config(&self) -> Result<Config, Error> {
         Config::deserialize(self.merged.clone()).map_err(unreadable_config)
     }
@@ -84,8 +84,8 @@ impl Sources {
     }
 }
 
-/// Whether a variable is meant as configuration. Kubernetes sets variables for the services beside a container: for
-/// one called `muster` they have our prefix.
+/// Whether an environment variable is meant as configuration. Kubernetes sets variables for the services beside a
+/// container: those for a service called `muster` have the same prefix.
 fn is_ours(name: &str, value: &str) -> bool {
     let is_foreign = FOREIGN.iter().any(|foreign| name.starts_with(foreign));
     let is_service = name.starts_with("MUSTER_SERVICE_")
@@ -94,8 +94,8 @@ fn is_ours(name: &str, value: &str) -> bool {
     !is_foreign && !is_service
 }
 
-/// The values of a table and its nested tables. `file` is the source of values from the file, which the parser
-/// knows only relative to the working directory.
+/// The values of a table and its nested tables. `file` is the source of values from the file, which the parser reports
+/// only relative to the working directory.
 fn flat(table: &Value, file: &str) -> Vec<Setting> {
     let mut settings = Vec::new();
     walk("", table, file, &mut settings);

@@ -4,7 +4,7 @@ use config::ConfigError;
 
 use super::Error;
 
-/// The error with the position in the file and what was expected there.
+/// The error with the position in the file and the value that was expected there.
 pub(super) fn unreadable_config(error: ConfigError) -> Error {
     Error::Unreadable(said(&error))
 }
@@ -55,7 +55,7 @@ fn without_texts(message: &str) -> String {
     parts.map(|(index, part)| if index % 2 == 0 { part } else { "..." }).collect()
 }
 
-/// The message for an unknown key, with the most similar known key.
+/// The message for an unknown key, with the most similar supported key.
 fn unknown_key(message: &str) -> Option<String> {
     let (_, rest) = message.split_once("unknown field `")?;
     let (key, expected) = rest.split_once('`')?;
@@ -71,7 +71,7 @@ fn unknown_key(message: &str) -> Option<String> {
     Some(format!("there is no key `{key}`. {hint}Known here: {expected}"))
 }
 
-/// Minimum similarity, between 0 and 1, at which a word counts as a misspelling of another.
+/// Minimum similarity, between 0 and 1, for a word to count as a misspelling of another.
 const LIKE: f64 = 0.6;
 
 #[cfg(test)]

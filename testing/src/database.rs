@@ -1,4 +1,4 @@
-//! One database for each test, which goes away with it.
+//! Test databases: one for each test, deleted at its end.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use entity::Store;
 use sea_orm::ConnectionTrait;
 use tempfile::TempDir;
 
-/// An empty database of one test, deleted when dropped. Connections to it may still be open then.
+/// An empty database of one test, deleted when dropped, even if connections to it are still open.
 #[derive(Debug)]
 pub struct Database {
     url: String,
@@ -21,19 +21,19 @@ enum Place {
 }
 
 impl Database {
-    /// A database on either store.
+    /// Creates a test database on PostgreSQL or SQLite.
     pub async fn on(postgres: bool) -> Self {
         if postgres { Self::postgres().await } else { Self::sqlite() }
     }
 
-    /// A SQLite file in a folder of its own.
+    /// Creates a SQLite database in a folder of its own.
     pub fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("muster.db").display());
         Self { url, place: Place::File { folder } }
     }
 
-    /// A database on the PostgreSQL server of `MUSTER_TEST_POSTGRES`.
+    /// Creates a database on the PostgreSQL server of `MUSTER_TEST_POSTGRES`.
     pub async fn postgres() -> Self {
         Self::created("").await
     }
@@ -51,7 +51,7 @@ impl Database {
         &self.url
     }
 
-    /// Another database with the same content. Nobody may be connected to this one.
+    /// Creates another database with the same content. There must be no connection to this one.
     pub async fn copy(&self) -> Self {
         match &self.place {
             Place::File { folder } => {

@@ -1,8 +1,9 @@
-//! What the tests of every crate share: databases, private servers and processes.
+//! Fixtures for the tests of every crate: databases, private servers and processes.
 //!
-//! `scripts/test` starts one PostgreSQL and one Redis for the whole suite and says where in the environment:
-//! [`Database::postgres`] creates a database of its own on that server for each test, and [`shared_redis`] is the address of the
-//! other. A test that stops or empties a server starts a private one ([`Postgres`], [`Redis`]).
+//! `scripts/test` starts one PostgreSQL and one Redis server for the whole suite and passes their URLs in environment
+//! variables. [`Database::postgres`] creates a separate database on the PostgreSQL server for each test;
+//! [`shared_redis`] is the URL of the Redis server. A test that stops or empties a server starts a private one
+//! ([`Postgres`], [`Redis`]).
 
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "what a test sets up must succeed")]
 
@@ -17,18 +18,18 @@ pub use self::{
     redis::{Redis, RedisAddress},
 };
 
-/// A variable of the environment that `scripts/test` sets.
+/// The value of an environment variable that `scripts/test` sets.
 pub fn required(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests through scripts/test"))
 }
 
-/// A number from the environment, such as the size of a test; `None` if it is not set.
+/// A number from an environment variable, such as the size of a test; `None` if it is not set.
 pub fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
 }
 
-/// URL of the Redis server that all tests share; each uses a key prefix of its own.
+/// URL of the Redis server that all tests share; each test uses a key prefix of its own.
 pub fn shared_redis() -> String {
     required("MUSTER_TEST_REDIS")
 }

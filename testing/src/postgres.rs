@@ -1,4 +1,4 @@
-//! A private PostgreSQL server, which may be crashed and restarted.
+//! A private PostgreSQL server for one test, which may be crashed and restarted.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,11 +11,12 @@ use crate::{
     until_said,
 };
 
-/// How long a server may take to end, and how long after a crash a node that was starting may have met it.
+/// Maximum time that a server takes to stop, and the time after a crash in which a starting node may have been
+/// affected.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A private PostgreSQL server. What it has acknowledged survives the death of its processes: it writes its log at every commit, and
-/// the system keeps what was written. Only a power cut would lose it.
+/// A private PostgreSQL server. Acknowledged commits survive a crash of its processes: the server writes its log at
+/// every commit, and the operating system keeps what was written. Only a power failure would lose them.
 #[derive(Debug)]
 pub struct Postgres {
     folder: PathBuf,
@@ -31,7 +32,7 @@ impl Postgres {
         Self::with_access(folder, None)
     }
 
-    /// Starts a server that requires a password of these roles.
+    /// Starts a server that requires a password for these roles.
     pub fn with_passwords(folder: &Path, roles: &[&str]) -> Self {
         let roles = roles.join(",");
         let access =
@@ -84,7 +85,7 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Ends at once without finishing anything, as in a crash, and starts again after this time.
+    /// Stops the server immediately without finishing any work, as in a crash, and starts it again after this time.
     pub async fn crash(&mut self, away: Duration) {
         self.process.signal("QUIT");
         assert!(self.process.end(PATIENCE).await.is_some(), "PostgreSQL does not end");
@@ -94,13 +95,13 @@ impl Postgres {
         self.crashed = Some(Instant::now());
     }
 
-    /// Whether a node that was starting may have met a crash.
+    /// Whether a starting node may have been affected by a recent crash.
     pub fn crashed_lately(&self) -> bool {
         self.crashed.is_some_and(|at| at.elapsed() < PATIENCE)
     }
 }
 
-/// PostgreSQL refuses to run as root.
+/// The user as which the server runs if the test runs as root, because PostgreSQL refuses to run as root.
 fn server_user() -> Option<&'static str> {
     let id = Command::new("id").arg("-u").output().unwrap();
     let is_root = String::from_utf8_lossy(&id.stdout).trim() == "0";
@@ -115,7 +116,7 @@ fn server(program: &Path, folder: &Path) -> Command {
     command
 }
 
-/// Where PostgreSQL's server programs are; Debian keeps them out of the PATH.
+/// The folder of PostgreSQL's server programs, which are not in the PATH on Debian.
 fn programs() -> PathBuf {
     let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let mut folders: Vec<PathBuf> =

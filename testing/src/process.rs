@@ -64,12 +64,13 @@ impl Drop for Process {
     }
 }
 
-/// A program that ends with this process, even if this process is killed, where the system supports that.
+/// A command whose process ends with this process, even if this process is killed, where the operating system supports
+/// that.
 pub fn bound(program: impl AsRef<std::ffi::OsStr>) -> Command {
     bound_as(None, program)
 }
 
-/// Like [`bound`], as another user.
+/// Like [`bound`], but runs the command as another operating-system user.
 pub fn bound_as(user: Option<&str>, program: impl AsRef<std::ffi::OsStr>) -> Command {
     let can = Path::new("/usr/bin/setpriv").exists() || Path::new("/bin/setpriv").exists();
     if !can {
@@ -84,12 +85,12 @@ pub fn bound_as(user: Option<&str>, program: impl AsRef<std::ffi::OsStr>) -> Com
     command
 }
 
-/// A free port. Another process could take it before its user does, but none here does.
+/// A free TCP port. Another process could use it first, but no test process does.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// The end of a log, for the message of a failure.
+/// The end of a log file, to be included in the message of a failed test.
 pub fn tail(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();

@@ -24,13 +24,13 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Starts a server that logs into a folder.
+    /// Starts a server that writes its log to a folder.
     pub fn start(folder: &Path) -> Self {
         let port = free_port();
         Self { folder: folder.to_owned(), port, process: Self::run(folder, port), own_folder: None }
     }
 
-    /// Starts a server in a folder of its own, deleted with it.
+    /// Starts a server in a folder of its own, which is deleted with it.
     pub fn private() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut server = Self::start(folder.path());
@@ -83,7 +83,7 @@ impl Redis {
         self.process.signal("CONT");
     }
 
-    /// The server's address, which stays the same over restarts.
+    /// The server's network address, which stays the same after restarts.
     pub fn address(&self) -> RedisAddress {
         RedisAddress { port: self.port }
     }
@@ -94,7 +94,7 @@ impl Redis {
     }
 }
 
-/// Where a private server listens.
+/// The network address of a private Redis server.
 #[derive(Debug, Clone, Copy)]
 pub struct RedisAddress {
     port: u16,

@@ -189,7 +189,7 @@ fn what_connectors_keep_begins_with_the_scope_of_its_session() {
         ("providers/src/caldav/auth.rs", "fn credential_key("),
         ("providers/src/exchange/endpoint.rs", "let key ="),
         ("providers/src/exchange/rooms.rs", "fn rooms_key"),
-        ("providers/src/google/request.rs", "self.token_for_subject("),
+        ("providers/src/google/request.rs", ".token_for_subject("),
     ];
     let sources: BTreeMap<String, String> = sources().into_iter().collect();
     for (file, maker) in makers {

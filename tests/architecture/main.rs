@@ -22,5 +22,6 @@ mod roles;
 mod rotation;
 mod row_level_security;
 mod sealed;
+mod sizes;
 mod storage;
 mod words;

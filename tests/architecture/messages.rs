@@ -42,7 +42,7 @@ const FOLDERS: [&str; 13] = [
 /// Sentences that are no reasons, and why.
 const EXCEPTIONS: [(&str, &str, &str); 1] = [(
     "services/src/verification.rs",
-    "Muster uses this entry to test that it can write appointments, and then removes it.",
+    "Muster created this entry to check that it can write appointments, and will remove it.",
     "the text of the probe events",
 )];
 

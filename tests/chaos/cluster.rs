@@ -1,8 +1,10 @@
 //! A whole installation as separate processes: stores, the sandbox with its journal, nodes, one connected organisation.
 
+mod api;
+mod sandbox;
+
 use std::{
     collections::BTreeMap,
-    io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
@@ -19,6 +21,10 @@ use testing::{
 };
 use url::Url;
 
+pub use self::{
+    api::Api,
+    sandbox::{Entry, Sandbox},
+};
 use super::database::Database;
 
 /// The program under test: this build's, unless the environment names another one.
@@ -275,184 +281,4 @@ impl Cluster {
 fn open_to_servers(folder: &Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711)).unwrap();
-}
-
-/// The GraphQL API, called as a vendor's back end calls it: an unanswered request is sent again with the same key.
-#[derive(Debug, Clone)]
-pub struct Api {
-    client: http::Client,
-    pub base: Url,
-    key: String,
-    tenant: Option<String>,
-}
-
-impl Api {
-    /// Asks until there is a well-formed response.
-    pub async fn ask(&self, query: &str, variables: Value) -> Value {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let why = match self.once(query, &variables).await {
-                Ok(data) => return data,
-                Err(why) => why,
-            };
-            assert!(Instant::now() < until, "the API does not answer: {why}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
-
-    /// The back end's key.
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
-    /// The same back end, acting for another tenant.
-    pub fn acting_for(&self, tenant: &str) -> Self {
-        Self { tenant: Some(tenant.to_owned()), ..self.clone() }
-    }
-
-    async fn once(&self, query: &str, variables: &Value) -> Result<Value, String> {
-        let answer = self.answer(query, variables).await?;
-        let mut body: Value = answer.json().map_err(|_| answer.text())?;
-        match body["errors"].get(0) {
-            None => Ok(body["data"].take()),
-            Some(error) => Err(error.to_string()),
-        }
-    }
-
-    /// Asks once, whatever the response is.
-    pub async fn answer(&self, query: &str, variables: &Value) -> Result<http::Response, String> {
-        let mut request = http::Request::new(http::Method::POST, self.base.join("/graphql").unwrap())
-            .header(http::header::ACCEPT, "application/json")
-            .authorization(&format!("Bearer {}", self.key))
-            .body("application/json", json!({ "query": query, "variables": variables }).to_string());
-        if let Some(tenant) = &self.tenant {
-            request = request.header(http::HeaderName::from_static("muster-tenant"), tenant);
-        }
-        self.client.send(request).await.map_err(|error| error.to_string())
-    }
-
-    /// Calls a mutation until there is a response; returns its payload, refusals included.
-    pub async fn mutate(&self, field: &str, selection: &str, input: Value) -> Value {
-        let ty = format!("{}{}Input", field[..1].to_uppercase(), &field[1..]);
-        let query = format!(
-            "mutation($input: {ty}!) {{ {field}(input: $input) {{ {selection} userErrors {{ code message }} }} }}"
-        );
-        self.ask(&query, json!({ "input": input })).await[field].take()
-    }
-
-    /// Calls a mutation that must not be refused.
-    pub async fn change(&self, field: &str, selection: &str, input: Value) -> Value {
-        let payload = self.mutate(field, selection, input).await;
-        assert_eq!(payload["userErrors"], json!([]), "{field}: {payload}");
-        payload
-    }
-}
-
-/// The imitation of the providers, with its append-only journal.
-pub struct Sandbox {
-    pub url: Url,
-    process: Process,
-    folder: PathBuf,
-    client: http::Client,
-    /// The position up to which the journal was read, and the entries read.
-    read: std::sync::Mutex<(u64, Vec<Entry>)>,
-}
-
-impl Sandbox {
-    async fn start(folder: &Path, client: http::Client) -> Self {
-        let port = free_port();
-        let url: Url = format!("http://127.0.0.1:{port}/").parse().unwrap();
-        let (process, read) = (Self::run(folder, port), std::sync::Mutex::default());
-        let sandbox = Self { url, process, folder: folder.to_owned(), client, read };
-        sandbox.until_there().await;
-        sandbox
-    }
-
-    fn run(folder: &Path, port: u16) -> Process {
-        let mut command = bound(program());
-        command.args(["sandbox", "serve", "--listen", &format!("127.0.0.1:{port}"), "--data"]);
-        command.arg(folder.join("sandbox")).arg("--journal").arg(folder.join("journal.jsonl"));
-        Process::start(command, &folder.join("sandbox.log"))
-    }
-
-    async fn until_there(&self) {
-        let until = Instant::now() + PATIENCE;
-        while self.try_get("/control/clock").await.is_none() {
-            assert!(Instant::now() < until, "the sandbox does not start");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    /// Kills the sandbox and starts it again after `away`, from where it stopped.
-    pub async fn crash(&mut self, away: Duration) {
-        self.process.kill();
-        tokio::time::sleep(away).await;
-        self.process = Self::run(&self.folder, self.url.port().unwrap());
-        self.until_there().await;
-    }
-
-    async fn try_get(&self, path: &str) -> Option<Value> {
-        let request = http::Request::new(http::Method::GET, self.url.join(path).unwrap());
-        self.client.send(request).await.ok()?.json().ok()
-    }
-
-    pub async fn get(&self, path: &str) -> Value {
-        self.control(http::Method::GET, path, None).await
-    }
-
-    pub async fn post(&self, path: &str, body: &Value) -> Value {
-        self.control(http::Method::POST, path, Some(body)).await
-    }
-
-    /// Plants a fault.
-    pub async fn fault(&self, fault: Value) {
-        self.post("/control/faults", &fault).await;
-    }
-
-    /// Removes all planted faults.
-    pub async fn clear_faults(&self) {
-        self.control(http::Method::DELETE, "/control/faults", None).await;
-    }
-
-    /// Asks until there is a response: a kept-alive connection may have ended with an earlier process.
-    async fn control(&self, method: http::Method, path: &str, body: Option<&Value>) -> Value {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let mut request = http::Request::new(method.clone(), self.url.join(path).unwrap());
-            if let Some(body) = body {
-                request = request.body("application/json", body.to_string());
-            }
-            match self.client.send(request).await {
-                Ok(answer) => {
-                    assert!(answer.status.is_success(), "{path}: {}", answer.text());
-                    return answer.json().unwrap();
-                }
-                Err(error) => assert!(Instant::now() < until, "the sandbox does not answer {path}: {error}"),
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    /// The journal so far, read from its file.
-    pub fn journal(&self) -> Vec<Entry> {
-        let mut read = self.read.lock().unwrap();
-        let mut file = std::fs::File::open(self.folder.join("journal.jsonl")).unwrap();
-        file.seek(SeekFrom::Start(read.0)).unwrap();
-        let mut text = String::new();
-        file.read_to_string(&mut text).unwrap();
-        // The last line may be half written.
-        let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
-        read.0 += whole.len() as u64;
-        read.1.extend(whole.lines().map(|line| serde_json::from_str::<Entry>(line).unwrap()));
-        read.1.clone()
-    }
-}
-
-/// A line of the journal.
-#[derive(Debug, Clone, serde::Deserialize)]
-pub struct Entry {
-    pub at: domain::Timestamp,
-    pub key: Option<String>,
-    pub outcome: String,
-    pub status: u16,
 }

@@ -16,7 +16,7 @@ const VALUE_TYPES = [
 
 // Clients list these objects and never fetch them individually.
 const EDGES_WITHOUT_NODE = [
-  'ApiKeyEdge', 'AuditEntryEdge', 'CampaignItemEdge', 'IssuedTokenEdge', 'OpenIdIdentityEdge', 'OpenIdIssuerEdge', 'RunStepEdge',
+  'ApiKeyEdge', 'AuditEntryEdge', 'CampaignItemEdge', 'InvitationEdge', 'IssuedTokenEdge', 'OpenIdIdentityEdge', 'OpenIdIssuerEdge', 'RunStepEdge',
 ];
 
 const off = (...names) => Object.fromEntries(names.map((name) => [`@graphql-eslint/${name}`, 'off']));

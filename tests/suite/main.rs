@@ -21,6 +21,7 @@ mod one_connection;
 mod online;
 mod paths;
 mod radicale;
+mod runs;
 mod s1_connecting;
 mod s2_service_account;
 mod s3_everyone;

@@ -8,7 +8,7 @@ use engine::{Next, nothing};
 use providers::{Error, ErrorKind, Provider, Remedy, Session};
 use serde::{Deserialize, Serialize};
 use services::{
-    Change, OWN_LIMIT_CODE, StepServices, change::IntegrationChange, health,
+    Change, StepServices, change::IntegrationChange, health,
     run_inputs::CheckIntegration as Input,
 };
 
@@ -78,7 +78,7 @@ async fn check(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
         Probe::Failed(error) if health::is_refusal(&error) => {
             changes.push(health::integration_failing(integration.id, &error));
         }
-        Probe::Failed(error) if error.code == OWN_LIMIT_CODE => return Err(error.into()),
+        Probe::Failed(error) if services::is_unsent(&error) => return Err(error.into()),
         Probe::Failed(error) => {
             tracing::info!(code = error.kind_code(), integration = %integration.id, "not asked for now");
             return Ok(Next::Done);

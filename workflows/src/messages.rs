@@ -26,6 +26,7 @@ domain::messages! {
     calendar_too_slow();
 
     no_writable_calendar();
+    meeting_is_over();
     activate_a_calendar();
     connect_again_then_book();
     booking_not_written();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::state::ConnectionState;
 use engine::{Next, nothing};
 use serde::{Deserialize, Serialize};
-use services::{OWN_LIMIT_CODE, run_inputs::OpenChannel as Input};
+use services::run_inputs::OpenChannel as Input;
 
 use crate::{CommittingContext, Outcome, Step, StepContext};
 
@@ -38,7 +38,7 @@ async fn open(context: &CommittingContext, at: &mut Step<Memory>) -> Outcome<Sta
     };
     match tokio::time::timeout(LONGEST, context.commits.open_or_renew_channel(&row)).await {
         Ok(Ok(())) => {}
-        Ok(Err(services::Error::Provider(error))) if error.code != OWN_LIMIT_CODE => {
+        Ok(Err(services::Error::Provider(error))) if !services::is_unsent(&error) => {
             tracing::info!(code = error.code, %connection, "no channel for now");
         }
         Ok(Err(error)) => return Err(error.into()),

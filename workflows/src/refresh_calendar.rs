@@ -11,7 +11,7 @@ use engine::Next;
 use providers::{Error, ErrorKind, Remedy};
 use serde::{Deserialize, Serialize};
 use services::{
-    Change, OWN_LIMIT_CODE, StepServices, calendars,
+    Change, StepServices, calendars,
     health::{self, Diagnosis},
     run_inputs::RefreshCalendar as Input,
 };
@@ -81,8 +81,8 @@ async fn reread(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
         Ok(Err(error)) => error,
         Err(_) => too_slow(),
     };
-    // That our own limits leave no room says nothing of the mailbox.
-    if error.code == OWN_LIMIT_CODE {
+    // What was not sent says nothing of the mailbox.
+    if services::is_unsent(&error) {
         return Err(error.into());
     }
     let known_good = integration.known_good.as_deref();

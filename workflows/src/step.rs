@@ -50,9 +50,6 @@ impl engine::Context for StepContext {
 /// How long a run waits after reading a value that only a newer version knows.
 const UNKNOWN_WORD_PAUSE: Duration = Duration::from_mins(1);
 
-/// How long a run waits for a suspended integration, unless its resumption wakes the run before.
-const SUSPENSION_PAUSE: Duration = Duration::from_mins(15);
-
 /// Why a step did not succeed: the engine's error, to which `?` converts the errors of services, providers and the
 /// database.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +65,12 @@ impl StepError {
     pub fn from_reason(reason: Reason) -> Self {
         Self(engine::StepError::Fail(reason))
     }
+
+    /// The run waits for the vendor to resume the integration, which wakes it.
+    fn suspended() -> Self {
+        let (reason, after) = (services::suspension::reason(), services::SUSPENSION_PAUSE);
+        Self(engine::StepError::Later { reason, after })
+    }
 }
 
 impl From<StepError> for engine::StepError {
@@ -79,6 +82,9 @@ impl From<StepError> for engine::StepError {
 impl From<providers::Error> for StepError {
     fn from(error: providers::Error) -> Self {
         use engine::StepError::{Fail, Later, Retry};
+        if error.code == services::SUSPENDED_CODE {
+            return Self::suspended();
+        }
         let reason = services::health::provider_reason(&error);
         Self(match error.remedy {
             Remedy::RetryAfter(after) if error.code == services::OWN_LIMIT_CODE => Later { reason, after },
@@ -99,10 +105,7 @@ impl From<services::Error> for StepError {
                 reason: error.reason().with_next_action(messages::update_all_servers()),
                 after: UNKNOWN_WORD_PAUSE,
             },
-            // The run waits for the vendor to resume the integration, which wakes it.
-            error if services::suspension::is_suspension(&error) => {
-                Later { reason: services::suspension::reason(), after: SUSPENSION_PAUSE }
-            }
+            error if services::suspension::is_suspension(&error) => return Self::suspended(),
             error if error.is_retryable() => Retry { reason: error.reason(), after: None },
             error => Fail(error.reason()),
         })

@@ -92,6 +92,10 @@ async fn route(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
 
 async fn write(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let details = details(context, at).await?;
+    // Nobody is invited to a meeting that is over. The run may have waited for days.
+    if details.booking.end_at <= at.now {
+        return Ok(abandon_because(at, Reason::new("IN_THE_PAST", messages::meeting_is_over())));
+    }
     let target = match target_calendar(context, &details).await {
         Ok(target) => target,
         // Without any consent there is nobody to ask.

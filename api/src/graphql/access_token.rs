@@ -166,9 +166,10 @@ impl AccessTokenMutation {
         .await
     }
 
-    /// Revokes access tokens of a user and closes the WebSocket connections opened with them. Without `tokenIds` it
-    /// also ends the tokens that the tenant's own OpenID issuers have given the user so far. Users may revoke their own
-    /// tokens; for others the caller needs `USER_EDIT` and every permission of that user.
+    /// Revokes access tokens of a user and closes the WebSocket connections opened with them. If `tokenIds` is
+    /// omitted, it also invalidates the tokens that the tenant's own OpenID issuers have issued to the user so far.
+    /// Users may revoke their own tokens; to revoke another user's tokens, the caller needs `USER_EDIT` and every
+    /// permission of that user.
     async fn revoke_access_tokens(
         &self,
         ctx: &Context<'_>,

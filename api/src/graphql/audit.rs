@@ -14,8 +14,8 @@ use super::{
     scalar::DateTime,
 };
 
-/// An action that changed something. Entries are immutable, and each contains the hash of the previous one, so that
-/// the operator can verify that none was altered or removed.
+/// A recorded action that changed an object. Entries are immutable, and each contains the hash of the previous one, so
+/// that the operator can verify that none was altered or removed.
 #[derive(Description, Debug, Clone)]
 pub struct AuditEntry(Model);
 
@@ -43,8 +43,8 @@ impl AuditEntry {
     }
 
     /// Who performed the action: the id of a user (`usr_`), a vendor key (`key_`), an invitation (`lnk_`) or an OpenID
-    /// issuer, `operator` for the server's command line, or the name of the part of Muster that
-    /// acted on its own.
+    /// issuer, `operator` for the server's command line, or the name of the Muster component that performed an
+    /// automatic action.
     async fn actor(&self) -> &str {
         &self.0.actor
     }
@@ -60,8 +60,7 @@ impl AuditEntry {
     }
 
     /// The request that caused the action, as returned in the response header `x-request-id`; for a workflow the id of
-    /// its run (`run_`), for the operator's command line the id of the command (`cmd_`); null if Muster acted on its
-    /// own.
+    /// its run (`run_`), for the operator's command line the id of the command (`cmd_`); null for an automatic action.
     async fn request_id(&self) -> Option<&str> {
         self.0.request.as_deref()
     }
@@ -76,7 +75,7 @@ impl AuditEntry {
         self.0.new_value.clone().map(Json)
     }
 
-    /// Further facts about the action besides the old and new values.
+    /// Additional details of the action, besides the old and new values.
     async fn details(&self) -> Json<serde_json::Value> {
         Json(self.0.details.clone())
     }

@@ -13,7 +13,7 @@ use super::{
     enums::{CampaignState, ConnectedMailboxState},
     failure::{Result, null_if_missing},
     integration::{self, Integration},
-    page::{connection, paginate, parse_page_args},
+    page::{connection, parse_page_args},
     payload::{catch_refusals, payload},
     reason::Reason,
     scalar::DateTime,
@@ -69,13 +69,9 @@ impl Campaign {
     ) -> Option<Result<CampaignItemConnection>> {
         null_if_missing(async {
             let by = ctx.caller().allow::<may::ConnectionView>()?;
-            let items = ctx.services().campaigns().items(&by, self.0.id).await?;
-            let total = items.len() as u64;
-            let page = paginate(
-                items,
-                |item| item.connection_id.uuid(),
-                parse_page_args(first, last, after, before)?,
-            )?;
+            let campaigns = ctx.services().campaigns();
+            let page = campaigns.items(&by, self.0.id, parse_page_args(first, last, after, before)?).await?;
+            let total = campaigns.progress(&by, self.0.id).await?.total as u64;
             Ok(CampaignItemConnection::from_page(page, Some(total)))
         })
         .await
@@ -91,7 +87,7 @@ impl Campaign {
         self.0.started_at.into()
     }
 
-    /// Time at which every mailbox had a result; null until then.
+    /// Time at which the result of the last mailbox was known; null while mailboxes are being activated.
     async fn finished_at(&self) -> Option<DateTime> {
         self.0.finished_at.map(DateTime)
     }
@@ -127,7 +123,7 @@ impl CampaignItem {
         Reason::from_stored(self.0.reason.as_ref())
     }
 
-    /// Time at which the mailbox had a result; null until then.
+    /// Time at which the result was known; null while there is none.
     async fn finished_at(&self) -> Option<DateTime> {
         self.0.finished_at.map(DateTime)
     }
@@ -164,7 +160,7 @@ impl From<campaigns::Progress> for CampaignProgress {
     }
 }
 
-/// What a campaign would do if it started now.
+/// The number of mailboxes that a campaign would activate or skip if it started now.
 #[derive(SimpleObject)]
 pub struct CampaignPreview {
     /// Number of users with a calendar address who would be activated.
@@ -234,8 +230,8 @@ impl CampaignQuery {
         .await
     }
 
-    /// Shows what a campaign of this integration would do now; null if the tenant has no such integration. Needs
-    /// `CONNECTION_VIEW`.
+    /// Counts the mailboxes that a campaign of this integration would activate or skip now; null if the tenant has no
+    /// such integration. Needs `CONNECTION_VIEW`.
     async fn campaign_preview(
         &self,
         ctx: &Context<'_>,

@@ -1,7 +1,9 @@
 //! Connections: mailboxes accessed through an integration.
 
+mod change;
+
 use async_graphql::{Context, Description, Enum, ID, InputObject, Object, SimpleObject};
-use domain::{Id, Permission, Route as Way, ids, may};
+use domain::{Id, Route as Way, ids, may};
 use services::{
     Caller, Services,
     connections::{self, ConnectionFilter},
@@ -9,18 +11,17 @@ use services::{
 };
 
 use super::{
-    context::{ContextExt, format_id, if_visible, parse_id},
+    context::{ContextExt, format_id, parse_id},
     enums::{ConnectedMailboxState, Route},
     failure::{Result, null_if_missing},
     integration::{self, Integration},
     page::{connection, parse_page_args},
-    payload::{catch_refusals, payload},
     reason::Reason,
     room::{self, Room},
-    run::{self, Run},
     scalar::{DateTime, EmailAddress, TimeZone},
     user::{self, User},
 };
+pub use change::ConnectionMutation;
 
 /// A mailbox of a user or room that Muster accesses through an integration.
 #[derive(Description, Debug, Clone)]
@@ -59,12 +60,12 @@ impl ConnectedMailbox {
         self.0.since.into()
     }
 
-    /// What Muster can do with the mailbox, as measured by the last check.
+    /// What Muster can do with the mailbox, as determined by the most recent check.
     async fn capabilities(&self) -> Capabilities {
         connections::capabilities(&self.0).into()
     }
 
-    /// How Muster reaches the mailbox.
+    /// Route by which Muster accesses the mailbox.
     async fn route(&self) -> Route {
         (&self.0.route).into()
     }
@@ -90,13 +91,13 @@ impl ConnectedMailbox {
     }
 
     /// Identifiers of the calendars that make the owner busy, as set by `setCountedCalendars`; null if the provider's
-    /// own rule applies, which `calendars.counts` shows.
+    /// default selection applies, which `calendars.counts` reports.
     async fn counted_calendar_ids(&self) -> Option<Vec<String>> {
         connections::chosen_calendars(&self.0)
     }
 
     /// Items that could not be read when the calendar was last read. Items whose times are partly known count as busy
-    /// for as long as they may last; items whose times are unknown block nothing.
+    /// for as long as they may last; items whose times are unknown block no time.
     async fn unreadable(&self) -> UnreadableItems {
         let examples =
             connections::unreadable_examples(&self.0).into_iter().map(UnreadableItem::from).collect();
@@ -112,17 +113,17 @@ impl ConnectedMailbox {
         Some(ConnectedMailboxFailure { code, since: since.into(), attempts, retry_at })
     }
 
-    /// The user who owns the mailbox; null for a room. Needs `USER_VIEW` unless the caller is that user.
+    /// The user who owns the mailbox; null if a room owns it. Needs `USER_VIEW` unless the caller is that user.
     async fn user(&self, ctx: &Context<'_>) -> Option<Result<User>> {
         user::load_referenced(ctx, self.0.user_id).await
     }
 
-    /// The room that owns the mailbox; null for a user.
+    /// The room that owns the mailbox; null if a user owns it.
     async fn room(&self, ctx: &Context<'_>) -> Option<Result<Room>> {
         room::load_referenced(ctx, self.0.room_id).await
     }
 
-    /// The integration that gives access to the mailbox.
+    /// The integration through which Muster accesses the mailbox.
     async fn integration(&self, ctx: &Context<'_>) -> Option<Result<Integration>> {
         integration::load_referenced(ctx, Some(self.0.integration_id)).await
     }
@@ -142,7 +143,7 @@ connection!(
     |row| row.id.uuid()
 );
 
-/// What Muster can do with a mailbox, as measured by its last check.
+/// What Muster can do with a mailbox, as determined by the most recent check.
 #[derive(SimpleObject)]
 pub struct Capabilities {
     /// Whether the calendar can be listed.
@@ -202,11 +203,11 @@ impl From<connections::CalendarListing> for MailboxCalendar {
 pub enum CalendarKind {
     /// The default calendar, to which bookings are written.
     Default,
-    /// Another calendar of the mailbox's owner.
+    /// An additional calendar of the mailbox's owner.
     Secondary,
     /// A calendar that the provider generates from other data, such as birthdays or holidays.
     Generated,
-    /// A calendar of somebody else, shared with the owner of the mailbox.
+    /// Another person's calendar that is shared with the mailbox's owner.
     Shared,
 }
 
@@ -230,11 +231,11 @@ pub enum UnreadableReason {
     NotDelivered,
 }
 
-/// Consecutive failed attempts to access a mailbox. Muster retries at growing intervals; the mailbox keeps its state
-/// at first and becomes `UNREACHABLE` if the provider's refusal persists.
+/// A series of consecutive failed attempts to access a mailbox. Muster retries at increasing intervals. The mailbox
+/// initially keeps its state and becomes `UNREACHABLE` if the provider keeps denying access.
 #[derive(SimpleObject)]
 pub struct ConnectedMailboxFailure {
-    /// Stable code for programs; docs/errors.md lists them all.
+    /// Stable, machine-readable code; docs/errors.md lists all codes.
     code: String,
     /// Time of the first failure in this series.
     since: DateTime,
@@ -357,114 +358,5 @@ impl ConnectionQuery {
             }
             .await,
         )
-    }
-}
-
-/// Selects the mailbox to activate.
-#[derive(InputObject)]
-pub struct ActivateConnectedMailboxInput {
-    /// Identifier of the connected mailbox to activate.
-    id: ID,
-}
-
-/// Selects the mailbox to exclude.
-#[derive(InputObject)]
-pub struct ExcludeConnectedMailboxInput {
-    /// Identifier of the connected mailbox to exclude.
-    id: ID,
-}
-
-/// Selects the calendars of a mailbox that make its owner busy.
-#[derive(InputObject)]
-pub struct SetCountedCalendarsInput {
-    /// Identifier of the connected mailbox that owns the calendars.
-    connected_mailbox_id: ID,
-    /// Identifiers from `ConnectedMailbox.calendars`, up to 100; null applies the provider's own rule.
-    calendar_ids: Option<Vec<String>>,
-    /// `version` of the connected mailbox as last read; refused with `VERSION_CONFLICT` if it has changed since.
-    if_version: Option<i64>,
-}
-
-payload! {
-    /// Result of `setCountedCalendars`.
-    SetCountedCalendarsPayload {
-        /// The updated connected mailbox, whose calendar is read again at once; null if the caller lacks
-        /// `CONNECTION_VIEW`.
-        connected_mailbox: ConnectedMailbox,
-    }
-}
-payload! {
-    /// Result of `activateConnectedMailbox`.
-    ActivateConnectedMailboxPayload {
-        /// The run that activates the mailbox; follow it with `runProgress`.
-        run: Run,
-    }
-}
-payload! {
-    /// Result of `excludeConnectedMailbox`.
-    ExcludeConnectedMailboxPayload {
-        /// The excluded connected mailbox; null if the caller lacks `CONNECTION_VIEW`.
-        connected_mailbox: ConnectedMailbox,
-    }
-}
-
-#[derive(Default)]
-pub struct ConnectionMutation;
-
-#[Object]
-impl ConnectionMutation {
-    /// Activates a mailbox, whether for the first time or again after a failure or exclusion. Needs `USER_EDIT`.
-    async fn activate_connected_mailbox(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Parameters of `activateConnectedMailbox`.")] input: ActivateConnectedMailboxInput,
-    ) -> Result<ActivateConnectedMailboxPayload> {
-        catch_refusals(async {
-            let by = ctx.caller().allow::<may::UserEdit>()?;
-            let run =
-                ctx.services().connections().activate(&by, parse_id(&input.id, "connection", "id")?).await?;
-            Ok(ActivateConnectedMailboxPayload::done(run::read_enqueued(ctx, &by, run).await?))
-        })
-        .await
-    }
-
-    /// Sets which calendars of a mailbox make its owner busy. Needs `USER_EDIT`.
-    async fn set_counted_calendars(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Parameters of `setCountedCalendars`.")] input: SetCountedCalendarsInput,
-    ) -> Result<SetCountedCalendarsPayload> {
-        catch_refusals(async {
-            let by = ctx.caller().allow::<may::UserEdit>()?;
-            let id = parse_id(&input.connected_mailbox_id, "connection", "connectedMailboxId")?;
-            let connections = ctx.services().connections();
-            let row =
-                connections.set_counted_calendars(&by, id, input.calendar_ids, input.if_version).await?;
-            Ok(SetCountedCalendarsPayload::done(if_visible(
-                ctx,
-                Permission::ConnectionView,
-                ConnectedMailbox(row),
-            )))
-        })
-        .await
-    }
-
-    /// Excludes a mailbox: Muster no longer reads or writes it. Needs `USER_EDIT`.
-    async fn exclude_connected_mailbox(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Parameters of `excludeConnectedMailbox`.")] input: ExcludeConnectedMailboxInput,
-    ) -> Result<ExcludeConnectedMailboxPayload> {
-        catch_refusals(async {
-            let by = ctx.caller().allow::<may::UserEdit>()?;
-            let row =
-                ctx.services().connections().exclude(&by, parse_id(&input.id, "connection", "id")?).await?;
-            Ok(ExcludeConnectedMailboxPayload::done(if_visible(
-                ctx,
-                Permission::ConnectionView,
-                ConnectedMailbox(row),
-            )))
-        })
-        .await
     }
 }

@@ -41,7 +41,8 @@ pub(super) fn if_visible<T>(ctx: &Context<'_>, permission: Permission, changed: 
     ctx.caller().has_permission(permission).then_some(changed)
 }
 
-/// Parses the id of an input field. A malformed id is refused like one that does not exist.
+/// Parses the id of an input field. A malformed id is refused in the same way as the id of an object that does not
+/// exist.
 pub(super) fn parse_id<K: IdKind>(id: &ID, what: &'static str, field: &'static str) -> Result<Id<K>> {
     let unknown = |_| Refusal::new("NOT_FOUND", format!("There is no such {what}.")).at(field);
     Ok(id.parse().map_err(unknown)?)

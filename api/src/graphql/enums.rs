@@ -4,10 +4,10 @@ use async_graphql::Enum;
 use services::rows::Stored;
 
 /// Declares schema enums for domain enums, with conversions both ways. A variant missing on either side does not
-/// compile; a test checks that the words agree.
+/// compile; a test checks that the names agree.
 ///
-/// An enum of words that are read from rows ends with `, or Unknown`: it has a value for words that only a newer
-/// version knows. As a filter, that value selects the rows with such a word.
+/// An enum that is stored in the database ends with `, or Unknown`: it has a variant for values that only a newer
+/// version defines. As a filter, that variant selects the rows with such values.
 macro_rules! mirror {
     ($($(#[$doc:meta])* $name:ident of $of:path $(, or $unknown:ident)? { $($(#[$vdoc:meta])* $variant:ident = $word:tt),* $(,)? })*) => {
         $(mirror! { @one $(#[$doc])* $name of $of $(, or $unknown)? { $($(#[$vdoc])* $variant = $word),* } })*
@@ -36,8 +36,8 @@ macro_rules! mirror {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
         pub enum $name {
             $($(#[$vdoc])* #[graphql(name = $word)] $variant,)*
-            /// A value stored by a newer version of Muster. The object cannot be changed until this server is
-            /// updated.
+            /// A value that a newer server version stored and that this server does not recognise. The object cannot
+            /// be changed until this server is updated.
             #[graphql(name = "UNKNOWN")]
             $unknown,
         }
@@ -140,9 +140,9 @@ mirror! {
     AccessLevel of domain::AccessLevel {
         /// Every calendar of the organisation.
         Full = "FULL",
-        /// The calendars of a group, or selected calendar folders.
+        /// Only the calendars of one mailbox group, or only selected calendar folders.
         Restricted = "RESTRICTED",
-        /// Only busy times. Refused for a service account because it cannot write.
+        /// Only busy times. Rejected for service accounts, which must be able to write events.
         FreeBusy = "FREE_BUSY",
     }
 
@@ -150,13 +150,13 @@ mirror! {
     Route of domain::Route, or Unknown {
         /// With the user's own consent.
         Own = "OWN",
-        /// Muster acts through the service account, inside the mailbox.
+        /// Muster accesses the mailbox itself through the service account.
         Delegated = "DELEGATED",
         /// Muster cannot access the mailbox; it writes bookings to the service mailbox instead.
         ServiceAccount = "SERVICE_ACCOUNT",
     }
 
-    /// Whose calendar a booking is written to.
+    /// The calendar to which a booking is written.
     WrittenVia of domain::WrittenVia, or Unknown {
         /// The organiser's own calendar.
         Organiser = "ORGANISER",
@@ -164,21 +164,21 @@ mirror! {
         ServiceAccount = "SERVICE_ACCOUNT",
     }
 
-    /// State of connecting and using a calendar system.
+    /// State of an integration, from its creation to its removal.
     IntegrationState of domain::state::IntegrationState, or Unknown {
-        /// Created; nobody has been asked for consent yet.
+        /// Created; consent has not been requested yet.
         Draft = "DRAFT",
-        /// Waiting for an administrator to give consent at the provider.
+        /// Pending until an administrator gives consent at the provider.
         AwaitingConsent = "AWAITING_CONSENT",
-        /// The provider granted access; somebody must authorise Muster to use it.
+        /// The provider granted access; Muster may use it only after `authoriseIntegration`.
         AwaitingAuthorization = "AWAITING_AUTHORIZATION",
         /// The access is being verified.
         Verifying = "VERIFYING",
-        /// Waiting for the provider to apply a permission everywhere.
+        /// Pending until a granted permission is effective on all of the provider's servers.
         AwaitingPropagation = "AWAITING_PROPAGATION",
         /// In use.
         Active = "ACTIVE",
-        /// In use, but some mailboxes that were active no longer are.
+        /// In use, but some previously active mailboxes are no longer active.
         Degraded = "DEGRADED",
         /// The provider refuses all requests.
         Failing = "FAILING",
@@ -198,7 +198,7 @@ mirror! {
 
     /// State of a connection to a mailbox.
     ConnectedMailboxState of domain::state::ConnectionState, or Unknown {
-        /// Found in the directory; not activated or excluded yet.
+        /// Found in the directory; neither activated nor excluded yet.
         Discovered = "DISCOVERED",
         /// Excluded by an administrator.
         Excluded = "EXCLUDED",
@@ -218,17 +218,17 @@ mirror! {
 
     /// Outcome of one step of a run.
     StepOutcome of domain::state::StepOutcome, or Unknown {
-        /// The run went on to another state.
+        /// The run moved to another state.
         WentOn = "WENT_ON",
         /// The run waits for a time or a signal.
         Waited = "WAITED",
-        /// The step failed and is repeated later.
+        /// The step failed and will be retried later.
         Retried = "RETRIED",
         /// The step was undone.
         Undone = "UNDONE",
         /// The run is complete.
         Done = "DONE",
-        /// The step failed for good; earlier steps are undone.
+        /// The step failed permanently; earlier steps are undone.
         Failed = "FAILED",
         /// A person stopped the run; its steps are undone.
         Cancelled = "CANCELLED",
@@ -256,7 +256,7 @@ mirror! {
 
     /// State of a booking, from the request to its end.
     BookingState of domain::state::BookingState, or Unknown {
-        /// Accepted; the time is not blocked yet.
+        /// The request was accepted; the time is not blocked yet.
         Requested = "REQUESTED",
         /// The time is blocked; the calendar event is being written.
         Held = "HELD",
@@ -268,7 +268,7 @@ mirror! {
         Confirmed = "CONFIRMED",
         /// At least one room declined the invitation.
         RoomDeclined = "ROOM_DECLINED",
-        /// Could not be written; no event or blocked time remains.
+        /// The calendar event could not be written; the time is no longer blocked.
         Failed = "FAILED",
         /// Cancelled; the event is being, or has been, removed.
         Cancelled = "CANCELLED",
@@ -300,8 +300,8 @@ mirror! {
         Pending = "PENDING",
         /// The meeting can be joined at `onlineMeetingUrl`.
         Ready = "READY",
-        /// There is no meeting: the calendar does not permit one, the calendar system created none, or the booking is
-        /// over.
+        /// There is no online meeting: the calendar does not permit one, the calendar system did not create one, or
+        /// the booking is over.
         Unavailable = "UNAVAILABLE",
     }
 
@@ -311,7 +311,7 @@ mirror! {
         Passed = "PASSED",
         /// The check failed; the integration cannot be used.
         Failed = "FAILED",
-        /// The integration can be used, but an administrator should look at the finding.
+        /// The integration can be used, but an administrator should review the finding.
         Warned = "WARNED",
         /// The check did not run because an earlier one failed or the provider does not support it.
         Skipped = "SKIPPED",

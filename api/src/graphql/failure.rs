@@ -1,9 +1,9 @@
 //! Maps failures of use cases to GraphQL.
 //!
-//! Resolvers use `?` on everything; this module decides where a failure goes. A refusal becomes an entry of a
-//! mutation's `userErrors` ([`super::payload::catch_refusals`]), anything else a top-level error with
-//! `extensions {code, retryable}`. [`Failure`] has no `Display` on purpose: async-graphql would turn it into an error
-//! without a code.
+//! Resolvers use `?` on everything; this module decides how a failure is reported. A refusal becomes an entry of a
+//! mutation's `userErrors` ([`super::payload::catch_refusals`]), anything else a top-level error with `extensions
+//! {code, retryable}`. [`Failure`] has no `Display` on purpose: async-graphql would turn it into an error without a
+//! code.
 
 use std::future::Future;
 
@@ -30,7 +30,7 @@ pub enum Failure {
     Denied(Denied),
     /// An unexpected failure; the details are in the log.
     Broken {
-        /// Stable code for programs.
+        /// Stable, machine-readable code.
         code: &'static str,
         /// Message for a person that reveals no internals.
         message: String,

@@ -37,7 +37,7 @@ impl ApiKey {
         &self.0.name
     }
 
-    /// First characters of the secret, so that people can tell keys apart.
+    /// First characters of the secret, by which people can distinguish keys.
     async fn prefix(&self) -> &str {
         &self.0.prefix
     }
@@ -52,7 +52,8 @@ impl ApiKey {
         keys::permissions_of(&self.0).into_iter().map(Into::into).collect()
     }
 
-    /// Identifier of the only tenant for which the key may act; null if it may act for any tenant, one per request.
+    /// Identifier of the only tenant that the key can access; null if it can access any tenant, selected in each
+    /// request.
     async fn tenant_id(&self) -> Option<ID> {
         self.0.tenant_id.map(format_id)
     }
@@ -62,7 +63,7 @@ impl ApiKey {
         self.0.last_used_at.map(DateTime)
     }
 
-    /// Identifier of the key with which this one was created or rotated; null for a key from the operator's
+    /// Identifier of the vendor key that created or rotated this key; null for a key from the operator's
     /// configuration.
     async fn created_by_id(&self) -> Option<ID> {
         self.0.created_by.map(format_id)
@@ -117,9 +118,9 @@ impl KeyQuery {
 pub struct CreateApiKeyInput {
     /// Display name, 1 to 200 characters.
     name: String,
-    /// Permissions of the key; the caller must hold all of them. `STAFF` cannot be combined with `tenantId`.
+    /// Permissions of the key; the caller must have all of them. `STAFF` cannot be combined with `tenantId`.
     permissions: Vec<Permission>,
-    /// Identifier of the only tenant for which the key may act; omit to let it act for any tenant, one per request.
+    /// Identifier of the only tenant that the key can access; omit to allow any tenant, selected in each request.
     tenant_id: Option<ID>,
     /// Time at which the key expires, in the future; defaults to one year from now unless the operator configured
     /// another lifetime.
@@ -141,8 +142,8 @@ pub struct RotateApiKeyInput {
 pub struct RevokeApiKeyInput {
     /// Identifier of the key to revoke.
     id: ID,
-    /// Whether to revoke also the keys created with it, with those, and so on, except the caller's own. Use it for a
-    /// key that was stolen.
+    /// Whether to also revoke every key that was created with this key, directly or indirectly, except the caller's
+    /// own key. Set it if the key was stolen.
     #[graphql(default)]
     include_created: bool,
 }
@@ -170,7 +171,7 @@ payload! {
     RevokeApiKeyPayload {
         /// The revoked key.
         api_key: ApiKey,
-        /// The keys created with it, if they were included, oldest first.
+        /// The keys revoked because of `includeCreated`, oldest first; empty if it was false.
         created: Vec<ApiKey>,
     }
 }

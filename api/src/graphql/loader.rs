@@ -1,4 +1,4 @@
-//! Batches look-ups: values that the items of a list need one by one are loaded by one call of a use case.
+//! Batches look-ups: values that the items of a list request individually are loaded by one call of a use case.
 //!
 //! The first look-up opens a batch; look-ups before the batch is sent join it. Nothing is cached after the
 //! response: a subscription event or a second mutation of the same request reads again. Every waiting look-up can

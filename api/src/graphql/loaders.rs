@@ -31,7 +31,7 @@ pub(super) struct Loaders {
     pub(super) runs: Loader<Id<ids::Run>, run::Model>,
     /// Connections by the user or room that owns the mailbox.
     pub(super) mailboxes: Loader<AnyId, Vec<connection::Model>>,
-    /// Roles by the user who holds them.
+    /// Roles by the user to whom they are assigned.
     pub(super) roles: Loader<Id<ids::User>, Vec<role::Model>>,
     /// Service accounts by integration.
     pub(super) service_accounts: Loader<Id<ids::Integration>, Vec<service_account::Model>>,
@@ -70,7 +70,7 @@ macro_rules! many {
 }
 
 impl Loaders {
-    /// Loaders for the caller's tenant. For a caller who belongs to none they find nothing.
+    /// Loaders for the caller's tenant. For a caller without a tenant, they find nothing.
     fn new(services: &Services, caller: Option<&Caller>) -> Self {
         let scope = caller.and_then(|caller| caller.allow_member().ok()).map(|member| member.scope());
         Self {
@@ -115,7 +115,7 @@ fn grouped<K: Eq + Hash, V>(rows: Vec<V>, of: impl Fn(&V) -> Option<K>) -> HashM
     groups
 }
 
-/// Extension that gives every request its own data loaders and reading transaction.
+/// Extension that creates the data loaders and the read transaction of every request.
 pub(super) struct LoadersExtension(pub(super) Services);
 
 impl ExtensionFactory for LoadersExtension {
@@ -138,7 +138,8 @@ impl Extension for LoadersExtension {
         next.run(ctx, request.data(self.0.clone()).data(loaders)).await
     }
 
-    /// Before the next root field of a mutation, the caller is authenticated again, which may need the connection.
+    /// Releases the database connection before the next root field of a mutation, because authenticating the caller
+    /// again may need it.
     async fn resolve(
         &self,
         ctx: &ExtensionContext<'_>,

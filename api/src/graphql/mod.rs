@@ -14,6 +14,7 @@ mod directory;
 mod enums;
 mod failure;
 mod integration;
+mod invitation;
 mod issuer;
 mod key;
 mod loader;
@@ -50,6 +51,7 @@ use self::{
         IntegrationMutation, IntegrationQuery, prerequisites::PrerequisiteQuery,
         room_rules::RoomRulesMutation,
     },
+    invitation::InvitationQuery,
     issuer::{IssuerMutation, IssuerQuery},
     key::{KeyMutation, KeyQuery},
     loaders::LoadersExtension,
@@ -72,7 +74,7 @@ pub use self::subscription::Subscription;
 struct PeopleQuery(ViewerQuery, NodeQuery, TenantQuery, UserQuery, RoleQuery);
 
 #[derive(MergedObject, Default)]
-struct AccessQuery(KeyQuery, AccessTokenQuery, IssuerQuery);
+struct AccessQuery(KeyQuery, AccessTokenQuery, IssuerQuery, InvitationQuery);
 
 #[derive(MergedObject, Default)]
 struct CalendarsQuery(IntegrationQuery, PrerequisiteQuery, ConnectionQuery, RoomQuery, DirectoryQuery);

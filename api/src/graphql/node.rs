@@ -36,7 +36,7 @@ pub enum Node {
     User(User),
     /// A named set of permissions.
     Role(Role),
-    /// A link to a calendar system.
+    /// A connection to a calendar system.
     Integration(Integration),
     /// A mailbox accessed through an integration.
     ConnectedMailbox(ConnectedMailbox),

@@ -57,7 +57,7 @@ pub(super) fn parse_page_args(
 fn decode_cursor(text: &str, field: &'static str) -> Result<Uuid> {
     let bytes = BASE64.decode(text).ok().and_then(|bytes| Uuid::from_slice(&bytes).ok());
     let wrong = || {
-        Refusal::new("CURSOR_MALFORMED", "This cursor is not valid. Use one that this list returned.")
+        Refusal::new("CURSOR_MALFORMED", "This cursor is not valid. Use a cursor that this list returned.")
             .at(field)
     };
     Ok(bytes.ok_or_else(wrong)?)
@@ -82,7 +82,7 @@ pub(super) fn paginate<T>(items: Vec<T>, id: impl Fn(&T) -> Uuid, args: PageArgs
 fn size(args: PageArgs) -> Result<(usize, bool)> {
     let (size, backwards) = match (args.first, args.last) {
         (Some(_), Some(_)) => {
-            return Err(Refusal::new("PAGE_AMBIGUOUS", "Give either first or last, not both.").into());
+            return Err(Refusal::new("PAGE_AMBIGUOUS", "Specify either first or last, not both.").into());
         }
         (None, Some(last)) => (last, true),
         (first, None) => (first.unwrap_or(50), false),
@@ -108,7 +108,7 @@ macro_rules! connection {
             nodes: Vec<$node>,
             /// Position of the page in the list.
             page_info: $crate::graphql::page::PageInfo,
-            /// Number of items in the whole list; null where counting would cost too much.
+            /// Number of items in the whole list; null if counting them would be too expensive.
             total_count: Option<u64>,
         }
 

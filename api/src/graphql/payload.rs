@@ -18,12 +18,16 @@ use super::{
 #[expect(clippy::duplicated_attributes, reason = "two fields of one type are no mistake")]
 #[derive(Debug, Clone, Interface)]
 #[graphql(
-    field(name = "code", ty = "String", desc = "Stable code for programs; docs/errors.md lists them all."),
-    field(name = "message", ty = "String", desc = "Explanation for a person, in one sentence."),
+    field(
+        name = "code",
+        ty = "String",
+        desc = "Stable, machine-readable code; docs/errors.md lists all codes."
+    ),
+    field(name = "message", ty = "String", desc = "Human-readable explanation in one sentence."),
     field(
         name = "path",
         ty = "Option<Vec<String>>",
-        desc = "Path of the input field that caused the error, starting with `input`; null if no single field did."
+        desc = "Path of the input field that caused the error, starting with `input`; null if there is no such field."
     ),
     field(
         name = "limit",
@@ -46,13 +50,13 @@ pub enum UserError {
 /// An error without additional fields.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct SimpleError {
-    /// Stable code for programs; docs/errors.md lists them all.
+    /// Stable, machine-readable code; docs/errors.md lists all codes.
     #[graphql(owned)]
     code: String,
-    /// Explanation for a person, in one sentence.
+    /// Human-readable explanation in one sentence.
     #[graphql(owned)]
     message: String,
-    /// Path of the input field that caused the error, starting with `input`; null if no single field did.
+    /// Path of the input field that caused the error, starting with `input`; null if there is no such field.
     #[graphql(owned)]
     path: Option<Vec<String>>,
     /// Maximum that is allowed, in the unit that `message` names; null unless a limit was exceeded.
@@ -66,10 +70,10 @@ pub struct SimpleError {
 /// A user or room is not free at the requested time.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct SlotTakenError {
-    /// Stable code; always `SLOT_TAKEN`.
+    /// Stable, machine-readable code; always `SLOT_TAKEN`.
     #[graphql(owned)]
     code: String,
-    /// Explanation for a person, in one sentence.
+    /// Human-readable explanation in one sentence.
     #[graphql(owned)]
     message: String,
     /// Path of the input field that caused the error, starting with `input`.
@@ -81,7 +85,7 @@ pub struct SlotTakenError {
     /// Always null: no limit was exceeded.
     #[graphql(owned)]
     actual: Option<i32>,
-    /// The users and rooms that are not free; empty if another booking took the time at the same moment.
+    /// The users and rooms that are not free; empty if another booking for the same time was created concurrently.
     conflicts: Vec<Conflict>,
     /// Up to three free times of the same length on the same day, the nearest ones, in chronological order.
     alternatives: Vec<TimeSpan>,
@@ -94,7 +98,7 @@ pub struct Conflict {
     holder: Holder,
     /// Kind of conflict: `BUSY` or `TENTATIVE`.
     code: String,
-    /// Explanation for a person, in one sentence. Never reveals what occupies the time.
+    /// Human-readable explanation in one sentence. Never reveals which event occupies the time.
     message: String,
 }
 

@@ -9,16 +9,16 @@ use crate::wording;
 /// Why an object is in its current state, and what a person should do next.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Reason {
-    /// Stable code for programs; docs/errors.md lists them all.
+    /// Stable, machine-readable code; docs/errors.md lists all codes.
     code: String,
     /// Explanation in one sentence, for readers without IT knowledge.
     message: String,
-    /// What to do next, as an imperative sentence; null if there is nothing to do.
+    /// Recommended next action, as an imperative sentence; null if there is nothing to do.
     next_action: Option<String>,
 }
 
 impl Reason {
-    /// The reason as a person reads it, with its times in the reader's zone if that is known.
+    /// The rendered reason, with its times in the reader's time zone if that is known, otherwise in UTC.
     pub(super) fn from_domain(reason: &domain::Reason, zone: Option<&Zone>) -> Self {
         let Explanation { code, message, next_action } = wording::explanation(reason, zone);
         Self { code, message, next_action }

@@ -114,7 +114,7 @@ impl RoleQuery {
 pub struct CreateRoleInput {
     /// Display name, 1 to 200 characters; unique within the tenant.
     name: String,
-    /// Permissions that the role grants; the caller must hold all of them.
+    /// Permissions that the role grants; the caller must have all of them.
     permissions: Vec<Permission>,
 }
 
@@ -141,7 +141,7 @@ pub struct DeleteRoleInput {
 pub struct AssignRolesInput {
     /// Identifier of the user who receives the roles.
     user_id: ID,
-    /// Identifiers of the roles, 1 to 20. The caller must hold every permission they grant.
+    /// Identifiers of the roles, 1 to 20. The caller must have every permission that the roles grant.
     role_ids: Vec<ID>,
 }
 
@@ -150,7 +150,7 @@ pub struct AssignRolesInput {
 pub struct UnassignRolesInput {
     /// Identifier of the user who loses the roles.
     user_id: ID,
-    /// Identifiers of the roles, 1 to 20. The caller must hold every permission they grant.
+    /// Identifiers of the roles, 1 to 20. The caller must have every permission that the roles grant.
     role_ids: Vec<ID>,
 }
 
@@ -210,7 +210,7 @@ impl RoleMutation {
         .await
     }
 
-    /// Changes a custom role and thereby the permissions of all its holders. Needs `ROLE_EDIT`.
+    /// Changes a custom role and thereby the permissions of all users who have it. Needs `ROLE_EDIT`.
     async fn update_role(
         &self,
         ctx: &Context<'_>,
@@ -226,7 +226,7 @@ impl RoleMutation {
         .await
     }
 
-    /// Removes a custom role; its holders lose the permissions it granted. Needs `ROLE_EDIT`.
+    /// Removes a custom role; users who have the role lose the permissions that it granted. Needs `ROLE_EDIT`.
     async fn delete_role(
         &self,
         ctx: &Context<'_>,

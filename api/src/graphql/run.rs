@@ -61,7 +61,7 @@ impl Run {
         self.0.version
     }
 
-    /// Current state in the workflow's table; null before the first step.
+    /// Current state in the workflow's transition table; null before the first step.
     async fn state(&self) -> Option<&str> {
         self.0.state.as_ref().map(StateName::as_str)
     }
@@ -76,17 +76,17 @@ impl Run {
         Reason::from_stored(self.0.reason.as_ref())
     }
 
-    /// What a person should do next; null if there is nothing to do.
+    /// Recommended next action; null if there is nothing to do.
     async fn next_action(&self) -> Option<String> {
         Reason::from_stored(self.0.reason.as_ref())?.into_next_action()
     }
 
-    /// Name of the signal for which the run waits; null if it waits for none.
+    /// Name of the signal that the run is waiting for; null if it is waiting for none.
     async fn waits_for(&self) -> Option<&str> {
         self.0.wait_signal.as_deref()
     }
 
-    /// Whether somebody has asked for the run to be cancelled.
+    /// Whether cancellation of the run has been requested.
     async fn cancel_requested(&self) -> bool {
         self.0.cancel_requested
     }
@@ -165,7 +165,7 @@ impl From<run_history::Model> for RunStep {
 
 #[Object(use_type_description)]
 impl RunStep {
-    /// State in the workflow's table in which the step ran.
+    /// State of the workflow in which the step ran.
     async fn state(&self) -> &str {
         self.0.state.as_str()
     }
@@ -180,7 +180,7 @@ impl RunStep {
         self.0.next_state.as_ref().map(StateName::as_str)
     }
 
-    /// Number of the attempt, counted from 1; 0 for an entry that is not a step.
+    /// Number of the attempt, counted from 1; 0 for a history entry that is not a step.
     async fn attempt(&self) -> i32 {
         self.0.attempt
     }
@@ -243,8 +243,8 @@ impl RunQuery {
         null_if_missing(read(ctx, &id)).await
     }
 
-    /// Lists the runs of the tenant, oldest first. Background runs, by which Muster reads calendars again and checks
-    /// consents, are listed only with a filter. Needs `RUN_VIEW`.
+    /// Lists the runs of the tenant, oldest first. Background runs, which reread calendars and check consents, are
+    /// listed only if a filter selects them. Needs `RUN_VIEW`.
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the schema")]
     async fn runs(
         &self,
@@ -307,7 +307,7 @@ pub struct SignalRunInput {
     id: ID,
     /// Name of the signal, 1 to 100 characters.
     name: String,
-    /// Data for the run, in the form that the signal expects; null if it expects none.
+    /// Payload of the signal, in the format that the signal requires; null if it requires none.
     payload: Option<Json<serde_json::Value>>,
 }
 
@@ -321,7 +321,7 @@ payload! {
 payload! {
     /// Result of `cancelRun`.
     CancelRunPayload {
-        /// The run, which continues until it reads the request to cancel; null if the caller lacks `RUN_VIEW`.
+        /// The run, which continues until it processes the cancellation request; null if the caller lacks `RUN_VIEW`.
         run: Run,
     }
 }
@@ -352,7 +352,7 @@ impl RunMutation {
         .await
     }
 
-    /// Asks a run to stop and to undo its completed steps. Needs `RUN_EDIT`.
+    /// Requests that a run stop and undo its completed steps. Needs `RUN_EDIT`.
     async fn cancel_run(
         &self,
         ctx: &Context<'_>,

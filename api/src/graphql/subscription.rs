@@ -1,4 +1,4 @@
-//! Subscriptions: what each one sends, and who may subscribe.
+//! Subscriptions: the events of each, and the permissions that it needs.
 
 use async_graphql::{Context, Description, ID, Subscription as Fields};
 use async_trait::async_trait;
@@ -49,7 +49,7 @@ impl WatchedObjects for Connections {
     }
 }
 
-/// Watches the tenant's bookings; those that are not over are sent first.
+/// Watches the tenant's bookings; the initial events contain those that are not over.
 #[derive(Clone)]
 struct Bookings;
 
@@ -97,13 +97,13 @@ impl WatchedObjects for ParkedRuns {
 
 /// Subscriptions. Each sends the current state first and then every change. A client that reads too slowly misses
 /// events and receives the current state again. Permissions are checked before every event; a subscription ends with
-/// an error when they are withdrawn.
+/// an error when they are revoked.
 #[derive(Description, Default)]
 pub struct Subscription;
 
 #[Fields(use_type_description)]
 impl Subscription {
-    /// Sends an integration now, and again whenever its state or reason changes. Needs `CONNECTION_VIEW` or the right
+    /// Sends an integration now, and again whenever its state or reason changes. Needs `CONNECTION_VIEW` or permission
     /// to connect (see `createIntegration`).
     async fn integration_status(
         &self,
@@ -198,8 +198,8 @@ impl Subscription {
             .await
     }
 
-    /// Sends each run of the tenant that is `QUARANTINED`, and then each that becomes so. Such runs need a person:
-    /// read the reason and the history, then call `retryRun`. Needs `RUN_VIEW`.
+    /// Sends each run of the tenant that is `QUARANTINED`, and then each run that becomes `QUARANTINED`. Such a run
+    /// needs manual action: read its reason and history, then call `retryRun`. Needs `RUN_VIEW`.
     async fn run_parked(&self, ctx: &Context<'_>) -> Result<EventStream<Run>> {
         let by = ctx.caller().allow::<may::RunView>()?;
         Ok(watch::watch_many(

@@ -54,7 +54,7 @@ impl Tenant {
         Some(features.map(|all| all.into_iter().map(Feature::from).collect()).map_err(Failure::from))
     }
 
-    /// URLs to which browsers may be redirected: each of these and every URL below it.
+    /// Return URLs: browsers may be redirected to each of these URLs and to every URL below it.
     async fn return_urls(&self) -> Vec<Url> {
         let urls = self.0.return_urls.as_array().into_iter().flatten();
         urls.filter_map(|url| url.as_str()).map(|url| Url(url.to_owned())).collect()
@@ -144,7 +144,7 @@ pub struct CreateTenantInput {
     name: String,
     /// The plan that the tenant pays for.
     plan: Plan,
-    /// URLs to which browsers may be redirected: each of these and every URL below it. Up to 20.
+    /// Return URLs: browsers may be redirected to each of these URLs and to every URL below it. Up to 20.
     #[graphql(default)]
     return_urls: Vec<Url>,
     /// Default time zone; if omitted, it is read from the directory of the first verified calendar system that has
@@ -182,7 +182,7 @@ pub struct SetPlanInput {
 /// Turns one feature of a tenant on or off.
 #[derive(InputObject)]
 pub struct SetFeatureInput {
-    /// Identifier of the tenant whose feature is switched.
+    /// Identifier of the tenant whose feature is turned on or off.
     tenant_id: ID,
     /// The feature to turn on or off.
     feature: Feature,
@@ -282,8 +282,8 @@ impl TenantMutation {
         .await
     }
 
-    /// Changes a tenant's plan. Integrations that the new plan does not include are `SUSPENDED` at once and lose nothing;
-    /// they continue when the plan includes them again. Vendor staff only (`STAFF`).
+    /// Changes a tenant's plan. Integrations that the new plan does not include are immediately `SUSPENDED` without
+    /// losing data; they resume when the plan includes them again. Vendor staff only (`STAFF`).
     async fn set_plan(
         &self,
         ctx: &Context<'_>,
@@ -298,8 +298,9 @@ impl TenantMutation {
         .await
     }
 
-    /// Turns a feature of a tenant on or off. Without it, integrations that need it are `SUSPENDED` at once and lose
-    /// nothing; with it they continue. Vendor staff only (`STAFF`).
+    /// Turns a feature of a tenant on or off. When the feature is turned off, integrations that need it are
+    /// immediately `SUSPENDED` without losing data; when it is turned on again, they resume. Vendor staff only
+    /// (`STAFF`).
     async fn set_feature(
         &self,
         ctx: &Context<'_>,

@@ -1,8 +1,9 @@
 //! Streams behind subscriptions: the current state, then every change.
 //!
 //! A stream subscribes to events before it reads the current state, so that no change is missed in between. An event
-//! only says that something changed; the object is then read with the permissions of that moment. A subscriber that
-//! was too slow and missed events receives everything again. A stream ends with its first failure.
+//! only reports that an object changed; the object is then read with the subscriber's current permissions. A
+//! subscriber that was too slow and missed events receives the complete current state again. A stream ends with its
+//! first failure.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -35,11 +36,11 @@ pub(super) struct Subscriber {
     time: Duration,
 }
 
-/// [`Subscriber::time`] if the transport set no limit.
+/// Value of [`Subscriber::time`] if the transport set no limit.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Subscriber {
-    /// Creates the listener for a request.
+    /// Creates the subscriber from a resolver's context.
     pub(super) fn from_context(ctx: &Context<'_>) -> Self {
         let time = ctx.data_opt::<Arc<ResponseBudget>>().and_then(|budget| budget.time).unwrap_or(PATIENCE);
         let (services, caller) = (ctx.services().without_request(), (*ctx.caller()).clone());
@@ -54,7 +55,7 @@ impl Subscriber {
         })
     }
 
-    /// The listener with the caller's current permissions, which the fields of the event read, too.
+    /// The subscriber with the caller's current permissions, which also apply to the fields of the event.
     async fn now(&self) -> Result<Self> {
         let caller = self.services.access().refresh_caller(&self.caller).await?;
         if let Some(current) = &self.current {
@@ -134,8 +135,8 @@ fn changed<W: WatchedObjects>(listener: Subscriber, watched: W, id: Id<W::Kind>)
     stream::once(read).filter_map(future::ready).boxed()
 }
 
-/// All objects, page by page; each page is read when the previous one has been sent. The fields of each object are
-/// read with the permissions of that moment.
+/// All objects, page by page; each page is read after the previous one has been sent. The fields of each object are
+/// read with the caller's current permissions.
 fn all<W: WatchedObjects>(listener: Subscriber, watched: W) -> EventStream<W::Item> {
     let again = listener.clone();
     let pages = stream::unfold(Some(None), move |place: Option<Option<Id<W::Kind>>>| {

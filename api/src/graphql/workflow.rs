@@ -48,7 +48,7 @@ pub struct WorkflowState {
     name: &'static str,
     /// Name of the step executed in this state.
     does: &'static str,
-    /// Name of the step that undoes it; `nothing` if there is nothing to undo.
+    /// Name of the step that undoes the step of this state; `nothing` if there is nothing to undo.
     undone_by: &'static str,
     /// Names of the states that may follow this one.
     then: Vec<&'static str>,

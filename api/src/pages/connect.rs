@@ -1,4 +1,4 @@
-//! The connect pages: explanation, terms, consent, authorisation, end.
+//! The connect pages, in order: explanation, terms, consent, authorisation and confirmation.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::{AccessLevel, ProviderKind, state::IntegrationState};
@@ -36,9 +36,9 @@ async fn read(services: web::Data<Services>, token: web::Path<String>) -> HttpRe
         p { "You have been invited to connect the calendars of " strong { (open.tenant.name) } ". This is what will happen:" }
         ol {
             li { "You choose your calendar system and accept the terms. " strong { "Nothing is sent before that." } }
-            li { "You sign in there as an administrator and grant access, or enter the credentials of a technical account." }
-            li { "You come back here and authorise the use of that access. Until then no mailbox is touched." }
-            li { "The connection is verified, and the calendars of users and rooms are activated. Nobody else has to sign in." }
+            li { "You sign in to your calendar system as an administrator and grant access, or enter the credentials of a service account." }
+            li { "You return to this page and authorise Muster to use the access. Until then, Muster accesses no mailbox." }
+            li { "The connection is verified, and the calendars of users and rooms are activated. No other user has to sign in." }
         }
         p.dim { "You need: a reachable calendar system, an administrator's account, and about five minutes. Nothing is installed." }
         form method="get" action=(format!("/connect/{token}/choose")) data-muster-next { button { "Connect" } }
@@ -68,11 +68,11 @@ async fn offered(services: &Services, token: &str) -> services::Result<(OpenedLi
 fn choice(token: &str, open: &OpenedLink, kinds: &[ProviderKind]) -> Markup {
     html! {
         p { "You connect the calendars of " strong { (open.tenant.name) } ", invited as " strong { (open.link.email) } "." }
-        p.dim { "Your calendar system will ask you, as its administrator, to let Muster read the list of people and rooms, and read and write their calendars; Muster asks for no mail, no files and no chats." }
+        p.dim { "Your calendar system will ask you, as its administrator, to let Muster read the list of people and rooms, and read and write their calendars. Muster does not request access to mail, files or chats." }
         form method="post" action=(format!("/connect/{token}/choose")) data-muster-next {
             label { input type="checkbox" name="terms" value="yes" required; " I accept the " a href="/terms" { "terms of service" } "." }
             label { input type="checkbox" name="privacy" value="yes" required; " I have read the " a href="/privacy" { "privacy policy" } "." }
-            h2 { "How much may the technical account access?" }
+            h2 { "How much may the service account access?" }
             label { input type="radio" name="access" value="FULL" checked; " All calendars of the organisation" }
             label { input type="radio" name="access" value="RESTRICTED"; " Only the calendars of a group, limited in the calendar system itself" }
             label { input type="radio" name="access" value="FREE_BUSY"; " Only when people are busy" }
@@ -160,7 +160,7 @@ async fn asked(request: HttpRequest, services: web::Data<Services>) -> HttpRespo
             li { "read the list of people and rooms," }
             li { "read their calendars and write appointments in them." }
         }
-        p.dim { "Muster asks for no mail, no files and no chats. You can withdraw this access at Microsoft at any time." }
+        p.dim { "Muster does not request access to mail, files or chats. You can withdraw this access at Microsoft at any time." }
         form method="post" action="/connect/consent" data-muster-next { button { "Continue to Microsoft" } }
         form method="post" action="/connect/decline" data-refuse { button.quiet { "This is the wrong account or organisation" } }
     };
@@ -206,7 +206,7 @@ async fn credentials(request: HttpRequest, services: web::Data<Services>) -> Htt
     };
     let system = provider.map_or("calendar system", provider_label);
     let body = html! {
-        p { "Enter the technical account of " strong { (open.tenant) } " on your " (system) " server. The password is stored encrypted and shown to nobody." }
+        p { "Enter the service account of " strong { (open.tenant) } " on your " (system) " server. The password is stored encrypted and shown to nobody." }
         form method="post" action="/connect/credentials" data-muster-next {
             label { "Address of the server" input type="url" name="server" required[!is_found] placeholder="https://calendar.example.com/"; }
             @if is_found {
@@ -221,8 +221,8 @@ async fn credentials(request: HttpRequest, services: web::Data<Services>) -> Htt
     layout::render_page("Enter the credentials", false, body)
 }
 
-/// The form for a Google service account: its key, or its address if the installation signs for accounts without a
-/// key.
+/// The form for a Google service account: its key, or its email address if the installation signs for accounts without
+/// a key.
 fn service_account(tenant: &str, scopes: &[&str], is_keyless: bool) -> Markup {
     html! {
         p { "Muster reaches the calendars of " strong { (tenant) } " through a service account in a Google Cloud project of yours. In Google's admin console, under Security, API controls, Domain-wide delegation, authorise its client id for these scopes:" }

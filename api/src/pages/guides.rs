@@ -1,4 +1,4 @@
-//! Guides for IT administrators, and the legal texts that they accept.
+//! Guides for IT administrators, and the legal documents that they accept.
 
 use actix_web::{HttpResponse, web};
 use domain::ProviderKind;
@@ -49,7 +49,7 @@ fn exchange() -> Markup {
             li { "An Exchange server of your own: 2013 SP1, 2016, 2019 or Subscription Edition. Mailboxes in Exchange Online are connected as Microsoft 365: Microsoft has been switching off Exchange Web Services there since 1 October 2026 and ends them on 1 April 2027." }
             li { "Exchange Web Services reachable over HTTPS with a publicly trusted certificate, \
                 and Basic authentication switched on for them. NTLM and Kerberos are not supported." }
-            li { "A technical account with a mailbox, whose password does not expire." }
+            li { "A service account with a mailbox, whose password does not expire." }
         }
         h2 { "Allowing the account to act" }
         p { "The account acts in the mailboxes of its scope through the role ApplicationImpersonation. \
@@ -62,7 +62,7 @@ fn exchange() -> Markup {
             found by their addresses unless they are hidden from the address lists. Exchange Web Services \
             do not report the seats and equipment of rooms." }
         h2 { "Ending it" }
-        p { "Remove the role assignment or change the account's password: the access ends at once." }
+        p { "Remove the role assignment or change the account's password. Access ends immediately." }
     }
 }
 
@@ -71,8 +71,8 @@ fn google() -> Markup {
         h2 { "What you need" }
         ul {
             li { "A super administrator of Google Workspace, who authorises the service account." }
-            li { "A project in Google Cloud with the Google Calendar API and the Admin SDK API switched on. Use one project and one service account for this connection alone." }
-            li { "The address of an administrator for whom the service account acts in the directory. A custom role that may read users, resources and the customer is enough." }
+            li { "A project in Google Cloud with the Google Calendar API and the Admin SDK API switched on. Use a separate project and service account for this connection only." }
+            li { "The email address of an administrator on whose behalf the service account reads the directory. A custom role that may read users, resources and the customer is sufficient." }
             li { "A licensed account, such as bookings@example.com, if you want bookings for people without a reachable calendar." }
         }
         h2 { "Steps" }
@@ -88,12 +88,12 @@ fn google() -> Markup {
             in at Google as the administrator, once, so that nobody else can name your service account." }
         h2 { "What Muster asks for" }
         pre { @for scope in DELEGATED_SCOPES { (scope) "\n" } }
-        p { "Muster reads, writes, moves and cancels events, and reads busy times, people, rooms and the organisation's name. It cannot read mail or files. If one scope is missing, Google refuses that part altogether." }
+        p { "Muster reads, writes, moves and cancels events, and reads busy times, people, rooms and the organisation's name. It cannot read mail or files. If a scope is missing, Google denies all requests that need it." }
         h2 { "How long it takes" }
         p { "Google takes up to a day, usually minutes, to apply a delegation everywhere. The connection \
             waits until then." }
         h2 { "Ending it" }
-        p { "Remove the client id from domain-wide delegation, delete the key, or take the role away: each takes effect within the hour, usually at once." }
+        p { "Remove the client id from domain-wide delegation, delete the key, or remove the role. Each of these changes takes effect within an hour, usually immediately." }
     }
 }
 
@@ -101,8 +101,8 @@ fn caldav() -> Markup {
     html! {
         h2 { "What you need" }
         ul {
-            li { "The address of the server, reachable over https." }
-            li { "A technical account that may read and write the calendars of all people and rooms." }
+            li { "The URL of the server, which must be reachable over HTTPS." }
+            li { "A service account that may read and write the calendars of all people and rooms." }
         }
         h2 { "How Muster recognises rooms" }
         p { "A collection is a room if its name begins with " code { "room-" } ", its display name begins with “Room”, or its description says " code { "CUTYPE=ROOM" } "." }
@@ -115,7 +115,7 @@ fn caldav() -> Markup {
 pub(super) async fn terms(services: web::Data<Services>) -> HttpResponse {
     let body = html! {
         p.dim { "Version " (services.settings.terms_version) }
-        p { "By connecting, you confirm that you may decide for your organisation that this service reads and writes its calendars to make appointments, and for nothing else. You can end the connection at any time here or at your calendar system; it takes effect at once." }
+        p { "By connecting, you confirm that you are authorised to allow this service, on behalf of your organisation, to read and write its calendars for the sole purpose of making appointments. You can end the connection at any time, here or in your calendar system, with immediate effect." }
     };
     layout::render_page("Terms of service", false, body)
 }
@@ -123,7 +123,7 @@ pub(super) async fn terms(services: web::Data<Services>) -> HttpResponse {
 pub(super) async fn privacy(services: web::Data<Services>) -> HttpResponse {
     let body = html! {
         p.dim { "Version " (services.settings.privacy_version) }
-        p { "This service stores the names and addresses of the connected users and rooms, the times and titles of their appointments within the coming weeks, and the secrets of the connection, encrypted with a key of your organisation. It does not read mail. What it stores is deleted with the connection." }
+        p { "This service stores the names and email addresses of the connected users and rooms, the times and titles of their appointments within the coming weeks, and the credentials of the connection, encrypted with a key that is specific to your organisation. It does not read mail. All stored data is deleted when the connection is removed." }
     };
     layout::render_page("Privacy policy", false, body)
 }

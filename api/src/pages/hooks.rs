@@ -8,7 +8,7 @@ use services::{
     channels::{Notice, ParsedPush, PushRequest},
 };
 
-/// Maximum length of a body, in bytes.
+/// Maximum length of a notification's body, in bytes.
 const LONGEST_BODY: usize = 256 * 1024;
 
 pub(super) fn configure(routes: &mut web::ServiceConfig) {
@@ -16,7 +16,7 @@ pub(super) fn configure(routes: &mut web::ServiceConfig) {
     routes.service(web::resource("/hooks/{system}").app_data(body).post(pushed));
 }
 
-/// A push of any provider that this installation is set up for; its connector reads it.
+/// Handles a push notification of any provider that this installation supports; the provider's connector parses it.
 async fn pushed(services: web::Data<Services>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
     let headers: BTreeMap<String, String> = request
         .headers()
@@ -35,8 +35,8 @@ async fn pushed(services: web::Data<Services>, request: HttpRequest, body: web::
     }
 }
 
-/// Notifications are always answered with 202, so that nobody can probe which channels exist, or with 503 to have them
-/// sent again.
+/// The response is always 202, so that attackers cannot probe which channels exist, or 503 so that the provider sends
+/// the notification again.
 async fn taken(services: &Services, notices: &[Notice]) -> HttpResponse {
     if notices.is_empty() {
         return HttpResponse::Accepted().finish();

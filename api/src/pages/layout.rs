@@ -6,8 +6,8 @@ use services::Error;
 
 use crate::wording;
 
-/// Page addresses contain tokens, so other origins receive no referrer. `no-referrer` would go too far: browsers then
-/// send `Origin: null` with our own forms.
+/// Page URLs contain tokens, so other origins receive no referrer. `no-referrer` would go too far: browsers then send
+/// `Origin: null` with our own forms.
 const REFERRER: &str = "same-origin";
 
 /// Forms may redirect to a provider's page, so `form-action` cannot be restricted to our own origin.
@@ -83,7 +83,7 @@ pub(super) fn error_page(error: &Error) -> HttpResponse {
     let said = match error {
         Error::Database(_) | Error::Queue(_) | Error::MasterKeyUnknown { .. } | Error::Unreadable { .. } => {
             tracing::error!(%error, "a page failed");
-            "Something is not working on our side. Please try again in a moment.".to_owned()
+            "The server cannot process this request at the moment. Please try again shortly.".to_owned()
         }
         error => wording::sentence(&error.message()),
     };

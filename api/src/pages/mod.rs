@@ -1,8 +1,8 @@
 //! Pages for browsers: connect pages for IT administrators, a user's own consent, sign-in through a tenant's issuer,
 //! guides, and the published signing keys.
 //!
-//! Pages work without scripts. Every page has at most one form marked `data-muster-next`: the next step. A page that
-//! only waits is marked `data-muster-wait` and reloads itself.
+//! Pages work without scripts. Every page has at most one form marked `data-muster-next`, which submits the next step.
+//! A page that shows pending work is marked `data-muster-wait` and reloads itself.
 
 mod connect;
 mod guides;
@@ -15,7 +15,7 @@ use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use services::{Anyone, Services, connect::NextPage};
 
 /// Cookie that binds a browser to its connect session. On https the prefix prevents other hosts of the same domain
-/// from planting a cookie of theirs, into whose session an administrator would type a password.
+/// from planting the cookie of an attacker's session, into which an administrator would then enter a password.
 const COOKIE: &str = "__Host-muster_connect";
 /// Name of the cookie on plain http, which is served only on loopback and where browsers reject the prefix.
 const PLAIN_COOKIE: &str = "muster_connect";
@@ -56,14 +56,14 @@ fn cookie(request: &HttpRequest, services: &Services) -> String {
     request.cookie(name).map(|cookie| cookie.value().to_owned()).unwrap_or_default()
 }
 
-/// Whether a form was submitted from one of our own pages. Browsers send `Origin` with every POST; a client without it
-/// is no browser and has no cookie to abuse.
+/// Whether a form was submitted from one of our own pages. Browsers send `Origin` with every POST; a client that does
+/// not send it is not a browser, so it has no cookie to abuse.
 fn is_own_form(request: &HttpRequest, services: &Services) -> bool {
     let Some(origin) = request.headers().get(header::ORIGIN) else { return true };
     origin.to_str().is_ok_and(|origin| origin == services.settings.public_url.origin().ascii_serialization())
 }
 
-/// Redirects the browser to the next step, with its session's cookie if it gets one.
+/// Redirects the browser to the next step, and sets the session cookie if there is a new one.
 fn onward(services: &Services, onward: NextPage, secret: Option<String>) -> HttpResponse {
     let to = match onward {
         NextPage::Provider(url) | NextPage::Land(url) => url.to_string(),

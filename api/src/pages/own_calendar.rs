@@ -1,5 +1,5 @@
-//! Pages for a user's own consent: an explanation, the provider's page, and the return to Muster. The link works
-//! once: the button consumes it, so that a mail filter that opens the link does not.
+//! Pages for a user's own consent: an explanation, the provider's page, and the return to Muster. The link works once.
+//! Only the button on the page consumes it, so that a mail filter that opens the link does not.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use maud::html;

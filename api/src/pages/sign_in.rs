@@ -1,5 +1,5 @@
-//! Sign-in through a tenant's issuer. An application that passes a return address receives a code there; otherwise the
-//! page shows the token.
+//! Sign-in through a tenant's issuer. An application that passes a return URL receives an authorisation code at that
+//! URL; otherwise the page shows the token.
 
 use actix_web::{
     HttpRequest, HttpResponse,

@@ -5,9 +5,9 @@
 //! for ever. Therefore its timers are switched off, and this stream ends when no request is in progress and the client
 //! is late: actix then reads the end of the stream and closes the connection.
 //!
-//! Nor does actix limit how long a client may leave a response unread, on a socket either; the stream fails when the
-//! client reads less than a minimum of it in that time. And actix limits the connections of a node, not those of an
-//! address.
+//! Nor does actix limit how long a client may leave a response or WebSocket message unread; the stream fails when the
+//! client reads less than a minimum number of bytes in a configured time. And actix limits the connections of a node,
+//! not those of one IP address.
 //!
 //! actix reads the rest of a refused body for a while, so that the client can read the response. A client that sends
 //! fast enough would keep the connection and its thread busy with that, so the stream ends when much more arrives than
@@ -31,7 +31,7 @@ use tokio::{
 
 use crate::holder_counts::CountGuard;
 
-/// Bytes that may arrive while no request is in progress: a head, or the rest of a refused body.
+/// Maximum number of bytes that may arrive while no request is in progress: a head, or the rest of a refused body.
 const BETWEEN_REQUESTS: usize = 512 * 1024;
 
 /// Activity of a connection, shared by its stream and its requests.
@@ -87,13 +87,13 @@ pub(super) struct ClientTimeouts {
     pub(super) head: Duration,
     /// Limit from a response to the first byte of the next head.
     pub(super) idle: Duration,
-    /// How long a client may read less than `least` of a waiting response.
+    /// How long a client may read less than `least` bytes of a pending response.
     pub(super) unread: Duration,
     /// Bytes that a client must read within `unread`.
     pub(super) least: usize,
 }
 
-/// How fast a client reads what is sent to it.
+/// Measures how fast a client reads the bytes sent to it.
 #[derive(Debug, Default)]
 struct ReadProgress {
     /// Since when the client has been slower than the server, and the number of bytes read since then.
@@ -115,7 +115,7 @@ impl ReadProgress {
         }
     }
 
-    /// Records that the client accepts nothing now; returns when it is to be disconnected.
+    /// Records that the client currently accepts no bytes; returns the time at which it is to be disconnected.
     fn record_wait(&mut self, now: Instant, limit: Duration) -> Instant {
         self.has_waited = true;
         self.behind.get_or_insert((now, 0)).0 + limit
@@ -127,7 +127,7 @@ pub(super) struct DeadlineStream<T> {
     stream: T,
     activity: Rc<ConnectionActivity>,
     timeouts: ClientTimeouts,
-    /// Whether the time for the head is running.
+    /// Whether the time limit for the head is running.
     has_begun: bool,
     /// Bytes that arrived while no request was in progress.
     unasked: usize,
@@ -138,7 +138,7 @@ pub(super) struct DeadlineStream<T> {
 }
 
 impl<T> DeadlineStream<T> {
-    /// Wraps the stream of a newly accepted connection, which counts towards the limit of its address.
+    /// Wraps the stream of a newly accepted connection, which counts towards the limit of its IP address.
     pub(super) fn new(stream: T, timeouts: ClientTimeouts, place: Option<CountGuard<IpAddr>>) -> Self {
         let deadline = Box::pin(sleep_until(Instant::now() + timeouts.head));
         let activity =
@@ -164,7 +164,7 @@ impl<T> DeadlineStream<T> {
         self.deadline.as_mut().reset(Instant::now() + time);
     }
 
-    /// Restarts the time for the next head.
+    /// Restarts the time limit for the next head.
     fn start_anew(&mut self) {
         self.has_begun = false;
         self.extend(self.timeouts.idle);
@@ -245,8 +245,9 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Sends to a client for twenty seconds and returns the second in which it is disconnected. The list says how many
-    /// bytes the client reads each time: seven are all that is offered, zero is nothing for one second.
+    /// Sends to a client for twenty seconds and returns the second in which it is disconnected. The list contains the
+    /// number of bytes that the client reads at each step: seven is everything offered, zero is nothing for one
+    /// second.
     fn given_up_after(takes: &[usize]) -> Option<u32> {
         let (begin, mut progress) = (Instant::now(), ReadProgress::default());
         let mut takes = takes.iter().copied();

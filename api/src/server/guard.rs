@@ -1,7 +1,7 @@
 //! Checks for every route: the host name, the size of the body, and the time for body and response.
 //!
-//! `/graphql` and its socket enforce these themselves, because their specifications prescribe the order and form of
-//! errors.
+//! `/graphql` and its WebSocket enforce these checks themselves, because their specifications prescribe the order and
+//! form of errors.
 
 use std::{
     net::IpAddr,
@@ -41,12 +41,12 @@ const OWN: [&str; 2] = ["/graphql", "/graphql/ws"];
 /// Routes that are exempt from admission control: operators depend on the health endpoints, and sockets have limits of
 /// their own.
 const UNCOUNTED: [&str; 3] = ["/graphql/ws", "/health", "/ready"];
-/// Path prefix of push notifications: many tenants share few sender addresses, and each notification costs only one
-/// look-up.
+/// Path prefix of push notifications: notifications for many tenants come from few IP addresses, and each costs only
+/// one look-up.
 const HOOKS: &str = "/hooks/";
 /// Number of bytes of an unread body that are discarded to keep a connection open.
 const LITTLE: usize = 64 * 1024;
-/// One year, the minimum that browsers' preload lists accept.
+/// Value of `Strict-Transport-Security`: one year, the minimum that browsers' preload lists accept.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Checks a request and passes it on, or refuses it.
@@ -102,7 +102,7 @@ async fn answer<B: MessageBody + 'static>(
     Ok(answered.map_body(|_, body| BoxBody::new(CountedBody { body, _opened: opened })))
 }
 
-/// A response body that counts as open until it is dropped.
+/// A response body whose request counts as open until the body is dropped.
 struct CountedBody {
     body: BoxBody,
     _opened: OpenRequest,
@@ -152,8 +152,8 @@ async fn admit<B: MessageBody + 'static>(
     answered
 }
 
-/// Whether a request would be refused for lack of a permit, judging by what is known without I/O; if so, its body is
-/// not even read.
+/// Whether a request would be refused for lack of a permit, as far as can be determined without I/O; if so, its body
+/// is not read.
 fn is_hopeless(state: &State, request: &HttpRequest, address: Option<IpAddr>) -> bool {
     state.admission.is_full(state.permit_holder(request, address))
 }

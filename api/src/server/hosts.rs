@@ -1,8 +1,8 @@
 //! Limits the host names under which the server responds, if configured.
 //!
 //! With DNS rebinding, a page whose name resolves to this machine has the same origin as the server under that name
-//! and could read a development server's GraphiQL, including its token. The name itself reveals the attack, so only
-//! names that nobody else can own are served.
+//! and could read a development server's GraphiQL, including its token. The host name itself reveals the attack, so
+//! only host names that an attacker cannot own are served.
 
 use actix_web::{HttpRequest, http::uri::Authority};
 use domain::hosts::{self, HostRefusal};

@@ -1,8 +1,8 @@
 //! Checks that a path is in normal form.
 //!
 //! The router decodes unnecessary percent-encoding, so that several spellings lead to the same route; but limits and
-//! charges are chosen by the raw path. Instead of decoding in every place, Muster refuses all other spellings; no
-//! client needs them.
+//! charges are selected by the raw path. Instead of decoding the path everywhere, Muster refuses all spellings other
+//! than the normal form; no client needs them.
 
 /// Whether a path is in normal form: no empty segment except the last, no dot segment, and no percent-encoding that is
 /// unnecessary or that servers interpret differently.

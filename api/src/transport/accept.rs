@@ -7,7 +7,7 @@ use actix_web::http::header::HeaderMap;
 /// Media types that the server can produce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaType {
-    /// `application/json`: the status only says whether the HTTP request was valid.
+    /// `application/json`: the status only reports whether the HTTP request was valid.
     Json,
     /// `application/graphql-response+json`: the status reflects the GraphQL result.
     GraphQl,
@@ -39,7 +39,7 @@ struct Range {
 
 /// The media type that the client prefers; `None` if it accepts none that the server can produce.
 ///
-/// A missing header and wildcards mean `application/json`, for the sake of old clients.
+/// A missing header and wildcards select `application/json`, for compatibility with old clients.
 pub fn negotiate(headers: &HeaderMap) -> Option<MediaType> {
     let ranges: Vec<Range> = headers
         .get_all("accept")

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Rejects any content type other than JSON in UTF-8. Browsers send forms and plain text without a preflight: this
-/// defends against requests that another site makes its visitors send.
+/// defends against cross-site request forgery.
 pub fn check_content_type(request: &HttpRequest) -> Result<(), Error> {
     let mut values = request.headers().get_all(header::CONTENT_TYPE);
     let (Some(value), None) = (values.next(), values.next()) else {
@@ -31,7 +31,7 @@ pub fn check_content_type(request: &HttpRequest) -> Result<(), Error> {
     if is_json && is_utf8 && is_plain { Ok(()) } else { Err(Error::UnsupportedMediaType) }
 }
 
-/// Reads the whole body within its size and time limits, unless the request has to give way to another.
+/// Reads the whole body within its size and time limits, unless the request is closed in favour of another one.
 pub async fn read_body(
     request: &HttpRequest,
     body: &mut (impl Stream<Item = Result<Bytes, PayloadError>> + Unpin),

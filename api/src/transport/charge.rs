@@ -19,13 +19,13 @@ use crate::{
     transport::validate::{OperationKind, ValidatedOperation},
 };
 
-/// Minimum cost of a mutation, whose work its few fields do not reflect.
+/// Minimum cost of a mutation, because its number of fields does not reflect its work.
 const CHANGE: u64 = 10;
 
 /// Number of bytes of an unknown document that cost one unit to parse.
 const BYTES_FOR_ONE: usize = 20;
 
-/// The party to which a request is charged: its caller, or the address it came from.
+/// The party to which a request is charged: its caller or, if it has none, the client's IP address.
 fn whose(caller: &Caller, address: Option<IpAddr>) -> Option<QuotaSubject<'_>> {
     match caller.kind() {
         CallerKind::Anonymous => address.map(QuotaSubject::Address),
@@ -46,7 +46,7 @@ pub async fn charge_document(
     settle(state, whose(caller, address), units).await
 }
 
-/// Charges for parsing an unknown document, whatever the outcome, to the apparent sender.
+/// Charges the apparent sender for parsing an unknown document, whether or not it is valid.
 pub async fn charge_parsing(
     state: &State,
     known: Option<&Caller>,
@@ -81,8 +81,8 @@ async fn settle(
 /// The values of `Authorization` and `Muster-Tenant`.
 type PresentedCredentials<'a> = (Option<&'a str>, Option<&'a str>);
 
-/// Authenticates the caller. Credentials that are not cached need a permit for the look-up; invalid ones are charged
-/// for, and clients that send many of them are told to wait.
+/// Authenticates the caller. Credentials that are not cached need a permit for the look-up; invalid credentials are
+/// charged, and clients that send many of them must wait before they try again.
 pub async fn authenticate_caller(
     state: &State,
     address: Option<IpAddr>,

@@ -1,7 +1,7 @@
 //! Executes validated documents for an authenticated caller.
 //!
-//! Both transports call it. A mutation that has started runs to its end even if the client hangs up: it is spawned on
-//! the tasks that a shutdown waits for. A query is dropped with its request.
+//! Both transports call it. A mutation that has started runs to its end even if the client disconnects: it is spawned
+//! on the task set that a shutdown waits for. A query is dropped with its request.
 
 use std::{any::Any, net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
@@ -35,7 +35,7 @@ pub struct Requester<'a> {
     pub current: &'a CurrentCaller,
     /// The caller's credentials.
     pub credentials: Credentials,
-    /// Address of the client.
+    /// IP address of the client.
     pub address: Option<IpAddr>,
     /// When the request times out.
     pub ends: Instant,
@@ -52,7 +52,7 @@ pub struct AuthorisedOperation {
     id: RequestId,
 }
 
-/// Checks whether the caller may execute this, and builds the engine's request.
+/// Checks whether the caller may execute the operation, and builds the engine's request.
 pub fn authorise(
     state: &State,
     params: RequestParams,

@@ -2,9 +2,8 @@
 //!
 //! Checks and their errors have this order: method, `Accept`, content type, size, JSON, request shape, syntax, only
 //! queries by GET, validation and coercion, authorisation, execution. A refused request has executed nothing and its
-//! response has no `data`.
-//! <https://graphql.github.io/graphql-over-http/draft/>; released clients expect 400 and 200 where its later drafts
-//! ask for 422 and 294.
+//! response has no `data`. <https://graphql.github.io/graphql-over-http/draft/>; released clients expect 400 and 200
+//! where its later drafts specify 422 and 294.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -146,7 +145,7 @@ fn respond(
     }
 }
 
-/// Headers that tell a client which method or media type to use instead.
+/// Headers that name the method or media type that the client must use instead.
 fn add_advice(response: &mut actix_web::HttpResponseBuilder, error: &Error) {
     charge::add_retry_after(response, error);
     match error {

@@ -1,7 +1,7 @@
 //! GraphQL over HTTP and over WebSocket.
 //!
-//! Both transports parse a [`params::RequestParams`], pass it to [`validate`], authenticate the caller, let [`execute`]
-//! run it and send a [`response::GraphQlResponse`]. What one refuses, the other refuses with the same code.
+//! Both transports parse a [`params::RequestParams`], pass it to [`validate`], authenticate the caller, let
+//! [`execute`] run it and send a [`response::GraphQlResponse`]. Both refuse the same requests, with the same codes.
 
 mod accept;
 pub(crate) mod body;

@@ -7,9 +7,9 @@ use crate::error::Error;
 /// A request of valid shape whose document has not been checked yet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RequestParams {
-    /// Text of the document; empty while only its id is known.
+    /// Source text of the document; empty while only its id is known.
     pub query: String,
-    /// Id of a persisted document, in place of the text.
+    /// Id of a persisted document, sent in place of its source text.
     pub document_id: Option<String>,
     /// Name of the operation to execute, if the document has several.
     pub operation_name: Option<String>,
@@ -57,7 +57,7 @@ impl RequestParams {
                 _ => continue,
             };
             if fields.insert(name.into_owned(), value).is_some() {
-                return Err(Error::MalformedRequest("A parameter of the URL is given twice."));
+                return Err(Error::MalformedRequest("A parameter of the URL is specified more than once."));
             }
         }
         Self::from_value(Value::Object(fields))

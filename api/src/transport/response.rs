@@ -94,8 +94,8 @@ impl io::Write for Counter {
     }
 }
 
-/// Whether the engine refused the request before it executed a field, for faults that validation cannot detect, such
-/// as in the text of a custom scalar.
+/// Whether the engine refused the request before it executed a field, for errors that validation cannot detect, such
+/// as a malformed value of a custom scalar.
 fn refused_by_engine(response: &Response) -> bool {
     response.data == Value::Null
         && !response.errors.is_empty()
@@ -113,8 +113,8 @@ fn extensions(code: &str, id: &RequestId) -> Map<String, serde_json::Value> {
     extensions
 }
 
-/// Extensions of a refusal: the exceeded limit with the amount found, and whether and after how many seconds the same
-/// request may succeed.
+/// Extensions of an error for a refused request: the exceeded limit and the actual amount, whether a retry may
+/// succeed, and after how many seconds.
 fn refusal(error: &Error, id: &RequestId) -> Map<String, serde_json::Value> {
     let mut extensions = extensions(error.code(), id);
     if let Some(excess) = error.exceeded_limit() {
@@ -161,7 +161,7 @@ fn kept(error: &ServerError, id: &RequestId) -> Map<String, serde_json::Value> {
     extensions
 }
 
-/// Our message for a value that a scalar refused. The scalar's own sentence is ours and is kept.
+/// The message for a value that a scalar refused. Messages of Muster's own scalars are kept.
 fn bad_value(engine: &str) -> Option<String> {
     if let Some(rest) = engine.strip_prefix("Failed to parse \"") {
         let (name, said) = rest.split_once("\": ")?;

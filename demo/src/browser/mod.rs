@@ -1,7 +1,8 @@
-//! A small browser without scripts that completes the connect pages like an administrator.
+//! A small browser without scripts that completes the connect pages as an administrator would.
 //!
-//! It stores cookies by origin, follows redirects, reloads pages that wait, and submits the one marked form of a
-//! page. A walk ends at the landing URL, which is not requested, because the vendor's product does not exist here.
+//! It stores cookies by origin, follows redirects, reloads pages that show pending work, and submits the one marked
+//! form of a page. A walk ends at the vendor's return URL, which is not requested, because the demo includes no vendor
+//! product.
 
 mod jar;
 mod page;
@@ -19,14 +20,14 @@ use crate::{
     wire,
 };
 
-/// The answers that accept all mandatory terms.
+/// The form answers that accept all mandatory terms.
 pub const ACCEPTED_TERMS: &[(&str, &str)] = &[("terms", "yes"), ("privacy", "yes")];
 const MOST_REDIRECTS: usize = 20;
 const MOST_PAGES: usize = 20;
-/// How long a page may make the browser wait.
+/// Maximum time for which the browser reloads a page that shows pending work.
 const WAITS: Duration = Duration::from_mins(2);
 
-/// Where the browser has stopped.
+/// The place at which the browser has stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
     /// On a page with a form or a message.
@@ -45,18 +46,18 @@ impl Location {
     }
 }
 
-/// A client for servers on this machine.
+/// An HTTP client for servers on this machine.
 pub fn client() -> Result<Client> {
     client_for_hosts(["127.0.0.1".to_owned(), "localhost".to_owned()])
 }
 
-/// A client that may call these hosts although they are private.
+/// An HTTP client that may call these hosts even if their IP addresses are private.
 pub fn client_for_hosts(hosts: impl IntoIterator<Item = String>) -> Result<Client> {
     let config = http::Config { allowance: http::AllowedHosts::from_hosts(hosts), ..http::Config::default() };
     Client::new(config).map_err(|error| Error::Client(error.to_string()))
 }
 
-/// A person's browser session over several sites, with cookies and answers to forms.
+/// A browser session across several sites, with cookies and answers to forms.
 #[derive(Debug)]
 pub struct Browser {
     client: Client,
@@ -80,7 +81,7 @@ impl Browser {
     }
 
     /// Follows a connect link to the end: accepts the terms, fills in forms, consents and authorises. Returns the
-    /// landing URL, or the page from which no form leads on.
+    /// return URL, or the page without a form for the next step.
     pub async fn complete_pages(&mut self, link: &str) -> Result<Location> {
         let link = link.parse().map_err(|_| unexpected(format!("{link} is no address")))?;
         let mut location = self.open(link).await?;
@@ -124,7 +125,7 @@ impl Browser {
         self.go(Method::GET, to, None).await
     }
 
-    /// Reloads a page for as long as it is marked as waiting.
+    /// Reloads a page until it is no longer marked as pending.
     pub async fn wait(&mut self, location: Location) -> Result<Location> {
         let mut location = Some(location);
         backoff::poll_until("the page's progress", WAITS, async || match location.take() {

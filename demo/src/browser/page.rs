@@ -1,4 +1,4 @@
-//! The relevant content of a page: its one marked form, and its data attributes.
+//! The parsed content of a page: the form marked as the next step, and the data attributes.
 
 use scraper::{ElementRef, Html, Selector, node::Element};
 use url::Url;
@@ -16,13 +16,13 @@ pub struct Page {
     pub text: String,
     /// The form marked as the next step; `None` if there is none.
     pub next: Option<Form>,
-    /// Whether the page only waits and must be reloaded.
+    /// Whether the page shows pending work and must be reloaded.
     pub waits: bool,
     /// State shown on the page; `None` if it shows none.
     pub state: Option<String>,
     /// Error code shown on the page; `None` if it shows none.
     pub code: Option<String>,
-    /// Whether the page's referrer policy hides where its forms are sent from.
+    /// Whether the page's referrer policy hides its origin when forms are submitted.
     pub is_secretive: bool,
 }
 
@@ -44,23 +44,23 @@ pub struct Field {
     pub name: String,
     /// The initial value of the control.
     pub value: String,
-    /// When the control is submitted.
+    /// The kind of control, which determines when it is submitted.
     pub kind: FieldKind,
 }
 
-/// When a control is submitted.
+/// Kind of a form control, which determines when it is submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldKind {
-    /// Always submitted, with the typed text.
+    /// A text field, which is always submitted.
     Text,
-    /// Always submitted, unchanged.
+    /// A hidden field, which is always submitted unchanged.
     Hidden,
-    /// Submitted when it is ticked or selected.
+    /// A check box or option, which is submitted if it is selected.
     Choice {
-        /// Whether it is ticked on the fresh page.
+        /// Whether it is selected initially.
         checked: bool,
     },
-    /// Submitted when it is pressed.
+    /// A button, which is submitted if it is pressed.
     Button,
 }
 
@@ -96,7 +96,7 @@ impl Page {
         self.next.as_ref().ok_or_else(|| self.stop_error())
     }
 
-    /// The error that explains why no form leads on.
+    /// The error that explains why the page has no form for the next step.
     pub fn stop_error(&self) -> Error {
         Error::Page {
             title: self.title.clone(),
@@ -125,8 +125,8 @@ impl Form {
         self.fields.iter().any(|field| field.name == name)
     }
 
-    /// The submission with the known answers filled in. An answer sets a text, ticks a choice with that value, or
-    /// presses a button with that value.
+    /// The submission with the known answers filled in. An answer fills in a text field, or selects the option or
+    /// presses the button with that value.
     pub fn fill_in(&self, known: &[(&str, &str)]) -> Vec<(String, String)> {
         let wanted = |name: &str| known.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
         let sent = self.fields.iter().filter_map(|field| {

@@ -1,6 +1,6 @@
 //! Events in a calendar (RFC 5545), parsed without Muster's own parser.
 
-/// An event as the server stores it.
+/// An event as stored on the CalDAV server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Event {
     /// The identifier shared by all copies of the event, from `UID`.
@@ -11,7 +11,7 @@ pub struct Event {
     pub text: String,
     /// The whole line of `DTSTART` after its name, with parameters.
     pub start: String,
-    /// Whether the calendar is meant for the mailbox's own events, and not generated from other data.
+    /// Whether the event is in a calendar for the mailbox's own events, and not in one generated from other data.
     pub is_in_target: bool,
 }
 

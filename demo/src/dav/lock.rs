@@ -1,11 +1,11 @@
-//! Revokes and restores the technical account's access.
+//! Revokes and restores the service account's access.
 
 use std::path::PathBuf;
 
 use super::DavClient;
 use crate::error::{Error, Result, ensure, unexpected};
 
-/// How the technical account's access is revoked and restored.
+/// How the service account's access is revoked and restored.
 #[derive(Debug, Clone)]
 pub enum AccessControl {
     /// Access is controlled by a file with lines of `user:password`, which the server reads for every request.
@@ -34,7 +34,7 @@ impl DavClient {
         }
     }
 
-    /// Restores the access. Returns the password from now on; a changed password stays changed.
+    /// Restores the access. Returns the current password; a changed password stays changed.
     pub async fn restore(&self, before: &str, fresh: &str) -> Result<String> {
         match &self.lock {
             AccessControl::File(_) => Ok(fresh.to_owned()),

@@ -1,4 +1,4 @@
-//! Queries the calendar server without Muster: which events it contains, and whether it accepts the account.
+//! Queries the CalDAV server independently of Muster, to check its events and whether it accepts the service account.
 
 mod event;
 mod lock;
@@ -21,13 +21,13 @@ const DEPTH: HeaderName = HeaderName::from_static("depth");
 const REDIRECTS: usize = 4;
 const EVERYTHING: &str = r#"<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><C:calendar-data/></D:prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT"/></C:comp-filter></C:filter></C:calendar-query>"#;
 
-/// A CalDAV server with the technical account's credentials.
+/// A CalDAV server with the service account's credentials.
 #[derive(Debug, Clone)]
 pub struct DavClient {
     client: Client,
-    /// The base address of the server, ending in a slash.
+    /// The base URL of the server, ending in a slash.
     pub url: Url,
-    /// The user name of the technical account.
+    /// The user name of the service account.
     pub user: String,
     lock: AccessControl,
 }
@@ -49,13 +49,13 @@ impl DavClient {
         Self { client, url, user, lock }
     }
 
-    /// Whether the server accepts the technical account's login.
+    /// Whether the server accepts the service account's login.
     pub async fn accepts_login(&self, password: &str) -> Result<bool> {
         Ok(self.own_principal(password).await?.is_some())
     }
 
-    /// The technical account's mail address: the published one, else its user name if that is an address, else its user
-    /// name at the server's host.
+    /// The service account's email address: the published one, otherwise its user name if that is an email address,
+    /// otherwise its user name at the server's host.
     pub async fn account_address(&self, password: &str) -> Result<String> {
         let host = self.url.host_str().unwrap_or_default();
         Ok(match self.own_address(password).await? {
@@ -65,7 +65,7 @@ impl DavClient {
         })
     }
 
-    /// Whether the technical account can write to a calendar of this mailbox.
+    /// Whether the service account can write to a calendar of this mailbox.
     pub async fn can_write_to(&self, mailbox: &str, password: &str) -> Result<bool> {
         Ok(!self.calendars(mailbox, password).await?.targets.is_empty())
     }
@@ -86,7 +86,8 @@ impl DavClient {
         Ok(found)
     }
 
-    /// The properties of a resource and, at depth 1, of its members; empty if it is absent or forbidden.
+    /// The properties of a resource and, at depth 1, of the resources in it; empty if the resource does not exist or
+    /// access is denied.
     async fn list(&self, place: &Url, depth: &str, body: &str, password: &str) -> Result<Vec<Resource>> {
         let answer = self.send(b"PROPFIND", place, depth, body, password).await?;
         if answer.status.is_success() {

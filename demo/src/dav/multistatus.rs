@@ -14,7 +14,7 @@ use crate::error::{Result, unexpected};
 pub(super) struct Element {
     name: String,
     text: String,
-    /// The `name` attribute, which tells the components of a calendar apart.
+    /// The `name` attribute, which distinguishes the components that a calendar supports.
     label: String,
     inside: Vec<Element>,
 }
@@ -22,7 +22,7 @@ pub(super) struct Element {
 /// A resource with the properties that the server returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Resource {
-    /// The absolute address of the resource.
+    /// The absolute URL of the resource.
     pub(super) url: Url,
     properties: Vec<Element>,
 }
@@ -68,7 +68,8 @@ impl Resource {
         self.property("resourcetype").is_some_and(|kinds| kinds.children(kind).next().is_some())
     }
 
-    /// Whether the collection accepts events; one that does not say accepts everything.
+    /// Whether the collection accepts events; a collection that does not declare its component types accepts all of
+    /// them.
     pub(super) fn accepts_events(&self) -> bool {
         let components = self.property("supported-calendar-component-set");
         components.is_none_or(|set| set.children("comp").any(|one| one.label.eq_ignore_ascii_case("VEVENT")))
@@ -80,7 +81,7 @@ impl Resource {
         transparency.is_some_and(|kind| kind.children("transparent").next().is_some())
     }
 
-    /// Whether the caller may write to the collection; assumed if the server does not say.
+    /// Whether the caller may write to the collection; assumed if the server reports no privileges.
     pub(super) fn is_writable(&self) -> bool {
         const WRITING: [&str; 4] = ["all", "write", "write-content", "bind"];
         self.property("current-user-privilege-set").is_none_or(|set| {
@@ -95,7 +96,7 @@ impl Element {
         self.inside.iter().filter(move |element| element.name == name)
     }
 
-    /// Whether this part of the response holds properties that were returned (status 2xx).
+    /// Whether this part of the response contains properties that were returned (status 2xx).
     fn is_given(&self) -> bool {
         let status = self.children("status").next().and_then(|status| status.text.split_whitespace().nth(1));
         status.is_none_or(|status| status.starts_with('2'))

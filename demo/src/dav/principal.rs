@@ -1,6 +1,6 @@
-//! Determines who owns which calendars from the server's properties, independently of its paths: a mailbox is the
-//! principal that publishes its address (RFC 6638, section 2.4.1), and its calendars are those in the principal's
-//! home (RFC 4791, section 6.2.1) that belong to the principal (RFC 3744, section 5.1).
+//! Determines the owners of calendars from the server's properties, independently of its paths: a mailbox is the
+//! principal that publishes its email address (RFC 6638, section 2.4.1), and its calendars are those in the
+//! principal's home (RFC 4791, section 6.2.1) that belong to the principal (RFC 3744, section 5.1).
 //!
 //! Some servers return the caller's own home for every principal; the owner of each calendar is then decisive.
 
@@ -16,17 +16,17 @@ const PRINCIPAL: &str = r#"<propfind xmlns="DAV:" xmlns:C="urn:ietf:params:xml:n
 const COLLECTION: &str = r#"<propfind xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><prop><resourcetype/><owner/><current-user-privilege-set/><C:supported-calendar-component-set/><C:schedule-calendar-transp/></prop></propfind>"#;
 const DEFAULT: &str = r#"<propfind xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><prop><C:schedule-default-calendar-URL/></prop></propfind>"#;
 
-/// The calendars of a mailbox that are visible to the technical account.
+/// The calendars of a mailbox that are visible to the service account.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct VisibleCalendars {
-    /// URLs of all of them, including those to which Muster must not write.
+    /// URLs of all visible calendars, including those to which Muster must not write.
     pub(super) all: Vec<Url>,
-    /// Calendars to which events may be written: the default one (RFC 6638, section 9.2) or, if the server names
-    /// none, every writable one whose events make the owner busy.
+    /// Calendars to which events may be written: the default calendar (RFC 6638, section 9.2) or, if the server names
+    /// none, every writable calendar whose events make the owner busy.
     pub(super) targets: Vec<Url>,
 }
 
-/// The technical account's own principal.
+/// The service account's own principal.
 pub(super) struct OwnPrincipal {
     principal: Url,
     /// Collections that list other principals.
@@ -34,7 +34,7 @@ pub(super) struct OwnPrincipal {
 }
 
 impl DavClient {
-    /// The technical account's principal; `None` if the server refuses the login.
+    /// The service account's principal; `None` if the server refuses the login.
     pub(super) async fn own_principal(&self, password: &str) -> Result<Option<OwnPrincipal>> {
         for place in ["", "/.well-known/caldav", "/"] {
             let place = self.url.join(place).map_err(|_| unexpected("the server has no address"))?;
@@ -49,7 +49,7 @@ impl DavClient {
         Ok(None)
     }
 
-    /// The mail address published for the technical account.
+    /// The email address published for the service account.
     pub(super) async fn own_address(&self, password: &str) -> Result<Option<String>> {
         let Some(own) = self.own_principal(password).await? else { return Ok(None) };
         let found = self.list(&own.principal, "0", PRINCIPAL, password).await?;
@@ -95,7 +95,7 @@ impl DavClient {
         Ok(itself.into_iter().find(|one| same(&one.url, &found.url)))
     }
 
-    /// Searches a collection for principals by address (RFC 3744, section 9.4). Some servers return other
+    /// Searches a collection for principals by email address (RFC 3744, section 9.4). Some servers return other
     /// principals too.
     async fn search(&self, collection: &Url, mailbox: &str, password: &str) -> Result<Vec<Resource>> {
         let text = quick_xml::escape::escape(mailbox);
@@ -132,7 +132,8 @@ fn addresses(principal: &Resource) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The principal that publishes the address; otherwise one without a published address whose name matches.
+/// The principal that publishes the email address; otherwise a principal without a published address whose name
+/// matches.
 fn pick(listed: Vec<Resource>, mailbox: &str) -> Option<Resource> {
     let principals: Vec<_> = listed.into_iter().filter(|one| one.is_a("principal")).collect();
     let publishes = |one: &Resource| addresses(one).any(|address| address.eq_ignore_ascii_case(mailbox));

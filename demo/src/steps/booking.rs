@@ -1,5 +1,5 @@
-//! Bookings: in the organiser's own calendar, through the service account, moved and cancelled. Each time the
-//! result is checked at the provider.
+//! Bookings: in the organiser's own calendar, through the service account, moved and cancelled. Each result is checked
+//! at the provider.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     demo.step(Step::Cancel, cancel).await
 }
 
-/// A booking to make.
+/// Parameters of a booking to create.
 struct BookingRequest<'a> {
     what: &'a str,
     title: String,

@@ -1,4 +1,4 @@
-//! The administrator's way through the connect pages, and the verification that follows.
+//! Completes the connect pages as an administrator, and awaits the verification that follows.
 
 use std::time::{Duration, Instant};
 
@@ -18,9 +18,9 @@ use crate::{
 
 /// Longest duration of a verification, including slow propagation of a permission.
 const VERIFIED: Duration = Duration::from_mins(5);
-/// How long a person who connects by hand may take.
+/// Maximum time for a person who completes the connect pages manually.
 const BY_HAND: Duration = Duration::from_hours(1);
-/// How often a walk is restarted if the server became unreachable during it.
+/// Maximum number of times that a walk through the connect pages is restarted after the server became unreachable.
 const WALKS: usize = 5;
 const MOST_FORMS: usize = 8;
 
@@ -57,7 +57,7 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     demo.step(Step::Verify, verify).await
 }
 
-/// Performs the walk, and reports each of its completed steps.
+/// Performs the walk through the connect pages, and reports each of its completed steps.
 async fn first_walk(demo: &mut Demo) -> Result<()> {
     let mut progress = WalkProgress::new();
     let walked = connect(demo, &mut progress, false).await;
@@ -79,7 +79,7 @@ async fn first_walk(demo: &mut Demo) -> Result<()> {
     walked
 }
 
-/// What a walk has achieved so far.
+/// Completed steps of a walk through the connect pages.
 pub(super) struct WalkProgress {
     seen: Vec<(Step, String, Duration)>,
     since: Instant,
@@ -181,7 +181,7 @@ async fn browser(demo: &Demo) -> Result<Browser> {
     Ok(Browser::new(demo.client.clone(), answers).with_landing(demo.landing.clone()))
 }
 
-/// Performs one walk.
+/// Performs one walk through the connect pages.
 async fn follow(demo: &Demo, browser: &mut Browser, progress: &mut WalkProgress, again: bool) -> Result<()> {
     let link: Url = demo
         .state
@@ -216,7 +216,8 @@ async fn follow(demo: &Demo, browser: &mut Browser, progress: &mut WalkProgress,
     authorise(demo, browser, progress, place, again).await
 }
 
-/// Submits the choice without accepting the terms, which must be refused, and then with it.
+/// Submits the selected calendar system, first without accepting the terms, which must be refused, and then with
+/// acceptance.
 async fn tick(demo: &Demo, browser: &mut Browser, page: &Page) -> Result<Location> {
     let form = page.form()?;
     ensure(form.has_field("terms") && form.has_field("privacy"), || {
@@ -264,7 +265,8 @@ async fn at_the_provider(
     Err(unexpected("the provider's pages do not end"))
 }
 
-/// Waits for the page of the second step, checks that nothing was accessed yet, authorises, and lands.
+/// Waits for the authorisation page, checks that no mailbox was accessed yet, authorises, and continues to the return
+/// URL.
 async fn authorise(
     demo: &Demo,
     browser: &mut Browser,
@@ -293,7 +295,7 @@ async fn authorise(
     Ok(())
 }
 
-/// Without a sandbox, waits while a person completes the pages.
+/// Without a sandbox, waits until a person has completed the pages.
 async fn by_hand(demo: &Demo, progress: &mut WalkProgress) -> Result<()> {
     let link = demo.state.made.link.as_deref().unwrap_or_default();
     demo.report
@@ -311,7 +313,7 @@ async fn by_hand(demo: &Demo, progress: &mut WalkProgress) -> Result<()> {
     Ok(())
 }
 
-/// The tenant's integration: its id and its fields.
+/// The id and fields of the tenant's integration; `None` before its creation.
 pub(super) async fn find_integration(demo: &Demo) -> Result<Option<(String, Value)>> {
     let read = demo.graph.query(INTEGRATIONS, json!({})).await?;
     let first = list_at(&read, "/integrations/nodes")?.first();

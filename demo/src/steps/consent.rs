@@ -17,7 +17,7 @@ use crate::{
 
 /// How long an integration's state may take to change: a health check runs every few minutes.
 const TURNS: Duration = Duration::from_mins(10);
-/// Time after which the vendor's back end requests a check.
+/// Time after which the demo requests a verification instead of waiting for the next health check.
 const NUDGE: Duration = Duration::from_secs(20);
 const BY_HAND: Duration = Duration::from_hours(1);
 
@@ -37,7 +37,7 @@ async fn revoke(demo: &mut Demo) -> Result<String> {
         let organisation = demo.state.made.organisation.clone().unwrap_or_default();
         sandbox.set_technical_account(&organisation, &fresh).await?;
         demo.state.made.password = Some(fresh);
-        return Ok("the technical account's password was changed".to_owned());
+        return Ok("the service account's password was changed".to_owned());
     }
     if let (Some(sandbox), Some(organisation)) = (&demo.sandbox, &demo.state.made.organisation) {
         if demo.system == CalendarSystem::GoogleWorkspace {
@@ -59,7 +59,7 @@ async fn revoke(demo: &mut Demo) -> Result<String> {
     ensure(!dav.accepts_login(&before).await?, || "the server still takes the old password".to_owned())?;
     // Kept before it is used: a demo that is started again has to know it.
     demo.state.made.password = Some(fresh);
-    Ok("the technical account's password was changed".to_owned())
+    Ok("the service account's password was changed".to_owned())
 }
 
 async fn turns(demo: &mut Demo) -> Result<String> {

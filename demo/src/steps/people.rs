@@ -91,7 +91,7 @@ async fn directory(demo: &Demo) -> Result<Vec<Listed>> {
     }
 }
 
-/// Whether the technical account can access the mailbox, according to the provider.
+/// Whether the service account can access the mailbox, according to the provider.
 async fn is_within_reach(demo: &Demo, address: &str) -> Result<bool> {
     if let (Some(sandbox), Some(organisation)) = (&demo.sandbox, &demo.state.made.organisation) {
         let read = sandbox.read_organisation(organisation).await?;
@@ -203,7 +203,7 @@ async fn activate(demo: &mut Demo) -> Result<String> {
     ))
 }
 
-/// Shows how many people have a result; new users are activated automatically, beside the campaign.
+/// Shows the number of people with a result; new users are activated automatically, independently of the campaign.
 async fn show(demo: &Demo, bar: &indicatif::ProgressBar) -> Result<()> {
     let users = users(demo).await?;
     let with_mailbox = users.iter().filter(|user| !user["calendarAddress"].is_null());
@@ -216,8 +216,8 @@ fn has_result(user: &Value) -> bool {
     matches!(user["calendar"]["state"].as_str(), Some("ACTIVE" | "UNREACHABLE" | "FREE_BUSY_ONLY"))
 }
 
-/// Waits until everybody has a result, and checks it. Returns the active users. If the provider cannot be queried,
-/// any of them may be out of scope.
+/// Waits until every person has a result, and checks the results. Returns the active users. If the provider cannot be
+/// queried, any of the mailboxes may be out of scope.
 async fn settled(demo: &Demo) -> Result<Vec<Value>> {
     let outsider = demo.state.made.outsider.as_ref().map(|person| person.address.clone()).unwrap_or_default();
     let states = poll_until("a result for every mailbox", ACTIVATED, async || {

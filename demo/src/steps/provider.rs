@@ -1,11 +1,11 @@
-//! Reads the provider's calendars without Muster's server.
+//! Reads the provider's calendars directly, independently of Muster's server.
 
 use chrono::DateTime;
 use domain::Timestamp;
 
 use crate::{Demo, error::Result};
 
-/// An event as the provider holds it.
+/// An event as stored at the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ProviderEvent {
     /// The UID shared by all copies.
@@ -16,9 +16,9 @@ pub(super) struct ProviderEvent {
     pub(super) text: String,
     /// The start, in the provider's format.
     start: String,
-    /// The response of the calendar's owner; empty where there are no responses.
+    /// The response of the calendar's owner; empty for providers without responses.
     pub(super) response: String,
-    /// Whether the calendar is meant for the mailbox's own events, and not generated from other data.
+    /// Whether the event is in a calendar for the mailbox's own events, and not in one generated from other data.
     pub(super) is_in_target: bool,
 }
 

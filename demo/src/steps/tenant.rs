@@ -12,7 +12,8 @@ use crate::{
 
 /// Error codes of a feature that the tenant cannot use.
 const NOT_THERE: [&str; 2] = ["FEATURE_NOT_IN_PLAN", "FEATURE_OFF"];
-/// Number of people besides the users: the administrator, the newcomer, the one out of scope.
+/// Number of people besides the users: the administrator, the person added at the end, and the person whose mailbox is
+/// out of scope.
 const BESIDE: usize = 3;
 const ROOMS: usize = 3;
 
@@ -114,7 +115,7 @@ async fn switch_on(demo: &mut Demo) -> Result<String> {
     Ok("PLUS with SERVICE_ACCOUNT".to_owned())
 }
 
-/// Invites the IT administrator; repeating it creates another link, which does no harm. Returns the address.
+/// Invites the IT administrator; a repetition only creates another link. Returns the administrator's email address.
 pub(super) async fn invite_administrator(demo: &mut Demo, integration: Option<&str>) -> Result<String> {
     let email = administrator_address(demo).await?;
     let mut input = json!({ "email": email, "returnUrl": demo.landing.as_str() });
@@ -127,7 +128,7 @@ pub(super) async fn invite_administrator(demo: &mut Demo, integration: Option<&s
     Ok(email)
 }
 
-/// Address of the IT administrator: at the sandbox that of an administrator, who can consent.
+/// Email address of the IT administrator: at the sandbox, that of an administrator who can consent.
 pub(super) async fn administrator_address(demo: &Demo) -> Result<String> {
     match (&demo.sandbox, &demo.state.made.organisation, demo.system) {
         (

@@ -69,8 +69,8 @@ fn slot(slot: &Value) -> Result<Slot> {
     Ok(Slot { start: time("/start")?, end: time("/end")?, rooms: rooms.collect::<Result<_>>()? })
 }
 
-/// Chooses three times that do not touch: one to book, one to move to with the same room free, one for the booking
-/// by the service account.
+/// Selects three slots that do not overlap or adjoin: one to book, one to which that booking is moved and in which the
+/// same room is free, and one for the booking through the service account.
 fn choose(slots: &[Slot]) -> Result<Vec<Slot>> {
     let too_few = || unexpected(format!("{} times are too few", slots.len()));
     for first in slots {

@@ -24,12 +24,12 @@ pub enum Status {
     Cancelled,
 }
 
-/// How the time is taken according to Outlook (`X-MICROSOFT-CDO-BUSYSTATUS`), in ascending order of precedence.
+/// How Outlook shows the time of an event (`X-MICROSOFT-CDO-BUSYSTATUS`), in ascending order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BusyStatus {
     /// The time stays free.
     Free,
-    /// The time may still be given up.
+    /// The time is tentatively busy.
     Tentative,
     /// The time is taken.
     Busy,
@@ -37,22 +37,22 @@ pub enum BusyStatus {
     Away,
 }
 
-/// The CLASS of an event: who may read its details.
+/// The CLASS property of an event: who may read its details.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Classification {
     /// Everybody who may read the calendar sees the details.
     #[default]
     Public,
-    /// Only the owner sees the details; others see only the times. Also used for CONFIDENTIAL.
+    /// Only the calendar's owner sees the details; everybody else sees only the times. Also used for CONFIDENTIAL.
     Private,
 }
 
-/// A display name and a mail address.
+/// The display name and email address of a calendar user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CalendarUser {
-    /// The CN parameter; empty when there is none.
+    /// The display name (CN parameter); empty when there is none.
     pub name: String,
-    /// The mail address, without `mailto:`.
+    /// The email address, without `mailto:`.
     pub address: String,
 }
 
@@ -76,7 +76,7 @@ pub struct Attendee {
 pub struct Event {
     /// The UID, the same for a series and its overrides.
     pub uid: String,
-    /// The original start of the overridden occurrence (RECURRENCE-ID); `None` unless this is an override.
+    /// The original start of the overridden occurrence (RECURRENCE-ID); `None` unless this event is an override.
     pub recurrence_id: Option<Moment>,
     /// Whether the override also applies to all later occurrences (RANGE=THISANDFUTURE).
     pub and_future: bool,
@@ -88,13 +88,13 @@ pub struct Event {
     pub rules: Vec<String>,
     /// Starts of occurrences excluded from the series (EXDATE).
     pub except: Vec<Moment>,
-    /// Additional occurrences (RDATE), some with a length of their own.
+    /// Additional occurrences (RDATE), with their length if they specify one.
     pub also: Vec<(Moment, Option<EventLength>)>,
-    /// Whether the event takes place (STATUS); `Confirmed` when absent.
+    /// Whether the event takes place (STATUS); `Confirmed` when STATUS is absent.
     pub status: Status,
-    /// Whether the event leaves the time free (TRANSP:TRANSPARENT).
+    /// Whether the time of the event stays free (TRANSP:TRANSPARENT).
     pub transparent: bool,
-    /// How Outlook shows the time (X-MICROSOFT-CDO-BUSYSTATUS); `None` when absent or unknown.
+    /// How Outlook shows the time of the event (X-MICROSOFT-CDO-BUSYSTATUS); `None` when absent or unknown.
     pub busy_status: Option<BusyStatus>,
     /// Who may read the details (CLASS).
     pub class: Classification,
@@ -110,30 +110,31 @@ pub struct Event {
     pub attendees: Vec<Attendee>,
     /// The revision number of the event (SEQUENCE), incremented by the organiser; 0 when absent.
     pub sequence: i64,
-    /// When this version was written (DTSTAMP).
+    /// When this version of the event was written (DTSTAMP).
     pub stamp: Option<Timestamp>,
-    /// X- properties: names in capitals, values parsed as TEXT.
+    /// Extension properties (X-): names in upper case, values parsed as TEXT.
     pub extras: Vec<(String, String)>,
     /// Whether the event has a DTEND or a DURATION.
     pub(super) has_length: bool,
-    /// The parts of the event that cannot be read.
+    /// The properties of the event that cannot be parsed.
     pub(super) defects: Vec<Defect>,
 }
 
-/// A part of an event that is present but cannot be read.
+/// A property of an event that is present but cannot be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Defect {
     /// DTSTART is missing or unreadable; [`Event::start`] is a placeholder.
     Start,
     /// DTEND or DURATION is unreadable, so the end is unknown.
     End,
-    /// The TZID of a time is unknown; the time is read in the owner's zone.
+    /// The TZID of a time is unknown; the time is interpreted in the calendar owner's time zone.
     Zone,
-    /// RECURRENCE-ID is unreadable: which occurrence is overridden is unknown.
+    /// RECURRENCE-ID is unreadable, so it is unknown which occurrence the event overrides.
     Occurrence,
     /// An additional occurrence (RDATE) is unreadable.
     Additional,
-    /// The override also applies to earlier occurrences (RANGE=THISANDPRIOR, RFC 2445); these are not moved.
+    /// The override also applies to earlier occurrences (RANGE=THISANDPRIOR, RFC 2445); the earlier occurrences are not
+    /// moved.
     Prior,
 }
 
@@ -223,24 +224,24 @@ impl Event {
         self.defects.contains(&defect)
     }
 
-    /// Whether the event leaves the time free for everybody, whatever its times.
+    /// Whether the event leaves the time free for every participant, whatever its times.
     pub(super) fn is_free(&self) -> bool {
         self.status == Status::Cancelled || self.transparent || self.busy_status == Some(BusyStatus::Free)
     }
 
-    /// The value of an X- property; `None` when absent.
+    /// The value of an extension (X-) property; `None` when absent.
     pub fn extension_property(&self, name: &str) -> Option<&str> {
         self.extras.iter().find(|(extra, _)| extra == name).map(|(_, value)| value.as_str())
     }
 
-    /// The start and end of the event itself, ignoring recurrence; `None` when it takes no time.
+    /// The start and end of the event itself, ignoring recurrence; `None` when its duration is zero.
     pub fn range(&self, owner: &Zone) -> Option<crate::TimeRange> {
         let end = self.span.end(&self.start, &self.start, owner)?;
         crate::TimeRange::new(self.start.instant(owner)?, end)
     }
 }
 
-/// The values of a list property, each with its span; `None` for an unreadable value.
+/// The values of a list property, each with its duration if it has one; `None` for an unreadable value.
 fn list<'a>(
     event: &'a Component,
     name: &'a str,
@@ -254,7 +255,7 @@ fn words<'a>(event: &'a Component, name: &'a str) -> impl Iterator<Item = String
     event.all(name).map(|property| property.value.trim().to_ascii_uppercase())
 }
 
-/// Whether every value of a property is one of the given keywords.
+/// Whether every value of a property is one of the `wanted` keywords.
 fn all_are(event: &Component, name: &str, wanted: &[&str]) -> bool {
     event.get(name).is_some() && words(event, name).all(|word| wanted.contains(&word.as_str()))
 }
@@ -269,8 +270,8 @@ fn status(event: &Component) -> Status {
     }
 }
 
-/// Starts of the event. If several DTSTARTs differ, each further one counts as an additional occurrence; the
-/// standard does not define this for a series.
+/// All starts of the event. If several DTSTART properties differ, each further one counts as an additional occurrence;
+/// RFC 5545 does not define this for a series.
 fn starts(event: &Component, zones: &Zones, defects: &mut Vec<Defect>) -> Vec<Moment> {
     let mut read: Vec<Moment> = Vec::new();
     let mut is_torn = false;
@@ -297,7 +298,7 @@ fn span_is_said(event: &Component) -> bool {
     event.get("DTEND").or(event.get("DURATION")).is_some()
 }
 
-/// The length of the event: the longer of DTEND and DURATION; without either, a day for a DATE and no time for a
+/// The duration of the event: the longer of DTEND and DURATION. Without either, one day for a DATE and zero for a
 /// DATE-TIME.
 fn span(event: &Component, start: &Moment, zones: &Zones, defects: &mut Vec<Defect>) -> EventLength {
     let ends = event.all("DTEND").take(SAID).filter_map(|property| Moment::read(property, zones));
@@ -321,7 +322,7 @@ fn span(event: &Component, start: &Moment, zones: &Zones, defects: &mut Vec<Defe
     longest.unwrap_or(EventLength::Length { days: 0, seconds: 0 })
 }
 
-/// Aligns an end with a start of another type: for a DATE start, the day of the end counts in full; for a DATE-TIME
+/// Converts an end to the value type of its start: for a DATE start, the day of the end counts in full; for a DATE-TIME
 /// start, a DATE end includes that day.
 fn whole_days(end: Moment, start: &Moment) -> Moment {
     let next = |day: chrono::NaiveDate| day.succ_opt().unwrap_or(day);

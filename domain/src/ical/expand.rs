@@ -1,4 +1,4 @@
-//! Expands a calendar resource to the occurrences within a window.
+//! Expands an iCalendar resource to its occurrences within a time range.
 
 mod except;
 #[cfg(test)]
@@ -25,7 +25,7 @@ use crate::{
     time::{TimeRange, Timestamp},
 };
 
-/// Maximum number of occurrences returned per series and window.
+/// Maximum number of occurrences returned per series and time range.
 const INSTANCES: usize = 2_000;
 
 /// An occurrence of an event.
@@ -35,33 +35,35 @@ pub struct Instance<'a> {
     pub event: &'a Event,
     /// Original start of the occurrence; `None` if the event does not recur.
     pub recurrence: Option<Timestamp>,
-    /// When the occurrence takes place.
+    /// The time at which the occurrence takes place.
     pub range: TimeRange,
     /// Whether the occurrence covers whole days.
     pub all_day: bool,
 }
 
-/// Time that an event may occupy, because parts of it cannot be read.
+/// Time that an event may occupy: the exact times are unknown because some of its properties cannot be parsed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BlockedTime<'a> {
-    /// The event that may occupy the time. Its own times may be placeholders.
+    /// The event that may occupy the time. Its own start and end may be placeholders.
     pub event: &'a Event,
     /// The time that may be occupied.
     pub range: TimeRange,
 }
 
-/// Result of expanding a resource within a window.
+/// Result of expanding an iCalendar resource within a time range.
 #[derive(Debug, Default, PartialEq)]
 pub struct Expansion<'a> {
-    /// Occurrences that overlap the window, in order, without those that are cancelled or take no time.
+    /// Occurrences that overlap the time range, in order. Cancelled occurrences and those of zero duration are left
+    /// out.
     pub instances: Vec<Instance<'a>>,
-    /// Further times that count as busy, cut to the window.
+    /// Additional times that count as busy, clipped to the time range.
     pub blocked: Vec<BlockedTime<'a>>,
     /// Items that could not be read, each listed once.
     pub unreadable: Vec<UnreadableItem>,
 }
 
-/// Expands the events of one resource. `owner` is the zone used for whole days and for times without a zone.
+/// Expands the events of one iCalendar resource. `owner` is the time zone of the calendar's owner, used for whole days
+/// and for times without a zone.
 pub fn expand<'a>(
     calendar: &'a Calendar,
     window: TimeRange,
@@ -92,19 +94,19 @@ pub fn expand<'a>(
     found
 }
 
-/// State of an expansion in progress.
+/// State of an expansion of an iCalendar resource.
 struct Work<'a, 'b> {
     window: TimeRange,
     owner: &'b Zone,
     budget: &'b mut BodyBudget,
     found: Expansion<'a>,
-    /// Index in `unreadable` of the entry for a UID.
+    /// Index in `unreadable` of the entry for each UID.
     marked: HashMap<String, usize>,
 }
 
 impl<'a> Work<'a, '_> {
-    /// Blocks and reports the times that the defects of one event leave uncertain, except for defects of its
-    /// series.
+    /// Blocks and reports the times that unreadable properties of one event leave uncertain. Defects of its series are
+    /// treated separately.
     fn defects(&mut self, event: &'a Event) {
         if event.is_free() {
             return;
@@ -132,7 +134,7 @@ impl<'a> Work<'a, '_> {
         }
     }
 
-    /// Blocks the time of an event whose start cannot be read: it may have begun at any time before its end.
+    /// Blocks the time of an event whose start is unreadable: the event may have begun at any time before its end.
     fn without_start(&mut self, event: &'a Event) {
         let is_single = event.rules.is_empty() && event.also.is_empty() && event.recurrence_id.is_none();
         let end = match &event.span {
@@ -146,7 +148,7 @@ impl<'a> Work<'a, '_> {
         }
     }
 
-    /// Blocks the time from `at` on, from where nothing is known about the event.
+    /// Blocks all time from `at` on, because nothing is known about the event after that instant.
     fn block_from(&mut self, event: &'a Event, at: Timestamp) {
         if let Some(range) = TimeRange::new(at.max(self.window.start), self.window.end) {
             self.found.blocked.push(BlockedTime { event, range });

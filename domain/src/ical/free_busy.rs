@@ -12,18 +12,18 @@ use crate::{
     time::{BusyKind, BusyTime, TimeRange, Timestamp},
 };
 
-/// Busy times parsed from a text.
+/// Busy times parsed from a VFREEBUSY component.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PublishedBusy {
-    /// The busy times in the order of the text; they may overlap.
+    /// The busy times in the order of the iCalendar text; they may overlap.
     pub busy: Vec<BusyTime>,
-    /// Number of busy times that cannot be read.
+    /// Number of busy periods that cannot be parsed.
     pub unreadable: usize,
 }
 
-/// Parses the busy times in a text.
+/// Parses the published busy times in an iCalendar text.
 ///
-/// Reads the periods of FREEBUSY lines and, as some servers write them, components that are themselves one period
+/// Accepts the periods of FREEBUSY lines and, as some servers write them, components that are themselves one period
 /// each, with FBTYPE as a property.
 pub fn parse_free_busy(text: &[u8]) -> Result<PublishedBusy, Error> {
     let mut budget = BodyBudget::for_response();
@@ -55,7 +55,7 @@ pub fn parse_free_busy(text: &[u8]) -> Result<PublishedBusy, Error> {
     Ok(told)
 }
 
-/// Kind of busy time for an FBTYPE. Defaults to BUSY, also for unknown types (RFC 5545 section 3.2.9).
+/// The kind of busy time for an FBTYPE value. Defaults to BUSY, also for unknown types (RFC 5545 section 3.2.9).
 fn kind(name: Option<&str>) -> Option<BusyKind> {
     match name.map(|name| name.trim().to_ascii_uppercase()).as_deref() {
         Some("FREE") => None,

@@ -1,23 +1,24 @@
-//! Content lines: folding, names, parameters, escapes (RFC 5545 section 3.1, RFC 6868).
+//! Content lines of iCalendar: folding, names, parameters, escapes (RFC 5545 section 3.1, RFC 6868).
 //!
-//! Muster has its own parser because that of the `icalendar` crate rejects a whole resource for one broken line and
-//! unfolds characters, whereas servers and clients fold lines in the middle of a character.
+//! Muster has its own parser because the `icalendar` crate rejects a whole resource for one malformed line and unfolds
+//! characters, whereas servers and clients fold lines in the middle of a character.
 
 use std::{borrow::Cow, fmt::Write};
 
-/// The byte order mark that some programs write before a text, and before each of several concatenated texts.
+/// The byte order mark that some programs write at the start of an iCalendar text, and before each of several
+/// concatenated texts.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The properties that determine when an event takes place.
 pub(super) const TIME_PROPERTIES: [&str; 6] =
     ["DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "RECURRENCE-ID"];
 
-/// One property: `NAME;PARAM=value:value`.
+/// One iCalendar property: `NAME;PARAM=value:value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Property {
-    /// The name, in capitals.
+    /// The name, in upper case.
     pub name: String,
-    /// The parameters, names in capitals, each with its values decoded.
+    /// The parameters: each name in upper case, with its decoded values.
     pub params: Vec<(String, Vec<String>)>,
     /// The raw value, with escapes.
     pub value: String,
@@ -58,14 +59,14 @@ impl Property {
         unescape_text(&self.value)
     }
 
-    /// Parses an unfolded line; `None` if it is not a property. A line that contains only the name of a property in
+    /// Parses an unfolded content line; `None` if it is not a property. A line that consists only of a name in
     /// [`TIME_PROPERTIES`] is that property without a value.
     pub(super) fn read(line: &str) -> Option<Self> {
         let line = line.trim_start_matches(|char: char| char.is_whitespace() || char == BYTE_ORDER_MARK);
         Self::read_whole(line).or_else(|| Self::read_torn(line))
     }
 
-    /// Parses a malformed property in [`TIME_PROPERTIES`]: with `=` in place of the colon, or with an unclosed quote.
+    /// Parses a malformed property in [`TIME_PROPERTIES`] that has `=` in place of the colon, or an unclosed quote.
     fn read_torn(line: &str) -> Option<Self> {
         let (name, rest) = line.split_at(line.find([';', ':', '=']).unwrap_or(line.len()));
         let name = bare_name(name);
@@ -114,17 +115,17 @@ impl Property {
     }
 }
 
-/// The name in capitals, without a vCard group prefix (`item1.DTSTART`).
+/// The property name in upper case, without a vCard group prefix (`item1.DTSTART`).
 fn bare_name(name: &str) -> String {
     name.rsplit('.').next().unwrap_or(name).trim().to_ascii_uppercase()
 }
 
-/// Whether a text is the name of a property or a component.
+/// Whether `name` is a valid name of a property or a component.
 pub(super) fn is_property_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// Reads parameter values up to the next `;` or `:`, and returns what follows.
+/// Parses parameter values up to the next `;` or `:`, and returns them with the rest of the line.
 fn read_values(mut rest: &str) -> Option<(Vec<String>, &str)> {
     let mut values = Vec::new();
     loop {
@@ -180,7 +181,7 @@ fn write_value(value: &str) -> String {
     if out.contains([':', ';', ',']) { format!("\"{out}\"") } else { out }
 }
 
-/// Appends a line, folded between characters at 75 octets and terminated by CRLF.
+/// Appends a content line, folded between characters at 75 octets and terminated by CRLF.
 fn fold(line: &str, into: &mut String) {
     let mut room = 75;
     for char in line.chars() {
@@ -194,8 +195,8 @@ fn fold(line: &str, into: &mut String) {
     into.push_str("\r\n");
 }
 
-/// Unfolds lines of bytes, because a fold may split a character. Lines end with LF, with any number of CR before
-/// it; if there is no LF at all, with CR.
+/// Unfolds content lines as bytes, because a fold may split a character. Lines end with LF, preceded by any number of
+/// CR; if there is no LF at all, with CR.
 pub(super) fn unfold(text: &[u8]) -> Vec<String> {
     let mut lines: Vec<Vec<u8>> = Vec::new();
     let text = utf8(text);
@@ -223,7 +224,7 @@ fn utf8(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(String::from_utf16_lossy(&units).into_bytes())
 }
 
-/// Escapes a TEXT value.
+/// Escapes a value of type TEXT.
 pub fn escape_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {

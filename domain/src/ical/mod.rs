@@ -1,12 +1,13 @@
-//! iCalendar (RFC 5545) without I/O: parses a calendar resource, expands its series, writes an event.
+//! iCalendar (RFC 5545) without I/O: parses a calendar resource, expands its series, and serialises an event.
 //!
-//! The CalDAV connector calls it with resources from a server, so input is never trusted. Non-standard input is
-//! accepted if its meaning is clear; what cannot be read counts as busy over the widest span that it may cover, and
-//! is marked ([`Expansion`]). Work is counted by a [`BodyBudget`], so that no event can keep a worker busy.
+//! The CalDAV connector calls this module with resources from a server, so input is never trusted. Non-standard input
+//! is accepted if its meaning is clear. An item that cannot be parsed is marked as unreadable and counts as busy over
+//! the widest time range that it may cover ([`Expansion`]). A [`BodyBudget`] limits the work, so that no event can keep
+//! a worker busy.
 //!
-//! Expansion uses the local time of the event and converts it afterwards: a weekly meeting at ten stays at ten
-//! across a daylight-saving change. All-day and floating times are in the zone of the calendar's owner, which the
-//! caller passes in.
+//! Recurrence is expanded in the local time of the event and converted to instants afterwards: a weekly meeting at ten
+//! stays at ten across a daylight-saving change. All-day and floating times are in the time zone of the calendar's
+//! owner, which the caller passes.
 
 mod busy;
 mod event;
@@ -38,31 +39,31 @@ pub use zone_name::find_iana_zone;
 
 use crate::{BodyBudget, UnreadableItem, UnreadableReason};
 
-/// A parsed calendar resource.
+/// A parsed iCalendar resource.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calendar {
-    /// The complete component tree, to write the resource back without losing unknown data.
+    /// The complete component tree. It is needed to serialise the resource without losing unknown data.
     pub tree: Component,
     /// The events of the resource: a master, its overrides, or both.
     pub events: Vec<Event>,
-    /// Whether the resource contains something that may have been an event but cannot be read at all.
+    /// Whether the resource contains content that may have been an event but cannot be parsed at all.
     misshapen: bool,
 }
 
 impl Calendar {
-    /// Parses a single resource.
+    /// Parses a single iCalendar resource.
     pub fn read(text: &[u8]) -> Result<Self, Error> {
         Self::read_within(text, &mut BodyBudget::for_response())
     }
 
-    /// Parses one of several resources in a response, within their shared budget.
+    /// Parses one of several iCalendar resources in a response, within their shared budget.
     pub fn read_within(text: &[u8], budget: &mut BodyBudget) -> Result<Self, Error> {
         budget.start_item();
         let tree = Component::read(text, budget)?;
         Ok(Self::of(tree, budget))
     }
 
-    /// Reads the events of a component tree that was built in memory.
+    /// Extracts the events of a component tree that was built in memory.
     pub fn from_tree(tree: Component) -> Self {
         Self::of(tree, &mut BodyBudget::for_response())
     }
@@ -74,15 +75,15 @@ impl Calendar {
         Self { tree, events, misshapen }
     }
 
-    /// The event that represents the resource: the master, or the first override if there is no master. Ignores
-    /// events whose start cannot be read.
+    /// The event that represents the resource: the master, or the first override if there is no master. Ignores events
+    /// whose start is unreadable.
     pub fn main_event(&self) -> Option<&Event> {
         let mut events = self.events.iter().filter(|event| !event.has_defect(event::Defect::Start));
         let first = events.clone().next();
         events.find(|event| event.recurrence_id.is_none()).or(first)
     }
 
-    /// The mark for a resource with content that may have been an event but cannot be read.
+    /// The unreadable mark for a resource with content that may have been an event but cannot be parsed.
     fn misshapen(&self) -> Option<UnreadableItem> {
         let uid = || {
             self.tree.value("UID").or_else(|| self.tree.components.iter().find_map(|part| part.value("UID")))
@@ -95,8 +96,7 @@ impl Calendar {
     }
 }
 
-/// Whether a calendar has time properties outside all components, or components of an unknown type that may be
-/// events.
+/// Whether a calendar has time properties outside all components, or components of an unknown type that may be events.
 fn is_misshapen(tree: &Component) -> bool {
     const KNOWN: [&str; 11] = [
         "VEVENT",
@@ -118,7 +118,8 @@ fn is_misshapen(tree: &Component) -> bool {
     has_times(tree) || tree.components.iter().any(|part| is_strange(part) && is_torn(part))
 }
 
-/// The IANA zone that a `VTIMEZONE` text names, such as the value of the property `calendar-timezone`.
+/// The IANA time zone that an iCalendar text with a `VTIMEZONE` specifies, such as the value of the WebDAV property
+/// `calendar-timezone`.
 pub fn read_zone(text: &[u8]) -> Option<crate::Zone> {
     let tree = Component::read(text, &mut BodyBudget::for_response()).ok()?;
     let zone = tree.named("VTIMEZONE").next()?;

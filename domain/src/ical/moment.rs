@@ -1,4 +1,4 @@
-//! Points in time in the forms that iCalendar defines.
+//! Points in time in the forms that iCalendar defines: UTC, with a zone, floating, and whole days.
 
 use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
@@ -10,23 +10,24 @@ use super::{
 };
 use crate::{Zone, time::Timestamp};
 
-/// A point in time in one of iCalendar's forms.
+/// A point in time in one of the forms of iCalendar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Moment {
     /// A time in UTC, written `...Z`.
     Utc(Timestamp),
     /// A local time with a known TZID.
     Zoned(NaiveDateTime, EventZone),
-    /// A local time without a zone, in the owner's zone.
+    /// A local time without a zone, in the calendar owner's time zone.
     Floating(NaiveDateTime),
-    /// A local time whose TZID is neither a known name nor defined in the resource; read in the owner's zone.
+    /// A local time whose TZID is neither a known name nor defined in the resource; interpreted in the owner's time
+    /// zone.
     Unzoned(NaiveDateTime),
-    /// A whole day in the owner's zone.
+    /// A whole day in the calendar owner's time zone.
     Date(NaiveDate),
 }
 
 impl Moment {
-    /// Reads a property of type DATE-TIME or DATE.
+    /// Parses a property of type DATE-TIME or DATE.
     pub(super) fn read(property: &Property, zones: &Zones) -> Option<Self> {
         let zone = zone_name(property);
         match Self::read_value(&property.value, zone.as_deref(), zones) {
@@ -77,20 +78,20 @@ impl Moment {
         })
     }
 
-    /// Converts midnight to a date, because some programs write whole days as times at midnight.
+    /// Converts a time at midnight to a date, because some programs write whole days as times at midnight.
     fn date_at_midnight(self) -> Self {
         let wall = self.wall_time();
         if wall.time() == NaiveTime::MIN { Self::Date(wall.date()) } else { self }
     }
 
-    /// The date of a start declared to be a whole day. A time in UTC stays unchanged, because it may be the owner's
-    /// midnight.
+    /// Converts a start that is declared to be a whole day to its date. A time in UTC stays unchanged, because it may
+    /// be midnight for the owner.
     pub(super) fn into_whole_day(self) -> Self {
         if matches!(self, Self::Utc(_)) { self } else { Self::Date(self.wall_time().date()) }
     }
 
-    /// The date that the value means in a series of whole days: a UTC time that is midnight for the owner means the
-    /// day that begins then; any other value means the date that it contains.
+    /// The date that the value means in a series of whole days: for a UTC time that is midnight for the owner, the day
+    /// that begins then; for any other value, the date that it contains.
     pub(super) fn day(&self, owner: &Zone) -> NaiveDate {
         if let Self::Utc(at) = self {
             let local = owner.local(*at);
@@ -101,7 +102,7 @@ impl Moment {
         self.wall_time().date()
     }
 
-    /// The instant; values without a zone are in the owner's zone.
+    /// Converts the value to an instant; values without a zone are in the calendar owner's time zone.
     pub fn instant(&self, owner: &Zone) -> Option<Timestamp> {
         match self {
             Self::Utc(at) => Some(*at),
@@ -132,7 +133,7 @@ impl Moment {
         }
     }
 
-    /// Whether the zone is defined in the resource, with or without a known name.
+    /// Whether the zone is defined in the iCalendar resource, with or without a known name.
     pub(super) const fn has_embedded_zone(&self) -> bool {
         matches!(self, Self::Zoned(_, EventZone::Described(_) | EventZone::Witnessed(..)))
     }
@@ -157,7 +158,7 @@ impl Moment {
         }
     }
 
-    /// Whether the value states its zone.
+    /// Whether the value specifies its time zone.
     pub(super) const fn has_zone(&self) -> bool {
         matches!(self, Self::Utc(_) | Self::Zoned(..))
     }
@@ -174,7 +175,7 @@ pub(super) fn has_date_values(property: &Property) -> bool {
         || property.params.iter().any(|(name, values)| name == "DATE" && values.is_empty())
 }
 
-/// The TZID of a property. Some programs do not quote commas in it, so that it looks like several values.
+/// The TZID of a property. Some programs do not quote commas in a TZID, so that it looks like several values.
 fn zone_name(property: &Property) -> Option<String> {
     let names: Vec<&str> = property.param_values("TZID").collect();
     (!names.is_empty()).then(|| names.join(","))

@@ -1,4 +1,4 @@
-//! Parses dates and times.
+//! Parses the dates and times of iCalendar.
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
@@ -9,14 +9,14 @@ use super::zone::parse_offset;
 pub(super) enum RawDateTime {
     /// A date without a time.
     Date(NaiveDate),
-    /// A local time whose zone is given elsewhere.
+    /// A local time whose zone is specified elsewhere.
     Local(NaiveDateTime),
     /// An instant in UTC, written with a trailing `Z`.
     Utc(NaiveDateTime),
 }
 
-/// Parses a DATE or DATE-TIME: the standard's basic form, times without seconds or with a one-digit hour, and ISO
-/// 8601's extended form with fractions and offsets. Rejects a text that may be a truncated value.
+/// Parses a DATE or DATE-TIME: the basic form of RFC 5545, times without seconds or with a one-digit hour, and the
+/// extended form of ISO 8601 with fractions and offsets. Rejects a string that may be a truncated value.
 pub(super) fn parse(text: &str) -> Option<RawDateTime> {
     let text = text.trim();
     let (day, rest) = leading_date(text)?;
@@ -36,7 +36,7 @@ pub(super) fn parse(text: &str) -> Option<RawDateTime> {
     }
 }
 
-/// Splits off the date at the start of a text.
+/// Splits off the date at the start of a string.
 fn leading_date(text: &str) -> Option<(NaiveDate, &str)> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (year, month, day, length) = match digits {
@@ -56,14 +56,14 @@ fn is_only_date(text: &str) -> bool {
     leading_date(text).is_some_and(|(_, rest)| rest.is_empty())
 }
 
-/// The time of day in `20261208103000`, with or without `Z`.
+/// The time of day in a string such as `20261208103000`, with or without `Z`.
 fn unseparated(text: &str) -> Option<&str> {
     let digits = text.trim_end_matches(['Z', 'z']);
     (digits.len() == 14 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| &text[8..])
 }
 
-/// The time of day `103000`, `1030`, `93000` or `10:30:00.000` on a date. 24:00 is the end of the day; a leap
-/// second is the second before it.
+/// Parses the time of day `103000`, `1030`, `93000` or `10:30:00.000` on a date. 24:00 is the end of the day; a leap
+/// second is treated as the second before it.
 fn clock_on(day: NaiveDate, clock: &str) -> Option<NaiveDateTime> {
     let clock = clock.split(['.', ',']).next()?;
     let (hour, minute, second) = match (clock.contains(':'), clock.len()) {
@@ -89,7 +89,7 @@ fn clock_on(day: NaiveDate, clock: &str) -> Option<NaiveDateTime> {
     day.and_hms_opt(hour, minute, if second == 60 { 59 } else { second })
 }
 
-/// Parses a local time, such as the onset of an observance.
+/// Parses a local time, such as the onset of a time-zone observance.
 pub(super) fn parse_local(text: &str) -> Option<NaiveDateTime> {
     Some(match parse(text)? {
         RawDateTime::Date(day) => day.and_time(NaiveTime::MIN),

@@ -1,4 +1,4 @@
-//! Durations in the forms that iCalendar defines.
+//! Event durations in the forms that iCalendar defines.
 
 use chrono::Duration;
 
@@ -7,10 +7,10 @@ use crate::{Zone, time::Timestamp};
 
 /// Seconds of a day.
 const DAY: i64 = 24 * 3600;
-/// Maximum duration in days: ten thousand years.
+/// Maximum duration of an event in days: ten thousand years.
 const LONGEST: i64 = 3_652_500;
 
-/// How long an event lasts, by its DTEND or DURATION.
+/// How long an event lasts, according to its DTEND or DURATION.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventLength {
     /// Ends at this point, exclusive.
@@ -19,13 +19,13 @@ pub enum EventLength {
     Length {
         /// Calendar days; each may last 23 to 25 hours.
         days: i64,
-        /// Exact seconds after the calendar days.
+        /// Exact seconds, added after the calendar days.
         seconds: i64,
     },
 }
 
 impl EventLength {
-    /// Parses a DURATION. A negative one, as in alarms, counts as zero. `None` if it exceeds the maximum.
+    /// Parses a DURATION value. A negative one, as in alarms, counts as zero. `None` if it exceeds the maximum.
     pub(super) fn read(text: &str) -> Option<Self> {
         let text = text.trim().to_ascii_uppercase();
         let (text, is_negative) = match text.strip_prefix('-') {
@@ -81,8 +81,8 @@ impl EventLength {
         }
     }
 
-    /// The length of an event that begins on a date: whole days, at least one. Some programs end a whole day on the
-    /// day it begins, or with the length of a working day.
+    /// The length of an event that begins on a date: whole days, at least one. Some programs write a one-day event with
+    /// its start as the end, or with the length of a working day.
     pub(super) fn into_whole_days(self) -> Self {
         match self {
             Self::Length { days, seconds } => {
@@ -94,8 +94,8 @@ impl EventLength {
     }
 }
 
-/// The time between a start and an end. If only one of them states its zone, both may be in that zone, and the
-/// longer time counts; likewise if the end would precede the start.
+/// The time between a start and an end. If only one of the two specifies its zone, the other may be in the same zone,
+/// and the longer time counts; likewise if the end would precede the start.
 fn length_until(until: &Moment, first: &Moment, owner: &Zone) -> Option<Duration> {
     let exact = until.instant(owner)? - first.instant(owner)?;
     let on_the_wall = until.wall_time() - first.wall_time();

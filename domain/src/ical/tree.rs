@@ -1,21 +1,21 @@
-//! Components: the content between `BEGIN` and `END`.
+//! iCalendar components: the content between `BEGIN` and `END`.
 
 use super::line::{self, Property};
 use crate::{BodyBudget, UnreadableReason};
 
-/// Maximum nesting of components; VCALENDAR, VEVENT, VALARM need three levels.
+/// Maximum nesting depth of components; VCALENDAR, VEVENT and VALARM need three levels.
 const DEPTH: usize = 8;
-/// Maximum size of a resource in bytes.
+/// Maximum size of an iCalendar resource in bytes.
 const SIZE: usize = 4 * 1024 * 1024;
 
-/// Number of bytes of a line that cost one step.
+/// Number of bytes of a content line that cost one step of the parsing budget.
 const LINE: u64 = 256;
 const CALENDAR: &str = "VCALENDAR";
 /// Properties that belong to an event and never to a component inside it, such as an alarm.
 const OF_EVENTS: [&str; 9] =
     ["DTSTART", "DTEND", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID", "UID", "TRANSP", "STATUS"];
 
-/// Why a text cannot be read as a calendar resource.
+/// Why a text cannot be parsed as an iCalendar resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The text contains no VCALENDAR.
@@ -33,7 +33,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Stable code for programs.
+    /// Stable, machine-readable code of the parsing error.
     pub const fn code(self) -> &'static str {
         match self {
             Self::NoCalendar => "ICAL_NO_CALENDAR",
@@ -43,7 +43,7 @@ impl Error {
         }
     }
 
-    /// The reason with which the item is marked.
+    /// The reason with which the unreadable item is marked.
     pub const fn reason(self) -> UnreadableReason {
         match self {
             Self::NoCalendar | Self::Nesting => UnreadableReason::Malformed,
@@ -53,10 +53,10 @@ impl Error {
     }
 }
 
-/// A component with its properties and nested components.
+/// An iCalendar component with its properties and nested components.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Component {
-    /// The name, in capitals.
+    /// The name, in upper case.
     pub name: String,
     /// The properties, in their original order.
     pub properties: Vec<Property>,
@@ -70,9 +70,9 @@ impl Component {
         Self { name: name.to_owned(), properties: Vec::new(), components: Vec::new() }
     }
 
-    /// Parses the VCALENDAR in a text. Components that are not closed, or closed in the wrong order, are closed
-    /// where the position is clear, and their content is kept. Several calendars, and components outside any
-    /// calendar, become one calendar.
+    /// Parses the VCALENDAR in an iCalendar text. A component that is not closed, or is closed in the wrong order, is
+    /// closed at the clear end of its content, which is kept. Several calendars, and components outside any calendar,
+    /// become one calendar.
     pub fn read(text: &[u8], budget: &mut BodyBudget) -> Result<Self, Error> {
         if text.len() > SIZE {
             return Err(Error::TooLarge);
@@ -166,8 +166,7 @@ fn joined(parts: Vec<Component>) -> Option<Component> {
     whole
 }
 
-/// Opens a component. Some components occur only directly in a calendar: opening one closes all others that are
-/// still open.
+/// Opens a component. A component that may occur only directly in a calendar closes all others that are still open.
 fn begin(open: &mut Vec<Component>, name: &str) -> Result<(), Error> {
     let depth = match name {
         "VEVENT" | "VTIMEZONE" | "VTODO" | "VJOURNAL" | "VFREEBUSY" => 1,

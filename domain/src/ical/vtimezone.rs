@@ -5,26 +5,26 @@ use chrono::{Datelike, Duration, NaiveDateTime};
 use super::{raw_date_time, recurrence::Rule, tree::Component, zone::parse_offset};
 use crate::{BodyBudget, time::Timestamp};
 
-/// Maximum number of observances read per zone.
+/// Maximum number of observances parsed per time zone.
 const OBSERVANCES: usize = 200;
-/// Maximum number of onsets computed per observance.
+/// Maximum number of onsets computed per time-zone observance.
 const ONSETS: usize = 400;
-/// Maximum number of onsets per zone.
+/// Maximum number of onsets computed per time zone.
 const CHANGES: usize = 4_000;
-/// Year from which recurrence rules are expanded; no calendar is older.
+/// Year from which the recurrence rules of time zones are expanded; no calendar is older.
 const FIRST_YEAR: i32 = 1970;
 /// Last year for which onsets are computed.
 const LAST_YEAR: i32 = 2100;
 
-/// A zone as a list of offset changes, each with the local time, in the old offset, from which the new offset
-/// applies.
+/// A time zone as a list of offset changes. Each change has the local time, in the old offset, from which the new
+/// offset applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VTimeZone {
     first: Duration,
     changes: Vec<Change>,
-    /// For each change, the local time before which no later change is in force.
+    /// For each offset change, the local time before which no later change is in force.
     reached: Vec<NaiveDateTime>,
-    /// Whether a part of the definition cannot be read.
+    /// Whether a part of the zone definition cannot be parsed.
     pub(super) is_doubtful: bool,
 }
 
@@ -37,7 +37,7 @@ struct Change {
 }
 
 impl VTimeZone {
-    /// Parses the observances; `None` if none can be parsed.
+    /// Parses the observances of a time zone; `None` if none can be parsed.
     pub(super) fn read(zone: &Component, budget: &mut BodyBudget) -> Option<Self> {
         let mut changes = Vec::new();
         let mut first: Option<(NaiveDateTime, Duration)> = None;
@@ -77,14 +77,14 @@ impl VTimeZone {
         Some(Self { first, reached: reached(first, &changes), changes, is_doubtful })
     }
 
-    /// The instant of a local time. A skipped time is read with the offset before the gap; a time that occurs twice
-    /// is its first occurrence.
+    /// Converts a local time to an instant. A skipped time is interpreted with the offset before the gap; of a time
+    /// that occurs twice, the first occurrence counts.
     pub(super) fn instant(&self, local: NaiveDateTime) -> Option<Timestamp> {
         let offset = self.in_force(local).map_or(self.first, |change| change.to);
         Some(local.checked_sub_signed(offset)?.and_utc())
     }
 
-    /// The year in which the observance of a local time began; `None` before the first one.
+    /// The year in which the observance at a local time began; `None` before the first observance.
     pub(super) fn onset_year(&self, local: NaiveDateTime) -> Option<i32> {
         self.in_force(local).map(|change| change.since.year())
     }
@@ -95,7 +95,7 @@ impl VTimeZone {
     }
 }
 
-/// The local time from which each change is in force: in a gap the old offset is used, in an overlap the first
+/// The local time from which each offset change is in force: in a gap the old offset is used, in an overlap the first
 /// occurrence. Never earlier than that of the previous change.
 fn reached(first: Duration, changes: &[Change]) -> Vec<NaiveDateTime> {
     let (mut offset, mut latest) = (first, NaiveDateTime::MIN);
@@ -109,8 +109,8 @@ fn reached(first: Duration, changes: &[Change]) -> Vec<NaiveDateTime> {
     reached
 }
 
-/// The onsets of an observance, in local time with the previous offset; `None` if the rule cannot be read, or not
-/// within the budget.
+/// The onsets of an observance, in local time with the previous offset; `None` if its recurrence rule cannot be parsed
+/// or exceeds the budget.
 fn onsets(
     rule: &str,
     start: NaiveDateTime,

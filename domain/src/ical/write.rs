@@ -1,9 +1,9 @@
-//! Writes a new event as a calendar resource.
+//! Serialises a new event as an iCalendar resource.
 
 use super::{line::Property, tree::Component};
 use crate::time::{TimeRange, Timestamp};
 
-/// Content of a new event. Times are written in UTC, which every program interprets alike and which needs no
+/// Content of a new event. Its times are written in UTC, which every program interprets alike and which needs no
 /// VTIMEZONE; the display zone is written as `X-WR-TIMEZONE`.
 #[derive(Debug, Clone)]
 pub struct EventDraft<'a> {

@@ -1,8 +1,8 @@
-//! Time zones of events: names in various forms, and zones defined in the resource.
+//! Time zones of events: zone names in various forms, and zones defined in the iCalendar resource.
 //!
-//! A zone with a known name follows the rules of the database. The resource's own `VTIMEZONE` is used only if it
-//! differs and defines an observance that begins after the year of the database's release, so that the database
-//! cannot know it. Otherwise the database is newer than the program that wrote the resource.
+//! A zone with a known name uses the rules of the IANA database. The `VTIMEZONE` of the resource is used only if it
+//! differs and defines an observance that begins after the year of the database's release, which the database cannot
+//! contain. Otherwise the database is newer than the program that wrote the resource.
 
 use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
@@ -11,14 +11,14 @@ use chrono::{Duration, NaiveDateTime};
 use super::{line::unescape_text, tree::Component, vtimezone::VTimeZone, zone_name};
 use crate::{BodyBudget, Zone, time::Timestamp, zone::tzdata};
 
-/// Maximum number of zone definitions read per resource.
+/// Maximum number of zone definitions parsed per iCalendar resource.
 const DESCRIBED: usize = 64;
-/// Maximum number of zone names looked up per resource.
+/// Maximum number of zone names looked up per iCalendar resource.
 const NAMED: usize = 256;
-/// Maximum length of a zone name in bytes.
+/// Maximum length of a time-zone name in bytes.
 const NAME: usize = 512;
 
-/// The zone of a local time in an event.
+/// The time zone of a local time in an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventZone {
     /// A zone of the IANA database.
@@ -32,8 +32,8 @@ pub enum EventZone {
 }
 
 impl EventZone {
-    /// The instant of a local time. A time that occurs twice is its first occurrence; one that is skipped is read
-    /// with the offset before the gap (RFC 5545 section 3.3.5).
+    /// Converts a local time to an instant. Of a time that occurs twice, the first occurrence counts; a skipped time is
+    /// interpreted with the offset before the gap (RFC 5545 section 3.3.5).
     pub fn instant(&self, local: NaiveDateTime) -> Option<Timestamp> {
         match self {
             Self::Named(zone) => zone.instant(local),
@@ -53,11 +53,11 @@ fn release_year() -> i32 {
     tzdata().version.get(..4).and_then(|year| year.parse().ok()).unwrap_or(i32::MAX)
 }
 
-/// The zones to which a resource may refer.
+/// The time zones to which an iCalendar resource may refer.
 #[derive(Debug, Default)]
 pub(super) struct Zones {
     described: HashMap<String, EventZone>,
-    /// Cache of looked-up names; a look-up costs more than one step.
+    /// Cache of looked-up zone names; a look-up costs more than one step.
     named: RefCell<HashMap<String, Option<EventZone>>>,
 }
 
@@ -82,8 +82,8 @@ impl Zones {
         Self { described: zones, named: RefCell::default() }
     }
 
-    /// The zone with this TZID; `None` if it has neither a known name nor a definition, or exceeds the limits on
-    /// names.
+    /// The zone with this TZID; `None` if it has neither a known name nor a definition, or if a limit on zone names is
+    /// exceeded.
     pub(super) fn get(&self, id: &str) -> Option<EventZone> {
         if id.len() > NAME {
             return None;
@@ -99,12 +99,12 @@ impl Zones {
     }
 }
 
-/// Normalises a TZID: as a property value it is escaped, as a parameter it is quoted.
+/// Normalises a TZID: as a property value it may be escaped, as a parameter it may be quoted.
 fn key(id: &str) -> String {
     unescape_text(id.trim().trim_matches('"')).to_lowercase()
 }
 
-/// Parses an offset such as `+0100`, `-03:30` or `+023000`; positive is east of UTC.
+/// Parses a UTC offset such as `+0100`, `-03:30` or `+023000`; positive is east of UTC.
 pub(super) fn parse_offset(text: &str) -> Option<Duration> {
     let text = text.trim();
     let (sign, digits) = match text.split_at_checked(1)? {

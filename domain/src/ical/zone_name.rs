@@ -1,5 +1,5 @@
-//! Names of time zones as programs write them: IANA names with or without a path, Windows names, Windows display
-//! names, and offsets.
+//! Names of time zones as programs write them: IANA names with or without a path, Windows names, Windows display names,
+//! and offsets.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
@@ -8,7 +8,7 @@ use windows_timezones::WindowsTimezone;
 use super::{line::unescape_text, zone::EventZone, zone::parse_offset};
 use crate::Zone;
 
-/// The zone with this name; `None` if the name is unknown, because a guess would be worse.
+/// The time zone with this name; `None` if the name is unknown, because a guess would be worse.
 pub(super) fn parse_zone_name(name: &str) -> Option<EventZone> {
     let name = unescape_text(name.trim().trim_matches(['"', '\'']));
     let name = name.trim();
@@ -20,7 +20,7 @@ pub(super) fn parse_zone_name(name: &str) -> Option<EventZone> {
     zone.map(EventZone::Named).or_else(|| fixed(name))
 }
 
-/// The IANA zone for a name in any of these forms.
+/// The IANA time zone for a name in any of these forms.
 pub fn find_iana_zone(name: &str) -> Option<Zone> {
     match parse_zone_name(name)? {
         EventZone::Named(zone) => Some(zone),
@@ -48,8 +48,8 @@ fn windows(name: &str) -> Option<Zone> {
     name.parse::<WindowsTimezone>().ok().and_then(|zone| Zone::named(zone.tzdb_id()))
 }
 
-/// The zone for a Windows display name such as `(UTC-05:00) Eastern Time (US & Canada)`. The offset prefix differs
-/// between versions (GMT, a dot, none), so the text after it decides.
+/// The time zone for a Windows display name such as `(UTC-05:00) Eastern Time (US & Canada)`. The offset prefix differs
+/// between Windows versions (GMT, a dot, none), so the words after it are compared.
 fn windows_zone(name: &str) -> Option<Zone> {
     let (offset, wanted) = parts_shown(name);
     if wanted.is_empty() {
@@ -81,7 +81,7 @@ static SHOWN: LazyLock<Vec<Shown>> = LazyLock::new(|| {
     all.map(shown).collect()
 });
 
-/// Splits a display name into the offset in parentheses, in seconds, and the words after it.
+/// Splits a Windows display name into the offset in parentheses, in seconds, and the words after it.
 fn parts_shown(name: &str) -> (Option<i64>, BTreeSet<String>) {
     let bracketed = name.strip_prefix('(').and_then(|rest| rest.split_once(')'));
     let (offset, rest) = match bracketed {

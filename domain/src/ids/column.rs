@@ -1,4 +1,4 @@
-//! Ids as column values and statement parameters. The database stores only the UUID; the Rust type carries the kind.
+//! Ids as column values and statement parameters. The database stores only the UUID; the Rust type specifies the kind.
 
 use sea_orm::{
     ActiveValue, ColIdx, DbErr, IntoActiveValue, QueryResult, TryFromU64, TryGetError, TryGetable,

@@ -1,14 +1,14 @@
 //! Ids stored in JSON as plain UUIDs, without the prefix of their kind: for `#[serde(with = "domain::ids::plain")]`.
 //!
-//! Inputs and memories of runs and messages between nodes are written in this form, so that nodes of different versions
-//! read each other's.
+//! Inputs and memories of runs, and messages between nodes, are written in this form, so that nodes of different
+//! versions can parse each other's data.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::{Id, IdKind};
 
-/// An id, or a container of ids, with its plain form.
+/// An id, or a container of ids, that can be converted to plain UUIDs.
 pub trait PlainForm: Sized {
     /// The same type with plain UUIDs in place of ids.
     type Form: Serialize + for<'de> Deserialize<'de>;
@@ -16,7 +16,7 @@ pub trait PlainForm: Sized {
     /// Removes the kind.
     fn to_form(&self) -> Self::Form;
 
-    /// Gives each UUID its kind; nothing is checked.
+    /// Converts plain UUIDs to ids of the type's kind, without checking them.
     fn from_form(form: Self::Form) -> Self;
 }
 
@@ -56,12 +56,12 @@ impl<T: PlainForm> PlainForm for Vec<T> {
     }
 }
 
-/// Writes the plain form.
+/// Serialises an id, or a container of ids, as plain UUIDs.
 pub fn serialize<T: PlainForm, S: Serializer>(id: &T, serializer: S) -> Result<S::Ok, S::Error> {
     id.to_form().serialize(serializer)
 }
 
-/// Reads the plain form.
+/// Deserialises plain UUIDs to an id or a container of ids.
 pub fn deserialize<'de, T: PlainForm, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     T::Form::deserialize(deserializer).map(T::from_form)
 }

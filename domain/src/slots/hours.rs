@@ -20,8 +20,8 @@ pub struct WeeklySpan {
 
 /// Weekly working hours, in the local time of a zone.
 ///
-/// A span is open from the first instant at which the clock shows `from` or later to the last at which it shows a
-/// time before `to`: an hour repeated by a clock change counts twice, and a skipped hour does not exist.
+/// Working hours last from the first instant at which the clock shows `from` or later to the last at which it shows a
+/// time before `to`. An hour repeated by a clock change counts twice, and a skipped hour does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkingHours {
     /// Zone of the local times.
@@ -31,13 +31,13 @@ pub struct WorkingHours {
 }
 
 impl WorkingHours {
-    /// The same hours from Monday to Friday.
+    /// Creates working hours that are the same from Monday to Friday.
     pub fn weekdays(zone: Zone, from: NaiveTime, to: NaiveTime) -> Self {
         let days = [Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri];
         Self { zone, spans: days.map(|weekday| WeeklySpan { weekday, from, to }).to_vec() }
     }
 
-    /// The open ranges that overlap or touch `window`, in order and disjoint.
+    /// The ranges of working hours that overlap or touch `window`, in order and disjoint.
     pub fn open_ranges(&self, window: TimeRange) -> Vec<TimeRange> {
         let first = self.zone.local(window.start).date() - Duration::days(2);
         let last = self.zone.local(window.end).date();
@@ -57,15 +57,15 @@ impl WorkingHours {
         merge(ranges)
     }
 
-    /// The instant of a local time. If the time occurs twice, `late` selects the second occurrence; if it is
-    /// skipped, the instant of the clock change.
+    /// Converts a local time to an instant. If the time occurs twice, `late` selects the second occurrence; for a
+    /// skipped time, returns the instant of the clock change.
     fn instant(&self, local: NaiveDateTime, late: bool) -> Timestamp {
         let (first, last) = self.zone.instants(local).unwrap_or((local.and_utc(), local.and_utc()));
         if late { last } else { first }
     }
 }
 
-/// Merges ranges that touch or overlap; the input must be sorted.
+/// Merges time ranges that touch or overlap; the input must be sorted.
 pub(super) fn merge(sorted: Vec<TimeRange>) -> Vec<TimeRange> {
     let mut merged: Vec<TimeRange> = Vec::with_capacity(sorted.len());
     for range in sorted {
@@ -77,7 +77,7 @@ pub(super) fn merge(sorted: Vec<TimeRange>) -> Vec<TimeRange> {
     merged
 }
 
-/// The intersection of two sorted lists of disjoint ranges.
+/// The intersection of two sorted lists of disjoint time ranges.
 pub(super) fn intersect(one: &[TimeRange], other: &[TimeRange]) -> Vec<TimeRange> {
     let (mut left, mut right, mut both) = (0, 0, Vec::new());
     while let (Some(a), Some(b)) = (one.get(left), other.get(right)) {

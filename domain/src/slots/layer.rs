@@ -1,4 +1,4 @@
-//! The combined busy times of several participants: bitmaps first, exact times where the grid cannot decide.
+//! The combined busy times of several participants: bitmaps first, exact times where the grid is too coarse to decide.
 
 use std::cell::OnceCell;
 
@@ -49,7 +49,7 @@ impl<'a, K> Layer<'a, K> {
         who.any_of.iter().map(group).collect()
     }
 
-    /// The conflict of each member with `needed`; a busy time takes precedence over a tentative one.
+    /// The conflict of each participant with `needed`; a busy time takes precedence over a tentative one.
     pub(super) fn refusals(&self, needed: TimeRange, group: Option<usize>) -> Vec<Obstacle<'a, K>> {
         if matches!(self.check(needed.into()), LayerVerdict::Free) {
             return Vec::new();
@@ -72,8 +72,8 @@ impl<'a, K> Layer<'a, K> {
         self.tentative_is_taken || busy.kind == BusyKind::Busy
     }
 
-    /// Whether `needed` is free. A marked cell entirely inside decides without exact times; only a marked cell at
-    /// an edge requires them.
+    /// Whether `needed` is free. A marked cell entirely inside `needed` decides without exact times; only a marked cell
+    /// at an edge requires them.
     pub(super) fn check(&self, needed: MicrosRange) -> LayerVerdict {
         let cells = self.bitmap.cells(needed);
         let (inner_from, inner_to) = cells.inside;
@@ -96,15 +96,15 @@ impl<'a, K> Layer<'a, K> {
         LayerVerdict::Free
     }
 
-    /// Whether the exact times leave `needed` free and also explain why `cell` is marked. An unexplained mark
-    /// counts as busy.
+    /// Whether the exact busy times leave `needed` free and also explain why `cell` is marked. A mark without an
+    /// explanation counts as busy.
     fn is_free_at(&self, needed: MicrosRange, cell: i64) -> bool {
         let exact = self.exact.get_or_init(|| self.merged());
         let cell = MicrosRange { from: self.bitmap.cell_micros(cell), to: self.bitmap.cell_micros(cell + 1) };
         !touches(exact, needed.range()) && touches(exact, cell.range())
     }
 
-    /// The exact busy times, sorted and merged, including unknown times.
+    /// The exact busy times of all participants, sorted and merged, including unknown times.
     fn merged(&self) -> Vec<TimeRange> {
         let every = self.members.iter().flat_map(|member| &member.busy);
         let busy = every.filter(|busy| self.counts(busy)).map(|busy| busy.range);
@@ -115,7 +115,7 @@ impl<'a, K> Layer<'a, K> {
     }
 }
 
-/// The parts of `reach` that a bitmap does not cover.
+/// The parts of the time range `reach` that a bitmap does not cover.
 fn uncovered(reach: TimeRange, bitmap: &Bitmap) -> impl Iterator<Item = TimeRange> {
     let covered = bitmap.window().and_then(|window| window.intersect(&reach));
     let (before, after) = match covered {
@@ -125,7 +125,7 @@ fn uncovered(reach: TimeRange, bitmap: &Bitmap) -> impl Iterator<Item = TimeRang
     before.into_iter().chain(after)
 }
 
-/// Whether one of the ranges, sorted and disjoint, overlaps `range`.
+/// Whether one of the time ranges, sorted and disjoint, overlaps `range`.
 fn touches(sorted: &[TimeRange], range: TimeRange) -> bool {
     let next = sorted.partition_point(|one| one.end <= range.start);
     sorted.get(next).is_some_and(|one| one.overlaps(&range))

@@ -1,4 +1,4 @@
-//! Compares the search with a minute-by-minute merge of exact times.
+//! Compares the slot search with a minute-by-minute merge of exact times.
 
 use std::collections::BTreeSet;
 
@@ -154,7 +154,7 @@ fn working_hours_follow_the_clock_on_the_wall() {
     assert_eq!(opened, ["22 08", "29 07"]);
 }
 
-/// The open minutes around `window`, found by checking the local time of every minute.
+/// The minutes around `window` that lie in working hours, found by checking the local time of every minute.
 fn open_minutes(hours: &WorkingHours, window: TimeRange) -> BTreeSet<Timestamp> {
     let first = window.start - Duration::days(3);
     let length = window.duration().num_minutes() + 6 * 24 * 60;

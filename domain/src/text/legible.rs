@@ -1,9 +1,9 @@
-//! Refuses texts whose appearance differs from their content.
+//! Refuses text whose appearance differs from its content.
 //!
-//! An invisible name makes a row without a name; direction overrides display a text in an order other than that in
-//! which programs read it; tags and lone variation selectors hide words behind one letter. Characters that scripts
-//! and emoji need are allowed: joiners, direction marks, closed isolates, variation selectors after their base
-//! character, the tags of flags.
+//! An invisible name makes a row appear unnamed. Direction overrides display text in an order different from the order
+//! of its characters. Tags and lone variation selectors hide words behind one letter. Characters that scripts and emoji
+//! need are allowed: joiners, direction marks, closed isolates, variation selectors after their base character, the
+//! tags of flags.
 
 use icu_properties::{CodePointSetData, props::DefaultIgnorableCodePoint};
 
@@ -14,7 +14,7 @@ const FLAG: char = '\u{1F3F4}';
 /// The character that terminates the tag sequence of a flag.
 const CANCEL_TAG: char = '\u{E007F}';
 
-/// Refuses a text that hides its content. A blank text is allowed.
+/// Refuses text that hides its content. Blank text is allowed.
 pub(super) fn check(text: &str) -> Result<(), Fault> {
     if text.is_ascii() {
         return Ok(());
@@ -45,7 +45,7 @@ fn is_selector(char: char) -> bool {
     )
 }
 
-/// The first character that hides something, either in any position or in its current one.
+/// The first character that hides text, either in any position or in its current one.
 fn hidden(text: &str) -> Option<char> {
     let mut before = None;
     let mut in_flag = false;
@@ -66,7 +66,8 @@ fn hidden(text: &str) -> Option<char> {
     None
 }
 
-/// Checks that every embedding and isolate of a line is closed within the line, in reverse order of opening.
+/// Checks that every directional embedding and isolate of a line is closed within the line, in reverse order of
+/// opening.
 fn directions(line: &str) -> Result<(), Fault> {
     let mut open = Vec::new();
     for char in line.chars() {

@@ -1,11 +1,11 @@
-//! Begins transactions safely even if the caller stops waiting.
+//! Begins transactions safely even if the caller's future is dropped.
 //!
 //! sqlx 0.9 does not roll back a transaction whose `BEGIN` was interrupted: its connection would return to the pool
-//! with the transaction open, and the next statement on it would run in that transaction, with the rights to its
-//! tenant's rows. So a transaction is begun in a task of its own, which its caller does not interrupt.
+//! with the transaction open, and the next statement on it would run in that transaction, with access to its tenant's
+//! rows. So a transaction is begun in a task of its own, which its caller does not interrupt.
 //!
-//! Such a task outlives a caller who gives up, and waits for a connection that nobody needs. Their number is limited:
-//! further callers wait outside the pool, where giving up leaves nothing behind.
+//! Such a task outlives a caller whose future is dropped, and waits for a connection that is no longer needed. The
+//! number of these tasks is limited: further callers wait outside the pool, where dropping the future has no effect.
 
 use std::sync::Arc;
 
@@ -20,13 +20,14 @@ use super::ACQUIRE_TIMEOUT;
 pub(super) struct TransactionStarter(Arc<Semaphore>);
 
 impl TransactionStarter {
-    /// Creates a starter for a pool of this size; the same number of transactions may wait for a connection.
+    /// Creates a starter for a pool with this number of connections; the same number of transactions may wait for a
+    /// connection.
     pub(super) fn new(connections: u32) -> Self {
         let at_once = usize::try_from(connections).unwrap_or_default().max(1) * 2;
         Self(Arc::new(Semaphore::new(at_once)))
     }
 
-    /// Begins a transaction; once sent, `BEGIN` is completed even if the caller stops waiting.
+    /// Begins a transaction. Once sent, `BEGIN` is completed even if the caller's future is dropped.
     #[expect(clippy::disallowed_methods, reason = "it ends with the round trip")]
     pub(super) async fn begin_uninterrupted<T: Send + 'static>(
         &self,

@@ -1,13 +1,13 @@
-//! The roles with which a node logs in to PostgreSQL, and their addresses.
+//! The roles with which a node logs in to PostgreSQL, and their database URLs.
 
 use std::fmt;
 
 use url::Url;
 
-/// The role for requests and committers: it sees the rows of its transaction's tenants.
+/// The database role for requests and committers: it sees the rows of its transaction's tenants.
 pub const APP_ROLE: &str = "muster_app";
 
-/// The engine's role: it sees the engine's own tables of all tenants.
+/// The engine's database role: it sees the engine's own tables of all tenants.
 pub const ENGINE_ROLE: &str = "muster_engine";
 
 /// The URLs of a node's database, one per role. On SQLite, which has no roles, both are the same.
@@ -19,7 +19,7 @@ pub struct Logins {
     pub engine: String,
 }
 
-/// Omits the URLs, which may contain passwords.
+/// The output omits the URLs, which may contain passwords.
 impl fmt::Debug for Logins {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Logins")
@@ -27,13 +27,13 @@ impl fmt::Debug for Logins {
 }
 
 impl Logins {
-    /// Creates logins with the given URLs; the engine's defaults to `app` with the engine's user.
+    /// Creates logins with these database URLs; the engine's URL defaults to `app` with the engine's user.
     pub fn new(app: &str, engine: Option<&str>) -> Self {
         let engine = engine.map_or_else(|| with_user(app, ENGINE_ROLE), str::to_owned);
         Self { app: app.to_owned(), engine }
     }
 
-    /// Derives the URLs of both roles from the URL of a database that names another user, such as its owner.
+    /// Derives the URLs of both roles from a database URL with another user, such as the database owner.
     pub fn from_url(url: &str) -> Self {
         Self { app: with_user(url, APP_ROLE), engine: with_user(url, ENGINE_ROLE) }
     }
@@ -47,7 +47,8 @@ impl Logins {
     }
 }
 
-/// The same URL with another user. A URL that is not PostgreSQL's stays unchanged, and connecting reports it.
+/// Replaces the user in a database URL. A URL that is not PostgreSQL's is left unchanged; connecting to it reports the
+/// error.
 fn with_user(url: &str, user: &str) -> String {
     let Ok(mut parsed) = Url::parse(url) else { return url.to_owned() };
     if !parsed.scheme().starts_with("postgres") {

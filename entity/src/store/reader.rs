@@ -1,4 +1,4 @@
-//! A reading transaction, shared by all reads of one request.
+//! A read-only transaction, shared by all reads of one request.
 
 use std::sync::{
     Arc,
@@ -16,8 +16,8 @@ use sea_orm::{
 use sea_query_sqlx::SqlxValues;
 use tokio::sync::Mutex;
 
-/// A reading transaction that sees the rows of one tenant. Clones share it: their statements run one after the other
-/// on its single connection. It ends when the last clone is dropped.
+/// A read-only transaction that sees the rows of one tenant. Clones share it: their statements are executed one after
+/// the other on its single connection. It ends when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct ReadTransaction(Arc<Reading>);
 
@@ -32,7 +32,7 @@ impl ReadTransaction {
         Self(Arc::new(Reading::Sqlite(transaction)))
     }
 
-    /// Begins the transaction and sets its tenant in a single round trip, which sea-orm does not offer.
+    /// Begins the transaction and sets its tenant in a single round trip, which sea-orm does not support.
     pub(super) async fn postgres(
         pool: PgPool,
         tenant: Id<ids::Tenant>,

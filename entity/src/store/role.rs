@@ -1,13 +1,13 @@
 //! Checks whether the role of a connection could bypass row-level security, according to PostgreSQL's own
 //! catalogues.
 //!
-//! A policy does not bind all roles: superusers and roles with BYPASSRLS bypass it; an owner can drop it; a member
-//! of another role can become that role with `SET ROLE`. The role that logged in decides, because whoever uses the
-//! connection can return to it with `RESET ROLE`.
+//! A row-level security policy does not bind all roles: superusers and roles with BYPASSRLS bypass it; an owner can
+//! drop it; a member of another role can become that role with `SET ROLE`. The role that logged in is checked, because
+//! the user of the connection can return to it with `RESET ROLE`.
 
 use sea_orm::{DatabaseConnection, DbErr, FromQueryResult, Statement};
 
-/// The role with which a connection logged in.
+/// The database role with which a connection logged in.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
 pub struct LoginRole {
     /// The role's name in PostgreSQL's catalogue.
@@ -21,8 +21,8 @@ pub struct LoginRole {
     member_of: String,
 }
 
-/// The query for a role's attributes. One catalogue contains the owners of all kinds of objects, with database 0
-/// for those of the whole server.
+/// The query for a role's attributes. One catalogue contains the owners of all kinds of objects; database 0 stands for
+/// objects of the whole server.
 const ASK: &str = "
 SELECT r.rolname::text AS name, current_user <> session_user AS acts_as_another,
        r.rolsuper AS superuser, r.rolbypassrls AS bypasses, r.rolcreaterole AS makes_roles,
@@ -35,14 +35,15 @@ SELECT r.rolname::text AS name, current_user <> session_user AS acts_as_another,
 FROM pg_roles r WHERE r.rolname = session_user";
 
 impl LoginRole {
-    /// Reads the role of a connection to PostgreSQL.
+    /// Queries the role of a connection to PostgreSQL.
     pub async fn of_connection(connection: &DatabaseConnection) -> Result<Self, DbErr> {
         let statement = Statement::from_string(connection.get_database_backend(), ASK);
         let found = Self::find_by_statement(statement).one(connection).await?;
         found.ok_or_else(|| DbErr::RecordNotFound("the connection's role".to_owned()))
     }
 
-    /// Why a node may not use the role, as predicates of a sentence that begins with the role's name; empty if it may.
+    /// The reasons why a node may not use the role, as predicates of a sentence that begins with the role's name; empty
+    /// if it may.
     pub fn find_faults(&self, wanted: &str) -> Vec<String> {
         let told = [
             (self.name != wanted, format!("is not {wanted}")),

@@ -1,4 +1,4 @@
-//! The subscribers of one node.
+//! The subscribers of one node and the delivery of messages to them.
 
 use domain::{Id, ids};
 use std::{
@@ -13,7 +13,7 @@ use futures::{Stream, task::AtomicWaker};
 
 use super::{Delivery, Message};
 
-/// Maximum number of messages that may wait for one subscriber.
+/// Maximum number of undelivered messages per subscriber.
 pub(super) const SUBSCRIBER_CAPACITY: usize = 256;
 
 type Topic = (Id<ids::Tenant>, String);
@@ -36,7 +36,7 @@ struct Waiting {
     closed: bool,
 }
 
-/// One subscriber's messages. Ends when the node stops; dropping it ends the subscription.
+/// The messages of one subscriber. The subscription ends when the node stops or when this value is dropped.
 #[derive(Debug)]
 pub struct Subscription {
     hub: Weak<SubscriberHub>,
@@ -63,7 +63,7 @@ impl SubscriberHub {
         }
     }
 
-    /// Tells every subscriber that messages may be missing.
+    /// Notifies every subscriber that it may have missed messages.
     pub(super) fn notify_lag(&self) {
         self.topics().values().flatten().for_each(|mailbox| mailbox.put(Delivery::Lagged));
     }
@@ -87,8 +87,8 @@ impl SubscriberHub {
 }
 
 impl Mailbox {
-    /// Adds a delivery. If too many are waiting, a single lag notice replaces them, because the subscriber then reads
-    /// the current state anyway.
+    /// Adds a delivery. If too many are undelivered, a single lag notice replaces them, because the subscriber then
+    /// reads the current state anyway.
     fn put(&self, delivery: Delivery) {
         let mut waiting = self.waiting();
         if waiting.deliveries.len() >= SUBSCRIBER_CAPACITY {
@@ -119,7 +119,7 @@ impl Mailbox {
 }
 
 impl Subscription {
-    /// The next delivery; `None` when the node stops. Safe to drop.
+    /// The next delivery; `None` when the node stops. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Delivery> {
         poll_fn(|context| self.mailbox.poll(context)).await
     }

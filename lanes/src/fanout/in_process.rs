@@ -15,7 +15,7 @@ pub struct InProcess {
 }
 
 impl InProcess {
-    /// A fan-out whose subscriptions end when `token` is cancelled.
+    /// Creates a fan-out whose subscriptions end when `token` is cancelled.
     pub fn new(tracker: &TaskTracker, token: &CancellationToken) -> Self {
         let hub = Arc::new(SubscriberHub::default());
         let (stopped, closing) = (token.clone().cancelled_owned(), hub.clone());

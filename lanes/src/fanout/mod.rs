@@ -1,7 +1,7 @@
-//! Carries events to subscribers on all nodes.
+//! Event fan-out: delivers events to subscribers on all nodes.
 //!
-//! A subscriber receives everything that is published while it listens, or is told through [`Delivery::Lagged`] that
-//! it may have missed messages and must read the current state. Loss is always reported.
+//! A subscriber receives everything that is published during its subscription, or is notified through
+//! [`Delivery::Lagged`] that it may have missed messages and must read the current state. Loss is always reported.
 
 mod hub;
 mod in_process;
@@ -20,7 +20,7 @@ pub use self::{hub::Subscription, in_process::InProcess, redis::Redis};
 /// A change event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// The owning tenant; only its subscribers get the message.
+    /// The tenant that owns the event; only its subscribers receive the message.
     #[serde(with = "domain::ids::plain")]
     pub tenant: Id<ids::Tenant>,
     /// The kind of change.
@@ -41,13 +41,13 @@ pub enum Delivery {
     Lagged,
 }
 
-/// Delivers messages to subscribers.
+/// Publishes events to subscribers on all nodes.
 #[async_trait]
 pub trait Fanout: Send + Sync + std::fmt::Debug {
     /// Sends messages to the subscribers on all nodes. Other nodes that miss messages receive [`Delivery::Lagged`] as
     /// soon as they are reachable.
     async fn publish(&self, messages: Vec<Message>);
 
-    /// Subscribes to a tenant's topic from now on.
+    /// Subscribes to a tenant's topic, beginning with the next message.
     fn subscribe(&self, tenant: Id<ids::Tenant>, topic: &str) -> Subscription;
 }

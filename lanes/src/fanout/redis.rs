@@ -1,8 +1,8 @@
 //! Event fan-out between nodes, over one Redis channel.
 //!
 //! A node delivers its own messages to its subscribers directly and publishes them for the other nodes. Redis stores
-//! nothing: after reconnecting, a node tells its subscribers that they may have missed messages; a node that could
-//! not publish later notifies the others, which then do the same.
+//! nothing: after reconnecting, a node notifies its subscribers that they may have missed messages. A node that could
+//! not publish notifies the other nodes later, and they notify their subscribers.
 
 use std::{
     future::Future,
@@ -34,7 +34,7 @@ use crate::{
 
 /// Maximum number of messages published with one command.
 const BATCH: usize = 200;
-/// How often the connection is retried, lag notices are sent and nodes are counted.
+/// Interval at which the connection is retried, lag notices are sent and nodes are counted.
 const TICK: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -54,7 +54,7 @@ struct Shared {
     /// Whether other nodes missed messages and have not been notified yet.
     owes: AtomicBool,
     nodes: Arc<AtomicU32>,
-    /// How often this node has started to listen.
+    /// Number of times that this node has started to listen on the Redis channel.
     listening: watch::Sender<u64>,
 }
 
@@ -64,7 +64,7 @@ impl std::fmt::Debug for Shared {
     }
 }
 
-/// Content of a published message; without messages it announces that messages were lost.
+/// Content of a published message; an envelope without messages announces that messages were lost.
 #[derive(Debug, Serialize, Deserialize)]
 struct Envelope {
     node: Uuid,
@@ -72,7 +72,8 @@ struct Envelope {
 }
 
 impl Redis {
-    /// Starts listening, on `tracker`; keeps `nodes` up to date with the number of listening nodes.
+    /// Starts to listen on the Redis channel, on `tracker`; keeps `nodes` up to date with the number of listening
+    /// nodes.
     pub(crate) fn start(
         prefix: &str,
         client: redis::Client,
@@ -104,7 +105,7 @@ impl Redis {
         Self { shared }
     }
 
-    /// Waits until this node has started to listen more than `times` times.
+    /// Waits until this node has started to listen on the Redis channel more than `times` times.
     #[cfg(test)]
     pub(super) async fn wait_until_listening(&self, times: u64) {
         let mut listening = self.shared.listening.subscribe();
@@ -153,7 +154,7 @@ impl Shared {
         }
     }
 
-    /// Listens until the connection breaks.
+    /// Listens on the Redis channel until the connection breaks.
     async fn listen(&self) -> RedisResult<()> {
         let (mut sink, mut messages) = soon(self.client.get_async_pubsub()).await?.split();
         soon(sink.subscribe(&self.channel)).await?;
@@ -185,7 +186,7 @@ impl Shared {
         }
     }
 
-    /// Notifies other nodes of losses, and counts the nodes.
+    /// Notifies other nodes of lost messages, and counts the nodes.
     async fn keep_house(&self) {
         if self.owes.swap(false, Ordering::AcqRel) && self.send(Vec::new()).await.is_err() {
             self.owes.store(true, Ordering::Release);
@@ -202,7 +203,7 @@ impl Shared {
     }
 }
 
-/// Waits for the response, or fails if it takes too long.
+/// Waits for a response of Redis, and fails if it takes too long.
 async fn soon<T>(answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     timeout(PATIENCE, answer).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }

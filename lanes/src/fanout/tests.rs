@@ -11,7 +11,7 @@ fn message(node: &Node, tenant: Id<ids::Tenant>, topic: &str, number: usize) -> 
     Message { tenant, topic: topic.to_owned(), id: node.ids.make(), payload: json!({ "number": number }) }
 }
 
-/// The next message; skips the lag notices of the first connection.
+/// The next message; skips the lag notices that follow the first connection.
 async fn receive(subscription: &mut Subscription) -> Message {
     loop {
         match subscription.next().await.expect("the node runs") {

@@ -1,4 +1,4 @@
-//! Determines the order of hints: lanes by priority, tenants in turn, each run once.
+//! The order of hints: lanes by priority, tenants in turn, and each run only once.
 
 use std::collections::{HashMap, VecDeque, hash_map::Entry};
 
@@ -6,7 +6,7 @@ use domain::{Id, ids, state::Lane};
 
 use super::JobHint;
 
-/// For each lane, how many times it may be passed over while hints are waiting in it.
+/// For each lane, how many times in a row other lanes may be preferred while it contains hints.
 const PATIENCE: [u32; 3] = [0, 7, 31];
 
 /// A queue of hints in fair order; see the module documentation.
@@ -14,11 +14,12 @@ const PATIENCE: [u32; 3] = [0, 7, 31];
 pub(super) struct FairQueue {
     lanes: [TenantRing; 3],
     passed_over: [u32; 3],
-    /// The lane in which each run waits. Further entries of a ring belong to runs that moved to a more urgent lane.
+    /// The lane in which each run is queued. Other entries of the run in the rings are outdated: it moved to a more
+    /// urgent lane.
     waiting: HashMap<Id<ids::Run>, Lane>,
 }
 
-/// The tenants with hints in a lane, in the order of their turns.
+/// The tenants with hints in a lane, in round-robin order.
 #[derive(Debug, Default)]
 struct TenantRing {
     turns: VecDeque<Id<ids::Tenant>>,
@@ -27,7 +28,7 @@ struct TenantRing {
 }
 
 impl FairQueue {
-    /// Adds a hint, unless its run is already waiting in this lane or a more urgent one.
+    /// Adds a hint, unless its run is already queued in this lane or a more urgent one.
     pub(super) fn push(&mut self, hint: JobHint) {
         match self.waiting.entry(hint.run) {
             Entry::Occupied(entry) if *entry.get() <= hint.lane => return,
@@ -51,7 +52,7 @@ impl FairQueue {
         self.waiting.len()
     }
 
-    /// The approximate number of hints waiting in a lane.
+    /// The approximate number of hints queued in a lane.
     pub(super) fn lane_len(&self, lane: Lane) -> usize {
         self.lanes[lane as usize].len
     }

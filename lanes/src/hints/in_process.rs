@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Hints, JobHint, fair_queue::FairQueue};
 use crate::Error;
 
-/// Maximum number of waiting runs; the sweep offers the others again.
+/// Maximum number of runs in the queue; the sweep offers any further runs again.
 const CAPACITY: usize = 200_000;
 
 /// The in-process implementation of [`Hints`]. A run that is already waiting is not added again.
@@ -28,7 +28,7 @@ pub struct InProcess {
 }
 
 impl InProcess {
-    /// Creates an empty queue, whose waits end when `token` is cancelled.
+    /// Creates an empty queue; when `token` is cancelled, waiting readers return.
     pub fn new(token: CancellationToken) -> Self {
         Self::with_capacity(CAPACITY, token)
     }
@@ -41,7 +41,7 @@ impl InProcess {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the next hints, and wakes another waiter if some are left.
+    /// Returns the next hints, and wakes another reader if hints are left.
     fn take(&self, max: usize) -> Vec<JobHint> {
         let mut waiting = self.line();
         let taken = waiting.take(max);

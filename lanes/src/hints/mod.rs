@@ -1,8 +1,8 @@
-//! Hints: notices that runs have work, sent from the node that wrote a job to a node with a free worker.
+//! Hints: notifications that runs have work, sent from the node that wrote a job to a node with a free worker.
 //!
-//! A hint ([`domain::JobHint`]) carries no work. The node that receives one claims the job in the database and
-//! acknowledges the hint directly afterwards, whatever the result of the claim. A duplicate hint finds nothing to
-//! claim; a lost one is replaced by the sweep.
+//! A hint ([`domain::JobHint`]) contains no work. The node that receives a hint claims the job in the database and then
+//! acknowledges the hint, whatever the result of the claim. After a duplicate hint there is nothing to claim; a lost
+//! hint is replaced by the sweep.
 
 mod fair_queue;
 mod in_process;
@@ -21,7 +21,7 @@ pub use domain::JobHint;
 /// A queue of hints.
 ///
 /// Interactive hints come first; other lanes are passed over at most a few times in a row. Within a lane tenants take
-/// turns: strictly in one process; over Redis by the stream that a tenant's hints are in.
+/// turns: strictly in one process; over Redis only between the streams that contain the tenants' hints.
 #[async_trait]
 pub trait Hints: Send + Sync + std::fmt::Debug {
     /// Publishes hints that these runs have work. After an error, some hints may have been lost.
@@ -29,13 +29,13 @@ pub trait Hints: Send + Sync + std::fmt::Debug {
 
     /// Returns up to `max` hints as soon as there is one, or an empty list after `wait`.
     ///
-    /// While Redis is unreachable it returns an empty list after a short wait, so that the caller checks the
-    /// database. Dropping the future may lose hints: end it with the token given to [`crate::connect`].
+    /// While Redis is unreachable it returns an empty list after a short wait, so that the caller checks the database.
+    /// Dropping the future may lose hints: to end it, cancel the token passed to [`crate::connect`].
     async fn next(&self, max: usize, wait: Duration) -> Result<Vec<JobHint>, Error>;
 
-    /// The approximate number of waiting hints.
+    /// The approximate number of hints in the queue.
     async fn waiting(&self) -> Result<usize, Error>;
 
-    /// Removes hints that [`Hints::next`] returned; call it directly after the claim was decided.
+    /// Removes hints that [`Hints::next`] returned; call it directly after the attempt to claim their runs.
     async fn acknowledge(&self, hints: &[JobHint]) -> Result<(), Error>;
 }

@@ -1,10 +1,10 @@
 //! The queue of hints over Redis streams, for many nodes.
 //!
-//! Each lane has several streams, and a tenant's hints go to the shorter of two of them: a read takes from all
-//! streams, so a tenant with many hints fills only its own, and those of other tenants are read beside them. All
-//! keys share one hash tag, because a read names all of them. All nodes are one consumer: nobody has to take over
-//! entries that a dead node had read, because the sweep finds their runs; the length limit of a stream removes
-//! them.
+//! Each lane has several streams, and a tenant's hints are added to the shorter of two of them. A read takes hints from
+//! all streams, so a tenant with many hints fills only its own streams, and hints in other streams are read at the same
+//! time. All keys share one hash tag, because a read names all of them. All nodes are one consumer of the group:
+//! entries that a dead node had read need not be taken over, because the sweep finds their runs; the length limit of a
+//! stream removes the entries.
 
 use std::{
     collections::HashMap,
@@ -25,21 +25,22 @@ use crate::{
     link::{MAX_BLOCKING_READ, RedisLink},
 };
 
-/// Number of streams per lane.
+/// Number of Redis streams per lane.
 const SHARDS: usize = 16;
-/// Approximate maximum number of entries in a stream.
+/// Approximate maximum number of entries in a Redis stream.
 const BOUND: usize = 50_000;
-/// The number of hints pushed with one command.
+/// Maximum number of hints pushed with one command.
 const BATCH: usize = 500;
-/// Maximum number of hints read but not acknowledged; further ones stay in their streams until these are trimmed.
+/// Maximum number of hints that were read but not acknowledged; the entries of further hints remain in their streams
+/// until these are trimmed.
 const UNSETTLED: usize = 100_000;
 const GROUP: &str = "workers";
 const CONSUMER: &str = "node";
 
-/// The response to a read: streams, their entries, and the fields of each.
+/// The response to a stream read: streams, their entries, and the fields of each entry.
 type Answer = Option<Vec<(String, Vec<(String, Vec<Vec<u8>>)>)>>;
 
-/// The index of a stream, and the id of an entry in it.
+/// The index of a Redis stream, and the id of an entry in it.
 type StreamEntry = (usize, String);
 
 /// See [`Hints`] and the module.
@@ -47,13 +48,14 @@ type StreamEntry = (usize, String);
 pub struct Redis {
     commands: Arc<RedisLink>,
     reader: Arc<RedisLink>,
-    /// The keys of the streams, lane by lane.
+    /// The Redis keys of the streams, lane by lane.
     streams: Vec<String>,
     push: Script,
     groups: Script,
     ids: Ids,
     token: CancellationToken,
-    /// Hints that were read but not returned yet. Locked while reading, so that one read runs at a time.
+    /// Hints that were read from Redis but not returned yet. Locked while reading, so that one read is executed at a
+    /// time.
     read: tokio::sync::Mutex<FairQueue>,
     /// The stream entries of hints that are not acknowledged yet, by run.
     unsettled: Mutex<HashMap<Id<ids::Run>, Vec<StreamEntry>>>,
@@ -84,8 +86,8 @@ impl Redis {
         }
     }
 
-    /// Reads about `max` waiting hints, lane by lane: first an equal share from each stream, then more from streams
-    /// that returned a full share.
+    /// Reads about `max` pending hints, lane by lane: first an equal number from each stream, then more from streams
+    /// that returned the full number.
     async fn fill(&self, read: &mut FairQueue, max: usize) -> Result<(), Error> {
         let share = max.div_ceil(8);
         // Interactive hints are looked for every time, the others only when their stock runs low.
@@ -107,7 +109,7 @@ impl Redis {
         Ok(())
     }
 
-    /// Reads up to `count` hints from each stream; returns the streams that had that many.
+    /// Reads up to `count` hints from each stream; returns the streams from which `count` hints were read.
     async fn read_from(
         &self,
         read: &mut FairQueue,
@@ -160,7 +162,7 @@ impl Redis {
         }
     }
 
-    /// Creates the consumer groups, which a new server lacks.
+    /// Creates the consumer groups of the streams; a new Redis server has none.
     async fn make_groups(&self) -> Result<(), Error> {
         let mut script = self.groups.prepare_invoke();
         self.streams.iter().for_each(|stream| {
@@ -272,7 +274,7 @@ fn shards(lane: Lane) -> std::ops::Range<usize> {
     first..first + SHARDS
 }
 
-/// The two different streams of a tenant in a lane.
+/// The two streams of a lane between which the hints of one tenant are distributed.
 fn choices(hint: &JobHint) -> (usize, usize) {
     // Written out, because it has to be the same on every node and in every version: the halves of the id,
     // mixed by multiplication until every bit hangs on every other.

@@ -1,4 +1,4 @@
-//! The gate of each key on this node: the waiting callers, the calls in progress, and pauses.
+//! The gates of a node, one per key of a rate limit: waiting callers, calls in progress, and pauses.
 
 use std::{
     collections::HashMap,
@@ -14,21 +14,21 @@ use tokio::{
 
 use super::{Limit, MAX_PAUSE, Permit, Wait};
 
-/// The wait reported to a caller when the real one is unknown.
+/// The wait reported to a caller when the actual wait is unknown.
 const SOME_TIME: Duration = Duration::from_millis(250);
-/// The number of keys kept before idle ones are removed.
+/// The number of keys above which idle gates are removed.
 const KEYS: usize = 1_024;
 
-/// The gates of a node, by key. Idle ones are removed.
+/// The gates of a node, by the key of their rate limit. Idle gates are removed.
 #[derive(Debug, Default)]
 pub(super) struct Gates {
     gates: Mutex<HashMap<String, Arc<Gate>>>,
 }
 
-/// Limits the calls for one key; see the module documentation.
+/// Limits the calls for one rate-limit key; see the module documentation.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
-    /// Held by the caller whose turn is next; other callers wait for it.
+    /// Locked by the caller who enters next; other callers wait for the lock.
     turn: tokio::sync::Mutex<()>,
     /// Signalled when a permit was returned on this node.
     freed: Notify,
@@ -43,13 +43,13 @@ struct State {
     closed_until: Option<Instant>,
 }
 
-/// The outcome of an attempt to enter.
+/// The outcome of an attempt to pass the gate.
 pub(super) enum EntryAttempt {
     Inside(Permit),
     /// The rate limit allows the next call only after this time.
     After(Duration),
-    /// All permits are taken. If a duration is given, try again after it, because a permit may become free on another
-    /// node.
+    /// No permit is free. If a duration is contained, the caller should try again after it, because a permit may become
+    /// free on another node.
     Full(Option<Duration>),
 }
 
@@ -72,7 +72,7 @@ impl Gates {
 }
 
 impl Gate {
-    /// Waits for the caller's turn, then tries until an attempt succeeds or `patience` has elapsed.
+    /// Waits until the caller is next, then tries until an attempt succeeds or `patience` has elapsed.
     pub(super) async fn enter<Attempts>(
         &self,
         patience: Duration,

@@ -1,4 +1,4 @@
-//! Limits of providers within one process.
+//! Enforces providers' rate limits within one process.
 
 use std::{future::ready, time::Duration};
 

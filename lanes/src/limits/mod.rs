@@ -1,8 +1,7 @@
-//! Enforces providers' rate limits on our side: concurrent calls and calls per period, for each key.
+//! Enforces providers' rate limits before calls are made: concurrent calls and calls per period, for each key.
 //!
-//! In any window of [`Limit::per`] at most [`Limit::rate`] calls begin (GCRA with a burst of one twenty-fifth of
-//! the rate, which is subtracted from the steady rate). Callers with the same node and key enter in the order of
-//! arrival.
+//! In any window of [`Limit::per`] at most [`Limit::rate`] calls begin (GCRA with a burst of one twenty-fifth of the
+//! rate, which is subtracted from the steady rate). Callers with the same node and key enter in the order of arrival.
 
 mod gate;
 mod in_process;
@@ -17,7 +16,7 @@ use async_trait::async_trait;
 pub use self::{in_process::InProcess, redis::Redis};
 use crate::Key;
 
-/// Lifetime of a permit whose node has died; live nodes renew their permits.
+/// Lifetime of a permit whose node has died; running nodes renew their permits.
 pub const PERMIT_LEASE: Duration = Duration::from_secs(15);
 
 /// Maximum pause of a gate, even if the provider requests a longer one.
@@ -30,16 +29,16 @@ pub struct Limit {
     pub concurrency: u32,
     /// Number of calls that may begin in each [`Limit::per`].
     pub rate: u32,
-    /// The window of `rate`.
+    /// The period in which `rate` calls may begin.
     pub per: Duration,
 }
 
-/// No permit became free in time; retry after this duration.
+/// Error: no permit became free in time; the caller should retry after this duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no place is free for another {0:?}")]
 pub struct Wait(pub Duration);
 
-/// Permission for one call; returned when dropped.
+/// Permission for one call to a provider; released when dropped.
 #[must_use = "the place is given back when this is dropped"]
 pub struct Permit(Option<Box<dyn FnOnce() + Send + Sync>>);
 
@@ -48,7 +47,7 @@ impl Permit {
         Self(Some(Box::new(give_back)))
     }
 
-    /// Drops a permit without returning it, because it was never acquired.
+    /// Drops a permit without releasing it, because it was never acquired.
     fn forget(mut self) {
         self.0 = None;
     }
@@ -68,18 +67,18 @@ impl Drop for Permit {
     }
 }
 
-/// Enforces limits. Without Redis each node enforces its share of them.
+/// Enforces providers' rate limits. Without Redis each node enforces an equal fraction of each limit.
 #[async_trait]
 pub trait Limits: Send + Sync + fmt::Debug {
     /// Waits for a permit for at most `patience`. Returns immediately if the wait is known to be longer.
     async fn enter(&self, key: &Key, limit: &Limit, patience: Duration) -> Result<Permit, Wait>;
 
-    /// Pauses all calls for a key, such as after a 429 with Retry-After. A longer existing pause is kept.
+    /// Pauses all calls for a key, for example after a 429 response with Retry-After. A longer existing pause is kept.
     async fn pause(&self, key: &Key, for_: Duration);
 }
 
 impl Limit {
-    /// The interval between calls at the steady rate, and the maximum burst ahead of it.
+    /// The interval between calls at the steady rate, and the maximum burst ahead of that rate.
     fn pace(&self) -> Option<(Duration, Duration)> {
         let burst = (self.rate / 25).max(1);
         let steady = if burst > 1 { self.rate - burst } else { self.rate };
@@ -87,7 +86,7 @@ impl Limit {
         Some((interval, interval * (burst - 1)))
     }
 
-    /// The share of the limit that each of `nodes` nodes enforces on its own.
+    /// The fraction of the limit that each of `nodes` nodes enforces on its own.
     fn share(&self, nodes: u32) -> Self {
         let share = |whole: u32| if whole == 0 { 0 } else { (whole / nodes.max(1)).max(1) };
         Self { concurrency: share(self.concurrency), rate: share(self.rate), per: self.per }

@@ -1,9 +1,9 @@
-//! Limits enforced by all nodes together, by Redis' clock.
+//! Rate limits that all nodes enforce together, by the clock of Redis.
 //!
 //! Only the next caller of a node queries Redis, so a long queue causes no load. Permits are leases that their node
-//! renews: those of a dead node expire soon. A permit that could not be returned because Redis was unreachable is
-//! returned later; otherwise a mailbox would stay blocked although nobody calls it. Without Redis each node
-//! enforces its share of the limit, based on the last known number of nodes.
+//! renews: those of a dead node expire soon. A permit that could not be released because Redis was unreachable is
+//! released later; otherwise a mailbox would remain blocked although no call to it is in progress. Without Redis each
+//! node enforces an equal fraction of the limit, based on the last known number of nodes.
 
 use std::{
     collections::HashMap,
@@ -29,12 +29,12 @@ use super::{
 };
 use crate::{Error, Key, link::RedisLink};
 
-/// Minimum wait before a full gate is tried again, because a permit may be free on another node; the actual wait is
-/// up to twice as long.
+/// Minimum wait before a full gate is tried again, because a permit may be free on another node; the actual wait is up
+/// to twice as long.
 const LOOK_AGAIN_MS: u64 = 20;
-/// Maximum number of permits returned with one command.
+/// Maximum number of permits released with one command.
 const BATCH: usize = 256;
-/// Wait before another attempt to return permits that could not be returned.
+/// Wait before another attempt to release permits that could not be released.
 const TRY_AGAIN: Duration = Duration::from_millis(200);
 
 /// The Redis implementation of [`Limits`].
@@ -52,7 +52,7 @@ pub struct Redis {
     held: Arc<HeldPermits>,
 }
 
-/// A permit to be returned: its set, its name, and the latest time at which it may still have been renewed.
+/// A permit to be released: its set, its name, and the latest time at which it may still have been renewed.
 struct ReturnedPermit {
     places: String,
     lease: String,
@@ -60,7 +60,7 @@ struct ReturnedPermit {
     since: Instant,
 }
 
-/// The permits of this node that are in use: their sets, by their names.
+/// The permits of this node that are in use: for the name of each permit, the set that contains it.
 #[derive(Debug, Default)]
 struct HeldPermits(Mutex<HashMap<String, String>>);
 
@@ -71,7 +71,7 @@ impl HeldPermits {
 }
 
 impl Redis {
-    /// Starts the task that returns permits, on `tracker`.
+    /// Starts the task that releases permits, on `tracker`.
     pub(crate) fn start(
         prefix: &str,
         commands: Arc<RedisLink>,
@@ -173,8 +173,8 @@ impl Limits for Redis {
     }
 }
 
-/// Renews and returns this node's permits at Redis, one after the other, so that a permit is never renewed after it
-/// was returned.
+/// Renews and releases this node's permits in Redis, one after the other, so that a permit is never renewed after its
+/// release.
 struct PermitKeeper {
     commands: Arc<RedisLink>,
     held: Arc<HeldPermits>,
@@ -206,7 +206,7 @@ impl PermitKeeper {
         self.give_back(&mut batch).await;
     }
 
-    /// Returns a batch of permits; keeps them for later if Redis is unreachable.
+    /// Releases a batch of permits; keeps them for later if Redis is unreachable.
     async fn give_back(&self, batch: &mut Vec<ReturnedPermit>) {
         if batch.is_empty() {
             return;

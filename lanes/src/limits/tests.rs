@@ -23,7 +23,7 @@ async fn enter_at_once(limits: &dyn Limits, key: &str, limit: Limit) -> Result<P
     limits.enter(&crate::test_node::key(key), &limit, Duration::ZERO).await
 }
 
-/// Takes all permits of a limit, and checks that there are no more.
+/// Acquires all permits of a limit, and checks that there are no more.
 async fn fill(limits: &dyn Limits, key: &str, limit: Limit, places: u32) -> Vec<Permit> {
     let mut inside = Vec::new();
     for _ in 0..places {

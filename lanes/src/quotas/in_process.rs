@@ -1,4 +1,4 @@
-//! Quotas within one process.
+//! Quotas of callers within one process.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use tokio::time::{Duration, Instant};
 use super::{Quota, Quotas, SpendOutcome};
 use crate::Key;
 
-/// The number of keys kept before full buckets, which need not be kept, are removed.
+/// Number of keys above which full buckets, which need not be stored, are removed.
 const KEYS: usize = 4_096;
 
 /// The in-process implementation of [`Quotas`].

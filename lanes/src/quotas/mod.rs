@@ -1,8 +1,8 @@
-//! Quotas of callers: units that are refilled evenly, shared by all nodes.
+//! Quotas of callers: units that are refilled at a constant rate, shared by all nodes.
 //!
-//! A quota is a bucket (GCRA): it holds [`Quota::units`] when full, and an empty one is full again after
-//! [`Quota::per`]. Unlike at the gates of [`crate::limits`], nobody waits: a request for more units than are left
-//! is refused, with the time after which to retry.
+//! A quota is a bucket (GCRA): a full bucket contains [`Quota::units`], and an empty one is full again after
+//! [`Quota::per`]. In contrast to the gates of [`crate::limits`], callers do not wait: a request for more units than
+//! are left is refused, with the time after which to retry.
 
 mod in_process;
 mod redis;
@@ -37,30 +37,30 @@ pub struct Balance {
 /// The outcome of spending units.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpendOutcome {
-    /// The wait until the units are available; `None` if they were spent. A refused request takes nothing from any
+    /// The wait until the units are available; `None` if they were spent. A refused request spends nothing of any
     /// quota.
     pub refused_for: Option<Duration>,
-    /// The remaining units of each quota, in the order in which the quotas were given.
+    /// The remaining units of each quota, in the order in which the quotas were passed.
     pub balances: Vec<Balance>,
 }
 
-/// Enforces quotas. Without Redis each node enforces its share of them.
+/// Enforces quotas of callers. Without Redis each node enforces an equal fraction of each quota.
 #[async_trait]
 pub trait Quotas: Send + Sync + fmt::Debug {
-    /// Takes units from all of these quotas, or from none if one of them has too few.
+    /// Spends units of all of these quotas, or of none if one of them has too few.
     ///
-    /// A request for more units than a quota holds counts as one for all of them: it is refused until the bucket is
-    /// full, but not for ever.
+    /// A request for more units than a quota contains is treated as a request for the whole quota: it is refused until
+    /// the bucket is full, but not permanently.
     async fn spend(&self, quotas: &[(Key, Quota)], units: u32) -> SpendOutcome;
 }
 
 impl Quota {
-    /// The share of the quota that each of `nodes` nodes enforces on its own.
+    /// The fraction of the quota that each of `nodes` nodes enforces on its own.
     fn share(self, nodes: u32) -> Self {
         Self { units: (self.units / nodes.max(1)).max(1), per: self.per }
     }
 
-    /// Time in which these units are refilled, in microseconds, capped at that of a full bucket.
+    /// Time in which these units are refilled, in microseconds, limited to that of a full bucket.
     fn price(self, units: u32) -> u64 {
         let whole = self.micros();
         let price = u128::from(whole) * u128::from(units.min(self.units)) / u128::from(self.units.max(1));
@@ -84,8 +84,8 @@ impl Quota {
 }
 
 impl SpendOutcome {
-    /// The outcome for quotas that are full again after `owed` microseconds each, and for the longest wait if the
-    /// request was refused.
+    /// The outcome for quotas that are full again after `owed` microseconds each. `wait` is the longest wait if the
+    /// request was refused, else 0.
     fn of(quotas: &[(Key, Quota)], wait: u64, owed: &[u64]) -> Self {
         let balances = quotas.iter().zip(owed).map(|((_, quota), owed)| quota.balance(*owed)).collect();
         Self { refused_for: (wait > 0).then(|| Duration::from_micros(wait)), balances }

@@ -1,4 +1,4 @@
-//! Quotas shared by all nodes, by Redis' clock: one round trip for all quotas of a request.
+//! Quotas shared by all nodes, by the clock of Redis: one round trip for all quotas of a request.
 
 use std::sync::{
     Arc,
@@ -18,7 +18,7 @@ pub struct Redis {
     commands: Arc<RedisLink>,
     nodes: Arc<AtomicU32>,
     script: Script,
-    /// Quotas enforced by this node alone while Redis is unreachable.
+    /// Quotas that this node enforces on its own while Redis is unreachable.
     alone: InProcess,
 }
 

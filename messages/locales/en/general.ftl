@@ -1,4 +1,4 @@
 # What is shown in place of a message that only a newer version has.
 
-unknown-reason = A newer version of Muster explains the code { $code }.
-unknown-message = A newer version of Muster explains this.
+unknown-reason = Only a newer version of Muster can explain the code { $code }.
+unknown-message = Only a newer version of Muster can show this message.

@@ -1,7 +1,7 @@
 # What the calendar system in memory says, by which tests replace a real one.
 
-memory-changes-forgotten = The calendar system no longer knows what has changed since then.
-memory-no-mailbox = The calendar system has no mailbox with this address.
+memory-changes-forgotten = The calendar system no longer has the changes since the last read.
+memory-no-mailbox = The calendar system has no mailbox with this email address.
 memory-no-page = The list has no such page.
 memory-read-only = The calendar may only be read.
 memory-event-gone = The event no longer exists.

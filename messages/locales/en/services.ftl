@@ -2,14 +2,14 @@
 
 ## Failures of use cases
 
-sign-in-first = Sign in: this request carries no valid key or token.
+sign-in-first = Sign in: this request contains no valid API key or access token.
 permission-needed = You may not do this: it needs the permission { $permission }.
-tenant-missing = Name the tenant you act for in the header Muster-Tenant.
+tenant-missing = Specify the tenant in the Muster-Tenant header.
 not-found = There is no such { $what }.
 overloaded = The server is overloaded. Try again shortly.
-database-failed = The database failed.
-queue-failed = The queue failed.
-word-unknown = A newer version of Muster stored the word "{ $word }", which this version does not know. Try again when all servers run the newer version.
+database-failed = The database is unavailable or reported an error.
+queue-failed = The queue is unavailable or reported an error.
+word-unknown = A newer version of Muster stored the word "{ $word }", which this version does not support. Try again when all servers run the newer version.
 master-key-unknown = A stored value, { $what }, is sealed with the master key { $key }, which is neither master_key nor among former_master_keys.
 stored-value-unreadable = A stored value, { $what }, cannot be read.
 user-of-list = users[{ $index }]: { $cause }
@@ -21,8 +21,8 @@ no-sign-in-by-issuers = This installation is not set up for sign-in by OpenID is
 consent-gone = The calendar system is no longer connected: its consent no longer exists.
 password-refused = The calendar system no longer accepts the stored password.
 stored-consent-unreadable = The stored consent could not be read.
-own-limit = The calendar system allows no more requests for now.
-organisations-server-silent = Your organisation's server did not answer in time.
+own-limit = The calendar system does not accept more requests at the moment.
+organisations-server-silent = Your organisation's server did not respond in time.
 too-many-events = This calendar has more events than Muster can read.
 
 ## Connecting
@@ -30,7 +30,7 @@ too-many-events = This calendar has more events than Muster can read.
 organisation-taken = Another integration already connects this organisation.
 not-an-administrator = Only an administrator of the organisation can connect it. Sign in as one.
 another-organisation-consented = The account that signed in belongs to a different organisation than the one that consented.
-state-invalid = This redirect does not belong to this step, or has been used before. Start again.
+state-invalid = This redirect does not belong to this step or was already used. Start again.
 consent-declined-at-provider = The administrator did not grant access at the provider.
 sign-in-incomplete = The sign-in is incomplete. Start again.
 consent-declined-here = The administrator did not grant access.
@@ -38,25 +38,25 @@ another-organisation-meanwhile = Somebody else has connected another organisatio
 grant-access-first = Grant the access first: open the link from your invitation again.
 sign-in-as-owner = Sign in with the account of your own calendar, { $address }.
 sign-in-as-administrator = Sign in as the administrator that you entered, { $entered }.
-consent-not-lasting = The consent gives no lasting access. Start again.
-accept-the-terms-first = Tick the terms of service and the privacy policy first.
+consent-not-lasting = The consent does not grant permanent access. Start again.
+accept-the-terms-first = Accept the terms of service and the privacy policy first.
 link-for-another-system = This link is for another calendar system.
-already-connected = This calendar system is connected; there is nothing left to do here.
+already-connected = This calendar system is already connected. No further action is required.
 calendar-address-missing = This user has no calendar address. Enter it first.
-no-personal-consent = Your organisation has connected no calendar system that supports personal consent. Ask an administrator to connect one.
+no-personal-consent = Your organisation has not connected a calendar system that supports personal consent. Ask an administrator to connect one.
 keyless-not-offered = This installation cannot use a service account without its key. Paste the key.
-administrators-address-needed = Enter the address of an administrator of your organisation.
-service-accounts-address-needed = Enter the address of a service account; it ends with .gserviceaccount.com.
-no-credentials-at-this-step = Credentials are not asked for at this step. Open the link from your invitation again.
+administrators-address-needed = Enter the email address of an administrator of your organisation.
+service-accounts-address-needed = Enter the email address of a service account; it ends with .gserviceaccount.com.
+no-credentials-at-this-step = Credentials are not required at this step. Open the link from your invitation again.
 user-and-password-needed = Enter the user name and the password.
-no-address-of-a-server = This is not the address of a server.
-https-address-needed = Enter an address that begins with https:// and contains no user name, password, ? or #.
+no-address-of-a-server = This is not a valid server URL.
+https-address-needed = Enter a URL that begins with https:// and contains no user name, password, ? or #.
 session-over = This page has expired. Open the link from your invitation again.
 
 ## Integrations and mailboxes
 
-integration-suspended = This integration is suspended, because your plan does not include it or your vendor switched it off. Nothing is lost.
-ask-the-vendor-to-resume = Ask your vendor to switch on the connection through a service account again.
+integration-suspended = This integration is suspended, because your plan does not include it or your vendor disabled it. No data is lost.
+ask-the-vendor-to-resume = Ask your vendor to enable the connection through a service account again.
 mailboxes-lost = Some mailboxes that were active can no longer be reached.
 check-unreachable-mailboxes = Check the mailboxes that are unreachable.
 add-the-mailbox-to-the-scope = Add the mailbox to the agreed scope, or let bookings go through the service account.

@@ -30,6 +30,7 @@ calendar-too-slow = Reading this calendar takes too long.
 
 ## Bookings
 
+meeting-is-over = The meeting was over before it could be written to a calendar.
 no-writable-calendar = Neither the organiser's calendar nor a service mailbox can be written to.
 activate-a-calendar = Activate the organiser's calendar, or give the integration a service mailbox.
 connect-again-then-book = Connect the calendar system again, then book again.

@@ -1,9 +1,9 @@
-//! Decodes bytes to text, independently of the declared encoding.
+//! Decodes response bodies to text, whatever encoding they declare.
 //!
 //! A byte order mark decides; otherwise valid UTF-8 is taken as UTF-8; otherwise the encoding declared by an XML
-//! prolog counts. UTF-8 has precedence because programs often declare an encoding that they do not use, whereas
-//! bytes in another encoding are rarely valid UTF-8. In any other text, each invalid byte is read as Windows-1252,
-//! and a character that a fold of iCalendar (RFC 5545 section 3.1) cut in two is reassembled before the fold.
+//! prolog applies. UTF-8 has precedence because programs often declare an encoding that they do not use, whereas bytes
+//! in another encoding are rarely valid UTF-8. In any other text, each invalid byte is read as Windows-1252, and a
+//! character that a fold of iCalendar (RFC 5545 section 3.1) cut in two is reassembled before the fold.
 
 use std::borrow::Cow;
 

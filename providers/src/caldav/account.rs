@@ -1,4 +1,4 @@
-//! The account to which the credentials belong, and the collections in which the server lists other principals.
+//! The CalDAV account to which the credentials belong, and the collections in which the server lists other principals.
 
 use std::sync::Arc;
 
@@ -27,18 +27,18 @@ pub(super) struct Account {
     pub name: Option<String>,
     /// The mail addresses that the principal publishes.
     pub addresses: Vec<String>,
-    /// The collections that hold the account's own calendars.
+    /// The collections that contain the account's own calendars.
     pub homes: Vec<Url>,
-    /// The scheduling outbox for requesting others' free/busy times; `None` when the server has none.
+    /// The scheduling outbox for requesting other users' free/busy times; `None` when the server has none.
     pub outbox: Option<Outbox>,
     /// The collections in which the server lists principals.
     pub collections: Vec<Url>,
 }
 
-/// A scheduling outbox: where an account requests others' free/busy times.
+/// A scheduling outbox: the resource at which an account requests other users' free/busy times.
 #[derive(Debug, Clone)]
 pub(super) struct Outbox {
-    /// The address to which free/busy requests are posted.
+    /// The URL to which free/busy requests are posted.
     pub url: Url,
     /// The account's own calendar address, sent as the organiser of a request.
     pub organiser: String,
@@ -90,7 +90,8 @@ pub(super) async fn cached_account(dav: &DavClient<'_>) -> Result<Arc<Account>> 
     found.map_err(|error| as_transient(dav, error))
 }
 
-/// Converts "no such server" to a temporary error, because only the search for the server itself may report that.
+/// Converts a "no such server" error to a temporary one, because only the search for the server itself may report that
+/// the server does not exist.
 pub(super) fn as_transient(dav: &DavClient<'_>, error: Error) -> Error {
     if dav.is_about_mailbox() && error.code == "NOT_CALDAV" { failure::unreadable_response() } else { error }
 }
@@ -138,7 +139,8 @@ fn collections(base: &Url, found: &Resource) -> Vec<Url> {
     hrefs.filter_map(|at| href::resolve(base, at)).collect()
 }
 
-/// Reads the account's principal. If it may not be read, the account has no addresses and no homes.
+/// Reads the account's principal. If access to the principal is denied, the account has no email addresses and no
+/// calendar homes.
 async fn look(dav: &DavClient<'_>, principal: Url, collections: Vec<Url>) -> Result<Account> {
     let found = match dav.propfind(&principal, "0", ACCOUNT, Subject::Server).await {
         Err(error) if is_elsewhere(&error) => Vec::new(),
@@ -183,7 +185,7 @@ fn with_list(mut account: Account, base: &Url) -> Account {
     Account { collections: all, ..account }
 }
 
-/// Verifies that the server speaks CalDAV and accepts the account.
+/// Verifies that the server supports CalDAV and accepts the account's credentials.
 pub(super) async fn read_organisation(dav: &DavClient<'_>) -> Result<Organisation> {
     let own = find_account(dav).await?;
     let options = dav.send(DavRequest::options(&own.principal)).await?;

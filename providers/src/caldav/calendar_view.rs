@@ -26,7 +26,7 @@ pub(super) enum CalendarView {
 /// The calendars of a mailbox, each with its readable content.
 pub(super) type CalendarViews = Vec<(Collection, CalendarView)>;
 
-/// The owner's zone and addresses, for interpreting a calendar of a mailbox.
+/// The owner's time zone and email addresses, for interpreting a calendar of a mailbox.
 pub(super) fn calendar_owner(
     dav: &DavClient<'_>,
     place: &LocatedMailbox,
@@ -40,7 +40,7 @@ pub(super) fn calendar_owner(
     CalendarOwner { zone: locate::calendar_zone(dav, calendar), addresses }
 }
 
-/// The entry for a calendar from which nothing can be read.
+/// The result for a calendar from which nothing can be read.
 fn mark(calendar: &Collection) -> UnreadableItem {
     let uid = href::resource_id(&calendar.url);
     UnreadableItem { uid, reason: UnreadableReason::NotDelivered, blocks: false }

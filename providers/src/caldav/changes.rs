@@ -1,12 +1,13 @@
 //! Changes in the calendars of a mailbox since a cursor.
 //!
-//! The first page reads the window; later ones ask the server what changed and read only that. A changed resource
-//! is reported as both deleted and new, because only the caller knows its previous content: a single event may have
-//! become a series, a series may have lost occurrences, an event may have left the window.
+//! The first page reads the events in the time range; later pages request the changes from the server and read only
+//! changed events. A changed resource is reported as both deleted and new, because only the caller has its previous
+//! content: a single event may have become a series, a series may have lost occurrences, an event may have left the
+//! time range.
 //!
-//! A response that cannot be trusted ends in [`Remedy::Resync`]: reading everything again costs time, but a copy
-//! that is silently wrong costs an appointment. For the same reason no cursor is used for longer than [`TRUST`],
-//! which repairs even undetected losses, and an added or removed calendar restarts from the beginning.
+//! A response that cannot be trusted ends in [`Remedy::Resync`]: reading everything again costs time, but a stored
+//! calendar that is silently wrong can cost somebody an appointment. For the same reason no cursor is used for longer
+//! than [`TRUST`], which repairs even undetected losses, and an added or removed calendar restarts from the beginning.
 
 use std::collections::BTreeMap;
 
@@ -102,7 +103,7 @@ async fn page(follower: ChangeReader<'_>, window: TimeRange, cursor: Option<&str
     Ok(changes)
 }
 
-/// The paths of the followed calendars, in order.
+/// The paths of the calendars whose changes are read, in order.
 fn paths(place: &LocatedMailbox) -> Vec<String> {
     let mut paths: Vec<String> =
         place.busy_calendars().map(|calendar| href::resource_id(&calendar.url)).collect();
@@ -127,7 +128,7 @@ async fn begin(follower: ChangeReader<'_>, window: TimeRange) -> Result<Changes>
     let ChangeReader { caldav, dav, place, mailbox } = follower;
     let (mut positions, mut all) = (BTreeMap::new(), Vec::new());
     for calendar in place.busy_calendars() {
-        // The position comes first: what changes while the window is read is told once more later.
+        // The position comes first: what changes while the time range is read is told once more later.
         let position = position(dav, calendar).await;
         let seen = caldav.look(dav, place, mailbox, calendar, window).await?;
         let position = match &seen {
@@ -169,7 +170,7 @@ struct Step {
 }
 
 impl Step {
-    /// A step without changes.
+    /// Result for a calendar without changes.
     const fn at(position: Position) -> Self {
         Self { gone: Vec::new(), changed: Vec::new(), unreadable: Vec::new(), position, more: false }
     }

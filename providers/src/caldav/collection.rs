@@ -30,7 +30,7 @@ pub(super) struct Collection {
     pub name: String,
     /// The calendar's own zone; `None` when it has none.
     pub zone: Option<Zone>,
-    /// The owning principal; `None` when the server does not say.
+    /// The owning principal; `None` if the server does not report it.
     pub owner: Option<Url>,
     /// Whether another owner shared it into the home in which it is listed.
     pub is_shared: bool,
@@ -38,7 +38,7 @@ pub(super) struct Collection {
     pub is_transparent: bool,
     /// Whether the server generates it from other data.
     pub is_generated: bool,
-    /// The account's privileges; `None` when the server does not say.
+    /// The account's privileges; `None` if the server does not report them.
     privileges: Option<Vec<String>>,
 }
 
@@ -79,12 +79,12 @@ impl Collection {
         })
     }
 
-    /// Whether the server says that free/busy may be read but events may not.
+    /// Whether, according to the reported privileges, the account can read free/busy times but not events.
     pub(super) fn is_free_busy_only(&self) -> bool {
         self.privileges.is_some() && self.has(&["read-free-busy"]) && !self.has(&["all", "read"])
     }
 
-    /// Whether the server says that nothing may be written.
+    /// Whether, according to the reported privileges, the account cannot write anything.
     pub(super) fn is_read_only(&self) -> bool {
         self.privileges.is_some() && !self.has(&["all", "write", "bind", "write-content"])
     }
@@ -108,7 +108,7 @@ impl Collection {
     }
 }
 
-/// Address of the principal to whom the collection belongs: the sharer if the server names one, because several servers
+/// URL of the principal to whom the collection belongs: the sharer if the server names one, because several servers
 /// list the sharee in `DAV:owner`.
 fn owner(found: &Resource) -> Option<Url> {
     let invite = found.prop(CALENDARSERVER, "invite").and_then(|invite| {
@@ -134,7 +134,7 @@ fn is_generated(segment: &str) -> bool {
     GENERATED.iter().any(|name| segment == *name || (name.len() > 8 && segment.starts_with(name)))
 }
 
-/// The account's capabilities in a calendar: as stated by the server, otherwise determined by trying.
+/// The account's capabilities in a calendar: as reported by the server, otherwise determined by test requests.
 pub(super) async fn capabilities(dav: &DavClient<'_>, calendar: &Collection) -> Result<Capabilities> {
     if calendar.privileges.is_none() {
         return offered(dav, calendar).await;

@@ -19,9 +19,9 @@ pub struct Config {
 /// address in the configured domain.
 #[derive(Debug, Clone)]
 pub struct AddressRule {
-    /// Paths, below the server's URL, at which a mailbox is looked up, in this order, before the list of principals
-    /// is searched. `{address}` stands for the whole address, `{local}` for the part before the `@`; `{local}` is
-    /// tried only for addresses in `domain`, so that nobody is mistaken for a namesake elsewhere.
+    /// Paths, below the server's URL, at which a mailbox is looked up, in this order, before the list of principals is
+    /// searched. `{address}` stands for the whole address, `{local}` for the part before the `@`; `{local}` is tried
+    /// only for addresses in `domain`, so that a user is not mistaken for a namesake in another domain.
     pub paths: Vec<String>,
     /// Mail domain of principals whose name contains none. Defaults to the domain of the service account's address,
     /// otherwise to the server's host name.
@@ -106,7 +106,7 @@ impl RoomRule {
     }
 }
 
-/// Whether an address matches a pattern in which one `*` may stand for any text.
+/// Whether an email address matches a pattern in which one `*` matches any characters.
 fn has_form(address: &str, form: &str) -> bool {
     let (address, form) = (address.to_ascii_lowercase(), form.trim().to_ascii_lowercase());
     let (start, end) = match form.split_once('*') {

@@ -1,7 +1,7 @@
-//! The cursor of [`super::changes`]: the state of a copy of some calendars.
+//! The cursor of [`super::changes`]: the state of the calendars at the last read.
 //!
-//! A cursor is opaque to callers. It contains the window and, for each calendar, the server's sync token or, if the
-//! server has none, the entity tags of the calendar's members.
+//! A cursor is opaque to callers. It contains the time range and, for each calendar, the server's sync token or, if
+//! the server has none, the entity tags of the calendar's event resources.
 
 use std::collections::BTreeMap;
 
@@ -12,21 +12,21 @@ use sha2::{Digest, Sha256};
 
 /// Format version of cursors; a cursor of another version is not used.
 const FORM: &str = "dav2.";
-/// Number of bytes that represent an entity tag.
+/// Number of bytes of the digest that represents an entity tag in a cursor.
 const MARK: usize = 9;
 
 /// A parsed cursor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Cursor {
-    /// The window whose events are reported.
+    /// The time range whose events are reported.
     pub window: TimeRange,
-    /// When everything was last read.
+    /// When all calendars were last read completely.
     pub begun: Timestamp,
     /// Position in each calendar, by path.
     pub positions: BTreeMap<String, Position>,
 }
 
-/// The state of a copy of one calendar.
+/// The state of one calendar at the last read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Position {
     /// The state at one of the server's sync tokens (RFC 6578).
@@ -35,18 +35,18 @@ pub(super) enum Position {
         token: String,
         /// The calendar's tag (`getctag`) at that time, if it has one.
         ctag: Option<String>,
-        /// If changes of the same moment may have been missed: the previous token, to be used once more, and a
-        /// digest of what was reported then ([`short_digest`]).
+        /// If changes at the time of the last read may have been missed: the previous token, to be used once more, and
+        /// a digest of the changes reported for it ([`short_digest`]).
         #[serde(default)]
         before: Option<(String, String)>,
     },
-    /// The state described by the calendar's members.
+    /// The state described by the entity tags of the calendar's event resources.
     Members {
-        /// The calendar's tag (`getctag`) just before the members were listed, if it has one.
+        /// The calendar's tag (`getctag`) just before its resources were listed, if it has one.
         ctag: Option<String>,
-        /// Digests of the members' entity tags ([`short_digest`]), by path.
+        /// Digests of the resources' entity tags ([`short_digest`]), by path.
         members: BTreeMap<String, String>,
-        /// Whether a simultaneous change could have the same tag, so that the members must be listed once more.
+        /// Whether a simultaneous change could have the same tag, so that the resources must be listed once more.
         #[serde(default)]
         again: bool,
     },
@@ -71,8 +71,8 @@ impl Cursor {
     }
 }
 
-/// Whether a tag or token is a digest of the content and therefore changes with every change. Others may be times
-/// with a resolution of one second.
+/// Whether an entity tag or sync token is a digest of the content and therefore changes with every change. Other tags
+/// may be times with a resolution of one second.
 pub(super) fn is_digest(tag: &str) -> bool {
     const LENGTH: usize = 20;
     let mut run = 0;
@@ -82,7 +82,7 @@ pub(super) fn is_digest(tag: &str) -> bool {
     })
 }
 
-/// A short digest of a text.
+/// A short digest of a string.
 pub(super) fn short_digest(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     BASE64_URL_SAFE_NO_PAD.encode(digest.get(..MARK).unwrap_or(&digest))

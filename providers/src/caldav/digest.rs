@@ -19,7 +19,7 @@ pub(super) struct Challenge {
 }
 
 impl Challenge {
-    /// Reads all challenges of one header value.
+    /// Parses all challenges of one header value.
     pub(super) fn parse_all(text: &str) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         for piece in pieces(text) {
@@ -99,7 +99,7 @@ impl Hash {
 /// A supported Digest challenge, and how often its nonce was used.
 #[derive(Debug)]
 pub(super) struct DigestChallenge {
-    /// Whether the server says that only the nonce was stale.
+    /// Whether the server reports that only the nonce was stale.
     pub is_stale: bool,
     hash: Hash,
     is_session: bool,

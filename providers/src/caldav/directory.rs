@@ -1,4 +1,4 @@
-//! The directory: who and which rooms a server lists.
+//! The directory: the people and rooms that a CalDAV server lists.
 
 use async_trait::async_trait;
 

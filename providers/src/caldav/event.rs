@@ -11,7 +11,8 @@ use crate::{Attendee, AttendeeRole, Event, NewEvent, Party};
 
 /// Property that contains the effect key.
 pub(super) const EFFECT_KEY_PROPERTY: &str = "X-MUSTER-EFFECT";
-/// Property that names a room with a copy of the event, one per room; kept as long as the event exists.
+/// Property that names a room whose calendar contains a copy of the event; one property per room, kept as long as the
+/// event exists.
 pub(super) const ROOM_PROPERTY: &str = "X-MUSTER-ROOM";
 
 /// The UID of the event with this effect key.
@@ -135,7 +136,7 @@ fn with_name(line: Property, party: &Party) -> Property {
     if party.name.is_empty() { line } else { line.param("CN", &party.name) }
 }
 
-/// The address of an ATTENDEE line, in lower case.
+/// The email address of an ATTENDEE property, in lower case.
 pub(super) fn address_of(line: &Property) -> String {
     let value = line.value.trim();
     let scheme = value.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:"));

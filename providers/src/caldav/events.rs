@@ -1,4 +1,4 @@
-//! Calendars and the events in them.
+//! Calendars of a CalDAV server and the events in them.
 
 use async_trait::async_trait;
 use domain::TimeRange;

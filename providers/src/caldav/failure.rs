@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{Error, ErrorKind, Remedy, messages};
 
-/// Default wait if the server names none.
+/// Default wait before a retry if the server specifies none.
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// The subject of a request: the same status means different things for different subjects.
@@ -98,12 +98,12 @@ pub(super) fn out_of_scope(code: impl Into<String>) -> Error {
     Error::new(ErrorKind::OutOfScope, Remedy::SkipMailbox, code, message)
 }
 
-/// The error for an address without a mailbox.
+/// The error for an email address without a mailbox.
 pub(super) fn no_mailbox(code: impl Into<String>) -> Error {
     Error::new(ErrorKind::NoMailbox, Remedy::SkipMailbox, code, messages::caldav_no_mailbox())
 }
 
-/// The error for a server that does not speak CalDAV.
+/// The error for a server that does not support CalDAV.
 pub(super) fn not_caldav() -> Error {
     let message = messages::caldav_not_spoken();
     Error::new(ErrorKind::Misconfigured, Remedy::Never, "NOT_CALDAV", message)
@@ -132,7 +132,7 @@ pub(super) fn unsupported_login(schemes: &[String]) -> Error {
     Error::new(ErrorKind::Misconfigured, Remedy::Never, "AUTHENTICATION_SCHEME", message)
 }
 
-/// The error for a mailbox of which only other owners' calendars are visible.
+/// The error for a mailbox in which the account sees only calendars of other owners.
 pub(super) fn no_own_calendar() -> Error {
     let message = messages::caldav_not_the_owners();
     Error::new(ErrorKind::OutOfScope, Remedy::SkipMailbox, "NOT_THE_OWNERS", message)

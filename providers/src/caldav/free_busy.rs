@@ -1,5 +1,5 @@
 //! Busy times where events cannot be read: `free-busy-query` (RFC 4791 section 7.10) on a calendar, and a request
-//! through the account's own outbox (RFC 6638 section 5) for users whose calendars are closed.
+//! through the account's own outbox (RFC 6638 section 5) for users whose calendars the account cannot read.
 //!
 //! Such times are returned as private events without a title; all events of one calendar form one series, so that
 //! they are replaced as a whole.
@@ -24,12 +24,12 @@ use super::{
 };
 use crate::{Error, ErrorKind, Event, Remedy, Result, messages};
 
-/// Prefix of the id of an event of which only the time is known.
+/// Prefix of the id of an event that represents a busy time without details.
 const ID: &str = "busy-";
 /// Wait after a temporary failure reported inside a response (request status 5.1).
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// The busy times of a calendar, joined and cut to the window.
+/// The busy times of a calendar, merged and clipped to the time range.
 pub(super) async fn query_busy(
     dav: &DavClient<'_>,
     calendar: &Collection,
@@ -54,7 +54,8 @@ pub(super) async fn query_busy(
     }
 }
 
-/// Requests the busy times of an address; `None` if the server does not support that or returns nothing.
+/// Requests the busy times of an email address through the outbox; `None` if the server does not support this or
+/// returns nothing.
 pub(super) async fn request_from_outbox(
     caldav: &CalDav,
     dav: &DavClient<'_>,
@@ -124,14 +125,15 @@ fn response(body: &[u8], mailbox: &str, window: TimeRange) -> Result<Option<Vec<
     }
 }
 
-/// Parses the busy times in a response; `None` if any of it cannot be parsed, because the result would be incomplete.
+/// Parses the busy times in a response; `None` if any part of it cannot be parsed, because the result would be
+/// incomplete.
 fn times(text: &[u8], window: TimeRange) -> Option<Vec<BusyTime>> {
     let told = parse_free_busy(text).ok().filter(|told| told.unreadable == 0)?;
     let cut = |busy: BusyTime| Some(BusyTime { range: busy.range.intersect(&window)?, kind: busy.kind });
     Some(interpret::merge_adjacent(told.busy.into_iter().filter_map(cut).collect()))
 }
 
-/// A busy time as an event without details; `about` is the calendar or resource it comes from.
+/// A busy time as an event without details; `about` is the URL of its calendar or event resource.
 pub(super) fn busy_event(about: &Url, busy: &BusyTime) -> Event {
     let about = href::resource_id(about);
     let kind = if busy.kind == BusyKind::Busy { "b" } else { "t" };

@@ -1,10 +1,10 @@
-//! Members of a calendar that queries over a time window do not list.
+//! Event resources of a calendar that queries over a time range do not list.
 //!
 //! Some servers leave other people's private events out of every query and reveal them only in change reports. Their
 //! times are unknown, but their existence is reported. Other servers interpret a rule or date differently from the
 //! event's author and so find the event in no window: Radicale treats a series with `COUNT=0`, which some programs
 //! write for "for ever", as having no occurrences. Such an event is read and expanded here. Comparing the lists takes
-//! four requests, so it is done once in a while per calendar, and only its result is cached.
+//! four requests, so it is done only occasionally for each calendar, and its result is cached.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -16,12 +16,12 @@ use url::Url;
 use super::{collection::Collection, href, read, sync, transport::DavClient};
 use crate::{ErrorKind, Remedy, Result};
 
-/// Maximum number of members of each kind that are examined.
+/// Maximum number of unlisted resources of each kind that are examined.
 const MAX: usize = 50;
 /// The years that every server can search: the range of a signed 32-bit timestamp.
 const YEARS: (i32, i32) = (1902, 2038);
 
-/// Finds the members that no query over a window lists. They need not be events.
+/// Finds the resources of a calendar that no query over a time range lists. They are not necessarily events.
 pub(super) async fn find_hidden_members(dav: &DavClient<'_>, calendar: &Collection) -> Result<Arc<Vec<Url>>> {
     let key = dav.cache_key(&format!("hidden\n{}", href::resource_id(&calendar.url)));
     let load = async { compare(dav, calendar).await.map(Arc::new) };

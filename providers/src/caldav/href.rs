@@ -13,8 +13,8 @@ pub(super) fn resolve(base: &Url, href: &str) -> Option<Url> {
     (url.origin() == base.origin()).then(|| normalise(url))
 }
 
-/// Resolves an href that lacks its leading slash (RFC 4918 section 8.3), as some servers send: if it repeats the
-/// start of the request's path, it is meant from the root.
+/// Resolves an href that lacks its leading slash (RFC 4918 section 8.3), as some servers send: if it repeats the start
+/// of the request's path, it is relative to the root.
 fn rooted(base: &Url, href: &str) -> Option<Url> {
     let first = href.split('/').next().filter(|first| !first.is_empty() && !first.contains(':'))?;
     let url = base.join(&format!("/{href}")).ok()?;
@@ -45,7 +45,7 @@ pub(super) fn is_below(collection: &Url, url: &Url) -> bool {
     url.origin() == collection.origin() && rest.is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
 }
 
-/// The URL of a member of a collection.
+/// The URL of the resource with this name in a collection.
 pub(super) fn child_url(collection: &Url, name: &str) -> Url {
     let mut url = collection.clone();
     if let Ok(mut path) = url.path_segments_mut() {

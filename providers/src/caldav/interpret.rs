@@ -1,4 +1,5 @@
-//! Interprets resources as busy times and events: expands series, and marks or blocks what cannot be read.
+//! Converts event resources to busy times and events: expands series, and reports unreadable items or treats them as
+//! busy.
 
 use chrono::Duration;
 use domain::{
@@ -17,7 +18,7 @@ use crate::{Event, Result};
 /// The owner of a calendar, on whom the interpretation of its resources depends.
 #[derive(Debug, Clone)]
 pub(super) struct CalendarOwner {
-    /// The zone for whole days and floating times.
+    /// The time zone for all-day events and floating times.
     pub zone: Zone,
     /// All mail addresses of the owner.
     pub addresses: Vec<String>,
@@ -31,7 +32,7 @@ impl CalendarOwner {
 }
 
 /// Returns the resources unchanged, and the URLs of those with an event whose times cannot be determined from its
-/// text.
+/// iCalendar text.
 pub(super) async fn find_unknown_times(
     found: ReadResources,
     zone: Zone,
@@ -96,7 +97,7 @@ pub(super) fn all_event_times(found: &ReadResources, zone: &Zone, window: TimeRa
     all
 }
 
-/// The unreadable items of a parsed resource, except those that querying the server has resolved.
+/// The unreadable items of a parsed resource, except those whose times the server has reported.
 fn marks(
     items: Vec<UnreadableItem>,
     one: &EventResource,

@@ -1,8 +1,8 @@
 //! The principals that the account can see: listed, or otherwise searched, and cached for a while.
 //!
-//! Servers differ in which searches they support (RFC 3744 section 9.4): some refuse an empty text, some ignore a
-//! property that they cannot search and return all principals, some return none. Therefore several searches are
-//! tried until one finds a principal other than the account, and every principal found is compared by its own
+//! Servers differ in which searches they support (RFC 3744 section 9.4): some refuse an empty search string, some
+//! ignore a property that they cannot search and return all principals, some return none. Therefore several searches
+//! are tried until one finds a principal other than the account, and every principal found is compared by its own
 //! published addresses.
 
 use std::sync::Arc;
@@ -25,11 +25,12 @@ use super::{
 };
 use crate::{ErrorKind, Result};
 
-/// Age at which a list is read again if a principal is not in it.
+/// Age above which a cached list is read again if it does not contain a requested principal.
 const STALE: Duration = Duration::seconds(30);
-/// Maximum number of owners, of calendars in the account's own home, that are looked up.
+/// Maximum number of principals looked up as owners of the calendars in the account's own home.
 const OWNERS: usize = 500;
-/// Letters of which nearly every name contains one.
+/// Search letters: nearly every name contains at least one of them, so searching for each lists nearly every
+/// principal.
 const LETTERS: [&str; 6] = ["a", "e", "i", "o", "u", "n"];
 
 /// A value read from the server, with the time of reading.
@@ -37,7 +38,7 @@ const LETTERS: [&str; 6] = ["a", "e", "i", "o", "u", "n"];
 pub(super) struct Cached<T> {
     /// The time of reading, by the connector's clock.
     at: Timestamp,
-    /// The content as read.
+    /// The cached value as read from the server.
     pub value: T,
 }
 
@@ -64,7 +65,7 @@ impl PrincipalListing {
     }
 }
 
-/// All principals. `fresh` bypasses the cache.
+/// Lists all principals. `fresh` bypasses the cache.
 pub(super) async fn list_principals(
     dav: &DavClient<'_>,
     account: &Account,
@@ -111,7 +112,7 @@ pub(super) async fn find_by_address(
     Ok(pick(&named).filter(|one| one.is_published))
 }
 
-/// The calendars in the account's own homes: its own ones, and those that others share with it.
+/// The calendars in the account's own homes: its own calendars, and those that other users share with it.
 pub(super) async fn own_home_calendars(
     dav: &DavClient<'_>,
     account: &Account,
@@ -158,7 +159,7 @@ fn folders(home: &Url, listed: &[Resource]) -> Vec<Url> {
     listed.iter().filter(is_folder).map(|one| one.url.clone()).take(FOLDERS).collect()
 }
 
-/// Whether an error only means that this resource is not visible.
+/// Whether an error only means that the account cannot see the requested resource.
 pub(super) fn concerns_one_resource(error: &crate::Error) -> bool {
     matches!(
         error.kind,

@@ -1,4 +1,4 @@
-//! Finds the principal behind a mailbox address, and that owner's calendars.
+//! Finds the principal with a given email address, and the calendars that this principal owns.
 //!
 //! Principals that publish the address are tried first, URLs derived from it last, and a refused URL is not
 //! conclusive. A calendar is used only if it certainly belongs to the mailbox's principal: by `DAV:owner` (RFC 3744
@@ -71,7 +71,7 @@ impl LocatedMailbox {
     }
 }
 
-/// The zone in which a calendar's whole days and floating times are read.
+/// The time zone that applies to a calendar's all-day events and floating times.
 pub(super) fn calendar_zone(dav: &DavClient<'_>, calendar: &Collection) -> Zone {
     calendar.zone.clone().or_else(|| dav.session.zone.clone()).unwrap_or(Zone::UTC)
 }
@@ -118,7 +118,8 @@ async fn guess(dav: &DavClient<'_>, account: &Account, mailbox: &str) -> Result<
     }
 }
 
-/// Whether the server refuses even a path that cannot exist; a refusal then proves nothing about a mailbox.
+/// Whether the server denies access even to a path that cannot exist; a denial then does not show that a mailbox
+/// exists.
 async fn refuses_anything(dav: &DavClient<'_>) -> Result<bool> {
     let mut nowhere = href::with_trailing_slash(dav.server.clone());
     if let Ok(mut path) = nowhere.path_segments_mut() {
@@ -130,7 +131,7 @@ async fn refuses_anything(dav: &DavClient<'_>) -> Result<bool> {
     }
 }
 
-/// The URLs at which a mailbox may be, by the configured rules.
+/// The URLs at which a mailbox may be found according to the configured rules.
 fn candidates(dav: &DavClient<'_>, account: &Account, mailbox: &str) -> Vec<Url> {
     let domain = account::mail_domain(dav, account.address());
     let local = mailbox.split_once('@').filter(|(_, own)| own.eq_ignore_ascii_case(&domain));
@@ -151,8 +152,8 @@ fn candidates(dav: &DavClient<'_>, account: &Account, mailbox: &str) -> Vec<Url>
     paths.collect()
 }
 
-/// The principal at a URL with its calendars. If the URL is only a guess for the address `guessed`, the principal must
-/// publish that address, or publish none and be found under exactly this path.
+/// The principal at a URL with its calendars. If the URL was only derived from the email address `guessed`, the
+/// principal must publish that address, or publish none and have exactly this path.
 async fn at(
     dav: &DavClient<'_>,
     account: &Account,
@@ -273,7 +274,7 @@ impl Search<'_> {
     }
 
     /// The calendars that the principal shares with the account, in the account's own home; the list is read again if
-    /// it holds none and is not fresh.
+    /// it contains none of them and is not fresh.
     async fn shared_with_account(&self) -> Result<Vec<Collection>> {
         let mut fresh = false;
         loop {
@@ -343,7 +344,8 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// The principal's scheduling inbox, unless it is the account's, which some servers return for everybody.
+    /// The principal's scheduling inbox, unless it is the account's own inbox, which some servers return for every
+    /// principal.
     fn inbox(&self, own: &Resource) -> Option<Url> {
         let inbox =
             own.hrefs(CALDAV, "schedule-inbox-URL").first().and_then(|at| href::resolve(&own.url, at))?;

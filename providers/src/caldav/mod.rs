@@ -1,8 +1,8 @@
 //! Connector for CalDAV servers (RFC 4791), such as Radicale.
 //!
-//! A mailbox is a principal, known by its published addresses ([`listing`]); its calendars are those proven to be
-//! its own ([`locate`]). Bookings are written to the default calendar; all calendars that are not transparent make
-//! the owner busy. Rules determine the addresses of principals that publish none, and which principals are rooms,
+//! A mailbox is a principal, identified by its published email addresses ([`listing`]); its calendars are those proven
+//! to be its own ([`locate`]). Bookings are written to the default calendar; all calendars that are not transparent
+//! make the owner busy. Rules determine the addresses of principals that publish none, and which principals are rooms,
 //! see [`Config`].
 //!
 //! The connector adds what CalDAV lacks. `domain::ical` expands series, because servers differ in doing so. Rooms
@@ -11,9 +11,8 @@
 //! update, a cancellation or a look-up after an unknown outcome finds every copy.
 //!
 //! An unreadable item affects only itself and never counts as free: see [`read`] and [`repair`]. Changes since a
-//! cursor are requested from the server if its answers can be trusted, and otherwise found by comparing entity
-//! tags. If only busy times are readable, or nothing at all, the owner is still known to be busy, see
-//! [`free_busy`].
+//! cursor are requested from the server if its responses can be trusted, and otherwise found by comparing entity tags.
+//! If only busy times are readable, or nothing at all, the owner is still known to be busy, see [`free_busy`].
 //!
 //! Events are found by their URL and UID, both derived from the effect key. Because the UID is searched for before
 //! every write, this also works on servers that ignore `If-None-Match`.
@@ -74,7 +73,7 @@ use crate::{
 const ABREAST: usize = 4;
 /// How long located mailboxes are cached.
 const PLACES_FOR: Duration = Duration::from_mins(10);
-/// Interval between two comparisons of a calendar's member lists.
+/// Interval between two searches for resources of a calendar that queries do not list.
 const HIDDEN_FOR: Duration = Duration::from_hours(1);
 /// Number of people or rooms per page.
 const PAGE: usize = 200;
@@ -87,8 +86,8 @@ pub struct CalDav {
     clock: SharedClock,
     /// Refused credentials, and the authentication schemes of servers.
     logins: AuthCache,
-    /// Cache of the locations of mailboxes, which saves several requests per call; an entry is dropped when it
-    /// turns out to be wrong.
+    /// Cache of the locations of mailboxes, which saves several requests per call; an entry is removed when a request
+    /// shows that it is outdated.
     places: Cache<String, Arc<LocatedMailbox>>,
     /// Cache of the accounts of credentials.
     accounts: Cache<String, Arc<Account>>,
@@ -98,7 +97,7 @@ pub struct CalDav {
     homes: Cache<String, Arc<Cached<Vec<Collection>>>>,
     /// Cache of the principals that own calendars.
     aliases: Cache<String, Arc<Option<PrincipalAlias>>>,
-    /// Cache of the members of calendars that no query lists.
+    /// Cache of the calendars' resources that no query lists.
     hidden: Cache<String, Arc<Vec<url::Url>>>,
 }
 
@@ -174,7 +173,7 @@ impl CalDav {
         }
     }
 
-    /// The readable content of a window in all calendars that count.
+    /// The readable content, within a time range, of all calendars that make the owner busy.
     async fn look_at_all(
         &self,
         dav: &DavClient<'_>,
@@ -189,8 +188,8 @@ impl CalDav {
         Ok(all)
     }
 
-    /// The readable content of a window in one calendar: events or, if the calendar is closed, busy times. If an
-    /// additional calendar shows neither, the mailbox is still read.
+    /// The readable content of one calendar within a time range: events or, if the account cannot read them, busy
+    /// times. If neither can be read from an additional calendar, the other calendars are still read.
     async fn look(
         &self,
         dav: &DavClient<'_>,
@@ -222,8 +221,8 @@ impl CalDav {
         }
     }
 
-    /// The stated capabilities, reduced to those that a test request confirms, because some servers state
-    /// permissions that they do not grant.
+    /// The reported capabilities, reduced to those that a test request confirms, because some servers report
+    /// privileges that they do not grant.
     async fn measured(
         &self,
         dav: &DavClient<'_>,

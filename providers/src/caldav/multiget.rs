@@ -1,5 +1,6 @@
-//! Reads given resources, many at a time (`calendar-multiget`, RFC 4791 section 7.9); in ever smaller groups if a
-//! response cannot be read, and one by one if the server does not support the report or leaves some out.
+//! Reads event resources by URL, many per request (`calendar-multiget`, RFC 4791 section 7.9). If a response cannot be
+//! read, the resources are requested in ever smaller groups; if the server does not support the report or omits
+//! resources, one at a time.
 
 use std::fmt::Write;
 
@@ -57,7 +58,7 @@ pub(super) async fn fetch(dav: &DavClient<'_>, calendar: &Collection, urls: &[Ur
     Ok(found)
 }
 
-/// Fetches the resources expanded by the server within a window. Resources missing in the response are left out.
+/// Fetches the resources expanded by the server within a time range. Resources missing in the response are left out.
 pub(super) async fn fetch_expanded(
     dav: &DavClient<'_>,
     calendar: &Collection,

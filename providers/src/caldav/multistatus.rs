@@ -7,7 +7,7 @@ use super::{
     xml::{DAV, Element},
 };
 
-/// The part of a response about one resource.
+/// One resource in a response, with its status or properties.
 #[derive(Debug)]
 pub(super) struct Resource {
     /// The absolute URL of the resource.
@@ -16,7 +16,7 @@ pub(super) struct Resource {
     pub status: Option<u16>,
     /// The properties that were found. Those of other propstats (404: unknown, 403: forbidden) are left out.
     props: Vec<Element>,
-    /// Whether the server withheld some property.
+    /// Whether the server denied access to some property.
     is_hidden: bool,
 }
 
@@ -51,7 +51,7 @@ impl Resource {
     }
 }
 
-/// Reads the resources of a response to a request to `base`; those of other origins are left out.
+/// Parses the resources in a response to a request to `base`; resources of other origins are left out.
 pub(super) fn parse(base: &Url, body: &[u8]) -> Option<Vec<Resource>> {
     parse_with_sync_token(base, body).map(|(resources, _)| resources)
 }

@@ -1,4 +1,4 @@
-//! Connecting with a login on the customer's own server.
+//! Connecting with a user name and password on the customer's own CalDAV server.
 
 use super::CalDav;
 use crate::{ConsentFlow, Onboarding};

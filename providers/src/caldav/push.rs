@@ -1,4 +1,4 @@
-//! Push notifications, which this system does not support.
+//! Push notifications, which CalDAV servers do not support.
 
 use async_trait::async_trait;
 

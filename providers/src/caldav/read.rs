@@ -1,13 +1,13 @@
-//! Reads events: reports over a window, single resources, and fallbacks for incomplete responses.
+//! Reads event resources: by queries over a time range, individually, and with fallbacks for incomplete responses.
 //!
-//! Responses are read member by member; an entity tag is not required. A member without data is fetched by other
-//! means ([`multiget`]); if a whole response cannot be read or is too large, its members are listed without data
-//! and fetched in ever smaller groups, until the bad one is alone. The times of members that still cannot be read
-//! are requested from the server ([`repair`]).
+//! Responses are read resource by resource; an entity tag is not required. A resource without data is fetched by other
+//! means ([`multiget`]); if a whole response cannot be read or is too large, its resources are listed without data and
+//! fetched in ever smaller groups, until the unreadable one is isolated. The times of resources that still cannot be
+//! read are requested from the server ([`repair`]).
 //!
-//! A server that has left out the data of a member is not trusted to list all members either: its members are
-//! listed and the missing ones fetched. Otherwise the server decides what lies outside the window, because
-//! comparing each response with the list of all members would cost more than the response; [`hidden`] compares them
+//! A server that has omitted the data of a resource is not trusted to list all resources either: its resources are
+//! listed and the missing ones fetched. Otherwise the server decides what lies outside the time range, because
+//! comparing each response with the list of all resources would cost more than the response; [`hidden`] compares them
 //! occasionally.
 
 use std::borrow::Cow;
@@ -30,9 +30,9 @@ use super::{
 };
 use crate::Result;
 
-/// Maximum number of members that are fetched because a query omitted them.
+/// Maximum number of resources that are fetched because a query omitted them.
 const LEFT_OUT: usize = 500;
-/// The length below which a window is not halved.
+/// Minimum length of a time range that is split into halves.
 const MIN_WINDOW: Duration = Duration::hours(1);
 
 /// An event resource that was read.
@@ -53,7 +53,7 @@ pub(super) struct UnreadableResource {
     pub url: Url,
     /// Why the resource cannot be read.
     pub reason: UnreadableReason,
-    /// The times that the resource may occupy, as far as the server can tell.
+    /// The times that the resource may occupy, as far as the server can determine them.
     pub spans: Vec<TimeRange>,
 }
 
@@ -63,14 +63,14 @@ impl UnreadableResource {
     }
 }
 
-/// The result of reading a window or a set of resources.
+/// The result of reading a time range or a set of resources.
 #[derive(Debug)]
 pub(super) struct ReadResources {
     /// The resources that could be read.
     pub stored: Vec<EventResource>,
-    /// The resources that could not. One whose times only the server can tell is in both lists.
+    /// The resources that could not be read. A resource whose times only the server can determine is in both lists.
     pub lost: Vec<UnreadableResource>,
-    /// Texts that came with the response and are not parsed yet: URL, entity tag, text.
+    /// Unparsed resources from responses: URL, entity tag and iCalendar text.
     texts: Vec<(Url, String, String)>,
     /// The remaining budget for parsing the whole result.
     pub budget: BodyBudget,
@@ -83,7 +83,7 @@ impl Default for ReadResources {
 }
 
 impl ReadResources {
-    /// Adds a resource's text from a response.
+    /// Adds a resource's iCalendar text from a response.
     pub(super) fn add_text(&mut self, url: Url, etag: Option<String>, text: String) {
         self.texts.push((href::normalise(url), etag.unwrap_or_default(), text));
     }
@@ -94,7 +94,7 @@ impl ReadResources {
         self.texts.extend(other.texts);
     }
 
-    /// Parses the added texts on a blocking thread. Afterwards each resource is listed once, in order.
+    /// Parses the added iCalendar texts on a blocking thread. The result lists each resource once, in order.
     pub(super) async fn parse_texts(self) -> Result<Self> {
         let mut found = run_blocking(move || self.read_here()).await?;
         found.stored.sort_by(|one, other| one.url.cmp(&other.url));
@@ -117,8 +117,8 @@ impl ReadResources {
     }
 }
 
-/// Removes inline attachments from a large text, because they are irrelevant for times and the only reason why events
-/// are large.
+/// Removes inline attachments from a large iCalendar text, because they do not affect times and are the only reason
+/// why events are large.
 fn without_attachments(text: &str) -> Cow<'_, str> {
     const LARGE: usize = 256 * 1024;
     if text.len() < LARGE {
@@ -150,29 +150,29 @@ pub(super) async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + S
     tokio::task::spawn_blocking(work).await.map_err(|_| failure::unreadable_response())
 }
 
-/// One member of a response.
+/// One event resource in a response to a report.
 #[derive(Debug)]
 pub(super) struct ReportMember {
     pub url: Url,
     pub etag: Option<String>,
-    /// The member's own status, or that of a refusal to show it.
+    /// The resource's own HTTP status, or the status with which the server denied access to it.
     pub refusal: Option<u16>,
-    /// The member's text; absent or empty when the response did not include it.
+    /// The resource's iCalendar text; absent or empty if the response did not include it.
     pub text: Option<String>,
 }
 
-/// A response to a report about many members.
+/// A response to a report about many event resources.
 #[derive(Debug)]
 pub(super) enum ReportResponse {
     Members(Vec<ReportMember>),
-    /// There are more members than the server returns at once.
+    /// The calendar contains more matching resources than the server returns at once.
     TooMany,
     /// The response cannot be read, or is larger than the limit.
     Unclear,
 }
 
-/// Reads the events that may overlap the window. The request covers an additional day on both sides, because servers
-/// choose the zone for whole days and times without a zone themselves.
+/// Reads the events that may overlap the time range. The request covers an additional day on both sides, because
+/// servers choose the zone for whole days and times without a zone themselves.
 pub(super) async fn read_window(
     dav: &DavClient<'_>,
     calendar: &Collection,
@@ -205,7 +205,7 @@ pub(super) async fn read_window(
     repair::determine_times(dav, calendar, window, found.parse_texts().await?).await
 }
 
-/// The members of a window with their texts, and whether the server left out data.
+/// The event resources in a time range with their iCalendar text, and whether the server omitted data.
 async fn listed(
     dav: &DavClient<'_>,
     calendar: &Collection,
@@ -233,7 +233,7 @@ async fn listed(
     Ok((members, is_sparing))
 }
 
-/// Splits a window into two halves; `None` if it is too short.
+/// Splits a time range into two halves; `None` if it is too short.
 pub(super) fn split_in_half(part: TimeRange) -> Option<[TimeRange; 2]> {
     let middle = part.start + part.duration() / 2;
     if part.duration() < MIN_WINDOW {
@@ -248,7 +248,8 @@ pub(super) fn time_range_xml(part: TimeRange) -> String {
 
 const WITH_DATA: &str = "<C:calendar-data/>";
 
-/// The URLs of the members that overlap a time range according to the server; `None` if the response is unclear.
+/// The URLs of the event resources that overlap a time range according to the server; `None` if the response is
+/// ambiguous.
 pub(super) async fn find_overlapping(
     dav: &DavClient<'_>,
     calendar: &Collection,
@@ -262,7 +263,7 @@ pub(super) async fn find_overlapping(
     })
 }
 
-/// The URLs of all members in which a query finds events; `None` if the response is unclear.
+/// The URLs of all resources of a calendar in which a query finds events; `None` if the response is ambiguous.
 pub(super) async fn list_event_urls(dav: &DavClient<'_>, calendar: &Collection) -> Result<Option<Vec<Url>>> {
     Ok(match query(dav, calendar, "", "").await? {
         ReportResponse::Members(all) => Some(all.into_iter().map(|one| one.url).collect()),
@@ -270,7 +271,7 @@ pub(super) async fn list_event_urls(dav: &DavClient<'_>, calendar: &Collection) 
     })
 }
 
-/// The resources of a calendar that hold an event with this UID.
+/// The resources of a calendar that contain an event with this UID.
 pub(super) async fn find_by_uid(
     dav: &DavClient<'_>,
     calendar: &Collection,
@@ -323,7 +324,7 @@ async fn query(
     }
 }
 
-/// Reads a `207` about members.
+/// Parses a `207` response to a report about event resources.
 pub(super) fn parse_report(calendar: &Collection, response: &DavResponse) -> ReportResponse {
     let Some(resources) = multistatus::parse(&response.url, &response.body) else {
         return ReportResponse::Unclear;

@@ -1,10 +1,10 @@
-//! Determines which times unreadable resources occupy by querying the server, which may understand them.
+//! Determines which times unreadable resources occupy by querying the server, which may be able to parse them.
 //!
-//! First the server is asked to expand them (RFC 4791 section 9.6.5), which often yields readable data. Then it is
-//! asked which of them overlap which part of the window, by bisection; a server that also returns them for a time
-//! at which nothing can be ignores times and is not trusted. Finally, `free-busy-query` reveals times that no
-//! readable event explains. The number of requests is limited; when it is used up, the part reached last counts as
-//! busy.
+//! First the server is requested to expand them (RFC 4791 section 9.6.5), which often yields readable data. Then
+//! queries determine by bisection which of them overlap which part of the time range; a server that also returns them
+//! for a time range that cannot contain any event ignores times and is not trusted. Finally, `free-busy-query` reveals
+//! times that no readable event explains. The number of requests is limited; at the limit, the parts of the time range
+//! that are still undecided count as busy.
 
 use std::collections::VecDeque;
 
@@ -20,11 +20,11 @@ use super::{
 };
 use crate::{Error, Remedy, Result};
 
-/// Maximum number of resources that the server is asked to expand.
+/// Maximum number of resources that the server is requested to expand.
 const EXPANDED: usize = 20;
-/// Maximum number of parts of the window that are queried.
+/// Maximum number of parts of the time range that are queried.
 const PARTS: usize = 48;
-/// Length at which bisection ends.
+/// Minimum length of a time range; bisection ends at this length.
 const FINE: Duration = Duration::minutes(15);
 
 /// Determines which times unreadable resources occupy, and reads those that the server can expand. Includes resources
@@ -67,8 +67,8 @@ pub(super) async fn determine_times(
     Ok(found)
 }
 
-/// The result; `None` if the error only means that the server cannot answer this request. Errors that concern more
-/// than these resources are returned.
+/// The result; `None` if the error only means that the server cannot process this request. Errors that concern more
+/// than the requested resources are returned.
 fn told<T>(answer: Result<T>) -> Result<Option<T>> {
     match answer {
         Err(Error { remedy: Remedy::Reconnect, .. }) => answer.map(Some),
@@ -77,7 +77,7 @@ fn told<T>(answer: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// Bisects the window to find out which unreadable resources overlap which part. Returns false if the server's
+/// Bisects the time range to find out which unreadable resources overlap which part. Returns false if the server's
 /// responses are not reliable.
 async fn halve(
     dav: &DavClient<'_>,
@@ -118,7 +118,7 @@ async fn halve(
     Ok(believed.len() == lost.len())
 }
 
-/// The two halves of a part, split at a quarter of an hour; `None` if it is too short.
+/// The two halves of a time range, split at a quarter of an hour; `None` if it is too short.
 fn split_in_half(part: TimeRange) -> Option<[TimeRange; 2]> {
     let quarters = part.duration().num_minutes() / 2 / FINE.num_minutes();
     let begun = part.start.timestamp().rem_euclid(FINE.num_seconds());
@@ -139,7 +139,7 @@ fn merge_adjacent(mut spans: Vec<TimeRange>) -> Vec<TimeRange> {
     joined
 }
 
-/// The parts of `times` that `known` does not cover.
+/// Subtracts the ranges in `known` from those in `times`; returns the remaining ranges.
 fn subtract(times: Vec<TimeRange>, known: &[TimeRange]) -> Vec<TimeRange> {
     let known = merge_adjacent(known.to_vec());
     let mut left = Vec::new();

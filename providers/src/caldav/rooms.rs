@@ -137,7 +137,7 @@ pub(super) async fn remove_room_copies(
     Ok(())
 }
 
-/// Removes the room copies of an event if only its key and rooms are known.
+/// Removes the room copies of an event of which only the effect key and rooms are known.
 pub(super) async fn remove_copies_by_key(
     caldav: &CalDav,
     dav: &DavClient<'_>,
@@ -168,8 +168,8 @@ async fn remove_one(caldav: &CalDav, dav: &DavClient<'_>, room: &str, key: &str)
     }
 }
 
-/// Removes a copy from any calendar of the room, because the default calendar may have changed since. If the copy
-/// is not at its own URL, the server has moved it, and it is found by its UID.
+/// Removes the copy from whichever calendar of the room contains it, because the default calendar may have changed
+/// since. If the server has moved the copy to another URL, it is found by its UID.
 async fn remove_from(dav: &DavClient<'_>, room: &LocatedMailbox, key: &str) -> Result<()> {
     for calendar in room.calendars.iter().filter(|one| !one.is_read_only()) {
         let url = href::child_url(&calendar.url, &event::file_name(key));

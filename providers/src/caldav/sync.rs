@@ -1,8 +1,8 @@
 //! Changes since a token: `sync-collection` (RFC 6578), and the list of entity tags if the server does not support
 //! it or cannot be trusted.
 //!
-//! Servers react differently to a token that they have forgotten: 403, 409 and 412 are common, 400 and 500 occur,
-//! and some respond with 207 as if nothing were wrong. [`read_changes`] returns `None` for every unclear response, and
+//! Servers react differently to a token that they have forgotten: 403, 409 and 412 are common, 400 and 500 occur, and
+//! some respond with 207 as if the token were valid. [`read_changes`] returns `None` for every ambiguous response, and
 //! [`is_replay`] detects a server that reports everything as new and omits deletions.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,15 +41,15 @@ pub(super) struct SyncState {
 /// A response to `sync-collection`.
 #[derive(Debug)]
 pub(super) struct SyncResponse {
-    /// New and changed members.
+    /// URLs of new and changed event resources.
     pub changed: Vec<Url>,
-    /// Deleted members.
+    /// URLs of deleted event resources.
     pub gone: Vec<Url>,
     /// The token with which to continue.
     pub token: String,
     /// Whether more changes are available already.
     pub more: bool,
-    /// A digest of the reported members and entity tags ([`short_digest`]).
+    /// A digest of the reported resources and entity tags ([`short_digest`]).
     pub digest: String,
 }
 
@@ -76,8 +76,8 @@ pub(super) async fn read_state(dav: &DavClient<'_>, calendar: &Collection) -> Re
     })
 }
 
-/// Changes since a token; an empty token stands for the beginning. `None` if the server does not know the token or
-/// the report, or if its response cannot be trusted.
+/// Changes since a token; with an empty token, all resources. `None` if the server rejects the token, does not support
+/// the report, or returns a response that cannot be trusted.
 pub(super) async fn read_changes(
     dav: &DavClient<'_>,
     calendar: &Collection,
@@ -167,7 +167,7 @@ async fn last_token(dav: &DavClient<'_>, calendar: &Collection) -> Result<Option
     Ok(None)
 }
 
-/// Whether a response reports every member as changed and none as deleted. A server that treats an unknown token as
+/// Whether a response reports every resource as changed and none as deleted. A server that treats an unknown token as
 /// no token does so; deletions are then unknown.
 pub(super) async fn is_replay(
     dav: &DavClient<'_>,
@@ -182,7 +182,7 @@ pub(super) async fn is_replay(
     Ok(members.keys().all(|member| changed.contains(member)))
 }
 
-/// Digests of the entity tags of a calendar's members, by path.
+/// Digests of the entity tags of a calendar's resources, by path.
 pub(super) async fn member_digests(
     dav: &DavClient<'_>,
     calendar: &Collection,

@@ -20,7 +20,7 @@ const HOPS: usize = 5;
 const XML: &str = "application/xml; charset=utf-8";
 const CALENDAR: &str = "text/calendar; charset=utf-8";
 
-/// A client for the server of a session, for requests about one mailbox or about the directory.
+/// A client for the CalDAV server of a session, for requests about one mailbox or about the directory.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DavClient<'a> {
     /// The connector with its rules and HTTP client.
@@ -44,7 +44,7 @@ pub(super) struct DavRequest {
 /// A response whose body was read, after redirects.
 #[derive(Debug)]
 pub(super) struct DavResponse {
-    /// The HTTP status code; 401 never arrives here.
+    /// The HTTP status code; never 401, which is handled before.
     pub status: StatusCode,
     /// All headers of the last response.
     pub headers: HeaderMap,
@@ -153,7 +153,7 @@ impl<'a> DavClient<'a> {
         })
     }
 
-    /// Reads properties of a resource, and of its members if `depth` is `1`.
+    /// Reads properties of a resource, and of the resources in it if `depth` is `1`.
     pub(super) async fn propfind(
         &self,
         url: &Url,

@@ -1,8 +1,8 @@
 //! Detects whether a mailbox has changed at all, from the state of its calendars; one request per calendar.
 //!
-//! Both the sync token (RFC 6578 section 4) and the tag of a calendar change with every change in it. They are only
-//! compared, so a server that has forgotten its tokens, or treats an unknown one as none, does no harm. If a
-//! calendar has neither, the entity tags of its members are compared.
+//! Both the sync token (RFC 6578 section 4) and the tag of a calendar change with every change in the calendar. They
+//! are only compared, so it does not matter whether the server still accepts old tokens. If a calendar has neither,
+//! the entity tags of its resources are compared.
 //!
 //! Some servers derive tags from times in seconds, so that a second change within the same second would be missed.
 //! Therefore a change is reported once more on the next query, unless the tags are digests.
@@ -25,7 +25,7 @@ struct Watermark {
     calendars: Vec<String>,
     /// Digest of the state of the calendars ([`short_digest`]).
     state: String,
-    /// Whether an unchanged state may hide a change.
+    /// Whether a change may have been missed although the state is unchanged.
     #[serde(default)]
     again: bool,
 }

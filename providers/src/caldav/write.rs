@@ -1,8 +1,8 @@
 //! Writes events so that every write can be repeated.
 //!
-//! The organiser's event is written first and names its rooms; the room copies follow. If a step is interrupted in
-//! between, the event shows what is missing: [`find_and_complete`], called by the engine after an unknown outcome,
-//! completes it. If a room refuses permanently, [`create`] removes what it wrote.
+//! The organiser's event is written first and names its rooms; the room copies follow. If a write is interrupted in
+//! between, the event shows which copies are missing: [`find_and_complete`], called by the engine after an unknown
+//! outcome, completes it. If a room refuses permanently, [`create`] removes what it wrote.
 
 use domain::{
     Timestamp,
@@ -188,7 +188,7 @@ pub(super) async fn update(
     Err(conflict.unwrap_or_else(failure::unreadable_response))
 }
 
-/// The resource after the change; everything that the change does not mention is kept, including unknown data.
+/// The resource after the change; properties that the change does not set are kept, including unknown ones.
 fn changed(there: &EventResource, change: &EventChange, now: Timestamp) -> Component {
     let mut tree = there.calendar.tree.clone();
     let sequence = there.calendar.main_event().map_or(0, |event| event.sequence) + 1;
@@ -236,7 +236,7 @@ fn changed(there: &EventResource, change: &EventChange, now: Timestamp) -> Compo
     tree
 }
 
-/// Keeps the responses of attendees unless the event is moved, which requests new responses from everybody.
+/// Keeps the responses of attendees unless the event is moved, which requests new responses from all attendees.
 fn with_answers(new: &[Attendee], there: &EventResource, moves: bool) -> Vec<Attendee> {
     let known = there.calendar.main_event().map_or(&[][..], |event| &event.attendees);
     let answered = |one: &Attendee| {
@@ -267,7 +267,7 @@ pub(super) async fn delete(
     remove_resource(dav, &url).await.map(drop)
 }
 
-/// Removes a resource whatever its version. Succeeds, with `false`, if it no longer exists.
+/// Removes a resource regardless of its version. Succeeds, with `false`, if it no longer exists.
 pub(super) async fn remove_resource(dav: &DavClient<'_>, url: &Url) -> Result<bool> {
     let mut failed = None;
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! Autodiscover: finds the server that holds the mailboxes of a domain (POX, "plain old XML").
+//! Autodiscover: finds the server that hosts the mailboxes of a domain (POX, "plain old XML").
 //!
 //! The URLs of [`super::Config::autodiscover`] are queried one after the other. The account's password is sent only
 //! to hosts of the account's own mail domain: a redirect to any other host ends the search with the name of that

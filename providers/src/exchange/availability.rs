@@ -1,4 +1,4 @@
-//! Busy times of many mailboxes, as visible to every colleague: requested by the technical account without
+//! Busy times of many mailboxes, as visible to every colleague: requested by the service account without
 //! impersonation.
 
 use chrono::Duration;
@@ -21,13 +21,14 @@ use crate::{
 
 /// Maximum number of mailboxes that Exchange accepts per request.
 const BATCH: usize = 100;
-/// Longest window requested. Exchange refuses more than 42 days, counted in a zone's days; two days are kept as a
-/// margin.
+/// Longest time range requested at once. Exchange refuses more than 42 days, counted as days of the time zone; two
+/// days are kept as a margin.
 const LONGEST_WINDOW: Duration = Duration::days(40);
 /// Length of the slots of the merged view, which some servers return in place of entries, in minutes.
 const SLOT_MINUTES: i64 = 15;
 
-/// UTC as a zone definition whose transitions change nothing, because Exchange refuses a zone without transitions.
+/// UTC as a time zone definition whose transitions do not change the offset, because Exchange refuses a zone without
+/// transitions.
 const UTC: &str = "<t:TimeZone><t:Bias>0</t:Bias><t:StandardTime><t:Bias>0</t:Bias><t:Time>02:00:00</t:Time><t:DayOrder>5</t:DayOrder><t:Month>10</t:Month><t:DayOfWeek>Sunday</t:DayOfWeek></t:StandardTime><t:DaylightTime><t:Bias>0</t:Bias><t:Time>02:00:00</t:Time><t:DayOrder>5</t:DayOrder><t:Month>3</t:Month><t:DayOfWeek>Sunday</t:DayOfWeek></t:DaylightTime></t:TimeZone>";
 
 type BusyResults = Vec<Result<FreeBusy>>;
@@ -156,7 +157,7 @@ fn body(batch: &[String], window: TimeRange) -> String {
             )
         })
         .collect::<Vec<_>>().concat();
-    // Seconds are the finest that is asked: the window is widened to whole ones and cut again afterwards.
+    // Seconds are the finest that is asked: the time range is widened to whole ones and cut again afterwards.
     let end = window.end + Duration::milliseconds(999);
     format!(
         "<m:GetUserAvailabilityRequest>{UTC}<m:MailboxDataArray>{mailboxes}</m:MailboxDataArray><t:FreeBusyViewOptions><t:TimeWindow>{}{}</t:TimeWindow><t:MergedFreeBusyIntervalInMinutes>{SLOT_MINUTES}</t:MergedFreeBusyIntervalInMinutes><t:RequestedView>FreeBusyMerged</t:RequestedView></t:FreeBusyViewOptions></m:GetUserAvailabilityRequest>",
@@ -167,7 +168,7 @@ fn body(batch: &[String], window: TimeRange) -> String {
 
 fn verdict(answer: &SoapResponse, told: &Element, mailbox: &str, window: TimeRange) -> Result<FreeBusy> {
     let message = told.child(MESSAGES, "ResponseMessage").ok_or_else(failure::unexpected_response)?;
-    // The request is made as the technical account, but each result in it is about one mailbox.
+    // The request is made as the service account, but each result in it is about one mailbox.
     answer.check_message_about(message, Subject::Mailbox)?;
     let view = told.child(MESSAGES, "FreeBusyView").ok_or_else(failure::unexpected_response)?;
     let digits = view.child_text(TYPES, "MergedFreeBusy");
@@ -184,7 +185,8 @@ fn verdict(answer: &SoapResponse, told: &Element, mailbox: &str, window: TimeRan
     }
 }
 
-/// The busy times in a response, entry by entry. If an entry cannot be read, the merged view limits when it may be.
+/// Parses the busy times in a response. If an entry cannot be parsed, the merged view limits the times that it may
+/// occupy.
 pub(super) fn parse_entries(
     events: &Element,
     digits: Option<&str>,

@@ -1,10 +1,10 @@
 //! Changes in a calendar, by SyncFolderItems.
 //!
-//! The server reports the items of the whole folder, up to 512 at a time, and for a series only that it changed.
-//! Each page is therefore compared with the window: items inside it are read, a series is returned as an id in
-//! `gone` and expanded again, and items outside count as deleted, because they may have been inside before. The
-//! cursor is the server's sync state, prefixed with a letter that says whether the initial sync is complete; until
-//! then, nothing can have been deleted.
+//! The server reports the items of the whole folder, up to 512 at a time, and reports a series only as a whole. Each
+//! page is therefore compared with the time range: items inside it are read, a series is returned as an id in `gone`
+//! and expanded again, and items outside count as deleted, because they may have been inside before. The cursor is the
+//! server's sync state, prefixed with a letter that indicates whether the initial sync is complete; until then,
+//! nothing can have been deleted.
 
 use std::collections::{HashMap, HashSet};
 
@@ -36,7 +36,7 @@ struct SyncResponse {
     there: Vec<String>,
     /// Ids of deleted items.
     gone: Vec<String>,
-    /// Marks for items that were returned without an id.
+    /// Unreadable items that were returned without an id.
     nameless: Vec<UnreadableItem>,
     state: String,
     more: bool,
@@ -165,7 +165,7 @@ struct ItemsByChange {
     page: EventPage,
     /// Ids of the series, by UID.
     series: HashMap<String, String>,
-    /// Ids of items that the server does not return.
+    /// Ids of items whose content the server does not return.
     refused: HashSet<String>,
 }
 

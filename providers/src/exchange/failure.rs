@@ -1,7 +1,7 @@
 //! Maps Exchange's errors to kinds and remedies, by tables.
 //!
-//! The response code of a fault or an item decides first, then the HTTP status. Messages are Muster's own; the server's
-//! text is never passed on.
+//! An error is classified by the response code of the fault or item or, if there is none, by the HTTP status. Messages
+//! are Muster's own; the server's text is never passed on.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const BUSY: Duration = Duration::from_mins(1);
 /// Wait while a mailbox is being moved to another database.
 const MOVE: Duration = Duration::from_mins(10);
 
-/// The code of an error that was reported by a web server without Exchange.
+/// The error code for a response from a web server that does not run Exchange.
 pub(super) const NOT_SERVED_HERE: &str = "NOT_SERVED_HERE";
 
 /// The subject of a request: the same code means different things for different subjects.
@@ -226,7 +226,7 @@ pub(super) fn error_from_status(response: &Response, refused: FailureContext) ->
     }
 }
 
-/// The error for a refused login. A server that does not support this kind of login says so in its challenges.
+/// The error for a refused login. A server that does not support this kind of login reports that in its challenges.
 pub(super) fn login_refused(response: &Response) -> Error {
     let challenges = response.headers.get_all("www-authenticate");
     let offered: Vec<&str> = challenges.iter().filter_map(|value| value.to_str().ok()).collect();
@@ -243,7 +243,7 @@ pub(super) fn login_refused(response: &Response) -> Error {
     Error::new(Kind::GrantLost, Remedy::Reconnect, "401", message)
 }
 
-/// The error for an address without a mailbox.
+/// The error for an email address without a mailbox.
 pub(super) fn no_mailbox(code: &str) -> Error {
     let message = messages::exchange_no_mailbox();
     Error::new(Kind::NoMailbox, Remedy::SkipMailbox, code, message)

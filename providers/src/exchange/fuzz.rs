@@ -1,4 +1,4 @@
-//! Parses a SOAP response with every parser of this connector.
+//! Fuzzing entry point: parses a SOAP response with every parser of this connector.
 
 use domain::Zone;
 

@@ -29,7 +29,8 @@ pub(super) const ITEM_FIELDS: &[&str] = &[
     "calendar:UID",
 ];
 
-/// The properties requested for lists, which have neither attendees nor the organiser's address.
+/// The properties requested for lists of items; Exchange does not return attendees or the organiser's email address in
+/// lists.
 pub(super) const LIST_FIELDS: &[&str] = &[
     "item:Sensitivity",
     "calendar:Start",
@@ -44,7 +45,7 @@ pub(super) const LIST_FIELDS: &[&str] = &[
 /// The id of an item, and its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ItemId {
-    /// The item's id, valid within this folder.
+    /// The item's id, which changes when the item is moved to another folder.
     pub id: String,
     /// The change key, which differs for each version of the item.
     pub key: String,
@@ -77,8 +78,8 @@ pub(super) fn series_role(item: &Element) -> SeriesRole {
     }
 }
 
-/// The time of an item. Whole days are days of the zone `days`: a server returns midnights in UTC for items written
-/// without a zone. An unknown time covers the whole window.
+/// The time range of an item. All-day items are days in the time zone `days`: a server returns midnights in UTC for
+/// items written without a zone. An unknown time covers the whole window.
 pub(super) fn span(item: &Element, days: &Zone, window: Option<TimeRange>) -> Span {
     let texts = (item.child_text(TYPES, "Start"), item.child_text(TYPES, "End"));
     let told = moment::span(parse_time(texts.0), parse_time(texts.1), window);
@@ -131,7 +132,7 @@ pub(super) fn busy_kind(status: Option<&str>) -> Option<BusyKind> {
     }
 }
 
-/// Reads an item; [`span`] explains the arguments.
+/// Parses an item; see [`span`] for the arguments.
 pub(super) fn read(item: &Element, days: &Zone, window: Option<TimeRange>) -> ItemReading {
     let text = |name: &str| item.child_text(TYPES, name);
     let is = |name: &str| text(name) == Some("true");

@@ -1,10 +1,9 @@
 //! Exchange on-premises (2013, 2016, 2019, Subscription Edition) over Exchange Web Services.
 //!
-//! One technical account with the role ApplicationImpersonation acts in every mailbox in scope: each request about
-//! a mailbox names it in `ExchangeImpersonation` and in `X-AnchorMailbox`. Only the directory, rooms and busy times
-//! are requested as the account itself. The administrator types the server's URL, or Autodiscover finds it
-//! ([`Config::autodiscover`]). Exchange Online is refused, because it belongs to Microsoft 365, see
-//! [`check_server`].
+//! One service account with the role ApplicationImpersonation acts in every mailbox in scope: each request about a
+//! mailbox names it in `ExchangeImpersonation` and in `X-AnchorMailbox`. Only the directory, rooms and busy times are
+//! requested as the service account itself. The administrator types the server's URL, or Autodiscover finds it
+//! ([`Config::autodiscover`]). Exchange Online is refused, because it belongs to Microsoft 365, see [`check_server`].
 //!
 //! Exchange has no idempotent write. Every event that Muster writes carries its effect key as an extended property,
 //! which is searched for before every write ([`write`]); the Microsoft 365 connector uses the same property, so

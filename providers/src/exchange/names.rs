@@ -12,7 +12,7 @@ use crate::{
     xml::Element,
 };
 
-/// A mailbox found for a name.
+/// A mailbox found by a search for a name or email address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ResolvedMailbox {
     /// Primary address of the mailbox.
@@ -21,7 +21,7 @@ pub(super) struct ResolvedMailbox {
     pub name: String,
 }
 
-/// The mailboxes that match a name.
+/// The mailboxes that match a searched name or email address.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     /// The matches, without groups and contacts.
@@ -35,7 +35,8 @@ const MAX: usize = 100;
 
 impl Exchange {
     /// Looks up the account in the directory, which shows that the server responds and accepts the login. An
-    /// organisation is identified by its mail domain and server, because its accounts have nothing else in common.
+    /// organisation is identified by its mail domain and server, because Exchange reports no identifier of its own for
+    /// it.
     pub(super) async fn read_organisation(&self, session: &Session) -> Result<Organisation> {
         let account = session.account.trim();
         let domain = if let Some((_, domain)) = account.rsplit_once('@') {
@@ -120,8 +121,8 @@ impl Exchange {
         Ok(Mailbox { id, address, name, kind, zone: None, accepts_conflicts: None })
     }
 
-    /// Reads the default calendar. Rights on single items are not reported; the right to create items implies the
-    /// right to change and delete them.
+    /// Reads the default calendar. Permissions on single items are not reported; permission to create items implies
+    /// permission to change and delete them.
     pub(super) async fn read_calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
         let body = format!(
             r#"<m:GetFolder><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties><t:FieldURI FieldURI="folder:EffectiveRights"/></t:AdditionalProperties></m:FolderShape><m:FolderIds>{DEFAULT_CALENDAR}</m:FolderIds></m:GetFolder>"#

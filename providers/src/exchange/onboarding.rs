@@ -1,4 +1,4 @@
-//! Connecting with the login of a technical account, on a server that is entered or discovered.
+//! Connecting with the login of a service account, on a server that is entered or discovered.
 
 use url::Url;
 

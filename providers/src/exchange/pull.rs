@@ -1,11 +1,12 @@
 //! Detects whether a calendar has changed, by a pull subscription.
 //!
-//! A server on-premises cannot reach us, but it records events for us: Subscribe starts the recording, GetEvents
-//! returns the events. Our watermark consists of the subscription and the server's own watermark. SyncFolderItems
-//! would give the same information only after returning the whole folder once, including all past events.
+//! An on-premises server cannot connect to Muster, but it can record change events: Subscribe starts the recording,
+//! and GetEvents returns the events. Our watermark consists of the subscription and the server's own watermark.
+//! SyncFolderItems would return the same information only after returning the whole folder once, including all past
+//! events.
 //!
-//! A server drops a subscription if nobody polls it for [`TIMEOUT_MINUTES`], if it restarts, and if the mailbox
-//! moves. It is then unknown what happened since, and a new subscription is created.
+//! A server drops a subscription if it is not polled for [`TIMEOUT_MINUTES`], if it restarts, and if the mailbox
+//! moves. Changes since then are unknown, so the calendar counts as changed and a new subscription is created.
 //!
 //! Source: "Subscribe operation" and "GetEvents operation" of the EWS reference.
 
@@ -22,10 +23,10 @@ use crate::{ChangeCheck, Remedy, Result, Session};
 const TIMEOUT_MINUTES: u32 = 360;
 /// The kinds of events to report for appointments.
 const KINDS: [&str; 5] = ["CopiedEvent", "CreatedEvent", "DeletedEvent", "ModifiedEvent", "MovedEvent"];
-/// The event that reports that nothing happened.
+/// The event with which the server reports that nothing changed.
 const NOTHING: &str = "StatusEvent";
 
-/// How far the events of a subscription have been read.
+/// The position up to which the events of a subscription have been read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Watermark {
     subscription: String,

@@ -1,4 +1,4 @@
-//! Push notifications, which this system does not support.
+//! Push notifications, which on-premises Exchange servers cannot send to Muster.
 
 use async_trait::async_trait;
 

@@ -34,8 +34,7 @@ pub(super) struct ReadItem {
 }
 
 impl Exchange {
-    /// The event with this effect key. The server compares texts without regard to case, so the key is compared
-    /// again.
+    /// The event with this effect key. The server compares strings case-insensitively, so the key is compared again.
     pub(super) async fn search_event(
         &self,
         session: &Session,
@@ -70,7 +69,7 @@ impl Exchange {
     }
 
     /// Reads items with all their properties, in the order of the ids; `None` for those that no longer exist. If the
-    /// response about many cannot be read, each is requested alone.
+    /// response about several items cannot be parsed, each item is requested separately.
     pub(super) async fn read_items(
         &self,
         session: &Session,
@@ -135,7 +134,7 @@ impl Exchange {
         Ok(messages.map(|message| first(message?).ok_or_else(failure::unexpected_response)).collect())
     }
 
-    /// The series of occurrences: ids of series by UID, which occurrences share with their series.
+    /// Finds the series to which occurrences belong: ids of series by UID, which occurrences share with their series.
     pub(super) async fn find_series_ids(
         &self,
         session: &Session,

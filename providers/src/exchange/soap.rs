@@ -1,6 +1,6 @@
 //! Builds requests as text, and names the namespaces of responses.
 //!
-//! The schema fixes the order of elements: look an element up before adding it.
+//! The schema prescribes the order of elements: look up an element's position before adding it.
 
 use std::fmt::Write as _;
 
@@ -41,12 +41,12 @@ pub(super) fn envelope(impersonated: Option<&str>, operation: &str) -> String {
     text
 }
 
-/// An element that contains a text.
+/// An XML element with this text content.
 pub(super) fn element(name: &str, content: &str) -> String {
     format!("<{name}>{}</{name}>", escape_text(content))
 }
 
-/// Escapes a text for use in an element or attribute; omits characters that XML 1.0 forbids.
+/// Escapes a string for use in an element or attribute; omits characters that XML 1.0 forbids.
 pub(super) fn escape_text(content: &str) -> String {
     let fits = |c: &char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     escape(content.chars().filter(fits).collect::<String>()).into_owned()
@@ -62,7 +62,7 @@ pub(super) fn format_local(at: Timestamp) -> String {
     at.format("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
-/// The extended property that holds the effect key.
+/// The XML element that denotes the extended property with the effect key.
 pub(super) fn effect_key_field() -> String {
     format!(
         r#"<t:ExtendedFieldURI PropertySetId="{}" PropertyName="effectKey" PropertyType="String"/>"#,

@@ -18,9 +18,9 @@ use super::{
 use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, body::BodyRejected, parts, xml::Element};
 
 const XML: &str = "text/xml; charset=utf-8";
-/// Routes a request to the server that holds the mailbox.
+/// Header that routes a request to the server that hosts the mailbox.
 const ANCHOR: HeaderName = HeaderName::from_static("x-anchormailbox");
-/// Header by which our logs can be matched with the server's.
+/// Header with the request id, by which Muster's logs can be matched with the server's.
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
 /// An operation to be sent, without credentials.
@@ -35,7 +35,7 @@ pub(super) struct SoapRequest<'a> {
 }
 
 impl<'a> SoapRequest<'a> {
-    /// Creates an operation executed as the technical account itself. `name` is the name of the operation, `body`
+    /// Creates an operation executed as the service account itself. `name` is the name of the operation, `body`
     /// its element.
     pub(super) fn new(name: &'static str, body: String) -> Self {
         Self { name, body, mailbox: None, about: Subject::Server, writes: false, discovers: false }

@@ -1,8 +1,8 @@
-//! The items of a window, as a calendar view lists them.
+//! The calendar items in a time range, as an Exchange calendar view lists them.
 //!
-//! A view expands series but neither sorts nor pages. A window with more items than the server returns at once is read
-//! in parts, and so is one in which the server cannot read an item; the items are sorted here, and only those of one
-//! page are read with their attendees, which no list includes.
+//! A view expands series but neither sorts nor pages. A time range with more items than the server returns at once is
+//! read in parts, and so is one in which the server cannot read an item; the items are sorted here, and only the items
+//! of one page are read with their attendees, which lists do not include.
 
 use std::collections::{HashMap, HashSet};
 
@@ -25,7 +25,7 @@ use crate::{
 
 /// Maximum number of items that a calendar view returns.
 const VIEW: usize = 1_000;
-/// The longest window of a calendar view; Exchange refuses two years.
+/// The longest time range of a calendar view; Exchange refuses two years.
 const LONGEST: Duration = Duration::days(700);
 
 /// One item of a list.
@@ -43,14 +43,14 @@ pub(super) struct ListedItem {
     pub outline: ItemReading,
 }
 
-/// The items of a window of a calendar.
+/// The items of a time range of a calendar.
 #[derive(Debug, Default)]
 pub(super) struct CalendarView {
     /// The items, sorted by start and id; occurrences of series are separate items.
     pub listed: Vec<ListedItem>,
     /// Items without an id or without times, about which nothing more can be requested.
     pub nameless: Vec<ItemReading>,
-    /// The parts of the window that the server cannot list.
+    /// The parts of the time range that the server cannot list.
     pub lost: Vec<TimeRange>,
 }
 
@@ -135,7 +135,7 @@ impl Exchange {
         if is_whole { Ok(items) } else { Err(too_many()) }
     }
 
-    /// FindItem in a calendar. Returns the items, and whether these are all.
+    /// Executes FindItem in a calendar. Returns the items, and whether the list is complete.
     pub(super) async fn find_items(
         &self,
         session: &Session,
@@ -196,7 +196,7 @@ impl Exchange {
     }
 }
 
-/// Sorts and classifies the items of a view. Items that only touch the edge of the window are left out.
+/// Sorts and classifies the items of a view. Items that only touch the edge of the time range are left out.
 pub(super) fn sort_items(items: &[Element], days: &Zone, window: TimeRange) -> CalendarView {
     let mut view = CalendarView::default();
     let mut seen = HashSet::new();
@@ -224,7 +224,7 @@ pub(super) fn sort_items(items: &[Element], days: &Zone, window: TimeRange) -> C
     view
 }
 
-/// Converts a listed item that cannot be read: its time, and whether it blocks.
+/// Converts a listed item whose details cannot be read: it counts as busy at the time given in the list.
 pub(super) fn busy_from_listed(listed: ListedItem) -> ItemReading {
     let ItemReading::Event(event) = listed.outline else { return listed.outline };
     match event.busy {

@@ -1,9 +1,9 @@
 //! Lists the people in the directory by searching for address prefixes.
 //!
-//! Exchange Web Services cannot list users, but they return up to a hundred users whose address begins with a
-//! prefix. The tree of prefixes is therefore traversed in alphabetical order; a prefix with too many matches is
-//! extended by one letter. Everybody is returned once, under a prefix of the primary address; the cursor is the
-//! next prefix, so that the order is stable when users are added or removed meanwhile. Addresses that contain other
+//! Exchange Web Services cannot list users, but they return up to a hundred users whose address begins with a prefix.
+//! The tree of prefixes is therefore traversed in alphabetical order; a prefix with too many matches is extended by
+//! one letter. Each person is returned once, under a prefix of the primary email address; the cursor is the next
+//! prefix, so that the order is stable when users are added or removed meanwhile. Addresses that contain other
 //! characters than those in [`LETTERS`], and mailboxes hidden from address lists, are not found.
 
 use super::Exchange;

@@ -130,7 +130,7 @@ impl Exchange {
         }
     }
 
-    /// Removes an event, whatever its version. Succeeds if it no longer exists.
+    /// Removes an event regardless of its version. Succeeds if it no longer exists.
     pub(super) async fn remove_event(
         &self,
         session: &Session,

@@ -24,9 +24,9 @@ use crate::{
 
 /// Maximum number of calendars that Google accepts per request.
 const BATCH: usize = 50;
-/// Longest window requested; Google refuses about three months.
+/// Longest time range requested at once; Google refuses about three months.
 const LONGEST_WINDOW: Duration = Duration::days(60);
-/// Maximum number of mailboxes on whose behalf the request is tried.
+/// Maximum number of mailboxes on whose behalf a request for busy times is tried.
 const ASKERS: usize = 4;
 
 pub(super) type BusyResults = Vec<Result<FreeBusy>>;
@@ -152,7 +152,7 @@ impl Google {
     }
 
     /// Requests busy times on behalf of a user of the organisation: the administrator or, if that account has no
-    /// calendar, a mailbox of the batch, so that one closed account does not hide all others.
+    /// calendar, a mailbox of the batch, so that one closed account does not prevent reading all other calendars.
     async fn free_busy(
         &self,
         session: &Session,

@@ -1,7 +1,7 @@
 //! Changes in a calendar since a cursor, by Google's sync tokens.
 //!
-//! The first list is limited to the window, later ones only by the token. Their events may lie anywhere, so an
-//! event outside the window is reported as deleted.
+//! The first list is limited to the time range; later lists are limited only by the sync token. Their events may be at
+//! any time, so an event outside the time range is reported as deleted.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{TimeRange, Timestamp, UnreadableReason};
@@ -22,10 +22,10 @@ use crate::{
     rest::RestApi,
 };
 
-/// The position at which reading stopped.
+/// The position in the list of changes at which reading stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Cursor {
-    /// Start of the window of the first list.
+    /// Start of the time range of the first list.
     from: Timestamp,
     until: Timestamp,
     /// The sync token of the last complete list.

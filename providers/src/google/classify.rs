@@ -29,11 +29,11 @@ pub(super) enum Subject {
     Item,
 }
 
-/// Default wait if the provider names none.
+/// Default wait before a retry if the provider specifies none.
 pub(super) const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 /// Wait after "Calendar usage limits exceeded": too many invitations by one account recently.
 const QUOTA_PAUSE: Duration = Duration::from_hours(1);
-/// Wait after the daily quota is used up.
+/// Wait after the daily quota is exhausted.
 const DAY_PAUSE: Duration = Duration::from_hours(4);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub(super) fn error_from_response(
     Error { unknown, ..express(meaning, code, wait) }
 }
 
-/// Converts an error that a fresh token did not fix: the consent is lost.
+/// Converts an authentication error that persists with a fresh token to an error that requires a new consent.
 pub(super) fn grant_lost(error: Error) -> Error {
     express(Meaning::GrantLost, error.code, DEFAULT_WAIT)
 }

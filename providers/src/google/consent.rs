@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{Error, ErrorKind, Remedy, Result, messages, rest::url_below, sanitize};
 
-/// The account that consented.
+/// The Google account that gave the consent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsentingAccount {
     /// Google's permanent id of the account.
@@ -33,9 +33,9 @@ pub struct ConsentingAccount {
 /// Purpose of redirecting a browser to Google.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthorizationPurpose {
-    /// The browser is sent to authenticate the user, and nothing else.
+    /// Only authenticate the user.
     SignIn,
-    /// The browser is sent for lasting consent to access the user's own calendar.
+    /// Request lasting consent to access the user's own calendar.
     OwnConsent,
 }
 

@@ -106,7 +106,8 @@ impl Google {
         Err(too_many_pages())
     }
 
-    /// Reads a mailbox: its user or room from the directory, whether it is served and its zone from the calendar.
+    /// Reads a mailbox: its user or room from the directory; its time zone, and whether Google Calendar is enabled for
+    /// it, from the calendar.
     pub(super) async fn read_mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
         if session.own {
             return self.own_mailbox(session, mailbox).await;

@@ -20,7 +20,7 @@ pub const EFFECT_KEY: &str = "musterEffectKey";
 /// event id.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
 
-/// The id of the event with an effect key. The same key always gives the same id, so that a repeated write is
+/// The id of the event with an effect key. The same key always produces the same id, so that a repeated write is
 /// recognised.
 pub(super) fn event_id(effect_key: &str) -> Result<String> {
     let fits = (1..=64).contains(&effect_key.len())
@@ -133,8 +133,8 @@ pub(super) fn is_deleted(raw: &wire::Event) -> bool {
     raw.status.as_deref() == Some("cancelled")
 }
 
-/// The zone of a calendar's whole days: its own, otherwise the session's, otherwise UTC. `None` if its own zone is
-/// unknown.
+/// The time zone of a calendar's all-day events: its own, otherwise the session's, otherwise UTC. `None` if its own
+/// zone is unknown.
 pub(super) fn all_day_zone(zone_name: Option<&str>, session: &Session) -> Option<Zone> {
     match zone_name.filter(|name| !name.trim().is_empty()) {
         Some(name) => domain::ical::find_iana_zone(name.trim()),
@@ -142,7 +142,8 @@ pub(super) fn all_day_zone(zone_name: Option<&str>, session: &Session) -> Option
     }
 }
 
-/// Converts an event. Whole days are in `zone`; `None` means an unknown zone. Unknown times cover the whole window.
+/// Converts an event. All-day events are days in `zone`, or in an unknown zone if it is `None`. Unknown times cover
+/// the whole window.
 pub(super) fn read(raw: wire::Event, zone: Option<&Zone>, window: Option<TimeRange>) -> ItemReading {
     if is_deleted(&raw) {
         return ItemReading::Nothing;
@@ -193,8 +194,8 @@ pub(super) fn single_event(raw: wire::Event, session: &Session) -> Result<Option
     }
 }
 
-/// How an event blocks its owner's calendar: working locations and declined events do not, events without a
-/// response do so tentatively.
+/// Whether an event makes its owner busy: working locations and declined events do not, and events without a response
+/// count as tentative.
 fn busy(raw: &wire::Event) -> Option<BusyKind> {
     let own = raw.attendees.iter().find(|attendee| attendee.is_self == Some(true));
     let answer = own.and_then(|own| own.response_status.as_deref());
@@ -209,7 +210,7 @@ fn busy(raw: &wire::Event) -> Option<BusyKind> {
     Some(if perhaps { BusyKind::Tentative } else { BusyKind::Busy })
 }
 
-/// Reads a time: an instant, a local time in a named zone, or a day in the calendar's zone.
+/// Parses a time: an instant, a local time in a named zone, or a day in the calendar's zone.
 fn time_of(at: Option<&wire::EventTime>, days: Option<&Zone>) -> ParsedTime {
     let Some(at) = at else { return ParsedTime::Unknown };
     let text = at.date_time.as_deref().map(str::trim).unwrap_or_default();

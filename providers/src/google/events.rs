@@ -25,7 +25,7 @@ use crate::{
 /// Maximum number of events per page.
 pub(super) const PAGE_SIZE: &str = "250";
 
-/// Query parameter by which all guests are notified of a change.
+/// Query parameter with which Google notifies all guests of a change.
 const ALL: (&str, &str) = ("sendUpdates", "all");
 const NOBODY: (&str, &str) = ("sendUpdates", "none");
 
@@ -40,7 +40,7 @@ impl Google {
         self.list_calendar_events(session, mailbox, mailbox, window, after).await
     }
 
-    /// One page of a calendar visible to the owner of `mailbox`. If the page cannot be read, the window is read in
+    /// One page of a calendar visible to the owner of `mailbox`. If the page cannot be read, the time range is read in
     /// parts from its start and returned as one page, so events of earlier pages are repeated.
     pub(super) async fn list_calendar_events(
         &self,

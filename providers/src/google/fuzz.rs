@@ -1,4 +1,4 @@
-//! Parses a response of Google with every list parser of this connector.
+//! Fuzzing entry point: parses a response with every list parser of the Google connector.
 
 use domain::Zone;
 

@@ -12,8 +12,8 @@ use crate::{Error, ErrorKind, Remedy, Result, messages};
 /// Validity of a signed assertion in seconds; Google accepts an hour at most.
 const LIFE: i64 = 3_600;
 
-/// The relevant members of a key file. Its `token_uri` is ignored: a file that somebody pastes must not determine
-/// which server Muster calls.
+/// The relevant fields of a key file. Its `token_uri` is ignored: a file from a customer must not determine which
+/// server Muster calls.
 #[derive(Debug, Clone)]
 pub struct ServiceAccountKey {
     /// Email address of the service account.
@@ -79,7 +79,7 @@ impl ServiceAccountKey {
         })
     }
 
-    /// A fingerprint of the key: equal only for the same private key, whatever else the file contains.
+    /// A fingerprint of the private key, independent of the other fields of the key file.
     pub(super) fn fingerprint(&self) -> &str {
         &self.fingerprint
     }

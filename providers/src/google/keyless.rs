@@ -1,9 +1,9 @@
-//! Acts for a service account without its key: Google signs the assertion, authorised by a token of the operator's
-//! machine.
+//! Authenticates as a service account without its key: Google signs the assertion, authorised by a token of the
+//! operator's machine.
 //!
-//! The token comes from a source in the operator's configuration: a URL that responds like Google's metadata server
-//! or token exchange, or a file that another program keeps up to date. One caller fetches the token and the others
-//! wait. The customer can fix none of the failures here, so all become [`ErrorKind::Signing`].
+//! The token comes from a source in the operator's configuration: a URL that responds like Google's metadata server or
+//! token exchange, or a file that another program keeps up to date. One caller fetches the token, and concurrent
+//! callers wait for it. The customer can fix none of the failures here, so all become [`ErrorKind::Signing`].
 //!
 //! Source: Google's "IAM Service Account Credentials API", `projects.serviceAccounts.signJwt`.
 

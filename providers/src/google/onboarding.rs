@@ -88,8 +88,8 @@ impl Onboarding for Google {
         Ok(IssuedToken { token: tokens.access_token, expires_in: tokens.expires_in, next })
     }
 
-    /// Google takes up to a day to apply a delegation. These two codes mean that it does not know the delegation yet,
-    /// or knows only part of it.
+    /// Google takes up to a day to apply a delegation. These two error codes mean that Google has not applied the
+    /// delegation yet, or only part of it.
     fn is_spreading(&self, error: &Error) -> bool {
         matches!(error.code.as_str(), "unauthorized_client" | "access_denied")
     }

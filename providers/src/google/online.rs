@@ -26,7 +26,7 @@ pub(super) fn conference_request(effect_key: &str) -> Value {
 /// The code used if the calendar permits no conference.
 const REFUSED: &str = "invalidConferenceType";
 
-/// Derives a code from the text of an error, because Google uses the same reason for everything invalid.
+/// Derives a code from the message of an error, because Google uses the same reason for all invalid requests.
 pub(super) fn refusal_code(refusal: &Value) -> Option<String> {
     let sentence = refusal["message"].as_str()?;
     sentence.starts_with("Invalid conference type").then(|| REFUSED.to_owned())

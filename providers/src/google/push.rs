@@ -1,8 +1,8 @@
 //! Push notifications: one channel per calendar.
 //!
-//! A channel cannot be extended, so renewing one always returns that a new one must be opened. Stopping a channel
-//! requires more than the channel's id: [`Channel::id`] is `{channel id}|{resource id}|{mailbox}`; notifications
-//! contain the first two parts in `X-Goog-Channel-ID` and `X-Goog-Resource-ID`.
+//! A channel cannot be extended, so a renewal always fails with an error that requires opening a new channel. Stopping
+//! a channel requires more than the channel's id: [`Channel::id`] is `{channel id}|{resource id}|{mailbox}`;
+//! notifications contain the first two parts in `X-Goog-Channel-ID` and `X-Goog-Resource-ID`.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, SubsecRound};
@@ -34,8 +34,8 @@ impl Push for Google {
         Some(HOOK)
     }
 
-    /// Notifications have no body: their headers contain the channel's id and our secret. The first one of a channel
-    /// (`sync`) only confirms that it is open.
+    /// Notifications have no body: their headers contain the channel's id and Muster's secret for the channel. The
+    /// first one of a channel (`sync`) only confirms that it is open.
     fn read_push(&self, request: &PushRequest<'_>) -> ParsedPush {
         let header = |name: &str| request.headers.get(name).cloned().unwrap_or_default();
         if header("x-goog-resource-state") == "sync" {

@@ -1,9 +1,9 @@
-//! Classifies the errors of the token endpoint: by `error`, and for `invalid_grant` by the description, because
-//! that code covers a deleted user, a withdrawn consent, a wrong key and a wrong clock.
+//! Classifies the errors of the token endpoint: by `error`, and for `invalid_grant` by the description, because that
+//! code covers a deleted user, a withdrawn consent, an incorrect key and an incorrect clock.
 //!
-//! `unauthorized_client` means a lost consent here. Within the first day after the administrator authorised the
-//! client it may mean that Google has not propagated the authorisation yet; only the connect workflow knows the
-//! date, and waits.
+//! `unauthorized_client` means a lost consent here. Within the first day after the administrator authorised the client
+//! it may mean that Google has not propagated the authorisation yet; only the connect workflow has that date, and
+//! waits.
 //!
 //! Source: the error table of Google's "Using OAuth 2.0 for Server to Server Applications".
 

@@ -187,7 +187,7 @@ pub(super) fn unreadable_response() -> Error {
     rest::unexpected_response(Google::NAME)
 }
 
-/// The error for a list that never ends.
+/// The error for a list with more pages than the maximum, which is treated as an endless loop.
 pub(super) fn too_many_pages() -> Error {
     rest::too_many_pages(Google::NAME)
 }

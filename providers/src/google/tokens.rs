@@ -1,10 +1,10 @@
 //! Access tokens that the connector obtains itself: one for each kind of request and each user on whose behalf it
 //! acts.
 //!
-//! For Microsoft and for users' own consents, a consent has one secret and one token, which the token broker
-//! manages. A service account has one key and as many tokens as there are mailboxes, so these are cached here, in
-//! memory, until they expire. One caller fetches a token and the others wait for it. The same holds for a service
-//! account without a key; only its assertions are signed elsewhere ([`super::keyless`]).
+//! For Microsoft and for users' own consents, a consent has one secret and one token, which the token broker manages.
+//! A service account has one key and as many tokens as there are mailboxes, so these are cached here, in memory, until
+//! they expire. One caller fetches a token, and concurrent callers wait for it. This also applies to a service account
+//! without a key, except that its assertions are signed by Google ([`super::keyless`]).
 
 use std::{sync::Arc, time::Duration};
 
@@ -54,7 +54,7 @@ impl Default for TokenCache {
 pub(super) enum SigningAccount<'a> {
     /// A service account with its key.
     Key(&'a ServiceAccountKey),
-    /// The address of a service account without a key; the operator's source authorises signing.
+    /// The email address of a service account without a key; the operator's token source authorises signing.
     Keyless(&'a str),
 }
 
@@ -80,8 +80,8 @@ pub(super) struct TokenResponse {
 }
 
 impl Google {
-    /// Returns a token to act as `subject` that differs from `refused`. Cached by the session's scope, so that
-    /// entering another customer's account and subject never yields their token.
+    /// Returns a token to act as `subject` that differs from `refused`. The cache key includes the session's scope, so
+    /// that a customer who enters another customer's account and subject never obtains that customer's token.
     pub(super) async fn token_for_subject(
         &self,
         owner: &Arc<str>,

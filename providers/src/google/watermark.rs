@@ -1,6 +1,6 @@
 //! Detects whether a calendar has changed, by Google's sync tokens.
 //!
-//! A sync token comes at the end of a complete list, so for the first one the window is listed with only the ids
+//! A sync token comes at the end of a complete list, so for the first one the time range is listed with only the ids
 //! and the largest pages. Later lists have the same parameters and end at once if nothing has changed.
 //!
 //! Source: "Synchronize resources efficiently", guides of the Google Calendar API.
@@ -24,7 +24,7 @@ use crate::{
 const PAGE: &str = "2500";
 /// Maximum number of pages of a list; a longer list is treated as an endless loop.
 const MOST_PAGES: usize = 200;
-/// The requested members of a list.
+/// The requested fields of a list of events.
 const FIELDS: &str = "items(id),nextPageToken,nextSyncToken";
 
 impl Google {
@@ -48,7 +48,7 @@ impl Google {
         .await
     }
 
-    /// Reads a list to its end. Returns the token of the next list, and whether this one contained anything.
+    /// Reads a list to its end. Returns the sync token for the next list, and whether this list contained any event.
     async fn walk_changes(
         &self,
         session: &Session,

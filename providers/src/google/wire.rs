@@ -1,4 +1,4 @@
-//! The JSON shapes of Google's APIs, as far as Muster reads them. Optional members are parsed leniently.
+//! The JSON objects of Google's APIs, limited to the fields that Muster reads. Optional fields are parsed leniently.
 
 use std::collections::HashMap;
 
@@ -43,7 +43,7 @@ pub(super) struct Domain {
     pub domain_aliases: Vec<DomainAlias>,
 }
 
-/// A further name of a domain.
+/// An additional name of one of the organisation's domains.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DomainAlias {
@@ -145,7 +145,7 @@ pub(super) struct Calendar {
     pub time_zone: Option<String>,
 }
 
-/// One page of the calendars in somebody's list.
+/// One page of a user's calendar list.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct CalendarList {
@@ -220,7 +220,7 @@ pub(super) struct Events {
     pub next_sync_token: Option<String>,
 }
 
-/// One page of events without details, of which only the number matters.
+/// One page of events without details, used only to determine whether the page is empty.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct EventsWithoutDetails {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{ChangeCheck, ChangeFeed, Changes, Error, ErrorKind, Remedy, Result, Session};
 
-/// A position in the changes of one mailbox.
+/// A position in the sequence of changes of one mailbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Position {
     mailbox: String,
@@ -89,7 +89,7 @@ impl SystemState {
         entries.filter(|entry| entry.revision > since.revision)
     }
 
-    /// One page of changes, oldest first. `is_first` omits events that are deleted or outside the window.
+    /// One page of changes, oldest first. `is_first` omits events that are deleted or outside the time range.
     fn since(&self, position: &Position, is_first: bool) -> Changes {
         let is_here = |entry: &&StoredEvent| !entry.deleted && entry.event.range.overlaps(&position.window);
         let mut touched: Vec<&StoredEvent> =

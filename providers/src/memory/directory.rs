@@ -1,4 +1,4 @@
-//! The directory.
+//! The in-memory provider's directory of people and rooms.
 
 use async_trait::async_trait;
 

@@ -1,4 +1,4 @@
-//! Calendars and the events in them.
+//! The in-memory provider's calendars and events.
 
 use async_trait::async_trait;
 use domain::{BusyKind, BusyTime, TimeRange, provider::Capabilities, state::Answer};
@@ -187,7 +187,7 @@ impl SystemState {
         }
     }
 
-    /// The events of the calendars that count.
+    /// The events of the calendars that make the owner busy.
     pub(super) fn busy_entries<'a>(&'a self, mailbox: &'a str) -> impl Iterator<Item = &'a StoredEvent> {
         let counts = |id: &String| self.calendars.iter().any(|listed| listed.counts && listed.id == *id);
         self.events_of(mailbox).filter(move |entry| counts(&entry.calendar))
@@ -217,7 +217,7 @@ fn cut_to(range: TimeRange, window: TimeRange) -> Option<TimeRange> {
     TimeRange::new(range.start.max(window.start), range.end.min(window.end))
 }
 
-/// One page of those events that overlap the window.
+/// One page of the given events that overlap the time range.
 fn event_page<'a>(
     entries: impl Iterator<Item = &'a StoredEvent>,
     window: TimeRange,
@@ -229,7 +229,7 @@ fn event_page<'a>(
     Ok(EventPage { items: page.items, unreadable: Vec::new(), next: page.next })
 }
 
-/// Applies a change. A new time resets all responses.
+/// Applies a change to a stored event. A new time resets all responses.
 fn update(entry: &mut StoredEvent, change: &EventChange) {
     let EventChange { range, zone: _, title, text, attendees, location: _ } = change.clone();
     let event = &mut entry.event;

@@ -8,7 +8,7 @@ use std::{collections::VecDeque, future::pending, sync::Arc, time::Duration};
 use super::{Memory, Method, Request, messages, record::SystemState};
 use crate::{Credential, Error, ErrorKind, Remedy, Result, Session};
 
-/// Placeholder for every mailbox.
+/// Mailbox pattern that matches every mailbox.
 const EVERY: &str = "*";
 
 /// Whether an injected failure occurs before or after the request takes effect.
@@ -96,8 +96,8 @@ impl Faults {
 
 /// Methods that inject faults.
 impl Memory {
-    /// Refuses requests of a method, or of any, about a mailbox; `*` stands for every mailbox and the empty text for
-    /// the directory. In effect until [`Self::stop_refusing`].
+    /// Refuses all requests of one method, or of every method, about a mailbox; `*` stands for every mailbox and the
+    /// empty string for the directory. In effect until [`Self::stop_refusing`].
     pub fn refuse_requests(&self, method: impl Into<Option<Method>>, mailbox: &str, error: Error) {
         self.faults().refusals.push((method.into(), mailbox.to_owned(), error));
     }

@@ -1,4 +1,4 @@
-//! What this calendar system says about failures. The sentences are in `messages/locales/en/memory.ftl`.
+//! Messages about failures of the in-memory provider. Their text is in `messages/locales/en/memory.ftl`.
 
 domain::messages! {
     memory_changes_forgotten();

@@ -1,8 +1,8 @@
 //! An in-memory calendar system for tests: directory, calendars, events, changes, push notifications and injected
 //! faults. Available only with the cargo feature `memory`, so that it is not part of released binaries.
 //!
-//! It can stand in for any kind of provider. Tests compare results with what it recorded: [`Memory::events`] returns
-//! the events as written, [`Memory::requests`] the requests.
+//! It can emulate any kind of provider. Tests compare results with its recorded data: [`Memory::events`] returns the
+//! events as written, [`Memory::requests`] the requests.
 //!
 //! Work that a real provider does asynchronously - delivering invitations, responding for rooms, creating online
 //! meetings - is done by [`Memory::finish_pending_work`], or step by step with [`Memory::set_response`] and
@@ -38,7 +38,7 @@ use crate::{
     RoomInfo,
 };
 
-/// Number of members or events per page.
+/// Number of directory entries or events per page.
 const PAGE: usize = 50;
 
 /// An in-memory calendar system. Cheap to clone; clones share their state.
@@ -140,12 +140,12 @@ impl Memory {
         self.record().epoch += 1;
     }
 
-    /// Enables online meetings, and sets the state of all existing and future ones.
+    /// Enables online meetings, and sets the state of all existing and future meetings.
     pub fn enable_meetings(&self, meeting: OnlineMeeting) {
         self.record().set_meetings(meeting);
     }
 
-    /// Disables online meetings.
+    /// Makes the emulated provider report that it does not support online meetings.
     pub fn disable_meetings(&self) {
         self.change_features(|features| features.online_meetings = false);
     }
@@ -153,7 +153,8 @@ impl Memory {
 
 /// Methods that simulate actions of people and rooms.
 impl Memory {
-    /// Simulates somebody else adding an event to a mailbox's calendar, by default the default one. Returns its id.
+    /// Simulates another user adding an event to a calendar of a mailbox; without `calendar`, to the default one.
+    /// Returns the event's id.
     pub fn add_simple_event(
         &self,
         mailbox: &str,
@@ -164,13 +165,13 @@ impl Memory {
         self.record().add_foreign_event(mailbox, calendar, title, range)
     }
 
-    /// Simulates somebody else adding this event to a mailbox's calendar; its id and version are replaced. Returns
+    /// Simulates another user adding this event to a calendar of a mailbox; its id and version are replaced. Returns
     /// the id.
     pub fn add_event(&self, mailbox: &str, calendar: &str, event: Event) -> String {
         self.record().put_event(mailbox, calendar, event)
     }
 
-    /// Simulates somebody deleting every event that Muster wrote.
+    /// Simulates a user deleting every event that Muster wrote.
     pub fn delete_written_events(&self) {
         self.record().delete_written_events();
     }
@@ -201,7 +202,7 @@ impl Memory {
         self.record().written_events()
     }
 
-    /// The text of an event; `None` if there is no such event.
+    /// The description of an event; `None` if there is no such event.
     pub fn event_text(&self, id: &str) -> Option<String> {
         self.record().event_text(id)
     }
@@ -211,7 +212,7 @@ impl Memory {
         self.record().created.clone()
     }
 
-    /// Whether somebody has called [`Self::delete_written_events`].
+    /// Whether [`Self::delete_written_events`] has been called.
     pub fn were_events_deleted(&self) -> bool {
         self.record().was_wiped
     }
@@ -226,7 +227,7 @@ impl Memory {
         self.record().take_requests()
     }
 
-    /// The push notifications that the system would have sent.
+    /// The push notifications that a real provider would have sent.
     pub fn sent_pushes(&self) -> Vec<SentPush> {
         self.record().pushes.clone()
     }
@@ -246,7 +247,7 @@ impl Provider for Memory {
         self.record().features
     }
 
-    /// Limits that no test reaches.
+    /// Request limits that no test reaches.
     fn limits(&self) -> RequestLimits {
         let limit = RateLimit { concurrency: 1_000, rate: 1_000_000, per: Duration::from_secs(1) };
         RequestLimits { whole: limit, mailbox: limit }

@@ -1,4 +1,4 @@
-//! Connecting with a login, with or without a server address.
+//! Connecting with a login, with or without a server URL.
 
 use crate::{ConsentFlow, Onboarding};
 

@@ -1,4 +1,4 @@
-//! Push notifications: those that the system would send, and parsing them.
+//! Push notifications of the in-memory provider: recording and parsing them.
 
 use async_trait::async_trait;
 use domain::Timestamp;
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{Memory, Method, Request, messages, record::SystemState};
 use crate::{Channel, Error, ErrorKind, Notice, ParsedPush, Push, PushRequest, Remedy, Result, Session};
 
-/// Path to which the system would send push notifications.
+/// Path of Muster's endpoint for push notifications of the in-memory provider.
 const HOOK: &str = "/hooks/memory";
-/// Expiry of channels in seconds since 1970: the end of the year 9999.
+/// Expiry of channels as a Unix timestamp in seconds: the end of the year 9999.
 const ENDS: i64 = 253_402_300_799;
 
 /// An open push channel.
@@ -20,7 +20,7 @@ pub(super) struct Subscription {
     secret: String,
 }
 
-/// A push notification that the system would have sent.
+/// A push notification that a real provider would have sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentPush {
     /// The URL that [`Push::watch`] was given.

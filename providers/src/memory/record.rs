@@ -1,4 +1,4 @@
-//! The state of the system: directory, calendars, and recorded requests.
+//! The state of the in-memory provider: directory, calendars, and recorded requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,7 +65,7 @@ pub struct Request {
     pub method: Method,
     /// The mailbox that the request is about; empty for the directory.
     pub mailbox: String,
-    /// The calendar, if the request names one.
+    /// Id of the calendar, if the request concerns a single one.
     pub calendar: Option<String>,
     /// The name of the session's zone.
     pub zone: Option<String>,
@@ -73,7 +73,7 @@ pub struct Request {
     pub scope: String,
 }
 
-/// A stored event with internal data.
+/// A stored event with its internal state, such as its revision.
 #[derive(Debug, Clone)]
 pub(super) struct StoredEvent {
     pub(super) mailbox: String,
@@ -111,7 +111,7 @@ pub(super) struct SystemState {
     /// Cursors and watermarks of earlier epochs are invalid.
     pub(super) epoch: u64,
     pub(super) requests: Vec<Request>,
-    /// Number of requests that were taken already.
+    /// Number of requests that earlier calls of [`Memory::take_requests`](super::Memory::take_requests) returned.
     pub(super) taken: usize,
     pub(super) subscriptions: BTreeMap<String, Subscription>,
     pub(super) pushes: Vec<SentPush>,

@@ -72,7 +72,7 @@ impl Class {
     }
 }
 
-/// What a refusal means, and the message for it.
+/// Classification of a refusal, and the message for it.
 type Verdict = (Class, fn() -> Message);
 
 const RETRY: Verdict = (Class::Retry, messages::microsoft_sign_in_problem);

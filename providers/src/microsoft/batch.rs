@@ -13,8 +13,9 @@ use crate::{Error, ErrorKind, Remedy, Result, Session, messages, parts, rest::Re
 pub(super) const MAX_REQUESTS: usize = 20;
 
 impl Microsoft {
-    /// Sends at most [`MAX_REQUESTS`] requests at once; returns one result each, in their order. The gate counts the
-    /// batch for the mailbox of the first request. A missing response is an error, never an empty result.
+    /// Sends at most [`MAX_REQUESTS`] requests at once; returns one result each, in their order. For the request
+    /// limits, the batch counts as one request for the mailbox of its first request. A missing response is an error,
+    /// never an empty result.
     pub(super) async fn send_batch(
         &self,
         session: &Session,

@@ -1,8 +1,8 @@
 //! Changes in a mailbox, by `calendarView/delta`.
 //!
-//! The cursor is the link that Graph returned, unchanged. Graph abbreviates the occurrences of a series and may
-//! return the series itself: all its occurrences in the window are then read again, so that callers need not
-//! assemble it.
+//! The cursor is the link that Graph returned, unchanged. Graph abbreviates the occurrences of a series and may return
+//! the series itself: all its occurrences in the time range are then read again, so that callers need not compute
+//! occurrences.
 
 use std::collections::BTreeSet;
 
@@ -63,7 +63,7 @@ impl Microsoft {
         Ok(Changes { gone, changed, unreadable, cursor, more })
     }
 
-    /// The occurrences of a series in the window; empty if it has been deleted.
+    /// The occurrences of a series in the time range; empty if it has been deleted.
     async fn occurrences(
         &self,
         session: &Session,
@@ -90,13 +90,13 @@ impl Microsoft {
     }
 }
 
-/// The URL of the first round.
+/// The URL of the first delta query, for a mailbox and time range.
 pub(super) fn first_delta_url(microsoft: &Microsoft, mailbox: &str, window: TimeRange) -> Result<Url> {
     let url = microsoft.mailbox_url(mailbox, &["calendarView", "delta"])?;
     Ok(with_query(url, &between(window).as_pairs()))
 }
 
-/// A window in the format of Graph's query parameters.
+/// A time range in the format of Graph's query parameters.
 struct DeltaWindow(String, String);
 
 impl DeltaWindow {
@@ -110,7 +110,7 @@ fn between(window: TimeRange) -> DeltaWindow {
     DeltaWindow(text(window.start), text(window.end))
 }
 
-/// The meaning of one entry.
+/// The classification of one entry of a delta response.
 pub(super) enum DeltaEntry {
     Gone(String),
     Changed(Box<wire::Event>),

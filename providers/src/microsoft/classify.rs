@@ -22,10 +22,10 @@ pub(super) enum Subject {
     Item,
 }
 
-/// Default wait if the provider names none.
+/// Default wait before a retry if the provider specifies none.
 pub(super) const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 
-/// Meaning of a code; wait times are added later.
+/// Classification of an error code; wait times are added later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
     Throttled,
@@ -72,7 +72,7 @@ pub(super) fn error_from_response(
     Error { request_id, unknown, ..express(meaning, code, wait) }
 }
 
-/// Converts an error that a fresh token did not fix: the consent is lost.
+/// Converts an authentication error that persists with a fresh token to an error that requires a new consent.
 pub(super) fn grant_lost(error: Error) -> Error {
     let Error { code, request_id, .. } = error;
     Error { request_id, ..express(Meaning::GrantLost, code, DEFAULT_WAIT) }

@@ -114,7 +114,7 @@ impl Microsoft {
         Ok(Person { id: user.id, address, name, organisation: None })
     }
 
-    /// Finds a user by address. Graph looks users up only by sign-in name; any other address requires a search.
+    /// Finds a user by email address. Graph looks up users only by sign-in name; any other address requires a search.
     async fn user(&self, session: &Session, address: &str) -> Result<wire::User> {
         if session.own {
             return self.own_user(session, address).await;
@@ -133,7 +133,7 @@ impl Microsoft {
         }
     }
 
-    /// Reads the user of a user's own consent, whose token permits access to no other user.
+    /// Reads the user who gave their own consent, whose token does not permit access to any other user.
     async fn own_user(&self, session: &Session, address: &str) -> Result<wire::User> {
         let fields = format!("{USER_FIELDS},proxyAddresses");
         let url = with_query(self.url(&["me"])?, &[("$select", &fields)]);
@@ -150,7 +150,7 @@ impl Microsoft {
     }
 }
 
-/// Whether the user has this address.
+/// Whether the user has this email address.
 fn is_known_as(user: &wire::User, address: &str) -> bool {
     let proxies = user.proxy_addresses.iter().filter_map(|proxy| proxy.split_once(':'));
     let proxies = proxies.filter(|(kind, _)| kind.eq_ignore_ascii_case("smtp")).map(|(_, address)| address);

@@ -1,6 +1,6 @@
 //! Converts Graph's events to the connectors' own types.
 //!
-//! Times are in UTC, as requested. Whole days are not converted: Graph returns them as midnights, which are dates
+//! Times are in UTC, as requested. All-day events are not converted: Graph returns them as midnights, which are dates
 //! in the zone of the calendar's owner ("All-day events", resource type event).
 
 use chrono::{NaiveDate, NaiveTime};
@@ -12,12 +12,12 @@ use crate::{
     moment::{ItemReading, ParsedTime, Span, span},
 };
 
-/// Whether an event may cover whole days, whose times depend on the owner's zone.
+/// Whether an event may be an all-day event, whose times depend on the owner's time zone.
 pub(super) fn may_be_all_day(raw: &wire::Event) -> bool {
     raw.is_all_day != Some(false) && days(raw).is_some()
 }
 
-/// Converts an event. Whole days are in `zone`. Unknown times cover the whole window.
+/// Converts an event. All-day events are days in `zone`. Unknown times cover the whole window.
 pub(super) fn read(raw: wire::Event, zone: &Zone, window: Option<TimeRange>) -> ItemReading {
     let busy = busy_kind(raw.show_as.as_deref()).filter(|_| raw.is_cancelled != Some(true));
     let range = match times(&raw, zone, window) {

@@ -15,7 +15,7 @@ fn when(date_time: &str, time_zone: &str) -> Value {
     json!({ "dateTime": date_time, "timeZone": time_zone })
 }
 
-/// Reads a meeting from nine to ten whose members are replaced by the given ones.
+/// Converts a meeting from nine to ten, some of whose JSON fields are replaced by the given ones.
 fn reading(more: Value, zone: &str) -> ItemReading {
     let mut event = json!({
         "id": "1", "iCalUId": "u", "isAllDay": false, "showAs": "busy", "sensitivity": "normal", "subject": "x",

@@ -107,7 +107,7 @@ impl Microsoft {
         Ok(page)
     }
 
-    /// Reads the items of a list one by one.
+    /// Reads several items, each with a separate request.
     pub(super) async fn read_items(
         &self,
         session: &Session,
@@ -129,7 +129,7 @@ impl Microsoft {
         Ok(page)
     }
 
-    /// The zone of whole days: the mailbox's, otherwise the session's, otherwise UTC.
+    /// The time zone of all-day events: the mailbox's, otherwise the session's, otherwise UTC.
     pub(super) async fn all_day_zone(&self, session: &Session, mailbox: &str) -> Result<Zone> {
         let call = Call::get(self.mailbox_url(mailbox, &["mailboxSettings"])?).for_mailbox(mailbox);
         let told = match self.call_json::<wire::MailboxSettings>(session, &call).await {
@@ -310,7 +310,7 @@ fn gone() -> Error {
     Error::new(ErrorKind::Gone, Remedy::Never, "ErrorItemNotFound", messages::appointment_gone())
 }
 
-/// The transaction id of an event. The same key always gives the same id, so that a repeated write is recognised.
+/// The transaction id of an event. The same key always produces the same id, so that a repeated write is recognised.
 fn transaction_id(effect_key: &str) -> Uuid {
     Uuid::new_v5(&PROPERTY_SET, effect_key.as_bytes())
 }

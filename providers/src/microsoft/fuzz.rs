@@ -1,4 +1,4 @@
-//! Parses a response of Graph with every list parser of this connector.
+//! Fuzzing entry point: parses a response with every list parser of the Microsoft Graph connector.
 
 use domain::Zone;
 

@@ -1,4 +1,4 @@
-//! Validates ID tokens, to find out who signed in.
+//! Validates ID tokens to determine which account signed in.
 //!
 //! The token library checks the signature and the algorithm; every claim is checked here, because the library
 //! accepts absent claims and uses the machine's clock. Signing keys come from the metadata of the configured
@@ -108,8 +108,8 @@ impl SigningKeys {
         Self { login, client, clock, kept: Mutex::default() }
     }
 
-    /// The published keys, including `kid` if the authority publishes it. One caller downloads them and the others
-    /// wait.
+    /// The published keys, including `kid` if the authority publishes it. One caller downloads the keys, and
+    /// concurrent callers wait.
     async fn with(&self, kid: &str) -> Result<Arc<KeySet>> {
         let mut kept = self.kept.lock().await;
         let age = kept.looked_at.map_or(Duration::MAX, |at| self.clock.now() - at);

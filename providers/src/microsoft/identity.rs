@@ -1,7 +1,7 @@
 //! The Microsoft identity platform (v2.0): sign-in, consent, tokens.
 //!
-//! Called by the connect flow and by the token broker. A redirect from Microsoft proves nothing, because anybody
-//! can send a browser to its URL. Tokens prove the tenant ([`IdentityClient::verify_id_token`]), the user's role
+//! Called by the connect flow and by the token broker. A redirect from Microsoft proves nothing, because an attacker
+//! can send a browser to the same URL. Tokens prove the tenant ([`IdentityClient::verify_id_token`]), the user's role
 //! ([`IdentityClient::is_administrator`]) and the consent ([`IdentityClient::app_token`]).
 
 use std::{sync::Arc, time::Duration};
@@ -21,10 +21,10 @@ use super::{
 };
 use crate::{Error, ErrorKind, Remedy, Result, messages, rest::url_below};
 
-/// Path segment that stands for any organisation's tenant.
+/// Path segment that denotes the tenant of any organisation.
 pub const ANY_ORGANIZATION: &str = "organizations";
 
-/// Template ids of the roles whose holders may consent for the whole organisation.
+/// Template ids of the directory roles whose members may consent for the whole organisation.
 const ADMINISTRATORS: [&str; 2] = [
     // Global Administrator.
     "62e90394-69f5-4237-9190-012177145e10",
@@ -32,15 +32,15 @@ const ADMINISTRATORS: [&str; 2] = [
     "e8611ab8-c189-46e8-94e1-60213ab1f814",
 ];
 
-/// Maximum number of pages of role memberships.
+/// Maximum number of pages read from a user's list of role memberships.
 const MAX_ROLE_PAGES: usize = 20;
 
 /// Purpose of redirecting a browser to Microsoft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthorizationPurpose {
-    /// The browser is sent to authenticate the user and read the user's roles, always with a fresh sign-in.
+    /// Authenticate the user and read the user's roles, always with a fresh sign-in.
     SignIn,
-    /// The browser is sent for lasting consent to access the user's own calendar.
+    /// Request lasting consent to access the user's own calendar.
     OwnConsent,
 }
 
@@ -135,12 +135,13 @@ impl IdentityClient {
         Ok(with_query(url, &query))
     }
 
-    /// Classifies the error in a redirect. Check for it first: `admin_consent=True` is sent with errors too.
+    /// Classifies the error in a redirect. Check for an error first, because Microsoft also sends `admin_consent=True`
+    /// with errors.
     pub fn redirect_error(error: &str, description: &str) -> Error {
         aadsts::redirect_error(error, description)
     }
 
-    /// Exchanges an authorisation code. `tenant` is [`ANY_ORGANIZATION`] if not known yet.
+    /// Exchanges an authorisation code. `tenant` is [`ANY_ORGANIZATION`] if the tenant is not known yet.
     pub async fn redeem_code(
         &self,
         code: &str,

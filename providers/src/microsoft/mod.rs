@@ -3,8 +3,8 @@
 //! [`Microsoft`] is the connector. [`identity::IdentityClient`] handles sign-in, consent and tokens. Both take their
 //! base URLs from [`Config`] (national clouds have other hosts) and keep no state beyond the published signing keys.
 //!
-//! Events are written with a `transactionId` and carry the effect key as an extended property of our own, so a
-//! write whose outcome is unknown can be looked up before it is repeated.
+//! Events are written with a `transactionId` and carry the effect key in an extended property of Muster's, so a write
+//! whose outcome is unknown can be looked up before it is repeated.
 
 mod aadsts;
 mod assertion;

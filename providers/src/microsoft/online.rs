@@ -1,8 +1,8 @@
 //! Teams meetings of events.
 //!
 //! A meeting is requested with the event, only if the calendar permits it, and cannot be removed again. Its join URL
-//! may become available a moment later. Microsoft writes the joining information into the event's text, and replacing
-//! the text without it removes the meeting: therefore a new text is put before it.
+//! may become available a moment later. Microsoft writes the joining information into the event's body, and replacing
+//! the body without it removes the meeting: therefore a new description is put before the joining information.
 //!
 //! Source: learn.microsoft.com/graph/outlook-calendar-online-meetings, …/api/event-update.
 
@@ -19,7 +19,7 @@ use crate::{
 
 /// Name of the meeting provider Teams.
 const TEAMS: &str = "teamsForBusiness";
-/// The line of underscores with which Microsoft's part of a text begins.
+/// The line of underscores with which the joining information in an event's body begins.
 const RULE: &str = "______________________________";
 
 /// Whether a calendar permits Teams meetings.
@@ -34,7 +34,7 @@ pub(super) fn read_meeting(raw: &wire::Event) -> Option<OnlineMeeting> {
 }
 
 impl Microsoft {
-    /// Whether the online meeting requested by `new` is available.
+    /// Whether the new event requests an online meeting and its calendar permits one.
     pub(super) async fn may_request_meeting(
         &self,
         session: &Session,
@@ -47,7 +47,7 @@ impl Microsoft {
         }
     }
 
-    /// Builds the body for a new text, followed by the joining information if the event has a meeting.
+    /// Builds the body with a new description, followed by the joining information if the event has a meeting.
     pub(super) async fn body_with_meeting(
         &self,
         session: &Session,
@@ -77,7 +77,7 @@ impl Microsoft {
     }
 }
 
-/// A plain text as an event body.
+/// An event body with plain text.
 pub(super) fn plain_text_body(text: &str) -> Value {
     json!({ "contentType": "text", "content": text })
 }
@@ -96,8 +96,8 @@ pub(super) fn with_meeting_outcome(new: &NewEvent, may_meet: bool, written: Even
     }
 }
 
-/// Microsoft's part of a text: from the element with the last line of underscores before the joining address,
-/// because people also write such lines.
+/// The joining information in a body: from the element with the last line of underscores before the join URL, because
+/// people also write such lines.
 fn join_part<'a>(html: &'a str, url: Option<&str>) -> Option<&'a str> {
     let end = html.find("</body>").unwrap_or(html.len());
     let html = &html[..end];

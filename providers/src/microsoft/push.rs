@@ -37,12 +37,12 @@ struct Notifications {
 struct Notification {
     subscription_id: String,
     client_state: Option<String>,
-    /// Set if the notification concerns the subscription itself.
+    /// Name of the lifecycle event; set if the notification concerns the subscription itself.
     lifecycle_event: Option<String>,
 }
 
 impl From<Notification> for Notice {
-    /// Of the lifecycle events, `missed` is treated like a change, because the mailbox must be read.
+    /// The lifecycle event `missed` is treated like a change, because the mailbox must be read.
     fn from(told: Notification) -> Self {
         let has_lapsed = matches!(
             told.lifecycle_event.as_deref(),
@@ -63,7 +63,7 @@ impl Push for Microsoft {
         Some(HOOK)
     }
 
-    /// The handshake echoes the validation token if it is harmless.
+    /// The response to a validation request: it echoes the validation token if that contains only harmless characters.
     fn read_push(&self, request: &PushRequest<'_>) -> ParsedPush {
         let mut query = form_urlencoded::parse(request.query.as_bytes());
         if let Some((_, token)) = query.find(|(name, _)| name == "validationToken") {

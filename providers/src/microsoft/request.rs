@@ -16,11 +16,11 @@ use crate::{
     rest::{self, RestApi, url_below},
 };
 
-/// Requests ids that stay the same when an item is moved within its mailbox, and times in UTC. Never mixed with
-/// other kinds of ids.
+/// Header that requests times in UTC, and ids that stay the same when an item is moved within its mailbox. Every
+/// request sends it, because these ids cannot be mixed with other kinds.
 const PREFER: &str = r#"IdType="ImmutableId", outlook.timezone="UTC""#;
 
-/// Header by which our logs can be matched with Microsoft's.
+/// Header with the request id, by which Muster's logs can be matched with Microsoft's.
 pub(super) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
 /// A request to Graph.
@@ -67,7 +67,7 @@ impl<'a> Call<'a> {
         Self { detail: RequestDetails { page: Some(members), ..self.detail }, ..self }
     }
 
-    /// The request as the `n`th member of a batch; its URL is relative to Graph's root.
+    /// The request as the `n`th part of a batch; its URL is relative to Graph's root.
     pub(super) fn to_batch_member(&self, n: usize, root: &Url) -> Value {
         let address = &self.url[url::Position::BeforePath..];
         let address = address.strip_prefix(root.path().trim_end_matches('/')).unwrap_or(address);
@@ -175,8 +175,8 @@ impl Microsoft {
         self.url(&[&["users", mailbox], parts].concat())
     }
 
-    /// The URL of the next page. A link to a host other than Graph's is refused, because our token would be sent
-    /// there.
+    /// The URL of the next page. A link to a host other than Graph's is refused, because Muster's token would be sent
+    /// to that host.
     pub(super) fn next_page_url(&self, link: &str) -> Result<Url> {
         let base = &self.config.graph;
         let root = base.path().trim_end_matches('/');
@@ -217,7 +217,7 @@ fn claims_challenge(answer: &Response) -> Option<String> {
     String::from_utf8(STANDARD.decode(encoded).ok()?).ok()
 }
 
-/// The error for a list that never ends.
+/// The error for a list with more pages than the maximum, which is treated as an endless loop.
 pub(super) fn too_many_pages() -> Error {
     rest::too_many_pages(Microsoft::NAME)
 }

@@ -41,8 +41,8 @@ impl Microsoft {
         .await
     }
 
-    /// Reads a round of changes to its end. Returns the link of the next round, and whether this one contained
-    /// anything.
+    /// Reads all pages of one round of delta queries. Returns the link of the next round, and whether this round
+    /// contained any change.
     async fn walk_changes(&self, session: &Session, mailbox: &str, mut url: Url) -> Result<(String, bool)> {
         let mut told = false;
         for _ in 0..MAX_PAGES {

@@ -1,11 +1,11 @@
-//! The JSON shapes of Graph, as far as Muster reads them. Optional members are parsed leniently.
+//! The JSON objects of Microsoft Graph, limited to the fields that Muster reads. Optional fields are parsed leniently.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::json::{self, LenientList};
 
-/// One page of any list.
+/// One page of a list of any kind of object.
 #[derive(Debug, Deserialize)]
 #[serde(bound = "T: serde::de::DeserializeOwned")]
 pub(super) struct List<T> {
@@ -14,7 +14,7 @@ pub(super) struct List<T> {
     pub next: Option<String>,
 }
 
-/// One page of changes. A deleted entry consists of its id only.
+/// One page of changes. A deleted event has only its id.
 #[derive(Debug, Deserialize)]
 pub(super) struct Delta {
     pub value: LenientList<Event>,
@@ -84,7 +84,7 @@ pub(super) struct Domain {
     pub name: String,
 }
 
-/// A directory role that somebody holds.
+/// A directory role assigned to a user.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DirectoryRole {
@@ -136,7 +136,7 @@ pub(super) struct Calendar {
     pub allowed_online_meeting_providers: Vec<String>,
 }
 
-/// One member of a getSchedule response.
+/// The busy times of one mailbox in a getSchedule response.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Schedule {
@@ -224,7 +224,7 @@ pub(super) struct Event {
     pub online_meeting: Option<OnlineMeeting>,
 }
 
-/// The address for joining an online meeting; absent until it is known.
+/// The URL for joining an online meeting; absent until Microsoft has created it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OnlineMeeting {

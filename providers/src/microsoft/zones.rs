@@ -28,7 +28,7 @@ impl DateTimeZone {
     }
 }
 
-/// Reads a time: a local time in a named zone, or an instant with its own offset.
+/// Parses a time: a local time in a named zone, or an instant with its own offset.
 pub(super) fn parse_time(when: Option<&wire::EventTime>) -> ParsedTime {
     let Some(text) = when.and_then(|when| when.date_time.as_deref()).map(str::trim) else {
         return ParsedTime::Unknown;
@@ -48,7 +48,7 @@ pub(super) fn midnight_date(when: Option<&wire::EventTime>) -> Option<NaiveDate>
     (clock.time() == NaiveTime::MIN).then(|| clock.date())
 }
 
-/// Parses a complete date and time; a truncated text would mean another time.
+/// Parses a complete date and time; a truncated string would denote a different time.
 fn clock(text: &str) -> Option<NaiveDateTime> {
     NaiveDateTime::parse_from_str(text, FORMAT).ok().filter(|_| text.len() >= moment::DATE_TIME_LENGTH)
 }

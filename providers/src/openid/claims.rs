@@ -1,4 +1,4 @@
-//! Claims of a token. A claim that occurs twice is ambiguous, so such a token is refused.
+//! Claims of a token. A token in which a claim occurs twice is ambiguous and therefore refused.
 
 use std::fmt;
 
@@ -51,7 +51,7 @@ impl Claims {
         self.claims.extend(from.0.into_iter().filter(|(name, _)| names.contains(&name.as_str())));
     }
 
-    /// The value of the claim that identifies the user: a text of 1 to 255 characters without control characters.
+    /// The value of the claim that identifies the user: a string of 1 to 255 characters without control characters.
     pub fn subject(&self, claim: &str) -> Option<&str> {
         let subject = text(&self.claims, claim)?;
         let fits = (1..=LONGEST_SUBJECT).contains(&subject.chars().count());
@@ -66,7 +66,7 @@ impl Claims {
     }
 }
 
-/// The members of a JSON object that has no duplicate names.
+/// The fields of a JSON object without duplicate field names.
 #[derive(Debug)]
 pub(super) struct UniqueMembers(Map<String, Value>);
 
@@ -79,12 +79,12 @@ impl UniqueMembers {
         self.0.contains_key(name)
     }
 
-    /// A claim that is a time (RFC 7519 section 2), in whole seconds.
+    /// A claim whose value is a time (RFC 7519 section 2), in whole seconds.
     pub(super) fn seconds(&self, name: &str) -> Option<i64> {
         self.0.get(name)?.as_i64()
     }
 
-    /// A claim that is a text or a list of texts.
+    /// A claim whose value is a string or a list of strings.
     pub(super) fn texts(&self, name: &str) -> Option<Vec<&str>> {
         match self.0.get(name)? {
             Value::String(one) => Some(vec![one]),

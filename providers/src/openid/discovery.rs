@@ -31,8 +31,8 @@ pub(super) struct Metadata {
 }
 
 impl Metadata {
-    /// Whether the client's secret goes into the body of a token request, because the issuer does not accept it in a
-    /// header.
+    /// Whether the client secret must be sent in the body of a token request, because the issuer does not accept it in
+    /// a header.
     pub(super) fn wants_secret_in_body(&self) -> bool {
         let methods = self.token_endpoint_auth_methods_supported.as_deref().unwrap_or_default();
         let has = |wanted: &str| methods.iter().any(|method| method == wanted);
@@ -62,8 +62,8 @@ impl Metadata {
     }
 }
 
-/// Refuses an endpoint that may not be called, and an internal one on another host than the issuer's: the operator
-/// allowed an internal host for its own purpose, not as a target for a third party's document.
+/// Refuses an endpoint that Muster may not call, and an internal endpoint on a host other than the issuer's: an
+/// internal host that the operator allowed for another purpose must not be reachable through a third party's document.
 fn reachable(client: &Client, issuer: &Url, endpoint: &Url) -> Result<()> {
     let is_plain = endpoint.username().is_empty() && endpoint.password().is_none();
     let reach = client.check_url(endpoint).map_err(Error::from)?;

@@ -32,7 +32,7 @@ struct Published {
     y: Option<String>,
 }
 
-/// A key with the algorithms for which it can be used.
+/// A signing key with the algorithms for which it can be used.
 #[derive(Debug)]
 pub(super) struct SigningKey {
     kid: String,
@@ -88,7 +88,8 @@ pub(super) async fn read_keys(client: &Client, url: &Url) -> Result<KeySet> {
     Ok(KeySet(list.keys.into_iter().take(MAX).filter_map(usable).collect()))
 }
 
-/// Converts a key that may sign; `None` for others. Its type, curve and `alg` determine the algorithms.
+/// Converts a key that may be used for signing; `None` for other keys. Its type, curve and `alg` determine the
+/// algorithms.
 fn usable(key: Value) -> Option<SigningKey> {
     use SigningAlgorithm as A;
     let key: Published = serde_json::from_value(key).ok()?;

@@ -32,7 +32,8 @@ use crate::{Error, ErrorKind, Remedy, Result, messages};
 /// Minimum interval between two downloads from an issuer: an unknown key id causes a download, and key ids can be
 /// forged.
 const LOOK_AGAIN: Duration = Duration::minutes(1);
-/// Age at which the keys are downloaded again in any case, so that a key removed by the issuer stops working.
+/// Age at which cached keys are downloaded again, so that tokens signed with a key that the issuer has removed are
+/// refused.
 const KEEP: Duration = Duration::minutes(5);
 /// How long cached keys stay usable while the issuer does not respond.
 const OUTLIVE: Duration = Duration::hours(1);
@@ -89,8 +90,8 @@ impl OpenIdClient {
         self.kept.invalidate(&issuer);
     }
 
-    /// The published configuration and keys of an issuer, including the key `kid` if the issuer has one with this
-    /// id. One caller downloads them and the others wait.
+    /// The published configuration and keys of an issuer, including the key `kid` if the issuer has one with this id.
+    /// One caller downloads them, and concurrent callers wait.
     async fn published(&self, issuer: &Issuer, kid: Option<&str>) -> Result<Arc<Published>> {
         let kept = self.kept.get_with(issuer.id, Arc::default);
         let mut kept = kept.lock().await;

@@ -104,6 +104,8 @@ fn check(
         ("TOKEN_TOO_EARLY", begins.max(made) <= now + leeway),
         ("TOKEN_SUBJECT", claims.text("sub").is_some_and(|sub| !sub.is_empty())),
         ("TOKEN_NONCE", is_answer(claims, what)),
+        // Only whoever has the key may use a token that is bound to one (RFC 7800), and a bearer does not prove it.
+        ("TOKEN_BOUND", matches!(what, TokenUse::SignIn { .. }) || !claims.has("cnf")),
     ];
     match rules.iter().find(|(_, holds)| !holds) {
         Some((code, _)) => Err(refused(code)),

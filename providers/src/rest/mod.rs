@@ -1,7 +1,7 @@
 //! Code shared by the connectors for REST APIs: rate-limited requests that are repeated once after a refused token,
 //! classification of errors, pages, URLs, watermarks and push channels.
 //!
-//! A connector implements [`RestApi`]: where a token comes from, what a request looks like, and what a refusal means.
+//! A connector implements [`RestApi`], which obtains tokens, builds requests, and classifies error responses.
 //! Everything else about a request is implemented here.
 
 mod address;
@@ -24,8 +24,8 @@ use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, json, message
 /// Maximum number of pages of a list; a longer list is treated as an endless loop.
 pub(crate) const MAX_PAGES: usize = 2_000;
 
-/// Random part of a wait is shorter than this, in milliseconds, so that requests refused together are not repeated
-/// together.
+/// Upper bound of the random part of a wait, in milliseconds, so that requests that are refused together are not
+/// repeated together.
 const JITTER_MS: u64 = 2_000;
 
 /// A request to be sent, without a token. `D` holds API-specific details.
@@ -88,7 +88,7 @@ pub(crate) trait RestApi: Send + Sync {
     /// Classifies an error response. `jitter` is added to waits that the provider does not specify.
     fn classify(&self, answer: &Response, call: &Call<'_, Self::RequestDetails>, jitter: Duration) -> Error;
 
-    /// Converts an error that a fresh token did not fix: the consent is lost.
+    /// Converts an authentication error that persists with a fresh token to an error that requires a new consent.
     fn grant_lost(&self, error: Error) -> Error;
 
     /// The provider's id of a request; `None` if its responses name none.
@@ -196,7 +196,7 @@ pub(crate) fn unexpected_response(name: &str) -> Error {
     )
 }
 
-/// The error for a list that never ends.
+/// The error for a list with more than [`MAX_PAGES`] pages.
 pub(crate) fn too_many_pages(name: &str) -> Error {
     Error::new(
         ErrorKind::Unavailable,

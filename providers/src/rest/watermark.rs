@@ -1,7 +1,7 @@
 //! Detects whether a mailbox has changed, by the position at the end of a list of changes.
 //!
-//! The watermark contains that position together with its mailbox and window, because a position is only valid for
-//! these.
+//! The watermark contains that position together with its mailbox and window, because a position is valid only for
+//! that mailbox and window.
 
 use domain::TimeRange;
 use futures::future::BoxFuture;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{ChangeCheck, Remedy, Result};
 
 /// Checks whether anything has changed since `known`. `walk` reads the list of changes from a position (or from the
-/// start) to its end, and returns the final position and whether the list contained anything. `key` names the
+/// start) to its end, and returns the final position and whether the list contained any change. `key` names the
 /// position in the watermark.
 pub(crate) async fn poll_watermark<'a>(
     key: &str,

@@ -1,4 +1,4 @@
-//! Determines how the texts of each result type are cleaned: as display text, as identifiers, or as opaque tokens.
+//! Determines how the strings of each result type are cleaned: as display text, as identifiers, or as opaque tokens.
 
 use std::collections::HashSet;
 
@@ -15,9 +15,9 @@ const NAME: usize = 1_000;
 const SENTENCE: usize = 4_000;
 /// Maximum length of a keyword, such as a zone, a language or a code, in bytes.
 const WORD: usize = 200;
-/// Maximum length of an address or UID, in bytes.
+/// Maximum length of an email address or UID, in bytes.
 const IDENTIFIER: usize = 2_000;
-/// Maximum length of the address of an online meeting, in bytes.
+/// Maximum length of the URL of an online meeting, in bytes.
 const LINK: usize = 8_000;
 
 /// Cleans a display name.
@@ -30,14 +30,14 @@ fn word(text: String) -> String {
     text::clean_line(text, WORD)
 }
 
-/// Cleans an address or id that is compared with others.
+/// Cleans an email address or id that is compared with others.
 pub(crate) fn clean_identifier(text: String) -> String {
     text::clean_identifier(text, IDENTIFIER)
 }
 
-/// A value whose texts can be cleaned.
+/// A value whose strings can be cleaned.
 pub(crate) trait Sanitize {
-    /// Returns the value with cleaned texts.
+    /// Returns the value with cleaned strings.
     #[must_use]
     fn cleaned(self) -> Self;
 }
@@ -122,8 +122,8 @@ impl Sanitize for RoomInfo {
     }
 }
 
-/// The names in order, without empty ones and duplicates: Microsoft lists a device under its own name and among the
-/// tags.
+/// The names in order, without empty ones and duplicates: Microsoft lists some room equipment both in a field of its
+/// own and among the tags.
 pub(super) fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
     let mut seen = HashSet::new();
     names.filter(|name| !name.is_empty() && seen.insert(name.to_lowercase())).collect()

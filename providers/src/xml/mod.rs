@@ -1,4 +1,4 @@
-//! XML responses as a small tree, read by namespace and never by prefix.
+//! Parses XML responses to a tree, whose names are matched by namespace and never by prefix.
 //!
 //! Parsing is lenient where the meaning is clear: characters that XML 1.0 forbids are dropped, literal or by reference;
 //! undefined entities are empty; invalid bytes are replaced ([`decode`]). Document types, which could define
@@ -40,11 +40,11 @@ struct Attribute {
     value: Box<str>,
 }
 
-/// A parsed node of the tree: name, attributes, text and children.
+/// A parsed XML element: name, attributes, text and children.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Element {
     tag: Arc<Tag>,
-    /// `None` without attributes, as in most elements.
+    /// The attributes; `None` if there are none, as in most elements.
     #[expect(
         clippy::box_collection,
         reason = "one word in place of three in each of the elements without attributes"

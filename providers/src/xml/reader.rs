@@ -14,11 +14,11 @@ use crate::body::{BodyBudget, BodyRejected, decode};
 
 /// Maximum nesting of elements.
 const DEPTH: usize = 64;
-/// Maximum number of namespaces in scope at once, because a lookup takes as many steps.
+/// Maximum number of namespaces in scope at once, which bounds the steps of a look-up.
 const NAMESPACES: usize = 64;
-/// Memory of a table entry for a tag beyond its characters, in bytes.
+/// Memory in bytes that a table entry for a tag needs in addition to the tag's characters.
 const TAG: usize = 256;
-/// Memory for the attributes of an element beyond the attributes themselves, in bytes.
+/// Memory in bytes that an element's list of attributes needs in addition to the attributes themselves.
 const ATTRIBUTES: usize = size_of::<Vec<Attribute>>();
 
 /// Parses a document within a budget of bytes.

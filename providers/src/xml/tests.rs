@@ -97,7 +97,7 @@ fn attributes_with_a_namespace_and_bindings_are_no_attributes() {
     assert_eq!((element.attribute("x"), element.attribute("xmlns")), (None, None));
 }
 
-/// The number of bytes that a document takes from a full budget.
+/// The number of bytes that parsing a document charges to a full budget.
 fn cost(document: &str) -> Result<usize, BodyRejected> {
     let mut budget = BodyBudget::new(PARSE_MEMORY_BYTES);
     reader::parse_document(document.as_bytes(), &mut budget)?;

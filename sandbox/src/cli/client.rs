@@ -8,7 +8,7 @@ use crate::Error;
 /// A request for a resource below `/control`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Request {
-    /// The HTTP verb: GET reads, POST changes, DELETE undoes.
+    /// The HTTP method: GET reads, POST changes, DELETE removes.
     pub method: reqwest::Method,
     /// The segments of the path after `/control`, unescaped.
     pub path: Vec<String>,
@@ -19,17 +19,17 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Builds a request that reads.
+    /// Builds a GET request, which reads a resource.
     pub(super) fn get<'a>(path: impl IntoIterator<Item = &'a str>) -> Self {
         Self::new(reqwest::Method::GET, path)
     }
 
-    /// Builds a request that changes something.
+    /// Builds a POST request, which changes a resource.
     pub(super) fn post<'a>(path: impl IntoIterator<Item = &'a str>, body: Value) -> Self {
         Self { body: Some(body), ..Self::new(reqwest::Method::POST, path) }
     }
 
-    /// Builds a request that undoes something.
+    /// Builds a DELETE request, which removes a resource.
     pub(super) fn delete<'a>(path: impl IntoIterator<Item = &'a str>) -> Self {
         Self::new(reqwest::Method::DELETE, path)
     }

@@ -19,13 +19,13 @@ use crate::{
     model::{DelaySettings, ShowAs},
 };
 
-/// Options that a folder does not contain.
+/// Options for reading an organisation from a folder of calendars.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct FolderOptions {
     /// The organisation's name; derived from its domain if absent.
     #[arg(long)]
     pub name: Option<String>,
-    /// IANA zone for times without a zone and for whole days.
+    /// IANA time zone for times without a zone and for all-day events.
     #[arg(long, default_value = "Europe/Berlin")]
     pub zone: Zone,
     /// First day to read; the Monday of this week if absent.
@@ -87,7 +87,7 @@ fn calendars(folder: &Path, reading: &FolderOptions, today: NaiveDate) -> Result
     Ok(fixture)
 }
 
-/// The files of each mailbox, by address.
+/// The calendar files of each mailbox, by email address.
 fn mailboxes(folder: &Path) -> Result<BTreeMap<String, Vec<std::path::PathBuf>>, Error> {
     let mut found: BTreeMap<String, Vec<_>> = BTreeMap::new();
     for path in entries(folder)? {
@@ -141,7 +141,7 @@ fn add(fixture: &mut OrganisationFixture, address: &str, name: String) {
     }
 }
 
-/// The display name for an address: `ada.lovelace@corp.test` becomes Ada Lovelace.
+/// The display name derived from an email address: `ada.lovelace@corp.test` becomes Ada Lovelace.
 fn named(address: &str) -> String {
     let local = address.split('@').next().unwrap_or(address);
     let words = local.split(['.', '-', '_']).filter(|word| !word.is_empty()).map(|word| {

@@ -43,10 +43,10 @@ pub(super) enum ControlCommand {
         /// The first day with meetings; the Monday of this week by default.
         #[arg(long)]
         from: Option<NaiveDate>,
-        /// The seed: another number generates other people.
+        /// The seed: different seeds generate different people.
         #[arg(long, default_value_t = 0)]
         seed: u64,
-        /// Number of people whose mailboxes are out of the applications' scope.
+        /// Number of people whose mailboxes applications cannot access.
         #[arg(long, default_value_t = 0)]
         out_of_scope: usize,
     },
@@ -64,10 +64,10 @@ pub(super) enum ControlCommand {
         #[arg(long)]
         mailbox: Option<String>,
     },
-    /// Adds a meeting to everybody's calendar, as if all had accepted it long ago.
+    /// Adds a meeting that all participants have accepted to their calendars.
     Plant {
         organisation: String,
-        /// The organiser's address.
+        /// The organiser's email address.
         #[arg(long)]
         mailbox: String,
         /// The title.
@@ -79,7 +79,7 @@ pub(super) enum ControlCommand {
         /// When the meeting ends, in the same form.
         #[arg(long)]
         end: Timestamp,
-        /// The address of an attendee or a room; may be given several times.
+        /// The email address of an attendee or room; may be specified several times.
         #[arg(long)]
         attendee: Vec<String>,
         /// How the time is shown: `free`, `tentative`, `busy`, `oof` or `workingElsewhere`.
@@ -88,7 +88,7 @@ pub(super) enum ControlCommand {
         /// Who may see the details: `normal`, `personal`, `private` or `confidential`.
         #[arg(long, default_value = "normal")]
         sensitivity: String,
-        /// Makes the meeting cover whole days.
+        /// Makes the meeting an all-day event.
         #[arg(long)]
         all_day: bool,
     },
@@ -96,14 +96,14 @@ pub(super) enum ControlCommand {
     Mails { organisation: String },
     /// Lists the requests that the sandbox received.
     Journal {
-        /// Only the entries after the n-th.
+        /// Lists only entries with a sequence number greater than this.
         #[arg(long)]
         after: Option<u64>,
-        /// Waits for the first entry for at most this many milliseconds.
+        /// Maximum time to wait for the first entry, in milliseconds.
         #[arg(long)]
         wait_ms: Option<u64>,
     },
-    /// Plants, lists and removes faults.
+    /// Injects, lists and removes faults.
     #[command(subcommand)]
     Fault(FaultCommand),
     /// Shows the clock, moves it forward, or shifts the token endpoints' clock.
@@ -118,26 +118,26 @@ pub(super) enum ControlCommand {
         #[arg(long)]
         disable: bool,
     },
-    /// Moves a mailbox into or out of the applications' scope.
+    /// Adds a mailbox to, or removes it from, the mailboxes that applications can access.
     Scope {
         organisation: String,
         /// The mailbox's address.
         mailbox: String,
-        /// Whether applications may reach the mailbox.
+        /// Whether applications can access the mailbox.
         reach: Reach,
     },
-    /// Changes where a mailbox is hosted and what it shows.
+    /// Changes where a mailbox is hosted and which details it shows.
     Mailbox {
         organisation: String,
         /// The mailbox to change, by any of its addresses.
         address: String,
-        /// In the cloud, nowhere, or on a server of the organisation.
+        /// Whether the mailbox is in the cloud, on a server of the organisation, or does not exist.
         #[arg(long)]
         kind: Option<HostingKind>,
-        /// Whether others only see when the owner is busy.
+        /// Whether other users see only when the owner is busy.
         #[arg(long, action = Set)]
         hide_details: Option<bool>,
-        /// Whether the calendar may have online meetings.
+        /// Whether the calendar permits online meetings.
         #[arg(long, action = Set)]
         online_meetings: Option<bool>,
     },
@@ -146,7 +146,7 @@ pub(super) enum ControlCommand {
         organisation: String,
         /// The room to change, by any of its addresses.
         address: String,
-        /// Whether the room responds by itself; otherwise it never does.
+        /// Whether the room responds automatically; otherwise it never responds.
         #[arg(long, action = Set)]
         auto_accept: Option<bool>,
         /// Whether the room accepts overlapping meetings.
@@ -155,22 +155,22 @@ pub(super) enum ControlCommand {
         /// Whether the room's calendar shows the organiser's name in place of the title.
         #[arg(long, action = Set)]
         replaces_titles: Option<bool>,
-        /// The address of the person who decides about the room's meetings; empty for nobody.
+        /// The email address of the person who approves the room's meetings; empty if no approval is needed.
         #[arg(long)]
         approver: Option<String>,
     },
-    /// Responds for a room whose meetings a person decides about.
+    /// Accepts or declines meetings for a room whose meetings a person approves.
     Answer {
         organisation: String,
         /// The room's address.
         room: String,
         /// Whether the room accepts or declines.
         verdict: Verdict,
-        /// The event's id or iCalUId; all waiting events by default.
+        /// The event's id or iCalUId; by default all events without a decision.
         #[arg(long)]
         event: Option<String>,
     },
-    /// Sets the delays of an organisation; those not given are reset to none.
+    /// Sets the delays of an organisation; omitted delays are reset to none.
     Settings {
         organisation: String,
         /// Seconds until rooms respond.
@@ -196,15 +196,15 @@ pub(super) enum ControlCommand {
         /// The client secret to accept; none by default.
         #[arg(long)]
         secret: Option<String>,
-        /// A URL to which browsers may be sent back; may be given several times.
+        /// A redirect URI of the application; may be specified several times.
         #[arg(long)]
         redirect_uri: Vec<String>,
     },
-    /// Gives an application another secret, or sets when the present one expires.
+    /// Changes an application's client secret, or sets when the current one expires.
     Secret {
         /// The application's client id.
         client: String,
-        /// The new secret; the present one is kept by default.
+        /// The new secret; the current one is kept by default.
         #[arg(long)]
         secret: Option<String>,
         /// When the secret expires; never by default.
@@ -217,43 +217,43 @@ pub(super) enum ControlCommand {
         #[arg(long)]
         refresh: bool,
     },
-    /// Forgets every sync cursor issued so far.
+    /// Invalidates every sync cursor issued so far.
     Forget,
 }
 
-/// What to do with faults.
+/// A command that injects, lists or removes faults.
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum FaultCommand {
-    /// Makes later requests or notifications go wrong.
+    /// Injects a fault into later requests or notifications.
     Plant {
-        /// What goes wrong.
+        /// The kind of fault.
         action: FaultKind,
         /// Only requests with this method, or notifications about this kind of change.
         #[arg(long)]
         method: Option<String>,
-        /// Only requests whose path contains this text, or notifications about a matching mailbox.
+        /// Only requests whose path contains this string, or notifications about a matching mailbox.
         #[arg(long)]
         path: Option<String>,
-        /// Number of requests that the fault hits.
+        /// Number of requests that the fault affects.
         #[arg(long, default_value_t = 1)]
         times: u32,
-        /// Number of matching requests that pass unharmed first.
+        /// Number of matching requests that are processed normally first.
         #[arg(long, default_value_t = 0)]
         skip: u32,
         /// The duration in milliseconds, for faults that take time.
         #[arg(long)]
         ms: Option<u64>,
-        /// Wait in seconds that a throttled response names.
+        /// Value of `Retry-After` in a throttled response, in seconds.
         #[arg(long)]
         retry_after: Option<u32>,
     },
-    /// Lists the faults that are still waiting.
+    /// Lists the faults that will still affect requests.
     List,
     /// Removes all faults.
     Clear,
 }
 
-/// What to do with the sandbox's clock.
+/// A command that shows or changes the sandbox's clocks.
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum ClockCommand {
     /// Shows the time.
@@ -389,7 +389,7 @@ impl FaultCommand {
     }
 }
 
-/// The reference day for reading a folder, whatever the running sandbox's clock shows.
+/// The current day by the machine's clock, for reading a folder; independent of the running sandbox's clock.
 fn today() -> NaiveDate {
     SystemClock.now().date_naive()
 }

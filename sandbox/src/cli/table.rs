@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-/// A table with headings, in columns as wide as necessary. Members are selected by name, nested ones by
-/// `outer.inner`; lists are shown by their length.
+/// Formats JSON objects as a table with headings. Columns select fields by name, nested fields by `outer.inner`; a
+/// list is represented by its length.
 pub(super) fn table(rows: &Value, columns: &[(&str, &str)]) -> String {
     let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
     if rows.is_empty() {

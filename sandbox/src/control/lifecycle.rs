@@ -1,4 +1,4 @@
-//! Graph's lifecycle notifications: about a subscription itself, not about a mailbox.
+//! Lifecycle notifications of Microsoft Graph, which concern a subscription itself and not a mailbox.
 
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ use crate::{
     model::{Hosting, InvitationResponse, Room},
 };
 
-/// The body of `POST scope`: a mailbox's address, and whether applications may reach it.
+/// The body of `POST scope`: a mailbox's email address, and whether applications can access the mailbox.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ScopeChange {
@@ -19,12 +19,12 @@ pub(super) struct ScopeChange {
     in_scope: bool,
 }
 
-/// Moves a mailbox into or out of the applications' scope.
+/// Adds a mailbox to, or removes it from, the mailboxes that applications can access.
 pub(super) fn change_scope(app: &App, id: Uuid, scope: &ScopeChange) -> Result<Value, ControlError> {
     edit(app, id, &scope.mailbox, |mailbox| mailbox.in_scope = scope.in_scope)
 }
 
-/// The body of `POST mailbox`; absent members stay as they are.
+/// The body of `POST mailbox`; omitted fields stay unchanged.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MailboxChange {
@@ -36,7 +36,7 @@ pub(super) struct MailboxChange {
     sign_in_name: Option<String>,
 }
 
-/// Changes where a mailbox is hosted and what it shows.
+/// Changes where a mailbox is hosted and which details it shows.
 pub(super) fn change_mailbox(app: &App, id: Uuid, new: &MailboxChange) -> Result<Value, ControlError> {
     edit(app, id, &new.address, |mailbox| {
         mailbox.hosting = new.kind.unwrap_or(mailbox.hosting);
@@ -48,7 +48,7 @@ pub(super) fn change_mailbox(app: &App, id: Uuid, new: &MailboxChange) -> Result
     })
 }
 
-/// The body of `POST room`; absent members stay as they are.
+/// The body of `POST room`; omitted fields stay unchanged.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RoomChange {
@@ -56,7 +56,7 @@ pub(super) struct RoomChange {
     auto_accept: Option<bool>,
     allow_conflicts: Option<bool>,
     replaces_titles: Option<bool>,
-    /// The address of the person who decides; empty for nobody.
+    /// The email address of the person who approves the room's meetings; empty if no approval is needed.
     approver: Option<String>,
 }
 
@@ -92,17 +92,17 @@ fn apply(room: &mut Room, new: &RoomChange) {
     }
 }
 
-/// The body of `POST room/answer`.
+/// The body of `POST room/answer`: a decision about meetings in a room.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RoomDecision {
     room: String,
-    /// The event's id in the room's calendar, or its iCalUId; `None` for every waiting event.
+    /// The event's id in the room's calendar, or its iCalUId; `None` for every event without a decision.
     event: Option<String>,
     accept: bool,
 }
 
-/// Responds for a room whose meetings a person decides about.
+/// Accepts or declines meetings for a room whose meetings a person approves.
 pub(super) fn decide_for_room(app: &App, id: Uuid, decision: &RoomDecision) -> Result<Value, ControlError> {
     let room = {
         let store = app.store();

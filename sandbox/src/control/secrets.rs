@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::ControlError;
 use crate::{app::App, model::Application, store::Change};
 
-/// The body of `apps/{client}/secret`.
+/// The body of `POST apps/{client}/secret`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SecretChange {
@@ -17,7 +17,7 @@ pub(super) struct SecretChange {
     expires_at: Option<Timestamp>,
 }
 
-/// Gives an application a new secret, or sets when the current one expires.
+/// Changes an application's client secret, or sets when the current one expires.
 pub(super) fn change_secret(app: &App, client: &str, new: SecretChange) -> Result<Value, ControlError> {
     let mut store = app.store();
     let known = store.state().applications.get(client).ok_or(ControlError::NotFound("application"))?;

@@ -1,4 +1,5 @@
-//! Technical accounts of Exchange servers: creating them, changing their password, and removing their role.
+//! Control requests that create the service accounts of Exchange servers, change their passwords, and remove their
+//! role.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -7,7 +8,7 @@ use uuid::Uuid;
 use super::{ControlError, find_organisation};
 use crate::{app::App, model::TechnicalAccount, store::Change};
 
-/// The body for changing a technical account; absent members keep their value.
+/// The body for changing a service account; omitted fields keep their value.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AccountChange {
@@ -16,7 +17,7 @@ pub(super) struct AccountChange {
     impersonates: Option<bool>,
 }
 
-/// Creates or changes the technical account of an organisation's Exchange server.
+/// Creates or changes the service account of an organisation's Exchange server.
 pub(super) fn save_account(app: &App, id: Uuid, account: AccountChange) -> Result<Value, ControlError> {
     let mut store = app.store();
     let domain = &find_organisation(store.state(), id)?.domain;

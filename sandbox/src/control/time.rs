@@ -1,4 +1,4 @@
-//! Clocks, and expiry of tokens and cursors.
+//! Control requests that change clocks and expire tokens and cursors.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Authentication of EWS requests, and the mailbox that each acts on.
+//! Authenticates EWS requests and determines the mailbox that each request accesses.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{
     wire::{JournalNote, Request},
 };
 
-/// A request whose login was accepted.
+/// An authenticated EWS request.
 #[derive(Debug)]
 pub struct CallContext<'a> {
     /// The sandbox.
@@ -26,7 +26,7 @@ pub struct CallContext<'a> {
     pub note: &'a mut JournalNote,
     /// The id of the organisation.
     pub tenant: Uuid,
-    /// The mailbox acted on; `None` for an account without one.
+    /// The mailbox that the request accesses; `None` for an account without a mailbox.
     pub mailbox: Option<Mailbox>,
     /// The zone of times without an offset.
     pub zone: Zone,
@@ -49,7 +49,7 @@ pub fn log_in(app: &App, request: &Request) -> Result<(Uuid, TechnicalAccount), 
 }
 
 impl<'a> CallContext<'a> {
-    /// Determines from the request's header as whom the account acts.
+    /// Determines from the request's header which user the account impersonates.
     pub fn from_request(
         app: &'a Arc<App>,
         note: &'a mut JournalNote,
@@ -79,13 +79,13 @@ impl<'a> CallContext<'a> {
         Ok(Self { app, note, tenant, mailbox, zone })
     }
 
-    /// Looks the account's organisation up; fails if it was deleted since the login.
+    /// Looks up the account's organisation; fails if it was deleted after the authentication.
     pub fn organisation<'s>(&self, state: &'s State) -> Result<&'s Organisation, Failure> {
         let found = state.organisations.get(&self.tenant);
         found.ok_or_else(|| Failure::new("ErrorADOperation", "The directory cannot be asked."))
     }
 
-    /// The calendar acted on.
+    /// The calendar of the accessed mailbox.
     pub fn own_calendar(&self) -> Result<CalendarKey, Failure> {
         match &self.mailbox {
             Some(mailbox) => Ok((self.tenant, mailbox.id.clone())),
@@ -96,7 +96,7 @@ impl<'a> CallContext<'a> {
         }
     }
 
-    /// The calendar, if `folder` names the mailbox's own one by its distinguished name or its id.
+    /// The calendar of the accessed mailbox, if `folder` names it by its distinguished name or its id.
     pub fn calendar_of_folder(&self, folder: &Element) -> Result<CalendarKey, Failure> {
         let owner = self.own_calendar()?;
         let id = folder.attribute("Id").unwrap_or_default();

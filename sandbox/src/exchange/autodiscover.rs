@@ -1,4 +1,4 @@
-//! POX Autodiscover: tells which server holds the mailboxes of a domain.
+//! POX Autodiscover: reports the server that hosts the mailboxes of a domain.
 
 use std::sync::Arc;
 

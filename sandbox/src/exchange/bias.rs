@@ -1,4 +1,4 @@
-//! The time zone of a free/busy request, which is defined by its rules and not named.
+//! The time zone of a free/busy request, which is defined by its offset rules and not by a name.
 
 use chrono::{DateTime, Datelike as _, Duration, NaiveDate, NaiveDateTime, NaiveTime, Utc, Weekday};
 use domain::Timestamp;
@@ -18,7 +18,7 @@ pub struct ZoneBias {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rule {
-    /// Minutes added to the zone's own while this rule applies.
+    /// Minutes added to the time zone's base offset while this rule applies.
     minutes: i64,
     time: NaiveTime,
     /// Which occurrence of the weekday in the month, 1 to 4; 5 means the last one.

@@ -103,7 +103,7 @@ pub fn end_before_start() -> Failure {
     Failure::new("ErrorCalendarEndDateIsEarlierThanStartDate", "EndDate is earlier than StartDate.")
 }
 
-/// Applies one property to an event. The caller checks start and end, because they depend on each other.
+/// Sets one property of an event. The caller validates the start and end together.
 pub fn apply_property(call: &CallContext<'_>, event: &mut Event, child: &Element) -> Result<(), Failure> {
     let text = child.text.trim();
     let time = || {

@@ -19,11 +19,11 @@ pub struct Failure {
 /// Why a request was not served.
 #[derive(Debug)]
 pub enum RequestError {
-    /// The caller is at fault.
+    /// The request is invalid or not permitted.
     Because(Failure),
     /// The user name or password is wrong.
     NotLoggedIn,
-    /// The sandbox itself failed.
+    /// An internal error of the sandbox.
     Broken(Error),
 }
 
@@ -50,12 +50,12 @@ impl Failure {
         Self::new("ErrorItemNotFound", "The specified object was not found in the store.")
     }
 
-    /// The error for a missing right.
+    /// The error for a missing permission.
     pub fn access_denied() -> Self {
         Self::new("ErrorAccessDenied", "Access is denied. Check credentials and try again.")
     }
 
-    /// The error for an element that the schema does not allow there.
+    /// The error for an element that the schema does not allow at its position.
     pub fn schema_violation(element: &str) -> Self {
         Self::new(
             "ErrorSchemaValidation",

@@ -1,5 +1,5 @@
-//! Folders. Every mailbox has a root, a root of the visible folders, one calendar, and the usual mail folders,
-//! which stay empty because mails are kept in the record of sent mails.
+//! Folders. Every mailbox has a root, a root of the visible folders, one calendar, and the usual mail folders, which
+//! stay empty because the sandbox records sent mails separately.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
@@ -10,12 +10,12 @@ use super::{
 };
 use crate::store::CalendarKey;
 
-/// A folder: its distinguished name, its title, and its folder class.
+/// A folder: its distinguished name, display name and folder class.
 type Folder = (&'static str, &'static str, &'static str);
 
 const ROOT: Folder = ("root", "Root", "");
 const TOP: Folder = ("msgfolderroot", "Top of Information Store", "");
-/// The visible folders.
+/// The folders below the root of the visible folders.
 const SEEN: [Folder; 4] = [
     ("calendar", "Calendar", "IPF.Appointment"),
     ("inbox", "Inbox", "IPF.Note"),

@@ -124,7 +124,7 @@ pub fn convert_id(operation: &Element) -> String {
     operation_response("ConvertId", &messages)
 }
 
-/// The zone that an item names.
+/// The time zone that a calendar item specifies.
 pub fn zone_name(element: &Element) -> Result<String, Failure> {
     let name = element.attribute("Id").unwrap_or_default();
     zones::find_zone(name).map(|zone| zone.name)

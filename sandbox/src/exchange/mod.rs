@@ -1,8 +1,8 @@
 //! Exchange on-premises: Exchange Web Services and Autodiscover, for the same organisations as the cloud.
 //!
-//! A request is authenticated as the technical account of an organisation, acts as the mailbox that it
-//! impersonates, and is answered operation by operation. Errors about the whole request are SOAP faults with HTTP
-//! 500, those about one item are messages inside a 200.
+//! A request is authenticated as the service account of an organisation, accesses the mailbox that it impersonates,
+//! and contains one or more operations. Errors about the whole request are SOAP faults with HTTP 500, those about one
+//! item are messages inside a 200.
 
 mod account;
 mod autodiscover;
@@ -38,7 +38,7 @@ use crate::{
     wire::{JournalNote, Request, WireResponse},
 };
 
-/// Whether a request is meant for Exchange.
+/// Whether a request is addressed to Exchange, judging by its path.
 pub fn is_exchange_request(request: &Request) -> bool {
     let first = request.segments.first().map(|first| first.to_ascii_lowercase());
     matches!(first.as_deref(), Some("ews" | "autodiscover"))

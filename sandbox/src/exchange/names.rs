@@ -10,8 +10,8 @@ use crate::model::{Hosting, Mailbox};
 /// Maximum number of candidates returned.
 const MAX: usize = 100;
 
-/// Handles ResolveNames. With the prefix `smtp:`, all addresses are searched by prefix; without, the words of the
-/// name and the primary address.
+/// Handles ResolveNames. With the prefix `smtp:`, all addresses are searched by prefix; without the prefix, the words
+/// of the name and the primary address.
 pub fn resolve_names(call: &CallContext<'_>, operation: &Element) -> Result<String, Failure> {
     let entry = operation.child(MESSAGES, "UnresolvedEntry").map(|entry| entry.text.trim().to_lowercase());
     let entry = entry
@@ -72,7 +72,7 @@ pub fn mailbox_content(mailbox: &Mailbox) -> String {
     address_content(&mailbox.name, &mailbox.address, "Mailbox")
 }
 
-/// The content of a mailbox element, for anything with a name and an address.
+/// The content of a mailbox element with this name, email address and mailbox type.
 pub fn address_content(name: &str, address: &str, kind: &str) -> String {
     format!(
         "{}{}<t:RoutingType>SMTP</t:RoutingType><t:MailboxType>{kind}</t:MailboxType>",

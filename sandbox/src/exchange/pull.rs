@@ -1,8 +1,8 @@
 //! Pull subscriptions: Subscribe, GetEvents, Unsubscribe.
 //!
-//! A subscription remembers its calendar. The watermark says how far its owner has read, and when: a subscription not
-//! read for longer than its time-out is forgotten. A watermark may be sent twice, because the response may have been
-//! lost.
+//! A subscription belongs to a calendar. Its watermark contains the position up to which the client has read, and the
+//! time of reading; a subscription that is not read for longer than its time-out expires. A client may send the same
+//! watermark twice, because the first response may have been lost.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use chrono::{Duration, SecondsFormat};
@@ -71,7 +71,7 @@ pub fn get_events(call: &CallContext<'_>, operation: &Element) -> String {
     operation_response("GetEvents", &[message])
 }
 
-/// Ends a pull subscription, after which its id is unknown.
+/// Handles Unsubscribe: ends a pull subscription, whose id is then unknown.
 pub fn unsubscribe(call: &CallContext<'_>, operation: &Element) -> Result<String, RequestError> {
     let mut store = call.app.store();
     let message = match known(call, store.state(), operation).map(|known| known.id.clone()) {
@@ -135,7 +135,7 @@ fn kind(touched: &EventChange, count: u64) -> &'static str {
     }
 }
 
-/// The subscription that an operation names, if it belongs to the calendar acted on.
+/// The subscription that an operation names, if it belongs to the calendar of the accessed mailbox.
 fn known<'s>(
     call: &CallContext<'_>,
     state: &'s State,
@@ -153,7 +153,7 @@ fn not_found() -> Failure {
     Failure::new("ErrorSubscriptionNotFound", "The specified subscription was not found.")
 }
 
-/// How far and when a subscription was read.
+/// The position up to which a subscription was read, and the time of reading.
 struct Mark {
     subscription: String,
     count: u64,

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Handles DeleteItem: one message per id. An item moved to Deleted Items gets another id there, so both kinds of
-/// removal look the same to a client that knows the old id.
+/// removal look the same to a client that has the old id.
 pub fn handle(call: &mut CallContext<'_>, operation: &Element) -> Result<String, RequestError> {
     let mut messages = Vec::new();
     for wanted in operation.children_of("ItemIds") {

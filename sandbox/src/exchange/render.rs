@@ -21,7 +21,7 @@ use crate::{
 pub struct ItemShape<'e> {
     names: Vec<&'e str>,
     extended: Vec<&'e Element>,
-    /// Whether the item is in a list: lists contain neither texts nor attendees.
+    /// Whether the item is rendered in a list, which contains neither bodies nor attendees.
     listed: bool,
 }
 

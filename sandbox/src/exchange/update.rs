@@ -79,7 +79,7 @@ pub fn find_event(call: &mut CallContext<'_>, wanted: &Element) -> Result<Event,
     Ok(event)
 }
 
-/// Refuses if the caller has seen another version and does not overwrite.
+/// Returns a conflict error if the caller has read a different version and does not request overwriting.
 fn current(operation: &Element, wanted: &Element, event: &Event) -> Result<(), Failure> {
     let resolution = operation.attribute("ConflictResolution").unwrap_or("AutoResolve");
     match wanted.attribute("ChangeKey").filter(|key| !key.is_empty()) {

@@ -1,4 +1,4 @@
-//! XML as a tree, and building blocks of responses.
+//! Parses XML to a tree, and builds the parts of SOAP responses.
 
 use quick_xml::{
     NsReader, XmlVersion,
@@ -16,7 +16,7 @@ pub const TYPES: &str = "http://schemas.microsoft.com/exchange/services/2006/typ
 /// The namespace of details of faults.
 pub const ERRORS: &str = "http://schemas.microsoft.com/exchange/services/2006/errors";
 
-/// A parsed node of a request: name, attributes, text and children.
+/// A parsed XML element of a request: name, attributes, text and children.
 #[derive(Debug, Clone, Default)]
 pub struct Element {
     /// The namespace; empty for none.
@@ -25,9 +25,9 @@ pub struct Element {
     pub name: String,
     /// The attributes' local names and values.
     pub attributes: Vec<(String, String)>,
-    /// The text directly inside.
+    /// The element's own text, without that of its children.
     pub text: String,
-    /// The elements directly inside, in document order.
+    /// The child elements, in document order.
     pub children: Vec<Element>,
 }
 
@@ -103,19 +103,19 @@ impl Element {
     }
 }
 
-/// A whole response.
+/// A complete SOAP response with this body.
 pub fn soap_envelope(body: &str) -> String {
     format!(
         r#"<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="{SOAP}"><s:Header><h:ServerVersionInfo MajorVersion="15" MinorVersion="2" MajorBuildNumber="1544" MinorBuildNumber="4" Version="V2017_07_11" xmlns:h="{TYPES}"/></s:Header><s:Body xmlns:m="{MESSAGES}" xmlns:t="{TYPES}">{body}</s:Body></s:Envelope>"#
     )
 }
 
-/// An element that contains a text.
+/// An XML element with this text content.
 pub fn text_element(name: &str, text: &str) -> String {
     format!("<{name}>{}</{name}>", escape(text))
 }
 
-/// A text, escaped for use in an attribute.
+/// A string, escaped for use in an attribute.
 pub fn escape_attribute(text: &str) -> String {
     escape(text).into_owned()
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::microsoft::graph::zones::Zone;
 
-/// Finds a zone by name; Exchange knows only Windows names.
+/// Finds a time zone by name; Exchange accepts only Windows names.
 pub fn find_zone(name: &str) -> Result<Zone, Failure> {
     let known = name.parse::<windows_timezones::WindowsTimezone>().is_ok();
     let zone = Zone::find(name).ok().filter(|_| known || name == "UTC");

@@ -1,4 +1,4 @@
-//! The JWT assertion that a service account signs to act for somebody.
+//! The JWT assertion that a service account signs to request a token on behalf of a user.
 
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -12,7 +12,7 @@ const LONGEST_S: i64 = 3_600;
 /// The tolerated difference between clocks, in seconds.
 const SKEW_S: i64 = 300;
 
-/// The audience that Google's own client names, whatever endpoint it calls.
+/// The audience that Google's own client libraries use for every endpoint.
 const REAL: &str = "https://oauth2.googleapis.com/token";
 
 const CLOCK: &str = "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and exp values in the JWT claim.";
@@ -20,7 +20,7 @@ const CLOCK: &str = "Invalid JWT: Token must be a short-lived token (60 minutes)
 /// An assertion with a valid signature, audience and times.
 #[derive(Debug)]
 pub struct VerifiedAssertion {
-    /// The account that signed.
+    /// The email address of the service account that signed the assertion.
     pub account: ServiceAccount,
     /// The address of the user to act for; `None` for the account itself.
     pub subject: Option<String>,

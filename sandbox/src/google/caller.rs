@@ -19,10 +19,10 @@ use crate::{
 const MARK: &str = "ya29.";
 /// The lifetime of an access token, in seconds.
 pub const TOKEN_LIFETIME_S: i64 = 3_599;
-/// Concurrent requests of one client that a mailbox serves.
+/// Maximum number of concurrent requests of one client to one mailbox.
 const CONCURRENT: u32 = 16;
 
-/// The account that a token stands for.
+/// The account that an access token authenticates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The organisation of the account.
@@ -31,7 +31,7 @@ pub struct Caller {
     pub account: String,
     /// The client: a service account's numeric id, or an application's.
     pub client_id: String,
-    /// Whether a service account acts for the account.
+    /// Whether a service account impersonates the account.
     pub delegated: bool,
     /// The permissions of the token.
     pub scopes: BTreeSet<String>,
@@ -39,7 +39,7 @@ pub struct Caller {
     pub epoch: u64,
 }
 
-/// What a caller may do in a calendar.
+/// A caller's role in a calendar, which determines the caller's permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CalendarRole {
     /// The caller sees when the owner is busy.
@@ -118,7 +118,7 @@ pub struct CallContext<'a> {
 }
 
 impl CallContext<'_> {
-    /// Refuses a token without any of these scopes, given without Google's prefix.
+    /// Returns an error if the token has none of these scopes, which are specified without Google's prefix.
     pub fn require_scope(&self, any: &[&str]) -> Result<(), Failure> {
         let held =
             |name: &&str| self.caller.scopes.contains(&format!("https://www.googleapis.com/auth/{name}"));
@@ -136,8 +136,8 @@ impl CallContext<'_> {
         account.ok_or_else(Failure::unauthenticated)
     }
 
-    /// The calendar that `key` names, and the caller's role in it. The owner may do everything, an administrator
-    /// everything in the calendars of rooms; others see rooms' events and when people are busy.
+    /// The calendar that `key` names, and the caller's role in it. Owners have full access to their own calendar,
+    /// administrators to the calendars of rooms; other callers see the events of rooms and the busy times of people.
     pub fn calendar_access<'s>(
         &mut self,
         state: &'s State,

@@ -73,7 +73,7 @@ pub fn begin_consent(app: &App, request: &Request, note: &mut JournalNote) -> Wi
     page::account_page(&request.path, &encode_flow(&ask), &application.name, &accounts)
 }
 
-/// Handles the form of one of its pages.
+/// Handles a form submitted from one of the consent pages.
 pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Result<WireResponse, Error> {
     let form = request.form();
     let Some(ask) = form.get("flow").and_then(decode_flow::<Ask>) else {

@@ -1,4 +1,4 @@
-//! Control requests for the imitation of Google: `/control/google` and `/control/organisations/{id}/google`.
+//! Control requests for the Google emulator: `/control/google` and `/control/organisations/{id}/google`.
 
 use std::collections::BTreeSet;
 
@@ -94,13 +94,13 @@ pub(crate) fn route_organisation(
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewAccount {
-    /// The part of the address before the `@`.
+    /// The part of the service account's email address before the `@`.
     #[serde(default = "muster")]
     name: String,
     /// The id of the Google Cloud project that owns the account; part of its address.
     #[serde(default = "project")]
     project: String,
-    /// Whether Google keeps the key, so that the machine on which Muster runs may have it sign.
+    /// Whether Google keeps the key, so that the machine on which Muster runs can request signatures.
     #[serde(default)]
     keyless: bool,
 }
@@ -136,7 +136,7 @@ fn create(app: &App, origin: &str, new: &NewAccount) -> Result<Value, Error> {
     if new.keyless { manage_key(app, account) } else { give_key(app, origin, account) }
 }
 
-/// Creates a key of a service account that Google keeps; returns what its owner sees.
+/// Creates a key that Google keeps for a service account; returns the account as its owner sees it.
 fn manage_key(app: &App, mut account: ServiceAccount) -> Result<Value, Error> {
     let (signer, private) = Signer::generate()?;
     account.keys.insert(signer.key_id().to_owned(), STANDARD.encode(signer.public_key_der()));
@@ -147,7 +147,7 @@ fn manage_key(app: &App, mut account: ServiceAccount) -> Result<Value, Error> {
     Ok(known)
 }
 
-/// Changes who may have a service account sign; `None` if Google keeps no key for the account.
+/// Changes which accounts may request signatures of a service account; `None` if Google keeps no key for the account.
 fn allow(app: &App, email: &str, signers: BTreeSet<String>) -> Result<Option<Value>, Error> {
     let mut store = app.store();
     let Some(mut account) = store.state().google.accounts.get(email).cloned() else { return Ok(None) };
@@ -231,7 +231,7 @@ fn revoke(app: &App, organisation: Uuid, order: Revoke) -> Result<Value, Error> 
     Ok(json!({ "revoked": true }))
 }
 
-/// A domain that an organisation adds to its own.
+/// A secondary domain that is added to an organisation.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Domain {
@@ -239,7 +239,7 @@ struct Domain {
     verified: bool,
 }
 
-/// An account of another domain than its organisation's own, as ID tokens tell it.
+/// An account whose domain, as reported in ID tokens, differs from that of its organisation.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Hosted {
@@ -247,7 +247,7 @@ struct Hosted {
     domain: String,
 }
 
-/// An account under whose address somebody else signs in, with an account that the directory does not list.
+/// An account whose email address another person uses to sign in, with an account that the directory does not list.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Namesake {
@@ -266,7 +266,7 @@ fn write(app: &App, change: Change) -> Result<Value, Error> {
     Ok(json!({ "done": true }))
 }
 
-/// What Google knows about an organisation.
+/// Google's data about an organisation.
 fn show(state: &State, organisation: &Organisation) -> Value {
     let delegations: serde_json::Map<String, Value> = state
         .google

@@ -1,4 +1,4 @@
-//! The Admin SDK's Directory API: the customer, users, rooms, buildings. For administrators only.
+//! The Admin SDK's Directory API, which only administrators may call: the customer, users, rooms and buildings.
 
 use std::collections::BTreeSet;
 

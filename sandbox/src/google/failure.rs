@@ -20,9 +20,9 @@ pub struct Failure {
 /// Why a request was not served.
 #[derive(Debug)]
 pub enum RequestError {
-    /// The caller is at fault.
+    /// The request is invalid or not permitted.
     Because(Failure),
-    /// The sandbox itself failed.
+    /// An internal error of the sandbox.
     Broken(Error),
 }
 
@@ -54,7 +54,7 @@ impl Failure {
         Self::new(400, "global", "invalid", message)
     }
 
-    /// The request lacks something.
+    /// A required value is missing in the request.
     pub fn missing_value(message: impl Into<String>) -> Self {
         Self::new(400, "global", "required", message)
     }
@@ -70,7 +70,7 @@ impl Failure {
         Self::new(403, "global", "insufficientPermissions", message)
     }
 
-    /// The caller may not do this.
+    /// The caller lacks permission for the request.
     pub fn forbidden() -> Self {
         Self::new(403, "global", "forbidden", "Forbidden")
     }
@@ -80,7 +80,7 @@ impl Failure {
         Self::new(403, "global", "forbidden", "Not Authorized to access this resource/api")
     }
 
-    /// Calendar is switched off for the account.
+    /// Google Calendar is disabled for the account.
     pub fn calendar_disabled() -> Self {
         let message = "The user must be signed up for Google Calendar.";
         Self::new(403, "calendar", "notACalendarUser", message)

@@ -1,8 +1,8 @@
 //! Signing without a key: the token source of the machine that Muster runs on, and `signJwt` of the IAM Credentials
 //! API.
 //!
-//! A service account created for this has a key that Google keeps; accounts that may create tokens for it can have
-//! it sign.
+//! Google keeps the key of such a service account; accounts with permission to create tokens for it can request
+//! signatures.
 //!
 //! Sources: Google's "Service account credentials API" and "Access VM metadata".
 
@@ -20,9 +20,9 @@ use crate::{
     wire::{JournalNote, Request, WireResponse},
 };
 
-/// The service account of the machine's tokens.
+/// The service account that the machine's tokens authenticate.
 pub const MACHINE_ACCOUNT: &str = "machine@operator-project.iam.gserviceaccount.com";
-/// Prefix of the machine's tokens.
+/// Prefix of access tokens issued to the machine.
 const MARK: &str = "ya29.c.";
 /// Maximum validity of a signed assertion in seconds.
 const LONGEST_S: i64 = 12 * 3_600;
@@ -57,7 +57,7 @@ pub fn issue_machine_token(
     ))
 }
 
-/// The account of a request with a machine token.
+/// The account that a request with a machine token authenticates.
 fn machine(app: &App, request: &Request) -> Option<String> {
     let token = request.header("authorization")?.strip_prefix("Bearer ")?.strip_prefix(MARK)?;
     let claims = app.signer.verify(token)?;

@@ -76,7 +76,7 @@ pub fn route(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Resul
     }
 }
 
-/// Base URL of the imitation, without a trailing slash; also the issuer of its ID tokens.
+/// Base URL of the Google emulator, without a trailing slash; also the issuer of its ID tokens.
 pub fn base_url(request: &Request) -> String {
     format!("{}/{PATH_PREFIX}", request.origin)
 }
@@ -111,7 +111,7 @@ pub fn throttle_response(retry_after: Option<u32>) -> WireResponse {
     }
 }
 
-/// The response for a planted refusal.
+/// The response for an injected error.
 pub fn error_response(status: u16, reason: &str) -> WireResponse {
     let domain =
         if reason.contains("LimitExceeded") || reason == "quotaExceeded" { "usageLimits" } else { "global" };

@@ -1,4 +1,4 @@
-//! Notifications of Google's channels: they say that something changed, but not what.
+//! Push notifications of Google's channels, which report that a calendar changed but not which event.
 
 use domain::Timestamp;
 
@@ -30,7 +30,7 @@ pub(crate) fn outgoing_notices<'a>(
     })
 }
 
-/// The headers of a notification. The first one of a channel only says that it is open.
+/// The headers of a notification. The first notification of a channel only confirms that the channel is open.
 fn headers(channel: &Channel, count: u64, notice: &ChangeNotice) -> Vec<(&'static str, String)> {
     let first = notice.change == "sync";
     let number = if first { 1 } else { count + 1 };

@@ -17,7 +17,7 @@ border-radius:1.2rem;background:#0b57d0;color:#fff;cursor:pointer}form{margin:1r
 form[data-refuse] button{background:#fff;color:#0b57d0}.many{max-height:22rem;overflow:auto}\
 input[type=text]{font:inherit;width:100%;box-sizing:border-box}";
 
-/// Maximum number of accounts listed; others can be typed.
+/// Maximum number of accounts listed on the page; the user can type the address of any other account.
 const LISTED: usize = 60;
 
 fn page(status: u16, title: &str, content: &str) -> WireResponse {
@@ -26,19 +26,19 @@ fn page(status: u16, title: &str, content: &str) -> WireResponse {
         format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
              content=\"width=device-width\"><title>{title} - Sandbox</title><style>{STYLE}</style></head>\n\
-             <body><div class=\"ribbon\">Sandbox: an imitation of Google sign-in. No real account is used.</div>\n\
+             <body><div class=\"ribbon\">Sandbox: an emulation of Google sign-in. No real account is used.</div>\n\
              <main><h1>{title}</h1>\n{content}</main></body></html>\n"
         ),
     )
 }
 
-/// A page that ends the flow with an error.
+/// An error page, which ends the sign-in or consent flow.
 pub fn error_page(status: u16, code: &str, text: &str) -> WireResponse {
     let content = format!("<p>{}</p><p><small>Error {status}: {}</small></p>\n", escape(text), escape(code));
     page(status, "Access blocked", &content)
 }
 
-/// Asks which account signs in; the first one is preselected.
+/// The page on which the user selects an account; the first account is preselected.
 pub fn account_page(
     path: &str,
     flow: &str,
@@ -70,7 +70,7 @@ pub fn account_page(
     page(200, "Choose an account", &content)
 }
 
-/// Lists the requested scopes, each of which can be deselected.
+/// The page that lists the requested scopes, each of which the user can deselect.
 pub fn consent_page(
     path: &str,
     flow: &str,

@@ -1,4 +1,4 @@
-//! The state of the imitation of Google beside organisations and events: service accounts, their permissions, channels,
+//! The state of the Google emulator besides organisations and events: service accounts, their permissions, channels,
 //! and the order in which calendars changed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,10 +10,10 @@ use uuid::Uuid;
 use super::iam::ManagedKey;
 use crate::store::CalendarKey;
 
-/// All of Google's state.
+/// The complete state of the Google emulator.
 #[derive(Debug, Default)]
 pub struct State {
-    /// Service accounts by their addresses.
+    /// Service accounts by their email addresses.
     pub accounts: BTreeMap<String, ServiceAccount>,
     /// Domain-wide delegations by organisation and numeric client id.
     pub delegations: BTreeMap<(Uuid, String), Delegation>,
@@ -23,7 +23,7 @@ pub struct State {
     pub domains: BTreeMap<(Uuid, String), bool>,
     /// Domains of accounts, if not their organisation's own; by directory id.
     pub hosted: BTreeMap<String, String>,
-    /// Directory ids of accounts under whose addresses somebody else signs in.
+    /// Directory ids of accounts whose email addresses another person uses to sign in.
     pub namesakes: BTreeSet<String>,
     /// Organisations that another one resells, whose administrators see their directories.
     pub resold: BTreeSet<(Uuid, Uuid)>,
@@ -43,20 +43,20 @@ pub enum Change {
     Channel(Channel),
     /// A channel was stopped.
     ChannelGone(String),
-    /// A further domain of an organisation, and whether it is verified.
+    /// A secondary domain of an organisation, and whether it is verified.
     Domain(Uuid, String, bool),
     /// An account in a domain that is not its organisation's own.
     Hosted(String, String),
     /// The first organisation resells the second.
     Resold(Uuid, Uuid),
-    /// Somebody else has a Google account under the address of this one.
+    /// Another person has a Google account with the email address of this account.
     Namesake(String),
 }
 
 /// A service account of a vendor's or a customer's project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceAccount {
-    /// The account's address.
+    /// The account's email address.
     pub email: String,
     /// The numeric client id.
     pub client_id: String,
@@ -67,12 +67,12 @@ pub struct ServiceAccount {
     /// Whether the account was disabled.
     #[serde(default)]
     pub disabled: bool,
-    /// The key that Google keeps for the account; `None` if it signs with its owner's keys.
+    /// The key that Google keeps for the account; `None` if the account's owner keeps the keys.
     #[serde(default)]
     pub managed: Option<ManagedKey>,
 }
 
-/// What an administrator permits a client.
+/// The scopes that an administrator authorised for a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delegation {
     /// The permissions granted, as scope URLs.

@@ -20,35 +20,35 @@ pub enum InvitationResponse {
     Accepted,
     /// The invitation is refused.
     Declined,
-    /// The response is outstanding.
+    /// The attendee has not responded yet.
     NotResponded,
 }
 
-/// How an event blocks a calendar.
+/// Free/busy status of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ShowAs {
     /// The time stays free.
     Free,
-    /// The time may still be given up.
+    /// The time is tentatively blocked.
     Tentative,
-    /// The time is taken.
+    /// The time is blocked.
     Busy,
-    /// The time is taken and the person is out of the office.
+    /// The time is blocked because the person is out of the office.
     Oof,
     /// The time stays free and the person works elsewhere.
     WorkingElsewhere,
-    /// The client did not say whether the time is taken.
+    /// The client did not specify a free/busy status.
     Unknown,
 }
 
-/// How an attendee takes part in an event.
+/// The role in which an attendee takes part in an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum AttendeeRole {
-    /// A person who has to come.
+    /// A person whose attendance is required.
     Required,
-    /// A person who may come.
+    /// A person whose attendance is optional.
     Optional,
     /// A room or a piece of equipment.
     Resource,
@@ -69,7 +69,7 @@ pub struct Attendee {
     /// The invited name and mail address.
     #[serde(flatten)]
     pub party: NamedAddress,
-    /// Whether the attendee must come, may come, or is a room.
+    /// Whether the attendee is required, optional, or a room.
     pub part: AttendeeRole,
     /// The response so far.
     pub response: InvitationResponse,
@@ -94,11 +94,11 @@ pub struct Event {
     pub body: String,
     /// Start and end, in UTC.
     pub range: TimeRange,
-    /// The zone names in which start and end were given.
+    /// The names of the time zones in which the client specified start and end.
     pub zones: (String, String),
-    /// Whether the event covers whole days.
+    /// Whether this is an all-day event.
     pub all_day: bool,
-    /// The place, as the client sent it.
+    /// The location, as the client sent it.
     pub location: Option<serde_json::Value>,
     /// The organiser's name and address.
     pub organizer: NamedAddress,
@@ -110,7 +110,7 @@ pub struct Event {
     pub response: InvitationResponse,
     /// The time of the owner's response; `None` before it.
     pub responded_at: Option<Timestamp>,
-    /// How the event blocks the calendar.
+    /// Free/busy status of the event.
     pub show_as: ShowAs,
     /// `normal`, `personal`, `private` or `confidential`.
     pub sensitivity: String,
@@ -121,7 +121,7 @@ pub struct Event {
     /// The online meeting; `None` if none was requested.
     #[serde(default)]
     pub meeting: Option<Meeting>,
-    /// Members stored as received: importance, reminder and the like.
+    /// Fields that are stored as received, such as importance and reminder.
     pub extra: BTreeMap<String, serde_json::Value>,
     /// When this copy was created.
     pub created_at: Timestamp,
@@ -132,7 +132,7 @@ pub struct Event {
 /// The online meeting of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meeting {
-    /// When people can join.
+    /// The time from which the meeting can be joined.
     pub ready_at: Timestamp,
     /// The client's id of the request for the meeting; `None` for providers without one.
     pub request: Option<String>,
@@ -161,7 +161,7 @@ impl Event {
     }
 }
 
-/// A response that a room still has to give.
+/// A response of a room that has not been sent yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingResponse {
     /// The id of the organisation.
@@ -199,7 +199,7 @@ pub enum MailKind {
     Request,
     /// Announces a change.
     Update,
-    /// Announces that the meeting does not take place.
+    /// Announces that the meeting is cancelled.
     Cancel,
     /// Responds to an invitation.
     Response,
@@ -232,7 +232,7 @@ pub struct Subscription {
     pub expires_at: Timestamp,
 }
 
-/// An Exchange pull subscription: keeps the events of a calendar until the client asks for them.
+/// An Exchange pull subscription: keeps the change events of a calendar until the client requests them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PullSubscription {
     /// The subscription's primary key, which GetEvents names.
@@ -241,7 +241,7 @@ pub struct PullSubscription {
     pub owner: (Uuid, String),
     /// The kinds of events to report.
     pub kinds: Vec<String>,
-    /// How many minutes the subscription lives after the last GetEvents.
+    /// Lifetime of the subscription after the last GetEvents, in minutes.
     pub timeout_minutes: i64,
     /// The value of [`crate::history::History::epoch`] at its creation.
     pub epoch: u64,

@@ -18,7 +18,7 @@ pub struct Application {
     /// When the secret expires; `None` for never.
     #[serde(default)]
     pub secret_expires_at: Option<Timestamp>,
-    /// The URLs to which browsers may be sent back, compared as text.
+    /// The redirect URIs of the application, compared as strings.
     pub redirect_uris: Vec<String>,
     /// The certificates (DER, base64) whose keys may sign client assertions.
     pub certificates: Vec<String>,
@@ -122,12 +122,12 @@ pub struct Mailbox {
     pub admin: bool,
     /// Where the mailbox is hosted.
     pub hosting: Hosting,
-    /// Whether applications may reach the mailbox.
+    /// Whether applications can access the mailbox.
     pub in_scope: bool,
-    /// Whether others only see when the owner is busy.
+    /// Whether other users see only when the owner is busy.
     #[serde(default)]
     pub hides_details: bool,
-    /// Whether the calendar may have online meetings.
+    /// Whether the calendar permits online meetings.
     #[serde(default = "yes")]
     pub online_meetings: bool,
     /// The details of a room; only with [`MailboxPurpose::Room`].
@@ -148,7 +148,7 @@ pub enum MailboxPurpose {
     User,
     /// The mailbox is shared by several people.
     Shared,
-    /// A bookable place: nobody uses the mailbox.
+    /// The mailbox belongs to a bookable room.
     Room,
 }
 
@@ -162,26 +162,27 @@ pub enum Hosting {
     None,
     /// The mailbox is on a server of the organisation.
     OnPrem,
-    /// The mailbox is in the cloud or on a server, but the account is disabled and Exchange admits nobody.
+    /// The mailbox is in the cloud or on a server, but the account is disabled and Exchange refuses all access.
     Disabled,
 }
 
 /// The details of a room, and how it responds to invitations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Room {
-    /// Number of people the room holds; `None` if the directory does not say.
+    /// Number of seats; `None` if the directory does not list it.
     pub capacity: Option<u32>,
-    /// Where the room is; `None` if the directory does not say.
+    /// Building of the room; `None` if the directory does not list it.
     pub building: Option<String>,
-    /// The storey, as the directory numbers it; `None` if the directory does not say.
+    /// Floor number; `None` if the directory does not list it.
     pub floor: Option<i32>,
-    /// What the directory lists as available in the room.
+    /// Equipment of the room, as listed in the directory.
     pub equipment: Vec<String>,
-    /// Whether the room responds by itself.
+    /// Whether the room responds automatically.
     pub auto_accept: bool,
     /// Whether the room accepts overlapping meetings.
     pub allow_conflicts: bool,
-    /// The address of the person who decides: until then the room's response is tentative. `None` for nobody.
+    /// The email address of the person who approves the room's meetings; until a decision, the room's response is
+    /// tentative. `None` if no approval is needed.
     #[serde(default)]
     pub approver: Option<String>,
     /// Whether the room's calendar shows the organiser's name in place of the title.
@@ -193,7 +194,8 @@ fn yes() -> bool {
     true
 }
 
-/// What an organisation granted an application. The record exists only if the service principal does.
+/// The permissions that an organisation granted to an application. The record exists only as long as the service
+/// principal exists.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Consent {
@@ -201,7 +203,7 @@ pub struct Consent {
     pub roles: BTreeSet<String>,
     /// When new tokens begin to contain the permissions.
     pub effective_at: Option<Timestamp>,
-    /// Delegated permissions granted for everybody.
+    /// Delegated permissions granted for all users.
     pub scopes: BTreeSet<String>,
     /// Delegated permissions granted by single accounts, by directory id.
     pub by_account: BTreeMap<String, BTreeSet<String>>,

@@ -1,4 +1,4 @@
-//! Authorisation codes and tokens issued at people's sign-ins.
+//! Authorisation codes and refresh tokens issued when users sign in.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 pub struct AuthorisationCode {
     /// The grant for which the code is exchanged.
     pub grant: Grant,
-    /// The URL to which the browser was sent back.
+    /// The redirect URI to which the browser was redirected.
     pub redirect_uri: String,
     /// The PKCE challenge (S256); `None` if the client sent none.
     pub challenge: Option<String>,

@@ -1,7 +1,7 @@
 //! The state of the sandbox: organisations, mailboxes, events, consents, tokens.
 //!
-//! Plain records without rules. They are written to the log of [`crate::store`] unchanged, so their members must
-//! never be renamed.
+//! Plain records without rules. They are written to the log of [`crate::store`] unchanged, so their fields must never
+//! be renamed.
 
 mod calendar;
 mod directory;

@@ -1,4 +1,4 @@
-//! The service account by which Muster reaches an organisation's Exchange server.
+//! The service account with which Muster accesses an organisation's Exchange server.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,6 @@ pub struct TechnicalAccount {
     pub user: String,
     /// Password of the account, in clear text.
     pub password: String,
-    /// Whether the account holds the role ApplicationImpersonation.
+    /// Whether the account has the role ApplicationImpersonation.
     pub impersonates: bool,
 }

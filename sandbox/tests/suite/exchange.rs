@@ -11,7 +11,7 @@ const USER: &str = "svc@acme.test";
 const PASSWORD: &str = "made for this test only";
 const ZONE: &str = "W. Europe Standard Time";
 
-/// The sandbox with a technical account.
+/// The sandbox with a service account.
 async fn setup() -> Setup {
     let setup = Setup::new().await;
     let path = format!("organisations/{}/technical-account", setup.tenant);

@@ -1,7 +1,7 @@
-//! Authenticates tokens issued by a tenant's own OpenID issuer and sent to the API directly.
+//! Authenticates access tokens and ID tokens issued by a tenant's own OpenID issuer and sent to the API directly.
 //!
-//! Before the token is verified, two of its claims serve to find the issuer's registration: the issuer, and the
-//! audience if it is the one that Muster assigns to a tenant. Everything else is checked against the registration.
+//! Before the token is verified, two of its claims are used to find the issuer's registration: the issuer, and the
+//! audience if it is the one that Muster assigned to a tenant. All other claims are checked against the registration.
 
 use std::collections::BTreeSet;
 
@@ -54,7 +54,7 @@ impl Access {
         (foreign.iss != self.issuer()).then_some(foreign)
     }
 
-    /// Authenticates an issuer's token; returns the user to whom it belongs.
+    /// Authenticates a token of a tenant's own issuer; returns the user to whom it belongs.
     pub(super) async fn authenticate_external(
         &self,
         token: &str,
@@ -84,7 +84,7 @@ impl Access {
         Ok(Authenticated { caller, expires_at: Some(claims.expires_at()) })
     }
 
-    /// The tenant named by the request or, without one, by the token's audience.
+    /// The tenant that the request specifies or, if it specifies none, that of the token's audience.
     fn tenant_meant(
         &self,
         foreign: &UnverifiedToken,

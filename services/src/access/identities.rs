@@ -1,8 +1,8 @@
-//! Cache of authentication results on this node.
+//! Cache of authentication results on one node.
 //!
-//! An entry is valid for a few seconds at most. It is discarded immediately, on every node, when a key, token, user,
-//! role or assignment changes: the change is published after its commit, and every look-up first processes published
-//! changes. If messages are lost because Redis is down, entries still expire after those few seconds.
+//! A cache entry is valid for a few seconds at most. It is discarded immediately, on every node, when a key, token,
+//! user, role or assignment changes: the change is published after its commit, and every look-up first processes
+//! published changes. If messages are lost because Redis is down, entries still expire after those few seconds.
 
 use std::{
     collections::HashMap,
@@ -22,30 +22,31 @@ use uuid::Uuid;
 
 use crate::{Caller, Services};
 
-/// How long an entry is valid.
+/// How long a cached authentication result is valid.
 const HOLDS_FOR: Duration = Duration::seconds(5);
-/// Maximum number of entries.
+/// Maximum number of cached authentication results.
 const CALLERS: u64 = 10_000;
-/// Maximum number of recently seen credentials that are remembered.
+/// Maximum number of recently seen credentials that are kept for attributing requests.
 const FAMILIAR: u64 = 50_000;
 const FAMILIAR_FOR: std::time::Duration = std::time::Duration::from_hours(1);
-/// Maximum number of tenants whose last change is remembered; beyond it, a change invalidates all tenants' entries.
+/// Maximum number of tenants whose last access change is recorded; above it, a change invalidates the entries of all
+/// tenants.
 const TENANTS: usize = 10_000;
-/// Topic of changes. They belong to the installation, so their tenant is nil and the payload names the tenant
-/// concerned.
+/// Fan-out topic of access changes. The changes belong to the installation, so their tenant is nil and the payload
+/// names the affected tenant.
 const TOPIC: &str = "access";
 
-/// Scope of a change of access.
+/// Whose access a change affects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessChange {
     /// Access of one tenant's users changed.
     Tenant(Id<ids::Tenant>),
-    /// Any caller's access may have changed: a vendor key or a signing key changed, or messages may have been lost.
+    /// Any caller's access may have changed: a vendor key or signing key changed, or messages may have been lost.
     Everybody,
 }
 
 impl AccessChange {
-    /// Whether the change may affect a caller who acts for this tenant, or for no tenant.
+    /// Whether the change may affect a caller who acts within this tenant, or within no tenant.
     pub fn concerns(self, tenant: Option<Id<ids::Tenant>>) -> bool {
         match self {
             Self::Everybody => true,
@@ -69,7 +70,7 @@ impl AccessChange {
     }
 }
 
-/// Digest of a request's credential and of the tenant that it names.
+/// Digest of a request's credential and of the tenant that the request specifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct CredentialDigest([u8; 32]);
 
@@ -131,14 +132,14 @@ impl IdentityCache {
         self.up_to_date().now
     }
 
-    /// The cached result, if it is still valid and no later change could have invalidated it.
+    /// The cached authentication result, if it is still valid and no later change could have invalidated it.
     pub(super) fn get(&self, presented: CredentialDigest, now: Timestamp) -> Option<Authenticated> {
         let known = self.known.get(&presented)?;
         let holds = (known.read_at..known.read_at + HOLDS_FOR).contains(&now);
         (holds && self.is_unchanged(&known, now)).then_some(known.by)
     }
 
-    /// Whether a credential has not expired and no change since it was read could have invalidated it.
+    /// Whether a credential has not expired and no access change since it was read could have invalidated it.
     fn is_unchanged(&self, known: &CachedIdentity, now: Timestamp) -> bool {
         let changes = self.up_to_date();
         let tenant = known.by.caller.tenant().and_then(|tenant| changes.tenants.get(&tenant).copied());
@@ -146,7 +147,7 @@ impl IdentityCache {
         is_in_time && known.epoch >= changes.everybody.max(tenant.unwrap_or_default())
     }
 
-    /// Caches a result that was read after `epoch` was obtained.
+    /// Caches an authentication result that was read after `epoch` was obtained.
     pub(super) fn insert(
         &self,
         presented: CredentialDigest,
@@ -159,8 +160,8 @@ impl IdentityCache {
         self.known.insert(presented, known);
     }
 
-    /// The caller last seen with this credential, up to an hour ago, unless a change since then could have invalidated
-    /// it.
+    /// The caller last authenticated with this credential, up to an hour ago, unless an access change since then could
+    /// have invalidated it.
     pub(super) fn find_recent_caller(&self, presented: CredentialDigest, now: Timestamp) -> Option<Caller> {
         let known = self.familiar.get(&presented)?;
         self.is_unchanged(&known, now).then_some(known.by.caller)
@@ -194,7 +195,7 @@ impl Changes {
     }
 }
 
-/// Stream of all changes of access from now on, on any node.
+/// Stream of all future access changes on any node.
 pub(super) fn watch_changes(services: &Services) -> impl Stream<Item = AccessChange> + Send + use<> {
     let subscription = services.queue.fanout.subscribe(Id::nil(), TOPIC);
     stream::unfold(subscription, |mut subscription| async move {

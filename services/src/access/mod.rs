@@ -1,8 +1,8 @@
-//! Authentication: turns the credentials of a request into a caller, and issues access tokens.
+//! Authentication: determines the caller of a request from its credentials, and issues access tokens.
 //!
-//! A token identifies its bearer but grants no rights: roles are read from the database and cached for seconds at
-//! most ([`identities`]), so that removing a role takes effect at once. Every transport authenticates before any
-//! resolver runs, and a socket again before every operation and event.
+//! A token identifies its bearer but grants no permissions: roles are read from the database and cached for seconds at
+//! most ([`identities`]), so that removing a role takes effect immediately. Every transport authenticates before any
+//! resolver is executed, and a WebSocket again before every operation and event.
 
 mod external;
 mod identities;
@@ -25,24 +25,24 @@ use self::identities::CredentialDigest;
 use crate::{Caller, Error, Result, caller::PresentedCredential, keys, proof::Anyone, roles};
 
 crate::noun! {
-    /// Callers' identities: keys, tokens and roles.
+    /// Authentication of callers by API keys and tokens.
     Access
 }
 
 /// An authenticated caller and how long the authentication is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authenticated {
-    /// The authenticated caller, or the anonymous one.
+    /// The authenticated caller, or the anonymous caller.
     pub caller: Caller,
     /// When the credential expires; `None` if it does not.
     pub expires_at: Option<Timestamp>,
 }
 
 impl Access {
-    /// Authenticates the header `Authorization` for the tenant that the request names in `Muster-Tenant`.
+    /// Authenticates the `Authorization` header for the tenant that the request specifies in `Muster-Tenant`.
     ///
-    /// A request without credentials has the anonymous caller, whom each use case refuses on its own. Every kind of
-    /// invalid credential is refused with the same error.
+    /// The caller of a request without credentials is anonymous; each use case decides whether to refuse that caller.
+    /// Every kind of invalid credential is refused with the same error.
     pub async fn authenticate(
         &self,
         _by: Anyone,
@@ -66,7 +66,7 @@ impl Access {
         Ok(known)
     }
 
-    /// The result of [`Access::authenticate`] if this node has cached it; never queries the database.
+    /// The result of [`Access::authenticate`] if it is cached on this node; never queries the database.
     pub fn authenticate_from_cache(
         &self,
         _by: Anyone,
@@ -81,7 +81,7 @@ impl Access {
     }
 
     /// The caller who presented this credential within the last hour, if it was valid then. Used only to attribute a
-    /// request to queues and quotas before it is authenticated; grants no rights.
+    /// request to queues and quotas before it is authenticated; grants no permissions.
     pub fn find_recent_caller(
         &self,
         _by: Anyone,
@@ -92,7 +92,7 @@ impl Access {
         self.services.identities.find_recent_caller(presented, self.services.now())
     }
 
-    /// Reads the caller's current permissions again, because those of users may change during a subscription.
+    /// Reads the caller's current permissions again, because a user's permissions may change during a subscription.
     pub async fn refresh_caller(&self, caller: &Caller) -> Result<Caller> {
         let (CallerKind::User(user), Some(tenant)) = (caller.kind(), caller.tenant()) else {
             return Ok(caller.clone());
@@ -104,7 +104,7 @@ impl Access {
             .with_credential(caller.credential()))
     }
 
-    /// Stream of changes to callers' permissions on any node. A socket authenticates again when a change concerns its
+    /// Stream of changes to callers' permissions on any node. A WebSocket authenticates again when a change affects its
     /// caller.
     pub fn watch_changes(&self, _by: Anyone) -> impl Stream<Item = AccessChange> + Send + use<> {
         identities::watch_changes(&self.services)
@@ -123,7 +123,7 @@ impl Access {
         Ok(Authenticated { caller, expires_at: key.expires_at })
     }
 
-    /// The tenant that a vendor's request names, if it exists and the key may act for it.
+    /// The tenant that a vendor's request specifies, if it exists and the key may be used for it.
     async fn known_tenant(&self, text: &str, only: Option<Id<ids::Tenant>>) -> Result<Id<ids::Tenant>> {
         let unknown = || Error::not_found("tenant");
         let id: Id<ids::Tenant> = text.trim().parse().map_err(|_| unknown())?;

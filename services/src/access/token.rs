@@ -1,33 +1,36 @@
-//! Access tokens: signed, recorded by their `jti`, listed and revoked.
+//! Access tokens: signed, recorded by their `jti` claim, listed and revoked.
 //!
-//! A token is a JWT (RFC 7519) of the profile for access tokens (RFC 9068). It is valid only while its record exists
-//! and is not revoked; expired records are pruned.
+//! A token is a JWT (RFC 7519) according to the profile for access tokens (RFC 9068). It is valid only while its record
+//! exists and is not revoked; expired records are pruned.
 
-use std::{collections::BTreeMap, time::Duration};
+mod revocation;
+
+use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{Id, Permission, Timestamp, access::Denied, ids, may};
 use entity::access_token::{ActiveModel, Column, Entity, Model};
 use jsonwebtoken::{Algorithm, Header, Validation};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Access;
 use uuid::Uuid;
 
+pub(crate) use self::revocation::revoke_exceeding_requester;
 use crate::{
     Error, Page, PageArgs, Refusal, Result, System, Tx,
     audit::{AuditFacts, OPERATOR_ACTOR},
     keys::{self, SigningKey},
     page,
-    proof::{Member, OwnOr, Staff},
+    proof::{OwnOr, Staff},
     roles,
 };
 
-/// Audience of access tokens.
+/// The `aud` claim of Muster's access tokens.
 const AUDIENCE: &str = "muster";
-/// Media type in the header `typ` (RFC 9068 section 2.1); no other kind of JWT is accepted as an access token.
+/// Media type in the `typ` header (RFC 9068 section 2.1); no other kind of JWT is accepted as an access token.
 const TYPE: &str = "at+jwt";
 /// Tolerated difference between the clocks of two machines, in seconds.
 pub(crate) const LEEWAY_SECONDS: i64 = 30;
@@ -37,9 +40,9 @@ pub(crate) const LEEWAY_SECONDS: i64 = 30;
 pub struct AccessToken {
     /// Identifier by which the token is listed and revoked.
     pub id: Id<ids::AccessToken>,
-    /// The token itself, for the header `Authorization` after `Bearer`.
+    /// The token itself, to be sent in the `Authorization` header after `Bearer`.
     pub token: String,
-    /// When the token expires.
+    /// From this time on the token is refused.
     pub expires_at: Timestamp,
 }
 
@@ -82,7 +85,7 @@ pub(crate) enum TokenOrigin<'a> {
     Vendor(&'a Staff),
     /// Requested by the operator.
     Operator,
-    /// The user signed in through this issuer.
+    /// Issued because the user signed in through this issuer.
     SignIn(Id<ids::OpenIdIssuer>),
 }
 
@@ -96,7 +99,7 @@ impl Access {
     /// Issues an access token for a user of a tenant. Only the vendor's staff may do so, with a key that has every
     /// permission of the user, because the bearer of the token can do everything that the user can.
     ///
-    /// Without a lifetime the token lasts as long as the settings allow.
+    /// If no lifetime is specified, the token has the maximum lifetime in the settings.
     pub async fn issue(
         &self,
         by: &Staff,
@@ -111,7 +114,9 @@ impl Access {
             let refusal = Refusal::new("TOKEN_LIFETIME", message).at("lifetimeSeconds");
             return Err(refusal.exceeding(longest.as_secs(), lifetime.as_secs()).into());
         }
-        let signer = self.signer_for(lifetime).await?;
+        // A token ends no later than the key that issued it.
+        let left = self.services.keys().remaining_lifetime(by).await?;
+        let signer = self.signer_for(left.map_or(lifetime, |left| left.min(lifetime))).await?;
         // Locked, or the user could be given permissions before there is a token to revoke.
         let (mut tx, _) = self.services.begin_locked(tenant).await?;
         let held = roles::permissions_in_tx(tx.conn(), tenant, user).await?;
@@ -141,8 +146,8 @@ impl Access {
         Ok(token)
     }
 
-    /// Creates a signer for tokens with this lifetime; defaults to the maximum. Call it before beginning a
-    /// transaction, because creating a key needs a transaction of its own.
+    /// Creates a signer for tokens with this lifetime; defaults to the maximum. Call it before beginning a transaction,
+    /// because creating a signing key needs a transaction of its own.
     pub(crate) async fn signer_for(&self, lifetime: impl Into<Option<Duration>>) -> Result<TokenSigner> {
         let lifetime = lifetime.into().unwrap_or(self.services.settings.token_lifetime);
         Ok(TokenSigner { key: self.services.keys().signing_key().await?, lifetime })
@@ -186,78 +191,12 @@ impl Access {
         Ok(AccessToken { id, token, expires_at })
     }
 
-    /// Revokes the tokens and codes that one user, or every user, obtained by signing in through an issuer; called when
-    /// that way of signing in ends.
-    pub(crate) async fn revoke_from_issuer(
-        tx: &mut Tx,
-        issuer: Id<ids::OpenIdIssuer>,
-        user: Option<Id<ids::User>>,
-    ) -> Result<()> {
-        let mut statement = entity::access_token::update(tx.tenant())
-            .filter(Column::IssuerId.eq(issuer))
-            .filter(Column::RevokedAt.is_null())
-            .col_expr(Column::RevokedAt, Expr::value(tx.now()));
-        if let Some(user) = user {
-            statement = statement.filter(Column::UserId.eq(user));
-        }
-        statement.exec(tx.conn()).await?;
-        end_codes(tx, Some(issuer), user).await?;
-        tx.notify_access_changed();
-        Ok(())
-    }
-
     /// Unexpired and recently expired access tokens of the proof's user, including revoked ones.
     pub async fn tokens(&self, by: &OwnOr<may::UserView>, args: PageArgs) -> Result<Page<Model>> {
         let (tenant, user) = (by.tenant(), by.user());
         let txn = self.services.read(tenant).await?;
         let tokens = entity::access_token::of(tenant).filter(Column::UserId.eq(user));
         page::read_page(tokens, Column::Id, args, &txn).await
-    }
-
-    /// Revokes the given access tokens of the proof's user, or all if `None`, and closes the sockets opened with them
-    /// on every node. Returns how many valid tokens issued by Muster were revoked. Revoking all also invalidates
-    /// unused sign-in codes and the tokens that the tenant's own issuers have issued to the user so far.
-    ///
-    /// To act on another user, the caller also needs every permission of that user, so that nobody can lock out a user
-    /// with more permissions.
-    pub async fn revoke(
-        &self,
-        by: &OwnOr<may::UserEdit>,
-        tokens: Option<&[Id<ids::AccessToken>]>,
-    ) -> Result<u64> {
-        // Locked: a code could be exchanged between the look at the tokens and their end.
-        let (mut tx, _) = self.services.begin_locked(by.tenant()).await?;
-        let user = by.user();
-        let held = roles::permissions_in_tx(tx.conn(), by.tenant(), user).await?;
-        if !by.is_own() {
-            let held = held.ok_or_else(|| Error::not_found("user"))?;
-            roles::require_revocable_by(by, &held)?;
-        }
-        let mut statement = entity::access_token::update(tx.tenant())
-            .filter(Column::UserId.eq(user))
-            .filter(Column::RevokedAt.is_null())
-            // A token is accepted a little longer than it lasts.
-            .filter(Column::ExpiresAt.gt(tx.now() - chrono::Duration::seconds(LEEWAY_SECONDS)))
-            .col_expr(Column::RevokedAt, Expr::value(tx.now()));
-        if let Some(tokens) = tokens {
-            statement = statement.filter(Column::Id.is_in(tokens.iter().copied()));
-        }
-        let revoked = statement.exec(tx.conn()).await?.rows_affected;
-        if tokens.is_none() {
-            end_codes(&tx, None, Some(user)).await?;
-            end_foreign_tokens(&tx, user).await?;
-        } else if revoked == 0 {
-            return Ok(0);
-        }
-        tx.notify_access_changed();
-        tx.audit(
-            &by.actor(),
-            "token.revoke",
-            user.to_string(),
-            json!({ "tokens": tokens, "revoked": revoked }),
-        );
-        tx.commit().await?;
-        Ok(revoked)
     }
 
     fn claims(&self, tenant: Id<ids::Tenant>, user: Id<ids::User>, lifetime: Duration) -> Claims {
@@ -298,9 +237,9 @@ impl Access {
     }
 }
 
-/// The header of a token. Only headers exactly like ours are accepted: members that contain a key or change the
-/// interpretation (`jwk`, `crit`, `b64`, `zip`, `cty`) and duplicates are refused, so that none of them has to be
-/// understood.
+/// The header of a JWT. Only headers with exactly the members of Muster's own tokens are accepted: members that contain
+/// a key or change the interpretation (`jwk`, `crit`, `b64`, `zip`, `cty`) and duplicates are refused, so that Muster
+/// need not interpret them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
@@ -315,7 +254,7 @@ impl Head {
         serde_json::from_slice(&bytes).ok()
     }
 
-    /// The key that it names, if it is of our type and names our algorithm.
+    /// The id of the signing key, if it is of the expected type and the header specifies the expected algorithm.
     fn key(&self) -> Option<Id<ids::SigningKey>> {
         let typ = self.typ.to_ascii_lowercase();
         let is_ours = typ.strip_prefix("application/").unwrap_or(&typ) == TYPE && self.alg == "EdDSA";
@@ -323,62 +262,6 @@ impl Head {
         // An id has several forms, and ours is one of them.
         (is_ours && key.to_string() == self.kid).then_some(Id::from_uuid(key))
     }
-}
-
-/// Invalidates sign-in codes that have not been exchanged yet.
-async fn end_codes(
-    tx: &Tx,
-    issuer: Option<Id<ids::OpenIdIssuer>>,
-    user: Option<Id<ids::User>>,
-) -> Result<()> {
-    use entity::sign_in::{Column, update};
-    let mut statement = update(tx.tenant())
-        .filter(Column::CodeHash.is_not_null())
-        .filter(Column::RedeemedAt.is_null())
-        .col_expr(Column::RedeemedAt, Expr::value(tx.now()));
-    if let Some(issuer) = issuer {
-        statement = statement.filter(Column::IssuerId.eq(issuer));
-    }
-    if let Some(user) = user {
-        statement = statement.filter(Column::UserId.eq(user));
-    }
-    statement.exec(tx.conn()).await?;
-    Ok(())
-}
-
-/// Revokes the tokens of users who now hold a permission that the requester of the token lacks; the requester could
-/// otherwise act with more permissions than their own. Called after every change that gives users permissions, within
-/// its transaction.
-pub(crate) async fn revoke_exceeding_requester(
-    tx: &mut Tx,
-    by: &Member,
-    users: &[Id<ids::User>],
-) -> Result<()> {
-    let live = entity::access_token::of(tx.tenant())
-        .filter(Column::UserId.is_in(users.iter().copied()))
-        .filter(Column::IssuedWith.is_not_null())
-        .filter(Column::RevokedAt.is_null())
-        .filter(Column::ExpiresAt.gt(tx.now() - chrono::Duration::seconds(LEEWAY_SECONDS)));
-    let mut outgrown: BTreeMap<Id<ids::User>, Vec<Id<ids::AccessToken>>> = BTreeMap::new();
-    for token in live.all(tx.conn()).await? {
-        let held = roles::permissions_in_tx(tx.conn(), tx.tenant(), token.user_id).await?.unwrap_or_default();
-        let issued_with = token.issued_with.as_ref().map(roles::parse_permissions).unwrap_or_default();
-        if !held.is_subset(&issued_with) {
-            outgrown.entry(token.user_id).or_default().push(token.id);
-        }
-    }
-    for (user, tokens) in outgrown {
-        entity::access_token::update(tx.tenant())
-            .filter(Column::Id.is_in(tokens.iter().copied()))
-            .col_expr(Column::RevokedAt, Expr::value(tx.now()))
-            .exec(tx.conn())
-            .await?;
-        tx.notify_access_changed();
-        let facts =
-            json!({ "tokens": tokens, "revoked": tokens.len(), "because": "the user was given permissions" });
-        tx.audit(&by.actor(), "token.revoke", user.to_string(), facts);
-    }
-    Ok(())
 }
 
 /// Whether a token was issued by this installation, and neither it nor the vendor key that requested it has been
@@ -393,17 +276,6 @@ pub(super) async fn is_token_in_force(conn: &impl ConnectionTrait, claims: &Clai
     }
 }
 
-/// Invalidates all tokens that the tenant's own issuers have issued to a user so far.
-async fn end_foreign_tokens(tx: &Tx, user: Id<ids::User>) -> Result<()> {
-    use entity::tenant_user::{Column, update};
-    update(tx.tenant())
-        .filter(Column::Id.eq(user))
-        .col_expr(Column::TokensSince, Expr::value(tx.now()))
-        .exec(tx.conn())
-        .await?;
-    Ok(())
-}
-
 /// Whether a token that the tenant's own issuer issued to a user at `issued_at` has not been revoked.
 pub(crate) async fn is_external_token_valid(
     conn: &impl ConnectionTrait,
@@ -415,7 +287,7 @@ pub(crate) async fn is_external_token_valid(
     Ok(row.is_some_and(|row| row.tokens_since.is_none_or(|since| since < issued_at)))
 }
 
-/// Whether a token that was valid before is still not revoked.
+/// Whether an access token that was valid before is still not revoked.
 pub(crate) async fn is_token_live(
     conn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,

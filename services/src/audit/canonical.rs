@@ -1,8 +1,8 @@
-//! The canonical text of an entry, over which its hash is computed.
+//! The canonical JSON of an audit entry, over which its hash is computed.
 //!
-//! It is JSON as RFC 8785 (JCS) prescribes: members sorted, no white space. All our member names are ASCII and all our
-//! numbers integers, so every JSON library that sorts members by code point produces the same text. A third party
-//! needs nothing else to verify an export; `docs/audit.md` explains how.
+//! It is JSON according to RFC 8785 (JCS): members sorted, no white space. All member names are ASCII and all numbers
+//! integers, so every JSON library that sorts members by code point produces the same string. A third party needs
+//! nothing else to verify an export; `docs/audit.md` explains how.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -15,20 +15,20 @@ use serde_json::{Map, json};
 
 use super::{CHANGED, chain_name};
 
-/// The hash that precedes the first entry of a chain.
+/// The hash that precedes the first entry of an audit chain.
 pub(super) const GENESIS_HASH: [u8; 32] = [0; 32];
 
-/// Suffixes of member names whose values are secret.
+/// Suffixes of JSON member names whose values are secret and not recorded.
 const SECRETS: [&str; 6] = ["secret", "password", "privatekey", "refreshtoken", "accesstoken", "masterkey"];
 
-/// An entry as one line of an export, with the hash of the previous entry.
+/// Formats an audit entry as one line of an export, with the hash of the previous entry.
 pub fn export_line(row: &Model, previous: &[u8]) -> String {
     let mut members = members(row, previous);
     members.insert("hash", json!(hex(row.hash.as_deref().unwrap_or_default())));
     to_canonical_json(&json!(members))
 }
 
-/// Computes the hash of an entry, given the hash of the previous one.
+/// Computes the hash of an audit entry, given the hash of the previous entry.
 pub(super) fn entry_hash(row: &Model, previous: &[u8]) -> Vec<u8> {
     digest(&SHA256, to_canonical_json(&json!(members(row, previous))).as_bytes()).as_ref().to_vec()
 }
@@ -56,7 +56,7 @@ pub(super) fn truncate_to_micros(at: Timestamp) -> Timestamp {
     at.trunc_subsecs(6)
 }
 
-/// Prepares a value for recording: removes secrets, and fractional numbers, which the two databases return
+/// Prepares a JSON value for recording: removes secrets, and fractional numbers, which the two databases return
 /// differently.
 pub(super) fn sanitize(value: Json) -> Json {
     match value {

@@ -1,8 +1,8 @@
-//! Appends entries to their chains.
+//! Appends audit entries to their hash chains.
 //!
 //! Each chain has one row for its head, which a transaction locks last. As the transaction acquires no other lock
-//! afterwards, concurrent transactions wait for each other only during a commit and never deadlock. Heads of several
-//! chains are locked in the order of their tenants.
+//! afterwards, concurrent transactions wait for each other only during a commit and never deadlock. The heads of
+//! several chains are locked in the order of their tenants.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +36,7 @@ pub(crate) struct AuditRecord {
     pub(crate) at: Timestamp,
 }
 
-/// Appends actions in order. The transaction must not acquire further locks afterwards.
+/// Appends actions to their audit chains in order. The transaction must not acquire further locks afterwards.
 pub(crate) async fn append(
     txn: &impl ConnectionTrait,
     sealer: &AuditKeyProvider,
@@ -58,7 +58,7 @@ pub(crate) async fn append(
     write(txn, ends.into_values().map(|end| reseal_head(&key, end)).collect(), rows).await
 }
 
-/// Returns the current heads of chains, locked until the transaction ends; missing chains are created.
+/// Returns the current heads of audit chains, locked until the transaction ends; missing chains are created.
 pub(super) async fn lock_heads(
     txn: &impl ConnectionTrait,
     key: &AuditKey,
@@ -96,12 +96,12 @@ async fn held(
     Ok(rows.into_iter().map(seen).collect())
 }
 
-/// Seals the head again, unless its previous seal was broken.
+/// Seals the head of an audit chain again, unless its previous seal was broken.
 pub(super) fn reseal_head(key: &AuditKey, end: audit_chain::Model) -> audit_chain::Model {
     if end.seal.is_empty() { end } else { key.seal_head(end) }
 }
 
-/// Creates the entry for an action and advances the head of its chain.
+/// Creates the audit entry for an action and advances the head of its chain.
 pub(super) fn append_entry(
     id: Id<ids::AuditEntry>,
     act: AuditRecord,
@@ -159,7 +159,7 @@ pub(super) async fn update_head(txn: &impl ConnectionTrait, end: audit_chain::Mo
     Ok(())
 }
 
-/// Inserts any number of entries in one statement, because other transactions wait for the heads meanwhile.
+/// SQL that inserts any number of audit entries in one statement, because other transactions are waiting for the heads.
 const TOGETHER: &str = "
 WITH moved AS (
     UPDATE audit_chain c SET seq = e.seq, hash = decode(e.hash, 'hex'), seal = decode(e.seal, 'hex')

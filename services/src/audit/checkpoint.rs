@@ -1,7 +1,8 @@
-//! Signed heads of chains, to be stored where nobody with write access to the database can reach them.
+//! Checkpoints: signed heads of audit chains, to be stored where nobody with write access to the database can change
+//! them.
 //!
-//! A chain reveals every manipulation except one: removing its last entries and resetting its head to an older one. A
-//! checkpoint stored elsewhere reveals that as well.
+//! An audit chain reveals every manipulation except one: removing its last entries and resetting its head to an older
+//! one. A checkpoint that is stored elsewhere reveals that as well.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::Result;
 
-/// The head of a chain at a point in time, as one line of JSON.
+/// The head of an audit chain at a point in time, as one line of JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// Version of the format.
@@ -33,7 +34,7 @@ pub struct Checkpoint {
     pub at: Timestamp,
     /// The installation's public audit key (Ed25519) in base64url.
     pub key: String,
-    /// Signature over all other members in base64url.
+    /// Signature over all other members of the checkpoint, in base64url.
     #[serde(default)]
     pub signature: String,
 }
@@ -53,7 +54,7 @@ impl Checkpoint {
         made
     }
 
-    /// The signed text: all members but the signature, as canonical JSON.
+    /// The signed string: all members except the signature, as canonical JSON.
     fn said(&self) -> String {
         let Self { v, chain, seq, hash, at, key, signature: _ } = self;
         let at = at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
@@ -73,7 +74,7 @@ impl Checkpoint {
     }
 }
 
-/// Creates a checkpoint of every chain whose head has a valid seal; also returns the names of the other chains.
+/// Creates a checkpoint of every audit chain whose head has a valid seal; also returns the names of the other chains.
 pub async fn create_checkpoints(
     owner: &impl ConnectionTrait,
     key: &AuditKey,

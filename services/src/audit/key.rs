@@ -1,7 +1,7 @@
-//! The audit key, which seals the heads of chains and signs checkpoints.
+//! The audit key, which seals the heads of audit chains and signs checkpoints.
 //!
-//! It is derived from 32 random bytes, generated once per installation and stored sealed with the master key. Anyone
-//! who can write to the database but has no master key can neither change the head of a chain nor create a
+//! The key is derived from 32 random bytes, generated once per installation and stored sealed with the master key.
+//! Whoever can write to the database but has no master key can neither change the head of a chain nor create a
 //! checkpoint.
 
 use std::sync::{Arc, OnceLock};
@@ -31,12 +31,12 @@ use crate::{
     vault::{Column, SealContext, key_id},
 };
 
-/// Where the seed is stored.
+/// The seal context of the stored seed.
 fn seal_context() -> SealContext {
     Column::AuditKeySeed.at(Id::nil(), AnyId::nil())
 }
 
-/// The opened audit key. Never printed.
+/// The unsealed audit key. Its `Debug` output does not contain the key.
 pub struct AuditKey {
     seals: hmac::Key,
     signs: Ed25519KeyPair,
@@ -96,12 +96,12 @@ impl AuditKey {
         hmac::verify(&self.seals, said(ends).as_bytes(), &ends.seal).is_ok()
     }
 
-    /// Signs a text with Ed25519; returns the signature in base64url.
+    /// Signs a string with Ed25519; returns the signature in base64url.
     pub(super) fn sign(&self, text: &str) -> String {
         URL_SAFE_NO_PAD.encode(self.signs.sign(text.as_bytes()))
     }
 
-    /// Whether the signature was made with this key.
+    /// Whether the signature of the string was made with this key.
     pub(super) fn verify_signature(&self, text: &str, signature: &str) -> bool {
         let key = UnparsedPublicKey::new(&ED25519, self.signs.public_key().as_ref());
         let signature = URL_SAFE_NO_PAD.decode(signature);
@@ -128,7 +128,7 @@ pub struct AuditKeyProvider {
 }
 
 impl AuditKeyProvider {
-    /// Creates a sealer for the installation whose master key the vault holds.
+    /// Creates a provider for the installation whose master key the vault contains.
     pub fn new(vault: Vault, ids: Ids) -> Self {
         Self { vault, ids, known: Arc::default() }
     }
@@ -138,7 +138,7 @@ impl AuditKeyProvider {
         &self.ids
     }
 
-    /// The key; `None` if it has not been created.
+    /// The audit key; `None` if it has not been created yet.
     pub async fn find(&self, conn: &impl ConnectionTrait) -> Result<Option<Arc<AuditKey>>> {
         if let Some(key) = self.known.get() {
             return Ok(Some(Arc::clone(key)));
@@ -148,8 +148,8 @@ impl AuditKeyProvider {
         Ok(Some(Arc::clone(self.known.get_or_init(|| key))))
     }
 
-    /// The key, created within this transaction if there is none. A new key is not cached, because the transaction may
-    /// still be rolled back.
+    /// The audit key; creates it within this transaction if there is none. A new key is not cached, because the
+    /// transaction may still be rolled back.
     pub(super) async fn get_or_create(&self, txn: &impl ConnectionTrait) -> Result<Arc<AuditKey>> {
         if let Some(key) = self.find(txn).await? {
             return Ok(key);
@@ -163,8 +163,8 @@ impl AuditKeyProvider {
         Ok(Arc::new(AuditKey::of(&self.vault.open(seal_context(), &row.seed)?)?))
     }
 
-    /// Seals the key again with the current master key. Needs the database owner's connection, because nodes may not
-    /// change the key. Returns whether anything changed.
+    /// Seals the audit key again with the current master key. Needs the database owner's connection, because nodes may
+    /// not change the key. Returns whether anything changed.
     pub async fn reseal(&self, owner: &DatabaseConnection) -> Result<bool> {
         let txn = owner.begin().await?;
         let in_force = self.vault.lock_current_key(&txn).await?;

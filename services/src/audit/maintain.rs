@@ -1,7 +1,8 @@
-//! Maintenance of the audit log by the operator as owner of the database: pruning it, exporting it, and appending
+//! Maintenance of the audit log by the operator, as the database owner: pruning and exporting the log, and appending
 //! entries without a sequence number to their chains.
 //!
-//! Nodes may do none of this. Each operation is itself recorded in the audit log, in its own transaction.
+//! Nodes have no permission for these operations. Each operation is itself recorded in the audit log, in its own
+//! transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +32,7 @@ const BATCH: u64 = 500;
 /// Number of entries read at a time.
 const READ: u64 = 5_000;
 
-/// An action of the operator, for a chain.
+/// Creates the audit record of an action of the operator on a chain.
 fn act(
     chain: Id<ids::Tenant>,
     action: &'static str,
@@ -43,7 +44,7 @@ fn act(
     AuditRecord { chain, actor, action, subject: chain_name(about), facts, request: current_request_id(), at }
 }
 
-/// Records the same action in the chain that it concerns and in the installation's chain.
+/// Records the same action in the audit chain that it affects and in the installation's chain.
 fn in_both(
     chain: Id<ids::Tenant>,
     action: &'static str,
@@ -54,11 +55,12 @@ fn in_both(
     chains.into_iter().map(|one| act(one, action, chain, facts.clone(), at)).collect()
 }
 
-/// Removes entries of a chain from its start up to the first that is not older than a given time; returns how many.
+/// Removes entries from the start of an audit chain up to the first entry that is not older than a given time; returns
+/// the number of removed entries.
 ///
-/// Afterwards the chain starts behind the last removed entry, whose sequence number and hash are kept in the sealed
-/// head and in the entry that records the pruning. Refuses a chain that is broken in that range, unless
-/// `even_if_broken`, because pruning would destroy the evidence.
+/// Afterwards the chain starts after the last removed entry, whose sequence number and hash are kept in the sealed head
+/// and in the entry that records the pruning. A chain that is broken in that range is refused, unless `even_if_broken`,
+/// because pruning would destroy the evidence.
 pub async fn prune(
     owner: &DatabaseConnection,
     sealer: &AuditKeyProvider,
@@ -97,7 +99,7 @@ pub async fn prune(
     }
 }
 
-/// Sequence number of the last entry to be removed.
+/// Sequence number of the last audit entry to be removed.
 async fn last_before(
     conn: &impl ConnectionTrait,
     end: &audit_chain::Model,
@@ -109,7 +111,7 @@ async fn last_before(
     Ok(first.flatten().map_or(end.seq, |first| first - 1))
 }
 
-/// Verifies the oldest entries and returns the hash of the last of them.
+/// Verifies the oldest audit entries and returns the hash of the last of them.
 fn checked(end: &audit_chain::Model, key: &AuditKey, old: &[Model], even_if_broken: bool) -> Result<Vec<u8>> {
     let none = BTreeMap::new();
     let mut walk = ChainWalker::new(end, &none);
@@ -131,8 +133,8 @@ fn checked(end: &audit_chain::Model, key: &AuditKey, old: &[Model], even_if_brok
     }
 }
 
-/// Appends entries without a sequence number to their chains. Such entries were written by a version without chains,
-/// before the migration or by nodes still running it. Creates the chain of every tenant that has none. Records the
+/// Appends entries without a sequence number to their audit chains. Such entries were written by a version without
+/// chains, before the migration or by nodes that were still running it. Creates missing chains of tenants. Records the
 /// operation and returns the number of entries appended.
 pub async fn append_unnumbered(
     owner: &DatabaseConnection,
@@ -205,7 +207,7 @@ async fn adopt_into(
     Ok(adopted)
 }
 
-/// The part of a chain to export.
+/// The range of an audit chain to export.
 #[derive(Debug, Clone, Default)]
 pub struct ExportRange {
     /// Start with the first entry at or after this time.
@@ -214,7 +216,7 @@ pub struct ExportRange {
     pub until: Option<Timestamp>,
 }
 
-/// Passes every entry of a part of a chain to `take` as a line, in the order of the chain and without gaps.
+/// Passes every entry in a range of an audit chain to `take` as a line, in the order of the chain and without gaps.
 pub async fn export(
     conn: &impl ConnectionTrait,
     chain: Id<ids::Tenant>,

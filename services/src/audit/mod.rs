@@ -1,11 +1,11 @@
-//! Audit log: who did what, with proof that the record has not been changed since.
+//! The audit log: who performed which action, with proof that the log has not been changed since.
 //!
-//! A use case records what it does with [`crate::Tx::audit`]; the entries are appended to their chains at the end
-//! of its transaction ([`chain`]), so that the record and the action commit together or not at all. Each tenant has
-//! a chain, and so has the installation. `muster audit` verifies, exports and prunes them as the owner of the
-//! database ([`verify`], [`maintain`]); nodes only add and read.
+//! A use case records its actions with [`crate::Tx::audit`]; the entries are appended to their chains at the end of the
+//! transaction ([`chain`]), so that an entry and its action are committed together or not at all. Each tenant has a
+//! chain, and so has the installation. `muster audit` verifies, exports and prunes the chains as the database owner
+//! ([`verify`], [`maintain`]); nodes only add and read entries.
 //!
-//! Entries contain no secrets: [`AuditFacts`] replaces them by `"changed"`, even if the caller forgets to.
+//! Entries contain no secrets: [`AuditFacts`] replaces them with `"changed"`, even if the caller forgets to.
 
 mod canonical;
 mod chain;
@@ -31,35 +31,35 @@ use crate::{
     proof::{Allowed, Staff},
 };
 
-/// The chain of the installation, beside those of the tenants.
+/// The audit chain of the installation, in addition to those of the tenants.
 pub const INSTALLATION_CHAIN: Id<ids::Tenant> = Id::nil();
 
-/// Actor of the operator's actions; corresponds to [`domain::CallerKind::Operator`].
+/// The recorded actor of the operator's actions; corresponds to [`domain::CallerKind::Operator`].
 pub const OPERATOR_ACTOR: &str = "operator";
-/// Actor of actions that the engine performs on its own.
+/// The recorded actor of actions that the engine performs on its own.
 pub(crate) const ENGINE_ACTOR: &str = "engine";
 
-/// Placeholder for a secret that was changed.
+/// Recorded in place of a secret that was changed.
 const CHANGED: &str = "changed";
 
 tokio::task_local! {
     static REQUEST: String;
 }
 
-/// Runs a future on behalf of a request, so that its audit entries carry the request's id.
+/// Executes a future on behalf of a request, so that its audit entries contain the request's id.
 ///
-/// Transports call it once for each request, the engine for each step with the run's id, commands with an id of their
-/// own. Tasks spawned meanwhile are not included.
+/// Transports call this function once for each request, the engine for each step with the run's id, commands with an id
+/// of their own. Tasks spawned within the future are not included.
 pub async fn with_request_id<F: Future>(id: impl Into<String>, work: F) -> F::Output {
     REQUEST.scope(id.into(), work).await
 }
 
-/// The id of the request that the caller serves; `None` outside of requests.
+/// The id of the request that is being processed; `None` outside of requests.
 pub(crate) fn current_request_id() -> Option<String> {
     REQUEST.try_with(Clone::clone).ok()
 }
 
-/// Facts about an action: old values, new values, and further details.
+/// Facts about an audited action: old values, new values, and further details.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditFacts {
     old: Option<Json>,
@@ -75,7 +75,7 @@ impl From<Json> for AuditFacts {
 }
 
 impl AuditFacts {
-    /// Facts about a change of values. Members that are equal in both objects are omitted.
+    /// Creates the facts about a change of values. Members that are equal in both objects are omitted.
     pub fn for_change(old: Json, new: Json) -> Self {
         let (old, new) = match (old, new) {
             (Json::Object(mut old), Json::Object(mut new)) => {
@@ -95,12 +95,12 @@ impl AuditFacts {
         Self { old: Some(old), new: Some(new), ..Self::from(Json::Null) }
     }
 
-    /// Facts about a creation, with the new values.
+    /// Creates the facts about the creation of an object, with its values.
     pub fn for_creation(new: Json) -> Self {
         Self { new: Some(new), ..Self::from(Json::Null) }
     }
 
-    /// Facts about a removal, with the old values.
+    /// Creates the facts about the removal of an object, with its old values.
     pub fn for_deletion(old: Json) -> Self {
         Self { old: Some(old), ..Self::from(Json::Null) }
     }
@@ -112,7 +112,7 @@ impl AuditFacts {
     }
 }
 
-/// Selects audit entries. An entry must match every member that is given.
+/// Selects audit entries. An entry must match every criterion that is specified.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
     /// Only actions by this actor.
@@ -133,7 +133,7 @@ crate::noun! {
 }
 
 impl Audit {
-    /// Entries of the caller's tenant, in the order of the chain.
+    /// Audit entries of the caller's tenant, in the order of the chain.
     pub async fn list(
         &self,
         by: &Allowed<may::RoleEdit>,
@@ -174,7 +174,7 @@ impl Audit {
     }
 }
 
-/// The API cursor of an entry, derived from its position in the chain.
+/// The API cursor of an audit entry, derived from its position in the chain.
 pub fn cursor(row: &Model) -> Uuid {
     Uuid::from_u64_pair(0, row.seq.unwrap_or_default().cast_unsigned())
 }
@@ -186,7 +186,7 @@ fn seq_of(cursor: Option<Uuid>, field: &'static str) -> Result<Option<i64>> {
         Ok(seq) if high == 0 => Ok(Some(seq)),
         _ => Err(Refusal::new(
             "CURSOR_MALFORMED",
-            "This cursor is not valid. Use one that this list returned.",
+            "This cursor is not valid. Use a cursor that this list returned.",
         )
         .at(field)
         .into()),
@@ -198,7 +198,7 @@ pub fn hash_hex(row: &Model) -> String {
     canonical::hex(row.hash.as_deref().unwrap_or_default())
 }
 
-/// The name of a chain outside the database.
+/// The name of an audit chain in exports and commands.
 pub fn chain_name(chain: Id<ids::Tenant>) -> String {
     match chain == INSTALLATION_CHAIN {
         true => "installation".to_owned(),
@@ -206,7 +206,8 @@ pub fn chain_name(chain: Id<ids::Tenant>) -> String {
     }
 }
 
-/// The tenant whose chain has this name, [`INSTALLATION_CHAIN`] for `installation`; `None` if it names no chain.
+/// The tenant whose audit chain has this name, [`INSTALLATION_CHAIN`] for `installation`; `None` if no chain can have
+/// the name.
 pub fn parse_chain_name(name: &str) -> Option<Id<ids::Tenant>> {
     match name {
         "installation" => Some(INSTALLATION_CHAIN),

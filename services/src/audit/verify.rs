@@ -1,7 +1,7 @@
-//! Verifies chains and reports the first fault of each.
+//! Verifies audit chains and reports the first fault of each.
 //!
-//! Reads all entries once, in order, a few thousand at a time. The caller provides a connection of the database owner
-//! with a consistent snapshot, because nodes see only one tenant's entries at a time.
+//! All entries are read once, in order, a few thousand at a time. The caller provides a connection of the database
+//! owner with a consistent snapshot, because nodes see only one tenant's entries at a time.
 
 use domain::{Id, ids};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,10 +26,10 @@ use crate::Result;
 /// Number of entries read at a time.
 const READ: u64 = 5_000;
 
-/// The first fault of a chain.
+/// The first fault found in an audit chain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChainFault {
-    /// An entry does not match its hash: a member was changed, or the entry comes from another position or chain.
+    /// An entry does not match its hash: its content was changed, or the entry comes from another position or chain.
     #[error("entry {0} was changed: its hash does not match")]
     Changed(i64),
     /// An entry is missing.
@@ -38,19 +38,19 @@ pub enum ChainFault {
     /// Two entries have the same sequence number.
     #[error("entry {0} exists twice")]
     Doubled(i64),
-    /// An entry precedes the first entry that pruning should have left.
+    /// An entry precedes the first entry that should remain after pruning.
     #[error("entry {0} precedes the start of the chain")]
     Before(i64),
     /// An entry follows the head of the chain.
     #[error("entry {0} follows the end of the chain")]
     Behind(i64),
-    /// The hash of the last entry differs from that in the head.
+    /// The hash of the last entry differs from the hash in the chain's head.
     #[error("the end of the chain does not have the hash of entry {0}")]
     End(i64),
-    /// The head was changed by somebody without the key.
+    /// The head was changed by somebody without the audit key.
     #[error("the ends of the chain were changed: their seal is not valid")]
     Seal,
-    /// A tenant or existing entries have no chain.
+    /// A tenant or existing entries have no audit chain.
     #[error("the chain is gone")]
     Gone,
     /// Some entries have no sequence number.
@@ -58,10 +58,10 @@ pub enum ChainFault {
         "{0} entries have no sequence number; if a node of an earlier version wrote them, run muster migrate"
     )]
     Outside(u64),
-    /// A checkpoint is ahead of the chain: entries were removed.
+    /// A checkpoint is ahead of the chain, so entries were removed.
     #[error("a checkpoint shows that the chain reached entry {0}: its last entries are gone")]
     Cut(i64),
-    /// A checkpoint has another hash for this entry.
+    /// A checkpoint contains another hash for this entry.
     #[error("entry {0} differs from the one in a checkpoint")]
     NotTheCheckpoints(i64),
 }
@@ -71,22 +71,21 @@ pub enum ChainFault {
 pub struct Verdict {
     /// The chain: a tenant, or [`INSTALLATION_CHAIN`].
     pub chain: Id<ids::Tenant>,
-    /// Number of entries that were read.
+    /// Number of audit entries that were read.
     pub entries: u64,
-    /// Sequence numbers of the first and last entry according to the head.
+    /// Sequence numbers of the first and last entry according to the chain's head.
     pub places: Option<(i64, i64)>,
-    /// Number of checkpoints that prove nothing any more because their entries have been pruned.
+    /// Number of checkpoints that no longer prove anything because their entries have been pruned.
     pub pruned: usize,
     /// The first fault; `None` if the chain is intact.
     pub broken: Option<ChainFault>,
 }
 
-/// Checkpoints read from a file.
+/// Checkpoints parsed from a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SavedCheckpoints {
     of_chain: BTreeMap<Id<ids::Tenant>, BTreeMap<i64, String>>,
-    /// Numbers, from 1, of the lines that are not checkpoints of this installation or were changed; they prove
-    /// nothing.
+    /// Numbers, from 1, of the lines that are not checkpoints of this installation or were changed; they prove nothing.
     pub forged: Vec<usize>,
 }
 
@@ -111,7 +110,8 @@ impl SavedCheckpoints {
     }
 }
 
-/// Every chain that exists or should exist: those with a head or entries, and those of tenants and checkpoints.
+/// Lists every audit chain that exists or should exist: those with a head or entries, and those of tenants and
+/// checkpoints.
 pub async fn list_chains(
     conn: &impl ConnectionTrait,
     kept: &SavedCheckpoints,
@@ -178,7 +178,7 @@ pub async fn verify_chain(
     Ok(verdict)
 }
 
-/// Walks through a chain entry by entry, up to the first fault.
+/// Verifies an audit chain entry by entry, up to the first fault.
 pub(super) struct ChainWalker<'a> {
     end: &'a audit_chain::Model,
     kept: &'a BTreeMap<i64, String>,
@@ -189,7 +189,7 @@ pub(super) struct ChainWalker<'a> {
 }
 
 impl<'a> ChainWalker<'a> {
-    /// Starts at the first entry that pruning has left.
+    /// Starts at the first audit entry that remains after pruning.
     pub(super) fn new(end: &'a audit_chain::Model, kept: &'a BTreeMap<i64, String>) -> Self {
         let (seq, hash) = (end.base_seq, end.base_hash.clone());
         let is_beginning = seq != 0 || hash == GENESIS_HASH;
@@ -199,7 +199,7 @@ impl<'a> ChainWalker<'a> {
         walk
     }
 
-    /// The sequence number reached, and the hash there.
+    /// The sequence number of the last verified entry, and its hash.
     pub(super) fn position(&self) -> (i64, &[u8]) {
         (self.seq, &self.hash)
     }
@@ -229,7 +229,7 @@ impl<'a> ChainWalker<'a> {
         }
     }
 
-    /// Compares the position with a checkpoint about it.
+    /// Compares the last verified entry with a checkpoint of that entry.
     fn compare(&mut self) {
         if self.kept.get(&self.seq).is_some_and(|known| *known != hex(&self.hash)) {
             self.broken = Some(ChainFault::NotTheCheckpoints(self.seq));

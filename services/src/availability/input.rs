@@ -1,4 +1,4 @@
-//! Inputs of an availability search.
+//! Inputs of availability searches.
 
 use std::num::NonZeroU32;
 
@@ -10,35 +10,35 @@ use domain::{
 
 use crate::Refusal;
 
-/// Longest search window in days.
+/// Maximum length of a search window in days.
 const LONGEST_DAYS: i64 = 62;
-/// Maximum number of people, and of rooms, in one search or booking.
+/// Maximum number of users, and of rooms, in one search or booking.
 pub(crate) const MAX_PARTICIPANTS: usize = 100;
 /// Maximum number of slots in one result.
 const MOST_SLOTS: usize = 1_000;
-/// Longest buffer in minutes.
+/// Maximum length of a buffer in minutes.
 pub(crate) const MAX_BUFFER_MINUTES: u32 = 240;
-/// Minutes of a day: the longest slot and the longest booking.
+/// Minutes of a day: the maximum length of a slot and of a booking.
 pub(crate) const MINUTES_PER_DAY: u32 = 24 * 60;
 
 /// Parameters of an availability search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
-    /// Start of the window and of the first candidate slot; further candidates follow every `step_minutes`.
+    /// Start of the search window and of the first candidate slot; further candidates follow every `step_minutes`.
     pub from: Timestamp,
     /// End of the window.
     pub until: Timestamp,
     /// Length of a slot in minutes, up to a day.
     pub duration_minutes: u32,
-    /// Interval between two candidates in minutes, up to a day.
+    /// Interval between the starts of two candidate slots in minutes, up to a day.
     pub step_minutes: u32,
     /// Time that must be free before a slot, in minutes, up to 240.
     pub buffer_before_minutes: u32,
     /// Time that must be free after a slot, in minutes, up to 240.
     pub buffer_after_minutes: u32,
-    /// IANA zone of the working hours.
+    /// IANA time zone of the working hours.
     pub zone: String,
-    /// Working hours; if empty, any time is offered. Days without an entry are not worked.
+    /// Working hours; if empty, any time is allowed. Days without an entry are not working days.
     pub hours: Vec<DayHours>,
     /// Users who must be free.
     pub users: Vec<Id<ids::User>>,
@@ -48,7 +48,7 @@ pub struct Query {
     pub tentative_is_busy: bool,
     /// How to treat participants whose calendar is unknown.
     pub on_unknown: UnknownPolicy,
-    /// How to treat unreadable items whose times are unknown.
+    /// How to treat unreadable calendar items whose times are unknown.
     pub on_unreadable: UnreadablePolicy,
     /// Maximum number of slots to return.
     pub max_slots: usize,
@@ -75,7 +75,7 @@ pub enum RoomChoice {
     All(Vec<Id<ids::Room>>),
     /// One of these rooms must be free.
     AnyOf(Vec<Id<ids::Room>>),
-    /// One room with at least this many seats must be free; the 100 smallest such rooms are considered.
+    /// One room with at least this many seats must be free; only the 100 smallest of these rooms are considered.
     AnyHolding(i32),
 }
 
@@ -89,19 +89,19 @@ pub enum UnknownPolicy {
     Ignore,
 }
 
-/// How to treat unreadable items whose times are unknown. Unreadable items whose times are partly known always count
-/// as busy for as long as they may last.
+/// How to treat unreadable calendar items whose times are unknown. An unreadable item whose times are partly known
+/// always counts as busy for as long as it may last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub enum UnreadablePolicy {
-    /// The item blocks nothing.
+    /// The unreadable item blocks no time.
     #[default]
     Offer,
-    /// The calendar counts as unknown and every slot is refused.
+    /// The calendar counts as unknown, so no slot is offered.
     Refuse,
 }
 
 impl UnreadablePolicy {
-    /// Whether this is the default, which is left out of a request's digest.
+    /// Whether this is the default policy, which is omitted from a request's digest.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
     pub(crate) fn is_default(&self) -> bool {
         *self == Self::Offer
@@ -109,7 +109,7 @@ impl UnreadablePolicy {
 }
 
 impl Query {
-    /// A search with the defaults: a candidate every 15 minutes, no buffers, any time of the day.
+    /// Creates a search with the defaults: a candidate slot every 15 minutes, no buffers, any time of the day.
     pub fn new(from: Timestamp, until: Timestamp, duration_minutes: u32) -> Self {
         Self {
             from,
@@ -129,7 +129,7 @@ impl Query {
         }
     }
 
-    /// Validates and converts the search. Candidates before `now` are left out.
+    /// Validates the search and converts it to a slot query. Candidate slots before `now` are left out.
     pub(super) fn to_slot_query(&self, now: Option<Timestamp>) -> Result<slots::Query, Refusal> {
         let zone = parse_zone(&self.zone)?;
         let window = self.window()?;
@@ -183,8 +183,8 @@ impl Query {
     }
 }
 
-/// Moves the window's start to the first candidate that is not in the past. A window that is entirely in the past
-/// stays as it is, with a limit of no slots.
+/// Moves the start of the search window to the first candidate slot that is not in the past. A window that is entirely
+/// in the past is left unchanged, with a limit of no slots.
 fn from_now(mut search: slots::Query, now: Timestamp) -> slots::Query {
     let step = Duration::minutes(i64::from(search.step_minutes.get()));
     let behind = (now - search.window.start).num_microseconds().unwrap_or_default();

@@ -1,9 +1,9 @@
-//! Free times of people and rooms, and explanations why a time is not offered.
+//! Finds free times of users and rooms, and explains why a time is not offered.
 //!
 //! A search reads the stored data of every calendar - its busy bitmap and the times that bookings block - in one
-//! transaction with a fixed number of statements, and leaves the rest to [`domain::slots`]. It fails closed: a
-//! calendar that is not known well enough rules out every slot and is named in the result, unless the caller allows it
-//! to be ignored.
+//! transaction with a fixed number of statements, and passes it to [`domain::slots`]. The search fails closed: if a
+//! calendar is not sufficiently known, no slot is offered and the result names the calendar, unless the caller allows
+//! unknown calendars to be ignored.
 
 mod input;
 pub(crate) mod snapshot;
@@ -40,7 +40,7 @@ pub enum Holder {
 }
 
 impl Holder {
-    /// Identifier of the user or room, as stored in `occupancy`.
+    /// Id of the user or room, as stored in `occupancy`.
     pub const fn any(self) -> AnyId {
         match self {
             Self::User(id) => id.any(),
@@ -64,7 +64,7 @@ impl Holder {
         }
     }
 
-    /// Whether the holder is a user.
+    /// Whether the calendar belongs to a user and not to a room.
     pub const fn is_user(&self) -> bool {
         matches!(self, Self::User(_))
     }
@@ -90,20 +90,20 @@ pub struct Slot {
     pub rooms: Vec<Id<ids::Room>>,
 }
 
-/// How much is known about one participant's calendar.
+/// How much is known about the calendar of one participant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParticipantStatus {
     /// The user or room that the status is about.
     pub holder: Holder,
-    /// State of the connection from which the calendar is read; `None` if there is none.
+    /// State of the connection through which the calendar is read; `None` if there is none.
     pub connection: Option<Stored<ConnectionState>>,
-    /// When the calendar was last read; `None` if never.
+    /// When the calendar was last read; `None` if it never was.
     pub as_of: Option<Timestamp>,
-    /// Whether the calendar is known for the whole window.
+    /// Whether the calendar is known for the whole search window.
     pub known: bool,
-    /// Number of unreadable items that block no time because their times are unknown.
+    /// Number of unreadable calendar items that block no time because their times are unknown.
     pub unreadable: i32,
-    /// Why the calendar is unknown; `None` if `known`.
+    /// Why the calendar is unknown; `None` if `known` is true.
     pub reason: Option<Reason>,
 }
 
@@ -112,7 +112,7 @@ pub struct ParticipantStatus {
 pub struct SearchResult {
     /// Slots in chronological order.
     pub slots: Vec<Slot>,
-    /// All participants of the search, and how much is known about each calendar.
+    /// All participants of the search, with how much is known about each calendar.
     pub participants: Vec<ParticipantStatus>,
 }
 
@@ -121,16 +121,16 @@ pub struct SearchResult {
 pub struct Obstacle {
     /// The user or room that is not available; `None` if the slot itself is not allowed.
     pub participant: Option<Holder>,
-    /// Stable code for programs.
+    /// Stable, machine-readable code of the obstacle.
     pub code: &'static str,
     /// Explanation for a person.
     pub message: Message,
-    /// When the participant's calendar was last read; `None` if never.
+    /// When the participant's calendar was last read; `None` if it never was.
     pub as_of: Option<Timestamp>,
 }
 
 impl Availability {
-    /// Finds slots at which everybody can meet. Needs `AVAILABILITY_VIEW`.
+    /// Finds slots at which all participants can meet. Needs `AVAILABILITY_VIEW`.
     pub async fn find(&self, by: &Allowed<may::AvailabilityView>, query: &Query) -> Result<SearchResult> {
         let search = query.to_slot_query(Some(self.services.now()))?;
         let snapshot = self.snapshot(by, query, &search, search.needs_exact_times()).await?;
@@ -181,7 +181,7 @@ impl Availability {
     }
 }
 
-/// Converts the snapshot to the form that the slot search takes.
+/// Converts a calendar snapshot to the participants of a slot search.
 fn who(snapshot: &CalendarSnapshot, query: &Query, search: &slots::Query) -> Participants<Holder> {
     let participant = |calendar: &Calendar| Participant {
         key: calendar.holder,
@@ -203,7 +203,7 @@ fn who(snapshot: &CalendarSnapshot, query: &Query, search: &slots::Query) -> Par
     }
 }
 
-/// A bitmap of the whole time range in which unknown times count as free and bookings as busy.
+/// Creates a bitmap of the whole time range in which unknown times count as free and bookings as busy.
 fn over(reach: TimeRange, calendar: &Calendar) -> Bitmap {
     let mut bits = Bitmap::all_free(reach, GRID_MINUTES);
     if bits.union(&calendar.bits).is_err() {
@@ -224,7 +224,7 @@ fn status(calendar: &Calendar) -> ParticipantStatus {
     }
 }
 
-/// Describes the cause of a refusal for a person.
+/// Explains to a person why a slot is not offered.
 fn describe_obstacle(snapshot: &CalendarSnapshot, holder: Option<Holder>, cause: &Cause) -> Obstacle {
     let calendar = holder.and_then(|holder| snapshot.calendars().find(|one| one.holder == holder));
     let name = calendar.map(|calendar| calendar.name.as_str()).unwrap_or_default();
@@ -247,7 +247,7 @@ fn describe_obstacle(snapshot: &CalendarSnapshot, holder: Option<Holder>, cause:
     Obstacle { participant: holder, code, message, as_of: calendar.and_then(Calendar::as_of) }
 }
 
-/// Sentence that a participant is busy, without revealing what occupies the time.
+/// The sentence that a participant is busy, without revealing what occupies the time.
 pub(crate) fn describe_busy(name: &str, kind: BusyKind, range: Option<TimeRange>) -> Message {
     match (kind, range) {
         (BusyKind::Busy, Some(range)) => messages::busy_from_to(name, range.start, range.end),

@@ -1,7 +1,10 @@
-//! A snapshot of calendars: their copies and the occupancy table, read together.
+//! A snapshot of calendars: their stored copies and the occupancy table, read together.
 //!
-//! A search and the check of a booking read the same snapshot, each in its own transaction and with the same number of
-//! statements however many take part. It fails closed: what a fresh copy does not cover is unknown.
+//! A search and the check of a booking read the same kind of snapshot, each in its own transaction and with the same
+//! number of statements for any number of participants. It fails closed: time that a sufficiently new copy does not
+//! cover is unknown.
+
+mod bitmaps;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,28 +19,29 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
 };
 
+use self::bitmaps::{bitmaps, events, occupancy};
 use super::{Holder, UnreadablePolicy};
 use crate::{Refusal, Result, Services, change, messages, suspension};
 
-/// Maximum number of rooms considered when any room of a given capacity suffices: the smallest that are large enough.
+/// Maximum number of rooms considered if any room with a certain capacity is acceptable: the smallest suitable rooms.
 const ROOMS_TO_CHOOSE: u64 = 100;
 
-/// Which calendars and times to read.
+/// Which calendars and which time range to read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SnapshotScope<'a> {
     /// Users whose calendars to read.
     pub users: &'a [Id<ids::User>],
     /// Rooms whose calendars to read.
     pub rooms: RoomScope<'a>,
-    /// The time range of interest, buffers included.
+    /// The time range of interest, including buffers.
     pub reach: TimeRange,
-    /// Whether exact times are needed; otherwise only bitmaps are read.
+    /// Whether exact busy times are needed; otherwise only bitmaps are read.
     pub exact: bool,
-    /// A booking whose own occupancy does not count, because it is being moved.
+    /// The booking that is being moved, whose own occupancy does not count.
     pub except: Option<&'a entity::booking::Model>,
     /// Whether tentative events count as busy.
     pub tentative_is_busy: bool,
-    /// How to treat unreadable items whose times are unknown.
+    /// How to treat unreadable calendar items whose times are unknown.
     pub on_unreadable: UnreadablePolicy,
 }
 
@@ -50,29 +54,29 @@ pub(crate) enum RoomScope<'a> {
     Holding(i32),
 }
 
-/// What is known about one holder's calendar.
+/// The known busy times of one user's or room's calendar.
 #[derive(Debug, Clone)]
 pub(crate) struct Calendar {
     /// The user or room that owns the calendar.
     pub holder: Holder,
-    /// Display name of the holder.
+    /// Display name of the user or room.
     pub name: String,
-    /// Address at which the holder is invited.
+    /// Email address at which the user or room is invited.
     pub address: String,
-    /// The connection that was read, or the one that best explains why none was.
+    /// The connection through which the calendar was read, or the one that best explains why it was not read.
     pub connection: Option<entity::connection::Model>,
-    /// Whether one of the holder's mailboxes is accessible, or soon will be.
+    /// Whether one of the owner's mailboxes is accessible, or soon will be.
     pub reachable: bool,
     /// Why the calendar is not completely known; `None` if it is.
     pub unknown: Option<(UnknownCause, Reason)>,
-    /// Exact busy times: occupancy always, events if they were requested.
+    /// Exact busy times: occupancy always, events only if they were requested.
     pub busy: Vec<BusyTime>,
-    /// Busy times on the grid, for the range that is known.
+    /// Busy times on the grid, for the time range that is known.
     pub bits: Bitmap,
 }
 
 impl Calendar {
-    /// State of the holder's connection.
+    /// State of the owner's connection.
     pub fn state(&self) -> Option<Stored<ConnectionState>> {
         Some(self.connection.as_ref()?.state.clone())
     }
@@ -82,13 +86,13 @@ impl Calendar {
         self.connection.as_ref().and_then(|connection| connection.as_of)
     }
 
-    /// Number of unreadable items whose times are unknown.
+    /// Number of unreadable calendar items whose times are unknown.
     pub fn unreadable_count(&self) -> i32 {
         self.connection.as_ref().map_or(0, |connection| connection.unknown_count)
     }
 
-    /// Whether the calendar counts as unknown because of unreadable items, as the caller requested; `Ignore` does not
-    /// override this.
+    /// Whether the calendar counts as unknown because of unreadable items, as the caller requested;
+    /// `UnknownPolicy::Ignore` does not override this.
     pub fn is_refused(&self) -> bool {
         matches!(self.unknown, Some((UnknownCause::Items, _)))
     }
@@ -106,11 +110,11 @@ impl Calendar {
 /// Why a calendar is not fully known, from least to most severe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum UnknownCause {
-    /// The copy covers only part of the time.
+    /// The stored copy covers only a part of the time range.
     Partly,
     /// The times of some of the calendar's items are unknown.
     Items,
-    /// The copy is too old, or was never made.
+    /// The stored copy is too old, or the calendar was never read.
     Stale,
     /// The calendar cannot be read.
     Unreadable,
@@ -123,7 +127,7 @@ impl UnknownCause {
         (self, Reason::new(self.code(), message))
     }
 
-    /// Stable code for programs.
+    /// Stable, machine-readable code of the cause.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Items => UNREADABLE,
@@ -132,15 +136,15 @@ impl UnknownCause {
     }
 }
 
-/// Code of a calendar that is unknown.
+/// Error code for a calendar that is unknown.
 pub(crate) const CALENDAR_UNKNOWN: &str = "CALENDAR_UNKNOWN";
-/// Code of a calendar in which only some items are unknown.
+/// Error code for a calendar in which only some items are unknown.
 const UNREADABLE: &str = "CALENDAR_UNREADABLE";
 
-/// The snapshot: users in the requested order, then rooms.
+/// A snapshot of calendars: users in the requested order, then rooms.
 #[derive(Debug)]
 pub(crate) struct CalendarSnapshot {
-    /// The tenant whose calendars these are.
+    /// The tenant to which the calendars belong.
     pub tenant: Id<ids::Tenant>,
     /// Calendars of users, in the requested order.
     pub users: Vec<Calendar>,
@@ -155,7 +159,7 @@ impl CalendarSnapshot {
     }
 }
 
-/// Reads the snapshot. Ids that the tenant does not have are refused with the name of their field.
+/// Reads the snapshot. An id that does not exist in the tenant is refused with the name of its field.
 pub(crate) async fn load(
     services: &Services,
     txn: &impl ConnectionTrait,
@@ -187,13 +191,13 @@ pub(crate) async fn load(
     Ok(CalendarSnapshot { tenant, users, rooms })
 }
 
-/// The connection whose copy can be used.
+/// The connection whose stored copy can be used.
 fn readable(calendar: &Calendar) -> Option<Id<ids::Connection>> {
     let connection = calendar.connection.as_ref()?;
     matches!(calendar.unknown, None | Some((UnknownCause::Partly, _))).then_some(connection.id)
 }
 
-/// A bitmap of the copy's range, made from its exact times.
+/// Creates a bitmap of the copy's time range from its exact busy times.
 fn bitmap_from_busy(calendar: &Calendar) -> Bitmap {
     let Some(window) = calendar.connection.as_ref().and_then(change::stored_window) else {
         return Bitmap::unknown();
@@ -314,14 +318,14 @@ async fn not_connected(
     Ok((cause, reason.with_next_action(messages::connect_the_calendar())))
 }
 
-/// A mailbox that is being activated counts as accessible: it will be known soon, so bookings are not redirected to
-/// the service mailbox.
+/// Whether a mailbox is accessible. A mailbox that is being activated counts as accessible: it will be known soon, so
+/// bookings are not redirected to the service mailbox.
 fn may_be_reached(row: &entity::connection::Model) -> bool {
     use ConnectionState as S;
     matches!(row.state.known(), Some(S::Active | S::FreeBusyOnly | S::Pending | S::Verifying))
 }
 
-/// Why a connection's copy does not cover what is wanted; `None` if it does.
+/// Why a connection's stored copy does not cover the requested time range; `None` if it does.
 fn cause(
     row: &entity::connection::Model,
     wanted: SnapshotScope<'_>,
@@ -351,107 +355,11 @@ fn cause(
     (!window.contains(&wanted.reach)).then(|| UnknownCause::Partly.because(part()))
 }
 
-/// Rank of a connection: one with the owner's consent precedes one through a service account.
+/// Rank of a connection: one with the owner's consent is preferred to one through a service account.
 fn rank(row: &entity::connection::Model) -> u8 {
     match row.route.known() {
         Some(Route::Own) => 0,
         Some(Route::Delegated) => 1,
         _ => 2,
     }
-}
-
-/// The content of one connection's calendar copy.
-#[derive(Debug, Default)]
-struct Known {
-    busy: Vec<BusyTime>,
-    bits: Option<Bitmap>,
-}
-
-type Copies = BTreeMap<Id<ids::Connection>, Known>;
-
-async fn bitmaps(
-    txn: &impl ConnectionTrait,
-    tenant: Id<ids::Tenant>,
-    of: &[Id<ids::Connection>],
-    wanted: SnapshotScope<'_>,
-) -> Result<Copies> {
-    use entity::busy_bitmap::Column;
-    let mut select = entity::busy_bitmap::of(tenant).filter(Column::ConnectionId.is_in(of.iter().copied()));
-    if !wanted.tentative_is_busy {
-        select = select.filter(Column::Plane.eq(BusyKind::Busy.as_str()));
-    }
-    let mut copies = Copies::new();
-    for row in select.all(txn).await? {
-        // Damaged or foreign bits cover nothing, so they count as unknown.
-        let plane = Bitmap::from_bytes(&row.bits).unwrap_or_else(Bitmap::unknown);
-        let copy = copies.entry(row.connection_id).or_default();
-        copy.bits = Some(match copy.bits.take() {
-            None => plane,
-            Some(bits) => both(bits, &plane),
-        });
-    }
-    // A connection that was read has its bitmaps; one without them is not known.
-    for connection in of {
-        copies.entry(*connection).or_default().bits.get_or_insert_with(Bitmap::unknown);
-    }
-    Ok(copies)
-}
-
-/// Merges two bitmaps of one calendar, such as those of busy and tentative events; unknown unless they cover the same
-/// range.
-fn both(mut bits: Bitmap, plane: &Bitmap) -> Bitmap {
-    let fits = bits.window() == plane.window() && bits.union(plane).is_ok();
-    if fits { bits } else { Bitmap::unknown() }
-}
-
-async fn events(
-    txn: &impl ConnectionTrait,
-    tenant: Id<ids::Tenant>,
-    of: &[Id<ids::Connection>],
-    wanted: SnapshotScope<'_>,
-) -> Result<Copies> {
-    use entity::calendar_event::Column;
-    let mut select = entity::calendar_event::of(tenant)
-        .filter(Column::ConnectionId.is_in(of.iter().copied()))
-        .filter(Column::StartAt.lt(wanted.reach.end))
-        .filter(Column::EndAt.gt(wanted.reach.start))
-        .filter(Column::Busy.is_not_null());
-    if let Some(uid) = wanted.except.and_then(|booking| booking.event_uid.clone()) {
-        select = select.filter(Column::Uid.ne(uid));
-    }
-    let mut copies: Copies = of.iter().map(|connection| (*connection, Known::default())).collect();
-    for row in select.all(txn).await? {
-        // A word that only a newer version knows takes the time too.
-        let kind = row.busy.and_then(|busy| busy.known()).unwrap_or(BusyKind::Busy);
-        if kind == BusyKind::Tentative && !wanted.tentative_is_busy {
-            continue;
-        }
-        if let (Some(range), Some(copy)) =
-            (TimeRange::new(row.start_at, row.end_at), copies.get_mut(&row.connection_id))
-        {
-            copy.busy.push(BusyTime { range, kind });
-        }
-    }
-    Ok(copies)
-}
-
-async fn occupancy(
-    txn: &impl ConnectionTrait,
-    tenant: Id<ids::Tenant>,
-    holders: &[AnyId],
-    wanted: SnapshotScope<'_>,
-) -> Result<BTreeMap<AnyId, Vec<TimeRange>>> {
-    use entity::occupancy::Column;
-    let mut select = entity::occupancy::of(tenant)
-        .filter(Column::Holder.is_in(holders.iter().copied()))
-        .filter(Column::StartAt.lt(wanted.reach.end))
-        .filter(Column::EndAt.gt(wanted.reach.start));
-    if let Some(booking) = wanted.except {
-        select = select.filter(Column::BookingId.ne(booking.id));
-    }
-    let mut occupied: BTreeMap<AnyId, Vec<TimeRange>> = BTreeMap::new();
-    for row in select.all(txn).await? {
-        occupied.entry(row.holder).or_default().extend(TimeRange::new(row.start_at, row.end_at));
-    }
-    Ok(occupied)
 }

@@ -1,4 +1,5 @@
-//! Checks whether a time can be booked: locks, unknown calendars, conflicts, and alternatives.
+//! Checks whether a time can be booked: locks the participants, and finds unknown calendars, conflicts and alternative
+//! times.
 
 use std::num::NonZeroU32;
 
@@ -19,9 +20,9 @@ use crate::{
     messages,
 };
 
-/// Maximum number of alternative times.
+/// Maximum number of alternative times offered.
 const ALTERNATIVES: usize = 3;
-/// Interval between the starts of two alternatives, in minutes.
+/// Interval between the starts of two candidate alternatives, in minutes.
 const STEP_MINUTES: u32 = 15;
 
 /// The participants and time requested for a booking.
@@ -37,11 +38,11 @@ pub(super) struct SlotRequest {
     pub before: u32,
     /// Time blocked after the meeting, in minutes.
     pub after: u32,
-    /// The zone whose local day limits the alternatives.
+    /// The time zone whose local day limits the alternatives.
     pub zone: String,
     /// The booking that is being moved, whose own occupancy is ignored.
     pub except: Option<entity::booking::Model>,
-    /// How to treat unreadable items whose times are unknown.
+    /// How to treat unreadable calendar items whose times are unknown.
     pub on_unreadable: UnreadablePolicy,
 }
 
@@ -61,7 +62,7 @@ impl SlotRequest {
         holders
     }
 
-    /// Reads a snapshot of a time range, with exact times.
+    /// Reads a snapshot of the participants' calendars in a time range, with exact times.
     pub async fn snapshot(
         &self,
         services: &Services,
@@ -78,8 +79,9 @@ impl SlotRequest {
     }
 }
 
-/// Locks the participants until this transaction ends, so that other bookings of them wait. Not needed on SQLite,
-/// which has a single writer. Without the lock, bursts of requests would cause deadlocks on the exclusion constraint.
+/// Locks the participants until this transaction ends, so that other bookings of the same participants wait. Not needed
+/// on SQLite, which has a single writer. Without the lock, bursts of requests would cause deadlocks on the exclusion
+/// constraint.
 pub(super) async fn lock_holders(txn: &impl ConnectionTrait, holders: &[AnyId]) -> Result<()> {
     if txn.get_database_backend() != DatabaseBackend::Postgres {
         return Ok(());
@@ -94,8 +96,8 @@ pub(super) async fn lock_holders(txn: &impl ConnectionTrait, holders: &[AnyId]) 
     Ok(())
 }
 
-/// Returns an error for participants whose calendars are unknown. Rooms must always be known. Users may be ignored,
-/// and users without any accessible mailbox are booked through the service account if there is one.
+/// Returns an error for participants whose calendars are unknown. The calendars of rooms must always be known. Users
+/// may be ignored, and users without any accessible mailbox are booked through the service account if there is one.
 pub(super) fn require_known_calendars(
     snapshot: &CalendarSnapshot,
     ignore_people: bool,
@@ -163,8 +165,8 @@ pub(super) async fn find_alternatives(
     Ok(free)
 }
 
-/// A participant of the search for alternatives; `None` if the calendar is unknown and therefore does not restrict
-/// the search.
+/// A participant of the search for alternatives; `None` if the calendar is unknown and therefore does not restrict the
+/// search.
 fn participant(calendar: &Calendar) -> Option<Participant<Holder>> {
     let known = !matches!(calendar.unknown, Some((UnknownCause::NotConnected | UnknownCause::Unreadable, _)));
     (known || !calendar.holder.is_user()).then(|| Participant {
@@ -174,7 +176,7 @@ fn participant(calendar: &Calendar) -> Option<Participant<Holder>> {
     })
 }
 
-/// The rest of the request's local day, starting at the next quarter of an hour.
+/// The rest of the request's local day, starting at the next quarter-hour.
 fn day_of(request: &SlotRequest, now: Timestamp) -> Result<Option<TimeRange>> {
     let zone = parse_zone(&request.zone)?;
     let Some((from, to)) = domain::zone::day_bounds(&zone, zone.local(request.time.start).date()) else {
@@ -185,7 +187,7 @@ fn day_of(request: &SlotRequest, now: Timestamp) -> Result<Option<TimeRange>> {
     Ok(TimeRange::new(from.max(next), to))
 }
 
-/// Runs of a booking that have not ended, oldest first.
+/// Unfinished runs of a booking, oldest first.
 pub(super) async fn live_runs(
     txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,

@@ -26,14 +26,14 @@ use crate::{
     run_inputs::{RunInput, WriteBooking},
 };
 
-/// How often a transaction is attempted when it conflicts with another.
+/// Maximum number of attempts for a transaction that conflicts with another.
 const ATTEMPTS: u32 = 5;
 
 impl Bookings {
-    /// Creates a booking: checks, occupancy and the run that writes the calendar commit together. Needs
-    /// `BOOKING_EDIT`.
+    /// Creates a booking. The checks, the occupancy and the run that writes the calendar event are committed together.
+    /// Needs `BOOKING_EDIT`.
     ///
-    /// A repeated idempotency key returns the same booking and run, read again.
+    /// A repeated idempotency key returns the same booking and run, in their current state.
     pub async fn create(
         &self,
         by: &Allowed<may::BookingEdit>,
@@ -159,7 +159,7 @@ impl Bookings {
         Ok(rows)
     }
 
-    /// Blocks a time for all participants.
+    /// Blocks a time range for all participants of a booking.
     pub(super) async fn occupy(
         &self,
         tx: &Tx,
@@ -181,7 +181,8 @@ impl Bookings {
         Ok(())
     }
 
-    /// Result for a repeated request: the booking and run created by the first one, in their current state.
+    /// Returns the result for a repeated request: the booking and run created by the first request, in their current
+    /// state.
     pub(super) async fn receipt_of_run(&self, tx: &Tx, run: Id<ids::Run>) -> Result<BookingReceipt> {
         let gone = || crate::Error::not_found("booking");
         let order = entity::run::one(tx.tenant(), run).one(tx.conn()).await?.ok_or_else(gone)?;
@@ -214,7 +215,7 @@ impl Bookings {
         }
     }
 
-    /// Adds alternative times to a refusal, outside the refused transaction.
+    /// Adds alternative times to the error of a refused booking, outside the refused transaction.
     pub(super) async fn add_alternatives<T>(
         &self,
         tenant: Id<ids::Tenant>,

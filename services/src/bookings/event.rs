@@ -1,4 +1,4 @@
-//! The calendar event of a booking.
+//! Builds the calendar event of a booking.
 
 use domain::{BusyKind, WrittenVia, state::Answer};
 use entity::{booking, booking_participant};
@@ -7,16 +7,16 @@ use providers::{Attendee, AttendeeRole, NewEvent, Party};
 use super::{BookingDetails, time_of};
 use crate::change::WriteTarget;
 
-/// Beginning of the text of an event that was written through a service account (S4.7).
+/// First line of the description of an event that was written through a service account (S4.7).
 const SERVICE_MARK: &str = "This booking has been made via a service account";
 
-/// The idempotency key by which a booking's event is found at the provider.
+/// The idempotency key by which the event of a booking is found at the provider.
 pub fn effect_key(booking: &booking::Model) -> String {
     format!("{}-{}", booking.id.uuid().simple(), booking.generation)
 }
 
-/// The event to be written for a booking. Calendars require the owner of the calendar as organiser; if that is the
-/// service mailbox, the text names the real organiser, who is invited (S4.7 to S4.9).
+/// Builds the event to be written for a booking. Calendar systems require the owner of the calendar as organiser; if
+/// that is the service mailbox, the description names the real organiser, who is invited (S4.7 to S4.9).
 pub fn build_event(details: &BookingDetails, via: &WriteTarget) -> NewEvent {
     let BookingDetails { booking, participants } = details;
     let organiser = participants.iter().find(|one| one.user_id == Some(booking.organiser_id));

@@ -1,4 +1,4 @@
-//! Inputs of bookings.
+//! Inputs for creating and moving bookings.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ const LONGEST_TITLE: usize = 255;
 const LONGEST_DESCRIPTION: usize = 10_000;
 /// Longest name of a guest in characters.
 const LONGEST_NAME: usize = 255;
-/// Longest booking in hours.
+/// Maximum length of a booking in hours.
 const LONGEST_HOURS: i64 = 24;
 
 /// Fields of a new booking.
@@ -34,7 +34,7 @@ pub struct NewBooking {
     pub start: Timestamp,
     /// End of the meeting; at most 24 hours after `start`.
     pub end: Timestamp,
-    /// IANA zone in which the event is shown.
+    /// IANA time zone in which the event is shown.
     pub zone: String,
     /// Other participating users, up to 100.
     pub users: Vec<Id<ids::User>>,
@@ -48,11 +48,11 @@ pub struct NewBooking {
     pub buffer_after_minutes: u32,
     /// Whether to book users whose calendars are unknown. Rooms whose calendars are unknown are always refused.
     pub ignore_unknown: bool,
-    /// How to treat unreadable items whose times are unknown. The default is left out of a request's digest.
+    /// How to treat unreadable calendar items whose times are unknown. The default is omitted from a request's digest.
     #[serde(skip_serializing_if = "UnreadablePolicy::is_default")]
     pub on_unreadable: UnreadablePolicy,
-    /// Whether to add an online meeting. `false` is left out of a request's digest, so that requests made before this
-    /// field existed keep theirs.
+    /// Whether to add an online meeting. `false` is omitted from a request's digest, so that the digests of requests
+    /// made before this field existed stay the same.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub online_meeting: bool,
 }
@@ -73,7 +73,7 @@ pub struct NewTime {
     pub start: Timestamp,
     /// New end; at most 24 hours after `start`.
     pub end: Timestamp,
-    /// IANA zone in which the event is shown; `None` keeps the current one.
+    /// IANA time zone in which the event is shown; `None` keeps the current time zone.
     pub zone: Option<String>,
     /// See [`NewBooking::ignore_unknown`].
     pub ignore_unknown: bool,
@@ -83,7 +83,7 @@ pub struct NewTime {
 }
 
 impl NewBooking {
-    /// Normalises the input, or refuses what is wrong with it by itself.
+    /// Normalises the new booking, and refuses values that are invalid regardless of stored data.
     pub(super) fn validate(mut self) -> Result<Self> {
         self.title = String::from(self.title.trim());
         if self.title.is_empty() {
@@ -127,7 +127,7 @@ impl NewBooking {
 }
 
 impl NewTime {
-    /// Normalises the input, or refuses what is wrong with it by itself.
+    /// Normalises the new time, and refuses values that are invalid regardless of stored data.
     pub(super) fn validate(mut self) -> Result<Self> {
         (self.start, self.end) = (self.start.trunc_subsecs(6), self.end.trunc_subsecs(6));
         time(self.start, self.end)?;
@@ -141,7 +141,8 @@ impl NewTime {
     }
 }
 
-/// Returns an error for a time that has already begun. Repeated requests return earlier and are not checked.
+/// Returns an error for a time that has already begun. Repeated requests return their earlier result without this
+/// check.
 pub(super) fn require_future(time: TimeRange, now: Timestamp) -> Result<()> {
     if time.start >= now {
         return Ok(());

@@ -1,9 +1,9 @@
-//! Bookings: created, moved, cancelled and read.
+//! Use cases for bookings: creating, moving, cancelling and reading them.
 //!
 //! Checks, occupancy and the run that writes to the provider are committed together: once a booking is returned, its
-//! time is blocked; calendars are written afterwards by the run. Two bookings of one person or room never overlap:
-//! bookings lock their holders in a fixed order first, and the occupancy table refuses what slips through. A booking
-//! belongs to the tenant: every caller with the permission may move and cancel it.
+//! time is blocked; calendars are written afterwards by the run. Two bookings of one user or room never overlap: a
+//! booking first locks its participants in a fixed order, and the occupancy table prevents any remaining conflict. A
+//! booking belongs to the tenant: every caller with the permission may move and cancel it.
 
 mod check;
 mod create;
@@ -37,14 +37,14 @@ crate::noun! {
     Bookings
 }
 
-/// A booking that was created or is being changed, and the run that does it.
+/// A booking that was created or is being changed, and the run that makes the change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BookingReceipt {
     /// The booking in its current state.
     pub booking: Model,
     /// Identifier of the run that writes the change to the calendar.
     pub run: Id<ids::Run>,
-    /// What the organiser should know, in one sentence.
+    /// What the organiser should know about the booking, in one sentence.
     pub notice: Option<String>,
 }
 
@@ -62,9 +62,10 @@ pub enum Error {
 /// Conflicts at the requested time, and free alternatives.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SlotTaken {
-    /// Participants who are busy; empty if another booking took the time at the same moment.
+    /// Participants who are busy; empty if another booking was created for that time at the same moment.
     pub conflicts: Vec<Conflict>,
-    /// Up to three free times of the same length on the same day, the nearest ones, in chronological order.
+    /// Up to three free times of the same length on the same day, nearest to the requested time, in chronological
+    /// order.
     pub alternatives: Vec<TimeRange>,
 }
 
@@ -80,7 +81,7 @@ pub struct Conflict {
 }
 
 impl Error {
-    /// Stable code for programs.
+    /// Stable, machine-readable code of the error.
     pub fn code(&self) -> &'static str {
         match self {
             Self::SlotTaken(_) => "SLOT_TAKEN",
@@ -104,7 +105,7 @@ impl From<DbErr> for Error {
 /// Result of creating, moving or cancelling a booking.
 pub type Outcome<T> = std::result::Result<T, Error>;
 
-/// Selects bookings. A booking must match every member that is given.
+/// Selects bookings. A booking must match every criterion that is specified.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Only bookings organised by this user.
@@ -115,11 +116,11 @@ pub struct Filter {
     pub from: Option<Timestamp>,
     /// Only bookings that start before this time.
     pub until: Option<Timestamp>,
-    /// Only bookings in this state; `Some(None)` for states that only a newer version knows.
+    /// Only bookings in this state; `Some(None)` for states that only a newer version supports.
     pub state: Option<Option<BookingState>>,
 }
 
-/// A booking with all participants, as needed for writing calendars.
+/// A booking with all its participants, as needed for writing calendar events.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BookingDetails {
     /// The booking's own row.
@@ -128,7 +129,7 @@ pub struct BookingDetails {
     pub participants: Vec<entity::booking_participant::Model>,
 }
 
-/// The range that a booking at `time` blocks, including its buffers.
+/// The time range that a booking at `time` blocks, including its buffers.
 pub(crate) fn blocked_range(row: &Model, time: TimeRange) -> TimeRange {
     let minutes = |minutes: i32| Duration::minutes(i64::from(minutes));
     time.widened(minutes(row.buffer_before_minutes), minutes(row.buffer_after_minutes))
@@ -211,7 +212,7 @@ impl Bookings {
         Ok(of(scope.tenant()).filter(theirs).order_by_asc(Column::Id).all(&txn).await?)
     }
 
-    /// A booking with its participants, for workflows.
+    /// Returns a booking with its participants; called by workflows.
     pub async fn details(
         &self,
         _by: &System,
@@ -234,8 +235,8 @@ impl Bookings {
         Ok(Some(BookingDetails { booking, participants }))
     }
 
-    /// The booking's event, to be written to or removed from the copies of its participants' calendars, for
-    /// workflows: at `range`, or removed if `None`.
+    /// The event of a booking, to be updated in the stored copies of its participants' calendars: moved to `range`, or
+    /// removed if `None`. Called by workflows.
     pub async fn own_event(
         &self,
         _by: &System,
@@ -252,7 +253,7 @@ impl Bookings {
         })
     }
 
-    /// Connections whose calendars contain a copy of the booking's event.
+    /// Connections whose stored calendar copies contain the booking's event.
     async fn copies(&self, details: &BookingDetails) -> Result<Vec<Id<ids::Connection>>> {
         use entity::connection::{Column, of};
         let users = details.participants.iter().filter_map(|one| one.user_id);
@@ -264,7 +265,7 @@ impl Bookings {
         Ok(rows.into_iter().map(|row| row.id).collect())
     }
 
-    /// Whether the booking blocks this time for all its participants, for workflows.
+    /// Whether the booking blocks this time for all its participants; called by workflows.
     pub async fn occupies(&self, _by: &System, booking: &Model, time: TimeRange) -> Result<bool> {
         use entity::occupancy::{Column, of};
         let (tenant, blocked) = (booking.tenant_id, blocked_range(booking, time));
@@ -276,7 +277,8 @@ impl Bookings {
         Ok(held.one(&txn).await?.is_some())
     }
 
-    /// Runs of a booking that have not ended, oldest first, for workflows: only one of them may act at a time.
+    /// Unfinished runs of a booking, oldest first. Called by workflows, because only one of these runs may change the
+    /// booking at a time.
     pub async fn live_runs(
         &self,
         _by: &System,

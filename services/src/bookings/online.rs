@@ -1,8 +1,8 @@
 //! Online meetings of bookings.
 //!
-//! A request for an unavailable online meeting is refused before anything is blocked, so that the front end can offer
-//! to book without one. If the problem appears only when the event is written, the booking stays and reports that it
-//! has no meeting.
+//! If an online meeting is requested but not available, the booking is refused before any time is blocked, so that the
+//! front end can offer to book without a meeting. If the problem appears only when the event is written, the booking is
+//! kept and reports that it has no meeting.
 
 use domain::{Id, WrittenVia, ids, state::OnlineMeetingState};
 use entity::{booking, connection, integration};
@@ -31,13 +31,13 @@ pub fn online_meeting_change(
     }
 }
 
-/// The change that removes the join URL of a booking that is over.
+/// The change that removes the join URL of a booking that has ended.
 pub fn online_meeting_removal(booking: &booking::Model) -> Option<Option<String>> {
     booking.online_meeting.as_ref().map(|_| None)
 }
 
-/// Returns an error if the target calendar permits no online meetings. For a service mailbox this is known only when
-/// the event is written.
+/// Returns an error if the target calendar does not support online meetings. For a service mailbox this is known only
+/// when the event is written.
 pub(super) async fn require_online_meetings(
     services: &Services,
     txn: &impl ConnectionTrait,
@@ -56,11 +56,11 @@ pub(super) async fn require_online_meetings(
         return Ok(());
     }
     let message =
-        "The calendar to which this booking is written offers no online meetings. Book without one.";
+        "The calendar for this booking does not support online meetings. Book without an online meeting.";
     Err(Refusal::new("ONLINE_MEETING_UNAVAILABLE", message).at("onlineMeeting").into())
 }
 
-/// Whether a mailbox's calendar permits online meetings, according to its measured capabilities.
+/// Whether a mailbox's calendar supports online meetings, according to the capabilities determined at its activation.
 async fn permits(txn: &impl ConnectionTrait, tenant: Id<ids::Tenant>, via: &WriteTarget) -> Result<bool> {
     use connection::{Column, of};
     let at = of(tenant).filter(Column::IntegrationId.eq(via.integration));

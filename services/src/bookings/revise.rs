@@ -1,5 +1,4 @@
-//! Moves and cancels bookings. Every caller with the permission may do so, because a booking belongs to the tenant
-//! (B15).
+//! Moves and cancels bookings. Every caller with the permission may do so, because a booking belongs to the tenant.
 
 use domain::{
     Id, ids, may,
@@ -27,13 +26,13 @@ use crate::{
 
 /// Workflows that must have ended before a booking is moved again.
 const CHANGING: [&str; 2] = ["move_booking", "cancel_booking"];
-/// Longest message to attendees in characters.
+/// Maximum length of the message to attendees in characters.
 const LONGEST_MESSAGE: usize = 2_000;
 
 impl Bookings {
     /// Moves a booking, unless it has changed since `if_version`. Needs `BOOKING_EDIT`.
     ///
-    /// The new time is blocked beside the old one until the calendar event has moved.
+    /// The new time is blocked in addition to the old one until the calendar event has been moved.
     pub async fn move_to(
         &self,
         by: &Allowed<may::BookingEdit>,
@@ -51,8 +50,8 @@ impl Bookings {
         self.add_alternatives(tenant, &request, moved).await
     }
 
-    /// The participants and time that a move needs. Participants never change, so they may be read before anything is
-    /// locked.
+    /// Determines the participants and the time of a move. Participants never change, so they can be read before
+    /// anything is locked.
     async fn request(
         &self,
         tenant: Id<ids::Tenant>,
@@ -111,8 +110,8 @@ impl Bookings {
 
     /// Cancels a booking and notifies its attendees. Needs `BOOKING_EDIT`.
     ///
-    /// A booking that is still being written or moved is cancelled as soon as that has ended; one that is already
-    /// cancelled is returned unchanged.
+    /// A booking that is still being written or moved is cancelled as soon as that is finished; a booking that is
+    /// already cancelled is returned unchanged.
     pub async fn cancel(
         &self,
         by: &Allowed<may::BookingEdit>,
@@ -162,7 +161,7 @@ impl Bookings {
         self.ordered(tx, ticket, row, run, None).await
     }
 
-    /// Begins a request; `Err` contains the earlier result if the request is a repetition.
+    /// Begins a request; `Err` contains the earlier result if the request is repeated.
     async fn begin(
         &self,
         tx: &Tx,
@@ -177,7 +176,7 @@ impl Bookings {
         })
     }
 
-    /// Records which run changes the booking, and commits.
+    /// Records which run changes the booking, and commits the transaction.
     async fn ordered(
         &self,
         mut tx: Tx,
@@ -203,12 +202,12 @@ impl Bookings {
     }
 }
 
-/// The booking, locked until the transaction ends.
+/// Reads the booking and locks it until the transaction ends.
 async fn present(tx: &Tx, id: Id<ids::Booking>, if_version: Option<i64>) -> Result<booking::Model> {
     let row = booking::one(tx.tenant(), id).lock_exclusive().one(tx.conn()).await?;
     let row = row.ok_or_else(|| crate::Error::not_found("booking"))?;
     if if_version.is_some_and(|version| version != row.version) {
-        let message = "Somebody else has changed this booking. Read it again, then repeat your change.";
+        let message = "This booking was changed in the meantime. Reload it, then repeat your change.";
         return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
     }
     Ok(row)
@@ -233,5 +232,5 @@ fn in_progress() -> crate::Error {
 }
 
 fn over() -> crate::Error {
-    crate::Error::refuse("BOOKING_OVER", "This booking is over: it can no longer be changed.")
+    crate::Error::refuse("BOOKING_OVER", "This booking has ended and can no longer be changed.")
 }

@@ -1,7 +1,7 @@
-//! Decides to which calendar a booking is written (S4.6).
+//! Decides to which calendar a booking is written.
 //!
-//! That is the organiser's own calendar if it can be written to, otherwise the calendar of a service mailbox. The same
-//! rule applies when a booking is requested, when it is written, and when the organiser is informed beforehand (S4.10).
+//! This is the organiser's own calendar if it is writable, otherwise the calendar of a service mailbox. The same rule
+//! applies when a booking is requested, when it is written, and when the organiser is informed beforehand.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, PaginatorTrait, QueryFilter, QueryOr
 use super::Bookings;
 use crate::{Error, Result, System, change::WriteTarget, suspension};
 
-/// Notice to an organiser before the first booking that goes through a service account.
+/// Notice for an organiser before the first booking that is written through a service account.
 pub const SERVICE_ACCOUNT_NOTICE: &str = "This booking is made through the service account, because the organiser's calendar \
      cannot be reached: responses go to the service mailbox, and the organiser does not receive these emails.";
 
@@ -31,15 +31,15 @@ pub(super) struct Routes {
 }
 
 impl Routes {
-    /// Chooses the calendar: the organiser's own if possible, otherwise the service mailbox's.
+    /// Selects the calendar: the organiser's own if possible, otherwise that of the service mailbox.
     pub fn decide(self) -> Option<WriteTarget> {
         self.own.or(self.service)
     }
 }
 
 impl Bookings {
-    /// Chooses the calendar to which a booking is written; for workflows. `without` lists mailboxes that have just
-    /// refused access.
+    /// Selects the calendar to which a booking is written; called by workflows. `without` lists mailboxes that have
+    /// just denied access.
     pub async fn choose_target(
         &self,
         _by: &System,
@@ -51,9 +51,9 @@ impl Bookings {
         Ok(find_routes(&txn, tenant, booking.organiser_id, without).await?.decide())
     }
 
-    /// Opens the calendar that was chosen for a booking; for workflows. Always the same one, even if the service
-    /// account has changed since (S4.14). `None` if none has been chosen yet. Fails if a newer version chose a kind
-    /// of calendar that this version does not know.
+    /// Opens the calendar that was selected for a booking; called by workflows. It is always the same calendar, even if
+    /// the service account has changed since. `None` if no calendar has been selected yet. Fails if a newer version
+    /// selected a kind of calendar that this version does not support.
     pub async fn open_target_calendar(
         &self,
         by: &System,
@@ -101,7 +101,7 @@ pub struct TargetCalendar {
     pub session: Session,
 }
 
-/// The calendar that was chosen for a booking.
+/// The calendar that was selected for a booking.
 fn recorded(booking: &booking::Model) -> Option<WriteTarget> {
     Some(WriteTarget {
         written_via: booking.written_via.as_ref()?.known()?,
@@ -111,9 +111,9 @@ fn recorded(booking: &booking::Model) -> Option<WriteTarget> {
     })
 }
 
-/// Reads to which calendars a booking of this organiser could be written. Fails if that depends on a state that this
-/// version does not know, because the route must not change for that reason, and if there is none because an integration
-/// is suspended.
+/// Determines to which calendars a booking of this organiser could be written. Fails if that depends on a state that
+/// this version does not support, because the route must not change for that reason, and if there is no calendar
+/// because an integration is suspended.
 pub(super) async fn find_routes(
     txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
@@ -170,8 +170,8 @@ fn through_service(account: &service_account::Model) -> WriteTarget {
     }
 }
 
-/// Whether bookings may be written through an integration. Temporary failures of a provider do not change the route;
-/// a suspended integration may not be used.
+/// Whether bookings may be written through an integration. Temporary failures of a provider do not change the route; a
+/// suspended integration may not be used.
 fn may_write(row: &integration::Model) -> bool {
     use IntegrationState as S;
     matches!(
@@ -185,7 +185,8 @@ fn writes(row: &connection::Model) -> bool {
     row.state == ConnectionState::Active && measured.can_write()
 }
 
-/// Notice to the organiser that the booking is written through a service account; shown until a booking has been.
+/// The notice to the organiser that the booking is written through a service account; shown until one of the
+/// organiser's bookings has been.
 pub(super) async fn service_account_notice(
     txn: &impl ConnectionTrait,
     booking: &booking::Model,

@@ -1,4 +1,4 @@
-//! Writes changes of bookings: their responses, their occupancy, and their events in copies of calendars.
+//! Writes changes of bookings: the responses of attendees, the occupancy, and the events in stored calendar copies.
 
 use domain::{
     Id, Reason, TimeRange, WrittenVia, ids,
@@ -9,7 +9,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter
 use super::{Writer, reason_json};
 use crate::{Result, events::topic};
 
-/// A change of a booking; omitted members keep their value.
+/// A change of a booking; fields that are `None` or empty leave the stored value unchanged.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BookingChange {
     /// Identifier of the booking.
@@ -18,32 +18,32 @@ pub struct BookingChange {
     pub state: Option<BookingState>,
     /// New reason; `Some(None)` removes it.
     pub reason: Option<Option<Reason>>,
-    /// The calendar to which the booking is written; decided once for each booking.
+    /// The calendar to which the booking is written; selected once for each booking.
     pub via: Option<WriteTarget>,
     /// The written event: its id at the provider and its iCalendar UID.
     pub event: Option<(String, String)>,
-    /// The online meeting: its joining address, or that there is none.
+    /// The online meeting: its join URL, or `Some(None)` if there is none.
     pub meeting: Option<Option<String>>,
-    /// New time. Occupancy of any other time is released.
+    /// New time of the booking. Occupancy of any other time is released.
     pub time: Option<TimeRange>,
-    /// Responses of attendees, by address.
+    /// Responses of attendees, by email address.
     pub answers: Vec<(String, Answer)>,
     /// Whether to release all occupancy of the booking.
     pub free: bool,
-    /// An entry for the booking's history: what happened, the former time, and by whom.
+    /// An entry for the booking's history: the kind of change, the former time, and the actor.
     pub record: Option<(BookingChangeKind, TimeRange, String)>,
 }
 
 /// The calendar to which a booking is written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WriteTarget {
-    /// Whether the calendar is the organiser's or a service mailbox's.
+    /// Whether the calendar belongs to the organiser or to a service mailbox.
     pub written_via: WrittenVia,
     /// The integration that gives access to the calendar.
     pub integration: Id<ids::Integration>,
-    /// The service account, if the calendar is its own.
+    /// The service account, if the calendar belongs to one.
     pub service_account: Option<Id<ids::ServiceAccount>>,
-    /// Address of the mailbox that contains the calendar.
+    /// Email address of the mailbox that contains the calendar.
     pub mailbox: String,
 }
 
@@ -58,7 +58,7 @@ pub struct OwnEvent {
     pub title: String,
     /// Connections whose calendars contain the event.
     pub connections: Vec<Id<ids::Connection>>,
-    /// Time of the event; `None` removes it.
+    /// Time of the event; `None` removes the event.
     pub range: Option<TimeRange>,
 }
 

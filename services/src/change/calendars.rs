@@ -1,4 +1,4 @@
-//! Writes copies of calendars: events and busy bitmaps, consistent within one transaction.
+//! Writes stored calendar copies: events and busy bitmaps, consistent within one transaction.
 
 use domain::{BusyKind, Id, TimeRange, Timestamp, UnreadableItem, bitmap::Bitmap, ids};
 use providers::Event;
@@ -14,23 +14,23 @@ use crate::{Result, events::topic};
 /// Minutes represented by one bit of a busy bitmap.
 pub const GRID_MINUTES: u32 = 5;
 
-/// Title shown for an event whose details may not be read (S4.16).
+/// Title shown for an event whose details may not be read.
 const HIDDEN_TITLE: &str = "Busy";
 
-/// A newly read calendar window, which replaces the stored one.
+/// Newly read events of a calendar, which replace the stored ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CalendarCopy {
     /// Connection whose calendar was read.
     pub connection: Id<ids::Connection>,
     /// The time range that was read.
     pub window: TimeRange,
-    /// Events that overlap the window.
+    /// Events that overlap the time range.
     pub events: Vec<Event>,
     /// Items that cannot be read.
     pub unreadable: Vec<UnreadableItem>,
-    /// When reading began: the copy is at least as new as this.
+    /// When reading began: the copy is at least as new as this time.
     pub as_of: Timestamp,
-    /// Watermark obtained before reading; with it, the provider reports changes that the reading missed.
+    /// Watermark obtained before reading, with which the provider reports changes made during the reading.
     pub watermark: Option<String>,
 }
 
@@ -39,9 +39,9 @@ pub struct CalendarCopy {
 pub struct UnchangedCalendar {
     /// Connection whose calendar was checked.
     pub connection: Id<ids::Connection>,
-    /// Watermark used for the query. It identifies the copy; any other copy is left unchanged.
+    /// Watermark used for the query. It identifies the stored copy; any other copy is left unchanged.
     pub asked: String,
-    /// The window that the copy covers.
+    /// The time range that the stored copy covers.
     pub window: TimeRange,
     /// When the provider was queried.
     pub as_of: Timestamp,
@@ -73,8 +73,8 @@ impl Writer<'_> {
         self.rebuild_bitmap(copy.connection, copy.window).await
     }
 
-    /// Records a successful access to a mailbox, which ends its series of failures. A full read also reports the
-    /// unreadable items. The connection is written only if something differs.
+    /// Records a successful access to a mailbox, which ends its series of failures. After a full read, the unreadable
+    /// items are recorded too. The connection is written only if something differs.
     async fn succeeded(
         &mut self,
         connection: Id<ids::Connection>,
@@ -105,8 +105,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Marks a copy as up to date, unless another copy, or an event written by Muster, has been stored since the
-    /// provider was queried.
+    /// Marks a calendar copy as up to date, unless another copy, or an event written by Muster, has been stored since
+    /// the provider was queried.
     pub(super) async fn confirm_unchanged(&mut self, same: UnchangedCalendar) -> Result<()> {
         use entity::connection::{Column, update};
         update(self.tenant)
@@ -122,7 +122,7 @@ impl Writer<'_> {
         self.succeeded(same.connection, None).await
     }
 
-    /// Marks copies to which Muster has added its own events, so that they are next read in full whatever the
+    /// Marks calendar copies to which Muster has added its own events, so that they are next read in full whatever the
     /// provider reports.
     pub(super) async fn mark_copies_mixed(&mut self, connections: &[Id<ids::Connection>]) -> Result<()> {
         use entity::connection::{Column, update};
@@ -150,7 +150,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Recomputes both planes of a calendar's bitmap from its events.
+    /// Recomputes both bitmaps of a calendar, busy and tentative, from its events.
     pub(super) async fn rebuild_bitmap(
         &mut self,
         connection: Id<ids::Connection>,
@@ -197,7 +197,7 @@ impl Writer<'_> {
         Ok(rows.all(self.txn).await?)
     }
 
-    /// Recomputes the bitmaps of calendars in which our own events changed.
+    /// Recomputes the bitmaps of calendars in which an event written by Muster changed.
     pub(super) async fn rebuild_bitmaps(
         &mut self,
         connections: Vec<entity::connection::Model>,

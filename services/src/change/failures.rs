@@ -1,8 +1,8 @@
 //! Records failed attempts to access mailboxes, and the first success after them.
 //!
-//! A failing mailbox is retried at growing intervals. If several mailboxes fail in the same way and none succeeds,
-//! the integration is at fault; this is decided in the transaction that counts the failures, so that two nodes that
-//! fail at the same moment count each other.
+//! A failing mailbox is retried at growing intervals. If several mailboxes fail in the same way and none succeeds, the
+//! cause is the integration. This is decided in the transaction that counts the failures, so that two nodes that record
+//! failures at the same moment count each other's.
 
 use domain::{Id, Reason, Timestamp, ids, state::ConnectionState};
 use sea_orm::{ColumnTrait, Condition, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, sea_query::Expr};
@@ -10,7 +10,8 @@ use sea_orm::{ColumnTrait, Condition, ExprTrait, PaginatorTrait, QueryFilter, Qu
 use super::Writer;
 use crate::{Result, events::topic, health};
 
-/// Number of mailboxes that must fail in the same way for the integration to be at fault; all of them if it has fewer.
+/// Number of mailboxes that must fail in the same way before the integration counts as the cause; all mailboxes if it
+/// has fewer.
 const ENOUGH: u64 = 3;
 
 /// A failed attempt to access a mailbox.
@@ -20,16 +21,16 @@ pub struct MailboxFailure {
     pub connection: Id<ids::Connection>,
     /// Integration that the connection belongs to.
     pub integration: Id<ids::Integration>,
-    /// How the attempt failed: the stable code of the error kind, a space, and the provider's own code.
+    /// How the attempt failed: the code of the error kind, a space, and the provider's own code.
     pub way: String,
     /// Time of the next attempt.
     pub retry_at: Timestamp,
-    /// Why the integration becomes `FAILING` if enough mailboxes fail in this way; `None` if this failure says nothing
-    /// about it.
+    /// Why the integration becomes `FAILING` if enough mailboxes fail in this way; `None` if the integration cannot be
+    /// the cause.
     pub concerns: Option<Reason>,
 }
 
-/// The states of mailboxes that Muster reads or is about to.
+/// The states of mailboxes that Muster reads or is about to read.
 const OURS: [ConnectionState; 4] = [
     ConnectionState::Active,
     ConnectionState::FreeBusyOnly,
@@ -96,7 +97,7 @@ impl Writer<'_> {
         Ok(enough && others().filter(Column::AsOf.gt(last)).count(self.txn).await? == 0)
     }
 
-    /// Schedules the failed mailboxes of an integration that works again for immediate retry, and resets their
+    /// Schedules the failed mailboxes of an integration that works again for immediate retry, and resets their failure
     /// counters.
     pub(super) async fn reset_failures(&self, integration: Id<ids::Integration>) -> Result<()> {
         use entity::connection::{Column, update};

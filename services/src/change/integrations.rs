@@ -16,7 +16,7 @@ use sea_orm::{
 use super::{Writer, reason_json};
 use crate::{Result, events::topic};
 
-/// A change of an integration; omitted members keep their value.
+/// A change of an integration; fields that are `None` leave the stored value unchanged.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct IntegrationChange {
     /// Identifier of the integration.
@@ -25,7 +25,7 @@ pub struct IntegrationChange {
     pub state: Option<IntegrationState>,
     /// New reason; `Some(None)` removes it.
     pub reason: Option<Option<Reason>>,
-    /// Apply the change only if the current state is one of these; a late change does nothing.
+    /// The change is applied only if the current state is one of these, so that an outdated change has no effect.
     pub only_from: Option<Vec<IntegrationState>>,
     /// Id and name of the organisation at the provider.
     pub external: Option<(String, String)>,
@@ -33,7 +33,7 @@ pub struct IntegrationChange {
     pub known_good: Option<String>,
 }
 
-/// A change of a connection; omitted members keep their value.
+/// A change of a connection; fields that are `None` leave the stored value unchanged.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ConnectionChange {
     /// Identifier of the connection.
@@ -44,7 +44,7 @@ pub struct ConnectionChange {
     pub reason: Option<Option<Reason>>,
     /// New route.
     pub route: Option<Route>,
-    /// Capabilities that were measured.
+    /// What Muster can do with the mailbox, as determined at its activation.
     pub capabilities: Option<Capabilities>,
     /// Time zone of the mailbox.
     pub time_zone: Option<String>,
@@ -52,10 +52,10 @@ pub struct ConnectionChange {
     pub calendars: Option<Json>,
 }
 
-/// A mailbox that was found.
+/// A mailbox that was found in the directory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewConnection {
-    /// Integration in whose directory it was found.
+    /// Integration in whose directory the mailbox was found.
     pub integration: Id<ids::Integration>,
     /// The user who owns the mailbox; `None` for a room.
     pub user: Option<Id<ids::User>>,
@@ -65,7 +65,7 @@ pub struct NewConnection {
     pub address: String,
 }
 
-/// The rooms of an integration.
+/// The rooms in the directory of an integration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoomList {
     /// Integration in whose directory the rooms are listed.
@@ -74,7 +74,7 @@ pub struct RoomList {
     pub rooms: Vec<RoomInfo>,
 }
 
-/// What a verification found, to be stored and shown.
+/// The result of a verification, to be stored and shown.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerificationResult {
     /// Integration that was verified.
@@ -85,14 +85,14 @@ pub struct VerificationResult {
     pub checks: Json,
 }
 
-/// One value for an integration in force, another for a suspended one.
+/// Selects one value for an integration that is not suspended, another for a suspended one.
 fn unless_suspended(in_force: impl Into<Expr>, suspended: impl Into<Expr>) -> Expr {
     use entity::integration::Column;
     let is_suspended = Column::State.eq(IntegrationState::Suspended.as_str());
     CaseStatement::new().case(is_suspended, suspended).finally(in_force).into()
 }
 
-/// Sets a column; of a suspended integration the one that takes its place when the integration is resumed.
+/// Sets a column of an integration; if it is suspended, sets the column whose value is restored on resumption.
 fn set_unless_suspended(
     statement: UpdateMany<entity::integration::Entity>,
     now: entity::integration::Column,
@@ -323,7 +323,7 @@ pub(crate) fn pending_connection(
     }
 }
 
-/// The window that a connection's copy covers.
+/// The time range that a connection's stored calendar copy covers.
 pub(crate) fn stored_window(connection: &entity::connection::Model) -> Option<TimeRange> {
     TimeRange::new(connection.read_from?, connection.read_until?)
 }

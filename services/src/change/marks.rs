@@ -7,7 +7,8 @@ use sea_orm::prelude::Json;
 
 /// Maximum number of examples stored for a calendar.
 const EXAMPLES: usize = 20;
-/// Longest stored UID in characters. It identifies the item to a person; nothing is looked up by it.
+/// Maximum length of a stored UID in characters. The UID identifies the item to a person; it is never used for
+/// look-ups.
 const LONGEST_UID: usize = 255;
 
 /// Summary of one calendar's unreadable items.
@@ -17,13 +18,14 @@ pub(super) struct UnreadableSummary {
     pub count: i32,
     /// Number of unreadable items that block no time.
     pub unknown: i32,
-    /// Examples of unreadable items, those that block no time first; the same for any order of the items.
+    /// Examples of unreadable items, those that block no time first; the selection does not depend on the order of the
+    /// items.
     pub examples: Json,
 }
 
 impl UnreadableSummary {
-    /// Summarises these items. An item that is reported several times counts once; it blocks only if every report says
-    /// so.
+    /// Summarises the unreadable items of a calendar. An item that is reported several times counts once; it blocks
+    /// time only if every report says so.
     pub fn of(items: &[UnreadableItem]) -> Self {
         let mut distinct: BTreeMap<&str, &UnreadableItem> = BTreeMap::new();
         for item in items {

@@ -1,7 +1,7 @@
-//! Changes requested by workflow steps, as values.
+//! Changes that workflow steps request, as values.
 //!
-//! A step runs outside any transaction. It returns its writes as [`Change`]s, and the committer applies them in the
-//! transaction that also updates the run, through [`runs::ChangeWriter`]. Each kind has its own writer.
+//! A step is executed outside any transaction. It returns its writes as [`Change`]s, and the committer applies them in
+//! the transaction that also updates the run, through [`runs::ChangeWriter`]. Each kind of change has its own writer.
 
 mod bookings;
 mod calendars;
@@ -43,9 +43,9 @@ pub enum Change {
     Integration(IntegrationChange),
     /// Changes a connection's state or data.
     Connection(ConnectionChange),
-    /// Records a failed attempt at a mailbox. A successful reading ends the mailbox's failures.
+    /// Records a failed attempt to access a mailbox. A successful read ends the mailbox's series of failures.
     Failure(MailboxFailure),
-    /// Adds mailboxes that were found and are not known yet.
+    /// Adds mailboxes that were found in the directory and are not stored yet.
     NewConnections(Vec<NewConnection>),
     /// Replaces the rooms of an integration by those in the directory.
     Rooms(RoomList),
@@ -69,11 +69,11 @@ pub enum Change {
         /// Display name of the mailbox.
         name: String,
     },
-    /// Replaces a calendar's window by a newly read one.
+    /// Replaces the stored events of a calendar by newly read ones.
     Calendar(Box<CalendarCopy>),
     /// Confirms that a calendar has not changed since its copy was read.
     UnchangedCalendar(UnchangedCalendar),
-    /// Adds, moves or removes an event of our own in calendars that were read before.
+    /// Adds, moves or removes an event written by Muster in stored calendar copies.
     OwnEvent(OwnEvent),
     /// Records the result of a campaign for one mailbox.
     Item(ItemResult),
@@ -81,7 +81,7 @@ pub enum Change {
     StartCampaign(Id<ids::Integration>),
     /// Ends a campaign, once every item has a result.
     CampaignFinished(Id<ids::Campaign>),
-    /// Changes a booking's state or data.
+    /// Changes the state or data of a booking.
     Booking(BookingChange),
     /// Enqueues a run.
     RunInput(RunInput, Lane),
@@ -89,7 +89,7 @@ pub enum Change {
     Signal {
         /// Identifier of the receiving run.
         run: Id<ids::Run>,
-        /// One of the signals that the run's workflow accepts in its present state.
+        /// One of the signals that the run's workflow accepts in its current state.
         name: &'static str,
         /// Data of the signal.
         payload: Json,
@@ -113,7 +113,7 @@ impl ChangeWriter for System {
     type Change = Change;
     type AfterCommit = AfterCommit;
 
-    /// Writes are attributed to the run in the audit log. If a run is quarantined, subscribers are notified.
+    /// The audit log attributes the writes to the run. If a run is quarantined, subscribers are notified.
     async fn write(
         &self,
         txn: &DatabaseTransaction,
@@ -160,7 +160,7 @@ pub struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// Creates a writer for one run's changes. Notifications to be sent afterwards are added to `after`.
+    /// Creates a writer for the changes of one run. Notifications to be sent after the commit are added to `after`.
     pub fn new(
         services: &'a Services,
         txn: &'a DatabaseTransaction,
@@ -239,7 +239,7 @@ impl<'a> Writer<'a> {
 }
 
 impl System {
-    /// Writes changes in a separate transaction; for reconcilers, which are not runs.
+    /// Writes changes in a separate transaction; called by reconcilers, which are not runs.
     pub async fn write(&self, tenant: Id<ids::Tenant>, actor: &str, changes: Vec<Change>) -> Result<()> {
         let txn = self.store.write(tenant).await?;
         let mut after = AfterCommit::default();

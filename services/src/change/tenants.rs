@@ -1,4 +1,4 @@
-//! Writes what a verified directory reports about the tenant itself.
+//! Writes the tenant's locale as its organisation's directory reports it.
 
 use domain::{Zone, language};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
@@ -7,8 +7,8 @@ use serde_json::json;
 use super::Writer;
 use crate::{Result, audit::AuditFacts, calendars};
 
-/// Time zone and language of a tenant, as reported by its organisation's directory. Existing values are kept, because
-/// they may have been set by a person.
+/// Time zone and language of a tenant, according to its organisation's directory. Existing values are kept, because a
+/// person may have set them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TenantLocale {
     /// Time zone; ignored if it is not an IANA name.
@@ -39,7 +39,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Sets a column of the tenant if it is null; returns `false` otherwise.
+    /// Sets a column of the tenant if it is null; returns `false` if it already has a value.
     async fn fill(&self, column: entity::tenant::Column, value: &str) -> Result<bool> {
         use entity::tenant::{Column, Entity};
         #[expect(clippy::disallowed_methods, reason = "the table of tenants begins with itself")]

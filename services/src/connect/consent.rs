@@ -1,5 +1,5 @@
-//! Puts a consent into effect and withdraws consents. A new consent is first stored, sealed, in the session; the
-//! integration's run tries it and makes it permanent.
+//! Puts a consent into effect and withdraws consents. A new consent is first stored, sealed, in the connect session;
+//! the integration's run tests it and makes it permanent.
 
 use domain::{Id, connect::ConnectStep, ids};
 use providers::Secret;
@@ -23,8 +23,8 @@ use crate::{
 };
 
 impl Connect {
-    /// Stores a consent, sealed, in the session and signals the integration's run. The consent takes effect only
-    /// after the run has tried it.
+    /// Stores a consent, sealed, in the connect session and signals the integration's run. The consent takes effect
+    /// only after the run has tested it.
     pub(super) async fn store_consent_for_run(
         &self,
         tx: &mut Tx,
@@ -66,7 +66,7 @@ impl Connect {
         serde_json::from_slice(&plain).map_err(|_| Error::Unreadable { what: "consent" })
     }
 
-    /// Makes a tried consent permanent in one transaction: binds the organisation at the provider to this tenant and
+    /// Makes a tested consent permanent in one transaction: binds the organisation at the provider to this tenant and
     /// no other, and stores the secret. Idempotent.
     pub async fn activate_consent(
         &self,
@@ -105,7 +105,7 @@ impl Connect {
         tx.commit().await
     }
 
-    /// Deletes the consents that sessions stored for an integration's run, after the run has ended.
+    /// Deletes the consents that connect sessions stored for an integration's run, after the run has ended.
     pub async fn delete_consents_after_run(
         &self,
         _by: &System,
@@ -117,7 +117,7 @@ impl Connect {
         tx.commit().await
     }
 
-    /// Withdraws a consent completely. Safe to call if it never took effect.
+    /// Withdraws a consent completely. This is safe even if the consent never took effect.
     pub async fn withdraw(
         &self,
         _by: &System,
@@ -136,8 +136,8 @@ impl Connect {
     }
 }
 
-/// Binds an organisation at a provider to the integration. Another tenant's binding is not visible here; the table's
-/// unique key prevents a second one.
+/// Binds an organisation at a provider to the integration. Another tenant's binding is not visible to this transaction;
+/// the table's unique key prevents a second binding.
 async fn bind(tx: &Tx, integration: &entity::integration::Model, organisation: &str) -> Result<()> {
     use entity::external_binding::{ActiveModel, Column, Entity, of};
     let row = ActiveModel {
@@ -165,7 +165,7 @@ async fn bind(tx: &Tx, integration: &entity::integration::Model, organisation: &
     }
 }
 
-/// Marks the session whose consent is in force: only that one may authorise its use.
+/// Marks the connect session whose consent is in force: only this session may authorise its use.
 async fn set_granted(
     tx: &Tx,
     integration: Id<ids::Integration>,
@@ -184,7 +184,8 @@ async fn set_granted(
     Ok(())
 }
 
-/// Deletes the consents that sessions stored for an integration's run, once it has made one permanent or given up.
+/// Deletes the consents that connect sessions stored for an integration's run, after the run has made one permanent or
+/// has failed.
 pub(crate) async fn delete_stored_consents(tx: &Tx, integration: Id<ids::Integration>) -> Result<()> {
     use entity::connect_session::{Column, update};
     update(tx.tenant())

@@ -1,5 +1,5 @@
-//! Connecting through the provider's pages: a fresh sign-in of the administrator, then the organisation's consent.
-//! Also handles the redirects of all sign-ins.
+//! Connecting through the provider's pages: a fresh sign-in of the administrator, then the organisation's consent. Also
+//! handles the redirects of all sign-ins at a provider.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::{
     proof::{Anyone, TenantScope},
 };
 
-/// The account that signed in at the provider; stored in the session.
+/// The account that signed in at the provider; stored in the connect session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct SessionAccount {
     pub(super) external: String,
@@ -27,7 +27,7 @@ pub(super) struct SessionAccount {
 }
 
 impl Connect {
-    /// The connector for a session's calendar system.
+    /// The connector for the calendar system of a connect session.
     pub(super) async fn connector_of(&self, session: &SessionRow) -> Result<Arc<dyn Provider>> {
         let rows = self
             .services
@@ -38,8 +38,8 @@ impl Connect {
         self.services.connectors.get(integrations::provider(&row)?)
     }
 
-    /// Handles the redirect to `path` after the administrator's sign-in at the provider. The attempt ends unless the
-    /// sign-in is valid and is that of the right administrator.
+    /// Handles the redirect to `path` after the administrator's sign-in at the provider. The connect attempt ends
+    /// unless the sign-in is valid and was made by the right administrator.
     pub async fn complete_sign_in(
         &self,
         _by: Anyone,
@@ -77,7 +77,8 @@ impl Connect {
         }
     }
 
-    /// Returns the account, organisation and tenant of the consent, to be shown to the administrator beforehand.
+    /// Returns the account, organisation and tenant of the consent, which are shown to the administrator before the
+    /// consent.
     pub async fn consent_question(&self, _by: Anyone, cookie: &str) -> Result<ConsentQuestion> {
         let (session, signed) = self.asking(cookie).await?;
         let tenant = self.services.tenants().find(session.tenant_id).await?;
@@ -85,7 +86,7 @@ impl Connect {
         Ok(ConsentQuestion { tenant, account: signed.account, organisation: signed.external })
     }
 
-    /// Redirects to the organisation's consent.
+    /// Redirects the browser to the provider's page for the organisation's consent.
     pub async fn redirect_to_consent(&self, _by: Anyone, cookie: &str) -> Result<NextPage> {
         let (session, signed) = self.asking(cookie).await?;
         let connector = self.connector_of(&session).await?;
@@ -98,7 +99,8 @@ impl Connect {
         Ok(NextPage::Provider(url))
     }
 
-    /// Finds a session whose administrator has signed in and may be redirected to the consent page, even repeatedly.
+    /// Finds a connect session whose administrator has signed in and may be redirected to the consent page, even
+    /// repeatedly.
     async fn asking(&self, cookie: &str) -> Result<(SessionRow, SessionAccount)> {
         let session = self.find_session(cookie, ConnectPurpose::Connect).await?;
         let signed = session.signed_in.clone().and_then(|signed| serde_json::from_value(signed).ok());
@@ -126,7 +128,7 @@ impl Connect {
         Ok(SessionAccount { external, account: who.username })
     }
 
-    /// Exchanges the authorisation code from a sign-in redirect.
+    /// Exchanges the authorisation code from a provider's sign-in redirect.
     pub(super) async fn redeem_code(
         &self,
         connector: &dyn Provider,
@@ -142,8 +144,8 @@ impl Connect {
         connector.redeem(purpose, &brought).await?.ok_or_else(sign_in_incomplete)
     }
 
-    /// Handles the redirect after the organisation's consent. The organisation named in it is only compared with that
-    /// of the sign-in.
+    /// Handles the redirect after the organisation's consent. The organisation in the redirect is only compared with
+    /// that of the sign-in.
     pub async fn complete_consent(
         &self,
         _by: Anyone,
@@ -202,7 +204,7 @@ impl Connect {
         Ok(NextPage::Provider(connector.sign_in_url(purpose, &request)?))
     }
 
-    /// Creates a single-use state for the step that ends at `path`.
+    /// Creates a single-use OAuth `state` for the connect step that ends at `path`.
     pub(super) async fn create_redirect_state(
         &self,
         tx: &Tx,
@@ -217,8 +219,8 @@ impl Connect {
         Ok(state)
     }
 
-    /// Validates a redirect: the session must belong to this browser, and the state must be the unused one of this
-    /// step. The state is consumed even on failure.
+    /// Validates a redirect: the connect session must belong to this browser, and the `state` must be the unused one of
+    /// this step. The `state` is consumed even on failure.
     pub(super) async fn consume_redirect(
         &self,
         cookie: &str,
@@ -249,16 +251,16 @@ impl Connect {
     }
 }
 
-/// Parameters of a provider's redirect. They are untrusted.
+/// Parameters of a provider's redirect. They are not trusted.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct RedirectParams {
-    /// The state that we sent.
+    /// The OAuth `state` that Muster sent.
     pub state: Option<String>,
     /// Authorisation code to exchange for a token.
     pub code: Option<String>,
-    /// The organisation that is said to have consented.
+    /// The organisation that has consented, according to the redirect.
     pub tenant: Option<String>,
-    /// The provider's error code. Checked first: Microsoft sends `admin_consent=True` with errors too.
+    /// The provider's error code. It is checked first, because Microsoft sends `admin_consent=True` with errors too.
     pub error: Option<String>,
     /// The provider's description of the error.
     pub error_description: Option<String>,

@@ -13,8 +13,8 @@ use crate::{
 };
 
 impl Connect {
-    /// Refuses a consent that names a domain of another organisation. If the administrator has not granted access to
-    /// the domains, this check always passes, and only the directory is consulted.
+    /// Refuses a consent for a domain of another organisation. If the administrator has not granted access to the
+    /// domains, this check always passes, and only the directory is consulted.
     pub(super) async fn require_domains(
         &self,
         integration: &entity::integration::Model,
@@ -52,8 +52,8 @@ fn has_all(known: &[String], named: [&str; 2]) -> bool {
     named.iter().all(|name| known.iter().any(|known| known.eq_ignore_ascii_case(name)))
 }
 
-/// Stores the domains of the organisation bound to this integration. Stored domains are kept if the provider no
-/// longer lists any. Domains claimed by a customer's own server are not stored, because they are not verified.
+/// Stores the verified domains of the organisation bound to this integration. Stored domains are kept if the provider
+/// no longer lists any. Domains claimed by a customer's own server are not stored, because they are not verified.
 pub(crate) async fn store_domains(
     connectors: &Connectors,
     conn: &impl ConnectionTrait,

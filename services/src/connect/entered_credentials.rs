@@ -1,4 +1,4 @@
-//! Credentials that an administrator enters, for systems without consent pages.
+//! Credentials that an administrator enters, for calendar systems without consent pages.
 
 use domain::{
     connect::{ConnectPurpose, ConnectStep},
@@ -19,7 +19,7 @@ use crate::{
 pub(super) const MAX_USER_LEN: usize = 320;
 
 impl Connect {
-    /// Accepts entered credentials, which the integration's run then tries.
+    /// Accepts entered credentials, which the integration's run then tests.
     pub async fn submit_credentials(
         &self,
         _by: Anyone,
@@ -62,7 +62,7 @@ impl Connect {
     }
 }
 
-/// The entered server. It may be omitted if the connector finds it by the account's address.
+/// The URL of the entered server. It may be omitted if the connector finds it by the account's email address.
 fn server_of(
     connector: &dyn Provider,
     finds_server: bool,

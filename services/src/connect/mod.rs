@@ -1,10 +1,12 @@
-//! Steps of the connect page: what an invited administrator does in the browser, from the terms to the authorisation.
+//! Steps of the connect page: an invited administrator completes them in the browser, from accepting the terms to
+//! authorising the use.
 //!
-//! The browser is bound to a session row by a cookie, of which only a digest is stored. The organisation at the
-//! provider is determined by the validated ID token of a fresh sign-in in that session, never by a redirect, whose
-//! address anybody can type. Each `state` is ours, single-use, and valid for one step of one session. Whatever ends a
-//! session early leaves the integration with a reason and nothing half-connected.
+//! The browser is bound to a connect session by a cookie, of which only a digest is stored. The organisation at the
+//! provider is determined by the validated ID token of a fresh sign-in in that session, never by a redirect, whose URL
+//! anybody can type. Each OAuth `state` is issued by Muster, single-use, and valid for one step of one session.
+//! Whatever ends a session early leaves the integration with a reason and without a partial connection.
 
+mod choices;
 mod consent;
 mod consent_pages;
 pub(crate) mod domains;
@@ -17,27 +19,20 @@ use domain::{
     Id, ProviderKind, Reason,
     connect::{ConnectPurpose, ConnectStep},
     ids,
-    state::{IntegrationState, TermsDocument},
+    state::IntegrationState,
 };
-use providers::{Provider, SignInPurpose};
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
-};
+use providers::Provider;
+use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QuerySelect};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::Url;
 
 use self::session::{session_ended, set_step};
-use crate::{
-    Error, Refusal, Result, Tx,
-    audit::AuditFacts,
-    integrations::{self, NewIntegration},
-    links, messages,
-    proof::Anyone,
-};
+use crate::{Error, Refusal, Result, Tx, integrations, messages, proof::Anyone};
 use entity::connect_session::Model as SessionRow;
 
+pub use self::choices::ConnectChoices;
 pub(crate) use self::consent::delete_stored_consents;
 pub use self::consent_pages::RedirectParams;
 use self::consent_pages::SessionAccount;
@@ -49,46 +44,31 @@ crate::noun! {
     Connect
 }
 
-/// The administrator's choices on the page.
-#[derive(Debug, Clone)]
-pub struct ConnectChoices {
-    /// Calendar system to connect.
-    pub provider: ProviderKind,
-    /// Whether the terms of service were accepted.
-    pub terms: bool,
-    /// Whether the privacy policy was accepted.
-    pub privacy: bool,
-    /// How much the service account may access.
-    pub access_level: domain::AccessLevel,
-    /// Address of the service mailbox, if already known.
-    pub service_mailbox: Option<String>,
-}
-
 /// Credentials entered on the page, for systems without consent pages.
 #[derive(Clone)]
 pub struct EnteredCredentials {
-    /// Address of the server; may be empty for Exchange, where the user name can reveal it.
+    /// URL of the server; may be empty for Exchange, for which it can be found by the user name.
     pub server: String,
-    /// User name; for Google the administrator for whom the service account acts.
+    /// User name; for Google, the administrator on whose behalf the service account acts.
     pub user: String,
     /// Password; for Google, the content of the key file.
     pub password: SecretString,
-    /// For Google, the service account's address in place of its key.
+    /// For Google, the service account's email address in place of its key.
     pub service_account: Option<String>,
 }
 
-/// The page to which the browser is sent next.
+/// The page to which the browser is redirected next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextPage {
     /// Redirects the browser to the calendar system, for sign-in or consent.
     Provider(Url),
-    /// Redirects to the page that shows what the organisation will be asked to approve.
+    /// The page that shows the access that the organisation will be asked to approve.
     Ask,
     /// Redirects to the form for credentials.
     Credentials,
     /// Redirects to the page that shows the progress.
     Progress,
-    /// Redirects to the vendor's product.
+    /// The return URL in the vendor's product.
     Land(Url),
 }
 
@@ -103,7 +83,7 @@ pub struct ConsentQuestion {
     pub organisation: String,
 }
 
-/// Progress of a session, for its page.
+/// Progress of a connect session, for its page.
 #[derive(Debug, Clone)]
 pub struct Progress {
     /// Name of the tenant.
@@ -114,7 +94,7 @@ pub struct Progress {
     pub state: IntegrationState,
     /// Why the integration is in this state.
     pub reason: Option<Reason>,
-    /// Where the browser returns at the end.
+    /// The URL to which the browser returns at the end.
     pub landing: Option<Url>,
     /// Whether the administrator has authorised or declined in this session; the run may not have processed this yet.
     pub answered: bool,
@@ -122,142 +102,19 @@ pub struct Progress {
     pub connecting: bool,
 }
 
-/// Payload of the signal that informs the integration's run of a consent.
+/// Payload of the signal that notifies the integration's run of a consent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConsentSignal {
-    /// The session that stores the sealed secret.
+    /// The connect session that contains the sealed secret.
     #[serde(with = "domain::ids::plain")]
     pub session: Id<ids::ConnectSession>,
     /// The account that consented.
     pub by: String,
-    /// Address of the customer's own server.
+    /// URL of the customer's own server.
     pub server: Option<Url>,
 }
 
 impl Connect {
-    /// Accepts the terms, registers the integration if the link has none, and opens a session for this browser.
-    /// Returns the cookie's secret and the next page.
-    pub async fn submit_choices(
-        &self,
-        _by: Anyone,
-        token: &str,
-        choice: ConnectChoices,
-    ) -> Result<(String, NextPage)> {
-        if !choice.terms || !choice.privacy {
-            let message = messages::accept_the_terms_first();
-            return Err(Refusal::new("TERMS_NOT_ACCEPTED", message).into());
-        }
-        let link = self.services.links().open(Anyone, token).await?.link;
-        let (mut tx, _) = self.services.begin_locked(link.tenant_id).await?;
-        let link = held(&tx, link.id).await?;
-        links::require_valid(tx.conn(), &link, tx.now()).await?;
-        let integration = self.integration_of(&mut tx, &link, &choice).await?;
-        self.accept_terms(&mut tx, integration.id, &link).await?;
-        let purpose = ConnectPurpose::Connect;
-        let (cookie, mut session) =
-            self.open_session(&tx, purpose, integration.id, Some(link.id), None).await?;
-        let connector = self.services.connectors.get(choice.provider)?;
-        let onward = match connector.consent_flow() {
-            ConsentFlow::Pages => {
-                let (ask, path) = (SignInPurpose::Administrator, connector.redirect_paths().signed_in);
-                let hint = Some(link.email.as_str());
-                self.sign_in_redirect(&tx, &mut session, &*connector, (ask, path), hint).await?
-            }
-            ConsentFlow::Login { .. } | ConsentFlow::ServiceAccount { .. } => {
-                set_step(&tx, &mut session, ConnectStep::Credentials).await?;
-                NextPage::Credentials
-            }
-        };
-        integrations::signal_connect_run(
-            &mut tx,
-            integration.id,
-            "terms_accepted",
-            json!({ "by": link.email }),
-        )
-        .await?;
-        tx.commit().await?;
-        Ok((cookie, onward))
-    }
-
-    /// Returns the link's integration, or creates one; an integration that has ended or was connected before is
-    /// reconnected.
-    async fn integration_of(
-        &self,
-        tx: &mut Tx,
-        link: &entity::connect_link::Model,
-        choice: &ConnectChoices,
-    ) -> Result<entity::integration::Model> {
-        use IntegrationState as S;
-        let actor = link.id.to_string();
-        if let Some(id) = link.integration_id {
-            let row = integrations::find(tx, id).await?;
-            if row.provider != choice.provider {
-                let message = messages::link_for_another_system();
-                return Err(Refusal::new("PROVIDER_MISMATCH", message).at("provider").into());
-            }
-            let state = row.state.require()?;
-            let connecting = is_connecting(tx.conn(), tx.tenant(), row.id).await?;
-            if matches!(state, S::Active | S::Degraded) && !connecting {
-                // Whoever comes by a link that has done its work could otherwise take the connection down again.
-                let message = messages::already_connected();
-                return Err(Error::refuse("INTEGRATION_NOT_RECONNECTABLE", message));
-            }
-            let waits = matches!(state, S::Draft | S::AwaitingConsent | S::AwaitingAuthorization);
-            if !waits && !connecting {
-                self.services.integrations().enqueue_reconnection(tx, &row, &actor).await?;
-            }
-            return Ok(row);
-        }
-        let new = NewIntegration {
-            provider: choice.provider,
-            name: provider_label(choice.provider).to_owned(),
-            access_level: choice.access_level,
-            scope_group: None,
-            service_mailbox: choice.service_mailbox.clone(),
-            return_url: link.return_url.clone(),
-        };
-        let row = self.services.integrations().insert(tx, &actor, new).await?;
-        let mut change = entity::connect_link::ActiveModel::from(link.clone());
-        change.integration_id = Set(Some(row.id));
-        change.update(tx.conn()).await?;
-        Ok(row)
-    }
-
-    /// The link is recorded as the actor, because nothing proves that its holder is the invited person.
-    async fn accept_terms(
-        &self,
-        tx: &mut Tx,
-        integration: Id<ids::Integration>,
-        link: &entity::connect_link::Model,
-    ) -> Result<()> {
-        let settings = &self.services.settings;
-        for (document, version) in [
-            (TermsDocument::TermsOfService, &settings.terms_version),
-            (TermsDocument::PrivacyPolicy, &settings.privacy_version),
-        ] {
-            let row = entity::terms_acceptance::ActiveModel {
-                id: Set(self.services.ids.make()),
-                tenant_id: Set(tx.tenant()),
-                integration_id: Set(integration),
-                document: Set(document.into()),
-                document_version: Set(version.clone()),
-                accepted_by: Set(link.email.clone()),
-                accepted_at: Set(tx.now()),
-            };
-            entity::terms_acceptance::Entity::insert(row).exec_without_returning(tx.conn()).await?;
-        }
-        let facts = json!({
-            "terms": settings.terms_version, "privacy": settings.privacy_version, "invited": link.email,
-        });
-        tx.audit(
-            &link.id.to_string(),
-            "terms.accept",
-            integration.to_string(),
-            AuditFacts::for_creation(facts),
-        );
-        Ok(())
-    }
-
     /// Progress of the session's integration.
     pub async fn progress(&self, _by: Anyone, cookie: &str) -> Result<Progress> {
         let session = self.find_session(cookie, ConnectPurpose::Connect).await?;
@@ -275,7 +132,7 @@ impl Connect {
         Ok(Progress { tenant, integration, state, reason, landing, answered, connecting })
     }
 
-    /// Authorises Muster to use what the provider granted, as a separate, explicit step (S3.5).
+    /// Authorises Muster to use the access that the provider granted, as a separate, explicit step (S3.5).
     pub async fn authorise(&self, _by: Anyone, cookie: &str) -> Result<NextPage> {
         let session = self.find_session(cookie, ConnectPurpose::Connect).await?;
         let connector = self.connector_of(&session).await?;
@@ -300,7 +157,8 @@ impl Connect {
         self.give_up(tx, session, &error.into()).await
     }
 
-    /// Ends the attempt with an error: the run undoes its steps, and the browser is redirected with the reason (S1.12).
+    /// Ends the connect attempt with an error: the run undoes its steps, and the browser is redirected with the reason
+    /// (S1.12).
     async fn give_up(&self, mut tx: Tx, mut session: SessionRow, error: &Error) -> Result<NextPage> {
         set_step(&tx, &mut session, ConnectStep::Answered).await?;
         let reason = error.reason();
@@ -344,20 +202,20 @@ async fn is_connecting(
     Ok(run.is_some())
 }
 
-/// Name under which the audit log records a session's actions.
+/// The actor that the audit log records for the actions of a connect session.
 fn actor(session: &SessionRow) -> String {
     let link = |link: Id<ids::ConnectLink>| link.to_string();
     session.link_id.map_or_else(|| "connect".to_owned(), link)
 }
 
-/// Locks the link's row until the transaction ends, so that pressing a button twice creates only one integration.
+/// Locks the link's row until the transaction ends, so that submitting a form twice creates only one integration.
 async fn held(tx: &Tx, link: Id<ids::ConnectLink>) -> Result<entity::connect_link::Model> {
     let row = entity::connect_link::one(tx.tenant(), link).lock_exclusive();
     row.one(tx.conn()).await?.ok_or_else(session_ended)
 }
 
-/// Requires that the consent in force was granted in the session of the person who authorises, for the integration's
-/// current organisation: of two people with one link, neither confirms for the other.
+/// Requires that the consent in force was granted in the session of the person who authorises its use, for the
+/// integration's current organisation. If two people use one link, neither can authorise the other's consent.
 fn may_authorise(
     connector: &dyn Provider,
     session: &SessionRow,

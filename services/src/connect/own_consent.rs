@@ -14,6 +14,7 @@ use crate::{
     audit::AuditFacts,
     integrations, messages,
     proof::{Anyone, Own},
+    suspension,
 };
 
 /// Information shown to a user before the redirect to the provider.
@@ -38,8 +39,8 @@ pub(super) struct CalendarOwner {
 }
 
 impl Connect {
-    /// What the link of [`Connect::begin_own_consent`] is for. Opening the link does not consume it, because mail
-    /// filters and previews open links too.
+    /// Returns what the link of [`Connect::begin_own_consent`] connects. Opening the link does not consume it, because
+    /// mail filters and previews open links too.
     pub async fn own_invitation(&self, _by: Anyone, secret: &str) -> Result<OwnInvitation> {
         let session = self.find_session(secret, ConnectPurpose::Own).await?;
         let CalendarOwner { integration, address, .. } = self.calendar_owner(&session).await?;
@@ -73,7 +74,8 @@ impl Connect {
         Ok(self.services.settings.absolute_url(&format!("/connect/own/{secret}")))
     }
 
-    /// Exchanges the link of [`Connect::begin_own_consent`] for a cookie and the provider's page.
+    /// Exchanges the secret in the link of [`Connect::begin_own_consent`] for a session cookie, and returns the
+    /// provider's page.
     pub async fn open_own_consent(&self, _by: Anyone, secret: &str) -> Result<(String, NextPage)> {
         let session = self.find_session(secret, ConnectPurpose::Own).await?;
         let connector = self.connector_of(&session).await?;
@@ -115,8 +117,9 @@ impl Connect {
             self.consume_redirect(cookie, ConnectPurpose::OwnOpen, path, &answer).await?;
         let connector = self.connector_of(&session).await?;
         let redirect = ValidRedirect { session, verifier, path, answer };
-        let who = self.redeem_code(&*connector, SignInPurpose::OwnConsent, &redirect).await?;
         let CalendarOwner { integration, user, address } = self.calendar_owner(&redirect.session).await?;
+        suspension::require_in_force(&integration)?;
+        let who = self.redeem_code(&*connector, SignInPurpose::OwnConsent, &redirect).await?;
         self.require_organisation(&integration, &address, &who).await?;
         self.require_listed_account(&integration, &address, &who.account).await?;
         let external = integration.external_tenant.clone().ok_or_else(session_ended)?;
@@ -128,8 +131,8 @@ impl Connect {
         self.store_own_consent(tx, &integration, user, address, &secret).await
     }
 
-    /// Refuses an account of another organisation: one with another id, or one whose domains are not verified by this
-    /// organisation.
+    /// Refuses an account of another organisation: one with a different organisation id, or one whose domains are not
+    /// verified by this organisation.
     async fn require_organisation(
         &self,
         integration: &entity::integration::Model,
@@ -146,7 +149,7 @@ impl Connect {
         }
     }
 
-    /// The owner of the calendar that a session is about.
+    /// The owner of the calendar that a connect session connects.
     pub(super) async fn calendar_owner(&self, session: &SessionRow) -> Result<CalendarOwner> {
         let txn = self.services.read(session.tenant_id).await?;
         let integration =
@@ -157,9 +160,9 @@ impl Connect {
         Ok(CalendarOwner { integration: integration.ok_or_else(session_ended)?, user, address })
     }
 
-    /// Refuses an account unless the organisation's directory lists it under the given address. The address was typed
-    /// by the tenant's staff and a sign-in name may be reassigned, so neither proves anything; an account that the
-    /// directory does not know, or lists for another organisation, is refused.
+    /// Refuses an account unless the organisation's directory lists it under the given email address. The tenant's
+    /// staff entered the address and a sign-in name may be reassigned, so neither proves ownership. An account that is
+    /// not in the directory, or is listed for another organisation, is refused.
     pub(super) async fn require_listed_account(
         &self,
         integration: &entity::integration::Model,

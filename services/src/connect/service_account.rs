@@ -1,9 +1,10 @@
 //! Connecting through a service account of the organisation: with its key, entered on the connect page together with
-//! the address of the administrator for whom it acts; or with its address only, without a key.
+//! the email address of the administrator on whose behalf it acts; or without a key, with its email address only.
 //!
-//! A key proves the organisation if it may act for the administrator in the directory. The integration's run checks
-//! that; this module only refuses malformed keys. A service account's address is no secret, so whoever enters one must
-//! sign in as the administrator; otherwise anybody could connect an organisation that trusts that service account.
+//! A key proves control of the organisation if it can act on the administrator's behalf in the directory. The
+//! integration's run checks that; this module only refuses malformed keys. A service account's email address is not
+//! secret, so whoever enters one must sign in as the administrator; otherwise anybody could connect an organisation
+//! that trusts that service account.
 
 use domain::text::Shape;
 use providers::{Provider, Secret, SignInPurpose, SignedInAdministrator};
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{Error, Refusal, Result, messages, text, users::checked_email};
 
-/// Values that an administrator entered before signing in; stored in the session.
+/// The values that an administrator entered before signing in; stored in the connect session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Named {
     service_account: String,
@@ -25,7 +26,7 @@ struct Named {
 }
 
 impl Connect {
-    /// Accepts a key file and the address of an administrator.
+    /// Accepts a key file and the email address of an administrator.
     pub(super) async fn submit_key(
         &self,
         session: SessionRow,
@@ -42,7 +43,7 @@ impl Connect {
         Ok(NextPage::Progress)
     }
 
-    /// Accepts the addresses of an administrator and of a service account for which the installation signs. The
+    /// Accepts the email addresses of an administrator and of a service account for which the installation signs. The
     /// administrator must sign in first.
     pub(super) async fn submit_service_account(
         &self,
@@ -69,7 +70,7 @@ impl Connect {
         Ok(onward)
     }
 
-    /// Completes the sign-in of the named administrator. Any other account ends the attempt.
+    /// Completes the sign-in of the administrator whose email address was entered. Any other account ends the attempt.
     pub(super) async fn complete_administrator_sign_in(
         &self,
         connector: &dyn Provider,
@@ -104,7 +105,7 @@ impl Connect {
     }
 }
 
-/// The error for an account other than the entered one.
+/// The error for a sign-in with an account other than the entered administrator's.
 pub fn wrong_administrator(entered: &str) -> Error {
     Error::refuse("ACCOUNT_MISMATCH", messages::sign_in_as_administrator(entered))
 }
@@ -122,7 +123,7 @@ fn administrator(typed: &EnteredCredentials) -> Result<&str> {
     Ok(administrator)
 }
 
-/// Parses the address of a service account, in Google's form.
+/// Parses the email address of a service account, in Google's form.
 fn service_account(address: &str) -> Result<String> {
     let address = address.trim().to_ascii_lowercase();
     let (name, domain) = address.split_once('@').unwrap_or_default();

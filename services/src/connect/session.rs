@@ -1,4 +1,4 @@
-//! The session that binds a browser to one integration, by a cookie of which only a digest is stored.
+//! Connect sessions, which bind a browser to one integration by a cookie of which only a digest is stored.
 
 use domain::{
     Id, Timestamp,
@@ -48,7 +48,7 @@ impl Connect {
         Ok((secret, row))
     }
 
-    /// The unexpired session of a cookie.
+    /// The unexpired connect session to which a cookie belongs.
     pub(super) async fn find_session(&self, cookie: &str, purpose: ConnectPurpose) -> Result<SessionRow> {
         use entity::{
             connect_session::{Column, of},
@@ -66,9 +66,9 @@ impl Connect {
         Ok(row)
     }
 
-    /// Begins the transaction of a step: locks the tenant and the session, and checks the session and its invitation
-    /// again, because they may have ended while the step waited for the provider or for a concurrent request. Returns
-    /// the session in its current state.
+    /// Begins the transaction of a connect step: locks the tenant and the session, and checks the session and its
+    /// invitation again, because they may have ended while the step was waiting for the provider or for a concurrent
+    /// request. Returns the session in its current state.
     pub(super) async fn begin_step(&self, session: &SessionRow) -> Result<(Tx, SessionRow)> {
         let (tx, _) = self.services.begin_locked(session.tenant_id).await?;
         let row = entity::connect_session::one(tx.tenant(), session.id).lock_exclusive().one(tx.conn());
@@ -78,7 +78,7 @@ impl Connect {
     }
 }
 
-/// Refuses a session whose invitation has ended, or whose user no longer exists.
+/// Refuses a connect session whose invitation has ended, or whose user no longer exists.
 async fn require_valid(conn: &impl ConnectionTrait, session: &SessionRow, now: Timestamp) -> Result<()> {
     let tenant = session.tenant_id;
     if let Some(user) = session.user_id {

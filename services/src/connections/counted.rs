@@ -1,4 +1,4 @@
-//! Selects which calendars of a mailbox make its owner busy.
+//! Use case that selects which calendars of a mailbox make its owner busy.
 
 use domain::{
     Id, ids, may,
@@ -23,11 +23,11 @@ use crate::{
 const MAX: usize = 100;
 
 impl Connections {
-    /// Sets which calendars of a mailbox make its owner busy, by their ids; `None` leaves it to the calendar system.
-    /// The mailbox is read again at once.
+    /// Sets which calendars of a mailbox make its owner busy, by their ids; `None` leaves the selection to the calendar
+    /// system. The mailbox is read again immediately.
     ///
-    /// Refused if the mailbox lists no such calendar, if the list is empty, and if the connection has changed since
-    /// `if_version`.
+    /// The change is refused if the mailbox does not list one of the calendars, if the list is empty, or if the
+    /// connection has changed since `if_version`.
     pub async fn set_counted_calendars(
         &self,
         by: &Allowed<may::UserEdit>,
@@ -50,8 +50,7 @@ impl Connections {
             .exec(tx.conn())
             .await?;
         if changed.rows_affected == 0 {
-            let message =
-                "Somebody else has changed this connection. Read it again, then repeat your change.";
+            let message = "This connection was changed in the meantime. Reload it, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         if is_readable(&row) {
@@ -67,10 +66,10 @@ impl Connections {
     }
 }
 
-/// The ids in the order of the mailbox's list, without duplicates.
+/// Returns the selected calendar ids in the order of the mailbox's list, without duplicates.
 fn checked(row: &Model, wanted: &[String]) -> Result<Json> {
     if wanted.is_empty() {
-        let message = "Give at least one calendar. Without any, the owner would never be busy.";
+        let message = "Specify at least one calendar. Without one, the owner would never be busy.";
         return Err(Refusal::new("CALENDARS_MISSING", message).at("calendarIds").into());
     }
     if row.state.require()? == ConnectionState::Excluded {
@@ -78,7 +77,7 @@ fn checked(row: &Model, wanted: &[String]) -> Result<Json> {
     }
     let listed = calendars(row);
     if wanted.iter().any(|id| !listed.iter().any(|calendar| calendar.id == *id)) {
-        let message = "This mailbox has no such calendar. Query its calendars again.";
+        let message = "The mailbox does not contain this calendar. Query its calendars again.";
         return Err(Refusal::new("CALENDAR_ID_UNKNOWN", message).at("calendarIds").into());
     }
     let counted: Vec<String> =
@@ -86,7 +85,7 @@ fn checked(row: &Model, wanted: &[String]) -> Result<Json> {
     Ok(json!(counted))
 }
 
-/// The calendars of a mailbox as listed at its last activation; `counts` reflects the current setting.
+/// The calendars of a mailbox as listed at its last activation; `counts` reflects the current selection.
 pub fn calendars(row: &Model) -> Vec<CalendarListing> {
     let listed: Option<Vec<CalendarListing>> =
         row.calendars.clone().and_then(|json| serde_json::from_value(json).ok());
@@ -98,12 +97,12 @@ pub fn calendars(row: &Model) -> Vec<CalendarListing> {
     calendars
 }
 
-/// Ids of the calendars that an administrator chose; `None` if the calendar system decides.
+/// Ids of the calendars that an administrator selected; `None` if the calendar system decides.
 pub fn chosen_calendars(row: &Model) -> Option<Vec<String>> {
     row.counted_calendars.clone().and_then(|json| serde_json::from_value(json).ok())
 }
 
-/// A list of calendars in its stored form.
+/// Converts a list of calendars to its stored form.
 pub fn calendars_to_json(calendars: &[CalendarListing]) -> Json {
     json!(calendars[..calendars.len().min(MAX)])
 }

@@ -1,5 +1,5 @@
-//! Supplies a connector with the credentials of one consent: cached until they expire and refreshed by one caller at
-//! a time.
+//! Provides a connector with the credentials of one consent: they are cached until they expire, and refreshed by one
+//! caller at a time.
 
 use std::{
     collections::BTreeMap,
@@ -25,15 +25,15 @@ use crate::{Error, Result, Services, messages, vault::Column};
 /// An access token and when it expires.
 type Live = (SecretString, Timestamp);
 
-/// Access tokens in memory, one slot for each grant; the holder of a slot refreshes its token.
+/// Access tokens in memory, one slot for each grant; the caller that locks a slot refreshes its token.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TokenCache {
     slots: Arc<std::sync::Mutex<BTreeMap<Id<ids::Grant>, Slot>>>,
-    /// Limits the database connections held while a provider responds.
+    /// Limits the number of database connections that are occupied while a provider responds.
     held: Arc<OnceLock<Semaphore>>,
 }
 
-/// The slot for one grant's access token.
+/// The lockable slot for the access token of one grant.
 type Slot = Arc<Mutex<Option<Live>>>;
 
 impl TokenCache {
@@ -42,19 +42,20 @@ impl TokenCache {
         Arc::clone(slots.entry(grant).or_default())
     }
 
-    /// Waits for permission to lock a row, so that at least half of the connections stay available for other work.
+    /// Waits for permission to lock a row, so that at least half of the database connections stay available for other
+    /// work.
     async fn may_hold(&self, connections: u32) -> Option<SemaphorePermit<'_>> {
         let half = usize::try_from(connections / 2).unwrap_or_default().max(1);
         self.held.get_or_init(|| Semaphore::new(half)).acquire().await.ok()
     }
 }
 
-/// Requirements on an access token.
+/// Requirements that an access token must meet.
 #[derive(Debug, Clone, Copy, Default)]
 struct Wanted<'a> {
-    /// The token that the provider refused; another one is needed.
+    /// The token that the provider refused, so that a different token is needed.
     other_than: Option<&'a SecretString>,
-    /// Claims that the provider demands, for a newly issued token.
+    /// Additional claims that the provider requires in a newly issued token.
     claims: Option<&'a str>,
 }
 
@@ -64,7 +65,7 @@ impl Wanted<'_> {
     }
 }
 
-/// How long before their expiry tokens are renewed.
+/// How long before their expiry access tokens are renewed.
 const EARLY: Duration = Duration::from_mins(5);
 
 /// The credentials of a consent that is not in effect yet.
@@ -178,7 +179,7 @@ impl GrantCredentials {
         read(&self.services.secrets().open_in_tx(txn, at, &row.secret).await?)
     }
 
-    /// The access token that a node has stored, if it is still valid and meets the requirements. An unreadable one is
+    /// The access token stored by any node, if it is still valid and meets the requirements. An unreadable token is
     /// ignored.
     async fn stored(
         &self,
@@ -196,9 +197,9 @@ impl GrantCredentials {
         (!wanted.refuses(&token)).then_some((token, ends))
     }
 
-    /// Exchanges the refresh token while its row is locked: the row is read again after locking, and the new tokens
-    /// are stored before they are used. A node that waited for the lock finds the access token that another node
-    /// has stored. SQLite belongs to one process, for which the slot suffices; holding its only writing connection
+    /// Exchanges the refresh token while its row is locked: the row is read again after locking, and the new tokens are
+    /// stored before they are used. A node that waited for the lock finds the access token that another node has
+    /// stored. SQLite is used by one process only, for which the slot suffices; occupying its only writing connection
     /// while a provider responds would block all other work.
     async fn rotate(&self, wanted: Wanted<'_>) -> Result<Live> {
         let store = &self.services.store;
@@ -218,7 +219,7 @@ impl GrantCredentials {
         self.keep(txn, exchanged).await
     }
 
-    /// Stores the tokens of an exchange, sealed, and commits.
+    /// Stores the sealed tokens of an exchange, and commits.
     async fn keep(&self, txn: DatabaseTransaction, (live, next): Exchanged) -> Result<Live> {
         use entity::consent_grant::{Column as Row, update};
         let (secrets, (token, ends)) = (self.services.secrets(), &live);
@@ -238,7 +239,7 @@ impl GrantCredentials {
         Ok(live)
     }
 
-    /// Exchanges a consent at the provider.
+    /// Exchanges a consent for an access token at the provider.
     async fn exchange(&self, secret: &Secret, claims: Option<&str>) -> Result<Exchanged> {
         let IssuedToken { token, expires_in, next } = self.connector.token(secret, claims).await?;
         Ok(((token, self.services.now() + expires_in), next))

@@ -1,4 +1,4 @@
-//! Sessions for one mailbox that use its owner's time zone.
+//! Provider sessions for one mailbox that use its owner's time zone.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{Result, System, connections, tenants};
 
 impl Grants {
     /// Opens a session for one mailbox, with its owner's own consent if there is one. All-day events and times without
-    /// a zone use the zone of the mailbox, else of the user, else of the tenant.
+    /// a zone are interpreted in the zone of the mailbox, else of the user, else of the tenant.
     pub async fn open_for_mailbox(
         &self,
         by: &System,

@@ -16,10 +16,10 @@ const LONGEST: usize = 200;
 
 impl Integrations {
     /// Sets the rules that distinguish rooms from people; `None` restores the operator's default rules. The next
-    /// verification lists the rooms by the new rules.
+    /// verification lists the rooms according to the new rules.
     ///
-    /// Refused if the calendar system has a room directory, if a pattern is empty or too long, and if the integration
-    /// has changed since `if_version`.
+    /// The change is refused if the calendar system has a room directory, if a pattern is empty or too long, or if the
+    /// integration has changed since `if_version`.
     pub async fn set_room_rules(
         &self,
         by: &Allowed<may::ServiceAccountEdit>,
@@ -44,8 +44,7 @@ impl Integrations {
             .exec(tx.conn())
             .await?;
         if changed.rows_affected == 0 {
-            let message =
-                "Somebody else has changed this integration. Read it again, then repeat your change.";
+            let message = "This integration was changed in the meantime. Reload it, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         tx.event(topic::INTEGRATION, row.id);

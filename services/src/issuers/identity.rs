@@ -1,4 +1,4 @@
-//! Links between users and their identities at an issuer, set by an administrator.
+//! Links between users and their subjects at an OpenID issuer, set by an administrator.
 
 use domain::{Id, ids, may, text::Shape};
 use entity::{
@@ -21,11 +21,11 @@ use crate::{
     roles, text,
 };
 
-/// Longest subject identifier in characters.
+/// Maximum length of a subject identifier in characters.
 const LONGEST: usize = 255;
 
 impl Issuers {
-    /// Links a user to an identity at an issuer, replacing any previous link. This allows signing in as the user, so
+    /// Links a user to a subject at an issuer, replacing any previous link. The link allows signing in as the user, so
     /// the caller needs every permission of the user.
     pub async fn link_identity(
         &self,
@@ -36,7 +36,7 @@ impl Issuers {
     ) -> Result<Model> {
         text::check(subject, Shape::Line, LONGEST, "subject")?;
         if subject.is_empty() {
-            return Err(Refusal::new("TEXT_MALFORMED", "Enter the user's subject at the issuer.")
+            return Err(Refusal::new("TEXT_MALFORMED", "Enter the subject that identifies the user.")
                 .at("subject")
                 .into());
         }
@@ -68,9 +68,9 @@ impl Issuers {
         Ok(row)
     }
 
-    /// Removes a user's link to an issuer and revokes the user's tokens and codes of that issuer. Afterwards a sign-in
-    /// does not link the same subject again, only [`Issuers::link_identity`] does; a different subject is still linked
-    /// by its verified email address. Returns whether there was a link.
+    /// Removes a user's link to an issuer and revokes the user's tokens and codes of that issuer. Afterwards only
+    /// [`Issuers::link_identity`] links the same subject again, not a sign-in; a different subject is still linked by
+    /// its verified email address. Returns whether there was a link.
     pub async fn unlink_identity(
         &self,
         by: &Allowed<may::UserEdit>,
@@ -103,9 +103,9 @@ impl Issuers {
     }
 }
 
-/// Removes the links of users who now hold a permission that the creator of the link lacks; the creator could
-/// otherwise sign in as somebody with more permissions. Called after every change that gives users permissions,
-/// within its transaction.
+/// Removes the links of users who now have a permission that the creator of the link lacks; the creator could otherwise
+/// sign in as somebody with more permissions. Called after every change that gives users permissions, within its
+/// transaction.
 pub(crate) async fn unlink_exceeding_creator(
     tx: &mut Tx,
     by: &Member,
@@ -126,8 +126,8 @@ pub(crate) async fn unlink_exceeding_creator(
     Ok(())
 }
 
-/// Makes a user's links depend on the person who changes the user's email address as well, because the address
-/// determines who can sign in. The links end once the user has more permissions than that person; see
+/// Makes a user's links also depend on the permissions of the person who changes the user's email address, because the
+/// address determines who can sign in. The links are removed once the user has more permissions than that person; see
 /// [`unlink_exceeding_creator`].
 pub(crate) async fn bind_links_to_editor(tx: &Tx, by: &Member, user: Id<ids::User>) -> Result<()> {
     for link in of(tx.tenant()).filter(Column::UserId.eq(user)).all(tx.conn()).await? {
@@ -143,7 +143,8 @@ pub(crate) async fn bind_links_to_editor(tx: &Tx, by: &Member, user: Id<ids::Use
     Ok(())
 }
 
-/// Removes a user's link to an issuer, if there is one, and revokes what the user obtained through it.
+/// Removes a user's link to an issuer, if there is one, and revokes the tokens and codes that the user obtained through
+/// the issuer.
 async fn remove(tx: &mut Tx, issuer: Id<ids::OpenIdIssuer>, user: Id<ids::User>) -> Result<Option<Model>> {
     let Some(row) = token_user::find_identity(tx, issuer, user).await? else { return Ok(None) };
     delete(tx.tenant()).filter(Column::Id.eq(row.id)).exec(tx.conn()).await?;
@@ -151,7 +152,7 @@ async fn remove(tx: &mut Tx, issuer: Id<ids::OpenIdIssuer>, user: Id<ids::User>)
     Ok(Some(row))
 }
 
-/// Prevents an unlinked subject from being linked again by its next token.
+/// Prevents an unlinked subject from being linked again at its next sign-in.
 async fn remember_unlinked(tx: &Tx, former: &Model) -> Result<()> {
     let row = unlinked::Model {
         id: tx.ids().make::<ids::Row>(),

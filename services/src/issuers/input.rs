@@ -8,12 +8,12 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{IssuerChange, NewIssuer, audience_of};
 use crate::{Refusal, Result, Services, tenants::validate_name, text};
 
-/// Longest issuer, audience, client id or secret, in characters.
+/// Maximum length of an issuer, audience, client id or client secret, in characters.
 const LONGEST: usize = 500;
 /// Longest name of a claim in characters.
 const LONGEST_CLAIM: usize = 100;
 
-/// The row of a new registration, without its secret.
+/// Creates the row of a new registration, without its client secret.
 pub(super) fn new_row(
     id: Id<ids::OpenIdIssuer>,
     tenant: Id<ids::Tenant>,
@@ -26,7 +26,7 @@ pub(super) fn new_row(
     if issuer == services.settings.absolute_url("") {
         return Err(Refusal::new(
             "ISSUER_UNUSABLE",
-            "This is Muster's own address. Enter your organisation's issuer.",
+            "This is Muster's own URL. Enter the issuer of your organisation.",
         )
         .at("issuer")
         .into());
@@ -48,7 +48,7 @@ pub(super) fn new_row(
     })
 }
 
-/// The row of a changed registration, with its previous secret.
+/// Creates the row of a changed registration, with its previous client secret.
 pub(super) fn apply_change(before: &Model, change: IssuerChange) -> Result<Model> {
     if let Some(new) = &change.client_secret {
         secret(new.as_ref())?;
@@ -91,7 +91,7 @@ fn secret(secret: Option<&SecretString>) -> Result<()> {
 
 fn algorithms(list: &[SigningAlgorithm]) -> Result<Json> {
     if list.is_empty() {
-        let message = "Choose at least one algorithm with which the issuer signs.";
+        let message = "Choose at least one signature algorithm.";
         return Err(Refusal::new("ALGORITHM_MISSING", message).at("algorithms").into());
     }
     let known = SigningAlgorithm::ALL.iter().filter(|algorithm| list.contains(algorithm));

@@ -1,4 +1,4 @@
-//! OpenID issuers with which users of a tenant sign in.
+//! OpenID issuers through which users of a tenant sign in.
 //!
 //! Whoever controls an issuer can sign in as any user, so changing issuers needs every permission within the tenant.
 //! Removing an issuer revokes all tokens and codes obtained through it.
@@ -51,12 +51,12 @@ pub struct NewIssuer {
     pub algorithms: Vec<SigningAlgorithm>,
     /// Which of the issuer's tokens the API accepts directly.
     pub accepts: IssuerTokens,
-    /// Required audience of access tokens; defaults to [`audience_of`] the tenant.
+    /// Required audience of the issuer's access tokens; defaults to [`audience_of`] the tenant.
     pub audience: Option<String>,
-    /// Claim that identifies a person permanently.
+    /// Token claim that permanently identifies a person.
     pub subject_claim: String,
-    /// Claim with the verified address by which a user is found at the first sign-in; `None` if users are linked
-    /// beforehand.
+    /// Token claim with the verified email address by which a user is found at the first sign-in; `None` if users are
+    /// linked beforehand.
     pub email_claim: Option<String>,
 }
 
@@ -104,7 +104,7 @@ impl Issuers {
     }
 
     /// Changes a registration, unless it has changed since `if_version`. Authentication results based on the previous
-    /// one are discarded. Needs every permission within the tenant.
+    /// registration are discarded. Needs every permission within the tenant.
     pub async fn update(
         &self,
         by: &Allowed<may::RoleEdit>,
@@ -140,7 +140,7 @@ impl Issuers {
             facts = facts.with_details(json!({ "clientSecret": secret.is_some() }));
         }
         if statement.exec(tx.conn()).await?.rows_affected == 0 {
-            let message = "Somebody else has changed this issuer. Read it again, then repeat your change.";
+            let message = "This issuer was changed in the meantime. Reload it, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         tx.notify_access_changed();
@@ -149,8 +149,8 @@ impl Issuers {
         Ok(after)
     }
 
-    /// Removes an issuer and its identities. All tokens obtained through it are revoked and their sockets closed.
-    /// Needs every permission within the tenant.
+    /// Removes an issuer and its identities. All tokens obtained through it are revoked, and the WebSockets opened with
+    /// them are closed. Needs every permission within the tenant.
     pub async fn delete(&self, by: &Allowed<may::RoleEdit>, id: Id<ids::OpenIdIssuer>) -> Result<()> {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
         governs(&by)?;
@@ -172,12 +172,12 @@ impl Issuers {
         page::read_page(entity::openid_issuer::of(tenant), Column::Id, args, &txn).await
     }
 
-    /// Redirect URI to register at the issuer; unique to this issuer.
+    /// The redirect URI to be registered at the issuer; each issuer has its own.
     pub fn redirect_uri(&self, row: &Model) -> String {
         self.services.settings.absolute_url(&format!("{}/callback", page_of(row)))
     }
 
-    /// Page on which users of the tenant start signing in.
+    /// The URL of the page on which users of the tenant start to sign in.
     pub fn sign_in_url(&self, row: &Model) -> String {
         self.services.settings.absolute_url(&page_of(row))
     }
@@ -188,7 +188,7 @@ impl Issuers {
         row.ok_or_else(|| Error::not_found("issuer"))
     }
 
-    /// Opens the client secret.
+    /// Unseals the client secret of an issuer.
     pub(crate) async fn open_secret(&self, row: &Model) -> Result<Option<SecretString>> {
         let Some(sealed) = &row.client_secret else { return Ok(None) };
         let plain = self.services.secrets().open(seal_context(row), sealed).await?;
@@ -212,12 +212,13 @@ impl Issuers {
     }
 }
 
-/// The audience that Muster assigns to a tenant: requests with a token for it need no header to name the tenant.
+/// The audience that Muster assigns to a tenant: a request with a token for this audience needs no header to specify
+/// the tenant.
 pub fn audience_of(settings: &Settings, tenant: Id<ids::Tenant>) -> String {
     settings.absolute_url(&format!("/{tenant}"))
 }
 
-/// A registration in the connector's form. Values from a newer version are omitted.
+/// Converts a registration to the connector's form. Values from a newer version are omitted.
 pub(crate) fn to_issuer(row: &Model) -> Issuer {
     let algorithms = row.algorithms.as_array().into_iter().flatten();
     Issuer {

@@ -1,9 +1,8 @@
-//! Finds the user whom a verified token identifies.
+//! Finds the user to whom a verified token belongs.
 //!
-//! A linked user is found by the subject identifier and by nothing else, because an address can be reassigned and a
-//! subject identifier cannot; at the first sign-in the user is found by the email address that the issuer has
-//! verified. All look-ups are limited to the registration's tenant, so that no user of another tenant is ever
-//! found.
+//! A linked user is found only by the subject identifier, because an email address can be reassigned and a subject
+//! identifier cannot; at the first sign-in the user is found by the email address that the issuer has verified. All
+//! look-ups are limited to the registration's tenant, so that no user of another tenant is ever found.
 
 use domain::{Id, ids};
 use entity::{openid_identity, openid_issuer::Model, openid_unlinked, tenant_user};
@@ -29,7 +28,7 @@ pub(crate) async fn find_linked_user(
     Ok(row.map(|row| row.user_id))
 }
 
-/// Returns the user of a token: already linked, or found by verified email address and linked now.
+/// Returns the user of a token: already linked, or found by the verified email address and linked now.
 pub(crate) async fn find_or_link_user(
     tx: &mut Tx,
     issuer: Id<ids::OpenIdIssuer>,
@@ -64,7 +63,7 @@ pub(crate) async fn find_or_link_user(
     Ok(user.id)
 }
 
-/// Refuses a subject that an administrator has unlinked; its next sign-in would otherwise restore the link.
+/// Refuses a subject that an administrator has unlinked; otherwise its next sign-in would restore the link.
 async fn require_not_unlinked(tx: &Tx, issuer: &Model, claims: &Claims) -> Result<()> {
     use openid_unlinked::Column;
     let subject = claims.subject(&issuer.subject_claim).ok_or_else(nobody)?;
@@ -72,12 +71,11 @@ async fn require_not_unlinked(tx: &Tx, issuer: &Model, claims: &Claims) -> Resul
     if row.filter(Column::Subject.eq(subject)).one(tx.conn()).await?.is_none() {
         return Ok(());
     }
-    let message =
-        "An administrator has ended this account's access. Ask your administrator to link your account.";
+    let message = "An administrator has unlinked this account. Ask your administrator to link it again.";
     Err(Error::refuse("IDENTITY_UNLINKED", message))
 }
 
-/// The identity of a user at an issuer.
+/// The identity of a user at an OpenID issuer.
 pub(crate) async fn find_identity(
     tx: &Tx,
     issuer: Id<ids::OpenIdIssuer>,
@@ -89,8 +87,8 @@ pub(crate) async fn find_identity(
     Ok(row.one(tx.conn()).await?)
 }
 
-/// Links a user to a subject. Also stores the permissions of the person responsible for the link: the one who created
-/// it, or who set the address by which a sign-in found the user.
+/// Links a user to a subject. Also stores the permissions of the person responsible for the link: its creator, or the
+/// person who set the email address by which a sign-in found the user.
 pub(super) async fn insert_identity(
     tx: &mut Tx,
     issuer: &Model,

@@ -1,7 +1,7 @@
-//! Key pairs that sign access tokens, and this node's cache of opened keys.
+//! Key pairs that sign access tokens, and this node's cache of unsealed keys.
 //!
-//! A private key is stored sealed and opened in memory only. Two nodes that start at the same moment may create one
-//! each: both are in the table, so each node accepts the other's tokens.
+//! A private key is stored sealed and unsealed in memory only. Two nodes that start at the same moment may create one
+//! key each: both are in the table, so each node accepts the other's tokens.
 
 #![expect(clippy::disallowed_methods, reason = "keys belong to the installation")]
 
@@ -27,10 +27,10 @@ use crate::{
     vault::{Column as Sealed, SealContext},
 };
 
-/// How long an opened key is cached, and thus how long another node may keep signing with a rotated key.
+/// How long an unsealed key is cached, and thus how long another node may continue to sign with a rotated key.
 const OPENED_FOR: Duration = Duration::from_mins(1);
 
-/// This node's cache of opened keys: signing keys and tenants' data keys.
+/// This node's cache of unsealed keys: signing keys and tenants' data keys.
 #[derive(Debug)]
 pub struct OpenedKeyCache {
     current: Cache<(), SigningKey>,
@@ -51,7 +51,7 @@ impl Default for OpenedKeyCache {
     }
 }
 
-/// An opened signing key. Never printed.
+/// An unsealed signing key. Its `Debug` output does not contain the key.
 #[derive(Clone)]
 pub(crate) struct SigningKey {
     /// The `kid` of tokens signed with the key.
@@ -67,7 +67,7 @@ impl std::fmt::Debug for SigningKey {
 }
 
 impl Keys {
-    /// The public keys as a JSON Web Key Set (RFC 7517, RFC 8037), for `/.well-known/jwks.json`. A key stays in it
+    /// The public keys as a JSON Web Key Set (RFC 7517, RFC 8037), for `/.well-known/jwks.json`. The set contains a key
     /// until the last token that it signed has expired.
     pub async fn jwks(&self, _by: Anyone) -> Result<Value> {
         let keys = self.signing_keys(self.services.store.installation()).await?;
@@ -153,7 +153,7 @@ impl Keys {
         Ok(key)
     }
 
-    /// The public key with this `kid`; `None` if it never existed here or has retired.
+    /// The public key with this `kid`; `None` if it does not exist or has retired.
     pub(crate) async fn verifying_key(&self, id: Id<ids::SigningKey>) -> Result<Option<DecodingKey>> {
         let known = match self.opened_keys().verifying.get(&id) {
             Some(known) => known,
@@ -177,12 +177,12 @@ impl Keys {
         Ok(self.signing_keys(conn).await?.into_iter().rfind(|key| key.retires_at.is_none()))
     }
 
-    /// This node's cache of opened keys.
+    /// This node's cache of unsealed keys.
     pub(crate) fn opened_keys(&self) -> &OpenedKeyCache {
         self.services.signing.get_or_init(OpenedKeyCache::default)
     }
 
-    /// Checks again for a key within a writing transaction, because another node may have created one, and
+    /// Checks again for a signing key within a writing transaction, because another node may have created one, and
     /// otherwise creates it.
     async fn first_signing_key(&self) -> Result<Model> {
         let mut tx = self.services.begin_installation().await?;

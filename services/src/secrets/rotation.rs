@@ -1,7 +1,7 @@
-//! Replaces keys while nodes are running.
+//! Replaces encryption keys while nodes are running.
 //!
-//! Every transaction leaves a consistent state, so that an interrupted rotation can simply be run again: values still
-//! sealed with a former key are found by the key id that they contain.
+//! Every transaction leaves a consistent state, so that an interrupted rotation can be continued by running it again:
+//! values still sealed with a former key are found by the key id that they contain.
 
 use std::ops::ControlFlow;
 
@@ -24,10 +24,10 @@ mod batch;
 
 pub(super) use batch::count_outdated;
 
-/// Number of tenants looked up at a time.
+/// Number of tenants that a rotation looks up at a time.
 const TENANTS: u64 = 100;
 
-/// Which keys to replace.
+/// Which encryption keys to replace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// Makes the configured master key the current one.
@@ -38,12 +38,12 @@ pub enum Scope {
     DataKeyOf(Id<ids::Tenant>),
 }
 
-/// A committed step of a rotation.
+/// A committed step of a key rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     /// A master key became the current one.
     InForce(KeyId),
-    /// A tenant has a new data key beside its former one.
+    /// A tenant has a new data key in addition to its former one.
     NewDataKey(Id<ids::Tenant>),
     /// This number of values of a tenant's column are now sealed with its current data key.
     Values(Id<ids::Tenant>, &'static str, usize),
@@ -64,7 +64,7 @@ pub struct Report {
     pub unreadable: usize,
 }
 
-/// Callback that receives each committed step and decides whether to continue.
+/// Callback that receives each committed step and decides whether to continue the rotation.
 pub type ProgressSink<'a> = &'a mut (dyn FnMut(Progress) -> ControlFlow<()> + Send);
 
 impl Secrets {
@@ -75,8 +75,8 @@ impl Secrets {
     ///
     /// # Errors
     ///
-    /// `MASTER_KEY_UNKNOWN` if something is sealed with a master key that the configuration lacks; `NOT_FOUND` if
-    /// there is no such tenant. Steps committed before the error are kept.
+    /// `MASTER_KEY_UNKNOWN` if a value is sealed with a master key that the configuration lacks; `NOT_FOUND` if there
+    /// is no such tenant. Steps committed before the error are kept.
     pub async fn rotate(&self, _by: &System, scope: Scope, sink: ProgressSink<'_>) -> Result<Report> {
         self.load_pepper().await?;
         if let Scope::DataKeyOf(tenant) = scope {
@@ -194,7 +194,8 @@ impl Secrets {
     }
 
     /// Seals a tenant's data keys with the current master key and, if requested, creates a new data key and keeps the
-    /// previous one as a former key. Returns whether it did; does nothing if the tenant or its key is gone.
+    /// previous one as a former key. Returns whether a key was created; does nothing if the tenant or its key no longer
+    /// exists.
     async fn replace_data_key(
         &self,
         tenant: Id<ids::Tenant>,
@@ -290,12 +291,12 @@ impl Secrets {
     }
 }
 
-/// When a tenant gets a new data key.
+/// When a tenant receives a new data key.
 #[derive(Debug, Clone, Copy)]
 enum Renew {
-    /// The tenant gets a key if a rotation of all tenants has marked it as due.
+    /// The tenant receives a key if a rotation of all tenants has marked it as due.
     WhatIsDue,
-    /// The tenant gets a key unless its last rotation is unfinished.
+    /// The tenant receives a key unless its last rotation is unfinished.
     UnlessMoving,
 }
 

@@ -12,10 +12,10 @@ use crate::{
     vault::{Column, KeyId, MIN_SEALED_LEN, SealContext, key_id, own_place},
 };
 
-/// Which master and data keys are in use, and how much is left to reseal.
+/// Which master and data keys are in use, and how many values are left to reseal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {
-    /// The current master key; `None` before the first node was started.
+    /// The current master key; `None` before the first node has started.
     pub in_force: Option<KeyId>,
     /// The master key of this configuration.
     pub configured: Option<KeyId>,
@@ -48,7 +48,7 @@ impl Status {
         self.sealed.keys().copied().filter(move |id| !known(id))
     }
 
-    /// Whether `muster keys rotate` has work to do for master keys.
+    /// Whether `muster keys rotate` would reseal values that are sealed with master keys.
     pub fn needs_rotation(&self) -> bool {
         self.in_force != self.configured || self.sealed.keys().any(|id| Some(*id) != self.configured)
     }
@@ -65,7 +65,7 @@ impl Status {
 }
 
 impl Secrets {
-    /// Examines everything sealed with a master key, and counts the values that are not sealed with their tenant's
+    /// Examines all values sealed with a master key, and counts the values that are not sealed with their tenant's
     /// current data key. Called by the operator's commands, never for a request.
     pub async fn status(&self, _by: &System) -> Result<Status> {
         let vault = &self.services.vault;

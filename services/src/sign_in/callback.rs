@@ -1,4 +1,4 @@
-//! Parameters with which an issuer redirects the browser back. Any of them can be forged.
+//! Parameters with which an OpenID issuer redirects the browser back to Muster. Any of them can be forged.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use crate::{Error, Refusal, Result, messages};
 pub struct CallbackParams(BTreeMap<String, String>);
 
 impl CallbackParams {
-    /// Parses a query string. Duplicate parameters are refused (RFC 6749 section 3.1), because two readers could use
+    /// Parses a query string. Duplicate parameters are refused (RFC 6749 section 3.1), because two programs could use
     /// different ones.
     pub fn parse(query: &str) -> Result<Self> {
         let mut parameters = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             if parameters.insert(name.into_owned(), value.into_owned()).is_some() {
-                let message = "A parameter of this address appears twice. Start the sign-in again.";
+                let message = "A parameter in this URL appears twice. Start the sign-in again.";
                 return Err(Error::refuse("SIGN_IN_MALFORMED", message));
             }
         }
@@ -30,22 +30,21 @@ impl CallbackParams {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The issuer named in the redirect (RFC 9207). An empty name is treated as a wrong one.
+    /// The issuer specified in the redirect (RFC 9207). An empty value is treated as a wrong issuer.
     pub(super) fn issuer(&self) -> Option<&str> {
         self.0.get("iss").map(String::as_str)
     }
 
-    /// Refuses a redirect that belongs to a different sign-in than the one this browser began.
+    /// Refuses a redirect that does not belong to the sign-in that this browser started.
     pub(super) fn check_state(&self, state: &str) -> Result<()> {
         let sent = self.get("state").unwrap_or_default();
         verify_slices_are_equal(sent.as_bytes(), state.as_bytes()).map_err(|_| state_used())
     }
 
-    /// Returns the authorisation code, or the issuer's error.
+    /// Returns the authorisation code, or an error if the issuer reports one.
     pub(super) fn code(&self) -> Result<&str> {
         if self.0.contains_key("error") {
-            let message =
-                "Your organisation's sign-in refused you access. Start again, or ask your administrator.";
+            let message = "Your organisation denied the sign-in. Start again, or contact your administrator.";
             return Err(Refusal::new("SIGN_IN_DECLINED", message).into());
         }
         let missing = || Error::refuse("SIGN_IN_INCOMPLETE", messages::sign_in_incomplete());

@@ -1,4 +1,4 @@
-//! Codes that an application exchanges for the token of a user who has signed in at its request.
+//! Sign-in codes, which an application exchanges for the token of a user who has signed in at its request.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -20,14 +20,14 @@ use crate::{
     proof::Anyone,
 };
 
-/// How long an application may take to exchange a code.
+/// How long an application may take to exchange a sign-in code.
 const EXCHANGE: Duration = Duration::minutes(1);
-/// Length of the tenant's id at the beginning of a code, in characters.
+/// Length of the tenant's id at the beginning of a sign-in code, in characters.
 const TENANT: usize = 32;
 
 impl SignIn {
-    /// Exchanges a code for an access token. A code is valid once, for one minute, and only for the application that
-    /// started the sign-in, because it alone has the verifier. Every failure returns the same error.
+    /// Exchanges a sign-in code for an access token. A code is valid once, for one minute, and only for the application
+    /// that started the sign-in, because no other application has the verifier. Every failure returns the same error.
     pub async fn redeem(&self, _by: Anyone, code: &str, verifier: &SecretString) -> Result<AccessToken> {
         let tenant = code
             .get(..TENANT)
@@ -62,7 +62,7 @@ impl SignIn {
         Ok(token)
     }
 
-    /// Records that a sign-in has succeeded. The record stays as long as the browser's cookie is valid, so that the
+    /// Records that a sign-in has succeeded. The record is kept as long as the browser's cookie is valid, so that the
     /// same redirect does not count twice.
     pub(super) async fn record_sign_in(
         &self,
@@ -92,7 +92,7 @@ impl SignIn {
     }
 }
 
-/// The application's URL with the code and the application's state added.
+/// The application's URL with the sign-in code and the application's `state` added.
 pub(super) fn with_code(url: &str, tenant: Id<ids::Tenant>, code: &str, state: Option<&str>) -> Result<Url> {
     let mut url = Url::parse(url).map_err(|_| super::session::session_ended())?;
     url.query_pairs_mut().append_pair("code", &whole(tenant, code));
@@ -102,7 +102,7 @@ pub(super) fn with_code(url: &str, tenant: Id<ids::Tenant>, code: &str, state: O
     Ok(url)
 }
 
-/// A code that starts with its tenant's id.
+/// The complete sign-in code, which starts with its tenant's id.
 fn whole(tenant: Id<ids::Tenant>, secret: &str) -> String {
     format!("{}{secret}", tenant.uuid().simple())
 }
@@ -113,6 +113,6 @@ fn is_verifier_of(challenge: &str, verifier: &SecretString) -> bool {
 }
 
 fn dead() -> Error {
-    let message = "This code is unknown, has expired, has been used before, or belongs to another sign-in.";
+    let message = "This code is invalid, has expired, was already used, or belongs to another sign-in.";
     Error::refuse("SIGN_IN_CODE_INVALID", message)
 }

@@ -1,10 +1,10 @@
-//! Steps of the sign-in page: the browser goes to the tenant's issuer and returns with a code, by which Muster
-//! identifies the user and issues a token of its own.
+//! Steps of the sign-in page: the browser is redirected to the tenant's OpenID issuer and returns with a code, with
+//! which Muster identifies the user and issues its own token.
 //!
-//! The data of a sign-in is stored in a browser cookie, so that unauthenticated clients create no rows. A redirect
-//! from the issuer is accepted only once, in the same browser and with the state that was sent. Each issuer has a
-//! redirect URI of its own. An application that wants the token gives a return URL and, when it exchanges the code,
-//! proves by a verifier that it started the sign-in (RFC 7636); without a return URL the page shows the token.
+//! The data of a sign-in is stored in a browser cookie, so that unauthenticated clients create no rows. A redirect from
+//! the issuer is accepted only once, in the same browser and with the `state` that was sent. Each issuer has its own
+//! redirect URI. An application that requests the token specifies a return URL and, when it exchanges the code, proves
+//! with a verifier that it started the sign-in (RFC 7636); without a return URL the page shows the token.
 
 mod callback;
 mod code;
@@ -31,13 +31,13 @@ use crate::{
     text,
 };
 
-/// How long a browser may take to sign in.
+/// How long a browser may take to complete a sign-in.
 pub(crate) const SESSION_LIFETIME: Duration = Duration::from_mins(10);
-/// Longest return URL in characters, as it is stored in a cookie.
+/// Maximum length of a return URL in characters; it is stored in a cookie.
 const LONGEST_RETURN: usize = 1_000;
-/// Longest state of the application in characters.
+/// Maximum length of the application's `state` in characters.
 const LONGEST_STATE: usize = 200;
-/// Length of a SHA-256 digest in base64url without padding, in characters.
+/// Length of a PKCE challenge (a SHA-256 digest in base64url without padding), in characters.
 const CHALLENGE: usize = 43;
 
 crate::noun! {
@@ -45,14 +45,14 @@ crate::noun! {
     SignIn
 }
 
-/// Parameters that an application passes. Without a return URL the page shows the token.
+/// Parameters that an application passes to the sign-in page. Without a return URL the page shows the token.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SignInRequest {
-    /// Where the browser returns at the end; must lie below one of the tenant's return URLs.
+    /// The URL to which the browser returns at the end; must be one of the tenant's return URLs or lie below one.
     pub return_url: Option<String>,
     /// Digest of the verifier that the application will send with the code (RFC 7636, S256).
     pub challenge: Option<String>,
-    /// The application's state, returned unchanged with the code.
+    /// The application's `state`, returned unchanged with the code.
     pub state: Option<String>,
 }
 
@@ -61,12 +61,12 @@ pub struct SignInRequest {
 pub enum SignedIn {
     /// The token, to be shown on the page.
     Token(AccessToken),
-    /// The application's URL, with a code for which the application obtains the token.
+    /// The application's return URL, with a code that the application exchanges for the token.
     Return(Url),
 }
 
 impl SignIn {
-    /// Begins a sign-in. Returns the cookie's value and where the browser goes.
+    /// Begins a sign-in. Returns the cookie's value and the URL to which the browser is redirected.
     pub async fn begin(
         &self,
         _by: Anyone,
@@ -88,9 +88,9 @@ impl SignIn {
         Ok((self.encode_cookie(tenant, &session).await?, url))
     }
 
-    /// Handles the issuer's redirect, in the browser that began the sign-in. `from` is the browser's address: calls to
-    /// an issuer for the same address are made one at a time, and an address that sent many forged redirects has to
-    /// wait.
+    /// Handles the issuer's redirect, in the browser that began the sign-in. `from` is the client's IP address: calls
+    /// to an issuer for the same IP address are made one at a time, and an IP address that sent many forged redirects
+    /// has to wait.
     pub async fn complete(
         &self,
         by: Anyone,
@@ -113,8 +113,8 @@ impl SignIn {
         self.taken_in(&row, &session, &claims).await
     }
 
-    /// Refuses a second redirect with the same state, even if the first one failed, because each makes Muster call
-    /// the issuer.
+    /// Refuses a second redirect with the same `state`, even if the first one failed, because each redirect makes
+    /// Muster call the issuer.
     async fn use_up(&self, tenant: Id<ids::Tenant>, id: Id<ids::Row>) -> Result<()> {
         let key = Key::of_tenant(tenant).with_part("sign_in", &id.uuid().simple().to_string());
         let once = Limit { concurrency: 0, rate: 1, per: SESSION_LIFETIME };
@@ -122,7 +122,8 @@ impl SignIn {
         first.map(drop).map_err(|_| callback::state_used())
     }
 
-    /// Calls an issuer for a sign-in from an address, after earlier calls for that address and issuer have finished.
+    /// Calls an issuer for a sign-in from a client IP address, after earlier calls for that IP address and issuer have
+    /// finished.
     async fn asked_from<T>(
         &self,
         by: Anyone,
@@ -145,7 +146,7 @@ impl SignIn {
         asked
     }
 
-    /// The verified claims of the user who signed in.
+    /// The verified token claims of the user who signed in.
     async fn claims(&self, row: &Model, attempt: &SignInAttempt, answer: &CallbackParams) -> Result<Claims> {
         let registered = issuers::to_issuer(row);
         let openid = self.services.connectors.openid()?;
@@ -215,14 +216,14 @@ impl SignIn {
         text::check(url, Shape::Line, LONGEST_RETURN, "return_url")?;
         if !self.services.tenants().allows_return_url(Anyone, tenant, url).await? {
             let message =
-                "This return address is not allowed. Ask the vendor to add it to the tenant's return URLs.";
+                "This return URL is not allowed. Ask the vendor to add it to the tenant's return URLs.";
             return Err(Refusal::new("RETURN_URL_NOT_ALLOWED", message).at("return_url").into());
         }
         // An application that reads the first of two would take what somebody else has put there.
         let has = |name: &str| Url::parse(url).is_ok_and(|url| url.query_pairs().any(|(key, _)| key == name));
         if has("code") || has("state") {
             let message =
-                "A return address must not contain the parameters code and state: Muster adds them.";
+                "A return URL must not contain the parameters code and state, because Muster adds them.";
             return Err(Refusal::new("RETURN_URL_NOT_ALLOWED", message).at("return_url").into());
         }
         let is_digest = |text: &String| {
@@ -239,7 +240,7 @@ impl SignIn {
     }
 }
 
-/// Error for an untrusted response from an issuer; the user must start again.
+/// The error for an untrusted response from an issuer; the user must start again.
 fn unverified(error: providers::Error) -> Error {
     use providers::ErrorKind as K;
     tracing::info!(code = error.code, "a sign-in was refused");

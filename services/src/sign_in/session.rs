@@ -1,8 +1,8 @@
-//! The data of a sign-in, stored in a cookie of its browser.
+//! The data of a sign-in, stored in a browser cookie.
 //!
 //! The cookie contains the sign-in's id and the application's parameters, protected by a digest that only this
-//! installation can compute. It contains no secret: what is sent to the issuer derives from the sign-in's id with the
-//! same key.
+//! installation can compute. It contains no secret: the values sent to the issuer are derived from the sign-in's id
+//! with the same key.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{SignIn, SignInRequest};
 use crate::{Error, Result};
 
-/// Content of a cookie.
+/// Content of a sign-in cookie.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Session {
     #[serde(with = "domain::ids::plain")]
@@ -25,7 +25,7 @@ pub(super) struct Session {
 }
 
 impl SignIn {
-    /// Encodes a session as a cookie value.
+    /// Encodes the data of a sign-in as a cookie value.
     pub(super) async fn encode_cookie(&self, tenant: Id<ids::Tenant>, session: &Session) -> Result<String> {
         let said = URL_SAFE_NO_PAD.encode(serde_json::to_vec(session).map_err(|_| session_ended())?);
         Ok(format!("{said}.{}", self.derived("cookie", tenant, &said).await?))
@@ -61,5 +61,5 @@ impl SignIn {
 }
 
 pub(super) fn session_ended() -> Error {
-    Error::refuse("SESSION_OVER", "This sign-in has expired, or was begun in another browser. Start again.")
+    Error::refuse("SESSION_OVER", "This sign-in has expired or was started in another browser. Start again.")
 }

@@ -5,9 +5,9 @@ use entity::{tenant, tenant_user};
 
 use crate::{Refusal, Result, availability};
 
-/// The zone for a person's all-day events and times without a zone if the calendar has none: the user's own, else the
-/// tenant's. A zone name that this version does not know is ignored. `None` if neither is known; the caller must then
-/// report that, because no zone may be assumed silently.
+/// The time zone for a user's all-day events and times without a zone if the calendar has none: the user's own, else
+/// the tenant's. A zone name that this version does not support is ignored. `None` if neither is known; the caller must
+/// then report that, because no zone may be assumed silently.
 pub fn owner_zone<'a>(user: Option<&'a tenant_user::Model>, tenant: &'a tenant::Model) -> Option<&'a str> {
     let own = user.and_then(|user| user.time_zone.as_deref());
     [own, tenant.time_zone.as_deref()].into_iter().flatten().find(|name| Zone::named(name).is_some())
@@ -22,7 +22,7 @@ pub(crate) fn validate_zone(name: String) -> Result<String> {
 /// Normalises a well-formed language tag, or refuses with `LANGUAGE_UNKNOWN`.
 pub(super) fn normalize_language(tag: &str) -> Result<String> {
     language::parse_tag(tag).ok_or_else(|| {
-        let message = "This is not a language. Use a BCP 47 tag such as de or en-GB.";
+        let message = "This is not a language tag. Use a BCP 47 tag such as de or en-GB.";
         Refusal::new("LANGUAGE_UNKNOWN", message).at("language").into()
     })
 }

@@ -1,4 +1,4 @@
-//! URLs to which a browser may be redirected after the connect page.
+//! Return URLs: the URLs to which a browser may be redirected after the connect page.
 
 use domain::text::{self, Shape};
 use url::{Host, Url};
@@ -7,7 +7,7 @@ use crate::{Refusal, Result, text::MAX_URL_LEN};
 
 const MAX: usize = 20;
 
-/// Validates the vendor's return URLs and normalises each.
+/// Validates and normalises the vendor's return URLs.
 pub(super) fn normalize_urls(urls: &[String]) -> Result<Vec<String>> {
     let malformed = |message: String| Refusal::new("RETURN_URL_MALFORMED", message).at("returnUrls");
     if urls.len() > MAX {
@@ -31,8 +31,8 @@ pub(super) fn is_allowed(tenant: &entity::tenant::Model, url: &str) -> bool {
     places.filter_map(|place| Url::parse(place.as_str()?).ok()).any(|place| lies_within(&url, &place))
 }
 
-/// Parses a URL to which a browser may be redirected at all: https or on this machine, and without user, fragment or
-/// encoded slashes, because servers differ on how they resolve the latter.
+/// Parses a URL if it can be permitted as a return URL: https or on this machine, and without user, fragment or encoded
+/// slashes, because servers resolve these differently.
 fn safe(text: &str) -> Option<Url> {
     // The parser drops line breaks and tabs; what is stored is the text.
     text::check_visible(text, Shape::Line, MAX_URL_LEN).ok()?;

@@ -13,7 +13,7 @@ use crate::{
     tenants::{checked_zone, validate_name},
 };
 
-/// Parses an email address into lower case: `local@host`, as RFC 5321 writes it without quoting.
+/// Parses an email address and converts it to lower case: `local@host`, without the quoted form of RFC 5321.
 pub(crate) fn check_email(text: &str, field: &'static str) -> Result<String> {
     let text = text.trim().to_lowercase();
     let is_local = |c: char| c.is_alphanumeric() || ".!#$%&'*+-/=?^_`{|}~".contains(c);
@@ -66,8 +66,8 @@ pub(super) fn apply_change(before: &Model, change: UserChange) -> Result<Model> 
     })
 }
 
-/// Returns an error for the first user whose email or calendar address is already used, by another of these users or
-/// in the database.
+/// Returns an error for the first user whose email or calendar address is already used, by another of these users or in
+/// the database.
 pub(super) async fn require_unique(
     tx: &Tx,
     users: &[Model],
@@ -98,7 +98,7 @@ pub(super) async fn require_unique(
     Ok(())
 }
 
-/// Converts the database's error into a refusal if another transaction has taken the address since the check by
+/// Converts the database's error into a refusal if another transaction has used the address since the check by
 /// [`require_unique`].
 pub(super) fn refuse_duplicate(error: DbErr) -> Error {
     match is_duplicate(&error) {
@@ -108,7 +108,7 @@ pub(super) fn refuse_duplicate(error: DbErr) -> Error {
     }
 }
 
-/// Whether bookings name the user as a participant.
+/// Whether the user is a participant of any booking.
 pub(super) async fn has_bookings(tx: &Tx, user: &Model) -> Result<bool> {
     use entity::{booking, booking_participant};
     let organises =

@@ -1,4 +1,4 @@
-//! Connects and disconnects a user's mailbox when the user is created, changes address, or is removed.
+//! Connects and disconnects a user's mailbox when the user is created, changes the calendar address, or is removed.
 
 use domain::{
     Id, Ids, Reason, ids,
@@ -18,11 +18,11 @@ use crate::{
     run_inputs::{Activate, RunInput},
 };
 
-/// Enqueues the activation of a user's mailbox through the oldest live integration, if there is one and the user
-/// has a calendar address.
+/// Enqueues the activation of a user's mailbox through the oldest usable integration, if there is one and the user has
+/// a calendar address.
 ///
-/// The oldest is used because it is not known beforehand which integration contains the address. A mailbox that is
-/// already connected, by a campaign or by the user, is left unchanged.
+/// The oldest integration is used because it is not known beforehand which integration contains the mailbox. A mailbox
+/// that is already connected, by a campaign or by the user, is left unchanged.
 pub(crate) async fn connect_to_live_integrations(
     ids: &Ids,
     tx: &mut Tx,
@@ -47,7 +47,8 @@ pub(crate) async fn connect_to_live_integrations(
     Ok(())
 }
 
-/// Creates the mailbox's row, or reuses one that is no longer in use. `None` if it is in use.
+/// Creates the row of the mailbox's connection, or reuses one that is no longer in use. `None` if the connection is in
+/// use.
 async fn pending(
     ids: &Ids,
     tx: &Tx,

@@ -15,25 +15,25 @@ pub enum Column {
     ConsentGrantAccessToken,
     /// The PKCE verifier of a connect session's redirect.
     ConnectSessionVerifier,
-    /// A consent granted in a connect session that is still to be tried.
+    /// A consent granted in a connect session that the integration's run has yet to test.
     ConnectSessionConsent,
-    /// The secret that a provider's notifications repeat.
+    /// The secret of a push channel, which the provider's notifications contain.
     ChannelSecret,
     /// The client secret with which Muster authenticates at a tenant's OpenID issuer.
     OpenIdIssuerSecret,
     /// A tenant's data key, which seals the tenant's other values and is itself sealed with the master key.
     TenantDataKey,
-    /// A replaced data key.
+    /// A replaced data key of a tenant.
     FormerDataKey,
     /// The private half of a key that signs access tokens.
     SigningKeyPrivate,
-    /// The seed from which the audit key derives.
+    /// The seed from which the audit key is derived.
     AuditKeySeed,
     /// The installation's own secret, from which digests are computed.
     InstallationSecret,
 }
 
-/// The owner of the key that seals a column.
+/// Whose key seals a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyOwner {
     /// The tenant, with its data key.
@@ -77,7 +77,7 @@ impl Column {
         }
     }
 
-    /// The column to whose id a value is bound: the row's own id, except for channels, which are bound to their
+    /// The column to whose id a sealed value is bound: the row's own id, except for channels, which are bound to their
     /// connection because they are replaced.
     pub(crate) fn bound_id_column(self) -> &'static str {
         match self {
@@ -86,7 +86,7 @@ impl Column {
         }
     }
 
-    /// The context of a value. The tenant is nil for values of the installation.
+    /// The seal context of a value in this column. The tenant is nil for values of the installation.
     pub fn at(self, tenant: Id<ids::Tenant>, row: impl Into<AnyId>) -> SealContext {
         SealContext { column: self, tenant, row: row.into() }
     }
@@ -106,12 +106,12 @@ impl SealContext {
         self.tenant
     }
 
-    /// Name of the table, for messages.
+    /// Name of the table, for error messages.
     pub(crate) fn table_name(self) -> &'static str {
         self.column.table_and_column().0
     }
 
-    /// Associated data that binds a value to its location and, except in the format's first version, to its key.
+    /// Associated data that binds a sealed value to its location and, except in the format's first version, to its key.
     pub(super) fn associated_data(self, key: Option<KeyId>) -> String {
         let (table, column) = self.column.table_and_column();
         let (tenant, row) = (self.tenant.uuid(), self.row.uuid());

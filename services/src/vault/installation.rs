@@ -14,7 +14,7 @@ use sea_orm::{
 use super::{Column, KeyId, MIN_SEALED_LEN, SealContext, Vault, key_id};
 use crate::{Error, Result};
 
-/// Location of the secret.
+/// The seal context of the installation's own secret.
 pub(crate) fn seal_context() -> SealContext {
     Column::InstallationSecret.at(Id::nil(), AnyId::nil())
 }
@@ -59,8 +59,8 @@ impl Vault {
         held().await?.ok_or(Error::Unreadable { what: "installation_secret" })
     }
 
-    /// Creates the key of digests; returns it with the master key that seals it. If values were sealed or digested
-    /// before this key was stored, returns the master key with which that was done, and the digest key derived from it.
+    /// Creates the key for digests; returns it with the master key that seals it. If values were sealed or digested
+    /// before this key was stored, returns the master key that was used, and the digest key derived from it.
     async fn first_pepper(&self, conn: &impl ConnectionTrait) -> Result<(KeyId, [u8; 32])> {
         let derived = |key: KeyId| Some((key, self.derive_pepper(key)?));
         let unreadable = || Error::Unreadable { what: "installation_secret" };

@@ -1,4 +1,4 @@
-//! One key, and the format of values sealed with it.
+//! A single encryption key, and the format of values sealed with it.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use sha2::{Digest, Sha256};
 use super::SealContext;
 use crate::{Error, Result};
 
-/// Version of a sealed value that does not name its key.
+/// Format version of a sealed value that does not contain its key's id.
 const UNKEYED: u8 = 1;
-/// Version of a sealed value that names its key.
+/// Format version of a sealed value that contains its key's id.
 const KEYED: u8 = 2;
 const NONCE: usize = 12;
-/// Length of a sealed value's header: its version and its key id.
+/// Length of a sealed value's header in bytes: its version and its key id.
 pub(crate) const HEADER_LEN: usize = 9;
 
 /// Identifies a key: a prefix of its digest, which reveals nothing about the key.
@@ -49,10 +49,10 @@ pub(crate) fn key_header(key: KeyId) -> Vec<u8> {
     [[KEYED].as_slice(), &key.0].concat()
 }
 
-/// Minimum length of a sealed value: version, nonce and tag.
+/// Minimum length of a sealed value in bytes: version, nonce and tag.
 pub(crate) const MIN_SEALED_LEN: usize = 1 + NONCE + 16;
 
-/// An opened key of 256 bits. Cheap to clone; never printed.
+/// An unsealed key of 256 bits. Cheap to clone; its `Debug` output does not contain the key.
 #[derive(Clone)]
 pub(crate) struct Key {
     pub(crate) id: KeyId,

@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod changes;
+mod integrations;
 mod online;
 
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use std::sync::Arc;
 use chrono::Duration;
 use domain::{
     Id, WrittenVia, ids,
-    state::{Answer, ConnectionState, IntegrationState, RunStatus},
+    state::{Answer, ConnectionState, RunStatus},
 };
 use providers::memory::{FaultTiming, Memory, Method};
 use services::{
@@ -20,6 +22,23 @@ use services::{
 };
 use workflows::Engine;
 
+use self::{
+    changes::{
+        a_cancellation_takes_the_event_out_and_frees_the_time,
+        a_cancellation_that_is_refused_leaves_the_booking_and_says_why,
+        a_failed_move_that_is_retried_does_not_take_a_time_that_was_given_away,
+        a_move_changes_the_event_and_frees_the_old_time,
+        a_move_that_is_refused_leaves_everything_where_it_was,
+        an_event_that_is_gone_is_cancelled_and_is_not_moved,
+        s4_14_a_booking_stays_in_the_calendar_of_the_service_account_that_made_it,
+    },
+    integrations::{
+        a_degraded_integration_is_whole_again_when_its_lost_mailbox_is_left_out,
+        a_lost_consent_is_said_of_the_integration_and_of_the_booking,
+        a_mailbox_that_was_left_out_is_not_touched_until_somebody_asks_for_it,
+        one_mailbox_that_leaves_the_scope_is_not_the_end_of_the_integration,
+    },
+};
 use crate::{
     booking_runs::online::{
         a_booking_outlives_an_online_meeting_that_does_not_come, a_booking_that_fails_has_no_meeting,
@@ -27,7 +46,7 @@ use crate::{
         an_address_that_comes_later_is_waited_for_over_a_move,
         an_address_that_comes_with_the_event_is_there_at_once,
     },
-    calendar::{self, DIRECTORY, busy, calls, lost, out_of_scope, refused},
+    calendar::{self, busy, calls, lost, out_of_scope, refused},
     setup::{Setup, at, booking, range},
 };
 
@@ -325,268 +344,6 @@ async fn a_run_that_is_stopped_after_writing_takes_the_event_back(apps: Apps) {
         (app.calendars.events().len(), app.setup.occupied(receipt.booking.id).await, app.copies().await),
         (0, 0, 0)
     );
-}
-
-async fn a_lost_consent_is_said_of_the_integration_and_of_the_booking(apps: Apps) {
-    let app = apps.make().await;
-    let organiser = app.setup.person(&[]).await;
-    let integration = async || {
-        let integrations = app.setup.services.integrations();
-        integrations
-            .by_ids(app.setup.services.tenant_scope(app.setup.tenant), &[app.setup.integration])
-            .await
-            .unwrap()
-            .remove(0)
-            .state
-    };
-    app.calendars.refuse_requests(None, &app.mailbox_of(organiser).await.address, lost());
-    for (hour, closed, expected) in
-        [(10, "no mailbox", IntegrationState::Active), (12, DIRECTORY, IntegrationState::Failing)]
-    {
-        app.calendars.refuse_requests(None, closed, lost());
-        let new = booking(organiser, at(hour, 0), at(hour + 1, 0));
-        let bookings = app.setup.services.bookings();
-        let receipt =
-            bookings.create(&app.setup.admin().allow().unwrap(), new, &format!("at {hour}")).await.unwrap();
-        app.work_through(receipt.booking.id).await;
-        let id = receipt.booking.id;
-        assert_eq!(
-            (app.state(id).await.as_str(), app.code(id).await.as_deref()),
-            ("FAILED", Some("CONSENT_LOST"))
-        );
-        assert_eq!(integration().await, expected, "the directory decides");
-    }
-}
-
-async fn a_move_changes_the_event_and_frees_the_old_time(apps: Apps) {
-    let app = apps.make().await;
-    let (organiser, room) = (app.setup.person(&[]).await, app.setup.room(4, &[]).await);
-    let receipt =
-        app.book(NewBooking { rooms: vec![room], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
-    let id = receipt.booking.id;
-    app.work().await;
-    assert_eq!(app.state(id).await, "ROOM_PENDING");
-    let moved = app.move_to(id, 14, 15, "move").await;
-    app.work().await;
-    app.setup.clock.advance(Duration::seconds(1));
-    app.work().await;
-    assert_eq!(app.status(moved.run).await, RunStatus::Done.as_str(), "who waited for the room made way");
-    assert_eq!(app.status(receipt.run).await, RunStatus::Done.as_str());
-    let row = app.booking(id).await;
-    assert_eq!((row.start_at, row.end_at, row.state.as_str()), (at(14, 0), at(15, 0), "ROOM_PENDING"));
-    assert_eq!(app.calendars.events()[0].1.range, range(at(14, 0), at(15, 0)));
-    assert_eq!((app.setup.occupied(id).await, app.copies().await), (2, 2));
-    let changes = app.changes(id).await;
-    let changes: Vec<_> = changes.iter().map(|row| (row.what.as_str(), row.old_start)).collect();
-    assert_eq!(changes, [("MOVED", at(10, 0))]);
-    app.move_to(id, 16, 17, "again").await;
-    app.work_through(id).await;
-    assert_eq!(app.booking(id).await.start_at, at(16, 0), "it may be moved while the room is waited for");
-}
-
-async fn a_move_that_is_refused_leaves_everything_where_it_was(apps: Apps) {
-    for when in [FaultTiming::Before, FaultTiming::After] {
-        let app = apps.make().await;
-        let organiser = app.setup.person(&[]).await;
-        let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
-        let id = receipt.booking.id;
-        app.work().await;
-        app.calendars.fail_next(Method::Update, when, refused());
-        let moved = app.move_to(id, 14, 15, "move").await;
-        app.work_through(id).await;
-        let row = app.booking(id).await;
-        assert_eq!((row.start_at, row.state.as_str()), (at(10, 0), "CONFIRMED"), "{when:?}");
-        assert_eq!(app.code(id).await.as_deref(), Some("PROVIDER_REFUSED"));
-        assert_eq!(app.calendars.events()[0].1.range, range(at(10, 0), at(11, 0)), "{when:?}");
-        assert_eq!(app.setup.occupied(id).await, 1);
-        assert_eq!(app.status(moved.run).await, RunStatus::Failed.as_str());
-        let again = app.setup.services.bookings();
-        again
-            .create(&app.setup.admin().allow().unwrap(), booking(organiser, at(14, 0), at(15, 0)), "free")
-            .await
-            .unwrap();
-    }
-}
-
-async fn a_failed_move_that_is_retried_does_not_take_a_time_that_was_given_away(apps: Apps) {
-    let app = apps.make().await;
-    let organiser = app.setup.person(&[]).await;
-    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
-    let id = receipt.booking.id;
-    app.work().await;
-    app.calendars.fail_next(Method::Update, FaultTiming::Before, refused());
-    let moved = app.move_to(id, 14, 15, "move").await;
-    app.work_through(id).await;
-    let (bookings, admin) = (app.setup.services.bookings(), app.setup.admin());
-    bookings
-        .create(&admin.allow().unwrap(), booking(organiser, at(14, 0), at(15, 0)), "faster")
-        .await
-        .unwrap();
-    app.setup.services.runs().retry(&admin.allow().unwrap(), moved.run).await.unwrap();
-    app.work_through(id).await;
-    assert_eq!(
-        (app.status(moved.run).await.as_str(), app.code(id).await.as_deref()),
-        ("FAILED", Some("SLOT_TAKEN"))
-    );
-    assert_eq!((app.booking(id).await.start_at, app.setup.occupied(id).await), (at(10, 0), 1));
-    assert_eq!(app.calendars.events()[0].1.range, range(at(10, 0), at(11, 0)));
-}
-
-async fn a_mailbox_that_was_left_out_is_not_touched_until_somebody_asks_for_it(apps: Apps) {
-    let app = apps.make().await;
-    let user = app.setup.person(&[]).await;
-    let (admin, connections) = (app.setup.admin(), app.setup.services.connections());
-    let mailbox = app.mailbox_of(user).await;
-    connections.exclude(&admin.allow().unwrap(), mailbox.id).await.unwrap();
-    let mut tx = app.setup.services.begin(app.setup.tenant).await.unwrap();
-    let order = services::run_inputs::Activate { connection: mailbox.id, campaign: None };
-    tx.enqueue(services::run_inputs::RunInput::Activate(order), "push", domain::state::Lane::Background)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
-    app.work_through(mailbox.id.any().of()).await;
-    assert_eq!(
-        (app.mailbox_of(user).await.state.as_str(), calls(&app.calendars, Method::Mailbox)),
-        ("EXCLUDED", 0)
-    );
-    app.calendars.refuse_requests(Method::Mailbox, &mailbox.address, refused());
-    connections.activate(&admin.allow().unwrap(), mailbox.id).await.unwrap();
-    app.work_through(mailbox.id.any().of()).await;
-    assert_eq!(
-        (app.mailbox_of(user).await.state.as_str(), calls(&app.calendars, Method::Mailbox)),
-        ("UNREACHABLE", 1)
-    );
-}
-
-async fn one_mailbox_that_leaves_the_scope_is_not_the_end_of_the_integration(apps: Apps) {
-    use workflows::reconcile::Reconciler;
-    let app = apps.make().await;
-    let (services, tenant) = (&app.setup.services, app.setup.tenant);
-    let (known, other) = (app.setup.person(&[]).await, app.setup.person(&[]).await);
-    let (known, other) = (app.mailbox_of(known).await, app.mailbox_of(other).await);
-    let change = services::change::IntegrationChange {
-        id: app.setup.integration,
-        known_good: Some(known.address.clone()),
-        ..Default::default()
-    };
-    app.setup.change(vec![services::Change::Integration(change)]).await;
-    let row = async || {
-        services
-            .integrations()
-            .by_ids(services.tenant_scope(tenant), &[app.setup.integration])
-            .await
-            .unwrap()
-            .remove(0)
-    };
-    app.calendars.refuse_requests(None, &known.address, out_of_scope());
-    app.reconcile(Reconciler::Health).await;
-    assert_eq!((row().await.state.as_str(), row().await.known_good), ("ACTIVE", Some(other.address.clone())));
-    app.calendars.refuse_requests(None, &other.address, out_of_scope());
-    app.reconcile(Reconciler::Health).await;
-    assert_eq!(row().await.state, IntegrationState::Active, "it may pass");
-    app.setup.clock.advance(Duration::minutes(16));
-    app.reconcile(Reconciler::Health).await;
-    assert_eq!(row().await.state, IntegrationState::Failing, "nobody is in scope");
-    app.calendars.stop_refusing(&other.address);
-    app.reconcile(Reconciler::Health).await;
-    assert_eq!(row().await.state, IntegrationState::Active);
-}
-
-async fn a_degraded_integration_is_whole_again_when_its_lost_mailbox_is_left_out(apps: Apps) {
-    use workflows::reconcile::Reconciler;
-    let app = apps.make().await;
-    let (services, tenant) = (&app.setup.services, app.setup.tenant);
-    let mailbox = app.setup.person(&[]).await;
-    let mailbox = app.mailbox_of(mailbox).await;
-    let row = async || {
-        services
-            .integrations()
-            .by_ids(services.tenant_scope(tenant), &[app.setup.integration])
-            .await
-            .unwrap()
-            .remove(0)
-    };
-    app.calendars.refuse_requests(None, &mailbox.address, out_of_scope());
-    app.setup.services.connections().activate(&app.setup.admin().allow().unwrap(), mailbox.id).await.unwrap();
-    app.work_through(mailbox.id.any().of()).await;
-    app.reconcile(Reconciler::Health).await;
-    assert_eq!(row().await.state, IntegrationState::Degraded, "a mailbox that was active is not");
-    services.connections().exclude(&app.setup.admin().allow().unwrap(), mailbox.id).await.unwrap();
-    app.reconcile(Reconciler::Health).await;
-    assert_eq!((row().await.state.as_str(), row().await.reason), ("ACTIVE", None));
-}
-
-async fn s4_14_a_booking_stays_in_the_calendar_of_the_service_account_that_made_it(apps: Apps) {
-    let app = apps.make().await;
-    app.setup.service_mailbox().await;
-    let organiser = app.setup.stranger(app.setup.tenant).await;
-    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
-    let id = receipt.booking.id;
-    app.work().await;
-    let (integration, address) = (app.setup.integration, "new@acme.example".to_owned());
-    let change = services::Change::ServiceMailbox { integration, address, name: "New".to_owned() };
-    app.setup.change(vec![change]).await;
-    app.move_to(id, 14, 15, "move").await;
-    app.work_through(id).await;
-    let (mailbox, event) = app.calendars.events().remove(0);
-    assert_eq!((mailbox.as_str(), event.range), ("service@acme.example", range(at(14, 0), at(15, 0))));
-    app.cancel(id).await;
-    app.work_through(id).await;
-    assert_eq!((app.state(id).await.as_str(), app.calendars.events().len()), ("CANCELLED", 0));
-}
-
-async fn a_cancellation_takes_the_event_out_and_frees_the_time(apps: Apps) {
-    let app = apps.make().await;
-    let organiser = app.setup.person(&[]).await;
-    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
-    let id = receipt.booking.id;
-    app.calendars.fail_next(Method::Cancel, FaultTiming::After, busy());
-    let cancelled = app.cancel(id).await;
-    app.work_through(id).await;
-    assert_eq!(app.state(id).await, "CANCELLED", "it was ordered while the event was being written");
-    assert_eq!(app.status(cancelled.run).await, RunStatus::Done.as_str());
-    assert_eq!((app.calendars.events().len(), app.setup.occupied(id).await, app.copies().await), (0, 0, 0));
-    let changes = app.changes(id).await;
-    assert_eq!(changes.iter().map(|row| row.what.as_str()).collect::<Vec<_>>(), ["CANCELLED"]);
-    assert_eq!(calls(&app.calendars, Method::Create), 1, "the write had ended before");
-}
-
-async fn an_event_that_is_gone_is_cancelled_and_is_not_moved(apps: Apps) {
-    let app = apps.make().await;
-    let organiser = app.setup.person(&[]).await;
-    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
-    let id = receipt.booking.id;
-    app.work().await;
-    app.calendars.delete_written_events();
-    app.move_to(id, 14, 15, "move").await;
-    app.work_through(id).await;
-    assert_eq!(
-        (app.booking(id).await.start_at, app.code(id).await.as_deref()),
-        (at(10, 0), Some("EVENT_GONE"))
-    );
-    app.cancel(id).await;
-    app.work_through(id).await;
-    assert_eq!(app.state(id).await, "CANCELLED");
-}
-
-async fn a_cancellation_that_is_refused_leaves_the_booking_and_says_why(apps: Apps) {
-    let app = apps.make().await;
-    let organiser = app.setup.person(&[]).await;
-    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
-    let id = receipt.booking.id;
-    app.work().await;
-    let mailbox = app.mailbox_of(organiser).await.address;
-    app.calendars.refuse_requests(None, &mailbox, out_of_scope());
-    app.cancel(id).await;
-    app.work_through(id).await;
-    let state = (app.state(id).await, app.code(id).await);
-    assert_eq!(state, ("CONFIRMED".to_owned(), Some("MAILBOX_OUT_OF_SCOPE".to_owned())));
-    assert_eq!(app.setup.occupied(id).await, 1);
-    app.calendars.stop_refusing(&mailbox);
-    let bookings = app.setup.services.bookings();
-    bookings.cancel(&app.setup.admin().allow().unwrap(), id, "", "once more").await.unwrap();
-    app.work_through(id).await;
-    assert_eq!(app.state(id).await, "CANCELLED");
 }
 
 /// Runs every test on both stores.

@@ -4,26 +4,36 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod mailbox;
+mod rounds;
+
 use std::sync::Arc;
 
 use chrono::Duration;
-use domain::{
-    Id, Message, ids,
-    state::{ConnectionState, Verdict},
-};
+use domain::{Id, Message, ids, state::ConnectionState};
 use providers::{
-    CalendarKind, CalendarListing, Error, ErrorKind, Event, Remedy,
+    Error, ErrorKind, Remedy,
     memory::{Memory, Method, Request},
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, QueryOrder};
-use services::{
-    Change, change::TenantLocale, connections, grants::Connectors, users::UserChange, verification::Check,
-};
+use services::grants::Connectors;
 use workflows::{Engine, reconcile::Reconciler};
 
+use self::{
+    mailbox::{
+        an_administrator_decides_which_calendars_of_a_mailbox_count,
+        days_stand_in_the_zone_of_the_mailbox_else_of_the_user_else_of_the_tenant,
+        the_verification_names_the_mailboxes_with_items_that_cannot_be_read,
+    },
+    rounds::{
+        a_directory_that_never_answers_holds_up_no_other_tenant,
+        a_mailbox_that_fails_waits_longer_each_time_and_delays_no_other,
+        what_is_enqueued_is_not_enqueued_again_and_leaves_room_for_the_rest,
+    },
+};
 use crate::{
     calendar::{self, DIRECTORY, busy, lost, out_of_scope, refused},
-    setup::{Setup, unreadable},
+    setup::Setup,
 };
 
 /// A tenant whose mailboxes were read, with a calendar system at hand.
@@ -198,40 +208,6 @@ impl App {
     }
 }
 
-async fn a_mailbox_that_fails_waits_longer_each_time_and_delays_no_other(apps: Apps) {
-    let app = apps.make(12).await;
-    // The oldest: it was the first of every round.
-    let bad = app.connections().await[0].clone();
-    app.calendars.refuse_requests(None, &bad.address, busy());
-    let first = app.round(16).await;
-    assert_eq!((first.len(), app.connections().await[0].failures), (12, 1));
-    let (mut attempts, mut last, mut waits) = (vec![app.setup.services.now()], 0, Vec::new());
-    for _ in 0..96 {
-        let asked = app.round(16).await;
-        assert_eq!(asked.iter().filter(|one| **one != bad.address).count(), 11, "every other one is read");
-        if asked.contains(&bad.address) {
-            let now = app.setup.services.now();
-            waits.push((now - *attempts.last().unwrap()).num_minutes());
-            attempts.push(now);
-            last += 1;
-        }
-    }
-    assert!((8..=12).contains(&last), "{last} attempts in 26 hours: {waits:?}");
-    assert!(waits.windows(2).all(|pair| pair[0] <= pair[1] + 64), "longer and longer: {waits:?}");
-    assert!(waits.iter().all(|wait| *wait <= 4 * 60 + 16) && waits[0] <= 32, "{waits:?}");
-    let row = app.connections().await[0].clone();
-    assert_eq!(
-        (row.state.as_str(), row.failing_code.as_deref()),
-        ("ACTIVE", Some("PROVIDER_UNAVAILABLE 503"))
-    );
-    assert_eq!(app.integration().await, "ACTIVE", "a bad moment turns nothing");
-
-    app.calendars.stop_refusing(&bad.address);
-    app.round(5 * 60).await;
-    let row = app.connections().await[0].clone();
-    assert_eq!((row.failures, row.failing_code, row.failing_since, row.retry_at), (0, None, None, None));
-}
-
 async fn what_one_mailbox_returns_degrades_its_integration_at_most(apps: Apps) {
     for error in [not_a_calendar(), lost(), refused(), out_of_scope()] {
         let app = apps.make(4).await;
@@ -353,166 +329,6 @@ async fn an_activation_that_failed_or_was_lost_is_tried_again(apps: Apps) {
     assert_eq!(state(failed).await.state, ConnectionState::Active);
     assert_eq!(state(stuck).await.state, ConnectionState::Active, "its run is gone");
     assert_eq!(state(pending).await.state, ConnectionState::Pending, "nobody asked for it");
-}
-
-async fn the_verification_names_the_mailboxes_with_items_that_cannot_be_read(apps: Apps) {
-    let app = apps.make(2).await;
-    let [bad, clean] = &app.connections().await[..] else { panic!("there are two") };
-    let items = [unreadable("a", false), unreadable("b", true), unreadable("c", true)];
-    app.setup.read_with(bad.id, &[], &items).await;
-    app.belong_to("acme").await;
-    let (admin, integrations) = (app.setup.admin(), app.setup.services.integrations());
-    integrations.verify(&admin.allow().unwrap(), app.setup.integration).await.unwrap();
-    app.work().await;
-    let txn = app.setup.services.store.read(app.tenant()).await.unwrap();
-    let row = entity::verification::of(app.tenant()).one(&txn).await.unwrap().unwrap();
-    let checks: Vec<Check> = serde_json::from_value(row.checks).unwrap();
-    let marked: Vec<_> = checks.iter().filter(|check| check.name == "UNREADABLE").collect();
-    let [check] = marked[..] else { panic!("{checks:?}") };
-    assert_eq!((check.mailbox.as_ref(), check.verdict), (Some(&bad.address), Verdict::Warned));
-    let said = |message| messages::sentence(message, messages::Language::English, None);
-    let evidence = said(&check.evidence);
-    assert!(evidence.contains(": 3.") && evidence.contains(" 1 "), "{evidence}");
-    assert!(said(check.next_action.as_ref().unwrap()).contains("owner"));
-    assert_ne!(check.mailbox.as_ref(), Some(&clean.address));
-    drop(txn);
-}
-
-async fn days_stand_in_the_zone_of_the_mailbox_else_of_the_user_else_of_the_tenant(apps: Apps) {
-    let app = apps.make(1).await;
-    let row = app.connections().await[0].clone();
-    let (vendor, users) = (app.vendor().await, app.setup.services.users());
-    let user = row.user_id.unwrap();
-    app.round(16).await;
-    assert_eq!(app.zone(&row.address), None, "nobody has told one");
-    app.set(&row, |row| row.watermark = Set(Some("read in no zone".to_owned()))).await;
-    let told = TenantLocale { zone: Some("America/New_York".to_owned()), language: None };
-    app.setup.change(vec![Change::Locale(told)]).await;
-    assert_eq!(app.connections().await[0].watermark, None, "its copy is read anew");
-    app.round(16).await;
-    assert_eq!(app.zone(&row.address).as_deref(), Some("America/New_York"), "the tenant's");
-    app.set(&row, |row| row.watermark = Set(Some("read in the tenant's".to_owned()))).await;
-    let zone = |name: &str| UserChange { time_zone: Some(Some(name.to_owned())), ..UserChange::default() };
-    users.update(&vendor.allow().unwrap(), user, zone("Asia/Tokyo"), None).await.unwrap();
-    assert_eq!(app.connections().await[0].watermark, None, "its copy is read anew");
-    app.round(16).await;
-    assert_eq!(app.zone(&row.address).as_deref(), Some("Asia/Tokyo"));
-    app.activate(row.id).await;
-    assert_eq!(app.zone(&row.address).as_deref(), Some("Asia/Tokyo"), "when it is activated too");
-    app.set(&row, |row| row.time_zone = Set(Some("Europe/Berlin".to_owned()))).await;
-    app.round(16).await;
-    assert_eq!(app.zone(&row.address).as_deref(), Some("Europe/Berlin"), "the mailbox has its own");
-    let renamed = UserChange { name: Some("Ada".to_owned()), ..UserChange::default() };
-    app.set(&row, |row| row.watermark = Set(Some("good".to_owned()))).await;
-    users.update(&vendor.allow().unwrap(), user, renamed, None).await.unwrap();
-    assert_eq!(app.connections().await[0].watermark.as_deref(), Some("good"), "a name is no zone");
-}
-
-async fn an_administrator_decides_which_calendars_of_a_mailbox_count(apps: Apps) {
-    let app = apps.make(1).await;
-    let listed =
-        |id: &str, kind, counts| CalendarListing { id: id.to_owned(), name: id.to_owned(), kind, counts };
-    let all = [
-        listed("default", CalendarKind::Default, true),
-        listed("team", CalendarKind::Secondary, false),
-        listed("holidays", CalendarKind::Generated, false),
-    ];
-    app.calendars.set_calendars(&all);
-    let soon = app.setup.services.now() + Duration::hours(1);
-    let range = domain::TimeRange::new(soon, soon + Duration::hours(1)).unwrap();
-    // One event of the same series in each calendar.
-    let id = app.calendars.add_simple_event("planted@acme.example", None, "Planted", range);
-    let planted = app.calendars.events().into_iter().find(|(_, event)| event.id == id).unwrap().1;
-    for calendar in ["default", "team", "holidays"] {
-        let event = Event { title: Some(calendar.to_owned()), ..planted.clone() };
-        app.calendars.add_event(&app.connections().await[0].address, calendar, event);
-    }
-    let row = app.connections().await[0].clone();
-    let (admin, id) = (app.setup.admin(), row.id);
-    let connections = || app.setup.services.connections();
-    let count = async |ids: Option<&[&str]>, version: Option<i64>| {
-        let ids = ids.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
-        connections().set_counted_calendars(&admin.allow().unwrap(), id, ids, version).await
-    };
-    let refused = count(Some(&["team"]), None).await.unwrap_err();
-    assert_eq!(refused.code(), "CALENDAR_ID_UNKNOWN", "they were never listed");
-    app.activate(row.id).await;
-    assert_eq!(connections::calendars(&app.connections().await[0]), all);
-
-    for (ids, code) in [(&["team", "else"][..], "CALENDAR_ID_UNKNOWN"), (&[], "CALENDARS_MISSING")] {
-        assert_eq!(count(Some(ids), None).await.unwrap_err().code(), code);
-    }
-    assert_eq!(count(Some(&["team"]), Some(1)).await.unwrap_err().code(), "VERSION_CONFLICT");
-    app.set(&row, |row| row.watermark = Set(Some("of the default".to_owned()))).await;
-    let after = count(Some(&["holidays", "default", "default"]), None).await.unwrap();
-    assert_eq!(after.watermark, None);
-    assert_eq!(connections::chosen_calendars(&after).unwrap(), ["default", "holidays"]);
-    let counts: Vec<_> = connections::calendars(&after).iter().map(|one| one.counts).collect();
-    assert_eq!(counts, [true, false, true]);
-    app.read();
-    app.work().await;
-    let asked = [format!("{} default", row.address), format!("{} holidays", row.address)];
-    assert_eq!(app.read(), asked, "it is read at once");
-    assert_eq!(app.titles(row.id).await, ["default", "holidays"]);
-    assert_eq!(app.round(16).await, asked, "and from then on");
-
-    // One that was deleted takes nothing from the others, and is seen.
-    app.calendars.set_calendars(&all[..1]);
-    app.round(16).await;
-    assert_eq!(app.titles(row.id).await, ["default"]);
-    let marked = app.connections().await[0].clone();
-    assert_eq!((marked.state.as_str(), marked.unknown_count), ("ACTIVE", 1));
-    assert_eq!(connections::unreadable_examples(&marked)[0].uid, "holidays");
-
-    count(None, Some(marked.version)).await.unwrap();
-    app.work().await;
-    assert_eq!(app.round(16).await, std::slice::from_ref(&row.address), "the calendar system decides again");
-    assert_eq!(app.connections().await[0].unreadable_count, 0);
-}
-
-async fn a_directory_that_never_answers_holds_up_no_other_tenant(apps: Apps) {
-    let app = apps.make(0).await;
-    let other = app.setup.services.ids.make();
-    app.setup.tenant(other).await;
-    app.setup.integration(other).await;
-    app.calendars.hang_next(Method::Organisation);
-    let both = async {
-        while app.directories().len() < 2 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::select! {
-        () = app.reconcile(Reconciler::Health) => panic!("one never answers"),
-        () = both => {}
-        () = tokio::time::sleep(std::time::Duration::from_secs(20)) => panic!("the other one is not asked"),
-    }
-}
-
-async fn what_is_enqueued_is_not_enqueued_again_and_leaves_room_for_the_rest(apps: Apps) {
-    use services::maintenance::RefreshSelection;
-    let app = apps.make(12).await;
-    let (services, tenant) = (&app.setup.services, app.tenant());
-    app.setup.clock.advance(Duration::minutes(16));
-    let upkeep = services.maintenance();
-    let mut begun = Vec::new();
-    for _ in 0..4 {
-        begun.push(upkeep.refresh_calendars(services, tenant, RefreshSelection::Healthy, 5).await.unwrap());
-    }
-    assert_eq!(begun, [5, 5, 2, 0], "the oldest first, and nothing twice");
-    for expected in [1, 0] {
-        assert_eq!(upkeep.check_integrations(services, tenant).await.unwrap(), expected);
-    }
-    let txn = services.store.read(tenant).await.unwrap();
-    let runs =
-        entity::run::of(tenant).filter(entity::run::Column::FinishedAt.is_null()).all(&txn).await.unwrap();
-    drop(txn);
-    let subjects: std::collections::BTreeSet<_> =
-        runs.iter().map(|run| (&run.workflow, run.subject)).collect();
-    assert_eq!((runs.len(), subjects.len()), (13, 13));
-    app.read();
-    app.work().await;
-    assert_eq!(app.read().len(), 12);
-    assert_eq!(upkeep.refresh_calendars(services, tenant, RefreshSelection::Healthy, 5).await.unwrap(), 0);
 }
 
 /// Runs every test on both stores.

@@ -18,7 +18,8 @@ const MOST_SPANS: usize = 50;
 /// Parameters of an availability search.
 #[derive(InputObject)]
 pub struct AvailabilityInput {
-    /// Start of the search window and of the first candidate slot; further candidates follow every `stepMinutes`.
+    /// Start of the search window and of the first candidate slot; a further candidate starts every `stepMinutes`
+    /// minutes.
     from: DateTime,
     /// End of the search window, at most 62 days after `from`.
     until: DateTime,
@@ -35,8 +36,8 @@ pub struct AvailabilityInput {
     buffer_after_minutes: i32,
     /// Time zone of the working hours; defaults to UTC.
     time_zone: Option<TimeZone>,
-    /// Working hours, up to 50 spans; slots outside them, and on days without a span, are not offered. If empty, any
-    /// time is offered.
+    /// Working hours, up to 50 time ranges. Slots outside all of them are not offered. If empty, slots are offered at
+    /// any time of day.
     #[graphql(default)]
     working_hours: Vec<WorkingHoursInput>,
     /// Identifiers of the users who must be free, up to 100.
@@ -47,12 +48,12 @@ pub struct AvailabilityInput {
     /// Whether tentative events count as busy.
     #[graphql(default = true)]
     tentative_is_busy: bool,
-    /// How to treat participants whose calendar is unknown: never read, read too long ago, or read for only part of
-    /// the window.
+    /// How to treat participants whose calendar is unknown: never read, not read recently enough, or read for only
+    /// part of the search window.
     #[graphql(default_with = "OnUnknown::Refuse")]
     on_unknown: OnUnknown,
-    /// How to treat calendar items that cannot be read and whose times are unknown. By default they block nothing and
-    /// are counted in `ParticipantStatus.unreadable`.
+    /// How to treat calendar items that cannot be read and whose times are unknown. By default such items block no
+    /// time and are counted in `ParticipantStatus.unreadable`.
     #[graphql(default_with = "OnUnreadable::Offer")]
     on_unreadable: OnUnreadable,
     /// Maximum number of slots to return, 1 to 1000.
@@ -60,18 +61,18 @@ pub struct AvailabilityInput {
     max_slots: i32,
 }
 
-/// One span of working hours on one day of the week.
+/// One range of working hours on one day of the week.
 #[derive(InputObject)]
 pub struct WorkingHoursInput {
-    /// Day of the week on which the span starts.
+    /// Day of the week on which the range starts.
     weekday: Weekday,
-    /// Local time at which the span starts.
+    /// Local time at which the range starts.
     from: LocalTime,
-    /// Local time at which the span ends; on the following day unless it is later than `from`.
+    /// Local time at which the range ends; on the following day unless it is later than `from`.
     to: LocalTime,
 }
 
-/// Selects the rooms that must be free. Give exactly one field.
+/// Selects the rooms that must be free. Specify exactly one field.
 #[derive(OneofObject)]
 pub enum RoomChoiceInput {
     /// All of these rooms must be free; up to 100 ids.
@@ -97,9 +98,9 @@ pub enum OnUnknown {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "free::UnreadablePolicy")]
 pub enum OnUnreadable {
-    /// The item blocks nothing.
+    /// The item blocks no time.
     Offer,
-    /// The item's owner counts as unknown: every slot is refused with `CALENDAR_UNREADABLE`.
+    /// The calendar counts as unknown: every slot is refused with `CALENDAR_UNREADABLE`.
     Refuse,
 }
 

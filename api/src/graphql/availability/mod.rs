@@ -71,8 +71,8 @@ impl Holder {
 pub struct Availability {
     /// Slots at which every required participant is free, in chronological order.
     slots: Vec<Slot>,
-    /// All participants of the search, and how much is known about each calendar. A participant whose calendar is
-    /// unknown rules out every slot unless `onUnknown` is `IGNORE`.
+    /// All participants of the search, with the state of their calendar data. If a participant's calendar is unknown,
+    /// no slot is returned unless `onUnknown` is `IGNORE`.
     participants: Vec<ParticipantStatus>,
 }
 
@@ -107,12 +107,12 @@ impl Slot {
     }
 }
 
-/// How much is known about one participant's calendar.
+/// Whether Muster knows one participant's calendar, and how complete and recent the data is.
 #[derive(SimpleObject)]
 pub struct ParticipantStatus {
-    /// The user or room that the status is about.
+    /// The user or room to which the status applies.
     holder: Holder,
-    /// State of the connection from which the calendar is read; null if the participant has none.
+    /// State of the connection through which the calendar is read; null if the participant has no connection.
     connected_mailbox_state: Option<ConnectedMailboxState>,
     /// Time at which the calendar was last read; null if it has never been read.
     as_of: Option<DateTime>,
@@ -143,9 +143,9 @@ impl ParticipantStatus {
 pub struct SlotRefusal {
     /// The user or room that is not available; null if the slot itself is not allowed, such as outside working hours.
     participant: Option<Holder>,
-    /// Stable code for programs; docs/errors.md lists them all.
+    /// Stable, machine-readable code; docs/errors.md lists all codes.
     code: &'static str,
-    /// Explanation for a person. Never reveals what occupies the time.
+    /// Human-readable explanation. Never reveals which event occupies the time.
     message: String,
     /// Time at which the participant's calendar was last read; null if it has never been read.
     as_of: Option<DateTime>,
@@ -162,7 +162,7 @@ impl SlotRefusal {
     }
 }
 
-/// The zone in which the sentences of a result show times: the one that the search names.
+/// The time zone in which messages of a search result show times: that of the search.
 fn readers_zone(query: &Query) -> Option<Zone> {
     Zone::named(&query.zone).filter(|zone| *zone != Zone::UTC)
 }
@@ -172,8 +172,8 @@ pub struct AvailabilityQuery;
 
 #[Object]
 impl AvailabilityQuery {
-    /// Finds slots at which everybody can meet, and reports how much is known about each calendar. Needs
-    /// `AVAILABILITY_VIEW`.
+    /// Finds slots at which all participants can meet, and reports the state of each participant's calendar data.
+    /// Needs `AVAILABILITY_VIEW`.
     async fn availability(
         &self,
         ctx: &Context<'_>,

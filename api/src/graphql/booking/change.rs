@@ -51,8 +51,8 @@ pub struct CreateBookingInput {
     /// How to treat items in participants' calendars that cannot be read and whose times are unknown.
     #[graphql(default_with = "OnUnreadable::Offer")]
     on_unreadable: OnUnreadable,
-    /// Whether to add an online meeting of the calendar system. Refused with `ONLINE_MEETING_UNAVAILABLE` if the
-    /// target calendar offers none.
+    /// Whether to add an online meeting hosted by the calendar system. Refused with `ONLINE_MEETING_UNAVAILABLE` if
+    /// the target calendar does not support online meetings.
     #[graphql(default)]
     online_meeting: bool,
     /// Key chosen by the client, 1 to 128 characters. Repeating the same request with the same key within 24 hours
@@ -143,7 +143,7 @@ payload! {
         booking: Booking,
         /// The run that writes the booking to the calendar.
         run: Run,
-        /// What the organiser should know about the booking, in one sentence; null if there is nothing to report.
+        /// Notice about the booking for the organiser, in one sentence; null if there is none.
         notice: String,
     }
 }
@@ -155,7 +155,7 @@ payload! {
         booking: Booking,
         /// The run that moves the calendar event.
         run: Run,
-        /// What the organiser should know about the move, in one sentence; null if there is nothing to report.
+        /// Notice about the move for the organiser, in one sentence; null if there is none.
         notice: String,
     }
 }

@@ -107,8 +107,8 @@ impl Booking {
         user::load_referenced(ctx, Some(self.0.organiser_id)).await
     }
 
-    /// Line that names the organiser, `Organised by <name>`; added to the event's text if the event is written through
-    /// a service account.
+    /// The line `Organised by <name>`, which is added to the event's description if the event is written through a
+    /// service account.
     async fn organiser_line(&self, ctx: &Context<'_>) -> Option<Result<String>> {
         null_if_missing(async {
             let organiser =
@@ -126,12 +126,13 @@ impl Booking {
         Some(everybody.map(|all| all.into_iter().map(of).collect()))
     }
 
-    /// Whose calendar the event is written to; null until Muster has decided.
+    /// The calendar to which the event is written: the organiser's own or that of the service mailbox; null until
+    /// Muster has selected one.
     async fn written_via(&self) -> Option<WrittenVia> {
         self.0.written_via.as_ref().map(WrittenVia::from)
     }
 
-    /// Label that marks a booking written through a service account; null for other bookings.
+    /// Label for clients to show on a booking written through a service account; null for other bookings.
     async fn service_account_label(&self) -> Option<&'static str> {
         let via = self.0.written_via.as_ref()?.known();
         (via == Some(domain::WrittenVia::ServiceAccount)).then_some(SERVICE_LABEL)
@@ -145,12 +146,12 @@ impl Booking {
         accounts.map(|row| row.map(ServiceAccount::from)).transpose()
     }
 
-    /// The integration through which the event is written; null until Muster has decided.
+    /// The integration through which the event is written; null until Muster has selected one.
     async fn integration(&self, ctx: &Context<'_>) -> Option<Result<Integration>> {
         integration::load_referenced(ctx, self.0.integration_id).await
     }
 
-    /// The mailbox whose calendar contains the event; null until Muster has decided.
+    /// The mailbox whose calendar contains the event; null until Muster has selected one.
     async fn mailbox(&self) -> Option<EmailAddress> {
         self.0.mailbox.clone().map(EmailAddress)
     }
@@ -165,7 +166,7 @@ impl Booking {
         self.0.online_meeting_url.as_deref()
     }
 
-    /// The run that wrote or last changed the booking.
+    /// The run that wrote the calendar event or most recently changed it.
     async fn run(&self, ctx: &Context<'_>) -> Option<Result<Run>> {
         ctx.loaders().runs.load(self.0.run_id).await.map(|run| run.map(Run::from)).transpose()
     }

@@ -23,13 +23,15 @@ pub struct CreateIntegrationInput {
     provider: ProviderKind,
     /// Display name, 1 to 200 characters.
     name: String,
-    /// How much of the calendar system the service account may access. `FREE_BUSY` is refused because it cannot write.
+    /// How much of the calendar system the service account may access. `FREE_BUSY` is rejected because a service
+    /// account must be able to write events.
     access_level: AccessLevel,
-    /// The group of mailboxes to which `RESTRICTED` access is limited, as the customer names it; up to 256 characters.
+    /// The customer's name for the mailbox group to which `RESTRICTED` access is limited; up to 256 characters.
     scope_group: Option<String>,
     /// Address of the service mailbox, if already known.
     service_mailbox: Option<EmailAddress>,
-    /// Where to redirect the browser after the consent; must lie below one of the tenant's `returnUrls`.
+    /// Return URL to which the browser is redirected after the consent; must be, or be below, one of the tenant's
+    /// `returnUrls`.
     return_url: Option<Url>,
 }
 
@@ -81,10 +83,11 @@ pub struct SetServiceMailboxInput {
 pub struct InviteAdministratorInput {
     /// Email address of the invited person, who becomes a user with the given roles.
     email: EmailAddress,
-    /// Identifiers of the roles to assign, up to 20; the caller must hold all their permissions. Defaults to the role
-    /// Calendar Connector.
+    /// Identifiers of the roles to assign, up to 20; the caller must have every permission that they grant. Defaults
+    /// to the role Calendar Connector.
     role_ids: Option<Vec<ID>>,
-    /// Where to redirect the browser at the end; must lie below one of the tenant's `returnUrls`.
+    /// Return URL to which the browser is redirected at the end; must be, or be below, one of the tenant's
+    /// `returnUrls`.
     return_url: Option<Url>,
     /// Identifier of an existing integration to connect; omit to let the invited person create one.
     integration_id: Option<ID>,
@@ -156,7 +159,7 @@ pub struct IntegrationMutation;
 
 #[Object]
 impl IntegrationMutation {
-    /// Registers an integration that accesses the tenant's calendars through a service account. Needs the right to
+    /// Registers an integration that accesses the tenant's calendars through a service account. Needs permission to
     /// connect: `CALENDAR_CONNECT`, `PLATFORM_ADMINISTRATION`, or all of `USER_VIEW`, `USER_EDIT`, `USER_CREATE` and
     /// `USER_DELETE`.
     async fn create_integration(
@@ -173,7 +176,7 @@ impl IntegrationMutation {
     }
 
     /// Authorises Muster to use the access that the provider granted. Until then, Muster accesses no mailbox. Needs
-    /// the right to connect (see `createIntegration`).
+    /// permission to connect (see `createIntegration`).
     async fn authorise_integration(
         &self,
         ctx: &Context<'_>,
@@ -188,7 +191,7 @@ impl IntegrationMutation {
         .await
     }
 
-    /// Repeats the verification of an integration. Needs the right to connect (see `createIntegration`).
+    /// Repeats the verification of an integration. Needs permission to connect (see `createIntegration`).
     async fn verify_integration(
         &self,
         ctx: &Context<'_>,
@@ -204,7 +207,7 @@ impl IntegrationMutation {
     }
 
     /// Requests a new consent for an integration whose consent was revoked or never completed. Mailboxes and bookings
-    /// stay as they are. Needs the right to connect (see `createIntegration`).
+    /// stay as they are. Needs permission to connect (see `createIntegration`).
     async fn reconnect_integration(
         &self,
         ctx: &Context<'_>,
@@ -220,7 +223,7 @@ impl IntegrationMutation {
     }
 
     /// Sets the service mailbox of an integration. The current mailbox stays in use until the new one has passed its
-    /// verification, and existing bookings keep the mailbox with which they were written. Needs
+    /// verification, and existing bookings remain in the mailbox to which they were written. Needs
     /// `SERVICE_ACCOUNT_EDIT`.
     async fn set_service_mailbox(
         &self,
@@ -238,7 +241,7 @@ impl IntegrationMutation {
 
     /// Invites an IT administrator to connect the calendar system without an account in the vendor's product. Needs
     /// `USER_CREATE` and every permission of the assigned roles; for any role but Calendar Connector also `ROLE_EDIT`.
-    /// The invitation ends early if its sender loses `USER_CREATE` or the invited user loses the right to connect.
+    /// The invitation ends early if its sender loses `USER_CREATE` or the invited user loses permission to connect.
     async fn invite_administrator(
         &self,
         ctx: &Context<'_>,
@@ -258,8 +261,8 @@ impl IntegrationMutation {
         .await
     }
 
-    /// Ends an invitation and the pages opened with it. The invited user and the user's roles stay. Needs
-    /// `USER_CREATE`.
+    /// Revokes an invitation and the page sessions started with it. The invited user and the user's roles remain.
+    /// Needs `USER_CREATE`.
     async fn revoke_invitation(
         &self,
         ctx: &Context<'_>,

@@ -60,7 +60,7 @@ pub struct Check {
     verdict: Verdict,
     /// What the check observed, in one sentence.
     evidence: String,
-    /// What to do about the result, as an imperative sentence; null if there is nothing to do.
+    /// Recommended action, as an imperative sentence; null if there is nothing to do.
     next_action: Option<String>,
 }
 
@@ -84,8 +84,8 @@ pub struct TermsAcceptance {
     document: TermsDocument,
     /// Version of the accepted document.
     document_version: String,
-    /// Who accepted the document: the id of a user, vendor key or invitation, or the email address to which the
-    /// invitation was sent whose link was used.
+    /// Who accepted the document: the id of a user, vendor key or invitation, or the email address of the invitation
+    /// whose link was used.
     accepted_by: String,
     /// Time at which the document was accepted.
     accepted_at: DateTime,
@@ -102,7 +102,7 @@ impl From<terms_acceptance::Model> for TermsAcceptance {
     }
 }
 
-/// A service mailbox with which an integration writes bookings.
+/// A service mailbox to which an integration writes bookings.
 #[derive(Description, Debug, Clone)]
 pub struct ServiceAccount(service_account::Model);
 
@@ -129,8 +129,8 @@ impl ServiceAccount {
         &self.0.name
     }
 
-    /// Whether new bookings are written with this mailbox. Former service mailboxes remain in use for the bookings
-    /// written with them.
+    /// Whether new bookings are written to this mailbox. Former service mailboxes remain in use for the bookings that
+    /// were written to them.
     async fn is_current(&self) -> bool {
         self.0.status == domain::state::ServiceAccountStatus::Active
     }

@@ -1,4 +1,4 @@
-//! Integrations: a tenant's links to its calendar systems.
+//! Integrations: a tenant's connections to its calendar systems.
 
 mod change;
 mod evidence;
@@ -26,7 +26,7 @@ use super::{
     scalar::{DateTime, EmailAddress, Url},
 };
 
-/// A tenant's link to one calendar system.
+/// A tenant's connection to one calendar system.
 #[derive(Description, Debug, Clone)]
 pub struct Integration(Model);
 
@@ -74,7 +74,7 @@ impl Integration {
         self.0.access_level.known().map(AccessLevel::from)
     }
 
-    /// The group of mailboxes to which `RESTRICTED` access is limited, as the customer names it; null if access is not
+    /// The customer's name for the mailbox group to which `RESTRICTED` access is limited; null if access is not
     /// limited.
     async fn scope_group(&self) -> Option<&str> {
         self.0.scope_group.as_deref()
@@ -90,7 +90,7 @@ impl Integration {
         self.0.external_tenant.as_deref()
     }
 
-    /// Address of the customer's own server; null for cloud providers.
+    /// URL of the customer's own calendar server; null for cloud providers.
     async fn server_url(&self) -> Option<Url> {
         self.0.server_url.clone().map(Url)
     }
@@ -184,7 +184,8 @@ impl Integration {
         .await
     }
 
-    /// Campaigns of the integration, oldest first, among the tenant's most recent 100. Needs `CONNECTION_VIEW`.
+    /// Campaigns of the integration, oldest first; includes only those among the tenant's 100 most recent campaigns.
+    /// Needs `CONNECTION_VIEW`.
     async fn campaigns(&self, ctx: &Context<'_>) -> Option<Result<Vec<Campaign>>> {
         null_if_missing(async {
             let by = ctx.caller().allow::<may::ConnectionView>()?;
@@ -196,7 +197,7 @@ impl Integration {
         .await
     }
 
-    /// Where the browser is redirected after the consent; null if it stays on the connect page.
+    /// Return URL to which the browser is redirected after the consent; null if it stays on the connect page.
     async fn return_url(&self) -> Option<Url> {
         self.0.return_url.clone().map(Url)
     }
@@ -219,7 +220,7 @@ impl Integration {
 
 connection!(Integration, Model, IntegrationConnection, IntegrationEdge, "integrations", |row| row.id.uuid());
 
-/// The integration with this id in the caller's tenant. Needs `CONNECTION_VIEW` or the right to connect.
+/// The integration with this id in the caller's tenant. Needs `CONNECTION_VIEW` or permission to connect.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Integration> {
     read_for_caller(ctx.services(), &ctx.caller(), parse_id(id, "integration", "id")?).await
 }
@@ -251,8 +252,8 @@ pub struct IntegrationQuery;
 
 #[Object]
 impl IntegrationQuery {
-    /// Finds an integration by id; null if the tenant has no such integration. Needs `CONNECTION_VIEW` or the right to
-    /// connect (see `createIntegration`).
+    /// Finds an integration by id; null if the tenant has no such integration. Needs `CONNECTION_VIEW` or permission
+    /// to connect (see `createIntegration`).
     async fn integration(
         &self,
         ctx: &Context<'_>,
@@ -261,7 +262,7 @@ impl IntegrationQuery {
         null_if_missing(read(ctx, &id)).await
     }
 
-    /// Lists the integrations of the tenant, oldest first. Needs `CONNECTION_VIEW` or the right to connect (see
+    /// Lists the integrations of the tenant, oldest first. Needs `CONNECTION_VIEW` or permission to connect (see
     /// `createIntegration`).
     async fn integrations(
         &self,

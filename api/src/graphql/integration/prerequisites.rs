@@ -1,4 +1,4 @@
-//! Prerequisites of connecting a calendar system, shown before the user starts (S1.4).
+//! Prerequisites for connecting a calendar system, shown before the user starts (S1.4).
 
 use async_graphql::{Context, Object, SimpleObject};
 use domain::{may, state::Feature};
@@ -10,12 +10,13 @@ use crate::graphql::{
     scalar::Url,
 };
 
-/// One prerequisite of connecting a calendar system.
+/// A prerequisite for connecting a calendar system.
 #[derive(Debug, PartialEq, Eq, SimpleObject)]
 pub struct ConnectPrerequisite {
-    /// Stable name of the prerequisite: `FEATURE`, `PERMISSION`, `PROVIDER`, `REACHABLE` or `CREDENTIALS`.
+    /// Stable, machine-readable name of the prerequisite: `FEATURE`, `PERMISSION`, `PROVIDER`, `REACHABLE` or
+    /// `CREDENTIALS`.
     name: &'static str,
-    /// Whether the prerequisite is met; null if Muster cannot tell before trying to connect.
+    /// Whether the prerequisite is met; null if Muster can determine this only by trying to connect.
     met: Option<bool>,
     /// What the prerequisite is and how to meet it, in one sentence.
     hint: &'static str,
@@ -23,7 +24,7 @@ pub struct ConnectPrerequisite {
     guide: Option<Url>,
 }
 
-/// Facts on which the list of prerequisites is based.
+/// Facts about the caller, tenant and installation from which the list of prerequisites is built.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     provider: domain::ProviderKind,
@@ -45,7 +46,7 @@ fn list(known: Known, guide: &str) -> Vec<ConnectPrerequisite> {
         one(
             "PERMISSION",
             Some(known.permission),
-            "You need the permission to connect calendars, or those to view, edit, create and delete users.",
+            "You need the permission to connect calendars, or the permissions to view, edit, create and delete users.",
         ),
         one(
             "PROVIDER",
@@ -95,8 +96,8 @@ pub struct PrerequisiteQuery;
 
 #[Object]
 impl PrerequisiteQuery {
-    /// Lists the prerequisites of connecting a calendar system, and which of them are met. Any member of the tenant
-    /// may ask.
+    /// Lists the prerequisites for connecting a calendar system, and which of them are met. Any user of the tenant may
+    /// call it.
     async fn connect_prerequisites(
         &self,
         ctx: &Context<'_>,

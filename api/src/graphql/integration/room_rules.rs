@@ -78,7 +78,7 @@ pub struct SetRoomRulesInput {
 payload! {
     /// Result of `setRoomRules`.
     SetRoomRulesPayload {
-        /// The updated integration. Its next verification lists the rooms by the new rules.
+        /// The updated integration. Its next verification finds the rooms by the new rules.
         integration: Integration,
     }
 }

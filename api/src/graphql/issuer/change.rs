@@ -35,8 +35,8 @@ pub struct CreateOpenIdIssuerInput {
     /// Claim that identifies a person permanently. Cannot be changed later.
     #[graphql(default = "sub")]
     subject_claim: String,
-    /// Claim with the verified email address by which a user is found at the first sign-in; null to link users with
-    /// `linkOpenIdIdentity` instead.
+    /// Claim that contains the verified email address, which identifies the user at the first sign-in; null to link
+    /// users with `linkOpenIdIdentity` instead.
     #[graphql(default_with = "Some(\"email\".to_owned())")]
     email_claim: Option<String>,
 }
@@ -58,8 +58,8 @@ pub struct UpdateOpenIdIssuerInput {
     accepts: Option<IssuerTokens>,
     /// Required audience of the issuer's access tokens.
     audience: Option<String>,
-    /// Claim with the verified email address by which a user is found at the first sign-in; null to link users with
-    /// `linkOpenIdIdentity` instead.
+    /// Claim that contains the verified email address, which identifies the user at the first sign-in; null to link
+    /// users with `linkOpenIdIdentity` instead.
     email_claim: MaybeUndefined<String>,
     /// `version` of the issuer as last read; refused with `VERSION_CONFLICT` if it has changed since.
     if_version: Option<i64>,
@@ -79,7 +79,7 @@ pub struct LinkOpenIdIdentityInput {
     issuer_id: ID,
     /// Identifier of the user to link.
     user_id: ID,
-    /// The user's value of the issuer's `subjectClaim`, 1 to 255 characters.
+    /// Value of the issuer's `subjectClaim` for this user, 1 to 255 characters.
     subject: String,
 }
 
@@ -133,8 +133,8 @@ pub struct IssuerMutation;
 
 #[Object]
 impl IssuerMutation {
-    /// Registers an OpenID issuer with which users of the tenant sign in, after reading its discovery document. Needs
-    /// every permission within the tenant, because an issuer decides who signs in as whom.
+    /// Registers an OpenID issuer through which users of the tenant sign in; reads its discovery document first. Needs
+    /// every permission within the tenant, because an issuer can sign in as any user.
     async fn create_open_id_issuer(
         &self,
         ctx: &Context<'_>,
@@ -192,7 +192,7 @@ impl IssuerMutation {
     }
 
     /// Links a user to an identity at an OpenID issuer, replacing any earlier link. Needs `USER_EDIT` and every
-    /// permission of the user. The link ends when the user is given a permission that the caller did not have.
+    /// permission of the user. The link is removed when the user receives a permission that the caller did not have.
     async fn link_open_id_identity(
         &self,
         ctx: &Context<'_>,
@@ -209,10 +209,10 @@ impl IssuerMutation {
         .await
     }
 
-    /// Removes the link between a user and an OpenID issuer, such as after the account there was recreated. Revokes
-    /// the tokens obtained through the issuer. The same account signs in again only after `linkOpenIdIdentity`; another
-    /// account of the user is linked at its first sign-in, by verified email address. Needs `USER_EDIT` and every
-    /// permission of the user.
+    /// Removes the link between a user and an OpenID issuer, for example after the user's account at the issuer was
+    /// recreated. Revokes the tokens obtained through the issuer. The removed account can sign in again only after
+    /// `linkOpenIdIdentity`; a different account of the user is linked by its verified email address at its first
+    /// sign-in. Needs `USER_EDIT` and every permission of the user.
     async fn unlink_open_id_identity(
         &self,
         ctx: &Context<'_>,

@@ -1,4 +1,4 @@
-//! OpenID issuers with which users of a tenant sign in, and the identities of users there.
+//! OpenID issuers through which users of a tenant sign in, and the identities of users at these issuers.
 
 mod change;
 
@@ -16,7 +16,7 @@ use super::{
 
 pub use change::IssuerMutation;
 
-/// An OpenID issuer with which users of the tenant sign in.
+/// An OpenID issuer through which users of the tenant sign in.
 #[derive(Description, Debug, Clone)]
 pub struct OpenIdIssuer(Model);
 
@@ -75,8 +75,8 @@ impl OpenIdIssuer {
         &self.0.subject_claim
     }
 
-    /// Claim with the verified email address by which a user is found at the first sign-in; null if users are linked
-    /// with `linkOpenIdIdentity`.
+    /// Claim that contains the verified email address, which identifies the user at the first sign-in; null if users
+    /// are linked with `linkOpenIdIdentity`.
     async fn email_claim(&self) -> Option<&str> {
         self.0.email_claim.as_deref()
     }
@@ -128,7 +128,7 @@ impl OpenIdIdentity {
         format_id(self.0.issuer_id)
     }
 
-    /// The user's value of the issuer's `subjectClaim`.
+    /// Value of the issuer's `subjectClaim` for this user.
     async fn subject(&self) -> &str {
         &self.0.subject
     }
@@ -153,7 +153,7 @@ pub struct IssuerQuery;
 
 #[Object]
 impl IssuerQuery {
-    /// The OpenID issuers with which users of the tenant sign in. Needs `ROLE_EDIT`.
+    /// The OpenID issuers through which users of the tenant sign in. Needs `ROLE_EDIT`.
     async fn open_id_issuers(
         &self,
         ctx: &Context<'_>,

@@ -25,7 +25,7 @@ pub struct CreateUserInput {
     /// Time zone of the user; omit if unknown.
     time_zone: Option<TimeZone>,
     /// Identifiers of the roles to assign, up to 20. If not empty, the caller needs `ROLE_EDIT` and every permission
-    /// they grant.
+    /// that the roles grant.
     #[graphql(default)]
     role_ids: Vec<ID>,
 }
@@ -64,9 +64,9 @@ pub struct UpdateUserInput {
     calendar_address: MaybeUndefined<EmailAddress>,
     /// Time zone of the user; null clears it.
     time_zone: MaybeUndefined<TimeZone>,
-    /// Whether to confirm the email address, which needs every permission of the user. A user who holds more than
-    /// whoever entered the address is not found by it at the first sign-in through an OpenID issuer until it is
-    /// confirmed.
+    /// Whether to confirm the email address; the caller needs every permission of the user. If the user has
+    /// permissions that the person who entered the address lacked, the address does not identify the user at the first
+    /// sign-in through an OpenID issuer until it is confirmed.
     #[graphql(default)]
     confirm_email: bool,
     /// `version` of the user as last read; refused with `VERSION_CONFLICT` if it has changed since.
@@ -132,7 +132,7 @@ payload! {
 payload! {
     /// Result of `connectOwnCalendar`.
     ConnectOwnCalendarPayload {
-        /// Where to send the user's browser for the consent; valid for one use.
+        /// URL to open in the user's browser for the consent; valid for one use.
         url: Url,
     }
 }

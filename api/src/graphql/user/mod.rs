@@ -88,7 +88,8 @@ connection!(User, Model, UserConnection, UserEdge, "users", |row| row.id.uuid())
 pub struct UserCalendar(Option<connection::Model>);
 
 impl UserCalendar {
-    /// Selects the most useful of several connections: writable before readable before pending before others.
+    /// Selects the most useful of several connections: a writable one, otherwise a readable one, otherwise a pending
+    /// one, otherwise any.
     fn best(mailboxes: Vec<connection::Model>) -> Self {
         use domain::state::ConnectionState as S;
         let rank = |row: &connection::Model| match row.state.known() {

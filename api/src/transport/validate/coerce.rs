@@ -14,10 +14,10 @@ use serde_json::{Map, Value};
 use super::rules::is_one_of;
 use crate::error::ValidationError;
 
-/// Maximum number of faults that are reported.
+/// Maximum number of validation errors that are reported.
 const TOLD: usize = 10;
 
-/// Faults in the values; empty if there are none.
+/// Validation errors in the values; empty if all values are valid.
 pub fn check_variables(
     schema: &Schema,
     operation: &Operation,

@@ -1,4 +1,4 @@
-//! Checks the text of a document, from its bytes to the rules of the schema.
+//! Checks the source text of a document: size, tokens, syntax and the rules of the schema.
 
 use apollo_compiler::{
     ExecutableDocument, Node, Schema,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::error::{Error, Location, ValidationError};
 
-/// Maximum number of faults of a document that are reported.
+/// Maximum number of validation errors of a document that are reported.
 const TOLD: usize = 10;
 const NAME_MISSING: &str = "The document has several operations: name one in \"operationName\".";
 const NAME_UNKNOWN: &str = "The document has no operation with the name in \"operationName\".";
@@ -142,7 +142,7 @@ fn chosen(syntax: &ast::Document, name: Option<&str>) -> Result<OperationKind, E
     found.map(|operation| operation.operation_type.into())
 }
 
-/// The first faults as sentences, without the validator's drawings and quotations.
+/// The first validation errors as sentences, without the validator's source excerpts.
 fn validation_errors(faults: &DiagnosticList) -> Vec<ValidationError> {
     faults
         .iter()

@@ -19,7 +19,8 @@ pub struct Limits {
     pub directives: usize,
     /// Maximum number of root fields of the operation, with fragments expanded.
     pub root_fields: usize,
-    /// Maximum number of fields in the response, each counted as often as `first` or `last` above it says.
+    /// Maximum number of fields in the response, each multiplied by the `first` or `last` of the lists that contain
+    /// it.
     pub cost: u64,
     /// Number of items that a connection is assumed to return if neither `first` nor `last` is given.
     pub default_page: u64,

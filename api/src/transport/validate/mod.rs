@@ -2,8 +2,8 @@
 //!
 //! The engine accepts what the specification forbids (a string for an `Int!` variable runs) and does not limit tokens,
 //! aliases or root fields. So documents are measured, parsed and validated against the schema here, and their
-//! variables are checked. Documents that passed are cached by the hash of their text: for a repeated query only the
-//! variables are checked.
+//! variables are checked. Documents that passed are cached by the hash of their source text: for a repeated query,
+//! only the variables are checked.
 
 mod coerce;
 mod cost;
@@ -25,7 +25,8 @@ pub use limits::Limits;
 
 use crate::{error::Error, state::InvalidSchema, transport::params::RequestParams};
 
-/// Total size of the cached documents in bytes of text; they take a hundred times as much in memory.
+/// Maximum total size of the cached documents, in bytes of source text; parsed, they need about a hundred times as
+/// much memory.
 const KEPT: u64 = 1_024 * 1_024;
 
 /// A document that may run with these variables.
@@ -58,7 +59,7 @@ impl Validator {
     /// Checks a document and the values of its variables.
     ///
     /// With `only_queries` (a GET) the selected operation must be a query. This is checked after parsing and before
-    /// validation, so that a client that sends a mutation is told to use POST even if there are other faults.
+    /// validation, so that the error for a mutation recommends POST even if the document has other errors.
     pub fn validate(&self, params: &RequestParams, only_queries: bool) -> Result<ValidatedOperation, Error> {
         let checked = self.check_document(params, only_queries)?;
         let operation = checked.find_operation(params.operation_name.as_deref())?;

@@ -1,5 +1,5 @@
-//! Validation rules that the validator lacks: `@oneOf` input objects, from the specification, and no aliases in
-//! introspection, our own.
+//! Validation rules that the validator lacks: `@oneOf` input objects, which the specification defines, and Muster's
+//! own rule that introspection may not use aliases.
 //!
 //! It does not detect duplicate input fields either; `measure` finds those, because it visits every literal anyway.
 
@@ -19,7 +19,7 @@ pub fn is_one_of(object: &InputObjectType) -> bool {
     object.directives.get("oneOf").is_some()
 }
 
-/// Faults in the document; empty if there are none.
+/// Validation errors in the document; empty if it is valid.
 pub fn check_rules(schema: &Schema, document: &ExecutableDocument) -> Vec<ValidationError> {
     let mut faults = Vec::new();
     for operation in document.operations.iter() {

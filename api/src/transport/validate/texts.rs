@@ -1,9 +1,9 @@
 //! Checks every string of an operation: its length and its characters.
 //!
 //! Strings are found by walking the arguments of the operation along the schema, with the values of the variables, so
-//! that an argument or input field added later is held to the limits of its type without further work. Only fields
-//! that need more than their type allows are listed in [`FIELD_RULES`]. Use cases have lower limits where they can give
-//! a better message (`NAME_MALFORMED`, `TITLE_TOO_LONG`).
+//! that the limits of its type automatically apply to an argument or input field that is added later. Only fields that
+//! need more than their type allows are listed in [`FIELD_RULES`]. Use cases have lower limits where they can
+//! give a better message (`NAME_MALFORMED`, `TITLE_TOO_LONG`).
 
 use std::collections::HashSet;
 
@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Excess, ValidationError};
 
-/// Limits of a string.
+/// Maximum length of a string, and whether it may have several lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextRule {
     /// Whether line breaks are allowed.
@@ -35,7 +35,7 @@ const fn lines(limit: usize) -> TextRule {
     TextRule { shape: Shape::Lines, limit }
 }
 
-/// Limits of strings by type; other types are held to [`ANY`].
+/// Limits of strings by type; [`ANY`] applies to other types.
 const TYPES: &[(&str, TextRule)] = &[
     ("ID", line(256)),
     ("EmailAddress", line(320)),
@@ -163,7 +163,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The path of an object's member. Members of a scalar such as `JSON` are held to the scalar's limits.
+    /// The path of a field of an object. The limits of a scalar such as `JSON` apply to its fields.
     fn member(&self, at: &At<'a>, name: &str) -> At<'a> {
         let field = self.input(at.ty).and_then(|input| Some((input, input.fields.get(name)?)));
         let place = format!("{}.{name}", at.place);

@@ -1,8 +1,8 @@
 //! Counts the tokens and the nesting of a document before a parser reads it, and blanks syntax that our parsers do not
-//! know.
+//! support.
 //!
-//! Parsers recurse; this does not. It follows the lexical grammar of the specification (September 2025, section 2.1)
-//! and leaves it to the parser to report invalid syntax.
+//! Parsers recurse, whereas this module does not. It implements the lexical grammar of the specification (September
+//! 2025, section 2.1) and leaves it to the parser to report invalid syntax.
 
 use std::{borrow::Cow, ops::Range};
 
@@ -36,7 +36,7 @@ pub fn count_tokens(text: &str) -> TokenCount {
 }
 
 /// The document with its descriptions of operations, fragments and variables replaced by spaces. The specification
-/// allows them since September 2025, but our parsers do not know them. All other tokens keep their position.
+/// allows them since September 2025, but our parsers do not support them. All other tokens keep their position.
 pub fn without_descriptions(text: &str) -> Cow<'_, str> {
     if !text.contains('"') {
         return Cow::Borrowed(text);

@@ -1,6 +1,6 @@
 //! Reasons for closing a socket: the codes of `graphql-transport-ws` and some of RFC 6455.
 //!
-//! The reference client reconnects by itself after 1001, 1012, 1013 and 4403, and never after the others.
+//! The reference client reconnects by itself after 1001, 1012, 1013 and 4403, and never after other codes.
 
 use actix_ws::{CloseCode, CloseReason};
 
@@ -9,7 +9,7 @@ use actix_ws::{CloseCode, CloseReason};
 pub enum CloseCause {
     /// The client violated the protocol; contains how.
     BadMessage(&'static str),
-    /// `subscribe` came before the connection was acknowledged.
+    /// `subscribe` was sent before the connection was acknowledged.
     Unauthorized,
     /// Authentication failed.
     Forbidden,
@@ -17,15 +17,15 @@ pub enum CloseCause {
     TokenExpired,
     /// The client does not offer `graphql-transport-ws`.
     SubprotocolNotAcceptable,
-    /// `connection_init` did not come in time.
+    /// `connection_init` was not received in time.
     InitTimeout,
     /// An operation with this id is already running.
     DuplicateId(String),
-    /// A second `connection_init` came.
+    /// `connection_init` was sent a second time.
     TooManyInits,
     /// A message exceeded the size limit.
     TooLarge,
-    /// Too many frames came, such as pings.
+    /// The client sent too many frames, such as pings.
     TooManyFrames,
     /// The frames are not valid WebSocket frames.
     ProtocolError,
@@ -35,7 +35,7 @@ pub enum CloseCause {
     Slow,
     /// The server is shutting down.
     Restart,
-    /// There are too many sockets, or authentication is temporarily not possible.
+    /// There are too many open WebSockets, or authentication is temporarily not possible.
     TryLater,
     /// The client closed the socket; its code is echoed, as RFC 6455 requires.
     Asked(Option<CloseReason>),

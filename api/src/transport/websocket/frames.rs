@@ -1,9 +1,9 @@
 //! Refuses WebSocket frames that are too large as soon as their length is known, and too many frames.
 //!
 //! The parser of actix compares a frame with its limit only after the whole frame has arrived, so that a client could
-//! fill the memory of a node with one frame. This stream in front of the parser reads the heads of frames
-//! (RFC 6455, section 5.2) and fails at the first length above the limit. It counts them, too: pings, pongs and the
-//! ends of operations have no price of their own, and a client could send them without end.
+//! fill the memory of a node with one frame. This stream in front of the parser reads the heads of frames (RFC 6455,
+//! section 5.2) and fails at the first length above the limit. It counts them, too: pings, pongs and `complete`
+//! messages are not charged to a quota, so that a client could otherwise send any number of them.
 
 use std::{io::ErrorKind, time::Duration};
 
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::close::CloseCause;
 
-/// Length of the longest head: two bytes, an extended length of eight, a mask of four.
+/// Maximum length of a frame's head in bytes: two bytes, an extended length of eight, a mask of four.
 const LONGEST_HEAD: usize = 14;
 
 /// Number of frames that a client may send at once.
@@ -75,7 +75,8 @@ pub(super) fn close_cause(error: &ProtocolError) -> Option<CloseCause> {
 }
 
 impl Frames {
-    /// Follows a chunk; fails if a frame that begins in it exceeds the limit, or is not permitted.
+    /// Parses the frame heads in a chunk; fails if a frame that begins in the chunk exceeds the limit, or is not
+    /// permitted.
     fn fit(
         &mut self,
         chunk: &Bytes,
@@ -132,7 +133,7 @@ mod tests {
         [head, vec![0xff; 4 + length]].concat()
     }
 
-    /// Whether the limit holds for these bytes, independently of how they are divided into chunks.
+    /// Whether the limit accepts these bytes; asserts that their division into chunks makes no difference.
     fn fits(bytes: &[u8], limit: u64) -> bool {
         let verdicts: Vec<bool> = [1, 2, 3, 7, 64, bytes.len()]
             .into_iter()

@@ -33,7 +33,7 @@ pub const SUBPROTOCOL: &str = "graphql-transport-ws";
 pub struct SocketConfig {
     /// How long the client may take to send `connection_init`.
     pub init_timeout: Duration,
-    /// Interval between pings. A client that is silent for three of them is disconnected.
+    /// Interval between pings. A client that is silent for three intervals is disconnected.
     pub keep_alive: Duration,
     /// How long a client may leave a message unread.
     pub send_timeout: Duration,
@@ -45,8 +45,8 @@ pub struct SocketConfig {
     pub per_user: usize,
     /// Maximum number of open sockets of a tenant on one node.
     pub per_tenant: usize,
-    /// Maximum number of unidentified sockets of one address on one node: those whose caller is not known yet, or has
-    /// neither user nor tenant. Behind a load balancer, all of them have its address.
+    /// Maximum number of unidentified sockets of one IP address on one node: those whose caller is not known yet, or
+    /// has neither user nor tenant. Behind a load balancer, all of them have the load balancer's address.
     pub unidentified_per_address: usize,
     /// Maximum number of unidentified sockets on one node; when it is exceeded, the oldest one is closed.
     pub unidentified: usize,

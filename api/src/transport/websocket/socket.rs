@@ -8,42 +8,31 @@
 //! the next is begun after the previous one was handed over. A client that does not read is disconnected after a
 //! while. The source of a subscription decides what happens to events missed meanwhile.
 
-use std::{collections::HashMap, net::IpAddr, time::Duration};
+mod credentials;
+mod operations;
+
+use std::{collections::HashMap, time::Duration};
 
 use actix_web::web;
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, ProtocolError, Session};
-use futures::{
-    Stream, StreamExt as _,
-    future::Either,
-    stream::{self, BoxStream},
-};
+use futures::{StreamExt as _, stream::BoxStream};
 use serde_json::{Map, Value};
 use services::access::AccessChange;
 use tokio::{
     sync::mpsc,
-    task::{AbortHandle, JoinSet},
+    task::JoinSet,
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until},
 };
 
+pub use self::credentials::PresentedCredentials;
+use self::operations::{NumberedEvent, RunningOperation};
 use super::{
     close::CloseCause,
     frames,
     message::{ClientMessage, ServerMessage, init_value},
     socket_limits::SocketPermit,
 };
-use crate::{
-    authenticate::{AuthError, AuthenticatedCaller},
-    error::Error,
-    request::{Credentials, CurrentCaller, RequestId},
-    state::State,
-    transport::{
-        charge,
-        execute::{self, AuthorisedOperation, Requester},
-        params::RequestParams,
-        response::GraphQlResponse,
-        validate::OperationKind,
-    },
-};
+use crate::{authenticate::AuthenticatedCaller, request::CurrentCaller, state::State};
 
 /// Number of silent ping intervals after which a client is disconnected.
 const SILENT_PERIODS: u8 = 3;
@@ -52,63 +41,9 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Maximum time to wait for an expiry; later expiries are checked again after this time.
 const FARTHEST: Duration = Duration::from_hours(24);
 
-/// Credentials of a socket: the headers of the upgrade, or the payload of `connection_init` in place of them.
-#[derive(Default)]
-pub struct PresentedCredentials {
-    /// Value of `Authorization`.
-    pub authorization: Option<String>,
-    /// Value of `Muster-Tenant`.
-    pub tenant: Option<String>,
-    /// Address of the client.
-    pub address: Option<IpAddr>,
-}
-
-impl PresentedCredentials {
-    /// Authenticates the credentials.
-    async fn ask(&self, state: &State) -> Result<AuthenticatedCaller, CloseCause> {
-        let (authorization, tenant) = (self.authorization.as_deref(), self.tenant.as_deref());
-        let asked = charge::authenticate_caller(state, self.address, Ok((authorization, tenant))).await;
-        asked.map_err(|refused| match refused {
-            Error::Auth(refused) => closing(refused),
-            _ => CloseCause::TryLater,
-        })
-    }
-
-    /// Authenticates the credentials again; an open socket waits for no permit.
-    async fn ask_again(&self, state: &State) -> Result<AuthenticatedCaller, CloseCause> {
-        let (authorization, tenant) = (self.authorization.as_deref(), self.tenant.as_deref());
-        state.authenticate.authenticate(authorization, tenant).await.map_err(closing)
-    }
-}
-
-const fn closing(refused: AuthError) -> CloseCause {
-    match refused {
-        AuthError::Expired => CloseCause::TokenExpired,
-        AuthError::Unavailable => CloseCause::TryLater,
-        AuthError::Invalid | AuthError::TenantNotFound => CloseCause::Forbidden,
-    }
-}
-
 /// The next change of access; pending for ever while no caller is known.
 async fn next(changes: Option<&mut BoxStream<'static, AccessChange>>) -> Option<AccessChange> {
     changes?.next().await
-}
-
-/// An event of an operation.
-enum Event {
-    Next(GraphQlResponse),
-    Error(Error, RequestId),
-    Complete,
-}
-
-/// An event, with the id and number of its operation.
-type NumberedEvent = (String, u64, Event);
-
-/// An operation that has not ended.
-struct RunningOperation {
-    /// Tells the operation from an earlier one of the same id, whose events may still arrive.
-    number: u64,
-    task: AbortHandle,
 }
 
 /// State of a connection after its acknowledgement.
@@ -131,7 +66,7 @@ pub struct Socket {
     /// Number of operations started so far.
     started: u64,
     tasks: JoinSet<()>,
-    /// Where the tasks send their events.
+    /// Channel on which the operations' tasks send their events.
     outlet: mpsc::Sender<NumberedEvent>,
     events: mpsc::Receiver<NumberedEvent>,
     deadline: Instant,
@@ -150,7 +85,7 @@ enum SocketInput {
 }
 
 impl Socket {
-    /// Creates a socket that waits for its `connection_init`.
+    /// Creates a socket that expects `connection_init` as its first message.
     pub fn new(
         state: web::Data<State>,
         session: Session,
@@ -179,7 +114,7 @@ impl Socket {
     }
 
     /// Serves the socket until it is closed. `offers_protocol`: whether the client offered our subprotocol. `ended` is
-    /// called when further input of the client is of no interest.
+    /// called when further input of the client is ignored.
     pub async fn run(
         mut self,
         mut inbound: AggregatedMessageStream,
@@ -340,119 +275,6 @@ impl Socket {
         let current = CurrentCaller::new(by.caller.clone());
         self.acknowledged = Some(AcknowledgedConnection { by, current, presented, changes });
         self.send(&ServerMessage::ConnectionAck).await
-    }
-
-    async fn start(&mut self, id: String, payload: Value) -> Result<(), CloseCause> {
-        self.ask_again().await?;
-        let Some(acknowledged) = &self.acknowledged else {
-            return Err(CloseCause::Unauthorized);
-        };
-        if self.running.contains_key(&id) {
-            return Err(CloseCause::DuplicateId(id));
-        }
-        let request_id = RequestId::generate(&self.state.ids);
-        match self.prepare(payload, acknowledged, &request_id).await {
-            Ok(ready) => {
-                self.run_operation(id, ready, request_id);
-                Ok(())
-            }
-            Err(error) => self.refuse(&id, &error, &request_id).await,
-        }
-    }
-
-    async fn prepare(
-        &self,
-        payload: Value,
-        known: &AcknowledgedConnection,
-        id: &RequestId,
-    ) -> Result<AuthorisedOperation, Error> {
-        let limit = self.state.config.socket.operations;
-        if self.running.len() >= limit {
-            return Err(Error::TooManyOperations { limit });
-        }
-        let params = self.state.config.documents.resolve(RequestParams::from_value(payload)?)?;
-        let address = known.presented.address;
-        charge::charge_parsing(&self.state, Some(&known.by.caller), address, &params.query).await?;
-        let approved = self.state.validator.validate(&params, false)?;
-        let (authorization, tenant) = (known.presented.authorization.clone(), known.presented.tenant.clone());
-        let credentials = Credentials { authorization, tenant };
-        let ends = Instant::now() + self.state.config.execution_timeout;
-        let by = Requester { by: &known.by, current: &known.current, credentials, address, ends };
-        let ready = execute::authorise(&self.state, params, &approved.document, by, id)?;
-        let caller = &known.by.caller;
-        let (_, charged) = charge::charge_document(&self.state, caller, address, &approved, ready.kind).await;
-        charged.map(|()| ready)
-    }
-
-    fn run_operation(&mut self, id: String, ready: AuthorisedOperation, request_id: RequestId) {
-        self.started += 1;
-        let number = self.started;
-        let events = self.events_of(ready, request_id);
-        let (outlet, of) = (self.outlet.clone(), id.clone());
-        let task = self.tasks.spawn_local(async move {
-            let mut events = std::pin::pin!(events);
-            while let Some(event) = events.next().await {
-                if outlet.send((of.clone(), number, event)).await.is_err() {
-                    return;
-                }
-            }
-        });
-        self.running.insert(id, RunningOperation { number, task });
-    }
-
-    /// The operation's events: its responses, then its completion.
-    fn events_of(
-        &self,
-        ready: AuthorisedOperation,
-        request_id: RequestId,
-    ) -> impl Stream<Item = Event> + use<> {
-        let answers = if ready.kind == OperationKind::Subscription {
-            Either::Left(execute::subscribe(&self.state, ready))
-        } else {
-            let state = self.state.clone();
-            Either::Right(stream::once(async move { execute::run(&state, ready).await }))
-        };
-        let answers = answers.map(move |answered| match answered {
-            Ok(response) => Event::Next(GraphQlResponse::from_execution(response, &request_id)),
-            Err(error) => Event::Error(error, request_id.clone()),
-        });
-        answers.chain(stream::once(async { Event::Complete }))
-    }
-
-    async fn tell(&mut self, id: String, number: u64, event: Event) -> Result<(), CloseCause> {
-        if self.running.get(&id).is_none_or(|running| running.number != number) {
-            return Ok(());
-        }
-        self.ask_again().await?;
-        match event {
-            Event::Next(answer) if answer.was_executed() => {
-                self.send(&ServerMessage::Next { id: &id, payload: &answer }).await
-            }
-            Event::Next(answer) => {
-                self.end(&id);
-                self.send(&ServerMessage::Error { id: &id, payload: answer.into_errors() }).await
-            }
-            Event::Error(error, request_id) => {
-                self.end(&id);
-                self.refuse(&id, &error, &request_id).await
-            }
-            Event::Complete => {
-                self.end(&id);
-                self.send(&ServerMessage::Complete { id: &id }).await
-            }
-        }
-    }
-
-    /// Removes an operation; its further messages are dropped.
-    fn end(&mut self, id: &str) {
-        if let Some(operation) = self.running.remove(id) {
-            operation.task.abort();
-        }
-    }
-
-    async fn refuse(&mut self, id: &str, error: &Error, request_id: &RequestId) -> Result<(), CloseCause> {
-        let payload = GraphQlResponse::from_error(error, request_id).into_errors();
-        self.send(&ServerMessage::Error { id, payload }).await
     }
 
     async fn send(&mut self, message: &ServerMessage<'_>) -> Result<(), CloseCause> {

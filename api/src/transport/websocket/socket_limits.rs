@@ -1,8 +1,8 @@
 //! Counts the open sockets of each caller on this node.
 //!
 //! A socket is counted from its upgrade on. While it is unidentified, that is until its caller is known and for
-//! callers with neither user nor tenant, it counts against its address and against all unidentified sockets;
-//! afterwards against its user and its tenant.
+//! callers with neither user nor tenant, it counts against the limit of its IP address and the limit of all
+//! unidentified sockets; afterwards against the limits of its user and tenant.
 
 use std::{
     collections::BTreeMap,
@@ -39,7 +39,7 @@ struct Waiting {
     sockets: BTreeMap<u64, CancellationToken>,
 }
 
-/// One open socket, no longer counted after drop.
+/// A counted open socket; dropping it releases the count.
 #[derive(Debug)]
 pub struct SocketPermit {
     seats: SocketLimits,
@@ -54,9 +54,9 @@ impl SocketLimits {
         Self { limits, taken: HolderCounts::default(), unidentified: Arc::default() }
     }
 
-    /// Counts a new, unidentified socket, unless its address has reached its limit. If the limit for all
-    /// unidentified sockets is exceeded, the oldest one is closed: clients that authenticate at once get in,
-    /// however many do not.
+    /// Counts a new, unidentified socket, unless its address has reached its limit. If the limit for all unidentified
+    /// sockets is exceeded, the oldest one is closed: clients that authenticate immediately can connect, however many
+    /// clients do not authenticate.
     pub fn try_acquire(&self, address: Option<IpAddr>) -> Option<SocketPermit> {
         let held = self.count(address.map(Holder::Address).into_iter().collect())?;
         let given_away = CancellationToken::new();

@@ -1,4 +1,4 @@
-//! Three durable steps that do nothing, as a Restate service. The only argument is the address to listen on.
+//! Three durable steps that do nothing, as a Restate service. The only argument is the socket address to listen on.
 
 use restate_sdk::prelude::*;
 

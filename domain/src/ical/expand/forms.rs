@@ -1,13 +1,13 @@
-//! Non-standard and contradictory forms of calendar data that programs write.
+//! Tests of non-standard and contradictory iCalendar data that real programs write.
 
 use super::{tests::window, *};
 use crate::ical::{Calendar, busy_kind};
 
-/// The master of a series, for tests of overrides.
+/// The master event of a series, for tests of overrides.
 const MASTER: &str = "BEGIN:VEVENT\nUID:1\nDTSTART;TZID=Europe/Berlin:20261207T100000\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=4\nEND:VEVENT";
 
-/// Test cases: a description; lines of an event, or all components of a calendar; the expected busy times in UTC;
-/// the expected marks (`!` if the item blocks nothing).
+/// Test cases: a description; the lines of an event, or all components of a calendar; the expected busy times in UTC;
+/// the expected unreadable marks (`!` if the item blocks no time).
 const FORMS: &[(&str, &str, &str, &str)] = &[
     (
         "an end without a zone, series in UTC, owner in the west",
@@ -320,7 +320,7 @@ const FORMS: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
-/// The busy times and marks of a test case, in the owner's zone.
+/// The busy times and unreadable marks of a test case, in the calendar owner's time zone.
 fn counts(form: &str) -> (String, String) {
     let (owner, body) = match form.strip_prefix("X-OWNER:").and_then(|rest| rest.split_once('\n')) {
         Some((owner, body)) => (owner, body),
@@ -348,7 +348,7 @@ fn counts(form: &str) -> (String, String) {
     (shown(&ranges), found.unreadable.iter().map(mark).collect::<Vec<_>>().join(", "))
 }
 
-/// The time ranges, joined into one text; of more than five, only the first two.
+/// Formats the time ranges as one string; of more than five, only the first two.
 fn shown(ranges: &[TimeRange]) -> String {
     let mut joined: Vec<TimeRange> = Vec::new();
     for range in ranges {

@@ -1,4 +1,4 @@
-//! Damaged copies of real-world calendar data: what cannot be read never counts as free.
+//! Tests with damaged copies of real-world calendar data: time that cannot be parsed never counts as free.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{tests::window, *};
 use crate::ical::{busy_kind, raw_date_time, span};
 
-/// One test case from the folder of real-world data.
+/// One test case from the folder of real-world calendar data.
 struct Case {
     name: String,
     text: Vec<u8>,
@@ -39,7 +39,8 @@ fn cases() -> Vec<Case> {
     list.iter().map(case).collect()
 }
 
-/// The merged busy times of a text, and whether any item is marked; `None` if the text is not a calendar.
+/// The merged busy times of an iCalendar text, and whether any item is marked as unreadable; `None` if the text is not
+/// a calendar.
 fn read(text: &[u8], case: &Case) -> Option<(Vec<TimeRange>, bool)> {
     let calendar = Calendar::read(text).ok()?;
     let found = expand(&calendar, case.window, &case.zone, &mut BodyBudget::for_response());
@@ -62,7 +63,7 @@ fn read(text: &[u8], case: &Case) -> Option<(Vec<TimeRange>, bool)> {
     Some((joined, !found.unreadable.is_empty()))
 }
 
-/// Formats a time range as the list of test cases does.
+/// Formats a time range as in the list of test cases.
 fn shown(range: &TimeRange) -> String {
     let (start, end) = (range.start.format("%m-%d %H:%M"), range.end.format("%m-%d %H:%M").to_string());
     let same_day = range.start.date_naive() == range.end.date_naive();
@@ -82,7 +83,7 @@ fn every_case_is_busy_when_it_must_be() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Whether a damaged value is still a valid value of its type, so that no reader can detect the damage.
+/// Whether a damaged value is still a valid value of its type, so that no parser can detect the damage.
 fn is_valid(name: &str, value: &str) -> bool {
     match name {
         "DTSTART" | "DTEND" | "EXDATE" | "RDATE" | "RECURRENCE-ID" => value
@@ -98,7 +99,7 @@ fn is_valid(name: &str, value: &str) -> bool {
     }
 }
 
-/// The damaged variants of one line.
+/// The damaged variants of one content line.
 fn mutilated(line: &str) -> Vec<String> {
     let Some((head, value)) = line.split_once(':') else { return vec![String::new()] };
     let name = head.split(';').next().unwrap_or_default();

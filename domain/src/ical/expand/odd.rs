@@ -1,11 +1,11 @@
-//! How unusual input is read; generates the table in `docs/calendars.md`.
+//! Tests how unusual iCalendar input is interpreted; generates the table in `docs/calendars.md`.
 
 use std::{fmt::Write, path::PathBuf};
 
 use super::*;
 use crate::ical::busy_kind;
 
-/// Lines of an event on 8 December 2026 in a calendar in Berlin, each with a description of what is unusual.
+/// Content lines of an event on 8 December 2026 in a calendar in Berlin, each with a description of what is unusual.
 const ODD: &[(&str, &str)] = &[
     ("Times without seconds, or with an hour of one digit", "DTSTART:20261208T0930Z\nDTEND:20261208T103000Z"),
     ("ISO 8601 form, with an offset", "DTSTART:2026-12-08T10:30:00+01:00\nDTEND:2026-12-08T10:30:00.000Z"),
@@ -143,7 +143,7 @@ fn day() -> TimeRange {
     TimeRange::new("2026-12-08T00:00:00Z".parse().unwrap(), "2026-12-09T00:00:00Z".parse().unwrap()).unwrap()
 }
 
-/// The busy times, in UTC, that the event contributes on that day.
+/// The busy times, in UTC, that the event contributes on 8 December 2026.
 fn counts(lines: &str) -> (String, String) {
     let text = format!("BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\n{lines}\nEND:VEVENT\nEND:VCALENDAR\n");
     let calendar = Calendar::read(text.as_bytes()).unwrap();

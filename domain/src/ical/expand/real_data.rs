@@ -1,4 +1,4 @@
-//! Resources as real programs write them, and recurrence rules designed to be expensive.
+//! Tests with iCalendar resources as real programs write them, and with recurrence rules designed to be expensive.
 
 use super::{tests::window, *};
 use crate::ical::Calendar;
@@ -7,7 +7,7 @@ fn calendar(body: &str) -> Calendar {
     Calendar::read(format!("BEGIN:VCALENDAR\n{body}\nEND:VCALENDAR\n").as_bytes()).unwrap()
 }
 
-/// Starts of the occurrences in UTC, for an owner in Berlin.
+/// Starts of the occurrences in UTC, for a calendar owner in Berlin.
 fn starts(body: &str, from: &str, to: &str) -> Vec<String> {
     let calendar = calendar(body);
     let berlin = Zone::named("Europe/Berlin").unwrap();
@@ -20,7 +20,7 @@ fn event(lines: &str) -> String {
     format!("BEGIN:VEVENT\nUID:1\nDTSTAMP:20260101T000000Z\n{lines}\nEND:VEVENT")
 }
 
-/// An Outlook export: a custom time zone, a series with one moved and one deleted occurrence.
+/// An Outlook export with a custom time zone and a series that has one moved and one deleted occurrence.
 const OUTLOOK: &str = "METHOD:PUBLISH\nPRODID:Microsoft Exchange Server 2010\nBEGIN:VTIMEZONE\n\
     TZID:Customized Time Zone\nBEGIN:STANDARD\nDTSTART:16010101T030000\nTZOFFSETFROM:+0200\nTZOFFSETTO:+0100\n\
     RRULE:FREQ=YEARLY;INTERVAL=1;BYDAY=-1SU;BYMONTH=10\nEND:STANDARD\nBEGIN:DAYLIGHT\nDTSTART:16010101T020000\n\
@@ -131,7 +131,7 @@ fn the_last_working_day_of_the_month_and_the_29th_of_february_are_found() {
     assert_eq!(starts(&leap, "2025-01-01", "2029-01-01"), ["02-29 09:00"]);
 }
 
-/// Why an item was marked, whether it blocks time, and the number of occurrences.
+/// Why an item was marked as unreadable, whether it blocks time, and the number of its occurrences.
 fn cut(body: &str) -> (Option<UnreadableReason>, bool, usize) {
     let calendar = calendar(body);
     let found =
@@ -173,7 +173,7 @@ fn what_was_made_to_hurt_is_cut_and_the_cut_is_told() {
 
 const NEVER: &str = "RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30";
 
-/// Inputs designed to keep a worker busy, each with the maximum number of steps that reading it may take.
+/// Inputs designed to keep a worker busy, each with the maximum number of steps that parsing it may take.
 fn hostile() -> Vec<(&'static str, String, u64)> {
     let one = |n: usize, lines: &str| {
         format!("BEGIN:VEVENT\nUID:{n}\nDTSTART:20261201T000000Z\n{lines}\nEND:VEVENT\n")

@@ -1,4 +1,4 @@
-//! The events with one UID: a master, its recurrence rules, and overrides of single occurrences.
+//! Series: the events with one UID, which are a master, its recurrence rules, and overrides of single occurrences.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,27 +16,27 @@ use crate::{
     time::{TimeRange, Timestamp},
 };
 
-/// Maximum number of rules per event; the standard recommends one.
+/// Maximum number of recurrence rules per event; RFC 5545 recommends one.
 const RULES: usize = 8;
-/// Rule for a daily occurrence; replaces a rule that cannot be read.
+/// Recurrence rule for a daily occurrence; replaces a rule that cannot be parsed.
 const EVERY_DAY: &str = "FREQ=DAILY";
 
 /// All events with one UID.
 pub(super) struct Series<'a> {
     masters: Vec<&'a Event>,
-    /// Overrides by original start. Several remain only if none of them is the newest.
+    /// Overrides by original start. Several overrides of one start remain only if none of them is the newest.
     overrides: HashMap<Timestamp, Vec<&'a Event>>,
-    /// Overrides that begin a series of their own because the master is missing.
+    /// Overrides that begin a series of their own because the master event is missing.
     heads: Vec<&'a Event>,
     onwards: Vec<(Timestamp, &'a Event)>,
 }
 
-/// How the occurrences of a rule are treated.
+/// How the occurrences of a recurrence rule are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Counts {
     /// Each occurrence counts as busy or free, as its event specifies.
     Occurrences,
-    /// Each occurrence counts as time that may be occupied.
+    /// Each occurrence counts as possibly occupied time.
     Blocked,
 }
 
@@ -85,7 +85,7 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// Adds the overrides: they may have been moved into the window, and may have no master.
+    /// Adds the overrides. An override may have been moved into the time range, and may have no master event.
     fn overridden(&self, work: &mut Work<'a, '_>) {
         let mut overrides: Vec<_> = self.overrides.iter().collect();
         overrides.sort_by_key(|(original, _)| **original);
@@ -104,16 +104,16 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// The time of an override that begins at `start`. An override without an end or duration has the length of the
-    /// other occurrences.
+    /// The time range of an override that begins at `start`. An override without an end or duration has the length of
+    /// the other occurrences.
     fn range(&self, event: &Event, start: &Moment, owner: &Zone) -> Option<TimeRange> {
         let is_silent = !event.has_length && !event.start.is_date();
         let of_length = self.masters.first().copied().filter(|_| is_silent).unwrap_or(event);
         TimeRange::new(start.instant(owner)?, of_length.span.end(&of_length.start, start, owner)?)
     }
 
-    /// The time of an occurrence to which an override for all later occurrences applies: shifted by the same amount
-    /// as the overridden occurrence.
+    /// The time range of an occurrence to which an override for all later occurrences applies: shifted by the same
+    /// amount as the overridden occurrence.
     fn shifted(&self, event: &Event, start: &Moment, owner: &Zone) -> Option<TimeRange> {
         let moved = event.start.wall_time() - event.recurrence_id.as_ref()?.wall_time();
         self.range(event, &event.start.with_wall_time(start.wall_time().checked_add_signed(moved)?), owner)
@@ -125,7 +125,7 @@ impl<'a> Series<'a> {
         self.onwards.get(before.checked_sub(1)?).map(|(_, event)| *event)
     }
 
-    /// Maximum distance, in either direction, by which an override for all later occurrences moves them.
+    /// The maximum amount, in either direction, by which an override for all later occurrences moves them.
     fn farthest_move(&self) -> TimeDelta {
         let moved = |(_, event): &(Timestamp, &Event)| {
             Some((event.recurrence_id.as_ref()?.wall_time() - event.start.wall_time()).abs())
@@ -134,7 +134,7 @@ impl<'a> Series<'a> {
     }
 }
 
-/// State of the expansion of one master.
+/// State of the expansion of one master event.
 struct Expander<'a, 'b, 'c, 'd> {
     series: &'b Series<'a>,
     master: &'a Event,
@@ -177,7 +177,7 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
         }
     }
 
-    /// Adds the occurrences from RDATE, some with a length of their own.
+    /// Adds the occurrences from RDATE, some of which have a length of their own.
     fn additional(&mut self) {
         let master = self.master;
         let (owner, series) = (self.work.owner, &master.start);
@@ -233,7 +233,7 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
         self.work.add(event, recurrence, range);
     }
 
-    /// Follows a rule through the window.
+    /// Expands a recurrence rule within the time range.
     fn follow(&mut self, rule: &Rule, counts: Counts) {
         let master = self.master;
         let Some(stretch) = self.stretch() else { return };
@@ -266,7 +266,7 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
         }
     }
 
-    /// The local times of the series from which occurrences may reach into the window.
+    /// The range of local times in which occurrences of the series may reach into the time range.
     fn stretch(&self) -> Option<(NaiveDateTime, NaiveDateTime)> {
         // Clocks are changed by less than three hours; a described zone is not asked what its clock shows.
         let slack = Duration::hours(if self.master.start.has_embedded_zone() { 27 } else { 3 });
@@ -288,7 +288,7 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
         self.series.onwards.iter().filter_map(of).fold(own, TimeDelta::max).max(TimeDelta::zero())
     }
 
-    /// Blocks the time of day of the series on every day, because its rule cannot be read.
+    /// Blocks the time of day of the series on every day, because its recurrence rule cannot be parsed.
     fn every_day(&mut self) {
         if self.master.is_free() {
             return;
@@ -322,8 +322,8 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
     }
 }
 
-/// Whether an occurrence begins no later than its rule ends. For a series of whole days, an end in UTC may mean a
-/// day or the owner's midnight.
+/// Whether an occurrence begins no later than its recurrence rule ends. For a series of whole days, an end in UTC may
+/// mean either a day or midnight in the owner's time zone.
 fn lies_before_end(rule: &Rule, start: &Moment, owner: &Zone) -> bool {
     match rule.until() {
         None => true,
@@ -338,9 +338,9 @@ fn lies_before_end(rule: &Rule, start: &Moment, owner: &Zone) -> bool {
     }
 }
 
-/// The possible starts of an additional occurrence. A date in a timed series means the series' time on that date, and
-/// a time in a whole-day series means its date, unless it has a length of its own. A time without a zone may be in
-/// the zone of the series or of the owner.
+/// The possible starts of an additional occurrence. In a timed series, a date means the time of the series on that
+/// date; in a whole-day series, a time means its date, unless it has a length of its own. A time without a zone may be
+/// in the zone of the series or of the owner.
 fn additional_starts(
     start: &Moment,
     series: &Moment,
@@ -359,8 +359,8 @@ fn additional_starts(
     }
 }
 
-/// The original start to which an override refers. If its form differs from that of the series, it is read in the
-/// form of the series: a time without a zone in the series' zone, a date as that day's occurrence.
+/// The original start to which an override refers. If its form differs from that of the series, it is interpreted in
+/// the form of the series: a time without a zone in the zone of the series, a date as the occurrence on that day.
 fn original(id: &Moment, master: Option<&&Event>, owner: &Zone) -> Option<Timestamp> {
     let start = master.map(|master| &master.start);
     match (id, start) {

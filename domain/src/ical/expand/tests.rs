@@ -6,7 +6,7 @@ pub(super) fn window(from: &str, to: &str) -> TimeRange {
     TimeRange::new(at(from), at(to)).unwrap()
 }
 
-/// Starts and ends of the occurrences in UTC, for an owner in Berlin.
+/// Starts and ends of the occurrences in UTC, for a calendar owner in Berlin.
 fn expanded(body: &str, window: TimeRange) -> Vec<String> {
     let calendar = Calendar::read(format!("BEGIN:VCALENDAR\n{body}\nEND:VCALENDAR\n").as_bytes()).unwrap();
     let berlin = Zone::named("Europe/Berlin").unwrap();

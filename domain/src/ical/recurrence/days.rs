@@ -1,20 +1,20 @@
-//! Selects the days of a recurrence rule.
+//! Selects the days on which a recurrence rule has occurrences.
 
 use chrono::{Datelike, Days, NaiveDate, Weekday};
 
 use super::{Frequency, Rule, Skip};
 
-/// The period within which a weekday is counted, as in `2MO`.
+/// The period in which the ordinal of a weekday is counted, as in `2MO` for the second Monday.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
     Month,
     Year,
-    /// Numbers are ignored.
+    /// Ordinals of weekdays are ignored.
     None,
 }
 
 impl Rule {
-    /// Whether a day matches all parts of the rule that select days.
+    /// Whether a day matches all parts of the recurrence rule that select days.
     pub(super) fn matches_day(&self, day: NaiveDate) -> bool {
         let in_month = self.month_days.is_empty() || {
             let (number, length) = (day.day().cast_signed(), month_length(day.year(), day.month()));
@@ -27,7 +27,7 @@ impl Rule {
         self.months.is_empty() || self.months.contains(&month)
     }
 
-    /// Like [`Self::matches_day`], without the parts that select months and days of the month.
+    /// Like [`Self::matches_day`], without the rule parts that select months and days of the month.
     fn accepts_within_month(&self, day: NaiveDate) -> bool {
         self.in_year_days(day) && self.in_weeks(day) && self.in_weekdays(day)
     }
@@ -73,8 +73,8 @@ impl Rule {
         }
     }
 
-    /// The days of a month that the rule selects, in order. A day that the month lacks may be moved to the next
-    /// month.
+    /// The days of a month that the recurrence rule selects, in order. A day that the month lacks may be moved to the
+    /// next month.
     pub(super) fn days_of_month(&self, year: i32, month: u32) -> Vec<NaiveDate> {
         let length = month_length(year, month);
         let date = |day: i32| NaiveDate::from_ymd_opt(year, month, day.try_into().ok()?);
@@ -98,7 +98,7 @@ impl Rule {
         days
     }
 
-    /// Number of days that [`Self::days_of_month`] examines.
+    /// Number of days that [`Self::days_of_month`] examines, for the budget.
     pub(super) fn days_examined(&self) -> u64 {
         if self.month_days.is_empty() { 31 } else { self.month_days.len() as u64 }
     }
@@ -109,8 +109,8 @@ pub(super) fn week_start(day: NaiveDate, first: Weekday) -> NaiveDate {
     day.checked_sub_days(Days::new(day.weekday().days_since(first).into())).unwrap_or(NaiveDate::MIN)
 }
 
-/// The number of the week that contains a day, and the number of weeks in its year. The first week is the first
-/// with at least four days in the year.
+/// The number of the week that contains a day, and the number of weeks in its year. The first week of a year is the
+/// first with at least four days in it.
 fn week_of(day: NaiveDate, first: Weekday) -> (i32, i32) {
     let begins =
         |year: i32| NaiveDate::from_ymd_opt(year, 1, 4).map_or(day, |fourth| week_start(fourth, first));

@@ -1,8 +1,8 @@
 //! Recurrence rules (RFC 5545 section 3.3.10, RFC 7529 for `SKIP`).
 //!
 //! Rules are expanded in the local time of their series; the caller converts local times to instants, in one place.
-//! Muster has its own implementation because every step has to be counted where it is made: a rule that never
-//! matches must not keep a worker busy.
+//! Muster has its own implementation because every step must be counted where it is done: a rule that never matches
+//! must not keep a worker busy.
 
 mod days;
 mod read;
@@ -47,7 +47,7 @@ pub(super) enum Frequency {
     Yearly,
 }
 
-/// What happens to a day that a month lacks (SKIP).
+/// What happens to an occurrence on a day that a month lacks (SKIP).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Skip {
     Omit,
@@ -55,7 +55,7 @@ enum Skip {
     Forward,
 }
 
-/// The last point in time at which an occurrence may begin.
+/// The last point in time at which an occurrence may begin (UNTIL).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Until {
     /// An instant in UTC.
@@ -65,13 +65,13 @@ pub(super) enum Until {
 }
 
 impl Rule {
-    /// The end of the rule, if it is given as a point in time.
+    /// The end of the recurrence rule, if it is specified as a point in time.
     pub(super) const fn until(&self) -> Option<Until> {
         self.until
     }
 
-    /// The last local time at which an occurrence may begin, for a zone with this offset from UTC; the end of time
-    /// if the rule has no end.
+    /// The last local time at which an occurrence may begin, for a zone with this offset from UTC; the maximum time if
+    /// the rule has no end.
     pub(super) fn last_wall(&self, offset: chrono::Duration) -> NaiveDateTime {
         match self.until {
             Some(Until::Wall(last)) => last,
@@ -80,7 +80,7 @@ impl Rule {
         }
     }
 
-    /// Whether the rule has a COUNT, so that it must be expanded from its start.
+    /// Whether the recurrence rule has a COUNT, so that it must be expanded from its start.
     pub(super) const fn has_count(&self) -> bool {
         self.count.is_some()
     }

@@ -1,7 +1,7 @@
 //! Parses recurrence rules.
 //!
-//! Unknown parts are ignored (RFC 5545 section 3.1 on extensions). A part that cannot be read is ignored if that
-//! only makes the rule longer (an end, an interval); otherwise the rule is unusable.
+//! Unknown rule parts are ignored (RFC 5545 section 3.1 on extensions). A part that cannot be parsed is ignored if the
+//! rule only becomes longer without it (an end, an interval); otherwise the rule is unusable.
 
 use std::str::FromStr;
 
@@ -10,27 +10,28 @@ use chrono::{Datelike, NaiveDateTime, Timelike, Weekday};
 use super::{Frequency, Rule, Skip, Until, vcalendar};
 use crate::ical::raw_date_time::{self, RawDateTime};
 
-/// Maximum length of a rule in bytes.
+/// Maximum length of a recurrence rule in bytes.
 const LENGTH: usize = 4096;
 
-/// The parts of a rule that select days and times.
+/// The parts of a recurrence rule that select days and times.
 const LISTS: [&str; 9] =
     ["BYMONTH", "BYWEEKNO", "BYYEARDAY", "BYMONTHDAY", "BYDAY", "BYHOUR", "BYMINUTE", "BYSECOND", "BYSETPOS"];
 
-/// Why a rule cannot be expanded.
+/// Why a recurrence rule cannot be expanded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ical) enum RuleError {
-    /// The rule cannot be expanded, but all its occurrences have the series' time of day.
+    /// The rule cannot be expanded, but all its occurrences have the time of day of the series.
     Daily,
     /// The rule cannot be expanded and may have several occurrences per day.
     Anytime,
 }
 
-/// A rule, and whether its end or interval could not be read, so that it may have more occurrences than intended.
+/// A recurrence rule, and whether its end or interval is unreadable, so that it may have more occurrences than
+/// intended.
 type Found = (Rule, bool);
 
 impl Rule {
-    /// Parses the rule of a series that begins at the local time `start`.
+    /// Parses the recurrence rule of a series that begins at the local time `start`.
     pub(in crate::ical) fn read(text: &str, start: NaiveDateTime) -> Result<Found, RuleError> {
         let parts = Parts::read(text)?;
         let unusable = parts.unusable();
@@ -79,7 +80,7 @@ impl Rule {
         Ok((rule.completed(start), doubtful))
     }
 
-    /// Fills in the parts that the rule omits, from the start of the series.
+    /// Fills in the parts that the recurrence rule omits, from the start of the series.
     fn completed(mut self, start: NaiveDateTime) -> Self {
         let names_days = !(self.week_numbers.is_empty()
             && self.year_days.is_empty()
@@ -121,7 +122,7 @@ impl Rule {
     }
 }
 
-/// End and interval of a rule.
+/// The end and interval of a recurrence rule.
 struct Course {
     interval: Option<u32>,
     count: Option<u32>,
@@ -130,7 +131,7 @@ struct Course {
 }
 
 impl Course {
-    /// Parses end and interval; the flag says whether one of them was unreadable, so that the rule may be too long.
+    /// Parses end and interval. The flag is true if one of them is unreadable, so that the rule may be too long.
     fn read(parts: &Parts) -> (Self, bool) {
         let once = |name: &str| if parts.differ(name) { Some("") } else { parts.value(name) };
         let week_start = once("WKST").map_or(Some(Weekday::Mon), weekday);
@@ -151,12 +152,12 @@ impl Course {
     }
 }
 
-/// The parts of a rule: names in capitals, with their values.
+/// The parts of a recurrence rule: names in upper case, with their values.
 #[derive(Debug)]
 struct Parts(Vec<(String, String)>);
 
 impl Parts {
-    /// Splits a rule into its parts. Some programs repeat the property name or escape the value as TEXT.
+    /// Splits a recurrence rule into its parts. Some programs repeat the property name or escape the value as TEXT.
     fn read(text: &str) -> Result<Self, RuleError> {
         if text.len() > LENGTH {
             return Err(RuleError::Anytime);
@@ -182,13 +183,13 @@ impl Parts {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether a part occurs twice with different values.
+    /// Whether a part occurs twice in the rule with different values.
     fn differ(&self, name: &str) -> bool {
         self.0.iter().any(|(key, other)| key == name && self.value(name) != Some(other.as_str()))
     }
 
-    /// The error for a rule that cannot be expanded. An unreadable frequency may be shorter than a day, judging by
-    /// its first letters.
+    /// The error for a recurrence rule that cannot be expanded. An unreadable frequency may be shorter than a day,
+    /// judging by its first letters.
     fn unusable(&self) -> RuleError {
         let is_of_clock = |(name, value): &(String, String)| {
             let value = value.to_ascii_uppercase();
@@ -198,8 +199,8 @@ impl Parts {
         if self.0.iter().any(is_of_clock) { RuleError::Anytime } else { RuleError::Daily }
     }
 
-    /// Whether it is unclear which days the rule selects: because of an unknown part, a non-Gregorian calendar, or
-    /// contradictory parts.
+    /// Whether it is unclear which days the recurrence rule selects: because of an unknown part, a non-Gregorian
+    /// calendar, or contradictory parts.
     fn are_strange(&self) -> bool {
         let is_strange = |(name, value): &(String, String)| match name.as_str() {
             "RSCALE" => !value.eq_ignore_ascii_case("GREGORIAN"),
@@ -208,7 +209,7 @@ impl Parts {
         self.0.iter().any(is_strange) || LISTS.iter().chain(&["FREQ", "SKIP"]).any(|name| self.differ(name))
     }
 
-    /// Whether there is a BYSETPOS without any part to select from.
+    /// Whether the rule has a BYSETPOS without any part to select from.
     fn have_positions_alone(&self) -> bool {
         let has = |name: &&str| self.value(name).is_some();
         has(&"BYSETPOS") && !LISTS.iter().filter(|name| **name != "BYSETPOS").any(has)
@@ -228,8 +229,8 @@ fn frequency(text: &str) -> Option<Frequency> {
     })
 }
 
-/// Parses a number of at least 1; the flag says whether a number is present but unreadable. Some programs write
-/// `COUNT=0` for a series without an end.
+/// Parses a number of at least 1. The flag is true if a number is present but unreadable. Some programs write `COUNT=0`
+/// for a series without an end.
 fn counted(text: Option<&str>) -> (Option<u32>, bool) {
     match text.map(u32::from_str) {
         None | Some(Ok(0)) => (None, false),
@@ -238,7 +239,7 @@ fn counted(text: Option<&str>) -> (Option<u32>, bool) {
     }
 }
 
-/// Parses numbers up to `limit` in either direction; zero is allowed only for values of a clock.
+/// Parses a list of numbers from `-limit` to `limit`; zero is allowed only for hours, minutes and seconds.
 fn numbers(text: &str, limit: i32) -> Option<Vec<i32>> {
     let number = |text: &str| {
         let number: i32 = text.trim().trim_start_matches('+').parse().ok()?;

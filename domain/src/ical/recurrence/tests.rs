@@ -89,7 +89,7 @@ fn old_series_are_entered_near_the_window() {
     assert!(budget.spent() < 20_000, "{} steps", budget.spent());
 }
 
-/// Occurrences computed by the `rrule` crate, which does not know our extensions of the standard.
+/// Occurrences computed by the `rrule` crate, which does not support Muster's extensions of the standard.
 fn by_the_crate(rule: &str, start: NaiveDateTime, last: NaiveDateTime) -> Vec<NaiveDateTime> {
     let utc = |at: NaiveDateTime| at.and_utc().with_timezone(&rrule::Tz::UTC);
     let rule: rrule::RRule<rrule::Unvalidated> = rule.parse().unwrap();

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::read::RuleError;
 use crate::ical::raw_date_time;
 
-/// Translates a vCalendar rule to iCalendar; `None` if the text is not a vCalendar rule.
+/// Translates a recurrence rule from vCalendar to iCalendar; `None` if the string is not a vCalendar rule.
 pub(super) fn translate_rule(text: &str) -> Option<Result<String, RuleError>> {
     let text = text.to_ascii_uppercase();
     let mut tokens = text.split_whitespace();
@@ -26,7 +26,7 @@ pub(super) fn translate_rule(text: &str) -> Option<Result<String, RuleError>> {
     is_number.then(|| rest(tokens, list).map(|rest| format!("FREQ={frequency};INTERVAL={interval}{rest}")))
 }
 
-/// Translates the list and the end of a rule.
+/// Translates the list of days and the end of a vCalendar rule.
 fn rest<'a>(tokens: impl Iterator<Item = &'a str>, list: Option<&str>) -> Result<String, RuleError> {
     let (mut values, mut positions, mut end) = (Vec::new(), Vec::new(), None);
     for token in tokens {
@@ -69,13 +69,13 @@ fn rest<'a>(tokens: impl Iterator<Item = &'a str>, list: Option<&str>) -> Result
     Ok(text)
 }
 
-/// The end of a vCalendar rule.
+/// The end of a vCalendar rule: a number of occurrences or a point in time.
 enum End<'a> {
     Count(u32),
     Until(&'a str),
 }
 
-/// Parses `2+` or `1-`: a number counted from the beginning or from the end.
+/// Parses an ordinal such as `2+` or `1-`, counted from the beginning or from the end.
 fn signed(token: &str) -> Option<i32> {
     let (number, sign) = match token.strip_suffix('-') {
         Some(number) => (number, -1),

@@ -1,29 +1,29 @@
-//! Expands a rule period by period.
+//! Expands a recurrence rule period by period.
 
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 
 use super::{Frequency, Rule, days::week_start};
 use crate::BodyBudget;
 
-/// Why an expansion ended.
+/// Why the expansion of a recurrence rule ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ical) enum WalkEnd {
     /// The rule or the requested range ended.
     Done,
     /// The visitor stopped the expansion.
     Stopped,
-    /// The budget ran out; from this local time on nothing is known.
+    /// The budget ran out; occurrences after this local time are unknown.
     Exhausted(NaiveDateTime),
 }
 
 impl WalkEnd {
-    /// Whether everything up to the end of the expansion is known.
+    /// Whether all occurrences up to the end of the expansion are known.
     pub(in crate::ical) const fn is_complete(self) -> bool {
         !matches!(self, Self::Exhausted(_))
     }
 }
 
-/// State of an expansion, with its remaining budget.
+/// State of the expansion of a recurrence rule, with its remaining budget.
 struct Walker<'a> {
     rule: &'a Rule,
     start: NaiveDateTime,
@@ -34,9 +34,9 @@ struct Walker<'a> {
 }
 
 impl Rule {
-    /// Calls the visitor for each occurrence from `first` to `last`, in order within each period, until it returns
-    /// `false`. A few occurrences before `first` may be included. All times are local times of the series, which begins
-    /// at `start`.
+    /// Calls the visitor for each occurrence from `first` to `last`, in order within each period, until the visitor
+    /// returns `false`. A few occurrences before `first` may be included. All times are local times of the series,
+    /// which begins at `start`.
     pub(in crate::ical) fn walk(
         &self,
         start: NaiveDateTime,
@@ -78,7 +78,7 @@ impl Rule {
         (units / i64::from(self.interval) - 1).max(0)
     }
 
-    /// Start of a period; `None` beyond the supported range of dates.
+    /// The start of a recurrence period; `None` beyond the supported range of dates.
     fn begin_of(&self, start: NaiveDateTime, period: i64) -> Option<NaiveDateTime> {
         let units = period.checked_mul(self.interval.into())?;
         let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN);
@@ -107,7 +107,7 @@ impl Rule {
         }
     }
 
-    /// The first period that begins at or after `at`.
+    /// The first recurrence period that begins at or after `at`.
     fn period_from(&self, start: NaiveDateTime, at: NaiveDateTime) -> i64 {
         let unit = match self.frequency {
             Frequency::Hourly => 3600,
@@ -125,8 +125,8 @@ impl Rule {
 struct BudgetExhausted;
 
 impl Walker<'_> {
-    /// Visits the occurrences of one period; `false` ends the expansion. Skips periods that cannot contain an
-    /// occurrence.
+    /// Visits the occurrences of one recurrence period; `false` ends the expansion. Skips periods that cannot contain
+    /// an occurrence.
     fn period(&mut self, begin: NaiveDateTime, period: &mut i64) -> Result<bool, BudgetExhausted> {
         let rule = self.rule;
         if rule.frequency < Frequency::Daily {
@@ -190,7 +190,7 @@ impl Walker<'_> {
         Ok(times)
     }
 
-    /// Visits the occurrences of a period of an hour, a minute or a second.
+    /// Visits the occurrences of a recurrence period of an hour, a minute or a second.
     fn part_of_day(&mut self, begin: NaiveDateTime, period: &mut i64) -> Result<bool, BudgetExhausted> {
         let rule = self.rule;
         self.spend(1)?;

@@ -1,4 +1,4 @@
-//! A sandboxed Exchange server with one organisation, and its technical account.
+//! A sandboxed Exchange server with one organisation, and its service account.
 
 use std::{
     sync::{Arc, Mutex},
@@ -74,7 +74,7 @@ impl Setup {
         Self { clock, exchange, gate: Arc::default(), client, url, _running: running }
     }
 
-    /// A new organisation without any meetings and with a technical account; as `/control` shows it. The last of its
+    /// A new organisation without any meetings and with a service account; as `/control` shows it. The last of its
     /// people is out of scope.
     pub async fn organisation(&self, users: usize, rooms: usize) -> Value {
         let order = json!({ "name": "Acme", "users": users, "rooms": rooms, "weeks": 0, "out_of_scope": 1 });
@@ -83,13 +83,13 @@ impl Setup {
         organisation
     }
 
-    /// Makes or changes the technical account.
+    /// Makes or changes the service account.
     pub async fn account(&self, organisation: &Value, change: &Value) {
         let path = format!("organisations/{}/technical-account", text(&organisation["id"]));
         self.control(&path, change).await;
     }
 
-    /// Access as the technical account, at an address that was typed.
+    /// Access as the service account, at an address that was typed.
     pub fn session(&self) -> Session {
         let user = "svc@acme.test".to_owned();
         Session {

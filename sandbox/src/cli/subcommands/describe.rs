@@ -1,4 +1,4 @@
-//! Describes responses in words.
+//! Formats responses of the control interface for people.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::{ClockCommand, ControlCommand, FaultCommand};
 use crate::cli::table::table;
 
 impl ControlCommand {
-    /// The sandbox's response in words.
+    /// The sandbox's response, formatted for people.
     pub(in crate::cli) fn describe(&self, response: &Value) -> String {
         match self {
             Self::Organisations => table(

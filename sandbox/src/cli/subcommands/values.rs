@@ -13,7 +13,7 @@ pub(in crate::cli) enum FaultKind {
     DropAfter,
     /// The response is late.
     Slow,
-    /// Drop the request without effect, and close the connection after a while.
+    /// The request has no effect, and the connection is closed after a while.
     TimeoutBefore,
     /// A notification is never sent.
     LoseNotice,
@@ -25,12 +25,12 @@ pub(in crate::cli) enum FaultKind {
     ForgeNotice,
 }
 
-/// Whether applications may reach a mailbox.
+/// Whether applications can access a mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Reach {
-    /// Applications may reach the mailbox.
+    /// Applications can access the mailbox.
     In,
-    /// Applications may not reach the mailbox.
+    /// Applications cannot access the mailbox.
     Out,
 }
 
@@ -39,7 +39,7 @@ pub(in crate::cli) enum Reach {
 pub(in crate::cli) enum HostingKind {
     /// In the cloud.
     Normal,
-    /// Nowhere: the account has no licence.
+    /// The mailbox does not exist, because the account has no licence.
     None,
     /// On a server of the organisation.
     Onprem,
@@ -48,8 +48,8 @@ pub(in crate::cli) enum HostingKind {
 /// A decision about an invitation of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Verdict {
-    /// The room accepts.
+    /// The room accepts the invitation.
     Accept,
-    /// The room declines.
+    /// The room declines the invitation.
     Decline,
 }

@@ -13,7 +13,7 @@ use crate::{
     wire::WireResponse,
 };
 
-/// The IANA name of an organisation's zone.
+/// The time zone of an organisation's calendars.
 pub fn calendar_zone(organisation: &Organisation) -> Zone {
     Zone::find(&organisation.zone).unwrap_or_else(|_| Zone::utc())
 }

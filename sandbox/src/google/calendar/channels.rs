@@ -71,7 +71,7 @@ pub fn open_channel(call: &mut CallContext<'_>, key: &str) -> Result<WireRespons
     Ok(WireResponse::json(200, answer))
 }
 
-/// Refuses a notification URL that is neither https nor on this machine, where tests listen on http.
+/// Refuses a notification URL that is neither https nor on loopback, where tests use http.
 fn check(address: &str) -> Result<(), Failure> {
     let url = url::Url::parse(address).ok();
     let local = url.as_ref().is_some_and(|url| matches!(url.host_str(), Some("127.0.0.1" | "localhost")));

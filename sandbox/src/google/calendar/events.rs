@@ -155,7 +155,7 @@ fn rows(
     rows
 }
 
-/// Keeps only the members of the list that `fields` names; nested selections are ignored.
+/// Keeps only the fields of the list that the parameter `fields` names; nested selections are ignored.
 fn fields(call: &CallContext<'_>, body: Value) -> Value {
     let Some(wanted) = call.request.query("fields").filter(|fields| !fields.contains('*')) else {
         return body;

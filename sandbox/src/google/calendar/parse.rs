@@ -1,4 +1,4 @@
-//! Parses events from clients: creation and changes, both as a set of members to assign.
+//! Parses the bodies of requests that create or change events, both as a set of fields to assign.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,11 @@ use crate::{
 
 const NAME_MOST: usize = 44;
 const VALUE_MOST: usize = 1024;
-/// Members stored as received.
+/// Fields of an event that are stored as received.
 const KEPT: [&str; 5] =
     ["colorId", "guestsCanModify", "guestsCanInviteOthers", "guestsCanSeeOtherGuests", "reminders"];
 
-/// The times in a body, or those of `known` if it contains none.
+/// The time range in a request body, or that of the event `known` if the body contains none.
 pub fn parse_range(body: &Value, zone: &Zone, known: Option<&Event>) -> Result<(TimeRange, bool), Failure> {
     let side = |name: &str, kept: Option<Timestamp>| match body.get(name) {
         Some(value) => instant(value, zone).map(|(at, day)| (at, Some(day))),
@@ -52,7 +52,7 @@ fn instant(value: &Value, zone: &Zone) -> Result<(Timestamp, bool), Failure> {
     Ok((named.parse_time(text).ok_or_else(bad)?, false))
 }
 
-/// Assigns the members in `body` to `event`.
+/// Assigns the fields in `body` to `event`.
 pub fn apply_body(event: &mut Event, body: &Value, organisation: &Organisation) -> Result<(), Failure> {
     let Value::Object(members) = body else {
         return Err(Failure::new(400, "global", "parseError", "Parse Error"));

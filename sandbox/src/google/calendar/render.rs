@@ -1,4 +1,4 @@
-//! Events in Google's JSON.
+//! Renders events in Google's JSON format.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{SecondsFormat, SubsecRound as _};
@@ -17,7 +17,7 @@ const MADE_HERE: &str = "@google.com";
 /// The prefix under which a private extended property is stored.
 pub const PRIVATE_PREFIX: &str = "google.private.";
 
-/// The id of an event, the same in all calendars that hold it.
+/// The id of an event, the same in all calendars that contain it.
 pub fn event_id(event: &Event) -> String {
     match event.ical_uid.strip_suffix(MADE_HERE) {
         Some(id) => id.to_owned(),
@@ -25,12 +25,12 @@ pub fn event_id(event: &Event) -> String {
     }
 }
 
-/// The UID of an event with an id of Google's.
+/// The iCalendar UID of an event with this Google event id.
 pub fn ical_uid(id: &str) -> String {
     format!("{id}{MADE_HERE}")
 }
 
-/// The id of an event with a UID from another system.
+/// The Google event id of an event whose UID comes from another system.
 fn foreign(uid: &str) -> String {
     let hash = sha256(uid.as_bytes());
     hash.iter()
@@ -50,7 +50,7 @@ pub fn render_cancelled(event: &Event) -> Value {
     json!({ "kind": "calendar#event", "etag": event_etag(event), "id": event_id(event), "status": "cancelled" })
 }
 
-/// An event as somebody with this role sees it at `now`.
+/// An event as a caller with this role sees it at `now`.
 pub fn render_event(
     event: &Event,
     owner: &Mailbox,

@@ -9,12 +9,12 @@ use crate::{
     store::{CalendarKey, State},
 };
 
-/// Position in a list.
+/// Position in a paged list, encoded in a page token.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct PagePosition {
     /// Number of rows already returned.
     pub skip: usize,
-    /// Number of touches when the list was started.
+    /// Value of [`crate::history::History::count`] when the list was started.
     pub clock: u64,
 }
 
@@ -47,8 +47,8 @@ pub fn sync_token(state: &State, owner: &CalendarKey, clock: u64, parameters: St
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(&token).unwrap_or_default())
 }
 
-/// The number of touches up to which a sync token's list was complete. A token that was forgotten, or belongs to
-/// another calendar or other parameters, requires a full list.
+/// The change number up to which the list that issued a sync token was complete. An invalidated token, or one of a
+/// different calendar or with different parameters, requires a full list.
 pub fn parse_sync_token(
     state: &State,
     owner: &CalendarKey,

@@ -120,7 +120,7 @@ fn shared(before: &Event, after: &Event) -> bool {
         || before.attendees.len() != after.attendees.len()
 }
 
-/// Applies an attendee's response; everything else changes only the attendee's copy.
+/// Applies an attendee's response to all copies; other changes affect only the attendee's copy.
 fn answer(
     draft: &mut CalendarDraft<'_>,
     owner: &CalendarKey,
@@ -187,7 +187,7 @@ fn find<'s>(
     Err(Failure::new(410, "global", "deleted", "Resource has been deleted"))
 }
 
-/// Refuses if the caller has seen another version.
+/// Returns an error if the caller has read a different version.
 fn current(call: &CallContext<'_>, event: &Event) -> Result<(), Failure> {
     let seen = call.request.header("if-match").filter(|seen| *seen != "*");
     if seen.is_none_or(|seen| seen == render::event_etag(event)) {

@@ -1,7 +1,7 @@
 //! `$batch`: up to 20 requests in one, each with its own response.
 //!
 //! The requests are executed one after the other, so that those to one mailbox never exceed its concurrency limit;
-//! each is subject to planted faults and recorded in the journal as if it had come alone.
+//! each is subject to injected faults and recorded in the journal like a separate request.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Calendars. Every mailbox has exactly one.
+//! Calendars of the Microsoft Graph emulator. Every mailbox has exactly one calendar.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ pub fn get_calendar(call: &mut CallContext<'_>, key: &str) -> Result<WireRespons
     Ok(WireResponse::json(200, odata::apply_select(call.request, value)))
 }
 
-/// Refuses a calendar that the mailbox does not have.
+/// Returns an error if the mailbox has no calendar with this id.
 pub fn check_calendar(call: &mut CallContext<'_>, key: &str, calendar: &str) -> Result<(), Failure> {
     let store = call.app.store();
     let (_, mailbox) = call.mailbox(store.state(), key, READ_BASIC)?;

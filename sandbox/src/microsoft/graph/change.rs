@@ -1,4 +1,4 @@
-//! Requests that change an existing event.
+//! Handles requests that change, cancel, delete or respond to an existing event.
 
 use serde_json::Value;
 
@@ -116,7 +116,7 @@ fn find<'s>(
     Ok((owner, event))
 }
 
-/// Refuses if the caller has seen another version.
+/// Returns an error if the caller has read a different version.
 fn current(call: &CallContext<'_>, event: &Event) -> Result<(), Failure> {
     let seen = call.request.header("if-match").filter(|seen| *seen != "*");
     if seen.is_none_or(|seen| seen == event.etag()) {

@@ -1,7 +1,7 @@
 //! `calendarView/delta`: changes in a window since a token.
 //!
-//! Tokens are opaque to clients; here they contain the window, the changes already returned, and the end of the
-//! last page. A token of another mailbox, one not issued here, and one that was forgotten are all refused with 410.
+//! Tokens are opaque to clients; here they contain the window, the changes already returned, and the end of the last
+//! page. A token of another mailbox, a forged token, and an invalidated token are all refused with 410.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::TimeRange;
@@ -25,10 +25,10 @@ const PAGE: usize = 10;
 const PAGE_MOST: usize = 1000;
 const SKIP: &str = "$skiptoken";
 const DELTA: &str = "$deltatoken";
-/// OData options that this function does not support.
+/// OData query options that delta queries do not support.
 const UNSUPPORTED: [&str; 6] = ["$select", "$expand", "$filter", "$orderby", "$search", "$top"];
 
-/// The position of a client.
+/// The position of a client in the changes, encoded in a token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Token {
     mailbox: String,
@@ -38,8 +38,8 @@ struct Token {
     since: Option<u64>,
     /// The last change that this round returns.
     until: u64,
-    /// The last change that a page of this round has returned. An event touched again meanwhile moves to the next
-    /// round, so counting entries would skip some.
+    /// The last change that a page of this round has returned. An event that is changed again in the meantime moves to
+    /// the next round, so counting entries would skip some.
     after: u64,
 }
 
@@ -107,7 +107,7 @@ fn token(call: &CallContext<'_>, state: &State, owner: &CalendarKey) -> Result<T
     }
 }
 
-/// The entries that this round still has to return, by the number of their change.
+/// The entries that this round has not returned yet, by change number.
 fn entries(
     call: &CallContext<'_>,
     state: &State,

@@ -157,7 +157,7 @@ fn new(
     Ok(event)
 }
 
-/// An empty event of this mailbox's owner.
+/// A new event without content, organised by this mailbox's owner.
 pub fn blank_event(app: &crate::app::App, mailbox: &Mailbox, range: TimeRange) -> Event {
     let now = app.now();
     Event {

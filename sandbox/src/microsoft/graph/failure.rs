@@ -24,9 +24,9 @@ pub struct Failure {
 /// Why a request was not served.
 #[derive(Debug)]
 pub enum RequestError {
-    /// The caller is at fault.
+    /// The request is invalid or not permitted.
     Because(Failure),
-    /// The sandbox itself failed.
+    /// An internal error of the sandbox.
     Broken(Error),
 }
 
@@ -58,12 +58,12 @@ impl Failure {
         Self::new(401, "InvalidAuthenticationToken", message)
     }
 
-    /// The token does not permit this in Exchange.
+    /// The token does not permit access to the mailbox.
     pub fn mailbox_access_denied() -> Self {
         Self::new(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
     }
 
-    /// The token does not permit this in the directory.
+    /// The token does not permit access to the directory.
     pub fn directory_access_denied() -> Self {
         Self::new(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
     }

@@ -1,4 +1,4 @@
-//! Effects of a change of one calendar on others: copies for attendees, responses for organisers, mails.
+//! Propagates a change of one calendar to other calendars: copies for attendees, responses for organisers, and mails.
 //!
 //! A [`CalendarDraft`] collects changes that are committed together, so that a meeting never exists for only some of
 //! its participants.
@@ -28,12 +28,12 @@ pub struct CalendarDraft<'a> {
 }
 
 impl<'a> CalendarDraft<'a> {
-    /// An empty draft.
+    /// Creates an empty set of changes.
     pub fn new(app: &'a App, state: &'a State, organisation: &'a Organisation) -> Self {
         Self { app, state, organisation, now: app.now(), changes: Vec::new() }
     }
 
-    /// Adds a new event of an organiser, with all its effects.
+    /// Adds a new event of an organiser, with its effects on the calendars of attendees.
     pub fn create(&mut self, owner: &CalendarKey, event: Event) {
         for attendee in invited(&event) {
             self.invite(&event, attendee, MailKind::Request);
@@ -41,7 +41,7 @@ impl<'a> CalendarDraft<'a> {
         self.put_event(owner, event);
     }
 
-    /// Adds a changed event of an organiser, with all its effects.
+    /// Adds a changed event of an organiser, with its effects on the calendars of attendees.
     pub fn update(&mut self, owner: &CalendarKey, before: &Event, mut after: Event) {
         if before.range != after.range {
             for attendee in &mut after.attendees {
@@ -77,7 +77,7 @@ impl<'a> CalendarDraft<'a> {
         self.changes.push(Change::EventGone(owner.clone(), event.id.clone()));
     }
 
-    /// Adds an attendee's response; `mail` says whether the organiser is also notified by mail.
+    /// Adds an attendee's response; if `mail` is true, the organiser is also notified by mail.
     pub fn respond(&mut self, owner: &CalendarKey, copy: &Event, response: InvitationResponse, mail: bool) {
         if response == InvitationResponse::Declined {
             self.changes.push(Change::EventGone(owner.clone(), copy.id.clone()));
@@ -148,7 +148,7 @@ impl<'a> CalendarDraft<'a> {
         }));
     }
 
-    /// Asks the person who decides about a room to approve a meeting.
+    /// Requests approval of a meeting from the person who approves the room's meetings.
     pub fn ask_approver(&mut self, room: &CalendarKey, approver: &str, copy: &Event) {
         if let Some(room) = self.organisation.mailboxes.get(&room.1) {
             self.mail(MailKind::Request, &room.address, approver, copy);

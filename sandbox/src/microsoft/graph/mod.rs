@@ -32,7 +32,7 @@ use crate::{
     wire::{JournalNote, Request, WireResponse},
 };
 
-/// Concurrent requests of one application that a mailbox serves.
+/// Maximum number of concurrent requests of one application to one mailbox.
 const CONCURRENT: u32 = 4;
 
 const READ: &[&str] = &["Calendars.Read", "Calendars.ReadWrite"];
@@ -162,7 +162,7 @@ impl CallContext<'_> {
             .ok_or_else(|| Failure::unauthenticated("Access token validation failure."))
     }
 
-    /// The mailbox that `key` names, if the caller has one of `permissions` there.
+    /// The mailbox that `key` names, if the caller has one of `permissions` for it.
     pub fn mailbox<'s>(
         &mut self,
         state: &'s State,

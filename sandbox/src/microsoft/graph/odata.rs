@@ -62,7 +62,7 @@ pub fn odata_context(of: &str) -> Value {
     format!("https://graph.microsoft.com/v1.0/$metadata#{of}").into()
 }
 
-/// Keeps the selected members, the id and annotations.
+/// Keeps the selected fields, the id and annotations.
 pub fn apply_select(request: &Request, value: Value) -> Value {
     let Some(selected) = request.query("$select") else { return value };
     let names: Vec<&str> = selected.split(',').map(str::trim).collect();
@@ -100,7 +100,7 @@ pub fn string_literals(expression: &str) -> Vec<String> {
     found
 }
 
-/// The expression in lower case without blanks, with every literal replaced by `''`.
+/// Normalises a filter expression for comparison: lower case, without blanks, every literal replaced by `''`.
 pub fn expression_shape(expression: &str) -> String {
     let mut shape = String::new();
     let mut inside = false;

@@ -1,5 +1,5 @@
-//! Teams meetings: created with an event, joinable a while later, and lost with the text that contains the joining
-//! information.
+//! Teams meetings: created with an event, joinable after a delay, and removed when the joining information is removed
+//! from the event's body.
 
 use chrono::Duration;
 use domain::Timestamp;
@@ -9,7 +9,7 @@ use crate::model::{DelaySettings, Event, Mailbox, Meeting};
 
 /// Name of the meeting provider Teams.
 pub const TEAMS_PROVIDER: &str = "teamsForBusiness";
-/// The line above and below Teams' part of an event's text.
+/// The line above and below the joining information in an event's body.
 const RULE: &str = "________________________________________________________________________________";
 
 /// The meeting providers that a mailbox's calendar permits.
@@ -17,8 +17,8 @@ pub fn permitted_providers(mailbox: &Mailbox) -> Vec<&'static str> {
     if mailbox.online_meetings { vec![TEAMS_PROVIDER] } else { Vec::new() }
 }
 
-/// Makes `event` an online meeting if `body` requests one. It stays one unless a new text omits the joining
-/// information.
+/// Makes `event` an online meeting if `body` requests one. An existing online meeting is removed if a new event body
+/// omits the joining information.
 pub fn apply_request(
     event: &mut Event,
     body: &Value,
@@ -40,7 +40,7 @@ pub fn apply_request(
     }
 }
 
-/// The joining address of a meeting.
+/// The URL for joining a meeting.
 fn url(event: &Event) -> String {
     format!("https://teams.microsoft.com/l/meetup-join/{}", event.ical_uid)
 }

@@ -1,4 +1,4 @@
-//! Parses events from clients: creation and changes, both as a set of members to assign.
+//! Parses the bodies of requests that create or change events, both as a set of fields to assign.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::model::{Attendee, AttendeeRole, Event, InvitationResponse, NamedAddre
 
 const ATTENDEES_MOST: usize = 500;
 const SENSITIVITIES: [&str; 4] = ["normal", "personal", "private", "confidential"];
-/// Members stored as received.
+/// Fields of an event that are stored as received.
 const KEPT: [&str; 8] = [
     "importance",
     "categories",
@@ -22,7 +22,7 @@ const KEPT: [&str; 8] = [
     "recurrence",
 ];
 
-/// Assigns the members in `body` to `event`.
+/// Assigns the fields in `body` to `event`.
 pub fn apply_body(event: &mut Event, body: &Value) -> Result<(), Failure> {
     let Value::Object(members) = body else {
         return Err(Failure::new(400, "RequestBodyRead", "The request body must be a JSON object."));

@@ -1,4 +1,4 @@
-//! The list of rooms.
+//! The Places API: lists the rooms of an organisation.
 
 use serde_json::{Value, json};
 

@@ -9,8 +9,8 @@ use crate::{
 };
 use domain::Timestamp;
 
-/// Renders an event with the requested members and extended properties. If the mailbox hides its details, only
-/// times are shown, as for a private appointment.
+/// Renders an event with the requested fields and extended properties. If the mailbox hides its details, only times
+/// are shown, as for a private appointment.
 pub fn render_event(call: &CallContext<'_>, mailbox: &Mailbox, event: &Event, zone: &Zone) -> Value {
     let request = call.request;
     let hidden = mailbox.hides_details.then(|| hidden(event));

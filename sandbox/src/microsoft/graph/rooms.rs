@@ -1,4 +1,4 @@
-//! Rooms that respond by themselves.
+//! Automatic responses of rooms, and decisions of their approvers.
 
 use uuid::Uuid;
 
@@ -47,8 +47,8 @@ fn answer(app: &App, state: &State, pending: &PendingResponse) -> Vec<Change> {
     draft.changes
 }
 
-/// Applies a person's decision for a room: about one event of its calendar, or about all that wait. Returns their
-/// number.
+/// Applies an approver's decision for a room: about one event of its calendar, or about all events without a decision.
+/// Returns the number of events.
 pub fn apply_decision(
     app: &App,
     organisation: Uuid,

@@ -8,7 +8,7 @@ use windows_timezones::WindowsTimezone;
 use super::failure::Failure;
 use crate::wire::Request;
 
-/// A zone, with the name by which it was requested.
+/// A time zone, with the name by which it was requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zone {
     /// The Windows or IANA spelling, returned as it was requested.
@@ -36,7 +36,7 @@ impl Zone {
         })
     }
 
-    /// The zone of requests that name none.
+    /// UTC, the time zone of requests that specify none.
     pub fn utc() -> Self {
         Self { name: "UTC".to_owned(), rules: domain::Zone::UTC }
     }

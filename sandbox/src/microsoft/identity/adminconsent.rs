@@ -1,7 +1,7 @@
 //! Consent of an administrator for a whole organisation: the v2.0 endpoint and the older one.
 //!
-//! The redirect names the tenant, as at Microsoft. It proves nothing, because anybody who knows the redirect URI
-//! can type it.
+//! The redirect names the tenant, as at Microsoft. The redirect proves nothing, because an attacker who knows the
+//! redirect URI can forge it.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -71,7 +71,7 @@ fn asked(scope: &str) -> Result<Option<BTreeSet<String>>, Failure> {
     })
 }
 
-/// Handles the form of one of its pages.
+/// Handles a form submitted from one of the consent pages.
 pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Result<WireResponse, Error> {
     let form = request.form();
     let Some(ask) = form.get("flow").and_then(page::decode_flow::<Ask>) else {

@@ -62,7 +62,7 @@ pub fn begin_sign_in(app: &App, request: &Request, tenant: &str, note: &mut Jour
     choose(store.state(), place, &request.path, &ask, ask.hint.as_deref())
 }
 
-/// Handles the form of one of its pages.
+/// Handles a form submitted from one of the sign-in pages.
 pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Result<WireResponse, Error> {
     let form = request.form();
     let Some(ask) = form.get("flow").and_then(page::decode_flow::<Ask>) else {

@@ -1,4 +1,4 @@
-//! Certificates registered by applications; parses just enough X.509 to find the public key.
+//! Certificates registered by applications; parses X.509 only as far as needed to extract the public key.
 
 use aws_lc_rs::digest;
 use base64::{

@@ -1,4 +1,4 @@
-//! Maps the first segment of a path to an organisation.
+//! Maps the tenant in the first segment of a path to an organisation.
 
 use uuid::Uuid;
 
@@ -8,7 +8,7 @@ use crate::{
     store::State,
 };
 
-/// The organisation that a path segment names.
+/// The tenant that the first path segment names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TenantSegment {
     /// The organisation to which the signing-in account belongs.
@@ -18,7 +18,7 @@ pub enum TenantSegment {
 }
 
 impl TenantSegment {
-    /// Reads a tenant segment: a GUID, a verified domain, `organizations` or `common`.
+    /// Parses a tenant segment: a GUID, a verified domain, `organizations` or `common`.
     pub fn parse(state: &State, segment: &str) -> Result<Self, Failure> {
         if segment == "organizations" || segment == "common" {
             return Ok(Self::Any);

@@ -7,7 +7,7 @@ use crate::{
     wire::{Request, WireResponse},
 };
 
-/// An error with its number and text.
+/// An error with its `AADSTS` number and message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The `AADSTS` number.
@@ -29,7 +29,7 @@ impl Failure {
         Self::new(900_144, format!("The request body must contain the following parameter: '{name}'."))
     }
 
-    /// The error for an application that the directory does not know.
+    /// The error for an application that does not exist in the directory.
     pub fn unknown_application(client_id: &str, tenant: &str) -> Self {
         Self::new(
             700_016,

@@ -15,7 +15,7 @@ use crate::{
     store::State,
 };
 
-/// The consent by which an application exists and may act in an organisation.
+/// The consent with which an application exists and has access in an organisation.
 pub fn effective_consent<'a>(
     organisation: &'a Organisation,
     client_id: &str,
@@ -30,9 +30,9 @@ pub fn effective_consent<'a>(
 /// Issues tokens for one client in one organisation.
 #[derive(Debug)]
 pub struct TokenIssuer<'a> {
-    /// Holds the signing key and the clock.
+    /// The sandbox's state, with the signing key and the clock.
     pub app: &'a App,
-    /// The scheme, host and port by which the caller reached the sandbox.
+    /// The scheme, host and port to which the caller sent the request.
     pub origin: &'a str,
     /// The organisation whose consents determine the permissions in the tokens.
     pub organisation: &'a Organisation,
@@ -45,7 +45,7 @@ pub struct TokenIssuer<'a> {
 }
 
 impl TokenIssuer<'_> {
-    /// Issues an application's own access token. It contains no `roles` while nothing is granted.
+    /// Issues an application's own access token, without `roles` as long as no permission is granted.
     pub fn issue_app_token(&self, consent: &Consent, lives_s: i64) -> Result<String, Error> {
         let now = self.app.now();
         let mut claims = self.claims(now, lives_s, consent);
@@ -131,14 +131,14 @@ pub struct Bearer {
     pub client_id: String,
     /// The account's or service principal's directory id.
     pub object: String,
-    /// Whether the token is a person's.
+    /// Whether the token was issued to a person.
     pub delegated: bool,
     /// The application or delegated permissions.
     pub permissions: BTreeSet<String>,
 }
 
 impl Bearer {
-    /// Reads a token that the sandbox issued; `None` if it is no longer valid.
+    /// Verifies a token that the sandbox issued; `None` if it is no longer valid.
     pub fn from_token(app: &App, state: &State, token: &str) -> Option<Self> {
         let claims = app.signer.verify(token)?;
         let text = |name: &str| claims[name].as_str().map(str::to_owned);

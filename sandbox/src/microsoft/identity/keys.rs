@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::Error;
 
-/// Signs tokens and verifies its own.
+/// Signs tokens, and verifies tokens that it signed.
 pub struct Signer {
     pair: RsaKeyPair,
     kid: String,

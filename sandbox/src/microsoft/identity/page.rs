@@ -1,4 +1,4 @@
-//! The pages that people see.
+//! The sign-in and consent pages of the Microsoft emulator.
 //!
 //! Each has one form marked `data-muster-next`: submitting it unchanged continues successfully; forms marked
 //! `data-refuse` decline. Error pages, which end a flow, have neither.
@@ -23,7 +23,7 @@ li{margin:.35rem 0}button{font:inherit;padding:.5rem 1.2rem;border:0;border-radi
 color:#fff;cursor:pointer}form{margin:1rem 0 0}form[data-refuse] button{background:#dfe3ea;color:#1b1f27}\
 .many{max-height:22rem;overflow:auto}input[type=text]{font:inherit;width:100%;box-sizing:border-box}";
 
-/// Maximum number of accounts listed; others can be typed.
+/// Maximum number of accounts listed on the page; the user can type the address of any other account.
 const LISTED: usize = 60;
 
 fn page(status: u16, title: &str, content: &str) -> WireResponse {
@@ -32,18 +32,18 @@ fn page(status: u16, title: &str, content: &str) -> WireResponse {
         format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
              content=\"width=device-width\"><title>{title} - Sandbox</title><style>{STYLE}</style></head>\n\
-             <body><div class=\"ribbon\">Sandbox: an imitation of Microsoft sign-in. No real account is used.</div>\n\
+             <body><div class=\"ribbon\">Sandbox: an emulation of Microsoft sign-in. No real account is used.</div>\n\
              <main><h1>{title}</h1>\n{content}</main></body></html>\n"
         ),
     )
 }
 
-/// A page that ends the flow.
+/// An error page, which ends the sign-in or consent flow.
 pub fn error_page(status: u16, title: &str, text: &str) -> WireResponse {
     page(status, &escape(title), &format!("<p>{}</p>\n", escape(text)))
 }
 
-/// Asks which account signs in; the first one is preselected.
+/// The page on which the user selects an account; the first account is preselected.
 pub fn account_page(
     path: &str,
     flow: &str,
@@ -78,7 +78,7 @@ pub fn account_page(
     )
 }
 
-/// Lists the requested permissions.
+/// The page on which the user grants or denies the requested permissions.
 pub fn consent_page(
     path: &str,
     flow: &str,
@@ -122,7 +122,8 @@ pub fn consent_page(
     )
 }
 
-/// Says that this account may not grant the permissions. Continuing means choosing another account.
+/// The page that reports that this account may not grant the permissions. Submitting its form leads to the selection
+/// of another account.
 pub fn administrator_page(path: &str, flow: &str, account: &ConsentSubject<'_>) -> WireResponse {
     page(
         403,
@@ -146,7 +147,7 @@ pub fn administrator_page(path: &str, flow: &str, account: &ConsentSubject<'_>) 
 /// Who consents, and to which application.
 #[derive(Debug)]
 pub struct ConsentSubject<'a> {
-    /// The organisation and the account, as forms carry them.
+    /// The organisation and the account, as encoded in form fields.
     pub key: &'a str,
     /// The account's sign-in name.
     pub upn: &'a str,

@@ -1,4 +1,4 @@
-//! The permissions that the sandbox knows, and how clients request them.
+//! The permissions that the sandbox supports, and the scopes by which clients request them.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +31,7 @@ const KNOWN: [(&str, bool, &str); 16] = [
     ("Calendars.ReadWrite.Shared", false, "Read and write calendars that are shared"),
 ];
 
-/// What a permission means, for people.
+/// Human-readable description of a permission.
 pub fn describe_permission(name: &str) -> &'static str {
     KNOWN.iter().find(|known| known.0 == name).map_or("Something the sandbox does not know", |known| known.2)
 }
@@ -49,7 +49,7 @@ pub fn is_openid(name: &str) -> bool {
 /// The permissions that a `scope` parameter requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestedScopes {
-    /// Everything for which the application is configured (`.default`).
+    /// All permissions with which the application is configured (`.default`).
     Default,
     /// The permissions named one by one.
     These(BTreeSet<String>),

@@ -32,7 +32,7 @@ const APPLICATION_LIVES_S: i64 = 3599;
 enum RequestError {
     /// The request must be refused.
     Because(Failure),
-    /// The sandbox itself failed.
+    /// An internal error of the sandbox.
     Broken(Error),
 }
 
@@ -133,7 +133,7 @@ impl Endpoint<'_> {
         }
     }
 
-    /// The URLs by which this endpoint is known.
+    /// The URLs that an assertion may name as this endpoint's audience.
     fn endpoints(&self, state: &State) -> Vec<String> {
         let found = directory::find_organisation(state, self.tenant);
         let ids = found.map(|found| [found.id.to_string(), found.domain.clone()]);

@@ -1,4 +1,4 @@
-//! Reseals the values of one column of one tenant, a limited number per transaction.
+//! Reseals the values in one column of one tenant, a limited number per transaction.
 
 use domain::{AnyId, Id, ids};
 use sea_orm::{ConnectionTrait, DatabaseBackend, Iterable, Statement, Value};
@@ -9,9 +9,9 @@ use crate::{
     vault::{Column, HEADER_LEN, KeyId, KeyOwner, key_header},
 };
 
-/// Number of values in one transaction.
+/// Number of values resealed in one transaction.
 const BATCH: usize = 200;
-/// How often a conflicting transaction is repeated.
+/// Maximum number of attempts for a conflicting transaction.
 const ATTEMPTS: usize = 20;
 
 /// Counts a tenant's values that are not sealed with its current data key.
@@ -44,7 +44,7 @@ struct SealedValue {
 
 /// Result of one transaction.
 struct BatchResult {
-    /// The last row that was visited; `None` if there are no more.
+    /// The last row that was visited; `None` if there are no more rows.
     last: Option<AnyId>,
     moved: usize,
     unreadable: usize,
@@ -55,7 +55,7 @@ struct BatchResult {
 struct BatchQuery {
     limit: usize,
     /// Whether to skip locked rows for now. A consent is locked while its next token is requested from the provider; a
-    /// transaction that waited for it would block others meanwhile.
+    /// transaction that waited for the lock would meanwhile block others.
     skips: bool,
 }
 
@@ -166,7 +166,7 @@ async fn find(
     found.collect()
 }
 
-/// Replaces the value that was read, unless it has changed meanwhile.
+/// Replaces the value that was read, unless it has changed in the meantime.
 async fn replace(
     txn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
