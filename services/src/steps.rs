@@ -128,24 +128,24 @@ impl StepServices {
         verification::run(&self.system, integration, mailbox, probe).await
     }
 
-    /// The window that copies of calendars cover; see [`calendars::copy_window`].
-    pub fn copy_window(&self) -> TimeRange {
-        calendars::copy_window(&self.system)
+    /// The window that copies of calendars cover; see [`calendars::calendar_copy_range`].
+    pub fn calendar_copy_range(&self) -> TimeRange {
+        calendars::calendar_copy_range(&self.system)
     }
 
-    /// Builds the change that records a failed attempt to access a mailbox; see [`health::mailbox_failure`].
-    pub fn mailbox_failure(
+    /// Builds the change that records a failed attempt to access a mailbox; see [`health::record_mailbox_failure`].
+    pub fn record_mailbox_failure(
         &self,
         connection: &connection::Model,
         error: &providers::Error,
         counts: bool,
     ) -> Change {
-        health::mailbox_failure(&self.system, connection, error, counts)
+        health::record_mailbox_failure(&self.system, connection, error, counts)
     }
 
     /// Builds the change that records a failed attempt to access a mailbox, for a run that could not continue.
-    pub fn mailbox_failure_because(&self, connection: &connection::Model, reason: &Reason) -> Change {
-        health::mailbox_failure_because(&self.system, connection, reason)
+    pub fn record_mailbox_failure_because(&self, connection: &connection::Model, reason: &Reason) -> Change {
+        health::record_mailbox_failure_because(&self.system, connection, reason)
     }
 
     /// Whether a mailbox has been failing in this way for longer than one retry cycle.

@@ -105,10 +105,15 @@ async fn read_the_window(context: &StepContext, at: &mut Step<Memory>) -> Outcom
     if left_out(at, &mailbox) {
         return Ok(Next::Done);
     }
-    let window = context.services.copy_window();
-    let read =
-        calendars::read_window(&*mailbox.provider, &mailbox.session, &mailbox.connection, window, at.now)
-            .await;
+    let window = context.services.calendar_copy_range();
+    let read = calendars::read_calendar_copy(
+        &*mailbox.provider,
+        &mailbox.session,
+        &mailbox.connection,
+        window,
+        at.now,
+    )
+    .await;
     let copy = match read {
         Ok(copy) => copy,
         Err(error) => return cannot(context, at, &mailbox, error).await,
@@ -154,14 +159,14 @@ async fn cannot(
     match health::diagnose(&*mailbox.provider, &mailbox.session, known_good, address, &error).await {
         Diagnosis::Passing(error) => return Err(error.into()),
         Diagnosis::Lost(error) => {
-            at.add_change(health::integration_failing(mailbox.integration.id, &error));
+            at.add_change(health::mark_integration_failing(mailbox.integration.id, &error));
             let state = if state == ConnectionState::Verifying { ConnectionState::Pending } else { state };
-            at.add_change(context.services.mailbox_failure(connection, &error, false));
-            settle(at, state, Some(health::provider_reason(&error)));
+            at.add_change(context.services.record_mailbox_failure(connection, &error, false));
+            settle(at, state, Some(health::provider_failure_reason(&error)));
             return Ok(Next::Done);
         }
         Diagnosis::Refused => {
-            at.add_change(context.services.mailbox_failure(connection, &error, true));
+            at.add_change(context.services.record_mailbox_failure(connection, &error, true));
             // One that is in use stays so until the refusal lasts.
             if state.is_readable() && !context.services.is_persistent_failure(connection, &error) {
                 settle(at, state, integrations::parse_reason(connection.reason.as_ref()));
@@ -171,9 +176,9 @@ async fn cannot(
         Diagnosis::Mailbox => {}
     }
     if state == ConnectionState::Active {
-        at.add_change(health::integration_degraded(mailbox.integration.id));
+        at.add_change(health::mark_integration_degraded(mailbox.integration.id));
     }
-    settle(at, ConnectionState::Unreachable, Some(health::mailbox_reason(&error, own)));
+    settle(at, ConnectionState::Unreachable, Some(health::mailbox_failure_reason(&error, own)));
     Ok(Next::Done)
 }
 
@@ -191,7 +196,7 @@ async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let reason =
         at.failure.clone().map(|reason| reason.with_next_action(messages::try_the_activation_again()));
     if let Some(reason) = &reason {
-        at.add_change(context.services.mailbox_failure_because(&row, reason));
+        at.add_change(context.services.record_mailbox_failure_because(&row, reason));
     }
     settle(at, state, reason);
     Ok(())

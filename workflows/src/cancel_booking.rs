@@ -141,7 +141,7 @@ async fn cancelled(
     if let (Some(external), Some(uid)) =
         (details.booking.external_id.as_deref(), details.booking.event_uid.as_deref())
     {
-        let own = context.services.own_event(details, (external, uid), None).await?;
+        let own = context.services.build_own_event(details, (external, uid), None).await?;
         at.add_change(Change::OwnEvent(own));
     }
     Ok(())

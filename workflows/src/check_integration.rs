@@ -8,8 +8,7 @@ use engine::{Next, nothing};
 use providers::{Error, ErrorKind, Provider, Remedy, Session};
 use serde::{Deserialize, Serialize};
 use services::{
-    Change, StepServices, change::IntegrationChange, health,
-    run_inputs::CheckIntegration as Input,
+    Change, StepServices, change::IntegrationChange, health, run_inputs::CheckIntegration as Input,
 };
 
 use crate::{Outcome, Step, StepContext, messages};
@@ -65,18 +64,18 @@ async fn check(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     };
     match probed {
         Probe::Works if state == IntegrationState::Failing => {
-            changes.push(health::integration_recovered(integration.id));
+            changes.push(health::mark_integration_recovered(integration.id));
         }
         Probe::Works => {
             let is_degraded = state == IntegrationState::Degraded;
             if is_degraded && services.count_lost_mailboxes(&integration).await? == 0 {
-                changes.push(health::all_mailboxes_recovered(integration.id));
+                changes.push(health::mark_mailboxes_recovered(integration.id));
             }
         }
         Probe::Refused(_) if state == IntegrationState::Failing => {}
         Probe::Refused(failures) => changes.extend(failures),
         Probe::Failed(error) if health::is_refusal(&error) => {
-            changes.push(health::integration_failing(integration.id, &error));
+            changes.push(health::mark_integration_failing(integration.id, &error));
         }
         Probe::Failed(error) if services::is_unsent(&error) => return Err(error.into()),
         Probe::Failed(error) => {
@@ -122,7 +121,7 @@ async fn probe(
         Ok(_) => return Ok(Probe::Works),
         Err(error) if is_clear(&error) => {
             let row = services.included_connection(integration, known).await?;
-            refused.extend(row.map(|row| services.mailbox_failure(&row, &error, true)));
+            refused.extend(row.map(|row| services.record_mailbox_failure(&row, &error, true)));
         }
         Err(error) => return Ok(Probe::Failed(error)),
     }
@@ -137,7 +136,7 @@ async fn probe(
                 return Ok(Probe::Works);
             }
             Err(error) if is_clear(&error) => {
-                refused.push(services.mailbox_failure(&other, &error, true));
+                refused.push(services.record_mailbox_failure(&other, &error, true));
             }
             Err(error) => return Ok(Probe::Failed(error)),
         }

@@ -132,7 +132,7 @@ async fn settle(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
     if let (Some(external), Some(uid)) =
         (details.booking.external_id.as_deref(), details.booking.event_uid.as_deref())
     {
-        let own = context.services.own_event(&details, (external, uid), Some(to)).await?;
+        let own = context.services.build_own_event(&details, (external, uid), Some(to)).await?;
         at.add_change(Change::OwnEvent(own));
     }
     if asks || awaits_online_meeting(&details.booking) {

@@ -71,7 +71,7 @@ async fn reread(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
         }
         Err(error) => return Err(error.into()),
     };
-    let window = services.copy_window();
+    let window = services.calendar_copy_range();
     let reading = calendars::refresh_copy(&*provider, &session, &connection, window, services.now());
     let error = match tokio::time::timeout(LONGEST, reading).await {
         Ok(Ok(change)) => {
@@ -96,7 +96,7 @@ async fn reread(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
 /// Records a failure of this mailbox even for a defect in Muster, so that it is not retried immediately.
 async fn record_failure(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     if let (Some(reason), Some(row)) = (at.failure.clone(), connection(context, at).await?) {
-        at.add_change(context.services.mailbox_failure_because(&row, &reason));
+        at.add_change(context.services.record_mailbox_failure_because(&row, &reason));
     }
     Ok(())
 }
@@ -116,13 +116,13 @@ fn failed(
     error: &Error,
 ) -> Vec<Change> {
     match judgement {
-        Diagnosis::Lost(error) => vec![health::integration_failing(connection.integration_id, &error)],
-        Diagnosis::Mailbox => health::mailbox_unreachable(connection, error, own),
-        Diagnosis::Passing(error) => vec![services.mailbox_failure(connection, &error, false)],
+        Diagnosis::Lost(error) => vec![health::mark_integration_failing(connection.integration_id, &error)],
+        Diagnosis::Mailbox => health::mark_mailbox_unreachable(connection, error, own),
+        Diagnosis::Passing(error) => vec![services.record_mailbox_failure(connection, &error, false)],
         Diagnosis::Refused => {
-            let mut changes = vec![services.mailbox_failure(connection, error, true)];
+            let mut changes = vec![services.record_mailbox_failure(connection, error, true)];
             if services.is_persistent_failure(connection, error) {
-                changes.extend(health::mailbox_unreachable(connection, error, own));
+                changes.extend(health::mark_mailbox_unreachable(connection, error, own));
             }
             changes
         }

@@ -72,7 +72,7 @@ impl Microsoft {
             return Ok(Vec::new());
         }
         let mut told = Vec::with_capacity(calls.len());
-        for together in calls.chunks(batch::MAX_REQUESTS) {
+        for together in calls.chunks(batch::MAX_BATCH_REQUESTS) {
             for (call, answer) in together.iter().zip(self.send_batch(session, together).await?) {
                 told.push(match answer {
                     Err(error) if error.remedy == Remedy::SkipMailbox => None,

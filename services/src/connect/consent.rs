@@ -99,7 +99,7 @@ impl Connect {
         let subject = integration.id.to_string();
         // Whose link it was is known; the account is a typed text, or what the provider calls it.
         set_granted(&tx, integration.id, consented.session).await?;
-        let session = entity::connect_session::one(tx.tenant(), consented.session).one(tx.conn()).await?;
+        let session = entity::connect_session::by_id(tx.tenant(), consented.session).one(tx.conn()).await?;
         let actor = session.as_ref().map_or_else(|| "connect".to_owned(), actor);
         tx.audit(&actor, "integration.consent", subject, AuditFacts::for_change(before, after));
         tx.commit().await

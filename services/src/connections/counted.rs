@@ -57,7 +57,7 @@ impl Connections {
             let activate = RunInput::Activate(Activate { connection: row.id, campaign: None });
             tx.enqueue(activate, &by.actor(), Lane::Interactive).await?;
         }
-        tx.event(topic::CONNECTION, row.id);
+        tx.add_event(topic::CONNECTION, row.id);
         let facts = AuditFacts::for_change(json!(row.counted_calendars), json!(wanted));
         tx.audit(&by.actor(), "connection.calendars", id.to_string(), facts);
         let after = one(tx.tenant(), row.id).one(tx.conn()).await?;

@@ -15,7 +15,7 @@ pub(crate) async fn permissions_in_tx(
     tenant: Id<ids::Tenant>,
     user: Id<ids::User>,
 ) -> Result<Option<BTreeSet<Permission>>> {
-    if entity::tenant_user::one(tenant, user).one(conn).await?.is_none() {
+    if entity::tenant_user::by_id(tenant, user).one(conn).await?.is_none() {
         return Ok(None);
     }
     let roles = of_users(conn, tenant, [user]).await?;

@@ -52,12 +52,12 @@ impl StepServices {
 
     /// The booking's event, to be written to or removed from the copies of its participants' calendars: at `range`, or
     /// removed if `None`.
-    pub async fn own_event(
+    pub async fn build_own_event(
         &self,
         details: &BookingDetails,
         ids: (&str, &str),
         range: Option<TimeRange>,
     ) -> Result<OwnEvent> {
-        self.system.bookings().own_event(&self.system, details, ids, range).await
+        self.system.bookings().build_own_event(&self.system, details, ids, range).await
     }
 }

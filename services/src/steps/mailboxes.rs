@@ -27,7 +27,7 @@ impl StepServices {
         id: Id<ids::Campaign>,
     ) -> Result<Option<campaign::Model>> {
         let txn = self.system.read(tenant).await?;
-        Ok(campaign::one(tenant, id).one(&txn).await?)
+        Ok(campaign::by_id(tenant, id).one(&txn).await?)
     }
 
     /// Mailboxes of a campaign that have no result yet.

@@ -59,7 +59,7 @@ impl Bed {
     }
 
     fn engine(&self) -> &DatabaseConnection {
-        self.node().store.engine()
+        self.node().store.engine_connection()
     }
 }
 

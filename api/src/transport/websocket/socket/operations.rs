@@ -1,10 +1,6 @@
 //! Operations of a socket, from the `subscribe` message to completion.
 
-use futures::{
-    Stream, StreamExt as _,
-    future::Either,
-    stream,
-};
+use futures::{Stream, StreamExt as _, future::Either, stream};
 use serde_json::Value;
 use tokio::{task::AbortHandle, time::Instant};
 
@@ -70,7 +66,7 @@ impl Socket {
         if self.running.len() >= limit {
             return Err(Error::TooManyOperations { limit });
         }
-        let params = self.state.config.documents.resolve(RequestParams::from_value(payload)?)?;
+        let params = self.state.config.documents.resolve_document(RequestParams::from_value(payload)?)?;
         let address = known.presented.address;
         charge::charge_parsing(&self.state, Some(&known.by.caller), address, &params.query).await?;
         let approved = self.state.validator.validate(&params, false)?;
