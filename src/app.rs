@@ -51,7 +51,7 @@ pub enum Error {
 
 /// The sentence of a use case's error.
 pub(crate) fn error_sentence(error: &services::Error) -> String {
-    messages::sentence(&error.message(), Language::default(), None)
+    messages::render_message(&error.message(), Language::default(), None)
 }
 
 impl From<demo::Error> for Error {

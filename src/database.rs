@@ -65,7 +65,7 @@ async fn keep_password(owner: &DatabaseConnection, role: &str, url: &str, ids: &
         connection.close().await?;
         return Ok(());
     }
-    let verifier = scram::verifier(&password, &ids.random_bytes()).ok_or(config::Error::Impossible(
+    let verifier = scram::password_verifier(&password, &ids.random_bytes()).ok_or(config::Error::Impossible(
         "The passwords in database_url and engine_database_url must consist of printable ASCII characters.",
     ))?;
     Ok(migration::roles::set_password(owner, role, &verifier).await?)

@@ -166,7 +166,7 @@ pub async fn start(options: Options) -> Result<DevServer, Error> {
     })
     .await?;
     let sandbox = running.url();
-    seed::register_app(&sandbox, CLIENT_ID, &client_secret, &base).await?;
+    seed::register_application(&sandbox, CLIENT_ID, &client_secret, &base).await?;
     let database = options.data.join("muster.db");
     let database_url =
         options.database_url.unwrap_or_else(|| format!("sqlite://{}?mode=rwc", database.display()));
@@ -184,7 +184,7 @@ pub async fn start(options: Options) -> Result<DevServer, Error> {
             login_url: Some(sandbox.clone()),
             graph_url: Some(sandbox.join("/v1.0").map_err(|_| not_a_url())?),
         }),
-        google: Some(google(&sandbox, CLIENT_ID, &client_secret)?),
+        google: Some(google_config(&sandbox, CLIENT_ID, &client_secret)?),
         exchange_autodiscover: vec![format!("{sandbox}autodiscover/autodiscover.xml")],
         allowed_hosts: [vec!["127.0.0.1".to_owned(), "localhost".to_owned()], options.allowed_hosts].concat(),
         // GraphiQL's page carries a token: nobody else's name may lead to it.
@@ -208,7 +208,7 @@ pub async fn start(options: Options) -> Result<DevServer, Error> {
 }
 
 /// Configuration of the sandbox's Google emulator.
-pub fn google(sandbox: &Url, client_id: &str, client_secret: &str) -> Result<Google, Error> {
+pub fn google_config(sandbox: &Url, client_id: &str, client_secret: &str) -> Result<Google, Error> {
     let at = |path: &str| sandbox.join(path).map_err(|_| not_a_url());
     Ok(Google {
         client_id: Some(client_id.to_owned()),
@@ -285,7 +285,7 @@ fn as_text(ready: &DevServer, tokens: &Tokens) -> String {
         text += "\nA vendor key acts for one tenant at a time, named in the header Muster-Tenant:\n\n";
         text += &line(&seeded.tenant.to_string(), &format!("  {}, connected", seed::CONNECTED_TENANT));
         text +=
-            &line(&seeded.waiting.to_string(), &format!("  {}, before its consent", seed::WAITING_TENANT));
+            &line(&seeded.waiting.to_string(), &format!("  {}, before its consent", seed::PENDING_TENANT));
     }
     text
 }

@@ -32,7 +32,7 @@ pub struct TokenArgs {
 }
 
 /// Creates a key or token and prints it once.
-pub async fn token(config: &Config, args: &TokenArgs) -> Result<(), Error> {
+pub async fn create_token(config: &Config, args: &TokenArgs) -> Result<(), Error> {
     let ids = Ids::random(Arc::new(SystemClock));
     Box::pin(with_request_id(command_id(&ids), make_token(config, args, &ids))).await
 }

@@ -9,7 +9,7 @@ use domain::{Id, SharedClock, SystemClock, ids};
 use services::{
     Anyone, System,
     audit::{AuditKeyProvider, with_request_id},
-    secrets::{Progress, Report, Scope, Status},
+    secrets::{KeyStatus, RotationProgress, RotationReport, RotationScope},
     vault::KeyId,
 };
 
@@ -75,9 +75,9 @@ async fn does(services: &System, config: &Config, wanted: &Command) -> Result<Ex
             return Ok(ExitCode::SUCCESS);
         }
         Command::Status => return Ok(show(&services.secrets().status(services).await?)),
-        Command::Rotate { data_keys: false, .. } => Scope::Master,
-        Command::Rotate { tenant: None, .. } => Scope::DataKeys,
-        Command::Rotate { tenant: Some(tenant), .. } => Scope::DataKeyOf(*tenant),
+        Command::Rotate { data_keys: false, .. } => RotationScope::Master,
+        Command::Rotate { tenant: None, .. } => RotationScope::DataKeys,
+        Command::Rotate { tenant: Some(tenant), .. } => RotationScope::DataKeyOf(*tenant),
     };
     let told = &mut |progress| {
         println!("{}", line(progress));
@@ -90,17 +90,19 @@ async fn does(services: &System, config: &Config, wanted: &Command) -> Result<Ex
     Ok(if report.unreadable == 0 { shown } else { ExitCode::FAILURE })
 }
 
-fn line(progress: Progress) -> String {
+fn line(progress: RotationProgress) -> String {
     match progress {
-        Progress::InForce(key) => format!("the master key {key} is in force"),
-        Progress::NewDataKey(tenant) => format!("{tenant}: has a new data key"),
-        Progress::Values(tenant, table, count) => format!("{tenant}: {count} values of {table} sealed again"),
-        Progress::Tenant(tenant, count) => format!("{tenant}: done, tenant {count}"),
+        RotationProgress::InForce(key) => format!("the master key {key} is in force"),
+        RotationProgress::NewDataKey(tenant) => format!("{tenant}: has a new data key"),
+        RotationProgress::Values(tenant, table, count) => {
+            format!("{tenant}: {count} values of {table} sealed again")
+        }
+        RotationProgress::Tenant(tenant, count) => format!("{tenant}: done, tenant {count}"),
     }
 }
 
-fn summary(report: &Report) -> String {
-    let Report { master_values, new_data_keys, values, unreadable } = report;
+fn summary(report: &RotationReport) -> String {
+    let RotationReport { master_values, new_data_keys, values, unreadable } = report;
     let unreadable = match unreadable {
         0 => String::new(),
         count => format!("; {count} values are opened by no key and are as they were"),
@@ -111,7 +113,7 @@ fn summary(report: &Report) -> String {
     )
 }
 
-fn show(status: &Status) -> ExitCode {
+fn show(status: &KeyStatus) -> ExitCode {
     for line in lines(status) {
         println!("{line}");
     }
@@ -119,7 +121,7 @@ fn show(status: &Status) -> ExitCode {
     if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn lines(status: &Status) -> Vec<String> {
+fn lines(status: &KeyStatus) -> Vec<String> {
     let seals = |id: &KeyId| status.sealed.get(id).copied().unwrap_or_default();
     let mut lines = Vec::new();
     for id in status.configured.iter().chain(&status.former) {

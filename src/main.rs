@@ -82,7 +82,7 @@ async fn run(cli: Cli) -> Result<ExitCode, app::Error> {
         Command::Schema => print!("{}", api::graphql::sdl()),
         Command::Config(args) => print!("{}", config::report::format_report(&args, cli.config.as_deref())?),
         Command::Doctor => return doctor::run(&read()?).await,
-        Command::Token(args) => doctor::token(&read()?, &args).await?,
+        Command::Token(args) => doctor::create_token(&read()?, &args).await?,
         Command::Keys(command) => return keys::run(&read()?, &command).await,
         Command::Demo(args) => return Ok(Box::pin(demo::run(*args, &dev::DevLauncher)).await),
         Command::Audit(command) => {

@@ -26,7 +26,7 @@ use crate::app::Error;
 /// Name of the connected tenant.
 pub const CONNECTED_TENANT: &str = "Northwind Clinics";
 /// Name of the tenant whose consent is pending.
-pub const WAITING_TENANT: &str = "Fabrikam Studio";
+pub const PENDING_TENANT: &str = "Fabrikam Studio";
 /// File in the data folder that records the created objects.
 pub const SEED_FILE: &str = "seeded.json";
 
@@ -58,14 +58,19 @@ fn note(data: &Path) -> Option<SeedData> {
 }
 
 /// Registers Muster's application at the sandbox, with its redirect URLs.
-pub async fn register_app(sandbox: &Url, client_id: &str, secret: &str, base: &Url) -> Result<(), Error> {
+pub async fn register_application(
+    sandbox: &Url,
+    client_id: &str,
+    secret: &str,
+    base: &Url,
+) -> Result<(), Error> {
     use providers::{google, microsoft};
     let paths = [
-        microsoft::SIGNED_IN,
-        microsoft::CONSENTED,
-        microsoft::OWN_CONSENTED,
-        google::SIGNED_IN,
-        google::OWN_CONSENTED,
+        microsoft::SIGNED_IN_PATH,
+        microsoft::CONSENTED_PATH,
+        microsoft::OWN_CONSENTED_PATH,
+        google::SIGNED_IN_PATH,
+        google::OWN_CONSENTED_PATH,
     ];
     let redirects: Vec<String> =
         paths.iter().filter_map(|path| base.join(path).ok()).map(String::from).collect();
@@ -78,7 +83,7 @@ pub async fn register_app(sandbox: &Url, client_id: &str, secret: &str, base: &U
 async fn control(sandbox: &Url, path: &str, body: &Value) -> Result<Value, Error> {
     let url = sandbox.join(path).map_err(|error| Error::Dev(error.to_string()))?;
     let request = http::Request::new(http::Method::POST, url).body("application/json", body.to_string());
-    let answer = browser::client()?.send(request).await;
+    let answer = browser::local_client()?.send(request).await;
     let answer = answer.map_err(|error| Error::Dev(format!("the sandbox does not answer: {error}")))?;
     if !answer.status.is_success() {
         return Err(Error::Dev(format!("the sandbox refused {path}: {}", answer.text())));
@@ -102,8 +107,8 @@ pub async fn seed(
     let vendor = acting_for(services, vendor_key, tenant).await?;
     let (admin, user) = people(services, &vendor, &organisation).await?;
     connect(services, &vendor, &organisation).await?;
-    let small = generate(sandbox, WAITING_TENANT, 5, 1).await?;
-    let waiting = self::tenant(services, &staff, WAITING_TENANT).await?;
+    let small = generate(sandbox, PENDING_TENANT, 5, 1).await?;
+    let waiting = self::tenant(services, &staff, PENDING_TENANT).await?;
     let vendor = acting_for(services, vendor_key, waiting).await?;
     let invited = small["admin"]["address"].as_str().unwrap_or_default().to_owned();
     let connect = invite(services, &vendor, &invited).await?;
@@ -161,7 +166,7 @@ fn allowed<R: Rule>(caller: &Caller) -> Result<Allowed<R>, Error> {
 /// Creates the organisation at the sandbox, or finds the one that an interrupted earlier start created.
 async fn generate(sandbox: &Url, name: &str, users: usize, rooms: usize) -> Result<Value, Error> {
     let url = sandbox.join("/control/organisations").map_err(|error| Error::Dev(error.to_string()))?;
-    let answer = browser::client()?.send(http::Request::new(http::Method::GET, url)).await;
+    let answer = browser::local_client()?.send(http::Request::new(http::Method::GET, url)).await;
     let all: Vec<Value> = answer
         .map_err(|error| Error::Dev(format!("the sandbox does not answer: {error}")))?
         .json()
@@ -238,7 +243,7 @@ async fn connect(services: &Services, vendor: &Caller, organisation: &Value) -> 
             ("provider".to_owned(), "MICROSOFT_365".to_owned()),
             ("service_mailbox".to_owned(), mailbox),
         ];
-        let mut browser = Browser::new(browser::client()?, answers);
+        let mut browser = Browser::new(browser::local_client()?, answers);
         browser.complete_pages(&link).await.map_err(|error| Error::Dev(error.to_string()))?;
     }
     let deadline = tokio::time::Instant::now() + PATIENCE;

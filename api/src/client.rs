@@ -11,7 +11,7 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 /// The client's IP address: that of the connection's peer or, if the peer is a trusted proxy, the address that the
 /// proxy reports. The header is read backwards and only as far as trusted proxies wrote it, because the client may
 /// have forged the entries before them.
-pub(crate) fn address(request: &HttpRequest, proxies: &[IpNet]) -> Option<IpAddr> {
+pub(crate) fn client_address(request: &HttpRequest, proxies: &[IpNet]) -> Option<IpAddr> {
     let mut address = request.peer_addr()?.ip().to_canonical();
     let headers = request.headers().get_all(FORWARDED_FOR);
     let named: Vec<&str> =
@@ -53,7 +53,7 @@ mod tests {
         for value in forwarded {
             request = request.append_header((FORWARDED_FOR, *value));
         }
-        address(&request.to_http_request(), &proxies).unwrap().to_string()
+        client_address(&request.to_http_request(), &proxies).unwrap().to_string()
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use actix_web::http::StatusCode;
 use serde::Serialize;
-pub use services::Excess;
+pub use services::ExceededLimit;
 
 use crate::authenticate::AuthError;
 
@@ -93,7 +93,7 @@ pub enum Error {
     BadVariables(Vec<ValidationError>),
     /// A string exceeds the length limit of its type.
     #[error("A text is too long.")]
-    TextTooLong(ValidationError, Excess),
+    TextTooLong(ValidationError, ExceededLimit),
     /// A string contains a character that its type does not allow.
     #[error("A string contains a character that is not allowed.")]
     TextMalformed(ValidationError),
@@ -282,15 +282,15 @@ impl Error {
     }
 
     /// The exceeded limit and the actual amount; `None` for errors that do not concern a limit.
-    pub const fn exceeded_limit(&self) -> Option<Excess> {
+    pub const fn exceeded_limit(&self) -> Option<ExceededLimit> {
         match *self {
-            Self::LimitExceeded { limit, found, .. } => Some(Excess { limit, actual: found }),
-            Self::BodyTooLarge { limit, found } => Some(Excess { limit: limit as u64, actual: found }),
+            Self::LimitExceeded { limit, found, .. } => Some(ExceededLimit { limit, actual: found }),
+            Self::BodyTooLarge { limit, found } => Some(ExceededLimit { limit: limit as u64, actual: found }),
             Self::TooManyOperations { limit } => {
-                Some(Excess { limit: limit as u64, actual: limit as u64 + 1 })
+                Some(ExceededLimit { limit: limit as u64, actual: limit as u64 + 1 })
             }
             Self::AnswerTooLarge { limit, found } => {
-                Some(Excess { limit: limit as u64, actual: found as u64 })
+                Some(ExceededLimit { limit: limit as u64, actual: found as u64 })
             }
             Self::TextTooLong(_, excess) => Some(excess),
             _ => None,

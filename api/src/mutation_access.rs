@@ -36,14 +36,14 @@ impl MutationAccess {
     async fn check(&self) -> Result<(), Error> {
         let Credentials { authorization, tenant } = &self.credentials;
         let now = self.authenticate.authenticate(authorization.as_deref(), tenant.as_deref()).await?.caller;
-        let before = self.caller.get();
+        let before = self.caller.caller();
         if (now.kind(), now.tenant()) != (before.kind(), before.tenant()) {
             return Err(AuthError::Invalid.into());
         }
         if self.ends <= Instant::now() {
             return Err(Error::Timeout);
         }
-        self.caller.set(now);
+        self.caller.replace_caller(now);
         Ok(())
     }
 }

@@ -163,10 +163,10 @@ enum Place {
 
 impl OpenRequest {
     /// The body of the request if it may be closed in favour of another one; `None` for identified clients.
-    pub(crate) fn arriving_body(&self) -> Option<ArrivingBody> {
+    pub(crate) fn incoming_body(&self) -> Option<IncomingBody> {
         match &self.place {
             Place::Known(_) => None,
-            Place::Unidentified { number, gives_way } => Some(ArrivingBody {
+            Place::Unidentified { number, gives_way } => Some(IncomingBody {
                 requests: self.requests.clone(),
                 number: *number,
                 gives_way: gives_way.clone(),
@@ -200,13 +200,13 @@ impl OpenRequests {
 /// The incoming body of an unidentified client's request, whose reading ends if the request is closed; stored in the
 /// request's extensions.
 #[derive(Debug, Clone)]
-pub(crate) struct ArrivingBody {
+pub(crate) struct IncomingBody {
     requests: OpenRequests,
     number: u64,
     gives_way: CancellationToken,
 }
 
-impl ArrivingBody {
+impl IncomingBody {
     /// Waits for the body; `None` if the request is closed in favour of another one before the body has arrived.
     pub(crate) async fn read<T>(&self, body: impl Future<Output = T>) -> Option<T> {
         let read = self.gives_way.run_until_cancelled(body).await?;
@@ -232,13 +232,13 @@ mod tests {
     }
 
     fn has_to_give_way(request: &OpenRequest) -> bool {
-        let body = request.arriving_body().unwrap();
+        let body = request.incoming_body().unwrap();
         body.read(std::future::pending::<()>()).now_or_never() == Some(None)
     }
 
     fn execute(request: &OpenRequest) {
         assert_eq!(
-            request.arriving_body().unwrap().read(std::future::ready(())).now_or_never(),
+            request.incoming_body().unwrap().read(std::future::ready(())).now_or_never(),
             Some(Some(()))
         );
     }
@@ -276,7 +276,7 @@ mod tests {
         let strangers: Vec<_> = (0..4).map(|last| open(&requests, of(last)).unwrap()).collect();
         assert!(open(&requests, PermitHolder::Key(domain::Id::nil())).is_none(), "all places are taken");
         assert!(open(&requests, of(9)).is_none(), "each address has one");
-        assert!(held.iter().all(|request| request.arriving_body().is_none()));
+        assert!(held.iter().all(|request| request.incoming_body().is_none()));
         drop((held, strangers));
         assert_eq!(requests.inner().count(), 0);
     }

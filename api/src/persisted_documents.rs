@@ -78,7 +78,7 @@ impl PersistedDocuments {
 
     /// Replaces an id by its document. If only persisted documents are allowed, a request with any other document is
     /// refused.
-    pub(crate) fn resolve(&self, mut params: RequestParams) -> Result<RequestParams, Error> {
+    pub(crate) fn resolve_document(&self, mut params: RequestParams) -> Result<RequestParams, Error> {
         match params.document_id.take() {
             Some(id) => params.query.clone_from(self.texts.get(&id).ok_or(Error::DocumentUnknown)?),
             None if self.is_closed && !self.digests.contains(&digest(&params.query)) => {
@@ -121,9 +121,9 @@ mod tests {
             let documents = PersistedDocuments::from_manifest(manifest).unwrap();
             let digest = format!("{DIGEST}{}", hex(&digest("{ a }")));
             for id in ["a1", digest.as_str()] {
-                assert_eq!(documents.resolve(asking(Some(id), "")).unwrap().query, "{ a }", "{id}");
+                assert_eq!(documents.resolve_document(asking(Some(id), "")).unwrap().query, "{ a }", "{id}");
             }
-            assert_eq!(documents.resolve(asking(Some("b1"), "")), Err(Error::DocumentUnknown));
+            assert_eq!(documents.resolve_document(asking(Some("b1"), "")), Err(Error::DocumentUnknown));
         }
         for manifest in ["[]", "{\"a\":1}", "{\"operations\":[{\"id\":\"x\"}]}", ""] {
             assert!(PersistedDocuments::from_manifest(manifest.as_bytes()).is_err(), "{manifest}");
@@ -133,11 +133,14 @@ mod tests {
     #[test]
     fn texts_of_others_are_refused_only_where_that_is_asked_for() {
         let documents = PersistedDocuments::from_manifest(br#"{"a1":"{ a }"}"#).unwrap();
-        assert!(documents.resolve(asking(None, "{ b }")).is_ok());
+        assert!(documents.resolve_document(asking(None, "{ b }")).is_ok());
         let documents = documents.require_persisted(true);
-        assert_eq!(documents.resolve(asking(None, "{ b }")), Err(Error::DocumentRequired));
-        assert!(documents.resolve(asking(None, "{ a }")).is_ok(), "a known text is known without its id");
+        assert_eq!(documents.resolve_document(asking(None, "{ b }")), Err(Error::DocumentRequired));
+        assert!(
+            documents.resolve_document(asking(None, "{ a }")).is_ok(),
+            "a known text is known without its id"
+        );
         let none = PersistedDocuments::default().require_persisted(true);
-        assert_eq!(none.resolve(asking(None, "{ a }")), Err(Error::DocumentRequired));
+        assert_eq!(none.resolve_document(asking(None, "{ a }")), Err(Error::DocumentRequired));
     }
 }

@@ -100,12 +100,12 @@ impl CurrentCaller {
     }
 
     /// The caller with its current permissions.
-    pub fn get(&self) -> Arc<Caller> {
+    pub fn caller(&self) -> Arc<Caller> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Replaces the caller's permissions by its current ones.
-    pub(crate) fn set(&self, caller: Caller) {
+    pub(crate) fn replace_caller(&self, caller: Caller) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(caller);
     }
 }

@@ -209,7 +209,7 @@ impl State {
 
     /// IP address of the client that sent a request.
     pub(crate) fn client_address(&self, request: &HttpRequest) -> Option<IpAddr> {
-        client::address(request, &self.config.trusted_proxies)
+        client::client_address(request, &self.config.trusted_proxies)
     }
 
     /// Counts a connection of a client's IP address, unless the address has reached its limit. Connections of trusted

@@ -4,16 +4,16 @@ use domain::{Message, Reason, Zone};
 use messages::{Explanation, Language};
 
 /// The text of a message, with its times in UTC.
-pub(crate) fn sentence(message: &Message) -> String {
-    sentence_in(message, None)
+pub(crate) fn render_message(message: &Message) -> String {
+    render_message_in(message, None)
 }
 
 /// The text of a message, with its times in the reader's time zone if that is known, otherwise in UTC.
-pub(crate) fn sentence_in(message: &Message, zone: Option<&Zone>) -> String {
-    messages::sentence(message, Language::default(), zone)
+pub(crate) fn render_message_in(message: &Message, zone: Option<&Zone>) -> String {
+    messages::render_message(message, Language::default(), zone)
 }
 
 /// The text of a reason, with its times in the reader's time zone if that is known, otherwise in UTC.
-pub(crate) fn explanation(reason: &Reason, zone: Option<&Zone>) -> Explanation {
+pub(crate) fn render_reason(reason: &Reason, zone: Option<&Zone>) -> Explanation {
     messages::render(reason, Language::default(), zone)
 }

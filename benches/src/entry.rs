@@ -16,9 +16,9 @@ use crate::{Result, bench_workflows, node::Node};
 type Waiting = Mutex<Vec<(Id<ids::Run>, Id<ids::Tenant>)>>;
 
 /// Serves HTTP requests until the process is terminated.
-pub async fn serve(node: Node, port: u16, at_once: usize) -> Result<()> {
+pub async fn serve(node: Node, port: u16, max_concurrent_steps: usize) -> Result<()> {
     let waiting = web::Data::new(Waiting::default());
-    node.start(at_once);
+    node.start(max_concurrent_steps);
     let node = web::Data::new(node);
     let server = HttpServer::new(move || {
         App::new()
@@ -40,7 +40,7 @@ pub async fn serve(node: Node, port: u16, at_once: usize) -> Result<()> {
 async fn read_waiting(node: &Node) -> Result<Vec<(Id<ids::Run>, Id<ids::Tenant>)>> {
     let sql = "SELECT id, tenant_id FROM run WHERE status = 'WAITING' AND wait_signal = 'bell' LIMIT 20000";
     let statement = Statement::from_string(DatabaseBackend::Postgres, sql);
-    let rows = node.services.store.engine().query_all_raw(statement).await?;
+    let rows = node.services.store.engine_connection().query_all_raw(statement).await?;
     let mut runs = Vec::new();
     for row in rows {
         runs.push((row.try_get("", "id")?, row.try_get("", "tenant_id")?));

@@ -70,18 +70,21 @@ pub async fn bench(setup: &Setup, size: &BenchArgs) -> Result<()> {
 async fn round(setup: &Setup, size: &BenchArgs) -> Result<Round> {
     let mut round = Round::new();
     let many = if size.short { 20_000 } else { 100_000 };
-    let (added, drained) = lane::measure_redis(&setup.redis, many).await?;
+    let (added, drained) = lane::measure_redis_throughput(&setup.redis, many).await?;
     round.extend([(LIMIT_ADD, added), (LIMIT_DRAIN, drained)]);
     if size.includes("lane") {
         setup.create("lane").await?;
         let node = Node::new(&setup.database("lane"), &setup.redis, "lane", 10).await?;
-        let (pushed, drained) = lane::measure_lane(&node, many).await?;
+        let (pushed, drained) = lane::measure_lane_throughput(&node, many).await?;
         round.extend([(LANE_PUSH, pushed), (LANE_DRAIN, drained)]);
-        let times = if size.short { 100 } else { 500 };
-        round.insert(RAW_WAKE, load::percentile(&lane::measure_redis_wake(&setup.redis, times).await?, 50));
-        round.insert(LANE_WAKE, load::percentile(&lane::measure_lane_wake(&node, times).await?, 50));
+        let iterations = if size.short { 100 } else { 500 };
+        round.insert(
+            RAW_WAKE,
+            load::percentile(&lane::measure_redis_wake(&setup.redis, iterations).await?, 50),
+        );
+        round.insert(LANE_WAKE, load::percentile(&lane::measure_lane_wake(&node, iterations).await?, 50));
         node.start(AT_ONCE);
-        let took = step_wake(&node, times).await?;
+        let took = step_wake(&node, iterations).await?;
         round.insert(STEP_WAKE, load::percentile(&took, 50));
         round.insert(STEP_WAKE_99, load::percentile(&took, 99));
         node.stop().await;
@@ -119,9 +122,9 @@ async fn round(setup: &Setup, size: &BenchArgs) -> Result<Round> {
 
 /// Times from enqueuing a run, including the commit, to the start of its step on an idle node, in sorted
 /// microseconds.
-async fn step_wake(node: &Node, times: usize) -> Result<Vec<u64>> {
+async fn step_wake(node: &Node, iterations: usize) -> Result<Vec<u64>> {
     let mut took = Vec::new();
-    for _ in 0..times {
+    for _ in 0..iterations {
         tokio::time::sleep(Duration::from_millis(3)).await;
         let run = node.new_run("timed");
         let (id, began) = (run.id, Instant::now());

@@ -19,12 +19,12 @@ const GROUP: &str = "workers";
 type Entries = Option<Vec<(String, Vec<(String, Vec<Vec<u8>>)>)>>;
 
 /// The maximum throughput of Redis: entries added, and entries read, acknowledged and deleted, per second.
-pub async fn measure_redis(redis: &str, many: usize) -> Result<(f64, f64)> {
+pub async fn measure_redis_throughput(redis: &str, count: usize) -> Result<(f64, f64)> {
     let mut connection = connect(redis).await?;
     connection.del::<_, ()>(STREAM).await?;
     redis::cmd("XGROUP").arg(&["CREATE", STREAM, GROUP, "0", "MKSTREAM"]).exec_async(&mut connection).await?;
     let began = Instant::now();
-    for _ in 0..many / BATCH {
+    for _ in 0..count / BATCH {
         let mut pipe = redis::pipe();
         for _ in 0..BATCH {
             pipe.cmd("XADD")
@@ -38,7 +38,7 @@ pub async fn measure_redis(redis: &str, many: usize) -> Result<(f64, f64)> {
         }
         pipe.exec_async(&mut connection).await?;
     }
-    let added = many as f64 / began.elapsed().as_secs_f64();
+    let added = count as f64 / began.elapsed().as_secs_f64();
     let (mut read, mut last) = (0, Vec::<String>::new());
     let began = Instant::now();
     loop {
@@ -60,7 +60,7 @@ pub async fn measure_redis(redis: &str, many: usize) -> Result<(f64, f64)> {
         read += last.len();
     }
     let drained = read as f64 / began.elapsed().as_secs_f64();
-    if read != many / BATCH * BATCH || connection.xlen::<_, usize>(STREAM).await? != 0 {
+    if read != count / BATCH * BATCH || connection.xlen::<_, usize>(STREAM).await? != 0 {
         return Err("entries were lost".into());
     }
     Ok((added, drained))
@@ -72,40 +72,40 @@ async fn connect(redis: &str) -> Result<MultiplexedConnection> {
 }
 
 /// Hints pushed, and hints read and acknowledged, per second, for 64 tenants.
-pub async fn measure_lane(node: &Node, many: usize) -> Result<(f64, f64)> {
-    let hints = hints(node, many);
+pub async fn measure_lane_throughput(node: &Node, count: usize) -> Result<(f64, f64)> {
+    let hints = hints(node, count);
     let began = Instant::now();
     for hints in hints.chunks(BATCH) {
         node.services.queue.hints.push(hints).await?;
     }
-    let pushed = many as f64 / began.elapsed().as_secs_f64();
-    let mut seen = HashSet::with_capacity(many);
+    let pushed = count as f64 / began.elapsed().as_secs_f64();
+    let mut seen = HashSet::with_capacity(count);
     let began = Instant::now();
-    while seen.len() < many {
+    while seen.len() < count {
         let hints = node.services.queue.hints.next(BATCH, Duration::from_secs(5)).await?;
         if hints.is_empty() {
-            return Err(format!("{} of {many} hints came", seen.len()).into());
+            return Err(format!("{} of {count} hints came", seen.len()).into());
         }
         node.services.queue.hints.acknowledge(&hints).await?;
         seen.extend(hints.iter().map(|hint| hint.run));
     }
-    Ok((pushed, many as f64 / began.elapsed().as_secs_f64()))
+    Ok((pushed, count as f64 / began.elapsed().as_secs_f64()))
 }
 
-fn hints(node: &Node, many: usize) -> Vec<JobHint> {
+fn hints(node: &Node, count: usize) -> Vec<JobHint> {
     let tenants: Vec<Id<ids::Tenant>> = (0..64).map(|_| node.services.ids.make()).collect();
     let hint =
         |n: usize| JobHint { run: node.services.ids.make(), tenant: tenants[n % 64], lane: Lane::Bulk };
-    (0..many).map(hint).collect()
+    (0..count).map(hint).collect()
 }
 
 /// Delays from XADD to the return of a blocked XREADGROUP, in sorted microseconds.
-pub async fn measure_redis_wake(redis: &str, times: usize) -> Result<Vec<u64>> {
+pub async fn measure_redis_wake(redis: &str, iterations: usize) -> Result<Vec<u64>> {
     let (mut writer, mut reader) = (connect(redis).await?, connect(redis).await?);
     writer.del::<_, ()>(STREAM).await?;
     redis::cmd("XGROUP").arg(&["CREATE", STREAM, GROUP, "0", "MKSTREAM"]).exec_async(&mut writer).await?;
     let mut took = Vec::new();
-    for _ in 0..times {
+    for _ in 0..iterations {
         let read = async {
             let mut command = redis::cmd("XREADGROUP");
             command.arg(&["GROUP", GROUP, "node", "COUNT", "1", "BLOCK", "5000", "STREAMS", STREAM, ">"]);
@@ -132,10 +132,10 @@ pub async fn measure_redis_wake(redis: &str, times: usize) -> Result<Vec<u64>> {
 }
 
 /// Delays from a push to the return of a waiting reader, in sorted microseconds.
-pub async fn measure_lane_wake(node: &Node, times: usize) -> Result<Vec<u64>> {
+pub async fn measure_lane_wake(node: &Node, iterations: usize) -> Result<Vec<u64>> {
     let lane = &node.services.queue.hints;
     let mut took = Vec::new();
-    for hint in hints(node, times) {
+    for hint in hints(node, iterations) {
         let read = async {
             let hints = lane.next(1, Duration::from_secs(5)).await?;
             let at = Instant::now();

@@ -100,8 +100,8 @@ impl Node {
     }
 
     /// Starts the workers, which execute up to this number of steps concurrently.
-    pub fn start(&self, at_once: usize) {
-        self.engine.start(&self.tracker, &self.stop, at_once);
+    pub fn start(&self, max_concurrent_steps: usize) {
+        self.engine.start(&self.tracker, &self.stop, max_concurrent_steps);
     }
 
     /// Stops everything that was started.
@@ -190,7 +190,7 @@ impl Node {
             for heard in chunk {
                 match heard {
                     WatchEvent::Changed { subject, .. } => {
-                        runs.insert(subject.of());
+                        runs.insert(subject.with_kind());
                     }
                     WatchEvent::Lagged => runs.extend(self.waiting.lock().keys().copied()),
                 }
@@ -215,13 +215,13 @@ impl Node {
         }
         let sql = "SELECT id FROM run WHERE id = ANY($1) AND status = 'DONE'";
         let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [runs.into()]);
-        let rows = self.services.store.engine_by_key().query_all_raw(statement).await?;
+        let rows = self.services.store.engine_key_connection().query_all_raw(statement).await?;
         Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<std::result::Result<_, _>>()?)
     }
 }
 
 fn member(tenant: Id<ids::Tenant>) -> Result<Member> {
-    let kind = CallerKind::User(tenant.any().of());
+    let kind = CallerKind::User(tenant.any().with_kind());
     let permissions = StandardRole::Administrator.permissions();
     let caller = Caller::new(TrustedCode, kind, Some(tenant), permissions);
     Ok(caller.allow_member().map_err(|_| "an administrator may")?)

@@ -76,7 +76,7 @@ pub struct Args {
 
 /// The service account on a CalDAV server.
 #[derive(Debug, Clone)]
-pub struct TechnicalAccount {
+pub struct ServiceAccount {
     /// The server's URL.
     pub url: Url,
     /// The user name on the server.
@@ -87,12 +87,12 @@ pub struct TechnicalAccount {
 
 impl Args {
     /// The CalDAV account from the arguments; an error if CalDAV is selected without an account.
-    pub fn account(&self) -> Result<Option<TechnicalAccount>> {
+    pub fn account(&self) -> Result<Option<ServiceAccount>> {
         if self.provider != CalendarSystem::CalDav {
             return Ok(None);
         }
         match (self.calendar_url.clone(), self.calendar_user.clone(), self.calendar_password.clone()) {
-            (Some(url), Some(user), Some(password)) => Ok(Some(TechnicalAccount { url, user, password })),
+            (Some(url), Some(user), Some(password)) => Ok(Some(ServiceAccount { url, user, password })),
             _ => Err(Error::Options("CalDAV needs --calendar-url, --calendar-user and --calendar-password.")),
         }
     }

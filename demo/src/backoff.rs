@@ -38,7 +38,7 @@ impl Backoff {
 
 /// Result of a check for an expected event.
 #[derive(Debug)]
-pub enum Poll<T> {
+pub enum PollResult<T> {
     /// The event happened.
     Done(T),
     /// The event has not happened yet; describes the current state.
@@ -49,16 +49,16 @@ pub enum Poll<T> {
 pub async fn poll_until<T>(
     what: &str,
     limit: Duration,
-    mut look: impl AsyncFnMut() -> Result<Poll<T>>,
+    mut look: impl AsyncFnMut() -> Result<PollResult<T>>,
 ) -> Result<T> {
     let since = Instant::now();
     loop {
         match look().await? {
-            Poll::Done(value) => return Ok(value),
-            Poll::NotYet(last) if since.elapsed() > limit => {
+            PollResult::Done(value) => return Ok(value),
+            PollResult::NotYet(last) if since.elapsed() > limit => {
                 return Err(Error::TooLate { what: what.to_owned(), seconds: limit.as_secs(), last });
             }
-            Poll::NotYet(_) => tokio::time::sleep(POLL_INTERVAL).await,
+            PollResult::NotYet(_) => tokio::time::sleep(POLL_INTERVAL).await,
         }
     }
 }
@@ -72,14 +72,15 @@ mod tests {
         let mut looks = 0;
         let seen = poll_until("it", Duration::from_mins(1), async || {
             looks += 1;
-            Ok(if looks == 3 { Poll::Done(looks) } else { Poll::NotYet("no".to_owned()) })
+            Ok(if looks == 3 { PollResult::Done(looks) } else { PollResult::NotYet("no".to_owned()) })
         });
         assert_eq!(seen.await.unwrap(), 3);
     }
 
     #[tokio::test]
     async fn what_never_happens_is_told_with_the_last_answer() {
-        let never = poll_until("it", Duration::ZERO, async || Ok(Poll::<()>::NotYet("FAILING".to_owned())));
+        let never =
+            poll_until("it", Duration::ZERO, async || Ok(PollResult::<()>::NotYet("FAILING".to_owned())));
         let error = never.await.unwrap_err();
         assert!(error.to_string().contains("FAILING"), "{error}");
     }

@@ -41,7 +41,7 @@ impl GraphQlClient {
     }
 
     /// Sets the tenant that later requests access.
-    pub fn act_for(&mut self, tenant: &str) {
+    pub fn set_tenant(&mut self, tenant: &str) {
         self.tenant = Some(tenant.to_owned());
     }
 
@@ -131,7 +131,7 @@ fn is_in_progress(code: &str) -> bool {
 }
 
 /// A string in a response; an error if it is absent.
-pub fn text_at<'a>(value: &'a Value, pointer: &str) -> Result<&'a str> {
+pub fn string_at<'a>(value: &'a Value, pointer: &str) -> Result<&'a str> {
     let found = value.pointer(pointer).and_then(Value::as_str);
     found.ok_or_else(|| unexpected(format!("the answer has no text at {pointer}: {value}")))
 }
@@ -169,6 +169,6 @@ mod tests {
             json!({ "setFeature": { "tenant": null, "userErrors": [{ "code": "NO", "message": "No." }] } });
         assert_eq!(mutation_payload(refused).unwrap_err().code(), "NO");
         let done = json!({ "setFeature": { "tenant": { "id": "ten_1" }, "userErrors": [] } });
-        assert_eq!(text_at(&mutation_payload(done).unwrap(), "/tenant/id").unwrap(), "ten_1");
+        assert_eq!(string_at(&mutation_payload(done).unwrap(), "/tenant/id").unwrap(), "ten_1");
     }
 }

@@ -15,11 +15,11 @@ mod graph;
 pub mod plan;
 mod report;
 mod sandbox;
-#[cfg(test)]
-mod scripted;
 mod server;
 mod state;
 mod steps;
+#[cfg(test)]
+mod test_server;
 mod wire;
 
 use std::{io::Write as _, process::ExitCode, time::Instant};
@@ -32,7 +32,7 @@ pub use server::{Launch, LaunchedServer, ServerOptions};
 use self::{
     error::Result,
     plan::{CalendarSystem, Step},
-    report::{Report, Verdict},
+    report::{Report, StepResult},
     server::DemoServer,
     state::State,
 };
@@ -96,7 +96,7 @@ impl Demo {
         match work(self).await {
             Ok(note) => self.finish(step, note, since),
             Err(error) => {
-                self.report.record(step, Verdict::Failed(error.to_string()), since.elapsed());
+                self.report.record(step, StepResult::Failed(error.to_string()), since.elapsed());
                 Err(error)
             }
         }
@@ -104,9 +104,9 @@ impl Demo {
 
     /// Whether a step can be skipped; records a step that the calendar system does not support.
     fn is_settled(&mut self, step: Step) -> bool {
-        let verdict = match (step.missing_reason(self.system), self.state.recorded_result(step)) {
-            (Some(why), _) => Verdict::NotApplicable(why),
-            (None, Some(note)) => Verdict::Done(format!("{note} (by an earlier run)")),
+        let verdict = match (step.unsupported_reason(self.system), self.state.recorded_result(step)) {
+            (Some(why), _) => StepResult::NotApplicable(why),
+            (None, Some(note)) => StepResult::Done(format!("{note} (by an earlier run)")),
             (None, None) => return false,
         };
         self.report.record(step, verdict, std::time::Duration::ZERO);
@@ -115,7 +115,7 @@ impl Demo {
 
     fn finish(&mut self, step: Step, note: String, since: Instant) -> Result<()> {
         self.state.record_result(step, &note)?;
-        self.report.record(step, Verdict::Done(note), since.elapsed());
+        self.report.record(step, StepResult::Done(note), since.elapsed());
         Ok(())
     }
 

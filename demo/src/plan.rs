@@ -89,7 +89,7 @@ steps! {
 
 impl Step {
     /// Why a calendar system does not support this step; `None` if it does.
-    pub const fn missing_reason(self, system: CalendarSystem) -> Option<&'static str> {
+    pub const fn unsupported_reason(self, system: CalendarSystem) -> Option<&'static str> {
         match (system, self) {
             (CalendarSystem::CalDav, Self::SignIn | Self::Consent) => {
                 Some("CalDAV has no consent pages: credentials are typed")
@@ -116,7 +116,7 @@ mod tests {
     fn missing(system: CalendarSystem) -> Vec<&'static str> {
         Step::ALL
             .iter()
-            .filter(|step| step.missing_reason(system).is_some())
+            .filter(|step| step.unsupported_reason(system).is_some())
             .map(|step| step.name())
             .collect()
     }

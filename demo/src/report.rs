@@ -18,7 +18,7 @@ const NARROWEST: u16 = 80;
 
 /// Outcome of one step of the demo.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum StepResult {
     /// The step succeeded; describes what was observed.
     Done(String),
     /// The calendar system does not support the step; gives the reason.
@@ -29,7 +29,7 @@ pub enum Verdict {
     NotReached,
 }
 
-impl Verdict {
+impl StepResult {
     const fn word(&self) -> &'static str {
         match self {
             Self::Done(_) => "done",
@@ -52,7 +52,7 @@ impl Verdict {
 #[derive(Debug)]
 pub struct Report {
     system: CalendarSystem,
-    rows: Vec<(Step, Verdict, Duration)>,
+    rows: Vec<(Step, StepResult, Duration)>,
     bars: MultiProgress,
     whole: ProgressBar,
     since: Instant,
@@ -96,7 +96,7 @@ impl Report {
     }
 
     /// Records the result of a step.
-    pub fn record(&mut self, step: Step, verdict: Verdict, took: Duration) {
+    pub fn record(&mut self, step: Step, verdict: StepResult, took: Duration) {
         let line = format!("{:<14} {} {}", verdict.word(), step.title(), shown(verdict.note()));
         self.print_line(line.trim_end());
         self.rows.push((step, verdict, took));
@@ -107,7 +107,7 @@ impl Report {
     pub fn finish(&mut self) {
         for step in Step::ALL {
             if self.rows.iter().all(|(known, ..)| known != step) {
-                self.rows.push((*step, Verdict::NotReached, Duration::ZERO));
+                self.rows.push((*step, StepResult::NotReached, Duration::ZERO));
             }
         }
         self.rows.sort_by_key(|(step, ..)| *step);
@@ -116,7 +116,8 @@ impl Report {
 
     /// Whether every step succeeded or is not supported by the calendar system.
     pub fn all_succeeded(&self) -> bool {
-        let good = |verdict: &Verdict| matches!(verdict, Verdict::Done(_) | Verdict::NotApplicable(_));
+        let good =
+            |verdict: &StepResult| matches!(verdict, StepResult::Done(_) | StepResult::NotApplicable(_));
         self.rows.len() == Step::ALL.len() && self.rows.iter().all(|(_, verdict, _)| good(verdict))
     }
 
@@ -130,12 +131,12 @@ impl Report {
         table.load_style(UTF8_FULL_CONDENSED).set_header(["", "Step", "Verdict", "Time", "What was seen"]);
         for (index, (step, verdict, took)) in self.rows.iter().enumerate() {
             let color = match verdict {
-                Verdict::Done(_) => Color::Green,
-                Verdict::NotApplicable(_) => Color::DarkGrey,
-                Verdict::Failed(_) | Verdict::NotReached => Color::Red,
+                StepResult::Done(_) => Color::Green,
+                StepResult::NotApplicable(_) => Color::DarkGrey,
+                StepResult::Failed(_) | StepResult::NotReached => Color::Red,
             };
             let time = match verdict {
-                Verdict::Done(_) | Verdict::Failed(_) => format!("{:.2} s", took.as_secs_f64()),
+                StepResult::Done(_) | StepResult::Failed(_) => format!("{:.2} s", took.as_secs_f64()),
                 _ => String::new(),
             };
             table.add_row([
@@ -151,7 +152,7 @@ impl Report {
     }
 
     /// The results as JSON for programs, including the created objects.
-    pub fn to_json(&self, made: &Value) -> Value {
+    pub fn to_json(&self, created: &Value) -> Value {
         let steps = self.rows.iter().map(|(step, verdict, took)| {
             json!({
                 "step": step.name(),
@@ -164,7 +165,7 @@ impl Report {
             "ok": self.all_succeeded(),
             "provider": self.system.api_name(),
             "steps": steps.collect::<Vec<_>>(),
-            "made": made,
+            "made": created,
         })
     }
 }
@@ -177,15 +178,15 @@ fn shown(note: &str) -> String {
 mod tests {
     use super::*;
 
-    fn report(last: &Verdict) -> Report {
+    fn report(last: &StepResult) -> Report {
         let mut report = Report::begin(CalendarSystem::CalDav);
         for step in Step::ALL {
-            let verdict = match step.missing_reason(CalendarSystem::CalDav) {
-                Some(why) => Verdict::NotApplicable(why),
+            let verdict = match step.unsupported_reason(CalendarSystem::CalDav) {
+                Some(why) => StepResult::NotApplicable(why),
                 None if *step == Step::ActiveAgain => last.clone(),
-                None => Verdict::Done(String::new()),
+                None => StepResult::Done(String::new()),
             };
-            if verdict != Verdict::NotReached {
+            if verdict != StepResult::NotReached {
                 report.record(*step, verdict, Duration::from_millis(5));
             }
         }
@@ -195,14 +196,14 @@ mod tests {
 
     #[test]
     fn it_is_fine_only_when_every_step_is() {
-        assert!(report(&Verdict::Done("ACTIVE".to_owned())).all_succeeded());
-        assert!(!report(&Verdict::Failed("FAILING".to_owned())).all_succeeded());
-        assert!(!report(&Verdict::NotReached).all_succeeded());
+        assert!(report(&StepResult::Done("ACTIVE".to_owned())).all_succeeded());
+        assert!(!report(&StepResult::Failed("FAILING".to_owned())).all_succeeded());
+        assert!(!report(&StepResult::NotReached).all_succeeded());
     }
 
     #[test]
     fn the_summary_names_every_step_and_its_verdict() {
-        let report = report(&Verdict::Failed("it stays FAILING".to_owned()));
+        let report = report(&StepResult::Failed("it stays FAILING".to_owned()));
         let (table, json) = (report.table(), report.to_json(&json!({ "tenant": "ten_1" })));
         for step in Step::ALL {
             assert!(table.contains(step.title()), "{}", step.title());

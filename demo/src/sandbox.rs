@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{
     error::{Result, ensure, unexpected},
-    graph::text_at,
+    graph::string_at,
     plan::CalendarSystem,
     wire,
 };
@@ -48,7 +48,7 @@ impl SandboxClient {
         let all = self.get("organisations").await?;
         let known = all.as_array().into_iter().flatten().find(|one| one["domain"] == domain.as_str());
         if let Some(known) = known {
-            return Ok(text_at(known, "/id")?.to_owned());
+            return Ok(string_at(known, "/id")?.to_owned());
         }
         let order = json!({
             "name": format!("Organisation {name}"),
@@ -59,7 +59,7 @@ impl SandboxClient {
             "resource_calendars": system == CalendarSystem::GoogleWorkspace,
         });
         let made = self.post("organisations/generate", &order).await?;
-        Ok(text_at(&made, "/id")?.to_owned())
+        Ok(string_at(&made, "/id")?.to_owned())
     }
 
     /// The organisation with its people, rooms and consents.
@@ -74,16 +74,16 @@ impl SandboxClient {
     }
 
     /// The URL of the sandbox, without `/control`.
-    pub const fn base(&self) -> &Url {
+    pub const fn base_url(&self) -> &Url {
         &self.base
     }
 
     /// Creates a service account on the organisation's Exchange server, or changes the existing account's password.
     /// Returns its user name.
-    pub async fn set_technical_account(&self, organisation: &str, password: &str) -> Result<String> {
+    pub async fn set_exchange_account(&self, organisation: &str, password: &str) -> Result<String> {
         let path = format!("organisations/{organisation}/technical-account");
         let made = self.post(&path, &json!({ "password": password })).await?;
-        Ok(text_at(&made, "/user")?.to_owned())
+        Ok(string_at(&made, "/user")?.to_owned())
     }
 
     /// Revokes every consent of the organisation. Returns their number.
@@ -103,7 +103,7 @@ impl SandboxClient {
     pub async fn create_service_account(&self, organisation: &str, name: &str) -> Result<String> {
         let key = self.post("google/service-accounts", &json!({ "name": name })).await?;
         let path = format!("organisations/{organisation}/google/delegations");
-        let order = json!({ "client_id": text_at(&key, "/client_id")?, "scopes": SCOPES });
+        let order = json!({ "client_id": string_at(&key, "/client_id")?, "scopes": SCOPES });
         self.post(&path, &order).await?;
         Ok(key.to_string())
     }

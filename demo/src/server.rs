@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{
     Args, Demo,
-    args::TechnicalAccount,
+    args::ServiceAccount,
     browser,
     dav::{AccessControl, DavClient},
     error::{Error, Result, unexpected},
@@ -66,7 +66,7 @@ pub struct DemoServer {
     graphql: Url,
     key: String,
     sandbox: Option<Url>,
-    account: Option<TechnicalAccount>,
+    account: Option<ServiceAccount>,
     own: Option<(LaunchedServer, TempDir)>,
 }
 
@@ -109,7 +109,7 @@ impl DemoServer {
         let sandbox = self.sandbox.clone().filter(|_| args.provider != CalendarSystem::CalDav);
         let mut graph = GraphQlClient::new(self.client.clone(), self.graphql.clone(), self.key.clone());
         if let Some(tenant) = &state.made.tenant {
-            graph.act_for(tenant);
+            graph.set_tenant(tenant);
         }
         let mut demo = Demo {
             graph,

@@ -185,8 +185,8 @@ impl Bitmap {
     }
 
     /// The grid cells of a time range; they may lie outside the bitmap's window.
-    pub(crate) fn cells(&self, stretch: MicrosRange) -> CellRange {
-        let (from, to) = (stretch.from - self.start_micros, stretch.to - self.start_micros);
+    pub(crate) fn cells(&self, range: MicrosRange) -> CellRange {
+        let (from, to) = (range.from - self.start_micros, range.to - self.start_micros);
         // A constant divisor is some times faster, and this is what a search spends its time on.
         let divide = |micros: i64| match self.grid_minutes {
             GRID_MINUTES => parts(micros, grid_micros(GRID_MINUTES)),

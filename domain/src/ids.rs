@@ -132,7 +132,7 @@ impl AnyId {
     }
 
     /// Converts the id to one of kind `K` without checking it.
-    pub const fn of<K: IdKind>(self) -> Id<K> {
+    pub const fn with_kind<K: IdKind>(self) -> Id<K> {
         Id::from_uuid(self.0)
     }
 }

@@ -70,7 +70,7 @@ pub struct Nested(Message);
 
 /// The declaration of a message in its crate; a test compares the declarations with the message catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Declaration {
+pub struct MessageDeclaration {
     /// The id in the catalogue.
     pub id: &'static str,
     /// Names of the arguments, each with the name of its type: `Text`, `Number`, `Moment` or `Nested`.
@@ -228,8 +228,8 @@ macro_rules! messages {
         )*
 
         /// Every message of this crate.
-        pub const ALL: &[$crate::message::Declaration] = &[
-            $($crate::message::Declaration {
+        pub const ALL: &[$crate::message::MessageDeclaration] = &[
+            $($crate::message::MessageDeclaration {
                 id: id::$name,
                 args: &[$((stringify!($arg), stringify!($kind))),*],
             }),*
@@ -286,10 +286,10 @@ mod tests {
     #[test]
     fn every_message_is_listed_with_its_arguments() {
         let args = &[("name", "Text"), ("count", "Number"), ("since", "Moment"), ("cause", "Nested")];
-        let bare = |id| Declaration { id, args: &[] };
+        let bare = |id| MessageDeclaration { id, args: &[] };
         assert_eq!(
             messages::ALL,
-            [bare("plain"), Declaration { id: "of-everything", args }, bare("retired")]
+            [bare("plain"), MessageDeclaration { id: "of-everything", args }, bare("retired")]
         );
     }
 

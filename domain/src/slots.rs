@@ -7,8 +7,8 @@
 //!
 //! The search fails closed: time that a participant's bitmap does not cover is not offered.
 
+mod combined_calendar;
 mod hours;
-mod layer;
 #[cfg(test)]
 mod tests;
 
@@ -18,8 +18,8 @@ use chrono::Duration;
 
 pub use self::hours::{WeeklySpan, WorkingHours};
 use self::{
+    combined_calendar::{AvailabilityVerdict, CombinedCalendar},
     hours::intersect,
-    layer::{Layer, LayerVerdict},
 };
 use crate::{
     bitmap::{Bitmap, GRID_MINUTES, MicrosRange},
@@ -169,8 +169,8 @@ impl Query {
 
 /// The slots, in order, at which all required participants and one member of each group are free.
 pub fn find<'a, K>(query: &Query, who: &'a Participants<K>) -> Vec<Slot<'a, K>> {
-    let required = Layer::combine(query, who.required.iter().collect());
-    let groups = Layer::for_groups(query, who);
+    let required = CombinedCalendar::combine(query, who.required.iter().collect());
+    let groups = CombinedCalendar::for_groups(query, who);
     let (pace, mut slots) = (QueryLengths::of(query), Vec::new());
     for open in query.open().into_iter().map(MicrosRange::from) {
         let mut start = pace.candidate(open.from);
@@ -178,8 +178,8 @@ pub fn find<'a, K>(query: &Query, who: &'a Participants<K>) -> Vec<Slot<'a, K>> 
             let next = start + pace.step;
             let needed = pace.needed(start);
             start = match required.check(needed) {
-                LayerVerdict::Taken(from) => pace.candidate(from + pace.before + 1).max(next),
-                LayerVerdict::Free => {
+                AvailabilityVerdict::Taken(from) => pace.candidate(from + pace.before + 1).max(next),
+                AvailabilityVerdict::Free => {
                     slots.extend(choose(&groups, needed).map(|free| Slot { range: pace.slot(start), free }));
                     next
                 }
@@ -251,11 +251,11 @@ pub fn explain_refusal<'a, K>(
 }
 
 /// The free members of each group; `None` if a group has none.
-fn choose<'a, K>(groups: &[Vec<Layer<'a, K>>], needed: MicrosRange) -> Option<Vec<Vec<&'a K>>> {
-    let free = |group: &Vec<Layer<'a, K>>| -> Option<Vec<&'a K>> {
+fn choose<'a, K>(groups: &[Vec<CombinedCalendar<'a, K>>], needed: MicrosRange) -> Option<Vec<Vec<&'a K>>> {
+    let free = |group: &Vec<CombinedCalendar<'a, K>>| -> Option<Vec<&'a K>> {
         let free: Vec<&K> = group
             .iter()
-            .filter(|layer| matches!(layer.check(needed), LayerVerdict::Free))
+            .filter(|layer| matches!(layer.check(needed), AvailabilityVerdict::Free))
             .flat_map(|layer| layer.members.iter().map(|member| &member.key))
             .collect();
         (!free.is_empty()).then_some(free)
@@ -266,14 +266,14 @@ fn choose<'a, K>(groups: &[Vec<Layer<'a, K>>], needed: MicrosRange) -> Option<Ve
 /// Evaluates every participant separately to determine who is not available.
 struct PerParticipant<'a, 'q, K> {
     query: &'q Query,
-    required: Vec<Layer<'a, K>>,
-    groups: Vec<Vec<Layer<'a, K>>>,
+    required: Vec<CombinedCalendar<'a, K>>,
+    groups: Vec<Vec<CombinedCalendar<'a, K>>>,
 }
 
 impl<'a, 'q, K> PerParticipant<'a, 'q, K> {
     fn of(query: &'q Query, who: &'a Participants<K>) -> Self {
-        let required = who.required.iter().map(|one| Layer::combine(query, vec![one])).collect();
-        Self { query, required, groups: Layer::for_groups(query, who) }
+        let required = who.required.iter().map(|one| CombinedCalendar::combine(query, vec![one])).collect();
+        Self { query, required, groups: CombinedCalendar::for_groups(query, who) }
     }
 
     fn explain(&self, range: TimeRange) -> Vec<Obstacle<'a, K>> {

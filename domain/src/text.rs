@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 /// Whether a text may have several lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub enum LineMode {
     /// One line: no tabs and no line breaks.
     Line,
     /// Several lines: tabs and line breaks are allowed.
@@ -20,7 +20,7 @@ pub enum Shape {
 
 /// Why a text input is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum TextFault {
     /// The text has more characters than are allowed.
     #[error("it has {found} characters; {limit} are allowed")]
     TooLong {
@@ -41,59 +41,59 @@ pub enum Fault {
 }
 
 /// Refuses text that [`check`] refuses, and text that hides its content from the reader.
-pub fn check_visible(text: &str, shape: Shape, limit: usize) -> Result<(), Fault> {
+pub fn check_visible(text: &str, shape: LineMode, limit: usize) -> Result<(), TextFault> {
     check(text, shape, limit)?;
     legible::check(text)
 }
 
-/// Refuses text of more than `limit` characters, or with a character that its [`Shape`] forbids.
-pub fn check(text: &str, shape: Shape, limit: usize) -> Result<(), Fault> {
+/// Refuses text of more than `limit` characters, or with a character that its [`LineMode`] forbids.
+pub fn check(text: &str, shape: LineMode, limit: usize) -> Result<(), TextFault> {
     // No character takes less than a byte, so most texts need not be counted.
     if text.len() > limit {
         let found = text.chars().count();
         if found > limit {
-            return Err(Fault::TooLong { found, limit });
+            return Err(TextFault::TooLong { found, limit });
         }
     }
     match text.chars().find(|char| !is_allowed(*char, shape)) {
-        Some(char) => Err(Fault::Character(char)),
+        Some(char) => Err(TextFault::Character(char)),
         None => Ok(()),
     }
 }
 
-/// Cleans one-line text to at most `longest` bytes: line breaks and tabs become spaces, other forbidden
+/// Cleans one-line text to at most `max_bytes` bytes: line breaks and tabs become spaces, other forbidden
 /// characters are removed.
-pub fn clean_line(text: String, longest: usize) -> String {
-    if check(&text, Shape::Line, usize::MAX).is_ok() {
-        return cut(text, longest);
+pub fn clean_line(text: String, max_bytes: usize) -> String {
+    if check(&text, LineMode::Line, usize::MAX).is_ok() {
+        return cut(text, max_bytes);
     }
     let spaced = text.chars().map(|char| if is_break(char) { ' ' } else { char });
-    cut(spaced.filter(|char| is_allowed(*char, Shape::Line)).collect(), longest)
+    cut(spaced.filter(|char| is_allowed(*char, LineMode::Line)).collect(), max_bytes)
 }
 
-/// Cleans text of any number of lines to at most `longest` bytes: line breaks become `\n`, other forbidden characters
+/// Cleans text of any number of lines to at most `max_bytes` bytes: line breaks become `\n`, other forbidden characters
 /// are removed.
-pub fn clean_lines(text: String, longest: usize) -> String {
-    if !text.contains('\r') && check(&text, Shape::Lines, usize::MAX).is_ok() {
-        return cut(text, longest);
+pub fn clean_lines(text: String, max_bytes: usize) -> String {
+    if !text.contains('\r') && check(&text, LineMode::Lines, usize::MAX).is_ok() {
+        return cut(text, max_bytes);
     }
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    cut(text.chars().filter(|char| is_allowed(*char, Shape::Lines)).collect(), longest)
+    cut(text.chars().filter(|char| is_allowed(*char, LineMode::Lines)).collect(), max_bytes)
 }
 
-/// Cleans an identifier, such as an email address, to at most `longest` bytes. A forbidden character becomes U+FFFD
+/// Cleans an identifier, such as an email address, to at most `max_bytes` bytes. A forbidden character becomes U+FFFD
 /// instead of being removed: one person's address must not become equal to another's.
-pub fn clean_identifier(text: String, longest: usize) -> String {
-    let fits = text.len() <= longest;
-    if fits && check(&text, Shape::Line, usize::MAX).is_ok() {
+pub fn clean_identifier(text: String, max_bytes: usize) -> String {
+    let fits = text.len() <= max_bytes;
+    if fits && check(&text, LineMode::Line, usize::MAX).is_ok() {
         return text;
     }
-    let replaced = |char| if is_allowed(char, Shape::Line) { char } else { char::REPLACEMENT_CHARACTER };
+    let replaced = |char| if is_allowed(char, LineMode::Line) { char } else { char::REPLACEMENT_CHARACTER };
     let text: String = text.chars().map(replaced).collect();
-    if text.len() <= longest {
+    if text.len() <= max_bytes {
         return text;
     }
-    let mut text = cut(text, longest.saturating_sub(char::REPLACEMENT_CHARACTER.len_utf8()));
+    let mut text = cut(text, max_bytes.saturating_sub(char::REPLACEMENT_CHARACTER.len_utf8()));
     text.push(char::REPLACEMENT_CHARACTER);
     text
 }
@@ -104,12 +104,12 @@ const ESCAPED: &str = "esc:";
 /// Escapes a token, such as a provider's id or cursor, so that it can be stored and later returned to its issuer
 /// unchanged; [`unescape_token`] restores it. Nearly every token needs no escaping.
 pub fn escape_token(token: String) -> String {
-    if !token.starts_with(ESCAPED) && check(&token, Shape::Line, usize::MAX).is_ok() {
+    if !token.starts_with(ESCAPED) && check(&token, LineMode::Line, usize::MAX).is_ok() {
         return token;
     }
     let mut escaped = String::from(ESCAPED);
     for char in token.chars() {
-        if char != '%' && is_allowed(char, Shape::Line) {
+        if char != '%' && is_allowed(char, LineMode::Line) {
             escaped.push(char);
             continue;
         }
@@ -137,15 +137,15 @@ pub fn unescape_token(token: &str) -> Cow<'_, str> {
     original.into()
 }
 
-/// Truncates the text at a character boundary to at most `longest` bytes.
-fn cut(mut text: String, longest: usize) -> String {
-    text.truncate(text.floor_char_boundary(longest));
+/// Truncates the text at a character boundary to at most `max_bytes` bytes.
+fn cut(mut text: String, max_bytes: usize) -> String {
+    text.truncate(text.floor_char_boundary(max_bytes));
     text
 }
 
-fn is_allowed(char: char, shape: Shape) -> bool {
+fn is_allowed(char: char, shape: LineMode) -> bool {
     match char {
-        '\t' | '\n' | '\r' | '\u{2028}' | '\u{2029}' => shape == Shape::Lines,
+        '\t' | '\n' | '\r' | '\u{2028}' | '\u{2029}' => shape == LineMode::Lines,
         char => !char.is_control() && !is_noncharacter(char),
     }
 }
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn what_people_write_stays_as_it_is() {
         for text in WRITTEN {
-            assert_eq!(check_visible(text, Shape::Line, 100), Ok(()), "{text:?}");
+            assert_eq!(check_visible(text, LineMode::Line, 100), Ok(()), "{text:?}");
             assert_eq!(clean_line((*text).to_owned(), 100), *text);
             assert_eq!(clean_lines((*text).to_owned(), 100), *text);
             assert_eq!(clean_identifier((*text).to_owned(), 100), *text);
@@ -194,8 +194,8 @@ mod tests {
     #[test]
     fn what_a_provider_hides_is_read_all_the_same() {
         for text in ["\u{202E}gnitaert", "\u{200B}", "Room\u{E0041}"] {
-            assert!(check_visible(text, Shape::Line, 100).is_err(), "{text:?}");
-            assert_eq!(check(text, Shape::Line, 100), Ok(()), "{text:?}");
+            assert!(check_visible(text, LineMode::Line, 100).is_err(), "{text:?}");
+            assert_eq!(check(text, LineMode::Line, 100), Ok(()), "{text:?}");
             assert_eq!(clean_line(text.to_owned(), 100), text);
         }
     }
@@ -231,12 +231,12 @@ mod tests {
 
     #[test]
     fn a_refusal_says_how_long_or_which_character() {
-        let said = |text: &str| check(text, Shape::Line, 3).unwrap_err().to_string();
+        let said = |text: &str| check(text, LineMode::Line, 3).unwrap_err().to_string();
         assert_eq!(said("äöüß"), "it has 4 characters; 3 are allowed");
         assert_eq!(said("a\0"), "it has the character U+0000, which is not allowed here");
-        assert_eq!(check("äöü", Shape::Line, 3), Ok(()), "characters are counted, not bytes");
-        assert_eq!(check("a\n", Shape::Line, 3), Err(Fault::Character('\n')));
-        assert_eq!(check("a\n", Shape::Lines, 3), Ok(()));
+        assert_eq!(check("äöü", LineMode::Line, 3), Ok(()), "characters are counted, not bytes");
+        assert_eq!(check("a\n", LineMode::Line, 3), Err(TextFault::Character('\n')));
+        assert_eq!(check("a\n", LineMode::Lines, 3), Ok(()));
     }
 
     #[test]
@@ -250,22 +250,22 @@ mod tests {
         #[test]
         fn every_token_comes_back_and_two_tokens_never_become_one(a in any_text(), b in any_text()) {
             let (left, right) = (escape_token(a.clone()), escape_token(b.clone()));
-            prop_assert_eq!(check(&left, Shape::Line, usize::MAX), Ok(()));
+            prop_assert_eq!(check(&left, LineMode::Line, usize::MAX), Ok(()));
             prop_assert_eq!(unescape_token(&left), a.as_str());
             prop_assert_eq!(left == right, a == b);
         }
 
         #[test]
-        fn what_was_cleaned_passes_and_is_cleaned_once(text in any_text(), longest in 3..40_usize) {
+        fn what_was_cleaned_passes_and_is_cleaned_once(text in any_text(), max_bytes in 3..40_usize) {
             for (clean, shape) in [
-                (clean_line as fn(String, usize) -> String, Shape::Line),
-                (clean_lines, Shape::Lines),
-                (clean_identifier, Shape::Line),
+                (clean_line as fn(String, usize) -> String, LineMode::Line),
+                (clean_lines, LineMode::Lines),
+                (clean_identifier, LineMode::Line),
             ] {
-                let once = clean(text.clone(), longest);
-                prop_assert_eq!(check(&once, shape, longest), Ok(()));
-                prop_assert!(once.len() <= longest);
-                prop_assert_eq!(clean(once.clone(), longest), once);
+                let once = clean(text.clone(), max_bytes);
+                prop_assert_eq!(check(&once, shape, max_bytes), Ok(()));
+                prop_assert!(once.len() <= max_bytes);
+                prop_assert_eq!(clean(once.clone(), max_bytes), once);
             }
         }
     }

@@ -25,7 +25,7 @@ impl Zone {
     pub const UTC: Self = Self(TimeZone::UTC);
 
     /// The zone with an IANA name, in any letter case; `None` for any other string.
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         database().get(name).ok().map(Self)
     }
 
@@ -43,7 +43,7 @@ impl Zone {
 
     /// The first and the last instant at which the clock shows a local time. If the clock skips the local time, both
     /// are the instant of the clock change.
-    pub fn instants(&self, local: NaiveDateTime) -> Option<(Timestamp, Timestamp)> {
+    pub fn instant_range(&self, local: NaiveDateTime) -> Option<(Timestamp, Timestamp)> {
         let ambiguous = self.0.to_ambiguous_timestamp(civil(local)?);
         match ambiguous.offset() {
             AmbiguousOffset::Unambiguous { .. } => from_jiff(ambiguous.compatible().ok()?).map(|at| (at, at)),
@@ -87,7 +87,7 @@ impl FromStr for Zone {
     type Err = UnknownZone;
 
     fn from_str(name: &str) -> Result<Self, UnknownZone> {
-        Self::named(name).ok_or_else(|| UnknownZone(name.to_owned()))
+        Self::from_name(name).ok_or_else(|| UnknownZone(name.to_owned()))
     }
 }
 
@@ -188,7 +188,7 @@ fn release(version: &str) -> Option<(u16, usize, &str)> {
 /// The start and end of a date in a time zone; the day ends where the next day begins.
 pub fn day_bounds(zone: &Zone, date: NaiveDate) -> Option<(Timestamp, Timestamp)> {
     let start =
-        |date: NaiveDate| zone.instants(date.and_time(chrono::NaiveTime::MIN)).map(|(first, _)| first);
+        |date: NaiveDate| zone.instant_range(date.and_time(chrono::NaiveTime::MIN)).map(|(first, _)| first);
     Some((start(date)?, start(date.succ_opt()?)?))
 }
 
@@ -201,7 +201,7 @@ mod tests {
     }
 
     fn utc(zone: &str, text: &str) -> String {
-        let at = Zone::named(zone).unwrap().instant(local(text)).unwrap();
+        let at = Zone::from_name(zone).unwrap().instant(local(text)).unwrap();
         at.format("%m-%dT%H:%M").to_string()
     }
 
@@ -235,11 +235,11 @@ mod tests {
     fn skipped_and_repeated_times_follow_the_standard() {
         assert_eq!(utc("Europe/Berlin", "2026-03-29T02:30:00"), "03-29T01:30");
         assert_eq!(utc("Europe/Berlin", "2026-10-25T02:30:00"), "10-25T00:30");
-        let zone = Zone::named("europe/berlin").unwrap();
+        let zone = Zone::from_name("europe/berlin").unwrap();
         assert_eq!(zone.name(), "Europe/Berlin");
-        let (first, last) = zone.instants(local("2026-10-25T02:30:00")).unwrap();
+        let (first, last) = zone.instant_range(local("2026-10-25T02:30:00")).unwrap();
         assert_eq!(last - first, chrono::Duration::hours(1));
-        let (skipped, same) = zone.instants(local("2026-03-29T02:30:00")).unwrap();
+        let (skipped, same) = zone.instant_range(local("2026-03-29T02:30:00")).unwrap();
         assert_eq!((skipped.to_string().as_str(), skipped), ("2026-03-29 01:00:00 UTC", same));
         assert!(!zone.is_unambiguous(local("2026-10-25T02:30:00")));
         assert!(zone.is_unambiguous(local("2026-10-25T03:30:00")));
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn instants_and_local_times_are_each_others_inverse_before_1970_too() {
         for name in ["Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "UTC", "Pacific/Apia"] {
-            let zone = Zone::named(name).unwrap();
+            let zone = Zone::from_name(name).unwrap();
             for text in ["1953-06-01T12:00:00.250", "2026-06-01T12:00:00.000001"] {
                 let wall = local(text);
                 assert_eq!(zone.local(zone.instant(wall).unwrap()), wall, "{name} {text}");
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_day_without_a_midnight_begins_with_its_first_minute() {
-        let zone = Zone::named("America/Sao_Paulo").unwrap();
+        let zone = Zone::from_name("America/Sao_Paulo").unwrap();
         let (start, end) = day_bounds(&zone, "2018-11-04".parse().unwrap()).unwrap();
         assert_eq!(end - start, chrono::Duration::hours(23));
     }

@@ -90,7 +90,7 @@ impl ClaimedRun {
     /// Converts the output of a step or an undo to the result to be committed. `jitter` is a number from 0 to 99. For a
     /// failed step only the reason is written: its memory and changes are discarded, and the signals it consumed
     /// remain.
-    pub fn result_of<C>(&self, output: StepOutput<C>, now: Timestamp, jitter: u32) -> StepResult<C> {
+    pub fn build_result<C>(&self, output: StepOutput<C>, now: Timestamp, jitter: u32) -> StepResult<C> {
         let StepOutput { memory, consumed, changes, outcome } = output;
         let mut transition = match (self.is_undoing(), outcome) {
             (false, Ok(next)) => self.forward(next, now),

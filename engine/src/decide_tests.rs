@@ -61,7 +61,7 @@ fn output(outcome: Result<Next<&'static str>, StepError>) -> StepOutput<u8> {
 #[test]
 fn a_step_that_goes_on_keeps_its_memory_and_changes() {
     let (work, now) = work(RunStatus::Running, "Begin", &[], 0);
-    let StepResult { transition, changes } = work.result_of(output(Ok(Next::Go("Middle"))), now, 0);
+    let StepResult { transition, changes } = work.build_result(output(Ok(Next::Go("Middle"))), now, 0);
     assert_eq!((transition.state.as_str(), transition.status), ("Middle", RunStatus::Running));
     assert_eq!(transition.trail, ["Begin"]);
     assert_eq!((changes.len(), transition.consumed.len()), (1, 1));
@@ -71,7 +71,7 @@ fn a_step_that_goes_on_keeps_its_memory_and_changes() {
 #[test]
 fn a_step_cannot_leave_its_table() {
     let (work, now) = work(RunStatus::Running, "Begin", &[], 0);
-    let transition = work.result_of(output(Ok(Next::Go("End"))), now, 0).transition;
+    let transition = work.build_result(output(Ok(Next::Go("End"))), now, 0).transition;
     assert_eq!(transition.status, RunStatus::Undoing);
     assert_eq!(transition.reason.unwrap().code, "SUCCESSOR_UNKNOWN");
 }
@@ -82,7 +82,7 @@ fn a_failing_step_leaves_nothing_and_waits_longer_each_time_until_it_turns_round
     let mut waits = Vec::new();
     for attempt in 0..8 {
         let (work, now) = work(RunStatus::Running, "Begin", &["Begin"], attempt);
-        let StepResult { transition, changes } = work.result_of(output(Err(trouble())), now, 0);
+        let StepResult { transition, changes } = work.build_result(output(Err(trouble())), now, 0);
         assert!(changes.is_empty() && transition.consumed.is_empty(), "a failed step writes nothing");
         if transition.status == RunStatus::Undoing {
             assert_eq!(attempt, 7, "the last of eight attempts turns it round");
@@ -101,7 +101,7 @@ fn no_provider_makes_a_run_wait_for_more_than_a_day() {
             StepError::Later { reason: reason(), after: endless },
         ] {
             let (work, now) = work(RunStatus::Running, "Begin", &["Begin"], 0);
-            let transition = work.result_of(output(Err(trouble)), now, 0).transition;
+            let transition = work.build_result(output(Err(trouble)), now, 0).transition;
             assert_eq!(
                 (transition.status, transition.due - now),
                 (RunStatus::Waiting, chrono::Duration::days(1))
@@ -115,7 +115,7 @@ fn waiting_for_our_own_limits_never_turns_a_run_round() {
     let (work, now) = work(RunStatus::Running, "Begin", &["Begin"], 7);
     let (reason, after) = (Reason::new("X", Message::verbatim("x")), Duration::from_secs(3));
     let StepResult { transition, changes } =
-        work.result_of(output(Err(StepError::Later { reason, after })), now, 0);
+        work.build_result(output(Err(StepError::Later { reason, after })), now, 0);
     assert_eq!(
         (transition.status, transition.attempt),
         (RunStatus::Waiting, 8),
@@ -128,10 +128,10 @@ fn waiting_for_our_own_limits_never_turns_a_run_round() {
 #[test]
 fn undoing_goes_back_state_by_state_and_ends_as_failed() {
     let (first, now) = work(RunStatus::Undoing, "Middle", &["Begin", "Middle"], 0);
-    let transition = first.result_of(output(Ok(Next::Done)), now, 0).transition;
+    let transition = first.build_result(output(Ok(Next::Done)), now, 0).transition;
     assert_eq!((transition.state.as_str(), transition.status), ("Begin", RunStatus::Undoing));
     let (last, now) = work(RunStatus::Undoing, "Begin", &["Begin"], 0);
-    let transition = last.result_of(output(Ok(Next::Done)), now, 0).transition;
+    let transition = last.build_result(output(Ok(Next::Done)), now, 0).transition;
     assert_eq!(transition.status, RunStatus::Failed);
     assert!(transition.trail.is_empty());
 }
@@ -140,7 +140,7 @@ fn undoing_goes_back_state_by_state_and_ends_as_failed() {
 fn a_run_that_had_come_back_to_an_earlier_state_undoes_the_later_one_first() {
     let (back, now) = work(RunStatus::Running, "Begin", &["Begin", "Middle"], 0);
     let transition =
-        back.result_of(output(Err(StepError::fail("X", Message::verbatim("x")))), now, 0).transition;
+        back.build_result(output(Err(StepError::fail("X", Message::verbatim("x")))), now, 0).transition;
     assert_eq!((transition.state.as_str(), transition.status), ("Middle", RunStatus::Undoing));
     assert_eq!((transition.line.state.as_str(), transition.line.next.as_deref()), ("Begin", Some("Middle")));
 }
@@ -149,7 +149,7 @@ fn a_run_that_had_come_back_to_an_earlier_state_undoes_the_later_one_first() {
 fn an_undo_that_cannot_be_done_is_parked_in_sight() {
     let (work, now) = work(RunStatus::Undoing, "Begin", &["Begin"], 0);
     let transition =
-        work.result_of(output(Err(StepError::fail("LEFT", Message::verbatim("left")))), now, 0).transition;
+        work.build_result(output(Err(StepError::fail("LEFT", Message::verbatim("left")))), now, 0).transition;
     assert_eq!(transition.status, RunStatus::Quarantined);
     assert!(transition.reason.unwrap().next_action.is_some());
 }
@@ -167,10 +167,11 @@ fn work_that_kills_its_workers_is_parked_and_asked_for_stops_turn_round() {
 #[test]
 fn a_wait_must_be_named() {
     let (unnamed, now) = work(RunStatus::Running, "End", &[], 0);
-    let transition = unnamed.result_of(output(Ok(Next::Wait { until: None, or: None })), now, 0).transition;
+    let transition =
+        unnamed.build_result(output(Ok(Next::Wait { until: None, or: None })), now, 0).transition;
     assert_eq!(transition.reason.unwrap().code, "WAIT_UNNAMED");
     let (named, now) = work(RunStatus::Running, "End", &[], 0);
     let transition =
-        named.result_of(output(Ok(Next::Wait { until: None, or: Some("x") })), now, 0).transition;
+        named.build_result(output(Ok(Next::Wait { until: None, or: Some("x") })), now, 0).transition;
     assert_eq!((transition.status, transition.wait_signal), (RunStatus::Waiting, Some("x")));
 }

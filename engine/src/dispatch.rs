@@ -49,7 +49,7 @@ impl<C: Context> Engine<C> {
             Vec::new()
         });
         let mut admitted = quota.admit(&heard, limits);
-        admitted.extend(quota.next_ready(free.saturating_sub(admitted.len()), limits));
+        admitted.extend(quota.next_ready_hints(free.saturating_sub(admitted.len()), limits));
         Some((heard, admitted))
     }
 
@@ -123,13 +123,14 @@ impl<C: Context> Engine<C> {
         let mut work = pin!(outside.measure(self.execute_run(work, resources)));
         let quota = &resources.tenant_quota;
         while tokio::time::timeout(LOOK, work.as_mut()).await.is_err() {
-            if outside.total() < PATIENCE || !quota.step_aside(&hint, self.limits(resources.permits.total()))
+            if outside.total() < PATIENCE
+                || !quota.try_step_aside(&hint, self.limits(resources.permits.total()))
             {
                 continue;
             }
-            let aside = resources.permits.release_aside(permit.take()).await;
+            let aside = resources.permits.release_while_waiting(permit.take()).await;
             work.await;
-            quota.release_aside(&hint);
+            quota.release_waiting_run(&hint);
             return drop(aside);
         }
         quota.release(&hint);

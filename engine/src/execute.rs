@@ -48,7 +48,7 @@ impl<C: Context> Engine<C> {
         }
         let output = self.step(work, now).await;
         let jitter = self.storage().ids().random_below(100) as u32;
-        work.result_of(output, work.now(&**self.clock()), jitter)
+        work.build_result(output, work.now(&**self.clock()), jitter)
     }
 
     async fn step(&self, work: &ClaimedRun, now: Timestamp) -> StepOutput<Change<C>> {

@@ -145,6 +145,6 @@ impl<C: Context> Engine<C> {
 
     /// The limits on concurrently executed runs of a node with this number of permits.
     pub(crate) fn limits(&self, permits: usize) -> RunLimits {
-        RunLimits::new(permits, self.0.settings.tenant_runs_at_once.div_ceil(self.0.lanes.nodes()))
+        RunLimits::new(permits, self.0.settings.tenant_runs_at_once.div_ceil(self.0.lanes.node_count()))
     }
 }

@@ -71,7 +71,10 @@ impl Permits {
 
     /// Releases the permit of a run that is waiting for external servers. [`Self::acquire_all`] still waits for the
     /// run.
-    pub(crate) async fn release_aside(&self, permit: Option<OwnedSemaphorePermit>) -> AsideGuard {
+    pub(crate) async fn release_while_waiting(
+        &self,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> WaitingRunGuard {
         let aside = Arc::clone(&self.aside).read_owned().await;
         drop(permit);
         aside
@@ -85,7 +88,7 @@ impl Permits {
 }
 
 /// Guard of a run that released its permit while waiting for external servers.
-pub(crate) type AsideGuard = OwnedRwLockReadGuard<()>;
+pub(crate) type WaitingRunGuard = OwnedRwLockReadGuard<()>;
 
 /// A run, and the epoch of the claim on its job.
 pub(crate) type Claim = (Id<ids::Run>, i64);
@@ -122,7 +125,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_wants_all_permits_waits_for_runs_that_stepped_aside() {
         let permits = Permits::new(2);
-        let aside = permits.release_aside(permits.acquire(1).await).await;
+        let aside = permits.release_while_waiting(permits.acquire(1).await).await;
         assert_eq!(permits.wait_for_free().await, 2, "its permit is free for another run");
         assert!(permits.acquire_all().now_or_never().is_none());
         drop(aside);

@@ -118,7 +118,7 @@ impl TenantQuota {
     }
 
     /// Up to `max` queued hints whose tenants are below their limits again, with tenants taking turns.
-    pub(crate) fn next_ready(&self, max: usize, limits: RunLimits) -> Vec<JobHint> {
+    pub(crate) fn next_ready_hints(&self, max: usize, limits: RunLimits) -> Vec<JobHint> {
         let mut inner = self.inner();
         let mut ready = Vec::new();
         let mut refused = 0;
@@ -151,15 +151,15 @@ impl TenantQuota {
         self.inner().release(share(hint));
     }
 
-    /// Lets an admitted run step aside if the limits allow one more; [`Self::release_aside`] must then be
+    /// Lets an admitted run step aside if the limits allow one more; [`Self::release_waiting_run`] must then be
     /// called in place of [`Self::release`].
-    pub(crate) fn step_aside(&self, hint: &JobHint, limits: RunLimits) -> bool {
+    pub(crate) fn try_step_aside(&self, hint: &JobHint, limits: RunLimits) -> bool {
         self.inner().try_step_aside(share(hint), limits)
     }
 
     /// Records that a run that had stepped aside was released.
-    pub(crate) fn release_aside(&self, hint: &JobHint) {
-        self.inner().release_aside(share(hint));
+    pub(crate) fn release_waiting_run(&self, hint: &JobHint) {
+        self.inner().release_waiting_run(share(hint));
     }
 }
 
@@ -199,7 +199,7 @@ impl Inner {
         has_room
     }
 
-    fn release_aside(&mut self, share: Share) {
+    fn release_waiting_run(&mut self, share: Share) {
         subtract(&mut self.aside, share);
         if share.1 != Class::Interactive {
             // Of the background runs of all tenants it was taken when it stepped aside.
@@ -265,7 +265,7 @@ mod tests {
         let tenant_quota = TenantQuota::default();
         let many: Vec<JobHint> = (0..5).map(|run| hint(1, run, Lane::Bulk)).collect();
         assert_eq!(runs(&tenant_quota.admit(&many, limits(2))), [0, 1]);
-        assert_eq!(tenant_quota.next_ready(10, limits(2)), []);
+        assert_eq!(tenant_quota.next_ready_hints(10, limits(2)), []);
         let others = [hint(2, 10, Lane::Bulk), hint(1, 11, Lane::Bulk), hint(1, 12, Lane::Interactive)];
         assert_eq!(
             runs(&tenant_quota.admit(&others, limits(2))),
@@ -273,17 +273,21 @@ mod tests {
             "others and what somebody waits for go on"
         );
         tenant_quota.release(&many[0]);
-        assert_eq!(runs(&tenant_quota.next_ready(10, limits(2))), [2]);
+        assert_eq!(runs(&tenant_quota.next_ready_hints(10, limits(2))), [2]);
         tenant_quota.release(&others[2]);
-        assert_eq!(tenant_quota.next_ready(10, limits(2)), [], "interactive runs have no part in the share");
+        assert_eq!(
+            tenant_quota.next_ready_hints(10, limits(2)),
+            [],
+            "interactive runs have no part in the share"
+        );
         tenant_quota.release(&many[1]);
         tenant_quota.release(&many[2]);
-        assert_eq!(runs(&tenant_quota.next_ready(1, limits(2))), [3], "as many as were asked for");
-        assert_eq!(runs(&tenant_quota.next_ready(10, limits(2))), [4]);
+        assert_eq!(runs(&tenant_quota.next_ready_hints(1, limits(2))), [3], "as many as were asked for");
+        assert_eq!(runs(&tenant_quota.next_ready_hints(10, limits(2))), [4]);
         assert_eq!(tenant_quota.max_wait(limits(2)), Duration::from_millis(2), "for its share");
         tenant_quota.release(&many[3]);
         assert_eq!(tenant_quota.max_wait(limits(2)), Duration::ZERO, "it has its share");
-        assert_eq!(runs(&tenant_quota.next_ready(10, limits(2))), [11]);
+        assert_eq!(runs(&tenant_quota.next_ready_hints(10, limits(2))), [11]);
         assert_eq!(tenant_quota.max_wait(limits(2)), Duration::from_secs(1), "nobody waits");
     }
 
@@ -299,8 +303,8 @@ mod tests {
                     && tenant_quota.admit(&more, limits(1)).is_empty()
             );
         }
-        assert_eq!(runs(&tenant_quota.next_ready(10, limits(3))), [10, 20, 11, 21]);
-        assert_eq!(tenant_quota.next_ready(10, limits(3)), []);
+        assert_eq!(runs(&tenant_quota.next_ready_hints(10, limits(3))), [10, 20, 11, 21]);
+        assert_eq!(tenant_quota.next_ready_hints(10, limits(3)), []);
     }
 
     #[test]
@@ -310,7 +314,7 @@ mod tests {
         assert_eq!(runs(&quota.admit(&many, limits)), [0, 1, 2, 3]);
         assert_eq!(runs(&quota.admit(&[hint(2, 20, Lane::Interactive)], limits)), [20]);
         quota.release(&many[0]);
-        assert_eq!(runs(&quota.next_ready(9, limits)), [4]);
+        assert_eq!(runs(&quota.next_ready_hints(9, limits)), [4]);
     }
 
     #[test]
@@ -324,7 +328,7 @@ mod tests {
         assert_eq!(runs(&quota.admit(&of(3), limits)), [30, 31], "half of 16 for all tenants");
         assert_eq!(runs(&quota.admit(&[hint(1, 1, Lane::Bulk)], limits)), [1]);
         quota.release(&of(1)[0]);
-        assert_eq!(runs(&quota.next_ready(9, limits)), [13], "whoever waits longest");
+        assert_eq!(runs(&quota.next_ready_hints(9, limits)), [13], "whoever waits longest");
     }
 
     #[test]
@@ -333,15 +337,15 @@ mod tests {
         let of = |run| hint(1, run, Lane::Interactive);
         let admit = |run| quota.admit(&[of(run)], limits).len();
         for run in 0..4 {
-            assert_eq!((admit(run), quota.step_aside(&of(run), limits)), (1, true));
+            assert_eq!((admit(run), quota.try_step_aside(&of(run), limits)), (1, true));
         }
-        assert!(admit(4) == 1 && !quota.step_aside(&of(4), limits), "a quarter of the permits");
-        quota.release_aside(&of(0));
-        assert!(quota.step_aside(&of(4), limits));
+        assert!(admit(4) == 1 && !quota.try_step_aside(&of(4), limits), "a quarter of the permits");
+        quota.release_waiting_run(&of(0));
+        assert!(quota.try_step_aside(&of(4), limits));
         let stepped = |tenant| {
             let other = hint(tenant, tenant, Lane::Interactive);
             assert_eq!(quota.admit(&[other], limits).len(), 1);
-            quota.step_aside(&other, limits)
+            quota.try_step_aside(&other, limits)
         };
         assert_eq!((100..200).filter(|tenant| stepped(*tenant)).count(), 4 * 16 - 4, "of all tenants");
     }
@@ -354,14 +358,14 @@ mod tests {
             assert_eq!(quota.admit(&[background(tenant)], limits).len(), 1);
         }
         assert!(quota.admit(&[background(8)], limits).is_empty(), "half of the permits");
-        assert!(quota.step_aside(&background(0), limits));
-        assert_eq!(quota.next_ready(16, limits), [background(8)]);
+        assert!(quota.try_step_aside(&background(0), limits));
+        assert_eq!(quota.next_ready_hints(16, limits), [background(8)]);
         assert!(quota.admit(&[background(0)], limits).is_empty(), "its tenant has its one");
-        quota.release_aside(&background(0));
+        quota.release_waiting_run(&background(0));
         for tenant in 1..=8 {
             quota.release(&background(tenant));
         }
-        assert_eq!(quota.next_ready(16, limits), [background(0)]);
+        assert_eq!(quota.next_ready_hints(16, limits), [background(0)]);
         quota.release(&background(0));
         let inner = quota.inner();
         assert!(inner.at_work.is_empty() && inner.aside.is_empty() && inner.background == 0);

@@ -24,13 +24,13 @@ const LAST_BEATS: Duration = Duration::from_millis(100);
 const DRAINED_AT_ONCE: u32 = 256;
 
 impl<C: Context> Engine<C> {
-    /// Starts the worker tasks, with up to `at_once` concurrent steps. After `stop` is cancelled,
+    /// Starts the worker tasks, with up to `max_concurrent_steps` concurrent steps. After `stop` is cancelled,
     /// they finish or release their work and end.
-    pub fn start(&self, tracker: &TaskTracker, stop: &CancellationToken, at_once: usize) {
+    pub fn start(&self, tracker: &TaskTracker, stop: &CancellationToken, max_concurrent_steps: usize) {
         let resources = Resources {
             committers: Committers::start(self, tracker),
             held_leases: HeldLeases::default(),
-            permits: Permits::new(at_once),
+            permits: Permits::new(max_concurrent_steps),
             tenant_quota: TenantQuota::default(),
             crash_suspects: CrashSuspects::default(),
             tracker: tracker.clone(),

@@ -57,7 +57,7 @@ pub mod verification;
 pub use failure::DatabaseError;
 pub use state_name::StateName;
 pub use store::{Logins, ReadTransaction, Store, StoreError};
-pub use stored::{Stored, UnknownWord, column_holds};
+pub use stored::{Stored, UnknownWord, column_equals};
 
 /// Proves that the calling code depends on this crate and could therefore access every row anyway. `services` requires
 /// the proof wherever a caller is asserted instead of authenticated. No item that is visible to `api` provides it.

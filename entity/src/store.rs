@@ -229,7 +229,7 @@ impl Store {
     }
 
     /// Maximum number of concurrent writing transactions on this node.
-    pub fn connections(&self) -> u32 {
+    pub fn max_connections(&self) -> u32 {
         self.connections
     }
 
@@ -289,18 +289,18 @@ impl Store {
     }
 
     /// A connection that sees rows without a tenant, and the tables used to look up a tenant.
-    pub fn installation(&self) -> &DatabaseConnection {
+    pub fn installation_connection(&self) -> &DatabaseConnection {
         &self.read
     }
 
     /// A connection that sees only the engine's own tables, but the rows of all tenants.
-    pub fn engine(&self) -> &DatabaseConnection {
+    pub fn engine_connection(&self) -> &DatabaseConnection {
         &self.engine
     }
 
-    /// Like [`Self::engine`], for set-based statements by key: the planner uses the indexes of the keys
+    /// Like [`Self::engine_connection`], for set-based statements by key: the planner uses the indexes of the keys
     /// and plans each statement once.
-    pub fn engine_by_key(&self) -> &DatabaseConnection {
+    pub fn engine_key_connection(&self) -> &DatabaseConnection {
         &self.by_key
     }
 

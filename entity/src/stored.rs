@@ -68,7 +68,7 @@ impl<W: WordEnum> Stored<W> {
 }
 
 /// Filters rows whose column contains this word or, with `None`, any word that this version does not support.
-pub fn column_holds<W: WordEnum>(column: impl ColumnTrait, word: Option<W>) -> Expr {
+pub fn column_equals<W: WordEnum>(column: impl ColumnTrait, word: Option<W>) -> Expr {
     match word {
         Some(word) => column.eq(word.word()),
         None => column.is_not_in(W::all().iter().map(|word| word.word())),

@@ -1,7 +1,7 @@
 //! Macros that declare a table with a tenant column: its columns, and finders whose first argument is the tenant.
 
 /// Declares an entity with `id`, whose kind follows from the table, and `tenant_id`, and finders whose first argument
-/// is the tenant, such as `of` and `one`.
+/// is the tenant, such as `of` and `by_id`.
 macro_rules! tenant_table {
     ($(#[$doc:meta])* $table:literal : $kind:ty { $($(#[$fdoc:meta])* $field:ident : $ty:ty),* $(,)? }) => {
         use domain::{Id, ids};
@@ -38,7 +38,7 @@ macro_rules! tenant_table {
         }
 
         /// Selects one row of a tenant by its id.
-        pub fn one(tenant: Id<ids::Tenant>, id: Id<$kind>) -> Select<Entity> {
+        pub fn by_id(tenant: Id<ids::Tenant>, id: Id<$kind>) -> Select<Entity> {
             of(tenant).filter(Column::Id.eq(id))
         }
 

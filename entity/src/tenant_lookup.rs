@@ -33,7 +33,8 @@ impl ActiveModelBehavior for ActiveModel {}
 /// The tenant that a lookup key belongs to; the row itself is then read in that tenant's transaction.
 #[expect(clippy::disallowed_methods, reason = "the key is what tells the tenant")]
 pub async fn tenant_of(store: &Store, kind: Kind, key: &[u8]) -> Result<Option<Id<ids::Tenant>>, DbErr> {
-    let found = Entity::find_by_id((Stored::from(kind), key.to_vec())).one(store.installation()).await?;
+    let found =
+        Entity::find_by_id((Stored::from(kind), key.to_vec())).one(store.installation_connection()).await?;
     Ok(found.map(|row| row.tenant_id))
 }
 
@@ -45,5 +46,5 @@ pub async fn tenants_of(
     keys: impl IntoIterator<Item = Vec<u8>>,
 ) -> Result<BTreeSet<Id<ids::Tenant>>, DbErr> {
     let found = Entity::find().filter(Column::Kind.eq(Stored::from(kind))).filter(Column::Key.is_in(keys));
-    Ok(found.all(store.installation()).await?.into_iter().map(|row| row.tenant_id).collect())
+    Ok(found.all(store.installation_connection()).await?.into_iter().map(|row| row.tenant_id).collect())
 }

@@ -34,7 +34,7 @@ pub struct AllowedHosts {
 
 /// Why a URL may be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AddressClass {
+pub enum UrlClass {
     /// The host is on the public internet, as far as that is known before its name is resolved.
     Public,
     /// The operator allowed the host by name, whatever its IP address.
@@ -52,21 +52,21 @@ impl AllowedHosts {
     }
 
     /// Checks the host in a URL; a host name is checked again when it is resolved.
-    pub(crate) fn check(&self, url: &Url) -> Result<AddressClass, Refusal> {
+    pub(crate) fn check(&self, url: &Url) -> Result<UrlClass, Refusal> {
         let host = url.host().ok_or(Refusal::NamesNoHost)?;
         let text = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
         match url.scheme() {
-            "http" | "https" if self.covers(&text) => return Ok(AddressClass::Allowed),
+            "http" | "https" if self.covers(&text) => return Ok(UrlClass::Allowed),
             "https" => {}
             "http" => return Err(Refusal::PlainHttp),
             _ => return Err(Refusal::OnlyHttps),
         }
         let literal = match host {
-            Host::Domain(_) => return Ok(AddressClass::Public),
+            Host::Domain(_) => return Ok(UrlClass::Public),
             Host::Ipv4(ip) => IpAddr::V4(ip),
             Host::Ipv6(ip) => IpAddr::V6(ip),
         };
-        if is_public(literal) { Ok(AddressClass::Public) } else { Err(Refusal::PrivateAddress) }
+        if is_public(literal) { Ok(UrlClass::Public) } else { Err(Refusal::PrivateAddress) }
     }
 }
 
@@ -138,7 +138,7 @@ impl Resolve for Resolver {
 mod tests {
     use super::*;
 
-    fn verdict(allowance: &AllowedHosts, url: &str) -> Result<AddressClass, Refusal> {
+    fn verdict(allowance: &AllowedHosts, url: &str) -> Result<UrlClass, Refusal> {
         allowance.check(&url.parse().unwrap())
     }
 
@@ -164,14 +164,14 @@ mod tests {
         ] {
             assert!(verdict(&none, url).is_err(), "{url} must be refused");
         }
-        assert_eq!(verdict(&none, "https://93.184.215.14/"), Ok(AddressClass::Public));
-        assert_eq!(verdict(&none, "https://[2606:4700::1]/"), Ok(AddressClass::Public));
+        assert_eq!(verdict(&none, "https://93.184.215.14/"), Ok(UrlClass::Public));
+        assert_eq!(verdict(&none, "https://[2606:4700::1]/"), Ok(UrlClass::Public));
     }
 
     #[test]
     fn an_allowed_host_may_be_private_and_plain() {
         let allowance = AllowedHosts::from_hosts(["127.0.0.1".to_owned()]);
-        assert_eq!(verdict(&allowance, "http://127.0.0.1:9000/x"), Ok(AddressClass::Allowed));
+        assert_eq!(verdict(&allowance, "http://127.0.0.1:9000/x"), Ok(UrlClass::Allowed));
         assert!(verdict(&allowance, "http://127.0.0.2/").is_err());
     }
 

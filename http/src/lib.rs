@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-pub use guard::{AddressClass, AllowedHosts, Refusal};
+pub use guard::{AllowedHosts, Refusal, UrlClass};
 pub use reqwest::{
     Method, StatusCode,
     header::{self, HeaderMap, HeaderName, HeaderValue},
@@ -201,7 +201,7 @@ impl Client {
     }
 
     /// Checks whether a URL may be called; returns why it may. A host name is checked again when it is resolved.
-    pub fn check_url(&self, url: &Url) -> Result<AddressClass, Error> {
+    pub fn check_url(&self, url: &Url) -> Result<UrlClass, Error> {
         let host = || url.host_str().unwrap_or_default().to_owned();
         self.config.allowance.check(url).map_err(|why| Error::Forbidden { host: host(), why })
     }

@@ -12,8 +12,8 @@ pub const MAX_RETRY_WAIT: Duration = Duration::from_hours(24);
 pub const MIN_RETRY_WAIT: Duration = Duration::from_secs(1);
 
 /// Limits a requested wait to [`MIN_RETRY_WAIT`] and [`MAX_RETRY_WAIT`].
-pub fn clamp_retry_wait(asked: Duration) -> Duration {
-    asked.clamp(MIN_RETRY_WAIT, MAX_RETRY_WAIT)
+pub fn clamp_retry_wait(requested: Duration) -> Duration {
+    requested.clamp(MIN_RETRY_WAIT, MAX_RETRY_WAIT)
 }
 
 /// Parses and limits a wait that is specified as a number of `unit`s. A number too large for any type becomes the

@@ -33,7 +33,7 @@ impl Error {
 
     /// Whether the error reports that a stream has no consumer group, such as after a flush. A blocked read reports
     /// this with a different message.
-    pub(crate) fn is_missing_group(&self) -> bool {
+    pub(crate) fn is_missing_consumer_group(&self) -> bool {
         matches!(self, Self::Refused(error) if matches!(error.code(), Some("NOGROUP" | "UNBLOCKED")))
     }
 }

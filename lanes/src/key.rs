@@ -34,14 +34,14 @@ impl Key {
     }
 
     /// The key of the quota of unauthenticated requests from an IP address.
-    pub fn of_address(address: IpAddr) -> Self {
+    pub fn of_ip_address(address: IpAddr) -> Self {
         Self(format!("address/{}", plain(&address.to_string())))
     }
 
     /// The key of a sub-limit of this limit, such as for one mailbox. The name, which anybody could have entered, is
     /// appended to the owner's key.
     #[must_use]
-    pub fn with_part(&self, kind: &'static str, name: &str) -> Self {
+    pub fn with_sub_limit(&self, kind: &'static str, name: &str) -> Self {
         Self(format!("{}/{kind}/{}", self.0, plain(&name.to_lowercase())))
     }
 
@@ -80,7 +80,7 @@ mod tests {
         let (tenant, integration) = (Id::from_uuid(Uuid::from_u128(1)), Id::from_uuid(Uuid::from_u128(2)));
         let key = Key::of_integration(tenant, integration);
         assert_eq!(
-            key.with_part("mailbox", "Ada@acme.example").as_str(),
+            key.with_sub_limit("mailbox", "Ada@acme.example").as_str(),
             "tenant/00000000000000000000000000000001/integration/00000000000000000000000000000002\
              /mailbox/ada@acme.example"
         );
@@ -91,13 +91,13 @@ mod tests {
     fn no_name_of_a_part_leads_to_another_key() {
         let key = Key::of_integration(Id::nil(), Id::nil());
         let names = ["a", "a/mailbox/b", "a}", "{a", "a%2f", "a/", "", "ä", "a\0", "a:places", "../a", "a b"];
-        let mut keys: Vec<Key> = names.iter().map(|name| key.with_part("mailbox", name)).collect();
+        let mut keys: Vec<Key> = names.iter().map(|name| key.with_sub_limit("mailbox", name)).collect();
         keys.extend([
-            key.with_part("mailbox", "a").with_part("mailbox", "b"),
+            key.with_sub_limit("mailbox", "a").with_sub_limit("mailbox", "b"),
             key.clone(),
             organisation("a"),
         ]);
-        keys.extend([organisation("a/mailbox/b"), organisation("a").with_part("mailbox", "b")]);
+        keys.extend([organisation("a/mailbox/b"), organisation("a").with_sub_limit("mailbox", "b")]);
         let count = keys.len();
         for key in &keys {
             let is_plain = |c: char| c.is_ascii_alphanumeric() || "./-_@%".contains(c);

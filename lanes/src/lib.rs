@@ -53,7 +53,7 @@ pub struct Lanes {
 
 impl Lanes {
     /// The number of nodes at the last count, including this one.
-    pub fn nodes(&self) -> usize {
+    pub fn node_count(&self) -> usize {
         self.nodes.load(Ordering::Relaxed).max(1) as usize
     }
 }

@@ -78,13 +78,13 @@ impl RedisLink {
     }
 
     /// Executes commands on the connection.
-    pub(crate) async fn ask<T, F, Answer>(&self, question: F) -> Result<T, Error>
+    pub(crate) async fn execute<T, F, Reply>(&self, command: F) -> Result<T, Error>
     where
-        F: FnOnce(MultiplexedConnection) -> Answer,
-        Answer: Future<Output = RedisResult<T>>,
+        F: FnOnce(MultiplexedConnection) -> Reply,
+        Reply: Future<Output = RedisResult<T>>,
     {
         let (connection, generation) = self.connection().await?;
-        match question(connection).await {
+        match command(connection).await {
             Ok(answer) => Ok(answer),
             Err(error) if error.code().is_some() => Err(Error::Refused(error)),
             Err(error) => {
@@ -129,14 +129,14 @@ impl RedisLink {
 
     fn back_off(&self, state: &mut State, error: &RedisError) {
         self.away.store(true, Ordering::Relaxed);
-        state.not_before = Some(Instant::now() + back_off(state.failures, &self.ids));
+        state.not_before = Some(Instant::now() + reconnect_delay(state.failures, &self.ids));
         state.failures = state.failures.saturating_add(1);
         self.complaints.log(error);
     }
 }
 
 /// Wait before reconnecting after `failures` failed attempts: 50 ms to 2 s, half of it random.
-pub(crate) fn back_off(failures: u32, ids: &Ids) -> Duration {
+pub(crate) fn reconnect_delay(failures: u32, ids: &Ids) -> Duration {
     let longest = 50_u64 << failures.min(6);
     let longest = longest.min(2_000);
     Duration::from_millis(longest / 2 + ids.random_below(longest / 2 + 1))

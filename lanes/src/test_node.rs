@@ -56,7 +56,7 @@ impl Node {
     }
 
     /// Creates another node in the same installation.
-    pub(crate) fn neighbour(&self) -> Self {
+    pub(crate) fn another_node(&self) -> Self {
         Self::at(&self.url, &self.prefix)
     }
 
@@ -89,5 +89,5 @@ pub(crate) fn ids() -> Ids {
 
 /// A key for a limit in tests.
 pub(crate) fn key(name: &str) -> crate::Key {
-    crate::Key::of_integration(domain::Id::nil(), domain::Id::nil()).with_part("test", name)
+    crate::Key::of_integration(domain::Id::nil(), domain::Id::nil()).with_sub_limit("test", name)
 }

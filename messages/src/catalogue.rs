@@ -15,12 +15,12 @@ macro_rules! files {
     };
 }
 
-pub(crate) const ENGLISH: &[(&str, &str)] =
+pub(crate) const ENGLISH_FILES: &[(&str, &str)] =
     files!("en": "general", "engine", "memory", "providers", "services", "workflows");
 
 type Bundle = FluentBundle<FluentResource>;
 
-static OF_ENGLISH: LazyLock<Bundle> = LazyLock::new(|| bundle("en-GB", ENGLISH));
+static OF_ENGLISH: LazyLock<Bundle> = LazyLock::new(|| bundle("en-GB", ENGLISH_FILES));
 
 fn bundle(tag: &str, files: &[(&str, &str)]) -> Bundle {
     let language: LanguageIdentifier = tag.parse().expect("the tag of a language of ours");
@@ -36,7 +36,7 @@ fn bundle(tag: &str, files: &[(&str, &str)]) -> Bundle {
 }
 
 /// The rendered sentence of a message; `None` if the catalogue lacks the message, or the message lacks an argument.
-pub(crate) fn sentence(message: &Message, language: Language, zone: Option<&Zone>) -> Option<String> {
+pub(crate) fn render_message(message: &Message, language: Language, zone: Option<&Zone>) -> Option<String> {
     let Some(id) = message.id() else { return message.verbatim_text().map(str::to_owned) };
     let bundle = match language {
         Language::English => &*OF_ENGLISH,
@@ -56,7 +56,7 @@ fn value(arg: &Arg, language: Language, zone: Option<&Zone>) -> Option<FluentVal
         Arg::Text(text) => text.clone().into(),
         Arg::Number(number) => (*number).into(),
         Arg::Moment { moment: at } => moment(*at, zone).into(),
-        Arg::Nested { message } => sentence(message, language, zone)?.into(),
+        Arg::Nested { message } => render_message(message, language, zone)?.into(),
         Arg::Unknown(_) => return None,
     })
 }

@@ -25,7 +25,7 @@ impl Language {
     /// The files of the catalogue, each with its name and content.
     pub const fn catalogue_files(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::English => catalogue::ENGLISH,
+            Self::English => catalogue::ENGLISH_FILES,
         }
     }
 }
@@ -52,7 +52,7 @@ pub struct Explanation {
 /// Renders a reason. Times are shown in `zone`, or in UTC if it is `None`. A next action that only a newer version
 /// contains is left out.
 pub fn render(reason: &Reason, language: Language, zone: Option<&Zone>) -> Explanation {
-    let of = |message: &Message| catalogue::sentence(message, language, zone);
+    let of = |message: &Message| catalogue::render_message(message, language, zone);
     let message = of(&reason.message).or_else(|| of(&general::unknown_reason(reason.code.as_str())));
     Explanation {
         code: reason.code.clone(),
@@ -62,8 +62,8 @@ pub fn render(reason: &Reason, language: Language, zone: Option<&Zone>) -> Expla
 }
 
 /// Renders one message, as [`render`] does.
-pub fn sentence(message: &Message, language: Language, zone: Option<&Zone>) -> String {
-    let of = |message: &Message| catalogue::sentence(message, language, zone);
+pub fn render_message(message: &Message, language: Language, zone: Option<&Zone>) -> String {
+    let of = |message: &Message| catalogue::render_message(message, language, zone);
     of(message).or_else(|| of(&general::unknown_message())).unwrap_or_default()
 }
 

@@ -46,7 +46,7 @@ fn a_message_of_a_newer_version_is_shown_by_its_code() {
     ] {
         let shown = shown(json!({ "code": "NEWER", "message": message, "nextAction": message }));
         assert_eq!((shown.message.as_str(), shown.next_action), (general, None), "{message}");
-        let alone = sentence(&serde_json::from_value(message).unwrap(), Language::English, None);
+        let alone = render_message(&serde_json::from_value(message).unwrap(), Language::English, None);
         assert_eq!(alone, "Only a newer version of Muster can show this message.");
     }
 }
@@ -55,7 +55,7 @@ fn a_message_of_a_newer_version_is_shown_by_its_code() {
 fn a_number_has_its_own_form_of_the_sentence() {
     let listed = |count: i64| {
         let message = json!({ "id": "people-listed", "args": { "count": count } });
-        sentence(&serde_json::from_value(message).unwrap(), Language::English, None)
+        render_message(&serde_json::from_value(message).unwrap(), Language::English, None)
     };
     assert_eq!([1, 2_000].map(listed), ["One person is listed.", "2000 people are listed."]);
 }
@@ -71,7 +71,7 @@ fn the_words_of_others_are_no_syntax_of_the_catalogue() {
 #[test]
 fn a_time_is_the_readers_or_named_utc() {
     let at = Timestamp::from_timestamp(1_800_000_000, 0).unwrap();
-    let berlin = Zone::named("Europe/Berlin").unwrap();
+    let berlin = Zone::from_name("Europe/Berlin").unwrap();
     assert_eq!(moment(at, Some(&berlin)), "2027-01-15 09:00");
     assert_eq!(moment(at, None), "2027-01-15 08:00 UTC");
 }

@@ -122,7 +122,7 @@ impl MigrationTrait for Migration {
             manager.get_connection().execute_unprepared(POSTGRES).await?;
         }
         ddl(manager, TABLES).await?;
-        row_level_security::allow_app(manager, &["tenant", "tenant_feature", "api_key", "signing_key"])
+        row_level_security::allow_app_role(manager, &["tenant", "tenant_feature", "api_key", "signing_key"])
             .await?;
         row_level_security::restrict_to_tenant(
             manager,

@@ -100,8 +100,8 @@ impl MigrationTrait for Migration {
         ddl(manager, TABLES).await?;
         let tables = ["run", "run_history", "job", "signal"];
         row_level_security::restrict_to_tenant(manager, &tables).await?;
-        row_level_security::allow_engine(manager, &tables).await?;
-        row_level_security::allow_app(manager, &["schedule"]).await?;
-        row_level_security::allow_engine(manager, &["schedule"]).await
+        row_level_security::allow_engine_role(manager, &tables).await?;
+        row_level_security::allow_app_role(manager, &["schedule"]).await?;
+        row_level_security::allow_engine_role(manager, &["schedule"]).await
     }
 }

@@ -239,7 +239,7 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         ddl(manager, TABLES).await?;
         // Found by a hash or by the provider's id, before the tenant is known.
-        row_level_security::allow_app(
+        row_level_security::allow_app_role(
             manager,
             &["external_binding", "connect_link", "connect_session", "channel"],
         )

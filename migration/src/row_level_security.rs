@@ -32,7 +32,7 @@ pub(crate) async fn restrict_to_tenant(manager: &SchemaManager<'_>, tables: &[&s
 }
 
 /// Lets the engine's role access all rows of one of the engine's own tables.
-pub(crate) async fn allow_engine(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
+pub(crate) async fn allow_engine_role(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
     if !is_postgres(manager) {
         return Ok(());
     }
@@ -61,7 +61,7 @@ pub(crate) async fn recreate_policies(manager: &SchemaManager<'_>) -> Result<(),
 }
 
 /// Lets the role for requests access a table that belongs to the installation and not to a tenant.
-pub(crate) async fn allow_app(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
+pub(crate) async fn allow_app_role(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
     if !is_postgres(manager) {
         return Ok(());
     }

@@ -142,7 +142,7 @@ impl SignedInAdministrator {
     /// Whether this is the account behind an entered address, according to the directory that the service account
     /// reads for that administrator. The email address alone is not sufficient: an account of another organisation may
     /// have the same address.
-    pub fn is_listed_as(&self, listed: &Person, organisation: &Organisation) -> bool {
+    pub fn matches_listed_person(&self, listed: &Person, organisation: &Organisation) -> bool {
         let is_here = |domain: &String| domain.eq_ignore_ascii_case(&self.domain);
         let is_member = listed.organisation.as_deref().is_none_or(|customer| customer == organisation.id);
         let is_verified = organisation.domains.is_empty() || organisation.domains.iter().any(is_here);

@@ -28,5 +28,5 @@ pub fn parse_soap(body: &[u8]) -> bool {
 
 /// Parses a CalDAV server's response to PROPFIND and REPORT.
 pub fn parse_multistatus(body: &[u8]) -> bool {
-    crate::caldav::read_multistatus(body)
+    crate::caldav::can_parse_multistatus(body)
 }

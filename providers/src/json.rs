@@ -26,7 +26,9 @@ const MEMBERS: usize = 5_000;
 const TOO_LONG: &str = "more members than are read";
 
 /// Parses a response without blocking an async thread.
-pub(crate) async fn read<T: DeserializeOwned + Send + 'static>(body: &Bytes) -> Result<T, BodyRejected> {
+pub(crate) async fn parse_async<T: DeserializeOwned + Send + 'static>(
+    body: &Bytes,
+) -> Result<T, BodyRejected> {
     body::run_blocking(body, parse).await
 }
 
@@ -205,7 +207,7 @@ pub(crate) fn lenient_value<'de, T: DeserializeOwned, D: Deserializer<'de>>(
 }
 
 /// A string; a number or boolean is converted to a string.
-pub(crate) fn lenient_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+pub(crate) fn lenient_string<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let raw = <&RawValue>::deserialize(from)?.get();
     Ok(match raw.as_bytes().first() {
         Some(b'"') => serde_json::from_str(raw).ok(),

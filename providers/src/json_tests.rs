@@ -4,7 +4,7 @@ use super::*;
 
 #[derive(Debug, Default, PartialEq, Deserialize)]
 struct Person {
-    #[serde(default, deserialize_with = "lenient_text")]
+    #[serde(default, deserialize_with = "lenient_string")]
     name: Option<String>,
     #[serde(default, deserialize_with = "lenient_value")]
     age: Option<u8>,

@@ -49,14 +49,14 @@ pub use events::Events;
 pub use features::{ProviderFeatures, RateLimit, RequestLimits};
 pub use model::{
     Attendee, AttendeeRole, CalendarInfo, CalendarKind, CalendarListing, ChangeCheck, Changes, Channel,
-    Event, EventChange, EventPage, FreeBusy, Mailbox, MailboxKind, NewEvent, OnlineMeeting, Organisation,
-    Page, Party, Person, RoomInfo,
+    Event, EventChange, EventPage, FreeBusy, Mailbox, MailboxKind, NamedAddress, NewEvent, OnlineMeeting,
+    Organisation, Page, Person, RoomInfo,
 };
 pub use onboarding::{
     AuthorizationRequest, CodeExchange, ConsentDeclined, ConsentFlow, IssuedToken, Onboarding, RedirectPaths,
     SignInPurpose, SignedInAccount, UnsupportedServer,
 };
-pub use push::{Notice, ParsedPush, Push, PushRequest};
+pub use push::{ChannelNotification, ParsedPush, Push, PushRequest};
 pub use sanitize::SanitizedProvider;
 pub use session::{Credential, Credentials, Gate, Permit, Session, StaticCredentials, UnlimitedGate};
 

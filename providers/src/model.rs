@@ -161,7 +161,7 @@ pub struct CalendarInfo {
 
 /// An organiser or attendee: a display name and an email address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Party {
+pub struct NamedAddress {
     /// A display name; may be empty.
     pub name: String,
     /// The mail address, without `mailto:`.
@@ -183,7 +183,7 @@ pub enum AttendeeRole {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attendee {
     /// The invited name and address.
-    pub party: Party,
+    pub party: NamedAddress,
     /// Whether the attendee is required, optional, or a room.
     pub role: AttendeeRole,
     /// The response so far; [`Answer::None`] in a new event.
@@ -206,7 +206,7 @@ pub struct NewEvent {
     /// The location, as free text.
     pub location: Option<String>,
     /// The organiser as recorded in the calendar: the owner of the calendar to which the event is written.
-    pub organiser: Party,
+    pub organiser: NamedAddress,
     /// The invited people and rooms.
     pub attendees: Vec<Attendee>,
     /// Kind of busy time; `None` leaves the time free.
@@ -269,7 +269,7 @@ pub struct Event {
     /// Whether the details are hidden from Muster or marked private.
     pub private: bool,
     /// The organiser; `None` if it cannot be read.
-    pub organiser: Option<Party>,
+    pub organiser: Option<NamedAddress>,
     /// The invited people and rooms with their responses.
     pub attendees: Vec<Attendee>,
     /// The online meeting; `None` if there is none, and in lists that omit it.

@@ -40,15 +40,15 @@ pub(crate) enum ParsedTime {
 
 impl ParsedTime {
     /// Creates a known time, truncated to microseconds.
-    pub(crate) fn at(instant: Timestamp) -> Self {
+    pub(crate) fn from_instant(instant: Timestamp) -> Self {
         Self::At(instant.trunc_subsecs(6))
     }
 
     /// A local time in a zone; `None` means an unknown zone.
-    pub(crate) fn local(clock: NaiveDateTime, zone: Option<&Zone>) -> Self {
+    pub(crate) fn from_local(local_time: NaiveDateTime, zone: Option<&Zone>) -> Self {
         match zone {
-            Some(zone) => zone.instant(clock).map_or(Self::Unknown, Self::at),
-            None => Self::Local(clock),
+            Some(zone) => zone.instant(local_time).map_or(Self::Unknown, Self::from_instant),
+            None => Self::Local(local_time),
         }
     }
 
@@ -56,7 +56,7 @@ impl ParsedTime {
     fn earliest(self) -> Option<Timestamp> {
         match self {
             Self::At(at) => Some(at),
-            Self::Local(clock) => clock.and_utc().checked_sub_signed(EAST),
+            Self::Local(local_time) => local_time.and_utc().checked_sub_signed(EAST),
             Self::Unknown => None,
         }
     }
@@ -65,7 +65,7 @@ impl ParsedTime {
     fn latest(self) -> Option<Timestamp> {
         match self {
             Self::At(at) => Some(at),
-            Self::Local(clock) => clock.and_utc().checked_add_signed(WEST),
+            Self::Local(local_time) => local_time.and_utc().checked_add_signed(WEST),
             Self::Unknown => None,
         }
     }
@@ -109,7 +109,7 @@ pub(crate) fn span(start: ParsedTime, end: ParsedTime, window: Option<TimeRange>
 
 /// The result of parsing one calendar item.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum ItemReading {
+pub(crate) enum ParsedItem {
     /// A readable event with known times.
     Event(Box<Event>),
     /// An item that occupies no time.
@@ -139,7 +139,7 @@ pub(crate) fn busy_placeholder(id: String, uid: String, range: TimeRange) -> Eve
     }
 }
 
-impl ItemReading {
+impl ParsedItem {
     /// An item that blocks a time range. If it has no id, the id is derived from the range.
     pub(crate) fn blocked(
         id: Option<String>,
@@ -167,15 +167,15 @@ impl ItemReading {
 
 impl EventPage {
     /// Adds the result of parsing one item.
-    pub(crate) fn add_reading(&mut self, reading: ItemReading) {
+    pub(crate) fn add_parsed_item(&mut self, reading: ParsedItem) {
         match reading {
-            ItemReading::Event(event) => self.items.push(*event),
-            ItemReading::Nothing => {}
-            ItemReading::Blocked(event, mark) => {
+            ParsedItem::Event(event) => self.items.push(*event),
+            ParsedItem::Nothing => {}
+            ParsedItem::Blocked(event, mark) => {
                 self.items.push(*event);
                 self.unreadable.push(mark);
             }
-            ItemReading::Unknown(mark) => self.unreadable.push(mark),
+            ParsedItem::Unknown(mark) => self.unreadable.push(mark),
         }
     }
 }

@@ -11,7 +11,7 @@ use domain::{BusyKind, BusyTime, TimeRange, UnreadableItem, UnreadableReason};
 use futures::future::BoxFuture;
 
 use crate::{
-    Error, ErrorKind, EventPage, FreeBusy, Remedy, Result, body::BodyRejected, messages, moment::ItemReading,
+    Error, ErrorKind, EventPage, FreeBusy, Remedy, Result, body::BodyRejected, messages, moment::ParsedItem,
 };
 
 /// The shortest range that is requested.
@@ -107,7 +107,7 @@ impl WindowParts<EventPage> {
                 .extend(part.unreadable.into_iter().filter(|mark| marked.insert(mark.uid.clone())));
         }
         for piece in self.lost {
-            whole.add_reading(ItemReading::unreadable_range(piece));
+            whole.add_parsed_item(ParsedItem::unreadable_range(piece));
         }
         whole
     }

@@ -23,14 +23,14 @@ pub enum ParsedPush {
     /// The provider validates the endpoint and expects this string as the body of the response.
     Handshake(String),
     /// Notifications about channels; may be empty.
-    About(Vec<Notice>),
+    About(Vec<ChannelNotification>),
     /// The request is not a push notification from this provider.
     Malformed,
 }
 
 /// A provider's push notification about a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
+pub struct ChannelNotification {
     /// The provider's id of the channel.
     pub channel: String,
     /// Whether notifications name only the part of [`Channel::id`] before its first `|`.

@@ -56,7 +56,7 @@ pub struct Permit(Option<Box<dyn std::any::Any + Send + Sync>>);
 
 impl Permit {
     /// Creates a permit that owns `guard` and drops it when released.
-    pub fn holding(guard: impl std::any::Any + Send + Sync) -> Self {
+    pub fn with_guard(guard: impl std::any::Any + Send + Sync) -> Self {
         Self(Some(Box::new(guard)))
     }
 }

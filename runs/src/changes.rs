@@ -20,7 +20,7 @@ pub trait ChangeWriter: Debug + Send + Sync + 'static {
     type AfterCommit: Debug + Default + Send + Sync + 'static;
 
     /// Writes the changes of one step and any side effects of its transition. Not called for a step without changes
-    /// whose run continues, waits or ends normally (see [`Transition::is_routine`]).
+    /// whose run continues, waits or ends normally (see [`Transition::has_no_side_effects`]).
     async fn write(
         &self,
         txn: &DatabaseTransaction,

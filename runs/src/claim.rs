@@ -59,7 +59,7 @@ impl Storage {
             true => postgres::claim(&*self.clock, node, runs, lease),
             false => sqlite::claim(&*self.clock, node, runs, lease),
         };
-        let rows = self.store.engine_by_key().query_all_raw(statement).await?;
+        let rows = self.store.engine_key_connection().query_all_raw(statement).await?;
         rows.iter().map(claimed).collect()
     }
 
@@ -75,7 +75,7 @@ impl Storage {
         let signals = signal::all_tenants().filter(store.id_in(signal::Column::RunId, runs));
         let signals = signals.order_by_asc(signal::Column::Id);
         let (rows, signals) =
-            tokio::join!(rows.all(store.engine_by_key()), signals.all(store.engine_by_key()));
+            tokio::join!(rows.all(store.engine_key_connection()), signals.all(store.engine_key_connection()));
         let mut found: HashMap<_, _> = rows?.into_iter().map(|row| (row.id, (row, Vec::new()))).collect();
         for signal in signals? {
             if let Some((_, signals)) = found.get_mut(&signal.run_id) {
@@ -98,7 +98,7 @@ impl Storage {
             true => postgres::renew(&*self.clock, claims, lease),
             false => sqlite::renew(&*self.clock, claims, lease),
         };
-        let rows = self.store.engine_by_key().query_all_raw(statement).await?;
+        let rows = self.store.engine_key_connection().query_all_raw(statement).await?;
         rows.iter().map(|row| Ok(row.try_get("", "run_id")?)).collect()
     }
 
@@ -108,7 +108,7 @@ impl Storage {
         let sql = "UPDATE job SET lease_until = NULL, leased_by = NULL WHERE run_id = $1 AND epoch = $2";
         let values = [claimed.run.into(), claimed.epoch.into()];
         let statement = Statement::from_sql_and_values(self.store.backend(), sql, values);
-        self.store.engine_by_key().execute_raw(statement).await?;
+        self.store.engine_key_connection().execute_raw(statement).await?;
         Ok(())
     }
 
@@ -120,7 +120,7 @@ impl Storage {
             true => postgres::end_node_leases(&*self.clock, node),
             false => sqlite::end_node_leases(&*self.clock, node),
         };
-        self.store.engine().execute_raw(statement).await?;
+        self.store.engine_connection().execute_raw(statement).await?;
         Ok(())
     }
 
@@ -131,7 +131,7 @@ impl Storage {
         let sql = "UPDATE job SET lease_until = CASE WHEN lease_until > $1 THEN $1 ELSE lease_until END,
             offered_at = NULL WHERE offered_at IS NOT NULL OR lease_until > $1";
         let statement = Statement::from_sql_and_values(self.store.backend(), sql, [self.clock.now().into()]);
-        self.store.engine().execute_raw(statement).await?;
+        self.store.engine_connection().execute_raw(statement).await?;
         Ok(())
     }
 }

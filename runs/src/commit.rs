@@ -89,7 +89,7 @@ impl Storage {
         let batch = Batch { storage: self, node, lease, results: batch, rows, events: &events };
         match self.is_postgres() && batch.results.iter().all(StepResult::has_no_changes) {
             true => {
-                let moved = batch.move_together(self.store.engine_by_key()).await?;
+                let moved = batch.move_together(self.store.engine_key_connection()).await?;
                 Ok(batch.committed(&moved, W::AfterCommit::default()))
             }
             false => batch.write(writer).await,

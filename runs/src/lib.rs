@@ -37,8 +37,8 @@ pub use self::{
     commit::{BatchOutcome, CommitOutcome},
     enqueue::{NewRun, enqueue},
     postgres::commit_sql,
-    revive::{Revival, revive},
-    signal::{request_cancel, signal, wake_all_because},
+    revive::{ReviveOutcome, revive},
+    signal::{request_cancel, signal, wake_runs_with_reason},
     transition::{HistoryEntry, StepResult, Transition},
 };
 pub use domain::JobHint;

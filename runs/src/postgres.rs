@@ -86,7 +86,7 @@ pub(crate) fn wake_job(tenant: Id<ids::Tenant>, run: Id<ids::Run>, at: Timestamp
 }
 
 /// Makes the jobs of all waiting runs whose reason has this code due immediately.
-pub(crate) fn wake_all_because(tenant: Id<ids::Tenant>, code: &str, at: Timestamp) -> Statement {
+pub(crate) fn wake_runs_with_reason(tenant: Id<ids::Tenant>, code: &str, at: Timestamp) -> Statement {
     let sql = "UPDATE job SET wakes = wakes + 1, offered_at = least({at}, now()),
         due_at = CASE WHEN due_at > least({at}, now()) THEN least({at}, now()) ELSE due_at END
         FROM run WHERE run.id = job.run_id AND run.tenant_id = {tenant} AND job.tenant_id = {tenant}

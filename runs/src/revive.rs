@@ -19,7 +19,7 @@ use crate::{Run, is_postgres, postgres, sqlite};
 
 /// Outcome of reviving a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Revival {
+pub enum ReviveOutcome {
     /// The run was revived and has a job that is due now; the caller publishes the hint after its commit.
     Revived(JobHint),
     /// Nothing was changed: the run's status does not permit a retry, or another caller revived the run first.
@@ -38,13 +38,13 @@ pub async fn revive(
     run: &Run,
     (entry, by): (Id<ids::Row>, &str),
     at: Timestamp,
-) -> Result<Revival, DatabaseError> {
-    let Some(update) = update(txn, run, at).await? else { return Ok(Revival::NotRetryable) };
+) -> Result<ReviveOutcome, DatabaseError> {
+    let Some(update) = update(txn, run, at).await? else { return Ok(ReviveOutcome::NotRetryable) };
     match update.exec(txn).await {
         Ok(done) if done.rows_affected == 1 => {}
-        Ok(_) => return Ok(Revival::NotRetryable),
+        Ok(_) => return Ok(ReviveOutcome::NotRetryable),
         Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
-            return Ok(Revival::AlreadyLive);
+            return Ok(ReviveOutcome::AlreadyLive);
         }
         Err(error) => return Err(error.into()),
     }
@@ -57,7 +57,7 @@ pub async fn revive(
         false => sqlite::insert_jobs(&[hint], at),
     };
     txn.execute_raw(job).await?;
-    Ok(Revival::Revived(hint))
+    Ok(ReviveOutcome::Revived(hint))
 }
 
 /// The update of the run's row; `None` if its status does not permit a retry. The new revision fences off a worker that

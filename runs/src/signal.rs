@@ -44,15 +44,15 @@ pub async fn request_cancel(
 }
 
 /// Makes all waiting runs of a tenant whose reason has this code due immediately.
-pub async fn wake_all_because(
+pub async fn wake_runs_with_reason(
     txn: &DatabaseTransaction,
     tenant: Id<ids::Tenant>,
     code: &str,
     at: Timestamp,
 ) -> Result<Vec<JobHint>, DatabaseError> {
     let statement = match is_postgres(txn.get_database_backend()) {
-        true => postgres::wake_all_because(tenant, code, at),
-        false => sqlite::wake_all_because(tenant, code, at),
+        true => postgres::wake_runs_with_reason(tenant, code, at),
+        false => sqlite::wake_runs_with_reason(tenant, code, at),
     };
     txn.query_all_raw(statement).await?.iter().map(hint).collect()
 }

@@ -89,7 +89,7 @@ pub(crate) fn wake_job(tenant: Id<ids::Tenant>, run: Id<ids::Run>, at: Timestamp
 }
 
 /// Makes the jobs of all waiting runs whose reason has this code due immediately.
-pub(crate) fn wake_all_because(tenant: Id<ids::Tenant>, code: &str, at: Timestamp) -> Statement {
+pub(crate) fn wake_runs_with_reason(tenant: Id<ids::Tenant>, code: &str, at: Timestamp) -> Statement {
     let sql = "UPDATE job SET wakes = wakes + 1, offered_at = $3,
         due_at = CASE WHEN due_at > $3 THEN $3 ELSE due_at END
         WHERE tenant_id = $1 AND run_id IN (

@@ -21,19 +21,21 @@ impl Storage {
             true => postgres::sweep(&*self.clock, again, max),
             false => sqlite::sweep(&*self.clock, again, max),
         };
-        let rows = self.store.engine().query_all_raw(statement).await?;
+        let rows = self.store.engine_connection().query_all_raw(statement).await?;
         rows.iter().map(hint).collect()
     }
 
-    /// Time until the next timer is due, at most `most`; zero if a timer is overdue. The sweeper sleeps for
+    /// Time until the next timer is due, at most `max_wait`; zero if a timer is overdue. The sweeper sleeps for
     /// this long.
-    pub async fn next_due(&self, most: Duration) -> Result<Duration, DatabaseError> {
+    pub async fn next_due(&self, max_wait: Duration) -> Result<Duration, DatabaseError> {
         let statement = match self.is_postgres() {
             true => postgres::next_due(&*self.clock),
             false => sqlite::next_due(&*self.clock),
         };
-        let Some(row) = self.store.engine().query_one_raw(statement).await? else { return Ok(most) };
+        let Some(row) = self.store.engine_connection().query_one_raw(statement).await? else {
+            return Ok(max_wait);
+        };
         let (due, at): (Timestamp, Timestamp) = (row.try_get("", "due_at")?, row.try_get("", "at")?);
-        Ok((due - at).to_std().unwrap_or(Duration::ZERO).min(most))
+        Ok((due - at).to_std().unwrap_or(Duration::ZERO).min(max_wait))
     }
 }

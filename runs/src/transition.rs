@@ -89,7 +89,7 @@ impl Transition {
     }
 
     /// Whether the transition has no side effects. False if the run is quarantined, because a person must be notified.
-    pub fn is_routine(&self) -> bool {
+    pub fn has_no_side_effects(&self) -> bool {
         self.status != RunStatus::Quarantined
     }
 
@@ -107,7 +107,7 @@ impl Transition {
 impl<Change> StepResult<Change> {
     /// Whether the result writes only the run, its job, its history and its change event.
     pub fn has_no_changes(&self) -> bool {
-        self.changes.is_empty() && self.transition.is_routine()
+        self.changes.is_empty() && self.transition.has_no_side_effects()
     }
 
     /// Identifies the result within its batch: the run, and the epoch and revision of its claim.

@@ -15,9 +15,9 @@ use crate::{
     deliveries::Deliveries,
     fault::Faults,
     journal::Journal,
-    mailbox_gates::MailboxGates,
+    mailbox_concurrency::MailboxConcurrency,
     microsoft::identity::keys::Signer,
-    store::{Change, ChangeNotice, Store},
+    store::{Change, ChangeNotification, Store},
 };
 
 /// State shared by every request handler and background task of a sandbox.
@@ -30,7 +30,7 @@ pub struct App {
     /// The injected faults.
     pub faults: Faults,
     /// Limits the concurrent requests of each application to each mailbox.
-    pub gates: MailboxGates,
+    pub gates: MailboxConcurrency,
     /// Signs tokens.
     pub signer: Signer,
     /// Generates ids and secrets.
@@ -40,7 +40,7 @@ pub struct App {
     clock: SharedClock,
     offset_ms: AtomicI64,
     store: Mutex<Store>,
-    notices: mpsc::UnboundedSender<ChangeNotice>,
+    notices: mpsc::UnboundedSender<ChangeNotification>,
 }
 
 impl App {
@@ -50,7 +50,7 @@ impl App {
         journal: Journal,
         clock: SharedClock,
         ids: Ids,
-        notices: mpsc::UnboundedSender<ChangeNotice>,
+        notices: mpsc::UnboundedSender<ChangeNotification>,
     ) -> Result<Arc<Self>, Error> {
         let signer = match &store.state().signing_key {
             Some(key) => Signer::from_text(key)?,
@@ -69,7 +69,7 @@ impl App {
             journal,
             deliveries: Deliveries::default(),
             faults: Faults::default(),
-            gates: MailboxGates::default(),
+            gates: MailboxConcurrency::default(),
             signer,
             ids,
             client,

@@ -86,7 +86,7 @@ async fn answer(order: ControlCommand, url: Option<Url>, json: bool) -> Result<S
     if json {
         return Ok(format!("{told}\n"));
     }
-    Ok(order.describe(&told))
+    Ok(order.describe_response(&told))
 }
 
 /// Executes a command line, such as `sandbox journal --after 3`, and returns its output.

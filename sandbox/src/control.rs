@@ -4,7 +4,7 @@
 mod lifecycle;
 mod mailboxes;
 mod secrets;
-mod technical;
+mod service_accounts;
 mod time;
 
 use std::{sync::Arc, time::Duration};
@@ -84,14 +84,14 @@ async fn dispatch(app: &Arc<App>, request: &Request) -> Result<Value, ControlErr
                 // Not an error: the list is empty then.
                 let _ = tokio::time::timeout(limit, app.journal.wait_after(after)).await;
             }
-            Ok(json!(app.journal.after(after)))
+            Ok(json!(app.journal.entries_after(after)))
         }
         ("GET", ["notices"]) => {
             let (after, limit) = wanted(request)?;
             if !limit.is_zero() {
                 let _ = tokio::time::timeout(limit, app.deliveries.wait_after(after)).await;
             }
-            Ok(json!(app.deliveries.after(after)))
+            Ok(json!(app.deliveries.deliveries_after(after)))
         }
         ("POST", ["organisations"]) => create(app, parse_body(request)?),
         ("POST", ["organisations", "generate"]) => {
@@ -112,7 +112,7 @@ async fn dispatch(app: &Arc<App>, request: &Request) -> Result<Value, ControlErr
         ("POST", ["apps", client, "secret"]) => secrets::change_secret(app, client, parse_body(request)?),
         (method, ["google", rest @ ..]) => google::control::route_installation(app, request, method, rest),
         ("POST", ["faults"]) => {
-            app.faults.plant(parse_body::<Fault>(request)?);
+            app.faults.inject(parse_body::<Fault>(request)?);
             Ok(json!({ "planted": app.faults.list().len() }))
         }
         ("GET", ["faults"]) => Ok(json!(app.faults.list())),
@@ -150,7 +150,9 @@ fn organisation(
             google::control::route_organisation(app, request, method, id, rest)
         }
         ("POST", ["revoke-consent"]) => revoke(app, id, parse_body(request)?),
-        ("POST", ["technical-account"]) => technical::save_account(app, id, parse_body(request)?),
+        ("POST", ["technical-account"]) => {
+            service_accounts::save_service_account(app, id, parse_body(request)?)
+        }
         ("POST", ["scope"]) => mailboxes::change_scope(app, id, &parse_body(request)?),
         ("POST", ["mailbox"]) => mailboxes::change_mailbox(app, id, &parse_body(request)?),
         ("POST", ["room"]) => mailboxes::change_room(app, id, &parse_body(request)?),
@@ -285,7 +287,8 @@ fn event(mailbox: &Mailbox, event: &Event) -> Value {
 
 fn plant(app: &App, id: Uuid, planted: MeetingFixture) -> Result<Value, ControlError> {
     let mut store = app.store();
-    let (event, changes) = fixture::plant_meeting(app, find_organisation(store.state(), id)?, planted)?;
+    let (event, changes) =
+        fixture::add_accepted_meeting(app, find_organisation(store.state(), id)?, planted)?;
     app.commit(&mut store, changes)?;
     Ok(json!({ "id": event }))
 }

@@ -50,7 +50,7 @@ impl Deliveries {
     }
 
     /// Notifications with a sequence number greater than `n`.
-    pub fn after(&self, n: u64) -> Vec<Delivery> {
+    pub fn deliveries_after(&self, n: u64) -> Vec<Delivery> {
         let made = self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         made.get(usize::try_from(n).unwrap_or(usize::MAX)..).unwrap_or_default().to_vec()
     }

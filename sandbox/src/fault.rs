@@ -79,7 +79,7 @@ pub enum FaultAction {
 
 impl FaultAction {
     /// Whether the fault affects notifications, which the sandbox sends, and not requests, which it receives.
-    pub const fn is_about_notices(&self) -> bool {
+    pub const fn affects_notifications(&self) -> bool {
         matches!(self, Self::LoseNotice | Self::DuplicateNotice | Self::ReorderNotice | Self::ForgeNotice)
     }
 }
@@ -94,7 +94,7 @@ pub struct Faults(Mutex<Vec<Fault>>);
 
 impl Faults {
     /// Adds a fault; faults that were added earlier take precedence.
-    pub fn plant(&self, fault: Fault) {
+    pub fn inject(&self, fault: Fault) {
         self.lock().push(fault);
     }
 
@@ -115,14 +115,14 @@ impl Faults {
 
     /// The first fault that affects a notification of this change (`created`, `updated` or `deleted`) to this
     /// resource.
-    pub fn take_for_notice(&self, change: &str, resource: &str) -> Option<FaultAction> {
+    pub fn take_for_notification(&self, change: &str, resource: &str) -> Option<FaultAction> {
         self.hit(change, resource, b"", true)
     }
 
     fn hit(&self, method: &str, path: &str, body: &[u8], notices: bool) -> Option<FaultAction> {
         let mut faults = self.lock();
         let hit = faults.iter_mut().find_map(|fault| {
-            if fault.action.is_about_notices() != notices || !fault.when.matches(method, path, body) {
+            if fault.action.affects_notifications() != notices || !fault.when.matches(method, path, body) {
                 return None;
             }
             if fault.skip > 0 {
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_fault_hits_only_its_requests_and_only_as_often_as_asked() {
         let faults = Faults::default();
-        faults.plant(
+        faults.inject(
             serde_json::from_value(serde_json::json!({
                 "match": {"method": "POST", "path_contains": "/events"}, "times": 2, "skip": 1, "action": "outage"
             }))
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn operations_of_one_path_are_told_apart_by_their_body() {
         let faults = Faults::default();
-        faults.plant(
+        faults.inject(
             serde_json::from_value(
                 serde_json::json!({ "match": { "body_contains": "CreateItem" }, "action": "outage" }),
             )

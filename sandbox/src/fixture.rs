@@ -10,7 +10,7 @@ use crate::{
     app::App,
     microsoft::graph::{
         events::blank_event,
-        meetings::{CalendarDraft, event_id},
+        meetings::{MeetingChanges, event_id},
         zones::Zone,
     },
     model::{
@@ -216,7 +216,7 @@ pub fn build_organisation(
     }
     let mut changes = vec![Change::Organisation(Box::new(organisation.clone()))];
     for planted in fixture.events {
-        changes.extend(plant_meeting(app, &organisation, planted)?.1);
+        changes.extend(add_accepted_meeting(app, &organisation, planted)?.1);
     }
     Ok((organisation, changes))
 }
@@ -279,7 +279,7 @@ fn room(app: &App, room: RoomFixture) -> Mailbox {
 }
 
 /// Adds a meeting that all participants have accepted to their calendars. Returns the id of the organiser's copy.
-pub fn plant_meeting(
+pub fn add_accepted_meeting(
     app: &App,
     organisation: &Organisation,
     planted: MeetingFixture,
@@ -304,7 +304,7 @@ pub fn plant_meeting(
     };
     let id = event.id.clone();
     let store = crate::store::State::default();
-    let mut draft = CalendarDraft::new(app, &store, organisation);
+    let mut draft = MeetingChanges::new(app, &store, organisation);
     for guest in guests.into_iter().filter(|guest| guest.id != organizer.id) {
         let replaces = guest.room.as_ref().is_some_and(|room| room.replaces_titles);
         let subject = if replaces { &organizer.name } else { &event.subject };

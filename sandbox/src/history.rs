@@ -27,7 +27,7 @@ pub struct EventChange {
 
 impl History {
     /// Records that an event was written, or removed if `gone` contains its last version.
-    pub fn record_touch(&mut self, owner: &CalendarKey, id: &str, gone: Option<Event>) {
+    pub fn record_change(&mut self, owner: &CalendarKey, id: &str, gone: Option<Event>) {
         self.count += 1;
         let (last, gone) = (self.count, gone.map(Box::new));
         let calendar = self.calendars.entry(owner.clone()).or_default();
@@ -44,7 +44,7 @@ impl History {
     }
 
     /// The change number of an event's last change; 0 if there is none.
-    pub fn last_touch(&self, owner: &CalendarKey, id: &str) -> u64 {
+    pub fn last_change_number(&self, owner: &CalendarKey, id: &str) -> u64 {
         self.calendars.get(owner).and_then(|all| all.get(id)).map_or(0, |touched| touched.last)
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::{
     Error,
-    store::{append_line, create_private_folder, open_lines},
+    store::{append_line, create_private_folder, open_log_file},
 };
 
 /// A provider request and its result.
@@ -60,7 +60,7 @@ impl Journal {
             if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                 create_private_folder(folder)?;
             }
-            let (file, lines) = open_lines(path)?;
+            let (file, lines) = open_log_file(path)?;
             for (number, line) in lines.iter().enumerate() {
                 let entry = serde_json::from_str(line)
                     .map_err(|cause| Error::CorruptLog { line: number + 1, cause })?;
@@ -85,7 +85,7 @@ impl Journal {
     }
 
     /// The entries with a sequence number greater than `n`.
-    pub fn after(&self, n: u64) -> Vec<Entry> {
+    pub fn entries_after(&self, n: u64) -> Vec<Entry> {
         let written = self.written.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         written.entries.get(usize::try_from(n).unwrap_or(usize::MAX)..).unwrap_or_default().to_vec()
     }

@@ -17,12 +17,12 @@ use crate::{
     Config, Error, RunningSandbox, Tls,
     app::App,
     control,
+    emulated_provider::EmulatedProvider,
     fault::FaultAction,
-    imitated_provider::ImitatedProvider,
     journal::{Entry, Journal},
-    microsoft, notices,
+    microsoft, notifications,
     store::Store,
-    wire::{JournalNote, Request, WireResponse},
+    wire::{JournalDetails, Request, WireResponse},
 };
 
 const BODY_LIMIT: usize = 4 << 20;
@@ -59,7 +59,9 @@ pub(crate) fn start(config: Config, tls: Option<&Tls>) -> Result<RunningSandbox,
             tracing::error!(%cause, "the sandbox's server failed");
         }
     });
-    work.spawn(stopping.clone().run_until_cancelled_owned(notices::deliver(Arc::clone(&app), receiver)));
+    work.spawn(
+        stopping.clone().run_until_cancelled_owned(notifications::deliver(Arc::clone(&app), receiver)),
+    );
     work.spawn(stopping.clone().run_until_cancelled_owned(respond_to_invitations(app)));
     let url = Url::parse(&format!("{scheme}://{address}/")).map_err(std::io::Error::other)?;
     Ok(RunningSandbox { url, server: handle, stopping, work })
@@ -138,9 +140,9 @@ pub(crate) async fn handle_provider_request(
     request: &Request,
 ) -> Result<Option<WireResponse>, Error> {
     microsoft::respond_to_invitations(app)?;
-    let house = ImitatedProvider::from_request(request);
+    let house = EmulatedProvider::from_request(request);
     let fault = app.faults.take_for_request(&request.method, &request.segments.join("/"), &request.body);
-    let mut note = JournalNote::default();
+    let mut note = JournalDetails::default();
     let answer = match &fault {
         Some(FaultAction::Throttle { retry_after }) => {
             note.outcome = Some("throttled");
@@ -183,7 +185,7 @@ fn entry(
     app: &App,
     request: &Request,
     answer: Option<&WireResponse>,
-    note: &JournalNote,
+    note: &JournalDetails,
     fault: Option<&FaultAction>,
 ) -> Entry {
     let status = answer.filter(|_| fault != Some(&FaultAction::DropAfter)).map_or(0, |answer| answer.status);

@@ -19,8 +19,8 @@ use crate::{
     google::state as google,
     history::History,
     model::{
-        Application, AuthorisationCode, Consent, DelaySettings, Event, Mail, Mailbox, Organisation,
-        PendingResponse, PullSubscription, RefreshToken, Subscription, TechnicalAccount,
+        Application, AuthorisationCode, Consent, DelaySettings, Event, ExchangeServiceAccount, Mail, Mailbox,
+        Organisation, PendingResponse, PullSubscription, RefreshToken, Subscription,
     },
 };
 
@@ -61,7 +61,7 @@ pub struct State {
     /// The key that signs tokens: PKCS #8, base64; `None` until it is generated.
     pub signing_key: Option<String>,
     /// Service accounts of Exchange servers, by organisation.
-    pub technical: BTreeMap<Uuid, TechnicalAccount>,
+    pub exchange_accounts: BTreeMap<Uuid, ExchangeServiceAccount>,
     /// State of the Google emulator.
     pub google: google::State,
 }
@@ -117,14 +117,14 @@ pub enum Change {
     /// Stores the generated private half: PKCS #8, base64.
     SigningKey(String),
     /// A new or changed service account of an Exchange server.
-    Technical(Uuid, TechnicalAccount),
+    Technical(Uuid, ExchangeServiceAccount),
     /// A mutation of Google's state.
     Google(google::Change),
 }
 
 /// A change of an event, for subscribers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangeNotice {
+pub struct ChangeNotification {
     /// The calendar that contains the event.
     pub owner: CalendarKey,
     /// The id of the changed copy.
@@ -148,7 +148,7 @@ impl Store {
         let mut store = Self { state: State::default(), log: None };
         let Some(data) = data else { return Ok(store) };
         create_private_folder(data)?;
-        let (file, lines) = open_lines(&data.join("sandbox.log"))?;
+        let (file, lines) = open_log_file(&data.join("sandbox.log"))?;
         for (number, line) in lines.iter().enumerate() {
             let changes: Vec<Change> =
                 serde_json::from_str(line).map_err(|cause| Error::CorruptLog { line: number + 1, cause })?;
@@ -166,7 +166,7 @@ impl Store {
     }
 
     /// Makes the changes durable, then applies them. Returns the notifications for subscribers.
-    pub fn commit(&mut self, changes: Vec<Change>) -> Result<Vec<ChangeNotice>, Error> {
+    pub fn commit(&mut self, changes: Vec<Change>) -> Result<Vec<ChangeNotification>, Error> {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
@@ -183,7 +183,7 @@ impl State {
         self.events.get(owner).into_iter().flat_map(BTreeMap::values)
     }
 
-    fn apply(&mut self, change: Change) -> Option<ChangeNotice> {
+    fn apply(&mut self, change: Change) -> Option<ChangeNotification> {
         match change {
             Change::Event(owner, event) => return Some(self.put_event(owner, *event)),
             Change::EventGone(owner, id) => return self.remove_event(owner, &id),
@@ -224,12 +224,17 @@ impl State {
             Change::Advanced(by) => self.offset_ms += by,
             Change::TokenSkew(seconds) => self.token_skew_s = seconds,
             Change::SigningKey(key) => self.signing_key = Some(key),
-            Change::Technical(tenant, account) => drop(self.technical.insert(tenant, account)),
+            Change::Technical(tenant, account) => drop(self.exchange_accounts.insert(tenant, account)),
             Change::RefreshGone(token) => drop(self.refreshes.remove(&token)),
             Change::Google(change) => {
                 let channel = self.google.apply(change)?;
                 let etag = String::new();
-                return Some(ChangeNotice { owner: channel.owner, event: channel.id, etag, change: "sync" });
+                return Some(ChangeNotification {
+                    owner: channel.owner,
+                    event: channel.id,
+                    etag,
+                    change: "sync",
+                });
             }
         }
         None
@@ -241,26 +246,26 @@ impl State {
         }
     }
 
-    fn put_event(&mut self, owner: CalendarKey, event: Event) -> ChangeNotice {
+    fn put_event(&mut self, owner: CalendarKey, event: Event) -> ChangeNotification {
         if let (true, Some(key)) = (event.is_organizer, &event.transaction_id) {
             self.transactions.insert((owner.clone(), key.clone()), event.id.clone());
         }
-        self.history.record_touch(&owner, &event.id, None);
-        let notice = ChangeNotice {
+        self.history.record_change(&owner, &event.id, None);
+        let notice = ChangeNotification {
             owner: owner.clone(),
             event: event.id.clone(),
             etag: event.etag(),
             change: "updated",
         };
         let known = self.events.entry(owner).or_default().insert(event.id.clone(), event);
-        ChangeNotice { change: if known.is_some() { "updated" } else { "created" }, ..notice }
+        ChangeNotification { change: if known.is_some() { "updated" } else { "created" }, ..notice }
     }
 
-    fn remove_event(&mut self, owner: CalendarKey, id: &str) -> Option<ChangeNotice> {
+    fn remove_event(&mut self, owner: CalendarKey, id: &str) -> Option<ChangeNotification> {
         let event = self.events.get_mut(&owner)?.remove(id)?;
-        self.history.record_touch(&owner, id, Some(event.clone()));
+        self.history.record_change(&owner, id, Some(event.clone()));
         self.pending.remove(&(owner.clone(), id.to_owned()));
-        Some(ChangeNotice { owner, etag: event.etag(), event: event.id, change: "deleted" })
+        Some(ChangeNotification { owner, etag: event.etag(), event: event.id, change: "deleted" })
     }
 }
 
@@ -274,7 +279,7 @@ pub(crate) fn create_private_folder(path: &Path) -> std::io::Result<()> {
 
 /// Opens a log file for appending and reads its complete lines; an incomplete last line is removed. The file contains
 /// tokens and keys, so access is restricted to its owner, also for an existing file.
-pub fn open_lines(path: &Path) -> Result<(File, Vec<String>), Error> {
+pub fn open_log_file(path: &Path) -> Result<(File, Vec<String>), Error> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);

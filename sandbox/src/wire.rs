@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::form_urlencoded;
 
-use crate::mailbox_gates::Permit;
+use crate::mailbox_concurrency::Permit;
 
 /// A request that was read to its end.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Request {
     /// A request inside a batch, with the outer request's token unless it has its own. `url` is relative to the outer
     /// request's first segment.
     #[must_use]
-    pub fn inner_request(
+    pub fn batch_part_request(
         &self,
         method: &str,
         url: &str,
@@ -257,7 +257,7 @@ impl WireResponse {
 
 /// Details that the journal records about a request, besides its method and path.
 #[derive(Debug, Default)]
-pub struct JournalNote {
+pub struct JournalDetails {
     /// The client id of the caller.
     pub app: Option<String>,
     /// The email address of the accessed mailbox.

@@ -10,7 +10,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, sea_query::Expr};
 
 use crate::{
     Change, Result, Services,
-    change::{CalendarCopy, UnchangedCalendar, stored_window as covered},
+    change::{CalendarCopy, UnchangedCalendar, stored_copy_range as covered},
     connections::chosen_calendars,
     messages,
 };
@@ -21,7 +21,7 @@ const MOST_EVENTS: usize = 20_000;
 const LONGEST_WATERMARK: usize = 8_000;
 
 /// The time range that calendar copies cover: from yesterday to the horizon, in whole days.
-pub fn copy_window(services: &Services) -> TimeRange {
+pub fn calendar_copy_range(services: &Services) -> TimeRange {
     let today = services.now().date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
     let start = today - chrono::Duration::days(1);
     let horizon = chrono::Duration::from_std(services.settings.horizon).unwrap_or(chrono::Duration::days(60));
@@ -79,7 +79,7 @@ pub async fn refresh_copy(
 }
 
 /// Reads all events of a mailbox in the time range of calendar copies from the provider. An existing watermark is kept.
-pub async fn read_window(
+pub async fn read_calendar_copy(
     provider: &dyn Provider,
     session: &Session,
     connection: &entity::connection::Model,

@@ -64,7 +64,7 @@ impl Campaigns {
     ) -> Result<entity::campaign::Model> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let row = integrations::find(&tx, integration).await?;
-        integrations::require_consented(&row)?;
+        integrations::require_consent_in_force(&row)?;
         let campaign = start(&self.services, &mut tx, row.id, &by.actor()).await?;
         let facts = json!({ "integration": row.id });
         tx.audit(&by.actor(), "campaign.start", shown(campaign.id), facts);
@@ -80,7 +80,7 @@ impl Campaigns {
     ) -> Result<entity::campaign::Model> {
         use entity::campaign_item::{Column, Entity, of};
         let mut tx = self.services.begin(by.tenant()).await?;
-        let old = entity::campaign::one(tx.tenant(), id).one(tx.conn()).await?;
+        let old = entity::campaign::by_id(tx.tenant(), id).one(tx.conn()).await?;
         let old = old.ok_or_else(|| Error::not_found("campaign"))?;
         if old.state.require()? == CampaignState::Running {
             let message = "This campaign has not finished yet. Wait until it has finished, then retry.";
@@ -115,7 +115,7 @@ impl Campaigns {
     ) -> Result<Preview> {
         let tenant = by.tenant();
         let txn = self.services.read(tenant).await?;
-        let known = entity::integration::one(tenant, integration).one(&txn).await?;
+        let known = entity::integration::by_id(tenant, integration).one(&txn).await?;
         known.ok_or_else(|| Error::not_found("integration"))?;
         let mailboxes = || {
             use entity::connection::{Column, of};
@@ -157,7 +157,7 @@ impl Campaigns {
     ) -> Result<entity::campaign::Model> {
         let tenant = by.tenant();
         let txn = self.services.read(tenant).await?;
-        let row = entity::campaign::one(tenant, id).one(&txn).await?;
+        let row = entity::campaign::by_id(tenant, id).one(&txn).await?;
         row.ok_or_else(|| Error::not_found("campaign"))
     }
 
@@ -253,7 +253,7 @@ async fn insert(
     entity::campaign::Entity::insert(entity::campaign::ActiveModel::from(row.clone()))
         .exec_without_returning(tx.conn())
         .await?;
-    tx.event(topic::CAMPAIGN, row.id);
+    tx.add_event(topic::CAMPAIGN, row.id);
     Ok(row)
 }
 
@@ -344,7 +344,7 @@ pub async fn enqueue_activations(
         .col_expr(entity::campaign::Column::Total, sea_orm::sea_query::Expr::value(items.len() as i32))
         .exec(tx.conn())
         .await?;
-    tx.event(topic::CAMPAIGN, campaign.campaign);
+    tx.add_event(topic::CAMPAIGN, campaign.campaign);
     tx.commit().await?;
     Ok(items.len())
 }

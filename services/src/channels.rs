@@ -16,7 +16,7 @@ use entity::{
     tenant_lookup::{self, Kind},
 };
 use providers::{Channel, ErrorKind};
-pub use providers::{Notice, ParsedPush, PushRequest};
+pub use providers::{ChannelNotification, ParsedPush, PushRequest};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder,
@@ -154,13 +154,13 @@ impl Channels {
     }
 
     /// Parses a push request to `path`; `None` if no provider of this installation uses that path.
-    pub fn read_push(&self, _by: Anyone, path: &str, request: &PushRequest<'_>) -> Option<ParsedPush> {
+    pub fn parse_push(&self, _by: Anyone, path: &str, request: &PushRequest<'_>) -> Option<ParsedPush> {
         self.services.connectors.by_webhook_path(path).map(|connector| connector.read_push(request))
     }
 
     /// Processes the notifications of one push request. Returns the number of affected channels; see
     /// [`Self::handle_push`] and [`Self::handle_notices`].
-    pub async fn handle(&self, by: Anyone, notices: &[Notice]) -> Result<usize> {
+    pub async fn handle_push_request(&self, by: Anyone, notices: &[ChannelNotification]) -> Result<usize> {
         match notices {
             [one] if one.is_part => Ok(usize::from(self.handle_push(by, &one.channel, &one.secret).await?)),
             many => self.handle_notices(by, many).await,
@@ -193,7 +193,7 @@ impl Channels {
     /// The sender is not authenticated yet: all channels are looked up with one statement, however many the request
     /// names, and only existing channels cost more, a fixed number of statements for each tenant. If one tenant's
     /// notifications cannot be stored, those of other tenants still are; the error is returned after all were tried.
-    pub async fn handle_notices(&self, _by: Anyone, notices: &[Notice]) -> Result<usize> {
+    pub async fn handle_notices(&self, _by: Anyone, notices: &[ChannelNotification]) -> Result<usize> {
         let mut by_channel: ByChannel<'_> = BTreeMap::new();
         for notice in notices {
             by_channel.entry(text::escape_token(notice.channel.clone())).or_default().push(notice);
@@ -263,7 +263,7 @@ impl Channels {
 }
 
 /// The notifications of one push request, by the channel that they name.
-type ByChannel<'a> = BTreeMap<String, Vec<&'a Notice>>;
+type ByChannel<'a> = BTreeMap<String, Vec<&'a ChannelNotification>>;
 
 /// The part of a channel's id by which its tenant is found: the part before the vertical bar, which notifications
 /// contain.

@@ -51,7 +51,7 @@ impl Connections {
     ) -> Result<entity::connection::Model> {
         let tenant = by.tenant();
         let txn = self.services.read(tenant).await?;
-        let row = entity::connection::one(tenant, id).one(&txn).await?;
+        let row = entity::connection::by_id(tenant, id).one(&txn).await?;
         row.ok_or_else(|| Error::not_found("connection"))
     }
 
@@ -105,7 +105,7 @@ impl Connections {
         id: Id<ids::Connection>,
     ) -> Result<Id<ids::Run>> {
         let mut tx = self.services.begin(by.tenant()).await?;
-        let row = entity::connection::one(tx.tenant(), id).one(tx.conn()).await?;
+        let row = entity::connection::by_id(tx.tenant(), id).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("connection"))?;
         let run = enqueue_activation(&mut tx, &row, &by.actor()).await?;
         tx.commit().await?;
@@ -129,13 +129,13 @@ impl Connections {
 
     async fn activate_calendar_of(&self, by: &Member, user: Id<ids::User>) -> Result<Id<ids::Run>> {
         let mut tx = self.services.begin(by.tenant()).await?;
-        let user = entity::tenant_user::one(tx.tenant(), user).one(tx.conn()).await?;
+        let user = entity::tenant_user::by_id(tx.tenant(), user).one(tx.conn()).await?;
         let user = user.ok_or_else(|| Error::not_found("user"))?;
         let Some(address) = user.calendar_address.clone() else {
             let message = messages::calendar_address_missing();
             return Err(Error::refuse("CALENDAR_ADDRESS_MISSING", message));
         };
-        let integration = live_integration(&tx).await?.ok_or_else(|| {
+        let integration = oldest_usable_integration(&tx).await?.ok_or_else(|| {
             let message = "No calendar system is connected yet. Ask an administrator to connect one.";
             Error::refuse("INTEGRATION_NOT_CONNECTED", message)
         })?;
@@ -208,7 +208,7 @@ impl Connections {
     ) -> Result<entity::connection::Model> {
         use sea_orm::{ActiveModelTrait, ActiveValue::Set};
         let mut tx = self.services.begin(by.tenant()).await?;
-        let row = entity::connection::one(tx.tenant(), id).one(tx.conn()).await?;
+        let row = entity::connection::by_id(tx.tenant(), id).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("connection"))?;
         row.state.require()?;
         let reason = domain::Reason::new("EXCLUDED", messages::excluded());
@@ -219,7 +219,7 @@ impl Connections {
         change.version = Set(row.version + 1);
         let before = row.state;
         let row = change.update(tx.conn()).await?;
-        tx.event(topic::CONNECTION, row.id);
+        tx.add_event(topic::CONNECTION, row.id);
         let facts = AuditFacts::for_change(json!({ "state": before }), json!({ "state": row.state }));
         tx.audit(&by.actor(), "connection.exclude", id.to_string(), facts);
         tx.commit().await?;
@@ -228,7 +228,7 @@ impl Connections {
 }
 
 /// The integration that connects new mailboxes: the oldest one that is usable.
-pub(crate) async fn live_integration(tx: &Tx) -> Result<Option<entity::integration::Model>> {
+pub(crate) async fn oldest_usable_integration(tx: &Tx) -> Result<Option<entity::integration::Model>> {
     use entity::integration::{Column, of};
     use sea_orm::QueryOrder;
     let usable = IntegrationState::USABLE.map(IntegrationState::as_str);
@@ -256,7 +256,7 @@ pub(crate) async fn find_or_insert(
     entity::connection::Entity::insert(entity::connection::ActiveModel::from(row.clone()))
         .exec_without_returning(tx.conn())
         .await?;
-    tx.event(topic::CONNECTION, row.id);
+    tx.add_event(topic::CONNECTION, row.id);
     Ok(row)
 }
 
@@ -267,7 +267,7 @@ pub(crate) async fn enqueue_activation(
     actor: &str,
 ) -> Result<Id<ids::Run>> {
     let integration = integrations::find(tx, row.integration_id).await?;
-    integrations::require_consented(&integration)?;
+    integrations::require_consent_in_force(&integration)?;
     let mut facts = AuditFacts::from(Json::Null);
     if row.state.require()? == ConnectionState::Excluded {
         take_in(tx, row.id).await?;
@@ -300,7 +300,7 @@ async fn take_in(tx: &mut Tx, connection: Id<ids::Connection>) -> Result<()> {
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
         .exec(tx.conn())
         .await?;
-    tx.event(topic::CONNECTION, connection);
+    tx.add_event(topic::CONNECTION, connection);
     Ok(())
 }
 
@@ -311,7 +311,7 @@ fn select(tenant: Id<ids::Tenant>, wanted: &ConnectionFilter) -> sea_orm::Select
         rows = rows.filter(Column::IntegrationId.eq(integration));
     }
     if let Some(state) = wanted.state {
-        rows = rows.filter(entity::column_holds(Column::State, state));
+        rows = rows.filter(entity::column_equals(Column::State, state));
     }
     match wanted.rooms {
         Some(true) => rows.filter(Column::RoomId.is_not_null()),

@@ -9,7 +9,7 @@ use crate::messages;
 
 /// A limit and the amount that exceeded it, in the unit that the error message names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Excess {
+pub struct ExceededLimit {
     /// The maximum that is allowed, in the unit of the error message.
     pub limit: u64,
     /// The actual amount. If counting stopped at the limit, for instance because a body was not read to its end, the
@@ -28,7 +28,7 @@ pub struct Refusal {
     /// The input field that caused the refusal, as spelled in the schema; `None` if no single field did.
     pub field: Option<&'static str>,
     /// The exceeded limit; `None` if the refusal has another cause.
-    pub excess: Option<Excess>,
+    pub excess: Option<ExceededLimit>,
 }
 
 /// The sentence of a refusal: a translatable message of the catalogue, or a plain sentence for a refusal that is
@@ -71,7 +71,7 @@ impl Refusal {
     #[must_use]
     pub fn exceeding(mut self, limit: impl TryInto<u64>, actual: impl TryInto<u64>) -> Self {
         let (limit, actual) = (limit.try_into().unwrap_or(u64::MAX), actual.try_into().unwrap_or(0));
-        self.excess = (actual > limit).then_some(Excess { limit, actual });
+        self.excess = (actual > limit).then_some(ExceededLimit { limit, actual });
         self
     }
 }

@@ -101,7 +101,7 @@ impl Events {
     }
 
     /// Runs in the caller's tenant that are quarantined after the time of the call.
-    pub fn watch_parked_runs(
+    pub fn watch_quarantined_runs(
         &self,
         by: &Allowed<may::RunView>,
     ) -> impl Stream<Item = WatchEvent> + Send + use<> {

@@ -11,7 +11,7 @@ use providers::{Error, ErrorKind, Gate, Permit, RateLimit, Remedy, RequestLimits
 use crate::{Services, messages};
 
 /// Error code for a request that was not sent because it would have exceeded Muster's own rate limits.
-pub const OWN_LIMIT_CODE: &str = "own_limit";
+pub const OWN_RATE_LIMIT_CODE: &str = "own_limit";
 
 /// How long a request waits for a permit before its worker is released.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -24,7 +24,7 @@ pub const SUSPENSION_PAUSE: Duration = Duration::from_mins(15);
 
 /// Whether a request was not sent for a reason of our own, so that its error says nothing about the provider.
 pub fn is_unsent(error: &Error) -> bool {
-    [OWN_LIMIT_CODE, SUSPENDED_CODE].contains(&error.code.as_str())
+    [OWN_RATE_LIMIT_CODE, SUSPENDED_CODE].contains(&error.code.as_str())
 }
 
 /// Admits the requests of one integration: while it is in force, and within its rate limits over all nodes.
@@ -55,11 +55,11 @@ impl IntegrationGate {
         let (tenant, id) = self.integration;
         let row = async {
             let txn = self.services.read(tenant).await?;
-            Ok::<_, crate::Error>(integration::one(tenant, id).one(&txn).await?)
+            Ok::<_, crate::Error>(integration::by_id(tenant, id).one(&txn).await?)
         };
         let row = row.await.map_err(|error| {
             let pause = Remedy::RetryAfter(Duration::from_secs(2));
-            Error::new(ErrorKind::Unavailable, pause, OWN_LIMIT_CODE, error.message())
+            Error::new(ErrorKind::Unavailable, pause, OWN_RATE_LIMIT_CODE, error.message())
         })?;
         match row {
             Some(row) if row.state == IntegrationState::Suspended => {
@@ -106,13 +106,13 @@ impl RequestPermits {
             None => None,
         };
         let whole = self.acquire_one(&self.whole, &self.whole_limit).await?;
-        Ok(Permit::holding((outside, mailbox, whole)))
+        Ok(Permit::with_guard((outside, mailbox, whole)))
     }
 
     async fn acquire_one(&self, key: &Key, limit: &Limit) -> providers::Result<lanes::Permit> {
         self.limits.enter(key, limit, PATIENCE).await.map_err(|lanes::Wait(wait)| {
             let message = messages::own_limit();
-            Error::new(ErrorKind::Throttled, Remedy::RetryAfter(wait), OWN_LIMIT_CODE, message)
+            Error::new(ErrorKind::Throttled, Remedy::RetryAfter(wait), OWN_RATE_LIMIT_CODE, message)
         })
     }
 
@@ -122,7 +122,7 @@ impl RequestPermits {
     }
 
     fn mailbox_key(&self, mailbox: &str) -> Key {
-        self.whole.with_part("mailbox", mailbox)
+        self.whole.with_sub_limit("mailbox", mailbox)
     }
 }
 

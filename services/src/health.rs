@@ -83,7 +83,7 @@ async fn integration(provider: &dyn Provider, session: &Session) -> Diagnosis {
 }
 
 /// The reason why a provider failed, including what the operator must do. The caller adds what the customer must do.
-pub fn provider_reason(error: &Error) -> Reason {
+pub fn provider_failure_reason(error: &Error) -> Reason {
     Reason {
         code: error.kind_code().to_owned(),
         message: error.message.clone(),
@@ -92,19 +92,19 @@ pub fn provider_reason(error: &Error) -> Reason {
 }
 
 /// The reason why a mailbox cannot be accessed, and who must do what about it.
-pub fn mailbox_reason(error: &Error, own: bool) -> Reason {
+pub fn mailbox_failure_reason(error: &Error, is_own_mailbox: bool) -> Reason {
     let next = match error.remedy {
         Remedy::SkipMailbox => messages::add_the_mailbox_to_the_scope(),
-        Remedy::Reconnect if own => messages::ask_the_owner_to_connect_again(),
+        Remedy::Reconnect if is_own_mailbox => messages::ask_the_owner_to_connect_again(),
         _ => messages::ask_why_the_mailbox_is_refused(),
     };
-    let reason = provider_reason(error);
+    let reason = provider_failure_reason(error);
     if reason.next_action.is_some() { reason } else { reason.with_next_action(next) }
 }
 
 /// Builds the change that records a failed attempt to access a mailbox. `counts` determines whether the failure counts
 /// together with those of other mailboxes that fail in the same way.
-pub fn mailbox_failure(
+pub fn record_mailbox_failure(
     services: &Services,
     connection: &entity::connection::Model,
     error: &Error,
@@ -124,7 +124,7 @@ pub fn mailbox_failure(
 }
 
 /// Builds the change that records a failed attempt to access a mailbox, for a run that could not continue.
-pub fn mailbox_failure_because(
+pub fn record_mailbox_failure_because(
     services: &Services,
     connection: &entity::connection::Model,
     reason: &Reason,
@@ -165,30 +165,34 @@ pub(crate) fn backoff(services: &Services, failures: i32) -> Duration {
 }
 
 /// Marks a mailbox that was active as unreachable, and the integration as degraded.
-pub fn mailbox_unreachable(connection: &entity::connection::Model, error: &Error, own: bool) -> Vec<Change> {
+pub fn mark_mailbox_unreachable(
+    connection: &entity::connection::Model,
+    error: &Error,
+    is_own_mailbox: bool,
+) -> Vec<Change> {
     let change = ConnectionChange {
         id: connection.id,
         state: Some(ConnectionState::Unreachable),
-        reason: Some(Some(mailbox_reason(error, own))),
+        reason: Some(Some(mailbox_failure_reason(error, is_own_mailbox))),
         route: Some(domain::Route::ServiceAccount),
         ..ConnectionChange::default()
     };
-    vec![Change::Connection(change), integration_degraded(connection.integration_id)]
+    vec![Change::Connection(change), mark_integration_degraded(connection.integration_id)]
 }
 
 /// Marks an integration as failing. Only an integration that was in use is changed.
-pub fn integration_failing(integration: Id<ids::Integration>, error: &Error) -> Change {
-    integration_failing_because(integration, lost_reason(error))
+pub fn mark_integration_failing(integration: Id<ids::Integration>, error: &Error) -> Change {
+    mark_integration_failing_because(integration, lost_reason(error))
 }
 
 fn lost_reason(error: &Error) -> Reason {
-    let reason = provider_reason(error);
+    let reason = provider_failure_reason(error);
     let again = messages::connect_again_as_administrator();
     if reason.next_action.is_some() { reason } else { reason.with_next_action(again) }
 }
 
-/// Like [`integration_failing`], for a reason that the caller has already determined.
-pub fn integration_failing_because(integration: Id<ids::Integration>, reason: Reason) -> Change {
+/// Like [`mark_integration_failing`], for a reason that the caller has already determined.
+pub fn mark_integration_failing_because(integration: Id<ids::Integration>, reason: Reason) -> Change {
     Change::Integration(IntegrationChange {
         id: integration,
         state: Some(IntegrationState::Failing),
@@ -199,7 +203,7 @@ pub fn integration_failing_because(integration: Id<ids::Integration>, reason: Re
 }
 
 /// Marks a failing integration as working again.
-pub fn integration_recovered(integration: Id<ids::Integration>) -> Change {
+pub fn mark_integration_recovered(integration: Id<ids::Integration>) -> Change {
     Change::Integration(IntegrationChange {
         id: integration,
         state: Some(IntegrationState::Active),
@@ -210,7 +214,7 @@ pub fn integration_recovered(integration: Id<ids::Integration>) -> Change {
 }
 
 /// Marks an integration as degraded because mailboxes that were active no longer are.
-pub fn integration_degraded(integration: Id<ids::Integration>) -> Change {
+pub fn mark_integration_degraded(integration: Id<ids::Integration>) -> Change {
     let reason = Reason::new("MAILBOXES_LOST", messages::mailboxes_lost())
         .with_next_action(messages::check_unreachable_mailboxes());
     Change::Integration(IntegrationChange {
@@ -223,7 +227,7 @@ pub fn integration_degraded(integration: Id<ids::Integration>) -> Change {
 }
 
 /// Marks a degraded integration as active because every mailbox works again or was excluded.
-pub fn all_mailboxes_recovered(integration: Id<ids::Integration>) -> Change {
+pub fn mark_mailboxes_recovered(integration: Id<ids::Integration>) -> Change {
     Change::Integration(IntegrationChange {
         id: integration,
         state: Some(IntegrationState::Active),

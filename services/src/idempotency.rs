@@ -5,7 +5,7 @@
 //! Refusals are not stored: nothing was changed, so the same key may be used again.
 
 use chrono::Duration;
-use domain::text::{self, Shape};
+use domain::text::{self, LineMode};
 use domain::{AnyId, Id, ids};
 use entity::idempotency::{ActiveModel, Column, Entity, Model, delete, of, update};
 use sea_orm::{
@@ -96,7 +96,7 @@ fn row_id(tenant: Id<ids::Tenant>, field: &str, caller: &str, key: &str) -> Id<i
 
 fn check(key: &str) -> Result<()> {
     let length = key.chars().count();
-    if (1..=LONGEST).contains(&length) && text::check_visible(key, Shape::Line, LONGEST).is_ok() {
+    if (1..=LONGEST).contains(&length) && text::check_visible(key, LineMode::Line, LONGEST).is_ok() {
         return Ok(());
     }
     let message = format!("An idempotency key has 1 to {LONGEST} characters.");

@@ -7,7 +7,7 @@ use domain::{
     access::Denied,
     ids, may,
     state::{Feature, IntegrationState, Lane},
-    text::Shape,
+    text::LineMode,
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::json;
@@ -15,8 +15,8 @@ use serde_json::json;
 use crate::{
     Error, Page, PageArgs, Refusal, Result, Tx,
     audit::AuditFacts,
+    customer_calls::CustomerServer,
     events::topic,
-    foreign_calls::CustomerServer,
     page,
     proof::{Allowed, Member, TenantScope},
     run_inputs::{Connect, RunInput, Verify},
@@ -90,7 +90,7 @@ impl Integrations {
         }
         let name = tenants::validate_name(&new.name)?;
         if let Some(group) = &new.scope_group {
-            text::check(group, Shape::Line, LONGEST_GROUP, "scopeGroup")?;
+            text::check(group, LineMode::Line, LONGEST_GROUP, "scopeGroup")?;
         }
         if let Some(url) = &new.return_url {
             self.services.tenants().require_return_url(tx.conn(), tx.tenant(), url).await?;
@@ -128,7 +128,7 @@ impl Integrations {
             .await?;
         let order = RunInput::Connect(Connect { integration: row.id, again: false });
         tx.enqueue(order, actor, Lane::Interactive).await?;
-        tx.event(topic::INTEGRATION, row.id);
+        tx.add_event(topic::INTEGRATION, row.id);
         let facts = AuditFacts::for_creation(json!({
             "name": row.name, "provider": row.provider, "accessLevel": row.access_level,
             "scopeGroup": row.scope_group, "serviceMailbox": row.service_mailbox,
@@ -149,7 +149,7 @@ impl Integrations {
     async fn of(&self, by: &Member, id: Id<ids::Integration>) -> Result<entity::integration::Model> {
         let tenant = by.tenant();
         let txn = self.services.read(tenant).await?;
-        let row = entity::integration::one(tenant, id).one(&txn).await?;
+        let row = entity::integration::by_id(tenant, id).one(&txn).await?;
         row.ok_or_else(|| Error::not_found("integration"))
     }
 
@@ -196,7 +196,7 @@ impl Integrations {
     ) -> Result<Id<ids::Run>> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let row = find(&tx, id).await?;
-        require_consented(&row)?;
+        require_consent_in_force(&row)?;
         let order = RunInput::Verify(Verify { integration: row.id, candidate: None });
         let run = tx.enqueue(order, &by.actor(), Lane::Interactive).await?;
         let run = run.ok_or_else(verification_in_progress)?;
@@ -280,7 +280,7 @@ impl Integrations {
         after: Option<&str>,
     ) -> Result<providers::Page<providers::Person>> {
         let row = self.of(by, id).await?;
-        require_consented(&row)?;
+        require_consent_in_force(&row)?;
         let (provider, session) = self.services.grants().open(&row, None).await?;
         Ok(self
             .services
@@ -319,7 +319,7 @@ pub(crate) async fn usable_integrations(
 }
 
 pub(crate) async fn find(tx: &Tx, id: Id<ids::Integration>) -> Result<entity::integration::Model> {
-    let row = entity::integration::one(tx.tenant(), id).one(tx.conn()).await?;
+    let row = entity::integration::by_id(tx.tenant(), id).one(tx.conn()).await?;
     row.ok_or_else(|| Error::not_found("integration"))
 }
 
@@ -356,11 +356,11 @@ pub(crate) async fn signal_connect_run(
 }
 
 /// Refuses an integration without a consent in effect.
-pub(crate) fn require_consented(row: &entity::integration::Model) -> Result<()> {
+pub(crate) fn require_consent_in_force(row: &entity::integration::Model) -> Result<()> {
     use IntegrationState as S;
     match row.state.require()? {
         S::Active | S::Degraded | S::Failing => Ok(()),
-        S::Suspended => Err(suspension::refusal()),
+        S::Suspended => Err(suspension::suspended_error()),
         _ => Err(Error::refuse("INTEGRATION_NOT_CONNECTED", "This integration is not connected yet.")),
     }
 }

@@ -177,7 +177,9 @@ impl Keys {
                 return Err(Error::refuse("KEY_MALFORMED", message));
             }
             Some(secret) => secret.to_owned(),
-            None if Entity::find().count(self.services.store.installation()).await? > 0 => return Ok(None),
+            None if Entity::find().count(self.services.store.installation_connection()).await? > 0 => {
+                return Ok(None);
+            }
             None => self.secret(),
         };
         let permissions = Permission::ALL.iter().copied().collect();
@@ -222,8 +224,10 @@ impl Keys {
 
     /// Time until the caller's own key expires, at least a second; `None` if it does not expire.
     pub(crate) async fn remaining_lifetime(&self, by: &Staff) -> Result<Option<std::time::Duration>> {
-        let key =
-            Entity::find().filter(Column::Id.eq(by.key())).one(self.services.store.installation()).await?;
+        let key = Entity::find()
+            .filter(Column::Id.eq(by.key()))
+            .one(self.services.store.installation_connection())
+            .await?;
         let end = key.ok_or(Denied::Unauthenticated)?.expires_at;
         let left = end.map(|end| (end - self.services.now()).num_seconds().max(1).unsigned_abs());
         Ok(left.map(std::time::Duration::from_secs))
@@ -231,7 +235,7 @@ impl Keys {
 
     /// One page of all keys, including expired and revoked ones.
     pub async fn list(&self, _by: &Staff, args: PageArgs) -> Result<Page<Model>> {
-        page::read_page(Entity::find(), Column::Id, args, self.services.store.installation()).await
+        page::read_page(Entity::find(), Column::Id, args, self.services.store.installation_connection()).await
     }
 
     /// The valid key with this secret, if there is one. Records its use.
@@ -240,7 +244,7 @@ impl Keys {
             return Ok(None);
         }
         let digest = self.services.secrets().digest(secret).await?;
-        let found = by_digest(&digest, self.services.store.installation()).await?;
+        let found = by_digest(&digest, self.services.store.installation_connection()).await?;
         let is_it =
             |key: &Model| verify_slices_are_equal(&key.hash, &digest).is_ok() && self.is_in_force(key);
         let Some(key) = found.filter(is_it) else { return Ok(None) };

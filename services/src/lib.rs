@@ -17,9 +17,9 @@ pub mod change;
 pub mod channels;
 pub mod connect;
 pub mod connections;
+mod customer_calls;
 pub mod error;
 pub mod events;
-mod foreign_calls;
 mod gate;
 pub mod grants;
 pub mod health;
@@ -65,8 +65,8 @@ pub use caller::Caller;
 pub use catalogue::WorkflowCatalogue;
 pub use change::Change;
 pub use domain::may;
-pub use error::{Error, Excess, Refusal, RefusalMessage};
-pub use gate::{OWN_LIMIT_CODE, SUSPENDED_CODE, SUSPENSION_PAUSE, is_unsent};
+pub use error::{Error, ExceededLimit, Refusal, RefusalMessage};
+pub use gate::{OWN_RATE_LIMIT_CODE, SUSPENDED_CODE, SUSPENSION_PAUSE, is_unsent};
 pub use page::{Page, PageArgs};
 pub use proof::{Allowed, Anyone, Member, Own, OwnOr, Staff, TenantScope};
 pub use providers;
@@ -81,14 +81,14 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// The dependencies of all use cases. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Services {
-    inner: Arc<Inner>,
+    inner: Arc<ServiceDependencies>,
     /// The read-only transaction of a request; `None` outside of requests, where every use case begins its own.
     reader: Option<Arc<RequestReader>>,
 }
 
 /// The parts of [`Services`].
 #[derive(Debug)]
-pub struct Inner {
+pub struct ServiceDependencies {
     /// Access to the database.
     pub(crate) store: Store,
     /// Source of the current time.
@@ -112,7 +112,7 @@ pub struct Inner {
     /// Descriptions of workflows; set after construction.
     catalogue: OnceLock<Arc<dyn WorkflowCatalogue>>,
     /// Limits the calls of this node that wait for customers' servers.
-    foreign_calls: foreign_calls::CustomerCalls,
+    foreign_calls: customer_calls::CustomerCalls,
     /// Serialises this node's transactions that lock the same tenant.
     tenant_locks: keyed_locks::KeyedLocks<Id<ids::Tenant>>,
     /// The share of each tenant's requests in this node's connections for reading, so that those of one tenant never use
@@ -123,9 +123,9 @@ pub struct Inner {
 }
 
 impl std::ops::Deref for Services {
-    type Target = Inner;
+    type Target = ServiceDependencies;
 
-    fn deref(&self) -> &Inner {
+    fn deref(&self) -> &ServiceDependencies {
         &self.inner
     }
 }
@@ -144,7 +144,7 @@ impl Services {
         let sealer = audit::AuditKeyProvider::new(vault.clone(), ids.clone());
         let (signing, catalogue) = (OnceLock::new(), OnceLock::new());
         let read_shares = keyed_locks::KeyedLocks::with_permits(store.reading_connections() as usize / 2);
-        let inner = Arc::new(Inner {
+        let inner = Arc::new(ServiceDependencies {
             store,
             clock,
             ids,
@@ -156,7 +156,7 @@ impl Services {
             identities,
             signing,
             catalogue,
-            foreign_calls: foreign_calls::CustomerCalls::default(),
+            foreign_calls: customer_calls::CustomerCalls::default(),
             tenant_locks: keyed_locks::KeyedLocks::default(),
             read_shares,
             sign_in_locks: keyed_locks::KeyedLocks::default(),
@@ -227,7 +227,7 @@ impl Services {
     /// Whether the database responds, and this node has the keys to decrypt its content.
     pub async fn is_ready(&self, _by: Anyone) -> bool {
         let opens = self.secrets().has_current_master_key().await;
-        opens.is_ok_and(|opens| opens) && self.store.engine().ping().await.is_ok()
+        opens.is_ok_and(|opens| opens) && self.store.engine_connection().ping().await.is_ok()
     }
 
     pub(crate) fn set_catalogue(&self, catalogue: Arc<dyn WorkflowCatalogue>) {

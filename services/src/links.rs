@@ -26,7 +26,7 @@ use crate::{
     proof::{Allowed, Anyone, Member},
     roles,
     tenants::require_feature,
-    users::{self, checked_email},
+    users::{self, parse_email},
 };
 
 crate::noun! {
@@ -67,12 +67,12 @@ impl Links {
     pub async fn invite(&self, by: &Allowed<may::UserCreate>, new: NewInvitation) -> Result<(Model, String)> {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
         require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
-        let email = checked_email(&new.email, "email")?;
+        let email = parse_email(&new.email, "email")?;
         if let Some(url) = &new.return_url {
             self.services.tenants().require_return_url(tx.conn(), tx.tenant(), url).await?;
         }
         if let Some(integration) = new.integration {
-            let found = entity::integration::one(tx.tenant(), integration).one(tx.conn()).await?;
+            let found = entity::integration::by_id(tx.tenant(), integration).one(tx.conn()).await?;
             found.ok_or_else(|| Error::not_found("integration"))?;
         }
         let user = self.invited(&mut tx, &by, &email, &new.roles).await?;
@@ -103,7 +103,7 @@ impl Links {
     /// Ends an invitation and the connect sessions that it opened. The invited user is kept, with all roles.
     pub async fn revoke(&self, by: &Allowed<may::UserCreate>, id: Id<ids::ConnectLink>) -> Result<()> {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
-        let link = connect_link::one(tx.tenant(), id).lock_exclusive().one(tx.conn()).await?;
+        let link = connect_link::by_id(tx.tenant(), id).lock_exclusive().one(tx.conn()).await?;
         let link = link.ok_or_else(|| Error::not_found("invitation"))?;
         let ended = connect_session::delete(tx.tenant())
             .filter(connect_session::Column::LinkId.eq(link.id))
@@ -158,7 +158,7 @@ impl Links {
     pub async fn integration(&self, open: &OpenedLink) -> Result<Option<entity::integration::Model>> {
         let (tenant, Some(id)) = (open.link.tenant_id, open.link.integration_id) else { return Ok(None) };
         let txn = self.services.read(tenant).await?;
-        Ok(entity::integration::one(tenant, id).one(&txn).await?)
+        Ok(entity::integration::by_id(tenant, id).one(&txn).await?)
     }
 
     /// The user with this email address, created if there is none, with the roles of the invitation.

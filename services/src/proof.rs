@@ -74,7 +74,7 @@ impl Member {
     }
 
     /// Whether the caller may connect calendars (see [`may::ConnectCalendars`]).
-    pub fn may_connect(&self) -> bool {
+    pub fn may_connect_calendars(&self) -> bool {
         may::ConnectCalendars::is_met(&self.permissions)
     }
 

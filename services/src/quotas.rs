@@ -78,8 +78,8 @@ pub struct ChargeResult {
 
 impl Quotas {
     /// Charges a request if all its quotas suffice; otherwise none of the quotas is charged.
-    pub async fn charge(&self, _by: Anyone, whose: QuotaSubject<'_>, units: u32) -> ChargeResult {
-        let named = whose.quotas(&self.services.settings.quotas);
+    pub async fn charge(&self, _by: Anyone, subject: QuotaSubject<'_>, units: u32) -> ChargeResult {
+        let named = subject.quotas(&self.services.settings.quotas);
         if named.is_empty() {
             return ChargeResult::default();
         }
@@ -106,13 +106,15 @@ impl QuotaSubject<'_> {
                 let tenant = tenant.map(|tenant| ("tenant", Key::of_tenant(tenant), settings.tenant));
                 [own, tenant]
             }
-            Self::Address(address) => [Some(("address", Key::of_address(address), settings.address)), None],
+            Self::Address(address) => {
+                [Some(("address", Key::of_ip_address(address), settings.address)), None]
+            }
             Self::Page(address) => {
-                let key = Key::of_address(address).with_part("pages", "");
+                let key = Key::of_ip_address(address).with_sub_limit("pages", "");
                 [Some(("address", key, settings.address)), None]
             }
             Self::Refused(address) => {
-                let key = Key::of_address(address).with_part("refused", "");
+                let key = Key::of_ip_address(address).with_sub_limit("refused", "");
                 [Some(("refused", key, settings.refused)), None]
             }
         };

@@ -151,7 +151,7 @@ impl Roles {
     ) -> Result<()> {
         some(roles)?;
         let (mut tx, by) = self.services.begin_access_change(by).await?;
-        let user_row = entity::tenant_user::one(tx.tenant(), user).one(tx.conn()).await?;
+        let user_row = entity::tenant_user::by_id(tx.tenant(), user).one(tx.conn()).await?;
         user_row.ok_or_else(|| Error::not_found("user"))?;
         grant_roles(&mut tx, &by, &[user], roles).await?;
         tx.audit(
@@ -348,7 +348,7 @@ async fn of_users(
 }
 
 async fn custom(tx: &Tx, id: Id<ids::Role>) -> Result<Model> {
-    let role = entity::role::one(tx.tenant(), id).one(tx.conn()).await?;
+    let role = entity::role::by_id(tx.tenant(), id).one(tx.conn()).await?;
     let role = role.ok_or_else(|| Error::not_found("role"))?;
     if role.standard {
         return Err(Error::refuse(

@@ -54,7 +54,7 @@ impl Rooms {
     pub async fn get(&self, by: &Allowed<may::SeeRooms>, id: Id<ids::Room>) -> Result<entity::room::Model> {
         let tenant = by.tenant();
         let txn = self.services.read(tenant).await?;
-        entity::room::one(tenant, id).one(&txn).await?.ok_or_else(|| Error::not_found("room"))
+        entity::room::by_id(tenant, id).one(&txn).await?.ok_or_else(|| Error::not_found("room"))
     }
 
     /// The tenant's rooms with these ids, in no particular order, for a data loader.

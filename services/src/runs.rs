@@ -5,13 +5,13 @@ use domain::{
     access::Denied,
     ids, may,
     state::{Lane, RunStatus},
-    text::{self, Shape},
+    text::{self, LineMode},
 };
 use entity::{
     StateName,
     run::{Column, Model},
 };
-use runs::Revival;
+use runs::ReviveOutcome;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Json};
 use serde_json::json;
 
@@ -64,7 +64,7 @@ impl Runs {
             runs = runs.filter(Column::Workflow.eq(workflow));
         }
         if let Some(status) = filter.status {
-            runs = runs.filter(entity::column_holds(Column::Status, status));
+            runs = runs.filter(entity::column_equals(Column::Status, status));
         }
         page::read_page(runs, Column::Id, args, &txn).await
     }
@@ -86,7 +86,7 @@ impl Runs {
     async fn of(&self, by: &Member, id: Id<ids::Run>) -> Result<Model> {
         let tenant = by.tenant();
         let txn = self.services.read(tenant).await?;
-        entity::run::one(tenant, id).one(&txn).await?.ok_or_else(|| Error::not_found("run"))
+        entity::run::by_id(tenant, id).one(&txn).await?.ok_or_else(|| Error::not_found("run"))
     }
 
     /// The most recent runs of all tenants; for the operator's commands.
@@ -104,13 +104,13 @@ impl Runs {
         if let Some(workflow) = workflow {
             runs = runs.filter(Column::Workflow.eq(workflow));
         }
-        Ok(runs.order_by_desc(Column::Id).limit(first).all(self.services.store.engine()).await?)
+        Ok(runs.order_by_desc(Column::Id).limit(first).all(self.services.store.engine_connection()).await?)
     }
 
     /// The tenant that owns a run; for the operator's commands.
     pub async fn tenant_of(&self, _by: &System, id: Id<ids::Run>) -> Result<Id<ids::Tenant>> {
         let run = entity::run::all_tenants().filter(Column::Id.eq(id));
-        let run = run.one(self.services.store.engine()).await?;
+        let run = run.one(self.services.store.engine_connection()).await?;
         run.map(|run| run.tenant_id).ok_or_else(|| Error::not_found("run"))
     }
 
@@ -157,12 +157,12 @@ impl Runs {
         run.status.require()?;
         let line = (self.services.ids.make(), by.actor());
         match runs::revive(tx.conn(), &run, (line.0, &line.1), tx.now()).await? {
-            Revival::Revived(hint) => tx.hint(hint),
-            Revival::NotRetryable => {
+            ReviveOutcome::Revived(hint) => tx.add_hint(hint),
+            ReviveOutcome::NotRetryable => {
                 let message = "Only a run that failed or was quarantined can be retried.";
                 return Err(Error::refuse("RUN_NOT_RETRYABLE", message));
             }
-            Revival::AlreadyLive => {
+            ReviveOutcome::AlreadyLive => {
                 let message =
                     "Another run is already performing this task. Wait for that run, or cancel it first.";
                 return Err(Error::refuse("RUN_ALREADY_LIVE", message));
@@ -176,7 +176,7 @@ impl Runs {
         let mut tx = self.services.begin(by.tenant()).await?;
         present(&tx, id).await?.status.require()?;
         let hint = runs::request_cancel(tx.conn(), tx.tenant(), id, tx.now()).await?;
-        tx.hint(hint.ok_or_else(over)?);
+        tx.add_hint(hint.ok_or_else(over)?);
         self.done(tx, by, "run.cancel", id, json!({})).await
     }
 
@@ -188,7 +188,7 @@ impl Runs {
         name: &str,
         payload: Json,
     ) -> Result<Model> {
-        if name.is_empty() || text::check_visible(name, Shape::Line, LONGEST_SIGNAL).is_err() {
+        if name.is_empty() || text::check_visible(name, LineMode::Line, LONGEST_SIGNAL).is_err() {
             let message = format!("A signal's name has 1 to {LONGEST_SIGNAL} characters.");
             let refusal = Refusal::new("NAME_MALFORMED", message).at("name");
             return Err(refusal.exceeding(LONGEST_SIGNAL, name.chars().count()).into());
@@ -216,7 +216,7 @@ impl Runs {
         details: Json,
     ) -> Result<Model> {
         tx.audit(&by.actor(), action, id.to_string(), details);
-        tx.event(topic::RUN, id);
+        tx.add_event(topic::RUN, id);
         let run = present(&tx, id).await?;
         tx.commit().await?;
         Ok(run)
@@ -224,7 +224,7 @@ impl Runs {
 }
 
 async fn present(tx: &Tx, id: Id<ids::Run>) -> Result<Model> {
-    let run = entity::run::one(tx.tenant(), id).one(tx.conn()).await?;
+    let run = entity::run::by_id(tx.tenant(), id).one(tx.conn()).await?;
     run.ok_or_else(|| Error::not_found("run"))
 }
 

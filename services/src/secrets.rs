@@ -22,8 +22,8 @@ use entity::{former_data_key, tenant};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder, QuerySelect};
 
 pub use self::{
-    rotation::{Progress, Report, Scope},
-    status::Status,
+    rotation::{RotationProgress, RotationReport, RotationScope},
+    status::KeyStatus,
 };
 use crate::{
     Error, Result, System,
@@ -67,7 +67,7 @@ impl Secrets {
 
     pub(super) async fn load_pepper(&self) -> Result<()> {
         let vault = &self.services.vault;
-        let pepper = match vault.find_secret(self.services.store.installation()).await? {
+        let pepper = match vault.find_secret(self.services.store.installation_connection()).await? {
             Some(row) => vault.open_pepper(&row)?,
             None => {
                 let txn = self.services.store.write_installation().await?;
@@ -82,7 +82,7 @@ impl Secrets {
 
     /// Whether this node has the current master key.
     pub(crate) async fn has_current_master_key(&self) -> Result<bool> {
-        let row = self.services.vault.find_secret(self.services.store.installation()).await?;
+        let row = self.services.vault.find_secret(self.services.store.installation_connection()).await?;
         Ok(row.and_then(|row| key_id(&row.sealed)).is_none_or(|id| self.services.vault.has_key(id)))
     }
 

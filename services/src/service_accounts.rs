@@ -13,7 +13,7 @@ use crate::{
     integrations,
     proof::{Allowed, TenantScope},
     run_inputs::{RunInput, Verify},
-    users::checked_email,
+    users::parse_email,
 };
 
 crate::noun! {
@@ -34,7 +34,7 @@ impl ServiceAccounts {
         let candidate = parse_address(mailbox)?;
         let mut tx = self.services.begin(by.tenant()).await?;
         let row = integrations::find(&tx, integration).await?;
-        integrations::require_consented(&row)?;
+        integrations::require_consent_in_force(&row)?;
         let order = RunInput::Verify(Verify { integration: row.id, candidate: Some(candidate.clone()) });
         let run = tx.enqueue(order, &by.actor(), Lane::Interactive).await?;
         let run = run.ok_or_else(integrations::verification_in_progress)?;
@@ -75,5 +75,5 @@ pub async fn find_current(
 pub fn parse_address(text: &str) -> Result<String> {
     let message = "This is not a valid email address.";
     let malformed = |_| Refusal::new("ADDRESS_MALFORMED", message).at("mailbox").into();
-    checked_email(text, "mailbox").map_err(malformed)
+    parse_email(text, "mailbox").map_err(malformed)
 }

@@ -11,38 +11,38 @@ use domain::{
 use entity::integration::{Column, Entity, Model, of, update};
 use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, sea_query::Expr};
 
-use crate::{Error, Refusal, Result, Tx, change::reason_json, events::topic, messages, tenants};
+use crate::{Error, Refusal, Result, Tx, change::reason_to_json, events::topic, messages, tenants};
 
 /// Error code for requests to a suspended integration.
-pub(crate) const SUSPENDED: &str = "INTEGRATION_SUSPENDED";
+pub(crate) const SUSPENDED_CODE: &str = "INTEGRATION_SUSPENDED";
 
 /// Whether a use case was refused because an integration is suspended, so that it may succeed once the integration is
 /// resumed.
 pub fn is_suspension(error: &Error) -> bool {
-    matches!(error, Error::Refused(Refusal { code: SUSPENDED, .. }))
+    matches!(error, Error::Refused(Refusal { code: SUSPENDED_CODE, .. }))
 }
 
-pub(crate) fn refusal() -> Error {
-    Error::refuse(SUSPENDED, messages::integration_suspended())
+pub(crate) fn suspended_error() -> Error {
+    Error::refuse(SUSPENDED_CODE, messages::integration_suspended())
 }
 
 /// The reason why a suspended integration and its calendars cannot be used.
-pub fn reason() -> Reason {
-    Reason::new(SUSPENDED, messages::integration_suspended())
+pub fn suspended_reason() -> Reason {
+    Reason::new(SUSPENDED_CODE, messages::integration_suspended())
         .with_next_action(messages::ask_the_vendor_to_resume())
 }
 
 /// Returns an error if the integration is suspended.
 pub(crate) fn require_in_force(row: &Model) -> Result<()> {
     match row.state.require()? {
-        IntegrationState::Suspended => Err(refusal()),
+        IntegrationState::Suspended => Err(suspended_error()),
         _ => Ok(()),
     }
 }
 
 /// Suspends or resumes the integrations of a tenant whose plan or features have just changed. Runs that were waiting
 /// for the resumption continue.
-pub(crate) async fn follow_features(tx: &mut Tx, actor: &str) -> Result<()> {
+pub(crate) async fn apply_feature_changes(tx: &mut Tx, actor: &str) -> Result<()> {
     match tenants::require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await {
         Ok(()) => resume(tx, actor).await,
         Err(Error::Refused(_)) => suspend(tx, actor).await,
@@ -62,7 +62,7 @@ async fn suspend(tx: &mut Tx, actor: &str) -> Result<()> {
         .col_expr(Column::SuspendedState, Expr::col(Column::State))
         .col_expr(Column::SuspendedReason, Expr::col(Column::Reason))
         .col_expr(Column::State, Expr::value(IntegrationState::Suspended.as_str()))
-        .col_expr(Column::Reason, Expr::value(reason_json(Some(reason()))));
+        .col_expr(Column::Reason, Expr::value(reason_to_json(Some(suspended_reason()))));
     record(tx, actor, "integration.suspend", statement, &rows).await
 }
 
@@ -80,8 +80,8 @@ async fn resume(tx: &mut Tx, actor: &str) -> Result<()> {
         .col_expr(Column::SuspendedReason, Expr::value(Option::<serde_json::Value>::None));
     record(tx, actor, "integration.resume", statement, &rows).await?;
     forget_copies(tx, &rows).await?;
-    for hint in ::runs::wake_all_because(tx.conn(), tx.tenant(), SUSPENDED, tx.now()).await? {
-        tx.hint(hint);
+    for hint in ::runs::wake_runs_with_reason(tx.conn(), tx.tenant(), SUSPENDED_CODE, tx.now()).await? {
+        tx.add_hint(hint);
     }
     Ok(())
 }
@@ -110,7 +110,7 @@ async fn record(
         .col_expr(Column::Version, Expr::col(Column::Version).add(1));
     statement.exec(tx.conn()).await?;
     for row in rows {
-        tx.event(topic::INTEGRATION, row.id);
+        tx.add_event(topic::INTEGRATION, row.id);
         tx.audit(actor, act, row.id.to_string(), serde_json::Value::Null);
     }
     Ok(())

@@ -11,7 +11,7 @@ mod return_url;
 use domain::{
     Id, ids,
     state::{Feature, Plan},
-    text::{self, Fault, Shape},
+    text::{self, LineMode, TextFault},
 };
 use entity::tenant::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
@@ -101,7 +101,7 @@ impl Tenants {
 
     /// One page of all tenants.
     pub async fn list(&self, _by: &Staff, args: PageArgs) -> Result<Page<Model>> {
-        page::read_page(Entity::find(), Column::Id, args, self.services.store.installation()).await
+        page::read_page(Entity::find(), Column::Id, args, self.services.store.installation_connection()).await
     }
 
     /// The tenant with this id, not necessarily the caller's own.
@@ -152,7 +152,7 @@ impl Tenants {
     pub async fn set_plan(&self, by: &Staff, id: Id<ids::Tenant>, plan: Plan) -> Result<Model> {
         let (mut tx, before) = self.services.begin_locked_as_staff(id).await?;
         let tenant = change(&tx, [(Column::Plan, Expr::value(plan.as_str()))]).await?;
-        suspension::follow_features(&mut tx, &by.actor()).await?;
+        suspension::apply_feature_changes(&mut tx, &by.actor()).await?;
         tx.audit(
             &by.actor(),
             "tenant.plan",
@@ -179,7 +179,7 @@ impl Tenants {
             return Err(Refusal::new("PLAN_LACKS_FEATURE", message).at("feature").into());
         }
         let changed = write_feature(&tx, by, feature, on).await?;
-        suspension::follow_features(&mut tx, &by.actor()).await?;
+        suspension::apply_feature_changes(&mut tx, &by.actor()).await?;
         let facts = AuditFacts::for_change(json!(on != changed), json!(on))
             .with_details(json!({ "feature": feature.as_str() }));
         tx.audit(&by.actor(), "tenant.feature", id.to_string(), facts);
@@ -250,7 +250,7 @@ impl Tenants {
     }
 
     pub(crate) async fn find(&self, id: Id<ids::Tenant>) -> Result<Option<Model>> {
-        Ok(Entity::find_by_id(id).one(self.services.store.installation()).await?)
+        Ok(Entity::find_by_id(id).one(self.services.store.installation_connection()).await?)
     }
 }
 
@@ -283,10 +283,10 @@ pub(crate) fn validate_name(name: &str) -> Result<String> {
     let name = name.trim();
     let refusal = |message: String| Refusal::new("NAME_MALFORMED", message).at("name");
     let rule = format!("A name has 1 to {LONGEST_NAME} characters on one line");
-    match text::check_visible(name, Shape::Line, LONGEST_NAME) {
+    match text::check_visible(name, LineMode::Line, LONGEST_NAME) {
         Ok(()) if name.is_empty() => Err(refusal(format!("{rule}.")).into()),
         Ok(()) => Ok(name.to_owned()),
-        Err(Fault::TooLong { found, limit }) => {
+        Err(TextFault::TooLong { found, limit }) => {
             Err(refusal(format!("{rule}.")).exceeding(limit, found).into())
         }
         Err(fault) => Err(refusal(format!("{rule}: {fault}.")).into()),

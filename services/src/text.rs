@@ -1,6 +1,6 @@
 //! Refuses text inputs that are too long or contain forbidden characters.
 
-use domain::text::{self, Fault, Shape};
+use domain::text::{self, LineMode, TextFault};
 
 use crate::{Refusal, Result};
 
@@ -9,21 +9,21 @@ pub(crate) const MAX_URL_LEN: usize = 2_000;
 
 /// Refuses text of more than `limit` characters (`TEXT_TOO_LONG`), or with characters that are not allowed
 /// (`TEXT_MALFORMED`).
-pub(crate) fn check(text: &str, shape: Shape, limit: usize, field: &'static str) -> Result<()> {
+pub(crate) fn check(text: &str, shape: LineMode, limit: usize, field: &'static str) -> Result<()> {
     let fault = match text::check_visible(text, shape, limit) {
         Ok(()) => return Ok(()),
         Err(fault) => fault,
     };
     let refusal = match fault {
-        Fault::TooLong { limit, found } => {
+        TextFault::TooLong { limit, found } => {
             let message = format!("Use at most {limit} characters.");
             Refusal::new("TEXT_TOO_LONG", message).exceeding(limit, found)
         }
-        Fault::Character(char) => {
+        TextFault::Character(char) => {
             let message = format!("Remove the character U+{:04X}: it is not allowed here.", u32::from(char));
             Refusal::new("TEXT_MALFORMED", message)
         }
-        fault @ (Fault::Invisible | Fault::Direction) => {
+        fault @ (TextFault::Invisible | TextFault::Direction) => {
             Refusal::new("TEXT_MALFORMED", format!("This cannot be read as it is meant: {fault}."))
         }
     };

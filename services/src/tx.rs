@@ -209,12 +209,12 @@ impl Tx {
     }
 
     /// Adds a hint to send after the commit.
-    pub fn hint(&mut self, hint: JobHint) {
+    pub fn add_hint(&mut self, hint: JobHint) {
         self.after.hints.push(hint);
     }
 
     /// Adds an event for subscribers.
-    pub fn event(&mut self, topic: domain::Topic, subject: impl Into<AnyId>) {
+    pub fn add_event(&mut self, topic: domain::Topic, subject: impl Into<AnyId>) {
         let event = entity::event_log::new(&self.services.ids, self.tenant, topic, subject.into(), self.now);
         self.after.events.push(event);
     }

@@ -19,8 +19,8 @@ use crate::{
     roles,
 };
 
-pub(crate) use check::check_email as checked_email;
-pub(crate) use connect::connect_to_live_integrations;
+pub(crate) use check::parse_email;
+pub(crate) use connect::connect_to_usable_integration;
 
 /// Maximum number of users created by one request.
 pub const MAX_USERS_PER_REQUEST: usize = 500;
@@ -117,7 +117,7 @@ impl Users {
         }
         if before.calendar_address != after.calendar_address {
             connect::disconnect_mailboxes(&mut tx, &before).await?;
-            connect_to_live_integrations(&self.services.ids, &mut tx, &after).await?;
+            connect_to_usable_integration(&self.services.ids, &mut tx, &after).await?;
         }
         if before.time_zone != after.time_zone {
             calendars::invalidate_copies(tx.conn(), tx.tenant(), Some(after.id)).await?;
@@ -179,7 +179,7 @@ impl Users {
     async fn of(&self, by: &Member, id: Id<ids::User>) -> Result<Model> {
         let tenant = by.tenant();
         let txn = self.services.read(tenant).await?;
-        let user = entity::tenant_user::one(tenant, id).one(&txn).await?;
+        let user = entity::tenant_user::by_id(tenant, id).one(&txn).await?;
         user.ok_or_else(|| Error::not_found("user"))
     }
 
@@ -218,7 +218,7 @@ impl Users {
             if !new.roles.is_empty() {
                 roles::grant_roles(tx, by, &[user.id], &new.roles).await?;
             }
-            connect_to_live_integrations(&self.services.ids, tx, user).await?;
+            connect_to_usable_integration(&self.services.ids, tx, user).await?;
             let subject = user.id.to_string();
             let facts =
                 AuditFacts::for_creation(audit_json(user)).with_details(json!({ "roles": new.roles }));
@@ -235,7 +235,7 @@ impl Users {
     }
 
     async fn present(&self, tx: &Tx, id: Id<ids::User>) -> Result<Model> {
-        let user = entity::tenant_user::one(tx.tenant(), id).one(tx.conn()).await?;
+        let user = entity::tenant_user::by_id(tx.tenant(), id).one(tx.conn()).await?;
         user.ok_or_else(|| Error::not_found("user"))
     }
 }

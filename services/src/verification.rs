@@ -9,7 +9,7 @@ use domain::{
     state::{ConnectionState, Verdict},
 };
 use futures::StreamExt;
-use providers::{Error, ErrorKind, NewEvent, Party, Provider, Remedy, RoomInfo, Session};
+use providers::{Error, ErrorKind, NamedAddress, NewEvent, Provider, Remedy, RoomInfo, Session};
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -288,7 +288,7 @@ impl Checklist<'_> {
     }
 
     fn probe_event(&self, address: &str, name: &str, key: &str) -> NewEvent {
-        let day = crate::calendars::copy_window(self.services).end - chrono::Duration::days(2);
+        let day = crate::calendars::calendar_copy_range(self.services).end - chrono::Duration::days(2);
         NewEvent {
             effect_key: key.to_owned(),
             title: "Connection test".to_owned(),
@@ -297,7 +297,7 @@ impl Checklist<'_> {
             range: TimeRange { start: day, end: day + chrono::Duration::minutes(30) },
             zone: "UTC".to_owned(),
             location: None,
-            organiser: Party { name: name.to_owned(), address: address.to_owned() },
+            organiser: NamedAddress { name: name.to_owned(), address: address.to_owned() },
             attendees: Vec::new(),
             busy: Some(BusyKind::Busy),
             online_meeting: false,

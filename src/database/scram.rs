@@ -11,7 +11,7 @@ const ROUNDS: NonZeroU32 = NonZeroU32::new(4096).expect("it is not zero");
 
 /// The verifier of a password. `None` for a password with non-ASCII or control characters, which would require
 /// normalisation.
-pub fn verifier(password: &str, salt: &[u8; 16]) -> Option<String> {
+pub fn password_verifier(password: &str, salt: &[u8; 16]) -> Option<String> {
     if !password.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return None;
     }

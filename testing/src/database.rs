@@ -22,7 +22,7 @@ enum Place {
 
 impl Database {
     /// Creates a test database on PostgreSQL or SQLite.
-    pub async fn on(postgres: bool) -> Self {
+    pub async fn create(postgres: bool) -> Self {
         if postgres { Self::postgres().await } else { Self::sqlite() }
     }
 
@@ -81,7 +81,7 @@ impl Drop for Database {
 }
 
 fn server() -> String {
-    crate::required("MUSTER_TEST_POSTGRES")
+    crate::required_env("MUSTER_TEST_POSTGRES")
 }
 
 async fn execute(statement: &str) {

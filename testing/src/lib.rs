@@ -19,19 +19,19 @@ pub use self::{
 };
 
 /// The value of an environment variable that `scripts/test` sets.
-pub fn required(name: &str) -> String {
+pub fn required_env(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests through scripts/test"))
 }
 
 /// A number from an environment variable, such as the size of a test; `None` if it is not set.
-pub fn number(name: &str) -> Option<u64> {
+pub fn number_from_env(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
 }
 
 /// URL of the Redis server that all tests share; each test uses a key prefix of its own.
 pub fn shared_redis() -> String {
-    required("MUSTER_TEST_REDIS")
+    required_env("MUSTER_TEST_REDIS")
 }
 
 /// Waits until a server that was just started logs this text.
@@ -40,9 +40,9 @@ fn until_said(process: &mut process::Process, log: &std::path::Path, text: &str)
     let until = Instant::now() + Duration::from_mins(1);
     while !std::fs::read_to_string(log).unwrap_or_default().contains(text) {
         assert!(
-            process.ended().is_none() && Instant::now() < until,
+            process.exit_status().is_none() && Instant::now() < until,
             "a server does not start: {}",
-            process::tail(log)
+            process::read_log_end(log)
         );
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    process::{Process, bound_as, free_port},
+    process::{Process, child_command_as, free_port},
     until_said,
 };
 
@@ -86,17 +86,17 @@ impl Postgres {
     }
 
     /// Stops the server immediately without finishing any work, as in a crash, and starts it again after this time.
-    pub async fn crash(&mut self, away: Duration) {
+    pub async fn crash(&mut self, downtime: Duration) {
         self.process.signal("QUIT");
-        assert!(self.process.end(PATIENCE).await.is_some(), "PostgreSQL does not end");
-        tokio::time::sleep(away).await;
+        assert!(self.process.wait_for_exit(PATIENCE).await.is_some(), "PostgreSQL does not end");
+        tokio::time::sleep(downtime).await;
         self.starts += 1;
         self.process = Self::run(&self.folder, self.port, self.starts);
         self.crashed = Some(Instant::now());
     }
 
     /// Whether a starting node may have been affected by a recent crash.
-    pub fn crashed_lately(&self) -> bool {
+    pub fn crashed_recently(&self) -> bool {
         self.crashed.is_some_and(|at| at.elapsed() < PATIENCE)
     }
 }
@@ -111,7 +111,7 @@ fn server_user() -> Option<&'static str> {
 }
 
 fn server(program: &Path, folder: &Path) -> Command {
-    let mut command = bound_as(server_user(), program);
+    let mut command = child_command_as(server_user(), program);
     command.current_dir(folder);
     command
 }

@@ -39,15 +39,15 @@ impl Process {
     }
 
     /// The exit status; `None` while the process runs.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
+    pub fn exit_status(&mut self) -> Option<ExitStatus> {
         self.0.try_wait().unwrap()
     }
 
-    /// Waits for the end; `None` if it takes longer than `most`.
-    pub async fn end(&mut self, most: Duration) -> Option<ExitStatus> {
-        let until = Instant::now() + most;
+    /// Waits for the end; `None` if it takes longer than `max_wait`.
+    pub async fn wait_for_exit(&mut self, max_wait: Duration) -> Option<ExitStatus> {
+        let until = Instant::now() + max_wait;
         loop {
-            if let Some(status) = self.ended() {
+            if let Some(status) = self.exit_status() {
                 return Some(status);
             }
             if Instant::now() >= until {
@@ -66,12 +66,12 @@ impl Drop for Process {
 
 /// A command whose process ends with this process, even if this process is killed, where the operating system supports
 /// that.
-pub fn bound(program: impl AsRef<std::ffi::OsStr>) -> Command {
-    bound_as(None, program)
+pub fn child_command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    child_command_as(None, program)
 }
 
-/// Like [`bound`], but runs the command as another operating-system user.
-pub fn bound_as(user: Option<&str>, program: impl AsRef<std::ffi::OsStr>) -> Command {
+/// Like [`child_command`], but runs the command as another operating-system user.
+pub fn child_command_as(user: Option<&str>, program: impl AsRef<std::ffi::OsStr>) -> Command {
     let can = Path::new("/usr/bin/setpriv").exists() || Path::new("/bin/setpriv").exists();
     if !can {
         assert!(user.is_none(), "as root the tests need setpriv (Debian: util-linux)");
@@ -91,7 +91,7 @@ pub fn free_port() -> u16 {
 }
 
 /// The end of a log file, to be included in the message of a failed test.
-pub fn tail(path: &Path) -> String {
+pub fn read_log_end(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(15)..].join("\n")

@@ -10,7 +10,7 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    process::{Process, bound, free_port},
+    process::{Process, child_command, free_port},
     until_said,
 };
 
@@ -31,7 +31,7 @@ impl Redis {
     }
 
     /// Starts a server in a folder of its own, which is deleted with it.
-    pub fn private() -> Self {
+    pub fn start_private() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut server = Self::start(folder.path());
         server.own_folder = Some(folder);
@@ -41,7 +41,7 @@ impl Redis {
     fn run(folder: &Path, port: u16) -> Process {
         let log = folder.join("redis.log");
         let _none = std::fs::remove_file(&log);
-        let mut command = bound("redis-server");
+        let mut command = child_command("redis-server");
         command.args([
             "--port",
             &port.to_string(),

@@ -48,7 +48,8 @@ async fn a_node_adds_to_the_record_and_never_takes_from_it() {
             assert!(refused.contains("permission denied"), "{taking}: {refused}");
         }
         for statement in ["SELECT 1 FROM audit", "DELETE FROM audit", "SELECT 1 FROM audit_chain"] {
-            let refused = store.engine().execute_unprepared(statement).await.unwrap_err().to_string();
+            let refused =
+                store.engine_connection().execute_unprepared(statement).await.unwrap_err().to_string();
             assert!(refused.contains("permission denied"), "the engine, {statement}: {refused}");
         }
     })

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use domain::message::Declaration;
+use domain::message::MessageDeclaration;
 use fluent_syntax::{
     ast::{Entry, Expression, InlineExpression, Pattern, PatternElement},
     parser,
@@ -13,7 +13,7 @@ use fluent_syntax::{
 use messages::Language;
 
 /// The list of each crate, by the name of its file in the catalogue.
-const LISTS: [(&str, &[Declaration]); 6] = [
+const LISTS: [(&str, &[MessageDeclaration]); 6] = [
     ("engine", engine::messages::ALL),
     ("general", messages::general::ALL),
     ("memory", providers::memory::messages::ALL),
@@ -101,8 +101,8 @@ fn of_inline(inline: &InlineExpression<&str>, args: &mut BTreeSet<String>) {
     }
 }
 
-fn listed(list: &[Declaration]) -> BTreeMap<String, BTreeSet<String>> {
-    let args = |one: &Declaration| one.args.iter().map(|(name, _)| (*name).to_owned()).collect();
+fn listed(list: &[MessageDeclaration]) -> BTreeMap<String, BTreeSet<String>> {
+    let args = |one: &MessageDeclaration| one.args.iter().map(|(name, _)| (*name).to_owned()).collect();
     list.iter().map(|one| (one.id.to_owned(), args(one))).collect()
 }
 

@@ -140,7 +140,10 @@ async fn a_tenant_sees_its_own_rows_and_nobody_elses() {
             assert_eq!(seen(&store.write(ours).await.unwrap(), name).await, [ours], "{name}");
             let both = store.write_many(&[ours, theirs]).await.unwrap();
             assert_eq!(seen(&both, name).await, [ours, theirs], "{name}: a committer's batch");
-            assert!(seen(store.installation(), name).await.is_empty(), "{name} is seen without a tenant");
+            assert!(
+                seen(store.installation_connection(), name).await.is_empty(),
+                "{name} is seen without a tenant"
+            );
             let nobody = store.write_installation().await.unwrap();
             assert!(seen(&nobody, name).await.is_empty(), "{name} is seen without a tenant");
         }
@@ -181,10 +184,10 @@ async fn the_engines_role_sees_the_engines_tables_of_all_tenants_and_no_others()
         assert_eq!(named(|table| table.engine), open);
         open.insert(TOLD);
         assert_eq!(named(|table| table.engine_adds), open);
-        assert_eq!(seen(store.engine(), "job").await, [ours, theirs]);
+        assert_eq!(seen(store.engine_connection(), "job").await, [ours, theirs]);
         for forbidden in ["booking", "consent_grant", "signing_key"] {
             let sql = format!("SELECT 1 FROM {forbidden}");
-            let refusal = store.engine().execute_unprepared(&sql).await.unwrap_err().to_string();
+            let refusal = store.engine_connection().execute_unprepared(&sql).await.unwrap_err().to_string();
             assert!(refusal.contains("permission denied"), "{forbidden}: {refusal}");
         }
     })

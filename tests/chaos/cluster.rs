@@ -17,7 +17,7 @@ use muster::seed;
 use serde_json::{Value, json};
 use testing::{
     Postgres, Redis,
-    process::{Process, bound, free_port, tail},
+    process::{Process, child_command, free_port, read_log_end},
 };
 use url::Url;
 
@@ -105,12 +105,12 @@ impl Cluster {
         let (postgres, redis) = (Postgres::start(folder.path()), Redis::start(folder.path()));
         let clock: SharedClock = Arc::new(SystemClock);
         let ids = Ids::random(clock);
-        let client = browser::client().unwrap();
+        let client = browser::local_client().unwrap();
         let sandbox = Sandbox::start(folder.path(), client.clone()).await;
         let port = free_port();
         let base: Url = format!("http://127.0.0.1:{port}").parse().unwrap();
         let (client_id, secret) = (ids.uuid().to_string(), ids.random_secret());
-        seed::register_app(&sandbox.url, &client_id, &secret, &base).await.unwrap();
+        seed::register_application(&sandbox.url, &client_id, &secret, &base).await.unwrap();
         let key = format!("muster_{}", ids.random_secret());
         let graph = sandbox.url.join("/v1.0").unwrap();
         let environment = [
@@ -162,7 +162,7 @@ impl Cluster {
 
     /// A process of the program under test, with this environment and no other.
     fn muster(&self, command: &str) -> Command {
-        let mut process = bound(program());
+        let mut process = child_command(program());
         process.arg(command).env_clear().envs(&self.environment);
         process
     }
@@ -198,12 +198,15 @@ impl Cluster {
     pub fn fallen(&mut self) -> Vec<String> {
         let mut fallen = Vec::new();
         for index in 0..self.nodes.len() {
-            let Some(status) = self.nodes[index].process.ended() else { continue };
+            let Some(status) = self.nodes[index].process.exit_status() else { continue };
             let said = std::fs::read_to_string(&self.nodes[index].log).unwrap_or_default();
-            if self.postgres.crashed_lately() && !said.contains("\"serving\"") {
+            if self.postgres.crashed_recently() && !said.contains("\"serving\"") {
                 self.replace(index);
             } else {
-                fallen.push(format!("a node ended by itself ({status}): {}", tail(&self.nodes[index].log)));
+                fallen.push(format!(
+                    "a node ended by itself ({status}): {}",
+                    read_log_end(&self.nodes[index].log)
+                ));
             }
         }
         fallen
@@ -243,7 +246,7 @@ impl Cluster {
         browser
             .complete_pages(&link)
             .await
-            .unwrap_or_else(|error| panic!("{error}: {}", tail(&self.nodes[0].log)));
+            .unwrap_or_else(|error| panic!("{error}: {}", read_log_end(&self.nodes[0].log)));
         self.until("the organisation is connected", async |cluster| {
             let active = "SELECT count(*) AS n FROM connection WHERE state = 'ACTIVE'";
             cluster.database.count(active).await == (size.users + size.rooms) as u64
@@ -269,7 +272,7 @@ impl Cluster {
             assert!(fallen.is_empty(), "{fallen:?}");
             if Instant::now() >= until {
                 let left = self.database.what_is_open().await;
-                let logs: Vec<String> = self.nodes.iter().map(|node| tail(&node.log)).collect();
+                let logs: Vec<String> = self.nodes.iter().map(|node| read_log_end(&node.log)).collect();
                 panic!("{what}: not within {most:?}.\nOpen: {left:#?}\nLogs: {}", logs.join("\n---\n"));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

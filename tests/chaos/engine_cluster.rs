@@ -12,7 +12,7 @@ use runs::NewRun;
 use services::{Anyone, Settings, System, Vault, grants::Connectors};
 use testing::{
     Postgres, Redis,
-    process::{Process, bound},
+    process::{Process, child_command},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use workflows::{StepContext, engine_with};
@@ -130,7 +130,7 @@ impl EngineCluster {
     pub fn node(&mut self, test: &str, kind: &str) -> Child {
         self.serial += 1;
         let log = self.folder.path().join(format!("{kind}-{}.log", self.serial));
-        let mut command: Command = bound(std::env::current_exe().unwrap());
+        let mut command: Command = child_command(std::env::current_exe().unwrap());
         command.args(["--exact", test, "--nocapture"]).env(KIND, kind).env("RUST_BACKTRACE", "0");
         command.env(STORES[0], self.postgres.url()).env(STORES[1], self.redis.url());
         Child { process: Process::start(command, &log), log }

@@ -19,7 +19,7 @@ const TOO_LATE: &str = "not everything was finished in time";
 async fn stop_worker(cluster: &mut Cluster) -> String {
     let mark = cluster.nodes[1].mark();
     cluster.nodes[1].process.signal("TERM");
-    let ended = cluster.nodes[1].process.end(Duration::from_secs(40)).await;
+    let ended = cluster.nodes[1].process.wait_for_exit(Duration::from_secs(40)).await;
     assert!(ended.is_some_and(|status| status.success()), "it ended as {ended:?}");
     assert_eq!(cluster.database.held_by(&mark).await, [], "a lease is left that has to run out");
     std::fs::read_to_string(&cluster.nodes[1].log).unwrap()

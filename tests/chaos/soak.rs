@@ -49,10 +49,11 @@ struct Plan {
 
 impl Plan {
     fn read(ids: &Ids) -> Self {
-        let seed = testing::number("MUSTER_TEST_SOAK_SEED").unwrap_or_else(|| ids.random_below(1_000_000));
-        let minutes = testing::number("MUSTER_TEST_SOAK_MINUTES");
-        let runs =
-            testing::number("MUSTER_TEST_SOAK_RUNS").unwrap_or(minutes.map_or(60, |minutes| 500 * minutes));
+        let seed =
+            testing::number_from_env("MUSTER_TEST_SOAK_SEED").unwrap_or_else(|| ids.random_below(1_000_000));
+        let minutes = testing::number_from_env("MUSTER_TEST_SOAK_MINUTES");
+        let runs = testing::number_from_env("MUSTER_TEST_SOAK_RUNS")
+            .unwrap_or(minutes.map_or(60, |minutes| 500 * minutes));
         let hits = minutes.map_or(1, |minutes| 5 * minutes as usize);
         Self { seed, lasts: minutes.map(|minutes| Duration::from_secs(60 * minutes)), runs, hits }
     }

@@ -46,7 +46,7 @@ async fn t07_jobs_that_abort_the_process_are_parked_and_healthy_ones_all_done() 
     let this = "t07_poison::t07_jobs_that_abort_the_process_are_parked_and_healthy_ones_all_done";
     let (mut node, mut crashes) = (cluster.node(this, "node"), 0);
     while cluster.database.open_jobs().await > 0 {
-        if node.process.ended().is_some() {
+        if node.process.exit_status().is_some() {
             crashes += 1;
             assert!(crashes <= 3 * mines, "a job was worked on again after its third crash");
             // The fifteen seconds until its leases end are not waited for.

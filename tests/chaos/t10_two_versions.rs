@@ -145,7 +145,7 @@ async fn t10_runs_end_on_the_version_they_began_with_while_two_binaries_share_a_
     // It ends: the new one goes on with the old one's runs too.
     first.process.signal("TERM");
     let mut first = first;
-    let ended = first.process.end(Duration::from_secs(20)).await;
+    let ended = first.process.wait_for_exit(Duration::from_secs(20)).await;
     assert!(ended.is_some_and(|status| status.success()), "{ended:?}");
     for run in &later {
         cluster.signal(*run, "bell").await;

@@ -26,7 +26,7 @@ async fn named(app: &TestApp, tenant: &str, name: &str, request_id: Option<&str>
     if let Some(id) = request_id {
         request = request.header(http::HeaderName::from_static("x-request-id"), id);
     }
-    let answer = demo::browser::client().unwrap().send(request).await.unwrap();
+    let answer = demo::browser::local_client().unwrap().send(request).await.unwrap();
     assert!(answer.text().contains("\"userErrors\":[]"), "{}", answer.text());
     answer.headers.get("x-request-id").unwrap().to_str().unwrap().to_owned()
 }
@@ -49,7 +49,7 @@ async fn every_answer_names_the_request_and_the_audit_knows_it(app: TestApp) {
     let ids: Vec<_> = roles.iter().map(|entry| entry["requestId"].as_str().unwrap()).collect();
     assert_eq!(ids, [&own, &made, &replaced]);
     let page = http::Request::new(http::Method::GET, app.base.join("/health").unwrap());
-    let answer = demo::browser::client().unwrap().send(page).await.unwrap();
+    let answer = demo::browser::local_client().unwrap().send(page).await.unwrap();
     assert!(answer.headers.contains_key("x-request-id"), "every answer has it");
     app.finish().await;
 }

@@ -61,7 +61,7 @@ async fn consent(app: &TestApp, vendor: &Asker, radicale: &Radicale, integration
         ("service_mailbox", "svc@127.0.0.1"),
     ];
     let answers = answers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let mut browser = Browser::new(demo::browser::client().unwrap(), answers);
+    let mut browser = Browser::new(demo::browser::local_client().unwrap(), answers);
     app.beside_jobs(browser.complete_pages(made["url"].as_str().unwrap())).await.unwrap();
     app.run_jobs().await;
     let rows = vendor
@@ -112,7 +112,7 @@ impl Connected {
         let store = &self.app.node.services.store;
         let tenant = self.users_tenant().await;
         let txn = store.read(tenant).await.unwrap();
-        let row = entity::booking::one(tenant, id).one(&txn).await.unwrap().unwrap();
+        let row = entity::booking::by_id(tenant, id).one(&txn).await.unwrap().unwrap();
         row.event_uid.expect("the booking is written")
     }
 

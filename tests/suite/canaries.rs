@@ -174,7 +174,7 @@ async fn exchange(app: &TestApp) {
         ("service_mailbox", org.mailbox()),
     ];
     let answers = answers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let mut browser = Browser::new(demo::browser::client().unwrap(), answers);
+    let mut browser = Browser::new(demo::browser::local_client().unwrap(), answers);
     let link = app.invite(&org).await;
     // Whether it gets there is another test's: the password was sent.
     let _walked = app.beside_jobs(browser.complete_pages(&link)).await;
@@ -199,7 +199,7 @@ async fn keys_of_google(app: &TestApp, needles: &mut Needles) {
 /// Secrets where they do not belong: in documents, variables, headers and paths.
 async fn broken_input(app: &TestApp, needles: &Needles) {
     let heard = ANSWERS.lock().unwrap().len();
-    let client = demo::browser::client().unwrap();
+    let client = demo::browser::local_client().unwrap();
     let secrets: Vec<String> = needles.values().map(str::to_owned).collect();
     for secret in secrets {
         let quoted = serde_json::to_string(&secret).unwrap();

@@ -32,9 +32,9 @@ async fn ids(app: &TestApp, org: &Org, users: &[String]) -> Vec<String> {
 }
 
 async fn no_made_up_operation_breaks_anything(app: TestApp) {
-    let seed = testing::number("MUSTER_TEST_CASES_SEED")
+    let seed = testing::number_from_env("MUSTER_TEST_CASES_SEED")
         .unwrap_or_else(|| app.node.services.ids.random_below(1 << 32));
-    let count = testing::number("MUSTER_TEST_CASES").unwrap_or(400);
+    let count = testing::number_from_env("MUSTER_TEST_CASES").unwrap_or(400);
     println!("seed {seed}");
     let org = app.with_tenant("Cases", 4, 2).await;
     let users = app.with_users(&org, 3).await;

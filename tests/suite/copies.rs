@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::Duration;
 use domain::{BusyKind, TimeRange, Timestamp, state::Lane};
 use entity::connection;
-use providers::{NewEvent, Party, Provider, Session};
+use providers::{NamedAddress, NewEvent, Provider, Session};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 use services::{
@@ -77,7 +77,7 @@ impl<'a> Mailbox<'a> {
             range: TimeRange::new(day, day + Duration::hours(1)).unwrap(),
             zone: "Europe/Berlin".to_owned(),
             location: None,
-            organiser: Party { name: self.address.clone(), address: self.address.clone() },
+            organiser: NamedAddress { name: self.address.clone(), address: self.address.clone() },
             attendees: Vec::new(),
             busy: Some(BusyKind::Busy),
             online_meeting: false,
@@ -107,7 +107,7 @@ impl<'a> Mailbox<'a> {
     /// What a reader finds now, and has not written yet.
     async fn reader(&self) -> Change {
         let services = &self.app.node.services;
-        let window = calendars::copy_window(services);
+        let window = calendars::calendar_copy_range(services);
         let row = self.row().await;
         let found =
             calendars::refresh_copy(&*self.provider, &self.session, &row, window, self.app.now()).await;

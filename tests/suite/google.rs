@@ -90,7 +90,7 @@ fn browser(org: &Org, more: &[(&str, String)]) -> Browser {
     ];
     let answers = answers.into_iter().chain(more.iter().cloned());
     let answers = answers.map(|(name, value)| (name.to_owned(), value)).collect();
-    Browser::new(demo::browser::client().unwrap(), answers)
+    Browser::new(demo::browser::local_client().unwrap(), answers)
 }
 
 fn at(org: &Org) -> String {

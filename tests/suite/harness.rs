@@ -117,7 +117,7 @@ impl TestApp {
         let sandbox = (setting.sandbox)(running.url());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base: Url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        let database = Database::on(stack == Stack::Servers).await;
+        let database = Database::create(stack == Stack::Servers).await;
         let owner = database.url().to_owned();
         let (database_url, migration_url, queue_url) = match stack {
             Stack::Embedded => (owner, None, "memory:".to_owned()),
@@ -125,10 +125,10 @@ impl TestApp {
         };
         let client_id = ids.uuid().to_string();
         let client_secret = ids.random_secret();
-        seed::register_app(&sandbox, &client_id, &client_secret, &base).await.unwrap();
+        seed::register_application(&sandbox, &client_id, &client_secret, &base).await.unwrap();
         let vendor_key = format!("muster_{}", ids.random_secret());
         let application = (client_id.clone(), client_secret.clone());
-        let google = muster::dev::google(&sandbox, &client_id, &client_secret).unwrap();
+        let google = muster::dev::google_config(&sandbox, &client_id, &client_secret).unwrap();
         let config = Config {
             migration_url,
             queue_url,
@@ -165,7 +165,7 @@ impl TestApp {
         let config = (setting.config)(config);
         muster::database::migrate(&config, &ids).await.unwrap();
         let node = app::start(&config, shared, Some(listener), None).await.unwrap();
-        let client = browser::client().unwrap();
+        let client = browser::local_client().unwrap();
         Self {
             node,
             config,
@@ -331,7 +331,7 @@ impl TestApp {
     /// Asserts that nothing is left but named waits, and stops everything.
     pub async fn finish(self) {
         self.run_jobs().await;
-        let engine = self.node.services.store.engine();
+        let engine = self.node.services.store.engine_connection();
         let sql = "SELECT r.workflow, r.status, r.wait_signal, j.lease_until FROM job j JOIN run r ON r.id = j.run_id";
         let rows =
             engine.query_all_raw(Statement::from_string(engine.get_database_backend(), sql)).await.unwrap();

@@ -59,7 +59,7 @@ impl Walk {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let base: Url = format!("http://127.0.0.1:{port}").parse().unwrap();
         let (client_id, secret) = (ids.uuid().to_string(), ids.random_secret());
-        seed::register_app(&sandbox, &client_id, &secret, &base).await.unwrap();
+        seed::register_application(&sandbox, &client_id, &secret, &base).await.unwrap();
         let vendor_key = format!("muster_{}", ids.random_secret());
         let graph = sandbox.join("/v1.0").unwrap();
         let environment = [
@@ -77,7 +77,7 @@ impl Walk {
             ("MUSTER_HEALTH_EVERY_SECONDS", "2".to_owned()),
         ];
         let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let client = browser::client().unwrap();
+        let client = browser::local_client().unwrap();
         let walk = Self { folder, sandbox, base, environment, vendor_key, client, _sandbox: sandbox_process };
         let migrated = walk.muster(&["migrate"]).status().unwrap();
         assert!(migrated.success(), "the migration failed");
@@ -190,7 +190,7 @@ impl Walk {
             entity::Store::connect(&entity::Logins::from_url(&self.environment["MUSTER_DATABASE_URL"]), 2)
                 .await
                 .unwrap();
-        let conn = store.installation();
+        let conn = store.installation_connection();
         let sql = "SELECT count(*) AS n FROM booking WHERE state NOT IN ('CANCELLED', 'FAILED')";
         let row = conn.query_one_raw(Statement::from_string(conn.get_database_backend(), sql)).await.unwrap();
         usize::try_from(row.unwrap().try_get::<i64>("", "n").unwrap()).unwrap()
@@ -218,8 +218,9 @@ fn tail(text: &str) -> String {
 async fn killing_the_server_at_any_moment_loses_nothing_and_writes_no_event_twice() {
     let clock: SharedClock = std::sync::Arc::new(SystemClock);
     let fresh = Ids::random(clock.clone());
-    let seed = testing::number("MUSTER_TEST_KILL_SEED").unwrap_or_else(|| fresh.random_below(1_000_000));
-    let wanted = usize::try_from(testing::number("MUSTER_TEST_KILLS").unwrap_or(10)).unwrap();
+    let seed =
+        testing::number_from_env("MUSTER_TEST_KILL_SEED").unwrap_or_else(|| fresh.random_below(1_000_000));
+    let wanted = usize::try_from(testing::number_from_env("MUSTER_TEST_KILLS").unwrap_or(10)).unwrap();
     let draw = Ids::seeded(clock, seed);
     let (mut killed, mut walks, mut entries) = (0, 0, ENTRIES);
     while killed < wanted {

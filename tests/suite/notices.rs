@@ -4,7 +4,7 @@
 
 use domain::ProviderKind;
 use http::{HeaderName, Method, Request, Response, StatusCode};
-use providers::{google::HOOK as GOOGLE_HOOK, microsoft::HOOK as MICROSOFT_HOOK};
+use providers::{google::PUSH_PATH as GOOGLE_PUSH_PATH, microsoft::PUSH_PATH as MICROSOFT_PUSH_PATH};
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 use workflows::reconcile::Reconciler;
@@ -110,7 +110,7 @@ impl Watched {
         let request = match self.provider {
             ProviderKind::GoogleWorkspace => {
                 let name = HeaderName::from_static;
-                Request::new(Method::POST, self.app.base.join(GOOGLE_HOOK).unwrap())
+                Request::new(Method::POST, self.app.base.join(GOOGLE_PUSH_PATH).unwrap())
                     .header(name("x-goog-resource-state"), "exists")
                     .header(name("x-goog-channel-id"), channel)
                     .header(name("x-goog-channel-token"), secret)
@@ -118,11 +118,11 @@ impl Watched {
             _ => {
                 let item =
                     json!({ "subscriptionId": channel, "clientState": secret, "changeType": "updated" });
-                Request::new(Method::POST, self.app.base.join(MICROSOFT_HOOK).unwrap())
+                Request::new(Method::POST, self.app.base.join(MICROSOFT_PUSH_PATH).unwrap())
                     .body("application/json", json!({ "value": [item] }).to_string())
             }
         };
-        demo::browser::client().unwrap().send(request).await.unwrap()
+        demo::browser::local_client().unwrap().send(request).await.unwrap()
     }
 }
 
@@ -187,9 +187,9 @@ async fn a_forged_notice_changes_nothing(stack: Stack, provider: ProviderKind) {
 async fn the_handshake(stack: Stack) {
     let app = TestApp::new(stack).await;
     let ask = async |token: &str| {
-        let mut url = app.base.join(MICROSOFT_HOOK).unwrap();
+        let mut url = app.base.join(MICROSOFT_PUSH_PATH).unwrap();
         url.query_pairs_mut().append_pair("validationToken", token);
-        demo::browser::client().unwrap().send(Request::new(Method::POST, url)).await.unwrap()
+        demo::browser::local_client().unwrap().send(Request::new(Method::POST, url)).await.unwrap()
     };
     let answer = ask("Validation: <b>&+ 1").await;
     assert_eq!((answer.status, answer.text().as_str()), (StatusCode::OK, "Validation: <b>&+ 1"));

@@ -230,7 +230,7 @@ async fn s1_12_a_forged_tenant_on_the_consent_redirect_binds_nothing(app: TestAp
     let mut browser = app.browser(&org);
     let page = app.walk_to(&mut browser, &link, at::consent).await;
     let (state, victim) = (member(&page, "state"), other.sandbox["id"].as_str().unwrap());
-    let path = providers::microsoft::CONSENTED;
+    let path = providers::microsoft::CONSENTED_PATH;
     let forged = format!("{path}?admin_consent=True&tenant={victim}&state={state}");
     let said = landed(app.open(&mut browser, &forged).await);
     assert_eq!(said["reason"], "TENANT_MISMATCH");
@@ -268,7 +268,7 @@ async fn s1_12_a_state_that_was_used_or_is_anothers_changes_nothing(app: TestApp
     let consent = place.page().unwrap();
     assert!(at::consent(&consent), "{}", consent.url);
     let fresh = member(&consent, "state");
-    let (signed_in, consented) = (providers::microsoft::SIGNED_IN, providers::microsoft::CONSENTED);
+    let (signed_in, consented) = (providers::microsoft::SIGNED_IN_PATH, providers::microsoft::CONSENTED_PATH);
     let tenant = org.sandbox["id"].as_str().unwrap();
     for replayed in [
         format!("{signed_in}?code=again&state={used}"),

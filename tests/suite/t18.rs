@@ -102,7 +102,7 @@ impl Scene {
         let node = app::start(&config, Arc::new(self.app.clock.clone()), None, None).await.unwrap();
         let grant = self.grant().await;
         let txn = node.services.store.read(self.tenant).await.unwrap();
-        let integration = entity::integration::one(self.tenant, grant.integration_id).one(&txn).await;
+        let integration = entity::integration::by_id(self.tenant, grant.integration_id).one(&txn).await;
         drop(txn);
         let integration = integration.unwrap().unwrap();
         let session = node
@@ -156,7 +156,7 @@ impl Scene {
         assert!(answers.all(|other| token(&other) == token(&first)), "all callers receive the same token");
         let me = http::Request::new(http::Method::GET, self.app.sandbox.join("/v1.0/me").unwrap())
             .authorization(&format!("Bearer {}", token(&first)));
-        let answer = demo::browser::client().unwrap().send(me).await.unwrap();
+        let answer = demo::browser::local_client().unwrap().send(me).await.unwrap();
         assert_eq!(answer.status, http::StatusCode::OK, "{}", answer.text());
         first
     }
@@ -317,7 +317,7 @@ async fn many_consents(scene: &mut Scene) -> usize {
     let secret: services::grants::Secret = serde_json::from_slice(&secret).unwrap();
     let txn = services.store.read(scene.tenant).await.unwrap();
     let users = entity::tenant_user::of(scene.tenant).all(&txn).await.unwrap();
-    let integration = entity::integration::one(scene.tenant, grant.integration_id).one(&txn).await.unwrap();
+    let integration = entity::integration::by_id(scene.tenant, grant.integration_id).one(&txn).await.unwrap();
     drop(txn);
     let integration = integration.unwrap();
     scene.credentials.clear();

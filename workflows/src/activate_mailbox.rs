@@ -113,10 +113,15 @@ async fn read_the_window(context: &StepContext, at: &mut Step<Memory>) -> Outcom
     if left_out(at, &mailbox) {
         return Ok(Next::Done);
     }
-    let window = calendars::copy_window(&context.services);
-    let read =
-        calendars::read_window(&*mailbox.provider, &mailbox.session, &mailbox.connection, window, at.now)
-            .await;
+    let window = calendars::calendar_copy_range(&context.services);
+    let read = calendars::read_calendar_copy(
+        &*mailbox.provider,
+        &mailbox.session,
+        &mailbox.connection,
+        window,
+        at.now,
+    )
+    .await;
     let copy = match read {
         Ok(copy) => copy,
         Err(error) => return cannot(context, at, &mailbox, error).await,
@@ -162,14 +167,14 @@ async fn cannot(
     match health::diagnose(&*mailbox.provider, &mailbox.session, known_good, address, &error).await {
         Diagnosis::Passing(error) => return Err(error.into()),
         Diagnosis::Lost(error) => {
-            at.add_change(health::integration_failing(mailbox.integration.id, &error));
+            at.add_change(health::mark_integration_failing(mailbox.integration.id, &error));
             let state = if state == ConnectionState::Verifying { ConnectionState::Pending } else { state };
-            at.add_change(health::mailbox_failure(&context.services, connection, &error, false));
-            settle(at, state, Some(health::provider_reason(&error)));
+            at.add_change(health::record_mailbox_failure(&context.services, connection, &error, false));
+            settle(at, state, Some(health::provider_failure_reason(&error)));
             return Ok(Next::Done);
         }
         Diagnosis::Refused => {
-            at.add_change(health::mailbox_failure(&context.services, connection, &error, true));
+            at.add_change(health::record_mailbox_failure(&context.services, connection, &error, true));
             // One that is in use stays so until the refusal lasts.
             if state.is_readable() && !health::is_persistent_failure(&context.services, connection, &error) {
                 settle(at, state, integrations::parse_reason(connection.reason.as_ref()));
@@ -179,9 +184,9 @@ async fn cannot(
         Diagnosis::Mailbox => {}
     }
     if state == ConnectionState::Active {
-        at.add_change(health::integration_degraded(mailbox.integration.id));
+        at.add_change(health::mark_integration_degraded(mailbox.integration.id));
     }
-    settle(at, ConnectionState::Unreachable, Some(health::mailbox_reason(&error, own)));
+    settle(at, ConnectionState::Unreachable, Some(health::mailbox_failure_reason(&error, own)));
     Ok(Next::Done)
 }
 
@@ -203,7 +208,7 @@ async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let reason =
         at.failure.clone().map(|reason| reason.with_next_action(messages::try_the_activation_again()));
     if let Some(reason) = &reason {
-        at.add_change(health::mailbox_failure_because(&context.services, &row, reason));
+        at.add_change(health::record_mailbox_failure_because(&context.services, &row, reason));
     }
     settle(at, state, reason);
     Ok(())

@@ -106,7 +106,7 @@ async fn campaign_state(
     at: &Step<run_inputs::Campaign>,
 ) -> Result<Option<CampaignState>, StepError> {
     let txn = context.services.store.read(at.tenant).await?;
-    let row = entity::campaign::one(at.tenant, at.memory.campaign).one(&txn).await?;
+    let row = entity::campaign::by_id(at.tenant, at.memory.campaign).one(&txn).await?;
     Ok(row.map(|row| row.state.require()).transpose()?)
 }
 

@@ -144,8 +144,11 @@ async fn cancelled(
     if let (Some(external), Some(uid)) =
         (details.booking.external_id.as_deref(), details.booking.event_uid.as_deref())
     {
-        let own =
-            context.services.bookings().own_event(&context.services, details, (external, uid), None).await?;
+        let own = context
+            .services
+            .bookings()
+            .build_own_event(&context.services, details, (external, uid), None)
+            .await?;
         at.add_change(Change::OwnEvent(own));
     }
     Ok(())

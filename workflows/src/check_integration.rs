@@ -69,18 +69,18 @@ async fn check(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     };
     match probed {
         Probe::Works if state == IntegrationState::Failing => {
-            changes.push(health::integration_recovered(integration.id));
+            changes.push(health::mark_integration_recovered(integration.id));
         }
         Probe::Works => {
             let is_degraded = state == IntegrationState::Degraded;
             if is_degraded && lost_mailboxes(services, &integration).await? == 0 {
-                changes.push(health::all_mailboxes_recovered(integration.id));
+                changes.push(health::mark_mailboxes_recovered(integration.id));
             }
         }
         Probe::Refused(_) if state == IntegrationState::Failing => {}
         Probe::Refused(failures) => changes.extend(failures),
         Probe::Failed(error) if health::is_refusal(&error) => {
-            changes.push(health::integration_failing(integration.id, &error));
+            changes.push(health::mark_integration_failing(integration.id, &error));
         }
         Probe::Failed(error) if services::is_unsent(&error) => return Err(error.into()),
         Probe::Failed(error) => {
@@ -126,7 +126,7 @@ async fn probe(
         Ok(_) => return Ok(Probe::Works),
         Err(error) if is_clear(&error) => {
             let row = known_row(services, integration, known).await?;
-            refused.extend(row.map(|row| health::mailbox_failure(services, &row, &error, true)));
+            refused.extend(row.map(|row| health::record_mailbox_failure(services, &row, &error, true)));
         }
         Err(error) => return Ok(Probe::Failed(error)),
     }
@@ -141,7 +141,7 @@ async fn probe(
                 return Ok(Probe::Works);
             }
             Err(error) if is_clear(&error) => {
-                refused.push(health::mailbox_failure(services, &other, &error, true));
+                refused.push(health::record_mailbox_failure(services, &other, &error, true));
             }
             Err(error) => return Ok(Probe::Failed(error)),
         }

@@ -137,7 +137,7 @@ async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<S
     if let Some(signed_in) = secret.administrator() {
         let listed = provider.person(&session, &consented.by).await;
         let listed = listed.map_err(|error| trial_trouble(&*provider, error))?;
-        if !signed_in.is_listed_as(&listed, &organisation) {
+        if !signed_in.matches_listed_person(&listed, &organisation) {
             return Err(services::connect::wrong_administrator(&consented.by).into());
         }
     }

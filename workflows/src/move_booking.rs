@@ -56,7 +56,12 @@ async fn take_over(context: &StepContext, at: &mut Step<Memory>) -> Outcome<Stat
     }
     // A move that failed has given the new time back; when it is retried, somebody else may have it.
     let details = load_booking(context, at.tenant, booking).await?;
-    if !context.services.bookings().occupies(&context.services, &details.booking, at.memory.order.to).await? {
+    if !context
+        .services
+        .bookings()
+        .blocks_time(&context.services, &details.booking, at.memory.order.to)
+        .await?
+    {
         return Err(StepError::fail("SLOT_TAKEN", messages::slot_taken()));
     }
     Ok(Next::Go(State::Change))
@@ -135,7 +140,7 @@ async fn settle(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
         let own = context
             .services
             .bookings()
-            .own_event(&context.services, &details, (external, uid), Some(to))
+            .build_own_event(&context.services, &details, (external, uid), Some(to))
             .await?;
         at.add_change(Change::OwnEvent(own));
     }

@@ -80,7 +80,7 @@ async fn reread(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
             }
             Err(error) => return Err(error.into()),
         };
-    let window = calendars::copy_window(services);
+    let window = calendars::calendar_copy_range(services);
     let reading = calendars::refresh_copy(&*provider, &session, &connection, window, services.now());
     let error = match tokio::time::timeout(LONGEST, reading).await {
         Ok(Ok(change)) => {
@@ -105,7 +105,7 @@ async fn reread(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
 /// Records a failure of this mailbox even for a defect in Muster, so that it is not retried immediately.
 async fn record_failure(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     if let (Some(reason), Some(row)) = (at.failure.clone(), connection(context, at).await?) {
-        at.add_change(health::mailbox_failure_because(&context.services, &row, &reason));
+        at.add_change(health::record_mailbox_failure_because(&context.services, &row, &reason));
     }
     Ok(())
 }
@@ -125,13 +125,15 @@ fn failed(
     error: &Error,
 ) -> Vec<Change> {
     match judgement {
-        Diagnosis::Lost(error) => vec![health::integration_failing(connection.integration_id, &error)],
-        Diagnosis::Mailbox => health::mailbox_unreachable(connection, error, own),
-        Diagnosis::Passing(error) => vec![health::mailbox_failure(services, connection, &error, false)],
+        Diagnosis::Lost(error) => vec![health::mark_integration_failing(connection.integration_id, &error)],
+        Diagnosis::Mailbox => health::mark_mailbox_unreachable(connection, error, own),
+        Diagnosis::Passing(error) => {
+            vec![health::record_mailbox_failure(services, connection, &error, false)]
+        }
         Diagnosis::Refused => {
-            let mut changes = vec![health::mailbox_failure(services, connection, error, true)];
+            let mut changes = vec![health::record_mailbox_failure(services, connection, error, true)];
             if health::is_persistent_failure(services, connection, error) {
-                changes.extend(health::mailbox_unreachable(connection, error, own));
+                changes.extend(health::mark_mailbox_unreachable(connection, error, own));
             }
             changes
         }

@@ -62,7 +62,7 @@ impl StepError {
 
     /// The run waits for the vendor to resume the integration, which wakes it.
     fn suspended() -> Self {
-        let (reason, after) = (services::suspension::reason(), services::SUSPENSION_PAUSE);
+        let (reason, after) = (services::suspension::suspended_reason(), services::SUSPENSION_PAUSE);
         Self(engine::StepError::Later { reason, after })
     }
 }
@@ -79,9 +79,11 @@ impl From<providers::Error> for StepError {
         if error.code == services::SUSPENDED_CODE {
             return Self::suspended();
         }
-        let reason = services::health::provider_reason(&error);
+        let reason = services::health::provider_failure_reason(&error);
         Self(match error.remedy {
-            Remedy::RetryAfter(after) if error.code == services::OWN_LIMIT_CODE => Later { reason, after },
+            Remedy::RetryAfter(after) if error.code == services::OWN_RATE_LIMIT_CODE => {
+                Later { reason, after }
+            }
             Remedy::RetryAfter(after) => Retry { reason, after: Some(after) },
             Remedy::RefreshToken | Remedy::Resync | Remedy::Reread => Retry { reason, after: None },
             Remedy::Reconnect | Remedy::SkipMailbox | Remedy::Never => Fail(reason),

@@ -64,7 +64,7 @@ async fn climb(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     if report.verdict() == Verdict::Failed {
         let reason = check_reason(&report);
         if !reached {
-            at.add_change(health::integration_failing_because(row.id, reason.clone()));
+            at.add_change(health::mark_integration_failing_because(row.id, reason.clone()));
         }
         return match order.candidate {
             Some(_) => Err(StepError::from_reason(reason)),
@@ -76,6 +76,6 @@ async fn climb(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
         let (integration, address) = (row.id, address.to_owned());
         at.add_change(Change::ServiceMailbox { integration, address, name });
     }
-    at.add_change(health::integration_recovered(row.id));
+    at.add_change(health::mark_integration_recovered(row.id));
     Ok(Next::Done)
 }

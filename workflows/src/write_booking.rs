@@ -137,7 +137,8 @@ async fn written(
 ) -> Outcome<State> {
     let range = services::bookings::time_of(&details.booking);
     let ids = (event.id.as_str(), event.uid.as_str());
-    let own = context.services.bookings().own_event(&context.services, details, ids, Some(range)).await?;
+    let own =
+        context.services.bookings().build_own_event(&context.services, details, ids, Some(range)).await?;
     at.add_change(Change::Booking(BookingChange {
         id: details.booking.id,
         state: Some(BookingState::Written),
@@ -163,11 +164,11 @@ async fn refused(at: &mut Step<Memory>, target: &TargetCalendar, error: provider
     match health::diagnose(&*target.provider, &target.session, known_good, mailbox, &error).await {
         Diagnosis::Passing(error) => Err(error.into()),
         Diagnosis::Lost(error) => {
-            at.add_change(health::integration_failing(integration.id, &error));
-            Ok(abandon_because(at, health::provider_reason(&error)))
+            at.add_change(health::mark_integration_failing(integration.id, &error));
+            Ok(abandon_because(at, health::provider_failure_reason(&error)))
         }
         Diagnosis::Refused if error.remedy == Remedy::SkipMailbox => {
-            Ok(abandon_because(at, health::provider_reason(&error)))
+            Ok(abandon_because(at, health::provider_failure_reason(&error)))
         }
         Diagnosis::Refused => Err(error.into()),
         Diagnosis::Mailbox => {
@@ -184,7 +185,7 @@ fn unreachable(connection: Id<ids::Connection>, error: &providers::Error, own: b
     Change::Connection(ConnectionChange {
         id: connection,
         state: Some(ConnectionState::Unreachable),
-        reason: Some(Some(health::mailbox_reason(error, own))),
+        reason: Some(Some(health::mailbox_failure_reason(error, own))),
         route: Some(Reached::ServiceAccount),
         ..ConnectionChange::default()
     })
@@ -229,8 +230,11 @@ async fn take_back(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome 
     }
     if let (true, Some(uid)) = (at.memory.wrote, details.booking.event_uid.as_deref()) {
         let external = details.booking.external_id.as_deref().unwrap_or_default();
-        let own =
-            context.services.bookings().own_event(&context.services, &details, (external, uid), None).await?;
+        let own = context
+            .services
+            .bookings()
+            .build_own_event(&context.services, &details, (external, uid), None)
+            .await?;
         at.add_change(Change::OwnEvent(own));
     }
     Ok(())

@@ -23,7 +23,7 @@ pub(super) trait ContextExt {
 
 impl ContextExt for Context<'_> {
     fn caller(&self) -> Arc<Caller> {
-        self.data_opt().map_or_else(|| Arc::clone(&ANONYMOUS), CurrentCaller::get)
+        self.data_opt().map_or_else(|| Arc::clone(&ANONYMOUS), CurrentCaller::caller)
     }
 
     fn services(&self) -> &Services {

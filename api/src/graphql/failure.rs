@@ -51,9 +51,9 @@ impl Failure {
 
     fn message(&self) -> String {
         match self {
-            Self::Refused(refusal) => wording::sentence(&refusal.message),
+            Self::Refused(refusal) => wording::render_message(&refusal.message),
             Self::SlotTaken(_) => "The time is taken.".to_owned(),
-            Self::Denied(denied) => wording::sentence(&services::Error::Denied(*denied).message()),
+            Self::Denied(denied) => wording::render_message(&services::Error::Denied(*denied).message()),
             Self::Broken { message, .. } => message.clone(),
         }
     }
@@ -86,7 +86,7 @@ impl From<services::Error> for Failure {
                 return Self::Refused(Refusal::new(code, error.message()));
             }
             error @ (services::Error::Provider(_) | services::Error::Overloaded) => {
-                wording::sentence(&error.message())
+                wording::render_message(&error.message())
             }
             services::Error::Database(_) | services::Error::Queue(_) => {
                 tracing::error!(error = ?error, "a use case failed");

@@ -24,9 +24,9 @@ type Answer<K, V> = Shared<BoxFuture<'static, Result<Arc<Found<K, V>>>>>;
 type Open<K, V> = Mutex<Option<Batch<K, V>>>;
 
 /// The key by which values are loaded: an id.
-pub(super) trait Key: Copy + Ord + Hash + Send + Sync + 'static {}
+pub(super) trait LoaderKey: Copy + Ord + Hash + Send + Sync + 'static {}
 
-impl<K: Copy + Ord + Hash + Send + Sync + 'static> Key for K {}
+impl<K: Copy + Ord + Hash + Send + Sync + 'static> LoaderKey for K {}
 
 /// Loads values by id in batches.
 pub(super) struct Loader<K, V> {
@@ -39,7 +39,7 @@ struct Batch<K, V> {
     answer: Answer<K, V>,
 }
 
-impl<K: Key, V: Clone + Send + Sync + 'static> Loader<K, V> {
+impl<K: LoaderKey, V: Clone + Send + Sync + 'static> Loader<K, V> {
     /// Creates a loader over a batch call of a use case.
     pub(super) fn new<F, Fut>(call: F) -> Self
     where
@@ -76,7 +76,10 @@ impl<K: Key, V: Clone + Send + Sync + 'static> Loader<K, V> {
 }
 
 /// Closes the open batch and sends it on first poll.
-fn send<K: Key, V: Clone + Send + Sync + 'static>(call: Call<K, V>, open: Weak<Open<K, V>>) -> Answer<K, V> {
+fn send<K: LoaderKey, V: Clone + Send + Sync + 'static>(
+    call: Call<K, V>,
+    open: Weak<Open<K, V>>,
+) -> Answer<K, V> {
     let sent = async move {
         tokio::task::yield_now().await;
         let batch =

@@ -133,7 +133,7 @@ impl Extension for LoadersExtension {
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
         let caller = request.data.get(&std::any::TypeId::of::<CurrentCaller>());
-        let caller = caller.and_then(|caller| caller.downcast_ref()).map(CurrentCaller::get);
+        let caller = caller.and_then(|caller| caller.downcast_ref()).map(CurrentCaller::caller);
         let loaders = Loaders::new(&self.0, caller.as_deref());
         next.run(ctx, request.data(self.0.clone()).data(loaders)).await
     }

@@ -118,7 +118,7 @@ impl From<Refusal> for UserError {
         let (limit, actual) = refusal.excess.map(|excess| (int(excess.limit), int(excess.actual))).unzip();
         Self::Simple(SimpleError {
             code: refusal.code.to_owned(),
-            message: wording::sentence(&refusal.message),
+            message: wording::render_message(&refusal.message),
             path,
             limit,
             actual,
@@ -131,7 +131,7 @@ impl From<bookings::SlotTaken> for UserError {
         let conflict = |conflict: bookings::Conflict| Conflict {
             holder: conflict.holder.into(),
             code: conflict.code.to_owned(),
-            message: wording::sentence(&conflict.message),
+            message: wording::render_message(&conflict.message),
         };
         let span = |range: domain::TimeRange| TimeSpan { start: range.start.into(), end: range.end.into() };
         Self::SlotTaken(SlotTakenError {

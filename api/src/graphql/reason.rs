@@ -20,7 +20,7 @@ pub struct Reason {
 impl Reason {
     /// The rendered reason, with its times in the reader's time zone if that is known, otherwise in UTC.
     pub(super) fn from_domain(reason: &domain::Reason, zone: Option<&Zone>) -> Self {
-        let Explanation { code, message, next_action } = wording::explanation(reason, zone);
+        let Explanation { code, message, next_action } = wording::render_reason(reason, zone);
         Self { code, message, next_action }
     }
 

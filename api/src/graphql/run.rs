@@ -35,11 +35,15 @@ impl Run {
     fn about(&self) -> ID {
         let subject = self.0.subject;
         match self.0.workflow.as_str() {
-            "connect_integration" | "verify_integration" => format_id(subject.of::<ids::Integration>()),
-            "campaign" => format_id(subject.of::<ids::Campaign>()),
-            "activate_mailbox" => format_id(subject.of::<ids::Connection>()),
-            "write_booking" | "move_booking" | "cancel_booking" => format_id(subject.of::<ids::Booking>()),
-            _ => format_id(subject.of::<ids::Row>()),
+            "connect_integration" | "verify_integration" => {
+                format_id(subject.with_kind::<ids::Integration>())
+            }
+            "campaign" => format_id(subject.with_kind::<ids::Campaign>()),
+            "activate_mailbox" => format_id(subject.with_kind::<ids::Connection>()),
+            "write_booking" | "move_booking" | "cancel_booking" => {
+                format_id(subject.with_kind::<ids::Booking>())
+            }
+            _ => format_id(subject.with_kind::<ids::Row>()),
         }
     }
 }

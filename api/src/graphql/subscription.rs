@@ -204,7 +204,7 @@ impl Subscription {
         let by = ctx.caller().allow::<may::RunView>()?;
         Ok(watch::watch_many(
             Subscriber::from_context(ctx),
-            ctx.services().events().watch_parked_runs(&by),
+            ctx.services().events().watch_quarantined_runs(&by),
             ParkedRuns,
         ))
     }

@@ -59,7 +59,7 @@ impl Subscriber {
     async fn now(&self) -> Result<Self> {
         let caller = self.services.access().refresh_caller(&self.caller).await?;
         if let Some(current) = &self.current {
-            current.set(caller.clone());
+            current.replace_caller(caller.clone());
         }
         Ok(Self { caller, ..self.clone() })
     }
@@ -118,7 +118,9 @@ pub(super) fn watch_many<W: WatchedObjects>(
     let heard = stream::once(future::ready(WatchEvent::Lagged)).chain(heard);
     let items = heard.flat_map(move |heard| match heard {
         WatchEvent::Lagged => all(listener.clone(), watched.clone()),
-        WatchEvent::Changed { subject, .. } => changed(listener.clone(), watched.clone(), subject.of()),
+        WatchEvent::Changed { subject, .. } => {
+            changed(listener.clone(), watched.clone(), subject.with_kind())
+        }
     });
     until_failure(items).boxed()
 }

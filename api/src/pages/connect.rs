@@ -294,7 +294,7 @@ fn shown(progress: &Progress) -> HttpResponse {
         _ => "The calendars are not connected",
     };
     let reason = progress.reason.as_ref().filter(|_| !former);
-    let reason = reason.map(|reason| wording::explanation(reason, None));
+    let reason = reason.map(|reason| wording::render_reason(reason, None));
     let body = html! {
         @if asks {
             p { (progress.integration.external_name.as_deref().unwrap_or("The calendar system")) " granted access. No mailbox has been touched yet." }

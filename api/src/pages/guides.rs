@@ -7,7 +7,7 @@ use services::{Refusal, Services, connect::provider_label, providers::google::DE
 
 use super::layout;
 
-pub(super) async fn guide(provider: web::Path<String>) -> HttpResponse {
+pub(super) async fn guide_page(provider: web::Path<String>) -> HttpResponse {
     let word = provider.to_uppercase().replace('-', "_");
     let body = match ProviderKind::parse(&word) {
         Some(ProviderKind::Microsoft365) => microsoft(),
@@ -112,7 +112,7 @@ fn caldav() -> Markup {
     }
 }
 
-pub(super) async fn terms(services: web::Data<Services>) -> HttpResponse {
+pub(super) async fn terms_page(services: web::Data<Services>) -> HttpResponse {
     let body = html! {
         p.dim { "Version " (services.settings.terms_version) }
         p { "By connecting, you confirm that you are authorised to allow this service, on behalf of your organisation, to read and write its calendars for the sole purpose of making appointments. You can end the connection at any time, here or in your calendar system, with immediate effect." }
@@ -120,7 +120,7 @@ pub(super) async fn terms(services: web::Data<Services>) -> HttpResponse {
     layout::render_page("Terms of service", false, body)
 }
 
-pub(super) async fn privacy(services: web::Data<Services>) -> HttpResponse {
+pub(super) async fn privacy_page(services: web::Data<Services>) -> HttpResponse {
     let body = html! {
         p.dim { "Version " (services.settings.privacy_version) }
         p { "This service stores the names and email addresses of the connected users and rooms, the times and titles of their appointments within the coming weeks, and the credentials of the connection, encrypted with a key that is specific to your organisation. It does not read mail. All stored data is deleted when the connection is removed." }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use services::{
     Anyone, Services,
-    channels::{Notice, ParsedPush, PushRequest},
+    channels::{ChannelNotification, ParsedPush, PushRequest},
 };
 
 /// Maximum length of a notification's body, in bytes.
@@ -24,7 +24,7 @@ async fn pushed(services: web::Data<Services>, request: HttpRequest, body: web::
         .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
         .collect();
     let push = PushRequest { query: request.query_string(), headers: &headers, body: &body };
-    match services.channels().read_push(Anyone, request.path(), &push) {
+    match services.channels().parse_push(Anyone, request.path(), &push) {
         None => HttpResponse::NotFound().finish(),
         Some(ParsedPush::Malformed) => HttpResponse::BadRequest().finish(),
         Some(ParsedPush::Handshake(token)) => HttpResponse::Ok()
@@ -37,11 +37,11 @@ async fn pushed(services: web::Data<Services>, request: HttpRequest, body: web::
 
 /// The response is always 202, so that attackers cannot probe which channels exist, or 503 so that the provider sends
 /// the notification again.
-async fn taken(services: &Services, notices: &[Notice]) -> HttpResponse {
+async fn taken(services: &Services, notices: &[ChannelNotification]) -> HttpResponse {
     if notices.is_empty() {
         return HttpResponse::Accepted().finish();
     }
-    match services.channels().handle(Anyone, notices).await {
+    match services.channels().handle_push_request(Anyone, notices).await {
         Ok(0) => tracing::info!("a push came for no channel of ours"),
         Ok(_) => {}
         Err(error) => {

@@ -85,7 +85,7 @@ pub(super) fn error_page(error: &Error) -> HttpResponse {
             tracing::error!(%error, "a page failed");
             "The server cannot process this request at the moment. Please try again shortly.".to_owned()
         }
-        error => wording::sentence(&error.message()),
+        error => wording::render_message(&error.message()),
     };
     let body = html! { p { (said) } p.dim data-muster-code=(error.code()) { "Code: " (error.code()) } };
     respond(status, "This did not work", false, body)

@@ -25,9 +25,9 @@ pub fn configure(routes: &mut web::ServiceConfig, services: &Services) {
     routes
         .app_data(web::Data::new(services.clone()))
         .service(web::resource("/.well-known/jwks.json").get(jwks))
-        .service(web::resource("/guides/{provider}").get(guides::guide))
-        .service(web::resource("/terms").get(guides::terms))
-        .service(web::resource("/privacy").get(guides::privacy));
+        .service(web::resource("/guides/{provider}").get(guides::guide_page))
+        .service(web::resource("/terms").get(guides::terms_page))
+        .service(web::resource("/privacy").get(guides::privacy_page));
     hooks::configure(routes);
     own_calendar::configure(routes);
     connect::configure(routes);

@@ -17,7 +17,7 @@ pub(super) fn configure(routes: &mut web::ServiceConfig) {
 }
 
 async fn invited(services: web::Data<Services>, secret: web::Path<String>) -> HttpResponse {
-    let invitation = match services.connect().own_invitation(Anyone, &secret).await {
+    let invitation = match services.connect().own_consent_invitation(Anyone, &secret).await {
         Ok(invitation) => invitation,
         Err(error) => return layout::error_page(&error),
     };

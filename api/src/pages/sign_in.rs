@@ -113,7 +113,7 @@ async fn redeemed(services: web::Data<Services>, body: web::Bytes) -> HttpRespon
             (HttpResponse::Ok(), body)
         }
         Err(Error::Refused(refusal)) => {
-            let (code, message) = (refusal.code, wording::sentence(&refusal.message));
+            let (code, message) = (refusal.code, wording::render_message(&refusal.message));
             let body = json!({ "error": "invalid_grant", "error_description": message, "code": code });
             (HttpResponse::BadRequest(), body)
         }

@@ -42,7 +42,7 @@ pub(crate) struct ConnectionActivity {
     has_ended: Cell<bool>,
     is_upgraded: Cell<bool>,
     /// Counts towards the connections of the client address until the connection is upgraded or closed.
-    place: RefCell<Option<CountGuard<IpAddr>>>,
+    connection_count: RefCell<Option<CountGuard<IpAddr>>>,
 }
 
 impl ConnectionActivity {
@@ -55,7 +55,7 @@ impl ConnectionActivity {
     /// Marks the connection as upgraded to another protocol, which has its own limits.
     pub(crate) fn mark_upgraded(&self) {
         self.is_upgraded.set(true);
-        self.place.take();
+        self.connection_count.take();
     }
 
     /// Marks the upgraded protocol as ended: further input counts towards the time limit between two requests.
@@ -139,10 +139,16 @@ pub(super) struct DeadlineStream<T> {
 
 impl<T> DeadlineStream<T> {
     /// Wraps the stream of a newly accepted connection, which counts towards the limit of its IP address.
-    pub(super) fn new(stream: T, timeouts: ClientTimeouts, place: Option<CountGuard<IpAddr>>) -> Self {
+    pub(super) fn new(
+        stream: T,
+        timeouts: ClientTimeouts,
+        connection_count: Option<CountGuard<IpAddr>>,
+    ) -> Self {
         let deadline = Box::pin(sleep_until(Instant::now() + timeouts.head));
-        let activity =
-            Rc::new(ConnectionActivity { place: RefCell::new(place), ..ConnectionActivity::default() });
+        let activity = Rc::new(ConnectionActivity {
+            connection_count: RefCell::new(connection_count),
+            ..ConnectionActivity::default()
+        });
         Self {
             stream,
             activity,

@@ -90,7 +90,7 @@ async fn answer<B: MessageBody + 'static>(
         Ok(held) => held,
         Err(error) => return Ok(refuse(state, request, &error).await),
     };
-    if let Some(arriving) = opened.arriving_body() {
+    if let Some(arriving) = opened.incoming_body() {
         match request.parts() {
             (_, Payload::None) => drop(arriving.read(std::future::ready(())).await),
             (http, _) => drop(http.extensions_mut().insert(arriving)),

@@ -11,7 +11,7 @@ use futures::{Stream, StreamExt as _, stream};
 
 use crate::{
     error::{Error, RETRY_AFTER_SECONDS},
-    open_requests::ArrivingBody,
+    open_requests::IncomingBody,
 };
 
 /// Rejects any content type other than JSON in UTF-8. Browsers send forms and plain text without a preflight: this
@@ -44,7 +44,7 @@ pub async fn read_body(
         return Err(Error::BodyTooLarge { limit, found });
     }
     let read = tokio::time::timeout(timeout, collect(body, limit));
-    let arriving = request.extensions().get::<ArrivingBody>().cloned();
+    let arriving = request.extensions().get::<IncomingBody>().cloned();
     let read = match arriving {
         Some(arriving) => {
             arriving.read(read).await.ok_or(Error::Overloaded { after: RETRY_AFTER_SECONDS })?

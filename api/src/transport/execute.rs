@@ -83,29 +83,35 @@ pub fn authorise(
 }
 
 /// Executes a query or mutation within its time limit, once it has a permit.
-pub async fn run(state: &web::Data<State>, ready: AuthorisedOperation) -> Result<Response, Error> {
-    let place = state.admission.acquire(ready.holder).await.map_err(|_| state.overload_error())?;
+pub async fn execute_operation(
+    state: &web::Data<State>,
+    operation: AuthorisedOperation,
+) -> Result<Response, Error> {
+    let place = state.admission.acquire(operation.holder).await.map_err(|_| state.overload_error())?;
     let engine = state.engine.clone();
     // Around the mutation's own task: what it leaves in the audit carries the request's id.
-    let running = with_request_id(ready.id.to_string(), async move {
+    let running = with_request_id(operation.id.to_string(), async move {
         let _place = place;
-        let ended = AssertUnwindSafe(engine.execute(ready.request)).catch_unwind().await;
-        caught(ended).and_then(|response| within(&ready.budget, response))
+        let ended = AssertUnwindSafe(engine.execute(operation.request)).catch_unwind().await;
+        caught(ended).and_then(|response| within(&operation.budget, response))
     });
-    if ready.kind != OperationKind::Mutation {
-        return timeout_at(ready.ends, running).await.map_err(|_| Error::Timeout)?;
+    if operation.kind != OperationKind::Mutation {
+        return timeout_at(operation.ends, running).await.map_err(|_| Error::Timeout)?;
     }
     if state.closing.is_cancelled() {
         return Err(Error::ShuttingDown);
     }
-    let ended = timeout_at(ready.ends, state.tasks.spawn(running.in_current_span())).await;
+    let ended = timeout_at(operation.ends, state.tasks.spawn(running.in_current_span())).await;
     ended.map_err(|_| Error::Timeout)?.map_err(|_| Error::Internal)?
 }
 
 /// Executes a subscription.
-pub fn subscribe(state: &State, ready: AuthorisedOperation) -> BoxStream<'static, Result<Response, Error>> {
-    let events = AssertUnwindSafe(state.engine.subscribe(ready.request)).catch_unwind();
-    let budget = ready.budget;
+pub fn subscribe(
+    state: &State,
+    operation: AuthorisedOperation,
+) -> BoxStream<'static, Result<Response, Error>> {
+    let events = AssertUnwindSafe(state.engine.subscribe(operation.request)).catch_unwind();
+    let budget = operation.budget;
     events.map(move |event| caught(event).and_then(|response| within(&budget, response))).boxed()
 }
 

@@ -63,7 +63,7 @@ async fn answer(
             &body::read_body(request, body, config.body_limit, config.body_timeout).await?,
         )?
     };
-    let params = state.config.documents.resolve(params)?;
+    let params = state.config.documents.resolve_document(params)?;
     let address = state.client_address(request);
     let known = read_credentials(request).ok();
     let known =
@@ -100,7 +100,7 @@ async fn authenticate_and_run(
     let charged;
     (*charge, charged) = charge::charge_document(state, &by.caller, address, approved, kind).await;
     charged?;
-    Ok(GraphQlResponse::from_execution(execute::run(state, ready).await?, id))
+    Ok(GraphQlResponse::from_execution(execute::execute_operation(state, ready).await?, id))
 }
 
 fn respond(

@@ -17,7 +17,7 @@ pub struct CookieJar(BTreeMap<String, BTreeMap<String, Cookie>>);
 
 impl CookieJar {
     /// Stores the cookie of a `Set-Cookie` header received from `url`.
-    pub fn store(&mut self, url: &Url, header: &str) {
+    pub fn store_cookie(&mut self, url: &Url, header: &str) {
         let mut parts = header.split(';').map(str::trim);
         let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else { return };
         let mut path = directory(url);
@@ -75,7 +75,10 @@ mod tests {
     #[test]
     fn a_cookie_goes_back_to_its_own_origin_and_path_only() {
         let mut jar = CookieJar::default();
-        jar.store(&url("http://a.test:1/connect/x"), "session=1; Path=/connect; HttpOnly; SameSite=Lax");
+        jar.store_cookie(
+            &url("http://a.test:1/connect/x"),
+            "session=1; Path=/connect; HttpOnly; SameSite=Lax",
+        );
         for (at, sent) in [
             ("http://a.test:1/connect", true),
             ("http://a.test:1/connect/progress", true),
@@ -93,11 +96,11 @@ mod tests {
     fn a_cookie_is_replaced_and_taken_away() {
         let mut jar = CookieJar::default();
         let at = url("http://a.test/sign/in");
-        jar.store(&at, "a=1");
-        jar.store(&at, "b=2; Path=/");
-        jar.store(&at, "a=3");
+        jar.store_cookie(&at, "a=1");
+        jar.store_cookie(&at, "b=2; Path=/");
+        jar.store_cookie(&at, "a=3");
         assert_eq!(jar.cookie_header(&url("http://a.test/sign/out")).as_deref(), Some("a=3; b=2"));
-        jar.store(&at, "a=; Max-Age=0");
+        jar.store_cookie(&at, "a=; Max-Age=0");
         assert_eq!(jar.cookie_header(&at).as_deref(), Some("b=2"));
     }
 }

@@ -15,7 +15,7 @@ pub use page::{Form, Page};
 use url::{Url, form_urlencoded};
 
 use crate::{
-    backoff::{self, Poll},
+    backoff::{self, PollResult},
     error::{Error, Result, unexpected},
     wire,
 };
@@ -47,7 +47,7 @@ impl Location {
 }
 
 /// An HTTP client for servers on this machine.
-pub fn client() -> Result<Client> {
+pub fn local_client() -> Result<Client> {
     client_for_hosts(["127.0.0.1".to_owned(), "localhost".to_owned()])
 }
 
@@ -117,7 +117,7 @@ impl Browser {
         if form.is_post {
             // As the Fetch standard has it: forms of a page that keeps its address to itself come from nowhere.
             let origin =
-                if page.is_secretive { "null".to_owned() } else { page.url.origin().ascii_serialization() };
+                if page.hides_origin { "null".to_owned() } else { page.url.origin().ascii_serialization() };
             return self.go(Method::POST, form.action.clone(), Some((sent, origin))).await;
         }
         let mut to = form.action.clone();
@@ -132,9 +132,9 @@ impl Browser {
             Some(Location::Page(page)) if page.waits => {
                 let state = page.state.clone().unwrap_or_else(|| page.title.clone());
                 location = Some(self.open(page.url).await?);
-                Ok(Poll::NotYet(state))
+                Ok(PollResult::NotYet(state))
             }
-            Some(there) => Ok(Poll::Done(there)),
+            Some(there) => Ok(PollResult::Done(there)),
             None => Err(unexpected("the browser is on no page")),
         })
         .await
@@ -148,9 +148,9 @@ impl Browser {
             }
             let answer = self.request(&method, &url, body.as_ref()).await?;
             if !answer.status.is_redirection() {
-                let is_secretive =
+                let hides_origin =
                     answer.header("referrer-policy").is_some_and(|policy| policy == "no-referrer");
-                return Ok(Location::Page(Box::new(Page::parse(url, &answer.text(), is_secretive)?)));
+                return Ok(Location::Page(Box::new(Page::parse(url, &answer.text(), hides_origin)?)));
             }
             let to = answer.header("location").and_then(|to| url.join(to).ok());
             url = to.ok_or_else(|| unexpected(format!("{url} redirects to nowhere")))?;
@@ -178,7 +178,7 @@ impl Browser {
         let answer = wire::send_reporting_repeat(&self.client, request, &mut self.repeated).await?;
         for header in answer.headers.get_all(header::SET_COOKIE) {
             if let Ok(header) = header.to_str() {
-                self.jar.store(url, header);
+                self.jar.store_cookie(url, header);
             }
         }
         Ok(answer)
@@ -192,11 +192,12 @@ fn is_at(url: &Url, location: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scripted::{response, start_server};
+    use crate::test_server::{response, start_server};
 
     fn browser() -> Browser {
         let answers = vec![("user".to_owned(), "a b".to_owned())];
-        Browser::new(client().unwrap(), answers).with_landing("https://vendor.test/settings".parse().unwrap())
+        Browser::new(local_client().unwrap(), answers)
+            .with_landing("https://vendor.test/settings".parse().unwrap())
     }
 
     #[tokio::test]

@@ -23,7 +23,7 @@ pub struct Page {
     /// Error code shown on the page; `None` if it shows none.
     pub code: Option<String>,
     /// Whether the page's referrer policy hides its origin when forms are submitted.
-    pub is_secretive: bool,
+    pub hides_origin: bool,
 }
 
 /// The form of a page that leads to the next step.
@@ -66,7 +66,7 @@ pub enum FieldKind {
 
 impl Page {
     /// Parses the HTML that `url` returned; an error if several of its forms are marked as the next step.
-    pub fn parse(url: Url, html: &str, is_secretive: bool) -> Result<Self> {
+    pub fn parse(url: Url, html: &str, hides_origin: bool) -> Result<Self> {
         let html = Html::parse_document(html);
         let mut forms = find(&html, "form[data-muster-next]");
         if forms.len() > 1 {
@@ -87,7 +87,7 @@ impl Page {
             code: mark("data-muster-code"),
             next,
             url,
-            is_secretive,
+            hides_origin,
         })
     }
 

@@ -1,7 +1,7 @@
 //! Queries the CalDAV server independently of Muster, to check its events and whether it accepts the service account.
 
+mod access_control;
 mod event;
-mod lock;
 mod multistatus;
 mod principal;
 
@@ -10,7 +10,7 @@ use http::{Client, HeaderName, Method, Request, StatusCode};
 use url::Url;
 
 use self::multistatus::Resource;
-pub use self::{event::Event, lock::AccessControl};
+pub use self::{access_control::AccessControl, event::Event};
 use super::{
     error::{Result, ensure, unexpected},
     wire,
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
     use crate::{
         browser::client_for_hosts,
-        scripted::{response, start_server},
+        test_server::{response, start_server},
     };
 
     const LED_ON: &str = "301 Moved Permanently\r\nlocation: ";

@@ -64,7 +64,7 @@ impl Resource {
     }
 
     /// Whether the resource is of this type.
-    pub(super) fn is_a(&self, kind: &str) -> bool {
+    pub(super) fn has_resource_type(&self, kind: &str) -> bool {
         self.property("resourcetype").is_some_and(|kinds| kinds.children(kind).next().is_some())
     }
 
@@ -181,7 +181,11 @@ mod tests {
         let all = read(XML);
         let calendar = &all[0];
         assert_eq!(calendar.url.as_str(), "http://dav.test/ada/c%26d/");
-        assert!(calendar.is_a("calendar") && calendar.is_a("collection") && !calendar.is_a("principal"));
+        assert!(
+            calendar.has_resource_type("calendar")
+                && calendar.has_resource_type("collection")
+                && !calendar.has_resource_type("principal")
+        );
         assert_eq!(calendar.hrefs("owner"), ["/ada/"]);
         assert_eq!(calendar.urls("calendar-home-set"), [], "no password goes to another server");
         assert_eq!(calendar.text("displayname"), "", "it was refused");

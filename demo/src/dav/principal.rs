@@ -135,7 +135,7 @@ fn addresses(principal: &Resource) -> impl Iterator<Item = &str> {
 /// The principal that publishes the email address; otherwise a principal without a published address whose name
 /// matches.
 fn pick(listed: Vec<Resource>, mailbox: &str) -> Option<Resource> {
-    let principals: Vec<_> = listed.into_iter().filter(|one| one.is_a("principal")).collect();
+    let principals: Vec<_> = listed.into_iter().filter(|one| one.has_resource_type("principal")).collect();
     let publishes = |one: &Resource| addresses(one).any(|address| address.eq_ignore_ascii_case(mailbox));
     let local = mailbox.split('@').next().unwrap_or(mailbox);
     let bears = |one: &Resource, name: &str| addresses(one).next().is_none() && last_name(&one.url) == name;
@@ -152,7 +152,7 @@ fn belongs(collection: &Resource, principal: &Url, is_their_home: bool) -> bool 
     let owners = collection.urls("owner");
     let is_theirs =
         if owners.is_empty() { is_their_home } else { owners.iter().any(|owner| same(owner, principal)) };
-    collection.is_a("calendar") && collection.accepts_events() && is_theirs
+    collection.has_resource_type("calendar") && collection.accepts_events() && is_theirs
 }
 
 fn chosen(collections: Vec<Resource>, default: &[Url]) -> VisibleCalendars {

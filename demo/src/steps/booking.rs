@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use super::{
     provider::{EventKey, ProviderEvent, find_events},
-    time::ZONE,
+    time::TIME_ZONE,
 };
 use crate::{
     Demo,
-    backoff::{Poll, poll_until},
+    backoff::{PollResult, poll_until},
     error::{Result, ensure, unexpected},
-    graph::{list_at, text_at},
+    graph::{list_at, string_at},
     plan::{CalendarSystem, Step},
     state::{BookingRecord, Person, Slot},
 };
@@ -64,7 +64,7 @@ async fn book(demo: &mut Demo) -> Result<String> {
         ignore_unknown: false,
     };
     let (booked, seen) = create(demo, &wish).await?;
-    let via = text_at(&seen, "/writtenVia")?;
+    let via = string_at(&seen, "/writtenVia")?;
     ensure(via == "ORGANISER", || format!("it was written via {via}"))?;
     ensure(seen["serviceAccountLabel"].is_null(), || "it is marked as a service account's".to_owned())?;
     let is_own = booked.mailbox.eq_ignore_ascii_case(&organiser.address);
@@ -73,7 +73,7 @@ async fn book(demo: &mut Demo) -> Result<String> {
     Ok(format!(
         "in the calendar of {} with two people and a room, state {}",
         organiser.name,
-        text_at(&seen, "/state")?
+        string_at(&seen, "/state")?
     ))
 }
 
@@ -102,18 +102,18 @@ async fn book_by_service(demo: &mut Demo) -> Result<String> {
         ignore_unknown: true,
     };
     let (booked, seen) = create(demo, &wish).await?;
-    let via = text_at(&seen, "/writtenVia")?;
+    let via = string_at(&seen, "/writtenVia")?;
     ensure(via == "SERVICE_ACCOUNT", || format!("it was written via {via}"))?;
-    let label = text_at(&seen, "/serviceAccountLabel")?;
+    let label = string_at(&seen, "/serviceAccountLabel")?;
     ensure(label == MARK, || format!("the label is \"{label}\""))?;
-    let line = text_at(&seen, "/organiserLine")?;
+    let line = string_at(&seen, "/organiserLine")?;
     let expected = format!("Organised by {}", organiser.name);
     ensure(line == expected, || format!("the organiser line is \"{line}\" and not \"{expected}\""))?;
     let service = demo.state.made.service_mailbox.clone().unwrap_or_default();
     ensure(booked.mailbox.eq_ignore_ascii_case(&service), || {
         format!("it was written to {}", booked.mailbox)
     })?;
-    Ok(format!("for {} in {}, state {}", organiser.name, booked.mailbox, text_at(&seen, "/state")?))
+    Ok(format!("for {} in {}, state {}", organiser.name, booked.mailbox, string_at(&seen, "/state")?))
 }
 
 /// Checks at the provider that the event contains the label and the organiser's name.
@@ -138,13 +138,13 @@ async fn move_on(demo: &mut Demo) -> Result<String> {
     demo.graph.mutate(MOVE, json!({ "input": input })).await?;
     let seen = poll_until("the move", WRITTEN, async || {
         let seen = read(demo, &booked.id).await?;
-        let start = text_at(&seen, "/start")?.parse() == Ok(to.start);
-        let is_there = start && is_quiet(&seen) && text_at(&seen, "/state")? == "CONFIRMED";
-        Ok(if is_there { Poll::Done(seen) } else { Poll::NotYet(seen.to_string()) })
+        let start = string_at(&seen, "/start")?.parse() == Ok(to.start);
+        let is_there = start && is_quiet(&seen) && string_at(&seen, "/state")? == "CONFIRMED";
+        Ok(if is_there { PollResult::Done(seen) } else { PollResult::NotYet(seen.to_string()) })
     })
     .await?;
     both_hold_it(demo, &booked, &to).await?;
-    Ok(format!("to {}, state {}", to.start, text_at(&seen, "/state")?))
+    Ok(format!("to {}, state {}", to.start, string_at(&seen, "/state")?))
 }
 
 async fn cancel(demo: &mut Demo) -> Result<String> {
@@ -174,18 +174,18 @@ async fn create(demo: &mut Demo, wish: &BookingRequest<'_>) -> Result<(BookingRe
         "description": "Made by the demo.",
         "start": wish.slot.start,
         "end": wish.slot.end,
-        "timeZone": ZONE,
+        "timeZone": TIME_ZONE,
         "userIds": others,
         "roomIds": [room],
         "ignoreUnknown": wish.ignore_unknown,
         "idempotencyKey": key,
     });
     let made = demo.graph.mutate(CREATE, json!({ "input": input })).await?;
-    let id = text_at(&made, "/booking/id")?.to_owned();
+    let id = string_at(&made, "/booking/id")?.to_owned();
     let seen = settled(demo, &id, first_state(demo.system)).await?;
     let known = demo.state.made.rooms.iter().find(|known| known.id == *room);
     let known = known.ok_or_else(|| unexpected(format!("the room {room} is not known")))?;
-    let mailbox = text_at(&seen, "/mailbox")?.to_owned();
+    let mailbox = string_at(&seen, "/mailbox")?.to_owned();
     let event = one_event(demo, &mailbox, EventKey::Title(&wish.title), &wish.slot).await?;
     let booked = BookingRecord {
         id,
@@ -212,12 +212,12 @@ const fn first_state(system: CalendarSystem) -> &'static [&'static str] {
 async fn settled(demo: &Demo, id: &str, wanted: &[&str]) -> Result<Value> {
     poll_until(&format!("the booking's state {}", wanted.join(" or ")), WRITTEN, async || {
         let seen = read(demo, id).await?;
-        let state = text_at(&seen, "/state")?;
+        let state = string_at(&seen, "/state")?;
         if wanted.contains(&state) {
-            return Ok(Poll::Done(seen));
+            return Ok(PollResult::Done(seen));
         }
         ensure(!matches!(state, "FAILED" | "ROOM_DECLINED"), || format!("{state}: {}", seen["reason"]))?;
-        Ok(Poll::NotYet(format!("{state} {}", seen["reason"])))
+        Ok(PollResult::NotYet(format!("{state} {}", seen["reason"])))
     })
     .await
 }

@@ -8,12 +8,12 @@ use url::Url;
 use super::tenant::administrator_address;
 use crate::{
     Demo,
-    backoff::{Poll, poll_until},
+    backoff::{PollResult, poll_until},
     browser::{ACCEPTED_TERMS, Browser, Location, Page},
     error::{Result, ensure, unexpected},
-    graph::{list_at, text_at},
+    graph::{list_at, string_at},
     plan::{CalendarSystem, Step},
-    report::Verdict,
+    report::StepResult,
 };
 
 /// Longest duration of a verification, including slow propagation of a permission.
@@ -44,10 +44,9 @@ const VERIFICATION: &str = "query($id: ID!) { integration(id: $id) {
     verifications(first: 1) { verdict checks { name mailbox verdict evidence } } } }";
 
 pub(super) async fn run(demo: &mut Demo) -> Result<()> {
-    if WALK
-        .iter()
-        .all(|step| step.missing_reason(demo.system).is_some() || demo.state.recorded_result(*step).is_some())
-    {
+    if WALK.iter().all(|step| {
+        step.unsupported_reason(demo.system).is_some() || demo.state.recorded_result(*step).is_some()
+    }) {
         for step in WALK {
             demo.is_settled(step);
         }
@@ -69,10 +68,10 @@ async fn first_walk(demo: &mut Demo) -> Result<()> {
         if seen.peek().is_some_and(|(known, ..)| *known == step) {
             let Some((_, note, took)) = seen.next() else { continue };
             demo.state.record_result(step, &note)?;
-            demo.report.record(step, Verdict::Done(note), took);
+            demo.report.record(step, StepResult::Done(note), took);
         } else {
             let error = walked.err().unwrap_or_else(|| unexpected("this page never came"));
-            demo.report.record(step, Verdict::Failed(error.to_string()), progress.since.elapsed());
+            demo.report.record(step, StepResult::Failed(error.to_string()), progress.since.elapsed());
             return Err(error);
         }
     }
@@ -146,7 +145,7 @@ async fn authorise_without_page(demo: &Demo, progress: &mut WalkProgress) -> Res
 /// Reports the remaining steps of the walk that the integration's state shows to be completed.
 fn beyond(demo: &Demo, progress: &mut WalkProgress) {
     for step in WALK {
-        if step.missing_reason(demo.system).is_none() && !progress.has(step) {
+        if step.unsupported_reason(demo.system).is_none() && !progress.has(step) {
             progress.did(step, "seen in the API: the server was away while the page was sent");
         }
     }
@@ -167,7 +166,7 @@ async fn browser(demo: &Demo) -> Result<Browser> {
     if let (CalendarSystem::Exchange, Some(sandbox), Some(user)) =
         (demo.system, &demo.sandbox, &demo.state.made.account)
     {
-        answers.push(("server", sandbox.base().to_string()));
+        answers.push(("server", sandbox.base_url().to_string()));
         answers.push(("user", user.clone()));
         answers.push(("password", demo.password().to_owned()));
     }
@@ -278,7 +277,7 @@ async fn authorise(
     let page = browser.wait(place).await?.page()?;
     page.form()?;
     let (_, seen) = find_integration(demo).await?.ok_or_else(|| unexpected("there is no integration"))?;
-    let state = text_at(&seen, "/state")?;
+    let state = string_at(&seen, "/state")?;
     ensure(state == "AWAITING_AUTHORIZATION", || format!("before the authorisation the state is {state}"))?;
     let touched = seen.pointer("/connectedMailboxes/totalCount").and_then(Value::as_u64);
     ensure(again || touched == Some(0), || format!("{touched:?} mailboxes before the authorisation"))?;
@@ -302,12 +301,12 @@ async fn by_hand(demo: &Demo, progress: &mut WalkProgress) -> Result<()> {
         .print_line(&format!("\nOpen this link in a browser and connect the organisation:\n\n  {link}\n"));
     poll_until("the connection by hand", BY_HAND, async || {
         Ok(match state(demo).await?.as_deref() {
-            Some("VERIFYING" | "AWAITING_PROPAGATION" | "ACTIVE" | "DEGRADED") => Poll::Done(()),
-            other => Poll::NotYet(other.unwrap_or("no integration").to_owned()),
+            Some("VERIFYING" | "AWAITING_PROPAGATION" | "ACTIVE" | "DEGRADED") => PollResult::Done(()),
+            other => PollResult::NotYet(other.unwrap_or("no integration").to_owned()),
         })
     })
     .await?;
-    for step in WALK.into_iter().filter(|step| step.missing_reason(demo.system).is_none()) {
+    for step in WALK.into_iter().filter(|step| step.unsupported_reason(demo.system).is_none()) {
         progress.did(step, "by hand");
     }
     Ok(())
@@ -317,29 +316,29 @@ async fn by_hand(demo: &Demo, progress: &mut WalkProgress) -> Result<()> {
 pub(super) async fn find_integration(demo: &Demo) -> Result<Option<(String, Value)>> {
     let read = demo.graph.query(INTEGRATIONS, json!({})).await?;
     let first = list_at(&read, "/integrations/nodes")?.first();
-    first.map(|one| Ok((text_at(one, "/id")?.to_owned(), one.clone()))).transpose()
+    first.map(|one| Ok((string_at(one, "/id")?.to_owned(), one.clone()))).transpose()
 }
 
 async fn state(demo: &Demo) -> Result<Option<String>> {
     let found = find_integration(demo).await?;
-    found.map(|(_, seen)| Ok(text_at(&seen, "/state")?.to_owned())).transpose()
+    found.map(|(_, seen)| Ok(string_at(&seen, "/state")?.to_owned())).transpose()
 }
 
 /// Waits until the integration is in one of these states; fails early in a final state.
 pub(super) async fn wait_for_state(demo: &Demo, wanted: &[&str], limit: Duration) -> Result<Value> {
     poll_until(&format!("the state {}", wanted.join(" or ")), limit, async || {
         let Some((_, seen)) = find_integration(demo).await? else {
-            return Ok(Poll::NotYet("no integration".to_owned()));
+            return Ok(PollResult::NotYet("no integration".to_owned()));
         };
-        let state = text_at(&seen, "/state")?;
+        let state = string_at(&seen, "/state")?;
         if wanted.contains(&state) {
-            return Ok(Poll::Done(seen));
+            return Ok(PollResult::Done(seen));
         }
         let reason = &seen["reason"];
         ensure(!matches!(state, "FAILED" | "DECLINED" | "EXPIRED" | "REMOVED"), || {
             format!("{state}: {reason}")
         })?;
-        Ok(Poll::NotYet(format!("{state} {reason}")))
+        Ok(PollResult::NotYet(format!("{state} {reason}")))
     })
     .await
 }
@@ -351,12 +350,12 @@ async fn verify(demo: &mut Demo) -> Result<String> {
     demo.state.made.integration = Some(id);
     let checks = list_at(&read, "/integration/verifications/0/checks")?;
     for check in checks {
-        let verdict = text_at(check, "/verdict")?;
+        let verdict = string_at(check, "/verdict")?;
         let mailbox = check["mailbox"].as_str().unwrap_or_default();
         let line = format!(
             "  {verdict:<8} {:<16} {mailbox} {}",
-            text_at(check, "/name")?,
-            text_at(check, "/evidence")?
+            string_at(check, "/name")?,
+            string_at(check, "/evidence")?
         );
         demo.report.print_line(&line);
     }
@@ -366,7 +365,7 @@ async fn verify(demo: &mut Demo) -> Result<String> {
     }
     let rooms = checks.iter().filter(|check| check["name"] == "ROOM" && check["verdict"] == "PASSED").count();
     ensure(rooms > 0, || "no room was reached".to_owned())?;
-    let account = text_at(&read, "/integration/serviceAccounts/0/address")?;
+    let account = string_at(&read, "/integration/serviceAccounts/0/address")?;
     // Whoever connected by hand chose it.
     demo.state.made.service_mailbox = Some(account.to_owned());
     Ok(format!("{} checks, {rooms} rooms reached, service mailbox {account}", checks.len()))

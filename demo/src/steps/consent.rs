@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Demo,
     error::{Result, ensure, unexpected},
-    graph::text_at,
+    graph::string_at,
     plan::{CalendarSystem, Step},
 };
 
@@ -35,7 +35,7 @@ async fn revoke(demo: &mut Demo) -> Result<String> {
     if let (CalendarSystem::Exchange, Some(sandbox)) = (demo.system, demo.sandbox.clone()) {
         let fresh = format!("changed-{}", demo.state.made.name);
         let organisation = demo.state.made.organisation.clone().unwrap_or_default();
-        sandbox.set_technical_account(&organisation, &fresh).await?;
+        sandbox.set_exchange_account(&organisation, &fresh).await?;
         demo.state.made.password = Some(fresh);
         return Ok("the service account's password was changed".to_owned());
     }
@@ -71,7 +71,7 @@ async fn turns(demo: &mut Demo) -> Result<String> {
             wait_for_state(demo, &["FAILING"], limit).await?
         }
     };
-    Ok(format!("FAILING: {}", text_at(&seen, "/reason/message")?))
+    Ok(format!("FAILING: {}", string_at(&seen, "/reason/message")?))
 }
 
 async fn check_now(demo: &Demo) -> Result<()> {
@@ -98,5 +98,5 @@ async fn reconnect(demo: &mut Demo) -> Result<String> {
 
 async fn active_again(demo: &mut Demo) -> Result<String> {
     let seen = wait_for_state(demo, &["ACTIVE"], TURNS).await?;
-    Ok(text_at(&seen, "/state")?.to_owned())
+    Ok(string_at(&seen, "/state")?.to_owned())
 }

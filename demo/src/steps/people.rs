@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::tenant::administrator_address;
 use crate::{
     Demo,
-    backoff::{Backoff, MAX_OUTAGE, Poll, poll_until},
+    backoff::{Backoff, MAX_OUTAGE, PollResult, poll_until},
     error::{Error, Result, ensure, unexpected},
-    graph::{Attempt, list_at, mutation_payload, number_at, text_at},
+    graph::{Attempt, list_at, mutation_payload, number_at, string_at},
     plan::Step,
     state::{Person, Room},
 };
@@ -78,7 +78,7 @@ async fn directory(demo: &Demo) -> Result<Vec<Listed>> {
         let page = demo.graph.query(DIRECTORY, json!({ "id": integration, "after": after })).await?;
         for person in list_at(&page, "/directory/people")? {
             let (name, address) =
-                (text_at(person, "/name")?.to_owned(), text_at(person, "/address")?.to_owned());
+                (string_at(person, "/name")?.to_owned(), string_at(person, "/address")?.to_owned());
             let is_hidden = hidden.iter().flatten().any(|hidden| hidden.eq_ignore_ascii_case(&address));
             if !is_hidden {
                 people.push(Listed { name, address });
@@ -150,12 +150,12 @@ fn new(user: &Listed) -> Value {
         "email": user.address,
         "name": user.name,
         "calendarAddress": user.address,
-        "timeZone": super::time::ZONE,
+        "timeZone": super::time::TIME_ZONE,
     })
 }
 
 fn person(user: &Listed, known: &Value) -> Result<Person> {
-    let id = text_at(known, "/id")?.to_owned();
+    let id = string_at(known, "/id")?.to_owned();
     Ok(Person { id, name: user.name.clone(), address: user.address.clone() })
 }
 
@@ -175,18 +175,18 @@ async fn users(demo: &Demo) -> Result<Vec<Value>> {
 async fn activate(demo: &mut Demo) -> Result<String> {
     let integration = demo.state.made.integration.clone();
     let started = demo.graph.mutate(START, json!({ "input": { "integrationId": integration } })).await?;
-    let campaign = text_at(&started, "/campaign/id")?.to_owned();
+    let campaign = string_at(&started, "/campaign/id")?.to_owned();
     demo.state.made.campaign = Some(campaign.clone());
     let bar = demo.report.add_bar("mailboxes");
     let progress = poll_until("the end of the campaign", ACTIVATED, async || {
         let read = demo.graph.query(CAMPAIGN, json!({ "id": campaign })).await?;
         let progress = &read["campaign"]["progress"];
         show(demo, &bar).await?;
-        let state = text_at(&read, "/campaign/state")?;
+        let state = string_at(&read, "/campaign/state")?;
         Ok(if state == "FINISHED" {
-            Poll::Done(progress.clone())
+            PollResult::Done(progress.clone())
         } else {
-            Poll::NotYet(progress.to_string())
+            PollResult::NotYet(progress.to_string())
         })
     })
     .await?;
@@ -224,8 +224,8 @@ async fn settled(demo: &Demo) -> Result<Vec<Value>> {
         let users = users(demo).await?;
         let wanted = users.iter().filter(|user| !user["calendarAddress"].is_null());
         match wanted.clone().find(|user| !has_result(user)) {
-            Some(open) => Ok(Poll::NotYet(open.to_string())),
-            None => Ok(Poll::Done(wanted.cloned().collect::<Vec<_>>())),
+            Some(open) => Ok(PollResult::NotYet(open.to_string())),
+            None => Ok(PollResult::Done(wanted.cloned().collect::<Vec<_>>())),
         }
     })
     .await?;
@@ -247,8 +247,8 @@ async fn rooms(demo: &Demo) -> Result<Vec<Room>> {
         let rooms = list_at(&read, "/rooms/nodes")?;
         let open = rooms.iter().find(|room| room["connectedMailbox"]["state"] != "ACTIVE");
         Ok(match open {
-            Some(open) => Poll::NotYet(open.to_string()),
-            None => Poll::Done(rooms.iter().map(room).collect::<Result<Vec<_>>>()?),
+            Some(open) => PollResult::NotYet(open.to_string()),
+            None => PollResult::Done(rooms.iter().map(room).collect::<Result<Vec<_>>>()?),
         })
     })
     .await?;
@@ -257,7 +257,7 @@ async fn rooms(demo: &Demo) -> Result<Vec<Room>> {
 }
 
 fn room(room: &Value) -> Result<Room> {
-    let part = |pointer: &str| Ok::<_, Error>(text_at(room, pointer)?.to_owned());
+    let part = |pointer: &str| Ok::<_, Error>(string_at(room, pointer)?.to_owned());
     Ok(Room { id: part("/id")?, name: part("/name")?, address: part("/address")? })
 }
 
@@ -270,8 +270,8 @@ async fn add_user(demo: &mut Demo) -> Result<String> {
         let users = users(demo).await?;
         let user = users.into_iter().find(|user| is_at(user, &listed.address));
         Ok(match user {
-            Some(user) if user["calendar"]["state"] == "ACTIVE" => Poll::Done(user),
-            other => Poll::NotYet(other.map(|user| user.to_string()).unwrap_or_default()),
+            Some(user) if user["calendar"]["state"] == "ACTIVE" => PollResult::Done(user),
+            other => PollResult::NotYet(other.map(|user| user.to_string()).unwrap_or_default()),
         })
     })
     .await?;

@@ -30,7 +30,7 @@ impl ProviderEvent {
         }
         let Some((name, local)) = self.start.split_once(':') else { return false };
         let zone = name.split(';').find_map(|parameter| parameter.strip_prefix("TZID="));
-        match zone.and_then(|zone| domain::Zone::named(zone.trim_matches('"'))) {
+        match zone.and_then(|zone| domain::Zone::from_name(zone.trim_matches('"'))) {
             Some(zone) => local == zone.local(at).format("%Y%m%dT%H%M%S").to_string(),
             None => local == at.format("%Y%m%dT%H%M%SZ").to_string(),
         }

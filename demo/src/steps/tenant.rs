@@ -6,7 +6,7 @@ use crate::{
     Demo,
     backoff::{Backoff, MAX_OUTAGE},
     error::{Error, Result, ensure, unexpected},
-    graph::{Attempt, list_at, mutation_payload, text_at},
+    graph::{Attempt, list_at, mutation_payload, string_at},
     plan::{CalendarSystem, Step},
 };
 
@@ -43,7 +43,7 @@ async fn create(demo: &mut Demo) -> Result<String> {
     organisation(demo).await?;
     let name = demo.state.made.name.clone();
     let tenant = tenant(demo, &name).await?;
-    demo.graph.act_for(&tenant);
+    demo.graph.set_tenant(&tenant);
     demo.state.made.tenant = Some(tenant.clone());
     Ok(format!("{tenant} on the plan BASIC"))
 }
@@ -55,10 +55,10 @@ async fn organisation(demo: &mut Demo) -> Result<()> {
     let id = sandbox.ensure_organisation(name, demo.users + BESIDE, ROOMS, demo.system).await?;
     let read = sandbox.read_organisation(&id).await?;
     if demo.state.made.service_mailbox.is_none() {
-        demo.state.made.service_mailbox = Some(text_at(&read, "/shared/0/address")?.to_owned());
+        demo.state.made.service_mailbox = Some(string_at(&read, "/shared/0/address")?.to_owned());
     }
     if demo.system == CalendarSystem::Exchange {
-        demo.state.made.account = Some(sandbox.set_technical_account(&id, demo.password()).await?);
+        demo.state.made.account = Some(sandbox.set_exchange_account(&id, demo.password()).await?);
     }
     demo.state.made.organisation = Some(id);
     demo.state.save()
@@ -74,7 +74,9 @@ async fn tenant(demo: &Demo, name: &str) -> Result<String> {
             return Ok(known);
         }
         match demo.graph.send_once(CREATE, input.clone()).await? {
-            Attempt::Answered(data) => return Ok(text_at(&mutation_payload(data)?, "/tenant/id")?.to_owned()),
+            Attempt::Answered(data) => {
+                return Ok(string_at(&mutation_payload(data)?, "/tenant/id")?.to_owned());
+            }
             Attempt::Unknown(_) if patience.wait().await => {}
             Attempt::Unknown(why) => return Err(Error::Unreachable { what: "the API".to_owned(), why }),
         }
@@ -87,7 +89,7 @@ async fn find(demo: &Demo, name: &str) -> Result<Option<String>> {
         let page = demo.graph.query(TENANTS, json!({ "after": after })).await?;
         let known = list_at(&page, "/tenants/nodes")?.iter().find(|tenant| tenant["name"] == name);
         if let Some(known) = known {
-            return Ok(Some(text_at(known, "/id")?.to_owned()));
+            return Ok(Some(string_at(known, "/id")?.to_owned()));
         }
         if page["tenants"]["pageInfo"]["hasNextPage"] != true {
             return Ok(None);
@@ -123,7 +125,7 @@ pub(super) async fn invite_administrator(demo: &mut Demo, integration: Option<&s
         input["integrationId"] = integration.into();
     }
     let invited = demo.graph.mutate(INVITE, json!({ "input": input })).await?;
-    demo.state.made.link = Some(text_at(&invited, "/url")?.to_owned());
+    demo.state.made.link = Some(string_at(&invited, "/url")?.to_owned());
     demo.state.save()?;
     Ok(email)
 }
@@ -135,7 +137,7 @@ pub(super) async fn administrator_address(demo: &Demo) -> Result<String> {
             Some(sandbox),
             Some(organisation),
             CalendarSystem::Microsoft365 | CalendarSystem::GoogleWorkspace,
-        ) => Ok(text_at(&sandbox.read_organisation(organisation).await?, "/admin/address")?.to_owned()),
+        ) => Ok(string_at(&sandbox.read_organisation(organisation).await?, "/admin/address")?.to_owned()),
         _ => Ok(format!("it-department@{}.test", demo.state.made.name)),
     }
 }

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use crate::{
     Demo,
     error::{Result, ensure, unexpected},
-    graph::{list_at, text_at},
+    graph::{list_at, string_at},
     plan::Step,
     state::Slot,
 };
 
 /// Time zone of the working hours.
-pub(super) const ZONE: &str = "Europe/Berlin";
+pub(super) const TIME_ZONE: &str = "Europe/Berlin";
 /// Length of a meeting in minutes.
 const MINUTES: i64 = 30;
 /// Number of days to search ahead.
@@ -36,7 +36,7 @@ async fn find_time(demo: &mut Demo) -> Result<String> {
         "until": tomorrow + Duration::days(DAYS),
         "durationMinutes": MINUTES,
         "stepMinutes": MINUTES,
-        "timeZone": ZONE,
+        "timeZone": TIME_ZONE,
         "workingHours": working_hours(),
         "userIds": people,
         "rooms": { "anyOf": rooms },
@@ -62,10 +62,10 @@ fn working_hours() -> Value {
 
 fn slot(slot: &Value) -> Result<Slot> {
     let time = |pointer: &str| -> Result<Timestamp> {
-        let text = text_at(slot, pointer)?;
+        let text = string_at(slot, pointer)?;
         text.parse().map_err(|_| unexpected(format!("{text} is no time")))
     };
-    let rooms = list_at(slot, "/rooms")?.iter().map(|room| Ok(text_at(room, "/id")?.to_owned()));
+    let rooms = list_at(slot, "/rooms")?.iter().map(|room| Ok(string_at(room, "/id")?.to_owned()));
     Ok(Slot { start: time("/start")?, end: time("/end")?, rooms: rooms.collect::<Result<_>>()? })
 }
 

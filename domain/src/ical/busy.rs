@@ -42,7 +42,7 @@ mod tests {
         let text = format!(
             "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART:20261201T100000Z\n{lines}\nEND:VEVENT\nEND:VCALENDAR"
         );
-        let calendar = Calendar::read(text.as_bytes()).unwrap();
+        let calendar = Calendar::parse(text.as_bytes()).unwrap();
         busy_kind(calendar.main_event().unwrap(), &["ada@corp.test", "ada@old.test"])
     }
 

@@ -140,11 +140,11 @@ pub(super) enum Defect {
 
 impl Event {
     /// Parses a VEVENT.
-    pub(super) fn of(event: &Component, zones: &Zones) -> Self {
+    pub(super) fn from_component(event: &Component, zones: &Zones) -> Self {
         let mut defects = Vec::new();
         let status = status(event);
         let recurrence = event.get("RECURRENCE-ID");
-        let recurrence_id = recurrence.and_then(|property| Moment::read(property, zones));
+        let recurrence_id = recurrence.and_then(|property| Moment::parse(property, zones));
         if recurrence.is_some() && recurrence_id.is_none() {
             defects.push(Defect::Occurrence);
         }
@@ -163,7 +163,7 @@ impl Event {
         let span = match &start {
             Some(start) => span(event, start, zones, &mut defects),
             // The end alone may still say something.
-            None => match event.get("DTEND").and_then(|property| Moment::read(property, zones)) {
+            None => match event.get("DTEND").and_then(|property| Moment::parse(property, zones)) {
                 Some(Moment::Date(day)) => EventLength::Until(Moment::Date(day.succ_opt().unwrap_or(day))),
                 Some(end) => EventLength::Until(end),
                 None => EventLength::Length { days: 0, seconds: 0 },
@@ -209,7 +209,7 @@ impl Event {
             organiser: event.get("ORGANIZER").map(party),
             attendees: event.all("ATTENDEE").map(attendee).collect(),
             sequence: event.value("SEQUENCE").and_then(|value| value.trim().parse().ok()).unwrap_or_default(),
-            stamp: event.get("DTSTAMP").and_then(|at| Moment::read(at, zones)?.instant(&Zone::UTC)),
+            stamp: event.get("DTSTAMP").and_then(|at| Moment::parse(at, zones)?.instant(&Zone::UTC)),
             extras: event
                 .properties
                 .iter()
@@ -247,7 +247,7 @@ fn list<'a>(
     name: &'a str,
     zones: &'a Zones,
 ) -> impl Iterator<Item = Option<(Moment, Option<EventLength>)>> + 'a {
-    event.all(name).flat_map(|property| Moment::read_list(property, zones))
+    event.all(name).flat_map(|property| Moment::parse_list(property, zones))
 }
 
 /// The keywords in a property's value, in upper case.
@@ -276,7 +276,7 @@ fn starts(event: &Component, zones: &Zones, defects: &mut Vec<Defect>) -> Vec<Mo
     let mut read: Vec<Moment> = Vec::new();
     let mut is_torn = false;
     for (number, property) in event.all("DTSTART").enumerate() {
-        match Moment::read(property, zones)
+        match Moment::parse(property, zones)
             .map(|at| if has_date_values(property) { at.into_whole_day() } else { at })
         {
             Some(at) if !read.contains(&at) => read.push(at),
@@ -301,9 +301,9 @@ fn span_is_said(event: &Component) -> bool {
 /// The duration of the event: the longer of DTEND and DURATION. Without either, one day for a DATE and zero for a
 /// DATE-TIME.
 fn span(event: &Component, start: &Moment, zones: &Zones, defects: &mut Vec<Defect>) -> EventLength {
-    let ends = event.all("DTEND").take(SAID).filter_map(|property| Moment::read(property, zones));
+    let ends = event.all("DTEND").take(SAID).filter_map(|property| Moment::parse(property, zones));
     let ends: Vec<Moment> = ends.map(|end| whole_days(end, start)).collect();
-    let lengths = event.all("DURATION").take(SAID).filter_map(|property| EventLength::read(&property.value));
+    let lengths = event.all("DURATION").take(SAID).filter_map(|property| EventLength::parse(&property.value));
     let lengths: Vec<EventLength> = lengths.collect();
     if span_is_said(event) && ends.is_empty() && lengths.is_empty() {
         defects.push(Defect::End);

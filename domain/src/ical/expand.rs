@@ -85,7 +85,7 @@ pub fn expand<'a>(
             work.defects(event);
         }
         let whole = by_uid[uid].iter().copied().filter(|event| !event.has_defect(Defect::Start));
-        Series::of(whole, owner).expand(&mut work);
+        Series::from_events(whole, owner).expand(&mut work);
     }
     work.found.unreadable.extend(calendar.misshapen());
     let mut found = work.found;

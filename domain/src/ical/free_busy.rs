@@ -27,13 +27,13 @@ pub struct PublishedBusy {
 /// each, with FBTYPE as a property.
 pub fn parse_free_busy(text: &[u8]) -> Result<PublishedBusy, Error> {
     let mut budget = BodyBudget::for_response();
-    let calendar = Component::read(text, &mut budget)?;
-    let zones = Zones::of(&calendar, &mut budget);
+    let calendar = Component::parse(text, &mut budget)?;
+    let zones = Zones::from_calendar(&calendar, &mut budget);
     let mut told = PublishedBusy::default();
     for component in calendar.named("VFREEBUSY") {
         for line in component.all("FREEBUSY") {
             let Some(kind) = kind(line.param_value("FBTYPE")) else { continue };
-            for read in Moment::read_list(line, &zones) {
+            for read in Moment::parse_list(line, &zones) {
                 match read.and_then(|(start, span)| Some((start, span?))) {
                     Some((start, span)) => {
                         told.busy.extend(period(&start, &span).map(|range| BusyTime { range, kind }));
@@ -65,11 +65,11 @@ fn kind(name: Option<&str>) -> Option<BusyKind> {
 }
 
 fn whole(component: &Component, zones: &Zones) -> Option<(Moment, EventLength)> {
-    let at = |name| component.get(name).and_then(|line: &Property| Moment::read(line, zones));
+    let at = |name| component.get(name).and_then(|line: &Property| Moment::parse(line, zones));
     let start = at("DTSTART")?;
     let span = at("DTEND")
         .map(EventLength::Until)
-        .or_else(|| component.value("DURATION").and_then(EventLength::read))?;
+        .or_else(|| component.value("DURATION").and_then(EventLength::parse))?;
     Some((start, span))
 }
 

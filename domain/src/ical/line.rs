@@ -61,7 +61,7 @@ impl Property {
 
     /// Parses an unfolded content line; `None` if it is not a property. A line that consists only of a name in
     /// [`TIME_PROPERTIES`] is that property without a value.
-    pub(super) fn read(line: &str) -> Option<Self> {
+    pub(super) fn parse(line: &str) -> Option<Self> {
         let line = line.trim_start_matches(|char: char| char.is_whitespace() || char == BYTE_ORDER_MARK);
         Self::read_whole(line).or_else(|| Self::read_torn(line))
     }
@@ -283,7 +283,7 @@ mod tests {
         }
         let marked: Vec<u8> =
             units(&format!("\u{feff}{text}")).into_iter().flat_map(u16::to_le_bytes).collect();
-        let read: Vec<_> = unfold(&marked).iter().filter_map(|line| Property::read(line)).collect();
+        let read: Vec<_> = unfold(&marked).iter().filter_map(|line| Property::parse(line)).collect();
         assert_eq!(read[0], Property::new("BEGIN", "VCALENDAR"));
     }
 
@@ -295,7 +295,7 @@ mod tests {
         assert!(text.split("\r\n").all(|line| line.len() <= 75), "a line is too long:\n{text}");
         let lines = unfold(text.as_bytes());
         assert_eq!(lines.len(), 1);
-        assert_eq!(Property::read(&lines[0]), Some(property));
+        assert_eq!(Property::parse(&lines[0]), Some(property));
     }
 
     #[test]
@@ -304,7 +304,7 @@ mod tests {
         let mut text = String::new();
         property.write(&mut text);
         assert_eq!(text, "ATTENDEE;CN=\"A ^'B^': C^^D^nE\":mailto:a@b.test\r\n");
-        assert_eq!(Property::read(text.trim_end()), Some(property));
+        assert_eq!(Property::parse(text.trim_end()), Some(property));
     }
 
     #[test]
@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn broken_lines_are_no_properties() {
         for line in ["", "nonsense", ":x", "A B:x", "X;Y", "X;Y=\"z:1"] {
-            assert_eq!(Property::read(line), None, "{line} is not a property");
+            assert_eq!(Property::parse(line), None, "{line} is not a property");
         }
     }
 }

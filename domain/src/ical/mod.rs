@@ -52,14 +52,14 @@ pub struct Calendar {
 
 impl Calendar {
     /// Parses a single iCalendar resource.
-    pub fn read(text: &[u8]) -> Result<Self, Error> {
-        Self::read_within(text, &mut BodyBudget::for_response())
+    pub fn parse(text: &[u8]) -> Result<Self, Error> {
+        Self::parse_within(text, &mut BodyBudget::for_response())
     }
 
     /// Parses one of several iCalendar resources in a response, within their shared budget.
-    pub fn read_within(text: &[u8], budget: &mut BodyBudget) -> Result<Self, Error> {
+    pub fn parse_within(text: &[u8], budget: &mut BodyBudget) -> Result<Self, Error> {
         budget.start_item();
-        let tree = Component::read(text, budget)?;
+        let tree = Component::parse(text, budget)?;
         Ok(Self::of(tree, budget))
     }
 
@@ -69,8 +69,8 @@ impl Calendar {
     }
 
     fn of(tree: Component, budget: &mut BodyBudget) -> Self {
-        let zones = zone::Zones::of(&tree, budget);
-        let events = tree.named("VEVENT").map(|component| Event::of(component, &zones)).collect();
+        let zones = zone::Zones::from_calendar(&tree, budget);
+        let events = tree.named("VEVENT").map(|component| Event::from_component(component, &zones)).collect();
         let misshapen = is_misshapen(&tree);
         Self { tree, events, misshapen }
     }
@@ -120,8 +120,8 @@ fn is_misshapen(tree: &Component) -> bool {
 
 /// The IANA time zone that an iCalendar text with a `VTIMEZONE` specifies, such as the value of the WebDAV property
 /// `calendar-timezone`.
-pub fn read_zone(text: &[u8]) -> Option<crate::Zone> {
-    let tree = Component::read(text, &mut BodyBudget::for_response()).ok()?;
+pub fn parse_vtimezone(text: &[u8]) -> Option<crate::Zone> {
+    let tree = Component::parse(text, &mut BodyBudget::for_response()).ok()?;
     let zone = tree.named("VTIMEZONE").next()?;
     [zone.value("TZID"), zone.value("X-LIC-LOCATION")].into_iter().flatten().find_map(find_iana_zone)
 }

@@ -28,7 +28,7 @@ pub enum Moment {
 
 impl Moment {
     /// Parses a property of type DATE-TIME or DATE.
-    pub(super) fn read(property: &Property, zones: &Zones) -> Option<Self> {
+    pub(super) fn parse(property: &Property, zones: &Zones) -> Option<Self> {
         let zone = zone_name(property);
         match Self::read_value(&property.value, zone.as_deref(), zones) {
             None => {
@@ -42,7 +42,7 @@ impl Moment {
     }
 
     /// Parses every value of a list property (EXDATE, RDATE); `None` for an unreadable value.
-    pub(super) fn read_list<'a>(
+    pub(super) fn parse_list<'a>(
         property: &'a Property,
         zones: &'a Zones,
     ) -> impl Iterator<Item = Option<(Self, Option<EventLength>)>> + 'a {
@@ -55,7 +55,7 @@ impl Moment {
             let start = Self::read_value(start, zone, zones)?;
             let span = match rest {
                 None => None,
-                Some(rest) => Some(match EventLength::read(rest) {
+                Some(rest) => Some(match EventLength::parse(rest) {
                     Some(length) => length,
                     None => EventLength::Until(Self::read_value(rest, zone, zones)?),
                 }),
@@ -108,7 +108,7 @@ impl Moment {
             Self::Utc(at) => Some(*at),
             Self::Zoned(at, zone) => zone.instant(*at),
             Self::Floating(at) | Self::Unzoned(at) => owner.instant(*at),
-            Self::Date(day) => owner.instants(day.and_time(NaiveTime::MIN)).map(|(first, _)| first),
+            Self::Date(day) => owner.instant_range(day.and_time(NaiveTime::MIN)).map(|(first, _)| first),
         }
     }
 

@@ -26,7 +26,7 @@ pub enum EventLength {
 
 impl EventLength {
     /// Parses a DURATION value. A negative one, as in alarms, counts as zero. `None` if it exceeds the maximum.
-    pub(super) fn read(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim().to_ascii_uppercase();
         let (text, is_negative) = match text.strip_prefix('-') {
             Some(rest) => (rest, true),
@@ -110,17 +110,17 @@ mod tests {
 
     #[test]
     fn durations_are_read_and_nonsense_is_refused() {
-        assert_eq!(EventLength::read("P1W"), Some(EventLength::Length { days: 7, seconds: 0 }));
-        assert_eq!(EventLength::read("P1DT2H30M"), Some(EventLength::Length { days: 1, seconds: 9000 }));
+        assert_eq!(EventLength::parse("P1W"), Some(EventLength::Length { days: 7, seconds: 0 }));
+        assert_eq!(EventLength::parse("P1DT2H30M"), Some(EventLength::Length { days: 1, seconds: 9000 }));
         assert_eq!(
-            EventLength::read("-PT1H"),
+            EventLength::parse("-PT1H"),
             Some(EventLength::Length { days: 0, seconds: 0 }),
             "it ends before it begins"
         );
         for text in
             ["", "1H", "P", "PT", "PT5", "P1H", "PT99999999999H", "P4000000D", "P99999999999999999999D"]
         {
-            assert_eq!(EventLength::read(text), None, "{text} is no length");
+            assert_eq!(EventLength::parse(text), None, "{text} is no length");
         }
     }
 
@@ -128,10 +128,10 @@ mod tests {
     fn a_day_on_the_wall_is_23_hours_when_clocks_go_forward() {
         let start = Moment::Zoned(
             parse_local("20260328T120000").unwrap(),
-            EventZone::Named(Zone::named("Europe/Berlin").unwrap()),
+            EventZone::Named(Zone::from_name("Europe/Berlin").unwrap()),
         );
-        let nominal = EventLength::read("P1D").unwrap().end(&start, &start, &Zone::UTC).unwrap();
-        let exact = EventLength::read("PT24H").unwrap().end(&start, &start, &Zone::UTC).unwrap();
+        let nominal = EventLength::parse("P1D").unwrap().end(&start, &start, &Zone::UTC).unwrap();
+        let exact = EventLength::parse("PT24H").unwrap().end(&start, &start, &Zone::UTC).unwrap();
         assert_eq!(exact - nominal, Duration::hours(1));
     }
 }

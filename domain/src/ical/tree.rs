@@ -73,7 +73,7 @@ impl Component {
     /// Parses the VCALENDAR in an iCalendar text. A component that is not closed, or is closed in the wrong order, is
     /// closed at the clear end of its content, which is kept. Several calendars, and components outside any calendar,
     /// become one calendar.
-    pub fn read(text: &[u8], budget: &mut BodyBudget) -> Result<Self, Error> {
+    pub fn parse(text: &[u8], budget: &mut BodyBudget) -> Result<Self, Error> {
         if text.len() > SIZE {
             return Err(Error::TooLarge);
         }
@@ -82,7 +82,7 @@ impl Component {
             if !budget.spend(1 + line.len() as u64 / LINE) {
                 return Err(Error::TooCostly);
             }
-            let Some(property) = Property::read(&line) else {
+            let Some(property) = Property::parse(&line) else {
                 continue;
             };
             match property.name.as_str() {
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8]) -> Result<Component, Error> {
-        Component::read(text, &mut BodyBudget::for_response())
+        Component::parse(text, &mut BodyBudget::for_response())
     }
 
     #[test]

@@ -38,7 +38,7 @@ struct Change {
 
 impl VTimeZone {
     /// Parses the observances of a time zone; `None` if none can be parsed.
-    pub(super) fn read(zone: &Component, budget: &mut BodyBudget) -> Option<Self> {
+    pub(super) fn parse(zone: &Component, budget: &mut BodyBudget) -> Option<Self> {
         let mut changes = Vec::new();
         let mut first: Option<(NaiveDateTime, Duration)> = None;
         // An observance without its beginning stands in the zone itself.
@@ -118,10 +118,10 @@ fn onsets(
     budget: &mut BodyBudget,
 ) -> Option<Vec<NaiveDateTime>> {
     let start = if start.year() < FIRST_YEAR { start.with_year(FIRST_YEAR).unwrap_or(start) } else { start };
-    let (rule, _) = Rule::read(rule, start).ok().filter(|(_, is_doubtful)| !is_doubtful)?;
-    let last = rule.last_wall(from).min(end_of_calendar());
+    let (rule, _) = Rule::parse(rule, start).ok().filter(|(_, is_doubtful)| !is_doubtful)?;
+    let last = rule.last_local_time(from).min(end_of_calendar());
     let mut onsets = Vec::new();
-    let walk = rule.walk(start, (start, last), budget, &mut |at| {
+    let walk = rule.visit_occurrences(start, (start, last), budget, &mut |at| {
         onsets.push(at);
         onsets.len() < ONSETS
     });

@@ -78,7 +78,7 @@ mod tests {
             properties: vec![Property::text("X-MUSTER-EFFECT", "1")],
         };
         let text = draft.into_component().to_text();
-        let calendar = Calendar::read(text.as_bytes()).unwrap();
+        let calendar = Calendar::parse(text.as_bytes()).unwrap();
         let event = calendar.main_event().unwrap();
         assert_eq!(event.start, Moment::Utc(range.start));
         assert_eq!(event.range(&crate::Zone::UTC), Some(range));

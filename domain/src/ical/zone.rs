@@ -63,13 +63,13 @@ pub(super) struct Zones {
 
 impl Zones {
     /// Parses the VTIMEZONE components of a calendar.
-    pub(super) fn of(calendar: &Component, budget: &mut BodyBudget) -> Self {
+    pub(super) fn from_calendar(calendar: &Component, budget: &mut BodyBudget) -> Self {
         let mut zones = HashMap::new();
         for component in calendar.named("VTIMEZONE").take(DESCRIBED) {
             let Some(id) = component.value("TZID").filter(|id| id.len() <= NAME) else { continue };
             let alias = component.value("X-LIC-LOCATION");
             let named = zone_name::parse_zone_name(id).or_else(|| alias.and_then(zone_name::parse_zone_name));
-            let described = VTimeZone::read(component, budget).map(Arc::new);
+            let described = VTimeZone::parse(component, budget).map(Arc::new);
             let zone = match (named, described) {
                 (Some(EventZone::Named(zone)), Some(described)) => EventZone::Witnessed(zone, described),
                 // An offset in a name says less than the rules beside it.
@@ -130,7 +130,7 @@ mod tests {
     fn zones(lines: &str) -> Zones {
         let text = format!("BEGIN:VCALENDAR\n{lines}\nEND:VCALENDAR\n");
         let mut budget = BodyBudget::for_response();
-        Zones::of(&Component::read(text.as_bytes(), &mut budget).unwrap(), &mut budget)
+        Zones::from_calendar(&Component::parse(text.as_bytes(), &mut budget).unwrap(), &mut budget)
     }
 
     fn utc(zone: &EventZone, text: &str) -> String {
@@ -146,7 +146,7 @@ mod tests {
     fn a_described_zone_agrees_with_the_zone_it_describes() {
         let described = zones(DESCRIBED).get("Office").unwrap();
         assert!(matches!(described, EventZone::Described(_)), "the name must not be known");
-        let berlin = EventZone::Named(Zone::named("Europe/Berlin").unwrap());
+        let berlin = EventZone::Named(Zone::from_name("Europe/Berlin").unwrap());
         for local in [
             "20260101T120000",
             "20260329T015959",

@@ -32,7 +32,8 @@ fn zone(name: &str) -> Option<Zone> {
     if name.eq_ignore_ascii_case("Z") || name.eq_ignore_ascii_case("tzone://Microsoft/Utc") {
         return Some(Zone::UTC);
     }
-    Zone::named(name).or_else(|| name.contains(' ').then(|| Zone::named(&name.replace(' ', "_"))).flatten())
+    Zone::from_name(name)
+        .or_else(|| name.contains(' ').then(|| Zone::from_name(&name.replace(' ', "_"))).flatten())
 }
 
 /// Extracts the IANA name from a path such as `/example.org/20070129_1/Europe/Berlin`; IANA names have two or three
@@ -41,11 +42,11 @@ fn behind_path(name: &str) -> Option<Zone> {
     let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty()).collect();
     let ends = [3, 2].into_iter().filter(|count| parts.len() > *count || name.starts_with('/'));
     ends.filter_map(|count| Some(parts.get(parts.len().checked_sub(count)?..)?.join("/")))
-        .find_map(|end| Zone::named(&end))
+        .find_map(|end| Zone::from_name(&end))
 }
 
 fn windows(name: &str) -> Option<Zone> {
-    name.parse::<WindowsTimezone>().ok().and_then(|zone| Zone::named(zone.tzdb_id()))
+    name.parse::<WindowsTimezone>().ok().and_then(|zone| Zone::from_name(zone.tzdb_id()))
 }
 
 /// The time zone for a Windows display name such as `(UTC-05:00) Eastern Time (US & Canada)`. The offset prefix differs
@@ -62,7 +63,7 @@ fn windows_zone(name: &str) -> Option<Zone> {
         let shared = |shown: &&Shown| shown.words.intersection(&wanted).count();
         same_offset.max_by_key(shared).filter(|shown| shared(shown) * 2 >= wanted.len())
     };
-    exact.or_else(alike).and_then(|shown| Zone::named(shown.iana))
+    exact.or_else(alike).and_then(|shown| Zone::from_name(shown.iana))
 }
 
 /// A Windows display name.
@@ -135,7 +136,7 @@ mod tests {
             "(UTC+01:00) Amsterdam\\, Berlin\\, Bern\\, Rome\\, Stockholm\\, Vienna",
             "(UTC+01:00) Amsterdam, Berlin, Bern, Rom, Stockholm, Wien",
         ] {
-            assert_eq!(find_iana_zone(name), Zone::named("Europe/Berlin"), "{name}");
+            assert_eq!(find_iana_zone(name), Zone::from_name("Europe/Berlin"), "{name}");
         }
         for (name, expected) in [
             ("/x.example/2025/America/Indiana/Knox", "America/Indiana/Knox"),
@@ -144,7 +145,7 @@ mod tests {
             ("Eastern Time (US & Canada)", "America/New_York"),
             ("tzone://Microsoft/Utc", "UTC"),
         ] {
-            assert_eq!(find_iana_zone(name), Zone::named(expected), "{name}");
+            assert_eq!(find_iana_zone(name), Zone::from_name(expected), "{name}");
         }
     }
 
@@ -172,6 +173,6 @@ mod tests {
             assert_eq!(parse_zone_name(name), None, "{name}");
         }
         // The signs of these names of the database are reversed.
-        assert_eq!(find_iana_zone("Etc/GMT+5"), Zone::named("Etc/GMT+5"));
+        assert_eq!(find_iana_zone("Etc/GMT+5"), Zone::from_name("Etc/GMT+5"));
     }
 }

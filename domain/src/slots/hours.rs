@@ -60,7 +60,7 @@ impl WorkingHours {
     /// Converts a local time to an instant. If the time occurs twice, `late` selects the second occurrence; for a
     /// skipped time, returns the instant of the clock change.
     fn instant(&self, local: NaiveDateTime, late: bool) -> Timestamp {
-        let (first, last) = self.zone.instants(local).unwrap_or((local.and_utc(), local.and_utc()));
+        let (first, last) = self.zone.instant_range(local).unwrap_or((local.and_utc(), local.and_utc()));
         if late { last } else { first }
     }
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn zone(name: &str) -> Zone {
-    Zone::named(name).unwrap()
+    Zone::from_name(name).unwrap()
 }
 
 fn berlin() -> Zone {

@@ -7,7 +7,7 @@
 
 use icu_properties::{CodePointSetData, props::DefaultIgnorableCodePoint};
 
-use super::Fault;
+use super::TextFault;
 
 /// The base character of a flag whose region is spelled in tag characters.
 const FLAG: char = '\u{1F3F4}';
@@ -15,14 +15,14 @@ const FLAG: char = '\u{1F3F4}';
 const CANCEL_TAG: char = '\u{E007F}';
 
 /// Refuses text that hides its content. Blank text is allowed.
-pub(super) fn check(text: &str) -> Result<(), Fault> {
+pub(super) fn check(text: &str) -> Result<(), TextFault> {
     if text.is_ascii() {
         return Ok(());
     }
     if !text.chars().any(is_seen) && !text.chars().all(char::is_whitespace) {
-        return Err(Fault::Invisible);
+        return Err(TextFault::Invisible);
     }
-    hidden(text).map_or(Ok(()), |char| Err(Fault::Character(char)))?;
+    hidden(text).map_or(Ok(()), |char| Err(TextFault::Character(char)))?;
     text.split(['\n', '\r', '\u{85}', '\u{2029}']).try_for_each(directions)
 }
 
@@ -68,7 +68,7 @@ fn hidden(text: &str) -> Option<char> {
 
 /// Checks that every directional embedding and isolate of a line is closed within the line, in reverse order of
 /// opening.
-fn directions(line: &str) -> Result<(), Fault> {
+fn directions(line: &str) -> Result<(), TextFault> {
     let mut open = Vec::new();
     for char in line.chars() {
         let closed = match char {
@@ -84,10 +84,10 @@ fn directions(line: &str) -> Result<(), Fault> {
             _ => continue,
         };
         if closed != Some(char) {
-            return Err(Fault::Direction);
+            return Err(TextFault::Direction);
         }
     }
-    if open.is_empty() { Ok(()) } else { Err(Fault::Direction) }
+    if open.is_empty() { Ok(()) } else { Err(TextFault::Direction) }
 }
 
 #[cfg(test)]
@@ -140,7 +140,7 @@ mod tests {
             "\u{1D173}",
             "\u{FFF9}",
         ] {
-            assert_eq!(check(text), Err(Fault::Invisible), "{text:?}");
+            assert_eq!(check(text), Err(TextFault::Invisible), "{text:?}");
         }
     }
 
@@ -159,7 +159,7 @@ mod tests {
             ("a\u{206A}b", '\u{206A}'),
             ("a\u{E0001}", '\u{E0001}'),
         ] {
-            assert_eq!(check(text), Err(Fault::Character(char)), "{text:?}");
+            assert_eq!(check(text), Err(TextFault::Character(char)), "{text:?}");
         }
         for text in [
             "a\u{2067}b",
@@ -169,7 +169,7 @@ mod tests {
             "\u{2067}a\u{202C}",
             "\u{2067}a\n\u{2069}b",
         ] {
-            assert_eq!(check(text), Err(Fault::Direction), "{text:?}");
+            assert_eq!(check(text), Err(TextFault::Direction), "{text:?}");
         }
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn calendars(number: usize) -> Vec<Question> {
         Question {
             name: n.to_string(),
             text: draft.text(),
-            zone: Zone::named("Europe/Berlin").unwrap(),
+            zone: Zone::from_name("Europe/Berlin").unwrap(),
             window: window(),
         }
     };

@@ -35,7 +35,7 @@ fn window() -> TimeRange {
 
 /// Our own reading; `None` where something is marked as unreadable.
 fn ours(question: &Question) -> Option<Times> {
-    let calendar = Calendar::read(question.text.as_bytes()).ok()?;
+    let calendar = Calendar::parse(question.text.as_bytes()).ok()?;
     let found = expand(&calendar, question.window, &question.zone, &mut BodyBudget::for_response());
     let times = found.instances.iter().map(|one| (one.range.start.timestamp(), one.range.end.timestamp()));
     found.unreadable.is_empty().then(|| times.collect())
@@ -162,7 +162,7 @@ fn cases() -> Vec<Question> {
         serde_json::from_slice(&std::fs::read(folder.join("calendars.json")).unwrap()).unwrap();
     let case = |case: &Value| {
         let name = case["file"].as_str().unwrap().to_owned();
-        let zone = case["calendar_zone"].as_str().or(case["owner_zone"].as_str()).and_then(Zone::named);
+        let zone = case["calendar_zone"].as_str().or(case["owner_zone"].as_str()).and_then(Zone::from_name);
         let bytes = std::fs::read(folder.join(&name)).unwrap();
         Question {
             text: String::from_utf8_lossy(&bytes).into_owned(),

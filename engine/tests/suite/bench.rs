@@ -14,7 +14,7 @@ use domain::{
 use engine::{Context, Settings, Transition, Workflow};
 use entity::{Logins, Store, store::APP_ROLE};
 use lanes::{Lanes, Message};
-use runs::{ChangeWriter, CommittedRuns, NewRun, Revival, Run, Storage, WriteError};
+use runs::{ChangeWriter, CommittedRuns, NewRun, ReviveOutcome, Run, Storage, WriteError};
 use sea_orm::{
     ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, EntityTrait, Statement,
 };
@@ -182,16 +182,16 @@ impl Node {
         let txn = self.store.write(tenant).await.unwrap();
         let revival = runs::revive(&txn, &row, (self.ids.make(), "test"), self.now()).await.unwrap();
         match revival {
-            Revival::Revived(_) => txn.commit().await.unwrap(),
-            Revival::NotRetryable | Revival::AlreadyLive => txn.rollback().await.unwrap(),
+            ReviveOutcome::Revived(_) => txn.commit().await.unwrap(),
+            ReviveOutcome::NotRetryable | ReviveOutcome::AlreadyLive => txn.rollback().await.unwrap(),
         }
-        matches!(revival, Revival::Revived(_))
+        matches!(revival, ReviveOutcome::Revived(_))
     }
 
     /// The row of a run.
     pub async fn read(&self, tenant: Id<ids::Tenant>, run: Id<ids::Run>) -> Run {
         let txn = self.store.read(tenant).await.unwrap();
-        entity::run::one(tenant, run).one(&txn).await.unwrap().unwrap()
+        entity::run::by_id(tenant, run).one(&txn).await.unwrap().unwrap()
     }
 }
 
@@ -233,7 +233,7 @@ pub async fn at(
     shared: SharedClock,
     flows: Vec<Box<dyn Workflow<TestContext>>>,
 ) -> Bench {
-    let database = Database::on(postgres).await;
+    let database = Database::create(postgres).await;
     let url = database.url().to_owned();
     let owner = Store::connect_as_owner(&url).await.unwrap();
     migration::up(&owner).await.unwrap();
@@ -344,12 +344,12 @@ impl Bench {
 
     /// Changes what is stored about runs behind the engine's back.
     pub async fn tamper(&self, sql: &str) {
-        self.node.store.engine().execute_unprepared(sql).await.unwrap();
+        self.node.store.engine_connection().execute_unprepared(sql).await.unwrap();
     }
 
     /// What a statement over the engine's tables counts as `n`.
     pub async fn count(&self, sql: &str) -> i64 {
-        let engine = self.node.store.engine();
+        let engine = self.node.store.engine_connection();
         let row = engine.query_one_raw(Statement::from_string(engine.get_database_backend(), sql)).await;
         row.unwrap().unwrap().try_get("", "n").unwrap()
     }

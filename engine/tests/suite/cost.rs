@@ -34,7 +34,7 @@ async fn a_batch_of_plain_steps_is_one_statement() {
 async fn a_batch_goes_by_the_keys_on_tables_without_statistics() {
     let bench = crate::bench(true).await;
     bench.enqueue(bench.tenant, "").await;
-    let alone = bench.node.store.engine_by_key().begin().await.unwrap();
+    let alone = bench.node.store.engine_key_connection().begin().await.unwrap();
     let walled = bench.node.store.write_many(&[bench.tenant]).await.unwrap();
     for txn in [alone, walled] {
         let sql = runs::commit_sql();

@@ -226,7 +226,7 @@ async fn a_run_goes_through_its_states_under_one_claim(bench: Bench) {
     tracker.close();
     tracker.wait().await;
     assert_eq!(bench.run(run).await.revision, 2, "two steps");
-    let engine = bench.node.store.engine();
+    let engine = bench.node.store.engine_connection();
     let sql = "SELECT epoch, lease_until IS NULL AS free FROM job";
     let job = engine.query_one_raw(Statement::from_string(engine.get_database_backend(), sql)).await;
     let job = job.unwrap().unwrap();

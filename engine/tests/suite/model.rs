@@ -46,7 +46,7 @@ mod toy;
 #[path = "model/work.rs"]
 mod work;
 
-use std::{cell::RefCell, marker::PhantomData, rc::Rc, sync::Arc};
+use std::{cell::RefCell, marker::PhantomData, rc::Rc};
 
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
@@ -151,8 +151,8 @@ impl<const POSTGRES: bool> StateMachineTest for Machine<POSTGRES> {
 }
 
 fn drive<const POSTGRES: bool>(cases: u32) {
-    let cases = testing::number("MUSTER_TEST_CASES").map_or(cases, |cases| cases as u32);
-    let seed = testing::number("MUSTER_TEST_SEED").unwrap_or_else(|| {
+    let cases = testing::number_from_env("MUSTER_TEST_CASES").map_or(cases, |cases| cases as u32);
+    let seed = testing::number_from_env("MUSTER_TEST_SEED").unwrap_or_else(|| {
         let clock = domain::TestClock::at(origin());
         domain::Ids::random(std::sync::Arc::new(clock)).random_below(u64::MAX)
     });

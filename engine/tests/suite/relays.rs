@@ -22,7 +22,7 @@ const WRITERS: usize = 20;
 
 /// How many transactions each writer begins.
 fn each() -> usize {
-    testing::number("MUSTER_TEST_ROWS").map_or(25, |rows| rows as usize / WRITERS)
+    testing::number_from_env("MUSTER_TEST_ROWS").map_or(25, |rows| rows as usize / WRITERS)
 }
 
 /// Writers that commit late and out of order, and now and then not at all. Returns what was committed.

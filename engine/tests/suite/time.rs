@@ -132,7 +132,7 @@ async fn hang(
 
 /// When each run made its steps.
 async fn steps(bench: &Bench) -> BTreeMap<Id<ids::Run>, Vec<Timestamp>> {
-    let engine = bench.node.store.engine();
+    let engine = bench.node.store.engine_connection();
     let sql = "SELECT run_id, at FROM run_history ORDER BY run_id, revision";
     let rows =
         engine.query_all_raw(Statement::from_string(engine.get_database_backend(), sql)).await.unwrap();
@@ -304,7 +304,7 @@ mod wrong_clocks {
     }
 
     async fn database_time(store: &entity::Store) -> Timestamp {
-        let (engine, sql) = (store.engine(), "SELECT clock_timestamp() AS at");
+        let (engine, sql) = (store.engine_connection(), "SELECT clock_timestamp() AS at");
         let row = engine.query_one_raw(Statement::from_string(engine.get_database_backend(), sql)).await;
         row.unwrap().unwrap().try_get("", "at").unwrap()
     }
@@ -323,7 +323,7 @@ mod wrong_clocks {
 
     /// In how many minutes of the database's clock the only job is due.
     async fn due_in_minutes(bench: &Bench) -> i64 {
-        let (engine, sql) = (bench.node.store.engine(), "SELECT due_at FROM job");
+        let (engine, sql) = (bench.node.store.engine_connection(), "SELECT due_at FROM job");
         let row = engine.query_one_raw(Statement::from_string(engine.get_database_backend(), sql)).await;
         let due: Timestamp = row.unwrap().unwrap().try_get("", "due_at").unwrap();
         let left = due - database_time(&bench.node.store).await;

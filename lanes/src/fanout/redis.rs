@@ -29,7 +29,7 @@ use uuid::Uuid;
 use super::{Fanout, Message, Subscription, hub::SubscriberHub};
 use crate::{
     Error,
-    link::{RedisLink, back_off},
+    link::{RedisLink, reconnect_delay},
 };
 
 /// Maximum number of messages published with one command.
@@ -105,11 +105,11 @@ impl Redis {
         Self { shared }
     }
 
-    /// Waits until this node has started to listen on the Redis channel more than `times` times.
+    /// Waits until this node has started to listen on the Redis channel more than `count` times.
     #[cfg(test)]
-    pub(super) async fn wait_until_listening(&self, times: u64) {
+    pub(super) async fn wait_until_listening(&self, count: u64) {
         let mut listening = self.shared.listening.subscribe();
-        listening.wait_for(|begun| *begun > times).await.unwrap();
+        listening.wait_for(|begun| *begun > count).await.unwrap();
     }
 
     #[cfg(test)]
@@ -140,7 +140,9 @@ impl Shared {
         let text = serde_json::to_vec(&envelope).expect("ids, strings and JSON values are JSON");
         let mut command = redis::cmd("PUBLISH");
         command.arg(&self.channel).arg(text);
-        self.commands.ask(|mut connection| async move { command.query_async(&mut connection).await }).await
+        self.commands
+            .execute(|mut connection| async move { command.query_async(&mut connection).await })
+            .await
     }
 
     async fn listen_for_ever(&self) {
@@ -150,7 +152,7 @@ impl Shared {
             // How it ended does not matter: whoever listens is told when it listens again.
             let _ = self.listen().await;
             failures = if *self.listening.borrow() > begun { 0 } else { failures + 1 };
-            sleep(back_off(failures, &self.ids)).await;
+            sleep(reconnect_delay(failures, &self.ids)).await;
         }
     }
 
@@ -195,7 +197,7 @@ impl Shared {
         command.arg("NUMSUB").arg(&self.channel);
         let counted: Result<(String, u32), Error> = self
             .commands
-            .ask(|mut connection| async move { command.query_async(&mut connection).await })
+            .execute(|mut connection| async move { command.query_async(&mut connection).await })
             .await;
         if let Ok((_, nodes)) = counted {
             self.nodes.store(nodes.max(1), Ordering::Relaxed);

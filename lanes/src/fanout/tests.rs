@@ -91,7 +91,7 @@ async fn a_dropped_subscription_is_forgotten() {
 #[tokio::test]
 async fn messages_reach_the_subscribers_of_other_nodes_once() {
     let node = Node::over_redis();
-    let other = node.neighbour();
+    let other = node.another_node();
     let (here, there) = (listening(&node).await, listening(&other).await);
     let tenant = node.ids.make();
     let mut both = [here.subscribe(tenant, "runs"), there.subscribe(tenant, "runs")];
@@ -111,7 +111,7 @@ async fn messages_reach_the_subscribers_of_other_nodes_once() {
 
 #[tokio::test]
 async fn subscribers_are_told_after_a_gap() {
-    let mut server = Server::private();
+    let mut server = Server::start_private();
     let node = Node::at(&server.url(), "muster");
     let fanout = listening(&node).await;
     let tenant = node.ids.make();
@@ -126,7 +126,7 @@ async fn subscribers_are_told_after_a_gap() {
 
 #[tokio::test]
 async fn other_nodes_are_told_of_what_could_not_be_published() {
-    let server = Server::private();
+    let server = Server::start_private();
     let (node, other) = (Node::at(&server.url(), "muster"), Node::at(&server.url(), "muster"));
     let (here, there) = (listening(&node).await, listening(&other).await);
     let tenant = node.ids.make();

@@ -53,7 +53,7 @@ impl FairQueue {
     }
 
     /// The approximate number of hints queued in a lane.
-    pub(super) fn lane_len(&self, lane: Lane) -> usize {
+    pub(super) fn lane_length(&self, lane: Lane) -> usize {
         self.lanes[lane as usize].len
     }
 
@@ -74,7 +74,7 @@ impl FairQueue {
 
     /// The most urgent lane with hints, or one that has been passed over too often.
     fn lane(&self) -> Option<Lane> {
-        let with_hints = || Lane::ALL.iter().copied().filter(|lane| self.lane_len(*lane) > 0);
+        let with_hints = || Lane::ALL.iter().copied().filter(|lane| self.lane_length(*lane) > 0);
         let starved = |lane: &Lane| self.passed_over[*lane as usize] >= PATIENCE[*lane as usize];
         with_hints()
             .rev()
@@ -84,7 +84,7 @@ impl FairQueue {
 
     fn count(&mut self, taken: Lane) {
         for lane in Lane::ALL {
-            let waits = *lane != taken && self.lane_len(*lane) > 0;
+            let waits = *lane != taken && self.lane_length(*lane) > 0;
             let passed_over = &mut self.passed_over[*lane as usize];
             *passed_over = if waits { *passed_over + 1 } else { 0 };
         }

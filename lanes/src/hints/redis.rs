@@ -91,7 +91,7 @@ impl Redis {
     async fn fill(&self, read: &mut FairQueue, max: usize) -> Result<(), Error> {
         let share = max.div_ceil(8);
         // Interactive hints are looked for every time, the others only when their stock runs low.
-        let low = |lane: &Lane| *lane == Lane::Interactive || read.lane_len(*lane) <= 2 * share;
+        let low = |lane: &Lane| *lane == Lane::Interactive || read.lane_length(*lane) <= 2 * share;
         let streams: Vec<usize> =
             Lane::ALL.iter().filter(|lane| low(lane)).flat_map(|lane| shards(*lane)).collect();
         let full = self.read_from(read, &streams, max.div_ceil(SHARDS), None).await?;
@@ -99,8 +99,8 @@ impl Redis {
             let more: Vec<usize> =
                 full.iter().copied().filter(|stream| shards(*lane).contains(stream)).collect();
             let missing = match lane {
-                Lane::Interactive => max.saturating_sub(read.lane_len(*lane)),
-                _ => max.saturating_sub(read.len()).max(share.saturating_sub(read.lane_len(*lane))),
+                Lane::Interactive => max.saturating_sub(read.lane_length(*lane)),
+                _ => max.saturating_sub(read.len()).max(share.saturating_sub(read.lane_length(*lane))),
             };
             if missing > 0 && !more.is_empty() {
                 self.read_from(read, &more, missing.div_ceil(more.len()), None).await?;
@@ -131,7 +131,7 @@ impl Redis {
         }
         let answer: Answer = self
             .reader
-            .ask(|mut connection| async move { command.query_async(&mut connection).await })
+            .execute(|mut connection| async move { command.query_async(&mut connection).await })
             .await?;
         let mut full = Vec::new();
         for (key, entries) in answer.unwrap_or_default() {
@@ -170,7 +170,7 @@ impl Redis {
         });
         script.arg(GROUP);
         self.reader
-            .ask(|mut connection| async move { script.invoke_async::<()>(&mut connection).await })
+            .execute(|mut connection| async move { script.invoke_async::<()>(&mut connection).await })
             .await
     }
 
@@ -185,7 +185,7 @@ impl Redis {
                 let block = Some(left.min(MAX_BLOCKING_READ));
                 outcome = self.read_from(&mut read, &every, max.div_ceil(SHARDS), block).await.map(drop);
             }
-            if outcome.as_ref().is_err_and(Error::is_missing_group) {
+            if outcome.as_ref().is_err_and(Error::is_missing_consumer_group) {
                 outcome = self.make_groups().await;
             }
             let hints = read.take(max);
@@ -219,7 +219,7 @@ impl Hints for Redis {
                     .arg(hint.tenant.uuid().as_bytes());
             }
             self.commands
-                .ask(|mut connection| async move { script.invoke_async::<()>(&mut connection).await })
+                .execute(|mut connection| async move { script.invoke_async::<()>(&mut connection).await })
                 .await?;
         }
         Ok(())
@@ -242,7 +242,7 @@ impl Hints for Redis {
         }
         let lengths: Vec<usize> = self
             .commands
-            .ask(|mut connection| async move { lengths.query_async(&mut connection).await })
+            .execute(|mut connection| async move { lengths.query_async(&mut connection).await })
             .await?;
         Ok(lengths.into_iter().sum())
     }
@@ -264,7 +264,9 @@ impl Hints for Redis {
             commands.cmd("XACK").arg(key).arg(GROUP).arg(&entries).ignore();
             commands.cmd("XDEL").arg(key).arg(&entries).ignore();
         }
-        self.commands.ask(|mut connection| async move { commands.query_async(&mut connection).await }).await
+        self.commands
+            .execute(|mut connection| async move { commands.query_async(&mut connection).await })
+            .await
     }
 }
 

@@ -133,7 +133,7 @@ async fn in_one_process_no_more_runs_wait_than_are_kept() {
 #[tokio::test]
 async fn over_redis_each_hint_goes_to_one_node_and_leaves_nothing_behind() {
     let (node, server) = alone().await;
-    let other = node.neighbour();
+    let other = node.another_node();
     let pushed = node.hints(400, node.ids.make(), Bulk);
     node.lanes.hints.push(&pushed).await.unwrap();
     let (mut one, two) = (take(&node, 200, 50).await, take(&other, 200, 50).await);
@@ -205,6 +205,6 @@ async fn over_redis_a_dead_server_is_told_and_comes_back_by_itself() {
 
 /// A node with a Redis server of its own.
 async fn alone() -> (Node, Server) {
-    let server = Server::private();
+    let server = Server::start_private();
     (Node::at(&server.url(), "muster"), server)
 }

@@ -110,7 +110,7 @@ impl Gate {
     }
 
     /// Tries to acquire a permit using only this node's state.
-    pub(super) fn attempt(self: &Arc<Self>, limit: &Limit) -> EntryAttempt {
+    pub(super) fn try_enter(self: &Arc<Self>, limit: &Limit) -> EntryAttempt {
         let now = Instant::now();
         let mut state = self.state();
         let mut due = state.due.map_or(now, |due| due.max(now));
@@ -129,9 +129,9 @@ impl Gate {
         EntryAttempt::Inside(Permit::new(move || gate.leave()))
     }
 
-    pub(super) fn pause(&self, for_: Duration) {
+    pub(super) fn pause(&self, duration: Duration) {
         let mut state = self.state();
-        state.closed_until = state.closed_until.max(Some(Instant::now() + for_.min(MAX_PAUSE)));
+        state.closed_until = state.closed_until.max(Some(Instant::now() + duration.min(MAX_PAUSE)));
     }
 
     /// Notifies the next caller that a permit was returned.

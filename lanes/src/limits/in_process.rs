@@ -17,10 +17,10 @@ pub struct InProcess {
 impl Limits for InProcess {
     async fn enter(&self, key: &Key, limit: &Limit, patience: Duration) -> Result<Permit, Wait> {
         let gate = self.gates.of(key.as_str());
-        gate.enter(patience, || ready(gate.attempt(limit))).await
+        gate.enter(patience, || ready(gate.try_enter(limit))).await
     }
 
-    async fn pause(&self, key: &Key, for_: Duration) {
-        self.gates.of(key.as_str()).pause(for_);
+    async fn pause(&self, key: &Key, duration: Duration) {
+        self.gates.of(key.as_str()).pause(duration);
     }
 }

@@ -74,7 +74,7 @@ pub trait Limits: Send + Sync + fmt::Debug {
     async fn enter(&self, key: &Key, limit: &Limit, patience: Duration) -> Result<Permit, Wait>;
 
     /// Pauses all calls for a key, for example after a 429 response with Retry-After. A longer existing pause is kept.
-    async fn pause(&self, key: &Key, for_: Duration);
+    async fn pause(&self, key: &Key, duration: Duration);
 }
 
 impl Limit {

@@ -104,7 +104,7 @@ impl Redis {
         format!("{{{}:limit:{key}}}:{what}", self.prefix)
     }
 
-    async fn attempt(&self, key: &str, gate: &Arc<Gate>, limit: &Limit) -> EntryAttempt {
+    async fn try_enter(&self, key: &str, gate: &Arc<Gate>, limit: &Limit) -> EntryAttempt {
         let (places, lease) = (self.key(key, "places"), self.ids.uuid().simple().to_string());
         let (interval, ahead) = limit.pace().unwrap_or_default();
         let mut script = self.enter.prepare_invoke();
@@ -117,7 +117,7 @@ impl Redis {
         let place = self.place(left, limit);
         let answer: Result<(u8, u64), Error> = self
             .commands
-            .ask(|mut connection| async move { script.invoke_async(&mut connection).await })
+            .execute(|mut connection| async move { script.invoke_async(&mut connection).await })
             .await;
         match answer {
             Ok((0, _)) => {
@@ -134,7 +134,7 @@ impl Redis {
                     _ => EntryAttempt::Full(Some(Duration::from_millis(again))),
                 }
             }
-            Err(_) => gate.attempt(&limit.share(self.nodes.load(Ordering::Relaxed))),
+            Err(_) => gate.try_enter(&limit.share(self.nodes.load(Ordering::Relaxed))),
         }
     }
 
@@ -156,16 +156,16 @@ impl Redis {
 impl Limits for Redis {
     async fn enter(&self, key: &Key, limit: &Limit, patience: Duration) -> Result<Permit, Wait> {
         let gate = self.gates.of(key.as_str());
-        gate.enter(patience, || self.attempt(key.as_str(), &gate, limit)).await
+        gate.enter(patience, || self.try_enter(key.as_str(), &gate, limit)).await
     }
 
-    async fn pause(&self, key: &Key, for_: Duration) {
-        self.gates.of(key.as_str()).pause(for_);
+    async fn pause(&self, key: &Key, duration: Duration) {
+        self.gates.of(key.as_str()).pause(duration);
         let mut script = self.pause.prepare_invoke();
-        script.key(self.key(key.as_str(), "closed")).arg(micros(for_.min(MAX_PAUSE)));
+        script.key(self.key(key.as_str(), "closed")).arg(micros(duration.min(MAX_PAUSE)));
         let told = self
             .commands
-            .ask(|mut connection| async move { script.invoke_async::<()>(&mut connection).await })
+            .execute(|mut connection| async move { script.invoke_async::<()>(&mut connection).await })
             .await;
         if let Err(error) = told {
             tracing::debug!(code = error.code(), "a pause is kept on this node alone");
@@ -217,7 +217,7 @@ impl PermitKeeper {
         }
         let removed: Result<(), Error> = self
             .commands
-            .ask(|mut connection| async move { removal.query_async(&mut connection).await })
+            .execute(|mut connection| async move { removal.query_async(&mut connection).await })
             .await;
         match removed {
             Ok(()) => batch.drain(..).for_each(|left| left.gate.notify_next()),
@@ -242,7 +242,7 @@ impl PermitKeeper {
         }
         let renewed: Result<(), Error> = self
             .commands
-            .ask(|mut connection| async move { renewals.query_async(&mut connection).await })
+            .execute(|mut connection| async move { renewals.query_async(&mut connection).await })
             .await;
         if let Err(error) = renewed {
             tracing::debug!(code = error.code(), "places were not renewed");

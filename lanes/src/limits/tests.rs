@@ -135,7 +135,7 @@ fn no_window_holds_more_than_the_rate() {
 #[tokio::test]
 async fn all_nodes_share_the_places_and_the_pause() {
     let (server, node) = alone().await;
-    let other = node.neighbour();
+    let other = node.another_node();
     let inside = fill(node.lanes.limits.as_ref(), "ada", FOUR, 4).await;
     assert!(enter_at_once(other.lanes.limits.as_ref(), "ada", FOUR).await.is_err());
     let ada = key("ada");
@@ -150,7 +150,7 @@ async fn all_nodes_share_the_places_and_the_pause() {
 async fn the_places_of_a_node_that_died_come_back() {
     let node = Node::over_redis();
     let lease = Duration::from_millis(100);
-    let dying = node.neighbour();
+    let dying = node.another_node();
     let (limits, lost) = (start(&node, 1, lease), start(&dying, 1, lease));
     let place = lost.enter(&key("ada"), &places(1), PATIENT).await.unwrap();
     std::mem::forget(place);
@@ -161,7 +161,7 @@ async fn the_places_of_a_node_that_died_come_back() {
 #[tokio::test]
 async fn a_place_is_kept_for_as_long_as_somebody_is_inside() {
     let node = Node::over_redis();
-    let other = node.neighbour();
+    let other = node.another_node();
     let lease = Duration::from_millis(150);
     let (limits, others) = (start(&node, 1, lease), start(&other, 1, lease));
     let place = limits.enter(&key("ada"), &places(1), PATIENT).await.unwrap();
@@ -191,7 +191,7 @@ async fn places_that_could_not_be_given_back_are_given_back_later() {
 #[tokio::test]
 async fn a_node_that_stops_gives_its_places_back() {
     let node = Node::over_redis();
-    let other = node.neighbour();
+    let other = node.another_node();
     let (limits, others) = (start(&node, 1, HOUR), start(&other, 1, HOUR));
     let inside = fill(&limits, "ada", FOUR, 4).await;
     drop(inside);
@@ -242,7 +242,7 @@ async fn gates_that_nobody_uses_are_forgotten() {
     }
     assert!(gates.len() < 5_000, "{} are kept", gates.len());
     let refused =
-        gates.of("kept").enter(PATIENT, || std::future::ready(gates.of("kept").attempt(&FOUR))).await;
+        gates.of("kept").enter(PATIENT, || std::future::ready(gates.of("kept").try_enter(&FOUR))).await;
     assert!(refused.is_err(), "a closed gate is not idle");
 }
 
@@ -253,7 +253,7 @@ fn start(node: &Node, nodes: u32, lease: Duration) -> Redis {
 
 /// A node with a Redis server of its own.
 async fn alone() -> (Server, Node) {
-    let server = Server::private();
+    let server = Server::start_private();
     let node = Node::at(&server.url(), "muster");
     (server, node)
 }

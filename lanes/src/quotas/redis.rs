@@ -39,7 +39,7 @@ impl Quotas for Redis {
         }
         let answer: Result<Vec<u64>, Error> = self
             .commands
-            .ask(|mut connection| async move { script.invoke_async(&mut connection).await })
+            .execute(|mut connection| async move { script.invoke_async(&mut connection).await })
             .await;
         if let Ok(answer) = answer
             && let Some((wait, owed)) = answer.split_first()

@@ -65,7 +65,7 @@ async fn what_was_spent_comes_back(node: Node) {
 }
 
 async fn many_at_once_spend_no_more_than_there_is(node: Node) {
-    let other = node.neighbour();
+    let other = node.another_node();
     let nodes = if node.url == "memory:" { [&node, &node] } else { [&node, &other] };
     let asked = join_all((0..40).map(|number| spend(nodes[number % 2], "ada", 1))).await;
     assert_eq!(asked.iter().filter(|spending| spending.refused_for.is_none()).count(), 10);
@@ -73,7 +73,7 @@ async fn many_at_once_spend_no_more_than_there_is(node: Node) {
 
 #[tokio::test]
 async fn without_redis_each_node_keeps_its_share() {
-    let mut server = Server::private();
+    let mut server = Server::start_private();
     let node = Node::at(&server.url(), "muster");
     let quotas = Redis::new("muster", node.link(), std::sync::Arc::new(2.into()));
     let bucket = [(key("ada"), TEN)];

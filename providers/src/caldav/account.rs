@@ -6,7 +6,7 @@ use futures::FutureExt;
 use url::Url;
 
 use super::{
-    failure::{self, Subject},
+    failure::{self, RequestSubject},
     href,
     multistatus::Resource,
     principal::{self, Principal},
@@ -30,14 +30,14 @@ pub(super) struct Account {
     /// The collections that contain the account's own calendars.
     pub homes: Vec<Url>,
     /// The scheduling outbox for requesting other users' free/busy times; `None` when the server has none.
-    pub outbox: Option<Outbox>,
+    pub outbox: Option<SchedulingOutbox>,
     /// The collections in which the server lists principals.
     pub collections: Vec<Url>,
 }
 
 /// A scheduling outbox: the resource at which an account requests other users' free/busy times.
 #[derive(Debug, Clone)]
-pub(super) struct Outbox {
+pub(super) struct SchedulingOutbox {
     /// The URL to which free/busy requests are posted.
     pub url: Url,
     /// The account's own calendar address, sent as the organiser of a request.
@@ -104,7 +104,7 @@ pub(super) async fn find_account(dav: &DavClient<'_>) -> Result<Account> {
         [Some(dav.server.clone()), dav.server.join("/.well-known/caldav").ok(), dav.server.join("/").ok()]
     {
         let Some(url) = url else { continue };
-        let found = match dav.propfind(&url, "0", OWN, Subject::Server).await {
+        let found = match dav.propfind(&url, "0", OWN, RequestSubject::Server).await {
             Ok(found) => found.into_iter().find_map(|one| Some((principal_of(&url, &one)?, one))),
             Err(error) if is_elsewhere(&error) => {
                 first = first.or(Some(error));
@@ -142,7 +142,7 @@ fn collections(base: &Url, found: &Resource) -> Vec<Url> {
 /// Reads the account's principal. If access to the principal is denied, the account has no email addresses and no
 /// calendar homes.
 async fn look(dav: &DavClient<'_>, principal: Url, collections: Vec<Url>) -> Result<Account> {
-    let found = match dav.propfind(&principal, "0", ACCOUNT, Subject::Server).await {
+    let found = match dav.propfind(&principal, "0", ACCOUNT, RequestSubject::Server).await {
         Err(error) if is_elsewhere(&error) => Vec::new(),
         found => found?,
     };
@@ -167,7 +167,7 @@ async fn look(dav: &DavClient<'_>, principal: Url, collections: Vec<Url>) -> Res
         own.hrefs(CALDAV, "schedule-outbox-URL").first().and_then(|at| href::resolve(dav.server, at));
     account.outbox = outbox.zip(account.address()).map(|(url, address)| {
         let organiser = format!("mailto:{address}");
-        Outbox { url, organiser }
+        SchedulingOutbox { url, organiser }
     });
     account.collections.extend(self::collections(&account.principal, own));
     Ok(account)

@@ -44,7 +44,7 @@ impl AuthCache {
     }
 
     /// Whether the server has refused this credential before.
-    pub(super) fn is_refused(&self, key: &str) -> bool {
+    pub(super) fn is_credential_refused(&self, key: &str) -> bool {
         self.refused.contains_key(key)
     }
 
@@ -220,6 +220,6 @@ mod tests {
             "not for ever"
         );
         logins.record_refusal("k".to_owned());
-        assert!(logins.is_refused("k") && !logins.is_refused("other"));
+        assert!(logins.is_credential_refused("k") && !logins.is_credential_refused("other"));
     }
 }

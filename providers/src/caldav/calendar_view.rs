@@ -86,7 +86,7 @@ pub(super) async fn read_busy(
         match one {
             CalendarView::Events(found) => {
                 let reader = calendar_owner(dav, place, mailbox, &calendar);
-                let (busy, unreadable) = interpret::to_busy(found, reader, window).await?;
+                let (busy, unreadable) = interpret::to_busy_times(found, reader, window).await?;
                 all.busy.extend(busy);
                 all.unreadable.extend(unreadable);
             }

@@ -20,7 +20,7 @@ use super::{
     CalDav,
     calendar_view::{self, CalendarView},
     collection::Collection,
-    cursor::{Cursor, Position, is_digest},
+    cursor::{CalendarPosition, Cursor, is_digest},
     free_busy, href,
     locate::LocatedMailbox,
     multiget, repair, sync,
@@ -111,10 +111,10 @@ fn paths(place: &LocatedMailbox) -> Vec<String> {
     paths
 }
 
-const fn trust(position: &Position) -> Duration {
+const fn trust(position: &CalendarPosition) -> Duration {
     match position {
-        Position::Token { .. } | Position::Members { .. } => TRUST,
-        Position::Busy(_) | Position::Nothing => TRUST_CLOSED,
+        CalendarPosition::Token { .. } | CalendarPosition::Members { .. } => TRUST,
+        CalendarPosition::Busy(_) | CalendarPosition::Nothing => TRUST_CLOSED,
     }
 }
 
@@ -132,9 +132,9 @@ async fn begin(follower: ChangeReader<'_>, window: TimeRange) -> Result<Changes>
         let position = position(dav, calendar).await;
         let seen = caldav.look(dav, place, mailbox, calendar, window).await?;
         let position = match &seen {
-            CalendarView::Busy(busy) => Position::Busy(free_busy::busy_digest(busy)),
+            CalendarView::Busy(busy) => CalendarPosition::Busy(free_busy::busy_digest(busy)),
             CalendarView::Events(_) => position?,
-            CalendarView::Nothing => Position::Nothing,
+            CalendarView::Nothing => CalendarPosition::Nothing,
         };
         positions.insert(href::resource_id(&calendar.url), position);
         all.push((calendar.clone(), seen));
@@ -150,14 +150,14 @@ async fn begin(follower: ChangeReader<'_>, window: TimeRange) -> Result<Changes>
     })
 }
 
-async fn position(dav: &DavClient<'_>, calendar: &Collection) -> Result<Position> {
+async fn position(dav: &DavClient<'_>, calendar: &Collection) -> Result<CalendarPosition> {
     let state = sync::read_state(dav, calendar).await?;
     if let Some(token) = sync::obtain_token(dav, calendar, &state).await? {
-        return Ok(Position::Token { token, ctag: state.ctag, before: None });
+        return Ok(CalendarPosition::Token { token, ctag: state.ctag, before: None });
     }
     let members = sync::member_digests(dav, calendar).await?;
     let again = state.ctag.as_deref().is_some_and(|tag| !is_digest(tag));
-    Ok(Position::Members { ctag: state.ctag, members, again })
+    Ok(CalendarPosition::Members { ctag: state.ctag, members, again })
 }
 
 /// The changes in one calendar found by one request.
@@ -165,13 +165,13 @@ struct Step {
     gone: Vec<String>,
     changed: Vec<Event>,
     unreadable: Vec<UnreadableItem>,
-    position: Position,
+    position: CalendarPosition,
     more: bool,
 }
 
 impl Step {
     /// Result for a calendar without changes.
-    const fn at(position: Position) -> Self {
+    const fn at(position: CalendarPosition) -> Self {
         Self { gone: Vec::new(), changed: Vec::new(), unreadable: Vec::new(), position, more: false }
     }
 }
@@ -181,28 +181,29 @@ async fn follow(
     follower: ChangeReader<'_>,
     calendar: &Collection,
     window: TimeRange,
-    position: &Position,
+    position: &CalendarPosition,
 ) -> Result<Option<Step>> {
     match position {
-        Position::Token { token, ctag, before: None } => {
+        CalendarPosition::Token { token, ctag, before: None } => {
             let told = sync::read_changes(follower.dav, calendar, token).await?.ok_or_else(forgotten)?;
             follow_token(follower, calendar, window, (token, ctag.as_deref()), told).await
         }
-        Position::Token { token, ctag, before: Some((before, digest)) } => {
+        CalendarPosition::Token { token, ctag, before: Some((before, digest)) } => {
             let told = sync::read_changes(follower.dav, calendar, before).await?.ok_or_else(forgotten)?;
             if told.token == *token && told.digest == *digest {
                 // No change was missed.
-                let position = Position::Token { token: token.clone(), ctag: ctag.clone(), before: None };
+                let position =
+                    CalendarPosition::Token { token: token.clone(), ctag: ctag.clone(), before: None };
                 return Ok(Some(Step::at(position)));
             }
             follow_token(follower, calendar, window, (before, None), told).await
         }
-        Position::Members { ctag, members, again } => {
+        CalendarPosition::Members { ctag, members, again } => {
             let is_same = |now: &Option<String>| now.is_some() && now == ctag && !again;
             follow_members(follower, calendar, window, members, is_same).await
         }
-        Position::Busy(before) => follow_busy(follower, calendar, window, before).await,
-        Position::Nothing => Ok(None),
+        CalendarPosition::Busy(before) => follow_busy(follower, calendar, window, before).await,
+        CalendarPosition::Nothing => Ok(None),
     }
 }
 
@@ -225,7 +226,7 @@ async fn follow_members(
     // The tag was read before the list; it stands for a moment in which more may have happened than is listed.
     let has_changed = now != *members;
     let again = has_changed && state.ctag.as_deref().is_some_and(|tag| !is_digest(tag));
-    let position = Position::Members { ctag: state.ctag, members: now, again };
+    let position = CalendarPosition::Members { ctag: state.ctag, members: now, again };
     step(follower, calendar, window, (gone, changed), position).await.map(Some)
 }
 
@@ -235,14 +236,14 @@ async fn follow_busy(
     window: TimeRange,
     before: &str,
 ) -> Result<Option<Step>> {
-    let busy = free_busy::query_busy(follower.dav, calendar, window).await?;
+    let busy = free_busy::query_busy_times(follower.dav, calendar, window).await?;
     let digest = free_busy::busy_digest(&busy);
     if digest == before {
         return Ok(None);
     }
     let changed = busy.iter().map(|busy| free_busy::busy_event(&calendar.url, busy)).collect();
     let gone = vec![href::resource_id(&calendar.url)];
-    let position = Position::Busy(digest);
+    let position = CalendarPosition::Busy(digest);
     Ok(Some(Step { gone, changed, unreadable: Vec::new(), position, more: false }))
 }
 
@@ -269,7 +270,7 @@ async fn follow_token(
     }
     let is_settled = told.more || told.is_empty();
     let before = (!is_settled && !is_digest(&told.token)).then(|| (token.to_owned(), told.digest));
-    let position = Position::Token { token: told.token, ctag: now, before };
+    let position = CalendarPosition::Token { token: told.token, ctag: now, before };
     let found = (told.gone, told.changed);
     let step = step(follower, calendar, window, found, position).await?;
     Ok(Some(Step { more: told.more, ..step }))
@@ -280,10 +281,10 @@ async fn step(
     calendar: &Collection,
     window: TimeRange,
     (gone, changed): (Vec<Url>, Vec<Url>),
-    position: Position,
+    position: CalendarPosition,
 ) -> Result<Step> {
     let ChangeReader { dav, place, mailbox, .. } = follower;
-    let found = multiget::fetch(dav, calendar, &changed).await?.parse_texts().await?;
+    let found = multiget::fetch_resources(dav, calendar, &changed).await?.parse_calendar_texts().await?;
     let found = repair::determine_times(dav, calendar, window, found).await?;
     let gone = gone.iter().chain(&changed).map(href::resource_id).collect();
     let page = calendar_view::read_events(

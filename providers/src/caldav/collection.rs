@@ -45,7 +45,7 @@ pub(super) struct Collection {
 impl Collection {
     /// Parses a resource; `None` when it is not a calendar that accepts events.
     pub(super) fn from_resource(found: &Resource) -> Option<Self> {
-        let components = found.prop(CALDAV, "supported-calendar-component-set");
+        let components = found.property(CALDAV, "supported-calendar-component-set");
         let mut names = components.into_iter().flat_map(|set| set.all(CALDAV, "comp")).peekable();
         let takes_events = names.peek().is_none()
             || names.any(|comp| {
@@ -54,26 +54,27 @@ impl Collection {
         let is_other = [(CALDAV, "schedule-inbox"), (CALDAV, "schedule-outbox"), (NEXTCLOUD, "trash-bin")]
             .iter()
             .chain(&[(NEXTCLOUD, "deleted-calendar")])
-            .any(|(namespace, name)| found.is_a(namespace, name));
-        if !found.is_a(CALDAV, "calendar") || !takes_events || is_other {
+            .any(|(namespace, name)| found.has_resource_type(namespace, name));
+        if !found.has_resource_type(CALDAV, "calendar") || !takes_events || is_other {
             return None;
         }
         let url = href::with_trailing_slash(found.url.clone());
         let segment = href::last_segment(&url);
-        let privileges = found.prop(DAV, "current-user-privilege-set").map(|set| {
+        let privileges = found.property(DAV, "current-user-privilege-set").map(|set| {
             let all = set.all(DAV, "privilege").flat_map(|privilege| &privilege.children);
             all.map(|privilege| privilege.name().to_owned()).collect()
         });
-        let zone =
-            found.text(CALDAV, "calendar-timezone").and_then(|text| domain::ical::read_zone(text.as_bytes()));
-        let transparency = found.prop(CALDAV, "schedule-calendar-transp");
+        let zone = found
+            .text(CALDAV, "calendar-timezone")
+            .and_then(|text| domain::ical::parse_vtimezone(text.as_bytes()));
+        let transparency = found.property(CALDAV, "schedule-calendar-transp");
         Some(Self {
             name: found.text(DAV, "displayname").map_or_else(|| segment.clone(), str::to_owned),
             zone,
             owner: owner(found),
-            is_shared: found.is_a(CALENDARSERVER, "shared"),
+            is_shared: found.has_resource_type(CALENDARSERVER, "shared"),
             is_transparent: transparency.is_some_and(|value| value.child(CALDAV, "transparent").is_some()),
-            is_generated: found.is_a(CALENDARSERVER, "subscribed") || is_generated(&segment),
+            is_generated: found.has_resource_type(CALENDARSERVER, "subscribed") || is_generated(&segment),
             privileges,
             url,
         })
@@ -111,11 +112,11 @@ impl Collection {
 /// URL of the principal to whom the collection belongs: the sharer if the server names one, because several servers
 /// list the sharee in `DAV:owner`.
 fn owner(found: &Resource) -> Option<Url> {
-    let invite = found.prop(CALENDARSERVER, "invite").and_then(|invite| {
+    let invite = found.property(CALENDARSERVER, "invite").and_then(|invite| {
         invite.child(CALENDARSERVER, "organizer").and_then(|organiser| organiser.child_text(DAV, "href"))
     });
     let sharing = [found.text(OWNCLOUD, "owner-principal"), invite];
-    let principal = found.prop(DAV, "owner").and_then(|owner| owner.child_text(DAV, "href"));
+    let principal = found.property(DAV, "owner").and_then(|owner| owner.child_text(DAV, "href"));
     let mut named = sharing.into_iter().chain([principal]).flatten().filter(|href| !href.is_empty());
     named.find_map(|at| {
         // ownCloud omits the path of its service from the URLs of principals.

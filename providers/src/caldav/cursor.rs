@@ -23,12 +23,12 @@ pub(super) struct Cursor {
     /// When all calendars were last read completely.
     pub begun: Timestamp,
     /// Position in each calendar, by path.
-    pub positions: BTreeMap<String, Position>,
+    pub positions: BTreeMap<String, CalendarPosition>,
 }
 
 /// The state of one calendar at the last read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Position {
+pub(super) enum CalendarPosition {
     /// The state at one of the server's sync tokens (RFC 6578).
     Token {
         /// The token, byte for byte.
@@ -98,14 +98,14 @@ mod tests {
         let window = TimeRange::new(at("2026-12-01T00:00:00Z"), at("2026-12-08T00:00:00Z")).unwrap();
         let members = BTreeMap::from([("/ada/ä.ics".to_owned(), short_digest("\"1\""))]);
         for position in [
-            Position::Token {
+            CalendarPosition::Token {
                 token: "http://x/ns/sync/1".to_owned(),
                 ctag: None,
                 before: Some(("t".to_owned(), short_digest("x"))),
             },
-            Position::Members { ctag: Some("7".to_owned()), members, again: true },
-            Position::Busy(short_digest("none")),
-            Position::Nothing,
+            CalendarPosition::Members { ctag: Some("7".to_owned()), members, again: true },
+            CalendarPosition::Busy(short_digest("none")),
+            CalendarPosition::Nothing,
         ] {
             let positions =
                 BTreeMap::from([("/ada/".to_owned(), position.clone()), ("/x/".to_owned(), position)]);

@@ -7,7 +7,7 @@ use domain::{
 };
 
 use super::{href, read::EventResource};
-use crate::{Attendee, AttendeeRole, Event, NewEvent, Party};
+use crate::{Attendee, AttendeeRole, Event, NamedAddress, NewEvent};
 
 /// Property that contains the effect key.
 pub(super) const EFFECT_KEY_PROPERTY: &str = "X-MUSTER-EFFECT";
@@ -52,8 +52,8 @@ pub(super) fn to_event(
     }
 }
 
-fn party(party: &ical::CalendarUser) -> Party {
-    Party { name: party.name.clone(), address: party.address.clone() }
+fn party(party: &ical::CalendarUser) -> NamedAddress {
+    NamedAddress { name: party.name.clone(), address: party.address.clone() }
 }
 
 fn attendee(attendee: &ical::Attendee) -> Attendee {
@@ -132,12 +132,12 @@ pub(super) fn room_properties<'a>(
         .map(|room| Property::text(ROOM_PROPERTY, &room.party.address))
 }
 
-fn with_name(line: Property, party: &Party) -> Property {
+fn with_name(line: Property, party: &NamedAddress) -> Property {
     if party.name.is_empty() { line } else { line.param("CN", &party.name) }
 }
 
 /// The email address of an ATTENDEE property, in lower case.
-pub(super) fn address_of(line: &Property) -> String {
+pub(super) fn attendee_address(line: &Property) -> String {
     let value = line.value.trim();
     let scheme = value.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:"));
     value[scheme.map_or(0, str::len)..].to_ascii_lowercase()

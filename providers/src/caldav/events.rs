@@ -86,7 +86,7 @@ impl Events for CalDav {
         event.check_no_meeting()?;
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.place(&dav, mailbox).await?;
-        let written = write::create(self, &dav, &place, mailbox, event).await;
+        let written = write::create_event(self, &dav, &place, mailbox, event).await;
         self.check(&dav, mailbox, written).await
     }
 
@@ -101,7 +101,7 @@ impl Events for CalDav {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.place(&dav, mailbox).await?;
         let (path, occurrence) = id.split_once('#').map_or((id, None), |(path, at)| (path, Some(at)));
-        if let Some(busy) = occurrence.and_then(free_busy::parse_event_id) {
+        if let Some(busy) = occurrence.and_then(free_busy::parse_busy_event_id) {
             let seen = self.look_at_all(&dav, &place, mailbox, busy.range).await?;
             let all = calendar_view::read_events(&dav, &place, mailbox, busy.range, seen).await?.items;
             return Ok(all.into_iter().find(|event| event.id == id));
@@ -122,7 +122,7 @@ impl Events for CalDav {
     ) -> Result<Event> {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.place(&dav, mailbox).await?;
-        let written = write::update(self, &dav, &place, mailbox, id, change).await;
+        let written = write::update_event(self, &dav, &place, mailbox, id, change).await;
         self.check(&dav, mailbox, written).await
     }
 
@@ -134,7 +134,7 @@ impl Events for CalDav {
     async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.place(&dav, mailbox).await?;
-        let deleted = write::delete(self, &dav, &place, id).await;
+        let deleted = write::delete_event(self, &dav, &place, id).await;
         self.check(&dav, mailbox, deleted).await
     }
 

@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// The subject of a request: the same status means different things for different subjects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subject {
+pub(super) enum RequestSubject {
     /// The request concerns the server, or the service account itself.
     Server,
     /// The request concerns one mailbox or its calendar.
@@ -25,7 +25,7 @@ pub(super) enum Subject {
 }
 
 /// Converts an error response. `write` is true if the request would have changed something.
-pub(super) fn error_from_response(response: &DavResponse, about: Subject, write: bool) -> Error {
+pub(super) fn error_from_response(response: &DavResponse, about: RequestSubject, write: bool) -> Error {
     let status = response.status.as_u16();
     let code = failed_precondition(&response.body).unwrap_or_else(|| status.to_string());
     let wait = Remedy::RetryAfter(response.retry_after.unwrap_or(PAUSE));
@@ -42,16 +42,18 @@ pub(super) fn error_from_response(response: &DavResponse, about: Subject, write:
             "need-privileges" => out_of_scope(code),
             _ => found(ErrorKind::Invalid, Remedy::Never, messages::caldav_event_refused()),
         },
-        (403, Subject::Server) => {
+        (403, RequestSubject::Server) => {
             found(ErrorKind::GrantLost, Remedy::Reconnect, messages::caldav_principal_not_readable())
         }
         (403, _) => out_of_scope(code),
-        (404 | 410, Subject::Server) => {
+        (404 | 410, RequestSubject::Server) => {
             found(ErrorKind::Misconfigured, Remedy::Never, messages::caldav_no_service())
         }
-        (404 | 410, Subject::Mailbox) => no_mailbox(code),
+        (404 | 410, RequestSubject::Mailbox) => no_mailbox(code),
         (409, _) if write => no_mailbox(code),
-        (404 | 410, Subject::Object) => found(ErrorKind::Gone, Remedy::Never, messages::caldav_event_gone()),
+        (404 | 410, RequestSubject::Object) => {
+            found(ErrorKind::Gone, Remedy::Never, messages::caldav_event_gone())
+        }
         (405 | 501, _) => found(ErrorKind::Misconfigured, Remedy::Never, messages::caldav_blocked()),
         (412, _) => found(ErrorKind::Conflict, Remedy::Reread, messages::caldav_event_changed()),
         (429, _) => found(ErrorKind::Throttled, wait, messages::caldav_slow_down()),
@@ -116,8 +118,8 @@ pub(super) fn unreadable_response() -> Error {
 }
 
 /// The error for an unreadable response.
-pub(super) fn unreadable_response_about(about: Subject) -> Error {
-    if about == Subject::Server { not_caldav() } else { unreadable_response() }
+pub(super) fn unreadable_response_about(about: RequestSubject) -> Error {
+    if about == RequestSubject::Server { not_caldav() } else { unreadable_response() }
 }
 
 /// Whether a response exceeded the size limit.
@@ -140,7 +142,7 @@ pub(super) fn no_own_calendar() -> Error {
 
 /// The name of the failed precondition in a `D:error` body.
 pub(super) fn failed_precondition(body: &[u8]) -> Option<String> {
-    let error = Element::parse(body).ok().filter(|error| error.is(DAV, "error"))?;
+    let error = Element::parse(body).ok().filter(|error| error.has_name(DAV, "error"))?;
     error.children.into_iter().next().map(|condition| condition.name().to_owned())
 }
 
@@ -149,8 +151,8 @@ pub(super) fn is_truncated(response: &DavResponse) -> bool {
     matches!(response.status, StatusCode::FORBIDDEN | StatusCode::INSUFFICIENT_STORAGE)
         && Element::parse(&response.body).is_ok_and(|error| {
             error.children.iter().any(|is| {
-                is.is(DAV, "number-of-matches-within-limits")
-                    || is.is(CALDAV, "number-of-matches-within-limits")
+                is.has_name(DAV, "number-of-matches-within-limits")
+                    || is.has_name(CALDAV, "number-of-matches-within-limits")
             })
         })
 }
@@ -159,7 +161,7 @@ pub(super) fn is_truncated(response: &DavResponse) -> bool {
 mod tests {
     use super::*;
 
-    fn sorted(status: u16, body: &str, about: Subject, write: bool) -> (ErrorKind, Remedy, bool) {
+    fn sorted(status: u16, body: &str, about: RequestSubject, write: bool) -> (ErrorKind, Remedy, bool) {
         let response = DavResponse {
             status: StatusCode::from_u16(status).unwrap(),
             headers: http::HeaderMap::new(),
@@ -173,7 +175,7 @@ mod tests {
 
     #[test]
     fn every_status_says_what_to_do() {
-        use Subject::{Mailbox, Object, Server};
+        use RequestSubject::{Mailbox, Object, Server};
         let wait = Remedy::RetryAfter(PAUSE);
         let uid = r#"<e:error xmlns:e="DAV:"><x:no-uid-conflict xmlns:x="urn:ietf:params:xml:ns:caldav"/></e:error>"#;
         let bad =

@@ -17,7 +17,7 @@ use super::{
     CalDav, account,
     collection::Collection,
     cursor::short_digest,
-    failure::{self, Subject},
+    failure::{self, RequestSubject},
     href, interpret,
     transport::{DavClient, DavRequest},
     xml::{CALDAV, DAV, Element},
@@ -30,7 +30,7 @@ const ID: &str = "busy-";
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// The busy times of a calendar, merged and clipped to the time range.
-pub(super) async fn query_busy(
+pub(super) async fn query_busy_times(
     dav: &DavClient<'_>,
     calendar: &Collection,
     window: TimeRange,
@@ -50,7 +50,7 @@ pub(super) async fn query_busy(
         StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
             Err(failure::out_of_scope("NO_FREE_BUSY_QUERY"))
         }
-        _ => Err(failure::error_from_response(&answer, Subject::Mailbox, false)),
+        _ => Err(failure::error_from_response(&answer, RequestSubject::Mailbox, false)),
     }
 }
 
@@ -70,7 +70,7 @@ pub(super) async fn request_from_outbox(
         return response(&answer.body, mailbox, window);
     }
     // A server that offers an outbox but accepts no requests must not cause a failure.
-    match failure::error_from_response(&answer, Subject::Object, false) {
+    match failure::error_from_response(&answer, RequestSubject::Object, false) {
         error if passes_or_concerns_all(&error) => Err(error),
         _ => Ok(None),
     }
@@ -104,7 +104,8 @@ fn request(organiser: &str, mailbox: &str, window: TimeRange, now: domain::Times
 }
 
 fn response(body: &[u8], mailbox: &str, window: TimeRange) -> Result<Option<Vec<BusyTime>>> {
-    let document = Element::parse(body).ok().filter(|document| document.is(CALDAV, "schedule-response"));
+    let document =
+        Element::parse(body).ok().filter(|document| document.has_name(CALDAV, "schedule-response"));
     let document = document.ok_or_else(failure::unreadable_response)?;
     let is_about = |one: &&Element| {
         let to = one.child(CALDAV, "recipient").and_then(|to| to.child_text(DAV, "href")).unwrap_or_default();
@@ -157,7 +158,7 @@ pub(super) fn busy_event(about: &Url, busy: &BusyTime) -> Event {
 }
 
 /// The busy time encoded in an event id; `None` for other ids.
-pub(super) fn parse_event_id(id: &str) -> Option<BusyTime> {
+pub(super) fn parse_busy_event_id(id: &str) -> Option<BusyTime> {
     let mut parts = id.strip_prefix(ID)?.split('-');
     let mut at = || {
         let text = parts.next()?;

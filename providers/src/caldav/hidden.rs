@@ -45,7 +45,7 @@ async fn compare(dav: &DavClient<'_>, calendar: &Collection) -> Result<Vec<Url>>
     let left_out = listed.into_iter().filter(|url| !ids.contains(&href::resource_id(url)));
     let mut hidden: Vec<Url> = left_out.take(MAX).collect();
     // If a server does not search windows of this length, nothing can be concluded about its events.
-    if let Ok(Some(placed)) = read::find_overlapping(dav, calendar, ever()).await {
+    if let Ok(Some(placed)) = read::find_overlapping_urls(dav, calendar, ever()).await {
         let placed: BTreeSet<String> = placed.iter().map(href::resource_id).collect();
         let nowhere = queried.into_iter().filter(|url| !placed.contains(&href::resource_id(url)));
         hidden.extend(nowhere.take(MAX));

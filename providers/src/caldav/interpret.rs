@@ -54,7 +54,7 @@ pub(super) async fn find_unknown_times(
 }
 
 /// Busy times, unsorted and unmerged, and the unreadable items.
-pub(super) async fn to_busy(
+pub(super) async fn to_busy_times(
     mut found: ReadResources,
     reader: CalendarOwner,
     window: TimeRange,

@@ -16,7 +16,7 @@ use url::Url;
 use super::{
     account::{self, Account},
     collection::Collection,
-    failure::{self, Subject},
+    failure::{self, RequestSubject},
     href,
     multistatus::{self, Resource},
     principal::{PROPFIND_BODY, Principal},
@@ -137,11 +137,11 @@ const FOLDERS: usize = 8;
 
 /// The calendars directly in a home, or one level deeper if there are none.
 pub(super) async fn calendars_in(dav: &DavClient<'_>, home: &Url) -> Result<Vec<Collection>> {
-    let listed = dav.propfind(home, "1", PROPFIND_BODY, Subject::Mailbox).await?;
+    let listed = dav.propfind(home, "1", PROPFIND_BODY, RequestSubject::Mailbox).await?;
     let mut found: Vec<Collection> = listed.iter().filter_map(Collection::from_resource).collect();
     if found.is_empty() {
         for folder in folders(home, &listed) {
-            match dav.propfind(&folder, "1", PROPFIND_BODY, Subject::Mailbox).await {
+            match dav.propfind(&folder, "1", PROPFIND_BODY, RequestSubject::Mailbox).await {
                 Ok(listed) => found.extend(listed.iter().filter_map(Collection::from_resource)),
                 Err(error) if concerns_one_resource(&error) => {}
                 Err(error) => return Err(error),
@@ -153,8 +153,8 @@ pub(super) async fn calendars_in(dav: &DavClient<'_>, home: &Url) -> Result<Vec<
 
 fn folders(home: &Url, listed: &[Resource]) -> Vec<Url> {
     let is_folder = |one: &&Resource| {
-        let kinds = one.prop(DAV, "resourcetype").map_or(&[][..], |kind| &kind.children);
-        href::is_below(home, &one.url) && matches!(kinds, [only] if only.is(DAV, "collection"))
+        let kinds = one.property(DAV, "resourcetype").map_or(&[][..], |kind| &kind.children);
+        href::is_below(home, &one.url) && matches!(kinds, [only] if only.has_name(DAV, "collection"))
     };
     listed.iter().filter(is_folder).map(|one| one.url.clone()).take(FOLDERS).collect()
 }
@@ -178,7 +178,7 @@ async fn read(dav: &DavClient<'_>, account: &Account) -> Result<PrincipalListing
         |found: &[Principal]| found.iter().all(|one| href::is_same_resource(&one.url, &account.principal));
     let (mut refused, mut found) = (None, Vec::new());
     for url in &account.collections {
-        match dav.propfind(url, "1", PROPFIND_BODY, Subject::Server).await {
+        match dav.propfind(url, "1", PROPFIND_BODY, RequestSubject::Server).await {
             Ok(listed) => found.extend(only_principals(dav, account, url, &listed)),
             Err(error)
                 if matches!(
@@ -232,10 +232,11 @@ fn tidy(mut found: Vec<Principal>) -> Vec<Principal> {
 fn only_principals(dav: &DavClient<'_>, account: &Account, list: &Url, found: &[Resource]) -> Vec<Principal> {
     let is_proxy = |one: &Resource| {
         // Proxy groups publish the addresses of the person for whom their members may act.
-        one.is_a(CALENDARSERVER, "calendar-proxy-read") || one.is_a(CALENDARSERVER, "calendar-proxy-write")
+        one.has_resource_type(CALENDARSERVER, "calendar-proxy-read")
+            || one.has_resource_type(CALENDARSERVER, "calendar-proxy-write")
     };
     let is_one = |one: &&Resource| {
-        one.is_a(DAV, "principal") && !is_proxy(one) && !href::is_same_resource(&one.url, list)
+        one.has_resource_type(DAV, "principal") && !is_proxy(one) && !href::is_same_resource(&one.url, list)
     };
     found.iter().filter(is_one).map(|one| Principal::from_resource(dav, account.address(), one)).collect()
 }
@@ -323,7 +324,7 @@ async fn search(
             let found = multistatus::parse(&answer.url, &answer.body).unwrap_or_default();
             Ok(only_principals(dav, account, url, &found))
         }
-        429 | 502..=504 => Err(failure::error_from_response(&answer, Subject::Mailbox, false)),
+        429 | 502..=504 => Err(failure::error_from_response(&answer, RequestSubject::Mailbox, false)),
         _ => Ok(Vec::new()),
     }
 }

@@ -15,7 +15,7 @@ use url::Url;
 use super::{
     account::{self, Account},
     collection::Collection,
-    failure::{self, Subject},
+    failure::{self, RequestSubject},
     href,
     listing::{self, concerns_one_resource},
     multistatus::Resource,
@@ -77,7 +77,7 @@ pub(super) fn calendar_zone(dav: &DavClient<'_>, calendar: &Collection) -> Zone 
 }
 
 /// Finds a mailbox and its calendars.
-pub(super) async fn locate(dav: &DavClient<'_>, mailbox: &str) -> Result<LocatedMailbox> {
+pub(super) async fn locate_mailbox(dav: &DavClient<'_>, mailbox: &str) -> Result<LocatedMailbox> {
     let account = account::cached_account(dav).await?;
     if account.owns_mailbox(dav, mailbox) {
         return at(dav, &account, &account.principal.clone(), None).await;
@@ -162,7 +162,7 @@ async fn at(
 ) -> Result<LocatedMailbox> {
     let found = match guessed {
         Some(_) => dav.try_propfind(url, "1", PROPFIND_BODY).await?,
-        None => dav.propfind(url, "1", PROPFIND_BODY, Subject::Mailbox).await?,
+        None => dav.propfind(url, "1", PROPFIND_BODY, RequestSubject::Mailbox).await?,
     };
     let itself = found.iter().find(|one| href::is_same_resource(&one.url, url));
     let publishes = |one: &&Resource| {
@@ -172,7 +172,7 @@ async fn at(
     // Another href may be the canonical one.
     let own = itself
         .or_else(|| found.iter().find(publishes))
-        .or_else(|| found.first().filter(|one| guessed.is_none() && one.is_a(DAV, "principal")))
+        .or_else(|| found.first().filter(|one| guessed.is_none() && one.has_resource_type(DAV, "principal")))
         .ok_or_else(|| failure::no_mailbox("NO_PRINCIPAL"))?;
     let principal = Principal::from_resource(dav, account.address(), own);
     if guessed.is_some() && principal.is_published && !publishes(&own) {

@@ -133,7 +133,7 @@ impl CalDav {
 
     async fn fresh_place(&self, dav: &DavClient<'_>, mailbox: &str) -> Result<Arc<LocatedMailbox>> {
         let key = place_key(dav, mailbox);
-        match locate::locate(dav, mailbox).await {
+        match locate::locate_mailbox(dav, mailbox).await {
             Ok(place) => {
                 let place = Arc::new(place);
                 self.places.insert(key, place.clone()).await;
@@ -205,7 +205,7 @@ impl CalDav {
         };
         let seen = match found {
             Err(error) if error.kind == ErrorKind::OutOfScope => {
-                match free_busy::query_busy(dav, calendar, window).await {
+                match free_busy::query_busy_times(dav, calendar, window).await {
                     Ok(busy) => Ok(CalendarView::Busy(busy)),
                     // The first error is more informative.
                     Err(second) if second.remedy == Remedy::SkipMailbox => Err(error),
@@ -302,7 +302,7 @@ fn page<T>(all: Vec<T>, after: Option<&str>, id: impl Fn(&T) -> &String) -> Page
 
 /// Parses a response to PROPFIND or REPORT, for fuzzing.
 #[cfg(feature = "fuzzing")]
-pub(crate) fn read_multistatus(body: &[u8]) -> bool {
+pub(crate) fn can_parse_multistatus(body: &[u8]) -> bool {
     url::Url::parse("https://dav.test/")
         .is_ok_and(|base| multistatus::parse_with_sync_token(&base, body).is_some())
 }

@@ -11,9 +11,9 @@ use url::Url;
 
 use super::{
     collection::Collection,
-    failure::{self, Subject},
+    failure::{self, RequestSubject},
     href,
-    read::{self, ReadResources, ReportMember, ReportResponse, UnreadableResource},
+    read::{self, ReadResources, ReportResponse, ReportedResource, UnreadableResource},
     transport::{DavClient, DavRequest},
 };
 use crate::{Remedy, Result};
@@ -22,20 +22,24 @@ use crate::{Remedy, Result};
 const AT_ONCE: usize = 50;
 
 /// Fetches the resources at these URLs, not parsed yet. Deleted ones are left out.
-pub(super) async fn fetch(dav: &DavClient<'_>, calendar: &Collection, urls: &[Url]) -> Result<ReadResources> {
+pub(super) async fn fetch_resources(
+    dav: &DavClient<'_>,
+    calendar: &Collection,
+    urls: &[Url],
+) -> Result<ReadResources> {
     let mut found = ReadResources::default();
     let mut groups: Vec<Vec<Url>> = urls.chunks(AT_ONCE).map(<[Url]>::to_vec).rev().collect();
     while let Some(mut group) = groups.pop() {
         match query(dav, calendar, &group, None).await? {
             Some(ReportResponse::Members(members)) => {
                 for member in members {
-                    let ReportMember { url, etag, refusal, text } = member;
+                    let ReportedResource { url, etag, refusal, text } = member;
                     let text = text.filter(|text| !text.trim().is_empty());
                     if text.is_some() || matches!(refusal, Some(404 | 410)) {
                         group.retain(|asked| !href::is_same_resource(asked, &url));
                     }
                     if let Some(text) = text {
-                        found.add_text(url, etag, text);
+                        found.add_calendar_text(url, etag, text);
                     }
                 }
                 for url in &group {
@@ -69,11 +73,11 @@ pub(super) async fn fetch_expanded(
     if let Some(ReportResponse::Members(members)) = query(dav, calendar, urls, Some(window)).await? {
         for member in members {
             if let Some(text) = member.text.filter(|text| !text.trim().is_empty()) {
-                found.add_text(member.url, member.etag, text);
+                found.add_calendar_text(member.url, member.etag, text);
             }
         }
     }
-    found.parse_texts().await
+    found.parse_calendar_texts().await
 }
 
 /// Fetches a single resource.
@@ -88,10 +92,10 @@ async fn single(dav: &DavClient<'_>, url: &Url, found: &mut ReadResources) -> Re
     match answer.status {
         StatusCode::OK => {
             let text = String::from_utf8_lossy(&answer.body).into_owned();
-            found.add_text(url.clone(), answer.etag(), text);
+            found.add_calendar_text(url.clone(), answer.etag(), text);
         }
         StatusCode::NOT_FOUND | StatusCode::GONE => {}
-        status => match failure::error_from_response(&answer, Subject::Object, false) {
+        status => match failure::error_from_response(&answer, RequestSubject::Object, false) {
             // A permanent error concerns only this resource; a temporary one concerns the server.
             error if matches!(error.remedy, Remedy::RetryAfter(_)) && status.as_u16() != 500 => {
                 return Err(error);
@@ -135,6 +139,6 @@ async fn query(
             Ok(Some(ReportResponse::Unclear))
         }
         status if status.is_success() => Err(failure::unreadable_response()),
-        _ => Err(failure::error_from_response(&answer, Subject::Mailbox, false)),
+        _ => Err(failure::error_from_response(&answer, RequestSubject::Mailbox, false)),
     }
 }

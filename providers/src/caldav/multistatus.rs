@@ -22,7 +22,7 @@ pub(super) struct Resource {
 
 impl Resource {
     /// The status with which the server refused access to the resource: its own, or that of all its properties.
-    pub(super) fn refusal(&self) -> Option<u16> {
+    pub(super) fn refusal_status(&self) -> Option<u16> {
         match self.status {
             Some(status) if status / 100 != 2 => Some(status),
             _ => (self.props.is_empty() && self.is_hidden).then_some(403),
@@ -30,23 +30,23 @@ impl Resource {
     }
 
     /// A property by name; `None` when it was not found.
-    pub(super) fn prop(&self, namespace: &str, name: &str) -> Option<&Element> {
-        self.props.iter().find(|prop| prop.is(namespace, name))
+    pub(super) fn property(&self, namespace: &str, name: &str) -> Option<&Element> {
+        self.props.iter().find(|prop| prop.has_name(namespace, name))
     }
 
     /// The text of a property; `None` when absent or empty.
     pub(super) fn text(&self, namespace: &str, name: &str) -> Option<&str> {
-        self.prop(namespace, name).map(|prop| prop.text.trim()).filter(|text| !text.is_empty())
+        self.property(namespace, name).map(|prop| prop.text.trim()).filter(|text| !text.is_empty())
     }
 
     /// Whether the resource type contains this element.
-    pub(super) fn is_a(&self, namespace: &str, name: &str) -> bool {
-        self.prop(DAV, "resourcetype").is_some_and(|kind| kind.child(namespace, name).is_some())
+    pub(super) fn has_resource_type(&self, namespace: &str, name: &str) -> bool {
+        self.property(DAV, "resourcetype").is_some_and(|kind| kind.child(namespace, name).is_some())
     }
 
     /// The URLs inside a property, unresolved.
     pub(super) fn hrefs(&self, namespace: &str, name: &str) -> Vec<&str> {
-        let hrefs = self.prop(namespace, name).into_iter().flat_map(|prop| prop.all(DAV, "href"));
+        let hrefs = self.property(namespace, name).into_iter().flat_map(|prop| prop.all(DAV, "href"));
         hrefs.map(|href| href.text.trim()).collect()
     }
 }
@@ -58,9 +58,9 @@ pub(super) fn parse(base: &Url, body: &[u8]) -> Option<Vec<Resource>> {
 
 /// Like [`parse`], but also returns the sync token (RFC 6578 section 6.4).
 pub(super) fn parse_with_sync_token(base: &Url, body: &[u8]) -> Option<(Vec<Resource>, Option<String>)> {
-    let document = Element::parse(body).ok().filter(|document| document.is(DAV, "multistatus"))?;
+    let document = Element::parse(body).ok().filter(|document| document.has_name(DAV, "multistatus"))?;
     let token = document.child_text(DAV, "sync-token").filter(|token| !token.is_empty()).map(str::to_owned);
-    let responses = document.children.into_iter().filter(|child| child.is(DAV, "response"));
+    let responses = document.children.into_iter().filter(|child| child.has_name(DAV, "response"));
     Some((responses.filter_map(|child| resource(base, child)).collect(), token))
 }
 
@@ -68,11 +68,11 @@ fn resource(base: &Url, response: Element) -> Option<Resource> {
     let url = href::resolve(base, response.child_text(DAV, "href")?)?;
     let status = response.child_text(DAV, "status").and_then(code);
     let (mut props, mut is_hidden) = (Vec::new(), false);
-    for part in response.children.into_iter().filter(|child| child.is(DAV, "propstat")) {
+    for part in response.children.into_iter().filter(|child| child.has_name(DAV, "propstat")) {
         // A propstat without a status is not a refusal.
         match part.child_text(DAV, "status").and_then(code) {
             None | Some(200..=299) => {
-                let had = part.children.into_iter().filter(|child| child.is(DAV, "prop"));
+                let had = part.children.into_iter().filter(|child| child.has_name(DAV, "prop"));
                 props.extend(had.flat_map(|prop| prop.children));
             }
             Some(status) => is_hidden |= matches!(status, 401 | 403),
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(all.len(), 2, "the foreign one is left out");
         assert_eq!(all[0].url.path(), "/a@b/");
         assert_eq!(all[0].text(DAV, "displayname"), Some("Ada"));
-        assert!(all[0].prop(DAV, "owner").is_none());
+        assert!(all[0].property(DAV, "owner").is_none());
         assert_eq!(all[1].status, Some(404));
     }
 
@@ -116,10 +116,10 @@ mod tests {
         let part = |status: u16| {
             format!("<propstat><prop><owner/></prop><status>HTTP/1.1 {status} X</status></propstat>")
         };
-        assert_eq!(one("<status>HTTP/1.1 403 Forbidden</status>").refusal(), Some(403));
-        assert_eq!(one(&part(403)).refusal(), Some(403));
-        assert_eq!(one(&part(404)).refusal(), None, "a property that is not known is no refusal");
-        assert_eq!(one(&(part(403) + &part(200))).refusal(), None);
+        assert_eq!(one("<status>HTTP/1.1 403 Forbidden</status>").refusal_status(), Some(403));
+        assert_eq!(one(&part(403)).refusal_status(), Some(403));
+        assert_eq!(one(&part(404)).refusal_status(), None, "a property that is not known is no refusal");
+        assert_eq!(one(&(part(403) + &part(200))).refusal_status(), None);
         let bare = one("<propstat><prop><displayname>Ada</displayname></prop></propstat>");
         assert_eq!(bare.text(DAV, "displayname"), Some("Ada"), "a propstat without a status");
     }

@@ -107,11 +107,11 @@ fn room(url: &Url, addresses: &[String], name: &str, description: &str) -> RoomI
 /// The mail addresses that a principal publishes, the preferred one first, without duplicates. Other kinds of
 /// addresses, such as paths and `urn:uuid:`, are left out.
 pub(super) fn addresses(found: &Resource) -> Vec<String> {
-    let hrefs = found.prop(CALDAV, "calendar-user-address-set").into_iter();
+    let hrefs = found.property(CALDAV, "calendar-user-address-set").into_iter();
     let mut hrefs: Vec<&Element> = hrefs.flat_map(|set| set.all(DAV, "href")).collect();
     hrefs.sort_by_key(|href| href.attribute("preferred").is_none_or(|value| value.trim() != "1"));
     let mails = hrefs.into_iter().filter_map(|href| mail(&href.text));
-    let extra = found.prop(CALENDARSERVER, "email-address-set").into_iter();
+    let extra = found.property(CALENDARSERVER, "email-address-set").into_iter();
     let extra = extra.flat_map(|set| set.all(CALENDARSERVER, "email-address"));
     let mut all: Vec<String> = Vec::new();
     for address in mails.chain(extra.filter_map(|one| plain(&one.text))) {

@@ -23,7 +23,7 @@ use url::Url;
 
 use super::{
     collection::Collection,
-    failure::{self, Subject},
+    failure::{self, RequestSubject},
     hidden, href, multiget, multistatus, repair, sync,
     transport::{DavClient, DavRequest, DavResponse},
     xml::{CALDAV, DAV},
@@ -84,7 +84,7 @@ impl Default for ReadResources {
 
 impl ReadResources {
     /// Adds a resource's iCalendar text from a response.
-    pub(super) fn add_text(&mut self, url: Url, etag: Option<String>, text: String) {
+    pub(super) fn add_calendar_text(&mut self, url: Url, etag: Option<String>, text: String) {
         self.texts.push((href::normalise(url), etag.unwrap_or_default(), text));
     }
 
@@ -95,7 +95,7 @@ impl ReadResources {
     }
 
     /// Parses the added iCalendar texts on a blocking thread. The result lists each resource once, in order.
-    pub(super) async fn parse_texts(self) -> Result<Self> {
+    pub(super) async fn parse_calendar_texts(self) -> Result<Self> {
         let mut found = run_blocking(move || self.read_here()).await?;
         found.stored.sort_by(|one, other| one.url.cmp(&other.url));
         found.stored.dedup_by(|one, other| one.url == other.url);
@@ -108,7 +108,7 @@ impl ReadResources {
     fn read_here(mut self) -> Self {
         for (url, etag, text) in std::mem::take(&mut self.texts) {
             let text = without_attachments(&text);
-            match Calendar::read_within(text.as_bytes(), &mut self.budget) {
+            match Calendar::parse_within(text.as_bytes(), &mut self.budget) {
                 Ok(calendar) => self.stored.push(EventResource { url, etag, calendar }),
                 Err(error) => self.lost.push(UnreadableResource::new(url, reason(error))),
             }
@@ -152,7 +152,7 @@ pub(super) async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + S
 
 /// One event resource in a response to a report.
 #[derive(Debug)]
-pub(super) struct ReportMember {
+pub(super) struct ReportedResource {
     pub url: Url,
     pub etag: Option<String>,
     /// The resource's own HTTP status, or the status with which the server denied access to it.
@@ -164,7 +164,7 @@ pub(super) struct ReportMember {
 /// A response to a report about many event resources.
 #[derive(Debug)]
 pub(super) enum ReportResponse {
-    Members(Vec<ReportMember>),
+    Members(Vec<ReportedResource>),
     /// The calendar contains more matching resources than the server returns at once.
     TooMany,
     /// The response cannot be read, or is larger than the limit.
@@ -187,7 +187,7 @@ pub(super) async fn read_window(
     let known: Vec<String> = members.iter().map(|one| href::resource_id(&one.url)).collect();
     for member in members {
         match (member.text.filter(|text| !text.trim().is_empty()), member.refusal) {
-            (Some(text), _) => found.add_text(member.url, member.etag, text),
+            (Some(text), _) => found.add_calendar_text(member.url, member.etag, text),
             (None, Some(404 | 410)) => {}
             (None, _) => missing.push(member.url),
         }
@@ -201,8 +201,8 @@ pub(super) async fn read_window(
     missing.extend(hidden.iter().filter(|url| !known.contains(&href::resource_id(url))).cloned());
     missing.sort();
     missing.dedup();
-    found.extend(multiget::fetch(dav, calendar, &missing).await?);
-    repair::determine_times(dav, calendar, window, found.parse_texts().await?).await
+    found.extend(multiget::fetch_resources(dav, calendar, &missing).await?);
+    repair::determine_times(dav, calendar, window, found.parse_calendar_texts().await?).await
 }
 
 /// The event resources in a time range with their iCalendar text, and whether the server omitted data.
@@ -210,12 +210,12 @@ async fn listed(
     dav: &DavClient<'_>,
     calendar: &Collection,
     window: TimeRange,
-) -> Result<(Vec<ReportMember>, bool)> {
-    let (mut parts, mut members, mut is_sparing) = (vec![window], Vec::<ReportMember>::new(), false);
+) -> Result<(Vec<ReportedResource>, bool)> {
+    let (mut parts, mut members, mut is_sparing) = (vec![window], Vec::<ReportedResource>::new(), false);
     while let Some(part) = parts.pop() {
         let mut report = query(dav, calendar, &time_range_xml(part), WITH_DATA).await?;
         if let ReportResponse::Members(all) = &report {
-            let is_bare = |one: &ReportMember| {
+            let is_bare = |one: &ReportedResource| {
                 one.refusal.is_none() && one.text.as_ref().is_none_or(|text| text.trim().is_empty())
             };
             is_sparing |= all.iter().any(is_bare);
@@ -250,7 +250,7 @@ const WITH_DATA: &str = "<C:calendar-data/>";
 
 /// The URLs of the event resources that overlap a time range according to the server; `None` if the response is
 /// ambiguous.
-pub(super) async fn find_overlapping(
+pub(super) async fn find_overlapping_urls(
     dav: &DavClient<'_>,
     calendar: &Collection,
     part: TimeRange,
@@ -287,12 +287,12 @@ pub(super) async fn find_by_uid(
     let (mut found, mut missing) = (ReadResources::default(), Vec::new());
     for member in members.into_iter().filter(|one| one.refusal.is_none()) {
         match member.text.filter(|text| !text.trim().is_empty()) {
-            Some(text) => found.add_text(member.url, member.etag, text),
+            Some(text) => found.add_calendar_text(member.url, member.etag, text),
             None => missing.push(member.url),
         }
     }
-    found.extend(multiget::fetch(dav, calendar, &missing).await?);
-    let found = found.parse_texts().await?;
+    found.extend(multiget::fetch_resources(dav, calendar, &missing).await?);
+    let found = found.parse_calendar_texts().await?;
     // A text-match finds parts of a UID too.
     let exact = |stored: &EventResource| stored.calendar.main_event().is_some_and(|event| event.uid == uid);
     Ok(found.stored.into_iter().filter(exact).collect())
@@ -320,7 +320,7 @@ async fn query(
         // do that has a fault of its own.
         StatusCode::INTERNAL_SERVER_ERROR if !data.is_empty() => Ok(ReportResponse::Unclear),
         status if status.is_success() => Err(failure::unreadable_response()),
-        _ => Err(failure::error_from_response(&response, Subject::Mailbox, false)),
+        _ => Err(failure::error_from_response(&response, RequestSubject::Mailbox, false)),
     }
 }
 
@@ -333,10 +333,10 @@ pub(super) fn parse_report(calendar: &Collection, response: &DavResponse) -> Rep
         return ReportResponse::TooMany;
     }
     let members = resources.into_iter().filter(|one| !href::is_same_resource(&one.url, &calendar.url));
-    let members = members.map(|one| ReportMember {
+    let members = members.map(|one| ReportedResource {
         etag: one.text(DAV, "getetag").map(str::to_owned),
-        refusal: one.refusal(),
-        text: one.prop(CALDAV, "calendar-data").map(|data| data.text.clone()),
+        refusal: one.refusal_status(),
+        text: one.property(CALDAV, "calendar-data").map(|data| data.text.clone()),
         url: one.url,
     });
     ReportResponse::Members(members.collect())
@@ -348,14 +348,14 @@ pub(super) async fn read_resource(dav: &DavClient<'_>, url: &Url) -> Result<Opti
     match response.status {
         StatusCode::OK => {
             let etag = response.etag().unwrap_or_default();
-            match Calendar::read(&response.body) {
+            match Calendar::parse(&response.body) {
                 Ok(calendar) => Ok(Some(EventResource { url: href::normalise(url.clone()), etag, calendar })),
                 // A resource that exists but cannot be read was not deleted.
                 Err(_) => Err(failure::unreadable_response()),
             }
         }
         StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
-        _ => Err(failure::error_from_response(&response, Subject::Object, false)),
+        _ => Err(failure::error_from_response(&response, RequestSubject::Object, false)),
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) async fn determine_times(
         }
     }
     if !lost.is_empty() && !halve(dav, calendar, window, &mut lost).await? {
-        let busy = told(free_busy::query_busy(dav, calendar, window).await)?.unwrap_or_default();
+        let busy = told(free_busy::query_busy_times(dav, calendar, window).await)?.unwrap_or_default();
         let known = interpret::all_event_times(&found, &zone, window);
         let unexplained = subtract(busy.iter().map(|busy| busy.range).collect(), &known);
         if let Some(first) = lost.iter_mut().find(|lost| lost.spans.is_empty()) {
@@ -90,7 +90,7 @@ async fn halve(
     let Some(nothing) = nothing.and_then(|start| TimeRange::new(start, start + Duration::hours(1))) else {
         return Ok(false);
     };
-    let Some(always) = told(read::find_overlapping(dav, calendar, nothing).await)?.flatten() else {
+    let Some(always) = told(read::find_overlapping_urls(dav, calendar, nothing).await)?.flatten() else {
         return Ok(false);
     };
     let believed: Vec<usize> = (0..lost.len()).filter(|at| !always.contains(&lost[*at].url)).collect();
@@ -99,8 +99,11 @@ async fn halve(
         if among.is_empty() {
             continue;
         }
-        let listed =
-            if left == 0 { None } else { told(read::find_overlapping(dav, calendar, part).await)?.flatten() };
+        let listed = if left == 0 {
+            None
+        } else {
+            told(read::find_overlapping_urls(dav, calendar, part).await)?.flatten()
+        };
         left = left.saturating_sub(1);
         // If no further request is possible, all resources that overlap the larger part may overlap this one.
         let within: Vec<usize> = match &listed {

@@ -14,7 +14,7 @@ use url::Url;
 use super::{
     collection::Collection,
     cursor::short_digest,
-    failure::{self, Subject},
+    failure::{self, RequestSubject},
     href, multistatus,
     transport::{DavClient, DavRequest, DavResponse},
     xml::{CALDAV, CALENDARSERVER, DAV},
@@ -62,11 +62,11 @@ impl SyncResponse {
 
 /// Reads the state of a calendar.
 pub(super) async fn read_state(dav: &DavClient<'_>, calendar: &Collection) -> Result<SyncState> {
-    let found = dav.propfind(&calendar.url, "0", STATE, Subject::Mailbox).await?;
+    let found = dav.propfind(&calendar.url, "0", STATE, RequestSubject::Mailbox).await?;
     let Some(own) = found.iter().find(|one| href::is_same_resource(&one.url, &calendar.url)) else {
         return Ok(SyncState::default());
     };
-    let reports = own.prop(DAV, "supported-report-set").into_iter();
+    let reports = own.property(DAV, "supported-report-set").into_iter();
     let reports = reports.flat_map(|set| set.all(DAV, "supported-report"));
     let mut reports = reports.filter_map(|one| one.child(DAV, "report"));
     Ok(SyncState {
@@ -94,9 +94,11 @@ pub(super) async fn read_changes(
     }
     match answer.status.as_u16() {
         207 => Ok(told(calendar, &answer)),
-        404 | 423 | 429 | 502..=504 => Err(failure::error_from_response(&answer, Subject::Mailbox, false)),
+        404 | 423 | 429 | 502..=504 => {
+            Err(failure::error_from_response(&answer, RequestSubject::Mailbox, false))
+        }
         403 if failure::failed_precondition(&answer.body).as_deref() == Some("need-privileges") => {
-            Err(failure::error_from_response(&answer, Subject::Mailbox, false))
+            Err(failure::error_from_response(&answer, RequestSubject::Mailbox, false))
         }
         _ => Ok(None),
     }
@@ -187,7 +189,7 @@ pub(super) async fn member_digests(
     dav: &DavClient<'_>,
     calendar: &Collection,
 ) -> Result<BTreeMap<String, String>> {
-    let found = match dav.propfind(&calendar.url, "1", ETAGS, Subject::Mailbox).await {
+    let found = match dav.propfind(&calendar.url, "1", ETAGS, RequestSubject::Mailbox).await {
         // Some servers respond with just a 507 if a calendar is too large to be listed.
         Err(error) if error.kind == ErrorKind::Invalid => {
             let message = messages::caldav_too_many_events();
@@ -197,8 +199,8 @@ pub(super) async fn member_digests(
     };
     let members = found.into_iter().filter_map(|one| {
         let is_member = href::is_below(&calendar.url, &one.url)
-            && !one.is_a(DAV, "collection")
-            && !one.is_a(CALDAV, "calendar");
+            && !one.has_resource_type(DAV, "collection")
+            && !one.has_resource_type(CALDAV, "calendar");
         let is_there = is_member && !matches!(one.status, Some(404 | 410));
         // A member without a tag cannot be compared: it counts as changed each time.
         let etag = one.text(DAV, "getetag").map(short_digest).unwrap_or_default();

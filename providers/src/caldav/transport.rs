@@ -8,7 +8,7 @@ use url::Url;
 use super::{
     CalDav, RoomRule,
     auth::{self, UnauthorizedOutcome},
-    failure::{self, Subject},
+    failure::{self, RequestSubject},
     href,
     locate::LocatedMailbox,
     multistatus::{self, Resource},
@@ -145,9 +145,9 @@ impl<'a> DavClient<'a> {
     }
 
     /// The URL of an event by its id. Only events in the mailbox's own calendars can be addressed.
-    pub(super) fn event_url(&self, place: &LocatedMailbox, id: &str) -> Result<Url> {
+    pub(super) fn event_url(&self, located: &LocatedMailbox, id: &str) -> Result<Url> {
         let url = href::resolve(self.server, id);
-        url.filter(|url| place.calendar_containing(url).is_some()).ok_or_else(|| {
+        url.filter(|url| located.calendar_containing(url).is_some()).ok_or_else(|| {
             let message = messages::caldav_no_such_event();
             Error::new(ErrorKind::Invalid, Remedy::Never, "FOREIGN_ID", message)
         })
@@ -159,7 +159,7 @@ impl<'a> DavClient<'a> {
         url: &Url,
         depth: &str,
         body: &str,
-        about: Subject,
+        about: RequestSubject,
     ) -> Result<Vec<Resource>> {
         let answer = self.send(DavRequest::xml(b"PROPFIND", url, depth, body.to_owned())).await?;
         read_propfind(url, answer, about)
@@ -172,7 +172,7 @@ impl<'a> DavClient<'a> {
         if answer.status == StatusCode::UNAUTHORIZED {
             return Err(failure::out_of_scope("401"));
         }
-        read_propfind(url, answer, Subject::Mailbox)
+        read_propfind(url, answer, RequestSubject::Mailbox)
     }
 
     /// Sends a request. The caller handles every status except 401.
@@ -188,7 +188,7 @@ impl<'a> DavClient<'a> {
         let (mut hops, mut renewed, mut challenged) = (0, false, false);
         loop {
             let key = auth::credential_key(self.session, &origin, &credential);
-            if !logins.is_refused(&key) {
+            if !logins.is_credential_refused(&key) {
                 let answer = self.once(call, &url, &credential, &key).await.map_err(|mut error| {
                     error.unknown &= call.writes();
                     error
@@ -264,7 +264,7 @@ fn path_of(url: &Url) -> &str {
     &url[url::Position::BeforePath..url::Position::AfterQuery]
 }
 
-fn read_propfind(url: &Url, answer: DavResponse, about: Subject) -> Result<Vec<Resource>> {
+fn read_propfind(url: &Url, answer: DavResponse, about: RequestSubject) -> Result<Vec<Resource>> {
     match answer.status {
         StatusCode::MULTI_STATUS => {
             let found = multistatus::parse(&answer.url, &answer.body)
@@ -272,7 +272,8 @@ fn read_propfind(url: &Url, answer: DavResponse, about: Subject) -> Result<Vec<R
             // Some servers wrap the refusal of the whole request into a list of one.
             let asked = href::normalise(url.clone());
             let own = found.iter().find(|one| href::is_same_resource(&one.url, &asked));
-            let refused = own.and_then(Resource::refusal).and_then(|code| StatusCode::from_u16(code).ok());
+            let refused =
+                own.and_then(Resource::refusal_status).and_then(|code| StatusCode::from_u16(code).ok());
             match refused {
                 Some(status) => {
                     Err(failure::error_from_response(&DavResponse { status, ..answer }, about, false))

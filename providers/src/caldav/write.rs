@@ -2,7 +2,7 @@
 //!
 //! The organiser's event is written first and names its rooms; the room copies follow. If a write is interrupted in
 //! between, the event shows which copies are missing: [`find_and_complete`], called by the engine after an unknown
-//! outcome, completes it. If a room refuses permanently, [`create`] removes what it wrote.
+//! outcome, completes it. If a room refuses permanently, [`create_event`] removes what it wrote.
 
 use domain::{
     Timestamp,
@@ -16,7 +16,7 @@ use super::{
     CalDav, calendar_view,
     collection::Collection,
     event::{self, to_event},
-    failure::{self, Subject},
+    failure::{self, RequestSubject},
     href,
     locate::LocatedMailbox,
     read::{self, EventResource},
@@ -26,7 +26,7 @@ use super::{
 use crate::{Attendee, Error, ErrorKind, Event, EventChange, NewEvent, Remedy, Result, messages};
 
 /// Writes a new event, or returns the existing one.
-pub(super) async fn create(
+pub(super) async fn create_event(
     caldav: &CalDav,
     dav: &DavClient<'_>,
     place: &LocatedMailbox,
@@ -95,7 +95,7 @@ pub(super) async fn put_resource(
 ) -> Result<EventResource> {
     let answer = dav.send(DavRequest::put(url, tree.to_text(), replaces)).await?;
     if !answer.status.is_success() {
-        return Err(failure::error_from_response(&answer, Subject::Object, true));
+        return Err(failure::error_from_response(&answer, RequestSubject::Object, true));
     }
     // With an entity tag the server kept what we sent (RFC 4791 section 5.3.4); without one it is read again.
     if let Some(etag) = answer.etag() {
@@ -154,7 +154,7 @@ pub(super) async fn find_and_complete(
 }
 
 /// Applies a change to an event.
-pub(super) async fn update(
+pub(super) async fn update_event(
     caldav: &CalDav,
     dav: &DavClient<'_>,
     place: &LocatedMailbox,
@@ -210,7 +210,7 @@ fn changed(there: &EventResource, change: &EventChange, now: Timestamp) -> Compo
                 |kind: &str| kind.eq_ignore_ascii_case("ROOM") || kind.eq_ignore_ascii_case("RESOURCE");
             line.name == "ATTENDEE" && line.param_value("CUTYPE").is_some_and(is_room)
         });
-        for line in rooms.filter(|line| known.contains(&event::address_of(line))) {
+        for line in rooms.filter(|line| known.contains(&event::attendee_address(line))) {
             line.params.retain(|(name, _)| name != "PARTSTAT");
             *line = std::mem::replace(line, Property::new("", "")).param("PARTSTAT", "ACCEPTED");
         }
@@ -253,7 +253,7 @@ fn with_answers(new: &[Attendee], there: &EventResource, moves: bool) -> Vec<Att
 }
 
 /// Removes an event and its room copies; the copies first, because the event names them.
-pub(super) async fn delete(
+pub(super) async fn delete_event(
     caldav: &CalDav,
     dav: &DavClient<'_>,
     place: &LocatedMailbox,
@@ -279,9 +279,9 @@ pub(super) async fn remove_resource(dav: &DavClient<'_>, url: &Url) -> Result<bo
             status if status.is_success() => return Ok(true),
             StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(false),
             StatusCode::PRECONDITION_FAILED => {
-                failed = Some(failure::error_from_response(&answer, Subject::Object, true));
+                failed = Some(failure::error_from_response(&answer, RequestSubject::Object, true));
             }
-            _ => return Err(failure::error_from_response(&answer, Subject::Object, true)),
+            _ => return Err(failure::error_from_response(&answer, RequestSubject::Object, true)),
         }
     }
     Err(failed.unwrap_or_else(failure::unreadable_response))

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 
 use super::{
     Exchange,
-    failure::{self, Subject},
+    failure::{self, RequestSubject},
     item,
     soap::{self, MESSAGES, TYPES},
     transport::{SoapRequest, SoapResponse},
@@ -169,7 +169,7 @@ fn body(batch: &[String], window: TimeRange) -> String {
 fn verdict(answer: &SoapResponse, told: &Element, mailbox: &str, window: TimeRange) -> Result<FreeBusy> {
     let message = told.child(MESSAGES, "ResponseMessage").ok_or_else(failure::unexpected_response)?;
     // The request is made as the service account, but each result in it is about one mailbox.
-    answer.check_message_about(message, Subject::Mailbox)?;
+    answer.check_message_about(message, RequestSubject::Mailbox)?;
     let view = told.child(MESSAGES, "FreeBusyView").ok_or_else(failure::unexpected_response)?;
     let digits = view.child_text(TYPES, "MergedFreeBusy");
     let events = view.child(TYPES, "CalendarEventArray");

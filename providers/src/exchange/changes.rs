@@ -19,7 +19,7 @@ use super::{
     view::{self, CalendarView, ListedItem},
 };
 use crate::{
-    Changes, Error, ErrorKind, EventPage, Remedy, Result, Session, messages, moment::ItemReading, parts,
+    Changes, Error, ErrorKind, EventPage, Remedy, Result, Session, messages, moment::ParsedItem, parts,
 };
 
 /// Maximum number of changes that the server returns at once.
@@ -72,19 +72,19 @@ impl Exchange {
             let (known, rest): (Vec<_>, Vec<_>) =
                 listed.into_iter().partition(|one| refused.remove(&one.handle.id));
             for one in known {
-                page.add_reading(view::busy_from_listed(one));
+                page.add_parsed_item(view::busy_from_listed_item(one));
             }
             let those = rest.into_iter().filter(|one| is_of(one, &series)).collect();
-            let occurrences = self.read_listed(session, mailbox, those, &series, window).await?;
+            let occurrences = self.read_listed_events(session, mailbox, those, &series, window).await?;
             page.items.extend(occurrences.items);
             page.unreadable.extend(occurrences.unreadable);
             for piece in lost {
-                page.add_reading(ItemReading::unreadable_range(piece));
+                page.add_parsed_item(ParsedItem::unreadable_range(piece));
             }
         }
         // It may be a series whose occurrences cannot be identified.
         for id in refused {
-            page.add_reading(ItemReading::unknown_times(Some(id), None, UnreadableReason::NotDelivered));
+            page.add_parsed_item(ParsedItem::unknown_times(Some(id), None, UnreadableReason::NotDelivered));
         }
         let gone = if first { Vec::new() } else { gone };
         let kind = if first && told.more { FIRST } else { NEXT };
@@ -195,10 +195,10 @@ impl ItemsByChange {
             self.gone.push(id);
             return Ok(());
         }
-        match item::read(&read.item, days, Some(window)) {
-            ItemReading::Event(event) if !event.range.overlaps(&window) => self.gone.push(id),
-            ItemReading::Nothing => self.gone.push(id),
-            reading => self.page.add_reading(reading),
+        match item::parse_item(&read.item, days, Some(window)) {
+            ParsedItem::Event(event) if !event.range.overlaps(&window) => self.gone.push(id),
+            ParsedItem::Nothing => self.gone.push(id),
+            reading => self.page.add_parsed_item(reading),
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ pub(super) fn check_server(server: &Url) -> Result<()> {
         }
         _ => false,
     };
-    if is_online { Err(online_unsupported("EXCHANGE_ONLINE")) } else { Ok(()) }
+    if is_online { Err(exchange_online_unsupported("EXCHANGE_ONLINE")) } else { Ok(()) }
 }
 
 fn ends_a_label(rest: &str) -> bool {
@@ -27,7 +27,7 @@ fn ends_a_label(rest: &str) -> bool {
 }
 
 /// The error for a mailbox in Microsoft's cloud.
-pub(super) fn online_unsupported(code: &str) -> Error {
+pub(super) fn exchange_online_unsupported(code: &str) -> Error {
     let message = messages::exchange_online();
     Error::new(ErrorKind::Misconfigured, Remedy::Never, code, message)
 }
@@ -88,7 +88,7 @@ mod tests {
         ] {
             let error = check_server(&url(text)).unwrap_err();
             assert_eq!((error.kind, error.remedy), (ErrorKind::Misconfigured, Remedy::Never), "{text}");
-            let message = ::messages::sentence(&error.message, ::messages::Language::English, None);
+            let message = ::messages::render_message(&error.message, ::messages::Language::English, None);
             for word in ["Microsoft 365", "1 October 2026", "1 April 2027"] {
                 assert!(message.contains(word), "{text}: {message}");
             }

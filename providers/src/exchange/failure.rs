@@ -25,7 +25,7 @@ pub(super) const NOT_SERVED_HERE: &str = "NOT_SERVED_HERE";
 
 /// The subject of a request: the same code means different things for different subjects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subject {
+pub(super) enum RequestSubject {
     /// The request concerns the server, or the service account itself.
     Server,
     /// The request concerns one mailbox or its calendar.
@@ -38,7 +38,7 @@ pub(super) enum Subject {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FailureContext {
     /// The subject of the request.
-    pub about: Subject,
+    pub about: RequestSubject,
     /// Whether the request would have changed something.
     pub writes: bool,
     /// Random duration added to waits that the server did not request.
@@ -103,13 +103,13 @@ pub(super) fn error_from_code(code: &ResponseCode, refused: FailureContext, faul
         ("ErrorImpersonateUserDenied", _) => {
             found(Kind::OutOfScope, Remedy::SkipMailbox, messages::exchange_outside_impersonation())
         }
-        ("ErrorAccountDisabled", Subject::Server) => {
+        ("ErrorAccountDisabled", RequestSubject::Server) => {
             found(Kind::GrantLost, Remedy::Reconnect, messages::exchange_account_disabled())
         }
         ("ErrorAccountDisabled", _) => {
             found(Kind::NotServed, Remedy::SkipMailbox, messages::exchange_mailbox_disabled())
         }
-        ("ErrorNonExistentMailbox" | "ErrorMissingEmailAddress", Subject::Server) => {
+        ("ErrorNonExistentMailbox" | "ErrorMissingEmailAddress", RequestSubject::Server) => {
             found(Kind::Misconfigured, Remedy::Never, messages::exchange_account_needs_mailbox())
         }
         (
@@ -120,7 +120,7 @@ pub(super) fn error_from_code(code: &ResponseCode, refused: FailureContext, faul
             | "ErrorNameResolutionNoMailbox",
             _,
         ) => no_mailbox(&code.name),
-        ("ErrorAccessDenied" | "ErrorNoFreeBusyAccess", Subject::Server) => {
+        ("ErrorAccessDenied" | "ErrorNoFreeBusyAccess", RequestSubject::Server) => {
             found(Kind::GrantLost, Remedy::Reconnect, messages::exchange_account_denied())
         }
         ("ErrorAccessDenied" | "ErrorNoFreeBusyAccess" | "ErrorFolderNotFound", _) => no_access(&code.name),
@@ -190,8 +190,10 @@ pub(super) fn error_from_status(response: &Response, refused: FailureContext) ->
     let misconfigured = |message| found(Kind::Misconfigured, Remedy::Never, message);
     match status {
         401 => login_refused(response),
-        403 if response.header("x-ews-policy-reason").is_some() && refused.about == Subject::Server => {
-            endpoint::online_unsupported("EWS_POLICY")
+        403 if response.header("x-ews-policy-reason").is_some()
+            && refused.about == RequestSubject::Server =>
+        {
+            endpoint::exchange_online_unsupported("EWS_POLICY")
         }
         403 if response.header("x-ews-policy-reason").is_some() => Error::new(
             Kind::NotServed,
@@ -200,7 +202,7 @@ pub(super) fn error_from_status(response: &Response, refused: FailureContext) ->
             messages::exchange_services_off_for_mailbox(),
         ),
         // The server answers for others: one mailbox may lie behind a part of it that is not there at the moment.
-        403 | 404 | 405 | 300..=399 if refused.about != Subject::Server => Error::new(
+        403 | 404 | 405 | 300..=399 if refused.about != RequestSubject::Server => Error::new(
             Kind::Unavailable,
             Remedy::RetryAfter(BUSY + refused.jitter),
             NOT_SERVED_HERE,

@@ -1,10 +1,10 @@
 use super::*;
 
-fn refused(about: Subject, writes: bool) -> FailureContext {
+fn refused(about: RequestSubject, writes: bool) -> FailureContext {
     FailureContext { about, writes, jitter: Duration::ZERO }
 }
 
-fn sorted(code: &str, about: Subject, writes: bool, fault: bool) -> (Kind, Remedy, bool) {
+fn sorted(code: &str, about: RequestSubject, writes: bool, fault: bool) -> (Kind, Remedy, bool) {
     let code = ResponseCode { name: code.to_owned(), back_off: None };
     let error = error_from_code(&code, refused(about, writes), fault);
     (error.kind, error.remedy, error.unknown)
@@ -12,7 +12,7 @@ fn sorted(code: &str, about: Subject, writes: bool, fault: bool) -> (Kind, Remed
 
 #[test]
 fn every_code_says_what_to_do() {
-    use Subject::{Item, Mailbox, Server};
+    use RequestSubject::{Item, Mailbox, Server};
     let wait = |pause| Remedy::RetryAfter(pause);
     let skip = Remedy::SkipMailbox;
     for (code, about, writes, expected) in [
@@ -53,10 +53,10 @@ fn every_code_says_what_to_do() {
 fn a_fault_that_nobody_knows_passes_and_an_item_that_nobody_knows_does_not() {
     let unheard = "ErrorOfTomorrow";
     assert_eq!(
-        sorted(unheard, Subject::Mailbox, true, true),
+        sorted(unheard, RequestSubject::Mailbox, true, true),
         (Kind::Unavailable, Remedy::RetryAfter(PAUSE), true)
     );
-    assert_eq!(sorted(unheard, Subject::Item, true, false), (Kind::Invalid, Remedy::Never, false));
+    assert_eq!(sorted(unheard, RequestSubject::Item, true, false), (Kind::Invalid, Remedy::Never, false));
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn the_pause_that_a_busy_server_asks_for_is_kept_and_bounded() {
             r#"<s:Envelope xmlns:s="{SOAP}"><s:Body><s:Fault><faultcode xmlns:a="{TYPES}">a:ErrorServerBusy</faultcode><detail><e:ResponseCode xmlns:e="{ERRORS}"> ErrorServerBusy </e:ResponseCode><t:MessageXml xmlns:t="{TYPES}"><t:Value Name="BackOffMilliseconds">{ms}</t:Value></t:MessageXml></detail></s:Fault></s:Body></s:Envelope>"#
         );
         let code = ResponseCode::from_fault(&Element::parse(text.as_bytes()).unwrap()).unwrap();
-        error_from_code(&code, refused(Subject::Server, false), true).remedy
+        error_from_code(&code, refused(RequestSubject::Server, false), true).remedy
     };
     assert_eq!(fault("297749"), Remedy::RetryAfter(Duration::from_millis(297_749)));
     assert_eq!(fault("999999999999"), Remedy::RetryAfter(http::MAX_RETRY_WAIT));
@@ -93,7 +93,7 @@ fn every_status_says_what_to_do() {
         let error = error_from_status(&answer, refused(about, true));
         (error.kind, error.remedy, error.unknown)
     };
-    let answer = |status, headers| about(Subject::Server, status, headers);
+    let answer = |status, headers| about(RequestSubject::Server, status, headers);
     let never = Remedy::Never;
     assert_eq!(answer(401, &[]), (Kind::GrantLost, Remedy::Reconnect, false));
     assert_eq!(
@@ -109,11 +109,11 @@ fn every_status_says_what_to_do() {
     // The same about one mailbox, of a server that answers for others.
     let later = Remedy::RetryAfter(BUSY);
     for status in [302, 403, 404, 405] {
-        for one in [Subject::Mailbox, Subject::Item] {
+        for one in [RequestSubject::Mailbox, RequestSubject::Item] {
             assert_eq!(about(one, status, &[]), (Kind::Unavailable, later, false), "{status}");
         }
     }
-    assert_eq!(about(Subject::Mailbox, 403, &policy), (Kind::NotServed, Remedy::SkipMailbox, false));
+    assert_eq!(about(RequestSubject::Mailbox, 403, &policy), (Kind::NotServed, Remedy::SkipMailbox, false));
     assert_eq!(answer(200, &[]), (Kind::Misconfigured, never, true));
     assert_eq!(answer(503, &[]), (Kind::Unavailable, Remedy::RetryAfter(PAUSE), true));
     let told = Remedy::RetryAfter(Duration::from_secs(7));

@@ -11,14 +11,14 @@ pub(crate) fn parse_response(body: &[u8]) -> bool {
     let mut open = vec![&envelope];
     while let Some(element) = open.pop() {
         let _ = ResponseCode::from_message(element);
-        if element.is(TYPES, "Items") {
+        if element.has_name(TYPES, "Items") {
             view::sort_items(&element.children, &Zone::UTC, fuzz_window());
         }
-        if element.is(TYPES, "CalendarEventArray") {
+        if element.has_name(TYPES, "CalendarEventArray") {
             availability::parse_entries(element, Some("0123"), "ada@corp.test", fuzz_window());
         }
-        if element.is(TYPES, "CalendarItem") {
-            item::read(element, &Zone::UTC, None);
+        if element.has_name(TYPES, "CalendarItem") {
+            item::parse_item(element, &Zone::UTC, None);
         }
         open.extend(&element.children);
     }

@@ -5,9 +5,9 @@ use domain::{BusyKind, TimeRange, Timestamp, UnreadableReason, Zone, state::Answ
 
 use super::soap::TYPES;
 use crate::{
-    Attendee, AttendeeRole, Event, Party,
-    microsoft::PROPERTY_SET,
-    moment::{self, ItemReading, ParsedTime, Span},
+    Attendee, AttendeeRole, Event, NamedAddress,
+    microsoft::EXTENDED_PROPERTY_SET,
+    moment::{self, ParsedItem, ParsedTime, Span},
     xml::Element,
 };
 
@@ -84,7 +84,8 @@ pub(super) fn span(item: &Element, days: &Zone, window: Option<TimeRange>) -> Sp
     let texts = (item.child_text(TYPES, "Start"), item.child_text(TYPES, "End"));
     let told = moment::span(parse_time(texts.0), parse_time(texts.1), window);
     let dates = texts.0.and_then(midnight).zip(texts.1.and_then(midnight)).map(|(start, end)| {
-        let first = |date: NaiveDate| days.instants(date.and_time(NaiveTime::MIN)).map(|(first, _)| first);
+        let first =
+            |date: NaiveDate| days.instant_range(date.and_time(NaiveTime::MIN)).map(|(first, _)| first);
         let moment = |date| first(date).map_or(ParsedTime::Unknown, ParsedTime::At);
         moment::span(moment(start), moment(end), window)
     });
@@ -133,7 +134,7 @@ pub(super) fn busy_kind(status: Option<&str>) -> Option<BusyKind> {
 }
 
 /// Parses an item; see [`span`] for the arguments.
-pub(super) fn read(item: &Element, days: &Zone, window: Option<TimeRange>) -> ItemReading {
+pub(super) fn parse_item(item: &Element, days: &Zone, window: Option<TimeRange>) -> ParsedItem {
     let text = |name: &str| item.child_text(TYPES, name);
     let is = |name: &str| text(name) == Some("true");
     let blocks = !is("IsCancelled") && text("MyResponseType") != Some("Decline");
@@ -143,19 +144,19 @@ pub(super) fn read(item: &Element, days: &Zone, window: Option<TimeRange>) -> It
     let known_uid = Some(known_uid.to_owned()).filter(|uid| !uid.is_empty());
     let range = match span(item, days, window) {
         Span::Exact(range) => range,
-        Span::Nothing => return ItemReading::Nothing,
+        Span::Nothing => return ParsedItem::Nothing,
         // An item that leaves its owner's time free blocks nothing, whatever its times are.
-        _ if busy.is_none() => return ItemReading::Nothing,
-        Span::Widest(range, reason) => return ItemReading::blocked(id, known_uid, range, reason),
-        Span::Unknown(reason) => return ItemReading::unknown_times(id, known_uid, reason),
+        _ if busy.is_none() => return ParsedItem::Nothing,
+        Span::Widest(range, reason) => return ParsedItem::blocked(id, known_uid, range, reason),
+        Span::Unknown(reason) => return ParsedItem::unknown_times(id, known_uid, reason),
     };
     let Some(handle) = handle else {
         return match busy {
-            Some(_) => ItemReading::blocked(None, known_uid, range, UnreadableReason::Malformed),
-            None => ItemReading::Nothing,
+            Some(_) => ParsedItem::blocked(None, known_uid, range, UnreadableReason::Malformed),
+            None => ParsedItem::Nothing,
         };
     };
-    ItemReading::Event(Box::new(Event {
+    ParsedItem::Event(Box::new(Event {
         id: handle.id,
         uid: uid(item).to_owned(),
         version: handle.key,
@@ -176,7 +177,7 @@ pub(super) fn read(item: &Element, days: &Zone, window: Option<TimeRange>) -> It
 fn effect_key(item: &Element) -> Option<String> {
     let is_ours = |field: &Element| {
         let set = field.attribute("PropertySetId").and_then(|set| set.parse::<uuid::Uuid>().ok());
-        set == Some(PROPERTY_SET) && field.attribute("PropertyName") == Some("effectKey")
+        set == Some(EXTENDED_PROPERTY_SET) && field.attribute("PropertyName") == Some("effectKey")
     };
     let mut properties = item.all(TYPES, "ExtendedProperty");
     let ours = properties.find(|one| one.child(TYPES, "ExtendedFieldURI").is_some_and(is_ours))?;
@@ -208,11 +209,11 @@ fn attendee(one: &Element, role: AttendeeRole) -> Option<Attendee> {
 }
 
 /// The mailbox of an attendee or organiser; `None` without an SMTP address.
-fn party(one: &Element) -> Option<Party> {
+fn party(one: &Element) -> Option<NamedAddress> {
     let mailbox = one.child(TYPES, "Mailbox")?;
     let address = mailbox.child_text(TYPES, "EmailAddress").filter(|address| address.contains('@'))?;
     let name = mailbox.child_text(TYPES, "Name").unwrap_or(address);
-    Some(Party { name: name.to_owned(), address: address.to_owned() })
+    Some(NamedAddress { name: name.to_owned(), address: address.to_owned() })
 }
 
 #[cfg(test)]

@@ -19,20 +19,20 @@ fn item(inside: &str) -> Element {
     ))
 }
 
-fn reading(item: &Element, zone: &str) -> ItemReading {
-    read(item, &Zone::named(zone).unwrap(), Some(range("01T00:00", "31T00:00")))
+fn reading(item: &Element, zone: &str) -> ParsedItem {
+    parse_item(item, &Zone::from_name(zone).unwrap(), Some(range("01T00:00", "31T00:00")))
 }
 
 fn event(item: &Element, zone: &str) -> Event {
     match reading(item, zone) {
-        ItemReading::Event(event) => *event,
+        ParsedItem::Event(event) => *event,
         other => panic!("{other:?}"),
     }
 }
 
 fn blocked(item: &Element, zone: &str) -> (TimeRange, UnreadableReason) {
     match reading(item, zone) {
-        ItemReading::Blocked(event, mark) => {
+        ParsedItem::Blocked(event, mark) => {
             assert!(mark.blocks && event.private && event.title.is_none() && event.busy.is_some());
             (event.range, mark.reason)
         }
@@ -58,7 +58,7 @@ fn what_is_not_known_blocks_and_what_was_called_off_does_not() {
 fn an_item_without_length_is_no_event() {
     for end in ["2026-12-01T09:00:00Z", "2026-12-01T08:00:00Z"] {
         let point = raw(&format!(r#"<ItemId Id="A"/><Start>2026-12-01T09:00:00Z</Start><End>{end}</End>"#));
-        assert_eq!(reading(&point, "UTC"), ItemReading::Nothing);
+        assert_eq!(reading(&point, "UTC"), ParsedItem::Nothing);
     }
 }
 
@@ -95,10 +95,10 @@ fn what_is_not_known_of_its_times_is_as_wide_as_it_may_be() {
     assert_eq!(blocked(&ends, "UTC"), (range("01T00:00", "08T10:00"), NoTimes));
     let nameless = raw("<Start>2026-12-08T09:00:00Z</Start><End>2026-12-08T10:00:00Z</End>");
     assert_eq!(blocked(&nameless, "UTC"), (range("08T09:00", "08T10:00"), Malformed));
-    let ItemReading::Unknown(mark) = reading(&of(""), "UTC") else { panic!("it has no times") };
+    let ParsedItem::Unknown(mark) = reading(&of(""), "UTC") else { panic!("it has no times") };
     assert_eq!((mark.uid.as_str(), mark.blocks, mark.reason), ("u", false, NoTimes));
     let free = of("<LegacyFreeBusyStatus>Free</LegacyFreeBusyStatus>");
-    assert_eq!(reading(&free, "UTC"), ItemReading::Nothing);
+    assert_eq!(reading(&free, "UTC"), ParsedItem::Nothing);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn only_our_own_property_is_a_key() {
             r#"<ExtendedProperty><ExtendedFieldURI PropertySetId="{set}" PropertyName="{name}" PropertyType="String"/><Value>k-1</Value></ExtendedProperty>"#
         )
     };
-    let ours = PROPERTY_SET.to_string();
+    let ours = EXTENDED_PROPERTY_SET.to_string();
     let key = |inside: &str| event(&item(inside), "UTC").effect_key;
     assert_eq!(key(&property(&ours.to_uppercase(), "effectKey")).as_deref(), Some("k-1"));
     assert_eq!(key(&property(&ours, "other")), None);

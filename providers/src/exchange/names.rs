@@ -23,7 +23,7 @@ pub(super) struct ResolvedMailbox {
 
 /// The mailboxes that match a searched name or email address.
 #[derive(Debug, Default)]
-pub(super) struct Candidates {
+pub(super) struct MatchingMailboxes {
     /// The matches, without groups and contacts.
     pub found: Vec<ResolvedMailbox>,
     /// Whether there are more matches than the server returns.
@@ -68,7 +68,7 @@ impl Exchange {
     }
 
     /// Searches the directory for a name. With the prefix `smtp:`, all addresses are searched by prefix.
-    pub(super) async fn resolve_name(&self, session: &Session, name: &str) -> Result<Candidates> {
+    pub(super) async fn resolve_name(&self, session: &Session, name: &str) -> Result<MatchingMailboxes> {
         self.resolve_by(session, name, |call| call).await
     }
 
@@ -77,20 +77,22 @@ impl Exchange {
         session: &Session,
         name: &str,
         kind: impl FnOnce(SoapRequest<'static>) -> SoapRequest<'static>,
-    ) -> Result<Candidates> {
+    ) -> Result<MatchingMailboxes> {
         let body = format!(
             r#"<m:ResolveNames ReturnFullContactData="false" SearchScope="ActiveDirectory">{}</m:ResolveNames>"#,
             soap::element("m:UnresolvedEntry", name)
         );
         let answer = self.call(session, kind(SoapRequest::new("ResolveNames", body))).await?;
         let message = match answer.single_message() {
-            Err(error) if error.code == "ErrorNameResolutionNoResults" => return Ok(Candidates::default()),
+            Err(error) if error.code == "ErrorNameResolutionNoResults" => {
+                return Ok(MatchingMailboxes::default());
+            }
             message => message?,
         };
         let set = message.child(MESSAGES, "ResolutionSet").ok_or_else(|| answer.unreadable_error())?;
         let told: Vec<&Element> = set.all(TYPES, "Resolution").collect();
         let cut = told.len() >= MAX || set.attribute("IncludesLastItemInRange") == Some("false");
-        Ok(Candidates { found: told.into_iter().filter_map(resolved).collect(), cut })
+        Ok(MatchingMailboxes { found: told.into_iter().filter_map(resolved).collect(), cut })
     }
 
     /// Reads a mailbox from the directory; a mailbox hidden from the directory is opened instead.

@@ -11,7 +11,7 @@ use super::{
     transport::SoapRequest,
     view::ListedItem,
 };
-use crate::{Attendee, ErrorKind, Event, Result, Session, moment::ItemReading, parts, xml::Element};
+use crate::{Attendee, ErrorKind, Event, Result, Session, moment::ParsedItem, parts, xml::Element};
 
 /// Maximum number of items read with one request.
 const BATCH: usize = 50;
@@ -176,8 +176,8 @@ fn whole(item: Element, days: &Zone) -> Result<ReadItem> {
         handle: item::item_id(&item).ok_or_else(failure::unexpected_response)?,
         place: item::series_role(&item),
         attendees: item::attendees(&item),
-        event: match item::read(&item, days, None) {
-            ItemReading::Event(event) => Some(*event),
+        event: match item::parse_item(&item, days, None) {
+            ParsedItem::Event(event) => Some(*event),
             _ => None,
         },
         uid: item::uid(&item).to_owned(),

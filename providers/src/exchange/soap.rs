@@ -8,7 +8,7 @@ use chrono::SecondsFormat;
 use domain::Timestamp;
 use quick_xml::escape::escape;
 
-use crate::microsoft::PROPERTY_SET;
+use crate::microsoft::EXTENDED_PROPERTY_SET;
 
 /// The namespace of SOAP 1.1.
 pub(super) const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
@@ -22,7 +22,7 @@ pub(super) const ERRORS: &str = "http://schemas.microsoft.com/exchange/services/
 pub(super) const DEFAULT_CALENDAR: &str = r#"<t:DistinguishedFolderId Id="calendar"/>"#;
 
 /// A whole request: an operation, executed as the service account or as the owner of a mailbox. Times are UTC.
-pub(super) fn envelope(impersonated: Option<&str>, operation: &str) -> String {
+pub(super) fn soap_envelope(impersonated: Option<&str>, operation: &str) -> String {
     let mut text = format!(
         r#"<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="{SOAP}" xmlns:t="{TYPES}" xmlns:m="{MESSAGES}"><soap:Header><t:RequestServerVersion Version="Exchange2013_SP1"/>"#
     );
@@ -66,7 +66,7 @@ pub(super) fn format_local(at: Timestamp) -> String {
 pub(super) fn effect_key_field() -> String {
     format!(
         r#"<t:ExtendedFieldURI PropertySetId="{}" PropertyName="effectKey" PropertyType="String"/>"#,
-        PROPERTY_SET.hyphenated()
+        EXTENDED_PROPERTY_SET.hyphenated()
     )
 }
 
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn whatever_a_title_holds_is_a_well_formed_request_and_comes_back() {
         let title = "a < b & \"c\" 'd' ]]> \u{1f600} ü\u{0}\u{b}";
-        let request = envelope(Some("o'neil&co@corp.test"), &element("t:Subject", title));
+        let request = soap_envelope(Some("o'neil&co@corp.test"), &element("t:Subject", title));
         let read = Element::parse(request.as_bytes()).unwrap();
         let body = read.child(SOAP, "Body").unwrap();
         assert_eq!(body.child_text(TYPES, "Subject"), Some("a < b & \"c\" 'd' ]]> \u{1f600} ü"));
@@ -102,6 +102,6 @@ mod tests {
 
     #[test]
     fn the_account_itself_impersonates_nobody() {
-        assert!(!envelope(None, "").contains("ExchangeImpersonation"));
+        assert!(!soap_envelope(None, "").contains("ExchangeImpersonation"));
     }
 }

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::{
     Exchange,
-    failure::{self, ResponseCode, Subject},
+    failure::{self, RequestSubject, ResponseCode},
     soap::{self, MESSAGES, SOAP},
 };
 use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, body::BodyRejected, parts, xml::Element};
@@ -29,7 +29,7 @@ pub(super) struct SoapRequest<'a> {
     name: &'static str,
     body: String,
     mailbox: Option<&'a str>,
-    about: Subject,
+    about: RequestSubject,
     writes: bool,
     discovers: bool,
 }
@@ -38,17 +38,17 @@ impl<'a> SoapRequest<'a> {
     /// Creates an operation executed as the service account itself. `name` is the name of the operation, `body`
     /// its element.
     pub(super) fn new(name: &'static str, body: String) -> Self {
-        Self { name, body, mailbox: None, about: Subject::Server, writes: false, discovers: false }
+        Self { name, body, mailbox: None, about: RequestSubject::Server, writes: false, discovers: false }
     }
 
     /// Executes the operation inside a mailbox, as its owner.
     pub(super) fn in_mailbox(self, mailbox: &'a str) -> Self {
-        Self { mailbox: Some(mailbox), about: Subject::Mailbox, ..self }
+        Self { mailbox: Some(mailbox), about: RequestSubject::Mailbox, ..self }
     }
 
     /// Marks the operation as one about single events.
     pub(super) fn about_items(self) -> Self {
-        Self { about: Subject::Item, ..self }
+        Self { about: RequestSubject::Item, ..self }
     }
 
     /// Marks the operation as a test for whether there is an Exchange server at all.
@@ -102,7 +102,7 @@ impl SoapResponse {
     pub(super) fn check_message_about<'e>(
         &self,
         message: &'e Element,
-        about: Subject,
+        about: RequestSubject,
     ) -> Result<&'e Element> {
         let stopped = || message.child_text(MESSAGES, "ResponseCode") == Some("ErrorBatchProcessingStopped");
         match message.attribute("ResponseClass") {
@@ -170,7 +170,7 @@ impl Exchange {
         credential: &Credential,
     ) -> Result<Response> {
         let owner = call.mailbox.filter(|mailbox| !is_login(session, credential, mailbox));
-        let body = soap::envelope(owner, &call.body);
+        let body = soap::soap_envelope(owner, &call.body);
         match self.send(session, endpoint, call, body, credential).await {
             Err(error) if error.code == "PROVIDER_UNREACHABLE" => {
                 self.forget_endpoint(session).await;
@@ -213,11 +213,11 @@ impl Exchange {
         let envelope = read.ok();
         let response = format!("{}Response", call.name);
         let found = envelope.as_ref().filter(|_| answer.status.is_success()).and_then(|envelope| {
-            envelope.child(SOAP, "Body")?.children.iter().position(|one| one.is(MESSAGES, &response))
+            envelope.child(SOAP, "Body")?.children.iter().position(|one| one.has_name(MESSAGES, &response))
         });
         let error = match (found, envelope) {
             (Some(position), Some(mut envelope)) => {
-                let body = envelope.children.iter_mut().find(|one| one.is(SOAP, "Body"));
+                let body = envelope.children.iter_mut().find(|one| one.has_name(SOAP, "Body"));
                 let response = body.map(|body| body.children.swap_remove(position)).unwrap_or_default();
                 return Ok(SoapResponse { response, refused, request_id });
             }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Event, EventPage, Remedy, Result, Session, messages,
-    moment::{ItemReading, Span},
+    moment::{ParsedItem, Span},
     parts,
     xml::Element,
 };
@@ -40,7 +40,7 @@ pub(super) struct ListedItem {
     /// The UID, shared by all occurrences of a series.
     pub uid: String,
     /// The item as described by the list.
-    pub outline: ItemReading,
+    pub outline: ParsedItem,
 }
 
 /// The items of a time range of a calendar.
@@ -49,7 +49,7 @@ pub(super) struct CalendarView {
     /// The items, sorted by start and id; occurrences of series are separate items.
     pub listed: Vec<ListedItem>,
     /// Items without an id or without times, about which nothing more can be requested.
-    pub nameless: Vec<ItemReading>,
+    pub nameless: Vec<ParsedItem>,
     /// The parts of the time range that the server cannot list.
     pub lost: Vec<TimeRange>,
 }
@@ -81,10 +81,10 @@ impl Exchange {
             .map(|last| format!("{} {}", last.range.start.timestamp_micros(), last.handle.id));
         listed.truncate(PAGE);
         let series = self.find_series_ids(session, mailbox, &listed).await?;
-        let mut page = self.read_listed(session, mailbox, listed, &series, window).await?;
+        let mut page = self.read_listed_events(session, mailbox, listed, &series, window).await?;
         if after.is_none() {
-            for reading in nameless.into_iter().chain(lost.into_iter().map(ItemReading::unreadable_range)) {
-                page.add_reading(reading);
+            for reading in nameless.into_iter().chain(lost.into_iter().map(ParsedItem::unreadable_range)) {
+                page.add_parsed_item(reading);
             }
         }
         Ok(EventPage { next, ..page })
@@ -164,7 +164,7 @@ impl Exchange {
 
     /// Reads the events of listed items. If one cannot be read, its time in the list counts as busy; one deleted
     /// meanwhile is left out.
-    pub(super) async fn read_listed(
+    pub(super) async fn read_listed_events(
         &self,
         session: &Session,
         mailbox: &str,
@@ -180,15 +180,15 @@ impl Exchange {
             let belongs = (listed.place == SeriesRole::Occurrence)
                 .then(|| series.get(&listed.uid).cloned().unwrap_or_else(|| listed.uid.clone()));
             let reading = match read {
-                Ok(None) => ItemReading::Nothing,
-                Ok(Some(read)) => item::read(&read.item, &days, Some(window)),
+                Ok(None) => ParsedItem::Nothing,
+                Ok(Some(read)) => item::parse_item(&read.item, &days, Some(window)),
                 Err(error) if concerns_whole_mailbox(&error) => return Err(error),
-                Err(_) => busy_from_listed(listed),
+                Err(_) => busy_from_listed_item(listed),
             };
             let of_series = |event: Box<Event>| Box::new(Event { series: belongs, ..*event });
-            page.add_reading(match reading {
-                ItemReading::Event(event) => ItemReading::Event(of_series(event)),
-                ItemReading::Blocked(event, mark) => ItemReading::Blocked(of_series(event), mark),
+            page.add_parsed_item(match reading {
+                ParsedItem::Event(event) => ParsedItem::Event(of_series(event)),
+                ParsedItem::Blocked(event, mark) => ParsedItem::Blocked(of_series(event), mark),
                 other => other,
             });
         }
@@ -201,7 +201,7 @@ pub(super) fn sort_items(items: &[Element], days: &Zone, window: TimeRange) -> C
     let mut view = CalendarView::default();
     let mut seen = HashSet::new();
     for item in items {
-        let outline = item::read(item, days, Some(window));
+        let outline = item::parse_item(item, days, Some(window));
         let range = match item::span(item, days, Some(window)) {
             Span::Exact(range) if range.overlaps(&window) => Some(range),
             Span::Widest(range, _) => Some(range),
@@ -225,8 +225,8 @@ pub(super) fn sort_items(items: &[Element], days: &Zone, window: TimeRange) -> C
 }
 
 /// Converts a listed item whose details cannot be read: it counts as busy at the time given in the list.
-pub(super) fn busy_from_listed(listed: ListedItem) -> ItemReading {
-    let ItemReading::Event(event) = listed.outline else { return listed.outline };
+pub(super) fn busy_from_listed_item(listed: ListedItem) -> ParsedItem {
+    let ParsedItem::Event(event) = listed.outline else { return listed.outline };
     match event.busy {
         Some(_) => {
             let mark = UnreadableItem {
@@ -234,9 +234,9 @@ pub(super) fn busy_from_listed(listed: ListedItem) -> ItemReading {
                 reason: UnreadableReason::NotDelivered,
                 blocks: true,
             };
-            ItemReading::Blocked(Box::new(Event { private: true, ..*event }), mark)
+            ParsedItem::Blocked(Box::new(Event { private: true, ..*event }), mark)
         }
-        None => ItemReading::Event(Box::new(Event { private: true, ..*event })),
+        None => ParsedItem::Event(Box::new(Event { private: true, ..*event })),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Google,
-    request::{Call, is_resource, too_many_pages, with_query},
+    request::{Call, is_resource_mailbox, too_many_pages, with_query},
     scopes::Scope,
     wire,
 };
@@ -22,7 +22,7 @@ impl Google {
         session: &Session,
         mailbox: &str,
     ) -> Result<Vec<CalendarListing>> {
-        if is_resource(mailbox) {
+        if is_resource_mailbox(mailbox) {
             return Ok(vec![default(mailbox, None)]);
         }
         let (mut all, mut token) = (Vec::new(), None::<String>);

@@ -169,7 +169,7 @@ impl Google {
         });
         let url = url_below(&self.config.calendar, &["freeBusy"])?;
         let members = batch.iter().map(String::as_str).filter(|member| *member != session.account);
-        let people = members.filter(|member| !super::request::is_resource(member));
+        let people = members.filter(|member| !super::request::is_resource_mailbox(member));
         let mut last = missing();
         for asker in std::iter::once(session.account.as_str()).chain(people).take(ASKERS) {
             let call =
@@ -254,7 +254,7 @@ fn verdict(calendar: Option<&wire::BusyCalendar>, mailbox: &str, window: TimeRan
 
 fn moment(text: Option<&String>) -> ParsedTime {
     let at = text.and_then(|text| DateTime::parse_from_rfc3339(text.trim()).ok());
-    at.map_or(ParsedTime::Unknown, |at| ParsedTime::at(at.with_timezone(&chrono::Utc)))
+    at.map_or(ParsedTime::Unknown, |at| ParsedTime::from_instant(at.with_timezone(&chrono::Utc)))
 }
 
 /// Sorts busy times and merges overlapping and adjacent ones; Google reports only one kind.

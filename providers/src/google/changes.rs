@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Google,
     calendars::format_instant,
-    classify::Subject,
+    classify::RequestSubject,
     event,
     events::PAGE_SIZE,
     request::{Call, unreadable_response, with_query},
@@ -18,7 +18,7 @@ use super::{
     wire,
 };
 use crate::{
-    Changes, Error, ErrorKind, EventPage, Remedy, Result, Session, messages, moment::ItemReading,
+    Changes, Error, ErrorKind, EventPage, Remedy, Result, Session, messages, moment::ParsedItem,
     rest::RestApi,
 };
 
@@ -70,7 +70,7 @@ impl Google {
         }
         query.extend(at.page.as_deref().map(|token| ("pageToken", token)));
         let url = with_query(self.calendar_url(mailbox, &["events"])?, &query);
-        let call = Call::get(url, Scope::Events).for_mailbox(mailbox).with_subject(Subject::Changes);
+        let call = Call::get(url, Scope::Events).for_mailbox(mailbox).with_subject(RequestSubject::Changes);
         let list: wire::Events = self.call_json(session, &call).await?;
 
         let (mut gone, mut page) = (Vec::new(), EventPage::default());
@@ -79,15 +79,15 @@ impl Google {
         for raw in list.items.0 {
             let id = raw.as_ref().and_then(|raw| raw.id.clone());
             let reading = match raw {
-                Some(raw) => event::read(raw, zone.as_ref(), window),
-                None => ItemReading::unknown_times(None, None, UnreadableReason::Malformed),
+                Some(raw) => event::parse_item(raw, zone.as_ref(), window),
+                None => ParsedItem::unknown_times(None, None, UnreadableReason::Malformed),
             };
             match reading {
-                ItemReading::Event(event) if !window.is_some_and(|window| event.range.overlaps(&window)) => {
+                ParsedItem::Event(event) if !window.is_some_and(|window| event.range.overlaps(&window)) => {
                     gone.extend(id);
                 }
-                ItemReading::Nothing => gone.extend(id),
-                reading => page.add_reading(reading),
+                ParsedItem::Nothing => gone.extend(id),
+                reading => page.add_parsed_item(reading),
             }
         }
         let (next, more) = match (list.next_page_token, list.next_sync_token) {

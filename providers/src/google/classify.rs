@@ -16,7 +16,7 @@ use crate::{Error, ErrorKind as Kind, Remedy, messages};
 
 /// The subject of a request; determines what "not found" and "forbidden" mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subject {
+pub(super) enum RequestSubject {
     /// The request concerns the directory or the connection as a whole.
     Directory,
     /// The request concerns one person of the directory.
@@ -67,7 +67,7 @@ struct Envelope {
 /// Classifies an error response. `writes` says whether the request may have had an effect.
 pub(super) fn error_from_response(
     response: &Response,
-    subject: Subject,
+    subject: RequestSubject,
     writes: bool,
     jitter: Duration,
 ) -> Error {
@@ -92,7 +92,7 @@ pub(super) fn error_from_response(
 }
 
 /// Converts an authentication error that persists with a fresh token to an error that requires a new consent.
-pub(super) fn grant_lost(error: Error) -> Error {
+pub(super) fn consent_lost(error: Error) -> Error {
     express(Meaning::GrantLost, error.code, DEFAULT_WAIT)
 }
 
@@ -102,7 +102,7 @@ pub(super) fn free_busy_error(reason: &str) -> Error {
         "notFound" => Meaning::NoMailbox,
         "internalError" | "backendError" => Meaning::Unavailable,
         "groupTooBig" | "tooManyCalendarsRequested" => Meaning::Invalid,
-        other => by_reason(other, Subject::Calendar).unwrap_or(Meaning::Unavailable),
+        other => by_reason(other, RequestSubject::Calendar).unwrap_or(Meaning::Unavailable),
     };
     express(meaning, reason.to_owned(), Duration::from_mins(1))
 }
@@ -114,7 +114,7 @@ fn reasons(error: &Value) -> Vec<String> {
     listed.chain(error["status"].as_str().map(str::to_owned)).collect()
 }
 
-fn by_reason(reason: &str, subject: Subject) -> Option<Meaning> {
+fn by_reason(reason: &str, subject: RequestSubject) -> Option<Meaning> {
     Some(match reason {
         "rateLimitExceeded" | "userRateLimitExceeded" | "RATE_LIMIT_EXCEEDED" | "RESOURCE_EXHAUSTED" => {
             Meaning::Throttled
@@ -127,7 +127,7 @@ fn by_reason(reason: &str, subject: Subject) -> Option<Meaning> {
         "accessNotConfigured" | "SERVICE_DISABLED" => Meaning::Api,
         "forbiddenForServiceAccounts" => Meaning::Delegation,
         "notACalendarUser" => Meaning::NotServed,
-        "forbidden" | "requiredAccessLevel" | "PERMISSION_DENIED" if subject == Subject::Directory => {
+        "forbidden" | "requiredAccessLevel" | "PERMISSION_DENIED" if subject == RequestSubject::Directory => {
             Meaning::GrantLost
         }
         "forbidden" | "requiredAccessLevel" | "PERMISSION_DENIED" => Meaning::OutOfScope,
@@ -151,23 +151,23 @@ fn by_reason(reason: &str, subject: Subject) -> Option<Meaning> {
 }
 
 /// Interprets "not found": deleted or not visible. It does not prove that a calendar was deleted.
-const fn missing(subject: Subject) -> Meaning {
+const fn missing(subject: RequestSubject) -> Meaning {
     match subject {
-        Subject::Directory => Meaning::GrantLost,
-        Subject::Person => Meaning::NoMailbox,
-        Subject::Calendar | Subject::Changes => Meaning::OutOfScope,
-        Subject::Item => Meaning::ItemGone,
+        RequestSubject::Directory => Meaning::GrantLost,
+        RequestSubject::Person => Meaning::NoMailbox,
+        RequestSubject::Calendar | RequestSubject::Changes => Meaning::OutOfScope,
+        RequestSubject::Item => Meaning::ItemGone,
     }
 }
 
-fn by_status(status: u16, subject: Subject) -> Meaning {
+fn by_status(status: u16, subject: RequestSubject) -> Meaning {
     match status {
         401 => Meaning::TokenRefused,
-        403 if subject == Subject::Directory => Meaning::GrantLost,
+        403 if subject == RequestSubject::Directory => Meaning::GrantLost,
         403 => Meaning::OutOfScope,
         404 => missing(subject),
         409 => Meaning::Conflict,
-        410 if subject == Subject::Changes => Meaning::Resync,
+        410 if subject == RequestSubject::Changes => Meaning::Resync,
         410 => Meaning::ItemGone,
         412 => Meaning::Changed,
         429 => Meaning::Throttled,

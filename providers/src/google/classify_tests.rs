@@ -8,7 +8,7 @@ fn answer(status: u16, body: &Value) -> Response {
     Response { status, headers: HeaderMap::new(), body: body.to_string().into() }
 }
 
-fn refused(status: u16, reason: &str, subject: Subject) -> Error {
+fn refused(status: u16, reason: &str, subject: RequestSubject) -> Error {
     let body = json!({ "error": {
         "errors": [{ "domain": "global", "reason": reason, "message": "secret words" }],
         "code": status, "message": "secret words",
@@ -18,7 +18,7 @@ fn refused(status: u16, reason: &str, subject: Subject) -> Error {
 
 #[test]
 fn every_reason_has_its_kind_and_remedy() {
-    use Subject::{Calendar, Changes, Directory, Item, Person};
+    use RequestSubject::{Calendar, Changes, Directory, Item, Person};
     let hour = Remedy::RetryAfter(Duration::from_hours(1));
     let soon = Remedy::RetryAfter(DEFAULT_WAIT);
     let rows = [
@@ -60,16 +60,16 @@ fn every_reason_has_its_kind_and_remedy() {
 fn both_meanings_of_410_are_told_apart_without_a_reason_too() {
     let bare =
         |subject| error_from_response(&answer(410, &Value::Null), subject, true, Duration::ZERO).remedy;
-    assert_eq!(bare(Subject::Changes), Remedy::Resync);
-    assert_eq!(bare(Subject::Item), Remedy::Never);
+    assert_eq!(bare(RequestSubject::Changes), Remedy::Resync);
+    assert_eq!(bare(RequestSubject::Item), Remedy::Never);
 }
 
 #[test]
 fn only_what_may_have_happened_is_unknown() {
-    assert!(refused(503, "backendError", Subject::Item).unknown);
-    assert!(refused(409, "conflict", Subject::Item).unknown);
+    assert!(refused(503, "backendError", RequestSubject::Item).unknown);
+    assert!(refused(409, "conflict", RequestSubject::Item).unknown);
     for (status, reason) in [(403, "rateLimitExceeded"), (409, "duplicate"), (412, "conditionNotMet")] {
-        assert!(!refused(status, reason, Subject::Item).unknown, "{reason}");
+        assert!(!refused(status, reason, RequestSubject::Item).unknown, "{reason}");
     }
 }
 
@@ -79,6 +79,6 @@ fn newer_front_ends_are_understood() {
         "code": 403, "status": "PERMISSION_DENIED", "message": "off",
         "details": [{ "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "SERVICE_DISABLED" }],
     }});
-    let error = error_from_response(&answer(403, &body), Subject::Calendar, false, Duration::ZERO);
+    let error = error_from_response(&answer(403, &body), RequestSubject::Calendar, false, Duration::ZERO);
     assert_eq!((error.kind, error.code.as_str()), (Kind::Misconfigured, "SERVICE_DISABLED"));
 }

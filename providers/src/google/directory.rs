@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     Google,
-    request::{Call, is_resource, too_many_pages, with_query},
+    request::{Call, is_resource_mailbox, too_many_pages, with_query},
     scopes::Scope,
     wire,
 };
@@ -112,7 +112,7 @@ impl Google {
         if session.own {
             return self.own_mailbox(session, mailbox).await;
         }
-        if is_resource(mailbox) {
+        if is_resource_mailbox(mailbox) {
             let calendar = self.read_calendar_metadata(session, mailbox).await?;
             return Ok(Mailbox {
                 id: mailbox.to_owned(),

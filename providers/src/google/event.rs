@@ -7,14 +7,14 @@ use sha2::{Digest, Sha256};
 
 use super::{online, wire};
 use crate::{
-    Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, NewEvent, Party, Remedy, Result, Session,
-    messages,
-    moment::{self, ItemReading, ParsedTime, Span, span},
+    Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, NamedAddress, NewEvent, Remedy, Result,
+    Session, messages,
+    moment::{self, ParsedItem, ParsedTime, Span, span},
 };
 
 /// The private extended property that contains the effect key. Never changes, because events in customers'
 /// calendars are found by it.
-pub const EFFECT_KEY: &str = "musterEffectKey";
+pub const EFFECT_KEY_PROPERTY: &str = "musterEffectKey";
 
 /// The alphabet of base32hex (RFC 4648, section 7) in lower case: the only characters that Google allows in an
 /// event id.
@@ -57,7 +57,7 @@ pub(super) fn new_event_body(new: &NewEvent) -> Result<Value> {
         "guestsCanModify": false,
         "guestsCanInviteOthers": false,
         "reminders": { "useDefault": true },
-        "extendedProperties": { "private": { EFFECT_KEY: new.effect_key } },
+        "extendedProperties": { "private": { EFFECT_KEY_PROPERTY: new.effect_key } },
     });
     if let Some(place) = &new.location {
         body["location"] = json!(place);
@@ -104,7 +104,7 @@ pub(super) fn change_body(change: &EventChange, current: &wire::Event) -> Value 
 }
 
 fn written(attendee: &Attendee, answer: Option<&str>) -> Value {
-    let Party { name, address } = &attendee.party;
+    let NamedAddress { name, address } = &attendee.party;
     let mut value = json!({
         "email": address,
         "displayName": name,
@@ -119,7 +119,7 @@ fn written(attendee: &Attendee, answer: Option<&str>) -> Value {
 
 /// A time with its zone, and with its offset, which distinguishes the two occurrences of a repeated hour.
 fn time(at: Timestamp, zone: &str) -> Value {
-    match Zone::named(zone) {
+    match Zone::from_name(zone) {
         Some(tz) => json!({
             "dateTime": tz.at(at).to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false),
             "timeZone": zone,
@@ -144,30 +144,30 @@ pub(super) fn all_day_zone(zone_name: Option<&str>, session: &Session) -> Option
 
 /// Converts an event. All-day events are days in `zone`, or in an unknown zone if it is `None`. Unknown times cover
 /// the whole window.
-pub(super) fn read(raw: wire::Event, zone: Option<&Zone>, window: Option<TimeRange>) -> ItemReading {
+pub(super) fn parse_item(raw: wire::Event, zone: Option<&Zone>, window: Option<TimeRange>) -> ParsedItem {
     if is_deleted(&raw) {
-        return ItemReading::Nothing;
+        return ParsedItem::Nothing;
     }
     let (start, end) = (raw.start.as_ref(), raw.end.as_ref());
     let all_day = start.is_some_and(|start| start.date.is_some() && start.date_time.is_none());
     let busy = busy(&raw);
     let range = match span(time_of(start, zone), time_of(end, zone), window) {
         Span::Exact(range) => range,
-        Span::Nothing => return ItemReading::Nothing,
+        Span::Nothing => return ParsedItem::Nothing,
         // An item that leaves its owner's time free blocks nothing, whatever its times are.
-        _ if busy.is_none() => return ItemReading::Nothing,
-        Span::Widest(range, reason) => return ItemReading::blocked(raw.id, raw.ical_uid, range, reason),
-        Span::Unknown(reason) => return ItemReading::unknown_times(raw.id, raw.ical_uid, reason),
+        _ if busy.is_none() => return ParsedItem::Nothing,
+        Span::Widest(range, reason) => return ParsedItem::blocked(raw.id, raw.ical_uid, range, reason),
+        Span::Unknown(reason) => return ParsedItem::unknown_times(raw.id, raw.ical_uid, reason),
     };
     if raw.id.is_none() {
         return match busy {
-            Some(_) => ItemReading::blocked(None, raw.ical_uid, range, UnreadableReason::Malformed),
-            None => ItemReading::Nothing,
+            Some(_) => ParsedItem::blocked(None, raw.ical_uid, range, UnreadableReason::Malformed),
+            None => ParsedItem::Nothing,
         };
     }
     let online_meeting = online::read_conference(&raw);
     let visibility = raw.visibility.unwrap_or_default();
-    ItemReading::Event(Box::new(Event {
+    ParsedItem::Event(Box::new(Event {
         uid: raw.ical_uid.unwrap_or_default(),
         version: raw.etag.unwrap_or_default(),
         id: raw.id.unwrap_or_default(),
@@ -187,10 +187,10 @@ pub(super) fn read(raw: wire::Event, zone: Option<&Zone>, window: Option<TimeRan
 
 /// Reads a single event; `None` if it takes no time.
 pub(super) fn single_event(raw: wire::Event, session: &Session) -> Result<Option<Event>> {
-    match read(raw, all_day_zone(None, session).as_ref(), None) {
-        ItemReading::Event(event) => Ok(Some(*event)),
-        ItemReading::Nothing => Ok(None),
-        ItemReading::Blocked(..) | ItemReading::Unknown(_) => Err(unexpected_response()),
+    match parse_item(raw, all_day_zone(None, session).as_ref(), None) {
+        ParsedItem::Event(event) => Ok(Some(*event)),
+        ParsedItem::Nothing => Ok(None),
+        ParsedItem::Blocked(..) | ParsedItem::Unknown(_) => Err(unexpected_response()),
     }
 }
 
@@ -215,11 +215,11 @@ fn time_of(at: Option<&wire::EventTime>, days: Option<&Zone>) -> ParsedTime {
     let Some(at) = at else { return ParsedTime::Unknown };
     let text = at.date_time.as_deref().map(str::trim).unwrap_or_default();
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
-        return ParsedTime::at(instant.with_timezone(&Utc));
+        return ParsedTime::from_instant(instant.with_timezone(&Utc));
     }
     if let Some(clock) = moment::parse_date_time(text) {
         // Without an offset and without a zone of its own it may have been cut.
-        return ParsedTime::local(clock, at.time_zone.as_deref().and_then(Zone::named).as_ref());
+        return ParsedTime::from_local(clock, at.time_zone.as_deref().and_then(Zone::from_name).as_ref());
     }
     let Some(midnight) = at.date.as_deref().and_then(|date| moment::parse_date(date.trim())) else {
         return ParsedTime::Unknown;
@@ -227,14 +227,16 @@ fn time_of(at: Option<&wire::EventTime>, days: Option<&Zone>) -> ParsedTime {
     let midnight = midnight.and_time(NaiveTime::MIN);
     match days {
         // Where the clock leaps over midnight, the day begins with the leap.
-        Some(zone) => zone.instants(midnight).map_or(ParsedTime::Unknown, |(first, _)| ParsedTime::At(first)),
+        Some(zone) => {
+            zone.instant_range(midnight).map_or(ParsedTime::Unknown, |(first, _)| ParsedTime::At(first))
+        }
         None => ParsedTime::Local(midnight),
     }
 }
 
-fn party(email: Option<String>, name: Option<String>) -> Option<Party> {
+fn party(email: Option<String>, name: Option<String>) -> Option<NamedAddress> {
     let address = email.filter(|email| !email.is_empty())?;
-    Some(Party { name: name.unwrap_or_else(|| address.clone()), address })
+    Some(NamedAddress { name: name.unwrap_or_else(|| address.clone()), address })
 }
 
 fn attendee(raw: wire::Attendee) -> Option<Attendee> {

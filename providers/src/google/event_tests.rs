@@ -10,21 +10,21 @@ fn raw(json: &Value) -> wire::Event {
     crate::json::parse(json.to_string().as_bytes()).unwrap()
 }
 
-fn reading(json: Value) -> ItemReading {
-    read(raw(&json), Zone::named("Europe/Berlin").as_ref(), window())
+fn reading(json: Value) -> ParsedItem {
+    parse_item(raw(&json), Zone::from_name("Europe/Berlin").as_ref(), window())
 }
 
 fn read_event(json: Value) -> Event {
     match reading(json) {
-        ItemReading::Event(event) => *event,
+        ParsedItem::Event(event) => *event,
         other => panic!("{other:?}"),
     }
 }
 
 fn blocked(json: Value, zone: Option<&str>) -> (String, String, UnreadableReason) {
-    let zone = zone.and_then(Zone::named);
-    match read(raw(&json), zone.as_ref(), window()) {
-        ItemReading::Blocked(event, mark) => {
+    let zone = zone.and_then(Zone::from_name);
+    match parse_item(raw(&json), zone.as_ref(), window()) {
+        ParsedItem::Blocked(event, mark) => {
             assert!(mark.blocks && event.private && event.title.is_none() && event.busy.is_some());
             let text = |at: Timestamp| at.format("%m-%dT%H:%M").to_string();
             (text(event.range.start), text(event.range.end), mark.reason)
@@ -90,7 +90,7 @@ fn those_who_stay_keep_their_answers_unless_the_time_changes() {
         { "email": "Bob@corp.test", "responseStatus": "accepted" },
     ] }));
     let invited = |address: &str| Attendee {
-        party: Party { name: address.to_owned(), address: address.to_owned() },
+        party: NamedAddress { name: address.to_owned(), address: address.to_owned() },
         role: AttendeeRole::Required,
         answer: Answer::None,
     };
@@ -113,7 +113,7 @@ fn what_was_deleted_or_has_no_length_is_no_event() {
         json!({ "id": "a", "start": time("2026-12-01T09:00:00Z"), "end": time("2026-12-01T08:00:00Z") }),
         json!({ "id": "a", "transparency": "transparent" }),
     ] {
-        assert_eq!(reading(nothing.clone()), ItemReading::Nothing, "{nothing}");
+        assert_eq!(reading(nothing.clone()), ParsedItem::Nothing, "{nothing}");
     }
 }
 
@@ -137,7 +137,7 @@ fn what_is_not_known_of_its_times_is_as_wide_as_it_may_be() {
     assert_eq!(blocked(local, berlin), told("11-30T20:00", "12-01T23:00", TimeZone));
     let nothing = json!({ "id": "x1", "status": "confirmed", "summary": "x" });
     let mark = UnreadableItem { uid: "x1".to_owned(), reason: NoTimes, blocks: false };
-    assert_eq!(reading(nothing), ItemReading::Unknown(mark));
+    assert_eq!(reading(nothing), ParsedItem::Unknown(mark));
     let nameless = json!({ "start": nine, "end": { "dateTime": "2026-12-01T10:00:00Z" } });
     let known = told("12-01T09:00", "12-01T10:00", UnreadableReason::Malformed);
     assert_eq!(blocked(nameless, berlin), known);

@@ -7,7 +7,7 @@ use serde_json::Map;
 use super::{
     Google,
     calendars::format_instant,
-    classify::Subject,
+    classify::RequestSubject,
     event::{self, change_body, event_id, is_deleted, new_event_body, unexpected_response},
     online,
     request::{Call, too_many_pages, with_query},
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Error, ErrorKind, Event, EventChange, EventPage, NewEvent, OnlineMeeting, Remedy, Result, Session,
     messages,
-    moment::ItemReading,
+    moment::ParsedItem,
     parts,
     rest::{MAX_PAGES, RestApi},
 };
@@ -104,9 +104,9 @@ impl Google {
         let zone = event::all_day_zone(list.time_zone.as_deref(), session);
         let mut page = EventPage { next: list.next_page_token, ..EventPage::default() };
         for raw in list.items.0 {
-            page.add_reading(match raw {
-                Some(raw) => event::read(raw, zone.as_ref(), Some(window)),
-                None => ItemReading::unknown_times(None, None, UnreadableReason::Malformed),
+            page.add_parsed_item(match raw {
+                Some(raw) => event::parse_item(raw, zone.as_ref(), Some(window)),
+                None => ParsedItem::unknown_times(None, None, UnreadableReason::Malformed),
             });
         }
         Ok(page)
@@ -172,7 +172,7 @@ impl Google {
     /// Reads an event; a deleted one is returned as cancelled.
     async fn raw_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<Option<wire::Event>> {
         let url = self.calendar_url(mailbox, &["events", id])?;
-        let call = Call::get(url, Scope::Events).for_mailbox(mailbox).with_subject(Subject::Item);
+        let call = Call::get(url, Scope::Events).for_mailbox(mailbox).with_subject(RequestSubject::Item);
         match self.call_json::<wire::Event>(session, &call).await {
             Err(error) if error.kind == ErrorKind::Gone => Ok(None),
             Err(error) => Err(error),
@@ -211,7 +211,7 @@ impl Google {
         }
         let url = with_query(self.calendar_url(mailbox, &["events", id])?, &[ALL]);
         let version = current.etag.unwrap_or_default();
-        let call = Call::patch(url, body, &version).for_mailbox(mailbox).with_subject(Subject::Item);
+        let call = Call::patch(url, body, &version).for_mailbox(mailbox).with_subject(RequestSubject::Item);
         let raw = self.call_json(session, &call).await?;
         event::single_event(raw, session)
             .and_then(|event| event.ok_or_else(unexpected_response))
@@ -229,7 +229,10 @@ impl Google {
 
     async fn delete(&self, session: &Session, mailbox: &str, id: &str, tell: (&str, &str)) -> Result<()> {
         let url = with_query(self.calendar_url(mailbox, &["events", id])?, &[tell]);
-        match self.call(session, &Call::delete(url).for_mailbox(mailbox).with_subject(Subject::Item)).await {
+        match self
+            .call(session, &Call::delete(url).for_mailbox(mailbox).with_subject(RequestSubject::Item))
+            .await
+        {
             Err(error) if error.kind != ErrorKind::Gone => Err(error),
             _ => Ok(()),
         }

@@ -9,7 +9,7 @@ pub(crate) fn parse_response(body: &[u8]) -> bool {
     let events = json::parse::<wire::Events>(body);
     let is_read = events.is_ok();
     for raw in events.into_iter().flat_map(|list| list.items.0).flatten() {
-        event::read(raw, Some(&Zone::UTC), Some(fuzz_window()));
+        event::parse_item(raw, Some(&Zone::UTC), Some(fuzz_window()));
     }
     if let Ok(told) = json::parse::<wire::FreeBusy>(body) {
         calendars::results_in_order(told, &["ada@corp.test".to_owned()], fuzz_window());

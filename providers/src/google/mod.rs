@@ -42,11 +42,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{Ids, ProviderKind, SharedClock, TimeRange};
-pub use event::EFFECT_KEY;
+pub use event::EFFECT_KEY_PROPERTY;
 pub use key::ServiceAccountKey;
 pub use keyless::{KeylessSigner, TokenSource};
-pub use onboarding::{OWN_CONSENTED, SIGNED_IN};
-pub use push::HOOK;
+pub use onboarding::{OWN_CONSENTED_PATH, SIGNED_IN_PATH};
+pub use push::PUSH_PATH;
 pub use scopes::{DELEGATED_SCOPES, OWN_CONSENT_SCOPES};
 use secrecy::SecretString;
 use url::Url;

@@ -11,9 +11,9 @@ use crate::{
 };
 
 /// Path to which Google redirects after the sign-in of an administrator who named a service account.
-pub const SIGNED_IN: &str = "/connect/google/signed-in";
+pub const SIGNED_IN_PATH: &str = "/connect/google/signed-in";
 /// Path to which Google redirects after a user's own consent.
-pub const OWN_CONSENTED: &str = "/connect/google/own";
+pub const OWN_CONSENTED_PATH: &str = "/connect/google/own";
 
 #[async_trait]
 impl Onboarding for Google {
@@ -22,7 +22,7 @@ impl Onboarding for Google {
     }
 
     fn redirect_paths(&self) -> RedirectPaths {
-        RedirectPaths { signed_in: Some(SIGNED_IN), consented: None, own: Some(OWN_CONSENTED) }
+        RedirectPaths { signed_in: Some(SIGNED_IN_PATH), consented: None, own: Some(OWN_CONSENTED_PATH) }
     }
 
     fn sign_in_url(&self, purpose: SignInPurpose, request: &AuthorizationRequest<'_>) -> Result<Url> {

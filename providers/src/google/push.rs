@@ -10,13 +10,14 @@ use serde_json::json;
 
 use super::{
     Google,
-    classify::Subject,
+    classify::RequestSubject,
     request::{Call, unreadable_response},
     scopes::Scope,
     wire,
 };
 use crate::{
-    Channel, Error, ErrorKind, Notice, ParsedPush, Push, PushRequest, Remedy, Result, Session, messages,
+    Channel, ChannelNotification, Error, ErrorKind, ParsedPush, Push, PushRequest, Remedy, Result, Session,
+    messages,
     rest::{RestApi, push, url_below},
 };
 
@@ -26,12 +27,12 @@ const LIFE: Duration = Duration::days(7);
 const MAX_SECRET: usize = 256;
 
 /// Path to which Google sends notifications.
-pub const HOOK: &str = "/hooks/google";
+pub const PUSH_PATH: &str = "/hooks/google";
 
 #[async_trait]
 impl Push for Google {
     fn hook(&self) -> Option<&'static str> {
-        Some(HOOK)
+        Some(PUSH_PATH)
     }
 
     /// Notifications have no body: their headers contain the channel's id and Muster's secret for the channel. The
@@ -41,7 +42,7 @@ impl Push for Google {
         if header("x-goog-resource-state") == "sync" {
             return ParsedPush::About(Vec::new());
         }
-        ParsedPush::About(vec![Notice {
+        ParsedPush::About(vec![ChannelNotification {
             channel: header("x-goog-channel-id"),
             is_part: true,
             secret: header("x-goog-channel-token"),
@@ -84,7 +85,9 @@ impl Push for Google {
         };
         let url = url_below(&self.config.calendar, &["channels", "stop"])?;
         let call = Call::post(url, Scope::Events, json!({ "id": id, "resourceId": resource }));
-        push::ignore_gone(self.call(session, &call.for_mailbox(mailbox).with_subject(Subject::Item)).await)
+        push::ignore_gone(
+            self.call(session, &call.for_mailbox(mailbox).with_subject(RequestSubject::Item)).await,
+        )
     }
 }
 

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::{
     Google,
-    classify::{self, Subject},
+    classify::{self, RequestSubject},
     scopes::Scope,
     tokens::SigningAccount,
 };
@@ -34,15 +34,19 @@ pub(super) type Call<'a> = rest::Call<'a, RequestDetails>;
 pub(crate) struct RequestDetails {
     version: Option<String>,
     scope: Scope,
-    subject: Subject,
+    subject: RequestSubject,
     /// Whether the service account acts for the mailbox's owner; otherwise for the administrator.
     acts_for_owner: bool,
 }
 
 impl<'a> Call<'a> {
     pub(super) fn get(url: Url, scope: Scope) -> Self {
-        let detail =
-            RequestDetails { version: None, scope, subject: Subject::Directory, acts_for_owner: false };
+        let detail = RequestDetails {
+            version: None,
+            scope,
+            subject: RequestSubject::Directory,
+            acts_for_owner: false,
+        };
         Self::new_read_only(Method::GET, url, detail)
     }
 
@@ -64,14 +68,14 @@ impl<'a> Call<'a> {
     /// Sets the mailbox that the request is about; the service account acts for its owner, or for the administrator
     /// if it is a room.
     pub(super) fn for_mailbox(self, mailbox: &'a str) -> Self {
-        let acts_for_owner = !is_resource(mailbox);
-        let detail = RequestDetails { acts_for_owner, subject: Subject::Calendar, ..self.detail };
+        let acts_for_owner = !is_resource_mailbox(mailbox);
+        let detail = RequestDetails { acts_for_owner, subject: RequestSubject::Calendar, ..self.detail };
         Self { mailbox: Some(mailbox), detail, ..self }
     }
 
     /// Sets the directory user that the request is about; the service account acts for the administrator.
     pub(super) fn about_user(self, mailbox: &'a str) -> Self {
-        let detail = RequestDetails { acts_for_owner: false, subject: Subject::Person, ..self.detail };
+        let detail = RequestDetails { acts_for_owner: false, subject: RequestSubject::Person, ..self.detail };
         Self { mailbox: Some(mailbox), detail, ..self }
     }
 
@@ -81,13 +85,13 @@ impl<'a> Call<'a> {
     }
 
     /// Sets the subject by which "not found" and "forbidden" are interpreted.
-    pub(super) fn with_subject(self, subject: Subject) -> Self {
+    pub(super) fn with_subject(self, subject: RequestSubject) -> Self {
         Self { detail: RequestDetails { subject, ..self.detail }, ..self }
     }
 }
 
 /// Whether the address belongs to a room or another resource.
-pub(super) fn is_resource(mailbox: &str) -> bool {
+pub(super) fn is_resource_mailbox(mailbox: &str) -> bool {
     mailbox.to_ascii_lowercase().ends_with(RESOURCE)
 }
 
@@ -160,8 +164,8 @@ impl RestApi for Google {
         classify::error_from_response(answer, call.detail.subject, call.writes, jitter)
     }
 
-    fn grant_lost(&self, error: Error) -> Error {
-        classify::grant_lost(error)
+    fn consent_lost(&self, error: Error) -> Error {
+        classify::consent_lost(error)
     }
 }
 

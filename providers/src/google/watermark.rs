@@ -10,7 +10,7 @@ use domain::TimeRange;
 use super::{
     Google,
     calendars::format_instant,
-    classify::Subject,
+    classify::RequestSubject,
     request::{Call, unreadable_response, with_query},
     scopes::Scope,
     wire,
@@ -61,7 +61,8 @@ impl Google {
             query.extend_from_slice(bounds);
             query.extend(page.as_deref().map(|token| ("pageToken", token)));
             let url = with_query(self.calendar_url(mailbox, &["events"])?, &query);
-            let call = Call::get(url, Scope::Events).for_mailbox(mailbox).with_subject(Subject::Changes);
+            let call =
+                Call::get(url, Scope::Events).for_mailbox(mailbox).with_subject(RequestSubject::Changes);
             let list: wire::EventsWithoutDetails = self.call_json(session, &call).await?;
             told |= !list.items.is_empty();
             match (list.next_page_token, list.next_sync_token) {

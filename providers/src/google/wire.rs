@@ -12,18 +12,18 @@ use crate::json::{self, LenientList};
 #[serde(rename_all = "camelCase")]
 pub(super) struct Customer {
     pub id: String,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub customer_domain: Option<String>,
     #[serde(default, deserialize_with = "json::lenient_value")]
     pub postal_address: Option<PostalAddress>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub language: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PostalAddress {
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub organization_name: Option<String>,
 }
 
@@ -65,7 +65,7 @@ pub(super) struct Users {
 pub(super) struct User {
     pub id: String,
     pub primary_email: String,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub customer_id: Option<String>,
     #[serde(default, deserialize_with = "json::lenient_value")]
     pub name: Option<UserName>,
@@ -78,7 +78,7 @@ pub(super) struct User {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct UserName {
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub full_name: Option<String>,
 }
 
@@ -94,17 +94,17 @@ pub(super) struct Resources {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Resource {
     pub resource_id: String,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub resource_email: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub resource_name: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub resource_category: Option<String>,
     #[serde(default, deserialize_with = "json::lenient_value")]
     pub capacity: Option<i32>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub building_id: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub floor_name: Option<String>,
     #[serde(default, deserialize_with = "json::lenient_list")]
     pub feature_instances: Vec<FeatureInstance>,
@@ -132,7 +132,7 @@ pub(super) struct Buildings {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Building {
     pub building_id: String,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub building_name: Option<String>,
 }
 
@@ -141,7 +141,7 @@ pub(super) struct Building {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Calendar {
     pub id: String,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub time_zone: Option<String>,
 }
 
@@ -157,11 +157,11 @@ pub(super) struct CalendarList {
 #[serde(rename_all = "camelCase")]
 pub(super) struct ListedCalendar {
     pub id: String,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub summary: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub summary_override: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub access_role: Option<String>,
     #[serde(default, deserialize_with = "json::lenient_value")]
     pub primary: Option<bool>,
@@ -185,15 +185,15 @@ pub(super) struct BusyCalendar {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct BusyTime {
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub start: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub end: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct BusyError {
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub reason: Option<String>,
 }
 
@@ -201,11 +201,11 @@ pub(super) struct BusyError {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct CalendarMetadata {
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub summary: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub time_zone: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub access_role: Option<String>,
 }
 
@@ -214,7 +214,7 @@ pub(super) struct CalendarMetadata {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Events {
     pub items: LenientList<Event>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub time_zone: Option<String>,
     pub next_page_token: Option<String>,
     pub next_sync_token: Option<String>,
@@ -234,27 +234,27 @@ pub(super) struct EventsWithoutDetails {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Event {
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub id: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub status: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub etag: Option<String>,
-    #[serde(rename = "iCalUID", default, deserialize_with = "json::lenient_text")]
+    #[serde(rename = "iCalUID", default, deserialize_with = "json::lenient_string")]
     pub ical_uid: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub summary: Option<String>,
     #[serde(default, deserialize_with = "json::lenient_value")]
     pub start: Option<EventTime>,
     #[serde(default, deserialize_with = "json::lenient_value")]
     pub end: Option<EventTime>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub transparency: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub visibility: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub event_type: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub recurring_event_id: Option<String>,
     #[serde(default, deserialize_with = "json::lenient_value")]
     pub organizer: Option<Person>,
@@ -262,7 +262,7 @@ pub(super) struct Event {
     pub attendees: Vec<Attendee>,
     #[serde(default, deserialize_with = "json::lenient_value")]
     pub extended_properties: Option<ExtendedProperties>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub hangout_link: Option<String>,
     #[serde(default, deserialize_with = "json::lenient_value")]
     pub conference_data: Option<ConferenceData>,
@@ -286,44 +286,44 @@ pub(super) struct ConferenceRequest {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ConferenceStatus {
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub status_code: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct EntryPoint {
-    #[serde(rename = "entryPointType", default, deserialize_with = "json::lenient_text")]
+    #[serde(rename = "entryPointType", default, deserialize_with = "json::lenient_string")]
     pub kind: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub uri: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct EventTime {
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub date: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub date_time: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub time_zone: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Person {
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub email: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub display_name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Attendee {
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub email: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub display_name: Option<String>,
     #[serde(default, deserialize_with = "json::lenient_value")]
     pub optional: Option<bool>,
@@ -331,7 +331,7 @@ pub(super) struct Attendee {
     pub resource: Option<bool>,
     #[serde(rename = "self", default, deserialize_with = "json::lenient_value")]
     pub is_self: Option<bool>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub response_status: Option<String>,
 }
 
@@ -343,8 +343,8 @@ pub(super) struct ExtendedProperties {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct PrivateProperties {
-    /// The value of [`super::EFFECT_KEY`].
-    #[serde(rename = "musterEffectKey", default, deserialize_with = "json::lenient_text")]
+    /// The value of [`super::EFFECT_KEY_PROPERTY`].
+    #[serde(rename = "musterEffectKey", default, deserialize_with = "json::lenient_string")]
     pub effect_key: Option<String>,
 }
 
@@ -354,6 +354,6 @@ pub(super) struct PrivateProperties {
 pub(super) struct Channel {
     pub id: String,
     pub resource_id: String,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub expiration: Option<String>,
 }

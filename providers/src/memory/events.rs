@@ -133,7 +133,7 @@ impl Events for Memory {
     ) -> Result<Event> {
         let request = Request::new(Method::Update, mailbox, session);
         self.call(session, request, |record| {
-            let key = record.key_of(mailbox, id).ok_or_else(gone)?;
+            let key = record.event_key(mailbox, id).ok_or_else(gone)?;
             record.require_writable(mailbox)?;
             record.change(key, |entry| update(entry, change));
             record.event(mailbox, id).ok_or_else(gone)
@@ -178,11 +178,11 @@ impl SystemState {
     }
 
     fn event(&self, mailbox: &str, id: &str) -> Option<Event> {
-        self.key_of(mailbox, id).and_then(|key| self.entries.get(&key)).map(|entry| entry.event.clone())
+        self.event_key(mailbox, id).and_then(|key| self.entries.get(&key)).map(|entry| entry.event.clone())
     }
 
     fn remove(&mut self, mailbox: &str, id: &str) {
-        if let Some(key) = self.key_of(mailbox, id) {
+        if let Some(key) = self.event_key(mailbox, id) {
             self.change(key, |entry| entry.deleted = true);
         }
     }

@@ -6,7 +6,7 @@
 //!
 //! Work that a real provider does asynchronously - delivering invitations, responding for rooms, creating online
 //! meetings - is done by [`Memory::finish_pending_work`], or step by step with [`Memory::set_response`] and
-//! [`Memory::enable_meetings`].
+//! [`Memory::enable_online_meetings`].
 
 mod changes;
 mod directory;
@@ -141,12 +141,12 @@ impl Memory {
     }
 
     /// Enables online meetings, and sets the state of all existing and future meetings.
-    pub fn enable_meetings(&self, meeting: OnlineMeeting) {
-        self.record().set_meetings(meeting);
+    pub fn enable_online_meetings(&self, meeting: OnlineMeeting) {
+        self.record().set_online_meetings(meeting);
     }
 
     /// Makes the emulated provider report that it does not support online meetings.
-    pub fn disable_meetings(&self) {
+    pub fn disable_online_meetings(&self) {
         self.change_features(|features| features.online_meetings = false);
     }
 }

@@ -5,10 +5,12 @@ use domain::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Memory, Method, Request, messages, record::SystemState};
-use crate::{Channel, Error, ErrorKind, Notice, ParsedPush, Push, PushRequest, Remedy, Result, Session};
+use crate::{
+    Channel, ChannelNotification, Error, ErrorKind, ParsedPush, Push, PushRequest, Remedy, Result, Session,
+};
 
 /// Path of Muster's endpoint for push notifications of the in-memory provider.
-const HOOK: &str = "/hooks/memory";
+const PUSH_PATH: &str = "/hooks/memory";
 /// Expiry of channels as a Unix timestamp in seconds: the end of the year 9999.
 const ENDS: i64 = 253_402_300_799;
 
@@ -38,14 +40,14 @@ struct Body {
 #[async_trait]
 impl Push for Memory {
     fn hook(&self) -> Option<&'static str> {
-        self.record().features.push.then_some(HOOK)
+        self.record().features.push.then_some(PUSH_PATH)
     }
 
     fn read_push(&self, request: &PushRequest<'_>) -> ParsedPush {
         let Ok(Body { channel, secret }) = serde_json::from_slice(request.body) else {
             return ParsedPush::Malformed;
         };
-        ParsedPush::About(vec![Notice { channel, is_part: false, secret, has_lapsed: false }])
+        ParsedPush::About(vec![ChannelNotification { channel, is_part: false, secret, has_lapsed: false }])
     }
 
     async fn watch(&self, session: &Session, mailbox: &str, url: &str, secret: &str) -> Result<Channel> {

@@ -6,8 +6,8 @@ use domain::{BusyKind, TimeRange, state::Answer};
 
 use super::push::{SentPush, Subscription};
 use crate::{
-    Attendee, CalendarKind, CalendarListing, Event, NewEvent, OnlineMeeting, Organisation, Party, Person,
-    ProviderFeatures, RoomInfo,
+    Attendee, CalendarKind, CalendarListing, Event, NamedAddress, NewEvent, OnlineMeeting, Organisation,
+    Person, ProviderFeatures, RoomInfo,
 };
 
 /// The calendar to which bookings are written.
@@ -191,7 +191,7 @@ impl SystemState {
     }
 
     /// The key of an event in a mailbox.
-    pub(super) fn key_of(&self, mailbox: &str, id: &str) -> Option<u64> {
+    pub(super) fn event_key(&self, mailbox: &str, id: &str) -> Option<u64> {
         let here = |entry: &StoredEvent| entry.mailbox == mailbox && entry.event.id == id && !entry.deleted;
         self.entries.iter().find(|(_, entry)| here(entry)).map(|(key, _)| *key)
     }
@@ -245,7 +245,7 @@ impl SystemState {
         title: &str,
         range: TimeRange,
     ) -> String {
-        let owner = Party { name: mailbox.to_owned(), address: mailbox.to_owned() };
+        let owner = NamedAddress { name: mailbox.to_owned(), address: mailbox.to_owned() };
         let new = NewEvent {
             effect_key: String::new(),
             title: title.to_owned(),
@@ -278,7 +278,7 @@ impl SystemState {
 
     pub(super) fn delete_written_events(&mut self) {
         self.was_wiped = true;
-        let ours = self.keys_where(|entry| entry.event.effect_key.is_some());
+        let ours = self.event_keys_where(|entry| entry.event.effect_key.is_some());
         for key in ours {
             self.change(key, |entry| entry.deleted = true);
         }
@@ -287,7 +287,7 @@ impl SystemState {
     /// Sets the response of every attendee selected by `is_meant`; returns their number.
     pub(super) fn set_responses(&mut self, is_meant: impl Fn(&Attendee) -> bool, answer: Answer) -> usize {
         let mut answered = 0;
-        for key in self.keys_where(|entry| entry.event.attendees.iter().any(&is_meant)) {
+        for key in self.event_keys_where(|entry| entry.event.attendees.iter().any(&is_meant)) {
             self.change(key, |entry| {
                 let meant = entry.event.attendees.iter_mut().filter(|attendee| is_meant(attendee));
                 answered += meant.map(|attendee| attendee.answer = answer).count();
@@ -296,16 +296,16 @@ impl SystemState {
         answered
     }
 
-    pub(super) fn set_meetings(&mut self, meeting: OnlineMeeting) {
+    pub(super) fn set_online_meetings(&mut self, meeting: OnlineMeeting) {
         self.features.online_meetings = true;
-        for key in self.keys_where(|entry| entry.event.online_meeting.is_some()) {
+        for key in self.event_keys_where(|entry| entry.event.online_meeting.is_some()) {
             self.change(key, |entry| entry.event.online_meeting = Some(meeting.clone()));
         }
         self.meeting = meeting;
     }
 
     /// The keys of the existing events selected by `is_meant`, in order of creation.
-    pub(super) fn keys_where(&self, is_meant: impl Fn(&StoredEvent) -> bool) -> Vec<u64> {
+    pub(super) fn event_keys_where(&self, is_meant: impl Fn(&StoredEvent) -> bool) -> Vec<u64> {
         let meant = self.entries.iter().filter(|(_, entry)| !entry.deleted && is_meant(entry));
         meant.map(|(key, _)| *key).collect()
     }

@@ -8,12 +8,14 @@ use crate::{AttendeeRole, Event, OnlineMeeting};
 impl SystemState {
     /// Brings invitations, responses of rooms and online meetings up to date with the events.
     pub(super) fn finish_pending_work(&mut self) {
-        for key in self.keys_where(|entry| entry.event.online_meeting == Some(OnlineMeeting::Pending)) {
+        for key in self.event_keys_where(|entry| entry.event.online_meeting == Some(OnlineMeeting::Pending)) {
             let ready = OnlineMeeting::Ready(format!("https://meet.memory.example/{key}"));
             self.change(key, |entry| entry.event.online_meeting = Some(ready));
         }
         self.withdraw();
-        for key in self.keys_where(|entry| entry.invited_by.is_none() && !entry.event.attendees.is_empty()) {
+        for key in
+            self.event_keys_where(|entry| entry.invited_by.is_none() && !entry.event.attendees.is_empty())
+        {
             self.invite(key);
         }
     }
@@ -25,7 +27,7 @@ impl SystemState {
             let original = record.entries.values().find(|one| Some(&one.event.id) == by && !one.deleted);
             original.is_some_and(|one| invites(&one.event, &entry.mailbox))
         };
-        let left: Vec<u64> = self.keys_where(|entry| entry.invited_by.is_some());
+        let left: Vec<u64> = self.event_keys_where(|entry| entry.invited_by.is_some());
         for key in left {
             if self.entries.get(&key).is_some_and(|entry| !stands(self, entry)) {
                 self.change(key, |entry| entry.deleted = true);
@@ -64,7 +66,7 @@ impl SystemState {
             entry.mailbox == mailbox && entry.invited_by.as_ref() == Some(&original.event.id)
         };
         let invitation = Event { effect_key: None, ..original.event.clone() };
-        let Some(key) = self.keys_where(copies).first().copied() else {
+        let Some(key) = self.event_keys_where(copies).first().copied() else {
             let invited_by = Some(original.event.id.clone());
             self.add(StoredEvent {
                 mailbox: mailbox.to_owned(),

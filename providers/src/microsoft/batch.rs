@@ -10,10 +10,10 @@ use super::{Microsoft, request::Call, wire};
 use crate::{Error, ErrorKind, Remedy, Result, Session, messages, parts, rest::RestApi};
 
 /// Maximum number of requests that Graph accepts per batch.
-pub(super) const MAX_REQUESTS: usize = 20;
+pub(super) const MAX_BATCH_REQUESTS: usize = 20;
 
 impl Microsoft {
-    /// Sends at most [`MAX_REQUESTS`] requests at once; returns one result each, in their order. For the request
+    /// Sends at most [`MAX_BATCH_REQUESTS`] requests at once; returns one result each, in their order. For the request
     /// limits, the batch counts as one request for the mailbox of its first request. A missing response is an error,
     /// never an empty result.
     pub(super) async fn send_batch(
@@ -23,7 +23,7 @@ impl Microsoft {
     ) -> Result<Vec<Result<Response>>> {
         let Some(first) = calls.first() else { return Ok(Vec::new()) };
         let items: Vec<Value> =
-            calls.iter().enumerate().map(|(n, call)| call.to_batch_member(n, &self.config.graph)).collect();
+            calls.iter().enumerate().map(|(n, call)| call.to_batch_part(n, &self.config.graph)).collect();
         let mut whole = Call::post(self.url(&["$batch"])?, json!({ "requests": items })).without_effects();
         if let Some(mailbox) = first.mailbox {
             whole = whole.for_mailbox(mailbox);

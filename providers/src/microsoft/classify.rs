@@ -13,7 +13,7 @@ use crate::{Error, ErrorKind as Kind, Remedy, messages};
 
 /// The subject of a request; determines what "not found" and "forbidden" mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subject {
+pub(super) enum RequestSubject {
     /// The request concerns the directory or the connection as a whole.
     Directory,
     /// The request concerns one mailbox.
@@ -52,7 +52,7 @@ struct Envelope {
 /// Classifies an error response of Graph. `writes` says whether the request may have had an effect.
 pub(super) fn error_from_response(
     response: &Response,
-    subject: Subject,
+    subject: RequestSubject,
     writes: bool,
     jitter: Duration,
 ) -> Error {
@@ -73,14 +73,14 @@ pub(super) fn error_from_response(
 }
 
 /// Converts an authentication error that persists with a fresh token to an error that requires a new consent.
-pub(super) fn grant_lost(error: Error) -> Error {
+pub(super) fn consent_lost(error: Error) -> Error {
     let Error { code, request_id, .. } = error;
     Error { request_id, ..express(Meaning::GrantLost, code, DEFAULT_WAIT) }
 }
 
 /// Classifies the error of one mailbox within a successful getSchedule response.
 pub(super) fn schedule_error(code: &str) -> Error {
-    let meaning = match by_code(code, Subject::Mailbox) {
+    let meaning = match by_code(code, RequestSubject::Mailbox) {
         None if code == "5009" => Meaning::NoMailbox,
         None => Meaning::Unavailable,
         Some(meaning) => meaning,
@@ -103,7 +103,7 @@ fn inner_request_id(error: &Value) -> Option<String> {
     inner.get("request-id").and_then(Value::as_str).map(str::to_owned)
 }
 
-fn by_code(code: &str, subject: Subject) -> Option<Meaning> {
+fn by_code(code: &str, subject: RequestSubject) -> Option<Meaning> {
     Some(match code.to_ascii_lowercase().as_str() {
         "applicationthrottled" | "toomanyrequests" | "activitylimitreached" => Meaning::Throttled,
         "errorinternalservererror"
@@ -114,15 +114,15 @@ fn by_code(code: &str, subject: Subject) -> Option<Meaning> {
         | "errortimeoutexpired" => Meaning::Unavailable,
         "invalidauthenticationtoken" => Meaning::TokenRefused,
         "authorization_requestdenied" => Meaning::GrantLost,
-        "erroraccessdenied" if subject == Subject::Directory => Meaning::GrantLost,
+        "erroraccessdenied" if subject == RequestSubject::Directory => Meaning::GrantLost,
         "erroraccessdenied" => Meaning::OutOfScope,
         // A calendar that is not found is one that is not shared with us.
-        "erroritemnotfound" | "itemnotfound" if subject == Subject::Mailbox => Meaning::OutOfScope,
+        "erroritemnotfound" | "itemnotfound" if subject == RequestSubject::Mailbox => Meaning::OutOfScope,
         "erroritemnotfound" | "itemnotfound" => Meaning::ItemGone,
         "errorinvaliduser" | "errormailrecipientnotfound" => Meaning::NoMailbox,
         "mailboxnotenabledforrestapi" | "mailboxnotsupportedforrestapi" => Meaning::NotServed,
-        "request_resourcenotfound" if subject != Subject::Directory => Meaning::NoMailbox,
-        "resourcenotfound" if subject != Subject::Directory => Meaning::NotServed,
+        "request_resourcenotfound" if subject != RequestSubject::Directory => Meaning::NoMailbox,
+        "resourcenotfound" if subject != RequestSubject::Directory => Meaning::NotServed,
         "errorduplicatetransactionid" => Meaning::Duplicate,
         "errorirresolvableconflict" | "namealreadyexists" => Meaning::Conflict,
         "syncstatenotfound" | "syncstateinvalid" | "resyncrequired" => Meaning::Resync,
@@ -135,12 +135,12 @@ fn by_code(code: &str, subject: Subject) -> Option<Meaning> {
     })
 }
 
-fn by_status(status: u16, subject: Subject) -> Meaning {
+fn by_status(status: u16, subject: RequestSubject) -> Meaning {
     match status {
         401 => Meaning::TokenRefused,
-        403 if subject == Subject::Directory => Meaning::GrantLost,
+        403 if subject == RequestSubject::Directory => Meaning::GrantLost,
         403 => Meaning::OutOfScope,
-        404 if subject == Subject::Mailbox => Meaning::NoMailbox,
+        404 if subject == RequestSubject::Mailbox => Meaning::NoMailbox,
         404 => Meaning::ItemGone,
         409 | 412 => Meaning::Conflict,
         410 => Meaning::Resync,

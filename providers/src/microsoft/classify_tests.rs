@@ -9,7 +9,7 @@ fn answer(status: u16, body: &Value) -> Response {
     Response { status: StatusCode::from_u16(status).unwrap(), headers, body: body.to_string().into() }
 }
 
-fn of_graph(status: u16, code: &str, subject: Subject) -> (Kind, Remedy) {
+fn of_graph(status: u16, code: &str, subject: RequestSubject) -> (Kind, Remedy) {
     let body = json!({"error": {"code": code, "message": "secret details"}});
     let error = error_from_response(&answer(status, &body), subject, false, Duration::ZERO);
     assert_eq!(error.message.args().count(), 0, "the provider's text must not be passed on");
@@ -18,7 +18,7 @@ fn of_graph(status: u16, code: &str, subject: Subject) -> (Kind, Remedy) {
 
 #[test]
 fn graph_codes_have_their_kind_and_remedy() {
-    use Subject::{Directory, Item, Mailbox};
+    use RequestSubject::{Directory, Item, Mailbox};
     let wait = Remedy::RetryAfter(DEFAULT_WAIT);
     let table = [
         (400, "ErrorInvalidRequest", Mailbox, Kind::Invalid, Remedy::Never),
@@ -56,11 +56,11 @@ fn graph_codes_have_their_kind_and_remedy() {
 fn an_unknown_code_falls_back_on_the_inner_code_and_then_on_the_status() {
     let inner =
         json!({"error": {"code": "UnknownError", "innerError": {"code": "MailboxNotEnabledForRESTAPI"}}});
-    let error = error_from_response(&answer(404, &inner), Subject::Mailbox, false, Duration::ZERO);
+    let error = error_from_response(&answer(404, &inner), RequestSubject::Mailbox, false, Duration::ZERO);
     assert_eq!((error.kind, error.code.as_str()), (Kind::NotServed, "UnknownError"));
     let error = error_from_response(
         &answer(404, &json!("no json of Graph's")),
-        Subject::Mailbox,
+        RequestSubject::Mailbox,
         false,
         Duration::ZERO,
     );
@@ -72,7 +72,7 @@ fn an_unknown_code_falls_back_on_the_inner_code_and_then_on_the_status() {
 fn only_a_write_that_may_have_happened_is_unknown() {
     let unknown = |status, code: &str, writes| {
         let body = json!({"error": {"code": code}});
-        error_from_response(&answer(status, &body), Subject::Mailbox, writes, Duration::ZERO).unknown
+        error_from_response(&answer(status, &body), RequestSubject::Mailbox, writes, Duration::ZERO).unknown
     };
     assert!(unknown(500, "ErrorInternalServerError", true));
     assert!(unknown(503, "", true));
@@ -88,10 +88,10 @@ fn only_a_write_that_may_have_happened_is_unknown() {
 fn the_wait_that_the_provider_names_is_kept_within_a_day() {
     let mut throttled = answer(429, &json!({}));
     throttled.headers.insert("retry-after", "17".parse().unwrap());
-    let error = error_from_response(&throttled, Subject::Mailbox, false, Duration::from_secs(1));
+    let error = error_from_response(&throttled, RequestSubject::Mailbox, false, Duration::from_secs(1));
     assert_eq!(error.remedy, Remedy::RetryAfter(Duration::from_secs(17)));
     throttled.headers.insert("retry-after", u64::MAX.to_string().parse().unwrap());
-    let error = error_from_response(&throttled, Subject::Mailbox, false, Duration::ZERO);
+    let error = error_from_response(&throttled, RequestSubject::Mailbox, false, Duration::ZERO);
     assert_eq!(error.remedy, Remedy::RetryAfter(http::MAX_RETRY_WAIT));
 }
 

@@ -8,8 +8,8 @@ use domain::{BusyKind, TimeRange, UnreadableReason, Zone, state::Answer};
 
 use super::{events::effect_key_property, online, wire, zones};
 use crate::{
-    Attendee, AttendeeRole, Event, Party,
-    moment::{ItemReading, ParsedTime, Span, span},
+    Attendee, AttendeeRole, Event, NamedAddress,
+    moment::{ParsedItem, ParsedTime, Span, span},
 };
 
 /// Whether an event may be an all-day event, whose times depend on the owner's time zone.
@@ -18,20 +18,20 @@ pub(super) fn may_be_all_day(raw: &wire::Event) -> bool {
 }
 
 /// Converts an event. All-day events are days in `zone`. Unknown times cover the whole window.
-pub(super) fn read(raw: wire::Event, zone: &Zone, window: Option<TimeRange>) -> ItemReading {
+pub(super) fn parse_item(raw: wire::Event, zone: &Zone, window: Option<TimeRange>) -> ParsedItem {
     let busy = busy_kind(raw.show_as.as_deref()).filter(|_| raw.is_cancelled != Some(true));
     let range = match times(&raw, zone, window) {
         Span::Exact(range) => range,
-        Span::Nothing => return ItemReading::Nothing,
+        Span::Nothing => return ParsedItem::Nothing,
         // An item that leaves its owner's time free blocks nothing, whatever its times are.
-        _ if busy.is_none() => return ItemReading::Nothing,
-        Span::Widest(range, reason) => return ItemReading::blocked(raw.id, raw.ical_uid, range, reason),
-        Span::Unknown(reason) => return ItemReading::unknown_times(raw.id, raw.ical_uid, reason),
+        _ if busy.is_none() => return ParsedItem::Nothing,
+        Span::Widest(range, reason) => return ParsedItem::blocked(raw.id, raw.ical_uid, range, reason),
+        Span::Unknown(reason) => return ParsedItem::unknown_times(raw.id, raw.ical_uid, reason),
     };
     if raw.id.is_none() {
         return match busy {
-            Some(_) => ItemReading::blocked(None, raw.ical_uid, range, UnreadableReason::Malformed),
-            None => ItemReading::Nothing,
+            Some(_) => ParsedItem::blocked(None, raw.ical_uid, range, UnreadableReason::Malformed),
+            None => ParsedItem::Nothing,
         };
     }
     let online_meeting = online::read_meeting(&raw);
@@ -39,7 +39,7 @@ pub(super) fn read(raw: wire::Event, zone: &Zone, window: Option<TimeRange>) -> 
     let effect_key =
         effect_key.filter(|p| p.id.eq_ignore_ascii_case(&effect_key_property())).map(|p| p.value).next();
     let sensitivity = raw.sensitivity.unwrap_or_default().to_ascii_lowercase();
-    ItemReading::Event(Box::new(Event {
+    ParsedItem::Event(Box::new(Event {
         uid: raw.ical_uid.unwrap_or_default(),
         version: raw.change_key.or(raw.etag).unwrap_or_default(),
         id: raw.id.unwrap_or_default(),
@@ -60,7 +60,8 @@ pub(super) fn read(raw: wire::Event, zone: &Zone, window: Option<TimeRange>) -> 
 fn times(raw: &wire::Event, zone: &Zone, window: Option<TimeRange>) -> Span {
     let told = span(zones::parse_time(raw.start.as_ref()), zones::parse_time(raw.end.as_ref()), window);
     let days = days(raw).map(|(start, end)| {
-        let first = |date: NaiveDate| zone.instants(date.and_time(NaiveTime::MIN)).map(|(first, _)| first);
+        let first =
+            |date: NaiveDate| zone.instant_range(date.and_time(NaiveTime::MIN)).map(|(first, _)| first);
         let moment = |date| first(date).map_or(ParsedTime::Unknown, ParsedTime::At);
         span(moment(start), moment(end), window)
     });
@@ -89,9 +90,9 @@ pub(super) fn busy_kind(status: Option<&str>) -> Option<BusyKind> {
     }
 }
 
-fn party(mail: wire::EmailAddress) -> Option<Party> {
+fn party(mail: wire::EmailAddress) -> Option<NamedAddress> {
     let address = mail.address.filter(|address| !address.is_empty())?;
-    Some(Party { name: mail.name.unwrap_or_else(|| address.clone()), address })
+    Some(NamedAddress { name: mail.name.unwrap_or_else(|| address.clone()), address })
 }
 
 fn attendee(raw: wire::Attendee) -> Option<Attendee> {

@@ -16,26 +16,26 @@ fn when(date_time: &str, time_zone: &str) -> Value {
 }
 
 /// Converts a meeting from nine to ten, some of whose JSON fields are replaced by the given ones.
-fn reading(more: Value, zone: &str) -> ItemReading {
+fn reading(more: Value, zone: &str) -> ParsedItem {
     let mut event = json!({
         "id": "1", "iCalUId": "u", "isAllDay": false, "showAs": "busy", "sensitivity": "normal", "subject": "x",
         "start": when("2026-12-08T09:00:00.0000000", "UTC"), "end": when("2026-12-08T10:00:00.0000000", "UTC"),
     });
     event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let raw = crate::json::parse(event.to_string().as_bytes()).unwrap();
-    read(raw, &Zone::named(zone).unwrap(), Some(range("01T00:00", "31T00:00")))
+    parse_item(raw, &Zone::from_name(zone).unwrap(), Some(range("01T00:00", "31T00:00")))
 }
 
 fn event(more: Value, zone: &str) -> Event {
     match reading(more, zone) {
-        ItemReading::Event(event) => *event,
+        ParsedItem::Event(event) => *event,
         other => panic!("{other:?}"),
     }
 }
 
 fn blocked(more: Value) -> (TimeRange, UnreadableReason) {
     match reading(more, "UTC") {
-        ItemReading::Blocked(event, mark) => {
+        ParsedItem::Blocked(event, mark) => {
             assert!(mark.blocks && event.private && event.title.is_none() && event.busy.is_some());
             (event.range, mark.reason)
         }
@@ -57,9 +57,7 @@ fn whole_days_are_days_of_the_owner_in_whatever_zone_graph_tells_them() {
 #[test]
 fn midnights_that_may_be_days_block_both_readings() {
     let maybe = json!({ "isAllDay": "yes", "start": when("2026-12-08T00:00:00", "UTC"), "end": when("2026-12-09T00:00:00", "UTC") });
-    let ItemReading::Blocked(event, mark) = reading(maybe, "Europe/Berlin") else {
-        panic!("it is not known")
-    };
+    let ParsedItem::Blocked(event, mark) = reading(maybe, "Europe/Berlin") else { panic!("it is not known") };
     assert_eq!((event.range, mark.reason), (range("07T23:00", "09T00:00"), UnreadableReason::Malformed));
 }
 
@@ -72,7 +70,7 @@ fn what_is_not_known_of_its_times_is_as_wide_as_it_may_be() {
     assert_eq!(blocked(json!({ "end": null })), (range("08T09:00", "31T00:00"), NoTimes));
     assert_eq!(blocked(json!({ "start": when("soon", "UTC") })), (range("01T00:00", "08T10:00"), NoTimes));
     assert_eq!(blocked(json!({ "start": 7 })), (range("01T00:00", "08T10:00"), NoTimes));
-    let ItemReading::Unknown(mark) = reading(json!({ "start": null, "end": null }), "UTC") else {
+    let ParsedItem::Unknown(mark) = reading(json!({ "start": null, "end": null }), "UTC") else {
         panic!("no times")
     };
     assert_eq!((mark.uid.as_str(), mark.blocks, mark.reason), ("u", false, NoTimes));
@@ -80,9 +78,9 @@ fn what_is_not_known_of_its_times_is_as_wide_as_it_may_be() {
 
 #[test]
 fn an_end_before_its_start_and_what_is_free_anyway_take_no_time() {
-    assert_eq!(reading(json!({ "end": when("2026-12-08T08:00:00", "UTC") }), "UTC"), ItemReading::Nothing);
-    assert_eq!(reading(json!({ "start": null, "showAs": "free" }), "UTC"), ItemReading::Nothing);
-    assert_eq!(reading(json!({ "start": null, "isCancelled": true }), "UTC"), ItemReading::Nothing);
+    assert_eq!(reading(json!({ "end": when("2026-12-08T08:00:00", "UTC") }), "UTC"), ParsedItem::Nothing);
+    assert_eq!(reading(json!({ "start": null, "showAs": "free" }), "UTC"), ParsedItem::Nothing);
+    assert_eq!(reading(json!({ "start": null, "isCancelled": true }), "UTC"), ParsedItem::Nothing);
 }
 
 #[test]

@@ -8,16 +8,16 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{
-    Microsoft, PROPERTY_SET, event, online,
+    EXTENDED_PROPERTY_SET, Microsoft, event, online,
     request::{Call, too_many_pages, with_query},
     wire, zones,
 };
 use crate::{
-    Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, EventPage, NewEvent, Party, Remedy, Result,
-    Session,
+    Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, EventPage, NamedAddress, NewEvent, Remedy,
+    Result, Session,
     json::LenientList,
     messages,
-    moment::ItemReading,
+    moment::ParsedItem,
     parts,
     rest::{MAX_PAGES, RestApi},
 };
@@ -26,7 +26,7 @@ const FIELDS: &str = "id,iCalUId,changeKey,subject,start,end,isAllDay,isCancelle
 
 /// Id of the extended property that contains the effect key.
 pub(super) fn effect_key_property() -> String {
-    format!("String {{{}}} Name effectKey", PROPERTY_SET.hyphenated())
+    format!("String {{{}}} Name effectKey", EXTENDED_PROPERTY_SET.hyphenated())
 }
 
 fn expand() -> String {
@@ -121,9 +121,9 @@ impl Microsoft {
         };
         let mut page = EventPage::default();
         for raw in list.0 {
-            page.add_reading(match raw {
-                Some(raw) => event::read(raw, &zone, Some(window)),
-                None => ItemReading::unknown_times(None, None, UnreadableReason::Malformed),
+            page.add_parsed_item(match raw {
+                Some(raw) => event::parse_item(raw, &zone, Some(window)),
+                None => ParsedItem::unknown_times(None, None, UnreadableReason::Malformed),
             });
         }
         Ok(page)
@@ -138,7 +138,7 @@ impl Microsoft {
             }
             told => told.ok().and_then(|settings| zones::iana_name(settings.time_zone.as_deref()?)),
         };
-        let told = told.and_then(|name| Zone::named(&name));
+        let told = told.and_then(|name| Zone::from_name(&name));
         Ok(told.or_else(|| session.zone.clone()).unwrap_or(Zone::UTC))
     }
 
@@ -148,10 +148,10 @@ impl Microsoft {
             true => self.all_day_zone(session, mailbox).await?,
             false => Zone::UTC,
         };
-        match event::read(raw, &zone, None) {
-            ItemReading::Event(event) => Ok(Some(*event)),
-            ItemReading::Nothing => Ok(None),
-            ItemReading::Blocked(..) | ItemReading::Unknown(_) => Err(unexpected_response()),
+        match event::parse_item(raw, &zone, None) {
+            ParsedItem::Event(event) => Ok(Some(*event)),
+            ParsedItem::Nothing => Ok(None),
+            ParsedItem::Blocked(..) | ParsedItem::Unknown(_) => Err(unexpected_response()),
         }
     }
 
@@ -312,7 +312,7 @@ fn gone() -> Error {
 
 /// The transaction id of an event. The same key always produces the same id, so that a repeated write is recognised.
 fn transaction_id(effect_key: &str) -> Uuid {
-    Uuid::new_v5(&PROPERTY_SET, effect_key.as_bytes())
+    Uuid::new_v5(&EXTENDED_PROPERTY_SET, effect_key.as_bytes())
 }
 
 fn body(new: &NewEvent) -> Value {
@@ -365,7 +365,7 @@ fn attendees(list: &[Attendee]) -> Value {
         AttendeeRole::Room => "resource",
     };
     let one = |attendee: &Attendee| {
-        let Party { name, address } = &attendee.party;
+        let NamedAddress { name, address } = &attendee.party;
         json!({ "type": kind(attendee.role), "emailAddress": { "name": name, "address": address } })
     };
     list.iter().map(one).collect()

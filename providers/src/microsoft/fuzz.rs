@@ -9,7 +9,7 @@ pub(crate) fn parse_response(body: &[u8]) -> bool {
     let events = json::parse::<wire::List<wire::Event>>(body);
     let is_read = events.is_ok();
     for raw in events.into_iter().flat_map(|list| list.value.0).flatten() {
-        event::read(raw, &Zone::UTC, Some(fuzz_window()));
+        event::parse_item(raw, &Zone::UTC, Some(fuzz_window()));
     }
     let changes = json::parse::<wire::Delta>(body);
     for raw in changes.into_iter().flat_map(|page| page.value.0).flatten() {

@@ -121,10 +121,10 @@ impl IdentityClient {
         Ok(with_query(url, &query))
     }
 
-    /// The URL to which a browser is sent so that an administrator of tenant `tid` consents for the whole
+    /// The URL to which a browser is sent so that an administrator of tenant `tenant_id` consents for the whole
     /// organisation.
-    pub fn admin_consent_url(&self, tid: &str, redirect_uri: &str, state: &str) -> Result<Url> {
-        let url = url_below(&self.config.login, &[tid, "v2.0", "adminconsent"])?;
+    pub fn admin_consent_url(&self, tenant_id: &str, redirect_uri: &str, state: &str) -> Result<Url> {
+        let url = url_below(&self.config.login, &[tenant_id, "v2.0", "adminconsent"])?;
         let scope = self.default_scope();
         let query = [
             ("client_id", self.config.client_id.as_str()),
@@ -219,7 +219,7 @@ impl IdentityClient {
         if !answer.status.is_success() {
             return Err(classify::error_from_response(
                 &answer,
-                classify::Subject::Directory,
+                classify::RequestSubject::Directory,
                 false,
                 self.jitter(),
             ));

@@ -38,8 +38,8 @@ use url::Url;
 use uuid::{Uuid, uuid};
 
 pub use cloud::Cloud;
-pub use onboarding::{CONSENTED, OWN_CONSENTED, SIGNED_IN};
-pub use push::HOOK;
+pub use onboarding::{CONSENTED_PATH, OWN_CONSENTED_PATH, SIGNED_IN_PATH};
+pub use push::PUSH_PATH;
 
 use crate::{
     CalendarInfo, CalendarListing, ChangeCheck, ChangeFeed, Changes, Directory, Event, EventChange,
@@ -49,7 +49,7 @@ use crate::{
 
 /// The property set of Muster's extended properties on events. Must never change: events in customers' calendars are
 /// found by it.
-pub const PROPERTY_SET: Uuid = uuid!("5b0f6e2c-93c4-4b7e-8d15-6a1de0a7c94f");
+pub const EXTENDED_PROPERTY_SET: Uuid = uuid!("5b0f6e2c-93c4-4b7e-8d15-6a1de0a7c94f");
 
 /// How Muster's registered application authenticates itself.
 #[derive(Debug, Clone)]

@@ -14,11 +14,11 @@ use crate::{
 };
 
 /// Path to which Microsoft redirects after the administrator's sign-in.
-pub const SIGNED_IN: &str = "/connect/microsoft/signed-in";
+pub const SIGNED_IN_PATH: &str = "/connect/microsoft/signed-in";
 /// Path to which Microsoft redirects after the organisation's consent.
-pub const CONSENTED: &str = "/connect/microsoft/consented";
+pub const CONSENTED_PATH: &str = "/connect/microsoft/consented";
 /// Path to which Microsoft redirects after a user's own consent.
-pub const OWN_CONSENTED: &str = "/connect/microsoft/own";
+pub const OWN_CONSENTED_PATH: &str = "/connect/microsoft/own";
 
 #[async_trait]
 impl Onboarding for Microsoft {
@@ -27,7 +27,11 @@ impl Onboarding for Microsoft {
     }
 
     fn redirect_paths(&self) -> RedirectPaths {
-        RedirectPaths { signed_in: Some(SIGNED_IN), consented: Some(CONSENTED), own: Some(OWN_CONSENTED) }
+        RedirectPaths {
+            signed_in: Some(SIGNED_IN_PATH),
+            consented: Some(CONSENTED_PATH),
+            own: Some(OWN_CONSENTED_PATH),
+        }
     }
 
     fn sign_in_url(&self, purpose: SignInPurpose, request: &AuthorizationRequest<'_>) -> Result<Url> {

@@ -8,7 +8,7 @@ use url::form_urlencoded;
 
 use super::{Microsoft, request::Call, wire};
 use crate::{
-    Channel, Notice, ParsedPush, Push, PushRequest, Result, Session,
+    Channel, ChannelNotification, ParsedPush, Push, PushRequest, Result, Session,
     rest::{RestApi, push},
 };
 
@@ -19,7 +19,7 @@ const LIFE_MINUTES: i64 = 4_200;
 const MAX_SECRET: usize = 128;
 
 /// Path to which Microsoft sends notifications.
-pub const HOOK: &str = "/hooks/microsoft";
+pub const PUSH_PATH: &str = "/hooks/microsoft";
 
 /// Maximum length of a validation token that is echoed, in bytes.
 const LONGEST_TOKEN: usize = 1024;
@@ -41,7 +41,7 @@ struct Notification {
     lifecycle_event: Option<String>,
 }
 
-impl From<Notification> for Notice {
+impl From<Notification> for ChannelNotification {
     /// The lifecycle event `missed` is treated like a change, because the mailbox must be read.
     fn from(told: Notification) -> Self {
         let has_lapsed = matches!(
@@ -60,7 +60,7 @@ impl From<Notification> for Notice {
 #[async_trait]
 impl Push for Microsoft {
     fn hook(&self) -> Option<&'static str> {
-        Some(HOOK)
+        Some(PUSH_PATH)
     }
 
     /// The response to a validation request: it echoes the validation token if that contains only harmless characters.
@@ -73,9 +73,9 @@ impl Push for Microsoft {
             };
         }
         match serde_json::from_slice::<Notifications>(request.body) {
-            Ok(told) => {
-                ParsedPush::About(told.value.into_iter().take(MOST_ITEMS).map(Notice::from).collect())
-            }
+            Ok(told) => ParsedPush::About(
+                told.value.into_iter().take(MOST_ITEMS).map(ChannelNotification::from).collect(),
+            ),
             Err(_) => ParsedPush::Malformed,
         }
     }

@@ -68,7 +68,7 @@ impl<'a> Call<'a> {
     }
 
     /// The request as the `n`th part of a batch; its URL is relative to Graph's root.
-    pub(super) fn to_batch_member(&self, n: usize, root: &Url) -> Value {
+    pub(super) fn to_batch_part(&self, n: usize, root: &Url) -> Value {
         let address = &self.url[url::Position::BeforePath..];
         let address = address.strip_prefix(root.path().trim_end_matches('/')).unwrap_or(address);
         let mut headers = json!({ "Prefer": self.preferences() });
@@ -88,11 +88,11 @@ impl<'a> Call<'a> {
             .map_or_else(|| PREFER.to_owned(), |page| format!("{PREFER}, odata.maxpagesize={page}"))
     }
 
-    pub(super) fn subject(&self) -> classify::Subject {
+    pub(super) fn subject(&self) -> classify::RequestSubject {
         match (self.detail.item, self.mailbox) {
-            (true, Some(_)) => classify::Subject::Item,
-            (false, Some(_)) => classify::Subject::Mailbox,
-            (_, None) => classify::Subject::Directory,
+            (true, Some(_)) => classify::RequestSubject::Item,
+            (false, Some(_)) => classify::RequestSubject::Mailbox,
+            (_, None) => classify::RequestSubject::Directory,
         }
     }
 }
@@ -150,8 +150,8 @@ impl RestApi for Microsoft {
         classify::error_from_response(answer, call.subject(), call.writes, jitter)
     }
 
-    fn grant_lost(&self, error: Error) -> Error {
-        classify::grant_lost(error)
+    fn consent_lost(&self, error: Error) -> Error {
+        classify::consent_lost(error)
     }
 
     fn request_id(&self, answer: &Response) -> Option<String> {

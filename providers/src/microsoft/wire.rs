@@ -44,13 +44,13 @@ pub(super) struct BatchResponse {
 #[serde(rename_all = "camelCase")]
 pub(super) struct User {
     pub id: String,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub display_name: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub mail: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub user_principal_name: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub user_type: Option<String>,
     #[serde(default, deserialize_with = "json::lenient_list")]
     pub proxy_addresses: Vec<String>,
@@ -60,9 +60,9 @@ pub(super) struct User {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct MailboxSettings {
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub time_zone: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub user_purpose: Option<String>,
 }
 
@@ -71,11 +71,11 @@ pub(super) struct MailboxSettings {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Organization {
     pub id: String,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub display_name: Option<String>,
     #[serde(default, deserialize_with = "json::lenient_list")]
     pub verified_domains: Vec<Domain>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub preferred_language: Option<String>,
 }
 
@@ -88,7 +88,7 @@ pub(super) struct Domain {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DirectoryRole {
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub role_template_id: Option<String>,
 }
 
@@ -97,23 +97,23 @@ pub(super) struct DirectoryRole {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Room {
     pub id: String,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub email_address: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub display_name: Option<String>,
     #[serde(default, deserialize_with = "json::lenient_value")]
     pub capacity: Option<i32>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub building: Option<String>,
     #[serde(default, deserialize_with = "json::lenient_value")]
     pub floor_number: Option<i32>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub floor_label: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub audio_device_name: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub video_device_name: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub display_device_name: Option<String>,
     #[serde(default, deserialize_with = "json::lenient_list")]
     pub tags: Vec<String>,
@@ -124,7 +124,7 @@ pub(super) struct Room {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Calendar {
     pub id: String,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub name: Option<String>,
     #[serde(default, deserialize_with = "json::lenient_value")]
     pub is_default_calendar: Option<bool>,
@@ -140,11 +140,11 @@ pub(super) struct Calendar {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Schedule {
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub schedule_id: Option<String>,
     #[serde(default, deserialize_with = "json::lenient_value")]
     pub schedule_items: Option<LenientList<ScheduleItem>>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub availability_view: Option<String>,
     #[serde(default)]
     pub error: Option<Box<RawValue>>,
@@ -152,7 +152,7 @@ pub(super) struct Schedule {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ScheduleItem {
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub status: Option<String>,
     #[serde(default, deserialize_with = "json::lenient_value")]
     pub start: Option<EventTime>,
@@ -164,7 +164,7 @@ pub(super) struct ScheduleItem {
 #[serde(rename_all = "camelCase")]
 pub(super) struct ScheduleError {
     /// Error code of the mailbox: a name or a number.
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub response_code: Option<String>,
 }
 
@@ -172,9 +172,9 @@ pub(super) struct ScheduleError {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct EventTime {
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub date_time: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub time_zone: Option<String>,
 }
 
@@ -182,15 +182,15 @@ pub(super) struct EventTime {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Event {
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub id: Option<String>,
-    #[serde(rename = "@odata.etag", default, deserialize_with = "json::lenient_text")]
+    #[serde(rename = "@odata.etag", default, deserialize_with = "json::lenient_string")]
     pub etag: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub change_key: Option<String>,
-    #[serde(rename = "iCalUId", default, deserialize_with = "json::lenient_text")]
+    #[serde(rename = "iCalUId", default, deserialize_with = "json::lenient_string")]
     pub ical_uid: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub subject: Option<String>,
     #[serde(default, deserialize_with = "json::lenient_value")]
     pub start: Option<EventTime>,
@@ -200,9 +200,9 @@ pub(super) struct Event {
     pub is_all_day: Option<bool>,
     #[serde(default, deserialize_with = "json::lenient_value")]
     pub is_cancelled: Option<bool>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub show_as: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub sensitivity: Option<String>,
     #[serde(default, deserialize_with = "json::lenient_value")]
     pub organizer: Option<Recipient>,
@@ -210,9 +210,9 @@ pub(super) struct Event {
     pub attendees: Vec<Attendee>,
     #[serde(default, deserialize_with = "json::lenient_list")]
     pub single_value_extended_properties: Vec<Property>,
-    #[serde(rename = "type", default, deserialize_with = "json::lenient_text")]
+    #[serde(rename = "type", default, deserialize_with = "json::lenient_string")]
     pub kind: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub series_master_id: Option<String>,
     #[serde(default, deserialize_with = "json::is_present")]
     pub recurrence: bool,
@@ -228,7 +228,7 @@ pub(super) struct Event {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OnlineMeeting {
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub join_url: Option<String>,
 }
 
@@ -246,7 +246,7 @@ pub(super) struct BodyAndMeeting {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Body {
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub content: Option<String>,
 }
 
@@ -259,16 +259,16 @@ pub(super) struct Recipient {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct EmailAddress {
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub name: Option<String>,
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub address: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Attendee {
-    #[serde(rename = "type", default, deserialize_with = "json::lenient_text")]
+    #[serde(rename = "type", default, deserialize_with = "json::lenient_string")]
     pub kind: Option<String>,
     #[serde(default, deserialize_with = "json::lenient_value")]
     pub email_address: Option<EmailAddress>,
@@ -278,7 +278,7 @@ pub(super) struct Attendee {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ResponseStatus {
-    #[serde(default, deserialize_with = "json::lenient_text")]
+    #[serde(default, deserialize_with = "json::lenient_string")]
     pub response: Option<String>,
 }
 

@@ -34,11 +34,11 @@ pub(super) fn parse_time(when: Option<&wire::EventTime>) -> ParsedTime {
         return ParsedTime::Unknown;
     };
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
-        return ParsedTime::at(instant.with_timezone(&Utc));
+        return ParsedTime::from_instant(instant.with_timezone(&Utc));
     }
     let Some(clock) = clock(text) else { return ParsedTime::Unknown };
     let zone = when.and_then(|when| when.time_zone.as_deref()).and_then(iana_name);
-    ParsedTime::local(clock, zone.and_then(|name| Zone::named(&name)).as_ref())
+    ParsedTime::from_local(clock, zone.and_then(|name| Zone::from_name(&name)).as_ref())
 }
 
 /// The date, if the time is midnight or consists of a date only.
@@ -56,7 +56,7 @@ fn clock(text: &str) -> Option<NaiveDateTime> {
 /// A range in Graph's format, as local times in `zone`. If a local time occurs twice at the end of summer time, the
 /// range is in UTC, because the local time could be an hour wrong.
 pub(super) fn format_range(range: TimeRange, zone: &str) -> (DateTimeZone, DateTimeZone) {
-    let Some(tz) = Zone::named(zone) else {
+    let Some(tz) = Zone::from_name(zone) else {
         return (DateTimeZone::from_instant(range.start), DateTimeZone::from_instant(range.end));
     };
     let local = |at: Timestamp| {

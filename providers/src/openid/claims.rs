@@ -39,7 +39,7 @@ impl Claims {
         self.ends
     }
 
-    pub(super) fn has(&self, claim: &str) -> bool {
+    pub(super) fn has_claim(&self, claim: &str) -> bool {
         self.claims.contains_key(claim)
     }
 
@@ -71,11 +71,11 @@ impl Claims {
 pub(super) struct UniqueMembers(Map<String, Value>);
 
 impl UniqueMembers {
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub(super) fn string(&self, name: &str) -> Option<&str> {
         text(&self.0, name)
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(super) fn has_claim(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
@@ -85,7 +85,7 @@ impl UniqueMembers {
     }
 
     /// A claim whose value is a string or a list of strings.
-    pub(super) fn texts(&self, name: &str) -> Option<Vec<&str>> {
+    pub(super) fn string_list(&self, name: &str) -> Option<Vec<&str>> {
         match self.0.get(name)? {
             Value::String(one) => Some(vec![one]),
             Value::Array(many) => many.iter().map(Value::as_str).collect(),

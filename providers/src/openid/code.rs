@@ -108,7 +108,7 @@ impl OpenIdClient {
         let token = given.extra_fields().id_token.as_deref().ok_or_else(|| refused("ID_TOKEN_MISSING"))?;
         let claims = self.verify(login.issuer, token, TokenUse::SignIn { nonce: &attempt.nonce }).await?;
         match (login.email_claim, &published.metadata.userinfo_endpoint) {
-            (Some(claim), Some(endpoint)) if !claims.has(claim) => {
+            (Some(claim), Some(endpoint)) if !claims.has_claim(claim) => {
                 userinfo::add_email(&self.client, endpoint, given.access_token(), claims, claim).await
             }
             _ => Ok(claims),
@@ -126,7 +126,7 @@ fn oauth(login: ClientLogin<'_>, published: &Published) -> Result<OAuth> {
     if let Some(secret) = login.secret {
         client = client.set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()));
     }
-    if metadata.wants_secret_in_body() {
+    if metadata.requires_secret_in_body() {
         client = client.set_auth_type(AuthType::RequestBody);
     }
     Ok(client)

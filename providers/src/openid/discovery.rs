@@ -1,7 +1,7 @@
 //! An issuer's discovery document (OpenID Connect Discovery 1.0, RFC 8414).
 
 use bytes::Bytes;
-use http::{AddressClass, Client, Method, Request};
+use http::{Client, Method, Request, UrlClass};
 use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
 
@@ -33,7 +33,7 @@ pub(super) struct Metadata {
 impl Metadata {
     /// Whether the client secret must be sent in the body of a token request, because the issuer does not accept it in
     /// a header.
-    pub(super) fn wants_secret_in_body(&self) -> bool {
+    pub(super) fn requires_secret_in_body(&self) -> bool {
         let methods = self.token_endpoint_auth_methods_supported.as_deref().unwrap_or_default();
         let has = |wanted: &str| methods.iter().any(|method| method == wanted);
         has("client_secret_post") && !has("client_secret_basic")
@@ -68,8 +68,8 @@ fn reachable(client: &Client, issuer: &Url, endpoint: &Url) -> Result<()> {
     let is_plain = endpoint.username().is_empty() && endpoint.password().is_none();
     let reach = client.check_url(endpoint).map_err(Error::from)?;
     match reach {
-        AddressClass::Public if is_plain => Ok(()),
-        AddressClass::Allowed if is_plain && endpoint.origin() == issuer.origin() => Ok(()),
+        UrlClass::Public if is_plain => Ok(()),
+        UrlClass::Allowed if is_plain && endpoint.origin() == issuer.origin() => Ok(()),
         _ => Err(unusable("DISCOVERY_ENDPOINT", messages::openid_forbidden_endpoint())),
     }
 }

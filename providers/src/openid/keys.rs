@@ -52,7 +52,7 @@ impl SigningKey {
 pub(super) struct KeySet(Vec<SigningKey>);
 
 impl KeySet {
-    pub(super) fn has(&self, kid: &str) -> bool {
+    pub(super) fn has_key(&self, kid: &str) -> bool {
         self.0.iter().any(|key| key.kid == kid)
     }
 

@@ -99,7 +99,7 @@ impl OpenIdClient {
         let looked = kept.looked_at.map_or(Duration::MAX, |at| now - at);
         let age = kept.published.as_ref().map_or(Duration::MAX, |(_, at)| now - *at);
         if let Some((published, _)) = &kept.published {
-            let has_it = kid.is_none_or(|kid| published.keys.has(kid));
+            let has_it = kid.is_none_or(|kid| published.keys.has_key(kid));
             if (age < KEEP && has_it) || (looked < LOOK_AGAIN && age < OUTLIVE) {
                 return Ok(Arc::clone(published));
             }

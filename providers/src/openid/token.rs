@@ -93,19 +93,20 @@ fn check(
 ) -> Result<(Timestamp, Timestamp)> {
     let time = |name| claims.seconds(name).and_then(|at| Timestamp::from_timestamp(at, 0));
     let (Some(ends), Some(made)) = (time("exp"), time("iat")) else { return Err(refused("TOKEN_TIMES")) };
-    let begins = if claims.has("nbf") { time("nbf").ok_or_else(|| refused("TOKEN_TIMES"))? } else { made };
+    let begins =
+        if claims.has_claim("nbf") { time("nbf").ok_or_else(|| refused("TOKEN_TIMES"))? } else { made };
     let leeway = Duration::seconds(LEEWAY_SECONDS);
     let ends = ends.min(made.checked_add_signed(LONGEST_LIFE).unwrap_or(made));
-    let audience = claims.texts("aud").unwrap_or_default();
+    let audience = claims.string_list("aud").unwrap_or_default();
     let rules = [
-        ("TOKEN_ISSUER", claims.text("iss") == Some(issuer.url.as_str())),
+        ("TOKEN_ISSUER", claims.string("iss") == Some(issuer.url.as_str())),
         ("TOKEN_AUDIENCE", is_for_us(claims, &audience, issuer, what)),
         ("TOKEN_EXPIRED", now < ends.checked_add_signed(leeway).unwrap_or(ends)),
         ("TOKEN_TOO_EARLY", begins.max(made) <= now + leeway),
-        ("TOKEN_SUBJECT", claims.text("sub").is_some_and(|sub| !sub.is_empty())),
+        ("TOKEN_SUBJECT", claims.string("sub").is_some_and(|sub| !sub.is_empty())),
         ("TOKEN_NONCE", is_answer(claims, what)),
         // Only whoever has the key may use a token that is bound to one (RFC 7800), and a bearer does not prove it.
-        ("TOKEN_BOUND", matches!(what, TokenUse::SignIn { .. }) || !claims.has("cnf")),
+        ("TOKEN_BOUND", matches!(what, TokenUse::SignIn { .. }) || !claims.has_claim("cnf")),
     ];
     match rules.iter().find(|(_, holds)| !holds) {
         Some((code, _)) => Err(refused(code)),
@@ -120,10 +121,10 @@ fn is_for_us(claims: &UniqueMembers, audience: &[&str], issuer: &Issuer, what: T
     match what {
         TokenUse::AccessToken { audience: wanted } => !wanted.is_empty() && audience.contains(&wanted),
         TokenUse::IdToken | TokenUse::SignIn { .. } => {
-            let party = claims.text("azp");
+            let party = claims.string("azp");
             audience.contains(&client)
                 && (audience.len() == 1 || party.is_some())
-                && (!claims.has("azp") || party == Some(client))
+                && (!claims.has_claim("azp") || party == Some(client))
         }
     }
 }
@@ -131,6 +132,6 @@ fn is_for_us(claims: &UniqueMembers, audience: &[&str], issuer: &Issuer, what: T
 /// Whether a token belongs to the sign-in that is being completed.
 fn is_answer(claims: &UniqueMembers, what: TokenUse<'_>) -> bool {
     let TokenUse::SignIn { nonce } = what else { return true };
-    let said = claims.text("nonce").unwrap_or_default();
+    let said = claims.string("nonce").unwrap_or_default();
     !nonce.is_empty() && verify_slices_are_equal(said.as_bytes(), nonce.as_bytes()).is_ok()
 }

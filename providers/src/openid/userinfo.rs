@@ -29,7 +29,7 @@ pub(super) async fn add_email(
     }
     let told: UniqueMembers =
         serde_json::from_slice(&answer.body).map_err(|_| refused("USERINFO_MALFORMED"))?;
-    if told.text("sub").is_none() || told.text("sub") != claims.subject("sub") {
+    if told.string("sub").is_none() || told.string("sub") != claims.subject("sub") {
         return Err(refused("USERINFO_SUBJECT"));
     }
     claims.replace_claims(told, &[claim, "email_verified"]);

@@ -89,7 +89,7 @@ pub(crate) trait RestApi: Send + Sync {
     fn classify(&self, answer: &Response, call: &Call<'_, Self::RequestDetails>, jitter: Duration) -> Error;
 
     /// Converts an authentication error that persists with a fresh token to an error that requires a new consent.
-    fn grant_lost(&self, error: Error) -> Error;
+    fn consent_lost(&self, error: Error) -> Error;
 
     /// The provider's id of a request; `None` if its responses name none.
     fn request_id(&self, _answer: &Response) -> Option<String> {
@@ -111,7 +111,7 @@ pub(crate) trait RestApi: Send + Sync {
         let answer = self.send(session, call, &fresh).await?;
         self.judge(session, call, answer).await.map_err(|error| match error.kind {
             // If a fresh token is refused too, the cause is not its age.
-            ErrorKind::TokenRefused => self.grant_lost(error),
+            ErrorKind::TokenRefused => self.consent_lost(error),
             _ => error,
         })
     }
@@ -132,7 +132,7 @@ pub(crate) trait RestApi: Send + Sync {
         call: &Call<'_, Self::RequestDetails>,
         answer: &Response,
     ) -> Result<T> {
-        json::read(&answer.body).await.map_err(|refused| Error {
+        json::parse_async(&answer.body).await.map_err(|refused| Error {
             request_id: self.request_id(answer),
             unknown: call.writes,
             ..parts::unreadable_body(refused, &answer.body, Self::NAME)

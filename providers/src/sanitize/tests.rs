@@ -4,13 +4,13 @@ mod odd;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use domain::{message::Arg, text::Shape};
+use domain::{message::Arg, text::LineMode};
 use serde::Serialize;
 use serde_json::Value;
 
 use self::odd::{ID, Odd, event};
-use super::{values::distinct, *};
-use crate::{Credential, Party, StaticCredentials, UnlimitedGate};
+use super::{values::distinct_names, *};
+use crate::{Credential, NamedAddress, StaticCredentials, UnlimitedGate};
 
 fn session() -> Session {
     let password = Credential::Basic { user: String::new(), password: String::new().into() };
@@ -34,7 +34,7 @@ fn new_event() -> NewEvent {
         range: window(),
         zone: "UTC".to_owned(),
         location: None,
-        organiser: Party { name: String::new(), address: String::new() },
+        organiser: NamedAddress { name: String::new(), address: String::new() },
         attendees: Vec::new(),
         busy: None,
         online_meeting: false,
@@ -158,7 +158,7 @@ async fn no_answer_holds_a_text_that_a_store_refuses_and_every_id_goes_back_as_i
     let seen = ask_everything(&SanitizedProvider::new(odd.clone())).await;
     assert!(seen.texts.len() > 80, "only {} texts were looked at", seen.texts.len());
     for text in &seen.texts {
-        assert_eq!(text::check(text, Shape::Line, 10_000), Ok(()), "{text:?}");
+        assert_eq!(text::check(text, LineMode::Line, 10_000), Ok(()), "{text:?}");
     }
     assert_eq!(seen.errors.len(), 1, "one mailbox fails");
     seen.errors.into_iter().for_each(assert_fits);
@@ -186,14 +186,14 @@ fn assert_fits(error: Error) {
     let said: Vec<_> = said.collect();
     assert_eq!(said.len(), 1);
     for text in said.into_iter().chain([error.code, error.request_id.unwrap_or_default()]) {
-        assert_eq!(text::check(&text, Shape::Line, 10_000), Ok(()), "{text:?}");
+        assert_eq!(text::check(&text, LineMode::Line, 10_000), Ok(()), "{text:?}");
     }
 }
 
 #[test]
 fn a_piece_of_equipment_that_is_listed_twice_is_named_once() {
     let listed = ["Whiteboard", "Video bar", "", "video bar", "Screen", "Whiteboard"].map(str::to_owned);
-    assert_eq!(distinct(listed.into_iter()), ["Whiteboard", "Video bar", "Screen"]);
+    assert_eq!(distinct_names(listed.into_iter()), ["Whiteboard", "Video bar", "Screen"]);
 }
 
 /// A method that the wrapper lacks would run the trait's default body and never reach the connector.

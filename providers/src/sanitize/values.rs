@@ -6,7 +6,8 @@ use domain::{UnreadableItem, text};
 
 use crate::{
     Attendee, CalendarInfo, CalendarListing, ChangeCheck, Changes, Channel, Error, Event, EventPage,
-    FreeBusy, Mailbox, OnlineMeeting, Organisation, Page, Party, Person, Result, RoomInfo, SignedInAccount,
+    FreeBusy, Mailbox, NamedAddress, OnlineMeeting, Organisation, Page, Person, Result, RoomInfo,
+    SignedInAccount,
 };
 
 /// Maximum length of a name in bytes.
@@ -117,14 +118,14 @@ impl Sanitize for RoomInfo {
             capacity,
             building: building.map(clean_name),
             floor: floor.map(clean_name),
-            equipment: distinct(equipment.into_iter().map(clean_name)),
+            equipment: distinct_names(equipment.into_iter().map(clean_name)),
         }
     }
 }
 
 /// The names in order, without empty ones and duplicates: Microsoft lists some room equipment both in a field of its
 /// own and among the tags.
-pub(super) fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
+pub(super) fn distinct_names(names: impl Iterator<Item = String>) -> Vec<String> {
     let mut seen = HashSet::new();
     names.filter(|name| !name.is_empty() && seen.insert(name.to_lowercase())).collect()
 }
@@ -178,7 +179,7 @@ impl Sanitize for FreeBusy {
     }
 }
 
-impl Sanitize for Party {
+impl Sanitize for NamedAddress {
     fn cleaned(self) -> Self {
         let Self { name, address } = self;
         Self { name: clean_name(name), address: clean_identifier(address) }
@@ -231,7 +232,7 @@ impl Sanitize for OnlineMeeting {
     fn cleaned(self) -> Self {
         match self {
             // Another address than the provider's leads to no meeting.
-            Self::Ready(url) if text::check(&url, text::Shape::Line, LINK).is_err() => Self::Failed,
+            Self::Ready(url) if text::check(&url, text::LineMode::Line, LINK).is_err() => Self::Failed,
             known => known,
         }
     }

@@ -78,23 +78,23 @@ impl Element {
     }
 
     /// Whether the element has this namespace and name.
-    pub(crate) fn is(&self, namespace: &str, name: &str) -> bool {
+    pub(crate) fn has_name(&self, namespace: &str, name: &str) -> bool {
         self.name() == name && self.namespace() == namespace
     }
 
     /// The children with this namespace and name.
     pub(crate) fn all<'a>(&'a self, namespace: &'a str, name: &'a str) -> impl Iterator<Item = &'a Self> {
-        self.children.iter().filter(move |child| child.is(namespace, name))
+        self.children.iter().filter(move |child| child.has_name(namespace, name))
     }
 
     /// The first child with this namespace and name.
     pub(crate) fn child(&self, namespace: &str, name: &str) -> Option<&Self> {
-        self.children.iter().find(|child| child.is(namespace, name))
+        self.children.iter().find(|child| child.has_name(namespace, name))
     }
 
     /// Removes the first child with this namespace and name, and returns it.
     pub(crate) fn take_child(&mut self, namespace: &str, name: &str) -> Option<Self> {
-        let position = self.children.iter().position(|child| child.is(namespace, name))?;
+        let position = self.children.iter().position(|child| child.has_name(namespace, name))?;
         Some(self.children.swap_remove(position))
     }
 

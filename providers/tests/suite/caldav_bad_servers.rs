@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::{BusyKind, TimeRange};
 use providers::{
-    ChangeCheck, ChangeFeed as _, Changes, ErrorKind, Events as _, NewEvent, Party, Remedy, Result,
+    ChangeCheck, ChangeFeed as _, Changes, ErrorKind, Events as _, NamedAddress, NewEvent, Remedy, Result,
 };
 use script::{Reply, Script, caldav, multistatus, plain, response, saturday, session};
 
@@ -297,7 +297,7 @@ async fn a_server_that_overwrites_and_tells_no_tag_still_holds_one_event() {
         .unwrap(),
         zone: "Europe/Berlin".to_owned(),
         location: None,
-        organiser: Party { name: "Ada".to_owned(), address: ADA.to_owned() },
+        organiser: NamedAddress { name: "Ada".to_owned(), address: ADA.to_owned() },
         attendees: Vec::new(),
         busy: Some(BusyKind::Busy),
         online_meeting: false,

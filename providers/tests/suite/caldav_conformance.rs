@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use conformance::Fixture;
 use domain::TimeRange;
-use providers::{Directory as _, Party};
+use providers::{Directory as _, NamedAddress};
 use server::{Kind, Server, at, caldav};
 
 async fn fixture(kind: Kind) -> Fixture {
@@ -15,7 +15,8 @@ async fn fixture(kind: Kind) -> Fixture {
     let session = server.session();
     let people = caldav.people(&session, None).await.unwrap().items;
     let rooms = caldav.rooms(&session, None).await.unwrap().items;
-    let party = |name: &str, address: &str| Party { name: name.to_owned(), address: address.to_owned() };
+    let party =
+        |name: &str, address: &str| NamedAddress { name: name.to_owned(), address: address.to_owned() };
     let closed = "olga.outside@corp.test".to_owned();
     let open = people.iter().map(|person| &person.address).filter(|address| **address != closed);
     let crowd = open.chain(rooms.iter().map(|room| &room.address)).cloned();

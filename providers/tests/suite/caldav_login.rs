@@ -106,7 +106,7 @@ async fn a_server_that_wants_another_scheme_is_named_with_what_to_switch_on() {
         let setup = Setup::serve(ada(), move |_| Some(challenge(offered)));
         let error = caldav().organisation(&setup.session()).await.unwrap_err();
         assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Misconfigured, "AUTHENTICATION_SCHEME"));
-        let message = messages::sentence(&error.message, Language::English, None);
+        let message = messages::render_message(&error.message, Language::English, None);
         assert!(message.contains(named) && message.contains("Basic or Digest"), "{message}");
     }
 }

@@ -5,7 +5,7 @@ use crate::caldav_server as server;
 use domain::{BusyKind, TimeRange, state::Answer};
 use providers::{
     Attendee, AttendeeRole, Directory as _, Error, ErrorKind, EventChange, Events as _, MailboxKind,
-    NewEvent, Party, Remedy,
+    NamedAddress, NewEvent, Remedy,
 };
 use server::{Server, at, caldav};
 
@@ -24,7 +24,7 @@ fn three_weeks() -> TimeRange {
 }
 
 fn invited(address: &str, role: AttendeeRole) -> Attendee {
-    let party = Party { name: format!("Name of {address}"), address: address.to_owned() };
+    let party = NamedAddress { name: format!("Name of {address}"), address: address.to_owned() };
     Attendee { party, role, answer: Answer::None }
 }
 
@@ -38,7 +38,7 @@ fn booking(key: &str) -> NewEvent {
         range: range("2026-12-05T09:00:00Z", "2026-12-05T10:00:00Z"),
         zone: "Europe/Berlin".to_owned(),
         location: Some("Atlas".to_owned()),
-        organiser: Party { name: "Ada Lovelace".to_owned(), address: ADA.to_owned() },
+        organiser: NamedAddress { name: "Ada Lovelace".to_owned(), address: ADA.to_owned() },
         attendees: vec![invited(BO, AttendeeRole::Required), invited(ATLAS, AttendeeRole::Room)],
         busy: Some(BusyKind::Busy),
         online_meeting: false,
@@ -295,7 +295,8 @@ async fn s4_1_the_service_account_books_in_its_own_calendar() {
     let (server, caldav) = (Server::radicale(), caldav());
     let session = server.session();
     let mut event = booking("key-8");
-    event.organiser = Party { name: "Calendar service".to_owned(), address: "svc@corp.test".to_owned() };
+    event.organiser =
+        NamedAddress { name: "Calendar service".to_owned(), address: "svc@corp.test".to_owned() };
     let written = caldav.create_event(&session, "svc@corp.test", &event).await.unwrap();
     assert_eq!(written.organiser, Some(event.organiser));
     assert!(caldav.find_event(&session, ATLAS, "key-8").await.unwrap().is_some());

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use domain::{BusyKind, TimeRange, state::Answer};
 use providers::{
     Attendee, AttendeeRole, Credential, Credentials, Directory as _, ErrorKind, EventChange, Events as _,
-    Gate, NewEvent, Party, Permit, Remedy, Result, Session,
+    Gate, NamedAddress, NewEvent, Permit, Remedy, Result, Session,
 };
 use script::{Reply, Script, basic, caldav, multistatus, plain, response, saturday, session};
 
@@ -50,7 +50,7 @@ fn event() -> NewEvent {
         .unwrap(),
         zone: "Europe/Berlin".to_owned(),
         location: None,
-        organiser: Party { name: "Ada".to_owned(), address: "ada@corp.test".to_owned() },
+        organiser: NamedAddress { name: "Ada".to_owned(), address: "ada@corp.test".to_owned() },
         attendees: Vec::new(),
         busy: Some(BusyKind::Busy),
         online_meeting: false,
@@ -157,7 +157,7 @@ async fn a_change_is_written_against_the_exact_version_and_read_again_once_after
 async fn answers_are_kept_when_attendees_are_replaced_at_the_same_time_of_day() {
     let bo = "Talk\r\nATTENDEE;PARTSTAT=ACCEPTED:mailto:bo@corp.test";
     let invited = |address: &str| Attendee {
-        party: Party { name: String::new(), address: address.to_owned() },
+        party: NamedAddress { name: String::new(), address: address.to_owned() },
         role: AttendeeRole::Required,
         answer: Answer::None,
     };

@@ -4,8 +4,8 @@ use crate::caldav_server as server;
 
 use domain::{BusyKind, TimeRange, state::Answer};
 use providers::{
-    Attendee, AttendeeRole, ChangeFeed as _, Changes, ErrorKind, Event, EventChange, Events as _, NewEvent,
-    Party, Remedy, Session, caldav::CalDav,
+    Attendee, AttendeeRole, ChangeFeed as _, Changes, ErrorKind, Event, EventChange, Events as _,
+    NamedAddress, NewEvent, Remedy, Session, caldav::CalDav,
 };
 use server::{Kind, Server, at, caldav};
 
@@ -144,7 +144,7 @@ async fn rooms_follow_a_booking_on_every_server() {
         .unwrap()
     };
     let invited = |address: &str, role| Attendee {
-        party: Party { name: address.to_owned(), address: address.to_owned() },
+        party: NamedAddress { name: address.to_owned(), address: address.to_owned() },
         role,
         answer: Answer::None,
     };
@@ -159,7 +159,7 @@ async fn rooms_follow_a_booking_on_every_server() {
             range: hour(9),
             zone: "Europe/Berlin".to_owned(),
             location: Some("Atlas".to_owned()),
-            organiser: Party { name: "Ada".to_owned(), address: ADA.to_owned() },
+            organiser: NamedAddress { name: "Ada".to_owned(), address: ADA.to_owned() },
             attendees: vec![invited(BO, AttendeeRole::Required), invited(&room, AttendeeRole::Room)],
             busy: Some(BusyKind::Busy),
             online_meeting: false,

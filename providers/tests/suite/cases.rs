@@ -88,7 +88,7 @@ async fn through_radicale(server: &Server, case: &Case) -> Option<Vec<String>> {
     if !matches!(server.put(IN_RADICALE, "case.ics", text).await, 200..=299) {
         return None;
     }
-    let zone = case.owner_zone.as_deref().and_then(Zone::named);
+    let zone = case.owner_zone.as_deref().and_then(Zone::from_name);
     let session = Session { zone, ..server.session() };
     let page = read(&crate::caldav_server::caldav(), &session, IN_RADICALE, case.window).await;
     let own: Vec<Event> = page.items.into_iter().filter(|event| event.uid == uid).collect();

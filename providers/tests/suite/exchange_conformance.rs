@@ -9,8 +9,8 @@ use conformance::Fixture;
 use domain::{BusyKind, TimeRange, state::Answer};
 use exchange_setup::{Setup, text};
 use providers::{
-    Attendee, AttendeeRole, Directory as _, ErrorKind, EventChange, Events as _, MailboxKind, NewEvent,
-    Party, Remedy, Session,
+    Attendee, AttendeeRole, Directory as _, ErrorKind, EventChange, Events as _, MailboxKind, NamedAddress,
+    NewEvent, Remedy, Session,
 };
 use serde_json::{Value, json};
 
@@ -23,8 +23,8 @@ fn addresses(list: &Value) -> BTreeSet<String> {
     list.as_array().unwrap().iter().map(|mailbox| text(&mailbox["address"]).to_lowercase()).collect()
 }
 
-fn party(mailbox: &Value) -> Party {
-    Party { name: text(&mailbox["name"]).to_owned(), address: text(&mailbox["address"]).to_owned() }
+fn party(mailbox: &Value) -> NamedAddress {
+    NamedAddress { name: text(&mailbox["name"]).to_owned(), address: text(&mailbox["address"]).to_owned() }
 }
 
 async fn fixture() -> Fixture {

@@ -9,7 +9,7 @@ use chrono::Duration;
 use conformance::Fixture;
 use domain::TimeRange;
 use google_setup::{Setup, text};
-use providers::Party;
+use providers::NamedAddress;
 use serde_json::{Value, json};
 
 /// More than one page of the directory, of the rooms, and of events.
@@ -21,8 +21,8 @@ fn addresses(list: &Value) -> BTreeSet<String> {
     list.as_array().unwrap().iter().map(|mailbox| text(&mailbox["address"]).to_lowercase()).collect()
 }
 
-fn party(mailbox: &Value) -> Party {
-    Party { name: text(&mailbox["name"]).to_owned(), address: text(&mailbox["address"]).to_owned() }
+fn party(mailbox: &Value) -> NamedAddress {
+    NamedAddress { name: text(&mailbox["name"]).to_owned(), address: text(&mailbox["address"]).to_owned() }
 }
 
 async fn fixture() -> Fixture {

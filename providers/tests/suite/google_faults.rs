@@ -10,7 +10,7 @@ use google_setup::{Setup, text};
 use messages::Language;
 use providers::{
     Attendee, AttendeeRole, ChangeFeed as _, Directory as _, Error, ErrorKind, EventChange, Events as _,
-    MailboxKind, NewEvent, Party, Push as _, Remedy,
+    MailboxKind, NamedAddress, NewEvent, Push as _, Remedy,
 };
 use serde_json::{Value, json};
 
@@ -22,8 +22,8 @@ async fn acme() -> (Setup, Value) {
     (setup, organisation)
 }
 
-fn party(mailbox: &Value) -> Party {
-    Party { name: text(&mailbox["name"]).to_owned(), address: text(&mailbox["address"]).to_owned() }
+fn party(mailbox: &Value) -> NamedAddress {
+    NamedAddress { name: text(&mailbox["name"]).to_owned(), address: text(&mailbox["address"]).to_owned() }
 }
 
 fn meeting(key: &str, organisation: &Value) -> NewEvent {
@@ -95,7 +95,7 @@ async fn a_key_that_was_deleted_and_a_clock_that_is_wrong_are_ours_to_mend() {
     setup.control("clock/advance", &json!({ "seconds": 7_200 })).await;
     let error = setup.google.organisation(&session).await.unwrap_err();
     assert_eq!(told(&error), OURS, "{error:?}");
-    let message = messages::sentence(&error.message, Language::English, None);
+    let message = messages::render_message(&error.message, Language::English, None);
     assert!(message.contains("clock"), "{message}");
 }
 

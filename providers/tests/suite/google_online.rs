@@ -6,7 +6,7 @@ use crate::google_setup;
 use chrono::Duration;
 use google_recorded::{Bench, bench, interview};
 use google_setup::{Setup, text};
-use providers::{Credential, Events as _, NewEvent, OnlineMeeting, Party};
+use providers::{Credential, Events as _, NamedAddress, NewEvent, OnlineMeeting};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ async fn a_conference_that_is_not_permitted_does_not_keep_the_event_from_being_w
     setup.control(&format!("{path}/settings"), &json!({ "meeting_delay_s": 30 })).await;
     let user = &organisation["users"][1];
     let organiser =
-        Party { name: text(&user["name"]).to_owned(), address: text(&user["address"]).to_owned() };
+        NamedAddress { name: text(&user["name"]).to_owned(), address: text(&user["address"]).to_owned() };
     let event = NewEvent { online_meeting: true, attendees: Vec::new(), organiser, ..interview() };
     let mailbox = event.organiser.address.as_str();
     let created = setup.google.create_event(&session, mailbox, &event).await.unwrap();

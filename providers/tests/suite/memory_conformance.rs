@@ -8,9 +8,9 @@ use std::{
 
 use domain::{Message, ProviderKind, TimeRange};
 use providers::{
-    Credential, Directory as _, Error, ErrorKind, Events as _, NewEvent, Notice, OnlineMeeting, Organisation,
-    ParsedPush, Party, Person, Push as _, PushRequest, Remedy, RoomInfo, Session, StaticCredentials,
-    UnlimitedGate,
+    ChannelNotification, Credential, Directory as _, Error, ErrorKind, Events as _, NamedAddress, NewEvent,
+    OnlineMeeting, Organisation, ParsedPush, Person, Push as _, PushRequest, Remedy, RoomInfo, Session,
+    StaticCredentials, UnlimitedGate,
     memory::{FaultTiming, Memory, Method, RequestFault},
 };
 
@@ -76,8 +76,8 @@ fn day() -> TimeRange {
     TimeRange::new(start, start + chrono::Duration::days(1)).unwrap()
 }
 
-fn party(name: String, address: String) -> Party {
-    Party { name, address }
+fn party(name: String, address: String) -> NamedAddress {
+    NamedAddress { name, address }
 }
 
 async fn fixture_of(memory: Memory) -> Fixture {
@@ -118,7 +118,7 @@ mod with_everything {
 
     async fn fixture() -> Fixture {
         let memory = super::system();
-        memory.enable_meetings(OnlineMeeting::Pending);
+        memory.enable_online_meetings(OnlineMeeting::Pending);
         memory.change_features(|features| features.push = true);
         super::fixture_of(memory).await
     }
@@ -216,7 +216,7 @@ async fn a_push_goes_to_whoever_watches_and_is_read_as_what_it_says() {
     memory.add_simple_event(&person(2).address, None, "Lunch", event("x").range);
     let [sent] = &memory.sent_pushes()[..] else { panic!("{:?}", memory.sent_pushes()) };
     let request = PushRequest { query: "", headers: &BTreeMap::default(), body: sent.body.as_bytes() };
-    let told = Notice {
+    let told = ChannelNotification {
         channel: channel.id.clone(),
         is_part: false,
         secret: "secret".to_owned(),

@@ -10,8 +10,8 @@ use conformance::Fixture;
 use domain::{BusyKind, TimeRange, state::Answer};
 use microsoft_setup::{Hooks, Setup, text};
 use providers::{
-    Attendee, AttendeeRole, Directory as _, ErrorKind, Events as _, MailboxKind, NewEvent, Party, Push as _,
-    Remedy,
+    Attendee, AttendeeRole, Directory as _, ErrorKind, Events as _, MailboxKind, NamedAddress, NewEvent,
+    Push as _, Remedy,
 };
 use serde_json::{Value, json};
 
@@ -24,8 +24,8 @@ fn addresses(list: &Value) -> BTreeSet<String> {
     list.as_array().unwrap().iter().map(|mailbox| text(&mailbox["address"]).to_lowercase()).collect()
 }
 
-fn party(mailbox: &Value) -> Party {
-    Party { name: text(&mailbox["name"]).to_owned(), address: text(&mailbox["address"]).to_owned() }
+fn party(mailbox: &Value) -> NamedAddress {
+    NamedAddress { name: text(&mailbox["name"]).to_owned(), address: text(&mailbox["address"]).to_owned() }
 }
 
 async fn fixture() -> Fixture {

@@ -6,7 +6,8 @@ use chrono::Duration;
 use domain::{BusyKind, TimeRange, state::Answer};
 use microsoft_setup::{Setup, text};
 use providers::{
-    Attendee, AttendeeRole, Error, ErrorKind, Event, Events as _, NewEvent, Party, Remedy, Result, Session,
+    Attendee, AttendeeRole, Error, ErrorKind, Event, Events as _, NamedAddress, NewEvent, Remedy, Result,
+    Session,
 };
 use serde_json::{Value, json};
 
@@ -16,12 +17,12 @@ struct Acme {
     setup: Setup,
     session: Session,
     domain: String,
-    ada: Party,
-    room: Party,
+    ada: NamedAddress,
+    room: NamedAddress,
 }
 
-fn party(mailbox: &Value) -> Party {
-    Party { name: text(&mailbox["name"]).to_owned(), address: text(&mailbox["address"]).to_owned() }
+fn party(mailbox: &Value) -> NamedAddress {
+    NamedAddress { name: text(&mailbox["name"]).to_owned(), address: text(&mailbox["address"]).to_owned() }
 }
 
 fn hour() -> TimeRange {

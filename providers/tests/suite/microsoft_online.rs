@@ -10,8 +10,8 @@ use domain::{BusyKind, Ids, TestClock, TimeRange, Timestamp};
 use microsoft_recorder::{Asked, Recorder};
 use microsoft_setup::{Setup, text};
 use providers::{
-    Credential, EventChange, Events as _, NewEvent, OnlineMeeting, Party, Remedy, Session, StaticCredentials,
-    UnlimitedGate,
+    Credential, EventChange, Events as _, NamedAddress, NewEvent, OnlineMeeting, Remedy, Session,
+    StaticCredentials, UnlimitedGate,
     microsoft::{ClientCredential, Config, Microsoft},
 };
 use secrecy::SecretString;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 const MAILBOX: &str = "ada@acme.test";
 const URL: &str = "https://teams.microsoft.com/l/meetup-join/1";
 
-fn meeting(organiser: Party) -> NewEvent {
+fn meeting(organiser: NamedAddress) -> NewEvent {
     let start: Timestamp = "2026-12-01T09:00:00Z".parse().unwrap();
     NewEvent {
         effect_key: "bkg-1".to_owned(),
@@ -36,8 +36,8 @@ fn meeting(organiser: Party) -> NewEvent {
     }
 }
 
-fn ada() -> Party {
-    Party { name: "Ada".to_owned(), address: MAILBOX.to_owned() }
+fn ada() -> NamedAddress {
+    NamedAddress { name: "Ada".to_owned(), address: MAILBOX.to_owned() }
 }
 
 async fn bench() -> (Recorder, Microsoft, Session) {
@@ -165,7 +165,7 @@ async fn a_meeting_that_comes_later_is_read_back_and_a_calendar_without_gets_non
     setup.control(&format!("{path}/settings"), &json!({ "meeting_delay_s": 30 })).await;
     let user = &organisation["users"][1];
     let organiser =
-        Party { name: text(&user["name"]).to_owned(), address: text(&user["address"]).to_owned() };
+        NamedAddress { name: text(&user["name"]).to_owned(), address: text(&user["address"]).to_owned() };
     let event = meeting(organiser);
     let mailbox = event.organiser.address.as_str();
     let created = setup.microsoft.create_event(&session, mailbox, &event).await.unwrap();

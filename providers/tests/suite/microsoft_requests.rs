@@ -14,7 +14,7 @@ use domain::{BusyKind, Ids, TestClock, TimeRange, Timestamp, state::Answer};
 use microsoft_recorder::{Asked, Recorder};
 use providers::{
     Attendee, AttendeeRole, ChangeFeed as _, Credential, Credentials, Directory as _, ErrorKind, Events as _,
-    Gate, NewEvent, Party, Permit, Push as _, Remedy, Result, Session,
+    Gate, NamedAddress, NewEvent, Permit, Push as _, Remedy, Result, Session,
     microsoft::{ClientCredential, Config, Microsoft},
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -102,7 +102,8 @@ fn window() -> TimeRange {
 }
 
 fn interview() -> NewEvent {
-    let party = |name: &str, address: &str| Party { name: name.to_owned(), address: address.to_owned() };
+    let party =
+        |name: &str, address: &str| NamedAddress { name: name.to_owned(), address: address.to_owned() };
     let attendee = |party, role| Attendee { party, role, answer: Answer::None };
     NewEvent {
         effect_key: "bkg-1".to_owned(),

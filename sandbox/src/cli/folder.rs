@@ -78,7 +78,7 @@ fn calendars(folder: &Path, reading: &FolderOptions, today: NaiveDate) -> Result
         let mut name = None;
         for file in files {
             let text = std::fs::read(file).map_err(|error| unusable(file, &error.to_string()))?;
-            let calendar = Calendar::read(&text).map_err(|error| unusable(file, &error.to_string()))?;
+            let calendar = Calendar::parse(&text).map_err(|error| unusable(file, &error.to_string()))?;
             name = name.or_else(|| calendar.tree.get("X-WR-CALNAME").map(domain::ical::Property::as_text));
             fixture.events.extend(events(address, &calendar, window, &reading.zone, file)?);
         }
@@ -117,7 +117,7 @@ fn is_calendar(file: &Path) -> bool {
 }
 
 fn start_of(day: NaiveDate, zone: &Zone) -> Option<domain::Timestamp> {
-    zone.instants(day.and_time(NaiveTime::MIN)).map(|(first, _)| first)
+    zone.instant_range(day.and_time(NaiveTime::MIN)).map(|(first, _)| first)
 }
 
 fn add(fixture: &mut OrganisationFixture, address: &str, name: String) {

@@ -10,7 +10,7 @@ use clap::{ArgAction::Set, Subcommand, ValueEnum};
 use domain::{Clock, SystemClock, Timestamp};
 use serde_json::{Value, json};
 
-use self::values::{FaultKind, HostingKind, Reach, Verdict};
+use self::values::{ApplicationAccess, FaultKind, HostingKind, RoomVerdict};
 use super::{
     client::Request,
     folder::{self, FolderOptions},
@@ -124,7 +124,7 @@ pub(super) enum ControlCommand {
         /// The mailbox's address.
         mailbox: String,
         /// Whether applications can access the mailbox.
-        reach: Reach,
+        reach: ApplicationAccess,
     },
     /// Changes where a mailbox is hosted and which details it shows.
     Mailbox {
@@ -165,7 +165,7 @@ pub(super) enum ControlCommand {
         /// The room's address.
         room: String,
         /// Whether the room accepts or declines.
-        verdict: Verdict,
+        verdict: RoomVerdict,
         /// The event's id or iCalUId; by default all events without a decision.
         #[arg(long)]
         event: Option<String>,
@@ -326,9 +326,11 @@ impl ControlCommand {
             Self::Revoke { organisation, client, disable } => {
                 of(organisation, &["revoke-consent"], json!({ "client_id": client, "disable": disable }))
             }
-            Self::Scope { organisation, mailbox, reach } => {
-                of(organisation, &["scope"], json!({ "mailbox": mailbox, "in_scope": *reach == Reach::In }))
-            }
+            Self::Scope { organisation, mailbox, reach } => of(
+                organisation,
+                &["scope"],
+                json!({ "mailbox": mailbox, "in_scope": *reach == ApplicationAccess::In }),
+            ),
             Self::Mailbox { organisation, address, kind, hide_details, online_meetings } => of(
                 organisation,
                 &["mailbox"],
@@ -346,7 +348,7 @@ impl ControlCommand {
             Self::Answer { organisation, room, verdict, event } => of(
                 organisation,
                 &["room", "answer"],
-                json!({ "room": room, "event": event, "accept": *verdict == Verdict::Accept }),
+                json!({ "room": room, "event": event, "accept": *verdict == RoomVerdict::Accept }),
             ),
             Self::Settings { organisation, room_delay_s, meeting_delay_s, consent_delay_s, consent_from } => {
                 let delays = json!({ "room_delay_s": room_delay_s, "meeting_delay_s": meeting_delay_s,

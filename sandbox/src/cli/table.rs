@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// Formats JSON objects as a table with headings. Columns select fields by name, nested fields by `outer.inner`; a
 /// list is represented by its length.
-pub(super) fn table(rows: &Value, columns: &[(&str, &str)]) -> String {
+pub(super) fn format_table(rows: &Value, columns: &[(&str, &str)]) -> String {
     let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
     if rows.is_empty() {
         return "Nothing.\n".to_owned();
@@ -45,8 +45,8 @@ mod tests {
     fn columns_are_as_wide_as_they_need_to_be() {
         let rows =
             json!([{ "a": "long text", "b": { "c": 1 } }, { "a": "x", "b": { "c": [1, 2] } }, { "b": {} }]);
-        let text = table(&rows, &[("WHAT", "a"), ("N", "b.c")]);
+        let text = format_table(&rows, &[("WHAT", "a"), ("N", "b.c")]);
         assert_eq!(text, "WHAT       N\nlong text  1\nx          2\n-          -\n");
-        assert_eq!(table(&json!([]), &[("WHAT", "a")]), "Nothing.\n");
+        assert_eq!(format_table(&json!([]), &[("WHAT", "a")]), "Nothing.\n");
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     app::App,
     microsoft::graph::zones::format_utc,
     model::Subscription,
-    notices::{self, OutgoingNotice},
+    notifications::{self, OutgoingNotification},
     store::Change,
 };
 
@@ -64,13 +64,13 @@ pub(super) async fn trigger(
     }
     let mut told = 0;
     for letter in concerned.iter().filter_map(|found| letter(found, input.event)) {
-        notices::send(app, &letter).await;
+        notifications::send(app, &letter).await;
         told += 1;
     }
     Ok(json!({ "told": told }))
 }
 
-fn letter(subscription: &Subscription, event: LifecycleEvent) -> Option<OutgoingNotice> {
+fn letter(subscription: &Subscription, event: LifecycleEvent) -> Option<OutgoingNotification> {
     let item = json!({
         "subscriptionId": subscription.id,
         "subscriptionExpirationDateTime": format_utc(subscription.expires_at),
@@ -79,5 +79,10 @@ fn letter(subscription: &Subscription, event: LifecycleEvent) -> Option<Outgoing
         "lifecycleEvent": event,
     });
     let url = subscription.lifecycle_url.clone()?;
-    Some(OutgoingNotice { url, headers: Vec::new(), body: Some(json!({ "value": [item] })), forged: false })
+    Some(OutgoingNotification {
+        url,
+        headers: Vec::new(),
+        body: Some(json!({ "value": [item] })),
+        forged: false,
+    })
 }

@@ -12,9 +12,9 @@ use super::{
 use crate::{
     app::App,
     microsoft::graph::zones::Zone,
-    model::{Hosting, Mailbox, Organisation, TechnicalAccount},
+    model::{ExchangeServiceAccount, Hosting, Mailbox, Organisation},
     store::{CalendarKey, State},
-    wire::{JournalNote, Request},
+    wire::{JournalDetails, Request},
 };
 
 /// An authenticated EWS request.
@@ -23,7 +23,7 @@ pub struct CallContext<'a> {
     /// The sandbox.
     pub app: &'a Arc<App>,
     /// The details for the journal.
-    pub note: &'a mut JournalNote,
+    pub note: &'a mut JournalDetails,
     /// The id of the organisation.
     pub tenant: Uuid,
     /// The mailbox that the request accesses; `None` for an account without a mailbox.
@@ -33,14 +33,15 @@ pub struct CallContext<'a> {
 }
 
 /// Checks user name and password.
-pub fn log_in(app: &App, request: &Request) -> Result<(Uuid, TechnicalAccount), RequestError> {
+pub fn log_in(app: &App, request: &Request) -> Result<(Uuid, ExchangeServiceAccount), RequestError> {
     let header = request.header("authorization").unwrap_or_default();
     let basic = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
     let plain = basic.and_then(|(_, token)| BASE64_STANDARD.decode(token.trim()).ok());
     let plain = plain.and_then(|plain| String::from_utf8(plain).ok()).unwrap_or_default();
     let (user, password) = plain.split_once(':').ok_or(RequestError::NotLoggedIn)?;
     let store = app.store();
-    let found = store.state().technical.iter().find(|(_, known)| known.user.eq_ignore_ascii_case(user));
+    let found =
+        store.state().exchange_accounts.iter().find(|(_, known)| known.user.eq_ignore_ascii_case(user));
     let (tenant, account) = found.ok_or(RequestError::NotLoggedIn)?;
     if account.password != password {
         return Err(RequestError::NotLoggedIn);
@@ -52,9 +53,9 @@ impl<'a> CallContext<'a> {
     /// Determines from the request's header which user the account impersonates.
     pub fn from_request(
         app: &'a Arc<App>,
-        note: &'a mut JournalNote,
+        note: &'a mut JournalDetails,
         tenant: Uuid,
-        account: TechnicalAccount,
+        account: ExchangeServiceAccount,
         header: &Element,
     ) -> Result<Self, Failure> {
         let zone = zone(header)?;
@@ -125,7 +126,7 @@ fn zone(header: &Element) -> Result<Zone, Failure> {
     super::zones::find_zone(name)
 }
 
-fn impersonated(account: &TechnicalAccount, mailbox: Option<Mailbox>) -> Result<Mailbox, Failure> {
+fn impersonated(account: &ExchangeServiceAccount, mailbox: Option<Mailbox>) -> Result<Mailbox, Failure> {
     if !account.impersonates {
         let message = "The account does not have the right to impersonate.";
         return Err(Failure::new("ErrorImpersonationDenied", message));

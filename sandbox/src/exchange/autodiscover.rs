@@ -9,17 +9,17 @@ use super::{
 };
 use crate::{
     app::App,
-    wire::{JournalNote, Request, WireResponse},
+    wire::{JournalDetails, Request, WireResponse},
 };
 
 const REQUEST: &str = "http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006";
 const RESPONSE: &str = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a";
 
 /// Handles `POST /autodiscover/autodiscover.xml`.
-pub fn handle(
+pub fn handle_autodiscover(
     app: &Arc<App>,
     request: &Request,
-    note: &mut JournalNote,
+    note: &mut JournalDetails,
 ) -> Result<WireResponse, RequestError> {
     let (tenant, account) = account::log_in(app, request)?;
     note.app = Some(account.user);

@@ -27,7 +27,7 @@ struct Asked<'e> {
 }
 
 /// Handles GetUserAvailability: one result per mailbox, in the requested order, without addresses.
-pub fn handle(call: &CallContext<'_>, operation: &Element) -> Result<String, Failure> {
+pub fn get_user_availability(call: &CallContext<'_>, operation: &Element) -> Result<String, Failure> {
     let asked = read(operation)?;
     let store = call.app.store();
     let state = store.state();

@@ -13,12 +13,12 @@ use super::{
     xml::{Element, TYPES, operation_response, success_message},
 };
 use crate::{
-    microsoft::graph::{events::blank_event, meetings::CalendarDraft},
+    microsoft::graph::{events::blank_event, meetings::MeetingChanges},
     model::{Attendee, AttendeeRole, Event, InvitationResponse, NamedAddress, ShowAs},
 };
 
 /// Handles CreateItem.
-pub fn handle(call: &mut CallContext<'_>, operation: &Element) -> Result<String, RequestError> {
+pub fn create_item(call: &mut CallContext<'_>, operation: &Element) -> Result<String, RequestError> {
     let mut messages = Vec::new();
     for item in operation.children_of("Items") {
         let made = match item.name.as_str() {
@@ -48,7 +48,8 @@ pub fn handle(call: &mut CallContext<'_>, operation: &Element) -> Result<String,
 }
 
 fn create(call: &mut CallContext<'_>, operation: &Element, item: &Element) -> Result<String, RequestError> {
-    if let Some(name) = fields::first_misplaced(item.children.iter().map(|child| child.name.as_str())) {
+    if let Some(name) = fields::first_misplaced_element(item.children.iter().map(|child| child.name.as_str()))
+    {
         return Err(Failure::schema_violation(name).into());
     }
     let told = operation.attribute("SendMeetingInvitations").ok_or_else(|| {
@@ -57,7 +58,7 @@ fn create(call: &mut CallContext<'_>, operation: &Element, item: &Element) -> Re
             "SendMeetingInvitations attribute is required for calendar items.",
         )
     })?;
-    let owner = match super::folders::named_folder(operation, "SavedItemFolderId") {
+    let owner = match super::folders::folder_element(operation, "SavedItemFolderId") {
         Some(folder) => call.calendar_of_folder(folder)?,
         None => call.own_calendar()?,
     };
@@ -71,11 +72,11 @@ fn create(call: &mut CallContext<'_>, operation: &Element, item: &Element) -> Re
     };
     let mut store = call.app.store();
     let state = store.state();
-    let mut draft = CalendarDraft::new(call.app, state, call.organisation(state)?);
+    let mut draft = MeetingChanges::new(call.app, state, call.organisation(state)?);
     if told == "SendToNone" {
         draft.put_event(&owner, event);
     } else {
-        draft.create(&owner, event);
+        draft.create_event(&owner, event);
     }
     let changes = draft.changes;
     call.app.commit(&mut store, changes)?;
@@ -89,7 +90,7 @@ fn new(call: &CallContext<'_>, item: &Element) -> Result<Event, Failure> {
     // A new item without times begins now and lasts half an hour.
     let start = at("Start").unwrap_or_else(|| call.app.now());
     let end = at("End").unwrap_or(start + chrono::Duration::minutes(30));
-    let range = TimeRange::new(start, end).ok_or_else(end_before_start)?;
+    let range = TimeRange::new(start, end).ok_or_else(end_before_start_error)?;
     let mut event = blank_event(call.app, mailbox, range);
     event.zones = (call.zone.name.clone(), call.zone.name.clone());
     for child in &item.children {
@@ -99,7 +100,7 @@ fn new(call: &CallContext<'_>, item: &Element) -> Result<Event, Failure> {
 }
 
 /// The error for an event that ends before it begins.
-pub fn end_before_start() -> Failure {
+pub fn end_before_start_error() -> Failure {
     Failure::new("ErrorCalendarEndDateIsEarlierThanStartDate", "EndDate is earlier than StartDate.")
 }
 

@@ -88,7 +88,7 @@ pub const SCHEMA_ORDER: &[&str] = &[
 ];
 
 /// The first element that is unknown to the schema or in the wrong position.
-pub fn first_misplaced<'n>(names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub fn first_misplaced_element<'n>(names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let mut last = 0;
     for name in names {
         match SCHEMA_ORDER.iter().position(|known| *known == name) {
@@ -106,10 +106,16 @@ mod tests {
 
     #[test]
     fn only_the_order_of_the_schema_is_taken() {
-        assert_eq!(first_misplaced(["Subject", "Body", "Start", "End", "Location"].into_iter()), None);
-        assert_eq!(first_misplaced(["ExtendedProperty", "ExtendedProperty", "UID"].into_iter()), None);
-        assert_eq!(first_misplaced(["Start", "Subject"].into_iter()), Some("Subject"));
-        assert_eq!(first_misplaced(["Start", "Start"].into_iter()), Some("Start"));
-        assert_eq!(first_misplaced(["Subject", "Colour"].into_iter()), Some("Colour"));
+        assert_eq!(
+            first_misplaced_element(["Subject", "Body", "Start", "End", "Location"].into_iter()),
+            None
+        );
+        assert_eq!(
+            first_misplaced_element(["ExtendedProperty", "ExtendedProperty", "UID"].into_iter()),
+            None
+        );
+        assert_eq!(first_misplaced_element(["Start", "Subject"].into_iter()), Some("Subject"));
+        assert_eq!(first_misplaced_element(["Start", "Start"].into_iter()), Some("Start"));
+        assert_eq!(first_misplaced_element(["Subject", "Colour"].into_iter()), Some("Colour"));
     }
 }

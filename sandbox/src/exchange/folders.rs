@@ -126,6 +126,6 @@ fn show(call: &CallContext<'_>, owner: &CalendarKey, (folder, title, class): Fol
 }
 
 /// The folder that an operation names inside a wrapper element.
-pub fn named_folder<'e>(operation: &'e Element, wrapper: &str) -> Option<&'e Element> {
+pub fn folder_element<'e>(operation: &'e Element, wrapper: &str) -> Option<&'e Element> {
     operation.children_of(wrapper).iter().find(|one| one.namespace == TYPES)
 }

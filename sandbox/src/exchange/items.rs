@@ -30,7 +30,7 @@ pub fn find_item(call: &CallContext<'_>, operation: &Element) -> String {
 }
 
 fn found(call: &CallContext<'_>, operation: &Element) -> Result<String, Failure> {
-    let folder = folders::named_folder(operation, "ParentFolderIds")
+    let folder = folders::folder_element(operation, "ParentFolderIds")
         .ok_or_else(|| Failure::schema_violation("FindItem"))?;
     let owner = call.calendar_of_folder(folder)?;
     let shape = ItemShape::from_operation(operation, true);

@@ -35,7 +35,7 @@ use self::{
 use crate::{
     Error,
     app::App,
-    wire::{JournalNote, Request, WireResponse},
+    wire::{JournalDetails, Request, WireResponse},
 };
 
 /// Whether a request is addressed to Exchange, judging by its path.
@@ -45,11 +45,11 @@ pub fn is_exchange_request(request: &Request) -> bool {
 }
 
 /// Handles a request to Exchange.
-pub fn route(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Result<WireResponse, Error> {
+pub fn route(app: &Arc<App>, request: &Request, note: &mut JournalDetails) -> Result<WireResponse, Error> {
     let answered = match path(request).as_slice() {
         ["ews", "exchange.asmx"] if request.method == "POST" => serve(app, request, note),
         ["autodiscover", "autodiscover.xml"] if request.method == "POST" => {
-            autodiscover::handle(app, request, note)
+            autodiscover::handle_autodiscover(app, request, note)
         }
         _ => Ok(WireResponse::empty(404)),
     };
@@ -72,7 +72,7 @@ fn path(request: &Request) -> Vec<&'static str> {
     request.segments.iter().map(known).collect()
 }
 
-fn serve(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Result<WireResponse, RequestError> {
+fn serve(app: &Arc<App>, request: &Request, note: &mut JournalDetails) -> Result<WireResponse, RequestError> {
     let (tenant, account) = account::log_in(app, request)?;
     note.app = Some(account.user.clone());
     let schema = |text: &str| Failure::new("ErrorSchemaValidation", text);
@@ -119,18 +119,18 @@ fn dispatch(call: &mut CallContext<'_>, operation: &Element) -> Result<String, R
         "FindItem" => Ok(items::find_item(call, operation)),
         "GetItem" => Ok(items::get_item(call, operation)),
         "ConvertId" => Ok(items::convert_id(operation)),
-        "CreateItem" => create::handle(call, operation),
-        "UpdateItem" => update::handle(call, operation),
-        "DeleteItem" => remove::handle(call, operation),
-        "SyncFolderItems" => Ok(sync::handle(call, operation)),
+        "CreateItem" => create::create_item(call, operation),
+        "UpdateItem" => update::update_item(call, operation),
+        "DeleteItem" => remove::delete_item(call, operation),
+        "SyncFolderItems" => Ok(sync::sync_folder_items(call, operation)),
         "Subscribe" => pull::subscribe(call, operation),
         "GetEvents" => Ok(pull::get_events(call, operation)),
         "Unsubscribe" => pull::unsubscribe(call, operation),
-        "GetUserAvailabilityRequest" => Ok(availability::handle(call, operation)?),
+        "GetUserAvailabilityRequest" => Ok(availability::get_user_availability(call, operation)?),
         "ResolveNames" => Ok(names::resolve_names(call, operation)?),
         "GetRoomLists" => Ok(rooms::get_room_lists(call)?),
         "GetRooms" => Ok(rooms::get_rooms(call, operation)?),
-        "GetServerTimeZones" => Ok(zones::handle(call, operation)),
+        "GetServerTimeZones" => Ok(zones::get_server_time_zones(call, operation)),
         name => Err(Failure::new(
             "ErrorInvalidRequest",
             format!("The request is invalid: this server has no operation {name}."),

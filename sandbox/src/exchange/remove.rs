@@ -7,14 +7,14 @@ use super::{
     xml::{Element, TYPES, operation_response, success_message},
 };
 use crate::{
-    microsoft::graph::meetings::CalendarDraft,
+    microsoft::graph::meetings::MeetingChanges,
     model::{Event, InvitationResponse},
     store::Change,
 };
 
 /// Handles DeleteItem: one message per id. An item moved to Deleted Items gets another id there, so both kinds of
 /// removal look the same to a client that has the old id.
-pub fn handle(call: &mut CallContext<'_>, operation: &Element) -> Result<String, RequestError> {
+pub fn delete_item(call: &mut CallContext<'_>, operation: &Element) -> Result<String, RequestError> {
     let mut messages = Vec::new();
     for wanted in operation.children_of("ItemIds") {
         messages.push(match one(call, operation, wanted) {
@@ -65,8 +65,8 @@ pub fn respond_to_meeting(
     let owner = call.own_calendar()?;
     let mut store = call.app.store();
     let state = store.state();
-    let mut draft = CalendarDraft::new(call.app, state, call.organisation(state)?);
-    draft.respond(&owner, &event, response, true);
+    let mut draft = MeetingChanges::new(call.app, state, call.organisation(state)?);
+    draft.respond_to_invitation(&owner, &event, response, true);
     let changes = draft.changes;
     call.app.commit(&mut store, changes)?;
     call.note.outcome = Some("responded");
@@ -83,9 +83,9 @@ fn take_away(call: &CallContext<'_>, event: &Event, from_all: bool) -> Result<()
     let owner = call.own_calendar()?;
     let mut store = call.app.store();
     let state = store.state();
-    let mut draft = CalendarDraft::new(call.app, state, call.organisation(state)?);
+    let mut draft = MeetingChanges::new(call.app, state, call.organisation(state)?);
     if from_all {
-        draft.cancel(&owner, event);
+        draft.cancel_event(&owner, event);
     } else {
         draft.changes.push(Change::EventGone(owner, event.id.clone()));
     }

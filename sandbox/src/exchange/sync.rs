@@ -15,7 +15,7 @@ use crate::store::CalendarKey;
 const MAX: usize = 512;
 
 /// Handles SyncFolderItems.
-pub fn handle(call: &CallContext<'_>, operation: &Element) -> String {
+pub fn sync_folder_items(call: &CallContext<'_>, operation: &Element) -> String {
     let message = match told(call, operation) {
         Ok(inside) => success_message("SyncFolderItems", &inside),
         Err(failure) => failure.to_item_message("SyncFolderItems"),
@@ -24,7 +24,7 @@ pub fn handle(call: &CallContext<'_>, operation: &Element) -> String {
 }
 
 fn told(call: &CallContext<'_>, operation: &Element) -> Result<String, Failure> {
-    let folder = folders::named_folder(operation, "SyncFolderId")
+    let folder = folders::folder_element(operation, "SyncFolderId")
         .ok_or_else(|| Failure::schema_violation("SyncFolderItems"))?;
     let owner = call.calendar_of_folder(folder)?;
     let text = |name: &str| operation.child(MESSAGES, name).map(|one| one.text.trim());

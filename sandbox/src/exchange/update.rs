@@ -10,12 +10,12 @@ use super::{
     xml::{Element, TYPES, operation_response},
 };
 use crate::{
-    microsoft::graph::meetings::CalendarDraft,
+    microsoft::graph::meetings::MeetingChanges,
     model::{AttendeeRole, Event},
 };
 
 /// Handles UpdateItem: one message per change.
-pub fn handle(call: &mut CallContext<'_>, operation: &Element) -> Result<String, RequestError> {
+pub fn update_item(call: &mut CallContext<'_>, operation: &Element) -> Result<String, RequestError> {
     let mut messages = Vec::new();
     for change in operation.children_of("ItemChanges") {
         messages.push(match one(call, operation, change) {
@@ -46,13 +46,14 @@ fn one(call: &mut CallContext<'_>, operation: &Element, change: &Element) -> Res
     for update in updates {
         apply(call, &mut after, update)?;
     }
-    after.range = TimeRange::new(after.range.start, after.range.end).ok_or_else(create::end_before_start)?;
+    after.range =
+        TimeRange::new(after.range.start, after.range.end).ok_or_else(create::end_before_start_error)?;
     call.note.key = after.effect_key();
     let mut store = call.app.store();
     let state = store.state();
-    let mut draft = CalendarDraft::new(call.app, state, call.organisation(state)?);
+    let mut draft = MeetingChanges::new(call.app, state, call.organisation(state)?);
     if before.is_organizer && told != "SendToNone" {
-        draft.update(&owner, &before, after);
+        draft.update_event(&owner, &before, after);
     } else if before.is_organizer {
         draft.put_event(&owner, after);
     } else {

@@ -20,7 +20,7 @@ pub fn find_zone(name: &str) -> Result<Zone, Failure> {
 }
 
 /// Handles GetServerTimeZones, for zones requested by id.
-pub fn handle(call: &CallContext<'_>, operation: &Element) -> String {
+pub fn get_server_time_zones(call: &CallContext<'_>, operation: &Element) -> String {
     let year = call.app.now().year();
     let all: String = operation
         .children_of("Ids")

@@ -12,7 +12,7 @@ use crate::{
     app::App,
     model::{Hosting, Mailbox, MailboxPurpose, Organisation},
     store::{CalendarKey, State},
-    wire::{JournalNote, Request},
+    wire::{JournalDetails, Request},
 };
 
 /// The prefix of access tokens.
@@ -112,7 +112,7 @@ pub struct CallContext<'a> {
     /// The request as received, with its path and body.
     pub request: &'a Request,
     /// The details for the journal.
-    pub note: &'a mut JournalNote,
+    pub note: &'a mut JournalDetails,
     /// The account and client of the token.
     pub caller: Caller,
 }

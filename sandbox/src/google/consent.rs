@@ -12,7 +12,7 @@ use crate::{
     microsoft::identity::page::{decode_flow, encode_flow, redirect_url},
     model::{AuthorisationCode, Grant, Mailbox, Organisation},
     store::{Change, State},
-    wire::{JournalNote, Request, WireResponse},
+    wire::{JournalDetails, Request, WireResponse},
 };
 
 const CODE_LIVES_MINUTES: i64 = 10;
@@ -33,7 +33,7 @@ struct Ask {
 }
 
 /// Handles `GET /o/oauth2/v2/auth`.
-pub fn begin_consent(app: &App, request: &Request, note: &mut JournalNote) -> WireResponse {
+pub fn begin_consent(app: &App, request: &Request, note: &mut JournalDetails) -> WireResponse {
     note.app = request.query("client_id").map(str::to_owned);
     let store = app.store();
     let state = store.state();
@@ -74,7 +74,11 @@ pub fn begin_consent(app: &App, request: &Request, note: &mut JournalNote) -> Wi
 }
 
 /// Handles a form submitted from one of the consent pages.
-pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Result<WireResponse, Error> {
+pub fn handle_form(
+    app: &Arc<App>,
+    request: &Request,
+    note: &mut JournalDetails,
+) -> Result<WireResponse, Error> {
     let form = request.form();
     let Some(ask) = form.get("flow").and_then(decode_flow::<Ask>) else {
         return Ok(page::error_page(400, "invalid_request", "This sign-in was not begun here."));

@@ -126,7 +126,7 @@ fn create(app: &App, origin: &str, new: &NewAccount) -> Result<Value, Error> {
     let email = format!("{}@{}.iam.gserviceaccount.com", new.name, new.project);
     let known = app.store().state().google.accounts.get(&email).cloned();
     let account = known.unwrap_or_else(|| ServiceAccount {
-        client_id: super::directory::numeric_id(&email),
+        client_id: super::directory::numeric_directory_id(&email),
         project: new.project.clone(),
         keys: std::collections::BTreeMap::new(),
         disabled: false,

@@ -62,7 +62,7 @@ pub fn dispatch(call: &mut CallContext<'_>, rest: &[&str]) -> Result<WireRespons
             resources(call, organisation)
         }
         ("GET", ["customer", key, "resources", "calendars", id]) if ours(organisation, key) => {
-            let found = rooms(organisation).into_iter().find(|room| numeric_id(&room.id) == *id);
+            let found = rooms(organisation).into_iter().find(|room| numeric_directory_id(&room.id) == *id);
             Ok(WireResponse::json(200, resource(found.ok_or_else(Failure::not_found)?)))
         }
         ("GET", ["customer", key, "resources", "buildings"]) if ours(organisation, key) => {
@@ -79,11 +79,11 @@ fn resold<'s>(state: &'s State, reseller: &Organisation) -> impl Iterator<Item =
 }
 
 fn by_number<'a>(organisation: &'a Organisation, key: &str) -> Option<&'a Mailbox> {
-    organisation.mailboxes.values().find(|mailbox| numeric_id(&mailbox.id) == key)
+    organisation.mailboxes.values().find(|mailbox| numeric_directory_id(&mailbox.id) == key)
 }
 
 /// A directory id in Google's format: digits only.
-pub fn numeric_id(id: &str) -> String {
+pub fn numeric_directory_id(id: &str) -> String {
     let hash = sha256(id.as_bytes());
     let value = hash.iter().take(8).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
     format!("1{value:020}")
@@ -154,7 +154,7 @@ fn user(organisation: &Organisation, mailbox: &Mailbox) -> Value {
     let (given, family) = mailbox.name.split_once(' ').unwrap_or((&mailbox.name, "-"));
     json!({
         "kind": "admin#directory#user",
-        "id": numeric_id(&mailbox.id),
+        "id": numeric_directory_id(&mailbox.id),
         "etag": etag(&mailbox.address),
         "primaryEmail": mailbox.address,
         "name": { "givenName": given, "familyName": family, "fullName": mailbox.name },
@@ -189,7 +189,7 @@ fn resource(mailbox: &Mailbox) -> Value {
     let mut value = json!({
         "kind": "admin#directory#resources#calendars#CalendarResource",
         "etags": etag(&mailbox.address),
-        "resourceId": numeric_id(&mailbox.id),
+        "resourceId": numeric_directory_id(&mailbox.id),
         "resourceName": mailbox.name,
         "generatedResourceName": mailbox.name,
         "resourceEmail": mailbox.address,

@@ -17,7 +17,7 @@ use crate::{
     Error,
     app::App,
     microsoft::identity::keys::Signer,
-    wire::{JournalNote, Request, WireResponse},
+    wire::{JournalDetails, Request, WireResponse},
 };
 
 /// The service account that the machine's tokens authenticate.
@@ -40,7 +40,7 @@ pub struct ManagedKey {
 pub fn issue_machine_token(
     app: &App,
     request: &Request,
-    note: &mut JournalNote,
+    note: &mut JournalDetails,
 ) -> Result<WireResponse, Error> {
     if request.header("metadata-flavor") != Some("Google") {
         return Ok(refusal(403, "PERMISSION_DENIED", "Missing Metadata-Flavor:Google header."));
@@ -77,7 +77,7 @@ pub fn sign_jwt(
     app: &Arc<App>,
     request: &Request,
     account: &str,
-    note: &mut JournalNote,
+    note: &mut JournalDetails,
 ) -> Result<WireResponse, Error> {
     let Some(caller) = machine(app, request) else {
         let message = "Request had invalid authentication credentials.";

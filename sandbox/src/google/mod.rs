@@ -8,7 +8,7 @@ pub mod control;
 pub mod directory;
 pub mod failure;
 pub mod iam;
-pub(crate) mod notices;
+pub(crate) mod notifications;
 pub mod page;
 pub mod state;
 pub mod token;
@@ -22,7 +22,7 @@ use serde_json::json;
 use crate::{
     Error,
     app::App,
-    wire::{JournalNote, Request, WireResponse},
+    wire::{JournalDetails, Request, WireResponse},
 };
 
 /// The first segment of Google's paths.
@@ -34,7 +34,7 @@ pub fn is_google_request(request: &Request) -> bool {
 }
 
 /// Handles a request below `/google`.
-pub fn route(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Result<WireResponse, Error> {
+pub fn route(app: &Arc<App>, request: &Request, note: &mut JournalDetails) -> Result<WireResponse, Error> {
     let parts = request.path_segments();
     match (request.method.as_str(), &parts[1..]) {
         ("POST", ["token"]) => token::issue_tokens(app, request, note),

@@ -16,7 +16,7 @@ use crate::{
     microsoft::identity::keys::sha256,
     model::{AuthorisationCode, Grant, Hosting, Mailbox, MailboxPurpose, Organisation, RefreshToken},
     store::{Change, State},
-    wire::{Form, JournalNote, Request, WireResponse},
+    wire::{Form, JournalDetails, Request, WireResponse},
 };
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -63,7 +63,7 @@ impl From<Error> for RequestError {
 pub fn issue_tokens(
     app: &Arc<App>,
     request: &Request,
-    note: &mut JournalNote,
+    note: &mut JournalDetails,
 ) -> Result<WireResponse, Error> {
     let form = request.form();
     let result = Endpoint { app, request, form: &form }.answer(note);
@@ -99,7 +99,7 @@ struct Endpoint<'a> {
 }
 
 impl Endpoint<'_> {
-    fn answer(&self, note: &mut JournalNote) -> Result<WireResponse, RequestError> {
+    fn answer(&self, note: &mut JournalDetails) -> Result<WireResponse, RequestError> {
         match self.form.get("grant_type") {
             Some(JWT_BEARER) => self.service_account(note),
             Some("authorization_code") => self.code(note),
@@ -112,7 +112,7 @@ impl Endpoint<'_> {
         }
     }
 
-    fn service_account(&self, note: &mut JournalNote) -> Result<WireResponse, RequestError> {
+    fn service_account(&self, note: &mut JournalDetails) -> Result<WireResponse, RequestError> {
         let store = self.app.store();
         let state = store.state();
         let text = self.form.get("assertion").ok_or_else(|| missing("assertion"))?;
@@ -168,7 +168,7 @@ impl Endpoint<'_> {
     }
 
     /// The application of this request, authenticated by its secret.
-    fn application(&self, state: &State, note: &mut JournalNote) -> Result<String, OAuthError> {
+    fn application(&self, state: &State, note: &mut JournalDetails) -> Result<String, OAuthError> {
         let client_id = self.form.get("client_id").ok_or_else(|| missing("client_id"))?;
         note.app = Some(client_id.to_owned());
         let known = state.applications.get(client_id);
@@ -180,7 +180,7 @@ impl Endpoint<'_> {
         Ok(client_id.to_owned())
     }
 
-    fn code(&self, note: &mut JournalNote) -> Result<WireResponse, RequestError> {
+    fn code(&self, note: &mut JournalDetails) -> Result<WireResponse, RequestError> {
         let mut store = self.app.store();
         let state = store.state();
         let client_id = self.application(state, note)?;
@@ -213,7 +213,7 @@ impl Endpoint<'_> {
         Ok(WireResponse::json(200, body))
     }
 
-    fn refresh(&self, note: &mut JournalNote) -> Result<WireResponse, RequestError> {
+    fn refresh(&self, note: &mut JournalDetails) -> Result<WireResponse, RequestError> {
         let store = self.app.store();
         let state = store.state();
         let client_id = self.application(state, note)?;
@@ -253,8 +253,8 @@ impl Endpoint<'_> {
         let now = self.app.now().timestamp();
         let domain = state.google.hosted.get(&account.id).unwrap_or(&organisation.domain);
         let subject = match state.google.namesakes.contains(&account.id) {
-            true => super::directory::numeric_id(&format!("namesake of {}", account.id)),
-            false => super::directory::numeric_id(&account.id),
+            true => super::directory::numeric_directory_id(&format!("namesake of {}", account.id)),
+            false => super::directory::numeric_directory_id(&account.id),
         };
         let mut claims = json!({
             "iss": base_url(self.request), "azp": code.grant.client_id, "aud": code.grant.client_id,

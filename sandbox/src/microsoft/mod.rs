@@ -8,11 +8,15 @@ use std::sync::Arc;
 use crate::{
     Error,
     app::App,
-    wire::{Body, JournalNote, Request, WireResponse},
+    wire::{Body, JournalDetails, Request, WireResponse},
 };
 
 /// Handles a request to the identity platform or Graph.
-pub async fn route(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Result<WireResponse, Error> {
+pub async fn route(
+    app: &Arc<App>,
+    request: &Request,
+    note: &mut JournalDetails,
+) -> Result<WireResponse, Error> {
     if request.segments.first().is_some_and(|first| first == "v1.0") {
         graph::route(app, request, note).await
     } else {

@@ -6,7 +6,7 @@
 mod calendar;
 mod directory;
 mod grant;
-mod technical;
+mod service_account;
 
 pub use calendar::{
     Attendee, AttendeeRole, Event, InvitationResponse, Mail, MailKind, Meeting, NamedAddress,
@@ -16,4 +16,4 @@ pub use directory::{
     Application, Consent, DelaySettings, Hosting, Mailbox, MailboxPurpose, Organisation, Room,
 };
 pub use grant::{AuthorisationCode, Grant, RefreshToken};
-pub use technical::TechnicalAccount;
+pub use service_account::ExchangeServiceAccount;

@@ -15,7 +15,7 @@ use super::{Access, Authenticated, token};
 use crate::{
     Caller, Error, Result,
     caller::PresentedCredential,
-    foreign_calls::CustomerServer,
+    customer_calls::CustomerServer,
     issuers::{self, audience_of, token_user},
     roles,
 };

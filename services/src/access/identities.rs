@@ -47,7 +47,7 @@ pub enum AccessChange {
 
 impl AccessChange {
     /// Whether the change may affect a caller who acts within this tenant, or within no tenant.
-    pub fn concerns(self, tenant: Option<Id<ids::Tenant>>) -> bool {
+    pub fn affects(self, tenant: Option<Id<ids::Tenant>>) -> bool {
         match self {
             Self::Everybody => true,
             Self::Tenant(changed) => tenant == Some(changed),

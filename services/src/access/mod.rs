@@ -18,7 +18,7 @@ pub use identities::AccessChange;
 pub(crate) use identities::IdentityCache;
 pub use token::AccessToken;
 pub(crate) use token::{
-    LEEWAY_SECONDS, TokenOrigin, is_external_token_valid, is_token_live, revoke_exceeding_requester,
+    CLOCK_LEEWAY_SECONDS, TokenOrigin, is_external_token_valid, is_token_live, revoke_exceeding_requester,
 };
 
 use self::identities::CredentialDigest;

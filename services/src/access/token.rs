@@ -33,7 +33,7 @@ const AUDIENCE: &str = "muster";
 /// Media type in the `typ` header (RFC 9068 section 2.1); no other kind of JWT is accepted as an access token.
 const TYPE: &str = "at+jwt";
 /// Tolerated difference between the clocks of two machines, in seconds.
-pub(crate) const LEEWAY_SECONDS: i64 = 30;
+pub(crate) const CLOCK_LEEWAY_SECONDS: i64 = 30;
 
 /// A newly signed access token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,7 +172,7 @@ impl Access {
         let claims = self.claims(tx.tenant(), user, signer.lifetime);
         let token = signer.sign(&claims)?;
         let (id, expires_at) = (claims.jti, claims.expiry()?);
-        let known = entity::tenant_user::one(tx.tenant(), user).one(tx.conn()).await?;
+        let known = entity::tenant_user::by_id(tx.tenant(), user).one(tx.conn()).await?;
         known.ok_or_else(|| Error::not_found("user"))?;
         let row = Model {
             id,
@@ -227,8 +227,8 @@ impl Access {
         validation.validate_nbf = false;
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).map_err(|_| dead())?.claims;
         let now = self.services.now().timestamp();
-        let begun = claims.nbf.max(claims.iat) <= now.saturating_add(LEEWAY_SECONDS);
-        let ended = claims.exp <= now.saturating_sub(LEEWAY_SECONDS);
+        let begun = claims.nbf.max(claims.iat) <= now.saturating_add(CLOCK_LEEWAY_SECONDS);
+        let ended = claims.exp <= now.saturating_sub(CLOCK_LEEWAY_SECONDS);
         if begun && !ended { Ok(claims) } else { Err(dead()) }
     }
 
@@ -267,7 +267,7 @@ impl Head {
 /// Whether a token was issued by this installation, and neither it nor the vendor key that requested it has been
 /// revoked.
 pub(super) async fn is_token_in_force(conn: &impl ConnectionTrait, claims: &Claims) -> Result<bool> {
-    let record = entity::access_token::one(claims.tenant, claims.jti).one(conn).await?;
+    let record = entity::access_token::by_id(claims.tenant, claims.jti).one(conn).await?;
     let is_live =
         |record: &Model| record.user_id == claims.sub && record.expires_at.timestamp() == claims.exp;
     match record.filter(is_live) {
@@ -283,7 +283,7 @@ pub(crate) async fn is_external_token_valid(
     user: Id<ids::User>,
     issued_at: Timestamp,
 ) -> Result<bool> {
-    let row = entity::tenant_user::one(tenant, user).one(conn).await?;
+    let row = entity::tenant_user::by_id(tenant, user).one(conn).await?;
     Ok(row.is_some_and(|row| row.tokens_since.is_none_or(|since| since < issued_at)))
 }
 
@@ -293,7 +293,7 @@ pub(crate) async fn is_token_live(
     tenant: Id<ids::Tenant>,
     token: Id<ids::AccessToken>,
 ) -> Result<bool> {
-    match entity::access_token::one(tenant, token).one(conn).await? {
+    match entity::access_token::by_id(tenant, token).one(conn).await? {
         None => Ok(false),
         Some(record) => is_not_revoked(conn, &record).await,
     }

@@ -23,7 +23,7 @@ use super::{
     chain::{append, lock_heads, reseal_head, update_head},
     chain_name, current_request_id,
     key::{AuditKey, AuditKeyProvider},
-    verify::{ChainFault, ChainWalker},
+    verify::{ChainFault, ChainVerifier},
 };
 use crate::{Error, Result};
 
@@ -114,7 +114,7 @@ async fn last_before(
 /// Verifies the oldest audit entries and returns the hash of the last of them.
 fn checked(end: &audit_chain::Model, key: &AuditKey, old: &[Model], even_if_broken: bool) -> Result<Vec<u8>> {
     let none = BTreeMap::new();
-    let mut walk = ChainWalker::new(end, &none);
+    let mut walk = ChainVerifier::new(end, &none);
     for row in old {
         walk.verify_entry(row);
     }

@@ -150,7 +150,7 @@ pub async fn verify_chain(
     };
     verdict.places = Some((end.base_seq + 1, end.seq));
     verdict.pruned = kept.range(..end.base_seq).count();
-    let mut walk = ChainWalker::new(&end, kept);
+    let mut walk = ChainVerifier::new(&end, kept);
     let mut last = None;
     while walk.broken.is_none() {
         let mut entries = of(chain).order_by_asc(Column::Seq).order_by_asc(Column::Id).limit(READ);
@@ -179,7 +179,7 @@ pub async fn verify_chain(
 }
 
 /// Verifies an audit chain entry by entry, up to the first fault.
-pub(super) struct ChainWalker<'a> {
+pub(super) struct ChainVerifier<'a> {
     end: &'a audit_chain::Model,
     kept: &'a BTreeMap<i64, String>,
     seq: i64,
@@ -188,7 +188,7 @@ pub(super) struct ChainWalker<'a> {
     pub(super) broken: Option<ChainFault>,
 }
 
-impl<'a> ChainWalker<'a> {
+impl<'a> ChainVerifier<'a> {
     /// Starts at the first audit entry that remains after pruning.
     pub(super) fn new(end: &'a audit_chain::Model, kept: &'a BTreeMap<i64, String>) -> Self {
         let (seq, hash) = (end.base_seq, end.base_hash.clone());

@@ -47,9 +47,9 @@ pub struct Query {
     /// Whether tentative events count as busy.
     pub tentative_is_busy: bool,
     /// How to treat participants whose calendar is unknown.
-    pub on_unknown: UnknownPolicy,
+    pub on_unknown: UnknownCalendarPolicy,
     /// How to treat unreadable calendar items whose times are unknown.
-    pub on_unreadable: UnreadablePolicy,
+    pub on_unreadable: UnreadableItemPolicy,
     /// Maximum number of slots to return.
     pub max_slots: usize,
 }
@@ -81,7 +81,7 @@ pub enum RoomChoice {
 
 /// How a search treats a participant whose calendar is unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum UnknownPolicy {
+pub enum UnknownCalendarPolicy {
     /// No slot is offered.
     #[default]
     Refuse,
@@ -92,7 +92,7 @@ pub enum UnknownPolicy {
 /// How to treat unreadable calendar items whose times are unknown. An unreadable item whose times are partly known
 /// always counts as busy for as long as it may last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub enum UnreadablePolicy {
+pub enum UnreadableItemPolicy {
     /// The unreadable item blocks no time.
     #[default]
     Offer,
@@ -100,7 +100,7 @@ pub enum UnreadablePolicy {
     Refuse,
 }
 
-impl UnreadablePolicy {
+impl UnreadableItemPolicy {
     /// Whether this is the default policy, which is omitted from a request's digest.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
     pub(crate) fn is_default(&self) -> bool {
@@ -123,8 +123,8 @@ impl Query {
             users: Vec::new(),
             rooms: RoomChoice::None,
             tentative_is_busy: true,
-            on_unknown: UnknownPolicy::Refuse,
-            on_unreadable: UnreadablePolicy::Offer,
+            on_unknown: UnknownCalendarPolicy::Refuse,
+            on_unreadable: UnreadableItemPolicy::Offer,
             max_slots: 200,
         }
     }
@@ -178,8 +178,8 @@ impl Query {
         if self.users.is_empty() && rooms == 0 {
             return Err(Refusal::new("PARTICIPANTS_MISSING", "Give at least one user or room.").at("userIds"));
         }
-        check_count(self.users.len(), "userIds")?;
-        check_count(rooms, "roomIds")
+        check_participant_count(self.users.len(), "userIds")?;
+        check_participant_count(rooms, "roomIds")
     }
 }
 
@@ -202,7 +202,7 @@ fn from_now(mut search: slots::Query, now: Timestamp) -> slots::Query {
 
 /// Parses an IANA time zone name.
 pub(crate) fn parse_zone(name: &str) -> Result<domain::Zone, Refusal> {
-    domain::Zone::named(name).ok_or_else(|| {
+    domain::Zone::from_name(name).ok_or_else(|| {
         Refusal::new("ZONE_UNKNOWN", "Use the IANA name of a time zone, such as Europe/Berlin.")
             .at("timeZone")
     })
@@ -218,7 +218,7 @@ pub(crate) fn check_buffer(minutes: u32, field: &'static str) -> Result<(), Refu
 }
 
 /// Returns an error if there are too many participants.
-pub(crate) fn check_count(count: usize, field: &'static str) -> Result<(), Refusal> {
+pub(crate) fn check_participant_count(count: usize, field: &'static str) -> Result<(), Refusal> {
     if count <= MAX_PARTICIPANTS {
         return Ok(());
     }

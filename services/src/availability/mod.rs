@@ -17,8 +17,8 @@ use domain::{
 };
 use entity::Stored;
 
-pub use self::input::{DayHours, Query, RoomChoice, UnknownPolicy, UnreadablePolicy};
-pub(crate) use self::input::{check_buffer, check_count, parse_zone};
+pub use self::input::{DayHours, Query, RoomChoice, UnknownCalendarPolicy, UnreadableItemPolicy};
+pub(crate) use self::input::{check_buffer, check_participant_count, parse_zone};
 use self::snapshot::{CALENDAR_UNKNOWN, Calendar, CalendarSnapshot, RoomScope, SnapshotScope};
 use crate::{
     Result, messages,
@@ -187,7 +187,9 @@ fn who(snapshot: &CalendarSnapshot, query: &Query, search: &slots::Query) -> Par
         key: calendar.holder,
         busy: calendar.busy.clone(),
         taken: match query.on_unknown {
-            UnknownPolicy::Ignore if !calendar.is_refused() => over(search.required_range(), calendar),
+            UnknownCalendarPolicy::Ignore if !calendar.counts_as_unknown() => {
+                over(search.required_range(), calendar)
+            }
             _ => calendar.bits.clone(),
         },
     };

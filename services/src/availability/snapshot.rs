@@ -20,7 +20,7 @@ use sea_orm::{
 };
 
 use self::bitmaps::{bitmaps, events, occupancy};
-use super::{Holder, UnreadablePolicy};
+use super::{Holder, UnreadableItemPolicy};
 use crate::{Refusal, Result, Services, change, messages, suspension};
 
 /// Maximum number of rooms considered if any room with a certain capacity is acceptable: the smallest suitable rooms.
@@ -42,7 +42,7 @@ pub(crate) struct SnapshotScope<'a> {
     /// Whether tentative events count as busy.
     pub tentative_is_busy: bool,
     /// How to treat unreadable calendar items whose times are unknown.
-    pub on_unreadable: UnreadablePolicy,
+    pub on_unreadable: UnreadableItemPolicy,
 }
 
 /// Selects the rooms of a snapshot.
@@ -92,8 +92,8 @@ impl Calendar {
     }
 
     /// Whether the calendar counts as unknown because of unreadable items, as the caller requested;
-    /// `UnknownPolicy::Ignore` does not override this.
-    pub fn is_refused(&self) -> bool {
+    /// `UnknownCalendarPolicy::Ignore` does not override this.
+    pub fn counts_as_unknown(&self) -> bool {
         matches!(self.unknown, Some((UnknownCause::Items, _)))
     }
 
@@ -199,7 +199,7 @@ fn readable(calendar: &Calendar) -> Option<Id<ids::Connection>> {
 
 /// Creates a bitmap of the copy's time range from its exact busy times.
 fn bitmap_from_busy(calendar: &Calendar) -> Bitmap {
-    let Some(window) = calendar.connection.as_ref().and_then(change::stored_window) else {
+    let Some(window) = calendar.connection.as_ref().and_then(change::stored_copy_range) else {
         return Bitmap::unknown();
     };
     Bitmap::from_busy(window, GRID_MINUTES, calendar.busy.iter().map(|busy| busy.range))
@@ -312,7 +312,7 @@ async fn not_connected(
     tenant: Id<ids::Tenant>,
 ) -> Result<(UnknownCause, Reason)> {
     if suspended(tenant).into_tuple::<Id<ids::Integration>>().one(txn).await?.is_some() {
-        return Ok((UnknownCause::Unreadable, suspension::reason()));
+        return Ok((UnknownCause::Unreadable, suspension::suspended_reason()));
     }
     let (cause, reason) = UnknownCause::NotConnected.because(messages::calendar_not_connected());
     Ok((cause, reason.with_next_action(messages::connect_the_calendar())))
@@ -340,13 +340,13 @@ fn cause(
         let (cause, reason) = UnknownCause::Unreadable.because(message);
         return Some((cause, Reason { next_action, ..reason }));
     }
-    let (Some(as_of), Some(window)) = (row.as_of, change::stored_window(row)) else {
+    let (Some(as_of), Some(window)) = (row.as_of, change::stored_copy_range(row)) else {
         return Some(UnknownCause::Stale.because(messages::calendar_not_read_yet()));
     };
     if as_of < freshest {
         return Some(UnknownCause::Stale.because(messages::calendar_read_too_long_ago()));
     }
-    if wanted.on_unreadable == UnreadablePolicy::Refuse && row.unknown_count > 0 {
+    if wanted.on_unreadable == UnreadableItemPolicy::Refuse && row.unknown_count > 0 {
         let message = messages::unreadable_items(row.unknown_count);
         let (cause, reason) = UnknownCause::Items.because(message);
         return Some((cause, reason.with_next_action(messages::ask_the_owner_to_correct_items())));

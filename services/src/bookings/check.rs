@@ -14,7 +14,7 @@ use super::{Conflict, Outcome, SlotTaken};
 use crate::{
     Refusal, Result, Services,
     availability::{
-        Holder, UnreadablePolicy, describe_busy, parse_zone,
+        Holder, UnreadableItemPolicy, describe_busy, parse_zone,
         snapshot::{self, Calendar, CalendarSnapshot, RoomScope, SnapshotScope, UnknownCause},
     },
     messages,
@@ -43,7 +43,7 @@ pub(super) struct SlotRequest {
     /// The booking that is being moved, whose own occupancy is ignored.
     pub except: Option<entity::booking::Model>,
     /// How to treat unreadable calendar items whose times are unknown.
-    pub on_unreadable: UnreadablePolicy,
+    pub on_unreadable: UnreadableItemPolicy,
 }
 
 impl SlotRequest {
@@ -105,7 +105,9 @@ pub(super) fn require_known_calendars(
 ) -> Result<()> {
     let blocks = |calendar: &&Calendar| match calendar.holder {
         Holder::Room(_) => true,
-        Holder::User(_) => calendar.is_refused() || (!ignore_people && (calendar.reachable || !by_service)),
+        Holder::User(_) => {
+            calendar.counts_as_unknown() || (!ignore_people && (calendar.reachable || !by_service))
+        }
     };
     let Some(calendar) = snapshot.calendars().filter(|one| one.unknown.is_some()).find(blocks) else {
         return Ok(());

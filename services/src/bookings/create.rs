@@ -42,7 +42,7 @@ impl Bookings {
     ) -> Outcome<BookingReceipt> {
         let new = new.validate()?;
         let request = SlotRequest {
-            users: new.people(),
+            users: new.user_ids(),
             rooms: new.rooms.clone(),
             time: new.time(),
             before: new.buffer_before_minutes,
@@ -66,7 +66,7 @@ impl Bookings {
         let begun = idempotency::begin(&tx, "createBooking", &by.actor(), key, new).await?;
         let ticket = match begun {
             BeginOutcome::New(ticket) => ticket,
-            BeginOutcome::Replay(run) => return Ok(self.receipt_of_run(&tx, run.of()).await?),
+            BeginOutcome::Replay(run) => return Ok(self.receipt_of_run(&tx, run.with_kind()).await?),
         };
         input::require_future(request.time, tx.now())?;
         check::lock_holders(tx.conn(), &request.holders()).await?;
@@ -111,8 +111,8 @@ impl Bookings {
         let participants = participants.into_iter().map(booking_participant::ActiveModel::from);
         booking_participant::Entity::insert_many(participants).exec_without_returning(tx.conn()).await?;
         let holders: Vec<AnyId> = snapshot.calendars().map(|calendar| calendar.holder.any()).collect();
-        self.occupy(tx, id, &holders, blocked).await?;
-        tx.event(topic::BOOKING, id);
+        self.insert_occupancy(tx, id, &holders, blocked).await?;
+        tx.add_event(topic::BOOKING, id);
         let facts = AuditFacts::for_creation(
             json!({ "start": new.start, "end": new.end, "organiser": new.organiser }),
         );
@@ -160,7 +160,7 @@ impl Bookings {
     }
 
     /// Blocks a time range for all participants of a booking.
-    pub(super) async fn occupy(
+    pub(super) async fn insert_occupancy(
         &self,
         tx: &Tx,
         booking: Id<ids::Booking>,
@@ -185,8 +185,9 @@ impl Bookings {
     /// state.
     pub(super) async fn receipt_of_run(&self, tx: &Tx, run: Id<ids::Run>) -> Result<BookingReceipt> {
         let gone = || crate::Error::not_found("booking");
-        let order = entity::run::one(tx.tenant(), run).one(tx.conn()).await?.ok_or_else(gone)?;
-        let row = booking::one(tx.tenant(), order.subject.of()).one(tx.conn()).await?.ok_or_else(gone)?;
+        let order = entity::run::by_id(tx.tenant(), run).one(tx.conn()).await?.ok_or_else(gone)?;
+        let row =
+            booking::by_id(tx.tenant(), order.subject.with_kind()).one(tx.conn()).await?.ok_or_else(gone)?;
         let notice = route::service_account_notice(tx.conn(), &row, &[]).await?;
         Ok(BookingReceipt { booking: row, run, notice })
     }
@@ -233,7 +234,7 @@ impl Bookings {
 }
 
 async fn organiser_exists(tx: &Tx, organiser: Id<ids::User>) -> Result<()> {
-    let row = entity::tenant_user::one(tx.tenant(), organiser).one(tx.conn()).await?;
+    let row = entity::tenant_user::by_id(tx.tenant(), organiser).one(tx.conn()).await?;
     row.map(|_| ())
         .ok_or_else(|| Refusal::new("NOT_FOUND", "There is no such user.").at("organiserId").into())
 }

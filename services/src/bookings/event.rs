@@ -2,7 +2,7 @@
 
 use domain::{BusyKind, WrittenVia, state::Answer};
 use entity::{booking, booking_participant};
-use providers::{Attendee, AttendeeRole, NewEvent, Party};
+use providers::{Attendee, AttendeeRole, NamedAddress, NewEvent};
 
 use super::{BookingDetails, time_of};
 use crate::change::WriteTarget;
@@ -41,7 +41,7 @@ pub fn build_event(details: &BookingDetails, via: &WriteTarget) -> NewEvent {
         range: time_of(booking),
         zone: booking.time_zone.clone(),
         location: (!rooms.is_empty()).then(|| rooms.join(", ")),
-        organiser: Party { name: name.to_owned(), address: via.mailbox.clone() },
+        organiser: NamedAddress { name: name.to_owned(), address: via.mailbox.clone() },
         attendees: attendees.collect(),
         busy: Some(BusyKind::Busy),
         online_meeting: booking.online_meeting.is_some(),
@@ -56,7 +56,7 @@ fn marked(description: &str, organiser: &str) -> String {
 fn attendee(one: &booking_participant::Model) -> Attendee {
     let role = if one.room_id.is_some() { AttendeeRole::Room } else { AttendeeRole::Required };
     Attendee {
-        party: Party { name: one.name.clone(), address: one.address.clone() },
+        party: NamedAddress { name: one.name.clone(), address: one.address.clone() },
         role,
         answer: Answer::None,
     }

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use chrono::{Duration, SubsecRound};
-use domain::{Id, TimeRange, Timestamp, ids, text::Shape};
+use domain::{Id, TimeRange, Timestamp, ids, text::LineMode};
 use serde::Serialize;
 
 use crate::{
     Refusal, Result,
-    availability::{UnreadablePolicy, check_buffer, check_count, parse_zone},
+    availability::{UnreadableItemPolicy, check_buffer, check_participant_count, parse_zone},
     text,
 };
 
@@ -49,8 +49,8 @@ pub struct NewBooking {
     /// Whether to book users whose calendars are unknown. Rooms whose calendars are unknown are always refused.
     pub ignore_unknown: bool,
     /// How to treat unreadable calendar items whose times are unknown. The default is omitted from a request's digest.
-    #[serde(skip_serializing_if = "UnreadablePolicy::is_default")]
-    pub on_unreadable: UnreadablePolicy,
+    #[serde(skip_serializing_if = "UnreadableItemPolicy::is_default")]
+    pub on_unreadable: UnreadableItemPolicy,
     /// Whether to add an online meeting. `false` is omitted from a request's digest, so that the digests of requests
     /// made before this field existed stay the same.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -78,8 +78,8 @@ pub struct NewTime {
     /// See [`NewBooking::ignore_unknown`].
     pub ignore_unknown: bool,
     /// See [`NewBooking::on_unreadable`].
-    #[serde(skip_serializing_if = "UnreadablePolicy::is_default")]
-    pub on_unreadable: UnreadablePolicy,
+    #[serde(skip_serializing_if = "UnreadableItemPolicy::is_default")]
+    pub on_unreadable: UnreadableItemPolicy,
 }
 
 impl NewBooking {
@@ -90,24 +90,24 @@ impl NewBooking {
             return Err(Refusal::new("TITLE_MISSING", "Enter a title for the booking.").at("title").into());
         }
         check_length(&self.title, LONGEST_TITLE, "TITLE_TOO_LONG", "title")?;
-        text::check(&self.title, Shape::Line, LONGEST_TITLE, "title")?;
+        text::check(&self.title, LineMode::Line, LONGEST_TITLE, "title")?;
         check_length(&self.description, LONGEST_DESCRIPTION, "DESCRIPTION_TOO_LONG", "description")?;
-        text::check(&self.description, Shape::Lines, LONGEST_DESCRIPTION, "description")?;
+        text::check(&self.description, LineMode::Lines, LONGEST_DESCRIPTION, "description")?;
         self.description = domain::text::clean_lines(self.description, usize::MAX);
         (self.start, self.end) = (self.start.trunc_subsecs(6), self.end.trunc_subsecs(6));
         time(self.start, self.end)?;
         parse_zone(&self.zone)?;
         check_buffer(self.buffer_before_minutes, "bufferBeforeMinutes")?;
         check_buffer(self.buffer_after_minutes, "bufferAfterMinutes")?;
-        check_count(self.users.len(), "userIds")?;
-        check_count(self.rooms.len(), "roomIds")?;
-        check_count(self.guests.len(), "guests")?;
+        check_participant_count(self.users.len(), "userIds")?;
+        check_participant_count(self.rooms.len(), "roomIds")?;
+        check_participant_count(self.guests.len(), "guests")?;
         let mut seen = BTreeSet::new();
         for guest in &mut self.guests {
-            guest.email = crate::users::checked_email(&guest.email, "guests")?;
+            guest.email = crate::users::parse_email(&guest.email, "guests")?;
             guest.name = String::from(guest.name.trim());
             check_length(&guest.name, LONGEST_NAME, "NAME_TOO_LONG", "guests")?;
-            text::check(&guest.name, Shape::Line, LONGEST_NAME, "guests")?;
+            text::check(&guest.name, LineMode::Line, LONGEST_NAME, "guests")?;
         }
         self.guests.retain(|guest| seen.insert(guest.email.clone()));
         Ok(self)
@@ -119,7 +119,7 @@ impl NewBooking {
     }
 
     /// The organiser and the other users, without duplicates.
-    pub(super) fn people(&self) -> Vec<Id<ids::User>> {
+    pub(super) fn user_ids(&self) -> Vec<Id<ids::User>> {
         let others = self.users.iter().copied().filter(|user| *user != self.organiser);
         let all: Vec<_> = std::iter::once(self.organiser).chain(others).collect();
         crate::availability::snapshot::distinct(&all).collect()
@@ -162,11 +162,16 @@ fn time(start: Timestamp, end: Timestamp) -> Result<TimeRange> {
     Ok(range)
 }
 
-pub(super) fn check_length(text: &str, most: usize, code: &'static str, field: &'static str) -> Result<()> {
+pub(super) fn check_length(
+    text: &str,
+    max_chars: usize,
+    code: &'static str,
+    field: &'static str,
+) -> Result<()> {
     let found = text.chars().count();
-    if found <= most {
+    if found <= max_chars {
         return Ok(());
     }
-    let refusal = Refusal::new(code, format!("Use at most {most} characters.")).at(field);
-    Err(refusal.exceeding(most, found).into())
+    let refusal = Refusal::new(code, format!("Use at most {max_chars} characters.")).at(field);
+    Err(refusal.exceeding(max_chars, found).into())
 }

@@ -145,7 +145,7 @@ impl Bookings {
     pub async fn get(&self, by: &Allowed<may::BookingView>, id: Id<ids::Booking>) -> Result<Model> {
         let tenant = by.tenant();
         let txn = self.services.read(tenant).await?;
-        let row = entity::booking::one(tenant, id).one(&txn).await?;
+        let row = entity::booking::by_id(tenant, id).one(&txn).await?;
         row.ok_or_else(|| crate::Error::not_found("booking"))
     }
 
@@ -175,7 +175,7 @@ impl Bookings {
             rows = rows.filter(Column::StartAt.lt(until));
         }
         if let Some(state) = filter.state {
-            rows = rows.filter(entity::column_holds(Column::State, state));
+            rows = rows.filter(entity::column_equals(Column::State, state));
         }
         let txn = self.services.read(tenant).await?;
         page::read_page(rows, Column::Id, args, &txn).await
@@ -229,7 +229,7 @@ impl Bookings {
     ) -> Result<Option<BookingDetails>> {
         use entity::booking_participant::{Column, of};
         let txn = self.services.read(tenant).await?;
-        let Some(booking) = entity::booking::one(tenant, id).one(&txn).await? else { return Ok(None) };
+        let Some(booking) = entity::booking::by_id(tenant, id).one(&txn).await? else { return Ok(None) };
         let theirs = of(tenant).filter(Column::BookingId.eq(id));
         let participants = theirs.order_by_asc(Column::Id).all(&txn).await?;
         Ok(Some(BookingDetails { booking, participants }))
@@ -237,7 +237,7 @@ impl Bookings {
 
     /// The event of a booking, to be updated in the stored copies of its participants' calendars: moved to `range`, or
     /// removed if `None`. Called by workflows.
-    pub async fn own_event(
+    pub async fn build_own_event(
         &self,
         _by: &System,
         details: &BookingDetails,
@@ -266,7 +266,7 @@ impl Bookings {
     }
 
     /// Whether the booking blocks this time for all its participants; called by workflows.
-    pub async fn occupies(&self, _by: &System, booking: &Model, time: TimeRange) -> Result<bool> {
+    pub async fn blocks_time(&self, _by: &System, booking: &Model, time: TimeRange) -> Result<bool> {
         use entity::occupancy::{Column, of};
         let (tenant, blocked) = (booking.tenant_id, blocked_range(booking, time));
         let txn = self.services.read(tenant).await?;

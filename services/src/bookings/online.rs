@@ -44,7 +44,7 @@ pub(super) async fn require_online_meetings(
     tenant: Id<ids::Tenant>,
     via: &WriteTarget,
 ) -> Result<()> {
-    let row = integration::one(tenant, via.integration).one(txn).await?;
+    let row = integration::by_id(tenant, via.integration).one(txn).await?;
     let row = row.ok_or_else(|| Error::not_found("integration"))?;
     let connector = services.connectors.get(crate::integrations::provider(&row)?)?;
     let has = connector.features().online_meetings

@@ -3,7 +3,7 @@
 use domain::{
     Id, ids, may,
     state::{BookingState, Lane},
-    text::Shape,
+    text::LineMode,
 };
 use entity::booking;
 use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, QuerySelect, sea_query::Expr};
@@ -98,7 +98,7 @@ impl Bookings {
         check::require_free(&snapshot, request.blocked_range())?;
         let (from, actor) = (time_of(&row), by.actor());
         if blocked_range(&row, from) != request.blocked_range() {
-            self.occupy(&tx, id, &request.holders(), request.blocked_range()).await?;
+            self.insert_occupancy(&tx, id, &request.holders(), request.blocked_range()).await?;
         }
         let order =
             RunInput::MoveBooking(MoveBooking { booking: id, from, to: request.time, by: actor.clone() });
@@ -120,7 +120,7 @@ impl Bookings {
         idempotency_key: &str,
     ) -> Outcome<BookingReceipt> {
         input::check_length(message, LONGEST_MESSAGE, "MESSAGE_TOO_LONG", "message")?;
-        text::check(message, Shape::Lines, LONGEST_MESSAGE, "message")?;
+        text::check(message, LineMode::Lines, LONGEST_MESSAGE, "message")?;
         self.retry_on_contention(|| self.cancel_once(by, id, message, idempotency_key)).await
     }
 
@@ -172,7 +172,7 @@ impl Bookings {
     ) -> Result<std::result::Result<PendingRequest, BookingReceipt>> {
         Ok(match idempotency::begin(tx, field, &by.actor(), key, parameters).await? {
             BeginOutcome::New(ticket) => Ok(ticket),
-            BeginOutcome::Replay(run) => Err(self.receipt_of_run(tx, run.of()).await?),
+            BeginOutcome::Replay(run) => Err(self.receipt_of_run(tx, run.with_kind()).await?),
         })
     }
 
@@ -194,7 +194,7 @@ impl Bookings {
             .col_expr(Column::Version, Expr::col(Column::Version).add(1))
             .exec(tx.conn())
             .await?;
-        tx.event(topic::BOOKING, row.id);
+        tx.add_event(topic::BOOKING, row.id);
         ticket.finish(&tx, run).await?;
         tx.commit().await?;
         let booking = booking::Model { run_id: run, time_zone: zone, version: row.version + 1, ..row };
@@ -204,7 +204,7 @@ impl Bookings {
 
 /// Reads the booking and locks it until the transaction ends.
 async fn present(tx: &Tx, id: Id<ids::Booking>, if_version: Option<i64>) -> Result<booking::Model> {
-    let row = booking::one(tx.tenant(), id).lock_exclusive().one(tx.conn()).await?;
+    let row = booking::by_id(tx.tenant(), id).lock_exclusive().one(tx.conn()).await?;
     let row = row.ok_or_else(|| crate::Error::not_found("booking"))?;
     if if_version.is_some_and(|version| version != row.version) {
         let message = "This booking was changed in the meantime. Reload it, then repeat your change.";

@@ -68,7 +68,7 @@ impl Bookings {
             let txn = self.services.read(tenant).await?;
             let at = of(tenant).filter(Column::IntegrationId.eq(via.integration));
             let at = at.filter(Column::Address.eq(via.mailbox.to_lowercase()));
-            (integration::one(tenant, via.integration).one(&txn).await?, at.one(&txn).await?)
+            (integration::by_id(tenant, via.integration).one(&txn).await?, at.one(&txn).await?)
         };
         let integration = row.ok_or_else(|| Error::not_found("integration"))?;
         let grants = self.services.grants();

@@ -6,7 +6,7 @@ use domain::{
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 
-use super::{Writer, reason_json};
+use super::{Writer, reason_to_json};
 use crate::{Result, events::topic};
 
 /// A change of a booking; fields that are `None` or empty leave the stored value unchanged.
@@ -74,7 +74,7 @@ impl Writer<'_> {
                 .col_expr(Column::Since, Expr::value(self.at));
         }
         if let Some(reason) = change.reason {
-            statement = statement.col_expr(Column::Reason, Expr::value(reason_json(reason)));
+            statement = statement.col_expr(Column::Reason, Expr::value(reason_to_json(reason)));
         }
         if let Some(via) = change.via {
             statement = statement
@@ -111,14 +111,14 @@ impl Writer<'_> {
         if let Some((what, old, by_whom)) = change.record {
             self.record(change.id, what, old, by_whom).await?;
         }
-        self.event(topic::BOOKING, change.id);
+        self.add_event(topic::BOOKING, change.id);
         Ok(())
     }
 
     /// Releases the time that the booking blocks outside `time` and its buffers.
     async fn keep_only(&self, booking: Id<ids::Booking>, time: TimeRange) -> Result<()> {
         use entity::occupancy::{Column, delete};
-        let row = entity::booking::one(self.tenant, booking).one(self.txn).await?;
+        let row = entity::booking::by_id(self.tenant, booking).one(self.txn).await?;
         let Some(row) = row else { return Ok(()) };
         let blocked = crate::bookings::blocked_range(&row, time);
         delete(self.tenant)
@@ -172,7 +172,7 @@ impl Writer<'_> {
     pub(super) async fn write_own_event(&mut self, event: OwnEvent) -> Result<()> {
         use entity::calendar_event::{Column, delete};
         let calendars = self.lock_connections(&event.connections).await?;
-        self.mark_copies_mixed(&event.connections).await?;
+        self.mark_copies_for_reread(&event.connections).await?;
         delete(self.tenant)
             .filter(Column::ConnectionId.is_in(event.connections.iter().copied()))
             .filter(Column::Uid.eq(event.uid.clone()))

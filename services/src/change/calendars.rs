@@ -8,7 +8,7 @@ use sea_orm::{
     sea_query::{Expr, LockType, OnConflict},
 };
 
-use super::{Writer, integrations::stored_window, marks::UnreadableSummary};
+use super::{Writer, integrations::stored_copy_range, unreadable_summary::UnreadableSummary};
 use crate::{Result, events::topic};
 
 /// Minutes represented by one bit of a busy bitmap.
@@ -65,7 +65,7 @@ impl Writer<'_> {
             .filter(calendar_event::Column::ConnectionId.eq(copy.connection))
             .exec(self.txn)
             .await?;
-        self.succeeded(copy.connection, Some(&UnreadableSummary::of(&copy.unreadable))).await?;
+        self.succeeded(copy.connection, Some(&UnreadableSummary::from_items(&copy.unreadable))).await?;
         let rows: Vec<_> = copy.events.iter().map(|event| self.copied(copy.connection, event)).collect();
         for rows in rows.chunks(200) {
             calendar_event::Entity::insert_many(rows.to_vec()).exec_without_returning(self.txn).await?;
@@ -100,7 +100,7 @@ impl Writer<'_> {
                 .col_expr(Column::Unreadable, Expr::value(mark.examples.clone()));
         }
         if statement.filter(differs).exec(self.txn).await?.rows_affected > 0 {
-            self.event(topic::CONNECTION, connection);
+            self.add_event(topic::CONNECTION, connection);
         }
         Ok(())
     }
@@ -124,7 +124,7 @@ impl Writer<'_> {
 
     /// Marks calendar copies to which Muster has added its own events, so that they are next read in full whatever the
     /// provider reports.
-    pub(super) async fn mark_copies_mixed(&mut self, connections: &[Id<ids::Connection>]) -> Result<()> {
+    pub(super) async fn mark_copies_for_reread(&mut self, connections: &[Id<ids::Connection>]) -> Result<()> {
         use entity::connection::{Column, update};
         update(self.tenant)
             .filter(Column::Id.is_in(connections.iter().copied()))
@@ -203,7 +203,7 @@ impl Writer<'_> {
         connections: Vec<entity::connection::Model>,
     ) -> Result<()> {
         for connection in connections {
-            if let Some(window) = stored_window(&connection) {
+            if let Some(window) = stored_copy_range(&connection) {
                 self.rebuild_bitmap(connection.id, window).await?;
             }
         }

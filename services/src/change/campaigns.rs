@@ -6,7 +6,7 @@ use domain::{
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
-use super::{Writer, reason_json};
+use super::{Writer, reason_to_json};
 use crate::{
     Result,
     events::topic,
@@ -34,11 +34,11 @@ impl Writer<'_> {
             .filter(Column::CampaignId.eq(item.campaign))
             .filter(Column::ConnectionId.eq(item.connection))
             .col_expr(Column::Result, Expr::value(item.result.as_str()))
-            .col_expr(Column::Reason, Expr::value(reason_json(item.reason)))
+            .col_expr(Column::Reason, Expr::value(reason_to_json(item.reason)))
             .col_expr(Column::FinishedAt, Expr::value(self.at))
             .exec(self.txn)
             .await?;
-        self.event(topic::CAMPAIGN, item.campaign);
+        self.add_event(topic::CAMPAIGN, item.campaign);
         let open = of(self.tenant)
             .filter(Column::CampaignId.eq(item.campaign))
             .filter(Column::Result.is_null())
@@ -76,7 +76,7 @@ impl Writer<'_> {
             .await?;
         let order = RunInput::Campaign(run_inputs::Campaign { campaign, integration, listed_only: false });
         self.enqueue(order, Lane::Bulk).await?;
-        self.event(topic::CAMPAIGN, campaign);
+        self.add_event(topic::CAMPAIGN, campaign);
         Ok(())
     }
 
@@ -90,7 +90,7 @@ impl Writer<'_> {
             .col_expr(Column::FinishedAt, Expr::value(self.at))
             .exec(self.txn)
             .await?;
-        self.event(topic::CAMPAIGN, campaign);
+        self.add_event(topic::CAMPAIGN, campaign);
         Ok(())
     }
 }

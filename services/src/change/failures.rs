@@ -61,11 +61,11 @@ impl Writer<'_> {
             .exec(self.txn)
             .await?;
         if begun.rows_affected > 0 {
-            self.event(topic::CONNECTION, failure.connection);
+            self.add_event(topic::CONNECTION, failure.connection);
         }
         match failure.concerns {
             Some(reason) if self.is_everywhere(failure.integration, &failure.way).await? => {
-                self.one(health::integration_failing_because(failure.integration, reason)).await
+                self.one(health::mark_integration_failing_because(failure.integration, reason)).await
             }
             _ => Ok(()),
         }

@@ -13,7 +13,7 @@ use sea_orm::{
     sea_query::{CaseStatement, Expr, OnConflict},
 };
 
-use super::{Writer, reason_json};
+use super::{Writer, reason_to_json};
 use crate::{Result, events::topic};
 
 /// A change of an integration; fields that are `None` leave the stored value unchanged.
@@ -121,7 +121,7 @@ impl Writer<'_> {
             statement = statement.col_expr(Column::Since, since);
         }
         if let Some(reason) = change.reason {
-            let reason = reason_json(reason);
+            let reason = reason_to_json(reason);
             statement = set_unless_suspended(statement, Column::Reason, Column::SuspendedReason, reason);
         }
         if let Some((id, name)) = change.external {
@@ -138,7 +138,7 @@ impl Writer<'_> {
         if change.state == Some(IntegrationState::Active) {
             self.reset_failures(change.id).await?;
         }
-        self.event(topic::INTEGRATION, change.id);
+        self.add_event(topic::INTEGRATION, change.id);
         Ok(())
     }
 
@@ -157,7 +157,7 @@ impl Writer<'_> {
                 .col_expr(Column::Since, Expr::value(self.at));
         }
         if let Some(reason) = change.reason {
-            statement = statement.col_expr(Column::Reason, Expr::value(reason_json(reason)));
+            statement = statement.col_expr(Column::Reason, Expr::value(reason_to_json(reason)));
         }
         if let Some(route) = change.route {
             statement = statement.col_expr(Column::Route, Expr::value(route.as_str()));
@@ -175,7 +175,7 @@ impl Writer<'_> {
         if statement.exec(self.txn).await?.rows_affected == 0 {
             return Ok(());
         }
-        self.event(topic::CONNECTION, change.id);
+        self.add_event(topic::CONNECTION, change.id);
         Ok(())
     }
 
@@ -240,7 +240,7 @@ impl Writer<'_> {
             at: Set(self.at),
         };
         entity::verification::Entity::insert(row).exec_without_returning(self.txn).await?;
-        self.event(topic::INTEGRATION, new.integration);
+        self.add_event(topic::INTEGRATION, new.integration);
         Ok(())
     }
 
@@ -281,7 +281,7 @@ impl Writer<'_> {
             .col_expr(entity::integration::Column::ServiceMailbox, Expr::value(address))
             .exec(self.txn)
             .await?;
-        self.event(topic::INTEGRATION, integration);
+        self.add_event(topic::INTEGRATION, integration);
         Ok(())
     }
 }
@@ -324,6 +324,6 @@ pub(crate) fn pending_connection(
 }
 
 /// The time range that a connection's stored calendar copy covers.
-pub(crate) fn stored_window(connection: &entity::connection::Model) -> Option<TimeRange> {
+pub(crate) fn stored_copy_range(connection: &entity::connection::Model) -> Option<TimeRange> {
     TimeRange::new(connection.read_from?, connection.read_until?)
 }

@@ -8,8 +8,8 @@ mod calendars;
 mod campaigns;
 mod failures;
 mod integrations;
-mod marks;
 mod tenants;
+mod unreadable_summary;
 
 use async_trait::async_trait;
 use domain::{
@@ -24,7 +24,7 @@ pub use calendars::{CalendarCopy, UnchangedCalendar};
 pub use campaigns::ItemResult;
 pub use failures::MailboxFailure;
 pub use integrations::{ConnectionChange, IntegrationChange, NewConnection, RoomList, VerificationResult};
-pub(crate) use integrations::{pending_connection, stored_window};
+pub(crate) use integrations::{pending_connection, stored_copy_range};
 pub use tenants::TenantLocale;
 
 use crate::{
@@ -125,7 +125,7 @@ impl ChangeWriter for System {
         let mut writer = Writer::new(self, txn, tenant, asked_by, after);
         audit::with_request_id(run.to_string(), writer.write(changes.to_vec())).await?;
         if transition.status == RunStatus::Quarantined {
-            writer.event(topic::RUN_PARKED, run);
+            writer.add_event(topic::RUN_PARKED, run);
         }
         Ok(())
     }
@@ -212,7 +212,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Notifies subscribers that something changed.
-    pub fn event(&mut self, topic: domain::Topic, subject: impl Into<AnyId>) {
+    pub fn add_event(&mut self, topic: domain::Topic, subject: impl Into<AnyId>) {
         let event = entity::event_log::new(&self.services.ids, self.tenant, topic, subject.into(), self.at);
         self.after.events.push(event);
     }
@@ -252,6 +252,6 @@ impl System {
 }
 
 /// Serialises a reason for storage.
-pub(crate) fn reason_json(reason: Option<domain::Reason>) -> Option<Json> {
+pub(crate) fn reason_to_json(reason: Option<domain::Reason>) -> Option<Json> {
     reason.and_then(|reason| serde_json::to_value(reason).ok())
 }

@@ -18,10 +18,10 @@ pub struct TenantLocale {
 }
 
 impl Writer<'_> {
-    pub(super) async fn fill_locale(&mut self, told: TenantLocale) -> Result<()> {
+    pub(super) async fn fill_locale(&mut self, locale: TenantLocale) -> Result<()> {
         use entity::tenant::Column;
-        let zone = told.zone.filter(|name| Zone::named(name).is_some());
-        let language = told.language.as_deref().and_then(language::parse_tag);
+        let zone = locale.zone.filter(|name| Zone::from_name(name).is_some());
+        let language = locale.language.as_deref().and_then(language::parse_tag);
         for (column, key, value) in
             [(Column::TimeZone, "timeZone", zone), (Column::Language, "language", language)]
         {

@@ -55,9 +55,9 @@ impl Connect {
         integration: Id<ids::Integration>,
         session: Id<ids::ConnectSession>,
     ) -> Result<Secret> {
-        use entity::connect_session::{Column, one};
+        use entity::connect_session::{Column, by_id};
         let txn = self.services.read(tenant).await?;
-        let row = one(tenant, session).filter(Column::IntegrationId.eq(integration)).one(&txn).await?;
+        let row = by_id(tenant, session).filter(Column::IntegrationId.eq(integration)).one(&txn).await?;
         // Whoever waits for a second connection while holding one can bring a full pool to a halt.
         drop(txn);
         let row = row.ok_or_else(session_ended)?;
@@ -99,7 +99,7 @@ impl Connect {
         let subject = integration.id.to_string();
         // Whose link it was is known; the account is a typed text, or what the provider calls it.
         set_granted(&tx, integration.id, consented.session).await?;
-        let session = entity::connect_session::one(tx.tenant(), consented.session).one(tx.conn()).await?;
+        let session = entity::connect_session::by_id(tx.tenant(), consented.session).one(tx.conn()).await?;
         let actor = session.as_ref().map_or_else(|| "connect".to_owned(), actor);
         tx.audit(&actor, "integration.consent", subject, AuditFacts::for_change(before, after));
         tx.commit().await

@@ -2,7 +2,7 @@
 
 use domain::{
     connect::{ConnectPurpose, ConnectStep},
-    text::Shape,
+    text::LineMode,
 };
 use providers::{ConsentFlow, Provider, Secret};
 use secrecy::ExposeSecret;
@@ -53,7 +53,7 @@ impl Connect {
                 .into());
         }
         let user = typed.user.trim().to_owned();
-        text::check(&user, Shape::Line, MAX_USER_LEN, "user")?;
+        text::check(&user, LineMode::Line, MAX_USER_LEN, "user")?;
         let secret =
             Secret::Basic { user: user.clone(), password: typed.password.expose_secret().to_owned() };
         self.store_consent_for_run(&mut tx, &mut session, &user, &secret, server.as_ref()).await?;
@@ -69,7 +69,7 @@ fn server_of(
     typed: &EnteredCredentials,
 ) -> Result<Option<Url>> {
     let refuse = |code, message| Err(Refusal::new(code, message).at("server").into());
-    text::check(&typed.server, Shape::Line, MAX_URL_LEN, "server")?;
+    text::check(&typed.server, LineMode::Line, MAX_URL_LEN, "server")?;
     let text = typed.server.trim();
     if text.is_empty() && finds_server && typed.user.contains('@') {
         return Ok(None);

@@ -120,7 +120,7 @@ impl Connect {
         let session = self.find_session(cookie, ConnectPurpose::Connect).await?;
         let tenant = self.services.tenants().find(session.tenant_id).await?;
         let txn = self.services.read(session.tenant_id).await?;
-        let row = entity::integration::one(session.tenant_id, session.integration_id).one(&txn).await?;
+        let row = entity::integration::by_id(session.tenant_id, session.integration_id).one(&txn).await?;
         let integration = row.ok_or_else(session_ended)?;
         let (state, reason) =
             (integration.state.require()?, integrations::parse_reason(integration.reason.as_ref()));
@@ -210,7 +210,7 @@ fn actor(session: &SessionRow) -> String {
 
 /// Locks the link's row until the transaction ends, so that submitting a form twice creates only one integration.
 async fn held(tx: &Tx, link: Id<ids::ConnectLink>) -> Result<entity::connect_link::Model> {
-    let row = entity::connect_link::one(tx.tenant(), link).lock_exclusive();
+    let row = entity::connect_link::by_id(tx.tenant(), link).lock_exclusive();
     row.one(tx.conn()).await?.ok_or_else(session_ended)
 }
 

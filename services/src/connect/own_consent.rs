@@ -19,7 +19,7 @@ use crate::{
 
 /// Information shown to a user before the redirect to the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnInvitation {
+pub struct OwnConsentInvitation {
     /// Name of the tenant.
     pub tenant: String,
     /// Calendar system of the account.
@@ -41,27 +41,28 @@ pub(super) struct CalendarOwner {
 impl Connect {
     /// Returns what the link of [`Connect::begin_own_consent`] connects. Opening the link does not consume it, because
     /// mail filters and previews open links too.
-    pub async fn own_invitation(&self, _by: Anyone, secret: &str) -> Result<OwnInvitation> {
+    pub async fn own_consent_invitation(&self, _by: Anyone, secret: &str) -> Result<OwnConsentInvitation> {
         let session = self.find_session(secret, ConnectPurpose::Own).await?;
         let CalendarOwner { integration, address, .. } = self.calendar_owner(&session).await?;
         let tenant = self.services.tenants().find(session.tenant_id).await?;
         let (tenant, provider) =
             (tenant.ok_or_else(session_ended)?.name, integrations::provider(&integration)?);
-        Ok(OwnInvitation { tenant, provider, address })
+        Ok(OwnConsentInvitation { tenant, provider, address })
     }
 
     /// Starts a user's own consent. Returns a single-use link for the user's browser.
     pub async fn begin_own_consent(&self, by: &Own) -> Result<String> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let user = by.user();
-        let row = entity::tenant_user::one(tx.tenant(), user).one(tx.conn()).await?;
+        let row = entity::tenant_user::by_id(tx.tenant(), user).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("user"))?;
         if row.calendar_address.is_none() {
             let message = messages::calendar_address_missing();
             return Err(Error::refuse("CALENDAR_ADDRESS_MISSING", message));
         }
-        let integration =
-            crate::connections::live_integration(&tx).await?.filter(|row| self.takes_own_consent(row));
+        let integration = crate::connections::oldest_usable_integration(&tx)
+            .await?
+            .filter(|row| self.takes_own_consent(row));
         let integration = integration.ok_or_else(|| {
             let message = messages::no_personal_consent();
             Error::refuse("INTEGRATION_NOT_CONNECTED", message)
@@ -88,7 +89,7 @@ impl Connect {
         change.cookie_hash = Set(self.services.secrets().digest(&cookie).await?);
         change.purpose = Set(ConnectPurpose::OwnOpen.into());
         session = change.update(tx.conn()).await?;
-        let user = entity::tenant_user::one(session.tenant_id, session.user_id.unwrap_or_default());
+        let user = entity::tenant_user::by_id(session.tenant_id, session.user_id.unwrap_or_default());
         let hint = user.one(tx.conn()).await?.and_then(|user| user.calendar_address);
         let (ask, path) = (SignInPurpose::OwnConsent, connector.redirect_paths().own);
         let onward =
@@ -153,9 +154,9 @@ impl Connect {
     pub(super) async fn calendar_owner(&self, session: &SessionRow) -> Result<CalendarOwner> {
         let txn = self.services.read(session.tenant_id).await?;
         let integration =
-            entity::integration::one(session.tenant_id, session.integration_id).one(&txn).await?;
+            entity::integration::by_id(session.tenant_id, session.integration_id).one(&txn).await?;
         let user = session.user_id.ok_or_else(session_ended)?;
-        let row = entity::tenant_user::one(session.tenant_id, user).one(&txn).await?;
+        let row = entity::tenant_user::by_id(session.tenant_id, user).one(&txn).await?;
         let address = row.and_then(|row| row.calendar_address).ok_or_else(session_ended)?;
         Ok(CalendarOwner { integration: integration.ok_or_else(session_ended)?, user, address })
     }
@@ -189,7 +190,7 @@ impl Connect {
         address: String,
         secret: &Secret,
     ) -> Result<NextPage> {
-        let row = entity::tenant_user::one(tx.tenant(), user).lock_shared().one(tx.conn()).await?;
+        let row = entity::tenant_user::by_id(tx.tenant(), user).lock_shared().one(tx.conn()).await?;
         if row.and_then(|row| row.calendar_address).as_ref() != Some(&address) {
             return Err(account_mismatch(&address));
         }

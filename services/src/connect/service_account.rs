@@ -6,7 +6,7 @@
 //! secret, so whoever enters one must sign in as the administrator; otherwise anybody could connect an organisation
 //! that trusts that service account.
 
-use domain::text::Shape;
+use domain::text::LineMode;
 use providers::{Provider, Secret, SignInPurpose, SignedInAdministrator};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use secrecy::ExposeSecret;
@@ -16,7 +16,7 @@ use super::{
     Connect, EnteredCredentials, NextPage, SessionRow, consent_pages::ValidRedirect,
     entered_credentials::MAX_USER_LEN, session::session_ended,
 };
-use crate::{Error, Refusal, Result, messages, text, users::checked_email};
+use crate::{Error, Refusal, Result, messages, text, users::parse_email};
 
 /// The values that an administrator entered before signing in; stored in the connect session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -113,13 +113,13 @@ pub fn wrong_administrator(entered: &str) -> Error {
 /// The administrator on whose behalf the service account acts.
 fn administrator(typed: &EnteredCredentials) -> Result<&str> {
     let administrator = typed.user.trim();
-    text::check(administrator, Shape::Line, MAX_USER_LEN, "user")?;
+    text::check(administrator, LineMode::Line, MAX_USER_LEN, "user")?;
     if !administrator.contains('@') {
         let message = messages::administrators_address_needed();
         return Err(Refusal::new("CREDENTIALS_MISSING", message).at("user").into());
     }
     // As the form for users has it, so that nothing invisible is in it.
-    checked_email(administrator, "user")?;
+    parse_email(administrator, "user")?;
     Ok(administrator)
 }
 

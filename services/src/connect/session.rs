@@ -71,7 +71,7 @@ impl Connect {
     /// request. Returns the session in its current state.
     pub(super) async fn begin_step(&self, session: &SessionRow) -> Result<(Tx, SessionRow)> {
         let (tx, _) = self.services.begin_locked(session.tenant_id).await?;
-        let row = entity::connect_session::one(tx.tenant(), session.id).lock_exclusive().one(tx.conn());
+        let row = entity::connect_session::by_id(tx.tenant(), session.id).lock_exclusive().one(tx.conn());
         let row = row.await?.filter(|row| row.expires_at > tx.now()).ok_or_else(session_ended)?;
         require_valid(tx.conn(), &row, tx.now()).await?;
         Ok((tx, row))
@@ -82,11 +82,11 @@ impl Connect {
 async fn require_valid(conn: &impl ConnectionTrait, session: &SessionRow, now: Timestamp) -> Result<()> {
     let tenant = session.tenant_id;
     if let Some(user) = session.user_id {
-        let user = entity::tenant_user::one(tenant, user).one(conn).await?;
+        let user = entity::tenant_user::by_id(tenant, user).one(conn).await?;
         user.ok_or_else(session_ended)?;
     }
     let Some(link) = session.link_id else { return Ok(()) };
-    let link = entity::connect_link::one(tenant, link).one(conn).await?.ok_or_else(session_ended)?;
+    let link = entity::connect_link::by_id(tenant, link).one(conn).await?.ok_or_else(session_ended)?;
     // A page that was opened in time may be finished after the link's own end.
     links::require_entitled(conn, &link, now).await
 }

@@ -163,7 +163,7 @@ impl GrantCredentials {
     /// the organisation no longer belongs to the tenant.
     async fn consent(&self, wanted: Wanted<'_>) -> Result<(Secret, Option<Live>)> {
         let txn = self.services.read(self.tenant).await?;
-        let row = entity::consent_grant::one(self.tenant, self.grant).one(&txn).await?;
+        let row = entity::consent_grant::by_id(self.tenant, self.grant).one(&txn).await?;
         let row = row.filter(|row| !row.lost).ok_or_else(lost)?;
         let secret = self.secret(&txn, &row).await?;
         if let Some(external) = secret.organisation() {
@@ -208,9 +208,9 @@ impl GrantCredentials {
             let exchanged = self.exchange(&secret, wanted.claims).await?;
             return self.keep(store.write(self.tenant).await?, exchanged).await;
         }
-        let _held = self.services.connectors.tokens.may_hold(store.connections()).await;
+        let _held = self.services.connectors.tokens.may_hold(store.max_connections()).await;
         let txn = store.write(self.tenant).await?;
-        let row = entity::consent_grant::one(self.tenant, self.grant).lock_exclusive().one(&txn).await?;
+        let row = entity::consent_grant::by_id(self.tenant, self.grant).lock_exclusive().one(&txn).await?;
         let row = row.filter(|row| !row.lost).ok_or_else(lost)?;
         if let Some(live) = self.stored(&txn, &row, wanted).await {
             return Ok(live);

@@ -25,7 +25,7 @@ impl Grants {
 
     /// Time zone of a mailbox; `None` if none is known.
     async fn zone_of(&self, connection: &entity::connection::Model) -> Result<Option<Zone>> {
-        let told = connection.time_zone.as_deref().and_then(Zone::named);
+        let told = connection.time_zone.as_deref().and_then(Zone::from_name);
         if told.is_some() {
             return Ok(told);
         }
@@ -33,12 +33,12 @@ impl Grants {
         let user = match connection.user_id {
             Some(user) => {
                 let txn = self.services.read(tenant).await?;
-                entity::tenant_user::one(tenant, user).one(&txn).await?
+                entity::tenant_user::by_id(tenant, user).one(&txn).await?
             }
             None => None,
         };
         let tenant = self.services.tenants().find(tenant).await?;
         let told = tenant.as_ref().and_then(|tenant| tenants::owner_zone(user.as_ref(), tenant));
-        Ok(told.and_then(Zone::named))
+        Ok(told.and_then(Zone::from_name))
     }
 }

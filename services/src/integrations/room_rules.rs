@@ -47,7 +47,7 @@ impl Integrations {
             let message = "This integration was changed in the meantime. Reload it, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
-        tx.event(topic::INTEGRATION, row.id);
+        tx.add_event(topic::INTEGRATION, row.id);
         let facts = AuditFacts::for_change(json!(row.room_rules), json!(rules));
         tx.audit(&by.actor(), "integration.room_rules", id.to_string(), facts);
         let after = find(&tx, row.id).await?;

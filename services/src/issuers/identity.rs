@@ -1,6 +1,6 @@
 //! Links between users and their subjects at an OpenID issuer, set by an administrator.
 
-use domain::{Id, ids, may, text::Shape};
+use domain::{Id, ids, may, text::LineMode};
 use entity::{
     openid_identity::{Column, Model, delete, of, update},
     openid_unlinked as unlinked,
@@ -34,7 +34,7 @@ impl Issuers {
         user: Id<ids::User>,
         subject: &str,
     ) -> Result<Model> {
-        text::check(subject, Shape::Line, LONGEST, "subject")?;
+        text::check(subject, LineMode::Line, LONGEST, "subject")?;
         if subject.is_empty() {
             return Err(Refusal::new("TEXT_MALFORMED", "Enter the subject that identifies the user.")
                 .at("subject")

@@ -1,6 +1,6 @@
 //! Validates the registration of an issuer before it is stored.
 
-use domain::{Id, ids, openid::SigningAlgorithm, text::Shape};
+use domain::{Id, ids, openid::SigningAlgorithm, text::LineMode};
 use entity::openid_issuer::Model;
 use sea_orm::prelude::Json;
 use secrecy::{ExposeSecret, SecretString};
@@ -71,7 +71,7 @@ pub(super) fn apply_change(before: &Model, change: IssuerChange) -> Result<Model
 
 /// Requires a non-empty text on one line.
 fn word(text: &str, field: &'static str) -> Result<String> {
-    text::check(text, Shape::Line, LONGEST, field)?;
+    text::check(text, LineMode::Line, LONGEST, field)?;
     if text.is_empty() || text.trim() != text {
         return Err(Refusal::new("TEXT_MALFORMED", "Remove the spaces before and after this value.")
             .at(field)
@@ -81,7 +81,7 @@ fn word(text: &str, field: &'static str) -> Result<String> {
 }
 
 fn claim(name: &str, field: &'static str) -> Result<String> {
-    text::check(name, Shape::Line, LONGEST_CLAIM, field)?;
+    text::check(name, LineMode::Line, LONGEST_CLAIM, field)?;
     word(name, field)
 }
 

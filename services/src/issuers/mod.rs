@@ -21,8 +21,8 @@ use crate::{
     Error, Page, PageArgs, Refusal, Result, Settings, Tx,
     access::Access,
     audit::AuditFacts,
+    customer_calls::CustomerServer,
     error::is_duplicate,
-    foreign_calls::CustomerServer,
     page,
     proof::{Allowed, Member},
     vault::{Column as SealedColumn, SealContext},
@@ -184,7 +184,7 @@ impl Issuers {
 
     pub(crate) async fn find(&self, tenant: Id<ids::Tenant>, id: Id<ids::OpenIdIssuer>) -> Result<Model> {
         let txn = self.services.read(tenant).await?;
-        let row = entity::openid_issuer::one(tenant, id).one(&txn).await?;
+        let row = entity::openid_issuer::by_id(tenant, id).one(&txn).await?;
         row.ok_or_else(|| Error::not_found("issuer"))
     }
 

@@ -114,7 +114,7 @@ pub(super) async fn insert_identity(
 
 /// The registration's row, locked until the transaction ends.
 pub(crate) async fn lock_issuer(tx: &Tx, issuer: Id<ids::OpenIdIssuer>) -> Result<Model> {
-    let row = entity::openid_issuer::one(tx.tenant(), issuer).lock_exclusive().one(tx.conn()).await?;
+    let row = entity::openid_issuer::by_id(tx.tenant(), issuer).lock_exclusive().one(tx.conn()).await?;
     row.ok_or_else(|| Error::not_found("issuer"))
 }
 

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::Keys;
 use crate::{
     Error, Result, System,
-    access::LEEWAY_SECONDS,
+    access::CLOCK_LEEWAY_SECONDS,
     audit::{AuditFacts, ENGINE_ACTOR, OPERATOR_ACTOR},
     proof::Anyone,
     secrets::KeyRing,
@@ -70,7 +70,7 @@ impl Keys {
     /// The public keys as a JSON Web Key Set (RFC 7517, RFC 8037), for `/.well-known/jwks.json`. The set contains a key
     /// until the last token that it signed has expired.
     pub async fn jwks(&self, _by: Anyone) -> Result<Value> {
-        let keys = self.signing_keys(self.services.store.installation()).await?;
+        let keys = self.signing_keys(self.services.store.installation_connection()).await?;
         let jwk = |key: &Model| {
             json!({
                 "kty": "OKP",
@@ -96,7 +96,7 @@ impl Keys {
         let last = self.services.now() + self.services.settings.token_lifetime + OPENED_FOR;
         Entity::update_many()
             .filter(Column::RetiresAt.is_null())
-            .col_expr(Column::RetiresAt, Expr::value(last + TimeDelta::seconds(LEEWAY_SECONDS)))
+            .col_expr(Column::RetiresAt, Expr::value(last + TimeDelta::seconds(CLOCK_LEEWAY_SECONDS)))
             .exec(tx.conn())
             .await?;
         let key = self.make_signing_key(tx.conn()).await?;
@@ -115,7 +115,7 @@ impl Keys {
     /// Rotates the signing key when it is due, and destroys retired keys. Called periodically by the engine.
     pub async fn maintain_signing_keys(&self, _by: &System) -> Result<()> {
         let now = self.services.now();
-        let keys = self.signing_keys(self.services.store.installation()).await?;
+        let keys = self.signing_keys(self.services.store.installation_connection()).await?;
         if keys.iter().any(|key| !self.verifies(key.retires_at)) {
             let mut tx = self.services.begin_installation().await?;
             let retired = Entity::find().filter(Column::RetiresAt.lte(now)).all(tx.conn()).await?;
@@ -142,7 +142,7 @@ impl Keys {
         if let Some(key) = self.opened_keys().current.get(&()) {
             return Ok(key);
         }
-        let newest = self.signs(self.services.store.installation()).await?;
+        let newest = self.signs(self.services.store.installation_connection()).await?;
         let row = match newest {
             Some(row) => row,
             None => self.first_signing_key().await?,
@@ -158,7 +158,7 @@ impl Keys {
         let known = match self.opened_keys().verifying.get(&id) {
             Some(known) => known,
             None => {
-                let row = Entity::find_by_id(id).one(self.services.store.installation()).await?;
+                let row = Entity::find_by_id(id).one(self.services.store.installation_connection()).await?;
                 let Some(row) = row else { return Ok(None) };
                 let known = (DecodingKey::from_ed_der(&row.public_key), row.retires_at);
                 self.opened_keys().verifying.insert(id, known.clone());

@@ -15,7 +15,7 @@ pub(crate) async fn permissions_in_tx(
     tenant: Id<ids::Tenant>,
     user: Id<ids::User>,
 ) -> Result<Option<BTreeSet<Permission>>> {
-    if entity::tenant_user::one(tenant, user).one(conn).await?.is_none() {
+    if entity::tenant_user::by_id(tenant, user).one(conn).await?.is_none() {
         return Ok(None);
     }
     let roles = of_users(conn, tenant, [user]).await?;
@@ -70,7 +70,7 @@ pub(crate) fn require_revocable(
 pub(crate) fn require_grantable_by(by: &Member, permissions: &BTreeSet<Permission>) -> Result<()> {
     let has = |permission| match permission {
         Permission::Staff => false,
-        Permission::CalendarConnect => by.may_connect(),
+        Permission::CalendarConnect => by.may_connect_calendars(),
         _ => by.has_permission(permission),
     };
     require_grantable(has, permissions)

@@ -29,7 +29,7 @@ const TENANTS: u64 = 100;
 
 /// Which encryption keys to replace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub enum RotationScope {
     /// Makes the configured master key the current one.
     Master,
     /// Replaces the master key, and the data key of every tenant.
@@ -40,7 +40,7 @@ pub enum Scope {
 
 /// A committed step of a key rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum RotationProgress {
     /// A master key became the current one.
     InForce(KeyId),
     /// A tenant has a new data key in addition to its former one.
@@ -53,7 +53,7 @@ pub enum Progress {
 
 /// Summary of a rotation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct RotationReport {
     /// Number of signing keys, data keys and installation secrets that are now sealed with the current master key.
     pub master_values: usize,
     /// Number of tenants that received a new data key.
@@ -65,7 +65,7 @@ pub struct Report {
 }
 
 /// Callback that receives each committed step and decides whether to continue the rotation.
-pub type ProgressSink<'a> = &'a mut (dyn FnMut(Progress) -> ControlFlow<()> + Send);
+pub type ProgressSink<'a> = &'a mut (dyn FnMut(RotationProgress) -> ControlFlow<()> + Send);
 
 impl Secrets {
     /// Makes the configured master key the current one and reseals with it everything that a master key seals, except
@@ -77,15 +77,20 @@ impl Secrets {
     ///
     /// `MASTER_KEY_UNKNOWN` if a value is sealed with a master key that the configuration lacks; `NOT_FOUND` if there
     /// is no such tenant. Steps committed before the error are kept.
-    pub async fn rotate(&self, _by: &System, scope: Scope, sink: ProgressSink<'_>) -> Result<Report> {
+    pub async fn rotate(
+        &self,
+        _by: &System,
+        scope: RotationScope,
+        sink: ProgressSink<'_>,
+    ) -> Result<RotationReport> {
         self.load_pepper().await?;
-        if let Scope::DataKeyOf(tenant) = scope {
+        if let RotationScope::DataKeyOf(tenant) = scope {
             self.services.tenants().find(tenant).await?.ok_or_else(|| Error::not_found("tenant"))?;
         }
-        let mut report = Report::default();
+        let mut report = RotationReport::default();
         report.master_values += self.put_into_force(sink).await?;
         report.master_values += self.reseal_signing_keys().await?;
-        if scope == Scope::DataKeys {
+        if scope == RotationScope::DataKeys {
             self.mark_all().await?;
         }
         let (mut after, mut count) = (None, 0);
@@ -95,12 +100,12 @@ impl Secrets {
             after = Some(*last);
             for tenant in tenants {
                 let renew = match scope {
-                    Scope::DataKeyOf(only) if only == tenant => Renew::UnlessMoving,
+                    RotationScope::DataKeyOf(only) if only == tenant => Renew::UnlessMoving,
                     _ => Renew::WhatIsDue,
                 };
                 self.rotate_tenant(tenant, renew, &mut report, sink).await?;
                 count += 1;
-                send_progress(sink, Progress::Tenant(tenant, count))?;
+                send_progress(sink, RotationProgress::Tenant(tenant, count))?;
             }
         }
         Ok(report)
@@ -126,7 +131,7 @@ impl Secrets {
         let facts = AuditFacts::for_change(told_of(former), told_of(Some(vault.current_key_id())));
         tx.audit(OPERATOR_ACTOR, "master_key.rotate", "master_key".to_owned(), facts);
         tx.commit().await?;
-        send_progress(sink, Progress::InForce(vault.current_key_id()))?;
+        send_progress(sink, RotationProgress::InForce(vault.current_key_id()))?;
         Ok(1)
     }
 
@@ -169,20 +174,20 @@ impl Secrets {
             tenants = tenants.filter(tenant::Column::Id.gt(after));
         }
         let tenants = tenants.order_by_asc(tenant::Column::Id).limit(TENANTS).into_tuple();
-        Ok(tenants.all(self.services.store.installation()).await?)
+        Ok(tenants.all(self.services.store.installation_connection()).await?)
     }
 
     async fn rotate_tenant(
         &self,
         tenant: Id<ids::Tenant>,
         renew: Renew,
-        report: &mut Report,
+        report: &mut RotationReport,
         sink: ProgressSink<'_>,
     ) -> Result<()> {
         let Some(replaced) = self.replace_data_key(tenant, renew, report).await? else { return Ok(()) };
         if replaced {
             report.new_data_keys += 1;
-            send_progress(sink, Progress::NewDataKey(tenant))?;
+            send_progress(sink, RotationProgress::NewDataKey(tenant))?;
         }
         let ring = self.key_ring(tenant).await?;
         let keyed = |column: &Column| column.key_owner() == KeyOwner::Tenant;
@@ -200,7 +205,7 @@ impl Secrets {
         &self,
         tenant: Id<ids::Tenant>,
         renew: Renew,
-        report: &mut Report,
+        report: &mut RotationReport,
     ) -> Result<Option<bool>> {
         let mut tx = self.services.begin_as_staff(tenant).await?;
         let held = tenant::Entity::find_by_id(tenant).lock_exclusive().one(tx.conn()).await?;
@@ -309,7 +314,7 @@ impl Renew {
     }
 }
 
-fn send_progress(sink: ProgressSink<'_>, progress: Progress) -> Result<()> {
+fn send_progress(sink: ProgressSink<'_>, progress: RotationProgress) -> Result<()> {
     match sink(progress) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(()) => {

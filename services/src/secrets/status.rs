@@ -14,7 +14,7 @@ use crate::{
 
 /// Which master and data keys are in use, and how many values are left to reseal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Status {
+pub struct KeyStatus {
     /// The current master key; `None` before the first node has started.
     pub in_force: Option<KeyId>,
     /// The master key of this configuration.
@@ -35,7 +35,7 @@ pub struct Status {
     pub under_way: u64,
 }
 
-impl Status {
+impl KeyStatus {
     /// Former master keys that are no longer used and can be removed from the configuration.
     pub fn unused_keys(&self) -> impl Iterator<Item = KeyId> {
         let used = |id: &KeyId| self.sealed.contains_key(id) || self.in_force == Some(*id);
@@ -67,14 +67,14 @@ impl Status {
 impl Secrets {
     /// Examines all values sealed with a master key, and counts the values that are not sealed with their tenant's
     /// current data key. Called by the operator's commands, never for a request.
-    pub async fn status(&self, _by: &System) -> Result<Status> {
+    pub async fn status(&self, _by: &System) -> Result<KeyStatus> {
         let vault = &self.services.vault;
-        let conn = self.services.store.installation();
-        let mut status = Status {
+        let conn = self.services.store.installation_connection();
+        let mut status = KeyStatus {
             configured: Some(vault.current_key_id()),
             former: vault.former_key_ids().collect(),
             under_way: self.count_unfinished(conn).await?,
-            ..Status::default()
+            ..KeyStatus::default()
         };
         if let Some(row) = vault.find_secret(conn).await? {
             status.in_force = key_id(&row.sealed);
@@ -98,7 +98,7 @@ impl Secrets {
         }
     }
 
-    async fn status_of(&self, tenant: Id<ids::Tenant>, status: &mut Status) -> Result<()> {
+    async fn status_of(&self, tenant: Id<ids::Tenant>, status: &mut KeyStatus) -> Result<()> {
         let txn = self.services.read(tenant).await?;
         let Some(row) = tenant::Entity::find_by_id(tenant).one(&txn).await? else { return Ok(()) };
         status.tenants += 1;

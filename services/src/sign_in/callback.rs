@@ -38,7 +38,7 @@ impl CallbackParams {
     /// Refuses a redirect that does not belong to the sign-in that this browser started.
     pub(super) fn check_state(&self, state: &str) -> Result<()> {
         let sent = self.get("state").unwrap_or_default();
-        verify_slices_are_equal(sent.as_bytes(), state.as_bytes()).map_err(|_| state_used())
+        verify_slices_are_equal(sent.as_bytes(), state.as_bytes()).map_err(|_| state_already_used())
     }
 
     /// Returns the authorisation code, or an error if the issuer reports one.
@@ -52,7 +52,7 @@ impl CallbackParams {
     }
 }
 
-pub(super) fn state_used() -> Error {
+pub(super) fn state_already_used() -> Error {
     let message = messages::state_invalid();
     Error::refuse("STATE_INVALID", message)
 }

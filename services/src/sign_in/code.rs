@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 use uuid::Uuid;
 
-use super::{SESSION_LIFETIME, SignIn, callback::state_used, session::Session};
+use super::{SESSION_LIFETIME, SignIn, callback::state_already_used, session::Session};
 use crate::{
     Error, Result, Tx,
     access::{AccessToken, TokenOrigin},
@@ -87,7 +87,7 @@ impl SignIn {
             redeemed_at: None,
         };
         let inserted = Entity::insert(ActiveModel::from(row)).exec_without_returning(tx.conn()).await;
-        inserted.map_err(|error| if is_duplicate(&error) { state_used() } else { error.into() })?;
+        inserted.map_err(|error| if is_duplicate(&error) { state_already_used() } else { error.into() })?;
         Ok(())
     }
 }

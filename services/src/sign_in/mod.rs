@@ -12,7 +12,7 @@ mod session;
 
 use std::{net::IpAddr, time::Duration};
 
-use domain::{Id, ids, text::Shape};
+use domain::{Id, ids, text::LineMode};
 use entity::openid_issuer::Model;
 use lanes::{Key, Limit};
 use providers::openid::{Claims, ClientLogin, SignInAttempt};
@@ -24,7 +24,7 @@ use self::session::Session;
 use crate::{
     Error, Refusal, Result,
     access::{AccessToken, TokenOrigin},
-    foreign_calls::CustomerServer,
+    customer_calls::CustomerServer,
     issuers::{self, token_user},
     proof::Anyone,
     quotas::QuotaSubject,
@@ -116,10 +116,10 @@ impl SignIn {
     /// Refuses a second redirect with the same `state`, even if the first one failed, because each redirect makes
     /// Muster call the issuer.
     async fn use_up(&self, tenant: Id<ids::Tenant>, id: Id<ids::Row>) -> Result<()> {
-        let key = Key::of_tenant(tenant).with_part("sign_in", &id.uuid().simple().to_string());
+        let key = Key::of_tenant(tenant).with_sub_limit("sign_in", &id.uuid().simple().to_string());
         let once = Limit { concurrency: 0, rate: 1, per: SESSION_LIFETIME };
         let first = self.services.queue.limits.enter(&key, &once, Duration::ZERO).await;
-        first.map(drop).map_err(|_| callback::state_used())
+        first.map(drop).map_err(|_| callback::state_already_used())
     }
 
     /// Calls an issuer for a sign-in from a client IP address, after earlier calls for that IP address and issuer have
@@ -210,10 +210,10 @@ impl SignIn {
 
     async fn check(&self, tenant: Id<ids::Tenant>, request: &SignInRequest) -> Result<()> {
         if let Some(state) = &request.state {
-            text::check(state, Shape::Line, LONGEST_STATE, "state")?;
+            text::check(state, LineMode::Line, LONGEST_STATE, "state")?;
         }
         let Some(url) = &request.return_url else { return Ok(()) };
-        text::check(url, Shape::Line, LONGEST_RETURN, "return_url")?;
+        text::check(url, LineMode::Line, LONGEST_RETURN, "return_url")?;
         if !self.services.tenants().allows_return_url(Anyone, tenant, url).await? {
             let message =
                 "This return URL is not allowed. Ask the vendor to add it to the tenant's return URLs.";

@@ -10,7 +10,7 @@ use crate::{Refusal, Result, availability};
 /// then report that, because no zone may be assumed silently.
 pub fn owner_zone<'a>(user: Option<&'a tenant_user::Model>, tenant: &'a tenant::Model) -> Option<&'a str> {
     let own = user.and_then(|user| user.time_zone.as_deref());
-    [own, tenant.time_zone.as_deref()].into_iter().flatten().find(|name| Zone::named(name).is_some())
+    [own, tenant.time_zone.as_deref()].into_iter().flatten().find(|name| Zone::from_name(name).is_some())
 }
 
 /// Validates the name of an IANA time zone, or refuses with `ZONE_UNKNOWN`.

@@ -1,6 +1,6 @@
 //! Return URLs: the URLs to which a browser may be redirected after the connect page.
 
-use domain::text::{self, Shape};
+use domain::text::{self, LineMode};
 use url::{Host, Url};
 
 use crate::{Refusal, Result, text::MAX_URL_LEN};
@@ -35,7 +35,7 @@ pub(super) fn is_allowed(tenant: &entity::tenant::Model, url: &str) -> bool {
 /// slashes, because servers resolve these differently.
 fn safe(text: &str) -> Option<Url> {
     // The parser drops line breaks and tabs; what is stored is the text.
-    text::check_visible(text, Shape::Line, MAX_URL_LEN).ok()?;
+    text::check_visible(text, LineMode::Line, MAX_URL_LEN).ok()?;
     let url = Url::parse(text).ok()?;
     let loopback = match url.host()? {
         Host::Domain(name) => name == "localhost",

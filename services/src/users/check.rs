@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Parses an email address and converts it to lower case: `local@host`, without the quoted form of RFC 5321.
-pub(crate) fn check_email(text: &str, field: &'static str) -> Result<String> {
+pub(crate) fn parse_email(text: &str, field: &'static str) -> Result<String> {
     let text = text.trim().to_lowercase();
     let is_local = |c: char| c.is_alphanumeric() || ".!#$%&'*+-/=?^_`{|}~".contains(c);
     let is_label = |label: &str| {
@@ -38,7 +38,7 @@ pub(super) fn new_row(id: Id<ids::User>, tx: &Tx, new: &NewUser, made_with: &Jso
     Ok(Model {
         id,
         tenant_id: tx.tenant(),
-        email: check_email(&new.email, "email")?,
+        email: parse_email(&new.email, "email")?,
         email_set_with: made_with.clone(),
         name: validate_name(&new.name)?,
         calendar_address: address(new.calendar_address.as_deref())?,
@@ -53,7 +53,7 @@ pub(super) fn new_row(id: Id<ids::User>, tx: &Tx, new: &NewUser, made_with: &Jso
 pub(super) fn apply_change(before: &Model, change: UserChange) -> Result<Model> {
     let kept = before.clone();
     Ok(Model {
-        email: change.email.map_or(Ok(kept.email), |text| check_email(&text, "email"))?,
+        email: change.email.map_or(Ok(kept.email), |text| parse_email(&text, "email"))?,
         name: change.name.map_or(Ok(kept.name), |name| validate_name(&name))?,
         calendar_address: match change.calendar_address {
             None => kept.calendar_address,
@@ -121,7 +121,7 @@ pub(super) async fn has_bookings(tx: &Tx, user: &Model) -> Result<bool> {
 }
 
 fn address(text: Option<&str>) -> Result<Option<String>> {
-    text.map(|text| check_email(text, "calendarAddress")).transpose()
+    text.map(|text| parse_email(text, "calendarAddress")).transpose()
 }
 
 fn zone(name: Option<String>) -> Result<Option<String>> {
@@ -146,7 +146,7 @@ mod tests {
         for good in
             ["Anna@Acme.example", "a.b+c@mail.acme.example", "o'neill@acme.example", "jürgen@müller.example"]
         {
-            assert!(check_email(good, "email").is_ok(), "{good}");
+            assert!(parse_email(good, "email").is_ok(), "{good}");
         }
         for bad in [
             "",
@@ -159,8 +159,8 @@ mod tests {
             "a@b..c",
             ".a@b.c",
         ] {
-            assert!(check_email(bad, "email").is_err(), "{bad}");
+            assert!(parse_email(bad, "email").is_err(), "{bad}");
         }
-        assert_eq!(check_email(" Anna@Acme.Example ", "email").unwrap(), "anna@acme.example");
+        assert_eq!(parse_email(" Anna@Acme.Example ", "email").unwrap(), "anna@acme.example");
     }
 }

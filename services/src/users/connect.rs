@@ -12,7 +12,7 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, sea_
 
 use crate::{
     Result, Tx,
-    change::{NewConnection, pending_connection, reason_json},
+    change::{NewConnection, pending_connection, reason_to_json},
     events::topic,
     messages,
     run_inputs::{Activate, RunInput},
@@ -23,7 +23,7 @@ use crate::{
 ///
 /// The oldest integration is used because it is not known beforehand which integration contains the mailbox. A mailbox
 /// that is already connected, by a campaign or by the user, is left unchanged.
-pub(crate) async fn connect_to_live_integrations(
+pub(crate) async fn connect_to_usable_integration(
     ids: &Ids,
     tx: &mut Tx,
     user: &tenant_user::Model,
@@ -43,7 +43,7 @@ pub(crate) async fn connect_to_live_integrations(
     let order = RunInput::Activate(Activate { connection, campaign: None });
     let asked_by = user.id.to_string();
     tx.enqueue(order, &asked_by, Lane::Interactive).await?;
-    tx.event(topic::CONNECTION, connection);
+    tx.add_event(topic::CONNECTION, connection);
     Ok(())
 }
 
@@ -77,7 +77,7 @@ async fn pending(
         .filter(Column::Id.eq(present.id))
         .col_expr(Column::UserId, Expr::value(user.id))
         .col_expr(Column::State, Expr::value(ConnectionState::Pending.as_str()))
-        .col_expr(Column::Reason, Expr::value(reason_json(None)))
+        .col_expr(Column::Reason, Expr::value(reason_to_json(None)))
         .col_expr(Column::Since, Expr::value(tx.now()))
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
         .exec(tx.conn())
@@ -101,13 +101,13 @@ pub(super) async fn disconnect_mailboxes(tx: &mut Tx, user: &tenant_user::Model)
             .filter(Column::Id.eq(connection.id))
             .col_expr(Column::UserId, Expr::value(None::<Id<ids::User>>))
             .col_expr(Column::State, Expr::value(ConnectionState::Disconnected.as_str()))
-            .col_expr(Column::Reason, Expr::value(reason_json(Some(reason.clone()))))
+            .col_expr(Column::Reason, Expr::value(reason_to_json(Some(reason.clone()))))
             .col_expr(Column::Since, Expr::value(tx.now()))
             .col_expr(Column::Version, Expr::col(Column::Version).add(1))
             .exec(tx.conn())
             .await?;
         cancel_runs_about(tx, connection.id).await?;
-        tx.event(topic::CONNECTION, connection.id);
+        tx.add_event(topic::CONNECTION, connection.id);
     }
     Ok(())
 }
@@ -141,7 +141,7 @@ async fn cancel_runs_about(tx: &mut Tx, subject: Id<ids::Connection>) -> Result<
         .await?;
     for run in live {
         if let Some(hint) = runs::request_cancel(tx.conn(), tx.tenant(), run.id, tx.now()).await? {
-            tx.hint(hint);
+            tx.add_hint(hint);
         }
     }
     Ok(())

@@ -168,7 +168,7 @@ impl Soak {
             self.wait(Duration::from_millis(50)).await;
         }
         self.cluster.nodes[index].process.signal("TERM");
-        let ended = self.cluster.nodes[index].process.end(Duration::from_secs(30)).await;
+        let ended = self.cluster.nodes[index].process.wait_for_exit(Duration::from_secs(30)).await;
         if !ended.is_some_and(|status| status.success()) {
             self.tally.violations.push(format!("a worker that was asked to end ended as {ended:?}"));
         }

@@ -93,7 +93,7 @@ pub async fn each(app: &TestApp, needles: &Needles) -> usize {
     let handle = server.handle();
     let mut serving = tokio::task::JoinSet::new();
     serving.spawn(server);
-    let client = demo::browser::client().unwrap();
+    let client = demo::browser::local_client().unwrap();
     let query = "query($id: ID!) { user(id: $id) { id } }";
     let mut count = 0;
     for secret in needles.values() {

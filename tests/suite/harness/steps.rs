@@ -327,9 +327,9 @@ impl TestApp {
     /// Whether applications that are registered anew may do everything that they need, or only this.
     pub async fn permit(&self, permissions: &[&str]) {
         let paths = [
-            providers::microsoft::SIGNED_IN,
-            providers::microsoft::CONSENTED,
-            providers::microsoft::OWN_CONSENTED,
+            providers::microsoft::SIGNED_IN_PATH,
+            providers::microsoft::CONSENTED_PATH,
+            providers::microsoft::OWN_CONSENTED_PATH,
         ];
         let redirects: Vec<String> =
             paths.iter().map(|path| self.base.join(path).unwrap().to_string()).collect();

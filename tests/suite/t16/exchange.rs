@@ -157,7 +157,7 @@ async fn t16_no_code_is_exchanged_twice_late_or_by_another_application(app: Test
     let twice = format!("code={good}&code={good}&code_verifier={VERIFIER}");
     let request = http::Request::new(http::Method::POST, app.base.join("/sign-in/token").unwrap());
     let request = request.body("application/x-www-form-urlencoded", twice);
-    let client = demo::browser::client().unwrap();
+    let client = demo::browser::local_client().unwrap();
     let answer: Value = client.send(request).await.unwrap().json().unwrap();
     let said = answer["code"].as_str().unwrap_or("NONE").to_owned();
     tally.note(

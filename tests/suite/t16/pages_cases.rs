@@ -89,14 +89,14 @@ pub const CASES: &[Case] = &[
         // The last digit holds four bits of the digest: these two differ in them.
         let other = if value.ends_with('A') { 'E' } else { 'A' };
         let changed = format!("{name}={}{other}; Path=/sign-in", &value[..value.len() - 1]);
-        a.visitor.jar.store(&s.registered.redirect_uri, &changed);
+        a.visitor.jar.store_cookie(&s.registered.redirect_uri, &changed);
         now(a)
     }),
     ("a cookie of another name for the same", |s, mut a| {
         let jar = a.visitor.jar.cookie_header(&a.answer).unwrap_or_default();
         let (_, sealed) = jar.split_once('.').unwrap_or_default();
         let renamed = format!("muster_sign_in={}.{sealed}; Path=/sign-in", "0".repeat(32));
-        a.visitor.jar.store(&s.registered.redirect_uri, &renamed);
+        a.visitor.jar.store_cookie(&s.registered.redirect_uri, &renamed);
         now(a)
     }),
     ("a sign-in of eleven minutes", |s, a| {

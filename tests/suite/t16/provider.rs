@@ -35,7 +35,7 @@ impl Provider {
         let mut issuer = String::new();
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut issuer).unwrap();
         let issuer = issuer.trim().parse().expect("the provider says where it is");
-        Self { issuer, client: browser::client().unwrap(), server }
+        Self { issuer, client: browser::local_client().unwrap(), server }
     }
 
     /// The issuer identifier, without a trailing slash.

@@ -17,7 +17,7 @@ pub struct Visitor {
 
 impl Visitor {
     pub fn new() -> Self {
-        Self { client: browser::client().unwrap(), jar: CookieJar::default() }
+        Self { client: browser::local_client().unwrap(), jar: CookieJar::default() }
     }
 
     /// Opens an address; a redirect is not followed.
@@ -58,7 +58,7 @@ impl Visitor {
         }
         let answer = self.client.send(request).await.unwrap();
         for cookie in answer.headers.get_all(header::SET_COOKIE) {
-            self.jar.store(url, cookie.to_str().unwrap());
+            self.jar.store_cookie(url, cookie.to_str().unwrap());
         }
         answer
     }

@@ -1,9 +1,9 @@
 //! The flows that end with a provider's redirect, each run up to that redirect.
 
-use demo::browser::{Browser, Location, Page, client};
+use demo::browser::{Browser, Location, Page, local_client};
 use providers::{
-    google::OWN_CONSENTED as GOOGLE_OWN_CONSENTED,
-    microsoft::{CONSENTED, OWN_CONSENTED, SIGNED_IN},
+    google::OWN_CONSENTED_PATH as GOOGLE_OWN_CONSENTED_PATH,
+    microsoft::{CONSENTED_PATH, OWN_CONSENTED_PATH, SIGNED_IN_PATH},
 };
 use serde_json::json;
 use url::Url;
@@ -47,10 +47,10 @@ pub struct Attempt {
 impl Flow {
     pub const fn path(self) -> &'static str {
         match self {
-            Self::SignIn => SIGNED_IN,
-            Self::Consent => CONSENTED,
-            Self::Own => OWN_CONSENTED,
-            Self::OwnAtGoogle => GOOGLE_OWN_CONSENTED,
+            Self::SignIn => SIGNED_IN_PATH,
+            Self::Consent => CONSENTED_PATH,
+            Self::Own => OWN_CONSENTED_PATH,
+            Self::OwnAtGoogle => GOOGLE_OWN_CONSENTED_PATH,
         }
     }
 
@@ -98,7 +98,7 @@ impl Flow {
 /// Signs in at a provider's page with `account` and consents; returns the code in the redirect.
 pub async fn code(app: &TestApp, flow: Flow, page: &Url, account: &str) -> String {
     let back = app.base.join(flow.path()).unwrap();
-    let mut browser = Browser::new(client().unwrap(), Vec::new()).with_landing(back);
+    let mut browser = Browser::new(local_client().unwrap(), Vec::new()).with_landing(back);
     let mut place = browser.open(page.clone()).await.unwrap();
     for _ in 0..6 {
         match place {

@@ -1,6 +1,6 @@
 //! Two tenants at each provider, the attempts of their people, and the bindings in all tenants.
 
-use demo::browser::client;
+use demo::browser::local_client;
 use http::{Method, Request, header};
 use scraper::{Html, Selector};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement};
@@ -177,7 +177,7 @@ impl Stage {
         if let Some(cookies) = &cookies {
             request = request.header(header::COOKIE, cookies);
         }
-        let answer = client().unwrap().send(request).await.unwrap();
+        let answer = local_client().unwrap().send(request).await.unwrap();
         let to = answer.header("location").unwrap_or_default().to_owned();
         let html = Html::parse_document(&answer.text());
         let code = html.select(&Selector::parse("[data-muster-code]").unwrap()).next();

@@ -1,8 +1,8 @@
 //! The parts of a mixed redirect.
 
 use providers::{
-    google::{OWN_CONSENTED as GOOGLE_OWN_CONSENTED, SIGNED_IN as GOOGLE_SIGNED_IN},
-    microsoft::{CONSENTED, OWN_CONSENTED, SIGNED_IN},
+    google::{OWN_CONSENTED_PATH as GOOGLE_OWN_CONSENTED_PATH, SIGNED_IN_PATH as GOOGLE_SIGNED_IN_PATH},
+    microsoft::{CONSENTED_PATH, OWN_CONSENTED_PATH, SIGNED_IN_PATH},
 };
 
 use super::flows::Flow;
@@ -43,7 +43,8 @@ pub struct Variant {
 }
 
 /// Every path to which a provider redirects a browser.
-pub const PATHS: [&str; 5] = [SIGNED_IN, CONSENTED, OWN_CONSENTED, GOOGLE_SIGNED_IN, GOOGLE_OWN_CONSENTED];
+pub const PATHS: [&str; 5] =
+    [SIGNED_IN_PATH, CONSENTED_PATH, OWN_CONSENTED_PATH, GOOGLE_SIGNED_IN_PATH, GOOGLE_OWN_CONSENTED_PATH];
 
 const COOKIES: [Whose; 6] = [Own, Colleagues, Strangers, Nobodys, MadeUp, StrangersThenOwn];
 const PARTS: [Whose; 8] =

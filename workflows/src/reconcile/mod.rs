@@ -115,7 +115,7 @@ fn served(tenant: Id<ids::Tenant>, outcome: services::Result<usize>) {
 #[expect(clippy::disallowed_methods, reason = "reconcilers serve every tenant")]
 async fn tenants(services: &System) -> Result<Vec<Id<ids::Tenant>>, DatabaseError> {
     use sea_orm::EntityTrait;
-    let rows = entity::tenant::Entity::find().all(services.store.installation()).await?;
+    let rows = entity::tenant::Entity::find().all(services.store.installation_connection()).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
@@ -234,7 +234,7 @@ async fn timed(
 }
 
 async fn statement(services: &System, sql: &str, values: Vec<Value>) -> Result<u64, DatabaseError> {
-    let engine = services.store.engine();
+    let engine = services.store.engine_connection();
     let statement = Statement::from_sql_and_values(engine.get_database_backend(), sql, values);
     Ok(engine.execute_raw(statement).await?.rows_affected())
 }

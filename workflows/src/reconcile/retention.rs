@@ -44,7 +44,7 @@ async fn runs(services: &System) -> Result<(), DatabaseError> {
         (well, settings.keep_runs, ""),
         (badly, settings.keep_failed_runs, ""),
     ] {
-        let engine = services.store.engine();
+        let engine = services.store.engine_connection();
         let backend = engine.get_database_backend();
         let locking = if backend == DatabaseBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
         // A history goes with its run.

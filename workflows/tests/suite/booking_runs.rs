@@ -94,7 +94,7 @@ impl App {
             end,
             zone: None,
             ignore_unknown: false,
-            on_unreadable: services::availability::UnreadablePolicy::Offer,
+            on_unreadable: services::availability::UnreadableItemPolicy::Offer,
         };
         self.setup
             .services
@@ -167,7 +167,7 @@ impl App {
     async fn status(&self, run: Id<ids::Run>) -> String {
         let tenant = self.setup.tenant;
         let txn = self.setup.services.store.read(tenant).await.unwrap();
-        entity::run::one(tenant, run).one(&txn).await.unwrap().unwrap().status.to_string()
+        entity::run::by_id(tenant, run).one(&txn).await.unwrap().unwrap().status.to_string()
     }
 
     async fn mailbox_of(&self, user: Id<ids::User>) -> entity::connection::Model {

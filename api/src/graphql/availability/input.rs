@@ -85,7 +85,7 @@ pub enum RoomChoiceInput {
 
 /// How an availability search treats a participant whose calendar is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[graphql(remote = "free::UnknownPolicy")]
+#[graphql(remote = "free::UnknownCalendarPolicy")]
 pub enum OnUnknown {
     /// No slot is offered.
     Refuse,
@@ -96,7 +96,7 @@ pub enum OnUnknown {
 /// How to treat calendar items that cannot be read and whose times are unknown. Unreadable items whose times are
 /// partly known always count as busy for as long as they may last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[graphql(remote = "free::UnreadablePolicy")]
+#[graphql(remote = "free::UnreadableItemPolicy")]
 pub enum OnUnreadable {
     /// The item blocks no time.
     Offer,

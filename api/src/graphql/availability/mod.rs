@@ -156,7 +156,7 @@ impl SlotRefusal {
         Self {
             participant: why.participant.map(Holder),
             code: why.code,
-            message: wording::sentence_in(&why.message, zone),
+            message: wording::render_message_in(&why.message, zone),
             as_of: why.as_of.map(DateTime),
         }
     }
@@ -164,7 +164,7 @@ impl SlotRefusal {
 
 /// The time zone in which messages of a search result show times: that of the search.
 fn readers_zone(query: &Query) -> Option<Zone> {
-    Zone::named(&query.zone).filter(|zone| *zone != Zone::UTC)
+    Zone::from_name(&query.zone).filter(|zone| *zone != Zone::UTC)
 }
 
 #[derive(Default)]

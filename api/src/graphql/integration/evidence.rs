@@ -71,8 +71,8 @@ impl From<verification::Check> for Check {
             name,
             mailbox: mailbox.map(EmailAddress),
             verdict: verdict.into(),
-            evidence: wording::sentence(&evidence),
-            next_action: next_action.as_ref().map(wording::sentence),
+            evidence: wording::render_message(&evidence),
+            next_action: next_action.as_ref().map(wording::render_message),
         }
     }
 }

@@ -302,7 +302,7 @@ fn a_text_is_as_long_as_its_type_allows_and_the_message_names_it() {
 fn every_field_with_a_rule_of_its_own_is_in_the_schema() {
     let schema =
         Schema::parse_and_validate(include_str!("../../../../schema.graphql"), "schema.graphql").unwrap();
-    for (owner, rule) in texts::FIELD_RULES {
+    for (owner, rule) in texts::FIELD_STRING_LIMITS {
         let parts: Vec<_> = owner.split('.').collect();
         let ty = match *parts.as_slice() {
             [input, field] => {
@@ -315,7 +315,7 @@ fn every_field_with_a_rule_of_its_own_is_in_the_schema() {
             _ => None,
         };
         let ty = ty.unwrap_or_else(|| panic!("{owner} is not in the schema"));
-        let usual = texts::rule_for("", ty.inner_named_type());
+        let usual = texts::string_limits("", ty.inner_named_type());
         assert_ne!(*rule, usual, "{owner} needs no rule of its own");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Strings are found by walking the arguments of the operation along the schema, with the values of the variables, so
 //! that the limits of its type automatically apply to an argument or input field that is added later. Only fields that
-//! need more than their type allows are listed in [`FIELD_RULES`]. Use cases have lower limits where they can
+//! need more than their type allows are listed in [`FIELD_STRING_LIMITS`]. Use cases have lower limits where they can
 //! give a better message (`NAME_MALFORMED`, `TITLE_TOO_LONG`).
 
 use std::collections::HashSet;
@@ -13,30 +13,30 @@ use apollo_compiler::{
     executable::{Field, Operation, Selection, SelectionSet},
     schema::{ExtendedType, InputObjectType},
 };
-use domain::text::{self, Fault, Shape};
+use domain::text::{self, LineMode, TextFault};
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Excess, ValidationError};
+use crate::error::{Error, ExceededLimit, ValidationError};
 
 /// Maximum length of a string, and whether it may have several lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TextRule {
+pub struct StringLimits {
     /// Whether line breaks are allowed.
-    pub shape: Shape,
+    pub shape: LineMode,
     /// Maximum length in characters.
     pub limit: usize,
 }
 
-const fn line(limit: usize) -> TextRule {
-    TextRule { shape: Shape::Line, limit }
+const fn line(limit: usize) -> StringLimits {
+    StringLimits { shape: LineMode::Line, limit }
 }
 
-const fn lines(limit: usize) -> TextRule {
-    TextRule { shape: Shape::Lines, limit }
+const fn lines(limit: usize) -> StringLimits {
+    StringLimits { shape: LineMode::Lines, limit }
 }
 
 /// Limits of strings by type; [`ANY`] applies to other types.
-const TYPES: &[(&str, TextRule)] = &[
+const TYPES: &[(&str, StringLimits)] = &[
     ("ID", line(256)),
     ("EmailAddress", line(320)),
     ("URL", line(2_000)),
@@ -46,9 +46,9 @@ const TYPES: &[(&str, TextRule)] = &[
     ("LocalTime", line(100)),
     ("JSON", lines(10_000)),
 ];
-const ANY: TextRule = line(1_000);
+const ANY: StringLimits = line(1_000);
 /// Arguments (`Type.field.argument`) and input fields (`Input.field`) that need more than their type allows.
-pub const FIELD_RULES: &[(&str, TextRule)] = &[
+pub const FIELD_STRING_LIMITS: &[(&str, StringLimits)] = &[
     ("CreateBookingInput.description", lines(20_000)),
     ("CancelBookingInput.message", lines(20_000)),
     // The provider's own, which may be a whole address.
@@ -58,11 +58,11 @@ pub const FIELD_RULES: &[(&str, TextRule)] = &[
 const JSON_BYTES: usize = 64 * 1024;
 
 /// The limits of a string in an argument or input field.
-pub fn rule_for(owner: &str, ty: &str) -> TextRule {
-    let named = |table: &[(&str, TextRule)], name: &str| {
+pub fn string_limits(owner: &str, ty: &str) -> StringLimits {
+    let named = |table: &[(&str, StringLimits)], name: &str| {
         table.iter().find(|(known, _)| *known == name).map(|(_, rule)| *rule)
     };
-    named(FIELD_RULES, owner).or_else(|| named(TYPES, ty)).unwrap_or(ANY)
+    named(FIELD_STRING_LIMITS, owner).or_else(|| named(TYPES, ty)).unwrap_or(ANY)
 }
 
 /// Refuses an operation that contains a string which is too long or has a forbidden character.
@@ -87,7 +87,7 @@ struct Check<'a> {
 /// Path of a value, for the message, and its limits.
 struct At<'a> {
     place: String,
-    rule: TextRule,
+    rule: StringLimits,
     ty: &'a str,
 }
 
@@ -149,7 +149,7 @@ impl<'a> Check<'a> {
             if at.ty == "JSON" { serde_json::to_string(value).map_or(0, |text| text.len()) } else { 0 };
         if bytes > JSON_BYTES {
             let message = format!("`{}` has more than {JSON_BYTES} bytes.", at.place);
-            let excess = Excess { limit: JSON_BYTES as u64, actual: bytes as u64 };
+            let excess = ExceededLimit { limit: JSON_BYTES as u64, actual: bytes as u64 };
             return Err(Error::TextTooLong(ValidationError::new(&message, None), excess));
         }
         match value {
@@ -184,7 +184,7 @@ impl<'a> Check<'a> {
 
 fn at<'a>(owner: &str, place: String, ty: &'a Type) -> At<'a> {
     let ty = ty.inner_named_type().as_str();
-    At { place, rule: rule_for(owner, ty), ty }
+    At { place, rule: string_limits(owner, ty), ty }
 }
 
 impl At<'_> {
@@ -192,11 +192,13 @@ impl At<'_> {
         let Err(fault) = text::check_visible(text, self.rule.shape, self.rule.limit) else { return Ok(()) };
         let finding = ValidationError::new(&format!("`{}` cannot be read: {fault}.", self.place), None);
         Err(match fault {
-            Fault::TooLong { .. } => {
+            TextFault::TooLong { .. } => {
                 let actual = text.chars().count() as u64;
-                Error::TextTooLong(finding, Excess { limit: self.rule.limit as u64, actual })
+                Error::TextTooLong(finding, ExceededLimit { limit: self.rule.limit as u64, actual })
             }
-            Fault::Character(_) | Fault::Invisible | Fault::Direction => Error::TextMalformed(finding),
+            TextFault::Character(_) | TextFault::Invisible | TextFault::Direction => {
+                Error::TextMalformed(finding)
+            }
         })
     }
 }

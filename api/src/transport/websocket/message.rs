@@ -109,7 +109,10 @@ fn id(fields: &mut Map<String, Value>) -> Result<String, CloseCause> {
 
 /// The value of the `connection_init` payload under one of these names, ignoring case. As with HTTP headers, a value
 /// that occurs twice or is not a string is refused.
-pub fn init_value(payload: &Map<String, Value>, names: &[&str]) -> Result<Option<String>, CloseCause> {
+pub fn connection_init_value(
+    payload: &Map<String, Value>,
+    names: &[&str],
+) -> Result<Option<String>, CloseCause> {
     let is_meant = |key: &str| names.iter().any(|name| key.eq_ignore_ascii_case(name));
     let mut values = payload.iter().filter(|(key, _)| is_meant(key)).map(|(_, value)| value);
     match (values.next(), values.next()) {

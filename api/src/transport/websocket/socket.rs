@@ -29,7 +29,7 @@ use self::operations::{NumberedEvent, RunningOperation};
 use super::{
     close::CloseCause,
     frames,
-    message::{ClientMessage, ServerMessage, init_value},
+    message::{ClientMessage, ServerMessage, connection_init_value},
     socket_limits::SocketPermit,
 };
 use crate::{authenticate::AuthenticatedCaller, request::CurrentCaller, state::State};
@@ -205,7 +205,7 @@ impl Socket {
 
     async fn on_change(&mut self, change: AccessChange) -> Result<(), CloseCause> {
         match &self.acknowledged {
-            Some(known) if change.concerns(known.by.caller.tenant()) => self.ask_again().await,
+            Some(known) if change.affects(known.by.caller.tenant()) => self.ask_again().await,
             _ => Ok(()),
         }
     }
@@ -217,7 +217,7 @@ impl Socket {
         if (now.caller.kind(), now.caller.tenant()) != (known.by.caller.kind(), known.by.caller.tenant()) {
             return Err(CloseCause::Forbidden);
         }
-        known.current.set(now.caller.clone());
+        known.current.replace_caller(now.caller.clone());
         known.by = now.clone();
         self.deadline = self.expiry(&now)?;
         Ok(())
@@ -259,10 +259,10 @@ impl Socket {
         if self.acknowledged.is_some() {
             return Err(CloseCause::TooManyInits);
         }
-        let authorization =
-            init_value(payload, &["authorization"])?.or_else(|| self.presented.authorization.take());
-        let tenant =
-            init_value(payload, &["tenant", "Muster-Tenant"])?.or_else(|| self.presented.tenant.take());
+        let authorization = connection_init_value(payload, &["authorization"])?
+            .or_else(|| self.presented.authorization.take());
+        let tenant = connection_init_value(payload, &["tenant", "Muster-Tenant"])?
+            .or_else(|| self.presented.tenant.take());
         let presented = PresentedCredentials { authorization, tenant, address: self.presented.address };
         // Changes are listened to before it is asked who calls, so that none falls between the two.
         let changes = self.state.authenticate.changes();

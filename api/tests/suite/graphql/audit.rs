@@ -290,7 +290,7 @@ async fn no_secret_that_a_mutation_answers_stands_in_the_audit() {
         DatabaseBackend::Sqlite,
         "SELECT quote(subject) || quote(details) || quote(old_value) || quote(new_value) AS said FROM audit",
     );
-    let rows = scene.setup.services.store.installation().query_all_raw(statement).await.unwrap();
+    let rows = scene.setup.services.store.installation_connection().query_all_raw(statement).await.unwrap();
     let said: Vec<String> = rows.iter().map(|row| row.try_get("", "said").unwrap()).collect();
     assert!(said.len() > MUTATIONS.len(), "{}", said.len());
     for secret in &scene.secrets {

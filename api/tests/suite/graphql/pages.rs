@@ -9,7 +9,9 @@ use std::{
 use actix_web::{dev::ServerHandle, web};
 use api::{Config, State, graphql, service_adapter::ServiceAdapter};
 use serde_json::json;
-use services::providers::{google::HOOK as GOOGLE_HOOK, microsoft::HOOK as MICROSOFT_HOOK};
+use services::providers::{
+    google::PUSH_PATH as GOOGLE_PUSH_PATH, microsoft::PUSH_PATH as MICROSOFT_PUSH_PATH,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -79,8 +81,8 @@ async fn no_page_and_no_hook_waits_for_a_body_or_takes_a_huge_one() {
         "/connect/own/secret",
         "/terms",
         "/.well-known/jwks.json",
-        MICROSOFT_HOOK,
-        GOOGLE_HOOK,
+        MICROSOFT_PUSH_PATH,
+        GOOGLE_PUSH_PATH,
     ] {
         let kind = "content-type: application/x-www-form-urlencoded";
         let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\n{kind}\r\n");
@@ -97,7 +99,7 @@ async fn a_thousand_notices_from_nobody_known_cost_one_look_up() {
     let pages = Pages::of(&setup, Config::default());
     let item = |n: usize| json!({ "subscriptionId": format!("unknown-{n}"), "clientState": "guessed" });
     let body = json!({ "value": (0..1_000).map(item).collect::<Vec<_>>() }).to_string();
-    let head = format!("POST {MICROSOFT_HOOK} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
+    let head = format!("POST {MICROSOFT_PUSH_PATH} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
     let before = setup.statements.load(Ordering::Relaxed);
     let (status, _) = pages.send(&format!("{head}content-length: {}\r\n\r\n{body}", body.len())).await;
     assert_eq!(status, 202, "nobody learns which channels there are");

@@ -122,7 +122,7 @@ impl Query {
     }
 
     async fn me(&self, ctx: &Context<'_>) -> String {
-        match ctx.data_unchecked::<CurrentCaller>().get().kind() {
+        match ctx.data_unchecked::<CurrentCaller>().caller().kind() {
             CallerKind::Anonymous => "anonymous".to_owned(),
             CallerKind::Vendor(_) => "vendor".to_owned(),
             CallerKind::User(_) => "user".to_owned(),
@@ -132,7 +132,7 @@ impl Query {
 
     /// What the caller may do, counted.
     async fn rights(&self, ctx: &Context<'_>) -> usize {
-        ctx.data_unchecked::<CurrentCaller>().get().permissions().len()
+        ctx.data_unchecked::<CurrentCaller>().caller().permissions().len()
     }
 
     async fn request_id(&self, ctx: &Context<'_>) -> String {
@@ -199,7 +199,7 @@ impl Mutation {
 
     /// What the caller may do, counted.
     async fn rights(&self, ctx: &Context<'_>) -> usize {
-        ctx.data_unchecked::<CurrentCaller>().get().permissions().len()
+        ctx.data_unchecked::<CurrentCaller>().caller().permissions().len()
     }
 
     async fn slow_bump(&self, ctx: &Context<'_>) -> i32 {

@@ -19,7 +19,7 @@ pub(super) struct ExceptionDates {
 }
 
 impl ExceptionDates {
-    pub(super) fn of(master: &Event, owner: &Zone) -> Self {
+    pub(super) fn from_master(master: &Event, owner: &Zone) -> Self {
         let mut except = Self {
             instants: HashSet::new(),
             days: HashSet::new(),

@@ -331,13 +331,13 @@ fn counts(form: &str) -> (String, String) {
             true => body.replace("{MASTER}", MASTER),
             false => format!("BEGIN:VEVENT\nUID:1\n{body}\nEND:VEVENT"),
         };
-    let calendar = Calendar::read(format!("BEGIN:VCALENDAR\n{body}\nEND:VCALENDAR\n").as_bytes()).unwrap();
+    let calendar = Calendar::parse(format!("BEGIN:VCALENDAR\n{body}\nEND:VCALENDAR\n").as_bytes()).unwrap();
     let window = match form {
         form if form.contains(":20240229") => window("2026-02-01", "2026-03-10"),
         form if form.contains(":202603") => window("2026-03-28", "2026-03-31"),
         _ => window("2026-12-01", "2026-12-20"),
     };
-    let found = expand(&calendar, window, &Zone::named(owner).unwrap(), &mut BodyBudget::for_response());
+    let found = expand(&calendar, window, &Zone::from_name(owner).unwrap(), &mut BodyBudget::for_response());
     let instances = found.instances.iter().map(|one| (one.event, one.range));
     let blocked = found.blocked.iter().map(|one| (one.event, one.range));
     let busy = instances.chain(blocked).filter(|(event, _)| busy_kind(event, &[]).is_some());

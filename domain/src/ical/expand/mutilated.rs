@@ -29,7 +29,7 @@ fn cases() -> Vec<Case> {
         let zone = case["calendar_zone"].as_str().or(case["owner_zone"].as_str());
         Case {
             text: std::fs::read(folder.join(&name)).unwrap(),
-            zone: zone.and_then(Zone::named).unwrap_or(Zone::UTC),
+            zone: zone.and_then(Zone::from_name).unwrap_or(Zone::UTC),
             window: window(case["window"][0].as_str().unwrap(), case["window"][1].as_str().unwrap()),
             addresses: strings(&case["owner_addresses"]),
             busy: strings(&case["busy_utc"]),
@@ -42,7 +42,7 @@ fn cases() -> Vec<Case> {
 /// The merged busy times of an iCalendar text, and whether any item is marked as unreadable; `None` if the text is not
 /// a calendar.
 fn read(text: &[u8], case: &Case) -> Option<(Vec<TimeRange>, bool)> {
-    let calendar = Calendar::read(text).ok()?;
+    let calendar = Calendar::parse(text).ok()?;
     let found = expand(&calendar, case.window, &case.zone, &mut BodyBudget::for_response());
     let addresses: Vec<&str> = case.addresses.iter().map(String::as_str).collect();
     let instances = found.instances.iter().map(|one| (one.event, one.range));
@@ -89,10 +89,10 @@ fn is_valid(name: &str, value: &str) -> bool {
         "DTSTART" | "DTEND" | "EXDATE" | "RDATE" | "RECURRENCE-ID" => value
             .split(',')
             .all(|one| raw_date_time::parse(one.split('/').next().unwrap_or_default()).is_some()),
-        "DURATION" => span::EventLength::read(value).is_some(),
+        "DURATION" => span::EventLength::parse(value).is_some(),
         "RRULE" => {
             let start = chrono::NaiveDateTime::default();
-            crate::ical::recurrence::Rule::read(value, start).is_ok_and(|(_, doubtful)| !doubtful)
+            crate::ical::recurrence::Rule::parse(value, start).is_ok_and(|(_, doubtful)| !doubtful)
         }
         // Names of zones and people, and words, are what they are.
         _ => true,

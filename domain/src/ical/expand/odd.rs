@@ -146,8 +146,8 @@ fn day() -> TimeRange {
 /// The busy times, in UTC, that the event contributes on 8 December 2026.
 fn counts(lines: &str) -> (String, String) {
     let text = format!("BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\n{lines}\nEND:VEVENT\nEND:VCALENDAR\n");
-    let calendar = Calendar::read(text.as_bytes()).unwrap();
-    let berlin = Zone::named("Europe/Berlin").unwrap();
+    let calendar = Calendar::parse(text.as_bytes()).unwrap();
+    let berlin = Zone::from_name("Europe/Berlin").unwrap();
     let found = expand(&calendar, day(), &berlin, &mut BodyBudget::for_response());
     let instances = found.instances.iter().map(|one| (one.event, one.range));
     let blocked = found.blocked.iter().map(|one| (one.event, one.range));

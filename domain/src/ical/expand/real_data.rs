@@ -4,13 +4,13 @@ use super::{tests::window, *};
 use crate::ical::Calendar;
 
 fn calendar(body: &str) -> Calendar {
-    Calendar::read(format!("BEGIN:VCALENDAR\n{body}\nEND:VCALENDAR\n").as_bytes()).unwrap()
+    Calendar::parse(format!("BEGIN:VCALENDAR\n{body}\nEND:VCALENDAR\n").as_bytes()).unwrap()
 }
 
 /// Starts of the occurrences in UTC, for a calendar owner in Berlin.
 fn starts(body: &str, from: &str, to: &str) -> Vec<String> {
     let calendar = calendar(body);
-    let berlin = Zone::named("Europe/Berlin").unwrap();
+    let berlin = Zone::from_name("Europe/Berlin").unwrap();
     let found = expand(&calendar, window(from, to), &berlin, &mut BodyBudget::for_response());
     assert_eq!(found.unreadable, [], "everything can be read");
     found.instances.iter().map(|one| one.range.start.format("%m-%d %H:%M").to_string()).collect()
@@ -202,7 +202,7 @@ fn t26_what_was_made_to_keep_a_worker_busy_is_within_its_budget() {
     for (name, body, most) in hostile() {
         let text = format!("BEGIN:VCALENDAR\n{body}END:VCALENDAR\n");
         let mut budget = BodyBudget::for_response();
-        let marked = match Calendar::read_within(text.as_bytes(), &mut budget) {
+        let marked = match Calendar::parse_within(text.as_bytes(), &mut budget) {
             Ok(calendar) => {
                 let year = window("2026-12-01", "2027-12-01");
                 !expand(&calendar, year, &Zone::UTC, &mut budget).unreadable.is_empty()

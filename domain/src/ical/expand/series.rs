@@ -10,7 +10,7 @@ use crate::{
     ical::{
         event::{Defect, Event},
         moment::Moment,
-        recurrence::{Rule, RuleError, Until, WalkEnd},
+        recurrence::{ExpansionEnd, Rule, RuleError, Until},
         span::EventLength,
     },
     time::{TimeRange, Timestamp},
@@ -41,7 +41,7 @@ enum Counts {
 }
 
 impl<'a> Series<'a> {
-    pub(super) fn of(events: impl Iterator<Item = &'a Event>, owner: &Zone) -> Self {
+    pub(super) fn from_events(events: impl Iterator<Item = &'a Event>, owner: &Zone) -> Self {
         let mut series =
             Self { masters: Vec::new(), overrides: HashMap::new(), heads: Vec::new(), onwards: Vec::new() };
         // An override of nobody knows what stands for itself.
@@ -146,7 +146,7 @@ struct Expander<'a, 'b, 'c, 'd> {
 
 impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
     fn new(series: &'b Series<'a>, master: &'a Event, work: &'c mut Work<'a, 'd>) -> Self {
-        let except = ExceptionDates::of(master, work.owner);
+        let except = ExceptionDates::from_master(master, work.owner);
         Self { series, master, work, except, seen: HashSet::new(), told: 0 }
     }
 
@@ -161,7 +161,7 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
             self.too_costly(self.work.window.start);
         }
         for rule in master.rules.iter().take(RULES) {
-            match Rule::read(rule, master.start.wall_time()) {
+            match Rule::parse(rule, master.start.wall_time()) {
                 Ok((rule, is_doubtful)) => {
                     if is_doubtful && !master.is_free() {
                         self.work.mark(master, UnreadableReason::Recurrence, true);
@@ -240,7 +240,7 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
         // The budget is lent, so that the visitor may use everything else.
         let mut budget = self.work.budget.clone();
         let mut cut = None;
-        let walk = rule.walk(master.start.wall_time(), stretch, &mut budget, &mut |wall| {
+        let walk = rule.visit_occurrences(master.start.wall_time(), stretch, &mut budget, &mut |wall| {
             let start = master.start.with_wall_time(wall);
             if !lies_before_end(rule, &start, self.work.owner) {
                 return false;
@@ -256,7 +256,7 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
             true
         });
         *self.work.budget = budget;
-        if let WalkEnd::Exhausted(wall) = walk {
+        if let ExpansionEnd::Exhausted(wall) = walk {
             cut = Some(
                 master.start.with_wall_time(wall).instant(self.work.owner).unwrap_or(self.work.window.start),
             );
@@ -293,7 +293,7 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
         if self.master.is_free() {
             return;
         }
-        if let Ok((rule, _)) = Rule::read(EVERY_DAY, self.master.start.wall_time()) {
+        if let Ok((rule, _)) = Rule::parse(EVERY_DAY, self.master.start.wall_time()) {
             self.follow(&rule, Counts::Blocked);
         }
         self.work.mark(self.master, UnreadableReason::Recurrence, true);

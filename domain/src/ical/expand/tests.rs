@@ -8,8 +8,8 @@ pub(super) fn window(from: &str, to: &str) -> TimeRange {
 
 /// Starts and ends of the occurrences in UTC, for a calendar owner in Berlin.
 fn expanded(body: &str, window: TimeRange) -> Vec<String> {
-    let calendar = Calendar::read(format!("BEGIN:VCALENDAR\n{body}\nEND:VCALENDAR\n").as_bytes()).unwrap();
-    let berlin = Zone::named("Europe/Berlin").unwrap();
+    let calendar = Calendar::parse(format!("BEGIN:VCALENDAR\n{body}\nEND:VCALENDAR\n").as_bytes()).unwrap();
+    let berlin = Zone::from_name("Europe/Berlin").unwrap();
     let found = expand(&calendar, window, &berlin, &mut BodyBudget::for_response());
     assert_eq!(found.unreadable, [], "everything can be read");
     let show = |at: Timestamp| at.format("%m-%dT%H:%M").to_string();
@@ -98,7 +98,7 @@ fn floating_times_and_unknown_zones_are_the_owners() {
     let unknown = event("DTSTART;TZID=Nowhere:20261201T100000\nDURATION:PT1H");
     let unknown = format!("BEGIN:VCALENDAR\n{unknown}\nEND:VCALENDAR");
     let (calendar, berlin) =
-        (Calendar::read(unknown.as_bytes()).unwrap(), Zone::named("Europe/Berlin").unwrap());
+        (Calendar::parse(unknown.as_bytes()).unwrap(), Zone::from_name("Europe/Berlin").unwrap());
     let found =
         expand(&calendar, window("2026-12-01", "2027-01-01"), &berlin, &mut BodyBudget::for_response());
     assert_eq!(found.instances[0].range.start.to_string(), "2026-12-01 09:00:00 UTC");
@@ -143,7 +143,7 @@ fn hostile_rules_are_cut_and_the_cut_is_told() {
             "BEGIN:VCALENDAR\n{}\nEND:VCALENDAR\n",
             event(&format!("DTSTART:{start}\nDURATION:PT1S\nRRULE:{rule}"))
         );
-        let calendar = Calendar::read(text.as_bytes()).unwrap();
+        let calendar = Calendar::parse(text.as_bytes()).unwrap();
         let found = expand(&calendar, day, &Zone::UTC, &mut BodyBudget::for_response());
         assert!(found.instances.len() <= INSTANCES, "{rule} made too many");
         assert_eq!(found.unreadable.len(), 1, "{rule} is marked");

@@ -5,15 +5,15 @@
 //! must not keep a worker busy.
 
 mod days;
-mod read;
+mod expansion;
+mod parse;
 #[cfg(test)]
 mod tests;
 mod vcalendar;
-mod walk;
 
 use chrono::{NaiveDateTime, Weekday};
 
-pub(super) use self::{read::RuleError, walk::WalkEnd};
+pub(super) use self::{expansion::ExpansionEnd, parse::RuleError};
 
 /// A recurrence rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Rule {
 
     /// The last local time at which an occurrence may begin, for a zone with this offset from UTC; the maximum time if
     /// the rule has no end.
-    pub(super) fn last_wall(&self, offset: chrono::Duration) -> NaiveDateTime {
+    pub(super) fn last_local_time(&self, offset: chrono::Duration) -> NaiveDateTime {
         match self.until {
             Some(Until::Wall(last)) => last,
             Some(Until::Utc(last)) => last.checked_add_signed(offset).unwrap_or(last),

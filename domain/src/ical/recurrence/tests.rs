@@ -9,15 +9,20 @@ fn at(text: &str) -> NaiveDateTime {
 }
 
 fn occurrences(rule: &str, start: &str, first: &str, last: &str) -> Vec<String> {
-    let (rule, _) = Rule::read(rule, at(start)).unwrap();
+    let (rule, _) = Rule::parse(rule, at(start)).unwrap();
     let mut found = Vec::new();
-    let walk = rule.walk(at(start), (at(first), at(last)), &mut BodyBudget::for_response(), &mut |time| {
-        if time >= at(first) {
-            found.push(time.format("%Y%m%dT%H%M").to_string());
-        }
-        true
-    });
-    assert_eq!(walk, WalkEnd::Done);
+    let walk = rule.visit_occurrences(
+        at(start),
+        (at(first), at(last)),
+        &mut BodyBudget::for_response(),
+        &mut |time| {
+            if time >= at(first) {
+                found.push(time.format("%Y%m%dT%H%M").to_string());
+            }
+            true
+        },
+    );
+    assert_eq!(walk, ExpansionEnd::Done);
     found
 }
 
@@ -41,7 +46,7 @@ fn days_that_a_month_does_not_have_are_left_out_or_moved() {
 fn parts_that_cannot_be_read_make_a_rule_longer_or_unusable() {
     let start = at("20261201T100000");
     for doubtful in ["FREQ=WEEKLY;COUNT=x", "FREQ=WEEKLY;UNTIL=soon", "FREQ=WEEKLY;INTERVAL=-1"] {
-        assert!(Rule::read(doubtful, start).unwrap().1, "{doubtful}");
+        assert!(Rule::parse(doubtful, start).unwrap().1, "{doubtful}");
     }
     for fine in [
         "FREQ=WEEKLY;",
@@ -50,7 +55,7 @@ fn parts_that_cannot_be_read_make_a_rule_longer_or_unusable() {
         "FREQ=WEEKLY;BYDAY=MO,",
         "FREQ=DAILY;UNTIL=2026-12-15T10:00:00Z",
     ] {
-        assert!(!Rule::read(fine, start).unwrap().1, "{fine}");
+        assert!(!Rule::parse(fine, start).unwrap().1, "{fine}");
     }
     for unusable in [
         "",
@@ -62,12 +67,12 @@ fn parts_that_cannot_be_read_make_a_rule_longer_or_unusable() {
         "FREQ=YEARLY;BYMONTH=13",
         "RSCALE=HEBREW;FREQ=YEARLY",
     ] {
-        assert_eq!(Rule::read(unusable, start), Err(RuleError::Daily), "{unusable}");
+        assert_eq!(Rule::parse(unusable, start), Err(RuleError::Daily), "{unusable}");
     }
     for unusable in ["FREQ=HOURLY;BYMONTH=x", "FREQ=DAILY;BYHOUR=9,x", "FREQ=DAILY;BYHOUR=25"] {
-        assert_eq!(Rule::read(unusable, start), Err(RuleError::Anytime), "{unusable}");
+        assert_eq!(Rule::parse(unusable, start), Err(RuleError::Anytime), "{unusable}");
     }
-    assert_eq!(Rule::read(&format!("FREQ=DAILY;X-A={}", "y".repeat(5_000)), start), Err(RuleError::Anytime));
+    assert_eq!(Rule::parse(&format!("FREQ=DAILY;X-A={}", "y".repeat(5_000)), start), Err(RuleError::Anytime));
 }
 
 #[test]
@@ -81,10 +86,10 @@ fn old_series_are_entered_near_the_window() {
         "FREQ=YEARLY;BYDAY=1MO",
     ] {
         let start = at("19000101T090000");
-        let (rule, _) = Rule::read(rule, start).unwrap();
+        let (rule, _) = Rule::parse(rule, start).unwrap();
         let stretch = (at("20261201T000000"), at("20261202T000000"));
         budget.start_item();
-        assert_eq!(rule.walk(start, stretch, &mut budget, &mut |_| true), WalkEnd::Done);
+        assert_eq!(rule.visit_occurrences(start, stretch, &mut budget, &mut |_| true), ExpansionEnd::Done);
     }
     assert!(budget.spent() < 20_000, "{} steps", budget.spent());
 }
@@ -140,9 +145,9 @@ proptest! {
     fn rules_mean_what_another_implementation_of_the_standard_says(rule in rule(), day in 0u64..800, hour in 0u32..24) {
         let start = NaiveDate::from_ymd_opt(2025, 1, 1).unwrap().checked_add_days(chrono::Days::new(day)).unwrap().and_hms_opt(hour, 30, 0).unwrap();
         let last = start + chrono::Duration::days(500);
-        let (own, _) = Rule::read(&rule, start).unwrap();
+        let (own, _) = Rule::parse(&rule, start).unwrap();
         let mut found = Vec::new();
-        own.walk(start, (start, last), &mut BodyBudget::for_response(), &mut |time| {
+        own.visit_occurrences(start, (start, last), &mut BodyBudget::for_response(), &mut |time| {
             found.push(time);
             true
         });

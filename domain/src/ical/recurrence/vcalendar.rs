@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::read::RuleError;
+use super::parse::RuleError;
 use crate::ical::raw_date_time;
 
 /// Translates a recurrence rule from vCalendar to iCalendar; `None` if the string is not a vCalendar rule.

@@ -6,8 +6,8 @@ use domain::{BusyKind, UnreadableItem, UnreadableReason, provider::Capabilities,
 
 use super::super::*;
 use crate::{
-    Attendee, AttendeeRole, CalendarKind, ErrorKind, MailboxKind, OnlineMeeting, Party, RateLimit, Remedy,
-    messages,
+    Attendee, AttendeeRole, CalendarKind, ErrorKind, MailboxKind, NamedAddress, OnlineMeeting, RateLimit,
+    Remedy, messages,
 };
 
 /// An id that no store accepts unescaped.
@@ -17,8 +17,8 @@ fn odd(text: &str) -> String {
     format!("{text}\0\u{1}\u{8}\n\u{9F}\u{FDD0}\u{10FFFE}")
 }
 
-fn party() -> Party {
-    Party { name: odd("name"), address: odd("anna@acme.example") }
+fn party() -> NamedAddress {
+    NamedAddress { name: odd("name"), address: odd("anna@acme.example") }
 }
 
 pub(super) fn event() -> Event {

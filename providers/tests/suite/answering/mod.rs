@@ -92,7 +92,7 @@ fn tell(mut stream: TcpStream, Told { status, headers, body }: &Told) {
 
 /// The three connectors, each with a session for the server.
 pub fn connectors(url: &Url, zone: Option<&str>) -> Vec<(&'static str, Box<dyn Provider>, Session)> {
-    let zone = zone.map(|name| Zone::named(name).unwrap());
+    let zone = zone.map(|name| Zone::from_name(name).unwrap());
     let bearer = Credential::Bearer(SecretString::from("t1"));
     let login = Credential::Basic { user: "svc@corp.test".to_owned(), password: "pw".to_owned().into() };
     let session = |credential, server| Session {

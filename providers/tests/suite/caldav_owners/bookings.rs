@@ -1,7 +1,7 @@
 //! A booking in the owner's calendar and its copy in the room's, after somebody moved or deleted one of them.
 
 use domain::{BusyKind, state::Answer};
-use providers::{EventChange, Events as _, NewEvent, Party};
+use providers::{EventChange, Events as _, NamedAddress, NewEvent};
 
 use super::{ADA, home};
 use crate::{
@@ -20,7 +20,7 @@ async fn booked(more: &[(&'static str, String)]) -> (Setup, providers::Event) {
     all.extend(more.iter().cloned());
     let setup = home(&all);
     let attendee = providers::Attendee {
-        party: Party { name: "Atlas".to_owned(), address: "atlas@corp.test".to_owned() },
+        party: NamedAddress { name: "Atlas".to_owned(), address: "atlas@corp.test".to_owned() },
         role: providers::AttendeeRole::Room,
         answer: Answer::None,
     };
@@ -31,7 +31,7 @@ async fn booked(more: &[(&'static str, String)]) -> (Setup, providers::Event) {
         range: saturday(),
         zone: "Europe/Berlin".to_owned(),
         location: None,
-        organiser: Party { name: "Ada".to_owned(), address: ADA.to_owned() },
+        organiser: NamedAddress { name: "Ada".to_owned(), address: ADA.to_owned() },
         attendees: vec![attendee],
         busy: Some(BusyKind::Busy),
         online_meeting: false,

@@ -65,7 +65,7 @@ impl Store {
             server: Some(self.url.clone()),
             account: "svc@example.test".to_owned(),
             own: false,
-            zone: zone.and_then(Zone::named),
+            zone: zone.and_then(Zone::from_name),
             scope: "test".into(),
             rooms: None,
         }

@@ -17,7 +17,7 @@ use std::{
 
 use domain::{BusyKind, ProviderKind, TimeRange, state::Answer};
 use providers::{
-    Attendee, AttendeeRole, ErrorKind, Event, NewEvent, Page, Party, Provider, Remedy, Result, Session,
+    Attendee, AttendeeRole, ErrorKind, Event, NamedAddress, NewEvent, Page, Provider, Remedy, Result, Session,
 };
 use url::Url;
 
@@ -39,11 +39,11 @@ pub struct Fixture {
     /// Whether people and rooms fill more than one page.
     pub several_pages: bool,
     /// A person whose calendar can be written.
-    pub organiser: Party,
+    pub organiser: NamedAddress,
     /// Another one.
-    pub guest: Party,
+    pub guest: NamedAddress,
     /// A room that accepts when it is free.
-    pub room: Party,
+    pub room: NamedAddress,
     /// An address without a mailbox.
     pub missing: String,
     /// A mailbox that exists and may not be opened.
@@ -165,7 +165,7 @@ impl Fixture {
     }
 }
 
-fn invited(party: &Party, role: AttendeeRole) -> Attendee {
+fn invited(party: &NamedAddress, role: AttendeeRole) -> Attendee {
     Attendee { party: party.clone(), role, answer: Answer::None }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use domain::{BusyKind, Ids, TestClock, TimeRange, Timestamp, state::Answer};
 use providers::{
-    Attendee, AttendeeRole, Credential, NewEvent, Party, Session, StaticCredentials, UnlimitedGate,
+    Attendee, AttendeeRole, Credential, NamedAddress, NewEvent, Session, StaticCredentials, UnlimitedGate,
     exchange::{Config, Exchange},
 };
 use url::Url;
@@ -172,7 +172,8 @@ pub fn day() -> TimeRange {
 }
 
 pub fn interview() -> NewEvent {
-    let party = |name: &str, address: &str| Party { name: name.to_owned(), address: address.to_owned() };
+    let party =
+        |name: &str, address: &str| NamedAddress { name: name.to_owned(), address: address.to_owned() };
     let attendee = |party, role| Attendee { party, role, answer: Answer::None };
     NewEvent {
         effect_key: "bkg-1".to_owned(),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use domain::{BusyKind, Ids, TestClock, TimeRange, Timestamp, state::Answer};
 use providers::{
-    Attendee, AttendeeRole, ChangeFeed as _, Credential, Directory as _, EventChange, Events as _, NewEvent,
-    Party, Push as _, Session, StaticCredentials, UnlimitedGate, google::Google,
+    Attendee, AttendeeRole, ChangeFeed as _, Credential, Directory as _, EventChange, Events as _,
+    NamedAddress, NewEvent, Push as _, Session, StaticCredentials, UnlimitedGate, google::Google,
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -52,7 +52,8 @@ pub fn at(text: &str) -> Timestamp {
 }
 
 pub fn interview() -> NewEvent {
-    let party = |name: &str, address: &str| Party { name: name.to_owned(), address: address.to_owned() };
+    let party =
+        |name: &str, address: &str| NamedAddress { name: name.to_owned(), address: address.to_owned() };
     let attendee = |party, role| Attendee { party, role, answer: Answer::None };
     NewEvent {
         effect_key: "bkg-1".to_owned(),

@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use super::{ClockCommand, ControlCommand, FaultCommand};
-use crate::cli::table::table;
+use crate::cli::table::format_table;
 
 impl ControlCommand {
     /// The sandbox's response, formatted for people.
-    pub(in crate::cli) fn describe(&self, response: &Value) -> String {
+    pub(in crate::cli) fn describe_response(&self, response: &Value) -> String {
         match self {
-            Self::Organisations => table(
+            Self::Organisations => format_table(
                 response,
                 &[
                     ("DOMAIN", "domain"),
@@ -29,7 +29,7 @@ impl ControlCommand {
                 text(&response["id"]),
                 text(&response["admin"]["address"]),
             ),
-            Self::Events { .. } => table(
+            Self::Events { .. } => format_table(
                 response,
                 &[
                     ("START", "start"),
@@ -41,11 +41,11 @@ impl ControlCommand {
                 ],
             ),
             Self::Plant { .. } => format!("Planted as {}.\n", text(&response["id"])),
-            Self::Mails { .. } => table(
+            Self::Mails { .. } => format_table(
                 response,
                 &[("AT", "at"), ("KIND", "kind"), ("FROM", "from"), ("TO", "to"), ("SUBJECT", "subject")],
             ),
-            Self::Journal { .. } => table(
+            Self::Journal { .. } => format_table(
                 response,
                 &[
                     ("N", "n"),
@@ -57,7 +57,7 @@ impl ControlCommand {
                     ("PATH", "path"),
                 ],
             ),
-            Self::Fault(FaultCommand::List) => table(
+            Self::Fault(FaultCommand::List) => format_table(
                 response,
                 &[
                     ("ACTION", "action"),

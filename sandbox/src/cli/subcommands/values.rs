@@ -27,7 +27,7 @@ pub(in crate::cli) enum FaultKind {
 
 /// Whether applications can access a mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum Reach {
+pub(in crate::cli) enum ApplicationAccess {
     /// Applications can access the mailbox.
     In,
     /// Applications cannot access the mailbox.
@@ -47,7 +47,7 @@ pub(in crate::cli) enum HostingKind {
 
 /// A decision about an invitation of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum Verdict {
+pub(in crate::cli) enum RoomVerdict {
     /// The room accepts the invitation.
     Accept,
     /// The room declines the invitation.

@@ -37,7 +37,7 @@ pub fn list_calendars(call: &mut CallContext<'_>) -> Result<WireResponse, Reques
 }
 
 /// Handles `GET /users/me/calendarList/{id}`.
-pub fn get_list_entry(call: &mut CallContext<'_>, key: &str) -> Result<WireResponse, RequestError> {
+pub fn get_calendar_list_entry(call: &mut CallContext<'_>, key: &str) -> Result<WireResponse, RequestError> {
     call.require_scope(LISTS)?;
     let store = call.app.store();
     let state = store.state();
@@ -60,7 +60,7 @@ fn listed(organisation: &Organisation, mailbox: &Mailbox) -> Value {
         "primary": true,
         "selected": true,
         "defaultReminders": [],
-        "conferenceProperties": { "allowedConferenceSolutionTypes": conference::permitted_types(mailbox) },
+        "conferenceProperties": { "allowedConferenceSolutionTypes": conference::permitted_conference_types(mailbox) },
     })
 }
 
@@ -94,7 +94,7 @@ pub fn get_calendar(call: &mut CallContext<'_>, key: &str) -> Result<WireRespons
         "id": mailbox.address,
         "summary": calendar_title(mailbox),
         "timeZone": calendar_zone(call.organisation(state)?).rules.name(),
-        "conferenceProperties": { "allowedConferenceSolutionTypes": conference::permitted_types(mailbox) },
+        "conferenceProperties": { "allowedConferenceSolutionTypes": conference::permitted_conference_types(mailbox) },
     });
     Ok(WireResponse::json(200, body))
 }

@@ -13,13 +13,13 @@ use crate::{
 const MEET: &str = "hangoutsMeet";
 
 /// The conference types that a mailbox's calendar permits.
-pub fn permitted_types(mailbox: &Mailbox) -> Vec<&'static str> {
+pub fn permitted_conference_types(mailbox: &Mailbox) -> Vec<&'static str> {
     if mailbox.online_meetings { vec![MEET] } else { Vec::new() }
 }
 
 /// Applies the conference request in `body` to `event`. Ignored if the client does not name the conference data
 /// version.
-pub fn apply_request(
+pub fn apply_conference_request(
     call: &CallContext<'_>,
     event: &mut Event,
     body: &Value,
@@ -54,7 +54,7 @@ fn create(
     let id = request["requestId"].as_str().filter(|id| !id.is_empty());
     let id = id.ok_or_else(|| Failure::missing_value("Missing conference request id."))?;
     let kind = request["conferenceSolutionKey"]["type"].as_str().unwrap_or_default();
-    if !permitted_types(mailbox).contains(&kind) {
+    if !permitted_conference_types(mailbox).contains(&kind) {
         return Err(Failure::invalid_request("Invalid conference type value."));
     }
     // The same request again is ignored.

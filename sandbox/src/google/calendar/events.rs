@@ -67,7 +67,8 @@ pub fn list_events(call: &mut CallContext<'_>, key: &str) -> Result<WireResponse
         body["nextPageToken"] = sync::PagePosition { skip: after, ..asked.page }.encode().into();
     } else if call.request.query("orderBy").is_none() {
         // What changed while the pages were read is told next time.
-        body["nextSyncToken"] = sync::sync_token(state, &owner, asked.page.clock, parameters(call)).into();
+        body["nextSyncToken"] =
+            sync::encode_sync_token(state, &owner, asked.page.clock, parameters(call)).into();
     }
     Ok(WireResponse::json(200, fields(call, body)))
 }
@@ -129,7 +130,7 @@ fn rows(
 ) -> Vec<Value> {
     let query = |name: &str| call.request.query(name);
     let touched = |event: &Event| {
-        let at = state.history.last_touch(owner, &event.id);
+        let at = state.history.last_change_number(owner, &event.id);
         at <= asked.page.clock && asked.since.is_none_or(|since| at > since)
     };
     let wanted = |event: &&Event| {

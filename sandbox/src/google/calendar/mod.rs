@@ -47,7 +47,7 @@ pub fn dispatch(call: &mut CallContext<'_>, rest: &[&str]) -> Result<WireRespons
     let method = call.request.method.clone();
     match (method.as_str(), rest) {
         ("GET", ["users", "me", "calendarList"]) => calendars::list_calendars(call),
-        ("GET", ["users", "me", "calendarList", key]) => calendars::get_list_entry(call, key),
+        ("GET", ["users", "me", "calendarList", key]) => calendars::get_calendar_list_entry(call, key),
         ("GET", ["users", "me", "settings", name]) => calendars::get_setting(call, name),
         ("GET", ["calendars", key]) => calendars::get_calendar(call, key),
         ("POST", ["freeBusy"]) => free_busy::query_free_busy(call),

@@ -42,7 +42,7 @@ fn about(owner: &CalendarKey, parameters: &str) -> String {
 }
 
 /// The sync token of a list that contains all changes up to `clock`.
-pub fn sync_token(state: &State, owner: &CalendarKey, clock: u64, parameters: String) -> String {
+pub fn encode_sync_token(state: &State, owner: &CalendarKey, clock: u64, parameters: String) -> String {
     let token = Token { clock, epoch: state.history.epoch, about: about(owner, &parameters) };
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(&token).unwrap_or_default())
 }

@@ -8,7 +8,7 @@ use crate::{
         caller::{CalendarRole, CallContext},
         failure::{Failure, RequestError},
     },
-    microsoft::graph::{events::blank_event, meetings::CalendarDraft},
+    microsoft::graph::{events::blank_event, meetings::MeetingChanges},
     model::{Event, Mailbox},
     store::{CalendarKey, Change, State},
     wire::WireResponse,
@@ -34,7 +34,7 @@ pub fn insert_event(call: &mut CallContext<'_>, key: &str) -> Result<WireRespons
     };
     event.ical_uid = render::ical_uid(&event.id);
     parse::apply_body(&mut event, &body, organisation)?;
-    conference::apply_request(call, &mut event, &body, mailbox, organisation.settings)?;
+    conference::apply_conference_request(call, &mut event, &body, mailbox, organisation.settings)?;
     call.note.key = event.effect_key();
     call.note.event_id = Some(event.id.clone());
     let id = event.id.clone();
@@ -45,8 +45,8 @@ pub fn insert_event(call: &mut CallContext<'_>, key: &str) -> Result<WireRespons
         let text = "The requested identifier already exists.";
         return Err(Failure::new(409, "global", "duplicate", text).into());
     }
-    let mut draft = CalendarDraft::new(call.app, state, organisation);
-    draft.create(&owner, event);
+    let mut draft = MeetingChanges::new(call.app, state, organisation);
+    draft.create_event(&owner, event);
     let changes = told(call, draft.changes)?;
     call.app.commit(&mut store, changes)?;
     call.note.outcome = Some("created");
@@ -94,11 +94,11 @@ pub fn update_event(
     };
     (after.range, after.all_day) = (range, all_day);
     parse::apply_body(&mut after, &body, organisation)?;
-    conference::apply_request(call, &mut after, &body, mailbox, organisation.settings)?;
+    conference::apply_conference_request(call, &mut after, &body, mailbox, organisation.settings)?;
     call.note.key = after.effect_key();
-    let mut draft = CalendarDraft::new(call.app, state, organisation);
+    let mut draft = MeetingChanges::new(call.app, state, organisation);
     if before.is_organizer {
-        draft.update(&owner, before, after);
+        draft.update_event(&owner, before, after);
     } else if shared(before, &after) {
         let text = "Shared properties can only be changed by the organizer of the event.";
         return Err(Failure::new(403, "calendar", "forbiddenForNonOrganizer", text).into());
@@ -122,7 +122,7 @@ fn shared(before: &Event, after: &Event) -> bool {
 
 /// Applies an attendee's response to all copies; other changes affect only the attendee's copy.
 fn answer(
-    draft: &mut CalendarDraft<'_>,
+    draft: &mut MeetingChanges<'_>,
     owner: &CalendarKey,
     mailbox: &Mailbox,
     before: &Event,
@@ -131,7 +131,7 @@ fn answer(
     let own = after.attendees.iter().find(|one| one.party.address.eq_ignore_ascii_case(&mailbox.address));
     let response = own.map(|own| own.response).filter(|response| *response != before.response);
     match response {
-        Some(response) => draft.respond(owner, before, response, true),
+        Some(response) => draft.respond_to_invitation(owner, before, response, true),
         None => draft.put_event(owner, after),
     }
 }
@@ -143,11 +143,11 @@ pub fn delete_event(call: &mut CallContext<'_>, key: &str, id: &str) -> Result<W
     let (owner, _) = writable(call, state, key)?;
     let event = find(call, state, &owner, id)?;
     current(call, event)?;
-    let mut draft = CalendarDraft::new(call.app, state, call.organisation(state)?);
+    let mut draft = MeetingChanges::new(call.app, state, call.organisation(state)?);
     if event.is_organizer {
-        draft.cancel(&owner, event);
+        draft.cancel_event(&owner, event);
     } else {
-        draft.respond(&owner, event, crate::model::InvitationResponse::Declined, true);
+        draft.respond_to_invitation(&owner, event, crate::model::InvitationResponse::Declined, true);
     }
     let quiet = call.request.query("sendUpdates") == Some("none");
     let changes = told(call, draft.changes)?;

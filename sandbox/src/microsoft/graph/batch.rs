@@ -37,7 +37,7 @@ struct Item {
 }
 
 /// Handles `POST /$batch`.
-pub async fn handle(app: &Arc<App>, request: &Request) -> Result<WireResponse, Error> {
+pub async fn handle_batch(app: &Arc<App>, request: &Request) -> Result<WireResponse, Error> {
     let items = match read(request) {
         Ok(items) => items,
         Err(failure) => return Ok(failure.to_response(app, request)),
@@ -49,7 +49,8 @@ pub async fn handle(app: &Arc<App>, request: &Request) -> Result<WireResponse, E
             Failure::new(424, "FailedDependency", "A request that this one depends on has failed.")
                 .to_response(app, request)
         } else {
-            let inner = request.inner_request(&item.method, &item.url, &item.headers, item.body.as_ref());
+            let inner =
+                request.batch_part_request(&item.method, &item.url, &item.headers, item.body.as_ref());
             let served = Box::pin(server::handle_provider_request(app, &inner)).await?;
             served.unwrap_or_else(|| {
                 Failure::new(504, "GatewayTimeout", "The request has timed out.").to_response(app, request)

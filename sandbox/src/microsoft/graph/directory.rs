@@ -138,7 +138,7 @@ pub fn working_hours(zone: &str) -> Value {
 }
 
 fn allow(call: &CallContext<'_>, permissions: &[&str]) -> Result<(), Failure> {
-    call.bearer.has_any(permissions).then_some(()).ok_or_else(Failure::directory_access_denied)
+    call.bearer.has_any_permission(permissions).then_some(()).ok_or_else(Failure::directory_access_denied)
 }
 
 fn user<'s>(
@@ -196,7 +196,7 @@ impl Filter {
         let unsupported = || Failure::new(400, "Request_UnsupportedQuery", "Unsupported Query.");
         let mut clauses = Vec::new();
         for clause in text.split(" or ") {
-            let field = match odata::expression_shape(clause).as_str() {
+            let field = match odata::normalise_expression(clause).as_str() {
                 "maileq''" => Field::Mail,
                 "userprincipalnameeq''" => Field::Upn,
                 "proxyaddresses/any(p:peq'')" | "proxyaddresses/any(x:xeq'')" => Field::Proxy,

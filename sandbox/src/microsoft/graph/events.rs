@@ -4,9 +4,9 @@ use domain::TimeRange;
 use serde_json::Value;
 
 use super::{
-    CallContext, READ, WRITE, calendar_view, change,
+    CallContext, READ, WRITE, calendar_view, event_changes,
     failure::{Failure, RequestError},
-    meetings::{CalendarDraft, event_id, ical_uid},
+    meetings::{MeetingChanges, event_id, ical_uid},
     odata, online_meetings, parse, render,
     zones::{self, Zone},
 };
@@ -30,13 +30,17 @@ pub fn route(
         ("GET", []) => list(call, key),
         ("POST", []) => create(call, key),
         ("GET", [id]) => one(call, key, id),
-        ("PATCH", [id]) => change::update_event(call, key, id),
-        ("DELETE", [id]) => change::delete_event(call, key, id),
-        ("POST", [id, "cancel"]) => change::cancel_meeting(call, key, id),
-        ("POST", [id, "accept"]) => change::respond_to_meeting(call, key, id, InvitationResponse::Accepted),
-        ("POST", [id, "decline"]) => change::respond_to_meeting(call, key, id, InvitationResponse::Declined),
+        ("PATCH", [id]) => event_changes::update_event(call, key, id),
+        ("DELETE", [id]) => event_changes::delete_event(call, key, id),
+        ("POST", [id, "cancel"]) => event_changes::cancel_meeting(call, key, id),
+        ("POST", [id, "accept"]) => {
+            event_changes::respond_to_meeting(call, key, id, InvitationResponse::Accepted)
+        }
+        ("POST", [id, "decline"]) => {
+            event_changes::respond_to_meeting(call, key, id, InvitationResponse::Declined)
+        }
         ("POST", [id, "tentativelyAccept"]) => {
-            change::respond_to_meeting(call, key, id, InvitationResponse::TentativelyAccepted)
+            event_changes::respond_to_meeting(call, key, id, InvitationResponse::TentativelyAccepted)
         }
         _ => Err(super::unknown(rest)),
     }
@@ -109,8 +113,8 @@ fn create(call: &mut CallContext<'_>, key: &str) -> Result<WireResponse, Request
         .into());
     }
     let id = event.id.clone();
-    let mut draft = CalendarDraft::new(call.app, state, call.organisation(state)?);
-    draft.create(&owner, event);
+    let mut draft = MeetingChanges::new(call.app, state, call.organisation(state)?);
+    draft.create_event(&owner, event);
     let changes = draft.changes;
     call.app.commit(&mut store, changes)?;
     call.note.outcome = Some("created");
@@ -153,7 +157,7 @@ fn new(
     let mut event = blank_event(call.app, mailbox, range);
     event.transaction_id = body["transactionId"].as_str().map(str::to_owned);
     parse::apply_body(&mut event, body)?;
-    online_meetings::apply_request(&mut event, body, mailbox, settings, call.app.now());
+    online_meetings::apply_meeting_request(&mut event, body, mailbox, settings, call.app.now());
     Ok(event)
 }
 
@@ -197,7 +201,7 @@ impl Filter {
     fn read(text: &str) -> Result<Self, Failure> {
         let mut literals = odata::string_literals(text).into_iter();
         let bare: String =
-            odata::expression_shape(text).chars().filter(|character| *character != '\'').collect();
+            odata::normalise_expression(text).chars().filter(|character| *character != '\'').collect();
         let known = match (bare.as_str(), literals.next(), literals.next()) {
             ("icaluideq", Some(uid), None) => Some(Self::Uid(uid)),
             (shape, Some(id), Some(value)) => extended_shape(shape).then_some(Self::Extended(id, value)),

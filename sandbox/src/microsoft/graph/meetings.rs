@@ -1,6 +1,6 @@
 //! Propagates a change of one calendar to other calendars: copies for attendees, responses for organisers, and mails.
 //!
-//! A [`CalendarDraft`] collects changes that are committed together, so that a meeting never exists for only some of
+//! A [`MeetingChanges`] collects changes that are committed together, so that a meeting never exists for only some of
 //! its participants.
 
 use chrono::Duration;
@@ -18,7 +18,7 @@ use crate::{
 
 /// Changes of an organisation's calendars that are committed together.
 #[derive(Debug)]
-pub struct CalendarDraft<'a> {
+pub struct MeetingChanges<'a> {
     app: &'a App,
     state: &'a State,
     organisation: &'a Organisation,
@@ -27,14 +27,14 @@ pub struct CalendarDraft<'a> {
     pub changes: Vec<Change>,
 }
 
-impl<'a> CalendarDraft<'a> {
+impl<'a> MeetingChanges<'a> {
     /// Creates an empty set of changes.
     pub fn new(app: &'a App, state: &'a State, organisation: &'a Organisation) -> Self {
         Self { app, state, organisation, now: app.now(), changes: Vec::new() }
     }
 
     /// Adds a new event of an organiser, with its effects on the calendars of attendees.
-    pub fn create(&mut self, owner: &CalendarKey, event: Event) {
+    pub fn create_event(&mut self, owner: &CalendarKey, event: Event) {
         for attendee in invited(&event) {
             self.invite(&event, attendee, MailKind::Request);
         }
@@ -42,7 +42,7 @@ impl<'a> CalendarDraft<'a> {
     }
 
     /// Adds a changed event of an organiser, with its effects on the calendars of attendees.
-    pub fn update(&mut self, owner: &CalendarKey, before: &Event, mut after: Event) {
+    pub fn update_event(&mut self, owner: &CalendarKey, before: &Event, mut after: Event) {
         if before.range != after.range {
             for attendee in &mut after.attendees {
                 attendee.response = InvitationResponse::None;
@@ -70,7 +70,7 @@ impl<'a> CalendarDraft<'a> {
     }
 
     /// Removes an organiser's event from all calendars.
-    pub fn cancel(&mut self, owner: &CalendarKey, event: &Event) {
+    pub fn cancel_event(&mut self, owner: &CalendarKey, event: &Event) {
         for attendee in invited(event) {
             self.uninvite(event, attendee);
         }
@@ -78,7 +78,13 @@ impl<'a> CalendarDraft<'a> {
     }
 
     /// Adds an attendee's response; if `mail` is true, the organiser is also notified by mail.
-    pub fn respond(&mut self, owner: &CalendarKey, copy: &Event, response: InvitationResponse, mail: bool) {
+    pub fn respond_to_invitation(
+        &mut self,
+        owner: &CalendarKey,
+        copy: &Event,
+        response: InvitationResponse,
+        mail: bool,
+    ) {
         if response == InvitationResponse::Declined {
             self.changes.push(Change::EventGone(owner.clone(), copy.id.clone()));
         } else {
@@ -149,7 +155,7 @@ impl<'a> CalendarDraft<'a> {
     }
 
     /// Requests approval of a meeting from the person who approves the room's meetings.
-    pub fn ask_approver(&mut self, room: &CalendarKey, approver: &str, copy: &Event) {
+    pub fn request_approval(&mut self, room: &CalendarKey, approver: &str, copy: &Event) {
         if let Some(room) = self.organisation.mailboxes.get(&room.1) {
             self.mail(MailKind::Request, &room.address, approver, copy);
         }

@@ -3,9 +3,9 @@
 pub mod batch;
 pub mod calendar_view;
 pub mod calendars;
-pub mod change;
 pub mod delta;
 pub mod directory;
+pub mod event_changes;
 pub mod events;
 pub mod failure;
 pub mod meetings;
@@ -29,7 +29,7 @@ use crate::{
     app::App,
     model::{Hosting, Mailbox, Organisation},
     store::{CalendarKey, State},
-    wire::{JournalNote, Request, WireResponse},
+    wire::{JournalDetails, Request, WireResponse},
 };
 
 /// Maximum number of concurrent requests of one application to one mailbox.
@@ -49,15 +49,19 @@ pub struct CallContext<'a> {
     /// The request as received, with its path and body.
     pub request: &'a Request,
     /// The details for the journal.
-    pub note: &'a mut JournalNote,
+    pub note: &'a mut JournalDetails,
     /// The bearer of the token.
     pub bearer: Bearer,
 }
 
 /// Handles a request below `/v1.0`.
-pub async fn route(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Result<WireResponse, Error> {
+pub async fn route(
+    app: &Arc<App>,
+    request: &Request,
+    note: &mut JournalDetails,
+) -> Result<WireResponse, Error> {
     if request.method == "POST" && request.path_segments()[1..] == ["$batch"] {
-        return batch::handle(app, request).await;
+        return batch::handle_batch(app, request).await;
     }
     let result = match authenticate(app, request) {
         Ok(bearer) => {
@@ -169,7 +173,7 @@ impl CallContext<'_> {
         key: &str,
         permissions: &[&str],
     ) -> Result<(CalendarKey, &'s Mailbox), Failure> {
-        if !self.bearer.has_any(permissions) {
+        if !self.bearer.has_any_permission(permissions) {
             return Err(Failure::mailbox_access_denied());
         }
         let mailbox = self.organisation(state)?.find(key).ok_or_else(|| {

@@ -101,7 +101,7 @@ pub fn string_literals(expression: &str) -> Vec<String> {
 }
 
 /// Normalises a filter expression for comparison: lower case, without blanks, every literal replaced by `''`.
-pub fn expression_shape(expression: &str) -> String {
+pub fn normalise_expression(expression: &str) -> String {
     let mut shape = String::new();
     let mut inside = false;
     for character in expression.chars() {
@@ -127,7 +127,7 @@ mod tests {
             "singleValueExtendedProperties/Any(ep: ep/id eq 'String {x} Name k' and ep/value eq 'O''Hara')";
         assert_eq!(string_literals(filter), ["String {x} Name k", "O'Hara"]);
         assert_eq!(
-            expression_shape(filter),
+            normalise_expression(filter),
             "singlevalueextendedproperties/any(ep:ep/ideq''andep/valueeq'''')"
         );
     }

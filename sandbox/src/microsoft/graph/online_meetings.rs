@@ -13,13 +13,13 @@ pub const TEAMS_PROVIDER: &str = "teamsForBusiness";
 const RULE: &str = "________________________________________________________________________________";
 
 /// The meeting providers that a mailbox's calendar permits.
-pub fn permitted_providers(mailbox: &Mailbox) -> Vec<&'static str> {
+pub fn permitted_meeting_providers(mailbox: &Mailbox) -> Vec<&'static str> {
     if mailbox.online_meetings { vec![TEAMS_PROVIDER] } else { Vec::new() }
 }
 
 /// Makes `event` an online meeting if `body` requests one. An existing online meeting is removed if a new event body
 /// omits the joining information.
-pub fn apply_request(
+pub fn apply_meeting_request(
     event: &mut Event,
     body: &Value,
     mailbox: &Mailbox,
@@ -31,7 +31,7 @@ pub fn apply_request(
         return;
     }
     let provider = body["onlineMeetingProvider"].as_str().unwrap_or(TEAMS_PROVIDER);
-    let asked = body["isOnlineMeeting"] == true && permitted_providers(mailbox).contains(&provider);
+    let asked = body["isOnlineMeeting"] == true && permitted_meeting_providers(mailbox).contains(&provider);
     if asked && event.meeting.is_none() {
         let ready_at = now + Duration::seconds(i64::from(settings.meeting_delay_s));
         event.meeting = Some(Meeting { ready_at, request: None });

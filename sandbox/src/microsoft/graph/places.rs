@@ -17,7 +17,7 @@ const PAGE_MOST: usize = 1000;
 
 /// Handles `GET /places/microsoft.graph.room`.
 pub fn list_rooms(call: &mut CallContext<'_>) -> Result<WireResponse, RequestError> {
-    if !call.bearer.has_any(&["Place.Read.All"]) {
+    if !call.bearer.has_any_permission(&["Place.Read.All"]) {
         return Err(Failure::mailbox_access_denied().into());
     }
     let (skip, top) =

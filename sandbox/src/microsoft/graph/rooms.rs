@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::meetings::CalendarDraft;
+use super::meetings::MeetingChanges;
 use crate::{
     Error,
     app::App,
@@ -33,15 +33,15 @@ fn answer(app: &App, state: &State, pending: &PendingResponse) -> Vec<Change> {
     let room = organisation.mailboxes.get(&pending.room).and_then(|mailbox| mailbox.room.as_ref());
     let taken = room.is_none_or(|room| !room.allow_conflicts)
         && state.calendar_events(&owner).any(|other| holds(other) && conflicts(other, copy));
-    let mut draft = CalendarDraft::new(app, state, organisation);
+    let mut draft = MeetingChanges::new(app, state, organisation);
     draft.changes.push(done);
     let approver = room.and_then(|room| room.approver.as_ref());
     match (taken, approver) {
-        (true, _) => draft.respond(&owner, copy, InvitationResponse::Declined, true),
-        (false, None) => draft.respond(&owner, copy, InvitationResponse::Accepted, true),
+        (true, _) => draft.respond_to_invitation(&owner, copy, InvitationResponse::Declined, true),
+        (false, None) => draft.respond_to_invitation(&owner, copy, InvitationResponse::Accepted, true),
         (false, Some(approver)) => {
-            draft.respond(&owner, copy, InvitationResponse::TentativelyAccepted, true);
-            draft.ask_approver(&owner, approver, copy);
+            draft.respond_to_invitation(&owner, copy, InvitationResponse::TentativelyAccepted, true);
+            draft.request_approval(&owner, approver, copy);
         }
     }
     draft.changes
@@ -67,10 +67,10 @@ pub fn apply_decision(
         );
         !copy.is_organizer && open && event.is_none_or(|id| id == copy.id || id == copy.ical_uid)
     };
-    let mut draft = CalendarDraft::new(app, state, found);
+    let mut draft = MeetingChanges::new(app, state, found);
     let mut decided = 0;
     for copy in state.calendar_events(&owner).filter(waits) {
-        draft.respond(&owner, copy, response, true);
+        draft.respond_to_invitation(&owner, copy, response, true);
         decided += 1;
     }
     let changes = draft.changes;

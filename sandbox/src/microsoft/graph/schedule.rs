@@ -30,7 +30,7 @@ pub fn get_schedule(call: &mut CallContext<'_>, key: &str) -> Result<WireRespons
     let asked = Asked::read(call)?;
     let zone = Zone::from_preference(call.request)?;
     let organisation = call.organisation(state)?;
-    let details = call.bearer.has_any(super::READ) && !call.bearer.delegated;
+    let details = call.bearer.has_any_permission(super::READ) && !call.bearer.delegated;
     let value: Vec<Value> = asked
         .schedules
         .iter()

@@ -23,8 +23,8 @@ impl Zone {
         let rules = match name {
             "tzone://Microsoft/Utc" => Some(domain::Zone::UTC),
             _ => match name.parse::<WindowsTimezone>() {
-                Ok(windows) => domain::Zone::named(windows.tzdb_id()),
-                Err(_) => domain::Zone::named(name),
+                Ok(windows) => domain::Zone::from_name(windows.tzdb_id()),
+                Err(_) => domain::Zone::from_name(name),
             },
         };
         rules.map(|rules| Self { name: name.to_owned(), rules }).ok_or_else(|| {

@@ -17,7 +17,7 @@ use crate::{
     app::App,
     model::{AuthorisationCode, Consent, Grant, Mailbox, Organisation},
     store::{Change, State},
-    wire::{Form, JournalNote, Request, WireResponse},
+    wire::{Form, JournalDetails, Request, WireResponse},
 };
 
 const CODE_LIVES_MINUTES: i64 = 10;
@@ -38,7 +38,7 @@ struct Ask {
 }
 
 /// Handles `GET /{tenant}/oauth2/v2.0/authorize`.
-pub fn begin_sign_in(app: &App, request: &Request, tenant: &str, note: &mut JournalNote) -> WireResponse {
+pub fn begin_sign_in(app: &App, request: &Request, tenant: &str, note: &mut JournalDetails) -> WireResponse {
     note.app = request.query("client_id").map(str::to_owned);
     let store = app.store();
     let (redirect_uri, place) = match check_client(store.state(), request, tenant) {
@@ -63,7 +63,11 @@ pub fn begin_sign_in(app: &App, request: &Request, tenant: &str, note: &mut Jour
 }
 
 /// Handles a form submitted from one of the sign-in pages.
-pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Result<WireResponse, Error> {
+pub fn handle_form(
+    app: &Arc<App>,
+    request: &Request,
+    note: &mut JournalDetails,
+) -> Result<WireResponse, Error> {
     let form = request.form();
     let Some(ask) = form.get("flow").and_then(page::decode_flow::<Ask>) else {
         return Ok(page::error_page(400, "Start again", "This sign-in was not begun here."));

@@ -46,9 +46,9 @@ pub struct TokenIssuer<'a> {
 
 impl TokenIssuer<'_> {
     /// Issues an application's own access token, without `roles` as long as no permission is granted.
-    pub fn issue_app_token(&self, consent: &Consent, lives_s: i64) -> Result<String, Error> {
+    pub fn issue_app_token(&self, consent: &Consent, lifetime_s: i64) -> Result<String, Error> {
         let now = self.app.now();
-        let mut claims = self.claims(now, lives_s, consent);
+        let mut claims = self.claims(now, lifetime_s, consent);
         let principal = principal(self.organisation.id, self.client_id);
         claims["idtyp"] = "app".into();
         claims["oid"] = principal.clone().into();
@@ -65,15 +65,15 @@ impl TokenIssuer<'_> {
         consent: &Consent,
         account: &Mailbox,
         scopes: &BTreeSet<String>,
-        lives_s: i64,
+        lifetime_s: i64,
     ) -> Result<String, Error> {
-        let mut claims = self.claims(self.app.now(), lives_s, consent);
+        let mut claims = self.claims(self.app.now(), lifetime_s, consent);
         claims["idtyp"] = "user".into();
         claims["oid"] = account.id.clone().into();
         claims["sub"] = pairwise(self.client_id, &account.id).into();
         claims["upn"] = account.upn.clone().into();
         claims["name"] = account.name.clone().into();
-        claims["scp"] = scope_text(scopes).into();
+        claims["scp"] = format_scopes(scopes).into();
         self.app.signer.sign(&claims)
     }
 
@@ -107,12 +107,12 @@ impl TokenIssuer<'_> {
         self.app.signer.sign(&claims)
     }
 
-    fn claims(&self, now: Timestamp, lives_s: i64, consent: &Consent) -> Value {
+    fn claims(&self, now: Timestamp, lifetime_s: i64, consent: &Consent) -> Value {
         let now = now.timestamp() + self.skew_s;
         json!({
             "aud": permissions::GRAPH_RESOURCE,
             "iss": format!("{}/{}/", self.origin, self.organisation.id),
-            "iat": now, "nbf": now, "exp": now + lives_s,
+            "iat": now, "nbf": now, "exp": now + lifetime_s,
             "appid": self.client_id,
             "tid": self.organisation.id,
             "uti": URL_SAFE_NO_PAD.encode(self.app.ids.random_bytes::<16>()),
@@ -160,13 +160,13 @@ impl Bearer {
     }
 
     /// Whether the bearer has one of these permissions.
-    pub fn has_any(&self, any: &[&str]) -> bool {
+    pub fn has_any_permission(&self, any: &[&str]) -> bool {
         any.iter().any(|name| self.permissions.contains(*name))
     }
 }
 
 /// The `scope` of a response: permissions first, then the scopes of OpenID Connect.
-pub fn scope_text(scopes: &BTreeSet<String>) -> String {
+pub fn format_scopes(scopes: &BTreeSet<String>) -> String {
     let (openid, real): (Vec<_>, Vec<_>) = scopes
         .iter()
         .map(String::as_str)

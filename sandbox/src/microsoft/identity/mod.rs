@@ -1,6 +1,6 @@
 //! The Microsoft identity platform v2: discovery, sign-in, administrators' consent, tokens.
 
-pub mod adminconsent;
+pub mod admin_consent;
 pub mod assertion;
 pub mod authorize;
 pub mod certificate;
@@ -18,11 +18,11 @@ use std::sync::Arc;
 use crate::{
     Error,
     app::App,
-    wire::{JournalNote, Request, WireResponse},
+    wire::{JournalDetails, Request, WireResponse},
 };
 
 /// Handles a request.
-pub fn route(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Result<WireResponse, Error> {
+pub fn route(app: &Arc<App>, request: &Request, note: &mut JournalDetails) -> Result<WireResponse, Error> {
     match (request.method.as_str(), request.path_segments().as_slice()) {
         ("GET", [tenant, "v2.0", ".well-known", "openid-configuration"]) => {
             Ok(discovery::openid_configuration(app, request, tenant))
@@ -33,13 +33,13 @@ pub fn route(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Resul
         }
         ("POST", [_, "oauth2", "v2.0", "authorize"]) => authorize::handle_form(app, request, note),
         ("GET", [tenant, "v2.0", "adminconsent"]) => {
-            Ok(adminconsent::begin_consent(app, request, tenant, true, note))
+            Ok(admin_consent::begin_consent(app, request, tenant, true, note))
         }
         ("GET", [tenant, "adminconsent"]) => {
-            Ok(adminconsent::begin_consent(app, request, tenant, false, note))
+            Ok(admin_consent::begin_consent(app, request, tenant, false, note))
         }
         ("POST", [_, "v2.0", "adminconsent"] | [_, "adminconsent"]) => {
-            adminconsent::handle_form(app, request, note)
+            admin_consent::handle_form(app, request, note)
         }
         ("POST", [tenant, "oauth2", "v2.0", "token"]) => token::issue_tokens(app, request, tenant, note),
         _ => Ok(page::error_page(404, "There is nothing here", "This address is not one of the sandbox's.")),

@@ -13,7 +13,7 @@ use super::{
     assertion,
     directory::{self, TenantSegment},
     failure::Failure,
-    grants::{TokenIssuer, effective_consent, scope_text},
+    grants::{TokenIssuer, effective_consent, format_scopes},
     keys::sha256,
     permissions::{self, RequestedScopes},
 };
@@ -22,7 +22,7 @@ use crate::{
     app::App,
     model::{Application, AuthorisationCode, Grant, Organisation, RefreshToken},
     store::{Change, State},
-    wire::{Form, JournalNote, Request, WireResponse},
+    wire::{Form, JournalDetails, Request, WireResponse},
 };
 
 const REFRESH_LIVES_DAYS: i64 = 90;
@@ -53,7 +53,7 @@ pub fn issue_tokens(
     app: &Arc<App>,
     request: &Request,
     tenant: &str,
-    note: &mut JournalNote,
+    note: &mut JournalDetails,
 ) -> Result<WireResponse, Error> {
     let form = request.form();
     let client = client_id(request, &form);
@@ -77,7 +77,7 @@ struct Endpoint<'a> {
 }
 
 impl Endpoint<'_> {
-    fn answer(&self, note: &mut JournalNote) -> Result<WireResponse, RequestError> {
+    fn answer(&self, note: &mut JournalDetails) -> Result<WireResponse, RequestError> {
         let mut store = self.app.store();
         let state = store.state();
         let place = TenantSegment::parse(state, self.tenant)?;
@@ -170,7 +170,7 @@ impl Endpoint<'_> {
         &self,
         state: &State,
         place: TenantSegment,
-        note: &mut JournalNote,
+        note: &mut JournalDetails,
     ) -> Result<(WireResponse, Vec<Change>), RequestError> {
         let value = self.form.get("code").ok_or_else(|| Failure::missing_parameter("code"))?;
         let malformed = || Failure::new(9_002_313, "Invalid request. Request is malformed or invalid.");
@@ -224,7 +224,7 @@ impl Endpoint<'_> {
         &self,
         state: &State,
         place: TenantSegment,
-        note: &mut JournalNote,
+        note: &mut JournalDetails,
     ) -> Result<(WireResponse, Vec<Change>), RequestError> {
         let value =
             self.form.get("refresh_token").ok_or_else(|| Failure::missing_parameter("refresh_token"))?;
@@ -249,7 +249,7 @@ impl Endpoint<'_> {
         grant: &Grant,
         scopes: BTreeSet<String>,
         nonce: Option<&str>,
-        note: &mut JournalNote,
+        note: &mut JournalDetails,
     ) -> Result<(WireResponse, Vec<Change>), RequestError> {
         let organisation = known(state, grant.tenant)?;
         let consent = effective_consent(organisation, self.client_id)?;
@@ -261,14 +261,14 @@ impl Endpoint<'_> {
         if consent.epoch != grant.epoch {
             return Err(self.no_consent(state).into());
         }
-        let lives_s = 3600 + self.app.ids.random_below(1800) as i64;
+        let lifetime_s = 3600 + self.app.ids.random_below(1800) as i64;
         let issuer = self.issuer(state, organisation);
         let mut body = json!({
             "token_type": "Bearer",
-            "scope": scope_text(&scopes),
-            "expires_in": lives_s,
-            "ext_expires_in": lives_s,
-            "access_token": issuer.issue_delegated_token(consent, account, &scopes, lives_s)?,
+            "scope": format_scopes(&scopes),
+            "expires_in": lifetime_s,
+            "ext_expires_in": lifetime_s,
+            "access_token": issuer.issue_delegated_token(consent, account, &scopes, lifetime_s)?,
         });
         let mut changes = Vec::new();
         if grant.scopes.contains("offline_access") {

@@ -7,7 +7,7 @@ use entity::access_token::Column;
 use sea_orm::{ColumnTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
 
-use super::{super::Access, LEEWAY_SECONDS};
+use super::{super::Access, CLOCK_LEEWAY_SECONDS};
 use crate::{
     Error, Result, Tx,
     proof::{Member, OwnOr},
@@ -58,7 +58,7 @@ impl Access {
             .filter(Column::UserId.eq(user))
             .filter(Column::RevokedAt.is_null())
             // A token is accepted a little longer than it lasts.
-            .filter(Column::ExpiresAt.gt(tx.now() - chrono::Duration::seconds(LEEWAY_SECONDS)))
+            .filter(Column::ExpiresAt.gt(tx.now() - chrono::Duration::seconds(CLOCK_LEEWAY_SECONDS)))
             .col_expr(Column::RevokedAt, Expr::value(tx.now()));
         if let Some(tokens) = tokens {
             statement = statement.filter(Column::Id.is_in(tokens.iter().copied()));
@@ -115,7 +115,7 @@ pub(crate) async fn revoke_exceeding_requester(
         .filter(Column::UserId.is_in(users.iter().copied()))
         .filter(Column::IssuedWith.is_not_null())
         .filter(Column::RevokedAt.is_null())
-        .filter(Column::ExpiresAt.gt(tx.now() - chrono::Duration::seconds(LEEWAY_SECONDS)));
+        .filter(Column::ExpiresAt.gt(tx.now() - chrono::Duration::seconds(CLOCK_LEEWAY_SECONDS)));
     let mut outgrown: BTreeMap<Id<ids::User>, Vec<Id<ids::AccessToken>>> = BTreeMap::new();
     for token in live.all(tx.conn()).await? {
         let held = roles::permissions_in_tx(tx.conn(), tx.tenant(), token.user_id).await?.unwrap_or_default();

@@ -3,7 +3,7 @@
 use domain::{AnyId, Id, ids};
 use sea_orm::{ConnectionTrait, DatabaseBackend, Iterable, Statement, Value};
 
-use super::{KeyRing, Progress, ProgressSink, Report, Secrets, send_progress};
+use super::{KeyRing, ProgressSink, RotationProgress, RotationReport, Secrets, send_progress};
 use crate::{
     Result,
     vault::{Column, HEADER_LEN, KeyId, KeyOwner, key_header},
@@ -69,7 +69,7 @@ impl Secrets {
         tenant: Id<ids::Tenant>,
         column: Column,
         ring: &KeyRing,
-        report: &mut Report,
+        report: &mut RotationReport,
         sink: ProgressSink<'_>,
     ) -> Result<()> {
         let mut unreadable = 0;
@@ -81,7 +81,10 @@ impl Secrets {
                 unreadable += done.unreadable;
                 if done.moved > 0 {
                     report.values += done.moved;
-                    send_progress(sink, Progress::Values(tenant, column.table_and_column().0, done.moved))?;
+                    send_progress(
+                        sink,
+                        RotationProgress::Values(tenant, column.table_and_column().0, done.moved),
+                    )?;
                 }
                 let Some(last) = done.last else { break };
                 after = last;

@@ -4,7 +4,9 @@ use chrono::{Duration, NaiveTime, Weekday};
 use domain::{BusyKind, BusyTime, Id, TimeRange, ids};
 use services::{
     Error, PageArgs,
-    availability::{DayHours, Holder, Query, RoomChoice, SearchResult, UnknownPolicy, UnreadablePolicy},
+    availability::{
+        DayHours, Holder, Query, RoomChoice, SearchResult, UnknownCalendarPolicy, UnreadableItemPolicy,
+    },
     bookings::NewBooking,
     rooms,
 };
@@ -85,7 +87,7 @@ async fn b6_an_unknown_calendar_refuses_every_slot_and_says_why(setup: &Setup) {
         .unwrap();
     let whys: Vec<_> = whys.iter().map(|why| (why.participant, why.code)).collect();
     assert_eq!(whys, [(Some(Holder::User(unknown)), "CALENDAR_UNKNOWN")]);
-    let careless = Query { on_unknown: UnknownPolicy::Ignore, ..query };
+    let careless = Query { on_unknown: UnknownCalendarPolicy::Ignore, ..query };
     assert_eq!(find(setup, &careless).await.slots.len(), 4);
     setup.clock.advance(Duration::hours(6) + Duration::seconds(1));
     let later = Query { from: at(13, 0), until: at(15, 0), ..hourly(vec![known]) };
@@ -122,7 +124,7 @@ async fn b6_a_refused_slot_is_explained_per_participant(setup: &Setup) {
     let codes: Vec<_> = whys.iter().map(|why| (why.participant, why.code)).collect();
     assert_eq!(codes, [(Some(Holder::User(one)), "BUSY"), (Some(Holder::User(two)), "BUSY")]);
     assert!(whys.iter().all(|why| why.as_of == Some(setup.services.now())));
-    let said = |message| messages::sentence(message, messages::Language::English, None);
+    let said = |message| messages::render_message(message, messages::Language::English, None);
     assert!(
         !whys.iter().any(|why| said(&why.message).contains("Meeting")),
         "nobody learns what the time is taken by"
@@ -241,8 +243,8 @@ async fn items_of_which_nothing_is_known_are_counted_and_refuse_only_whoever_ask
     assert_eq!((one.known, one.unreadable, one.reason.is_none()), (true, 1, true));
     assert_eq!((other.known, other.unreadable), (true, 0));
 
-    let strict = Query { on_unreadable: UnreadablePolicy::Refuse, ..offer.clone() };
-    for on_unknown in [UnknownPolicy::Refuse, UnknownPolicy::Ignore] {
+    let strict = Query { on_unreadable: UnreadableItemPolicy::Refuse, ..offer.clone() };
+    for on_unknown in [UnknownCalendarPolicy::Refuse, UnknownCalendarPolicy::Ignore] {
         let strict = Query { on_unknown, ..strict.clone() };
         let answer = find(setup, &strict).await;
         assert!(answer.slots.is_empty(), "{on_unknown:?}");
@@ -261,13 +263,14 @@ async fn items_of_which_nothing_is_known_are_counted_and_refuse_only_whoever_ask
 
     let bookings = setup.services.bookings();
     let new = booking(person, at(10, 0), at(11, 0));
-    let strict = NewBooking { on_unreadable: UnreadablePolicy::Refuse, ignore_unknown: true, ..new.clone() };
+    let strict =
+        NewBooking { on_unreadable: UnreadableItemPolicy::Refuse, ignore_unknown: true, ..new.clone() };
     let refused = bookings.create(&setup.admin().allow().unwrap(), strict, "strict").await.unwrap_err();
     assert_eq!(code(&refused), Some("CALENDAR_UNREADABLE"));
     bookings.create(&setup.admin().allow().unwrap(), new, "as usual").await.unwrap();
 
     setup.read_with(connection, &[busy], &[unreadable("b", true)]).await;
-    let strict = Query { on_unreadable: UnreadablePolicy::Refuse, ..offer };
+    let strict = Query { on_unreadable: UnreadableItemPolicy::Refuse, ..offer };
     assert_eq!(starts(&find(setup, &strict).await), ["11:00", "12:00"], "what blocks is known well enough");
 }
 
@@ -277,7 +280,7 @@ async fn a_second_connection_without_unreadable_items_is_preferred(setup: &Setup
         let connection = setup.connection(Some(person), None, "ACTIVE").await;
         setup.read_with(connection, &[], items).await;
     }
-    let strict = Query { on_unreadable: UnreadablePolicy::Refuse, ..hourly(vec![person]) };
+    let strict = Query { on_unreadable: UnreadableItemPolicy::Refuse, ..hourly(vec![person]) };
     let answer = find(setup, &strict).await;
     assert_eq!((answer.slots.len(), answer.participants[0].unreadable), (4, 0));
 }

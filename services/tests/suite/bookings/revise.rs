@@ -18,7 +18,7 @@ fn to(start: Timestamp, end: Timestamp) -> NewTime {
         end,
         zone: None,
         ignore_unknown: false,
-        on_unreadable: services::availability::UnreadablePolicy::Offer,
+        on_unreadable: services::availability::UnreadableItemPolicy::Offer,
     }
 }
 
@@ -49,7 +49,7 @@ async fn settle(setup: &Setup, receipt: &BookingReceipt, time: Option<TimeRange>
     let own = setup
         .services
         .bookings()
-        .own_event(&setup.services, &whole, ("provider-id", &uid), time)
+        .build_own_event(&setup.services, &whole, ("provider-id", &uid), time)
         .await
         .unwrap();
     let change = BookingChange {

@@ -367,7 +367,7 @@ pub fn booking(organiser: Id<ids::User>, from: Timestamp, to: Timestamp) -> NewB
         buffer_before_minutes: 0,
         buffer_after_minutes: 0,
         ignore_unknown: false,
-        on_unreadable: services::availability::UnreadablePolicy::Offer,
+        on_unreadable: services::availability::UnreadableItemPolicy::Offer,
         online_meeting: false,
     }
 }

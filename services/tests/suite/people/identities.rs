@@ -183,7 +183,7 @@ async fn codes_end_with_the_tokens(h: Harness) {
 /// What whoever set a user's address was allowed to do.
 async fn vouched(h: &Harness, tenant: Id<ids::Tenant>, user: Id<ids::User>) -> usize {
     let txn = h.services.store.read(tenant).await.unwrap();
-    let row = entity::tenant_user::one(tenant, user).one(&txn).await.unwrap().unwrap();
+    let row = entity::tenant_user::by_id(tenant, user).one(&txn).await.unwrap().unwrap();
     row.email_set_with.as_array().unwrap().len()
 }
 

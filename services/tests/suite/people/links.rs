@@ -41,7 +41,7 @@ async fn s2_1_and_s3_2_nobody_is_invited_before_plan_and_staff_allow_it(h: Harne
     let links = h.services.links();
     let refusal = links.invite(&by.allow().unwrap(), invitation("it@acme.example")).await.unwrap_err();
     assert_eq!(refusal.code(), "FEATURE_NOT_IN_PLAN");
-    let said = messages::sentence(&refusal.message(), Language::English, None);
+    let said = messages::render_message(&refusal.message(), Language::English, None);
     assert!(said.contains("PLUS"), "the message says what is needed");
     h.services.tenants().set_plan(&h.staff, tenant, Plan::Plus).await.unwrap();
     assert_eq!(

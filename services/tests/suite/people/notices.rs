@@ -6,7 +6,7 @@ use chrono::Duration;
 use domain::{Id, ids, state::ConnectionState};
 use entity::connection;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, sea_query::Expr};
-use services::{Anyone, channels::Notice, vault::Column};
+use services::{Anyone, channels::ChannelNotification, vault::Column};
 
 use crate::people::{
     connecting::{adopted, end_runs},
@@ -66,9 +66,9 @@ async fn live(h: &Harness, tenant: Id<ids::Tenant>, mailbox: Id<ids::Connection>
     about.filter(entity::run::Column::FinishedAt.is_null()).all(&txn).await.unwrap().len()
 }
 
-fn notice(channel: &str, secret: &str) -> Notice {
+fn notice(channel: &str, secret: &str) -> ChannelNotification {
     let (channel, secret) = (channel.to_owned(), secret.to_owned());
-    Notice { channel, is_part: false, secret, has_lapsed: false }
+    ChannelNotification { channel, is_part: false, secret, has_lapsed: false }
 }
 
 async fn a_push_does_not_bring_back_the_mailbox_of_somebody_who_left(h: Harness) {
@@ -85,7 +85,7 @@ async fn a_push_does_not_bring_back_the_mailbox_of_somebody_who_left(h: Harness)
         wanting.iter().any(|connection| connection.id == mailbox.id)
     };
     let lapsed = async |secret: &str| {
-        let notice = Notice { has_lapsed: true, ..notice("acme-anna", secret) };
+        let notice = ChannelNotification { has_lapsed: true, ..notice("acme-anna", secret) };
         channels.handle_notices(Anyone, &[notice]).await.unwrap() == 1
     };
     assert!(!lapsed("forged").await);
@@ -103,7 +103,7 @@ async fn a_thousand_notices_cost_a_fixed_number_of_statements(h: Harness) {
     let (acme, acmes) = watched(&h, "acme", &["anna", "ben", "cleo"]).await;
     let (other, others) = watched(&h, "other", &["dora"]).await;
     let channels = h.services.channels();
-    let cost = async |notices: &[Notice]| {
+    let cost = async |notices: &[ChannelNotification]| {
         let before = h.statements.load(Ordering::Relaxed);
         let taken = channels.handle_notices(Anyone, notices).await.unwrap();
         (taken, h.statements.load(Ordering::Relaxed) - before)

@@ -169,7 +169,7 @@ async fn changes_that_wait_for_their_tenant_leave_connections_to_others(h: Harne
     let (owner, watch) = (h.owner().await, h.owner().await);
     let open = owner.begin().await.unwrap();
     open.query_all_raw(unassigning(tenant, user)).await.unwrap();
-    let (roles, many) = (h.services.roles(), 3 * h.services.store.connections() as usize);
+    let (roles, many) = (h.services.roles(), 3 * h.services.store.max_connections() as usize);
     let given = [role];
     let assign = async || roles.assign(&by.allow().unwrap(), user, &given).await;
     let all = futures::future::join_all((0..many).map(|_| assign()));
@@ -227,7 +227,7 @@ async fn a_code_that_is_exchanged_meanwhile_gives_no_token_that_lasts(h: Harness
     let revoked = beside(&h, exchanging(tenant, anna, token), access.revoke(&by, None).boxed_local()).await;
     assert_eq!(revoked.unwrap(), 1);
     let txn = h.services.store.read(tenant).await.unwrap();
-    let row = entity::access_token::one(tenant, token).one(&txn).await.unwrap().unwrap();
+    let row = entity::access_token::by_id(tenant, token).one(&txn).await.unwrap().unwrap();
     assert!(row.revoked_at.is_some());
 }
 

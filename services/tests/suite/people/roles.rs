@@ -2,7 +2,7 @@
 
 use domain::{Permission, StandardRole, access::Denied, may};
 use services::{
-    Error, Excess,
+    Error, ExceededLimit,
     roles::{NewRole, RoleChange, role_permissions},
     users::NewUser,
 };
@@ -41,13 +41,13 @@ async fn a_tenant_has_a_bounded_number_of_roles_and_so_has_a_user(h: Harness) {
         }
     };
     let Error::Refused(refused) = refused else { panic!("{refused}") };
-    assert_eq!((refused.code, refused.excess), ("TOO_MANY", Some(Excess { limit: 200, actual: 201 })));
+    assert_eq!((refused.code, refused.excess), ("TOO_MANY", Some(ExceededLimit { limit: 200, actual: 201 })));
     let by = h.vendor(tenant).await;
     let bob = h.services.users().create(&by.allow().unwrap(), person("bob")).await.unwrap().id;
     roles.assign(&by.allow().unwrap(), bob, &made[..50]).await.unwrap();
     let refused = roles.assign(&by.allow().unwrap(), bob, &made[50..51]).await.unwrap_err();
     let Error::Refused(refused) = refused else { panic!("{refused}") };
-    assert_eq!((refused.code, refused.excess), ("TOO_MANY", Some(Excess { limit: 50, actual: 51 })));
+    assert_eq!((refused.code, refused.excess), ("TOO_MANY", Some(ExceededLimit { limit: 50, actual: 51 })));
     let held = roles.of_users(h.services.tenant_scope(tenant), &[bob]).await.unwrap();
     let held: Vec<_> = held[&bob].iter().map(|role| role.id).collect();
     made[..50].sort_unstable();
@@ -210,5 +210,5 @@ async fn a_name_is_something_that_can_be_seen(h: Harness) {
         .await
         .unwrap_err();
     let Error::Refused(refusal) = error else { panic!("{error:?}") };
-    assert_eq!(refusal.excess, Some(Excess { limit: 200, actual: 201 }));
+    assert_eq!(refusal.excess, Some(ExceededLimit { limit: 200, actual: 201 }));
 }

@@ -12,7 +12,7 @@ use services::{
     Anyone, System, Vault,
     audit::AuditKeyProvider,
     grants::Secret,
-    secrets::{Progress, Report, Scope, Status},
+    secrets::{KeyStatus, RotationProgress, RotationReport, RotationScope},
     vault::Column,
 };
 
@@ -37,11 +37,15 @@ const CONSENTS: usize = 210;
 type Snapshot = BTreeMap<(&'static str, AnyId), Vec<u8>>;
 
 /// A rotation that goes on whatever happens.
-async fn rotate(services: &System, scope: Scope) -> Report {
-    services.secrets().rotate(services, scope, &mut |_: Progress| ControlFlow::Continue(())).await.unwrap()
+async fn rotate(services: &System, scope: RotationScope) -> RotationReport {
+    services
+        .secrets()
+        .rotate(services, scope, &mut |_: RotationProgress| ControlFlow::Continue(()))
+        .await
+        .unwrap()
 }
 
-async fn status(services: &System) -> Status {
+async fn status(services: &System) -> KeyStatus {
     services.secrets().status(services).await.unwrap()
 }
 
@@ -94,7 +98,7 @@ async fn snapshot(services: &System, tenant: Id<ids::Tenant>) -> Snapshot {
 }
 
 async fn data_key(services: &System, tenant: Id<ids::Tenant>) -> Vec<u8> {
-    let row = tenant::Entity::find_by_id(tenant).one(services.store.installation()).await.unwrap();
+    let row = tenant::Entity::find_by_id(tenant).one(services.store.installation_connection()).await.unwrap();
     row.unwrap().data_key
 }
 
@@ -165,7 +169,7 @@ async fn nodes_of_an_old_and_a_new_configuration_work_side_by_side_and_the_forme
             && seen.unused_keys().next().is_none()
     );
 
-    let report = rotate(&new, Scope::Master).await;
+    let report = rotate(&new, RotationScope::Master).await;
     assert_eq!((report.master_values, report.new_data_keys, report.values), (5, 0, 0), "{report:?}");
     let seen = status(&new).await;
     assert!(
@@ -187,7 +191,11 @@ async fn nodes_of_an_old_and_a_new_configuration_work_side_by_side_and_the_forme
     assert_eq!(snapshot(&last, acme).await, before);
     assert!(opens_the_door(&last, &h.key).await && opens_the_door(&last, &token).await);
     last.access().issue(&h.staff, acme, user.id, None).await.unwrap();
-    assert_eq!(rotate(&last, Scope::Master).await, Report::default(), "a second time there is nothing to do");
+    assert_eq!(
+        rotate(&last, RotationScope::Master).await,
+        RotationReport::default(),
+        "a second time there is nothing to do"
+    );
 }
 
 async fn a_master_key_that_is_missing_is_named(h: Harness) {
@@ -198,14 +206,15 @@ async fn a_master_key_that_is_missing_is_named(h: Harness) {
     let error = alone.secrets().ensure_ready(&alone).await.unwrap_err();
     assert_eq!(error.code(), "MASTER_KEY_UNKNOWN");
     assert!(error.to_string().contains(&h.vault.current_key_id().to_string()), "{error}");
-    let stopped = alone.secrets().rotate(&alone, Scope::DataKeys, &mut |_| ControlFlow::Continue(())).await;
+    let stopped =
+        alone.secrets().rotate(&alone, RotationScope::DataKeys, &mut |_| ControlFlow::Continue(())).await;
     assert_eq!(stopped.unwrap_err().code(), "MASTER_KEY_UNKNOWN");
     assert_eq!(former(&h.services, acme).await, [], "nothing was touched");
 
     // A tenant is still sealed with a key that somebody took away too early.
     let new = h.node(Vault::with_former(key, &[h.master], h.services.ids.clone()));
     let sealed = data_key(&h.services, acme).await;
-    rotate(&new, Scope::Master).await;
+    rotate(&new, RotationScope::Master).await;
     let tx = new.begin(acme).await.unwrap();
     tenant::Entity::update_many()
         .col_expr(tenant::Column::DataKey, Expr::value(sealed))
@@ -216,10 +225,11 @@ async fn a_master_key_that_is_missing_is_named(h: Harness) {
     alone.secrets().ensure_ready(&alone).await.unwrap();
     let seen = status(&alone).await;
     assert_eq!(seen.missing_keys().collect::<Vec<_>>(), [h.vault.current_key_id()]);
-    let stopped = alone.secrets().rotate(&alone, Scope::Master, &mut |_| ControlFlow::Continue(())).await;
+    let stopped =
+        alone.secrets().rotate(&alone, RotationScope::Master, &mut |_| ControlFlow::Continue(())).await;
     assert_eq!(stopped.unwrap_err().code(), "MASTER_KEY_UNKNOWN");
     assert_eq!(status(&new).await.unused_keys().next(), None, "who has it is told that it is needed");
-    rotate(&new, Scope::Master).await;
+    rotate(&new, RotationScope::Master).await;
     assert!(reseal(&h, &new.vault).await);
     assert_eq!(status(&alone).await.missing_keys().next(), None);
 }
@@ -228,7 +238,7 @@ async fn one_tenants_data_key_is_replaced_and_nobody_elses(h: Harness) {
     let (acme, other) = (filled(&h, "acme", CONSENTS).await, filled(&h, "other", 2).await);
     let before = (snapshot(&h.services, acme).await, snapshot(&h.services, other).await);
     let keys = (data_key(&h.services, acme).await, data_key(&h.services, other).await);
-    let report = rotate(&h.services, Scope::DataKeyOf(acme)).await;
+    let report = rotate(&h.services, RotationScope::DataKeyOf(acme)).await;
     let values = CONSENTS + 1 + 2 + 1;
     assert_eq!((report.new_data_keys, report.values, report.unreadable), (1, values, 0));
     assert_ne!(data_key(&h.services, acme).await, keys.0);
@@ -237,7 +247,7 @@ async fn one_tenants_data_key_is_replaced_and_nobody_elses(h: Harness) {
     assert_eq!(status(&h.services).await.values_to_do, 0);
     let recorded = |acts: Vec<String>| acts.iter().any(|act| act == "data_key.rotate");
     assert!(recorded(acts(&h, acme).await) && !recorded(acts(&h, other).await));
-    let nobody = Scope::DataKeyOf(Id::nil());
+    let nobody = RotationScope::DataKeyOf(Id::nil());
     let refusal = h.services.secrets().rotate(&h.services, nobody, &mut |_| ControlFlow::Continue(())).await;
     assert_eq!(refused(refusal.map(|_| ())), "NOT_FOUND");
 }
@@ -248,7 +258,7 @@ async fn a_former_data_key_opens_what_was_just_read(h: Harness) {
     let txn = h.services.store.read(acme).await.unwrap();
     let row = consent_grant::of(acme).one(&txn).await.unwrap().unwrap();
     drop(txn);
-    rotate(&h.services, Scope::DataKeys).await;
+    rotate(&h.services, RotationScope::DataKeys).await;
     let there = h.node(h.vault.clone());
     let place = Column::ConsentGrantSecret.at(acme, row.id);
     assert!(there.open(place, &row.secret).await.is_ok());
@@ -270,12 +280,12 @@ async fn a_value_that_no_key_opens_is_told_and_keeps_the_former_key(h: Harness) 
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    let report = rotate(&h.services, Scope::DataKeys).await;
+    let report = rotate(&h.services, RotationScope::DataKeys).await;
     assert_eq!((report.values, report.unreadable), (3 + 1 + 2, 1));
     assert_eq!(former(&h.services, acme).await[0].unused_since, None, "it may be the one that is needed");
     let seen = status(&h.services).await;
     assert_eq!((seen.values_to_do, seen.tenants_to_do, seen.under_way), (1, 1, 0));
     let txn = h.services.store.read(acme).await.unwrap();
-    let kept = consent_grant::one(acme, row.id).one(&txn).await.unwrap().unwrap();
+    let kept = consent_grant::by_id(acme, row.id).one(&txn).await.unwrap().unwrap();
     assert_eq!(kept.secret, damaged, "it is as it was");
 }

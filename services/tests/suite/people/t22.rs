@@ -132,7 +132,7 @@ async fn bare(store: &Store, watch: &Shared) {
     let look = async || {
         let sql = "SELECT coalesce(current_setting('app.tenants', true), '') AS said,
                    (SELECT count(*) FROM tenant_user) AS seen, pg_sleep(0.003)::text AS held";
-        let row = store.installation().query_one_raw(statement(sql)).await.unwrap().unwrap();
+        let row = store.installation_connection().query_one_raw(statement(sql)).await.unwrap().unwrap();
         let (said, seen): (String, i64) =
             (row.try_get("", "said").unwrap(), row.try_get("", "seen").unwrap());
         if !said.is_empty() || seen > 0 {

@@ -80,7 +80,8 @@ async fn a_vendor_key_opens_until_it_is_revoked_or_ends(h: Harness) {
     let made_up = format!("muster_{}", "0".repeat(64));
     assert!(is_dead(&h, &made_up).await, "a key that was never made is dead");
     assert_eq!(keys.list(&h.staff, services::PageArgs::default()).await.unwrap().items.len(), 3);
-    let stored = entity::api_key::Entity::find().all(h.services.store.installation()).await.unwrap();
+    let stored =
+        entity::api_key::Entity::find().all(h.services.store.installation_connection()).await.unwrap();
     let digits = revoked_secret.strip_prefix("muster_").unwrap();
     assert!(!format!("{stored:?}").contains(digits), "the secret itself is stored nowhere");
 }
@@ -194,7 +195,8 @@ async fn a_former_signing_key_retires_when_its_last_token_has_ended(h: Harness) 
     h.clock.advance(Duration::minutes(2));
     assert_eq!(published().await, 1, "it is published no longer than it is of use");
     keys.maintain_signing_keys(&h.services).await.unwrap();
-    let stored = entity::signing_key::Entity::find().count(h.services.store.installation()).await.unwrap();
+    let stored =
+        entity::signing_key::Entity::find().count(h.services.store.installation_connection()).await.unwrap();
     assert_eq!(stored, 1, "and destroyed");
 }
 

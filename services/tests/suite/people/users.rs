@@ -102,7 +102,8 @@ async fn many_users_are_made_all_or_none(h: Harness) {
     let all = |count: usize| (0..count).map(|n| person(&format!("user{n}"))).collect::<Vec<_>>();
     let refusal = users.create_many(&by.allow().unwrap(), all(20)).await.unwrap_err();
     assert_eq!(refusal.code(), "EMAIL_TAKEN");
-    let said = |refusal: &services::Error| messages::sentence(&refusal.message(), Language::English, None);
+    let said =
+        |refusal: &services::Error| messages::render_message(&refusal.message(), Language::English, None);
     assert!(said(&refusal).starts_with("users[7]: "), "{refusal}");
     let mut twice = all(5);
     "USER2@acme.example".clone_into(&mut twice[4].email);

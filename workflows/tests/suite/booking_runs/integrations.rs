@@ -53,14 +53,14 @@ pub async fn a_mailbox_that_was_left_out_is_not_touched_until_somebody_asks_for_
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    app.work_through(mailbox.id.any().of()).await;
+    app.work_through(mailbox.id.any().with_kind()).await;
     assert_eq!(
         (app.mailbox_of(user).await.state.as_str(), calls(&app.calendars, Method::Mailbox)),
         ("EXCLUDED", 0)
     );
     app.calendars.refuse_requests(Method::Mailbox, &mailbox.address, refused());
     connections.activate(&admin.allow().unwrap(), mailbox.id).await.unwrap();
-    app.work_through(mailbox.id.any().of()).await;
+    app.work_through(mailbox.id.any().with_kind()).await;
     assert_eq!(
         (app.mailbox_of(user).await.state.as_str(), calls(&app.calendars, Method::Mailbox)),
         ("UNREACHABLE", 1)
@@ -117,7 +117,7 @@ pub async fn a_degraded_integration_is_whole_again_when_its_lost_mailbox_is_left
     };
     app.calendars.refuse_requests(None, &mailbox.address, out_of_scope());
     app.setup.services.connections().activate(&app.setup.admin().allow().unwrap(), mailbox.id).await.unwrap();
-    app.work_through(mailbox.id.any().of()).await;
+    app.work_through(mailbox.id.any().with_kind()).await;
     app.reconcile(Reconciler::Health).await;
     assert_eq!(row().await.state, IntegrationState::Degraded, "a mailbox that was active is not");
     services.connections().exclude(&app.setup.admin().allow().unwrap(), mailbox.id).await.unwrap();

@@ -37,7 +37,7 @@ fn is(state: &str, meeting: &str, url: Option<&str>) -> (String, String, Option<
 
 pub async fn an_address_that_comes_with_the_event_is_there_at_once(apps: Apps) {
     let app = apps.make().await;
-    app.calendars.enable_meetings(ready());
+    app.calendars.enable_online_meetings(ready());
     let id = book(&app).await;
     assert_eq!(meeting(&app, id).await, is("HELD", "PENDING", None));
     app.work().await;
@@ -54,7 +54,7 @@ pub async fn an_address_that_comes_with_the_event_is_there_at_once(apps: Apps) {
 
 pub async fn an_address_that_comes_later_is_waited_for_over_a_move(apps: Apps) {
     let app = apps.make().await;
-    app.calendars.enable_meetings(OnlineMeeting::Pending);
+    app.calendars.enable_online_meetings(OnlineMeeting::Pending);
     let id = book(&app).await;
     app.work().await;
     assert_eq!(meeting(&app, id).await, is("CONFIRMED", "PENDING", None), "the booking does not wait for it");
@@ -65,18 +65,18 @@ pub async fn an_address_that_comes_later_is_waited_for_over_a_move(apps: Apps) {
     }
     assert_eq!(app.booking(id).await.start_at, at(12, 0));
     assert_eq!(meeting(&app, id).await, is("CONFIRMED", "PENDING", None));
-    app.calendars.enable_meetings(ready());
+    app.calendars.enable_online_meetings(ready());
     app.work_through(id).await;
     assert_eq!(meeting(&app, id).await, is("CONFIRMED", "READY", Some(URL)));
 }
 
 pub async fn a_booking_outlives_an_online_meeting_that_does_not_come(apps: Apps) {
     let app = apps.make().await;
-    app.calendars.enable_meetings(OnlineMeeting::Pending);
+    app.calendars.enable_online_meetings(OnlineMeeting::Pending);
     let late = book(&app).await;
     app.work_through(late).await;
     assert_eq!(meeting(&app, late).await, is("CONFIRMED", "UNAVAILABLE", None), "patience is over");
-    app.calendars.enable_meetings(OnlineMeeting::Failed);
+    app.calendars.enable_online_meetings(OnlineMeeting::Failed);
     let organiser = app.setup.person(&[]).await;
     let new = NewBooking { online_meeting: true, ..booking(organiser, at(14, 0), at(15, 0)) };
     let receipt = app
@@ -97,14 +97,14 @@ pub async fn a_booking_outlives_an_online_meeting_that_does_not_come(apps: Apps)
         .create(&app.setup.admin().allow().unwrap(), new, "third")
         .await
         .unwrap();
-    app.calendars.disable_meetings();
+    app.calendars.disable_online_meetings();
     app.work().await;
     assert_eq!(meeting(&app, receipt.booking.id).await, is("CONFIRMED", "UNAVAILABLE", None));
 }
 
 pub async fn a_booking_that_fails_has_no_meeting(apps: Apps) {
     let app = apps.make().await;
-    app.calendars.enable_meetings(ready());
+    app.calendars.enable_online_meetings(ready());
     let organiser = app.setup.person(&[]).await;
     let new = NewBooking { online_meeting: true, ..booking(organiser, at(10, 0), at(11, 0)) };
     app.calendars.refuse_requests(None, &app.mailbox_of(organiser).await.address, out_of_scope());
@@ -120,7 +120,7 @@ pub async fn a_calendar_that_permits_no_meetings_refuses_before_anything_is_held
     let new = NewBooking { online_meeting: true, ..booking(organiser, at(10, 0), at(11, 0)) };
     let refused = bookings.create(&admin.allow().unwrap(), new.clone(), "key").await.unwrap_err();
     assert_eq!(refused.code(), "ONLINE_MEETING_UNAVAILABLE", "this calendar system has none");
-    app.calendars.enable_meetings(ready());
+    app.calendars.enable_online_meetings(ready());
     let mailbox = app.mailbox_of(organiser).await;
     let permit = async |online_meetings: bool| {
         let capabilities = Capabilities { online_meetings, ..services::connections::capabilities(&mailbox) };

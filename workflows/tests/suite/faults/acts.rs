@@ -186,7 +186,7 @@ impl Setup {
             buffer_before_minutes: 0,
             buffer_after_minutes: 0,
             ignore_unknown: false,
-            on_unreadable: services::availability::UnreadablePolicy::Offer,
+            on_unreadable: services::availability::UnreadableItemPolicy::Offer,
             online_meeting: false,
         };
         let key = format!("book {from}");
@@ -209,7 +209,7 @@ impl Setup {
             end: at(from + 1),
             zone: None,
             ignore_unknown: false,
-            on_unreadable: services::availability::UnreadablePolicy::Offer,
+            on_unreadable: services::availability::UnreadableItemPolicy::Offer,
         };
         let key = format!("move {from}");
         self.services.bookings().move_to(&self.admin().allow().unwrap(), id, to, None, &key).await.unwrap();

@@ -86,7 +86,7 @@ impl Left {
             let sql = format!("SELECT count(*) AS n FROM {from}");
             let statement = Statement::from_string(txn.get_database_backend(), sql);
             let row = match from {
-                "job" => setup.services.store.engine().query_one_raw(statement).await,
+                "job" => setup.services.store.engine_connection().query_one_raw(statement).await,
                 _ => txn.query_one_raw(statement).await,
             };
             row.unwrap().unwrap().try_get::<i64>("", "n").unwrap()

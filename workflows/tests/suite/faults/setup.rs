@@ -193,7 +193,7 @@ impl Setup {
 
     async fn disconnect(&self) {
         // The writing one last: it puts everything into the one file that is copied.
-        for pool in [self.services.store.installation(), self.services.store.engine()] {
+        for pool in [self.services.store.installation_connection(), self.services.store.engine_connection()] {
             pool.clone().close().await.unwrap();
         }
     }

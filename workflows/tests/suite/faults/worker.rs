@@ -129,7 +129,7 @@ impl<'a> Worker<'a> {
 
     /// Lets time pass until something is to do; `false` when nothing ever will be.
     async fn sleep(&mut self) -> bool {
-        let engine = self.setup.services.store.engine();
+        let engine = self.setup.services.store.engine_connection();
         let sql = "SELECT due_at, lease_until, offered_at FROM job";
         let statement = Statement::from_string(engine.get_database_backend(), sql);
         let rows = engine.query_all_raw(statement).await.unwrap();

@@ -23,7 +23,7 @@ pub async fn the_verification_names_the_mailboxes_with_items_that_cannot_be_read
     let marked: Vec<_> = checks.iter().filter(|check| check.name == "UNREADABLE").collect();
     let [check] = marked[..] else { panic!("{checks:?}") };
     assert_eq!((check.mailbox.as_ref(), check.verdict), (Some(&bad.address), Verdict::Warned));
-    let said = |message| messages::sentence(message, messages::Language::English, None);
+    let said = |message| messages::render_message(message, messages::Language::English, None);
     let evidence = said(&check.evidence);
     assert!(evidence.contains(": 3.") && evidence.contains(" 1 "), "{evidence}");
     assert!(said(check.next_action.as_ref().unwrap()).contains("owner"));

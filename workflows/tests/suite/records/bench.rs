@@ -24,7 +24,7 @@ pub struct Bench {
 pub async fn still(postgres: bool, flows: Vec<Box<dyn Workflow<StepContext>>>) -> Bench {
     let clock = TestClock::at(Timestamp::UNIX_EPOCH + chrono::Duration::days(20_000));
     let shared: SharedClock = Arc::new(clock.clone());
-    let database = Database::on(postgres).await;
+    let database = Database::create(postgres).await;
     let url = database.url().to_owned();
     let owner = Store::connect_as_owner(&url).await.unwrap();
     migration::up(&owner).await.unwrap();
@@ -66,7 +66,7 @@ pub async fn new_tenant(services: &System) -> Id<ids::Tenant> {
 
 /// An administrator of a tenant.
 pub fn admin(tenant: Id<ids::Tenant>) -> Caller {
-    let kind = CallerKind::User(tenant.any().of());
+    let kind = CallerKind::User(tenant.any().with_kind());
     let permissions = StandardRole::Administrator.permissions();
     Caller::new(TrustedCode, kind, Some(tenant), permissions)
 }
@@ -112,7 +112,7 @@ impl Bench {
 
     pub async fn run(&self, id: Id<ids::Run>) -> entity::run::Model {
         let txn = self.services.store.read(self.tenant).await.unwrap();
-        entity::run::one(self.tenant, id).one(&txn).await.unwrap().unwrap()
+        entity::run::by_id(self.tenant, id).one(&txn).await.unwrap().unwrap()
     }
 
     pub fn admin(&self) -> Caller {

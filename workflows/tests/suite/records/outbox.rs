@@ -27,7 +27,7 @@ const WRITERS: usize = 20;
 
 /// How many transactions each writer begins.
 fn each() -> usize {
-    testing::number("MUSTER_TEST_ROWS").map_or(25, |rows| rows as usize / WRITERS)
+    testing::number_from_env("MUSTER_TEST_ROWS").map_or(25, |rows| rows as usize / WRITERS)
 }
 
 /// A node with a connection for every writer.
@@ -69,7 +69,7 @@ async fn write_at_once(services: &System, tenant: Id<ids::Tenant>) -> BTreeSet<A
             } else {
                 AnyId::from_uuid(services.ids.uuid())
             };
-            tx.event(topic::RUN, subject);
+            tx.add_event(topic::RUN, subject);
             dawdle(services, &tx).await;
             if (writer + n) % 10 == 9 {
                 continue;
@@ -129,11 +129,11 @@ async fn an_event_that_is_committed_late_is_not_skipped() {
     };
     let mut late = services.begin(bench.tenant).await.unwrap();
     let first = write_something(&services, &mut late).await;
-    late.event(topic::RUN, first);
+    late.add_event(topic::RUN, first);
     bench.clock.advance(chrono::Duration::seconds(1));
     let mut quick = services.begin(bench.tenant).await.unwrap();
     let second = write_something(&services, &mut quick).await;
-    quick.event(topic::RUN, second);
+    quick.add_event(topic::RUN, second);
     quick.commit().await.unwrap();
     let before = since(Id::nil()).await;
     late.commit().await.unwrap();
@@ -154,7 +154,7 @@ async fn a_clock_that_is_set_back_hides_no_event(bench: Bench) {
     let tell = async |services: &System| {
         let mut tx = services.begin(bench.tenant).await.unwrap();
         let subject = AnyId::from_uuid(services.ids.uuid());
-        tx.event(topic::RUN, subject);
+        tx.add_event(topic::RUN, subject);
         tx.commit().await.unwrap();
         subject
     };

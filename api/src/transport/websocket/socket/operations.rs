@@ -1,10 +1,6 @@
 //! Operations of a socket, from the `subscribe` message to completion.
 
-use futures::{
-    Stream, StreamExt as _,
-    future::Either,
-    stream,
-};
+use futures::{Stream, StreamExt as _, future::Either, stream};
 use serde_json::Value;
 use tokio::{task::AbortHandle, time::Instant};
 
@@ -70,7 +66,7 @@ impl Socket {
         if self.running.len() >= limit {
             return Err(Error::TooManyOperations { limit });
         }
-        let params = self.state.config.documents.resolve(RequestParams::from_value(payload)?)?;
+        let params = self.state.config.documents.resolve_document(RequestParams::from_value(payload)?)?;
         let address = known.presented.address;
         charge::charge_parsing(&self.state, Some(&known.by.caller), address, &params.query).await?;
         let approved = self.state.validator.validate(&params, false)?;
@@ -110,7 +106,7 @@ impl Socket {
             Either::Left(execute::subscribe(&self.state, ready))
         } else {
             let state = self.state.clone();
-            Either::Right(stream::once(async move { execute::run(&state, ready).await }))
+            Either::Right(stream::once(async move { execute::execute_operation(&state, ready).await }))
         };
         let answers = answers.map(move |answered| match answered {
             Ok(response) => Event::Next(GraphQlResponse::from_execution(response, &request_id)),

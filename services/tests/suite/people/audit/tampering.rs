@@ -23,7 +23,7 @@ on_both! {
 }
 
 fn size(name: &str, small: i64) -> i64 {
-    testing::number(name).map_or(small, u64::cast_signed)
+    testing::number_from_env(name).map_or(small, u64::cast_signed)
 }
 
 /// Writes the given number of entries with every member set; returns the chain's end at half of them.

@@ -8,7 +8,7 @@ use domain::{Id, ids};
 use entity::{Store, api_key, consent_grant, signing_key, tenant};
 use hmac::{Hmac, Mac};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
-use services::{Vault, secrets::Scope};
+use services::{Vault, secrets::RotationScope};
 use sha2::{Digest, Sha256};
 
 use super::{filled, opens_the_door, reseal, rotate, snapshot, status};
@@ -77,7 +77,7 @@ async fn an_installation_of_before_there_were_key_ids_goes_on_with_its_keys_and_
     assert!(opens_the_door(&new, &h.key).await, "the digest is what it was");
     let seen = status(&new).await;
     assert_eq!((seen.in_force, seen.values_to_do, seen.unopened), (Some(h.vault.current_key_id()), 4, 0));
-    let report = rotate(&new, Scope::DataKeys).await;
+    let report = rotate(&new, RotationScope::DataKeys).await;
     assert_eq!((report.new_data_keys, report.values, report.unreadable), (1, 4, 0));
     reseal(&h, &new.vault).await;
     let last = h.node(Vault::new(key, h.services.ids.clone()));

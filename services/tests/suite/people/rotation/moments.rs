@@ -12,7 +12,7 @@ use domain::{Id, ids};
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseBackend, QueryFilter, Statement, sea_query::Expr};
 use services::{
     System, Vault,
-    secrets::{Progress, Scope},
+    secrets::{RotationProgress, RotationScope},
     vault::Column,
 };
 
@@ -35,13 +35,13 @@ async fn a_rotation_that_is_stopped_anywhere_goes_on_and_loses_nothing(h: Harnes
     loop {
         let node = h.node(vault.clone());
         let mut once = |progress| match progress {
-            Progress::Tenant(..) => ControlFlow::Continue(()),
+            RotationProgress::Tenant(..) => ControlFlow::Continue(()),
             progress => {
-                new_keys += usize::from(matches!(progress, Progress::NewDataKey(_)));
+                new_keys += usize::from(matches!(progress, RotationProgress::NewDataKey(_)));
                 ControlFlow::Break(())
             }
         };
-        let ended = node.secrets().rotate(&node, Scope::DataKeys, &mut once).await;
+        let ended = node.secrets().rotate(&node, RotationScope::DataKeys, &mut once).await;
         for (tenant, before) in tenants.iter().zip(&before) {
             assert_eq!(&snapshot(&h.node(vault.clone()), *tenant).await, before, "after {stops} stops");
         }
@@ -85,8 +85,8 @@ async fn a_rotation_that_is_dropped_at_any_moment_leaves_everything_readable(h: 
     for polls in 1..120 {
         let node = h.node(h.vault.clone());
         let secrets = node.secrets();
-        let mut on = |_: Progress| ControlFlow::Continue(());
-        let rotation = Box::pin(secrets.rotate(&node, Scope::DataKeys, &mut on));
+        let mut on = |_: RotationProgress| ControlFlow::Continue(());
+        let rotation = Box::pin(secrets.rotate(&node, RotationScope::DataKeys, &mut on));
         match (Polls { inner: rotation, left: polls }).await {
             Some(ended) => done += usize::from(ended.is_ok()),
             None => dropped += 1,
@@ -94,7 +94,7 @@ async fn a_rotation_that_is_dropped_at_any_moment_leaves_everything_readable(h: 
         assert_eq!(snapshot(&h.node(h.vault.clone()), tenant).await, before, "dropped at poll {polls}");
     }
     assert!(dropped > 20 && done > 0, "dropped {dropped} times, done {done} times");
-    rotate(&h.services, Scope::DataKeys).await;
+    rotate(&h.services, RotationScope::DataKeys).await;
     assert_eq!(status(&h.services).await.values_to_do, 0);
     assert_eq!(snapshot(&h.services, tenant).await, before);
 }
@@ -103,7 +103,7 @@ async fn a_rotation_that_is_dropped_at_any_moment_leaves_everything_readable(h: 
 async fn somebody_waits(services: &System) -> bool {
     let sql = "SELECT count(*) AS n FROM pg_stat_activity
                WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let conn = services.store.installation();
+    let conn = services.store.installation_connection();
     let row = conn.query_one_raw(Statement::from_string(conn.get_database_backend(), sql)).await.unwrap();
     row.unwrap().try_get::<i64>("", "n").unwrap() > 0
 }
@@ -117,8 +117,8 @@ async fn what_is_sealed_before_a_rotation_and_stored_after_it_began_is_sealed_an
     let place = Column::ConsentGrantSecret.at(tenant, row.id);
     let sealed = there.seal(tx.conn(), place, b"late").await.unwrap();
     let secrets = h.services.secrets();
-    let mut on = |_: Progress| ControlFlow::Continue(());
-    let mut rotation = Box::pin(secrets.rotate(&h.services, Scope::DataKeys, &mut on));
+    let mut on = |_: RotationProgress| ControlFlow::Continue(());
+    let mut rotation = Box::pin(secrets.rotate(&h.services, RotationScope::DataKeys, &mut on));
     let mut ended = None;
     for _ in 0..10_000 {
         tokio::select! {
@@ -167,7 +167,7 @@ async fn what_is_written_during_rotations_is_not_lost(h: Harness) {
     let rotations = async {
         let mut keys = vec![data_key(&h.services, tenant).await];
         for _ in 0..5 {
-            rotate(&h.services, Scope::DataKeys).await;
+            rotate(&h.services, RotationScope::DataKeys).await;
             keys.push(data_key(&h.services, tenant).await);
         }
         keys
@@ -200,6 +200,6 @@ async fn what_is_written_during_rotations_is_not_lost(h: Harness) {
         let (stored, cut_off) = (&seen[&("consent", row.any())], format!("written {count}").into_bytes());
         assert!(stored == plain || stored == &cut_off, "{row}");
     }
-    rotate(&h.services, Scope::Master).await;
+    rotate(&h.services, RotationScope::Master).await;
     assert_eq!(status(&h.services).await.values_to_do, 0);
 }

@@ -23,11 +23,11 @@ pub async fn words(h: &Harness) -> Vec<(&'static str, String)> {
     };
     let (link, url) = h.services.links().invite(&by.allow().unwrap(), new).await.unwrap();
     let token = url.rsplit('/').next().unwrap().to_owned();
-    let installation = h.services.store.installation();
+    let installation = h.services.store.installation_connection();
     let key = signing_key::Entity::find().one(installation).await.unwrap().unwrap();
     let tenant = tenant::Entity::find_by_id(forge.tenant).one(installation).await.unwrap().unwrap();
     let txn = h.services.store.read(forge.tenant).await.unwrap();
-    let stored = connect_link::one(forge.tenant, link.id).one(&txn).await.unwrap().unwrap();
+    let stored = connect_link::by_id(forge.tenant, link.id).one(&txn).await.unwrap().unwrap();
     let digits = h.key.strip_prefix("muster_").unwrap();
     let claims = &forge.claims;
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();

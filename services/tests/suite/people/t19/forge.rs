@@ -38,7 +38,7 @@ impl Forge {
     pub async fn new(h: &Harness) -> Self {
         let (tenant, user) = a_user(h).await;
         let genuine = h.services.access().issue(&h.staff, tenant, user, None).await.unwrap().token;
-        let row = Entity::find().one(h.services.store.installation()).await.unwrap().unwrap();
+        let row = Entity::find().one(h.services.store.installation_connection()).await.unwrap().unwrap();
         let private = h.vault.open(Column::SigningKeyPrivate.at(Id::nil(), row.id), &row.private_key);
         let random = SystemRandom::new();
         let attacker = Ed25519KeyPair::generate_pkcs8(&random).unwrap();

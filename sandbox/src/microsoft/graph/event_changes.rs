@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     CallContext, WRITE, events,
     failure::{Failure, RequestError},
-    meetings::CalendarDraft,
+    meetings::MeetingChanges,
     online_meetings, parse,
     zones::Zone,
 };
@@ -28,11 +28,17 @@ pub fn update_event(call: &mut CallContext<'_>, key: &str, id: &str) -> Result<W
     call.note.key = after.effect_key();
     let organisation = call.organisation(state)?;
     if let Some(mailbox) = organisation.mailboxes.get(&owner.1) {
-        online_meetings::apply_request(&mut after, &body, mailbox, organisation.settings, call.app.now());
+        online_meetings::apply_meeting_request(
+            &mut after,
+            &body,
+            mailbox,
+            organisation.settings,
+            call.app.now(),
+        );
     }
-    let mut draft = CalendarDraft::new(call.app, state, organisation);
+    let mut draft = MeetingChanges::new(call.app, state, organisation);
     if before.is_organizer {
-        draft.update(&owner, before, after);
+        draft.update_event(&owner, before, after);
     } else {
         // Changes of an attendee's copy stay in it; who is invited is the organiser's affair.
         draft.put_event(&owner, Event { attendees: before.attendees.clone(), ..after });
@@ -50,9 +56,9 @@ pub fn delete_event(call: &mut CallContext<'_>, key: &str, id: &str) -> Result<W
     let state = store.state();
     let (owner, event) = find(call, state, key, id)?;
     current(call, event)?;
-    let mut draft = CalendarDraft::new(call.app, state, call.organisation(state)?);
+    let mut draft = MeetingChanges::new(call.app, state, call.organisation(state)?);
     if event.is_organizer {
-        draft.cancel(&owner, event);
+        draft.cancel_event(&owner, event);
     } else {
         draft.changes.push(crate::store::Change::EventGone(owner, event.id.clone()));
     }
@@ -71,8 +77,8 @@ pub fn cancel_meeting(call: &mut CallContext<'_>, key: &str, id: &str) -> Result
         let text = "Your request can't be completed. You need to be an organizer to cancel a meeting.";
         return Err(Failure::invalid_request(text).into());
     }
-    let mut draft = CalendarDraft::new(call.app, state, call.organisation(state)?);
-    draft.cancel(&owner, event);
+    let mut draft = MeetingChanges::new(call.app, state, call.organisation(state)?);
+    draft.cancel_event(&owner, event);
     let changes = draft.changes;
     call.app.commit(&mut store, changes)?;
     call.note.outcome = Some("cancelled");
@@ -94,8 +100,8 @@ pub fn respond_to_meeting(
         return Err(Failure::invalid_request(text).into());
     }
     let body: Value = if call.request.body.is_empty() { Value::Null } else { events::parse_json_body(call)? };
-    let mut draft = CalendarDraft::new(call.app, state, call.organisation(state)?);
-    draft.respond(&owner, copy, response, body["sendResponse"].as_bool().unwrap_or(true));
+    let mut draft = MeetingChanges::new(call.app, state, call.organisation(state)?);
+    draft.respond_to_invitation(&owner, copy, response, body["sendResponse"].as_bool().unwrap_or(true));
     let changes = draft.changes;
     call.app.commit(&mut store, changes)?;
     call.note.outcome = Some("responded");

@@ -7,7 +7,7 @@ use crate::BodyBudget;
 
 /// Why the expansion of a recurrence rule ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::ical) enum WalkEnd {
+pub(in crate::ical) enum ExpansionEnd {
     /// The rule or the requested range ended.
     Done,
     /// The visitor stopped the expansion.
@@ -16,7 +16,7 @@ pub(in crate::ical) enum WalkEnd {
     Exhausted(NaiveDateTime),
 }
 
-impl WalkEnd {
+impl ExpansionEnd {
     /// Whether all occurrences up to the end of the expansion are known.
     pub(in crate::ical) const fn is_complete(self) -> bool {
         !matches!(self, Self::Exhausted(_))
@@ -37,27 +37,27 @@ impl Rule {
     /// Calls the visitor for each occurrence from `first` to `last`, in order within each period, until the visitor
     /// returns `false`. A few occurrences before `first` may be included. All times are local times of the series,
     /// which begins at `start`.
-    pub(in crate::ical) fn walk(
+    pub(in crate::ical) fn visit_occurrences(
         &self,
         start: NaiveDateTime,
         (first, last): (NaiveDateTime, NaiveDateTime),
         budget: &mut BodyBudget,
         visit: &mut dyn FnMut(NaiveDateTime) -> bool,
-    ) -> WalkEnd {
+    ) -> ExpansionEnd {
         // Who counts has to count from the start.
         let first = if self.has_count() { start } else { first.max(start) };
         let mut walker = Walker { rule: self, start, last, left: self.count, budget, visit };
         let mut period = self.period_before(start, first);
         loop {
-            let Some(begin) = self.begin_of(start, period) else { return WalkEnd::Done };
+            let Some(begin) = self.begin_of(start, period) else { return ExpansionEnd::Done };
             if begin > last {
-                return WalkEnd::Done;
+                return ExpansionEnd::Done;
             }
             match walker.period(begin, &mut period) {
                 Ok(true) => {}
-                Ok(false) if walker.left == Some(0) => return WalkEnd::Done,
-                Ok(false) => return WalkEnd::Stopped,
-                Err(BudgetExhausted) => return WalkEnd::Exhausted(begin.max(start)),
+                Ok(false) if walker.left == Some(0) => return ExpansionEnd::Done,
+                Ok(false) => return ExpansionEnd::Stopped,
+                Err(BudgetExhausted) => return ExpansionEnd::Exhausted(begin.max(start)),
             }
             period += 1;
         }

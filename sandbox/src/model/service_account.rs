@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A service account of an Exchange server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TechnicalAccount {
+pub struct ExchangeServiceAccount {
     /// User name of the account, as typed.
     pub user: String,
     /// Password of the account, in clear text.

@@ -6,12 +6,12 @@ use crate::{
     Error,
     app::App,
     exchange, google, microsoft,
-    wire::{JournalNote, Request, WireResponse},
+    wire::{JournalDetails, Request, WireResponse},
 };
 
 /// A calendar system that the sandbox emulates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ImitatedProvider {
+pub enum EmulatedProvider {
     /// Microsoft 365: the identity platform and Microsoft Graph.
     Microsoft,
     /// Google Workspace: sign-in, Directory API and Calendar API.
@@ -20,7 +20,7 @@ pub enum ImitatedProvider {
     Exchange,
 }
 
-impl ImitatedProvider {
+impl EmulatedProvider {
     /// Determines the provider by the path.
     pub fn from_request(request: &Request) -> Self {
         if google::is_google_request(request) {
@@ -37,7 +37,7 @@ impl ImitatedProvider {
         self,
         app: &Arc<App>,
         request: &Request,
-        note: &mut JournalNote,
+        note: &mut JournalDetails,
     ) -> Result<WireResponse, Error> {
         match self {
             Self::Microsoft => microsoft::route(app, request, note).await,

@@ -26,7 +26,7 @@ pub(super) struct UnreadableSummary {
 impl UnreadableSummary {
     /// Summarises the unreadable items of a calendar. An item that is reported several times counts once; it blocks
     /// time only if every report says so.
-    pub fn of(items: &[UnreadableItem]) -> Self {
+    pub fn from_items(items: &[UnreadableItem]) -> Self {
         let mut distinct: BTreeMap<&str, &UnreadableItem> = BTreeMap::new();
         for item in items {
             let known = distinct.entry(&item.uid).or_insert(item);
@@ -71,20 +71,20 @@ mod tests {
             item("c", Why::Malformed, true),
             item("a", Why::TimeZone, true),
         ];
-        let mark = UnreadableSummary::of(&items);
+        let mark = UnreadableSummary::from_items(&items);
         assert_eq!((mark.count, mark.unknown), (3, 1));
         let uids: Vec<_> = mark.examples.as_array().unwrap().iter().map(|one| one["uid"].clone()).collect();
         assert_eq!(uids, ["a", "b", "c"], "what blocks nothing comes first");
         assert_eq!(mark.examples[0]["reason"], "NO_TIMES");
         let backwards: Vec<_> = items.iter().rev().cloned().collect();
-        assert_eq!(UnreadableSummary::of(&backwards), mark);
+        assert_eq!(UnreadableSummary::from_items(&backwards), mark);
     }
 
     #[test]
     fn many_items_are_counted_and_few_are_kept() {
         let items: Vec<_> =
             (0..1_000).map(|n| item(&format!("{n:0>400}\0\n"), Why::Malformed, n % 2 == 0)).collect();
-        let mark = UnreadableSummary::of(&items);
+        let mark = UnreadableSummary::from_items(&items);
         assert_eq!((mark.count, mark.unknown), (1_000, 500));
         let kept: Vec<UnreadableItem> = serde_json::from_value(mark.examples).unwrap();
         assert_eq!(kept.len(), EXAMPLES);
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn a_clean_reading_has_the_mark_of_no_item() {
         assert_eq!(
-            UnreadableSummary::of(&[]),
+            UnreadableSummary::from_items(&[]),
             UnreadableSummary { count: 0, unknown: 0, examples: serde_json::json!([]) }
         );
     }

@@ -32,8 +32,8 @@ type Found = (Rule, bool);
 
 impl Rule {
     /// Parses the recurrence rule of a series that begins at the local time `start`.
-    pub(in crate::ical) fn read(text: &str, start: NaiveDateTime) -> Result<Found, RuleError> {
-        let parts = Parts::read(text)?;
+    pub(in crate::ical) fn parse(text: &str, start: NaiveDateTime) -> Result<Found, RuleError> {
+        let parts = Parts::parse(text)?;
         let unusable = parts.unusable();
         let frequency = parts.value("FREQ").and_then(frequency).ok_or(unusable)?;
         if parts.are_strange() {
@@ -54,7 +54,7 @@ impl Rule {
                 |number: i32| u32::try_from(number).ok().filter(|number| (least..=most).contains(number));
             all.into_iter().map(|number| fits(number).ok_or(unusable)).collect::<Result<Vec<u32>, _>>()
         };
-        let (course, doubtful) = Course::read(&parts);
+        let (course, doubtful) = Course::parse(&parts);
         let positions = days("BYSETPOS", 366)?;
         let rule = Self {
             frequency,
@@ -132,7 +132,7 @@ struct Course {
 
 impl Course {
     /// Parses end and interval. The flag is true if one of them is unreadable, so that the rule may be too long.
-    fn read(parts: &Parts) -> (Self, bool) {
+    fn parse(parts: &Parts) -> (Self, bool) {
         let once = |name: &str| if parts.differ(name) { Some("") } else { parts.value(name) };
         let week_start = once("WKST").map_or(Some(Weekday::Mon), weekday);
         let (interval, is_unread) = counted(once("INTERVAL"));
@@ -158,7 +158,7 @@ struct Parts(Vec<(String, String)>);
 
 impl Parts {
     /// Splits a recurrence rule into its parts. Some programs repeat the property name or escape the value as TEXT.
-    fn read(text: &str) -> Result<Self, RuleError> {
+    fn parse(text: &str) -> Result<Self, RuleError> {
         if text.len() > LENGTH {
             return Err(RuleError::Anytime);
         }

@@ -20,7 +20,7 @@ use crate::{
     app::App,
     model::{Mailbox, Organisation},
     store::{Change, State},
-    wire::{JournalNote, Request, WireResponse},
+    wire::{JournalDetails, Request, WireResponse},
 };
 
 /// Parameters with which the consent flow began.
@@ -41,7 +41,7 @@ pub fn begin_consent(
     request: &Request,
     tenant: &str,
     v2: bool,
-    note: &mut JournalNote,
+    note: &mut JournalDetails,
 ) -> WireResponse {
     note.app = request.query("client_id").map(str::to_owned);
     let store = app.store();
@@ -72,7 +72,11 @@ fn asked(scope: &str) -> Result<Option<BTreeSet<String>>, Failure> {
 }
 
 /// Handles a form submitted from one of the consent pages.
-pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut JournalNote) -> Result<WireResponse, Error> {
+pub fn handle_form(
+    app: &Arc<App>,
+    request: &Request,
+    note: &mut JournalDetails,
+) -> Result<WireResponse, Error> {
     let form = request.form();
     let Some(ask) = form.get("flow").and_then(page::decode_flow::<Ask>) else {
         return Ok(page::error_page(400, "Start again", "This consent was not begun here."));

@@ -14,7 +14,7 @@ use crate::{
     google,
     microsoft::graph::zones,
     model::Subscription,
-    store::{CalendarKey, ChangeNotice, State},
+    store::{CalendarKey, ChangeNotification, State},
 };
 
 const ATTEMPTS: u32 = 4;
@@ -25,7 +25,7 @@ const GUESSED: &str = "guessed";
 
 /// A notification to be sent.
 #[derive(Debug, Clone)]
-pub(crate) struct OutgoingNotice {
+pub(crate) struct OutgoingNotification {
     /// URL of the receiver.
     pub(crate) url: String,
     /// Headers besides the content type.
@@ -37,9 +37,9 @@ pub(crate) struct OutgoingNotice {
 }
 
 /// Delivers notifications until the channel is closed. An unreachable receiver does not delay the others.
-pub(crate) async fn deliver(app: Arc<App>, mut notices: mpsc::UnboundedReceiver<ChangeNotice>) {
+pub(crate) async fn deliver(app: Arc<App>, mut notices: mpsc::UnboundedReceiver<ChangeNotification>) {
     let mut running = JoinSet::new();
-    let mut held: HashMap<CalendarKey, Vec<OutgoingNotice>> = HashMap::new();
+    let mut held: HashMap<CalendarKey, Vec<OutgoingNotification>> = HashMap::new();
     while let Some(notice) = notices.recv().await {
         let mailbox = address(&app, &notice);
         for letters in queued(&app, &notice, &mailbox, &mut held) {
@@ -65,15 +65,15 @@ fn note(app: &App, mailbox: &str, change: &'static str, forged: bool, status: Op
 /// The notifications to send about a change, one list per receiver.
 fn queued(
     app: &App,
-    notice: &ChangeNotice,
+    notice: &ChangeNotification,
     mailbox: &str,
-    held: &mut HashMap<CalendarKey, Vec<OutgoingNotice>>,
-) -> Vec<Vec<OutgoingNotice>> {
-    let letters = outgoing_notices(app, app.store().state(), notice);
+    held: &mut HashMap<CalendarKey, Vec<OutgoingNotification>>,
+) -> Vec<Vec<OutgoingNotification>> {
+    let letters = outgoing_notifications(app, app.store().state(), notice);
     if letters.is_empty() {
         return Vec::new();
     }
-    match app.faults.take_for_notice(notice.change, mailbox) {
+    match app.faults.take_for_notification(notice.change, mailbox) {
         Some(FaultAction::LoseNotice) => {
             for _ in &letters {
                 note(app, mailbox, notice.change, false, None);
@@ -92,7 +92,7 @@ fn queued(
         }
         _ => {
             let mut late = held.remove(&notice.owner).unwrap_or_default();
-            let with_late = |outgoing: OutgoingNotice| {
+            let with_late = |outgoing: OutgoingNotification| {
                 let (same, other): (Vec<_>, Vec<_>) =
                     std::mem::take(&mut late).into_iter().partition(|held| held.url == outgoing.url);
                 late = other;
@@ -103,14 +103,14 @@ fn queued(
     }
 }
 
-fn address(app: &App, notice: &ChangeNotice) -> String {
+fn address(app: &App, notice: &ChangeNotification) -> String {
     let store = app.store();
     let organisation = store.state().organisations.get(&notice.owner.0);
     let mailbox = organisation.and_then(|organisation| organisation.mailboxes.get(&notice.owner.1));
     mailbox.map(|mailbox| mailbox.address.clone()).unwrap_or_default()
 }
 
-impl OutgoingNotice {
+impl OutgoingNotification {
     /// A forged copy about an event that does not exist, with a wrong secret.
     fn forged(&self, app: &App) -> Self {
         let mut forged = Self { forged: true, ..self.clone() };
@@ -120,7 +120,7 @@ impl OutgoingNotice {
             item["resourceData"]["id"] = json!("AAMkADforged=");
         }
         for (_, token) in
-            forged.headers.iter_mut().filter(|(name, _)| *name == google::notices::CHANNEL_TOKEN_HEADER)
+            forged.headers.iter_mut().filter(|(name, _)| *name == google::notifications::CHANNEL_TOKEN_HEADER)
         {
             GUESSED.clone_into(token);
         }
@@ -128,19 +128,25 @@ impl OutgoingNotice {
     }
 }
 
-fn outgoing_notices(app: &App, state: &State, notice: &ChangeNotice) -> Vec<OutgoingNotice> {
+fn outgoing_notifications(
+    app: &App,
+    state: &State,
+    notice: &ChangeNotification,
+) -> Vec<OutgoingNotification> {
     let now = app.now();
-    google::notices::outgoing_notices(state, notice, now).chain(graph(app, state, notice, now)).collect()
+    google::notifications::outgoing_notifications(state, notice, now)
+        .chain(graph(app, state, notice, now))
+        .collect()
 }
 
-fn graph(app: &App, state: &State, notice: &ChangeNotice, now: Timestamp) -> Vec<OutgoingNotice> {
+fn graph(app: &App, state: &State, notice: &ChangeNotification, now: Timestamp) -> Vec<OutgoingNotification> {
     state
         .subscriptions
         .values()
         .filter(|found| (found.tenant, &found.mailbox) == (notice.owner.0, &notice.owner.1))
         .filter(|found| found.expires_at > now)
         .filter(|found| found.change_type.split(',').any(|kind| kind.trim() == notice.change))
-        .map(|found| OutgoingNotice {
+        .map(|found| OutgoingNotification {
             url: found.notification_url.clone(),
             headers: Vec::new(),
             body: Some(json!({ "value": [item(app, found, notice)] })),
@@ -149,7 +155,7 @@ fn graph(app: &App, state: &State, notice: &ChangeNotice, now: Timestamp) -> Vec
         .collect()
 }
 
-fn item(app: &App, subscription: &Subscription, notice: &ChangeNotice) -> Value {
+fn item(app: &App, subscription: &Subscription, notice: &ChangeNotification) -> Value {
     let path = format!("Users/{}/Events/{}", subscription.mailbox, notice.event);
     json!({
         "id": app.new_guid(),
@@ -169,7 +175,7 @@ fn item(app: &App, subscription: &Subscription, notice: &ChangeNotice) -> Value 
 }
 
 /// Sends a notification, and repeats it after a while if it is not received. Returns the HTTP status.
-pub(crate) async fn send(app: &App, outgoing: &OutgoingNotice) -> Option<u16> {
+pub(crate) async fn send(app: &App, outgoing: &OutgoingNotification) -> Option<u16> {
     let mut pause = FIRST_PAUSE;
     for _ in 0..ATTEMPTS {
         let mut request = app.client.post(&outgoing.url);

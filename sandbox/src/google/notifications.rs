@@ -4,25 +4,25 @@ use domain::Timestamp;
 
 use super::state::Channel;
 use crate::{
-    notices::OutgoingNotice,
-    store::{ChangeNotice, State},
+    notifications::OutgoingNotification,
+    store::{ChangeNotification, State},
 };
 
 /// Header that contains the channel's secret.
 pub(crate) const CHANNEL_TOKEN_HEADER: &str = "x-goog-channel-token";
 
 /// The notifications to open channels about a change.
-pub(crate) fn outgoing_notices<'a>(
+pub(crate) fn outgoing_notifications<'a>(
     state: &'a State,
-    notice: &'a ChangeNotice,
+    notice: &'a ChangeNotification,
     now: Timestamp,
-) -> impl Iterator<Item = OutgoingNotice> + 'a {
+) -> impl Iterator<Item = OutgoingNotification> + 'a {
     let channels = state.google.channels.values().filter(move |channel| channel.expires_at > now);
     let channels = channels.filter(|channel| match notice.change {
         "sync" => channel.id == notice.event,
         _ => channel.owner == notice.owner,
     });
-    channels.map(|channel| OutgoingNotice {
+    channels.map(|channel| OutgoingNotification {
         url: channel.address.clone(),
         headers: headers(channel, state.history.count, notice),
         body: None,
@@ -31,7 +31,7 @@ pub(crate) fn outgoing_notices<'a>(
 }
 
 /// The headers of a notification. The first notification of a channel only confirms that the channel is open.
-fn headers(channel: &Channel, count: u64, notice: &ChangeNotice) -> Vec<(&'static str, String)> {
+fn headers(channel: &Channel, count: u64, notice: &ChangeNotification) -> Vec<(&'static str, String)> {
     let first = notice.change == "sync";
     let number = if first { 1 } else { count + 1 };
     let mut headers = vec![

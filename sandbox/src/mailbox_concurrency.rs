@@ -11,16 +11,16 @@ type Key = (String, CalendarKey);
 
 /// Counts running requests by application and mailbox.
 #[derive(Debug, Clone, Default)]
-pub struct MailboxGates(Arc<Mutex<HashMap<Key, u32>>>);
+pub struct MailboxConcurrency(Arc<Mutex<HashMap<Key, u32>>>);
 
 /// Permission for one concurrent request; released on drop.
 #[derive(Debug)]
 pub struct Permit {
-    gates: MailboxGates,
+    gates: MailboxConcurrency,
     key: Key,
 }
 
-impl MailboxGates {
+impl MailboxConcurrency {
     /// Acquires a permit; `None` if `limit` requests are already running.
     pub fn try_acquire(&self, application: &str, owner: &CalendarKey, limit: u32) -> Option<Permit> {
         let key = (application.to_owned(), owner.clone());

@@ -9,13 +9,13 @@ use tokio::{
 use url::Url;
 
 /// Starts a server that sends one predefined response for each request, and records the requests.
-pub async fn start_server(answers: Vec<String>) -> (Url, Arc<Mutex<Vec<String>>>, JoinSet<()>) {
+pub async fn start_server(responses: Vec<String>) -> (Url, Arc<Mutex<Vec<String>>>, JoinSet<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     let (asked, mut tasks) = (Arc::new(Mutex::new(Vec::new())), JoinSet::new());
     let heard = Arc::clone(&asked);
     tasks.spawn(async move {
-        for answer in answers {
+        for answer in responses {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = Vec::new();
             loop {

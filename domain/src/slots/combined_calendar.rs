@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The combined busy times of several participants.
-pub(super) struct Layer<'a, K> {
+pub(super) struct CombinedCalendar<'a, K> {
     pub(super) members: Vec<&'a Participant<K>>,
     reach: TimeRange,
     tentative_is_taken: bool,
@@ -18,13 +18,13 @@ pub(super) struct Layer<'a, K> {
 }
 
 /// Whether a time range is free in a layer.
-pub(super) enum LayerVerdict {
+pub(super) enum AvailabilityVerdict {
     Free,
     /// Busy. Every later range of the same length that begins at or before this time is busy too.
     Taken(i64),
 }
 
-impl<'a, K> Layer<'a, K> {
+impl<'a, K> CombinedCalendar<'a, K> {
     pub(super) fn combine(query: &Query, members: Vec<&'a Participant<K>>) -> Self {
         let reach = query.required_range();
         let mut bitmap = Bitmap::all_free(reach, GRID_MINUTES);
@@ -51,7 +51,7 @@ impl<'a, K> Layer<'a, K> {
 
     /// The conflict of each participant with `needed`; a busy time takes precedence over a tentative one.
     pub(super) fn refusals(&self, needed: TimeRange, group: Option<usize>) -> Vec<Obstacle<'a, K>> {
-        if matches!(self.check(needed.into()), LayerVerdict::Free) {
+        if matches!(self.check(needed.into()), AvailabilityVerdict::Free) {
             return Vec::new();
         }
         let refusal = |member: &Participant<K>| {
@@ -74,15 +74,15 @@ impl<'a, K> Layer<'a, K> {
 
     /// Whether `needed` is free. A marked cell entirely inside `needed` decides without exact times; only a marked cell
     /// at an edge requires them.
-    pub(super) fn check(&self, needed: MicrosRange) -> LayerVerdict {
+    pub(super) fn check(&self, needed: MicrosRange) -> AvailabilityVerdict {
         let cells = self.bitmap.cells(needed);
         let (inner_from, inner_to) = cells.inside;
         if let Some(cell) = self.bitmap.last_busy_cell(inner_from, inner_to) {
-            return LayerVerdict::Taken(self.bitmap.cell_micros(cell));
+            return AvailabilityVerdict::Taken(self.bitmap.cell_micros(cell));
         }
         let (from, to) = cells.touched;
         if cells.touched == cells.inside {
-            return LayerVerdict::Free;
+            return AvailabilityVerdict::Free;
         }
         for cell in [from, to - 1] {
             let is_edge = cell < inner_from || cell >= inner_to;
@@ -90,10 +90,10 @@ impl<'a, K> Layer<'a, K> {
                 && self.bitmap.last_busy_cell(cell, cell + 1).is_some()
                 && !self.is_free_at(needed, cell)
             {
-                return LayerVerdict::Taken(needed.from);
+                return AvailabilityVerdict::Taken(needed.from);
             }
         }
-        LayerVerdict::Free
+        AvailabilityVerdict::Free
     }
 
     /// Whether the exact busy times leave `needed` free and also explain why `cell` is marked. A mark without an
