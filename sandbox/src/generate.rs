@@ -2,8 +2,6 @@
 
 mod planner;
 
-use std::collections::BTreeMap;
-
 use chrono::{Datelike as _, Days, NaiveDate};
 use domain::Timestamp;
 use serde::Deserialize;
@@ -208,6 +206,8 @@ impl Random {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn order(seed: u64) -> GenerateOptions {

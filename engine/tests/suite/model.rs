@@ -46,7 +46,7 @@ mod toy;
 #[path = "model/work.rs"]
 mod work;
 
-use std::{cell::RefCell, marker::PhantomData, rc::Rc, sync::Arc};
+use std::{cell::RefCell, marker::PhantomData, rc::Rc};
 
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};

@@ -272,7 +272,8 @@ fn read_propfind(url: &Url, answer: DavResponse, about: RequestSubject) -> Resul
             // Some servers wrap the refusal of the whole request into a list of one.
             let asked = href::normalise(url.clone());
             let own = found.iter().find(|one| href::is_same_resource(&one.url, &asked));
-            let refused = own.and_then(Resource::refusal).and_then(|code| StatusCode::from_u16(code).ok());
+            let refused =
+                own.and_then(Resource::refusal_status).and_then(|code| StatusCode::from_u16(code).ok());
             match refused {
                 Some(status) => {
                     Err(failure::error_from_response(&DavResponse { status, ..answer }, about, false))

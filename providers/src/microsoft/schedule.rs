@@ -5,13 +5,13 @@ mod verdict;
 use std::collections::HashMap;
 
 use chrono::Duration;
-use domain::{BusyKind, BusyTime, TimeRange};
+use domain::{BusyTime, TimeRange};
 use futures::future::BoxFuture;
 use serde_json::json;
 
-use self::verdict::verdict;
+use self::verdict::{missing, verdict};
 use super::{Microsoft, batch, request::Call, wire, zones::DateTimeZone};
-use crate::{Error, ErrorKind, FreeBusy, Remedy, Result, Session, json::LenientList, parts, rest::RestApi};
+use crate::{Error, FreeBusy, Remedy, Result, Session, json::LenientList, parts, rest::RestApi};
 
 /// Maximum number of mailboxes that Graph accepts per request.
 const BATCH: usize = 20;
@@ -233,7 +233,7 @@ fn merge(mut all: Vec<BusyTime>) -> Vec<BusyTime> {
 
 #[cfg(test)]
 mod tests {
-    use domain::Timestamp;
+    use domain::{BusyKind, Timestamp};
 
     use super::*;
 

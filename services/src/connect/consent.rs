@@ -55,9 +55,9 @@ impl Connect {
         integration: Id<ids::Integration>,
         session: Id<ids::ConnectSession>,
     ) -> Result<Secret> {
-        use entity::connect_session::{Column, one};
+        use entity::connect_session::{Column, by_id};
         let txn = self.services.read(tenant).await?;
-        let row = one(tenant, session).filter(Column::IntegrationId.eq(integration)).one(&txn).await?;
+        let row = by_id(tenant, session).filter(Column::IntegrationId.eq(integration)).one(&txn).await?;
         // Whoever waits for a second connection while holding one can bring a full pool to a halt.
         drop(txn);
         let row = row.ok_or_else(session_ended)?;

@@ -35,9 +35,9 @@ impl Connections {
         calendars: Option<Vec<String>>,
         if_version: Option<i64>,
     ) -> Result<Model> {
-        use entity::connection::{Column, one, update};
+        use entity::connection::{Column, by_id, update};
         let mut tx = self.services.begin(by.tenant()).await?;
-        let row = one(tx.tenant(), id).one(tx.conn()).await?;
+        let row = by_id(tx.tenant(), id).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("connection"))?;
         let wanted = calendars.map(|wanted| checked(&row, &wanted)).transpose()?;
         let changed = update(tx.tenant())
@@ -60,7 +60,7 @@ impl Connections {
         tx.add_event(topic::CONNECTION, row.id);
         let facts = AuditFacts::for_change(json!(row.counted_calendars), json!(wanted));
         tx.audit(&by.actor(), "connection.calendars", id.to_string(), facts);
-        let after = one(tx.tenant(), row.id).one(tx.conn()).await?;
+        let after = by_id(tx.tenant(), row.id).one(tx.conn()).await?;
         tx.commit().await?;
         after.ok_or_else(|| Error::not_found("connection"))
     }

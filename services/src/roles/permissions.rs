@@ -70,7 +70,7 @@ pub(crate) fn require_revocable(
 pub(crate) fn require_grantable_by(by: &Member, permissions: &BTreeSet<Permission>) -> Result<()> {
     let has = |permission| match permission {
         Permission::Staff => false,
-        Permission::CalendarConnect => by.may_connect(),
+        Permission::CalendarConnect => by.may_connect_calendars(),
         _ => by.has_permission(permission),
     };
     require_grantable(has, permissions)

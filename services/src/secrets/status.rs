@@ -98,7 +98,7 @@ impl Secrets {
         }
     }
 
-    async fn status_of(&self, tenant: Id<ids::Tenant>, status: &mut Status) -> Result<()> {
+    async fn status_of(&self, tenant: Id<ids::Tenant>, status: &mut KeyStatus) -> Result<()> {
         let txn = self.services.read(tenant).await?;
         let Some(row) = tenant::Entity::find_by_id(tenant).one(&txn).await? else { return Ok(()) };
         status.tenants += 1;

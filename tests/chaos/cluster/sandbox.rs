@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
-use testing::process::{Process, bound, free_port};
+use testing::process::{Process, child_command, free_port};
 use url::Url;
 
 use super::{PATIENCE, program};
@@ -33,7 +33,7 @@ impl Sandbox {
     }
 
     fn run(folder: &Path, port: u16) -> Process {
-        let mut command = bound(program());
+        let mut command = child_command(program());
         command.args(["sandbox", "serve", "--listen", &format!("127.0.0.1:{port}"), "--data"]);
         command.arg(folder.join("sandbox")).arg("--journal").arg(folder.join("journal.jsonl"));
         Process::start(command, &folder.join("sandbox.log"))

@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 
 use super::{
     op::Op,
-    reference::{Answer, Job, Run, Stored, WORKERS, origin},
+    reference::{Answer, Job, Stored, WORKERS, origin},
     toy::Walk,
 };
 use crate::bench::{self, Bench, Engine, Node, PARKED, StepResult};

@@ -13,7 +13,7 @@ use crate::{
 const SLOT: Duration = Duration::minutes(30);
 
 /// The error for a requested mailbox that is missing from the response; its busy times are unknown.
-fn missing() -> Error {
+pub(super) fn missing() -> Error {
     Error::new(
         ErrorKind::Unavailable,
         Remedy::RetryAfter(std::time::Duration::from_mins(1)),

@@ -106,7 +106,7 @@ impl Socket {
             Either::Left(execute::subscribe(&self.state, ready))
         } else {
             let state = self.state.clone();
-            Either::Right(stream::once(async move { execute::run(&state, ready).await }))
+            Either::Right(stream::once(async move { execute::execute_operation(&state, ready).await }))
         };
         let answers = answers.map(move |answered| match answered {
             Ok(response) => Event::Next(GraphQlResponse::from_execution(response, &request_id)),

@@ -9,7 +9,7 @@ use super::{
         op::{Op, some_op},
         tally::Tally,
     },
-    Answer, FOR_EVER_S, LEASE_S, Model, WORKERS, WorkerState, origin, seconds,
+    Answer, CRASHES, FOR_EVER_S, LEASE_S, Model, WORKERS, WorkerState, origin, seconds,
 };
 
 impl Model {
