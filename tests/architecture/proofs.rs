@@ -209,7 +209,7 @@ fn a_step_commits_nothing_unless_its_table_says_so() {
                     ("context.services.for_committing_steps()", "E0599"),
                     ("context.services.store.write(at.tenant).await", "E0609"),
                     ("context.services.system.begin(at.tenant).await", "E0616"),
-                    ("engine::Context::writer(context)", "E0576"),
+                    ("<StepContext as engine::Context>::writer(context)", "E0576"),
                     ("context.commits.withdraw_consent(at.tenant, at.memory).await", "E0609"),
                 ],
             },
