@@ -11,7 +11,7 @@ const LIMIT: usize = 400;
 const EXCEPTIONS: &[(&str, &str)] = &[];
 
 /// Files longer than `limit` among sources with their texts, each with its number of lines.
-fn long<'a>(sources: &'a [(String, String)], limit: usize) -> Vec<(&'a str, usize)> {
+fn long(sources: &[(String, String)], limit: usize) -> Vec<(&str, usize)> {
     let lines = sources.iter().map(|(file, text)| (file.as_str(), text.lines().count()));
     lines.filter(|(_, lines)| *lines > limit).collect()
 }

@@ -31,7 +31,7 @@ impl StepServices {
 
     /// Whether the booking blocks this time for all its participants.
     pub async fn booking_occupies(&self, booking: &booking::Model, time: TimeRange) -> Result<bool> {
-        self.system.bookings().occupies(&self.system, booking, time).await
+        self.system.bookings().blocks_time(&self.system, booking, time).await
     }
 
     /// Chooses the calendar to which a booking is written. `without` lists mailboxes that have just refused access.
