@@ -94,8 +94,15 @@ async fn suspends(app: TestApp, by: Entitlement) {
     by.set(&app, &org, true).await;
     let shown = app.integration(&org).await;
     assert_eq!((&shown["state"], &shown["reason"]), (&json!("ACTIVE"), &Value::Null));
+    let at = json!({ "start": "2026-12-16T19:00:00Z", "end": "2026-12-16T19:30:00Z" });
+    let unknown = vendor.refused("createBooking", "__typename", evening(organiser, "three", at.clone())).await;
+    assert_eq!(unknown, "CALENDAR_UNKNOWN", "nobody has followed the calendars meanwhile");
     app.settle().await;
     assert_eq!(app.booking(&org, &id).await["state"], "CONFIRMED", "its run was woken");
+    app.reconcile(Reconciler::Calendars).await;
+    app.run_jobs().await;
+    let made = vendor.mutate("createBooking", "booking { id }", evening(organiser, "four", at)).await;
+    assert_eq!(made["userErrors"], json!([]), "{made}");
     let wanted = if 3 == org.outsider() { "UNREACHABLE" } else { "ACTIVE" };
     assert_eq!(app.mailbox_state(&org, newcomer).await, wanted);
     app.finish().await;
@@ -164,7 +171,48 @@ async fn s6_11_what_ends_meanwhile_has_ended_afterwards(app: TestApp) {
     app.finish().await;
 }
 
+/// A step sends many requests: none after the suspension.
+async fn s6_11_a_session_that_was_opened_before_sends_nothing_more(app: TestApp) {
+    let org = app.with_tenant("Opened", 3, 1).await;
+    app.connect(&org).await;
+    let system = &app.node.services;
+    let row = {
+        let txn = system.store.read(org.id()).await.unwrap();
+        entity::integration::of(org.id()).one(&txn).await.unwrap().unwrap()
+    };
+    let (provider, session) = system.grants().open_session(system, &row, None).await.unwrap();
+    provider.people(&session, None).await.unwrap();
+    Entitlement::Plan.set(&app, &org, false).await;
+    let requests = app.journal(0).await.len();
+    let refused = provider.people(&session, None).await.unwrap_err();
+    assert_eq!(refused.code, services::SUSPENDED_CODE);
+    assert_eq!(app.journal(requests).await, Vec::<Value>::new());
+    Entitlement::Plan.set(&app, &org, true).await;
+    provider.people(&session, None).await.unwrap();
+    app.finish().await;
+}
+
+/// Nobody is invited to a meeting that took place, or did not, while the integration was suspended.
+async fn s6_11_a_meeting_that_is_over_by_then_is_not_written(app: TestApp) {
+    let org = app.with_tenant("Late", 3, 1).await;
+    let users = app.with_users(&org, 3).await;
+    app.connect(&org).await;
+    let id = app.order_booking(&org, &users[org.insider()], "one", json!({})).await;
+    Entitlement::Plan.set(&app, &org, false).await;
+    app.advance(Duration::days(60)).await;
+    Entitlement::Plan.set(&app, &org, true).await;
+    let mails = app.mails(&org).await.len();
+    app.settle().await;
+    let booking = app.booking(&org, &id).await;
+    assert_eq!((&booking["state"], &booking["reason"]["code"]), (&json!("FAILED"), &json!("IN_THE_PAST")));
+    assert_eq!(app.interviews(&org, org.people()[org.insider()]).await, Vec::<Value>::new());
+    assert_eq!(app.mails(&org).await.len(), mails);
+    app.finish().await;
+}
+
 both! {
+    s6_11_a_session_that_was_opened_before_sends_nothing_more,
+    s6_11_a_meeting_that_is_over_by_then_is_not_written,
     s6_11_a_plan_taken_away_suspends_at_once_and_given_back_it_goes_on,
     s6_11_a_feature_taken_away_suspends_at_once_and_given_back_it_goes_on,
     s6_11_a_connection_in_the_making_pauses_and_can_be_finished_afterwards,

@@ -254,3 +254,33 @@ async fn s3_3_an_invited_it_person_gets_one_permission_and_a_link() {
     let who = setup.ask(&invited, "{ viewer { permissions } }", json!({})).await;
     assert_eq!(who["viewer"]["permissions"], json!(["CALENDAR_CONNECT"]));
 }
+
+#[tokio::test]
+async fn s6_9_open_invitations_are_listed_and_revoked() {
+    let setup = Setup::new().await;
+    let tenant = setup.tenant("acme").await;
+    let hr = setup.user(tenant, StandardRole::HumanResources).await;
+    let invite = "mutation($to: EmailAddress!) { inviteAdministrator(input: {email: $to}) { invitationId } }";
+    let mut ids = Vec::new();
+    for to in ["it@acme.example", "other@acme.example"] {
+        let sent = setup.ask(&hr, invite, json!({ "to": to })).await;
+        ids.push(sent["inviteAdministrator"]["invitationId"].clone());
+    }
+    let list = "query($ended: Boolean!) { invitations(includeEnded: $ended) { nodes { id email userId integrationId \
+                returnUrl invitedBy createdAt expiresAt } } }";
+    let all = setup.ask(&hr, list, json!({ "ended": false })).await;
+    let all = all["invitations"]["nodes"].as_array().unwrap();
+    assert_eq!(all.iter().map(|one| &one["id"]).collect::<Vec<_>>(), ids.iter().collect::<Vec<_>>());
+    assert_eq!((&all[0]["email"], &all[0]["integrationId"]), (&json!("it@acme.example"), &json!(null)));
+    assert!(all[0]["userId"].as_str().unwrap().starts_with("usr_"), "{all:?}");
+    assert!(all[0]["invitedBy"].as_str().unwrap().starts_with("usr_"), "{all:?}");
+    let revoke = "mutation($id: ID!) { revokeInvitation(input: {id: $id}) { userErrors { code } } }";
+    let revoked = setup.ask(&hr, revoke, json!({ "id": ids[0] })).await;
+    assert_eq!(revoked["revokeInvitation"]["userErrors"], json!([]));
+    let open = setup.ask(&hr, list, json!({ "ended": false })).await;
+    assert_eq!(open["invitations"]["nodes"].as_array().unwrap().len(), 1);
+    let ended = setup.ask(&hr, list, json!({ "ended": true })).await;
+    assert_eq!(ended["invitations"]["nodes"].as_array().unwrap().len(), 2);
+    let nobody = setup.user(tenant, StandardRole::CalendarConnector).await;
+    assert_eq!(setup.code(&nobody, list, json!({ "ended": false })).await, "FORBIDDEN");
+}

@@ -15,6 +15,7 @@ on_both!(
     nobody_makes_or_takes_a_key_with_more_rights,
     a_key_ends_by_itself_unless_the_operator_configured_it,
     a_rotated_key_and_its_successor_overlap,
+    what_a_temporary_key_makes_ends_with_it,
     the_last_use_of_a_key_is_known_to_the_minute,
     what_was_made_with_a_revoked_key_ends_with_it,
 );
@@ -101,6 +102,23 @@ async fn a_rotated_key_and_its_successor_overlap(h: Harness) {
     let (_, at_once) = keys.rotate(&h.staff, new.id, Duration::zero()).await.unwrap();
     assert!(is_dead(&h, &new_secret).await, "no overlap is an end at once");
     assert!(tried(&h, &at_once).await.is_ok());
+}
+
+async fn what_a_temporary_key_makes_ends_with_it(h: Harness) {
+    let ((tenant, user), keys) = (a_user(&h).await, h.services.keys());
+    let end = h.services.now() + Duration::seconds(60);
+    let temporary = NewKey { expires_at: Some(end), ..new_key(&h, "temporary", None) };
+    let (key, secret) = keys.create(&h.staff, temporary).await.unwrap();
+    let by = tried(&h, &secret).await.unwrap().allow_staff().unwrap();
+    let (made, _) = keys.create(&by, limited("made", &[Permission::UserView])).await.unwrap();
+    assert_eq!(made.expires_at, Some(end), "by default as long as its maker");
+    let later = NewKey { expires_at: Some(end + Duration::seconds(1)), ..new_key(&h, "later", None) };
+    assert_eq!(refused(keys.create(&by, later).await), "EXPIRY_BEYOND_YOURS");
+    let token = h.services.access().issue(&by, tenant, user, None).await.unwrap();
+    assert!(token.expires_at <= end, "{} is after {end}", token.expires_at);
+    h.clock.advance(Duration::seconds(30));
+    let (successor, _) = keys.rotate(&by, key.id, Duration::zero()).await.unwrap();
+    assert_eq!(successor.expires_at, Some(end + Duration::seconds(30)), "it lives as long as the first was meant to");
 }
 
 async fn the_last_use_of_a_key_is_known_to_the_minute(h: Harness) {
