@@ -95,7 +95,8 @@ async fn suspends(app: TestApp, by: Entitlement) {
     let shown = app.integration(&org).await;
     assert_eq!((&shown["state"], &shown["reason"]), (&json!("ACTIVE"), &Value::Null));
     let at = json!({ "start": "2026-12-16T19:00:00Z", "end": "2026-12-16T19:30:00Z" });
-    let unknown = vendor.refused("createBooking", "__typename", evening(organiser, "three", at.clone())).await;
+    let unknown =
+        vendor.refused("createBooking", "__typename", evening(organiser, "three", at.clone())).await;
     assert_eq!(unknown, "CALENDAR_UNKNOWN", "nobody has followed the calendars meanwhile");
     app.settle().await;
     assert_eq!(app.booking(&org, &id).await["state"], "CONFIRMED", "its run was woken");

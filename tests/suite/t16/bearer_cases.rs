@@ -99,7 +99,9 @@ pub const CASES: &[Case] = &[
     ("two aud and another's azp", |a, t| {
         t.with(a, |t| (t.claims["aud"], t.claims["azp"]) = (json!(["muster", "another"]), json!("another")))
     }),
-    ("bound to a key", |a, t| t.with(a, |t| t.claims["cnf"] = json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" }))),
+    ("bound to a key", |a, t| {
+        t.with(a, |t| t.claims["cnf"] = json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" }))
+    }),
     ("another's azp", |a, t| t.with(a, |t| t.claims["azp"] = json!("another"))),
     ("an aud that is an object", |a, t| t.with(a, |t| t.claims["aud"] = json!({ "muster": true }))),
     ("the type of an access token", |a, t| t.headed(&a.key, json!({ "typ": "at+jwt" }))),

@@ -118,7 +118,11 @@ async fn what_a_temporary_key_makes_ends_with_it(h: Harness) {
     assert!(token.expires_at <= end, "{} is after {end}", token.expires_at);
     h.clock.advance(Duration::seconds(30));
     let (successor, _) = keys.rotate(&by, key.id, Duration::zero()).await.unwrap();
-    assert_eq!(successor.expires_at, Some(end + Duration::seconds(30)), "it lives as long as the first was meant to");
+    assert_eq!(
+        successor.expires_at,
+        Some(end + Duration::seconds(30)),
+        "it lives as long as the first was meant to"
+    );
 }
 
 async fn the_last_use_of_a_key_is_known_to_the_minute(h: Harness) {
