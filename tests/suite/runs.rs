@@ -45,6 +45,14 @@ async fn b20_every_run_explains_itself(app: TestApp) {
     for _ in 0..62 {
         app.advance(Duration::minutes(31)).await;
     }
+    let undoing = run(&app, &org, &id).await;
+    assert_eq!(
+        (&undoing["status"], &undoing["reason"]["code"]),
+        (&json!("UNDOING"), &json!("PROVIDER_UNAVAILABLE")),
+        "the provider is needed to undo, too"
+    );
+    app.clear_faults().await;
+    app.advance(Duration::hours(1)).await;
     let failed = run(&app, &org, &id).await;
     assert_eq!(
         (&failed["status"], &failed["reason"]["code"]),
@@ -56,7 +64,6 @@ async fn b20_every_run_explains_itself(app: TestApp) {
     assert_eq!(attempts, 59, "sixty attempts, of which the last failed for good");
     assert!(steps(&failed).contains(&(state.clone(), "FAILED".to_owned())), "{failed}");
 
-    app.clear_faults().await;
     let again = vendor.mutate("retryRun", "run { id status }", json!({ "id": id })).await;
     assert_eq!(again["run"]["id"], id, "the same run: {again}");
     app.settle().await;
