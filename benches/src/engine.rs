@@ -259,7 +259,7 @@ async fn waiting(setup: &Setup, size: &BenchArgs) -> Result<()> {
     node.start(128);
     let runs: Vec<_> = (0..many).map(|_| node.new_run("bell")).collect();
     for runs in runs.chunks(500) {
-        node.enqueue_all(runs).await?;
+        node.enqueue_runs(runs).await?;
     }
     while counts::query_number(setup, "waiting", "SELECT count(*) FROM run WHERE status = 'WAITING'").await?
         < many as i64

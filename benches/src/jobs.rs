@@ -154,7 +154,7 @@ async fn durable(setup: &Setup, many: usize) -> Result<(f64, f64)> {
     let runs: Vec<NewRun> = (0..many).map(|_| node.new_run("single")).collect();
     let began = Instant::now();
     for runs in runs.chunks(100) {
-        node.enqueue_all(runs).await?;
+        node.enqueue_runs(runs).await?;
     }
     let ordered = many as f64 / began.elapsed().as_secs_f64();
     let (before, began) = (bench_workflows::executed_jobs(), Instant::now());
@@ -185,7 +185,7 @@ async fn until_idle(setup: &Setup, database: &str) -> Result<()> {
 /// Enqueues one job per tenant and copies it in the tables until there are `many` jobs, as if all their hints were
 /// lost.
 async fn fill(setup: &Setup, database: &str, node: &Node, many: usize, due: &str) -> Result<()> {
-    node.enqueue_all(&[node.new_run("single")]).await?;
+    node.enqueue_runs(&[node.new_run("single")]).await?;
     let tenants: Vec<String> = node.tenants.iter().map(|id| format!("'{}'", id.uuid())).collect();
     let (tenants, count) = (tenants.join(", "), tenants.len());
     let sql = format!(
@@ -225,7 +225,7 @@ async fn steady(setup: &Setup, backlog: usize, time: Duration) -> Result<f64> {
         let missing = (done as usize).saturating_sub(ordered).min(500);
         if missing > 0 {
             let runs: Vec<NewRun> = (0..missing).map(|_| node.new_run("single")).collect();
-            node.enqueue_all(&runs).await?;
+            node.enqueue_runs(&runs).await?;
             ordered += missing;
         } else {
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -147,7 +147,7 @@ impl Node {
     }
 
     /// Enqueues runs in one transaction, then publishes their hints.
-    pub async fn enqueue_all(&self, runs: &[NewRun]) -> Result<()> {
+    pub async fn enqueue_runs(&self, runs: &[NewRun]) -> Result<()> {
         let txn = self.services.store.write_many(&self.tenants).await?;
         let hints = runs::enqueue(&txn, runs, self.services.now()).await?;
         txn.commit().await?;
@@ -167,7 +167,7 @@ impl Node {
             }
             let (runs, told): (Vec<_>, Vec<_>) =
                 batch.into_iter().map(|order| (order.run, order.ordered)).unzip();
-            let written = self.enqueue_all(&runs).await;
+            let written = self.enqueue_runs(&runs).await;
             if let Err(error) = &written {
                 tracing::error!(%error, "orders were not written");
             }

@@ -84,7 +84,7 @@ impl<C: Context> Engine<C> {
         &self,
         batch: Vec<StepResult<Change<C>>>,
     ) -> CommitReport<C> {
-        if !self.storage().has_concurrent_writers() {
+        if !self.storage().supports_concurrent_writers() {
             return Box::pin(self.commit_part(batch)).await;
         }
         let (plain, rich): (Vec<_>, Vec<_>) = batch.into_iter().partition(StepResult::has_no_changes);

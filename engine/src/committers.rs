@@ -55,7 +55,7 @@ impl<T: Send + Sync + 'static> Committers<T> {
             }
             results
         };
-        match engine.storage().has_concurrent_writers() {
+        match engine.storage().supports_concurrent_writers() {
             true => Self { plain: Some(committers(1)), others: committers(FOR_CHANGES) },
             false => Self { plain: None, others: committers(1) },
         }

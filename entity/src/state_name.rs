@@ -9,7 +9,7 @@ use sea_orm::DeriveValueType;
 pub struct StateName(String);
 
 impl StateName {
-    /// The state's name as declared in the workflow's table.
+    /// The state's name as declared in the workflow's table of states.
     pub fn as_str(&self) -> &str {
         &self.0
     }

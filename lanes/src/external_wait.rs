@@ -24,7 +24,7 @@ pub struct ExternalTime {
 #[derive(Debug, Default)]
 struct Inner {
     ended: Duration,
-    /// Number of current waits; time during several concurrent waits counts once.
+    /// Number of waits in progress. Overlapping waits count once in the total time.
     waits: u32,
     since: Option<Duration>,
 }

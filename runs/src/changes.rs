@@ -38,7 +38,7 @@ pub trait ChangeWriter: Debug + Send + Sync + 'static {
     async fn publish(&self, after: Vec<Self::AfterCommit>, runs: CommittedRuns);
 }
 
-/// Notifications about runs that result from commits.
+/// Notifications about changed runs, sent after a commit.
 #[derive(Debug, Default)]
 pub struct CommittedRuns {
     /// Hints for runs that are due immediately.

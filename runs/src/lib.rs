@@ -70,7 +70,7 @@ impl Storage {
     }
 
     /// Whether several tasks may commit results concurrently. False on SQLite, which has a single writer.
-    pub fn has_concurrent_writers(&self) -> bool {
+    pub fn supports_concurrent_writers(&self) -> bool {
         self.is_postgres()
     }
 

@@ -338,7 +338,7 @@ pub async fn enqueue_activations(
             campaign: Some(campaign.campaign),
         })
     };
-    tx.enqueue_all(open.map(activate), actor, Lane::Bulk).await?;
+    tx.enqueue_runs(open.map(activate), actor, Lane::Bulk).await?;
     entity::campaign::update(tenant)
         .filter(entity::campaign::Column::Id.eq(campaign.campaign))
         .col_expr(entity::campaign::Column::Total, sea_orm::sea_query::Expr::value(items.len() as i32))

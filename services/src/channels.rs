@@ -257,7 +257,7 @@ impl Channels {
         let readable = connections.iter().filter(|row| connections::is_readable(row));
         let orders = readable.map(|row| RunInput::Activate(Activate { connection: row.id, campaign: None }));
         // A reading that is under way may have passed the change already; the periodic one will not.
-        tx.enqueue_all(orders, "push", Lane::Background).await?;
+        tx.enqueue_runs(orders, "push", Lane::Background).await?;
         tx.commit().await
     }
 }

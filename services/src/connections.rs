@@ -166,7 +166,7 @@ impl Connections {
         let activate = |row: &entity::connection::Model| {
             RunInput::Activate(Activate { connection: row.id, campaign: None })
         };
-        tx.enqueue_all(rows.iter().map(activate), "calendars", Lane::Background).await?;
+        tx.enqueue_runs(rows.iter().map(activate), "calendars", Lane::Background).await?;
         tx.commit().await?;
         Ok(rows.len())
     }

@@ -203,7 +203,7 @@ impl Grants {
     }
 
     /// Opens a session with a consent that is not in effect yet, in order to test it.
-    pub fn open_trial(
+    pub fn open_test_session(
         &self,
         _by: &System,
         integration: &entity::integration::Model,

@@ -122,7 +122,7 @@ impl Links {
         tx.commit().await
     }
 
-    /// One page of the tenant's invitations, those that have ended only on request.
+    /// One page of the tenant's invitations; those that have ended are included only on request.
     pub async fn list(
         &self,
         by: &Allowed<may::UserCreate>,

@@ -107,7 +107,7 @@ impl Maintenance {
         let count = runs.len();
         if count > 0 {
             let mut tx = self.services.begin(tenant).await?;
-            tx.enqueue_all(runs, "upkeep", Lane::Background).await?;
+            tx.enqueue_runs(runs, "upkeep", Lane::Background).await?;
             tx.commit().await?;
         }
         Ok(count)

@@ -37,7 +37,7 @@ impl System {
     }
 
     /// What steps commit whose row says so, for the engine's committing context.
-    pub fn for_committing_steps(&self) -> StepCommits {
+    pub fn step_commits(&self) -> StepCommits {
         StepCommits::new(self.clone())
     }
 }
@@ -98,14 +98,14 @@ impl StepServices {
     }
 
     /// Opens a session with a consent that is not in effect yet, to try it.
-    pub fn open_trial(
+    pub fn open_test_session(
         &self,
         integration: &integration::Model,
         secret: &Secret,
         account: &str,
         server: Option<url::Url>,
     ) -> Result<(Arc<dyn Provider>, Session)> {
-        self.system.grants().open_trial(&self.system, integration, secret, account, server)
+        self.system.grants().open_test_session(&self.system, integration, secret, account, server)
     }
 
     /// The consent that the connect page stored for the integration's run, opened.

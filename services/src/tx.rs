@@ -185,7 +185,7 @@ impl Tx {
     }
 
     /// Enqueues many runs in few statements; those already in progress are left out.
-    pub async fn enqueue_all(
+    pub async fn enqueue_runs(
         &mut self,
         orders: impl IntoIterator<Item = RunInput>,
         asked_by: &str,

@@ -206,7 +206,7 @@ fn a_step_commits_nothing_unless_its_table_says_so() {
                     ("context.services.begin(at.tenant).await", "E0599"),
                     ("context.services.read(at.tenant).await", "E0599"),
                     ("context.services.connect()", "E0599"),
-                    ("context.services.for_committing_steps()", "E0599"),
+                    ("context.services.step_commits()", "E0599"),
                     ("context.services.store.write(at.tenant).await", "E0609"),
                     ("context.services.system.begin(at.tenant).await", "E0616"),
                     ("<StepContext as engine::Context>::writer(context)", "E0576"),
@@ -222,7 +222,7 @@ fn a_step_commits_nothing_unless_its_table_says_so() {
                         Ring: {} | NEVER | [];
                     }
                     async fn ring(context: &CommittingContext, at: &mut Step<()>) -> Outcome<State> {
-                        for row in context.plain.services.without_activation(at.tenant, &[]).await.unwrap() {
+                        for row in context.plain.services.list_unactivated_mailboxes(at.tenant, &[]).await.unwrap() {
                             context.commits.open_or_renew_channel(&row).await.unwrap();
                         }
                         Ok(Next::Done)

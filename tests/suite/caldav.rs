@@ -238,8 +238,10 @@ async fn a_stranger(stack: Stack) {
     let organisation = victim.external_tenant.clone().unwrap();
     for typed in [organisation.as_str(), "svc", &victim.id.to_string(), it.radicale.url.as_str()] {
         let secret = Secret::Basic { user: typed.to_owned(), password: "x".to_owned() };
-        let (provider, session) =
-            services.grants().open_trial(services, &stranger, &secret, typed, Some(server.clone())).unwrap();
+        let (provider, session) = services
+            .grants()
+            .open_test_session(services, &stranger, &secret, typed, Some(server.clone()))
+            .unwrap();
         let refused = provider.organisation(&session).await.unwrap_err();
         assert_eq!(refused.kind, providers::ErrorKind::Throttled, "{refused:?}");
         for mailbox in [organiser["email"].as_str().unwrap(), "svc@127.0.0.1"] {

@@ -76,7 +76,7 @@ async fn count_results(context: &StepContext, at: &mut Step<run_inputs::Campaign
     }
     let mut left = open.len();
     // Another activation was in progress when this campaign enqueued its own.
-    for row in context.services.without_activation(at.tenant, &open).await? {
+    for row in context.services.list_unactivated_mailboxes(at.tenant, &open).await? {
         let (campaign, connection, result) = (at.memory.campaign, row.id, row.state.require()?);
         let reason = integrations::parse_reason(row.reason.as_ref());
         at.add_change(Change::Item(ItemResult { campaign, connection, result, reason }));

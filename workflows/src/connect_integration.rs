@@ -77,7 +77,7 @@ async fn await_terms(context: &StepContext, at: &mut Step<Memory>) -> Outcome<St
 /// Ends an unsuccessful attempt. As the last undo it also deletes typed credentials that were not tried.
 async fn close(context: &CommittingContext, at: &mut Step<Memory>) -> UndoOutcome {
     require_known(&context.plain, at).await?;
-    context.commits.delete_consents_after_run(at.tenant, at.memory.order.integration).await?;
+    context.commits.delete_consents_of_finished_run(at.tenant, at.memory.order.integration).await?;
     let reason =
         at.failure.clone().unwrap_or_else(|| Reason::new("CONNECT_FAILED", messages::connect_failed()));
     let end = match (at.memory.order.again, reason.code.as_str()) {
@@ -119,7 +119,8 @@ async fn obtain_grant(context: &CommittingContext, at: &mut Step<Memory>) -> Out
     let consented =
         consented.ok_or_else(|| StepError::fail("MEMORY_UNREADABLE", messages::consent_missing()))?;
     let secret = services.stored_consent(at.tenant, row.id, consented.session).await?;
-    let (provider, session) = services.open_trial(&row, &secret, &consented.by, consented.server.clone())?;
+    let (provider, session) =
+        services.open_test_session(&row, &secret, &consented.by, consented.server.clone())?;
     let organisation =
         provider.organisation(&session).await.map_err(|error| trial_trouble(&*provider, error))?;
     if secret.organisation().is_some_and(|signed| !provider.is_same_organisation(signed, &organisation.id)) {

@@ -72,7 +72,7 @@ pub fn engine_with(services: &System, node: &str, flows: Vec<Box<dyn Workflow<St
     let tenant_runs_at_once = services.settings.tenant_runs_at_once;
     let settings = Settings { node: node.to_owned(), tenant_runs_at_once };
     let plain = StepContext { services: services.for_steps() };
-    let committing = CommittingContext { plain: plain.clone(), commits: services.for_committing_steps() };
+    let committing = CommittingContext { plain: plain.clone(), commits: services.step_commits() };
     let (contexts, writer) = (Contexts::new(plain, committing), services.clone());
     Engine::new(contexts, writer, storage, services.queue.clone(), settings, flows)
 }

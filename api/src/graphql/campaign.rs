@@ -123,7 +123,7 @@ impl CampaignItem {
         Reason::from_stored(self.0.reason.as_ref())
     }
 
-    /// Time at which the result was known; null while there is none.
+    /// Time at which the result became known; null until there is a result.
     async fn finished_at(&self) -> Option<DateTime> {
         self.0.finished_at.map(DateTime)
     }

@@ -103,7 +103,7 @@ pub struct Subscription;
 
 #[Fields(use_type_description)]
 impl Subscription {
-    /// Sends an integration now, and again whenever its state or reason changes. Needs `CONNECTION_VIEW` or permission
+    /// Sends an integration at once and after every change of its state or reason. Needs `CONNECTION_VIEW` or permission
     /// to connect (see `createIntegration`).
     async fn integration_status(
         &self,
@@ -124,7 +124,7 @@ impl Subscription {
         .await
     }
 
-    /// Sends each connection of the tenant, or of one integration, now and again whenever it changes. Needs
+    /// Sends each connection of the tenant, or of one integration, at once and after every change. Needs
     /// `CONNECTION_VIEW`.
     async fn connection_status(
         &self,
@@ -142,7 +142,7 @@ impl Subscription {
         ))
     }
 
-    /// Sends a campaign now, and again whenever it makes progress. Needs `CONNECTION_VIEW`.
+    /// Sends the progress of a campaign at once and after every change. Needs `CONNECTION_VIEW`.
     async fn campaign_progress(
         &self,
         ctx: &Context<'_>,
@@ -162,7 +162,7 @@ impl Subscription {
         .await
     }
 
-    /// Sends a booking now, and again whenever it changes. Without an id, sends every booking of the tenant that is
+    /// Sends a booking at once and after every change. Without an id, sends every booking of the tenant that is
     /// not over, and then each booking that changes. Needs `BOOKING_VIEW`.
     async fn booking_changed(
         &self,

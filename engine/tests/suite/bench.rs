@@ -147,7 +147,7 @@ impl Node {
     }
 
     /// Enqueues runs in a transaction of their tenant; returns the hints of those that were inserted.
-    pub async fn enqueue_all(&self, tenant: Id<ids::Tenant>, runs: &[NewRun]) -> Vec<JobHint> {
+    pub async fn enqueue_runs(&self, tenant: Id<ids::Tenant>, runs: &[NewRun]) -> Vec<JobHint> {
         let txn = self.store.write(tenant).await.unwrap();
         let hints = runs::enqueue(&txn, runs, self.now()).await.unwrap();
         txn.commit().await.unwrap();
@@ -312,7 +312,7 @@ impl Bench {
         let id = self.node.ids.make();
         let run = wanted(id, tenant, "toy", id.to_string(), serde_json::json!({ "mode": mode }));
         let run = NewRun { lane, ..run };
-        let hints = self.node.enqueue_all(tenant, &[run]).await;
+        let hints = self.node.enqueue_runs(tenant, &[run]).await;
         assert_eq!(hints.len(), 1);
         self.node.lanes.hints.push(&hints).await.unwrap();
         id

@@ -126,7 +126,7 @@ async fn hang(
         runs.push(bench::wanted(id, bench.tenant, "alarm", id.to_string(), serde_json::json!(bell)));
         due.insert(id, daily.all(from, last).collect());
     }
-    bench.node.enqueue_all(bench.tenant, &runs).await;
+    bench.node.enqueue_runs(bench.tenant, &runs).await;
     due
 }
 
@@ -317,7 +317,7 @@ mod wrong_clocks {
     async fn enqueue(bench: &Bench, night: Night) -> Id<ids::Run> {
         let id = bench.node.ids.make();
         let run = bench::wanted(id, bench.tenant, "sleeper", id.to_string(), serde_json::json!(night));
-        bench.node.enqueue_all(bench.tenant, &[run]).await;
+        bench.node.enqueue_runs(bench.tenant, &[run]).await;
         id
     }
 

@@ -100,7 +100,7 @@ impl AuditFacts {
         Self { new: Some(new), ..Self::from(Json::Null) }
     }
 
-    /// Creates the facts about the removal of an object, with its old values.
+    /// Facts of the audit entry about the removal of an object: its old values.
     pub fn for_deletion(old: Json) -> Self {
         Self { old: Some(old), ..Self::from(Json::Null) }
     }

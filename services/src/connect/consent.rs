@@ -106,7 +106,7 @@ impl Connect {
     }
 
     /// Deletes the consents that connect sessions stored for an integration's run, after the run has ended.
-    pub async fn delete_consents_after_run(
+    pub async fn delete_consents_of_finished_run(
         &self,
         _by: &System,
         tenant: Id<ids::Tenant>,

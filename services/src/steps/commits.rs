@@ -41,12 +41,12 @@ impl StepCommits {
     }
 
     /// Deletes the consents that the connect page stored for an integration's run and that were not tried.
-    pub async fn delete_consents_after_run(
+    pub async fn delete_consents_of_finished_run(
         &self,
         tenant: Id<ids::Tenant>,
         integration: Id<ids::Integration>,
     ) -> Result<()> {
-        self.system.connect().delete_consents_after_run(&self.system, tenant, integration).await
+        self.system.connect().delete_consents_of_finished_run(&self.system, tenant, integration).await
     }
 
     /// Lists the mailboxes that a campaign must activate and enqueues their activations; see

@@ -47,7 +47,7 @@ impl StepServices {
     }
 
     /// Those of the given connections that no run is activating.
-    pub async fn without_activation(
+    pub async fn list_unactivated_mailboxes(
         &self,
         tenant: Id<ids::Tenant>,
         connections: &[Id<ids::Connection>],

@@ -194,7 +194,8 @@ impl AvailabilityQuery {
     async fn explain_slot(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Parameters of the search that did not offer the slot.")] input: AvailabilityInput,
+        #[graphql(desc = "Parameters of the availability search that did not return the slot.")]
+        input: AvailabilityInput,
         #[graphql(desc = "Start of the slot.")] start: DateTime,
     ) -> Option<Result<Vec<SlotRefusal>>> {
         Some(

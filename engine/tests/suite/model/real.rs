@@ -86,7 +86,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
         let (node, tenant) = (self.ground.node(), self.ground.tenants[usize::from(key) % 2]);
         let id = node.ids.make();
         let run = bench::wanted(id, tenant, "walk", key.to_string(), memory);
-        let ordered = !node.enqueue_all(tenant, &[run]).await.is_empty();
+        let ordered = !node.enqueue_runs(tenant, &[run]).await.is_empty();
         if ordered {
             self.runs.push((id, tenant));
         }
