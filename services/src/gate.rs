@@ -1,4 +1,5 @@
-//! Enforces Muster's own rate limits, which keep the number of requests below the provider's limits.
+//! Admits requests to providers: enforces Muster's own rate limits, which keep the number of requests below the
+//! provider's limits, and refuses the requests of suspended integrations.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,15 +17,21 @@ pub const OWN_RATE_LIMIT_CODE: &str = "own_limit";
 /// How long a request waits for a permit before its worker is released.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Code of a request that was not sent because its integration is suspended.
-pub const SUSPENDED_CODE: &str = "suspended";
+/// Error code for a request that was not sent because its integration is suspended.
+pub const SUSPENDED_REQUEST_CODE: &str = "suspended";
 
-/// How long a request of a suspended integration waits for the next attempt, unless the resumption wakes its run before.
+/// Error code for a request that was not sent because the database did not say whether its integration is suspended.
+const STATE_UNREAD_CODE: &str = "state_unread";
+
+/// How long a run waits for a suspended integration, unless its resumption wakes the run earlier.
 pub const SUSPENSION_PAUSE: Duration = Duration::from_mins(15);
 
-/// Whether a request was not sent for a reason of our own, so that its error says nothing about the provider.
+/// How long a request waits after the database failed.
+const DATABASE_PAUSE: Duration = Duration::from_secs(2);
+
+/// Whether Muster itself did not send a request, so that its error says nothing about the provider.
 pub fn is_unsent(error: &Error) -> bool {
-    [OWN_RATE_LIMIT_CODE, SUSPENDED_CODE].contains(&error.code.as_str())
+    [OWN_RATE_LIMIT_CODE, SUSPENDED_REQUEST_CODE, STATE_UNREAD_CODE].contains(&error.code.as_str())
 }
 
 /// Admits the requests of one integration: while it is in force, and within its rate limits over all nodes.
@@ -50,28 +57,23 @@ impl IntegrationGate {
         }
     }
 
-    /// Refuses requests of an integration that was suspended after its session was opened: a step makes many requests.
+    /// Refuses the requests of an integration that was suspended after the session was opened. Sessions are used for many
+    /// requests.
     async fn require_in_force(&self) -> providers::Result<()> {
         let (tenant, id) = self.integration;
         let row = async {
             let txn = self.services.read(tenant).await?;
             Ok::<_, crate::Error>(integration::by_id(tenant, id).one(&txn).await?)
         };
-        let row = row.await.map_err(|error| {
-            let pause = Remedy::RetryAfter(Duration::from_secs(2));
-            Error::new(ErrorKind::Unavailable, pause, OWN_RATE_LIMIT_CODE, error.message())
-        })?;
-        match row {
-            Some(row) if row.state == IntegrationState::Suspended => {
-                let pause = Remedy::RetryAfter(SUSPENSION_PAUSE);
-                Err(Error::new(
-                    ErrorKind::Unavailable,
-                    pause,
-                    SUSPENDED_CODE,
-                    messages::integration_suspended(),
-                ))
+        let unsent = |pause, code, message| {
+            Error::new(ErrorKind::Unavailable, Remedy::RetryAfter(pause), code, message)
+        };
+        match row.await {
+            Ok(Some(row)) if row.state == IntegrationState::Suspended => {
+                Err(unsent(SUSPENSION_PAUSE, SUSPENDED_REQUEST_CODE, messages::integration_suspended()))
             }
-            _ => Ok(()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(unsent(DATABASE_PAUSE, STATE_UNREAD_CODE, error.message())),
         }
     }
 }

@@ -26,7 +26,7 @@ pub mod health;
 pub mod idempotency;
 pub mod integrations;
 pub mod issuers;
-mod keyed_locks;
+mod keyed_semaphores;
 pub mod keys;
 pub mod links;
 pub mod maintenance;
@@ -67,7 +67,7 @@ pub use catalogue::WorkflowCatalogue;
 pub use change::Change;
 pub use domain::may;
 pub use error::{Error, ExceededLimit, Refusal, RefusalMessage};
-pub use gate::{OWN_RATE_LIMIT_CODE, SUSPENDED_CODE, SUSPENSION_PAUSE, is_unsent};
+pub use gate::{OWN_RATE_LIMIT_CODE, SUSPENDED_REQUEST_CODE, SUSPENSION_PAUSE, is_unsent};
 pub use page::{Page, PageArgs};
 pub use proof::{Allowed, Anyone, Member, Own, OwnOr, Staff, TenantScope};
 pub use providers;
@@ -116,12 +116,13 @@ pub struct ServiceDependencies {
     /// Limits the calls of this node that wait for customers' servers.
     foreign_calls: customer_calls::CustomerCalls,
     /// Serialises this node's transactions that lock the same tenant.
-    tenant_locks: keyed_locks::KeyedLocks<Id<ids::Tenant>>,
+    tenant_locks: keyed_semaphores::KeyedSemaphores<Id<ids::Tenant>>,
     /// The share of each tenant's requests in this node's connections for reading, so that those of one tenant never use
     /// them up.
-    read_shares: keyed_locks::KeyedLocks<Id<ids::Tenant>>,
+    read_shares: keyed_semaphores::KeyedSemaphores<Id<ids::Tenant>>,
     /// Serialises calls to an issuer for sign-ins from the same address.
-    sign_in_locks: keyed_locks::KeyedLocks<(std::net::IpAddr, domain::Id<domain::ids::OpenIdIssuer>)>,
+    sign_in_locks:
+        keyed_semaphores::KeyedSemaphores<(std::net::IpAddr, domain::Id<domain::ids::OpenIdIssuer>)>,
 }
 
 impl std::ops::Deref for Services {
@@ -145,7 +146,8 @@ impl Services {
         let identities = access::IdentityCache::new(&*queue.fanout);
         let sealer = audit::AuditKeyProvider::new(vault.clone(), ids.clone());
         let (signing, catalogue) = (OnceLock::new(), OnceLock::new());
-        let read_shares = keyed_locks::KeyedLocks::with_permits(store.reading_connections() as usize / 2);
+        let read_shares =
+            keyed_semaphores::KeyedSemaphores::with_permits(store.reading_connections() as usize / 2);
         let inner = Arc::new(ServiceDependencies {
             store,
             clock,
@@ -159,9 +161,9 @@ impl Services {
             signing,
             catalogue,
             foreign_calls: customer_calls::CustomerCalls::default(),
-            tenant_locks: keyed_locks::KeyedLocks::default(),
+            tenant_locks: keyed_semaphores::KeyedSemaphores::default(),
             read_shares,
-            sign_in_locks: keyed_locks::KeyedLocks::default(),
+            sign_in_locks: keyed_semaphores::KeyedSemaphores::default(),
         });
         Self { inner, reader: None }
     }

@@ -4,7 +4,7 @@ use domain::{Id, ids};
 use entity::{DatabaseError, ReadTransaction, Store};
 use tokio::sync::Mutex;
 
-use crate::keyed_locks::{KeyedLockGuard, KeyedLocks};
+use crate::keyed_semaphores::{KeyedPermit, KeyedSemaphores};
 
 /// The reading transaction of one request.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ enum State {
         tenant: Id<ids::Tenant>,
         transaction: ReadTransaction,
         /// The transaction's part of the tenant's share of the connections.
-        _share: KeyedLockGuard<Id<ids::Tenant>>,
+        _share: KeyedPermit<Id<ids::Tenant>>,
     },
     /// Sharing has ended, because the request waits for another server; a shared transaction would occupy its
     /// connection until that server responds.
@@ -33,7 +33,7 @@ impl RequestReader {
     pub(crate) async fn read(
         &self,
         store: &Store,
-        shares: &KeyedLocks<Id<ids::Tenant>>,
+        shares: &KeyedSemaphores<Id<ids::Tenant>>,
         tenant: Id<ids::Tenant>,
     ) -> Result<ReadTransaction, DatabaseError> {
         let mut state = self.0.lock().await;
@@ -82,7 +82,7 @@ mod tests {
     async fn the_requests_of_one_tenant_leave_connections_to_others() {
         let database = Database::sqlite();
         let store = Store::connect(&Logins::from_url(database.url()), 4).await.unwrap();
-        let (shares, ids) = (KeyedLocks::with_permits(2), Ids::random(Arc::new(SystemClock)));
+        let (shares, ids) = (KeyedSemaphores::with_permits(2), Ids::random(Arc::new(SystemClock)));
         let (busy, other) = (ids.make(), ids.make());
         let requests: [RequestReader; 4] = Default::default();
         for request in &requests[..2] {

@@ -86,7 +86,8 @@ async fn resume(tx: &mut Tx, actor: &str) -> Result<()> {
     Ok(())
 }
 
-/// Makes calendars unknown until they are read again: nobody has followed them while their integration was suspended.
+/// Makes calendars unknown until they are read again, because changes made while the integration was suspended were
+/// missed.
 async fn forget_copies(tx: &Tx, rows: &[Model]) -> Result<()> {
     use entity::connection::{Column, update};
     let copies = update(tx.tenant())
@@ -97,7 +98,7 @@ async fn forget_copies(tx: &Tx, rows: &[Model]) -> Result<()> {
     Ok(())
 }
 
-/// Executes the statement for these integrations, and tells the audit and subscribers.
+/// Executes the statement for these integrations, records the act in the audit log and notifies subscribers.
 async fn record(
     tx: &mut Tx,
     actor: &str,
@@ -116,7 +117,7 @@ async fn record(
     Ok(())
 }
 
-/// Whether a suspension changes anything: an integration that is over uses nothing.
+/// Whether an integration in this state can be suspended. One that has ended makes no requests.
 const fn may_be_suspended(state: IntegrationState) -> bool {
     !state.is_over() && !matches!(state, IntegrationState::Suspended | IntegrationState::Retiring)
 }

@@ -12,10 +12,10 @@ use domain::{Id, ids};
 use entity::tenant::{Entity, Model};
 use sea_orm::{EntityTrait, QuerySelect, sea_query::LockType};
 
-use crate::{Error, Result, Services, Tx, keyed_locks::KeyedLockGuard};
+use crate::{Error, Result, Services, Tx, keyed_semaphores::KeyedPermit};
 
 /// Guard that serialises the transactions that lock the same tenant.
-pub(crate) type TenantLockGuard = KeyedLockGuard<Id<ids::Tenant>>;
+pub(crate) type TenantLockGuard = KeyedPermit<Id<ids::Tenant>>;
 
 impl Services {
     /// Begins a transaction of one tenant, and locks the tenant until it ends.

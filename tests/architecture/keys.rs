@@ -55,7 +55,7 @@ const KEPT: &[(&str, &str, Owner)] = &[
         Owner::Content,
     ),
     ("services/src/keys/signing.rs", "data_keys: Cache<Id<ids::Tenant>, KeyRing>", Owner::Ours),
-    ("services/src/keyed_locks.rs", "all: Arc<Mutex<HashMap<K, Arc<Semaphore>>>>", Owner::Ours),
+    ("services/src/keyed_semaphores.rs", "all: Arc<Mutex<HashMap<K, Arc<Semaphore>>>>", Owner::Ours),
     (
         "providers/src/google/tokens.rs",
         "struct TokenCache(Cache<(Arc<str>, String, String, Scope), Slot>)",

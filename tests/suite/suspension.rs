@@ -20,6 +20,14 @@ enum Entitlement {
 }
 
 impl Entitlement {
+    /// Code with which whatever needs the entitlement is refused.
+    fn refusal(self) -> &'static str {
+        match self {
+            Self::Plan => "FEATURE_NOT_IN_PLAN",
+            Self::Feature => "FEATURE_OFF",
+        }
+    }
+
     async fn set(self, app: &TestApp, org: &Org, on: bool) {
         let (field, input) = match self {
             Self::Plan => {
@@ -82,7 +90,8 @@ async fn suspends(app: TestApp, by: Entitlement) {
     ] {
         assert_eq!(vendor.refused(field, "__typename", input).await, SUSPENDED, "{field}");
     }
-    assert_ne!(vendor.refused("reconnectIntegration", "__typename", this).await, "");
+    let reconnection = vendor.refused("reconnectIntegration", "__typename", this).await;
+    assert_eq!(reconnection, by.refusal());
     for_hours(&app).await;
     let asked = app.journal(requests).await;
     assert_eq!(asked, Vec::<Value>::new(), "nothing is read and nothing written");
@@ -186,7 +195,7 @@ async fn s6_11_a_session_that_was_opened_before_sends_nothing_more(app: TestApp)
     Entitlement::Plan.set(&app, &org, false).await;
     let requests = app.journal(0).await.len();
     let refused = provider.people(&session, None).await.unwrap_err();
-    assert_eq!(refused.code, services::SUSPENDED_CODE);
+    assert_eq!(refused.code, services::SUSPENDED_REQUEST_CODE);
     assert_eq!(app.journal(requests).await, Vec::<Value>::new());
     Entitlement::Plan.set(&app, &org, true).await;
     provider.people(&session, None).await.unwrap();

@@ -82,14 +82,12 @@ impl From<StepError> for engine::StepError {
 impl From<providers::Error> for StepError {
     fn from(error: providers::Error) -> Self {
         use engine::StepError::{Fail, Later, Retry};
-        if error.code == services::SUSPENDED_CODE {
+        if error.code == services::SUSPENDED_REQUEST_CODE {
             return Self::suspended();
         }
         let reason = services::health::provider_failure_reason(&error);
         Self(match error.remedy {
-            Remedy::RetryAfter(after) if error.code == services::OWN_RATE_LIMIT_CODE => {
-                Later { reason, after }
-            }
+            Remedy::RetryAfter(after) if services::is_unsent(&error) => Later { reason, after },
             Remedy::RetryAfter(after) => Retry { reason, after: Some(after) },
             Remedy::RefreshToken | Remedy::Resync | Remedy::Reread => Retry { reason, after: None },
             Remedy::Reconnect | Remedy::SkipMailbox | Remedy::Never => Fail(reason),

@@ -11,14 +11,14 @@ use providers::{
 use script::{Reply, Script, caldav, multistatus, plain, response, saturday, session};
 
 const ADA: &str = "ada@corp.test";
-const CALENDAR: &str = "/ada@corp.test/work/";
+const CALENDAR: &str = "/ada@corp.test/office/";
 const RESYNC: (ErrorKind, Remedy) = (ErrorKind::Gone, Remedy::Resync);
 
 /// The answer to the look at Ada's principal.
 fn ada() -> Reply {
     let principal = "<resourcetype><principal/><collection/></resourcetype>";
     let calendar = "<resourcetype><collection/><C:calendar/></resourcetype>";
-    multistatus(&(response("/ada%40corp.test/", principal) + &response("/ada%40corp.test/work/", calendar)))
+    multistatus(&(response("/ada%40corp.test/", principal) + &response("/ada%40corp.test/office/", calendar)))
 }
 
 /// The state of her calendar: sync token and ctag, where it has them.
@@ -26,11 +26,11 @@ fn state(token: Option<&str>, ctag: Option<&str>) -> Reply {
     let token = token.map(|token| format!("<sync-token>{token}</sync-token>")).unwrap_or_default();
     let ctag =
         ctag.map(|tag| format!(r#"<s:getctag xmlns:s="http://calendarserver.org/ns/">{tag}</s:getctag>"#));
-    multistatus(&response("/ada%40corp.test/work/", &(token + &ctag.unwrap_or_default())))
+    multistatus(&response("/ada%40corp.test/office/", &(token + &ctag.unwrap_or_default())))
 }
 
 fn member(name: &str) -> String {
-    format!("/ada%40corp.test/work/{name}.ics")
+    format!("/ada%40corp.test/office/{name}.ics")
 }
 
 /// A member that is there, with its tag.
@@ -157,7 +157,7 @@ async fn a_dead_token_that_is_answered_with_nothing_is_recognised_by_the_tag() {
 
 #[tokio::test]
 async fn an_answer_that_was_cut_goes_on_at_its_token() {
-    let cut = "<response><href>/ada%40corp.test/work/</href><status>HTTP/1.1 507 Insufficient Storage</status></response>";
+    let cut = "<response><href>/ada%40corp.test/office/</href><status>HTTP/1.1 507 Insufficient Storage</status></response>";
     let script = Script::play(begun().into_iter().chain([
         told(&(gone("one") + cut), "t2"),
         told(&there("two", "1"), "t3"),
@@ -209,7 +209,7 @@ async fn a_server_without_sync_is_compared_tag_by_tag() {
         multistatus(&(there("one", "1") + &there("two", "1"))),
         state(None, Some("c1")),
         state(None, Some("c2")),
-        multistatus(&(there("two", "2") + &there("three", "1") + &response("/ada%40corp.test/work/", ""))),
+        multistatus(&(there("two", "2") + &there("three", "1") + &response("/ada%40corp.test/office/", ""))),
         multistatus(&(event("two", "2") + &event("three", "1"))),
     ]);
     let (caldav, session) = (caldav(), session(&script));
@@ -271,7 +271,7 @@ async fn a_token_that_is_not_among_the_properties_is_taken_from_a_first_report()
     let offers = "<supported-report-set><supported-report><report><sync-collection/></report></supported-report></supported-report-set>";
     let script = Script::play([
         ada(),
-        multistatus(&response("/ada%40corp.test/work/", offers)),
+        multistatus(&response("/ada%40corp.test/office/", offers)),
         told(&there("one", "1"), "t1"),
         told("", "t1"),
         multistatus(&event("one", "1")),

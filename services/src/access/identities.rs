@@ -29,8 +29,7 @@ const CALLERS: u64 = 10_000;
 /// Maximum number of recently seen credentials that are kept for attributing requests.
 const FAMILIAR: u64 = 50_000;
 const FAMILIAR_FOR: std::time::Duration = std::time::Duration::from_hours(1);
-/// Maximum number of tenants whose last access change is recorded; above it, a change invalidates the entries of all
-/// tenants.
+/// How many tenants' last access changes are recorded. Beyond that, a change invalidates the entries of all tenants.
 const TENANTS: usize = 10_000;
 /// Fan-out topic of access changes. The changes belong to the installation, so their tenant is nil and the payload
 /// names the affected tenant.

@@ -96,7 +96,7 @@ pub struct InviteAdministratorInput {
 /// Selects the invitation to revoke.
 #[derive(InputObject)]
 pub struct RevokeInvitationInput {
-    /// Identifier of the invitation, as `inviteAdministrator` returned it.
+    /// Identifier of the invitation, as `inviteAdministrator` and `invitations` return it.
     id: ID,
 }
 

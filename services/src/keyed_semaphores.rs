@@ -1,5 +1,5 @@
-//! Locks and shares within a node, by key: callers that need the same resource wait here before they acquire anything
-//! else.
+//! Semaphores within a node, by key: callers that need the same resource wait here before they acquire anything else.
+//! With one permit for each key they are locks.
 
 use std::{
     collections::HashMap,
@@ -9,39 +9,39 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The permits of a node, by key: as many for each as may be held at once. Cheap to clone.
+/// The semaphores of a node, by key, all with the same number of permits. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct KeyedLocks<K> {
+pub(crate) struct KeyedSemaphores<K> {
     permits: usize,
     all: Arc<Mutex<HashMap<K, Arc<Semaphore>>>>,
 }
 
 /// Holds a permit of one key until dropped.
 #[derive(Debug)]
-pub(crate) struct KeyedLockGuard<K: Eq + Hash> {
-    turns: KeyedLocks<K>,
+pub(crate) struct KeyedPermit<K: Eq + Hash> {
+    semaphores: KeyedSemaphores<K>,
     of: K,
     /// `None` while the caller is still waiting.
     held: Option<OwnedSemaphorePermit>,
 }
 
-/// One permit for each key: a lock.
-impl<K> Default for KeyedLocks<K> {
+/// With one permit for each key, as locks.
+impl<K> Default for KeyedSemaphores<K> {
     fn default() -> Self {
         Self::with_permits(1)
     }
 }
 
-impl<K: Eq + Hash + Copy> KeyedLocks<K> {
+impl<K: Eq + Hash + Copy> KeyedSemaphores<K> {
     /// Acquires a permit of a key. Waiting callers acquire theirs in the order of arrival.
-    pub(crate) async fn acquire(&self, of: K) -> KeyedLockGuard<K> {
+    pub(crate) async fn acquire(&self, of: K) -> KeyedPermit<K> {
         let semaphore = {
             let mut all = self.all();
             Arc::clone(all.entry(of).or_insert_with(|| Arc::new(Semaphore::new(self.permits))))
         };
         // Made before waiting, so that whoever gives up leaves nothing behind.
-        let mut taken = KeyedLockGuard {
-            turns: Self { permits: self.permits, all: Arc::clone(&self.all) },
+        let mut taken = KeyedPermit {
+            semaphores: Self { permits: self.permits, all: Arc::clone(&self.all) },
             of,
             held: None,
         };
@@ -51,8 +51,8 @@ impl<K: Eq + Hash + Copy> KeyedLocks<K> {
     }
 }
 
-impl<K> KeyedLocks<K> {
-    /// Creates permits of which `permits` may be held at once for each key, at least one.
+impl<K> KeyedSemaphores<K> {
+    /// Creates semaphores with this number of permits for each key, at least one.
     pub(crate) fn with_permits(permits: usize) -> Self {
         Self { permits: permits.max(1), all: Arc::default() }
     }
@@ -62,12 +62,12 @@ impl<K> KeyedLocks<K> {
     }
 }
 
-impl<K: Eq + Hash> Drop for KeyedLockGuard<K> {
+impl<K: Eq + Hash> Drop for KeyedPermit<K> {
     fn drop(&mut self) {
         drop(self.held.take());
-        let mut all = self.turns.all();
+        let mut all = self.semaphores.all();
         // Whoever holds or awaits a permit has a reference to it.
-        if all.get(&self.of).is_some_and(|turn| Arc::strong_count(turn) == 1) {
+        if all.get(&self.of).is_some_and(|semaphore| Arc::strong_count(semaphore) == 1) {
             all.remove(&self.of);
         }
     }
@@ -81,7 +81,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_wants_the_same_takes_turns_and_nobody_else_waits() {
-        let turns = KeyedLocks::default();
+        let turns = KeyedSemaphores::default();
         let first = turns.acquire(1).await;
         let mut second = Box::pin(turns.acquire(1));
         assert!(second.as_mut().now_or_never().is_none(), "it waits for the first");
@@ -93,7 +93,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_share_is_for_several_at_once_and_for_each_key() {
-        let shares = KeyedLocks::with_permits(2);
+        let shares = KeyedSemaphores::with_permits(2);
         let (first, _second) = (shares.acquire(1).await, shares.acquire(1).await);
         let mut third = Box::pin(shares.acquire(1));
         assert!(third.as_mut().now_or_never().is_none(), "the share is used up");
@@ -104,7 +104,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_gives_up_waiting_takes_no_turn_and_leaves_nothing() {
-        let turns = KeyedLocks::default();
+        let turns = KeyedSemaphores::default();
         for gives_up_first in [true, false] {
             let first = turns.acquire(1).await;
             let mut gives_up = Box::pin(turns.acquire(1));
