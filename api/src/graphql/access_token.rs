@@ -167,9 +167,9 @@ impl AccessTokenMutation {
     }
 
     /// Revokes access tokens of a user and closes the WebSocket connections opened with them. If `tokenIds` is
-    /// omitted, it also invalidates the tokens that the tenant's own OpenID issuers have issued to the user so far.
-    /// Users may revoke their own tokens; to revoke another user's tokens, the caller needs `USER_EDIT` and every
-    /// permission of that user.
+    /// omitted, it also invalidates the tokens that the tenant's own OpenID issuers have issued to the user so far, and
+    /// the URLs that `connectOwnCalendar` returned to the user. Users may revoke their own tokens; to revoke another
+    /// user's tokens, the caller needs `USER_EDIT` and every permission of that user.
     async fn revoke_access_tokens(
         &self,
         ctx: &Context<'_>,

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Error, Result, Tx,
     audit::AuditFacts,
-    integrations, messages,
+    authority, integrations, messages,
     proof::{Anyone, Own},
     suspension,
 };
@@ -52,7 +52,9 @@ impl Connect {
 
     /// Starts a user's own consent. Returns a single-use link for the user's browser.
     pub async fn begin_own_consent(&self, by: &Own) -> Result<String> {
-        let mut tx = self.services.begin(by.tenant()).await?;
+        // Locked, and the caller read again: the link would outlive a revocation that happens meanwhile.
+        let (mut tx, _) = self.services.begin_locked(by.tenant()).await?;
+        authority::reload_caller(&tx, by).await?;
         let user = by.user();
         let row = entity::tenant_user::by_id(tx.tenant(), user).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("user"))?;

@@ -37,7 +37,8 @@ impl Access {
 
     /// Revokes the given access tokens of the proof's user, or all if `None`, and closes the sockets opened with them
     /// on every node. Returns how many valid tokens issued by Muster were revoked. Revoking all also invalidates
-    /// unused sign-in codes and the tokens that the tenant's own issuers have issued to the user so far.
+    /// unused sign-in codes, the tokens that the tenant's own issuers have issued to the user so far, and links with
+    /// which the user was to connect a calendar.
     ///
     /// To act on another user, the caller also needs every permission of that user, so that nobody can lock out a user
     /// with more permissions.
@@ -67,6 +68,7 @@ impl Access {
         if tokens.is_none() {
             end_codes(&tx, None, Some(user)).await?;
             end_foreign_tokens(&tx, user).await?;
+            end_own_consents(&tx, user).await?;
         } else if revoked == 0 {
             return Ok(0);
         }
@@ -80,6 +82,14 @@ impl Access {
         tx.commit().await?;
         Ok(revoked)
     }
+}
+
+/// Ends the unfinished consents of a user for their own calendar: whoever stole a token could have begun one and still
+/// connect another calendar with it.
+async fn end_own_consents(tx: &Tx, user: Id<ids::User>) -> Result<()> {
+    use entity::connect_session::{Column, delete};
+    delete(tx.tenant()).filter(Column::UserId.eq(user)).exec(tx.conn()).await?;
+    Ok(())
 }
 
 /// Invalidates sign-in codes that have not been exchanged yet.

@@ -38,6 +38,7 @@ on_both!(
     s4_18_only_an_administrator_names_a_service_mailbox,
     a_place_that_is_no_longer_allowed_is_not_landed_at,
     another_calendar_address_ends_the_users_own_consent,
+    the_link_for_an_own_calendar_ends_with_all_the_users_tokens,
     whoever_is_removed_is_removed_from_the_connect_page_too,
     a_typed_name_is_nobody_in_the_audit,
     a_mailbox_is_an_address_without_anything_invisible,
@@ -264,6 +265,28 @@ async fn another_calendar_address_ends_the_users_own_consent(h: Harness) {
     h.services.users().update(&by.allow().unwrap(), anna.id, change, None).await.unwrap();
     assert!(grants.open_session(&h.services, &row, Some(anna.id)).await.is_err());
     assert!(grants.open_session(&h.services, &row, None).await.is_ok(), "the organisation's consent stays");
+}
+
+async fn the_link_for_an_own_calendar_ends_with_all_the_users_tokens(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    adopted(&h, tenant, "org").await;
+    let by = h.vendor(tenant).await;
+    let mut new = person("anna");
+    new.calendar_address = Some("anna@acme.example".to_owned());
+    let anna = h.services.users().create(&by.allow().unwrap(), new).await.unwrap().id;
+    let (access, connect) = (h.services.access(), h.services.connect());
+    let token = access.issue(&h.staff, tenant, anna, None).await.unwrap().id;
+    let own = h.bearer(tenant, anna).await.allow_own().unwrap();
+    let url = connect.begin_own_consent(&own).await.unwrap();
+    let secret = url.rsplit_once('/').unwrap().1;
+    let whose = by.allow_own_or(anna).unwrap();
+    access.revoke(&whose, Some(&[token])).await.unwrap();
+    assert_eq!(connect.own_consent_invitation(Anyone, secret).await.unwrap().address, "anna@acme.example");
+    access.revoke(&whose, None).await.unwrap();
+    assert_eq!(refused(connect.own_consent_invitation(Anyone, secret).await), "SESSION_OVER");
+    h.services.users().delete(&by.allow().unwrap(), anna).await.unwrap();
+    let late = connect.begin_own_consent(&own).await;
+    assert!(matches!(late, Err(Error::Denied(Denied::Unauthenticated))), "{late:?}");
 }
 
 async fn whoever_is_removed_is_removed_from_the_connect_page_too(h: Harness) {

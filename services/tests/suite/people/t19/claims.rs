@@ -15,11 +15,11 @@ fn missing(forge: &Forge) -> Variants {
         let claims = forge.with_claims(|claims| {
             claims.as_object_mut().unwrap().remove(claim);
         });
-        (format!("without {claim}"), forge.begin_own_consent(&forge.header, &claims))
+        (format!("without {claim}"), forge.sign(&forge.header, &claims))
     });
     let null = ALL.map(|claim| {
         let claims = forge.with_claims(|claims| claims[claim] = Value::Null);
-        (format!("{claim} null"), forge.begin_own_consent(&forge.header, &claims))
+        (format!("{claim} null"), forge.sign(&forge.header, &claims))
     });
     without.into_iter().chain(null).collect()
 }
@@ -28,7 +28,7 @@ fn values(forge: &Forge, now: i64) -> Variants {
     let changed = [audiences(), times(forge, now), names(forge)].concat();
     let token = |(claim, value): (&str, Value)| {
         let claims = forge.with_claims(|claims| claims[claim] = value.clone());
-        (format!("{claim} = {value}"), forge.begin_own_consent(&forge.header, &claims))
+        (format!("{claim} = {value}"), forge.sign(&forge.header, &claims))
     };
     changed.into_iter().map(token).collect()
 }

@@ -69,11 +69,11 @@ impl Forge {
     }
 
     /// A token signed with the installation's own key.
-    pub fn begin_own_consent(&self, header: &Value, claims: &Value) -> String {
+    pub fn sign(&self, header: &Value, claims: &Value) -> String {
         self.own_text(&header.to_string(), &claims.to_string())
     }
 
-    /// Like `begin_own_consent`, from texts that need not be JSON.
+    /// Like `sign`, from texts that need not be JSON.
     pub fn own_text(&self, header: &str, claims: &str) -> String {
         signed(&self.own, Algorithm::EdDSA, header, claims)
     }

@@ -49,7 +49,7 @@ fn algorithms(forge: &Forge) -> Variants {
     ];
     let token = |alg: Value| {
         let header = forge.with_header(|header| header["alg"] = alg.clone());
-        (format!("alg {alg}, signed by us"), forge.begin_own_consent(&header, &forge.claims))
+        (format!("alg {alg}, signed by us"), forge.sign(&header, &forge.claims))
     };
     named.map(token).into()
 }
@@ -119,14 +119,14 @@ fn kinds(forge: &Forge) -> Variants {
     ];
     let typed = typed.map(|typ| {
         let header = forge.with_header(|header| header["typ"] = typ.clone());
-        (format!("typ {typ}"), forge.begin_own_consent(&header, &forge.claims))
+        (format!("typ {typ}"), forge.sign(&header, &forge.claims))
     });
     let untyped = forge.with_header(|header| {
         header.as_object_mut().unwrap().remove("typ");
     });
     typed
         .into_iter()
-        .chain([("without typ".to_owned(), forge.begin_own_consent(&untyped, &forge.claims))])
+        .chain([("without typ".to_owned(), forge.sign(&untyped, &forge.claims))])
         .collect()
 }
 
@@ -158,12 +158,12 @@ fn keys(forge: &Forge) -> Variants {
     ] {
         let header = forge.with_header(|header| header["kid"] = kid.clone());
         let short: String = kid.to_string().chars().take(60).collect();
-        all.push((format!("kid {short}, signed by us"), forge.begin_own_consent(&header, &forge.claims)));
+        all.push((format!("kid {short}, signed by us"), forge.sign(&header, &forge.claims)));
     }
     let without = forge.with_header(|header| {
         header.as_object_mut().unwrap().remove("kid");
     });
-    all.push(("without kid, signed by us".to_owned(), forge.begin_own_consent(&without, &forge.claims)));
+    all.push(("without kid, signed by us".to_owned(), forge.sign(&without, &forge.claims)));
     all.push(("without kid, the attacker's".to_owned(), forge.by_attacker(&without)));
     all.push(("under our kid, the attacker's".to_owned(), forge.by_attacker(&forge.header)));
     let unknown = forge.with_header(|header| header["kid"] = json!("0190aaaa-0000-7000-8000-000000000001"));
@@ -207,7 +207,7 @@ fn members(forge: &Forge) -> Variants {
     for (name, value) in named {
         let header = forge.with_header(|header| header[name] = value.clone());
         all.push((format!("{name} {value}, the attacker's"), forge.by_attacker(&header)));
-        all.push((format!("{name} {value}, signed by us"), forge.begin_own_consent(&header, &forge.claims)));
+        all.push((format!("{name} {value}, signed by us"), forge.sign(&header, &forge.claims)));
     }
     all
 }

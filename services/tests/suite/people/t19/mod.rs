@@ -34,7 +34,7 @@ pub type Variants = Vec<(String, String)>;
 async fn t19_a_token_that_is_not_exactly_ours_opens_nothing(h: Harness) {
     let forge = Forge::new(&h).await;
     assert!(
-        tried(&h, &forge.begin_own_consent(&forge.header, &forge.claims)).await.is_ok(),
+        tried(&h, &forge.sign(&forge.header, &forge.claims)).await.is_ok(),
         "the unchanged token is accepted"
     );
     let mut variants = headers::variants(&forge);
@@ -70,12 +70,12 @@ async fn t19_no_token_of_a_retired_key_opens_anything(h: Harness) {
         claims["exp"] = fresh.expires_at.timestamp().into();
     });
     assert!(
-        is_dead(&h, &forge.begin_own_consent(&forge.header, &claims)).await,
+        is_dead(&h, &forge.sign(&forge.header, &claims)).await,
         "refused before the key is destroyed"
     );
     h.services.keys().maintain_signing_keys(&h.services).await.unwrap();
     assert!(
-        is_dead(&h, &forge.begin_own_consent(&forge.header, &claims)).await,
+        is_dead(&h, &forge.sign(&forge.header, &claims)).await,
         "refused after the key is destroyed"
     );
     assert!(tried(&h, &fresh.token).await.is_ok(), "the same record is accepted with the current key");
