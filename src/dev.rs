@@ -52,7 +52,7 @@ pub struct Options {
     pub port: u16,
     /// URL of the database; SQLite in the data folder by default.
     pub database_url: Option<String>,
-    /// URL of the database as its owner, for PostgreSQL.
+    /// Connection URL that logs in as the owner of the database; PostgreSQL only.
     pub migration_url: Option<String>,
     /// URL of the queue; in-process by default.
     pub queue_url: Option<String>,

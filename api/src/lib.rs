@@ -1,8 +1,8 @@
 //! The HTTP and WebSocket server, on actix-web and async-graphql.
 //!
 //! The root builds an HTTP server from [`configure`] and a [`State`]. async-graphql only executes documents: the
-//! transports in this crate parse requests, decide whether they may run, and format responses, so that the engine can
-//! be upgraded to its next major version without visible changes for clients.
+//! transports in this crate parse requests, decide whether they may run, and format responses, so that
+//! async-graphql can be upgraded to a new major version without visible changes for clients.
 
 pub mod admission;
 pub mod authenticate;

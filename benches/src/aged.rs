@@ -54,7 +54,7 @@ pub async fn bench(setup: &Setup, size: &BenchArgs) -> Result<()> {
         (middle, column[0], column[column.len() - 1])
     });
     println!(
-        "{many} finished runs, beside none, at 32 in flight: runs/s {:.2} ({:.2} to {:.2}), p99 {:.2} ({:.2} to {:.2})",
+        "{many} finished runs in the database, relative to none, at 32 in flight: runs/s {:.2} ({:.2} to {:.2}), p99 {:.2} ({:.2} to {:.2})",
         rate.0, rate.1, rate.2, slowest.0, slowest.1, slowest.2
     );
     let alone = press(setup, "aged", size.time()).await?;
@@ -65,7 +65,7 @@ pub async fn bench(setup: &Setup, size: &BenchArgs) -> Result<()> {
     let left = "SELECT count(*) FROM run WHERE finished_at < now() - interval '30 days'";
     let gone = many as i64 - counts::query_number(setup, "aged", left).await?;
     println!(
-        "pruned {gone} of them in {:.1} s; beside it runs/s {:.2}, p99 {:.2} of what they are without\n",
+        "pruned {gone} of them in {:.1} s; meanwhile runs/s {:.2}, p99 {:.2} of the values without pruning\n",
         took.as_secs_f64(),
         beside.per_second / alone.per_second,
         beside.percentile(99) / alone.percentile(99),

@@ -40,8 +40,8 @@ macro_rules! names {
 }
 
 const LEVELS: [Level; 3] = levels!(1 32 128);
-const LIMIT_1: &str = "limit: transitions/s, one a commit";
-const LIMIT_100: &str = "limit: transitions/s, 100 a commit";
+const LIMIT_1: &str = "limit: transitions/s, 1 per commit";
+const LIMIT_100: &str = "limit: transitions/s, 100 per commit";
 
 const fn ratio(
     what: &'static str,
@@ -107,7 +107,7 @@ const RATIOS: &[Ratio] = &[
     Ratio {
         times: 3.0,
         ..ratio(
-            "steps/s at 128 / limit of one a commit",
+            "steps/s at 128 / limit, 1 per commit",
             "Muster, 128 in flight: runs/s",
             [LIMIT_1, LIMIT_1],
             "-",
@@ -116,7 +116,7 @@ const RATIOS: &[Ratio] = &[
     Ratio {
         times: 3.0,
         ..ratio(
-            "steps/s at 128 / limit of 100 a commit",
+            "steps/s at 128 / limit, 100 per commit",
             "Muster, 128 in flight: runs/s",
             [LIMIT_100, LIMIT_100],
             "-",
@@ -197,7 +197,7 @@ fn note(round: &mut Round, names: &[&'static str; 3], load: &load::LoadReport) {
 /// The cost of each load level by statement; measured separately, because counting takes time too.
 async fn spendings(setup: &Setup, size: &BenchArgs) -> Result<()> {
     println!(
-        "| in flight | runs | statements a step | commits a step | processor microseconds a step: PostgreSQL | Muster | Redis |\n\
+        "| in flight | runs | statements per step | commits per step | processor microseconds per step: PostgreSQL | Muster | Redis |\n\
          |---|---|---|---|---|---|---|"
     );
     let mut dearest = String::new();
@@ -230,7 +230,7 @@ async fn spendings(setup: &Setup, size: &BenchArgs) -> Result<()> {
         // Writing to a String cannot fail.
         let _written = writeln!(
             dearest,
-            "\nat {} in flight: calls a step, microseconds a step planning and executing, different texts, statement",
+            "\nat {} in flight: calls per step, microseconds per step of planning and of execution, variants, statement",
             level.clients
         );
         for (calls, planned, took, texts, query) in spent.dearest.iter().take(12) {
@@ -287,7 +287,7 @@ async fn waiting(setup: &Setup, size: &BenchArgs) -> Result<()> {
         return Err(format!("{woken} were woken, {done} are done, {left} of {many} wait").into());
     }
     println!(
-        "{many} waiting runs: resident memory {:.1} MB, with none {:.1} MB\n\
+        "{many} waiting runs: resident memory {:.1} MB, without them {:.1} MB\n\
          signal to step at {rate:.0} signals/s (10 % of {:.0} runs/s), {woken} signals: p50 {:.1} ms, p99 {:.1} ms\n",
         after as f64 / 1e6,
         before as f64 / 1e6,

@@ -12,23 +12,23 @@ use crate::{
     rounds::{self, Ratio, Round},
 };
 
-const LIMIT_ADD: &str = "limit: XADD, pipelined by 100, entries/s";
-const LIMIT_DRAIN: &str = "limit: XREADGROUP + XACK + XDEL by 100, entries/s";
-const LANE_PUSH: &str = "hint lane: pushed by 100, hints/s";
-const LANE_DRAIN: &str = "hint lane: read and settled by 100, hints/s";
+const LIMIT_ADD: &str = "limit: XADD in pipelines of 100, entries/s";
+const LIMIT_DRAIN: &str = "limit: XREADGROUP + XACK + XDEL in batches of 100, entries/s";
+const LANE_PUSH: &str = "hint lane: pushed in batches of 100, hints/s";
+const LANE_DRAIN: &str = "hint lane: read and acknowledged in batches of 100, hints/s";
 const BULL_ADD: &str = "BullMQ: added in bulk, jobs/s";
 const BULL_DRAIN: &str = "BullMQ: drained at concurrency 100, jobs/s";
 const APALIS_ADD: &str = "apalis-redis: added in bulk, jobs/s";
 const APALIS_DRAIN: &str = "apalis-redis: drained at its best settings, jobs/s";
-const ORDER: &str = "durable queue: ordered by 100, jobs/s";
-const DRAIN: &str = "durable queue: claimed, done and committed, jobs/s";
+const ORDER: &str = "durable queue: enqueued in batches of 100, jobs/s";
+const DRAIN: &str = "durable queue: claimed, executed and committed, jobs/s";
 const SMALL: &str = "durable queue at a steady backlog of 1,000, jobs/s";
-const GREAT: &str = "durable queue at a great backlog, jobs/s";
+const GREAT: &str = "durable queue at a steady large backlog, jobs/s";
 const DUE: &str = "durable queue, all due in one second, jobs/s";
 const RAW_WAKE: &str = "XADD to blocked XREADGROUP: p50 ms";
 const LANE_WAKE: &str = "push to waiting reader: p50 ms";
-const STEP_WAKE: &str = "order (its commit included) to step: p50 ms";
-const STEP_WAKE_99: &str = "order (its commit included) to step: p99 ms";
+const STEP_WAKE: &str = "enqueue (including its commit) to step: p50 ms";
+const STEP_WAKE_99: &str = "enqueue (including its commit) to step: p99 ms";
 
 const RATIOS: &[Ratio] = &[
     ratio("hint lane / limit", LANE_DRAIN, LIMIT_DRAIN, ">= 0.65"),
@@ -36,8 +36,8 @@ const RATIOS: &[Ratio] = &[
     ratio("hint lane, push / XADD", LANE_PUSH, LIMIT_ADD, "-"),
     ratio("durable queue / BullMQ", DRAIN, BULL_DRAIN, ">= 2"),
     ratio("durable queue / apalis-redis", DRAIN, APALIS_DRAIN, "-"),
-    ratio("durable orders / BullMQ's", ORDER, BULL_ADD, "-"),
-    ratio("great backlog / backlog of 1,000", GREAT, SMALL, ">= 0.9"),
+    ratio("durable queue, enqueue / BullMQ, add", ORDER, BULL_ADD, "-"),
+    ratio("large backlog / backlog of 1,000", GREAT, SMALL, ">= 0.9, at 1,000,000"),
     ratio("push to reader / XADD to XREADGROUP", LANE_WAKE, RAW_WAKE, "<= 1.5"),
 ];
 

@@ -58,7 +58,7 @@ pub fn format_tables(rounds: &[Round], limit: &str, ratios: &[Ratio]) -> String 
         let mut values: Vec<f64> = kept.iter().filter_map(|round| round.get(name).copied()).collect();
         line(&mut text, name, &mut values, None);
     }
-    text.push_str("\n| ratio | median | min | max | reach |\n|---|---|---|---|---|\n");
+    text.push_str("\n| ratio | median | min | max | target |\n|---|---|---|---|---|\n");
     for ratio in ratios {
         let mut values: Vec<f64> = kept.iter().filter_map(|round| value(round, ratio)).collect();
         if !values.is_empty() {

@@ -21,7 +21,7 @@ pub struct Backoff {
 
 impl Backoff {
     /// Starts a series of waits of at most `limit` in total.
-    pub fn with_limit(limit: Duration) -> Self {
+    pub fn with_time_limit(limit: Duration) -> Self {
         Self { since: Instant::now(), limit, next: FIRST }
     }
 
@@ -87,7 +87,7 @@ mod tests {
 
     #[tokio::test]
     async fn patience_ends() {
-        let mut patience = Backoff::with_limit(Duration::from_millis(50));
+        let mut patience = Backoff::with_time_limit(Duration::from_millis(50));
         assert!(!patience.wait().await, "the first wait is longer than the limit");
     }
 }

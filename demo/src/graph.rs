@@ -47,7 +47,7 @@ impl GraphQlClient {
 
     /// Executes a document, repeatedly until there is a response.
     pub async fn query(&self, document: &str, variables: Value) -> Result<Value> {
-        let mut patience = Backoff::with_limit(MAX_OUTAGE);
+        let mut patience = Backoff::with_time_limit(MAX_OUTAGE);
         loop {
             let why = match self.send_once(document, variables.clone()).await? {
                 Attempt::Answered(data) => return Ok(data),
@@ -61,7 +61,7 @@ impl GraphQlClient {
 
     /// Executes a mutation with one field, repeatedly until there is a response; a refusal is an error.
     pub async fn mutate(&self, document: &str, variables: Value) -> Result<Value> {
-        let mut patience = Backoff::with_limit(MAX_OUTAGE);
+        let mut patience = Backoff::with_time_limit(MAX_OUTAGE);
         loop {
             let payload = mutation_payload(self.query(document, variables.clone()).await?);
             match payload {

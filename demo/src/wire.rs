@@ -18,7 +18,7 @@ pub async fn send_reporting_repeat(
     request: Request,
     repeated: &mut bool,
 ) -> Result<Response> {
-    let mut patience = Backoff::with_limit(MAX_OUTAGE);
+    let mut patience = Backoff::with_time_limit(MAX_OUTAGE);
     loop {
         let why = match send_once(client, request.clone()).await? {
             Ok(answer) => return Ok(answer),

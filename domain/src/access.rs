@@ -199,7 +199,7 @@ pub enum Denied {
     /// The caller is known but lacks this permission.
     #[error("You may not do this: it needs the permission {0}.")]
     Forbidden(Permission),
-    /// The request needs a tenant, but the request with the vendor key did not specify one.
+    /// The request was made with a vendor key and needs a tenant, but does not specify one.
     #[error("Specify the tenant in the Muster-Tenant header.")]
     TenantMissing,
 }

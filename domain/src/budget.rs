@@ -6,13 +6,13 @@
 
 /// Budget of parsing steps, shared by the items of one provider response.
 #[derive(Debug, Clone)]
-pub struct BodyBudget {
+pub struct ParseBudget {
     shared: u64,
     item: u64,
     spent: u64,
 }
 
-impl BodyBudget {
+impl ParseBudget {
     /// Number of parsing steps that the items of one response share, in addition to the steps reserved for each item.
     const SHARED: u64 = 1_000_000;
     /// Maximum number of parsing steps for one item of a response.
@@ -22,7 +22,7 @@ impl BodyBudget {
     const OWN: u64 = 200;
 
     /// Creates the full budget for one provider response.
-    pub const fn for_response() -> Self {
+    pub const fn for_provider_response() -> Self {
         Self { shared: Self::SHARED, item: 0, spent: 0 }
     }
 
@@ -56,24 +56,24 @@ mod tests {
 
     #[test]
     fn one_item_ends_at_its_own_bound() {
-        let mut budget = BodyBudget::for_response();
-        assert!(budget.spend(BodyBudget::ITEM));
+        let mut budget = ParseBudget::for_provider_response();
+        assert!(budget.spend(ParseBudget::ITEM));
         assert!(!budget.spend(1));
         budget.start_item();
         assert!(budget.spend(1));
-        assert_eq!(budget.spent(), BodyBudget::ITEM + 1);
+        assert_eq!(budget.spent(), ParseBudget::ITEM + 1);
     }
 
     #[test]
     fn costly_items_leave_every_other_one_its_own_steps() {
-        let mut budget = BodyBudget::for_response();
+        let mut budget = ParseBudget::for_provider_response();
         for _ in 0..10 {
             budget.start_item();
             while budget.spend(1_000) {}
         }
         budget.start_item();
-        assert!(!budget.spend(BodyBudget::ITEM), "what is shared has been used");
-        assert!(budget.spend(BodyBudget::OWN), "what is its own has not");
-        assert!(!budget.spend(BodyBudget::OWN));
+        assert!(!budget.spend(ParseBudget::ITEM), "what is shared has been used");
+        assert!(budget.spend(ParseBudget::OWN), "what is its own has not");
+        assert!(!budget.spend(ParseBudget::OWN));
     }
 }

@@ -27,7 +27,7 @@ pub mod word;
 pub mod zone;
 
 pub use access::{CallerKind, Permission, StandardRole, may};
-pub use budget::BodyBudget;
+pub use budget::ParseBudget;
 pub use clock::{Clock, SharedClock, SystemClock, TestClock};
 pub use hint::JobHint;
 pub use ids::{AnyId, Id, IdKind, Ids};

@@ -17,9 +17,9 @@ words! {
 }
 
 words! {
-    /// Which tokens of an OpenID issuer the API accepts directly.
+    /// Which tokens of an OpenID issuer the API accepts as bearer tokens.
     IssuerTokens {
-        /// None: users sign in on Muster's sign-in page and receive Muster's own tokens.
+        /// No external tokens: users sign in on Muster's sign-in page and receive Muster's own tokens.
         None = "NONE",
         /// Access tokens in JWT format (RFC 9068).
         AccessToken = "ACCESS_TOKEN",

@@ -102,8 +102,8 @@ pub fn clean_identifier(text: String, max_bytes: usize) -> String {
 const ESCAPED: &str = "esc:";
 
 /// Escapes a token, such as a provider's id or cursor, so that it can be stored and later returned to its issuer
-/// unchanged; [`unescape_token`] restores it. Nearly every token needs no escaping.
-pub fn escape_token(token: String) -> String {
+/// unchanged; [`unescape_provider_token`] restores it. Nearly every token needs no escaping.
+pub fn escape_provider_token(token: String) -> String {
     if !token.starts_with(ESCAPED) && check(&token, LineMode::Line, usize::MAX).is_ok() {
         return token;
     }
@@ -121,8 +121,8 @@ pub fn escape_token(token: String) -> String {
     escaped
 }
 
-/// Restores the original of an escaped token; a token that [`escape_token`] left unchanged stays as it is.
-pub fn unescape_token(token: &str) -> Cow<'_, str> {
+/// Restores the original of an escaped token; a token that [`escape_provider_token`] left unchanged stays as it is.
+pub fn unescape_provider_token(token: &str) -> Cow<'_, str> {
     let Some(escaped) = token.strip_prefix(ESCAPED) else { return token.into() };
     let mut parts = escaped.split('%');
     let mut original = parts.next().unwrap_or_default().to_owned();
@@ -187,7 +187,7 @@ mod tests {
             assert_eq!(clean_line((*text).to_owned(), 100), *text);
             assert_eq!(clean_lines((*text).to_owned(), 100), *text);
             assert_eq!(clean_identifier((*text).to_owned(), 100), *text);
-            assert_eq!(escape_token((*text).to_owned()), *text);
+            assert_eq!(escape_provider_token((*text).to_owned()), *text);
         }
     }
 
@@ -242,16 +242,16 @@ mod tests {
     #[test]
     fn what_no_escape_made_is_its_own_original() {
         for token in ["esc:%", "esc:%zzzzzz", "esc:%110000", "esc:%00d800", "50%", "esc:é%00é"] {
-            assert_eq!(unescape_token(token), token);
+            assert_eq!(unescape_provider_token(token), token);
         }
     }
 
     proptest! {
         #[test]
         fn every_token_comes_back_and_two_tokens_never_become_one(a in any_text(), b in any_text()) {
-            let (left, right) = (escape_token(a.clone()), escape_token(b.clone()));
+            let (left, right) = (escape_provider_token(a.clone()), escape_provider_token(b.clone()));
             prop_assert_eq!(check(&left, LineMode::Line, usize::MAX), Ok(()));
-            prop_assert_eq!(unescape_token(&left), a.as_str());
+            prop_assert_eq!(unescape_provider_token(&left), a.as_str());
             prop_assert_eq!(left == right, a == b);
         }
 

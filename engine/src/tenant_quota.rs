@@ -24,7 +24,7 @@ use domain::{Id, JobHint, ids, state::Lane};
 /// Maximum number of hints in the queue.
 const CAPACITY: usize = 20_000;
 
-/// Minimum number of runs of a kind that a node may execute for a tenant, however few permits the node has.
+/// Lower bound of a tenant's quota for a kind of run, however few permits the node has.
 const FEWEST: usize = 4;
 
 /// How many runs of each kind a node may execute concurrently.

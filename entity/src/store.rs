@@ -85,8 +85,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// SQL statement that sets the tenants whose rows a transaction may access.
 const CONFINE: &str = "SELECT set_config('app.tenants', $1, true)";
 
-/// Planner settings for set-based statements by key. Without them the planner would scan never-analysed tables
-/// completely and plan every batch size separately.
+/// Planner settings for statements that select a batch of rows by their keys. Without them, PostgreSQL would read
+/// tables completely that were never analysed, and plan every batch size separately.
 const BY_KEY: [(&str, &str); 4] = [
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
@@ -282,9 +282,11 @@ impl Store {
             DatabaseBackend::Postgres => {
                 let pool = self.read.get_postgres_connection_pool().clone();
                 let statements = self.statements.clone();
-                self.beginnings.begin_uninterrupted(ReadTransaction::postgres(pool, tenant, statements)).await
+                self.beginnings
+                    .begin_uninterrupted(ReadTransaction::begin_on_postgres(pool, tenant, statements))
+                    .await
             }
-            _ => Ok(ReadTransaction::sqlite(self.read.begin().await?)),
+            _ => Ok(ReadTransaction::from_sqlite(self.read.begin().await?)),
         }
     }
 

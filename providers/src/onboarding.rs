@@ -34,11 +34,11 @@ pub enum ConsentFlow {
 /// registered with the provider and must not change; `None` if not used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RedirectPaths {
-    /// After an administrator's sign-in; ends with `/signed-in`.
+    /// Redirect path after an administrator's sign-in; ends with `/signed-in`.
     pub signed_in: Option<&'static str>,
-    /// After an organisation's consent; ends with `/consented`.
+    /// Redirect path after an organisation's consent; ends with `/consented`.
     pub consented: Option<&'static str>,
-    /// After a user's own consent; ends with `/own`.
+    /// Redirect path after a user's own consent; ends with `/own`.
     pub own: Option<&'static str>,
 }
 

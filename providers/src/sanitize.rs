@@ -9,7 +9,7 @@
 //! strings that are compared with others (email addresses, iCalendar UIDs), forbidden characters are replaced, see
 //! [`text::clean_identifier`]. Tokens that the connector receives back later (ids, cursors) are escaped here and
 //! restored on the way back, so that an event whose id contains forbidden characters can still be changed and removed,
-//! see [`text::escape_token`].
+//! see [`text::escape_provider_token`].
 
 mod values;
 
@@ -73,7 +73,7 @@ impl Onboarding for SanitizedProvider {
     }
 
     fn consent_url(&self, organisation: &str, redirect_uri: &str, state: &str) -> Result<Url> {
-        let organisation = text::unescape_token(organisation);
+        let organisation = text::unescape_provider_token(organisation);
         self.0.consent_url(&organisation, redirect_uri, state).map_err(Error::cleaned)
     }
 
@@ -117,12 +117,12 @@ impl Directory for SanitizedProvider {
     }
 
     async fn people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>> {
-        let after = after.map(text::unescape_token);
+        let after = after.map(text::unescape_provider_token);
         self.0.people(session, after.as_deref()).await.cleaned()
     }
 
     async fn rooms(&self, session: &Session, after: Option<&str>) -> Result<Page<RoomInfo>> {
-        let after = after.map(text::unescape_token);
+        let after = after.map(text::unescape_provider_token);
         self.0.rooms(session, after.as_deref()).await.cleaned()
     }
 
@@ -159,7 +159,7 @@ impl Events for SanitizedProvider {
         window: TimeRange,
         after: Option<&str>,
     ) -> Result<EventPage> {
-        let after = after.map(text::unescape_token);
+        let after = after.map(text::unescape_provider_token);
         self.0.events(session, mailbox, window, after.as_deref()).await.cleaned()
     }
 
@@ -175,7 +175,8 @@ impl Events for SanitizedProvider {
         window: TimeRange,
         after: Option<&str>,
     ) -> Result<EventPage> {
-        let (calendar, after) = (text::unescape_token(calendar), after.map(text::unescape_token));
+        let (calendar, after) =
+            (text::unescape_provider_token(calendar), after.map(text::unescape_provider_token));
         self.0.events_of(session, mailbox, &calendar, window, after.as_deref()).await.cleaned()
     }
 
@@ -188,7 +189,7 @@ impl Events for SanitizedProvider {
     }
 
     async fn event(&self, session: &Session, mailbox: &str, id: &str) -> Result<Option<Event>> {
-        self.0.event(session, mailbox, &text::unescape_token(id)).await.cleaned()
+        self.0.event(session, mailbox, &text::unescape_provider_token(id)).await.cleaned()
     }
 
     async fn update_event(
@@ -198,18 +199,21 @@ impl Events for SanitizedProvider {
         id: &str,
         change: &EventChange,
     ) -> Result<Event> {
-        self.0.update_event(session, mailbox, &text::unescape_token(id), change).await.cleaned()
+        self.0.update_event(session, mailbox, &text::unescape_provider_token(id), change).await.cleaned()
     }
 
     async fn cancel_event(&self, session: &Session, mailbox: &str, id: &str, message: &str) -> Result<()> {
         self.0
-            .cancel_event(session, mailbox, &text::unescape_token(id), message)
+            .cancel_event(session, mailbox, &text::unescape_provider_token(id), message)
             .await
             .map_err(Error::cleaned)
     }
 
     async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
-        self.0.delete_event(session, mailbox, &text::unescape_token(id)).await.map_err(Error::cleaned)
+        self.0
+            .delete_event(session, mailbox, &text::unescape_provider_token(id))
+            .await
+            .map_err(Error::cleaned)
     }
 
     async fn remove_copies(
@@ -232,7 +236,7 @@ impl ChangeFeed for SanitizedProvider {
         window: TimeRange,
         cursor: Option<&str>,
     ) -> Result<Changes> {
-        let cursor = cursor.map(text::unescape_token);
+        let cursor = cursor.map(text::unescape_provider_token);
         self.0.changes(session, mailbox, window, cursor.as_deref()).await.cleaned()
     }
 
@@ -243,7 +247,7 @@ impl ChangeFeed for SanitizedProvider {
         window: TimeRange,
         watermark: Option<&str>,
     ) -> Result<ChangeCheck> {
-        let watermark = watermark.map(text::unescape_token);
+        let watermark = watermark.map(text::unescape_provider_token);
         self.0.poll_changes(session, mailbox, window, watermark.as_deref()).await.cleaned()
     }
 }
@@ -264,11 +268,11 @@ impl Push for SanitizedProvider {
     }
 
     async fn renew(&self, session: &Session, channel: &str) -> Result<Channel> {
-        self.0.renew(session, &text::unescape_token(channel)).await.cleaned()
+        self.0.renew(session, &text::unescape_provider_token(channel)).await.cleaned()
     }
 
     async fn unwatch(&self, session: &Session, channel: &str) -> Result<()> {
-        self.0.unwatch(session, &text::unescape_token(channel)).await.map_err(Error::cleaned)
+        self.0.unwatch(session, &text::unescape_provider_token(channel)).await.map_err(Error::cleaned)
     }
 }
 

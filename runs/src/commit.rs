@@ -30,7 +30,7 @@ pub enum CommitOutcome {
 /// Summary of one committed transaction.
 #[derive(Debug)]
 pub struct BatchOutcome<After> {
-    /// The outcome of each result, in the order of the batch.
+    /// Whether each step result was committed, in the order of the batch.
     pub fates: Vec<CommitOutcome>,
     /// Notifications about the runs.
     pub runs: CommittedRuns,

@@ -53,10 +53,10 @@ impl History {
         self.changes_of(owner).filter_map(|(_, touched)| touched.gone.as_deref())
     }
 
-    /// The changes of a calendar's events after change number `count`, oldest first.
-    pub fn changes_since<'a>(&'a self, owner: &CalendarKey, count: u64) -> Vec<(&'a str, &'a EventChange)> {
+    /// The changes of a calendar's events after change number `after`, oldest first.
+    pub fn changes_since<'a>(&'a self, owner: &CalendarKey, after: u64) -> Vec<(&'a str, &'a EventChange)> {
         let mut touched: Vec<_> =
-            self.changes_of(owner).filter(|(_, touched)| touched.last > count).collect();
+            self.changes_of(owner).filter(|(_, touched)| touched.last > after).collect();
         touched.sort_unstable_by_key(|(_, touched)| touched.last);
         touched
     }

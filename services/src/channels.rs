@@ -170,7 +170,7 @@ impl Channels {
     /// Processes a notification about one channel: its mailbox will be read again soon. Returns `false`, without any
     /// effect, if the channel is unknown or the secret is wrong.
     pub async fn handle_push(&self, _by: Anyone, external_id: &str, secret: &str) -> Result<bool> {
-        let (name, store) = (text::escape_token(external_id.to_owned()), &self.services.store);
+        let (name, store) = (text::escape_provider_token(external_id.to_owned()), &self.services.store);
         let Some(tenant) = tenant_lookup::tenant_of(store, Kind::Channel, key_of(&name)).await? else {
             return Ok(false);
         };
@@ -196,7 +196,7 @@ impl Channels {
     pub async fn handle_notices(&self, _by: Anyone, notices: &[ChannelNotification]) -> Result<usize> {
         let mut by_channel: ByChannel<'_> = BTreeMap::new();
         for notice in notices {
-            by_channel.entry(text::escape_token(notice.channel.clone())).or_default().push(notice);
+            by_channel.entry(text::escape_provider_token(notice.channel.clone())).or_default().push(notice);
         }
         let keys = by_channel.keys().map(|name| key_of(name).to_vec());
         let tenants = tenant_lookup::tenants_of(&self.services.store, Kind::Channel, keys).await?;

@@ -62,7 +62,7 @@ pub(crate) fn to_fanout_message(event: &entity::event_log::Model) -> Message {
 }
 
 impl Events {
-    /// Changes of integrations in the caller's tenant, from the time of the call.
+    /// Changes to integrations in the caller's tenant, starting at the time of the call.
     pub fn watch_integrations(
         &self,
         by: &Allowed<may::SeeIntegrations>,
@@ -70,7 +70,7 @@ impl Events {
         self.watch(by, topic::INTEGRATION)
     }
 
-    /// Changes of connections in the caller's tenant, from the time of the call.
+    /// Changes to connections in the caller's tenant, starting at the time of the call.
     pub fn watch_connections(
         &self,
         by: &Allowed<may::ConnectionView>,
@@ -86,7 +86,7 @@ impl Events {
         self.watch(by, topic::CAMPAIGN)
     }
 
-    /// Changes of bookings in the caller's tenant, from the time of the call.
+    /// Changes to bookings in the caller's tenant, starting at the time of the call.
     pub fn watch_bookings(
         &self,
         by: &Allowed<may::BookingView>,

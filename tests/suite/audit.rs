@@ -84,23 +84,23 @@ both! {
 
 #[tokio::test]
 async fn the_operators_commands_leave_entries() {
-    let installed = Installation::new().await;
-    let run = installed.run.to_string();
-    let (tenant, user) = (installed.tenant.to_string(), installed.user.to_string());
-    installed.says(&["token", "--name", "another"]);
-    let token = installed.says(&["token", "--tenant", &tenant, "--user", &user]);
-    installed.says(&["keys", "rotate-signing"]);
-    installed.says(&["workflows", "cancel", &run]);
+    let installation = Installation::new().await;
+    let run = installation.run.to_string();
+    let (tenant, user) = (installation.tenant.to_string(), installation.user.to_string());
+    installation.says(&["token", "--name", "another"]);
+    let token = installation.says(&["token", "--tenant", &tenant, "--user", &user]);
+    installation.says(&["keys", "rotate-signing"]);
+    installation.says(&["workflows", "cancel", &run]);
     let lines = |arguments: &[&str]| -> Vec<Value> {
-        installed.says(arguments).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        installation.says(arguments).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
     let by_command = |entries: &[Value]| -> Vec<(String, String)> {
         let text = |entry: &Value, member: &str| entry[member].as_str().unwrap_or_default().to_owned();
         let by_command = entries.iter().filter(|entry| text(entry, "request").starts_with("cmd_"));
         by_command.map(|entry| (text(entry, "action"), text(entry, "actor"))).collect()
     };
-    let installation = lines(&["audit", "export", "--installation"]);
-    let acts = by_command(&installation);
+    let exported = lines(&["audit", "export", "--installation"]);
+    let acts = by_command(&exported);
     let actions: Vec<_> = acts.iter().map(|(action, _)| action.as_str()).collect();
     assert_eq!(actions, ["key.create", "signing_key.create", "signing_key.rotate"]);
     let actors: Vec<_> = acts.iter().map(|(_, actor)| actor.as_str()).collect();
@@ -112,38 +112,38 @@ async fn the_operators_commands_leave_entries() {
         ["token.issue", "run.cancel"]
     );
     assert!(acts.iter().all(|(_, actor)| actor == "operator"), "{acts:?}");
-    assert!(!json!([installation, own]).to_string().contains(token.trim()), "a token is recorded");
-    installed.says(&["audit", "prune", "--older-than-days", "0", "--tenant", &tenant]);
+    assert!(!json!([exported, own]).to_string().contains(token.trim()), "a token is recorded");
+    installation.says(&["audit", "prune", "--older-than-days", "0", "--tenant", &tenant]);
     let left = lines(&["audit", "export", "--tenant", &tenant]);
     assert_eq!(by_command(&left), [("audit.prune".to_owned(), "operator".to_owned())]);
 }
 
 #[tokio::test]
 async fn the_audit_is_verified_from_the_keyboard() {
-    let installed = Installation::new().await;
-    let verified = installed.says(&["audit", "verify"]);
+    let installation = Installation::new().await;
+    let verified = installation.says(&["audit", "verify"]);
     assert!(
         verified.lines().all(|line| line.starts_with("ok ")) && verified.contains("installation"),
         "{verified}"
     );
-    let file = installed.folder().join("checkpoint");
-    std::fs::write(&file, installed.says(&["audit", "checkpoint"])).unwrap();
+    let file = installation.folder().join("checkpoint");
+    std::fs::write(&file, installation.says(&["audit", "checkpoint"])).unwrap();
     let with_file = ["audit", "verify", "--checkpoint", file.to_str().unwrap()];
-    installed.says(&with_file);
-    installed.says(&["keys", "rotate-signing"]);
-    installed.says(&with_file);
+    installation.says(&with_file);
+    installation.says(&["keys", "rotate-signing"]);
+    installation.says(&with_file);
     // Somebody edits the checkpoint.
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replacen("\"seq\":", "\"seq\":1", 1)).unwrap();
-    let refused = installed.runs(&with_file);
+    let refused = installation.runs(&with_file);
     let said = String::from_utf8(refused.stdout).unwrap();
     assert!(refused.status.code() == Some(1) && said.contains("checkpoint in line 1"), "{said}");
     // Somebody removes the last entry of a chain, and its end with it.
-    installed.sql("DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit WHERE tenant_id = zeroblob(16)) AND tenant_id = zeroblob(16)").await;
-    let broken = installed.runs(&["audit", "verify"]);
+    installation.sql("DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit WHERE tenant_id = zeroblob(16)) AND tenant_id = zeroblob(16)").await;
+    let broken = installation.runs(&["audit", "verify"]);
     let said = String::from_utf8(broken.stdout).unwrap();
     assert!(broken.status.code() == Some(1) && said.contains("BROKEN  installation: entry"), "{said}");
-    let pruned = installed.runs(&["audit", "prune", "--older-than-days", "0"]);
+    let pruned = installation.runs(&["audit", "prune", "--older-than-days", "0"]);
     assert!(pruned.status.success(), "the entries that are there are as they were: {pruned:?}");
 }
 
@@ -160,9 +160,9 @@ async fn an_export_verifies_as_the_page_says() {
         })
         .filter(|name| !name.is_empty())
         .collect();
-    let installed = Installation::new().await;
-    installed.says(&["workflows", "cancel", &installed.run.to_string()]);
-    let export = installed.says(&["audit", "export", "--tenant", &installed.tenant.to_string()]);
+    let installation = Installation::new().await;
+    installation.says(&["workflows", "cancel", &installation.run.to_string()]);
+    let export = installation.says(&["audit", "export", "--tenant", &installation.tenant.to_string()]);
     for line in export.lines() {
         let entry: Value = serde_json::from_str(line).unwrap();
         let told: BTreeSet<&str> = entry.as_object().unwrap().keys().map(String::as_str).collect();

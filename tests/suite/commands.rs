@@ -118,20 +118,20 @@ async fn the_tables_of_workflows_are_shown_without_any_configuration() {
 
 #[tokio::test]
 async fn an_operator_looks_after_runs_from_the_keyboard() {
-    let installed = Installation::new().await;
-    let run = installed.run.to_string();
-    let shown = installed.says(&["workflows", "show", &run]);
+    let installation = Installation::new().await;
+    let run = installation.run.to_string();
+    let shown = installation.says(&["workflows", "show", &run]);
     assert!(shown.contains("ORDERED") && shown.contains("verify_integration"), "{shown}");
-    let listed = installed.says(&["workflows", "runs", "--status", "ordered"]);
+    let listed = installation.says(&["workflows", "runs", "--status", "ordered"]);
     assert!(listed.contains("verify_int"), "{listed}");
-    assert!(!installed.says(&["workflows", "runs", "--status", "FAILED"]).contains("ORDERED"));
-    installed.says(&["workflows", "signal", &run, "hello", "--payload", "{\"a\": 1}"]);
-    installed.says(&["workflows", "cancel", &run]);
-    let refused = installed.workflows(&["retry", &run]);
+    assert!(!installation.says(&["workflows", "runs", "--status", "FAILED"]).contains("ORDERED"));
+    installation.says(&["workflows", "signal", &run, "hello", "--payload", "{\"a\": 1}"]);
+    installation.says(&["workflows", "cancel", &run]);
+    let refused = installation.workflows(&["retry", &run]);
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(!refused.status.success() && said.contains("Only a run that failed"), "{said}");
-    let unknown = installed.workflows(&["show", "run_00000000000000000000000000000000"]);
+    let unknown = installation.workflows(&["show", "run_00000000000000000000000000000000"]);
     assert!(!unknown.status.success(), "there is no such run");
-    let malformed = installed.workflows(&["show", "run_1"]);
+    let malformed = installation.workflows(&["show", "run_1"]);
     assert!(!malformed.status.success(), "that is no id");
 }

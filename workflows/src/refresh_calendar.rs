@@ -112,10 +112,10 @@ fn failed(
     services: &StepServices,
     connection: &entity::connection::Model,
     own: bool,
-    judgement: Diagnosis,
+    diagnosis: Diagnosis,
     error: &Error,
 ) -> Vec<Change> {
-    match judgement {
+    match diagnosis {
         Diagnosis::Lost(error) => vec![health::mark_integration_failing(connection.integration_id, &error)],
         Diagnosis::Mailbox => health::mark_mailbox_unreachable(connection, error, own),
         Diagnosis::Passing(error) => vec![services.record_mailbox_failure(connection, &error, false)],

@@ -114,9 +114,9 @@ mirror! {
         EdDsa = "EDDSA",
     }
 
-    /// Which tokens of an OpenID issuer the API accepts directly.
+    /// Which tokens of an OpenID issuer the API accepts as bearer tokens.
     IssuerTokens of domain::openid::IssuerTokens {
-        /// None: users sign in on the issuer's page and receive Muster's own tokens.
+        /// Muster accepts no tokens of this issuer: users sign in on the issuer's page and receive Muster's own tokens.
         None = "NONE",
         /// Access tokens that are JWTs of type `at+jwt` (RFC 9068) with the issuer's `audience`.
         AccessToken = "ACCESS_TOKEN",
@@ -208,7 +208,7 @@ mirror! {
         Verifying = "VERIFYING",
         /// Muster reads and writes the calendar.
         Active = "ACTIVE",
-        /// Muster can only read when the owner is busy.
+        /// Muster can only read when the owner is free or busy, not the details of events.
         FreeBusyOnly = "FREE_BUSY_ONLY",
         /// Muster cannot access the mailbox; see `reason`.
         Unreachable = "UNREACHABLE",

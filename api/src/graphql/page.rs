@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::failure::Result;
 
-/// Position of a page in its list.
+/// Where a page of a list begins and ends, and whether more items precede or follow it.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct PageInfo {
     /// Whether items follow the last item of this page.

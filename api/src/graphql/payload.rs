@@ -79,10 +79,10 @@ pub struct SlotTakenError {
     /// Path of the input field that caused the error, starting with `input`.
     #[graphql(owned)]
     path: Option<Vec<String>>,
-    /// Always null: no limit was exceeded.
+    /// Always null, because this error is not caused by a limit.
     #[graphql(owned)]
     limit: Option<i32>,
-    /// Always null: no limit was exceeded.
+    /// Always null, because this error is not caused by a limit.
     #[graphql(owned)]
     actual: Option<i32>,
     /// The users and rooms that are not free; empty if another booking for the same time was created concurrently.

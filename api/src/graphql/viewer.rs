@@ -12,7 +12,7 @@ pub enum ViewerKind {
     Anonymous,
     /// A vendor's back end, with a vendor key.
     Vendor,
-    /// A user of a tenant, with an access token.
+    /// A user of a tenant, authenticated by an access token.
     User,
 }
 

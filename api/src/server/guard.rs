@@ -133,7 +133,7 @@ async fn admit<B: MessageBody + 'static>(
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
     let is_charged = !UNCOUNTED.contains(&request.path()) && !request.path().starts_with(HOOKS);
-    if is_charged && let (_, Err(error)) = charge::charge_page(state, address).await {
+    if is_charged && let (_, Err(error)) = charge::charge_page_request(state, address).await {
         return Ok(refuse(state, request, &error).await);
     }
     // Before a place is taken: whoever sends slowly keeps nobody else from one.

@@ -62,7 +62,10 @@ pub async fn charge_parsing(
 }
 
 /// Charges for a page or a request of similar cost.
-pub async fn charge_page(state: &State, address: Option<IpAddr>) -> (ChargeResult, Result<(), Error>) {
+pub async fn charge_page_request(
+    state: &State,
+    address: Option<IpAddr>,
+) -> (ChargeResult, Result<(), Error>) {
     settle(state, address.map(QuotaSubject::Page), 1).await
 }
 

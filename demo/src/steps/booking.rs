@@ -164,20 +164,20 @@ async fn cancel(demo: &mut Demo) -> Result<String> {
 }
 
 /// Creates a booking, or finds the one created with the same key, and waits until it is written.
-async fn create(demo: &mut Demo, wish: &BookingRequest<'_>) -> Result<(BookingRecord, Value)> {
-    let room = wish.slot.rooms.first().ok_or_else(|| unexpected("no room is free"))?;
-    let key = demo.state.idempotency_key(wish.what)?;
-    let others: Vec<&str> = wish.others.iter().map(|person| person.id.as_str()).collect();
+async fn create(demo: &mut Demo, request: &BookingRequest<'_>) -> Result<(BookingRecord, Value)> {
+    let room = request.slot.rooms.first().ok_or_else(|| unexpected("no room is free"))?;
+    let key = demo.state.idempotency_key(request.what)?;
+    let others: Vec<&str> = request.others.iter().map(|person| person.id.as_str()).collect();
     let input = json!({
-        "organiserId": wish.organiser.id,
-        "title": wish.title,
+        "organiserId": request.organiser.id,
+        "title": request.title,
         "description": "Made by the demo.",
-        "start": wish.slot.start,
-        "end": wish.slot.end,
+        "start": request.slot.start,
+        "end": request.slot.end,
         "timeZone": TIME_ZONE,
         "userIds": others,
         "roomIds": [room],
-        "ignoreUnknown": wish.ignore_unknown,
+        "ignoreUnknown": request.ignore_unknown,
         "idempotencyKey": key,
     });
     let made = demo.graph.mutate(CREATE, json!({ "input": input })).await?;
@@ -186,15 +186,15 @@ async fn create(demo: &mut Demo, wish: &BookingRequest<'_>) -> Result<(BookingRe
     let known = demo.state.made.rooms.iter().find(|known| known.id == *room);
     let known = known.ok_or_else(|| unexpected(format!("the room {room} is not known")))?;
     let mailbox = string_at(&seen, "/mailbox")?.to_owned();
-    let event = one_event(demo, &mailbox, EventKey::Title(&wish.title), &wish.slot).await?;
+    let event = one_event(demo, &mailbox, EventKey::Title(&request.title), &request.slot).await?;
     let booked = BookingRecord {
         id,
-        title: wish.title.clone(),
+        title: request.title.clone(),
         mailbox,
         room: known.address.clone(),
         uid: event.map(|event| event.uid),
     };
-    demo.state.made.bookings.insert(wish.what.to_owned(), booked.clone());
+    demo.state.made.bookings.insert(request.what.to_owned(), booked.clone());
     demo.state.save()?;
     Ok((booked, seen))
 }

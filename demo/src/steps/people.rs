@@ -123,7 +123,7 @@ async fn ensure_users<'a>(
     demo: &Demo,
     wanted: impl Iterator<Item = &'a Listed> + Clone,
 ) -> Result<Vec<Person>> {
-    let mut patience = Backoff::with_limit(MAX_OUTAGE);
+    let mut patience = Backoff::with_time_limit(MAX_OUTAGE);
     loop {
         let known = users(demo).await?;
         let find = |address: &str| known.iter().find(|user| is_at(user, address));

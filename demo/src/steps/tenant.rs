@@ -68,7 +68,7 @@ async fn organisation(demo: &mut Demo) -> Result<()> {
 /// attempt.
 async fn tenant(demo: &Demo, name: &str) -> Result<String> {
     let input = json!({ "input": { "name": name, "plan": "BASIC", "returnUrls": [demo.landing.as_str()] } });
-    let mut patience = Backoff::with_limit(MAX_OUTAGE);
+    let mut patience = Backoff::with_time_limit(MAX_OUTAGE);
     loop {
         if let Some(known) = find(demo, name).await? {
             return Ok(known);
@@ -117,7 +117,8 @@ async fn switch_on(demo: &mut Demo) -> Result<String> {
     Ok("PLUS with SERVICE_ACCOUNT".to_owned())
 }
 
-/// Invites the IT administrator; a repetition only creates another link. Returns the administrator's email address.
+/// Invites the IT administrator and returns their email address. Safe to repeat: each call creates another invitation
+/// link.
 pub(super) async fn invite_administrator(demo: &mut Demo, integration: Option<&str>) -> Result<String> {
     let email = administrator_address(demo).await?;
     let mut input = json!({ "email": email, "returnUrl": demo.landing.as_str() });

@@ -21,7 +21,7 @@ use super::{
     event::{Defect, Event, Status},
 };
 use crate::{
-    BodyBudget, UnreadableItem, UnreadableReason, Zone,
+    ParseBudget, UnreadableItem, UnreadableReason, Zone,
     time::{TimeRange, Timestamp},
 };
 
@@ -68,7 +68,7 @@ pub fn expand<'a>(
     calendar: &'a Calendar,
     window: TimeRange,
     owner: &Zone,
-    budget: &mut BodyBudget,
+    budget: &mut ParseBudget,
 ) -> Expansion<'a> {
     let mut work = Work { window, owner, budget, found: Expansion::default(), marked: HashMap::new() };
     let mut order: Vec<&str> = Vec::new();
@@ -98,7 +98,7 @@ pub fn expand<'a>(
 struct Work<'a, 'b> {
     window: TimeRange,
     owner: &'b Zone,
-    budget: &'b mut BodyBudget,
+    budget: &'b mut ParseBudget,
     found: Expansion<'a>,
     /// Index in `unreadable` of the entry for each UID.
     marked: HashMap<String, usize>,

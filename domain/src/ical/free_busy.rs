@@ -8,7 +8,7 @@ use super::{
     zone::Zones,
 };
 use crate::{
-    BodyBudget, Zone,
+    ParseBudget, Zone,
     time::{BusyKind, BusyTime, TimeRange, Timestamp},
 };
 
@@ -26,7 +26,7 @@ pub struct PublishedBusy {
 /// Accepts the periods of FREEBUSY lines and, as some servers write them, components that are themselves one period
 /// each, with FBTYPE as a property.
 pub fn parse_free_busy(text: &[u8]) -> Result<PublishedBusy, Error> {
-    let mut budget = BodyBudget::for_response();
+    let mut budget = ParseBudget::for_provider_response();
     let calendar = Component::parse(text, &mut budget)?;
     let zones = Zones::from_calendar(&calendar, &mut budget);
     let mut told = PublishedBusy::default();

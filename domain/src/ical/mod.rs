@@ -2,7 +2,7 @@
 //!
 //! The CalDAV connector calls this module with resources from a server, so input is never trusted. Non-standard input
 //! is accepted if its meaning is clear. An item that cannot be parsed is marked as unreadable and counts as busy over
-//! the widest time range that it may cover ([`Expansion`]). A [`BodyBudget`] limits the work, so that no event can keep
+//! the widest time range that it may cover ([`Expansion`]). A [`ParseBudget`] limits the work, so that no event can keep
 //! a worker busy.
 //!
 //! Recurrence is expanded in the local time of the event and converted to instants afterwards: a weekly meeting at ten
@@ -37,7 +37,7 @@ pub use write::{EventDraft, format_utc};
 pub use zone::EventZone;
 pub use zone_name::find_iana_zone;
 
-use crate::{BodyBudget, UnreadableItem, UnreadableReason};
+use crate::{ParseBudget, UnreadableItem, UnreadableReason};
 
 /// A parsed iCalendar resource.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,11 +53,11 @@ pub struct Calendar {
 impl Calendar {
     /// Parses a single iCalendar resource.
     pub fn parse(text: &[u8]) -> Result<Self, Error> {
-        Self::parse_within(text, &mut BodyBudget::for_response())
+        Self::parse_within(text, &mut ParseBudget::for_provider_response())
     }
 
     /// Parses one of several iCalendar resources in a response, within their shared budget.
-    pub fn parse_within(text: &[u8], budget: &mut BodyBudget) -> Result<Self, Error> {
+    pub fn parse_within(text: &[u8], budget: &mut ParseBudget) -> Result<Self, Error> {
         budget.start_item();
         let tree = Component::parse(text, budget)?;
         Ok(Self::of(tree, budget))
@@ -65,10 +65,10 @@ impl Calendar {
 
     /// Extracts the events of a component tree that was built in memory.
     pub fn from_tree(tree: Component) -> Self {
-        Self::of(tree, &mut BodyBudget::for_response())
+        Self::of(tree, &mut ParseBudget::for_provider_response())
     }
 
-    fn of(tree: Component, budget: &mut BodyBudget) -> Self {
+    fn of(tree: Component, budget: &mut ParseBudget) -> Self {
         let zones = zone::Zones::from_calendar(&tree, budget);
         let events = tree.named("VEVENT").map(|component| Event::from_component(component, &zones)).collect();
         let misshapen = is_misshapen(&tree);
@@ -121,7 +121,7 @@ fn is_misshapen(tree: &Component) -> bool {
 /// The IANA time zone that an iCalendar text with a `VTIMEZONE` specifies, such as the value of the WebDAV property
 /// `calendar-timezone`.
 pub fn parse_vtimezone(text: &[u8]) -> Option<crate::Zone> {
-    let tree = Component::parse(text, &mut BodyBudget::for_response()).ok()?;
+    let tree = Component::parse(text, &mut ParseBudget::for_provider_response()).ok()?;
     let zone = tree.named("VTIMEZONE").next()?;
     [zone.value("TZID"), zone.value("X-LIC-LOCATION")].into_iter().flatten().find_map(find_iana_zone)
 }

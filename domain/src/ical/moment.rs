@@ -122,14 +122,14 @@ impl Moment {
     }
 
     /// The local time of an instant in this value's zone; in UTC for a zone defined in the resource.
-    pub(super) fn wall_time_at(&self, at: Timestamp, owner: &Zone) -> NaiveDateTime {
+    pub(super) fn wall_time_at(&self, at: Timestamp, owner_zone: &Zone) -> NaiveDateTime {
         match self {
             Self::Utc(_) | Self::Zoned(_, EventZone::Described(_)) => at.naive_utc(),
             Self::Zoned(_, EventZone::Named(zone) | EventZone::Witnessed(zone, _)) => zone.local(at),
             Self::Zoned(_, EventZone::Offset(seconds)) => {
                 at.naive_utc() + Duration::seconds((*seconds).into())
             }
-            Self::Floating(_) | Self::Unzoned(_) | Self::Date(_) => owner.local(at),
+            Self::Floating(_) | Self::Unzoned(_) | Self::Date(_) => owner_zone.local(at),
         }
     }
 

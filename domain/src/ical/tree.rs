@@ -1,7 +1,7 @@
 //! iCalendar components: the content between `BEGIN` and `END`.
 
 use super::line::{self, Property};
-use crate::{BodyBudget, UnreadableReason};
+use crate::{ParseBudget, UnreadableReason};
 
 /// Maximum nesting depth of components; VCALENDAR, VEVENT and VALARM need three levels.
 const DEPTH: usize = 8;
@@ -73,7 +73,7 @@ impl Component {
     /// Parses the VCALENDAR in an iCalendar text. A component that is not closed, or is closed in the wrong order, is
     /// closed at the clear end of its content, which is kept. Several calendars, and components outside any calendar,
     /// become one calendar.
-    pub fn parse(text: &[u8], budget: &mut BodyBudget) -> Result<Self, Error> {
+    pub fn parse(text: &[u8], budget: &mut ParseBudget) -> Result<Self, Error> {
         if text.len() > SIZE {
             return Err(Error::TooLarge);
         }
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8]) -> Result<Component, Error> {
-        Component::parse(text, &mut BodyBudget::for_response())
+        Component::parse(text, &mut ParseBudget::for_provider_response())
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use chrono::{Datelike, Duration, NaiveDateTime};
 
 use super::{raw_date_time, recurrence::Rule, tree::Component, zone::parse_offset};
-use crate::{BodyBudget, time::Timestamp};
+use crate::{ParseBudget, time::Timestamp};
 
 /// Maximum number of observances parsed per time zone.
 const OBSERVANCES: usize = 200;
@@ -38,7 +38,7 @@ struct Change {
 
 impl VTimeZone {
     /// Parses the observances of a time zone; `None` if none can be parsed.
-    pub(super) fn parse(zone: &Component, budget: &mut BodyBudget) -> Option<Self> {
+    pub(super) fn parse(zone: &Component, budget: &mut ParseBudget) -> Option<Self> {
         let mut changes = Vec::new();
         let mut first: Option<(NaiveDateTime, Duration)> = None;
         // An observance without its beginning stands in the zone itself.
@@ -115,7 +115,7 @@ fn onsets(
     rule: &str,
     start: NaiveDateTime,
     from: Duration,
-    budget: &mut BodyBudget,
+    budget: &mut ParseBudget,
 ) -> Option<Vec<NaiveDateTime>> {
     let start = if start.year() < FIRST_YEAR { start.with_year(FIRST_YEAR).unwrap_or(start) } else { start };
     let (rule, _) = Rule::parse(rule, start).ok().filter(|(_, is_doubtful)| !is_doubtful)?;

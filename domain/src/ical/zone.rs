@@ -9,7 +9,7 @@ use std::{cell::RefCell, collections::HashMap, sync::Arc};
 use chrono::{Duration, NaiveDateTime};
 
 use super::{line::unescape_text, tree::Component, vtimezone::VTimeZone, zone_name};
-use crate::{BodyBudget, Zone, time::Timestamp, zone::tzdata};
+use crate::{ParseBudget, Zone, time::Timestamp, zone::tzdata};
 
 /// Maximum number of zone definitions parsed per iCalendar resource.
 const DESCRIBED: usize = 64;
@@ -57,13 +57,13 @@ fn release_year() -> i32 {
 #[derive(Debug, Default)]
 pub(super) struct Zones {
     described: HashMap<String, EventZone>,
-    /// Cache of looked-up zone names; a look-up costs more than one step.
+    /// Cache of resolved zone names; resolving one takes more work than the single step that it is charged.
     named: RefCell<HashMap<String, Option<EventZone>>>,
 }
 
 impl Zones {
     /// Parses the VTIMEZONE components of a calendar.
-    pub(super) fn from_calendar(calendar: &Component, budget: &mut BodyBudget) -> Self {
+    pub(super) fn from_calendar(calendar: &Component, budget: &mut ParseBudget) -> Self {
         let mut zones = HashMap::new();
         for component in calendar.named("VTIMEZONE").take(DESCRIBED) {
             let Some(id) = component.value("TZID").filter(|id| id.len() <= NAME) else { continue };
@@ -129,7 +129,7 @@ mod tests {
 
     fn zones(lines: &str) -> Zones {
         let text = format!("BEGIN:VCALENDAR\n{lines}\nEND:VCALENDAR\n");
-        let mut budget = BodyBudget::for_response();
+        let mut budget = ParseBudget::for_provider_response();
         Zones::from_calendar(&Component::parse(text.as_bytes(), &mut budget).unwrap(), &mut budget)
     }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use domain::{
-    BodyBudget, TimeRange, Timestamp, Zone,
+    ParseBudget, TimeRange, Timestamp, Zone,
     ical::{Calendar, expand},
 };
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ fn window() -> TimeRange {
 /// Our own reading; `None` where something is marked as unreadable.
 fn ours(question: &Question) -> Option<Times> {
     let calendar = Calendar::parse(question.text.as_bytes()).ok()?;
-    let found = expand(&calendar, question.window, &question.zone, &mut BodyBudget::for_response());
+    let found = expand(&calendar, question.window, &question.zone, &mut ParseBudget::for_provider_response());
     let times = found.instances.iter().map(|one| (one.range.start.timestamp(), one.range.end.timestamp()));
     found.unreadable.is_empty().then(|| times.collect())
 }

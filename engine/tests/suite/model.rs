@@ -53,19 +53,20 @@ use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 
 use self::{
     op::Op,
-    real::{Bed, Real},
+    real::{Real, Servers},
     reference::{Answer, Line, Model, Run, WORKERS, origin},
     tally::Tally,
     toy::has_changes,
 };
 
 thread_local! {
-    static GROUND: RefCell<Option<Rc<Bed>>> = const { RefCell::new(None) };
+    static SERVERS: RefCell<Option<Rc<Servers>>> = const { RefCell::new(None) };
     static MET: RefCell<Tally> = RefCell::default();
 }
 
-fn ground(postgres: bool) -> Rc<Bed> {
-    GROUND.with_borrow_mut(|ground| Rc::clone(ground.get_or_insert_with(|| Rc::new(Bed::new(postgres)))))
+fn servers(postgres: bool) -> Rc<Servers> {
+    SERVERS
+        .with_borrow_mut(|servers| Rc::clone(servers.get_or_insert_with(|| Rc::new(Servers::new(postgres)))))
 }
 
 struct Machine<const POSTGRES: bool>(PhantomData<()>);
@@ -93,15 +94,15 @@ impl<const POSTGRES: bool> StateMachineTest for Machine<POSTGRES> {
     type Reference = Model;
 
     fn init_test(_model: &Model) -> Real<POSTGRES> {
-        let ground = ground(POSTGRES);
-        ground.begin_anew();
+        let servers = servers(POSTGRES);
+        servers.begin_anew();
         let worker_states = (0..WORKERS).map(|_| (Vec::new(), Vec::new())).collect();
-        Real { ground, runs: Vec::new(), worker_states }
+        Real { servers, runs: Vec::new(), worker_states }
     }
 
     fn apply(mut real: Real<POSTGRES>, model: &Model, _op: Op) -> Real<POSTGRES> {
-        let ground = Rc::clone(&real.ground);
-        ground.runtime.block_on(async {
+        let servers = Rc::clone(&real.servers);
+        servers.runtime.block_on(async {
             for (op, answer) in &model.did {
                 real.happen(op, answer).await;
             }
@@ -114,7 +115,7 @@ impl<const POSTGRES: bool> StateMachineTest for Machine<POSTGRES> {
         if model.did.iter().all(is_idle) {
             return;
         }
-        let stored = real.ground.runtime.block_on(real.stored());
+        let stored = real.servers.runtime.block_on(real.stored());
         for (index, (stored, run)) in stored.iter().zip(&model.runs).enumerate() {
             let mut expected = run.stored.clone();
             expected.signals.sort_unstable();
@@ -137,7 +138,7 @@ impl<const POSTGRES: bool> StateMachineTest for Machine<POSTGRES> {
         }
         MET.with_borrow_mut(|met| met.add(&model.met));
         for (index, run) in model.runs.iter().enumerate() {
-            let (lines, counts) = real.ground.runtime.block_on(real.told(real.runs[index]));
+            let (lines, counts) = real.servers.runtime.block_on(real.told(real.runs[index]));
             let line = |(at, state, outcome, next, attempt): &Line| {
                 (*at, state.clone(), (*outcome).to_owned(), next.clone(), *attempt)
             };

@@ -28,12 +28,12 @@ enum Reading {
 }
 
 impl ReadTransaction {
-    pub(super) fn sqlite(transaction: DatabaseTransaction) -> Self {
+    pub(super) fn from_sqlite(transaction: DatabaseTransaction) -> Self {
         Self(Arc::new(Reading::Sqlite(transaction)))
     }
 
     /// Begins the transaction and sets its tenant in a single round trip, which sea-orm does not support.
-    pub(super) async fn postgres(
+    pub(super) async fn begin_on_postgres(
         pool: PgPool,
         tenant: Id<ids::Tenant>,
         statements: Option<Arc<AtomicU64>>,

@@ -3,7 +3,7 @@
 
 use chrono::Duration;
 use domain::{
-    BodyBudget, BusyKind, BusyTime, TimeRange, UnreadableItem, UnreadableReason, Zone,
+    BusyKind, BusyTime, ParseBudget, TimeRange, UnreadableItem, UnreadableReason, Zone,
     ical::{busy_kind, expand},
 };
 use url::Url;
@@ -86,7 +86,7 @@ pub(super) async fn to_busy_times(
 
 /// The times of all events, including those that leave the owner's time free.
 pub(super) fn all_event_times(found: &ReadResources, zone: &Zone, window: TimeRange) -> Vec<TimeRange> {
-    let mut budget = BodyBudget::for_response();
+    let mut budget = ParseBudget::for_provider_response();
     let mut all = Vec::new();
     for one in &found.stored {
         budget.start_item();
@@ -163,7 +163,7 @@ pub(super) fn to_single_event(
     let start = chrono::NaiveDateTime::parse_from_str(occurrence, "%Y%m%dT%H%M%SZ").ok()?.and_utc();
     // An override may have moved the occurrence by weeks; it is found by its original start.
     let window = TimeRange::new(start - Duration::days(60), start + Duration::days(60))?;
-    let found = expand(&stored.calendar, window, &reader.zone, &mut BodyBudget::for_response());
+    let found = expand(&stored.calendar, window, &reader.zone, &mut ParseBudget::for_provider_response());
     let instance = found.instances.into_iter().find(|instance| instance.recurrence == Some(start))?;
     Some(to_event(stored, instance.event, instance.range, instance.recurrence, &reader.addresses))
 }

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 use chrono::Duration;
 use domain::{
-    BodyBudget, TimeRange, UnreadableReason,
+    ParseBudget, TimeRange, UnreadableReason,
     ical::{self, Calendar, Status, format_utc},
 };
 use http::StatusCode;
@@ -73,12 +73,17 @@ pub(super) struct ReadResources {
     /// Unparsed resources from responses: URL, entity tag and iCalendar text.
     texts: Vec<(Url, String, String)>,
     /// The remaining budget for parsing the whole result.
-    pub budget: BodyBudget,
+    pub budget: ParseBudget,
 }
 
 impl Default for ReadResources {
     fn default() -> Self {
-        Self { stored: Vec::new(), lost: Vec::new(), texts: Vec::new(), budget: BodyBudget::for_response() }
+        Self {
+            stored: Vec::new(),
+            lost: Vec::new(),
+            texts: Vec::new(),
+            budget: ParseBudget::for_provider_response(),
+        }
     }
 }
 

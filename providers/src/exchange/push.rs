@@ -1,4 +1,4 @@
-//! Push notifications, which on-premises Exchange servers cannot send to Muster.
+//! Reports push notifications as unsupported: on-premises Exchange servers cannot reach Muster to send them.
 
 use async_trait::async_trait;
 

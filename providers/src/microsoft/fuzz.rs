@@ -2,7 +2,7 @@
 
 use domain::Zone;
 
-use super::{delta, event, schedule, wire};
+use super::{changes, event, schedule, wire};
 use crate::{fuzzing::fuzz_window, json};
 
 pub(crate) fn parse_response(body: &[u8]) -> bool {
@@ -11,9 +11,9 @@ pub(crate) fn parse_response(body: &[u8]) -> bool {
     for raw in events.into_iter().flat_map(|list| list.value.0).flatten() {
         event::parse_item(raw, &Zone::UTC, Some(fuzz_window()));
     }
-    let changes = json::parse::<wire::Delta>(body);
-    for raw in changes.into_iter().flat_map(|page| page.value.0).flatten() {
-        let _ = delta::sort(raw);
+    let page = json::parse::<wire::Delta>(body);
+    for raw in page.into_iter().flat_map(|page| page.value.0).flatten() {
+        let _ = changes::classify_entry(raw);
     }
     if let Ok(schedules) = json::parse::<wire::List<wire::Schedule>>(body) {
         let _ = schedule::results_in_order(schedules.value, &["ada@corp.test".to_owned()], fuzz_window());

@@ -24,7 +24,7 @@ const PERSONAL: Uuid = uuid!("9188040d-6c67-4c5b-b112-36a304b66dad");
 const LEEWAY_SECONDS: i64 = 60;
 /// Minimum interval between downloads for unknown key ids.
 const LOOK_AGAIN: Duration = Duration::minutes(1);
-/// Age at which the keys are downloaded again in any case.
+/// Age at which the keys are downloaded again even if no unknown key id was met.
 const KEEP: Duration = Duration::hours(24);
 
 /// The account that signed in at Microsoft, identified by tenant and object id.

@@ -57,7 +57,7 @@ impl Microsoft {
     ) -> Result<Value> {
         let fields = [("$select", "body,isOnlineMeeting,onlineMeeting")];
         let url = with_query(self.mailbox_url(mailbox, &["events", id])?, &fields);
-        let stands: wire::BodyAndMeeting =
+        let stands: wire::EventBodyAndOnlineMeeting =
             self.call_json(session, &Call::get(url).for_mailbox(mailbox).about_object()).await?;
         let url = stands.online_meeting.and_then(|meeting| meeting.join_url);
         let html = stands.body.and_then(|body| body.content).unwrap_or_default();

@@ -235,7 +235,7 @@ pub(super) struct OnlineMeeting {
 /// The body of an event and its online meeting, read before the body is replaced.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct BodyAndMeeting {
+pub(super) struct EventBodyAndOnlineMeeting {
     #[serde(default, deserialize_with = "json::lenient_value")]
     pub body: Option<Body>,
     #[serde(default, deserialize_with = "json::lenient_value")]

@@ -29,7 +29,7 @@ impl Claims {
         Self { claims: claims.0, made, ends }
     }
 
-    /// When the token was issued, in whole seconds of its issuer's clock.
+    /// When the token was issued, by its issuer's clock; rounded down to whole seconds.
     pub fn issued_at(&self) -> Timestamp {
         self.made
     }

@@ -95,7 +95,7 @@ async fn ask_everything(provider: &SanitizedProvider) -> Seen {
 
 /// The returned token or, without one, the original id.
 fn or_id(token: Option<String>) -> String {
-    token.unwrap_or_else(|| text::escape_token(ID.to_owned()))
+    token.unwrap_or_else(|| text::escape_provider_token(ID.to_owned()))
 }
 
 async fn ask_directory(provider: &SanitizedProvider, s: &Session, seen: &mut Seen) {

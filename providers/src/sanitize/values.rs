@@ -64,7 +64,7 @@ impl<T: Sanitize> Sanitize for Vec<T> {
 impl<T: Sanitize> Sanitize for Page<T> {
     fn cleaned(self) -> Self {
         let Self { items, next } = self;
-        Self { items: items.cleaned(), next: next.map(text::escape_token) }
+        Self { items: items.cleaned(), next: next.map(text::escape_provider_token) }
     }
 }
 
@@ -73,7 +73,7 @@ impl Sanitize for Organisation {
         let Self { id, name, domains, zone, language } = self;
         let domains = domains.into_iter().map(clean_identifier).collect();
         Self {
-            id: text::escape_token(id),
+            id: text::escape_provider_token(id),
             name: clean_name(name),
             domains,
             zone: zone.map(word),
@@ -86,9 +86,9 @@ impl Sanitize for SignedInAccount {
     fn cleaned(self) -> Self {
         let Self { account, username, organisation, domain, may_consent, refresh_token } = self;
         Self {
-            account: text::escape_token(account),
+            account: text::escape_provider_token(account),
             username: clean_identifier(username),
-            organisation: organisation.map(text::escape_token),
+            organisation: organisation.map(text::escape_provider_token),
             domain: domain.map(clean_identifier),
             may_consent,
             refresh_token,
@@ -100,10 +100,10 @@ impl Sanitize for Person {
     fn cleaned(self) -> Self {
         let Self { id, address, name, organisation } = self;
         Self {
-            id: text::escape_token(id),
+            id: text::escape_provider_token(id),
             address: clean_identifier(address),
             name: clean_name(name),
-            organisation: organisation.map(text::escape_token),
+            organisation: organisation.map(text::escape_provider_token),
         }
     }
 }
@@ -112,7 +112,7 @@ impl Sanitize for RoomInfo {
     fn cleaned(self) -> Self {
         let Self { id, address, name, capacity, building, floor, equipment } = self;
         Self {
-            id: text::escape_token(id),
+            id: text::escape_provider_token(id),
             address: clean_identifier(address),
             name: clean_name(name),
             capacity,
@@ -134,7 +134,7 @@ impl Sanitize for Mailbox {
     fn cleaned(self) -> Self {
         let Self { id, address, name, kind, zone, accepts_conflicts } = self;
         Self {
-            id: text::escape_token(id),
+            id: text::escape_provider_token(id),
             address: clean_identifier(address),
             name: clean_name(name),
             kind,
@@ -147,14 +147,14 @@ impl Sanitize for Mailbox {
 impl Sanitize for CalendarInfo {
     fn cleaned(self) -> Self {
         let Self { id, capabilities } = self;
-        Self { id: text::escape_token(id), capabilities }
+        Self { id: text::escape_provider_token(id), capabilities }
     }
 }
 
 impl Sanitize for CalendarListing {
     fn cleaned(self) -> Self {
         let Self { id, name, kind, counts } = self;
-        Self { id: text::escape_token(id), name: clean_name(name), kind, counts }
+        Self { id: text::escape_provider_token(id), name: clean_name(name), kind, counts }
     }
 }
 
@@ -168,7 +168,11 @@ impl Sanitize for UnreadableItem {
 impl Sanitize for EventPage {
     fn cleaned(self) -> Self {
         let Self { items, unreadable, next } = self;
-        Self { items: items.cleaned(), unreadable: unreadable.cleaned(), next: next.map(text::escape_token) }
+        Self {
+            items: items.cleaned(),
+            unreadable: unreadable.cleaned(),
+            next: next.map(text::escape_provider_token),
+        }
     }
 }
 
@@ -211,10 +215,10 @@ impl Sanitize for Event {
             online_meeting,
         } = self;
         Self {
-            id: text::escape_token(id),
+            id: text::escape_provider_token(id),
             uid: clean_identifier(uid),
-            version: text::escape_token(version),
-            series: series.map(text::escape_token),
+            version: text::escape_provider_token(version),
+            series: series.map(text::escape_provider_token),
             effect_key: effect_key.map(clean_identifier),
             title: title.map(|title| text::clean_line(title, SENTENCE)),
             range,
@@ -242,10 +246,10 @@ impl Sanitize for Changes {
     fn cleaned(self) -> Self {
         let Self { gone, changed, unreadable, cursor, more } = self;
         Self {
-            gone: gone.into_iter().map(text::escape_token).collect(),
+            gone: gone.into_iter().map(text::escape_provider_token).collect(),
             changed: changed.cleaned(),
             unreadable: unreadable.cleaned(),
-            cursor: text::escape_token(cursor),
+            cursor: text::escape_provider_token(cursor),
             more,
         }
     }
@@ -254,8 +258,8 @@ impl Sanitize for Changes {
 impl Sanitize for ChangeCheck {
     fn cleaned(self) -> Self {
         match self {
-            Self::Same(watermark) => Self::Same(text::escape_token(watermark)),
-            Self::Changed(watermark) => Self::Changed(watermark.map(text::escape_token)),
+            Self::Same(watermark) => Self::Same(text::escape_provider_token(watermark)),
+            Self::Changed(watermark) => Self::Changed(watermark.map(text::escape_provider_token)),
         }
     }
 }
@@ -263,6 +267,6 @@ impl Sanitize for ChangeCheck {
 impl Sanitize for Channel {
     fn cleaned(self) -> Self {
         let Self { id, expires_at } = self;
-        Self { id: text::escape_token(id), expires_at }
+        Self { id: text::escape_provider_token(id), expires_at }
     }
 }

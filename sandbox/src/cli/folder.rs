@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use chrono::{Datelike, Days, NaiveDate, NaiveTime};
 use domain::{
-    BodyBudget, BusyKind, TimeRange, Zone,
+    BusyKind, ParseBudget, TimeRange, Zone,
     ical::{BusyStatus, Calendar, Classification, Instance, busy_kind, expand},
 };
 use serde_json::Value;
@@ -158,7 +158,7 @@ fn events(
     zone: &Zone,
     file: &Path,
 ) -> Result<Vec<MeetingFixture>, Error> {
-    let found = expand(calendar, window, zone, &mut BodyBudget::for_response());
+    let found = expand(calendar, window, zone, &mut ParseBudget::for_provider_response());
     if let Some(mark) = found.unreadable.first() {
         return Err(unusable(
             file,

@@ -14,7 +14,7 @@ struct Ear {
 }
 
 impl Ear {
-    /// A world in which somebody listens to Ada's calendar.
+    /// A setup with a subscription to Ada's calendar.
     async fn new() -> Self {
         let setup = Setup::consented().await;
         let (token, listener) = (setup.application().await, Listener::new());

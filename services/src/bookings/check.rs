@@ -54,7 +54,7 @@ impl SlotRequest {
     }
 
     /// Ids of all participants, in the fixed order in which they are locked.
-    pub fn holders(&self) -> Vec<AnyId> {
+    pub fn participant_ids(&self) -> Vec<AnyId> {
         let users = self.users.iter().map(|id| id.any());
         let mut holders: Vec<AnyId> = users.chain(self.rooms.iter().map(|id| id.any())).collect();
         holders.sort_unstable();
@@ -82,7 +82,7 @@ impl SlotRequest {
 /// Locks the participants until this transaction ends, so that other bookings of the same participants wait. Not needed
 /// on SQLite, which has a single writer. Without the lock, bursts of requests would cause deadlocks on the exclusion
 /// constraint.
-pub(super) async fn lock_holders(txn: &impl ConnectionTrait, holders: &[AnyId]) -> Result<()> {
+pub(super) async fn lock_participants(txn: &impl ConnectionTrait, holders: &[AnyId]) -> Result<()> {
     if txn.get_database_backend() != DatabaseBackend::Postgres {
         return Ok(());
     }

@@ -69,7 +69,7 @@ impl Bookings {
             BeginOutcome::Replay(run) => return Ok(self.receipt_of_run(&tx, run.with_kind()).await?),
         };
         input::require_future(request.time, tx.now())?;
-        check::lock_holders(tx.conn(), &request.holders()).await?;
+        check::lock_participants(tx.conn(), &request.participant_ids()).await?;
         organiser_exists(&tx, new.organiser).await?;
         let snapshot =
             request.snapshot(&self.services, tx.conn(), tx.tenant(), request.blocked_range()).await?;

@@ -87,7 +87,7 @@ impl Bookings {
             Ok(ticket) => ticket,
             Err(replay) => return Ok(replay),
         };
-        check::lock_holders(tx.conn(), &request.holders()).await?;
+        check::lock_participants(tx.conn(), &request.participant_ids()).await?;
         let row = present(&tx, id, if_version).await?;
         may_move(&tx, &row).await?;
         input::require_future(request.time, tx.now())?;
@@ -98,7 +98,7 @@ impl Bookings {
         check::require_free(&snapshot, request.blocked_range())?;
         let (from, actor) = (time_of(&row), by.actor());
         if blocked_range(&row, from) != request.blocked_range() {
-            self.insert_occupancy(&tx, id, &request.holders(), request.blocked_range()).await?;
+            self.insert_occupancy(&tx, id, &request.participant_ids(), request.blocked_range()).await?;
         }
         let order =
             RunInput::MoveBooking(MoveBooking { booking: id, from, to: request.time, by: actor.clone() });

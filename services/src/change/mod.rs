@@ -69,7 +69,7 @@ pub enum Change {
         /// Display name of the mailbox.
         name: String,
     },
-    /// Replaces the stored events of a calendar by newly read ones.
+    /// Replaces a calendar's stored events with newly read ones.
     Calendar(Box<CalendarCopy>),
     /// Confirms that a calendar has not changed since its copy was read.
     UnchangedCalendar(UnchangedCalendar),

@@ -152,29 +152,29 @@ impl Attempt {
 }
 
 async fn t16_no_forged_or_misled_answer_of_an_issuer_signs_anybody_in(app: TestApp) {
-    let stage = Targets::new(app).await;
+    let targets = Targets::new(app).await;
     let mut tally = Tally::default();
     for (name, change) in CASES {
-        let control = stage.attempt(Visitor::new()).await;
-        let (_, opened) = stage.finish(control).await;
+        let control = targets.attempt(Visitor::new()).await;
+        let (_, opened) = targets.finish(control).await;
         let token = opened.unwrap_or_else(|code| panic!("{name}: without the attack: {code}"));
         assert_eq!(
-            who(&stage.app.bearer(&token, None)).await.as_deref(),
+            who(&targets.app.bearer(&token, None)).await.as_deref(),
             Ok("anna@acme.example"),
             "{name}: without the attack it signs in"
         );
-        let tenants = [&stage.acme, &stage.other];
-        let attempt = stage.attempt(Visitor::new()).await;
-        let attempt = change(&stage, attempt).await;
-        let before = left_behind(&stage.app, &tenants).await;
-        let (_, answered) = stage.finish(attempt).await;
+        let tenants = [&targets.acme, &targets.other];
+        let attempt = targets.attempt(Visitor::new()).await;
+        let attempt = change(&targets, attempt).await;
+        let before = left_behind(&targets.app, &tenants).await;
+        let (_, answered) = targets.finish(attempt).await;
         tally.note(name, answered);
-        assert_eq!(left_behind(&stage.app, &tenants).await, before, "{name}: nothing is bound");
-        stage.issuer.behave(&[&stage.key.jwk]);
+        assert_eq!(left_behind(&targets.app, &tenants).await, before, "{name}: nothing is bound");
+        targets.issuer.behave(&[&targets.key.jwk]);
         // What was published for this attack is forgotten before the next.
-        stage.app.clock.advance(Duration::minutes(5));
+        targets.app.clock.advance(Duration::minutes(5));
     }
-    assert_eq!(stage.inside.asked_in_all(), 0, "nobody was led inside");
+    assert_eq!(targets.inside.asked_in_all(), 0, "nobody was led inside");
     tally.passes(40);
-    stage.stop().await;
+    targets.stop().await;
 }

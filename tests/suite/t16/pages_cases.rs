@@ -34,8 +34,8 @@ fn id_token(token: &str) -> Answer {
 }
 
 /// An ID token without an address, so that the issuer is asked for it, and what it tells.
-fn told(stage: &Targets, mut attempt: Attempt, told: Value) -> Attempt {
-    stage.issuer.answer("/me", Answer::Json(told));
+fn told(targets: &Targets, mut attempt: Attempt, told: Value) -> Attempt {
+    targets.issuer.answer("/me", Answer::Json(told));
     let claims = attempt.claims.as_object_mut().unwrap();
     claims.insert("sub".to_owned(), json!("subject-new"));
     drop((claims.remove("email"), claims.remove("email_verified")));

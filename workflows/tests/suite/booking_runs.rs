@@ -50,14 +50,14 @@ use crate::{
     setup::{Setup, at, booking, range},
 };
 
-/// A world whose calendar system is at hand.
+/// A setup, its calendar system and its engine.
 struct App {
     setup: Setup,
     calendars: Memory,
     engine: Engine,
 }
 
-/// Makes worlds on one of the stores.
+/// Creates setups on one of the stores.
 #[derive(Clone, Copy)]
 enum Apps {
     Sqlite,

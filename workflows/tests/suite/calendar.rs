@@ -8,7 +8,7 @@ use providers::{
     memory::{Memory, Method},
 };
 
-/// Whom [`Memory::refuse`] means when the directory itself fails.
+/// Whom [`Memory::refuse_requests`] means when the directory itself fails.
 pub const DIRECTORY: &str = "";
 
 /// A system in which users connect their own calendars. It knows no effect key again, so whoever repeats a write has

@@ -43,7 +43,7 @@ struct App {
     engine: Engine,
 }
 
-/// Makes worlds on one of the stores.
+/// Creates setups on one of the stores.
 #[derive(Clone, Copy)]
 enum Apps {
     Sqlite,

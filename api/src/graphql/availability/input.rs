@@ -100,7 +100,7 @@ pub enum OnUnknown {
 pub enum OnUnreadable {
     /// The item blocks no time.
     Offer,
-    /// The calendar counts as unknown: every slot is refused with `CALENDAR_UNREADABLE`.
+    /// The calendar's availability is treated as unknown: every slot is refused with `CALENDAR_UNREADABLE`.
     Refuse,
 }
 

@@ -138,7 +138,7 @@ impl Booking {
         (via == Some(domain::WrittenVia::ServiceAccount)).then_some(SERVICE_LABEL)
     }
 
-    /// The service account that writes the event; null if the event is written to the organiser's own calendar.
+    /// The service account in whose mailbox the event is; null if it is in the organiser's own calendar.
     async fn service_account(&self, ctx: &Context<'_>) -> Option<Result<ServiceAccount>> {
         let (id, integration) = (self.0.service_account_id?, self.0.integration_id?);
         let accounts = ctx.loaders().service_accounts.load(integration).await;

@@ -33,7 +33,7 @@ pub struct Participant {
 }
 
 impl Participant {
-    /// Creates a participant of a booking organised by this user.
+    /// Converts a participant's row; `organiser` is the user who organised the booking.
     pub(super) fn from_row(row: Model, organiser: Id<ids::User>) -> Self {
         Self { organises: row.user_id == Some(organiser), row }
     }

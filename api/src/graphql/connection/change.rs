@@ -56,7 +56,7 @@ payload! {
 payload! {
     /// Result of `excludeConnectedMailbox`.
     ExcludeConnectedMailboxPayload {
-        /// The excluded connected mailbox; null if the caller lacks `CONNECTION_VIEW`.
+        /// The connected mailbox, now excluded; null if the caller lacks `CONNECTION_VIEW`.
         connected_mailbox: ConnectedMailbox,
     }
 }

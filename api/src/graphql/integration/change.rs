@@ -69,7 +69,7 @@ pub struct ReconnectIntegrationInput {
     id: ID,
 }
 
-/// Selects the integration and its new service mailbox.
+/// The integration and the mailbox that becomes its service mailbox.
 #[derive(InputObject)]
 pub struct SetServiceMailboxInput {
     /// Identifier of the integration that owns the service mailbox.
@@ -239,9 +239,10 @@ impl IntegrationMutation {
         .await
     }
 
-    /// Invites an IT administrator to connect the calendar system without an account in the vendor's product. Needs
-    /// `USER_CREATE` and every permission of the assigned roles; for any role but Calendar Connector also `ROLE_EDIT`.
-    /// The invitation ends early if its sender loses `USER_CREATE` or the invited user loses permission to connect.
+    /// Invites an IT administrator to connect the organisation's calendar system. The administrator needs no account in
+    /// the product that uses Muster. Needs `USER_CREATE` and every permission of the assigned roles; any role other than
+    /// Calendar Connector also needs `ROLE_EDIT`. The invitation becomes invalid before it expires if its sender loses
+    /// `USER_CREATE` or the invited user loses the permission to connect.
     async fn invite_administrator(
         &self,
         ctx: &Context<'_>,

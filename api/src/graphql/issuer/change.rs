@@ -26,7 +26,7 @@ pub struct CreateOpenIdIssuerInput {
     /// Signature algorithms accepted from the issuer.
     #[graphql(default_with = "vec![SigningAlgorithm::Rs256]")]
     algorithms: Vec<SigningAlgorithm>,
-    /// Which of the issuer's tokens the API accepts directly.
+    /// Which of the issuer's tokens the API accepts as bearer tokens.
     #[graphql(default_with = "IssuerTokens::None")]
     accepts: IssuerTokens,
     /// Required audience of the issuer's access tokens. Defaults to a URL that names the tenant, so that requests with
@@ -54,7 +54,7 @@ pub struct UpdateOpenIdIssuerInput {
     client_secret: MaybeUndefined<String>,
     /// Signature algorithms accepted from the issuer.
     algorithms: Option<Vec<SigningAlgorithm>>,
-    /// Which of the issuer's tokens the API accepts directly.
+    /// Which of the issuer's tokens the API accepts as bearer tokens.
     accepts: Option<IssuerTokens>,
     /// Required audience of the issuer's access tokens.
     audience: Option<String>,

@@ -1,7 +1,7 @@
 //! Measures the syntax of a document: depth, aliases, directives, root fields, duplicate input fields.
 //!
-//! Runs before validation, which costs much more. A fragment is measured once however often it is spread, so that
-//! fragments that spread each other twice are cheap here and their expansion is still counted.
+//! Runs before validation, which costs much more. A fragment is measured once, however often it is spread: a chain of
+//! fragments that each spread the next one twice is cheap to measure, yet its whole expansion is counted.
 
 use std::collections::HashMap;
 

@@ -22,7 +22,7 @@ use crate::graphql::setup::Setup;
 /// Longer than anything here takes: only a hang reaches it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The pages of a world on a free port.
+/// The pages of a setup, served on a free port.
 struct Pages {
     address: SocketAddr,
     server: ServerHandle,

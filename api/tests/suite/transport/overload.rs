@@ -31,7 +31,7 @@ fn assert_refused(reply: &Reply, status: u16, code: &str, after: &str) {
 #[tokio::test]
 async fn a_caller_spends_what_its_documents_cost_and_is_told_what_is_left() {
     let server = Server::start();
-    server.doorman.allowance.caller.store(25, Ordering::SeqCst);
+    server.authenticator.remaining_units.caller.store(25, Ordering::SeqCst);
     let reply = server.post_as(&[USER], HELLO).await;
     assert_eq!(reply.header("ratelimit-policy"), "\"caller\";q=4294967295;w=30");
     assert_eq!(reply.header("ratelimit"), "\"caller\";r=24;t=2");
@@ -44,7 +44,7 @@ async fn a_caller_spends_what_its_documents_cost_and_is_told_what_is_left() {
     let reply = server.request("POST", "/graphql", &legacy, many).await;
     assert_refused(&reply, 429, "RATE_LIMITED", "7");
     assert_eq!(server.post_as(&[USER], HELLO).await.status, 200, "what was refused was not taken");
-    server.doorman.allowance.caller.store(9, Ordering::SeqCst);
+    server.authenticator.remaining_units.caller.store(9, Ordering::SeqCst);
     let reply = server.post_as(&[USER], r#"{"query":"mutation { bump }"}"#).await;
     assert_refused(&reply, 429, "RATE_LIMITED", "7");
     assert_eq!(server.probe.bumped.load(Ordering::SeqCst), 1, "what is refused has not run");
@@ -56,7 +56,7 @@ async fn operations_on_a_socket_are_charged_as_well() {
     let mut client = Client::connect(&server).await;
     client.init(json!({ "authorization": "Bearer user" })).await;
     // A new document costs one more, to read it.
-    server.doorman.allowance.caller.store(2, Ordering::SeqCst);
+    server.authenticator.remaining_units.caller.store(2, Ordering::SeqCst);
     client.subscribe("a", "{ hello }").await;
     assert_eq!(client.hear().await["type"], "next");
     assert_eq!(client.hear().await["type"], "complete");
@@ -72,7 +72,7 @@ async fn operations_on_a_socket_are_charged_as_well() {
 #[tokio::test]
 async fn who_has_not_said_who_they_are_spends_from_their_address() {
     let server = Server::start();
-    server.doorman.allowance.address.store(3, Ordering::SeqCst);
+    server.authenticator.remaining_units.address.store(3, Ordering::SeqCst);
     assert_eq!(server.post(HELLO).await.header("ratelimit"), "\"address\";r=1;t=2");
     assert_eq!(server.request("GET", "/form", &[], "").await.status, 200, "a page costs one");
     assert_refused(&server.request("GET", "/form", &[], "").await, 429, "RATE_LIMITED", "7");
@@ -86,7 +86,7 @@ async fn who_has_not_said_who_they_are_spends_from_their_address() {
 #[tokio::test]
 async fn guessing_credentials_is_slow_and_stops_nobody_who_has_one() {
     let server = Server::start();
-    server.doorman.allowance.refused.store(3, Ordering::SeqCst);
+    server.authenticator.remaining_units.refused.store(3, Ordering::SeqCst);
     for credential in ["guess", "expired", "guess"] {
         let header = format!("authorization: Bearer {credential}");
         assert_eq!(server.post_as(&[&header], HELLO).await.status, 401);
@@ -168,9 +168,9 @@ async fn an_address_has_so_many_open_requests() {
 #[tokio::test]
 async fn documents_that_are_refused_are_paid_for_by_whoever_sends_them() {
     let server = Server::start();
-    server.doorman.allowance.address.store(100, Ordering::SeqCst);
+    server.authenticator.remaining_units.address.store(100, Ordering::SeqCst);
     let faulty = format!("{{ members(first: 1) {{ {} nope }} }}", "kilobyte ".repeat(110));
-    let left = || server.doorman.allowance.address.load(Ordering::SeqCst);
+    let left = || server.authenticator.remaining_units.address.load(Ordering::SeqCst);
     assert_eq!(server.query(&faulty).await.code(), "GRAPHQL_VALIDATION_FAILED");
     assert!((20..60).contains(&left()), "a kilobyte to read costs about fifty units: {} are left", left());
     assert_eq!(server.query(&faulty).await.code(), "RATE_LIMITED");
@@ -299,6 +299,6 @@ async fn the_introspection_is_not_multiplied_by_aliases() {
     }
     let plain = server.query("{ __schema { types { name fields { name } } } }").await;
     assert_eq!(plain.status, 200);
-    let left: u32 = u32::MAX - server.doorman.allowance.address.load(Ordering::SeqCst);
+    let left: u32 = u32::MAX - server.authenticator.remaining_units.address.load(Ordering::SeqCst);
     assert!(left > 2_000, "a look at the schema has its price: {left}");
 }

@@ -24,8 +24,8 @@ fn forbidden() -> (u16, String) {
 async fn an_idle_socket_is_closed_when_its_credential_is_revoked() {
     let server = Server::start();
     let mut client = mortal(&server).await;
-    server.doorman.revoke();
-    server.doorman.tell(true);
+    server.authenticator.revoke();
+    server.authenticator.tell(true);
     assert_eq!(client.closed().await, forbidden());
 }
 
@@ -36,7 +36,7 @@ async fn a_socket_that_was_told_nothing_runs_no_further_operation() {
     client.subscribe("a", "mutation { bump }").await;
     assert_eq!(client.hear().await["payload"]["data"]["bump"], 1);
     assert_eq!(client.hear().await["type"], "complete");
-    server.doorman.revoke();
+    server.authenticator.revoke();
     client.subscribe("b", "mutation { bump }").await;
     assert_eq!(client.closed().await, forbidden());
     assert_eq!(server.probe.bumped.load(Ordering::SeqCst), 1, "the second one did not run");
@@ -48,7 +48,7 @@ async fn a_socket_that_was_told_nothing_sends_no_further_event() {
     let mut client = mortal(&server).await;
     client.subscribe("a", "subscription { news }").await;
     assert_eq!(client.hear().await["payload"]["data"]["news"], "here");
-    server.doorman.revoke();
+    server.authenticator.revoke();
     server.probe.go.notify_one();
     assert_eq!(client.closed().await, forbidden(), "and not the news");
 }
@@ -57,7 +57,7 @@ async fn a_socket_that_was_told_nothing_sends_no_further_event() {
 async fn a_socket_that_was_told_nothing_and_is_idle_is_closed_at_its_keep_alive() {
     let server = with_socket(|socket| socket.keep_alive = Duration::from_millis(50));
     let mut client = mortal(&server).await;
-    server.doorman.revoke();
+    server.authenticator.revoke();
     assert_eq!(client.closed().await, forbidden());
 }
 
@@ -72,10 +72,10 @@ async fn an_operation_has_the_permissions_of_its_moment() {
         answer
     };
     assert_ne!(rights("a").await, 0);
-    server.doorman.demote();
-    server.doorman.tell(false);
+    server.authenticator.demote();
+    server.authenticator.tell(false);
     assert_eq!(rights("b").await, Value::from(0), "whether or not the change was heard of");
-    server.doorman.tell(true);
+    server.authenticator.tell(true);
     assert_eq!(rights("c").await, Value::from(0), "and the socket stays open: it is the same caller");
 }
 
@@ -86,13 +86,13 @@ async fn an_operation_goes_on_while_its_socket_waits_to_authenticate() {
         let mut client = mortal(&server).await;
         client.subscribe("a", document).await;
         server.probe.begun.notified().await;
-        server.doorman.hold(true);
+        server.authenticator.hold(true);
         client.subscribe("b", "{ hello }").await;
-        server.doorman.waits.notified().await;
+        server.authenticator.waits.notified().await;
         server.probe.go.notify_one();
         let done = tokio::time::timeout(PATIENCE, server.probe.done.notified()).await;
         done.expect("what an operation holds is not kept until the socket has authenticated");
-        server.doorman.hold(false);
+        server.authenticator.hold(false);
         let mut told = [client.hear().await, client.hear().await, client.hear().await, client.hear().await]
             .map(|message| format!("{} {}", message["id"], message["type"]));
         told.sort_unstable();
@@ -108,14 +108,14 @@ async fn what_an_ended_operation_had_ready_is_not_said_any_more() {
     for n in 0..8 {
         client.subscribe("a", "{ slowHello }").await;
         server.probe.begun.notified().await;
-        server.doorman.hold(true);
+        server.authenticator.hold(true);
         client.subscribe("b", "{ hello }").await;
-        server.doorman.waits.notified().await;
+        server.authenticator.waits.notified().await;
         server.probe.go.notify_one();
         server.probe.done.notified().await;
         client.say(json!({ "type": "complete", "id": "a" })).await;
         client.say(json!({ "type": "ping", "payload": { "n": n } })).await;
-        server.doorman.hold(false);
+        server.authenticator.hold(false);
         while client.hear().await["type"] != "pong" {}
         client.subscribe("c", "{ me }").await;
         loop {
@@ -144,7 +144,7 @@ async fn two_fields(server: &Server, second: &str, meanwhile: impl FnOnce()) -> 
 #[tokio::test]
 async fn no_root_field_begins_for_a_caller_who_lost_access() {
     let server = Server::start();
-    let reply = two_fields(&server, "bump", || server.doorman.revoke()).await;
+    let reply = two_fields(&server, "bump", || server.authenticator.revoke()).await;
     assert_eq!(reply["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "{reply}");
     assert_eq!(reply["errors"][0]["path"], json!(["bump"]));
     assert_eq!(server.probe.bumped.load(Ordering::SeqCst), 0);
@@ -154,7 +154,7 @@ async fn no_root_field_begins_for_a_caller_who_lost_access() {
 async fn a_root_field_has_the_permissions_of_its_moment() {
     let server = Server::start();
     assert_ne!(two_fields(&server, "rights", || {}).await["data"]["rights"], 0);
-    let reply = two_fields(&server, "rights", || server.doorman.demote()).await;
+    let reply = two_fields(&server, "rights", || server.authenticator.demote()).await;
     assert_eq!(reply["data"]["rights"], 0, "{reply}");
 }
 

@@ -46,7 +46,7 @@ pub struct Server {
     pub address: SocketAddr,
     pub state: web::Data<State>,
     pub probe: Arc<Probe>,
-    pub doorman: Arc<TestAuthenticator>,
+    pub authenticator: Arc<TestAuthenticator>,
     handle: ServerHandle,
 }
 
@@ -65,17 +65,17 @@ pub struct TestAuthenticator {
     held: watch::Sender<bool>,
     /// Notified when an authentication begins to be held.
     pub waits: Notify,
-    pub allowance: AllowedHosts,
+    pub remaining_units: RemainingUnits,
 }
 
 /// How many units may still be spent, by what is charged.
-pub struct AllowedHosts {
+pub struct RemainingUnits {
     pub caller: AtomicU32,
     pub address: AtomicU32,
     pub refused: AtomicU32,
 }
 
-impl Default for AllowedHosts {
+impl Default for RemainingUnits {
     fn default() -> Self {
         let plenty = || AtomicU32::new(u32::MAX);
         Self { caller: plenty(), address: plenty(), refused: plenty() }
@@ -87,8 +87,9 @@ impl TestAuthenticator {
         let (tenant, user, key) = (ids.make(), ids.make(), ids.make());
         let (short, demoted, revoked) = (OnceLock::new(), AtomicBool::new(false), AtomicBool::new(false));
         let changes = broadcast::Sender::new(16);
-        let (held, waits, allowance) = (watch::Sender::new(false), Notify::new(), AllowedHosts::default());
-        Self { ids, tenant, user, key, short, demoted, revoked, changes, held, waits, allowance }
+        let (held, waits, remaining_units) =
+            (watch::Sender::new(false), Notify::new(), RemainingUnits::default());
+        Self { ids, tenant, user, key, short, demoted, revoked, changes, held, waits, remaining_units }
     }
 
     /// From now on authentication of the token `mortal` waits, or no longer does.
@@ -165,9 +166,9 @@ impl Authenticate for TestAuthenticator {
     /// Refuses who has spent what the test allows.
     async fn charge(&self, whose: QuotaSubject<'_>, units: u32) -> ChargeResult {
         let (name, units_allowed) = match whose {
-            QuotaSubject::Caller(_) => ("caller", &self.allowance.caller),
-            QuotaSubject::Address(_) | QuotaSubject::Page(_) => ("address", &self.allowance.address),
-            QuotaSubject::Refused(_) => ("refused", &self.allowance.refused),
+            QuotaSubject::Caller(_) => ("caller", &self.remaining_units.caller),
+            QuotaSubject::Address(_) | QuotaSubject::Page(_) => ("address", &self.remaining_units.address),
+            QuotaSubject::Refused(_) => ("refused", &self.remaining_units.refused),
         };
         let spent = |left: u32| left.checked_sub(units);
         let left = units_allowed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spent);
@@ -221,10 +222,10 @@ impl Server {
     pub fn which_is_ready(config: Config, ready: bool) -> Self {
         let ids = Ids::random(Arc::new(SystemClock));
         let probe = Arc::new(Probe::default());
-        let doorman = Arc::new(TestAuthenticator::new(ids.clone()));
+        let authenticator = Arc::new(TestAuthenticator::new(ids.clone()));
         let engine = Arc::new(small(probe.clone()));
         let state = web::Data::new(
-            State::new(config, engine, doorman.clone(), Arc::new(Always(ready)), ids).unwrap(),
+            State::new(config, engine, authenticator.clone(), Arc::new(Always(ready)), ids).unwrap(),
         );
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -245,7 +246,7 @@ impl Server {
                 server.await.unwrap();
             });
         });
-        Self { address, state, probe, doorman, handle: told.recv().unwrap() }
+        Self { address, state, probe, authenticator, handle: told.recv().unwrap() }
     }
 
     /// The address of a path.

@@ -337,7 +337,12 @@ fn counts(form: &str) -> (String, String) {
         form if form.contains(":202603") => window("2026-03-28", "2026-03-31"),
         _ => window("2026-12-01", "2026-12-20"),
     };
-    let found = expand(&calendar, window, &Zone::from_name(owner).unwrap(), &mut BodyBudget::for_response());
+    let found = expand(
+        &calendar,
+        window,
+        &Zone::from_name(owner).unwrap(),
+        &mut ParseBudget::for_provider_response(),
+    );
     let instances = found.instances.iter().map(|one| (one.event, one.range));
     let blocked = found.blocked.iter().map(|one| (one.event, one.range));
     let busy = instances.chain(blocked).filter(|(event, _)| busy_kind(event, &[]).is_some());

@@ -43,7 +43,7 @@ fn cases() -> Vec<Case> {
 /// a calendar.
 fn read(text: &[u8], case: &Case) -> Option<(Vec<TimeRange>, bool)> {
     let calendar = Calendar::parse(text).ok()?;
-    let found = expand(&calendar, case.window, &case.zone, &mut BodyBudget::for_response());
+    let found = expand(&calendar, case.window, &case.zone, &mut ParseBudget::for_provider_response());
     let addresses: Vec<&str> = case.addresses.iter().map(String::as_str).collect();
     let instances = found.instances.iter().map(|one| (one.event, one.range));
     let blocked = found.blocked.iter().map(|one| (one.event, one.range));

@@ -148,7 +148,7 @@ fn counts(lines: &str) -> (String, String) {
     let text = format!("BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\n{lines}\nEND:VEVENT\nEND:VCALENDAR\n");
     let calendar = Calendar::parse(text.as_bytes()).unwrap();
     let berlin = Zone::from_name("Europe/Berlin").unwrap();
-    let found = expand(&calendar, day(), &berlin, &mut BodyBudget::for_response());
+    let found = expand(&calendar, day(), &berlin, &mut ParseBudget::for_provider_response());
     let instances = found.instances.iter().map(|one| (one.event, one.range));
     let blocked = found.blocked.iter().map(|one| (one.event, one.range));
     let busy = instances.chain(blocked).filter(|(event, _)| busy_kind(event, &[]).is_some());

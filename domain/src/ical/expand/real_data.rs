@@ -11,7 +11,7 @@ fn calendar(body: &str) -> Calendar {
 fn starts(body: &str, from: &str, to: &str) -> Vec<String> {
     let calendar = calendar(body);
     let berlin = Zone::from_name("Europe/Berlin").unwrap();
-    let found = expand(&calendar, window(from, to), &berlin, &mut BodyBudget::for_response());
+    let found = expand(&calendar, window(from, to), &berlin, &mut ParseBudget::for_provider_response());
     assert_eq!(found.unreadable, [], "everything can be read");
     found.instances.iter().map(|one| one.range.start.format("%m-%d %H:%M").to_string()).collect()
 }
@@ -134,8 +134,12 @@ fn the_last_working_day_of_the_month_and_the_29th_of_february_are_found() {
 /// Why an item was marked as unreadable, whether it blocks time, and the number of its occurrences.
 fn cut(body: &str) -> (Option<UnreadableReason>, bool, usize) {
     let calendar = calendar(body);
-    let found =
-        expand(&calendar, window("2026-12-01", "2027-12-01"), &Zone::UTC, &mut BodyBudget::for_response());
+    let found = expand(
+        &calendar,
+        window("2026-12-01", "2027-12-01"),
+        &Zone::UTC,
+        &mut ParseBudget::for_provider_response(),
+    );
     (found.unreadable.first().map(|mark| mark.reason), !found.blocked.is_empty(), found.instances.len())
 }
 
@@ -201,7 +205,7 @@ fn hostile() -> Vec<(&'static str, String, u64)> {
 fn t26_what_was_made_to_keep_a_worker_busy_is_within_its_budget() {
     for (name, body, most) in hostile() {
         let text = format!("BEGIN:VCALENDAR\n{body}END:VCALENDAR\n");
-        let mut budget = BodyBudget::for_response();
+        let mut budget = ParseBudget::for_provider_response();
         let marked = match Calendar::parse_within(text.as_bytes(), &mut budget) {
             Ok(calendar) => {
                 let year = window("2026-12-01", "2027-12-01");

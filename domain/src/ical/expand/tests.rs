@@ -10,7 +10,7 @@ pub(super) fn window(from: &str, to: &str) -> TimeRange {
 fn expanded(body: &str, window: TimeRange) -> Vec<String> {
     let calendar = Calendar::parse(format!("BEGIN:VCALENDAR\n{body}\nEND:VCALENDAR\n").as_bytes()).unwrap();
     let berlin = Zone::from_name("Europe/Berlin").unwrap();
-    let found = expand(&calendar, window, &berlin, &mut BodyBudget::for_response());
+    let found = expand(&calendar, window, &berlin, &mut ParseBudget::for_provider_response());
     assert_eq!(found.unreadable, [], "everything can be read");
     let show = |at: Timestamp| at.format("%m-%dT%H:%M").to_string();
     found.instances.iter().map(|i| format!("{}/{}", show(i.range.start), show(i.range.end))).collect()
@@ -99,8 +99,12 @@ fn floating_times_and_unknown_zones_are_the_owners() {
     let unknown = format!("BEGIN:VCALENDAR\n{unknown}\nEND:VCALENDAR");
     let (calendar, berlin) =
         (Calendar::parse(unknown.as_bytes()).unwrap(), Zone::from_name("Europe/Berlin").unwrap());
-    let found =
-        expand(&calendar, window("2026-12-01", "2027-01-01"), &berlin, &mut BodyBudget::for_response());
+    let found = expand(
+        &calendar,
+        window("2026-12-01", "2027-01-01"),
+        &berlin,
+        &mut ParseBudget::for_provider_response(),
+    );
     assert_eq!(found.instances[0].range.start.to_string(), "2026-12-01 09:00:00 UTC");
     assert_eq!(found.unreadable[0].reason, UnreadableReason::TimeZone, "that is a guess, and says so");
     let windows = event("DTSTART;TZID=Tokyo Standard Time:20261201T100000\nDURATION:PT1H");
@@ -144,7 +148,7 @@ fn hostile_rules_are_cut_and_the_cut_is_told() {
             event(&format!("DTSTART:{start}\nDURATION:PT1S\nRRULE:{rule}"))
         );
         let calendar = Calendar::parse(text.as_bytes()).unwrap();
-        let found = expand(&calendar, day, &Zone::UTC, &mut BodyBudget::for_response());
+        let found = expand(&calendar, day, &Zone::UTC, &mut ParseBudget::for_provider_response());
         assert!(found.instances.len() <= INSTANCES, "{rule} made too many");
         assert_eq!(found.unreadable.len(), 1, "{rule} is marked");
         found.blocked.first().map(|blocked| blocked.range.start)

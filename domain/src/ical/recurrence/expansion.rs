@@ -3,7 +3,7 @@
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 
 use super::{Frequency, Rule, days::week_start};
-use crate::BodyBudget;
+use crate::ParseBudget;
 
 /// Why the expansion of a recurrence rule ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ struct Walker<'a> {
     start: NaiveDateTime,
     last: NaiveDateTime,
     left: Option<u32>,
-    budget: &'a mut BodyBudget,
+    budget: &'a mut ParseBudget,
     visit: &'a mut dyn FnMut(NaiveDateTime) -> bool,
 }
 
@@ -41,7 +41,7 @@ impl Rule {
         &self,
         start: NaiveDateTime,
         (first, last): (NaiveDateTime, NaiveDateTime),
-        budget: &mut BodyBudget,
+        budget: &mut ParseBudget,
         visit: &mut dyn FnMut(NaiveDateTime) -> bool,
     ) -> ExpansionEnd {
         // Who counts has to count from the start.

@@ -2,7 +2,7 @@ use chrono::NaiveDate;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{BodyBudget, ical::raw_date_time};
+use crate::{ParseBudget, ical::raw_date_time};
 
 fn at(text: &str) -> NaiveDateTime {
     raw_date_time::parse_local(text).unwrap()
@@ -14,7 +14,7 @@ fn occurrences(rule: &str, start: &str, first: &str, last: &str) -> Vec<String> 
     let walk = rule.visit_occurrences(
         at(start),
         (at(first), at(last)),
-        &mut BodyBudget::for_response(),
+        &mut ParseBudget::for_provider_response(),
         &mut |time| {
             if time >= at(first) {
                 found.push(time.format("%Y%m%dT%H%M").to_string());
@@ -77,7 +77,7 @@ fn parts_that_cannot_be_read_make_a_rule_longer_or_unusable() {
 
 #[test]
 fn old_series_are_entered_near_the_window() {
-    let mut budget = BodyBudget::for_response();
+    let mut budget = ParseBudget::for_provider_response();
     for rule in [
         "FREQ=SECONDLY;INTERVAL=7",
         "FREQ=MINUTELY;BYHOUR=9",
@@ -147,7 +147,7 @@ proptest! {
         let last = start + chrono::Duration::days(500);
         let (own, _) = Rule::parse(&rule, start).unwrap();
         let mut found = Vec::new();
-        own.visit_occurrences(start, (start, last), &mut BodyBudget::for_response(), &mut |time| {
+        own.visit_occurrences(start, (start, last), &mut ParseBudget::for_provider_response(), &mut |time| {
             found.push(time);
             true
         });

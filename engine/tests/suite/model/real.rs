@@ -18,7 +18,7 @@ use super::{
 use crate::bench::{self, Bench, Engine, Node, PARKED, StepResult};
 
 /// The database and the nodes, kept from case to case: making them takes longer than a case.
-pub(super) struct Bed {
+pub(super) struct Servers {
     pub(super) runtime: Runtime,
     pub(super) bench: Bench,
     pub(super) owner: DatabaseConnection,
@@ -27,7 +27,7 @@ pub(super) struct Bed {
     pub(super) tenants: [Id<ids::Tenant>; 2],
 }
 
-impl Bed {
+impl Servers {
     pub(super) fn new(postgres: bool) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (bench, owner, other, engines) = runtime.block_on(async {
@@ -65,7 +65,7 @@ impl Bed {
 
 /// What the product has: the ids of the model's runs, and what each worker holds.
 pub(super) struct Real<const POSTGRES: bool> {
-    pub(super) ground: Rc<Bed>,
+    pub(super) servers: Rc<Servers>,
     pub(super) runs: Vec<(Id<ids::Run>, Id<ids::Tenant>)>,
     pub(super) worker_states: Vec<(Vec<ClaimedRun>, Results)>,
 }
@@ -83,7 +83,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
     }
 
     async fn enqueue(&mut self, key: u8, memory: serde_json::Value) -> bool {
-        let (node, tenant) = (self.ground.node(), self.ground.tenants[usize::from(key) % 2]);
+        let (node, tenant) = (self.servers.node(), self.servers.tenants[usize::from(key) % 2]);
         let id = node.ids.make();
         let run = bench::wanted(id, tenant, "walk", key.to_string(), memory);
         let ordered = !node.enqueue_runs(tenant, &[run]).await.is_empty();
@@ -95,7 +95,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
 
     async fn claim(&mut self, worker: Option<usize>, hints: &[usize]) -> Vec<(usize, i64)> {
         let hints: Vec<JobHint> = hints.iter().map(|run| self.hint(*run)).collect();
-        let engine = worker.map_or(&self.ground.stranger, |worker| &self.ground.engines[worker]);
+        let engine = worker.map_or(&self.servers.stranger, |worker| &self.servers.engines[worker]);
         let mut works = engine.claim(&hints).await.unwrap();
         works.sort_by_key(|work| self.index(work.claimed.run));
         let claimed = works.iter().map(|work| (self.index(work.claimed.run), work.claimed.epoch)).collect();
@@ -114,7 +114,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
         for result in &mut batch {
             result.transition.keep = keep && result.transition.is_due();
         }
-        let mut committed = self.ground.engines[worker].commit_and_keep_claims(batch).await;
+        let mut committed = self.servers.engines[worker].commit_and_keep_claims(batch).await;
         let mut fates = Vec::new();
         for mut work in works {
             let key = (work.claimed.run, work.claimed.epoch, work.row.revision);
@@ -135,19 +135,19 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
         let claims =
             claims.chain(results.iter().map(|(_, result)| (result.transition.run, result.transition.epoch)));
         let claims: Vec<_> = claims.collect();
-        let kept = self.ground.node().storage.renew(&claims, engine::RUN_LEASE).await.unwrap();
+        let kept = self.servers.node().storage.renew(&claims, engine::RUN_LEASE).await.unwrap();
         let mut kept: Vec<usize> = kept.into_iter().map(|run| self.index(run)).collect();
         kept.sort_unstable();
         kept
     }
 
     async fn signal(&self, (run, tenant): (Id<ids::Run>, Id<ids::Tenant>), name: &str) -> bool {
-        self.ground.node().signal_to(tenant, run, name).await
+        self.servers.node().signal_to(tenant, run, name).await
     }
 
     /// Does one operation and compares what comes out with the model's answer.
     pub(super) async fn happen(&mut self, op: &Op, answer: &Answer) {
-        let ground = Rc::clone(&self.ground);
+        let servers = Rc::clone(&self.servers);
         match (op, answer) {
             (Op::Order { key, plan }, Answer::Done(ordered)) => {
                 let memory = serde_json::json!({ "plan": plan, "count": 0, "laps": 0, "until": null });
@@ -155,7 +155,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
             }
             (Op::Sweep { again_s }, Answer::Offered(expected)) => {
                 let again = again_s.map(|again_s| Duration::from_secs(again_s.into()));
-                let hints = ground.node().storage.sweep(again, 1000).await.unwrap();
+                let hints = servers.node().storage.sweep(again, 1000).await.unwrap();
                 let mut offered: Vec<usize> = hints.iter().map(|hint| self.index(hint.run)).collect();
                 offered.sort_unstable();
                 assert_eq!(&offered, expected, "what the sweep offers");
@@ -171,7 +171,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
                 if !works.is_empty() {
                     let work = works.remove(which % works.len());
                     for _ in 0..=u8::from(*twice) {
-                        results.push((copy(&work), ground.engines[*worker].execute_step(&work).await));
+                        results.push((copy(&work), servers.engines[*worker].execute_step(&work).await));
                     }
                 }
             }
@@ -190,7 +190,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
             (Op::Beat { worker }, Answer::Kept(kept)) => {
                 assert_eq!(&self.beat(*worker).await, kept, "whose claims are kept");
             }
-            (_, Answer::Moved(by_s)) => ground.bench.clock.advance(chrono::Duration::seconds(*by_s)),
+            (_, Answer::Moved(by_s)) => servers.bench.clock.advance(chrono::Duration::seconds(*by_s)),
             (Op::Signal { run, name }, Answer::Done(reached)) => {
                 let run = self.runs[run % self.runs.len()];
                 assert_eq!(self.signal(run, name).await, *reached, "a signal reaches live runs");
@@ -198,8 +198,8 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
             (Op::Cancel { run } | Op::Retry { run }, Answer::Done(done)) => {
                 let (run, tenant) = self.runs[run % self.runs.len()];
                 let answered = match op {
-                    Op::Cancel { .. } => ground.node().cancel(tenant, run).await,
-                    _ => ground.node().revive(tenant, run).await,
+                    Op::Cancel { .. } => servers.node().cancel(tenant, run).await,
+                    _ => servers.node().revive(tenant, run).await,
                 };
                 assert_eq!(answered, *done, "{op:?}");
             }
@@ -210,7 +210,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
 
     /// Everything that is stored about the runs, in the model's order.
     pub(super) async fn stored(&self) -> Vec<Stored> {
-        let engine = self.ground.engine();
+        let engine = self.servers.engine();
         let mut jobs = self.jobs().await;
         #[expect(clippy::disallowed_methods, reason = "the test reads the runs of all tenants")]
         let (runs, signals) = (entity::run::Entity::find(), entity::signal::Entity::find());
@@ -238,7 +238,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
     }
 
     async fn jobs(&self) -> BTreeMap<Id<ids::Run>, Job> {
-        let engine = self.ground.engine();
+        let engine = self.servers.engine();
         let sql = "SELECT run_id, due_at, lease_until, offered_at, epoch, attempt, crashes, first_crash_at, wakes FROM job";
         let rows =
             engine.query_all_raw(Statement::from_string(engine.get_database_backend(), sql)).await.unwrap();
@@ -263,10 +263,10 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
         &self,
         (run, tenant): (Id<ids::Run>, Id<ids::Tenant>),
     ) -> (Vec<(i64, String, String, Option<String>, i32)>, Vec<u64>) {
-        let txn = self.ground.bench.node.store.read(tenant).await.unwrap();
+        let txn = self.servers.bench.node.store.read(tenant).await.unwrap();
         let lines = entity::run_history::of(tenant).filter(entity::run_history::Column::RunId.eq(run));
         let lines = lines.order_by_asc(entity::run_history::Column::Revision).all(&txn).await.unwrap();
-        let counts = bench::notes(&self.ground.owner, run).await;
+        let counts = bench::notes(&self.servers.owner, run).await;
         // A run that was quarantined has a note more for each time.
         let counts = counts.into_iter().filter(|number| *number != PARKED);
         let counts = counts.map(|number| number.unsigned_abs().into()).collect();

@@ -17,7 +17,7 @@ use url::Url;
 
 const PASSWORD: &str = "made for this test only";
 
-/// The world of one test.
+/// The sandbox and the connector of one test.
 pub struct Setup {
     /// What stands still unless a test moves it.
     pub clock: TestClock,

@@ -18,7 +18,7 @@ pub const BACK: &str = "https://muster.test/connect/back";
 const CLIENT_ID: &str = "calendar.apps.googleusercontent.com";
 const SECRET: &str = "made for this test only";
 
-/// The world of one test.
+/// The sandbox and the connector of one test.
 pub struct Setup {
     /// What stands still unless a test moves it: Muster's and Google's clock.
     pub clock: TestClock,

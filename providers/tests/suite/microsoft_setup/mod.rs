@@ -24,7 +24,7 @@ pub const BACK: &str = "https://muster.test/connect/back";
 const CLIENT_ID: &str = "11111111-2222-4333-8444-555555555555";
 const SECRET: &str = "made for this test only";
 
-/// The world of one test.
+/// The sandbox and the connector of one test.
 pub struct Setup {
     /// What stands still unless a test moves it.
     pub clock: TestClock,

@@ -220,7 +220,7 @@ fn ask_consent(
         organisation: &organisation.name,
     };
     let flow = page::encode_flow(ask);
-    if !account.admin && ask.scopes.iter().any(|scope| permissions::needs_administrator(scope)) {
+    if !account.admin && ask.scopes.iter().any(|scope| permissions::needs_admin_consent(scope)) {
         return page::administrator_page(path, &flow, &shown);
     }
     let asked: Vec<String> = ask.scopes.iter().cloned().collect();

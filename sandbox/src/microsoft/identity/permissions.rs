@@ -37,7 +37,7 @@ pub fn describe_permission(name: &str) -> &'static str {
 }
 
 /// Whether only an administrator may grant the permission.
-pub fn needs_administrator(name: &str) -> bool {
+pub fn needs_admin_consent(name: &str) -> bool {
     KNOWN.iter().any(|known| known.0 == name && known.1)
 }
 

@@ -59,7 +59,7 @@ pub fn of(tenant: Id<ids::Tenant>, user: &str) -> Caller {
 }
 
 impl Setup {
-    /// A world on an SQLite file of its own.
+    /// A setup with an SQLite file of its own.
     pub async fn sqlite() -> Self {
         Self::sqlite_with(Connectors::default()).await
     }
@@ -69,7 +69,7 @@ impl Setup {
         Self::on(Database::sqlite(), connectors).await
     }
 
-    /// A world on a PostgreSQL database of its own.
+    /// A setup with a PostgreSQL database of its own.
     pub async fn postgres() -> Self {
         Self::postgres_with(Connectors::default()).await
     }
@@ -101,12 +101,12 @@ impl Setup {
         setup
     }
 
-    /// A caller with all permissions of the world's tenant.
+    /// A caller with all permissions in the setup's tenant.
     pub fn admin(&self) -> Caller {
         of(self.tenant, "0190a000-0000-7000-8000-00000000000a")
     }
 
-    /// Another caller with all permissions of the world's tenant.
+    /// Another caller with all permissions in the setup's tenant.
     pub fn colleague(&self) -> Caller {
         of(self.tenant, "0190a000-0000-7000-8000-00000000000b")
     }

@@ -19,7 +19,7 @@ on_both!(
 );
 
 /// What the integration's run does with the consent of a session that it has tried.
-async fn put_in_force(
+async fn activate_consent(
     h: &Harness,
     tenant: Id<ids::Tenant>,
     session: Id<ids::ConnectSession>,
@@ -60,7 +60,7 @@ async fn only_the_browser_whose_consent_is_in_force_authorises_it(h: Harness) {
     let first = sessions(&h, tenant).await.remove(0).id;
     let other = follow(&h, &token).await;
     connect.submit_credentials(Anyone, &other, typed("https://elsewhere.example/")).await.unwrap();
-    put_in_force(&h, tenant, first).await;
+    activate_consent(&h, tenant, first).await;
     put(&h, tenant, IntegrationState::AwaitingAuthorization).await;
     let undecided = follow(&h, &token).await;
     for stranger in [&other, &undecided] {
@@ -81,7 +81,7 @@ async fn whose_consent_was_in_force_before_authorises_no_later_one(h: Harness) {
         connect.submit_credentials(Anyone, &cookie, typed("https://dav.example/")).await.unwrap();
         let handed_over = sessions(&h, tenant).await;
         let session = handed_over.iter().find(|row| row.step == ConnectStep::HandedOver).unwrap().id;
-        put_in_force(&h, tenant, session).await;
+        activate_consent(&h, tenant, session).await;
         cookies.push(cookie);
     }
     put(&h, tenant, IntegrationState::AwaitingAuthorization).await;
@@ -95,7 +95,7 @@ async fn an_abandoned_consent_leaves_no_secret_and_no_organisation(h: Harness) {
     let connect = h.services.connect();
     connect.submit_credentials(Anyone, &cookie, typed("https://dav.example/")).await.unwrap();
     let session = sessions(&h, tenant).await.remove(0).id;
-    let row = put_in_force(&h, tenant, session).await;
+    let row = activate_consent(&h, tenant, session).await;
     connect.withdraw(&h.services, tenant, row.id).await.unwrap();
     connect.withdraw(&h.services, tenant, row.id).await.unwrap();
 

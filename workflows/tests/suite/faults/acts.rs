@@ -14,7 +14,7 @@ use services::{
 
 use crate::faults::{setup::Setup, system::SERVICE};
 
-/// An hour of the day after the world's first.
+/// An hour of the day after the setup's first.
 pub fn at(hour: i64) -> Timestamp {
     let tuesday: Timestamp = "2026-06-02T00:00:00Z".parse().unwrap();
     tuesday + Duration::hours(hour)

@@ -43,7 +43,7 @@ pub struct Left {
 }
 
 impl Left {
-    /// Looks at a world.
+    /// Reads what is left in a setup.
     pub async fn by(setup: &Setup) -> Self {
         let tenant = setup.tenant;
         let txn = setup.services.store.read(tenant).await.unwrap();

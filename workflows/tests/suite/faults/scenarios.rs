@@ -149,7 +149,7 @@ impl Scenario {
         matches!(self, Self::Connect | Self::Spreading | Self::Declined | Self::Expired | Self::Unproven)
     }
 
-    /// A template of the world in which the scenario begins.
+    /// A template of the setup in which the scenario begins.
     pub async fn template(self, on: On) -> Template {
         let setup = Self::organisation(on).await;
         if !self.is_connecting() {

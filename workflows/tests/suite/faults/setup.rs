@@ -1,4 +1,4 @@
-//! One organisation and everything that it stands on. A world is made once, left as a template, and copied for every
+//! One organisation and everything that it stands on. A setup is created once, kept as a template, and copied for every
 //! fault.
 
 use std::{
@@ -35,7 +35,7 @@ pub enum On {
     Postgres,
 }
 
-/// What is remembered of a world beside its database.
+/// What is remembered of a setup besides its database.
 #[derive(Debug, Clone, Default)]
 pub struct Notes {
     /// Users in the order of [`PEOPLE`].
@@ -181,7 +181,7 @@ impl Setup {
         Caller::new(TrustedCode, kind, Some(self.tenant), permissions)
     }
 
-    /// What is remembered of the world.
+    /// What is remembered of the setup.
     pub fn notes(&self) -> MutexGuard<'_, Notes> {
         self.notes.lock().unwrap()
     }
@@ -198,7 +198,7 @@ impl Setup {
         }
     }
 
-    /// Leaves the world as a template.
+    /// Turns the setup into a template.
     pub async fn leave(self) -> Template {
         let at = self.services.now();
         self.disconnect().await;
@@ -206,14 +206,14 @@ impl Setup {
         Template { database: self.database, system: self.system, tenant: self.tenant, notes, at, seed }
     }
 
-    /// Ends the world.
+    /// Closes the setup's database connections.
     pub async fn close(self) {
         self.disconnect().await;
     }
 }
 
 impl Template {
-    /// One more world like this.
+    /// Creates a setup from the template.
     pub async fn open(&self) -> Setup {
         let database = self.database.copy().await;
         Setup::at(database, self.system.fork(), self.tenant, self.notes.clone(), self.at, self.seed).await

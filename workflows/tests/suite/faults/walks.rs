@@ -14,9 +14,9 @@ use crate::faults::{
     worker::{Fault, FaultPoint, Late, Taken, When, Worker, signal},
 };
 
-/// How many worlds are walked at the same time: most of a walk is waiting for a disk.
+/// How many setups are walked at the same time: most of a walk is waiting for a disk.
 const AT_ONCE: usize = 6;
-/// The events of other people in every world.
+/// The events of other people in every setup.
 const HUMANS: usize = 2;
 
 /// What goes wrong in one walk.
@@ -43,7 +43,7 @@ pub struct Walked {
     lost_hints: usize,
 }
 
-/// A scenario whose world is at hand.
+/// A scenario, with the template of its setup.
 pub struct Walks {
     scenario: Scenario,
     template: Template,
@@ -77,7 +77,7 @@ pub async fn walk(scenario: Scenario, setup: &Setup, plan: Plan) -> Walked {
 }
 
 impl Walks {
-    /// Makes the world, and walks without a fault.
+    /// Creates the setup, and walks without a fault.
     pub async fn new(scenario: Scenario, template: Template, every: usize) -> Self {
         let setup = template.open().await;
         let plain = walk(scenario, &setup, Plan::default()).await;

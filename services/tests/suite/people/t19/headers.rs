@@ -124,10 +124,7 @@ fn kinds(forge: &Forge) -> Variants {
     let untyped = forge.with_header(|header| {
         header.as_object_mut().unwrap().remove("typ");
     });
-    typed
-        .into_iter()
-        .chain([("without typ".to_owned(), forge.sign(&untyped, &forge.claims))])
-        .collect()
+    typed.into_iter().chain([("without typ".to_owned(), forge.sign(&untyped, &forge.claims))]).collect()
 }
 
 /// Values of `kid` that are unknown, malformed or missing, and tokens that the attacker signs under several of them.
