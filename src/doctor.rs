@@ -72,6 +72,7 @@ pub async fn run(config: &Config) -> Result<ExitCode, Error> {
     for (name, verdict) in database(config).await {
         say(name, verdict);
     }
+    say("queue", queue(config).await);
     let clock: SharedClock = Arc::new(SystemClock);
     let started = app::start(&Config { roles: Vec::new(), ..config.clone() }, clock, None, None).await;
     match started {
@@ -85,6 +86,18 @@ pub async fn run(config: &Config) -> Result<ExitCode, Error> {
         Err(error) => say("node", Err(format!("{error} (was muster migrate run?)"))),
     }
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Checks whether Redis responds, if the configuration names one.
+async fn queue(config: &Config) -> Result<String, String> {
+    match lanes::server_version(&config.queue_url).await {
+        Ok(Some(version)) => Ok(format!("Redis {version}")),
+        Ok(None) => Ok("in memory, for one node".to_owned()),
+        Err(error) => Err(match std::error::Error::source(&error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        }),
+    }
 }
 
 /// Checks the database: whether it responds and, on PostgreSQL, the roles that log in and their privileges.

@@ -102,6 +102,21 @@ pub fn connect(
     })
 }
 
+/// Connects to the Redis server at `url` and asks for its version; `None` for `memory:`.
+pub async fn server_version(url: &str) -> Result<Option<String>, Error> {
+    if url == "memory:" {
+        return Ok(None);
+    }
+    let client = redis::Client::open(url).map_err(|_| Error::Url)?;
+    let away = |error| Error::Away(Some(error));
+    let config = Timeouts::Short.config();
+    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(away)?;
+    let info: String =
+        redis::cmd("INFO").arg("server").query_async(&mut connection).await.map_err(Error::Refused)?;
+    let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
+    Ok(Some(version.unwrap_or("unknown").trim().to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,6 +31,17 @@ pub(crate) enum Timeouts {
     Blocking,
 }
 
+impl Timeouts {
+    pub(crate) fn config(self) -> AsyncConnectionConfig {
+        let second = Duration::from_secs(1);
+        let response = match self {
+            Self::Short => second,
+            Self::Blocking => MAX_BLOCKING_READ + second,
+        };
+        AsyncConnectionConfig::new().set_connection_timeout(Some(second)).set_response_timeout(Some(response))
+    }
+}
+
 /// A connection to Redis; see the module documentation.
 pub(crate) struct RedisLink {
     client: redis::Client,
@@ -58,14 +69,7 @@ impl std::fmt::Debug for RedisLink {
 
 impl RedisLink {
     pub(crate) fn new(client: redis::Client, timeouts: Timeouts, clock: SharedClock, ids: Ids) -> Self {
-        let second = Duration::from_secs(1);
-        let answer = match timeouts {
-            Timeouts::Short => second,
-            Timeouts::Blocking => MAX_BLOCKING_READ + second,
-        };
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(second))
-            .set_response_timeout(Some(answer));
+        let config = timeouts.config();
         let complaints = OutageLog::new(clock);
         Self {
             client,

@@ -20,7 +20,8 @@ use crate::{
 };
 
 /// The states of mailboxes that a campaign does not activate.
-const SETTLED: [ConnectionState; 2] = [ConnectionState::Active, ConnectionState::Excluded];
+const SETTLED: [ConnectionState; 3] =
+    [ConnectionState::Active, ConnectionState::Excluded, ConnectionState::Disconnected];
 
 crate::noun! {
     /// Bulk activations of mailboxes.
@@ -349,7 +350,7 @@ pub async fn enqueue_activations(
     Ok(items.len())
 }
 
-/// Mailboxes of an integration that are neither active nor excluded.
+/// Mailboxes of an integration that are neither active nor excluded, and whose users have not left.
 async fn waiting(
     conn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,

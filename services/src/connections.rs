@@ -1,6 +1,7 @@
 //! Connections: mailboxes accessed through an integration.
 
 mod counted;
+mod owner;
 
 use domain::{
     AnyId, Id, Route, UnreadableItem, ids, may,
@@ -8,15 +9,14 @@ use domain::{
     state::{ConnectionState, IntegrationState, Lane, RunStatus},
 };
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, prelude::Json,
-    sea_query::Expr,
+    ColumnTrait, Condition, ExprTrait, PaginatorTrait, QueryFilter, prelude::Json, sea_query::Expr,
 };
 use serde_json::json;
 
 use crate::{
     Error, Page, PageArgs, Result, System, Tx,
     audit::AuditFacts,
-    change::{NewConnection, pending_connection},
+    change::NewConnection,
     events::topic,
     health, integrations, messages, page,
     proof::{Allowed, Member, Own, TenantScope},
@@ -24,6 +24,7 @@ use crate::{
 };
 
 pub use counted::{calendars, calendars_to_json, chosen_calendars};
+pub(crate) use owner::{find_or_insert, is_without_owner, require_not_excluded, take_over};
 pub use providers::{CalendarKind, CalendarListing};
 
 crate::noun! {
@@ -118,16 +119,21 @@ impl Connections {
         by: &Allowed<may::UserEdit>,
         user: Id<ids::User>,
     ) -> Result<Id<ids::Run>> {
-        self.activate_calendar_of(by, user).await
+        self.activate_calendar_of(by, user, |_| Ok(())).await
     }
 
     /// Connects the caller's own calendar through the service account, with one click and no sign-in at the provider
-    /// (S3.8). Returns the run.
+    /// (S3.8). Returns the run. Refuses a mailbox that an administrator excluded with `MAILBOX_EXCLUDED`.
     pub async fn activate_own(&self, by: &Own) -> Result<Id<ids::Run>> {
-        self.activate_calendar_of(by, by.user()).await
+        self.activate_calendar_of(by, by.user(), require_not_excluded).await
     }
 
-    async fn activate_calendar_of(&self, by: &Member, user: Id<ids::User>) -> Result<Id<ids::Run>> {
+    async fn activate_calendar_of(
+        &self,
+        by: &Member,
+        user: Id<ids::User>,
+        may_activate: fn(&entity::connection::Model) -> Result<()>,
+    ) -> Result<Id<ids::Run>> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let user = entity::tenant_user::by_id(tx.tenant(), user).one(tx.conn()).await?;
         let user = user.ok_or_else(|| Error::not_found("user"))?;
@@ -141,6 +147,7 @@ impl Connections {
         })?;
         let new = NewConnection { integration: integration.id, user: Some(user.id), room: None, address };
         let row = find_or_insert(&self.services, &mut tx, new).await?;
+        may_activate(&row)?;
         let run = enqueue_activation(&mut tx, &row, &by.actor()).await?;
         tx.commit().await?;
         Ok(run)
@@ -236,31 +243,8 @@ pub(crate) async fn oldest_usable_integration(tx: &Tx) -> Result<Option<entity::
     Ok(rows.one(tx.conn()).await?)
 }
 
-/// The connection to the mailbox with this email address; created if there is none.
-pub(crate) async fn find_or_insert(
-    services: &crate::Services,
-    tx: &mut Tx,
-    new: NewConnection,
-) -> Result<entity::connection::Model> {
-    use entity::connection::{Column, of};
-    let address = new.address.to_lowercase();
-    let known = of(tx.tenant())
-        .filter(Column::IntegrationId.eq(new.integration))
-        .filter(Column::Address.eq(address))
-        .one(tx.conn())
-        .await?;
-    if let Some(row) = known {
-        return Ok(row);
-    }
-    let row = pending_connection(services.ids.make(), tx.tenant(), new, tx.now());
-    entity::connection::Entity::insert(entity::connection::ActiveModel::from(row.clone()))
-        .exec_without_returning(tx.conn())
-        .await?;
-    tx.add_event(topic::CONNECTION, row.id);
-    Ok(row)
-}
-
-/// Enqueues an activation; returns the run already in progress if there is one.
+/// Enqueues an activation; returns the run already in progress if there is one. Refuses a mailbox whose user left with
+/// `MAILBOX_DISCONNECTED`.
 pub(crate) async fn enqueue_activation(
     tx: &mut Tx,
     row: &entity::connection::Model,
@@ -268,6 +252,10 @@ pub(crate) async fn enqueue_activation(
 ) -> Result<Id<ids::Run>> {
     let integration = integrations::find(tx, row.integration_id).await?;
     integrations::require_consent_in_force(&integration)?;
+    if row.state.require()? == ConnectionState::Disconnected {
+        let message = "This mailbox belongs to nobody. Set its address as the calendar address of a user, then activate it.";
+        return Err(Error::refuse("MAILBOX_DISCONNECTED", message));
+    }
     let mut facts = AuditFacts::from(Json::Null);
     if row.state.require()? == ConnectionState::Excluded {
         take_in(tx, row.id).await?;
@@ -363,7 +351,8 @@ mod tests {
             room: None,
             address: "ada@acme.example".to_owned(),
         };
-        let mut row = pending_connection(Id::nil(), Id::nil(), new, domain::Timestamp::UNIX_EPOCH);
+        let mut row =
+            crate::change::pending_connection(Id::nil(), Id::nil(), new, domain::Timestamp::UNIX_EPOCH);
         assert_eq!(unreadable_examples(&row), []);
         row.unreadable = json!([
             { "uid": "a", "reason": "NEWER", "blocks": false },

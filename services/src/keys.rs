@@ -107,7 +107,8 @@ impl Keys {
     }
 
     /// Creates a key that replaces another, with the same name, permissions, tenant and lifetime. Both are valid for `overlap`,
-    /// so that the back end can switch without interruption; then the old one expires.
+    /// so that the back end can switch without interruption; then the old one expires. The successor of another key than
+    /// the caller's own expires no later than the caller's own.
     pub async fn rotate(
         &self,
         by: &Staff,
@@ -121,7 +122,7 @@ impl Keys {
             return Err(refusal.exceeding(LONGEST_OVERLAP.num_seconds(), overlap.num_seconds()).into());
         }
         let mut tx = self.services.begin_installation().await?;
-        let old = self.to_be_replaced(by, id, tx.conn()).await?;
+        let (own, old) = self.to_be_replaced(by, id, tx.conn()).await?;
         if !self.is_in_force(&old) || old.replaced_by.is_some() {
             let message = "This key is no longer valid or has already been rotated. Rotate its successor, \
                 or create a new key.";
@@ -135,7 +136,9 @@ impl Keys {
             expires_at: None,
         };
         let secret = self.secret();
-        let ends = now + lifetime_of(&old, self.services.settings.key_lifetime);
+        let usual = now + lifetime_of(&old, self.services.settings.key_lifetime);
+        let own_end = own.expires_at.filter(|_| own.id != old.id);
+        let ends = own_end.map_or(usual, |last| last.min(usual));
         let key = self.row(&secret, &new, Some(ends), Some(by)).await?;
         insert(&key, tx.conn()).await?;
         let old_ends = old.expires_at.map_or(now + overlap, |end| end.min(now + overlap));
@@ -243,17 +246,19 @@ impl Keys {
         Ok(txn.commit().await?)
     }
 
-    /// Locks a key that the caller may replace, so that it is replaced only once and never after its revocation.
+    /// Locks the caller's own key and a key that the caller may replace, so that it is replaced only once and never after
+    /// its revocation.
     async fn to_be_replaced(
         &self,
         by: &Staff,
         id: Id<ids::ApiKey>,
         txn: &impl ConnectionTrait,
-    ) -> Result<Model> {
+    ) -> Result<(Model, Model)> {
         let both = self.locked(by, Some(&[by.key(), id]), txn).await?;
-        let key = both.into_iter().find(|key| key.id == id).ok_or_else(|| Error::not_found("key"))?;
+        let find = |id| both.iter().find(|key| key.id == id).cloned();
+        let key = find(id).ok_or_else(|| Error::not_found("key"))?;
         may_take(by, &key)?;
-        Ok(key)
+        Ok((find(by.key()).ok_or(Denied::Unauthenticated)?, key))
     }
 
     /// Locks these keys, or all keys. The caller's own key must be among them and still be valid.

@@ -47,6 +47,7 @@ domain::messages! {
     no_address_of_a_server();
     https_address_needed();
     session_over();
+    page_of_another_session();
 
     mailboxes_lost();
     check_unreachable_mailboxes();

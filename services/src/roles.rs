@@ -23,8 +23,8 @@ use serde_json::json;
 
 pub use self::permissions::role_permissions;
 pub(crate) use self::permissions::{
-    parse_permissions, permission_names, permissions_in_tx, require_grantable, require_grantable_by,
-    require_revocable, require_revocable_by,
+    parse_permissions, permission_names, permissions_in_tx, require_every, require_grantable,
+    require_grantable_by, require_revocable, require_revocable_by,
 };
 use crate::{
     Error, Refusal, Result, System, Tx,

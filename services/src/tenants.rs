@@ -70,6 +70,9 @@ impl Tenants {
     /// Creates a tenant with its data key and the standard roles.
     pub async fn create(&self, by: &Staff, new: NewTenant) -> Result<Model> {
         let return_urls = return_url::normalize_urls(&new.return_urls)?;
+        if !return_urls.is_empty() {
+            require_return_urls_by(by)?;
+        }
         let name = validate_name(&new.name)?;
         let time_zone = new.time_zone.map(locale::validate_zone).transpose()?;
         let language = new.language.as_deref().map(locale::normalize_language).transpose()?;
@@ -208,13 +211,14 @@ impl Tenants {
         Ok(known.filter(|feature| includes(plan, *feature)).collect())
     }
 
-    /// Replaces the tenant's return URLs, to which browsers may be redirected.
+    /// Replaces the tenant's return URLs, to which browsers may be redirected. The key needs every permission.
     pub async fn update_return_urls(
         &self,
         by: &Staff,
         id: Id<ids::Tenant>,
         urls: Vec<String>,
     ) -> Result<Model> {
+        require_return_urls_by(by)?;
         let urls = return_url::normalize_urls(&urls)?;
         let (mut tx, before) = self.services.begin_locked_as_staff(id).await?;
         let tenant = change(&tx, [(Column::ReturnUrls, Expr::value(json!(urls)))]).await?;
@@ -317,6 +321,14 @@ async fn write_feature(tx: &Tx, by: &Staff, feature: Feature, on: bool) -> Resul
         .exec_without_returning(tx.conn())
         .await?;
     Ok(inserted > 0)
+}
+
+/// Requires every permission, because the codes of all users who sign in are sent to return URLs.
+fn require_return_urls_by(by: &Staff) -> Result<()> {
+    roles::require_every(
+        |permission| by.has_permission(permission),
+        "The codes of users who sign in are sent to return URLs",
+    )
 }
 
 /// The audit representation of a tenant.

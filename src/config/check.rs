@@ -46,6 +46,13 @@ impl Config {
         if self.only_documents && self.documents_file.is_none() {
             return Err(Error::Impossible("only_documents needs a documents_file: nothing would run."));
         }
+        let is_host =
+            |host: &&String| url::Host::parse(host).is_ok() || host.parse::<std::net::Ipv6Addr>().is_ok();
+        if !self.allowed_hosts.iter().all(|host| is_host(&host)) {
+            return Err(Error::Impossible(
+                "allowed_hosts has host names and IP addresses only, without a scheme and without a port.",
+            ));
+        }
         let is_loopback = match self.public_url.host() {
             Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
             Some(url::Host::Ipv4(address)) => address.is_loopback(),

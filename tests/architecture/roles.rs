@@ -155,6 +155,11 @@ async fn the_doctor_says_who_logs_in_and_fails_for_an_owner() {
         for role in ["muster_app", "muster_engine", "postgres"] {
             assert!(said.contains(&format!("logs in as {role}, ")), "{role}: {said}");
         }
+        let mut node = node;
+        node.insert("MUSTER_QUEUE_URL".to_owned(), "redis://:made-up@127.0.0.1:1/".to_owned());
+        let (sound, said) = nodes::said(&["doctor"], &node).await;
+        assert!(!sound && said.contains("FAILED  queue: Redis is away"), "{said}");
+        assert!(!said.contains("made-up"), "{said}");
         let node = environment(&owner, &owner);
         for command in ["doctor", "serve"] {
             let (sound, said) = nodes::said(&[command], &node).await;

@@ -126,7 +126,7 @@ async fn a_key_that_is_used_for_something_else_is_refused(app: TestApp) {
     app.finish().await;
 }
 
-async fn a_provider_that_is_down_is_told_apart_and_leaves_nothing(app: TestApp) {
+async fn s2_5_a_provider_that_is_down_is_told_apart_and_leaves_nothing(app: TestApp) {
     let org = app.with_tenant("Down", 3, 1).await;
     app.with_users(&org, 3).await;
     let link = app.invite(&org).await;
@@ -241,7 +241,7 @@ both! {
     a_malformed_zone_or_time_is_refused_and_changes_nothing,
     other_bad_input_has_its_own_code_and_changes_nothing,
     a_key_that_is_used_for_something_else_is_refused,
-    a_provider_that_is_down_is_told_apart_and_leaves_nothing,
+    s2_5_a_provider_that_is_down_is_told_apart_and_leaves_nothing,
     a_consent_for_another_organisation_binds_nothing,
     an_organisation_that_is_bound_to_another_tenant_is_refused,
 }

@@ -103,7 +103,9 @@ async fn state(app: &TestApp, org: &Org) -> (String, String) {
     (text(&integration["state"]), text(&integration["reason"]["code"]))
 }
 
-async fn a_revoked_consent_turns_the_status_and_a_reconnection_turns_it_back(app: TestApp) {
+async fn s2_5_a_revoked_consent_and_no_outage_turns_the_status_and_a_reconnection_turns_it_back(
+    app: TestApp,
+) {
     let org = app.with_tenant("Revoked", 4, 1).await;
     let users = app.with_users(&org, 4).await;
     let id = app.connect(&org).await;
@@ -233,7 +235,9 @@ async fn a_mailbox_that_is_found_lost_while_it_is_written_to_is_booked_through_t
     app.finish().await;
 }
 
-async fn a_person_outside_the_scope_connects_the_own_calendar_by_a_consent_of_their_own(app: TestApp) {
+async fn s2_9_a_person_outside_the_scope_connects_the_own_calendar_beside_the_central_connection(
+    app: TestApp,
+) {
     let org = app.with_tenant("Personal", 4, 1).await;
     let users = app.with_users(&org, 4).await;
     app.connect(&org).await;
@@ -271,6 +275,20 @@ async fn a_person_outside_the_scope_connects_the_own_calendar_by_a_consent_of_th
         "{booking}"
     );
     assert_eq!(app.interviews(&org, address).await.len(), 1);
+    // The central connection stands beside it, and whoever it reaches needs no consent of their own.
+    let all = app.connections(&org).await;
+    for (index, person) in org.people().into_iter().enumerate().filter(|(index, _)| *index != org.outsider())
+    {
+        let node = &all[person];
+        assert_eq!(
+            (&node["state"], &node["route"], &node["viaServiceAccount"]),
+            (&json!("ACTIVE"), &json!("DELEGATED"), &json!(true)),
+            "{index}: {node}"
+        );
+    }
+    assert!(app.remains(&org).await.contains(&("consent_grant", 2)), "the organisation's and this one");
+    let central = app.book(&org, &users[org.insider()], "central", json!({})).await;
+    assert_eq!((&central["state"], &central["writtenVia"]), (&json!("CONFIRMED"), &json!("ORGANISER")));
     app.finish().await;
 }
 
@@ -328,11 +346,11 @@ both! {
     throttling_during_activation_is_obeyed_and_changes_no_state,
     an_outage_during_a_write_passes_and_the_booking_is_written_once,
     an_answer_that_is_lost_after_a_write_leaves_exactly_one_event,
-    a_revoked_consent_turns_the_status_and_a_reconnection_turns_it_back,
+    s2_5_a_revoked_consent_and_no_outage_turns_the_status_and_a_reconnection_turns_it_back,
     a_reconnection_with_another_organisation_is_refused_and_changes_nothing,
     a_mailbox_that_leaves_the_scope_is_unreachable_and_booked_through_the_service_account,
     a_mailbox_that_is_found_lost_while_it_is_written_to_is_booked_through_the_service_account,
-    a_person_outside_the_scope_connects_the_own_calendar_by_a_consent_of_their_own,
+    s2_9_a_person_outside_the_scope_connects_the_own_calendar_beside_the_central_connection,
     a_consent_of_somebody_else_does_not_connect_a_persons_calendar,
     a_sign_in_name_that_is_the_owners_proves_nothing_at_microsoft,
 }

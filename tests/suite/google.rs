@@ -227,12 +227,12 @@ macro_rules! on {
             use crate::harness::Stack;
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn the_main_job_runs_on_google_workspace() {
+            async fn s4_5_the_main_job_runs_on_google_workspace() {
                 super::the_main_job($stack).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn a_delegation_that_spreads_slowly_is_waited_for() {
+            async fn b3_a_delegation_that_spreads_slowly_is_waited_for() {
                 super::a_slow_delegation($stack).await;
             }
 

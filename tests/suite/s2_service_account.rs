@@ -1,6 +1,7 @@
 //! S2: what the service account may do, and what it must be able to do.
 
 use chrono::Duration;
+use demo::browser::Browser;
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -174,10 +175,121 @@ async fn the_language_comes_from_the_verified_directory_unless_somebody_has_set_
     app.finish().await;
 }
 
+async fn s2_2_a_guide_and_a_link_are_all_that_it_needs(app: TestApp) {
+    let org = app.with_tenant("Handed", 3, 1).await;
+    let vendor = app.vendor_for(&org.tenant);
+    let query = "{ connectPrerequisites(provider: MICROSOFT_365) { guide } }";
+    let shown = vendor.query(query, json!({})).await;
+    let shown = shown["connectPrerequisites"].as_array().unwrap().clone();
+    let guide = shown.iter().find_map(|one| one["guide"].as_str()).unwrap();
+    assert!(guide.starts_with(app.base.as_str()), "it can be sent as it is: {guide}");
+    // Neither the guide nor the link asks who reads it: this browser has no token and no cookie.
+    let request = http::Request::new(http::Method::GET, guide.parse().unwrap());
+    let answer = demo::browser::local_client().unwrap().send(request).await.unwrap();
+    assert!(answer.status.is_success(), "{}", answer.status);
+    let html = answer.text();
+    assert!(html.contains("Global Administrator") && html.contains("Calendars.ReadWrite"), "{html}");
+    assert!(!html.contains("href=") && !html.contains("src="), "it needs no other page: {html}");
+    let link = app.invite(&org).await;
+    let mut browser = app.browser(&org);
+    app.beside_jobs(browser.complete_pages(&link)).await.unwrap();
+    app.run_jobs().await;
+    assert_eq!(app.integration(&org).await["state"], "ACTIVE");
+    // The invited person is known by the address, and has never had anything to sign in with.
+    let users = vendor.query("{ users(first: 5) { nodes { id email } } }", json!({})).await;
+    let users = users["users"]["nodes"].as_array().unwrap().clone();
+    let invited = users.iter().find(|user| user["email"] == org.admin()).unwrap();
+    let query = "query($id: ID!) { accessTokens(userId: $id, first: 5) { nodes { id } }
+        openIdIssuers(first: 5) { nodes { id } } }";
+    let held = vendor.query(query, json!({ "id": invited["id"] })).await;
+    assert_eq!((&held["accessTokens"]["nodes"], &held["openIdIssuers"]["nodes"]), (&json!([]), &json!([])));
+    app.finish().await;
+}
+
+async fn s2_4_restricted_reaches_the_calendars_of_a_group_and_no_mail(app: TestApp) {
+    let org = app.with_tenant("Group", 5, 2).await;
+    app.with_users(&org, 5).await;
+    let group = [org.mailbox(), org.room(0), org.people()[org.insider()]];
+    let all = org.people().into_iter().chain([org.room(0), org.room(1)]);
+    for mailbox in all.filter(|mailbox| !group.contains(mailbox)) {
+        app.scope(&org, mailbox, false).await;
+    }
+    let link = app.invite(&org).await;
+    let mut browser = app.browser(&org);
+    let page = app.walk_to(&mut browser, &link, at::choice).await;
+    let mut restricted = ACCEPTED_TERMS.to_vec();
+    restricted.push(("access", "RESTRICTED"));
+    let place = app.send(&mut browser, &page, &restricted).await;
+    app.send_all(&mut browser, &place.page().unwrap()).await;
+    let integration = app.integration(&org).await;
+    assert_eq!(
+        (&integration["state"], &integration["accessLevel"]),
+        (&json!("ACTIVE"), &json!("RESTRICTED")),
+        "{integration}"
+    );
+    let connections = app.connections(&org).await;
+    assert_eq!(connections.len(), 7, "{connections:?}");
+    for (address, node) in &connections {
+        let (state, reason) = match group.contains(&address.as_str()) {
+            true => (json!("ACTIVE"), Value::Null),
+            false => (json!("UNREACHABLE"), json!("MAILBOX_OUT_OF_SCOPE")),
+        };
+        assert_eq!((&node["state"], &node["reason"]["code"]), (&state, &reason), "{node}");
+    }
+    // Calendars only: what was granted, and what was asked for.
+    let at_provider =
+        app.observe(&format!("/control/organisations/{}", org.sandbox["id"].as_str().unwrap())).await;
+    let granted = &at_provider["consents"][&app.application.0]["roles"];
+    assert_eq!(
+        *granted,
+        json!(["Calendars.ReadWrite", "MailboxSettings.Read", "Place.Read.All", "User.Read.All"])
+    );
+    let mail = ["/messages", "/mailfolders", "/sendmail"];
+    for entry in app.journal(0).await {
+        let path = entry["path"].as_str().unwrap_or_default().to_lowercase();
+        assert!(!mail.iter().any(|word| path.contains(word)), "{entry}");
+    }
+    app.finish().await;
+}
+
+/// An outage has other tests, and another code.
+async fn s2_5_a_refused_login_ends_the_attempt_with_its_own_code_and_leaves_nothing(app: TestApp) {
+    let org = app.with_tenant("Told Apart", 3, 1).await;
+    let path = format!("/control/organisations/{}/technical-account", org.sandbox["id"].as_str().unwrap());
+    let user = app.control(&path, json!({ "password": "right" })).await["user"].as_str().unwrap().to_owned();
+    let answers = [
+        ("provider", "EXCHANGE"),
+        ("server", app.sandbox.as_str()),
+        ("user", &user),
+        ("password", "wrong"),
+        ("service_mailbox", org.mailbox()),
+    ];
+    let answers = answers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let mut browser = Browser::new(demo::browser::local_client().unwrap(), answers);
+    let link = app.invite(&org).await;
+    let page = app.walk_to(&mut browser, &link, |page| page.url.path() == "/connect/credentials").await;
+    // Not `send`, which waits for the page: nobody moves the clock there.
+    browser.submit(&page, &[]).await.unwrap();
+    for _ in 0..12 {
+        app.advance(Duration::minutes(1)).await;
+    }
+    let ended = app.integration(&org).await;
+    assert_eq!(
+        (&ended["state"], &ended["reason"]["code"]),
+        (&json!("FAILED"), &json!("CREDENTIALS_REFUSED")),
+        "{ended}"
+    );
+    assert_eq!(app.remains(&org).await, []);
+    app.finish().await;
+}
+
 both! {
     the_language_comes_from_the_verified_directory_unless_somebody_has_set_one,
     s2_1_without_the_plan_the_feature_is_refused_with_a_clear_message,
+    s2_2_a_guide_and_a_link_are_all_that_it_needs,
     s2_3_full_and_restricted_are_accepted_and_free_busy_is_refused_with_the_reason,
+    s2_4_restricted_reaches_the_calendars_of_a_group_and_no_mail,
+    s2_5_a_refused_login_ends_the_attempt_with_its_own_code_and_leaves_nothing,
     s2_6_b2_read_and_write_are_proven_by_a_probe_that_is_gone_afterwards,
     s2_6_a_permission_that_only_reads_fails_the_check_and_is_not_used,
     s2_8_each_mailbox_records_that_it_came_through_the_service_account,

@@ -1,6 +1,7 @@
 //! S3: one approval for everyone, once.
 
 use serde_json::{Value, json};
+use workflows::reconcile::Reconciler;
 
 use crate::harness::{
     TestApp,
@@ -222,6 +223,103 @@ async fn s3_11_the_state_of_a_calendar_is_visible_to_its_user(app: TestApp) {
     app.finish().await;
 }
 
+/// Everything of the provider's sign-in and consent pages that was asked for.
+fn of_people(journal: &[Value]) -> Vec<&Value> {
+    let words = ["/authorize", "/adminconsent"];
+    let asks =
+        |entry: &&Value| words.iter().any(|word| entry["path"].as_str().unwrap_or_default().contains(word));
+    journal.iter().filter(asks).collect()
+}
+
+async fn s3_9_nothing_routine_needs_the_it_person_again(app: TestApp) {
+    let org = app.with_tenant("Stepped Out", 5, 1).await;
+    let users = app.with_users(&org, 4).await;
+    let people = org.people();
+    let integration = app.connect(&org).await;
+    let at = format!("/control/organisations/{}/mailbox", org.sandbox["id"].as_str().unwrap());
+    // The IT person leaves, here and at the provider.
+    let it = people.iter().position(|person| *person == org.admin()).unwrap();
+    let vendor = app.vendor_for(&org.tenant);
+    let gone = vendor.mutate("deleteUser", "deletedUserId", json!({ "id": users[it] })).await;
+    assert_eq!(gone["userErrors"], json!([]), "{gone}");
+    app.control(&at, json!({ "address": org.admin(), "kind": "none" })).await;
+    let before = app.journal(0).await.len();
+
+    let joiner = json!({ "email": people[4], "name": "Joiner", "calendarAddress": people[4] });
+    vendor.mutate("createUser", "user { id }", joiner).await;
+    app.run_jobs().await;
+    let wanted = if org.outsider() == 4 { "UNREACHABLE" } else { "ACTIVE" };
+    assert_eq!(app.mailbox_state(&org, people[4]).await, wanted, "joiners are activated");
+    app.clock.advance(chrono::Duration::hours(25));
+    for reconciler in Reconciler::ALL {
+        app.reconcile(reconciler).await;
+    }
+    let booking = app.book(&org, &users[org.insider()], "book", json!({})).await;
+    assert_eq!(booking["state"], "CONFIRMED", "calendars are read and written: {booking}");
+    let input = json!({ "id": booking["id"], "start": "2026-12-16T19:00:00Z", "end": "2026-12-16T19:30:00Z",
+        "idempotencyKey": "move" });
+    vendor.mutate("moveBooking", "booking { id }", input).await;
+    app.settle().await;
+    vendor
+        .mutate("cancelBooking", "booking { id }", json!({ "id": booking["id"], "idempotencyKey": "cancel" }))
+        .await;
+    app.settle().await;
+    assert_eq!(app.booking(&org, booking["id"].as_str().unwrap()).await["state"], "CANCELLED");
+    for (field, input) in [
+        ("verifyIntegration", json!({ "id": integration })),
+        ("setServiceMailbox", json!({ "integrationId": integration, "mailbox": people[org.insider()] })),
+        ("startCampaign", json!({ "integrationId": integration })),
+    ] {
+        let done = vendor.mutate(field, "__typename", input).await;
+        assert_eq!(done["userErrors"], json!([]), "{field}: {done}");
+        app.run_jobs().await;
+    }
+    let now = app.integration(&org).await;
+    assert_eq!(
+        (&now["state"], &now["serviceMailbox"]),
+        (&json!("ACTIVE"), &json!(people[org.insider()])),
+        "{now}"
+    );
+    let after = app.journal(before).await;
+    assert_eq!(of_people(&after), Vec::<&Value>::new(), "nobody signed in or consented");
+    app.finish().await;
+}
+
+async fn s3_10_whoever_leaves_disconnects_nobody_else_and_no_more_is_asked_for(app: TestApp) {
+    let org = app.with_tenant("Leaving", 6, 1).await;
+    let users = app.with_users(&org, 6).await;
+    app.connect(&org).await;
+    let organisation = format!("/control/organisations/{}", org.sandbox["id"].as_str().unwrap());
+    let granted = async || app.observe(&organisation).await["consents"][&app.application.0].clone();
+    let (agreed, before) = (granted().await, app.journal(0).await.len());
+    // Who consented loses the licence, somebody else leaves the group, and every token ends as with changed passwords.
+    let people = org.people();
+    let others: Vec<_> = (0..people.len())
+        .filter(|index| *index != org.outsider() && *index != org.insider() && people[*index] != org.admin())
+        .collect();
+    let lost = [org.admin(), people[others[0]]];
+    let unlicensed = json!({ "address": lost[0], "kind": "none" });
+    app.control(&format!("{organisation}/mailbox"), unlicensed).await;
+    app.scope(&org, lost[1], false).await;
+    app.control("/control/tokens/expire", json!({})).await;
+    for _ in 0..3 {
+        app.clock.advance(chrono::Duration::minutes(16));
+        app.reconcile(Reconciler::Calendars).await;
+        app.reconcile(Reconciler::Health).await;
+    }
+    for (address, node) in app.connections(&org).await {
+        let stays = !lost.contains(&address.as_str()) && address != people[org.outsider()];
+        assert_eq!(node["state"] == "ACTIVE", stays, "{node}");
+    }
+    assert_eq!(app.integration(&org).await["state"], "DEGRADED", "the two are missed, and that is all");
+    let booking = app.book(&org, &users[org.insider()], "goes on", json!({})).await;
+    assert_eq!((&booking["state"], &booking["writtenVia"]), (&json!("CONFIRMED"), &json!("ORGANISER")));
+    assert_eq!(granted().await, agreed, "what may be done at the provider is what was agreed");
+    let after = app.journal(before).await;
+    assert_eq!(of_people(&after), Vec::<&Value>::new(), "and nobody was asked for more");
+    app.finish().await;
+}
+
 both! {
     s3_1_one_approval_gives_access_to_the_whole_calendar_system,
     s3_2_only_the_vendors_staff_switch_the_feature_on_before_it_is_visible,
@@ -230,5 +328,7 @@ both! {
     s3_6_users_who_existed_before_the_connection_are_activated_by_the_product,
     s3_7_users_added_after_the_connection_are_activated_by_themselves,
     s3_8_a_user_activates_the_own_calendar_with_one_click_and_without_a_login,
+    s3_9_nothing_routine_needs_the_it_person_again,
+    s3_10_whoever_leaves_disconnects_nobody_else_and_no_more_is_asked_for,
     s3_11_the_state_of_a_calendar_is_visible_to_its_user,
 }

@@ -137,13 +137,15 @@ async fn read_the_window(context: &StepContext, at: &mut Step<Memory>) -> Outcom
     Ok(Next::Done)
 }
 
-/// Whether an administrator has excluded the mailbox since the run was enqueued; if so, nothing is changed.
+/// Whether the mailbox was excluded, or disconnected because its user left, since the run was enqueued; if so, nothing
+/// is changed.
 fn left_out(at: &mut Step<Memory>, mailbox: &Mailbox) -> bool {
     let state = mailbox.state;
-    if state == ConnectionState::Excluded {
+    let is_left_out = matches!(state, ConnectionState::Excluded | ConnectionState::Disconnected);
+    if is_left_out {
         settle(at, state, integrations::parse_reason(mailbox.connection.reason.as_ref()));
     }
-    state == ConnectionState::Excluded
+    is_left_out
 }
 
 /// Handles an error: it may be temporary, concern only this mailbox, or concern the whole integration.
@@ -191,6 +193,7 @@ async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
         ConnectionState::Active => ConnectionState::Active,
         ConnectionState::FreeBusyOnly => ConnectionState::FreeBusyOnly,
         ConnectionState::Excluded => ConnectionState::Excluded,
+        ConnectionState::Disconnected => ConnectionState::Disconnected,
         _ => ConnectionState::Unreachable,
     };
     let reason =

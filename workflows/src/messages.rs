@@ -29,6 +29,7 @@ domain::messages! {
     meeting_is_over();
     activate_a_calendar();
     connect_again_then_book();
+    book_a_later_time();
     booking_not_written();
     booking_removed();
     no_calendar_chosen();

@@ -94,7 +94,8 @@ async fn write(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let details = details(context, at).await?;
     // Nobody is invited to a meeting that is over. The run may have waited for days.
     if details.booking.end_at <= at.now {
-        return Ok(abandon_because(at, Reason::new("IN_THE_PAST", messages::meeting_is_over())));
+        let reason = Reason::new("IN_THE_PAST", messages::meeting_is_over());
+        return Ok(abandon_because(at, reason.with_next_action(messages::book_a_later_time())));
     }
     let target = match target_calendar(context, &details).await {
         Ok(target) => target,

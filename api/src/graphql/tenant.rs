@@ -144,7 +144,8 @@ pub struct CreateTenantInput {
     name: String,
     /// The plan that the tenant pays for.
     plan: Plan,
-    /// Return URLs: browsers may be redirected to each of these URLs and to every URL below it. Up to 20.
+    /// Return URLs: browsers may be redirected to each of these URLs and to every URL below it. Up to 20. They need
+    /// every permission, as `updateReturnUrls` does.
     #[graphql(default)]
     return_urls: Vec<Url>,
     /// Default time zone; if omitted, it is read from the directory of the first verified calendar system that has
@@ -316,7 +317,8 @@ impl TenantMutation {
         .await
     }
 
-    /// Replaces the URLs to which browsers may be redirected after a consent. Vendor staff only (`STAFF`).
+    /// Replaces the URLs to which browsers may be redirected after a consent or a sign-in. Vendor staff only (`STAFF`);
+    /// the key needs every other permission too, because the codes of users who sign in are sent to these URLs.
     async fn update_return_urls(
         &self,
         ctx: &Context<'_>,

@@ -1,7 +1,7 @@
 //! The connect pages, in order: explanation, terms, consent, authorisation and confirmation.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use domain::{AccessLevel, ProviderKind, state::IntegrationState};
+use domain::{AccessLevel, Id, ProviderKind, ids, state::IntegrationState};
 use maud::{Markup, html};
 use serde::Deserialize;
 use services::{
@@ -161,17 +161,18 @@ async fn asked(request: HttpRequest, services: web::Data<Services>) -> HttpRespo
             li { "read their calendars and write appointments in them." }
         }
         p.dim { "Muster does not request access to mail, files or chats. You can withdraw this access at Microsoft at any time." }
-        form method="post" action="/connect/consent" data-muster-next { button { "Continue to Microsoft" } }
-        form method="post" action="/connect/decline" data-refuse { button.quiet { "This is the wrong account or organisation" } }
+        form method="post" action="/connect/consent" data-muster-next { (session_field(asked.session)) button { "Continue to Microsoft" } }
+        form method="post" action="/connect/decline" data-refuse { (session_field(asked.session)) button.quiet { "This is the wrong account or organisation" } }
     };
     layout::render_page("Let your organisation grant access", false, body)
 }
 
-async fn ask(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
-    if !is_own_form(&request, &services) {
-        return layout::error_page(&foreign_form_error());
-    }
-    match services.connect().redirect_to_consent(Anyone, &cookie(&request, &services)).await {
+async fn ask(request: HttpRequest, services: web::Data<Services>, form: web::Form<PageForm>) -> HttpResponse {
+    let cookie = match cookie_of_page(&request, &services, &form.session).await {
+        Ok(cookie) => cookie,
+        Err(error) => return layout::error_page(&error),
+    };
+    match services.connect().redirect_to_consent(Anyone, &cookie).await {
         Ok(next) => onward(&services, next, None),
         Err(error) => layout::error_page(&error),
     }
@@ -198,7 +199,7 @@ async fn credentials(request: HttpRequest, services: web::Data<Services>) -> Htt
     let connector = provider.and_then(|kind| services.connectors.get(kind).ok());
     let is_found = match connector.map(|connector| connector.consent_flow()) {
         Some(ConsentFlow::ServiceAccount { scopes, keyless }) => {
-            let form = service_account(&open.tenant, scopes, keyless);
+            let form = service_account(&open, scopes, keyless);
             return layout::render_page("Enter the service account", false, form);
         }
         Some(ConsentFlow::Login { finds_server }) => finds_server,
@@ -208,6 +209,7 @@ async fn credentials(request: HttpRequest, services: web::Data<Services>) -> Htt
     let body = html! {
         p { "Enter the service account of " strong { (open.tenant) } " on your " (system) " server. The password is stored encrypted and shown to nobody." }
         form method="post" action="/connect/credentials" data-muster-next {
+            (session_field(open.session))
             label { "Address of the server" input type="url" name="server" required[!is_found] placeholder="https://calendar.example.com/"; }
             @if is_found {
                 p.dim { "Leave the address empty if the user name is an address such as service@example.com \
@@ -223,13 +225,14 @@ async fn credentials(request: HttpRequest, services: web::Data<Services>) -> Htt
 
 /// The form for a Google service account: its key, or its email address if the installation signs for accounts without
 /// a key.
-fn service_account(tenant: &str, scopes: &[&str], is_keyless: bool) -> Markup {
+fn service_account(open: &Progress, scopes: &[&str], is_keyless: bool) -> Markup {
     html! {
-        p { "Muster reaches the calendars of " strong { (tenant) } " through a service account in a Google Cloud project of yours. In Google's admin console, under Security, API controls, Domain-wide delegation, authorise its client id for these scopes:" }
+        p { "Muster reaches the calendars of " strong { (open.tenant) } " through a service account in a Google Cloud project of yours. In Google's admin console, under Security, API controls, Domain-wide delegation, authorise its client id for these scopes:" }
         pre { @for scope in scopes { (scope) "\n" } }
         p.dim { "Google may take up to a day to apply this everywhere; Muster waits for it. The key is \
             stored encrypted and shown to nobody." }
         form method="post" action="/connect/credentials" data-muster-next {
+            (session_field(open.session))
             label { "Address of an administrator, for whom the service account acts in the directory" input type="email" name="user" required autocomplete="off"; }
             label { "Key of the service account, the whole JSON file" textarea name="key" required[!is_keyless] rows="8" autocomplete="off" {} }
             @if is_keyless {
@@ -249,6 +252,8 @@ struct TypedForm {
     #[serde(alias = "key")]
     password: String,
     service_account: Option<String>,
+    #[serde(default)]
+    session: String,
 }
 
 async fn typed(
@@ -256,15 +261,16 @@ async fn typed(
     services: web::Data<Services>,
     form: web::Form<TypedForm>,
 ) -> HttpResponse {
-    if !is_own_form(&request, &services) {
-        return layout::error_page(&foreign_form_error());
-    }
-    let TypedForm { server, user, password, service_account } = form.into_inner();
+    let TypedForm { server, user, password, service_account, session } = form.into_inner();
+    let cookie = match cookie_of_page(&request, &services, &session).await {
+        Ok(cookie) => cookie,
+        Err(error) => return layout::error_page(&error),
+    };
     // A key says by itself whose it is.
     let service_account =
         service_account.filter(|address| !address.trim().is_empty() && password.trim().is_empty());
     let typed = EnteredCredentials { server, user, password: password.into(), service_account };
-    match services.connect().submit_credentials(Anyone, &cookie(&request, &services), typed).await {
+    match services.connect().submit_credentials(Anyone, &cookie, typed).await {
         Ok(next) => onward(&services, next, None),
         Err(error) => layout::error_page(&error),
     }
@@ -299,8 +305,8 @@ fn shown(progress: &Progress) -> HttpResponse {
         @if asks {
             p { (progress.integration.external_name.as_deref().unwrap_or("The calendar system")) " granted access. No mailbox has been touched yet." }
             p { "Authorise Muster to use this access for " strong { (progress.tenant) } ": to read when people and rooms are busy, and to write appointments." }
-            form method="post" action="/connect/authorise" data-muster-next { button { "Authorise" } }
-            form method="post" action="/connect/decline" data-refuse { button.quiet { "Do not authorise" } }
+            form method="post" action="/connect/authorise" data-muster-next { (session_field(progress.session)) button { "Authorise" } }
+            form method="post" action="/connect/decline" data-refuse { (session_field(progress.session)) button.quiet { "Do not authorise" } }
         } @else {
             @if let Some(reason) = reason {
                 div.box {
@@ -320,24 +326,60 @@ fn shown(progress: &Progress) -> HttpResponse {
     layout::render_page(title, waits || progress.state == S::Verifying, body)
 }
 
-async fn authorise(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
-    if !is_own_form(&request, &services) {
-        return layout::error_page(&foreign_form_error());
-    }
-    match services.connect().authorise(Anyone, &cookie(&request, &services)).await {
+async fn authorise(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    form: web::Form<PageForm>,
+) -> HttpResponse {
+    let cookie = match cookie_of_page(&request, &services, &form.session).await {
+        Ok(cookie) => cookie,
+        Err(error) => return layout::error_page(&error),
+    };
+    match services.connect().authorise(Anyone, &cookie).await {
         Ok(next) => onward(&services, next, None),
         Err(error) => layout::error_page(&error),
     }
 }
 
-async fn decline(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
-    if !is_own_form(&request, &services) {
-        return layout::error_page(&foreign_form_error());
-    }
-    match services.connect().decline(Anyone, &cookie(&request, &services)).await {
+async fn decline(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    form: web::Form<PageForm>,
+) -> HttpResponse {
+    let cookie = match cookie_of_page(&request, &services, &form.session).await {
+        Ok(cookie) => cookie,
+        Err(error) => return layout::error_page(&error),
+    };
+    match services.connect().decline(Anyone, &cookie).await {
         Ok(next) => onward(&services, next, None),
         Err(error) => layout::error_page(&error),
     }
+}
+
+/// Names the session of a page in its form.
+fn session_field(session: Id<ids::ConnectSession>) -> Markup {
+    html! { input type="hidden" name="session" value=(session); }
+}
+
+/// The form of a page on which nothing is entered.
+#[derive(Deserialize)]
+struct PageForm {
+    #[serde(default)]
+    session: String,
+}
+
+/// Secret of the session cookie; refuses forms of other sites, and of pages that belong to another session.
+async fn cookie_of_page(
+    request: &HttpRequest,
+    services: &Services,
+    session: &str,
+) -> services::Result<String> {
+    if !is_own_form(request, services) {
+        return Err(foreign_form_error());
+    }
+    let cookie = cookie(request, services);
+    services.connect().require_page_of(Anyone, &cookie, session).await?;
+    Ok(cookie)
 }
 
 pub(super) fn foreign_form_error() -> Error {

@@ -34,6 +34,7 @@ meeting-is-over = The meeting was over before it could be written to a calendar.
 no-writable-calendar = Neither the organiser's calendar nor a service mailbox can be written to.
 activate-a-calendar = Activate the organiser's calendar, or give the integration a service mailbox.
 connect-again-then-book = Connect the calendar system again, then book again.
+book-a-later-time = Book again, at a later time.
 booking-not-written = The booking could not be written.
 booking-removed = The booking no longer exists.
 no-calendar-chosen = No calendar has been chosen for this booking.

@@ -53,7 +53,7 @@ fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn a_sign_in_asks_for_little_and_a_consent_of_ones_own_for_the_calendar() {
+async fn s3_10_a_sign_in_asks_for_little_and_a_consent_of_ones_own_for_the_calendar() {
     let (_server, identity) = identity(secret()).await;
     let url = identity
         .authorize_url(AuthorizationPurpose::SignIn, BACK, "st&te", "nonce", "chall", Some("ada@acme.test"))

@@ -83,7 +83,8 @@ impl Connect {
         let (session, signed) = self.asking(cookie).await?;
         let tenant = self.services.tenants().find(session.tenant_id).await?;
         let tenant = tenant.map(|tenant| tenant.name).unwrap_or_default();
-        Ok(ConsentQuestion { tenant, account: signed.account, organisation: signed.external })
+        let SessionAccount { account, external: organisation, .. } = signed;
+        Ok(ConsentQuestion { tenant, account, organisation, session: session.id })
     }
 
     /// Redirects the browser to the provider's page for the organisation's consent.

@@ -81,11 +81,15 @@ pub struct ConsentQuestion {
     pub account: String,
     /// Id of the account's organisation at the provider.
     pub organisation: String,
+    /// The session to which the page belongs; its forms return it.
+    pub session: Id<ids::ConnectSession>,
 }
 
 /// Progress of a connect session, for its page.
 #[derive(Debug, Clone)]
 pub struct Progress {
+    /// The session to which the page belongs; its forms return it.
+    pub session: Id<ids::ConnectSession>,
     /// Name of the tenant.
     pub tenant: String,
     /// The session's integration.
@@ -129,7 +133,27 @@ impl Connect {
         let landing = self.landing(&integration, state, reason.as_ref()).await?;
         let tenant = tenant.map(|tenant| tenant.name).unwrap_or_default();
         let answered = session.step == ConnectStep::Answered;
-        Ok(Progress { tenant, integration, state, reason, landing, answered, connecting })
+        Ok(Progress {
+            session: session.id,
+            tenant,
+            integration,
+            state,
+            reason,
+            landing,
+            answered,
+            connecting,
+        })
+    }
+
+    /// Refuses a form of a page that belongs to another session than the browser's cookie, with
+    /// `PAGE_OF_ANOTHER_SESSION`. A browser has one cookie: once a second invitation has been opened, a page of the
+    /// first one names one tenant and would act for the other.
+    pub async fn require_page_of(&self, _by: Anyone, cookie: &str, session: &str) -> Result<()> {
+        let of_cookie = self.find_session(cookie, ConnectPurpose::Connect).await?.id;
+        if session.parse() == Ok(of_cookie) {
+            return Ok(());
+        }
+        Err(Error::refuse("PAGE_OF_ANOTHER_SESSION", messages::page_of_another_session()))
     }
 
     /// Authorises Muster to use the access that the provider granted, as a separate, explicit step (S3.5).

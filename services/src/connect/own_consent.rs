@@ -209,6 +209,7 @@ impl Connect {
             address,
         };
         let connection = crate::connections::find_or_insert(&self.services, &mut tx, new).await?;
+        crate::connections::require_not_excluded(&connection)?;
         let mut change = entity::connection::ActiveModel::from(connection.clone());
         change.route = Set(domain::Route::Own.into());
         change.update(tx.conn()).await?;

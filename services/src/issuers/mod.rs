@@ -8,7 +8,7 @@ mod input;
 pub(crate) mod token_user;
 
 use domain::{
-    Id, Permission, ids, may,
+    Id, ids, may,
     openid::{IssuerTokens, SigningAlgorithm},
 };
 use entity::openid_issuer::{ActiveModel, Column, Entity, Model};
@@ -231,17 +231,10 @@ pub(crate) fn to_issuer(row: &Model) -> Issuer {
 
 /// Requires every permission, because control over an issuer allows signing in as any user.
 fn governs(by: &Member) -> Result<()> {
-    let within = Permission::ALL.iter().filter(|permission| **permission != Permission::Staff);
-    match within.copied().find(|permission| !by.has_permission(*permission)) {
-        None => Ok(()),
-        Some(permission) => {
-            let message = format!(
-                "An issuer can sign in any user of the tenant, so this needs every permission; you do not \
-                    have {permission}."
-            );
-            Err(Refusal::new("PERMISSION_NOT_YOURS", message).into())
-        }
-    }
+    crate::roles::require_every(
+        |permission| by.has_permission(permission),
+        "An issuer can sign in any user of the tenant",
+    )
 }
 
 fn page_of(row: &Model) -> String {

@@ -65,6 +65,18 @@ pub(crate) fn require_revocable(
     }
 }
 
+/// Checks that the caller has every permission that a user can have; `because` begins the message of the refusal.
+pub(crate) fn require_every(has: impl Fn(Permission) -> bool, because: &str) -> Result<()> {
+    let within = Permission::ALL.iter().filter(|permission| **permission != Permission::Staff);
+    match within.copied().find(|permission| !has(*permission)) {
+        None => Ok(()),
+        Some(permission) => {
+            let message = format!("{because}, so this needs every permission; you do not have {permission}.");
+            Err(Refusal::new("PERMISSION_NOT_YOURS", message).into())
+        }
+    }
+}
+
 /// [`require_grantable`] within a tenant, where nobody can grant staff permissions. Whoever may connect calendars by
 /// any rule (S1.3) may grant the permission to connect them.
 pub(crate) fn require_grantable_by(by: &Member, permissions: &BTreeSet<Permission>) -> Result<()> {

@@ -13,6 +13,7 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, sea_
 use crate::{
     Result, Tx,
     change::{NewConnection, pending_connection, reason_to_json},
+    connections::{is_without_owner, take_over},
     events::topic,
     messages,
     run_inputs::{Activate, RunInput},
@@ -51,7 +52,7 @@ pub(crate) async fn connect_to_usable_integration(
 /// use.
 async fn pending(
     ids: &Ids,
-    tx: &Tx,
+    tx: &mut Tx,
     user: &tenant_user::Model,
     integration: Id<ids::Integration>,
     address: &str,
@@ -62,26 +63,17 @@ async fn pending(
         .filter(Column::Address.eq(address))
         .one(tx.conn())
         .await?;
+    let new = NewConnection { integration, user: Some(user.id), room: None, address: address.to_owned() };
     let Some(present) = present else {
-        let new = NewConnection { integration, user: Some(user.id), room: None, address: address.to_owned() };
         let row = pending_connection(ids.make(), tx.tenant(), new, tx.now());
         let id = row.id;
         connection::Entity::insert(ActiveModel::from(row)).exec_without_returning(tx.conn()).await?;
         return Ok(Some(id));
     };
-    if present.user_id.is_some() || present.room_id.is_some() {
+    if !is_without_owner(&present) {
         return Ok(None);
     }
-    present.state.require()?;
-    connection::update(tx.tenant())
-        .filter(Column::Id.eq(present.id))
-        .col_expr(Column::UserId, Expr::value(user.id))
-        .col_expr(Column::State, Expr::value(ConnectionState::Pending.as_str()))
-        .col_expr(Column::Reason, Expr::value(reason_to_json(None)))
-        .col_expr(Column::Since, Expr::value(tx.now()))
-        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
-        .exec(tx.conn())
-        .await?;
+    take_over(tx, &present, &new).await?;
     Ok(Some(present.id))
 }
 

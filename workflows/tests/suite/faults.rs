@@ -188,8 +188,8 @@ mod faults_leave_no_trace_in {
         a_change_of_the_service_mailbox Candidate / 1,
         a_service_mailbox_that_is_refused CandidateRefused / 1,
         a_consent_that_is_lost ConsentLost / 1,
-        a_campaign Campaign / 1,
-        a_campaign_that_is_retried CampaignRetried / 1,
+        b12_a_campaign_that_is_interrupted_anywhere Campaign / 1,
+        b12_a_campaign_that_is_retried CampaignRetried / 1,
         an_activation Activate / 1,
         an_activation_of_a_mailbox_that_is_gone ActivateGone / 1,
         an_activation_without_consent ActivateLost / 1,
@@ -220,7 +220,7 @@ mod faults_leave_no_trace_in {
     faults_leave_no_trace_in! {
         postgres on Postgres:
         a_connection Connect / 13,
-        a_campaign Campaign / 11,
+        b12_a_campaign_that_is_interrupted_anywhere Campaign / 11,
         a_booking_with_a_room RoomAccepts / 6,
         a_booking_that_is_refused Refused / 6,
         a_move Move / 6,

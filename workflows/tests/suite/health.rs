@@ -22,6 +22,7 @@ use workflows::{Engine, reconcile::Reconciler};
 use self::{
     mailbox::{
         an_administrator_decides_which_calendars_of_a_mailbox_count,
+        b2_writing_is_proven_by_probes_that_are_gone_and_each_mailbox_is_measured,
         days_stand_in_the_zone_of_the_mailbox_else_of_the_user_else_of_the_tenant,
         the_verification_names_the_mailboxes_with_items_that_cannot_be_read,
     },
@@ -208,7 +209,7 @@ impl App {
     }
 }
 
-async fn what_one_mailbox_returns_degrades_its_integration_at_most(apps: Apps) {
+async fn s3_10_what_one_mailbox_returns_degrades_its_integration_at_most(apps: Apps) {
     for error in [not_a_calendar(), lost(), refused(), out_of_scope()] {
         let app = apps.make(4).await;
         let bad = app.connections().await[0].clone();
@@ -351,11 +352,12 @@ macro_rules! on_both_stores {
 }
 
 on_both_stores! {
+    b2_writing_is_proven_by_probes_that_are_gone_and_each_mailbox_is_measured,
     days_stand_in_the_zone_of_the_mailbox_else_of_the_user_else_of_the_tenant,
     an_administrator_decides_which_calendars_of_a_mailbox_count,
     the_verification_names_the_mailboxes_with_items_that_cannot_be_read,
     a_mailbox_that_fails_waits_longer_each_time_and_delays_no_other,
-    what_one_mailbox_returns_degrades_its_integration_at_most,
+    s3_10_what_one_mailbox_returns_degrades_its_integration_at_most,
     a_refusal_that_lasts_is_retried_and_heals_by_itself,
     mailboxes_that_all_fail_in_the_same_way_turn_their_integration_when_it_lasts,
     mailboxes_that_fail_while_others_are_read_or_each_in_its_way_turn_nothing,

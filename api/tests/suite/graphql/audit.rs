@@ -254,7 +254,7 @@ fn actor(caller: &Caller) -> String {
 }
 
 #[tokio::test]
-async fn every_mutation_leaves_an_entry_with_who_did_it_and_by_which_request() {
+async fn s5_3_every_mutation_leaves_an_entry_with_who_did_it_and_by_which_request() {
     let mut scene = Scene::new().await;
     for (number, mutation) in MUTATIONS.iter().enumerate() {
         let (by, field, ..) = *mutation;
@@ -279,7 +279,7 @@ fn every_mutation_of_the_schema_is_tried() {
 }
 
 #[tokio::test]
-async fn no_secret_that_a_mutation_answers_stands_in_the_audit() {
+async fn s5_3_no_secret_that_a_mutation_answers_stands_in_the_audit() {
     let mut scene = Scene::new().await;
     for mutation in MUTATIONS {
         scene.does(*mutation, "req").await;

@@ -21,7 +21,7 @@ fn forbidden() -> (u16, String) {
 }
 
 #[tokio::test]
-async fn an_idle_socket_is_closed_when_its_credential_is_revoked() {
+async fn s6_9_an_idle_socket_is_closed_when_its_credential_is_revoked() {
     let server = Server::start();
     let mut client = mortal(&server).await;
     server.authenticator.revoke();
@@ -43,7 +43,7 @@ async fn a_socket_that_was_told_nothing_runs_no_further_operation() {
 }
 
 #[tokio::test]
-async fn a_socket_that_was_told_nothing_sends_no_further_event() {
+async fn s6_9_a_socket_that_was_told_nothing_sends_no_further_event() {
     let server = Server::start();
     let mut client = mortal(&server).await;
     client.subscribe("a", "subscription { news }").await;

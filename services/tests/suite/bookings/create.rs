@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use chrono::Duration;
-use domain::{Id, ids, state::BookingState};
+use domain::{
+    Id, ids,
+    state::{BookingState, ServiceAccountStatus},
+};
 use services::{
     Change, Error as ServiceError, PageArgs,
     availability::Holder,
@@ -25,6 +28,40 @@ fn refused(made: Result<BookingReceipt, Error>) -> (&'static str, Option<&'stati
         Err(error) => (error.code(), None),
         Ok(receipt) => panic!("this was booked: {:?}", receipt.booking),
     }
+}
+
+async fn s4_13_an_integration_may_have_several_service_accounts_in_an_order(setup: &Setup) {
+    let organiser = setup.stranger(setup.tenant).await;
+    setup.service_mailbox().await;
+    let (now, second) = (setup.services.now(), "second@acme.example");
+    let account = entity::service_account::Model {
+        id: setup.services.ids.make(),
+        tenant_id: setup.tenant,
+        integration_id: setup.integration,
+        address: second.to_owned(),
+        name: "Second".to_owned(),
+        status: ServiceAccountStatus::Active.into(),
+        position: 1,
+        verified_at: Some(now),
+        created_at: now,
+    };
+    setup.insert(setup.tenant, entity::service_account::ActiveModel::from(account)).await;
+    let scope = setup.services.tenant_scope(setup.tenant);
+    let listed =
+        setup.services.service_accounts().of_integrations(scope, &[setup.integration]).await.unwrap();
+    let listed: Vec<_> = listed.iter().map(|row| (row.address.as_str(), row.status.as_str())).collect();
+    assert_eq!(listed, [("service@acme.example", "ACTIVE"), (second, "ACTIVE")]);
+    let receipt = create(setup, booking(organiser, at(10, 0), at(11, 0)), "one").await.unwrap();
+    let first = route(setup, &receipt.booking).await;
+    assert_eq!(first.mailbox, "service@acme.example", "one is enough");
+    let without = [first.mailbox];
+    let bookings = setup.services.bookings();
+    let next = bookings.choose_target(&setup.services, setup.tenant, &receipt.booking, &without).await;
+    let next = next.unwrap().unwrap();
+    assert_eq!((next.written_via.as_str(), next.mailbox.as_str()), ("SERVICE_ACCOUNT", second));
+    let none = [without[0].clone(), second.to_owned()];
+    let none = bookings.choose_target(&setup.services, setup.tenant, &receipt.booking, &none).await;
+    assert!(none.unwrap().is_none());
 }
 
 async fn of_fifty_who_want_one_slot_exactly_one_gets_it(setup: &Setup) {
@@ -303,4 +340,5 @@ on_both_stores! {
     ids_of_another_tenant_do_not_exist,
     what_is_wrong_with_a_booking_is_said_with_its_field,
     a_booking_holds_everybody_and_orders_its_run,
+    s4_13_an_integration_may_have_several_service_accounts_in_an_order,
 }

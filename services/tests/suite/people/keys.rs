@@ -16,6 +16,7 @@ on_both!(
     a_key_ends_by_itself_unless_the_operator_configured_it,
     a_rotated_key_and_its_successor_overlap,
     what_a_temporary_key_makes_ends_with_it,
+    a_temporary_key_gives_no_other_key_a_successor_that_outlives_it,
     the_last_use_of_a_key_is_known_to_the_minute,
     what_was_made_with_a_revoked_key_ends_with_it,
 );
@@ -123,6 +124,18 @@ async fn what_a_temporary_key_makes_ends_with_it(h: Harness) {
         Some(end + Duration::seconds(30)),
         "it lives as long as the first was meant to"
     );
+}
+
+async fn a_temporary_key_gives_no_other_key_a_successor_that_outlives_it(h: Harness) {
+    let keys = h.services.keys();
+    let end = h.services.now() + Duration::seconds(60);
+    let temporary = NewKey { expires_at: Some(end), ..new_key(&h, "temporary", None) };
+    let (_, secret) = keys.create(&h.staff, temporary).await.unwrap();
+    let by = tried(&h, &secret).await.unwrap().allow_staff().unwrap();
+    let (lasting, _) = keys.create(&h.staff, limited("lasting", &[Permission::UserView])).await.unwrap();
+    assert!(lasting.expires_at.unwrap() > end);
+    let (successor, _) = keys.rotate(&by, lasting.id, Duration::hours(1)).await.unwrap();
+    assert_eq!(successor.expires_at, Some(end));
 }
 
 async fn the_last_use_of_a_key_is_known_to_the_minute(h: Harness) {

@@ -22,7 +22,7 @@ on_both!(
     a_link_opens_until_it_expires,
     an_invitation_is_checked_before_anything_is_made,
     an_invitation_rests_on_its_sender_and_on_the_invited_user,
-    a_revoked_invitation_ends_with_its_pages,
+    s6_9_a_revoked_invitation_ends_with_its_pages,
     what_an_invitation_gives_is_recorded,
     a_rotated_key_leaves_its_invitations_to_its_successor,
 );
@@ -144,7 +144,7 @@ async fn an_invitation_rests_on_its_sender_and_on_the_invited_user(h: Harness) {
     assert_eq!(state().await, withdrawn);
 }
 
-async fn a_revoked_invitation_ends_with_its_pages(h: Harness) {
+async fn s6_9_a_revoked_invitation_ends_with_its_pages(h: Harness) {
     let (tenant, other) = (h.tenant("acme").await, h.tenant("other").await);
     let (links, by) = (h.services.links(), h.vendor(tenant).await);
     let (link, url) = links.invite(&by.allow().unwrap(), invitation("it@acme.example")).await.unwrap();

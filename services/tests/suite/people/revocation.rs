@@ -18,18 +18,18 @@ use crate::people::{
 };
 
 on_both!(
-    a_revoked_token_is_dead_and_the_others_live,
+    s6_9_a_revoked_token_is_dead_and_the_others_live,
     what_revokes_nothing_changes_nothing,
     a_token_is_revoked_as_long_as_it_is_accepted,
     nobody_revokes_the_tokens_of_somebody_with_more_rights,
-    tokens_are_listed_for_those_who_may_see_users_and_for_their_bearer,
+    s6_9_tokens_are_listed_for_those_who_may_see_users_and_for_their_bearer,
     every_change_of_access_ends_what_is_remembered,
     what_is_remembered_ends_by_itself_where_no_message_comes,
     another_node_hears_of_it,
     a_request_that_had_begun_changes_no_access_once_its_credential_has_ended,
 );
 
-async fn a_revoked_token_is_dead_and_the_others_live(h: Harness) {
+async fn s6_9_a_revoked_token_is_dead_and_the_others_live(h: Harness) {
     let (tenant, user) = a_user(&h).await;
     let (access, by) = (h.services.access(), h.vendor(tenant).await);
     let mut issued = Vec::new();
@@ -98,7 +98,7 @@ async fn nobody_revokes_the_tokens_of_somebody_with_more_rights(h: Harness) {
     assert!(is_dead(&h, &token).await);
 }
 
-async fn tokens_are_listed_for_those_who_may_see_users_and_for_their_bearer(h: Harness) {
+async fn s6_9_tokens_are_listed_for_those_who_may_see_users_and_for_their_bearer(h: Harness) {
     let (tenant, user) = a_user(&h).await;
     let access = h.services.access();
     let token = access.issue(&h.staff, tenant, user, None).await.unwrap();

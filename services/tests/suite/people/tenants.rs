@@ -1,24 +1,31 @@
 //! Plans, features and return addresses.
 
+use std::collections::BTreeSet;
+
 use domain::{
-    AnyId, Id, StandardRole, ids,
+    AnyId, Id, Permission, StandardRole, ids,
     state::{Feature, Plan},
 };
 use services::{
     Anyone, Change, PageArgs,
     change::TenantLocale,
+    keys::NewKey,
     roles::role_permissions,
     tenants::{NewTenant, TenantChange},
     vault::Column,
 };
 
-use crate::people::harness::{Harness, refused};
+use crate::people::{
+    harness::{Harness, refused},
+    tokens::tried,
+};
 
 on_both!(
     a_tenant_begins_with_the_standard_roles_and_its_own_data_key,
     s2_1_a_feature_needs_its_plan,
     s3_2_a_feature_works_once_staff_switch_it_on,
     s1_10_return_addresses_are_allowed_beforehand,
+    return_addresses_need_every_permission_that_a_user_may_have,
     tenants_are_listed_page_by_page,
     a_zone_and_a_language_are_checked_and_changed_and_every_change_is_recorded,
     the_directory_fills_the_zone_and_the_language_that_are_not_known,
@@ -73,6 +80,32 @@ async fn s3_2_a_feature_works_once_staff_switch_it_on(h: Harness) {
     let switched: Vec<_> = audit.iter().filter(|row| row.action == "tenant.feature").collect();
     assert_eq!(switched.len(), 3, "every switch is recorded");
     assert!(switched.iter().all(|row| row.actor == h.staff.actor()), "with who did it");
+}
+
+/// Whoever names the place to which the codes of sign-ins are sent could sign in as anybody.
+async fn return_addresses_need_every_permission_that_a_user_may_have(h: Harness) {
+    let (tenants, keys) = (h.services.tenants(), h.services.keys());
+    let tenant = h.tenant("acme").await;
+    let urls = || vec!["https://evil.example/".to_owned()];
+    let all: BTreeSet<_> = Permission::ALL.iter().copied().collect();
+    for missing in Permission::ALL.iter().copied().filter(|permission| *permission != Permission::Staff) {
+        let permissions = all.iter().copied().filter(|permission| *permission != missing).collect();
+        let new = NewKey { name: "weak".to_owned(), permissions, tenant: None, expires_at: None };
+        let (_, secret) = keys.create(&h.staff, new).await.unwrap();
+        let weak = tried(&h, &secret).await.unwrap().allow_staff().unwrap();
+        let refusal = refused(tenants.update_return_urls(&weak, tenant, urls()).await);
+        assert_eq!(refusal, "PERMISSION_NOT_YOURS", "{missing}");
+        let new = |return_urls| NewTenant {
+            name: "x".to_owned(),
+            plan: Plan::Plus,
+            return_urls,
+            time_zone: None,
+            language: None,
+        };
+        assert_eq!(refused(tenants.create(&weak, new(urls())).await), "PERMISSION_NOT_YOURS", "{missing}");
+        tenants.create(&weak, new(Vec::new())).await.unwrap();
+    }
+    assert!(!tenants.allows_return_url(Anyone, tenant, "https://evil.example/").await.unwrap());
 }
 
 async fn s1_10_return_addresses_are_allowed_beforehand(h: Harness) {

@@ -3,7 +3,7 @@
 use chrono::Duration;
 use domain::state::Verdict;
 use providers::{CalendarKind, CalendarListing, Event};
-use sea_orm::ActiveValue::Set;
+use sea_orm::{ActiveValue::Set, QueryOrder};
 use services::{Change, change::TenantLocale, connections, users::UserChange, verification::Check};
 
 use crate::{health::Apps, setup::unreadable};
@@ -121,4 +121,45 @@ pub async fn an_administrator_decides_which_calendars_of_a_mailbox_count(apps: A
     app.work().await;
     assert_eq!(app.round(16).await, std::slice::from_ref(&row.address), "the calendar system decides again");
     assert_eq!(app.connections().await[0].unreadable_count, 0);
+}
+
+pub async fn b2_writing_is_proven_by_probes_that_are_gone_and_each_mailbox_is_measured(apps: Apps) {
+    let app = apps.make(2).await;
+    let [writable, read_only] = &app.connections().await[..] else { panic!("there are two") };
+    app.calendars.make_read_only(&read_only.address);
+    for row in [writable, read_only] {
+        assert!(connections::capabilities(row).can_write(), "it is assumed so far");
+        app.activate(row.id).await;
+    }
+    let [writable, read_only] = &app.connections().await[..] else { panic!("there are two") };
+    let can = |row| {
+        let can = connections::capabilities(row);
+        (can.list && can.free_busy && can.read_details, can.create, can.update, can.delete)
+    };
+    assert_eq!((can(writable), writable.state.as_str()), ((true, true, true, true), "ACTIVE"));
+    assert_eq!((can(read_only), read_only.state.as_str()), ((true, false, false, false), "FREE_BUSY_ONLY"));
+    assert_eq!(read_only.reason.as_ref().unwrap()["code"], "READ_ONLY");
+
+    app.setup.service_mailbox().await;
+    app.belong_to("acme").await;
+    let (admin, integrations) = (app.setup.admin(), app.setup.services.integrations());
+    for (closed, verdict) in [(false, Verdict::Passed), (true, Verdict::Failed)] {
+        if closed {
+            app.calendars.make_read_only("service@acme.example");
+        }
+        integrations.verify(&admin.allow().unwrap(), app.setup.integration).await.unwrap();
+        app.work().await;
+        let txn = app.setup.services.store.read(app.tenant()).await.unwrap();
+        let rows = entity::verification::of(app.tenant()).order_by_desc(entity::verification::Column::Id);
+        let checks: Vec<Check> =
+            serde_json::from_value(rows.one(&txn).await.unwrap().unwrap().checks).unwrap();
+        let write = checks.iter().find(|check| check.name == "WRITE").unwrap();
+        assert_eq!((write.mailbox.as_deref(), write.verdict), (Some("service@acme.example"), verdict));
+        let probes = app.calendars.creation_counts();
+        let probes = probes
+            .keys()
+            .filter(|(mailbox, key)| mailbox == "service@acme.example" && key.contains("-probe-"));
+        assert_eq!(probes.count(), 2, "what is closed is not written to");
+        assert_eq!(app.calendars.events(), [], "the probes are gone");
+    }
 }

@@ -25,7 +25,7 @@ use services::{
 use crate::people::harness::{Harness, person, refused};
 
 on_both! {
-    an_act_is_recorded_with_who_what_and_by_which_request,
+    s5_3_an_act_is_recorded_with_who_what_and_by_which_request,
     what_staff_do_to_a_tenant_stands_in_both_chains,
     keys_and_signing_keys_are_recorded_without_what_is_secret_in_them,
     what_is_taken_back_is_not_recorded,
@@ -84,7 +84,7 @@ async fn acts(h: &Harness, chain: Id<ids::Tenant>, many: usize) {
     tx.commit().await.unwrap();
 }
 
-async fn an_act_is_recorded_with_who_what_and_by_which_request(h: Harness) {
+async fn s5_3_an_act_is_recorded_with_who_what_and_by_which_request(h: Harness) {
     let tenant = h.tenant("acme").await;
     let by = h.caller(tenant, StandardRole::Administrator).await;
     let user = h.services.users().create(&by.allow().unwrap(), person("ada")).await.unwrap();

@@ -1,0 +1,74 @@
+//! Whose mailbox a connection is: it is created for a user or a room, and given to another one once its user has left.
+
+use domain::state::ConnectionState;
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
+use serde_json::Value as Json;
+
+use crate::{
+    Error, Result, Tx,
+    change::{NewConnection, pending_connection},
+    events::topic,
+};
+
+/// The connection to the mailbox with this email address; created if there is none. A connection without a user and a
+/// room gets those of `new`.
+pub(crate) async fn find_or_insert(
+    services: &crate::Services,
+    tx: &mut Tx,
+    new: NewConnection,
+) -> Result<entity::connection::Model> {
+    use entity::connection::{Column, of};
+    let address = new.address.to_lowercase();
+    let known = of(tx.tenant())
+        .filter(Column::IntegrationId.eq(new.integration))
+        .filter(Column::Address.eq(address))
+        .one(tx.conn())
+        .await?;
+    match known {
+        Some(row) if is_without_owner(&row) => return take_over(tx, &row, &new).await,
+        Some(row) => return Ok(row),
+        None => {}
+    }
+    let row = pending_connection(services.ids.make(), tx.tenant(), new, tx.now());
+    entity::connection::Entity::insert(entity::connection::ActiveModel::from(row.clone()))
+        .exec_without_returning(tx.conn())
+        .await?;
+    tx.add_event(topic::CONNECTION, row.id);
+    Ok(row)
+}
+
+/// Whether a mailbox belongs to no user and no room, because its user left.
+pub(crate) fn is_without_owner(row: &entity::connection::Model) -> bool {
+    row.user_id.is_none() && row.room_id.is_none()
+}
+
+/// Gives a mailbox without an owner to a user or a room; it waits to be activated.
+pub(crate) async fn take_over(
+    tx: &mut Tx,
+    row: &entity::connection::Model,
+    new: &NewConnection,
+) -> Result<entity::connection::Model> {
+    use entity::connection::{Column, by_id, update};
+    row.state.require()?;
+    update(tx.tenant())
+        .filter(Column::Id.eq(row.id))
+        .col_expr(Column::UserId, Expr::value(new.user))
+        .col_expr(Column::RoomId, Expr::value(new.room))
+        .col_expr(Column::State, Expr::value(ConnectionState::Pending.as_str()))
+        .col_expr(Column::Reason, Expr::value(None::<Json>))
+        .col_expr(Column::Since, Expr::value(tx.now()))
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .exec(tx.conn())
+        .await?;
+    tx.add_event(topic::CONNECTION, row.id);
+    by_id(tx.tenant(), row.id).one(tx.conn()).await?.ok_or_else(|| Error::not_found("connection"))
+}
+
+/// Refuses a mailbox that an administrator excluded: its user alone does not end the exclusion.
+pub(crate) fn require_not_excluded(row: &entity::connection::Model) -> Result<()> {
+    if row.state.require()? != ConnectionState::Excluded {
+        return Ok(());
+    }
+    let message = "An administrator has excluded this calendar. Ask an administrator to activate it.";
+    Err(Error::refuse("MAILBOX_EXCLUDED", message))
+}
