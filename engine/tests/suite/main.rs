@@ -134,6 +134,16 @@ async fn a_worker_that_lost_its_lease_cannot_commit(bench: Bench) {
     assert_eq!(bench.run(run).await.revision, 1);
 }
 
+async fn a_leased_job_is_not_claimed_by_a_hint_that_comes_twice(bench: Bench) {
+    bench.enqueue(bench.tenant, "").await;
+    let hints = bench.sweep().await;
+    assert_eq!(bench.engine.claim(&hints).await.unwrap().len(), 1);
+    bench.clock.advance(chrono::Duration::seconds(14));
+    assert_eq!(bench.engine.claim(&hints).await.unwrap().len(), 0, "the lease is still in force");
+    bench.clock.advance(chrono::Duration::seconds(2));
+    assert_eq!(bench.engine.claim(&hints).await.unwrap().len(), 1);
+}
+
 async fn a_zombie_beside_its_successor_in_one_batch_writes_nothing(bench: Bench) {
     let run = bench.enqueue(bench.tenant, "note").await;
     let zombie = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
@@ -322,6 +332,7 @@ both! {
     a_signal_that_comes_early_is_kept,
     a_signal_during_the_step_is_not_slept_through,
     a_worker_that_lost_its_lease_cannot_commit,
+    a_leased_job_is_not_claimed_by_a_hint_that_comes_twice,
     a_zombie_beside_its_successor_in_one_batch_writes_nothing,
     a_zombie_from_before_a_retry_cannot_take_the_new_job_away,
     signals_that_cannot_be_read_are_not_slept_through,

@@ -159,6 +159,15 @@ async fn every_claim_is_demanded_and_must_be_right() {
 }
 
 #[tokio::test]
+async fn a_sign_in_without_a_nonce_is_refused() {
+    let authority = Authority::start().await;
+    let mut claims = authority.claims();
+    claims["nonce"] = json!("");
+    let error = authority.keys.verify(&authority.sign(&claims), CLIENT, "").await.unwrap_err();
+    assert_eq!(error.code, "ID_TOKEN_NONCE");
+}
+
+#[tokio::test]
 async fn foreign_signatures_and_weak_algorithms_are_refused() {
     let authority = Authority::start().await;
     let claims = authority.claims();

@@ -108,6 +108,16 @@ async fn a_booking_does_not_move_onto_what_is_taken(setup: &Setup) {
     assert_eq!(setup.occupied(receipt.booking.id).await, 2, "nothing is left of the attempt");
 }
 
+async fn a_booking_does_not_move_to_a_time_of_which_nothing_is_known(setup: &Setup) {
+    let person = setup.person(&[]).await;
+    let id = written(setup, booking(person, at(10, 0), at(11, 0)), "create").await.booking.id;
+    let beyond = to(at(10, 0) + Duration::days(40), at(11, 0) + Duration::days(40));
+    let bookings = setup.services.bookings();
+    let moved = bookings.move_to(&setup.admin().allow().unwrap(), id, beyond, None, "move").await;
+    assert_eq!(code(moved), "CALENDAR_UNKNOWN");
+    assert_eq!(setup.occupied(id).await, 1, "nothing is left of the attempt");
+}
+
 async fn one_change_at_a_time_and_only_of_what_was_seen(setup: &Setup) {
     let person = setup.person(&[]).await;
     let bookings = setup.services.bookings();
@@ -237,6 +247,7 @@ async fn s4_7_an_event_of_the_service_account_says_so_and_invites_the_organiser(
 on_both_stores! {
     a_booking_moves_onto_a_time_that_overlaps_its_own,
     a_booking_does_not_move_onto_what_is_taken,
+    a_booking_does_not_move_to_a_time_of_which_nothing_is_known,
     one_change_at_a_time_and_only_of_what_was_seen,
     b15_a_colleague_cancels_and_twice_is_once,
     what_is_over_is_not_moved_and_what_is_foreign_does_not_exist,

@@ -20,6 +20,7 @@ on_both!(
     s2_1_and_s3_2_nobody_is_invited_before_plan_and_staff_allow_it,
     s3_3_an_it_person_is_invited_with_one_permission,
     a_link_opens_until_it_expires,
+    each_link_opens_its_own_invitation,
     an_invitation_is_checked_before_anything_is_made,
     an_invitation_rests_on_its_sender_and_on_the_invited_user,
     s6_9_a_revoked_invitation_ends_with_its_pages,
@@ -91,6 +92,18 @@ async fn a_link_opens_until_it_expires(h: Harness) {
     assert!(links.open(Anyone, token(&url)).await.is_ok());
     h.clock.advance(Duration::seconds(1));
     assert_eq!(refused(links.open(Anyone, token(&url)).await), "LINK_EXPIRED");
+}
+
+async fn each_link_opens_its_own_invitation(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let (links, by) = (h.services.links(), h.vendor(tenant).await);
+    let mut made = Vec::new();
+    for email in ["it@acme.example", "other@acme.example"] {
+        made.push(links.invite(&by.allow().unwrap(), invitation(email)).await.unwrap());
+    }
+    for (link, url) in &made {
+        assert_eq!(links.open(Anyone, token(url)).await.unwrap().link.id, link.id, "{}", link.email);
+    }
 }
 
 async fn an_invitation_is_checked_before_anything_is_made(h: Harness) {

@@ -23,6 +23,7 @@ on_both!(
     s2_7_the_minimal_role_sees_nothing_else,
     nobody_gives_what_they_do_not_have,
     custom_roles_change_what_their_holders_may_do,
+    whoever_loses_a_role_keeps_the_others,
     standard_roles_stay_as_they_are,
     roles_of_one_tenant_are_not_anothers,
     a_name_is_something_that_can_be_seen,
@@ -158,6 +159,20 @@ async fn custom_roles_change_what_their_holders_may_do(h: Harness) {
     roles.delete(&by.allow().unwrap(), made.id).await.unwrap();
     assert_eq!(roles.permissions_of(&h.services, tenant, bob.id).await.unwrap(), Some([].into()));
     assert_eq!(refused(roles.unassign(&by.allow().unwrap(), bob.id, &[made.id]).await), "NOT_FOUND");
+}
+
+async fn whoever_loses_a_role_keeps_the_others(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let (roles, by) = (h.services.roles(), h.vendor(tenant).await);
+    let mut made = Vec::new();
+    for (name, permission) in [("Viewer", Permission::BookingView), ("Booker", Permission::BookingEdit)] {
+        made.push(roles.create(&by.allow().unwrap(), role(name, &[permission])).await.unwrap().id);
+    }
+    let bob = h.services.users().create(&by.allow().unwrap(), person("bob")).await.unwrap().id;
+    roles.assign(&by.allow().unwrap(), bob, &made).await.unwrap();
+    roles.unassign(&by.allow().unwrap(), bob, &made[1..]).await.unwrap();
+    let permissions = roles.permissions_of(&h.services, tenant, bob).await.unwrap();
+    assert_eq!(permissions, Some([Permission::BookingView].into()));
 }
 
 async fn standard_roles_stay_as_they_are(h: Harness) {

@@ -33,6 +33,7 @@ on_both! {
     an_export_is_verified_by_whoever_has_it,
     pruning_leaves_a_beginning_from_which_the_rest_is_verified,
     a_broken_chain_is_not_pruned_unless_it_is_said,
+    a_chain_of_which_only_its_end_is_left_is_found,
     entries_of_an_earlier_version_are_given_a_place,
     a_node_does_not_seal_what_somebody_else_changed,
     the_log_is_read_page_by_page_and_by_what_is_asked_for,
@@ -282,6 +283,14 @@ async fn a_broken_chain_is_not_pruned_unless_it_is_said(h: Harness) {
     maintain::prune(&owner, &sealer(&h), tenant, now, now, true).await.unwrap();
     assert_eq!(entries(&h, tenant).await[0].details["evenIfBroken"], json!(true));
     assert_eq!(broken(&h, "").await, []);
+}
+
+async fn a_chain_of_which_only_its_end_is_left_is_found(h: Harness) {
+    // The chain of a tenant that is gone: only its own rows say that there was one.
+    let chain = h.services.ids.make();
+    acts(&h, chain, 3).await;
+    audit::delete(chain).exec(&h.owner().await).await.unwrap();
+    assert_eq!(broken(&h, "").await, [(chain, ChainFault::Missing(1))]);
 }
 
 async fn entries_of_an_earlier_version_are_given_a_place(h: Harness) {
