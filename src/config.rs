@@ -308,6 +308,8 @@ mod tests {
             ("keep_runs_days = 0", "two days"),
             ("allowed_hosts = [\"127.0.0.1:8080\"]", "without a port"),
             ("allowed_hosts = [\"https://calendar.example\"]", "without a scheme"),
+            ("allowed_hosts = [\"[::1]\"]", "usual form"),
+            ("allowed_hosts = [\"127.1\"]", "usual form"),
             ("public_url = \"http://calendars.example.com\"", "https://"),
             ("public_url = \"http://10.0.0.1\"", "https://"),
             ("public_url = \"ftp://127.0.0.1\"", "https://"),

@@ -74,6 +74,9 @@ words! {
 }
 
 impl ConnectionState {
+    /// The connection states in which a mailbox is neither read nor activated until a person decides otherwise.
+    pub const LEFT_OUT: [Self; 2] = [Self::Excluded, Self::Disconnected];
+
     /// The connection states in which the mailbox's busy times are known.
     pub const READABLE: [Self; 2] = [Self::Active, Self::FreeBusyOnly];
 

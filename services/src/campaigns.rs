@@ -12,7 +12,7 @@ use sea_orm::{
 use serde_json::json;
 
 use crate::{
-    Error, Page, PageArgs, Result, Services, System, Tx,
+    Error, Page, PageArgs, Result, Services, System, Tx, connections,
     events::topic,
     integrations, page,
     proof::Allowed,
@@ -350,7 +350,7 @@ pub async fn enqueue_activations(
     Ok(items.len())
 }
 
-/// Mailboxes of an integration that are neither active nor excluded, and whose users have not left.
+/// Mailboxes of an integration that have a user or a room and are neither active nor excluded.
 async fn waiting(
     conn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
@@ -361,6 +361,7 @@ async fn waiting(
     let rows = of(tenant)
         .filter(Column::IntegrationId.eq(integration))
         .filter(Column::State.is_in(open.map(|state| state.as_str())))
+        .filter(connections::has_owner())
         .all(conn)
         .await?;
     Ok(rows.into_iter().map(|row| row.id).collect())

@@ -24,7 +24,8 @@ use crate::{
 };
 
 pub use counted::{calendars, calendars_to_json, chosen_calendars};
-pub(crate) use owner::{find_or_insert, is_without_owner, require_not_excluded, take_over};
+pub use owner::is_without_owner;
+pub(crate) use owner::{find_or_insert, has_owner, require_not_excluded, take_over};
 pub use providers::{CalendarKind, CalendarListing};
 
 crate::noun! {
@@ -193,6 +194,7 @@ impl Connections {
         let rows = of(tenant)
             .filter(Column::IntegrationId.is_in(integrations::usable_integrations(&txn, tenant).await?))
             .filter(Condition::any().add(due).add(stuck))
+            .filter(has_owner())
             .order_by_asc(Column::Failures)
             .order_by_asc(Column::Id)
             .limit(max as u64)
@@ -252,7 +254,7 @@ pub(crate) async fn enqueue_activation(
 ) -> Result<Id<ids::Run>> {
     let integration = integrations::find(tx, row.integration_id).await?;
     integrations::require_consent_in_force(&integration)?;
-    if row.state.require()? == ConnectionState::Disconnected {
+    if row.state.require()? == ConnectionState::Disconnected || is_without_owner(row) {
         let message = "This mailbox belongs to nobody. Set its address as the calendar address of a user, then activate it.";
         return Err(Error::refuse("MAILBOX_DISCONNECTED", message));
     }

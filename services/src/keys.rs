@@ -106,9 +106,9 @@ impl Keys {
         Ok((key, secret))
     }
 
-    /// Creates a key that replaces another, with the same name, permissions, tenant and lifetime. Both are valid for `overlap`,
-    /// so that the back end can switch without interruption; then the old one expires. The successor of another key than
-    /// the caller's own expires no later than the caller's own.
+    /// Creates a key that replaces another, with the same name, permissions and tenant. Both are valid for `overlap`, so
+    /// that the back end can switch without interruption; then the old one expires. The new key has the lifetime of the
+    /// old one, but a key other than the caller's own gets none that outlives the caller's. A key may renew itself.
     pub async fn rotate(
         &self,
         by: &Staff,
@@ -328,8 +328,8 @@ fn may_take(by: &Staff, key: &Model) -> Result<()> {
     roles::require_revocable(|permission| by.has_permission(permission), &permissions_of(key))
 }
 
-/// How long a successor of a key lives: no longer than its predecessor was meant to, so that rotating a temporary key does
-/// not make it a lasting one.
+/// How long a successor of a key lives: as long as its predecessor was meant to, so that one rotation of a temporary key
+/// does not make it a lasting one.
 fn lifetime_of(key: &Model, usual: std::time::Duration) -> Duration {
     let usual = Duration::from_std(usual).unwrap_or(Duration::MAX);
     key.expires_at.map_or(usual, |end| usual.min(end - key.created_at))

@@ -12,7 +12,7 @@ use domain::{
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::{
-    Result, System, integrations,
+    Result, System, connections, integrations,
     run_inputs::{
         CHECK_INTEGRATION, CheckIntegration, OPEN_CHANNEL, OpenChannel, REFRESH_CALENDAR, RefreshCalendar,
         RunInput,
@@ -64,6 +64,7 @@ impl Maintenance {
         let rows = of(tenant)
             .filter(Column::IntegrationId.is_in(usable))
             .filter(Column::State.is_in(states))
+            .filter(connections::has_owner())
             .filter(old);
         let rows = match order {
             RefreshSelection::Healthy => rows.filter(Column::RetryAt.is_null()),

@@ -46,11 +46,9 @@ impl Config {
         if self.only_documents && self.documents_file.is_none() {
             return Err(Error::Impossible("only_documents needs a documents_file: nothing would run."));
         }
-        let is_host =
-            |host: &&String| url::Host::parse(host).is_ok() || host.parse::<std::net::Ipv6Addr>().is_ok();
-        if !self.allowed_hosts.iter().all(|host| is_host(&host)) {
+        if !self.allowed_hosts.iter().all(|host| is_canonical_host(host)) {
             return Err(Error::Impossible(
-                "allowed_hosts has host names and IP addresses only, without a scheme and without a port.",
+                "allowed_hosts has host names and IP addresses in their usual form, without a scheme and without a port.",
             ));
         }
         let is_loopback = match self.public_url.host() {
@@ -70,6 +68,17 @@ impl Config {
                 "Microsoft needs a credential: microsoft.client_secret, or certificate_file and private_key_file.",
             )),
             _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a host is written as it stands in a URL, where it is looked for; IPv6 addresses without brackets.
+fn is_canonical_host(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    match host.parse::<std::net::Ipv6Addr>() {
+        Ok(address) => address.to_string() == host,
+        Err(_) => {
+            url::Host::parse(&host).is_ok_and(|parsed| parsed.to_string() == host && !host.contains('['))
         }
     }
 }

@@ -100,8 +100,16 @@ async fn the_mailbox_of_somebody_who_left_is_activated_by_nobody_until_it_is_a_u
     let refused = vendor.refused("activateConnectedMailbox", "run { id }", activate).await;
     assert_eq!(refused, "MAILBOX_DISCONNECTED");
     assert_eq!(app.mailbox_state(&org, &address).await, "DISCONNECTED");
+    // Nor does an exclusion and its end make it anybody's.
+    vendor.mutate("excludeConnectedMailbox", "connectedMailbox { state }", json!({ "id": mailbox })).await;
+    let refused = vendor.refused("activateConnectedMailbox", "run { id }", json!({ "id": mailbox })).await;
+    assert_eq!(refused, "MAILBOX_DISCONNECTED");
     let back = json!({ "email": address, "name": "Back", "calendarAddress": address });
-    vendor.mutate("createUser", "user { id }", back).await;
+    let back = vendor.mutate("createUser", "user { id }", back).await;
+    app.run_jobs().await;
+    assert_eq!(app.mailbox_state(&org, &address).await, "EXCLUDED", "the exclusion is not the user's to end");
+    let activate = json!({ "userId": back["user"]["id"] });
+    vendor.mutate("activateUserCalendar", "run { id }", activate).await;
     app.run_jobs().await;
     assert_eq!(app.mailbox_state(&org, &address).await, "ACTIVE");
     app.finish().await;

@@ -137,13 +137,12 @@ async fn read_the_window(context: &StepContext, at: &mut Step<Memory>) -> Outcom
     Ok(Next::Done)
 }
 
-/// Whether the mailbox was excluded, or disconnected because its user left, since the run was enqueued; if so, nothing
-/// is changed.
+/// Whether the mailbox was excluded or lost its user since the run was enqueued; if so, it stays as it is.
 fn left_out(at: &mut Step<Memory>, mailbox: &Mailbox) -> bool {
-    let state = mailbox.state;
-    let is_left_out = matches!(state, ConnectionState::Excluded | ConnectionState::Disconnected);
+    let (row, state) = (&mailbox.connection, mailbox.state);
+    let is_left_out = ConnectionState::LEFT_OUT.contains(&state) || connections::is_without_owner(row);
     if is_left_out {
-        settle(at, state, integrations::parse_reason(mailbox.connection.reason.as_ref()));
+        count(at, state, integrations::parse_reason(row.reason.as_ref()));
     }
     is_left_out
 }
@@ -192,8 +191,7 @@ async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let state = match row.state.require()? {
         ConnectionState::Active => ConnectionState::Active,
         ConnectionState::FreeBusyOnly => ConnectionState::FreeBusyOnly,
-        ConnectionState::Excluded => ConnectionState::Excluded,
-        ConnectionState::Disconnected => ConnectionState::Disconnected,
+        state @ (ConnectionState::Excluded | ConnectionState::Disconnected) => state,
         _ => ConnectionState::Unreachable,
     };
     let reason =
@@ -216,6 +214,12 @@ fn settle(at: &mut Step<Memory>, state: ConnectionState, reason: Option<Reason>)
         route,
         ..ConnectionChange::default()
     }));
+    count(at, state, reason);
+}
+
+/// Records the result in the campaign that counts it.
+fn count(at: &mut Step<Memory>, state: ConnectionState, reason: Option<Reason>) {
+    let connection = at.memory.order.connection;
     if let Some(campaign) = at.memory.order.campaign {
         at.add_change(Change::Item(ItemResult { campaign, connection, result: state, reason }));
     }

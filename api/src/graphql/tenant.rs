@@ -144,8 +144,8 @@ pub struct CreateTenantInput {
     name: String,
     /// The plan that the tenant pays for.
     plan: Plan,
-    /// Return URLs: browsers may be redirected to each of these URLs and to every URL below it. Up to 20. They need
-    /// every permission, as `updateReturnUrls` does.
+    /// Return URLs: browsers may be redirected to each of these URLs and to every URL below it. Up to 20.
+    /// Setting any needs every permission, as with `updateReturnUrls`.
     #[graphql(default)]
     return_urls: Vec<Url>,
     /// Default time zone; if omitted, it is read from the directory of the first verified calendar system that has

@@ -52,7 +52,7 @@ user-and-password-needed = Enter the user name and the password.
 no-address-of-a-server = This is not a valid server URL.
 https-address-needed = Enter a URL that begins with https:// and contains no user name, password, ? or #.
 session-over = This page has expired. Open the link from your invitation again.
-page-of-another-session = This page belongs to another connection than the one that was begun last in this browser. Nothing was done. Open the link from your invitation again.
+page-of-another-session = This page belongs to a different connection from the one begun last in this browser. Nothing was done. Open the link from your invitation again.
 
 ## Integrations and mailboxes
 

@@ -1,6 +1,8 @@
 //! Writes stored calendar copies: events and busy bitmaps, consistent within one transaction.
 
-use domain::{BusyKind, Id, TimeRange, Timestamp, UnreadableItem, bitmap::Bitmap, ids};
+use domain::{
+    BusyKind, Id, TimeRange, Timestamp, UnreadableItem, bitmap::Bitmap, ids, state::ConnectionState,
+};
 use providers::Event;
 use sea_orm::{
     ActiveValue::Set,
@@ -52,15 +54,21 @@ pub struct UnchangedCalendar {
 impl Writer<'_> {
     pub(super) async fn store_copy(&mut self, copy: CalendarCopy) -> Result<()> {
         use entity::{calendar_event, connection};
-        // First, because it locks the calendar: its bitmap is drawn from all its events, so one writer at a time.
-        connection::update(self.tenant)
+        // First, because it locks the calendar: its bitmap is drawn from all its events, so one writer at a time. Nothing
+        // is kept of a mailbox that was excluded or lost its user while it was read.
+        let left_out = ConnectionState::LEFT_OUT.map(ConnectionState::as_str);
+        let stored = connection::update(self.tenant)
             .filter(connection::Column::Id.eq(copy.connection))
+            .filter(connection::Column::State.is_not_in(left_out))
             .col_expr(connection::Column::AsOf, Expr::value(copy.as_of))
             .col_expr(connection::Column::ReadFrom, Expr::value(copy.window.start))
             .col_expr(connection::Column::ReadUntil, Expr::value(copy.window.end))
             .col_expr(connection::Column::Watermark, Expr::value(copy.watermark))
             .exec(self.txn)
             .await?;
+        if stored.rows_affected == 0 {
+            return Ok(());
+        }
         calendar_event::delete(self.tenant)
             .filter(calendar_event::Column::ConnectionId.eq(copy.connection))
             .exec(self.txn)

@@ -44,7 +44,7 @@ impl Writer<'_> {
         let this = || {
             update(self.tenant)
                 .filter(Column::Id.eq(failure.connection))
-                .filter(Column::State.ne(ConnectionState::Excluded.as_str()))
+                .filter(Column::State.is_not_in(ConnectionState::LEFT_OUT.map(ConnectionState::as_str)))
         };
         let differs =
             Condition::any().add(Column::FailingCode.is_null()).add(Column::FailingCode.ne(&failure.way));

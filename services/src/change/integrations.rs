@@ -144,9 +144,9 @@ impl Writer<'_> {
 
     pub(super) async fn write_connection(&mut self, change: ConnectionChange) -> Result<()> {
         use entity::connection::{Column, update};
-        // What an administrator left out meanwhile stays out: only a person takes it in again. A state that only a newer
-        // version knows stays as it is.
-        let known = ConnectionState::ALL.iter().filter(|state| **state != ConnectionState::Excluded);
+        // What an administrator excluded meanwhile stays excluded, and what lost its user stays disconnected: only a
+        // person takes it in again. A state that only a newer version knows stays as it is.
+        let known = ConnectionState::ALL.iter().filter(|state| !ConnectionState::LEFT_OUT.contains(state));
         let mut statement = update(self.tenant)
             .filter(Column::Id.eq(change.id))
             .filter(Column::State.is_in(known.map(|state| state.as_str())))

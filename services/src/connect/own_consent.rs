@@ -2,7 +2,7 @@
 
 use domain::{Id, ProviderKind, connect::ConnectPurpose, ids, state::IntegrationState};
 use providers::{Remedy, Secret, SignInPurpose, SignedInAccount};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, QuerySelect};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, QuerySelect};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -69,6 +69,12 @@ impl Connect {
             let message = messages::no_personal_consent();
             Error::refuse("INTEGRATION_NOT_CONNECTED", message)
         })?;
+        let mailbox = entity::connection::of(tx.tenant())
+            .filter(entity::connection::Column::IntegrationId.eq(integration.id))
+            .filter(entity::connection::Column::UserId.eq(user));
+        if let Some(mailbox) = mailbox.one(tx.conn()).await? {
+            crate::connections::require_not_excluded(&mailbox)?;
+        }
         let (secret, _) =
             self.open_session(&tx, ConnectPurpose::Own, integration.id, None, Some(row.id)).await?;
         let facts = json!({ "integration": integration.id });

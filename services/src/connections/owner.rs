@@ -1,7 +1,7 @@
 //! Whose mailbox a connection is: it is created for a user or a room, and given to another one once its user has left.
 
 use domain::state::ConnectionState;
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 use serde_json::Value as Json;
 
 use crate::{
@@ -37,29 +37,42 @@ pub(crate) async fn find_or_insert(
     Ok(row)
 }
 
+/// Selects mailboxes that belong to a user or a room.
+pub(crate) fn has_owner() -> Condition {
+    use entity::connection::Column;
+    Condition::any().add(Column::UserId.is_not_null()).add(Column::RoomId.is_not_null())
+}
+
 /// Whether a mailbox belongs to no user and no room, because its user left.
-pub(crate) fn is_without_owner(row: &entity::connection::Model) -> bool {
+pub fn is_without_owner(row: &entity::connection::Model) -> bool {
     row.user_id.is_none() && row.room_id.is_none()
 }
 
-/// Gives a mailbox without an owner to a user or a room; it waits to be activated.
+/// Gives a mailbox without an owner to a user or a room. It waits to be activated; an excluded one stays excluded.
 pub(crate) async fn take_over(
     tx: &mut Tx,
     row: &entity::connection::Model,
     new: &NewConnection,
 ) -> Result<entity::connection::Model> {
     use entity::connection::{Column, by_id, update};
-    row.state.require()?;
-    update(tx.tenant())
+    let state = row.state.require()?;
+    let mut statement = update(tx.tenant())
         .filter(Column::Id.eq(row.id))
+        .filter(Column::State.eq(state.as_str()))
+        .filter(Column::UserId.is_null())
+        .filter(Column::RoomId.is_null())
         .col_expr(Column::UserId, Expr::value(new.user))
         .col_expr(Column::RoomId, Expr::value(new.room))
-        .col_expr(Column::State, Expr::value(ConnectionState::Pending.as_str()))
-        .col_expr(Column::Reason, Expr::value(None::<Json>))
-        .col_expr(Column::Since, Expr::value(tx.now()))
-        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
-        .exec(tx.conn())
-        .await?;
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1));
+    if state != ConnectionState::Excluded {
+        statement = statement
+            .col_expr(Column::State, Expr::value(ConnectionState::Pending.as_str()))
+            .col_expr(Column::Reason, Expr::value(None::<Json>))
+            .col_expr(Column::Since, Expr::value(tx.now()));
+    }
+    if statement.exec(tx.conn()).await?.rows_affected == 0 {
+        return Err(Error::refuse("IN_PROGRESS", "Try again in a moment."));
+    }
     tx.add_event(topic::CONNECTION, row.id);
     by_id(tx.tenant(), row.id).one(tx.conn()).await?.ok_or_else(|| Error::not_found("connection"))
 }

@@ -73,8 +73,8 @@ async fn pending(
     if !is_without_owner(&present) {
         return Ok(None);
     }
-    take_over(tx, &present, &new).await?;
-    Ok(Some(present.id))
+    let taken = take_over(tx, &present, &new).await?;
+    Ok((taken.state != ConnectionState::Excluded).then_some(taken.id))
 }
 
 /// Disconnects the user's mailboxes, removes the user's own consents to them, and cancels their runs.
@@ -88,16 +88,18 @@ pub(super) async fn disconnect_mailboxes(tx: &mut Tx, user: &tenant_user::Model)
     let mine = connection::of(tx.tenant()).filter(Column::UserId.eq(user.id)).all(tx.conn()).await?;
     let reason = Reason::new("NOT_THE_USERS", messages::not_the_users());
     for connection in mine {
-        connection.state.require()?;
-        connection::update(tx.tenant())
+        let mut statement = connection::update(tx.tenant())
             .filter(Column::Id.eq(connection.id))
             .col_expr(Column::UserId, Expr::value(None::<Id<ids::User>>))
-            .col_expr(Column::State, Expr::value(ConnectionState::Disconnected.as_str()))
-            .col_expr(Column::Reason, Expr::value(reason_to_json(Some(reason.clone()))))
-            .col_expr(Column::Since, Expr::value(tx.now()))
-            .col_expr(Column::Version, Expr::col(Column::Version).add(1))
-            .exec(tx.conn())
-            .await?;
+            .col_expr(Column::Version, Expr::col(Column::Version).add(1));
+        // An exclusion stays, also for whoever has the address next.
+        if connection.state.require()? != ConnectionState::Excluded {
+            statement = statement
+                .col_expr(Column::State, Expr::value(ConnectionState::Disconnected.as_str()))
+                .col_expr(Column::Reason, Expr::value(reason_to_json(Some(reason.clone()))))
+                .col_expr(Column::Since, Expr::value(tx.now()));
+        }
+        statement.exec(tx.conn()).await?;
         cancel_runs_about(tx, connection.id).await?;
         tx.add_event(topic::CONNECTION, connection.id);
     }

@@ -226,7 +226,7 @@ impl UserMutation {
     }
 
     /// Connects the caller's own calendar through the service account, without signing in at the provider. Any user
-    /// may call it.
+    /// may call it, unless an administrator excluded the mailbox.
     async fn activate_my_calendar(&self, ctx: &Context<'_>) -> Result<ActivateMyCalendarPayload> {
         catch_refusals(async {
             let by = ctx.caller().allow_own()?;

@@ -31,6 +31,7 @@ impl Access {
         }
         statement.exec(tx.conn()).await?;
         end_codes(tx, Some(issuer), user).await?;
+        end_own_consents(tx, user).await?;
         tx.notify_access_changed();
         Ok(())
     }
@@ -68,7 +69,7 @@ impl Access {
         if tokens.is_none() {
             end_codes(&tx, None, Some(user)).await?;
             end_foreign_tokens(&tx, user).await?;
-            end_own_consents(&tx, user).await?;
+            end_own_consents(&tx, Some(user)).await?;
         } else if revoked == 0 {
             return Ok(0);
         }
@@ -84,11 +85,15 @@ impl Access {
     }
 }
 
-/// Ends the unfinished consents of a user for their own calendar: whoever stole a token could have begun one and still
-/// connect another calendar with it.
-async fn end_own_consents(tx: &Tx, user: Id<ids::User>) -> Result<()> {
+/// Ends the unfinished consents of one user, or every user, for their own calendars: whoever stole a token may hold the
+/// link of one.
+async fn end_own_consents(tx: &Tx, user: Option<Id<ids::User>>) -> Result<()> {
     use entity::connect_session::{Column, delete};
-    delete(tx.tenant()).filter(Column::UserId.eq(user)).exec(tx.conn()).await?;
+    let statement = match user {
+        Some(user) => delete(tx.tenant()).filter(Column::UserId.eq(user)),
+        None => delete(tx.tenant()).filter(Column::UserId.is_not_null()),
+    };
+    statement.exec(tx.conn()).await?;
     Ok(())
 }
 
