@@ -312,9 +312,13 @@ async fn a_person_whose_own_consent_is_gone_turns_nothing_for_others(apps: Apps)
 
 async fn an_activation_that_failed_or_was_lost_is_tried_again(apps: Apps) {
     let app = apps.make(1).await;
-    let failed = app.setup.connection(None, None, "PENDING").await;
-    let stuck = app.setup.connection(None, None, "VERIFYING").await;
-    let pending = app.setup.connection(None, None, "PENDING").await;
+    let connection = async |state: &str| {
+        let user = app.setup.stranger(app.tenant()).await;
+        app.setup.connection(Some(user), None, state).await
+    };
+    let failed = connection("PENDING").await;
+    let stuck = connection("VERIFYING").await;
+    let pending = connection("PENDING").await;
     let state = async |id: Id<ids::Connection>| {
         let rows = app.connections().await;
         rows.into_iter().find(|row| row.id == id).unwrap()
